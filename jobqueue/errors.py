@@ -1,0 +1,159 @@
+"""Every error that jobqueue raises on purpose.
+
+One root class; the class docstring is the default message. Each class carries a stable, HTTP-free
+``code`` slug; the API layer maps classes to HTTP statuses in one place (``api/errors.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class JobQueueError(Exception):
+    """Something went wrong in jobqueue."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str | None = None, details: Mapping[str, Any] | None = None) -> None:
+        self.message = message or (type(self).__doc__ or "").strip().splitlines()[0]
+        self.details = dict(details) if details else None
+        super().__init__(self.message)
+
+
+class InvalidInput(JobQueueError):
+    """The input is not valid."""
+
+    code = "invalid_input"
+
+
+class InvalidSettings(InvalidInput):
+    """The configuration is not valid."""
+
+    code = "invalid_settings"
+
+
+class UnknownOperation(InvalidInput):
+    """No operation of this type is known."""
+
+    code = "unknown_operation"
+
+
+class InvalidOperationData(InvalidInput):
+    """The data does not fit the operation's schema."""
+
+    code = "invalid_operation_data"
+
+
+class InvalidTarget(InvalidInput):
+    """The target is not well formed."""
+
+    code = "invalid_target"
+
+
+class UnknownTarget(InvalidInput):
+    """No agent is known under this target."""
+
+    code = "unknown_target"
+
+
+class NotFound(JobQueueError):
+    """There is no such thing."""
+
+    code = "not_found"
+
+
+class JobNotFound(NotFound):
+    """No job has this id."""
+
+    code = "job_not_found"
+
+
+class AgentNotFound(NotFound):
+    """No agent has this hostname."""
+
+    code = "agent_not_found"
+
+
+class Conflict(JobQueueError):
+    """The request conflicts with the present state."""
+
+    code = "conflict"
+
+
+class NoLiveAgent(Conflict):
+    """No live agent matches the target."""
+
+    code = "no_live_agent"
+
+
+class JobNotFinal(Conflict):
+    """The job still runs; cancel it first."""
+
+    code = "job_not_final"
+
+
+class JobFinal(Conflict):
+    """The job has reached a final state already."""
+
+    code = "job_final"
+
+
+class NothingToRetry(Conflict):
+    """The job has no execution that could be retried."""
+
+    code = "nothing_to_retry"
+
+
+class IdempotencyConflict(Conflict):
+    """This idempotency key was used before with a different request."""
+
+    code = "idempotency_conflict"
+
+
+class HostnameTaken(Conflict):
+    """Another live agent runs under this hostname."""
+
+    code = "hostname_taken"
+
+
+class IllegalTransition(Conflict):
+    """The transition is not allowed from the present state."""
+
+    code = "illegal_transition"
+
+
+class StaleToken(Conflict):
+    """The fencing token is stale; the result is refused."""
+
+    code = "stale_token"
+
+
+class LedgerUnavailable(JobQueueError):
+    """The ledger (Redis) cannot be reached."""
+
+    code = "ledger_unavailable"
+
+
+class OperationFailed(JobQueueError):
+    """The operation failed on the agent."""
+
+    code = "operation_failed"
+
+
+class OperationTimedOut(OperationFailed):
+    """The operation ran longer than its timeout."""
+
+    code = "operation_timed_out"
+
+
+class OperationNotSupported(JobQueueError):
+    """The operation is not supported on this host; the execution is skipped."""
+
+    code = "operation_not_supported"
+
+
+class OperationCancelled(JobQueueError):
+    """The operation was stopped on request."""
+
+    code = "operation_cancelled"

@@ -1,0 +1,75 @@
+"""An agent: the worker on a host that runs executions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+
+class AgentState(str, Enum):
+    """Whether an agent takes new work. Draining: what runs may finish; Cordoned: nothing runs any more."""
+
+    READY = "Ready"
+    DRAINING = "Draining"
+    CORDONED = "Cordoned"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What an agent says of itself once, when it starts.
+
+    ``boot_id`` names this run of the agent: a second process under the same hostname has another one.
+    ``operations`` are the types it supports; ``facts`` hold os, kernel, cpus, memory, disks, addresses.
+    """
+
+    hostname: str
+    boot_id: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    operations: tuple[str, ...] = ()
+    version: str = ""
+    concurrency: int = 1
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """What an agent says of itself every few seconds.
+
+    ``load`` is [1, 5, 15 minutes]; ``memory`` {total, available, percent} in bytes; ``running`` counts executions;
+    ``conditions`` names what is wrong with the host: MemoryPressure, HighLoad, DiskPressure.
+    """
+
+    load: tuple[float, ...] = ()
+    memory: Mapping[str, Any] = field(default_factory=dict)
+    running: int = 0
+    conditions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Agent:
+    """An agent as the ledger knows it. Times are microseconds; ``live`` means that its heartbeat is fresh."""
+
+    hostname: str
+    live: bool
+    state: AgentState
+    labels: Mapping[str, str]
+    facts: Mapping[str, Any]
+    operations: tuple[str, ...]
+    version: str
+    concurrency: int
+    started_at: int
+    last_heartbeat: int
+    queue_length: int
+    load: tuple[float, ...] = ()
+    memory: Mapping[str, Any] = field(default_factory=dict)
+    running: int = 0
+    conditions: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> str:
+        return "live" if self.live else "offline"

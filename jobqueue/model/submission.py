@@ -1,0 +1,47 @@
+"""What a caller asks for: one operation on one target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobqueue.model.retry import RetryPolicy
+from jobqueue.model.target import ANY
+
+DEFAULT_PRIORITY = 4
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One request for a job, parsed but not yet resolved against agents and operations.
+
+    Times are microseconds since the epoch. ``origin`` names the API it came through (``native``, ``ray``, ...).
+    """
+
+    operation: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    target: str = ANY
+    timeout_seconds: float | None = None
+    not_before: int | None = None
+    expires_at: int | None = None
+    retries: RetryPolicy | None = None
+    priority: int = DEFAULT_PRIORITY
+    tags: Mapping[str, str] = field(default_factory=dict)
+    idempotency_key: str | None = None
+    origin: str = "native"
+    submitted_by: str = ""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The answer to a submission: the job is in the ledger. ``created`` is in microseconds.
+
+    ``replayed``: an earlier job with the same idempotency key answers; nothing new was stored.
+    """
+
+    job_id: str
+    created: int
+    revision: int = 1
+    replayed: bool = False
+    status: str = "submitted"

@@ -1,0 +1,87 @@
+"""Targets: which agents a job is meant for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from jobqueue.errors import InvalidTarget
+
+ANY = "_any"
+ALL = "_all"
+
+HOSTNAME_PATTERN = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?"
+LABEL_KEY_PATTERN = r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?"
+LABEL_VALUE_PATTERN = r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,126}[A-Za-z0-9])?"
+
+_HOSTNAME = re.compile(HOSTNAME_PATTERN)
+_LABEL_KEY = re.compile(LABEL_KEY_PATTERN)
+_LABEL_VALUE = re.compile(LABEL_VALUE_PATTERN)
+
+
+class TargetKind(Enum):
+    ANY = "any"
+    ALL = "all"
+    HOST = "host"
+    LABEL = "label"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A parsed target. ``text`` is what the caller wrote; ``key``/``value`` are set for labels only."""
+
+    kind: TargetKind
+    text: str
+    key: str = ""
+    value: str = ""
+
+    @property
+    def is_broadcast(self) -> bool:
+        """Whether the target may fan out to several agents."""
+        return self.kind in (TargetKind.ALL, TargetKind.LABEL)
+
+    @classmethod
+    def parse(cls, text: str) -> Target:
+        """Parse ``_any``, ``_all``, a hostname or ``key:value``; raises ``InvalidTarget``."""
+        if text == ANY:
+            return cls(TargetKind.ANY, text)
+        if text == ALL:
+            return cls(TargetKind.ALL, text)
+        key, colon, value = text.partition(":")
+        if colon:
+            check_label(key, value)
+            return cls(TargetKind.LABEL, text, key, value)
+        if not _HOSTNAME.fullmatch(text):
+            raise InvalidTarget(
+                f"Target {text[:80]!r} is not well formed: use _any, _all, a hostname, or a label as key:value."
+            )
+        return cls(TargetKind.HOST, text)
+
+
+def check_hostname(hostname: str) -> str:
+    """Return ``hostname`` if an agent may carry it, else raise ``InvalidTarget``."""
+    if not _HOSTNAME.fullmatch(hostname):
+        raise InvalidTarget(
+            f"Hostname {hostname[:80]!r} is not well formed: letters, digits, dots, dashes and underscores, "
+            "at most 253, starting and ending with a letter or digit."
+        )
+    return hostname
+
+
+def check_label(key: str, value: str) -> None:
+    """Raise ``InvalidTarget`` unless ``key:value`` is a well-formed label."""
+    if not _LABEL_KEY.fullmatch(key) or not _LABEL_VALUE.fullmatch(value):
+        raise InvalidTarget(
+            f"Label {f'{key}:{value}'[:80]!r} is not well formed: key and value are letters, digits and . _ - / "
+            "inside, such as group:web.dev."
+        )
+
+
+def label_prefixes(key: str, value: str) -> list[str]:
+    """Every label target that matches an agent labelled ``key:value``.
+
+    ``group:web.dev`` is matched by ``group:web`` and ``group:web.dev``.
+    """
+    parts = value.split(".")
+    return [f"{key}:{'.'.join(parts[: n + 1])}" for n in range(len(parts))]

@@ -1,0 +1,46 @@
+"""Timeline: what happened to a job, in order, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: Hostname shown for events that the API caused.
+API_HOST = "_api"
+#: Hostname shown for events that maintenance caused (a deadline, a lease that ran out).
+MAINTENANCE_HOST = "_maintenance"
+
+_MESSAGES = {
+    "submitted": "Job submitted to queue",
+    "acknowledged": "Job acknowledged by agent {host}",
+    "started": "Job processing started on {host}",
+    "completed": "Job completed successfully on {host}",
+    "failed": "Job failed on {host}",
+    "skipped": "Job skipped on {host}",
+    "cancelled": "Job cancelled on {host}",
+    "expired": "Job expired before {host} started it",
+    "lost": "Agent {host} was lost while it ran the job; the outcome is unknown",
+}
+
+
+@dataclass(frozen=True)
+class Event:
+    """One step in a job's life. ``at`` is in microseconds; ``note`` is the error, or what else there is to say."""
+
+    at: int
+    event: str
+    hostname: str
+    note: str = ""
+
+    @property
+    def message(self) -> str:
+        """A sentence for a person."""
+        if self.event == "retried":
+            return f"Job retried: {self.note}" if self.note else "Job retried"
+        text = _MESSAGES[self.event].format(host=self.hostname)
+        if self.note and self.event in ("skipped", "cancelled"):
+            return f"{text} ({self.note})"
+        return text
+
+    @property
+    def error(self) -> str | None:
+        return self.note or None if self.event in ("failed", "expired", "lost") else None
