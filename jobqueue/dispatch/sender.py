@@ -1,0 +1,70 @@
+"""Sending what is due: through the ledger's scripts where broker and ledger are one Redis, else through kombu."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from celery import Celery
+from kombu.exceptions import BatchPublishError, OperationalError
+from kombu.pools import producers
+
+from jobqueue.dispatch.app import is_ledger_broker, is_redis, make_app
+from jobqueue.dispatch.envelope import template
+from jobqueue.dispatch.queues import TASK, broker_priority, queue
+from jobqueue.errors import LedgerUnavailable
+from jobqueue.settings import Settings
+from jobqueue.store.executions import Due
+from jobqueue.store.keys import Keys
+
+#: Messages per pipeline.
+BATCH = 1000
+
+
+class Sender:
+    """How messages reach the agents' queues.
+
+    ``template`` goes to the ledger's scripts: with it, record and message are one atomic step. It is empty when the
+    broker is another server; then ``send`` publishes what the ledger says is due, and what is lost on the way
+    (a crash between the two) is published again by maintenance.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._keys = Keys(settings.key_prefix)
+        app = make_app(settings)
+        self._is_redis = is_redis(settings.broker()[0])
+        self._message = template(app)
+        self._app: Celery | None = None if is_ledger_broker(settings) else app
+
+    @property
+    def template(self) -> str:
+        """The message with placeholders, or '' when this sender publishes."""
+        return "" if self._app else self._message
+
+    def send(self, executions: Iterable[Due]) -> None:
+        """Publish messages, in one pipeline where the transport can; raises ``LedgerUnavailable``."""
+        due = list(executions)
+        if self._app is None or not due:
+            return
+        try:
+            with (
+                producers[self._app.connection_for_write()].acquire(block=True) as producer,
+                producer.batch(max_size=BATCH),
+            ):
+                for execution in due:
+                    self._app.send_task(
+                        TASK,
+                        args=[execution.job_id, execution.slot],
+                        task_id=f"{execution.job_id}:{execution.slot}:{execution.attempt}",
+                        queue=queue(self._keys, execution.slot),
+                        priority=self._priority(execution),
+                        producer=producer,
+                        ignore_result=True,
+                        argsrepr=f"({execution.job_id!r}, {execution.slot!r})",
+                        kwargsrepr="{}",
+                    )
+        except (OperationalError, BatchPublishError, OSError) as error:
+            raise LedgerUnavailable(f"The broker cannot be reached: {error}") from error
+
+    def _priority(self, execution: Due) -> int:
+        """Redis takes the lowest number first, AMQP the highest, as we do."""
+        return broker_priority(execution.priority) if self._is_redis else execution.priority

@@ -1,0 +1,82 @@
+"""One object with every use case, for the APIs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jobqueue.dispatch.sender import Sender
+from jobqueue.errors import JobQueueError
+from jobqueue.model.agent import Agent
+from jobqueue.model.filter import JobFilter, JobPage
+from jobqueue.model.job import Job
+from jobqueue.model.states import ExecutionState, JobStatus
+from jobqueue.model.submission import Accepted, Submission
+from jobqueue.operations.registry import OperationInfo, Registry
+from jobqueue.services.retry import Retry
+from jobqueue.services.submit import Submit
+from jobqueue.settings import Settings
+from jobqueue.store.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Services:
+    """The use cases over one ledger. Raises nothing but ``jobqueue.errors``; Redis away is ``LedgerUnavailable``."""
+
+    ledger: Ledger
+    registry: Registry
+    submitting: Submit
+    retrying: Retry
+
+    @classmethod
+    def open(cls, settings: Settings) -> Services:
+        """Everything for one process; connects with the first call."""
+        return cls.over(Ledger.open(settings), settings, Registry.load())
+
+    @classmethod
+    def over(cls, ledger: Ledger, settings: Settings, registry: Registry) -> Services:
+        """The use cases over a given ledger."""
+        submitting = Submit(ledger.jobs, Sender(settings), registry)
+        return cls(ledger, registry, submitting, Retry(ledger.jobs, submitting))
+
+    def submit(self, submission: Submission) -> Accepted:
+        return self.submitting.one(submission)
+
+    def submit_many(self, submissions: list[Submission]) -> list[Accepted | JobQueueError]:
+        return self.submitting.many(submissions)
+
+    def retry(
+        self, job_id: str, target: str | None = None, only: frozenset[ExecutionState] | None = None
+    ) -> Accepted:
+        return self.retrying(job_id, target, only)
+
+    def job(self, job_id: str) -> Job:
+        return self.ledger.jobs.get(job_id)
+
+    def jobs(self, wanted: JobFilter) -> JobPage:
+        return self.ledger.jobs.page(wanted)
+
+    def cancel(self, job_id: str, who: str = "on request") -> Job:
+        """Cancel, and return the job as it is now."""
+        self.ledger.jobs.cancel(job_id, who)
+        return self.ledger.jobs.get(job_id)
+
+    def delete(self, job_id: str) -> None:
+        self.ledger.jobs.delete(job_id)
+
+    def agents(self) -> list[Agent]:
+        return self.ledger.agents.all()
+
+    def agent(self, hostname: str) -> Agent:
+        return self.ledger.agents.get(hostname)
+
+    def operations(self) -> list[OperationInfo]:
+        return self.registry.infos()
+
+    def status_counts(self) -> dict[JobStatus, int]:
+        return self.ledger.jobs.counts()
+
+    def ping(self) -> None:
+        self.ledger.ping()
+
+    def close(self) -> None:
+        self.ledger.close()

@@ -1,0 +1,68 @@
+"""Retrying a job: a new job with the same request, for all of its agents or those that failed."""
+
+from __future__ import annotations
+
+from jobqueue.errors import InvalidInput, JobNotFinal, NothingToRetry
+from jobqueue.model.job import Job
+from jobqueue.model.states import ExecutionState
+from jobqueue.model.submission import Accepted, Submission
+from jobqueue.services.submit import Submit
+from jobqueue.store.jobs import Jobs
+
+#: States whose executions can be picked for a retry.
+RETRIABLE = frozenset({ExecutionState.FAILED, ExecutionState.EXPIRED, ExecutionState.LOST})
+
+
+class Retry:
+    """Submits jobs again. Both jobs name each other."""
+
+    def __init__(self, jobs: Jobs, submit: Submit) -> None:
+        self._jobs = jobs
+        self._submit = submit
+
+    def __call__(
+        self,
+        job_id: str,
+        target: str | None = None,
+        only: frozenset[ExecutionState] | None = None,
+        submitted_by: str = "",
+    ) -> Accepted:
+        """Retry with the same target and options, unless ``target`` is given.
+
+        ``only`` keeps it to the agents whose executions ended in one of these states. Raises ``JobNotFound``,
+        ``JobNotFinal``, ``NothingToRetry``, and all that a submission raises.
+        """
+        job = self._jobs.get(job_id)
+        if not job.status.is_final:
+            raise JobNotFinal(f"Job {job_id} has not ended; cancel it first, or wait for it.")
+        hosts: tuple[str, ...] = ()
+        if only is not None:
+            if target is not None:
+                raise InvalidInput("Give either target_hostname or only: 'only' picks agents of the job's own target.")
+            hosts = self._failed_hosts(job, only)
+        return self._submit.one(
+            Submission(
+                operation=job.operation,
+                data=job.data,
+                target=target if target is not None else job.target,
+                timeout_seconds=job.timeout_seconds,
+                retries=job.retries,
+                priority=job.priority,
+                tags=job.tags,
+                origin=job.origin,
+                submitted_by=submitted_by,
+            ),
+            retry_of=job_id,
+            only=hosts,
+        )
+
+    @staticmethod
+    def _failed_hosts(job: Job, only: frozenset[ExecutionState]) -> tuple[str, ...]:
+        if not only <= RETRIABLE:
+            names = ", ".join(sorted(map(str, RETRIABLE)))
+            raise InvalidInput(f"'only' takes {names}.", {"only": [f"must be among {names}"]})
+        matching = [x for x in job.executions if x.state in only]
+        if not matching:
+            states = ", ".join(sorted(map(str, only)))
+            raise NothingToRetry(f"Job {job.id} has no execution that is {states}.")
+        return tuple(x.hostname for x in matching) if job.is_broadcast else ()

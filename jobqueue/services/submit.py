@@ -1,0 +1,103 @@
+"""Submitting jobs: check the request, store it, have it published."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from dataclasses import asdict
+from typing import Any
+
+from jobqueue.dispatch.sender import Sender
+from jobqueue.errors import JobQueueError
+from jobqueue.model.retry import RetryPolicy
+from jobqueue.model.submission import Accepted, Submission
+from jobqueue.model.target import Target
+from jobqueue.operations.registry import Registry
+from jobqueue.store.executions import Due
+from jobqueue.store.jobs import Jobs, NewJob, Stored
+
+
+class Submit:
+    """Takes submissions into the ledger."""
+
+    def __init__(self, jobs: Jobs, sender: Sender, operations: Registry) -> None:
+        self._jobs = jobs
+        self._sender = sender
+        self._operations = operations
+
+    def one(self, submission: Submission, *, retry_of: str | None = None, only: tuple[str, ...] = ()) -> Accepted:
+        """Accept one job. Raises ``InvalidInput`` (operation, data, target), ``NoLiveAgent``, ``IdempotencyConflict``."""
+        new = self._prepare(submission, retry_of, only)
+        stored = self._jobs.create(new, self._sender.template)
+        self._send([(new, stored)])
+        return stored.accepted
+
+    def many(self, submissions: list[Submission]) -> list[Accepted | JobQueueError]:
+        """Accept what can be accepted, in one round trip; answers come in order, refusals as errors."""
+        answers: list[Accepted | JobQueueError | None] = []
+        new: list[NewJob] = []
+        for submission in submissions:
+            try:
+                new.append(self._prepare(submission, None, ()))
+                answers.append(None)
+            except JobQueueError as error:
+                answers.append(error)
+        outcomes = self._jobs.create_many(new, self._sender.template)
+        self._send([(job, stored) for job, stored in zip(new, outcomes, strict=True) if isinstance(stored, Stored)])
+        results = iter(outcomes)
+        for place, answer in enumerate(answers):
+            if answer is None:
+                outcome = next(results)
+                answers[place] = outcome.accepted if isinstance(outcome, Stored) else outcome
+        return [answer for answer in answers if answer is not None]
+
+    def _prepare(self, submission: Submission, retry_of: str | None, only: tuple[str, ...]) -> NewJob:
+        target = Target.parse(submission.target)
+        operation = self._operations.get(submission.operation)
+        data = self._operations.validate(submission.operation, dict(submission.data))
+        document: dict[str, Any] = {"operation": submission.operation, "data": data, "target": submission.target}
+        # what is not given is not stored: most jobs are small, and there are many
+        optional = {
+            "timeout_seconds": submission.timeout_seconds,
+            "not_before": submission.not_before,
+            "expires_at": submission.expires_at,
+            "retries": asdict(submission.retries) if submission.retries else None,
+            "tags": dict(submission.tags) or None,
+            "submitted_by": submission.submitted_by or None,
+            "retry_of": retry_of,
+            "origin": submission.origin if submission.origin != "native" else None,
+        }
+        document |= {name: value for name, value in optional.items() if value is not None}
+        text = json.dumps(document, separators=(",", ":"))
+        return NewJob(
+            id=str(uuid.uuid4()),
+            document=text,
+            operation=operation.type,
+            target=target,
+            priority=submission.priority,
+            is_idempotent=operation.idempotent,
+            not_before=submission.not_before,
+            expires_at=submission.expires_at,
+            retries=_policy_text(submission.retries),
+            tags=submission.tags,
+            idempotency_key=submission.idempotency_key,
+            digest=_digest(submission, text) if submission.idempotency_key else "",
+            retry_of=retry_of,
+            only=only,
+        )
+
+    def _send(self, stored: list[tuple[NewJob, Stored]]) -> None:
+        self._sender.send(Due(new.id, slot, new.priority, 1) for new, outcome in stored for slot in outcome.unsent)
+
+
+def _digest(submission: Submission, document: str) -> str:
+    """Tells whether two requests under one idempotency key are the same request."""
+    return hashlib.sha256(f"{submission.priority}|{document}".encode()).hexdigest()
+
+
+def _policy_text(policy: RetryPolicy | None) -> str:
+    """The policy as the ledger keeps it; its scripts read the first number."""
+    if policy is None:
+        return ""
+    return f"{policy.max_attempts}|{policy.backoff_seconds}|{policy.backoff_max_seconds}|{policy.jitter}"

@@ -1,0 +1,322 @@
+"""The configuration: ``JOBQUEUE_*`` names of the environment, read once, validated, frozen."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import os
+import re
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from jobqueue.errors import InvalidInput, InvalidSettings
+from jobqueue.model.target import check_hostname, check_label
+from jobqueue.redis_url import RedisUrl, mask_password
+
+PREFIX = "JOBQUEUE_"
+DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
+DEFAULT_URL = "http://127.0.0.1:8080"
+#: Files of the state directory that ``jobqueue up`` writes and that fill in what the environment leaves open.
+REDIS_URL_FILE = "redis.url"
+API_URL_FILE = "api.url"
+TOKEN_FILE = "admin.token"
+
+_BROKER_SCHEMES = ("amqp", "amqps")
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+_KEY_PREFIX = re.compile(r"[A-Za-z0-9:._-]{1,64}")
+_TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
+
+
+def _default_workers() -> int:
+    return max(1, min(4, os.cpu_count() or 1))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be configured. ``JOBQUEUE_<FIELD>`` sets a field; an empty value counts as unset.
+
+    ``redis_url``            the ledger: redis://, rediss://, unix:// or sentinel://; else what a running ``jobqueue up``
+                             left in the state directory, else redis://127.0.0.1:6379/0
+    ``broker_url``           where Celery's messages go; the same Redis unless set (also amqp://)
+    ``url``                  the API's address, for the client; else a running ``up``'s, else http://127.0.0.1:8080
+    ``token``                bearer token of the API and of the client; else the state directory's ``admin.token``
+    ``state_dir``            where ``up`` keeps its state; $XDG_STATE_HOME/jobqueue or ~/.local/state/jobqueue
+    ``hostname``, ``labels`` what an agent calls itself, and its labels as ``k=v,k2=v2``
+    ``lease_seconds``        how long a claimed execution stays claimed without a sign of life from its agent
+    ``heartbeat_seconds``    how often an agent reports
+    ``job_ttl_seconds``      how long a finished job is kept
+    ``max_body_bytes``       largest request body that the API reads
+    ``key_prefix``           first part of every key in Redis
+    ``concurrency``          executions that one agent runs at a time
+    ``python_modules``       modules whose functions ``python.call`` may run, as ``mod,pkg.mod``; none by default
+    ``api_host``, ``api_port``, ``api_workers``  where the API listens, and its number of processes
+    ``log_level``            DEBUG, INFO, WARNING, ERROR or CRITICAL
+    ``max_output_bytes``     how much of each output stream of a command is kept
+    ``default_timeout_seconds``  timeout of jobs that name none; none by default
+    """
+
+    state_dir: Path
+    redis_url: str = field(default=DEFAULT_REDIS_URL, repr=False)
+    broker_url: str = field(default="", repr=False)
+    url: str = DEFAULT_URL
+    token: str | None = field(default=None, repr=False)
+    hostname: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+    lease_seconds: float = 15.0
+    heartbeat_seconds: float = 5.0
+    job_ttl_seconds: int = 604_800
+    max_body_bytes: int = 8 * 1024 * 1024
+    key_prefix: str = "jobqueue:"
+    concurrency: int = 8
+    python_modules: tuple[str, ...] = ()
+    api_host: str = "127.0.0.1"
+    api_port: int = 8080
+    api_workers: int = field(default_factory=_default_workers)
+    log_level: str = "INFO"
+    max_output_bytes: int = 1024 * 1024
+    default_timeout_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        """Fill in what depends on other fields."""
+        if not self.broker_url:
+            object.__setattr__(self, "broker_url", self.redis_url)
+        if not self.hostname:
+            object.__setattr__(self, "hostname", local_hostname())
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+        """Settings from ``environ`` (the process's own by default); ``overrides`` (field=value, None counts as not given) win.
+
+        Raises ``InvalidSettings`` that names every unknown or invalid ``JOBQUEUE_*`` name at once, in ``details`` too.
+        """
+        environ = os.environ if environ is None else environ
+        problems = _unknown_names(environ)
+        values: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
+        for name in values:
+            if name not in _CHECKS:
+                raise TypeError(f"Settings has no field {name!r}")
+        for name in _CHECKS:
+            text = environ.get(env_name(name), "").strip()
+            if text and name not in values:
+                values[name] = text
+        for name, value in list(values.items()):
+            try:
+                values[name] = _CHECKS[name](value)
+            except (ValueError, InvalidInput) as error:
+                problems[env_name(name)] = _complaint(name, value, error)
+        if not problems:
+            values = _with_state(values, environ, problems)
+        if problems:
+            raise InvalidSettings(" ".join(problems.values()), {name: [text] for name, text in problems.items()})
+        return cls(**values)
+
+    @property
+    def masked_redis_url(self) -> str:
+        """``redis_url`` without its password: fit for logs and messages."""
+        return mask_password(self.redis_url)
+
+    def broker(self) -> tuple[str, dict[str, Any]]:
+        """``(broker_url, transport_options)`` in Celery's spelling."""
+        if self.broker_url.partition("://")[0] in _BROKER_SCHEMES:
+            return self.broker_url, {}
+        return RedisUrl.parse(self.broker_url).broker()
+
+
+def env_name(field_name: str) -> str:
+    """``lease_seconds`` -> ``JOBQUEUE_LEASE_SECONDS``."""
+    return PREFIX + field_name.upper()
+
+
+def local_hostname() -> str:
+    """This machine's name, with what an agent's hostname may not contain replaced by dashes."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", socket.gethostname())[:253].strip("._-")
+    return name or "localhost"
+
+
+def parse_labels(text: str) -> dict[str, str]:
+    """``"group=web.dev,n=1"`` -> ``{"group": "web.dev", "n": "1"}``; raises ``ValueError`` or ``InvalidTarget``."""
+    labels: dict[str, str] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        key, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals:
+            raise ValueError(f"labels as key=value,key2=value2 ({part!r} has no =)")
+        if key in labels:
+            raise ValueError(f"labels with different keys ({key!r} is there twice)")
+        labels[key] = value
+    return _labels(labels)
+
+
+def _unknown_names(environ: Mapping[str, str]) -> dict[str, str]:
+    known = [env_name(name) for name in _CHECKS]
+    problems = {}
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in known:
+            near = difflib.get_close_matches(name.removeprefix(PREFIX), [env[len(PREFIX) :] for env in known], n=3)
+            hint = f"did you mean {' or '.join(PREFIX + match for match in near)}?" if near else _known_names()
+            problems[name] = f"{name} is no setting of jobqueue; {hint}"
+    return problems
+
+
+def _known_names() -> str:
+    return f"known names are {', '.join(sorted(env_name(name) for name in _CHECKS))}."
+
+
+def _complaint(name: str, value: Any, error: Exception) -> str:
+    if isinstance(error, InvalidInput):
+        return f"{env_name(name)}: {error}"
+    shown = "that" if name == "token" else repr(mask_password(str(value))[:120])
+    return f"{env_name(name)} must be {error}, not {shown}."
+
+
+def _with_state(values: dict[str, Any], environ: Mapping[str, str], problems: dict[str, str]) -> dict[str, Any]:
+    """Add the state directory, and what its files say about values that are still open."""
+    state_dir = values.get("state_dir") or _default_state_dir(environ)
+    found = {"state_dir": state_dir}
+    for name, file_name in (("redis_url", REDIS_URL_FILE), ("url", API_URL_FILE), ("token", TOKEN_FILE)):
+        path = state_dir / file_name
+        if name in values:
+            continue
+        try:
+            text = path.read_text(encoding="utf-8").strip()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except (OSError, UnicodeError) as error:
+            problems[env_name(name)] = f"{path} cannot be read ({error}); set {env_name(name)} or remove the file."
+            continue
+        if not text:
+            continue
+        try:
+            found[name] = _CHECKS[name](text)
+        except (ValueError, InvalidInput):
+            problems[env_name(name)] = f"{path} holds no valid value; set {env_name(name)} or remove the file."
+    return {**found, **values}
+
+
+def _default_state_dir(environ: Mapping[str, str]) -> Path:
+    base = environ.get("XDG_STATE_HOME", "")
+    if base.startswith("/"):  # the XDG specification: a relative path is to be ignored
+        return Path(base) / "jobqueue"
+    home = environ.get("HOME", "")
+    if home.startswith("/"):
+        return Path(home) / ".local/state/jobqueue"
+    try:
+        return Path.home() / ".local/state/jobqueue"
+    except RuntimeError as error:
+        raise InvalidSettings("There is no home directory for the state; set JOBQUEUE_STATE_DIR.") from error
+
+
+def _number(least: float, most: float) -> Callable[[Any], float]:
+    def check(value: Any) -> float:
+        wanted = f"a number from {least:g} to {most:g}"
+        try:
+            number = float(value)
+        except (TypeError, ValueError) as error:
+            raise ValueError(wanted) from error
+        if not math.isfinite(number) or not least <= number <= most:
+            raise ValueError(wanted)
+        return number
+
+    return check
+
+
+def _whole(least: int, most: int) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
+        wanted = f"a whole number from {least} to {most}"
+        if not re.fullmatch(r"[+-]?[0-9]{1,19}", str(value).replace("_", "")):
+            raise ValueError(wanted)
+        number = int(value)
+        if not least <= number <= most:
+            raise ValueError(wanted)
+        return number
+
+    return check
+
+
+def _matching(pattern: re.Pattern[str], wanted: str) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if not pattern.fullmatch(str(value)):
+            raise ValueError(wanted)
+        return str(value)
+
+    return check
+
+
+def _redis_url(value: Any) -> str:
+    return RedisUrl.parse(str(value)).text
+
+
+def _broker_url(value: Any) -> str:
+    text = str(value)
+    return text if text.partition("://")[0] in _BROKER_SCHEMES else _redis_url(text)
+
+
+def _http_url(value: Any) -> str:
+    wanted = "an address such as http://127.0.0.1:8080"
+    try:
+        parts = urlsplit(str(value))
+        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError as error:  # a port that is no number, or a broken IPv6 address
+        raise ValueError(wanted) from error
+    if not valid or parts.query or parts.fragment or parts.username:
+        raise ValueError(wanted)
+    return str(value).rstrip("/")
+
+
+def _state_dir(value: Any) -> Path:
+    path = Path(value).expanduser()
+    return Path(os.path.abspath(path))
+
+
+def _labels(value: Any) -> dict[str, str]:
+    if isinstance(value, str):
+        return parse_labels(value)
+    labels = dict(value)
+    for key, text in labels.items():
+        check_label(key, text)
+    return labels
+
+
+def _python_modules(value: Any) -> tuple[str, ...]:
+    names = value.split(",") if isinstance(value, str) else value
+    modules = tuple(name.strip() for name in names if name.strip())
+    if not all(_MODULE.fullmatch(name) for name in modules):
+        raise ValueError("names of modules as mod,pkg.mod")
+    return modules
+
+
+def _log_level(value: Any) -> str:
+    level = str(value).upper()
+    if level not in _LOG_LEVELS:
+        raise ValueError(f"one of {', '.join(_LOG_LEVELS)}")
+    return level
+
+
+#: field -> what turns its text (or an override) into its value; raises ValueError("what it must be") or InvalidInput
+_CHECKS: Mapping[str, Callable[[Any], Any]] = {
+    "state_dir": _state_dir,
+    "redis_url": _redis_url,
+    "broker_url": _broker_url,
+    "url": _http_url,
+    "token": _matching(_TOKEN, "visible ASCII characters without blanks, at most 4096"),
+    "hostname": lambda value: check_hostname(str(value)),
+    "labels": _labels,
+    "lease_seconds": _number(0.1, 86_400),
+    "heartbeat_seconds": _number(0.05, 3_600),
+    "job_ttl_seconds": _whole(1, 10 * 366 * 86_400),
+    "max_body_bytes": _whole(1024, 1024**3),
+    "key_prefix": _matching(_KEY_PREFIX, "1 to 64 letters, digits or : . _ -"),
+    "concurrency": _whole(1, 1024),
+    "python_modules": _python_modules,
+    "api_host": _matching(re.compile(r"[A-Za-z0-9:._%-]{1,253}"), "a host's name or IP address"),
+    "api_port": _whole(1, 65_535),
+    "api_workers": _whole(1, 256),
+    "log_level": _log_level,
+    "max_output_bytes": _whole(1024, 1024**3),
+    "default_timeout_seconds": _number(0.001, 366 * 86_400),
+}
+assert set(_CHECKS) == {item.name for item in fields(Settings)}

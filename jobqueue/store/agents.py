@@ -1,0 +1,119 @@
+"""Agents in the ledger: who is known, who is live, what they say of themselves."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from enum import Enum
+from typing import Any
+
+import redis
+
+from jobqueue.errors import AgentNotFound
+from jobqueue.model.agent import Agent, AgentState, Heartbeat, Registration
+from jobqueue.model.target import label_prefixes
+from jobqueue.store.connection import translated_errors
+from jobqueue.store.keys import Keys
+from jobqueue.store.scripts import Scripts
+
+#: An agent is live until this many heartbeats were missed.
+MISSED_BEATS = 3
+
+
+class Beat(Enum):
+    """What an agent learns from its heartbeat."""
+
+    OK = "ok"
+    REPLACED = "replaced"
+    UNKNOWN = "unknown"
+
+
+class Agents:
+    """The agents of one ledger."""
+
+    def __init__(
+        self, client: redis.Redis, keys: Keys, scripts: Scripts, *, heartbeat_seconds: float, now: str = ""
+    ) -> None:
+        self._client = client
+        self._keys = keys
+        self._scripts = scripts
+        self._live_for = int(heartbeat_seconds * MISSED_BEATS * 1_000_000)
+        self._now = now
+
+    def register(self, agent: Registration) -> bool:
+        """Make an agent known and live; returns whether it replaced another live process under its hostname."""
+        labels = [text for key, value in agent.labels.items() for text in label_prefixes(key, value)]
+        answer = self._scripts.call(
+            "register",
+            self._now,
+            agent.hostname,
+            agent.boot_id,
+            self._live_for,
+            json.dumps(asdict(agent)),
+            "\n".join(labels),
+            "\n".join(agent.operations),
+            agent.concurrency,
+        )
+        return bool(answer == "replaced")
+
+    def beat(self, hostname: str, boot_id: str, vitals: Heartbeat) -> Beat:
+        """One heartbeat."""
+        return Beat(
+            self._scripts.call(
+                "beat", self._now, hostname, boot_id, self._live_for, json.dumps(asdict(vitals)), vitals.running
+            )
+        )
+
+    def leave(self, hostname: str, boot_id: str) -> None:
+        """The agent shuts down: offline at once, still known."""
+        self._scripts.call("leave", self._now, hostname, boot_id)
+
+    def hostnames(self) -> list[str]:
+        """All known hostnames, sorted."""
+        with translated_errors():
+            return sorted(self._client.zrange(self._keys.kind("agents"), 0, -1))
+
+    def all(self) -> list[Agent]:
+        """All known agents, by hostname."""
+        return self._read(self.hostnames())
+
+    def get(self, hostname: str) -> Agent:
+        """One agent; raises ``AgentNotFound``."""
+        found = self._read([hostname])
+        if not found:
+            raise AgentNotFound(f"No agent has the hostname {hostname!r}: GET /agent lists them.")
+        return found[0]
+
+    def _read(self, hostnames: list[str]) -> list[Agent]:
+        with translated_errors(), self._client.pipeline(transaction=False) as pipe:
+            pipe.time()
+            for hostname in hostnames:
+                pipe.zscore(self._keys.kind("agents"), hostname)
+                pipe.hgetall(self._keys.agent(hostname))
+                pipe.zcard(self._keys.waiting(hostname))
+            (seconds, micros), *answers = pipe.execute()
+        now = int(self._now) if self._now else seconds * 1_000_000 + micros
+        rows = zip(hostnames, answers[::3], answers[1::3], answers[2::3], strict=True)
+        return [_agent(host, live_until > now, fields, waiting) for host, live_until, fields, waiting in rows if fields]
+
+
+def _agent(hostname: str, live: bool, fields: dict[str, str], waiting: int) -> Agent:
+    info: dict[str, Any] = json.loads(fields["info"])
+    vitals: dict[str, Any] = json.loads(fields.get("vitals", "{}"))
+    return Agent(
+        hostname=hostname,
+        live=live,
+        state=AgentState(fields["state"]),
+        labels=info["labels"],
+        facts=info["facts"],
+        operations=tuple(info["operations"]),
+        version=info["version"],
+        concurrency=info["concurrency"],
+        started_at=int(fields["started"]),
+        last_heartbeat=int(fields["beat"]),
+        queue_length=waiting,
+        load=tuple(vitals.get("load", ())),
+        memory=vitals.get("memory", {}),
+        running=vitals.get("running", 0) if live else 0,
+        conditions=tuple(vitals.get("conditions", ())),
+    )

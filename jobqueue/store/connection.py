@@ -1,0 +1,76 @@
+"""The connection to Redis, from a URL: redis://, rediss://, unix:// or sentinel://."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import redis
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    ClusterDownError,
+    NoPermissionError,
+    ReadOnlyError,
+    ResponseError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+from redis.sentinel import MasterNotFoundError, Sentinel
+
+from jobqueue.errors import LedgerUnavailable
+from jobqueue.redis_url import RedisUrl
+
+#: Seconds until a connection attempt, or a command without an answer, counts as failed.
+CONNECT_TIMEOUT = 1.0
+COMMAND_TIMEOUT = 5.0
+
+_UNAVAILABLE = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, ReadOnlyError, MasterNotFoundError, ClusterDownError)
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn what redis-py raises when Redis is away, or refuses us, into ``LedgerUnavailable``."""
+    try:
+        yield
+    except (AuthenticationError, NoPermissionError) as error:
+        raise LedgerUnavailable(f"Redis refuses our user: {error}. Check the credentials in JOBQUEUE_REDIS_URL.") from error
+    except _UNAVAILABLE as error:
+        raise LedgerUnavailable(f"Redis cannot be reached: {error}") from error
+    except ResponseError as error:
+        # a failing script is our bug and must show; these two are states of the server
+        if str(error).startswith(("OOM", "MISCONF", "LOADING", "MASTERDOWN")):
+            raise LedgerUnavailable(f"Redis takes no writes: {error}") from error
+        raise
+
+
+def connect(url: str) -> redis.Redis:
+    """A client with a pool; connects lazily. Every verb of the ledger may be repeated, so lost answers are asked again.
+
+    ``url`` is a ``redis://``, ``rediss://``, ``unix://`` or ``sentinel://`` address (``jobqueue/redis_url.py``).
+    """
+    address = RedisUrl.parse(url)
+    options: dict[str, Any] = {
+        "decode_responses": True,
+        "socket_connect_timeout": CONNECT_TIMEOUT,
+        "socket_timeout": COMMAND_TIMEOUT,
+        "health_check_interval": 30,
+        "retry": Retry(ExponentialWithJitterBackoff(cap=0.2, base=0.02), 2),
+    }
+    if address.scheme != "unix":
+        options["socket_keepalive"] = True
+    if address.scheme != "sentinel":
+        return redis.Redis.from_url(url, **options)
+    sentinel = Sentinel(
+        address.hosts,
+        sentinel_kwargs={"socket_connect_timeout": CONNECT_TIMEOUT, "socket_timeout": COMMAND_TIMEOUT},
+        db=address.db,
+        username=address.username,
+        password=address.password,
+        **options,
+    )
+    client: redis.Redis = sentinel.master_for(address.service)
+    return client

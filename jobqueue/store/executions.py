@@ -1,0 +1,130 @@
+"""Executions in the ledger: claimed by agents under a lease, finished once, recovered by maintenance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from jobqueue.model.states import ExecutionState
+from jobqueue.store.scripts import Scripts
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A claim that succeeded. ``token`` fences: without it no result is accepted; ``document`` is the job as JSON."""
+
+    job_id: str
+    hostname: str
+    token: str
+    attempt: int
+    document: str
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A claim that did not: the execution is not due, runs elsewhere, or has ended. ``state`` says which."""
+
+    state: str
+
+
+class Finished(Enum):
+    """What became of a result."""
+
+    FINISHED = "finished"
+    RETRIED = "retried"
+    REPEATED = "repeated"
+    STALE = "stale"
+    UNKNOWN = "unknown"
+
+
+class Renewal(Enum):
+    """What an agent learns about an execution that it runs."""
+
+    OK = "ok"
+    CANCEL = "cancel"
+    STALE = "stale"
+
+
+@dataclass(frozen=True)
+class Due:
+    """An execution whose message has to be sent, where the broker is not the ledger's Redis."""
+
+    job_id: str
+    slot: str
+    priority: int
+    attempt: int
+
+
+class Executions:
+    """The executions of one ledger."""
+
+    def __init__(self, scripts: Scripts, *, lease_seconds: float, now: str = "") -> None:
+        self._scripts = scripts
+        self._lease = int(lease_seconds * 1_000_000)
+        self._now = now
+
+    def claim(self, job_id: str, slot: str, hostname: str, token: str) -> Grant | Refusal:
+        """Take an execution up. At most one claim of an attempt succeeds; asking again with the same token is harmless."""
+        code, *rest = self._scripts.call("claim", self._now, job_id, slot, hostname, token, self._lease)
+        if code == "granted":
+            return Grant(job_id, hostname, token, int(rest[0]), rest[1])
+        return Refusal(rest[0] if rest else code)
+
+    def finish(
+        self,
+        grant: Grant,
+        state: ExecutionState,
+        *,
+        out: str = "",
+        note: str = "",
+        retry_in: float | None = None,
+        retry_note: str = "",
+    ) -> Finished:
+        """Report how an execution ended.
+
+        ``out`` is a JSON object with ``data`` and ``changed``; ``note`` the error or reason; ``retry_in`` the seconds
+        until the next attempt where there is one (refused silently once the job is cancelled: then the state holds).
+        """
+        answer = self._scripts.call(
+            "finish",
+            self._now,
+            grant.job_id,
+            grant.hostname,
+            grant.token,
+            str(state),
+            out,
+            note,
+            "" if retry_in is None else int(retry_in * 1_000_000),
+            retry_note,
+        )
+        return Finished(answer)
+
+    def renew(self, hostname: str, held: list[Grant]) -> list[Renewal]:
+        """Renew the leases of all that an agent runs; tells per execution whether to go on."""
+        pairs = [text for grant in held for text in (grant.job_id, grant.token)]
+        return [Renewal(answer) for answer in self._scripts.call("renew", self._now, hostname, self._lease, *pairs)]
+
+    def promote(self, limit: int, template: str) -> list[Due]:
+        """Publish executions whose time has come; returns at most ``limit`` of them."""
+        return _due(self._scripts.call("promote", self._now, limit, template))
+
+    def reconcile(self, slot: str, older_than_seconds: float, limit: int, template: str) -> list[Due]:
+        """Publish again what waits in a slot while its message is gone."""
+        micros = int(older_than_seconds * 1_000_000)
+        return _due(self._scripts.call("reconcile", self._now, slot, micros, limit, template))
+
+    def reap(self, limit: int) -> tuple[int, int]:
+        """Deal with leases that ran out; returns how many executions were (retried, lost)."""
+        retried, lost, cancelled = self._scripts.call("reap", self._now, limit)
+        return retried, lost + cancelled
+
+    def expire(self, limit: int) -> int:
+        """End what was not started before its deadline, for at most ``limit`` jobs; returns how many executions."""
+        return int(self._scripts.call("expire", self._now, limit))
+
+
+def _due(flat: list[str]) -> list[Due]:
+    return [
+        Due(member[:36], member[37:], int(priority), int(attempt))
+        for member, priority, attempt in zip(flat[::3], flat[1::3], flat[2::3], strict=True)
+    ]

@@ -1,0 +1,247 @@
+"""Jobs in the ledger: accepting, reading, listing, cancelling and deleting them."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jobqueue.errors import (
+    IdempotencyConflict,
+    JobFinal,
+    JobNotFinal,
+    JobNotFound,
+    JobQueueError,
+    NoLiveAgent,
+    UnknownTarget,
+)
+from jobqueue.model.filter import JobFilter, JobPage
+from jobqueue.model.job import Job
+from jobqueue.model.states import JobStatus
+from jobqueue.model.submission import Accepted
+from jobqueue.model.target import Target, TargetKind
+from jobqueue.store import records
+from jobqueue.store.scripts import Argument, Scripts
+
+#: How many index entries one step of a listing by several dimensions looks at; keeps Redis responsive (about 1 ms).
+_SCAN_STEP = 1000
+_STATUSES = tuple(str(status) for status in JobStatus)
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """A job ready to be stored: its ``document`` (JSON, immutable) and what the ledger itself works with.
+
+    Times are microseconds. ``digest`` (hex) tells requests under one idempotency key apart. ``only`` keeps a broadcast
+    to some of the agents that its target matches.
+    """
+
+    id: str
+    document: str
+    operation: str
+    target: Target
+    priority: int
+    is_idempotent: bool
+    not_before: int | None = None
+    expires_at: int | None = None
+    retries: str = ""
+    tags: Mapping[str, str] | None = None
+    idempotency_key: str | None = None
+    digest: str = ""
+    retry_of: str | None = None
+    only: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The ledger's answer to a new job. ``unsent`` are the slots whose messages the caller has to send."""
+
+    accepted: Accepted
+    unsent: tuple[str, ...] = ()
+
+
+class Jobs:
+    """The jobs of one ledger."""
+
+    def __init__(self, scripts: Scripts, *, idempotency_window_seconds: float, now: str = "") -> None:
+        self._scripts = scripts
+        self._window_ms = int(idempotency_window_seconds * 1000)
+        self._now = now
+
+    def create(self, job: NewJob, template: str) -> Stored:
+        """Store one job and publish its executions, atomically; raises what makes it unacceptable.
+
+        ``template`` is the message to publish (``dispatch/envelope.py``), empty when the caller sends it.
+        """
+        answer = _outcome(job, self._scripts.call("create", *self._create_arguments(job, template)))
+        if isinstance(answer, JobQueueError):
+            raise answer
+        return answer
+
+    def create_many(self, jobs: list[NewJob], template: str) -> list[Stored | JobQueueError]:
+        """Store many jobs in one round trip; each is accepted or refused on its own. Answers come in order."""
+        answers = self._scripts.call_many("create", [self._create_arguments(job, template) for job in jobs])
+        return [_outcome(job, answer) for job, answer in zip(jobs, answers, strict=True)]
+
+    def _create_arguments(self, job: NewJob, template: str) -> tuple[Argument, ...]:
+        tags = "\n".join(f"{key}:{value}" for key, value in (job.tags or {}).items())
+        return (
+            self._now,
+            job.id,
+            job.document,
+            job.operation,
+            job.target.text,
+            job.target.kind.value,
+            job.priority,
+            job.not_before if job.not_before is not None else "",
+            job.expires_at if job.expires_at is not None else "",
+            job.retries,
+            "1" if job.is_idempotent else "",
+            job.idempotency_key or "",
+            job.digest,
+            self._window_ms,
+            tags,
+            template,
+            job.retry_of or "",
+            *job.only,
+        )
+
+    def get(self, job_id: str) -> Job:
+        """The whole job; raises ``JobNotFound``."""
+        answer = self._scripts.call("read", job_id)
+        if not answer:
+            raise JobNotFound(f"No job has the id {job_id}.")
+        return records.job(job_id, answer)
+
+    def get_many(self, job_ids: Iterable[str]) -> list[Job]:
+        """Those of the jobs that (still) exist, in the given order. One script call each, so Redis is never held long."""
+        ids = list(job_ids)
+        answers = self._scripts.call_many("read", [(job_id,) for job_id in ids])
+        return [records.job(job_id, answer) for job_id, answer in zip(ids, answers, strict=True) if answer]
+
+    def cancel(self, job_id: str, who: str) -> bool:
+        """Cancel a job; returns whether nothing of it runs any more. Raises ``JobNotFound``, ``JobFinal``."""
+        answer = self._scripts.call("cancel", self._now, job_id, who)
+        if answer == "unknown":
+            raise JobNotFound(f"No job has the id {job_id}.")
+        if answer == "final":
+            raise JobFinal(f"Job {job_id} has ended already; there is nothing to cancel.")
+        return bool(answer == "cancelled")
+
+    def delete(self, job_id: str) -> None:
+        """Remove a final job and everything of it; raises ``JobNotFound``, ``JobNotFinal``."""
+        answer = self._scripts.call("delete", job_id)
+        if answer == "unknown":
+            raise JobNotFound(f"No job has the id {job_id}.")
+        if answer == "running":
+            raise JobNotFinal(f"Job {job_id} has not ended; cancel it first.")
+
+    def counts(self) -> dict[JobStatus, int]:
+        """The number of jobs in every status, zero counts included."""
+        sizes = self._scripts.call("sizes", 1, "all:", *_STATUSES)
+        return dict(zip(JobStatus, sizes, strict=True))
+
+    def page(self, wanted: JobFilter) -> JobPage:
+        """One page, newest first.
+
+        By status and at most one other dimension, its cost does not depend on how many jobs are stored. By several
+        dimensions it grows with the smallest of their indexes, in steps that do not hold Redis up.
+        """
+        dimensions = _dimensions(wanted)
+        statuses = (str(wanted.status),) if wanted.status else _STATUSES
+        if len(dimensions) > 1:
+            ids, last, total = self._intersect(wanted, dimensions, statuses)
+        else:
+            total, ids, last = self._scripts.call(
+                "page",
+                *_time_range(wanted),
+                wanted.cursor if wanted.cursor is not None else "",
+                wanted.offset,
+                wanted.limit,
+                dimensions[0],
+                *statuses,
+            )
+        return JobPage(
+            items=tuple(self.get_many(ids)),
+            total=total,
+            status_counts=self.counts(),
+            next_cursor=int(last) if last and len(ids) == wanted.limit else None,
+        )
+
+    def _intersect(
+        self, wanted: JobFilter, dimensions: list[str], statuses: tuple[str, ...]
+    ) -> tuple[list[str], str, int]:
+        """Ids of the page, creation time of the last one, number of all matches."""
+        sizes = iter(self._scripts.call("sizes", len(dimensions), *dimensions, *statuses))
+        by_size = sorted(dimensions, key={dim: sum(next(sizes) for _ in statuses) for dim in dimensions}.__getitem__)
+        low, high = _time_range(wanted)
+        newest: list[tuple[int, str]] = []  # a heap of as many as the page reaches into
+        reach, total = wanted.offset + wanted.limit, 0
+        for status in statuses:
+            start: Argument = high
+            while start:
+                matches, start = self._scripts.call("scan", low, start, _SCAN_STEP, status, *by_size)
+                total += len(matches) // 2
+                for job_id, created in zip(matches[::2], map(int, matches[1::2]), strict=True):
+                    if wanted.cursor is None or created < wanted.cursor:
+                        heapq.heappush(newest, (created, job_id))
+                        if len(newest) > reach:
+                            heapq.heappop(newest)
+        page = sorted(newest, reverse=True)[wanted.offset :]
+        return [job_id for _, job_id in page], str(page[-1][0]) if page else "", total
+
+
+def _dimensions(wanted: JobFilter) -> list[str]:
+    """The dimensions that the filter names, besides status and time; all jobs are one too."""
+    named = []
+    if wanted.operation is not None:
+        named.append(f"op:{wanted.operation}")
+    if wanted.target is not None:
+        named.append(f"target:{wanted.target}")
+    if wanted.hostname is not None:
+        named.append(f"host:{wanted.hostname}")
+    if wanted.tag is not None:
+        named.append(f"tag:{wanted.tag[0]}:{wanted.tag[1]}")
+    return named or ["all:"]
+
+
+def _time_range(wanted: JobFilter) -> tuple[Argument, Argument]:
+    return (
+        wanted.created_after if wanted.created_after is not None else "-inf",
+        wanted.created_before if wanted.created_before is not None else "+inf",
+    )
+
+
+def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
+    """The create script's answer, or the error that it stands for."""
+    code, *rest = answer
+    if code == "created":
+        return Stored(Accepted(job.id, int(rest[0])), tuple(rest[1]))
+    if code == "replayed":
+        return Stored(Accepted(rest[0], int(rest[1]), replayed=rest[0] != job.id))
+    if code == "key_conflict":
+        return IdempotencyConflict(
+            f"The idempotency key {job.idempotency_key!r} belongs to job {rest[0]}, which was submitted with a different "
+            "request. Use a new key for a new request.",
+            {"job_id": rest[0]},
+        )
+    target = job.target
+    if code == "unknown_target":
+        what = "host" if target.kind is TargetKind.HOST else "agent"
+        known = "as" if target.kind is TargetKind.HOST else "under"
+        return UnknownTarget(
+            f"No {what} is known {known} {target.text!r}: GET /agent lists the agents and their labels.",
+            {"target_hostname": [f"unknown target {target.text!r}"]},
+        )
+    if code == "unsupported":
+        return NoLiveAgent(f"No live agent supports {job.operation!r}: GET /agent lists what each supports.")
+    if code == "no_live_agent":
+        hosts = f" ({', '.join(rest)})" if rest else ""
+        return NoLiveAgent(
+            f"No agent that takes work is live for the target {target.text!r}{hosts}: start or undrain one, or give "
+            "expires_at to wait for agents that are offline.",
+            {"target_hostname": [f"no live agent for {target.text!r}"]},
+        )
+    raise AssertionError(f"create.lua answered {json.dumps(answer)}")

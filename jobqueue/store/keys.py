@@ -1,0 +1,71 @@
+"""Every Redis key of the ledger: its name, type and meaning. No other module spells a key.
+
+The Lua scripts get the same names injected as the table ``K`` (``store/scripts.py``), so that a name changes in one
+place. Keys start with their kind, so that Redis ACL patterns can tell an agent's own work from everybody else's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: name in Lua -> (start of the key, Redis type, what stands behind it and what it holds)
+KINDS: dict[str, tuple[str, str, str]] = {
+    "doc": ("doc:", "string", "{job}: the job as it was submitted, JSON; never changes"),
+    "job": ("job:", "hash", "{job}: status, times, counts of executions by state, the job's own events"),
+    "slots": ("slots:", "list", "{job}: the slots of a broadcast, in the order of submission"),
+    "exec": ("exec:", "hash", "{slot}:{job}: one execution: state, attempt, token, events"),
+    "out": ("out:", "string", "{slot}:{job}: what the execution returned, JSON"),
+    "index": ("index:", "zset", "{dimension}:{value}|{status}: job ids by time of creation (microseconds)"),
+    "waiting": ("waiting:", "zset", "{slot}: ids of jobs whose message is in the slot's queue, by time of publishing"),
+    "due": ("due", "zset", "{job}:{slot} of executions that wait for a time, by that time (microseconds)"),
+    "leases": ("leases", "zset", "{job}:{slot} of executions that run, by the end of their lease (microseconds)"),
+    "deadlines": ("deadlines", "zset", "ids of jobs with expires_at and executions not started, by that time"),
+    "finished": ("finished", "zset", "ids of jobs that are final, by the time they became so; pruned from here"),
+    "idem": ("idem:", "string", "{key}: digest, job id and creation time behind an idempotency key; expires"),
+    "clock": ("clock", "string", "creation time of the newest job: creation times are unique and grow"),
+    "agents": ("agents", "zset", "hostnames of all known agents, by the time until which they count as live"),
+    "agent": ("agent:", "hash", "{hostname}: registration, last heartbeat, state"),
+    "away": ("away", "set", "hostnames of agents that take no new work (Draining or Cordoned)"),
+    "label": ("label:", "set", "{key}:{value prefix}: hostnames that a label target matches"),
+    "offers": ("offers:", "set", "{operation}: hostnames of agents that support it"),
+    "stats": ("stats", "hash", "counters of what must not happen often: refused claims, stale results, leases lost"),
+    "queue": ("queue:", "list", "{slot}: messages for the slot, one list per priority (written the way kombu reads)"),
+}
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Key names under one prefix (``JOBQUEUE_KEY_PREFIX``), so that deployments can share a Redis."""
+
+    prefix: str
+
+    def kind(self, name: str) -> str:
+        """The start of all keys of one kind."""
+        return self.prefix + KINDS[name][0]
+
+    def lua_table(self) -> str:
+        """The Lua source of the table ``K``."""
+        entries = ", ".join(f"{name} = '{self.kind(name)}'" for name in KINDS)
+        return f"local K = {{{entries}}}"
+
+    def doc(self, job_id: str) -> str:
+        return self.kind("doc") + job_id
+
+    def job(self, job_id: str) -> str:
+        return self.kind("job") + job_id
+
+    def execution(self, job_id: str, slot: str) -> str:
+        return f"{self.kind('exec')}{slot}:{job_id}"
+
+    def index(self, dimension: str, value: str, status: str) -> str:
+        return f"{self.kind('index')}{dimension}:{value}|{status}"
+
+    def waiting(self, slot: str) -> str:
+        return self.kind("waiting") + slot
+
+    def agent(self, hostname: str) -> str:
+        return self.kind("agent") + hostname
+
+    def queue(self, slot: str) -> str:
+        """The name of a slot's queue; Celery agents consume from it."""
+        return self.kind("queue") + slot

@@ -1,0 +1,53 @@
+"""The ledger: all records in Redis, behind one object."""
+
+from __future__ import annotations
+
+import redis
+
+from jobqueue.errors import LedgerUnavailable
+from jobqueue.settings import Settings
+from jobqueue.store.agents import Agents
+from jobqueue.store.connection import connect, translated_errors
+from jobqueue.store.executions import Executions
+from jobqueue.store.jobs import Jobs
+from jobqueue.store.keys import Keys
+from jobqueue.store.scripts import Scripts
+
+#: Seconds during which an idempotency key answers with its first job.
+IDEMPOTENCY_WINDOW_SECONDS = 86_400.0
+
+
+class Ledger:
+    """Jobs, executions and agents in one Redis. Cheap to make; connects with the first call; thread-safe.
+
+    ``now`` fixes the clock (microseconds since the epoch, as text) for tests; otherwise Redis' own clock rules.
+    """
+
+    def __init__(self, client: redis.Redis, settings: Settings, *, now: str = "") -> None:
+        self.client = client
+        self.keys = Keys(settings.key_prefix)
+        self.scripts = Scripts(client, self.keys)
+        self.jobs = Jobs(self.scripts, idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS, now=now)
+        self.executions = Executions(self.scripts, lease_seconds=settings.lease_seconds, now=now)
+        self.agents = Agents(
+            client, self.keys, self.scripts, heartbeat_seconds=settings.heartbeat_seconds, now=now
+        )
+
+    @classmethod
+    def open(cls, settings: Settings) -> Ledger:
+        """The ledger behind ``settings.redis_url``."""
+        return cls(connect(settings.redis_url), settings)
+
+    def ping(self) -> None:
+        """Raise ``LedgerUnavailable`` unless Redis answers."""
+        with translated_errors():
+            if not self.client.ping():
+                raise LedgerUnavailable
+
+    def stats(self) -> dict[str, int]:
+        """Counters of what should be rare: claims_refused, results_refused, leases_lost, republished."""
+        with translated_errors():
+            return {name: int(count) for name, count in self.client.hgetall(self.keys.kind("stats")).items()}
+
+    def close(self) -> None:
+        self.client.close()

@@ -1,0 +1,25 @@
+-- Cancels a job: what has not started ends at once; what runs is marked, and its agent stops it.
+-- include: clock events status index transition
+-- KEYS: none
+-- ARGV: 1 now, 2 job id, 3 who asked
+-- returns: 'cancelled' (nothing runs any more) | 'requested' | 'final' | 'unknown'
+local at = clock(ARGV[1])
+local id = ARGV[2]
+local job = K.job .. id
+local record = redis.call('HMGET', job, 'status', 'slot', 'fanout', 'cancel')
+if not record[1] then return 'unknown' end
+if FINAL[record[1]] then return 'final' end
+if not record[4] then redis.call('HSET', job, 'cancel', int(at), 'updated', int(at)) end
+local slots = record[3] and redis.call('LRANGE', K.slots .. id, 0, -1) or {record[2]}
+local running = false
+for _, slot in ipairs(slots) do
+  local state = redis.call('HGET', K.exec .. slot .. ':' .. id, 'state')
+  if state == 'submitted' then
+    transition(id, slot, at, slot, {{'cancelled', 'cancelled', ARGV[3]}})
+    redis.call('ZREM', K.waiting .. slot, id)
+    redis.call('ZREM', K.due, id .. ':' .. slot)
+  elseif not FINAL_STATES[state] then
+    running = true
+  end
+end
+return running and 'requested' or 'cancelled'

@@ -1,0 +1,47 @@
+-- An agent takes an execution up: at most one claim of an attempt succeeds, and it gives a lease and a fencing token.
+-- include: clock events status index transition
+-- KEYS: none
+-- ARGV: 1 now, 2 job id, 3 slot, 4 hostname of the agent, 5 new token, 6 lease in microseconds
+-- returns: {'granted', attempt, doc} | {'refused', state} | {'expired'} | {'unknown'}
+local at = clock(ARGV[1])
+local id, slot, host, token = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local exec, job = K.exec .. slot .. ':' .. id, K.job .. id
+local mine = K.exec .. host .. ':' .. id
+
+local record = redis.call('HMGET', exec, 'state', 'attempt')
+local state = record[1]
+if state ~= 'submitted' then
+  -- the agent asks again because our first answer was lost on the way
+  local held = redis.call('HMGET', mine, 'token', 'attempt', 'state')
+  if held[1] == token and held[3] == 'started' then
+    return {'granted', tonumber(held[2]), redis.call('GET', K.doc .. id)}
+  end
+  redis.call('HINCRBY', K.stats, 'claims_refused', 1)
+  if not state then return {'unknown'} end
+  return {'refused', state}
+end
+local member = id .. ':' .. slot
+if redis.call('ZSCORE', K.due, member) then
+  redis.call('HINCRBY', K.stats, 'claims_refused', 1)
+  return {'refused', 'waiting'}
+end
+redis.call('ZREM', K.waiting .. slot, id)
+local known = redis.call('HMGET', job, 'expires', 'shared', 'host', 'status', 'created')
+if known[1] and tonumber(known[1]) <= at then
+  transition(id, slot, at, slot == '_any' and host or slot, {{'expired', 'expired', 'not started before its deadline'}})
+  return {'expired'}
+end
+
+if known[2] then
+  redis.call('RENAME', exec, mine)
+  redis.call('HSET', job, 'slot', host, 'host', host)
+  if known[3] ~= host then
+    if known[3] then redis.call('ZREM', K.index .. 'host:' .. known[3] .. '|' .. known[4], id) end
+    redis.call('ZADD', K.index .. 'host:' .. host .. '|' .. known[4], known[5], id)
+  end
+end
+local attempt = tonumber(record[2]) + 1
+redis.call('HSET', mine, 'attempt', attempt, 'token', token)
+transition(id, host, at, host, {{'acknowledged', 'acknowledged'}, {'started', 'started'}})
+redis.call('ZADD', K.leases, int(at + tonumber(ARGV[6])), id .. ':' .. host)
+return {'granted', attempt, redis.call('GET', K.doc .. id)}

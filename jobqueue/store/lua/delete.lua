@@ -1,0 +1,24 @@
+-- Removes a final job and everything of it.
+-- include: index
+-- KEYS: none
+-- ARGV: 1 job id
+-- returns: 'deleted' | 'running' | 'unknown'
+local id = ARGV[1]
+local job = K.job .. id
+local record = redis.call('HMGET', job, 'status', 'created', 'slot', 'fanout', 'key')
+if not record[1] then return 'unknown' end
+if not FINAL[record[1]] then return 'running' end
+reindex(id, record[2], record[1], nil)
+local slots = record[4] and redis.call('LRANGE', K.slots .. id, 0, -1) or {record[3]}
+for _, slot in ipairs(slots) do
+  redis.call('DEL', K.exec .. slot .. ':' .. id, K.out .. slot .. ':' .. id)
+end
+if record[5] then
+  -- the key may have passed its window and belong to a newer job by now
+  local owner = redis.call('GET', K.idem .. record[5])
+  if owner and string.find(owner, '|' .. id .. '|', 1, true) then redis.call('DEL', K.idem .. record[5]) end
+end
+redis.call('ZREM', K.finished, id)
+redis.call('ZREM', K.deadlines, id)
+redis.call('DEL', job, K.doc .. id, K.slots .. id)
+return 'deleted'

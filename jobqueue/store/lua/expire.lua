@@ -1,0 +1,21 @@
+-- Ends executions that were not started before their deadline.
+-- include: clock events status index transition
+-- KEYS: none
+-- ARGV: 1 now, 2 how many jobs at most
+-- returns: the number of executions that expired
+local at = clock(ARGV[1])
+local expired = 0
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', K.deadlines, '-inf', int(at), 'LIMIT', 0, ARGV[2])) do
+  redis.call('ZREM', K.deadlines, id)
+  local record = redis.call('HMGET', K.job .. id, 'slot', 'fanout')
+  local slots = record[2] and redis.call('LRANGE', K.slots .. id, 0, -1) or {record[1]}
+  for _, slot in ipairs(slots) do
+    if redis.call('HGET', K.exec .. slot .. ':' .. id, 'state') == 'submitted' then
+      transition(id, slot, at, slot, {{'expired', 'expired', 'not started before its deadline'}})
+      redis.call('ZREM', K.waiting .. slot, id)
+      redis.call('ZREM', K.due, id .. ':' .. slot)
+      expired = expired + 1
+    end
+  end
+end
+return expired

@@ -1,0 +1,16 @@
+-- Gives an execution back to its queue: it waits until `due`, then maintenance publishes it again.
+-- Needs: transition. An `_any` execution returns to the shared slot, so that any agent may take it up.
+-- Returns false if the table forbids it.
+local function release(id, host, at, due, event, note)
+  if not transition(id, host, at, host, {{'submitted', event, note}}) then return false end
+  redis.call('ZREM', K.leases, id .. ':' .. host)
+  local exec, slot = K.exec .. host .. ':' .. id, host
+  redis.call('HDEL', exec, 'token')
+  if redis.call('HGET', K.job .. id, 'shared') then
+    slot = '_any'
+    redis.call('RENAME', exec, K.exec .. slot .. ':' .. id)
+    redis.call('HSET', K.job .. id, 'slot', slot)
+  end
+  redis.call('ZADD', K.due, int(due), id .. ':' .. slot)
+  return true
+end

@@ -1,0 +1,31 @@
+-- The only way an execution changes its state. Needs: clock, events, status, index.
+-- steps: {{state, event, note}, ...}, taken in one go; each is checked against the one table.
+-- Moves state, counts, timeline, the job's status and its indexes together. Returns false if the table forbids it.
+local COUNTS = {'status', 'created'}
+for _, state in ipairs(STATES) do COUNTS[#COUNTS + 1] = 'n.' .. state end
+
+local function transition(id, slot, at, host, steps)
+  local exec, job = K.exec .. slot .. ':' .. id, K.job .. id
+  local from = redis.call('HGET', exec, 'state')
+  local state = from
+  for _, step in ipairs(steps) do
+    if not (ALLOWED[state] and ALLOWED[state][step[1]]) then return false end
+    state = step[1]
+  end
+  redis.call('HSET', exec, 'state', state)
+  for _, step in ipairs(steps) do append_event(exec, at, step[2], host, step[3]) end
+  if redis.call('HINCRBY', job, 'n.' .. from, -1) == 0 then redis.call('HDEL', job, 'n.' .. from) end
+  redis.call('HINCRBY', job, 'n.' .. state, 1)
+
+  local now = redis.call('HMGET', job, unpack(COUNTS))
+  local status = derive_status({unpack(now, 3)})
+  redis.call('HSET', job, 'status', status, 'updated', int(at))
+  if status ~= now[1] then
+    reindex(id, now[2], now[1], status)
+    if FINAL[status] then
+      redis.call('ZADD', K.finished, int(at), id)
+      redis.call('ZREM', K.deadlines, id)
+    end
+  end
+  return true
+end

@@ -1,0 +1,56 @@
+-- One page of jobs, newest first, by indexes only: each dimension has one index per status, merged here.
+-- KEYS: none
+-- ARGV: 1 lowest creation time or '-inf', 2 highest or '+inf', 3 cursor (only older ones) or '', 4 offset, 5 limit,
+--   6 dimension ("op:node.load.get"), 7.. statuses
+-- returns: {total, {id...}, creation time of the last of them or ''}
+local low, high, dim = ARGV[1], ARGV[2], ARGV[6]
+local offset, limit = tonumber(ARGV[4]), tonumber(ARGV[5])
+local keys, total = {}, 0
+for i = 7, #ARGV do
+  local key = K.index .. dim .. '|' .. ARGV[i]
+  local count
+  if low == '-inf' and high == '+inf' then
+    count = redis.call('ZCARD', key)
+  else
+    count = redis.call('ZCOUNT', key, low, high)
+  end
+  if count > 0 then
+    keys[#keys + 1] = key
+    total = total + count
+  end
+end
+
+local start = ARGV[3] ~= '' and '(' .. ARGV[3] or high
+local function newer_than(time)
+  local count = 0
+  for _, key in ipairs(keys) do count = count + redis.call('ZCOUNT', key, '(' .. string.format('%.0f', time), start) end
+  return count
+end
+if offset > 100 and #keys > 0 then
+  -- skip by bisecting creation times (they are unique), so that a deep page costs no more than the first
+  local oldest, newest = math.huge, 0
+  for _, key in ipairs(keys) do
+    oldest = math.min(oldest, tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]))
+    newest = math.max(newest, tonumber(redis.call('ZRANGE', key, -1, -1, 'WITHSCORES')[2]))
+  end
+  oldest = oldest - 1
+  while oldest < newest do -- smallest time with at most `offset` newer ones
+    local middle = math.floor((oldest + newest) / 2)
+    if newer_than(middle) > offset then oldest = middle + 1 else newest = middle end
+  end
+  offset = offset - newer_than(oldest)
+  start = string.format('%.0f', oldest)
+end
+
+local found = {}
+for _, key in ipairs(keys) do
+  local part = redis.call('ZREVRANGEBYSCORE', key, start, low, 'WITHSCORES', 'LIMIT', 0, offset + limit)
+  for i = 1, #part, 2 do found[#found + 1] = {part[i], tonumber(part[i + 1])} end
+end
+table.sort(found, function(a, b) return a[2] > b[2] end)
+local ids, last = {}, ''
+for i = offset + 1, math.min(offset + limit, #found) do
+  ids[#ids + 1] = found[i][1]
+  last = string.format('%.0f', found[i][2])
+end
+return {total, ids, last}

@@ -1,0 +1,29 @@
+-- Deals with leases that ran out: the agent died, or was cut off. What may run again waits for its next attempt;
+-- the rest is `lost`, because nobody can know how far it came.
+-- include: clock events status index transition release
+-- KEYS: none
+-- ARGV: 1 now, 2 how many at most
+-- returns: {retried, lost, cancelled}
+local at = clock(ARGV[1])
+local retried, lost, cancelled = 0, 0, 0
+for _, member in ipairs(redis.call('ZRANGEBYSCORE', K.leases, '-inf', int(at), 'LIMIT', 0, ARGV[2])) do
+  local id, host = string.sub(member, 1, 36), string.sub(member, 38)
+  local job = redis.call('HMGET', K.job .. id, 'idempotent', 'retry', 'cancel')
+  local attempt = tonumber(redis.call('HGET', K.exec .. host .. ':' .. id, 'attempt') or 0)
+  local most = tonumber(string.match(job[2] or '', '^%d+') or 0)
+  redis.call('ZREM', K.leases, member)
+  redis.call('HINCRBY', K.stats, 'leases_lost', 1)
+  local silence = 'agent ' .. host .. ' fell silent during attempt ' .. int(attempt)
+  if job[3] then
+    -- whether it stopped in time is not known either, and saying "cancelled" would claim that it did
+    transition(id, host, at, '_maintenance', {{'lost', 'lost', silence .. ' while a cancel was pending; how far it came is not known'}})
+    cancelled = cancelled + 1
+  elseif (job[1] and most == 0 and attempt < 5) or attempt < most then
+    release(id, host, at, at, 'retried', silence)
+    retried = retried + 1
+  else
+    transition(id, host, at, '_maintenance', {{'lost', 'lost', silence .. '; how far it came is not known'}})
+    lost = lost + 1
+  end
+end
+return {retried, lost, cancelled}

@@ -1,0 +1,77 @@
+"""Raw records of the ledger -> the model. The only place that knows the fields of the hashes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from jobqueue.model.job import Execution, Job
+from jobqueue.model.retry import RetryPolicy
+from jobqueue.model.states import ExecutionState, JobStatus
+from jobqueue.model.target import ANY
+from jobqueue.model.timeline import Event
+
+_FINAL_EVENTS = frozenset(state.value for state in ExecutionState if state.is_final)
+
+
+def job(job_id: str, answer: list[Any]) -> Job:
+    """What ``read.lua`` answered -> the job."""
+    document, flat, raw = answer
+    doc, fields = json.loads(document), _pairs(flat)
+    executions = tuple(
+        _execution(slot, _pairs(record), out) for slot, record, out in zip(raw[::3], raw[1::3], raw[2::3], strict=True)
+    )
+    return Job(
+        id=job_id,
+        status=JobStatus(fields["status"]),
+        created=int(fields["created"]),
+        updated=int(fields["updated"]),
+        operation=doc["operation"],
+        data=doc["data"],
+        target=doc["target"],
+        executions=executions,
+        events=_events(fields),
+        expected_agents=tuple(slot for slot in raw[::3] if slot != ANY),
+        timeout_seconds=doc.get("timeout_seconds"),
+        not_before=doc.get("not_before"),
+        expires_at=doc.get("expires_at"),
+        retries=RetryPolicy(**doc["retries"]) if "retries" in doc else None,
+        priority=int(fields["prio"]),
+        tags=doc.get("tags", {}),
+        origin=doc.get("origin", "native"),
+        submitted_by=doc.get("submitted_by", ""),
+        retry_of=doc.get("retry_of"),
+        retried_as=tuple(fields.get("retried_as", "").split()),
+        cancel_requested="cancel" in fields,
+        is_broadcast="fanout" in fields,
+    )
+
+
+def _execution(slot: str, fields: Mapping[str, str], out: str | None) -> Execution:
+    state = ExecutionState(fields["state"])
+    events = _events(fields)
+    last = events[-1] if events else None
+    return Execution(
+        slot=slot,
+        hostname="" if slot == ANY else slot,
+        state=state,
+        attempt=int(fields["attempt"]),
+        started=next((event.at for event in reversed(events) if event.event == "started"), 0),
+        finished=last.at if last and last.event in _FINAL_EVENTS else 0,
+        error=last.error if last else None,
+        events=events,
+        **(json.loads(out) if out else {}),
+    )
+
+
+def _events(fields: Mapping[str, str]) -> tuple[Event, ...]:
+    found = []
+    for number in range(1, int(fields.get("events", 0)) + 1):
+        at, event, host, note = fields[f"e{number}"].split("|", 3)
+        found.append(Event(int(at), event, host, note))
+    return tuple(found)
+
+
+def _pairs(flat: list[str]) -> dict[str, str]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))

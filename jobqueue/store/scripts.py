@@ -1,0 +1,108 @@
+"""Loads the Lua scripts of ``lua/`` and calls them by EVALSHA.
+
+A script's source is what it needs, put together at load time: the key names (``keys.py``), the states and the table of
+transitions (``model/states.py``), the includes that its header names, and the file itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import redis
+from redis.exceptions import NoScriptError
+
+from jobqueue.model.states import FINAL_STATES, FINAL_STATUSES, TRANSITIONS, ExecutionState
+from jobqueue.store.connection import translated_errors
+from jobqueue.store.keys import Keys
+
+_INCLUDE = re.compile(r"^-- include: (.+)$", re.MULTILINE)
+Argument = str | int | float
+
+#: Every verb of the ledger; one file each.
+VERBS = (
+    "create",
+    "claim",
+    "finish",
+    "renew",
+    "cancel",
+    "promote",
+    "reap",
+    "expire",
+    "reconcile",
+    "delete",
+    "page",
+    "scan",
+    "sizes",
+    "read",
+    "register",
+    "beat",
+    "leave",
+)
+
+
+@cache
+def _text(name: str) -> str:
+    return (files("jobqueue.store") / "lua" / f"{name}.lua").read_text("utf-8")
+
+
+def _lua_set(values: Iterable[str]) -> str:
+    return "{" + ", ".join(f"{value} = true" for value in sorted(values)) + "}"
+
+
+def _states() -> str:
+    allowed = ", ".join(f"{state} = {_lua_set(map(str, to))}" for state, to in TRANSITIONS.items())
+    states = ", ".join(f"'{state}'" for state in ExecutionState)
+    return (
+        f"local STATES = {{{states}}}\nlocal ALLOWED = {{{allowed}}}\n"
+        f"local FINAL = {_lua_set(map(str, FINAL_STATUSES))}\nlocal FINAL_STATES = {_lua_set(map(str, FINAL_STATES))}"
+    )
+
+
+def source(verb: str, keys: Keys) -> str:
+    """The complete Lua source of one verb."""
+    text = _text(verb)
+    include = _INCLUDE.search(text)
+    names = include.group(1).split() if include else []
+    return "\n".join([keys.lua_table(), _states(), *(_text(f"include/{name}") for name in names), text])
+
+
+class Scripts:
+    """The ledger's verbs, callable on one Redis. Thread-safe, as the client is."""
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._client = client
+        self._sources = {verb: source(verb, keys) for verb in VERBS}
+        self._shas = {
+            verb: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest() for verb, text in self._sources.items()
+        }
+
+    def load(self) -> None:
+        """Load every script, so that users who may only call them can (Redis ACL), also after a restart of Redis."""
+        with translated_errors(), self._client.pipeline(transaction=False) as pipe:
+            for text in self._sources.values():
+                pipe.script_load(text)
+            pipe.execute()
+
+    def call(self, verb: str, *args: Argument) -> Any:
+        """Call one verb; raises ``LedgerUnavailable`` when Redis cannot be reached."""
+        with translated_errors():
+            try:
+                return self._client.evalsha(self._shas[verb], 0, *args)
+            except NoScriptError:
+                return self._client.eval(self._sources[verb], 0, *args)
+
+    def call_many(self, verb: str, calls: list[tuple[Argument, ...]]) -> list[Any]:
+        """Call one verb many times in one round trip; each call is atomic, the whole is not."""
+        if not calls:
+            return []
+        with translated_errors(), self._client.pipeline(transaction=False) as pipe:
+            # loading first costs one cheap command a pipeline, and no call can meet a Redis that lost the script
+            pipe.script_load(self._sources[verb])
+            for args in calls:
+                pipe.evalsha(self._shas[verb], 0, *args)
+            return list(pipe.execute())[1:]
