@@ -56,13 +56,19 @@ class Agents:
         )
         return bool(answer == "replaced")
 
-    def beat(self, hostname: str, boot_id: str, vitals: Heartbeat) -> Beat:
-        """One heartbeat."""
-        return Beat(
-            self._scripts.call(
-                "beat", self._now, hostname, boot_id, self._live_for, json.dumps(asdict(vitals)), vitals.running
-            )
+    def beat(self, hostname: str, boot_id: str, vitals: Heartbeat, fresh: Registration | None = None) -> Beat:
+        """One heartbeat, with ``fresh`` facts now and then."""
+        answer = self._scripts.call(
+            "beat",
+            self._now,
+            hostname,
+            boot_id,
+            self._live_for,
+            json.dumps(asdict(vitals)),
+            vitals.running,
+            json.dumps(asdict(fresh)) if fresh else "",
         )
+        return Beat(answer)
 
     def leave(self, hostname: str, boot_id: str) -> None:
         """The agent shuts down: offline at once, still known."""

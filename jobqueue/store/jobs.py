@@ -138,6 +138,12 @@ class Jobs:
         if answer == "running":
             raise JobNotFinal(f"Job {job_id} has not ended; cancel it first.")
 
+    def prune(self, older_than_seconds: float, limit: int) -> int:
+        """Remove at most ``limit`` of the jobs that ended longer ago than this; returns how many."""
+        ids = self._scripts.call("prune", self._now, int(older_than_seconds * 1_000_000), limit)
+        # one call each: a broadcast to many agents takes its time, and Redis should not be held for all of them
+        return sum(self._scripts.call("delete", job_id) == "deleted" for job_id in ids)
+
     def counts(self) -> dict[JobStatus, int]:
         """The number of jobs in every status, zero counts included."""
         sizes = self._scripts.call("sizes", 1, "all:", *_STATUSES)

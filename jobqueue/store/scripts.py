@@ -42,6 +42,8 @@ VERBS = (
     "register",
     "beat",
     "leave",
+    "lead",
+    "prune",
 )
 
 

@@ -1,0 +1,12 @@
+-- Takes, renews or gives up the lead among the copies of maintenance.
+-- KEYS: none
+-- ARGV: 1 who asks, 2 length of the lead in ms, 0 to give it up
+-- returns: 1 if the caller leads now, else 0
+local leader = redis.call('GET', K.leader)
+if ARGV[2] == '0' then
+  if leader == ARGV[1] then redis.call('DEL', K.leader) end
+  return 0
+end
+if leader and leader ~= ARGV[1] then return 0 end
+redis.call('SET', K.leader, ARGV[1], 'PX', ARGV[2])
+return 1

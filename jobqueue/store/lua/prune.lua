@@ -1,0 +1,6 @@
+-- Names the jobs that ended longer ago than they are kept; `delete` removes each.
+-- include: clock
+-- KEYS: none
+-- ARGV: 1 now, 2 how long they are kept in microseconds, 3 how many at most
+-- returns: ids
+return redis.call('ZRANGEBYSCORE', K.finished, '-inf', int(clock(ARGV[1]) - tonumber(ARGV[2])), 'LIMIT', 0, ARGV[3])

@@ -1,0 +1,92 @@
+"""The agent of one host: a Celery worker that reads the host's queue and the shared one."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+from celery import Celery, signals
+
+from jobqueue.dispatch.app import make_app
+from jobqueue.dispatch.queues import TASK, agent_queues
+from jobqueue.operations import facts
+from jobqueue.operations.registry import Registry
+from jobqueue.settings import Settings
+from jobqueue.store.keys import Keys
+from jobqueue.store.ledger import Ledger
+from workers.executor import Executor
+from workers.held import Held
+from workers.leases import LeaseKeeper
+from workers.logs import configure_logging
+from workers.presence import Presence
+from workers.steps import presence_step
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that running executions get to finish once the agent is asked to stop; then they are handed back or ended.
+SHUTDOWN_GRACE_SECONDS = 5.0
+
+
+def run(settings: Settings, *, events: bool = False) -> int:
+    """Run the agent until SIGTERM; returns its exit code. ``events``: tell Flower about every execution."""
+    configure_logging(settings)
+    ledger = Ledger.open(settings)
+    operations = Registry.load()
+    held, closing = Held(), threading.Event()
+    executor = Executor(ledger.executions, operations, held, settings, facts.lookup(facts.collect(settings.hostname), settings.labels), closing)
+    app = make_agent_app(settings, executor)
+    keeper = LeaseKeeper(ledger.executions, held, settings.hostname, settings.lease_seconds)
+    presence = Presence(ledger.agents, operations, held, settings)
+    app.steps["consumer"].add(presence_step(presence))
+    worker = app.Worker(
+        hostname=f"agent@{settings.hostname}",
+        pool="threads",
+        concurrency=settings.concurrency,
+        events=events,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=not events,
+        loglevel=settings.log_level,
+    )
+    hand_back = threading.Timer(SHUTDOWN_GRACE_SECONDS, lambda: _hand_back(held, closing))
+    hand_back.daemon = True
+
+    @signals.worker_shutting_down.connect(weak=False)
+    def on_shutting_down(**_: Any) -> None:
+        hand_back.start()
+
+    keeper.start()
+    presence.start()
+    try:
+        worker.start()
+    finally:
+        hand_back.cancel()
+        presence.stop()
+        keeper.stop()
+        presence.join()
+        keeper.join()
+        ledger.close()
+    return worker.exitcode or 0
+
+
+def make_agent_app(settings: Settings, executor: Executor) -> Celery:
+    """The Celery app with this agent's queues and the one task."""
+    app = make_app(settings)
+    app.conf.task_queues = agent_queues(Keys(settings.key_prefix), settings.hostname)
+
+    @app.task(name=TASK, ignore_result=True, shared=False)  # type: ignore[untyped-decorator]
+    def execute(job_id: str, slot: str) -> str:
+        return executor.execute(job_id, slot)
+
+    app.finalize()
+    return app
+
+
+def _hand_back(held: Held, closing: threading.Event) -> None:
+    running = held.all()
+    if running:
+        logger.warning("%d executions still run after %g s; they are stopped", len(running), SHUTDOWN_GRACE_SECONDS)
+    closing.set()
+    for one in running:
+        one.ask_to_stop("shutdown")

@@ -1,0 +1,153 @@
+"""Runs one execution: claim it, run its operation, report how it ended."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import secrets
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from jobqueue.errors import (
+    JobQueueError,
+    LedgerUnavailable,
+    OperationCancelled,
+    OperationNotSupported,
+    UnknownOperation,
+)
+from jobqueue.model.retry import RetryPolicy
+from jobqueue.model.states import ExecutionState
+from jobqueue.model.timestamps import duration_text
+from jobqueue.operations.context import Context
+from jobqueue.operations.registry import Registry
+from jobqueue.operations.runner import run_operation
+from jobqueue.settings import Settings
+from jobqueue.store.executions import Executions, Finished, Grant, Refusal
+from workers.held import Held, Running
+from workers.patience import persist
+
+logger = logging.getLogger(__name__)
+
+#: Longer errors are cut: a note is for a person, and every listing carries it.
+_LONGEST_NOTE = 2000
+
+
+class Executor:
+    """Takes executions up on one host. Called from many threads at a time."""
+
+    def __init__(
+        self,
+        executions: Executions,
+        operations: Registry,
+        held: Held,
+        settings: Settings,
+        facts: Mapping[str, Any],
+        closing: threading.Event,
+    ) -> None:
+        self._executions = executions
+        self._operations = operations
+        self._held = held
+        self._settings = settings
+        self.facts = facts
+        self._closing = closing
+        self._draw = random.Random().random
+
+    def execute(self, job_id: str, slot: str) -> str:
+        """Run the execution if it is still due; returns what became of it, for the log.
+
+        Nothing is reported back but through the ledger: a message for an execution that is claimed, final or unknown
+        is dropped here.
+        """
+        token = secrets.token_hex(8)
+        hostname = self._settings.hostname
+        claim = persist(
+            lambda: self._executions.claim(job_id, slot, hostname, token), f"claim job {job_id}", self._closing
+        )
+        if isinstance(claim, Refusal):
+            logger.info("Dropped a message for job %s: its execution is %s", job_id, claim.state)
+            return f"dropped: {claim.state}"
+        running = Running(claim)
+        self._held.add(running)
+        try:
+            return self._run(running)
+        finally:
+            self._held.remove(running)
+
+    def _run(self, running: Running) -> str:
+        grant = running.grant
+        document = json.loads(grant.document)
+        try:
+            operation = self._operations.get(document["operation"])
+            outcome = run_operation(operation, document["data"], self._context(document, running))
+        except (UnknownOperation, OperationNotSupported) as error:
+            return self._finish(grant, ExecutionState.SKIPPED, note=f"not supported: {error.message}")
+        except OperationCancelled:
+            return self._stopped(running, document)
+        except JobQueueError as error:
+            return self._failed(grant, document, error.message)
+        out = json.dumps({"data": outcome.data, "changed": bool(outcome.changed)}, separators=(",", ":"))
+        return self._finish(grant, ExecutionState.COMPLETED, out=out)
+
+    def _context(self, document: Mapping[str, Any], running: Running) -> Context:
+        settings = self._settings
+        timeout = document.get("timeout_seconds") or settings.default_timeout_seconds
+        return Context(
+            hostname=settings.hostname,
+            labels=settings.labels,
+            facts=self.facts,
+            job_id=running.grant.job_id,
+            attempt=running.grant.attempt,
+            deadline=None if timeout is None else time.monotonic() + timeout,
+            timeout_seconds=timeout,
+            cancelled=running.stop,
+            python_modules=settings.python_modules,
+            max_output_bytes=settings.max_output_bytes,
+        )
+
+    def _stopped(self, running: Running, document: Mapping[str, Any]) -> str:
+        """The operation obeyed a request to stop; what that means depends on who asked."""
+        if running.reason == "stale":
+            return "stopped: the lease was lost"
+        if running.reason == "shutdown":
+            note = f"agent {running.grant.hostname} shut down during the run"
+            if self._operations.get(document["operation"]).idempotent:
+                return self._finish(running.grant, ExecutionState.FAILED, note=note, retry_in=0.0, retry_note=note)
+            return self._failed(running.grant, document, note)
+        return self._finish(running.grant, ExecutionState.CANCELLED, note="on request")
+
+    def _failed(self, grant: Grant, document: Mapping[str, Any], error: str) -> str:
+        policy = RetryPolicy(**document["retries"]) if "retries" in document else RetryPolicy()
+        error = error[:_LONGEST_NOTE]
+        if grant.attempt >= policy.max_attempts:
+            return self._finish(grant, ExecutionState.FAILED, note=error)
+        delay = policy.delay_seconds(grant.attempt, self._draw())
+        again = f"attempt {grant.attempt} of {policy.max_attempts} failed, next in {duration_text(int(delay * 1e6))}: {error}"
+        return self._finish(grant, ExecutionState.FAILED, note=error, retry_in=delay, retry_note=again)
+
+    def _finish(
+        self,
+        grant: Grant,
+        state: ExecutionState,
+        *,
+        out: str = "",
+        note: str = "",
+        retry_in: float | None = None,
+        retry_note: str = "",
+    ) -> str:
+        try:
+            finished = persist(
+                lambda: self._executions.finish(
+                    grant, state, out=out, note=note, retry_in=retry_in, retry_note=retry_note
+                ),
+                f"report job {grant.job_id}",
+                self._closing,
+            )
+        except LedgerUnavailable:
+            logger.error("The result of job %s could not be stored before the shutdown; its lease will run out", grant.job_id)
+            return "unreported"
+        if finished in (Finished.STALE, Finished.UNKNOWN):
+            logger.warning("The result of job %s was refused: %s", grant.job_id, finished.value)
+        return finished.value if finished is not Finished.FINISHED else state.value

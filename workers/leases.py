@@ -1,0 +1,63 @@
+"""Renews the leases of what the agent runs, and passes on what the ledger wants stopped."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from jobqueue.errors import LedgerUnavailable
+from jobqueue.store.executions import Executions, Renewal
+from workers.held import Held
+
+logger = logging.getLogger(__name__)
+
+#: A cancel must reach a running command well within two seconds.
+_MOST_SECONDS_BETWEEN = 0.5
+
+
+class LeaseKeeper(threading.Thread):
+    """A thread that renews until it is stopped. Executions shorter than one interval cost it nothing."""
+
+    def __init__(
+        self,
+        executions: Executions,
+        held: Held,
+        hostname: str,
+        lease_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(name="leases", daemon=True)
+        self._executions = executions
+        self._held = held
+        self._hostname = hostname
+        self._interval = min(lease_seconds / 5, _MOST_SECONDS_BETWEEN)
+        self._clock = clock
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        while not self._stopped.wait(self._interval):
+            try:
+                self.renew_once()
+            except LedgerUnavailable as error:
+                # the next turn tries again; a lease that runs out meanwhile shows as stale then
+                logger.warning("Leases could not be renewed: %s", error)
+
+    def renew_once(self) -> int:
+        """Renew what has run for a while; returns how many leases were asked for."""
+        settled = self._clock() - self._interval
+        running = [one for one in self._held.all() if one.since <= settled]
+        if not running:
+            return 0
+        answers = self._executions.renew(self._hostname, [one.grant for one in running])
+        for one, answer in zip(running, answers, strict=True):
+            if answer is Renewal.CANCEL:
+                one.ask_to_stop("cancel")
+            elif answer is Renewal.STALE and one in self._held.all():
+                logger.warning("The lease of job %s was lost; its run is stopped", one.grant.job_id)
+                one.ask_to_stop("stale")
+        return len(running)
+
+    def stop(self) -> None:
+        self._stopped.set()

@@ -1,0 +1,92 @@
+"""The maintenance process: one leader runs the services, the other copies wait to take over."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+from jobqueue.dispatch.sender import Sender
+from jobqueue.errors import LedgerUnavailable
+from jobqueue.settings import Settings
+from jobqueue.store.ledger import Ledger
+from workers.logs import configure_logging
+from workers.maintenance.leader import Leadership
+from workers.maintenance.services import STEP, Expirer, Promoter, Pruner, Reaper, Reconciler, Service
+
+logger = logging.getLogger(__name__)
+
+_LEAD_EVERY_SECONDS = 1.0
+
+
+class Maintenance:
+    """Runs each service when its time has come."""
+
+    def __init__(
+        self, leadership: Leadership, services: list[Service], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._leadership = leadership
+        self._services = services
+        self._clock = clock
+        self._next = dict.fromkeys(range(len(services)), 0.0)
+        self._leads_until = 0.0
+        self._leading = False
+
+    def turn(self) -> float:
+        """Do what is due now; returns seconds until the next turn."""
+        now = self._clock()
+        if now >= self._leads_until:
+            leading = self._leadership.hold()
+            if leading != self._leading:
+                logger.info("This copy of maintenance %s", "leads" if leading else "waits")
+            self._leading, self._leads_until = leading, now + _LEAD_EVERY_SECONDS
+        if not self._leading:
+            return max(0.0, self._leads_until - self._clock())
+        for number, service in enumerate(self._services):
+            if now >= self._next[number]:
+                done = service.run_once()
+                if done:
+                    logger.info("%s dealt with %d", type(service).__name__, done)
+                # a full step means that more waits
+                self._next[number] = now if done >= STEP else now + service.every_seconds
+        return max(0.0, min(self._leads_until, *self._next.values()) - self._clock())
+
+    def run(self, stopped: threading.Event) -> None:
+        """Turn until stopped; a ledger that is away is asked again."""
+        while not stopped.is_set():
+            try:
+                pause = self.turn()
+            except LedgerUnavailable as error:
+                logger.warning("Maintenance waits for the ledger: %s", error)
+                self._leading, self._leads_until, pause = False, 0.0, 1.0
+            stopped.wait(pause)
+        try:
+            self._leadership.give_up()
+        except LedgerUnavailable as error:
+            logger.warning("The lead could not be given up, it runs out by itself: %s", error)
+
+
+def make_services(ledger: Ledger, settings: Settings) -> list[Service]:
+    """All services over one ledger."""
+    sender = Sender(settings)
+    return [
+        Promoter(ledger, sender),
+        Reaper(ledger),
+        Expirer(ledger),
+        Reconciler(ledger, sender, older_than_seconds=settings.heartbeat_seconds),
+        Pruner(ledger, settings.job_ttl_seconds),
+    ]
+
+
+def run(settings: Settings) -> int:
+    """Run maintenance until SIGTERM or SIGINT."""
+    configure_logging(settings)
+    ledger = Ledger.open(settings)
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    Maintenance(Leadership(ledger.scripts), make_services(ledger, settings)).run(stopped)
+    ledger.close()
+    return 0

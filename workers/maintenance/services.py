@@ -1,0 +1,92 @@
+"""The maintenance services: small steps over the ledger, each safe to repeat and to run twice at a time."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from jobqueue.dispatch.sender import Sender
+from jobqueue.model.target import ANY
+from jobqueue.store.ledger import Ledger
+
+#: How much one step takes on, so that Redis is never held up.
+STEP = 200
+
+
+class Service(Protocol):
+    """Something that ``run_once`` does for the ledger every ``every_seconds``."""
+
+    every_seconds: float
+
+    def run_once(self) -> int:
+        """Do one step; returns how many executions or jobs it dealt with."""
+
+
+class Promoter:
+    """Publishes what has become due: ``not_before`` times and the back-off of retries."""
+
+    every_seconds = 0.1
+
+    def __init__(self, ledger: Ledger, sender: Sender) -> None:
+        self._ledger = ledger
+        self._sender = sender
+
+    def run_once(self) -> int:
+        due = self._ledger.executions.promote(STEP, self._sender.template)
+        self._sender.send(due)
+        return len(due)
+
+
+class Reaper:
+    """Deals with leases that ran out: retried where that is safe, else lost."""
+
+    every_seconds = 1.0
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def run_once(self) -> int:
+        return sum(self._ledger.executions.reap(STEP))
+
+
+class Expirer:
+    """Ends what was not started before its deadline."""
+
+    every_seconds = 0.5
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def run_once(self) -> int:
+        return self._ledger.executions.expire(STEP)
+
+
+class Reconciler:
+    """Publishes again what waits in the ledger while its message is gone."""
+
+    every_seconds = 2.0
+
+    def __init__(self, ledger: Ledger, sender: Sender, older_than_seconds: float) -> None:
+        self._ledger = ledger
+        self._sender = sender
+        self._older_than = older_than_seconds
+
+    def run_once(self) -> int:
+        published = 0
+        for slot in [ANY, *self._ledger.agents.hostnames()]:
+            again = self._ledger.executions.reconcile(slot, self._older_than, STEP, self._sender.template)
+            self._sender.send(again)
+            published += len(again)
+        return published
+
+
+class Pruner:
+    """Removes jobs that ended longer ago than they are kept."""
+
+    every_seconds = 5.0
+
+    def __init__(self, ledger: Ledger, ttl_seconds: float) -> None:
+        self._ledger = ledger
+        self._ttl = ttl_seconds
+
+    def run_once(self) -> int:
+        return self._ledger.jobs.prune(self._ttl, STEP)

@@ -1,0 +1,121 @@
+"""An agent's presence in the ledger: registered while it reads its queues, with a heartbeat, gone when it stops."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+import threading
+from collections.abc import Callable
+
+from jobqueue import __version__
+from jobqueue.errors import LedgerUnavailable
+from jobqueue.model.agent import Heartbeat, Registration
+from jobqueue.operations import facts, host
+from jobqueue.operations.registry import Registry
+from jobqueue.settings import Settings
+from jobqueue.store.agents import Agents, Beat
+from workers.held import Held
+
+logger = logging.getLogger(__name__)
+
+#: Facts change rarely and cost more to collect than a heartbeat.
+_BEATS_PER_FACTS = 12
+
+
+def _stop_this_process() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+class Presence(threading.Thread):
+    """Registers, beats, and leaves. A beat that fails is tried again soon; a ledger that forgot us is told again."""
+
+    def __init__(
+        self,
+        agents: Agents,
+        operations: Registry,
+        held: Held,
+        settings: Settings,
+        on_replaced: Callable[[], None] = _stop_this_process,
+    ) -> None:
+        super().__init__(name="presence", daemon=True)
+        self._agents = agents
+        self._operations = operations
+        self._held = held
+        self._settings = settings
+        self._on_replaced = on_replaced
+        self._boot_id = secrets.token_hex(8)
+        self._reading = threading.Event()
+        self._wake = threading.Event()
+        self._stopped = False
+        self._registered = False
+        self._beats = 0
+
+    def reading(self) -> None:
+        """The consumer reads the queues (again): the agent may count as live."""
+        self._registered = False
+        self._reading.set()
+        self._wake.set()
+
+    def not_reading(self) -> None:
+        """The consumer stopped reading (shutdown, or the broker is away): the agent counts as offline."""
+        self._reading.clear()
+        try:
+            self._agents.leave(self._settings.hostname, self._boot_id)
+        except LedgerUnavailable as error:
+            logger.warning("The ledger could not be told that this agent stops reading: %s", error)
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._wake.set()
+
+    def run(self) -> None:
+        while not self._stopped:
+            pause = self._settings.heartbeat_seconds
+            if self._reading.is_set():
+                try:
+                    self.beat_once()
+                except LedgerUnavailable as error:
+                    logger.warning("The heartbeat did not reach the ledger: %s", error)
+                    pause = min(pause, 1.0)
+            self._wake.wait(pause)
+            self._wake.clear()
+
+    def beat_once(self) -> None:
+        """Register if that is due, else send one heartbeat."""
+        if not self._registered:
+            self._register()
+        self._beats += 1
+        vitals = Heartbeat(
+            load=host.load(), memory=host.memory(), running=len(self._held), conditions=host.conditions()
+        )
+        fresh = self._registration() if self._beats % _BEATS_PER_FACTS == 0 else None
+        answer = self._agents.beat(self._settings.hostname, self._boot_id, vitals, fresh)
+        if answer is Beat.UNKNOWN:
+            logger.warning("The ledger does not know this agent any more; registering again")
+            self._register()
+        elif answer is Beat.REPLACED:
+            logger.error(
+                "Another process runs as agent %s now; this one stops. Give each agent its own --hostname.",
+                self._settings.hostname,
+            )
+            self._reading.clear()
+            self._on_replaced()
+
+    def _register(self) -> None:
+        if self._agents.register(self._registration()):
+            logger.warning("Another process ran as agent %s; it is told to stop", self._settings.hostname)
+        self._registered = True
+        logger.info("Agent %s is registered", self._settings.hostname)
+
+    def _registration(self) -> Registration:
+        return Registration(
+            hostname=self._settings.hostname,
+            boot_id=self._boot_id,
+            labels=self._settings.labels,
+            facts=facts.collect(self._settings.hostname),
+            operations=self._operations.types(),
+            version=__version__,
+            concurrency=self._settings.concurrency,
+        )

@@ -1,0 +1,27 @@
+"""Our steps in the Celery worker's start and stop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import bootsteps
+
+from workers.presence import Presence
+
+
+def presence_step(presence: Presence) -> type[bootsteps.StartStopStep]:
+    """A consumer step: the agent is live exactly while the worker's consumer reads its queues."""
+
+    class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
+        """Celery restarts the consumer's steps after every lost connection, and this one with them."""
+
+        name = "jobqueue-presence"
+        requires = ("celery.worker.consumer.tasks:Tasks",)
+
+        def start(self, c: Any) -> None:
+            presence.reading()
+
+        def stop(self, c: Any) -> None:
+            presence.not_reading()
+
+    return PresenceStep
