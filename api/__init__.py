@@ -1,0 +1,1 @@
+"""The HTTP API: routes parse, mappings translate, ``jobqueue.services`` acts."""

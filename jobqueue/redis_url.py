@@ -14,16 +14,17 @@ DEFAULT_PORT = 6379
 SENTINEL_PORT = 26379
 _FORMS = (
     "redis://[user:password@]host[:port][/db], rediss://... (TLS), unix://[user:password@]/path/to/socket[?db=n] or "
-    "sentinel://[user:password@]host:port,host2:port/service_name[/db]"
+    "sentinel://[user:password@]host:port,host2:port/service_name[/db][?sentinel_password=...]"
 )
 _SERVICE = re.compile(r"[A-Za-z0-9._-]+")
 _PASSWORD = re.compile(r"(?<=://)([^/@:]*):([^/@]*)@")
+_QUERY_PASSWORD = re.compile(r"(?<=password=)[^&]*")
 _BRACKETED = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::(.*))?")
 
 
 def mask_password(url: str) -> str:
     """``redis://u:secret@h/0`` -> ``redis://u:***@h/0``: fit for logs and messages."""
-    return _PASSWORD.sub(r"\1:***@", url)
+    return _QUERY_PASSWORD.sub("***", _PASSWORD.sub(r"\1:***@", url))
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class RedisUrl:
     """A parsed ``redis://``, ``rediss://``, ``unix://`` or ``sentinel://`` address.
 
     ``hosts`` is one (host, port) pair, the sentinels for ``sentinel``, and empty for ``unix``; ``path`` is the socket;
-    ``query`` is kept as written (redis-py understands it).
+    ``query`` is kept as written (redis-py understands it). ``sentinel_password`` is the sentinels' own.
     """
 
     text: str = field(repr=False)
@@ -42,6 +43,7 @@ class RedisUrl:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     service: str = ""
+    sentinel_password: str | None = field(default=None, repr=False)
     query: str = ""
 
     @classmethod
@@ -75,6 +77,7 @@ class RedisUrl:
                 username=username,
                 password=password,
                 service=service,
+                sentinel_password=_of_query(query, "sentinel_password"),
                 query=query,
             )
         except ValueError as error:
@@ -110,7 +113,10 @@ class RedisUrl:
             return f"redis+socket://{login}{quote(self.path)}?virtual_host={self.db}", {}
         if self.scheme == "sentinel":
             hosts = ";".join(f"sentinel://{login}{_netloc(host, port)}/{self.db}" for host, port in self.hosts)
-            return hosts, {"master_name": self.service}
+            options: dict[str, Any] = {"master_name": self.service}
+            if self.sentinel_password:
+                options["sentinel_kwargs"] = {"password": self.sentinel_password}
+            return hosts, options
         return self.text, {}
 
 
@@ -148,8 +154,13 @@ def _database(text: str) -> int:
 
 
 def _database_of_query(query: str) -> int:
+    text = _of_query(query, "db")
+    return 0 if text is None else _database(text)
+
+
+def _of_query(query: str, wanted: str) -> str | None:
     for part in query.split("&"):
         name, _, value = part.partition("=")
-        if name == "db":
-            return _database(value)
-    return 0
+        if name == wanted:
+            return unquote(value)
+    return None

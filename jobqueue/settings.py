@@ -8,7 +8,7 @@ import os
 import re
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,7 +23,7 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 #: Files of the state directory that ``jobqueue up`` writes and that fill in what the environment leaves open.
 REDIS_URL_FILE = "redis.url"
 API_URL_FILE = "api.url"
-TOKEN_FILE = "admin.token"
+TOKEN_FILE = "admin.token"  # noqa: S105 (the name of a file)
 
 _BROKER_SCHEMES = ("amqp", "amqps")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -40,8 +40,8 @@ def _default_workers() -> int:
 class Settings:
     """Everything that can be configured. ``JOBQUEUE_<FIELD>`` sets a field; an empty value counts as unset.
 
-    ``redis_url``            the ledger: redis://, rediss://, unix:// or sentinel://; else what a running ``jobqueue up``
-                             left in the state directory, else redis://127.0.0.1:6379/0
+    ``redis_url``            the ledger: redis://, rediss://, unix:// or sentinel://; else what a running ``up``
+                             wrote to the state directory, else redis://127.0.0.1:6379/0
     ``broker_url``           where Celery's messages go; the same Redis unless set (also amqp://)
     ``url``                  the API's address, for the client; else a running ``up``'s, else http://127.0.0.1:8080
     ``token``                bearer token of the API and of the client; else the state directory's ``admin.token``
@@ -90,7 +90,7 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
-        """Settings from ``environ`` (the process's own by default); ``overrides`` (field=value, None counts as not given) win.
+        """Settings from ``environ``, by default the process's own; ``overrides`` win (None counts as not given).
 
         Raises ``InvalidSettings`` that names every unknown or invalid ``JOBQUEUE_*`` name at once, in ``details`` too.
         """
@@ -268,8 +268,7 @@ def _http_url(value: Any) -> str:
 
 
 def _state_dir(value: Any) -> Path:
-    path = Path(value).expanduser()
-    return Path(os.path.abspath(path))
+    return Path(value).expanduser().absolute()
 
 
 def _labels(value: Any) -> dict[str, str]:
@@ -319,4 +318,3 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "max_output_bytes": _whole(1024, 1024**3),
     "default_timeout_seconds": _number(0.001, 366 * 86_400),
 }
-assert set(_CHECKS) == {item.name for item in fields(Settings)}

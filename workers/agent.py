@@ -16,6 +16,7 @@ from jobqueue.settings import Settings
 from jobqueue.store.keys import Keys
 from jobqueue.store.ledger import Ledger
 from workers.executor import Executor
+from workers.handback import HandBack
 from workers.held import Held
 from workers.leases import LeaseKeeper
 from workers.logs import configure_logging
@@ -24,9 +25,6 @@ from workers.steps import presence_step
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that running executions get to finish once the agent is asked to stop; then they are handed back or ended.
-SHUTDOWN_GRACE_SECONDS = 5.0
-
 
 def run(settings: Settings, *, events: bool = False) -> int:
     """Run the agent until SIGTERM; returns its exit code. ``events``: tell Flower about every execution."""
@@ -34,9 +32,16 @@ def run(settings: Settings, *, events: bool = False) -> int:
     ledger = Ledger.open(settings)
     operations = Registry.load()
     held, closing = Held(), threading.Event()
-    executor = Executor(ledger.executions, operations, held, settings, facts.lookup(facts.collect(settings.hostname), settings.labels), closing)
+    executor = Executor(
+        ledger.executions,
+        operations,
+        held,
+        settings,
+        facts.lookup(facts.collect(settings.hostname), settings.labels),
+        closing,
+    )
     app = make_agent_app(settings, executor)
-    keeper = LeaseKeeper(ledger.executions, held, settings.hostname, settings.lease_seconds)
+    keeper = LeaseKeeper(ledger.executions, held, settings.hostname, settings.lease_seconds, executor.give_up)
     presence = Presence(ledger.agents, operations, held, settings)
     app.steps["consumer"].add(presence_step(presence))
     worker = app.Worker(
@@ -49,19 +54,18 @@ def run(settings: Settings, *, events: bool = False) -> int:
         without_heartbeat=not events,
         loglevel=settings.log_level,
     )
-    hand_back = threading.Timer(SHUTDOWN_GRACE_SECONDS, lambda: _hand_back(held, closing))
-    hand_back.daemon = True
+    hand_back = HandBack(held, executor, closing, presence.not_reading)
 
-    @signals.worker_shutting_down.connect(weak=False)
+    @signals.worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator]
     def on_shutting_down(**_: Any) -> None:
-        hand_back.start()
+        if not hand_back.ident:
+            hand_back.start()
 
     keeper.start()
     presence.start()
     try:
         worker.start()
     finally:
-        hand_back.cancel()
         presence.stop()
         keeper.stop()
         presence.join()
@@ -81,12 +85,3 @@ def make_agent_app(settings: Settings, executor: Executor) -> Celery:
 
     app.finalize()
     return app
-
-
-def _hand_back(held: Held, closing: threading.Event) -> None:
-    running = held.all()
-    if running:
-        logger.warning("%d executions still run after %g s; they are stopped", len(running), SHUTDOWN_GRACE_SECONDS)
-    closing.set()
-    for one in running:
-        one.ask_to_stop("shutdown")

@@ -8,7 +8,7 @@ import random
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jobqueue.errors import (
@@ -53,7 +53,7 @@ class Executor:
         self._settings = settings
         self.facts = facts
         self._closing = closing
-        self._draw = random.Random().random
+        self._draw = random.Random().random  # noqa: S311 - jitter, not a secret
 
     def execute(self, job_id: str, slot: str) -> str:
         """Run the execution if it is still due; returns what became of it, for the log.
@@ -69,62 +69,88 @@ class Executor:
         if isinstance(claim, Refusal):
             logger.info("Dropped a message for job %s: its execution is %s", job_id, claim.state)
             return f"dropped: {claim.state}"
-        running = Running(claim)
+        document = json.loads(claim.document)
+        timeout = document.get("timeout_seconds") or self._settings.default_timeout_seconds
+        running = Running(claim, document, deadline=None if timeout is None else time.monotonic() + timeout)
         self._held.add(running)
         try:
-            return self._run(running)
+            report = self._run(running, self._context(running, timeout))
+            if running.abandoned:
+                logger.warning("Job %s ended after it had been given up; its result is dropped", job_id)
+                return "abandoned"
+            # held until the report is in: the lease is renewed while the ledger is away and comes back
+            running.ended = True
+            return report()
         finally:
             self._held.remove(running)
 
-    def _run(self, running: Running) -> str:
-        grant = running.grant
-        document = json.loads(grant.document)
+    def give_up(self, running: Running) -> str:
+        """Report an execution whose operation neither obeys its deadline nor a request to stop.
+
+        Its thread goes on until the operation returns; that is said in the report.
+        """
+        running.abandoned = True
+        logger.error("Job %s does not stop; its thread is given up", running.grant.job_id)
+        still = "the operation did not stop and may still run in the agent"
+        if running.reason == "stale":
+            return "abandoned"
+        if running.reason == "cancel":
+            return self._finish(running.grant, ExecutionState.CANCELLED, note=still)
+        what = "the agent shut down" if running.reason == "shutdown" else "timed out"
+        return self._failed(running, f"{what}; {still}")
+
+    def _run(self, running: Running, context: Context) -> Callable[[], str]:
+        """Run the operation; returns what reports its end."""
+        grant, document = running.grant, running.document
         try:
             operation = self._operations.get(document["operation"])
-            outcome = run_operation(operation, document["data"], self._context(document, running))
+            outcome = run_operation(operation, document["data"], context)
         except (UnknownOperation, OperationNotSupported) as error:
-            return self._finish(grant, ExecutionState.SKIPPED, note=f"not supported: {error.message}")
+            note = f"not supported: {error.message}"
+            return lambda: self._finish(grant, ExecutionState.SKIPPED, note=note)
         except OperationCancelled:
-            return self._stopped(running, document)
+            return lambda: self._stopped(running)
         except JobQueueError as error:
-            return self._failed(grant, document, error.message)
+            message = error.message
+            return lambda: self._failed(running, message)
         out = json.dumps({"data": outcome.data, "changed": bool(outcome.changed)}, separators=(",", ":"))
-        return self._finish(grant, ExecutionState.COMPLETED, out=out)
+        return lambda: self._finish(grant, ExecutionState.COMPLETED, out=out)
 
-    def _context(self, document: Mapping[str, Any], running: Running) -> Context:
+    def _context(self, running: Running, timeout: float | None) -> Context:
         settings = self._settings
-        timeout = document.get("timeout_seconds") or settings.default_timeout_seconds
         return Context(
             hostname=settings.hostname,
             labels=settings.labels,
             facts=self.facts,
             job_id=running.grant.job_id,
             attempt=running.grant.attempt,
-            deadline=None if timeout is None else time.monotonic() + timeout,
+            deadline=running.deadline,
             timeout_seconds=timeout,
             cancelled=running.stop,
             python_modules=settings.python_modules,
             max_output_bytes=settings.max_output_bytes,
         )
 
-    def _stopped(self, running: Running, document: Mapping[str, Any]) -> str:
+    def _stopped(self, running: Running) -> str:
         """The operation obeyed a request to stop; what that means depends on who asked."""
         if running.reason == "stale":
             return "stopped: the lease was lost"
         if running.reason == "shutdown":
             note = f"agent {running.grant.hostname} shut down during the run"
-            if self._operations.get(document["operation"]).idempotent:
+            if self._operations.get(running.document["operation"]).idempotent:
                 return self._finish(running.grant, ExecutionState.FAILED, note=note, retry_in=0.0, retry_note=note)
-            return self._failed(running.grant, document, note)
+            return self._failed(running, note)
         return self._finish(running.grant, ExecutionState.CANCELLED, note="on request")
 
-    def _failed(self, grant: Grant, document: Mapping[str, Any], error: str) -> str:
+    def _failed(self, running: Running, error: str) -> str:
+        grant, document = running.grant, running.document
         policy = RetryPolicy(**document["retries"]) if "retries" in document else RetryPolicy()
         error = error[:_LONGEST_NOTE]
         if grant.attempt >= policy.max_attempts:
             return self._finish(grant, ExecutionState.FAILED, note=error)
         delay = policy.delay_seconds(grant.attempt, self._draw())
-        again = f"attempt {grant.attempt} of {policy.max_attempts} failed, next in {duration_text(int(delay * 1e6))}: {error}"
+        wait = duration_text(int(delay * 1e6))
+        again = f"attempt {grant.attempt} of {policy.max_attempts} failed, next in {wait}: {error}"
         return self._finish(grant, ExecutionState.FAILED, note=error, retry_in=delay, retry_note=again)
 
     def _finish(
@@ -146,7 +172,9 @@ class Executor:
                 self._closing,
             )
         except LedgerUnavailable:
-            logger.error("The result of job %s could not be stored before the shutdown; its lease will run out", grant.job_id)
+            logger.error(
+                "The result of job %s could not be stored before the shutdown; its lease will run out", grant.job_id
+            )
             return "unreported"
         if finished in (Finished.STALE, Finished.UNKNOWN):
             logger.warning("The result of job %s was refused: %s", grant.job_id, finished.value)

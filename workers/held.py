@@ -4,25 +4,48 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from jobqueue.store.executions import Grant
+
+#: Seconds that an operation gets to end after its deadline or a request to stop. Processes are killed after three; an
+#: operation that runs in a thread and ignores both cannot be ended, only given up.
+STOP_GRACE_SECONDS = 5.0
 
 
 @dataclass(eq=False)
 class Running:
-    """One execution in progress. ``stop`` asks it to end; ``reason`` says why: cancel, stale or shutdown."""
+    """One execution in progress; times in seconds of ``time.monotonic()``.
+
+    ``stop`` asks it to end; ``reason`` says why: cancel, stale or shutdown. ``abandoned``: it ended neither then nor
+    at its deadline, was reported so, and what it still returns is dropped. ``ended``: only its report is still due.
+    """
 
     grant: Grant
+    document: Mapping[str, Any]
+    since: float = field(default_factory=time.monotonic)
+    deadline: float | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     reason: str = ""
-    since: float = field(default_factory=time.monotonic)
+    asked_at: float | None = None
+    abandoned: bool = False
+    ended: bool = False
 
     def ask_to_stop(self, reason: str) -> None:
         """Ask once; the first reason stays."""
         if not self.stop.is_set():
             self.reason = reason
+            self.asked_at = time.monotonic()
             self.stop.set()
+
+    def is_overdue(self, now: float) -> bool:
+        """Whether it should have ended a while ago."""
+        if self.ended or self.abandoned:
+            return False
+        ends = [end for end in (self.deadline, self.asked_at) if end is not None]
+        return bool(ends) and now > min(ends) + STOP_GRACE_SECONDS
 
 
 class Held:

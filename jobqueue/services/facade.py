@@ -11,7 +11,8 @@ from jobqueue.model.filter import JobFilter, JobPage
 from jobqueue.model.job import Job
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.submission import Accepted, Submission
-from jobqueue.operations.registry import OperationInfo, Registry
+from jobqueue.operations.info import OperationInfo
+from jobqueue.operations.registry import Registry
 from jobqueue.services.retry import Retry
 from jobqueue.services.submit import Submit
 from jobqueue.settings import Settings
@@ -44,9 +45,7 @@ class Services:
     def submit_many(self, submissions: list[Submission]) -> list[Accepted | JobQueueError]:
         return self.submitting.many(submissions)
 
-    def retry(
-        self, job_id: str, target: str | None = None, only: frozenset[ExecutionState] | None = None
-    ) -> Accepted:
+    def retry(self, job_id: str, target: str | None = None, only: frozenset[ExecutionState] | None = None) -> Accepted:
         return self.retrying(job_id, target, only)
 
     def job(self, job_id: str) -> Job:

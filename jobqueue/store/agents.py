@@ -77,7 +77,7 @@ class Agents:
     def hostnames(self) -> list[str]:
         """All known hostnames, sorted."""
         with translated_errors():
-            return sorted(self._client.zrange(self._keys.kind("agents"), 0, -1))
+            return sorted(map(str, self._client.zrange(self._keys.kind("agents"), 0, -1)))
 
     def all(self) -> list[Agent]:
         """All known agents, by hostname."""

@@ -28,7 +28,14 @@ from jobqueue.redis_url import RedisUrl
 CONNECT_TIMEOUT = 1.0
 COMMAND_TIMEOUT = 5.0
 
-_UNAVAILABLE = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, ReadOnlyError, MasterNotFoundError, ClusterDownError)
+_UNAVAILABLE = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    BusyLoadingError,
+    ReadOnlyError,
+    MasterNotFoundError,
+    ClusterDownError,
+)
 
 
 @contextmanager
@@ -37,7 +44,9 @@ def translated_errors() -> Iterator[None]:
     try:
         yield
     except (AuthenticationError, NoPermissionError) as error:
-        raise LedgerUnavailable(f"Redis refuses our user: {error}. Check the credentials in JOBQUEUE_REDIS_URL.") from error
+        raise LedgerUnavailable(
+            f"Redis refuses our user: {error}. Check the credentials in JOBQUEUE_REDIS_URL."
+        ) from error
     except _UNAVAILABLE as error:
         raise LedgerUnavailable(f"Redis cannot be reached: {error}") from error
     except ResponseError as error:

@@ -116,7 +116,7 @@ class Jobs:
         return records.job(job_id, answer)
 
     def get_many(self, job_ids: Iterable[str]) -> list[Job]:
-        """Those of the jobs that (still) exist, in the given order. One script call each, so Redis is never held long."""
+        """Those of the jobs that (still) exist, in order. One script call each, so that Redis is never held long."""
         ids = list(job_ids)
         answers = self._scripts.call_many("read", [(job_id,) for job_id in ids])
         return [records.job(job_id, answer) for job_id, answer in zip(ids, answers, strict=True) if answer]
@@ -229,8 +229,8 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
         return Stored(Accepted(rest[0], int(rest[1]), replayed=rest[0] != job.id))
     if code == "key_conflict":
         return IdempotencyConflict(
-            f"The idempotency key {job.idempotency_key!r} belongs to job {rest[0]}, which was submitted with a different "
-            "request. Use a new key for a new request.",
+            f"The idempotency key {job.idempotency_key!r} belongs to job {rest[0]}, whose request was a different one. "
+            "Use a new key for a new request.",
             {"job_id": rest[0]},
         )
     target = job.target

@@ -29,9 +29,7 @@ class Ledger:
         self.scripts = Scripts(client, self.keys)
         self.jobs = Jobs(self.scripts, idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS, now=now)
         self.executions = Executions(self.scripts, lease_seconds=settings.lease_seconds, now=now)
-        self.agents = Agents(
-            client, self.keys, self.scripts, heartbeat_seconds=settings.heartbeat_seconds, now=now
-        )
+        self.agents = Agents(client, self.keys, self.scripts, heartbeat_seconds=settings.heartbeat_seconds, now=now)
 
     @classmethod
     def open(cls, settings: Settings) -> Ledger:
@@ -47,7 +45,7 @@ class Ledger:
     def stats(self) -> dict[str, int]:
         """Counters of what should be rare: claims_refused, results_refused, leases_lost, republished."""
         with translated_errors():
-            return {name: int(count) for name, count in self.client.hgetall(self.keys.kind("stats")).items()}
+            return {str(name): int(count) for name, count in self.client.hgetall(self.keys.kind("stats")).items()}
 
     def close(self) -> None:
         self.client.close()

@@ -1,0 +1,114 @@
+# The project's commands. `make` alone lists them. Nothing here needs root, Docker or a Redis server.
+#
+#   PYTHON=python3.12 make test      another Python (3.10 or newer) for the virtual environment
+#   make test ARGS="-k listing -x"   arguments for the command itself
+
+PYTHON ?= python3
+VENV   ?= .venv
+ARGS   ?=
+
+BIN := $(VENV)/bin
+PY  := $(BIN)/python
+PIP := $(PY) -m pip --disable-pip-version-check --quiet install
+# What an installation depends on: when one of these changes, the next target installs again.
+INSTALL_INPUTS := setup.cfg pyproject.toml $(PY)
+SOURCES := api benchmarks examples jobqueue tests workers
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+.PHONY: help
+help: ## list the commands
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- virtual environment -------------------------------------------------------------------------------------------
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "jobqueue needs Python 3.10 or newer; choose one with PYTHON=python3.x make ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "$(PYTHON) cannot create virtual environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "creating $(VENV) ($$($(PYTHON) --version))"
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
+
+# One stamp per set of extras; a larger set marks the smaller ones in it as done too.
+HOLDS_dev  := -test -bench -flower
+HOLDS_test := -bench -flower
+
+$(VENV)/.installed: $(INSTALL_INPUTS)
+	@echo "installing jobqueue into $(VENV)"
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.installed-%: $(INSTALL_INPUTS)
+	@echo "installing jobqueue[$*] into $(VENV)"
+	@$(PIP) --editable '.[$*]'
+	@touch $(addprefix $(VENV)/.installed,$(HOLDS_$*)) $(VENV)/.installed $@
+
+.PHONY: venv
+venv: $(VENV)/.installed-dev ## create .venv with everything that development needs
+
+# --- run -----------------------------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: $(VENV)/.installed ## start everything on free ports, run real jobs, show the answers, stop everything
+	@$(PY) -m jobqueue demo $(ARGS)
+
+.PHONY: up
+up: $(VENV)/.installed ## start everything on this machine and stay up until Ctrl-C
+	@$(PY) -m jobqueue up $(ARGS)
+
+.PHONY: procfile
+procfile: $(VENV)/.installed-flower ## start the Procfile's processes (needs a Redis: JOBQUEUE_REDIS_URL)
+	@PATH="$(abspath $(BIN)):$$PATH" $(PY) -m honcho start $(ARGS)
+
+# --- check ---------------------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: $(VENV)/.installed-test ## run every test, with a Redis of its own
+	@$(PY) -m pytest $(ARGS)
+
+.PHONY: unit
+unit: $(VENV)/.installed-test ## run the tests that start no server (seconds)
+	@$(PY) -m pytest tests/unit $(ARGS)
+
+.PHONY: format
+format: $(VENV)/.installed-dev ## format the code, and fix what ruff can fix
+	@$(PY) -m ruff check --fix-only --quiet .
+	@$(PY) -m ruff format .
+
+.PHONY: format-check
+format-check: $(VENV)/.installed-dev
+	@$(PY) -m ruff format --check .
+
+.PHONY: lint
+lint: $(VENV)/.installed-dev ## lint with ruff
+	@$(PY) -m ruff check .
+
+.PHONY: types
+types: $(VENV)/.installed-dev ## check the types with mypy --strict
+	@$(PY) -m mypy
+
+.PHONY: imports
+imports: $(VENV)/.installed-dev ## check the layers with import-linter
+	@$(BIN)/lint-imports
+
+# In this order, the quick ones first and one at a time, so that pytest's summary is the last thing to read.
+.PHONY: check
+check: ## everything: format, lint, types, imports, tests
+	@$(MAKE) $(VENV)/.installed-dev
+	@$(MAKE) format-check
+	@$(MAKE) lint
+	@$(MAKE) types
+	@$(MAKE) imports
+	@$(MAKE) test
+
+.PHONY: bench
+bench: $(VENV)/.installed-bench ## measure the speed against Celery and Flower (minutes)
+	@$(PY) -m benchmarks $(ARGS)
+
+.PHONY: clean
+clean: ## remove the virtual environment, caches and build output
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,51 @@
+"""The Flask application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import flask
+from flask import Flask
+
+from api import context, documentation, errors, native, request_id
+from api.auth import bearer
+from jobqueue.errors import InvalidSettings
+from jobqueue.services import Services
+from jobqueue.settings import Settings
+
+#: Every native route is served here too.
+ALIAS_PREFIX = "/api"
+
+
+class Application(Flask):
+    """Our views are plain functions, which saves asking so five times a request."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself."""
+        return func
+
+
+def create_app(settings: Settings, services: Services | None = None) -> Flask:
+    """The API over ``services`` (default: those of ``settings``). Raises ``InvalidSettings`` without a token."""
+    if not settings.token:
+        raise InvalidSettings("The API needs a token: set JOBQUEUE_TOKEN.")
+    app = Application("api", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    # a doubled slash is a slip like any other: 404, not a redirect that turns a POST into something else
+    app.url_map.merge_slashes = False
+    context.attach(app, services or Services.open(settings))
+    request_id.install(app)
+    bearer.install(app, settings.token)
+
+    api = documentation.OpenApi(app)
+    errors.install(app)  # after flask-smorest, whose own handler this replaces
+    alias = flask.Blueprint(bearer.ALIAS, __name__, url_prefix=ALIAS_PREFIX)
+    for blueprint in native.BLUEPRINTS:
+        api.register_blueprint(blueprint)
+        alias.register_blueprint(blueprint)
+    pages = documentation.pages(api)
+    app.register_blueprint(pages)
+    alias.register_blueprint(pages)
+    app.register_blueprint(alias)
+    return app

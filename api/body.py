@@ -1,0 +1,53 @@
+"""The JSON body of a request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import request
+
+from api import limits
+from api.errors import UnsupportedMedia
+from jobqueue.errors import InvalidInput
+
+
+def read_object(*, required: bool = True) -> dict[str, Any]:
+    """The request's body, a JSON object within the limits. An absent body is ``{}`` where it is not ``required``.
+
+    Raises ``InvalidInput`` (400), ``UnsupportedMedia`` (415) or werkzeug's ``RequestEntityTooLarge`` (413).
+    """
+    found, suspect = decode_object(required=required)
+    if suspect:
+        limits.check(found)
+    return found
+
+
+def decode_object(*, required: bool = True) -> tuple[dict[str, Any], bool]:
+    """As ``read_object``, but leaves ``limits.check`` to the caller: ``(body, whether it must be checked)``."""
+    raw = request.get_data(cache=False)
+    if not raw and not required:
+        return {}, False
+    _check_media()
+    if not raw:
+        raise InvalidInput("The body is empty; send a JSON object.")
+    found, suspect = limits.decode(raw)
+    if not isinstance(found, dict):
+        raise InvalidInput(f"The body must be a JSON object, not {_kind(found)}.")
+    return found, suspect
+
+
+def _check_media() -> None:
+    content_type = request.environ.get("CONTENT_TYPE", "")
+    if content_type != "application/json":  # anything longer is parsed properly
+        charset = request.mimetype_params.get("charset", "utf-8").lower()
+        if request.mimetype != "application/json" or charset not in ("utf-8", "utf8"):
+            shown = f", not {content_type[:80]!r}" if content_type else ""
+            raise UnsupportedMedia(f"The body must be JSON in UTF-8: send it with Content-Type: application/json{shown}.")
+    if request.environ.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
+        raise UnsupportedMedia("The body must not be compressed: leave out the header Content-Encoding.")
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "null"
+    return {bool: "a boolean", str: "a string", list: "a list"}.get(type(value), "a number")

@@ -1,0 +1,29 @@
+"""What a request handler works with besides the request itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Flask, current_app, g
+
+if TYPE_CHECKING:
+    from jobqueue.services import Services
+
+_EXTENSION = "jobqueue"
+
+
+def attach(app: Flask, services: Services) -> None:
+    """Make ``services`` the use cases that every handler of ``app`` calls."""
+    app.extensions[_EXTENSION] = services
+
+
+def services() -> Services:
+    """The use cases: the only thing behind the API."""
+    found: Services = current_app.extensions[_EXTENSION]
+    return found
+
+
+def principal() -> str:
+    """Who makes this request, as the credentials say; empty on routes that need none."""
+    name: str = g.get("principal", "")
+    return name

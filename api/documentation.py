@@ -1,0 +1,84 @@
+"""/openapi.json and /docs. The page loads nothing from any other host."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import flask
+import flask_smorest
+from apispec import APISpec
+from flask import Flask, Response
+
+from api.native.schemas import BatchRequest, ErrorAnswer
+from jobqueue import __version__
+
+_DESCRIPTION = """\
+Run operations on fleets of hosts, and see per host what happened.
+
+Every path is served under `/api` too. Errors have one shape: `{"error", "code", "details"}`. Every answer carries
+`X-Request-Id`. Bodies are JSON in UTF-8; in them, unknown fields, keys given twice, integers beyond 64 bits, NaN and
+infinities, NUL characters, lone surrogates and more than 64 levels of nesting are refused with 400. Times are ISO 8601;
+one without a zone is UTC.
+"""
+
+_STATIC = Path(__file__).parent / "static"
+_CONTENT_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+
+
+class OpenApi(flask_smorest.Api):
+    """The OpenAPI document of the native API."""
+
+    ERROR_SCHEMA = ErrorAnswer
+
+    def __init__(self, app: Flask) -> None:
+        app.config.update(
+            API_TITLE="jobqueue",
+            API_VERSION=__version__,
+            OPENAPI_VERSION="3.1.0",
+            API_SPEC_OPTIONS={
+                "info": {"description": _DESCRIPTION},
+                "security": [{"bearer": []}],
+            },
+        )
+        super().__init__(app)
+        spec: APISpec = self.spec
+        spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
+        spec.components.schema("BatchRequest", schema=BatchRequest)
+
+    def _register_error_handlers(self) -> None:
+        """Errors are answered by ``api.errors`` alone."""
+
+
+def pages(api: OpenApi) -> flask.Blueprint:
+    """The routes that show ``api``'s document."""
+    blueprint = flask.Blueprint("docs", __name__)
+    assets = _swagger_ui()
+    cached: list[str] = []
+
+    @blueprint.get("/openapi.json")
+    def openapi() -> Response:
+        if not cached:  # once: by the first request, every route is registered
+            cached.append(json.dumps(api.spec.to_dict()))
+        return Response(cached[0], content_type="application/json")
+
+    @blueprint.get("/docs")
+    def docs() -> Response:
+        response = flask.send_from_directory(_STATIC, "docs.html")
+        response.headers["Content-Security-Policy"] = _CONTENT_POLICY
+        return response
+
+    @blueprint.get("/docs/assets/<name>")
+    def asset(name: str) -> Response:
+        return flask.send_from_directory(_STATIC if name == "docs.js" else assets, name)
+
+    return blueprint
+
+
+def _swagger_ui() -> Path:
+    """Where the installed Swagger UI has its files. Found without importing the package, whose page we do not use."""
+    spec = find_spec("flask_swagger_ui")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("The package flask-swagger-ui is not installed; install jobqueue again.")
+    return Path(spec.origin).parent / "dist"

@@ -1,0 +1,106 @@
+"""The one place where errors become HTTP: class -> status, and the one body ``{"error", "code", "details"}``."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask, Response, current_app, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge, UnsupportedMediaType
+
+from api import request_id
+from api.responses import json_response
+from jobqueue import errors
+
+log = logging.getLogger("jobqueue.api")
+
+#: Seconds after which a caller may try again while the ledger is away.
+RETRY_AFTER_SECONDS = 2
+
+
+class Unauthenticated(errors.JobQueueError):
+    """This needs credentials: send the header Authorization: Bearer <token>."""
+
+    code = "unauthenticated"
+
+
+class UnsupportedMedia(errors.JobQueueError):
+    """The body must be JSON: send it with Content-Type: application/json."""
+
+    code = "unsupported_media_type"
+
+
+#: The nearest class on an error's own line of ancestors decides. What is not here is a fault of ours: 500.
+STATUS: Mapping[type[BaseException], int] = {
+    errors.InvalidInput: 400,
+    errors.InvalidSettings: 500,  # an InvalidInput of the operator's, not of the caller's
+    Unauthenticated: 401,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    UnsupportedMedia: 415,
+    errors.LedgerUnavailable: 503,
+}
+
+_HEADERS: Mapping[type[BaseException], Mapping[str, str]] = {
+    Unauthenticated: {"WWW-Authenticate": 'Bearer realm="jobqueue"'},
+    errors.LedgerUnavailable: {"Retry-After": str(RETRY_AFTER_SECONDS)},
+}
+
+
+def status_of(error: BaseException) -> int:
+    """The HTTP status of an error."""
+    return next((STATUS[ancestor] for ancestor in type(error).__mro__ if ancestor in STATUS), 500)
+
+
+def error_document(error: errors.JobQueueError) -> dict[str, Any]:
+    """The body for an error: ``{"error": sentence, "code": status, "details": {...} or None}``."""
+    return _document(error.message, status_of(error), error.details)
+
+
+def install(app: Flask) -> None:
+    """Make every error of ``app``, expected or not, answer in the one shape."""
+    app.register_error_handler(errors.JobQueueError, _known)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _document(message: str, status: int, details: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    return {"error": message, "code": status, "details": details}
+
+
+def _known(error: errors.JobQueueError) -> Response:
+    status = status_of(error)
+    if status == 500:
+        return _unexpected(error)
+    headers = next((_HEADERS[ancestor] for ancestor in type(error).__mro__ if ancestor in _HEADERS), None)
+    return json_response(error_document(error), status, headers)
+
+
+def _http(error: HTTPException) -> Response | HTTPException:
+    if error.code is None or error.code < 400:
+        return error  # a redirect
+    headers = {name: value for name, value in error.get_headers() if name.lower() != "content-type"}
+    return json_response(_document(_sentence(error), error.code), error.code, headers)
+
+
+def _sentence(error: HTTPException) -> str:
+    if isinstance(error, NotFound):
+        return f"There is nothing at {request.path[:200]!r}; /openapi.json lists what there is."
+    if isinstance(error, MethodNotAllowed):
+        allowed = ", ".join(sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"}))
+        return f"{request.method} is not allowed here; use {allowed}."
+    if isinstance(error, RequestEntityTooLarge):
+        limit = current_app.config["MAX_CONTENT_LENGTH"]
+        return f"The body is larger than {limit} bytes; send less at once, or raise JOBQUEUE_MAX_BODY_BYTES."
+    if isinstance(error, UnsupportedMediaType):
+        return UnsupportedMedia().message
+    return error.description or error.name
+
+
+def _unexpected(error: Exception) -> Response:
+    identity = request_id.current()
+    # %r: a path may hold line breaks, which must not forge lines of the log
+    log.error("request %s: %s %r failed", identity, request.method, request.path, exc_info=error)
+    message = f"Something went wrong on our side; the log of the API says what, under request id {identity}."
+    return json_response(_document(message, 500, {"request_id": identity}), 500)

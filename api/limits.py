@@ -1,0 +1,168 @@
+"""What a JSON body may hold, whatever route it is sent to. Every refusal names the place."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from jobqueue.errors import InvalidInput
+
+#: Objects and lists inside each other, the body itself included.
+MAX_DEPTH = 64
+MAX_INTEGER = 2**63 - 1
+MIN_INTEGER = -(2**63)
+
+#: Places and texts are quoted in messages up to this length.
+_SHOWN = 80
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
+
+
+class _Unfit:
+    """Stands for a number that is refused, so that the walk can say where it is."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+class _UnfitNumber(Exception):
+    """Tells the fast decoder's caller to decode again with marks."""
+
+
+def decode(body: bytes) -> tuple[Any, bool]:
+    """Parse ``body`` as JSON: ``(value, suspect)``. A suspect value must pass ``check`` before it is used.
+
+    Raises ``InvalidInput`` for what is no JSON, no UTF-8, nested beyond reason, or names a key twice in one object
+    (parsers differ in which of the two they take, so it is refused rather than guessed).
+
+    Only a body with an escape can hold a NUL or a lone surrogate, only one with many brackets can nest deeply, and the
+    decoder itself sees every number. So an ordinary body is never walked.
+    """
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"The body is not UTF-8: byte {error.start} is wrong.") from error
+    suspect = "\\u" in text or text.count("[") + text.count("{") > MAX_DEPTH
+    try:
+        try:
+            return _FAST.decode(text), suspect
+        except _UnfitNumber:
+            return _MARKING.decode(text), True
+    except json.JSONDecodeError as error:
+        raise InvalidInput(f"The body is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from error
+    except RecursionError as error:
+        raise _too_deep("") from error
+
+
+def check(value: Any, name: str = "") -> None:
+    """Raise ``InvalidInput`` that names the place if ``value`` breaks a limit. ``name`` is what ``value`` is called."""
+    found = _problem(value, 1)
+    if found is None:
+        return
+    parts, sentence = found
+    place = name
+    for part in reversed(parts):
+        place += _step(part) if place else _step(part).removeprefix(".")
+    if sentence == _TOO_DEEP:  # the whole way down would be longer than the message is worth
+        raise _too_deep(place)
+    raise InvalidInput(f"{place or 'The body'}: {sentence}", {place or "body": [sentence]})
+
+
+def _problem(value: Any, depth: int) -> tuple[list[str | int], str] | None:
+    """The first breach below ``value`` as (way to it, innermost step first, sentence). Recursion ends at the limit."""
+    if isinstance(value, str):
+        return _text_problem(value)
+    if isinstance(value, dict):
+        if depth > MAX_DEPTH:
+            return [], _TOO_DEEP
+        for key, item in value.items():
+            found = _text_problem(key) or (None if item is None else _problem(item, depth + 1))
+            if found:
+                found[0].append(key)
+                return found
+    elif isinstance(value, list):
+        if depth > MAX_DEPTH:
+            return [], _TOO_DEEP
+        for index, item in enumerate(value):
+            found = _problem(item, depth + 1)
+            if found:
+                found[0].append(index)
+                return found
+    elif isinstance(value, _Unfit):
+        return [], f"The number {value.text} is out of range; use 64-bit integers and finite numbers."
+    return None
+
+
+def _text_problem(text: str) -> tuple[list[str | int], str] | None:
+    found = _NOT_TEXT.search(text)
+    if not found:
+        return None
+    what = "a NUL character" if found[0] == "\x00" else "half of a surrogate pair"
+    return [], f"The text holds {what} (at character {found.start()}), which is no text; remove it."
+
+
+def _step(part: str | int) -> str:
+    if isinstance(part, int):
+        return f"[{part}]"
+    if _PLAIN_KEY.fullmatch(part):
+        return f".{part}"
+    return f"[{json.dumps(part[:_SHOWN])}]"
+
+
+def show_key(key: str) -> str:
+    """A key as messages show it: shortened, and escaped where it is no plain word."""
+    return _step(key).removeprefix(".")
+
+
+_TOO_DEEP = f"Nested deeper than {MAX_DEPTH} levels; flatten it."
+
+
+def _too_deep(place: str) -> InvalidInput:
+    where = place[:_SHOWN] + "..." if len(place) > _SHOWN else place
+    return InvalidInput(f"{where or 'The body'}: {_TOO_DEEP}", {where or "body": [_TOO_DEEP]})
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        sentence = "This key stands twice in one object; give it once."
+        raise InvalidInput(f"{show_key(twice)}: {sentence}", {show_key(twice): [sentence]})
+    return found
+
+
+def _integer(text: str, refuse: Callable[[str], Any]) -> Any:
+    # the length first: int() of a very long text is slow, and Python refuses it with an error of its own
+    if len(text) > 20:
+        return refuse(text)
+    number = int(text)
+    return number if MIN_INTEGER <= number <= MAX_INTEGER else refuse(text)
+
+
+def _real(text: str, refuse: Callable[[str], Any]) -> Any:
+    number = float(text)
+    return refuse(text) if number in (float("inf"), float("-inf")) else number
+
+
+def _decoder(refuse: Callable[[str], Any]) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=_object,
+        parse_int=lambda text: _integer(text, refuse),
+        parse_float=lambda text: _real(text, refuse),
+        parse_constant=refuse,
+    )
+
+
+def _raise(text: str) -> Any:
+    raise _UnfitNumber
+
+
+def _mark(text: str) -> Any:
+    return _Unfit(text if len(text) <= 24 else f"{text[:20]}... ({len(text)} digits)")
+
+
+_FAST = _decoder(_raise)
+_MARKING = _decoder(_mark)

@@ -1,0 +1,175 @@
+"""Fields that take exactly what the API documents: no number in a string, no boolean as a number."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import fields
+
+from jobqueue.model.timestamps import to_micros
+
+MAX_TAGS = 64
+MAX_TAG_KEY = 64
+MAX_TAG_VALUE = 256
+
+_REQUIRED = "Missing; it is required."
+_NULL = "May not be null; leave it out or give a value."
+_COMMON = {"required": _REQUIRED, "null": _NULL, "validator_failed": "Invalid value."}
+
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+_DIGITS = re.compile(r"-?[0-9]{1,18}")
+_TIME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)"
+    r"(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s?([Zz]|[+-]\d\d(?::?\d\d)?)?)?",
+    re.ASCII,
+)
+# kept exactly by Lua and by JSON readers that know only doubles, with room for arithmetic
+_LATEST = to_micros(datetime(2200, 1, 1, tzinfo=timezone.utc))
+
+
+class Text(fields.String):
+    """A string, nothing else."""
+
+    default_error_messages = {**_COMMON, "invalid": "Must be a string."}  # noqa: RUF012
+
+
+class Number(fields.Float):
+    """A JSON number. Booleans and numbers in strings are refused."""
+
+    default_error_messages = {**_COMMON, "invalid": "Must be a number."}  # noqa: RUF012
+
+    def _validated(self, value: Any) -> float:
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            raise self.make_error("invalid")
+        return float(value)
+
+
+class Whole(fields.Integer):
+    """A JSON number without a fraction."""
+
+    default_error_messages = {**_COMMON, "invalid": "Must be a whole number."}  # noqa: RUF012
+
+    def _validated(self, value: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self.make_error("invalid")
+        return value
+
+
+class QueryWhole(Whole):
+    """A whole number in a query string."""
+
+    def _validated(self, value: Any) -> int:
+        if not isinstance(value, str) or not _DIGITS.fullmatch(value):
+            raise self.make_error("invalid")
+        return int(value)
+
+
+class Moment(fields.DateTime):
+    """A time in ISO 8601, loaded as microseconds since the epoch. Without a zone it is UTC; without a time, midnight."""
+
+    default_error_messages = {  # noqa: RUF012
+        **_COMMON,
+        "invalid": "Must be a time in ISO 8601, such as 2026-01-31T12:00:00Z (without a zone it is UTC).",
+        "range": "Must be a time from 1970 to 2199.",
+    }
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        found = _TIME.fullmatch(value) if isinstance(value, str) else None
+        if not found:
+            raise self.make_error("invalid")
+        year, month, day, hour, minute, second, fraction, zone = found.groups()
+        try:
+            moment = datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0))
+        except ValueError as error:
+            raise self.make_error("invalid") from error
+        micros = to_micros(moment) + int((fraction or "0")[:6].ljust(6, "0")) - _zone_micros(zone)
+        if not 0 <= micros < _LATEST:
+            raise self.make_error("range")
+        return micros
+
+
+def _zone_micros(zone: str | None) -> int:
+    if not zone or zone in "Zz":
+        return 0
+    hours, minutes = int(zone[1:3]), int(zone[3:].lstrip(":") or 0)
+    offset = timedelta(hours=hours, minutes=minutes) // timedelta(microseconds=1)
+    return offset if zone[0] == "+" else -offset
+
+
+class Data(fields.Dict):
+    """A JSON object of any content; its operation's schema judges it later, so it is passed on as it is."""
+
+    default_error_messages = {**_COMMON, "invalid": "Must be a JSON object."}  # noqa: RUF012
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, dict):
+            raise self.make_error("invalid")
+        return value
+
+
+class Tags(fields.Dict):
+    """Tags: a flat object of strings."""
+
+    default_error_messages = {**_COMMON, "invalid": "Must be a JSON object of strings."}  # noqa: RUF012
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(keys=fields.String(), values=fields.String(), **kwargs)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, dict):
+            raise self.make_error("invalid")
+        if len(value) > MAX_TAGS:
+            raise ma.ValidationError(f"A job may have at most {MAX_TAGS} tags, not {len(value)}.")
+        problems = {key: [sentence] for key, text in value.items() if (sentence := tag_problem(key, text))}
+        if problems:
+            raise ma.ValidationError(problems)
+        return value
+
+
+def tag_problem(key: str, value: Any) -> str | None:
+    """What is wrong with a tag, or None."""
+    if not 1 <= len(key) <= MAX_TAG_KEY or ":" in key or _CONTROL.search(key):
+        return f"A tag's key must be 1 to {MAX_TAG_KEY} characters without colons and control characters."
+    if not isinstance(value, str):
+        return "A tag's value must be a string."
+    if len(value) > MAX_TAG_VALUE or _CONTROL.search(value):
+        return f"A tag's value must be at most {MAX_TAG_VALUE} characters without control characters."
+    return None
+
+
+class TagQuery(fields.String):
+    """``key:value`` in a query string, loaded as ``(key, value)``."""
+
+    default_error_messages = {**_COMMON, "invalid": "Must be a tag as key:value."}  # noqa: RUF012
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        key, colon, text = str(value).partition(":")
+        if not colon:
+            raise self.make_error("invalid")
+        problem = tag_problem(key, text)
+        if problem:
+            raise ma.ValidationError(problem)
+        return key, text
+
+
+class Cursor(fields.String):
+    """A page's ``next_cursor``, loaded as the number that the ledger knows it by."""
+
+    default_error_messages = {  # noqa: RUF012
+        **_COMMON,
+        "invalid": "This is no cursor of ours; use the next_cursor of the page before, as it is.",
+    }
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        text = str(value)
+        if not text.startswith("c") or not re.fullmatch("[0-9]{1,16}", text[1:]):
+            raise self.make_error("invalid")
+        return int(text[1:])
+
+
+def show_cursor(cursor: int | None) -> str | None:
+    """The text that ``Cursor`` loads."""
+    return None if cursor is None else f"c{cursor}"

@@ -1,0 +1,71 @@
+"""/health: for load balancers (alive, ready) and for people (status)."""
+
+from __future__ import annotations
+
+import time
+
+from flask import Response
+
+from api.blueprint import Blueprint
+from api.context import services
+from api.native import mapping
+from api.native.schemas import ErrorAnswer, HealthAnswer, StatusAnswer
+from api.responses import json_response
+from jobqueue import __version__
+from jobqueue.errors import LedgerUnavailable
+
+blueprint = Blueprint("health", __name__, description="Whether the system works.")
+
+_AWAY = "The ledger (Redis) cannot be reached."
+
+
+@blueprint.route("/health", methods=["GET"])
+@blueprint.response(200, HealthAnswer)
+@blueprint.doc(operationId="alive", security=[])
+def alive() -> Response:
+    """Whether this process answers
+
+    Needs no credentials.
+    """
+    return json_response({"status": "ok", "version": __version__})
+
+
+@blueprint.route("/health/ready", methods=["GET"])
+@blueprint.response(200, HealthAnswer)
+@blueprint.alt_response(503, schema=ErrorAnswer, description=_AWAY)
+@blueprint.doc(operationId="ready", security=[])
+def ready() -> Response:
+    """Whether this process can serve: the ledger answers
+
+    Needs no credentials.
+    """
+    try:
+        services().ping()
+    except LedgerUnavailable as error:
+        raise LedgerUnavailable from error  # without the address: whoever asks has shown no credentials
+    return json_response({"status": "ok", "version": __version__})
+
+
+@blueprint.route("/health/status", methods=["GET"])
+@blueprint.response(200, StatusAnswer)
+@blueprint.alt_response(503, schema=ErrorAnswer, description=_AWAY)
+@blueprint.doc(operationId="status")
+def status() -> Response:
+    """Components, counts of jobs by status, and agents"""
+    try:
+        begin = time.perf_counter()
+        services().ping()
+        latency_ms = round((time.perf_counter() - begin) * 1000, 3)
+        counts, agents = services().status_counts(), services().agents()
+    except LedgerUnavailable as error:
+        components = {"api": {"status": "ok"}, "ledger": {"status": "unavailable"}}
+        raise LedgerUnavailable(error.message, {"components": components}) from error
+    return json_response(
+        {
+            "status": "ok",
+            "version": __version__,
+            "components": {"api": {"status": "ok"}, "ledger": {"status": "ok", "latency_ms": latency_ms}},
+            "status_counts": mapping.status_counts(counts),
+            "agents": mapping.agent_counts(agents),
+        }
+    )

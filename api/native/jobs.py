@@ -1,0 +1,169 @@
+"""/job: submit, list, look at, retry, cancel and delete jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, request
+
+from api import limits, validation
+from api.blueprint import Blueprint
+from api.body import decode_object
+from api.context import principal, services
+from api.errors import error_document
+from api.native import mapping, requests
+from api.native.schemas import (
+    AcceptedAnswer,
+    BatchAnswer,
+    BatchRequest,
+    ErrorAnswer,
+    JobAnswer,
+    JobListAnswer,
+    JobQuery,
+    JobRequest,
+    RetryRequest,
+)
+from api.responses import json_response
+from jobqueue.errors import InvalidInput, JobQueueError
+from jobqueue.model.states import ExecutionState
+from jobqueue.model.submission import Accepted, Submission
+
+blueprint = Blueprint("job", __name__, description="Jobs: one request to run one operation on one target.")
+
+_JOB_ID = {"in": "path", "name": "job_id", "required": True, "schema": {"type": "string", "format": "uuid"}}
+_LOCATION = {"Location": {"description": "Path of the job.", "schema": {"type": "string"}}}
+_KEY_HEADER = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "description": "As idempotency_key in the body.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+}
+
+_job_request = JobRequest()
+_batch_request = BatchRequest()
+
+
+@blueprint.route("/job", methods=["POST"])
+@blueprint.arguments(JobRequest)
+@blueprint.response(201, AcceptedAnswer, headers=_LOCATION)
+@blueprint.alt_response(200, schema=AcceptedAnswer, headers=_LOCATION, description="The idempotency key is known: the first job.")
+@blueprint.alt_response(409, schema=ErrorAnswer, description="No live agent, or the idempotency key stands for another request.")
+@blueprint.doc(parameters=[_KEY_HEADER], operationId="submitJob")
+def submit(loaded: dict[str, Any]) -> Response:
+    """Submit a job"""
+    wanted = requests.submission(loaded, submitted_by=principal(), header_key=_header_key())
+    return _accepted(services().submit(wanted))
+
+
+@blueprint.route("/job/batch", methods=["POST"])
+@blueprint.response(201, BatchAnswer)
+@blueprint.doc(
+    operationId="submitJobs",
+    requestBody={
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/BatchRequest"}}},
+    },
+)
+def submit_batch() -> Response:
+    """Submit up to 1000 jobs
+
+    One bad item does not stop the others: its place in `items` holds the error. A body that is no JSON, or an object
+    in it that names a key twice, is refused as a whole.
+    """
+    body, suspect = decode_object()
+    items = body.get("jobs")
+    if suspect:  # what is wrong inside an item is that item's error
+        limits.check({name: value for name, value in body.items() if name != "jobs" or not isinstance(items, list)})
+    validation.load(_batch_request, body)
+    assert isinstance(items, list)  # noqa: S101 (the schema has just said so)
+    answers: list[Submission | JobQueueError] = [
+        _item(item, f"jobs[{index}]", suspect=suspect) for index, item in enumerate(items)
+    ]
+    outcomes = iter(services().submit_many([answer for answer in answers if isinstance(answer, Submission)]))
+    results = [next(outcomes) if isinstance(answer, Submission) else answer for answer in answers]
+    documents = [
+        mapping.accepted(result) if isinstance(result, Accepted) else {"index": index, **error_document(result)}
+        for index, result in enumerate(results)
+    ]
+    return json_response({"accepted": sum(isinstance(result, Accepted) for result in results), "items": documents}, 201)
+
+
+@blueprint.route("/job", methods=["GET"])
+@blueprint.arguments(JobQuery, location="query")
+@blueprint.response(200, JobListAnswer)
+@blueprint.doc(operationId="listJobs")
+def list_jobs(loaded: dict[str, Any]) -> Response:
+    """List jobs, newest first"""
+    wanted = requests.job_filter(loaded)
+    return json_response(mapping.page(services().jobs(wanted), summary=wanted.summary))
+
+
+@blueprint.route("/job/<job_id>", methods=["GET"], parameters=[_JOB_ID])
+@blueprint.response(200, JobAnswer)
+@blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
+@blueprint.doc(operationId="getJob")
+def get_job(job_id: str) -> Response:
+    """Get one job, whole"""
+    return json_response(mapping.job(services().job(requests.job_id(job_id))))
+
+
+@blueprint.route("/job/<job_id>", methods=["DELETE"], parameters=[_JOB_ID])
+@blueprint.response(204)
+@blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
+@blueprint.alt_response(409, schema=ErrorAnswer, description="The job still runs; cancel it first.")
+@blueprint.doc(operationId="deleteJob")
+def delete_job(job_id: str) -> Response:
+    """Delete a job that has ended"""
+    services().delete(requests.job_id(job_id))
+    return Response(status=204)
+
+
+@blueprint.route("/job/<job_id>/retry", methods=["POST"], parameters=[_JOB_ID])
+@blueprint.arguments(RetryRequest, required=False)
+@blueprint.response(201, AcceptedAnswer, headers=_LOCATION)
+@blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
+@blueprint.alt_response(409, schema=ErrorAnswer, description="The job still runs, or has nothing to retry.")
+@blueprint.doc(operationId="retryJob")
+def retry_job(loaded: dict[str, Any], job_id: str) -> Response:
+    """Submit a job again"""
+    only = frozenset(ExecutionState(state) for state in loaded["only"]) if "only" in loaded else None
+    return _accepted(services().retry(requests.job_id(job_id), target=requests.target_of(loaded), only=only))
+
+
+@blueprint.route("/job/<job_id>/cancel", methods=["POST"], parameters=[_JOB_ID])
+@blueprint.response(202, JobAnswer)
+@blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
+@blueprint.alt_response(409, schema=ErrorAnswer, description="The job has ended already.")
+@blueprint.doc(operationId="cancelJob")
+def cancel_job(job_id: str) -> Response:
+    """Cancel a job"""
+    return json_response(mapping.job(services().cancel(requests.job_id(job_id))), 202)
+
+
+def _item(item: Any, place: str, *, suspect: bool) -> Submission | JobQueueError:
+    try:
+        if not isinstance(item, dict):
+            raise InvalidInput(f"{place}: Must be a JSON object.", {place: ["Must be a JSON object."]})
+        if suspect:
+            limits.check(item)
+        return requests.submission(validation.load(_job_request, item), submitted_by=principal())
+    except JobQueueError as error:
+        return error
+
+
+def _accepted(answer: Accepted) -> Response:
+    prefix = "/api" if request.path.startswith("/api/") else ""
+    headers = {"Location": f"{request.script_root}{prefix}/job/{answer.job_id}"}
+    return json_response(mapping.accepted(answer), 200 if answer.replayed else 201, headers)
+
+
+def _header_key() -> str | None:
+    key: str | None = request.environ.get("HTTP_IDEMPOTENCY_KEY")
+    if key is not None:
+        # the same rule as in the body, with the header's name in the message
+        problems = _job_request.validate({"operation": {"type": "any"}, "idempotency_key": key})
+        if problems:
+            raise validation.invalid({"Idempotency-Key": problems["idempotency_key"]})
+    return key
+
+

@@ -1,0 +1,165 @@
+"""From the model to the JSON of the native API."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from api.native.fields import show_cursor
+from jobqueue.model.agent import Agent
+from jobqueue.model.filter import JobPage
+from jobqueue.model.job import Execution, Job
+from jobqueue.model.states import JobStatus
+from jobqueue.model.submission import Accepted
+from jobqueue.model.timeline import Event
+from jobqueue.model.timestamps import duration_text, to_iso
+
+if TYPE_CHECKING:
+    from jobqueue.operations.info import OperationInfo
+
+Document = dict[str, Any]
+
+
+def accepted(answer: Accepted) -> Document:
+    """The answer to a submission."""
+    return {
+        "job_id": answer.job_id,
+        "status": answer.status,
+        "revision": answer.revision,
+        "timestamp": to_iso(answer.created),
+    }
+
+
+def job(found: Job, *, summary: bool = False) -> Document:
+    """A job; ``summary`` leaves out responses, agent_states and timeline."""
+    document: Document = {
+        "id": found.id,
+        "status": found.status.value,
+        "created": to_iso(found.created),
+        "updated_at": to_iso(found.updated),
+        "operation": {"type": found.operation, "data": found.data},
+        "result": found.result,
+        "changed": found.changed,
+        "error": found.error,
+        "hostname": found.hostname,
+        "target_hostname": found.target,
+        "tags": dict(found.tags),
+        "attempts": found.attempts,
+        "expected_agents": list(found.expected_agents),
+        "retry_of": found.retry_of,
+        "retried_as": list(found.retried_as),
+        "cancel_requested": found.cancel_requested,
+        "origin": found.origin,
+        "submitted_by": found.submitted_by,
+        "priority": found.priority,
+        "timeout_seconds": found.timeout_seconds,
+        "not_before": _time(found.not_before),
+        "expires_at": _time(found.expires_at),
+        "retries": asdict(found.retries) if found.retries else None,
+    }
+    if not summary:
+        document["responses"] = {_who(x): _response(x) for x in found.executions if x.state.is_final}
+        document["agent_states"] = {_who(x): _agent_state(x) for x in found.executions}
+        document["timeline"] = [_event(event) for event in found.timeline]
+    return document
+
+
+def page(found: JobPage, *, summary: bool) -> Document:
+    """One page of jobs."""
+    return {
+        "total_items": found.total,
+        "status_counts": status_counts(found.status_counts),
+        "items": [job(item, summary=summary) for item in found.items],
+        "next_cursor": show_cursor(found.next_cursor),
+    }
+
+
+def status_counts(counts: Mapping[JobStatus, int]) -> dict[str, int]:
+    """Every status with its count, zero included."""
+    return {status.value: counts.get(status, 0) for status in JobStatus}
+
+
+def agent(found: Agent) -> Document:
+    """An agent."""
+    return {
+        "hostname": found.hostname,
+        "status": found.status,
+        "state": found.state.value,
+        "labels": dict(found.labels),
+        "facts": dict(found.facts),
+        "load": list(found.load),
+        "memory": dict(found.memory),
+        "running": found.running,
+        "queue_length": found.queue_length,
+        "concurrency": found.concurrency,
+        "last_heartbeat": _time(found.last_heartbeat),
+        "started_at": _time(found.started_at),
+        "version": found.version,
+        "operations": list(found.operations),
+        "conditions": list(found.conditions),
+    }
+
+
+def agent_counts(found: Sequence[Agent]) -> Document:
+    """Agents, counted."""
+    live = [item for item in found if item.live]
+    return {
+        "total": len(found),
+        "live": len(live),
+        "offline": len(found) - len(live),
+        "running": sum(item.running for item in live),
+        "conditions": dict(Counter(condition for item in live for condition in item.conditions)),
+    }
+
+
+def operation(found: OperationInfo) -> Document:
+    """An operation of the catalogue."""
+    return {
+        "type": found.type,
+        "summary": found.summary,
+        "schema": dict(found.schema),
+        "changes": found.changes,
+        "idempotent": found.idempotent,
+        "permission": found.permission,
+        "plugin": found.plugin,
+    }
+
+
+def _time(micros: int | None) -> str | None:
+    return to_iso(micros) if micros else None
+
+
+def _who(execution: Execution) -> str:
+    # an execution for _any has no hostname until an agent claims it; its slot is "_any" then
+    return execution.hostname or execution.slot
+
+
+def _response(execution: Execution) -> Document:
+    return {
+        "status": execution.state.value,
+        "data": execution.data,
+        "changed": execution.changed,
+        "error": execution.error,
+        "hostname": execution.hostname,
+    }
+
+
+def _agent_state(execution: Execution) -> Document:
+    duration = execution.duration
+    return {
+        "status": execution.state.value,
+        "error": execution.error,
+        "duration": None if duration is None else duration_text(duration),
+    }
+
+
+def _event(event: Event) -> Document:
+    return {
+        "timestamp": to_iso(event.at),
+        "event": event.event,
+        "hostname": event.hostname,
+        "message": event.message,
+        "error": event.error,
+    }

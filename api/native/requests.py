@@ -1,0 +1,107 @@
+"""From loaded requests to what the services take."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from jobqueue.errors import InvalidInput
+from jobqueue.model.filter import JobFilter
+from jobqueue.model.retry import RetryPolicy
+from jobqueue.model.states import JobStatus
+from jobqueue.model.submission import Submission
+from jobqueue.model.target import ANY, Target, check_hostname
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+def job_id(text: str) -> str:
+    """A job's id from a path, in lower case. Raises ``InvalidInput`` for what is no UUID."""
+    found = text.lower() if len(text) == 36 else ""
+    if not _UUID.fullmatch(found):
+        raise _bad("job_id", "Must be a UUID, as in 123e4567-e89b-12d3-a456-426614174000.")
+    return found
+
+
+def target_of(loaded: Mapping[str, Any]) -> str | None:
+    """``target_hostname``, also under its alias ``target``."""
+    name: str | None = loaded.get("target_hostname")
+    alias: str | None = loaded.get("target")
+    if alias is None:
+        return name
+    if name is not None and name != alias:
+        raise _bad("target", f"Differs from target_hostname ({name[:80]!r}), of which it is another name; give one.")
+    return alias
+
+
+def submission(loaded: Mapping[str, Any], *, submitted_by: str, header_key: str | None = None) -> Submission:
+    """What ``JobRequest`` loaded, as a submission. ``header_key`` is the header Idempotency-Key.
+
+    Raises ``InvalidInput`` for what no single field shows: times that exclude each other, keys that differ.
+    """
+    not_before: int | None = loaded.get("not_before")
+    expires_at: int | None = loaded.get("expires_at")
+    if expires_at is not None:
+        if expires_at <= time.time() * 1_000_000:
+            raise _bad("expires_at", "Is in the past; give a later time, or leave it out.")
+        if not_before is not None and not_before >= expires_at:
+            raise _bad("not_before", "Must be before expires_at, else the job could never start.")
+    operation = loaded["operation"]
+    target = target_of(loaded)
+    return Submission(
+        operation=operation["type"],
+        data=operation["data"],
+        target=ANY if target is None else target,
+        timeout_seconds=loaded.get("timeout_seconds"),
+        not_before=not_before,
+        expires_at=expires_at,
+        retries=_policy(loaded["retries"]) if "retries" in loaded else None,
+        priority=loaded["priority"],
+        tags=loaded["tags"],
+        idempotency_key=_key(loaded.get("idempotency_key"), header_key),
+        submitted_by=submitted_by,
+    )
+
+
+def job_filter(loaded: Mapping[str, Any]) -> JobFilter:
+    """What ``JobQuery`` loaded, as a filter."""
+    if loaded.get("cursor") is not None and loaded["offset"]:
+        raise _bad("offset", "Cannot be used with cursor: a cursor already says where the page begins; leave one out.")
+    after, before = loaded.get("created_after"), loaded.get("created_before")
+    if after is not None and before is not None and after > before:
+        raise _bad("created_after", "Is later than created_before, so nothing can match; swap them.")
+    return JobFilter(
+        status=JobStatus(loaded["status"]) if "status" in loaded else None,
+        operation=loaded.get("operation"),
+        target=Target.parse(loaded["target"]).text if "target" in loaded else None,
+        hostname=check_hostname(loaded["hostname"]) if "hostname" in loaded else None,
+        tag=loaded.get("tag"),
+        created_after=after,
+        created_before=before,
+        limit=loaded["limit"],
+        offset=loaded["offset"],
+        cursor=loaded.get("cursor"),
+        summary=loaded["view"] == "summary",
+    )
+
+
+def _policy(given: Mapping[str, Any]) -> RetryPolicy:
+    policy = RetryPolicy(**given)
+    if policy.backoff_max_seconds >= policy.backoff_seconds:
+        return policy
+    if "backoff_max_seconds" in given:
+        raise _bad("retries.backoff_max_seconds", "Must not be less than backoff_seconds.")
+    return replace(policy, backoff_max_seconds=policy.backoff_seconds)
+
+
+def _key(in_body: str | None, in_header: str | None) -> str | None:
+    if in_body is not None and in_header is not None and in_body != in_header:
+        raise _bad("idempotency_key", "Differs from the header Idempotency-Key; give one of them.")
+    return in_body if in_header is None else in_header
+
+
+def _bad(field: str, sentence: str) -> InvalidInput:
+    return InvalidInput(f"{field}: {sentence}", {field: [sentence]})

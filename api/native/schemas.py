@@ -1,0 +1,423 @@
+"""The shapes of the native API: what requests must be (enforced) and what answers are (documented, and tested)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from api.native.fields import (
+    MAX_TAG_KEY,
+    MAX_TAG_VALUE,
+    MAX_TAGS,
+    Cursor,
+    Data,
+    Moment,
+    Number,
+    QueryWhole,
+    TagQuery,
+    Tags,
+    Text,
+    Whole,
+)
+from api.validation import StrictSchema
+from jobqueue.model.filter import DEFAULT_LIMIT, MAX_LIMIT
+from jobqueue.model.retry import RetryPolicy
+from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
+from jobqueue.model.submission import DEFAULT_PRIORITY
+from jobqueue.model.target import ANY
+
+MAX_BATCH = 1000
+MAX_OFFSET = 1_000_000_000
+MAX_TIMEOUT_SECONDS = 366 * 86_400
+MAX_ATTEMPTS = 100
+MAX_BACKOFF_SECONDS = 30 * 86_400
+MAX_IDEMPOTENCY_KEY = 200
+#: Longer than any target or operation type that can exist, short enough for messages and indexes.
+MAX_NAME = 512
+
+_STATUSES = [status.value for status in JobStatus]
+_RETRIABLE = sorted(state.value for state in FAILURES)
+_POLICY = RetryPolicy()
+
+
+def _about(text: str, **more: Any) -> dict[str, Any]:
+    return {"description": text, **more}
+
+
+def _length(least: int, most: int) -> validate.Length:
+    return validate.Length(least, most, error="Must be {min} to {max} characters long.")
+
+
+def _range(least: float, most: float) -> validate.Range:
+    return validate.Range(least, most, error="Must be from {min} to {max}.")
+
+
+# --- requests ---------------------------------------------------------------------------------------------------------
+
+
+class OperationRequest(StrictSchema):
+    """What to run."""
+
+    type = Text(
+        required=True,
+        validate=_length(1, MAX_NAME),
+        metadata=_about("An operation's type; GET /operation lists them.", example="node.hostname.get"),
+    )
+    data = Data(
+        load_default=dict,
+        metadata=_about("The operation's data; GET /operation has the JSON Schema of each.", example={}),
+    )
+
+
+class RetriesRequest(StrictSchema):
+    """How often, and after how long, a failed execution is tried again."""
+
+    max_attempts = Whole(
+        required=True, validate=_range(1, MAX_ATTEMPTS), metadata=_about("Runs in all, the first one included.")
+    )
+    backoff_seconds = Number(
+        validate=_range(0, MAX_BACKOFF_SECONDS),
+        metadata=_about(
+            "Wait before the second run; it doubles with every further one.", default=_POLICY.backoff_seconds
+        ),
+    )
+    backoff_max_seconds = Number(
+        validate=_range(0, MAX_BACKOFF_SECONDS),
+        metadata=_about("The longest wait.", default=_POLICY.backoff_max_seconds),
+    )
+    jitter = Number(
+        validate=_range(0, 1),
+        metadata=_about("Share of each wait that is drawn at random.", default=_POLICY.jitter),
+    )
+
+
+class JobRequest(StrictSchema):
+    """A request to run one operation on one target."""
+
+    operation = fields.Nested(
+        OperationRequest,
+        required=True,
+        error_messages={"required": "Missing; it is required.", "null": "May not be null; give type and data."},
+    )
+    target_hostname = Text(
+        metadata=_about(
+            f"_any (one free agent), _all, a hostname, or a label as key:value. Default {ANY}.",
+            default=ANY,
+            example="_any",
+        )
+    )
+    target = Text(metadata=_about("Another name of target_hostname."))
+    timeout_seconds = Number(
+        validate=validate.Range(
+            0, MAX_TIMEOUT_SECONDS, min_inclusive=False, error="Must be more than {min} and at most {max}."
+        ),
+        metadata=_about("How long one run may take."),
+    )
+    not_before = Moment(metadata=_about("The job is not started before this time. Without a zone it is UTC."))
+    expires_at = Moment(
+        metadata=_about("An execution that no agent has started by this time expires. Without a zone it is UTC.")
+    )
+    retries = fields.Nested(RetriesRequest, error_messages={"null": "May not be null; leave it out or give an object."})
+    priority = Whole(
+        load_default=DEFAULT_PRIORITY, validate=_range(0, 9), metadata=_about("0 to 9, higher runs first.")
+    )
+    tags = Tags(
+        load_default=dict,
+        metadata=_about(
+            f"At most {MAX_TAGS}; keys of at most {MAX_TAG_KEY} and values of at most {MAX_TAG_VALUE} characters.",
+            example={"team": "web"},
+        ),
+    )
+    idempotency_key = Text(
+        validate=validate.Regexp(
+            rf"^[\x21-\x7e]{{1,{MAX_IDEMPOTENCY_KEY}}}\Z",
+            error=f"Must be 1 to {MAX_IDEMPOTENCY_KEY} visible ASCII characters without blanks.",
+        ),
+        metadata=_about("The same key with the same request answers with the first job. Also as header Idempotency-Key."),
+    )
+
+
+class BatchRequest(StrictSchema):
+    """Many requests at once. Each is judged by itself."""
+
+    jobs = fields.List(
+        fields.Raw(),
+        required=True,
+        validate=validate.Length(1, MAX_BATCH, error="Must hold {min} to {max} jobs."),
+        error_messages={
+            "required": "Missing; it is required.",
+            "null": "Must be a list of jobs.",
+            "invalid": "Must be a list of jobs.",
+        },
+        metadata=_about(
+            f"At most {MAX_BATCH} jobs, each as in POST /job.", items={"$ref": "#/components/schemas/JobRequest"}
+        ),
+    )
+
+
+class RetryRequest(StrictSchema):
+    """How to retry. Without a body: the same target and options."""
+
+    target_hostname = Text(metadata=_about("Another target than the job's own."))
+    target = Text(metadata=_about("Another name of target_hostname."))
+    only = fields.List(
+        Text(validate=validate.OneOf(_RETRIABLE, error="Must be one of {choices}.")),
+        validate=validate.Length(1, error="Must name at least one state."),
+        error_messages={
+            "null": "May not be null; leave it out or give a list.",
+            "invalid": f"Must be a list of {', '.join(_RETRIABLE)}.",
+        },
+        metadata=_about("Retry only the executions that ended in one of these states."),
+    )
+
+
+class JobQuery(StrictSchema):
+    """Which jobs to list."""
+
+    status = Text(
+        validate=validate.OneOf(_STATUSES, error="Must be one of {choices}."),
+        metadata=_about("Only jobs of this status."),
+    )
+    limit = QueryWhole(
+        load_default=DEFAULT_LIMIT, validate=_range(1, MAX_LIMIT), metadata=_about("The most jobs on a page.")
+    )
+    offset = QueryWhole(load_default=0, validate=_range(0, MAX_OFFSET), metadata=_about("How many jobs to skip."))
+    operation = Text(validate=_length(1, MAX_NAME), metadata=_about("Only jobs of this operation type."))
+    target = Text(validate=_length(1, MAX_NAME), metadata=_about("Only jobs with exactly this target."))
+    hostname = Text(validate=_length(1, MAX_NAME), metadata=_about("Only jobs that this agent has an execution of."))
+    tag = TagQuery(metadata=_about("Only jobs with this tag, as key:value.", example="team:web"))
+    created_after = Moment(metadata=_about("Only jobs created at this time or later."))
+    created_before = Moment(metadata=_about("Only jobs created at this time or earlier."))
+    cursor = Cursor(
+        metadata=_about("The next_cursor of the page before: goes on behind it, whatever was submitted since.")
+    )
+    view = Text(
+        load_default="full",
+        validate=validate.OneOf(["full", "summary"], error="Must be one of {choices}."),
+        metadata=_about("summary leaves out responses, agent_states and timeline."),
+    )
+
+
+# --- answers: never walked by marshmallow, a test holds the real answers against them ---------------------------------
+
+
+class ErrorAnswer(ma.Schema):
+    """Every error, on every route."""
+
+    error = fields.String(required=True, metadata=_about("A sentence that a person can act on."))
+    code = fields.Integer(required=True, metadata=_about("The HTTP status."))
+    details = fields.Dict(
+        required=True, allow_none=True, metadata=_about("What is wrong where: {field: [messages]}; or null.")
+    )
+
+
+class AcceptedAnswer(ma.Schema):
+    """The job is in the ledger."""
+
+    job_id = fields.UUID(required=True)
+    status = fields.String(required=True, validate=validate.OneOf(_STATUSES))
+    revision = fields.Integer(required=True)
+    timestamp = fields.DateTime(required=True, metadata=_about("When it was accepted."))
+
+
+class BatchItem(ma.Schema):
+    """The answer to one job of a batch: an accepted job, or an error."""
+
+    job_id = fields.UUID()
+    status = fields.String(validate=validate.OneOf(_STATUSES))
+    revision = fields.Integer()
+    timestamp = fields.DateTime()
+    index = fields.Integer(metadata=_about("Place in the batch; errors only."))
+    error = fields.String()
+    code = fields.Integer()
+    details = fields.Dict(allow_none=True)
+
+
+class BatchAnswer(ma.Schema):
+    """One item per job of the batch, in order."""
+
+    accepted = fields.Integer(required=True, metadata=_about("How many items are jobs."))
+    items = fields.List(fields.Nested(BatchItem), required=True)
+
+
+class OperationAnswer(ma.Schema):
+    """What was asked for."""
+
+    type = fields.String(required=True)
+    data = fields.Dict(required=True)
+
+
+class ResponseAnswer(ma.Schema):
+    """What one agent answered."""
+
+    status = fields.String(required=True)
+    data = fields.Raw(required=True, allow_none=True)
+    changed = fields.Boolean(required=True, allow_none=True)
+    error = fields.String(required=True, allow_none=True)
+    hostname = fields.String(required=True)
+
+
+class AgentStateAnswer(ma.Schema):
+    """How far one agent is."""
+
+    status = fields.String(required=True, validate=validate.OneOf([state.value for state in ExecutionState]))
+    error = fields.String(required=True, allow_none=True)
+    duration = fields.String(required=True, allow_none=True, metadata=_about('As in "45ms", "1.5s", "1m0s".'))
+
+
+class TimelineEvent(ma.Schema):
+    """One step in a job's life."""
+
+    timestamp = fields.DateTime(required=True)
+    event = fields.String(required=True, metadata=_about("submitted, acknowledged, started, completed, ..."))
+    hostname = fields.String(required=True, metadata=_about("The agent, or _api, or _maintenance."))
+    message = fields.String(required=True)
+    error = fields.String(required=True, allow_none=True)
+
+
+class RetriesAnswer(ma.Schema):
+    """The job's retry policy."""
+
+    max_attempts = fields.Integer(required=True)
+    backoff_seconds = fields.Float(required=True)
+    backoff_max_seconds = fields.Float(required=True)
+    jitter = fields.Float(required=True)
+
+
+class JobSummary(ma.Schema):
+    """A job, without what can be large for a broadcast."""
+
+    id = fields.UUID(required=True)
+    status = fields.String(required=True, validate=validate.OneOf(_STATUSES))
+    created = fields.DateTime(required=True)
+    updated_at = fields.DateTime(required=True)
+    operation = fields.Nested(OperationAnswer, required=True)
+    result = fields.Raw(required=True, allow_none=True, metadata=_about("The answer of a job for one agent."))
+    changed = fields.Boolean(required=True, allow_none=True)
+    error = fields.String(required=True, allow_none=True)
+    hostname = fields.String(required=True, metadata=_about("The agent that answered; empty before one has."))
+    target_hostname = fields.String(required=True)
+    tags = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+    attempts = fields.Integer(required=True)
+    expected_agents = fields.List(fields.String(), required=True)
+    retry_of = fields.UUID(required=True, allow_none=True)
+    retried_as = fields.List(fields.UUID(), required=True)
+    cancel_requested = fields.Boolean(required=True)
+    origin = fields.String(required=True, metadata=_about("The API that the job came through."))
+    submitted_by = fields.String(required=True)
+    priority = fields.Integer(required=True)
+    timeout_seconds = fields.Float(required=True, allow_none=True)
+    not_before = fields.DateTime(required=True, allow_none=True)
+    expires_at = fields.DateTime(required=True, allow_none=True)
+    retries = fields.Nested(RetriesAnswer, required=True, allow_none=True)
+
+
+class JobAnswer(JobSummary):
+    """A job, whole."""
+
+    responses = fields.Dict(keys=fields.String(), values=fields.Nested(ResponseAnswer), required=True)
+    agent_states = fields.Dict(keys=fields.String(), values=fields.Nested(AgentStateAnswer), required=True)
+    timeline = fields.List(fields.Nested(TimelineEvent), required=True)
+
+
+class ListedJob(JobSummary):
+    """A job in a list; view=summary leaves out the last three."""
+
+    responses = fields.Dict(keys=fields.String(), values=fields.Nested(ResponseAnswer))
+    agent_states = fields.Dict(keys=fields.String(), values=fields.Nested(AgentStateAnswer))
+    timeline = fields.List(fields.Nested(TimelineEvent))
+
+
+class JobListAnswer(ma.Schema):
+    """One page of jobs, newest first."""
+
+    total_items = fields.Integer(required=True, metadata=_about("How many jobs match the filter."))
+    status_counts = fields.Dict(
+        keys=fields.String(), values=fields.Integer(), required=True, metadata=_about("All jobs, by status.")
+    )
+    items = fields.List(fields.Nested(ListedJob), required=True)
+    next_cursor = fields.String(required=True, allow_none=True, metadata=_about("null on the last page."))
+
+
+class AgentAnswer(ma.Schema):
+    """An agent, as it last reported."""
+
+    hostname = fields.String(required=True)
+    status = fields.String(required=True, validate=validate.OneOf(["live", "offline"]))
+    state = fields.String(required=True, metadata=_about("Ready, Draining or Cordoned."))
+    labels = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+    facts = fields.Dict(required=True)
+    load = fields.List(fields.Float(), required=True, metadata=_about("Over 1, 5 and 15 minutes."))
+    memory = fields.Dict(required=True, metadata=_about("total and available in bytes, percent in use."))
+    running = fields.Integer(required=True, metadata=_about("Executions that run now."))
+    queue_length = fields.Integer(required=True, metadata=_about("Executions that wait for this agent."))
+    concurrency = fields.Integer(required=True)
+    last_heartbeat = fields.DateTime(required=True, allow_none=True)
+    started_at = fields.DateTime(required=True, allow_none=True)
+    version = fields.String(required=True)
+    operations = fields.List(fields.String(), required=True)
+    conditions = fields.List(fields.String(), required=True, metadata=_about("MemoryPressure, HighLoad, DiskPressure."))
+
+
+class AgentListAnswer(ma.Schema):
+    """All agents that are known, live or not."""
+
+    agents = fields.List(fields.Nested(AgentAnswer), required=True)
+    total = fields.Integer(required=True)
+
+
+class OperationInfoAnswer(ma.Schema):
+    """An operation that agents can run."""
+
+    type = fields.String(required=True)
+    summary = fields.String(required=True)
+    schema = fields.Dict(required=True, metadata=_about("JSON Schema of the operation's data."))
+    changes = fields.Boolean(required=True, metadata=_about("Whether it may change the host."))
+    idempotent = fields.Boolean(required=True, metadata=_about("Whether running it twice is as good as once."))
+    permission = fields.String(required=True)
+    plugin = fields.String(required=True, metadata=_about("The distribution that it comes from."))
+
+
+class OperationListAnswer(ma.Schema):
+    """Every operation type."""
+
+    operations = fields.List(fields.Nested(OperationInfoAnswer), required=True)
+    total = fields.Integer(required=True)
+
+
+class HealthAnswer(ma.Schema):
+    """This process answers."""
+
+    status = fields.String(required=True)
+    version = fields.String(required=True)
+
+
+class ComponentAnswer(ma.Schema):
+    """How one part of the system is."""
+
+    status = fields.String(required=True)
+    latency_ms = fields.Float(metadata=_about("Time of one round trip."))
+
+
+class AgentCounts(ma.Schema):
+    """Agents, counted."""
+
+    total = fields.Integer(required=True)
+    live = fields.Integer(required=True)
+    offline = fields.Integer(required=True)
+    running = fields.Integer(required=True, metadata=_about("Executions that run now, on all live agents."))
+    conditions = fields.Dict(
+        keys=fields.String(), values=fields.Integer(), required=True, metadata=_about("Live agents by what ails them.")
+    )
+
+
+class StatusAnswer(ma.Schema):
+    """The system at a glance."""
+
+    status = fields.String(required=True)
+    version = fields.String(required=True)
+    components = fields.Dict(keys=fields.String(), values=fields.Nested(ComponentAnswer), required=True)
+    status_counts = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+    agents = fields.Nested(AgentCounts, required=True)

@@ -1,0 +1,47 @@
+"""JSON answers. Views give plain documents, so no answer is walked by a schema on its way out."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from flask import Response
+from werkzeug.datastructures import Headers
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
+
+class JsonResponse(Response):
+    """A response that is complete from the start: its length is known and every header is ASCII."""
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
+        """The headers as they are. werkzeug's own would parse and quote Location, at 20 us a request."""
+        return self.headers
+
+
+def dumps(document: Any) -> str:
+    """``document`` as compact ASCII JSON. A NaN or an infinity in a result becomes null: JSON has neither."""
+    try:
+        return _ENCODER.encode(document)
+    except ValueError:
+        return _ENCODER.encode(_finite(document))
+
+
+def json_response(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> JsonResponse:
+    """A response whose body is ``document`` in JSON."""
+    return JsonResponse(dumps(document), status, headers, content_type="application/json")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value

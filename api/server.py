@@ -1,0 +1,136 @@
+"""The production server: gunicorn with gevent workers. ``docs/server.md`` says why, with figures."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+import resource
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+from api.token import ensure_token
+from api.worker import Worker
+from jobqueue.errors import InvalidSettings
+from jobqueue.settings import Settings
+
+# Flask, Redis and the rest are imported by the workers only, after gevent has made the standard library cooperative.
+
+log = logging.getLogger("jobqueue.api")
+
+#: Seconds that requests have to end after SIGTERM.
+GRACEFUL_SECONDS = 20
+#: Seconds that an idle connection is kept, longer than load balancers (60) and clients keep theirs.
+KEEPALIVE_SECONDS = 75
+#: Connections per worker. A follower of live output is one connection and one greenlet for as long as it looks on.
+CONNECTIONS = 4096
+BACKLOG = 2048
+
+
+def serve(settings: Settings) -> None:
+    """Serve the API until SIGTERM or SIGINT; ends the process (status 0 after a clean stop).
+
+    Raises ``InvalidSettings`` before anything is started: the address is taken or not ours, the token cannot be kept.
+    """
+    token, written = ensure_token(settings)
+    listener = listen(settings.api_host, settings.api_port)
+    if written:
+        log.warning("No token was configured; a new one is in %s", written)
+    if not is_loopback(listener):
+        log.warning(
+            "SECURITY: the API listens on %s without TLS. Whoever reads the traffic can run commands on every host: "
+            "put a proxy with TLS in front, or listen on 127.0.0.1.",
+            "%s:%s" % listener.getsockname()[:2],
+        )
+    _allow_many_connections()
+    Server(replace(settings, token=token), listener).run()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises ``InvalidSettings`` that names the address and says what is wrong with it.
+
+    gunicorn would try again for seconds and then end with status 1: here a taken port is a mistake, not a passing state.
+    """
+    address = f"{host}:{port}"
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except OSError as error:
+        raise InvalidSettings(f"JOBQUEUE_API_HOST: {host!r} is no address of this machine ({error.strerror}).") from error
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(place)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise InvalidSettings(
+            f"The API cannot listen on {address}: {error.strerror}. Choose another JOBQUEUE_API_HOST or JOBQUEUE_API_PORT."
+        ) from error
+    return listener
+
+
+def is_loopback(listener: socket.socket) -> bool:
+    """Whether only this machine can reach ``listener``."""
+    return ipaddress.ip_address(listener.getsockname()[0].partition("%")[0]).is_loopback
+
+
+class Server(BaseApplication):
+    """gunicorn, set up by our settings alone: no configuration file, no environment of its own."""
+
+    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+        self._settings = settings
+        self._listener = listener
+        self._close: Callable[[], None] | None = None
+        super().__init__(prog="jobqueue api")
+
+    def load_config(self) -> None:
+        """Called by gunicorn."""
+        options: dict[str, Any] = {
+            "bind": f"fd://{self._listener.detach()}",
+            "backlog": BACKLOG,
+            "workers": self._settings.api_workers,
+            "worker_class": Worker,
+            "worker_connections": CONNECTIONS,
+            "keepalive": KEEPALIVE_SECONDS,
+            "graceful_timeout": GRACEFUL_SECONDS,
+            "timeout": 60,
+            "loglevel": self._settings.log_level.lower(),
+            "proc_name": "jobqueue api",
+            # else a socket in the home directory through which the server can be steered
+            "control_socket_disable": True,
+            "worker_exit": lambda _server, _worker: self.close(),
+        }
+        memory = Path("/dev/shm")  # noqa: S108 (the workers' sign of life must not wait for a disk)
+        if memory.is_dir() and os.access(memory, os.W_OK):
+            options["worker_tmp_dir"] = str(memory)
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """Called by gunicorn in each worker: the application."""
+        from api.app import create_app
+        from jobqueue.services import Services
+
+        services = Services.open(self._settings)
+        self._close = services.close
+        return create_app(self._settings, services)
+
+    def close(self) -> None:
+        """Give back the connections of this worker."""
+        if self._close:
+            self._close()
+
+
+def _allow_many_connections() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * CONNECTIONS
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        highest = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, highest), hard))

@@ -1,0 +1,41 @@
+"""The token of an API that was given none."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from jobqueue.errors import InvalidSettings
+from jobqueue.settings import TOKEN_FILE, Settings
+
+
+def ensure_token(settings: Settings) -> tuple[str, Path | None]:
+    """``(token, the file that it was written to just now, if any)``.
+
+    A new token goes to ``<state_dir>/admin.token``, readable by its owner alone, where the client looks for it too.
+    Raises ``InvalidSettings`` if that cannot be written.
+    """
+    if settings.token:
+        return settings.token, None
+    path = settings.state_dir / TOKEN_FILE
+    token = secrets.token_urlsafe(32)
+    try:
+        settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # under another name first: whoever finds the file finds all of it, and of two that start at once one wins
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(token + "\n")
+            os.link(draft, path)
+        finally:
+            draft.unlink()
+    except FileExistsError:
+        found = path.read_text(encoding="ascii").strip()
+        if not found:
+            raise InvalidSettings(f"{path} is empty; remove it, or set JOBQUEUE_TOKEN.") from None
+        return found, None
+    except OSError as error:
+        raise InvalidSettings(f"{path} cannot be written ({error.strerror}); set JOBQUEUE_TOKEN.") from error
+    return token, path

@@ -1,0 +1,78 @@
+"""From what marshmallow says to what a person can act on."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import marshmallow as ma
+
+from api.limits import show_key
+from jobqueue.errors import InvalidInput
+
+#: Problems named in one answer; the rest are counted.
+MAX_PROBLEMS = 20
+_UNKNOWN = "Unknown field."
+
+
+class StrictSchema(ma.Schema):
+    """A schema that refuses unknown fields, and says which known one they resemble."""
+
+    error_messages = {  # noqa: RUF012 (marshmallow's own convention)
+        "unknown": _UNKNOWN,
+        "type": "Must be a JSON object.",
+    }
+
+    class Meta:
+        unknown = ma.RAISE
+
+    def handle_error(self, error: ma.ValidationError, data: Any, **kwargs: Any) -> None:
+        """Add near matches to the message of every unknown field."""
+        if not isinstance(error.messages, dict):
+            return
+        for name, messages in error.messages.items():
+            if messages == [_UNKNOWN]:
+                error.messages[name] = [self._unknown_message(str(name))]
+
+    def _unknown_message(self, name: str) -> str:
+        known = sorted(self.load_fields)
+        # a longer name is no slip of the finger, and comparing it would take time
+        near = difflib.get_close_matches(name, known, n=2) if len(name) <= 40 else []
+        if near:
+            return f"Unknown field; did you mean {' or '.join(near)}?"
+        return f"Unknown field; the known ones are {', '.join(known)}."
+
+
+def load(schema: ma.Schema, data: Any, prefix: str = "") -> dict[str, Any]:
+    """``schema.load`` that raises ``InvalidInput``: a sentence, and ``{field: [messages]}`` with dotted field names."""
+    try:
+        loaded: dict[str, Any] = schema.load(data)
+    except ma.ValidationError as error:
+        raise invalid(error.messages, prefix) from error
+    return loaded
+
+
+def invalid(messages: Any, prefix: str = "") -> InvalidInput:
+    """The error for marshmallow's nested ``messages``."""
+    problems = list(_flat(messages, prefix))
+    shown = dict(problems[:MAX_PROBLEMS])
+    name, texts = next(iter(shown.items()))
+    more = len(problems) - 1
+    tail = f" (and {more} more {'problem' if more == 1 else 'problems'}, see details)" if more else ""
+    return InvalidInput(f"{name}: {texts[0]}{tail}", shown)
+
+
+def _flat(messages: Any, place: str) -> Iterator[tuple[str, list[str]]]:
+    if isinstance(messages, Mapping):
+        for key, inner in messages.items():
+            if key == ma.exceptions.SCHEMA:  # about the object itself
+                yield from _flat(inner, place)
+            elif isinstance(key, int):
+                yield from _flat(inner, f"{place}[{key}]")
+            else:
+                yield from _flat(inner, f"{place}.{show_key(key)}" if place else show_key(key))
+    elif isinstance(messages, Sequence) and not isinstance(messages, str):
+        yield place or "body", [str(message) for message in messages]
+    else:
+        yield place or "body", [str(messages)]

@@ -1,0 +1,69 @@
+"""The server's worker process: gunicorn's gevent worker that can end while clients keep idle connections open."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from types import FrameType, TracebackType
+from typing import Any
+
+import gevent
+from gunicorn.workers.ggevent import GeventWorker
+
+
+class Worker(GeventWorker):
+    """On SIGTERM, finishes the requests that it has and closes connections that wait for a next one.
+
+    gunicorn waits for idle keep-alive connections as for requests. So either they would have to be closed after a few
+    seconds always, which costs clients a new connection and, at worst, a failed POST; or every stop would take as long.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._clients: dict[object, socket.socket] = {}
+        self._idle: set[socket.socket] = set()
+
+    def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
+        """Serve one connection."""
+        current = gevent.getcurrent()
+        self._clients[current] = client
+        try:
+            super().handle(listener, client, addr)
+        finally:
+            del self._clients[current]
+
+    def timeout_ctx(self) -> _Idle:
+        """What gunicorn wraps around the wait for a connection's next request."""
+        return _Idle(self, self._clients[gevent.getcurrent()])
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM."""
+        super().handle_exit(sig, frame)
+        for client in self._idle:
+            hang_up(client)
+
+
+class _Idle:
+    """A connection waits for its next request, at most for the keep-alive time, and no longer once the worker stops."""
+
+    def __init__(self, worker: Worker, client: socket.socket) -> None:
+        self._worker = worker
+        self._client = client
+        self._timeout = gevent.Timeout(worker.cfg.keepalive, False)
+
+    def __enter__(self) -> None:
+        self._timeout.start()
+        self._worker._idle.add(self._client)
+        if not self._worker.alive:
+            hang_up(self._client)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
+        self._worker._idle.discard(self._client)
+        self._timeout.close()
+        return error is self._timeout
+
+
+def hang_up(client: socket.socket) -> None:
+    """Read what has arrived, then nothing more: a request that is there already is still answered."""
+    with suppress(OSError):  # the client was quicker
+        client.shutdown(socket.SHUT_RD)

@@ -1,0 +1,1 @@
+"""Operations of one's own: a worked example."""

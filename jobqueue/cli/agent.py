@@ -1,0 +1,121 @@
+"""``jobqueue agent``: the hosts that run jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from jobqueue.cli.connection import ClientGroup, connect
+from jobqueue.cli.each import for_each
+from jobqueue.cli.output import Column, Screen, screen
+from jobqueue.cli.parameters import json_option
+from jobqueue.cli.text import lines, one_line, pairs
+from jobqueue.client import Client
+
+_COLUMNS = (
+    Column("HOSTNAME", whole=True),
+    Column("STATUS", whole=True),
+    Column("STATE", whole=True),
+    Column("RUNNING", whole=True, right=True),
+    Column("QUEUED", whole=True, right=True),
+    Column("LOAD", whole=True, right=True),
+    Column("HEARTBEAT", whole=True),
+    Column("LABELS"),
+    Column("CONDITIONS"),
+)
+_hostnames = click.argument("hostnames", metavar="HOSTNAME...", nargs=-1, required=True)
+
+
+@click.group(cls=ClientGroup)
+def agent() -> None:
+    """See the hosts that run jobs, and take them out of service."""
+
+
+@agent.command("list")
+@json_option
+def list_agents(as_json: bool) -> None:
+    """List all agents."""
+    with connect() as client:
+        found = client.agents()
+    out = screen()
+    if as_json:
+        out.json(found)
+    else:
+        out.table(_COLUMNS, [_row(out, item) for item in found["agents"]])
+
+
+@agent.command()
+@click.argument("hostname")
+@json_option
+def get(hostname: str, as_json: bool) -> None:
+    """Show one agent: its state, load, labels, facts and operations."""
+    with connect() as client:
+        found = client.agent(hostname)
+    out = screen()
+    if as_json:
+        out.json(found)
+    else:
+        _show(out, found)
+
+
+@agent.command()
+@_hostnames
+@json_option
+def drain(hostnames: Sequence[str], as_json: bool) -> None:
+    """Give agents no new work; what runs there may finish."""
+    for_each(hostnames, Client.drain, _describe, as_json=as_json)
+
+
+@agent.command()
+@_hostnames
+@json_option
+def undrain(hostnames: Sequence[str], as_json: bool) -> None:
+    """Give agents work again."""
+    for_each(hostnames, Client.undrain, _describe, as_json=as_json)
+
+
+def _row(out: Screen, found: Mapping[str, Any]) -> list[Any]:
+    load = found.get("load")
+    return [
+        found.get("hostname"),
+        found.get("status"),
+        found.get("state"),
+        found.get("running"),
+        found.get("queue_length"),
+        load[0] if isinstance(load, list) and load else None,
+        out.when(found.get("last_heartbeat")),
+        pairs(found.get("labels") or {}),
+        " ".join(str(name) for name in found.get("conditions") or ()),
+    ]
+
+
+def _show(out: Screen, found: Mapping[str, Any]) -> None:
+    """Everything that the API says of the agent: what fits a line first, then the rest under its name."""
+    labels = pairs(found["labels"]) if found.get("labels") else None
+    simple = {name: value for name, value in found.items() if name != "labels" and _fits_a_line(value)}
+    out.fields([*((_title(name), _joined(value)) for name, value in simple.items()), ("Labels", labels)])
+    for name, value in found.items():
+        if name != "labels" and name not in simple and value:
+            out.heading(_title(name))
+            for line in lines(value):
+                out.line(f"  {line}")
+
+
+def _fits_a_line(value: Any) -> bool:
+    if isinstance(value, list):
+        return not any(isinstance(item, (dict, list)) for item in value)
+    return not isinstance(value, dict)
+
+
+def _joined(value: Any) -> Any:
+    return ", ".join(one_line(item) for item in value) if isinstance(value, list) else value
+
+
+def _title(name: str) -> str:
+    return one_line(name).replace("_", " ").capitalize()
+
+
+def _describe(found: Mapping[str, Any]) -> str:
+    return f"{one_line(found.get('hostname'))}  {one_line(found.get('state'))}"

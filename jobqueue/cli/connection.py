@@ -1,0 +1,100 @@
+"""How the commands reach the API: ``--url`` and ``--token-file``, else the environment, else the state directory."""
+
+from __future__ import annotations
+
+from typing import Any, TextIO
+
+import click
+
+from jobqueue.cli.output import complain, make_streams_safe
+from jobqueue.client import ApiError, Client
+from jobqueue.errors import JobQueueError
+
+EXIT_ERROR = 2
+EXIT_INTERRUPTED = 130
+#: A person waits at the other end: fewer tries than the library makes.
+_RETRIES = 3
+_URL = "jobqueue.url"
+_TOKEN = "jobqueue.token"  # noqa: S105 - the name of a place
+_TOKEN_LIMIT = 65_536
+
+
+class ClientGroup(click.Group):
+    """A group of commands that talk to the API.
+
+    The group and each of its commands take ``--url`` and ``--token-file``. Whatever fails between here and the API
+    ends as one line on standard error and exit code 2.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.params.extend(_connection_options())
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        cmd.params.extend(_connection_options())
+        super().add_command(cmd, name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        make_streams_safe()
+        try:
+            return super().invoke(ctx)
+        except JobQueueError as error:
+            complain(sentence(error))
+            ctx.exit(EXIT_ERROR)
+        except KeyboardInterrupt:
+            ctx.exit(EXIT_INTERRUPTED)
+
+
+def connect() -> Client:
+    """The client for the command that runs."""
+    meta = click.get_current_context().meta
+    return Client(meta.get(_URL), meta.get(_TOKEN), retries=_RETRIES)
+
+
+def sentence(error: JobQueueError) -> str:
+    """The error's message with its details, and for a fault of the server the id that finds it in the log."""
+    text = error.message
+    if error.details:
+        text += f" ({'; '.join(_details(error.details))})"
+    if isinstance(error, ApiError) and error.status >= 500 and error.request_id:
+        text += f" (request {error.request_id})"
+    return text
+
+
+def _details(value: Any, path: str = "") -> list[str]:
+    """``{"operation": {"data": {"argv": ["Missing."]}}}`` -> ``["operation.data.argv: Missing."]``."""
+    if isinstance(value, dict):
+        return [text for key, item in value.items() for text in _details(item, f"{path}.{key}" if path else str(key))]
+    if isinstance(value, list):
+        value = " ".join(str(item) for item in value)
+    return [f"{path}: {value}" if path else str(value)]
+
+
+def _connection_options() -> list[click.Parameter]:
+    return [
+        click.Option(
+            ["--url"],
+            metavar="URL",
+            expose_value=False,
+            callback=_keep_url,
+            help="Address of the API. Default: JOBQUEUE_URL, else that of 'jobqueue up' on this machine.",
+        ),
+        click.Option(
+            ["--token-file"],
+            type=click.File("r", encoding="utf-8", errors="replace"),
+            metavar="FILE",
+            expose_value=False,
+            callback=_keep_token,
+            help="File that holds the token, - for input. Default: JOBQUEUE_TOKEN, else that of 'jobqueue up'.",
+        ),
+    ]
+
+
+def _keep_url(context: click.Context, _option: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.meta[_URL] = value
+
+
+def _keep_token(context: click.Context, _option: click.Parameter, value: TextIO | None) -> None:
+    if value is not None:
+        context.meta[_TOKEN] = value.read(_TOKEN_LIMIT)

@@ -1,0 +1,243 @@
+"""``jobqueue job``: submit jobs, look at them, wait for them, stop them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from jobqueue.cli.answers import answers, show_answers
+from jobqueue.cli.connection import ClientGroup, connect
+from jobqueue.cli.each import for_each
+from jobqueue.cli.job_view import show_job, show_list
+from jobqueue.cli.output import complain, screen
+from jobqueue.cli.parameters import data_pair, duration, full_option, future, json_object, json_option, pair, past
+from jobqueue.cli.submission import operation_data
+from jobqueue.cli.text import one_line
+from jobqueue.cli.watch import watch
+from jobqueue.client import Client, WaitTimeout
+from jobqueue.model.filter import DEFAULT_LIMIT, MAX_LIMIT
+from jobqueue.model.states import FAILURES, JobStatus
+from jobqueue.model.target import ANY
+
+EXIT_JOB_FAILED = 1
+_GOOD = frozenset({JobStatus.COMPLETED.value, JobStatus.SKIPPED.value})
+
+_ids = click.argument("job_ids", metavar="ID...", nargs=-1, required=True)
+
+
+@click.group(cls=ClientGroup)
+def job() -> None:
+    """Submit jobs, look at them, wait for them, stop them."""
+
+
+@job.command()
+@click.argument("operation")
+@click.argument("arguments", metavar="[-- ARGUMENT...]", nargs=-1, type=click.UNPROCESSED)
+@click.option(
+    "--data",
+    type=json_object,
+    metavar="JSON",
+    help="The operation's data as JSON; @FILE reads a file, @- standard input.",
+)
+@click.option(
+    "-d",
+    "pairs",
+    type=data_pair,
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="One field of the data: key=text, or key:=JSON.",
+)
+@click.option("--target", default=ANY, show_default=True, help="_any, _all, a hostname, or a label as key:value.")
+@click.option(
+    "--timeout", type=duration, metavar="DURATION", help="Longest time that it may run on an agent, such as 30s."
+)
+@click.option("--priority", type=click.IntRange(0, 9), help="0 to 9, higher first.")
+@click.option("--tag", "tags", type=pair, metavar="KEY=VALUE", multiple=True, help="Tag to find the job by.")
+@click.option("--retries", type=click.IntRange(min=0), help="How often a failed run is tried again.")
+@click.option("--not-before", type=future, metavar="TIME", help="Start no earlier: a UTC time, or a duration from now.")
+@click.option("--expires-at", type=future, metavar="TIME", help="Start no later: a UTC time, or a duration from now.")
+@click.option("--idempotency-key", metavar="KEY", help="The same key never makes a second job.")
+@click.option("--wait/--no-wait", default=False, help="Wait for the end and print the answers.")
+@click.option("--wait-timeout", type=duration, metavar="DURATION", help="With --wait: give up waiting after this time.")
+@full_option
+@json_option
+@click.pass_context
+def submit(
+    context: click.Context,
+    /,
+    operation: str,
+    arguments: Sequence[str],
+    data: dict[str, Any] | None,
+    pairs: Sequence[tuple[str, Any]],
+    timeout: float | None,
+    tags: Sequence[tuple[str, str]],
+    retries: int | None,
+    wait: bool,
+    wait_timeout: float | None,
+    full: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Submit a job and print its id.
+
+    \b
+    jobqueue job submit node.uptime.get --target _all --wait
+    jobqueue job submit command.exec.execute --target web1 -- ls -l /
+    jobqueue job submit command.shell.execute --target group:web -- 'df -h | tail -n 3'
+    jobqueue job submit network.ping.do -d host=db1 -d count:=3
+
+    Exit code: 0 submitted (with --wait: completed or skipped), 1 the job failed, 2 anything else.
+    """
+    content = operation_data(operation, data, pairs, arguments)
+    with connect() as client:
+        accepted = client.submit(
+            operation,
+            content,
+            timeout_seconds=timeout,
+            retries=None if retries is None else {"max_attempts": retries + 1},
+            tags=dict(tags),
+            **options,
+        )
+        if wait:
+            click.echo(f"Job {one_line(accepted['job_id'])}", err=True)
+            _finish(context, client, accepted["job_id"], wait_timeout, full=full, as_json=as_json)
+    if as_json:
+        screen().json(accepted)
+    else:
+        screen().line(one_line(accepted["job_id"]))
+
+
+@job.command("list")
+@click.option("--status", type=click.Choice([status.value for status in JobStatus]))
+@click.option("--operation", metavar="TYPE", help="Jobs of this operation.")
+@click.option("--target", help="Jobs submitted to this target.")
+@click.option("--hostname", help="Jobs that this agent has a part in.")
+@click.option("--tag", type=pair, metavar="KEY=VALUE", help="Jobs with this tag.")
+@click.option("--created-after", type=past, metavar="TIME", help="A UTC time, or how long ago: 1h.")
+@click.option("--created-before", type=past, metavar="TIME", help="A UTC time, or how long ago: 1h.")
+@click.option("--limit", type=click.IntRange(1, MAX_LIMIT), default=DEFAULT_LIMIT, show_default=True)
+@click.option("--offset", type=click.IntRange(min=0), help="Jobs to leave out at the front.")
+@click.option("--cursor", help="Go on behind the page that gave this next_cursor.")
+@click.option("--all", "everything", is_flag=True, help="All jobs that match, not one page.")
+@click.option("--view", type=click.Choice(["full", "summary"]), help="With --json: how much of each job.")
+@full_option
+@json_option
+def list_jobs(
+    *,
+    tag: tuple[str, str] | None,
+    limit: int,
+    offset: int | None,
+    cursor: str | None,
+    everything: bool,
+    view: str | None,
+    full: bool,
+    as_json: bool,
+    **query: Any,
+) -> None:
+    """List jobs, newest first."""
+    if everything and (offset is not None or cursor is not None):
+        raise click.UsageError("--all shows all jobs; it takes neither --offset nor --cursor.")
+    query["tag"] = ":".join(tag) if tag else None
+    query["view"] = view if as_json else "summary"
+    with connect() as client:
+        if everything:
+            page, *more = client.iter_pages(**query)
+            page["items"] += [item for part in more for item in part["items"]]
+            page["next_cursor"] = None
+        else:
+            page = client.jobs(limit=limit, offset=offset, cursor=cursor, **query)
+    if as_json:
+        screen().json(page)
+    else:
+        show_list(screen(full=full), page)
+
+
+@job.command()
+@click.argument("job_id", metavar="ID")
+@full_option
+@json_option
+def get(job_id: str, full: bool, as_json: bool) -> None:
+    """Show a job: its agents (failures first), its timeline, the answers."""
+    with connect() as client:
+        found = client.job(job_id)
+    if as_json:
+        screen().json(found)
+    else:
+        show_job(screen(full=full), found)
+
+
+@job.command("watch")
+@click.argument("job_id", metavar="ID")
+@click.option("--timeout", type=duration, metavar="DURATION", help="Give up watching after this time; the job goes on.")
+@full_option
+@json_option
+@click.pass_context
+def watch_job(context: click.Context, job_id: str, timeout: float | None, full: bool, as_json: bool) -> None:
+    """Follow a job to its end and print the answers. Ctrl-C stops the watching, not the job.
+
+    Exit code: 0 completed or skipped, 1 the job failed or was cancelled, 2 anything else.
+    """
+    with connect() as client:
+        _finish(context, client, job_id, timeout, full=full, as_json=as_json)
+
+
+@job.command()
+@_ids
+@json_option
+def cancel(job_ids: Sequence[str], as_json: bool) -> None:
+    """Stop jobs, wherever they are: queued or running."""
+    for_each(job_ids, Client.cancel, lambda found: f"{one_line(found.get('id'))}  {_cancelled(found)}", as_json=as_json)
+
+
+@job.command()
+@_ids
+@click.option("--target", help="Another target than the first time.")
+@click.option(
+    "--only",
+    type=click.Choice(sorted(state.value for state in FAILURES)),
+    multiple=True,
+    help="Only agents that ended so; may be given several times.",
+)
+@json_option
+def retry(job_ids: Sequence[str], target: str | None, only: Sequence[str], as_json: bool) -> None:
+    """Submit jobs again and print the new ids."""
+
+    def again(client: Client, job_id: str) -> dict[str, Any]:
+        return client.retry(job_id, target, only or None)
+
+    for_each(job_ids, again, lambda found: one_line(found.get("job_id")), as_json=as_json)
+
+
+@job.command()
+@_ids
+def delete(job_ids: Sequence[str]) -> None:
+    """Forget finished jobs and all that is kept of them."""
+
+    def forget(client: Client, job_id: str) -> dict[str, Any]:
+        client.delete(job_id)
+        return {"id": job_id}
+
+    for_each(job_ids, forget, lambda found: f"{one_line(found['id'])}  deleted")
+
+
+def _finish(
+    context: click.Context, client: Client, job_id: str, timeout: float | None, *, full: bool, as_json: bool
+) -> None:
+    """Wait for the job, print its answers, and exit as it ended."""
+    try:
+        ended = watch(client, job_id, timeout)
+    except WaitTimeout as error:
+        complain(error.message)
+        context.exit(EXIT_JOB_FAILED)
+    if as_json:
+        screen().json(ended)
+    else:
+        show_answers(screen(full=full), answers(ended))
+    context.exit(0 if ended["status"] in _GOOD else EXIT_JOB_FAILED)
+
+
+def _cancelled(found: dict[str, Any]) -> str:
+    status = one_line(found.get("status"))
+    return status if status == JobStatus.CANCELLED.value else f"{status}, cancel requested"

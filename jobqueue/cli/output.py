@@ -1,0 +1,166 @@
+"""What the commands print with: tables that fit a terminal, plain columns for a pipe, JSON for programs."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from jobqueue.cli.text import one_line
+from jobqueue.cli.times import ago
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_STYLES = {
+    "submitted": "cyan",
+    "acknowledged": "cyan",
+    "started": "blue",
+    "processing": "blue",
+    "completed": "green",
+    "skipped": "dim",
+    "cancelled": "yellow",
+    "failed": "red",
+    "partial_failure": "red",
+    "expired": "red",
+    "lost": "red",
+    "live": "green",
+    "offline": "red",
+    "Ready": "green",
+    "Draining": "yellow",
+    "Cordoned": "yellow",
+}
+_GAP = "  "
+
+
+@dataclass(frozen=True)
+class Column:
+    """A table's column. ``whole``: never shortened as long as there is any room; ``wrap``: may take several lines."""
+
+    name: str
+    whole: bool = False
+    wrap: bool = False
+    right: bool = False
+
+
+class Screen(ABC):
+    """Where a command's answer goes. Everything that comes in is shown as text: no markup, no control characters.
+
+    ``full``: show everything, however long. So it is in a pipe, where a program reads.
+    """
+
+    full = True
+
+    @abstractmethod
+    def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None:
+        """Print rows under their columns' names."""
+
+    @abstractmethod
+    def line(self, text: str = "", style: str = "") -> None:
+        """Print one line. A status as ``style`` gives its colour, where there are colours."""
+
+    @abstractmethod
+    def when(self, iso: str | None) -> str:
+        """A time of the API for a table."""
+
+    def fields(self, pairs: Iterable[tuple[str, Any]]) -> None:
+        """Print names and values, one a line; what has no value is left out."""
+        shown = [(name, value) for name, value in pairs if value not in (None, "", [], {}, ())]
+        width = max((len(name) for name, _ in shown), default=0)
+        for name, value in shown:
+            self.line(f"{name.ljust(width)}{_GAP}{one_line(value)}")
+
+    def heading(self, text: str) -> None:
+        """Print the title of a part."""
+        self.line()
+        self.line(text, style="bold")
+
+    def json(self, value: Any) -> None:
+        """Print the API's JSON. Only ASCII, so that nothing in it can steer a terminal."""
+        print(json.dumps(value, indent=2))
+
+
+class PlainScreen(Screen):
+    """For pipes and files: columns without a frame, never cut, never coloured."""
+
+    def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None:
+        lines = [[column.name for column in columns], *([one_line(cell) for cell in row] for row in rows)]
+        widths = [max(len(line[number]) for line in lines) for number in range(len(columns))]
+        for line in lines:
+            print(_GAP.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+    def line(self, text: str = "", style: str = "") -> None:  # noqa: ARG002 - no colours here
+        print(text)
+
+    def when(self, iso: str | None) -> str:
+        return one_line(iso)
+
+
+class TerminalScreen(Screen):
+    """For people: as wide as the terminal, with colours."""
+
+    def __init__(self, console: Console, *, full: bool = False) -> None:
+        self._console = console
+        self.full = full
+
+    def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None:
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0), header_style="bold")
+        for column in columns:
+            table.add_column(
+                Text(column.name),
+                no_wrap=column.whole,
+                overflow="fold" if column.wrap else "ellipsis",
+                justify="right" if column.right else "left",
+            )
+        for row in rows:
+            cells = [one_line(cell) for cell in row]
+            table.add_row(
+                *(
+                    Text(cell, style=_STYLES.get(cell, ""), no_wrap=not column.wrap)
+                    for cell, column in zip(cells, columns, strict=True)
+                )
+            )
+        self._console.print(table)
+
+    def line(self, text: str = "", style: str = "") -> None:
+        from rich.text import Text
+
+        # soft_wrap: the terminal breaks long lines itself, so that a copied line stays one line
+        self._console.print(Text(text, style=_STYLES.get(style, style)), soft_wrap=True)
+
+    def when(self, iso: str | None) -> str:
+        return ago(iso, datetime.now(timezone.utc)) if iso else one_line(iso)
+
+
+def screen(*, full: bool = False) -> Screen:
+    """The screen for standard output as it is now."""
+    if not sys.stdout.isatty():
+        return PlainScreen()
+    return TerminalScreen(console(), full=full)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A rich console that takes every text as text."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def complain(message: str) -> None:
+    """One line on standard error."""
+    print(f"Error: {one_line(message)}", file=sys.stderr)
+
+
+def make_streams_safe() -> None:
+    """A character that the terminal's encoding lacks must not end the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -1,0 +1,82 @@
+"""Kinds of values on the command line. Each function is a click ``type``: text in, value out, or ``BadParameter``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jobqueue.cli.times import parse_duration, parse_moment
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
+full_option = click.option("--full", is_flag=True, help="Show everything, also where there are many agents.")
+
+
+def duration(text: str) -> float:
+    """Seconds, from ``90``, ``500ms``, ``5m``, ``1h30m``."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def future(text: str) -> str:
+    """ISO 8601 in UTC, from a time or from a duration after now."""
+    return _moment(text, past=False)
+
+
+def past(text: str) -> str:
+    """ISO 8601 in UTC, from a time or from a duration before now."""
+    return _moment(text, past=True)
+
+
+def pair(text: str) -> tuple[str, str]:
+    """``key=value`` as ``(key, value)``."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise click.BadParameter(f"{text!r} is not of the form key=value.")
+    return key, value
+
+
+def data_pair(text: str) -> tuple[str, Any]:
+    """``key=text`` as ``(key, "text")``, and ``key:=json`` as ``(key, value)``."""
+    key, equals, value = text.partition("=")
+    if not equals or key in ("", ":"):
+        raise click.BadParameter(f"{text!r} is neither key=text nor key:=json.")
+    if not key.endswith(":"):
+        return key, value
+    try:
+        return key[:-1], json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise click.BadParameter(f"{value[:80]!r} is no JSON ({error}); use key=text for plain text.") from error
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """A JSON object: written out, or from a file as ``@name`` (``@-`` is standard input)."""
+    if text.startswith("@"):
+        text = _read(text[1:])
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise click.BadParameter(f"This is no JSON: {error}. A file is named as @file.") from error
+    if not isinstance(found, dict):
+        raise click.BadParameter('An operation\'s data is a JSON object such as {"key": "value"}.')
+    return found
+
+
+def _moment(text: str, *, past: bool) -> str:
+    try:
+        return parse_moment(text, datetime.now(timezone.utc), past=past)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _read(name: str) -> str:
+    try:
+        return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a name with a NUL byte
+        raise click.BadParameter(f"{name!r} cannot be read: {error}.") from error

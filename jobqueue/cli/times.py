@@ -1,0 +1,70 @@
+"""Times and durations as people write and read them."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+
+from jobqueue.model.timestamps import duration_text, to_iso, to_micros
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_PART = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)(ms|[smhd])")
+_DURATION = re.compile(rf"(?:{_PART.pattern})+")
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of ``"90"``, ``"1.5s"``, ``"500ms"``, ``"1h30m"``, ``"2d"``; raises ``ValueError``."""
+    text = text.strip()
+    if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", text):
+        return float(text)
+    if not _DURATION.fullmatch(text):
+        raise ValueError(f"{text!r} is no duration; write seconds, or 500ms, 90s, 5m, 1h30m, 2d.")
+    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+
+
+def parse_moment(text: str, now: datetime, *, past: bool) -> str:
+    """ISO 8601 in UTC of a time as ISO 8601 (UTC unless it names a zone), or of a duration before or after ``now``."""
+    text = text.strip()
+    if "-" not in text:
+        seconds = parse_duration(text)
+        try:
+            return to_iso(to_micros(now + timedelta(seconds=-seconds if past else seconds)))
+        except OverflowError as error:
+            raise ValueError(f"{text!r} from now is beyond the calendar.") from error
+    try:
+        return to_iso(to_micros(datetime.fromisoformat(re.sub(r"[Zz]$", "+00:00", text))))
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no time; write 2030-01-31T12:00:00Z, or a duration such as 10m.") from error
+
+
+def ago(iso: str, now: datetime) -> str:
+    """``"3m ago"`` for a time of the API; whatever is no time comes back as it is."""
+    try:
+        moment = datetime.fromisoformat(re.sub(r"Z$", "+00:00", iso))
+    except ValueError:
+        return iso
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    seconds = (now - moment).total_seconds()
+    if seconds < 0:
+        return f"in {_rough(-seconds)}"
+    return f"{_rough(seconds)} ago"
+
+
+def span(durations: list[str]) -> str:
+    """``["45ms", "1.5s"]`` -> ``"45ms to 1.5s"``; ``"-"`` for none. What is no duration is listed as it is."""
+    if not durations:
+        return "-"
+    try:
+        seconds = [parse_duration(text) for text in durations]
+    except ValueError:
+        return ", ".join(sorted(set(durations)))
+    shortest, longest = (duration_text(round(limit(seconds) * 1e6)) for limit in (min, max))
+    return shortest if shortest == longest else f"{shortest} to {longest}"
+
+
+def _rough(seconds: float) -> str:
+    for unit in ("d", "h", "m"):
+        if seconds >= _UNITS[unit]:
+            return f"{int(seconds // _UNITS[unit])}{unit}"
+    return f"{int(seconds)}s"

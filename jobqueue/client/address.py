@@ -1,0 +1,70 @@
+"""Where the API is, and with which token: from arguments, the environment, or the state directory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from jobqueue.errors import InvalidInput
+from jobqueue.settings import Settings, env_name
+
+
+@dataclass(frozen=True)
+class Address:
+    """``url`` has no trailing slash; ``token`` is None when there is none to send."""
+
+    url: str
+    token: str | None = field(default=None, repr=False)
+
+
+def resolve(url: str | None = None, token: str | None = None, environ: Mapping[str, str] | None = None) -> Address:
+    """The address to use: what is given wins, then ``JOBQUEUE_URL``/``JOBQUEUE_TOKEN``, then the state directory.
+
+    The state directory's token belongs to the API that runs on this machine. It is sent to the address that stands
+    beside it or to a loopback address, never to another host that somebody named.
+    Raises ``InvalidInput`` (``InvalidSettings`` for the environment).
+    """
+    environ = os.environ if environ is None else environ
+    if url is not None and token is not None:
+        return Address(_checked_url(url), _checked_token(token))
+    settings = Settings.from_env(environ)
+    address = _checked_url(url if url is not None else settings.url)
+    if token is None:
+        named = url is not None or bool(environ.get(env_name("url")))
+        from_environment = bool(environ.get(env_name("token")))
+        token = settings.token if from_environment or not named or _is_loopback(address) else None
+    return Address(address, _checked_token(token) if token is not None else None)
+
+
+def _checked_url(url: str) -> str:
+    example = "give an address such as http://127.0.0.1:8080"
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError as error:  # a port that is no number, or a broken IPv6 address
+        raise InvalidInput(f"{url[:120]!r} is no address of an API; {example}.") from error
+    if parts.username is not None or parts.password is not None:
+        raise InvalidInput(f"An API's address holds no user or password; {example}, and a token in JOBQUEUE_TOKEN.")
+    if not valid or parts.query or parts.fragment or not url.isprintable() or " " in url:
+        raise InvalidInput(f"{url[:120]!r} is no address of an API; {example}.")
+    return url.rstrip("/")
+
+
+def _checked_token(token: str) -> str:
+    token = token.strip()
+    if not token or not all("!" <= char <= "~" for char in token):
+        raise InvalidInput("The token is empty or holds characters that a token cannot have (blanks, line breaks).")
+    return token
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name: nothing says that it stays on this machine
+        return False

@@ -1,0 +1,288 @@
+"""The client: every route of the native API as a method. Answers are the API's own JSON, as dicts and lists."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+from jobqueue.client.address import resolve
+from jobqueue.client.errors import ConnectionFailed, InvalidAnswer, Unavailable, WaitTimeout
+from jobqueue.client.transport import Transport
+from jobqueue.errors import InvalidInput
+from jobqueue.model.filter import MAX_LIMIT
+from jobqueue.model.retry import RetryPolicy
+from jobqueue.model.states import FINAL_STATUSES
+from jobqueue.model.target import ANY
+from jobqueue.model.timestamps import to_iso, to_micros
+
+_FINAL = frozenset(status.value for status in FINAL_STATUSES)
+_POLL_GROWTH = 1.5
+#: How long ``wait`` puts up with an API that was there before and is gone now (a restart, a deployment).
+_PATIENCE_SECONDS = 30.0
+
+
+class Client:
+    """Talks to one API. Threads may share a client; a process that forks makes a new one in the child.
+
+    ::
+
+        with Client() as client:
+            job_id = client.submit("node.hostname.get", target="_all")["job_id"]
+            for hostname, answer in client.wait(job_id, timeout=60)["responses"].items():
+                ...
+
+    ``url`` and ``token`` come, unless given, from ``JOBQUEUE_URL`` and ``JOBQUEUE_TOKEN``, else from what
+    ``jobqueue up`` left in the state directory. ``timeout`` is seconds to wait for one answer; ``retries`` is how
+    often a request is tried again where that is safe (see ``Transport.request``).
+
+    Every method raises ``ConnectionFailed``, ``InvalidAnswer`` or an ``ApiError`` (``jobqueue.client.errors``).
+    Times are given as ``datetime`` (a naive one is UTC) or as ISO 8601 text.
+    """
+
+    def __init__(
+        self, url: str | None = None, token: str | None = None, *, timeout: float = 30.0, retries: int = 4
+    ) -> None:
+        self._http = Transport(resolve(url, token), timeout=timeout, retries=retries)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, *, timeout: float = 30.0, retries: int = 4) -> Client:
+        """A client for what ``environ`` (the process's own by default) and the state directory name."""
+        client = cls.__new__(cls)
+        client._http = Transport(resolve(environ=environ), timeout=timeout, retries=retries)
+        return client
+
+    @property
+    def url(self) -> str:
+        """The address of the API."""
+        return self._http.url
+
+    def close(self) -> None:
+        """Close the connections. The client can still be used; it opens new ones."""
+        self._http.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- jobs ---------------------------------------------------------------------------------------------------------
+
+    def submit(
+        self,
+        operation: str,
+        data: Mapping[str, Any] | None = None,
+        target: str = ANY,
+        *,
+        timeout_seconds: float | None = None,
+        not_before: datetime | str | None = None,
+        expires_at: datetime | str | None = None,
+        retries: RetryPolicy | Mapping[str, Any] | None = None,
+        priority: int | None = None,
+        tags: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> dict[str, Any]:
+        """``{"job_id", "status", "revision", "timestamp"}`` of the accepted job.
+
+        ``target`` is ``_any``, ``_all``, a hostname or a label ``key:value``. Without an ``idempotency_key`` a new
+        one is made for this call, so that trying again after a broken connection never makes a second job. Give
+        your own to have the same over several calls: the first job then answers each of them.
+        """
+        body: dict[str, Any] = {
+            "operation": {"type": operation, "data": dict(data or {})},
+            "target_hostname": target,
+            "timeout_seconds": timeout_seconds,
+            "not_before": _time(not_before),
+            "expires_at": _time(expires_at),
+            "retries": asdict(retries) if isinstance(retries, RetryPolicy) else retries,
+            "priority": priority,
+            "tags": dict(tags) if tags else None,
+            "idempotency_key": uuid.uuid4().hex if idempotency_key is None else idempotency_key,
+        }
+        body = {name: value for name, value in body.items() if value is not None}
+        return self._object("POST", "/job", body=body, repeatable=True)
+
+    def submit_batch(self, jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """``{"accepted": n, "items": [{"job_id", ...} or {"error", ...}]}``, in the order of ``jobs`` (at most 1000).
+
+        Each of ``jobs`` is a body of ``POST /job``: ``{"operation": {"type", "data"}, "target_hostname", ...}``.
+        One that is refused does not stop the others. Idempotency keys are added as for ``submit``.
+        """
+        items = [{"idempotency_key": uuid.uuid4().hex, **job} for job in jobs]
+        return self._object("POST", "/job/batch", body={"jobs": items}, repeatable=True)
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """The whole job: ``id``, ``status``, ``result``, ``responses``, ``agent_states``, ``timeline``"""
+        return self._object("GET", _path("/job", job_id))
+
+    def jobs(
+        self,
+        *,
+        status: str | None = None,
+        operation: str | None = None,
+        target: str | None = None,
+        hostname: str | None = None,
+        tag: str | None = None,
+        created_after: datetime | str | None = None,
+        created_before: datetime | str | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        cursor: str | int | None = None,
+        view: str | None = None,
+    ) -> dict[str, Any]:
+        """One page of jobs, newest first: ``{"total_items", "status_counts", "items", "next_cursor"}``.
+
+        All conditions must hold. ``tag`` is ``key:value``; ``limit`` 1-100; ``cursor`` is a page's ``next_cursor``;
+        ``view="summary"`` leaves out responses, agent states and timeline.
+        """
+        query = {
+            "status": status,
+            "operation": operation,
+            "target": target,
+            "hostname": hostname,
+            "tag": tag,
+            "created_after": _time(created_after),
+            "created_before": _time(created_before),
+            "limit": limit,
+            "offset": offset,
+            "cursor": cursor,
+            "view": view,
+        }
+        return self._object("GET", "/job", query={name: value for name, value in query.items() if value is not None})
+
+    def iter_pages(self, *, limit: int = MAX_LIMIT, **query: Any) -> Iterator[dict[str, Any]]:
+        """Pages as of ``jobs`` to the last one, each job once, whatever is submitted meanwhile. No ``offset``."""
+        page = self.jobs(limit=limit, **query)
+        yield page
+        while (cursor := page.get("next_cursor")) is not None:
+            page = self.jobs(limit=limit, **{**query, "cursor": cursor})
+            yield page
+
+    def iter_jobs(self, *, limit: int = MAX_LIMIT, **query: Any) -> Iterator[dict[str, Any]]:
+        """Every job that matches, newest first; ``query`` as for ``jobs``, ``limit`` is how many one request brings."""
+        for page in self.iter_pages(limit=limit, **query):
+            yield from page["items"]
+
+    def wait(
+        self,
+        job_id: str,
+        timeout: float | None = None,
+        *,
+        poll_min: float = 0.02,
+        poll_max: float = 0.5,
+        on_poll: Callable[[dict[str, Any]], None] | None = None,
+    ) -> dict[str, Any]:
+        """The job once it is final. ``WaitTimeout`` (with the last state) after ``timeout`` seconds, if given.
+
+        Asks after ``poll_min`` seconds and then less and less often, down to every ``poll_max`` seconds. ``on_poll``
+        gets every answer. An API that goes away meanwhile is waited for, 30 s long.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        pause = poll_min
+        job: dict[str, Any] | None = None
+        answered = 0.0
+        while True:
+            asked = time.monotonic()
+            try:
+                job = self.job(job_id)
+                answered = time.monotonic()
+            except (ConnectionFailed, Unavailable):
+                if job is None or time.monotonic() - answered > _PATIENCE_SECONDS:
+                    raise
+            else:
+                if on_poll is not None:
+                    on_poll(job)
+                if job.get("status") in _FINAL:
+                    return job
+            now = time.monotonic()
+            if deadline is not None and now >= deadline:
+                message = f"Job {job_id} did not end within {timeout:g} s; it is {job.get('status')} and goes on."
+                raise WaitTimeout(message, job=job)
+            # an answer that takes long (a broadcast to many) is not asked for more than half of the time
+            rest = max(pause, now - asked)
+            time.sleep(rest if deadline is None else min(rest, deadline - now))
+            pause = min(pause * _POLL_GROWTH, poll_max)
+
+    def cancel(self, job_id: str) -> dict[str, Any]:
+        """The job, with ``cancel_requested``; ``Conflict`` if it has ended already."""
+        return self._object("POST", _path("/job", job_id, "cancel"))
+
+    def retry(
+        self, job_id: str, target_hostname: str | None = None, only: Sequence[str] | None = None
+    ) -> dict[str, Any]:
+        """``{"job_id", ...}`` of the new job. ``only`` (``failed``, ``expired``, ``lost``) picks the agents.
+
+        Not tried again after a broken connection: a second one would make a second job.
+        """
+        body: dict[str, Any] = {}
+        if target_hostname is not None:
+            body["target_hostname"] = target_hostname
+        if only is not None:
+            body["only"] = list(only)
+        return self._object("POST", _path("/job", job_id, "retry"), body=body)
+
+    def delete(self, job_id: str) -> None:
+        """Forget a finished job; ``Conflict`` while it runs."""
+        self._http.request("DELETE", _path("/job", job_id))
+
+    # -- agents and operations ----------------------------------------------------------------------------------------
+
+    def agents(self) -> dict[str, Any]:
+        """``{"agents": [...], "total": n}``."""
+        return self._object("GET", "/agent")
+
+    def agent(self, hostname: str) -> dict[str, Any]:
+        """One agent: ``hostname``, ``status``, ``state``, ``labels``, ``facts``, ``load``, ``running``..."""
+        return self._object("GET", _path("/agent", hostname))
+
+    def drain(self, hostname: str) -> dict[str, Any]:
+        """The agent; it takes no new work from now on."""
+        return self._object("POST", _path("/agent", hostname, "drain"), repeatable=True)
+
+    def undrain(self, hostname: str) -> dict[str, Any]:
+        """The agent; it takes work again."""
+        return self._object("POST", _path("/agent", hostname, "undrain"), repeatable=True)
+
+    def operations(self) -> dict[str, Any]:
+        """``{"operations": [{"type", "summary", "schema", "changes", "idempotent", "permission"}, ...], ...}``."""
+        return self._object("GET", "/operation")
+
+    # -- health -------------------------------------------------------------------------------------------------------
+
+    def health(self) -> dict[str, Any]:
+        """Whether the API is alive."""
+        return self._object("GET", "/health")
+
+    def ready(self) -> dict[str, Any]:
+        """Whether the API reaches its ledger; ``Unavailable`` at once if not."""
+        return self._object("GET", "/health/ready", repeatable=False)
+
+    def status(self) -> dict[str, Any]:
+        """Components, counts of jobs, agents."""
+        return self._object("GET", "/health/status")
+
+    def _object(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        answer = self._http.request(method, path, **options)
+        if not isinstance(answer, dict):
+            raise InvalidAnswer(f"What answers at {self.url} is not the jobqueue API (no JSON object at {path}).")
+        return answer
+
+
+def _path(collection: str, name: str, verb: str = "") -> str:
+    """``/job/<name>/<verb>`` with ``name`` made safe; ``.`` and ``..`` would lead to another route."""
+    if name in ("", ".", ".."):
+        raise InvalidInput(f"{name!r} names no {collection.removeprefix('/')}.")
+    path = f"{collection}/{quote(name, safe='', errors='replace')}"
+    return f"{path}/{verb}" if verb else path
+
+
+def _time(moment: datetime | str | None) -> str | None:
+    return to_iso(to_micros(moment)) if isinstance(moment, datetime) else moment

@@ -1,0 +1,147 @@
+"""What can go wrong between the client and the API.
+
+``ClientError`` is the root (itself a ``jobqueue.errors.JobQueueError``)::
+
+    ClientError
+        ConnectionFailed          no answer: unreachable, cut off, or too slow
+        InvalidAnswer             an answer, but not one of the jobqueue API
+        WaitTimeout               the job was not final in time (also a TimeoutError)
+        ApiError                  the API answered with an error
+            InvalidRequest        400, 413, 415, 422
+            Unauthorized          401
+            Forbidden             403
+            NotFound              404
+            Conflict              409
+            RateLimited           429
+            Unavailable           502, 503, 504
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jobqueue.errors import JobQueueError
+
+
+class ClientError(JobQueueError):
+    """The client could not get an answer from the API."""
+
+    code = "client_error"
+
+
+class ConnectionFailed(ClientError):
+    """The API cannot be reached. ``url`` is the address that was tried."""
+
+    code = "connection_failed"
+
+    def __init__(self, message: str | None = None, *, url: str = "") -> None:
+        super().__init__(message)
+        self.url = url
+
+
+class InvalidAnswer(ClientError):
+    """What answers there is not the jobqueue API."""
+
+    code = "invalid_answer"
+
+
+class WaitTimeout(ClientError, TimeoutError):
+    """The job did not end in time. ``job`` is the job as it was last seen; it goes on."""
+
+    code = "wait_timeout"
+
+    def __init__(self, message: str | None = None, *, job: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.job = dict(job)
+
+
+class ApiError(ClientError):
+    """The API refused the request.
+
+    ``status``      the HTTP status
+    ``message``     the API's sentence
+    ``details``     what belongs to it, for invalid input ``{field: [messages]}``; or None
+    ``request_id``  finds the request in the API's log; or None
+    """
+
+    code = "api_error"
+
+    def __init__(
+        self,
+        status: int,
+        message: str | None = None,
+        details: Mapping[str, Any] | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message, details)
+        self.status = status
+        self.request_id = request_id
+
+
+class InvalidRequest(ApiError):
+    """The API found the request invalid."""
+
+    code = "invalid_request"
+
+
+class Unauthorized(ApiError):
+    """The API knows no such token."""
+
+    code = "unauthorized"
+
+
+class Forbidden(ApiError):
+    """The token lacks a permission."""
+
+    code = "forbidden"
+
+
+class NotFound(ApiError):
+    """The API knows no such thing."""
+
+    code = "not_found"
+
+
+class Conflict(ApiError):
+    """The request conflicts with the present state."""
+
+    code = "conflict"
+
+
+class RateLimited(ApiError):
+    """Too many requests."""
+
+    code = "rate_limited"
+
+
+class Unavailable(ApiError):
+    """The API cannot serve the request at the moment."""
+
+    code = "unavailable"
+
+
+_BY_STATUS: Mapping[int, type[ApiError]] = {
+    400: InvalidRequest,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    413: InvalidRequest,
+    415: InvalidRequest,
+    422: InvalidRequest,
+    429: RateLimited,
+    502: Unavailable,
+    503: Unavailable,
+    504: Unavailable,
+}
+_TOKEN_HINT = "Give a token in JOBQUEUE_TOKEN, or with --token-file on the command line."  # noqa: S105 - no secret
+
+
+def api_error(
+    status: int, message: str, details: Mapping[str, Any] | None = None, request_id: str | None = None
+) -> ApiError:
+    """The error class for ``status``, filled in."""
+    if status == 401:
+        message = f"{message} {_TOKEN_HINT}"
+    return _BY_STATUS.get(status, ApiError)(status, message, details, request_id)

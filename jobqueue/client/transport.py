@@ -1,0 +1,185 @@
+"""One request to the API and its answer, tried again where that is safe."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import urllib3
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
+from urllib3.exceptions import TimeoutError as HttpTimeout
+
+from jobqueue import __version__
+from jobqueue.client.address import Address
+from jobqueue.client.errors import ClientError, ConnectionFailed, InvalidAnswer, api_error
+from jobqueue.errors import InvalidInput
+
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 2.0
+#: A server that asks for a longer pause than this gets its error reported instead.
+_LONGEST_RETRY_AFTER = 30.0
+_CONNECT_TIMEOUT = 5.0
+_BUSY = frozenset({502, 503, 504})
+_CONNECTIONS = 16
+
+
+class Transport:
+    """HTTP with JSON both ways. Safe to share between threads: each request takes a connection of its own.
+
+    The system's certificates decide about TLS; redirects are not followed (a token must not wander), and the
+    proxies that the environment names are not used.
+    """
+
+    def __init__(
+        self, address: Address, *, timeout: float, retries: int, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        if timeout <= 0 or retries < 0:
+            raise InvalidInput("timeout must be above 0 seconds, and retries 0 or more.")
+        self.url = address.url
+        self._retries = retries
+        self._timeout = timeout
+        self._sleep = sleep
+        headers = {"Accept": "application/json", "User-Agent": f"jobqueue/{__version__}"}
+        if address.token is not None:
+            headers["Authorization"] = f"Bearer {address.token}"
+        self._pool = urllib3.PoolManager(
+            maxsize=_CONNECTIONS,
+            headers=headers,
+            retries=False,
+            timeout=urllib3.Timeout(connect=min(timeout, _CONNECT_TIMEOUT), read=timeout),
+        )
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._pool.clear()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        repeatable: bool | None = None,
+    ) -> Any:
+        """The answer's JSON, or None if it has no body.
+
+        ``repeatable`` says that doing it twice is as good as once (default: GET only). Such a request is tried again
+        when the connection breaks or the API is busy (502, 503, 504). Any request is tried again when it certainly
+        was not carried out: no connection, or refused with 429. A ``Retry-After`` up to 30 s is obeyed.
+        Raises the errors of ``jobqueue.client.errors``; ``InvalidInput`` for a body that is not JSON.
+        """
+        url = self.url + path
+        if query:
+            url += "?" + urlencode(query)
+        content = None if body is None else _encode(body)
+        can_repeat = method == "GET" if repeatable is None else repeatable
+        attempt = 0
+        while True:
+            try:
+                return self._once(method, url, content)
+            except _Again as again:
+                wanted = _backoff(attempt) if again.after is None else again.after
+                if not (can_repeat or again.not_done) or attempt >= self._retries or wanted > _LONGEST_RETRY_AFTER:
+                    raise again.error from again.__cause__
+            self._sleep(wanted)
+            attempt += 1
+
+    def _once(self, method: str, url: str, content: bytes | None) -> Any:
+        headers = dict(self._pool.headers)
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            response = self._pool.request(method, url, body=content, headers=headers, retries=False, redirect=False)
+        except HTTPError as error:
+            raise self._no_answer(error) from error
+        if response.status < 300:
+            return _decode(response.data, self.url) if response.data else None
+        failure = self._failure(response)
+        if response.status == 429:
+            raise _Again(failure, after=_retry_after(response), not_done=True)
+        if response.status in _BUSY:
+            raise _Again(failure, after=_retry_after(response))
+        raise failure
+
+    def _no_answer(self, error: HTTPError) -> Exception:
+        """What to raise for a connection that failed."""
+        what = "Check the address (JOBQUEUE_URL or --url), and that the API runs: 'jobqueue up' starts one."
+        if isinstance(error, (NewConnectionError, ConnectTimeoutError)):
+            cause = error.__cause__
+            reason = (cause.strerror if isinstance(cause, OSError) else None) or "no answer"
+            failure = ConnectionFailed(f"Cannot reach the jobqueue API at {self.url} ({reason}). {what}", url=self.url)
+            return _Again(failure, not_done=True) if isinstance(error, NewConnectionError) else failure
+        if isinstance(error, HttpTimeout):
+            return ConnectionFailed(
+                f"The jobqueue API at {self.url} did not answer within {self._timeout:g} s; whether it carried the "
+                "request out is not known.",
+                url=self.url,
+            )
+        if isinstance(error, SSLError):
+            return ConnectionFailed(
+                f"No secure connection to {self.url} ({error}). Check the address, and name your own authority's "
+                "certificate in SSL_CERT_FILE.",
+                url=self.url,
+            )
+        failure = ConnectionFailed(f"The connection to the jobqueue API at {self.url} broke ({error}).", url=self.url)
+        return _Again(failure)
+
+    def _failure(self, response: urllib3.BaseHTTPResponse) -> ClientError:
+        request_id = response.headers.get("X-Request-Id")
+        if response.status < 400:
+            location = response.headers.get("Location", "elsewhere")
+            message = f"{self.url} redirects to {location}; use the address of the API itself."
+            return api_error(response.status, message, None, request_id)
+        try:
+            answer = _decode(response.data, self.url)
+        except InvalidAnswer:
+            answer = None
+        if isinstance(answer, dict) and isinstance(answer.get("error"), str):
+            details = answer.get("details")
+            details = details if isinstance(details, dict) else None
+            return api_error(response.status, answer["error"], details, request_id)
+        reason = f" {response.reason}" if response.reason else ""
+        message = f"The server at {self.url} answered {response.status}{reason}, and not as the jobqueue API does."
+        return api_error(response.status, message, None, request_id)
+
+
+class _Again(Exception):
+    """A failure that may be worth another try. ``not_done``: the request certainly was not carried out."""
+
+    def __init__(self, error: ClientError, *, after: float | None = None, not_done: bool = False) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.after = after
+        self.not_done = not_done
+
+
+def _backoff(attempt: int) -> float:
+    """Doubling pauses, spread so that many clients do not come back in step."""
+    return min(_FIRST_PAUSE * 2.0**attempt, _LONGEST_PAUSE) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+
+
+def _retry_after(response: urllib3.BaseHTTPResponse) -> float | None:
+    """Seconds; None if the header is missing or is a date (our API sends seconds)."""
+    text = response.headers.get("Retry-After", "").strip()
+    return float(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
+
+
+def _encode(body: Any) -> bytes:
+    try:
+        return json.dumps(body, allow_nan=False, separators=(",", ":")).encode("ascii")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInput(f"The request cannot be written as JSON: {error}.") from error
+
+
+def _decode(content: bytes, url: str) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise InvalidAnswer(
+            f"What answers at {url} is not the jobqueue API (no JSON). Check the address (JOBQUEUE_URL or --url)."
+        ) from error

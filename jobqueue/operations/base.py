@@ -1,0 +1,143 @@
+"""An operation: code that an agent can run, with all that others must know of it."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import marshmallow
+
+from jobqueue.errors import InvalidOperationData
+from jobqueue.operations.context import Context
+from jobqueue.operations.info import OperationInfo
+from jobqueue.operations.schema import Schema, flat_messages, json_schema
+from jobqueue.operations.text import brief
+
+_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z][A-Za-z0-9_-]*)+")
+_PERMISSION = re.compile(r"[A-Za-z][A-Za-z0-9_-]*:[A-Za-z][A-Za-z0-9_-]*")
+_MAX_TYPE_LENGTH = 100
+#: What a caller needs to run an operation that names no permission of its own.
+DEFAULT_PERMISSION = "operation:execute"
+#: Name under which operations without a plugin are listed.
+BUILTIN = "jobqueue"
+
+#: Takes the validated data and the context; returns an ``Outcome`` or any JSON value.
+Run = Callable[[dict[str, Any], Context], Any]
+
+
+SchemaClass: TypeAlias = type[marshmallow.Schema]
+
+
+class Empty(Schema):
+    """Data of an operation that takes none."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation. Calling it runs the bare function, without validation (handy in tests).
+
+    ``isolated``: it runs in a child process of its own and can therefore be killed at its timeout.
+    """
+
+    type: str
+    run: Run
+    schema: SchemaClass = Empty
+    summary: str = ""
+    changes: bool = False
+    idempotent: bool = True
+    permission: str = DEFAULT_PERMISSION
+    plugin: str = BUILTIN
+    isolated: bool = False
+    _loader: marshmallow.Schema = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if len(self.type) > _MAX_TYPE_LENGTH or not _TYPE.fullmatch(self.type):
+            raise ValueError(f"Operation type {self.type[:80]!r} must be words joined by dots, such as disk.usage.get.")
+        if not _PERMISSION.fullmatch(self.permission):
+            raise ValueError(f"Permission {self.permission!r} of {self.type} must be resource:verb.")
+        if not _is_schema_class(self.schema):
+            raise ValueError(f"The schema of {self.type} must be a Schema class, not {self.schema!r}.")
+        object.__setattr__(self, "_loader", self.schema())  # building one costs more than most loads
+
+    def __call__(self, data: dict[str, Any], context: Context) -> Any:
+        return self.run(data, context)
+
+    def load(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """The data as the function gets it, defaults filled in.
+
+        Raises ``InvalidOperationData``, its details ``{field: [messages]}`` with dotted names for inner fields.
+        """
+        try:
+            loaded: dict[str, Any] = self._loader.load(dict(data))
+        except marshmallow.ValidationError as error:
+            raise invalid_data(self.type, flat_messages(error.messages)) from None
+        return loaded
+
+    def declares(self, name: str) -> bool:
+        """Whether the data may have a field ``name``."""
+        return any((known.data_key or key) == name for key, known in self._loader.load_fields.items())
+
+    def info(self) -> OperationInfo:
+        """What the catalogue shows."""
+        return OperationInfo(
+            self.type,
+            self.summary,
+            json_schema(self.schema),
+            self.changes,
+            self.idempotent,
+            self.permission,
+            self.plugin,
+        )
+
+
+def operation(
+    type: str,
+    *,
+    schema: SchemaClass = Empty,
+    summary: str | None = None,
+    changes: bool = False,
+    idempotent: bool | None = None,
+    permission: str = DEFAULT_PERMISSION,
+    isolated: bool = False,
+) -> Callable[[Run], Operation]:
+    """Make a function of ``(data, context)`` an operation.
+
+    ``summary`` defaults to the first line of the docstring. ``changes``: it may change the host. ``idempotent``
+    defaults to ``not changes``; only an idempotent operation is run again when an agent died in the middle.
+    ``permission`` is what a caller needs to submit it. ``isolated`` runs it in a child process that is killed at the
+    job's timeout or on cancel; otherwise it runs in a thread of the agent and should be quick, or call
+    ``context.check()`` now and then.
+    """
+
+    def decorate(function: Run) -> Operation:
+        name = getattr(function, "__qualname__", "")
+        if isolated and "." in name:
+            raise ValueError(f"{type} is isolated, so {name} must be defined at the top level of its module.")
+        doc = inspect.getdoc(function) or ""
+        return Operation(
+            type=type,
+            run=function,
+            schema=schema,
+            summary=summary if summary is not None else doc.partition("\n")[0],
+            changes=changes,
+            idempotent=not changes if idempotent is None else idempotent,
+            permission=permission,
+            isolated=isolated,
+        )
+
+    return decorate
+
+
+def _is_schema_class(thing: Any) -> bool:
+    return inspect.isclass(thing) and issubclass(thing, marshmallow.Schema)
+
+
+def invalid_data(type: str, messages: Mapping[str, list[str]]) -> InvalidOperationData:
+    """The error for data that breaks a schema, naming at most three of the fields in its sentence."""
+    details = {brief(name, 200): [brief(text, 500) for text in texts] for name, texts in messages.items()}
+    shown = [f"{name}: {' '.join(texts)}" if name else " ".join(texts) for name, texts in list(details.items())[:3]]
+    more = f" (and {len(details) - 3} more)" if len(details) > 3 else ""
+    return InvalidOperationData(f"The data does not fit {type}: {'; '.join(shown)}{more}", details)

@@ -1,0 +1,103 @@
+"""The child's side of ``isolated``: one request in, one answer out, then the process ends."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jobqueue.errors import JobQueueError, OperationFailed
+from jobqueue.operations.context import Context
+from jobqueue.operations.outcome import Outcome
+from jobqueue.operations.result import checked
+from jobqueue.operations.text import brief, clean, describe
+
+_MAX_TRACE_LENGTH = 20_000
+
+
+def main() -> None:
+    """Answer the request on standard input."""
+    request = json.loads(sys.stdin.buffer.read())
+    answer_fd: int = request["answer_fd"]
+    os.set_inheritable(answer_fd, False)  # not for what the code itself starts
+    _silence_stdin()
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
+    answer = json.dumps(_answer(request), allow_nan=False)
+    with os.fdopen(answer_fd, "w", encoding="utf-8") as file:
+        file.write(answer)
+
+
+def _silence_stdin() -> None:
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+
+
+def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
+    context = _context(request["context"])
+    try:
+        outcome = _call(request, context) if request["kind"] == "call" else _operate(request, context)
+        return {"data": checked(outcome.data, context.max_result_bytes), "changed": outcome.changed}
+    except JobQueueError as error:
+        return {"error": brief(str(error.message)), "code": error.code}
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever the code raises is the answer)
+        trace = clean(traceback.format_exc(limit=50))[-_MAX_TRACE_LENGTH:]
+        return {"error": describe(error), "code": OperationFailed.code, "trace": trace}
+
+
+def _context(fields: Mapping[str, Any]) -> Context:
+    held = dict(fields)
+    remaining = held.pop("remaining")
+    return Context(
+        **{**held, "python_modules": tuple(held["python_modules"])},
+        deadline=None if remaining is None else time.monotonic() + remaining,
+        output=_print,
+    )
+
+
+def _print(stream: str, chunk: bytes) -> None:
+    target = sys.stderr if stream == "stderr" else sys.stdout
+    target.flush()
+    target.buffer.write(chunk)
+    target.buffer.flush()
+
+
+def _operate(request: Mapping[str, Any], context: Context) -> Outcome:
+    # imported here, since a plain call needs no schemas
+    from jobqueue.operations.base import Operation
+
+    module = importlib.import_module(request["module"])
+    for found in vars(module).values():
+        if isinstance(found, Operation) and found.type == request["type"]:
+            answer = found.run(found.load(request["data"]), context)
+            return answer if isinstance(answer, Outcome) else Outcome(answer)
+    raise OperationFailed(f"Module {request['module']} no longer holds the operation {request['type']}.")
+
+
+def _call(request: Mapping[str, Any], context: Context) -> Outcome:
+    module_name, name = request["module"], request["function"]
+    try:
+        function = getattr(importlib.import_module(module_name), name)
+    except ModuleNotFoundError as error:
+        raise OperationFailed(f"Module {module_name!r} cannot be imported: {describe(error)}.") from error
+    except AttributeError:
+        raise OperationFailed(f"Module {module_name!r} has no function {name!r}.") from None
+    if not callable(function):
+        raise OperationFailed(f"{module_name}.{name} is not a function.")
+    # what an allowed module has merely imported (os.system, say) is not thereby allowed
+    home = getattr(function, "__module__", None)
+    if not isinstance(home, str) or not is_allowed(home, context.python_modules):
+        raise OperationFailed(f"{module_name}.{name} is defined in {home}, which this agent does not allow.")
+    answer = function(*request["args"], **request["kwargs"])
+    return answer if isinstance(answer, Outcome) else Outcome(answer)
+
+
+def is_allowed(module: str, allowed: Sequence[str]) -> bool:
+    """Whether ``module`` is one of ``allowed`` or lies below one of them."""
+    return any(module == name or module.startswith(f"{name}.") for name in allowed)

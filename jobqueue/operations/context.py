@@ -1,0 +1,95 @@
+"""What an operation knows of the run it is in, and the means it is given."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobqueue.errors import OperationCancelled, OperationTimedOut
+from jobqueue.model.timestamps import duration_text
+from jobqueue.operations.process import Output, ProcessResult, Stopped, discard, run_process
+
+DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024
+DEFAULT_MAX_RESULT_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Context:
+    """One run on one agent.
+
+    ``hostname`` is the agent's name (not always the machine's). ``facts`` are the flat names of ``@fact.X``.
+    ``attempt`` counts from 1. ``deadline`` is in seconds of ``time.monotonic()`` and ``timeout_seconds`` the span that
+    led to it; both None without a timeout. ``cancelled`` is set when the run should stop. ``output(stream, chunk)``
+    takes live output, ``stream`` being "stdout" or "stderr"; it may be called from the operation's thread only.
+    ``max_output_bytes`` bounds what is kept of each stream of a process, ``max_result_bytes`` the result as JSON.
+    ``python_modules`` are the modules (with all below them) that ``python.call`` may use.
+    """
+
+    hostname: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    job_id: str = ""
+    attempt: int = 1
+    deadline: float | None = None
+    timeout_seconds: float | None = None
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    output: Output = discard
+    python_modules: tuple[str, ...] = ()
+    max_output_bytes: int = DEFAULT_MAX_OUTPUT_BYTES
+    max_result_bytes: int = DEFAULT_MAX_RESULT_BYTES
+    clock: Callable[[], float] = time.monotonic
+
+    def remaining(self) -> float | None:
+        """Seconds left until the deadline, at least 0; None when there is no deadline."""
+        return None if self.deadline is None else max(0.0, self.deadline - self.clock())
+
+    def check(self) -> None:
+        """Raise ``OperationCancelled`` or ``OperationTimedOut`` when the run should stop; call it in long loops."""
+        if self.cancelled.is_set():
+            raise OperationCancelled
+        if self.deadline is not None and self.clock() >= self.deadline:
+            raise self._timed_out(self.timeout_seconds, None)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes | None = None,
+        timeout: float | None = None,
+        pass_fds: Sequence[int] = (),
+        output: Output | None = None,
+    ) -> ProcessResult:
+        """Run a process to its end, bounded by ``timeout`` (seconds), the run's deadline and a cancel.
+
+        ``env`` is added to the agent's environment. A non-zero exit is a result, not an error. Raises
+        ``OperationFailed`` when it cannot be started, ``OperationTimedOut`` and ``OperationCancelled`` after the
+        process and all its children are gone; their details hold ``stdout`` and ``stderr`` so far.
+        """
+        own = None if timeout is None else self.clock() + timeout
+        is_own = own is not None and (self.deadline is None or own < self.deadline)
+        result = run_process(
+            argv,
+            cwd=cwd,
+            env=env,
+            stdin=stdin,
+            deadline=own if is_own else self.deadline,
+            cancelled=self.cancelled,
+            output=output or self.output,
+            limit=self.max_output_bytes,
+            pass_fds=pass_fds,
+        )
+        if result.stopped is Stopped.CANCELLED:
+            raise OperationCancelled(details=result.tails())
+        if result.stopped is Stopped.TIMED_OUT:
+            raise self._timed_out(timeout if is_own else self.timeout_seconds, result.tails())
+        return result
+
+    @staticmethod
+    def _timed_out(seconds: float | None, details: Mapping[str, Any] | None) -> OperationTimedOut:
+        after = f" after {duration_text(round(seconds * 1_000_000))}" if seconds is not None else ""
+        return OperationTimedOut(f"timed out{after}", details)

@@ -1,0 +1,166 @@
+"""What is known of the host: collected once for the registration, and filled into data as ``@fact.X``."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import platform
+import re
+import shutil
+import socket
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from jobqueue.errors import OperationFailed
+from jobqueue.operations.host import disks, network_addresses, os_release
+from jobqueue.operations.text import brief, clean
+
+#: ``@fact.name`` or ``@fact.{name}``, the latter where text follows at once or the name has other characters.
+#: One more ``@`` in front makes it plain text.
+_REFERENCE = re.compile(r"(@?)@fact\.(?:\{([^{}]{1,200})\}|([A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*))")
+_SIGN = "@fact."
+_FQDN_SECONDS = 2.0
+_PACKAGE_MANAGERS = ("apt", "dnf", "yum", "zypper", "apk", "pacman", "brew")
+_CONTAINER_FILES = ("/.dockerenv", "/run/.containerenv", "/run/systemd/container")
+_CONTAINER_GROUPS = re.compile(r"docker|kubepods|containerd|libpod|/lxc/")
+
+
+def collect(hostname: str | None = None) -> dict[str, Any]:
+    """The host's facts as JSON. ``hostname`` is the agent's name; without it, the machine's. Sizes are in bytes.
+
+    Takes up to two seconds where the name service does not answer.
+    """
+    interface, address = _primary()
+    addresses = network_addresses()
+    return {
+        "hostname": hostname or clean(socket.gethostname()),
+        "fqdn": _fqdn(),
+        "os": os_release(),
+        "kernel": platform.release(),
+        "arch": platform.machine(),
+        "cpus": psutil.cpu_count() or 1,
+        "memory": {"total": psutil.virtual_memory().total, "swap": psutil.swap_memory().total},
+        "disks": [{key: disk[key] for key in ("device", "mountpoint", "fstype", "total")} for disk in disks()],
+        "addresses": [found for name in sorted(addresses) if name != "lo" for found in addresses[name]],
+        "interfaces": sorted(addresses),
+        "interface": {"primary": interface},
+        "address": {"primary": address},
+        "containerized": _is_containerized(),
+        "service_mgr": _service_manager(),
+        "package_mgr": next((name for name in _PACKAGE_MANAGERS if shutil.which(name)), ""),
+        "python": platform.python_version(),
+    }
+
+
+def lookup(facts: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The flat names of ``@fact.X``: ``{"os": {...}, "os.name": ..., "label.group": ...}``."""
+    found: dict[str, Any] = {}
+    _flatten(facts, "", found)
+    found.update({f"label.{key}": value for key, value in (labels or {}).items()})
+    return found
+
+
+def has_reference(data: Any) -> bool:
+    """Whether a string anywhere in ``data`` refers to a fact (or escapes such a reference)."""
+    if isinstance(data, str):
+        return _SIGN in data
+    if isinstance(data, Mapping):
+        return any(has_reference(value) for value in data.values())
+    return any(has_reference(value) for value in data) if isinstance(data, list) else False
+
+
+def resolve_facts(data: Any, facts: Mapping[str, Any]) -> Any:
+    """``data`` with the facts filled in; keys stay as they are.
+
+    A string that is nothing but a reference becomes the fact itself, whatever its type; inside other text, a text or
+    a number is put in its place. ``@@fact.x`` gives the plain text ``@fact.x``. Values are not searched again.
+    Raises ``OperationFailed`` for a fact that this host does not have, naming those with similar names.
+    """
+    if isinstance(data, str):
+        return _resolve_text(data, facts) if _SIGN in data else data
+    if isinstance(data, Mapping):
+        return {key: resolve_facts(value, facts) for key, value in data.items()}
+    return [resolve_facts(value, facts) for value in data] if isinstance(data, list) else data
+
+
+def _resolve_text(text: str, facts: Mapping[str, Any]) -> Any:
+    whole = _REFERENCE.fullmatch(text)
+    if whole and not whole[1]:
+        return _fact(whole[2] or whole[3], facts)
+
+    def replace(match: re.Match[str]) -> str:
+        if match[1]:
+            return match[0][1:]
+        name = match[2] or match[3]
+        value = _fact(name, facts)
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if not isinstance(value, (str, int, float)):
+            raise OperationFailed(f"Fact {name!r} is not a single value and cannot be put inside a text.")
+        return str(value)
+
+    return _REFERENCE.sub(replace, text)
+
+
+def _fact(name: str, facts: Mapping[str, Any]) -> Any:
+    if name in facts:
+        return facts[name]
+    near = difflib.get_close_matches(name, facts, n=3, cutoff=0.5)
+    hint = f" Did you mean {', '.join(near)}?" if near else ""
+    raise OperationFailed(f"This host has no fact {brief(repr(name), 100)}.{hint}")
+
+
+def _flatten(value: Mapping[str, Any], prefix: str, found: dict[str, Any]) -> None:
+    for key, inner in value.items():
+        found[f"{prefix}{key}"] = inner
+        if isinstance(inner, Mapping):
+            _flatten(inner, f"{prefix}{key}.", found)
+
+
+def _fqdn() -> str:
+    """The full name, or the short one when the name service takes too long."""
+    found = [socket.gethostname()]
+    # a look-up cannot be given a timeout, so it runs aside; a late answer is dropped
+    thread = threading.Thread(target=lambda: found.append(socket.getfqdn()), daemon=True, name="fqdn")
+    thread.start()
+    thread.join(_FQDN_SECONDS)
+    return clean(found[-1])
+
+
+def _primary() -> tuple[str, str]:
+    """Interface and address that the default route uses; empty texts without one."""
+    addresses = network_addresses()
+    # connecting a datagram socket sends nothing: the kernel only picks the route (both are documentation addresses)
+    for family, remote in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.connect((remote, 9))
+                address = str(probe.getsockname()[0])
+        except OSError:
+            continue  # no route in this family
+        for name, held in addresses.items():
+            if address in held:
+                return name, address
+    return next(((name, held[0]) for name, held in sorted(addresses.items()) if name != "lo" and held), ("", ""))
+
+
+def _is_containerized() -> bool:
+    if "container" in os.environ or any(Path(name).exists() for name in _CONTAINER_FILES):
+        return True
+    try:
+        return bool(_CONTAINER_GROUPS.search(Path("/proc/1/cgroup").read_text(errors="replace")))
+    except OSError:  # not Linux, or hidden from this user
+        return False
+
+
+def _service_manager() -> str:
+    if Path("/run/systemd/system").is_dir():
+        return "systemd"
+    try:
+        return clean(psutil.Process(1).name())
+    except psutil.Error:
+        return ""

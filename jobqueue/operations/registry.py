@@ -1,0 +1,163 @@
+"""The catalogue of operations: the built-in families, and those of installed plugins."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+from typing import Any
+
+from jobqueue.errors import InvalidOperationData, InvalidSettings, UnknownOperation
+from jobqueue.operations.base import BUILTIN, Operation, invalid_data
+from jobqueue.operations.facts import has_reference
+from jobqueue.operations.info import OperationInfo
+from jobqueue.operations.text import brief, describe
+
+GROUP = "jobqueue.operations"
+_FAMILIES = ("node", "network", "command", "file", "python")
+_MAX_SHOWN_TYPE = 100
+
+_log = logging.getLogger(__name__)
+
+
+class Registry:
+    """Operations by type. ``problems`` says what is wrong with plugins that could not be loaded."""
+
+    def __init__(self, operations: Iterable[Operation] = (), problems: Iterable[str] = ()) -> None:
+        self._operations: dict[str, Operation] = {}
+        self._infos: list[OperationInfo] | None = None
+        self.problems = tuple(problems)
+        for operation in operations:
+            self._add(operation)
+
+    @classmethod
+    def load(cls, plugins: Iterable[EntryPoint] | None = None) -> Registry:
+        """The built-in operations and those of ``plugins`` (default: what is installed).
+
+        A plugin that cannot be loaded is logged and listed in ``problems``. Raises ``InvalidSettings`` when two
+        operations have the same type: which one runs must not be left to chance.
+        """
+        found = [operation for family in _FAMILIES for operation in _operations_of(_family(family))]
+        known = {id(operation) for operation in found}
+        problems: list[str] = []
+        for plugin in entry_points(group=GROUP) if plugins is None else plugins:
+            try:
+                loaded = _operations_of(plugin.load())
+                if not loaded:
+                    raise ValueError("it holds no operation")
+            except (Exception, SystemExit) as error:  # noqa: BLE001 (a plugin may do anything at import)
+                problems.append(f"Plugin {_origin(plugin)} could not be loaded: {describe(error)}")
+                _log.warning("%s", problems[-1], exc_info=True)
+                continue
+            # the same object may be reached twice: imported by a module, or named by two entry points
+            fresh = [operation for operation in loaded if id(operation) not in known]
+            known.update(id(operation) for operation in fresh)
+            found.extend(replace(operation, plugin=_origin(plugin)) for operation in fresh)
+        return cls(found, problems)
+
+    def get(self, type: str) -> Operation:
+        """The operation; raises ``UnknownOperation``, whose message names similar types."""
+        try:
+            return self._operations[type]
+        except KeyError:
+            raise UnknownOperation(self._unknown(type)) from None
+
+    def validate(self, type: str, data: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Check ``data`` (None: no data) and give it back, as JSON and unaltered, ready to be stored.
+
+        A field that refers to a fact (``@fact.X``) is checked on the agent, where its value is known. Defaults are
+        filled in there as well. Raises ``UnknownOperation`` and ``InvalidOperationData``.
+        """
+        operation = self.get(type)
+        data = {} if data is None else data
+        if not isinstance(data, Mapping):
+            raise invalid_data(type, {"": ["Must be an object."]})
+        plain = dict(data)
+        _check_json(type, plain)
+        try:
+            operation.load(plain)
+        except InvalidOperationData as error:
+            _raise_unless_deferred(error, operation, plain)
+        return plain
+
+    def infos(self) -> list[OperationInfo]:
+        """The catalogue, sorted by type."""
+        if self._infos is None:  # building the JSON Schemas takes a few milliseconds
+            self._infos = [self._operations[type].info() for type in sorted(self._operations)]
+        return list(self._infos)
+
+    def types(self) -> tuple[str, ...]:
+        """All types, sorted."""
+        return tuple(sorted(self._operations))
+
+    def __contains__(self, type: object) -> bool:
+        return type in self._operations
+
+    def __iter__(self) -> Iterator[Operation]:
+        return iter(self._operations.values())
+
+    def __len__(self) -> int:
+        return len(self._operations)
+
+    def _add(self, operation: Operation) -> None:
+        other = self._operations.setdefault(operation.type, operation)
+        if other is not operation:
+            raise InvalidSettings(
+                f"Operation {operation.type} is defined twice: by {_place(other)} and by {_place(operation)}."
+            )
+
+    def _unknown(self, type: str) -> str:
+        shown = brief(str(type), _MAX_SHOWN_TYPE)
+        near = difflib.get_close_matches(shown, self._operations, n=3, cutoff=0.6)
+        hint = f"Did you mean {' or '.join(near)}?" if near else f"There are {len(self)} operations; list them to see."
+        return f"Unknown operation {shown!r}. {hint}"
+
+
+def _family(name: str) -> ModuleType:
+    return importlib.import_module(f"jobqueue.operations.{name}")
+
+
+def _operations_of(thing: Any) -> list[Operation]:
+    """Every operation of a module, an iterable, or the one operation itself."""
+    if isinstance(thing, Operation):
+        return [thing]
+    things = vars(thing).values() if isinstance(thing, ModuleType) else thing
+    unique = {id(found): found for found in things if isinstance(found, Operation)}
+    return list(unique.values())
+
+
+def _origin(plugin: EntryPoint) -> str:
+    return f"{plugin.dist.name} {plugin.dist.version}" if plugin.dist else f"{plugin.name} ({plugin.value})"
+
+
+def _place(operation: Operation) -> str:
+    where = f"{getattr(operation.run, '__module__', '?')}.{getattr(operation.run, '__qualname__', '?')}"
+    return f"{where} of {operation.plugin}" if operation.plugin != BUILTIN else where
+
+
+def _check_json(type: str, data: dict[str, Any]) -> None:
+    try:
+        json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        raise invalid_data(type, {"": ["Must not contain a lone surrogate: it is not a character."]}) from None
+    except RecursionError:
+        raise invalid_data(type, {"": ["Is nested too deeply."]}) from None
+    except (TypeError, ValueError) as error:
+        raise invalid_data(type, {"": [f"Must be JSON: {brief(str(error), 200)}."]}) from None
+
+
+def _raise_unless_deferred(error: InvalidOperationData, operation: Operation, data: Mapping[str, Any]) -> None:
+    """Raise ``error`` without what may be put right by the facts of the agent, if anything is left of it."""
+    deferred = {name for name, value in data.items() if operation.declares(name) and has_reference(value)}
+    left = {
+        field: messages
+        for field, messages in (error.details or {}).items()
+        if field.partition(".")[0] not in deferred and not (deferred and not field)
+    }
+    if left:
+        raise invalid_data(operation.type, left)

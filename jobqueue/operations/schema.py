@@ -1,0 +1,150 @@
+"""Schemas of the operations' data: strict, and shown to callers as JSON Schema."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+import marshmallow
+from marshmallow import RAISE, ValidationError, fields, validate
+from marshmallow.exceptions import SCHEMA
+
+from jobqueue.operations.text import is_clean
+
+#: Longest time that a caller may allow one run, in seconds: a week.
+MAX_TIMEOUT_SECONDS = 7 * 24 * 3600
+MAX_PATH_LENGTH = 4096
+
+
+class Schema(marshmallow.Schema):
+    """Base of every operation's schema: a field that is not declared is refused."""
+
+    class Meta:
+        unknown = RAISE
+
+
+class Text(fields.String):
+    """A string that can be handed to the operating system: no NUL character, no lone surrogate."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if "\0" in text:
+            raise ValidationError("Must not contain a NUL character.")
+        return _without_surrogates(text)
+
+
+class Document(fields.String):
+    """A string that becomes bytes: anything that UTF-8 can encode, NUL characters included."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        return _without_surrogates(super()._deserialize(value, attr, data, **kwargs))
+
+
+class Flag(fields.Boolean):
+    """JSON ``true`` or ``false`` and nothing that merely looks like it (1, "yes")."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Number(fields.Float):
+    """A finite JSON number; strings and booleans are refused."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise self.make_error("invalid", input=value)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Whole(fields.Integer):
+    """A JSON integer; strings, booleans and fractions are refused."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(strict=True, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise self.make_error("invalid", input=value)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Path(Text):
+    """An absolute path without ``..``, so that what is allowed or logged is what is touched."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        path = super()._deserialize(value, attr, data, **kwargs)
+        if not path.startswith("/"):
+            raise ValidationError("Must be an absolute path.")
+        if ".." in path.split("/"):
+            raise ValidationError("Must not contain '..'.")
+        if len(path.encode()) > MAX_PATH_LENGTH:
+            raise ValidationError(f"Must be at most {MAX_PATH_LENGTH} bytes long.")
+        return path
+
+
+class Match(validate.Validator):
+    """The whole text matches ``pattern``, which is written so that JSON Schema understands it as well."""
+
+    def __init__(self, pattern: str, error: str) -> None:
+        self._pattern = re.compile(pattern)
+        self._error = error
+
+    def __call__(self, value: str) -> str:
+        if not self._pattern.fullmatch(value):
+            raise ValidationError(self._error)
+        return value
+
+
+def shape(pattern: str, error: str) -> dict[str, Any]:
+    """Arguments of a field whose whole text must match ``pattern``, shown as such in the JSON Schema."""
+    return {"validate": Match(pattern, error), "metadata": {"pattern": f"^(?:{pattern})$"}}
+
+
+def timeout_field() -> Number:
+    """Seconds that one run may take; without it only the job's own timeout holds."""
+    return Number(
+        validate=validate.Range(min=0, max=MAX_TIMEOUT_SECONDS, min_inclusive=False),
+        metadata={"description": "Seconds after which the run is stopped and fails.", "exclusiveMinimum": 0},
+    )
+
+
+def flat_messages(messages: Any, prefix: str = "") -> dict[str, list[str]]:
+    """Marshmallow's nested messages as ``{"argv.0": ["Not a valid string."]}``; "" names the data as a whole."""
+    if isinstance(messages, Mapping):
+        found: dict[str, list[str]] = {}
+        for key, inner in messages.items():
+            name = prefix if key == SCHEMA else f"{prefix}.{key}" if prefix else str(key)
+            for field, texts in flat_messages(inner, name).items():
+                found.setdefault(field, []).extend(texts)
+        return found
+    texts = messages if isinstance(messages, list) else [messages]
+    return {prefix: [str(text) for text in texts]}
+
+
+def json_schema(schema: type[marshmallow.Schema]) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of ``schema``, nested schemas written out in place."""
+    # imported here: only the catalogue needs it, and agents and the command line start without it
+    from apispec import APISpec
+    from apispec.ext.marshmallow import MarshmallowPlugin
+
+    plugin = MarshmallowPlugin(schema_name_resolver=_no_name)
+    APISpec(title="operations", version="1", openapi_version="3.1.0", plugins=[plugin])
+    if plugin.converter is None:
+        raise RuntimeError("apispec did not set up its converter")
+    found: dict[str, Any] = plugin.converter.schema2jsonschema(schema())
+    found.setdefault("type", "object")
+    return found
+
+
+def _no_name(_schema: Any) -> str:
+    """Tells apispec to write a nested schema out in place; it takes None for that, though its types do not say so."""
+    return cast(str, None)
+
+
+def _without_surrogates(text: str) -> str:
+    if not is_clean(text):
+        raise ValidationError("Must not contain a lone surrogate: it is not a character.")
+    return text

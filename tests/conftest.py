@@ -1,0 +1,45 @@
+"""What every test has: no settings of the developer's own shell, and randomness that can be repeated."""
+
+from __future__ import annotations
+
+import os
+import random
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+SEED_NAME = "TEST_SEED"  # not JOBQUEUE_...: unknown names with that prefix are refused by the program under test
+
+settings.register_profile("local", deadline=None, print_blob=True)
+settings.register_profile("ci", parent=settings.get_profile("local"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+def _seed() -> int:
+    return int(os.environ.get(SEED_NAME, "0"))
+
+
+def pytest_report_header() -> str:
+    return f"{SEED_NAME}={_seed()} (seeds every test's `rng` and the global random)"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_from_outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests and the processes they start see no JOBQUEUE_* name and no state directory of the person who runs them."""
+    state_home: Path = tmp_path_factory.mktemp("xdg-state")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("JOBQUEUE_")]:
+            patch.delenv(name)
+        patch.setenv("XDG_STATE_HOME", str(state_home))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def rng(request: pytest.FixtureRequest) -> random.Random:
+    """Randomness that depends only on TEST_SEED and the test's name, so that a failure can be repeated alone."""
+    seed = _seed() ^ zlib.crc32(request.node.nodeid.encode())
+    random.seed(seed)
+    return random.Random(seed)

@@ -1,0 +1,195 @@
+"""Services without a ledger: they keep jobs in a dict and remember what they were asked."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from jobqueue.errors import (
+    AgentNotFound,
+    IdempotencyConflict,
+    JobFinal,
+    JobNotFinal,
+    JobNotFound,
+    JobQueueError,
+    LedgerUnavailable,
+    UnknownOperation,
+)
+from jobqueue.model.agent import Agent, AgentState
+from jobqueue.model.filter import JobFilter, JobPage
+from jobqueue.model.job import Execution, Job
+from jobqueue.model.states import ExecutionState, JobStatus
+from jobqueue.model.submission import Accepted, Submission
+from jobqueue.model.timeline import API_HOST, Event
+from jobqueue.operations.info import OperationInfo
+
+AN_OPERATION = OperationInfo(
+    type="node.hostname.get",
+    summary="The host's name",
+    schema={"type": "object", "properties": {}},
+    changes=False,
+    idempotent=True,
+    permission="job:read",
+    plugin="jobqueue",
+)
+
+AN_AGENT = Agent(
+    hostname="web1",
+    live=True,
+    state=AgentState.READY,
+    labels={"group": "web.dev"},
+    facts={"os": {"name": "Debian"}},
+    operations=("node.hostname.get",),
+    version="0.1.0",
+    concurrency=8,
+    started_at=1_718_359_200_000_000,
+    last_heartbeat=1_718_359_205_123_456,
+    queue_length=3,
+    load=(0.5, 0.25, 0.1),
+    memory={"total": 8, "available": 4, "percent": 50.0},
+    running=2,
+    conditions=("HighLoad",),
+)
+
+
+def now() -> int:
+    return time.time_ns() // 1000
+
+
+@dataclass
+class FakeServices:
+    """The methods of ``jobqueue.services.Services`` that the API calls. ``failure`` is raised by every one of them."""
+
+    store: dict[str, Job] = field(default_factory=dict)
+    agents_known: list[Agent] = field(default_factory=lambda: [AN_AGENT])
+    submitted: list[Submission] = field(default_factory=list)
+    filters: list[JobFilter] = field(default_factory=list)
+    retries: list[tuple[str, str | None, frozenset[ExecutionState] | None]] = field(default_factory=list)
+    keys: dict[str, tuple[Submission, Accepted]] = field(default_factory=dict)
+    next_cursor: int | None = None
+    failure: Exception | None = None
+
+    def submit(self, submission: Submission) -> Accepted:
+        self._fail()
+        if submission.operation != AN_OPERATION.type:
+            raise UnknownOperation(f"No operation {submission.operation!r}; did you mean {AN_OPERATION.type}?")
+        if submission.idempotency_key in self.keys:
+            first, answer = self.keys[submission.idempotency_key]
+            if first != submission:
+                raise IdempotencyConflict
+            return replace(answer, replayed=True)
+        self.submitted.append(submission)
+        accepted = Accepted(str(uuid.uuid4()), now())
+        self.store[accepted.job_id] = a_job(id=accepted.job_id, data=submission.data, target=submission.target)
+        if submission.idempotency_key:
+            self.keys[submission.idempotency_key] = (submission, accepted)
+        return accepted
+
+    def submit_many(self, submissions: list[Submission]) -> list[Accepted | JobQueueError]:
+        self._fail()
+        answers: list[Accepted | JobQueueError] = []
+        for submission in submissions:
+            try:
+                answers.append(self.submit(submission))
+            except JobQueueError as error:
+                answers.append(error)
+        return answers
+
+    def job(self, job_id: str) -> Job:
+        self._fail()
+        if job_id not in self.store:
+            raise JobNotFound(f"No job has the id {job_id}.")
+        return self.store[job_id]
+
+    def jobs(self, wanted: JobFilter) -> JobPage:
+        self._fail()
+        self.filters.append(wanted)
+        items = tuple(self.store.values())
+        return JobPage(items, len(items), {JobStatus.SUBMITTED: len(items)}, self.next_cursor)
+
+    def delete(self, job_id: str) -> None:
+        if not self.job(job_id).status.is_final:
+            raise JobNotFinal
+        del self.store[job_id]
+
+    def retry(self, job_id: str, target: str | None = None, only: frozenset[ExecutionState] | None = None) -> Accepted:
+        self.job(job_id)
+        self.retries.append((job_id, target, only))
+        return Accepted(str(uuid.uuid4()), now())
+
+    def cancel(self, job_id: str) -> Job:
+        job = self.job(job_id)
+        if job.status.is_final:
+            raise JobFinal
+        return replace(job, cancel_requested=True)
+
+    def agents(self) -> list[Agent]:
+        self._fail()
+        return self.agents_known
+
+    def agent(self, hostname: str) -> Agent:
+        for agent in self.agents():
+            if agent.hostname == hostname:
+                return agent
+        raise AgentNotFound(f"No agent has the hostname {hostname}.")
+
+    def operations(self) -> list[OperationInfo]:
+        self._fail()
+        return [AN_OPERATION]
+
+    def ping(self) -> None:
+        self._fail()
+
+    def status_counts(self) -> dict[JobStatus, int]:
+        self._fail()
+        return {JobStatus.SUBMITTED: len(self.store)}
+
+    def close(self) -> None: ...
+
+    def _fail(self) -> None:
+        if self.failure:
+            raise self.failure
+
+
+def away() -> LedgerUnavailable:
+    return LedgerUnavailable("The ledger at redis://127.0.0.1:6379/0 cannot be reached.")
+
+
+def a_job(**fields: Any) -> Job:
+    """A job that one agent has completed, with ``fields`` changed."""
+    created = 1_718_359_200_000_000
+    execution = Execution(
+        slot="_any",
+        hostname="web1",
+        state=ExecutionState.COMPLETED,
+        attempt=1,
+        started=created + 1_000,
+        finished=created + 46_000,
+        data={"hostname": "web1"},
+        changed=False,
+        events=(
+            Event(created + 500, "acknowledged", "web1"),
+            Event(created + 1_000, "started", "web1"),
+            Event(created + 46_000, "completed", "web1"),
+        ),
+    )
+    values: dict[str, Any] = {
+        "id": "123e4567-e89b-42d3-a456-426614174000",
+        "status": JobStatus.COMPLETED,
+        "created": created,
+        "updated": created + 46_000,
+        "operation": "node.hostname.get",
+        "data": {},
+        "target": "_any",
+        "executions": (execution,),
+        "events": (Event(created, "submitted", API_HOST),),
+    }
+    return Job(**{**values, **fields})
+
+
+def a_pending_job(**fields: Any) -> Job:
+    """A job that still waits for an agent."""
+    waiting = Execution(slot="_any", hostname="", state=ExecutionState.SUBMITTED)
+    return a_job(**{"status": JobStatus.SUBMITTED, "executions": (waiting,), **fields})

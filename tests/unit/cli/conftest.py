@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from jobqueue.cli.agent import agent
+from jobqueue.cli.job import job
+from jobqueue.cli.operation import operation
+from tests.unit.client.fake_api import FakeApi
+
+Run = Callable[..., Result]
+_GROUPS: dict[str, click.Command] = {"job": job, "agent": agent, "operation": operation}
+
+
+@pytest.fixture
+def api() -> Iterator[FakeApi]:
+    with FakeApi() as server:
+        yield server
+
+
+@pytest.fixture
+def run(api: FakeApi) -> Run:
+    """``run("job", "list", ...)``: the command against ``api``, as in a pipe."""
+
+    def call(group: str, *arguments: str, stdin: str | None = None, env: dict[str, str] | None = None) -> Result:
+        environment = {"JOBQUEUE_URL": api.url, "JOBQUEUE_TOKEN": "t0ken", **(env or {})}
+        return CliRunner(env=environment).invoke(_GROUPS[group], list(arguments), input=stdin, catch_exceptions=False)
+
+    return call

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.unit.cli.conftest import Run
+from tests.unit.client.fake_api import FakeApi, Reply
+
+WEB1: dict[str, Any] = {
+    "hostname": "web1",
+    "status": "live",
+    "state": "Ready",
+    "labels": {"group": "web.dev"},
+    "facts": {"os": {"name": "debian", "version": "12"}, "cpus": 4},
+    "load": [0.5, 0.4, 0.3],
+    "memory": {"total": 1024, "percent": 50.0},
+    "running": 2,
+    "queue_length": 3,
+    "concurrency": 8,
+    "last_heartbeat": "2026-01-01T00:00:00.000Z",
+    "started_at": "2025-12-31T00:00:00.000Z",
+    "version": "0.1.0",
+    "operations": ["a.b", "c.d"],
+    "conditions": ["HighLoad"],
+}
+
+
+def test_list(api: FakeApi, run: Run) -> None:
+    offline = {**WEB1, "hostname": "db1", "status": "offline", "labels": {}, "load": [], "conditions": []}
+    api.on("GET", "/agent", Reply(200, {"agents": [WEB1, offline], "total": 2}))
+    head, first, second = run("agent", "list").stdout.splitlines()
+    assert " ".join(head.split()) == "HOSTNAME STATUS STATE RUNNING QUEUED LOAD HEARTBEAT LABELS CONDITIONS"
+    assert " ".join(first.split()) == "web1 live Ready 2 3 0.5 2026-01-01T00:00:00.000Z group=web.dev HighLoad"
+    assert " ".join(second.split()) == "db1 offline Ready 2 3 - 2026-01-01T00:00:00.000Z - -"
+
+
+def test_list_json(api: FakeApi, run: Run) -> None:
+    api.on("GET", "/agent", Reply(200, {"agents": [WEB1], "total": 1}))
+    assert json.loads(run("agent", "list", "--json").stdout) == {"agents": [WEB1], "total": 1}
+
+
+def test_get(api: FakeApi, run: Run) -> None:
+    api.on("GET", "/agent/web1", Reply(200, WEB1))
+    shown = run("agent", "get", "web1").stdout
+    assert "Queue length    3\n" in shown
+    assert "Operations      a.b, c.d\n" in shown
+    assert "Labels          group=web.dev\n" in shown
+    assert "\nFacts\n  os:\n    name: debian\n    version: 12\n  cpus: 4\n" in shown
+    assert json.loads(run("agent", "get", "web1", "--json").stdout) == WEB1
+
+
+def test_get_unknown(api: FakeApi, run: Run) -> None:
+    api.on("GET", "/agent/nope", Reply(404, {"error": "No agent 'nope' is known.", "code": 404, "details": None}))
+    result = run("agent", "get", "nope")
+    assert (result.exit_code, result.stderr) == (2, "Error: No agent 'nope' is known.\n")
+
+
+def test_drain_and_undrain(api: FakeApi, run: Run) -> None:
+    api.on("POST", "/agent/web1/drain", Reply(200, {**WEB1, "state": "Draining"}))
+    api.on("POST", "/agent/web1/undrain", Reply(200, WEB1))
+    result = run("agent", "drain", "web1", "gone")
+    assert result.exit_code == 2
+    assert result.stdout == "web1  Draining\n"
+    assert result.stderr.startswith("Error: gone: ")
+    assert run("agent", "undrain", "web1").stdout == "web1  Ready\n"
+    assert json.loads(run("agent", "undrain", "web1", "--json").stdout) == WEB1

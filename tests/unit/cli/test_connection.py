@@ -1,0 +1,149 @@
+"""How the commands reach the API, and what they say when they cannot."""
+
+from __future__ import annotations
+
+import os
+import pty
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobqueue.cli import connection
+from tests.unit.cli.conftest import Run
+from tests.unit.cli.jobs import ID, job
+from tests.unit.client.fake_api import FakeApi, Reply
+
+AGENTS = Reply(200, {"agents": [], "total": 0})
+
+
+@pytest.mark.parametrize("place", ["group", "command"])
+def test_url_and_token_file(api: FakeApi, run: Run, tmp_path: Path, place: str) -> None:
+    api.on("GET", "/agent", AGENTS)
+    file = tmp_path / "token"
+    file.write_text("from-file\n")
+    options = ["--url", api.url, "--token-file", str(file)]
+    arguments = [*options, "list"] if place == "group" else ["list", *options]
+    result = run("agent", *arguments, env={"JOBQUEUE_URL": "http://127.0.0.1:1"})
+    assert result.exit_code == 0, result.output
+    assert api.seen[0].headers["Authorization"] == "Bearer from-file"
+
+
+def test_token_from_standard_input(api: FakeApi, run: Run) -> None:
+    api.on("GET", "/agent", AGENTS)
+    run("agent", "list", "--token-file", "-", stdin="from-input\n")
+    assert api.seen[0].headers["Authorization"] == "Bearer from-input"
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"two words"])
+def test_bad_token_files(api: FakeApi, run: Run, tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "token"
+    file.write_bytes(content)
+    result = run("agent", "list", "--token-file", str(file))
+    assert result.exit_code == 2
+    assert "token" in result.stderr
+    assert api.seen == []
+
+
+def one_line_on_stderr(text: str) -> str:
+    assert text.count("\n") == 1
+    assert text.startswith("Error: ")
+    return text
+
+
+def test_no_api(run: Run) -> None:
+    with socket.socket() as taken:  # bound but not listening: refuses
+        taken.bind(("127.0.0.1", 0))
+        result = run("job", "list", "--url", f"http://127.0.0.1:{taken.getsockname()[1]}")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    complaint = one_line_on_stderr(result.stderr)
+    assert "Cannot reach the jobqueue API at http://127.0.0.1:" in complaint
+    assert "'jobqueue up'" in complaint
+
+
+def test_errors_of_the_api_are_one_safe_line(api: FakeApi, run: Run) -> None:
+    body = {
+        "error": "Bad\nrequest \x1b[31m.",
+        "code": 400,
+        "details": {
+            "operation": {"data": {"argv": ["Missing.", "Wrong."]}},
+            "limit": ["Too large."],
+            "": ["As a whole."],
+        },
+    }
+    api.on("GET", "/job", Reply(400, body, {"X-Request-Id": "r1"}))
+    result = run("job", "list")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        r"Error: Bad request \x1b[31m. (operation.data.argv: Missing. Wrong.; limit: Too large.; As a whole.)" + "\n"
+    )
+
+
+def test_a_fault_of_the_server_names_the_request(api: FakeApi, run: Run) -> None:
+    api.on(
+        "GET", "/job", Reply(500, {"error": "Something broke.", "code": 500, "details": None}, {"X-Request-Id": "r1"})
+    )
+    assert run("job", "list").stderr == "Error: Something broke. (request r1)\n"
+
+
+def test_unauthorized_says_what_to_do(api: FakeApi, run: Run) -> None:
+    api.on("GET", "/job", Reply(401, {"error": "The token is unknown.", "code": 401, "details": None}))
+    result = run("job", "list")
+    assert result.exit_code == 2
+    assert "--token-file" in one_line_on_stderr(result.stderr)
+
+
+def test_a_typo_in_the_environment(api: FakeApi, run: Run) -> None:
+    result = run("job", "list", env={"JOBQUEUE_TOKN": "x"})
+    assert result.exit_code == 2
+    assert "JOBQUEUE_TOKN" in one_line_on_stderr(result.stderr)
+    assert api.seen == []
+
+
+def test_bad_url(run: Run) -> None:
+    result = run("job", "list", "--url", "web1:8080")
+    assert result.exit_code == 2
+    assert "http://127.0.0.1:8080" in one_line_on_stderr(result.stderr)
+
+
+def test_interrupt_is_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(connection, "Client", interrupt)
+    result = run("job", "watch", ID)
+    assert (result.exit_code, result.stdout) == (130, "")
+
+
+def test_on_a_real_terminal(api: FakeApi) -> None:
+    """Colours and a table within the terminal's width, and a host's escapes shown instead of obeyed."""
+    listed = [job("failed", error="boom \x1b[2J" * 40, operation={"type": "[bold]x[/bold]", "data": {}})]
+    api.on("GET", "/job", Reply(200, {"total_items": 1, "status_counts": {"failed": 1}, "items": listed}))
+    master, slave = pty.openpty()
+    environment = {**os.environ, "JOBQUEUE_URL": api.url, "TERM": "xterm", "COLUMNS": "100"}
+    program = "from jobqueue.cli.job import job; job()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, "list"], stdout=slave, stdin=slave, env=environment
+    ) as process:
+        os.close(slave)
+        shown = b""
+        while chunk := _read(master):
+            shown += chunk
+    os.close(master)
+    assert process.returncode == 0
+    text = shown.decode().replace("\r\n", "\n")
+    assert "\x1b[31mfailed" in text
+    assert r"boom \x1b" in text
+    assert "\x1b[2J" not in text
+    assert "[bold]x[/bold]" in text
+    assert "1 of 1 jobs. All jobs: failed 1." in text
+
+
+def _read(master: int) -> bytes:
+    try:
+        return os.read(master, 4096)
+    except OSError:  # Linux says EIO when the other side has been closed
+        return b""

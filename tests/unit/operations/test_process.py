@@ -1,0 +1,219 @@
+"""Child processes: bounded in output and time, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+import tracemalloc
+from pathlib import Path
+
+import psutil
+import pytest
+
+from jobqueue.errors import OperationFailed
+from jobqueue.operations import process as process_module
+from jobqueue.operations.process import Stopped, run_process
+
+
+def _descriptors() -> set[str]:
+    return set(os.listdir("/proc/self/fd"))  # noqa: PTH208 (names only)
+
+
+def _running(marker: str) -> list[int]:
+    """Live processes whose command line holds ``marker``."""
+    return [
+        process.pid
+        for process in psutil.process_iter(["cmdline", "status"])
+        if process.info["status"] != psutil.STATUS_ZOMBIE and marker in " ".join(process.info["cmdline"] or ())
+    ]
+
+
+def test_both_streams_and_the_exit_code() -> None:
+    result = run_process(["sh", "-c", "echo out; echo err >&2; exit 7"])
+    assert (result.stdout.text(), result.stderr.text(), result.exit_code) == ("out\n", "err\n", 7)
+    assert result.stopped is None
+    assert result.signal_name is None
+    assert 0 < result.seconds < 5
+
+
+def test_a_signal_is_named() -> None:
+    result = run_process(["sh", "-c", "kill -SEGV $$"])
+    assert (result.exit_code, result.signal_name) == (-signal.SIGSEGV, "SIGSEGV")
+
+
+def test_a_real_time_signal_has_a_number() -> None:
+    assert run_process(["sh", "-c", "kill -40 $$"]).signal_name == "SIG40"
+
+
+def test_stdin_larger_than_a_pipe() -> None:
+    data = b"0123456789" * 100_000
+    result = run_process(["cat"], stdin=data, limit=2_000_000)
+    assert result.stdout.text() == data.decode()
+
+
+def test_stdin_that_is_not_read_is_no_error() -> None:
+    assert run_process(["true"], stdin=b"x" * 1_000_000).exit_code == 0
+
+
+def test_without_stdin_the_input_is_empty() -> None:
+    assert run_process(["cat"], deadline=time.monotonic() + 5).stopped is None
+
+
+def test_chunks_reach_the_sink_while_it_runs() -> None:
+    seen: list[tuple[str, bytes, float]] = []
+    started = time.monotonic()
+    run_process(
+        ["sh", "-c", "echo first; sleep 0.3; echo second >&2"],
+        output=lambda stream, chunk: seen.append((stream, chunk, time.monotonic() - started)),
+    )
+    assert [(stream, chunk) for stream, chunk, _ in seen] == [("stdout", b"first\n"), ("stderr", b"second\n")]
+    assert seen[0][2] < 0.25 < seen[1][2]
+
+
+def test_a_sink_that_raises_leaves_no_process() -> None:
+    def broken(stream: str, chunk: bytes) -> None:
+        raise RuntimeError("sink")
+
+    before = _descriptors()
+    with pytest.raises(RuntimeError, match="sink"):
+        run_process(["sh", "-c", "echo x; exec sleep 61.5"], output=broken)
+    assert _running("sleep 61.5") == []
+    assert _descriptors() == before
+
+
+def test_a_hundred_megabytes_do_not_hurt_memory() -> None:
+    tracemalloc.start()
+    try:
+        result = run_process(["head", "-c", "100000000", "/dev/zero"], limit=100_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert result.stdout.total == 100_000_000
+    assert "[... 99900000 bytes cut ...]" in result.stdout.text()
+    assert peak < 4_000_000
+
+
+def test_the_deadline_terminates() -> None:
+    started = time.monotonic()
+    result = run_process(["sh", "-c", "echo before; sleep 62.5"], deadline=started + 0.2)
+    assert result.stopped is Stopped.TIMED_OUT
+    assert result.stdout.text() == "before\n"
+    assert time.monotonic() - started < 2
+    assert _running("sleep 62.5") == []
+
+
+def test_what_ignores_sigterm_is_killed_after_the_grace() -> None:
+    started = time.monotonic()
+    line = "trap '' TERM; while :; do sleep 0.05; done"
+    result = run_process(["sh", "-c", line], deadline=started + 0.2, grace=0.3)
+    assert result.stopped is Stopped.TIMED_OUT
+    assert result.exit_code == -signal.SIGKILL
+    assert 0.5 <= time.monotonic() - started < 2
+
+
+def test_a_graceful_end_is_waited_for() -> None:
+    line = "trap 'sleep 0.2; echo tidied; exit 0' TERM; while :; do sleep 0.05; done"
+    result = run_process(["sh", "-c", line], deadline=time.monotonic() + 0.2)
+    assert result.stopped is Stopped.TIMED_OUT
+    assert (result.stdout.text(), result.exit_code) == ("tidied\n", 0)
+
+
+def test_cancel_is_seen_within_half_a_second() -> None:
+    cancelled = threading.Event()
+    at: list[float] = []
+    timer = threading.Timer(0.2, lambda: (at.append(time.monotonic()), cancelled.set()))
+    timer.start()
+    result = run_process(["sleep", "63.5"], cancelled=cancelled)
+    timer.join()
+    assert result.stopped is Stopped.CANCELLED
+    assert time.monotonic() - at[0] < 0.5
+
+
+def test_the_whole_tree_goes() -> None:
+    """Background children, those in sessions of their own, and daemons whose parents are gone."""
+    line = "sleep 64.1 & setsid sleep 64.2 & (setsid sleep 64.3 &); (trap '' TERM; exec sleep 64.4) & sleep 64.5"
+    result = run_process(["sh", "-c", line], deadline=time.monotonic() + 0.3, grace=0.3)
+    assert result.stopped is Stopped.TIMED_OUT
+    assert _running("sleep 64.") == []
+
+
+def test_a_background_child_that_holds_the_output_does_not_hang_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_module, "LINGER_SECONDS", 0.1)
+    started = time.monotonic()
+    result = run_process(["sh", "-c", "sleep 65.5 & echo $!"])
+    try:
+        assert time.monotonic() - started < 1.5
+        assert result.left_running
+        assert result.exit_code == 0
+        assert psutil.pid_exists(int(result.stdout.text()))
+    finally:
+        os.kill(int(result.stdout.text()), signal.SIGKILL)
+
+
+def test_output_after_the_exit_is_still_read() -> None:
+    result = run_process(["sh", "-c", "(sleep 0.2; echo late) & exit 0"])
+    assert result.stdout.text() == "late\n"
+    assert not result.left_running
+
+
+def test_it_works_without_pidfd(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "pidfd_open", raising=False)
+    result = run_process(["sh", "-c", "exec >&- 2>&-; sleep 0.2; exit 4"])
+    assert result.exit_code == 4
+
+
+def test_nothing_leaks() -> None:
+    run_process(["true"])
+    before = _descriptors()
+    for _ in range(20):
+        run_process(["true"], stdin=b"x")
+        with pytest.raises(OperationFailed):
+            run_process(["/no/such/program"])
+    assert _descriptors() == before
+    zombies = [child for child in psutil.Process().children() if child.status() == psutil.STATUS_ZOMBIE]
+    assert zombies == []
+
+
+def test_the_child_leads_its_own_group_and_inherits_no_descriptor() -> None:
+    with Path("/dev/null").open() as extra:
+        os.set_inheritable(extra.fileno(), True)
+        result = run_process(["sh", "-c", "ls /proc/self/fd | wc -l; ps -o pgid= -p $$; echo $$"])
+    count, group, pid = result.stdout.text().split()
+    assert int(count) <= 4  # three streams, and the directory that ls reads
+    assert group == pid == str(result.pid)
+
+
+def test_the_environment_is_the_agents_without_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOBQUEUE_TOKEN", "secret")
+    monkeypatch.setenv("ORDINARY", "1")
+    lines = run_process(["env"], env={"ADDED": "2"}).stdout.text().splitlines()
+    assert {"ORDINARY=1", "ADDED=2"} <= set(lines)
+    assert not [line for line in lines if "secret" in line]
+
+
+@pytest.mark.parametrize(
+    ("argv", "cwd", "message"),
+    [
+        (["no-such-program-at-all"], None, "Command 'no-such-program-at-all' was not found."),
+        (["/etc/passwd"], None, "may not be executed: permission denied"),
+        (["true"], "/no/such/place", "working directory '/no/such/place' cannot be used: No such file"),
+        (["true"], "/etc/passwd", "working directory '/etc/passwd' cannot be used: Not a directory"),
+        (["echo", "a\0b"], None, "could not be started: embedded null byte"),
+        (["echo", "\ud800"], None, "could not be started"),
+        (["echo", "x" * 10_000_000], None, "could not be started: Argument list too long"),
+    ],
+    ids=["not-found", "not-executable", "no-cwd", "cwd-a-file", "nul", "surrogate", "too-long"],
+)
+def test_what_cannot_be_started_says_why(argv: list[str], cwd: str | None, message: str) -> None:
+    with pytest.raises(OperationFailed, match=message):
+        run_process(argv, cwd=cwd)
+
+
+def test_a_script_without_an_interpreter_says_why(tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("echo hello")
+    script.chmod(0o755)
+    with pytest.raises(OperationFailed, match="could not be started: Exec format error"):
+        run_process([str(script)])

@@ -1,0 +1,29 @@
+"""What import-linter cannot see: what really gets loaded, also through the packages' own ``__init__``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+SERVER_SIDE = {"redis", "celery", "kombu", "flask", "gevent", "gunicorn"}
+
+
+@pytest.mark.parametrize(
+    ("module", "forbidden"),
+    [
+        ("jobqueue", SERVER_SIDE),
+        ("jobqueue.model.job", SERVER_SIDE),
+        ("jobqueue.client", SERVER_SIDE),
+        ("jobqueue.operations", SERVER_SIDE - {"redis"} | {"flask"}),
+        ("jobqueue.store", {"flask", "celery", "gunicorn"}),
+        ("jobqueue.services", {"flask", "gunicorn"}),
+        ("workers", {"flask", "flask_smorest", "gunicorn", "api"}),
+        ("api", {"workers"}),
+    ],
+)
+def test_import_stays_light(module: str, forbidden: set[str]) -> None:
+    program = f"import sys, {module}; print(' '.join(sorted(set(sys.modules) & {forbidden!r})))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == []

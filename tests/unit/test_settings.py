@@ -1,0 +1,222 @@
+"""The configuration: what it takes, what it refuses, and what it says then."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+from pathlib import Path
+
+import pytest
+
+from jobqueue.errors import InvalidSettings
+from jobqueue.settings import Settings, env_name, local_hostname, parse_labels
+
+
+def settings(tmp_path: Path, **environ: str) -> Settings:
+    return Settings.from_env({"HOME": str(tmp_path), **environ})
+
+
+def test_defaults(tmp_path: Path) -> None:
+    found = settings(tmp_path)
+    assert found.state_dir == tmp_path / ".local/state/jobqueue"
+    assert found.redis_url == found.broker_url == "redis://127.0.0.1:6379/0"
+    assert found.url == "http://127.0.0.1:8080"
+    assert found.token is None
+    assert found.hostname == local_hostname()
+    assert (found.lease_seconds, found.heartbeat_seconds, found.job_ttl_seconds) == (15.0, 5.0, 604_800)
+    assert (found.max_body_bytes, found.max_output_bytes) == (8 * 1024 * 1024, 1024 * 1024)
+    assert (found.key_prefix, found.concurrency, found.python_modules) == ("jobqueue:", 8, ())
+    assert (found.api_host, found.api_port, found.log_level) == ("127.0.0.1", 8080, "INFO")
+    assert 1 <= found.api_workers <= 4
+    assert found.default_timeout_seconds is None
+
+
+def test_every_field_has_its_name_in_the_environment(tmp_path: Path) -> None:
+    texts = {
+        "state_dir": str(tmp_path / "state"),
+        "redis_url": "redis://r:1/2",
+        "broker_url": "amqp://b//",
+        "url": "https://api.example/jobs/",
+        "token": "t0ken",
+        "hostname": "web1.example",
+        "labels": "group=web.dev, n=1",
+        "lease_seconds": "3.5",
+        "heartbeat_seconds": "1",
+        "job_ttl_seconds": "60",
+        "max_body_bytes": "2048",
+        "key_prefix": "x:",
+        "concurrency": "2",
+        "python_modules": "a, b.c",
+        "api_host": "::1",
+        "api_port": "9000",
+        "api_workers": "3",
+        "log_level": "debug",
+        "max_output_bytes": "4096",
+        "default_timeout_seconds": "30",
+    }
+    found = settings(tmp_path, **{env_name(name): text for name, text in texts.items()})
+    assert dataclasses.asdict(found) == {
+        **texts,
+        "state_dir": tmp_path / "state",
+        "url": "https://api.example/jobs",
+        "labels": {"group": "web.dev", "n": "1"},
+        "lease_seconds": 3.5,
+        "heartbeat_seconds": 1.0,
+        "job_ttl_seconds": 60,
+        "max_body_bytes": 2048,
+        "concurrency": 2,
+        "python_modules": ("a", "b.c"),
+        "api_port": 9000,
+        "api_workers": 3,
+        "log_level": "DEBUG",
+        "max_output_bytes": 4096,
+        "default_timeout_seconds": 30.0,
+    }
+
+
+def test_it_is_frozen(tmp_path: Path) -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings(tmp_path).token = "other"  # type: ignore[misc]
+
+
+def test_an_empty_value_counts_as_unset(tmp_path: Path) -> None:
+    assert settings(tmp_path, JOBQUEUE_TOKEN="", JOBQUEUE_CONCURRENCY=" ") == settings(tmp_path)
+
+
+def test_overrides_win_and_none_is_not_given(tmp_path: Path) -> None:
+    environ = {"HOME": str(tmp_path), "JOBQUEUE_API_PORT": "9000", "JOBQUEUE_API_HOST": "10.0.0.1"}
+    found = Settings.from_env(environ, api_port=9001, api_host=None)
+    assert (found.api_port, found.api_host) == (9001, "10.0.0.1")
+    with pytest.raises(InvalidSettings, match="JOBQUEUE_API_PORT must be a whole number from 1 to 65535, not '0'"):
+        Settings.from_env(environ, api_port=0)
+    with pytest.raises(TypeError, match="no field 'prot'"):
+        Settings.from_env(environ, prot=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("JOBQUEUE_REDISURL", "did you mean JOBQUEUE_REDIS_URL"),
+        ("JOBQUEUE_LABEL", r"did you mean JOBQUEUE_LABELS\?"),
+        ("JOBQUEUE_HEARTBEAT", r"did you mean JOBQUEUE_HEARTBEAT_SECONDS\?"),
+        ("JOBQUEUE_QQQ", "known names are JOBQUEUE_API_HOST, "),
+    ],
+)
+def test_an_unknown_name_is_an_error_with_near_matches(tmp_path: Path, name: str, says: str) -> None:
+    with pytest.raises(InvalidSettings, match=f"{name} is no setting of jobqueue; {says}"):
+        settings(tmp_path, **{name: "1"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LEASE_SECONDS", "soon"),
+        ("LEASE_SECONDS", "0"),
+        ("LEASE_SECONDS", "-1"),
+        ("LEASE_SECONDS", "nan"),
+        ("LEASE_SECONDS", "inf"),
+        ("HEARTBEAT_SECONDS", "1e9"),
+        ("JOB_TTL_SECONDS", "1.5"),
+        ("JOB_TTL_SECONDS", "9" * 30),
+        ("CONCURRENCY", "0"),
+        ("CONCURRENCY", "eight"),
+        ("CONCURRENCY", "٣"),
+        ("API_PORT", "65536"),
+        ("MAX_BODY_BYTES", "1"),
+        ("REDIS_URL", "http://127.0.0.1"),
+        ("REDIS_URL", "127.0.0.1:6379"),
+        ("BROKER_URL", "kafka://b"),
+        ("URL", "ftp://x"),
+        ("URL", "http://"),
+        ("URL", "http://h:99999"),
+        ("URL", "http://[::1"),
+        ("URL", "http://user:pw@h"),
+        ("TOKEN", "two words"),
+        ("TOKEN", "naïve"),
+        ("HOSTNAME", "web 1"),
+        ("HOSTNAME", "_all"),
+        ("LABELS", "group"),
+        ("LABELS", "group=web,group=db"),
+        ("LABELS", "group=we b"),
+        ("LABELS", "=web"),
+        ("KEY_PREFIX", "a b"),
+        ("PYTHON_MODULES", "a-b"),
+        ("PYTHON_MODULES", "a..b"),
+        ("LOG_LEVEL", "loud"),
+        ("API_HOST", "a b"),
+    ],
+)
+def test_bad_values_are_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        settings(tmp_path, **{f"JOBQUEUE_{name}": value})
+    assert str(caught.value).startswith(f"JOBQUEUE_{name}")
+    assert list(caught.value.details or {}) == [f"JOBQUEUE_{name}"]
+
+
+def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        settings(tmp_path, JOBQUEUE_TYPO="1", JOBQUEUE_API_PORT="x", JOBQUEUE_LEASE_SECONDS="y")
+    assert set(caught.value.details or {}) == {"JOBQUEUE_TYPO", "JOBQUEUE_API_PORT", "JOBQUEUE_LEASE_SECONDS"}
+
+
+def test_no_secret_in_messages_or_representation(tmp_path: Path) -> None:
+    found = settings(tmp_path, JOBQUEUE_TOKEN="s3cret", JOBQUEUE_REDIS_URL="redis://:s3cret@h/0")
+    assert "s3cret" not in repr(found)
+    assert found.masked_redis_url == "redis://:***@h/0"
+    for name, value in (("TOKEN", "s3cret s3cret"), ("REDIS_URL", "redis://u:s3cret@h/x"), ("URL", "x://u:s3cret@h")):
+        with pytest.raises(InvalidSettings) as caught:
+            settings(tmp_path, **{f"JOBQUEUE_{name}": value})
+        assert "s3cret" not in str(caught.value)
+
+
+def test_the_state_directory_fills_in_what_is_open(tmp_path: Path) -> None:
+    (tmp_path / "redis.url").write_text("unix:///run/x.sock\n")
+    (tmp_path / "api.url").write_text("http://127.0.0.1:9999\n")
+    (tmp_path / "admin.token").write_text("from-file\n")
+    found = settings(tmp_path, JOBQUEUE_STATE_DIR=str(tmp_path))
+    assert (found.redis_url, found.broker_url) == ("unix:///run/x.sock", "unix:///run/x.sock")
+    assert (found.url, found.token) == ("http://127.0.0.1:9999", "from-file")
+    found = settings(
+        tmp_path,
+        JOBQUEUE_STATE_DIR=str(tmp_path),
+        JOBQUEUE_REDIS_URL="redis://r",
+        JOBQUEUE_URL="http://u",
+        JOBQUEUE_TOKEN="t",
+    )
+    assert (found.redis_url, found.url, found.token) == ("redis://r", "http://u", "t")
+
+
+def test_a_broken_state_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "redis.url").write_text("rubbish\n")
+    with pytest.raises(InvalidSettings, match=r"redis\.url holds no valid value; set JOBQUEUE_REDIS_URL"):
+        settings(tmp_path, JOBQUEUE_STATE_DIR=str(tmp_path))
+    (tmp_path / "redis.url").unlink()
+    (tmp_path / "redis.url").mkdir()
+    with pytest.raises(InvalidSettings, match=r"redis\.url cannot be read"):
+        settings(tmp_path, JOBQUEUE_STATE_DIR=str(tmp_path))
+
+
+def test_where_the_state_is_by_default(tmp_path: Path) -> None:
+    assert settings(tmp_path, XDG_STATE_HOME="/x").state_dir == Path("/x/jobqueue")
+    assert settings(tmp_path, XDG_STATE_HOME="relative").state_dir == tmp_path / ".local/state/jobqueue"
+    assert settings(tmp_path, JOBQUEUE_STATE_DIR="here").state_dir == Path.cwd() / "here"
+
+
+@pytest.mark.parametrize(
+    ("name", "valid"),
+    [
+        ("web1.example", "web1.example"),
+        ("my host!", "my-host"),
+        ("-x-", "x"),
+        ("..", "localhost"),
+        ("a" * 300, "a" * 253),
+    ],
+)
+def test_this_machines_name_is_made_valid(monkeypatch: pytest.MonkeyPatch, name: str, valid: str) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: name)
+    assert local_hostname() == valid
+
+
+def test_labels() -> None:
+    assert parse_labels("") == {}
+    assert parse_labels("group=web.dev,n=1,") == {"group": "web.dev", "n": "1"}
