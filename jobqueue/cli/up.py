@@ -58,7 +58,7 @@ def up(port: int, host: str, agents: int, state_dir: Path | None, flower: bool, 
             flower_port=claim_port(LOOPBACK, flower_port, "--flower-port") if flower else None,
             token=os.environ.get("JOBQUEUE_TOKEN", "").strip() or None,
         )
-        with Supervisor(logs.emit) as supervisor:
+        with Supervisor(logs.emit, owner=str(state.path.resolve())) as supervisor:
             stack = Stack(plan, state, supervisor)
             try:
                 stack.start(stopping.is_asked)

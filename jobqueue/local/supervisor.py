@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -11,6 +12,8 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+
+import psutil
 
 from jobqueue.errors import JobQueueError
 from jobqueue.local import guard
@@ -21,6 +24,7 @@ OWN_NAME = "jobqueue"
 MARK_NAME = "SUPERVISED_BY"
 _GUARD_SECONDS = 5.0
 _KILL_SECONDS = 5.0
+_LEFTOVER_SECONDS = 10.0
 
 
 class Supervisor:
@@ -39,10 +43,14 @@ class Supervisor:
         backoff_max_seconds: float = 30.0,
         steady_seconds: float = 30.0,
         remove_tree: Path | None = None,
+        owner: str | None = None,
     ) -> None:
         """``steady_seconds``: a child that ran this long starts with a short back-off again.
 
         ``remove_tree``: a directory that the guard removes if this process is killed.
+
+        ``owner``: a name that only one supervisor at a time goes by. What an earlier one of this name left running
+        (it and its guard were killed) is ended first.
         """
         self._emit = emit
         self._backoff = backoff_seconds
@@ -52,7 +60,8 @@ class Supervisor:
         self._settled = False
         self._changed = threading.Condition()
         self._failure: str | None = None
-        self._mark = f"{MARK_NAME}={uuid.uuid4().hex}"
+        self._mark = f"{MARK_NAME}={owner or uuid.uuid4().hex}"
+        self._end_leftovers()
         self._guard = _Guard()
         self._guard.tell({"mark": self._mark})
         if remove_tree is not None:
@@ -117,6 +126,24 @@ class Supervisor:
             self._stop_stage([kept for kept in self._kept if kept.spec.stage == stage])
         guard.end_processes(guard.marked(self._mark))
         self._guard.dismiss()
+
+    def _end_leftovers(self) -> None:
+        own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+        left = []
+        for pid in guard.marked(self._mark) - own:
+            with suppress(psutil.NoSuchProcess):
+                left.append(psutil.Process(pid))
+        if not left:
+            return
+        self._emit(OWN_NAME, f"ending {len(left)} processes that were left behind")
+        for process in left:
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
+        _, stubborn = psutil.wait_procs(left, _LEFTOVER_SECONDS)
+        for process in stubborn:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(stubborn, _KILL_SECONDS)
 
     def _stop_stage(self, stage: list[_Kept]) -> None:
         begun = time.monotonic()

@@ -27,7 +27,10 @@ class Submit:
         self._operations = operations
 
     def one(self, submission: Submission, *, retry_of: str | None = None, only: tuple[str, ...] = ()) -> Accepted:
-        """Accept one job; raises ``InvalidInput`` (operation, data, target), ``NoLiveAgent``, ``IdempotencyConflict``."""
+        """Accept one job.
+
+        Raises ``InvalidInput`` (operation, data, target), ``NoLiveAgent``, ``IdempotencyConflict``.
+        """
         new = self._prepare(submission, retry_of, only)
         stored = self._jobs.create(new, self._sender.template)
         self._send([(new, stored)])

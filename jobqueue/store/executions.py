@@ -64,7 +64,7 @@ class Executions:
         self._now = now
 
     def claim(self, job_id: str, slot: str, hostname: str, token: str) -> Grant | Refusal:
-        """Take an execution up; at most one claim of an attempt succeeds. Asking again with the same token is harmless."""
+        """Take an execution up: at most one claim of an attempt succeeds. Repeating it with the same token is safe."""
         code, *rest = self._scripts.call("claim", self._now, job_id, slot, hostname, token, self._lease)
         if code == "granted":
             return Grant(job_id, hostname, token, int(rest[0]), rest[1])

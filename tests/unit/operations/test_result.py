@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobqueue.errors import OperationFailed
@@ -29,6 +29,7 @@ class Colour(str, enum.Enum):
     RED = "red"
 
 
+@settings(max_examples=50)
 @given(JSON)
 def test_json_passes_unaltered(value: Any) -> None:
     assert checked(value, 1_000_000) == value
