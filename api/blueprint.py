@@ -7,6 +7,7 @@ that they would wrap around a view (six for one that takes a body, 20 us a reque
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
@@ -17,8 +18,10 @@ from flask import request
 
 from api import validation
 from api.body import read_object
-from api.limits import show_key
+from api.limits import inside
 from jobqueue.errors import InvalidInput
+
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
 
 View = TypeVar("View", bound=Callable[..., Any])
 Decorator = Callable[[View], View]
@@ -89,11 +92,12 @@ def read_query() -> dict[str, str]:
     """The query string as ``{name: value}``; a name that is given twice is refused, not guessed."""
     found = {}
     for name, values in request.args.lists():
+        sentence = None
         if len(values) > 1:
             sentence = "This parameter is given twice; give it once."
-            raise InvalidInput(f"{show_key(name)}: {sentence}", {show_key(name): [sentence]})
-        if any(character < " " or character == "\x7f" for character in values[0]):
+        elif _CONTROL.search(values[0]):
             sentence = "Control characters are not allowed here; remove them."
-            raise InvalidInput(f"{show_key(name)}: {sentence}", {show_key(name): [sentence]})
+        if sentence:
+            raise InvalidInput(f"{inside('', name)}: {sentence}", {inside("", name): [sentence]})
         found[name] = values[0]
     return found

@@ -64,7 +64,7 @@ def check(value: Any, name: str = "") -> None:
     parts, sentence = found
     place = name
     for part in reversed(parts):
-        place += _step(part) if place else _step(part).removeprefix(".")
+        place = inside(place, part)
     if sentence == _TOO_DEEP:  # the whole way down would be longer than the message is worth
         raise _too_deep(place)
     raise InvalidInput(f"{place or 'The body'}: {sentence}", {place or "body": [sentence]})
@@ -103,17 +103,13 @@ def _text_problem(text: str) -> tuple[list[str | int], str] | None:
     return [], f"The text holds {what} (at character {found.start()}), which is no text; remove it."
 
 
-def _step(part: str | int) -> str:
+def inside(place: str, part: str | int) -> str:
+    """``place`` with one step added: ``a.b``, ``a[0]``, and ``a["b c"]``, cut and escaped, for a key that is no word."""
     if isinstance(part, int):
-        return f"[{part}]"
+        return f"{place}[{part}]"
     if _PLAIN_KEY.fullmatch(part):
-        return f".{part}"
-    return f"[{json.dumps(part[:_SHOWN])}]"
-
-
-def show_key(key: str) -> str:
-    """A key as messages show it: shortened, and escaped where it is no plain word."""
-    return _step(key).removeprefix(".")
+        return f"{place}.{part}" if place else part
+    return f"{place}[{json.dumps(part[:_SHOWN])}]"
 
 
 _TOO_DEEP = f"Nested deeper than {MAX_DEPTH} levels; flatten it."
@@ -130,7 +126,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         sentence = "This key stands twice in one object; give it once."
-        raise InvalidInput(f"{show_key(twice)}: {sentence}", {show_key(twice): [sentence]})
+        raise InvalidInput(f"{inside('', twice)}: {sentence}", {inside("", twice): [sentence]})
     return found
 
 

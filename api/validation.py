@@ -8,7 +8,7 @@ from typing import Any
 
 import marshmallow as ma
 
-from api.limits import show_key
+from api.limits import inside
 from jobqueue.errors import InvalidInput
 
 #: Problems named in one answer; the rest are counted.
@@ -68,10 +68,8 @@ def _flat(messages: Any, place: str) -> Iterator[tuple[str, list[str]]]:
         for key, inner in messages.items():
             if key == ma.exceptions.SCHEMA:  # about the object itself
                 yield from _flat(inner, place)
-            elif isinstance(key, int):
-                yield from _flat(inner, f"{place}[{key}]")
             else:
-                yield from _flat(inner, f"{place}.{show_key(key)}" if place else show_key(key))
+                yield from _flat(inner, inside(place, key))
     elif isinstance(messages, Sequence) and not isinstance(messages, str):
         yield place or "body", [str(message) for message in messages]
     else:

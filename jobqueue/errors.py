@@ -87,6 +87,12 @@ class NoLiveAgent(Conflict):
     code = "no_live_agent"
 
 
+class AgentAway(Conflict):
+    """The agent takes no new work."""
+
+    code = "agent_away"
+
+
 class JobNotFinal(Conflict):
     """The job still runs; cancel it first."""
 

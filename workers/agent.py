@@ -7,17 +7,18 @@ import threading
 from typing import Any
 
 from celery import Celery, signals
+from kombu import Queue
 
 from jobqueue.dispatch.app import make_app
 from jobqueue.dispatch.queues import TASK, agent_queues
 from jobqueue.operations import facts
 from jobqueue.operations.registry import Registry
 from jobqueue.settings import Settings
-from jobqueue.store.keys import Keys
 from jobqueue.store.ledger import Ledger
 from workers.executor import Executor
 from workers.handback import HandBack
 from workers.held import Held
+from workers.intake import Intake
 from workers.leases import LeaseKeeper
 from workers.logs import configure_logging
 from workers.presence import Presence
@@ -32,18 +33,14 @@ def run(settings: Settings, *, events: bool = False) -> int:
     ledger = Ledger.open(settings)
     operations = Registry.load()
     held, closing = Held(), threading.Event()
-    executor = Executor(
-        ledger.executions,
-        operations,
-        held,
-        settings,
-        facts.lookup(facts.collect(settings.hostname), settings.labels),
-        closing,
-    )
-    app = make_agent_app(settings, executor)
+    queues = agent_queues(ledger.keys, settings.hostname)
+    intake = Intake([queue.name for queue in queues])
+    presence = Presence(ledger.agents, operations, held, settings, intake.set_state)
+    known = facts.lookup(facts.collect(settings.hostname), settings.labels)
+    executor = Executor(ledger.executions, operations, held, settings, known, closing, presence.look_up)
+    app = make_agent_app(settings, queues, executor)
     keeper = LeaseKeeper(ledger.executions, held, settings.hostname, settings.lease_seconds, executor.give_up)
-    presence = Presence(ledger.agents, operations, held, settings)
-    app.steps["consumer"].add(presence_step(presence))
+    app.steps["consumer"].add(presence_step(presence, intake))
     worker = app.Worker(
         hostname=f"agent@{settings.hostname}",
         pool="threads",
@@ -74,10 +71,10 @@ def run(settings: Settings, *, events: bool = False) -> int:
     return worker.exitcode or 0
 
 
-def make_agent_app(settings: Settings, executor: Executor) -> Celery:
+def make_agent_app(settings: Settings, queues: list[Queue], executor: Executor) -> Celery:
     """The Celery app with this agent's queues and the one task."""
     app = make_app(settings)
-    app.conf.task_queues = agent_queues(Keys(settings.key_prefix), settings.hostname)
+    app.conf.task_queues = queues
 
     @app.task(name=TASK, ignore_result=True, shared=False)  # type: ignore[untyped-decorator]
     def execute(job_id: str, slot: str) -> str:

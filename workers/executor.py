@@ -25,7 +25,7 @@ from jobqueue.operations.context import Context
 from jobqueue.operations.registry import Registry
 from jobqueue.operations.runner import run_operation
 from jobqueue.settings import Settings
-from jobqueue.store.executions import Executions, Finished, Grant, Refusal
+from jobqueue.store.executions import AWAY, Executions, Finished, Grant, Refusal
 from workers.held import Held, Running
 from workers.patience import persist
 
@@ -46,6 +46,7 @@ class Executor:
         settings: Settings,
         facts: Mapping[str, Any],
         closing: threading.Event,
+        on_away: Callable[[], None],
     ) -> None:
         self._executions = executions
         self._operations = operations
@@ -53,6 +54,7 @@ class Executor:
         self._settings = settings
         self.facts = facts
         self._closing = closing
+        self._on_away = on_away
         self._draw = random.Random().random  # noqa: S311 - jitter, not a secret
 
     def execute(self, job_id: str, slot: str) -> str:
@@ -63,16 +65,19 @@ class Executor:
         """
         token = secrets.token_hex(8)
         hostname = self._settings.hostname
-        claim = persist(
-            lambda: self._executions.claim(job_id, slot, hostname, token), f"claim job {job_id}", self._closing
-        )
-        if isinstance(claim, Refusal):
-            logger.info("Dropped a message for job %s: its execution is %s", job_id, claim.state)
-            return f"dropped: {claim.state}"
-        document = json.loads(claim.document)
-        timeout = document.get("timeout_seconds") or self._settings.default_timeout_seconds
-        running = Running(claim, document, deadline=None if timeout is None else time.monotonic() + timeout)
-        self._held.add(running)
+        with self._held.claiming():
+            claim = persist(
+                lambda: self._executions.claim(job_id, slot, hostname, token), f"claim job {job_id}", self._closing
+            )
+            if isinstance(claim, Refusal):
+                logger.info("Dropped a message for job %s: its execution is %s", job_id, claim.state)
+                if claim.state == AWAY:
+                    self._on_away()
+                return f"dropped: {claim.state}"
+            document = json.loads(claim.document)
+            timeout = document.get("timeout_seconds") or self._settings.default_timeout_seconds
+            running = Running(claim, document, deadline=None if timeout is None else time.monotonic() + timeout)
+            self._held.add(running)
         try:
             report = self._run(running, self._context(running, timeout))
             if running.abandoned:

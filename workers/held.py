@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,11 +50,23 @@ class Running:
 
 
 class Held:
-    """The executions in progress. Thread-safe; iteration sees a moment's copy."""
+    """The executions in progress. Thread-safe; its length counts claims under way, too."""
 
     def __init__(self) -> None:
         self._running: set[Running] = set()
+        self._claiming = 0
         self._lock = threading.Lock()
+
+    @contextmanager
+    def claiming(self) -> Iterator[None]:
+        """Counts a claim that is under way, which may turn into a run at any moment."""
+        with self._lock:
+            self._claiming += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._claiming -= 1
 
     def add(self, running: Running) -> None:
         with self._lock:
@@ -68,4 +81,5 @@ class Held:
             return list(self._running)
 
     def __len__(self) -> int:
-        return len(self._running)
+        with self._lock:
+            return len(self._running) + self._claiming

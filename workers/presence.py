@@ -11,17 +11,19 @@ from collections.abc import Callable
 
 from jobqueue import __version__
 from jobqueue.errors import LedgerUnavailable
-from jobqueue.model.agent import Heartbeat, Registration
+from jobqueue.model.agent import AgentState, Heartbeat, Registration
 from jobqueue.operations import facts, host
 from jobqueue.operations.registry import Registry
 from jobqueue.settings import Settings
-from jobqueue.store.agents import Agents, Beat
+from jobqueue.store.agents import Agents, Refused
 from workers.held import Held
 
 logger = logging.getLogger(__name__)
 
 #: Facts change rarely and cost more to collect than a heartbeat.
 _BEATS_PER_FACTS = 12
+#: Seconds between the beats of an agent that is out of service.
+_AWAY_SECONDS = 1.0
 
 
 def _stop_this_process() -> None:
@@ -29,7 +31,10 @@ def _stop_this_process() -> None:
 
 
 class Presence(threading.Thread):
-    """Registers, beats, and leaves. A beat that fails is tried again soon; a ledger that forgot us is told again."""
+    """Registers, beats, and leaves. A beat that fails is tried again soon; a ledger that forgot us is told again.
+
+    ``on_state`` learns the agent's state with every beat: an agent that is not Ready must not read its queues.
+    """
 
     def __init__(
         self,
@@ -37,6 +42,7 @@ class Presence(threading.Thread):
         operations: Registry,
         held: Held,
         settings: Settings,
+        on_state: Callable[[AgentState], None],
         on_replaced: Callable[[], None] = _stop_this_process,
     ) -> None:
         super().__init__(name="presence", daemon=True)
@@ -44,7 +50,9 @@ class Presence(threading.Thread):
         self._operations = operations
         self._held = held
         self._settings = settings
+        self._on_state = on_state
         self._on_replaced = on_replaced
+        self._state = AgentState.READY
         self._boot_id = secrets.token_hex(8)
         self._reading = threading.Event()
         self._wake = threading.Event()
@@ -66,13 +74,19 @@ class Presence(threading.Thread):
         except LedgerUnavailable as error:
             logger.warning("The ledger could not be told that this agent stops reading: %s", error)
 
+    def look_up(self) -> None:
+        """Something changed (the agent drains): ask the ledger now, not with the next beat."""
+        self._wake.set()
+
     def stop(self) -> None:
         self._stopped = True
         self._wake.set()
 
     def run(self) -> None:
         while not self._stopped:
-            pause = self._settings.heartbeat_seconds
+            # an agent out of service learns quickly that it is wanted again
+            beat = self._settings.heartbeat_seconds
+            pause = beat if self._state is AgentState.READY else min(beat, _AWAY_SECONDS)
             if self._reading.is_set():
                 try:
                     self.beat_once()
@@ -91,11 +105,16 @@ class Presence(threading.Thread):
             load=host.load(), memory=host.memory(), running=len(self._held), conditions=host.conditions()
         )
         fresh = self._registration() if self._beats % _BEATS_PER_FACTS == 0 else None
-        answer = self._agents.beat(self._settings.hostname, self._boot_id, vitals, fresh)
-        if answer is Beat.UNKNOWN:
+        answer = self._agents.beat(self._settings.hostname, self._boot_id, vitals, self._state, fresh)
+        if isinstance(answer, AgentState):
+            if answer is not self._state:
+                logger.info("Agent %s is %s", self._settings.hostname, answer)
+            self._state = answer
+            self._on_state(answer)
+        elif answer is Refused.UNKNOWN:
             logger.warning("The ledger does not know this agent any more; registering again")
             self._register()
-        elif answer is Beat.REPLACED:
+        else:
             logger.error(
                 "Another process runs as agent %s now; this one stops. Give each agent its own --hostname.",
                 self._settings.hostname,

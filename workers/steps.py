@@ -6,10 +6,11 @@ from typing import Any
 
 from celery import bootsteps
 
+from workers.intake import Intake
 from workers.presence import Presence
 
 
-def presence_step(presence: Presence) -> type[bootsteps.StartStopStep]:
+def presence_step(presence: Presence, intake: Intake) -> type[bootsteps.StartStopStep]:
     """A consumer step: the agent is live exactly while the worker's consumer reads its queues."""
 
     class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
@@ -19,9 +20,11 @@ def presence_step(presence: Presence) -> type[bootsteps.StartStopStep]:
         requires = ("celery.worker.consumer.tasks:Tasks",)
 
         def start(self, c: Any) -> None:
+            intake.attach(c)
             presence.reading()
 
         def stop(self, c: Any) -> None:
+            intake.detach()
             presence.not_reading()
 
     return PresenceStep

@@ -50,15 +50,15 @@ def up(port: int, host: str, agents: int, state_dir: Path | None, flower: bool, 
         require_flower()
     with StateDirectory(settings.state_dir) as state, Stopping() as stopping:
         logs = LogLines()
-        plan = Plan(
-            agents=numbered_agents(agents),
-            host=host,
-            port=claim_port(host, port, "--port"),
-            redis_url=os.environ.get("JOBQUEUE_REDIS_URL", "").strip() or None,
-            flower_port=claim_port(LOOPBACK, flower_port, "--flower-port") if flower else None,
-            token=os.environ.get("JOBQUEUE_TOKEN", "").strip() or None,
-        )
         with Supervisor(logs.emit, owner=str(state.path.resolve())) as supervisor:
+            plan = Plan(
+                agents=numbered_agents(agents),
+                host=host,
+                port=claim_port(host, port, "--port"),
+                redis_url=os.environ.get("JOBQUEUE_REDIS_URL", "").strip() or None,
+                flower_port=claim_port(LOOPBACK, flower_port, "--flower-port") if flower else None,
+                token=os.environ.get("JOBQUEUE_TOKEN", "").strip() or None,
+            )
             stack = Stack(plan, state, supervisor)
             try:
                 stack.start(stopping.is_asked)

@@ -20,6 +20,14 @@ class AgentState(str, Enum):
 
 
 @dataclass(frozen=True)
+class AgentEvent:
+    """A step in an agent's life: since ``at`` (microseconds) it is in ``state``."""
+
+    at: int
+    state: AgentState
+
+
+@dataclass(frozen=True)
 class Registration:
     """What an agent says of itself once, when it starts.
 
@@ -69,6 +77,7 @@ class Agent:
     memory: Mapping[str, Any] = field(default_factory=dict)
     running: int = 0
     conditions: tuple[str, ...] = ()
+    timeline: tuple[AgentEvent, ...] = ()
 
     @property
     def status(self) -> str:

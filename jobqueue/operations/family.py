@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from typing import TYPE_CHECKING
 
-import psutil
+# psutil is imported where it is used: every child process of an isolated operation would pay for it
+if TYPE_CHECKING:
+    import psutil
 
 #: Environment variable that marks every process of one run, so that those that left its group are found too.
 MARK = "_JOBQUEUE_RUN"
@@ -26,6 +29,8 @@ class Family:
 
     def signal(self, number: signal.Signals) -> None:
         """Send ``number`` to all of them. Call it only while the leader has not been reaped: its id is then ours."""
+        import psutil
+
         strays = self._strays()
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._leader, number)
@@ -38,6 +43,8 @@ class Family:
         return not self._strays(include_group=True)
 
     def _strays(self, include_group: bool = False) -> list[psutil.Process]:
+        import psutil
+
         found: dict[int, psutil.Process] = {}
         with contextlib.suppress(psutil.Error):
             found = {child.pid: child for child in psutil.Process(self._leader).children(recursive=True)}
@@ -51,6 +58,8 @@ class Family:
         return [process for process in found.values() if self._counts(process, include_group)]
 
     def _counts(self, process: psutil.Process, include_group: bool) -> bool:
+        import psutil
+
         try:
             if process.status() == psutil.STATUS_ZOMBIE:
                 return False

@@ -15,7 +15,6 @@ import signal
 import subprocess
 import threading
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -104,7 +103,7 @@ def run_process(
     seconds), or when ``cancelled`` is set, the whole family gets SIGTERM and after ``grace`` seconds SIGKILL.
     Raises ``OperationFailed`` when it cannot be started, and whatever ``output`` raises, after killing the family.
     """
-    mark = uuid.uuid4().hex
+    mark = os.urandom(16).hex()
     started = time.monotonic()
     process = _start(argv, cwd, env, mark, stdin is not None, pass_fds)
     return _Watch(process, mark, stdin or b"", limit, output, started).run(deadline, cancelled, grace)

@@ -68,6 +68,16 @@ class Services:
     def agent(self, hostname: str) -> Agent:
         return self.ledger.agents.get(hostname)
 
+    def drain(self, hostname: str) -> Agent:
+        """Give the agent no new work, and return it as it is now. Raises ``AgentNotFound``, ``Conflict``."""
+        self.ledger.agents.drain(hostname)
+        return self.ledger.agents.get(hostname)
+
+    def undrain(self, hostname: str) -> Agent:
+        """Give the agent work again, and return it as it is now. Raises ``AgentNotFound``, ``Conflict``."""
+        self.ledger.agents.undrain(hostname)
+        return self.ledger.agents.get(hostname)
+
     def operations(self) -> list[OperationInfo]:
         return self.registry.infos()
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import redis
 
-from jobqueue.errors import AgentNotFound
-from jobqueue.model.agent import Agent, AgentState, Heartbeat, Registration
+from jobqueue.errors import AgentNotFound, Conflict
+from jobqueue.model.agent import Agent, AgentEvent, AgentState, Heartbeat, Registration
 from jobqueue.model.target import label_prefixes
 from jobqueue.store.connection import translated_errors
 from jobqueue.store.keys import Keys
@@ -20,10 +20,9 @@ from jobqueue.store.scripts import Scripts
 MISSED_BEATS = 3
 
 
-class Beat(Enum):
-    """What an agent learns from its heartbeat."""
+class Refused(Enum):
+    """Why a heartbeat does not count: another process took the hostname over, or the ledger does not know the agent."""
 
-    OK = "ok"
     REPLACED = "replaced"
     UNKNOWN = "unknown"
 
@@ -56,8 +55,18 @@ class Agents:
         )
         return bool(answer == "replaced")
 
-    def beat(self, hostname: str, boot_id: str, vitals: Heartbeat, fresh: Registration | None = None) -> Beat:
-        """One heartbeat, with ``fresh`` facts now and then."""
+    def beat(
+        self,
+        hostname: str,
+        boot_id: str,
+        vitals: Heartbeat,
+        believed: AgentState = AgentState.READY,
+        fresh: Registration | None = None,
+    ) -> AgentState | Refused:
+        """One heartbeat, with ``fresh`` facts now and then; returns the agent's state.
+
+        ``believed`` is the state the agent believed to be in when it counted what runs (for the end of draining).
+        """
         answer = self._scripts.call(
             "beat",
             self._now,
@@ -67,8 +76,25 @@ class Agents:
             json.dumps(asdict(vitals)),
             vitals.running,
             json.dumps(asdict(fresh)) if fresh else "",
+            str(believed),
         )
-        return Beat(answer)
+        return Refused(answer) if answer in ("replaced", "unknown") else AgentState(answer)
+
+    def drain(self, hostname: str) -> AgentState:
+        """Give the agent no new work; what runs may finish. Raises ``AgentNotFound``, ``Conflict``."""
+        return self._move(hostname, "drain", "drains or is cordoned already; undrain brings it back")
+
+    def undrain(self, hostname: str) -> AgentState:
+        """Give the agent work again. Raises ``AgentNotFound``, ``Conflict``."""
+        return self._move(hostname, "undrain", "takes work already; there is nothing to undrain")
+
+    def _move(self, hostname: str, verb: str, refusal: str) -> AgentState:
+        answer = self._scripts.call("drain", self._now, hostname, verb)
+        if answer == "unknown":
+            raise _unknown(hostname)
+        if answer == "already":
+            raise Conflict(f"Agent {hostname!r} {refusal}.")
+        return AgentState(answer)
 
     def leave(self, hostname: str, boot_id: str) -> None:
         """The agent shuts down: offline at once, still known."""
@@ -87,23 +113,32 @@ class Agents:
         """One agent; raises ``AgentNotFound``."""
         found = self._read([hostname])
         if not found:
-            raise AgentNotFound(f"No agent has the hostname {hostname!r}: GET /agent lists them.")
+            raise _unknown(hostname)
         return found[0]
 
     def _read(self, hostnames: list[str]) -> list[Agent]:
         with translated_errors(), self._client.pipeline(transaction=False) as pipe:
             pipe.time()
             for hostname in hostnames:
+                pipe.lrange(self._keys.agent_log(hostname), 0, -1)
                 pipe.zscore(self._keys.kind("agents"), hostname)
                 pipe.hgetall(self._keys.agent(hostname))
                 pipe.zcard(self._keys.waiting(hostname))
             (seconds, micros), *answers = pipe.execute()
         now = int(self._now) if self._now else seconds * 1_000_000 + micros
-        rows = zip(hostnames, answers[::3], answers[1::3], answers[2::3], strict=True)
-        return [_agent(host, live_until > now, fields, waiting) for host, live_until, fields, waiting in rows if fields]
+        rows = zip(hostnames, answers[::4], answers[1::4], answers[2::4], answers[3::4], strict=True)
+        return [
+            _agent(host, live_until > now, fields, waiting, log)
+            for host, log, live_until, fields, waiting in rows
+            if fields
+        ]
 
 
-def _agent(hostname: str, live: bool, fields: dict[str, str], waiting: int) -> Agent:
+def _unknown(hostname: str) -> AgentNotFound:
+    return AgentNotFound(f"No agent has the hostname {hostname!r}: GET /agent lists them.")
+
+
+def _agent(hostname: str, live: bool, fields: dict[str, str], waiting: int, log: list[str]) -> Agent:
     info: dict[str, Any] = json.loads(fields["info"])
     vitals: dict[str, Any] = json.loads(fields.get("vitals", "{}"))
     return Agent(
@@ -122,4 +157,5 @@ def _agent(hostname: str, live: bool, fields: dict[str, str], waiting: int) -> A
         memory=vitals.get("memory", {}),
         running=vitals.get("running", 0) if live else 0,
         conditions=tuple(vitals.get("conditions", ())),
+        timeline=tuple(AgentEvent(int(at), AgentState(state)) for at, state in (line.split("|") for line in log)),
     )

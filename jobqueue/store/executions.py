@@ -20,6 +20,10 @@ class Grant:
     document: str
 
 
+#: Why a claim is refused to an agent that drains and has not stopped reading yet.
+AWAY = "away"
+
+
 @dataclass(frozen=True)
 class Refusal:
     """A claim that did not: the execution is not due, runs elsewhere, or has ended. ``state`` says which."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobqueue.errors import (
+    AgentAway,
     IdempotencyConflict,
     JobFinal,
     JobNotFinal,
@@ -241,6 +242,8 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
             f"No {what} is known {known} {target.text!r}: GET /agent lists the agents and their labels.",
             {"target_hostname": [f"unknown target {target.text!r}"]},
         )
+    if code == "away":
+        return AgentAway(f"Agent {target.text!r} is draining or cordoned: undrain it, or choose another target.")
     if code == "unsupported":
         return NoLiveAgent(f"No live agent supports {job.operation!r}: GET /agent lists what each supports.")
     if code == "no_live_agent":

@@ -25,6 +25,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "clock": ("clock", "string", "creation time of the newest job: creation times are unique and grow"),
     "agents": ("agents", "zset", "hostnames of all known agents, by the time until which they count as live"),
     "agent": ("agent:", "hash", "{hostname}: registration, last heartbeat, state"),
+    "agent_log": ("agent-log:", "list", "{hostname}: the agent's newest states with their times"),
     "away": ("away", "set", "hostnames of agents that take no new work (Draining or Cordoned)"),
     "label": ("label:", "set", "{key}:{value prefix}: hostnames that a label target matches"),
     "offers": ("offers:", "set", "{operation}: hostnames of agents that support it"),
@@ -66,6 +67,9 @@ class Keys:
 
     def agent(self, hostname: str) -> str:
         return self.kind("agent") + hostname
+
+    def agent_log(self, hostname: str) -> str:
+        return self.kind("agent_log") + hostname
 
     def queue(self, slot: str) -> str:
         """The name of a slot's queue; Celery agents consume from it."""

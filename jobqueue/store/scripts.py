@@ -42,6 +42,7 @@ VERBS = (
     "register",
     "beat",
     "leave",
+    "drain",
     "lead",
     "prune",
 )

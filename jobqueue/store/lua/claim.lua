@@ -2,12 +2,13 @@
 -- include: clock events status index transition
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 slot, 4 hostname of the agent, 5 new token, 6 lease in microseconds
--- returns: {'granted', attempt, doc} | {'refused', state} | {'expired'} | {'unknown'}
+-- returns: {'granted', attempt, doc} | {'refused', state, 'waiting', 'away' or 'foreign'} | {'expired'} | {'unknown'}
 local at = clock(ARGV[1])
 local id, slot, host, token = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local exec, job = K.exec .. slot .. ':' .. id, K.job .. id
 local mine = K.exec .. host .. ':' .. id
 
+if slot ~= '_any' and slot ~= host then return {'refused', 'foreign'} end
 local record = redis.call('HMGET', exec, 'state', 'attempt')
 local state = record[1]
 if state ~= 'submitted' then
@@ -26,6 +27,11 @@ if redis.call('ZSCORE', K.due, member) then
   return {'refused', 'waiting'}
 end
 redis.call('ZREM', K.waiting .. slot, id)
+if redis.call('SISMEMBER', K.away, host) == 1 then
+  -- the agent drains and has not stopped reading yet: the message goes back to the queue
+  redis.call('ZADD', K.due, int(at), member)
+  return {'refused', 'away'}
+end
 local known = redis.call('HMGET', job, 'expires', 'shared', 'host', 'status', 'created')
 if known[1] and tonumber(known[1]) <= at then
   transition(id, slot, at, slot == '_any' and host or slot, {{'expired', 'expired', 'not started before its deadline'}})

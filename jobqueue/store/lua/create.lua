@@ -6,7 +6,7 @@
 --   12 idempotency key or '', 13 digest of the request, 14 window of the key in ms, 15 tags ("key:value" lines) or '',
 --   16 message template or '', 17 id of the job that this one retries or '', 18.. hostnames to keep to, if any
 -- returns: {'created', created, {slot...}} (slots only if the caller has to send the messages) | {'replayed', id, created} | {'key_conflict', id} | {'unknown_target'}
---   | {'no_live_agent', offline or draining hostname...} | {'unsupported'}
+--   | {'no_live_agent', offline or draining hostname...} | {'unsupported'} | {'away'}
 local at = clock(ARGV[1])
 local id, op, target, kind = ARGV[2], ARGV[4], ARGV[5], ARGV[6]
 local job = K.job .. id
@@ -35,7 +35,7 @@ end
 local slots = {}
 if kind == 'host' then
   if not redis.call('ZSCORE', K.agents, target) then return {'unknown_target'} end
-  if redis.call('SISMEMBER', K.away, target) == 1 then return {'no_live_agent', target} end
+  if redis.call('SISMEMBER', K.away, target) == 1 then return {'away'} end
   slots[1] = target
 elseif kind == 'any' then
   local from = patient and '-inf' or '(' .. now

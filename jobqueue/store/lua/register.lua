@@ -1,5 +1,5 @@
 -- An agent makes itself known. The newest process under a hostname wins; an older one learns it with its next beat.
--- include: clock
+-- include: clock agent_state
 -- KEYS: none
 -- ARGV: 1 now, 2 hostname, 3 boot id, 4 microseconds it counts as live, 5 registration as JSON,
 --   6 label targets that match it (lines), 7 operations that it supports (lines), 8 concurrency
@@ -16,6 +16,6 @@ for op in string.gmatch(ARGV[7], '[^\n]+') do redis.call('SADD', K.offers .. op,
 redis.call('HSET', agent, 'boot', boot, 'info', ARGV[5], 'labels', ARGV[6], 'offers', ARGV[7],
   'started', int(at), 'beat', int(at), 'running', '0')
 redis.call('HDEL', agent, 'vitals')
-redis.call('HSETNX', agent, 'state', 'Ready')
+if redis.call('HEXISTS', agent, 'state') == 0 then set_agent_state(host, 'Ready', at) end
 redis.call('ZADD', K.agents, int(at + tonumber(ARGV[4])), host)
 return old[1] and old[1] ~= boot and live_until > at and 'replaced' or 'registered'

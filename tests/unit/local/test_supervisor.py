@@ -212,11 +212,12 @@ def test_what_a_child_left_elsewhere_ends_with_the_supervisor(lines: Lines) -> N
 
 def test_what_an_earlier_supervisor_left_is_ended_first(lines: Lines) -> None:
     environ = {**os.environ, "SUPERVISED_BY": "someone"}
-    with subprocess.Popen(["sleep", "300"], env=environ) as left:
-        with Supervisor(lines.emit, owner="someone else"):
-            assert left.poll() is None
-        with Supervisor(lines.emit, owner="someone"):
-            assert left.wait(WAIT) == -signal.SIGTERM
+    script = "sleep 300 >/dev/null 2>&1 & echo $!"
+    left = int(subprocess.run(["sh", "-c", script], env=environ, capture_output=True, check=True).stdout)
+    with Supervisor(lines.emit, owner="someone else"):
+        assert psutil.pid_exists(left)
+    with Supervisor(lines.emit, owner="someone"):
+        wait_gone(left)
     lines.wait_for(OWN_NAME, "ending 1 processes that were left behind")
 
 

@@ -201,13 +201,13 @@ def test_records(perform: Perform, name_server: int, name: str, kind: str, value
     [
         ("missing.test", r"The name missing\.test does not exist\."),
         ("broken.test", r"The look-up of broken\.test failed"),
-        ("silent.test", r"No name server answered for silent\.test within 0\.2s\."),
+        ("silent.test", r"No name server answered for silent\.test within 0\.1s\."),
         ("a..b", r"The look-up of a\.\.b failed"),
     ],
 )
 def test_look_ups_that_fail(perform: Perform, name_server: int, name: str, message: str) -> None:
     with pytest.raises(OperationFailed, match=message):
-        perform(DNS, {"name": name, "server": "127.0.0.1", "port": name_server, "timeout": 0.2})
+        perform(DNS, {"name": name, "server": "127.0.0.1", "port": name_server, "timeout": 0.1})
 
 
 def test_the_hosts_own_configuration(perform: Perform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -243,5 +243,5 @@ def test_the_deadline_bounds_a_look_up(registry: Registry, name_server: int) -> 
     data = registry.get(DNS).load({"name": "silent.test", "server": "127.0.0.1", "port": name_server})
     started = time.monotonic()
     with pytest.raises(OperationFailed):
-        registry.get(DNS)(data, Context("web1", deadline=started + 0.2, timeout_seconds=0.2))
+        registry.get(DNS)(data, Context("web1", deadline=started + 0.1, timeout_seconds=0.1))
     assert time.monotonic() - started < 1

@@ -1,0 +1,1 @@
+"""Speed and size, measured against Celery and Flower: ``python -m benchmarks``. See README.md."""

@@ -1,0 +1,67 @@
+"""Bytes in Redis per finished job, and what an agent takes that has nothing to do."""
+
+from __future__ import annotations
+
+import time
+
+import psutil
+
+from benchmarks.draining import HOSTNAME, finished_jobs, queue_jobs
+from benchmarks.process import Process
+from benchmarks.report import Report, Row
+from benchmarks.scale import Scale
+from benchmarks.site import Site
+
+TITLE = "Size"
+_JOBS = 2000
+_MOST_BYTES = 2048
+
+
+def run(report: Report, scale: Scale) -> None:
+    """Memory of Redis before and after the jobs; then the agent, left alone."""
+    with Site.open() as site:
+        for target in ("_any", HOSTNAME):
+            _bytes_per_job(report, site, target)
+        site.redis.flushdb()
+        with site.agent(HOSTNAME) as process:
+            _idle(report, "an idle agent", process, scale.idle_seconds)
+        site.redis.flushdb()
+        arguments = ("-m", "celery", "-A", "benchmarks.peers.celery_app:app", "worker", "-P", "prefork", "-c", "2")
+        with site.process(*arguments, "-l", "WARNING", BENCHMARK_PEER="bare") as process:
+            process.wait_until(lambda: bool(site.redis.exists("_kombu.binding.celery")), "starting")
+            _idle(report, "for comparison: an idle Celery worker, prefork -c2", process, scale.idle_seconds)
+
+
+def _bytes_per_job(report: Report, site: Site, target: str) -> None:
+    site.redis.flushdb()
+    with site.agent(HOSTNAME) as process:
+        before = site.used_memory()
+        queue_jobs(site, _JOBS, target)
+        process.wait_until(lambda: finished_jobs(site) == _JOBS, f"{_JOBS} jobs")
+    size = (site.used_memory() - before) / _JOBS
+    report.add(
+        Row(
+            f"Redis, per finished job to {target} : 2 KiB",
+            f"{size:,.0f} B",
+            f"{_MOST_BYTES:,} B",
+            size / _MOST_BYTES,
+            most=1,
+            values={"bytes": size},
+        )
+    )
+
+
+def _idle(report: Report, what: str, process: Process, seconds: float) -> None:
+    time.sleep(2)  # what starting costs is another matter
+    tree = process.tree()
+    before = sum(_cpu(member) for member in tree)
+    time.sleep(seconds)
+    used = (sum(_cpu(member) for member in tree) - before) / seconds
+    rss = sum(member.memory_info().rss for member in tree)
+    report.add(Row(f"{what}: RSS", f"{rss / 2**20:.0f} MiB", values={"bytes": rss, "processes": len(tree)}))
+    report.add(Row(f"{what}: CPU of one core", f"{used:.2%}", values={"share": used}))
+
+
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)

@@ -1,0 +1,1 @@
+"""What jobqueue is measured against, and variants of its own parts."""

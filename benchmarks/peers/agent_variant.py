@@ -1,0 +1,73 @@
+"""Our agent with another pool, prefetch or acknowledgement: ``python -m benchmarks.peers.agent_variant <variant>``.
+
+Only good for measuring: with processes, for one, neither leases nor cancelling would work.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+from celery import Celery
+
+from jobqueue.settings import Settings
+from workers import agent
+from workers.executor import Executor
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How an agent is set up. ``prefetch`` None: one message per free thread; else that many per thread ahead."""
+
+    pool: str = "threads"
+    concurrency: int = 8
+    prefetch: int | None = None
+    ack_emulation: bool = False
+
+    @property
+    def name(self) -> str:
+        parts = [self.pool if self.pool == "solo" else f"{self.pool} {self.concurrency}"]
+        if self.prefetch is not None:
+            parts.append(f"prefetch {self.prefetch}")
+        if self.ack_emulation:
+            parts.append("ack_emulation")
+        return ", ".join(parts)
+
+
+#: The first is what our agents are.
+VARIANTS = (
+    Variant(),
+    Variant(concurrency=2),
+    Variant(concurrency=4),
+    Variant(concurrency=16),
+    Variant(pool="solo", concurrency=1),
+    Variant(pool="prefork", concurrency=2),
+    Variant(prefetch=4),
+    Variant(ack_emulation=True),
+    Variant(prefetch=4, ack_emulation=True),
+)
+
+
+def run(variant: Variant) -> int:
+    """Run the agent as the variant says."""
+    make = agent.make_agent_app
+
+    def make_variant(settings: Settings, executor: Executor) -> Celery:
+        app = make(settings, executor)
+        if variant.prefetch is not None:
+            app.conf.worker_disable_prefetch = False
+            app.conf.worker_prefetch_multiplier = variant.prefetch
+        app.conf.broker_transport_options = {
+            **app.conf.broker_transport_options,
+            "ack_emulation": variant.ack_emulation,
+        }
+        worker = app.Worker
+        app.Worker = lambda **options: worker(**{**options, "pool": variant.pool})
+        return app
+
+    agent.make_agent_app = make_variant
+    return agent.run(Settings.from_env(concurrency=variant.concurrency))
+
+
+if __name__ == "__main__":
+    sys.exit(run(next(variant for variant in VARIANTS if variant.name == sys.argv[1])))

@@ -1,0 +1,50 @@
+"""How much is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Sizes of one run. ``stored_jobs`` is the size of the large ledger that listings are measured on."""
+
+    rounds: int
+    agent_jobs: int
+    pool_jobs: int
+    pool_rounds: int
+    http_rounds: int
+    http_seconds: float
+    stored_jobs: int
+    pages: int
+    broadcasts: int
+    latencies: int
+    idle_seconds: float
+
+
+FULL = Scale(
+    rounds=3,
+    agent_jobs=10_000,
+    pool_jobs=4_000,
+    pool_rounds=2,
+    http_rounds=6,
+    http_seconds=2.0,
+    stored_jobs=1_000_000,
+    pages=400,
+    broadcasts=7,
+    latencies=300,
+    idle_seconds=20.0,
+)
+QUICK = Scale(
+    rounds=1,
+    agent_jobs=3_000,
+    pool_jobs=1_000,
+    pool_rounds=1,
+    http_rounds=2,
+    http_seconds=1.0,
+    stored_jobs=50_000,
+    pages=100,
+    broadcasts=3,
+    latencies=60,
+    idle_seconds=8.0,
+)

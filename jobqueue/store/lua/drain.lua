@@ -1,0 +1,19 @@
+-- Takes an agent out of service, or back into it. Draining ends by itself: the agent's heartbeat reports when nothing
+-- runs any more, and it is Cordoned then.
+-- include: clock agent_state
+-- KEYS: none
+-- ARGV: 1 now, 2 hostname, 3 'drain' or 'undrain'
+-- returns: 'unknown' | 'already' | the agent's new state
+local at = clock(ARGV[1])
+local host = ARGV[2]
+local state = redis.call('HGET', K.agent .. host, 'state')
+if not state then return 'unknown' end
+if (ARGV[3] == 'undrain') == (state == 'Ready') then return 'already' end
+if ARGV[3] == 'undrain' then
+  redis.call('SREM', K.away, host)
+  return set_agent_state(host, 'Ready', at)
+end
+redis.call('SADD', K.away, host)
+-- nothing runs on an agent that is offline, as far as anybody can tell
+local live_until = tonumber(redis.call('ZSCORE', K.agents, host) or 0)
+return set_agent_state(host, live_until > at and 'Draining' or 'Cordoned', at)

@@ -1,0 +1,7 @@
+-- Moves an agent to a state and notes it in the agent's own timeline, of which the newest hundred steps are kept.
+local function set_agent_state(host, state, at)
+  redis.call('HSET', K.agent .. host, 'state', state)
+  redis.call('RPUSH', K.agent_log .. host, int(at) .. '|' .. state)
+  redis.call('LTRIM', K.agent_log .. host, -100, -1)
+  return state
+end
