@@ -42,7 +42,9 @@ def _check_media() -> None:
         charset = request.mimetype_params.get("charset", "utf-8").lower()
         if request.mimetype != "application/json" or charset not in ("utf-8", "utf8"):
             shown = f", not {content_type[:80]!r}" if content_type else ""
-            raise UnsupportedMedia(f"The body must be JSON in UTF-8: send it with Content-Type: application/json{shown}.")
+            raise UnsupportedMedia(
+                f"The body must be JSON in UTF-8: send it with Content-Type: application/json{shown}."
+            )
     if request.environ.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
         raise UnsupportedMedia("The body must not be compressed: leave out the header Content-Encoding.")
 

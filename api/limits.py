@@ -51,7 +51,9 @@ def decode(body: bytes) -> tuple[Any, bool]:
         except _UnfitNumber:
             return _MARKING.decode(text), True
     except json.JSONDecodeError as error:
-        raise InvalidInput(f"The body is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from error
+        raise InvalidInput(
+            f"The body is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+        ) from error
     except RecursionError as error:
         raise _too_deep("") from error
 

@@ -62,7 +62,9 @@ def listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except OSError as error:
-        raise InvalidSettings(f"JOBQUEUE_API_HOST: {host!r} is no address of this machine ({error.strerror}).") from error
+        raise InvalidSettings(
+            f"JOBQUEUE_API_HOST: {host!r} is no address of this machine ({error.strerror})."
+        ) from error
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

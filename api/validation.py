@@ -31,9 +31,9 @@ class StrictSchema(ma.Schema):
         """Add near matches to the message of every unknown field."""
         if not isinstance(error.messages, dict):
             return
-        for name, messages in error.messages.items():
-            if messages == [_UNKNOWN]:
-                error.messages[name] = [self._unknown_message(str(name))]
+        unknown = [name for name, messages in error.messages.items() if messages == [_UNKNOWN]]
+        for name in unknown[:MAX_PROBLEMS]:  # comparing takes time, and no more than these are shown
+            error.messages[name] = [self._unknown_message(str(name))]
 
     def _unknown_message(self, name: str) -> str:
         known = sorted(self.load_fields)

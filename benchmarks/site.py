@@ -129,7 +129,7 @@ class Site:
             names[PREFIX + "API_WORKERS"] = str(workers)
         url = f"http://{LOOPBACK}:{port}"
         with self.process(*(command or ("-m", "jobqueue", "api")), **names) as process:
-            process.wait_until(lambda: _answers(f"{url}/health/ready"), "answering")
+            process.wait_until(lambda: answers(f"{url}/health/ready"), "answering")
             yield url
 
     def register_agents(self, count: int) -> list[str]:
@@ -147,7 +147,7 @@ class Site:
         return int(self.redis.info("memory")["used_memory"])
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 (our own address)
             return bool(answer.status == 200)

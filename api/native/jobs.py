@@ -46,8 +46,12 @@ _batch_request = BatchRequest()
 @blueprint.route("/job", methods=["POST"])
 @blueprint.arguments(JobRequest)
 @blueprint.response(201, AcceptedAnswer, headers=_LOCATION)
-@blueprint.alt_response(200, schema=AcceptedAnswer, headers=_LOCATION, description="The idempotency key is known: the first job.")
-@blueprint.alt_response(409, schema=ErrorAnswer, description="No live agent, or the idempotency key stands for another request.")
+@blueprint.alt_response(
+    200, schema=AcceptedAnswer, headers=_LOCATION, description="The idempotency key is known: the first job."
+)
+@blueprint.alt_response(
+    409, schema=ErrorAnswer, description="No live agent, or the idempotency key stands for another request."
+)
 @blueprint.doc(parameters=[_KEY_HEADER], operationId="submitJob")
 def submit(loaded: dict[str, Any]) -> Response:
     """Submit a job"""
@@ -165,5 +169,3 @@ def _header_key() -> str | None:
         if problems:
             raise validation.invalid({"Idempotency-Key": problems["idempotency_key"]})
     return key
-
-

@@ -135,7 +135,9 @@ class JobRequest(StrictSchema):
             rf"^[\x21-\x7e]{{1,{MAX_IDEMPOTENCY_KEY}}}\Z",
             error=f"Must be 1 to {MAX_IDEMPOTENCY_KEY} visible ASCII characters without blanks.",
         ),
-        metadata=_about("The same key with the same request answers with the first job. Also as header Idempotency-Key."),
+        metadata=_about(
+            "The same key with the same request answers with the first job. Also as header Idempotency-Key."
+        ),
     )
 
 

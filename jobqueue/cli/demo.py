@@ -24,7 +24,7 @@ from jobqueue.local.supervisor import Supervisor
 from jobqueue.settings import PREFIX
 
 _JOB_SECONDS = 20.0
-_TAIL_LINES = 60
+_TAIL_LINES = 15
 _AGENTS = (
     AgentPlan("web1", {"group": "web.dev"}),
     AgentPlan("web2", {"group": "web.prod"}),
@@ -81,7 +81,7 @@ def demo(context: click.Context, logs: bool) -> None:
                 say("Stopping...")
             except JobQueueError:
                 if not logs:
-                    for name, line in supervisor.tail()[-_TAIL_LINES:]:
+                    for name, line in supervisor.tail(_TAIL_LINES):
                         lines.emit(name, line)
                 raise
     if stopping.is_asked():

@@ -17,7 +17,7 @@ import psutil
 
 from jobqueue.errors import JobQueueError
 from jobqueue.local import guard
-from jobqueue.local.child import Child, ChildSpec, Emit, describe_exit
+from jobqueue.local.child import TAIL_LINES, Child, ChildSpec, Emit, describe_exit
 
 #: Name under which the supervisor itself speaks.
 OWN_NAME = "jobqueue"
@@ -114,9 +114,9 @@ class Supervisor:
         with self._changed:
             return self._changed.wait_for(lambda: self.restarts(name) >= count, timeout)
 
-    def tail(self) -> list[tuple[str, str]]:
-        """The last lines of every child, as (name, line)."""
-        return [(kept.spec.name, line) for kept in self._kept for line in kept.last_lines()]
+    def tail(self, count: int = TAIL_LINES) -> list[tuple[str, str]]:
+        """The last ``count`` lines of every child, as (name, line)."""
+        return [(kept.spec.name, line) for kept in self._kept for line in kept.last_lines()[-count:]]
 
     def stop(self) -> None:
         """Stop all children, stage by stage: asked first, killed when their grace is over. May be called twice."""

@@ -73,7 +73,7 @@ def make_services(ledger: Ledger, settings: Settings) -> list[Service]:
     sender = Sender(settings)
     return [
         Promoter(ledger, sender),
-        Reaper(ledger),
+        Reaper(ledger, settings.lease_seconds),
         Expirer(ledger),
         Reconciler(ledger, sender, older_than_seconds=settings.heartbeat_seconds),
         Pruner(ledger, settings.job_ttl_seconds),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Protocol
 
 from jobqueue.dispatch.sender import Sender
@@ -37,15 +39,28 @@ class Promoter:
 
 
 class Reaper:
-    """Deals with leases that ran out: retried where that is safe, else lost."""
+    """Deals with leases that ran out: retried where that is safe, else lost.
+
+    While Redis is away no agent can renew, so leases that run out then prove nothing. The reaper therefore watches
+    first: it acts once it has reached the ledger without a gap for as long as a lease lasts, which gives every agent
+    that is alive the time to renew. The same holds for a copy of maintenance that has just become the leader.
+    """
 
     every_seconds = 1.0
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, lease_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._ledger = ledger
+        self._lease = lease_seconds
+        self._clock = clock
+        self._seen = self._since = float("-inf")
 
     def run_once(self) -> int:
-        return sum(self._ledger.executions.reap(STEP))
+        self._ledger.ping()
+        now = self._clock()
+        if now - self._seen > 3 * self.every_seconds:
+            self._since = now
+        self._seen = now
+        return sum(self._ledger.executions.reap(STEP)) if now - self._since >= self._lease else 0
 
 
 class Expirer:

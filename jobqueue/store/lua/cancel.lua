@@ -6,10 +6,10 @@
 local at = clock(ARGV[1])
 local id = ARGV[2]
 local job = K.job .. id
-local record = redis.call('HMGET', job, 'status', 'slot', 'fanout', 'cancel')
+local record = redis.call('HMGET', job, 'status', 'slot', 'fanout', 'cancel', 'updated')
 if not record[1] then return 'unknown' end
 if FINAL[record[1]] then return 'final' end
-if not record[4] then redis.call('HSET', job, 'cancel', int(at), 'updated', int(at)) end
+if not record[4] then redis.call('HSET', job, 'cancel', int(at), 'updated', int(math.max(at, tonumber(record[5])))) end
 local slots = record[3] and redis.call('LRANGE', K.slots .. id, 0, -1) or {record[2]}
 local running = false
 for _, slot in ipairs(slots) do

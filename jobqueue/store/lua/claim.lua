@@ -2,7 +2,8 @@
 -- include: clock events status index transition
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 slot, 4 hostname of the agent, 5 new token, 6 lease in microseconds
--- returns: {'granted', attempt, doc} | {'refused', state, 'waiting', 'away' or 'foreign'} | {'expired'} | {'unknown'}
+-- returns: {'granted', attempt, doc} | {'refused', its state, 'waiting', 'away', 'unsupported' or 'foreign'} | {'expired'}
+--   | {'unknown'}
 local at = clock(ARGV[1])
 local id, slot, host, token = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local exec, job = K.exec .. slot .. ':' .. id, K.job .. id
@@ -18,8 +19,10 @@ if state ~= 'submitted' then
     return {'granted', tonumber(held[2]), redis.call('GET', K.doc .. id)}
   end
   redis.call('HINCRBY', K.stats, 'claims_refused', 1)
-  if not state then return {'unknown'} end
-  return {'refused', state}
+  if not state and slot == '_any' then -- another agent took it
+    state = redis.call('HGET', K.exec .. (redis.call('HGET', job, 'slot') or slot) .. ':' .. id, 'state')
+  end
+  return state and {'refused', state} or {'unknown'}
 end
 local member = id .. ':' .. slot
 if redis.call('ZSCORE', K.due, member) then
@@ -32,7 +35,12 @@ if redis.call('SISMEMBER', K.away, host) == 1 then
   redis.call('ZADD', K.due, int(at), member)
   return {'refused', 'away'}
 end
-local known = redis.call('HMGET', job, 'expires', 'shared', 'host', 'status', 'created')
+local known = redis.call('HMGET', job, 'expires', 'shared', 'host', 'status', 'created', 'op')
+if known[2] and redis.call('SISMEMBER', K.offers .. known[6], host) == 0 then
+  -- the agent came after the submission; others can run it. Not at once: an idle agent must not turn in circles
+  redis.call('ZADD', K.due, int(at + 1000000), member)
+  return {'refused', 'unsupported'}
+end
 if known[1] and tonumber(known[1]) <= at then
   transition(id, slot, at, slot == '_any' and host or slot, {{'expired', 'expired', 'not started before its deadline'}})
   return {'expired'}

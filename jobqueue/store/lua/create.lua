@@ -1,5 +1,5 @@
 -- Accepts a job: resolves its target to agents, stores the job and its executions, publishes them: all or nothing.
--- include: clock events index publish
+-- include: clock tick events index publish
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 doc, 4 operation, 5 target, 6 kind of target (any, all, host, label), 7 priority,
 --   8 not_before or '', 9 expires_at or '', 10 retry policy or '', 11 '1' if the operation is idempotent or '',
@@ -26,45 +26,48 @@ end
 -- Offline agents are waited for only where the caller names one or gives a deadline: a broadcast without a deadline
 -- must not hang on a host that is gone for good.
 local patient = ARGV[9] ~= ''
-local now = int(at)
-local function ready(host)
-  local live_until = redis.call('ZSCORE', K.agents, host)
-  return live_until and (patient or tonumber(live_until) > at) and redis.call('SISMEMBER', K.away, host) == 0
+local away = {}
+for _, host in ipairs(redis.call('SMEMBERS', K.away)) do away[host] = true end
+local function taking(hosts, offline_too)
+  local found = {}
+  for first = 1, #hosts, 1000 do -- unpack has a limit
+    local last = math.min(first + 999, #hosts)
+    local live_until = redis.call('ZMSCORE', K.agents, unpack(hosts, first, last))
+    for i = first, last do
+      local time = tonumber(live_until[i - first + 1] or 0)
+      if (time > at or (offline_too and time > 0)) and not away[hosts[i]] then found[#found + 1] = hosts[i] end
+    end
+  end
+  return found
+end
+local function least_busy(hosts)
+  local best, least
+  for _, host in ipairs(hosts) do
+    local load = redis.call('ZCARD', K.waiting .. host) + tonumber(redis.call('HGET', K.agent .. host, 'running') or 0)
+    if not best or load < least then best, least = host, load end
+  end
+  return best
 end
 
 local slots = {}
 if kind == 'host' then
   if not redis.call('ZSCORE', K.agents, target) then return {'unknown_target'} end
-  if redis.call('SISMEMBER', K.away, target) == 1 then return {'away'} end
+  if away[target] then return {'away'} end
   slots[1] = target
 elseif kind == 'any' then
-  local from = patient and '-inf' or '(' .. now
-  local candidates = redis.call('ZCOUNT', K.agents, from, '+inf')
-  if redis.call('SCARD', K.offers .. op) == redis.call('ZCARD', K.agents) and redis.call('SCARD', K.away) == 0 then
-    if candidates > 0 then slots[1] = '_any' end
+  local known = redis.call('ZCARD', K.agents)
+  if next(away) == nil and redis.call('SCARD', K.offers .. op) == known then
+    if redis.call('ZCOUNT', K.agents, patient and '-inf' or '(' .. int(at), '+inf') > 0 then slots[1] = '_any' end
   else
-    -- not every agent can take it: the shared queue would hand it to one that cannot
-    local best, usable, supporting = nil, 0, 0
-    for _, host in ipairs(redis.call('ZRANGEBYSCORE', K.agents, from, '+inf')) do
-      if redis.call('SISMEMBER', K.offers .. op, host) == 1 then
-        supporting = supporting + 1
-        if redis.call('SISMEMBER', K.away, host) == 0 then
-          usable = usable + 1
-          local load = redis.call('ZCARD', K.waiting .. host) + tonumber(redis.call('HGET', K.agent .. host, 'running') or 0)
-          if not best or load < best[1] then best = {load, host} end
-        end
-      end
-    end
-    if supporting == 0 and candidates > 0 then return {'unsupported'} end
-    if best then
-      -- draining agents do not read the shared queue, so it may serve as long as all that do can run it
-      local readers = candidates
-      for _, host in ipairs(redis.call('SMEMBERS', K.away)) do
-        local live_until = redis.call('ZSCORE', K.agents, host)
-        if live_until and (patient or tonumber(live_until) > at) then readers = readers - 1 end
-      end
-      slots[1] = usable == readers and '_any' or best[2]
-    end
+    local offering = redis.call('SMEMBERS', K.offers .. op)
+    if #offering == 0 and known > 0 then return {'unsupported'} end
+    local able = taking(offering, false)
+    local wait = patient and #able == 0
+    if wait then able = taking(offering, true) end
+    if #able == 0 then return {'no_live_agent', unpack(offering, 1, math.min(#offering, 20))} end
+    -- the shared queue serves as long as all that read it can run the operation
+    local readers = taking(redis.call('ZRANGE', K.agents, 0, -1), wait)
+    slots[1] = #able == #readers and '_any' or least_busy(able)
   end
 else
   local hosts
@@ -75,9 +78,7 @@ else
   end
   if #hosts == 0 then return {'unknown_target'} end
   table.sort(hosts)
-  for _, host in ipairs(hosts) do
-    if ready(host) then slots[#slots + 1] = host end
-  end
+  slots = taking(hosts, patient)
   if #slots == 0 then return {'no_live_agent', unpack(hosts, 1, math.min(#hosts, 20))} end
 end
 if #ARGV > 17 and (kind == 'all' or kind == 'label') then
@@ -91,9 +92,7 @@ if #ARGV > 17 and (kind == 'all' or kind == 'label') then
 end
 if #slots == 0 then return {'no_live_agent'} end
 
--- creation times are unique and grow, so that a page's cursor is one number
-local created = math.max(at, tonumber(redis.call('GET', K.clock) or 0) + 1)
-redis.call('SET', K.clock, int(created))
+local created = tick(at) -- unique and growing, so that a page's cursor is one number
 local when = int(created)
 local fanout = kind == 'all' or kind == 'label'
 
@@ -128,12 +127,13 @@ end
 reindex(id, when, nil, 'submitted')
 
 local waits = ARGV[8] ~= '' and tonumber(ARGV[8]) > created
+local pieces, priority = cut(ARGV[16]), tonumber(ARGV[7])
 for _, slot in ipairs(slots) do
   redis.call('HSET', K.exec .. slot .. ':' .. id, 'state', 'submitted', 'attempt', '0', 'last', when)
   if waits then
     redis.call('ZADD', K.due, ARGV[8], id .. ':' .. slot)
   else
-    publish(ARGV[16], id, slot, '1', tonumber(ARGV[7]), created)
+    publish(pieces, id, slot, '1', priority, created)
   end
 end
 

@@ -1,11 +1,12 @@
 -- Ends executions that were not started before their deadline.
 -- include: clock events status index transition
 -- KEYS: none
--- ARGV: 1 now, 2 how many jobs at most
+-- ARGV: 1 now, 2 after how many executions to stop; those of one job are dealt with together
 -- returns: the number of executions that expired
 local at = clock(ARGV[1])
 local expired = 0
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', K.deadlines, '-inf', int(at), 'LIMIT', 0, ARGV[2])) do
+  if expired >= tonumber(ARGV[2]) then break end
   redis.call('ZREM', K.deadlines, id)
   local record = redis.call('HMGET', K.job .. id, 'slot', 'fanout')
   local slots = record[2] and redis.call('LRANGE', K.slots .. id, 0, -1) or {record[1]}

@@ -4,27 +4,21 @@
 -- ARGV: 1 now, 2 job id, 3 hostname of the agent, 4 token, 5 state (completed, failed, skipped, cancelled),
 --   6 what it returned as JSON or '', 7 note: the error, or the reason, or '',
 --   8 microseconds to wait before a next attempt, or '' for none, 9 note of that retry
--- returns: 'finished' | 'retried' | 'repeated' | 'stale' | 'unknown'
+-- returns: 'finished' | 'retried' | 'repeated' | 'stale' | 'unknown' | 'illegal' (no execution may end so)
 local at = clock(ARGV[1])
 local id, host, token, state = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local exec = K.exec .. host .. ':' .. id
 local record = redis.call('HMGET', exec, 'state', 'token')
-if not record[1] then
+if record[2] ~= token or record[1] ~= 'started' then
+  if record[2] == token and record[1] == state then return 'repeated' end
   redis.call('HINCRBY', K.stats, 'results_refused', 1)
   return redis.call('EXISTS', K.job .. id) == 1 and 'stale' or 'unknown'
-end
-if record[2] ~= token then
-  redis.call('HINCRBY', K.stats, 'results_refused', 1)
-  return 'stale'
-end
-if record[1] ~= 'started' then
-  return record[1] == state and 'repeated' or 'stale'
 end
 if ARGV[8] ~= '' and not redis.call('HGET', K.job .. id, 'cancel') then
   release(id, host, at, at + tonumber(ARGV[8]), 'retried', ARGV[9])
   return 'retried'
 end
+if not FINAL_STATES[state] or not transition(id, host, at, host, {{state, state, ARGV[7]}}) then return 'illegal' end
 if ARGV[6] ~= '' then redis.call('SET', K.out .. host .. ':' .. id, ARGV[6]) end
 redis.call('ZREM', K.leases, id .. ':' .. host)
-transition(id, host, at, host, {{state, state, ARGV[7]}})
 return 'finished'

@@ -20,7 +20,8 @@ for i = 7, #ARGV do
   end
 end
 
-local start = ARGV[3] ~= '' and '(' .. ARGV[3] or high
+local start = high
+if ARGV[3] ~= '' and (high == '+inf' or tonumber(ARGV[3]) <= tonumber(high)) then start = '(' .. ARGV[3] end
 local function newer_than(time)
   local count = 0
   for _, key in ipairs(keys) do count = count + redis.call('ZCOUNT', key, '(' .. string.format('%.0f', time), start) end

@@ -1,18 +1,21 @@
 -- Publishes executions whose time has come (not_before, or the back-off of a retry).
--- include: clock publish
+-- include: clock tick publish
 -- KEYS: none
 -- ARGV: 1 now, 2 how many at most, 3 message template or ''
 -- returns: {"job:slot", priority, attempt, ...} of what was published
 local at = clock(ARGV[1])
-local published = {}
-for _, member in ipairs(redis.call('ZRANGEBYSCORE', K.due, '-inf', int(at), 'LIMIT', 0, ARGV[2])) do
+local due = redis.call('ZRANGEBYSCORE', K.due, '-inf', int(at), 'LIMIT', 0, ARGV[2])
+if #due == 0 then return {} end
+local published, pieces, time = {}, cut(ARGV[3]), tick(at)
+for _, member in ipairs(due) do
   local id, slot = string.sub(member, 1, 36), string.sub(member, 38)
   redis.call('ZREM', K.due, member)
   local attempt = redis.call('HGET', K.exec .. slot .. ':' .. id, 'attempt')
   local priority = redis.call('HGET', K.job .. id, 'prio')
   if attempt and priority then
-    publish(ARGV[3], id, slot, int(tonumber(attempt) + 1), tonumber(priority), at)
-    for _, value in ipairs({member, priority, int(tonumber(attempt) + 1)}) do published[#published + 1] = value end
+    attempt = int(tonumber(attempt) + 1)
+    publish(pieces, id, slot, attempt, tonumber(priority), time)
+    for _, value in ipairs({member, priority, attempt}) do published[#published + 1] = value end
   end
 end
 return published

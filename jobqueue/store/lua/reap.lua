@@ -16,13 +16,13 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', K.leases, '-inf', int(at), '
   local silence = 'agent ' .. host .. ' fell silent during attempt ' .. int(attempt)
   if job[3] then
     -- whether it stopped in time is not known either, and saying "cancelled" would claim that it did
-    transition(id, host, at, '_maintenance', {{'lost', 'lost', silence .. ' while a cancel was pending; how far it came is not known'}})
+    transition(id, host, at, host, {{'lost', 'lost', silence .. ' while a cancel was pending; how far it came is not known'}})
     cancelled = cancelled + 1
   elseif (job[1] and most == 0 and attempt < 5) or attempt < most then
     release(id, host, at, at, 'retried', silence)
     retried = retried + 1
   else
-    transition(id, host, at, '_maintenance', {{'lost', 'lost', silence .. '; how far it came is not known'}})
+    transition(id, host, at, host, {{'lost', 'lost', silence .. '; how far it came is not known'}})
     lost = lost + 1
   end
 end

@@ -1,39 +1,40 @@
 -- Publishes again what the ledger holds as waiting while its message is gone (lost between queue and agent, or the
--- queue was deleted). Messages that still wait are not doubled; a message too many would be refused by `claim`.
--- include: clock publish
+-- queue was deleted). Each of the ten lists holds its messages in the order of their times and gives away the oldest
+-- only: a message is gone exactly if its list is empty, or the oldest there is younger. A message too many, which other
+-- hands might cause, would be refused by `claim`.
+-- include: clock tick publish
 -- KEYS: none
--- ARGV: 1 now, 2 slot, 3 microseconds an execution must have waited, 4 how many at most, 5 message template or ''
+-- ARGV: 1 now, 2 slot, 3 microseconds an execution must have waited, 4 how many to look at, oldest first,
+--   5 message template or '' (the broker is elsewhere: whatever waited that long counts as gone)
 -- returns: {"job:slot", priority, attempt, ...} of what was published again
-local at = clock(ARGV[1])
-local slot, template = ARGV[2], ARGV[5]
-local queue, lists, queued = K.queue .. slot, {}, 0
-for step = 0, 9 do
-  lists[step] = step == 0 and queue or (queue .. '\6\22' .. int(step))
-  queued = queued + redis.call('LLEN', lists[step])
-end
-if template ~= '' and redis.call('ZCARD', K.waiting .. slot) <= queued then return {} end
-local old = redis.call('ZRANGEBYSCORE', K.waiting .. slot, '-inf', int(at - tonumber(ARGV[3])), 'LIMIT', 0, ARGV[4])
-if #old == 0 then return {} end
-local present = {}
-for step = 0, 9 do
-  for _, message in ipairs(redis.call('LRANGE', lists[step], 0, -1)) do
-    local id = string.match(message, '%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x')
-    if id then present[id] = true end
+local slot, pieces = ARGV[2], cut(ARGV[5])
+-- the messages' times may be ahead of a clock that was set back
+local at = math.max(clock(ARGV[1]), tonumber(redis.call('GET', K.clock) or 0))
+local old = redis.call('ZRANGEBYSCORE', K.waiting .. slot, '-inf', int(at - tonumber(ARGV[3])),
+  'WITHSCORES', 'LIMIT', 0, ARGV[4])
+
+local oldest = {} -- by kombu's priority
+local function oldest_message(step)
+  if not oldest[step] then
+    local message = ARGV[5] ~= '' and redis.call('LINDEX', queue_list(slot, step), -1)
+    oldest[step] = message and tonumber(string.match(message, '@(%d+)"') or 0) or math.huge
   end
+  return oldest[step]
 end
-local published = {}
-for _, id in ipairs(old) do
-  if not present[id] then
-    local record = redis.call('HMGET', K.exec .. slot .. ':' .. id, 'state', 'attempt')
-    if record[1] == 'submitted' then
-      local priority = redis.call('HGET', K.job .. id, 'prio')
-      local attempt = int(tonumber(record[2]) + 1)
-      publish(template, id, slot, attempt, tonumber(priority), at)
-      redis.call('HINCRBY', K.stats, 'republished', 1)
-      for _, value in ipairs({id .. ':' .. slot, priority, attempt}) do published[#published + 1] = value end
-    else
-      redis.call('ZREM', K.waiting .. slot, id)
-    end
+
+local published, time = {}, nil
+for i = 1, #old, 2 do
+  local id = old[i]
+  local priority = redis.call('HGET', K.job .. id, 'prio')
+  local record = redis.call('HMGET', K.exec .. slot .. ':' .. id, 'state', 'attempt')
+  if record[1] ~= 'submitted' then
+    redis.call('ZREM', K.waiting .. slot, id)
+  elseif tonumber(old[i + 1]) < oldest_message(9 - priority) then
+    time = time or tick(at)
+    local attempt = int(tonumber(record[2]) + 1)
+    publish(pieces, id, slot, attempt, tonumber(priority), time)
+    redis.call('HINCRBY', K.stats, 'republished', 1)
+    for _, value in ipairs({id .. ':' .. slot, priority, attempt}) do published[#published + 1] = value end
   end
 end
 return published

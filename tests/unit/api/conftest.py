@@ -59,7 +59,9 @@ def ask(client: FlaskClient) -> Ask:
 def post(ask: Ask) -> Ask:
     """``post(document)`` or ``post(raw=bytes)`` to POST /job, or to ``path``."""
 
-    def post(document: Any = None, *, raw: bytes | str | None = None, path: str = "/job", **options: Any) -> TestResponse:
+    def post(
+        document: Any = None, *, raw: bytes | str | None = None, path: str = "/job", **options: Any
+    ) -> TestResponse:
         if raw is not None:
             return ask("POST", path, data=raw, content_type="application/json", **options)
         return ask("POST", path, json=document, **options)

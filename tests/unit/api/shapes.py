@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from werkzeug.test import TestResponse
+from werkzeug.wrappers import Response
 
 #: The smallest good request.
 GOOD: dict[str, Any] = {"operation": {"type": "node.hostname.get"}}
@@ -14,7 +14,7 @@ def good(**fields: Any) -> dict[str, Any]:
     return {**GOOD, **fields}
 
 
-def error(response: TestResponse, status: int, *words: str, field: str | None = None) -> dict[str, Any]:
+def error(response: Response, status: int, *words: str, field: str | None = None) -> dict[str, Any]:
     """Assert the one error shape, with ``words`` in its sentence and ``field`` among its details; returns the body."""
     body = response.get_json()
     assert response.status_code == status, body

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -62,10 +63,7 @@ def test_check_tells_every_wrong_setting() -> None:
 
 def test_up_refuses_a_taken_port(taken: int, tmp_path: Path) -> None:
     code, output = run("up", "--port", str(taken), "--state-dir", str(tmp_path))
-    assert (code, output) == (
-        2,
-        f"Stopping...\nError: Port {taken} on 127.0.0.1 is taken; choose another one with --port.\n",
-    ) or (code, output) == (2, f"Error: Port {taken} on 127.0.0.1 is taken; choose another one with --port.\n")
+    assert (code, output) == (2, f"Error: Port {taken} on 127.0.0.1 is taken; choose another one with --port.\n")
 
 
 def test_a_second_up_is_told_of_the_first(tmp_path: Path) -> None:
@@ -101,14 +99,10 @@ class Part:
 
 
 def test_worker_merges_labels_and_options(monkeypatch: pytest.MonkeyPatch) -> None:
-    parts.worker  # noqa: B018
     part = Part()
-    with monkeypatch.context() as patch:
-        runner = CliRunner()
-        main.get_command(None, "worker")  # type: ignore[arg-type]
-        part.install(patch)
-        arguments = ["--hostname", "web1", "--label", "n=1", "--label", "group=db", "--concurrency", "3", "--events"]
-        result = runner.invoke(parts.worker, arguments, env={"JOBQUEUE_LABELS": "group=web,zone=a"})
+    part.install(monkeypatch)
+    arguments = ["--hostname", "web1", "--label", "n=1", "--label", "group=db", "--concurrency", "3", "--events"]
+    result = CliRunner().invoke(parts.worker, arguments, env={"JOBQUEUE_LABELS": "group=web,zone=a"})
     assert result.exit_code == 0, result.output
     [(module, settings, options)] = part.calls
     assert module == "workers.agent"
@@ -125,15 +119,32 @@ def test_worker_refuses_what_is_no_label(label: str) -> None:
 
 def test_parts_end_with_the_exit_code_that_they_return(monkeypatch: pytest.MonkeyPatch) -> None:
     part = Part(code=3)
-    with monkeypatch.context() as patch:
-        part.install(patch)
-        assert CliRunner().invoke(parts.maintenance).exit_code == 3
-        assert CliRunner().invoke(parts.api, ["--port", "9001", "--workers", "2"]).exit_code == 3
+    part.install(monkeypatch)
+    assert CliRunner().invoke(parts.maintenance).exit_code == 3
+    assert CliRunner().invoke(parts.api, ["--port", "9001", "--workers", "2"]).exit_code == 3
     assert [name for name, _, _ in part.calls] == ["workers.maintenance.service", "api.server"]
     assert (part.calls[1][1].api_port, part.calls[1][1].api_workers) == (9001, 2)
 
 
-def test_flower_keeps_the_token_off_the_command_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_flower_keeps_the_token_off_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[list[str]] = []
+
+    def import_module(name: str) -> Any:
+        assert name == "jobqueue.dispatch.app"
+        app = SimpleNamespace(start=started.append)
+        return SimpleNamespace(make_app=lambda settings: app)
+
+    for name in ("FLOWER_BASIC_AUTH", "FLOWER_ADDRESS", "FLOWER_PORT"):
+        monkeypatch.setenv(name, "")  # so that what the command sets is undone
+    monkeypatch.setattr(parts.importlib, "import_module", import_module)
+    result = CliRunner().invoke(parts.flower, ["--port", "5566"], env={"JOBQUEUE_TOKEN": "s3cret"})
+    assert result.exit_code == 0, result.output
+    assert started == [["flower"]]
+    assert os.environ["FLOWER_BASIC_AUTH"] == "admin:s3cret"
+    assert (os.environ["FLOWER_ADDRESS"], os.environ["FLOWER_PORT"]) == ("127.0.0.1", "5566")
+
+
+def test_flower_needs_a_password_that_it_can_take(tmp_path: Path) -> None:
     code, output = run("flower", JOBQUEUE_STATE_DIR=str(tmp_path))
     assert (code, output) == (2, "Error: Flower needs a password: set JOBQUEUE_TOKEN, which the API takes too.\n")
     code, output = run("flower", JOBQUEUE_STATE_DIR=str(tmp_path), JOBQUEUE_TOKEN="a,b")
@@ -154,17 +165,18 @@ def test_ports(taken: int) -> None:
     port = free_port()
     assert claim_port("127.0.0.1", port, "--port") == port
     with pytest.raises(
-        JobQueueError, match=f"Port {taken} on 127.0.0.1 is taken; choose another one with --flower-port"
+        JobQueueError, match=rf"Port {taken} on 127\.0\.0\.1 is taken; choose another one with --flower-port"
     ):
         claim_port("127.0.0.1", taken, "--flower-port")
     with pytest.raises(JobQueueError, match="is no address of this machine"):
         claim_port("no.such.host.invalid", 0, "--port")
-    with pytest.raises(JobQueueError, match="Nothing can listen on 192.0.2.1 port 0"):
+    with pytest.raises(JobQueueError, match=r"Nothing can listen on 192\.0\.2\.1 port 0"):
         claim_port("192.0.2.1", 0, "--port")
 
 
 def test_how_a_client_names_an_address() -> None:
-    assert [url_host(host) for host in ("0.0.0.0", "::", "::1", "127.0.0.1", "host")] == [
+    hosts = ("0.0.0.0", "::", "::1", "127.0.0.1", "host")  # noqa: S104 - only named, not listened on
+    assert [url_host(host) for host in hosts] == [
         "127.0.0.1",
         "[::1]",
         "[::1]",

@@ -17,6 +17,10 @@ from jobqueue.operations import process as process_module
 from jobqueue.operations.process import ProcessResult, Stopped, run_process
 
 
+#: Part of the length of every sleep: tells the processes of this run from those that a failed one may have left.
+OURS = os.getpid()
+
+
 def _descriptors() -> set[str]:
     return set(os.listdir("/proc/self/fd"))  # noqa: PTH208 (names only)
 
@@ -78,8 +82,8 @@ def test_a_sink_that_raises_leaves_no_process() -> None:
 
     before = _descriptors()
     with pytest.raises(RuntimeError, match="sink"):
-        run_process(["sh", "-c", "echo x; exec sleep 61.5"], output=broken)
-    assert _running("sleep 61.5") == []
+        run_process(["sh", "-c", f"echo x; exec sleep 61.{OURS}"], output=broken)
+    assert _running(f"sleep 61.{OURS}") == []
     assert _descriptors() == before
 
 
@@ -97,11 +101,11 @@ def test_a_hundred_megabytes_do_not_hurt_memory() -> None:
 
 def test_the_deadline_terminates() -> None:
     started = time.monotonic()
-    result = run_process(["sh", "-c", "echo before; sleep 62.5"], deadline=started + 0.1)
+    result = run_process(["sh", "-c", f"echo before; sleep 62.{OURS}"], deadline=started + 0.1)
     assert result.stopped is Stopped.TIMED_OUT
     assert result.stdout.text() == "before\n"
     assert time.monotonic() - started < 2
-    assert _running("sleep 62.5") == []
+    assert _running(f"sleep 62.{OURS}") == []
 
 
 def _cancelled_by_its_output(line: str, grace: float = 3.0) -> ProcessResult:
@@ -138,13 +142,14 @@ def test_cancel_is_seen_within_half_a_second() -> None:
 
 def test_the_whole_tree_goes() -> None:
     """Background children, those in sessions of their own, daemons whose parents are gone, those that will not hear."""
+    nap = f"sleep 64.{OURS}"
     result = _cancelled_by_its_output(
-        "sleep 64.1 & setsid sleep 64.2 & (setsid sleep 64.3 &); (trap '' TERM; exec sleep 64.4) &"
-        " setsid sh -c 'trap \"\" TERM; echo ready; exec sleep 64.5' & sleep 64.6",
+        f"{nap}1 & setsid {nap}2 & (setsid {nap}3 &); (trap '' TERM; exec {nap}4) &"
+        f" setsid sh -c 'trap \"\" TERM; echo ready; exec {nap}5' & {nap}6",
         grace=0.2,
     )
     assert result.stopped is Stopped.CANCELLED
-    assert _running("sleep 64.") == []
+    assert _running(nap) == []
 
 
 def test_a_background_child_that_holds_the_output_does_not_hang_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,11 +6,14 @@ local function release(id, host, at, due, event, note)
   redis.call('ZREM', K.leases, id .. ':' .. host)
   local exec, slot = K.exec .. host .. ':' .. id, host
   redis.call('HDEL', exec, 'token')
-  if redis.call('HGET', K.job .. id, 'shared') then
+  local job = redis.call('HMGET', K.job .. id, 'shared', 'expires')
+  if job[1] then
     slot = '_any'
     redis.call('RENAME', exec, K.exec .. slot .. ':' .. id)
     redis.call('HSET', K.job .. id, 'slot', slot)
   end
   redis.call('ZADD', K.due, int(due), id .. ':' .. slot)
+  -- the deadline may have passed during the run, and been dealt with
+  if job[2] then redis.call('ZADD', K.deadlines, job[2], id) end
   return true
 end

@@ -1,7 +1,7 @@
 -- The only way an execution changes its state. Needs: clock, events, status, index.
 -- steps: {{state, event, note}, ...}, taken in one go; each is checked against the one table.
 -- Moves state, counts, timeline, the job's status and its indexes together. Returns false if the table forbids it.
-local COUNTS = {'status', 'created'}
+local COUNTS = {'status', 'created', 'updated'}
 for _, state in ipairs(STATES) do COUNTS[#COUNTS + 1] = 'n.' .. state end
 
 local function transition(id, slot, at, host, steps)
@@ -18,8 +18,8 @@ local function transition(id, slot, at, host, steps)
   redis.call('HINCRBY', job, 'n.' .. state, 1)
 
   local now = redis.call('HMGET', job, unpack(COUNTS))
-  local status = derive_status({unpack(now, 3)})
-  redis.call('HSET', job, 'status', status, 'updated', int(at))
+  local status = derive_status({unpack(now, 4)})
+  redis.call('HSET', job, 'status', status, 'updated', int(math.max(at, tonumber(now[3]))))
   if status ~= now[1] then
     reindex(id, now[2], now[1], status)
     if FINAL[status] then

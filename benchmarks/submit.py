@@ -1,0 +1,61 @@
+"""POST /job, against Flower's way to submit and against a Flask view that only sends."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+
+from benchmarks.load import drive, request_bytes
+from benchmarks.peers.celery_app import TASK
+from benchmarks.process import Process
+from benchmarks.report import Report, Row, median_ratio, per_second
+from benchmarks.scale import Scale
+from benchmarks.site import TOKEN, Site, answers
+from jobqueue.local.ports import LOOPBACK, free_port
+
+TITLE = "POST /job, requests per second, 8 keep-alive clients"
+CLIENTS = 8
+JOB = json.dumps({"operation": {"type": "node.hostname.get", "data": {}}, "target_hostname": "_any"}).encode()
+AUTHORIZATION = {"Authorization": f"Bearer {TOKEN}"}
+_ARGUMENTS = json.dumps({"args": []}).encode()
+
+
+def run(report: Report, scale: Scale) -> None:
+    """Rounds of: our API, the Flask view on the same server, Flower. All three are up all the time; one is asked."""
+    with Site.open() as site, ExitStack() as stack:
+        site.register_agents(3)
+        api = stack.enter_context(site.api())
+        flask = stack.enter_context(site.api(None, "-m", "benchmarks.peers.flask_send"))
+        flower = f"http://{LOOPBACK}:{free_port()}"
+        arguments = ("-m", "celery", "-A", "benchmarks.peers.celery_app:app", "flower", "--address=" + LOOPBACK)
+        process: Process = stack.enter_context(
+            site.process(
+                *arguments, "--port=" + flower.rpartition(":")[2], BENCHMARK_PEER="bare", FLOWER_UNAUTHENTICATED_API="1"
+            )
+        )
+        process.wait_until(lambda: answers(flower), "Flower answering")
+        loads = {
+            "jobqueue": (api, request_bytes(api, "POST", "/job", JOB, AUTHORIZATION), 201),
+            "Flask": (flask, request_bytes(flask, "POST", "/send", _ARGUMENTS), 201),
+            "Flower": (flower, request_bytes(flower, "POST", f"/api/task/async-apply/{TASK}", _ARGUMENTS), 200),
+        }
+        rates: dict[str, list[float]] = {name: [] for name in loads}
+        for number in range(scale.http_rounds):
+            for name, (url, request, status) in loads.items():
+                load = drive(url, request, clients=CLIENTS, seconds=scale.http_seconds, expected=status)
+                rates[name].append(load.rate)
+            report.say(f"round {number + 1}: " + ", ".join(f"{name} {values[-1]:,.0f}/s" for name, values in rates.items()))
+    for name, title, least in (
+        ("Flower", "Flower's POST /api/task/async-apply", 3.0),
+        ("Flask", "a Flask view with send_task, same server", 1.2),
+    ):
+        report.add(
+            Row(
+                f"POST /job : {title}",
+                per_second(rates["jobqueue"]),
+                per_second(rates[name]),
+                median_ratio(rates["jobqueue"], rates[name]),
+                least=least,
+                values={"ours": rates["jobqueue"], "peer": rates[name]},
+            )
+        )

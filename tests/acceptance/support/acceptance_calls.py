@@ -1,0 +1,30 @@
+"""Functions for `python.call`: the agents of the tests allow this module."""
+
+from __future__ import annotations
+
+import os
+from os import getcwd  # noqa: F401 (imported on purpose: what a module merely imports must not be callable)
+from pathlib import Path
+from typing import Any
+
+
+def add(first: int, second: int = 0) -> dict[str, Any]:
+    return {"sum": first + second}
+
+
+def leave_a_line(path: str) -> dict[str, Any]:
+    with Path(path).open("a", encoding="utf-8") as file:
+        file.write(f"{os.getpid()}\n")
+    return {"path": path}
+
+
+def fail() -> None:
+    raise ValueError("on purpose")
+
+
+def not_json() -> Any:
+    return {1, 2}
+
+
+def die() -> None:
+    os.abort()

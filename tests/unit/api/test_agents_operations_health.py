@@ -1,0 +1,104 @@
+"""/agent, /operation and /health."""
+
+from __future__ import annotations
+
+import pytest
+from flask.testing import FlaskClient
+
+from jobqueue import __version__
+from jobqueue.model.states import JobStatus
+from tests.unit.api.conftest import Ask
+from tests.unit.api.fakes import AN_AGENT, FakeServices, away
+from tests.unit.api.shapes import error
+
+
+def test_agents(ask: Ask) -> None:
+    body = ask("GET", "/agent").get_json()
+    assert body["total"] == 1
+    assert body["agents"] == [
+        {
+            "hostname": "web1",
+            "status": "live",
+            "state": "Ready",
+            "labels": {"group": "web.dev"},
+            "facts": {"os": {"name": "Debian"}},
+            "load": [0.5, 0.25, 0.1],
+            "memory": {"total": 8, "available": 4, "percent": 50.0},
+            "running": 2,
+            "queue_length": 3,
+            "concurrency": 8,
+            "last_heartbeat": "2024-06-14T10:00:05.123Z",
+            "started_at": "2024-06-14T10:00:00.000Z",
+            "version": "0.1.0",
+            "operations": ["node.hostname.get"],
+            "conditions": ["HighLoad"],
+        }
+    ]
+    assert ask("GET", "/agent/web1").get_json() == body["agents"][0]
+
+
+def test_unknown_agent(ask: Ask) -> None:
+    error(ask("GET", "/agent/web9"), 404, "web9")
+
+
+@pytest.mark.parametrize("hostname", ["_any", "a%20b", "a%00b", "-a", "x" * 300, "%F0%9F%98%80"])
+def test_hostname_that_no_agent_can_have(ask: Ask, hostname: str) -> None:
+    error(ask("GET", f"/agent/{hostname}"), 400, "not well formed")
+
+
+def test_operations(ask: Ask) -> None:
+    assert ask("GET", "/operation").get_json() == {
+        "operations": [
+            {
+                "type": "node.hostname.get",
+                "summary": "The host's name",
+                "schema": {"type": "object", "properties": {}},
+                "changes": False,
+                "idempotent": True,
+                "permission": "job:read",
+                "plugin": "jobqueue",
+            }
+        ],
+        "total": 1,
+    }
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/ready", "/api/health", "/api/health/ready"])
+def test_health(client: FlaskClient, path: str) -> None:
+    response = client.get(path)
+    assert (response.status_code, response.get_json()) == (200, {"status": "ok", "version": __version__})
+
+
+def test_alive_without_a_ledger(client: FlaskClient, services: FakeServices) -> None:
+    services.failure = away()
+    assert client.get("/health").status_code == 200
+
+
+def test_not_ready_without_a_ledger(client: FlaskClient, services: FakeServices) -> None:
+    services.failure = away()
+    response = client.get("/health/ready")
+    error(response, 503, "cannot be reached")
+    assert int(response.headers["Retry-After"]) > 0
+    assert "127.0.0.1" not in response.get_data(as_text=True), "whoever asks has shown no credentials"
+
+
+def test_status(ask: Ask) -> None:
+    body = ask("GET", "/health/status").get_json()
+    assert (body["status"], body["version"]) == ("ok", __version__)
+    assert body["components"]["api"] == {"status": "ok"}
+    assert body["components"]["ledger"]["status"] == "ok"
+    assert body["components"]["ledger"]["latency_ms"] >= 0
+    assert body["status_counts"] == {status.value: 0 for status in JobStatus}
+    assert body["agents"] == {"total": 1, "live": 1, "offline": 0, "running": 2, "conditions": {"HighLoad": 1}}
+
+
+def test_status_counts_the_offline(ask: Ask, services: FakeServices) -> None:
+    services.agents_known = [AN_AGENT, *[AN_AGENT.__class__(**{**vars(AN_AGENT), "live": False})] * 2]
+    agents = ask("GET", "/health/status").get_json()["agents"]
+    assert agents == {"total": 3, "live": 1, "offline": 2, "running": 2, "conditions": {"HighLoad": 1}}
+
+
+def test_status_without_a_ledger(ask: Ask, services: FakeServices) -> None:
+    services.failure = away()
+    body = error(ask("GET", "/health/status"), 503)
+    assert body["details"]["components"]["ledger"] == {"status": "unavailable"}

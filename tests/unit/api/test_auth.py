@@ -1,0 +1,108 @@
+"""Nothing is served without the token but two routes; the list of routes is the application's own."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from api.app import create_app
+from api.auth.bearer import PUBLIC
+from jobqueue.errors import InvalidSettings
+from jobqueue.settings import Settings
+from tests.unit.api.conftest import AUTHORIZATION, TOKEN
+from tests.unit.api.fakes import FakeServices
+from tests.unit.api.shapes import error
+
+ID = "123e4567-e89b-42d3-a456-426614174000"
+
+WRONG = {
+    "none": None,
+    "empty": "",
+    "other token": "Bearer " + "x" * len(TOKEN),
+    "one character less": f"Bearer {TOKEN[:-1]}",
+    "one character more": f"Bearer {TOKEN}x",
+    "other case": f"Bearer {TOKEN.upper()}",
+    "no scheme": TOKEN,
+    "scheme only": "Bearer",
+    "scheme and blank": "Bearer ",
+    "other scheme": f"Basic {TOKEN}",
+    "not ASCII": "Bearer \xe9\xff",
+    "long": "Bearer " + "x" * 100_000,
+}
+
+
+def routes(app: Flask) -> list[tuple[str, str, str]]:
+    """(endpoint, method, path) of everything that is served."""
+    return [
+        (rule.endpoint, method, re.sub(r"<[^>]*job_id>", ID, re.sub(r"<[^>]*(hostname|name)>", "web1", rule.rule)))
+        for rule in app.url_map.iter_rules()
+        for method in sorted(rule.methods or ())
+    ]
+
+
+@pytest.mark.parametrize("credentials", WRONG.values(), ids=WRONG)
+def test_every_route_needs_the_token(app: Flask, client: FlaskClient, credentials: str | None) -> None:
+    checked = 0
+    for endpoint, method, path in routes(app):
+        assert "<" not in path
+        response = client.open(
+            path, method=method, headers=[] if credentials is None else [("Authorization", credentials)]
+        )
+        if endpoint.removeprefix("api.") in PUBLIC:
+            assert response.status_code == 200, (method, path)
+            continue
+        assert response.status_code == 401, (method, path)
+        assert response.headers["WWW-Authenticate"].startswith("Bearer ")
+        if method != "HEAD":
+            body = error(response, 401, "Authorization: Bearer")
+            assert TOKEN not in str(body)
+        checked += 1
+    assert checked > 30
+
+
+def test_unknown_paths_need_it_too(client: FlaskClient) -> None:
+    """Else whoever has no token could find out what is there."""
+    error(client.get("/nope"), 401)
+    error(client.put("/job"), 401)
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_the_scheme_in_any_case(client: FlaskClient, scheme: str) -> None:
+    assert client.get("/job", headers={"Authorization": f"{scheme} {TOKEN}"}).status_code == 200
+
+
+def test_refused_before_the_body_is_read(client: FlaskClient) -> None:
+    class Unreadable:
+        def read(self, size: int = -1) -> bytes:
+            raise AssertionError("read without credentials")
+
+    response = client.post("/job", environ_overrides={"wsgi.input": Unreadable()}, content_type="application/json")
+    error(response, 401)
+
+
+def test_public_routes_are_just_these(app: Flask) -> None:
+    assert {path for endpoint, _, path in routes(app) if endpoint.removeprefix("api.") in PUBLIC} == {
+        "/health",
+        "/health/ready",
+        "/api/health",
+        "/api/health/ready",
+    }
+
+
+def test_every_route_is_there_twice(app: Flask) -> None:
+    found = {(method, path) for _, method, path in routes(app)}
+    at_root = {(method, path) for method, path in found if not path.startswith("/api/")}
+    assert found - at_root == {(method, f"/api{path}") for method, path in at_root}
+
+
+def test_no_api_without_a_token(tmp_path: object) -> None:
+    with pytest.raises(InvalidSettings, match="JOBQUEUE_TOKEN"):
+        create_app(Settings(state_dir=tmp_path), FakeServices())  # type: ignore[arg-type]
+
+
+def test_a_query_is_no_place_for_the_token(client: FlaskClient) -> None:
+    error(client.get(f"/job?token={TOKEN}"), 401)
+    assert client.get("/job", headers=AUTHORIZATION).status_code == 200

@@ -1,0 +1,173 @@
+"""An agent's parts over a ledger in memory."""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fakeredis
+import pytest
+from marshmallow import fields
+
+from jobqueue.errors import LedgerUnavailable, OperationFailed, OperationNotSupported
+from jobqueue.model.agent import Registration
+from jobqueue.model.target import Target
+from jobqueue.operations.base import operation
+from jobqueue.operations.context import Context
+from jobqueue.operations.outcome import Outcome
+from jobqueue.operations.registry import Registry
+from jobqueue.operations.schema import Schema
+from jobqueue.settings import Settings
+from jobqueue.store.jobs import NewJob
+from jobqueue.store.ledger import Ledger
+from workers.executor import Executor
+from workers.held import Held
+
+HOST = "web1"
+
+
+class Text(Schema):
+    text = fields.String(load_default="")
+
+
+@operation("test.echo.get", schema=Text)
+def echo(data: dict[str, Any], context: Context) -> Outcome:
+    """Says what it was given."""
+    return Outcome({"text": data["text"], "host": context.hostname, "attempt": context.attempt}, changed=False)
+
+
+@operation("test.fail.do", schema=Text, changes=True)
+def fail(data: dict[str, Any], context: Context) -> Outcome:
+    """Always fails."""
+    raise OperationFailed(data["text"] or "disk full")
+
+
+@operation("test.skip.do")
+def skip(data: dict[str, Any], context: Context) -> Outcome:
+    """Is not for this host."""
+    raise OperationNotSupported("unsupported OS family")
+
+
+@operation("test.wait.get")
+def wait(data: dict[str, Any], context: Context) -> Outcome:
+    """Runs until it is asked to stop."""
+    assert context.cancelled.wait(30)
+    context.check()
+    raise AssertionError("check() did not raise")
+
+
+@operation("test.wait.do", changes=True)
+def wait_changing(data: dict[str, Any], context: Context) -> Outcome:
+    """Runs until it is asked to stop, and must not be run twice."""
+    assert context.cancelled.wait(30)
+    context.check()
+    raise AssertionError("check() did not raise")
+
+
+STUBBORN = threading.Event()
+
+
+@operation("test.stubborn.do", changes=True)
+def stubborn(data: dict[str, Any], context: Context) -> Outcome:
+    """Ignores every request to stop, until the test lets it go."""
+    assert STUBBORN.wait(30)
+    return Outcome("late", changed=True)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(state_dir=tmp_path, hostname=HOST, labels={"group": "web.dev"}, heartbeat_seconds=0.05)
+
+
+@pytest.fixture
+def ledger(settings: Settings) -> Iterator[Ledger]:
+    client = fakeredis.FakeRedis(decode_responses=True)
+    yield Ledger(client, settings)
+    client.close()
+
+
+@pytest.fixture
+def registry() -> Registry:
+    STUBBORN.clear()
+    return Registry([echo, fail, skip, wait, wait_changing, stubborn])
+
+
+@pytest.fixture
+def held() -> Held:
+    return Held()
+
+
+@pytest.fixture
+def closing() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture
+def away() -> threading.Event:
+    """Set when the executor learns that the agent drains."""
+    return threading.Event()
+
+
+@pytest.fixture
+def executor(
+    ledger: Ledger,
+    registry: Registry,
+    held: Held,
+    settings: Settings,
+    closing: threading.Event,
+    away: threading.Event,
+) -> Executor:
+    ledger.agents.register(Registration(HOST, "boot", {"group": "web.dev"}, {}, registry.types()))
+    return Executor(ledger.executions, registry, held, settings, {"kernel": "6.1"}, closing, away.set)
+
+
+class Submitter:
+    """Puts jobs into the ledger the way the services do, without their checks."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def __call__(
+        self,
+        kind: str,
+        data: dict[str, Any] | None = None,
+        target: str = HOST,
+        idempotent: bool = False,
+        **options: Any,
+    ) -> str:
+        document = {"operation": kind, "data": data or {}, "target": target, **options}
+        retries = options.get("retries")
+        new = NewJob(
+            id=str(uuid.uuid4()),
+            document=json.dumps(document),
+            operation=kind,
+            target=Target.parse(target),
+            priority=4,
+            is_idempotent=idempotent,
+            retries=str(retries["max_attempts"]) if retries else "",
+        )
+        return self._ledger.jobs.create(new, "").accepted.job_id
+
+
+@pytest.fixture
+def submit(ledger: Ledger, executor: Executor) -> Submitter:
+    return Submitter(ledger)
+
+
+@pytest.fixture
+def outage(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """While set, the ledger answers nothing."""
+    away = threading.Event()
+    call = ledger.scripts.call
+
+    def gated(verb: str, *args: Any) -> Any:
+        if away.is_set():
+            raise LedgerUnavailable("gone for a while")
+        return call(verb, *args)
+
+    monkeypatch.setattr(ledger.scripts, "call", gated)
+    return away

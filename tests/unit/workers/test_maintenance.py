@@ -1,0 +1,158 @@
+"""Maintenance: what each service does in one step, and that one copy leads."""
+
+from __future__ import annotations
+
+import threading
+
+from jobqueue.dispatch.sender import Sender
+from jobqueue.model.states import ExecutionState, JobStatus
+from jobqueue.settings import Settings
+from jobqueue.store.executions import Grant
+from jobqueue.store.ledger import Ledger
+from workers.maintenance.leader import Leadership
+from workers.maintenance.service import Maintenance, make_services
+from workers.maintenance.services import STEP, Pruner, Reaper, Reconciler
+
+from .conftest import HOST, Submitter
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Counting:
+    every_seconds = 1.0
+
+    def __init__(self, work: int = 0) -> None:
+        self.runs = 0
+        self.work = work
+
+    def run_once(self) -> int:
+        self.runs += 1
+        return self.work
+
+
+def claim(ledger: Ledger, job_id: str) -> Grant:
+    grant = ledger.executions.claim(job_id, HOST, HOST, "token")
+    assert isinstance(grant, Grant)
+    return grant
+
+
+def let_the_lease_run_out(ledger: Ledger, job_id: str) -> None:
+    ledger.client.zadd(ledger.keys.kind("leases"), {f"{job_id}:{HOST}": 0})
+
+
+def test_only_the_leader_works_and_another_copy_takes_over(ledger: Ledger) -> None:
+    clock, first, second = Clock(), Counting(), Counting()
+    one = Maintenance(Leadership(ledger.scripts), [first], clock)
+    two = Maintenance(Leadership(ledger.scripts), [second], clock)
+    one.turn()
+    two.turn()
+    assert (first.runs, second.runs) == (1, 0)
+    stopped = threading.Event()
+    stopped.set()
+    one.run(stopped)  # ends at once and gives the lead up
+    clock.now += 2
+    two.turn()
+    assert second.runs == 1
+
+
+def test_a_lead_that_is_not_renewed_runs_out(ledger: Ledger) -> None:
+    assert Leadership(ledger.scripts).hold()
+    other = Leadership(ledger.scripts)
+    assert not other.hold()
+    assert 0 < ledger.client.pttl(ledger.keys.kind("leader")) <= 5000
+    ledger.client.delete(ledger.keys.kind("leader"))  # as when it expires
+    assert other.hold()
+
+
+def test_services_run_at_their_own_pace_and_again_at_once_after_a_full_step(ledger: Ledger) -> None:
+    clock, slow, full = Clock(), Counting(), Counting(work=STEP)
+    maintenance = Maintenance(Leadership(ledger.scripts), [slow, full], clock)
+    assert maintenance.turn() == 0
+    clock.now += 0.5
+    maintenance.turn()
+    assert (slow.runs, full.runs) == (1, 2)
+    clock.now += 0.6
+    maintenance.turn()
+    assert slow.runs == 2
+
+
+def test_an_outage_makes_it_wait_not_end(ledger: Ledger, outage: threading.Event) -> None:
+    service = Counting()
+    maintenance = Maintenance(Leadership(ledger.scripts), [service])
+    stopped = threading.Event()
+    outage.set()
+    thread = threading.Thread(target=maintenance.run, args=(stopped,))
+    thread.start()
+    assert service.runs == 0
+    outage.clear()
+    for _ in range(500):
+        if service.runs:
+            break
+        threading.Event().wait(0.01)
+    stopped.set()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert service.runs > 0
+
+
+def test_the_reaper_watches_for_one_lease_before_it_acts(ledger: Ledger, submit: Submitter) -> None:
+    clock = Clock()
+    reaper = Reaper(ledger, lease_seconds=5, clock=clock)
+    job_id = submit("test.echo.get")
+    claim(ledger, job_id)
+    let_the_lease_run_out(ledger, job_id)
+    for _ in range(5):
+        assert reaper.run_once() == 0
+        clock.now += 1
+    assert reaper.run_once() == 1
+    assert ledger.jobs.get(job_id).executions[0].state is ExecutionState.LOST
+
+
+def test_a_gap_in_its_view_of_the_ledger_makes_the_reaper_watch_again(ledger: Ledger, submit: Submitter) -> None:
+    clock = Clock()
+    reaper = Reaper(ledger, lease_seconds=2, clock=clock)
+    for _ in range(3):
+        reaper.run_once()
+        clock.now += 1
+    clock.now += 30  # Redis was away, and no agent could renew
+    job_id = submit("test.echo.get")
+    claim(ledger, job_id)
+    let_the_lease_run_out(ledger, job_id)
+    assert reaper.run_once() == 0
+    assert ledger.jobs.get(job_id).status is JobStatus.PROCESSING
+
+
+def test_the_reconciler_publishes_a_lost_message_again_once(
+    ledger: Ledger, submit: Submitter, settings: Settings
+) -> None:
+    sender = Sender(settings)
+    job_id = submit("test.echo.get")  # stored without a message, as if it had been lost
+    queue = f"{ledger.keys.queue(HOST)}\x06\x165"
+    reconciler = Reconciler(ledger, sender, older_than_seconds=0)
+    assert reconciler.run_once() == 1
+    assert reconciler.run_once() == 0
+    (message,) = ledger.client.lrange(queue, 0, -1)
+    assert job_id in message
+    assert ledger.stats()["republished"] == 1
+
+
+def test_the_pruner_removes_what_ended_long_ago_and_nothing_else(ledger: Ledger, submit: Submitter) -> None:
+    known = set(ledger.client.keys())
+    finished, waiting = submit("test.echo.get"), submit("test.echo.get")
+    ledger.executions.finish(claim(ledger, finished), ExecutionState.COMPLETED, out='{"data":1,"changed":false}')
+    assert Pruner(ledger, ttl_seconds=3600).run_once() == 0
+    assert Pruner(ledger, ttl_seconds=0).run_once() == 1
+    assert ledger.jobs.counts()[JobStatus.SUBMITTED] == 1
+    ledger.jobs.cancel(waiting, "test")
+    assert Pruner(ledger, ttl_seconds=0).run_once() == 1
+    assert set(ledger.client.keys()) - known == {ledger.keys.kind("clock")}
+
+
+def test_all_services_run_over_an_empty_ledger(ledger: Ledger, settings: Settings) -> None:
+    assert [service.run_once() for service in make_services(ledger, settings)] == [0, 0, 0, 0, 0]
