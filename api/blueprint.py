@@ -1,7 +1,7 @@
 """flask-smorest's documentation, with our own reading of requests behind it.
 
 Our views answer with ready responses, and what they take is read through ``api.body`` (limits, 415, empty bodies) and
-``api.validation`` (the one error shape). So flask-smorest's decorators are used for what they document, and the functions
+``api.validation`` (the one error shape). So flask-smorest's decorators are used for what they document; the functions
 that they would wrap around a view (six for one that takes a body, 20 us a request) are left out.
 """
 
@@ -24,7 +24,18 @@ from jobqueue.errors import InvalidInput
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 
 View = TypeVar("View", bound=Callable[..., Any])
-Decorator = Callable[[View], View]
+
+
+class _Decorator:
+    """Adds to a view what flask-smorest notes about it, and changes nothing else."""
+
+    def __init__(self, document: Callable[[Any], Any]) -> None:
+        self._document = document
+
+    def __call__(self, view: View) -> View:
+        # flask-smorest keeps its notes in this attribute of the function that it returns
+        view._apidoc = self._document(view)._apidoc  # type: ignore[attr-defined]
+        return view
 
 
 class _Documents:
@@ -32,7 +43,7 @@ class _Documents:
 
     DEFAULT_VALIDATION_STATUS = 400
 
-    def use_args(self, schema: type[ma.Schema], **options: Any) -> Decorator[View]:
+    def use_args(self, schema: type[ma.Schema], **options: Any) -> Callable[[View], View]:
         return lambda view: view
 
 
@@ -43,49 +54,35 @@ class Blueprint(flask_smorest.Blueprint):
 
     def arguments(
         self, schema: type[ma.Schema], *, location: str = "json", required: bool = True, **documented: Any
-    ) -> Decorator[View]:
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Give the view the loaded body (``json``; ``{}`` for an absent one that is not ``required``) or ``query``."""
         instance = schema()  # one for all requests: marshmallow sets up its fields once
-        document = super().arguments(schema, location=location, required=required, **documented)
+        document = _Decorator(super().arguments(schema, location=location, required=required, **documented))
 
-        def decorator(view: View) -> View:
-            if location == "query":
+        def read() -> dict[str, Any]:
+            return read_query() if location == "query" else read_object(required=required)
 
-                @wraps(view)
-                def wrapper(*args: Any, **kwargs: Any) -> Any:
-                    return view(validation.load(instance, read_query()), *args, **kwargs)
+        def decorator(view: Callable[..., Any]) -> Callable[..., Any]:
+            @wraps(view)
+            def wrapper(*args: Any, **kwargs: Any) -> Any:
+                return view(validation.load(instance, read()), *args, **kwargs)
 
-            else:
-
-                @wraps(view)
-                def wrapper(*args: Any, **kwargs: Any) -> Any:
-                    return view(validation.load(instance, read_object(required=required)), *args, **kwargs)
-
-            return _documented(document, wrapper)  # type: ignore[return-value]
+            return document(wrapper)
 
         return decorator
 
-    def response(self, *args: Any, **kwargs: Any) -> Decorator[View]:
+    def response(self, *args: Any, **kwargs: Any) -> _Decorator:
         """Document what the view answers."""
-        document = super().response(*args, **kwargs)
-        return lambda view: _documented(document, view)
+        return _Decorator(super().response(*args, **kwargs))
 
-    def alt_response(self, *args: Any, **kwargs: Any) -> Decorator[View]:
+    def alt_response(self, *args: Any, **kwargs: Any) -> _Decorator:
         """Document what the view answers in another case."""
-        document = super().alt_response(*args, **kwargs)
-        return lambda view: _documented(document, view)
+        return _Decorator(super().alt_response(*args, **kwargs))
 
     @staticmethod
-    def doc(**kwargs: Any) -> Decorator[View]:
+    def doc(**kwargs: Any) -> _Decorator:
         """Document more, in OpenAPI's own words."""
-        document = flask_smorest.Blueprint.doc(**kwargs)
-        return lambda view: _documented(document, view)
-
-
-def _documented(document: Callable[[View], Any], view: View) -> View:
-    # the decorators keep their notes in this attribute of the function that they return
-    view._apidoc = document(view)._apidoc  # type: ignore[attr-defined]
-    return view
+        return _Decorator(flask_smorest.Blueprint.doc(**kwargs))
 
 
 def read_query() -> dict[str, str]:

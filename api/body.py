@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from api import limits
 from api.errors import UnsupportedMedia
@@ -24,7 +25,7 @@ def read_object(*, required: bool = True) -> dict[str, Any]:
 
 def decode_object(*, required: bool = True) -> tuple[dict[str, Any], bool]:
     """As ``read_object``, but leaves ``limits.check`` to the caller: ``(body, whether it must be checked)``."""
-    raw = request.get_data(cache=False)
+    raw = _read()
     if not raw and not required:
         return {}, False
     _check_media()
@@ -34,6 +35,16 @@ def decode_object(*, required: bool = True) -> tuple[dict[str, Any], bool]:
     if not isinstance(found, dict):
         raise InvalidInput(f"The body must be a JSON object, not {_kind(found)}.")
     return found, suspect
+
+
+def _read() -> bytes:
+    raw = request.get_data(cache=False)
+    limit = request.max_content_length
+    # werkzeug refuses a Content-Length beyond the limit, but a body without one is cut there, as if that were its end
+    if limit is not None and len(raw) >= limit and not request.environ.get("CONTENT_LENGTH"):
+        if request.environ["wsgi.input"].read(1):
+            raise RequestEntityTooLarge
+    return raw
 
 
 def _check_media() -> None:

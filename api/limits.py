@@ -155,7 +155,7 @@ def _decoder(refuse: Callable[[str], Any]) -> json.JSONDecoder:
 
 
 def _raise(text: str) -> Any:
-    raise _UnfitNumber
+    raise _UnfitNumber(text)
 
 
 def _mark(text: str) -> Any:

@@ -45,7 +45,7 @@ def serve(settings: Settings) -> None:
         log.warning(
             "SECURITY: the API listens on %s without TLS. Whoever reads the traffic can run commands on every host: "
             "put a proxy with TLS in front, or listen on 127.0.0.1.",
-            "%s:%s" % listener.getsockname()[:2],
+            "{}:{}".format(*listener.getsockname()[:2]),
         )
     _allow_many_connections()
     Server(replace(settings, token=token), listener).run()

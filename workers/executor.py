@@ -118,7 +118,9 @@ class Executor:
         except JobQueueError as error:
             message = error.message
             return lambda: self._failed(running, message)
-        out = json.dumps({"data": outcome.data, "changed": bool(outcome.changed)}, separators=(",", ":"))
+        # not escaped to ASCII: what an operation may return is bounded in UTF-8
+        answer = {"data": outcome.data, "changed": bool(outcome.changed)}
+        out = json.dumps(answer, separators=(",", ":"), ensure_ascii=False)
         return lambda: self._finish(grant, ExecutionState.COMPLETED, out=out)
 
     def _context(self, running: Running, timeout: float | None) -> Context:

@@ -68,7 +68,7 @@ class QueryWhole(Whole):
 
 
 class Moment(fields.DateTime):
-    """A time in ISO 8601, loaded as microseconds since the epoch. Without a zone it is UTC; without a time, midnight."""
+    """A time in ISO 8601, loaded as microseconds since the epoch. No zone means UTC; no time of day, midnight."""
 
     default_error_messages = {  # noqa: RUF012
         **_COMMON,
@@ -82,7 +82,8 @@ class Moment(fields.DateTime):
             raise self.make_error("invalid")
         year, month, day, hour, minute, second, fraction, zone = found.groups()
         try:
-            moment = datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0))
+            clock = (int(hour or 0), int(minute or 0), int(second or 0))
+            moment = datetime(int(year), int(month), int(day), *clock, tzinfo=timezone.utc)
         except ValueError as error:
             raise self.make_error("invalid") from error
         micros = to_micros(moment) + int((fraction or "0")[:6].ljust(6, "0")) - _zone_micros(zone)

@@ -164,7 +164,7 @@ class RetryRequest(StrictSchema):
 
     target_hostname = Text(metadata=_about("Another target than the job's own."))
     target = Text(metadata=_about("Another name of target_hostname."))
-    only = fields.List(
+    only = fields.List(  # type: ignore[assignment]  # marshmallow takes fields out of the class
         Text(validate=validate.OneOf(_RETRIABLE, error="Must be one of {choices}.")),
         validate=validate.Length(1, error="Must name at least one state."),
         error_messages={
@@ -351,7 +351,9 @@ class AgentAnswer(ma.Schema):
     state = fields.String(required=True, metadata=_about("Ready, Draining or Cordoned."))
     labels = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
     facts = fields.Dict(required=True)
-    load = fields.List(fields.Float(), required=True, metadata=_about("Over 1, 5 and 15 minutes."))
+    load = fields.List(  # type: ignore[assignment]
+        fields.Float(), required=True, metadata=_about("Over 1, 5 and 15 minutes.")
+    )
     memory = fields.Dict(required=True, metadata=_about("total and available in bytes, percent in use."))
     running = fields.Integer(required=True, metadata=_about("Executions that run now."))
     queue_length = fields.Integer(required=True, metadata=_about("Executions that wait for this agent."))

@@ -127,13 +127,14 @@ end
 reindex(id, when, nil, 'submitted')
 
 local waits = ARGV[8] ~= '' and tonumber(ARGV[8]) > created
-local pieces, priority = cut(ARGV[16]), tonumber(ARGV[7])
+local priority = tonumber(ARGV[7])
+local texts = message_texts(ARGV[16], id, '1', priority, created)
 for _, slot in ipairs(slots) do
   redis.call('HSET', K.exec .. slot .. ':' .. id, 'state', 'submitted', 'attempt', '0', 'last', when)
   if waits then
     redis.call('ZADD', K.due, ARGV[8], id .. ':' .. slot)
   else
-    publish(pieces, id, slot, '1', priority, created)
+    publish(texts, id, slot, priority, created)
   end
 end
 

@@ -7,7 +7,6 @@ import logging
 
 import pytest
 
-
 from api import errors as api_errors
 from jobqueue import errors
 from tests.unit.api.conftest import TOKEN, Ask

@@ -173,7 +173,7 @@ def test_a_limit_broken_in_a_batch_is_that_items_error(post: Ask) -> None:
     raw = r'{"jobs": [{"operation": {"type": "node.hostname.get"}}, {"tags": {"a": "\u0000"}}, {"priority": 1e999}, '
     body = post(raw=f"{raw}{deep}]}}", path="/job/batch").get_json()
     assert body["accepted"] == 1
-    assert [list(item["details"])[0][:12] for item in body["items"][1:]] == ["tags.a", "priority", "operation.da"]
+    assert [next(iter(item["details"]))[:12] for item in body["items"][1:]] == ["tags.a", "priority", "operation.da"]
     assert "deeper than 64" in body["items"][3]["error"]
 
 

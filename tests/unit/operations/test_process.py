@@ -16,7 +16,6 @@ from jobqueue.errors import OperationFailed
 from jobqueue.operations import process as process_module
 from jobqueue.operations.process import ProcessResult, Stopped, run_process
 
-
 #: Part of the length of every sleep: tells the processes of this run from those that a failed one may have left.
 OURS = os.getpid()
 

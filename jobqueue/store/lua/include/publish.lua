@@ -6,28 +6,22 @@ local function queue_list(slot, step)
   return K.queue .. slot .. (step == 0 and '' or '\6\22' .. int(step))
 end
 
--- A message template cut at its placeholders, once for many messages: texts at odd places, names at even ones.
-local function cut(template)
-  local pieces, from = {}, 1
-  for start, name, stop in string.gmatch(template, '()@(%u+)@()') do
-    pieces[#pieces + 1] = string.sub(template, from, start - 1)
-    pieces[#pieces + 1] = name
-    from = stop
-  end
-  pieces[#pieces + 1] = string.sub(template, from)
-  return pieces
+-- The message for one attempt, as the texts between the slot's name: ready to be joined for each of many slots. No
+-- template means that the broker is elsewhere: nil then, the caller sends and the ledger only notes.
+local function message_texts(template, id, attempt, priority, time)
+  if template == '' then return nil end
+  local task = id .. ':@SLOT@:' .. attempt
+  local message = string.gsub(template, '@(%u+)@', {
+    TASK = task, JOB = id, QUEUE = K.queue .. '@SLOT@', PRIORITY = int(9 - priority), TAG = task .. '@' .. int(time),
+  })
+  local texts = {}
+  for text in string.gmatch(message .. '@SLOT@', '(.-)@SLOT@') do texts[#texts + 1] = text end
+  return texts
 end
 
+
 -- time: from tick(), so that each of the lists holds its messages in the order of their times.
--- An empty template means that the broker is elsewhere: the caller sends, the ledger only notes.
-local function publish(pieces, id, slot, attempt, priority, time)
+local function publish(texts, id, slot, priority, time)
   redis.call('ZADD', K.waiting .. slot, int(time), id)
-  if #pieces == 1 then return end
-  local task = id .. ':' .. slot .. ':' .. attempt
-  local values = {
-    TASK = task, JOB = id, SLOT = slot, QUEUE = K.queue .. slot, PRIORITY = int(9 - priority), TAG = task .. '@' .. int(time),
-  }
-  local message = {}
-  for i, piece in ipairs(pieces) do message[i] = i % 2 == 0 and values[piece] or piece end
-  redis.call('LPUSH', queue_list(slot, 9 - priority), table.concat(message))
+  if texts then redis.call('LPUSH', queue_list(slot, 9 - priority), table.concat(texts, slot)) end
 end
