@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
+from urllib.parse import unquote_to_bytes
 
 import flask_smorest
 import marshmallow as ma
@@ -87,14 +88,19 @@ class Blueprint(flask_smorest.Blueprint):
 
 def read_query() -> dict[str, str]:
     """The query string as ``{name: value}``; a name that is given twice is refused, not guessed."""
+    try:
+        unquote_to_bytes(request.query_string).decode("utf-8")  # werkzeug would leave wrong bytes quoted, as "%ff"
+    except UnicodeDecodeError as error:
+        raise _bad("Query string", "It is not UTF-8; encode it in UTF-8, then quote it.") from error
     found = {}
     for name, values in request.args.lists():
-        sentence = None
         if len(values) > 1:
-            sentence = "This parameter is given twice; give it once."
-        elif _CONTROL.search(values[0]):
-            sentence = "Control characters are not allowed here; remove them."
-        if sentence:
-            raise InvalidInput(f"{inside('', name)}: {sentence}", {inside("", name): [sentence]})
+            raise _bad(inside("", name), "This parameter is given twice; give it once.")
+        if _CONTROL.search(values[0]):
+            raise _bad(inside("", name), "Control characters are not allowed here; remove them.")
         found[name] = values[0]
     return found
+
+
+def _bad(place: str, sentence: str) -> InvalidInput:
+    return InvalidInput(f"{place}: {sentence}", {place: [sentence]})

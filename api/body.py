@@ -41,9 +41,9 @@ def _read() -> bytes:
     raw = request.get_data(cache=False)
     limit = request.max_content_length
     # werkzeug refuses a Content-Length beyond the limit, but a body without one is cut there, as if that were its end
-    if limit is not None and len(raw) >= limit and not request.environ.get("CONTENT_LENGTH"):
-        if request.environ["wsgi.input"].read(1):
-            raise RequestEntityTooLarge
+    at_limit = limit is not None and len(raw) >= limit and not request.environ.get("CONTENT_LENGTH")
+    if at_limit and request.environ["wsgi.input"].read(1):
+        raise RequestEntityTooLarge
     return raw
 
 

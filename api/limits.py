@@ -106,7 +106,7 @@ def _text_problem(text: str) -> tuple[list[str | int], str] | None:
 
 
 def inside(place: str, part: str | int) -> str:
-    """``place`` with one step added: ``a.b``, ``a[0]``, and ``a["b c"]``, cut and escaped, for a key that is no word."""
+    """``place`` with one step added: ``a.b``, ``a[0]``; ``a["b c"]``, cut and escaped, for a key that is no word."""
     if isinstance(part, int):
         return f"{place}[{part}]"
     if _PLAIN_KEY.fullmatch(part):

@@ -54,9 +54,8 @@ def serve(settings: Settings) -> None:
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket. Raises ``InvalidSettings`` that names the address and says what is wrong with it.
 
-    gunicorn would try again for seconds and then end with status 1: here a taken port is a mistake, not a passing state.
+    gunicorn would try again for seconds and then end with status 1. Here a taken port is a mistake that stays one.
     """
-    address = f"{host}:{port}"
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -73,7 +72,8 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise InvalidSettings(
-            f"The API cannot listen on {address}: {error.strerror}. Choose another JOBQUEUE_API_HOST or JOBQUEUE_API_PORT."
+            f"The API cannot listen on {host}:{port}: {error.strerror}. "
+            "Choose another JOBQUEUE_API_HOST or JOBQUEUE_API_PORT."
         ) from error
     return listener
 
@@ -88,14 +88,14 @@ class Server(BaseApplication):
 
     def __init__(self, settings: Settings, listener: socket.socket) -> None:
         self._settings = settings
-        self._listener = listener
+        self._descriptor = listener.detach()  # gunicorn owns it from here on
         self._close: Callable[[], None] | None = None
         super().__init__(prog="jobqueue api")
 
     def load_config(self) -> None:
         """Called by gunicorn."""
         options: dict[str, Any] = {
-            "bind": f"fd://{self._listener.detach()}",
+            "bind": f"fd://{self._descriptor}",
             "backlog": BACKLOG,
             "workers": self._settings.api_workers,
             "worker_class": Worker,

@@ -22,20 +22,26 @@ def ensure_token(settings: Settings) -> tuple[str, Path | None]:
     token = secrets.token_urlsafe(32)
     try:
         settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # under another name first: whoever finds the file finds all of it, and of two that start at once one wins
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(token + "\n")
-            os.link(draft, path)
-        finally:
-            draft.unlink()
-    except FileExistsError:
+        is_ours = _write_new(path, token)
         found = path.read_text(encoding="ascii").strip()
-        if not found:
-            raise InvalidSettings(f"{path} is empty; remove it, or set JOBQUEUE_TOKEN.") from None
-        return found, None
     except OSError as error:
         raise InvalidSettings(f"{path} cannot be written ({error.strerror}); set JOBQUEUE_TOKEN.") from error
-    return token, path
+    if not found:
+        raise InvalidSettings(f"{path} is empty; remove it, or set JOBQUEUE_TOKEN.")
+    return found, path if is_ours else None
+
+
+def _write_new(path: Path, token: str) -> bool:
+    """Write the file unless it is there already; whether it was written."""
+    # under another name first: whoever finds the file finds all of it, and of two that start at once one wins
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(token + "\n")
+        os.link(draft, path)
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink()
+    return True

@@ -119,15 +119,23 @@ def drive(url: str, request: bytes, *, clients: int, seconds: float, expected: i
             started = time.perf_counter()
             for connection in connections:
                 connection.send(request)
-            while (now := time.perf_counter()) - started < seconds:
-                for key, _ in selector.select(_TIMEOUT):
+            waiting = clients
+            while waiting:  # what is under way at the end is waited for, and counts
+                ready = selector.select(_TIMEOUT)
+                if not ready:
+                    raise BenchmarkError(f"No answer within {_TIMEOUT:g} s")
+                for key, _ in ready:
                     connection = key.data
                     answer = connection.read()
-                    if answer is not None:
-                        check(answer, expected)
-                        load.requests += 1
+                    if answer is None:
+                        continue
+                    check(answer, expected)
+                    load.requests += 1
+                    load.seconds = time.perf_counter() - started
+                    if load.seconds < seconds:
                         connection.send(request)
-            load.seconds = now - started
+                    else:
+                        waiting -= 1
         finally:
             for connection in connections:
                 connection.close()

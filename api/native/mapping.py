@@ -99,6 +99,7 @@ def agent(found: Agent) -> Document:
         "version": found.version,
         "operations": list(found.operations),
         "conditions": list(found.conditions),
+        "timeline": [{"timestamp": to_iso(step.at), "state": step.state.value} for step in found.timeline],
     }
 
 

@@ -343,6 +343,13 @@ class JobListAnswer(ma.Schema):
     next_cursor = fields.String(required=True, allow_none=True, metadata=_about("null on the last page."))
 
 
+class AgentStep(ma.Schema):
+    """A state of an agent, and since when."""
+
+    timestamp = fields.DateTime(required=True)
+    state = fields.String(required=True)
+
+
 class AgentAnswer(ma.Schema):
     """An agent, as it last reported."""
 
@@ -363,6 +370,13 @@ class AgentAnswer(ma.Schema):
     version = fields.String(required=True)
     operations = fields.List(fields.String(), required=True)
     conditions = fields.List(fields.String(), required=True, metadata=_about("MemoryPressure, HighLoad, DiskPressure."))
+    timeline = fields.List(fields.Nested(AgentStep), required=True, metadata=_about("Its newest states, oldest first."))
+
+
+class AgentMoved(AgentAnswer):
+    """An agent that was drained or undrained, as it is now."""
+
+    message = fields.String(required=True)
 
 
 class AgentListAnswer(ma.Schema):

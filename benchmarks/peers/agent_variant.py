@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 from celery import Celery
 
 from jobqueue.settings import Settings
 from workers import agent
-from workers.executor import Executor
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ def run(variant: Variant) -> int:
     """Run the agent as the variant says."""
     make = agent.make_agent_app
 
-    def make_variant(settings: Settings, executor: Executor) -> Celery:
-        app = make(settings, executor)
+    def make_variant(*arguments: Any) -> Celery:
+        app = make(*arguments)
         if variant.prefetch is not None:
             app.conf.worker_disable_prefetch = False
             app.conf.worker_prefetch_multiplier = variant.prefetch

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jobqueue.model.target import ANY
+
 #: Hostname shown for events that the API caused.
 API_HOST = "_api"
-#: Hostname shown for events that maintenance caused (a deadline, a lease that ran out).
-MAINTENANCE_HOST = "_maintenance"
 
 _MESSAGES = {
     "submitted": "Job submitted to queue",
@@ -19,6 +19,11 @@ _MESSAGES = {
     "cancelled": "Job cancelled on {host}",
     "expired": "Job expired before {host} started it",
     "lost": "Agent {host} was lost while it ran the job; the outcome is unknown",
+}
+#: The same for an execution that any agent could have taken and none has.
+_UNTAKEN = _MESSAGES | {
+    "cancelled": "Job cancelled before an agent took it up",
+    "expired": "Job expired before an agent took it up",
 }
 
 
@@ -36,7 +41,7 @@ class Event:
         """A sentence for a person."""
         if self.event == "retried":
             return f"Job retried: {self.note}" if self.note else "Job retried"
-        text = _MESSAGES[self.event].format(host=self.hostname)
+        text = (_UNTAKEN if self.hostname == ANY else _MESSAGES)[self.event].format(host=self.hostname)
         if self.note and self.event in ("skipped", "cancelled"):
             return f"{text} ({self.note})"
         return text

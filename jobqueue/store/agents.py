@@ -14,7 +14,7 @@ from jobqueue.model.agent import Agent, AgentEvent, AgentState, Heartbeat, Regis
 from jobqueue.model.target import label_prefixes
 from jobqueue.store.connection import translated_errors
 from jobqueue.store.keys import Keys
-from jobqueue.store.scripts import Scripts
+from jobqueue.store.scripts import Clock, Scripts, redis_clock
 
 #: An agent is live until this many heartbeats were missed.
 MISSED_BEATS = 3
@@ -31,7 +31,7 @@ class Agents:
     """The agents of one ledger."""
 
     def __init__(
-        self, client: redis.Redis, keys: Keys, scripts: Scripts, *, heartbeat_seconds: float, now: str = ""
+        self, client: redis.Redis, keys: Keys, scripts: Scripts, *, heartbeat_seconds: float, now: Clock = redis_clock
     ) -> None:
         self._client = client
         self._keys = keys
@@ -44,7 +44,7 @@ class Agents:
         labels = [text for key, value in agent.labels.items() for text in label_prefixes(key, value)]
         answer = self._scripts.call(
             "register",
-            self._now,
+            self._now(),
             agent.hostname,
             agent.boot_id,
             self._live_for,
@@ -69,7 +69,7 @@ class Agents:
         """
         answer = self._scripts.call(
             "beat",
-            self._now,
+            self._now(),
             hostname,
             boot_id,
             self._live_for,
@@ -89,7 +89,7 @@ class Agents:
         return self._move(hostname, "undrain", "takes work already; there is nothing to undrain")
 
     def _move(self, hostname: str, verb: str, refusal: str) -> AgentState:
-        answer = self._scripts.call("drain", self._now, hostname, verb)
+        answer = self._scripts.call("drain", self._now(), hostname, verb)
         if answer == "unknown":
             raise _unknown(hostname)
         if answer == "already":
@@ -98,7 +98,7 @@ class Agents:
 
     def leave(self, hostname: str, boot_id: str) -> None:
         """The agent shuts down: offline at once, still known."""
-        self._scripts.call("leave", self._now, hostname, boot_id)
+        self._scripts.call("leave", self._now(), hostname, boot_id)
 
     def hostnames(self) -> list[str]:
         """All known hostnames, sorted."""
@@ -125,7 +125,7 @@ class Agents:
                 pipe.hgetall(self._keys.agent(hostname))
                 pipe.zcard(self._keys.waiting(hostname))
             (seconds, micros), *answers = pipe.execute()
-        now = int(self._now) if self._now else seconds * 1_000_000 + micros
+        now = int(self._now() or seconds * 1_000_000 + micros)
         rows = zip(hostnames, answers[::4], answers[1::4], answers[2::4], answers[3::4], strict=True)
         return [
             _agent(host, live_until > now, fields, waiting, log)

@@ -26,7 +26,7 @@ from jobqueue.redis_url import RedisUrl
 
 #: Seconds until a connection attempt, or a command without an answer, counts as failed.
 CONNECT_TIMEOUT = 1.0
-COMMAND_TIMEOUT = 5.0
+COMMAND_TIMEOUT = 1.5
 
 _UNAVAILABLE = (
     RedisConnectionError,
@@ -67,7 +67,8 @@ def connect(url: str) -> redis.Redis:
         "socket_connect_timeout": CONNECT_TIMEOUT,
         "socket_timeout": COMMAND_TIMEOUT,
         "health_check_interval": 30,
-        "retry": Retry(ExponentialWithJitterBackoff(cap=0.2, base=0.02), 2),
+        # a Redis that is silent stays so for a while: the caller should know soon, and try again itself
+        "retry": Retry(ExponentialWithJitterBackoff(cap=0.2, base=0.02), 2, supported_errors=(RedisConnectionError,)),
     }
     if address.scheme != "unix":
         options["socket_keepalive"] = True

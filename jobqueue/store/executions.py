@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from jobqueue.errors import IllegalTransition
 from jobqueue.model.states import ExecutionState
-from jobqueue.store.scripts import Scripts
+from jobqueue.store.scripts import Clock, Scripts, redis_clock
 
 
 @dataclass(frozen=True)
@@ -62,14 +63,14 @@ class Due:
 class Executions:
     """The executions of one ledger."""
 
-    def __init__(self, scripts: Scripts, *, lease_seconds: float, now: str = "") -> None:
+    def __init__(self, scripts: Scripts, *, lease_seconds: float, now: Clock = redis_clock) -> None:
         self._scripts = scripts
         self._lease = int(lease_seconds * 1_000_000)
         self._now = now
 
     def claim(self, job_id: str, slot: str, hostname: str, token: str) -> Grant | Refusal:
         """Take an execution up: at most one claim of an attempt succeeds. Repeating it with the same token is safe."""
-        code, *rest = self._scripts.call("claim", self._now, job_id, slot, hostname, token, self._lease)
+        code, *rest = self._scripts.call("claim", self._now(), job_id, slot, hostname, token, self._lease)
         if code == "granted":
             return Grant(job_id, hostname, token, int(rest[0]), rest[1])
         return Refusal(rest[0] if rest else code)
@@ -88,10 +89,11 @@ class Executions:
 
         ``out`` is a JSON object with ``data`` and ``changed``; ``note`` the error or reason; ``retry_in`` the seconds
         until the next attempt where there is one (refused silently once the job is cancelled: then the state holds).
+        Raises ``IllegalTransition`` for a state that is not final or that a run cannot end in.
         """
         answer = self._scripts.call(
             "finish",
-            self._now,
+            self._now(),
             grant.job_id,
             grant.hostname,
             grant.token,
@@ -101,30 +103,32 @@ class Executions:
             "" if retry_in is None else int(retry_in * 1_000_000),
             retry_note,
         )
+        if answer == "illegal":
+            raise IllegalTransition(f"An execution cannot end as {str(state)!r}.")
         return Finished(answer)
 
     def renew(self, hostname: str, held: list[Grant]) -> list[Renewal]:
         """Renew the leases of all that an agent runs; tells per execution whether to go on."""
         pairs = [text for grant in held for text in (grant.job_id, grant.token)]
-        return [Renewal(answer) for answer in self._scripts.call("renew", self._now, hostname, self._lease, *pairs)]
+        return [Renewal(answer) for answer in self._scripts.call("renew", self._now(), hostname, self._lease, *pairs)]
 
     def promote(self, limit: int, template: str) -> list[Due]:
         """Publish executions whose time has come; returns at most ``limit`` of them."""
-        return _due(self._scripts.call("promote", self._now, limit, template))
+        return _due(self._scripts.call("promote", self._now(), limit, template))
 
     def reconcile(self, slot: str, older_than_seconds: float, limit: int, template: str) -> list[Due]:
         """Publish again what waits in a slot while its message is gone."""
         micros = int(older_than_seconds * 1_000_000)
-        return _due(self._scripts.call("reconcile", self._now, slot, micros, limit, template))
+        return _due(self._scripts.call("reconcile", self._now(), slot, micros, limit, template))
 
     def reap(self, limit: int) -> tuple[int, int]:
         """Deal with leases that ran out; returns how many executions were (retried, lost)."""
-        retried, lost, cancelled = self._scripts.call("reap", self._now, limit)
+        retried, lost, cancelled = self._scripts.call("reap", self._now(), limit)
         return retried, lost + cancelled
 
     def expire(self, limit: int) -> int:
-        """End what was not started before its deadline, for at most ``limit`` jobs; returns how many executions."""
-        return int(self._scripts.call("expire", self._now, limit))
+        """End what was not started before its deadline; returns how many executions. Stops after ``limit``, by job."""
+        return int(self._scripts.call("expire", self._now(), limit))
 
 
 def _due(flat: list[str]) -> list[Due]:

@@ -24,7 +24,7 @@ from jobqueue.model.states import JobStatus
 from jobqueue.model.submission import Accepted
 from jobqueue.model.target import Target, TargetKind
 from jobqueue.store import records
-from jobqueue.store.scripts import Argument, Scripts
+from jobqueue.store.scripts import Argument, Clock, Scripts, redis_clock
 
 #: How many index entries one step of a listing by several dimensions looks at; keeps Redis responsive (about 1 ms).
 _SCAN_STEP = 1000
@@ -66,7 +66,7 @@ class Stored:
 class Jobs:
     """The jobs of one ledger."""
 
-    def __init__(self, scripts: Scripts, *, idempotency_window_seconds: float, now: str = "") -> None:
+    def __init__(self, scripts: Scripts, *, idempotency_window_seconds: float, now: Clock = redis_clock) -> None:
         self._scripts = scripts
         self._window_ms = int(idempotency_window_seconds * 1000)
         self._now = now
@@ -89,7 +89,7 @@ class Jobs:
     def _create_arguments(self, job: NewJob, template: str) -> tuple[Argument, ...]:
         tags = "\n".join(f"{key}:{value}" for key, value in (job.tags or {}).items())
         return (
-            self._now,
+            self._now(),
             job.id,
             job.document,
             job.operation,
@@ -124,7 +124,7 @@ class Jobs:
 
     def cancel(self, job_id: str, who: str) -> bool:
         """Cancel a job; returns whether nothing of it runs any more. Raises ``JobNotFound``, ``JobFinal``."""
-        answer = self._scripts.call("cancel", self._now, job_id, who)
+        answer = self._scripts.call("cancel", self._now(), job_id, who)
         if answer == "unknown":
             raise JobNotFound(f"No job has the id {job_id}.")
         if answer == "final":
@@ -141,7 +141,7 @@ class Jobs:
 
     def prune(self, older_than_seconds: float, limit: int) -> int:
         """Remove at most ``limit`` of the jobs that ended longer ago than this; returns how many."""
-        ids = self._scripts.call("prune", self._now, int(older_than_seconds * 1_000_000), limit)
+        ids = self._scripts.call("prune", self._now(), int(older_than_seconds * 1_000_000), limit)
         # one call each: a broadcast to many agents takes its time, and Redis should not be held for all of them
         return sum(self._scripts.call("delete", job_id) == "deleted" for job_id in ids)
 
@@ -196,7 +196,7 @@ class Jobs:
                         heapq.heappush(newest, (created, job_id))
                         if len(newest) > reach:
                             heapq.heappop(newest)
-        page = sorted(newest, reverse=True)[wanted.offset :]
+        page = sorted(set(newest), reverse=True)[wanted.offset :]  # one that changed its status meanwhile came twice
         return [job_id for _, job_id in page], str(page[-1][0]) if page else "", total
 
 
@@ -245,7 +245,7 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
     if code == "away":
         return AgentAway(f"Agent {target.text!r} is draining or cordoned: undrain it, or choose another target.")
     if code == "unsupported":
-        return NoLiveAgent(f"No live agent supports {job.operation!r}: GET /agent lists what each supports.")
+        return NoLiveAgent(f"No agent supports {job.operation!r}: GET /agent lists what each supports.")
     if code == "no_live_agent":
         hosts = f" ({', '.join(rest)})" if rest else ""
         return NoLiveAgent(

@@ -11,7 +11,7 @@ from jobqueue.store.connection import connect, translated_errors
 from jobqueue.store.executions import Executions
 from jobqueue.store.jobs import Jobs
 from jobqueue.store.keys import Keys
-from jobqueue.store.scripts import Scripts
+from jobqueue.store.scripts import Clock, Scripts, redis_clock
 
 #: Seconds during which an idempotency key answers with its first job.
 IDEMPOTENCY_WINDOW_SECONDS = 86_400.0
@@ -20,10 +20,10 @@ IDEMPOTENCY_WINDOW_SECONDS = 86_400.0
 class Ledger:
     """Jobs, executions and agents in one Redis. Cheap to make; connects with the first call; thread-safe.
 
-    ``now`` fixes the clock (microseconds since the epoch, as text) for tests; otherwise Redis' own clock rules.
+    ``now`` gives the time (microseconds since the epoch, as text); Redis' own clock rules unless a test brings one.
     """
 
-    def __init__(self, client: redis.Redis, settings: Settings, *, now: str = "") -> None:
+    def __init__(self, client: redis.Redis, settings: Settings, *, now: Clock = redis_clock) -> None:
         self.client = client
         self.keys = Keys(settings.key_prefix)
         self.scripts = Scripts(client, self.keys)

@@ -57,12 +57,20 @@ def _execution(slot: str, fields: Mapping[str, str], out: str | None) -> Executi
         hostname="" if slot == ANY else slot,
         state=state,
         attempt=int(fields["attempt"]),
-        started=next((event.at for event in reversed(events) if event.event == "started"), 0),
+        started=_started(events),
         finished=last.at if last and last.event in _FINAL_EVENTS else 0,
         error=last.error if last else None,
         events=events,
         **(json.loads(out) if out else {}),
     )
+
+
+def _started(events: tuple[Event, ...]) -> int:
+    """When the last attempt began to run; 0 if it has not, also after an earlier one did."""
+    for event in reversed(events):
+        if event.event in ("started", "retried"):
+            return event.at if event.event == "started" else 0
+    return 0
 
 
 def _events(fields: Mapping[str, str]) -> tuple[Event, ...]:

@@ -78,6 +78,18 @@ def stack(home: Path, own_plugin: Path, example_plugin: Path, with_own_plugin: d
         running.close()
 
 
+@pytest.fixture(scope="session")
+def spare(home: Path, with_own_plugin: dict[str, str]) -> Iterator[Stack]:
+    """`jobqueue up` with one agent and short leases, for tests that start further agents and break them."""
+    short = {"JOBQUEUE_LEASE_SECONDS": "2", "JOBQUEUE_HEARTBEAT_SECONDS": "0.5"}
+    running = Stack(home / "spare", {**with_own_plugin, **short})
+    try:
+        running.up(agents=1)
+        yield running
+    finally:
+        running.close()
+
+
 @pytest.fixture
 def api(stack: Stack) -> Api:
     return stack.api

@@ -99,7 +99,7 @@ def test_a_broadcast_runs_once_on_every_agent(api: Api, tmp_path: Path) -> None:
 
 
 def test_changed_is_false_when_nobody_changed_anything(api: Api, tmp_path: Path) -> None:
-    data = {"path": f"{tmp_path}/@fact.hostname.conf", "content": "x=1\n", "mode": "0640"}
+    data = {"path": f"{tmp_path}/@fact.{{hostname}}.conf", "content": "x=1\n", "mode": "0640"}
     first, second = api.run("file.deploy.execute", data, "_all"), api.run("file.deploy.execute", data, "_all")
     assert [first["changed"], second["changed"]] == [True, False]
     assert {answer["changed"] for answer in second["responses"].values()} == {False}
@@ -115,7 +115,7 @@ def test_changed_is_false_when_nobody_changed_anything(api: Api, tmp_path: Path)
 
 def test_a_broadcast_that_fails_on_one_host(api: Api, tmp_path: Path) -> None:
     (tmp_path / "agent2.conf").mkdir()
-    job = api.run("file.deploy.execute", {"path": f"{tmp_path}/@fact.hostname.conf", "content": "x"}, "_all")
+    job = api.run("file.deploy.execute", {"path": f"{tmp_path}/@fact.{{hostname}}.conf", "content": "x"}, "_all")
     check_story(job, AGENTS)
     reason = f"{tmp_path}/agent2.conf is a directory, not a regular file; it was left alone."
     assert (job["status"], job["error"]) == ("partial_failure", f"1 of 3 agents failed: agent2: {reason}")

@@ -9,6 +9,7 @@ from typing import Any
 
 from jobqueue.errors import (
     AgentNotFound,
+    Conflict,
     IdempotencyConflict,
     JobFinal,
     JobNotFinal,
@@ -17,7 +18,7 @@ from jobqueue.errors import (
     LedgerUnavailable,
     UnknownOperation,
 )
-from jobqueue.model.agent import Agent, AgentState
+from jobqueue.model.agent import Agent, AgentEvent, AgentState
 from jobqueue.model.filter import JobFilter, JobPage
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.states import ExecutionState, JobStatus
@@ -51,6 +52,7 @@ AN_AGENT = Agent(
     memory={"total": 8, "available": 4, "percent": 50.0},
     running=2,
     conditions=("HighLoad",),
+    timeline=(AgentEvent(1_718_359_200_000_000, AgentState.READY),),
 )
 
 
@@ -134,6 +136,20 @@ class FakeServices:
             if agent.hostname == hostname:
                 return agent
         raise AgentNotFound(f"No agent has the hostname {hostname}.")
+
+    def drain(self, hostname: str) -> Agent:
+        return self._move(hostname, AgentState.READY, AgentState.DRAINING)
+
+    def undrain(self, hostname: str) -> Agent:
+        return self._move(hostname, AgentState.CORDONED, AgentState.READY)
+
+    def _move(self, hostname: str, before: AgentState, after: AgentState) -> Agent:
+        found = self.agent(hostname)
+        if (found.state is AgentState.READY) != (before is AgentState.READY):
+            raise Conflict(f"Agent {hostname!r} is {found.state} already.")
+        moved = replace(found, state=after)
+        self.agents_known[self.agents_known.index(found)] = moved
+        return moved
 
     def operations(self) -> list[OperationInfo]:
         self._fail()

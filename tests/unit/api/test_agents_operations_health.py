@@ -32,6 +32,7 @@ def test_agents(ask: Ask) -> None:
             "version": "0.1.0",
             "operations": ["node.hostname.get"],
             "conditions": ["HighLoad"],
+            "timeline": [{"timestamp": "2024-06-14T10:00:00.000Z", "state": "Ready"}],
         }
     ]
     assert ask("GET", "/agent/web1").get_json() == body["agents"][0]
@@ -44,6 +45,17 @@ def test_unknown_agent(ask: Ask) -> None:
 @pytest.mark.parametrize("hostname", ["_any", "a%20b", "a%00b", "-a", "x" * 300, "%F0%9F%98%80"])
 def test_hostname_that_no_agent_can_have(ask: Ask, hostname: str) -> None:
     error(ask("GET", f"/agent/{hostname}"), 400, "not well formed")
+
+
+def test_drain_and_undrain(ask: Ask) -> None:
+    drained = ask("POST", "/agent/web1/drain")
+    assert (drained.status_code, drained.get_json()["state"]) == (200, "Draining")
+    assert drained.get_json()["message"] == "Agent web1 takes no new work."
+    error(ask("POST", "/agent/web1/drain"), 409, "web1")
+    assert ask("POST", "/api/agent/web1/undrain").get_json()["state"] == "Ready"
+    error(ask("POST", "/agent/web1/undrain"), 409, "web1")
+    error(ask("POST", "/agent/web9/drain"), 404, "web9")
+    error(ask("GET", "/agent/web1/drain"), 405)
 
 
 def test_operations(ask: Ask) -> None:

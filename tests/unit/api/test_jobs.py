@@ -278,6 +278,7 @@ def test_summary_leaves_out_what_can_be_large(ask: Ask, services: FakeServices) 
         ("stat=failed", "stat", ["status"]),
         ("zzz=1", "zzz", ["created_after", "view"]),
         ("status=failed&status=completed", "status", ["twice"]),
+        ("tag=a:%ff", "Query string", ["UTF-8"]),
         ("hostname=a%00b", "hostname", ["Control characters"]),
         ("tag=a:b%0Ac", "tag", ["Control characters"]),
     ],

@@ -19,7 +19,6 @@ local function message_texts(template, id, attempt, priority, time)
   return texts
 end
 
-
 -- time: from tick(), so that each of the lists holds its messages in the order of their times.
 local function publish(texts, id, slot, priority, time)
   redis.call('ZADD', K.waiting .. slot, int(time), id)

@@ -1,0 +1,35 @@
+"""Redis servers for the tests to break, and systems that run on them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import MakeStack
+from tests.acceptance.redis.parts import Parts
+from tests.acceptance.redis.servers import Server
+
+MakeParts = Callable[[str], Parts]
+
+
+@pytest.fixture
+def place(home: Path) -> Path:
+    """A directory of the test's own, with a short name."""
+    return Path(tempfile.mkdtemp(prefix="r-", dir=home))
+
+
+@pytest.fixture
+def server(place: Path) -> Iterator[Server]:
+    """One Redis that keeps its data over a restart."""
+    server = Server(place / "redis", "appendonly yes", "appendfsync everysec", 'save ""').start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def make_parts(make_stack: MakeStack, with_own_plugin: dict[str, str]) -> MakeParts:
+    """Makes a system on the Redis of an address; nothing of it is started yet."""
+    return lambda url: Parts(make_stack({**with_own_plugin, **Parts.environ(url)}))

@@ -1,0 +1,24 @@
+"""What the clients remember of their requests: the other side of the story, to hold the ledger against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.chaos.plan import Request
+
+
+@dataclass
+class Promise:
+    """One request and what the API said about it.
+
+    ``outcome``: "accepted" (2xx), "refused" (4xx, on the first try), or "unknown" (no answer, and none was asked for
+    again because the request had no idempotency key). ``deleted``: the API confirmed, or may have done, a DELETE.
+    """
+
+    request: Request
+    outcome: str = "unknown"
+    job_id: str = ""
+    deleted: bool = False
+    maybe_deleted: bool = False
+    cancelled: bool = False
+    tries: int = 0
