@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.errors import AppImportError
 
+from api.master import Master, mortal
 from api.token import ensure_token
 from api.worker import Worker
-from jobqueue.errors import InvalidSettings
+from jobqueue.errors import InvalidSettings, LedgerUnavailable
 from jobqueue.settings import Settings
 
 # Flask, Redis and the rest are imported by the workers only, after gevent has made the standard library cooperative.
@@ -92,6 +94,10 @@ class Server(BaseApplication):
         self._close: Callable[[], None] | None = None
         super().__init__(prog="jobqueue api")
 
+    def run(self) -> None:
+        """Serve; ends the process."""
+        Master(self).run()
+
     def load_config(self) -> None:
         """Called by gunicorn."""
         options: dict[str, Any] = {
@@ -107,6 +113,7 @@ class Server(BaseApplication):
             "proc_name": "jobqueue api",
             # else a socket in the home directory through which the server can be steered
             "control_socket_disable": True,
+            "post_fork": mortal,
             "worker_exit": lambda _server, _worker: self.close(),
         }
         memory = Path("/dev/shm")  # noqa: S108 (the workers' sign of life must not wait for a disk)
@@ -116,12 +123,18 @@ class Server(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        """Called by gunicorn in each worker: the application."""
+        """Called by gunicorn in each worker: the application. A Redis that will not do ends the server."""
         from api.app import create_app
         from jobqueue.services import Services
 
         services = Services.open(self._settings)
         self._close = services.close
+        try:
+            services.check()
+        except LedgerUnavailable as error:
+            log.warning("Requests are answered with 503 until Redis can be reached: %s", error)
+        except InvalidSettings as error:
+            raise AppImportError(error.message) from error  # gunicorn prints the sentence, and ends all workers
         return create_app(self._settings, services)
 
     def close(self) -> None:

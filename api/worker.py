@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any
@@ -38,6 +39,8 @@ class Worker(GeventWorker):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM."""
+        if not self.booted:
+            sys.exit(0)  # there are no requests yet
         super().handle_exit(sig, frame)
         for client in self._idle:
             hang_up(client)
@@ -66,4 +69,5 @@ class _Idle:
 def hang_up(client: socket.socket) -> None:
     """Read what has arrived, then nothing more: a request that is there already is still answered."""
     with suppress(OSError):  # the client was quicker
-        client.shutdown(socket.SHUT_RD)
+        # gevent's own shutdown() would raise an error in the greenlet that reads; this one lets it read the end
+        client._sock.shutdown(socket.SHUT_RD)  # type: ignore[attr-defined]

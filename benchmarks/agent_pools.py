@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.draining import HOSTNAME, finished_jobs, queue_jobs, rate
+import statistics
+
+from benchmarks.draining import HOSTNAME, Drained, drain, finished_jobs, queue_jobs
 from benchmarks.peers.agent_variant import VARIANTS, Variant
 from benchmarks.report import Report, Row, median_ratio, per_second
 from benchmarks.scale import Scale
@@ -13,21 +15,28 @@ TITLE = "Pools and prefetch of our agent, in trivial jobs per second (docs/agent
 
 def run(report: Report, scale: Scale) -> None:
     """Rounds over all variants; ratios are to the one that our agents are."""
-    rates: dict[Variant, list[float]] = {variant: [] for variant in VARIANTS}
+    results: dict[Variant, list[Drained]] = {variant: [] for variant in VARIANTS}
     with Site.open() as site:
         for _ in range(scale.pool_rounds):
-            for variant, measured in rates.items():
-                measured.append(_rate(site, variant, scale.pool_jobs))
-    chosen = rates[VARIANTS[0]]
-    for variant, measured in rates.items():
+            for variant, drained in results.items():
+                drained.append(_drain(site, variant, scale.pool_jobs))
+    chosen = [drained.rate for drained in results[VARIANTS[0]]]
+    for variant, measured in results.items():
+        rates = [drained.rate for drained in measured]
+        cpu = statistics.median(drained.cpu for drained in measured)
         report.add(
-            Row(variant.name, per_second(measured), ratio=median_ratio(measured, chosen), values={"rates": measured})
+            Row(
+                f"{variant.name} (CPU per job {cpu * 1e6:,.0f} us)",
+                per_second(rates),
+                ratio=median_ratio(rates, chosen),
+                values={"rates": rates, "cpu_seconds": cpu},
+            )
         )
 
 
-def _rate(site: Site, variant: Variant, jobs: int) -> float:
+def _drain(site: Site, variant: Variant, jobs: int) -> Drained:
     site.redis.flushdb()
     queue_jobs(site, jobs)
     arguments = ("-m", "benchmarks.peers.agent_variant", variant.name)
     with site.process(*arguments, JOBQUEUE_HOSTNAME=HOSTNAME) as process:
-        return rate(process, lambda: finished_jobs(site), jobs)
+        return drain(process, lambda: finished_jobs(site), jobs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from celery import Celery
 
@@ -55,9 +56,18 @@ def finished_tasks(site: Site, count: int) -> int:
     return count - int(site.redis.llen("celery")) - int(site.redis.hlen("unacked"))
 
 
-def rate(process: Process, finished: Callable[[], int], count: int) -> float:
-    """Jobs per second of a process that has just been started, from a tenth of them to the last."""
+@dataclass(frozen=True)
+class Drained:
+    """Jobs per second, and seconds of CPU that the worker's processes used per job: noise disturbs these less."""
+
+    rate: float
+    cpu: float
+
+
+def drain(process: Process, finished: Callable[[], int], count: int) -> Drained:
+    """How a worker that has just been started does, from a tenth of the jobs to the last."""
     process.wait_until(lambda: finished() >= count * _WARM_UP, "warming up", _LONGEST_SECONDS, _LOOK_SECONDS)
-    done, started = finished(), time.perf_counter()
+    done, started, cpu = finished(), time.perf_counter(), process.cpu_seconds()
     process.wait_until(lambda: finished() >= count, f"{count} jobs", _LONGEST_SECONDS, _LOOK_SECONDS)
-    return (count - done) / (time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    return Drained((count - done) / seconds, (process.cpu_seconds() - cpu) / (count - done))

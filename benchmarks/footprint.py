@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 
-import psutil
-
 from benchmarks.draining import HOSTNAME, finished_jobs, queue_jobs
 from benchmarks.process import Process
 from benchmarks.report import Report, Row
@@ -53,15 +51,10 @@ def _bytes_per_job(report: Report, site: Site, target: str) -> None:
 
 def _idle(report: Report, what: str, process: Process, seconds: float) -> None:
     time.sleep(2)  # what starting costs is another matter
-    tree = process.tree()
-    before = sum(_cpu(member) for member in tree)
+    before = process.cpu_seconds()
     time.sleep(seconds)
-    used = (sum(_cpu(member) for member in tree) - before) / seconds
+    used = (process.cpu_seconds() - before) / seconds
+    tree = process.tree()
     rss = sum(member.memory_info().rss for member in tree)
     report.add(Row(f"{what}: RSS", f"{rss / 2**20:.0f} MiB", values={"bytes": rss, "processes": len(tree)}))
     report.add(Row(f"{what}: CPU of one core", f"{used:.2%}", values={"share": used}))
-
-
-def _cpu(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)

@@ -34,11 +34,14 @@ _BLOCK = 20
 def run(report: Report, scale: Scale) -> None:
     """Two servers with a ledger each, asked in turn by one client."""
     with ExitStack() as stack:
-        places = []
+        sites = []
         for count in (_SMALL, scale.stored_jobs):
             site = stack.enter_context(Site.open())
             seconds = fill(site, count)
             report.say(f"{count:,} jobs stored in {seconds:,.0f} s, {site.used_memory() / count:,.0f} B each")
+            sites.append((site, count))
+        places = []
+        for site, count in sites:
             url = stack.enter_context(site.api(1))
             places.append((url, stack.enter_context(Connection(url)), count))
         for title, query, most in (

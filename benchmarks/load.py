@@ -36,7 +36,7 @@ class Connection:
 
     def __init__(self, url: str) -> None:
         place = urlsplit(url)
-        self.socket = socket.create_connection((place.hostname, place.port), timeout=_TIMEOUT)
+        self.socket = socket.create_connection((place.hostname or "", place.port or 80), timeout=_TIMEOUT)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._received = bytearray()
         self._need = 0
@@ -108,7 +108,7 @@ class Load:
 
 
 def drive(url: str, request: bytes, *, clients: int, seconds: float, expected: int) -> Load:
-    """Keep ``clients`` connections busy with the same request for a while; every answer must have the expected status."""
+    """Keep ``clients`` connections busy with one request for a while; each answer must have the expected status."""
     load = Load()
     with selectors.DefaultSelector() as selector:
         connections = [Connection(url) for _ in range(clients)]

@@ -45,7 +45,14 @@ class Process:
         top = psutil.Process(self.pid)
         return [top, *top.children(recursive=True)]
 
-    def wait_until(self, done: Callable[[], bool], what: str, seconds: float = 60.0, look: float = _LOOK_SECONDS) -> None:
+    def cpu_seconds(self) -> float:
+        """What the process and all below it have used so far."""
+        times = [member.cpu_times() for member in self.tree()]
+        return float(sum(time.user + time.system for time in times))
+
+    def wait_until(
+        self, done: Callable[[], bool], what: str, seconds: float = 60.0, look: float = _LOOK_SECONDS
+    ) -> None:
         """Return once ``done()``; raises ``BenchmarkError`` when that takes too long or the process ends before."""
         deadline = time.monotonic() + seconds
         while not done():

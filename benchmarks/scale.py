@@ -25,7 +25,7 @@ class Scale:
 FULL = Scale(
     rounds=3,
     agent_jobs=10_000,
-    pool_jobs=4_000,
+    pool_jobs=3_000,
     pool_rounds=2,
     http_rounds=6,
     http_seconds=2.0,
@@ -37,8 +37,8 @@ FULL = Scale(
 )
 QUICK = Scale(
     rounds=1,
-    agent_jobs=3_000,
-    pool_jobs=1_000,
+    agent_jobs=2_000,
+    pool_jobs=600,
     pool_rounds=1,
     http_rounds=2,
     http_seconds=1.0,

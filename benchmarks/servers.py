@@ -1,7 +1,7 @@
 """Which server should serve the API? ``python -m benchmarks.servers``; granian takes part if it is installed.
 
-Every server runs the same application with the same number of processes over the same Redis. All are up all the time and
-are asked in turns: POST /job with 8 keep-alive clients, then the same while 100 followers keep a stream open each.
+Every server runs the same application with as many processes over the same Redis. All are up all the time and are asked
+in turns: POST /job with 8 keep-alive clients, then the same while 100 followers keep a stream open each.
 ``docs/server.md`` has figures and says what was chosen.
 """
 
@@ -13,7 +13,7 @@ import statistics
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import urlsplit
 
 import psutil
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=2.0)
     options = parser.parse_args()
-    names = [name for name in SERVERS if "granian" not in name or find_spec("granian")]
+    names = [name for name in SERVERS if _installed(name.partition(",")[0])]
     results: dict[str, list[tuple[float, float, float]]] = {name: [] for name in names}
     with Site.open() as site, ExitStack() as stack:
         site.register_agents(3)
@@ -65,9 +65,7 @@ def main() -> None:
             name: sum(part.memory_info().rss for part in process.tree()) for name, (_, process) in running.items()
         }
     ours = results[names[0]]
-    print(
-        f"\n{'server':34} {'POST /job':>10} {'followed':>10} {'CPU each':>9} {'RSS':>8}  ratio to ours (median of rounds)"
-    )
+    print(f"\n{'server':34} {'POST /job':>10} {'followed':>10} {'CPU each':>9} {'RSS':>8}  ratio to ours")
     for name, rounds in results.items():
         alone, followed, cost = (statistics.median(values) for values in zip(*rounds, strict=True))
         ratio = statistics.median(theirs[0] / mine[0] for theirs, mine in zip(rounds, ours, strict=True))
@@ -76,6 +74,14 @@ def main() -> None:
             f"{name:34} {alone:8,.0f}/s {followed:8,.0f}/s {cost * 1e6:6.0f} us {memory[name] / 2**20:5.0f} MB"
             f"  {ratio:.2f}, followed {then:.2f}"
         )
+
+
+def _installed(server: str) -> bool:
+    try:
+        version(server)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 @contextmanager

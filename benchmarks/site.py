@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import sys
 import tempfile
@@ -65,11 +64,6 @@ class Site:
         """The same Redis as Celery names it."""
         return self.settings().broker()[0]
 
-    @property
-    def backend_url(self) -> str:
-        """The same Redis as a Celery result backend."""
-        return self.broker_url
-
     def settings(self, **overrides: Any) -> Settings:
         """Ours, for this Redis. Agents that only stand in the ledger stay live: their heartbeat may take an hour."""
         return Settings.from_env(
@@ -85,7 +79,9 @@ class Site:
 
     def environ(self, **names: str) -> dict[str, str]:
         """The environment of children, without a ``JOBQUEUE_*`` name of the caller's."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith((PREFIX, "CELERY_", "FLOWER_"))}
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith((PREFIX, "CELERY_", "FLOWER_"))
+        }
         path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH", "")]))
         return {
             **inherited,
@@ -155,12 +151,3 @@ def answers(url: str) -> bool:
         return error.code != 503
     except OSError:
         return False
-
-
-def get_json(url: str) -> Any:
-    """What one of our own servers answers."""
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {TOKEN}"})  # noqa: S310
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-        return json.load(answer)
-
-

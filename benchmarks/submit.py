@@ -44,7 +44,9 @@ def run(report: Report, scale: Scale) -> None:
             for name, (url, request, status) in loads.items():
                 load = drive(url, request, clients=CLIENTS, seconds=scale.http_seconds, expected=status)
                 rates[name].append(load.rate)
-            report.say(f"round {number + 1}: " + ", ".join(f"{name} {values[-1]:,.0f}/s" for name, values in rates.items()))
+            report.say(
+                f"round {number + 1}: " + ", ".join(f"{name} {values[-1]:,.0f}/s" for name, values in rates.items())
+            )
     for name, title, least in (
         ("Flower", "Flower's POST /api/task/async-apply", 3.0),
         ("Flask", "a Flask view with send_task, same server", 1.2),

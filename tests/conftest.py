@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import settings
 
 SEED_NAME = "TEST_SEED"  # not JOBQUEUE_...: unknown names with that prefix are refused by the program under test
+LIMIT_SECONDS = 150
 
 settings.register_profile("local", deadline=None, print_blob=True)
 settings.register_profile("ci", parent=settings.get_profile("local"), derandomize=True)
@@ -24,6 +27,24 @@ def _seed() -> int:
 
 def pytest_report_header() -> str:
     return f"{SEED_NAME}={_seed()} (seeds every test's `rng` and the global random)"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """A test that hangs fails, and its fixtures still stop what they started. Chaos tests set their own time."""
+
+    def too_long(*_: object) -> NoReturn:
+        pytest.fail(f"did not end within {LIMIT_SECONDS} s")
+
+    if item.get_closest_marker("chaos"):
+        return (yield)
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(LIMIT_SECONDS)
+    try:
+        return (yield)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="session", autouse=True)

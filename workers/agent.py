@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
+import sys
 import threading
-from typing import Any
 
-from celery import Celery, signals
+from celery import Celery
 from kombu import Queue
 
 from jobqueue.dispatch.app import make_app
 from jobqueue.dispatch.queues import TASK, agent_queues
+from jobqueue.model.agent import AgentState
 from jobqueue.operations import facts
 from jobqueue.operations.registry import Registry
 from jobqueue.settings import Settings
@@ -21,27 +24,52 @@ from workers.held import Held
 from workers.intake import Intake
 from workers.leases import LeaseKeeper
 from workers.logs import configure_logging
+from workers.patience import persist
 from workers.presence import Presence
+from workers.progress import Progress
 from workers.steps import presence_step
+from workers.worker import AgentWorker
 
 logger = logging.getLogger(__name__)
 
 
 def run(settings: Settings, *, events: bool = False) -> int:
-    """Run the agent until SIGTERM; returns its exit code. ``events``: tell Flower about every execution."""
+    """Run the agent until SIGTERM; returns its exit code. ``events``: tell Flower about every execution.
+
+    Waits for a Redis that is away; raises ``InvalidSettings`` for one that cannot hold the ledger.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # until the worker brings its own way to stop there is nothing to hand back
+        signal.signal(number, lambda *_: sys.exit(0))
     configure_logging(settings)
     ledger = Ledger.open(settings)
-    operations = Registry.load()
-    held, closing = Held(), threading.Event()
+    closing = threading.Event()
+    persist(ledger.check, "start", closing)
+    operations, held = Registry.load(), Held()
     queues = agent_queues(ledger.keys, settings.hostname)
     intake = Intake([queue.name for queue in queues])
-    presence = Presence(ledger.agents, operations, held, settings, intake.set_state)
+
+    def on_state(state: AgentState) -> None:
+        intake.set_state(state)
+        progress.look(state)
+
+    def on_deaf() -> None:
+        # its event loop may hang, so there is nobody to ask; nothing runs that could be lost
+        presence.not_reading()
+        logging.shutdown()
+        os._exit(1)
+
+    presence = Presence(ledger.agents, operations, held, settings, on_state)
+    progress = Progress(held, settings.heartbeat_seconds, on_deaf)
     known = facts.lookup(facts.collect(settings.hostname), settings.labels)
     executor = Executor(ledger.executions, operations, held, settings, known, closing, presence.look_up)
-    app = make_agent_app(settings, queues, executor)
     keeper = LeaseKeeper(ledger.executions, held, settings.hostname, settings.lease_seconds, executor.give_up)
-    app.steps["consumer"].add(presence_step(presence, intake))
-    worker = app.Worker(
+    hand_back = HandBack(held, executor, closing, presence.not_reading)
+    app = make_agent_app(settings, queues, executor)
+    app.steps["consumer"].add(presence_step(presence, intake, progress))
+    worker = AgentWorker(
+        app,
+        hand_back,
         hostname=f"agent@{settings.hostname}",
         pool="threads",
         concurrency=settings.concurrency,
@@ -51,22 +79,17 @@ def run(settings: Settings, *, events: bool = False) -> int:
         without_heartbeat=not events,
         loglevel=settings.log_level,
     )
-    hand_back = HandBack(held, executor, closing, presence.not_reading)
-
-    @signals.worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator]
-    def on_shutting_down(**_: Any) -> None:
-        if not hand_back.ident:
-            hand_back.start()
-
-    keeper.start()
-    presence.start()
+    threads = (keeper, presence, hand_back)
+    for thread in threads:
+        thread.start()
     try:
         worker.start()
     finally:
         presence.stop()
         keeper.stop()
-        presence.join()
-        keeper.join()
+        hand_back.ended()
+        for thread in threads:
+            thread.join()
         ledger.close()
     return worker.exitcode or 0
 

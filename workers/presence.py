@@ -61,8 +61,11 @@ class Presence(threading.Thread):
         self._beats = 0
 
     def reading(self) -> None:
-        """The consumer reads the queues (again): the agent may count as live."""
-        self._registered = False
+        """The consumer reads the queues (again): the agent may count as live.
+
+        It registers once only: one that was cut off while another process took its hostname must learn so, and not
+        take it back.
+        """
         self._reading.set()
         self._wake.set()
 

@@ -8,9 +8,10 @@ from celery import bootsteps
 
 from workers.intake import Intake
 from workers.presence import Presence
+from workers.progress import Progress
 
 
-def presence_step(presence: Presence, intake: Intake) -> type[bootsteps.StartStopStep]:
+def presence_step(presence: Presence, intake: Intake, progress: Progress) -> type[bootsteps.StartStopStep]:
     """A consumer step: the agent is live exactly while the worker's consumer reads its queues."""
 
     class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
@@ -20,11 +21,15 @@ def presence_step(presence: Presence, intake: Intake) -> type[bootsteps.StartSto
         requires = ("celery.worker.consumer.tasks:Tasks",)
 
         def start(self, c: Any) -> None:
+            # with a lost connection kombu would send again what runs already, and leave a file where it cannot
+            c.task_consumer.channel.do_restore = False
             intake.attach(c)
+            progress.attach(c)
             presence.reading()
 
         def stop(self, c: Any) -> None:
             intake.detach()
+            progress.detach()
             presence.not_reading()
 
     return PresenceStep

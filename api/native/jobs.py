@@ -131,7 +131,8 @@ def delete_job(job_id: str) -> Response:
 def retry_job(loaded: dict[str, Any], job_id: str) -> Response:
     """Submit a job again"""
     only = frozenset(ExecutionState(state) for state in loaded["only"]) if "only" in loaded else None
-    return _accepted(services().retry(requests.job_id(job_id), target=requests.target_of(loaded), only=only))
+    target = requests.target_of(loaded)
+    return _accepted(services().retry(requests.job_id(job_id), target=target, only=only, submitted_by=principal()))
 
 
 @blueprint.route("/job/<job_id>/cancel", methods=["POST"], parameters=[_JOB_ID])
@@ -141,7 +142,7 @@ def retry_job(loaded: dict[str, Any], job_id: str) -> Response:
 @blueprint.doc(operationId="cancelJob")
 def cancel_job(job_id: str) -> Response:
     """Cancel a job"""
-    return json_response(mapping.job(services().cancel(requests.job_id(job_id))), 202)
+    return json_response(mapping.job(services().cancel(requests.job_id(job_id), f"by {principal()}")), 202)
 
 
 def _item(item: Any, place: str, *, suspect: bool) -> Submission | JobQueueError:

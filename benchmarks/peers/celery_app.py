@@ -24,7 +24,7 @@ def make_app(url: str, *, tracked: bool) -> Celery:
         broker_connection_retry_on_startup=True,
     )
 
-    @app.task(name=TASK, shared=False)
+    @app.task(name=TASK, shared=False)  # type: ignore[untyped-decorator]
     def hostname() -> dict[str, str]:
         return {"hostname": socket.gethostname()}
 

@@ -1,6 +1,6 @@
 """Our API with one more route, ``GET /follow``: a stream that says something every second, and never ends.
 
-``python -m benchmarks.peers.followed_api`` serves it as ``jobqueue api`` is served; other servers take ``app`` from here.
+``python -m benchmarks.peers.followed_api`` serves it as ``jobqueue api`` does; other servers take ``app`` from here.
 """
 
 from __future__ import annotations

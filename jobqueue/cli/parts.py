@@ -70,7 +70,13 @@ def maintenance() -> None:
 @click.command()
 @click.option("--address", default=LOOPBACK, show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(1, 65535), default=FLOWER_PORT, show_default=True, help="Port to listen on."
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=FLOWER_PORT,
+    show_default=True,
+    envvar="FLOWER_PORT",
+    show_envvar=True,
+    help="Port to listen on.",
 )
 def flower(address: str, port: int) -> None:
     """Run Flower, with user admin and the API's token as password.

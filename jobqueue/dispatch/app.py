@@ -20,6 +20,8 @@ CHECK_SECONDS = 4
 #: connection that was cut without a word, and does not even end when it is asked to.
 CONNECT_SECONDS = 1.0
 ANSWER_SECONDS = 3.0
+#: The same for a RabbitMQ: either side gives a connection up that was silent for this long.
+AMQP_HEARTBEAT_SECONDS = 10
 
 
 def is_ledger_broker(settings: Settings) -> bool:
@@ -52,6 +54,7 @@ def make_app(settings: Settings) -> Celery:
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        broker_heartbeat=AMQP_HEARTBEAT_SECONDS,
         broker_transport_options=redis_options(url, transport_options) if is_redis(url) else transport_options,
     )
     return app

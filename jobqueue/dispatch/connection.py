@@ -7,19 +7,17 @@ from typing import Any
 from celery.app.amqp import AMQP
 from kombu import Connection
 
-#: Seconds between two attempts to connect. Celery would wait two seconds more each time, up to half a minute.
-RETRY_SECONDS = 1.0
+#: Seconds from one attempt to connect to the next: the first pause, what each adds, the longest. Celery's own pauses
+#: grow to half a minute, and a broker that is back would wait that long for its agents.
+_PAUSES = {"interval_start": 1.0, "interval_step": 1.0, "interval_max": 3.0}
 
 
 class SteadyConnection(Connection):  # type: ignore[misc]
-    """A kombu connection that does not slow down while it tries."""
+    """A kombu connection that goes on trying at a steady pace."""
 
     def ensure_connection(self, *args: Any, **kwargs: Any) -> SteadyConnection:
         """Connect, trying for as long as the caller wants."""
-        super().ensure_connection(
-            *args,
-            **{"interval_start": RETRY_SECONDS, "interval_step": 0.0, "interval_max": RETRY_SECONDS, **kwargs},
-        )
+        super().ensure_connection(*args, **{**_PAUSES, **kwargs})
         return self
 
 

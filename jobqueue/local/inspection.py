@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from jobqueue.local.binary import MINIMUM
+from jobqueue import redis_server
 from jobqueue.redis_url import SCHEMES, RedisUrl, mask_password
 from jobqueue.settings import Settings
 
@@ -58,34 +58,14 @@ def inspect_redis(name: str, url: str) -> list[Finding]:
 
 def judge(name: str, info: dict[str, Any]) -> list[Finding]:
     """Findings from a server's ``INFO``."""
-    product, text = "Redis", str(info.get("redis_version", ""))
-    if "valkey_version" in info:
-        product, text = "Valkey", str(info["valkey_version"])
-    wanted = ".".join(map(str, MINIMUM))
-    version = tuple(int(part) for part in text.split(".")[:2] if part.isdecimal())
-    if version >= MINIMUM:
-        findings = [Finding(Verdict.OK, f"{name} runs {product} {text}.")]
-    else:
-        findings = [
-            Finding(
-                Verdict.ERROR, f"{name} runs {product} {text or 'of unknown version'}; {wanted} or newer is needed."
-            )
-        ]
-    if info.get("redis_mode") == "cluster":
-        findings.append(
-            Finding(Verdict.ERROR, f"{name} is a Redis Cluster, which Celery cannot use; use one with Sentinel.")
-        )
-    policy = info.get("maxmemory_policy")
-    if policy == "noeviction":
+    old, eviction = redis_server.too_old(name, info), redis_server.evicts(name, info)
+    complaints = (old, redis_server.is_cluster(name, info), eviction)
+    findings = [Finding(Verdict.ERROR, complaint) for complaint in complaints if complaint]
+    if not old:
+        product, version = redis_server.identity(info)
+        findings.append(Finding(Verdict.OK, f"{name} runs {product} {version}."))
+    if not eviction:
         findings.append(Finding(Verdict.OK, f"{name} evicts nothing (maxmemory-policy noeviction)."))
-    else:
-        findings.append(
-            Finding(
-                Verdict.ERROR,
-                f"{name} has maxmemory-policy {policy}: jobs would vanish when its memory is full. "
-                "Set it: CONFIG SET maxmemory-policy noeviction, and in its configuration file.",
-            )
-        )
     if info.get("role") == "slave":
         findings.append(Finding(Verdict.ERROR, f"{name} is a replica, which takes no writes; name the primary."))
     if not info.get("aof_enabled"):

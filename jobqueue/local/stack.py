@@ -23,6 +23,8 @@ from jobqueue.settings import API_URL_FILE, PREFIX, REDIS_URL_FILE
 
 START_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
+#: An agent's own stop is bounded (workers/handback.py) and may take this long when what it runs obeys nothing.
+_AGENT_GRACE_SECONDS = 20.0
 #: Stages of the stop: who comes later still serves who came before.
 _AGENTS, _API, _MAINTENANCE, _REDIS = range(4)
 #: What `up` decides itself, so that its children must not take it from the environment.
@@ -144,12 +146,20 @@ class Stack:
             arguments += ["--label", f"{key}={value}"]
         if self.plan.flower_port is not None:
             arguments.append("--events")
-        self._start(agent.hostname, arguments, _AGENTS)
+        self._start(agent.hostname, arguments, _AGENTS, grace_seconds=_AGENT_GRACE_SECONDS)
 
-    def _start(self, name: str, arguments: Sequence[str], stage: int, secrets: Mapping[str, str] | None = None) -> None:
+    def _start(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        stage: int,
+        secrets: Mapping[str, str] | None = None,
+        grace_seconds: float = ChildSpec.grace_seconds,
+    ) -> None:
         argv = [sys.executable, "-m", "jobqueue", *arguments]
         environ = {**self._environ, **(secrets or {})}
-        self._supervisor.start(ChildSpec(name, argv, stage, environ=environ, directory=self._directory))
+        spec = ChildSpec(name, argv, stage, environ=environ, directory=self._directory, grace_seconds=grace_seconds)
+        self._supervisor.start(spec)
 
     def _child_environ(self, environ: Mapping[str, str]) -> dict[str, str]:
         child = {name: value for name, value in environ.items() if name not in _OWN_NAMES}

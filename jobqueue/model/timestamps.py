@@ -6,14 +6,20 @@ Microseconds, because the ledger orders jobs and events by them; an integer, bec
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def to_iso(micros: int) -> str:
     """``1718359200123456`` -> ``"2024-06-14T10:00:00.123Z"``."""
-    moment = _EPOCH + timedelta(microseconds=micros)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    second, rest = divmod(micros, 1_000_000)
+    return f"{_second_text(second)}.{rest // 1000:03d}Z"
+
+
+@lru_cache(maxsize=4096)  # the times of one answer lie close together, and strftime is slow
+def _second_text(second: int) -> str:
+    return (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def to_micros(moment: datetime) -> int:
@@ -29,7 +35,7 @@ def duration_text(micros: int) -> str:
     if millis < 1000:
         return f"{millis}ms"
     if millis < 60_000:
-        return f"{millis / 1000:.1f}".rstrip("0").rstrip(".") + "s"
+        return f"{millis // 100 / 10:g}s"  # never rounded up to 60s
     minutes, seconds = divmod(millis // 1000, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes}m{seconds}s" if hours else f"{minutes}m{seconds}s"

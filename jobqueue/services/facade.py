@@ -45,8 +45,14 @@ class Services:
     def submit_many(self, submissions: list[Submission]) -> list[Accepted | JobQueueError]:
         return self.submitting.many(submissions)
 
-    def retry(self, job_id: str, target: str | None = None, only: frozenset[ExecutionState] | None = None) -> Accepted:
-        return self.retrying(job_id, target, only)
+    def retry(
+        self,
+        job_id: str,
+        target: str | None = None,
+        only: frozenset[ExecutionState] | None = None,
+        submitted_by: str = "",
+    ) -> Accepted:
+        return self.retrying(job_id, target, only, submitted_by)
 
     def job(self, job_id: str) -> Job:
         return self.ledger.jobs.get(job_id)
@@ -83,6 +89,10 @@ class Services:
 
     def status_counts(self) -> dict[JobStatus, int]:
         return self.ledger.jobs.counts()
+
+    def check(self) -> None:
+        """Raise ``InvalidSettings`` if this Redis cannot hold the ledger, ``LedgerUnavailable`` if it is away."""
+        self.ledger.check()
 
     def ping(self) -> None:
         self.ledger.ping()

@@ -17,6 +17,9 @@ from jobqueue.operations.registry import Registry
 from jobqueue.store.executions import Due
 from jobqueue.store.jobs import Jobs, NewJob, Stored
 
+#: Made once: json.dumps makes an encoder with every call that names separators.
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
 
 class Submit:
     """Takes submissions into the ledger."""
@@ -72,7 +75,7 @@ class Submit:
             "origin": submission.origin if submission.origin != "native" else None,
         }
         document |= {name: value for name, value in optional.items() if value is not None}
-        text = json.dumps(document, separators=(",", ":"))
+        text = _ENCODER.encode(document)
         return NewJob(
             id=str(uuid.uuid4()),
             document=text,
@@ -85,7 +88,7 @@ class Submit:
             retries=_policy_text(submission.retries),
             tags=submission.tags,
             idempotency_key=submission.idempotency_key,
-            digest=_digest(submission, text) if submission.idempotency_key else "",
+            digest=_digest(submission, document) if submission.idempotency_key else "",
             retry_of=retry_of,
             only=only,
         )
@@ -94,9 +97,10 @@ class Submit:
         self._sender.send(Due(new.id, slot, new.priority, 1) for new, outcome in stored for slot in outcome.unsent)
 
 
-def _digest(submission: Submission, document: str) -> str:
-    """Tells whether two requests under one idempotency key are the same request."""
-    return hashlib.sha256(f"{submission.priority}|{document}".encode()).hexdigest()
+def _digest(submission: Submission, document: dict[str, Any]) -> str:
+    """Tells whether two requests under one idempotency key are the same request; the order of keys says nothing."""
+    text = json.dumps(document, sort_keys=True)
+    return hashlib.sha256(f"{submission.priority}|{text}".encode()).hexdigest()
 
 
 def _policy_text(policy: RetryPolicy | None) -> str:

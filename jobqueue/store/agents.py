@@ -51,7 +51,6 @@ class Agents:
             json.dumps(asdict(agent)),
             "\n".join(labels),
             "\n".join(agent.operations),
-            agent.concurrency,
         )
         return bool(answer == "replaced")
 

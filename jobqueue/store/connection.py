@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import redis
-from redis.backoff import ExponentialWithJitterBackoff
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
     ClusterDownError,
     NoPermissionError,
+    OutOfMemoryError,
     ReadOnlyError,
     ResponseError,
 )
@@ -36,6 +38,8 @@ _UNAVAILABLE = (
     MasterNotFoundError,
     ClusterDownError,
 )
+#: How a server says so itself; Redis 6.2 wraps it when a script meets it: "Error running script ...: -OOM command ...".
+_REFUSES = re.compile(r"(^|-)(OOM|MISCONF|READONLY|LOADING|MASTERDOWN|NOREPLICAS)\b")
 
 
 @contextmanager
@@ -50,8 +54,8 @@ def translated_errors() -> Iterator[None]:
     except _UNAVAILABLE as error:
         raise LedgerUnavailable(f"Redis cannot be reached: {error}") from error
     except ResponseError as error:
-        # a failing script is our bug and must show; these two are states of the server
-        if str(error).startswith(("OOM", "MISCONF", "LOADING", "MASTERDOWN")):
+        # a failing script is our bug and must show; these are states of the server
+        if isinstance(error, OutOfMemoryError) or _REFUSES.search(str(error)):
             raise LedgerUnavailable(f"Redis takes no writes: {error}") from error
         raise
 
@@ -76,7 +80,13 @@ def connect(url: str) -> redis.Redis:
         return redis.Redis.from_url(url, **options)
     sentinel = Sentinel(
         address.hosts,
-        sentinel_kwargs={"socket_connect_timeout": CONNECT_TIMEOUT, "socket_timeout": COMMAND_TIMEOUT},
+        sentinel_kwargs={
+            "socket_connect_timeout": CONNECT_TIMEOUT,
+            "socket_timeout": COMMAND_TIMEOUT,
+            "password": address.sentinel_password,
+            # by itself redis-py would pause before it asks the next Sentinel
+            "retry": Retry(NoBackoff(), 0),
+        },
         db=address.db,
         username=address.username,
         password=address.password,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import redis
+import logging
 
-from jobqueue.errors import LedgerUnavailable
+import redis
+from redis.exceptions import NoPermissionError
+
+from jobqueue.errors import InvalidSettings, LedgerUnavailable
+from jobqueue.redis_server import refusals
 from jobqueue.settings import Settings
 from jobqueue.store.agents import Agents
 from jobqueue.store.connection import connect, translated_errors
@@ -12,6 +16,8 @@ from jobqueue.store.executions import Executions
 from jobqueue.store.jobs import Jobs
 from jobqueue.store.keys import Keys
 from jobqueue.store.scripts import Clock, Scripts, redis_clock
+
+logger = logging.getLogger(__name__)
 
 #: Seconds during which an idempotency key answers with its first job.
 IDEMPOTENCY_WINDOW_SECONDS = 86_400.0
@@ -41,6 +47,18 @@ class Ledger:
         with translated_errors():
             if not self.client.ping():
                 raise LedgerUnavailable
+
+    def check(self) -> None:
+        """Raise ``InvalidSettings`` if this Redis cannot hold the ledger, ``LedgerUnavailable`` if it is away."""
+        with translated_errors():
+            try:
+                info = self.client.info()
+            except NoPermissionError as error:
+                logger.warning("Redis was not looked at: our user may not ask it for INFO (%s)", error)
+                return
+        found = refusals("Redis", info)
+        if found:
+            raise InvalidSettings(" ".join(found))
 
     def stats(self) -> dict[str, int]:
         """Counters of what should be rare: claims_refused, results_refused, leases_lost, republished."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.support.api import Api, assert_error
+from tests.acceptance.support.api import Api, assert_error, request
 from tests.acceptance.support.stack import ROOT, Stack
 from tests.acceptance.support.until import until
 
@@ -73,11 +73,11 @@ def test_an_agent_that_is_killed(api: Api, spare: Stack, tmp_path: Path) -> None
 def test_what_any_agent_may_do_goes_on_elsewhere(api: Api, spare: Stack, tmp_path: Path) -> None:
     agent = spare.agent("helper")
     file = tmp_path / "ran"
-    jobs = [api.submit(REPEATABLE, {"file": f"{file}{n}", "seconds": 600}) for n in range(6)]
-    paths = [Path(f"{file}{n}") for n in range(6)]
+    jobs = [api.submit(REPEATABLE, {"file": f"{file}{n}", "seconds": 600}) for n in range(12)]
+    paths = [Path(f"{file}{n}") for n in range(12)]
     until(lambda: all(runs(path) for path in paths), "all of them run")
     first = {runs(path)[0][2] for path in paths}
-    assert first == {"agent1", "helper"}  # shared, so that some are with each
+    assert first == {"agent1", "helper"}  # each has eight places
     agent.kill()
     os.kill(spare.agent_pid("agent1"), signal.SIGKILL)  # `up` starts this one again
     for job_id, path in zip(jobs, paths, strict=True):
@@ -154,6 +154,29 @@ def test_an_agent_without_the_plugin(api: Api, spare: Stack, tmp_path: Path) -> 
     builtin = [api.submit("node.hostname.get") for _ in range(20)]
     assert {api.wait(job_id)["status"] for job_id in builtin} == {"completed"}
     assert bare.stop() == 0
+
+
+def test_an_agent_that_is_drained(api: Api, spare: Stack, tmp_path: Path) -> None:
+    agent = spare.agent("drained", "--label", "place=cellar")
+    running = api.submit(NOTE, {"file": str(tmp_path / "ran"), "seconds": 1.5}, "drained")
+    api.wait_for_state(running, "started")
+    answer = api.post("/agent/drained/drain")
+    assert (answer.status, api.agent("drained")["state"]) == (200, "Draining")
+    assert_error(api.post("/agent/drained/drain"), 409)
+    for target in ("drained", "place:cellar"):
+        refused = api.post("/job", request("node.hostname.get", target=target))
+        assert_error(refused, 409)
+        assert "drain" in refused.json["error"]
+    jobs = [api.submit("node.hostname.get") for _ in range(20)]
+    assert {api.wait(job_id)["hostname"] for job_id in jobs} == {"agent1"}
+    assert "drained" not in api.run("node.hostname.get", target="_all")["expected_agents"]
+    assert api.wait(running)["status"] == "completed"  # what runs may finish
+    until(lambda: api.agent("drained")["state"] == "Cordoned", "nothing runs there any more")
+    assert api.post("/agent/drained/undrain").status == 200
+    assert_error(api.post("/agent/drained/undrain"), 409)
+    assert api.run("node.hostname.get", target="drained")["status"] == "completed"
+    until(lambda: api.run("node.hostname.get")["hostname"] == "drained", "it takes work for _any again")
+    assert agent.stop() == 0
 
 
 def test_an_operation_that_ignores_its_timeout_is_given_up(api: Api, spare: Stack, tmp_path: Path) -> None:

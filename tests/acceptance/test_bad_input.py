@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+from contextlib import closing
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -101,7 +103,9 @@ CASES = {
     "an unknown field inside": Case(
         given(operation={"type": "node.hostname.get", "dat": {}}), ("operation.dat", "did you mean data")
     ),
-    "an unknown operation": Case(given(operation={"type": "node.hostnam.get"}), ("node.hostnam.get", "node.hostname.get")),
+    "an unknown operation": Case(
+        given(operation={"type": "node.hostnam.get"}), ("node.hostnam.get", "node.hostname.get")
+    ),
     "nothing like an operation": Case(given(operation={"type": "zzz"}), ("Unknown operation 'zzz'",)),
     "an unknown host": Case(given(target_hostname="nowhere"), ("nowhere",)),
     "an unknown label": Case(given(target_hostname="group:nowhere"), ("group:nowhere",)),
@@ -117,10 +121,12 @@ CASES = {
     "argv is text": Case(with_data(argv="ls"), ("argv",)),
     "argv is empty": Case(with_data(argv=[]), ("argv",)),
     "argv holds a number": Case(with_data(argv=["ls", 1]), ("argv.1",)),
-    "unknown data": Case(with_data(argv=["ls"], shell=True), ("shell",)),
+    "unknown data": Case(with_data(argv=["ls"], colour="red"), ("colour",)),
     "a relative cwd": Case(with_data(argv=["ls"], cwd="tmp"), ("cwd", "absolute")),
     "a timeout of 0": Case(with_data(argv=["ls"], timeout=0), ("timeout",)),
-    "data for an operation that takes none": Case(given(operation={"type": "node.hostname.get", "data": {"a": 1}}), ("a",)),
+    "data for an operation that takes none": Case(
+        given(operation={"type": "node.hostname.get", "data": {"a": 1}}), ("a",)
+    ),
     # -- texts and numbers that cannot be kept
     "NUL": Case(raw(r'"a\u0000b"'), ("NUL",)),
     "NUL in a key": Case(raw(r'{"a\u0000": 1}'), ("NUL",)),
@@ -152,6 +158,16 @@ def test_a_bad_submission_is_refused_and_nothing_is_stored(api: Api, name: str) 
     assert api.total() == total
 
 
+def test_a_body_without_a_length_is_bounded_too(api: Api) -> None:
+    parts = urlsplit(api.url)
+    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=30)
+    headers = {"Authorization": f"Bearer {api.token}", "Content-Type": JSON}
+    with closing(connection):
+        connection.request("POST", "/job", iter([b"x" * 1024 * 1024] * 9), headers, encode_chunked=True)
+        response = connection.getresponse()
+        assert (response.status, json.loads(response.read())["code"]) == (413, 413)
+
+
 def test_unusual_input_that_is_right(api: Api) -> None:
     wanted = 'naïve "quoted" \\ 日本 😀 \u2028 \x7f'
     body = request("command.exec.execute", {"argv": ["printf", "%s", wanted]}, tags={"ключ 1": "значение"})
@@ -172,7 +188,8 @@ def test_unusual_input_that_is_right(api: Api) -> None:
     [
         "limit=0", "limit=101", "limit=-1", "limit=x", "limit=", "limit=1.5", "limit=99999999999999999999",
         "offset=-1", "offset=x", "offset=1e3", "status=done", "status=", "status=COMPLETED", "limit=1&limit=2",
-        "colour=red", "tag=red", "tag=:", "view=short", "cursor=x", "cursor=c99999999999999999999", "cursor=c1&offset=1",
+        "colour=red", "tag=red", "tag=:", "view=short", "cursor=x", "cursor=c99999999999999999999",
+        "cursor=c1&offset=1",
         "created_after=yesterday", "created_after=2030-01-01&created_before=2029-01-01", "hostname=a%20b",
         "target=a%20b", "status=completed%00",
     ],
@@ -180,9 +197,8 @@ def test_unusual_input_that_is_right(api: Api) -> None:
 def test_a_bad_query_is_refused(api: Api, query: str) -> None:
     answer = api.get(f"/job?{query}")
     assert_error(answer, 400)
-    assert answer.json["details"] or "label" in answer.json["error"].lower() or "ostname" in answer.json["error"] or (
-        "Target" in answer.json["error"]
-    )
+    place = f"{answer.json['error']} {answer.json['details']}".lower()
+    assert any(name in place for name in {part.partition("=")[0] for part in query.split("&")})
 
 
 @pytest.mark.parametrize("job_id", ["1", "x", f"{UNKNOWN_ID}0", UNKNOWN_ID[:-1], "%00", "..%2F..", "{}", "*" * 36])
@@ -214,7 +230,14 @@ def test_routes_and_methods_that_are_not_there(api: Api) -> None:
 def test_nothing_without_the_token(api: Api) -> None:
     total = api.total()
     body = json.dumps(BODY).encode()
-    for credentials in ("", "Bearer", "Bearer wrong", f"Basic {api.token}", f"Bearer {api.token}x", f"Bearer {api.token[:-1]}"):
+    for credentials in (
+        "",
+        "Bearer",
+        "Bearer wrong",
+        f"Basic {api.token}",
+        f"Bearer {api.token}x",
+        f"Bearer {api.token[:-1]}",
+    ):
         headers = {"Authorization": credentials, "Content-Type": JSON}
         for answer in (api.send("POST", "/job", body, headers), api.send("GET", "/job", headers=headers)):
             assert_error(answer, 401)

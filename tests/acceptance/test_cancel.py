@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.support.api import Api, assert_error
-from tests.acceptance.support.processes import with_argument
+from tests.acceptance.support.processes import unique_seconds, with_argument
 from tests.acceptance.support.until import until
 
 SECONDS = 2.0
@@ -17,7 +17,7 @@ SECONDS = 2.0
 @pytest.mark.parametrize("target", ["agent2", "_any", "_all"])
 def test_cancel_ends_a_running_command_with_all_its_children(api: Api, target: str) -> None:
     count = 3 if target == "_all" else 1
-    token = f"4711.{len(target)}5"
+    token = unique_seconds()
     line = f"sleep {token} & setsid sleep {token} & (sleep {token} & exec sleep {token}) & wait"
     job_id = api.submit("command.shell.execute", {"command": line}, target)
     until(lambda: len(with_argument(token)) == 4 * count, "all children run")
@@ -37,7 +37,7 @@ def test_cancel_ends_a_running_command_with_all_its_children(api: Api, target: s
 
 
 def test_cancel_ends_what_ignores_sigterm(api: Api) -> None:
-    token = "4712.5"
+    token = unique_seconds()
     job_id = api.submit("command.shell.execute", {"command": f"trap '' TERM; sleep {token}; sleep {token}"})
     until(lambda: with_argument(token), "it runs")
     api.post(f"/job/{job_id}/cancel")

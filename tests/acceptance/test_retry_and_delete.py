@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tests.acceptance.support.api import Api, assert_error, request
+from tests.acceptance.support.api import JSON, Api, assert_error, request
 
 DEPLOY = "file.deploy.execute"
 
@@ -95,6 +96,20 @@ def test_one_bad_item_does_not_stop_a_batch(api: Api) -> None:
     assert api.total() == total + 2
 
 
+def test_what_cannot_be_kept_spoils_its_own_item_only(api: Api) -> None:
+    good = json.dumps(request("node.hostname.get"))
+    bad = [
+        good.replace("_any", r"\u0000"),
+        good.replace("{}", r'{"a": "\ud800"}'),
+        good.replace("{}", '{"a": 1e400}'),
+        good.replace("{}", '{"a": ' + "[" * 100 + "]" * 100 + "}"),
+    ]
+    body = f'{{"jobs": [{", ".join([good, *bad, good])}]}}'.encode()
+    answer = api.send("POST", "/job/batch", body, {"Content-Type": JSON})
+    assert (answer.status, answer.json["accepted"]) == (201, 2)
+    assert [item.get("code") for item in answer.json["items"]] == [None, 400, 400, 400, 400, None]
+
+
 def test_a_batch_has_its_limits(api: Api) -> None:
     total = api.total()
     for jobs in ([], [request("node.hostname.get")] * 1001, {}, "x", None):
@@ -121,6 +136,16 @@ def test_one_key_makes_one_job_however_many_ask_at_once(api: Api, tmp_path: Path
     assert_error(other, 409)
     assert job_id in other.json["error"]
     assert_error(api.post("/job", {**body, "idempotency_key": "another"}, Idempotency_Key=key), 400)
+
+
+def test_a_key_goes_by_what_is_asked_for_not_by_how_it_is_written(api: Api) -> None:
+    data = {"argv": ["true"], "env": {"A": "1", "B": "2"}}
+    body = request("command.exec.execute", data, tags={"x": "1", "y": "2"}, idempotency_key=uuid.uuid4().hex)
+    turned: dict[str, Any] = json.loads(json.dumps(body), object_pairs_hook=lambda pairs: dict(reversed(pairs)))
+    assert list(turned) == list(body)[::-1]
+    first, second = api.post("/job", body), api.post("/job", turned)
+    assert (first.status, second.status) == (201, 200)
+    assert first.json["job_id"] == second.json["job_id"]
 
 
 def test_a_key_within_a_batch(api: Api) -> None:

@@ -86,7 +86,7 @@ def test_cancel_of_a_queued_job(api: Api, tmp_path: Path) -> None:
 
 
 def test_not_before(api: Api, tmp_path: Path) -> None:
-    wanted = now_plus(1.2)
+    wanted = now_plus(2.5)
     soon = api.submit("accept.note.do", {"file": str(tmp_path / "ran")}, not_before=wanted)
     all_of_them = api.submit("node.hostname.get", target="_all", not_before=wanted)
     never = api.submit("accept.note.do", {"file": str(tmp_path / "never")}, not_before=now_plus(3600))
@@ -99,7 +99,7 @@ def test_not_before(api: Api, tmp_path: Path) -> None:
         assert job["status"] == "completed"
         assert moment(job["not_before"]) - moment(wanted) < timedelta(milliseconds=1)
         for started in event_times(job, "started"):
-            assert timedelta(0) <= started - moment(job["not_before"]) < timedelta(seconds=2)
+            assert timedelta(0) <= started - moment(job["not_before"]) < timedelta(seconds=10)
     assert not (tmp_path / "never").exists()
 
 
@@ -108,8 +108,8 @@ def test_an_offline_host_is_waited_for_until_the_deadline(api: Api, spare: Stack
     assert api.agent(SLEEPER)["status"] == "offline"
     note = {"file": str(tmp_path / "ran")}
     waits = api.submit("accept.note.do", note, SLEEPER, expires_at=now_plus(120))
-    too_late = api.submit("accept.note.do", {"file": str(tmp_path / "late")}, SLEEPER, expires_at=now_plus(0.8))
-    broadcast = api.submit("node.hostname.get", target="_all", expires_at=now_plus(0.8))
+    too_late = api.submit("accept.note.do", {"file": str(tmp_path / "late")}, SLEEPER, expires_at=now_plus(1.5))
+    broadcast = api.submit("node.hostname.get", target="_all", expires_at=now_plus(1.5))
     without = api.run("node.hostname.get", target="_all")
     assert SLEEPER not in without["expected_agents"]  # a broadcast without a deadline does not wait for who is gone
 
@@ -152,9 +152,12 @@ def test_a_failure_is_tried_again_after_a_growing_pause(api: Api, tmp_path: Path
     assert events(job) == ["submitted", *run, "retried", *run, "retried", *run, "completed"]
     retried, started = event_times(job, "retried"), event_times(job, "started")
     pauses = [(after - before).total_seconds() for before, after in zip(retried, started[1:], strict=True)]
-    assert 0.3 <= pauses[0] < 0.6 <= pauses[1]
-    messages = [entry["message"] for entry in job["timeline"] if entry["event"] == "retried"]
-    assert messages[0] == "Job retried: attempt 1 of 3 failed, next in 300ms: RuntimeError: failure 1"
+    assert pauses[0] >= 0.3
+    assert pauses[1] >= 0.6
+    assert [entry["message"] for entry in job["timeline"] if entry["event"] == "retried"] == [
+        "Job retried: attempt 1 of 3 failed, next in 300ms: RuntimeError: failure 1",
+        "Job retried: attempt 2 of 3 failed, next in 600ms: RuntimeError: failure 2",
+    ]
 
 
 def test_the_attempts_are_used_up(api: Api, tmp_path: Path) -> None:

@@ -106,6 +106,8 @@ class Load:
             self._follow_up(promise)
         elif status == 409:  # no agent of the target is live just now
             promise.outcome = "refused"
+        elif status == 400 and "expires_at" in (document.get("details") or {}):
+            promise.outcome = "unknown"  # its deadline passed on the way; an earlier try may have been accepted
         else:
             self.complaints.append(f"POST /job: {status} {document}")
 
@@ -161,8 +163,8 @@ class Load:
         """The body of POST /job. The number of the request is in its tags, so that its job can be told again."""
         file = str(self._effects / str(request.number))
         if request.operation == "command.exec.execute":
-            data: dict[str, Any] = {"argv": ["/bin/sh", str(self._script), file + "@@fact.hostname", str(request.seconds)]}
-            data["argv"][2] = file + "@{host}"
+            argv = ["/bin/sh", str(self._script), f"{file}.@fact.hostname", str(request.seconds)]
+            data: dict[str, Any] = {"argv": argv}
         else:
             data = {"file": file, "seconds": request.seconds, "failures": request.failures}
         body: dict[str, Any] = {

@@ -160,6 +160,9 @@ def _request(draw: random.Random, at: float, number: int, batch: int | None) -> 
     timeout = sometimes(0.08, 0.2, 1.0)
     if timeout is not None:
         options["timeout_seconds"] = timeout
+    not_before, expires_at = sometimes(0.1, 0.3, 3.0), sometimes(0.2, 0.5, 10.0)
+    if not_before is not None and expires_at is not None:
+        expires_at += not_before
     return Request(
         at=at,
         number=number,
@@ -168,8 +171,8 @@ def _request(draw: random.Random, at: float, number: int, batch: int | None) -> 
         seconds=round(seconds, 3),
         failures=failures,
         options=options,
-        not_before=sometimes(0.1, 0.3, 3.0),
-        expires_at=sometimes(0.2, 0.5, 10.0),
+        not_before=not_before,
+        expires_at=expires_at,
         keyed=batch is not None or draw.random() < 0.85,
         cancel_after=sometimes(0.12, 0.0, 2.0),
         delete_after=sometimes(0.05, 0.5, 6.0),

@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 import uuid
+from collections import Counter
 from pathlib import Path
 
 import psutil
@@ -33,6 +34,8 @@ API = "api"
 _CONCURRENCY = 4
 _START_SECONDS = 60.0
 _END_SECONDS = 30.0
+#: Of one process, while everything is brought back.
+_MOST_STARTS = 3
 
 
 class World:
@@ -47,6 +50,8 @@ class World:
         self.effects.mkdir()
         self.logs = self.directory / "logs"
         self.logs.mkdir()
+        self.scratch = self.directory / "tmp"
+        self.scratch.mkdir()
         self.script = install(self.directory / "plugin")
         self.redis = ChaosRedis(self.directory / "redis")
         self.keys = Keys("jobqueue:")
@@ -63,6 +68,7 @@ class World:
         self._environ = {
             **clean_environ(),
             MARK: self._mark,
+            "TMPDIR": str(self.scratch),
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(self.directory / "plugin")]),
             "JOBQUEUE_REDIS_URL": self.redis.url,
             "JOBQUEUE_STATE_DIR": str(self.directory / "state"),
@@ -141,11 +147,16 @@ class World:
     def wait_until_whole(self) -> None:
         """Every process runs and every agent is live; what ended is started again, as a service manager would."""
 
+        ended: Counter[str] = Counter()
+
         def is_whole() -> bool:
             for name, process in list(self.processes.items()):
                 if process.exit_code is not None:
+                    ended[name] += 1
                     if process.exit_code > 0:
                         self.complaints.append(f"{name} ended with {process.exit_code}: {process.log()[-500:]}")
+                    if ended[name] > _MOST_STARTS:
+                        raise RuntimeError(f"{name} ends again and again:\n{process.log()}")
                     self.launch(name)
             return self.live_agents() == set(HOSTS) and len(self.api_workers()) == 2
 
@@ -174,23 +185,34 @@ class World:
 
     # --- end ----------------------------------------------------------------------------------------------------------
 
-    def stop(self) -> None:
-        """End everything in order; what does not end by itself, or is left behind, is a complaint."""
-        for process in list(self.processes.values()):
+    def stop_processes(self) -> None:
+        """End all but Redis in order; what does not end by itself is a complaint."""
+        processes, self.processes = [*self.processes.values(), *self.outdated], {}
+        for process in processes:
             process.send(signal.SIGCONT)
             process.send(signal.SIGTERM)
-        for process in [*self.processes.values(), *self.outdated]:
+        for process in processes:
             try:
                 process.stop()
             except AssertionError as error:
                 self.complaints.append(str(error)[:500])
+
+    def stop(self) -> None:
+        """End everything; what is left behind is a complaint."""
+        self.stop_processes()
         self.redis.send(signal.SIGCONT)
         self.redis.end(signal.SIGTERM)
         self._end_leftovers()
+        # what was killed may have left something behind, which its directory's owner removes; others must not
+        self.complaints += [f"left behind: {path}: {path.read_bytes()[:200]!r}" for path in self.scratch.iterdir()]
 
     def remove(self) -> None:
         """Remove every file."""
         shutil.rmtree(self.directory)
+
+    def running(self) -> list[str]:
+        """What runs of all that was started here, Redis apart."""
+        return describe(marked(self._mark))
 
     def _end_leftovers(self) -> None:
         def left() -> list[psutil.Process]:

@@ -15,6 +15,7 @@ from jobqueue.store.ledger import Ledger
 from workers.logs import configure_logging
 from workers.maintenance.leader import Leadership
 from workers.maintenance.services import STEP, Expirer, Promoter, Pruner, Reaper, Reconciler, Service
+from workers.patience import persist
 
 logger = logging.getLogger(__name__)
 
@@ -81,12 +82,19 @@ def make_services(ledger: Ledger, settings: Settings) -> list[Service]:
 
 
 def run(settings: Settings) -> int:
-    """Run maintenance until SIGTERM or SIGINT."""
-    configure_logging(settings)
-    ledger = Ledger.open(settings)
+    """Run maintenance until SIGTERM or SIGINT.
+
+    Waits for a Redis that is away; raises ``InvalidSettings`` for one that cannot hold the ledger.
+    """
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
+    configure_logging(settings)
+    ledger = Ledger.open(settings)
+    try:
+        persist(ledger.check, "start", stopped)
+    except LedgerUnavailable:
+        return 0  # it was asked to stop first
     Maintenance(Leadership(ledger.scripts), make_services(ledger, settings)).run(stopped)
     ledger.close()
     return 0

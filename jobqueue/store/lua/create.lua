@@ -97,10 +97,13 @@ local when = int(created)
 local fanout = kind == 'all' or kind == 'label'
 
 redis.call('SET', K.doc .. id, ARGV[3])
-redis.call('HSET', job, 'status', 'submitted', 'created', when, 'updated', when, 'op', op, 'target', target,
-  'prio', ARGV[7], 'n.submitted', #slots, 'events', 1, 'last', when, 'e1', when .. '|submitted|_api|')
+local fields = {'status', 'submitted', 'created', when, 'updated', when, 'op', op, 'target', target,
+  'prio', ARGV[7], 'n.submitted', #slots, 'events', 1, 'last', when, 'e1', when .. '|submitted|_api|'}
 local function remember(field, value)
-  if value ~= '' then redis.call('HSET', job, field, value) end
+  if value ~= '' then
+    fields[#fields + 1] = field
+    fields[#fields + 1] = value
+  end
 end
 remember('expires', ARGV[9])
 remember('retry', ARGV[10])
@@ -108,18 +111,19 @@ remember('idempotent', ARGV[11])
 remember('key', ARGV[12])
 remember('tags', ARGV[15])
 if fanout then
-  redis.call('HSET', job, 'fanout', '1')
+  remember('fanout', '1')
   for first = 1, #slots, 1000 do -- unpack has a limit
     redis.call('RPUSH', K.slots .. id, unpack(slots, first, math.min(first + 999, #slots)))
   end
 else
-  redis.call('HSET', job, 'slot', slots[1])
+  remember('slot', slots[1])
   if slots[1] == '_any' then
-    redis.call('HSET', job, 'shared', '1')
+    remember('shared', '1')
   else
-    redis.call('HSET', job, 'host', slots[1])
+    remember('host', slots[1])
   end
 end
+redis.call('HSET', job, unpack(fields))
 if ARGV[9] ~= '' then redis.call('ZADD', K.deadlines, ARGV[9], id) end
 if ARGV[12] ~= '' then
   redis.call('SET', K.idem .. ARGV[12], ARGV[13] .. '|' .. id .. '|' .. when, 'PX', ARGV[14])

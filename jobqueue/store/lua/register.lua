@@ -2,7 +2,7 @@
 -- include: clock agent_state
 -- KEYS: none
 -- ARGV: 1 now, 2 hostname, 3 boot id, 4 microseconds it counts as live, 5 registration as JSON,
---   6 label targets that match it (lines), 7 operations that it supports (lines), 8 concurrency
+--   6 label targets that match it (lines), 7 operations that it supports (lines)
 -- returns: 'registered' | 'replaced' (another boot was live under this hostname)
 local at = clock(ARGV[1])
 local host, boot = ARGV[2], ARGV[3]

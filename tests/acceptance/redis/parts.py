@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import urllib3
+
 from jobqueue.local.ports import LOOPBACK, free_port
 from tests.acceptance.support.api import Api
 from tests.acceptance.support.processes import Process
 from tests.acceptance.support.stack import Stack
 from tests.acceptance.support.until import until
 
-TOKEN = "a-token-of-the-tests"  # noqa: S105
+TOKEN = "a-token-of-the-tests"
 #: Short times, so that a test sees leases and heartbeats pass.
 LEASE_SECONDS, HEARTBEAT_SECONDS = 3.0, 0.5
 _START_SECONDS = 60.0
@@ -72,8 +74,6 @@ class Parts:
 
     def status(self, path: str) -> int:
         """The status of GET ``path``; 0 without an answer."""
-        import urllib3
-
         try:
             return self.api.get(path).status
         except urllib3.exceptions.HTTPError:

@@ -1,4 +1,4 @@
-"""A TCP proxy whose connections can go silent, as behind a firewall that forgot them: nothing arrives, nothing closes."""
+"""A TCP proxy whose connections can go silent, as behind a firewall that forgot them: nothing comes, nothing closes."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -100,6 +101,11 @@ def with_argument(text: str) -> list[psutil.Process]:
             if text in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
+
+
+def unique_seconds() -> str:
+    """An argument for `sleep` that no other process has: by it the tests find what they started."""
+    return f"600.{uuid.uuid4().int % 10**9:09}"
 
 
 def describe(processes: Sequence[psutil.Process]) -> list[str]:

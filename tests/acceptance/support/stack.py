@@ -49,8 +49,9 @@ class Stack:
     def up(self, agents: int = 3, *options: str) -> Process:
         """Start ``jobqueue up`` and wait until it serves."""
         argv = ["up", "--port", "0", "--agents", str(agents), "--state-dir", str(self.state), *options]
-        process = self.start("up", argv, self._environ)
         address = self.state / "api.url"
+        address.unlink(missing_ok=True)  # left by one that was killed
+        process = self.start("up", argv, self._environ)
 
         def serves() -> bool:
             assert process.exit_code is None, f"`jobqueue up` ended with {process.exit_code}:\n{process.log()}"

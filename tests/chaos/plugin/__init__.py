@@ -29,6 +29,6 @@ def runs(directory: Path) -> dict[tuple[int, str], Counter[str]]:
     """What was run: (number of the request, hostname) -> runs by attempt ("-" where the command does not know it)."""
     found: dict[tuple[int, str], Counter[str]] = {}
     for path in directory.iterdir():
-        number, _, hostname = path.name.partition("@")
+        number, _, hostname = path.name.partition(".")
         found[int(number), hostname] = Counter(line.split()[1] for line in path.read_text().splitlines())
     return found

@@ -20,9 +20,7 @@ class RunSchema(Schema):
 def leave_a_line(data: dict[str, Any], context: Context) -> dict[str, Any]:
     """Count this run: one write to a file that is appended to, so that lines of several processes do not mix."""
     line = f"{context.job_id} {context.attempt} {os.getpid()}\n"
-    descriptor = os.open(
-        f"{data['file']}@{context.hostname}", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600
-    )
+    descriptor = os.open(f"{data['file']}.{context.hostname}", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         os.write(descriptor, line.encode())
     finally:

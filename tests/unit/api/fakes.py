@@ -116,12 +116,18 @@ class FakeServices:
             raise JobNotFinal
         del self.store[job_id]
 
-    def retry(self, job_id: str, target: str | None = None, only: frozenset[ExecutionState] | None = None) -> Accepted:
+    def retry(
+        self,
+        job_id: str,
+        target: str | None = None,
+        only: frozenset[ExecutionState] | None = None,
+        submitted_by: str = "",
+    ) -> Accepted:
         self.job(job_id)
         self.retries.append((job_id, target, only))
         return Accepted(str(uuid.uuid4()), now())
 
-    def cancel(self, job_id: str) -> Job:
+    def cancel(self, job_id: str, who: str = "") -> Job:
         job = self.job(job_id)
         if job.status.is_final:
             raise JobFinal

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
 from unittest.mock import patch
 
 import pytest
@@ -190,7 +191,7 @@ def test_a_result_survives_an_outage_of_the_ledger(
 
     with ThreadPoolExecutor(1) as pool, patch.object(registry, "get", get_and_fail_the_ledger):
         future = running(executor, held, job_id, pool)
-        with pytest.raises(TimeoutError):
+        with pytest.raises(FutureTimeout):
             future.result(0.3)  # type: ignore[attr-defined]
         assert len(held) == 1  # still held: its lease is renewed as soon as the ledger is back
         outage.clear()

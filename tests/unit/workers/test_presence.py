@@ -66,6 +66,30 @@ def test_the_newest_process_under_a_hostname_wins(
     assert ledger.agents.get("web1").live
 
 
+def test_one_that_was_cut_off_and_replaced_does_not_take_its_hostname_back(
+    ledger: Ledger, registry: Registry, held: Held, settings: Settings
+) -> None:
+    replaced, kept = threading.Event(), threading.Event()
+    older = Presence(ledger.agents, registry, held, settings, lambda _: None, on_replaced=replaced.set)
+    newer = Presence(ledger.agents, registry, held, settings, lambda _: None, on_replaced=kept.set)
+    older.beat_once()
+    older.not_reading()
+    newer.beat_once()
+    older.reading()
+    older.beat_once()
+    newer.beat_once()
+    assert replaced.is_set()
+    assert not kept.is_set()
+
+
+def test_one_that_was_cut_off_is_live_again_with_its_next_beat(ledger: Ledger, presence: Presence) -> None:
+    presence.beat_once()
+    presence.not_reading()
+    presence.reading()
+    presence.beat_once()
+    assert ledger.agents.get("web1").live
+
+
 def test_an_outage_is_survived(ledger: Ledger, presence: Presence, outage: threading.Event) -> None:
     outage.set()
     presence.reading()

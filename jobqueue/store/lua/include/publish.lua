@@ -10,12 +10,26 @@ end
 -- template means that the broker is elsewhere: nil then, the caller sends and the ledger only notes.
 local function message_texts(template, id, attempt, priority, time)
   if template == '' then return nil end
-  local task = id .. ':@SLOT@:' .. attempt
-  local message = string.gsub(template, '@(%u+)@', {
-    TASK = task, JOB = id, QUEUE = K.queue .. '@SLOT@', PRIORITY = int(9 - priority), TAG = task .. '@' .. int(time),
-  })
-  local texts = {}
-  for text in string.gmatch(message .. '@SLOT@', '(.-)@SLOT@') do texts[#texts + 1] = text end
+  -- placeholder -> what takes its place before the slot's name, and after it where the name is part of it
+  local values = {
+    JOB = {id}, PRIORITY = {int(9 - priority)}, SLOT = {'', ''}, QUEUE = {K.queue, ''},
+    TASK = {id .. ':', ':' .. attempt}, TAG = {id .. ':', ':' .. attempt .. '@' .. int(time)},
+  }
+  local texts, text, from = {}, '', 1
+  while true do
+    -- plain searches: a pattern would be tried at each of the template's characters, and take twice as long as the job
+    local open = string.find(template, '@', from, true)
+    if not open then break end
+    local close = string.find(template, '@', open + 1, true)
+    local value = values[string.sub(template, open + 1, close - 1)]
+    text = text .. string.sub(template, from, open - 1) .. value[1]
+    if value[2] then
+      texts[#texts + 1] = text
+      text = value[2]
+    end
+    from = close + 1
+  end
+  texts[#texts + 1] = text .. string.sub(template, from)
   return texts
 end
 

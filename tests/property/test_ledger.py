@@ -1,0 +1,340 @@
+"""Random legal and illegal events on the ledger; after each of them everything must hold that must always hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import fakeredis
+import pytest
+import redis
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from jobqueue.errors import JobQueueError
+from jobqueue.model.agent import AgentState, Heartbeat
+from jobqueue.model.job import Job
+from jobqueue.model.states import FINAL_STATES, ExecutionState
+from jobqueue.model.target import ANY
+from jobqueue.store.agents import Refused
+from jobqueue.store.executions import Finished, Grant, Renewal
+from tests.store import invariants
+from tests.store.clock import SECOND, FakeClock
+from tests.store.world import LEASE, World
+
+S = ExecutionState
+HOSTS = ("a", "b", "c")
+TARGETS = (ANY, "_all", "group:web", "group:web.dev", "a", "b", "nohost")
+
+hosts = st.sampled_from(HOSTS)
+numbers = st.integers(0, 10**6)
+
+
+@dataclass
+class Held:
+    """What the model knows of a grant. ``until`` is the end of its lease; ``ended`` how the agent's report ended it."""
+
+    grant: Grant
+    slot: str
+    until: int
+    is_current: bool = True
+    ended: ExecutionState | None = None
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """A model of what agents know, beside the ledger; the ledger's own records are checked after every step."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        super().__init__()
+        client.flushall()
+        self.client = client
+        self.clock = FakeClock()
+        self.world = World(client, self.clock)
+        self.jobs: list[str] = []
+        self.deleted: set[str] = set()
+        self.held: list[Held] = []
+        self.claims: dict[tuple[str, str, int], str] = {}  # (job, slot, attempt) -> token of the one that got it
+        self.seen: dict[str, Job] = {}
+
+    @initialize()
+    def first_agents(self) -> None:
+        self.world.register("a", "b", labels={"group": "web.dev"})
+
+    # --- agents -------------------------------------------------------------------------------------------------------
+    @rule(host=hosts, group=st.sampled_from(("web", "web.dev", "db")), able=st.sampled_from((True, True, True, False)))
+    def register(self, host: str, group: str, able: bool) -> None:
+        self.world.register(host, labels={"group": group}, operations=("op.x",) if able else ("op.y",))
+
+    @rule(host=hosts, what=st.sampled_from(("beat", "beat", "leave", "drain", "undrain")))
+    def agent(self, host: str, what: str) -> None:
+        known = host in self.world.agents.hostnames()
+        if what == "beat":
+            answer = self.world.agents.beat(host, "boot", Heartbeat(running=0), AgentState.DRAINING)
+            assert known == (answer is not Refused.UNKNOWN)
+        elif what == "leave":
+            self.world.leave(host)
+        else:
+            allowed = known and (host in self.away()) == (what == "undrain")
+            try:
+                getattr(self.world.agents, what)(host)
+                assert allowed
+            except JobQueueError:
+                assert not allowed
+
+    def away(self) -> set[str]:
+        return set(self.client.smembers(self.world.ledger.keys.kind("away")))
+
+    # --- jobs ---------------------------------------------------------------------------------------------------------
+    @rule(
+        meant=st.sampled_from(TARGETS),
+        is_idempotent=st.booleans(),
+        retries=st.sampled_from(("", "1|1|1|0", "3|1|1|0")),
+        wait=st.sampled_from((None, None, -5, 3, 40)),
+        deadline=st.sampled_from((None, None, 2, 30, 100)),
+        priority=st.integers(0, 9),
+        key=st.sampled_from((None, None, "k1", "k2")),
+        digest=st.sampled_from(("ab", "cd")),
+        retry=numbers,
+    )
+    def create(
+        self, meant: str, wait: int | None, deadline: int | None, key: str | None, retry: int, **options: Any
+    ) -> None:
+        if wait is not None:
+            options["not_before"] = self.clock.after(wait)
+        if deadline is not None:
+            options["expires_at"] = self.clock.after(deadline)
+        if self.jobs and retry % 4 == 0:
+            options["retry_of"] = self.jobs[retry % len(self.jobs)]
+        tags = {"n": str(retry % 3)}
+        try:
+            stored = self.world.store(meant, idempotency_key=key, tags=tags, **options)
+        except JobQueueError:
+            return
+        if stored.accepted.replayed:
+            assert stored.accepted.job_id in self.jobs
+        else:
+            self.jobs.append(stored.accepted.job_id)
+
+    @precondition(lambda self: self.jobs)
+    @rule(number=numbers)
+    def cancel(self, number: int) -> None:
+        job_id = self.jobs[number % len(self.jobs)]
+        try:
+            nothing_runs = self.world.jobs.cancel(job_id, "on request")
+        except JobQueueError:
+            assert job_id in self.deleted or self.world.job(job_id).status.is_final
+        else:
+            job = self.world.job(job_id)
+            assert nothing_runs == job.status.is_final
+            assert all(x.state is not S.SUBMITTED for x in job.executions)
+
+    @precondition(lambda self: self.jobs)
+    @rule(number=numbers)
+    def delete(self, number: int) -> None:
+        job_id = self.jobs[number % len(self.jobs)]
+        try:
+            self.world.jobs.delete(job_id)
+        except JobQueueError:
+            assert job_id in self.deleted or not self.world.job(job_id).status.is_final
+        else:
+            assert self.seen[job_id].status.is_final
+            self.deleted.add(job_id)
+
+    @rule(age=st.sampled_from((5, 60)))
+    def prune(self, age: int) -> None:
+        self.world.jobs.prune(age, 2)
+        self.deleted = set(self.jobs) - {job.id for job in self.world.jobs.get_many(self.jobs)}
+
+    # --- executions ---------------------------------------------------------------------------------------------------
+    def claim(self, job_id: str, slot: str, host: str, token: str | None = None) -> None:
+        answer = self.world.try_claim(job_id, slot, host, token)
+        if not isinstance(answer, Grant):
+            return
+        assert slot in (ANY, host)
+        for held in self.held:
+            if held.grant == answer:  # asked again with the same token
+                assert held.is_current
+                return
+        key = (job_id, slot, answer.attempt)
+        assert self.claims.setdefault(key, answer.token) == answer.token, "two claims of one attempt"
+        assert not any(h.is_current and (h.grant.job_id, h.slot) == (job_id, slot) for h in self.held), "two at a time"
+        self.held.append(Held(answer, slot, self.clock.after(LEASE)))
+
+    @rule(host=hosts, shared=st.booleans(), twice=st.booleans())
+    def deliver(self, host: str, shared: bool, twice: bool) -> None:
+        """A worker takes the next message, which may have been doubled."""
+        slot = ANY if shared else host
+        if self.world.messages(slot):
+            job_id = self.world.pop(slot)
+            self.claim(job_id, slot, host)
+            if twice:
+                self.claim(job_id, slot, host)
+
+    @precondition(lambda self: self.jobs)
+    @rule(number=numbers, host=hosts)
+    def claim_anything(self, number: int, host: str) -> None:
+        """A message that nobody expects: doubled, early, late, or for another agent."""
+        job_id = self.jobs[number % len(self.jobs)]
+        slots = [x.slot for x in self.seen[job_id].executions] if job_id in self.seen else [ANY]
+        slot = slots[number % len(slots)]
+        self.claim(job_id, slot, host if slot == ANY or number % 7 == 0 else slot)
+
+    @precondition(lambda self: self.held)
+    @rule(number=numbers)
+    def claim_again(self, number: int) -> None:
+        held = self.held[number % len(self.held)]
+        if held.is_current:
+            assert self.world.claim(held.grant.job_id, held.slot, held.grant.hostname, held.grant.token) == held.grant
+
+    @precondition(lambda self: self.held)
+    @rule(
+        number=numbers,
+        state=st.sampled_from((S.COMPLETED, S.COMPLETED, S.FAILED, S.SKIPPED, S.CANCELLED, S.SUBMITTED, S.EXPIRED)),
+        back_off=st.sampled_from((None, None, 0, 10)),
+        forged=st.sampled_from((False, False, False, True)),
+    )
+    def finish(self, number: int, state: ExecutionState, back_off: float | None, forged: bool) -> None:
+        held = self.held[number % len(self.held)]
+        grant = held.grant
+        if forged:
+            grant = Grant(grant.job_id, grant.hostname, "forged", grant.attempt, grant.document)
+        cancelled = held.is_current and self.world.job(grant.job_id).cancel_requested
+        try:
+            answer = self.world.executions.finish(grant, state, note="broke", retry_in=back_off)
+        except JobQueueError:
+            assert held.is_current
+            assert state in (S.SUBMITTED, S.EXPIRED)
+            return
+        if not forged and held.is_current:
+            retried = back_off is not None and not cancelled
+            assert answer is (Finished.RETRIED if retried else Finished.FINISHED)
+            held.is_current = False
+            held.ended = None if retried else state
+        elif answer is Finished.REPEATED:
+            assert not forged
+            assert held.ended is state
+        else:
+            assert answer is (Finished.UNKNOWN if grant.job_id in self.deleted else Finished.STALE)
+
+    @rule(host=hosts)
+    def renew(self, host: str) -> None:
+        mine = [held for held in self.held if held.grant.hostname == host]
+        answers = self.world.executions.renew(host, [held.grant for held in mine])
+        for held, answer in zip(mine, answers, strict=True):
+            assert (answer is not Renewal.STALE) == held.is_current
+            if held.is_current:
+                held.until = self.clock.after(LEASE)
+                assert (answer is Renewal.CANCEL) == self.world.job(held.grant.job_id).cancel_requested
+
+    # --- time and maintenance -----------------------------------------------------------------------------------------
+    # a clock that is set back is part of life
+    @rule(seconds=st.sampled_from((0.000001, 1, 4, 10, 20, -7)))
+    def time_passes(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    @rule()
+    def reap(self) -> None:
+        over = [held for held in self.held if held.is_current and held.until <= self.clock.now]
+        assert sum(self.world.executions.reap(100)) == len(over)
+        for held in over:
+            held.is_current = False
+
+    @rule()
+    def promote(self) -> None:
+        self.world.promote()
+
+    @rule()
+    def expire(self) -> None:
+        self.world.executions.expire(100)
+
+    @rule(slot=st.sampled_from((ANY, *HOSTS)))
+    def reconcile(self, slot: str) -> None:
+        self.world.reconcile(slot)
+        assert self.world.reconcile(slot) == []
+
+    @rule(slot=st.sampled_from((ANY, *HOSTS)), all_of_them=st.booleans())
+    def lose(self, slot: str, all_of_them: bool) -> None:
+        if all_of_them:
+            self.world.lose_messages(slot)
+        elif self.world.messages(slot):
+            self.world.pop(slot)
+
+    # --- what must always hold ----------------------------------------------------------------------------------------
+    @invariant()
+    def records_are_consistent(self) -> None:
+        invariants.check(self.client, self.world.ledger.keys)
+
+    @invariant()
+    def accepted_jobs_are_kept_and_final_states_stay(self) -> None:
+        now = {job.id: job for job in self.world.jobs.get_many(self.jobs)}
+        assert set(now) == set(self.jobs) - self.deleted
+        for job_id, job in now.items():
+            earlier = self.seen.get(job_id)
+            if earlier is None:
+                continue
+            for before, after in zip(earlier.executions, job.executions, strict=True):
+                assert after.attempt >= before.attempt
+                assert after.events[: len(before.events)] == before.events
+                if before.state in FINAL_STATES:
+                    assert after == before
+            if earlier.status.is_final:
+                assert job.status is earlier.status
+            assert job.updated >= earlier.updated
+        self.seen = now
+
+    @invariant()
+    def what_agents_hold_is_what_runs(self) -> None:
+        running = {
+            (job.id, x.slot, x.attempt) for job in self.seen.values() for x in job.executions if x.state is S.STARTED
+        }
+        assert {(h.grant.job_id, h.grant.hostname, h.grant.attempt) for h in self.held if h.is_current} == running
+
+    def teardown(self) -> None:
+        """Nothing is stuck: with all agents back and maintenance at work, every job comes to its end."""
+        self.clock.now += 3600 * SECOND
+        for _ in range(12):
+            if all(job.status.is_final for job in self.world.jobs.get_many(self.jobs)):
+                return
+            self.world.register(*HOSTS)
+            for host in self.away():
+                self.world.agents.undrain(host)
+            self.clock.advance(LEASE)
+            self.reap()
+            self.clock.advance(60)
+            self.promote()
+            self.expire()
+            for slot in (ANY, *HOSTS):
+                self.world.reconcile(slot)
+                while self.world.messages(slot):
+                    self.claim(self.world.pop(slot), slot, "a" if slot == ANY else slot)
+            for held in self.held:
+                if held.is_current:
+                    assert self.world.finish(held.grant) is Finished.FINISHED
+                    held.is_current = False
+            self.records_are_consistent()
+        stuck = {job.id: [str(x.state) for x in job.executions] for job in self.world.jobs.get_many(self.jobs)}
+        raise AssertionError(f"these never end: {stuck}")
+
+
+def run(client: redis.Redis, examples: int, steps: int) -> None:
+    limits = settings(
+        max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=list(HealthCheck)
+    )
+    run_state_machine_as_test(lambda: LedgerMachine(client), settings=limits)
+
+
+def test_on_fakeredis() -> None:
+    run(fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True), examples=10, steps=30)
+
+
+@pytest.mark.realredis
+def test_on_a_real_redis(real_client: redis.Redis) -> None:
+    run(real_client, examples=60, steps=40)

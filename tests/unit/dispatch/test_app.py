@@ -1,0 +1,59 @@
+"""How agents and senders reach the broker: never waiting without a limit, and soon back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from kombu.exceptions import OperationalError
+
+from jobqueue.dispatch.app import CHECK_SECONDS, make_app
+from jobqueue.local.ports import free_port
+from jobqueue.settings import Settings
+
+#: A deaf agent must be back within this many seconds.
+MOST_SECONDS = 15
+
+
+def options(url: str) -> dict[str, Any]:
+    app = make_app(Settings.from_env({"HOME": "/", "JOBQUEUE_REDIS_URL": url}))
+    found: dict[str, Any] = app.conf.broker_transport_options
+    return found
+
+
+@pytest.mark.parametrize("url", ["redis://h/0", "unix:///run/redis.sock", "sentinel://a,b/jobs"])
+def test_nothing_waits_for_redis_without_a_limit(url: str) -> None:
+    found = options(url)
+    assert 0 < found["socket_timeout"] < 5
+    assert 0 < found["socket_connect_timeout"] < 5
+
+
+def test_kombu_finds_a_silent_connection_in_time() -> None:
+    # its own words: brpop_timeout + 2 * health_check_interval at most, and then the new connection
+    assert options("redis://h/0")["health_check_interval"] == CHECK_SECONDS
+    assert 1 + 2 * CHECK_SECONDS + 2 < MOST_SECONDS
+
+
+def test_sentinels_have_limits_and_their_own_password() -> None:
+    found = options("sentinel://:p@a,b/jobs?sentinel_password=s")
+    assert found["master_name"] == "jobs"
+    sentinel = found["sentinel_kwargs"]
+    assert sentinel["password"] == "s"
+    assert 0 < sentinel["socket_timeout"] < 5
+    assert sentinel["retry"].get_retries() == 0
+
+
+def test_amqp_keeps_its_own_options() -> None:
+    settings = Settings.from_env({"HOME": "/", "JOBQUEUE_BROKER_URL": "amqp://u:p@h/v"})
+    app = make_app(settings)
+    assert app.conf.broker_transport_options == {}
+    assert 0 < app.conf.broker_heartbeat <= MOST_SECONDS
+
+
+def test_pauses_between_attempts_stay_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("kombu.utils.functional.sleep", lambda seconds: None)
+    app = make_app(Settings.from_env({"HOME": "/", "JOBQUEUE_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}))
+    with app.connection_for_read() as connection, pytest.raises(OperationalError):
+        connection.ensure_connection(lambda _, pause: pauses.append(pause), max_retries=6)
+    assert pauses == [1.0, 2.0, 3.0, 3.0, 3.0, 3.0]
