@@ -69,5 +69,6 @@ class _Idle:
 def hang_up(client: socket.socket) -> None:
     """Read what has arrived, then nothing more: a request that is there already is still answered."""
     with suppress(OSError):  # the client was quicker
-        # gevent's own shutdown() would raise an error in the greenlet that reads; this one lets it read the end
-        client._sock.shutdown(socket.SHUT_RD)  # type: ignore[attr-defined]
+        # gevent's own shutdown() would raise an error in the greenlet that reads; that of the socket inside lets it
+        # read the end
+        getattr(client, "_sock", client).shutdown(socket.SHUT_RD)

@@ -144,7 +144,9 @@ class Executor:
             return "stopped: the lease was lost"
         if running.reason == "shutdown":
             note = f"agent {running.grant.hostname} shut down during the run"
-            if self._operations.get(running.document["operation"]).idempotent:
+            retries = running.document.get("retries")
+            may_again = retries is None or running.grant.attempt < retries["max_attempts"]
+            if may_again and self._operations.get(running.document["operation"]).idempotent:
                 return self._finish(running.grant, ExecutionState.FAILED, note=note, retry_in=0.0, retry_note=note)
             return self._failed(running, note)
         return self._finish(running.grant, ExecutionState.CANCELLED, note="on request")

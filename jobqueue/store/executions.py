@@ -116,14 +116,18 @@ class Executions:
         """Publish executions whose time has come; returns at most ``limit`` of them."""
         return _due(self._scripts.call("promote", self._now(), limit, template))
 
-    def reconcile(self, slot: str, older_than_seconds: float, limit: int, template: str) -> list[Due]:
-        """Publish again what waits in a slot while its message is gone."""
+    def reconcile(self, slots: list[str], older_than_seconds: float, limit: int, template: str) -> list[Due]:
+        """Publish again what waits in these slots while its message is gone, at most ``limit`` of each."""
         micros = int(older_than_seconds * 1_000_000)
-        return _due(self._scripts.call("reconcile", self._now(), slot, micros, limit, template))
+        calls: list[tuple[Argument, ...]] = [(self._now(), slot, micros, limit, template) for slot in slots]
+        return [due for answer in self._scripts.call_many("reconcile", calls) for due in _due(answer)]
 
-    def reap(self, limit: int) -> tuple[int, int]:
-        """Deal with leases that ran out; returns how many executions were (retried, lost)."""
-        retried, lost, cancelled = self._scripts.call("reap", self._now(), limit)
+    def reap(self, limit: int, by: int | None = None) -> tuple[int, int]:
+        """Deal with leases that have run out, if given, ``by`` a time in microseconds.
+
+        Returns how many executions were (retried, lost).
+        """
+        retried, lost, cancelled = self._scripts.call("reap", self._now(), limit, "" if by is None else by)
         return retried, lost + cancelled
 
     def expire(self, limit: int) -> int:

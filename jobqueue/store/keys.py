@@ -22,7 +22,11 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "deadlines": ("deadlines", "zset", "ids of jobs with expires_at and executions not started, by that time"),
     "finished": ("finished", "zset", "ids of jobs that are final, by the time they became so; pruned from here"),
     "idem": ("idem:", "string", "{key}: digest, job id and creation time behind an idempotency key; expires"),
-    "clock": ("clock", "string", "time of the newest job or message (microseconds): they are put in order by times that only grow"),
+    "clock": (
+        "clock",
+        "string",
+        "time of the newest job or message (microseconds): they are put in order by times that only grow",
+    ),
     "agents": ("agents", "zset", "hostnames of all known agents, by the time until which they count as live"),
     "agent": ("agent:", "hash", "{hostname}: registration, last heartbeat, state"),
     "agent_log": ("agent-log:", "list", "{hostname}: the agent's newest states with their times"),

@@ -31,6 +31,7 @@ class Ledger:
 
     def __init__(self, client: redis.Redis, settings: Settings, *, now: Clock = redis_clock) -> None:
         self.client = client
+        self._now = now
         self.keys = Keys(settings.key_prefix)
         self.scripts = Scripts(client, self.keys)
         self.jobs = Jobs(self.scripts, idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS, now=now)
@@ -47,6 +48,12 @@ class Ledger:
         with translated_errors():
             if not self.client.ping():
                 raise LedgerUnavailable
+
+    def time(self) -> int:
+        """The ledger's clock, in microseconds. Raises ``LedgerUnavailable``."""
+        with translated_errors():
+            seconds, micros = self.client.time()
+        return int(self._now() or seconds * 1_000_000 + micros)
 
     def check(self) -> None:
         """Raise ``InvalidSettings`` if this Redis cannot hold the ledger, ``LedgerUnavailable`` if it is away."""

@@ -1,4 +1,4 @@
-"""Holds a ledger that should be at rest against what was promised, and against itself. Pure: raw records in, findings out.
+"""Holds a ledger that should be at rest against what was promised, and against itself. Pure: records in, findings out.
 
 It repeats the rules on purpose: with the program's own code it would share the program's mistakes. Only the table of
 states and the list of keys are the program's, because they are its definition.
@@ -225,7 +225,9 @@ def _differences(
         holds, should = there.get(name, {}), wanted.get(name, {})
         for member in sorted(holds.keys() | should.keys()):
             if holds.get(member) != should.get(member):
-                yield Violation(INDEX, f"{what} {name}", f"has {member} at {holds.get(member)}, not {should.get(member)}")
+                yield Violation(
+                    INDEX, f"{what} {name}", f"has {member} at {holds.get(member)}, not {should.get(member)}"
+                )
 
 
 def _pending(snapshot: Snapshot) -> Iterator[Violation]:

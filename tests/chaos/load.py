@@ -80,7 +80,9 @@ class Load:
                     time.sleep(0.005)
 
     def _submission(self, promises: list[Promise]) -> Callable[[], None]:
-        return (lambda: self._submit_batch(promises)) if promises[0].request.batch else (lambda: self._submit(promises[0]))
+        return (
+            (lambda: self._submit_batch(promises)) if promises[0].request.batch else (lambda: self._submit(promises[0]))
+        )
 
     def _submit(self, promise: Promise) -> None:
         body = self._body(promise.request)

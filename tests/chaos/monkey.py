@@ -117,7 +117,11 @@ class Monkey:
             try:
                 self._world.replace(host)
                 with contextlib.suppress(AssertionError):
-                    until(lambda: self._healing.is_set() or self._runs_again(host, runs), "the twin runs it", _TWIN_SECONDS)
+                    until(
+                        lambda: self._healing.is_set() or self._runs_again(host, runs),
+                        "the twin runs it",
+                        _TWIN_SECONDS,
+                    )
             finally:
                 first.send(signal.SIGCONT)
 

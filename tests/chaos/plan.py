@@ -47,7 +47,7 @@ _REQUEST_EVERY = 0.09
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that is broken ``at`` seconds after the start, for ``seconds``; ``choice`` in [0, 1) picks the victim."""
+    """Something is broken ``at`` seconds after the start, for ``seconds``; ``choice`` in [0, 1) picks the victim."""
 
     at: float
     kind: str
@@ -141,7 +141,9 @@ def _request(draw: random.Random, at: float, number: int, batch: int | None) -> 
         target = draw.choice(sorted(HOSTS))
     elif target == "label":
         target = draw.choice(_LABELS)
-    seconds = draw.choices((0.0, draw.uniform(0.05, 0.4), draw.uniform(0.5, 2.0)), (55, 30, 15))[0]
+    # the longest outlast the grace of an agent that is asked to end
+    durations = (0.0, draw.uniform(0.05, 0.4), draw.uniform(0.5, 2.0), draw.uniform(5.5, 8.0))
+    seconds = draw.choices(durations, (55, 30, 13, 2))[0]
     options: dict[str, Any] = {}
     failures = 0
     if operation == "chaos.deaf.do":

@@ -87,7 +87,9 @@ def recoveries(blows: list[Blow], snapshot: Snapshot) -> list[Recovery]:
             executions = snapshot.executions(job_id)
             # an `_any` execution may have moved to another host
             record = executions.get(slot) or (next(iter(executions.values())) if len(executions) == 1 else {})
-            times = (int(text.partition("|")[0]) for name, text in record.items() if name[:1] == "e" and name[1:].isdigit())
+            times = (
+                int(text.partition("|")[0]) for name, text in record.items() if name[:1] == "e" and name[1:].isdigit()
+            )
             after = [at for at in times if at > blow.at]
             if after:
                 found.append(Recovery((min(after) - blow.at) / 1_000_000, blow.kind, f"{job_id} on {slot}"))

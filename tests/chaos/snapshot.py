@@ -68,7 +68,7 @@ def _kind_of(key: str, prefix: str) -> tuple[str | None, str]:
         return None, key
     rest = key[len(prefix) :]
     for start, kind in _STARTS:
-        if rest == start or (rest.startswith(start) and (start.endswith(":"))):
+        if rest == start or (rest.startswith(start) and start.endswith(":")):
             return kind, rest[len(start) :]
     return None, key
 

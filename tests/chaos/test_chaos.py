@@ -1,4 +1,4 @@
-"""Everything is broken while the system works, and no promise is: a short run. ``python -m tests.chaos`` makes long ones.
+"""Everything is broken while the system works, and no promise is: short runs; ``python -m tests.chaos`` makes long ones.
 
 CHAOS_SECONDS and CHAOS_SEED change the run.
 """

@@ -31,14 +31,21 @@ class Story:
         return {violation.kind for violation in check(self.ledger, self.promises, self.runs)}
 
     def job(self, job_id: str = ONE) -> dict[str, str]:
-        return self.ledger.kinds["job"][job_id]
+        job: dict[str, str] = self.ledger.kinds["job"][job_id]
+        return job
 
     def execution(self, job_id: str = ONE, slot: str = "a1") -> dict[str, str]:
-        return self.ledger.kinds["exec"][f"{slot}:{job_id}"]
+        execution: dict[str, str] = self.ledger.kinds["exec"][f"{slot}:{job_id}"]
+        return execution
 
     def request(self, number: int, operation: str = "chaos.once.do", attempts: int = 0) -> Request:
         options = {"retries": {"max_attempts": attempts}} if attempts else {}
         return Request(at=0.0, number=number, operation=operation, target="a1", seconds=0.0, options=options)
+
+
+def fields(text: str) -> dict[str, str]:
+    """ "status=completed op=x.y" as the fields of a record."""
+    return dict(pair.split("=", 1) for pair in text.split())
 
 
 def events(*texts: str) -> dict[str, str]:
@@ -57,12 +64,12 @@ def story() -> Story:
 
     kinds["doc"][ONE] = "{}"
     kinds["job"][ONE] = {
-        **{"status": "completed", "created": "100", "updated": "130", "op": "x.y", "target": "_any", "prio": "4"},
-        **{"tags": "n:0", "slot": "a1", "shared": "1", "host": "a1", "n.completed": "1"},
+        **fields("status=completed created=100 updated=130 op=x.y target=_any prio=4"),
+        **fields("tags=n:0 slot=a1 shared=1 host=a1 n.completed=1"),
         **events("100|submitted|_api"),
     }
     kinds["exec"][f"a1:{ONE}"] = {
-        **{"state": "completed", "attempt": "1", "token": "t"},
+        **fields("state=completed attempt=1 token=t"),
         **events("110|acknowledged|a1|", "110|started|a1|", "130|completed|a1|"),
     }
     kinds["out"][f"a1:{ONE}"] = '{"data": {"attempt": 1, "hostname": "a1"}, "changed": true}'
@@ -71,19 +78,19 @@ def story() -> Story:
     kinds["doc"][ALL] = "{}"
     kinds["slots"][ALL] = ["a1", "a2"]
     kinds["job"][ALL] = {
-        **{"status": "partial_failure", "created": "200", "updated": "290", "op": "x.y", "target": "_all", "prio": "4"},
-        **{"tags": "n:1", "fanout": "1", "n.completed": "1", "n.lost": "1"},
+        **fields("status=partial_failure created=200 updated=290 op=x.y target=_all prio=4"),
+        **fields("tags=n:1 fanout=1 n.completed=1 n.lost=1"),
         **events("200|submitted|_api"),
     }
     kinds["exec"][f"a1:{ALL}"] = {
-        **{"state": "completed", "attempt": "2", "token": "t"},
+        **fields("state=completed attempt=2 token=t"),
         **events(
             *("210|acknowledged|a1|", "210|started|a1|", "220|retried|a1|fell silent"),
             *("230|acknowledged|a1|", "230|started|a1|", "240|completed|a1|"),
         ),
     }
     kinds["exec"][f"a2:{ALL}"] = {
-        **{"state": "lost", "attempt": "1", "token": "u"},
+        **fields("state=lost attempt=1 token=u"),
         **events("210|acknowledged|a2|", "210|started|a2|", "290|lost|a2|fell silent"),
     }
     kinds["out"][f"a1:{ALL}"] = '{"data": {"attempt": 2, "hostname": "a1"}, "changed": true}'

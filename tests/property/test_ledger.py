@@ -14,7 +14,6 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -36,6 +35,61 @@ TARGETS = (ANY, "_all", "group:web", "group:web.dev", "a", "b", "nohost")
 
 hosts = st.sampled_from(HOSTS)
 numbers = st.integers(0, 10**6)
+
+
+def _one_of(*values: Any) -> st.SearchStrategy[Any]:
+    return st.sampled_from(values)
+
+
+#: What can happen: the name of the machine's method, its arguments. One rule draws from all of them: Hypothesis would
+#: switch rules of their own off at random, and then most runs never finish anything.
+EVENTS: tuple[tuple[str, dict[str, st.SearchStrategy[Any]]], ...] = (
+    (
+        "agent",
+        {
+            "host": hosts,
+            "what": _one_of("register", "register", "change", "beat", "leave", "drain", "undrain"),
+            "group": _one_of("web", "web.dev", "db"),
+        },
+    ),
+    (
+        "create",
+        {
+            "meant": st.sampled_from(TARGETS),
+            "is_idempotent": st.booleans(),
+            "retries": _one_of("", "1|1|1|0", "3|1|1|0"),
+            "wait": _one_of(None, None, None, -5, 3, 40),
+            "deadline": _one_of(None, None, None, 2, 30, 100),
+            "priority": st.integers(0, 9),
+            "key": _one_of(None, None, "k1", "k2"),
+            "digest": _one_of("ab", "cd"),
+            "retry": numbers,
+        },
+    ),
+    ("cancel", {"number": numbers}),
+    ("delete", {"number": numbers, "prune": _one_of(False, False, True)}),
+    ("deliver", {"host": hosts, "twice": st.booleans()}),
+    ("deliver", {"host": hosts, "twice": st.booleans()}),
+    ("claim_anything", {"number": numbers, "host": hosts}),
+    *(
+        (
+            "finish",
+            {
+                "number": numbers,
+                "state": _one_of(S.COMPLETED, S.COMPLETED, S.FAILED, S.SKIPPED, S.CANCELLED, S.SUBMITTED, S.EXPIRED),
+                "back_off": _one_of(None, None, 0, 10),
+                "forged": _one_of(False, False, False, True),
+            },
+        ),
+    )
+    * 2,
+    ("renew", {"host": hosts}),
+    # a clock that is set back is part of life
+    ("time_passes", {"seconds": _one_of(0.000001, 1, 4, 10, 20, -7)}),
+    ("maintenance", {"what": _one_of("reap", "promote", "expire", "reconcile", "lose"), "host": hosts}),
+    ("maintenance", {"what": _one_of("reap", "promote", "expire", "reconcile", "lose"), "host": hosts}),
+)
+events = st.one_of([st.tuples(st.just(name), st.fixed_dictionaries(arguments)) for name, arguments in EVENTS])
 
 
 @dataclass
@@ -65,18 +119,22 @@ class LedgerMachine(RuleBasedStateMachine):
         self.seen: dict[str, Job] = {}
 
     @initialize()
-    def first_agents(self) -> None:
+    def first_agents_and_jobs(self) -> None:
         self.world.register("a", "b", labels={"group": "web.dev"})
+        self.jobs += [self.world.create(ANY), self.world.create("_all", is_idempotent=True)]
+        self.jobs.append(self.world.create("a", retries="3|1|1|0"))
+
+    @rule(event=events)
+    def happens(self, event: tuple[str, dict[str, Any]]) -> None:
+        name, arguments = event
+        getattr(self, name)(**arguments)
 
     # --- agents -------------------------------------------------------------------------------------------------------
-    @rule(host=hosts, group=st.sampled_from(("web", "web.dev", "db")), able=st.sampled_from((True, True, True, False)))
-    def register(self, host: str, group: str, able: bool) -> None:
-        self.world.register(host, labels={"group": group}, operations=("op.x",) if able else ("op.y",))
-
-    @rule(host=hosts, what=st.sampled_from(("beat", "beat", "leave", "drain", "undrain")))
-    def agent(self, host: str, what: str) -> None:
+    def agent(self, host: str, what: str, group: str) -> None:
         known = host in self.world.agents.hostnames()
-        if what == "beat":
+        if what in ("register", "change"):
+            self.world.register(host, labels={"group": group}, operations=("op.x" if what == "register" else "op.y",))
+        elif what == "beat":
             answer = self.world.agents.beat(host, "boot", Heartbeat(running=0), AgentState.DRAINING)
             assert known == (answer is not Refused.UNKNOWN)
         elif what == "leave":
@@ -93,17 +151,6 @@ class LedgerMachine(RuleBasedStateMachine):
         return set(self.client.smembers(self.world.ledger.keys.kind("away")))
 
     # --- jobs ---------------------------------------------------------------------------------------------------------
-    @rule(
-        meant=st.sampled_from(TARGETS),
-        is_idempotent=st.booleans(),
-        retries=st.sampled_from(("", "1|1|1|0", "3|1|1|0")),
-        wait=st.sampled_from((None, None, -5, 3, 40)),
-        deadline=st.sampled_from((None, None, 2, 30, 100)),
-        priority=st.integers(0, 9),
-        key=st.sampled_from((None, None, "k1", "k2")),
-        digest=st.sampled_from(("ab", "cd")),
-        retry=numbers,
-    )
     def create(
         self, meant: str, wait: int | None, deadline: int | None, key: str | None, retry: int, **options: Any
     ) -> None:
@@ -123,8 +170,6 @@ class LedgerMachine(RuleBasedStateMachine):
         else:
             self.jobs.append(stored.accepted.job_id)
 
-    @precondition(lambda self: self.jobs)
-    @rule(number=numbers)
     def cancel(self, number: int) -> None:
         job_id = self.jobs[number % len(self.jobs)]
         try:
@@ -136,9 +181,11 @@ class LedgerMachine(RuleBasedStateMachine):
             assert nothing_runs == job.status.is_final
             assert all(x.state is not S.SUBMITTED for x in job.executions)
 
-    @precondition(lambda self: self.jobs)
-    @rule(number=numbers)
-    def delete(self, number: int) -> None:
+    def delete(self, number: int, prune: bool) -> None:
+        if prune:
+            self.world.jobs.prune(5, 2)
+            self.deleted = set(self.jobs) - {job.id for job in self.world.jobs.get_many(self.jobs)}
+            return
         job_id = self.jobs[number % len(self.jobs)]
         try:
             self.world.jobs.delete(job_id)
@@ -147,11 +194,6 @@ class LedgerMachine(RuleBasedStateMachine):
         else:
             assert self.seen[job_id].status.is_final
             self.deleted.add(job_id)
-
-    @rule(age=st.sampled_from((5, 60)))
-    def prune(self, age: int) -> None:
-        self.world.jobs.prune(age, 2)
-        self.deleted = set(self.jobs) - {job.id for job in self.world.jobs.get_many(self.jobs)}
 
     # --- executions ---------------------------------------------------------------------------------------------------
     def claim(self, job_id: str, slot: str, host: str, token: str | None = None) -> None:
@@ -168,41 +210,32 @@ class LedgerMachine(RuleBasedStateMachine):
         assert not any(h.is_current and (h.grant.job_id, h.slot) == (job_id, slot) for h in self.held), "two at a time"
         self.held.append(Held(answer, slot, self.clock.after(LEASE)))
 
-    @rule(host=hosts, shared=st.booleans(), twice=st.booleans())
-    def deliver(self, host: str, shared: bool, twice: bool) -> None:
+    def deliver(self, host: str, twice: bool) -> None:
         """A worker takes the next message, which may have been doubled."""
-        slot = ANY if shared else host
+        slot = host if self.world.messages(host) else ANY
         if self.world.messages(slot):
             job_id = self.world.pop(slot)
             self.claim(job_id, slot, host)
             if twice:
                 self.claim(job_id, slot, host)
 
-    @precondition(lambda self: self.jobs)
-    @rule(number=numbers, host=hosts)
     def claim_anything(self, number: int, host: str) -> None:
         """A message that nobody expects: doubled, early, late, or for another agent."""
         job_id = self.jobs[number % len(self.jobs)]
         slots = [x.slot for x in self.seen[job_id].executions] if job_id in self.seen else [ANY]
         slot = slots[number % len(slots)]
         self.claim(job_id, slot, host if slot == ANY or number % 7 == 0 else slot)
+        for held in self.held:
+            if held.is_current:  # and all that run ask once more
+                again = self.world.claim(held.grant.job_id, held.slot, held.grant.hostname, held.grant.token)
+                assert again == held.grant
 
-    @precondition(lambda self: self.held)
-    @rule(number=numbers)
-    def claim_again(self, number: int) -> None:
-        held = self.held[number % len(self.held)]
-        if held.is_current:
-            assert self.world.claim(held.grant.job_id, held.slot, held.grant.hostname, held.grant.token) == held.grant
-
-    @precondition(lambda self: self.held)
-    @rule(
-        number=numbers,
-        state=st.sampled_from((S.COMPLETED, S.COMPLETED, S.FAILED, S.SKIPPED, S.CANCELLED, S.SUBMITTED, S.EXPIRED)),
-        back_off=st.sampled_from((None, None, 0, 10)),
-        forged=st.sampled_from((False, False, False, True)),
-    )
     def finish(self, number: int, state: ExecutionState, back_off: float | None, forged: bool) -> None:
-        held = self.held[number % len(self.held)]
+        if not self.held:
+            return
+        running = [held for held in self.held if held.is_current]
+        among = running if running and number % 3 else self.held
+        held = among[number % len(among)]
         grant = held.grant
         if forged:
             grant = Grant(grant.job_id, grant.hostname, "forged", grant.attempt, grant.document)
@@ -224,7 +257,6 @@ class LedgerMachine(RuleBasedStateMachine):
         else:
             assert answer is (Finished.UNKNOWN if grant.job_id in self.deleted else Finished.STALE)
 
-    @rule(host=hosts)
     def renew(self, host: str) -> None:
         mine = [held for held in self.held if held.grant.hostname == host]
         answers = self.world.executions.renew(host, [held.grant for held in mine])
@@ -235,37 +267,29 @@ class LedgerMachine(RuleBasedStateMachine):
                 assert (answer is Renewal.CANCEL) == self.world.job(held.grant.job_id).cancel_requested
 
     # --- time and maintenance -----------------------------------------------------------------------------------------
-    # a clock that is set back is part of life
-    @rule(seconds=st.sampled_from((0.000001, 1, 4, 10, 20, -7)))
     def time_passes(self, seconds: float) -> None:
         self.clock.advance(seconds)
 
-    @rule()
     def reap(self) -> None:
         over = [held for held in self.held if held.is_current and held.until <= self.clock.now]
         assert sum(self.world.executions.reap(100)) == len(over)
         for held in over:
             held.is_current = False
 
-    @rule()
-    def promote(self) -> None:
-        self.world.promote()
-
-    @rule()
-    def expire(self) -> None:
-        self.world.executions.expire(100)
-
-    @rule(slot=st.sampled_from((ANY, *HOSTS)))
-    def reconcile(self, slot: str) -> None:
-        self.world.reconcile(slot)
-        assert self.world.reconcile(slot) == []
-
-    @rule(slot=st.sampled_from((ANY, *HOSTS)), all_of_them=st.booleans())
-    def lose(self, slot: str, all_of_them: bool) -> None:
-        if all_of_them:
-            self.world.lose_messages(slot)
-        elif self.world.messages(slot):
-            self.world.pop(slot)
+    def maintenance(self, what: str, host: str) -> None:
+        if what == "reap":
+            self.clock.advance(LEASE / 2)
+            self.reap()
+        elif what == "promote":
+            self.world.promote()
+        elif what == "expire":
+            self.world.executions.expire(100)
+        for slot in (ANY, host):
+            if what == "lose":
+                self.world.lose_messages(slot)
+            elif what == "reconcile":
+                self.world.reconcile(slot)
+                assert self.world.reconcile(slot) == []
 
     # --- what must always hold ----------------------------------------------------------------------------------------
     @invariant()
@@ -309,8 +333,8 @@ class LedgerMachine(RuleBasedStateMachine):
             self.clock.advance(LEASE)
             self.reap()
             self.clock.advance(60)
-            self.promote()
-            self.expire()
+            self.world.promote()
+            self.world.executions.expire(100)
             for slot in (ANY, *HOSTS):
                 self.world.reconcile(slot)
                 while self.world.messages(slot):

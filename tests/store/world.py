@@ -139,7 +139,7 @@ class World:
         return [due.job_id for due in self.executions.promote(100, self.template)]
 
     def reconcile(self, slot: str, older_than: float = 5.0, limit: int = 100) -> list[str]:
-        return [due.job_id for due in self.executions.reconcile(slot, older_than, limit, self.template)]
+        return [due.job_id for due in self.executions.reconcile([slot], older_than, limit, self.template)]
 
     # --- the broker's side --------------------------------------------------------------------------------------------
     def queue_lists(self, slot: str) -> list[str]:

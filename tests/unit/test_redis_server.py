@@ -52,7 +52,7 @@ def test_what_will_do(changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"maxmemory": 1024, "maxmemory_policy": "volatile-lru"}, "has maxmemory-policy volatile-lru: jobs would vanish"),
+        ({"maxmemory": 1024, "maxmemory_policy": "volatile-lru"}, "maxmemory-policy volatile-lru: jobs would vanish"),
         ({"redis_version": "6.0.16"}, "runs Redis 6.0.16; 6.2 or newer is needed"),
         ({"redis_mode": "cluster"}, "use one with Sentinel"),
     ],

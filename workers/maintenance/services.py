@@ -12,6 +12,8 @@ from jobqueue.store.ledger import Ledger
 
 #: How much one step takes on, so that Redis is never held up.
 STEP = 200
+#: Seconds that an execution waits before it is sent again through a broker whose queues cannot be seen.
+BLIND_SECONDS = 60.0
 
 
 class Service(Protocol):
@@ -44,6 +46,9 @@ class Reaper:
     While Redis is away no agent can renew, so leases that run out then prove nothing. The reaper therefore watches
     first: it acts once it has reached the ledger without a gap for as long as a lease lasts, which gives every agent
     that is alive the time to renew. The same holds for a copy of maintenance that has just become the leader.
+
+    A Redis that stands still may carry a call out long after it was sent, or this process may stand still before it
+    sends it: so the call names the time of the last look, and leases that ran out later do not count.
     """
 
     every_seconds = 1.0
@@ -55,12 +60,12 @@ class Reaper:
         self._seen = self._since = float("-inf")
 
     def run_once(self) -> int:
-        self._ledger.ping()
+        looked_at = self._ledger.time()
         now = self._clock()
         if now - self._seen > 3 * self.every_seconds:
             self._since = now
         self._seen = now
-        return sum(self._ledger.executions.reap(STEP)) if now - self._since >= self._lease else 0
+        return sum(self._ledger.executions.reap(STEP, looked_at)) if now - self._since >= self._lease else 0
 
 
 class Expirer:
@@ -76,22 +81,25 @@ class Expirer:
 
 
 class Reconciler:
-    """Publishes again what waits in the ledger while its message is gone."""
+    """Publishes again what waits in the ledger while its message is gone.
+
+    Where the broker is another server, nobody can see which messages are gone. Then only what waits unusually long is
+    sent again, and only to agents that are live: for the others the broker keeps the messages, and they would pile up.
+    """
 
     every_seconds = 2.0
 
     def __init__(self, ledger: Ledger, sender: Sender, older_than_seconds: float) -> None:
         self._ledger = ledger
         self._sender = sender
-        self._older_than = older_than_seconds
+        self._is_blind = not sender.template
+        self._older_than = max(older_than_seconds, BLIND_SECONDS) if self._is_blind else older_than_seconds
 
     def run_once(self) -> int:
-        published = 0
-        for slot in [ANY, *self._ledger.agents.hostnames()]:
-            again = self._ledger.executions.reconcile(slot, self._older_than, STEP, self._sender.template)
-            self._sender.send(again)
-            published += len(again)
-        return published
+        slots = [ANY, *self._ledger.agents.hostnames(live_only=self._is_blind)]
+        again = self._ledger.executions.reconcile(slots, self._older_than, STEP, self._sender.template)
+        self._sender.send(again)
+        return len(again)
 
 
 class Pruner:

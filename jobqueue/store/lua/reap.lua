@@ -2,11 +2,12 @@
 -- the rest is `lost`, because nobody can know how far it came.
 -- include: clock events status index transition release
 -- KEYS: none
--- ARGV: 1 now, 2 how many at most
+-- ARGV: 1 now, 2 how many at most, 3 only leases that had run out by this time, or ''
 -- returns: {retried, lost, cancelled}
 local at = clock(ARGV[1])
+local until_ = ARGV[3] ~= '' and math.min(at, tonumber(ARGV[3])) or at
 local retried, lost, cancelled = 0, 0, 0
-for _, member in ipairs(redis.call('ZRANGEBYSCORE', K.leases, '-inf', int(at), 'LIMIT', 0, ARGV[2])) do
+for _, member in ipairs(redis.call('ZRANGEBYSCORE', K.leases, '-inf', int(until_), 'LIMIT', 0, ARGV[2])) do
   local id, host = string.sub(member, 1, 36), string.sub(member, 38)
   local job = redis.call('HMGET', K.job .. id, 'idempotent', 'retry', 'cancel')
   local attempt = tonumber(redis.call('HGET', K.exec .. host .. ':' .. id, 'attempt') or 0)

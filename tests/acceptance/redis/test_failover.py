@@ -43,9 +43,7 @@ def test_fail_over(replicated: Replicated, make_parts: MakeParts, tmp_path: Path
     for hostname in ("a1", "a2"):
         job_id = submit_when_possible(api, hostname, RECOVERY)
         assert api.wait(job_id, RECOVERY)["status"] == "completed"
-    took = time.monotonic() - begin
-    print(f"jobs ran again after {took:.1f} s")
-    assert took < RECOVERY
+    assert time.monotonic() - begin < RECOVERY
     for job_id in (running, *queued):
         job = api.wait(job_id)
         assert (job["status"], job["attempts"]) == ("completed", 1), job

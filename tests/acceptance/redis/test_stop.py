@@ -140,3 +140,17 @@ def test_the_other_parts_when_idle(
     # a second signal may meet Python when it has put its handlers away, after the last line of ours
     assert code in ((0,) if len(numbers) == 1 else (0, -signal.SIGTERM))
     assert took < IDLE_STOP
+
+
+@pytest.mark.parametrize("delay", [0.5, 1.5, 3.0, 5.0])
+def test_up_leaves_nothing_behind_wherever_it_is(make_parts: MakeParts, delay: float) -> None:
+    """It may be starting its Redis, its API or its agents, or be up. Closing the stack fails if anything is left."""
+    stack = make_parts("redis://127.0.0.1:1/0").stack  # an address that `up` is not told, and has no use for
+    environ = {name: value for name, value in stack.environ.items() if name != "JOBQUEUE_REDIS_URL"}
+    arguments = ["up", "--port", "0", "--agents", "2", "--state-dir", str(stack.state)]
+    process = stack.start("up", arguments, environ)
+    time.sleep(delay)
+    code, took = stop(process, signal.SIGTERM, signal.SIGTERM)
+    assert code in (0, -signal.SIGTERM), process.log()
+    assert took < 20
+    stack.close()

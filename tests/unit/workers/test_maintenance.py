@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 
 from jobqueue.dispatch.sender import Sender
+from jobqueue.model.agent import Registration
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.settings import Settings
-from jobqueue.store.executions import Grant
+from jobqueue.store.executions import Due, Grant
 from jobqueue.store.ledger import Ledger
 from workers.maintenance.leader import Leadership
 from workers.maintenance.service import Maintenance, make_services
@@ -140,6 +141,29 @@ def test_the_reconciler_publishes_a_lost_message_again_once(
     (message,) = ledger.client.lrange(queue, 0, -1)
     assert job_id in message
     assert ledger.stats()["republished"] == 1
+
+
+def test_with_a_broker_elsewhere_only_live_agents_get_messages_again_and_rarely(
+    ledger: Ledger, submit: Submitter, settings: Settings
+) -> None:
+    sent: list[str] = []
+
+    class Elsewhere:
+        template = ""
+
+        def send(self, due: list[Due]) -> None:
+            sent.extend(one.slot for one in due)
+
+    ledger.agents.register(Registration("db1", "boot", {}, {}, ("test.echo.get",)))
+    for host in (HOST, "db1"):
+        job_id = submit("test.echo.get", target=host)
+        ledger.client.zadd(ledger.keys.waiting(host), {job_id: 1})  # waits since 1970
+    submit("test.echo.get")
+    ledger.agents.leave("db1", "boot")
+    reconciler = Reconciler(ledger, Elsewhere(), older_than_seconds=0)  # type: ignore[arg-type]
+    assert reconciler.run_once() == 1
+    assert reconciler.run_once() == 0
+    assert sent == [HOST]
 
 
 def test_the_pruner_removes_what_ended_long_ago_and_nothing_else(ledger: Ledger, submit: Submitter) -> None:
