@@ -55,6 +55,9 @@ def make_app(settings: Settings) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_heartbeat=AMQP_HEARTBEAT_SECONDS,
+        # RabbitMQ would hold an exclusive queue for the connection that went silent, and refuse the agent's new one
+        control_queue_exclusive=False,
+        control_queue_durable=not is_redis(url),
         broker_transport_options=redis_options(url, transport_options) if is_redis(url) else transport_options,
     )
     return app

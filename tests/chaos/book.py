@@ -13,6 +13,7 @@ class Promise:
 
     ``outcome``: "accepted" (2xx), "refused" (4xx, on the first try), or "unknown" (no answer, and none was asked for
     again because the request had no idempotency key). ``deleted``: the API confirmed, or may have done, a DELETE.
+    ``replayed``: the job was there already, because the answer to an earlier try was lost.
     """
 
     request: Request
@@ -21,4 +22,5 @@ class Promise:
     deleted: bool = False
     maybe_deleted: bool = False
     cancelled: bool = False
+    replayed: bool = False
     tries: int = 0

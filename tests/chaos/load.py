@@ -105,6 +105,7 @@ class Load:
     def _note(self, promise: Promise, status: int, document: dict[str, Any]) -> None:
         if status in (200, 201):
             promise.outcome, promise.job_id = "accepted", document["job_id"]
+            promise.replayed = status == 200
             self._follow_up(promise)
         elif status == 409:  # no agent of the target is live just now
             promise.outcome = "refused"

@@ -76,6 +76,7 @@ def tally(promises: list[Promise]) -> Counter[str]:
         counted[promise.outcome] += 1
         counted["cancelled while under way"] += promise.cancelled
         counted["deleted"] += promise.deleted
+        counted["found by their idempotency key"] += promise.replayed
     return counted
 
 

@@ -42,6 +42,17 @@ def test_not_before_the_lease_has_run_out(world: World) -> None:
     assert world.state(job_id) is S.STARTED
 
 
+def test_a_lease_that_ran_out_after_the_last_look_does_not_count(world: World) -> None:
+    """Redis stood still between the look and this call: nobody could renew."""
+    job_id = world.create("a")
+    world.claim(job_id, "a")
+    looked_at = int(world.clock())
+    world.clock.advance(LEASE)
+    assert world.executions.reap(10, looked_at) == (0, 0)
+    assert world.state(job_id) is S.STARTED
+    assert world.executions.reap(10, int(world.clock())) == (0, 1)
+
+
 @pytest.mark.parametrize("slot", ["a", ANY])
 def test_an_idempotent_operation_runs_again_at_once(world: World, slot: str) -> None:
     job_id = world.create(slot, is_idempotent=True)

@@ -145,6 +145,17 @@ def test_shutdown_hands_back_what_may_run_again(
     assert execution(ledger, job_id).state is state
 
 
+def test_a_shutdown_grants_no_more_attempts_than_the_caller(
+    ledger: Ledger, executor: Executor, held: Held, submit: Submitter
+) -> None:
+    job_id = submit("test.wait.get", idempotent=True, retries={"max_attempts": 1})
+    with ThreadPoolExecutor(1) as pool:
+        future = running(executor, held, job_id, pool)
+        held.all()[0].ask_to_stop("shutdown")
+        assert future.result(10) == "failed"  # type: ignore[attr-defined]
+    assert execution(ledger, job_id).state is ExecutionState.FAILED
+
+
 def test_a_lost_lease_stops_the_run_and_its_result_is_refused(
     ledger: Ledger, executor: Executor, held: Held, submit: Submitter
 ) -> None:
