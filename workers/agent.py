@@ -21,6 +21,7 @@ from workers.held import Held
 from workers.intake import Intake
 from workers.leases import LeaseKeeper
 from workers.logs import configure_logging
+from workers.output import OutputPump
 from workers.presence import Presence
 from workers.steps import presence_step
 
@@ -36,8 +37,9 @@ def run(settings: Settings, *, events: bool = False) -> int:
     queues = agent_queues(ledger.keys, settings.hostname)
     intake = Intake([queue.name for queue in queues])
     presence = Presence(ledger.agents, operations, held, settings, intake.set_state)
+    pump = OutputPump(ledger.output, settings.max_log_bytes)
     known = facts.lookup(facts.collect(settings.hostname), settings.labels)
-    executor = Executor(ledger.executions, operations, held, settings, known, closing, presence.look_up)
+    executor = Executor(ledger.executions, operations, held, settings, known, closing, presence.look_up, pump)
     app = make_agent_app(settings, queues, executor)
     keeper = LeaseKeeper(ledger.executions, held, settings.hostname, settings.lease_seconds, executor.give_up)
     app.steps["consumer"].add(presence_step(presence, intake))
@@ -59,14 +61,17 @@ def run(settings: Settings, *, events: bool = False) -> int:
             hand_back.start()
 
     keeper.start()
+    pump.start()
     presence.start()
     try:
         worker.start()
     finally:
         presence.stop()
         keeper.stop()
+        pump.stop()
         presence.join()
         keeper.join()
+        pump.join()
         ledger.close()
     return worker.exitcode or 0
 
