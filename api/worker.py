@@ -10,6 +10,8 @@ from typing import Any
 import gevent
 from gunicorn.workers.ggevent import GeventWorker
 
+from api.live.closing import closing
+
 
 class Worker(GeventWorker):
     """On SIGTERM, finishes the requests that it has and closes connections that wait for a next one.
@@ -39,6 +41,7 @@ class Worker(GeventWorker):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM."""
         super().handle_exit(sig, frame)
+        closing.set()
         for client in self._idle:
             hang_up(client)
 
