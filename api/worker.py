@@ -11,6 +11,8 @@ from typing import Any
 import gevent
 from gunicorn.workers.ggevent import GeventWorker
 
+from api.live.closing import closing
+
 
 class Worker(GeventWorker):
     """On SIGTERM, finishes the requests that it has and closes connections that wait for a next one.
@@ -42,6 +44,7 @@ class Worker(GeventWorker):
         if not self.booted:
             sys.exit(0)  # there are no requests yet
         super().handle_exit(sig, frame)
+        closing.set()
         for client in self._idle:
             hang_up(client)
 

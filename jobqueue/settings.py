@@ -56,7 +56,8 @@ class Settings:
     ``python_modules``       modules whose functions ``python.call`` may run, as ``mod,pkg.mod``; none by default
     ``api_host``, ``api_port``, ``api_workers``  where the API listens, and its number of processes
     ``log_level``            DEBUG, INFO, WARNING, ERROR or CRITICAL
-    ``max_output_bytes``     how much of each output stream of a command is kept
+    ``max_output_bytes``     how much of each output stream of a command its result holds
+    ``max_log_bytes``        how much of an execution's live output is kept, the newest
     ``default_timeout_seconds``  timeout of jobs that name none; none by default
     """
 
@@ -79,6 +80,7 @@ class Settings:
     api_workers: int = field(default_factory=_default_workers)
     log_level: str = "INFO"
     max_output_bytes: int = 1024 * 1024
+    max_log_bytes: int = 4 * 1024 * 1024
     default_timeout_seconds: float | None = None
 
     def __post_init__(self) -> None:
@@ -316,5 +318,6 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "api_workers": _whole(1, 256),
     "log_level": _log_level,
     "max_output_bytes": _whole(1024, 1024**3),
+    "max_log_bytes": _whole(1024, 1024**3),
     "default_timeout_seconds": _number(0.001, 366 * 86_400),
 }

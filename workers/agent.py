@@ -24,6 +24,7 @@ from workers.held import Held
 from workers.intake import Intake
 from workers.leases import LeaseKeeper
 from workers.logs import configure_logging
+from workers.output import OutputPump
 from workers.patience import persist
 from workers.presence import Presence
 from workers.progress import Progress
@@ -61,8 +62,9 @@ def run(settings: Settings, *, events: bool = False) -> int:
 
     presence = Presence(ledger.agents, operations, held, settings, on_state)
     progress = Progress(held, settings.heartbeat_seconds, on_deaf)
+    pump = OutputPump(ledger.output, settings.max_log_bytes)
     known = facts.lookup(facts.collect(settings.hostname), settings.labels)
-    executor = Executor(ledger.executions, operations, held, settings, known, closing, presence.look_up)
+    executor = Executor(ledger.executions, operations, held, settings, known, closing, presence.look_up, pump)
     keeper = LeaseKeeper(ledger.executions, held, settings.hostname, settings.lease_seconds, executor.give_up)
     hand_back = HandBack(held, executor, closing, presence.not_reading)
     app = make_agent_app(settings, queues, executor)
@@ -79,7 +81,7 @@ def run(settings: Settings, *, events: bool = False) -> int:
         without_heartbeat=not events,
         loglevel=settings.log_level,
     )
-    threads = (keeper, presence, hand_back)
+    threads = (keeper, pump, presence, hand_back)
     for thread in threads:
         thread.start()
     try:
@@ -87,6 +89,7 @@ def run(settings: Settings, *, events: bool = False) -> int:
     finally:
         presence.stop()
         keeper.stop()
+        pump.stop()
         hand_back.ended()
         for thread in threads:
             thread.join()

@@ -27,6 +27,7 @@ from jobqueue.operations.runner import run_operation
 from jobqueue.settings import Settings
 from jobqueue.store.executions import AWAY, Executions, Finished, Grant, Refusal
 from workers.held import Held, Running
+from workers.output import OutputPump
 from workers.patience import persist
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Executor:
         facts: Mapping[str, Any],
         closing: threading.Event,
         on_away: Callable[[], None],
+        pump: OutputPump,
     ) -> None:
         self._executions = executions
         self._operations = operations
@@ -55,6 +57,7 @@ class Executor:
         self.facts = facts
         self._closing = closing
         self._on_away = on_away
+        self._pump = pump
         self._draw = random.Random().random  # noqa: S311 - jitter, not a secret
 
     def execute(self, job_id: str, slot: str) -> str:
@@ -78,8 +81,12 @@ class Executor:
             timeout = document.get("timeout_seconds") or self._settings.default_timeout_seconds
             running = Running(claim, document, deadline=None if timeout is None else time.monotonic() + timeout)
             self._held.add(running)
+        live, write = self._pump.open(claim)
         try:
-            report = self._run(running, self._context(running, timeout))
+            try:
+                report = self._run(running, self._context(running, timeout, write))
+            finally:
+                self._pump.close(live)
             if running.abandoned:
                 logger.warning("Job %s ended after it had been given up; its result is dropped", job_id)
                 return "abandoned"
@@ -123,7 +130,7 @@ class Executor:
         out = json.dumps(answer, separators=(",", ":"), ensure_ascii=False)
         return lambda: self._finish(grant, ExecutionState.COMPLETED, out=out)
 
-    def _context(self, running: Running, timeout: float | None) -> Context:
+    def _context(self, running: Running, timeout: float | None, write: Callable[[str, bytes], None]) -> Context:
         settings = self._settings
         return Context(
             hostname=settings.hostname,
@@ -134,6 +141,7 @@ class Executor:
             deadline=running.deadline,
             timeout_seconds=timeout,
             cancelled=running.stop,
+            output=write,
             python_modules=settings.python_modules,
             max_output_bytes=settings.max_output_bytes,
         )

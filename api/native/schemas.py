@@ -202,6 +202,15 @@ class JobQuery(StrictSchema):
     )
 
 
+class LogQuery(StrictSchema):
+    """Which output to read."""
+
+    hostname = Text(validate=_length(1, MAX_NAME), metadata=_about("The agent; needed where the job ran on several."))
+    offset = QueryWhole(
+        load_default=0, validate=_range(0, 2**53), metadata=_about("Only what lies behind this byte of the output.")
+    )
+
+
 # --- answers: never walked by marshmallow, a test holds the real answers against them ---------------------------------
 
 
@@ -341,6 +350,28 @@ class JobListAnswer(ma.Schema):
     )
     items = fields.List(fields.Nested(ListedJob), required=True)
     next_cursor = fields.String(required=True, allow_none=True, metadata=_about("null on the last page."))
+
+
+class LogChunk(ma.Schema):
+    """A piece of output."""
+
+    offset = fields.Integer(required=True, metadata=_about("Bytes of output up to its end, all streams together."))
+    stream = fields.String(required=True, metadata=_about("stdout, stderr, or agent for the agent's own notices."))
+    attempt = fields.Integer(required=True)
+    text = fields.String(required=True, metadata=_about("What is no UTF-8 is replaced by U+FFFD."))
+    base64 = fields.String(metadata=_about("The bytes, only where they are no UTF-8."))
+
+
+class LogAnswer(ma.Schema):
+    """Output of one execution."""
+
+    job_id = fields.UUID(required=True)
+    hostname = fields.String(required=True, metadata=_about("Empty until an agent has claimed the execution."))
+    status = fields.String(required=True, metadata=_about("State of the execution."))
+    complete = fields.Boolean(required=True, metadata=_about("It has ended, and nothing follows."))
+    cut = fields.Integer(required=True, metadata=_about("Bytes behind the offset that are no longer kept."))
+    next_offset = fields.Integer(required=True, metadata=_about("Where to go on."))
+    chunks = fields.List(fields.Nested(LogChunk), required=True)
 
 
 class AgentStep(ma.Schema):

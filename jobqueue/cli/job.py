@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from jobqueue.cli.answers import answers, show_answers
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import for_each
 from jobqueue.cli.job_view import show_job, show_list
+from jobqueue.cli.logs import show_logs
 from jobqueue.cli.output import complain, screen
 from jobqueue.cli.parameters import data_pair, duration, full_option, future, json_object, json_option, pair, past
 from jobqueue.cli.submission import operation_data
@@ -181,6 +183,26 @@ def watch_job(context: click.Context, job_id: str, timeout: float | None, full: 
     """
     with connect() as client:
         _finish(context, client, job_id, timeout, full=full, as_json=as_json)
+
+
+@job.command()
+@click.argument("job_id", metavar="ID")
+@click.option("--hostname", help="The agent; needed where the job ran on several.")
+@click.option("--offset", type=click.IntRange(min=0), default=0, help="Only what lies behind this byte.")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the job has ended.")
+@json_option
+def logs(job_id: str, hostname: str | None, offset: int, follow: bool, as_json: bool) -> None:
+    """Print what a job has printed; with -f, also what it still prints.
+
+    With --json, one page of the API's JSON per line.
+    """
+    with connect() as client:
+        pages = client.follow_logs(job_id, hostname, offset) if follow else client.iter_logs(job_id, hostname, offset)
+        if as_json:
+            for page in pages:
+                click.echo(json.dumps(page))
+        else:
+            show_logs(pages)
 
 
 @job.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +13,8 @@ from typing import Any
 from urllib.parse import quote
 
 from jobqueue.client.address import resolve
-from jobqueue.client.errors import ConnectionFailed, InvalidAnswer, Unavailable, WaitTimeout
+from jobqueue.client.errors import ClientError, ConnectionFailed, InvalidAnswer, Unavailable, WaitTimeout
+from jobqueue.client.sse import ServerEvent
 from jobqueue.client.transport import Transport
 from jobqueue.errors import InvalidInput
 from jobqueue.model.filter import MAX_LIMIT
@@ -25,6 +27,8 @@ _FINAL = frozenset(status.value for status in FINAL_STATUSES)
 _POLL_GROWTH = 1.5
 #: How long ``wait`` puts up with an API that was there before and is gone now (a restart, a deployment).
 _PATIENCE_SECONDS = 30.0
+#: Seconds before a stream that ended early (the server stops, a proxy has had enough) is asked for again.
+_STREAM_PAUSE = 0.2
 
 
 class Client:
@@ -211,6 +215,46 @@ class Client:
             time.sleep(rest if deadline is None else min(rest, deadline - now))
             pause = min(pause * _POLL_GROWTH, poll_max)
 
+    def logs(self, job_id: str, hostname: str | None = None, offset: int = 0) -> dict[str, Any]:
+        """What an execution has printed behind a byte offset: ``{"hostname", "status", "complete", "cut",
+        "next_offset", "chunks": [{"offset", "stream", "attempt", "text", "base64"?}]}``; a few hundred chunks at most.
+
+        ``hostname`` is needed where the job ran on several agents.
+        """
+        return self._object("GET", _path("/job", job_id, "logs"), query=_log_query(hostname, offset))
+
+    def iter_logs(self, job_id: str, hostname: str | None = None, offset: int = 0) -> Iterator[dict[str, Any]]:
+        """All pages that there are now."""
+        while True:
+            page = self.logs(job_id, hostname, offset)
+            yield page
+            if not page["chunks"]:
+                return
+            offset = page["next_offset"]
+
+    def follow_logs(self, job_id: str, hostname: str | None = None, offset: int = 0) -> Iterator[dict[str, Any]]:
+        """Pages like those of ``logs`` as they come, until the execution has ended.
+
+        A connection that breaks is made again behind what came last, for as long as ``wait`` is patient.
+        """
+        gone_since: float | None = None
+        while True:
+            try:
+                query = _log_query(hostname, offset)
+                with self._http.stream(_path("/job", job_id, "logs"), query=query) as events:
+                    for event in events:
+                        gone_since = None
+                        page = _log_page(event)
+                        offset = page["next_offset"] or offset
+                        yield page
+                        if page["complete"]:
+                            return
+            except (ConnectionFailed, Unavailable):
+                gone_since = gone_since or time.monotonic()
+                if time.monotonic() - gone_since > _PATIENCE_SECONDS:
+                    raise
+            time.sleep(_STREAM_PAUSE)
+
     def cancel(self, job_id: str) -> dict[str, Any]:
         """The job, with ``cancel_requested``; ``Conflict`` if it has ended already."""
         return self._object("POST", _path("/job", job_id, "cancel"))
@@ -286,3 +330,25 @@ def _path(collection: str, name: str, verb: str = "") -> str:
 
 def _time(moment: datetime | str | None) -> str | None:
     return to_iso(to_micros(moment)) if isinstance(moment, datetime) else moment
+
+
+def _log_query(hostname: str | None, offset: int) -> dict[str, Any]:
+    return {"offset": offset, **({"hostname": hostname} if hostname is not None else {})}
+
+
+def _log_page(event: ServerEvent) -> dict[str, Any]:
+    """One event of a log's stream, in the shape of a page."""
+    try:
+        data = json.loads(event.data)
+    except ValueError as error:
+        raise InvalidAnswer("The log's stream is not what the jobqueue API sends.") from error
+    if event.name == "error":
+        raise ClientError(data["error"], data.get("details"))
+    return {
+        "hostname": data.get("hostname", ""),
+        "status": data.get("status", ""),
+        "complete": event.name == "end",
+        "cut": data["bytes"] if event.name == "cut" else 0,
+        "next_offset": data["offset"] if event.name == "output" else 0,
+        "chunks": [data] if event.name == "output" else [],
+    }

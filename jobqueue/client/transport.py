@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,6 +17,7 @@ from urllib3.exceptions import TimeoutError as HttpTimeout
 from jobqueue import __version__
 from jobqueue.client.address import Address
 from jobqueue.client.errors import ClientError, ConnectionFailed, InvalidAnswer, api_error
+from jobqueue.client.sse import ServerEvent, read_events
 from jobqueue.errors import InvalidInput
 
 _FIRST_PAUSE = 0.1
@@ -88,6 +90,31 @@ class Transport:
                     raise again.error from again.__cause__
             self._sleep(wanted)
             attempt += 1
+
+    @contextmanager
+    def stream(self, path: str, *, query: Mapping[str, Any], last_id: str = "") -> Iterator[Iterator[ServerEvent]]:
+        """Server-sent events of one connection; raises as ``request`` does, and ``ConnectionFailed`` if it breaks."""
+        headers = {**self._pool.headers, "Accept": "text/event-stream"}
+        if last_id:
+            headers["Last-Event-ID"] = last_id
+        url = f"{self.url}{path}?{urlencode(query)}"
+        try:
+            response = self._pool.request("GET", url, headers=headers, redirect=False, preload_content=False)
+        except HTTPError as error:
+            failure = self._no_answer(error)
+            raise (failure.error if isinstance(failure, _Again) else failure) from error
+        try:
+            if response.status >= 300:
+                raise self._failure(response)
+            yield self._events(response)
+        finally:
+            response.close()
+
+    def _events(self, response: urllib3.BaseHTTPResponse) -> Iterator[ServerEvent]:
+        try:
+            yield from read_events(response.stream(65536))
+        except HTTPError as error:
+            raise ConnectionFailed(f"The connection to {self.url} broke ({error}).", url=self.url) from error
 
     def _once(self, method: str, url: str, content: bytes | None) -> Any:
         headers = dict(self._pool.headers)

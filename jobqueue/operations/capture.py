@@ -43,13 +43,13 @@ class Capture:
             return (self._head + self._tail).decode("utf-8", "replace")
         held = self._head if self.total > self._limit else self._head + self._tail
         last = self._tail if self.total > self._limit else held
-        head = _whole_end(bytes(held[: limit // 2]))
+        head = whole_end(bytes(held[: limit // 2]))
         tail = _whole_start(bytes(last[-(limit - limit // 2) :]))
         cut = self.total - len(head) - len(tail)
         return f"{head.decode('utf-8', 'replace')}\n[... {cut} bytes cut ...]\n{tail.decode('utf-8', 'replace')}"
 
 
-def _whole_end(data: bytes) -> bytes:
+def whole_end(data: bytes) -> bytes:
     """``data`` without a character that the cut left incomplete at its end."""
     for back in range(1, min(4, len(data) + 1)):
         byte = data[-back]

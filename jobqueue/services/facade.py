@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jobqueue.dispatch.sender import Sender
@@ -9,10 +10,12 @@ from jobqueue.errors import JobQueueError
 from jobqueue.model.agent import Agent
 from jobqueue.model.filter import JobFilter, JobPage
 from jobqueue.model.job import Job
+from jobqueue.model.output import OutputPage
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.operations.info import OperationInfo
 from jobqueue.operations.registry import Registry
+from jobqueue.services.output import ReadOutput
 from jobqueue.services.retry import Retry
 from jobqueue.services.submit import Submit
 from jobqueue.settings import Settings
@@ -27,6 +30,7 @@ class Services:
     registry: Registry
     submitting: Submit
     retrying: Retry
+    reading: ReadOutput
 
     @classmethod
     def open(cls, settings: Settings) -> Services:
@@ -37,7 +41,13 @@ class Services:
     def over(cls, ledger: Ledger, settings: Settings, registry: Registry) -> Services:
         """The use cases over a given ledger."""
         submitting = Submit(ledger.jobs, Sender(settings), registry)
-        return cls(ledger, registry, submitting, Retry(ledger.jobs, submitting))
+        return cls(
+            ledger,
+            registry,
+            submitting,
+            Retry(ledger.jobs, submitting),
+            ReadOutput(ledger.jobs, ledger.executions, ledger.output),
+        )
 
     def submit(self, submission: Submission) -> Accepted:
         return self.submitting.one(submission)
@@ -73,6 +83,14 @@ class Services:
 
     def agent(self, hostname: str) -> Agent:
         return self.ledger.agents.get(hostname)
+
+    def output(self, job_id: str, hostname: str | None = None, offset: int = 0) -> OutputPage:
+        """What an execution printed behind a byte offset."""
+        return self.reading.page(job_id, hostname, offset)
+
+    def follow(self, job_id: str, hostname: str | None = None, offset: int = 0) -> Iterator[OutputPage]:
+        """The same, as it comes, until the execution has ended."""
+        return self.reading.follow(job_id, hostname, offset)
 
     def drain(self, hostname: str) -> Agent:
         """Give the agent no new work, and return it as it is now. Raises ``AgentNotFound``, ``Conflict``."""

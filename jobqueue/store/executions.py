@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from jobqueue.errors import IllegalTransition
+from jobqueue.errors import IllegalTransition, JobNotFound
 from jobqueue.model.states import ExecutionState
-from jobqueue.store.scripts import Clock, Scripts, redis_clock
+from jobqueue.store.scripts import Argument, Clock, Scripts, redis_clock
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,13 @@ class Executions:
         self._scripts = scripts
         self._lease = int(lease_seconds * 1_000_000)
         self._now = now
+
+    def peek(self, job_id: str, slot: str) -> tuple[str, ExecutionState]:
+        """The slot where an execution is now (one for ``_any`` moves) and its state; raises ``JobNotFound``."""
+        answer = self._scripts.call("peek", job_id, slot)
+        if not answer:
+            raise JobNotFound(f"No job has the id {job_id}.")
+        return answer[0], ExecutionState(answer[1])
 
     def claim(self, job_id: str, slot: str, hostname: str, token: str) -> Grant | Refusal:
         """Take an execution up: at most one claim of an attempt succeeds. Repeating it with the same token is safe."""

@@ -15,6 +15,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "slots": ("slots:", "list", "{job}: the slots of a broadcast, in the order of submission"),
     "exec": ("exec:", "hash", "{slot}:{job}: one execution: state, attempt, token, events"),
     "out": ("out:", "string", "{slot}:{job}: what the execution returned, JSON"),
+    "log": ("log:", "stream", "{slot}:{job}: output of the execution; entry ids are byte offsets"),
     "index": ("index:", "zset", "{dimension}:{value}|{status}: job ids by time of creation (microseconds)"),
     "waiting": ("waiting:", "zset", "{slot}: ids of jobs whose message is in the slot's queue, by time of publishing"),
     "due": ("due", "zset", "{job}:{slot} of executions that wait for a time, by that time (microseconds)"),
@@ -62,6 +63,9 @@ class Keys:
 
     def execution(self, job_id: str, slot: str) -> str:
         return f"{self.kind('exec')}{slot}:{job_id}"
+
+    def log(self, job_id: str, hostname: str) -> str:
+        return f"{self.kind('log')}{hostname}:{job_id}"
 
     def index(self, dimension: str, value: str, status: str) -> str:
         return f"{self.kind('index')}{dimension}:{value}|{status}"

@@ -15,6 +15,7 @@ from jobqueue.store.connection import connect, translated_errors
 from jobqueue.store.executions import Executions
 from jobqueue.store.jobs import Jobs
 from jobqueue.store.keys import Keys
+from jobqueue.store.output import Output
 from jobqueue.store.scripts import Clock, Scripts, redis_clock
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ class Ledger:
         self.scripts = Scripts(client, self.keys)
         self.jobs = Jobs(self.scripts, idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS, now=now)
         self.executions = Executions(self.scripts, lease_seconds=settings.lease_seconds, now=now)
+        self.output = Output(client, self.keys, self.scripts, cap_bytes=settings.max_log_bytes)
         self.agents = Agents(client, self.keys, self.scripts, heartbeat_seconds=settings.heartbeat_seconds, now=now)
 
     @classmethod

@@ -38,6 +38,8 @@ VERBS = (
     "claim",
     "finish",
     "renew",
+    "append",
+    "peek",
     "cancel",
     "promote",
     "reap",

@@ -25,6 +25,7 @@ def test_defaults(tmp_path: Path) -> None:
     assert found.hostname == local_hostname()
     assert (found.lease_seconds, found.heartbeat_seconds, found.job_ttl_seconds) == (15.0, 5.0, 604_800)
     assert (found.max_body_bytes, found.max_output_bytes) == (8 * 1024 * 1024, 1024 * 1024)
+    assert found.max_log_bytes == 4 * 1024 * 1024
     assert (found.key_prefix, found.concurrency, found.python_modules) == ("jobqueue:", 8, ())
     assert (found.api_host, found.api_port, found.log_level) == ("127.0.0.1", 8080, "INFO")
     assert 1 <= found.api_workers <= 4
@@ -52,6 +53,7 @@ def test_every_field_has_its_name_in_the_environment(tmp_path: Path) -> None:
         "api_workers": "3",
         "log_level": "debug",
         "max_output_bytes": "4096",
+        "max_log_bytes": "8192",
         "default_timeout_seconds": "30",
     }
     found = settings(tmp_path, **{env_name(name): text for name, text in texts.items()})
@@ -70,6 +72,7 @@ def test_every_field_has_its_name_in_the_environment(tmp_path: Path) -> None:
         "api_workers": 3,
         "log_level": "DEBUG",
         "max_output_bytes": 4096,
+        "max_log_bytes": 8192,
         "default_timeout_seconds": 30.0,
     }
 

@@ -5,14 +5,15 @@
 -- returns: 'deleted' | 'running' | 'unknown'
 local id = ARGV[1]
 local job = K.job .. id
-local record = redis.call('HMGET', job, 'status', 'created', 'slot', 'fanout', 'key')
+local record = redis.call('HMGET', job, 'status', 'created', 'slot', 'fanout', 'key', 'logs')
 if not record[1] then return 'unknown' end
 if not FINAL[record[1]] then return 'running' end
 reindex(id, record[2], record[1], nil)
 local slots = record[4] and redis.call('LRANGE', K.slots .. id, 0, -1) or {record[3]}
 for _, slot in ipairs(slots) do
-  redis.call('DEL', K.exec .. slot .. ':' .. id, K.out .. slot .. ':' .. id)
+  redis.call('DEL', K.exec .. slot .. ':' .. id, K.out .. slot .. ':' .. id, K.log .. slot .. ':' .. id)
 end
+for host in string.gmatch(record[6] or '', '%S+') do redis.call('DEL', K.log .. host .. ':' .. id) end
 if record[5] then
   -- the key may have passed its window and belong to a newer job by now
   local owner = redis.call('GET', K.idem .. record[5])

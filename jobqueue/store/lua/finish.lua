@@ -21,4 +21,8 @@ end
 if not FINAL_STATES[state] or not transition(id, host, at, host, {{state, state, ARGV[7]}}) then return 'illegal' end
 if ARGV[6] ~= '' then redis.call('SET', K.out .. host .. ':' .. id, ARGV[6]) end
 redis.call('ZREM', K.leases, id .. ':' .. host)
+-- wakes those who follow the output; the id lies behind the last byte and before any next one
+local log = K.log .. host .. ':' .. id
+local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)
+if newest[1] then redis.call('XADD', log, string.match(newest[1][1], '^%d+') .. '-1', 'end', state) end
 return 'finished'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from jobqueue.errors import (
 from jobqueue.model.agent import Agent, AgentEvent, AgentState
 from jobqueue.model.filter import JobFilter, JobPage
 from jobqueue.model.job import Execution, Job
+from jobqueue.model.output import OutputPage
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.timeline import API_HOST, Event
@@ -71,6 +73,8 @@ class FakeServices:
     retries: list[tuple[str, str | None, frozenset[ExecutionState] | None]] = field(default_factory=list)
     keys: dict[str, tuple[Submission, Accepted]] = field(default_factory=dict)
     next_cursor: int | None = None
+    pages: list[OutputPage] = field(default_factory=list)
+    read: list[tuple[str, str | None, int]] = field(default_factory=list)
     failure: Exception | None = None
 
     def submit(self, submission: Submission) -> Accepted:
@@ -132,6 +136,16 @@ class FakeServices:
         if job.status.is_final:
             raise JobFinal
         return replace(job, cancel_requested=True)
+
+    def output(self, job_id: str, hostname: str | None = None, offset: int = 0) -> OutputPage:
+        self.job(job_id)
+        self.read.append((job_id, hostname, offset))
+        return self.pages[0]
+
+    def follow(self, job_id: str, hostname: str | None = None, offset: int = 0) -> Iterator[OutputPage]:
+        self.job(job_id)
+        self.read.append((job_id, hostname, offset))
+        return iter(self.pages)
 
     def agents(self) -> list[Agent]:
         self._fail()

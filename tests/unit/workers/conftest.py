@@ -26,6 +26,7 @@ from jobqueue.store.jobs import NewJob
 from jobqueue.store.ledger import Ledger
 from workers.executor import Executor
 from workers.held import Held
+from workers.output import OutputPump
 
 HOST = "web1"
 
@@ -122,7 +123,16 @@ def executor(
     away: threading.Event,
 ) -> Executor:
     ledger.agents.register(Registration(HOST, "boot", {"group": "web.dev"}, {}, registry.types()))
-    return Executor(ledger.executions, registry, held, settings, {"kernel": "6.1"}, closing, away.set)
+    return Executor(
+        ledger.executions,
+        registry,
+        held,
+        settings,
+        {"kernel": "6.1"},
+        closing,
+        away.set,
+        OutputPump(ledger.output, 1024),
+    )
 
 
 class Submitter:

@@ -1,0 +1,1 @@
+"""Answers that go on while something happens."""

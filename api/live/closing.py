@@ -1,0 +1,8 @@
+"""Whether this server process is about to end: open streams then end, too, and their readers come back elsewhere."""
+
+from __future__ import annotations
+
+import threading
+
+#: Set on SIGTERM.
+closing = threading.Event()

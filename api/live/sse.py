@@ -1,0 +1,78 @@
+"""Server-sent events, as the HTML standard describes them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Response, request
+
+from api.live.closing import closing
+from api.responses import dumps
+from jobqueue.errors import InvalidInput, JobQueueError
+
+#: Seconds of silence after which a comment is sent, so that proxies and clients see that the stream lives.
+HEARTBEAT_SECONDS = 10.0
+MIME = "text/event-stream"
+
+
+@dataclass(frozen=True)
+class ServerEvent:
+    """One event. ``id`` is what a client sends back as Last-Event-ID to go on behind it."""
+
+    name: str
+    data: Any
+    id: str = ""
+
+    def encode(self) -> str:
+        """On the wire. The data is one line: JSON has no raw line breaks."""
+        first = f"id: {self.id}\n" if self.id else ""
+        return f"{first}event: {self.name}\ndata: {dumps(self.data)}\n\n"
+
+
+def is_wanted() -> bool:
+    """Whether the client asks for a stream (``Accept: text/event-stream``)."""
+    return MIME in request.headers.get("Accept", "")
+
+
+def last_event_id() -> int | None:
+    """The whole number in Last-Event-ID, None without the header; raises ``InvalidInput``."""
+    text = request.headers.get("Last-Event-ID")
+    if text is None or text == "":
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= 15):
+        sentence = "Must be the id of an event of this stream; leave it out to begin anew."
+        raise InvalidInput(f"Last-Event-ID: {sentence}", {"Last-Event-ID": [sentence]})
+    return int(text)
+
+
+def stream(turns: Iterable[list[ServerEvent]]) -> Response:
+    """A response that sends each turn's events as they come; a turn without any gives a chance for a heartbeat.
+
+    An error on the way is sent as the last event, ``error``: the status is long gone.
+    """
+    return Response(
+        _encoded(turns),
+        content_type=f"{MIME}; charset=utf-8",
+        # X-Accel-Buffering: nginx would hold events back until a buffer is full
+        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
+    )
+
+
+def _encoded(turns: Iterable[list[ServerEvent]]) -> Iterator[str]:
+    yield ": stream begins\n\n"
+    spoke = time.monotonic()
+    try:
+        for events in turns:
+            if closing.is_set():
+                return
+            if events:
+                yield "".join(event.encode() for event in events)
+                spoke = time.monotonic()
+            elif time.monotonic() - spoke >= HEARTBEAT_SECONDS:
+                yield ": still here\n\n"
+                spoke = time.monotonic()
+    except JobQueueError as error:
+        yield ServerEvent("error", {"error": error.message, "details": error.details}).encode()

@@ -1,0 +1,65 @@
+"""What an execution printed, piece by piece."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from typing import Any
+
+STDOUT = "stdout"
+STDERR = "stderr"
+#: Carries notices of the agent itself, such as what was cut.
+AGENT = "agent"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of output. ``end`` is the byte offset behind it in the whole output, all streams taken together.
+
+    ``attempt`` counts from 1; ``data`` are the bytes as they were written.
+    """
+
+    end: int
+    stream: str
+    data: bytes
+    attempt: int = 1
+
+    @property
+    def start(self) -> int:
+        return self.end - len(self.data)
+
+    @property
+    def text(self) -> str:
+        """The bytes as text; what is no UTF-8 becomes U+FFFD."""
+        return self.data.decode("utf-8", "replace")
+
+    def after(self, offset: int) -> Chunk:
+        """The part of it that lies behind ``offset``."""
+        return (
+            self
+            if offset <= self.start
+            else Chunk(self.end, self.stream, self.data[offset - self.start :], self.attempt)
+        )
+
+    def document(self) -> dict[str, Any]:
+        """As JSON; bytes that are no UTF-8 are given as ``base64``, too."""
+        shown = {"offset": self.end, "stream": self.stream, "attempt": self.attempt, "text": self.text}
+        if shown["text"].encode() != self.data:  # type: ignore[attr-defined]
+            shown["base64"] = base64.b64encode(self.data).decode()
+        return shown
+
+
+@dataclass(frozen=True)
+class OutputPage:
+    """Some output, oldest first. ``next_offset`` is where to go on.
+
+    ``cut`` bytes before the first piece were asked for but are no longer kept. ``complete``: the execution has ended
+    and nothing follows.
+    """
+
+    hostname: str
+    chunks: tuple[Chunk, ...] = field(default_factory=tuple)
+    next_offset: int = 0
+    cut: int = 0
+    complete: bool = False
+    state: str = ""

@@ -1,0 +1,93 @@
+"""Reading and following what executions print."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+from jobqueue.errors import AgentNotFound, InvalidInput
+from jobqueue.model.output import OutputPage
+from jobqueue.model.target import ANY
+from jobqueue.store.executions import Executions
+from jobqueue.store.jobs import Jobs
+from jobqueue.store.output import Batch, Output
+
+#: Shortest and longest wait for output before the state of the execution is looked at again, in seconds.
+_FIRST_WAIT = 0.05
+_LONGEST_WAIT = 0.5
+
+
+class ReadOutput:
+    """Output of one execution: a page from an offset, or all of it as it comes."""
+
+    def __init__(
+        self, jobs: Jobs, executions: Executions, output: Output, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._jobs = jobs
+        self._executions = executions
+        self._output = output
+        self._sleep = sleep
+
+    def page(self, job_id: str, hostname: str | None, offset: int) -> OutputPage:
+        """What is there behind ``offset``; raises ``JobNotFound``, ``AgentNotFound``, ``InvalidInput``."""
+        return self._page(job_id, self._slot(job_id, hostname), offset)
+
+    def follow(self, job_id: str, hostname: str | None, offset: int) -> Iterator[OutputPage]:
+        """Pages as they come, the last one ``complete``; an empty page at least every half second.
+
+        An execution for ``_any`` is followed to the agent that claims it, also across attempts on several hosts: each
+        host's output has offsets of its own. Raises as ``page`` does, before the first page.
+        """
+        slot = self._slot(job_id, hostname)
+        return self._follow(job_id, slot, offset)
+
+    def _follow(self, job_id: str, slot: str, offset: int) -> Iterator[OutputPage]:
+        wait = _FIRST_WAIT
+        while True:
+            page = self._page(job_id, slot, offset)
+            if page.hostname and page.hostname != slot and slot != ANY:  # a later attempt, on another host
+                page = self._page(job_id, page.hostname, 0)
+            slot = page.hostname or ANY
+            yield page
+            if page.complete:
+                return
+            if page.chunks:
+                offset, wait = page.next_offset, _FIRST_WAIT
+                continue
+            offset = page.next_offset
+            if slot == ANY:
+                self._sleep(wait)
+            elif (batch := self._output.wait(job_id, slot, offset, wait)).chunks:
+                yield _show(slot, page.state, batch, offset, complete=False)
+                offset, wait = batch.chunks[-1].end, _FIRST_WAIT
+                continue
+            wait = min(2 * wait, _LONGEST_WAIT)
+
+    def _page(self, job_id: str, slot: str, offset: int) -> OutputPage:
+        # the state first: what was final before we read prints no more behind it
+        slot, state = self._executions.peek(job_id, slot)
+        batch = self._output.read(job_id, slot, offset)
+        return _show(slot, state.value, batch, offset, complete=state.is_final and (batch.ended or not batch.chunks))
+
+    def _slot(self, job_id: str, hostname: str | None) -> str:
+        """Where the wanted execution is kept."""
+        job = self._jobs.get(job_id)
+        if hostname is None:
+            if len(job.executions) > 1:
+                names = ", ".join(job.expected_agents[:5])
+                raise InvalidInput(
+                    f"The job ran on {len(job.executions)} agents: name one with ?hostname= ({names}, ...).",
+                    {"hostname": ["required for a job on several agents"]},
+                )
+            return job.executions[0].slot
+        for execution in job.executions:
+            if execution.hostname == hostname:
+                return execution.slot
+        raise AgentNotFound(f"Job {job.id} has no execution on {hostname!r}.")
+
+
+def _show(slot: str, state: str, batch: Batch, offset: int, *, complete: bool) -> OutputPage:
+    first = batch.chunks[0].start if batch.chunks else offset
+    end = batch.chunks[-1].end if batch.chunks else offset
+    hostname = "" if slot == ANY else slot
+    return OutputPage(hostname, batch.chunks, end, max(0, first - offset), complete, state)

@@ -1,0 +1,31 @@
+"""``jobqueue job logs``."""
+
+from __future__ import annotations
+
+import json
+
+from tests.unit.cli.conftest import Run
+from tests.unit.client.fake_api import FakeApi, Reply
+from tests.unit.client.test_logs import CHUNK, END, ID, ONE, PATH, page
+
+
+def test_streams_go_where_they_went_on_the_host(run: Run, api: FakeApi) -> None:
+    binary = {**CHUNK, "stream": "stderr", "text": "\ufffd\n", "base64": "/wo="}
+    api.on("GET", PATH, Reply(body={**page([CHUNK, binary], 6), "cut": 7}), Reply(body=page([], 6)))
+    result = run("job", "logs", ID)
+    assert result.exit_code == 0
+    assert result.stdout_bytes == b"one\n"
+    assert result.stderr_bytes == b"[... 7 bytes are no longer kept ...]\n\xff\n"
+
+
+def test_follow(run: Run, api: FakeApi) -> None:
+    api.on("GET", PATH, Reply(body=ONE + END))
+    result = run("job", "logs", "-f", "--hostname", "web1", ID)
+    assert (result.exit_code, result.stdout) == (0, "one\n")
+    assert api.seen[0].query == {"offset": "0", "hostname": "web1"}
+
+
+def test_json_is_one_page_a_line(run: Run, api: FakeApi) -> None:
+    api.on("GET", PATH, Reply(body=page([CHUNK], 4)), Reply(body=page([], 4)))
+    result = run("job", "logs", "--json", ID)
+    assert [json.loads(line)["next_offset"] for line in result.stdout.splitlines()] == [4, 4]

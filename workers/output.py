@@ -1,0 +1,156 @@
+"""Carries live output from running operations to the ledger, in small batches."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from jobqueue.errors import LedgerUnavailable
+from jobqueue.model.output import AGENT
+from jobqueue.operations.capture import whole_end
+from jobqueue.store.executions import Grant
+from jobqueue.store.output import Output, Piece
+
+logger = logging.getLogger(__name__)
+
+#: Seconds until what was printed is sent at the latest.
+FLUSH_SECONDS = 0.1
+#: Bytes after which the operation itself sends, and so cannot print faster than the ledger takes it.
+_FULL = 256 * 1024
+#: Bytes in one piece at the most.
+_PIECE = 64 * 1024
+
+
+class Sends(Protocol):
+    """Something that takes pieces of output (``Output.append``)."""
+
+    def __call__(self, grant: Grant, pieces: list[Piece]) -> bool: ...
+
+
+class LiveOutput:
+    """The output of one execution on its way to the ledger. Never raises: a command must not die of its log.
+
+    Pieces end at whole characters, so that text stays text. While the ledger is away, up to ``cap_bytes`` are held;
+    beyond that the oldest are dropped, and a notice says so.
+    """
+
+    def __init__(self, grant: Grant, send: Sends, cap_bytes: int) -> None:
+        self._grant = grant
+        self._send = send
+        self._cap = cap_bytes
+        self._pieces: list[Piece] = []
+        self._held = 0
+        self._partial: dict[str, bytes] = {}
+        self._dropped = 0
+        self._buffer_lock = threading.Lock()
+        self._send_lock = threading.Lock()
+
+    def write(self, stream: str, chunk: bytes) -> None:
+        """Take output of the operation."""
+        with self._buffer_lock:
+            data = self._partial.pop(stream, b"") + chunk
+            whole = whole_end(data)
+            if len(whole) < len(data):
+                self._partial[stream] = data[len(whole) :]
+            self._add(stream, whole)
+            is_full = self._held >= _FULL
+        if is_full:
+            self.flush()
+
+    def flush(self) -> bool:
+        """Send what is held; returns False when the ledger could not be reached and it is held on."""
+        with self._send_lock:
+            with self._buffer_lock:
+                pieces, self._pieces, self._held = self._pieces, [], 0
+                dropped, self._dropped = self._dropped, 0
+            if dropped:
+                notice = f"[... {dropped} bytes cut while the ledger was away ...]\n"
+                pieces.insert(0, Piece(AGENT, notice.encode()))
+            if not pieces:
+                return True
+            try:
+                self._send(self._grant, pieces)
+            except LedgerUnavailable as error:
+                logger.debug("Output of job %s waits: %s", self._grant.job_id, error)
+                self._put_back(pieces[1:] if dropped else pieces, dropped)
+                return False
+            return True
+
+    def close(self) -> None:
+        """Send the rest. What the ledger does not take now is given up: the result matters more than its log."""
+        with self._buffer_lock:
+            for stream, rest in self._partial.items():
+                self._add(stream, rest)
+            self._partial.clear()
+        if not self.flush():
+            logger.warning("The last output of job %s did not reach the ledger", self._grant.job_id)
+
+    def _add(self, stream: str, data: bytes) -> None:
+        for start in range(0, len(data), _PIECE):
+            part = data[start : start + _PIECE]
+            last = self._pieces[-1] if self._pieces else None
+            if last and last.stream == stream and len(last.data) + len(part) <= _PIECE:
+                self._pieces[-1] = Piece(stream, last.data + part)
+            else:
+                self._pieces.append(Piece(stream, part))
+        self._held += len(data)
+
+    def _put_back(self, pieces: list[Piece], dropped: int) -> None:
+        with self._buffer_lock:
+            self._pieces[:0] = pieces
+            self._dropped += dropped
+            self._held = sum(len(piece.data) for piece in self._pieces)
+            while self._held > self._cap and self._pieces:
+                oldest = self._pieces.pop(0)
+                self._held -= len(oldest.data)
+                self._dropped += len(oldest.data)
+
+
+class OutputPump(threading.Thread):
+    """A thread that sends the output of everything that runs, a few times a second."""
+
+    def __init__(self, output: Output, cap_bytes: int) -> None:
+        super().__init__(name="output", daemon=True)
+        self._output = output
+        self._cap = cap_bytes
+        self._open: set[LiveOutput] = set()
+        self._lock = threading.Lock()
+        self._written = threading.Event()
+        self._stopped = threading.Event()
+
+    def open(self, grant: Grant) -> tuple[LiveOutput, Callable[[str, bytes], None]]:
+        """Output of one execution, and what its operation writes to."""
+        live = LiveOutput(grant, self._append, self._cap)
+        with self._lock:
+            self._open.add(live)
+
+        def write(stream: str, chunk: bytes) -> None:
+            live.write(stream, chunk)
+            self._written.set()
+
+        return live, write
+
+    def close(self, live: LiveOutput) -> None:
+        """The execution has ended: send the rest of its output."""
+        with self._lock:
+            self._open.discard(live)
+        live.close()
+
+    def run(self) -> None:
+        while not self._stopped.is_set():
+            self._written.wait()
+            self._stopped.wait(FLUSH_SECONDS)
+            self._written.clear()
+            with self._lock:
+                everything = list(self._open)
+            if [live for live in everything if not live.flush()]:
+                self._written.set()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._written.set()
+
+    def _append(self, grant: Grant, pieces: list[Piece]) -> bool:
+        return self._output.append(grant, pieces)
