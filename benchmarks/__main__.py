@@ -60,4 +60,7 @@ def _interrupt(*_: Any) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("Interrupted; what was started has been ended.")

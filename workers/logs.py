@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
-
-from celery.exceptions import CPendingDeprecationWarning
 
 from jobqueue.settings import Settings
 
@@ -16,5 +13,3 @@ def configure_logging(settings: Settings) -> None:
     if settings.log_level != "DEBUG":
         for name in ("celery.worker.strategy", "celery.app.trace"):
             logging.getLogger(name).setLevel(logging.WARNING)
-    # with every lost connection Celery would announce what a later version does to tasks that it acknowledges itself
-    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)

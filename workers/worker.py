@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+import warnings
 from types import FrameType
 from typing import Any
 
 from celery import Celery
 from celery.apps.worker import Worker, install_cry_handler
+from celery.exceptions import CPendingDeprecationWarning
 from celery.worker import state
 
 from workers.handback import HandBack
@@ -24,6 +26,13 @@ class AgentWorker(Worker):  # type: ignore[misc]
     def __init__(self, app: Celery, hand_back: HandBack, **options: Any) -> None:
         self._hand_back = hand_back
         super().__init__(app, **options)
+
+    def setup_logging(self, colorize: bool | None = None) -> Any:
+        """Called by Celery once, early; it turns its warnings on."""
+        done = super().setup_logging(colorize)
+        # with every lost connection it would announce what a later version does to tasks that Celery acknowledges
+        warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
+        return done
 
     def install_platform_tweaks(self, worker: Worker) -> None:
         """Called by Celery when it installs its signal handlers."""

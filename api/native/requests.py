@@ -42,10 +42,12 @@ def submission(loaded: Mapping[str, Any], *, submitted_by: str, header_key: str 
 
     Raises ``InvalidInput`` for what no single field shows: times that exclude each other, keys that differ.
     """
+    key = _key(loaded.get("idempotency_key"), header_key)
     not_before: int | None = loaded.get("not_before")
     expires_at: int | None = loaded.get("expires_at")
     if expires_at is not None:
-        if expires_at <= time.time() * 1_000_000:
+        # under an idempotency key the first job may have been accepted in time: the ledger looks at the key first
+        if not key and expires_at <= time.time() * 1_000_000:
             raise _bad("expires_at", "Is in the past; give a later time, or leave it out.")
         if not_before is not None and not_before >= expires_at:
             raise _bad("not_before", "Must be before expires_at, else the job could never start.")
@@ -61,7 +63,7 @@ def submission(loaded: Mapping[str, Any], *, submitted_by: str, header_key: str 
         retries=_policy(loaded["retries"]) if "retries" in loaded else None,
         priority=loaded["priority"],
         tags=loaded["tags"],
-        idempotency_key=_key(loaded.get("idempotency_key"), header_key),
+        idempotency_key=key,
         submitted_by=submitted_by,
     )
 

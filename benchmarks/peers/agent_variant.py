@@ -13,6 +13,7 @@ from celery import Celery
 
 from jobqueue.settings import Settings
 from workers import agent
+from workers.worker import AgentWorker
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,13 @@ def run(variant: Variant) -> int:
             **app.conf.broker_transport_options,
             "ack_emulation": variant.ack_emulation,
         }
-        worker = app.Worker
-        app.Worker = lambda **options: worker(**{**options, "pool": variant.pool})
         return app
 
+    def worker_variant(*arguments: Any, **options: Any) -> AgentWorker:
+        return AgentWorker(*arguments, **{**options, "pool": variant.pool})
+
     agent.make_agent_app = make_variant  # type: ignore[assignment]
+    agent.AgentWorker = worker_variant  # type: ignore[assignment,attr-defined]
     return agent.run(Settings.from_env(concurrency=variant.concurrency))
 
 

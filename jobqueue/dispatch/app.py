@@ -21,7 +21,7 @@ CHECK_SECONDS = 4
 CONNECT_SECONDS = 1.0
 ANSWER_SECONDS = 3.0
 #: The same for a RabbitMQ: either side gives a connection up that was silent for this long.
-AMQP_HEARTBEAT_SECONDS = 10
+AMQP_HEARTBEAT_SECONDS = 6
 
 
 def is_ledger_broker(settings: Settings) -> bool:
@@ -58,7 +58,10 @@ def make_app(settings: Settings) -> Celery:
         # RabbitMQ would hold an exclusive queue for the connection that went silent, and refuse the agent's new one
         control_queue_exclusive=False,
         control_queue_durable=not is_redis(url),
-        broker_transport_options=redis_options(url, transport_options) if is_redis(url) else transport_options,
+        broker_transport_options=redis_options(url, transport_options)
+        if is_redis(url)
+        # a sender is told that its message has arrived, and so notices a connection that went silent
+        else {**transport_options, "confirm_publish": True},
     )
     return app
 

@@ -8,7 +8,7 @@ from celery import Celery
 from kombu.exceptions import BatchPublishError, OperationalError
 from kombu.pools import producers
 
-from jobqueue.dispatch.app import is_ledger_broker, is_redis, make_app
+from jobqueue.dispatch.app import ANSWER_SECONDS, is_ledger_broker, is_redis, make_app
 from jobqueue.dispatch.envelope import template
 from jobqueue.dispatch.queues import TASK, broker_priority, queue
 from jobqueue.errors import LedgerUnavailable
@@ -50,6 +50,8 @@ class Sender:
                 producers[self._app.connection_for_write()].acquire(block=True) as producer,
                 producer.batch(max_size=BATCH),
             ):
+                # kombu's Redis has no confirmations; there, the answer to the command is one
+                confirm = {} if self._is_redis else {"confirm_timeout": ANSWER_SECONDS}
                 for execution in due:
                     self._app.send_task(
                         TASK,
@@ -61,6 +63,7 @@ class Sender:
                         ignore_result=True,
                         argsrepr=f"({execution.job_id!r}, {execution.slot!r})",
                         kwargsrepr="{}",
+                        **confirm,
                     )
         except (OperationalError, BatchPublishError, OSError) as error:
             raise LedgerUnavailable(f"The broker cannot be reached: {error}") from error

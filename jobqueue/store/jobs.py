@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from jobqueue.errors import (
     AgentAway,
     IdempotencyConflict,
+    InvalidInput,
     JobFinal,
     JobNotFinal,
     JobNotFound,
@@ -28,6 +29,8 @@ from jobqueue.store.scripts import Argument, Clock, Scripts, redis_clock
 
 #: How many index entries one step of a listing by several dimensions looks at; keeps Redis responsive (about 1 ms).
 _SCAN_STEP = 1000
+#: How many jobs one call stores; keeps Redis responsive (about 2 ms).
+_CREATE_STEP = 50
 _STATUSES = tuple(str(status) for status in JobStatus)
 
 
@@ -76,38 +79,20 @@ class Jobs:
 
         ``template`` is the message to publish (``dispatch/envelope.py``), empty when the caller sends it.
         """
-        answer = _outcome(job, self._scripts.call("create", *self._create_arguments(job, template)))
-        if isinstance(answer, JobQueueError):
-            raise answer
-        return answer
+        (answer,) = self._scripts.call("create", *self._create_arguments([job], template))
+        outcome = _outcome(job, answer)
+        if isinstance(outcome, JobQueueError):
+            raise outcome
+        return outcome
 
     def create_many(self, jobs: list[NewJob], template: str) -> list[Stored | JobQueueError]:
         """Store many jobs in one round trip; each is accepted or refused on its own. Answers come in order."""
-        answers = self._scripts.call_many("create", [self._create_arguments(job, template) for job in jobs])
+        calls = [self._create_arguments(step, template) for step in _steps(jobs)]
+        answers = [answer for answers in self._scripts.call_many("create", calls) for answer in answers]
         return [_outcome(job, answer) for job, answer in zip(jobs, answers, strict=True)]
 
-    def _create_arguments(self, job: NewJob, template: str) -> tuple[Argument, ...]:
-        tags = "\n".join(f"{key}:{value}" for key, value in (job.tags or {}).items())
-        return (
-            self._now(),
-            job.id,
-            job.document,
-            job.operation,
-            job.target.text,
-            job.target.kind.value,
-            job.priority,
-            job.not_before if job.not_before is not None else "",
-            job.expires_at if job.expires_at is not None else "",
-            job.retries,
-            "1" if job.is_idempotent else "",
-            job.idempotency_key or "",
-            job.digest,
-            self._window_ms,
-            tags,
-            template,
-            job.retry_of or "",
-            *job.only,
-        )
+    def _create_arguments(self, jobs: list[NewJob], template: str) -> tuple[Argument, ...]:
+        return (self._now(), self._window_ms, template, *(value for job in jobs for value in _fields(job)))
 
     def get(self, job_id: str) -> Job:
         """The whole job; raises ``JobNotFound``."""
@@ -200,6 +185,42 @@ class Jobs:
         return [job_id for _, job_id in page], str(page[-1][0]) if page else "", total
 
 
+def _steps(jobs: list[NewJob]) -> Iterator[list[NewJob]]:
+    """Jobs in order, in steps that do not hold Redis up: a broadcast may be thousands of executions by itself."""
+    step: list[NewJob] = []
+    for job in jobs:
+        if step and (job.target.is_broadcast or len(step) == _CREATE_STEP):
+            yield step
+            step = []
+        step.append(job)
+        if job.target.is_broadcast:
+            yield step
+            step = []
+    if step:
+        yield step
+
+
+def _fields(job: NewJob) -> tuple[Argument, ...]:
+    """One job, in the order that ``create.lua`` takes."""
+    return (
+        job.id,
+        job.document,
+        job.operation,
+        job.target.text,
+        job.target.kind.value,
+        job.priority,
+        job.not_before if job.not_before is not None else "",
+        job.expires_at if job.expires_at is not None else "",
+        job.retries,
+        "1" if job.is_idempotent else "",
+        job.idempotency_key or "",
+        job.digest,
+        "\n".join([f"{key}:{value}" for key, value in job.tags.items()]) if job.tags else "",
+        job.retry_of or "",
+        "\n".join(job.only),
+    )
+
+
 def _dimensions(wanted: JobFilter) -> list[str]:
     """The dimensions that the filter names, besides status and time; all jobs are one too."""
     named = []
@@ -242,6 +263,9 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
             f"No {what} is known {known} {target.text!r}: GET /agent lists the agents and their labels.",
             {"target_hostname": [f"unknown target {target.text!r}"]},
         )
+    if code == "too_late":
+        sentence = "Is in the past; give a later time, or leave it out."
+        return InvalidInput(f"expires_at: {sentence}", {"expires_at": [sentence]})
     if code == "away":
         return AgentAway(f"Agent {target.text!r} is draining or cordoned: undrain it, or choose another target.")
     if code == "unsupported":

@@ -78,6 +78,8 @@ def _value(client: redis.Redis, key: str, kind: str) -> Any:
         return dict(client.zrange(key, 0, -1, withscores=True))
     if kind == "hash":
         return client.hgetall(key)
+    if kind == "stream":
+        return client.xrange(key)
     if kind == "list":
         return client.lrange(key, 0, -1)
     return client.smembers(key) if kind == "set" else client.get(key)

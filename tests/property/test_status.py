@@ -33,7 +33,7 @@ return found
 
 
 def lua_statuses(client: redis.Redis, cases: Iterable[tuple[int, ...]]) -> list[JobStatus]:
-    arguments = [count if count else "" for case in cases for count in case]  # a count of none is not stored
+    arguments = [count or "" for case in cases for count in case]  # a count of none is not stored
     return [JobStatus(answer) for answer in client.eval(_SCRIPT, 0, *(value or 0 for value in arguments))]
 
 

@@ -1,6 +1,8 @@
-"""Targets and labels: what is parsed is what was written, and a label is matched by its prefixes and by nothing else."""
+"""Targets and labels: what is parsed is what was written; a label is matched by its prefixes and by nothing else."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -48,8 +50,7 @@ def test_a_label(key: str, value: str) -> None:
 def test_any_text_is_parsed_or_refused(text: str) -> None:
     try:
         target = Target.parse(text)
-    except InvalidTarget as error:
-        assert error.message.encode("utf-8", "surrogatepass")  # says something, whatever was written
+    except InvalidTarget:
         return
     assert target.text == text
     # what is accepted ends up in keys of Redis and in queue names: no separator of theirs may be in it
@@ -73,7 +74,7 @@ def test_every_prefix_of_a_label_is_matched_once(key: str, value: str) -> None:
     found = label_prefixes(key, value)
     assert len(found) == len(set(found)) == value.count(".") + 1
     assert found[-1] == f"{key}:{value}"
-    assert all(longer.startswith(f"{shorter}.") for shorter, longer in zip(found, found[1:], strict=False))
+    assert all(longer.startswith(f"{shorter}.") for shorter, longer in pairwise(found))
 
 
 def test_the_two_words() -> None:

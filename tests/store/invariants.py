@@ -40,6 +40,8 @@ class Records:
                     pipe.zrange(name, 0, -1, withscores=True)
                 elif kind == "list":
                     pipe.lrange(name, 0, -1)
+                elif kind == "stream":
+                    pipe.xlen(name)
                 elif kind == "set":
                     pipe.smembers(name)
                 else:
@@ -110,6 +112,10 @@ class _Inspection:
         counts = Counter(states)
         stored = {name[2:]: int(value) for name, value in job.items() if name.startswith("n.")}
         self.equal(stored, {str(state): count for state, count in counts.items()}, f"counts of job {job_id}")
+        # an execution that several agents had, one after the other, has output of each
+        self.owned |= {
+            f"log:{host}:{job_id}" for host in {*slots, *job.get("logs", "").split()}
+        } & self.records.values.keys()
         status = derive_status(counts)
         self.equal(job["status"], str(status), f"status of job {job_id}")
         self.timeline(f"job {job_id}", job, int(job["created"]))
@@ -199,7 +205,9 @@ class _Inspection:
             labels = [text for key, value in info["labels"].items() for text in label_prefixes(key, value)]
             for name in [*(f"label:{label}" for label in labels), *(f"offers:{op}" for op in info["operations"])]:
                 expected.setdefault(name, set()).add(hostname)
-        actual = {f"{kind}{name}": set(v) for kind in ("label:", "offers:") for name, v in self.records.kind(kind).items()}
+        actual = {
+            f"{kind}{name}": set(v) for kind in ("label:", "offers:") for name, v in self.records.kind(kind).items()
+        }
         self.owned |= actual.keys()
         self.equal(actual, expected, "labels and operations")
 

@@ -178,7 +178,7 @@ class TestSupport:
 
     def test_nobody_can(self, world: World) -> None:
         world.register("a")
-        with pytest.raises(NoLiveAgent, match="No agent supports 'op.y'"):
+        with pytest.raises(NoLiveAgent, match=r"No agent supports 'op\.y'"):
             world.create(ANY, operation="op.y")
 
     def test_the_shared_queue_serves_while_those_that_cannot_are_offline(self, world: World) -> None:

@@ -11,6 +11,8 @@ from jobqueue.errors import JobNotFinal, JobNotFound
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.target import ALL, ANY
+from jobqueue.store.executions import Grant
+from jobqueue.store.output import Piece
 from tests.store.world import LEASE, World
 
 S = ExecutionState
@@ -69,6 +71,22 @@ def test_no_key_is_left_behind(world: World, target: str, end: str) -> None:
     with pytest.raises(JobNotFound):
         world.job(job_id)
     assert job_id not in [job.id for job in world.jobs.page(JobFilter(limit=100)).items]
+
+
+def test_output_goes_with_the_job_from_every_agent_that_had_it(world: World) -> None:
+    job_ids = [world.create(target) for target in ("a", ANY, ALL)]
+    for host in ("a", "b"):
+        for job_id, slot in zip(job_ids, ("a", ANY, host), strict=True):
+            grant = world.try_claim(job_id, slot, host)
+            if isinstance(grant, Grant):
+                assert world.ledger.output.append(grant, [Piece("stdout", b"one\n"), Piece("stderr", b"\xff")])
+                world.finish(grant) if slot != ANY or host == "b" else world.retry_later(grant, 0)
+        world.promote()
+    logs = [name for name in world.client.keys("*") if name.startswith(world.ledger.keys.kind("log"))]
+    assert len(logs) == 5
+    for job_id in job_ids:
+        world.jobs.delete(job_id)
+    assert not everything(world.client) & set(logs)
 
 
 def test_a_job_that_has_not_ended(world: World) -> None:

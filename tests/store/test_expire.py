@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from jobqueue.errors import InvalidInput
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ALL, ANY
 from tests.store.world import World
@@ -79,5 +80,14 @@ def test_in_steps_of_whole_jobs(world: World) -> None:
 
 
 def test_a_deadline_in_the_past(world: World) -> None:
-    job_id = world.create("a", expires_at=world.clock.after(-1))
-    assert world.refused(job_id, "a") == "expired"
+    before = world.client.dbsize()
+    with pytest.raises(InvalidInput, match="expires_at: Is in the past"):
+        world.create("a", expires_at=world.clock.after(-1))
+    assert world.client.dbsize() == before
+
+
+def test_a_repeated_request_finds_its_job_also_behind_the_deadline(world: World) -> None:
+    options = {"expires_at": world.clock.after(5), "idempotency_key": "k", "digest": "ab"}
+    job_id = world.create("a", **options)
+    world.clock.advance(10)
+    assert world.create("a", **options) == job_id

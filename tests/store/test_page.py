@@ -56,7 +56,9 @@ def populate(world: World, rng: random.Random, count: int) -> list[Known]:
                 world.retry_later(grant, 1000)
             elif step > 3:
                 world.finish(grant, rng.choice((S.COMPLETED, S.COMPLETED, S.FAILED, S.SKIPPED, S.CANCELLED)))
-        known.append(Known(job.id, created, job.operation, target, dict(job.tags or {}), hosts, world.job(job.id).status))
+        known.append(
+            Known(job.id, created, job.operation, target, dict(job.tags or {}), hosts, world.job(job.id).status)
+        )
     return known[::-1]
 
 

@@ -105,7 +105,9 @@ class World:
         return [event.event for event in self.execution(job_id, slot).events]
 
     # --- executions ---------------------------------------------------------------------------------------------------
-    def try_claim(self, job_id: str, slot: str, hostname: str | None = None, token: str | None = None) -> Grant | Refusal:
+    def try_claim(
+        self, job_id: str, slot: str, hostname: str | None = None, token: str | None = None
+    ) -> Grant | Refusal:
         return self.executions.claim(job_id, slot, hostname or slot, token or f"token{next(self._tokens)}")
 
     def claim(self, job_id: str, slot: str, hostname: str | None = None, token: str | None = None) -> Grant:

@@ -62,7 +62,8 @@ class Reaper:
     def run_once(self) -> int:
         looked_at = self._ledger.time()
         now = self._clock()
-        if now - self._seen > 3 * self.every_seconds:
+        # with short leases a short gap is long enough for leases to run out in it
+        if now - self._seen > min(3 * self.every_seconds, self.every_seconds + self._lease / 2):
             self._since = now
         self._seen = now
         return sum(self._ledger.executions.reap(STEP, looked_at)) if now - self._since >= self._lease else 0

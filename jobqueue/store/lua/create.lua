@@ -1,33 +1,21 @@
--- Accepts a job: resolves its target to agents, stores the job and its executions, publishes them: all or nothing.
+-- Accepts jobs: resolves each one's target to agents, stores it with its executions, publishes them: all or nothing per
+-- job, and no job's refusal touches another.
 -- include: clock tick events index publish
 -- KEYS: none
--- ARGV: 1 now, 2 job id, 3 doc, 4 operation, 5 target, 6 kind of target (any, all, host, label), 7 priority,
---   8 not_before or '', 9 expires_at or '', 10 retry policy or '', 11 '1' if the operation is idempotent or '',
---   12 idempotency key or '', 13 digest of the request, 14 window of the key in ms, 15 tags ("key:value" lines) or '',
---   16 message template or '', 17 id of the job that this one retries or '', 18.. hostnames to keep to, if any
--- returns: {'created', created, {slot...}} (slots only if the caller has to send the messages) | {'replayed', id, created} | {'key_conflict', id} | {'unknown_target'}
---   | {'no_live_agent', offline or draining hostname...} | {'unsupported'} | {'away'}
+-- ARGV: 1 now, 2 window of idempotency keys in ms, 3 message template or '', then per job: its id, the document,
+--   operation, target, kind of target (any, all, host, label), priority, not_before or '', expires_at or '',
+--   retry policy or '', '1' if the operation is idempotent or '', idempotency key or '', digest of the request,
+--   tags ("key:value" lines) or '', id of the job that it retries or '', hostnames to keep to (lines) or ''
+-- returns: per job: {'created', created, {slot...}} (slots only if the caller has to send the messages)
+--   | {'replayed', id, created} | {'key_conflict', id} | {'unknown_target'} | {'unsupported'} | {'away'} | {'too_late'}
+--   | {'no_live_agent', offline or draining hostname...}
+local FIELDS = {'id', 'doc', 'op', 'target', 'kind', 'priority', 'not_before', 'expires', 'retry', 'idempotent', 'key',
+  'digest', 'tags', 'retry_of', 'only'}
 local at = clock(ARGV[1])
-local id, op, target, kind = ARGV[2], ARGV[4], ARGV[5], ARGV[6]
-local job = K.job .. id
-
--- the same id again: the caller lost our first answer
-local known = redis.call('HGET', job, 'created')
-if known then return {'replayed', id, known} end
-if ARGV[12] ~= '' then
-  local earlier = redis.call('GET', K.idem .. ARGV[12])
-  if earlier then
-    local digest, first, created = string.match(earlier, '^(%x+)|([^|]+)|(%d+)$')
-    if digest ~= ARGV[13] then return {'key_conflict', first} end
-    return {'replayed', first, created}
-  end
-end
-
--- Offline agents are waited for only where the caller names one or gives a deadline: a broadcast without a deadline
--- must not hang on a host that is gone for good.
-local patient = ARGV[9] ~= ''
+local window, template = ARGV[2], parse_template(ARGV[3])
 local away = {}
 for _, host in ipairs(redis.call('SMEMBERS', K.away)) do away[host] = true end
+
 local function taking(hosts, offline_too)
   local found = {}
   for first = 1, #hosts, 1000 do -- unpack has a limit
@@ -40,112 +28,147 @@ local function taking(hosts, offline_too)
   end
   return found
 end
+
 local function least_busy(hosts)
   local best, least
-  for _, host in ipairs(hosts) do
+  for i = 1, math.min(#hosts, 50) do -- a sample, from a place that varies: a large fleet must not make this slow
+    local host = hosts[(at + i) % #hosts + 1]
     local load = redis.call('ZCARD', K.waiting .. host) + tonumber(redis.call('HGET', K.agent .. host, 'running') or 0)
     if not best or load < least then best, least = host, load end
   end
   return best
 end
 
-local slots = {}
-if kind == 'host' then
-  if not redis.call('ZSCORE', K.agents, target) then return {'unknown_target'} end
-  if away[target] then return {'away'} end
-  slots[1] = target
-elseif kind == 'any' then
+-- Each returns the slots, or nil and the refusal. Offline agents are waited for (patient) only where the caller names
+-- one or gives a deadline: a broadcast without a deadline must not hang on a host that is gone for good.
+local resolve = {}
+
+function resolve.host(job)
+  if not redis.call('ZSCORE', K.agents, job.target) then return nil, {'unknown_target'} end
+  if away[job.target] then return nil, {'away'} end
+  return {job.target}
+end
+
+function resolve.any(job, patient)
   local known = redis.call('ZCARD', K.agents)
-  if next(away) == nil and redis.call('SCARD', K.offers .. op) == known then
-    if redis.call('ZCOUNT', K.agents, patient and '-inf' or '(' .. int(at), '+inf') > 0 then slots[1] = '_any' end
-  else
-    local offering = redis.call('SMEMBERS', K.offers .. op)
-    if #offering == 0 and known > 0 then return {'unsupported'} end
-    local able = taking(offering, false)
-    local wait = patient and #able == 0
-    if wait then able = taking(offering, true) end
-    if #able == 0 then return {'no_live_agent', unpack(offering, 1, math.min(#offering, 20))} end
-    -- the shared queue serves as long as all that read it can run the operation
-    local readers = taking(redis.call('ZRANGE', K.agents, 0, -1), wait)
-    slots[1] = #able == #readers and '_any' or least_busy(able)
+  if next(away) == nil and redis.call('SCARD', K.offers .. job.op) == known then
+    local live = redis.call('ZCOUNT', K.agents, patient and '-inf' or '(' .. int(at), '+inf')
+    if live == 0 then return nil, {'no_live_agent'} end
+    return {'_any'}
   end
-else
-  local hosts
-  if kind == 'all' then
-    hosts = redis.call('ZRANGE', K.agents, 0, -1)
-  else
-    hosts = redis.call('SMEMBERS', K.label .. target)
-  end
-  if #hosts == 0 then return {'unknown_target'} end
+  local offering = redis.call('SMEMBERS', K.offers .. job.op)
+  if #offering == 0 and known > 0 then return nil, {'unsupported'} end
+  local able = taking(offering, false)
+  local wait = patient and #able == 0
+  if wait then able = taking(offering, true) end
+  if #able == 0 then return nil, {'no_live_agent', unpack(offering, 1, math.min(#offering, 20))} end
+  -- the shared queue serves as long as all that read it can run the operation
+  local readers = taking(redis.call('ZRANGE', K.agents, 0, -1), wait)
+  return {#able == #readers and '_any' or least_busy(able)}
+end
+
+local function broadcast(hosts, job, patient)
+  if #hosts == 0 then return nil, {'unknown_target'} end
   table.sort(hosts)
-  slots = taking(hosts, patient)
-  if #slots == 0 then return {'no_live_agent', unpack(hosts, 1, math.min(#hosts, 20))} end
-end
-if #ARGV > 17 and (kind == 'all' or kind == 'label') then
-  local keep, kept = {}, {}
-  for i = 18, #ARGV do keep[ARGV[i]] = true end
-  for _, host in ipairs(slots) do
-    if keep[host] then kept[#kept + 1] = host end
+  local slots = taking(hosts, patient)
+  if #slots > 0 and job.only ~= '' then
+    local keep, kept = {}, {}
+    for host in string.gmatch(job.only, '[^\n]+') do keep[host] = true end
+    for _, host in ipairs(slots) do
+      if keep[host] then kept[#kept + 1] = host end
+    end
+    slots = kept
   end
-  if #kept == 0 then return {'no_live_agent', unpack(ARGV, 18, math.min(#ARGV, 37))} end
-  slots = kept
+  if #slots == 0 then return nil, {'no_live_agent', unpack(hosts, 1, math.min(#hosts, 20))} end
+  return slots
 end
-if #slots == 0 then return {'no_live_agent'} end
 
-local created = tick(at) -- unique and growing, so that a page's cursor is one number
-local when = int(created)
-local fanout = kind == 'all' or kind == 'label'
-
-redis.call('SET', K.doc .. id, ARGV[3])
-local fields = {'status', 'submitted', 'created', when, 'updated', when, 'op', op, 'target', target,
-  'prio', ARGV[7], 'n.submitted', #slots, 'events', 1, 'last', when, 'e1', when .. '|submitted|_api|'}
-local function remember(field, value)
-  if value ~= '' then
-    fields[#fields + 1] = field
-    fields[#fields + 1] = value
-  end
+function resolve.all(job, patient)
+  return broadcast(redis.call('ZRANGE', K.agents, 0, -1), job, patient)
 end
-remember('expires', ARGV[9])
-remember('retry', ARGV[10])
-remember('idempotent', ARGV[11])
-remember('key', ARGV[12])
-remember('tags', ARGV[15])
-if fanout then
-  remember('fanout', '1')
-  for first = 1, #slots, 1000 do -- unpack has a limit
-    redis.call('RPUSH', K.slots .. id, unpack(slots, first, math.min(first + 999, #slots)))
+
+function resolve.label(job, patient)
+  return broadcast(redis.call('SMEMBERS', K.label .. job.target), job, patient)
+end
+
+-- What was accepted before: under this id (the caller lost our first answer), or under this idempotency key.
+local function earlier(job)
+  local created = redis.call('HGET', K.job .. job.id, 'created')
+  if created then return {'replayed', job.id, created} end
+  local first = job.key ~= '' and redis.call('GET', K.idem .. job.key)
+  if not first then return nil end
+  local digest, id, time = string.match(first, '^(%x+)|([^|]+)|(%d+)$')
+  if digest ~= job.digest then return {'key_conflict', id} end
+  return {'replayed', id, time}
+end
+
+local function store(job, slots, created)
+  local id, when = job.id, int(created)
+  redis.call('SET', K.doc .. id, job.doc)
+  local fields = {'status', 'submitted', 'created', when, 'updated', when, 'op', job.op, 'target', job.target,
+    'prio', job.priority, 'n.submitted', #slots, 'events', 1, 'last', when, 'e1', when .. '|submitted|_api|'}
+  local function remember(field, value)
+    if value ~= '' then
+      fields[#fields + 1] = field
+      fields[#fields + 1] = value
+    end
   end
-else
-  remember('slot', slots[1])
-  if slots[1] == '_any' then
-    remember('shared', '1')
+  for _, field in ipairs({'expires', 'retry', 'idempotent', 'key', 'tags'}) do remember(field, job[field]) end
+  if job.kind == 'all' or job.kind == 'label' then
+    remember('fanout', '1')
+    for first = 1, #slots, 1000 do -- unpack has a limit
+      redis.call('RPUSH', K.slots .. id, unpack(slots, first, math.min(first + 999, #slots)))
+    end
   else
-    remember('host', slots[1])
+    remember('slot', slots[1])
+    if slots[1] == '_any' then remember('shared', '1') else remember('host', slots[1]) end
   end
-end
-redis.call('HSET', job, unpack(fields))
-if ARGV[9] ~= '' then redis.call('ZADD', K.deadlines, ARGV[9], id) end
-if ARGV[12] ~= '' then
-  redis.call('SET', K.idem .. ARGV[12], ARGV[13] .. '|' .. id .. '|' .. when, 'PX', ARGV[14])
-end
-reindex(id, when, nil, 'submitted')
-
-local waits = ARGV[8] ~= '' and tonumber(ARGV[8]) > created
-local priority = tonumber(ARGV[7])
-local texts = message_texts(ARGV[16], id, '1', priority, created)
-for _, slot in ipairs(slots) do
-  redis.call('HSET', K.exec .. slot .. ':' .. id, 'state', 'submitted', 'attempt', '0', 'last', when)
-  if waits then
-    redis.call('ZADD', K.due, ARGV[8], id .. ':' .. slot)
-  else
-    publish(texts, id, slot, priority, created)
+  redis.call('HSET', K.job .. id, unpack(fields))
+  if job.expires ~= '' then redis.call('ZADD', K.deadlines, job.expires, id) end
+  if job.key ~= '' then
+    redis.call('SET', K.idem .. job.key, job.digest .. '|' .. id .. '|' .. when, 'PX', window)
   end
+  reindex(id, when, nil, 'submitted')
 end
 
-if ARGV[17] ~= '' and redis.call('EXISTS', K.job .. ARGV[17]) == 1 then
-  local first = K.job .. ARGV[17]
-  local as = redis.call('HGET', first, 'retried_as')
-  redis.call('HSET', first, 'retried_as', as and (as .. ' ' .. id) or id)
-  append_event(first, created, 'retried', '_api', 'as ' .. id)
+local time
+local function accept(job)
+  local answer = earlier(job)
+  if answer then return answer end
+  if job.expires ~= '' and tonumber(job.expires) <= at then return {'too_late'} end
+  local slots, refusal = resolve[job.kind](job, job.expires ~= '')
+  if not slots then return refusal end
+
+  -- unique and growing, so that a page's cursor is one number
+  time = time and time + 1 or tick(at)
+  local created, when = time, int(time)
+  store(job, slots, created)
+  local waits = job.not_before ~= '' and tonumber(job.not_before) > created
+  local priority = tonumber(job.priority)
+  local texts = message_texts(template, job.id, '1', priority, created)
+  for _, slot in ipairs(slots) do
+    redis.call('HSET', K.exec .. slot .. ':' .. job.id, 'state', 'submitted', 'attempt', '0', 'last', when)
+    if waits then
+      redis.call('ZADD', K.due, job.not_before, job.id .. ':' .. slot)
+    else
+      publish(texts, job.id, slot, priority, created)
+    end
+  end
+
+  local first = K.job .. job.retry_of
+  if job.retry_of ~= '' and redis.call('EXISTS', first) == 1 then
+    local as = redis.call('HGET', first, 'retried_as')
+    redis.call('HSET', first, 'retried_as', as and (as .. ' ' .. job.id) or job.id)
+    append_event(first, created, 'retried', '_api', 'as ' .. job.id)
+  end
+  return {'created', when, (waits or template) and {} or slots}
 end
-return {'created', when, (waits or ARGV[16] ~= '') and {} or slots}
+
+local answers = {}
+for first = 4, #ARGV, #FIELDS do
+  local job = {}
+  for i, field in ipairs(FIELDS) do job[field] = ARGV[first + i - 1] end
+  answers[#answers + 1] = accept(job)
+end
+if time then redis.call('SET', K.clock, int(time)) end
+return answers

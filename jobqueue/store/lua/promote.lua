@@ -6,7 +6,7 @@
 local at = clock(ARGV[1])
 local due = redis.call('ZRANGEBYSCORE', K.due, '-inf', int(at), 'LIMIT', 0, ARGV[2])
 if #due == 0 then return {} end
-local published, time = {}, tick(at)
+local published, time, template = {}, tick(at), parse_template(ARGV[3])
 for _, member in ipairs(due) do
   local id, slot = string.sub(member, 1, 36), string.sub(member, 38)
   redis.call('ZREM', K.due, member)
@@ -14,7 +14,7 @@ for _, member in ipairs(due) do
   local priority = redis.call('HGET', K.job .. id, 'prio')
   if attempt and priority then
     attempt = int(tonumber(attempt) + 1)
-    publish(message_texts(ARGV[3], id, attempt, priority, time), id, slot, priority, time)
+    publish(message_texts(template, id, attempt, priority, time), id, slot, priority, time)
     for _, value in ipairs({member, priority, attempt}) do published[#published + 1] = value end
   end
 end

@@ -7,7 +7,7 @@
 -- ARGV: 1 now, 2 slot, 3 microseconds an execution must have waited, 4 how many to look at, oldest first,
 --   5 message template or '' (the broker is elsewhere: whatever waited that long counts as gone)
 -- returns: {"job:slot", priority, attempt, ...} of what was published again
-local slot = ARGV[2]
+local slot, template = ARGV[2], parse_template(ARGV[5])
 -- the messages' times may be ahead of a clock that was set back
 local at = math.max(clock(ARGV[1]), tonumber(redis.call('GET', K.clock) or 0))
 local old = redis.call('ZRANGEBYSCORE', K.waiting .. slot, '-inf', int(at - tonumber(ARGV[3])),
@@ -16,7 +16,7 @@ local old = redis.call('ZRANGEBYSCORE', K.waiting .. slot, '-inf', int(at - tonu
 local oldest = {} -- by kombu's priority
 local function oldest_message(step)
   if not oldest[step] then
-    local message = ARGV[5] ~= '' and redis.call('LINDEX', queue_list(slot, step), -1)
+    local message = template and redis.call('LINDEX', queue_list(slot, step), -1)
     oldest[step] = message and tonumber(string.match(message, '@(%d+)"') or 0) or math.huge
   end
   return oldest[step]
@@ -32,7 +32,7 @@ for i = 1, #old, 2 do
   elseif tonumber(old[i + 1]) < oldest_message(9 - priority) then
     time = time or tick(at)
     local attempt = int(tonumber(record[2]) + 1)
-    publish(message_texts(ARGV[5], id, attempt, priority, time), id, slot, priority, time)
+    publish(message_texts(template, id, attempt, priority, time), id, slot, priority, time)
     redis.call('HINCRBY', K.stats, 'republished', 1)
     for _, value in ipairs({id .. ':' .. slot, priority, attempt}) do published[#published + 1] = value end
   end

@@ -64,6 +64,8 @@ class Proxy:
                 client.close()
                 continue
             server.settimeout(None)
+            for one in (client, server):
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
                 self._connections.append(_Connection(client, server))
 

@@ -9,8 +9,8 @@ from pathlib import Path
 _HERE = Path(__file__).parent
 _METADATA = "Metadata-Version: 2.1\nName: chaos-operations\nVersion: 1.0\n"
 _ENTRY_POINTS = "[jobqueue.operations]\nchaos = chaos_operations\n"
-#: What `command.exec.execute` runs: the same counting without Python. $1 is the file, $2 the seconds it takes.
-_SCRIPT = 'echo "- - $$" >> "$1"\nexec sleep "$2"\n'
+#: What `command.exec.execute` runs: the same counting without Python, with some output. $1 is the file, $2 the seconds.
+_SCRIPT = 'echo "- - $$" >> "$1"\necho begins\nsleep "$2"\necho ends\n'
 
 
 def install(directory: Path) -> Path:

@@ -43,10 +43,10 @@ def test_sentinels_have_limits_and_their_own_password() -> None:
     assert sentinel["retry"].get_retries() == 0
 
 
-def test_amqp_keeps_its_own_options() -> None:
+def test_amqp_notices_silence_by_heartbeats_and_confirmations() -> None:
     settings = Settings.from_env({"HOME": "/", "JOBQUEUE_BROKER_URL": "amqp://u:p@h/v"})
     app = make_app(settings)
-    assert app.conf.broker_transport_options == {}
+    assert app.conf.broker_transport_options == {"confirm_publish": True}
     assert 0 < app.conf.broker_heartbeat <= MOST_SECONDS
 
 

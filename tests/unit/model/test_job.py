@@ -73,7 +73,9 @@ def test_many_failures_are_counted_not_spelled_out() -> None:
 def test_the_timeline_is_merged_by_time_and_keeps_the_order_within_an_execution() -> None:
     first = (Event(5, "acknowledged", "a"), Event(5, "started", "a"), Event(9, "completed", "a"))
     second = (Event(5, "acknowledged", "b"), Event(7, "started", "b"))
-    shown = job(execution("a", events=first), execution("b", S.STARTED, events=second), events=(Event(1, "submitted", "_api"),))
+    shown = job(
+        execution("a", events=first), execution("b", S.STARTED, events=second), events=(Event(1, "submitted", "_api"),)
+    )
     assert [(event.at, event.event, event.hostname) for event in shown.timeline] == [
         (1, "submitted", "_api"), (5, "acknowledged", "a"), (5, "started", "a"), (5, "acknowledged", "b"),
         (7, "started", "b"), (9, "completed", "a"),

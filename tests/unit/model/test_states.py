@@ -6,7 +6,15 @@ import itertools
 
 import pytest
 
-from jobqueue.model.states import FAILURES, FINAL_STATES, TRANSITIONS, ExecutionState, JobStatus, derive_status, is_allowed
+from jobqueue.model.states import (
+    FAILURES,
+    FINAL_STATES,
+    TRANSITIONS,
+    ExecutionState,
+    JobStatus,
+    derive_status,
+    is_allowed,
+)
 
 S = ExecutionState
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobqueue.errors import InvalidTarget
-from jobqueue.model.target import TargetKind, Target, check_hostname, check_label, label_prefixes
+from jobqueue.model.target import Target, TargetKind, check_hostname, check_label, label_prefixes
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,9 @@ def test_a_label_has_two_parts() -> None:
     assert (target.key, target.value) == ("group", "web.dev")
 
 
-@pytest.mark.parametrize("text", ["", " ", "_", "_one", "a b", "a:", ":b", "a:b c", "a:b:c", "-a", "a" * 254, "a\n", "é"])
+@pytest.mark.parametrize(
+    "text", ["", " ", "_", "_one", "a b", "a:", ":b", "a:b c", "a:b:c", "-a", "a" * 254, "a\n", "é"]
+)
 def test_what_is_not_well_formed_is_named(text: str) -> None:
     with pytest.raises(InvalidTarget) as caught:
         Target.parse(text)
@@ -41,7 +43,9 @@ def test_names_that_no_agent_may_carry(hostname: str) -> None:
         check_hostname(hostname)
 
 
-@pytest.mark.parametrize(("key", "value"), [("", "x"), ("k", ""), ("k:k", "v"), ("k", "v:v"), ("k", "a\nb"), ("k", "a|b")])
+@pytest.mark.parametrize(
+    ("key", "value"), [("", "x"), ("k", ""), ("k:k", "v"), ("k", "v:v"), ("k", "a\nb"), ("k", "a|b")]
+)
 def test_labels_that_no_agent_may_carry(key: str, value: str) -> None:
     with pytest.raises(InvalidTarget):
         check_label(key, value)

@@ -6,30 +6,41 @@ local function queue_list(slot, step)
   return K.queue .. slot .. (step == 0 and '' or '\6\22' .. int(step))
 end
 
--- The message for one attempt, as the texts between the slot's name: ready to be joined for each of many slots. No
--- template means that the broker is elsewhere: nil then, the caller sends and the ledger only notes.
-local function message_texts(template, id, attempt, priority, time)
+-- A template as {text, placeholder, text, placeholder, ..., text}; nil for none: the broker is elsewhere then, the
+-- caller sends and the ledger only notes. Plain searches: a pattern would be tried at each of its characters.
+local function parse_template(template)
   if template == '' then return nil end
-  -- placeholder -> what takes its place before the slot's name, and after it where the name is part of it
-  local values = {
-    JOB = {id}, PRIORITY = {int(9 - priority)}, SLOT = {'', ''}, QUEUE = {K.queue, ''},
-    TASK = {id .. ':', ':' .. attempt}, TAG = {id .. ':', ':' .. attempt .. '@' .. int(time)},
-  }
-  local texts, text, from = {}, '', 1
+  local parts, from = {}, 1
   while true do
-    -- plain searches: a pattern would be tried at each of the template's characters, and take twice as long as the job
     local open = string.find(template, '@', from, true)
     if not open then break end
     local close = string.find(template, '@', open + 1, true)
-    local value = values[string.sub(template, open + 1, close - 1)]
-    text = text .. string.sub(template, from, open - 1) .. value[1]
-    if value[2] then
-      texts[#texts + 1] = text
-      text = value[2]
-    end
+    parts[#parts + 1] = string.sub(template, from, open - 1)
+    parts[#parts + 1] = string.sub(template, open + 1, close - 1)
     from = close + 1
   end
-  texts[#texts + 1] = text .. string.sub(template, from)
+  parts[#parts + 1] = string.sub(template, from)
+  return parts
+end
+
+-- The message for one attempt, as the texts between the slot's name: ready to be joined for each of many slots.
+local function message_texts(template, id, attempt, priority, time)
+  if not template then return nil end
+  -- placeholder -> what takes its place before the slot's name, and after it where the name is part of it
+  local task = ':' .. attempt
+  local before = {JOB = id, PRIORITY = int(9 - priority), SLOT = '', QUEUE = K.queue, TASK = id .. ':', TAG = id .. ':'}
+  local after = {SLOT = '', QUEUE = '', TASK = task, TAG = task .. '@' .. int(time)}
+  local texts, text = {}, {template[1]}
+  for i = 2, #template, 2 do
+    local name = template[i]
+    text[#text + 1] = before[name]
+    if after[name] then
+      texts[#texts + 1] = table.concat(text)
+      text = {after[name]}
+    end
+    text[#text + 1] = template[i + 1]
+  end
+  texts[#texts + 1] = table.concat(text)
   return texts
 end
 
