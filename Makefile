@@ -108,6 +108,11 @@ check: ## everything: format, lint, types, imports, tests
 bench: $(VENV)/.installed-bench ## measure the speed against Celery and Flower (minutes)
 	@$(PY) -m benchmarks $(ARGS)
 
+.PHONY: chaos
+chaos: $(VENV)/.installed-test ## break things for MINUTES=10 with SEED=1
+	@$(PY) -m tests.chaos --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1)
+	@CHAOS_ROUNDS=100 $(PY) -m pytest tests/chaos/test_start_stop.py
+
 .PHONY: clean
 clean: ## remove the virtual environment, caches and build output
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage

@@ -69,8 +69,12 @@ class Presence(threading.Thread):
         self._reading.set()
         self._wake.set()
 
+    def cut_off(self) -> None:
+        """The consumer lost its broker: no beats until it reads again, so the agent goes offline if that takes long."""
+        self._reading.clear()
+
     def not_reading(self) -> None:
-        """The consumer stopped reading (shutdown, or the broker is away): the agent counts as offline."""
+        """The consumer stopped reading for good: the agent counts as offline at once."""
         self._reading.clear()
         try:
             self._agents.leave(self._settings.hostname, self._boot_id)

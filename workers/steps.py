@@ -30,6 +30,11 @@ def presence_step(presence: Presence, intake: Intake, progress: Progress) -> typ
         def stop(self, c: Any) -> None:
             intake.detach()
             progress.detach()
-            presence.not_reading()
+            if c.blueprint.state == bootsteps.RUN:
+                # a lost connection, not a shutdown: most are back within the time that a heartbeat may be late, and
+                # until then the ledger should not refuse jobs for want of agents
+                presence.cut_off()
+            else:
+                presence.not_reading()
 
     return PresenceStep

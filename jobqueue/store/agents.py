@@ -99,14 +99,10 @@ class Agents:
         """The agent shuts down: offline at once, still known."""
         self._scripts.call("leave", self._now(), hostname, boot_id)
 
-    def hostnames(self, *, live_only: bool = False) -> list[str]:
-        """All known hostnames, or those of live agents, sorted."""
+    def hostnames(self) -> list[str]:
+        """All known hostnames, sorted."""
         with translated_errors():
-            if not live_only:
-                return sorted(map(str, self._client.zrange(self._keys.kind("agents"), 0, -1)))
-            seconds, micros = self._client.time()
-            now = self._now() or seconds * 1_000_000 + micros
-            return sorted(map(str, self._client.zrangebyscore(self._keys.kind("agents"), f"({now}", "+inf")))
+            return sorted(map(str, self._client.zrange(self._keys.kind("agents"), 0, -1)))
 
     def all(self) -> list[Agent]:
         """All known agents, by hostname."""

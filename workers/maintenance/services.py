@@ -13,7 +13,7 @@ from jobqueue.store.ledger import Ledger
 #: How much one step takes on, so that Redis is never held up.
 STEP = 200
 #: Seconds that an execution waits before it is sent again through a broker whose queues cannot be seen.
-BLIND_SECONDS = 60.0
+BLIND_SECONDS = 15.0
 
 
 class Service(Protocol):
@@ -84,8 +84,9 @@ class Expirer:
 class Reconciler:
     """Publishes again what waits in the ledger while its message is gone.
 
-    Where the broker is another server, nobody can see which messages are gone. Then only what waits unusually long is
-    sent again, and only to agents that are live: for the others the broker keeps the messages, and they would pile up.
+    Where the broker is another server, nobody can see which messages are gone. Then what has waited for a while is sent
+    again to agents that are live and idle: they would have taken it up. For the others the broker keeps the messages,
+    and they would pile up.
     """
 
     every_seconds = 2.0
@@ -97,10 +98,14 @@ class Reconciler:
         self._older_than = max(older_than_seconds, BLIND_SECONDS) if self._is_blind else older_than_seconds
 
     def run_once(self) -> int:
-        slots = [ANY, *self._ledger.agents.hostnames(live_only=self._is_blind)]
+        slots = self._idle() if self._is_blind else [ANY, *self._ledger.agents.hostnames()]
         again = self._ledger.executions.reconcile(slots, self._older_than, STEP, self._sender.template)
         self._sender.send(again)
         return len(again)
+
+    def _idle(self) -> list[str]:
+        idle = [agent.hostname for agent in self._ledger.agents.all() if agent.live and not agent.running]
+        return [ANY, *idle] if idle else []
 
 
 class Pruner:

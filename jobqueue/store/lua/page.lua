@@ -35,11 +35,11 @@ if offset > 100 and #keys > 0 then
     newest = math.max(newest, tonumber(redis.call('ZRANGE', key, -1, -1, 'WITHSCORES')[2]))
   end
   oldest = oldest - 1
-  while oldest < newest do -- smallest time with at most `offset` newer ones
+  while oldest < newest do -- smallest time with at most `offset` newer ones: as times are unique, exactly as many
     local middle = math.floor((oldest + newest) / 2)
     if newer_than(middle) > offset then oldest = middle + 1 else newest = middle end
   end
-  offset = offset - newer_than(oldest)
+  offset = 0
   start = string.format('%.0f', oldest)
 end
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from jobqueue.dispatch.sender import Sender
-from jobqueue.model.agent import Registration
+from jobqueue.model.agent import Heartbeat, Registration
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.settings import Settings
 from jobqueue.store.executions import Due, Grant
@@ -143,7 +143,7 @@ def test_the_reconciler_publishes_a_lost_message_again_once(
     assert ledger.stats()["republished"] == 1
 
 
-def test_with_a_broker_elsewhere_only_live_agents_get_messages_again_and_rarely(
+def test_with_a_broker_elsewhere_only_live_and_idle_agents_get_messages_again(
     ledger: Ledger, submit: Submitter, settings: Settings
 ) -> None:
     sent: list[str] = []
@@ -155,7 +155,9 @@ def test_with_a_broker_elsewhere_only_live_agents_get_messages_again_and_rarely(
             sent.extend(one.slot for one in due)
 
     ledger.agents.register(Registration("db1", "boot", {}, {}, ("test.echo.get",)))
-    for host in (HOST, "db1"):
+    ledger.agents.register(Registration("busy", "boot", {}, {}, ("test.echo.get",)))
+    ledger.agents.beat("busy", "boot", Heartbeat(running=1))
+    for host in (HOST, "db1", "busy"):
         job_id = submit("test.echo.get", target=host)
         ledger.client.zadd(ledger.keys.waiting(host), {job_id: 1})  # waits since 1970
     submit("test.echo.get")
