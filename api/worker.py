@@ -35,6 +35,14 @@ class Worker(GeventWorker):
         finally:
             del self._clients[current]
 
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
+        """Serve one request."""
+        joined = _Joined(sock)
+        try:
+            return super().handle_request(listener_name, req, joined, addr)
+        finally:
+            joined.flush()
+
     def timeout_ctx(self) -> _Idle:
         """What gunicorn wraps around the wait for a connection's next request."""
         return _Idle(self, self._clients[gevent.getcurrent()])
@@ -47,6 +55,37 @@ class Worker(GeventWorker):
         closing.set()
         for client in self._idle:
             hang_up(client)
+
+
+class _Joined:
+    """A socket that sends a response's head together with the first part of its body; gunicorn sends them one by one.
+
+    Whatever comes after the first part, such as the events of a stream, goes out at once.
+    """
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+        self._head: bytes | None = None
+        self._is_through = False
+
+    def sendall(self, data: bytes) -> None:
+        if self._is_through:
+            self._sock.sendall(data)
+        elif self._head is None:
+            self._head = data
+        else:
+            self._is_through = True
+            self._sock.sendall(self._head + data)
+
+    def flush(self) -> None:
+        """Send the head of a response that has no body."""
+        if self._head is not None and not self._is_through:
+            self._is_through = True
+            with suppress(OSError):  # the client was quicker
+                self._sock.sendall(self._head)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
 
 
 class _Idle:

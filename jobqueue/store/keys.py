@@ -6,6 +6,7 @@ place. Keys start with their kind, so that Redis ACL patterns can tell an agent'
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 #: name in Lua -> (start of the key, Redis type, what stands behind it and what it holds)
@@ -50,9 +51,9 @@ class Keys:
         """The start of all keys of one kind."""
         return self.prefix + KINDS[name][0]
 
-    def lua_table(self) -> str:
-        """The Lua source of the table ``K``."""
-        entries = ", ".join(f"{name} = '{self.kind(name)}'" for name in KINDS)
+    def lua_table(self, kinds: Iterable[str]) -> str:
+        """The Lua source of the table ``K``, with these kinds of keys."""
+        entries = ", ".join(f"{name} = '{self.kind(name)}'" for name in kinds)
         return f"local K = {{{entries}}}"
 
     def doc(self, job_id: str) -> str:

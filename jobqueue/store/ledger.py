@@ -75,4 +75,5 @@ class Ledger:
             return {str(name): int(count) for name, count in self.client.hgetall(self.keys.kind("stats")).items()}
 
     def close(self) -> None:
+        self.scripts.close()
         self.client.close()

@@ -17,6 +17,7 @@ import redis
 from redis.exceptions import NoScriptError
 
 from jobqueue.model.states import FINAL_STATES, FINAL_STATUSES, TRANSITIONS, ExecutionState
+from jobqueue.store.caller import Caller
 from jobqueue.store.connection import translated_errors
 from jobqueue.store.keys import Keys
 
@@ -68,13 +69,17 @@ def _lua_set(values: Iterable[str]) -> str:
     return "{" + ", ".join(f"{value} = true" for value in sorted(values)) + "}"
 
 
-def _states() -> str:
+def _tables() -> dict[str, str]:
+    """The model's tables in Lua, by the name under which scripts use them."""
     allowed = ", ".join(f"{state} = {_lua_set(map(str, to))}" for state, to in TRANSITIONS.items())
     states = ", ".join(f"'{state}'" for state in ExecutionState)
-    return (
-        f"local STATES = {{{states}}}\nlocal ALLOWED = {{{allowed}}}\n"
-        f"local FINAL = {_lua_set(map(str, FINAL_STATUSES))}\nlocal FINAL_STATES = {_lua_set(map(str, FINAL_STATES))}"
-    )
+    tables = {
+        "STATES": f"{{{states}}}",
+        "ALLOWED": f"{{{allowed}}}",
+        "FINAL": _lua_set(map(str, FINAL_STATUSES)),
+        "FINAL_STATES": _lua_set(map(str, FINAL_STATES)),
+    }
+    return {name: f"local {name} = {table}" for name, table in tables.items()}
 
 
 def source(verb: str, keys: Keys) -> str:
@@ -82,7 +87,15 @@ def source(verb: str, keys: Keys) -> str:
     text = _text(verb)
     include = _INCLUDE.search(text)
     names = include.group(1).split() if include else []
-    return "\n".join([keys.lua_table(), _states(), *(_text(f"include/{name}") for name in names), text])
+    return complete("\n".join([*(_text(f"include/{name}") for name in names), text]), keys)
+
+
+def complete(code: str, keys: Keys) -> str:
+    """Lua code with the keys and the model's tables that it uses in front."""
+    # Redis runs all of it with every call, so a script gets no more than it uses
+    kinds = sorted(set(re.findall(r"\bK\.(\w+)", code)))
+    tables = [table for name, table in _tables().items() if re.search(rf"\b{name}\b", code)]
+    return "\n".join([keys.lua_table(kinds), *tables, code])
 
 
 class Scripts:
@@ -90,6 +103,7 @@ class Scripts:
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._client = client
+        self._call = Caller(client)
         self._sources = {verb: source(verb, keys) for verb in VERBS}
         self._shas = {
             verb: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest() for verb, text in self._sources.items()
@@ -106,9 +120,13 @@ class Scripts:
         """Call one verb; raises ``LedgerUnavailable`` when Redis cannot be reached."""
         with translated_errors():
             try:
-                return self._client.evalsha(self._shas[verb], 0, *args)
+                return self._call("EVALSHA", self._shas[verb], 0, *args)
             except NoScriptError:
-                return self._client.eval(self._sources[verb], 0, *args)
+                return self._call("EVAL", self._sources[verb], 0, *args)
+
+    def close(self) -> None:
+        """Close the connections; the next call opens a new one."""
+        self._call.close()
 
     def call_many(self, verb: str, calls: list[tuple[Argument, ...]]) -> list[Any]:
         """Call one verb many times in one round trip; each call is atomic, the whole is not."""

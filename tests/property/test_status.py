@@ -14,21 +14,21 @@ from hypothesis import strategies as st
 
 from jobqueue.model.states import FAILURES, ExecutionState, JobStatus, derive_status, is_allowed
 from jobqueue.store.keys import Keys
-from jobqueue.store.scripts import source
+from jobqueue.store.scripts import complete
 
 STATES = tuple(ExecutionState)
 _INCLUDE = (files("jobqueue.store") / "lua" / "include" / "status.lua").read_text("utf-8")
-#: What stands before every script (the states among it), the rule, and a loop over many cases.
-_SCRIPT = (
-    source("read", Keys("x:")).partition("-- One job")[0]
-    + _INCLUDE
+#: The rule, and a loop over many cases.
+_SCRIPT = complete(
+    _INCLUDE
     + """
 local found = {}
 for first = 1, #ARGV, #STATES do
   found[#found + 1] = derive_status({unpack(ARGV, first, first + #STATES - 1)})
 end
 return found
-"""
+""",
+    Keys("x:"),
 )
 
 

@@ -171,5 +171,5 @@ for first = 4, #ARGV, #FIELDS do
   for i, field in ipairs(FIELDS) do job[field] = ARGV[first + i - 1] end
   answers[#answers + 1] = accept(job)
 end
-if time then redis.call('SET', K.clock, int(time)) end
+if time and #answers > 1 then redis.call('SET', K.clock, int(time)) end
 return answers

@@ -1,0 +1,62 @@
+"""A short way to Redis for the ledger's scripts.
+
+redis-py's client looks at a pooled connection's socket before each command, to find what a reader that was broken off
+left behind; under gevent that look costs as much as the command. Here a connection is given back only after a whole
+answer, and closed otherwise, so there is nothing to look for.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, ResponseError
+
+
+class Caller:
+    """Sends commands over connections like those of a client's pool, with the client's way to try again.
+
+    Threads and greenlets may share it. Raises what redis-py raises.
+    """
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._pool = client.connection_pool
+        self._retry = client.get_retry()
+        self._idle: list[Any] = []
+
+    def __call__(self, *command: Any) -> Any:
+        """The answer to one command, which must bear repeating."""
+        if self._retry is None:
+            return self._once(command)
+        return self._retry.call_with_retry(lambda: self._once(command), lambda _: None)
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        with suppress(IndexError):
+            while True:
+                connection = self._idle.pop()
+                with suppress(RedisError):
+                    connection.disconnect()
+
+    def _once(self, command: tuple[Any, ...]) -> Any:
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._pool.connection_class(**self._pool.connection_kwargs)
+        try:
+            connection.send_packed_command(connection.pack_command(*command))
+            answer = connection.read_response()
+        except ResponseError:
+            self._idle.append(connection)  # an error is a whole answer, too
+            raise
+        except RedisConnectionError:
+            connection.disconnect()
+            self.close()  # what broke one has most likely broken all
+            raise
+        except BaseException:
+            connection.disconnect()
+            raise
+        self._idle.append(connection)
+        return answer

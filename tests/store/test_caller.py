@@ -1,0 +1,92 @@
+"""The short way to Redis: whole answers only, and connections that broke are replaced."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+import pytest
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+from redis.retry import Retry
+
+from jobqueue.store.caller import Caller
+from tests.store.world import World
+
+
+class Interrupted(BaseException):
+    """As when a greenlet is killed in the middle of a call."""
+
+
+def connections(client: redis.Redis, name: str) -> list[str]:
+    return [found["id"] for found in client.client_list() if found["name"] == name]
+
+
+@pytest.fixture
+def client(real_world: World) -> redis.Redis:
+    options = {**real_world.client.connection_pool.connection_kwargs, "client_name": "caller"}
+    options["retry"] = Retry(NoBackoff(), 2, supported_errors=(RedisConnectionError,))
+    pool = redis.ConnectionPool(connection_class=real_world.client.connection_pool.connection_class, **options)
+    return redis.Redis(connection_pool=pool)
+
+
+def test_one_connection_serves_calls_that_do_not_overlap(client: redis.Redis, real_world: World) -> None:
+    call = Caller(client)
+    assert [call("ECHO", str(number)) for number in range(100)] == [str(number) for number in range(100)]
+    assert len(connections(real_world.client, "caller")) == 1
+    call.close()
+    assert call("PING") in (True, "PONG")
+
+
+def test_an_error_is_an_answer_and_the_connection_serves_on(client: redis.Redis, real_world: World) -> None:
+    call = Caller(client)
+    with pytest.raises(ResponseError):
+        call("EVAL", "return redis.error_reply('no')", 0)
+    assert call("ECHO", "still in step") == "still in step"
+    assert len(connections(real_world.client, "caller")) == 1
+
+
+def test_connections_that_died_meanwhile_are_replaced_unnoticed(client: redis.Redis, real_world: World) -> None:
+    call = Caller(client)
+    barrier = threading.Barrier(5)
+
+    def one() -> None:
+        barrier.wait(10)
+        call("BLPOP", "nothing", 0.2)
+
+    threads = [threading.Thread(target=one) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    idle = connections(real_world.client, "caller")
+    assert len(idle) == 5  # more than it would try again
+    for found in idle:
+        real_world.client.client_kill_filter(_id=found)
+    assert call("ECHO", "back") == "back"
+
+
+def test_what_a_broken_off_call_left_is_never_taken_for_an_answer(
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = Caller(client)
+    call("PING")
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise Interrupted
+
+    with monkeypatch.context() as patch:
+        patch.setattr(client.connection_pool.connection_class, "read_response", interrupt)
+        with pytest.raises(Interrupted):
+            call("ECHO", "late answer")
+    assert call("ECHO", "own answer") == "own answer"
+
+
+def test_nobody_there(tmp_path: object) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        call = Caller(redis.Redis(port=taken.getsockname()[1], retry=Retry(NoBackoff(), 1)))
+        with pytest.raises(RedisConnectionError):
+            call("PING")
