@@ -57,6 +57,7 @@ def status() -> Response:
         services().ping()
         latency_ms = round((time.perf_counter() - begin) * 1000, 3)
         counts, agents = services().status_counts(), services().agents()
+        maintained, counters = services().is_maintained(), services().counters()
     except LedgerUnavailable as error:
         components = {"api": {"status": "ok"}, "ledger": {"status": "unavailable"}}
         raise LedgerUnavailable(error.message, {"components": components}) from error
@@ -64,8 +65,13 @@ def status() -> Response:
         {
             "status": "ok",
             "version": __version__,
-            "components": {"api": {"status": "ok"}, "ledger": {"status": "ok", "latency_ms": latency_ms}},
+            "components": {
+                "api": {"status": "ok"},
+                "ledger": {"status": "ok", "latency_ms": latency_ms},
+                "maintenance": {"status": "ok" if maintained else "unavailable"},
+            },
             "status_counts": mapping.status_counts(counts),
             "agents": mapping.agent_counts(agents),
+            "counters": counters,
         }
     )

@@ -470,3 +470,9 @@ class StatusAnswer(ma.Schema):
     components = fields.Dict(keys=fields.String(), values=fields.Nested(ComponentAnswer), required=True)
     status_counts = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
     agents = fields.Nested(AgentCounts, required=True)
+    counters = fields.Dict(
+        keys=fields.String(),
+        values=fields.Integer(),
+        required=True,
+        metadata=_about("What should be rare: claims_refused, results_refused, leases_lost, republished."),
+    )

@@ -108,6 +108,14 @@ class Services:
     def status_counts(self) -> dict[JobStatus, int]:
         return self.ledger.jobs.counts()
 
+    def counters(self) -> dict[str, int]:
+        """Counters of what should be rare: claims_refused, results_refused, leases_lost, republished."""
+        return self.ledger.stats()
+
+    def is_maintained(self) -> bool:
+        """Whether a copy of maintenance leads; without one nothing is recovered, retried or pruned."""
+        return self.ledger.is_maintained()
+
     def check(self) -> None:
         """Raise ``InvalidSettings`` if this Redis cannot hold the ledger, ``LedgerUnavailable`` if it is away."""
         self.ledger.check()

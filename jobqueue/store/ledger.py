@@ -23,6 +23,9 @@ logger = logging.getLogger(__name__)
 #: Seconds during which an idempotency key answers with its first job.
 IDEMPOTENCY_WINDOW_SECONDS = 86_400.0
 
+#: What ``stats`` counts; the scripts count under these names.
+COUNTERS = ("claims_refused", "results_refused", "leases_lost", "republished")
+
 
 class Ledger:
     """Jobs, executions and agents in one Redis. Cheap to make; connects with the first call; thread-safe.
@@ -69,10 +72,17 @@ class Ledger:
         if found:
             raise InvalidSettings(" ".join(found))
 
+    def is_maintained(self) -> bool:
+        """Whether a copy of maintenance leads."""
+        with translated_errors():
+            return bool(self.client.exists(self.keys.kind("leader")))
+
     def stats(self) -> dict[str, int]:
         """Counters of what should be rare: claims_refused, results_refused, leases_lost, republished."""
         with translated_errors():
-            return {str(name): int(count) for name, count in self.client.hgetall(self.keys.kind("stats")).items()}
+            return dict.fromkeys(COUNTERS, 0) | {
+                str(name): int(count) for name, count in self.client.hgetall(self.keys.kind("stats")).items()
+            }
 
     def close(self) -> None:
         self.scripts.close()

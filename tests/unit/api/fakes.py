@@ -175,6 +175,12 @@ class FakeServices:
         self._fail()
         return [AN_OPERATION]
 
+    def counters(self) -> dict[str, int]:
+        return {"claims_refused": 2, "results_refused": 0, "leases_lost": 1, "republished": 0}
+
+    def is_maintained(self) -> bool:
+        return True
+
     def ping(self) -> None:
         self._fail()
 
