@@ -70,11 +70,8 @@ class HandBack(threading.Thread):
         if not self._ended.is_set():
             logger.info("This agent stops; what runs has %g s to finish", SHUTDOWN_GRACE_SECONDS)
         if not self._is_idle_within(SHUTDOWN_GRACE_SECONDS, self._hurry):
-            running = self._held.all()
-            logger.warning("%d executions still run; they are stopped", len(running))
-            for one in running:
-                one.ask_to_stop("shutdown")
-            if not self._is_idle_within(STOP_GRACE_SECONDS):
+            logger.warning("%d executions still run; they are stopped", len(self._held))
+            if not self._is_idle_within(STOP_GRACE_SECONDS, stop=True):
                 self._closing.set()
                 for one in self._held.all():
                     if not one.ended:
@@ -91,8 +88,11 @@ class HandBack(threading.Thread):
         logging.shutdown()
         self._end(1)
 
-    def _is_idle_within(self, seconds: float, hurry: threading.Event | None = None) -> bool:
+    def _is_idle_within(self, seconds: float, hurry: threading.Event | None = None, *, stop: bool = False) -> bool:
         end = time.monotonic() + seconds
         while len(self._held) and time.monotonic() < end and not (hurry and hurry.is_set()):
+            if stop:  # with every look: a claim that was under way may have turned into a run
+                for one in self._held.all():
+                    one.ask_to_stop("shutdown")
             time.sleep(_LOOK_SECONDS)
         return not len(self._held)

@@ -46,6 +46,8 @@ class LeaseKeeper(threading.Thread):
             except LedgerUnavailable as error:
                 # the next turn tries again; a lease that runs out meanwhile shows as stale then
                 logger.warning("Leases could not be renewed: %s", error)
+            except Exception:  # without this thread every lease would run out
+                logger.exception("Leases could not be renewed")
 
     def renew_once(self) -> int:
         """Renew what has run for a while; returns how many leases were asked for."""

@@ -24,9 +24,9 @@ _PIECE = 64 * 1024
 
 
 class Sends(Protocol):
-    """Something that takes pieces of output (``Output.append``)."""
+    """Something that takes numbered batches of output (``Output.append``)."""
 
-    def __call__(self, grant: Grant, pieces: list[Piece]) -> bool: ...
+    def __call__(self, grant: Grant, number: int, pieces: list[Piece]) -> bool: ...
 
 
 class LiveOutput:
@@ -44,6 +44,9 @@ class LiveOutput:
         self._held = 0
         self._partial: dict[str, bytes] = {}
         self._dropped = 0
+        #: What was sent and not confirmed: it is sent again as it is, under its number.
+        self._batch: list[Piece] = []
+        self._number = 0
         self._buffer_lock = threading.Lock()
         self._send_lock = threading.Lock()
 
@@ -62,21 +65,28 @@ class LiveOutput:
     def flush(self) -> bool:
         """Send what is held; returns False when the ledger could not be reached and it is held on."""
         with self._send_lock:
-            with self._buffer_lock:
-                pieces, self._pieces, self._held = self._pieces, [], 0
-                dropped, self._dropped = self._dropped, 0
-            if dropped:
-                notice = f"[... {dropped} bytes cut while the ledger was away ...]\n"
-                pieces.insert(0, Piece(AGENT, notice.encode()))
-            if not pieces:
-                return True
-            try:
-                self._send(self._grant, pieces)
-            except LedgerUnavailable as error:
-                logger.debug("Output of job %s waits: %s", self._grant.job_id, error)
-                self._put_back(pieces[1:] if dropped else pieces, dropped)
-                return False
+            while self._batch or self._take():
+                try:
+                    self._send(self._grant, self._number, self._batch)
+                except LedgerUnavailable as error:
+                    logger.debug("Output of job %s waits: %s", self._grant.job_id, error)
+                    return False
+                except Exception:
+                    logger.exception("Output of job %s was refused and is dropped", self._grant.job_id)
+                self._batch = []
             return True
+
+    def _take(self) -> bool:
+        """Make what is held the next batch; returns whether there is any."""
+        with self._buffer_lock:
+            pieces, self._pieces, self._held = self._pieces, [], 0
+            dropped, self._dropped = self._dropped, 0
+        if dropped:
+            notice = f"[... {dropped} bytes cut while the ledger was away ...]\n"
+            pieces.insert(0, Piece(AGENT, notice.encode()))
+        self._batch = pieces
+        self._number += 1
+        return bool(pieces)
 
     def close(self) -> None:
         """Send the rest. What the ledger does not take now is given up: the result matters more than its log."""
@@ -96,16 +106,10 @@ class LiveOutput:
             else:
                 self._pieces.append(Piece(stream, part))
         self._held += len(data)
-
-    def _put_back(self, pieces: list[Piece], dropped: int) -> None:
-        with self._buffer_lock:
-            self._pieces[:0] = pieces
-            self._dropped += dropped
-            self._held = sum(len(piece.data) for piece in self._pieces)
-            while self._held > self._cap and self._pieces:
-                oldest = self._pieces.pop(0)
-                self._held -= len(oldest.data)
-                self._dropped += len(oldest.data)
+        while self._held > max(self._cap, _FULL) and self._pieces:
+            oldest = self._pieces.pop(0)
+            self._held -= len(oldest.data)
+            self._dropped += len(oldest.data)
 
 
 class OutputPump(threading.Thread):
@@ -152,5 +156,5 @@ class OutputPump(threading.Thread):
         self._stopped.set()
         self._written.set()
 
-    def _append(self, grant: Grant, pieces: list[Piece]) -> bool:
-        return self._output.append(grant, pieces)
+    def _append(self, grant: Grant, number: int, pieces: list[Piece]) -> bool:
+        return self._output.append(grant, number, pieces)

@@ -100,6 +100,8 @@ class Presence(threading.Thread):
                 except LedgerUnavailable as error:
                     logger.warning("The heartbeat did not reach the ledger: %s", error)
                     pause = min(pause, 1.0)
+                except Exception:  # without this thread the agent would seem to be gone
+                    logger.exception("The heartbeat failed")
             self._wake.wait(pause)
             self._wake.clear()
 

@@ -37,15 +37,16 @@ def is_wanted() -> bool:
     return MIME in request.headers.get("Accept", "")
 
 
-def last_event_id() -> int | None:
-    """The whole number in Last-Event-ID, None without the header; raises ``InvalidInput``."""
+def last_event_id() -> tuple[str, int] | None:
+    """``hostname:offset`` in Last-Event-ID, None without the header; raises ``InvalidInput``."""
     text = request.headers.get("Last-Event-ID")
     if text is None or text == "":
         return None
-    if not (text.isascii() and text.isdecimal() and len(text) <= 15):
+    hostname, _, offset = text.rpartition(":")
+    if not (offset.isascii() and offset.isdecimal() and len(offset) <= 15):
         sentence = "Must be the id of an event of this stream; leave it out to begin anew."
         raise InvalidInput(f"Last-Event-ID: {sentence}", {"Last-Event-ID": [sentence]})
-    return int(text)
+    return hostname, int(offset)
 
 
 def stream(turns: Iterable[list[ServerEvent]]) -> Response:

@@ -29,19 +29,27 @@ _JOB_ID = {"in": "path", "name": "job_id", "required": True, "schema": {"type": 
 def get_logs(loaded: dict[str, Any], job_id: str) -> Response:
     """Read a job's output
 
-    With `Accept: text/event-stream` it is followed to its end: events `output`, whose ids are byte offsets (send the
-    last one back as `Last-Event-ID` to go on behind it), and at last `end`. With `Accept: text/plain` it comes bare.
+    With `Accept: text/event-stream` it is followed to its end: events `output`, whose ids say how far they reach (send
+    the last one back as `Last-Event-ID` to go on behind it), and at last `end`. `Accept: text/plain` gives bare text.
     """
     job_id = requests.job_id(job_id)
     hostname = check_hostname(loaded["hostname"]) if "hostname" in loaded else None
     if sse.is_wanted():
-        resumed = sse.last_event_id()
-        offset = loaded["offset"] if resumed is None else resumed
-        return sse.stream(_events(services().follow(job_id, hostname, offset)))
+        before, offset = sse.last_event_id() or ("", loaded["offset"])
+        return sse.stream(_events(services().follow(job_id, hostname, offset, before)))
     page = services().output(job_id, hostname, loaded["offset"])
     if request.accept_mimetypes.best_match(["application/json", "text/plain"]) == "text/plain":
-        return Response(b"".join(chunk.data for chunk in page.chunks), content_type="text/plain; charset=utf-8")
+        return Response(_text(job_id, hostname, page), content_type="text/plain; charset=utf-8")
     return json_response({"job_id": job_id, **_document(page)})
+
+
+def _text(job_id: str, hostname: str | None, page: OutputPage) -> bytes:
+    """All that there is now, from ``page`` on. An execution's output is bounded, so it is read at once."""
+    found = bytearray()
+    while page.chunks:
+        found += b"".join(chunk.data for chunk in page.chunks)
+        page = services().output(job_id, hostname, page.next_offset)
+    return bytes(found)
 
 
 def _document(page: OutputPage) -> dict[str, Any]:
@@ -61,10 +69,12 @@ def _events(pages: Iterable[OutputPage]) -> Iterator[list[sse.ServerEvent]]:
         if page.cut:
             events.append(sse.ServerEvent("cut", {"hostname": page.hostname, "bytes": page.cut}))
         events += [
-            sse.ServerEvent("output", {"hostname": page.hostname, **chunk.document()}, id=str(chunk.end))
+            sse.ServerEvent(
+                "output", {"hostname": page.hostname, **chunk.document()}, id=f"{page.hostname}:{chunk.end}"
+            )
             for chunk in page.chunks
         ]
         if page.complete:
             end = {"hostname": page.hostname, "status": page.state}
-            events.append(sse.ServerEvent("end", end, id=str(page.next_offset)))
+            events.append(sse.ServerEvent("end", end, id=f"{page.hostname}:{page.next_offset}"))
         yield events

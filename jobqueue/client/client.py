@@ -238,14 +238,15 @@ class Client:
         A connection that breaks is made again behind what came last, for as long as ``wait`` is patient.
         """
         gone_since: float | None = None
+        last_id = ""
+        path, query = _path("/job", job_id, "logs"), _log_query(hostname, offset)
         while True:
             try:
-                query = _log_query(hostname, offset)
-                with self._http.stream(_path("/job", job_id, "logs"), query=query) as events:
+                with self._http.stream(path, query=query, last_id=last_id) as events:
                     for event in events:
                         gone_since = None
                         page = _log_page(event)
-                        offset = page["next_offset"] or offset
+                        last_id = event.id or last_id
                         yield page
                         if page["complete"]:
                             return

@@ -88,9 +88,11 @@ class Services:
         """What an execution printed behind a byte offset."""
         return self.reading.page(job_id, hostname, offset)
 
-    def follow(self, job_id: str, hostname: str | None = None, offset: int = 0) -> Iterator[OutputPage]:
-        """The same, as it comes, until the execution has ended."""
-        return self.reading.follow(job_id, hostname, offset)
+    def follow(
+        self, job_id: str, hostname: str | None = None, offset: int = 0, host_before: str = ""
+    ) -> Iterator[OutputPage]:
+        """The same, as it comes, until the execution has ended; ``host_before`` is whose output ``offset`` lies in."""
+        return self.reading.follow(job_id, hostname, offset, host_before)
 
     def drain(self, hostname: str) -> Agent:
         """Give the agent no new work, and return it as it is now. Raises ``AgentNotFound``, ``Conflict``."""

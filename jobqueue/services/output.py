@@ -32,21 +32,23 @@ class ReadOutput:
         """What is there behind ``offset``; raises ``JobNotFound``, ``AgentNotFound``, ``InvalidInput``."""
         return self._page(job_id, self._slot(job_id, hostname), offset)
 
-    def follow(self, job_id: str, hostname: str | None, offset: int) -> Iterator[OutputPage]:
+    def follow(self, job_id: str, hostname: str | None, offset: int, host_before: str = "") -> Iterator[OutputPage]:
         """Pages as they come, the last one ``complete``; an empty page at least every half second.
 
         An execution for ``_any`` is followed to the agent that claims it, also across attempts on several hosts: each
-        host's output has offsets of its own. Raises as ``page`` does, before the first page.
+        host's output has offsets of its own, and ``host_before`` says whose output ``offset`` lies in, for those who
+        come back. Raises as ``page`` does, before the first page.
         """
         slot = self._slot(job_id, hostname)
-        return self._follow(job_id, slot, offset)
+        return self._follow(job_id, slot, offset, host_before)
 
-    def _follow(self, job_id: str, slot: str, offset: int) -> Iterator[OutputPage]:
+    def _follow(self, job_id: str, slot: str, offset: int, host: str) -> Iterator[OutputPage]:
         wait = _FIRST_WAIT
         while True:
             page = self._page(job_id, slot, offset)
-            if page.hostname and page.hostname != slot and slot != ANY:  # a later attempt, on another host
+            if host and page.hostname and page.hostname != host:  # a later attempt, on another host
                 page = self._page(job_id, page.hostname, 0)
+            host = page.hostname or host
             slot = page.hostname or ANY
             yield page
             if page.complete:

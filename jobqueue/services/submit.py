@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import uuid
 from dataclasses import asdict
 from typing import Any
 
 from jobqueue.dispatch.sender import Sender
-from jobqueue.errors import JobQueueError
+from jobqueue.errors import JobQueueError, LedgerUnavailable
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import Target
@@ -19,6 +20,8 @@ from jobqueue.store.jobs import Jobs, NewJob, Stored
 
 #: Made once: json.dumps makes an encoder with every call that names separators.
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
+
+logger = logging.getLogger(__name__)
 
 
 class Submit:
@@ -94,7 +97,11 @@ class Submit:
         )
 
     def _send(self, stored: list[tuple[NewJob, Stored]]) -> None:
-        self._sender.send(Due(new.id, slot, new.priority, 1) for new, outcome in stored for slot in outcome.unsent)
+        try:
+            self._sender.send(Due(new.id, slot, new.priority, 1) for new, outcome in stored for slot in outcome.unsent)
+        except LedgerUnavailable as error:
+            # the jobs are accepted: a refusal now would have callers submit them twice; maintenance sends them again
+            logger.warning("The broker took no messages for %d jobs, they wait: %s", len(stored), error)
 
 
 def _digest(submission: Submission, document: dict[str, Any]) -> str:

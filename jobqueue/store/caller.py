@@ -14,6 +14,9 @@ import redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
+#: Connections kept for later; a burst may use more.
+_MOST_IDLE = 64
+
 
 class Caller:
     """Sends commands over connections like those of a client's pool, with the client's way to try again.
@@ -27,7 +30,7 @@ class Caller:
         self._idle: list[Any] = []
 
     def __call__(self, *command: Any) -> Any:
-        """The answer to one command, which must bear repeating."""
+        """The answer to one command, which must bear repeating: a lost answer is asked for again."""
         if self._retry is None:
             return self._once(command)
         return self._retry.call_with_retry(lambda: self._once(command), lambda _: None)
@@ -46,10 +49,12 @@ class Caller:
         except IndexError:
             connection = self._pool.connection_class(**self._pool.connection_kwargs)
         try:
+            if not connection.is_connected:
+                connection.connect()  # behind a Sentinel, only this asks for the master
             connection.send_packed_command(connection.pack_command(*command))
             answer = connection.read_response()
         except ResponseError:
-            self._idle.append(connection)  # an error is a whole answer, too
+            self._keep(connection)  # an error is a whole answer, too
             raise
         except RedisConnectionError:
             connection.disconnect()
@@ -58,5 +63,11 @@ class Caller:
         except BaseException:
             connection.disconnect()
             raise
-        self._idle.append(connection)
+        self._keep(connection)
         return answer
+
+    def _keep(self, connection: Any) -> None:
+        if len(self._idle) < _MOST_IDLE:
+            self._idle.append(connection)
+        else:
+            connection.disconnect()

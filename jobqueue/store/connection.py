@@ -29,6 +29,8 @@ from jobqueue.redis_url import RedisUrl
 #: Seconds until a connection attempt, or a command without an answer, counts as failed.
 CONNECT_TIMEOUT = 1.0
 COMMAND_TIMEOUT = 1.5
+#: Connections of one process at the most; a server's own limit is 10,000 unless set otherwise.
+MAX_CONNECTIONS = 8192
 
 _UNAVAILABLE = (
     RedisConnectionError,
@@ -39,7 +41,7 @@ _UNAVAILABLE = (
     ClusterDownError,
 )
 #: How a server says so itself; Redis 6.2 wraps it when a script meets it: "Error running script ...: -OOM command ...".
-_REFUSES = re.compile(r"(^|-)(OOM|MISCONF|READONLY|LOADING|MASTERDOWN|NOREPLICAS)\b")
+_REFUSES = re.compile(r"(^|-)(OOM|MISCONF|READONLY|LOADING|BUSY|MASTERDOWN|NOREPLICAS)\b")
 
 
 @contextmanager
@@ -61,7 +63,8 @@ def translated_errors() -> Iterator[None]:
 
 
 def connect(url: str) -> redis.Redis:
-    """A client with a pool; connects lazily. Every verb of the ledger may be repeated, so lost answers are asked again.
+    """A client with a pool; connects lazily. Every verb of the ledger may be repeated, so lost answers are asked again
+    (at worst the second answer says that the step was taken already).
 
     ``url`` is a ``redis://``, ``rediss://``, ``unix://`` or ``sentinel://`` address (``jobqueue/redis_url.py``).
     """
@@ -71,6 +74,8 @@ def connect(url: str) -> redis.Redis:
         "socket_connect_timeout": CONNECT_TIMEOUT,
         "socket_timeout": COMMAND_TIMEOUT,
         "health_check_interval": 30,
+        # each follower of live output holds one while it waits
+        "max_connections": MAX_CONNECTIONS,
         # a Redis that is silent stays so for a while: the caller should know soon, and try again itself
         "retry": Retry(ExponentialWithJitterBackoff(cap=0.2, base=0.02), 2, supported_errors=(RedisConnectionError,)),
     }

@@ -44,8 +44,11 @@ class Output:
         self._scripts = scripts
         self._cap = cap_bytes
 
-    def append(self, grant: Grant, pieces: Iterable[Piece]) -> bool:
-        """Add pieces in order; returns False when the grant is stale and nothing was added."""
+    def append(self, grant: Grant, number: int, pieces: Iterable[Piece]) -> bool:
+        """Add pieces in order; returns False when the grant is stale and nothing was added.
+
+        ``number`` grows with every batch of one grant: a batch that is sent again is not added again.
+        """
         arguments: list[Argument] = []
         for piece in pieces:
             try:
@@ -53,7 +56,8 @@ class Output:
             except UnicodeDecodeError:  # the connection speaks text
                 kind, payload = "b", base64.b64encode(piece.data).decode()
             arguments += [piece.stream, len(piece.data), kind, payload]
-        return bool(self._scripts.call("append", grant.job_id, grant.hostname, grant.token, self._cap, *arguments) >= 0)
+        whose = (grant.job_id, grant.hostname, grant.token)
+        return bool(self._scripts.call("append", *whose, self._cap, number, *arguments) >= 0)
 
     def read(self, job_id: str, hostname: str, offset: int) -> Batch:
         """What lies behind the byte ``offset``, up to a few hundred pieces."""

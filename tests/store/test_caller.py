@@ -90,3 +90,34 @@ def test_nobody_there(tmp_path: object) -> None:
         call = Caller(redis.Redis(port=taken.getsockname()[1], retry=Retry(NoBackoff(), 1)))
         with pytest.raises(RedisConnectionError):
             call("PING")
+
+
+def test_a_fresh_connection_is_opened_the_way_its_class_does_it(
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a Sentinel only ``connect`` asks for the master; sending would go to the default address."""
+    opened: list[object] = []
+    kind = client.connection_pool.connection_class
+    connect = kind.connect
+    monkeypatch.setattr(kind, "connect", lambda self: (opened.append(self), connect(self))[1])
+    call = Caller(client)
+    call("PING")
+    call("PING")
+    assert len(opened) == 1
+
+
+def test_a_burst_does_not_keep_its_connections(client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobqueue.store.caller._MOST_IDLE", 2)
+    call = Caller(client)
+    barrier = threading.Barrier(6)
+
+    def one() -> None:
+        barrier.wait(10)
+        call("BLPOP", "nothing", 0.2)
+
+    threads = [threading.Thread(target=one) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert len(call._idle) == 2

@@ -79,7 +79,7 @@ def test_output_goes_with_the_job_from_every_agent_that_had_it(world: World) -> 
         for job_id, slot in zip(job_ids, ("a", ANY, host), strict=True):
             grant = world.try_claim(job_id, slot, host)
             if isinstance(grant, Grant):
-                assert world.ledger.output.append(grant, [Piece("stdout", b"one\n"), Piece("stderr", b"\xff")])
+                assert world.ledger.output.append(grant, 1, [Piece("stdout", b"one\n"), Piece("stderr", b"\xff")])
                 world.finish(grant) if slot != ANY or host == "b" else world.retry_later(grant, 0)
         world.promote()
     logs = [name for name in world.client.keys("*") if name.startswith(world.ledger.keys.kind("log"))]

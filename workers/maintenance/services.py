@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Protocol
 
 from jobqueue.dispatch.sender import Sender
+from jobqueue.errors import LedgerUnavailable
+from jobqueue.model.agent import Agent, AgentState
 from jobqueue.model.target import ANY
+from jobqueue.store.executions import Due
 from jobqueue.store.ledger import Ledger
+
+logger = logging.getLogger(__name__)
 
 #: How much one step takes on, so that Redis is never held up.
 STEP = 200
@@ -25,6 +31,14 @@ class Service(Protocol):
         """Do one step; returns how many executions or jobs it dealt with."""
 
 
+def _send(sender: Sender, due: list[Due]) -> None:
+    """Send; a broker that is away must not keep the other services from their work, and the reconciler sends again."""
+    try:
+        sender.send(due)
+    except LedgerUnavailable as error:
+        logger.warning("The broker took no messages for %d executions, they wait: %s", len(due), error)
+
+
 class Promoter:
     """Publishes what has become due: ``not_before`` times and the back-off of retries."""
 
@@ -36,7 +50,7 @@ class Promoter:
 
     def run_once(self) -> int:
         due = self._ledger.executions.promote(STEP, self._sender.template)
-        self._sender.send(due)
+        _send(self._sender, due)
         return len(due)
 
 
@@ -100,12 +114,16 @@ class Reconciler:
     def run_once(self) -> int:
         slots = self._idle() if self._is_blind else [ANY, *self._ledger.agents.hostnames()]
         again = self._ledger.executions.reconcile(slots, self._older_than, STEP, self._sender.template)
-        self._sender.send(again)
+        _send(self._sender, again)
         return len(again)
 
     def _idle(self) -> list[str]:
-        idle = [agent.hostname for agent in self._ledger.agents.all() if agent.live and not agent.running]
+        idle = [agent.hostname for agent in self._ledger.agents.all() if _is_idle(agent)]
         return [ANY, *idle] if idle else []
+
+
+def _is_idle(agent: Agent) -> bool:
+    return agent.live and agent.state is AgentState.READY and not agent.running
 
 
 class Pruner:

@@ -16,5 +16,8 @@ if state == 'Draining' and ARGV[8] == 'Draining' and ARGV[6] == '0' then
   state = set_agent_state(ARGV[2], 'Cordoned', at)
 end
 if ARGV[7] ~= '' then redis.call('HSET', agent, 'info', ARGV[7]) end
-redis.call('ZADD', K.agents, int(at + tonumber(ARGV[4])), ARGV[2])
+-- a beat that was under way when the agent left does not make it live again
+if redis.call('HGET', agent, 'left') ~= boot then
+  redis.call('ZADD', K.agents, int(at + tonumber(ARGV[4])), ARGV[2])
+end
 return state

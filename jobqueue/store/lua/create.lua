@@ -70,8 +70,7 @@ end
 local function broadcast(hosts, job, patient)
   if #hosts == 0 then return nil, {'unknown_target'} end
   table.sort(hosts)
-  -- agents that were picked one by one are waited for like one that is named
-  local slots = taking(hosts, patient or job.only ~= '')
+  local slots = taking(hosts, patient)
   if #slots > 0 and job.only ~= '' then
     local keep, kept = {}, {}
     for host in string.gmatch(job.only, '[^\n]+') do keep[host] = true end

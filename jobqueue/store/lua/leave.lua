@@ -5,5 +5,5 @@
 -- returns: 'left' | 'replaced' (another process runs under the hostname; nothing is changed)
 if redis.call('HGET', K.agent .. ARGV[2], 'boot') ~= ARGV[3] then return 'replaced' end
 redis.call('ZADD', K.agents, int(clock(ARGV[1])), ARGV[2])
-redis.call('HSET', K.agent .. ARGV[2], 'running', '0')
+redis.call('HSET', K.agent .. ARGV[2], 'running', '0', 'left', ARGV[3])
 return 'left'

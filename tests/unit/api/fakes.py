@@ -140,11 +140,13 @@ class FakeServices:
     def output(self, job_id: str, hostname: str | None = None, offset: int = 0) -> OutputPage:
         self.job(job_id)
         self.read.append((job_id, hostname, offset))
-        return self.pages[0]
+        return next((page for page in self.pages if page.next_offset > offset), self.pages[1])
 
-    def follow(self, job_id: str, hostname: str | None = None, offset: int = 0) -> Iterator[OutputPage]:
+    def follow(
+        self, job_id: str, hostname: str | None = None, offset: int = 0, host_before: str = ""
+    ) -> Iterator[OutputPage]:
         self.job(job_id)
-        self.read.append((job_id, hostname, offset))
+        self.read.append((job_id, hostname or host_before or None, offset))
         return iter(self.pages)
 
     def agents(self) -> list[Agent]:

@@ -15,8 +15,11 @@ JOB = a_job().id
 FIRST = OutputPage("web1", (Chunk(4, "stdout", b"one\n"), Chunk(8, "stderr", b"\xff\xfe!\n")), 8, 0, False, "started")
 LAST = OutputPage("web1", (Chunk(112, "stdout", b"two\n"),), 112, 100, True, "completed")
 SECOND = (
-    'id: 8\nevent: output\ndata: {"hostname":"web1","offset":8,"stream":"stderr","attempt":1,'
+    'id: web1:8\nevent: output\ndata: {"hostname":"web1","offset":8,"stream":"stderr","attempt":1,'
     '"text":"\\ufffd\\ufffd!\\n","base64":"//4hCg=="}'
+)
+THIRD = (
+    'id: web1:112\nevent: output\ndata: {"hostname":"web1","offset":112,"stream":"stdout","attempt":1,"text":"two\\n"}'
 )
 STREAM = {"Accept": "text/event-stream"}
 
@@ -46,7 +49,7 @@ def test_a_page(ask: Ask, services: FakeServices) -> None:
 def test_bare_text_is_the_bytes_as_they_were(ask: Ask) -> None:
     response = ask("GET", f"/api/job/{JOB}/logs", headers={"Accept": "text/plain"})
     assert response.content_type == "text/plain; charset=utf-8"
-    assert response.data == b"one\n\xff\xfe!\n"
+    assert response.data == b"one\n\xff\xfe!\ntwo\n"  # all pages
 
 
 def test_a_stream(ask: Ask) -> None:
@@ -55,21 +58,21 @@ def test_a_stream(ask: Ask) -> None:
     assert response.headers["X-Accel-Buffering"] == "no"
     assert response.get_data(as_text=True).split("\n\n") == [
         ": stream begins",
-        'id: 4\nevent: output\ndata: {"hostname":"web1","offset":4,"stream":"stdout","attempt":1,"text":"one\\n"}',
+        'id: web1:4\nevent: output\ndata: {"hostname":"web1","offset":4,"stream":"stdout","attempt":1,"text":"one\\n"}',
         SECOND,
         'event: cut\ndata: {"hostname":"web1","bytes":100}',
-        'id: 112\nevent: output\ndata: {"hostname":"web1","offset":112,"stream":"stdout","attempt":1,"text":"two\\n"}',
-        'id: 112\nevent: end\ndata: {"hostname":"web1","status":"completed"}',
+        THIRD,
+        'id: web1:112\nevent: end\ndata: {"hostname":"web1","status":"completed"}',
         "",
     ]
 
 
 def test_a_stream_goes_on_behind_the_last_event(ask: Ask, services: FakeServices) -> None:
-    ask("GET", f"/job/{JOB}/logs?offset=2", headers={**STREAM, "Last-Event-ID": "8"})
-    assert services.read == [(JOB, None, 8)]
+    ask("GET", f"/job/{JOB}/logs?offset=2", headers={**STREAM, "Last-Event-ID": "web1:8"})
+    assert services.read == [(JOB, "web1", 8)]
 
 
-@pytest.mark.parametrize("given", ["-1", "x", "1e3", "\uff19", "9" * 40])
+@pytest.mark.parametrize("given", ["web1:-1", "x", "1e3", "web1:", "\uff19", "9" * 40])
 def test_a_bad_last_event_id(ask: Ask, given: str) -> None:
     headers = {**STREAM, "Last-Event-ID": given.encode().decode("latin-1")}
     error(ask("GET", f"/job/{JOB}/logs", headers=headers), 400, field="Last-Event-ID")

@@ -57,7 +57,7 @@ def test_a_broken_stream_is_taken_up_behind_what_came_last(api: FakeApi) -> None
     assert [part["chunks"] for part in found] == [[CHUNK], []]
     assert found[-1]["complete"]
     assert found[-1]["status"] == "completed"
-    assert [seen.query["offset"] for seen in api.seen] == ["0", "4", "4", "4"]
+    assert [seen.headers.get("Last-Event-ID") for seen in api.seen] == [None, "4", "4", "4"]
     assert api.seen[0].headers["Accept"] == "text/event-stream"
 
 

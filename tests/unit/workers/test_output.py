@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator
@@ -35,6 +36,13 @@ def reader(ledger: Ledger) -> ReadOutput:
     return ReadOutput(ledger.jobs, ledger.executions, ledger.output, sleep=lambda _: None)
 
 
+NUMBERS = itertools.count(1)
+
+
+def append(ledger: Ledger, grant: Grant, *added: Piece) -> bool:
+    return ledger.output.append(grant, next(NUMBERS), list(added))
+
+
 def end(ledger: Ledger, grant: Grant) -> None:
     ledger.executions.finish(grant, ExecutionState.COMPLETED, out='{"data":null,"changed":false}')
 
@@ -44,8 +52,8 @@ def pieces(page: OutputPage) -> list[tuple[str, bytes]]:
 
 
 def test_order_streams_and_offsets_are_kept(ledger: Ledger, grant: Grant, reader: ReadOutput) -> None:
-    assert ledger.output.append(grant, [Piece("stdout", b"one\n"), Piece("stderr", b"oh\n")])
-    assert ledger.output.append(grant, [Piece("stdout", b"two\n")])
+    assert append(ledger, grant, Piece("stdout", b"one\n"), Piece("stderr", b"oh\n"))
+    assert append(ledger, grant, Piece("stdout", b"two\n"))
     page = reader.page(grant.job_id, None, 0)
     assert pieces(page) == [("stdout", b"one\n"), ("stderr", b"oh\n"), ("stdout", b"two\n")]
     assert (page.next_offset, page.complete, page.state, page.hostname) == (11, False, "started", HOST)
@@ -58,7 +66,7 @@ def test_order_streams_and_offsets_are_kept(ledger: Ledger, grant: Grant, reader
 
 def test_bytes_that_are_no_text_survive(ledger: Ledger, grant: Grant, reader: ReadOutput) -> None:
     binary = bytes(range(256))
-    ledger.output.append(grant, [Piece("stdout", binary), Piece("stdout", "ä\0€".encode())])
+    append(ledger, grant, Piece("stdout", binary), Piece("stdout", "ä\0€".encode()))
     page = reader.page(grant.job_id, None, 0)
     assert b"".join(chunk.data for chunk in page.chunks) == binary + "ä\0€".encode()
     assert page.chunks[0].document()["base64"]
@@ -68,7 +76,7 @@ def test_bytes_that_are_no_text_survive(ledger: Ledger, grant: Grant, reader: Re
 def test_only_the_newest_bytes_are_kept_and_the_cut_is_told(ledger: Ledger, grant: Grant) -> None:
     output = Output(ledger.client, ledger.keys, ledger.scripts, cap_bytes=100)
     for number in range(50):
-        output.append(grant, [Piece("stdout", f"line {number:03}\n".encode())])
+        output.append(grant, number + 1, [Piece("stdout", f"line {number:03}\n".encode())])
     page = ReadOutput(ledger.jobs, ledger.executions, output).page(grant.job_id, None, 0)
     assert page.next_offset == 50 * 9
     assert page.cut == 50 * 9 - sum(len(chunk.data) for chunk in page.chunks)
@@ -78,9 +86,9 @@ def test_only_the_newest_bytes_are_kept_and_the_cut_is_told(ledger: Ledger, gran
 
 def test_a_stale_holder_cannot_add(ledger: Ledger, grant: Grant, reader: ReadOutput) -> None:
     stale = Grant(grant.job_id, HOST, "another token", 1, "")
-    assert not ledger.output.append(stale, [Piece("stdout", b"forged\n")])
+    assert not append(ledger, stale, Piece("stdout", b"forged\n"))
     end(ledger, grant)
-    assert not ledger.output.append(grant, [Piece("stdout", b"late\n")])
+    assert not append(ledger, grant, Piece("stdout", b"late\n"))
     assert reader.page(grant.job_id, None, 0).chunks == ()
 
 
@@ -93,7 +101,7 @@ def test_deleting_a_job_deletes_its_output_also_that_of_earlier_hosts(
     for host in (HOST, "db1"):
         found = ledger.executions.claim(job_id, "_any", host, host)
         assert isinstance(found, Grant)
-        ledger.output.append(found, [Piece("stdout", b"x")])
+        append(ledger, found, Piece("stdout", b"x"))
         if host == HOST:
             ledger.executions.finish(found, ExecutionState.FAILED, retry_in=0.0)
             ledger.executions.promote(10, "")
@@ -137,7 +145,7 @@ def test_a_follower_gets_everything_once_and_an_end(ledger: Ledger, grant: Grant
         for number in range(200):
             line = f"line {number}\n".encode()
             expected += line
-            assert ledger.output.append(grant, [Piece("stdout", line)])
+            assert append(ledger, grant, Piece("stdout", line))
         end(ledger, grant)
         data, last = following.result(30)
     assert data == expected
@@ -154,18 +162,22 @@ def test_a_follower_of_any_goes_along_to_the_agent_and_its_next_attempt(
     assert next(pages).hostname == ""
     first = ledger.executions.claim(job_id, "_any", HOST, "one")
     assert isinstance(first, Grant)
-    ledger.output.append(first, [Piece("stdout", b"first\n")])
+    append(ledger, first, Piece("stdout", b"first\n"))
     seen = next(page for page in pages if page.chunks)
     assert (seen.hostname, pieces(seen)) == (HOST, [("stdout", b"first\n")])
     ledger.executions.finish(first, ExecutionState.FAILED, retry_in=0.0)
+    assert next(pages).hostname == ""  # it waits for its next attempt, wherever that will be
     ledger.executions.promote(10, "")
     second = ledger.executions.claim(job_id, "_any", "db1", "two")
     assert isinstance(second, Grant)
-    ledger.output.append(second, [Piece("stdout", b"second\n")])
+    append(ledger, second, Piece("stdout", b"second\n"))
     seen = next(page for page in pages if page.chunks)
     assert (seen.hostname, pieces(seen), seen.chunks[0].attempt) == ("db1", [("stdout", b"second\n")], 2)
     end(ledger, second)
     assert collect(pages)[1].complete
+    # who comes back with an offset in the first host's output gets all of the second's
+    assert collect(reader.follow(job_id, None, 4, HOST))[0] == b"second\n"
+    assert collect(reader.follow(job_id, None, 4, "db1"))[0] == b"nd\n"
 
 
 # -- the agent's side ------------------------------------------------------------------------------------------------
@@ -175,11 +187,17 @@ class Sent:
     def __init__(self) -> None:
         self.pieces: list[Piece] = []
         self.is_away = False
+        self.is_broken = False
+        self.numbers: list[int] = []
 
-    def __call__(self, grant: Grant, pieces: list[Piece]) -> bool:
+    def __call__(self, grant: Grant, number: int, pieces: list[Piece]) -> bool:
+        if self.is_broken:
+            raise ValueError("a bug")
+        if number not in self.numbers:
+            self.numbers.append(number)
+            self.pieces += pieces
         if self.is_away:
-            raise LedgerUnavailable
-        self.pieces += pieces
+            raise LedgerUnavailable  # it was stored, and the answer was lost
         return True
 
     @property
@@ -221,20 +239,40 @@ def test_small_writes_become_few_pieces_in_order(grant: Grant) -> None:
 
 def test_an_outage_holds_the_output_and_cuts_the_oldest(grant: Grant) -> None:
     sent = Sent()
-    live = LiveOutput(grant, sent, 200_000)
+    live = LiveOutput(grant, sent, 300_000)
     sent.is_away = True
+    live.write("stdout", b"first ")
+    assert not live.flush()
     for number in range(10):
         live.write("stdout", bytes([48 + number]) * 60_000)
         assert not live.flush()
     sent.is_away = False
     live.close()
-    assert sent.pieces[0].stream == "agent"
-    assert b"bytes cut while the ledger was away" in sent.pieces[0].data
-    kept = b"".join(piece.data for piece in sent.pieces[1:])
-    assert len(kept) <= 200_000
+    assert sent.pieces[0].data == b"first "  # once, though its answer was lost
+    assert sent.pieces[1].stream == "agent"
+    assert b"bytes cut while the ledger was away" in sent.pieces[1].data
+    kept = b"".join(piece.data for piece in sent.pieces[2:])
+    assert len(kept) <= 300_000
     assert kept.endswith(b"9" * 60_000)
-    cut = int(sent.pieces[0].data.split()[1])
-    assert cut + len(kept) == 600_000
+    assert int(sent.pieces[1].data.split()[1]) + len(kept) == 600_000
+
+
+def test_a_batch_that_is_sent_again_is_not_added_again(ledger: Ledger, grant: Grant, reader: ReadOutput) -> None:
+    for number in (1, 1, 2, 2, 1):
+        assert ledger.output.append(grant, number, [Piece("stdout", b"%d" % number)])
+    assert b"".join(chunk.data for chunk in reader.page(grant.job_id, None, 0).chunks) == b"12"
+
+
+def test_a_bug_costs_the_log_and_not_the_command(grant: Grant) -> None:
+    sent = Sent()
+    sent.is_broken = True
+    live = LiveOutput(grant, sent, 1000)
+    live.write("stdout", b"lost")
+    assert live.flush()
+    sent.is_broken = False
+    live.write("stdout", b"kept")
+    live.close()
+    assert sent.data == b"kept"
 
 
 def test_the_pump_sends_within_its_interval_and_survives_an_outage(

@@ -84,7 +84,7 @@ def test_one_that_was_cut_off_and_replaced_does_not_take_its_hostname_back(
 
 def test_one_that_was_cut_off_is_live_again_with_its_next_beat(ledger: Ledger, presence: Presence) -> None:
     presence.beat_once()
-    presence.not_reading()
+    presence.cut_off()
     presence.reading()
     presence.beat_once()
     assert ledger.agents.get("web1").live
@@ -160,3 +160,10 @@ def test_the_intake_follows_the_state_also_across_a_new_consumer() -> None:
     intake.attach(again)
     intake.set_state(AgentState.READY)
     assert again.reads == {"own", "shared"}
+
+
+def test_a_beat_behind_the_farewell_does_not_make_it_live_again(ledger: Ledger, presence: Presence) -> None:
+    presence.beat_once()
+    presence.not_reading()
+    presence.beat_once()
+    assert not ledger.agents.get("web1").live
