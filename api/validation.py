@@ -5,15 +5,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import marshmallow as ma
 
 from api.limits import inside
+from api.quick import QuickLoader
 from jobqueue.errors import InvalidInput
 
 #: Problems named in one answer; the rest are counted.
 MAX_PROBLEMS = 20
 _UNKNOWN = "Unknown field."
+
+_loaders: WeakKeyDictionary[ma.Schema, QuickLoader] = WeakKeyDictionary()
 
 
 class StrictSchema(ma.Schema):
@@ -46,6 +50,12 @@ class StrictSchema(ma.Schema):
 
 def load(schema: ma.Schema, data: Any, prefix: str = "") -> dict[str, Any]:
     """``schema.load`` that raises ``InvalidInput``: a sentence, and ``{field: [messages]}`` with dotted field names."""
+    loader = _loaders.get(schema)
+    if loader is None:
+        loader = _loaders[schema] = QuickLoader(schema)
+    quick = loader.load(data)
+    if quick is not None:
+        return quick
     try:
         loaded: dict[str, Any] = schema.load(data)
     except ma.ValidationError as error:

@@ -22,6 +22,7 @@ GROUP = "jobqueue.operations"
 _FAMILIES = ("node", "network", "command", "file", "python")
 _MAX_SHOWN_TYPE = 100
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _log = logging.getLogger(__name__)
 
 
@@ -142,7 +143,7 @@ def _place(operation: Operation) -> str:
 
 def _check_json(type: str, data: dict[str, Any]) -> None:
     try:
-        json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
+        _ENCODER.encode(data).encode()
     except UnicodeEncodeError:
         raise invalid_data(type, {"": ["Must not contain a lone surrogate: it is not a character."]}) from None
     except RecursionError:

@@ -24,6 +24,21 @@ def connections(client: redis.Redis, name: str) -> list[str]:
     return [found["id"] for found in client.client_list() if found["name"] == name]
 
 
+def at_once(call: Caller, number: int) -> None:
+    """Calls that all wait at the same time, each on a connection of its own."""
+    barrier = threading.Barrier(number)
+
+    def one() -> None:
+        barrier.wait(10)
+        call("BLPOP", "nothing", 0.2)
+
+    threads = [threading.Thread(target=one) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+
+
 @pytest.fixture
 def client(real_world: World) -> redis.Redis:
     options = {**real_world.client.connection_pool.connection_kwargs, "client_name": "caller"}
@@ -50,17 +65,7 @@ def test_an_error_is_an_answer_and_the_connection_serves_on(client: redis.Redis,
 
 def test_connections_that_died_meanwhile_are_replaced_unnoticed(client: redis.Redis, real_world: World) -> None:
     call = Caller(client)
-    barrier = threading.Barrier(5)
-
-    def one() -> None:
-        barrier.wait(10)
-        call("BLPOP", "nothing", 0.2)
-
-    threads = [threading.Thread(target=one) for _ in range(5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
+    at_once(call, 5)
     idle = connections(real_world.client, "caller")
     assert len(idle) == 5  # more than it would try again
     for found in idle:
@@ -109,15 +114,5 @@ def test_a_fresh_connection_is_opened_the_way_its_class_does_it(
 def test_a_burst_does_not_keep_its_connections(client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobqueue.store.caller._MOST_IDLE", 2)
     call = Caller(client)
-    barrier = threading.Barrier(6)
-
-    def one() -> None:
-        barrier.wait(10)
-        call("BLPOP", "nothing", 0.2)
-
-    threads = [threading.Thread(target=one) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
+    at_once(call, 6)
     assert len(call._idle) == 2

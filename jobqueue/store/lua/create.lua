@@ -49,11 +49,15 @@ function resolve.host(job)
   return {job.target}
 end
 
+local shared = {} -- by operation and patience: the shared queue serves; nothing changes that within one call
 function resolve.any(job, patient)
+  local question = job.op .. (patient and '+' or '')
+  if shared[question] then return {'_any'} end
   local known = redis.call('ZCARD', K.agents)
   if next(away) == nil and redis.call('SCARD', K.offers .. job.op) == known then
     local live = redis.call('ZCOUNT', K.agents, patient and '-inf' or '(' .. int(at), '+inf')
     if live == 0 then return nil, {'no_live_agent'} end
+    shared[question] = true
     return {'_any'}
   end
   local offering = redis.call('SMEMBERS', K.offers .. job.op)
@@ -145,13 +149,14 @@ local function accept(job)
   store(job, slots, created)
   local waits = job.not_before ~= '' and tonumber(job.not_before) > created
   local priority = tonumber(job.priority)
-  local texts = message_texts(template, job.id, '1', priority, created)
+  local texts = #slots > 1 and message_texts(template, job.id, '1', priority, created)
   for _, slot in ipairs(slots) do
     redis.call('HSET', K.exec .. slot .. ':' .. job.id, 'state', 'submitted', 'attempt', '0', 'last', when)
     if waits then
       redis.call('ZADD', K.due, job.not_before, job.id .. ':' .. slot)
     else
-      publish(texts, job.id, slot, priority, created)
+      local message = texts and table.concat(texts, slot) or message_of(template, job.id, slot, '1', priority, created)
+      publish(message, job.id, slot, priority, created)
     end
   end
 

@@ -14,7 +14,7 @@ for _, member in ipairs(due) do
   local priority = redis.call('HGET', K.job .. id, 'prio')
   if attempt and priority then
     attempt = int(tonumber(attempt) + 1)
-    publish(message_texts(template, id, attempt, priority, time), id, slot, priority, time)
+    publish(message_of(template, id, slot, attempt, priority, time), id, slot, priority, time)
     for _, value in ipairs({member, priority, attempt}) do published[#published + 1] = value end
   end
 end

@@ -32,7 +32,7 @@ for i = 1, #old, 2 do
   elseif tonumber(old[i + 1]) < oldest_message(9 - priority) then
     time = time or tick(at)
     local attempt = int(tonumber(record[2]) + 1)
-    publish(message_texts(template, id, attempt, priority, time), id, slot, priority, time)
+    publish(message_of(template, id, slot, attempt, priority, time), id, slot, priority, time)
     redis.call('HINCRBY', K.stats, 'republished', 1)
     for _, value in ipairs({id .. ':' .. slot, priority, attempt}) do published[#published + 1] = value end
   end

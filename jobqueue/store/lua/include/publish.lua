@@ -6,46 +6,55 @@ local function queue_list(slot, step)
   return K.queue .. slot .. (step == 0 and '' or '\6\22' .. int(step))
 end
 
--- A template as {text, placeholder, text, placeholder, ..., text}; nil for none: the broker is elsewhere then, the
--- caller sends and the ledger only notes. Plain searches: a pattern would be tried at each of its characters.
+-- A template, cut into its texts and the names of the placeholders between them, and as a format; nil for none: the
+-- broker is elsewhere then, the caller sends and the ledger only notes. Plain searches: a pattern would be tried at
+-- each of its characters.
 local function parse_template(template)
   if template == '' then return nil end
-  local parts, from = {}, 1
+  local texts, names, from = {}, {}, 1
   while true do
     local open = string.find(template, '@', from, true)
     if not open then break end
     local close = string.find(template, '@', open + 1, true)
-    parts[#parts + 1] = string.sub(template, from, open - 1)
-    parts[#parts + 1] = string.sub(template, open + 1, close - 1)
+    texts[#texts + 1] = string.sub(template, from, open - 1)
+    names[#names + 1] = string.sub(template, open + 1, close - 1)
     from = close + 1
   end
-  parts[#parts + 1] = string.sub(template, from)
-  return parts
+  texts[#texts + 1] = string.sub(template, from)
+  local format = string.gsub(table.concat(texts, '@'), '%%', '%%%%')
+  return {texts = texts, names = names, format = string.gsub(format, '@', '%%s')}
 end
 
--- The message for one attempt, as the texts between the slot's name: ready to be joined for each of many slots.
+-- The message for one attempt.
+local function message_of(template, id, slot, attempt, priority, time)
+  if not template then return nil end
+  local task = id .. ':' .. slot .. ':' .. attempt
+  local values = {
+    JOB = id, SLOT = slot, QUEUE = K.queue .. slot, PRIORITY = int(9 - priority), TASK = task,
+    TAG = task .. '@' .. int(time),
+  }
+  local filled = {}
+  for i, name in ipairs(template.names) do filled[i] = values[name] end
+  return string.format(template.format, unpack(filled))
+end
+
+-- The same for many slots: the texts between the slot's name, ready to be joined by each.
 local function message_texts(template, id, attempt, priority, time)
   if not template then return nil end
-  -- placeholder -> what takes its place before the slot's name, and after it where the name is part of it
-  local task = ':' .. attempt
-  local before = {JOB = id, PRIORITY = int(9 - priority), SLOT = '', QUEUE = K.queue, TASK = id .. ':', TAG = id .. ':'}
-  local after = {SLOT = '', QUEUE = '', TASK = task, TAG = task .. '@' .. int(time)}
-  local texts, text = {}, {template[1]}
-  for i = 2, #template, 2 do
-    local name = template[i]
-    text[#text + 1] = before[name]
-    if after[name] then
-      texts[#texts + 1] = table.concat(text)
-      text = {after[name]}
-    end
-    text[#text + 1] = template[i + 1]
+  local joint = message_of(template, id, '\1', attempt, priority, time)
+  local texts, from = {}, 1
+  while true do
+    local at = string.find(joint, '\1', from, true)
+    if not at then break end
+    texts[#texts + 1] = string.sub(joint, from, at - 1)
+    from = at + 1
   end
-  texts[#texts + 1] = table.concat(text)
+  texts[#texts + 1] = string.sub(joint, from)
   return texts
 end
 
 -- time: from tick(), so that each of the lists holds its messages in the order of their times.
-local function publish(texts, id, slot, priority, time)
+local function publish(message, id, slot, priority, time)
   redis.call('ZADD', K.waiting .. slot, int(time), id)
-  if texts then redis.call('LPUSH', queue_list(slot, 9 - priority), table.concat(texts, slot)) end
+  if message then redis.call('LPUSH', queue_list(slot, 9 - priority), message) end
 end
