@@ -25,15 +25,15 @@ class Caller:
     """
 
     def __init__(self, client: redis.Redis) -> None:
-        self._pool = client.connection_pool
-        self._retry = client.get_retry()
+        self._client = client
         self._idle: list[Any] = []
 
     def __call__(self, *command: Any) -> Any:
         """The answer to one command, which must bear repeating: a lost answer is asked for again."""
-        if self._retry is None:
+        retry = self._client.get_retry()
+        if retry is None:
             return self._once(command)
-        return self._retry.call_with_retry(lambda: self._once(command), lambda _: None)
+        return retry.call_with_retry(lambda: self._once(command), lambda _: None)
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -47,7 +47,8 @@ class Caller:
         try:
             connection = self._idle.pop()
         except IndexError:
-            connection = self._pool.connection_class(**self._pool.connection_kwargs)
+            pool = self._client.connection_pool
+            connection = pool.connection_class(**pool.connection_kwargs)
         try:
             if not connection.is_connected:
                 connection.connect()  # behind a Sentinel, only this asks for the master

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.support.api import Answer, Api, assert_error
+from tests.acceptance.support.until import until
 
 AGENTS = ["agent1", "agent2", "agent3"]
 #: The documented fields of a job, and ours.
@@ -185,6 +186,8 @@ def test_counts_agree_with_the_listing(api: Api) -> None:
 
 
 def test_agents_say_who_and_how_they_are(api: Api) -> None:
+    # what runs is told with the heartbeat, so that of the test before may still show
+    until(lambda: api.get("/agent/agent1").json["running"] == 0, "agent1 says that it is idle")
     found = api.get("/agent").json
     assert found["total"] == len(found["agents"])
     agent = {agent["hostname"]: agent for agent in found["agents"]}["agent1"]
