@@ -68,6 +68,11 @@ class JobNotFound(NotFound):
 
     code = "job_not_found"
 
+    @classmethod
+    def of(cls, job_id: str) -> JobNotFound:
+        """The error for one id."""
+        return cls(f"No job has the id {job_id}.")
+
 
 class AgentNotFound(NotFound):
     """No agent has this hostname."""

@@ -126,7 +126,7 @@ class OutputPump(threading.Thread):
 
     def open(self, grant: Grant) -> tuple[LiveOutput, Callable[[str, bytes], None]]:
         """Output of one execution, and what its operation writes to."""
-        live = LiveOutput(grant, self._append, self._cap)
+        live = LiveOutput(grant, self._output.append, self._cap)
         with self._lock:
             self._open.add(live)
 
@@ -155,6 +155,3 @@ class OutputPump(threading.Thread):
     def stop(self) -> None:
         self._stopped.set()
         self._written.set()
-
-    def _append(self, grant: Grant, number: int, pieces: list[Piece]) -> bool:
-        return self._output.append(grant, number, pieces)

@@ -47,11 +47,3 @@ def template(app: Celery) -> str:
         },
     }
     return json.dumps(envelope, separators=(",", ":")).replace(_PRIORITY, "@PRIORITY@")
-
-
-def fill(text: str, *, task: str, job_id: str, slot: str, queue: str, priority: int, tag: str) -> str:
-    """One message, as ``lua/include/publish.lua`` makes it. ``priority`` is kombu's."""
-    values = {"TASK": task, "JOB": job_id, "SLOT": slot, "QUEUE": queue, "PRIORITY": str(priority), "TAG": tag}
-    for name, value in values.items():
-        text = text.replace(f"@{name}@", value)
-    return text

@@ -53,10 +53,10 @@ class ReadOutput:
             yield page
             if page.complete:
                 return
-            if page.chunks:
-                offset, wait = page.next_offset, _FIRST_WAIT
-                continue
             offset = page.next_offset
+            if page.chunks:
+                wait = _FIRST_WAIT
+                continue
             if slot == ANY:
                 self._sleep(wait)
             elif (batch := self._output.wait(job_id, slot, offset, wait)).chunks:

@@ -72,7 +72,7 @@ class Executions:
         """The slot where an execution is now (one for ``_any`` moves) and its state; raises ``JobNotFound``."""
         answer = self._scripts.call("peek", job_id, slot)
         if not answer:
-            raise JobNotFound(f"No job has the id {job_id}.")
+            raise JobNotFound.of(job_id)
         return answer[0], ExecutionState(answer[1])
 
     def claim(self, job_id: str, slot: str, hostname: str, token: str) -> Grant | Refusal:

@@ -98,7 +98,7 @@ class Jobs:
         """The whole job; raises ``JobNotFound``."""
         answer = self._scripts.call("read", job_id)
         if not answer:
-            raise JobNotFound(f"No job has the id {job_id}.")
+            raise JobNotFound.of(job_id)
         return records.job(job_id, answer)
 
     def get_many(self, job_ids: Iterable[str]) -> list[Job]:
@@ -111,7 +111,7 @@ class Jobs:
         """Cancel a job; returns whether nothing of it runs any more. Raises ``JobNotFound``, ``JobFinal``."""
         answer = self._scripts.call("cancel", self._now(), job_id, who)
         if answer == "unknown":
-            raise JobNotFound(f"No job has the id {job_id}.")
+            raise JobNotFound.of(job_id)
         if answer == "final":
             raise JobFinal(f"Job {job_id} has ended already; there is nothing to cancel.")
         return bool(answer == "cancelled")
@@ -120,7 +120,7 @@ class Jobs:
         """Remove a final job and everything of it; raises ``JobNotFound``, ``JobNotFinal``."""
         answer = self._scripts.call("delete", job_id)
         if answer == "unknown":
-            raise JobNotFound(f"No job has the id {job_id}.")
+            raise JobNotFound.of(job_id)
         if answer == "running":
             raise JobNotFinal(f"Job {job_id} has not ended; cancel it first.")
 
