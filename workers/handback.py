@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from jobqueue.flag import Flag
 from workers.executor import Executor
 from workers.held import STOP_GRACE_SECONDS, Held
 
@@ -44,8 +45,8 @@ class HandBack(threading.Thread):
         self._closing = closing
         self._leave = leave
         self._end = end
-        self._begun = threading.Event()
-        self._hurry = threading.Event()
+        self._begun = Flag()
+        self._hurry = Flag()
         self._ended = threading.Event()
 
     @property

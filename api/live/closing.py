@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from jobqueue.flag import Flag
 
 #: Set on SIGTERM.
-closing = threading.Event()
+closing = Flag()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import signal
-import threading
 from types import FrameType, TracebackType
 from typing import Any
+
+from jobqueue.flag import Flag
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -15,7 +16,7 @@ class Stopping:
 
     def __init__(self) -> None:
         self.signal: int | None = None
-        self._asked = threading.Event()
+        self._asked = Flag()
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Stopping:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from jobqueue.dispatch.sender import Sender
 from jobqueue.errors import LedgerUnavailable
+from jobqueue.flag import Flag
 from jobqueue.settings import Settings
 from jobqueue.store.ledger import Ledger
 from workers.logs import configure_logging
@@ -86,7 +87,7 @@ def run(settings: Settings) -> int:
 
     Waits for a Redis that is away; raises ``InvalidSettings`` for one that cannot hold the ledger.
     """
-    stopped = threading.Event()
+    stopped = Flag()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     configure_logging(settings)
