@@ -2,14 +2,18 @@
 #
 #   PYTHON=python3.12 make test      another Python (3.10 or newer) for the virtual environment
 #   make test ARGS="-k listing -x"   arguments for the command itself
+#   make test WORKERS=0              all tests in one process, as --pdb and -s want it
 
 PYTHON ?= python3
 VENV   ?= .venv
 ARGS   ?=
+# Processes that share the tests, file by file; tests/parallel.py says how many auto is.
+WORKERS ?= auto
 
 BIN := $(VENV)/bin
 PY  := $(BIN)/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet install
+PYTEST = $(PY) -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 # What an installation depends on: when one of these changes, the next target installs again.
 INSTALL_INPUTS := setup.cfg pyproject.toml $(PY)
 SOURCES := api benchmarks examples jobqueue tests workers
@@ -66,12 +70,12 @@ procfile: $(VENV)/.installed-flower ## start the Procfile's processes (needs a R
 # --- check ---------------------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: $(VENV)/.installed-test ## run every test, with a Redis of its own
-	@$(PY) -m pytest $(ARGS)
+test: $(VENV)/.installed-test ## run every test, with Redis servers of its own
+	@$(PYTEST) $(ARGS)
 
 .PHONY: unit
 unit: $(VENV)/.installed-test ## run the tests that start no server (seconds)
-	@$(PY) -m pytest tests/unit $(ARGS)
+	@$(PYTEST) tests/unit $(ARGS)
 
 .PHONY: format
 format: $(VENV)/.installed-dev ## format the code, and fix what ruff can fix

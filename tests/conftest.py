@@ -13,6 +13,22 @@ from typing import NoReturn
 import pytest
 from hypothesis import settings
 
+from tests.parallel import (
+    pytest_collection_modifyitems,
+    pytest_report_to_serializable,
+    pytest_sessionstart,
+    pytest_terminal_summary,
+    pytest_xdist_auto_num_workers,
+)
+
+__all__ = [
+    "pytest_collection_modifyitems",
+    "pytest_report_to_serializable",
+    "pytest_sessionstart",
+    "pytest_terminal_summary",
+    "pytest_xdist_auto_num_workers",
+]
+
 SEED_NAME = "TEST_SEED"  # not JOBQUEUE_...: unknown names with that prefix are refused by the program under test
 LIMIT_SECONDS = 150
 

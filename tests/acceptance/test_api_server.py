@@ -18,17 +18,13 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.support.ports import free_port
+
 pytestmark = pytest.mark.acceptance
 
 TOKEN = "the-token-of-these-tests"
 HEADERS = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
 JOB = json.dumps({"operation": {"type": "node.hostname.get"}})
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-        return port
 
 
 def command(tmp_path: Path, port: int, **names: str) -> tuple[list[str], dict[str, str]]:

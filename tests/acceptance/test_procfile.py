@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import urllib3
 
-from jobqueue.local.ports import free_port
 from tests.acceptance.conftest import MakeStack
+from tests.acceptance.support.ports import free_port
 from tests.acceptance.support.redis import OwnRedis
 from tests.acceptance.support.stack import ROOT, Stack, clean_environ
 from tests.acceptance.support.until import until

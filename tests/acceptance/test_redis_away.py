@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from urllib3.exceptions import NewConnectionError
 
-from jobqueue.local.ports import free_port
 from tests.acceptance.conftest import MakeStack
 from tests.acceptance.support.api import Answer, Api, assert_error, request
+from tests.acceptance.support.ports import free_port
 from tests.acceptance.support.redis import OwnRedis
 from tests.acceptance.support.stack import Stack
 from tests.acceptance.support.until import until

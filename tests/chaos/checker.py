@@ -159,9 +159,9 @@ def _executions(snapshot: Snapshot, job_id: str, job: Mapping[str, str]) -> Iter
             yield Violation(NOT_FINAL, subject, f"is {state or 'nothing'}")
         yield from _times(subject, record, int(job["created"]))
         yield from _path(subject, record)
-        out = snapshot.kinds["out"].get(f"{slot}:{job_id}")
-        if (out is not None) != (state == ExecutionState.COMPLETED.value):
-            yield Violation(RECORD, subject, f"is {state} and has {'an' if out else 'no'} answer")
+        has_answer = "data" in _out(snapshot, job_id, slot)
+        if has_answer != (state == ExecutionState.COMPLETED.value):
+            yield Violation(RECORD, subject, f"is {state} and has {'an' if has_answer else 'no'} answer")
 
 
 def _path(subject: str, record: Mapping[str, str]) -> Iterator[Violation]:
@@ -281,7 +281,7 @@ def _side_effects(snapshot: Snapshot, promises: list[Promise], runs: Runs) -> It
             # an `_any` execution may have run on several hosts, one attempt each
             ran = own if len(executions) == 1 else {slot: own.get(slot, Counter[str]())}
             yield from _runs_of(f"{job_id} on {slot}", record, sum(ran.values(), Counter()), request.max_attempts)
-            yield from _answer(snapshot, job_id, slot)
+            yield from _is_own(snapshot, job_id, slot)
         for host in own.keys() - executions.keys() if len(executions) > 1 else ():
             yield Violation(RAN_TOO_OFTEN, f"{job_id} on {host}", "ran where it has no execution")
 
@@ -299,9 +299,14 @@ def _runs_of(subject: str, record: Mapping[str, str], ran: Counter[str], allowed
         yield Violation(NEVER_RAN, subject, "is completed and left no trace")
 
 
-def _answer(snapshot: Snapshot, job_id: str, slot: str) -> Iterator[Violation]:
-    out = snapshot.kinds["out"].get(f"{slot}:{job_id}")
-    answer = json.loads(out)["data"] if out else {}
+def _out(snapshot: Snapshot, job_id: str, slot: str) -> dict[str, Any]:
+    """The answer as ``data``; beside it, or without one, what the execution reported of itself and why it failed."""
+    out: dict[str, Any] = json.loads(snapshot.kinds["out"].get(f"{slot}:{job_id}", "{}"))
+    return out
+
+
+def _is_own(snapshot: Snapshot, job_id: str, slot: str) -> Iterator[Violation]:
+    answer = _out(snapshot, job_id, slot).get("data", {})
     attempt = snapshot.executions(job_id)[slot].get("attempt")
     if "attempt" in answer and (str(answer["attempt"]), answer["hostname"]) != (attempt, slot):
         detail = f"attempt {answer['attempt']} on {answer['hostname']} answered for attempt {attempt}"

@@ -126,6 +126,11 @@ def test_what_ran_without_leaving_a_trace_and_was_lost_is_fine(story: Story) -> 
     assert story.found() == set()
 
 
+def test_what_fails_or_is_lost_may_have_told_of_itself(story: Story) -> None:
+    story.ledger.kinds["out"][f"a2:{ALL}"] = '{"failure": {"exit_code": 1}, "info": {"phase": "running"}}'
+    assert story.found() == set()
+
+
 def test_deleted_and_unanswered_requests_may_be_gone(story: Story) -> None:
     story.promises += [
         Promise(story.request(2), "accepted", GONE, deleted=True, maybe_deleted=True),

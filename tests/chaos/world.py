@@ -18,8 +18,8 @@ from pathlib import Path
 import psutil
 from redis.exceptions import RedisError
 
-from jobqueue.local.ports import free_port
 from jobqueue.store.keys import Keys
+from tests.acceptance.support.ports import free_port
 from tests.acceptance.support.processes import MARK, Process, describe, marked, working_in
 from tests.acceptance.support.stack import ROOT, clean_environ
 from tests.acceptance.support.until import until
@@ -198,11 +198,13 @@ class World:
                 self.complaints.append(str(error)[:500])
 
     def stop(self) -> None:
-        """End everything; what is left behind is a complaint."""
-        self.stop_processes()
-        self.redis.send(signal.SIGCONT)
-        self.redis.end(signal.SIGTERM)
-        self._end_leftovers()
+        """End everything; what is left behind is a complaint, and is ended too."""
+        try:
+            self.stop_processes()
+        finally:
+            self.redis.send(signal.SIGCONT)
+            self.redis.end(signal.SIGTERM)
+            self._end_leftovers()
         # what was killed may have left something behind, which its directory's owner removes; others must not
         self.complaints += [f"left behind: {path}: {path.read_bytes()[:200]!r}" for path in self.scratch.iterdir()]
 
@@ -221,10 +223,13 @@ class World:
         end = time.monotonic() + 10.0  # commands of killed agents run on for a moment
         while left() and time.monotonic() < end:
             time.sleep(0.1)
-        self.complaints += [f"left behind: {line}" for line in describe(left())]
-        for process in left():
+        found = left()
+        self.complaints += [f"left behind: {line}" for line in describe(found)]
+        for process in found:
             with contextlib.suppress(psutil.Error):
                 process.kill()
+        _, remaining = psutil.wait_procs(found, _END_SECONDS)  # the next test starts with none of them
+        self.complaints += [f"cannot be killed: {line}" for line in describe(remaining)]
 
 
 def queue_lists(keys: Keys, slot: str) -> list[str]:

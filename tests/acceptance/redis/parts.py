@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import urllib3
 
-from jobqueue.local.ports import LOOPBACK, free_port
+from jobqueue.local.ports import LOOPBACK
 from tests.acceptance.support.api import Api
+from tests.acceptance.support.ports import free_port
 from tests.acceptance.support.processes import Process
 from tests.acceptance.support.stack import Stack
 from tests.acceptance.support.until import until

@@ -14,7 +14,8 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from jobqueue.local.binary import find_redis_server
-from jobqueue.local.ports import LOOPBACK, free_port
+from jobqueue.local.ports import LOOPBACK
+from tests.acceptance.support.ports import free_port
 from tests.acceptance.support.until import until
 
 SERVICE = "jobs"

@@ -96,7 +96,7 @@ def test_whoever_asks_twice_does_not_wait(
     parts.api.wait_for_state(job_id, "started")
     code, took = stop(parts.agents["a1"], number, number)
     assert code == 0
-    assert took < 4
+    assert took < 5  # the grace that whoever asks once gives
     job = parts.api.wait(job_id)
     assert job["status"] == "failed"
     assert "shut down" in job["error"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from pathlib import Path
@@ -17,6 +18,11 @@ class FileSchema(Schema):
     seconds = fields.Float(load_default=0.0)
     failures = fields.Integer(load_default=0)
     hosts = fields.List(fields.String(), load_default=list)
+
+
+class PackageSchema(Schema):
+    name = fields.String(required=True)
+    digest = fields.String(load_default=None, allow_none=True)
 
 
 def note(data: dict[str, Any], context: Context) -> int:
@@ -83,3 +89,13 @@ def deaf_do(data: dict[str, Any], context: Context) -> dict[str, Any]:
     """Look neither at the deadline nor at a cancel."""
     time.sleep(data["seconds"])
     return {"line": note(data, context)}
+
+
+@operation("accept.package.get", schema=PackageSchema)
+def package_get(data: dict[str, Any], context: Context) -> dict[str, Any]:
+    """What an uploaded package looks like on the agent's host."""
+    assert context.packages is not None
+    with context.packages.open(data["name"], data["digest"]) as path:
+        content = path.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        return {"name": path.name, "size": len(content), "sha256": digest, "inode": path.stat().st_ino}

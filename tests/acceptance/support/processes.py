@@ -62,15 +62,16 @@ class Process:
         self.send(signal.SIGKILL)
         self.wait()
 
-    def stop(self) -> int:
-        """SIGTERM, and wait for the end; what does not end is killed, and the test fails."""
+    def stop(self, seconds: float = _STOP_SECONDS) -> int:
+        """SIGTERM, and wait for the end; what does not end in time is killed, and the test fails."""
         self.send(signal.SIGCONT)
         self.send(signal.SIGTERM)
         try:
-            return self.wait()
+            return self.wait(seconds)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
+            self.wait()  # one that nobody waited for is a zombie and a warning in the tests that follow
 
 
 def marked(value: str) -> list[psutil.Process]:

@@ -34,6 +34,7 @@ class Stack:
         self.mark = uuid.uuid4().hex
         self._environ = {**clean_environ(), **(environ or {}), MARK: self.mark}
         self._processes: list[Process] = []
+        self._agents: list[Process] = []
         self._api: Api | None = None
 
     @property
@@ -89,6 +90,7 @@ class Stack:
         """Start one more agent and wait until it is live."""
         settings = {**self.environ, **(environ or {})}
         process = self.start(log_name or hostname, ["worker", "--hostname", hostname, *options], settings)
+        self._agents.append(process)
 
         def is_live() -> bool:
             assert process.exit_code is None, f"agent {hostname} ended with {process.exit_code}:\n{process.log()}"
@@ -119,6 +121,11 @@ class Stack:
         with contextlib.suppress(psutil.Error, OSError):
             return process.environ().get(MARK) == self.mark and hostname in process.cmdline()
         return False
+
+    def stop_agents(self) -> None:
+        """Stop the agents beside those of ``up``, and wait for their end."""
+        while self._agents:
+            self._agents.pop().stop()
 
     def log_tails(self) -> dict[str, str]:
         """The end of every process's output."""

