@@ -74,6 +74,17 @@ class JobNotFound(NotFound):
         return cls(f"No job has the id {job_id}.")
 
 
+class ConfigurationNotFound(NotFound):
+    """No configuration has this id."""
+
+    code = "configuration_not_found"
+
+    @classmethod
+    def of(cls, config_id: str) -> ConfigurationNotFound:
+        """The error for one id."""
+        return cls(f"There is no configuration {config_id!r}; GET /api/spark/configurations lists them.")
+
+
 class AgentNotFound(NotFound):
     """No agent has this hostname."""
 
@@ -122,6 +133,24 @@ class IdempotencyConflict(Conflict):
     code = "idempotency_conflict"
 
 
+class AliasTaken(Conflict):
+    """Another job has this name; choose a different one."""
+
+    code = "alias_taken"
+
+
+class ExclusiveHeld(Conflict):
+    """A job that may run only once at a time has not ended yet."""
+
+    code = "exclusive_held"
+
+
+class ConfigurationExists(Conflict):
+    """A configuration with this id exists already."""
+
+    code = "configuration_exists"
+
+
 class HostnameTaken(Conflict):
     """Another live agent runs under this hostname."""
 
@@ -138,6 +167,18 @@ class StaleToken(Conflict):
     """The fencing token is stale; the result is refused."""
 
     code = "stale_token"
+
+
+class PackageTooLarge(JobQueueError):
+    """The package is larger than this server takes."""
+
+    code = "package_too_large"
+
+
+class PackagesFull(JobQueueError):
+    """The packages that are stored take all the room that there is for them."""
+
+    code = "packages_full"
 
 
 class LedgerUnavailable(JobQueueError):

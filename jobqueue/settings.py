@@ -59,6 +59,12 @@ class Settings:
     ``max_output_bytes``     how much of each output stream of a command its result holds
     ``max_log_bytes``        how much of an execution's live output is kept, the newest
     ``default_timeout_seconds``  timeout of jobs that name none; none by default
+    ``cache_dir``, ``max_cache_bytes``  where an agent keeps packages and environments; <state_dir>/cache
+    ``max_package_bytes``    largest package that can be uploaded
+    ``max_packages_bytes``   how much all uploaded packages may take in Redis
+    ``package_ttl_seconds``  how long a package is kept after it was last used
+    ``max_unpacked_bytes``   how large one package may become when it is unpacked
+    ``data_dir``             where the collections of aggregations are; <state_dir>/data
     """
 
     state_dir: Path
@@ -82,9 +88,19 @@ class Settings:
     max_output_bytes: int = 1024 * 1024
     max_log_bytes: int = 4 * 1024 * 1024
     default_timeout_seconds: float | None = None
+    cache_dir: Path = Path()
+    max_cache_bytes: int = 10 * 1024**3
+    max_package_bytes: int = 100 * 1024**2
+    max_packages_bytes: int = 2 * 1024**3
+    package_ttl_seconds: int = 604_800
+    max_unpacked_bytes: int = 1024**3
+    data_dir: Path = Path()
 
     def __post_init__(self) -> None:
         """Fill in what depends on other fields."""
+        for name in ("cache", "data"):
+            if getattr(self, f"{name}_dir") == Path():
+                object.__setattr__(self, f"{name}_dir", self.state_dir / name)
         if not self.broker_url:
             object.__setattr__(self, "broker_url", self.redis_url)
         if not self.hostname:
@@ -116,6 +132,16 @@ class Settings:
         if problems:
             raise InvalidSettings(" ".join(problems.values()), {name: [text] for name, text in problems.items()})
         return cls(**values)
+
+    @property
+    def max_cached_packages_bytes(self) -> int:
+        """The part of an agent's cache that uploaded packages may take."""
+        return self.max_cache_bytes // 4
+
+    @property
+    def max_cached_environments_bytes(self) -> int:
+        """The part of an agent's cache that environments may take: all that packages may not."""
+        return self.max_cache_bytes - self.max_cached_packages_bytes
 
     @property
     def masked_redis_url(self) -> str:
@@ -269,7 +295,7 @@ def _http_url(value: Any) -> str:
     return str(value).rstrip("/")
 
 
-def _state_dir(value: Any) -> Path:
+def _folder(value: Any) -> Path:
     return Path(value).expanduser().absolute()
 
 
@@ -299,7 +325,7 @@ def _log_level(value: Any) -> str:
 
 #: field -> what turns its text (or an override) into its value; raises ValueError("what it must be") or InvalidInput
 _CHECKS: Mapping[str, Callable[[Any], Any]] = {
-    "state_dir": _state_dir,
+    "state_dir": _folder,
     "redis_url": _redis_url,
     "broker_url": _broker_url,
     "url": _http_url,
@@ -320,4 +346,11 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "max_output_bytes": _whole(1024, 1024**3),
     "max_log_bytes": _whole(1024, 1024**3),
     "default_timeout_seconds": _number(0.001, 366 * 86_400),
+    "cache_dir": _folder,
+    "max_cache_bytes": _whole(1024**2, 1024**5),
+    "max_package_bytes": _whole(1024, 512 * 1024**2),
+    "max_packages_bytes": _whole(1024, 1024**4),
+    "package_ttl_seconds": _whole(60, 10 * 366 * 86_400),
+    "max_unpacked_bytes": _whole(1024, 1024**4),
+    "data_dir": _folder,
 }

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from jobqueue.model.outside import Outside
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
 from jobqueue.model.timeline import Event
@@ -19,7 +20,8 @@ class Execution:
     """One agent's share of a job. Times are microseconds, 0 while they have not happened.
 
     ``slot`` is what the execution is queued for: an agent's hostname, or ``_any``; ``hostname`` is the agent that
-    claimed it (empty before the claim of an ``_any`` execution).
+    claimed it (empty before the claim of an ``_any`` execution). ``info`` is what the operation tells of its present
+    attempt, ``failure`` what it tells of how it failed, besides ``error``.
     """
 
     slot: str
@@ -33,6 +35,8 @@ class Execution:
     changed: bool | None = None
     error: str | None = None
     events: tuple[Event, ...] = ()
+    info: Mapping[str, Any] = field(default_factory=dict)
+    failure: Mapping[str, Any] | None = None
 
     @property
     def duration(self) -> int | None:
@@ -42,7 +46,11 @@ class Execution:
 
 @dataclass(frozen=True)
 class Job:
-    """One request, with what became of it. Times are microseconds since the epoch."""
+    """One request, with what became of it. Times are microseconds since the epoch.
+
+    ``request`` is what the caller asked for in the words of its own API, where that differs from the operation and its
+    data. ``outside``: no agent runs it, a driver elsewhere does and tells of it.
+    """
 
     id: str
     status: JobStatus
@@ -62,6 +70,11 @@ class Job:
     tags: Mapping[str, str] = field(default_factory=dict)
     origin: str = "native"
     submitted_by: str = ""
+    alias: str | None = None
+    exclusive: str | None = None
+    among: tuple[str, ...] = ()
+    request: Mapping[str, Any] | None = None
+    outside: Outside | None = None
     retry_of: str | None = None
     retried_as: tuple[str, ...] = ()
     cancel_requested: bool = False

@@ -17,6 +17,9 @@ class Submission:
     """One request for a job, parsed but not yet resolved against agents and operations.
 
     Times are microseconds since the epoch. ``origin`` names the API it came through (``native``, ``ray``, ...).
+    ``alias`` is the caller's own name for the job, unique among those stored. At most one job that has not ended holds
+    the name ``exclusive``. ``among`` are the hostnames that may run a job for any agent, all if empty.
+    ``request`` is kept with the job: what the caller asked for in the words of its own API.
     """
 
     operation: str
@@ -31,6 +34,10 @@ class Submission:
     idempotency_key: str | None = None
     origin: str = "native"
     submitted_by: str = ""
+    alias: str | None = None
+    exclusive: str | None = None
+    among: tuple[str, ...] = ()
+    request: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,8 @@ class Event:
         """A sentence for a person."""
         if self.event == "retried":
             return f"Job retried: {self.note}" if self.note else "Job retried"
+        if self.event == "reported":
+            return f"The driver on {self.hostname} reported {self.note}"
         text = (_UNTAKEN if self.hostname == ANY else _MESSAGES)[self.event].format(host=self.hostname)
         if self.note and self.event in ("skipped", "cancelled"):
             return f"{text} ({self.note})"

@@ -17,6 +17,12 @@ def to_iso(micros: int) -> str:
     return f"{_second_text(second)}.{rest // 1000:03d}Z"
 
 
+def nanos_to_iso(nanos: int) -> str:
+    """``1718359200123456789`` -> ``"2024-06-14T10:00:00.123456789Z"``."""
+    second, rest = divmod(nanos, 1_000_000_000)
+    return f"{_second_text(second)}.{rest:09d}Z"
+
+
 @lru_cache(maxsize=4096)  # the times of one answer lie close together, and strftime is slow
 def _second_text(second: int) -> str:
     return (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S")

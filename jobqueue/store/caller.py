@@ -21,11 +21,12 @@ _MOST_IDLE = 64
 class Caller:
     """Sends commands over connections like those of a client's pool, with the client's way to try again.
 
-    Threads and greenlets may share it. Raises what redis-py raises.
+    Threads and greenlets may share it. Raises what redis-py raises. ``binary``: answers are bytes, not text.
     """
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, *, binary: bool = False) -> None:
         self._client = client
+        self._options = {"decode_responses": False} if binary else {}
         self._idle: list[Any] = []
 
     def __call__(self, *command: Any) -> Any:
@@ -48,7 +49,7 @@ class Caller:
             connection = self._idle.pop()
         except IndexError:
             pool = self._client.connection_pool
-            connection = pool.connection_class(**pool.connection_kwargs)
+            connection = pool.connection_class(**{**pool.connection_kwargs, **self._options})
         try:
             if not connection.is_connected:
                 connection.connect()  # behind a Sentinel, only this asks for the master

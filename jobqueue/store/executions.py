@@ -94,8 +94,9 @@ class Executions:
     ) -> Finished:
         """Report how an execution ended.
 
-        ``out`` is a JSON object with ``data`` and ``changed``; ``note`` the error or reason; ``retry_in`` the seconds
-        until the next attempt where there is one (refused silently once the job is cancelled: then the state holds).
+        ``out`` is a JSON object with ``data`` and ``changed``, or ``failure``, and ``info``; without it what was
+        reported stays. ``note`` is the error or reason, ``retry_in`` the seconds until the next attempt where there is
+        one (refused silently once the job is cancelled: then the state holds).
         Raises ``IllegalTransition`` for a state that is not final or that a run cannot end in.
         """
         answer = self._scripts.call(
@@ -113,6 +114,13 @@ class Executions:
         if answer == "illegal":
             raise IllegalTransition(f"An execution cannot end as {str(state)!r}.")
         return Finished(answer)
+
+    def report(self, grant: Grant, out: str) -> bool:
+        """Show something of an execution while it runs: ``out`` is a JSON object with ``info``.
+
+        Returns False when the grant is stale.
+        """
+        return bool(self._scripts.call("report", grant.job_id, grant.hostname, grant.token, out) == 1)
 
     def renew(self, hostname: str, held: list[Grant]) -> list[Renewal]:
         """Renew the leases of all that an agent runs; tells per execution whether to go on."""

@@ -10,6 +10,8 @@ from typing import Any
 
 from jobqueue.errors import (
     AgentAway,
+    AliasTaken,
+    ExclusiveHeld,
     IdempotencyConflict,
     InvalidInput,
     JobFinal,
@@ -38,7 +40,7 @@ _STATUSES = tuple(str(status) for status in JobStatus)
 class NewJob:
     """A job ready to be stored: its ``document`` (JSON, immutable) and what the ledger itself works with.
 
-    Times are microseconds. ``digest`` (hex) tells requests under one idempotency key apart. ``only`` keeps a broadcast
+    Times are microseconds. ``digest`` (hex) tells requests under one idempotency key apart. ``only`` keeps the job
     to some of the agents that its target matches.
     """
 
@@ -56,6 +58,8 @@ class NewJob:
     digest: str = ""
     retry_of: str | None = None
     only: tuple[str, ...] = ()
+    alias: str | None = None
+    exclusive: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,13 @@ class Jobs:
         if not answer:
             raise JobNotFound.of(job_id)
         return records.job(job_id, answer)
+
+    def find(self, name: str) -> str:
+        """The id of the job with this alias, or with this id; raises ``JobNotFound``."""
+        found = self._scripts.call("find", name)
+        if not found:
+            raise JobNotFound.of(name)
+        return str(found)
 
     def get_many(self, job_ids: Iterable[str]) -> list[Job]:
         """Those of the jobs that (still) exist, in order. One script call each, so that Redis is never held long."""
@@ -218,6 +229,8 @@ def _fields(job: NewJob) -> tuple[Argument, ...]:
         "\n".join([f"{key}:{value}" for key, value in job.tags.items()]) if job.tags else "",
         job.retry_of or "",
         "\n".join(job.only),
+        job.alias or "",
+        job.exclusive or "",
     )
 
 
@@ -255,6 +268,10 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
             "Use a new key for a new request.",
             {"job_id": rest[0]},
         )
+    if code == "alias_taken":
+        return AliasTaken(f"The name {job.alias!r} belongs to job {rest[0]}; choose another one.", {"job_id": rest[0]})
+    if code == "held":
+        return ExclusiveHeld(f"Job {rest[0]} holds {job.exclusive!r} and has not ended yet.", {"job_id": rest[0]})
     target = job.target
     if code == "unknown_target":
         what = "host" if target.kind is TargetKind.HOST else "agent"

@@ -15,8 +15,9 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "job": ("job:", "hash", "{job}: status, times, counts of executions by state, the job's own events"),
     "slots": ("slots:", "list", "{job}: the slots of a broadcast, in the order of submission"),
     "exec": ("exec:", "hash", "{slot}:{job}: one execution: state, attempt, token, events"),
-    "out": ("out:", "string", "{slot}:{job}: what the execution returned, JSON"),
+    "out": ("out:", "string", "{slot}:{job}: what the execution returned or reports of itself, JSON"),
     "log": ("log:", "stream", "{slot}:{job}: output of the execution; entry ids are byte offsets"),
+    "events": ("events", "stream", "what happened to jobs lately: one entry a step, the newest last; bounded"),
     "index": ("index:", "zset", "{dimension}:{value}|{status}: job ids by time of creation (microseconds)"),
     "waiting": ("waiting:", "zset", "{slot}: ids of jobs whose message is in the slot's queue, by time of publishing"),
     "due": ("due", "zset", "{job}:{slot} of executions that wait for a time, by that time (microseconds)"),
@@ -24,6 +25,23 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "deadlines": ("deadlines", "zset", "ids of jobs with expires_at and executions not started, by that time"),
     "finished": ("finished", "zset", "ids of jobs that are final, by the time they became so; pruned from here"),
     "idem": ("idem:", "string", "{key}: digest, job id and creation time behind an idempotency key; expires"),
+    "alias": ("alias:", "string", "{alias}: id of the job that has this name of its caller's"),
+    "exclusive": ("exclusive:", "string", "{name}: id of the newest job that holds the name until it has ended"),
+    "package": ("package:", "hash", "{name}: size, sha256, time of storing, the upload that holds its bytes"),
+    "packages": ("packages", "zset", "names of stored packages, by the time until which they are kept"),
+    "upload": ("upload:", "hash", "{upload}: bytes of a package by number of the piece; expires unless it is complete"),
+    "uploads": ("uploads", "zset", "uploads that are not complete, by the time at which they are given up"),
+    "bulk": ("package-bytes", "hash", "bytes of all packages and uploads together, and of each incomplete upload"),
+    "told": ("told:", "hash", "{job}: what a driver elsewhere told of its run, JSON by field, the newest of each"),
+    "outside": (
+        "outside",
+        "zset",
+        "ids of jobs that drivers elsewhere run and that have not ended, by their newest news",
+    ),
+    "config": ("config:", "string", "{configuration}: a stored configuration of runs, JSON"),
+    "configs": ("configs", "zset", "ids of all configurations, in alphabetical order"),
+    "config_log": ("config-log:", "list", "{configuration}: who changed it and when, the newest changes"),
+    "reached": ("reached", "hash", "{name}: reference time of the newest completed run under it that was deleted"),
     "clock": (
         "clock",
         "string",
@@ -73,6 +91,15 @@ class Keys:
 
     def waiting(self, slot: str) -> str:
         return self.kind("waiting") + slot
+
+    def config(self, config_id: str) -> str:
+        return self.kind("config") + config_id
+
+    def config_log(self, config_id: str) -> str:
+        return self.kind("config_log") + config_id
+
+    def upload(self, upload: str) -> str:
+        return self.kind("upload") + upload
 
     def agent(self, hostname: str) -> str:
         return self.kind("agent") + hostname

@@ -11,11 +11,15 @@ from jobqueue.errors import InvalidSettings, LedgerUnavailable
 from jobqueue.redis_server import refusals
 from jobqueue.settings import Settings
 from jobqueue.store.agents import Agents
+from jobqueue.store.configurations import Configurations
 from jobqueue.store.connection import connect, translated_errors
+from jobqueue.store.events import Events
 from jobqueue.store.executions import Executions
 from jobqueue.store.jobs import Jobs
 from jobqueue.store.keys import Keys
 from jobqueue.store.output import Output
+from jobqueue.store.outside import OutsideRuns
+from jobqueue.store.packages import Packages
 from jobqueue.store.scripts import Clock, Scripts, redis_clock
 
 logger = logging.getLogger(__name__)
@@ -28,7 +32,7 @@ COUNTERS = ("claims_refused", "results_refused", "leases_lost", "republished")
 
 
 class Ledger:
-    """Jobs, executions and agents in one Redis. Cheap to make; connects with the first call; thread-safe.
+    """Jobs, executions, agents and packages in one Redis. Cheap to make; connects with the first call; thread-safe.
 
     ``now`` gives the time (microseconds since the epoch, as text); Redis' own clock rules unless a test brings one.
     """
@@ -41,7 +45,19 @@ class Ledger:
         self.jobs = Jobs(self.scripts, idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS, now=now)
         self.executions = Executions(self.scripts, lease_seconds=settings.lease_seconds, now=now)
         self.output = Output(client, self.keys, self.scripts, cap_bytes=settings.max_log_bytes)
+        self.events = Events(client, self.keys)
         self.agents = Agents(client, self.keys, self.scripts, heartbeat_seconds=settings.heartbeat_seconds, now=now)
+        self.configurations = Configurations(client, self.keys, self.scripts, now=now)
+        self.outside = OutsideRuns(self.scripts, now=now)
+        self.packages = Packages(
+            client,
+            self.keys,
+            self.scripts,
+            max_bytes=settings.max_package_bytes,
+            max_total_bytes=settings.max_packages_bytes,
+            ttl_seconds=settings.package_ttl_seconds,
+            now=now,
+        )
 
     @classmethod
     def open(cls, settings: Settings) -> Ledger:
@@ -85,5 +101,6 @@ class Ledger:
             }
 
     def close(self) -> None:
+        self.packages.close()
         self.scripts.close()
         self.client.close()

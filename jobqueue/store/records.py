@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from jobqueue.model.job import Execution, Job
+from jobqueue.model.outside import CONFIG, OUTSIDE, RESULT, Outside
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ANY
@@ -17,22 +19,25 @@ _FINAL_EVENTS = frozenset(state.value for state in ExecutionState if state.is_fi
 
 def job(job_id: str, answer: list[Any]) -> Job:
     """What ``read.lua`` answered -> the job."""
-    document, flat, raw = answer
+    document, flat, raw, told = answer
     doc, fields = json.loads(document), _pairs(flat)
+    outside = _outside(fields, told)
     executions = tuple(
         _execution(slot, _pairs(record), out) for slot, record, out in zip(raw[::3], raw[1::3], raw[2::3], strict=True)
     )
+    if outside is not None:
+        executions = tuple(_driven(x, fields.get("host", ""), outside) for x in executions)
     return Job(
         id=job_id,
         status=JobStatus(fields["status"]),
         created=int(fields["created"]),
         updated=int(fields["updated"]),
         operation=doc["operation"],
-        data=doc["data"],
+        data=doc["data"] if outside is None else outside.told.get(CONFIG, {}),
         target=doc["target"],
         executions=executions,
         events=_events(fields),
-        expected_agents=tuple(slot for slot in raw[::3] if slot != ANY),
+        expected_agents=tuple(slot for slot in raw[::3] if slot not in (ANY, OUTSIDE)),
         timeout_seconds=doc.get("timeout_seconds"),
         not_before=doc.get("not_before"),
         expires_at=doc.get("expires_at"),
@@ -41,6 +46,11 @@ def job(job_id: str, answer: list[Any]) -> Job:
         tags=doc.get("tags", {}),
         origin=doc.get("origin", "native"),
         submitted_by=doc.get("submitted_by", ""),
+        alias=doc.get("alias"),
+        exclusive=doc.get("exclusive"),
+        among=tuple(doc.get("among", ())),
+        request=doc.get("request"),
+        outside=outside,
         retry_of=doc.get("retry_of"),
         retried_as=tuple(fields.get("retried_as", "").split()),
         cancel_requested="cancel" in fields,
@@ -63,6 +73,18 @@ def _execution(slot: str, fields: Mapping[str, str], out: str | None) -> Executi
         events=events,
         **(json.loads(out) if out else {}),
     )
+
+
+def _outside(fields: Mapping[str, str], told: list[str]) -> Outside | None:
+    if "outside" not in fields:
+        return None
+    return Outside(fields["outside"], {name: json.loads(text) for name, text in _pairs(told).items()})
+
+
+def _driven(execution: Execution, hostname: str, outside: Outside) -> Execution:
+    """The execution of a run elsewhere: its driver's host is no slot of ours, its result is what the driver told."""
+    data = outside.told.get(RESULT) if execution.state.is_final else None
+    return replace(execution, hostname=hostname, data=data)
 
 
 def _started(events: tuple[Event, ...]) -> int:

@@ -22,7 +22,7 @@ from jobqueue.store.connection import translated_errors
 from jobqueue.store.keys import Keys
 
 _INCLUDE = re.compile(r"^-- include: (.+)$", re.MULTILINE)
-Argument = str | int | float
+Argument = str | int | float | bytes
 
 #: The time in microseconds, as the scripts take it; '' asks Redis for its own. Tests give a clock that they can move.
 Clock = Callable[[], str]
@@ -40,8 +40,13 @@ VERBS = (
     "finish",
     "renew",
     "append",
+    "report",
     "peek",
+    "find",
     "cancel",
+    "drive",
+    "forsake",
+    "configure",
     "promote",
     "reap",
     "expire",
@@ -57,6 +62,11 @@ VERBS = (
     "drain",
     "lead",
     "prune",
+    "stage",
+    "shelve",
+    "unstage",
+    "pin",
+    "sweep",
 )
 
 

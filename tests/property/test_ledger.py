@@ -21,10 +21,13 @@ from hypothesis.stateful import (
 from jobqueue.errors import JobQueueError
 from jobqueue.model.agent import AgentState, Heartbeat
 from jobqueue.model.job import Job
+from jobqueue.model.outside import Report
+from jobqueue.model.run_state import EXECUTION_STATES, RunState, reporters
 from jobqueue.model.states import FINAL_STATES, ExecutionState
 from jobqueue.model.target import ANY
 from jobqueue.store.agents import Refused
 from jobqueue.store.executions import Finished, Grant, Renewal
+from jobqueue.store.outside import Heard
 from tests.store import invariants
 from tests.store.clock import SECOND, FakeClock
 from tests.store.world import LEASE, World
@@ -67,6 +70,7 @@ EVENTS: tuple[tuple[str, dict[str, st.SearchStrategy[Any]]], ...] = (
         },
     ),
     ("cancel", {"number": numbers}),
+    ("drive", {"name": _one_of("run1", "run2"), "word": st.sampled_from(sorted(EXECUTION_STATES)), "n": _one_of(1, 2)}),
     ("delete", {"number": numbers, "prune": _one_of(False, False, True)}),
     ("deliver", {"host": hosts, "twice": st.booleans()}),
     ("deliver", {"host": hosts, "twice": st.booleans()}),
@@ -179,7 +183,22 @@ class LedgerMachine(RuleBasedStateMachine):
         else:
             job = self.world.job(job_id)
             assert nothing_runs == job.status.is_final
-            assert all(x.state is not S.SUBMITTED for x in job.executions)
+            assert all(x.state is not S.SUBMITTED or job.outside for x in job.executions)
+
+    def drive(self, name: str, word: RunState, n: int) -> None:
+        """A driver elsewhere tells how its run stands."""
+        before = next((job for job in self.seen.values() if job.alias == name and job.id not in self.deleted), None)
+        state, after = EXECUTION_STATES[word], frozenset(map(str, reporters(word)))
+        report = Report(name, word.value, after, str(state or ""), hostname=f"driver{n}", told={"result": {"n": n}})
+        hearing = self.world.ledger.outside.tell(report, is_cancelling=word is RunState.CANCELLING)
+        if before is None or before.outside is None:
+            assert hearing.heard is Heard.TOLD
+            self.jobs.append(hearing.job_id)
+        elif before.status.is_final:
+            is_same = (before.outside.word, before.outside.told) == (word, report.told)
+            assert hearing.heard is (Heard.REPEATED if is_same else Heard.FINAL)
+        else:
+            assert (hearing.heard is Heard.TOLD) == (before.outside.word in after)
 
     def delete(self, number: int, prune: bool) -> None:
         if prune:
@@ -316,14 +335,14 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @invariant()
     def what_agents_hold_is_what_runs(self) -> None:
-        running = {
-            (job.id, x.slot, x.attempt) for job in self.seen.values() for x in job.executions if x.state is S.STARTED
-        }
+        jobs = [job for job in self.seen.values() if not job.outside]
+        running = {(job.id, x.slot, x.attempt) for job in jobs for x in job.executions if x.state is S.STARTED}
         assert {(h.grant.job_id, h.grant.hostname, h.grant.attempt) for h in self.held if h.is_current} == running
 
     def teardown(self) -> None:
         """Nothing is stuck: with all agents back and maintenance at work, every job comes to its end."""
         self.clock.now += 3600 * SECOND
+        self.world.ledger.outside.forsake(60, 100)
         for _ in range(12):
             if all(job.status.is_final for job in self.world.jobs.get_many(self.jobs)):
                 return

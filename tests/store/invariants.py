@@ -11,11 +11,16 @@ from typing import Any
 
 import redis
 
-from jobqueue.model.states import ExecutionState, derive_status
+from jobqueue.model.outside import OUTSIDE
+from jobqueue.model.states import ExecutionState, JobStatus, derive_status
 from jobqueue.model.target import ANY, label_prefixes
 from jobqueue.store.keys import Keys
 
-_GLOBAL = ("due", "leases", "deadlines", "finished", "clock", "agents", "away", "stats", "leader")
+_GLOBAL = (
+    *("due", "leases", "deadlines", "finished", "clock", "agents", "away", "stats", "leader"),
+    *("packages", "uploads", "package-bytes"),
+    *("outside", "configs", "reached", "events"),
+)
 _S = ExecutionState
 
 
@@ -34,7 +39,9 @@ class Records:
                 pipe.type(name)
             types = pipe.execute()
             for name, kind in zip(names, types, strict=True):
-                if kind == "hash":
+                if name.startswith(keys.kind("upload")):
+                    pipe.hlen(name)  # bytes, which are no text
+                elif kind == "hash":
                     pipe.hgetall(name)
                 elif kind == "zset":
                     pipe.zrange(name, 0, -1, withscores=True)
@@ -80,7 +87,7 @@ class _Inspection:
         self.found: list[str] = []
         self.owned: set[str] = {name for name in _GLOBAL if name in records.values}
         self.expected_index: dict[str, dict[str, int]] = {}
-        self.expected: dict[str, set[str]] = {"due": set(), "leases": set(), "finished": set()}
+        self.expected: dict[str, set[str]] = {"due": set(), "leases": set(), "finished": set(), "outside": set()}
         self.may_wait: Counter[str] = Counter()
 
     def run(self) -> list[str]:
@@ -91,6 +98,8 @@ class _Inspection:
         self.indexes()
         self.sets()
         self.agents()
+        self.packages()
+        self.configurations()
         self.rest()
         return self.found
 
@@ -108,7 +117,11 @@ class _Inspection:
         else:
             slots = [job["slot"]]
         self.expect(bool(slots) and len(set(slots)) == len(slots), f"job {job_id} has the slots {slots}")
-        states = [self.execution(job_id, slot) for slot in slots]
+        is_outside = "outside" in job
+        self.equal(slots == [OUTSIDE], is_outside, f"job {job_id} has the slot of runs elsewhere")
+        if is_outside:
+            self.owned |= {f"told:{job_id}"} & self.records.values.keys()
+        states = [self.execution(job_id, slot, is_outside) for slot in slots]
         counts = Counter(states)
         stored = {name[2:]: int(value) for name, value in job.items() if name.startswith("n.")}
         self.equal(stored, {str(state): count for state, count in counts.items()}, f"counts of job {job_id}")
@@ -122,6 +135,8 @@ class _Inspection:
         self.expect(int(job["updated"]) >= int(job["created"]), f"job {job_id} was updated before it was created")
         if status.is_final:
             self.expected["finished"].add(job_id)
+        elif is_outside:
+            self.expected["outside"].add(job_id)
         has_deadline = job_id in self.records.one("deadlines")
         if status.is_final or "expires" not in job:
             self.expect(not has_deadline, f"job {job_id} ({status}) is among the deadlines")
@@ -132,7 +147,7 @@ class _Inspection:
         for dim in ["all:", f"op:{job['op']}", f"target:{job['target']}", *tags, *(f"host:{host}" for host in hosts)]:
             self.expected_index.setdefault(f"{dim}|{status}", {})[job_id] = int(job["created"])
 
-    def execution(self, job_id: str, slot: str) -> ExecutionState:
+    def execution(self, job_id: str, slot: str, is_outside: bool) -> ExecutionState:
         name = f"exec:{slot}:{job_id}"
         record = self.records.one(name)
         if not record:
@@ -142,7 +157,9 @@ class _Inspection:
         state, member = ExecutionState(record["state"]), f"{job_id}:{slot}"
         waiting = job_id in self.records.one(f"waiting:{slot}")
         due = member in self.records.one("due")
-        if state is _S.SUBMITTED:
+        if is_outside:
+            self.expect(not waiting and not due, f"{name} runs elsewhere, and waiting {waiting}, due {due}")
+        elif state is _S.SUBMITTED:
             self.expect(waiting != due, f"{name} is submitted, and waiting {waiting}, due {due}")
         else:
             self.expect(not waiting and not due, f"{name} is {state}, and waiting {waiting}, due {due}")
@@ -150,19 +167,19 @@ class _Inspection:
             self.expected["due"].add(member)
         if waiting:
             self.may_wait[slot] += 1
-        if state is _S.STARTED:
+        if state is _S.STARTED and not is_outside:
             self.expected["leases"].add(member)
             self.expect(slot != ANY, f"{name} runs nowhere")
             self.expect("token" in record, f"{name} runs without a token")
         events = self.timeline(name, record, int(self.records.one(f"job:{job_id}")["created"]))
-        last = events[-1] if events else "retried"
-        self.equal("retried" if state is _S.SUBMITTED else str(state), last, f"last event of {name}")
+        last = events[-1] if events else "submitted" if is_outside else "retried"
+        self.equal("retried" if state is _S.SUBMITTED and not is_outside else str(state), last, f"last event of {name}")
         self.expect(sum(_S(e).is_final for e in events if e != "retried") <= 1, f"{name} ended twice: {events}")
         self.equal(events.count("started"), int(record["attempt"]), f"attempts of {name}")
         out = f"out:{slot}:{job_id}"
         if out in self.records.values:
             self.owned.add(out)
-            self.expect(state.is_final, f"{name} is {state} and has a result")
+            self.expect(state is not _S.SUBMITTED, f"{name} is {state} and has a result, or reports of its run")
         return state
 
     def timeline(self, name: str, record: dict[str, str], created: int) -> list[str]:
@@ -193,6 +210,16 @@ class _Inspection:
         for key, value in self.records.kind("idem:").items():
             self.owned.add(f"idem:{key}")
             self.expect(value.split("|")[1] in jobs, f"idempotency key {key} of a job that does not exist")
+        for alias, job_id in self.records.kind("alias:").items():
+            self.owned.add(f"alias:{alias}")
+            self.equal(jobs.get(job_id, {}).get("alias"), alias, f"alias of job {job_id}")
+        for name, job_id in self.records.kind("exclusive:").items():
+            self.owned.add(f"exclusive:{name}")
+            self.equal(jobs.get(job_id, {}).get("exclusive"), name, f"what job {job_id} holds")
+        held = Counter(
+            job["exclusive"] for job in jobs.values() if "exclusive" in job and not JobStatus(job["status"]).is_final
+        )
+        self.expect(all(count == 1 for count in held.values()), f"held more than once: {held}")
 
     def agents(self) -> None:
         agents = self.records.kind("agent:")
@@ -210,6 +237,25 @@ class _Inspection:
         }
         self.owned |= actual.keys()
         self.equal(actual, expected, "labels and operations")
+
+    def packages(self) -> None:
+        packages = self.records.kind("package:")
+        self.equal(set(self.records.one("packages")), set(packages), "stored packages")
+        whole = {package["upload"]: int(package["size"]) for package in packages.values()}
+        self.equal(len(whole), len(packages), "number of packages with bytes of their own")
+        bulk = {name: int(size) for name, size in self.records.one("package-bytes").items()}
+        total = bulk.pop("all", 0)
+        self.equal(set(bulk), set(self.records.one("uploads")), "incomplete uploads")
+        self.equal(total, sum(whole.values()) + sum(bulk.values()), "bytes of all packages")
+        # an incomplete one goes by itself, and is dealt with later
+        self.expect(whole.keys() <= self.records.kind("upload:").keys(), "packages without their bytes")
+        self.owned |= {f"package:{name}" for name in packages} | {f"upload:{upload}" for upload in whole | bulk}
+
+    def configurations(self) -> None:
+        ids = self.records.kind("config:").keys()
+        self.equal(set(self.records.one("configs")), set(ids), "stored configurations")
+        self.equal(self.records.kind("config-log:").keys(), ids, "histories of configurations")
+        self.owned |= {f"{kind}:{name}" for name in ids for kind in ("config", "config-log")}
 
     def rest(self) -> None:
         slots = {*self.records.kind("agent:"), ANY}

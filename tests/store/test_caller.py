@@ -116,3 +116,12 @@ def test_a_burst_does_not_keep_its_connections(client: redis.Redis, monkeypatch:
     call = Caller(client)
     at_once(call, 6)
     assert len(call._idle) == 2
+
+
+def test_a_binary_one_answers_in_bytes(client: redis.Redis) -> None:
+    text, binary = Caller(client), Caller(client, binary=True)
+    data = bytes(range(256))
+    assert binary("ECHO", data) == data
+    assert text("ECHO", "text") == "text"
+    text.close()
+    binary.close()

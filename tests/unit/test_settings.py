@@ -30,6 +30,10 @@ def test_defaults(tmp_path: Path) -> None:
     assert (found.api_host, found.api_port, found.log_level) == ("127.0.0.1", 8080, "INFO")
     assert 1 <= found.api_workers <= 4
     assert found.default_timeout_seconds is None
+    assert (found.cache_dir, found.data_dir) == (found.state_dir / "cache", found.state_dir / "data")
+    assert (found.max_package_bytes, found.max_packages_bytes) == (100 * 1024**2, 2 * 1024**3)
+    assert (found.max_unpacked_bytes, found.max_cache_bytes) == (1024**3, 10 * 1024**3)
+    assert found.package_ttl_seconds == 604_800
 
 
 def test_every_field_has_its_name_in_the_environment(tmp_path: Path) -> None:
@@ -55,6 +59,13 @@ def test_every_field_has_its_name_in_the_environment(tmp_path: Path) -> None:
         "max_output_bytes": "4096",
         "max_log_bytes": "8192",
         "default_timeout_seconds": "30",
+        "cache_dir": str(tmp_path / "cache"),
+        "max_cache_bytes": "2000000",
+        "max_package_bytes": "3000",
+        "max_packages_bytes": "4000",
+        "package_ttl_seconds": "90",
+        "max_unpacked_bytes": "5000",
+        "data_dir": str(tmp_path / "collections"),
     }
     found = settings(tmp_path, **{env_name(name): text for name, text in texts.items()})
     assert dataclasses.asdict(found) == {
@@ -74,6 +85,13 @@ def test_every_field_has_its_name_in_the_environment(tmp_path: Path) -> None:
         "max_output_bytes": 4096,
         "max_log_bytes": 8192,
         "default_timeout_seconds": 30.0,
+        "cache_dir": tmp_path / "cache",
+        "max_cache_bytes": 2_000_000,
+        "max_package_bytes": 3000,
+        "max_packages_bytes": 4000,
+        "package_ttl_seconds": 90,
+        "max_unpacked_bytes": 5000,
+        "data_dir": tmp_path / "collections",
     }
 
 

@@ -1,4 +1,5 @@
--- Cancels a job: what has not started ends at once; what runs is marked, and its agent stops it.
+-- Cancels a job: what has not started ends at once; what runs is marked, and its agent stops it. What runs elsewhere is
+-- marked, too: only its driver knows when it has stopped.
 -- include: clock events status index transition
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 who asked
@@ -6,7 +7,7 @@
 local at = clock(ARGV[1])
 local id = ARGV[2]
 local job = K.job .. id
-local record = redis.call('HMGET', job, 'status', 'slot', 'fanout', 'cancel', 'updated')
+local record = redis.call('HMGET', job, 'status', 'slot', 'fanout', 'cancel', 'updated', 'outside')
 if not record[1] then return 'unknown' end
 if FINAL[record[1]] then return 'final' end
 if not record[4] then redis.call('HSET', job, 'cancel', int(at), 'updated', int(math.max(at, tonumber(record[5])))) end
@@ -14,7 +15,7 @@ local slots = record[3] and redis.call('LRANGE', K.slots .. id, 0, -1) or {recor
 local running = false
 for _, slot in ipairs(slots) do
   local state = redis.call('HGET', K.exec .. slot .. ':' .. id, 'state')
-  if state == 'submitted' then
+  if state == 'submitted' and not record[6] then
     transition(id, slot, at, slot, {{'cancelled', 'cancelled', ARGV[3]}})
     redis.call('ZREM', K.waiting .. slot, id)
     redis.call('ZREM', K.due, id .. ':' .. slot)

@@ -35,7 +35,8 @@ if redis.call('SISMEMBER', K.away, host) == 1 then
   redis.call('ZADD', K.due, int(at), member)
   return {'refused', 'away'}
 end
-local known = redis.call('HMGET', job, 'expires', 'shared', 'host', 'status', 'created', 'op')
+local known = redis.call('HMGET', job, 'expires', 'shared', 'host', 'status', 'created', 'op', 'outside')
+if known[7] then return {'refused', 'foreign'} end -- a driver elsewhere runs it
 if known[2] and redis.call('SISMEMBER', K.offers .. known[6], host) == 0 then
   -- the agent came after the submission; others can run it. Not at once: an idle agent must not turn in circles
   redis.call('ZADD', K.due, int(at + 1000000), member)

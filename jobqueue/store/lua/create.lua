@@ -5,12 +5,14 @@
 -- ARGV: 1 now, 2 window of idempotency keys in ms, 3 message template or '', then per job: its id, the document,
 --   operation, target, kind of target (any, all, host, label), priority, not_before or '', expires_at or '',
 --   retry policy or '', '1' if the operation is idempotent or '', idempotency key or '', digest of the request,
---   tags ("key:value" lines) or '', id of the job that it retries or '', hostnames to keep to (lines) or ''
+--   tags ("key:value" lines) or '', id of the job that it retries or '', hostnames to keep to (lines) or '',
+--   alias or '', name that it holds exclusively or ''
 -- returns: per job: {'created', created, {slot...}} (slots only if the caller has to send the messages)
---   | {'replayed', id, created} | {'key_conflict', id} | {'unknown_target'} | {'unsupported'} | {'away'} | {'too_late'}
+--   | {'replayed', id, created} | {'key_conflict', id} | {'alias_taken', id} | {'held', id} | {'unknown_target'}
+--   | {'unsupported'} | {'away'} | {'too_late'}
 --   | {'no_live_agent', offline or draining hostname...}
 local FIELDS = {'id', 'doc', 'op', 'target', 'kind', 'priority', 'not_before', 'expires', 'retry', 'idempotent', 'key',
-  'digest', 'tags', 'retry_of', 'only'}
+  'digest', 'tags', 'retry_of', 'only', 'alias', 'exclusive'}
 local at = clock(ARGV[1])
 local window, template = ARGV[2], parse_template(ARGV[3])
 local away = {}
@@ -49,12 +51,23 @@ function resolve.host(job)
   return {job.target}
 end
 
+-- Those of the hosts that the job keeps to.
+local function kept_to(only, hosts)
+  if only == '' then return hosts end
+  local keep, kept = {}, {}
+  for host in string.gmatch(only, '[^\n]+') do keep[host] = true end
+  for _, host in ipairs(hosts) do
+    if keep[host] then kept[#kept + 1] = host end
+  end
+  return kept
+end
+
 local shared = {} -- by operation and patience: the shared queue serves; nothing changes that within one call
 function resolve.any(job, patient)
   local question = job.op .. (patient and '+' or '')
-  if shared[question] then return {'_any'} end
+  if shared[question] and job.only == '' then return {'_any'} end
   local known = redis.call('ZCARD', K.agents)
-  if next(away) == nil and redis.call('SCARD', K.offers .. job.op) == known then
+  if job.only == '' and next(away) == nil and redis.call('SCARD', K.offers .. job.op) == known then
     local live = redis.call('ZCOUNT', K.agents, patient and '-inf' or '(' .. int(at), '+inf')
     if live == 0 then return nil, {'no_live_agent'} end
     shared[question] = true
@@ -62,10 +75,12 @@ function resolve.any(job, patient)
   end
   local offering = redis.call('SMEMBERS', K.offers .. job.op)
   if #offering == 0 and known > 0 then return nil, {'unsupported'} end
+  offering = kept_to(job.only, offering)
   local able = taking(offering, false)
   local wait = patient and #able == 0
   if wait then able = taking(offering, true) end
   if #able == 0 then return nil, {'no_live_agent', unpack(offering, 1, math.min(#offering, 20))} end
+  if job.only ~= '' then return {least_busy(able)} end
   -- the shared queue serves as long as all that read it can run the operation
   local readers = taking(redis.call('ZRANGE', K.agents, 0, -1), wait)
   return {#able == #readers and '_any' or least_busy(able)}
@@ -74,15 +89,7 @@ end
 local function broadcast(hosts, job, patient)
   if #hosts == 0 then return nil, {'unknown_target'} end
   table.sort(hosts)
-  local slots = taking(hosts, patient)
-  if #slots > 0 and job.only ~= '' then
-    local keep, kept = {}, {}
-    for host in string.gmatch(job.only, '[^\n]+') do keep[host] = true end
-    for _, host in ipairs(slots) do
-      if keep[host] then kept[#kept + 1] = host end
-    end
-    slots = kept
-  end
+  local slots = kept_to(job.only, taking(hosts, patient))
   if #slots == 0 then return nil, {'no_live_agent', unpack(hosts, 1, math.min(#hosts, 20))} end
   return slots
 end
@@ -95,15 +102,23 @@ function resolve.label(job, patient)
   return broadcast(redis.call('SMEMBERS', K.label .. job.target), job, patient)
 end
 
--- What was accepted before: under this id (the caller lost our first answer), or under this idempotency key.
+-- What was accepted before: under this id (the caller lost our first answer), or under this idempotency key; or what
+-- has a name that this job wants for itself.
 local function earlier(job)
   local created = redis.call('HGET', K.job .. job.id, 'created')
   if created then return {'replayed', job.id, created} end
   local first = job.key ~= '' and redis.call('GET', K.idem .. job.key)
-  if not first then return nil end
-  local digest, id, time = string.match(first, '^(%x+)|([^|]+)|(%d+)$')
-  if digest ~= job.digest then return {'key_conflict', id} end
-  return {'replayed', id, time}
+  if first then
+    local digest, id, time = string.match(first, '^(%x+)|([^|]+)|(%d+)$')
+    if digest ~= job.digest then return {'key_conflict', id} end
+    return {'replayed', id, time}
+  end
+  local named = job.alias ~= '' and redis.call('GET', K.alias .. job.alias)
+  if named then return {'alias_taken', named} end
+  local holder = job.exclusive ~= '' and redis.call('GET', K.exclusive .. job.exclusive)
+  local status = holder and redis.call('HGET', K.job .. holder, 'status')
+  if status and not FINAL[status] then return {'held', holder} end
+  return nil
 end
 
 local function store(job, slots, created)
@@ -117,7 +132,9 @@ local function store(job, slots, created)
       fields[#fields + 1] = value
     end
   end
-  for _, field in ipairs({'expires', 'retry', 'idempotent', 'key', 'tags'}) do remember(field, job[field]) end
+  for _, field in ipairs({'expires', 'retry', 'idempotent', 'key', 'tags', 'alias', 'exclusive'}) do
+    remember(field, job[field])
+  end
   if job.kind == 'all' or job.kind == 'label' then
     remember('fanout', '1')
     for first = 1, #slots, 1000 do -- unpack has a limit
@@ -132,7 +149,10 @@ local function store(job, slots, created)
   if job.key ~= '' then
     redis.call('SET', K.idem .. job.key, job.digest .. '|' .. id .. '|' .. when, 'PX', window)
   end
+  if job.alias ~= '' then redis.call('SET', K.alias .. job.alias, id) end
+  if job.exclusive ~= '' then redis.call('SET', K.exclusive .. job.exclusive, id) end
   reindex(id, when, nil, 'submitted')
+  announce(id, 'submitted', when, 'submitted', '_api')
 end
 
 local time
@@ -164,7 +184,8 @@ local function accept(job)
   if job.retry_of ~= '' and redis.call('EXISTS', first) == 1 then
     local as = redis.call('HGET', first, 'retried_as')
     redis.call('HSET', first, 'retried_as', as and (as .. ' ' .. job.id) or job.id)
-    append_event(first, created, 'retried', '_api', 'as ' .. job.id)
+    local told = append_event(first, created, 'retried', '_api', 'as ' .. job.id)
+    announce(job.retry_of, redis.call('HGET', first, 'status'), told, 'retried', '_api', 'as ' .. job.id)
   end
   return {'created', when, (waits or template) and {} or slots}
 end

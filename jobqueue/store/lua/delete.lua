@@ -5,7 +5,7 @@
 -- returns: 'deleted' | 'running' | 'unknown'
 local id = ARGV[1]
 local job = K.job .. id
-local record = redis.call('HMGET', job, 'status', 'created', 'slot', 'fanout', 'key', 'logs')
+local record = redis.call('HMGET', job, 'status', 'created', 'slot', 'fanout', 'key', 'logs', 'alias', 'exclusive')
 if not record[1] then return 'unknown' end
 if not FINAL[record[1]] then return 'running' end
 reindex(id, record[2], record[1], nil)
@@ -19,7 +19,17 @@ if record[5] then
   local owner = redis.call('GET', K.idem .. record[5])
   if owner and string.find(owner, '|' .. id .. '|', 1, true) then redis.call('DEL', K.idem .. record[5]) end
 end
+if record[7] then redis.call('DEL', K.alias .. record[7]) end
+if record[8] and redis.call('GET', K.exclusive .. record[8]) == id then redis.call('DEL', K.exclusive .. record[8]) end
+if record[8] and record[1] == 'completed' then
+  -- what a next run begins behind must outlive the record of the last one
+  local data = cjson.decode(redis.call('GET', K.doc .. id)).data
+  local reference = type(data) == 'table' and data.referenceTime
+  if type(reference) == 'string' and reference > (redis.call('HGET', K.reached, record[8]) or '') then
+    redis.call('HSET', K.reached, record[8], reference)
+  end
+end
 redis.call('ZREM', K.finished, id)
 redis.call('ZREM', K.deadlines, id)
-redis.call('DEL', job, K.doc .. id, K.slots .. id)
+redis.call('DEL', job, K.doc .. id, K.slots .. id, K.told .. id)
 return 'deleted'

@@ -2,7 +2,7 @@
 -- include: clock events status index transition release
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 hostname of the agent, 4 token, 5 state (completed, failed, skipped, cancelled),
---   6 what it returned as JSON or '', 7 note: the error, or the reason, or '',
+--   6 what it returned as JSON, or '' to leave what it reported, 7 note: the error, or the reason, or '',
 --   8 microseconds to wait before a next attempt, or '' for none, 9 note of that retry
 -- returns: 'finished' | 'retried' | 'repeated' | 'stale' | 'unknown' | 'illegal' (no execution may end so)
 local at = clock(ARGV[1])

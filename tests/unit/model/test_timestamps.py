@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from jobqueue.model.timestamps import duration_text, to_iso, to_micros
+from jobqueue.model.timestamps import duration_text, nanos_to_iso, to_iso, to_micros
 
 
 def test_iso() -> None:
@@ -40,3 +40,8 @@ def test_micros() -> None:
 )
 def test_durations(micros: int, text: str) -> None:
     assert duration_text(micros) == text
+
+
+def test_nanoseconds() -> None:
+    assert nanos_to_iso(1_718_359_200_123_456_789) == "2024-06-14T10:00:00.123456789Z"
+    assert nanos_to_iso(1_718_359_200_000_000_001) == "2024-06-14T10:00:00.000000001Z"

@@ -4,6 +4,7 @@
 local function release(id, host, at, due, event, note)
   if not transition(id, host, at, host, {{'submitted', event, note}}) then return false end
   redis.call('ZREM', K.leases, id .. ':' .. host)
+  redis.call('DEL', K.out .. host .. ':' .. id) -- what the attempt reported of itself
   local exec, slot = K.exec .. host .. ':' .. id, host
   redis.call('HDEL', exec, 'token')
   local job = redis.call('HMGET', K.job .. id, 'shared', 'expires')

@@ -13,7 +13,8 @@ local function transition(id, slot, at, host, steps)
     state = step[1]
   end
   redis.call('HSET', exec, 'state', state)
-  for _, step in ipairs(steps) do append_event(exec, at, step[2], host, step[3]) end
+  local times = {}
+  for i, step in ipairs(steps) do times[i] = append_event(exec, at, step[2], host, step[3]) end
   if redis.call('HINCRBY', job, 'n.' .. from, -1) == 0 then redis.call('HDEL', job, 'n.' .. from) end
   redis.call('HINCRBY', job, 'n.' .. state, 1)
 
@@ -27,5 +28,6 @@ local function transition(id, slot, at, host, steps)
       redis.call('ZREM', K.deadlines, id)
     end
   end
+  for i, step in ipairs(steps) do announce(id, status, times[i], step[2], host, step[3]) end
   return true
 end

@@ -1,0 +1,80 @@
+"""A stored configuration of runs: what to run, under a name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jobqueue.errors import InvalidInput
+from jobqueue.model.timestamps import nanos_to_iso
+
+_ID = re.compile(r"[a-zA-Z][_\-a-zA-Z0-9]*[a-zA-Z0-9]?")
+MAX_ID_LENGTH = 63
+MAX_TYPE_LENGTH = 100
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class Update:
+    """Who changed a configuration, and when, in microseconds since the epoch."""
+
+    user: str
+    at: int
+
+    def document(self) -> dict[str, str]:
+        """As JSON. The ledger's clock knows microseconds; the field has nanoseconds."""
+        return {"userId": self.user, "timestamp": nanos_to_iso(self.at * 1000)}
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """``fields`` hold ``id``, ``type`` and whatever else its type of run takes. ``updates``: the newest changes."""
+
+    fields: Mapping[str, Any]
+    updates: tuple[Update, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return str(self.fields["id"])
+
+    @property
+    def type(self) -> str:
+        return str(self.fields["type"])
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any]) -> Configuration:
+        """One that a caller gives; its ``updates`` are ours to write, so they are dropped. Raises ``InvalidInput``."""
+        fields = {name: value for name, value in raw.items() if name != "updates"}
+        for name in ("id", "type"):
+            if name not in fields:
+                raise _bad(name, "Missing; it is required.")
+            if not isinstance(fields[name], str):
+                raise _bad(name, "Must be a string.")
+        check_configuration_id(fields["id"])
+        kind = fields["type"]
+        if not 1 <= len(kind) <= MAX_TYPE_LENGTH or _CONTROL.search(kind):
+            raise _bad("type", f"Must be 1 to {MAX_TYPE_LENGTH} characters without control characters.")
+        return cls(fields)
+
+    def document(self) -> dict[str, Any]:
+        """As JSON, with the history of its updates where it is stored."""
+        if not self.updates:
+            return dict(self.fields)
+        return {**self.fields, "updates": [update.document() for update in self.updates]}
+
+
+def check_configuration_id(text: str) -> str:
+    """``text``, if a configuration can have this id. Raises ``InvalidInput``."""
+    if len(text) > MAX_ID_LENGTH or not _ID.fullmatch(text):
+        raise _bad(
+            "id",
+            f"{text[:80]!r} cannot be the id of a configuration: a letter, then letters, digits, _ and -, "
+            f"at most {MAX_ID_LENGTH} in all.",
+        )
+    return text
+
+
+def _bad(field: str, sentence: str) -> InvalidInput:
+    return InvalidInput(f"{field}: {sentence}", {field: [sentence]})

@@ -1,0 +1,98 @@
+"""States of a run as the job launcher's API names them, and the moves between them that a driver may report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+from jobqueue.model.job import Job
+from jobqueue.model.states import ExecutionState, JobStatus
+
+#: What an operation reports as ``phase`` while it writes its answer.
+FINISHING_PHASE = "finishing"
+
+
+class RunState(str, Enum):
+    """State of a run. ``unknown``: nobody can tell; ``idle``: a configuration that never ran."""
+
+    UNKNOWN = "unknown"
+    IDLE = "idle"
+    STARTING = "starting"
+    RUNNING = "running"
+    FINISHING = "finishing"
+    CANCELLING = "cancelling"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+    ERROR = "error"
+    SKIPPED = "skipped"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def is_final(self) -> bool:
+        return self in (RunState.FINISHED, RunState.CANCELLED, RunState.ERROR, RunState.SKIPPED)
+
+
+_S = RunState
+
+#: from -> the next states. A state that is no key here is final, or says nothing (unknown).
+MOVES: Mapping[RunState, frozenset[RunState]] = {
+    _S.IDLE: frozenset({_S.STARTING}),
+    _S.STARTING: frozenset({_S.RUNNING, _S.SKIPPED, _S.CANCELLING, _S.ERROR}),
+    _S.RUNNING: frozenset({_S.FINISHING, _S.CANCELLING, _S.ERROR}),
+    _S.FINISHING: frozenset({_S.FINISHED, _S.ERROR}),
+    _S.CANCELLING: frozenset({_S.CANCELLED, _S.ERROR}),
+}
+
+#: What a driver's word means for the run's execution; None: it stays where it is.
+EXECUTION_STATES: Mapping[RunState, ExecutionState | None] = {
+    _S.IDLE: ExecutionState.SUBMITTED,
+    _S.STARTING: ExecutionState.SUBMITTED,
+    _S.RUNNING: ExecutionState.STARTED,
+    _S.FINISHING: ExecutionState.STARTED,
+    _S.CANCELLING: None,
+    _S.FINISHED: ExecutionState.COMPLETED,
+    _S.CANCELLED: ExecutionState.CANCELLED,
+    _S.ERROR: ExecutionState.FAILED,
+    _S.SKIPPED: ExecutionState.SKIPPED,
+}
+
+_FINAL: Mapping[JobStatus, RunState] = {
+    JobStatus.COMPLETED: _S.FINISHED,
+    JobStatus.FAILED: _S.ERROR,
+    JobStatus.PARTIAL_FAILURE: _S.ERROR,
+    JobStatus.CANCELLED: _S.CANCELLED,
+    JobStatus.SKIPPED: _S.SKIPPED,
+}
+
+
+def reachable(state: RunState) -> frozenset[RunState]:
+    """Where a run may be after ``state``: drivers do not report every step, so steps may be left out."""
+    found: set[RunState] = set()
+    left = [state]
+    while left:
+        for following in MOVES.get(left.pop(), frozenset()):
+            if following not in found:
+                found.add(following)
+                left.append(following)
+    return frozenset(found)
+
+
+def reporters(state: RunState) -> frozenset[RunState]:
+    """The states that a run may have been in when ``state`` is reported: those before it, and itself."""
+    return frozenset(before for before in RunState if state in reachable(before)) | {state}
+
+
+def run_state(job: Job) -> RunState:
+    """How the run stands that ``job`` is."""
+    if job.status.is_final:
+        return _FINAL[job.status]
+    if job.cancel_requested:
+        return _S.CANCELLING
+    if job.outside is not None:
+        return RunState(job.outside.word)
+    if job.status is JobStatus.SUBMITTED:
+        return _S.STARTING
+    is_finishing = any(x.info.get("phase") == FINISHING_PHASE for x in job.executions)
+    return _S.FINISHING if is_finishing else _S.RUNNING

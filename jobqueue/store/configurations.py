@@ -1,0 +1,98 @@
+"""Configurations of runs in the ledger, with the history of their changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import redis
+
+from jobqueue.errors import ConfigurationExists, ConfigurationNotFound, JobNotFinal
+from jobqueue.model.configuration import Configuration, Update
+from jobqueue.store.connection import translated_errors
+from jobqueue.store.keys import Keys
+from jobqueue.store.scripts import Clock, Scripts, redis_clock
+
+#: Changes that are remembered of one configuration.
+KEPT_UPDATES = 100
+
+
+def exclusive_name(config_id: str) -> str:
+    """The name that a run of a configuration holds while it has not ended."""
+    return f"fusion:{config_id}"
+
+
+class Configurations:
+    """The configurations of one ledger."""
+
+    def __init__(self, client: redis.Redis, keys: Keys, scripts: Scripts, *, now: Clock = redis_clock) -> None:
+        self._client = client
+        self._keys = keys
+        self._scripts = scripts
+        self._now = now
+
+    def create(self, configuration: Configuration, user: str) -> None:
+        """Store a new one. Raises ``ConfigurationExists``."""
+        self._change("create", configuration.id, configuration, user)
+
+    def replace(self, configuration: Configuration, user: str) -> None:
+        """Store it in place of the one with its id. Raises ``ConfigurationNotFound``."""
+        self._change("replace", configuration.id, configuration, user)
+
+    def delete(self, config_id: str) -> None:
+        """Remove one. Raises ``ConfigurationNotFound``, and ``JobNotFinal`` while a run of it has not ended."""
+        self._change("delete", config_id, None, "")
+
+    def get(self, config_id: str) -> Configuration:
+        """One configuration. Raises ``ConfigurationNotFound``."""
+        found = self._read([config_id])
+        if not found:
+            raise ConfigurationNotFound.of(config_id)
+        return found[0]
+
+    def some(self, ids: Iterable[str]) -> list[Configuration]:
+        """Those of the configurations that exist, in order."""
+        return self._read(ids)
+
+    def all(self) -> list[Configuration]:
+        """All of them, by id."""
+        with translated_errors():
+            ids = self._client.zrange(self._keys.kind("configs"), 0, -1)
+        return self._read(map(str, ids))
+
+    def reached(self, config_id: str) -> str | None:
+        """Reference time of the newest completed run of a configuration whose record was deleted."""
+        with translated_errors():
+            found = self._client.hget(self._keys.kind("reached"), exclusive_name(config_id))
+        return None if found is None else str(found)
+
+    def _change(self, verb: str, config_id: str, configuration: Configuration | None, user: str) -> None:
+        text = json.dumps(configuration.fields) if configuration else ""
+        name = exclusive_name(config_id)
+        code, *rest = self._scripts.call("configure", self._now(), config_id, verb, text, user, KEPT_UPDATES, name)
+        if code == "taken":
+            raise ConfigurationExists(f"There is a configuration {config_id!r} already; change it by PUT.")
+        if code == "unknown":
+            raise ConfigurationNotFound.of(config_id)
+        if code == "busy":
+            raise JobNotFinal(
+                f"A run of {config_id!r} has not ended (job {rest[0]}); cancel it first.", {"job_id": rest[0]}
+            )
+
+    def _read(self, ids: Iterable[str]) -> list[Configuration]:
+        wanted = [config_id for config_id in ids if config_id]
+        with translated_errors(), self._client.pipeline(transaction=True) as pipe:
+            for config_id in wanted:
+                pipe.get(self._keys.config(config_id))
+                pipe.lrange(self._keys.config_log(config_id), 0, -1)
+            answers = pipe.execute()
+        return [
+            Configuration(json.loads(text), tuple(map(_update, log)))
+            for text, log in zip(answers[::2], answers[1::2], strict=True)
+            if text is not None
+        ]
+
+
+def _update(line: str) -> Update:
+    at, _, user = line.partition("|")
+    return Update(user, int(at))

@@ -1,0 +1,25 @@
+-- Creates, replaces or deletes a configuration, and notes who did it and when.
+-- include: clock
+-- KEYS: none
+-- ARGV: 1 now, 2 id, 3 'create', 'replace' or 'delete', 4 the configuration as JSON or '', 5 who,
+--   6 how many of the newest notes to keep, 7 name that a run of it holds while it has not ended
+-- returns: {'done'} | {'taken'} | {'unknown'} | {'busy', id of the job}
+local at = clock(ARGV[1])
+local id, verb = ARGV[2], ARGV[3]
+local exists = redis.call('EXISTS', K.config .. id) == 1
+if verb == 'create' and exists then return {'taken'} end
+if verb ~= 'create' and not exists then return {'unknown'} end
+if verb == 'delete' then
+  local holder = redis.call('GET', K.exclusive .. ARGV[7])
+  local status = holder and redis.call('HGET', K.job .. holder, 'status')
+  if status and not FINAL[status] then return {'busy', holder} end
+  redis.call('DEL', K.config .. id, K.config_log .. id)
+  redis.call('ZREM', K.configs, id)
+  redis.call('HDEL', K.reached, ARGV[7])
+  return {'done'}
+end
+redis.call('SET', K.config .. id, ARGV[4])
+redis.call('RPUSH', K.config_log .. id, int(at) .. '|' .. ARGV[5])
+redis.call('LTRIM', K.config_log .. id, -tonumber(ARGV[6]), -1)
+redis.call('ZADD', K.configs, 0, id)
+return {'done'}

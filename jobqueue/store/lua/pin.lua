@@ -1,0 +1,14 @@
+-- Finds packages, and keeps those that are there for longer.
+-- include: clock package
+-- KEYS: none
+-- ARGV: 1 now, 2 how long they are kept from now on in microseconds, then the names
+-- returns: per name: size, sha256, time of storing, time until which it is kept, upload | {} if there is none
+local keep = clock(ARGV[1]) + tonumber(ARGV[2])
+local found = {}
+for i = 3, #ARGV do
+  if redis.call('EXISTS', K.package .. ARGV[i]) == 1 then
+    redis.call('ZADD', K.packages, 'GT', int(keep), ARGV[i])
+  end
+  found[#found + 1] = package_record(ARGV[i])
+end
+return found

@@ -1,0 +1,22 @@
+-- Makes a complete upload the package of a name. If there is one already, that one stays, and the upload is dropped.
+-- include: clock upload package
+-- KEYS: none
+-- ARGV: 1 now, 2 upload, 3 name, 4 size in bytes, 5 sha256, 6 how long it is kept in microseconds
+-- returns: the package that has this name now: size, sha256, time of storing, time until which it is kept, upload
+--   | {} if the upload is gone
+local upload, name = ARGV[2], ARGV[3]
+local at = clock(ARGV[1])
+local known = redis.call('HGET', K.package .. name, 'upload')
+if not known then
+  if redis.call('HGET', K.bulk, upload) ~= ARGV[4] or redis.call('PERSIST', K.upload .. upload) == 0 then
+    forget_upload(upload)
+    return {}
+  end
+  redis.call('HDEL', K.bulk, upload)
+  redis.call('ZREM', K.uploads, upload)
+  redis.call('HSET', K.package .. name, 'size', ARGV[4], 'sha256', ARGV[5], 'stored', int(at), 'upload', upload)
+elseif known ~= upload then
+  forget_upload(upload)
+end
+redis.call('ZADD', K.packages, int(at + tonumber(ARGV[6])), name)
+return package_record(name)

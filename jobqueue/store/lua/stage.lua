@@ -1,0 +1,21 @@
+-- Adds a piece to an upload; the first piece begins it. Pieces come in order. One that comes again, because our answer
+-- was lost on the way, changes nothing.
+-- include: clock
+-- KEYS: none
+-- ARGV: 1 now, 2 upload, 3 number of the piece, 4 its bytes, 5 how much all packages may take in bytes, 6 how long the upload
+--   may wait for its next piece, in ms
+-- returns: 'staged' | 'full' (nothing was added) | 'gone' (it waited too long, or its earlier pieces were lost)
+local upload, number, size = ARGV[2], tonumber(ARGV[3]), string.len(ARGV[4])
+local data = K.upload .. upload
+local have = redis.call('HLEN', data)
+if have ~= number and have ~= number + 1 then return 'gone' end
+if have == number then
+  local all = tonumber(redis.call('HGET', K.bulk, 'all') or 0)
+  if all + size > tonumber(ARGV[5]) then return 'full' end
+  redis.call('HSET', data, ARGV[3], ARGV[4])
+  redis.call('HINCRBY', K.bulk, 'all', size)
+  redis.call('HINCRBY', K.bulk, upload, size)
+end
+redis.call('ZADD', K.uploads, int(clock(ARGV[1]) + tonumber(ARGV[6]) * 1000), upload)
+redis.call('PEXPIRE', data, ARGV[6]) -- also when no maintenance runs
+return 'staged'

@@ -1,0 +1,17 @@
+-- Removes packages that nobody used for as long as they are kept, and uploads that were given up.
+-- include: clock upload
+-- KEYS: none
+-- ARGV: 1 now, 2 how many of each at most
+-- returns: number of packages and uploads that were removed
+local at = int(clock(ARGV[1]))
+local packages = redis.call('ZRANGEBYSCORE', K.packages, '-inf', at, 'LIMIT', 0, ARGV[2])
+for _, name in ipairs(packages) do
+  local record = redis.call('HMGET', K.package .. name, 'size', 'upload')
+  redis.call('HINCRBY', K.bulk, 'all', -tonumber(record[1]))
+  redis.call('UNLINK', K.upload .. record[2])
+  redis.call('DEL', K.package .. name)
+  redis.call('ZREM', K.packages, name)
+end
+local uploads = redis.call('ZRANGEBYSCORE', K.uploads, '-inf', at, 'LIMIT', 0, ARGV[2])
+for _, upload in ipairs(uploads) do forget_upload(upload) end
+return #packages + #uploads

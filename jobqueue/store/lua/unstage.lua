@@ -1,0 +1,8 @@
+-- Drops an upload that will not be completed.
+-- include: upload
+-- KEYS: none
+-- ARGV: 1 upload
+-- returns: 1
+-- One that has become a package meanwhile is none any more.
+if redis.call('ZSCORE', K.uploads, ARGV[1]) then forget_upload(ARGV[1]) end
+return 1

@@ -1,0 +1,178 @@
+"""Packages in the ledger: uploaded in pieces, there for everybody once they are complete, and never changed."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import redis
+
+from jobqueue.errors import InvalidInput, LedgerUnavailable, NotFound, PackagesFull, PackageTooLarge
+from jobqueue.model.package import PackageInfo, check_package_name
+from jobqueue.store.caller import Caller
+from jobqueue.store.connection import translated_errors
+from jobqueue.store.keys import Keys
+from jobqueue.store.scripts import Clock, Scripts, redis_clock
+
+logger = logging.getLogger(__name__)
+
+#: Bytes that go to Redis, and come from it, at a time. For 256 KiB and a few bytes of its own Redis would take 320.
+PIECE_BYTES = 255 * 1024
+#: Seconds that an upload may wait for its next piece; a slow client needs a while for one.
+UPLOAD_SECONDS = 900.0
+
+
+class Packages:
+    """The packages of one ledger. Thread-safe. Everything raises ``LedgerUnavailable`` when Redis is away.
+
+    ``max_bytes`` bounds one package, ``max_total_bytes`` all of them together with the uploads under way. A package is
+    kept for ``ttl_seconds`` after it was stored, found by ``pin``, or uploaded again.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        keys: Keys,
+        scripts: Scripts,
+        *,
+        max_bytes: int,
+        max_total_bytes: int,
+        ttl_seconds: float,
+        now: Clock = redis_clock,
+    ) -> None:
+        self._bytes = Caller(client, binary=True)
+        self._keys = keys
+        self._scripts = scripts
+        self._now = now
+        self._keep = round(ttl_seconds * 1_000_000)
+        self._max_total = max_total_bytes
+        self.max_bytes = max_bytes
+
+    def pin(self, names: Iterable[str]) -> dict[str, PackageInfo]:
+        """Those of the packages that are there, kept for longer from now on."""
+        wanted = list(dict.fromkeys(names))
+        if not wanted:
+            return {}
+        records = self._scripts.call("pin", self._now(), self._keep, *wanted)
+        return {name: _info(name, record) for name, record in zip(wanted, records, strict=True) if record}
+
+    def store(self, name: str, stream: Iterable[bytes], expected_size: int | None = None) -> PackageInfo:
+        """Store what ``stream`` gives as the package ``name``; nothing is there before the stream has ended.
+
+        A package of this name that is there already stays as it is: the stream is read to its end and dropped.
+        ``expected_size`` is how many bytes the stream should give, if that is known. Raises ``InvalidInput`` for a name
+        that no package can have and a stream that ends early or is empty, ``PackageTooLarge``, ``PackagesFull``, and
+        what ``stream`` raises; nothing is stored then.
+        """
+        check_package_name(name)
+        if expected_size is not None and expected_size > self.max_bytes:
+            raise self._too_large()
+        known = self.pin([name]).get(name)
+        if known:
+            size = sum(map(len, self._bounded(stream)))
+            _check_size(size, expected_size)
+            return known
+        upload = secrets.token_hex(16)
+        try:
+            return self._upload(upload, name, stream, expected_size)
+        except BaseException:
+            self._drop(upload)
+            raise
+
+    def read(self, package: PackageInfo) -> Iterator[bytes]:
+        """The package's bytes in pieces. Raises ``NotFound`` if it has been removed meanwhile."""
+        key, number, have = self._keys.upload(package.upload), 0, 0
+        while have < package.size:
+            with translated_errors():
+                piece: bytes | None = self._bytes("HGET", key, number)
+            if piece is None:
+                raise NotFound(f"The package {package.name} has just been removed; upload it again.")
+            yield piece
+            number, have = number + 1, have + len(piece)
+
+    def sweep(self, limit: int) -> int:
+        """Remove what is kept no longer, up to ``limit`` packages and as many uploads; returns how many it were."""
+        return int(self._scripts.call("sweep", self._now(), limit))
+
+    def close(self) -> None:
+        """Close the connections; the next call opens a new one."""
+        self._bytes.close()
+
+    def _upload(self, upload: str, name: str, stream: Iterable[bytes], expected_size: int | None) -> PackageInfo:
+        digest, size = hashlib.sha256(), 0
+        for number, piece in enumerate(_joined(self._bounded(stream))):
+            digest.update(piece)
+            size += len(piece)
+            self._stage(upload, number, piece)
+        _check_size(size, expected_size)
+        record = self._scripts.call("shelve", self._now(), upload, name, size, digest.hexdigest(), self._keep)
+        if not record:
+            raise _gone()
+        return _info(name, record)
+
+    def _stage(self, upload: str, number: int, piece: bytes) -> None:
+        answer = self._scripts.call(
+            "stage", self._now(), upload, number, piece, self._max_total, round(UPLOAD_SECONDS * 1000)
+        )
+        if answer == "full":
+            raise PackagesFull(
+                f"All packages together may take {self._max_total} bytes, and this one does not fit in any more. "
+                "Packages that no job uses go by themselves. JOBQUEUE_MAX_PACKAGES_BYTES and "
+                "JOBQUEUE_PACKAGE_TTL_SECONDS say how many may stay, and for how long."
+            )
+        if answer == "gone":
+            raise _gone()
+
+    def _drop(self, upload: str) -> None:
+        try:
+            self._scripts.call("unstage", upload)
+        except LedgerUnavailable as error:
+            logger.info("An upload that broke off is not dropped now, it goes by itself: %s", error)
+
+    def _bounded(self, stream: Iterable[bytes]) -> Iterator[bytes]:
+        size = 0
+        for piece in stream:
+            size += len(piece)
+            if size > self.max_bytes:
+                raise self._too_large()
+            yield piece
+
+    def _too_large(self) -> PackageTooLarge:
+        return PackageTooLarge(
+            f"The package is larger than {self.max_bytes} bytes; leave out what the job does not need (Ray's client: "
+            "'excludes' in runtime_env), or raise JOBQUEUE_MAX_PACKAGE_BYTES."
+        )
+
+
+def _joined(stream: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces of ``PIECE_BYTES``, the last one shorter."""
+    held = bytearray()
+    for part in stream:
+        held += part
+        while len(held) >= PIECE_BYTES:
+            yield bytes(held[:PIECE_BYTES])
+            del held[:PIECE_BYTES]
+    if held:
+        yield bytes(held)
+
+
+def _check_size(size: int, expected: int | None) -> None:
+    if expected is not None and size != expected:
+        raise InvalidInput(f"The upload ended after {size} of {expected} bytes; nothing was stored. Send it again.")
+    if size == 0:
+        raise InvalidInput("The package is empty; send its bytes as the request's body.")
+
+
+def _gone() -> LedgerUnavailable:
+    return LedgerUnavailable(
+        f"The beginning of the upload is gone: Redis has lost it, or the next {PIECE_BYTES} bytes took longer than "
+        f"{UPLOAD_SECONDS:g} s. Nothing was stored; send it again."
+    )
+
+
+def _info(name: str, record: list[Any]) -> PackageInfo:
+    size, sha256, stored_at, kept_until, upload = record
+    return PackageInfo(name, int(size), sha256, int(stored_at), int(float(kept_until)), upload)
