@@ -20,6 +20,7 @@ class Scale:
     broadcasts: int
     latencies: int
     idle_seconds: float
+    signals: int
 
 
 FULL = Scale(
@@ -34,6 +35,7 @@ FULL = Scale(
     broadcasts=7,
     latencies=300,
     idle_seconds=20.0,
+    signals=1_000_000,
 )
 QUICK = Scale(
     rounds=1,
@@ -47,4 +49,5 @@ QUICK = Scale(
     broadcasts=3,
     latencies=60,
     idle_seconds=8.0,
+    signals=200_000,
 )

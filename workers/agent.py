@@ -25,6 +25,7 @@ from workers.intake import Intake
 from workers.leases import LeaseKeeper
 from workers.logs import configure_logging
 from workers.output import OutputPump
+from workers.packages import PackageCache
 from workers.patience import persist
 from workers.presence import Presence
 from workers.progress import Progress
@@ -64,7 +65,10 @@ def run(settings: Settings, *, events: bool = False) -> int:
     progress = Progress(held, settings.heartbeat_seconds, on_deaf)
     pump = OutputPump(ledger.output, settings.max_log_bytes)
     known = facts.lookup(facts.collect(settings.hostname), settings.labels)
-    executor = Executor(ledger.executions, operations, held, settings, known, closing, presence.look_up, pump)
+    packages = PackageCache(
+        ledger.packages, settings.cache_dir / "packages", settings.max_cached_packages_bytes, closing
+    )
+    executor = Executor(ledger.executions, operations, held, settings, known, closing, presence.look_up, pump, packages)
     keeper = LeaseKeeper(ledger.executions, held, settings.hostname, settings.lease_seconds, executor.give_up)
     hand_back = HandBack(held, executor, closing, presence.not_reading)
     app = make_agent_app(settings, queues, executor)

@@ -9,12 +9,14 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from jobqueue.errors import (
     JobQueueError,
     LedgerUnavailable,
     OperationCancelled,
+    OperationFailed,
     OperationNotSupported,
     UnknownOperation,
 )
@@ -23,8 +25,10 @@ from jobqueue.model.states import ExecutionState
 from jobqueue.model.timestamps import duration_text
 from jobqueue.operations.context import Context
 from jobqueue.operations.registry import Registry
+from jobqueue.operations.result import checked
 from jobqueue.operations.runner import run_operation
-from jobqueue.settings import Settings
+from jobqueue.runtime_env.source import PackageSource
+from jobqueue.settings import DEFAULT_REDIS_URL, Settings
 from jobqueue.store.executions import AWAY, Executions, Finished, Grant, Refusal
 from workers.held import Held, Running
 from workers.output import OutputPump
@@ -34,6 +38,9 @@ logger = logging.getLogger(__name__)
 
 #: Longer errors are cut: a note is for a person, and every listing carries it.
 _LONGEST_NOTE = 2000
+#: Bytes, as JSON, of what an operation may tell of its run, and of how it failed.
+_LARGEST_INFO = 16 * 1024
+_LARGEST_FAILURE = 64 * 1024
 
 
 class Executor:
@@ -49,6 +56,7 @@ class Executor:
         closing: threading.Event,
         on_away: Callable[[], None],
         pump: OutputPump,
+        packages: PackageSource | None = None,
     ) -> None:
         self._executions = executions
         self._operations = operations
@@ -58,6 +66,9 @@ class Executor:
         self._closing = closing
         self._on_away = on_away
         self._pump = pump
+        self._packages = packages
+        #: For operations, which have no business with credentials.
+        self._plain_settings = replace(settings, redis_url=DEFAULT_REDIS_URL, broker_url=DEFAULT_REDIS_URL, token=None)
         self._draw = random.Random().random  # noqa: S311 - jitter, not a secret
 
     def execute(self, job_id: str, slot: str) -> str:
@@ -123,11 +134,9 @@ class Executor:
         except OperationCancelled:
             return lambda: self._stopped(running)
         except JobQueueError as error:
-            message = error.message
-            return lambda: self._failed(running, message)
-        # not escaped to ASCII: what an operation may return is bounded in UTF-8
-        answer = {"data": outcome.data, "changed": bool(outcome.changed)}
-        out = json.dumps(answer, separators=(",", ":"), ensure_ascii=False)
+            message, failure = error.message, error.details
+            return lambda: self._failed(running, message, failure)
+        out = _out(running, data=outcome.data, changed=bool(outcome.changed))
         return lambda: self._finish(grant, ExecutionState.COMPLETED, out=out)
 
     def _context(self, running: Running, timeout: float | None, write: Callable[[str, bytes], None]) -> Context:
@@ -142,6 +151,9 @@ class Executor:
             timeout_seconds=timeout,
             cancelled=running.stop,
             output=write,
+            report=lambda info: self._report(running, info),
+            packages=self._packages,
+            settings=self._plain_settings,
             python_modules=settings.python_modules,
             max_output_bytes=settings.max_output_bytes,
         )
@@ -159,12 +171,25 @@ class Executor:
             return self._failed(running, note)
         return self._finish(running.grant, ExecutionState.CANCELLED, note="on request")
 
-    def _failed(self, running: Running, error: str) -> str:
+    def _report(self, running: Running, info: Mapping[str, Any]) -> None:
+        """Show what the operation tells of its run. Nothing depends on it, so a ledger that is away is no error."""
+        told = _told(running, info, _LARGEST_INFO)
+        if told is None:
+            return
+        running.info = told
+        try:
+            self._executions.report(running.grant, _out(running))
+        except LedgerUnavailable as error:
+            logger.info("What job %s reports of itself is shown later: %s", running.grant.job_id, error)
+
+    def _failed(self, running: Running, error: str, failure: Mapping[str, Any] | None = None) -> str:
         grant, document = running.grant, running.document
         policy = RetryPolicy(**document["retries"]) if "retries" in document else RetryPolicy()
         error = error[:_LONGEST_NOTE]
         if grant.attempt >= policy.max_attempts:
-            return self._finish(grant, ExecutionState.FAILED, note=error)
+            told = _told(running, failure, _LARGEST_FAILURE) if failure else None
+            out = "" if told is None else _out(running, failure=told)
+            return self._finish(grant, ExecutionState.FAILED, note=error, out=out)
         delay = policy.delay_seconds(grant.attempt, self._draw())
         wait = duration_text(int(delay * 1e6))
         again = f"attempt {grant.attempt} of {policy.max_attempts} failed, next in {wait}: {error}"
@@ -196,3 +221,20 @@ class Executor:
         if finished in (Finished.STALE, Finished.UNKNOWN):
             logger.warning("The result of job %s was refused: %s", grant.job_id, finished.value)
         return finished.value if finished is not Finished.FINISHED else state.value
+
+
+def _told(running: Running, told: Mapping[str, Any], largest: int) -> dict[str, Any] | None:
+    """What an operation tells beside its answer, as JSON; None for what cannot be kept."""
+    try:
+        found: dict[str, Any] = checked(dict(told), largest)
+    except OperationFailed as error:
+        logger.warning("Something that job %s tells of itself is dropped: %s", running.grant.job_id, error)
+        return None
+    return found
+
+
+def _out(running: Running, **answer: Any) -> str:
+    """What the ledger keeps of a run besides its state: the answer, and what the operation told of itself."""
+    document = {**answer, "info": running.info} if running.info else answer
+    # not escaped to ASCII: what an operation may return is bounded in UTF-8
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)

@@ -22,6 +22,7 @@ class Running:
 
     ``stop`` asks it to end; ``reason`` says why: cancel, stale or shutdown. ``abandoned``: it ended neither then nor
     at its deadline, was reported so, and what it still returns is dropped. ``ended``: only its report is still due.
+    ``info`` is what the operation told of itself.
     """
 
     grant: Grant
@@ -33,6 +34,7 @@ class Running:
     asked_at: float | None = None
     abandoned: bool = False
     ended: bool = False
+    info: Mapping[str, Any] | None = None
 
     def ask_to_stop(self, reason: str) -> None:
         """Ask once; the first reason stays."""

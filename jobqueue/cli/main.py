@@ -25,6 +25,7 @@ _COMMANDS = {
     "job": "jobqueue.cli.job:job",
     "agent": "jobqueue.cli.agent:agent",
     "operation": "jobqueue.cli.operation:operation",
+    "collection": "jobqueue.cli.collection:collection",
 }
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from jobqueue.errors import JobQueueError, OperationFailed
@@ -16,6 +17,7 @@ from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.result import checked
 from jobqueue.operations.text import brief, clean, describe
+from jobqueue.settings import Settings
 
 _MAX_TRACE_LENGTH = 20_000
 
@@ -24,11 +26,13 @@ def main() -> None:
     """Answer the request on standard input."""
     request = json.loads(sys.stdin.buffer.read())
     answer_fd: int = request["answer_fd"]
-    os.set_inheritable(answer_fd, False)  # not for what the code itself starts
+    report_fd: int = request["report_fd"]
+    for own in (answer_fd, report_fd):
+        os.set_inheritable(own, False)  # not for what the code itself starts
     _silence_stdin()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
-    answer = json.dumps(_answer(request), allow_nan=False)
+    answer = json.dumps(_answer(request, _context(request["context"], report_fd)), allow_nan=False)
     with os.fdopen(answer_fd, "w", encoding="utf-8") as file:
         file.write(answer)
 
@@ -39,23 +43,36 @@ def _silence_stdin() -> None:
     os.close(null)
 
 
-def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
-    context = _context(request["context"])
+def _answer(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     try:
         outcome = _call(request, context) if request["kind"] == "call" else _operate(request, context)
         return {"data": checked(outcome.data, context.max_result_bytes), "changed": outcome.changed}
     except JobQueueError as error:
-        return {"error": brief(str(error.message)), "code": error.code}
+        return {"error": brief(str(error.message)), "code": error.code, "details": _told(error.details, context)}
     except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever the code raises is the answer)
         trace = clean(traceback.format_exc(limit=50))[-_MAX_TRACE_LENGTH:]
         return {"error": describe(error), "code": OperationFailed.code, "trace": trace}
 
 
-def _context(fields: Mapping[str, Any]) -> Context:
+def _told(details: Mapping[str, Any] | None, context: Context) -> Any:
+    try:
+        return checked(dict(details), context.max_result_bytes) if details else None
+    except OperationFailed as error:  # no JSON: the error itself is what matters
+        return {"lost": error.message}
+
+
+def _context(fields: Mapping[str, Any], report_fd: int) -> Context:
     held = dict(fields)
-    remaining = held.pop("remaining")
+    remaining, settings = held.pop("remaining"), held.pop("settings")
+    folders = {name: Path(value) for name, value in (settings or {}).items() if name.endswith("_dir")}
+
+    def report(info: Mapping[str, Any]) -> None:
+        os.write(report_fd, json.dumps(dict(info)).encode() + b"\n")
+
     return Context(
         **{**held, "python_modules": tuple(held["python_modules"])},
+        settings=Settings(**{**settings, **folders}) if settings else None,
+        report=report,
         deadline=None if remaining is None else time.monotonic() + remaining,
         output=_print,
     )

@@ -10,10 +10,16 @@ from typing import Any
 
 from jobqueue.errors import OperationCancelled, OperationTimedOut
 from jobqueue.model.timestamps import duration_text
-from jobqueue.operations.process import Output, ProcessResult, Stopped, discard, run_process
+from jobqueue.operations.process import Output, ProcessResult, Started, Stopped, discard, run_process
+from jobqueue.runtime_env.source import PackageSource
+from jobqueue.settings import Settings
 
 DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024
 DEFAULT_MAX_RESULT_BYTES = 1024 * 1024
+
+
+def _forget(info: Mapping[str, Any]) -> None:
+    """Nobody wants to know."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,9 @@ class Context:
     led to it; both None without a timeout. ``cancelled`` is set when the run should stop. ``output(stream, chunk)``
     takes live output, ``stream`` being "stdout" or "stderr"; it may be called from the operation's thread only.
     ``max_output_bytes`` bounds what is kept of each stream of a process, ``max_result_bytes`` the result as JSON.
-    ``python_modules`` are the modules (with all below them) that ``python.call`` may use.
+    ``python_modules`` are the modules (with all below them) that ``python.call`` may use. ``report(info)`` shows a JSON
+    object (at most 16 KiB) with the job from now on, in place of the last one; it never raises because Redis is away.
+    ``packages`` hands out uploaded packages; ``settings`` are the agent's own.
     """
 
     hostname: str
@@ -40,6 +48,9 @@ class Context:
     python_modules: tuple[str, ...] = ()
     max_output_bytes: int = DEFAULT_MAX_OUTPUT_BYTES
     max_result_bytes: int = DEFAULT_MAX_RESULT_BYTES
+    report: Callable[[Mapping[str, Any]], None] = _forget
+    packages: PackageSource | None = None
+    settings: Settings | None = None
     clock: Callable[[], float] = time.monotonic
 
     def remaining(self) -> float | None:
@@ -63,10 +74,12 @@ class Context:
         timeout: float | None = None,
         pass_fds: Sequence[int] = (),
         output: Output | None = None,
+        started: Started | None = None,
     ) -> ProcessResult:
         """Run a process to its end, bounded by ``timeout`` (seconds), the run's deadline and a cancel.
 
-        ``env`` is added to the agent's environment. A non-zero exit is a result, not an error. Raises
+        ``env`` is added to the agent's environment; ``started`` is called once with the process's id. A non-zero exit
+        is a result, not an error. Raises
         ``OperationFailed`` when it cannot be started, ``OperationTimedOut`` and ``OperationCancelled`` after the
         process and all its children are gone; their details hold ``stdout`` and ``stderr`` so far.
         """
@@ -82,6 +95,7 @@ class Context:
             output=output or self.output,
             limit=self.max_output_bytes,
             pass_fds=pass_fds,
+            started=started,
         )
         if result.stopped is Stopped.CANCELLED:
             raise OperationCancelled(details=result.tails())

@@ -27,6 +27,8 @@ from jobqueue.operations.text import brief
 
 #: Takes live output: the stream ("stdout" or "stderr") and a chunk of bytes.
 Output = Callable[[str, bytes], None]
+#: Takes the id of a process that has just been started.
+Started = Callable[[int], None]
 
 GRACE_SECONDS = 3.0
 #: How long output may still come after the process has exited, from children that it left running.
@@ -95,18 +97,20 @@ def run_process(
     limit: int = 1024 * 1024,
     grace: float = GRACE_SECONDS,
     pass_fds: Sequence[int] = (),
+    started: Started | None = None,
 ) -> ProcessResult:
     """Run ``argv`` without a shell and wait for it.
 
     ``env`` is added to this process's environment less its JOBQUEUE_* names. Without ``stdin`` the child reads nothing.
-    ``limit`` bounds, in bytes, what is kept of each stream; ``output`` gets every chunk. At ``deadline`` (monotonic
-    seconds), or when ``cancelled`` is set, the whole family gets SIGTERM and after ``grace`` seconds SIGKILL.
-    Raises ``OperationFailed`` when it cannot be started, and whatever ``output`` raises, after killing the family.
+    ``limit`` bounds, in bytes, what is kept of each stream; ``output`` gets every chunk,
+    ``started`` the process's id once. At ``deadline`` (monotonic seconds), or when ``cancelled`` is set, the whole
+    family gets SIGTERM and after ``grace`` seconds SIGKILL. Raises ``OperationFailed`` when it cannot be started, and
+    whatever ``output`` or ``started`` raises, after killing the family.
     """
     mark = os.urandom(16).hex()
-    started = time.monotonic()
+    begun = time.monotonic()
     process = _start(argv, cwd, env, mark, stdin is not None, pass_fds)
-    return _Watch(process, mark, stdin or b"", limit, output, started).run(deadline, cancelled, grace)
+    return _Watch(process, mark, stdin or b"", limit, output, begun).run(deadline, cancelled, grace, started)
 
 
 def _start(
@@ -173,9 +177,13 @@ class _Watch:
         self._exited_at: float | None = None
         self._stopped: Stopped | None = None
 
-    def run(self, deadline: float | None, cancelled: threading.Event | None, grace: float) -> ProcessResult:
+    def run(
+        self, deadline: float | None, cancelled: threading.Event | None, grace: float, started: Started | None
+    ) -> ProcessResult:
         try:
             self._register()
+            if started is not None:
+                started(self._process.pid)
             self._watch(deadline, cancelled, grace)
             if self._stopped:
                 self._finish_off()

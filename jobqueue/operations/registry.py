@@ -19,7 +19,7 @@ from jobqueue.operations.info import OperationInfo
 from jobqueue.operations.text import brief, describe
 
 GROUP = "jobqueue.operations"
-_FAMILIES = ("node", "network", "command", "file", "python")
+_FAMILIES = ("node", "network", "command", "file", "python", "script", "entrypoint", "aggregation")
 _MAX_SHOWN_TYPE = 100
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)

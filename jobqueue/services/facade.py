@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from jobqueue.dispatch.sender import Sender
@@ -10,15 +10,21 @@ from jobqueue.errors import JobQueueError
 from jobqueue.model.agent import Agent
 from jobqueue.model.filter import JobFilter, JobPage
 from jobqueue.model.job import Job
+from jobqueue.model.news import News
 from jobqueue.model.output import OutputPage
+from jobqueue.model.package import PackageInfo, check_package_name
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.operations.info import OperationInfo
 from jobqueue.operations.registry import Registry
+from jobqueue.services.feed import Feed
 from jobqueue.services.output import ReadOutput
+from jobqueue.services.packages import PinPackages
 from jobqueue.services.retry import Retry
+from jobqueue.services.runs import Runs
 from jobqueue.services.submit import Submit
 from jobqueue.settings import Settings
+from jobqueue.store.configurations import Configurations
 from jobqueue.store.ledger import Ledger
 
 
@@ -31,6 +37,9 @@ class Services:
     submitting: Submit
     retrying: Retry
     reading: ReadOutput
+    pinning: PinPackages
+    runs: Runs
+    feed: Feed
 
     @classmethod
     def open(cls, settings: Settings) -> Services:
@@ -47,6 +56,9 @@ class Services:
             submitting,
             Retry(ledger.jobs, submitting),
             ReadOutput(ledger.jobs, ledger.executions, ledger.output),
+            PinPackages(ledger.packages),
+            Runs(ledger, submitting, registry),
+            Feed(ledger.events),
         )
 
     def submit(self, submission: Submission) -> Accepted:
@@ -64,8 +76,17 @@ class Services:
     ) -> Accepted:
         return self.retrying(job_id, target, only, submitted_by)
 
+    @property
+    def configurations(self) -> Configurations:
+        """Stored configurations of runs."""
+        return self.ledger.configurations
+
     def job(self, job_id: str) -> Job:
         return self.ledger.jobs.get(job_id)
+
+    def find(self, name: str) -> Job:
+        """The job with this alias, or with this id. Raises ``JobNotFound``."""
+        return self.ledger.jobs.get(self.ledger.jobs.find(name))
 
     def jobs(self, wanted: JobFilter) -> JobPage:
         return self.ledger.jobs.page(wanted)
@@ -94,6 +115,15 @@ class Services:
         """The same, as it comes, until the execution has ended; ``host_before`` is whose output ``offset`` lies in."""
         return self.reading.follow(job_id, hostname, offset, host_before)
 
+    def events(self, after: str | None = None) -> Iterator[list[News]]:
+        """What happens to all jobs behind ``after`` (None: from now on), without an end; see ``Feed.follow``."""
+        return self.feed.follow(after)
+
+    def job_events(self, job_id: str, after: str | None = None) -> Iterator[list[News]]:
+        """What happens to one job until it is final; without ``after`` it begins with what happened so far."""
+        position = self.feed.position()
+        return self.feed.follow_job(self.job(job_id), position, after)
+
     def drain(self, hostname: str) -> Agent:
         """Give the agent no new work, and return it as it is now. Raises ``AgentNotFound``, ``Conflict``."""
         self.ledger.agents.drain(hostname)
@@ -103,6 +133,18 @@ class Services:
         """Give the agent work again, and return it as it is now. Raises ``AgentNotFound``, ``Conflict``."""
         self.ledger.agents.undrain(hostname)
         return self.ledger.agents.get(hostname)
+
+    def has_package(self, name: str) -> PackageInfo | None:
+        """The package, kept for longer from now on; None if there is none. Raises ``InvalidInput`` for a wrong name."""
+        return self.ledger.packages.pin([check_package_name(name)]).get(name)
+
+    def store_package(self, name: str, stream: Iterable[bytes], expected_size: int | None = None) -> PackageInfo:
+        """Store what the stream gives, unless the package is there already. See ``Packages.store`` for the errors."""
+        return self.ledger.packages.store(name, stream, expected_size)
+
+    def pin_packages(self, names: Iterable[str]) -> dict[str, str]:
+        """Each name's sha256; they are kept for longer. Raises ``InvalidInput`` for what was not uploaded."""
+        return self.pinning(names)
 
     def operations(self) -> list[OperationInfo]:
         return self.registry.infos()

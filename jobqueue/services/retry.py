@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobqueue.errors import InvalidInput, JobNotFinal, NothingToRetry
+from jobqueue.errors import Conflict, InvalidInput, JobNotFinal, NothingToRetry
 from jobqueue.model.job import Job
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.submission import Accepted, Submission
@@ -35,6 +35,8 @@ class Retry:
         job = self._jobs.get(job_id)
         if not job.status.is_final:
             raise JobNotFinal(f"Job {job_id} has not ended; cancel it first, or wait for it.")
+        if job.outside is not None:
+            raise Conflict(f"No agent ran job {job_id}, so none can run it again; start it anew where it came from.")
         hosts: tuple[str, ...] = ()
         if only is not None:
             if target is not None:
@@ -51,6 +53,9 @@ class Retry:
                 tags=job.tags,
                 origin=job.origin,
                 submitted_by=submitted_by,
+                exclusive=job.exclusive,
+                request=job.request,
+                among=job.among if target is None else (),
             ),
             retry_of=job_id,
             only=hosts,

@@ -76,6 +76,10 @@ class Submit:
             "submitted_by": submission.submitted_by or None,
             "retry_of": retry_of,
             "origin": submission.origin if submission.origin != "native" else None,
+            "alias": submission.alias,
+            "exclusive": submission.exclusive,
+            "among": list(submission.among) or None,
+            "request": dict(submission.request) if submission.request is not None else None,
         }
         document |= {name: value for name, value in optional.items() if value is not None}
         text = _ENCODER.encode(document)
@@ -93,7 +97,9 @@ class Submit:
             idempotency_key=submission.idempotency_key,
             digest=_digest(submission, document) if submission.idempotency_key else "",
             retry_of=retry_of,
-            only=only,
+            only=only or submission.among,
+            alias=submission.alias,
+            exclusive=submission.exclusive,
         )
 
     def _send(self, stored: list[tuple[NewJob, Stored]]) -> None:

@@ -15,7 +15,17 @@ from jobqueue.settings import Settings
 from jobqueue.store.ledger import Ledger
 from workers.logs import configure_logging
 from workers.maintenance.leader import Leadership
-from workers.maintenance.services import STEP, Expirer, Promoter, Pruner, Reaper, Reconciler, Service
+from workers.maintenance.services import (
+    STEP,
+    Expirer,
+    Forsaker,
+    Promoter,
+    Pruner,
+    Reaper,
+    Reconciler,
+    Service,
+    Sweeper,
+)
 from workers.patience import persist
 
 logger = logging.getLogger(__name__)
@@ -79,6 +89,8 @@ def make_services(ledger: Ledger, settings: Settings) -> list[Service]:
         Expirer(ledger),
         Reconciler(ledger, sender, older_than_seconds=settings.heartbeat_seconds),
         Pruner(ledger, settings.job_ttl_seconds),
+        Forsaker(ledger, settings.job_ttl_seconds),
+        Sweeper(ledger),
     ]
 
 

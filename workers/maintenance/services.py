@@ -137,3 +137,28 @@ class Pruner:
 
     def run_once(self) -> int:
         return self._ledger.jobs.prune(self._ttl, STEP)
+
+
+class Forsaker:
+    """Ends runs elsewhere whose drivers have told nothing for as long as jobs are kept: nobody else would."""
+
+    every_seconds = 5.0
+
+    def __init__(self, ledger: Ledger, silence_seconds: float) -> None:
+        self._ledger = ledger
+        self._silence = silence_seconds
+
+    def run_once(self) -> int:
+        return self._ledger.outside.forsake(self._silence, STEP)
+
+
+class Sweeper:
+    """Removes packages that no job has used for long, and uploads that were given up."""
+
+    every_seconds = 5.0
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def run_once(self) -> int:
+        return self._ledger.packages.sweep(STEP)

@@ -37,3 +37,12 @@ def isolated_fail(data: dict[str, Any], context: Context) -> None:
 def isolated_skip(data: dict[str, Any], context: Context) -> None:
     """Make no sense on this host."""
     raise OperationNotSupported("no such package manager")
+
+
+@operation("test.telling.do", isolated=True)
+def telling(data: dict[str, Any], context: Context) -> None:
+    """Tells of its run, and of how it failed; and leaves something behind that holds all it inherited."""
+    assert context.settings is not None
+    context.report({"phase": "reading"})
+    context.report({"phase": "writing", "data_dir": str(context.settings.data_dir), "token": context.settings.token})
+    raise OperationFailed("no room", {"error_type": "DISK", "free": 0})

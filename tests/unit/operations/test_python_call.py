@@ -81,7 +81,7 @@ def test_it_is_killed_at_its_timeout(perform: Perform) -> None:
     data = {"function": f"{HERE}.nap", "args": [60], "timeout": 0.1}
     with pytest.raises(OperationTimedOut, match="timed out after 100ms"):
         perform("python.call", data, python_modules=(HERE,))
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20
 
 
 def test_it_is_killed_on_cancel(perform: Perform) -> None:

@@ -31,6 +31,11 @@ from workers.output import OutputPump
 HOST = "web1"
 
 
+class Anything(Schema):
+    reports = fields.List(fields.Dict())
+    failure = fields.Dict()
+
+
 class Text(Schema):
     text = fields.String(load_default="")
 
@@ -51,6 +56,17 @@ def fail(data: dict[str, Any], context: Context) -> Outcome:
 def skip(data: dict[str, Any], context: Context) -> Outcome:
     """Is not for this host."""
     raise OperationNotSupported("unsupported OS family")
+
+
+@operation("test.tell.do", schema=Anything, changes=True)
+def tell(data: dict[str, Any], context: Context) -> Outcome:
+    """Tells of its run what it was given, and fails with the same if it was given an error."""
+    for info in data.get("reports", []):
+        context.report(info)
+    if "failure" in data:
+        raise OperationFailed("it broke", data["failure"])
+    assert context.settings is not None
+    return Outcome({"token": context.settings.token, "host": context.settings.hostname})
 
 
 @operation("test.wait.get")
@@ -81,7 +97,9 @@ def stubborn(data: dict[str, Any], context: Context) -> Outcome:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(state_dir=tmp_path, hostname=HOST, labels={"group": "web.dev"}, heartbeat_seconds=0.05)
+    return Settings(
+        state_dir=tmp_path, hostname=HOST, labels={"group": "web.dev"}, heartbeat_seconds=0.05, token="secret"
+    )
 
 
 @pytest.fixture
@@ -94,7 +112,7 @@ def ledger(settings: Settings) -> Iterator[Ledger]:
 @pytest.fixture
 def registry() -> Registry:
     STUBBORN.clear()
-    return Registry([echo, fail, skip, wait, wait_changing, stubborn])
+    return Registry([echo, fail, skip, tell, wait, wait_changing, stubborn])
 
 
 @pytest.fixture

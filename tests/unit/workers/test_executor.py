@@ -80,6 +80,38 @@ def test_a_failure_is_told_in_the_operations_words(ledger: Ledger, executor: Exe
     assert ledger.jobs.get(job_id).status is JobStatus.FAILED
 
 
+def test_what_an_operation_tells_of_its_run(ledger: Ledger, executor: Executor, submit: Submitter) -> None:
+    job_id = submit("test.tell.do", {"reports": [{"phase": "waiting"}, {"phase": "running", "pid": 7}]})
+    assert executor.execute(job_id, HOST) == "completed"
+    found = execution(ledger, job_id)
+    assert found.info == {"phase": "running", "pid": 7}
+    assert found.data == {"token": None, "host": HOST}  # it learns the settings, but no secret
+
+
+def test_how_an_operation_failed(ledger: Ledger, executor: Executor, submit: Submitter) -> None:
+    job_id = submit("test.tell.do", {"reports": [{"pid": 7}], "failure": {"exit_code": 3}})
+    assert executor.execute(job_id, HOST) == "failed"
+    found = execution(ledger, job_id)
+    assert (found.error, found.failure, found.info) == ("it broke", {"exit_code": 3}, {"pid": 7})
+
+
+def test_what_is_too_much_is_dropped(ledger: Ledger, executor: Executor, submit: Submitter) -> None:
+    large = {"text": "x" * 100_000}
+    job_id = submit("test.tell.do", {"reports": [{"pid": 7}, large], "failure": large})
+    assert executor.execute(job_id, HOST) == "failed"
+    found = execution(ledger, job_id)
+    assert (found.error, found.failure, found.info) == ("it broke", None, {"pid": 7})
+
+
+def test_a_ledger_that_is_away_stops_no_operation_that_tells_of_itself(
+    ledger: Ledger, executor: Executor, submit: Submitter
+) -> None:
+    job_id = submit("test.tell.do", {"reports": [{"pid": 7}]})
+    with patch.object(ledger.executions, "report", side_effect=LedgerUnavailable("gone")):
+        assert executor.execute(job_id, HOST) == "completed"
+    assert execution(ledger, job_id).info == {"pid": 7}
+
+
 def test_a_long_error_is_cut(ledger: Ledger, executor: Executor, submit: Submitter) -> None:
     job_id = submit("test.fail.do", {"text": "x" * 50_000})
     executor.execute(job_id, HOST)

@@ -6,13 +6,14 @@ import threading
 
 from jobqueue.dispatch.sender import Sender
 from jobqueue.model.agent import Heartbeat, Registration
+from jobqueue.model.outside import Report
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.settings import Settings
 from jobqueue.store.executions import Due, Grant
 from jobqueue.store.ledger import Ledger
 from workers.maintenance.leader import Leadership
 from workers.maintenance.service import Maintenance, make_services
-from workers.maintenance.services import STEP, Pruner, Reaper, Reconciler
+from workers.maintenance.services import STEP, Forsaker, Pruner, Reaper, Reconciler, Sweeper
 
 from .conftest import HOST, Submitter
 
@@ -177,8 +178,27 @@ def test_the_pruner_removes_what_ended_long_ago_and_nothing_else(ledger: Ledger,
     assert ledger.jobs.counts()[JobStatus.SUBMITTED] == 1
     ledger.jobs.cancel(waiting, "test")
     assert Pruner(ledger, ttl_seconds=0).run_once() == 1
-    assert set(ledger.client.keys()) - known == {ledger.keys.kind("clock")}
+    assert set(ledger.client.keys()) - known == {ledger.keys.kind("clock"), ledger.keys.kind("events")}
+
+
+def test_the_sweeper_removes_packages_that_nobody_used(ledger: Ledger) -> None:
+    package = ledger.packages.store("_ray_pkg_0123456789abcdef.zip", [b"x"])
+    sweeper = Sweeper(ledger)
+    assert sweeper.run_once() == 0
+    ledger.client.zadd(ledger.keys.kind("packages"), {package.name: 1})  # as if it had been kept until 1970
+    assert sweeper.run_once() == 1
+    assert ledger.client.keys(ledger.keys.upload("*")) == []
 
 
 def test_all_services_run_over_an_empty_ledger(ledger: Ledger, settings: Settings) -> None:
-    assert [service.run_once() for service in make_services(ledger, settings)] == [0, 0, 0, 0, 0]
+    services = make_services(ledger, settings)
+    assert [service.run_once() for service in services] == [0] * len(services)
+
+
+def test_a_run_elsewhere_whose_driver_is_silent_is_ended(ledger: Ledger) -> None:
+    for word, state in (("starting", "submitted"), ("running", "started")):
+        ledger.outside.tell(Report(word, word, frozenset(), state))
+    assert Forsaker(ledger, silence_seconds=3600).run_once() == 0
+    assert Forsaker(ledger, silence_seconds=0).run_once() == 2
+    assert Forsaker(ledger, silence_seconds=0).run_once() == 0
+    assert ledger.jobs.counts()[JobStatus.FAILED] == 2

@@ -1,0 +1,56 @@
+"""DuckDB, shut off from everything but the files of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import duckdb
+
+from jobqueue.aggregation.engine import View
+from jobqueue.aggregation.query import Query
+from jobqueue.collections import database
+from jobqueue.errors import OperationFailed
+
+
+class DuckDBEngine:
+    """Runs the query in this process, on all its cores; what does not fit into memory goes to the folder."""
+
+    name = "duckdb"
+
+    def select(self, files: Mapping[str, Path], views: Sequence[View], query: Query, folder: Path) -> list[Path]:
+        rows = folder / "rows.parquet"
+        with database.connect(folder) as connection:
+            try:
+                _shut(connection, [*files.values(), rows])
+                for name, path in files.items():
+                    _define(connection, name, database.select(["*"], database.parquet(path)))
+                for view in views:
+                    _define(connection, view.name, _one_select(connection, view.query))
+                sql = _one_select(connection, query)
+                columns = database.portable(database.schema(connection, sql))
+                database.write(connection, database.select(columns, f"({sql})"), rows)
+            except (duckdb.Error, ValueError) as error:
+                raise OperationFailed(f"The sql failed: {' '.join(str(error).split())}") from error
+        return [rows]
+
+
+def _shut(connection: duckdb.DuckDBPyConnection, allowed: Sequence[Path]) -> None:
+    """From here on no file but the ``allowed`` ones, no network, no extension, and no way back."""
+    paths = ", ".join(database.literal(str(path)) for path in allowed)
+    connection.execute(f"SET allowed_paths = [{paths}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def _define(connection: duckdb.DuckDBPyConnection, name: str, sql: str) -> None:
+    connection.execute(f"CREATE VIEW {database.identifier(name)} AS {sql}")
+
+
+def _one_select(connection: duckdb.DuckDBPyConnection, query: Query) -> str:
+    """The query in DuckDB's words, after DuckDB itself has said that it is one SELECT."""
+    sql = query.sql("duckdb")
+    statements = connection.extract_statements(sql)
+    if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
+        raise OperationFailed("The sql is not one SELECT.")
+    return sql

@@ -1,0 +1,135 @@
+"""The rows that a run gives, and the output collection that they go into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobqueue.aggregation.config import AggregationConfig
+from jobqueue.collections import database
+
+if TYPE_CHECKING:
+    import duckdb
+
+_TYPE = "aggr_type_s"
+_OWNER = "aggr_id_s"
+_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE", "DECIMAL", "HUGEINT")
+
+
+class Output:
+    """An output collection as it was, and the rows that this run makes for it.
+
+    Several configurations may share a collection: every row says whose it is (``aggr_id_s``), and a roll-up takes in
+    the rows of its own configuration and those of nobody.
+    """
+
+    def __init__(
+        self,
+        config: AggregationConfig,
+        aggr_type: str,
+        existing: Path | None,
+        connection: duckdb.DuckDBPyConnection,
+    ) -> None:
+        self._config = config
+        self._aggr_type = aggr_type
+        self._connection = connection
+        self._existing = None if existing is None else _all_of([existing])
+        self._columns = {} if self._existing is None else database.schema(connection, self._existing)
+
+    def combined(self, new: Sequence[Path], path: Path) -> None:
+        """Write what a roll-up reads: the rows of this configuration that are there, and the ``new`` ones."""
+        self._write([*self._old(mine=True), self._stamped(new)], path)
+
+    def merged(self, new: Sequence[Path], path: Path) -> None:
+        """Write what becomes of the ``new`` rows without a roll-up of the user's.
+
+        To catch up, a row is added to the one with its id: numbers are summed up, all else is the new row's.
+        Otherwise it takes its place.
+        """
+        rows = self._stamped(new)
+        old = self._old(mine=True)
+        if not (self._config.source_catchup and old and self._has_keys(rows)):
+            self._write([rows], path)
+            return
+        fresh = f"SELECT *, 1 AS _new FROM ({rows})"
+        stale = [f"SELECT *, 0 AS _new FROM ({query}) WHERE id IN (SELECT id FROM ({rows}))" for query in old]
+        both = database.union([*stale, fresh])
+        columns = database.schema(self._connection, both)
+        parts = [_sum_or_latest(name, kind) for name, kind in columns.items() if name != "_new"]
+        database.write(
+            self._connection,
+            f"{database.select(parts, f'({both})')} GROUP BY id",
+            path,
+        )
+
+    def rolled_up(self, rows: Sequence[Path], path: Path) -> None:
+        """Write what the roll-up gave."""
+        self._write([self._stamped(rows)], path)
+
+    def count(self, rows: Path) -> int:
+        """The number of ``rows``."""
+        row = self._connection.execute(database.select(["count(*)"], database.parquet(rows))).fetchone()
+        return int(row[0]) if row else 0
+
+    def write(self, rows: Path, path: Path, *, replaces_mine: bool) -> int:
+        """Write the whole collection with ``rows`` in it; gives the number of all rows.
+
+        ``replaces_mine``: they take the place of all rows of this configuration; otherwise of those with their ids.
+        """
+        kept = self._old(mine=False) if replaces_mine else [self._existing] if self._existing else []
+        new = _all_of([rows])
+        if self._config.use_natural_key and "id" in self._columns:
+            kept = [f"SELECT * FROM ({query}) WHERE id IS NULL OR id NOT IN ({_ids(new)})" for query in kept]
+        return self._write([*kept, new], path)
+
+    def _old(self, *, mine: bool) -> list[str]:
+        """The rows that are there already: of this configuration or of nobody, or those of the other ones."""
+        if self._existing is None:
+            return []
+        if _OWNER not in self._columns:
+            return [self._existing] if mine else []
+        owner = database.literal(self._config.id or "")
+        own = f"({_OWNER} IS NULL OR {_OWNER} = {owner})"
+        return [f"{self._existing} WHERE {own if mine else f'NOT {own}'}"]
+
+    def _stamped(self, files: Sequence[Path]) -> str:
+        """The rows with an id, and with what they are and whose."""
+        source = _all_of(files)
+        columns = database.schema(self._connection, source)
+        parts = [database.identifier(name) for name in columns if name not in ("id", _TYPE, _OWNER)]
+        if self._config.use_natural_key and "id" in columns:
+            parts.insert(0, database.cast("id", "VARCHAR"))
+        else:
+            parts.insert(0, "CAST(uuid() AS VARCHAR) AS id")
+        known = f"coalesce({_TYPE}, {database.literal(self._aggr_type)})"
+        parts.append(f"{known if _TYPE in columns else database.literal(self._aggr_type)} AS {_TYPE}")
+        owner = database.literal(self._config.id) if self._config.id else "CAST(NULL AS VARCHAR)"
+        parts.append(f"{owner} AS {_OWNER}")
+        return database.select(parts, f"({source})")
+
+    def _has_keys(self, rows: str) -> bool:
+        columns: Mapping[str, str] = database.schema(self._connection, rows)
+        return self._config.use_natural_key and "id" in self._columns and "id" in columns
+
+    def _write(self, queries: Sequence[str], path: Path) -> int:
+        query = database.union(queries)
+        columns = database.portable(database.schema(self._connection, query))
+        return database.write(self._connection, database.select(columns, f"({query})"), path)
+
+
+def _sum_or_latest(name: str, kind: str) -> str:
+    column = database.identifier(name)
+    if name == "id":
+        return column
+    if kind.startswith(_NUMBERS) and not kind.endswith("]"):
+        return f"sum({column})::{database.kept_as(kind)} AS {column}"
+    return f"arg_max({column}, _new) AS {column}"
+
+
+def _all_of(files: Sequence[Path]) -> str:
+    return database.select(["*"], database.parquet(*files))
+
+
+def _ids(rows: str) -> str:
+    return f"SELECT id FROM ({rows}) WHERE id IS NOT NULL"

@@ -1,0 +1,161 @@
+"""Scripts: Python or shell code that comes with the job, or a file of the host."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from marshmallow import fields, validate
+
+from jobqueue.errors import OperationFailed
+from jobqueue.model.output import AGENT
+from jobqueue.operations.base import operation
+from jobqueue.operations.context import Context
+from jobqueue.operations.outcome import Outcome
+from jobqueue.operations.schema import Flag, Schema, Text, shape, timeout_field
+from jobqueue.operations.text import brief
+
+_SHELL = "/bin/sh"
+_MAX_ARGUMENTS = 10_000
+#: What Python imports from directly; a single module is put into a folder of its own first.
+_MODULE_SUFFIX = ".py"
+
+
+class _ScriptSchema(Schema):
+    """What both kinds of script take."""
+
+    script = Text(
+        required=True,
+        validate=validate.Length(1),
+        metadata={"description": "The code itself, or the absolute path of a file on the host."},
+    )
+    args = fields.List(Text(), load_default=list, validate=validate.Length(max=_MAX_ARGUMENTS))
+    env = fields.Dict(
+        keys=Text(**shape(r"[^=]+", "Must be a name without '='.")),
+        values=Text(),
+        load_default=dict,
+        metadata={"description": "Added to the agent's environment."},
+    )
+    verbose = Flag(load_default=False, metadata={"description": "Say in the output what is run, and how."})
+    timeout = timeout_field()
+
+
+class PythonScriptSchema(_ScriptSchema):
+    python_files = fields.List(
+        Text(validate=validate.Length(1)),
+        load_default=list,
+        metadata={"description": "Modules, folders and archives on the host that the script may import."},
+    )
+
+
+class ShellScriptSchema(_ScriptSchema):
+    """A script without a #! line is run by /bin/sh."""
+
+
+@operation("script.python.execute", schema=PythonScriptSchema, changes=True, permission="python:execute")
+def python_execute(data: dict[str, Any], context: Context) -> Outcome:
+    """Run a Python script with the agent's own Python; a non-zero exit code fails the job."""
+    with tempfile.TemporaryDirectory(prefix="jobqueue-script-") as name:
+        place = Path(name)
+        path = _path(data["script"], context) or _written(place, "script.py", data["script"])
+        imports = _imports(place, data["python_files"], context)
+        inherited = os.environ.get("PYTHONPATH", "")
+        env = {"PYTHONPATH": os.pathsep.join([*imports, inherited] if inherited else imports)} if imports else {}
+        return _run([sys.executable, "-u", "-X", "utf8", str(path), *data["args"]], place, env, data, context)
+
+
+@operation("script.shell.execute", schema=ShellScriptSchema, changes=True, permission="shell:execute")
+def shell_execute(data: dict[str, Any], context: Context) -> Outcome:
+    """Run a shell script, or one that names its interpreter (#!); a non-zero exit code fails the job."""
+    with tempfile.TemporaryDirectory(prefix="jobqueue-script-") as name:
+        place = Path(name)
+        text = data["script"]
+        # "/bin/echo hello" is a line of code unless there is a file of just this name
+        is_line = any(c.isspace() for c in text.strip()) and not Path(text.strip()).exists()
+        path = (None if is_line else _path(text, context)) or _written(place, "script.sh", text)
+        return _run([*_interpreter(path), str(path), *data["args"]], place, {}, data, context)
+
+
+def _path(script: str, context: Context) -> Path | None:
+    """The file that ``script`` names; None if it is code."""
+    line = script.strip()
+    if not line.startswith("/") or "\n" in line:
+        return None
+    path = Path(line)
+    if not path.is_file():
+        raise OperationFailed(f"There is no script {brief(line, 300)!r} on {context.hostname}.")
+    if not os.access(path, os.R_OK):
+        raise OperationFailed(f"The script {brief(line, 300)!r} on {context.hostname} may not be read by the agent.")
+    return path
+
+
+def _written(place: Path, name: str, script: str) -> Path:
+    folder = place / "code"  # beside the working directory, which is the script's own and empty
+    folder.mkdir()
+    path = folder / name
+    path.write_text(script, encoding="utf-8", newline="")
+    return path
+
+
+def _interpreter(path: Path) -> list[str]:
+    """What runs a shell script: what its first line names, nothing for a program, else the shell."""
+    with path.open("rb") as file:
+        first = file.read(256).partition(b"\n")[0]
+    if first.startswith(b"#!"):
+        # as the kernel reads it: an interpreter and at most one argument. Read here, because the folder may be one
+        # that nothing may be executed from
+        return first[2:].decode("utf-8", "replace").strip().split(None, 1) or [_SHELL]
+    is_program = b"\0" in first or first.startswith(b"\x7fELF")
+    return [] if is_program else [_SHELL]
+
+
+def _imports(place: Path, files: list[str], context: Context) -> list[str]:
+    """Where Python shall look for what ``files`` hold. A module alone must not bring its whole folder along."""
+    modules = place / "modules"
+    found: list[str] = []
+    for name in files:
+        path = Path(name)
+        if not path.is_absolute():
+            raise OperationFailed(f"python_files: {brief(name, 300)!r} must be an absolute path.")
+        if not path.exists():
+            raise OperationFailed(f"python_files: there is no {brief(name, 300)!r} on {context.hostname}.")
+        if path.suffix != _MODULE_SUFFIX:
+            found.append(name)
+            continue
+        modules.mkdir(exist_ok=True)
+        shutil.copy(path, modules / path.name)
+        if str(modules) not in found:
+            found.append(str(modules))
+    return found
+
+
+def _run(argv: list[str], place: Path, env: Mapping[str, str], data: Mapping[str, Any], context: Context) -> Outcome:
+    cwd = place / "work"
+    cwd.mkdir()
+    own = Path(sys.executable).parent
+    environment = {
+        "PYTHONUNBUFFERED": "1",
+        # so that there is a `python`, and the one that the agent runs
+        "PATH": os.pathsep.join([str(own), os.environ.get("PATH", os.defpath)]),
+        **env,
+        **data["env"],
+    }
+    if "PYTHONPATH" in env and "PYTHONPATH" in data["env"]:
+        environment["PYTHONPATH"] = os.pathsep.join([env["PYTHONPATH"], data["env"]["PYTHONPATH"]])
+    if data["verbose"]:
+        names = " ".join(sorted(data["env"])) or "nothing"
+        context.output(AGENT, f"+ {shlex.join(argv)}\n+ in {cwd}, {names} added to the environment\n".encode())
+    result = context.run(argv, cwd=str(cwd), env=environment, timeout=data.get("timeout"))
+    if result.exit_code != 0:
+        how = f"died by {result.signal_name}" if result.signal_name else f"exited with code {result.exit_code}"
+        last = result.stderr.text(4096).strip().rpartition("\n")[2]
+        why = f": {brief(last, 500)}" if last else ""
+        raise OperationFailed(f"The script {how}{why}", {"exit_code": result.exit_code, **result.tails()})
+    # what it did is not known: assume that it did something
+    return Outcome({"exit_code": 0, "duration_ms": round(result.seconds * 1000)}, changed=True)

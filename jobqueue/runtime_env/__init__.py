@@ -1,0 +1,1 @@
+"""What an entrypoint needs around it: its files, its Python packages, its variables."""

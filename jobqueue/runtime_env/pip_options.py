@@ -1,0 +1,117 @@
+"""The options of ``pip install`` that make sense for an environment, in uv's words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jobqueue.errors import InvalidInput
+
+#: Options that take a value.
+_VALUES = {
+    "-i": "--index-url",
+    "--index-url": "--index-url",
+    "--pypi-url": "--index-url",
+    "--extra-index-url": "--extra-index-url",
+    "-f": "--find-links",
+    "--find-links": "--find-links",
+    "--trusted-host": "--allow-insecure-host",
+    "--allow-insecure-host": "--allow-insecure-host",
+    "--no-binary": "--no-binary",
+    "--only-binary": "--only-binary",
+    "--index": "--index",
+    "--default-index": "--default-index",
+    "--index-strategy": "--index-strategy",
+    "--resolution": "--resolution",
+    "--prerelease": "--prerelease",
+    "--exclude-newer": "--exclude-newer",
+}
+#: Options without a value. Empty: what it asks for is so in any case, as an environment is new, built once and kept.
+_FLAGS: dict[str, tuple[str, ...]] = {
+    "--no-index": ("--no-index",),
+    "--no-deps": ("--no-deps",),
+    "--require-hashes": ("--require-hashes",),
+    "--no-build-isolation": ("--no-build-isolation",),
+    "--pre": ("--prerelease", "allow"),
+    "--no-build": ("--no-build",),
+    "--compile-bytecode": ("--compile-bytecode",),
+    "--upgrade": (),
+    "-U": (),
+    "--force-reinstall": (),
+    "--reinstall": (),
+    "--ignore-installed": (),
+    "-I": (),
+    "--no-cache-dir": (),
+    "--no-cache": (),
+    "-n": (),
+    "--no-input": (),
+    "--disable-pip-version-check": (),
+    "--no-warn-script-location": (),
+    "--no-warn-conflicts": (),
+    "--quiet": (),
+    "-q": (),
+    "-qq": (),
+    "--verbose": (),
+    "-v": (),
+    "--no-progress": (),
+    "--no-color": (),
+}
+#: Options that name a file with requirements or constraints.
+FILES = {
+    "-r": "-r",
+    "--requirement": "-r",
+    "--requirements": "-r",
+    "-c": "-c",
+    "--constraint": "-c",
+    "--constraints": "-c",
+}
+_PROGRESS = "--progress-bar"
+#: The option whose value may be a folder on the agent's host.
+FIND_LINKS = "--find-links"
+
+
+def translate(words: Sequence[str], key: str) -> tuple[list[str], list[str]]:
+    """The words of an installation as requirement lines (``-r FILE`` and ``-c FILE`` among them) and uv's arguments.
+
+    ``key`` is where they stand, for messages. Raises ``InvalidInput`` for an option that is not supported.
+    """
+    lines: list[str] = []
+    options: list[str] = []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            lines.extend(rest)
+            break
+        if not word.startswith("-") or word == "-":
+            lines.append(word)
+            continue
+        name, value = _name_and_value(word)
+        if name in _FLAGS and value is None:
+            options.extend(_FLAGS[name])
+        elif name in FILES:
+            lines.append(f"{FILES[name]} {_value(name, value, rest, key)}")
+        elif name in _VALUES:
+            options.extend((_VALUES[name], _value(name, value, rest, key)))
+        elif name == _PROGRESS:
+            _value(name, value, rest, key)  # how progress is shown is no matter of the environment
+        else:
+            raise InvalidInput(f"{key} has the option {word[:100]!r}, which is not supported; leave it out.")
+    return lines, options
+
+
+def _name_and_value(word: str) -> tuple[str, str | None]:
+    if word.startswith("--"):
+        name, equals, value = word.partition("=")
+        return name, value if equals else None
+    short = word[:2]
+    if short in _VALUES or short in FILES:  # -rfile, as pip takes it
+        return short, word[2:].removeprefix("=") or None
+    return word, None
+
+
+def _value(name: str, value: str | None, rest: list[str], key: str) -> str:
+    if value is None:
+        value = rest.pop(0) if rest else ""
+    if not value or value.startswith("-"):
+        raise InvalidInput(f"{key}: the option {name} needs a value.")
+    return value

@@ -1,0 +1,87 @@
+"""Where pip is told to get packages from, for uv, which does not read pip's settings."""
+
+from __future__ import annotations
+
+import configparser
+import logging
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+#: uv has settings of its own when one of these is there, and pip's are left alone.
+_UV_NAMES = ("UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_CONFIG_FILE")
+_SECTIONS = ("global", "install")
+_OF_HOST = Path("/etc/pip.conf")
+_OF_ENVIRONMENT = Path(sys.prefix) / "pip.conf"
+_UV_OF_HOST = Path("/etc/uv/uv.toml")
+_TRUE = ("1", "true", "yes", "on")
+
+
+def uv_settings(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Variables and arguments that make uv look where pip would, by ``environ`` and pip's configuration files.
+
+    Both are empty where uv is configured itself. Addresses, which may hold passwords, are never among the arguments.
+    """
+    if any(environ.get(name) for name in _UV_NAMES) or any(path.is_file() for path in _uv_files(environ)):
+        return {}, []
+    found = _pip_settings(environ)
+    variables = {
+        "UV_INDEX_URL": found.get("index-url", ""),
+        "UV_EXTRA_INDEX_URL": " ".join(found.get("extra-index-url", "").split()),
+        "UV_FIND_LINKS": ",".join(place for place in found.get("find-links", "").split() if _is_there(place)),
+        "UV_INSECURE_HOST": " ".join(found.get("trusted-host", "").split()),
+        "UV_HTTP_TIMEOUT": found.get("timeout", "") or found.get("default-timeout", ""),
+    }
+    if not environ.get("SSL_CERT_FILE"):
+        variables["SSL_CERT_FILE"] = found.get("cert", "")
+    arguments = ["--no-index"] if found.get("no-index", "").lower() in _TRUE else []
+    return {name: value for name, value in variables.items() if value}, arguments
+
+
+def _pip_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """Pip's settings by their long names; later files win over earlier ones, and variables over files."""
+    found: dict[str, str] = {}
+    for path in _pip_files(environ):
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read(path, encoding="utf-8")
+        except (configparser.Error, UnicodeError) as error:
+            logger.warning("pip's configuration %s cannot be read: %s", path, error)
+            continue
+        for section in _SECTIONS:
+            if parser.has_section(section):
+                found.update({name.replace("_", "-"): value for name, value in parser.items(section)})
+    for name, value in environ.items():
+        if name.startswith("PIP_") and value:
+            found[name.removeprefix("PIP_").lower().replace("_", "-")] = value
+    return found
+
+
+def _pip_files(environ: Mapping[str, str]) -> Iterator[Path]:
+    chosen = environ.get("PIP_CONFIG_FILE", "")
+    if chosen == os.devnull:
+        return
+    for folder in environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(os.pathsep):
+        yield Path(folder) / "pip" / "pip.conf"
+    yield _OF_HOST
+    home = Path(environ.get("HOME", "/"))
+    yield home / ".pip" / "pip.conf"
+    yield Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "pip" / "pip.conf"
+    yield _OF_ENVIRONMENT
+    if chosen:
+        yield Path(chosen)
+
+
+def _uv_files(environ: Mapping[str, str]) -> Iterator[Path]:
+    yield Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "/")) / ".config") / "uv" / "uv.toml"
+    for folder in environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(os.pathsep):
+        yield Path(folder) / "uv" / "uv.toml"
+    yield _UV_OF_HOST
+
+
+def _is_there(place: str) -> bool:
+    """pip passes over folders that are missing; uv would fail."""
+    return "://" in place or Path(place).expanduser().exists()

@@ -1,0 +1,95 @@
+"""uv, which creates environments and installs packages into them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from jobqueue.runtime_env.failure import setup_failed
+from jobqueue.runtime_env.pip_settings import uv_settings
+from jobqueue.runtime_env.recipe import Recipe
+from jobqueue.runtime_env.removal import remove_tree
+from jobqueue.runtime_env.setup import Setup
+
+#: How much of uv's last words an error carries.
+_MAX_OUTPUT_CHARACTERS = 4000
+
+
+class Uv:
+    """uv as the agent has it. ``source``: the variables and arguments by which it knows where to get packages."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._variables, self._arguments = uv_settings(environ)
+        own = {name: value for name, value in environ.items() if name.startswith("UV_")}
+        self._has_cache = "UV_CACHE_DIR" in own
+        self.source = {**own, **self._variables, "arguments": " ".join(self._arguments)}
+
+    def build(self, recipe: Recipe, folder: Path, venv: Path, setup: Setup, fd: int) -> None:
+        """Make ``venv`` with the packages of ``recipe``. ``folder`` is for files besides; ``fd`` is handed to uv.
+
+        Raises ``OperationFailed``, its details with the last of what uv said, and what ``setup.check`` raises.
+        """
+        binary = find_uv()
+        cache = folder / "cache"
+        env = {
+            **self._variables,
+            "UV_PYTHON_DOWNLOADS": "never",
+            "UV_NO_PROGRESS": "1",
+            "NO_COLOR": "1",
+            "UV_NO_PROJECT": "1",
+            "PYTHONPATH": "",  # the agent's
+            "VIRTUAL_ENV": "",
+            "TMPDIR": str(_made(folder / "tmp")),
+        }
+        if not self._has_cache:  # beside the environment, so that files are linked rather than copied; removed below
+            env["UV_CACHE_DIR"] = str(cache)
+
+        def run(what: str, *arguments: str) -> None:
+            result = setup.run([binary, *arguments], env=env, cwd=str(folder), pass_fds=[fd])
+            if result.exit_code:
+                said = _words(result.stderr.text() or result.stdout.text())
+                raise setup_failed(f"{what} (uv exited with {result.exit_code}): {said}", output=said)
+
+        python = str(venv / "bin" / "python")
+        run("The environment could not be created", "venv", "--quiet", "--python", recipe.python, str(venv))
+        files = ["-r", _written(folder / "requirements.txt", recipe.lines)]
+        if recipe.constraints:
+            files += ["-c", _written(folder / "constraints.txt", recipe.constraints)]
+        options = [*self._arguments, *recipe.options]
+        run("The packages could not be installed", "pip", "install", "--python", python, *files, *options)
+        if recipe.check:
+            run("The packages do not fit together", "pip", "check", "--python", python)
+        for rest in (cache, folder / "tmp"):
+            remove_tree(rest)
+
+
+def find_uv() -> str:
+    """Path of uv's program: the one installed with us, else one on PATH. Raises ``OperationFailed`` without any."""
+    from uv import find_uv_bin
+
+    try:
+        return find_uv_bin()
+    except FileNotFoundError:
+        found = shutil.which("uv", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))))
+    if found is None:
+        raise setup_failed("This agent has no uv, which installs Python packages; install it with: pip install uv")
+    return found
+
+
+def _words(text: str) -> str:
+    """What uv said, without the line that only names the environment."""
+    lines = [line for line in text.strip().splitlines() if not line.startswith("Using Python ")]
+    return "\n".join(lines)[-_MAX_OUTPUT_CHARACTERS:]
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _written(path: Path, lines: tuple[str, ...]) -> str:
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return str(path)

@@ -1,0 +1,162 @@
+"""From a configuration of runs to the operation that does what its type names."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from jobqueue.errors import InvalidInput, UnknownOperation
+from jobqueue.model.configuration import Configuration
+from jobqueue.model.target import ANY, Target
+from jobqueue.operations.registry import Registry
+
+AGGREGATION = "aggregation"
+AGGREGATION_OPERATION = "aggregation.run"
+PYTHON_JOB = "custom_python_job"
+SCRIPT = "script"
+
+_PYTHON = "script.python.execute"
+_SHELL = "script.shell.execute"
+_LANGUAGES = {"python": _PYTHON, "python3": _PYTHON, "shell": _SHELL, "sh": _SHELL, "bash": _SHELL}
+#: Fields of a configuration that are about the run itself, and never data of an operation.
+_FRAME = frozenset({"id", "type", "updates", "sparkConfig", "targetHostname", "data"})
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to submit for a run."""
+
+    operation: str
+    data: Mapping[str, Any]
+    target: str = ANY
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What an aggregation goes by, as ISO 8601: it reads what came after ``last_run`` and not after ``reference``."""
+
+    reference: str
+    last_run: str | None
+
+
+def task_of(configuration: Configuration, registry: Registry, run_id: str, moments: Callable[[], Moments]) -> Task:
+    """What a run of ``configuration`` does.
+
+    Raises ``UnknownOperation`` for a type that nothing stands behind, ``InvalidInput`` for fields that do not fit it.
+    """
+    fields, kind = configuration.fields, configuration.type
+    if kind == AGGREGATION:
+        operation, data = AGGREGATION_OPERATION, _aggregation(fields, run_id, moments())
+    elif kind == PYTHON_JOB:
+        operation, data = _PYTHON, _script(fields, with_modules=True)
+    elif kind == SCRIPT:
+        operation = _language(fields)
+        data = _script(fields, with_modules=operation == _PYTHON)
+    else:
+        operation, data = kind, _own_data(fields)
+    if operation not in registry:
+        raise UnknownOperation(
+            f"There is no job type {kind!r}: use {AGGREGATION}, {PYTHON_JOB} or {SCRIPT}, or the name of an operation "
+            "(GET /operation lists them)."
+        )
+    return Task(operation, data, _target(fields))
+
+
+def _aggregation(fields: Mapping[str, Any], run_id: str, moments: Moments) -> dict[str, Any]:
+    # the reference time is fixed here, so that a second attempt reads what the first one read
+    reference = fields.get("referenceTime") or moments.reference
+    return {**fields, "referenceTime": reference, "run_id": run_id, "last_run": moments.last_run}
+
+
+def _script(fields: Mapping[str, Any], *, with_modules: bool) -> dict[str, Any]:
+    if "script" not in fields:
+        raise _bad("script", "Missing; give the code itself, or the path of a file on the agent.")
+    data: dict[str, Any] = {
+        "script": fields["script"],
+        "args": _arguments(fields),
+        "env": dict(_pairs(fields, "envOptions")),
+        "verbose": fields.get("verboseReporting") is True,
+    }
+    if with_modules:
+        data["python_files"] = _texts(fields, "pythonFiles")
+    return data
+
+
+def _language(fields: Mapping[str, Any]) -> str:
+    """The operation for a script: what it says, else its #! line or the end of its file's name."""
+    named = fields.get("language")
+    if named is not None:
+        if not isinstance(named, str) or named.lower() not in _LANGUAGES:
+            raise _bad("language", f"Must be one of {', '.join(_LANGUAGES)}.")
+        return _LANGUAGES[named.lower()]
+    script = fields.get("script")
+    text = script.strip() if isinstance(script, str) else ""
+    first = text.partition("\n")[0]
+    is_python = "python" in first if first.startswith("#!") else PurePath(first).suffix == ".py" and first == text
+    return _PYTHON if is_python else _SHELL
+
+
+def _own_data(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The data of an operation that a type names: the field ``data``, or all that is not about the run itself."""
+    if "data" in fields:
+        if not isinstance(fields["data"], Mapping):
+            raise _bad("data", "Must be a JSON object: the data of the operation.")
+        return dict(fields["data"])
+    return {name: value for name, value in fields.items() if name not in _FRAME}
+
+
+def _target(fields: Mapping[str, Any]) -> str:
+    text = fields.get("targetHostname", ANY)
+    if not isinstance(text, str):
+        raise _bad("targetHostname", "Must be a string: the hostname of an agent.")
+    target = Target.parse(text)
+    if target.is_broadcast:
+        raise _bad("targetHostname", "A run has one driver: give the hostname of one agent, or leave it out.")
+    return target.text
+
+
+def _arguments(fields: Mapping[str, Any]) -> list[str]:
+    """``submitArgs``: a line, a list of texts, or a list of {key, value}, whose empty values are left out."""
+    given = fields.get("submitArgs", [])
+    if isinstance(given, str):
+        try:
+            return shlex.split(given)
+        except ValueError as error:
+            raise _bad("submitArgs", f"Is no line of arguments: {error}.") from error
+    if isinstance(given, list) and all(isinstance(item, str) for item in given):
+        return list(given)
+    return [text for pair in _pairs(fields, "submitArgs") for text in pair if text]
+
+
+def _texts(fields: Mapping[str, Any], name: str) -> list[str]:
+    given = fields.get(name, [])
+    found = given.split(",") if isinstance(given, str) else given
+    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+        raise _bad(name, "Must be a list of strings.")
+    return [item.strip() for item in found if item.strip()]
+
+
+def _pairs(fields: Mapping[str, Any], name: str) -> list[tuple[str, str]]:
+    """A list of {key, value}, or an object."""
+    given = fields.get(name, [])
+    if isinstance(given, Mapping):
+        given = [{"key": key, "value": value} for key, value in given.items()]
+    if not isinstance(given, list) or not all(map(_is_pair, given)):
+        raise _bad(name, "Must be a list of objects with key and value, both strings.")
+    return [(item["key"], item.get("value", "")) for item in given]
+
+
+def _is_pair(item: Any) -> bool:
+    return (
+        isinstance(item, Mapping)
+        and set(item) <= {"key", "value"}
+        and bool(item.get("key"))
+        and all(isinstance(value, str) for value in item.values())
+    )
+
+
+def _bad(field: str, sentence: str) -> InvalidInput:
+    return InvalidInput(f"{field}: {sentence}", {field: [sentence]})

@@ -1,0 +1,328 @@
+"""Runs of configurations: started here, or reported by drivers elsewhere. Each is a job of the ledger."""
+
+from __future__ import annotations
+
+import secrets
+import string
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobqueue.errors import (
+    Conflict,
+    ExclusiveHeld,
+    IllegalTransition,
+    JobNotFound,
+    LedgerUnavailable,
+    UnknownOperation,
+)
+from jobqueue.model.configuration import Configuration
+from jobqueue.model.filter import MAX_LIMIT, JobFilter
+from jobqueue.model.job import Job
+from jobqueue.model.outside import CONFIG, RESULT, Report
+from jobqueue.model.run_state import EXECUTION_STATES, RunState, reachable, reporters, run_state
+from jobqueue.model.states import JobStatus
+from jobqueue.model.submission import Submission
+from jobqueue.model.timeline import API_HOST
+from jobqueue.model.timestamps import to_iso
+from jobqueue.operations.registry import Registry
+from jobqueue.services.job_types import AGGREGATION_OPERATION, Moments, Task, task_of
+from jobqueue.services.submit import Submit
+from jobqueue.store.configurations import exclusive_name
+from jobqueue.store.ledger import Ledger
+from jobqueue.store.outside import Heard
+
+ORIGIN = "fusion"
+#: Tags by which GET /job finds runs: all of them, those of one configuration, those of one type.
+RUN_TAG = ("fusion", "run")
+CONFIGURATION_TAG = "fusion.id"
+TYPE_TAG = "fusion.type"
+
+_ALPHABET = string.ascii_lowercase + string.digits
+_ID_LENGTH = 12
+_LONGEST_TAG = 256
+#: Jobs that are looked at to find one run among them; others can carry a run's tags only by somebody's doing.
+_FEW = 10
+#: Shortest and longest time between two looks at a run that is waited for, in seconds.
+_FIRST_LOOK = 0.05
+_LONGEST_LOOK = 0.5
+#: Seconds for which the ledger may be away while somebody waits.
+_LONGEST_OUTAGE = 60.0
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run that was accepted. ``is_over``: nothing could be run, and the run has ended in ``error``."""
+
+    run_id: str
+    job_id: str
+    configuration: Configuration
+    is_over: bool = False
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a driver tells of a run. None: nothing new about it. Times are texts, the driver's own; duration in ms."""
+
+    run_id: str
+    state: RunState
+    config: Mapping[str, Any] | None = None
+    hostname: str = ""
+    result: Mapping[str, Any] | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Runs:
+    """The runs of one ledger."""
+
+    def __init__(self, ledger: Ledger, submit: Submit, registry: Registry) -> None:
+        self._jobs = ledger.jobs
+        self._configurations = ledger.configurations
+        self._outside = ledger.outside
+        self._time = ledger.time
+        self._submit = submit
+        self._registry = registry
+
+    # --- starting -----------------------------------------------------------------------------------------------------
+    def start(self, config_id: str, user: str) -> Started:
+        """Start a run of a stored configuration. Raises ``ConfigurationNotFound``, and as ``start_inline`` does."""
+        return self.start_inline(self._configurations.get(config_id), user)
+
+    def start_inline(self, configuration: Configuration, user: str) -> Started:
+        """Start a run of a configuration that the caller brings.
+
+        A type that nothing stands behind gives a run that ends in ``error``. Raises ``ExclusiveHeld`` while a run of
+        this configuration has not ended, ``InvalidInput`` for fields that do not fit the type, and what else refuses a
+        submission (``NoLiveAgent``, ``AgentAway``, ``UnknownTarget``).
+        """
+        run_id = new_run_id()
+        try:
+            task = task_of(configuration, self._registry, run_id, lambda: self._moments(configuration.id))
+        except UnknownOperation as error:
+            return self._record_error(configuration, run_id, error.message, user)
+        try:
+            accepted = self._submit.one(_submission(configuration, task, run_id, user))
+        except ExclusiveHeld as error:
+            raise self._held(configuration.id, error) from error
+        return Started(run_id, accepted.job_id, configuration)
+
+    def wait(self, job_id: str, give_up: Callable[[], bool]) -> Job | None:
+        """The job once it is final, or None once ``give_up`` says so.
+
+        Bears a ledger that is away for a while: who waits has started the run, and should not start it again. Raises
+        ``JobNotFound`` if the job is deleted, ``LedgerUnavailable`` if that while was too long.
+        """
+        patience, answered = _FIRST_LOOK, time.monotonic()
+        while not give_up():
+            try:
+                job = self._jobs.get(job_id)
+                answered = time.monotonic()
+                if job.status.is_final:
+                    return job
+            except LedgerUnavailable:
+                if time.monotonic() - answered > _LONGEST_OUTAGE:
+                    raise
+            time.sleep(patience)
+            patience = min(1.5 * patience, _LONGEST_LOOK)
+        return None
+
+    # --- looking ------------------------------------------------------------------------------------------------------
+    def find(self, run_id: str) -> Job:
+        """One run, by its id. Raises ``JobNotFound``."""
+        job = self._jobs.get(self._jobs.find(run_id))
+        if job.origin != ORIGIN:
+            raise JobNotFound(f"Job {run_id} is no run of a configuration; GET /job/{job.id} shows it.")
+        return job
+
+    def status(self, name: str) -> Job | Configuration:
+        """A run by its id, else the newest run of the configuration ``name``, else the configuration: it never ran.
+
+        Raises ``JobNotFound``.
+        """
+        try:
+            return self.find(name)
+        except JobNotFound:
+            newest = self._newest(name)
+        if newest is not None:
+            return newest
+        found = self._configurations.some([name])
+        if not found:
+            raise JobNotFound(f"There is no run {name!r}, and no configuration of this name.")
+        return found[0]
+
+    def recent(self, limit: int, offset: int = 0) -> Iterator[Job]:
+        """Runs, the newest first: at most ``limit`` of them, behind the first ``offset``."""
+        cursor: int | None = None
+        while limit > 0:
+            step = min(limit, MAX_LIMIT)
+            page = self._jobs.page(JobFilter(tag=RUN_TAG, limit=step, offset=offset, cursor=cursor))
+            # anybody may tag a job as they like; that makes no run of it
+            yield from (job for job in page.items if job.origin == ORIGIN)
+            if page.next_cursor is None:
+                return
+            cursor, offset, limit = page.next_cursor, 0, limit - step
+
+    # --- steering -----------------------------------------------------------------------------------------------------
+    def cancel(self, name: str, who: str) -> Job:
+        """Cancel a run by its id, or the one that runs of the configuration ``name``; returns it as it is now.
+
+        Raises ``JobNotFound``, ``Conflict`` (it has ended, or nothing runs).
+        """
+        found = self.status(name)
+        if isinstance(found, Configuration) or (run_id_of(found) != name and found.id != name):
+            active = self._newest(name, JobStatus.PROCESSING) or self._newest(name, JobStatus.SUBMITTED)
+            if active is None:
+                raise Conflict(f"No run of the configuration {name!r} is active; there is nothing to cancel.")
+            found = active
+        if found.status.is_final:
+            raise Conflict(f"Run {run_id_of(found)} has ended as {run_state(found)}; there is nothing to cancel.")
+        self._jobs.cancel(found.id, who)
+        return self._jobs.get(found.id)
+
+    def tell(self, status: Status, user: str) -> Job:
+        """A driver elsewhere tells how a run of its own stands: it is created or moved. Returns the run.
+
+        Raises ``IllegalTransition``, whose details name the present ``state`` and the ``allowed`` ones.
+        """
+        if status.state is RunState.UNKNOWN:
+            raise self._refused_unknown(status.run_id)
+        execution = EXECUTION_STATES[status.state]
+        report = Report(
+            name=status.run_id,
+            word=status.state.value,
+            after=frozenset(str(state) for state in reporters(status.state)),
+            state=execution.value if execution is not None else "",
+            hostname=status.hostname,
+            told=_told(status),
+            note=_note(status),
+            tags=_tags(status.config or {}),
+            submitted_by=user,
+            origin=ORIGIN,
+        )
+        hearing = self._outside.tell(report, is_cancelling=status.state is RunState.CANCELLING)
+        job = self._jobs.get(hearing.job_id)
+        if hearing.heard is Heard.ILLEGAL:
+            before = RunState(hearing.word)
+            raise _illegal(f"Run {status.run_id} is {before} and cannot become {status.state}", before, _next(before))
+        if hearing.heard is Heard.FINAL:
+            raise _illegal(f"Run {status.run_id} has ended as {run_state(job)}, and that stays so", run_state(job))
+        if hearing.heard is Heard.NOT_OUTSIDE:
+            sentence = f"Run {status.run_id} is run by an agent, which alone reports how it stands"
+            raise _illegal(sentence, run_state(job))
+        return job
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+    def _moments(self, config_id: str) -> Moments:
+        """Up to where this run reads, and behind where: up to there the last completed one has read."""
+        last = self._newest(config_id, JobStatus.COMPLETED, AGGREGATION_OPERATION)
+        reached = self._configurations.reached(config_id) if last is None else _reference(last)
+        return Moments(reference=to_iso(self._time()), last_run=reached)
+
+    def _newest(self, config_id: str, status: JobStatus | None = None, operation: str | None = None) -> Job | None:
+        wanted = JobFilter(status=status, operation=operation, tag=(CONFIGURATION_TAG, config_id), limit=_FEW)
+        return next((job for job in self._jobs.page(wanted).items if job.origin == ORIGIN), None)
+
+    def _record_error(self, configuration: Configuration, run_id: str, error: str, user: str) -> Started:
+        """A run that ended before it began: it is in the ledger all the same, and says why."""
+        result = {"jobConfigId": configuration.id, "jobRunId": run_id, "error": error}
+        report = Report(
+            name=run_id,
+            word=RunState.ERROR.value,
+            after=frozenset(),
+            state=JobStatus.FAILED.value,
+            hostname=API_HOST,
+            told={CONFIG: configuration.document(), RESULT: result},
+            note=error,
+            tags=_tags(configuration.fields),
+            submitted_by=user,
+            origin=ORIGIN,
+        )
+        return Started(run_id, self._outside.tell(report).job_id, configuration, is_over=True)
+
+    def _held(self, config_id: str, error: ExclusiveHeld) -> ExclusiveHeld:
+        job = self._jobs.get(error.details["job_id"]) if error.details else None
+        run_id = run_id_of(job) if job else "?"
+        return ExclusiveHeld(
+            f"A run of {config_id!r} has not ended: {run_id}. Wait for its end, or cancel it "
+            f"(DELETE /api/spark/jobs/{run_id}).",
+            {"jobConfigId": config_id, "jobRunId": run_id},
+        )
+
+    def _refused_unknown(self, run_id: str) -> IllegalTransition:
+        sentence = "A run cannot become unknown: report what its driver knows of it"
+        try:
+            job = self._jobs.get(self._jobs.find(run_id))
+        except JobNotFound:
+            return _illegal(sentence, None, frozenset(RunState) - {RunState.UNKNOWN})
+        if job.outside is None or job.status.is_final:
+            return _illegal(sentence, run_state(job))
+        return _illegal(sentence, run_state(job), _next(RunState(job.outside.word)))
+
+
+def new_run_id() -> str:
+    """A new run's id: letters and digits at random."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
+
+
+def run_id_of(job: Job) -> str:
+    """The id of the run that ``job`` is; one that was submitted again by POST /job/{id}/retry goes by the job's own."""
+    return job.alias or job.id
+
+
+def _submission(configuration: Configuration, task: Task, run_id: str, user: str) -> Submission:
+    return Submission(
+        operation=task.operation,
+        data=task.data,
+        target=task.target,
+        tags=_tags(configuration.fields),
+        origin=ORIGIN,
+        submitted_by=user,
+        alias=run_id,
+        exclusive=exclusive_name(configuration.id),
+        request=configuration.document(),
+    )
+
+
+def _tags(config: Mapping[str, Any]) -> dict[str, str]:
+    """What fits into tags: a driver elsewhere may have any id and type."""
+    found = dict([RUN_TAG])
+    for tag, name in ((CONFIGURATION_TAG, "id"), (TYPE_TAG, "type")):
+        value = config.get(name)
+        if isinstance(value, str) and len(value) <= _LONGEST_TAG and value.isprintable():
+            found[tag] = value
+    return found
+
+
+def _told(status: Status) -> dict[str, Any]:
+    told = dict(status.more)
+    if status.config is not None:
+        told[CONFIG] = dict(status.config)
+    if status.result is not None:
+        told[RESULT] = dict(status.result)
+    return told
+
+
+def _note(status: Status) -> str:
+    """Why it ended so, where the driver's result says it."""
+    result = status.result or {}
+    said = next((result[name] for name in ("error", "message") if isinstance(result.get(name), str)), "")
+    if status.state is RunState.ERROR:
+        return said or "the driver reported an error"
+    return said if status.state in (RunState.CANCELLED, RunState.SKIPPED) else ""
+
+
+def _reference(job: Job) -> str:
+    given = job.data.get("referenceTime")
+    return given if isinstance(given, str) else to_iso(job.executions[0].started)
+
+
+def _next(state: RunState) -> frozenset[RunState]:
+    """What a driver may report after ``state``: that it goes on, or what comes later."""
+    return reachable(state) | {state}
+
+
+def _illegal(sentence: str, state: RunState | None, allowed: frozenset[RunState] = frozenset()) -> IllegalTransition:
+    names = [str(member) for member in RunState if member in allowed]
+    possible = f"; possible: {', '.join(names)}" if names else ""
+    return IllegalTransition(f"{sentence}{possible}.", {"state": str(state) if state else None, "allowed": names})
