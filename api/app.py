@@ -8,7 +8,7 @@ from typing import Any
 import flask
 from flask import Flask
 
-from api import context, documentation, errors, native, request_id
+from api import context, documentation, errors, fusion, native, ray, request_id
 from api.auth import bearer
 from jobqueue.errors import InvalidSettings
 from jobqueue.services import Services
@@ -48,4 +48,6 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.register_blueprint(pages)
     alias.register_blueprint(pages)
     app.register_blueprint(alias)
+    ray.install(app)
+    fusion.install(app)
     return app

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge, UnsupportedMediaType
 
-from api import request_id
+from api import dialects, request_id
 from api.responses import json_response
 from jobqueue import errors
 
@@ -31,6 +31,12 @@ class UnsupportedMedia(errors.JobQueueError):
     code = "unsupported_media_type"
 
 
+class Closing(errors.JobQueueError):
+    """This server stops; send the request again."""
+
+    code = "closing"
+
+
 #: The nearest class on an error's own line of ancestors decides. What is not here is a fault of ours: 500.
 STATUS: Mapping[type[BaseException], int] = {
     errors.InvalidInput: 400,
@@ -38,8 +44,11 @@ STATUS: Mapping[type[BaseException], int] = {
     Unauthenticated: 401,
     errors.NotFound: 404,
     errors.Conflict: 409,
+    errors.PackageTooLarge: 413,
     UnsupportedMedia: 415,
     errors.LedgerUnavailable: 503,
+    Closing: 503,
+    errors.PackagesFull: 507,  # nothing is wrong with the request: it would be taken when there is room again
 }
 
 _HEADERS: Mapping[type[BaseException], Mapping[str, str]] = {
@@ -69,19 +78,30 @@ def _document(message: str, status: int, details: Mapping[str, Any] | None = Non
     return {"error": message, "code": status, "details": details}
 
 
+def _answer(
+    status: int, message: str, details: Mapping[str, Any] | None, headers: Mapping[str, str] | None = None
+) -> Response:
+    render = dialects.of_this_request()
+    if render is None:
+        return json_response(_document(message, status, details), status, headers)
+    response = render(status, message, details)
+    response.headers.update(headers or {})
+    return response
+
+
 def _known(error: errors.JobQueueError) -> Response:
     status = status_of(error)
     if status == 500:
         return _unexpected(error)
     headers = next((_HEADERS[ancestor] for ancestor in type(error).__mro__ if ancestor in _HEADERS), None)
-    return json_response(error_document(error), status, headers)
+    return _answer(status, error.message, error.details, headers)
 
 
 def _http(error: HTTPException) -> Response | HTTPException:
     if error.code is None or error.code < 400:
         return error  # a redirect
     headers = {name: value for name, value in error.get_headers() if name.lower() != "content-type"}
-    return json_response(_document(_sentence(error), error.code), error.code, headers)
+    return _answer(error.code, _sentence(error), None, headers)
 
 
 def _sentence(error: HTTPException) -> str:
@@ -103,4 +123,4 @@ def _unexpected(error: Exception) -> Response:
     # %r: a path may hold line breaks, which must not forge lines of the log
     log.error("request %s: %s %r failed", identity, request.method, request.path, exc_info=error)
     message = f"Something went wrong on our side; the log of the API says what, under request id {identity}."
-    return json_response(_document(message, 500, {"request_id": identity}), 500)
+    return _answer(500, message, {"request_id": identity})

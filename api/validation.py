@@ -40,7 +40,7 @@ class StrictSchema(ma.Schema):
             error.messages[name] = [self._unknown_message(str(name))]
 
     def _unknown_message(self, name: str) -> str:
-        known = sorted(self.load_fields)
+        known = sorted(field.data_key or attribute for attribute, field in self.load_fields.items())
         # a longer name is no slip of the finger, and comparing it would take time
         near = difflib.get_close_matches(name, known, n=2) if len(name) <= 40 else []
         if near:

@@ -15,14 +15,25 @@ from benchmarks.process import BenchmarkError
 from benchmarks.report import Report
 from benchmarks.scale import FULL, QUICK
 
-NAMES = ("agent_throughput", "agent_pools", "submit", "batch", "listing", "broadcast", "latency", "footprint")
+NAMES = (
+    "agent_throughput",
+    "agent_pools",
+    "submit",
+    "batch",
+    "listing",
+    "broadcast",
+    "latency",
+    "footprint",
+    "aggregation",
+    "ray_jobs",
+)
 
 
 def main() -> int:
     """Exit code 0; with ``--strict`` 1 if a figure misses what is wanted; 2 if a benchmark did not work."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure jobqueue against its peers.")
     parser.add_argument("names", nargs="*", metavar="name", help=f"which ones; all unless named: {', '.join(NAMES)}")
-    parser.add_argument("--quick", action="store_true", help="smaller and rougher, under three minutes")
+    parser.add_argument("--quick", action="store_true", help="smaller and rougher, about four minutes")
     parser.add_argument("--jobs", type=int, metavar="N", help="jobs stored in the large ledger of `listing`")
     parser.add_argument("--output", type=Path, default=Path("build/benchmarks.json"), help="where the JSON goes")
     parser.add_argument("--strict", action="store_true", help="exit with 1 if a figure misses what is wanted")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from flask import Response, request
@@ -26,7 +27,8 @@ class ServerEvent:
     data: Any
     id: str = ""
 
-    def encode(self) -> str:
+    @cached_property
+    def text(self) -> str:
         """On the wire. The data is one line: JSON has no raw line breaks."""
         first = f"id: {self.id}\n" if self.id else ""
         return f"{first}event: {self.name}\ndata: {dumps(self.data)}\n\n"
@@ -70,10 +72,10 @@ def _encoded(turns: Iterable[list[ServerEvent]]) -> Iterator[str]:
             if closing.is_set():
                 return
             if events:
-                yield "".join(event.encode() for event in events)
+                yield "".join([event.text for event in events])
                 spoke = time.monotonic()
             elif time.monotonic() - spoke >= HEARTBEAT_SECONDS:
                 yield ": still here\n\n"
                 spoke = time.monotonic()
     except JobQueueError as error:
-        yield ServerEvent("error", {"error": error.message, "details": error.details}).encode()
+        yield ServerEvent("error", {"error": error.message, "details": error.details}).text

@@ -53,6 +53,7 @@ def job(found: Job, *, summary: bool = False) -> Document:
         "cancel_requested": found.cancel_requested,
         "origin": found.origin,
         "submitted_by": found.submitted_by,
+        "alias": found.alias,
         "priority": found.priority,
         "timeout_seconds": found.timeout_seconds,
         "not_before": _time(found.not_before),
@@ -62,7 +63,7 @@ def job(found: Job, *, summary: bool = False) -> Document:
     if not summary:
         document["responses"] = {_who(x): _response(x) for x in found.executions if x.state.is_final}
         document["agent_states"] = {_who(x): _agent_state(x) for x in found.executions}
-        document["timeline"] = [_event(event) for event in found.timeline]
+        document["timeline"] = [event(each) for each in found.timeline]
     return document
 
 
@@ -138,29 +139,36 @@ def _who(execution: Execution) -> str:
 
 
 def _response(execution: Execution) -> Document:
-    return {
+    document: Document = {
         "status": execution.state.value,
         "data": execution.data,
         "changed": execution.changed,
         "error": execution.error,
         "hostname": execution.hostname,
     }
+    if execution.failure is not None:
+        document["details"] = dict(execution.failure)
+    return document
 
 
 def _agent_state(execution: Execution) -> Document:
     duration = execution.duration
-    return {
+    document: Document = {
         "status": execution.state.value,
         "error": execution.error,
         "duration": None if duration is None else duration_text(duration),
     }
+    if execution.info:
+        document["info"] = dict(execution.info)
+    return document
 
 
-def _event(event: Event) -> Document:
+def event(found: Event) -> Document:
+    """A step of a timeline."""
     return {
-        "timestamp": to_iso(event.at),
-        "event": event.event,
-        "hostname": event.hostname,
-        "message": event.message,
-        "error": event.error,
+        "timestamp": to_iso(found.at),
+        "event": found.event,
+        "hostname": found.hostname,
+        "message": found.message,
+        "error": found.error,
     }

@@ -268,6 +268,7 @@ class ResponseAnswer(ma.Schema):
     changed = fields.Boolean(required=True, allow_none=True)
     error = fields.String(required=True, allow_none=True)
     hostname = fields.String(required=True)
+    details = fields.Dict(metadata=_about("How it failed, where the operation says more than its error."))
 
 
 class AgentStateAnswer(ma.Schema):
@@ -276,6 +277,7 @@ class AgentStateAnswer(ma.Schema):
     status = fields.String(required=True, validate=validate.OneOf([state.value for state in ExecutionState]))
     error = fields.String(required=True, allow_none=True)
     duration = fields.String(required=True, allow_none=True, metadata=_about('As in "45ms", "1.5s", "1m0s".'))
+    info = fields.Dict(metadata=_about("What the operation tells of its run."))
 
 
 class TimelineEvent(ma.Schema):
@@ -318,6 +320,7 @@ class JobSummary(ma.Schema):
     cancel_requested = fields.Boolean(required=True)
     origin = fields.String(required=True, metadata=_about("The API that the job came through."))
     submitted_by = fields.String(required=True)
+    alias = fields.String(required=True, allow_none=True, metadata=_about("The caller's own name for the job."))
     priority = fields.Integer(required=True)
     timeout_seconds = fields.Float(required=True, allow_none=True)
     not_before = fields.DateTime(required=True, allow_none=True)

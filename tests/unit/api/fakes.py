@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import Any
 
 from jobqueue.errors import (
     AgentNotFound,
     Conflict,
     IdempotencyConflict,
+    InvalidInput,
     JobFinal,
     JobNotFinal,
     JobNotFound,
     JobQueueError,
     LedgerUnavailable,
+    PackageTooLarge,
     UnknownOperation,
 )
 from jobqueue.model.agent import Agent, AgentEvent, AgentState
 from jobqueue.model.filter import JobFilter, JobPage
 from jobqueue.model.job import Execution, Job
+from jobqueue.model.news import News
 from jobqueue.model.output import OutputPage
+from jobqueue.model.package import PackageInfo, check_package_name
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.timeline import API_HOST, Event
@@ -75,6 +80,9 @@ class FakeServices:
     next_cursor: int | None = None
     pages: list[OutputPage] = field(default_factory=list)
     read: list[tuple[str, str | None, int]] = field(default_factory=list)
+    packages: dict[str, bytes] = field(default_factory=dict)
+    max_package_bytes: int = 1_000_000
+    turns: list[list[News]] = field(default_factory=list)
     failure: Exception | None = None
 
     def submit(self, submission: Submission) -> Accepted:
@@ -173,6 +181,31 @@ class FakeServices:
         self.agents_known[self.agents_known.index(found)] = moved
         return moved
 
+    def has_package(self, name: str) -> PackageInfo | None:
+        self._fail()
+        data = self.packages.get(check_package_name(name))
+        return None if data is None else PackageInfo(name, len(data), sha256(data).hexdigest(), now(), now(), "u")
+
+    def store_package(self, name: str, stream: Iterable[bytes], expected_size: int | None = None) -> PackageInfo:
+        self._fail()
+        check_package_name(name)
+        if (expected_size or 0) > self.max_package_bytes:
+            raise PackageTooLarge
+        data = b"".join(stream)
+        if expected_size not in (None, len(data)):
+            raise InvalidInput("The upload ended too early.")
+        self.packages.setdefault(name, data)
+        found = self.has_package(name)
+        assert found
+        return found
+
+    def pin_packages(self, names: Iterable[str]) -> dict[str, str]:
+        found = {name: self.has_package(name) for name in names}
+        missing = [name for name, package in found.items() if package is None]
+        if missing:
+            raise InvalidInput(f"The package {missing[0]} is not here.")
+        return {name: package.sha256 for name, package in found.items() if package}
+
     def operations(self) -> list[OperationInfo]:
         self._fail()
         return [AN_OPERATION]
@@ -191,6 +224,14 @@ class FakeServices:
         return {JobStatus.SUBMITTED: len(self.store)}
 
     def close(self) -> None: ...
+
+    def events(self, after: str | None = None) -> Iterator[list[News]]:
+        self._fail()
+        return iter(self.turns)
+
+    def job_events(self, job_id: str, after: str | None = None) -> Iterator[list[News]]:
+        self.job(job_id)
+        return iter(self.turns)
 
     def _fail(self) -> None:
         if self.failure:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from api.live.closing import closing
+from api.live import sse
 from jobqueue.errors import JobNotFound
+from jobqueue.flag import Flag
 from jobqueue.model.output import Chunk, OutputPage
 from tests.unit.api.conftest import Ask
 from tests.unit.api.fakes import FakeServices, a_job, a_pending_job
@@ -88,12 +89,11 @@ def test_an_error_on_the_way_is_the_last_event(ask: Ask, services: FakeServices)
     assert text.endswith('event: error\ndata: {"error":"deleted meanwhile","details":null}\n\n')
 
 
-def test_a_stream_ends_when_the_server_does(ask: Ask) -> None:
-    closing.set()
-    try:
-        assert "event:" not in ask("GET", f"/job/{JOB}/logs", headers=STREAM).get_data(as_text=True)
-    finally:
-        closing.clear()
+def test_a_stream_ends_when_the_server_does(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    raised = Flag()
+    raised.set()
+    monkeypatch.setattr(sse, "closing", raised)
+    assert "event:" not in ask("GET", f"/job/{JOB}/logs", headers=STREAM).get_data(as_text=True)
 
 
 def test_bad_input(ask: Ask) -> None:

@@ -36,6 +36,7 @@ def test_a_completed_job() -> None:
         "cancel_requested": False,
         "origin": "native",
         "submitted_by": "",
+        "alias": None,
         "priority": 0,
         "timeout_seconds": 2.5,
         "not_before": None,

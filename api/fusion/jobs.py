@@ -1,0 +1,49 @@
+"""/spark/jobs: runs of configurations."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from api.body import read_object
+from api.context import principal, services
+from api.fusion import mapping, requests
+from api.fusion.app_prefix import blueprint as make_blueprint
+from api.fusion.starting import answer
+from api.responses import json_response
+from jobqueue.model.configuration import Configuration, check_configuration_id
+
+blueprint = make_blueprint("jobs")
+
+
+@blueprint.post("/jobs")
+def start_inline() -> Response:
+    """Start a run of the configuration in the body."""
+    requests.is_sync()  # refused before anything is started
+    return answer(services().runs.start_inline(Configuration.parse(read_object()), principal()))
+
+
+@blueprint.post("/jobs/<config_id>")
+def start(config_id: str) -> Response:
+    """Start a run of a stored configuration."""
+    requests.is_sync()
+    return answer(services().runs.start(check_configuration_id(config_id), principal()))
+
+
+@blueprint.get("/jobs")
+def list_runs() -> Response:
+    """The newest runs, the newest first."""
+    limit, offset = requests.page()
+    return json_response([mapping.status(job) for job in services().runs.recent(limit, offset)])
+
+
+@blueprint.get("/jobs/<name>")
+def show(name: str) -> Response:
+    """A run by its id, or the newest one of a configuration."""
+    found = services().runs.status(requests.run_id(name))
+    return json_response(mapping.idle(found) if isinstance(found, Configuration) else mapping.status(found))
+
+
+@blueprint.delete("/jobs/<name>")
+def cancel(name: str) -> Response:
+    """Cancel a run by its id, or the active one of a configuration."""
+    return json_response(mapping.status(services().runs.cancel(requests.run_id(name), f"by {principal()}")))

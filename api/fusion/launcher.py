@@ -1,0 +1,40 @@
+"""/job-launcher/launcher: the statuses of all runs, what drivers report, and starting by an inline configuration."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from api.body import read_object
+from api.context import principal, services
+from api.fusion import mapping, requests
+from api.fusion.app_prefix import blueprint as make_blueprint
+from api.fusion.schemas import read_status
+from api.fusion.starting import answer
+from api.responses import dumps, json_response
+from jobqueue.model.configuration import Configuration
+
+blueprint = make_blueprint("launcher")
+
+HAL = "application/hal+json"
+
+
+@blueprint.get("/launcher/status")
+def list_statuses() -> Response:
+    """The newest runs, the newest first."""
+    limit, offset = requests.page()
+    documents = [mapping.status(job) for job in services().runs.recent(limit, offset)]
+    return Response(dumps(documents), content_type=HAL)
+
+
+@blueprint.post("/launcher/status")
+def update_status() -> Response:
+    """A driver elsewhere tells how a run of its own stands; the run is created or moved."""
+    told = read_status(read_object())
+    return json_response(mapping.status(services().runs.tell(told, principal())))
+
+
+@blueprint.post("/launcher")
+def start() -> Response:
+    """Start a run of the configuration in the body."""
+    requests.is_sync()  # refused before anything is started
+    return answer(services().runs.start_inline(Configuration.parse(read_object()), principal()))

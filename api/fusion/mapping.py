@@ -1,0 +1,85 @@
+"""From jobs to the statuses of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from api.fusion.times import micros
+from jobqueue.model.configuration import Configuration
+from jobqueue.model.job import Execution, Job
+from jobqueue.model.outside import CONFIG, RESULT, Outside
+from jobqueue.model.run_state import RunState, run_state
+from jobqueue.model.timestamps import to_iso
+from jobqueue.services.runs import Started, run_id_of
+
+Document = dict[str, Any]
+
+
+def status(job: Job) -> Document:
+    """A run: state, jobId, jobConfig, hostname, result, and once it has ended startTime, endTime, duration (ms)."""
+    state, execution = run_state(job), job.executions[0]
+    if job.outside is not None:
+        config, result = job.outside.told.get(CONFIG, {}), job.outside.told.get(RESULT, {})
+    else:
+        config, result = job.data if job.request is None else job.request, _result(job, state)
+    document = _document(state, run_id_of(job), config, execution.hostname, result)
+    if state.is_final:
+        document |= _times(job, execution, job.outside)
+    return document
+
+
+def starting(started: Started) -> Document:
+    """A run that was accepted just now."""
+    configuration = started.configuration
+    result = {"jobConfigId": configuration.id, "jobRunId": started.run_id}
+    return _document(RunState.STARTING, started.run_id, configuration.document(), "", result)
+
+
+def idle(configuration: Configuration) -> Document:
+    """A configuration that never ran; there is no run, and so no run's id."""
+    return _document(RunState.IDLE, "", configuration.document(), "", {"jobConfigId": configuration.id})
+
+
+def _document(
+    state: RunState, run_id: str, config: Mapping[str, Any], host: str, result: Mapping[str, Any]
+) -> Document:
+    return {
+        "state": state.value,
+        "jobId": run_id,
+        "jobConfig": dict(config),
+        # what begins with an underscore is no host
+        "hostname": "" if host.startswith("_") else host,
+        "result": dict(result),
+    }
+
+
+def _result(job: Job, state: RunState) -> Document:
+    """What the operation returned beside the run's names; why it ended so, if not well."""
+    names: Document = {"jobRunId": run_id_of(job)}
+    config = job.data if job.request is None else job.request
+    if "id" in config:
+        names = {"jobConfigId": config["id"], **names}
+    execution, returned = job.executions[0], job.result
+    if isinstance(returned, Mapping):
+        names |= {name: value for name, value in returned.items() if name not in names}
+    elif returned is not None:
+        names["result"] = returned
+    if state is RunState.ERROR:
+        names["error"] = job.error
+        if execution.failure:
+            names["details"] = dict(execution.failure)
+    elif state in (RunState.SKIPPED, RunState.CANCELLED) and execution.events and execution.events[-1].note:
+        names["message"] = execution.events[-1].note
+    return names
+
+
+def _times(job: Job, execution: Execution, outside: Outside | None) -> Document:
+    """The driver's own times rule for a run elsewhere. The duration is that between the times as they are shown."""
+    told = outside.told if outside else {}
+    start = told.get("startTime") or to_iso(execution.started or job.created)
+    end = told.get("endTime") or to_iso(execution.finished)
+    duration = told.get("duration")
+    if duration is None:
+        duration = max(0, micros(end) // 1000 - micros(start) // 1000)
+    return {"startTime": start, "endTime": end, "duration": duration}

@@ -1,0 +1,62 @@
+"""The body of a status that a driver reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import validate
+
+from api import validation
+from api.fusion.requests import bad, run_id
+from api.fusion.times import micros
+from api.native.fields import Data, Text, Whole
+from jobqueue.model.run_state import RunState
+from jobqueue.model.target import check_hostname
+from jobqueue.services.runs import Status
+
+_STATES = [state.value for state in RunState]
+
+
+class _Time(Text):
+    """A time in ISO 8601, kept as it was written."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        micros(value)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class StatusRequest(validation.StrictSchema):
+    """A run's status. ``jobConfig`` and ``result`` hold any fields; what is left out stays as it was told before."""
+
+    state = Text(
+        required=True, validate=validate.OneOf(_STATES, error=f"Unknown state; the states are {', '.join(_STATES)}.")
+    )
+    run_id = Text(required=True, data_key="jobId")
+    config = Data(data_key="jobConfig")
+    hostname = Text()
+    result = Data()
+    start_time = _Time(data_key="startTime")
+    end_time = _Time(data_key="endTime")
+    duration = Whole(validate=validate.Range(min=0, error="Must not be negative: it is in milliseconds."))
+
+
+_schema = StatusRequest()
+
+
+def read_status(body: Mapping[str, Any]) -> Status:
+    """What a driver reports. Raises ``InvalidInput``."""
+    # a driver that does not know something yet may say so by null
+    given = {name: value for name, value in body.items() if value is not None}
+    loaded = validation.load(_schema, given)
+    start, end = loaded.get("start_time"), loaded.get("end_time")
+    if start is not None and end is not None and micros(end) < micros(start):
+        raise bad("endTime", "Is before startTime; swap them.")
+    return Status(
+        run_id=run_id(loaded["run_id"]),
+        state=RunState(loaded["state"]),
+        config=loaded.get("config"),
+        hostname=check_hostname(loaded["hostname"]) if loaded.get("hostname") else "",
+        result=loaded.get("result"),
+        more={name: given[name] for name in ("startTime", "endTime", "duration") if name in given},
+    )

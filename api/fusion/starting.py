@@ -1,0 +1,28 @@
+"""The answer to a start: at once, or when the run has ended."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from api.context import services
+from api.errors import Closing
+from api.fusion import mapping, requests
+from api.live.closing import closing
+from api.responses import json_response
+from jobqueue.services.runs import Started
+
+
+def answer(started: Started) -> Response:
+    """The run's status; with ``?sync=true`` the last one."""
+    if started.is_over:
+        return json_response(mapping.status(services().job(started.job_id)))
+    if not requests.is_sync():
+        return json_response(mapping.starting(started))
+    ended = services().runs.wait(started.job_id, closing.is_set)
+    if ended is None:
+        raise Closing(
+            f"Run {started.run_id} was started and goes on; this server stops. Ask another one how it ended: "
+            f"GET /api/spark/jobs/{started.run_id}.",
+            {"jobRunId": started.run_id},
+        )
+    return json_response(mapping.status(ended))

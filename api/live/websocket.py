@@ -1,0 +1,158 @@
+"""Websockets on a connection that gunicorn hands over. The protocol is wsproto's; here are its bytes' ways."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from flask import Response, request
+from werkzeug.exceptions import HTTPException
+from wsproto import ConnectionType, WSConnection
+from wsproto.connection import ConnectionState
+from wsproto.events import AcceptConnection, CloseConnection, Event, Message, Ping
+from wsproto.utilities import RemoteProtocolError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+#: Seconds after which a reader that takes nothing is given up.
+SEND_SECONDS = 30.0
+#: Seconds of silence after which the other side is asked whether it is there; after three of them it is given up.
+PING_SECONDS = 20.0
+_PATIENCE = 3
+#: Seconds that the other side has to answer a close.
+CLOSE_SECONDS = 5.0
+_READ_BYTES = 65_536
+
+
+class UpgradeRequired(HTTPException):
+    """The request is no websocket's."""
+
+    code = 426
+    description = "This address speaks websocket (version 13) only; open it with a websocket client."
+
+    def get_headers(self, *args: Any, **kwargs: Any) -> list[tuple[str, str]]:
+        """What to upgrade to."""
+        return [*super().get_headers(*args, **kwargs), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]
+
+
+class Gone(Exception):
+    """The other side has left, or takes nothing any more."""
+
+
+class WebSocket:
+    """The server's side of one websocket, for one thread (or greenlet). Every method but ``abort`` raises ``Gone``."""
+
+    def __init__(
+        self, sock: socket.socket, protocol: WSConnection, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._socket = sock
+        self._protocol = protocol
+        self._clock = clock
+        self._heard = self._asked = clock()
+
+    @classmethod
+    def accept(cls) -> WebSocket:
+        """Accept the present request's websocket; raises ``UpgradeRequired`` if it asks for none."""
+        given = request.environ.get("gunicorn.socket")
+        connection: socket.socket | None = getattr(given, "unbuffered", given)  # see api.worker
+        protocol = WSConnection(ConnectionType.SERVER)
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers]
+        try:
+            if connection is None:
+                raise RemoteProtocolError("the server has no connection to hand over")
+            protocol.initiate_upgrade_connection(headers, b"/")
+        except (RemoteProtocolError, ValueError) as error:
+            raise UpgradeRequired from error
+        websocket = cls(connection, protocol)
+        websocket._reset_at_end(True)
+        websocket._emit(AcceptConnection())
+        return websocket
+
+    def send(self, text: str) -> None:
+        """Send one message; waits while the other side is slower."""
+        self._emit(Message(data=text))
+
+    def attend(self) -> None:
+        """Handle what has come meanwhile, without waiting, and ask for a sign of life now and then."""
+        while data := self._receive(0.0):
+            self._take(data)
+        now = self._clock()
+        if now - self._heard > _PATIENCE * PING_SECONDS:
+            raise Gone("no sign of life")
+        if now - max(self._heard, self._asked) > PING_SECONDS:
+            self._asked = now
+            self._emit(Ping())
+
+    def close(self) -> None:
+        """Close in order: everything that was sent is read before the connection ends."""
+        self._emit(CloseConnection(code=1000))
+        # a connection that is closed with something unread is reset, and what the other side has not read yet is lost
+        end = self._clock() + CLOSE_SECONDS
+        try:
+            while (left := end - self._clock()) > 0 and (data := self._receive(left)):
+                self._take(data)
+        except Gone:
+            pass  # answered, or left without an answer; either way it is over
+        self._reset_at_end(False)
+
+    def abort(self) -> None:
+        """Reset the connection: to the other side it is broken (code 1006), not ended."""
+        self._socket.close()
+
+    def response(self) -> Response:
+        """What the view returns when it is through with the websocket."""
+        return _Handled()
+
+    def _reset_at_end(self, wanted: bool) -> None:
+        """Whether the end of the connection is a reset: also if this process is killed, nobody takes it for orderly."""
+        with suppress(OSError):  # it is broken already
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", int(wanted), 0))
+
+    def _emit(self, event: Event) -> None:
+        try:
+            self._socket.settimeout(SEND_SECONDS)
+            self._socket.sendall(self._protocol.send(event))
+        except OSError as error:  # TimeoutError is one
+            raise Gone(str(error) or "the connection broke") from error
+
+    def _receive(self, seconds: float) -> bytes:
+        """What has come, waiting up to ``seconds`` for it; empty if nothing has."""
+        try:
+            self._socket.settimeout(seconds)
+            data = self._socket.recv(_READ_BYTES)
+        except (TimeoutError, BlockingIOError):
+            return b""
+        except OSError as error:
+            raise Gone(str(error)) from error
+        if not data:
+            raise Gone("the connection was closed")
+        return data
+
+    def _take(self, data: bytes) -> None:
+        self._heard = self._clock()
+        try:
+            self._protocol.receive_data(data)
+            for event in self._protocol.events():
+                if isinstance(event, Ping) and self._protocol.state is ConnectionState.OPEN:
+                    self._emit(event.response())
+                elif isinstance(event, CloseConnection):
+                    self._answer(event)
+        except RemoteProtocolError as error:
+            raise Gone(f"what came is no websocket's: {error}") from error
+
+    def _answer(self, event: CloseConnection) -> None:
+        if self._protocol.state is ConnectionState.REMOTE_CLOSING:
+            self._emit(event.response())
+        raise Gone("the reader closed the websocket")
+
+
+class _Handled(Response):
+    """Tells gunicorn that the connection has had its answer and ends here."""
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        raise StopIteration

@@ -1,0 +1,26 @@
+"""Ray's Jobs API as its own client speaks it, and openYuanrong's variant of it.
+
+With the trailing slash, ``POST /api/jobs/`` and ``GET /api/jobs/`` speak Ray; without it, openYuanrong.
+"""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from api import dialects
+from api.ray import dialect, jobs, listing, logs, packages, version
+
+BLUEPRINTS = (
+    version.blueprint,
+    packages.blueprint,
+    jobs.blueprint,
+    listing.blueprint,
+    logs.blueprint,
+)
+
+
+def install(app: Flask) -> None:
+    """Serve these routes, with errors as Ray's server words them: plain text."""
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    dialects.add(app, dialect.belongs, dialect.render)

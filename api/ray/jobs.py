@@ -1,0 +1,103 @@
+"""/api/jobs: submit, look at, stop and delete jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flask import Blueprint, Response
+
+from api.context import principal, services
+from api.ray import mapping, requests
+from api.ray.status import status_of
+from api.responses import json_response
+from jobqueue.errors import AliasTaken, JobFinal, JobNotFinal, JobNotFound
+from jobqueue.model.job import Job
+from jobqueue.model.submission import Accepted, Submission
+
+blueprint = Blueprint("ray_jobs", __name__)
+
+#: A name that leads nowhere is repeated up to this length.
+_SHOWN = 200
+
+
+@blueprint.post("/api/jobs/")
+def submit() -> Response:
+    """Ray's submission."""
+    wanted = requests.submission(yuanrong=False)
+    _submit(wanted)
+    # Ray's server gives the one name under both keys, and its client takes no other keys
+    return json_response({"job_id": wanted.alias, "submission_id": wanted.alias})
+
+
+@blueprint.post("/api/jobs")
+def submit_yuanrong() -> Response:
+    """openYuanrong's submission."""
+    wanted = requests.submission(yuanrong=True)
+    _submit(wanted)
+    return json_response({"submission_id": wanted.alias})
+
+
+@blueprint.get("/api/jobs/<name>")
+def get_job(name: str) -> Response:
+    """One job."""
+    job = find(name)
+    return json_response(mapping.details(job, yuanrong=_is_yuanrong(job)))
+
+
+@blueprint.post("/api/jobs/<name>/stop")
+def stop(name: str) -> Response:
+    """Stop a job: whether there was something to stop."""
+    job = find(name)
+    try:
+        with gone(name):
+            services().cancel(job.id, f"by {principal()}")
+        stopped = True
+    except JobFinal:
+        stopped = False
+    return json_response(stopped if _is_yuanrong(job) else {"stopped": stopped})
+
+
+@blueprint.delete("/api/jobs/<name>")
+def delete(name: str) -> Response:
+    """Delete a job that has ended."""
+    job = find(name)
+    try:
+        with gone(name):
+            services().delete(job.id)
+    except JobNotFinal as error:
+        if _is_yuanrong(job):
+            return json_response(False)
+        sentence = f"Job {name[:_SHOWN]} is {status_of(job)}; stop it, and delete it when it has ended."
+        raise JobNotFinal(sentence) from error
+    return json_response(True if _is_yuanrong(job) else {"deleted": True})
+
+
+def find(name: str) -> Job:
+    """The job of this submission id, or job id. Raises ``JobNotFound`` in Ray's words."""
+    with gone(name):
+        return services().find(name)
+
+
+@contextmanager
+def gone(name: str) -> Iterator[None]:
+    """Say in Ray's words that there is no such job."""
+    try:
+        yield
+    except JobNotFound as error:
+        raise JobNotFound(f"Job {name[:_SHOWN]} does not exist") from error
+
+
+def _submit(wanted: Submission) -> Accepted:
+    try:
+        return services().submit(wanted)
+    except AliasTaken as error:
+        raise AliasTaken(
+            f"Job with submission_id {wanted.alias} already exists. Please use a different submission_id.",
+            error.details,
+        ) from error
+
+
+def _is_yuanrong(job: Job) -> bool:
+    """Whether the job's owner speaks openYuanrong: there, the same paths answer otherwise."""
+    return job.origin == mapping.YUANRONG

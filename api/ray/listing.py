@@ -1,0 +1,86 @@
+"""The list of jobs, newest first."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from flask import Blueprint, Response
+
+from api import validation
+from api.blueprint import read_query
+from api.context import services
+from api.native.fields import show_cursor
+from api.native.requests import job_filter
+from api.ray import mapping
+from api.ray.schemas import RayJobQuery
+from api.ray.status import SOURCES, RayStatus, status_of
+from api.responses import json_response
+from jobqueue.model.filter import MAX_LIMIT, JobFilter
+from jobqueue.model.job import Job
+
+blueprint = Blueprint("ray_listing", __name__)
+
+#: Where the page's cursor goes: the body is a bare list.
+CURSOR_HEADER = "X-Next-Cursor"
+
+_query = RayJobQuery()
+
+
+@blueprint.get("/api/jobs/")
+def list_jobs() -> Response:
+    """Ray's list: times are numbers."""
+    return _answer(yuanrong=False)
+
+
+@blueprint.get("/api/jobs")
+def list_jobs_yuanrong() -> Response:
+    """openYuanrong's list: times are strings."""
+    return _answer(yuanrong=True)
+
+
+def _answer(*, yuanrong: bool) -> Response:
+    loaded = validation.load(_query, read_query())
+    wanted, status = _wanted(loaded)
+    # one more than asked for: whether there is a next page
+    found = list(islice(_matching(wanted, status), loaded["offset"], loaded["offset"] + loaded["limit"] + 1))
+    jobs, more = found[: loaded["limit"]], found[loaded["limit"] :]
+    headers = {CURSOR_HEADER: str(show_cursor(jobs[-1].created))} if more else {}
+    return json_response([mapping.details(job, yuanrong=yuanrong) for job in jobs], 200, headers)
+
+
+def _wanted(loaded: dict[str, Any]) -> tuple[JobFilter, RayStatus | None]:
+    status = RayStatus(loaded["status"]) if "status" in loaded else None
+    own = {name: value for name, value in loaded.items() if name != "status"}
+    return replace(job_filter({**own, "view": "full"}), offset=0), status
+
+
+def _matching(wanted: JobFilter, status: RayStatus | None) -> Iterator[Job]:
+    """All jobs that match, newest first, fetched page by page: no request holds the ledger or this process for long."""
+    if status is None:
+        return _pages(wanted)
+    sources = [_pages(replace(wanted, status=source)) for source in SOURCES[status]]
+    merged = heapq.merge(*sources, key=lambda job: job.created, reverse=True)
+    return (job for job in _once(merged) if status_of(job) is status)
+
+
+def _pages(wanted: JobFilter) -> Iterator[Job]:
+    cursor = wanted.cursor
+    while True:
+        page = services().jobs(replace(wanted, cursor=cursor, limit=MAX_LIMIT))
+        yield from page.items
+        if page.next_cursor is None:
+            return
+        cursor = page.next_cursor
+
+
+def _once(jobs: Iterator[Job]) -> Iterator[Job]:
+    """A job that changed its status while the lists were fetched may be in two of them."""
+    last = ""
+    for job in jobs:
+        if job.id != last:
+            yield job
+        last = job.id

@@ -1,0 +1,98 @@
+"""What Ray's API says of a job besides its status: a sentence, a kind of error, an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from api.ray.status import SETTING_UP, WAITING, RayStatus, phase_of, status_of
+from jobqueue.model.job import Execution, Job
+from jobqueue.model.states import FAILURES, ExecutionState
+
+#: Kinds of error, by Ray's names. Those that the operation itself finds out come from the agent.
+DIED = "JOB_SUPERVISOR_ACTOR_DIED"
+NOT_STARTED = "JOB_SUPERVISOR_ACTOR_START_TIMEOUT"
+UNKNOWN = "JOB_SUPERVISOR_ACTOR_UNKNOWN_FAILURE"
+
+_MESSAGES: Mapping[RayStatus, str] = {
+    RayStatus.PENDING: "Job has not started yet.",
+    RayStatus.RUNNING: "Job is currently running.",
+    RayStatus.STOPPED: "Job was intentionally stopped.",
+    RayStatus.SUCCEEDED: "Job finished successfully.",
+}
+_KINDS: Mapping[ExecutionState, str] = {ExecutionState.LOST: DIED, ExecutionState.EXPIRED: NOT_STARTED}
+
+
+def message(job: Job) -> str:
+    """A sentence on where the job stands."""
+    status = status_of(job)
+    if status is RayStatus.FAILED:
+        return _failure(job)
+    text = _MESSAGES[status]
+    if job.cancel_requested and not job.status.is_final:
+        return f"{text} It is being stopped."
+    if status is RayStatus.PENDING:
+        return f"{text}{_reason(job)}"
+    if skipped := next((x for x in job.executions if x.state is ExecutionState.SKIPPED), None):
+        return f"{text} It was skipped on {skipped.hostname}: {_note(skipped)}."
+    return text
+
+
+def error_type(job: Job) -> str | None:
+    """Which kind of error ended the job; None if none did."""
+    failed = _first_failed(job)
+    if failed is None or not job.status.is_final:
+        return None
+    told = (failed.failure or {}).get("error_type")
+    return told if isinstance(told, str) else _KINDS.get(failed.state, UNKNOWN)
+
+
+def exit_code(job: Job) -> int | None:
+    """What the command ended with; None before it has, where there was none, and where it was stopped."""
+    if not job.status.is_final or job.is_broadcast:
+        return None
+    execution = job.executions[0]
+    told: Any = None
+    if execution.state is ExecutionState.COMPLETED:
+        told = execution.data
+    elif execution.state is ExecutionState.FAILED:
+        told = execution.failure
+    code = told.get("exit_code") if isinstance(told, Mapping) else None
+    return code if isinstance(code, int) else None
+
+
+def _failure(job: Job) -> str:
+    failed = _first_failed(job)
+    if job.is_broadcast or failed is None:
+        return job.error or "Job failed."
+    told = (failed.failure or {}).get("message")
+    if isinstance(told, str):
+        return told
+    if failed.state is ExecutionState.LOST:
+        return (
+            f"Job was lost: its agent {failed.hostname} died, or was cut off, while the job ran. "
+            "How far it came is not known."
+        )
+    if failed.state is ExecutionState.EXPIRED:
+        return "Job expired: no agent started it before its deadline."
+    return f"Job failed: {failed.error}" if failed.error else "Job failed."
+
+
+def _first_failed(job: Job) -> Execution | None:
+    return next((x for x in job.executions if x.state in FAILURES), None)
+
+
+def _reason(job: Job) -> str:
+    """What a job that has not started waits for, as far as its agent has told."""
+    for execution in job.executions:
+        phase = phase_of(execution)
+        if phase == WAITING:
+            return f" It waits for CPUs or memory on {execution.hostname}."
+        if phase == SETTING_UP:
+            return f" Its runtime environment is being set up on {execution.hostname}."
+    return ""
+
+
+def _note(skipped: Execution) -> str:
+    note = next((event.note for event in reversed(skipped.events) if event.event == "skipped"), "")
+    return note or skipped.error or "not needed there"

@@ -1,0 +1,91 @@
+"""/api/packages: where Ray's client puts working directories and modules before it submits a job that needs them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flask import Blueprint, Response, request
+from gunicorn.http.errors import ParseException
+from werkzeug.exceptions import RequestTimeout
+
+from api.context import services
+from api.errors import UnsupportedMedia
+from jobqueue.errors import InvalidInput, NotFound
+
+blueprint = Blueprint("ray_packages", __name__)
+
+#: The one kind of URI whose packages are kept here (gcs://...); the name is Ray's, for "global control store".
+PROTOCOL = "gcs"
+#: Bytes that are read from the client at a time.
+_READ_BYTES = 256 * 1024
+#: Seconds of silence after which an upload is given up.
+SILENCE_SECONDS = 60.0
+
+
+@blueprint.get("/api/packages/<protocol>/<name>")
+def look(protocol: str, name: str) -> Response:
+    """Whether a package is there: 200 or 404. It stays for long enough to submit a job with it."""
+    _check_protocol(protocol)
+    if services().has_package(name) is None:
+        raise NotFound(f"Package {PROTOCOL}://{name} does not exist")
+    return _done()
+
+
+@blueprint.put("/api/packages/<protocol>/<name>")
+def upload(protocol: str, name: str) -> Response:
+    """Take a package, the raw bytes. JOBQUEUE_MAX_PACKAGE_BYTES bounds it, not the limit on other bodies."""
+    _check_protocol(protocol)
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise UnsupportedMedia("The package must not be compressed once more: leave out the header Content-Encoding.")
+    with _impatient():
+        services().store_package(name, _body(), request.content_length)
+    return _done()
+
+
+def _check_protocol(protocol: str) -> None:
+    if protocol != PROTOCOL:
+        raise InvalidInput(
+            f"{protocol[:80]!r} is no protocol of packages here; use /api/packages/{PROTOCOL}/<name>.",
+            {"protocol": [f"must be {PROTOCOL}"]},
+        )
+
+
+def _body() -> Iterator[bytes]:
+    """The request's body as it comes in, straight from the server: werkzeug's limit is that of other bodies."""
+    stream, left = request.environ["wsgi.input"], request.content_length
+    try:
+        while left is None or left > 0:
+            piece = stream.read(_READ_BYTES if left is None else min(_READ_BYTES, left))
+            if not piece:
+                return
+            if left is not None:
+                left -= len(piece)
+            yield piece
+            time.sleep(0)  # what has arrived is read without a wait, so others would get no turn
+    except TimeoutError as error:
+        raise RequestTimeout(
+            f"Nothing of the package has come for {SILENCE_SECONDS:g} s; nothing was stored. Send it again."
+        ) from error
+    except (OSError, ParseException) as error:
+        raise InvalidInput("The upload broke off before its end; nothing was stored. Send it again.") from error
+
+
+@contextmanager
+def _impatient() -> Iterator[None]:
+    """Bounds each wait for the client: one that is silent for good must not hold an upload for ever."""
+    connection = request.environ.get("gunicorn.socket")
+    if connection is None:  # another server
+        yield
+        return
+    before = connection.gettimeout()
+    connection.settimeout(SILENCE_SECONDS)
+    try:
+        yield
+    finally:
+        connection.settimeout(before)
+
+
+def _done() -> Response:
+    return Response(content_type="text/plain; charset=utf-8")

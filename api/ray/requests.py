@@ -1,0 +1,80 @@
+"""From what Ray's client sends to what the services take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from api import validation
+from api.body import read_object
+from api.context import principal, services
+from api.native.fields import MAX_TAGS, tag_problem
+from api.ray import mapping, submission_id
+from api.ray.schemas import SubmitRequest
+from api.ray.status import ENTRYPOINT
+from jobqueue.errors import InvalidInput
+from jobqueue.model.selector import Selector
+from jobqueue.model.submission import Submission
+from jobqueue.runtime_env.spec import RuntimeEnv
+from jobqueue.services import placement
+
+_schema = SubmitRequest()
+
+
+def submission(*, yuanrong: bool) -> Submission:
+    """This request's body as a submission.
+
+    Raises ``InvalidInput`` for what does not fit, packages that were never uploaded included, and ``NoLiveAgent`` if
+    no agent has what the job needs.
+    """
+    # Ray's server drops what is null, so that newer clients can name options which it does not know yet
+    given = {name: value for name, value in read_object().items() if value is not None}
+    loaded = validation.load(_schema, given)
+    needs = _needs(loaded)
+    return Submission(
+        operation=ENTRYPOINT,
+        data=_data(loaded, needs),
+        tags=_tags(loaded["metadata"]),
+        origin=mapping.YUANRONG if yuanrong else mapping.RAY,
+        submitted_by=principal(),
+        alias=_name(loaded, yuanrong=yuanrong),
+        among=placement.candidates(services().agents(), ENTRYPOINT, needs) if needs.are_any else (),
+    )
+
+
+def _name(loaded: Mapping[str, Any], *, yuanrong: bool) -> str:
+    given, older = loaded.get("submission_id"), loaded.get("job_id")
+    if given is not None and older is not None and given != older:
+        sentence = "Differs from submission_id, of which it is the old name; give submission_id alone."
+        raise InvalidInput(f"job_id: {sentence}", {"job_id": [sentence]})
+    name: str | None = given if given is not None else older
+    if name is not None:
+        return submission_id.check(name)
+    return submission_id.new_yuanrong() if yuanrong else submission_id.new()
+
+
+def _needs(loaded: Mapping[str, Any]) -> placement.Needs:
+    selectors = tuple(Selector.parse(key, text) for key, text in loaded["entrypoint_label_selector"].items())
+    return placement.Needs(selectors, loaded["entrypoint_num_cpus"], loaded["entrypoint_memory"])
+
+
+def _data(loaded: Mapping[str, Any], needs: placement.Needs) -> dict[str, Any]:
+    environment = loaded["runtime_env"]
+    data: dict[str, Any] = {"entrypoint": loaded["entrypoint"]}
+    if environment:
+        data["runtime_env"] = environment
+        if names := RuntimeEnv.parse(environment).packages:
+            data["packages"] = services().pin_packages(names)
+    if loaded["metadata"]:
+        data["metadata"] = loaded["metadata"]
+    if needs.num_cpus:
+        data["num_cpus"] = needs.num_cpus
+    if needs.memory:
+        data["memory"] = needs.memory
+    return data
+
+
+def _tags(metadata: Mapping[str, str]) -> dict[str, str]:
+    """The metadata that can be tags, so that jobs can be found by it."""
+    fit = [(key, text) for key, text in metadata.items() if tag_problem(key, text) is None]
+    return dict(fit[:MAX_TAGS])

@@ -1,0 +1,48 @@
+"""Submission ids: the names that callers give their jobs, or are given."""
+
+from __future__ import annotations
+
+import secrets
+import string
+import uuid
+
+from jobqueue.errors import InvalidInput
+
+MAX_LENGTH = 200
+
+_ALPHABET = string.ascii_letters + string.digits
+# Ray's client puts an id into URLs as it is: what a URL gives another meaning to would lead elsewhere
+_MEANT_OTHERWISE = "/\\?#%"
+
+
+def new() -> str:
+    """A new id, as Ray makes them."""
+    return "raysubmit_" + "".join(secrets.choice(_ALPHABET) for _ in range(16))
+
+
+def new_yuanrong() -> str:
+    """A new id, as openYuanrong makes them."""
+    return f"app-{uuid.uuid4()}"
+
+
+def check(text: str) -> str:
+    """``text`` if Ray's client can address a job by it. Raises ``InvalidInput`` that says what is in the way."""
+    sentence = _problem(text)
+    if sentence:
+        raise InvalidInput(f"submission_id: {sentence}", {"submission_id": [sentence]})
+    return text
+
+
+def _problem(text: str) -> str | None:
+    if not 1 <= len(text) <= MAX_LENGTH:
+        return f"Must be 1 to {MAX_LENGTH} characters, not {len(text)}."
+    if text in (".", ".."):
+        return f"{text!r} cannot be part of a URL; choose another id."
+    if text != text.strip():
+        return "Must not begin or end with blanks."
+    for character in text:
+        if character in _MEANT_OTHERWISE:
+            return f"Must not hold {character!r}: a client could not ask for the job by this id."
+        if not character.isprintable():
+            return f"Must not hold the character U+{ord(character):04X}; use letters, digits and punctuation."
+    return None
