@@ -9,7 +9,10 @@ import flask
 from flask import Flask
 
 from api import context, documentation, errors, fusion, native, ray, request_id
-from api.auth import bearer
+from api.auth import gate
+from api.auth.authenticate import Authenticator
+from api.auth.rules import ALIAS
+from api.auth.token import AdminToken
 from jobqueue.errors import InvalidSettings
 from jobqueue.services import Services
 from jobqueue.settings import Settings
@@ -36,11 +39,11 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.url_map.merge_slashes = False
     context.attach(app, services or Services.open(settings))
     request_id.install(app)
-    bearer.install(app, settings.token)
+    gate.install(app, Authenticator(AdminToken(settings.token)))
 
     api = documentation.OpenApi(app)
     errors.install(app)  # after flask-smorest, whose own handler this replaces
-    alias = flask.Blueprint(bearer.ALIAS, __name__, url_prefix=ALIAS_PREFIX)
+    alias = flask.Blueprint(ALIAS, __name__, url_prefix=ALIAS_PREFIX)
     for blueprint in native.BLUEPRINTS:
         api.register_blueprint(blueprint)
         alias.register_blueprint(blueprint)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, current_app, g
 
+from jobqueue.model.principal import NOBODY, Principal
+
 if TYPE_CHECKING:
     from jobqueue.services import Services
 
@@ -23,7 +25,7 @@ def services() -> Services:
     return found
 
 
-def principal() -> str:
-    """Who makes this request, as the credentials say; empty on routes that need none."""
-    name: str = g.get("principal", "")
-    return name
+def principal() -> Principal:
+    """Who makes this request, as the credentials say; ``NOBODY`` on routes that need none."""
+    found: Principal = g.get("principal", NOBODY)
+    return found

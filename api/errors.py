@@ -42,6 +42,7 @@ STATUS: Mapping[type[BaseException], int] = {
     errors.InvalidInput: 400,
     errors.InvalidSettings: 500,  # an InvalidInput of the operator's, not of the caller's
     Unauthenticated: 401,
+    errors.PermissionDenied: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.PackageTooLarge: 413,

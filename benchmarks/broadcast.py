@@ -9,6 +9,7 @@ from benchmarks.peers.celery_app import TASK, make_app
 from benchmarks.report import Report, Row, milliseconds
 from benchmarks.scale import Scale
 from benchmarks.site import Site
+from jobqueue.model.principal import system
 from jobqueue.model.submission import Submission
 from jobqueue.services import Services
 
@@ -25,11 +26,13 @@ def run(report: Report, scale: Scale) -> None:
         app = make_app(site.broker_url, tracked=False)
         services = Services.open(site.settings())
         try:
-            services.submit(Submission("node.hostname.get", {}, hostnames[0]))  # connects, loads the script
+            services.submit(
+                Submission("node.hostname.get", {}, hostnames[0], principal=system("benchmark"))
+            )  # connects, loads the script
             app.send_task(TASK, queue=hostnames[0])
             for _ in range(scale.broadcasts):
                 started = time.perf_counter()
-                accepted = services.submit(Submission("node.hostname.get", {}, "_all"))
+                accepted = services.submit(Submission("node.hostname.get", {}, "_all", principal=system("benchmark")))
                 ours.append(time.perf_counter() - started)
                 expected = len(services.job(accepted.job_id).expected_agents)
                 assert expected == _AGENTS, expected

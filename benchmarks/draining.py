@@ -12,6 +12,7 @@ from benchmarks.peers.celery_app import TASK
 from benchmarks.process import Process
 from benchmarks.site import Site
 from jobqueue.model.agent import Registration
+from jobqueue.model.principal import system
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
@@ -30,7 +31,9 @@ def queue_jobs(site: Site, count: int, target: str = "_any") -> None:
     services = Services.open(site.settings())
     try:
         for first in range(0, count, _BATCH):
-            jobs = [Submission("node.hostname.get", {}, target)] * min(_BATCH, count - first)
+            jobs = [Submission("node.hostname.get", {}, target, principal=system("benchmark"))] * min(
+                _BATCH, count - first
+            )
             for answer in services.submit_many(jobs):
                 if not isinstance(answer, Accepted):
                     raise answer

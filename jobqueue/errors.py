@@ -57,6 +57,20 @@ class UnknownTarget(InvalidInput):
     code = "unknown_target"
 
 
+class PermissionDenied(JobQueueError):
+    """This needs a permission that the caller does not have."""
+
+    code = "permission_denied"
+
+    @classmethod
+    def of(cls, who: str, permission: str) -> PermissionDenied:
+        """The error for one permission that ``who`` lacks."""
+        return cls(
+            f"{who or 'Nobody'} lacks the permission {permission}; ask an administrator for a role that has it.",
+            {"permission": permission},
+        )
+
+
 class NotFound(JobQueueError):
     """There is no such thing."""
 
@@ -125,6 +139,12 @@ class NothingToRetry(Conflict):
     """The job has no execution that could be retried."""
 
     code = "nothing_to_retry"
+
+
+class JobAltered(Conflict):
+    """The record of the job is not what the API stored."""
+
+    code = "job_altered"
 
 
 class IdempotencyConflict(Conflict):
@@ -209,3 +229,15 @@ class OperationCancelled(JobQueueError):
     """The operation was stopped on request."""
 
     code = "operation_cancelled"
+
+
+class WorkRefused(JobQueueError):
+    """An agent refuses work that was not signed for it, or that it has run already."""
+
+    code = "work_refused"
+
+
+class OperationNotAllowed(JobQueueError):
+    """The owner of the host does not allow this operation."""
+
+    code = "operation_not_allowed"

@@ -55,7 +55,7 @@ _batch_request = BatchRequest()
 @blueprint.doc(parameters=[_KEY_HEADER], operationId="submitJob")
 def submit(loaded: dict[str, Any]) -> Response:
     """Submit a job"""
-    wanted = requests.submission(loaded, submitted_by=principal(), header_key=_header_key())
+    wanted = requests.submission(loaded, principal=principal(), header_key=_header_key())
     return _accepted(services().submit(wanted))
 
 
@@ -132,7 +132,7 @@ def retry_job(loaded: dict[str, Any], job_id: str) -> Response:
     """Submit a job again"""
     only = frozenset(ExecutionState(state) for state in loaded["only"]) if "only" in loaded else None
     target = requests.target_of(loaded)
-    return _accepted(services().retry(requests.job_id(job_id), target=target, only=only, submitted_by=principal()))
+    return _accepted(services().retry(requests.job_id(job_id), target=target, only=only, principal=principal()))
 
 
 @blueprint.route("/job/<job_id>/cancel", methods=["POST"], parameters=[_JOB_ID])
@@ -151,7 +151,7 @@ def _item(item: Any, place: str, *, suspect: bool) -> Submission | JobQueueError
             raise InvalidInput(f"{place}: Must be a JSON object.", {place: ["Must be a JSON object."]})
         if suspect:
             limits.check(item)
-        return requests.submission(validation.load(_job_request, item), submitted_by=principal())
+        return requests.submission(validation.load(_job_request, item), principal=principal())
     except JobQueueError as error:
         return error
 

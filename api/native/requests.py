@@ -10,6 +10,7 @@ from typing import Any
 
 from jobqueue.errors import InvalidInput
 from jobqueue.model.filter import JobFilter
+from jobqueue.model.principal import Principal
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import JobStatus
 from jobqueue.model.submission import Submission
@@ -37,7 +38,7 @@ def target_of(loaded: Mapping[str, Any]) -> str | None:
     return alias
 
 
-def submission(loaded: Mapping[str, Any], *, submitted_by: str, header_key: str | None = None) -> Submission:
+def submission(loaded: Mapping[str, Any], *, principal: Principal, header_key: str | None = None) -> Submission:
     """What ``JobRequest`` loaded, as a submission. ``header_key`` is the header Idempotency-Key.
 
     Raises ``InvalidInput`` for what no single field shows: times that exclude each other, keys that differ.
@@ -64,7 +65,7 @@ def submission(loaded: Mapping[str, Any], *, submitted_by: str, header_key: str 
         priority=loaded["priority"],
         tags=loaded["tags"],
         idempotency_key=key,
-        submitted_by=submitted_by,
+        principal=principal,
     )
 
 

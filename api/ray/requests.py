@@ -36,7 +36,7 @@ def submission(*, yuanrong: bool) -> Submission:
         data=_data(loaded, needs),
         tags=_tags(loaded["metadata"]),
         origin=mapping.YUANRONG if yuanrong else mapping.RAY,
-        submitted_by=principal(),
+        principal=principal(),
         alias=_name(loaded, yuanrong=yuanrong),
         among=placement.candidates(services().agents(), ENTRYPOINT, needs) if needs.are_any else (),
     )

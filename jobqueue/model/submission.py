@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from jobqueue.model.principal import NOBODY, Principal
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.target import ANY
 
@@ -19,7 +20,8 @@ class Submission:
     Times are microseconds since the epoch. ``origin`` names the API it came through (``native``, ``ray``, ...).
     ``alias`` is the caller's own name for the job, unique among those stored. At most one job that has not ended holds
     the name ``exclusive``. ``among`` are the hostnames that may run a job for any agent, all if empty.
-    ``request`` is kept with the job: what the caller asked for in the words of its own API.
+    ``request`` is kept with the job: what the caller asked for in the words of its own API. ``principal`` is who asks,
+    and whose permissions decide; without one nothing is accepted.
     """
 
     operation: str
@@ -33,11 +35,16 @@ class Submission:
     tags: Mapping[str, str] = field(default_factory=dict)
     idempotency_key: str | None = None
     origin: str = "native"
-    submitted_by: str = ""
+    principal: Principal = NOBODY
     alias: str | None = None
     exclusive: str | None = None
     among: tuple[str, ...] = ()
     request: Mapping[str, Any] | None = None
+
+    @property
+    def submitted_by(self) -> str:
+        """Name of who asks."""
+        return self.principal.name
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from jobqueue.model.job import Job
 from jobqueue.model.news import News
 from jobqueue.model.output import OutputPage
 from jobqueue.model.package import PackageInfo, check_package_name
+from jobqueue.model.principal import NOBODY, Principal
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.operations.info import OperationInfo
@@ -25,6 +26,9 @@ from jobqueue.services.runs import Runs
 from jobqueue.services.submit import Submit
 from jobqueue.settings import Settings
 from jobqueue.store.configurations import Configurations
+from jobqueue.signing.signer import Signer
+from jobqueue.signing.trusted import TrustedKeys
+from jobqueue.signing.work import WorkSigner
 from jobqueue.store.ledger import Ledger
 
 
@@ -49,12 +53,13 @@ class Services:
     @classmethod
     def over(cls, ledger: Ledger, settings: Settings, registry: Registry) -> Services:
         """The use cases over a given ledger."""
-        submitting = Submit(ledger.jobs, Sender(settings), registry)
+        signer = Signer.open(settings)
+        submitting = Submit(ledger.jobs, Sender(settings), registry, WorkSigner(signer, settings.signature_ttl_seconds))
         return cls(
             ledger,
             registry,
             submitting,
-            Retry(ledger.jobs, submitting),
+            Retry(ledger.jobs, submitting, TrustedKeys(settings.trusted_keys, signer)),
             ReadOutput(ledger.jobs, ledger.executions, ledger.output),
             PinPackages(ledger.packages),
             Runs(ledger, submitting, registry),
@@ -72,9 +77,9 @@ class Services:
         job_id: str,
         target: str | None = None,
         only: frozenset[ExecutionState] | None = None,
-        submitted_by: str = "",
+        principal: Principal = NOBODY,
     ) -> Accepted:
-        return self.retrying(job_id, target, only, submitted_by)
+        return self.retrying(job_id, target, only, principal)
 
     @property
     def configurations(self) -> Configurations:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from jobqueue.errors import Conflict, InvalidInput, JobNotFinal, NothingToRetry
+from jobqueue.errors import Conflict, InvalidInput, JobAltered, JobNotFinal, NothingToRetry, WorkRefused
 from jobqueue.model.job import Job
+from jobqueue.model.principal import NOBODY, Principal
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.services.submit import Submit
+from jobqueue.signing import work
+from jobqueue.signing.trusted import TrustedKeys
 from jobqueue.store.jobs import Jobs
 
 #: States whose executions can be picked for a retry.
@@ -16,27 +19,29 @@ RETRIABLE = frozenset({ExecutionState.FAILED, ExecutionState.EXPIRED, ExecutionS
 class Retry:
     """Submits jobs again. Both jobs name each other."""
 
-    def __init__(self, jobs: Jobs, submit: Submit) -> None:
+    def __init__(self, jobs: Jobs, submit: Submit, keys: TrustedKeys) -> None:
         self._jobs = jobs
         self._submit = submit
+        self._keys = keys
 
     def __call__(
         self,
         job_id: str,
         target: str | None = None,
         only: frozenset[ExecutionState] | None = None,
-        submitted_by: str = "",
+        principal: Principal = NOBODY,
     ) -> Accepted:
         """Retry with the same target and options, unless ``target`` is given.
 
         ``only`` keeps it to the agents whose executions ended in one of these states. Raises ``JobNotFound``,
-        ``JobNotFinal``, ``NothingToRetry``, and all that a submission raises.
+        ``JobNotFinal``, ``NothingToRetry``, ``JobAltered``, and all that a submission raises.
         """
         job = self._jobs.get(job_id)
         if not job.status.is_final:
             raise JobNotFinal(f"Job {job_id} has not ended; cancel it first, or wait for it.")
         if job.outside is not None:
             raise Conflict(f"No agent ran job {job_id}, so none can run it again; start it anew where it came from.")
+        self._check(job)
         hosts: tuple[str, ...] = ()
         if only is not None:
             if target is not None:
@@ -52,7 +57,7 @@ class Retry:
                 priority=job.priority,
                 tags=job.tags,
                 origin=job.origin,
-                submitted_by=submitted_by,
+                principal=principal,
                 exclusive=job.exclusive,
                 request=job.request,
                 among=job.among if target is None else (),
@@ -60,6 +65,15 @@ class Retry:
             retry_of=job_id,
             only=hosts,
         )
+
+    def _check(self, job: Job) -> None:
+        """Raise ``JobAltered`` unless the record is what we signed: a retry signs it again, so it must still be ours."""
+        try:
+            signed = work.read(job.document, self._keys).terms.job_id
+        except WorkRefused as refusal:
+            raise JobAltered(f"Job {job.id} cannot be retried: {refusal.message}. Submit it again.") from refusal
+        if signed != job.id:
+            raise JobAltered(f"Job {job.id} cannot be retried: its record is that of job {signed}. Submit it again.")
 
     @staticmethod
     def _failed_hosts(job: Job, only: frozenset[ExecutionState]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import time
 import uuid
 from dataclasses import asdict
 from typing import Any
@@ -15,11 +16,12 @@ from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import Target
 from jobqueue.operations.registry import Registry
+from jobqueue.signing.work import WorkSigner
 from jobqueue.store.executions import Due
 from jobqueue.store.jobs import Jobs, NewJob, Stored
 
-#: Made once: json.dumps makes an encoder with every call that names separators.
-_ENCODER = json.JSONEncoder(separators=(",", ":"))
+#: What every submission needs, besides the permission of its operation.
+SUBMIT = "job:write"
 
 logger = logging.getLogger(__name__)
 
@@ -27,15 +29,17 @@ logger = logging.getLogger(__name__)
 class Submit:
     """Takes submissions into the ledger."""
 
-    def __init__(self, jobs: Jobs, sender: Sender, operations: Registry) -> None:
+    def __init__(self, jobs: Jobs, sender: Sender, operations: Registry, signer: WorkSigner) -> None:
         self._jobs = jobs
         self._sender = sender
         self._operations = operations
+        self._signer = signer
 
     def one(self, submission: Submission, *, retry_of: str | None = None, only: tuple[str, ...] = ()) -> Accepted:
         """Accept one job.
 
-        Raises ``InvalidInput`` (operation, data, target), ``NoLiveAgent``, ``IdempotencyConflict``.
+        Raises ``PermissionDenied`` unless its principal may submit jobs and run this operation; ``InvalidInput``
+        (operation, data, target), ``NoLiveAgent``, ``IdempotencyConflict``.
         """
         new = self._prepare(submission, retry_of, only)
         stored = self._jobs.create(new, self._sender.template)
@@ -62,8 +66,10 @@ class Submit:
         return [answer for answer in answers if answer is not None]
 
     def _prepare(self, submission: Submission, retry_of: str | None, only: tuple[str, ...]) -> NewJob:
+        submission.principal.require(SUBMIT)
         target = Target.parse(submission.target)
         operation = self._operations.get(submission.operation)
+        submission.principal.require(operation.permission)
         data = self._operations.validate(submission.operation, dict(submission.data))
         document: dict[str, Any] = {"operation": submission.operation, "data": data, "target": submission.target}
         # what is not given is not stored: most jobs are small, and there are many
@@ -82,9 +88,12 @@ class Submit:
             "request": dict(submission.request) if submission.request is not None else None,
         }
         document |= {name: value for name, value in optional.items() if value is not None}
-        text = _ENCODER.encode(document)
+        job_id, hosts = str(uuid.uuid4()), only or submission.among
+        text = self._signer.sign(
+            job_id, document, now=time.time_ns() // 1000, idempotent=operation.idempotent, only=hosts
+        )
         return NewJob(
-            id=str(uuid.uuid4()),
+            id=job_id,
             document=text,
             operation=operation.type,
             target=target,
@@ -97,7 +106,7 @@ class Submit:
             idempotency_key=submission.idempotency_key,
             digest=_digest(submission, document) if submission.idempotency_key else "",
             retry_of=retry_of,
-            only=only or submission.among,
+            only=hosts,
             alias=submission.alias,
             exclusive=submission.exclusive,
         )

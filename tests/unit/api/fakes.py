@@ -28,6 +28,7 @@ from jobqueue.model.job import Execution, Job
 from jobqueue.model.news import News
 from jobqueue.model.output import OutputPage
 from jobqueue.model.package import PackageInfo, check_package_name
+from jobqueue.model.principal import NOBODY, Principal
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.timeline import API_HOST, Event
@@ -133,7 +134,7 @@ class FakeServices:
         job_id: str,
         target: str | None = None,
         only: frozenset[ExecutionState] | None = None,
-        submitted_by: str = "",
+        principal: Principal = NOBODY,
     ) -> Accepted:
         self.job(job_id)
         self.retries.append((job_id, target, only))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from jobqueue.model.filter import JobFilter
+from jobqueue.model.principal import Principal
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.submission import Submission
@@ -17,6 +18,7 @@ from tests.unit.api.conftest import Ask
 from tests.unit.api.fakes import FakeServices, a_job, a_pending_job
 from tests.unit.api.shapes import GOOD, error, good
 
+ADMIN = Principal("admin", frozenset({"*"}), ("admin",), "token")
 ID = "123e4567-e89b-42d3-a456-426614174000"
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 
@@ -32,7 +34,7 @@ def test_submit(post: Ask, services: FakeServices) -> None:
     assert (body["status"], body["revision"]) == ("submitted", 1)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", body["timestamp"])
     assert response.headers["Location"] == f"/job/{uuid.UUID(body['job_id'])}"
-    assert services.submitted == [Submission(operation="node.hostname.get", submitted_by="admin")]
+    assert services.submitted == [Submission(operation="node.hostname.get", principal=ADMIN)]
 
 
 def test_location_follows_the_prefix(post: Ask, ask: Ask) -> None:
@@ -66,7 +68,7 @@ def test_submit_with_every_field(post: Ask, services: FakeServices) -> None:
         priority=9,
         tags={"team": "web", "empty": ""},
         idempotency_key="key-1",
-        submitted_by="admin",
+        principal=ADMIN,
     )
 
 

@@ -1,0 +1,57 @@
+"""What every request passes before any view of it runs: who is it, and may they do this?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flask import Flask, g, request
+
+from api.auth.rules import KNOWN, PUBLIC, rule_of
+from jobqueue.errors import PermissionDenied
+from jobqueue.model.principal import Principal
+
+_EXTENSION = "jobqueue.gate"
+
+#: A request's WSGI environment -> who sends it. Raises ``Unauthenticated``.
+Authenticate = Callable[[Mapping[str, Any]], Principal]
+
+
+class Gate:
+    """Asks each request for credentials, then for the permission that its route needs (``rules``)."""
+
+    def __init__(self, authenticate: Authenticate) -> None:
+        self.authenticate = authenticate
+
+    def check(self) -> None:
+        """Let the request at hand pass, or raise ``Unauthenticated`` or ``PermissionDenied``.
+
+        An unknown path needs credentials too: else whoever has none could find out what there is.
+        """
+        endpoint = request.endpoint
+        rule = rule_of(endpoint) if endpoint else KNOWN
+        if rule == PUBLIC:
+            return
+        principal = g.principal = self.authenticate(request.environ)
+        if rule is None:
+            raise PermissionDenied("Nobody may use this route: it has no rule in the API's map of permissions.")
+        if rule != KNOWN and not _is_about_the_route():
+            principal.require(rule)
+
+
+def _is_about_the_route() -> bool:
+    """Whether Flask itself answers: an OPTIONS request, which names the methods of a path and runs no view."""
+    return request.method == "OPTIONS" and bool(request.url_rule and request.url_rule.provide_automatic_options)
+
+
+def install(app: Flask, authenticate: Authenticate) -> Gate:
+    """Put a gate before every view of ``app``."""
+    gate = app.extensions[_EXTENSION] = Gate(authenticate)
+    app.before_request(gate.check)
+    return gate
+
+
+def of(app: Flask) -> Gate:
+    """The gate of ``app``."""
+    found: Gate = app.extensions[_EXTENSION]
+    return found

@@ -1,0 +1,28 @@
+"""The admin token: whoever holds it may do everything."""
+
+from __future__ import annotations
+
+import hmac
+
+from api.auth.credentials import Credentials
+from jobqueue.model.principal import EVERYTHING, Principal, is_name
+
+#: What the principal is called that brings the token and no name.
+ADMIN = "admin"
+_ADMIN = Principal(ADMIN, frozenset({EVERYTHING}), ("admin",), "token")
+
+
+class AdminToken:
+    """The one token of the settings. It is compared in constant time."""
+
+    def __init__(self, token: str) -> None:
+        self._expected = token.encode("latin-1")
+
+    def principal(self, given: Credentials) -> Principal | None:
+        """Who brings it: under the name that Basic gives, else ``admin``; None if this is not the token."""
+        # WSGI hands headers over as latin-1, so this encoding cannot fail
+        if not hmac.compare_digest(given.secret.encode("latin-1"), self._expected):
+            return None
+        if given.user and is_name(given.user):
+            return Principal(given.user, _ADMIN.permissions, _ADMIN.roles, _ADMIN.kind)
+        return _ADMIN

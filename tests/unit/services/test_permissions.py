@@ -1,0 +1,113 @@
+"""Whatever API a job comes through: job:write and the operation's own permission, for each item, for retries too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import fakeredis
+import pytest
+
+from jobqueue.errors import PermissionDenied, UnknownOperation
+from jobqueue.model.agent import Registration
+from jobqueue.model.principal import NOBODY, Principal
+from jobqueue.model.role import BUILTIN
+from jobqueue.model.states import ExecutionState
+from jobqueue.model.submission import Accepted, Submission
+from jobqueue.operations.registry import Registry
+from jobqueue.services import Services
+from jobqueue.settings import Settings
+from jobqueue.store.ledger import Ledger
+
+SHELL = "command.shell.execute"
+DATA = {"command": "true"}
+
+
+@pytest.fixture
+def services() -> Services:
+    settings = Settings(state_dir=Path("/nonexistent"), redis_url="redis://127.0.0.1:1/0")
+    client = fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True)
+    registry = Registry.load(())
+    ledger = Ledger(client, settings)
+    types = tuple(info.type for info in registry.infos())
+    ledger.agents.register(Registration("web1", "boot", {}, {}, types, "1", 2))
+    return Services.over(ledger, settings, registry)
+
+
+def who(*permissions: str) -> Principal:
+    return Principal("somebody", frozenset(permissions))
+
+
+def shell(principal: Principal) -> Submission:
+    return Submission(SHELL, DATA, principal=principal)
+
+
+@pytest.mark.parametrize(
+    ("permissions", "lacks"),
+    [
+        ((), "job:write"),
+        (("shell:execute",), "job:write"),
+        (("job:read", "shell:execute"), "job:write"),
+        (("job:write",), "shell:execute"),
+        (("job:*", "command:execute"), "shell:execute"),
+        (("job:write", "shell:read"), "shell:execute"),
+    ],
+)
+def test_both_permissions(services: Services, permissions: tuple[str, ...], lacks: str) -> None:
+    with pytest.raises(PermissionDenied) as refused:
+        services.submit(shell(who(*permissions)))
+    assert refused.value.details == {"permission": lacks}
+    assert sum(services.status_counts().values()) == 0
+
+
+@pytest.mark.parametrize("permissions", [("job:write", "shell:execute"), ("job:*", "shell:*"), ("*",)])
+def test_enough(services: Services, permissions: tuple[str, ...]) -> None:
+    accepted = services.submit(shell(who(*permissions)))
+    assert services.job(accepted.job_id).submitted_by == "somebody"
+
+
+def test_without_a_principal_nothing_is_accepted(services: Services) -> None:
+    with pytest.raises(PermissionDenied):
+        services.submit(Submission("node.hostname.get"))
+    with pytest.raises(PermissionDenied):
+        services.submit(shell(NOBODY))
+
+
+def test_every_operation_asks_for_its_permission(services: Services) -> None:
+    for info in services.operations():
+        with pytest.raises(PermissionDenied, match=info.permission):
+            services.submit(Submission(info.type, {}, principal=who("job:write")))
+
+
+def test_each_item_of_a_batch(services: Services) -> None:
+    able, unable = who("*"), who("job:write")
+    answers = services.submit_many([shell(able), shell(unable), Submission("no.such.one", principal=able), shell(able)])
+    assert [type(answer) for answer in answers] == [Accepted, PermissionDenied, UnknownOperation, Accepted]
+    assert sum(services.status_counts().values()) == 2
+
+
+def _ended(services: Services) -> str:
+    job_id = services.submit(shell(who("*"))).job_id
+    services.cancel(job_id)
+    assert services.job(job_id).status.is_final
+    return job_id
+
+
+@pytest.mark.parametrize("only", [None, frozenset({ExecutionState.FAILED})])
+def test_a_retry_is_who_retries(services: Services, only: frozenset[ExecutionState] | None) -> None:
+    """What an administrator ran once, nobody may run again who may not run it himself."""
+    job_id = _ended(services)
+    for principal in (NOBODY, who("job:write"), Principal("reader", BUILTIN["read"])):
+        with pytest.raises(PermissionDenied):
+            services.retry(job_id, principal=principal)
+    with pytest.raises(PermissionDenied):
+        services.retry(job_id)
+    again = services.retry(job_id, principal=who("job:write", "shell:execute"))
+    assert services.job(again.job_id).submitted_by == "somebody"
+
+
+def test_an_idempotency_key_shows_a_job_to_nobody_else(services: Services) -> None:
+    """The key of somebody else's request answers only who may make that request."""
+    wanted = Submission(SHELL, DATA, principal=who("*"), idempotency_key="k")
+    services.submit(wanted)
+    with pytest.raises(PermissionDenied):
+        services.submit(Submission(SHELL, DATA, principal=who("job:write"), idempotency_key="k"))
