@@ -20,6 +20,7 @@ from api.token import ensure_token
 from api.worker import Worker
 from jobqueue.errors import InvalidSettings, LedgerUnavailable
 from jobqueue.settings import Settings
+from jobqueue.signing.signer import Signer
 
 # Flask, Redis and the rest are imported by the workers only, after gevent has made the standard library cooperative.
 
@@ -39,6 +40,7 @@ def serve(settings: Settings) -> None:
 
     Raises ``InvalidSettings`` before anything is started: the address is taken or not ours, the token cannot be kept.
     """
+    Signer.open(settings)  # what is wrong with the key is said before anything is started
     token, written = ensure_token(settings)
     listener = listen(settings.api_host, settings.api_port)
     if written:

@@ -19,6 +19,7 @@ from jobqueue.operations.registry import Registry
 from jobqueue.settings import Settings
 from jobqueue.store.ledger import Ledger
 from workers.executor import Executor
+from workers.guard.gate import Gate
 from workers.handback import HandBack
 from workers.held import Held
 from workers.intake import Intake
@@ -44,10 +45,11 @@ def run(settings: Settings, *, events: bool = False) -> int:
         # until the worker brings its own way to stop there is nothing to hand back
         signal.signal(number, lambda *_: sys.exit(0))
     configure_logging(settings)
+    operations, held = Registry.load(), Held()
+    gate = Gate.open(settings, operations)
     ledger = Ledger.open(settings)
     closing = threading.Event()
     persist(ledger.check, "start", closing)
-    operations, held = Registry.load(), Held()
     queues = agent_queues(ledger.keys, settings.hostname)
     intake = Intake([queue.name for queue in queues])
 
@@ -68,7 +70,9 @@ def run(settings: Settings, *, events: bool = False) -> int:
     packages = PackageCache(
         ledger.packages, settings.cache_dir / "packages", settings.max_cached_packages_bytes, closing
     )
-    executor = Executor(ledger.executions, operations, held, settings, known, closing, presence.look_up, pump, packages)
+    executor = Executor(
+        ledger.executions, operations, held, settings, known, closing, presence.look_up, pump, gate, packages
+    )
     keeper = LeaseKeeper(ledger.executions, held, settings.hostname, settings.lease_seconds, executor.give_up)
     hand_back = HandBack(held, executor, closing, presence.not_reading)
     app = make_agent_app(settings, queues, executor)
@@ -98,6 +102,7 @@ def run(settings: Settings, *, events: bool = False) -> int:
         for thread in threads:
             thread.join()
         ledger.close()
+        gate.close()
     return worker.exitcode or 0
 
 

@@ -19,6 +19,7 @@ from jobqueue.errors import (
     OperationFailed,
     OperationNotSupported,
     UnknownOperation,
+    WorkRefused,
 )
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState
@@ -29,7 +30,8 @@ from jobqueue.operations.result import checked
 from jobqueue.operations.runner import run_operation
 from jobqueue.runtime_env.source import PackageSource
 from jobqueue.settings import DEFAULT_REDIS_URL, Settings
-from jobqueue.store.executions import AWAY, Executions, Finished, Grant, Refusal
+from jobqueue.store.executions import AWAY, WORK_REFUSED, Executions, Finished, Grant, Refusal
+from workers.guard.gate import Gate
 from workers.held import Held, Running
 from workers.output import OutputPump
 from workers.patience import persist
@@ -56,6 +58,7 @@ class Executor:
         closing: threading.Event,
         on_away: Callable[[], None],
         pump: OutputPump,
+        gate: Gate,
         packages: PackageSource | None = None,
     ) -> None:
         self._executions = executions
@@ -66,6 +69,7 @@ class Executor:
         self._closing = closing
         self._on_away = on_away
         self._pump = pump
+        self._gate = gate
         self._packages = packages
         #: For operations, which have no business with credentials.
         self._plain_settings = replace(settings, redis_url=DEFAULT_REDIS_URL, broker_url=DEFAULT_REDIS_URL, token=None)
@@ -88,7 +92,10 @@ class Executor:
                 if claim.state == AWAY:
                     self._on_away()
                 return f"dropped: {claim.state}"
-            document = json.loads(claim.document)
+            try:
+                document = self._gate.admit(claim)
+            except WorkRefused as refusal:
+                return self._refuse(claim, refusal)
             timeout = document.get("timeout_seconds") or self._settings.default_timeout_seconds
             running = Running(claim, document, deadline=None if timeout is None else time.monotonic() + timeout)
             self._held.add(running)
@@ -106,6 +113,15 @@ class Executor:
             return report()
         finally:
             self._held.remove(running)
+
+    def _refuse(self, grant: Grant, refusal: WorkRefused) -> str:
+        """Report work that the gate did not let through: nobody but the API may give work, so somebody should look."""
+        logger.error("ALERT: refused job %s: %s", grant.job_id, refusal.message)
+        try:
+            self._executions.alert(WORK_REFUSED, grant.job_id, grant.hostname, refusal.message)
+        except LedgerUnavailable as error:
+            logger.warning("The ledger did not take the alert: %s", error)
+        return self._finish(grant, ExecutionState.FAILED, note=f"refused by the agent: {refusal.message}")
 
     def give_up(self, running: Running) -> str:
         """Report an execution whose operation neither obeys its deadline nor a request to stop.

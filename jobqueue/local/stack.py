@@ -19,7 +19,8 @@ from jobqueue.local.ports import LOOPBACK, url_host
 from jobqueue.local.redis import STOP_SECONDS, EmbeddedRedis
 from jobqueue.local.state import StateDirectory
 from jobqueue.local.supervisor import Supervisor
-from jobqueue.settings import API_URL_FILE, PREFIX, REDIS_URL_FILE
+from jobqueue.settings import API_URL_FILE, PREFIX, REDIS_URL_FILE, Settings
+from jobqueue.signing.signer import Signer
 
 START_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
@@ -109,6 +110,7 @@ class Stack:
 
         if self.plan.flower_port is not None:
             require_flower()
+        Signer.open(Settings(state_dir=self._state.path))  # so that no agent has to wait for the API to make the keys
         if self.plan.redis_url is None:
             self._start_redis(pause)
         self._start("maintenance", ["maintenance"], _MAINTENANCE)

@@ -49,7 +49,8 @@ class Job:
     """One request, with what became of it. Times are microseconds since the epoch.
 
     ``request`` is what the caller asked for in the words of its own API, where that differs from the operation and its
-    data. ``outside``: no agent runs it, a driver elsewhere does and tells of it.
+    data. ``outside``: no agent runs it, a driver elsewhere does and tells of it. ``document`` is the record that all of
+    this was read from, as the API signed it.
     """
 
     id: str
@@ -79,6 +80,7 @@ class Job:
     retried_as: tuple[str, ...] = ()
     cancel_requested: bool = False
     is_broadcast: bool = False
+    document: str = field(default="", repr=False, compare=False)
 
     @property
     def attempts(self) -> int:

@@ -67,7 +67,7 @@ class Retry:
         )
 
     def _check(self, job: Job) -> None:
-        """Raise ``JobAltered`` unless the record is what we signed: a retry signs it again, so it must still be ours."""
+        """Raise ``JobAltered`` unless the record is what we signed: a retry signs it again."""
         try:
             signed = work.read(job.document, self._keys).terms.job_id
         except WorkRefused as refusal:

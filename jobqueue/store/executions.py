@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from enum import Enum
 
@@ -23,6 +24,11 @@ class Grant:
 
 #: Why a claim is refused to an agent that drains and has not stopped reading yet.
 AWAY = "away"
+
+
+#: Counters that come with an alert: an agent refused work; a result was not its agent's.
+WORK_REFUSED = "work_refused"
+RESULTS_FORGED = "results_forged"
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,21 @@ class Due:
     attempt: int
 
 
+@dataclass(frozen=True)
+class Alert:
+    """Somebody tried something, or a host is not what it should be. ``at`` is in microseconds, ``kind`` a counter."""
+
+    at: int
+    kind: str
+    job_id: str
+    hostname: str
+    message: str
+
+
+#: Characters that are kept of an alert's message.
+_LONGEST_ALERT = 500
+
+
 class Executions:
     """The executions of one ledger."""
 
@@ -79,7 +100,7 @@ class Executions:
         """Take an execution up: at most one claim of an attempt succeeds. Repeating it with the same token is safe."""
         code, *rest = self._scripts.call("claim", self._now(), job_id, slot, hostname, token, self._lease)
         if code == "granted":
-            return Grant(job_id, hostname, token, int(rest[0]), rest[1])
+            return Grant(job_id, hostname, token, int(rest[0]), rest[1] if len(rest) > 1 and rest[1] else "")
         return Refusal(rest[0] if rest else code)
 
     def finish(
@@ -121,6 +142,18 @@ class Executions:
         Returns False when the grant is stale.
         """
         return bool(self._scripts.call("report", grant.job_id, grant.hostname, grant.token, out) == 1)
+
+    def alert(self, kind: str, job_id: str, hostname: str, message: str) -> None:
+        """Count something that nobody should see happen, and keep it among the newest alerts."""
+        text = json.dumps({"kind": kind, "job_id": job_id, "hostname": hostname, "message": message[:_LONGEST_ALERT]})
+        self._scripts.call("alert", self._now(), kind, text)
+
+    def alerts(self) -> list[Alert]:
+        """The newest alerts, newest first."""
+        return [
+            Alert(int(at), **json.loads(text))
+            for at, _, text in (line.partition("|") for line in self._scripts.call("alert", self._now(), "", ""))
+        ]
 
     def renew(self, hostname: str, held: list[Grant]) -> list[Renewal]:
         """Renew the leases of all that an agent runs; tells per execution whether to go on."""

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 IDEMPOTENCY_WINDOW_SECONDS = 86_400.0
 
 #: What ``stats`` counts; the scripts count under these names.
-COUNTERS = ("claims_refused", "results_refused", "leases_lost", "republished")
+COUNTERS = ("claims_refused", "results_refused", "leases_lost", "republished", "work_refused", "results_forged")
 
 
 class Ledger:
@@ -94,7 +94,7 @@ class Ledger:
             return bool(self.client.exists(self.keys.kind("leader")))
 
     def stats(self) -> dict[str, int]:
-        """Counters of what should be rare: claims_refused, results_refused, leases_lost, republished."""
+        """Counters of what should be rare: claims_refused, results_refused, leases_lost, ..."""
         with translated_errors():
             return dict.fromkeys(COUNTERS, 0) | {
                 str(name): int(count) for name, count in self.client.hgetall(self.keys.kind("stats")).items()

@@ -55,6 +55,7 @@ def job(job_id: str, answer: list[Any]) -> Job:
         retried_as=tuple(fields.get("retried_as", "").split()),
         cancel_requested="cancel" in fields,
         is_broadcast="fanout" in fields,
+        document=document,
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,9 +22,14 @@ from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.registry import Registry
 from jobqueue.operations.schema import Schema
 from jobqueue.settings import Settings
+from jobqueue.signing.signer import Signer
+from jobqueue.signing.trusted import TrustedKeys
+from jobqueue.signing.work import WorkSigner
 from jobqueue.store.jobs import NewJob
 from jobqueue.store.ledger import Ledger
 from workers.executor import Executor
+from workers.guard.gate import Gate
+from workers.guard.journal import Journal
 from workers.held import Held
 from workers.output import OutputPump
 
@@ -132,6 +137,19 @@ def away() -> threading.Event:
 
 
 @pytest.fixture
+def signer(settings: Settings) -> Signer:
+    """The API's key; its public part is where the agent looks for it."""
+    return Signer.open(settings)
+
+
+@pytest.fixture
+def gate(settings: Settings, registry: Registry, signer: Signer) -> Iterator[Gate]:
+    found = Gate(settings, registry, TrustedKeys.open(settings.trusted_keys), Journal(settings.state_dir / "journal"))
+    yield found
+    found.close()
+
+
+@pytest.fixture
 def executor(
     ledger: Ledger,
     registry: Registry,
@@ -139,6 +157,7 @@ def executor(
     settings: Settings,
     closing: threading.Event,
     away: threading.Event,
+    gate: Gate,
 ) -> Executor:
     ledger.agents.register(Registration(HOST, "boot", {"group": "web.dev"}, {}, registry.types()))
     return Executor(
@@ -150,14 +169,16 @@ def executor(
         closing,
         away.set,
         OutputPump(ledger.output, 1024),
+        gate,
     )
 
 
 class Submitter:
     """Puts jobs into the ledger the way the services do, without their checks."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, signer: Signer) -> None:
         self._ledger = ledger
+        self._signer = WorkSigner(signer, ttl_seconds=3600)
 
     def __call__(
         self,
@@ -168,10 +189,11 @@ class Submitter:
         **options: Any,
     ) -> str:
         document = {"operation": kind, "data": data or {}, "target": target, **options}
-        retries = options.get("retries")
+        retries, job_id = options.get("retries"), str(uuid.uuid4())
+        now = time.time_ns() // 1000
         new = NewJob(
-            id=str(uuid.uuid4()),
-            document=json.dumps(document),
+            id=job_id,
+            document=self._signer.sign(job_id, document, now=now, idempotent=idempotent, only=()),
             operation=kind,
             target=Target.parse(target),
             priority=4,
@@ -182,8 +204,8 @@ class Submitter:
 
 
 @pytest.fixture
-def submit(ledger: Ledger, executor: Executor) -> Submitter:
-    return Submitter(ledger)
+def submit(ledger: Ledger, executor: Executor, signer: Signer) -> Submitter:
+    return Submitter(ledger, signer)
 
 
 @pytest.fixture

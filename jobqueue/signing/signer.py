@@ -1,0 +1,118 @@
+"""The API's key, with which it signs."""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from jobqueue.errors import InvalidSettings
+from jobqueue.settings import TRUSTED_KEYS_FILE, Settings
+from jobqueue.signing import pem
+
+#: Seconds between two looks at a file of keys: a key that was taken out of it counts for so long.
+LOOK_SECONDS = 1.0
+#: Characters of a signature as text: the id of its key, a dot, and 64 bytes in base64 for addresses, without padding.
+LENGTH = pem.ID_LENGTH + 1 + 86
+
+
+class Signer:
+    """Signs with one private key; its file may be replaced while it is in use. Thread-safe."""
+
+    def __init__(self, key: Ed25519PrivateKey, path: Path | None = None) -> None:
+        self._path = path
+        self._version = _version(path) if path else 0
+        self._looked = time.monotonic()
+        self._set(key)
+
+    @classmethod
+    def open(cls, settings: Settings) -> Signer:
+        """The key of ``settings.signing_key``, made now if it is the state directory's own and is not there.
+
+        Its public part is put among the state directory's trusted keys. Raises ``InvalidSettings``.
+        """
+        path = settings.signing_key
+        if settings.has_own_signing_key:
+            key, _ = pem.ensure_private(path)
+            trust(settings.state_dir / TRUSTED_KEYS_FILE, key.public_key())
+        else:
+            try:
+                key = pem.read_private(path)
+            except FileNotFoundError:
+                raise InvalidSettings(
+                    f"JOBQUEUE_SIGNING_KEY names {path}, which is not there. Make one with "
+                    "`jobqueue signing rotate`, or by: openssl genpkey -algorithm ed25519"
+                ) from None
+        return cls(key, path)
+
+    @property
+    def public_key(self) -> Ed25519PublicKey:
+        return self._key.public_key()
+
+    def sign(self, purpose: bytes, message: bytes) -> str:
+        """A signature of ``message`` for one ``purpose``, as text of ``LENGTH`` characters."""
+        if self._path is not None and time.monotonic() - self._looked >= LOOK_SECONDS:
+            self._look(self._path)
+        sign, name = self._pair
+        return name + base64.urlsafe_b64encode(sign(framed(purpose, message)))[:-2].decode("ascii")
+
+    def _look(self, path: Path) -> None:
+        self._looked = time.monotonic()
+        version = _version(path)
+        if version and version != self._version:
+            self._set(pem.read_private(path))
+            self._version = version
+
+    def _set(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+        # in one step, since others may be signing
+        self._pair: tuple[Callable[[bytes], bytes], str] = (key.sign, pem.key_id(key.public_key()) + ".")
+
+
+def framed(purpose: bytes, message: bytes) -> bytes:
+    """What is really signed: a signature for one purpose is worth nothing for another."""
+    return b"jobqueue " + purpose + b" 1\n" + message
+
+
+def is_signed(key: Ed25519PublicKey, signature: str, purpose: bytes, message: bytes) -> bool:
+    """Whether ``signature`` (its part behind the key's id counts) is the key's, of this message for this purpose."""
+    encoded = signature[pem.ID_LENGTH + 1 :]
+    try:
+        found = base64.b64decode(encoded + "==", altchars=b"-_", validate=True)
+        if base64.urlsafe_b64encode(found)[:-2].decode("ascii") != encoded:
+            return False  # another spelling of the same bytes
+        key.verify(found, framed(purpose, message))
+    except (ValueError, InvalidSignature):
+        return False
+    return True
+
+
+def trust(path: Path, key: Ed25519PublicKey) -> bool:
+    """Put a public key into a file of trusted keys; returns whether it was not in there."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            keys = pem.read_public(path) if path.exists() else {}
+            if pem.key_id(key) in keys:
+                return False
+            pem.write_public(path, {**keys, pem.key_id(key): key})
+            return True
+        finally:
+            os.close(lock)
+    except OSError as error:
+        raise InvalidSettings(f"The public key cannot be put into {path}: {error.strerror}.") from error
+
+
+def _version(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:  # being replaced, or gone: what is in use goes on
+        return 0

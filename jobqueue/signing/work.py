@@ -1,0 +1,136 @@
+"""Signed work: a job's document with what an agent must know to run it once, for itself and in time, and a signature.
+
+The signature is the last member of the document and covers every byte before it. So the document stays one JSON text
+that anybody may read, and the agent parses exactly what was signed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jobqueue.errors import WorkRefused
+from jobqueue.model.target import Target, TargetKind, label_prefixes
+from jobqueue.model.timestamps import to_iso
+from jobqueue.signing import pem
+from jobqueue.signing.signer import LENGTH, Signer, is_signed
+from jobqueue.signing.trusted import TrustedKeys
+
+_PURPOSE = b"work"
+#: The member with what is signed besides the request itself.
+TERMS = "terms"
+_BEFORE = ',"signature":"'
+_AFTER = '"}'
+_TAIL = len(_BEFORE) + LENGTH + len(_AFTER)
+#: How often an idempotent operation may be run on one host where the caller said nothing. Maintenance gives it five
+#: attempts; agents that are stopped hand it back more often.
+IDEMPOTENT_RUNS = 20
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What the signature binds besides the request. Times are microseconds since the epoch.
+
+    ``job_id`` is the nonce as well: no id is given twice. ``runs`` says how often one host may run the job, ``only``
+    keeps it to some hosts of its target (all, if empty).
+    """
+
+    job_id: str
+    created: int
+    valid_until: int
+    runs: int
+    only: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Work:
+    """Work whose signature is right. ``document`` is the request."""
+
+    terms: Terms
+    document: Mapping[str, Any]
+
+    def check(self, job_id: str, hostname: str, labels: Mapping[str, str], now: int, skew: int) -> None:
+        """Raise ``WorkRefused`` unless it is this job, for this agent, and in time by the agent's own clock.
+
+        ``now`` and ``skew``, by how much clocks may differ, are in microseconds.
+        """
+        terms, document = self.terms, self.document
+        if terms.job_id != job_id:
+            raise WorkRefused(f"it was signed as job {terms.job_id[:80]}, and came as {job_id[:80]}")
+        if terms.only and hostname not in terms.only:
+            raise WorkRefused("it was signed for other hosts")
+        if not _includes(document["target"], hostname, labels):
+            raise WorkRefused(f"it was signed for {document['target'][:80]!r}, and this agent is {hostname}")
+        if now > terms.valid_until + skew:
+            raise WorkRefused(f"its signature was valid until {to_iso(terms.valid_until)}; submit it again")
+        if terms.created > now + skew:
+            raise WorkRefused(f"it was signed in the future, at {to_iso(terms.created)}: are the clocks right?")
+        not_before = document.get("not_before")
+        if not_before is not None and not_before > now + skew:
+            raise WorkRefused(f"it was signed to run at {to_iso(not_before)}, not before")
+
+
+class WorkSigner:
+    """Signs what the API accepts."""
+
+    def __init__(self, signer: Signer, ttl_seconds: float) -> None:
+        self._signer = signer
+        self._ttl = int(ttl_seconds * 1_000_000)
+
+    def sign(
+        self, job_id: str, document: Mapping[str, Any], *, now: int, idempotent: bool, only: tuple[str, ...]
+    ) -> str:
+        """The document as it is stored: with its terms and a signature. ``now`` is in microseconds."""
+        begin = max(now, document.get("not_before") or 0)
+        terms: dict[str, Any] = {
+            "job_id": job_id,
+            "created": now,
+            "valid_until": document.get("expires_at") or begin + self._ttl,
+            "runs": _runs(document, idempotent=idempotent),
+        }
+        if only:
+            terms["only"] = list(only)
+        text = _ENCODER.encode({**document, TERMS: terms})[:-1]
+        return f"{text}{_BEFORE}{self._signer.sign(_PURPOSE, _digest(text))}{_AFTER}"
+
+
+def read(text: str, keys: TrustedKeys) -> Work:
+    """The work behind a stored document. Raises ``WorkRefused`` unless a trusted key signed every byte of it."""
+    signed, tail = text[:-_TAIL], text[-_TAIL:]
+    if not (tail.startswith(_BEFORE) and tail.endswith(_AFTER)):
+        raise WorkRefused("it is not signed")
+    signature = tail[len(_BEFORE) : -len(_AFTER)]
+    name = signature[: pem.ID_LENGTH]
+    key = keys.get(name)
+    if key is None:
+        raise WorkRefused(f"it is signed by a key that this agent does not trust ({name!r})")
+    if not is_signed(key, signature, _PURPOSE, _digest(signed)):
+        raise WorkRefused("its signature is wrong: it was altered after the API signed it")
+    document = json.loads(signed + "}")
+    terms = document.pop(TERMS)
+    return Work(Terms(**{**terms, "only": tuple(terms.get("only", ()))}), document)
+
+
+def _digest(text: str) -> bytes:
+    # surrogates are kept as they are: what cannot be encoded must be refused, not raise
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _runs(document: Mapping[str, Any], *, idempotent: bool) -> int:
+    retries = document.get("retries")
+    if retries is not None:
+        return int(retries["max_attempts"])
+    return IDEMPOTENT_RUNS if idempotent else 1
+
+
+def _includes(text: str, hostname: str, labels: Mapping[str, str]) -> bool:
+    target = Target.parse(text)
+    if target.kind is TargetKind.HOST:
+        return target.text == hostname
+    if target.kind is TargetKind.LABEL:
+        return any(text in label_prefixes(key, value) for key, value in labels.items())
+    return True

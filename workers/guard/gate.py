@@ -1,0 +1,84 @@
+"""The gate in front of every run: signed, for this agent, in time, not more often than signed, and allowed here."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from jobqueue.operations.registry import Registry
+from jobqueue.settings import Settings
+from jobqueue.signing import work
+from jobqueue.signing.trusted import TrustedKeys
+from jobqueue.store.executions import Grant
+from workers.guard.journal import Journal
+
+logger = logging.getLogger(__name__)
+
+#: Where an agent keeps what is its own, below the state directory.
+AGENTS = "agents"
+#: Seconds that an agent waits for the API on the same machine, which may be started together with it, to make a key.
+_WAIT_SECONDS = 30.0
+_LOOK_SECONDS = 0.1
+
+
+class Gate:
+    """Decides about each claim before anything of it is run. Called from many threads."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        operations: Registry,
+        keys: TrustedKeys,
+        journal: Journal,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._operations = operations
+        self._keys = keys
+        self._journal = journal
+        self._clock = clock
+        self._skew = int(settings.clock_skew_seconds * 1_000_000)
+
+    @classmethod
+    def open(cls, settings: Settings, operations: Registry) -> Gate:
+        """The gate of one agent. Raises ``InvalidSettings`` without a trusted key or a journal."""
+        journal = Journal(own_file(settings, "journal"))
+        return cls(settings, operations, trusted_keys(settings), journal)
+
+    def admit(self, grant: Grant) -> Mapping[str, Any]:
+        """The document of work that may be run now, and count the run. Raises ``WorkRefused``."""
+        settings = self._settings
+        found = work.read(grant.document, self._keys)
+        now = int(self._clock() * 1_000_000)
+        found.check(grant.job_id, settings.hostname, settings.labels, now, self._skew)
+        name = found.document["operation"]
+        may_repeat = name in self._operations and self._operations.get(name).idempotent
+        terms = found.terms
+        self._journal.begin(terms.job_id, terms.runs, terms.valid_until + self._skew, durable=not may_repeat)
+        return found.document
+
+    def close(self) -> None:
+        self._journal.close()
+
+
+def own_file(settings: Settings, kind: str) -> Path:
+    """A file of this agent alone; several agents may share a state directory."""
+    return settings.state_dir / AGENTS / f"{settings.hostname}.{kind}"
+
+
+def trusted_keys(settings: Settings, wait_seconds: float = _WAIT_SECONDS) -> TrustedKeys:
+    """The keys whose work is run here.
+
+    In the state directory's own place they may be a moment late: the API that makes them may be starting beside us.
+    Raises ``InvalidSettings`` that says what to do.
+    """
+    path = settings.trusted_keys
+    until = time.monotonic() + wait_seconds
+    if path.parent == settings.state_dir and not path.exists():
+        logger.warning("There is no trusted key in %s yet; waiting %g s for an API to make one", path, wait_seconds)
+        while not path.exists() and time.monotonic() < until:
+            time.sleep(_LOOK_SECONDS)
+    return TrustedKeys.open(path)
