@@ -21,6 +21,7 @@ from jobqueue.errors import (
     UnknownOperation,
     WorkRefused,
 )
+from jobqueue.model.alert import WORK_REFUSED
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.timestamps import duration_text
@@ -30,7 +31,7 @@ from jobqueue.operations.result import checked
 from jobqueue.operations.runner import run_operation
 from jobqueue.runtime_env.source import PackageSource
 from jobqueue.settings import DEFAULT_REDIS_URL, Settings
-from jobqueue.store.executions import AWAY, WORK_REFUSED, Executions, Finished, Grant, Refusal
+from jobqueue.store.executions import AWAY, Executions, Finished, Grant, Refusal
 from workers.guard.gate import Gate
 from workers.held import Held, Running
 from workers.output import OutputPump

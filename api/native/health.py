@@ -16,6 +16,8 @@ from jobqueue.errors import LedgerUnavailable
 
 blueprint = Blueprint("health", __name__, description="Whether the system works.")
 
+#: How many alerts are shown, the newest.
+_ALERTS = 10
 _AWAY = "The ledger (Redis) cannot be reached."
 
 
@@ -73,5 +75,6 @@ def status() -> Response:
             "status_counts": mapping.status_counts(counts),
             "agents": mapping.agent_counts(agents),
             "counters": counters,
+            "alerts": [mapping.alert(found) for found in services().alerts()[:_ALERTS]],
         }
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from api.native.fields import show_cursor
 from jobqueue.model.agent import Agent
+from jobqueue.model.alert import Alert
 from jobqueue.model.filter import JobPage
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.states import JobStatus
@@ -113,6 +114,17 @@ def agent_counts(found: Sequence[Agent]) -> Document:
         "offline": len(found) - len(live),
         "running": sum(item.running for item in live),
         "conditions": dict(Counter(condition for item in live for condition in item.conditions)),
+    }
+
+
+def alert(found: Alert) -> Document:
+    """Something that somebody should look into."""
+    return {
+        "timestamp": to_iso(found.at),
+        "kind": found.kind,
+        "job_id": found.job_id,
+        "hostname": found.hostname,
+        "message": found.message,
     }
 
 

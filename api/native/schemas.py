@@ -465,6 +465,16 @@ class AgentCounts(ma.Schema):
     )
 
 
+class AlertAnswer(ma.Schema):
+    """Something that somebody should look into."""
+
+    timestamp = fields.DateTime(required=True)
+    kind = fields.String(required=True, metadata=_about("work_refused or results_forged; a counter has this name too."))
+    job_id = fields.String(required=True)
+    hostname = fields.String(required=True)
+    message = fields.String(required=True)
+
+
 class StatusAnswer(ma.Schema):
     """The system at a glance."""
 
@@ -477,5 +487,6 @@ class StatusAnswer(ma.Schema):
         keys=fields.String(),
         values=fields.Integer(),
         required=True,
-        metadata=_about("What should be rare: claims_refused, results_refused, leases_lost, republished."),
+        metadata=_about("What should be rare: claims_refused, results_refused, leases_lost, work_refused and so on."),
     )
+    alerts = fields.List(fields.Nested(AlertAnswer), required=True, metadata=_about("The newest ten, newest first."))

@@ -24,6 +24,7 @@ _COMMANDS = {
     "flower": "jobqueue.cli.parts:flower",
     "job": "jobqueue.cli.job:job",
     "agent": "jobqueue.cli.agent:agent",
+    "signing": "jobqueue.cli.signing:signing",
     "operation": "jobqueue.cli.operation:operation",
     "collection": "jobqueue.cli.collection:collection",
 }

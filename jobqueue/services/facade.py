@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from jobqueue.dispatch.sender import Sender
 from jobqueue.errors import JobQueueError
 from jobqueue.model.agent import Agent
+from jobqueue.model.alert import Alert
 from jobqueue.model.filter import JobFilter, JobPage
 from jobqueue.model.job import Job
 from jobqueue.model.news import News
@@ -19,17 +20,20 @@ from jobqueue.model.submission import Accepted, Submission
 from jobqueue.operations.info import OperationInfo
 from jobqueue.operations.registry import Registry
 from jobqueue.services.feed import Feed
+from jobqueue.services.credentials import ManageCredentials
 from jobqueue.services.output import ReadOutput
 from jobqueue.services.packages import PinPackages
 from jobqueue.services.retry import Retry
 from jobqueue.services.runs import Runs
 from jobqueue.services.submit import Submit
+from jobqueue.services.verify import Verify
 from jobqueue.settings import Settings
 from jobqueue.store.configurations import Configurations
 from jobqueue.signing.signer import Signer
 from jobqueue.signing.trusted import TrustedKeys
 from jobqueue.signing.work import WorkSigner
 from jobqueue.store.ledger import Ledger
+from jobqueue.store.limits import Limits
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,9 @@ class Services:
     pinning: PinPackages
     runs: Runs
     feed: Feed
+    credentials: ManageCredentials
+    verify: Verify
+    limits: Limits
 
     @classmethod
     def open(cls, settings: Settings) -> Services:
@@ -64,6 +71,9 @@ class Services:
             PinPackages(ledger.packages),
             Runs(ledger, submitting, registry),
             Feed(ledger.events),
+            ManageCredentials(ledger.credentials),
+            Verify(ledger.credentials),
+            ledger.limits,
         )
 
     def submit(self, submission: Submission) -> Accepted:
@@ -160,6 +170,10 @@ class Services:
     def counters(self) -> dict[str, int]:
         """Counters of what should be rare: claims_refused, results_refused, leases_lost, republished."""
         return self.ledger.stats()
+
+    def alerts(self) -> list[Alert]:
+        """What somebody should look into, the newest first: work that agents refused, results that were forged."""
+        return self.ledger.executions.alerts()
 
     def is_maintained(self) -> bool:
         """Whether a copy of maintenance leads; without one nothing is recovered, retried or pruned."""

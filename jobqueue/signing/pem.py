@@ -7,6 +7,7 @@ import os
 import re
 import stat
 from pathlib import Path
+from typing import TypeAlias
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from jobqueue.errors import InvalidSettings
 
+PublicKeys: TypeAlias = dict[str, Ed25519PublicKey]
 #: Characters of a key's id.
 ID_LENGTH = 16
 _OTHERS_READ = 0o077
@@ -50,7 +52,7 @@ def public_pem(key: Ed25519PublicKey) -> str:
     return f"# {key_id(key)}\n{text}"
 
 
-def read_public(path: Path) -> dict[str, Ed25519PublicKey]:
+def read_public(path: Path) -> PublicKeys:
     """The public keys of a file, by id, in the order of the file.
 
     Raises ``OSError`` if it cannot be read, ``InvalidSettings`` for one that others may write, or that holds anything
@@ -74,7 +76,7 @@ def read_public(path: Path) -> dict[str, Ed25519PublicKey]:
     return keys
 
 
-def write_public(path: Path, keys: dict[str, Ed25519PublicKey]) -> None:
+def write_public(path: Path, keys: PublicKeys) -> None:
     """Write a file of trusted keys; readers see the old one or the new one."""
     _replace(path, "".join(public_pem(key) for key in keys.values()).encode("ascii"), 0o644)
 

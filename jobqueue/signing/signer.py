@@ -93,22 +93,30 @@ def is_signed(key: Ed25519PublicKey, signature: str, purpose: bytes, message: by
     return True
 
 
-def trust(path: Path, key: Ed25519PublicKey) -> bool:
-    """Put a public key into a file of trusted keys; returns whether it was not in there."""
+def trust(path: Path, key: Ed25519PublicKey) -> None:
+    """Put a public key into a file of trusted keys. Raises ``InvalidSettings``."""
+    _change(path, lambda keys: {**keys, pem.key_id(key): key})
+
+
+def untrust(path: Path, key_id: str) -> None:
+    """Take a key out of a file of trusted keys. Raises ``InvalidSettings``."""
+    _change(path, lambda keys: {name: key for name, key in keys.items() if name != key_id})
+
+
+def _change(path: Path, change: Callable[[pem.PublicKeys], pem.PublicKeys]) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            keys = pem.read_public(path) if path.exists() else {}
-            if pem.key_id(key) in keys:
-                return False
-            pem.write_public(path, {**keys, pem.key_id(key): key})
-            return True
+            before = pem.read_public(path) if path.exists() else {}
+            after = change(before)
+            if after.keys() != before.keys():
+                pem.write_public(path, after)
         finally:
             os.close(lock)
     except OSError as error:
-        raise InvalidSettings(f"The public key cannot be put into {path}: {error.strerror}.") from error
+        raise InvalidSettings(f"The trusted keys {path} cannot be changed: {error.strerror}.") from error
 
 
 def _version(path: Path) -> int:

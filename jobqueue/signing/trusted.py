@@ -41,10 +41,12 @@ class TrustedKeys:
 
     def get(self, key_id: str) -> Ed25519PublicKey | None:
         """The key with this id, if it is trusted now."""
-        if self._clock() - self._looked >= LOOK_SECONDS:
+        found = self._keys.get(key_id)
+        # a key that is not known may have come with a rotation just now
+        if found is None or self._clock() - self._looked >= LOOK_SECONDS:
             self._looked = self._clock()
             self._look()
-        found = self._keys.get(key_id)
+            found = self._keys.get(key_id)
         if found is None and self._own is not None and pem.key_id(self._own.public_key) == key_id:
             return self._own.public_key
         return found

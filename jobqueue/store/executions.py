@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from jobqueue.errors import IllegalTransition, JobNotFound
+from jobqueue.model.alert import Alert
 from jobqueue.model.states import ExecutionState
 from jobqueue.store.scripts import Argument, Clock, Scripts, redis_clock
 
@@ -24,11 +25,6 @@ class Grant:
 
 #: Why a claim is refused to an agent that drains and has not stopped reading yet.
 AWAY = "away"
-
-
-#: Counters that come with an alert: an agent refused work; a result was not its agent's.
-WORK_REFUSED = "work_refused"
-RESULTS_FORGED = "results_forged"
 
 
 @dataclass(frozen=True)
@@ -64,17 +60,6 @@ class Due:
     slot: str
     priority: int
     attempt: int
-
-
-@dataclass(frozen=True)
-class Alert:
-    """Somebody tried something, or a host is not what it should be. ``at`` is in microseconds, ``kind`` a counter."""
-
-    at: int
-    kind: str
-    job_id: str
-    hostname: str
-    message: str
 
 
 #: Characters that are kept of an alert's message.

@@ -42,6 +42,13 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "configs": ("configs", "zset", "ids of all configurations, in alphabetical order"),
     "config_log": ("config-log:", "list", "{configuration}: who changed it and when, the newest changes"),
     "reached": ("reached", "hash", "{name}: reference time of the newest completed run under it that was deleted"),
+    "credentials": ("credentials", "hash", "{key or user}:{name}: who may get in, sealed by the API"),
+    "used": ("credentials-used", "hash", "{key or user}:{name}: when it was last used (microseconds)"),
+    "roles": ("roles", "hash", "{name}: permissions of a custom role, sealed by the API"),
+    "failures": ("failures:", "string", "{digest of an address or a name}: its failed log-ins of late; expires"),
+    "pace": ("pace:", "string", "{digest of a principal}: when it has had what it may ask for (microseconds); expires"),
+    "audit": ("audit", "stream", "who did what, the newest entries; each names the one before it"),
+    "audit_head": ("audit-head", "hash", "number and link of the newest entry of the audit trail"),
     "clock": (
         "clock",
         "string",
@@ -54,6 +61,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "label": ("label:", "set", "{key}:{value prefix}: hostnames that a label target matches"),
     "offers": ("offers:", "set", "{operation}: hostnames of agents that support it"),
     "stats": ("stats", "hash", "counters of what must not happen often: refused claims, stale results, leases lost"),
+    "alerts": ("alerts", "list", "{time}|{JSON} of what somebody should look into, the newest first"),
     "leader": ("leader", "string", "which copy of maintenance leads; expires"),
     "queue": ("queue:", "list", "{slot}: messages for the slot, one list per priority (written the way kombu reads)"),
 }

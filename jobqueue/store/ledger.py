@@ -8,19 +8,23 @@ import redis
 from redis.exceptions import NoPermissionError
 
 from jobqueue.errors import InvalidSettings, LedgerUnavailable
+from jobqueue.model.alert import RESULTS_FORGED, WORK_REFUSED
 from jobqueue.redis_server import refusals
 from jobqueue.settings import Settings
 from jobqueue.store.agents import Agents
 from jobqueue.store.configurations import Configurations
 from jobqueue.store.connection import connect, translated_errors
 from jobqueue.store.events import Events
+from jobqueue.store.credentials import Credentials
 from jobqueue.store.executions import Executions
 from jobqueue.store.jobs import Jobs
 from jobqueue.store.keys import Keys
+from jobqueue.store.limits import Limits
 from jobqueue.store.output import Output
 from jobqueue.store.outside import OutsideRuns
 from jobqueue.store.packages import Packages
 from jobqueue.store.scripts import Clock, Scripts, redis_clock
+from jobqueue.store.seal import Seal
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +32,7 @@ logger = logging.getLogger(__name__)
 IDEMPOTENCY_WINDOW_SECONDS = 86_400.0
 
 #: What ``stats`` counts; the scripts count under these names.
-COUNTERS = ("claims_refused", "results_refused", "leases_lost", "republished", "work_refused", "results_forged")
+COUNTERS = ("claims_refused", "results_refused", "leases_lost", "republished", WORK_REFUSED, RESULTS_FORGED)
 
 
 class Ledger:
@@ -49,6 +53,8 @@ class Ledger:
         self.agents = Agents(client, self.keys, self.scripts, heartbeat_seconds=settings.heartbeat_seconds, now=now)
         self.configurations = Configurations(client, self.keys, self.scripts, now=now)
         self.outside = OutsideRuns(self.scripts, now=now)
+        self.credentials = Credentials(client, self.keys, self.scripts, Seal.of(settings))
+        self.limits = Limits(self.scripts, now=now)
         self.packages = Packages(
             client,
             self.keys,

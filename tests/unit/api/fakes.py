@@ -7,7 +7,10 @@ import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
+
+import fakeredis
 
 from jobqueue.errors import (
     AgentNotFound,
@@ -23,6 +26,7 @@ from jobqueue.errors import (
     UnknownOperation,
 )
 from jobqueue.model.agent import Agent, AgentEvent, AgentState
+from jobqueue.model.alert import Alert
 from jobqueue.model.filter import JobFilter, JobPage
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.news import News
@@ -33,6 +37,10 @@ from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.timeline import API_HOST, Event
 from jobqueue.operations.info import OperationInfo
+from jobqueue.services.credentials import ManageCredentials
+from jobqueue.services.verify import Verify
+from jobqueue.settings import Settings
+from jobqueue.store.ledger import Ledger
 
 AN_OPERATION = OperationInfo(
     type="node.hostname.get",
@@ -64,6 +72,12 @@ AN_AGENT = Agent(
 )
 
 
+def a_ledger() -> Ledger:
+    """An empty one."""
+    client = fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True)
+    return Ledger(client, Settings(state_dir=Path("/nonexistent"), token="for-the-seals"))
+
+
 def now() -> int:
     return time.time_ns() // 1000
 
@@ -85,6 +99,13 @@ class FakeServices:
     max_package_bytes: int = 1_000_000
     turns: list[list[News]] = field(default_factory=list)
     failure: Exception | None = None
+    #: Who may get in is kept in a real ledger, on a Redis of the process's own.
+    ledger: Ledger = field(default_factory=lambda: a_ledger())
+
+    def __post_init__(self) -> None:
+        self.credentials = ManageCredentials(self.ledger.credentials)
+        self.verify = Verify(self.ledger.credentials)
+        self.limits = self.ledger.limits
 
     def submit(self, submission: Submission) -> Accepted:
         self._fail()
@@ -213,6 +234,9 @@ class FakeServices:
 
     def counters(self) -> dict[str, int]:
         return {"claims_refused": 2, "results_refused": 0, "leases_lost": 1, "republished": 0}
+
+    def alerts(self) -> list[Alert]:
+        return [Alert(1_718_359_200_000_000, "work_refused", str(uuid.UUID(int=7)), "web1", "it is not signed")]
 
     def is_maintained(self) -> bool:
         return True

@@ -101,6 +101,7 @@ def test_status(ask: Ask) -> None:
     assert body["components"]["ledger"]["status"] == "ok"
     assert body["components"]["maintenance"] == {"status": "ok"}
     assert body["counters"] == {"claims_refused": 2, "results_refused": 0, "leases_lost": 1, "republished": 0}
+    assert [alert["kind"] for alert in body["alerts"]] == ["work_refused"]
     assert body["components"]["ledger"]["latency_ms"] >= 0
     assert body["status_counts"] == {status.value: 0 for status in JobStatus}
     assert body["agents"] == {"total": 1, "live": 1, "offline": 0, "running": 2, "conditions": {"HighLoad": 1}}

@@ -23,8 +23,8 @@ DATA = {"command": "true"}
 
 
 @pytest.fixture
-def services() -> Services:
-    settings = Settings(state_dir=Path("/nonexistent"), redis_url="redis://127.0.0.1:1/0")
+def services(tmp_path: Path) -> Services:
+    settings = Settings(state_dir=tmp_path, redis_url="redis://127.0.0.1:1/0")
     client = fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True)
     registry = Registry.load(())
     ledger = Ledger(client, settings)

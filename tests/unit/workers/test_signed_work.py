@@ -12,6 +12,7 @@ import pytest
 import redis
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from jobqueue.model.alert import WORK_REFUSED
 from jobqueue.model.job import Execution
 from jobqueue.operations.registry import Registry
 from jobqueue.settings import Settings
@@ -19,7 +20,7 @@ from jobqueue.signing import pem
 from jobqueue.signing.signer import Signer
 from jobqueue.signing.trusted import TrustedKeys
 from jobqueue.signing.work import WorkSigner
-from jobqueue.store.executions import WORK_REFUSED, Grant
+from jobqueue.store.executions import Grant
 from jobqueue.store.ledger import Ledger
 from workers.executor import Executor
 from workers.guard.gate import Gate

@@ -1,0 +1,20 @@
+"""Alerts: what nobody should see happen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: The kinds, which are counters too. An agent refused work that was not signed for it; a result was not its agent's.
+WORK_REFUSED = "work_refused"
+RESULTS_FORGED = "results_forged"
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Somebody tried something, or a host is not what it should be. ``at`` is in microseconds, ``kind`` a counter."""
+
+    at: int
+    kind: str
+    job_id: str
+    hostname: str
+    message: str
