@@ -12,7 +12,9 @@ from api import context, documentation, errors, fusion, native, ray, request_id
 from api.auth import gate
 from api.auth.authenticate import Authenticator
 from api.auth.rules import ALIAS
+from api.auth.throttle import Throttle
 from api.auth.token import AdminToken
+from api.auth.web_token import WebTokens
 from jobqueue.errors import InvalidSettings
 from jobqueue.services import Services
 from jobqueue.settings import Settings
@@ -37,9 +39,18 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     # a doubled slash is a slip like any other: 404, not a redirect that turns a POST into something else
     app.url_map.merge_slashes = False
-    context.attach(app, services or Services.open(settings))
+    services = services or Services.open(settings)
+    context.attach(app, services)
     request_id.install(app)
-    gate.install(app, Authenticator(AdminToken(settings.token)))
+    gate.install(
+        app,
+        Authenticator(
+            AdminToken(settings.token),
+            WebTokens(settings, services.verify.granted),
+            services.verify,
+            Throttle(settings, services.limits),
+        ),
+    )
 
     api = documentation.OpenApi(app)
     errors.install(app)  # after flask-smorest, whose own handler this replaces

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,6 +48,7 @@ STATUS: Mapping[type[BaseException], int] = {
     errors.Conflict: 409,
     errors.PackageTooLarge: 413,
     UnsupportedMedia: 415,
+    errors.TooManyRequests: 429,
     errors.LedgerUnavailable: 503,
     Closing: 503,
     errors.PackagesFull: 507,  # nothing is wrong with the request: it would be taken when there is room again
@@ -95,6 +97,8 @@ def _known(error: errors.JobQueueError) -> Response:
     if status == 500:
         return _unexpected(error)
     headers = next((_HEADERS[ancestor] for ancestor in type(error).__mro__ if ancestor in _HEADERS), None)
+    if isinstance(error, errors.TooManyRequests):
+        headers = {"Retry-After": str(max(1, math.ceil(error.retry_after)))}
     return _answer(status, error.message, error.details, headers)
 
 

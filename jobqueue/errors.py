@@ -71,6 +71,19 @@ class PermissionDenied(JobQueueError):
         )
 
 
+class TooManyRequests(JobQueueError):
+    """Too many requests; try again later."""
+
+    code = "too_many_requests"
+
+    def __init__(
+        self, message: str | None = None, details: Mapping[str, Any] | None = None, *, retry_after: float = 1.0
+    ) -> None:
+        #: Seconds after which another try makes sense.
+        self.retry_after = retry_after
+        super().__init__(message, details)
+
+
 class NotFound(JobQueueError):
     """There is no such thing."""
 
@@ -97,6 +110,12 @@ class ConfigurationNotFound(NotFound):
     def of(cls, config_id: str) -> ConfigurationNotFound:
         """The error for one id."""
         return cls(f"There is no configuration {config_id!r}; GET /api/spark/configurations lists them.")
+
+
+class CredentialNotFound(NotFound):
+    """No such key, user or role is known."""
+
+    code = "credential_not_found"
 
 
 class AgentNotFound(NotFound):
@@ -169,6 +188,24 @@ class ConfigurationExists(Conflict):
     """A configuration with this id exists already."""
 
     code = "configuration_exists"
+
+
+class NameTaken(Conflict):
+    """This name is taken."""
+
+    code = "name_taken"
+
+
+class RecordChanged(Conflict):
+    """Somebody else changed this just now; try again."""
+
+    code = "record_changed"
+
+
+class RoleInUse(Conflict):
+    """Keys or users still have this role."""
+
+    code = "role_in_use"
 
 
 class HostnameTaken(Conflict):

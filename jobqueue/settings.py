@@ -23,13 +23,20 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 #: Files of the state directory that ``jobqueue up`` writes and that fill in what the environment leaves open.
 REDIS_URL_FILE = "redis.url"
 API_URL_FILE = "api.url"
+SIGNING_KEY_FILE = "signing.key"
+TRUSTED_KEYS_FILE = "signing.pub"
 TOKEN_FILE = "admin.token"  # noqa: S105 (the name of a file)
 
+#: Fields whose values are never shown.
+_SECRETS = frozenset({"token", "api_secret", "jwt_secret"})
 _BROKER_SCHEMES = ("amqp", "amqps")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _KEY_PREFIX = re.compile(r"[A-Za-z0-9:._-]{1,64}")
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
+_SECRET = re.compile(r"[\x21-\x7e]{32,4096}")
+_CLAIM = re.compile(r"[\x21-\x7e]{1,256}")
+_HOST = re.compile(r"\*|(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[?[0-9A-Fa-f:.]{2,45}\]?")
 
 
 def _default_workers() -> int:
@@ -65,6 +72,21 @@ class Settings:
     ``package_ttl_seconds``  how long a package is kept after it was last used
     ``max_unpacked_bytes``   how large one package may become when it is unpacked
     ``data_dir``             where the collections of aggregations are; <state_dir>/data
+    ``api_secret``           what the API seals its records and sessions with, at least 32 characters, the same for all
+                             its processes; else <state_dir>/api.secret, made at the first start
+    ``jwt_secret``           takes JSON Web Tokens with HS256: the shared secret, at least 32 bytes
+    ``jwt_public_key``       takes JSON Web Tokens with EdDSA: PEM file of the issuer's public key (Ed25519)
+    ``jwt_issuer``, ``jwt_audience``  what the tokens must name as iss and aud; required with either of the two
+    ``login_failures``, ``login_window_seconds``  failed log-ins that an address has within this time; then it waits
+    ``rate_limit``, ``rate_burst``  requests per second of one principal, and how many at once; 0: no limit
+    ``tls_cert``, ``tls_key``  PEM files with which the API serves HTTPS
+    ``behind_proxy``         1: a proxy with TLS is in front, whose X-Forwarded-For and -Proto are believed
+    ``allowed_hosts``        names in the header Host besides the address: a.example,*.b.example or *
+    ``audit_entries``        how many entries of the audit trail are kept, the newest
+    ``signing_key``          the API's private key (Ed25519, PEM); <state_dir>/signing.key, made at the first start
+    ``trusted_keys``         an agent's file with the public keys whose work it runs; <state_dir>/signing.pub
+    ``signature_ttl_seconds``  how long work may wait for its agent where the job gives no expires_at
+    ``clock_skew_seconds``   by how much the clocks of API and agents may differ
     """
 
     state_dir: Path
@@ -95,12 +117,33 @@ class Settings:
     package_ttl_seconds: int = 604_800
     max_unpacked_bytes: int = 1024**3
     data_dir: Path = Path()
+    api_secret: str | None = field(default=None, repr=False)
+    jwt_secret: str | None = field(default=None, repr=False)
+    jwt_public_key: Path | None = None
+    jwt_issuer: str = ""
+    jwt_audience: str = ""
+    login_failures: int = 20
+    login_window_seconds: int = 300
+    rate_limit: float = 0.0
+    rate_burst: int = 100
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    behind_proxy: bool = False
+    allowed_hosts: tuple[str, ...] = ()
+    audit_entries: int = 100_000
+    signing_key: Path = Path()
+    trusted_keys: Path = Path()
+    signature_ttl_seconds: int = 604_800
+    clock_skew_seconds: float = 60.0
 
     def __post_init__(self) -> None:
         """Fill in what depends on other fields."""
         for name in ("cache", "data"):
             if getattr(self, f"{name}_dir") == Path():
                 object.__setattr__(self, f"{name}_dir", self.state_dir / name)
+        for name, file_name in (("signing_key", SIGNING_KEY_FILE), ("trusted_keys", TRUSTED_KEYS_FILE)):
+            if getattr(self, name) == Path():
+                object.__setattr__(self, name, self.state_dir / file_name)
         if not self.broker_url:
             object.__setattr__(self, "broker_url", self.redis_url)
         if not self.hostname:
@@ -142,6 +185,11 @@ class Settings:
     def max_cached_environments_bytes(self) -> int:
         """The part of an agent's cache that environments may take: all that packages may not."""
         return self.max_cache_bytes - self.max_cached_packages_bytes
+
+    @property
+    def has_own_signing_key(self) -> bool:
+        """Whether the private key is the state directory's, which may be made."""
+        return self.signing_key == self.state_dir / SIGNING_KEY_FILE
 
     @property
     def masked_redis_url(self) -> str:
@@ -197,7 +245,7 @@ def _known_names() -> str:
 def _complaint(name: str, value: Any, error: Exception) -> str:
     if isinstance(error, InvalidInput):
         return f"{env_name(name)}: {error}"
-    shown = "that" if name == "token" else repr(mask_password(str(value))[:120])
+    shown = "that" if name in _SECRETS else repr(mask_password(str(value))[:120])
     return f"{env_name(name)} must be {error}, not {shown}."
 
 
@@ -316,6 +364,21 @@ def _python_modules(value: Any) -> tuple[str, ...]:
     return modules
 
 
+def _switch(value: Any) -> bool:
+    text = str(value).lower()
+    if text not in ("1", "0", "true", "false", "yes", "no"):
+        raise ValueError("1 or 0")
+    return text in ("1", "true", "yes")
+
+
+def _hosts(value: Any) -> tuple[str, ...]:
+    names = value.split(",") if isinstance(value, str) else value
+    hosts = tuple(name.strip().lower() for name in names if name.strip())
+    if not all(_HOST.fullmatch(name) for name in hosts):
+        raise ValueError("hosts' names as a.example,*.b.example, or *")
+    return hosts
+
+
 def _log_level(value: Any) -> str:
     level = str(value).upper()
     if level not in _LOG_LEVELS:
@@ -353,4 +416,22 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "package_ttl_seconds": _whole(60, 10 * 366 * 86_400),
     "max_unpacked_bytes": _whole(1024, 1024**4),
     "data_dir": _folder,
+    "api_secret": _matching(_SECRET, "32 to 4096 visible ASCII characters without blanks"),
+    "jwt_secret": _matching(_SECRET, "32 to 4096 visible ASCII characters without blanks"),
+    "jwt_public_key": _folder,
+    "jwt_issuer": _matching(_CLAIM, "1 to 256 visible ASCII characters"),
+    "jwt_audience": _matching(_CLAIM, "1 to 256 visible ASCII characters"),
+    "login_failures": _whole(1, 1_000_000),
+    "login_window_seconds": _whole(1, 86_400),
+    "rate_limit": _number(0, 1_000_000),
+    "rate_burst": _whole(1, 1_000_000),
+    "tls_cert": _folder,
+    "tls_key": _folder,
+    "behind_proxy": _switch,
+    "allowed_hosts": _hosts,
+    "audit_entries": _whole(100, 100_000_000),
+    "signing_key": _folder,
+    "trusted_keys": _folder,
+    "signature_ttl_seconds": _whole(60, 366 * 86_400),
+    "clock_skew_seconds": _number(0, 86_400),
 }

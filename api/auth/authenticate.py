@@ -3,26 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from api.auth.credentials import Credentials
+from api.auth.throttle import Throttle
 from api.auth.token import AdminToken
+from api.auth.web_token import WebTokens
 from api.errors import Unauthenticated
-from jobqueue.model.principal import Principal
+from jobqueue.model.credential import Kind
+from jobqueue.model.principal import Principal, is_name
+
+if TYPE_CHECKING:
+    from jobqueue.services.verify import Verify
+
+_KEY_PREFIX = "jq_"
 
 
 class Authenticator:
-    """Knows every kind of credentials that the API takes."""
+    """Knows every kind of credentials that the API takes.
 
-    def __init__(self, token: AdminToken) -> None:
+    A secret that is right for the token, a key or a web token is never refused for other people's failures: nobody
+    guesses 256 bits, and somebody who tries must not lock everybody else out. Passwords are refused.
+    """
+
+    def __init__(self, token: AdminToken, web_tokens: WebTokens, verify: Verify, throttle: Throttle) -> None:
         self._token = token
+        self._web_tokens = web_tokens
+        self._verify = verify
+        self._throttle = throttle
 
     def __call__(self, environ: Mapping[str, Any]) -> Principal:
-        """Who sends the request with this WSGI environment; raises ``Unauthenticated``."""
+        """Who sends the request with this WSGI environment; raises ``Unauthenticated``, ``TooManyRequests``."""
         given = Credentials.of(environ)
         if given is None:
             raise Unauthenticated
-        found = self._token.principal(given)
-        if found is None:
-            raise Unauthenticated(f"The token is not valid; check the one behind {given.place}.")
+        principal = self._principal(given, environ)
+        self._throttle.pace(principal)
+        return principal
+
+    def _principal(self, given: Credentials, environ: Mapping[str, Any]) -> Principal:
+        if (admin := self._token.principal(given)) is not None:
+            return admin
+        if given.secret.startswith(_KEY_PREFIX):
+            identity, _, secret = given.secret.removeprefix(_KEY_PREFIX).partition("_")
+            return self._by_secret(Kind.KEY, identity, secret, given, environ)
+        if given.is_basic and given.user:
+            return self._by_secret(Kind.USER, given.user, given.secret, given, environ)
+        if self._web_tokens.is_one(given.secret):
+            try:
+                return self._web_tokens.principal(given.secret)
+            except Unauthenticated:
+                with self._throttle.attempt(environ):
+                    raise
+        with self._throttle.attempt(environ):
+            raise _refusal(given)
+
+    def _by_secret(
+        self, kind: Kind, name: str, secret: str, given: Credentials, environ: Mapping[str, Any]
+    ) -> Principal:
+        # WSGI hands headers over as latin-1: these are the bytes that were sent
+        raw = secret.encode("latin-1")
+        known = self._verify.known(kind, name, raw)
+        if known is not None:
+            return known
+        with self._throttle.attempt(environ, f"{kind}:{name}") as attempt:
+            # whatever can be no name is looked up all the same, so that it takes as long
+            found = self._verify.check(kind, name if is_name(name) else "?", raw)
+            if found is None:
+                raise _refusal(given)
+            attempt.succeeded()
         return found
+
+
+def _refusal(given: Credentials) -> Unauthenticated:
+    """The same for all that can be wrong: who guesses should not learn whether the name was right."""
+    if given.is_basic:
+        return Unauthenticated(f"The name or password is not valid; check those behind {given.place}.")
+    return Unauthenticated(f"The token is not valid; check the one behind {given.place}.")

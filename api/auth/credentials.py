@@ -18,6 +18,7 @@ class Credentials:
     secret: str
     place: str
     user: str = ""
+    is_basic: bool = False
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Credentials | None:
@@ -43,4 +44,4 @@ def _basic(given: str) -> Credentials | None:
         user, colon, password = base64.b64decode(given.strip(), validate=True).decode("latin-1").partition(":")
     except (binascii.Error, ValueError):
         return None
-    return Credentials(password, "Authorization: Basic", user) if colon else None
+    return Credentials(password, "Authorization: Basic", user, is_basic=True) if colon else None

@@ -41,7 +41,7 @@ class Gate:
 
 def _is_about_the_route() -> bool:
     """Whether Flask itself answers: an OPTIONS request, which names the methods of a path and runs no view."""
-    return request.method == "OPTIONS" and bool(request.url_rule and request.url_rule.provide_automatic_options)
+    return request.method == "OPTIONS" and bool(getattr(request.url_rule, "provide_automatic_options", False))
 
 
 def install(app: Flask, authenticate: Authenticate) -> Gate:

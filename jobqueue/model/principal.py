@@ -22,13 +22,15 @@ class Principal:
     """Somebody who has shown credentials, or a part of the system. ``str()`` of it is its name.
 
     ``permissions`` are ``resource:verb``, ``resource:*`` or ``*``; they include those of its ``roles``. ``kind`` says
-    by which kind of credentials it came: ``token``, ``key``, ``user``, ``jwt``, ``system``, or ``none``.
+    by which kind of credentials it came: ``token``, ``key``, ``user``, ``jwt``, ``system``, or ``none``; ``id`` tells
+    apart those of one kind whose names are the same (the id of an API key).
     """
 
     name: str
     permissions: frozenset[str]
     roles: tuple[str, ...] = ()
     kind: str = "token"
+    id: str = ""
 
     def may(self, permission: str) -> bool:
         """Whether ``permission`` (``job:read``) is granted. A pattern (``job:*``, ``*``) needs one as wide."""

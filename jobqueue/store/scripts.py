@@ -38,6 +38,7 @@ VERBS = (
     "create",
     "claim",
     "finish",
+    "alert",
     "renew",
     "append",
     "report",
@@ -67,6 +68,10 @@ VERBS = (
     "unstage",
     "pin",
     "sweep",
+    "audit",
+    "attempt",
+    "pace",
+    "record",
 )
 
 

@@ -28,7 +28,7 @@ def services() -> FakeServices:
 @pytest.fixture(scope="module")
 def shared_app() -> Flask:
     """Building an application takes a while, and it keeps nothing but the services, which each test replaces."""
-    settings = Settings(state_dir=Path("/nonexistent"), token=TOKEN, max_body_bytes=MAX_BODY)
+    settings = Settings(state_dir=Path("/nonexistent"), token=TOKEN, max_body_bytes=MAX_BODY, login_failures=1_000_000)
     return create_app(settings, FakeServices())  # type: ignore[arg-type]
 
 

@@ -1,0 +1,83 @@
+"""Limits: on log-ins that fail, and on how fast a principal may ask."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from jobqueue.errors import TooManyRequests
+from jobqueue.model.principal import Principal
+from jobqueue.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jobqueue.store.limits import Limits
+
+#: A name may fail so many times as often as an address: else anybody could lock its owner out at will.
+_NAME_FACTOR = 5
+#: What an attacker has of IPv6 is a network of this size.
+_IPV6_NETWORK = 64
+
+
+class Throttle:
+    """Counts in Redis, shared by all processes of the API."""
+
+    def __init__(self, settings: Settings, limits: Limits) -> None:
+        self._limits = limits
+        self._failures = settings.login_failures
+        self._window = settings.login_window_seconds
+        self._rate = settings.rate_limit
+        self._burst = settings.rate_burst
+
+    @contextmanager
+    def attempt(self, environ: Mapping[str, Any], name: str = "") -> Iterator[Attempt]:
+        """An attempt to log in, which counts as failed unless the block says that it ``succeeded``.
+
+        Raises ``TooManyRequests`` before the block runs, when there were too many.
+        """
+        allowed = {f"address:{network_of(str(environ.get('REMOTE_ADDR') or ''))}": self._failures}
+        if name:
+            allowed[f"name:{name}"] = self._failures * _NAME_FACTOR
+        wait = self._limits.attempt(allowed, self._window)
+        if wait > 0:
+            raise TooManyRequests("Too many log-ins failed; try again later.", retry_after=wait)
+        attempt = Attempt()
+        yield attempt
+        if attempt.has_succeeded:
+            self._limits.succeeded(allowed)
+
+    def pace(self, principal: Principal) -> None:
+        """Raise ``TooManyRequests`` if this request of the principal comes too early."""
+        if self._rate <= 0:
+            return
+        who = f"{principal.kind}:{principal.id or principal.name}"
+        wait = self._limits.wait(who, self._rate, self._burst)
+        if wait > 0:
+            sentence = f"{principal.name} may send {self._rate:g} requests per second; wait a moment."
+            raise TooManyRequests(sentence, retry_after=wait)
+
+
+class Attempt:
+    """One attempt to log in."""
+
+    has_succeeded = False
+
+    def succeeded(self) -> None:
+        """Do not count it as failed."""
+        self.has_succeeded = True
+
+
+def network_of(address: str) -> str:
+    """What one client may be assumed to have: an IPv4 address, or a /64 of IPv6. Other text stays as it is."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is not None:
+            return str(found.ipv4_mapped)
+        return str(ipaddress.ip_network((found, _IPV6_NETWORK), strict=False))
+    return str(found)

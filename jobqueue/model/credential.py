@@ -1,0 +1,41 @@
+"""API keys and users, as they are kept: with the hash of their secret, never with the secret."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Kind(str, Enum):
+    """What somebody logs in with."""
+
+    KEY = "key"
+    USER = "user"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Credential:
+    """An API key, whose ``name`` is its id, or a user. Times are in microseconds.
+
+    ``title`` is what its owner calls a key; its principal is called so. ``digest`` is the argon2 hash of the secret.
+    ``permissions`` are granted besides those of ``roles``. ``last_used`` is as of the last minute.
+    """
+
+    kind: Kind
+    name: str
+    digest: str
+    title: str = ""
+    roles: tuple[str, ...] = ()
+    permissions: tuple[str, ...] = ()
+    created: int = 0
+    created_by: str = ""
+    expires: int | None = None
+    disabled: bool = False
+    last_used: int | None = None
+
+    def is_good(self, now: int) -> bool:
+        """Whether it lets anybody in at this time (microseconds)."""
+        return not self.disabled and (self.expires is None or now < self.expires)

@@ -1,0 +1,188 @@
+"""Keys, users and roles: making, changing and removing them. Nobody grants what he may not do himself."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Iterable
+
+from jobqueue.errors import InvalidInput, RoleInUse
+from jobqueue.model.credential import Credential, Kind
+from jobqueue.model.principal import Principal, check_name, check_permissions
+from jobqueue.model.role import BUILTIN, Role
+from jobqueue.services.passwords import hash_secret
+from jobqueue.services.verify import principal_of
+from jobqueue.store.credentials import Credentials
+
+#: Beginning of every API key, so that scanners of sources and logs know one when they see it.
+KEY_PREFIX = "jq_"
+_KEY = re.compile(r"jq_([a-z0-9]{12})_([A-Za-z0-9_-]{43})")
+_ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+_ID_LENGTH = 12
+LEAST_PASSWORD, MOST_PASSWORD = 12, 1024
+#: Roles of one key or user at the most.
+MAX_ROLES = 50
+
+
+class ManageCredentials:
+    """What ``/key``, ``/user`` and ``/role`` do. ``by`` is who asks for it, whose own permissions are the limit."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+
+    # --- keys ---------------------------------------------------------------------------------------------------------
+    def create_key(
+        self,
+        by: Principal,
+        title: str,
+        roles: Iterable[str] = (),
+        permissions: Iterable[str] = (),
+        expires: int | None = None,
+    ) -> tuple[Credential, str]:
+        """A new key and, this once, the text that lets its owner in. ``expires`` is in microseconds."""
+        check_name(title, "name")
+        identity = "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
+        secret = secrets.token_urlsafe(32)
+        record = self._record(by, Kind.KEY, identity, secret.encode(), roles, permissions, expires, title)
+        self._credentials.add(record)
+        return record, f"{KEY_PREFIX}{identity}_{secret}"
+
+    def keys(self) -> list[Credential]:
+        """All keys."""
+        return self._credentials.all(Kind.KEY)
+
+    def revoke_key(self, identity: str) -> None:
+        """Remove a key; within two seconds it opens nothing any more. Raises ``CredentialNotFound``."""
+        self._credentials.remove(Kind.KEY, identity)
+
+    # --- users --------------------------------------------------------------------------------------------------------
+    def create_user(
+        self,
+        by: Principal,
+        name: str,
+        password: str | None = None,
+        roles: Iterable[str] = (),
+        permissions: Iterable[str] = (),
+        expires: int | None = None,
+    ) -> tuple[Credential, str | None]:
+        """A new user, with the password if one was made up for him. Raises ``NameTaken``."""
+        check_name(name)
+        made = None if password is not None else secrets.token_urlsafe(18)
+        secret = _password(made if password is None else password)
+        record = self._record(by, Kind.USER, name, secret, roles, permissions, expires)
+        self._credentials.add(record)
+        return record, made
+
+    def users(self) -> list[Credential]:
+        """All users."""
+        return self._credentials.all(Kind.USER)
+
+    def set_password(self, by: Principal, name: str, password: str | None = None) -> str | None:
+        """Give a user a new password, and return it if it was made up. The old one lets nobody in any more.
+
+        Raises ``CredentialNotFound``, and ``PermissionDenied`` if he may do what ``by`` may not: whoever sets his
+        password could act as he does.
+        """
+        self._require_at_least(by, name)
+        made = None if password is not None else secrets.token_urlsafe(18)
+        self._credentials.change(Kind.USER, name, digest=hash_secret(_password(made if password is None else password)))
+        return made
+
+    def set_disabled(self, by: Principal, name: str, disabled: bool) -> Credential:
+        """Lock a user out, or let him in again. Raises ``CredentialNotFound``."""
+        if not disabled:
+            self._require_at_least(by, name)
+        return self._credentials.change(Kind.USER, name, disabled=disabled)
+
+    def delete_user(self, name: str) -> None:
+        """Remove a user. Raises ``CredentialNotFound``."""
+        self._credentials.remove(Kind.USER, name)
+
+    # --- roles --------------------------------------------------------------------------------------------------------
+    def create_role(self, by: Principal, name: str, permissions: Iterable[str]) -> Role:
+        """A new custom role. Raises ``NameTaken``."""
+        granted = check_permissions(permissions)
+        for permission in granted:
+            by.require(permission)
+        role = Role(check_name(name), granted, _now())
+        self._credentials.add_role(role)
+        return role
+
+    def roles(self) -> list[Role]:
+        """All roles, the built-in ones first."""
+        return list(self._credentials.roles().values())
+
+    def delete_role(self, name: str) -> None:
+        """Remove a custom role that nobody has. Raises ``CredentialNotFound``, ``RoleInUse``, ``InvalidInput``."""
+        if name in BUILTIN:
+            raise InvalidInput(f"The role {name} is built in; it cannot be deleted.", {"name": ["built in"]})
+        holders = [record for kind in Kind for record in self._credentials.all(kind) if name in record.roles]
+        if holders:
+            # else a later role under this name would be theirs
+            names = ", ".join(f"{record.kind} {record.name}" for record in holders[:5])
+            raise RoleInUse(f"The role {name} is in use ({names}); remove those first.", {"used_by": names})
+        self._credentials.remove_role(name)
+
+    # ------------------------------------------------------------------------------------------------------------------
+    def _record(
+        self,
+        by: Principal,
+        kind: Kind,
+        name: str,
+        secret: bytes,
+        roles: Iterable[str],
+        permissions: Iterable[str],
+        expires: int | None,
+        title: str = "",
+    ) -> Credential:
+        if expires is not None and expires <= _now():
+            raise InvalidInput("expires_at: Is in the past; give a later time.", {"expires_at": ["in the past"]})
+        wanted = tuple(sorted(set(roles)))
+        known = self._credentials.roles()
+        unknown = [role for role in wanted if role not in known]
+        if unknown or len(wanted) > MAX_ROLES:
+            sentence = f"There is no role {unknown[0][:80]!r}; GET /role lists them." if unknown else "Too many roles."
+            raise InvalidInput(f"roles: {sentence}", {"roles": [sentence]})
+        direct = check_permissions(permissions)
+        if not wanted and not direct:
+            sentence = "Give roles, permissions or both: without any, nothing could be done with it."
+            raise InvalidInput(f"roles: {sentence}", {"roles": [sentence]})
+        for permission in sorted({*direct, *(granted for role in wanted for granted in known[role].permissions)}):
+            by.require(permission)
+        return Credential(
+            kind=kind,
+            name=name,
+            digest=hash_secret(secret),
+            title=title,
+            roles=wanted,
+            permissions=direct,
+            created=_now(),
+            created_by=by.name,
+            expires=expires,
+        )
+
+    def _require_at_least(self, by: Principal, name: str) -> None:
+        """Raise ``PermissionDenied`` unless ``by`` may do all that the user may."""
+        found, roles = self._credentials.look_up(Kind.USER, name)
+        if found is not None:
+            for permission in sorted(principal_of(found, roles).permissions):
+                by.require(permission)
+
+
+def parse_key(text: str) -> tuple[str, bytes] | None:
+    """``(id, secret)`` of an API key; None for what is none."""
+    found = _KEY.fullmatch(text)
+    return (found[1], found[2].encode()) if found else None
+
+
+def _password(text: str | None) -> bytes:
+    raw = (text or "").encode("utf-8", "surrogatepass")
+    if not LEAST_PASSWORD <= len(raw) <= MOST_PASSWORD or any(character < " " for character in text or ""):
+        sentence = f"Must be {LEAST_PASSWORD} to {MOST_PASSWORD} bytes long, without control characters."
+        raise InvalidInput(f"password: {sentence}", {"password": [sentence]})
+    return raw
+
+
+def _now() -> int:
+    return time.time_ns() // 1000

@@ -1,0 +1,184 @@
+"""Keys, users and roles in the ledger. Every record is sealed: one that the API did not write counts for nothing."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+import redis
+
+from jobqueue.errors import Conflict, CredentialNotFound, NameTaken, RecordChanged
+from jobqueue.model.credential import Credential, Kind
+from jobqueue.model.role import BUILTIN, Role
+from jobqueue.store.connection import translated_errors
+from jobqueue.store.keys import Keys
+from jobqueue.store.scripts import Scripts
+from jobqueue.store.seal import BrokenSeal, Seal
+
+logger = logging.getLogger(__name__)
+
+#: Records that there may be of each kind; all of them are read to list them.
+MOST_CREDENTIALS = 10_000
+MOST_ROLES = 200
+
+
+class Credentials:
+    """The keys, users and roles of one ledger. Thread-safe. Raises ``LedgerUnavailable`` when Redis is away."""
+
+    def __init__(self, client: redis.Redis, keys: Keys, scripts: Scripts, seal: Seal) -> None:
+        self._client = client
+        self._keys = keys
+        self._scripts = scripts
+        self._seal = seal
+
+    # --- keys and users -----------------------------------------------------------------------------------------------
+    def add(self, credential: Credential) -> None:
+        """Store a new one. Raises ``NameTaken``, and ``Conflict`` if there are too many."""
+        place = _place(credential.kind, credential.name)
+        answer = self._write("credentials", place, "", _text(credential), MOST_CREDENTIALS)
+        if answer == "changed":
+            raise NameTaken(f"There is a {credential.kind} {credential.name!r} already.")
+
+    def change(self, kind: Kind, name: str, **changes: Any) -> Credential:
+        """Change fields of one, and return it. Raises ``CredentialNotFound``, ``RecordChanged``."""
+        place = _place(kind, name)
+        raw, before = self._must_get(kind, name)
+        after = replace(before, **changes)
+        if self._write("credentials", place, raw, _text(after), MOST_CREDENTIALS) == "changed":
+            raise RecordChanged
+        return after
+
+    def remove(self, kind: Kind, name: str) -> None:
+        """Remove one. Raises ``CredentialNotFound``. A record with a broken seal can be removed, too."""
+        place = _place(kind, name)
+        with translated_errors():
+            raw = self._client.hget(self._keys.kind("credentials"), place)
+        if raw is None:
+            raise _unknown(kind, name)
+        if self._scripts.call("record", "credentials", place, str(raw), "", MOST_CREDENTIALS) == "changed":
+            raise RecordChanged
+
+    def get(self, kind: Kind, name: str) -> Credential:
+        """One of them, as it is now. Raises ``CredentialNotFound``."""
+        return self._must_get(kind, name)[1]
+
+    def look_up(self, kind: Kind, name: str) -> tuple[Credential | None, dict[str, Role]]:
+        """One of them if it is there, and all custom roles: what it takes to know what somebody may do."""
+        place = _place(kind, name)
+        with translated_errors(), self._client.pipeline(transaction=False) as pipe:
+            pipe.hget(self._keys.kind("credentials"), place)
+            pipe.hgetall(self._keys.kind("roles"))
+            raw, roles = pipe.execute()
+        return self._parsed(place, raw), self._custom(roles)
+
+    def all(self, kind: Kind) -> list[Credential]:
+        """All of one kind, by name."""
+        with translated_errors(), self._client.pipeline(transaction=True) as pipe:
+            pipe.hgetall(self._keys.kind("credentials"))
+            pipe.hgetall(self._keys.kind("used"))
+            records, used = pipe.execute()
+        found = []
+        for place in sorted(records):
+            credential = self._parsed(place, records[place]) if place.startswith(f"{kind}:") else None
+            if credential is not None:
+                found.append(replace(credential, last_used=int(used[place]) if place in used else None))
+        return found
+
+    def used(self, kind: Kind, name: str, at: int) -> None:
+        """Note when one was used last (microseconds)."""
+        with translated_errors():
+            self._client.hset(self._keys.kind("used"), _place(kind, name), str(at))
+
+    # --- roles --------------------------------------------------------------------------------------------------------
+    def roles(self) -> dict[str, Role]:
+        """All roles by name, the built-in ones first."""
+        with translated_errors():
+            records = self._client.hgetall(self._keys.kind("roles"))
+        builtin = {name: Role(name, tuple(sorted(permissions))) for name, permissions in BUILTIN.items()}
+        return {**builtin, **self._custom(records)}
+
+    def add_role(self, role: Role) -> None:
+        """Store a new one. Raises ``NameTaken``, and ``Conflict`` if there are too many."""
+        answer = self._write("roles", role.name, "", _role_text(role), MOST_ROLES)
+        if answer == "changed" or role.is_builtin:
+            raise NameTaken(f"There is a role {role.name!r} already; delete it first.")
+
+    def remove_role(self, name: str) -> None:
+        """Remove a custom one. Raises ``CredentialNotFound``."""
+        with translated_errors():
+            raw = self._client.hget(self._keys.kind("roles"), name)
+        if raw is None:
+            raise CredentialNotFound(f"There is no custom role {name!r}; GET /role lists them.")
+        if self._scripts.call("record", "roles", name, str(raw), "", MOST_ROLES) == "changed":
+            raise RecordChanged
+
+    # ------------------------------------------------------------------------------------------------------------------
+    def _write(self, records: str, place: str, before: str, text: str, most: int) -> str:
+        sealed = self._seal.close(f"{records}|{place}", text)
+        answer: str = self._scripts.call("record", records, place, before, sealed, most)
+        if answer == "full":
+            raise Conflict(f"There are {most} {records} already; delete some first.")
+        return answer
+
+    def _must_get(self, kind: Kind, name: str) -> tuple[str, Credential]:
+        place = _place(kind, name)
+        with translated_errors():
+            raw = self._client.hget(self._keys.kind("credentials"), place)
+        found = self._parsed(place, raw)
+        if found is None:
+            raise _unknown(kind, name)
+        return str(raw), found
+
+    def _parsed(self, place: str, raw: Any) -> Credential | None:
+        text = self._opened(f"credentials|{place}", raw)
+        if text is None:
+            return None
+        fields = json.loads(text)
+        return Credential(
+            **{
+                **fields,
+                "kind": Kind(fields["kind"]),
+                "roles": tuple(fields["roles"]),
+                "permissions": tuple(fields["permissions"]),
+            }
+        )
+
+    def _custom(self, records: Mapping[Any, Any]) -> dict[str, Role]:
+        return dict(self._parsed_roles(records))
+
+    def _parsed_roles(self, records: Mapping[Any, Any]) -> Iterator[tuple[str, Role]]:
+        for name in sorted(records):
+            text = self._opened(f"roles|{name}", records[name])
+            if text is not None and name not in BUILTIN:
+                fields = json.loads(text)
+                yield name, Role(name, tuple(fields["permissions"]), fields["created"])
+
+    def _opened(self, place: str, raw: Any) -> str | None:
+        """The text of a record; None without one, and for one that the API did not write, which the log tells."""
+        if raw is None:
+            return None
+        try:
+            return self._seal.open(place, str(raw))
+        except BrokenSeal as error:
+            logger.error("SECURITY: %s It is ignored.", error.message)
+            return None
+
+
+def _place(kind: Kind, name: str) -> str:
+    return f"{kind}:{name}"
+
+
+def _unknown(kind: Kind, name: str) -> CredentialNotFound:
+    return CredentialNotFound(f"There is no {kind} {name!r}; GET /{kind} lists them.")
+
+
+def _text(credential: Credential) -> str:
+    fields = asdict(replace(credential, last_used=None))
+    return json.dumps({**fields, "kind": str(credential.kind)})
+
+
+def _role_text(role: Role) -> str:
+    return json.dumps({"permissions": list(role.permissions), "created": role.created})

@@ -1,0 +1,13 @@
+-- Lets a principal's request pass, or says how long it has to wait: so many a second, and so many at once.
+-- include: clock
+-- KEYS: none
+-- ARGV: 1 now, 2 digest of the principal, 3 microseconds that one request takes up, 4 how many may come at once
+-- returns: microseconds to wait, 0 if the request may pass
+local now = clock(ARGV[1])
+local key, step = K.pace .. ARGV[2], tonumber(ARGV[3])
+-- one number is enough: when all that passed so far will have been paid for
+local paid = math.max(tonumber(redis.call('GET', key) or '0'), now) + step
+local wait = paid - now - step * tonumber(ARGV[4])
+if wait > 0 then return math.ceil(wait) end
+redis.call('SET', key, int(paid), 'PX', math.ceil((paid - now) / 1000) + 1)
+return 0
