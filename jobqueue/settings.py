@@ -87,6 +87,11 @@ class Settings:
     ``trusted_keys``         an agent's file with the public keys whose work it runs; <state_dir>/signing.pub
     ``signature_ttl_seconds``  how long work may wait for its agent where the job gives no expires_at
     ``clock_skew_seconds``   by how much the clocks of API and agents may differ
+    ``allow``                operations that an agent runs, as ``op,family.*``; ``read-only``, the default, stands for all
+                             that change nothing and look into no files
+    ``policy``               file with an agent's further rules, by argument, user and limits (docs/guard.md)
+    ``pass_environment``     names of an agent's environment that the processes of jobs inherit too, as ``NAME,OTHER_*``
+    ``limit_memory_bytes``, ``limit_cpu_seconds``, ``limit_open_files``, ``limit_processes``  limits of such processes
     """
 
     state_dir: Path
@@ -135,6 +140,13 @@ class Settings:
     trusted_keys: Path = Path()
     signature_ttl_seconds: int = 604_800
     clock_skew_seconds: float = 60.0
+    allow: tuple[str, ...] = ("read-only",)
+    policy: Path | None = None
+    pass_environment: tuple[str, ...] = ()
+    limit_memory_bytes: int | None = None
+    limit_cpu_seconds: int | None = None
+    limit_open_files: int | None = None
+    limit_processes: int | None = None
 
     def __post_init__(self) -> None:
         """Fill in what depends on other fields."""
@@ -379,6 +391,17 @@ def _hosts(value: Any) -> tuple[str, ...]:
     return hosts
 
 
+def _patterns(pattern: re.Pattern[str], wanted: str) -> Callable[[Any], tuple[str, ...]]:
+    def check(value: Any) -> tuple[str, ...]:
+        names = value.split(",") if isinstance(value, str) else value
+        found = tuple(name.strip() for name in names if name.strip())
+        if not all(pattern.fullmatch(name) for name in found):
+            raise ValueError(wanted)
+        return found
+
+    return check
+
+
 def _log_level(value: Any) -> str:
     level = str(value).upper()
     if level not in _LOG_LEVELS:
@@ -434,4 +457,11 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "trusted_keys": _folder,
     "signature_ttl_seconds": _whole(60, 366 * 86_400),
     "clock_skew_seconds": _number(0, 86_400),
+    "allow": _patterns(re.compile(r"[A-Za-z0-9_.*-]{1,100}"), "operations or patterns as node.*,file.status.get"),
+    "policy": _folder,
+    "pass_environment": _patterns(re.compile(r"[A-Za-z0-9_*]{1,100}"), "names or patterns as NAME,OTHER_*"),
+    "limit_memory_bytes": _whole(16 * 1024**2, 1024**5),
+    "limit_cpu_seconds": _whole(1, 10 * 366 * 86_400),
+    "limit_open_files": _whole(16, 1024**2),
+    "limit_processes": _whole(1, 1024**2),
 }

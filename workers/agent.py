@@ -46,7 +46,8 @@ def run(settings: Settings, *, events: bool = False) -> int:
         signal.signal(number, lambda *_: sys.exit(0))
     configure_logging(settings)
     operations, held = Registry.load(), Held()
-    gate = Gate.open(settings, operations)
+    known = facts.lookup(facts.collect(settings.hostname), settings.labels)
+    gate = Gate.open(settings, operations, known)
     ledger = Ledger.open(settings)
     closing = threading.Event()
     persist(ledger.check, "start", closing)
@@ -63,10 +64,9 @@ def run(settings: Settings, *, events: bool = False) -> int:
         logging.shutdown()
         os._exit(1)
 
-    presence = Presence(ledger.agents, operations, held, settings, on_state)
+    presence = Presence(ledger.agents, gate.offered(), held, settings, on_state)
     progress = Progress(held, settings.heartbeat_seconds, on_deaf)
     pump = OutputPump(ledger.output, settings.max_log_bytes)
-    known = facts.lookup(facts.collect(settings.hostname), settings.labels)
     packages = PackageCache(
         ledger.packages, settings.cache_dir / "packages", settings.max_cached_packages_bytes, closing
     )

@@ -17,6 +17,7 @@ from jobqueue.errors import (
     LedgerUnavailable,
     OperationCancelled,
     OperationFailed,
+    OperationNotAllowed,
     OperationNotSupported,
     UnknownOperation,
     WorkRefused,
@@ -25,6 +26,7 @@ from jobqueue.model.alert import WORK_REFUSED
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.timestamps import duration_text
+from jobqueue.operations.confinement import PLAIN
 from jobqueue.operations.context import Context
 from jobqueue.operations.registry import Registry
 from jobqueue.operations.result import checked
@@ -94,11 +96,16 @@ class Executor:
                     self._on_away()
                 return f"dropped: {claim.state}"
             try:
-                document = self._gate.admit(claim)
+                admitted = self._gate.admit(claim)
             except WorkRefused as refusal:
                 return self._refuse(claim, refusal)
+            except (OperationNotAllowed, OperationFailed) as refusal:
+                # failed, not skipped: who sent it believes that it was done otherwise
+                return self._finish(claim, ExecutionState.FAILED, note=refusal.message)
+            document = admitted.document
             timeout = document.get("timeout_seconds") or self._settings.default_timeout_seconds
-            running = Running(claim, document, deadline=None if timeout is None else time.monotonic() + timeout)
+            deadline = None if timeout is None else time.monotonic() + timeout
+            running = Running(claim, document, admitted.permit, deadline=deadline)
             self._held.add(running)
         live, write = self._pump.open(claim)
         try:
@@ -143,7 +150,8 @@ class Executor:
         """Run the operation; returns what reports its end."""
         grant, document = running.grant, running.document
         try:
-            operation = self._operations.get(document["operation"])
+            # raises for one that is not known
+            operation = running.permit.operation if running.permit else self._operations.get(document["operation"])
             outcome = run_operation(operation, document["data"], context)
         except (UnknownOperation, OperationNotSupported) as error:
             note = f"not supported: {error.message}"
@@ -171,6 +179,7 @@ class Executor:
             report=lambda info: self._report(running, info),
             packages=self._packages,
             settings=self._plain_settings,
+            confinement=running.permit.confinement if running.permit else PLAIN,
             python_modules=settings.python_modules,
             max_output_bytes=settings.max_output_bytes,
         )

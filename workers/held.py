@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobqueue.store.executions import Grant
+from workers.guard.guard import Permit
 
 #: Seconds that an operation gets to end after its deadline or a request to stop. Processes are killed after three; an
 #: operation that runs in a thread and ignores both cannot be ended, only given up.
@@ -22,11 +23,13 @@ class Running:
 
     ``stop`` asks it to end; ``reason`` says why: cancel, stale or shutdown. ``abandoned``: it ended neither then nor
     at its deadline, was reported so, and what it still returns is dropped. ``ended``: only its report is still due.
-    ``info`` is what the operation told of itself.
+    ``info`` is what the operation told of itself. ``permit`` says how the host's owner lets it run; None: the operation
+    is not known here.
     """
 
     grant: Grant
     document: Mapping[str, Any]
+    permit: Permit | None = None
     since: float = field(default_factory=time.monotonic)
     deadline: float | None = None
     stop: threading.Event = field(default_factory=threading.Event)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jobqueue.errors import JobQueueError, OperationFailed
+from jobqueue.operations.confinement import Confinement
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.result import checked
@@ -64,6 +65,8 @@ def _told(details: Mapping[str, Any] | None, context: Context) -> Any:
 def _context(fields: Mapping[str, Any], report_fd: int) -> Context:
     held = dict(fields)
     remaining, settings = held.pop("remaining"), held.pop("settings")
+    # limits and user are this process's own already
+    confinement = Confinement(environment=tuple(held.pop("environment")))
     folders = {name: Path(value) for name, value in (settings or {}).items() if name.endswith("_dir")}
 
     def report(info: Mapping[str, Any]) -> None:
@@ -72,6 +75,7 @@ def _context(fields: Mapping[str, Any], report_fd: int) -> Context:
     return Context(
         **{**held, "python_modules": tuple(held["python_modules"])},
         settings=Settings(**{**settings, **folders}) if settings else None,
+        confinement=confinement,
         report=report,
         deadline=None if remaining is None else time.monotonic() + remaining,
         output=_print,

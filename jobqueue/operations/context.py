@@ -10,6 +10,7 @@ from typing import Any
 
 from jobqueue.errors import OperationCancelled, OperationTimedOut
 from jobqueue.model.timestamps import duration_text
+from jobqueue.operations.confinement import PLAIN, Confinement
 from jobqueue.operations.process import Output, ProcessResult, Started, Stopped, discard, run_process
 from jobqueue.runtime_env.source import PackageSource
 from jobqueue.settings import Settings
@@ -33,7 +34,7 @@ class Context:
     ``max_output_bytes`` bounds what is kept of each stream of a process, ``max_result_bytes`` the result as JSON.
     ``python_modules`` are the modules (with all below them) that ``python.call`` may use. ``report(info)`` shows a JSON
     object (at most 16 KiB) with the job from now on, in place of the last one; it never raises because Redis is away.
-    ``packages`` hands out uploaded packages; ``settings`` are the agent's own.
+    ``packages`` hands out uploaded packages; ``settings`` are the agent's own. ``confinement`` holds for every process.
     """
 
     hostname: str
@@ -51,6 +52,7 @@ class Context:
     report: Callable[[Mapping[str, Any]], None] = _forget
     packages: PackageSource | None = None
     settings: Settings | None = None
+    confinement: Confinement = PLAIN
     clock: Callable[[], float] = time.monotonic
 
     def remaining(self) -> float | None:
@@ -78,10 +80,10 @@ class Context:
     ) -> ProcessResult:
         """Run a process to its end, bounded by ``timeout`` (seconds), the run's deadline and a cancel.
 
-        ``env`` is added to the agent's environment; ``started`` is called once with the process's id. A non-zero exit
-        is a result, not an error. Raises
-        ``OperationFailed`` when it cannot be started, ``OperationTimedOut`` and ``OperationCancelled`` after the
-        process and all its children are gone; their details hold ``stdout`` and ``stderr`` so far.
+        ``env`` is added to the little that is inherited of the agent's environment; ``started`` is called once with the
+        process's id. A non-zero exit is a result, not an error. Raises ``OperationFailed`` when it cannot be started,
+        ``OperationTimedOut`` and ``OperationCancelled`` after the process and all its children are gone; their details
+        hold ``stdout`` and ``stderr`` so far.
         """
         own = None if timeout is None else self.clock() + timeout
         is_own = own is not None and (self.deadline is None or own < self.deadline)
@@ -96,6 +98,7 @@ class Context:
             limit=self.max_output_bytes,
             pass_fds=pass_fds,
             started=started,
+            confinement=self.confinement,
         )
         if result.stopped is Stopped.CANCELLED:
             raise OperationCancelled(details=result.tails())

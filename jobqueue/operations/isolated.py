@@ -100,6 +100,7 @@ def _portable(context: Context) -> dict[str, Any]:
         "attempt": context.attempt,
         "remaining": context.remaining(),
         "timeout_seconds": context.timeout_seconds,
+        "environment": list(context.confinement.environment),
         "python_modules": list(context.python_modules),
         "max_output_bytes": context.max_output_bytes,
         "max_result_bytes": context.max_result_bytes,

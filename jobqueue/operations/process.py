@@ -22,6 +22,7 @@ from typing import IO
 
 from jobqueue.errors import OperationFailed
 from jobqueue.operations.capture import Capture
+from jobqueue.operations.confinement import PLAIN, Confinement
 from jobqueue.operations.family import MARK, Family
 from jobqueue.operations.text import brief
 
@@ -38,8 +39,6 @@ _STOPPING_TICK_SECONDS = 0.05
 _REAP_SECONDS = 5.0
 _CHUNK_BYTES = 65536
 _TAIL_BYTES = 4096
-#: The agent's own configuration, its token among it, is no business of what it runs.
-_OWN_SETTINGS = "JOBQUEUE_"
 
 _Selector: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.DefaultSelector)
 
@@ -98,10 +97,12 @@ def run_process(
     grace: float = GRACE_SECONDS,
     pass_fds: Sequence[int] = (),
     started: Started | None = None,
+    confinement: Confinement = PLAIN,
 ) -> ProcessResult:
     """Run ``argv`` without a shell and wait for it.
 
-    ``env`` is added to this process's environment less its JOBQUEUE_* names. Without ``stdin`` the child reads nothing.
+    ``env`` is added to the little of this process's environment that ``confinement`` leaves; it also says as whom the
+    child runs, and within which limits. Without ``stdin`` the child reads nothing.
     ``limit`` bounds, in bytes, what is kept of each stream; ``output`` gets every chunk,
     ``started`` the process's id once. At ``deadline`` (monotonic seconds), or when ``cancelled`` is set, the whole
     family gets SIGTERM and after ``grace`` seconds SIGKILL. Raises ``OperationFailed`` when it cannot be started, and
@@ -109,7 +110,7 @@ def run_process(
     """
     mark = os.urandom(16).hex()
     begun = time.monotonic()
-    process = _start(argv, cwd, env, mark, stdin is not None, pass_fds)
+    process = _start(argv, cwd, env, mark, stdin is not None, pass_fds, confinement)
     return _Watch(process, mark, stdin or b"", limit, output, begun).run(deadline, cancelled, grace, started)
 
 
@@ -120,14 +121,15 @@ def _start(
     mark: str,
     has_stdin: bool,
     pass_fds: Sequence[int],
+    confinement: Confinement,
 ) -> subprocess.Popen[bytes]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(_OWN_SETTINGS)}
-    environment.update(env or {})
-    environment[MARK] = mark
+    environment = {**confinement.environ(os.environ, env or {}), MARK: mark}
+    if confinement.user and cwd is None:
+        cwd = "/"  # the agent's own directory may be closed to others
     name = brief(repr(argv[0]), 200)
     try:
         return subprocess.Popen(
-            list(argv),
+            confinement.wrap(argv, cwd, environment),
             cwd=cwd,
             env=environment,
             stdin=subprocess.PIPE if has_stdin else subprocess.DEVNULL,
@@ -136,6 +138,7 @@ def _start(
             bufsize=0,
             start_new_session=True,
             pass_fds=tuple(pass_fds),
+            **confinement.identity(),
         )
     except OSError as error:
         raise OperationFailed(_why_not_started(error, name, cwd)) from error

@@ -34,6 +34,9 @@ def test_defaults(tmp_path: Path) -> None:
     assert (found.max_package_bytes, found.max_packages_bytes) == (100 * 1024**2, 2 * 1024**3)
     assert (found.max_unpacked_bytes, found.max_cache_bytes) == (1024**3, 10 * 1024**3)
     assert found.package_ttl_seconds == 604_800
+    assert (found.signing_key, found.trusted_keys) == (found.state_dir / "signing.key", found.state_dir / "signing.pub")
+    assert (found.signature_ttl_seconds, found.clock_skew_seconds) == (604_800, 60.0)
+    assert (found.allow, found.policy, found.pass_environment) == (("read-only",), None, ())
 
 
 def test_every_field_has_its_name_in_the_environment(tmp_path: Path) -> None:
@@ -66,6 +69,17 @@ def test_every_field_has_its_name_in_the_environment(tmp_path: Path) -> None:
         "package_ttl_seconds": "90",
         "max_unpacked_bytes": "5000",
         "data_dir": str(tmp_path / "collections"),
+        "signing_key": str(tmp_path / "private.pem"),
+        "trusted_keys": str(tmp_path / "public.pem"),
+        "signature_ttl_seconds": "120",
+        "clock_skew_seconds": "2.5",
+        "allow": "read-only, command.*",
+        "policy": str(tmp_path / "policy.json"),
+        "pass_environment": "JAVA_HOME,X_*",
+        "limit_memory_bytes": "1_073_741_824",
+        "limit_cpu_seconds": "60",
+        "limit_open_files": "256",
+        "limit_processes": "100",
     }
     found = settings(tmp_path, **{env_name(name): text for name, text in texts.items()})
     assert dataclasses.asdict(found) == {
@@ -92,6 +106,17 @@ def test_every_field_has_its_name_in_the_environment(tmp_path: Path) -> None:
         "package_ttl_seconds": 90,
         "max_unpacked_bytes": 5000,
         "data_dir": tmp_path / "collections",
+        "signing_key": tmp_path / "private.pem",
+        "trusted_keys": tmp_path / "public.pem",
+        "signature_ttl_seconds": 120,
+        "clock_skew_seconds": 2.5,
+        "allow": ("read-only", "command.*"),
+        "policy": tmp_path / "policy.json",
+        "pass_environment": ("JAVA_HOME", "X_*"),
+        "limit_memory_bytes": 1024**3,
+        "limit_cpu_seconds": 60,
+        "limit_open_files": 256,
+        "limit_processes": 100,
     }
 
 
@@ -120,7 +145,7 @@ def test_overrides_win_and_none_is_not_given(tmp_path: Path) -> None:
         ("JOBQUEUE_REDISURL", "did you mean JOBQUEUE_REDIS_URL"),
         ("JOBQUEUE_LABEL", r"did you mean JOBQUEUE_LABELS\?"),
         ("JOBQUEUE_HEARTBEAT", r"did you mean JOBQUEUE_HEARTBEAT_SECONDS\?"),
-        ("JOBQUEUE_QQQ", "known names are JOBQUEUE_API_HOST, "),
+        ("JOBQUEUE_QQQ", "known names are JOBQUEUE_ALLOW, "),
     ],
 )
 def test_an_unknown_name_is_an_error_with_near_matches(tmp_path: Path, name: str, says: str) -> None:

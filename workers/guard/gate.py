@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from jobqueue.settings import Settings
 from jobqueue.signing import work
 from jobqueue.signing.trusted import TrustedKeys
 from jobqueue.store.executions import Grant
+from workers.guard.guard import Guard, Permit
 from workers.guard.journal import Journal
 
 logger = logging.getLogger(__name__)
@@ -24,6 +26,14 @@ _WAIT_SECONDS = 30.0
 _LOOK_SECONDS = 0.1
 
 
+@dataclass(frozen=True)
+class Admitted:
+    """Work that may be run. ``permit`` is None for an operation that this agent does not know."""
+
+    document: Mapping[str, Any]
+    permit: Permit | None
+
+
 class Gate:
     """Decides about each claim before anything of it is run. Called from many threads."""
 
@@ -33,32 +43,49 @@ class Gate:
         operations: Registry,
         keys: TrustedKeys,
         journal: Journal,
+        guard: Guard,
+        facts: Mapping[str, Any],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._operations = operations
         self._keys = keys
         self._journal = journal
+        self._guard = guard
+        self._facts = facts
         self._clock = clock
         self._skew = int(settings.clock_skew_seconds * 1_000_000)
 
     @classmethod
-    def open(cls, settings: Settings, operations: Registry) -> Gate:
-        """The gate of one agent. Raises ``InvalidSettings`` without a trusted key or a journal."""
-        journal = Journal(own_file(settings, "journal"))
-        return cls(settings, operations, trusted_keys(settings), journal)
+    def open(cls, settings: Settings, operations: Registry, facts: Mapping[str, Any]) -> Gate:
+        """The gate of one agent, whose ``facts`` jobs may refer to.
 
-    def admit(self, grant: Grant) -> Mapping[str, Any]:
-        """The document of work that may be run now, and count the run. Raises ``WorkRefused``."""
+        Raises ``InvalidSettings`` without a trusted key or a journal, or with a policy that cannot be used.
+        """
+        guard, journal = Guard.open(settings), Journal(own_file(settings, "journal"))
+        return cls(settings, operations, trusted_keys(settings), journal, guard, facts)
+
+    def offered(self) -> Registry:
+        """The operations that are worth asking this agent for."""
+        return self._guard.offered(self._operations)
+
+    def admit(self, grant: Grant) -> Admitted:
+        """Work that may be run now; its run is counted.
+
+        Raises ``WorkRefused``, ``OperationNotAllowed``, and ``OperationFailed`` for facts that this host does not have.
+        """
         settings = self._settings
         found = work.read(grant.document, self._keys)
         now = int(self._clock() * 1_000_000)
         found.check(grant.job_id, settings.hostname, settings.labels, now, self._skew)
-        name = found.document["operation"]
-        may_repeat = name in self._operations and self._operations.get(name).idempotent
-        terms = found.terms
-        self._journal.begin(terms.job_id, terms.runs, terms.valid_until + self._skew, durable=not may_repeat)
-        return found.document
+        document, terms = found.document, found.terms
+        known = document["operation"] in self._operations
+        operation = self._operations.get(document["operation"]) if known else None
+        # a repeated run of what is not known here does no harm either
+        permit = self._guard.check(operation, document["data"], self._facts) if operation else None
+        durable = operation is not None and not operation.idempotent
+        self._journal.begin(terms.job_id, terms.runs, terms.valid_until + self._skew, durable=durable)
+        return Admitted(document, permit)
 
     def close(self) -> None:
         self._journal.close()

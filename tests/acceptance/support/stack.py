@@ -166,6 +166,8 @@ def clean_environ() -> dict[str, str]:
     """The environment without settings of ours; the checkout can be imported from anywhere."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("JOBQUEUE_")}
     environ["PYTHONPATH"] = str(ROOT)
+    environ["JOBQUEUE_ALLOW"] = "*"
+    environ["JOBQUEUE_PASS_ENVIRONMENT"] = MARK  # what commands leave behind is found by it
     environ["PYTHONUNBUFFERED"] = "1"
     environ["PYTHONDONTWRITEBYTECODE"] = "1"
     return environ

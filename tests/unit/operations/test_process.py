@@ -197,11 +197,12 @@ def test_the_child_leads_its_own_group_and_inherits_no_descriptor() -> None:
     assert group == pid == str(result.pid)
 
 
-def test_the_environment_is_the_agents_without_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_little_of_the_agents(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOBQUEUE_TOKEN", "secret")
-    monkeypatch.setenv("ORDINARY", "1")
+    monkeypatch.setenv("OTHER", "secret")
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
     lines = run_process(["env"], env={"ADDED": "2"}).stdout.text().splitlines()
-    assert {"ORDINARY=1", "ADDED=2"} <= set(lines)
+    assert {"TZ=Asia/Tokyo", "ADDED=2"} <= set(lines)
     assert not [line for line in lines if "secret" in line]
 
 

@@ -17,6 +17,7 @@ from jobqueue.errors import LedgerUnavailable, OperationFailed, OperationNotSupp
 from jobqueue.model.agent import Registration
 from jobqueue.model.target import Target
 from jobqueue.operations.base import operation
+from jobqueue.operations.confinement import Limits
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.registry import Registry
@@ -29,7 +30,9 @@ from jobqueue.store.jobs import NewJob
 from jobqueue.store.ledger import Ledger
 from workers.executor import Executor
 from workers.guard.gate import Gate
+from workers.guard.guard import Guard
 from workers.guard.journal import Journal
+from workers.guard.policy import Policy
 from workers.held import Held
 from workers.output import OutputPump
 
@@ -100,6 +103,9 @@ def stubborn(data: dict[str, Any], context: Context) -> Outcome:
     return Outcome("late", changed=True)
 
 
+FACTS = {"kernel": "6.1"}
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(
@@ -144,7 +150,8 @@ def signer(settings: Settings) -> Signer:
 
 @pytest.fixture
 def gate(settings: Settings, registry: Registry, signer: Signer) -> Iterator[Gate]:
-    found = Gate(settings, registry, TrustedKeys.open(settings.trusted_keys), Journal(settings.state_dir / "journal"))
+    journal, guard = Journal(settings.state_dir / "journal"), Guard(Policy(("*",)), Limits(), ())
+    found = Gate(settings, registry, TrustedKeys.open(settings.trusted_keys), journal, guard, FACTS)
     yield found
     found.close()
 
@@ -165,7 +172,7 @@ def executor(
         registry,
         held,
         settings,
-        {"kernel": "6.1"},
+        FACTS,
         closing,
         away.set,
         OutputPump(ledger.output, 1024),

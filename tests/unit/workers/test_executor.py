@@ -12,9 +12,12 @@ import pytest
 from jobqueue.errors import LedgerUnavailable
 from jobqueue.model.job import Execution
 from jobqueue.model.states import ExecutionState, JobStatus
+from jobqueue.operations.confinement import Limits
 from jobqueue.operations.registry import Registry
 from jobqueue.store.ledger import Ledger
 from workers.executor import Executor
+from workers.guard.guard import Guard
+from workers.guard.policy import Policy
 from workers.held import STOP_GRACE_SECONDS, Held
 from workers.leases import LeaseKeeper
 
@@ -262,3 +265,18 @@ def test_a_draining_agent_puts_the_message_back(
     assert executor.execute(job_id, "_any") == "dropped: away"
     assert away.is_set()
     assert [(due.slot, due.job_id) for due in ledger.executions.promote(10, "")] == [("_any", job_id)]
+
+
+def test_what_the_owner_does_not_allow_fails(ledger: Ledger, executor: Executor, submit: Submitter) -> None:
+    executor._gate._guard = Guard(Policy(("test.tell.*",)), Limits(), ())
+    job_id = submit("test.echo.get", retries={"max_attempts": 3})
+    assert executor.execute(job_id, HOST) == "failed"
+    assert execution(ledger, job_id).error == "not allowed on this host: test.echo.get is not in JOBQUEUE_ALLOW"
+    assert ledger.executions.alerts() == []  # a caller's mistake, not an attack
+    assert executor.execute(submit("test.tell.do", {"reports": []}), HOST) == "completed"
+
+
+def test_a_fact_that_the_host_does_not_have_fails(ledger: Ledger, executor: Executor, submit: Submitter) -> None:
+    job_id = submit("test.echo.get", {"text": "@fact.colour"})
+    assert executor.execute(job_id, HOST) == "failed"
+    assert "has no fact 'colour'" in (execution(ledger, job_id).error or "")

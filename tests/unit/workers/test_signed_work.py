@@ -277,7 +277,8 @@ def test_a_restart_of_the_agent_forgets_no_run(
     assert executor.execute(job_id, HOST) == "completed"
     attacker.rewind(job_id)
     journal = Journal(settings.state_dir / "journal")
-    executor._gate = Gate(settings, registry, TrustedKeys.open(settings.trusted_keys), journal)
+    guard = executor._gate._guard
+    executor._gate = Gate(settings, registry, TrustedKeys.open(settings.trusted_keys), journal, guard, {})
     try:
         assert executor.execute(job_id, HOST) == "failed"
     finally:
@@ -360,6 +361,6 @@ def _signed_for(
 def test_the_gate_takes_a_grant_of_the_right_form_only(gate: Gate, submit: Submitter, attacker: Attacker) -> None:
     job_id = submit("test.echo.get", {"text": "hi"})
     grant = Grant(job_id, HOST, "token", 1, attacker.document(job_id))
-    assert gate.admit(grant)["data"] == {"text": "hi"}
+    assert gate.admit(grant).document["data"] == {"text": "hi"}
     with pytest.raises(Exception, match="it was signed as job"):
         gate.admit(replace(grant, job_id=str(uuid.uuid4())))

@@ -1,0 +1,191 @@
+"""The rules of a host's owner, and the ways around them that there must not be."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobqueue.errors import InvalidSettings, OperationNotAllowed
+from jobqueue.operations.confinement import Limits
+from jobqueue.operations.registry import Registry
+from jobqueue.settings import Settings
+from workers.guard.guard import Guard
+from workers.guard.policy import LONGEST_ARGUMENT
+
+REGISTRY = Registry.load(())
+EXEC, SHELL = "command.exec.execute", "command.shell.execute"
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can run operations as somebody else")
+
+
+def guard(tmp_path: Path, *rules: dict[str, Any], **settings: Any) -> Guard:
+    if rules:
+        path = tmp_path / "policy.json"
+        path.write_text(json.dumps({"rules": rules}))
+        settings["policy"] = path
+    return Guard.open(Settings(state_dir=tmp_path, **settings))
+
+
+def is_allowed(found: Guard, operation: str, data: dict[str, Any] | None = None, **facts: Any) -> bool:
+    try:
+        found.check(REGISTRY.get(operation), data or {}, facts)
+    except OperationNotAllowed as refusal:
+        assert refusal.message.startswith("not allowed on this host: ")
+        return False
+    return True
+
+
+def test_by_default_only_what_changes_nothing_and_looks_into_no_files(tmp_path: Path) -> None:
+    found = guard(tmp_path)
+    allowed = {operation.type for operation in REGISTRY if is_allowed(found, operation.type)}
+    assert "node.hostname.get" in allowed
+    assert {"network.ping.do", "network.dns.get"} <= allowed
+    for operation in REGISTRY:
+        if operation.changes or operation.type.split(".")[0] in ("file", "command", "python", "script", "entrypoint"):
+            assert operation.type not in allowed, operation.type
+    assert set(found.offered(REGISTRY).types()) == allowed
+
+
+@pytest.mark.parametrize(
+    ("allow", "operation", "expected"),
+    [
+        (("*",), SHELL, True),
+        (("command.*",), SHELL, True),
+        (("command.*",), "node.load.get", False),
+        (("read-only", "command.exec.*"), SHELL, False),
+        (("read-only", "command.exec.*"), "node.load.get", True),
+        ((), "node.load.get", False),
+        (("node",), "node.load.get", False),
+        (("COMMAND.*",), SHELL, False),
+    ],
+)
+def test_the_list_of_operations(tmp_path: Path, allow: tuple[str, ...], operation: str, expected: bool) -> None:
+    found = guard(tmp_path, allow=allow)
+    assert is_allowed(found, operation) is expected
+    assert (operation in found.offered(REGISTRY)) is expected
+
+
+RESTART = {
+    "operations": [EXEC],
+    "effect": "allow",
+    "arguments": {"argv": {"list": ["/usr/bin/systemctl", {"any": ["restart", "status"]}, "web-*"]}},
+}
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({"argv": ["/usr/bin/systemctl", "restart", "web-1"]}, True),
+        ({"argv": ["/usr/bin/systemctl", "status", "web-"]}, True),
+        ({"argv": ["/usr/bin/systemctl", "stop", "web-1"]}, False),
+        ({"argv": ["/usr/bin/systemctl", "restart", "web-1", "sshd"]}, False),
+        ({"argv": ["/usr/bin/systemctl", "restart"]}, False),
+        ({"argv": ["systemctl", "restart", "web-1"]}, False),
+        ({"argv": "/usr/bin/systemctl"}, False),
+        ({"argv": [["/usr/bin/systemctl"], "restart", "web-1"]}, False),
+        ({"argv": []}, False),
+        ({}, False),
+        # the same operation takes a program in another way, and an environment that makes any program another one
+        ({"command": "/usr/bin/systemctl", "args": ["restart", "web-1"]}, False),
+        ({"argv": ["/usr/bin/systemctl", "restart", "web-1"], "env": {"LD_PRELOAD": "/tmp/x.so"}}, False),
+        ({"argv": ["/usr/bin/systemctl", "restart", "web-1"], "env": {}}, False),
+        ({"argv": ["/usr/bin/systemctl", "restart", "web-1"], "cwd": "/tmp"}, False),
+        # as the operation will see it
+        ({"argv": ["/usr/bin/systemctl", "restart", "@fact.unit"]}, True),
+        ({"argv": ["/usr/bin/systemctl", "restart", "web-" + "x" * LONGEST_ARGUMENT]}, False),
+    ],
+)
+def test_an_allowing_rule_covers_exactly_its_arguments(tmp_path: Path, data: dict[str, Any], expected: bool) -> None:
+    found = guard(tmp_path, RESTART)
+    assert is_allowed(found, EXEC, data, unit="web-7") is expected
+    assert EXEC in found.offered(REGISTRY)
+    assert SHELL not in found.offered(REGISTRY)
+
+
+def test_a_fact_is_judged_by_its_value(tmp_path: Path) -> None:
+    found = guard(tmp_path, RESTART)
+    assert not is_allowed(found, EXEC, {"argv": ["/usr/bin/systemctl", "restart", "@fact.unit"]}, unit="sshd")
+
+
+def test_the_first_rule_that_covers_a_run_decides(tmp_path: Path) -> None:
+    deny = {"operations": ["file.*"], "effect": "deny", "arguments": {"path": "/etc/*"}}
+    allow = {"operations": ["file.*"], "effect": "allow"}
+    assert is_allowed(guard(tmp_path, deny, allow), "file.status.get", {"path": "/srv/x"})
+    assert not is_allowed(guard(tmp_path, deny, allow), "file.status.get", {"path": "/etc/passwd"})
+    assert is_allowed(guard(tmp_path, allow, deny), "file.status.get", {"path": "/etc/passwd"})
+    never = {"operations": ["node.*"], "effect": "deny"}
+    found = guard(tmp_path, never, allow=("*",))
+    assert not is_allowed(found, "node.load.get")
+    assert "node.load.get" not in found.offered(REGISTRY)
+    assert SHELL in found.offered(REGISTRY)
+
+
+def test_patterns_inside_of_objects_and_numbers(tmp_path: Path) -> None:
+    rule = {
+        "operations": [EXEC],
+        "effect": "allow",
+        "arguments": {"argv": {"each": "safe*"}, "env": {"object": {"MODE": "dry"}}, "timeout": {"any": ["5", "1?"]}},
+    }
+    found = guard(tmp_path, rule)
+    data = {"argv": ["safe1", "safe2"], "env": {"MODE": "dry"}, "timeout": 5}
+    assert is_allowed(found, EXEC, data)
+    assert not is_allowed(found, EXEC, {**data, "timeout": True})
+    assert not is_allowed(found, EXEC, {**data, "env": {"MODE": "dry", "PATH": "/tmp"}})
+    assert not is_allowed(found, EXEC, {**data, "argv": ["safe", "other"]})
+
+
+def test_limits_of_a_rule_stand_before_those_of_the_agent(tmp_path: Path) -> None:
+    rule = {"operations": [SHELL], "effect": "allow", "limits": {"cpu_seconds": 5}}
+    found = guard(tmp_path, rule, limit_cpu_seconds=60, limit_open_files=100, allow=("*",))
+    assert found.check(REGISTRY.get(SHELL), {}, {}).confinement.limits == Limits(None, 5, 100, None)
+    assert found.check(REGISTRY.get(EXEC), {}, {}).confinement.limits == Limits(None, 60, 100, None)
+
+
+@as_root
+def test_whatever_works_by_itself_runs_as_the_other_user_too(tmp_path: Path) -> None:
+    rule = {"operations": ["*"], "effect": "allow", "run_as": "nobody"}
+    found = guard(tmp_path, rule)
+    for operation in REGISTRY:
+        permit = found.check(operation, {}, {})
+        assert permit.confinement.user == "nobody"
+        assert permit.operation.isolated or operation.type in (EXEC, SHELL, "python.call"), operation.type
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("{", "is no JSON"),
+        ("[]", "must be a JSON object"),
+        ('{"rule": []}', "unknown rule"),
+        ('{"rules": [{"operations": ["*"]}]}', "rule 1: effect must be allow or deny"),
+        ('{"rules": [{"operations": "*", "effect": "allow"}]}', "rule 1: operations must be a list"),
+        ('{"rules": [{"operations": [], "effect": "deny"}]}', "rule 1: operations must be a list"),
+        ('{"rules": [{"operations": ["*"], "effect": "allow", "argument": {}}]}', "unknown argument;"),
+        ('{"rules": [{"operations": ["*"], "effect": "allow", "arguments": {"a": 5}}]}', "arguments.a must be"),
+        ('{"rules": [{"operations": ["*"], "effect": "allow", "arguments": {"a": {"regex": "x"}}}]}', "'regex'"),
+        ('{"rules": [{"operations": ["*"], "effect": "allow", "run_as": "no-such-user"}]}', "no user 'no-such-user'"),
+        ('{"rules": [{"operations": ["*"], "effect": "deny", "limits": {}}]}', "belong to rules that allow"),
+        ('{"rules": [{"operations": ["*"], "effect": "allow", "limits": {"cpu": 5}}]}', "unknown cpu"),
+        ('{"rules": [{"operations": ["*"], "effect": "allow", "limits": {"cpu_seconds": 0}}]}', "whole number from 1"),
+    ],
+)
+def test_a_policy_that_cannot_be_meant_stops_the_agent(tmp_path: Path, text: str, complaint: str) -> None:
+    path = tmp_path / "policy.json"
+    path.write_text(text)
+    with pytest.raises(InvalidSettings) as caught:
+        Guard.open(Settings(state_dir=tmp_path, policy=path))
+    assert complaint in caught.value.message
+    assert str(path) in caught.value.message
+
+
+def test_a_policy_that_others_can_write_stops_the_agent(tmp_path: Path) -> None:
+    path = tmp_path / "policy.json"
+    path.write_text('{"rules": []}')
+    path.chmod(0o666)
+    with pytest.raises(InvalidSettings, match="chmod go-w"):
+        Guard.open(Settings(state_dir=tmp_path, policy=path))
+    with pytest.raises(InvalidSettings, match="cannot be read"):
+        Guard.open(Settings(state_dir=tmp_path, policy=tmp_path / "nowhere"))

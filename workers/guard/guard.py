@@ -1,0 +1,76 @@
+"""What the owner of a host lets an agent run: checked on the host, whoever has signed the work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from jobqueue.errors import OperationNotAllowed
+from jobqueue.operations.base import Operation
+from jobqueue.operations.confinement import Confinement, Limits
+from jobqueue.operations.facts import resolve_facts
+from jobqueue.operations.registry import Registry
+from jobqueue.settings import Settings
+from workers.guard.policy import Policy
+
+#: Operations that do all their work in processes that they start, so that the user of these is all that counts.
+_STARTERS = frozenset({"command.exec.execute", "command.shell.execute", "python.call"})
+#: Needs what only the agent has: packages, reservations, cached environments.
+_OWN_USER_ONLY = frozenset({"entrypoint.run"})
+
+
+@dataclass(frozen=True)
+class Permit:
+    """A run that is allowed: ``operation`` as it is to be run, in processes that are confined so."""
+
+    operation: Operation
+    confinement: Confinement
+
+
+class Guard:
+    """Decides about operations and their data."""
+
+    def __init__(self, policy: Policy, limits: Limits, environment: tuple[str, ...]) -> None:
+        self._policy = policy
+        self._limits = limits
+        self._environment = environment
+
+    @classmethod
+    def open(cls, settings: Settings) -> Guard:
+        """The guard of one agent. Raises ``InvalidSettings`` for a policy that cannot be used."""
+        limits = Limits(
+            settings.limit_memory_bytes,
+            settings.limit_cpu_seconds,
+            settings.limit_open_files,
+            settings.limit_processes,
+        )
+        return cls(Policy.load(settings.allow, settings.policy), limits, settings.pass_environment)
+
+    def offered(self, operations: Registry) -> Registry:
+        """The operations that are worth asking this agent for."""
+        return Registry(operation for operation in operations if self._policy.may_allow(operation))
+
+    def check(self, operation: Operation, data: Mapping[str, Any], facts: Mapping[str, Any]) -> Permit:
+        """What may be run. Raises ``OperationNotAllowed``, and ``OperationFailed`` for facts that are not there.
+
+        The arguments are judged as the operation will see them, so references to facts are resolved first.
+        """
+        allowed, rule = self._policy.decide(operation, resolve_facts(dict(data), facts))
+        if not allowed:
+            what = f"{operation.type} is denied by its policy" if rule else f"{operation.type} with this data"
+            if rule is None and not self._policy.may_allow(operation):
+                what = f"{operation.type} is not in JOBQUEUE_ALLOW"
+            raise OperationNotAllowed(f"not allowed on this host: {what}")
+        user = rule.run_as if rule else ""
+        limits = rule.limits if rule and rule.limits else Limits()
+        both = {name: value for name, value in vars(limits).items() if value is not None}
+        confinement = Confinement(user, replace(self._limits, **both), self._environment)
+        if user and operation.type in _OWN_USER_ONLY:
+            raise OperationNotAllowed(
+                f"not allowed on this host: {operation.type} can only run as the agent's user, and its policy wants {user}"
+            )
+        if user and operation.type not in _STARTERS:
+            # what it does by itself it must do as that user as well
+            operation = replace(operation, isolated=True)
+        return Permit(operation, confinement)
