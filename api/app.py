@@ -8,7 +8,7 @@ from typing import Any
 import flask
 from flask import Flask
 
-from api import context, documentation, errors, fusion, native, ray, request_id
+from api import audit, context, documentation, errors, fusion, native, ray, request_id
 from api.auth import gate
 from api.auth.authenticate import Authenticator
 from api.auth.rules import ALIAS
@@ -41,6 +41,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.url_map.merge_slashes = False
     services = services or Services.open(settings)
     context.attach(app, services)
+    audit.install(app)
     request_id.install(app)
     gate.install(
         app,

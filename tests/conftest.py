@@ -13,6 +13,7 @@ from typing import NoReturn
 import pytest
 from hypothesis import settings
 
+from tests.fake_sha1 import give_sha1hex
 from tests.parallel import (
     pytest_collection_modifyitems,
     pytest_report_to_serializable,
@@ -71,6 +72,14 @@ def _no_settings_from_outside(tmp_path_factory: pytest.TempPathFactory) -> Itera
         for name in [name for name in os.environ if name.startswith("JOBQUEUE_")]:
             patch.delenv(name)
         patch.setenv("XDG_STATE_HOME", str(state_home))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _fake_redis_has_sha1hex() -> Iterator[None]:
+    """As every real one."""
+    with pytest.MonkeyPatch.context() as patch:
+        give_sha1hex(patch)
         yield
 
 

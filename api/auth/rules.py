@@ -40,10 +40,29 @@ _AGENTS = {
     "agent.get_agent": "agent:read",
     "agent.drain_agent": "agent:write",
     "agent.undrain_agent": "agent:write",
+    "agent.invite_agent": "agent:write",
+    "agent.accept_agent": "agent:write",
+}
+_ACCESS = {
+    # and nobody grants what he may not do himself, which the service sees to
+    "key.create_key": "key:write",
+    "key.revoke_key": "key:write",
+    "key.list_keys": "key:read",
+    "user.create_user": "key:write",
+    "user.set_password": "key:write",
+    "user.disable_user": "key:write",
+    "user.enable_user": "key:write",
+    "user.delete_user": "key:write",
+    "user.list_users": "key:read",
+    "role.create_role": "key:write",
+    "role.delete_role": "key:write",
+    "role.list_roles": "key:read",
+    "audit.list_audit": "audit:read",
+    "audit.verify_audit": "audit:read",
 }
 
 #: endpoint -> permission, ``PUBLIC`` or ``KNOWN``.
-RULES: Mapping[str, str] = MappingProxyType({**_HEALTH, **_DOCUMENTS, **_JOBS, **_AGENTS})
+RULES: Mapping[str, str] = MappingProxyType({**_HEALTH, **_DOCUMENTS, **_JOBS, **_AGENTS, **_ACCESS})
 
 
 def rule_of(endpoint: str) -> str | None:

@@ -73,7 +73,7 @@ class WebTokens:
 
     def _checked(self, text: str) -> dict[str, Any]:
         try:
-            algorithm = jwt.get_unverified_header(text).get("alg")
+            algorithm: Any = jwt.get_unverified_header(text).get("alg")
             key = self._keys.get(algorithm) if isinstance(algorithm, str) else None
             if key is None:
                 taken = " or ".join(self._keys)
@@ -89,7 +89,7 @@ class WebTokens:
             )
         except jwt.ExpiredSignatureError as error:
             raise Unauthenticated("The web token has expired; get a new one.") from error
-        except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
+        except (jwt.PyJWTError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
             raise Unauthenticated("The web token is not valid: its signature, or exp, iss, aud or sub.") from error
         return _read(claims)
 

@@ -1,8 +1,8 @@
-"""The native API: /job, its logs and events, /agent, /operation and /health."""
+"""The native API: /job, its logs and events, /agent, /operation, /health; /key, /user, /role and /audit."""
 
 from __future__ import annotations
 
-from api.native import agents, events, health, jobs, logs, operations
+from api.native import agents, audit, events, health, jobs, keys, logs, operations, roles, users
 
 BLUEPRINTS = (
     jobs.blueprint,
@@ -11,4 +11,8 @@ BLUEPRINTS = (
     agents.blueprint,
     operations.blueprint,
     health.blueprint,
+    keys.blueprint,
+    users.blueprint,
+    roles.blueprint,
+    audit.blueprint,
 )

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Response
 
 from api.blueprint import Blueprint
-from api.context import services
+from api.context import principal, services
 from api.native import mapping
-from api.native.schemas import AgentAnswer, AgentListAnswer, AgentMoved, ErrorAnswer
+from api.native.schemas import (
+    AcceptRequest,
+    AgentAnswer,
+    AgentListAnswer,
+    AgentMoved,
+    ErrorAnswer,
+    InvitationAnswer,
+    InvitationRequest,
+)
 from api.responses import json_response
 from jobqueue.model.target import check_hostname
+from jobqueue.model.timestamps import to_iso
 
 blueprint = Blueprint("agent", __name__, description="Agents: the workers on the hosts.")
 
@@ -57,3 +68,32 @@ def undrain_agent(hostname: str) -> Response:
     """Give a drained agent work again"""
     found = services().undrain(check_hostname(hostname))
     return json_response({"message": f"Agent {found.hostname} takes work again.", **mapping.agent(found)})
+
+
+@blueprint.route("/agent/invite", methods=["POST"])
+@blueprint.arguments(InvitationRequest, required=False)
+@blueprint.response(201, InvitationAnswer)
+@blueprint.alt_response(400, schema=ErrorAnswer, description="The hostname or the time is not right.")
+@blueprint.doc(operationId="inviteAgent")
+def invite_agent(loaded: dict[str, Any]) -> Response:
+    """Make a one-time token for a new agent
+
+    It is shown once. Give it to the agent as JOBQUEUE_JOIN_TOKEN.
+    """
+    token, expires = services().invite(loaded["hostname"], loaded["seconds"])
+    return json_response({"token": token, "expires_at": to_iso(expires), "hostname": loaded["hostname"] or None}, 201)
+
+
+@blueprint.route("/agent/<hostname>/accept", methods=["POST"], parameters=[_HOSTNAME])
+@blueprint.arguments(AcceptRequest)
+@blueprint.response(200, AgentMoved)
+@blueprint.alt_response(404, schema=ErrorAnswer, description="No agent has this hostname.")
+@blueprint.alt_response(409, schema=ErrorAnswer, description="The agent has another fingerprint.")
+@blueprint.doc(operationId="acceptAgent")
+def accept_agent(loaded: dict[str, Any], hostname: str) -> Response:
+    """Let a pending agent in
+
+    The fingerprint is that of the agent's own key, as its log shows it. The agent takes work a moment later.
+    """
+    found = services().accept(check_hostname(hostname), loaded["fingerprint"], principal())
+    return json_response({"message": f"Agent {found.hostname} is accepted.", **mapping.agent(found)})

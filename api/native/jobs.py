@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response, request
 
-from api import limits, validation
+from api import audit, limits, validation
 from api.blueprint import Blueprint
 from api.body import decode_object
 from api.context import principal, services
@@ -39,6 +39,9 @@ _KEY_HEADER = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 200},
 }
 
+#: Jobs and operations of a batch that the audit trail names; the others are counted.
+_NOTED = 20
+
 _job_request = JobRequest()
 _batch_request = BatchRequest()
 
@@ -56,6 +59,7 @@ _batch_request = BatchRequest()
 def submit(loaded: dict[str, Any]) -> Response:
     """Submit a job"""
     wanted = requests.submission(loaded, principal=principal(), header_key=_header_key())
+    audit.note(operation=wanted.operation, target=wanted.target)
     return _accepted(services().submit(wanted))
 
 
@@ -89,7 +93,11 @@ def submit_batch() -> Response:
         mapping.accepted(result) if isinstance(result, Accepted) else {"index": index, **error_document(result)}
         for index, result in enumerate(results)
     ]
-    return json_response({"accepted": sum(isinstance(result, Accepted) for result in results), "items": documents}, 201)
+    accepted = sum(isinstance(result, Accepted) for result in results)
+    wanted = sorted({answer.operation for answer in answers if isinstance(answer, Submission)})
+    audit.note(operations=wanted[:_NOTED], jobs=[document.get("job_id") for document in documents][:_NOTED])
+    audit.note(accepted=accepted, refused=len(results) - accepted)
+    return json_response({"accepted": accepted, "items": documents}, 201)
 
 
 @blueprint.route("/job", methods=["GET"])
@@ -157,6 +165,7 @@ def _item(item: Any, place: str, *, suspect: bool) -> Submission | JobQueueError
 
 
 def _accepted(answer: Accepted) -> Response:
+    audit.note(job=answer.job_id)
     prefix = "/api" if request.path.startswith("/api/") else ""
     headers = {"Location": f"{request.script_root}{prefix}/job/{answer.job_id}"}
     return json_response(mapping.accepted(answer), 200 if answer.replayed else 201, headers)

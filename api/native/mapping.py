@@ -16,6 +16,7 @@ from jobqueue.model.states import JobStatus
 from jobqueue.model.submission import Accepted
 from jobqueue.model.timeline import Event
 from jobqueue.model.timestamps import duration_text, to_iso
+from jobqueue.signing.certificate import fingerprint_of
 
 if TYPE_CHECKING:
     from jobqueue.operations.info import OperationInfo
@@ -101,6 +102,7 @@ def agent(found: Agent) -> Document:
         "version": found.version,
         "operations": list(found.operations),
         "conditions": list(found.conditions),
+        "fingerprint": fingerprint_of(found.public_key),
         "timeline": [{"timestamp": to_iso(step.at), "state": step.state.value} for step in found.timeline],
     }
 
@@ -158,6 +160,8 @@ def _response(execution: Execution) -> Document:
         "error": execution.error,
         "hostname": execution.hostname,
     }
+    if execution.authenticity is not None:
+        document["authenticity"] = execution.authenticity
     if execution.failure is not None:
         document["details"] = dict(execution.failure)
     return document

@@ -269,6 +269,10 @@ class ResponseAnswer(ma.Schema):
     error = fields.String(required=True, allow_none=True)
     hostname = fields.String(required=True)
     details = fields.Dict(metadata=_about("How it failed, where the operation says more than its error."))
+    authenticity = fields.String(
+        validate=validate.OneOf(["signed", "unsigned", "forged"]),
+        metadata=_about("Whether the agent that it names signed this answer; only where one job is asked for."),
+    )
 
 
 class AgentStateAnswer(ma.Schema):
@@ -389,7 +393,7 @@ class AgentAnswer(ma.Schema):
 
     hostname = fields.String(required=True)
     status = fields.String(required=True, validate=validate.OneOf(["live", "offline"]))
-    state = fields.String(required=True, metadata=_about("Ready, Draining or Cordoned."))
+    state = fields.String(required=True, metadata=_about("Pending, Ready, Draining or Cordoned."))
     labels = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
     facts = fields.Dict(required=True)
     load = fields.List(  # type: ignore[assignment]
@@ -404,6 +408,7 @@ class AgentAnswer(ma.Schema):
     version = fields.String(required=True)
     operations = fields.List(fields.String(), required=True)
     conditions = fields.List(fields.String(), required=True, metadata=_about("MemoryPressure, HighLoad, DiskPressure."))
+    fingerprint = fields.String(required=True, allow_none=True, metadata=_about("SHA-256 of the agent's own key."))
     timeline = fields.List(fields.Nested(AgentStep), required=True, metadata=_about("Its newest states, oldest first."))
 
 
@@ -411,6 +416,40 @@ class AgentMoved(AgentAnswer):
     """An agent that was drained or undrained, as it is now."""
 
     message = fields.String(required=True)
+
+
+class AcceptRequest(ma.Schema):
+    """Which agent is let in."""
+
+    fingerprint = fields.String(
+        required=True,
+        validate=validate.Regexp(
+            r"[0-9A-Fa-f:]{64,95}\Z", error="Must be the SHA-256 of the agent's key: 64 hex digits."
+        ),
+        metadata=_about("As the agent's log shows it."),
+    )
+
+
+class InvitationRequest(ma.Schema):
+    """For whom a token is, and for how long."""
+
+    hostname = fields.String(
+        load_default="", validate=validate.Length(max=253), metadata=_about("The only one that may use it.")
+    )
+    seconds = fields.Integer(
+        load_default=3600,
+        strict=True,
+        validate=validate.Range(1, 30 * 86_400),
+        metadata=_about("How long it counts."),
+    )
+
+
+class InvitationAnswer(ma.Schema):
+    """A token for one agent."""
+
+    token = fields.String(required=True, metadata=_about("For JOBQUEUE_JOIN_TOKEN; shown only here."))
+    expires_at = fields.DateTime(required=True)
+    hostname = fields.String(required=True, allow_none=True)
 
 
 class AgentListAnswer(ma.Schema):

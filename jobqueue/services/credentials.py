@@ -48,7 +48,7 @@ class ManageCredentials:
         self._credentials.add(record)
         return record, f"{KEY_PREFIX}{identity}_{secret}"
 
-    def keys(self) -> list[Credential]:
+    def all_keys(self) -> list[Credential]:
         """All keys."""
         return self._credentials.all(Kind.KEY)
 
@@ -74,7 +74,7 @@ class ManageCredentials:
         self._credentials.add(record)
         return record, made
 
-    def users(self) -> list[Credential]:
+    def all_users(self) -> list[Credential]:
         """All users."""
         return self._credentials.all(Kind.USER)
 
@@ -109,7 +109,7 @@ class ManageCredentials:
         self._credentials.add_role(role)
         return role
 
-    def roles(self) -> list[Role]:
+    def all_roles(self) -> list[Role]:
         """All roles, the built-in ones first."""
         return list(self._credentials.roles().values())
 

@@ -19,10 +19,13 @@ from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.operations.info import OperationInfo
 from jobqueue.operations.registry import Registry
+from jobqueue.services.audit import AuditTrail
 from jobqueue.services.feed import Feed
 from jobqueue.services.credentials import ManageCredentials
+from jobqueue.services.enrolment import Enrolment
 from jobqueue.services.output import ReadOutput
 from jobqueue.services.packages import PinPackages
+from jobqueue.services.results import CheckResults
 from jobqueue.services.retry import Retry
 from jobqueue.services.runs import Runs
 from jobqueue.services.submit import Submit
@@ -51,6 +54,9 @@ class Services:
     credentials: ManageCredentials
     verify: Verify
     limits: Limits
+    audit: AuditTrail
+    enrolling: Enrolment
+    checking: CheckResults
 
     @classmethod
     def open(cls, settings: Settings) -> Services:
@@ -61,12 +67,13 @@ class Services:
     def over(cls, ledger: Ledger, settings: Settings, registry: Registry) -> Services:
         """The use cases over a given ledger."""
         signer = Signer.open(settings)
+        keys = TrustedKeys(settings.trusted_keys, signer)
         submitting = Submit(ledger.jobs, Sender(settings), registry, WorkSigner(signer, settings.signature_ttl_seconds))
         return cls(
             ledger,
             registry,
             submitting,
-            Retry(ledger.jobs, submitting, TrustedKeys(settings.trusted_keys, signer)),
+            Retry(ledger.jobs, submitting, keys),
             ReadOutput(ledger.jobs, ledger.executions, ledger.output),
             PinPackages(ledger.packages),
             Runs(ledger, submitting, registry),
@@ -74,6 +81,9 @@ class Services:
             ManageCredentials(ledger.credentials),
             Verify(ledger.credentials),
             ledger.limits,
+            AuditTrail(ledger.audit),
+            Enrolment(ledger.agents, signer),
+            CheckResults(ledger.agents, keys),
         )
 
     def submit(self, submission: Submission) -> Accepted:
@@ -97,11 +107,12 @@ class Services:
         return self.ledger.configurations
 
     def job(self, job_id: str) -> Job:
-        return self.ledger.jobs.get(job_id)
+        """The job, with what a look at the agents' signatures gave. Raises ``JobNotFound``."""
+        return self.checking(self.ledger.jobs.get(job_id))
 
     def find(self, name: str) -> Job:
         """The job with this alias, or with this id. Raises ``JobNotFound``."""
-        return self.ledger.jobs.get(self.ledger.jobs.find(name))
+        return self.checking(self.ledger.jobs.get(self.ledger.jobs.find(name)))
 
     def jobs(self, wanted: JobFilter) -> JobPage:
         return self.ledger.jobs.page(wanted)
@@ -138,6 +149,14 @@ class Services:
         """What happens to one job until it is final; without ``after`` it begins with what happened so far."""
         position = self.feed.position()
         return self.feed.follow_job(self.job(job_id), position, after)
+
+    def invite(self, hostname: str = "", seconds: int = 3600) -> tuple[str, int]:
+        """A one-time token for a new agent, and until when it counts (microseconds). Raises ``InvalidInput``."""
+        return self.enrolling.invite(hostname, seconds)
+
+    def accept(self, hostname: str, fingerprint: str, principal: Principal) -> Agent:
+        """Let the agent in that has this fingerprint. Raises ``AgentNotFound``, ``Conflict``."""
+        return self.enrolling.accept(hostname, fingerprint, principal.name)
 
     def drain(self, hostname: str) -> Agent:
         """Give the agent no new work, and return it as it is now. Raises ``AgentNotFound``, ``Conflict``."""

@@ -12,6 +12,7 @@ from jobqueue.model.alert import RESULTS_FORGED, WORK_REFUSED
 from jobqueue.redis_server import refusals
 from jobqueue.settings import Settings
 from jobqueue.store.agents import Agents
+from jobqueue.store.audit import Audit
 from jobqueue.store.configurations import Configurations
 from jobqueue.store.connection import connect, translated_errors
 from jobqueue.store.events import Events
@@ -53,7 +54,9 @@ class Ledger:
         self.agents = Agents(client, self.keys, self.scripts, heartbeat_seconds=settings.heartbeat_seconds, now=now)
         self.configurations = Configurations(client, self.keys, self.scripts, now=now)
         self.outside = OutsideRuns(self.scripts, now=now)
-        self.credentials = Credentials(client, self.keys, self.scripts, Seal.of(settings))
+        seal = Seal.of(settings)
+        self.credentials = Credentials(client, self.keys, self.scripts, seal)
+        self.audit = Audit(client, self.keys, self.scripts, seal, keep=settings.audit_entries)
         self.limits = Limits(self.scripts, now=now)
         self.packages = Packages(
             client,

@@ -37,6 +37,7 @@ from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.timeline import API_HOST, Event
 from jobqueue.operations.info import OperationInfo
+from jobqueue.services.audit import AuditTrail
 from jobqueue.services.credentials import ManageCredentials
 from jobqueue.services.verify import Verify
 from jobqueue.settings import Settings
@@ -100,12 +101,13 @@ class FakeServices:
     turns: list[list[News]] = field(default_factory=list)
     failure: Exception | None = None
     #: Who may get in is kept in a real ledger, on a Redis of the process's own.
-    ledger: Ledger = field(default_factory=lambda: a_ledger())
+    ledger: Ledger = field(default_factory=lambda: a_ledger())  # noqa: PLW0108 (it is defined below)
 
     def __post_init__(self) -> None:
         self.credentials = ManageCredentials(self.ledger.credentials)
         self.verify = Verify(self.ledger.credentials)
         self.limits = self.ledger.limits
+        self.audit = AuditTrail(self.ledger.audit)
 
     def submit(self, submission: Submission) -> Accepted:
         self._fail()

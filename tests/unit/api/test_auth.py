@@ -44,7 +44,7 @@ WRONG = {
 def routes(app: Flask) -> list[tuple[str, str, str]]:
     """(endpoint, method, path) of everything that is served."""
     return [
-        (rule.endpoint, method, re.sub("<[^>]*>", "web1", re.sub(r"<[^>]*job_id>", ID, rule.rule)))
+        (rule.endpoint, method, re.sub(r"<[^>]*>", "web1", re.sub(r"<[^>]*job_id>", ID, rule.rule)))
         for rule in app.url_map.iter_rules()
         for method in sorted(rule.methods or ())
     ]

@@ -184,7 +184,7 @@ def test_only_hashes_are_kept(own: FlaskClient, services: FakeServices) -> None:
     own.get("/job", headers=bearer(key))
     own.get("/job", headers=basic("alice", PASSWORD))
     client = services.ledger.client
-    stored = str([client.hgetall(name) for name in client.keys() if client.type(name) == "hash"])
+    stored = str([client.hgetall(name) for name in client.scan_iter() if client.type(name) == "hash"])
     assert "$argon2id$" in stored
     memory = str(vars(services.verify))
     for secret in (PASSWORD, key, key.rsplit("_", 1)[1], (parse_key(key) or ("", b""))[1].decode()):
@@ -218,7 +218,7 @@ def test_revocation_works_within_seconds(
 ) -> None:
     key = a_key(services)
     assert own.get("/job", headers=bearer(key)).status_code == 200
-    services.credentials.revoke_key(services.credentials.keys()[0].name)
+    services.credentials.revoke_key(services.credentials.all_keys()[0].name)
     later(seconds)
     error(own.get("/job", headers=bearer(key)), 401)
 
@@ -272,17 +272,17 @@ def test_last_use_is_noted_once_a_minute(
     own: FlaskClient, services: FakeServices, later: Callable[[float], None]
 ) -> None:
     key = a_key(services)
-    assert services.credentials.keys()[0].last_used is None
+    assert services.credentials.all_keys()[0].last_used is None
     own.get("/job", headers=bearer(key))
-    first = services.credentials.keys()[0].last_used
+    first = services.credentials.all_keys()[0].last_used
     assert first is not None
     for _ in range(30):
         later(1)
         own.get("/job", headers=bearer(key))
-    assert services.credentials.keys()[0].last_used == first
+    assert services.credentials.all_keys()[0].last_used == first
     later(31)
     own.get("/job", headers=bearer(key))
-    again = services.credentials.keys()[0].last_used
+    again = services.credentials.all_keys()[0].last_used
     assert again is not None
     assert again > first
 
@@ -311,7 +311,7 @@ def test_a_record_that_the_api_did_not_write_lets_nobody_in(own: FlaskClient, se
     client.hset(name, "user:alice", sealed[:64] + text.replace(text.split('"digest": "')[1].split('"')[0], mine))
     error(own.get("/job", headers=basic("alice", "my own password")), 401)
     error(own.get("/job", headers=basic("alice", PASSWORD)), 401)
-    assert services.credentials.users() == []
+    assert services.credentials.all_users() == []
 
 
 def test_permissions_that_were_written_into_a_record(
@@ -470,7 +470,7 @@ def test_no_escalation(
     if permissions:
         with pytest.raises(Exception, match="clerk lacks"):
             services.credentials.create_role(clerk, "mine", permissions)
-    assert services.credentials.keys() == services.credentials.users() == []
+    assert services.credentials.all_keys() == services.credentials.all_users() == []
 
 
 def test_no_escalation_by_somebody_elses_password(services: FakeServices) -> None:

@@ -30,10 +30,16 @@ PRIVATE = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 PEM = PRIVATE.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
-@pytest.fixture
-def client(tmp_path: Path, services: FakeServices) -> FlaskClient:
-    """An API that takes both algorithms."""
-    return app_with(tmp_path, services, jwt_secret=SECRET, jwt_public_key=written(tmp_path, PEM))
+@pytest.fixture(scope="module")
+def services() -> FakeServices:
+    return FakeServices()
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory, services: FakeServices) -> FlaskClient:
+    """An API that takes both algorithms. It keeps nothing but which tokens were good."""
+    folder = tmp_path_factory.mktemp("jwt")
+    return app_with(folder, services, jwt_secret=SECRET, jwt_public_key=written(folder, PEM))
 
 
 def written(folder: Path, pem: bytes) -> Path:
@@ -178,7 +184,8 @@ def test_one_algorithm_is_not_the_other(tmp_path: Path, services: FakeServices) 
 
 
 def test_off_by_default(tmp_path: Path, services: FakeServices) -> None:
-    client = create_app(Settings(state_dir=tmp_path, token=TOKEN), services).test_client()  # type: ignore[arg-type]
+    settings = Settings(state_dir=tmp_path, token=TOKEN, login_failures=1_000_000)
+    client = create_app(settings, services).test_client()  # type: ignore[arg-type]
     error(client.get("/job", headers=bearer(hs256())), 401)
 
 

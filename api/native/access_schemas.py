@@ -1,0 +1,233 @@
+"""The shapes of /key, /user, /role and /audit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from api.native.fields import Moment, QueryWhole, Text
+from api.validation import StrictSchema
+from jobqueue.model.principal import MAX_PERMISSIONS
+from jobqueue.services.credentials import LEAST_PASSWORD, MAX_ROLES, MOST_PASSWORD
+from jobqueue.store.audit import MOST_ENTRIES
+
+_MOST_NAME = 100
+
+
+def _about(text: str, **more: Any) -> dict[str, Any]:
+    return {"description": text, **more}
+
+
+def _length(least: int, most: int) -> validate.Length:
+    return validate.Length(least, most, error="Must have {min} to {max} of them, or so many characters.")
+
+
+def _name(what: str) -> Text:
+    return Text(
+        required=True,
+        validate=_length(1, _MOST_NAME),
+        metadata=_about(f"{what}: letters, digits and . _ @ -.", example="deploy"),
+    )
+
+
+class Names(fields.List):  # type: ignore[type-arg]
+    """A list of strings."""
+
+    default_error_messages = {  # noqa: RUF012 (marshmallow's own convention)
+        "required": "Missing; it is required.",
+        "null": "May not be null; leave it out or give a list.",
+        "invalid": "Must be a list of strings.",
+    }
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(Text(validate=_length(1, 200)), **options)
+
+
+def _roles() -> Names:
+    return Names(
+        load_default=list,
+        validate=_length(0, MAX_ROLES),
+        metadata=_about("read, write, admin, or custom ones; GET /role lists them.", example=["read"]),
+    )
+
+
+def _permissions(*, required: bool = False) -> Names:
+    default: dict[str, Any] = {} if required else {"load_default": list}
+    return Names(
+        required=required,
+        validate=_length(1 if required else 0, MAX_PERMISSIONS),
+        metadata=_about("resource:verb, resource:* or *.", example=["job:read"]),
+        **default,
+    )
+
+
+def _expires() -> Moment:
+    return Moment(metadata=_about("Not good any more from this time on. Without a zone it is UTC."))
+
+
+# --- requests ---------------------------------------------------------------------------------------------------------
+
+
+class KeyRequest(StrictSchema):
+    """A new API key. Whoever makes it must have all that it may do."""
+
+    name = _name("What its principal is called")
+    roles = _roles()
+    permissions = _permissions()
+    expires_at = _expires()
+
+
+class PasswordRequest(StrictSchema):
+    """A password; left out, one is made up and shown once."""
+
+    password = Text(
+        validate=validate.Length(LEAST_PASSWORD, MOST_PASSWORD, error="Must be {min} to {max} characters long."),
+        metadata=_about("Left out, one is made up and shown once."),
+    )
+
+
+class UserRequest(PasswordRequest):
+    """A new user. Whoever makes it must have all that the user may do."""
+
+    name = _name("The user's name")
+    roles = _roles()
+    permissions = _permissions()
+    expires_at = _expires()
+
+
+class RoleRequest(StrictSchema):
+    """A new role."""
+
+    name = _name("The role's name")
+    permissions = _permissions(required=True)
+
+
+class AuditQuery(StrictSchema):
+    """Which entries of the audit trail to read."""
+
+    limit = QueryWhole(
+        load_default=100,
+        validate=validate.Range(1, MOST_ENTRIES, error="Must be from {min} to {max}."),
+        metadata=_about("The most entries."),
+    )
+    before = QueryWhole(
+        validate=validate.Range(1, 10**15, error="Must be from {min} to {max}."),
+        metadata=_about("Only entries with a lower number: the next page backwards."),
+    )
+    after = QueryWhole(
+        validate=validate.Range(0, 10**15, error="Must be from {min} to {max}."),
+        metadata=_about("Only entries with a higher number, oldest first; 0 for the beginning."),
+    )
+    who = Text(validate=_length(1, _MOST_NAME), metadata=_about("Only what this principal did."))
+
+
+# --- answers ----------------------------------------------------------------------------------------------------------
+
+
+class _CredentialAnswer(ma.Schema):
+    name = fields.String(required=True)
+    roles = fields.List(fields.String(), required=True)
+    permissions = fields.List(fields.String(), required=True, metadata=_about("Besides those of the roles."))
+    created = fields.DateTime(required=True)
+    created_by = fields.String(required=True)
+    expires_at = fields.DateTime(required=True, allow_none=True)
+    disabled = fields.Boolean(required=True)
+    last_used = fields.DateTime(required=True, allow_none=True, metadata=_about("As of the last minute."))
+
+
+class KeyAnswer(_CredentialAnswer):
+    """An API key, without its secret."""
+
+    id = fields.String(required=True)
+
+
+class NewKeyAnswer(KeyAnswer):
+    """A new API key. Its text is shown this once."""
+
+    key = fields.String(required=True, metadata=_about("What to send: Authorization: Bearer jq_..."))
+
+
+class KeyListAnswer(ma.Schema):
+    """All API keys."""
+
+    keys = fields.List(fields.Nested(KeyAnswer), required=True)
+    total = fields.Integer(required=True)
+
+
+class UserAnswer(_CredentialAnswer):
+    """A user, without the password."""
+
+
+class NewUserAnswer(UserAnswer):
+    """A new user."""
+
+    password = fields.String(required=True, allow_none=True, metadata=_about("Shown this once, if it was made up."))
+
+
+class UserListAnswer(ma.Schema):
+    """All users."""
+
+    users = fields.List(fields.Nested(UserAnswer), required=True)
+    total = fields.Integer(required=True)
+
+
+class PasswordAnswer(ma.Schema):
+    """The password was set."""
+
+    name = fields.String(required=True)
+    password = fields.String(required=True, allow_none=True, metadata=_about("Shown this once, if it was made up."))
+
+
+class RoleAnswer(ma.Schema):
+    """A role."""
+
+    name = fields.String(required=True)
+    permissions = fields.List(fields.String(), required=True)
+    builtin = fields.Boolean(required=True)
+    created = fields.DateTime(required=True, allow_none=True)
+
+
+class RoleListAnswer(ma.Schema):
+    """All roles, the built-in ones first."""
+
+    roles = fields.List(fields.Nested(RoleAnswer), required=True)
+    total = fields.Integer(required=True)
+
+
+class AuditEntryAnswer(ma.Schema):
+    """Who did what, when, from where, and what came of it."""
+
+    number = fields.Integer(required=True)
+    timestamp = fields.DateTime(required=True)
+    who = fields.String(required=True, metadata=_about("The principal; empty if nobody was told by the credentials."))
+    kind = fields.String(required=True, metadata=_about("token, key, user, jwt, system or none."))
+    credential = fields.String(required=True, metadata=_about("Id of the API key, if it was one."))
+    address = fields.String(required=True)
+    method = fields.String(required=True)
+    path = fields.String(required=True)
+    status = fields.Integer(required=True)
+    result = fields.String(required=True, metadata=_about("done, refused or failed."))
+    request_id = fields.String(required=True)
+    details = fields.Dict(required=True, metadata=_about("What it was about, as far as it is known."))
+    seal = fields.String(required=True)
+    before = fields.String(required=True, metadata=_about("Link of the entry before."))
+    link = fields.String(required=True)
+
+
+class AuditAnswer(ma.Schema):
+    """Entries of the audit trail."""
+
+    entries = fields.List(fields.Nested(AuditEntryAnswer), required=True)
+    total = fields.Integer(required=True, metadata=_about("How many entries are kept."))
+
+
+class AuditVerdictAnswer(ma.Schema):
+    """Whether the audit trail is whole."""
+
+    valid = fields.Boolean(required=True)
+    entries = fields.Integer(required=True, metadata=_about("How many were looked at."))
+    first = fields.Integer(required=True, metadata=_about("Number of the oldest entry that is kept; 0 without any."))
+    last = fields.Integer(required=True)
+    problems = fields.List(fields.String(), required=True)

@@ -1,0 +1,52 @@
+"""/role: names for sets of permissions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+
+from api import audit
+from api.blueprint import Blueprint
+from api.context import principal, services
+from api.native import access_mapping as mapping
+from api.native.access_schemas import RoleAnswer, RoleListAnswer, RoleRequest
+from api.native.schemas import ErrorAnswer
+from api.responses import json_response
+
+blueprint = Blueprint("role", __name__, description="Roles: names for sets of permissions.")
+
+_NAME = {"in": "path", "name": "name", "required": True, "schema": {"type": "string"}}
+
+
+@blueprint.route("/role", methods=["POST"])
+@blueprint.arguments(RoleRequest)
+@blueprint.response(201, RoleAnswer)
+@blueprint.alt_response(403, schema=ErrorAnswer, description="The role may do what you may not.")
+@blueprint.alt_response(409, schema=ErrorAnswer, description="The name is taken.")
+@blueprint.doc(operationId="createRole")
+def create_role(loaded: dict[str, Any]) -> Response:
+    """Make a role"""
+    made = services().credentials.create_role(principal(), loaded["name"], loaded["permissions"])
+    audit.note(role=made.name, permissions=list(made.permissions))
+    return json_response(mapping.role(made), 201)
+
+
+@blueprint.route("/role", methods=["GET"])
+@blueprint.response(200, RoleListAnswer)
+@blueprint.doc(operationId="listRoles")
+def list_roles() -> Response:
+    """List all roles"""
+    found = [mapping.role(item) for item in services().credentials.all_roles()]
+    return json_response({"roles": found, "total": len(found)})
+
+
+@blueprint.route("/role/<name>", methods=["DELETE"], parameters=[_NAME])
+@blueprint.response(204)
+@blueprint.alt_response(404, schema=ErrorAnswer, description="No custom role has this name.")
+@blueprint.alt_response(409, schema=ErrorAnswer, description="Keys or users have the role.")
+@blueprint.doc(operationId="deleteRole")
+def delete_role(name: str) -> Response:
+    """Delete a custom role that nobody has"""
+    services().credentials.delete_role(name)
+    return Response(status=204)

@@ -1,0 +1,61 @@
+"""The audit trail: who did what, when, from where, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Deed:
+    """One call that changed something, or was refused. ``result`` is ``done``, ``refused`` or ``failed``.
+
+    ``kind`` and ``credential`` tell by what credentials ``who`` came; ``credential`` is the id of an API key.
+    """
+
+    who: str
+    kind: str
+    address: str
+    method: str
+    path: str
+    status: int
+    result: str
+    request_id: str
+    credential: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """A deed as it is kept. ``at`` is in microseconds.
+
+    ``seal`` shows that the API wrote it; ``link`` is made of the link ``before``, the number, the time and the seal.
+    """
+
+    number: int
+    at: int
+    deed: Deed
+    seal: str
+    before: str
+    link: str
+    text: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What looking through the trail has shown. ``first`` and ``last`` are numbers of entries, 0 without any."""
+
+    entries: int
+    first: int
+    last: int
+    problems: tuple[str, ...] = ()
+
+    @property
+    def valid(self) -> bool:
+        """Whether the trail is whole."""
+        return not self.problems

@@ -1,0 +1,110 @@
+"""Letting agents in: by an invitation that they show, or by a person who compares fingerprints."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import secrets
+import time
+from collections.abc import Callable
+
+from jobqueue.errors import Conflict, InvalidInput, JobQueueError, SealBroken
+from jobqueue.model.agent import Agent
+from jobqueue.model.target import check_hostname
+from jobqueue.signing import certificate as certificates
+from jobqueue.signing import pem
+from jobqueue.signing.certificate import Invitation
+from jobqueue.signing.signer import Signer
+from jobqueue.store.agents import Agents
+
+logger = logging.getLogger(__name__)
+
+#: Seconds for which an invitation counts, at most.
+LONGEST_INVITATION = 30 * 86_400
+
+
+class Enrolment:
+    """Certifies agents' keys with the API's key."""
+
+    def __init__(self, agents: Agents, signer: Signer, clock: Callable[[], float] = time.time) -> None:
+        self._agents = agents
+        self._signer = signer
+        self._clock = clock
+
+    def invite(self, hostname: str = "", seconds: int = 3600) -> tuple[str, int]:
+        """A token for one agent (``hostname`` empty: any), and until when it counts, in microseconds."""
+        if hostname:
+            check_hostname(hostname)
+        if not 1 <= seconds <= LONGEST_INVITATION:
+            raise InvalidInput(f"An invitation may count for 1 to {LONGEST_INVITATION} seconds.")
+        invitation = Invitation(secrets.token_hex(16), int(self._clock()) + seconds, hostname)
+        return invitation.token(self._signer), invitation.expires * 1_000_000
+
+    def accept(self, hostname: str, fingerprint: str, by: str) -> Agent:
+        """Accept the agent that has this fingerprint, in full. Raises ``AgentNotFound``, ``Conflict``."""
+        agent = self._agents.get(hostname)
+        if not agent.public_key:
+            raise Conflict(f"Agent {hostname!r} has shown no key: it is of an older version.")
+        key = certificates.parse_public(agent.public_key)
+        found = pem.fingerprint(key)
+        if not hmac.compare_digest(found.encode(), fingerprint.lower().replace(":", "").encode("utf-8", "replace")):
+            raise Conflict(
+                f"Agent {hostname!r} has another fingerprint: {found}. Compare it with what the agent's log says; if "
+                "they differ, somebody else answers under its name."
+            )
+        self._certify(agent, by)
+        return self._agents.get(hostname)
+
+    def redeem(self) -> list[str]:
+        """Let in who waits with an invitation that is right; returns their hostnames."""
+        return [hostname for hostname in self._agents.joining() if self._redeem(hostname)]
+
+    def _redeem(self, hostname: str) -> bool:
+        try:
+            agent = self._agents.get(hostname)
+            invitation, proof = certificates.read_join(agent.joining)
+            why = self._fault(invitation, proof, agent)
+            if not why:
+                left = invitation.expires - self._clock()
+                if self._certify(agent, f"invitation {invitation.number}", invitation.number, left + 86_400):
+                    logger.info("Agent %s came with an invitation and is accepted", hostname)
+                    return True
+                why = "another agent came with it before"
+        except (SealBroken, InvalidInput) as error:
+            why = error.message
+        logger.warning("The invitation of agent %s is refused: %s", hostname, why)
+        self._agents.certify(hostname, "", "")
+        return False
+
+    def _fault(self, invitation: Invitation, proof: str, agent: Agent) -> str:
+        """What is wrong with an invitation; empty if nothing is."""
+        if not invitation.is_proof(self._signer, proof, agent.hostname, agent.public_key):
+            return "it was not made by this API, or not for this agent's key"
+        if invitation.expires < self._clock():
+            return "it has expired"
+        if invitation.hostname not in ("", agent.hostname):
+            return f"it is for {invitation.hostname}"
+        return ""
+
+    def _certify(self, agent: Agent, by: str, invitation: str = "", remember_seconds: float = 0.0) -> bool:
+        key = certificates.parse_public(agent.public_key)
+        now = int(self._clock() * 1_000_000)
+        text = certificates.certify(self._signer, agent.hostname, agent.public_key, now, by)
+        return self._agents.certify(agent.hostname, pem.key_id(key), text, invitation, remember_seconds)
+
+
+class Doorkeeper:
+    """Looks for agents with invitations now and then."""
+
+    every_seconds = 1.0
+
+    def __init__(self, enrolment: Enrolment) -> None:
+        self._enrolment = enrolment
+
+    def run(self, pause: Callable[[float], bool]) -> None:
+        """Look until ``pause(seconds)`` says True: stop."""
+        while not pause(self.every_seconds):
+            try:
+                self._enrolment.redeem()
+            except JobQueueError as error:
+                logger.debug("Nobody can be let in now: %s", error)

@@ -1,0 +1,240 @@
+"""What goes into the audit trail, and what does not."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from api.app import create_app
+from jobqueue.model.audit import AuditEntry, Deed
+from jobqueue.model.principal import system
+from jobqueue.services.audit import AuditTrail
+from jobqueue.settings import Settings
+from tests.unit.api.conftest import AUTHORIZATION, TOKEN
+from tests.unit.api.fakes import FakeServices, a_job, away
+from tests.unit.api.shapes import GOOD, error
+
+ID = "123e4567-e89b-42d3-a456-426614174000"
+
+
+@pytest.fixture
+def own_app(services: FakeServices) -> Flask:
+    settings = Settings(state_dir=Path("/nonexistent"), token=TOKEN, login_failures=1_000_000)
+    return create_app(settings, services)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def client(own_app: Flask) -> FlaskClient:
+    return own_app.test_client()
+
+
+def entries(services: FakeServices) -> list[AuditEntry]:
+    return services.audit.after(0, 1000)
+
+
+def last(services: FakeServices) -> Deed:
+    return services.audit.newest(1)[0].deed
+
+
+def test_a_submission(client: FlaskClient, services: FakeServices) -> None:
+    headers = {**AUTHORIZATION, "X-Request-Id": "req-1"}
+    answer = client.post("/api/job", json=GOOD, headers=headers, environ_overrides={"REMOTE_ADDR": "10.1.2.3"})
+    (entry,) = entries(services)
+    assert entry.deed == Deed(
+        who="admin",
+        kind="token",
+        address="10.1.2.3",
+        method="POST",
+        path="/api/job",
+        status=201,
+        result="done",
+        request_id="req-1",
+        details={"operation": "node.hostname.get", "target": "_any", "job": answer.get_json()["job_id"]},
+    )
+    assert abs(entry.at / 1_000_000 - time.time()) < 60
+
+
+def test_who_by_a_key(client: FlaskClient, services: FakeServices) -> None:
+    made, key = services.credentials.create_key(system("test"), "robot", ["read"])
+    error(client.post("/job", json=GOOD, headers={"x-api-key": key}), 403)
+    deed = last(services)
+    assert (deed.who, deed.kind, deed.credential) == ("robot", "key", made.name)
+    assert (deed.status, deed.result) == (403, "refused")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "result"),
+    [
+        ("POST", "/job", GOOD, 201, "done"),
+        ("POST", "/job", {}, 400, "failed"),
+        ("POST", "/job/batch", {"jobs": [GOOD, {}]}, 201, "done"),
+        ("POST", f"/job/{ID}/retry", None, 201, "done"),
+        ("POST", f"/job/{ID}/cancel", None, 409, "failed"),
+        ("DELETE", f"/job/{ID}", None, 204, "done"),
+        ("POST", "/agent/web1/drain", None, 200, "done"),
+        ("POST", "/agent/nobody/drain", None, 404, "failed"),
+        ("POST", "/role", {"name": "r", "permissions": ["job:read"]}, 201, "done"),
+    ],
+)
+def test_every_call_that_changes_something(
+    client: FlaskClient, services: FakeServices, method: str, path: str, body: Any, status: int, result: str
+) -> None:
+    services.store[ID] = a_job()
+    response = client.open(path, method=method, json=body, headers=AUTHORIZATION)
+    assert response.status_code == status
+    (entry,) = entries(services)
+    assert (entry.deed.method, entry.deed.path) == (method, path)
+    assert (entry.deed.status, entry.deed.result) == (status, result)
+
+
+def test_a_batch_names_what_it_holds(client: FlaskClient, services: FakeServices) -> None:
+    client.post("/job/batch", json={"jobs": [GOOD] * 30 + [{}]}, headers=AUTHORIZATION)
+    details = last(services).details
+    assert details["operations"] == ["node.hostname.get"]
+    assert len(details["jobs"]) == 20
+    assert (details["accepted"], details["refused"]) == (30, 1)
+
+
+@pytest.mark.parametrize("path", ["/job", "/agent", "/operation", "/health", "/health/status", "/audit", "/nope"])
+def test_reads_are_not_written_and_cost_nothing(
+    client: FlaskClient, services: FakeServices, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(services.audit, "write", lambda deed: pytest.fail("a read was written"))
+    client.get(path, headers=AUTHORIZATION)
+    client.head(path, headers=AUTHORIZATION)
+    client.options(path, headers=AUTHORIZATION)
+
+
+def test_refused_reads_are_written(client: FlaskClient, services: FakeServices) -> None:
+    error(client.get("/job"), 401)
+    error(client.get("/job", headers={"Authorization": "Bearer wrong"}), 401)
+    assert [(e.deed.who, e.deed.status, e.deed.result) for e in entries(services)] == [("", 401, "refused")] * 2
+
+
+def test_no_secret_gets_in(client: FlaskClient, services: FakeServices) -> None:
+    canary = "canary-canary-canary"
+    made = client.post("/key", json={"name": "k", "roles": ["read"]}, headers=AUTHORIZATION).get_json()["key"]
+    client.post("/user", json={"name": "u", "password": canary, "roles": ["read"]}, headers=AUTHORIZATION)
+    client.put("/user/u/password", json={"password": canary + "2"}, headers=AUTHORIZATION)
+    client.get("/job", headers={"Authorization": f"Bearer {canary}"})
+    client.post(f"/job?token={canary}", headers={"x-api-key": canary}, json={"operation": {"type": canary}})
+    client.post("/job", headers=AUTHORIZATION, json={**GOOD, "operation": {"type": "x", "data": {"p": canary}}})
+    text = str(entries(services)) + str(services.ledger.client.xrange(services.ledger.keys.kind("audit")))
+    assert len(entries(services)) == 6
+    for secret in (canary, made, TOKEN):
+        assert secret not in text
+
+
+def test_refusals_without_end_push_out_nothing(client: FlaskClient, services: FakeServices) -> None:
+    """The trail is bounded; an attacker must not be able to empty it by being refused."""
+    client.post("/job", json=GOOD, headers=AUTHORIZATION)
+    for _ in range(200):
+        client.get("/job")
+    assert len(entries(services)) == 1 + 60
+    # another client's are written
+    client.get("/job", environ_overrides={"REMOTE_ADDR": "10.0.0.9"})
+    assert len(entries(services)) == 62
+    # and what changes something always is
+    client.post("/job", json=GOOD, headers=AUTHORIZATION)
+    assert last(services).status == 201
+
+
+def test_what_was_left_out_is_counted(
+    client: FlaskClient, services: FakeServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(100):
+        client.get("/job")
+    real = time.monotonic
+    monkeypatch.setattr("api.audit.time.monotonic", lambda: real() + 61)
+    client.get("/job")
+    assert last(services).details == {"left_out": 40}
+
+
+def test_when_it_cannot_be_written_the_log_has_it(
+    client: FlaskClient, services: FakeServices, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise away()
+
+    monkeypatch.setattr(services.ledger.audit, "append", fail)
+    with caplog.at_level(logging.ERROR, "jobqueue.audit"):
+        assert client.post("/job", json=GOOD, headers=AUTHORIZATION).status_code == 201
+    assert "SECURITY: not in the audit trail" in caplog.text
+    assert "node.hostname.get" in caplog.text
+
+
+def test_long_and_strange_paths(client: FlaskClient, services: FakeServices) -> None:
+    client.post("/job/" + "x" * 5000 + "/cancel", headers=AUTHORIZATION)
+    assert len(last(services).path) == 300
+    client.post("/agent/a%0d%0ab%1b[31m/drain", headers=AUTHORIZATION)
+    assert last(services).path == "/agent/a\r\nb\x1b[31m/drain"
+    assert services.audit.verify().valid
+
+
+def test_those_who_write_at_once_share_a_call(services: FakeServices, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One is under way; all that come meanwhile go together in the next."""
+    under_way, go_on = threading.Event(), threading.Event()
+    calls: list[int] = []
+
+    class Slow:
+        def append(self, deeds: list[Deed]) -> None:
+            calls.append(len(deeds))
+            under_way.set()
+            assert go_on.wait(30)
+
+    trail = AuditTrail(Slow())  # type: ignore[arg-type]
+    deed = Deed("a", "token", "", "POST", "/", 200, "done", "")
+    threads = [threading.Thread(target=trail.write, args=(deed,)) for _ in range(11)]
+    threads[0].start()
+    assert under_way.wait(30)
+    for thread in threads[1:]:
+        thread.start()
+    deadline = time.monotonic() + 30
+    while len(trail._waiting) < 10 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert all(thread.is_alive() for thread in threads), "a request was answered before its deed was written"
+    go_on.set()
+    for thread in threads:
+        thread.join(30)
+    assert calls == [1, 10]
+
+
+# --- GET /audit -------------------------------------------------------------------------------------------------------
+
+
+def test_reading_it(client: FlaskClient, services: FakeServices) -> None:
+    for _ in range(5):
+        client.post("/job", json=GOOD, headers=AUTHORIZATION)
+    client.get("/job")
+    body = client.get("/audit?limit=2", headers=AUTHORIZATION).get_json()
+    assert (body["total"], [entry["number"] for entry in body["entries"]]) == (6, [6, 5])
+    body = client.get("/audit?before=5&limit=2", headers=AUTHORIZATION).get_json()
+    assert [entry["number"] for entry in body["entries"]] == [4, 3]
+    body = client.get("/audit?after=4", headers=AUTHORIZATION).get_json()
+    assert [entry["number"] for entry in body["entries"]] == [5, 6]
+    body = client.get("/audit?who=admin", headers=AUTHORIZATION).get_json()
+    assert len(body["entries"]) == 5
+    error(client.get("/audit?after=1&who=x", headers=AUTHORIZATION), 400, "after")
+    error(client.get("/audit?limit=0", headers=AUTHORIZATION), 400, field="limit")
+
+
+def test_verifying_it(client: FlaskClient, services: FakeServices) -> None:
+    client.post("/job", json=GOOD, headers=AUTHORIZATION)
+    assert client.get("/audit/verify", headers=AUTHORIZATION).get_json() == {
+        "valid": True,
+        "entries": 1,
+        "first": 1,
+        "last": 1,
+        "problems": [],
+    }
+    services.ledger.client.delete(services.ledger.keys.kind("audit"))
+    body = client.get("/audit/verify", headers=AUTHORIZATION).get_json()
+    assert not body["valid"]
+    assert body["problems"]
