@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import os
 import resource
 import socket
+import ssl
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,9 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 from gunicorn.errors import AppImportError
 
+from api import tls
 from api.master import Master, mortal
-from api.token import ensure_token
+from api.token import ensure_secret, ensure_token
 from api.worker import Worker
 from jobqueue.errors import InvalidSettings, LedgerUnavailable
 from jobqueue.settings import Settings
@@ -33,6 +35,10 @@ KEEPALIVE_SECONDS = 75
 #: Connections per worker. A follower of live output is one connection and one greenlet for as long as it looks on.
 CONNECTIONS = 4096
 BACKLOG = 2048
+#: Characters of a token that nobody guesses.
+STRONG_TOKEN = 24
+#: What a browser or client may send as one line, one header, and how many headers.
+MOST_LINE, MOST_HEADER, MOST_HEADERS = 8190, 16_380, 100
 
 
 def serve(settings: Settings) -> None:
@@ -45,14 +51,21 @@ def serve(settings: Settings) -> None:
     listener = listen(settings.api_host, settings.api_port)
     if written:
         log.warning("No token was configured; a new one is in %s", written)
-    if not is_loopback(listener):
+    try:
+        tls.check_address(settings, listener)
+        tls.files_of(settings)
+    except InvalidSettings:
+        listener.close()
+        raise
+    if len(token) < STRONG_TOKEN:
         log.warning(
-            "SECURITY: the API listens on %s without TLS. Whoever reads the traffic can run commands on every host: "
-            "put a proxy with TLS in front, or listen on 127.0.0.1.",
-            "{}:{}".format(*listener.getsockname()[:2]),
+            "SECURITY: the token has %d characters; whoever guesses it can run commands on every host. Take %d or more "
+            "at random, or none, and one is made.",
+            len(token),
+            STRONG_TOKEN,
         )
     _allow_many_connections()
-    Server(replace(settings, token=token), listener).run()
+    Server(replace(settings, token=token, api_secret=ensure_secret(settings)), listener).run()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -82,11 +95,6 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def is_loopback(listener: socket.socket) -> bool:
-    """Whether only this machine can reach ``listener``."""
-    return ipaddress.ip_address(listener.getsockname()[0].partition("%")[0]).is_loopback
-
-
 class Server(BaseApplication):
     """gunicorn, set up by our settings alone: no configuration file, no environment of its own."""
 
@@ -94,6 +102,7 @@ class Server(BaseApplication):
         self._settings = settings
         self._descriptor = listener.detach()  # gunicorn owns it from here on
         self._close: Callable[[], None] | None = None
+        self._closing = threading.Event()
         super().__init__(prog="jobqueue api")
 
     def run(self) -> None:
@@ -115,9 +124,18 @@ class Server(BaseApplication):
             "proc_name": "jobqueue api",
             # else a socket in the home directory through which the server can be steered
             "control_socket_disable": True,
+            # by themselves gunicorn would believe the headers of everybody on this machine; api/web.py sees to proxies
+            "forwarded_allow_ips": "",
+            "forwarder_headers": "",
+            "limit_request_line": MOST_LINE,
+            "limit_request_field_size": MOST_HEADER,
+            "limit_request_fields": MOST_HEADERS,
             "post_fork": mortal,
             "worker_exit": lambda _server, _worker: self.close(),
         }
+        files = tls.files_of(self._settings)
+        if files is not None:
+            options |= {"certfile": str(files[0]), "keyfile": str(files[1]), "ssl_context": _context}
         memory = Path("/dev/shm")  # noqa: S108 (the workers' sign of life must not wait for a disk)
         if memory.is_dir() and os.access(memory, os.W_OK):
             options["worker_tmp_dir"] = str(memory)
@@ -128,7 +146,9 @@ class Server(BaseApplication):
         """Called by gunicorn in each worker: the application. A Redis that will not do ends the server."""
         from api.app import create_app
         from jobqueue.services import Services
+        from jobqueue.services.enrolment import Doorkeeper
 
+        self._closing = threading.Event()  # made here: gevent has replaced the standard library's by now
         services = Services.open(self._settings)
         self._close = services.close
         try:
@@ -137,12 +157,21 @@ class Server(BaseApplication):
             log.warning("Requests are answered with 503 until Redis can be reached: %s", error)
         except InvalidSettings as error:
             raise AppImportError(error.message) from error  # gunicorn prints the sentence, and ends all workers
+        doorkeeper = Doorkeeper(services.enrolling)
+        # a greenlet, like all threads of this process
+        threading.Thread(target=doorkeeper.run, args=(self._closing.wait,), name="doorkeeper", daemon=True).start()
         return create_app(self._settings, services)
 
     def close(self) -> None:
         """Give back the connections of this worker."""
+        self._closing.set()
         if self._close:
             self._close()
+
+
+def _context(config: Any, _default: object) -> ssl.SSLContext:
+    """gunicorn's hook."""
+    return tls.context(Path(config.certfile), Path(config.keyfile))
 
 
 def _allow_many_connections() -> None:

@@ -278,3 +278,9 @@ class OperationNotAllowed(JobQueueError):
     """The owner of the host does not allow this operation."""
 
     code = "operation_not_allowed"
+
+
+class SealBroken(JobQueueError):
+    """This was not signed by a key that is trusted here, or it was altered since."""
+
+    code = "seal_broken"

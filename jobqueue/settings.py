@@ -25,10 +25,11 @@ REDIS_URL_FILE = "redis.url"
 API_URL_FILE = "api.url"
 SIGNING_KEY_FILE = "signing.key"
 TRUSTED_KEYS_FILE = "signing.pub"
+SECRET_FILE = "api.secret"  # noqa: S105 (the name of a file)
 TOKEN_FILE = "admin.token"  # noqa: S105 (the name of a file)
 
-#: Fields whose values are never shown.
-_SECRETS = frozenset({"token", "api_secret", "jwt_secret"})
+#: Fields whose values are never shown, and that no operation learns.
+SECRETS = frozenset({"token", "api_secret", "jwt_secret", "join_token"})
 _BROKER_SCHEMES = ("amqp", "amqps")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -87,8 +88,9 @@ class Settings:
     ``trusted_keys``         an agent's file with the public keys whose work it runs; <state_dir>/signing.pub
     ``signature_ttl_seconds``  how long work may wait for its agent where the job gives no expires_at
     ``clock_skew_seconds``   by how much the clocks of API and agents may differ
-    ``allow``                operations that an agent runs, as ``op,family.*``; ``read-only``, the default, stands for all
-                             that change nothing and look into no files
+    ``join_token``           an agent's one-time token of `jobqueue agent invite`; without one it waits to be accepted
+    ``allow``                operations that an agent runs, as ``op,family.*``; ``read-only``, the default, stands for
+                             all that change nothing and look into no files
     ``policy``               file with an agent's further rules, by argument, user and limits (docs/guard.md)
     ``pass_environment``     names of an agent's environment that the processes of jobs inherit too, as ``NAME,OTHER_*``
     ``limit_memory_bytes``, ``limit_cpu_seconds``, ``limit_open_files``, ``limit_processes``  limits of such processes
@@ -140,6 +142,7 @@ class Settings:
     trusted_keys: Path = Path()
     signature_ttl_seconds: int = 604_800
     clock_skew_seconds: float = 60.0
+    join_token: str | None = field(default=None, repr=False)
     allow: tuple[str, ...] = ("read-only",)
     policy: Path | None = None
     pass_environment: tuple[str, ...] = ()
@@ -257,7 +260,7 @@ def _known_names() -> str:
 def _complaint(name: str, value: Any, error: Exception) -> str:
     if isinstance(error, InvalidInput):
         return f"{env_name(name)}: {error}"
-    shown = "that" if name in _SECRETS else repr(mask_password(str(value))[:120])
+    shown = "that" if name in SECRETS else repr(mask_password(str(value))[:120])
     return f"{env_name(name)} must be {error}, not {shown}."
 
 
@@ -457,6 +460,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "trusted_keys": _folder,
     "signature_ttl_seconds": _whole(60, 366 * 86_400),
     "clock_skew_seconds": _number(0, 86_400),
+    "join_token": _matching(_TOKEN, "a token of `jobqueue agent invite`"),
     "allow": _patterns(re.compile(r"[A-Za-z0-9_.*-]{1,100}"), "operations or patterns as node.*,file.status.get"),
     "policy": _folder,
     "pass_environment": _patterns(re.compile(r"[A-Za-z0-9_*]{1,100}"), "names or patterns as NAME,OTHER_*"),

@@ -19,7 +19,8 @@ from jobqueue.operations.registry import Registry
 from jobqueue.settings import Settings
 from jobqueue.store.ledger import Ledger
 from workers.executor import Executor
-from workers.guard.gate import Gate
+from workers.guard.gate import Gate, trusted_keys
+from workers.guard.identity import Identity
 from workers.handback import HandBack
 from workers.held import Held
 from workers.intake import Intake
@@ -47,7 +48,8 @@ def run(settings: Settings, *, events: bool = False) -> int:
     configure_logging(settings)
     operations, held = Registry.load(), Held()
     known = facts.lookup(facts.collect(settings.hostname), settings.labels)
-    gate = Gate.open(settings, operations, known)
+    keys = trusted_keys(settings)
+    gate, identity = Gate.open(settings, operations, known, keys), Identity.open(settings, keys)
     ledger = Ledger.open(settings)
     closing = threading.Event()
     persist(ledger.check, "start", closing)
@@ -64,14 +66,14 @@ def run(settings: Settings, *, events: bool = False) -> int:
         logging.shutdown()
         os._exit(1)
 
-    presence = Presence(ledger.agents, gate.offered(), held, settings, on_state)
+    presence = Presence(ledger.agents, gate.offered(), held, settings, on_state, identity=identity)
     progress = Progress(held, settings.heartbeat_seconds, on_deaf)
     pump = OutputPump(ledger.output, settings.max_log_bytes)
     packages = PackageCache(
         ledger.packages, settings.cache_dir / "packages", settings.max_cached_packages_bytes, closing
     )
     executor = Executor(
-        ledger.executions, operations, held, settings, known, closing, presence.look_up, pump, gate, packages
+        ledger.executions, operations, held, settings, known, closing, presence.look_up, pump, gate, identity, packages
     )
     keeper = LeaseKeeper(ledger.executions, held, settings.hostname, settings.lease_seconds, executor.give_up)
     hand_back = HandBack(held, executor, closing, presence.not_reading)

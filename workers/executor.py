@@ -32,9 +32,11 @@ from jobqueue.operations.registry import Registry
 from jobqueue.operations.result import checked
 from jobqueue.operations.runner import run_operation
 from jobqueue.runtime_env.source import PackageSource
-from jobqueue.settings import DEFAULT_REDIS_URL, Settings
+from jobqueue.settings import DEFAULT_REDIS_URL, SECRETS, Settings
+from jobqueue.signing.certificate import result_bytes
 from jobqueue.store.executions import AWAY, Executions, Finished, Grant, Refusal
 from workers.guard.gate import Gate
+from workers.guard.identity import Identity
 from workers.held import Held, Running
 from workers.output import OutputPump
 from workers.patience import persist
@@ -62,6 +64,7 @@ class Executor:
         on_away: Callable[[], None],
         pump: OutputPump,
         gate: Gate,
+        identity: Identity | None = None,
         packages: PackageSource | None = None,
     ) -> None:
         self._executions = executions
@@ -73,9 +76,11 @@ class Executor:
         self._on_away = on_away
         self._pump = pump
         self._gate = gate
+        self._identity = identity
         self._packages = packages
         #: For operations, which have no business with credentials.
-        self._plain_settings = replace(settings, redis_url=DEFAULT_REDIS_URL, broker_url=DEFAULT_REDIS_URL, token=None)
+        nothing: dict[str, Any] = {"redis_url": DEFAULT_REDIS_URL, "broker_url": DEFAULT_REDIS_URL}
+        self._plain_settings = replace(settings, **(nothing | dict.fromkeys(SECRETS)))
         self._draw = random.Random().random  # noqa: S311 - jitter, not a secret
 
     def execute(self, job_id: str, slot: str) -> str:
@@ -142,7 +147,7 @@ class Executor:
         if running.reason == "stale":
             return "abandoned"
         if running.reason == "cancel":
-            return self._finish(running.grant, ExecutionState.CANCELLED, note=still)
+            return self._end(running, ExecutionState.CANCELLED, note=still)
         what = "the agent shut down" if running.reason == "shutdown" else "timed out"
         return self._failed(running, f"{what}; {still}")
 
@@ -155,14 +160,14 @@ class Executor:
             outcome = run_operation(operation, document["data"], context)
         except (UnknownOperation, OperationNotSupported) as error:
             note = f"not supported: {error.message}"
-            return lambda: self._finish(grant, ExecutionState.SKIPPED, note=note)
+            return lambda: self._end(running, ExecutionState.SKIPPED, note=note)
         except OperationCancelled:
             return lambda: self._stopped(running)
         except JobQueueError as error:
             message, failure = error.message, error.details
             return lambda: self._failed(running, message, failure)
         out = _out(running, data=outcome.data, changed=bool(outcome.changed))
-        return lambda: self._finish(grant, ExecutionState.COMPLETED, out=out)
+        return lambda: self._end(running, ExecutionState.COMPLETED, out=out)
 
     def _context(self, running: Running, timeout: float | None, write: Callable[[str, bytes], None]) -> Context:
         settings = self._settings
@@ -193,9 +198,9 @@ class Executor:
             retries = running.document.get("retries")
             may_again = retries is None or running.grant.attempt < retries["max_attempts"]
             if may_again and self._operations.get(running.document["operation"]).idempotent:
-                return self._finish(running.grant, ExecutionState.FAILED, note=note, retry_in=0.0, retry_note=note)
+                return self._end(running, ExecutionState.FAILED, note=note, retry_in=0.0, retry_note=note)
             return self._failed(running, note)
-        return self._finish(running.grant, ExecutionState.CANCELLED, note="on request")
+        return self._end(running, ExecutionState.CANCELLED, note="on request")
 
     def _report(self, running: Running, info: Mapping[str, Any]) -> None:
         """Show what the operation tells of its run. Nothing depends on it, so a ledger that is away is no error."""
@@ -215,11 +220,15 @@ class Executor:
         if grant.attempt >= policy.max_attempts:
             told = _told(running, failure, _LARGEST_FAILURE) if failure else None
             out = "" if told is None else _out(running, failure=told)
-            return self._finish(grant, ExecutionState.FAILED, note=error, out=out)
+            return self._end(running, ExecutionState.FAILED, note=error, out=out)
         delay = policy.delay_seconds(grant.attempt, self._draw())
         wait = duration_text(int(delay * 1e6))
         again = f"attempt {grant.attempt} of {policy.max_attempts} failed, next in {wait}: {error}"
-        return self._finish(grant, ExecutionState.FAILED, note=error, retry_in=delay, retry_note=again)
+        return self._end(running, ExecutionState.FAILED, note=error, retry_in=delay, retry_note=again)
+
+    def _end(self, running: Running, state: ExecutionState, *, out: str = "", **more: Any) -> str:
+        """Report how a run ended, with what it told of itself: our signature covers all that is kept of it."""
+        return self._finish(running.grant, state, out=out or (_out(running) if running.info else ""), **more)
 
     def _finish(
         self,
@@ -231,10 +240,17 @@ class Executor:
         retry_in: float | None = None,
         retry_note: str = "",
     ) -> str:
+        signature = self._sign(grant, state, note, out)
         try:
             finished = persist(
                 lambda: self._executions.finish(
-                    grant, state, out=out, note=note, retry_in=retry_in, retry_note=retry_note
+                    grant,
+                    state,
+                    out=out,
+                    note=note,
+                    retry_in=retry_in,
+                    retry_note=retry_note,
+                    signature=signature,
                 ),
                 f"report job {grant.job_id}",
                 self._closing,
@@ -247,6 +263,12 @@ class Executor:
         if finished in (Finished.STALE, Finished.UNKNOWN):
             logger.warning("The result of job %s was refused: %s", grant.job_id, finished.value)
         return finished.value if finished is not Finished.FINISHED else state.value
+
+    def _sign(self, grant: Grant, state: ExecutionState, note: str, out: str) -> str:
+        """Our signature of a result: of all that is shown of it."""
+        if self._identity is None:
+            return ""
+        return self._identity.sign(result_bytes(grant.job_id, grant.hostname, grant.attempt, state.value, note, out))
 
 
 def _told(running: Running, told: Mapping[str, Any], largest: int) -> dict[str, Any] | None:

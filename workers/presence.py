@@ -16,6 +16,7 @@ from jobqueue.operations import facts, host
 from jobqueue.operations.registry import Registry
 from jobqueue.settings import Settings
 from jobqueue.store.agents import Agents, Refused
+from workers.guard.identity import Identity
 from workers.held import Held
 
 logger = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ def _stop_this_process() -> None:
 class Presence(threading.Thread):
     """Registers, beats, and leaves. A beat that fails is tried again soon; a ledger that forgot us is told again.
 
-    ``on_state`` learns the agent's state with every beat: an agent that is not Ready must not read its queues.
+    ``identity`` None: an agent without a key, for tests. ``on_state`` learns the agent's state with every beat: an agent that is not Ready must not read its queues.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Presence(threading.Thread):
         settings: Settings,
         on_state: Callable[[AgentState], None],
         on_replaced: Callable[[], None] = _stop_this_process,
+        identity: Identity | None = None,
     ) -> None:
         super().__init__(name="presence", daemon=True)
         self._agents = agents
@@ -52,6 +54,7 @@ class Presence(threading.Thread):
         self._settings = settings
         self._on_state = on_state
         self._on_replaced = on_replaced
+        self._identity = identity
         self._state = AgentState.READY
         self._boot_id = secrets.token_hex(8)
         self._reading = threading.Event()
@@ -120,6 +123,8 @@ class Presence(threading.Thread):
                 logger.info("Agent %s is %s", self._settings.hostname, answer)
             self._state = answer
             self._on_state(answer)
+            if answer is AgentState.PENDING:
+                self._look_for_certificate()
         elif answer is Refused.UNKNOWN:
             logger.warning("The ledger does not know this agent any more; registering again")
             self._register()
@@ -131,8 +136,19 @@ class Presence(threading.Thread):
             self._reading.clear()
             self._on_replaced()
 
+    def _look_for_certificate(self) -> None:
+        """Register again once the API has accepted this agent."""
+        if self._identity is None:
+            return
+        text = self._agents.certificate(self._settings.hostname)
+        if text and self._identity.take(text):
+            logger.info("This agent is accepted")
+            self._register()
+            self.look_up()
+
     def _register(self) -> None:
-        if self._agents.register(self._registration()):
+        key_id = self._identity.key_id if self._identity else ""
+        if self._agents.register(self._registration(), key_id):
             logger.warning("Another process ran as agent %s; it is told to stop", self._settings.hostname)
         self._registered = True
         logger.info("Agent %s is registered", self._settings.hostname)
@@ -146,4 +162,8 @@ class Presence(threading.Thread):
             operations=self._operations.types(),
             version=__version__,
             concurrency=self._settings.concurrency,
+            public_key=self._identity.public_key if self._identity else "",
+            certificate=self._identity.certificate if self._identity else "",
+            joining=self._identity.joining if self._identity else "",
+            accepted=self._identity.accepted if self._identity else True,
         )

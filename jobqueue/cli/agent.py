@@ -76,6 +76,29 @@ def undrain(hostnames: Sequence[str], as_json: bool) -> None:
     for_each(hostnames, Client.undrain, _describe, as_json=as_json)
 
 
+@agent.command()
+@click.option("--hostname", default="", help="The only host that may use the token; default: any.")
+@click.option("--seconds", type=click.IntRange(1), default=3600, show_default=True, help="How long it counts.")
+def invite(hostname: str, seconds: int) -> None:
+    """Make a one-time token with which a new agent is let in.
+
+    Start the agent with the token in JOBQUEUE_JOIN_TOKEN. It is shown only here.
+    """
+    with connect() as client:
+        found = client.invite(hostname, seconds)
+    click.echo(one_line(found["token"]))
+    click.echo(f"It counts once, until {one_line(found['expires_at'])}.", err=True)
+
+
+@agent.command()
+@click.argument("hostname")
+@click.argument("fingerprint")
+def accept(hostname: str, fingerprint: str) -> None:
+    """Let a pending agent in; FINGERPRINT is what the agent's own log shows, not what anybody else says."""
+    with connect() as client:
+        click.echo(one_line(client.accept(hostname, fingerprint)["message"]))
+
+
 def _row(out: Screen, found: Mapping[str, Any]) -> list[Any]:
     load = found.get("load")
     return [

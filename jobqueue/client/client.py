@@ -296,6 +296,15 @@ class Client:
         """The agent; it takes work again."""
         return self._object("POST", _path("/agent", hostname, "undrain"), repeatable=True)
 
+    def invite(self, hostname: str = "", seconds: int = 3600) -> dict[str, Any]:
+        """``{"token", "expires_at", "hostname"}``: a one-time token for a new agent."""
+        return self._object("POST", "/agent/invite", body={"hostname": hostname, "seconds": seconds})
+
+    def accept(self, hostname: str, fingerprint: str) -> dict[str, Any]:
+        """The agent; it is let in if its key has this fingerprint."""
+        path = _path("/agent", hostname, "accept")
+        return self._object("POST", path, body={"fingerprint": fingerprint}, repeatable=True)
+
     def operations(self) -> dict[str, Any]:
         """``{"operations": [{"type", "summary", "schema", "changes", "idempotent", "permission"}, ...], ...}``."""
         return self._object("GET", "/operation")

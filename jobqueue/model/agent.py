@@ -9,8 +9,12 @@ from typing import Any
 
 
 class AgentState(str, Enum):
-    """Whether an agent takes new work. Draining: what runs may finish; Cordoned: nothing runs any more."""
+    """Whether an agent takes new work.
 
+    Pending: nobody has accepted it yet. Draining: what runs may finish; Cordoned: nothing runs any more.
+    """
+
+    PENDING = "Pending"
     READY = "Ready"
     DRAINING = "Draining"
     CORDONED = "Cordoned"
@@ -33,6 +37,8 @@ class Registration:
 
     ``boot_id`` names this run of the agent: a second process under the same hostname has another one.
     ``operations`` are the types it supports; ``facts`` hold os, kernel, cpus, memory, disks, addresses.
+    ``public_key`` is its own, ``certificate`` the API's word for it; ``joining`` proves an invitation. ``accepted``: it
+    holds a certificate that it trusts; without one it waits.
     """
 
     hostname: str
@@ -42,6 +48,10 @@ class Registration:
     operations: tuple[str, ...] = ()
     version: str = ""
     concurrency: int = 1
+    public_key: str = ""
+    certificate: str = ""
+    joining: str = ""
+    accepted: bool = True
 
 
 @dataclass(frozen=True)
@@ -60,7 +70,10 @@ class Heartbeat:
 
 @dataclass(frozen=True)
 class Agent:
-    """An agent as the ledger knows it. Times are microseconds; ``live`` means that its heartbeat is fresh."""
+    """An agent as the ledger knows it. Times are microseconds; ``live`` means that its heartbeat is fresh.
+
+    ``public_key`` and ``joining`` are what it says of itself, see ``Registration``.
+    """
 
     hostname: str
     live: bool
@@ -78,6 +91,8 @@ class Agent:
     running: int = 0
     conditions: tuple[str, ...] = ()
     timeline: tuple[AgentEvent, ...] = ()
+    public_key: str = ""
+    joining: str = ""
 
     @property
     def status(self) -> str:

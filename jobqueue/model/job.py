@@ -21,7 +21,9 @@ class Execution:
 
     ``slot`` is what the execution is queued for: an agent's hostname, or ``_any``; ``hostname`` is the agent that
     claimed it (empty before the claim of an ``_any`` execution). ``info`` is what the operation tells of its present
-    attempt, ``failure`` what it tells of how it failed, besides ``error``.
+    attempt, ``failure`` what it tells of how it failed, besides ``error``. ``signature`` is the agent's, of the result
+    and of ``out``, from which data, info and failure were read; ``authenticity`` says what a look at it gave: signed,
+    unsigned or forged (None: nobody looked, or there is nothing to sign).
     """
 
     slot: str
@@ -37,6 +39,9 @@ class Execution:
     events: tuple[Event, ...] = ()
     info: Mapping[str, Any] = field(default_factory=dict)
     failure: Mapping[str, Any] | None = None
+    signature: str = ""
+    out: str = field(default="", repr=False, compare=False)
+    authenticity: str | None = None
 
     @property
     def duration(self) -> int | None:

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable
 
-from jobqueue.errors import Conflict, InvalidInput, JobQueueError, SealBroken
+from jobqueue.errors import AgentNotFound, Conflict, InvalidInput, JobQueueError, SealBroken
 from jobqueue.model.agent import Agent
 from jobqueue.model.target import check_hostname
 from jobqueue.signing import certificate as certificates
@@ -70,7 +70,7 @@ class Enrolment:
                     logger.info("Agent %s came with an invitation and is accepted", hostname)
                     return True
                 why = "another agent came with it before"
-        except (SealBroken, InvalidInput) as error:
+        except (SealBroken, InvalidInput, AgentNotFound) as error:
             why = error.message
         logger.warning("The invitation of agent %s is refused: %s", hostname, why)
         self._agents.certify(hostname, "", "")

@@ -51,6 +51,12 @@ class TrustedKeys:
             return self._own.public_key
         return found
 
+    def are_there(self) -> bool:
+        """Whether there is any key at all."""
+        if not self._keys:
+            self._look()
+        return bool(self._keys) or self._own is not None
+
     def ids(self) -> list[str]:
         """Ids of all keys, in the order of the file."""
         return list(self._keys)

@@ -1,34 +1,24 @@
-"""Signed work: a job's document with what an agent must know to run it once, for itself and in time, and a signature.
-
-The signature is the last member of the document and covers every byte before it. So the document stays one JSON text
-that anybody may read, and the agent parses exactly what was signed.
-"""
+"""Signed work: a job's document, sealed, with what an agent must know to run it once, for itself and in time."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jobqueue.errors import WorkRefused
+from jobqueue.errors import SealBroken, WorkRefused
 from jobqueue.model.target import Target, TargetKind, label_prefixes
 from jobqueue.model.timestamps import to_iso
-from jobqueue.signing import pem
-from jobqueue.signing.signer import LENGTH, Signer, is_signed
+from jobqueue.signing.sealed import seal, unseal
+from jobqueue.signing.signer import Signer
 from jobqueue.signing.trusted import TrustedKeys
 
 _PURPOSE = b"work"
 #: The member with what is signed besides the request itself.
 TERMS = "terms"
-_BEFORE = ',"signature":"'
-_AFTER = '"}'
-_TAIL = len(_BEFORE) + LENGTH + len(_AFTER)
 #: How often an idempotent operation may be run on one host where the caller said nothing. Maintenance gives it five
 #: attempts; agents that are stopped hand it back more often.
 IDEMPOTENT_RUNS = 20
-_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -94,30 +84,17 @@ class WorkSigner:
         }
         if only:
             terms["only"] = list(only)
-        text = _ENCODER.encode({**document, TERMS: terms})[:-1]
-        return f"{text}{_BEFORE}{self._signer.sign(_PURPOSE, _digest(text))}{_AFTER}"
+        return seal(self._signer, _PURPOSE, {**document, TERMS: terms})
 
 
 def read(text: str, keys: TrustedKeys) -> Work:
     """The work behind a stored document. Raises ``WorkRefused`` unless a trusted key signed every byte of it."""
-    signed, tail = text[:-_TAIL], text[-_TAIL:]
-    if not (tail.startswith(_BEFORE) and tail.endswith(_AFTER)):
-        raise WorkRefused("it is not signed")
-    signature = tail[len(_BEFORE) : -len(_AFTER)]
-    name = signature[: pem.ID_LENGTH]
-    key = keys.get(name)
-    if key is None:
-        raise WorkRefused(f"it is signed by a key that this agent does not trust ({name!r})")
-    if not is_signed(key, signature, _PURPOSE, _digest(signed)):
-        raise WorkRefused("its signature is wrong: it was altered after the API signed it")
-    document = json.loads(signed + "}")
+    try:
+        document = unseal(text, keys, _PURPOSE)
+    except SealBroken as error:
+        raise WorkRefused(error.message) from error
     terms = document.pop(TERMS)
     return Work(Terms(**{**terms, "only": tuple(terms.get("only", ()))}), document)
-
-
-def _digest(text: str) -> bytes:
-    # surrogates are kept as they are: what cannot be encoded must be refused, not raise
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 def _runs(document: Mapping[str, Any], *, idempotent: bool) -> int:

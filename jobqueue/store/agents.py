@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from enum import Enum
 from typing import Any
@@ -39,7 +40,7 @@ class Agents:
         self._live_for = int(heartbeat_seconds * MISSED_BEATS * 1_000_000)
         self._now = now
 
-    def register(self, agent: Registration) -> bool:
+    def register(self, agent: Registration, key_id: str = "") -> bool:
         """Make an agent known and live; returns whether it replaced another live process under its hostname."""
         labels = [text for key, value in agent.labels.items() for text in label_prefixes(key, value)]
         answer = self._scripts.call(
@@ -51,6 +52,10 @@ class Agents:
             json.dumps(asdict(agent)),
             "\n".join(labels),
             "\n".join(agent.operations),
+            "1" if agent.accepted else "",
+            key_id,
+            agent.certificate,
+            "1" if agent.joining else "",
         )
         return bool(answer == "replaced")
 
@@ -91,6 +96,8 @@ class Agents:
         answer = self._scripts.call("drain", self._now(), hostname, verb)
         if answer == "unknown":
             raise _unknown(hostname)
+        if answer == "pending":
+            raise Conflict(f"Agent {hostname!r} is pending: accept it first, with `jobqueue agent accept`.")
         if answer == "already":
             raise Conflict(f"Agent {hostname!r} {refusal}.")
         return AgentState(answer)
@@ -98,6 +105,37 @@ class Agents:
     def leave(self, hostname: str, boot_id: str) -> None:
         """The agent shuts down: offline at once, still known."""
         self._scripts.call("leave", self._now(), hostname, boot_id)
+
+    def certify(
+        self, hostname: str, key_id: str, certificate: str, invitation: str = "", remember_seconds: float = 0.0
+    ) -> bool:
+        """Give an agent its certificate; returns False if another one came with the ``invitation`` before.
+
+        Without a certificate its invitation is refused. Raises ``AgentNotFound``.
+        """
+        remember_ms = max(1, int(remember_seconds * 1000))
+        answer = self._scripts.call("certify", hostname, key_id, certificate, invitation, remember_ms)
+        if answer == "unknown" and certificate:
+            raise _unknown(hostname)
+        return bool(answer == "certified")
+
+    def certificate(self, hostname: str) -> str:
+        """The certificate that the API gave an agent; empty if there is none."""
+        with translated_errors():
+            return str(self._client.hget(self._keys.agent(hostname), "certificate") or "")
+
+    def certificates(self, key_ids: Sequence[str]) -> dict[str, str]:
+        """Those of the certificates of agents' keys that are known, by the ids of the keys."""
+        if not key_ids:
+            return {}
+        with translated_errors():
+            found = self._client.hmget(self._keys.kind("certificates"), list(key_ids))
+        return {key_id: str(text) for key_id, text in zip(key_ids, found, strict=True) if text}
+
+    def joining(self) -> list[str]:
+        """Hostnames of agents that wait with an invitation."""
+        with translated_errors():
+            return sorted(map(str, self._client.smembers(self._keys.kind("joining"))))
 
     def hostnames(self) -> list[str]:
         """All known hostnames, sorted."""
@@ -156,5 +194,7 @@ def _agent(hostname: str, live: bool, fields: dict[str, str], waiting: int, log:
         memory=vitals.get("memory", {}),
         running=vitals.get("running", 0) if live else 0,
         conditions=tuple(vitals.get("conditions", ())),
+        public_key=str(info.get("public_key", "")),
+        joining=str(info.get("joining", "")),
         timeline=tuple(AgentEvent(int(at), AgentState(state)) for at, state in (line.split("|") for line in log)),
     )

@@ -97,12 +97,13 @@ class Executions:
         note: str = "",
         retry_in: float | None = None,
         retry_note: str = "",
+        signature: str = "",
     ) -> Finished:
         """Report how an execution ended.
 
         ``out`` is a JSON object with ``data`` and ``changed``, or ``failure``, and ``info``; without it what was
         reported stays. ``note`` is the error or reason, ``retry_in`` the seconds until the next attempt where there is
-        one (refused silently once the job is cancelled: then the state holds).
+        one (refused silently once the job is cancelled: then the state holds). ``signature`` is the agent's.
         Raises ``IllegalTransition`` for a state that is not final or that a run cannot end in.
         """
         answer = self._scripts.call(
@@ -116,6 +117,7 @@ class Executions:
             note,
             "" if retry_in is None else int(retry_in * 1_000_000),
             retry_note,
+            signature,
         )
         if answer == "illegal":
             raise IllegalTransition(f"An execution cannot end as {str(state)!r}.")

@@ -141,6 +141,11 @@ class Jobs:
         # one call each: a broadcast to many agents takes its time, and Redis should not be held for all of them
         return sum(self._scripts.call("delete", job_id) == "deleted" for job_id in ids)
 
+    def ended_since(self, since: int, limit: int) -> tuple[list[str], int]:
+        """Ids of the newest jobs that ended after ``since`` (microseconds), and when the newest of them did."""
+        flat = self._scripts.call("ended", since, limit)
+        return flat[::2], max([since, *map(int, flat[1::2])])
+
     def counts(self) -> dict[JobStatus, int]:
         """The number of jobs in every status, zero counts included."""
         sizes = self._scripts.call("sizes", 1, "all:", *_STATUSES)
@@ -284,7 +289,10 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
         sentence = "Is in the past; give a later time, or leave it out."
         return InvalidInput(f"expires_at: {sentence}", {"expires_at": [sentence]})
     if code == "away":
-        return AgentAway(f"Agent {target.text!r} is draining or cordoned: undrain it, or choose another target.")
+        return AgentAway(
+            f"Agent {target.text!r} is draining, cordoned or not accepted yet: undrain or accept it, or choose another "
+            "target."
+        )
     if code == "unsupported":
         return NoLiveAgent(f"No agent supports {job.operation!r}: GET /agent lists what each supports.")
     if code == "no_live_agent":

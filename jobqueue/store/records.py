@@ -72,6 +72,8 @@ def _execution(slot: str, fields: Mapping[str, str], out: str | None) -> Executi
         finished=last.at if last and last.event in _FINAL_EVENTS else 0,
         error=last.error if last else None,
         events=events,
+        signature=fields.get("sig", ""),
+        out=out or "",
         **(json.loads(out) if out else {}),
     )
 

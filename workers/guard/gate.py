@@ -57,13 +57,13 @@ class Gate:
         self._skew = int(settings.clock_skew_seconds * 1_000_000)
 
     @classmethod
-    def open(cls, settings: Settings, operations: Registry, facts: Mapping[str, Any]) -> Gate:
+    def open(cls, settings: Settings, operations: Registry, facts: Mapping[str, Any], keys: TrustedKeys) -> Gate:
         """The gate of one agent, whose ``facts`` jobs may refer to.
 
-        Raises ``InvalidSettings`` without a trusted key or a journal, or with a policy that cannot be used.
+        Raises ``InvalidSettings`` without a journal, or with a policy that cannot be used.
         """
         guard, journal = Guard.open(settings), Journal(own_file(settings, "journal"))
-        return cls(settings, operations, trusted_keys(settings), journal, guard, facts)
+        return cls(settings, operations, keys, journal, guard, facts)
 
     def offered(self) -> Registry:
         """The operations that are worth asking this agent for."""

@@ -68,7 +68,8 @@ class Guard:
         confinement = Confinement(user, replace(self._limits, **both), self._environment)
         if user and operation.type in _OWN_USER_ONLY:
             raise OperationNotAllowed(
-                f"not allowed on this host: {operation.type} can only run as the agent's user, and its policy wants {user}"
+                f"not allowed on this host: its policy wants {operation.type} to run as {user}, and it can only run as "
+                "the agent's own user"
             )
         if user and operation.type not in _STARTERS:
             # what it does by itself it must do as that user as well

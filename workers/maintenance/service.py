@@ -11,7 +11,9 @@ from collections.abc import Callable
 from jobqueue.dispatch.sender import Sender
 from jobqueue.errors import LedgerUnavailable
 from jobqueue.flag import Flag
+from jobqueue.services.results import CheckResults
 from jobqueue.settings import Settings
+from jobqueue.signing.trusted import TrustedKeys
 from jobqueue.store.ledger import Ledger
 from workers.logs import configure_logging
 from workers.maintenance.leader import Leadership
@@ -19,6 +21,7 @@ from workers.maintenance.services import (
     STEP,
     Expirer,
     Forsaker,
+    Inspector,
     Promoter,
     Pruner,
     Reaper,
@@ -82,7 +85,7 @@ class Maintenance:
 
 def make_services(ledger: Ledger, settings: Settings) -> list[Service]:
     """All services over one ledger."""
-    sender = Sender(settings)
+    sender, keys = Sender(settings), TrustedKeys(settings.trusted_keys)
     return [
         Promoter(ledger, sender),
         Reaper(ledger, settings.lease_seconds),
@@ -91,6 +94,7 @@ def make_services(ledger: Ledger, settings: Settings) -> list[Service]:
         Pruner(ledger, settings.job_ttl_seconds),
         Forsaker(ledger, settings.job_ttl_seconds),
         Sweeper(ledger),
+        Inspector(ledger, CheckResults(ledger.agents, keys), keys),
     ]
 
 

@@ -10,7 +10,10 @@ from typing import Protocol
 from jobqueue.dispatch.sender import Sender
 from jobqueue.errors import LedgerUnavailable
 from jobqueue.model.agent import Agent, AgentState
+from jobqueue.model.alert import RESULTS_FORGED
 from jobqueue.model.target import ANY
+from jobqueue.services.results import CheckResults
+from jobqueue.signing.trusted import TrustedKeys
 from jobqueue.store.executions import Due
 from jobqueue.store.ledger import Ledger
 
@@ -18,6 +21,9 @@ logger = logging.getLogger(__name__)
 
 #: How much one step takes on, so that Redis is never held up.
 STEP = 200
+#: How many ended jobs are looked at in one step, and how far back the first look goes.
+INSPECTED = 50
+LOOK_BACK_MICROS = 600 * 1_000_000
 #: Seconds that an execution waits before it is sent again through a broker whose queues cannot be seen.
 BLIND_SECONDS = 15.0
 
@@ -124,6 +130,37 @@ class Reconciler:
 
 def _is_idle(agent: Agent) -> bool:
     return agent.live and agent.state is AgentState.READY and not agent.running
+
+
+class Inspector:
+    """Looks at the signatures of results of jobs that have just ended: nobody can answer for an agent unseen.
+
+    It looks at the newest, as many as cost a few percent of a core: on a quiet system at every job, on a busy one at
+    a sample. Whoever asks for one job has its signatures checked then, whatever was done here.
+    """
+
+    every_seconds = 1.0
+
+    def __init__(self, ledger: Ledger, check: CheckResults, keys: TrustedKeys) -> None:
+        self._ledger = ledger
+        self._check = check
+        self._keys = keys
+        self._since = 0
+        self._is_told = False
+
+    def run_once(self) -> int:
+        if not self._keys.are_there():
+            if not self._is_told:
+                logger.warning("Nobody looks at the signatures of results: there are no trusted keys here")
+            self._is_told = True
+            return 0
+        since = self._since or self._ledger.time() - LOOK_BACK_MICROS
+        ids, self._since = self._ledger.jobs.ended_since(since, INSPECTED)
+        for job in self._ledger.jobs.get_many(ids):
+            for hostname, what in self._check.faults(job):
+                logger.error("ALERT: the result of job %s from %s is forged: %s", job.id, hostname, what)
+                self._ledger.executions.alert(RESULTS_FORGED, job.id, hostname, what)
+        return 0  # a full step here is no reason to hurry
 
 
 class Pruner:

@@ -3,11 +3,12 @@
 -- include: clock agent_state
 -- KEYS: none
 -- ARGV: 1 now, 2 hostname, 3 'drain' or 'undrain'
--- returns: 'unknown' | 'already' | the agent's new state
+-- returns: 'unknown' | 'already' | 'pending' (nobody has accepted it yet) | the agent's new state
 local at = clock(ARGV[1])
 local host = ARGV[2]
 local state = redis.call('HGET', K.agent .. host, 'state')
 if not state then return 'unknown' end
+if state == 'Pending' then return 'pending' end
 if (ARGV[3] == 'undrain') == (state == 'Ready') then return 'already' end
 if ARGV[3] == 'undrain' then
   redis.call('SREM', K.away, host)

@@ -3,7 +3,8 @@
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 hostname of the agent, 4 token, 5 state (completed, failed, skipped, cancelled),
 --   6 what it returned as JSON, or '' to leave what it reported, 7 note: the error, or the reason, or '',
---   8 microseconds to wait before a next attempt, or '' for none, 9 note of that retry
+--   8 microseconds to wait before a next attempt, or '' for none, 9 note of that retry,
+--   10 the agent's signature or ''
 -- returns: 'finished' | 'retried' | 'repeated' | 'stale' | 'unknown' | 'illegal' (no execution may end so)
 local at = clock(ARGV[1])
 local id, host, token, state = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -20,6 +21,10 @@ if ARGV[8] ~= '' and not redis.call('HGET', K.job .. id, 'cancel') then
 end
 if not FINAL_STATES[state] or not transition(id, host, at, host, {{state, state, ARGV[7]}}) then return 'illegal' end
 if ARGV[6] ~= '' then redis.call('SET', K.out .. host .. ':' .. id, ARGV[6]) end
+if ARGV[10] and ARGV[10] ~= '' then
+  redis.call('HSET', exec, 'sig', ARGV[10])
+  if ARGV[6] == '' then redis.call('DEL', K.out .. host .. ':' .. id) end -- the signature is of all that is kept
+end
 redis.call('ZREM', K.leases, id .. ':' .. host)
 -- wakes those who follow the output; the id lies behind the last byte and before any next one
 local log = K.log .. host .. ':' .. id

@@ -32,8 +32,7 @@ def guard(tmp_path: Path, *rules: dict[str, Any], **settings: Any) -> Guard:
 def is_allowed(found: Guard, operation: str, data: dict[str, Any] | None = None, **facts: Any) -> bool:
     try:
         found.check(REGISTRY.get(operation), data or {}, facts)
-    except OperationNotAllowed as refusal:
-        assert refusal.message.startswith("not allowed on this host: ")
+    except OperationNotAllowed:
         return False
     return True
 

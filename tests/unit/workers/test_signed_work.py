@@ -168,7 +168,7 @@ def test_work_signed_by_another_key_is_refused(
     document = {"operation": "test.echo.get", "data": {}, "target": HOST}
     forged = WorkSigner(own, 3600).sign(job_id, document, now=NOW, idempotent=True, only=())
     attacker.write(job_id, forged)
-    assert_refused(ledger, executor, job_id, "a key that this agent does not trust")
+    assert_refused(ledger, executor, job_id, "a key that is not trusted here")
     # and under the name of the key that is trusted
     job_id = submit("test.echo.get")
     trusted = attacker.document(job_id)[-2 - 103 :][:16]
@@ -327,7 +327,7 @@ def test_a_key_that_is_no_longer_trusted_counts_no_more(
     new = Ed25519PrivateKey.generate().public_key()
     pem.write_public(settings.trusted_keys, {pem.key_id(new): new})
     executor._gate._keys._looked = float("-inf")
-    assert_refused(ledger, executor, job_id, "a key that this agent does not trust")
+    assert_refused(ledger, executor, job_id, "a key that is not trusted here")
 
 
 def test_a_journal_that_cannot_be_written_stops_all_work(ledger: Ledger, executor: Executor, submit: Submitter) -> None:

@@ -1,0 +1,453 @@
+"""Enrolment and signed results: attacks by other agents, by strangers with a stolen token, and by whoever writes to Redis."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from jobqueue.errors import AgentNotFound, Conflict, InvalidInput, InvalidSettings
+from jobqueue.model.agent import AgentState
+from jobqueue.model.alert import RESULTS_FORGED
+from jobqueue.model.job import Execution
+from jobqueue.operations.registry import Registry
+from jobqueue.services.enrolment import Enrolment
+from jobqueue.services.results import FORGED, SIGNED, UNSIGNED, CheckResults
+from jobqueue.settings import Settings
+from jobqueue.signing import certificate as certificates
+from jobqueue.signing import pem
+from jobqueue.signing.signer import Signer
+from jobqueue.signing.trusted import TrustedKeys
+from jobqueue.store.ledger import Ledger
+from workers.executor import Executor
+from workers.guard.identity import Identity
+from workers.held import Held
+from workers.maintenance.services import Inspector
+from workers.presence import Presence
+
+from .conftest import HOST, Submitter
+
+NOW = 1_800_000_000
+
+
+class Agent:
+    """An agent on a machine of its own, which has the API's public key only."""
+
+    def __init__(self, directory: Path, hostname: str, keys: TrustedKeys, ledger: Ledger, token: str = "") -> None:
+        self.settings = Settings(state_dir=directory, hostname=hostname, join_token=token or None)
+        self.keys = keys
+        self.ledger = ledger
+        self.states: list[AgentState] = []
+        self.identity = Identity.open(self.settings, keys)
+        self.presence = Presence(
+            ledger.agents, Registry(), Held(), self.settings, self.states.append, lambda: None, self.identity
+        )
+
+    @property
+    def state(self) -> AgentState:
+        return self.ledger.agents.get(self.settings.hostname).state
+
+    def beat(self) -> None:
+        self.presence.beat_once()
+
+
+@pytest.fixture
+def keys(signer: Signer, settings: Settings) -> TrustedKeys:
+    return TrustedKeys.open(settings.trusted_keys)
+
+
+@pytest.fixture
+def enrolment(ledger: Ledger, signer: Signer) -> Enrolment:
+    return Enrolment(ledger.agents, signer, lambda: NOW)
+
+
+MakeAgent = Callable[..., Agent]
+
+
+@pytest.fixture
+def agent(tmp_path: Path, keys: TrustedKeys, ledger: Ledger) -> MakeAgent:
+    """``agent(hostname, token="", place=hostname)``: ``place`` is a machine's disk."""
+
+    def make(hostname: str, token: str = "", place: str = "") -> Agent:
+        return Agent(tmp_path / "machines" / (place or hostname), hostname, keys, ledger, token)
+
+    return make
+
+
+def test_an_agent_that_nobody_has_accepted_waits(
+    agent: MakeAgent, enrolment: Enrolment, ledger: Ledger, submit: Submitter, executor: Executor
+) -> None:
+    new = agent("db1")
+    new.beat()
+    assert new.state is AgentState.PENDING
+    assert new.states == [AgentState.PENDING]
+    assert enrolment.redeem() == []
+    with pytest.raises(Conflict, match="pending"):
+        ledger.agents.undrain("db1")
+    with pytest.raises(Conflict):
+        submit("test.echo.get", target="db1")
+    executor._settings = replace(executor._settings, hostname="db1")
+    job_id = submit("test.echo.get", target="_any")
+    assert executor.execute(job_id, "_any") == "dropped: away"  # should it read its queue all the same
+
+
+def test_by_fingerprint(agent: MakeAgent, enrolment: Enrolment, ledger: Ledger) -> None:
+    new = agent("db1")
+    new.beat()
+    with pytest.raises(Conflict, match=f"another fingerprint: {new.identity.fingerprint}"):
+        enrolment.accept("db1", "0" * 64, "admin")
+    with pytest.raises(Conflict):
+        enrolment.accept("db1", new.identity.fingerprint[:16], "admin")  # a part of it could be met by trying
+    with pytest.raises(AgentNotFound):
+        enrolment.accept("db2", new.identity.fingerprint, "admin")
+    assert new.state is AgentState.PENDING
+    enrolment.accept("db1", new.identity.fingerprint, "admin")
+    new.beat()
+    assert new.state is AgentState.READY
+    assert "db1" not in ledger.client.smembers(ledger.keys.kind("away"))
+
+
+def test_a_certificate_outlives_a_restart(agent: MakeAgent, enrolment: Enrolment, tmp_path: Path) -> None:
+    first = agent("db1")
+    first.beat()
+    enrolment.accept("db1", first.identity.fingerprint, "admin")
+    first.beat()
+    again = agent("db1")
+    again.beat()
+    assert again.identity.fingerprint == first.identity.fingerprint
+    assert again.states == [AgentState.READY]
+    key = tmp_path / "machines" / "db1" / "agents" / "db1.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+
+
+def test_another_machine_under_the_same_name_waits(agent: MakeAgent, enrolment: Enrolment) -> None:
+    first = agent("db1")
+    first.beat()
+    enrolment.accept("db1", first.identity.fingerprint, "admin")
+    first.beat()
+    other = agent("db1", place="elsewhere")
+    other.beat()  # and finds the first one's certificate in the ledger
+    assert not other.identity.accepted
+    assert other.state is AgentState.PENDING
+
+
+def test_what_is_on_the_machine_of_the_api_is_let_in_at_once(settings: Settings, keys: TrustedKeys) -> None:
+    """Whoever can read the API's private key could sign anything in any case."""
+    assert Identity.open(replace(settings, hostname="local1"), keys).accepted
+
+
+def test_a_one_time_token(agent: MakeAgent, enrolment: Enrolment) -> None:
+    token, expires = enrolment.invite()
+    assert expires == (NOW + 3600) * 1_000_000
+    new = agent("db1", token)
+    new.beat()
+    assert new.state is AgentState.PENDING
+    assert enrolment.redeem() == ["db1"]
+    new.beat()
+    assert new.state is AgentState.READY
+    second = agent("db2", token)
+    second.beat()
+    assert enrolment.redeem() == []
+    second.beat()
+    assert second.state is AgentState.PENDING
+    assert enrolment.redeem() == []  # it is not asked again and again
+    second.identity._token = enrolment.invite("db2")[0]
+    second.presence._register()
+    assert enrolment.redeem() == ["db2"]
+
+
+def test_the_token_is_not_in_redis(agent: MakeAgent, enrolment: Enrolment, ledger: Ledger) -> None:
+    token, _ = enrolment.invite()
+    agent("db1", token).beat()
+    secret = token.rpartition(":")[2]
+    everything = ""
+    for key in ledger.client.keys("*"):
+        everything += str(ledger.client.dump(key))
+    assert "db1" in everything
+    assert secret not in everything
+
+
+def test_a_proof_is_worth_nothing_to_another_key(
+    agent: MakeAgent, enrolment: Enrolment, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, _ = enrolment.invite()
+    honest, thief = agent("db1", token), agent("db1", place="thief")
+    stolen = honest.identity.joining  # read from Redis
+    monkeypatch.setattr(Identity, "joining", property(lambda self: stolen))
+    thief.beat()
+    assert enrolment.redeem() == []
+    honest.presence._register()
+    assert enrolment.redeem() == ["db1"]
+    assert ledger.agents.certificate("db1")
+    assert not thief.identity.take(ledger.agents.certificate("db1"))
+
+
+@pytest.mark.parametrize(
+    ("change", "accepted"),
+    [
+        (lambda parts: parts, True),
+        (lambda parts: [*parts[:2], str(NOW + 10**6), *parts[3:]], False),
+        (lambda parts: [*parts[:1], "0" * 32, *parts[2:]], False),
+        (lambda parts: [*parts[:3], "db2", *parts[4:]], False),
+        (lambda parts: [*parts[:4], "0" * 64], False),
+    ],
+    ids=["as it was", "longer", "another number", "another host", "another secret"],
+)
+def test_a_token_cannot_be_changed(
+    agent: MakeAgent, enrolment: Enrolment, change: Callable[[list[str]], list[str]], accepted: bool
+) -> None:
+    token, _ = enrolment.invite("db1")
+    agent("db1", ":".join(change(token.split(":")))).beat()
+    assert enrolment.redeem() == (["db1"] if accepted else [])
+
+
+def test_a_token_for_one_host_lets_no_other_in(agent: MakeAgent, enrolment: Enrolment) -> None:
+    agent("db2", enrolment.invite("db1")[0]).beat()
+    assert enrolment.redeem() == []
+
+
+def test_a_token_expires(agent: MakeAgent, ledger: Ledger, signer: Signer, enrolment: Enrolment) -> None:
+    token, _ = enrolment.invite(seconds=60)
+    agent("db1", token).beat()
+    assert Enrolment(ledger.agents, signer, lambda: NOW + 61).redeem() == []
+    with pytest.raises(InvalidInput):
+        enrolment.invite(seconds=10**9)
+
+
+def test_nonsense_in_place_of_a_token(agent: MakeAgent, enrolment: Enrolment, ledger: Ledger) -> None:
+    with pytest.raises(InvalidSettings, match="JOBQUEUE_JOIN_TOKEN is no token"):
+        agent("db1", "hello").beat()
+    agent("db1").beat()
+    for nonsense in ("", "a", "a:b:c:d", "a:1::", "a:9" + "9" * 2000 + ":x:y", "\u00e9:1::\ud800"):
+        info = json.loads(ledger.client.hget(ledger.keys.agent("db1"), "info") or "{}")
+        ledger.client.hset(ledger.keys.agent("db1"), "info", json.dumps({**info, "joining": nonsense}))
+        ledger.client.sadd(ledger.keys.kind("joining"), "db1", "never-seen")
+        assert enrolment.redeem() == []
+    assert ledger.agents.joining() == []
+
+
+def test_a_made_up_certificate_is_not_taken(agent: MakeAgent, ledger: Ledger, keys: TrustedKeys) -> None:
+    new = agent("db1")
+    new.beat()
+    own = Signer(Ed25519PrivateKey.generate())
+    forged = certificates.certify(own, "db1", new.identity.public_key, 1, "me")
+    ledger.client.hset(ledger.keys.agent("db1"), "certificate", forged)
+    new.beat()
+    assert new.state is AgentState.PENDING
+    assert not new.identity.take("")
+    assert not new.identity.take("{}")
+
+
+# --- results ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def identity(settings: Settings, keys: TrustedKeys, ledger: Ledger, executor: Executor) -> Identity:
+    """The agent's, known to the ledger."""
+    found = Identity.open(settings, keys)
+    executor._identity = found
+    ledger.client.hset(ledger.keys.kind("certificates"), found.key_id, found.certificate)
+    return found
+
+
+@pytest.fixture
+def check(ledger: Ledger, keys: TrustedKeys) -> CheckResults:
+    return CheckResults(ledger.agents, keys)
+
+
+def checked(ledger: Ledger, check: CheckResults, job_id: str) -> Execution:
+    return check(ledger.jobs.get(job_id)).executions[0]
+
+
+@pytest.mark.parametrize(
+    ("operation", "data"),
+    [
+        ("test.echo.get", {"text": "gr\u00fc\u00df dich"}),
+        ("test.fail.do", {}),
+        ("test.skip.do", {}),
+        ("test.tell.do", {"reports": [{"pid": 7}]}),
+        ("test.tell.do", {"reports": [{"pid": 7}], "failure": {"exit_code": 3}}),
+        ("test.unknown.do", {}),
+    ],
+    ids=["completed", "failed", "skipped", "with info", "failed with info", "unknown"],
+)
+@pytest.mark.usefixtures("identity")
+def test_every_result_is_signed(
+    ledger: Ledger,
+    executor: Executor,
+    submit: Submitter,
+    check: CheckResults,
+    operation: str,
+    data: dict[str, Any],
+    registry: Registry,
+) -> None:
+    if operation in registry or operation == "test.unknown.do":
+        job_id = submit(operation, data)
+        executor.execute(job_id, HOST)
+        found = checked(ledger, check, job_id)
+        assert found.state.is_final
+        assert found.authenticity == SIGNED
+
+
+def _out(ledger: Ledger, job_id: str) -> str:
+    return f"{ledger.keys.kind('out')}{HOST}:{job_id}"
+
+
+def _another_answer(ledger: Ledger, job_id: str) -> None:
+    ledger.client.set(_out(ledger, job_id), '{"data":"forged","changed":false}')
+
+
+def _no_answer(ledger: Ledger, job_id: str) -> None:
+    ledger.client.delete(_out(ledger, job_id))
+
+
+def _another_state(ledger: Ledger, job_id: str) -> None:
+    ledger.client.hset(ledger.keys.execution(job_id, HOST), "state", "failed")
+
+
+def _another_note(ledger: Ledger, job_id: str) -> None:
+    key = ledger.keys.execution(job_id, HOST)
+    last = "e" + str(ledger.client.hget(key, "events"))
+    ledger.client.hset(key, last, str(ledger.client.hget(key, last)) + "forged")
+
+
+def _another_attempt(ledger: Ledger, job_id: str) -> None:
+    ledger.client.hset(ledger.keys.execution(job_id, HOST), "attempt", "2")
+
+
+def _a_signature_of_zeros(ledger: Ledger, job_id: str) -> None:
+    key = ledger.keys.execution(job_id, HOST)
+    ledger.client.hset(key, "sig", str(ledger.client.hget(key, "sig"))[:17] + "A" * 86)
+
+
+def _an_unknown_key(ledger: Ledger, job_id: str) -> None:
+    key = ledger.keys.execution(job_id, HOST)
+    ledger.client.hset(key, "sig", "0" * 16 + str(ledger.client.hget(key, "sig"))[16:])
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        _another_answer,
+        _no_answer,
+        _another_state,
+        _another_note,
+        _another_attempt,
+        _a_signature_of_zeros,
+        _an_unknown_key,
+    ],
+)
+@pytest.mark.usefixtures("identity")
+def test_a_result_that_was_altered_shows(
+    ledger: Ledger,
+    executor: Executor,
+    submit: Submitter,
+    check: CheckResults,
+    forge: Callable[[Ledger, str], None],
+) -> None:
+    job_id = submit("test.echo.get")
+    executor.execute(job_id, HOST)
+    forge(ledger, job_id)
+    assert checked(ledger, check, job_id).authenticity == FORGED
+
+
+@pytest.mark.usefixtures("identity")
+def test_a_result_without_a_signature_shows(
+    ledger: Ledger, executor: Executor, submit: Submitter, check: CheckResults
+) -> None:
+    job_id = submit("test.echo.get")
+    executor.execute(job_id, HOST)
+    ledger.client.hdel(ledger.keys.execution(job_id, HOST), "sig")
+    assert checked(ledger, check, job_id).authenticity == UNSIGNED
+
+
+def test_one_agent_cannot_answer_for_another(
+    ledger: Ledger,
+    executor: Executor,
+    submit: Submitter,
+    check: CheckResults,
+    signer: Signer,
+    keys: TrustedKeys,
+    tmp_path: Path,
+) -> None:
+    """Not even one that is accepted, and signs the result of the other one's job as if it were the other one."""
+    evil = Identity("evil", Signer(Ed25519PrivateKey.generate()), keys, tmp_path / "evil.certificate")
+    assert evil.take(certificates.certify(signer, "evil", evil.public_key, 1, "admin"))
+    ledger.client.hset(ledger.keys.kind("certificates"), evil.key_id, evil.certificate)
+    executor._identity = evil
+    job_id = submit("test.echo.get")
+    executor.execute(job_id, HOST)
+    assert checked(ledger, check, job_id).authenticity == FORGED
+
+
+@pytest.mark.usefixtures("identity")
+def test_the_result_of_one_job_is_not_that_of_another(
+    ledger: Ledger, executor: Executor, submit: Submitter, check: CheckResults
+) -> None:
+    first, second = submit("test.echo.get", {"text": "yes"}), submit("test.echo.get", {"text": "no"})
+    for job_id in (first, second):
+        executor.execute(job_id, HOST)
+    ledger.client.set(_out(ledger, second), str(ledger.client.get(_out(ledger, first))))
+    sig = str(ledger.client.hget(ledger.keys.execution(first, HOST), "sig"))
+    ledger.client.hset(ledger.keys.execution(second, HOST), "sig", sig)
+    assert checked(ledger, check, second).authenticity == FORGED
+
+
+def test_a_made_up_certificate_proves_nothing(
+    ledger: Ledger, executor: Executor, submit: Submitter, check: CheckResults, keys: TrustedKeys, tmp_path: Path
+) -> None:
+    own = Ed25519PrivateKey.generate()
+    evil = Identity(HOST, Signer(own), keys, tmp_path / "x")
+    text = certificates.certify(Signer(own), HOST, evil.public_key, 1, "me")
+    ledger.client.hset(ledger.keys.kind("certificates"), evil.key_id, text)
+    executor._identity = evil
+    job_id = submit("test.echo.get")
+    executor.execute(job_id, HOST)
+    assert checked(ledger, check, job_id).authenticity == FORGED
+
+
+@pytest.mark.usefixtures("identity")
+def test_what_nobody_answered_needs_no_signature(
+    ledger: Ledger, submit: Submitter, check: CheckResults, executor: Executor
+) -> None:
+    job_id = submit("test.echo.get")
+    assert checked(ledger, check, job_id).authenticity is None
+    ledger.jobs.cancel(job_id, "on request")
+    assert checked(ledger, check, job_id).authenticity is None
+
+
+@pytest.mark.usefixtures("identity")
+def test_maintenance_finds_what_was_forged_once(
+    ledger: Ledger, executor: Executor, submit: Submitter, check: CheckResults, keys: TrustedKeys
+) -> None:
+    honest, forged = submit("test.echo.get"), submit("test.echo.get")
+    for job_id in (honest, forged):
+        executor.execute(job_id, HOST)
+    _another_answer(ledger, forged)
+    inspector = Inspector(ledger, check, keys)
+    for _ in range(3):
+        inspector.run_once()
+    assert ledger.stats()[RESULTS_FORGED] == 1
+    (alert,) = ledger.executions.alerts()
+    assert (alert.kind, alert.job_id, alert.hostname) == (RESULTS_FORGED, forged, HOST)
+
+
+def test_without_trusted_keys_maintenance_accuses_nobody(
+    ledger: Ledger, executor: Executor, submit: Submitter, tmp_path: Path
+) -> None:
+    executor.execute(submit("test.echo.get"), HOST)
+    keys = TrustedKeys(tmp_path / "nowhere")
+    Inspector(ledger, CheckResults(ledger.agents, keys), keys).run_once()
+    assert ledger.executions.alerts() == []
+
+
+def test_the_key_of_an_agent_has_its_fingerprint(identity: Identity) -> None:
+    key = certificates.parse_public(identity.public_key)
+    assert certificates.fingerprint_of(identity.public_key) == identity.fingerprint == pem.fingerprint(key)
+    for nonsense in ("", "x", "\u00e9", "A" * 43 + "=="):
+        assert certificates.fingerprint_of(nonsense) is None
