@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
 #: Name of the blueprint that serves every native route a second time, under /api; its routes have the same rules.
 ALIAS = "api"
+
+#: What tells the copies of one blueprint apart: Fusion's routes are served under several prefixes.
+_COPY = re.compile(r"(?<=[a-z])[0-9]+(?=\.)")
 
 #: Instead of a permission: no credentials are asked for at all.
 PUBLIC = "public"
@@ -33,6 +37,8 @@ _JOBS = {
     "job.list_jobs": "job:read",
     "job.get_job": "job:read",
     "log.get_logs": "job:read",
+    "event.get_events": "job:read",
+    "event.get_job_events": "job:read",
     "operation.list_operations": "job:read",
 }
 _AGENTS = {
@@ -61,10 +67,41 @@ _ACCESS = {
     "audit.verify_audit": "audit:read",
 }
 
+_RAY = {
+    "ray_version.version": KNOWN,
+    "ray_jobs.submit": "job:write",
+    "ray_jobs.submit_yuanrong": "job:write",
+    "ray_jobs.stop": "job:write",
+    "ray_jobs.delete": "job:write",
+    "ray_jobs.get_job": "job:read",
+    "ray_listing.list_jobs": "job:read",
+    "ray_listing.list_jobs_yuanrong": "job:read",
+    "ray_logs.get_logs": "job:read",
+    "ray_logs.tail_logs": "job:read",
+    "ray_packages.look": "job:read",
+    "ray_packages.upload": "job:write",
+}
+_FUSION = {
+    "fusion_configurations.create": "job:write",
+    "fusion_configurations.replace": "job:write",
+    "fusion_configurations.delete": "job:write",
+    "fusion_configurations.show": "job:read",
+    "fusion_configurations.list_configurations": "job:read",
+    "fusion_jobs.start": "job:write",
+    "fusion_jobs.start_inline": "job:write",
+    "fusion_jobs.cancel": "job:write",
+    "fusion_jobs.show": "job:read",
+    "fusion_jobs.list_runs": "job:read",
+    "fusion_launcher.start": "job:write",
+    "fusion_launcher.update_status": "job:write",
+    "fusion_launcher.list_statuses": "job:read",
+    "fusion_driver.show": "job:read",
+}
+
 #: endpoint -> permission, ``PUBLIC`` or ``KNOWN``.
-RULES: Mapping[str, str] = MappingProxyType({**_HEALTH, **_DOCUMENTS, **_JOBS, **_AGENTS, **_ACCESS})
+RULES: Mapping[str, str] = MappingProxyType({**_HEALTH, **_DOCUMENTS, **_JOBS, **_AGENTS, **_ACCESS, **_RAY, **_FUSION})
 
 
 def rule_of(endpoint: str) -> str | None:
     """What the route behind a Flask endpoint needs; None if nobody said so."""
-    return RULES.get(endpoint) or RULES.get(endpoint.removeprefix(f"{ALIAS}."))
+    return RULES.get(endpoint) or RULES.get(_COPY.sub("", endpoint.removeprefix(f"{ALIAS}."), count=1))

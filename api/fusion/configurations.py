@@ -24,7 +24,7 @@ def list_configurations() -> Response:
 def create() -> Response:
     """Store a new one."""
     given = Configuration.parse(read_object())
-    services().configurations.create(given, principal())
+    services().configurations.create(given, principal().name)
     return _show(given.id)
 
 
@@ -41,7 +41,7 @@ def replace(config_id: str) -> Response:
     body = read_object()
     if body.get("id", config_id) != config_id:
         raise bad("id", f"Differs from the one in the path, {config_id!r}; an id cannot be changed.")
-    services().configurations.replace(Configuration.parse({"id": config_id, **body}), principal())
+    services().configurations.replace(Configuration.parse({"id": config_id, **body}), principal().name)
     return _show(config_id)
 
 

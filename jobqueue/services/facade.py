@@ -20,9 +20,9 @@ from jobqueue.model.submission import Accepted, Submission
 from jobqueue.operations.info import OperationInfo
 from jobqueue.operations.registry import Registry
 from jobqueue.services.audit import AuditTrail
-from jobqueue.services.feed import Feed
 from jobqueue.services.credentials import ManageCredentials
 from jobqueue.services.enrolment import Enrolment
+from jobqueue.services.feed import Feed
 from jobqueue.services.output import ReadOutput
 from jobqueue.services.packages import PinPackages
 from jobqueue.services.results import CheckResults
@@ -31,10 +31,10 @@ from jobqueue.services.runs import Runs
 from jobqueue.services.submit import Submit
 from jobqueue.services.verify import Verify
 from jobqueue.settings import Settings
-from jobqueue.store.configurations import Configurations
 from jobqueue.signing.signer import Signer
 from jobqueue.signing.trusted import TrustedKeys
 from jobqueue.signing.work import WorkSigner
+from jobqueue.store.configurations import Configurations
 from jobqueue.store.ledger import Ledger
 from jobqueue.store.limits import Limits
 

@@ -21,6 +21,7 @@ from jobqueue.model.configuration import Configuration
 from jobqueue.model.filter import MAX_LIMIT, JobFilter
 from jobqueue.model.job import Job
 from jobqueue.model.outside import CONFIG, RESULT, Report
+from jobqueue.model.principal import Principal
 from jobqueue.model.run_state import EXECUTION_STATES, RunState, reachable, reporters, run_state
 from jobqueue.model.states import JobStatus
 from jobqueue.model.submission import Submission
@@ -85,11 +86,11 @@ class Runs:
         self._registry = registry
 
     # --- starting -----------------------------------------------------------------------------------------------------
-    def start(self, config_id: str, user: str) -> Started:
+    def start(self, config_id: str, principal: Principal) -> Started:
         """Start a run of a stored configuration. Raises ``ConfigurationNotFound``, and as ``start_inline`` does."""
-        return self.start_inline(self._configurations.get(config_id), user)
+        return self.start_inline(self._configurations.get(config_id), principal)
 
-    def start_inline(self, configuration: Configuration, user: str) -> Started:
+    def start_inline(self, configuration: Configuration, principal: Principal) -> Started:
         """Start a run of a configuration that the caller brings.
 
         A type that nothing stands behind gives a run that ends in ``error``. Raises ``ExclusiveHeld`` while a run of
@@ -100,9 +101,9 @@ class Runs:
         try:
             task = task_of(configuration, self._registry, run_id, lambda: self._moments(configuration.id))
         except UnknownOperation as error:
-            return self._record_error(configuration, run_id, error.message, user)
+            return self._record_error(configuration, run_id, error.message, principal)
         try:
-            accepted = self._submit.one(_submission(configuration, task, run_id, user))
+            accepted = self._submit.one(_submission(configuration, task, run_id, principal))
         except ExclusiveHeld as error:
             raise self._held(configuration.id, error) from error
         return Started(run_id, accepted.job_id, configuration)
@@ -180,7 +181,7 @@ class Runs:
         self._jobs.cancel(found.id, who)
         return self._jobs.get(found.id)
 
-    def tell(self, status: Status, user: str) -> Job:
+    def tell(self, status: Status, principal: Principal) -> Job:
         """A driver elsewhere tells how a run of its own stands: it is created or moved. Returns the run.
 
         Raises ``IllegalTransition``, whose details name the present ``state`` and the ``allowed`` ones.
@@ -197,7 +198,7 @@ class Runs:
             told=_told(status),
             note=_note(status),
             tags=_tags(status.config or {}),
-            submitted_by=user,
+            submitted_by=principal.name,
             origin=ORIGIN,
         )
         hearing = self._outside.tell(report, is_cancelling=status.state is RunState.CANCELLING)
@@ -223,7 +224,7 @@ class Runs:
         wanted = JobFilter(status=status, operation=operation, tag=(CONFIGURATION_TAG, config_id), limit=_FEW)
         return next((job for job in self._jobs.page(wanted).items if job.origin == ORIGIN), None)
 
-    def _record_error(self, configuration: Configuration, run_id: str, error: str, user: str) -> Started:
+    def _record_error(self, configuration: Configuration, run_id: str, error: str, principal: Principal) -> Started:
         """A run that ended before it began: it is in the ledger all the same, and says why."""
         result = {"jobConfigId": configuration.id, "jobRunId": run_id, "error": error}
         report = Report(
@@ -235,7 +236,7 @@ class Runs:
             told={CONFIG: configuration.document(), RESULT: result},
             note=error,
             tags=_tags(configuration.fields),
-            submitted_by=user,
+            submitted_by=principal.name,
             origin=ORIGIN,
         )
         return Started(run_id, self._outside.tell(report).job_id, configuration, is_over=True)
@@ -270,14 +271,14 @@ def run_id_of(job: Job) -> str:
     return job.alias or job.id
 
 
-def _submission(configuration: Configuration, task: Task, run_id: str, user: str) -> Submission:
+def _submission(configuration: Configuration, task: Task, run_id: str, principal: Principal) -> Submission:
     return Submission(
         operation=task.operation,
         data=task.data,
         target=task.target,
         tags=_tags(configuration.fields),
         origin=ORIGIN,
-        submitted_by=user,
+        principal=principal,
         alias=run_id,
         exclusive=exclusive_name(configuration.id),
         request=configuration.document(),

@@ -60,7 +60,11 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "away": ("away", "set", "hostnames of agents that take no new work (Pending, Draining or Cordoned)"),
     "joining": ("joining", "set", "hostnames of agents that wait and have an invitation to show"),
     "invite": ("invite:", "string", "{number}: hostname and key that an invitation was used for; expires with it"),
-    "certificates": ("certificates", "hash", "certificates of agents, each signed by the API, by id of the agent's key"),
+    "certificates": (
+        "certificates",
+        "hash",
+        "certificates of agents, each signed by the API, by id of the agent's key",
+    ),
     "label": ("label:", "set", "{key}:{value prefix}: hostnames that a label target matches"),
     "offers": ("offers:", "set", "{operation}: hostnames of agents that support it"),
     "stats": ("stats", "hash", "counters of what must not happen often: refused claims, stale results, leases lost"),

@@ -15,8 +15,8 @@ from jobqueue.store.agents import Agents
 from jobqueue.store.audit import Audit
 from jobqueue.store.configurations import Configurations
 from jobqueue.store.connection import connect, translated_errors
-from jobqueue.store.events import Events
 from jobqueue.store.credentials import Credentials
+from jobqueue.store.events import Events
 from jobqueue.store.executions import Executions
 from jobqueue.store.jobs import Jobs
 from jobqueue.store.keys import Keys

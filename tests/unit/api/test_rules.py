@@ -26,7 +26,10 @@ ROLES = {
     # the narrowest roles that there can be, and the widest that lack just one permission
     **{f"only {permission}": frozenset({permission}) for permission in ASKED},
     **{f"all but {permission}": frozenset(ASKED) - {permission} for permission in ASKED},
-    **{f"all of {resource}": frozenset({f"{resource}:*"}) for resource in {name.partition(":")[0] for name in ASKED}},
+    **{
+        f"all of {resource}": frozenset({f"{resource}:*"})
+        for resource in sorted({name.partition(":")[0] for name in ASKED})
+    },
 }
 
 

@@ -46,6 +46,7 @@ class RayServices(FakeServices):
     stopped: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.agents_known = list(AGENTS)
 
     def submit(self, submission: Submission) -> Accepted:
