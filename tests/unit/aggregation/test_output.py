@@ -59,9 +59,10 @@ def test_a_row_without_an_id_gets_one(place: Place) -> None:
 
 
 def test_names_of_columns_in_other_cases(place: Place) -> None:
-    for number in (1, 2):
-        sql = f"SELECT k AS {'ID' if number == 1 else 'Id'}, n AS N_I, 'x' AS Aggr_Type_s FROM t"
-        _run(place, ("a", number, "x"), sql=sql, sourceCatchup=True)
+    for number, key in ((1, "ID"), (2, "Id")):
+        sql = "SELECT k AS {key}, n AS N_I, 'x' AS Aggr_Type_s FROM t"
+        parameters = [{"key": "key", "value": key}]
+        _run(place, ("a", number, "x"), sql=sql, parameters=parameters, sourceCatchup=True)
     (row,) = place.rows("out").values()
     assert {name.lower(): value for name, value in row.items()} == {
         "id": "a",
