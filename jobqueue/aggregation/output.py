@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _TYPE = "aggr_type_s"
 _OWNER = "aggr_id_s"
+_FRESH = '"is fresh"'  # no column of Spark's has a blank in its name
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE", "DECIMAL", "HUGEINT")
 
 
@@ -35,7 +36,7 @@ class Output:
         self._aggr_type = aggr_type
         self._connection = connection
         self._existing = None if existing is None else _all_of([existing])
-        self._columns = {} if self._existing is None else database.schema(connection, self._existing)
+        self._columns = set() if self._existing is None else _names(connection, self._existing)
 
     def combined(self, new: Sequence[Path], path: Path) -> None:
         """Write what a roll-up reads: the rows of this configuration that are there, and the ``new`` ones."""
@@ -52,11 +53,11 @@ class Output:
         if not (self._config.source_catchup and old and self._has_keys(rows)):
             self._write([rows], path)
             return
-        fresh = f"SELECT *, 1 AS _new FROM ({rows})"
-        stale = [f"SELECT *, 0 AS _new FROM ({query}) WHERE id IN (SELECT id FROM ({rows}))" for query in old]
+        fresh = f"SELECT *, 1 AS {_FRESH} FROM ({rows})"
+        stale = [f"SELECT *, 0 AS {_FRESH} FROM ({query}) WHERE id IN (SELECT id FROM ({rows}))" for query in old]
         both = database.union([*stale, fresh])
         columns = database.schema(self._connection, both)
-        parts = [_sum_or_latest(name, kind) for name, kind in columns.items() if name != "_new"]
+        parts = [_sum_or_latest(name, kind) for name, kind in columns.items() if database.identifier(name) != _FRESH]
         database.write(
             self._connection,
             f"{database.select(parts, f'({both})')} GROUP BY id",
@@ -97,20 +98,21 @@ class Output:
         """The rows with an id, and with what they are and whose."""
         source = _all_of(files)
         columns = database.schema(self._connection, source)
-        parts = [database.identifier(name) for name in columns if name not in ("id", _TYPE, _OWNER)]
-        if self._config.use_natural_key and "id" in columns:
+        given = {name.lower() for name in columns}
+        parts = [database.identifier(name) for name in columns if name.lower() not in ("id", _TYPE, _OWNER)]
+        if self._config.use_natural_key and "id" in given:
             parts.insert(0, database.cast("id", "VARCHAR"))
         else:
             parts.insert(0, "CAST(uuid() AS VARCHAR) AS id")
         known = f"coalesce({_TYPE}, {database.literal(self._aggr_type)})"
-        parts.append(f"{known if _TYPE in columns else database.literal(self._aggr_type)} AS {_TYPE}")
+        parts.append(f"{known if _TYPE in given else database.literal(self._aggr_type)} AS {_TYPE}")
         owner = database.literal(self._config.id) if self._config.id else "CAST(NULL AS VARCHAR)"
         parts.append(f"{owner} AS {_OWNER}")
         return database.select(parts, f"({source})")
 
     def _has_keys(self, rows: str) -> bool:
-        columns: Mapping[str, str] = database.schema(self._connection, rows)
-        return self._config.use_natural_key and "id" in self._columns and "id" in columns
+        keyed = "id" in self._columns and "id" in _names(self._connection, rows)
+        return self._config.use_natural_key and keyed
 
     def _write(self, queries: Sequence[str], path: Path) -> int:
         query = database.union(queries)
@@ -120,11 +122,15 @@ class Output:
 
 def _sum_or_latest(name: str, kind: str) -> str:
     column = database.identifier(name)
-    if name == "id":
+    if name.lower() == "id":
         return column
     if kind.startswith(_NUMBERS) and not kind.endswith("]"):
         return f"sum({column})::{database.kept_as(kind)} AS {column}"
-    return f"arg_max({column}, _new) AS {column}"
+    return f"arg_max({column}, {_FRESH}) AS {column}"
+
+
+def _names(connection: duckdb.DuckDBPyConnection, query: str) -> set[str]:
+    return {name.lower() for name in database.schema(connection, query)}
 
 
 def _all_of(files: Sequence[Path]) -> str:

@@ -80,7 +80,7 @@ class _Run:
                 return before
             try:
                 result = self._aggregate(transaction)
-            except duckdb.Error as error:
+            except (duckdb.Error, ValueError) as error:
                 raise OperationFailed(f"The aggregation failed: {' '.join(str(error).split())}") from error
             transaction.commit(key, result)
         return result

@@ -47,6 +47,7 @@ pytestmark = [
 
 FINAL = ("SUCCEEDED", "FAILED", "STOPPED")
 AT_ONCE = 500
+READERS = 200
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +168,31 @@ def test_a_tail_shows_lines_as_they_come(client: JobSubmissionClient, tmp_path: 
 
     assert tail(client, name, seen) == "first\nlast"
     assert wait(client, name).status == "SUCCEEDED"
+
+
+def test_many_readers(client: JobSubmissionClient, tmp_path: Path) -> None:
+    """They all see everything, and meanwhile the API answers others."""
+    mark = tmp_path / "seen"
+    name = client.submit_job(entrypoint=f"echo first; while [ ! -e {mark} ]; do sleep 0.05; done; echo last")
+    following = 0
+
+    async def follow() -> str:
+        nonlocal following
+        found = ""
+        async for text in client.tail_job_logs(name):
+            found += text
+            if text == "first\n":
+                following += 1
+            if following == READERS:
+                following += 1
+                assert client.get_job_status(name) == "RUNNING"
+                mark.touch()
+        return found
+
+    async def follow_all() -> list[str]:
+        return await asyncio.wait_for(asyncio.gather(*(follow() for _ in range(READERS))), 120)
+
+    assert asyncio.run(follow_all()) == ["first\nlast\n"] * READERS
 
 
 def test_working_dir_py_modules_and_variables(client: JobSubmissionClient, project: Path) -> None:

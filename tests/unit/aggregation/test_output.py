@@ -58,6 +58,30 @@ def test_a_row_without_an_id_gets_one(place: Place) -> None:
     assert [row["k"] for row in place.rows("out").values()] == ["a", "a"]
 
 
+def test_names_of_columns_in_other_cases(place: Place) -> None:
+    for number, key in ((1, "ID"), (2, "Id")):
+        sql = "SELECT k AS {key}, n AS N_I, 'x' AS Aggr_Type_s FROM t"
+        parameters = [{"key": "key", "value": key}]
+        _run(place, ("a", number, "x"), sql=sql, parameters=parameters, sourceCatchup=True)
+    (row,) = place.rows("out").values()
+    assert {name.lower(): value for name, value in row.items()} == {
+        "id": "a",
+        "n_i": 3,
+        "aggr_type_s": "x",
+        "aggr_id_s": "job",
+    }
+
+
+def test_names_of_columns_with_odd_characters(place: Place) -> None:
+    _run(place, ("a", 1, "x"), sql="SELECT k AS id, 1 AS `a\"b`, 2 AS `is it`, 3 AS `it's`, 4 AS `select` FROM t")
+    assert {name: value for name, value in place.rows("out")["a"].items() if isinstance(value, int)} == {
+        'a"b': 1,
+        "is it": 2,
+        "it's": 3,
+        "select": 4,
+    }
+
+
 def test_nothing_is_written_to_a_dash(place: Place) -> None:
     result = _run(place, ("a", 1, "x"), ("b", 1, "x"), outputCollection="-", rollupSql="SELECT * FROM nowhere")
     assert (result["aggregated"], result["state"]) == (2, "finished")

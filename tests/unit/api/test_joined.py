@@ -50,3 +50,12 @@ def test_nothing_to_send_and_nobody_to_send_to() -> None:
 
 def test_everything_else_is_the_sockets() -> None:
     assert _Joined(Socket()).timeout == 5
+
+
+def test_what_is_no_response_goes_around_it() -> None:
+    real = Socket()
+    joined = _Joined(real)
+    assert joined.unbuffered is real
+    joined.unbuffered.sendall(b"a websocket's")
+    joined.flush()
+    assert real.sent == [b"a websocket's"]
