@@ -8,10 +8,12 @@ from typing import Any
 import flask
 from flask import Flask
 
-from api import audit, context, documentation, errors, fusion, native, ray, request_id
+from api import audit, context, documentation, errors, fusion, native, ray, request_id, web
 from api.auth import gate
 from api.auth.authenticate import Authenticator
+from api.auth.hosts import Hosts
 from api.auth.rules import ALIAS
+from api.auth.session import Sessions
 from api.auth.throttle import Throttle
 from api.auth.token import AdminToken
 from api.auth.web_token import WebTokens
@@ -50,7 +52,9 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
             WebTokens(settings, services.verify.granted),
             services.verify,
             Throttle(settings, services.limits),
+            Sessions(settings, services.verify),
         ),
+        Hosts(settings),
     )
 
     api = documentation.OpenApi(app)
@@ -65,4 +69,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.register_blueprint(alias)
     ray.install(app)
     fusion.install(app)
+    app.wsgi_app = web.SecurityHeaders(app.wsgi_app)  # type: ignore[method-assign]
+    if settings.behind_proxy:
+        app.wsgi_app = web.BehindProxy(app.wsgi_app)  # type: ignore[method-assign]
     return app

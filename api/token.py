@@ -1,4 +1,4 @@
-"""The token of an API that was given none."""
+"""The token and the secret of an API that was given none."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 
 from jobqueue.errors import InvalidSettings
-from jobqueue.settings import TOKEN_FILE, Settings
+from jobqueue.settings import SECRET_FILE, TOKEN_FILE, Settings
 
 
 def ensure_token(settings: Settings) -> tuple[str, Path | None]:
@@ -18,16 +18,28 @@ def ensure_token(settings: Settings) -> tuple[str, Path | None]:
     """
     if settings.token:
         return settings.token, None
-    path = settings.state_dir / TOKEN_FILE
-    token = secrets.token_urlsafe(32)
+    return _ensure(settings, TOKEN_FILE, "JOBQUEUE_TOKEN")
+
+
+def ensure_secret(settings: Settings) -> str:
+    """What the API seals its records with; a new one goes to ``<state_dir>/api.secret``.
+
+    Raises ``InvalidSettings`` if that cannot be written.
+    """
+    return settings.api_secret or _ensure(settings, SECRET_FILE, "JOBQUEUE_API_SECRET")[0]
+
+
+def _ensure(settings: Settings, file_name: str, name: str) -> tuple[str, Path | None]:
+    path = settings.state_dir / file_name
     try:
         settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        is_ours = _write_new(path, token)
+        is_ours = _write_new(path, secrets.token_urlsafe(32))
         found = path.read_text(encoding="ascii").strip()
-    except OSError as error:
-        raise InvalidSettings(f"{path} cannot be written ({error.strerror}); set JOBQUEUE_TOKEN.") from error
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise InvalidSettings(f"{path} cannot be written ({reason}); set {name}.") from error
     if not found:
-        raise InvalidSettings(f"{path} is empty; remove it, or set JOBQUEUE_TOKEN.")
+        raise InvalidSettings(f"{path} is empty; remove it, or set {name}.")
     return found, path if is_ours else None
 
 

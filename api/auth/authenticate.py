@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from api.auth.credentials import Credentials
+from api.auth.session import Sessions
 from api.auth.throttle import Throttle
 from api.auth.token import AdminToken
 from api.auth.web_token import WebTokens
@@ -26,18 +27,21 @@ class Authenticator:
     guesses 256 bits, and somebody who tries must not lock everybody else out. Passwords are refused.
     """
 
-    def __init__(self, token: AdminToken, web_tokens: WebTokens, verify: Verify, throttle: Throttle) -> None:
+    def __init__(
+        self, token: AdminToken, web_tokens: WebTokens, verify: Verify, throttle: Throttle, sessions: Sessions
+    ) -> None:
         self._token = token
         self._web_tokens = web_tokens
         self._verify = verify
         self._throttle = throttle
+        self._sessions = sessions
 
     def __call__(self, environ: Mapping[str, Any]) -> Principal:
         """Who sends the request with this WSGI environment; raises ``Unauthenticated``, ``TooManyRequests``."""
         given = Credentials.of(environ)
-        if given is None:
+        principal = self._principal(given, environ) if given is not None else self._sessions.principal(environ)
+        if principal is None:
             raise Unauthenticated
-        principal = self._principal(given, environ)
         self._throttle.pace(principal)
         return principal
 

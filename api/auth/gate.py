@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Flask, g, request
 
+from api.auth.hosts import Hosts
 from api.auth.rules import KNOWN, PUBLIC, rule_of
 from jobqueue.errors import PermissionDenied
 from jobqueue.model.principal import Principal
@@ -20,14 +21,16 @@ Authenticate = Callable[[Mapping[str, Any]], Principal]
 class Gate:
     """Asks each request for credentials, then for the permission that its route needs (``rules``)."""
 
-    def __init__(self, authenticate: Authenticate) -> None:
+    def __init__(self, authenticate: Authenticate, hosts: Hosts) -> None:
         self.authenticate = authenticate
+        self._hosts = hosts
 
     def check(self) -> None:
-        """Let the request at hand pass, or raise ``Unauthenticated`` or ``PermissionDenied``.
+        """Let the request at hand pass, or raise ``Unauthenticated``, ``PermissionDenied`` or ``InvalidInput`` (Host).
 
         An unknown path needs credentials too: else whoever has none could find out what there is.
         """
+        self._hosts.check(request.environ)
         endpoint = request.endpoint
         rule = rule_of(endpoint) if endpoint else KNOWN
         if rule == PUBLIC:
@@ -44,9 +47,9 @@ def _is_about_the_route() -> bool:
     return request.method == "OPTIONS" and bool(getattr(request.url_rule, "provide_automatic_options", False))
 
 
-def install(app: Flask, authenticate: Authenticate) -> Gate:
+def install(app: Flask, authenticate: Authenticate, hosts: Hosts) -> Gate:
     """Put a gate before every view of ``app``."""
-    gate = app.extensions[_EXTENSION] = Gate(authenticate)
+    gate = app.extensions[_EXTENSION] = Gate(authenticate, hosts)
     app.before_request(gate.check)
     return gate
 

@@ -34,9 +34,18 @@ def _labels(context: click.Context, parameter: click.Parameter, values: tuple[st
 @click.option("--host", help="Address to listen on.  [JOBQUEUE_API_HOST, default 127.0.0.1]")
 @click.option("--port", type=int, help="Port to listen on.  [JOBQUEUE_API_PORT, default 8080]")
 @click.option("--workers", type=int, help="Number of processes.  [JOBQUEUE_API_WORKERS]")
-def api(host: str | None, port: int | None, workers: int | None) -> None:
-    """Serve the HTTP API until SIGTERM."""
-    settings = Settings.from_env(api_host=host, api_port=port, api_workers=workers)
+@click.option(
+    "--behind-proxy",
+    is_flag=True,
+    default=None,
+    help="A proxy with TLS is in front, and nobody else can reach it.  [JOBQUEUE_BEHIND_PROXY]",
+)
+def api(host: str | None, port: int | None, workers: int | None, behind_proxy: bool | None) -> None:
+    """Serve the HTTP API until SIGTERM.
+
+    On another address than this machine's own it needs JOBQUEUE_TLS_CERT and JOBQUEUE_TLS_KEY, or --behind-proxy.
+    """
+    settings = Settings.from_env(api_host=host, api_port=port, api_workers=workers, behind_proxy=behind_proxy)
     _run("api.server", "serve", settings)
 
 

@@ -86,12 +86,14 @@ class Stack:
         self, plan: Plan, state: StateDirectory, supervisor: Supervisor, environ: Mapping[str, str] | None = None
     ) -> None:
         self.plan = plan
-        self.url = f"http://{url_host(plan.host)}:{plan.port}"
+        environ = os.environ if environ is None else environ
+        scheme = "https" if environ.get(PREFIX + "TLS_CERT", "").strip() else "http"
+        self.url = f"{scheme}://{url_host(plan.host)}:{plan.port}"
         self.token = plan.token or state.admin_token()
         self._state = state
         self._supervisor = supervisor
         self._directory = state.subdirectory("work")
-        self._environ = self._child_environ(os.environ if environ is None else environ)
+        self._environ = self._child_environ(environ)
 
     @property
     def flower_url(self) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import logging
 import secrets
 import threading
@@ -93,6 +94,28 @@ class Verify:
             self._note_use(found, kind, name, now)
             return found.principal
 
+    def mark(self, kind: Kind, name: str) -> str | None:
+        """Tells whether a session was begun with the secret that a record has now; None if there is no record."""
+        record, _ = self._credentials.look_up(kind, name)
+        return None if record is None else _mark(record)
+
+    def resume(self, kind: Kind, name: str, mark: str) -> Principal | None:
+        """Who this is, whose session was begun with the secret behind ``mark``; None if that is over."""
+        place = self._place(kind, name, f"session {mark}".encode())
+        found = self._known.get(place)
+        now = time.monotonic()
+        if found is not None and now - found.read < FRESH_SECONDS:
+            return found.principal
+        record, roles = self._credentials.look_up(kind, name)
+        self._note_roles(roles, now)
+        is_good = record is not None and record.is_good(time.time_ns() // 1000)
+        if record is None or not is_good or not hmac.compare_digest(_mark(record), mark):
+            self._known.pop(place, None)
+            return None
+        found = _Known(principal_of(record, roles), record.digest, record.expires, now)
+        self._known[place] = found
+        return found.principal
+
     def granted(self, roles: Iterable[str], permissions: Iterable[str]) -> frozenset[str]:
         """What these roles, custom ones among them, and permissions grant together. An unknown role grants nothing."""
         now = time.monotonic()
@@ -130,6 +153,10 @@ class Verify:
     def _place(self, kind: Kind, name: str, secret: bytes) -> bytes:
         content = f"{kind}|{len(name)}|{name}|".encode("utf-8", "surrogatepass") + secret
         return hashlib.blake2b(content, key=self._key, digest_size=32).digest()
+
+
+def _mark(record: Credential) -> str:
+    return hashlib.sha256(f"session|{record.digest}".encode()).hexdigest()[:32]
 
 
 def principal_of(record: Credential, roles: Mapping[str, Role]) -> Principal:

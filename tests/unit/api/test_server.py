@@ -10,12 +10,13 @@ from pathlib import Path
 import gevent
 import pytest
 
-from api import server
-from api.server import Server, is_loopback, listen
-from api.token import ensure_token
+from api import server, tls
+from api.server import Server, listen
+from api.tls import is_loopback
+from api.token import ensure_secret, ensure_token
 from api.worker import Worker, _Idle
 from jobqueue.errors import InvalidSettings
-from jobqueue.settings import TOKEN_FILE, Settings
+from jobqueue.settings import SECRET_FILE, TOKEN_FILE, Settings
 
 
 def settings(tmp_path: Path, **fields: object) -> Settings:
@@ -59,6 +60,23 @@ def test_a_token_that_cannot_be_written(tmp_path: Path) -> None:
         ensure_token(settings(tmp_path))
 
 
+def test_a_secret_is_made_once(tmp_path: Path) -> None:
+    made = ensure_secret(settings(tmp_path))
+    path = tmp_path / "state" / SECRET_FILE
+    assert len(made) >= 40
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert ensure_secret(settings(tmp_path)) == made
+    assert ensure_secret(settings(tmp_path, api_secret="g" * 32)) == "g" * 32
+    # whoever reads the settings to talk to the API does not read this
+    assert Settings.from_env({"JOBQUEUE_STATE_DIR": str(path.parent)}).api_secret is None
+
+
+def test_a_secret_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file")
+    with pytest.raises(InvalidSettings, match="JOBQUEUE_API_SECRET"):
+        ensure_secret(settings(tmp_path))
+
+
 # --- address ----------------------------------------------------------------------------------------------------------
 
 
@@ -87,6 +105,33 @@ def test_every_address_is_more_than_loopback() -> None:
         assert not is_loopback(listener)
 
 
+@pytest.mark.parametrize("fields", [{}, {"allowed_hosts": ("*",)}])
+def test_no_open_address_without_tls(tmp_path: Path, fields: dict[str, object]) -> None:
+    with listen("0.0.0.0", 0) as listener:  # noqa: S104
+        with pytest.raises(InvalidSettings, match=r"does not listen on 0\.0\.0\.0.*JOBQUEUE_TLS_CERT.*--behind-proxy"):
+            tls.check_address(settings(tmp_path, **fields), listener)
+        tls.check_address(settings(tmp_path, behind_proxy=True), listener)
+    with listen("127.0.0.1", 0) as listener:
+        tls.check_address(settings(tmp_path), listener)
+
+
+def test_half_of_tls(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match="JOBQUEUE_TLS_KEY is missing"):
+        tls.files_of(settings(tmp_path, tls_cert=tmp_path / "c"))
+    with pytest.raises(InvalidSettings, match="JOBQUEUE_TLS_CERT is missing"):
+        tls.files_of(settings(tmp_path, tls_key=tmp_path / "k"))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"nonsense"])
+def test_tls_that_does_not_work(tmp_path: Path, content: bytes | None) -> None:
+    certificate, key = tmp_path / "c", tmp_path / "k"
+    if content is not None:
+        certificate.write_bytes(content)
+        key.write_bytes(content)
+    with listen("0.0.0.0", 0) as listener, pytest.raises(InvalidSettings, match="cannot be used"):  # noqa: S104
+        tls.check_address(settings(tmp_path, tls_cert=certificate, tls_key=key), listener)
+
+
 # --- gunicorn ---------------------------------------------------------------------------------------------------------
 
 
@@ -101,6 +146,7 @@ def test_every_option_is_one_of_gunicorns(tmp_path: Path, monkeypatch: pytest.Mo
         assert (cfg.keepalive, cfg.graceful_timeout) == (server.KEEPALIVE_SECONDS, server.GRACEFUL_SECONDS)
         assert cfg.control_socket_disable is True
         assert cfg.accesslog is None
+        assert cfg.forwarded_allow_ips == cfg.forwarder_headers == [], "headers of whoever connects are believed"
         assert cfg.preload_app is False, "the application must be imported after gevent has patched the worker"
     finally:
         os.close(descriptor)

@@ -1,0 +1,151 @@
+"""Sessions for browsers: a cookie that says who logged in, and the proof that a request comes from our own pages.
+
+The cookie holds no secret and nothing is kept for it: it names a key, a user or the admin token under a seal, together
+with a mark of what was shown to log in. So it ends with its time, with the key, with a new password, within seconds.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from http.cookies import CookieError, SimpleCookie
+from typing import TYPE_CHECKING, Any
+
+from flask import Response
+
+from jobqueue.errors import PermissionDenied
+from jobqueue.model.credential import Kind
+from jobqueue.model.principal import EVERYTHING, Principal
+from jobqueue.settings import Settings
+from jobqueue.store.seal import Seal
+
+if TYPE_CHECKING:
+    from jobqueue.services.verify import Verify
+
+#: Under TLS the prefix has the browser take the cookie only from us, for the whole host, and only over TLS.
+SECURE_NAME = "__Host-jobqueue"
+PLAIN_NAME = "jobqueue_session"
+CSRF_HEADER = "X-CSRF-Token"
+LIFETIME_SECONDS = 12 * 3600
+_TOKEN = "token"  # noqa: S105 (a kind of credentials)
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_MOST_CHARACTERS = 2048
+
+
+class Sessions:
+    """Makes and reads session cookies."""
+
+    def __init__(self, settings: Settings, verify: Verify) -> None:
+        self._seal = Seal.of(settings)
+        self._verify = verify
+        self._token_mark = hashlib.sha256(f"session|{settings.token}".encode()).hexdigest()[:32]
+
+    # --- logging in and out -------------------------------------------------------------------------------------------
+    def begin(self, response: Response, principal: Principal, *, secure: bool) -> str:
+        """Put the cookie for somebody who has just logged in on ``response``; returns the session's CSRF token.
+
+        ``secure``: the request came over TLS. Raises ``PermissionDenied`` for web tokens, which have an issuer to log
+        in with.
+        """
+        if principal.kind == _TOKEN:
+            name, mark = principal.name, self._token_mark
+        elif principal.kind in (Kind.KEY, Kind.USER):
+            name = principal.id
+            found = self._verify.mark(Kind(principal.kind), name)
+            if found is None:
+                raise PermissionDenied("These credentials were removed just now.")
+            mark = found
+        else:
+            raise PermissionDenied("Only a user, an API key or the admin token can begin a session.")
+        content = {
+            "kind": principal.kind,
+            "name": name,
+            "mark": mark,
+            "end": int(time.time()) + LIFETIME_SECONDS,
+            "id": secrets.token_urlsafe(16),
+        }
+        text = base64.urlsafe_b64encode(json.dumps(content).encode()).decode()
+        value = f"{text}.{self._seal.mark('session', text)}"
+        response.set_cookie(
+            SECURE_NAME if secure else PLAIN_NAME,
+            value,
+            max_age=LIFETIME_SECONDS,
+            path="/",
+            secure=secure,
+            httponly=True,
+            samesite="Lax",
+        )
+        return self.csrf_token(value)
+
+    @staticmethod
+    def end(response: Response) -> None:
+        """Take the cookie away."""
+        for name, secure in ((SECURE_NAME, True), (PLAIN_NAME, False)):
+            response.delete_cookie(name, path="/", secure=secure, httponly=True, samesite="Lax")
+
+    def csrf_token(self, value: str) -> str:
+        """What requests of the session with this cookie must show in X-CSRF-Token when they change something."""
+        return self._seal.mark("csrf", value)
+
+    # --- requests -----------------------------------------------------------------------------------------------------
+    def principal(self, environ: Mapping[str, Any]) -> Principal | None:
+        """Whose session a request belongs to; None without one that is good.
+
+        Raises ``PermissionDenied`` for a request that could change something, or opens a WebSocket, and does not come
+        from a page of ours.
+        """
+        value = cookie_of(environ)
+        content = self._content(value) if value else None
+        if value is None or content is None:
+            return None
+        found = self._found(content)
+        if found is not None and (environ["REQUEST_METHOD"] not in _SAFE or environ.get("HTTP_UPGRADE")):
+            self._require_own_page(environ, value)
+        return found
+
+    def _content(self, value: str) -> dict[str, Any] | None:
+        text, _, mark = value.rpartition(".")
+        if len(value) > _MOST_CHARACTERS or not text or not self._seal.holds(mark, "session", text):
+            return None
+        try:
+            content: dict[str, Any] = json.loads(base64.urlsafe_b64decode(text))
+        except (binascii.Error, ValueError):
+            return None
+        return content if time.time() < content["end"] else None
+
+    def _found(self, content: Mapping[str, Any]) -> Principal | None:
+        if content["kind"] == _TOKEN:
+            if not hmac.compare_digest(content["mark"], self._token_mark):
+                return None
+            return Principal(content["name"], frozenset({EVERYTHING}), ("admin",), _TOKEN)
+        return self._verify.resume(Kind(content["kind"]), content["name"], content["mark"])
+
+    def _require_own_page(self, environ: Mapping[str, Any], value: str) -> None:
+        own = f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}".lower()
+        # a browser says where a request that changes something comes from; "null" is a page without an origin
+        if environ.get("HTTP_ORIGIN", "").lower() != own:
+            raise PermissionDenied("The header Origin does not name this API: a session works from its own pages only.")
+        if environ["REQUEST_METHOD"] in _SAFE:
+            return  # a WebSocket: a page cannot set headers on it, and cannot forge its Origin
+        given = environ.get("HTTP_X_CSRF_TOKEN", "")
+        if not hmac.compare_digest(given.encode("latin-1"), self.csrf_token(value).encode()):
+            raise PermissionDenied(f"The header {CSRF_HEADER} is missing or wrong; load the page again.")
+
+
+def cookie_of(environ: Mapping[str, Any]) -> str | None:
+    """The value of a request's session cookie. Over TLS only the one that was set over TLS counts."""
+    header = environ.get("HTTP_COOKIE")
+    if not header:
+        return None
+    try:
+        cookies = SimpleCookie(header)
+    except CookieError:
+        return None
+    found = cookies.get(SECURE_NAME if environ["wsgi.url_scheme"] == "https" else PLAIN_NAME)
+    return found.value if found is not None else None

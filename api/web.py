@@ -1,0 +1,77 @@
+"""What surrounds the application: whom a proxy says that it speaks for, and headers for browsers on every answer."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+#: Set unless the answer has one of its own.
+HEADERS = (
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
+    ("Cache-Control", "no-store"),
+)
+#: Set always.
+FIXED = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+)
+#: Under TLS: browsers come back with TLS only.
+STRICT_TRANSPORT = ("Strict-Transport-Security", "max-age=31536000")
+
+
+class SecurityHeaders:
+    """A WSGI application with headers that keep browsers from misusing its answers."""
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        is_secure = environ["wsgi.url_scheme"] == "https"
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
+            present = {name.lower() for name, _ in headers}
+            added = [item for item in HEADERS if item[0].lower() not in present]
+            added += FIXED
+            if is_secure:
+                added.append(STRICT_TRANSPORT)
+            return start_response(status, headers + added, exc_info)
+
+        return self._app(environ, start)
+
+
+class BehindProxy:
+    """A WSGI application behind one proxy, whose X-Forwarded-For and X-Forwarded-Proto are believed.
+
+    Of each only the last value counts: the proxy's own. What stands before it is what the client claims.
+    """
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        address = _last(environ.get("HTTP_X_FORWARDED_FOR", ""))
+        if _is_address(address):
+            environ["REMOTE_ADDR"] = address
+        scheme = _last(environ.get("HTTP_X_FORWARDED_PROTO", "")).lower()
+        if scheme in ("http", "https"):
+            environ["wsgi.url_scheme"] = scheme
+        return self._app(environ, start_response)
+
+
+def _last(header: str) -> str:
+    return header.rpartition(",")[2].strip()
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
