@@ -78,6 +78,8 @@ def run(settings: Settings, *, events: bool = False) -> int:
     keeper = LeaseKeeper(ledger.executions, held, settings.hostname, settings.lease_seconds, executor.give_up)
     hand_back = HandBack(held, executor, closing, presence.not_reading)
     app = make_agent_app(settings, queues, executor)
+    # orders such as "shut down" come from whoever can write to Redis; only Flower, which needs events, gives any
+    app.conf.worker_enable_remote_control = events
     app.steps["consumer"].add(presence_step(presence, intake, progress))
     worker = AgentWorker(
         app,

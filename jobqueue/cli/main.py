@@ -25,6 +25,7 @@ _COMMANDS = {
     "job": "jobqueue.cli.job:job",
     "agent": "jobqueue.cli.agent:agent",
     "signing": "jobqueue.cli.signing:signing",
+    "redis": "jobqueue.cli.redis:redis",
     "operation": "jobqueue.cli.operation:operation",
     "collection": "jobqueue.cli.collection:collection",
 }

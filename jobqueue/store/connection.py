@@ -42,6 +42,8 @@ _UNAVAILABLE = (
 )
 #: How a server says so itself; Redis 6.2 wraps it when a script meets it: "Error running script ...: -OOM command ...".
 _REFUSES = re.compile(r"(^|-)(OOM|MISCONF|READONLY|LOADING|BUSY|MASTERDOWN|NOREPLICAS)\b")
+#: What Redis 7.0 says when our user may not do what a script does; newer ones say NOPERM there, too.
+_DENIED_IN_SCRIPT = "The user executing the script can't"
 
 
 @contextmanager
@@ -50,16 +52,23 @@ def translated_errors() -> Iterator[None]:
     try:
         yield
     except (AuthenticationError, NoPermissionError) as error:
-        raise LedgerUnavailable(
-            f"Redis refuses our user: {error}. Check the credentials in JOBQUEUE_REDIS_URL."
-        ) from error
+        raise _refused(error) from error
     except _UNAVAILABLE as error:
         raise LedgerUnavailable(f"Redis cannot be reached: {error}") from error
     except ResponseError as error:
+        if _DENIED_IN_SCRIPT in str(error):
+            raise _refused(error) from error
         # a failing script is our bug and must show; these are states of the server
         if isinstance(error, OutOfMemoryError) or _REFUSES.search(str(error)):
             raise LedgerUnavailable(f"Redis takes no writes: {error}") from error
         raise
+
+
+def _refused(error: Exception) -> LedgerUnavailable:
+    return LedgerUnavailable(
+        f"Redis refuses our user: {error}. Check the credentials in JOBQUEUE_REDIS_URL, and that the user has the "
+        "rules that `jobqueue redis acl` of this version prints."
+    )
 
 
 def connect(url: str) -> redis.Redis:

@@ -14,8 +14,9 @@ from importlib.resources import files
 from typing import Any
 
 import redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoPermissionError, NoScriptError
 
+from jobqueue.errors import LedgerUnavailable
 from jobqueue.model.states import FINAL_STATES, FINAL_STATUSES, TRANSITIONS, ExecutionState
 from jobqueue.store.caller import Caller
 from jobqueue.store.connection import translated_errors
@@ -139,11 +140,28 @@ class Scripts:
             try:
                 return self._call("EVALSHA", self._shas[verb], 0, *args)
             except NoScriptError:
-                return self._call("EVAL", self._sources[verb], 0, *args)
+                return self._bring(verb, args)
+
+    def missing(self) -> bool:
+        """Whether Redis lacks a script: it was restarted, or another server took over. Raises ``LedgerUnavailable``."""
+        with translated_errors():
+            return not all(self._call("SCRIPT EXISTS", *self._shas.values()))
 
     def close(self) -> None:
         """Close the connections; the next call opens a new one."""
         self._call.close()
+
+    def _bring(self, verb: str, args: tuple[Argument, ...]) -> Any:
+        """Call a verb whose script Redis does not have."""
+        try:
+            return self._call("EVAL", self._sources[verb], 0, *args)
+        except NoPermissionError as error:
+            if "'eval'" not in str(error):  # the verb ran, and did what our user may not
+                raise
+            raise LedgerUnavailable(
+                f"Redis does not have our script {verb!r}, and our user may not load it: maintenance does, as soon as "
+                "it runs and is of the same version."
+            ) from error
 
     def call_many(self, verb: str, calls: list[tuple[Argument, ...]]) -> list[Any]:
         """Call one verb many times in one round trip; each call is atomic, the whole is not."""

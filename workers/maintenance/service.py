@@ -17,6 +17,7 @@ from jobqueue.signing.trusted import TrustedKeys
 from jobqueue.store.ledger import Ledger
 from workers.logs import configure_logging
 from workers.maintenance.leader import Leadership
+from workers.maintenance.scripts import ScriptKeeper
 from workers.maintenance.services import (
     STEP,
     Expirer,
@@ -87,6 +88,7 @@ def make_services(ledger: Ledger, settings: Settings) -> list[Service]:
     """All services over one ledger."""
     sender, keys = Sender(settings), TrustedKeys(settings.trusted_keys)
     return [
+        ScriptKeeper(ledger.scripts),
         Promoter(ledger, sender),
         Reaper(ledger, settings.lease_seconds),
         Expirer(ledger),
