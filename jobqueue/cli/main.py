@@ -28,6 +28,10 @@ _COMMANDS = {
     "redis": "jobqueue.cli.redis:redis",
     "operation": "jobqueue.cli.operation:operation",
     "collection": "jobqueue.cli.collection:collection",
+    "key": "jobqueue.cli.key:key",
+    "user": "jobqueue.cli.user:user",
+    "role": "jobqueue.cli.role:role",
+    "audit": "jobqueue.cli.audit:audit",
 }
 
 

@@ -323,11 +323,96 @@ class Client:
         """Components, counts of jobs, agents."""
         return self._object("GET", "/health/status")
 
+    # -- who may get in ------------------------------------------------------------------------------------------------
+
+    def keys(self) -> dict[str, Any]:
+        """``{"keys": [...], "total": n}``: all API keys, without their secrets."""
+        return self._object("GET", "/key")
+
+    def create_key(
+        self,
+        name: str,
+        *,
+        roles: Sequence[str] = (),
+        permissions: Sequence[str] = (),
+        expires_at: datetime | str | None = None,
+    ) -> dict[str, Any]:
+        """The new API key; its ``key`` is shown this once."""
+        return self._object("POST", "/key", body=_access(name, roles, permissions, expires_at))
+
+    def revoke_key(self, key_id: str) -> None:
+        """Remove an API key."""
+        self._http.request("DELETE", _path("/key", key_id))
+
+    def users(self) -> dict[str, Any]:
+        """``{"users": [...], "total": n}``."""
+        return self._object("GET", "/user")
+
+    def create_user(
+        self,
+        name: str,
+        password: str | None = None,
+        *,
+        roles: Sequence[str] = (),
+        permissions: Sequence[str] = (),
+        expires_at: datetime | str | None = None,
+    ) -> dict[str, Any]:
+        """The new user; without a password one is made up, and is in the answer this once."""
+        body = _access(name, roles, permissions, expires_at)
+        return self._object("POST", "/user", body=body if password is None else {**body, "password": password})
+
+    def set_password(self, name: str, password: str | None = None) -> dict[str, Any]:
+        """``{"name", "password"}``; without a password one is made up, and is in the answer this once."""
+        body = {} if password is None else {"password": password}
+        return self._object("PUT", _path("/user", name, "password"), body=body)
+
+    def disable_user(self, name: str) -> dict[str, Any]:
+        """The user, who is locked out now."""
+        return self._object("POST", _path("/user", name, "disable"), repeatable=True)
+
+    def enable_user(self, name: str) -> dict[str, Any]:
+        """The user, who is let in again."""
+        return self._object("POST", _path("/user", name, "enable"), repeatable=True)
+
+    def delete_user(self, name: str) -> None:
+        """Remove a user."""
+        self._http.request("DELETE", _path("/user", name))
+
+    def roles(self) -> dict[str, Any]:
+        """``{"roles": [...], "total": n}``, the built-in ones first."""
+        return self._object("GET", "/role")
+
+    def create_role(self, name: str, permissions: Sequence[str]) -> dict[str, Any]:
+        """The new role."""
+        return self._object("POST", "/role", body={"name": name, "permissions": list(permissions)})
+
+    def delete_role(self, name: str) -> None:
+        """Remove a custom role that nobody has."""
+        self._http.request("DELETE", _path("/role", name))
+
+    def audit(
+        self, *, limit: int = 100, before: int | None = None, after: int | None = None, who: str | None = None
+    ) -> dict[str, Any]:
+        """``{"entries": [...], "total": n}``: the newest first, or with ``after`` those behind a number in order."""
+        query = {"limit": limit, "before": before, "after": after, "who": who}
+        return self._object("GET", "/audit", query={name: value for name, value in query.items() if value is not None})
+
+    def verify_audit(self) -> dict[str, Any]:
+        """``{"valid", "entries", "first", "last", "problems"}``: whether the audit trail is whole."""
+        return self._object("GET", "/audit/verify")
+
     def _object(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         answer = self._http.request(method, path, **options)
         if not isinstance(answer, dict):
             raise InvalidAnswer(f"What answers at {self.url} is not the jobqueue API (no JSON object at {path}).")
         return answer
+
+
+def _access(
+    name: str, roles: Sequence[str], permissions: Sequence[str], expires_at: datetime | str | None
+) -> dict[str, Any]:
+    body: dict[str, Any] = {"name": name, "roles": list(roles), "permissions": list(permissions)}
+    return body if expires_at is None else {**body, "expires_at": _time(expires_at)}
 
 
 def _path(collection: str, name: str, verb: str = "") -> str:

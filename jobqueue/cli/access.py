@@ -1,0 +1,57 @@
+"""What the commands about keys, users and roles have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from jobqueue.cli.output import Column, Screen
+from jobqueue.cli.parameters import future
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+COLUMNS = (
+    Column("ROLES"),
+    Column("PERMISSIONS"),
+    Column("EXPIRES", whole=True),
+    Column("LAST USED", whole=True),
+    Column("DISABLED", whole=True),
+)
+
+
+def grants(command: Command) -> Command:
+    """The options that say what somebody may do, and how long."""
+    for option in (
+        click.option(
+            "--expires",
+            "expires_at",
+            type=future,
+            metavar="WHEN",
+            help="Not good any more from this time on, or after this long: 2026-12-31, 90d, 12h.",
+        ),
+        click.option("--permission", "permissions", multiple=True, metavar="R:V", help="As job:read; may be repeated."),
+        click.option(
+            "--role", "roles", multiple=True, metavar="ROLE", help="read, write, admin, ...; may be repeated."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def row(out: Screen, found: Mapping[str, Any]) -> list[Any]:
+    """The cells for ``COLUMNS``."""
+    return [
+        " ".join(found.get("roles") or ()),
+        " ".join(found.get("permissions") or ()),
+        found.get("expires_at"),
+        out.when(found.get("last_used")),
+        found.get("disabled"),
+    ]
+
+
+def show_secret(text: Any, what: str) -> None:
+    """Print a secret alone on standard output, so that it can go into a file, and on standard error what it is."""
+    click.echo(str(text))
+    click.echo(f"This is {what}. It is shown only here; keep it in a safe place.", err=True)
