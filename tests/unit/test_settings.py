@@ -73,6 +73,7 @@ def test_every_field_has_its_name_in_the_environment(tmp_path: Path) -> None:
         "trusted_keys": str(tmp_path / "public.pem"),
         "signature_ttl_seconds": "120",
         "clock_skew_seconds": "2.5",
+        "join_token": "jqj:1:2:web1:secret",
         "allow": "read-only, command.*",
         "policy": str(tmp_path / "policy.json"),
         "pass_environment": "JAVA_HOME,X_*",

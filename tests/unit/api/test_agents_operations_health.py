@@ -32,6 +32,7 @@ def test_agents(ask: Ask) -> None:
             "version": "0.1.0",
             "operations": ["node.hostname.get"],
             "conditions": ["HighLoad"],
+            "fingerprint": None,
             "timeline": [{"timestamp": "2024-06-14T10:00:00.000Z", "state": "Ready"}],
         }
     ]

@@ -21,6 +21,9 @@ INTERNAL = {
     errors.OperationTimedOut,
     errors.OperationNotSupported,
     errors.OperationCancelled,
+    errors.OperationNotAllowed,
+    errors.WorkRefused,
+    errors.SealBroken,
 }
 
 ALL = [

@@ -1,4 +1,4 @@
-"""Enrolment and signed results: attacks by other agents, by strangers with a stolen token, and by whoever writes to Redis."""
+"""Enrolment and signed results, attacked by other agents, by strangers with a token, by whoever writes to Redis."""
 
 from __future__ import annotations
 
@@ -33,6 +33,12 @@ from workers.presence import Presence
 from .conftest import HOST, Submitter
 
 NOW = 1_800_000_000
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Nobody beats in these tests, and agents have to count as live all the same."""
+    return replace(settings, heartbeat_seconds=60.0)
 
 
 class Agent:

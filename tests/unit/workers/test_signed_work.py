@@ -32,6 +32,12 @@ NOW = 1_800_000_000_000_000
 SECOND = 1_000_000
 
 
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Nobody beats in these tests, and agents have to count as live all the same."""
+    return replace(settings, heartbeat_seconds=60.0)
+
+
 class Attacker:
     """Writes to Redis whatever he wants."""
 
