@@ -153,7 +153,7 @@ class Executor:
 
     def _run(self, running: Running, context: Context) -> Callable[[], str]:
         """Run the operation; returns what reports its end."""
-        grant, document = running.grant, running.document
+        document = running.document
         try:
             # raises for one that is not known
             operation = running.permit.operation if running.permit else self._operations.get(document["operation"])

@@ -34,7 +34,8 @@ def _stop_this_process() -> None:
 class Presence(threading.Thread):
     """Registers, beats, and leaves. A beat that fails is tried again soon; a ledger that forgot us is told again.
 
-    ``identity`` None: an agent without a key, for tests. ``on_state`` learns the agent's state with every beat: an agent that is not Ready must not read its queues.
+    ``identity`` None: an agent without a key, for tests. ``on_state`` learns the agent's state with every beat: an
+    agent that is not Ready must not read its queues.
     """
 
     def __init__(

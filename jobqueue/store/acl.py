@@ -41,7 +41,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
             ),
             *("idem", "alias", "exclusive", "package", "packages", "upload", "uploads", "bulk", "told", "outside"),
             *("reached", "clock", "agents", "agent", "agent_log", "away", "label", "offers", "stats", "alerts"),
-            *("leader", "queue", "joining", "certificates"),
+            *("leader", "queue", "joining", "certificates", "events"),
         ),
         ("api", "maintenance"),
     ),
@@ -75,6 +75,7 @@ _AGENT: tuple[tuple[tuple[str, ...], str], ...] = (
     (("finished",), "+zadd"),
     (("stats",), "+hincrby"),
     (("alerts",), "+lpush +ltrim"),
+    (("events",), "+xadd"),
     # who it is
     (("agent/host",), "+hget +hmget +hset +hdel +hexists"),
     (("agent_log/host",), "+rpush +ltrim"),
