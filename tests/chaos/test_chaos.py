@@ -17,6 +17,8 @@ from tests.chaos.run import run
 
 _SECONDS = float(os.environ.get("CHAOS_SECONDS", "45"))
 _SEED = int(os.environ.get("CHAOS_SEED", "1"))
+#: A fault strikes only where something is at stake just then; on a machine that has much else to do it may strike air.
+_TRIES = 3
 
 
 @pytest.fixture
@@ -50,5 +52,9 @@ def test_nothing_is_lost_and_nothing_runs_twice(show: Callable[[Report], None]) 
 def test_without_a_safeguard_the_suite_fails(
     safeguard: str, seconds: float, faults: tuple[str, ...], expected: str
 ) -> None:
-    report = run(make_plan(_SEED, seconds, faults), without=safeguard, heal_seconds=10.0)
-    assert expected in report.kinds, str(report)
+    reports = []
+    for seed in range(_SEED, _SEED + _TRIES):
+        reports.append(run(make_plan(seed, seconds, faults), without=safeguard, heal_seconds=10.0))
+        if expected in reports[-1].kinds:
+            return
+    pytest.fail("\n".join(map(str, reports)))
