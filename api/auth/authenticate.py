@@ -24,7 +24,8 @@ class Authenticator:
     """Knows every kind of credentials that the API takes.
 
     A secret that is right for the token, a key or a web token is never refused for other people's failures: nobody
-    guesses 256 bits, and somebody who tries must not lock everybody else out. Passwords are refused.
+    guesses 256 bits, and somebody who tries must not lock everybody else out. Passwords are refused, and a key only for
+    its own failures, which it has when it was revoked.
     """
 
     def __init__(
@@ -50,10 +51,12 @@ class Authenticator:
             return admin
         if given.secret.startswith(_KEY_PREFIX):
             identity, _, secret = given.secret.removeprefix(_KEY_PREFIX).partition("_")
-            return self._by_secret(Kind.KEY, identity, secret, given, environ)
-        if given.is_basic and given.user:
+            if self._verify.is_key_of_ours(identity, secret):
+                # nobody guesses that far: what fails here is a key that was revoked, and others must not suffer for it
+                return self._by_secret(Kind.KEY, identity, secret, given, None)
+        elif given.is_basic and given.user:
             return self._by_secret(Kind.USER, given.user, given.secret, given, environ)
-        if self._web_tokens.is_one(given.secret):
+        elif self._web_tokens.is_one(given.secret):
             try:
                 return self._web_tokens.principal(given.secret)
             except Unauthenticated:
@@ -63,7 +66,7 @@ class Authenticator:
             raise _refusal(given)
 
     def _by_secret(
-        self, kind: Kind, name: str, secret: str, given: Credentials, environ: Mapping[str, Any]
+        self, kind: Kind, name: str, secret: str, given: Credentials, environ: Mapping[str, Any] | None
     ) -> Principal:
         # WSGI hands headers over as latin-1: these are the bytes that were sent
         raw = secret.encode("latin-1")

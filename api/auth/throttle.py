@@ -33,12 +33,16 @@ class Throttle:
         self._burst = settings.rate_burst
 
     @contextmanager
-    def attempt(self, environ: Mapping[str, Any], name: str = "") -> Iterator[Attempt]:
-        """An attempt to log in, which counts as failed unless the block says that it ``succeeded``.
+    def attempt(self, environ: Mapping[str, Any] | None, name: str = "") -> Iterator[Attempt]:
+        """An attempt to log in from an address (the environment's) and under a name, as far as they are given.
+
+        It counts as failed unless the block says that it ``succeeded``.
 
         Raises ``TooManyRequests`` before the block runs, when there were too many.
         """
-        allowed = {f"address:{network_of(str(environ.get('REMOTE_ADDR') or ''))}": self._failures}
+        allowed: dict[str, int] = {}
+        if environ is not None:
+            allowed[f"address:{network_of(str(environ.get('REMOTE_ADDR') or ''))}"] = self._failures
         if name:
             allowed[f"name:{name}"] = self._failures * _NAME_FACTOR
         wait = self._limits.attempt(allowed, self._window)

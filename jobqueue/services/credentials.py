@@ -17,7 +17,7 @@ from jobqueue.store.credentials import Credentials
 
 #: Beginning of every API key, so that scanners of sources and logs know one when they see it.
 KEY_PREFIX = "jq_"
-_KEY = re.compile(r"jq_([a-z0-9]{12})_([A-Za-z0-9_-]{43})")
+_KEY = re.compile(r"jq_([a-z0-9]{12})_([A-Za-z0-9_-]{43}[0-9a-f]{12})")
 _ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _ID_LENGTH = 12
 LEAST_PASSWORD, MOST_PASSWORD = 12, 1024
@@ -44,6 +44,7 @@ class ManageCredentials:
         check_name(title, "name")
         identity = "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
         secret = secrets.token_urlsafe(32)
+        secret += self._credentials.key_check(identity, secret)
         record = self._record(by, Kind.KEY, identity, secret.encode(), roles, permissions, expires, title)
         self._credentials.add(record)
         return record, f"{KEY_PREFIX}{identity}_{secret}"

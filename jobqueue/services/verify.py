@@ -17,7 +17,7 @@ from jobqueue.model.credential import Credential, Kind
 from jobqueue.model.principal import Principal
 from jobqueue.model.role import BUILTIN, Role
 from jobqueue.services.passwords import is_secret
-from jobqueue.store.credentials import Credentials
+from jobqueue.store.credentials import KEY_CHECK_LENGTH, Credentials
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +93,12 @@ class Verify:
                 self._known.popitem(last=False)
             self._note_use(found, kind, name, now)
             return found.principal
+
+    def is_key_of_ours(self, identity: str, secret: str) -> bool:
+        """Whether an API key was made here, also if it was revoked since; quick. Says nothing else of it."""
+        body, check = secret[:-KEY_CHECK_LENGTH], secret[-KEY_CHECK_LENGTH:]
+        expected = self._credentials.key_check(identity, body)
+        return hmac.compare_digest(check.encode("utf-8", "surrogatepass"), expected.encode())
 
     def mark(self, kind: Kind, name: str) -> str | None:
         """Tells whether a session was begun with the secret that a record has now; None if there is no record."""

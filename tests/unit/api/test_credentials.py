@@ -157,6 +157,29 @@ def test_wrong_in_many_ways(own_app: Flask, services: FakeServices) -> None:
         assert identity not in str(body)
 
 
+def test_a_made_up_key_costs_nothing(
+    own: FlaskClient, services: FakeServices, hashes: list[str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither argon2 nor a look into Redis, whether there is a key of this id or not: so it says nothing either."""
+    key = a_key(services)
+    monkeypatch.setattr(services.ledger.credentials, "look_up", lambda *_: pytest.fail("looked up"))
+    for wrong in (key[:-1] + ("0" if key[-1] != "0" else "1"), key[:20] + "x" + key[21:], f"jq_{'a' * 12}_{key[16:]}"):
+        error(own.get("/job", headers=bearer(wrong)), 401)
+    assert hashes == []
+
+
+def test_a_revoked_key_harms_only_itself(services: FakeServices) -> None:
+    """Its robot goes on asking, from the address that all the others have."""
+    client = create_app(settings(login_failures=2), services).test_client()  # type: ignore[arg-type]
+    a_user(services)
+    revoked = a_key(services)
+    services.credentials.revoke_key(revoked.split("_")[1])
+    statuses = [client.get("/job", headers=bearer(revoked)).status_code for _ in range(15)]
+    assert statuses == [401] * 10 + [429] * 5
+    assert client.get("/job", headers=bearer(a_key(services))).status_code == 200
+    assert client.get("/job", headers=basic("alice", PASSWORD)).status_code == 200
+
+
 def test_the_same_answer_for_a_wrong_name_and_a_wrong_password(own: FlaskClient, services: FakeServices) -> None:
     a_user(services)
     answers = [
@@ -169,9 +192,9 @@ def test_unknown_names_cost_argon2_too(
     own: FlaskClient, services: FakeServices, hashes: list[str | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a_user(services)
-    for headers in (basic("nobody", "x"), basic("\x00", "x"), bearer("jq_aaaaaaaaaaaa_x"), basic("alice", "x")):
+    for headers in (basic("nobody", "x"), basic("\x00", "x"), basic("alice", "x")):
         own.get("/job", headers=headers)
-    assert [digest is None for digest in hashes] == [True, True, True, False]
+    assert [digest is None for digest in hashes] == [True, True, False]
     verified: list[str] = []
     monkeypatch.setattr(passwords, "_verify", lambda digest, secret: verified.append(digest) or True)
     assert not passwords.is_secret(None, b"\x00" * 32), "nobody's hash lets nobody in, whatever argon2 says"
@@ -371,7 +394,8 @@ def test_failed_log_ins_are_limited_per_address(services: FakeServices, way: str
     assert len(hashes) == compared, "argon2 ran for one who is refused anyway"
     # the right password is refused as well: else guessing would go on
     error(client.get("/job", headers=basic("alice", PASSWORD)), 429)
-    # but not from elsewhere, and neither what nobody can guess
+    # but not from elsewhere, and neither what nobody can guess, also if it was not seen before
+    assert client.get("/job", headers=bearer(a_key(services))).status_code == 200
     elsewhere = {"REMOTE_ADDR": "10.9.9.9"}
     assert client.get("/job", headers=basic("alice", PASSWORD), environ_overrides=elsewhere).status_code == 200
     assert client.get("/job", headers=bearer(TOKEN)).status_code == 200
