@@ -19,6 +19,7 @@ NAMES = (
     "agent_throughput",
     "agent_pools",
     "submit",
+    "security",
     "batch",
     "listing",
     "broadcast",

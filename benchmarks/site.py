@@ -117,10 +117,10 @@ class Site:
         return any(agent.hostname == hostname and agent.live for agent in self.ledger.agents.all())
 
     @contextmanager
-    def api(self, workers: int | None = None, *command: str) -> Iterator[str]:
+    def api(self, workers: int | None = None, *command: str, **environ: str) -> Iterator[str]:
         """The API, ready; gives its address. ``command`` stands in for it: what else takes our settings."""
         port = free_port()
-        names = {PREFIX + "API_PORT": str(port)}
+        names = {PREFIX + "API_PORT": str(port), **environ}
         if workers:
             names[PREFIX + "API_WORKERS"] = str(workers)
         url = f"http://{LOOPBACK}:{port}"

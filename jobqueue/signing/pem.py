@@ -36,6 +36,11 @@ def raw(key: Ed25519PublicKey) -> bytes:
     return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
 
 
+def secret(key: Ed25519PrivateKey) -> bytes:
+    """The 32 bytes that a private key is made from."""
+    return key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+
+
 def fingerprint(key: Ed25519PublicKey) -> str:
     """SHA-256 of a public key, as hex."""
     return hashlib.sha256(raw(key)).hexdigest()

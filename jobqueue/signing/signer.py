@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
+import nacl.bindings
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from nacl.exceptions import CryptoError
 
 from jobqueue.errors import InvalidSettings
 from jobqueue.settings import TRUSTED_KEYS_FILE, Settings
@@ -18,6 +19,8 @@ from jobqueue.signing import pem
 
 #: Seconds between two looks at a file of keys: a key that was taken out of it counts for so long.
 LOOK_SECONDS = 1.0
+#: Bytes of a signature.
+_BYTES = 64
 #: Characters of a signature as text: the id of its key, a dot, and 64 bytes in base64 for addresses, without padding.
 LENGTH = pem.ID_LENGTH + 1 + 86
 
@@ -59,8 +62,10 @@ class Signer:
         """A signature of ``message`` for one ``purpose``, as text of ``LENGTH`` characters."""
         if self._path is not None and time.monotonic() - self._looked >= LOOK_SECONDS:
             self._look(self._path)
-        sign, name = self._pair
-        return name + base64.urlsafe_b64encode(sign(framed(purpose, message)))[:-2].decode("ascii")
+        secret, name = self._pair
+        # libsodium signs and verifies in half of OpenSSL's time, and every job is signed twice and verified at least once
+        signature = nacl.bindings.crypto_sign(framed(purpose, message), secret)[:_BYTES]
+        return name + base64.urlsafe_b64encode(signature)[:-2].decode("ascii")
 
     def _look(self, path: Path) -> None:
         self._looked = time.monotonic()
@@ -72,7 +77,7 @@ class Signer:
     def _set(self, key: Ed25519PrivateKey) -> None:
         self._key = key
         # in one step, since others may be signing
-        self._pair: tuple[Callable[[bytes], bytes], str] = (key.sign, pem.key_id(key.public_key()) + ".")
+        self._pair = (pem.secret(key) + pem.raw(key.public_key()), pem.key_id(key.public_key()) + ".")
 
 
 def framed(purpose: bytes, message: bytes) -> bytes:
@@ -85,10 +90,10 @@ def is_signed(key: Ed25519PublicKey, signature: str, purpose: bytes, message: by
     encoded = signature[pem.ID_LENGTH + 1 :]
     try:
         found = base64.b64decode(encoded + "==", altchars=b"-_", validate=True)
-        if base64.urlsafe_b64encode(found)[:-2].decode("ascii") != encoded:
+        if len(found) != _BYTES or base64.urlsafe_b64encode(found)[:-2].decode("ascii") != encoded:
             return False  # another spelling of the same bytes
-        key.verify(found, framed(purpose, message))
-    except (ValueError, InvalidSignature):
+        nacl.bindings.crypto_sign_open(found + framed(purpose, message), pem.raw(key))
+    except (ValueError, CryptoError):
         return False
     return True
 

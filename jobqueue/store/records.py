@@ -72,7 +72,7 @@ def _execution(slot: str, fields: Mapping[str, str], out: str | None) -> Executi
         finished=last.at if last and last.event in _FINAL_EVENTS else 0,
         error=last.error if last else None,
         events=events,
-        signature=fields.get("sig", ""),
+        signature=fields.get("sig", "") + fields.get("sig2", ""),
         out=out or "",
         **(json.loads(out) if out else {}),
     )

@@ -328,7 +328,7 @@ def _another_attempt(ledger: Ledger, job_id: str) -> None:
 
 def _a_signature_of_zeros(ledger: Ledger, job_id: str) -> None:
     key = ledger.keys.execution(job_id, HOST)
-    ledger.client.hset(key, "sig", str(ledger.client.hget(key, "sig"))[:17] + "A" * 86)
+    ledger.client.hset(key, mapping={"sig": str(ledger.client.hget(key, "sig"))[:17] + "A" * 43, "sig2": "A" * 43})
 
 
 def _an_unknown_key(ledger: Ledger, job_id: str) -> None:
@@ -368,7 +368,7 @@ def test_a_result_without_a_signature_shows(
 ) -> None:
     job_id = submit("test.echo.get")
     executor.execute(job_id, HOST)
-    ledger.client.hdel(ledger.keys.execution(job_id, HOST), "sig")
+    ledger.client.hdel(ledger.keys.execution(job_id, HOST), "sig", "sig2")
     assert checked(ledger, check, job_id).authenticity == UNSIGNED
 
 
@@ -399,8 +399,8 @@ def test_the_result_of_one_job_is_not_that_of_another(
     for job_id in (first, second):
         executor.execute(job_id, HOST)
     ledger.client.set(_out(ledger, second), str(ledger.client.get(_out(ledger, first))))
-    sig = str(ledger.client.hget(ledger.keys.execution(first, HOST), "sig"))
-    ledger.client.hset(ledger.keys.execution(second, HOST), "sig", sig)
+    signature = {name: ledger.client.hget(ledger.keys.execution(first, HOST), name) for name in ("sig", "sig2")}
+    ledger.client.hset(ledger.keys.execution(second, HOST), mapping=signature)
     assert checked(ledger, check, second).authenticity == FORGED
 
 
