@@ -6,6 +6,7 @@ import difflib
 import math
 import os
 import re
+import shlex
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from jobqueue.model.target import check_hostname, check_label
 from jobqueue.redis_url import RedisUrl, mask_password
 
 PREFIX = "JOBQUEUE_"
+#: Not settings: secrets of an agent's host, by name (``jobqueue/secrets``).
+SECRET_PREFIX = "JOBQUEUE_SECRET_"  # noqa: S105 (the beginning of names)
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 DEFAULT_URL = "http://127.0.0.1:8080"
 #: Files of the state directory that ``jobqueue up`` writes and that fill in what the environment leaves open.
@@ -94,6 +97,8 @@ class Settings:
     ``policy``               file with an agent's further rules, by argument, user and limits (docs/guard.md)
     ``pass_environment``     names of an agent's environment that the processes of jobs inherit too, as ``NAME,OTHER_*``
     ``limit_memory_bytes``, ``limit_cpu_seconds``, ``limit_open_files``, ``limit_processes``  limits of such processes
+    ``secrets_dir``          an agent's directory with a file per secret that jobs may name
+    ``secrets_command``      a program that is given the name of a secret and prints it
     """
 
     state_dir: Path
@@ -150,6 +155,8 @@ class Settings:
     limit_cpu_seconds: int | None = None
     limit_open_files: int | None = None
     limit_processes: int | None = None
+    secrets_dir: Path | None = None
+    secrets_command: str = ""
 
     def __post_init__(self) -> None:
         """Fill in what depends on other fields."""
@@ -246,7 +253,7 @@ def _unknown_names(environ: Mapping[str, str]) -> dict[str, str]:
     known = [env_name(name) for name in _CHECKS]
     problems = {}
     for name in sorted(environ):
-        if name.startswith(PREFIX) and name not in known:
+        if name.startswith(PREFIX) and name not in known and not name.startswith(SECRET_PREFIX):
             near = difflib.get_close_matches(name.removeprefix(PREFIX), [env[len(PREFIX) :] for env in known], n=3)
             hint = f"did you mean {' or '.join(PREFIX + match for match in near)}?" if near else _known_names()
             problems[name] = f"{name} is no setting of jobqueue; {hint}"
@@ -405,6 +412,17 @@ def _patterns(pattern: re.Pattern[str], wanted: str) -> Callable[[Any], tuple[st
     return check
 
 
+def _command(value: Any) -> str:
+    wanted = "a program with its arguments, as a shell would read them"
+    try:
+        words = shlex.split(str(value))
+    except ValueError as error:
+        raise ValueError(wanted) from error
+    if not words:
+        raise ValueError(wanted)
+    return str(value)
+
+
 def _log_level(value: Any) -> str:
     level = str(value).upper()
     if level not in _LOG_LEVELS:
@@ -468,4 +486,6 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "limit_cpu_seconds": _whole(1, 10 * 366 * 86_400),
     "limit_open_files": _whole(16, 1024**2),
     "limit_processes": _whole(1, 1024**2),
+    "secrets_dir": _folder,
+    "secrets_command": _command,
 }

@@ -16,6 +16,7 @@ from jobqueue.dispatch.queues import TASK, agent_queues
 from jobqueue.model.agent import AgentState
 from jobqueue.operations import facts
 from jobqueue.operations.registry import Registry
+from jobqueue.secrets.vault import Vault
 from jobqueue.settings import Settings
 from jobqueue.store.ledger import Ledger
 from workers.executor import Executor
@@ -46,6 +47,8 @@ def run(settings: Settings, *, events: bool = False) -> int:
         # until the worker brings its own way to stop there is nothing to hand back
         signal.signal(number, lambda *_: sys.exit(0))
     configure_logging(settings)
+    vault = Vault.open(settings)
+    vault.guard_logs()
     operations, held = Registry.load(), Held()
     known = facts.lookup(facts.collect(settings.hostname), settings.labels)
     keys = trusted_keys(settings)
@@ -73,7 +76,18 @@ def run(settings: Settings, *, events: bool = False) -> int:
         ledger.packages, settings.cache_dir / "packages", settings.max_cached_packages_bytes, closing
     )
     executor = Executor(
-        ledger.executions, operations, held, settings, known, closing, presence.look_up, pump, gate, identity, packages
+        ledger.executions,
+        operations,
+        held,
+        settings,
+        known,
+        closing,
+        presence.look_up,
+        pump,
+        gate,
+        identity,
+        packages,
+        secrets=vault,
     )
     keeper = LeaseKeeper(ledger.executions, held, settings.hostname, settings.lease_seconds, executor.give_up)
     hand_back = HandBack(held, executor, closing, presence.not_reading)

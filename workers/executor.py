@@ -32,6 +32,7 @@ from jobqueue.operations.registry import Registry
 from jobqueue.operations.result import checked
 from jobqueue.operations.runner import run_operation
 from jobqueue.runtime_env.source import PackageSource
+from jobqueue.secrets.source import Secrets
 from jobqueue.settings import DEFAULT_REDIS_URL, SECRETS, Settings
 from jobqueue.signing.certificate import result_bytes
 from jobqueue.store.executions import AWAY, Executions, Finished, Grant, Refusal
@@ -66,6 +67,7 @@ class Executor:
         gate: Gate,
         identity: Identity | None = None,
         packages: PackageSource | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
         self._executions = executions
         self._operations = operations
@@ -78,6 +80,7 @@ class Executor:
         self._gate = gate
         self._identity = identity
         self._packages = packages
+        self._secrets = secrets
         #: For operations, which have no business with credentials.
         nothing: dict[str, Any] = {"redis_url": DEFAULT_REDIS_URL, "broker_url": DEFAULT_REDIS_URL}
         self._plain_settings = replace(settings, **(nothing | dict.fromkeys(SECRETS)))
@@ -184,6 +187,7 @@ class Executor:
             report=lambda info: self._report(running, info),
             packages=self._packages,
             settings=self._plain_settings,
+            secrets=self._secrets,
             confinement=running.permit.confinement if running.permit else PLAIN,
             python_modules=settings.python_modules,
             max_output_bytes=settings.max_output_bytes,

@@ -13,6 +13,7 @@ from jobqueue.model.timestamps import duration_text
 from jobqueue.operations.confinement import PLAIN, Confinement
 from jobqueue.operations.process import Output, ProcessResult, Started, Stopped, discard, run_process
 from jobqueue.runtime_env.source import PackageSource
+from jobqueue.secrets.source import Secrets
 from jobqueue.settings import Settings
 
 DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024
@@ -35,6 +36,7 @@ class Context:
     ``python_modules`` are the modules (with all below them) that ``python.call`` may use. ``report(info)`` shows a JSON
     object (at most 16 KiB) with the job from now on, in place of the last one; it never raises because Redis is away.
     ``packages`` hands out uploaded packages; ``settings`` are the agent's own. ``confinement`` holds for every process.
+    ``secrets`` are the host's; ``run_operation`` puts them into the data, and takes them out of what is told.
     """
 
     hostname: str
@@ -53,6 +55,7 @@ class Context:
     packages: PackageSource | None = None
     settings: Settings | None = None
     confinement: Confinement = PLAIN
+    secrets: Secrets | None = None
     clock: Callable[[], float] = time.monotonic
 
     def remaining(self) -> float | None:

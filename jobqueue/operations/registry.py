@@ -17,6 +17,7 @@ from jobqueue.operations.base import BUILTIN, Operation, invalid_data
 from jobqueue.operations.facts import has_reference
 from jobqueue.operations.info import OperationInfo
 from jobqueue.operations.text import brief, describe
+from jobqueue.secrets.reference import faults, has_secret
 
 GROUP = "jobqueue.operations"
 _FAMILIES = ("node", "network", "command", "file", "python", "script", "entrypoint", "aggregation")
@@ -71,8 +72,8 @@ class Registry:
     def validate(self, type: str, data: Mapping[str, Any] | None) -> dict[str, Any]:
         """Check ``data`` (None: no data) and give it back, as JSON and unaltered, ready to be stored.
 
-        A field that refers to a fact (``@fact.X``) is checked on the agent, where its value is known. Defaults are
-        filled in there as well. Raises ``UnknownOperation`` and ``InvalidOperationData``.
+        A field that refers to a fact (``@fact.X``) or names a secret is checked on the agent, where its value is known.
+        Defaults are filled in there as well. Raises ``UnknownOperation`` and ``InvalidOperationData``.
         """
         operation = self.get(type)
         data = {} if data is None else data
@@ -80,6 +81,9 @@ class Registry:
             raise invalid_data(type, {"": ["Must be an object."]})
         plain = dict(data)
         _check_json(type, plain)
+        wrong = faults(plain)
+        if wrong:
+            raise invalid_data(type, wrong)
         try:
             operation.load(plain)
         except InvalidOperationData as error:
@@ -153,8 +157,10 @@ def _check_json(type: str, data: dict[str, Any]) -> None:
 
 
 def _raise_unless_deferred(error: InvalidOperationData, operation: Operation, data: Mapping[str, Any]) -> None:
-    """Raise ``error`` without what may be put right by the facts of the agent, if anything is left of it."""
-    deferred = {name for name, value in data.items() if operation.declares(name) and has_reference(value)}
+    """Raise ``error`` without what the agent's facts and secrets may put right, if anything is left of it."""
+    deferred = {
+        name for name, value in data.items() if operation.declares(name) and (has_reference(value) or has_secret(value))
+    }
     left = {
         field: messages
         for field, messages in (error.details or {}).items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from jobqueue.errors import (
@@ -19,20 +20,54 @@ from jobqueue.operations.isolated import run_isolated
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.result import checked
 from jobqueue.operations.text import brief, describe
+from jobqueue.secrets.redactor import Redactor, Screen
+from jobqueue.secrets.reference import has_secret
 
 _log = logging.getLogger(__name__)
 
 
 def run_operation(operation: Operation, data: Mapping[str, Any] | None, context: Context) -> Outcome:
-    """Fill facts into ``data``, validate it, run, and check the result; ``changed`` of the outcome is a bool.
+    """Fill facts and secrets into ``data``, validate it, run, and check the result.
+
+    ``changed`` of the outcome is a bool. Neither output, reports, the result nor an error holds a secret of the host.
 
     Raises ``OperationFailed`` (``OperationTimedOut`` among it) with a message for the user, whatever the operation
     raised; ``OperationCancelled``; ``OperationNotSupported``. A traceback goes to the log only. An operation that is
     not isolated and never looks at the context may return after its deadline: that is the caller's to judge.
     """
     context.check()
+    filled, redactor = _filled(dict(data or {}), context)
+    if not redactor:
+        return _told(operation, filled, context)
+    screen, report = Screen(redactor, context.output), context.report
+    inner = replace(context, output=screen.write, report=lambda info: report(redactor.json(info)), secrets=None)
     try:
-        outcome = _run(operation, resolve_facts(dict(data or {}), context.facts), context)
+        outcome = _told(operation, filled, inner)
+    except JobQueueError as error:
+        raise _without_secrets(error, redactor) from None
+    finally:
+        screen.close()
+    return Outcome(redactor.json(outcome.data), outcome.changed)
+
+
+def _filled(data: dict[str, Any], context: Context) -> tuple[dict[str, Any], Redactor]:
+    """The data with everything that it refers to, and what takes the secrets out again."""
+    try:
+        filled = resolve_facts(data, context.facts)
+        if context.secrets is None:
+            if has_secret(filled):
+                raise OperationFailed("The data names a secret, and there are none here.")
+            return filled, Redactor()
+        # after the facts: the value of a secret is not searched for anything
+        return context.secrets.fill_in(filled, context), context.secrets.redactor()
+    except JobQueueError as error:
+        raise _bounded(error) from error.__cause__
+
+
+def _told(operation: Operation, data: dict[str, Any], context: Context) -> Outcome:
+    """Run with data that is complete; whatever goes wrong becomes an error for the user."""
+    try:
+        outcome = _run(operation, data, context)
         changed = operation.changes if outcome.changed is None else bool(outcome.changed)
         return Outcome(checked(outcome.data, context.max_result_bytes), changed)
     except (OperationFailed, OperationCancelled, OperationNotSupported) as error:
@@ -49,6 +84,11 @@ def _run(operation: Operation, data: dict[str, Any], context: Context) -> Outcom
     # the child validates for itself: what a schema makes of the data need not be JSON any more
     answer = run_isolated(operation, data, context) if operation.isolated else operation.run(loaded, context)
     return answer if isinstance(answer, Outcome) else Outcome(answer)
+
+
+def _without_secrets(error: JobQueueError, redactor: Redactor) -> JobQueueError:
+    details = None if error.details is None else redactor.json(error.details)
+    return type(error)(redactor.text(str(error.message)), details)
 
 
 def _bounded(error: JobQueueError) -> JobQueueError:

@@ -81,6 +81,8 @@ def test_every_field_has_its_name_in_the_environment(tmp_path: Path) -> None:
         "limit_cpu_seconds": "60",
         "limit_open_files": "256",
         "limit_processes": "100",
+        "secrets_dir": str(tmp_path / "secrets"),
+        "secrets_command": "vault get 'a b'",
     }
     found = settings(tmp_path, **{env_name(name): text for name, text in texts.items()})
     assert dataclasses.asdict(found) == {
@@ -118,6 +120,7 @@ def test_every_field_has_its_name_in_the_environment(tmp_path: Path) -> None:
         "limit_cpu_seconds": 60,
         "limit_open_files": 256,
         "limit_processes": 100,
+        "secrets_dir": tmp_path / "secrets",
     }
 
 
@@ -267,3 +270,10 @@ def test_this_machines_name_is_made_valid(monkeypatch: pytest.MonkeyPatch, name:
 def test_labels() -> None:
     assert parse_labels("") == {}
     assert parse_labels("group=web.dev,n=1,") == {"group": "web.dev", "n": "1"}
+
+
+def test_secrets_are_no_settings(tmp_path: Path) -> None:
+    """They may have any name; what is nearly such a name is a typo."""
+    assert "not for anybody" not in repr(settings(tmp_path, JOBQUEUE_SECRET_DB_PASSWORD="not for anybody"))
+    with pytest.raises(InvalidSettings, match="JOBQUEUE_SECRETDIR is no setting"):
+        settings(tmp_path, JOBQUEUE_SECRETDIR="x")

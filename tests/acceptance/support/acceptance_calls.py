@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from os import getcwd  # noqa: F401 (imported on purpose: what a module merely imports must not be callable)
 from pathlib import Path
 from typing import Any
@@ -28,3 +29,14 @@ def not_json() -> Any:
 
 def die() -> None:
     os.abort()
+
+
+def tell(text: str, fail: bool = False) -> dict[str, Any]:
+    """Tell a text in every way that a function has."""
+    sys.stdout.write(f"{text}\n")
+    for part in (text[:5], f"{text[5:]}\n"):
+        sys.stderr.write(part)
+        sys.stderr.flush()
+    if fail:
+        raise ValueError(f"cannot go on with {text!r}")
+    return {"text": text, text: [text]}

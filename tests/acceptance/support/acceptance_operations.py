@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import logging
 import os
 import time
 from pathlib import Path
@@ -99,3 +101,23 @@ def package_get(data: dict[str, Any], context: Context) -> dict[str, Any]:
         content = path.read_bytes()
         digest = hashlib.sha256(content).hexdigest()
         return {"name": path.name, "size": len(content), "sha256": digest, "inode": path.stat().st_ino}
+
+
+class TextSchema(Schema):
+    text = fields.String(required=True)
+    seconds = fields.Float(load_default=0.0)
+    fail = fields.Boolean(load_default=False)
+
+
+@operation("accept.tell.do", schema=TextSchema, changes=True)
+def tell_do(data: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Tell a text in every way that an operation has."""
+    text = data["text"]
+    logging.getLogger(__name__).error("an operation logs %s", text)
+    context.report({"phase": text, text: 1})
+    for byte in text.encode():
+        context.output("stdout", bytes([byte]))
+    rest(data, context)
+    if data["fail"]:
+        raise RuntimeError(f"failed with {text}")
+    return {"text": text, "encoded": base64.b64encode(text.encode()).decode()}

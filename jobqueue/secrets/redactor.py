@@ -1,0 +1,172 @@
+"""Takes secrets out of text, JSON and running output."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from jobqueue.secrets.forms import forms
+
+MASK = b"***"
+#: Where text was cut, a secret may have been cut in two: a remainder of at least so many bytes goes, too.
+_LEAST_REMAINDER = 4
+_CUTS = re.compile(rb"\n\[\.\.\. \d+ bytes cut[^\]]*\]\n|\.\.\.\Z")
+_BREAKS = b"\r\n"
+#: Line breaks within one secret that running output is held back for; without a limit, empty lines would pile up.
+_MOST_BREAKS = 4096
+
+
+class Redactor:
+    """Knows what to look for. Cheap where nothing is found; never makes anything longer."""
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        found = {form for value in values for form in forms(value)}
+        # a form inside of another one is found with it
+        self._forms = sorted(found, key=len, reverse=True)
+        self._longest = len(self._forms[0]) if self._forms else 0
+
+    def __bool__(self) -> bool:
+        return bool(self._forms)
+
+    def raw(self, data: bytes) -> bytes:
+        """``data`` without secrets, wherever their lines were broken."""
+        plain = data.translate(None, _BREAKS)
+        hits = [hit for form in self._forms for hit in _hits(plain, form)]
+        if not hits:
+            return data
+        places = _places(data, plain)
+        clean, done = bytearray(), 0
+        for start, end in _merged(hits):
+            clean += data[done : places[start]] + MASK
+            done = places[end - 1] + 1
+        return bytes(clean + data[done:])
+
+    def text(self, text: str) -> str:
+        """The same for text; also what a cut has left of a secret, where the text says that it was cut."""
+        if not self._forms:
+            return text
+        data = self._at_cuts(self.raw(text.encode("utf-8", "surrogatepass")))
+        try:
+            return data.decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError:  # a character of a secret that was cut
+            return data.decode("utf-8", "replace")
+
+    def json(self, value: Any) -> Any:
+        """The same for every text in JSON, keys among them. A number that is a secret becomes text."""
+        if not self._forms:
+            return value
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {self.text(str(key)): self.json(inner) for key, inner in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.json(inner) for inner in value]
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            shown = str(value)
+            return value if self.text(shown) == shown else MASK.decode()
+        return value
+
+    def held_back(self, data: bytes) -> int:
+        """How many of the last bytes of ``data`` may be the beginning of a secret whose rest is still to come."""
+        if not self._forms:
+            return 0
+        end = data[-(self._longest + _MOST_BREAKS) :]
+        plain = end.translate(None, _BREAKS)
+        left = max(_overlap(plain, form) for form in self._forms)
+        if not left:
+            return 0
+        for back in range(1, len(end) + 1):
+            left -= end[-back] not in _BREAKS
+            if not left:
+                return back
+        return len(end)
+
+    def _at_cuts(self, data: bytes) -> bytes:
+        done, clean = 0, bytearray()
+        for cut in _CUTS.finditer(data):
+            before = data[done : cut.start()]
+            clean += self._without_end(before) + cut[0]
+            done = cut.end()
+            rest = data[done:]
+            gone = max((_overlap_start(rest, form) for form in self._forms), default=0)
+            if gone >= _LEAST_REMAINDER:
+                clean += MASK
+                done += gone
+        return bytes(clean + data[done:])
+
+    def _without_end(self, data: bytes) -> bytes:
+        gone = max((_overlap(data, form) for form in self._forms), default=0)
+        return data[:-gone] + MASK if gone >= _LEAST_REMAINDER else data
+
+
+class Screen:
+    """Takes secrets out of running output, stream by stream, also where they come in pieces."""
+
+    def __init__(self, redactor: Redactor, write: Callable[[str, bytes], None]) -> None:
+        self._redactor = redactor
+        self._write = write
+        self._held: dict[str, bytes] = {}
+
+    def write(self, stream: str, chunk: bytes) -> None:
+        """Pass output on; the little that may be the beginning of a secret waits for what follows."""
+        if not self._redactor:
+            self._write(stream, chunk)
+            return
+        data = self._redactor.raw(self._held.pop(stream, b"") + chunk)
+        back = self._redactor.held_back(data)
+        if back:
+            self._held[stream] = data[-back:]
+            data = data[:-back]
+        if data:
+            self._write(stream, data)
+
+    def close(self) -> None:
+        """Nothing follows: pass on what was held."""
+        for stream, data in self._held.items():
+            self._write(stream, data)
+        self._held.clear()
+
+
+def _hits(data: bytes, form: bytes) -> Iterable[tuple[int, int]]:
+    at = data.find(form)
+    while at >= 0:
+        yield at, at + len(form)
+        at = data.find(form, at + 1)
+
+
+def _merged(hits: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(hits):
+        if merged and start < merged[-1][1]:
+            merged[-1] = merged[-1][0], max(end, merged[-1][1])
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _places(data: bytes, plain: bytes) -> Any:
+    """Where each byte of ``plain`` lies in ``data``."""
+    return range(len(data)) if len(plain) == len(data) else [at for at, byte in enumerate(data) if byte not in _BREAKS]
+
+
+def _overlap(data: bytes, form: bytes) -> int:
+    """The longest end of ``data`` that begins ``form``, and is not all of it."""
+    tail, first = data[-(len(form) - 1) :], form[:1]
+    at = tail.find(first)
+    while at >= 0:
+        if form.startswith(tail[at:]):
+            return len(tail) - at
+        at = tail.find(first, at + 1)
+    return 0
+
+
+def _overlap_start(data: bytes, form: bytes) -> int:
+    """The longest beginning of ``data`` that ends ``form``, and is not all of it."""
+    head, last = data[: len(form) - 1], form[-1:]
+    at = head.rfind(last)
+    while at >= 0:
+        if form.endswith(head[: at + 1]):
+            return at + 1
+        at = head.rfind(last, 0, at)
+    return 0

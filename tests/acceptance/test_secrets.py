@@ -1,0 +1,181 @@
+"""Canaries: secrets that operations print in every way they can; then all that is stored or shown is searched."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobqueue.secrets.forms import forms
+from jobqueue.store.connection import connect
+from tests.acceptance.conftest import MakeStack
+from tests.acceptance.support.api import Api
+from tests.acceptance.support.stack import Stack
+
+ENVIRONMENT = "canary-of-the-environment/7Qx"
+FILE = 'canary "of" the\\file&9Zk'
+PROGRAM = "canary-of-the-program+3Wv"
+CANARIES = {canary: forms(canary) for canary in (ENVIRONMENT, FILE, PROGRAM)}
+SHELL, EXEC, CALL, TELL = "command.shell.execute", "command.exec.execute", "python.call", "accept.tell.do"
+ENV = {name: {"$secret": name.lower()} for name in ("CANARY", "FROM_FILE", "ASKED")}
+#: What a person does by accident, and what somebody does on purpose who does not try very hard.
+COMMANDS = (
+    'echo "$CANARY $FROM_FILE" "$ASKED"; echo "$CANARY" >&2',
+    'set -x; : "$CANARY" "$FROM_FILE"; env',
+    'printf %s "$CANARY$FROM_FILE$ASKED" | base64 -w 20; printf %s "$CANARY" | od -An -tx1 | tr -d " \\n"',
+    'for one in "$CANARY" "$FROM_FILE"; do printf %s "$one" | fold -w 3; printf "\\n--\\n"; done',
+    'printf %s "$CANARY" | cut -c-9 | tr -d "\\n"; sleep 0.5; printf %s "$CANARY" | cut -c10-; cat "$CANARY"',
+    "cat /proc/$PPID/environ",
+    'yes "$CANARY" | head -c 300000',
+)
+
+
+@pytest.fixture(scope="module")
+def told(make_stack: MakeStack, with_own_plugin: dict[str, str], home: Path) -> Iterator[Stack]:
+    """A system whose agents have secrets of all three kinds, and have been made to tell them."""
+    held = home / "held"
+    held.mkdir(mode=0o700)
+    (held / "from_file").write_text(FILE + "\n")
+    stack = make_stack(
+        {
+            **with_own_plugin,
+            "JOBQUEUE_SECRET_CANARY": ENVIRONMENT,
+            "JOBQUEUE_SECRETS_DIR": str(held),
+            "JOBQUEUE_SECRETS_COMMAND": shlex.join([sys.executable, "-c", f"print({PROGRAM!r})"]),
+            "JOBQUEUE_MAX_OUTPUT_BYTES": "2048",
+            "JOBQUEUE_LOG_LEVEL": "DEBUG",
+        }
+    )
+    stack.up(1)
+    return stack
+
+
+@pytest.fixture(scope="module")
+def jobs(told: Stack) -> list[dict[str, Any]]:
+    """What became of all that was made to tell."""
+    api, ids = told.api, []
+    ids += [api.submit(SHELL, {"command": command, "env": ENV}) for command in COMMANDS]
+    for secret in ({"$secret": name["$secret"]} for name in ENV.values()):
+        ids.append(api.submit(EXEC, {"argv": ["printf", "%s:%s", "x", secret]}))
+        ids.append(api.submit(EXEC, {"argv": [secret]}))
+        ids.append(api.submit(EXEC, {"argv": ["cat"], "stdin": secret, "cwd": "/"}))
+        for fail in (False, True):
+            ids.append(
+                api.submit(CALL, {"function": "acceptance_calls.tell", "args": [secret], "kwargs": {"fail": fail}})
+            )
+            ids.append(
+                api.submit(TELL, {"text": secret, "fail": fail}, retries={"max_attempts": 2, "backoff_seconds": 0.1})
+            )
+        ids.append(api.submit(TELL, {"text": secret, "seconds": 60}, timeout_seconds=1))
+        ids.append(api.submit("file.status.get", {"path": secret}))
+        deployed = {"path": str(told.directory.parent / "deployed"), "content": secret}
+        ids.append(api.submit("file.deploy.execute", deployed))
+    ids.append(api.submit(SHELL, {"command": 'echo "$CANARY"; sleep 60', "env": ENV, "timeout": 1}))
+    return [api.wait(job_id, 60) for job_id in ids]
+
+
+def leaks(text: bytes) -> list[str]:
+    """Which canaries are there, in any form, wherever lines were broken."""
+    plain = text.translate(None, b"\r\n")
+    return [canary for canary, found in CANARIES.items() if any(form in plain for form in found)]
+
+
+def test_operations_get_the_values(told: Stack) -> None:
+    """Else nothing below would prove anything."""
+    command = 'for one in "$CANARY" "$FROM_FILE" "$ASKED"; do printf %s "$one" | sha256sum; done'
+    job = told.api.run(SHELL, {"command": command, "env": ENV})
+    digests = [line.split()[0] for line in job["result"]["stdout"].splitlines()]
+    assert digests == [hashlib.sha256(canary.encode()).hexdigest() for canary in CANARIES]
+
+
+def test_they_did_tell(jobs: list[dict[str, Any]]) -> None:
+    text = repr(jobs)
+    assert {job["status"] for job in jobs} == {"completed", "failed"}
+    assert text.count("***") > 50
+    assert "failed with ***" in text
+    assert "JOBQUEUE_SECRET_CANARY=***" in text
+
+
+def test_jobs(told: Stack, jobs: list[dict[str, Any]]) -> None:
+    """Every answer of the API about them, and their output."""
+    found: dict[str, list[str]] = {}
+    paths = ["/job?limit=100", "/agent", "/health/status", "/operation", "/audit", "/metrics"]
+    for job in jobs:
+        paths += [f"/job/{job['id']}", f"/job/{job['id']}/logs"]
+    for path in paths:
+        for accept in ("application/json", "text/plain", "text/event-stream")[: 3 if path.endswith("/logs") else 1]:
+            here = leaks(_read(told.api, path, accept))
+            if here:
+                found[f"{path} {accept}"] = here
+    assert found == {}
+
+
+def test_the_ledger(told: Stack, jobs: list[dict[str, Any]]) -> None:
+    """Every key and value in Redis."""
+    del jobs
+    read = {
+        "string": lambda client, key: client.get(key), "hash": lambda client, key: client.hgetall(key),
+        "list": lambda client, key: client.lrange(key, 0, -1), "set": lambda client, key: client.smembers(key),
+        "zset": lambda client, key: client.zrange(key, 0, -1), "stream": lambda client, key: client.xrange(key),
+    }  # fmt: skip
+    found, seen = {}, 0
+    with connect((told.state / "redis.url").read_text().strip()) as client:
+        for key in client.scan_iter("*", count=1000):
+            value = read[client.type(key)](client, key)
+            parts = _texts(value)
+            seen += 1
+            here = leaks(b"\0".join(parts)) + leaks(b"".join(parts)) + leaks(str(key).encode())
+            if here:
+                found[key] = here
+    assert seen > 100
+    assert found == {}
+
+
+def test_files(told: Stack, jobs: list[dict[str, Any]]) -> None:
+    """Every file of the system: logs with DEBUG, Redis' own files, journals."""
+    del jobs
+    files = [path for path in told.directory.rglob("*") if path.is_file()]
+    found = {str(path): leaks(path.read_bytes()) for path in files}
+    assert {path: here for path, here in found.items() if here} == {}
+    logs = [path.read_text(errors="replace") for path in files if path.suffix == ".log"]
+    assert "an operation logs ***" in "".join(logs)
+
+
+def test_the_command_line(told: Stack, jobs: list[dict[str, Any]]) -> None:
+    for arguments in (["job", "get", jobs[0]["id"]], ["job", "logs", jobs[1]["id"]], ["job", "list", "--json"]):
+        done = told.run(*arguments)
+        assert leaks((done.stdout + done.stderr).encode()) == []
+        assert done.stdout
+
+
+def test_jobs_name_the_secret(jobs: list[dict[str, Any]]) -> None:
+    """What is stored is the name, so a retry gets the value of its own time."""
+    assert jobs[0]["operation"]["data"]["env"] == ENV
+
+
+@pytest.mark.parametrize("bad", [{"$secret": "../x"}, {"$secret": "a", "b": 1}, {"$secret": 1}])
+def test_bad_names(told: Stack, bad: dict[str, Any]) -> None:
+    answer = told.api.post("/job", {"operation": {"type": SHELL, "data": {"command": "x", "env": {"A": bad}}}})
+    assert answer.status == 400, answer
+
+
+def _read(api: Api, path: str, accept: str) -> bytes:
+    """The whole body, whatever it is."""
+    response = api._pool.request(
+        "GET", api.url + path, headers={"Authorization": f"Bearer {api.token}", "Accept": accept}
+    )
+    assert response.status in (200, 404, 406), (path, response.status, response.data[:500])
+    return response.data
+
+
+def _texts(value: Any) -> list[bytes]:
+    if isinstance(value, dict):
+        return [text for pair in value.items() for one in pair for text in _texts(one)]
+    if isinstance(value, (list, tuple, set)):
+        return [text for one in value for text in _texts(one)]
+    return [str(value).encode()]
