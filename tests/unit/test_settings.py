@@ -69,6 +69,20 @@ def test_every_field_has_its_name_in_the_environment(tmp_path: Path) -> None:
         "package_ttl_seconds": "90",
         "max_unpacked_bytes": "5000",
         "data_dir": str(tmp_path / "collections"),
+        "api_secret": "a" * 32,
+        "jwt_secret": "b" * 32,
+        "jwt_public_key": str(tmp_path / "issuer.pem"),
+        "jwt_issuer": "https://issuer.example",
+        "jwt_audience": "jobqueue",
+        "login_failures": "5",
+        "login_window_seconds": "60",
+        "rate_limit": "2.5",
+        "rate_burst": "7",
+        "tls_cert": str(tmp_path / "cert.pem"),
+        "tls_key": str(tmp_path / "key.pem"),
+        "behind_proxy": "1",
+        "allowed_hosts": "Jobs.example.com, *.example.org",
+        "audit_entries": "1000",
         "signing_key": str(tmp_path / "private.pem"),
         "trusted_keys": str(tmp_path / "public.pem"),
         "signature_ttl_seconds": "120",
@@ -109,6 +123,16 @@ def test_every_field_has_its_name_in_the_environment(tmp_path: Path) -> None:
         "package_ttl_seconds": 90,
         "max_unpacked_bytes": 5000,
         "data_dir": tmp_path / "collections",
+        "jwt_public_key": tmp_path / "issuer.pem",
+        "login_failures": 5,
+        "login_window_seconds": 60,
+        "rate_limit": 2.5,
+        "rate_burst": 7,
+        "tls_cert": tmp_path / "cert.pem",
+        "tls_key": tmp_path / "key.pem",
+        "behind_proxy": True,
+        "allowed_hosts": ("jobs.example.com", "*.example.org"),
+        "audit_entries": 1000,
         "signing_key": tmp_path / "private.pem",
         "trusted_keys": tmp_path / "public.pem",
         "signature_ttl_seconds": 120,
@@ -194,6 +218,14 @@ def test_an_unknown_name_is_an_error_with_near_matches(tmp_path: Path, name: str
         ("PYTHON_MODULES", "a..b"),
         ("LOG_LEVEL", "loud"),
         ("API_HOST", "a b"),
+        ("API_SECRET", "short"),
+        ("JWT_SECRET", "x" * 31),
+        ("JWT_ISSUER", "two words"),
+        ("LOGIN_FAILURES", "0"),
+        ("RATE_LIMIT", "-1"),
+        ("BEHIND_PROXY", "maybe"),
+        ("ALLOWED_HOSTS", "http://a"),
+        ("AUDIT_ENTRIES", "1"),
     ],
 )
 def test_bad_values_are_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
@@ -213,7 +245,13 @@ def test_no_secret_in_messages_or_representation(tmp_path: Path) -> None:
     found = settings(tmp_path, JOBQUEUE_TOKEN="s3cret", JOBQUEUE_REDIS_URL="redis://:s3cret@h/0")
     assert "s3cret" not in repr(found)
     assert found.masked_redis_url == "redis://:***@h/0"
-    for name, value in (("TOKEN", "s3cret s3cret"), ("REDIS_URL", "redis://u:s3cret@h/x"), ("URL", "x://u:s3cret@h")):
+    for name, value in (
+        ("API_SECRET", "s3cret"),
+        ("JWT_SECRET", "s3cret"),
+        ("TOKEN", "s3cret s3cret"),
+        ("REDIS_URL", "redis://u:s3cret@h/x"),
+        ("URL", "x://u:s3cret@h"),
+    ):
         with pytest.raises(InvalidSettings) as caught:
             settings(tmp_path, **{f"JOBQUEUE_{name}": value})
         assert "s3cret" not in str(caught.value)
