@@ -98,14 +98,19 @@ types: $(VENV)/.installed-dev ## check the types with mypy --strict
 imports: $(VENV)/.installed-dev ## check the layers with import-linter
 	@$(BIN)/lint-imports
 
+.PHONY: audit
+audit: $(VENV)/.installed-dev ## look the dependencies up among known vulnerabilities
+	@$(PY) .ci/audit.py
+
 # In this order, the quick ones first and one at a time, so that pytest's summary is the last thing to read.
 .PHONY: check
-check: ## everything: format, lint, types, imports, tests
+check: ## everything: format, lint, types, imports, vulnerabilities, tests
 	@$(MAKE) $(VENV)/.installed-dev
 	@$(MAKE) format-check
 	@$(MAKE) lint
 	@$(MAKE) types
 	@$(MAKE) imports
+	@$(MAKE) audit
 	@$(MAKE) test
 
 .PHONY: bench
