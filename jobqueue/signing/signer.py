@@ -63,7 +63,7 @@ class Signer:
         if self._path is not None and time.monotonic() - self._looked >= LOOK_SECONDS:
             self._look(self._path)
         secret, name = self._pair
-        # libsodium signs and verifies in half of OpenSSL's time, and every job is signed twice and verified at least once
+        # libsodium signs and verifies in half of OpenSSL's time; every job is signed twice and verified at least once
         signature = nacl.bindings.crypto_sign(framed(purpose, message), secret)[:_BYTES]
         return name + base64.urlsafe_b64encode(signature)[:-2].decode("ascii")
 

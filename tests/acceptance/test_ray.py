@@ -546,7 +546,8 @@ def test_a_reader_that_vanishes_is_noticed(client: JobSubmissionClient, stack: S
     place = urlsplit(stack.api.url)
     with socket.create_connection((place.hostname, place.port), 30) as reader:
         reader.sendall(
-            f"GET /api/jobs/{name}/logs/tail HTTP/1.1\r\nHost: {place.netloc}\r\nAuthorization: Bearer {stack.api.token}\r\n"
+            f"GET /api/jobs/{name}/logs/tail HTTP/1.1\r\nHost: {place.netloc}\r\n"
+            f"Authorization: Bearer {stack.api.token}\r\n"
             "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
         )
