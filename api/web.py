@@ -36,12 +36,11 @@ class SecurityHeaders:
         is_secure = environ["wsgi.url_scheme"] == "https"
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
-            present = {name.lower() for name, _ in headers}
-            added = [item for item in HEADERS if item[0].lower() not in present]
-            added += FIXED
+            present = {name for name, _ in headers}  # werkzeug and our own code write them as HEADERS does
+            added = [*headers, *FIXED, *(item for item in HEADERS if item[0] not in present)]
             if is_secure:
                 added.append(STRICT_TRANSPORT)
-            return start_response(status, headers + added, exc_info)
+            return start_response(status, added, exc_info)
 
         return self._app(environ, start)
 

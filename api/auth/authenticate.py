@@ -51,6 +51,8 @@ class Authenticator:
             return admin
         if given.secret.startswith(_KEY_PREFIX):
             identity, _, secret = given.secret.removeprefix(_KEY_PREFIX).partition("_")
+            if (known := self._verify.known(Kind.KEY, identity, secret.encode("latin-1"))) is not None:
+                return known
             if self._verify.is_key_of_ours(identity, secret):
                 # nobody guesses that far: what fails here is a key that was revoked, and others must not suffer for it
                 return self._by_secret(Kind.KEY, identity, secret, given, None)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
 #: Name of the blueprint that serves every native route a second time, under /api; its routes have the same rules.
 ALIAS = "api"
-
-#: What tells the copies of one blueprint apart: Fusion's routes are served under several prefixes.
-_COPY = re.compile(r"(?<=[a-z])[0-9]+(?=\.)")
 
 #: Instead of a permission: no credentials are asked for at all.
 PUBLIC = "public"
@@ -69,6 +65,9 @@ _ACCESS = {
 
 _RAY = {
     "ray_version.version": KNOWN,
+    # Ray's client looks whether a package is there before it uploads it
+    "ray_packages.look": "job:write",
+    "ray_packages.upload": "job:write",
     "ray_jobs.submit": "job:write",
     "ray_jobs.submit_yuanrong": "job:write",
     "ray_jobs.stop": "job:write",
@@ -78,8 +77,6 @@ _RAY = {
     "ray_listing.list_jobs_yuanrong": "job:read",
     "ray_logs.get_logs": "job:read",
     "ray_logs.tail_logs": "job:read",
-    "ray_packages.look": "job:read",
-    "ray_packages.upload": "job:write",
 }
 _FUSION = {
     "fusion_configurations.create": "job:write",
@@ -92,10 +89,10 @@ _FUSION = {
     "fusion_jobs.cancel": "job:write",
     "fusion_jobs.show": "job:read",
     "fusion_jobs.list_runs": "job:read",
+    "fusion_driver.show": "job:read",
     "fusion_launcher.start": "job:write",
     "fusion_launcher.update_status": "job:write",
     "fusion_launcher.list_statuses": "job:read",
-    "fusion_driver.show": "job:read",
 }
 
 #: endpoint -> permission, ``PUBLIC`` or ``KNOWN``.
@@ -104,4 +101,10 @@ RULES: Mapping[str, str] = MappingProxyType({**_HEALTH, **_DOCUMENTS, **_JOBS, *
 
 def rule_of(endpoint: str) -> str | None:
     """What the route behind a Flask endpoint needs; None if nobody said so."""
-    return RULES.get(endpoint) or RULES.get(_COPY.sub("", endpoint.removeprefix(f"{ALIAS}."), count=1))
+    return RULES.get(endpoint) or RULES.get(rule_name(endpoint))
+
+
+def rule_name(endpoint: str) -> str:
+    """The name in the map: a blueprint that is served at several places has a number behind its name at each."""
+    blueprint, _, view = endpoint.removeprefix(f"{ALIAS}.").rpartition(".")
+    return f"{blueprint.rstrip('0123456789')}.{view}"

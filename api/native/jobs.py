@@ -39,9 +39,6 @@ _KEY_HEADER = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 200},
 }
 
-#: Jobs and operations of a batch that the audit trail names; the others are counted.
-_NOTED = 20
-
 _job_request = JobRequest()
 _batch_request = BatchRequest()
 
@@ -95,7 +92,7 @@ def submit_batch() -> Response:
     ]
     accepted = sum(isinstance(result, Accepted) for result in results)
     wanted = sorted({answer.operation for answer in answers if isinstance(answer, Submission)})
-    audit.note(operations=wanted[:_NOTED], jobs=[document.get("job_id") for document in documents][:_NOTED])
+    audit.note(operations=wanted, jobs=[result.job_id for result in results if isinstance(result, Accepted)])
     audit.note(accepted=accepted, refused=len(results) - accepted)
     return json_response({"accepted": accepted, "items": documents}, 201)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from dataclasses import dataclass
 
 import redis
 
@@ -16,8 +17,6 @@ logger = logging.getLogger("jobqueue.audit")
 
 #: Entries of one call at the most.
 _MOST_AT_ONCE = 200
-#: Seconds that somebody waits for the one who writes for him; Redis answers or fails long before.
-_PATIENCE_SECONDS = 30.0
 
 
 class AuditTrail:
@@ -26,7 +25,7 @@ class AuditTrail:
     def __init__(self, audit: Audit) -> None:
         self._audit = audit
         self._lock = threading.Lock()
-        self._waiting: list[tuple[Deed, threading.Event]] = []
+        self._waiting: list[_Turn] = []
         self._is_writing = False
 
     def write(self, deed: Deed) -> None:
@@ -34,15 +33,17 @@ class AuditTrail:
 
         A request whose deed could not be written has done it all the same, so that nothing is raised.
         """
-        done = threading.Event()
+        turn = _Turn(deed)
         with self._lock:
-            self._waiting.append((deed, done))
-            leads = not self._is_writing
+            self._waiting.append(turn)
+            turn.leads = not self._is_writing
             self._is_writing = True
-        if leads:
-            self._write_all()
-        else:
-            done.wait(_PATIENCE_SECONDS)
+            if not turn.leads:
+                turn.woken = threading.Event()
+        if turn.woken is not None:
+            turn.woken.wait()  # whoever writes is bounded by the time-outs of Redis, and always wakes the next
+        if turn.leads:
+            self._write_all_that_wait()
 
     def newest(self, limit: int, before: int | None = None, who: str | None = None) -> list[AuditEntry]:
         """The newest entries, newest first."""
@@ -60,19 +61,30 @@ class AuditTrail:
         """Whether the trail is whole."""
         return self._audit.verify()
 
-    def _write_all(self) -> None:
-        """Write what waits, and what comes while that is under way."""
-        while True:
+    def _write_all_that_wait(self) -> None:
+        """One call. Who came meanwhile is next: nobody writes for ever for others."""
+        with self._lock:
+            turns, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
+        try:
+            self._audit.append([turn.deed for turn in turns])
+        except (LedgerUnavailable, redis.RedisError) as error:
+            for turn in turns:
+                logger.error("SECURITY: not in the audit trail (%s): %s", error, json.dumps(turn.deed.document()))
+        finally:
             with self._lock:
-                turn, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
-                if not turn:
-                    self._is_writing = False
-                    return
-            try:
-                self._audit.append([deed for deed, _ in turn])
-            except (LedgerUnavailable, redis.RedisError) as error:
-                for deed, _ in turn:
-                    logger.error("SECURITY: not in the audit trail (%s): %s", error, json.dumps(deed.document()))
-            finally:
-                for _, done in turn:
-                    done.set()
+                successor = self._waiting[0] if self._waiting else None
+                self._is_writing = successor is not None
+                if successor is not None:
+                    successor.leads = True
+            for turn in turns if successor is None else [*turns, successor]:
+                if turn.woken is not None:
+                    turn.woken.set()
+
+
+@dataclass
+class _Turn:
+    """A deed that is to be written; its writer is woken when it is, or when it is up to him."""
+
+    deed: Deed
+    leads: bool = False
+    woken: threading.Event | None = None

@@ -157,7 +157,7 @@ class Verify:
         self._roles, self._roles_read = dict(roles), now
 
     def _place(self, kind: Kind, name: str, secret: bytes) -> bytes:
-        content = f"{kind}|{len(name)}|{name}|".encode("utf-8", "surrogatepass") + secret
+        content = f"{kind.value}|{len(name)}|{name}|".encode("utf-8", "surrogatepass") + secret
         return hashlib.blake2b(content, key=self._key, digest_size=32).digest()
 
 

@@ -206,6 +206,46 @@ def test_those_who_write_at_once_share_a_call(services: FakeServices, monkeypatc
     assert calls == [1, 10]
 
 
+def test_nobody_writes_for_others_without_end(services: FakeServices) -> None:
+    """Many write all the time; each is answered, and all is written once."""
+    count, each = 8, 50
+    trail = services.audit
+
+    def busy(who: str) -> None:
+        for number in range(each):
+            trail.write(Deed(who, "token", "", "POST", "/", 200, "done", str(number)))
+
+    threads = [threading.Thread(target=busy, args=(f"t{number}",)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads)
+    written = [(entry.deed.who, entry.deed.request_id) for entry in trail.after(0, 1000)]
+    assert len(written) == len(set(written)) == count * each
+    for number in range(count):
+        assert [mark for who, mark in written if who == f"t{number}"] == [str(n) for n in range(each)]
+    assert trail.verify().valid
+
+
+def test_a_failure_wakes_everybody(services: FakeServices, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        time.sleep(0.05)  # long enough for others to come meanwhile
+        raise away()
+
+    monkeypatch.setattr(services.ledger.audit, "append", fail)
+    deed = Deed("a", "token", "", "POST", "/", 200, "done", "")
+    threads = [threading.Thread(target=services.audit.write, args=(deed,)) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads)
+    monkeypatch.undo()
+    services.audit.write(deed)
+    assert services.audit.total() == 1
+
+
 # --- GET /audit -------------------------------------------------------------------------------------------------------
 
 
