@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -263,6 +264,15 @@ def test_the_others_do_not_rule_the_server_either(guarded: Guarded, role: str) -
                 with pytest.raises(NoPermissionError):
                     client.execute_command("TYPE", KEYS.kind(key))
     guarded.denials()
+
+
+def test_nobody_listens_to_remote_control(guarded: Guarded) -> None:
+    """Celery's workers would obey whoever can publish: shut down, consume other queues, forget tasks."""
+    with guarded.server.client() as client:
+        assert client.pubsub_channels() == []
+        assert client.pubsub_numpat() == 0
+        order = json.dumps({"body": json.dumps({"method": "shutdown", "arguments": {}, "destination": None})})
+        assert client.publish("/0.celery.pidbox", order) == 0
 
 
 def test_maintenance_loads_the_scripts_again(guarded: Guarded, api: Api) -> None:
