@@ -5,6 +5,8 @@ from __future__ import annotations
 import urllib3
 
 from jobqueue.local.ports import LOOPBACK
+from jobqueue.settings import Settings
+from jobqueue.signing.signer import Signer
 from tests.acceptance.support.api import Api
 from tests.acceptance.support.ports import free_port
 from tests.acceptance.support.processes import Process
@@ -25,6 +27,7 @@ class Parts:
         self.api_process: Process | None = None
         self.maintenance: Process | None = None
         self.agents: dict[str, Process] = {}
+        Signer.open(Settings(state_dir=stack.state))  # an agent without a trusted key would wait for an API to make one
 
     @staticmethod
     def environ(redis_url: str) -> dict[str, str]:
