@@ -20,6 +20,7 @@ WRITE = READ | {
     "spark:execute",
     "file:read",
     "file:write",
+    "secret:use",
 }
 #: The roles that are always there. Operations of plugins may name permissions of their own: a custom role grants them.
 BUILTIN: Mapping[str, frozenset[str]] = {"read": READ, "write": WRITE, "admin": frozenset({EVERYTHING})}

@@ -16,12 +16,16 @@ from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import Target
 from jobqueue.operations.registry import Registry
+from jobqueue.secrets.reference import has_secret
 from jobqueue.signing.work import WorkSigner
 from jobqueue.store.executions import Due
 from jobqueue.store.jobs import Jobs, NewJob, Stored
 
 #: What every submission needs, besides the permission of its operation.
 SUBMIT = "job:write"
+#: What one that names secrets needs as well: even an operation that changes nothing, such as a look-up of a name, could
+#: carry a secret away.
+USE_SECRETS = "secret:use"
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +75,8 @@ class Submit:
         operation = self._operations.get(submission.operation)
         submission.principal.require(operation.permission)
         data = self._operations.validate(submission.operation, dict(submission.data))
+        if has_secret(data):
+            submission.principal.require(USE_SECRETS)
         document: dict[str, Any] = {"operation": submission.operation, "data": data, "target": submission.target}
         # what is not given is not stored: most jobs are small, and there are many
         optional = {

@@ -111,3 +111,16 @@ def test_an_idempotency_key_shows_a_job_to_nobody_else(services: Services) -> No
     services.submit(wanted)
     with pytest.raises(PermissionDenied):
         services.submit(Submission(SHELL, DATA, principal=who("job:write"), idempotency_key="k"))
+
+
+def test_secrets_need_a_permission_of_their_own(services: Services) -> None:
+    data = {"command": "deploy", "env": {"TOKEN": {"$secret": "deploy"}}}
+    may_run, may_all = who("job:write", "shell:execute"), who("job:write", "shell:execute", "secret:use")
+    with pytest.raises(PermissionDenied) as refused:
+        services.submit(Submission(SHELL, data, principal=may_run))
+    assert refused.value.details == {"permission": "secret:use"}
+    accepted = services.submit(Submission(SHELL, data, principal=may_all))
+    services.cancel(accepted.job_id)
+    with pytest.raises(PermissionDenied):
+        services.retry(accepted.job_id, principal=may_run)
+    assert services.retry(accepted.job_id, principal=may_all).job_id != accepted.job_id
