@@ -15,6 +15,8 @@ from jobqueue.model.audit import Deed
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _REFUSED = frozenset({401, 403, 429})
+#: The ledger cannot be reached.
+_AWAY = 503
 _MOST_PATH = 300
 _MOST_TEXT, _MOST_ITEMS = 200, 20
 #: Refusals of one client that are written per minute and process. The trail is bounded: whoever is refused without end
@@ -62,7 +64,10 @@ def install(app: Flask) -> None:
             credential=who.id,
             details=g.get("audit_details", {}),
         )
-        services().audit.write(deed)
+        if status == _AWAY:  # Redis has just kept this request waiting; it would once more
+            services().audit.miss(deed, "Redis is away")
+        else:
+            services().audit.write(deed)
         return response
 
 

@@ -45,6 +45,10 @@ class AuditTrail:
         if turn.leads:
             self._write_all_that_wait()
 
+    def miss(self, deed: Deed, reason: str) -> None:
+        """Put an entry that cannot be written into the log."""
+        logger.error("SECURITY: not in the audit trail (%s): %s", reason, json.dumps(deed.document()))
+
     def newest(self, limit: int, before: int | None = None, who: str | None = None) -> list[AuditEntry]:
         """The newest entries, newest first."""
         return self._audit.newest(limit, before, who)
@@ -69,7 +73,7 @@ class AuditTrail:
             self._audit.append([turn.deed for turn in turns])
         except (LedgerUnavailable, redis.RedisError) as error:
             for turn in turns:
-                logger.error("SECURITY: not in the audit trail (%s): %s", error, json.dumps(turn.deed.document()))
+                self.miss(turn.deed, str(error))
         finally:
             with self._lock:
                 successor = self._waiting[0] if self._waiting else None

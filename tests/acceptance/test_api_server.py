@@ -161,6 +161,13 @@ def test_makes_a_token_and_says_where(tmp_path: Path) -> None:
         assert ask(port, "GET", "/operation", headers={"Authorization": f"Bearer {token}"})[0] == 200
 
 
-def test_warns_of_an_address_that_others_can_reach(tmp_path: Path) -> None:
-    with api(tmp_path, JOBQUEUE_API_HOST="0.0.0.0"):  # noqa: S104
-        assert "SECURITY" in (tmp_path / "api.log").read_text()
+def test_an_address_that_others_can_reach_behind_a_proxy(tmp_path: Path) -> None:
+    """With TLS, and with neither: test_tls.py."""
+    names = {"JOBQUEUE_API_HOST": "0.0.0.0", "JOBQUEUE_BEHIND_PROXY": "1"}  # noqa: S104
+    with api(tmp_path, **names) as (_, port):
+        assert ask(port, "GET", "/health", headers={"X-Forwarded-For": "10.0.0.1"})[0] == 200
+
+
+def test_warns_of_a_token_that_can_be_guessed(tmp_path: Path) -> None:
+    with api(tmp_path, JOBQUEUE_TOKEN="short"):
+        assert "SECURITY: the token has 5 characters" in (tmp_path / "api.log").read_text()

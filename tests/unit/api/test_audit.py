@@ -170,6 +170,16 @@ def test_when_it_cannot_be_written_the_log_has_it(
     assert "node.hostname.get" in caplog.text
 
 
+def test_while_redis_is_away_nobody_waits_twice(
+    client: FlaskClient, services: FakeServices, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(services.audit, "write", lambda deed: pytest.fail("asked Redis again"))
+    services.failure = away()
+    with caplog.at_level(logging.ERROR, "jobqueue.audit"):
+        assert client.post("/job", json=GOOD, headers=AUTHORIZATION).status_code == 503
+    assert "not in the audit trail (Redis is away)" in caplog.text
+
+
 def test_long_and_strange_paths(client: FlaskClient, services: FakeServices) -> None:
     client.post("/job/" + "x" * 5000 + "/cancel", headers=AUTHORIZATION)
     assert len(last(services).path) == 300
