@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from jobqueue.secrets.forms import forms
@@ -12,6 +12,9 @@ MASK = b"***"
 #: Where text was cut, a secret may have been cut in two: a remainder of at least so many bytes goes, too.
 _LEAST_REMAINDER = 4
 _CUTS = re.compile(rb"\n\[\.\.\. \d+ bytes cut[^\]]*\]\n|\.\.\.\Z")
+#: The same among many texts, with what stands between them.
+_BETWEEN = "\0"
+_ANY_CUT = re.compile(rb" bytes cut|\.\.\.(\0|\Z)")
 _BREAKS = b"\r\n"
 #: Line breaks within one secret that running output is held back for; without a limit, empty lines would pile up.
 _MOST_BREAKS = 4096
@@ -56,12 +59,20 @@ class Redactor:
         """The same for every text in JSON, keys among them. A number that is a secret becomes text."""
         if not self._forms:
             return value
+        # all texts at once: in most there is nothing to find, and to look into each by itself takes long
+        whole = _BETWEEN.join(_texts(value)).encode("utf-8", "surrogatepass")
+        plain = whole.translate(None, _BREAKS)
+        if not _ANY_CUT.search(whole) and not any(form in plain for form in self._forms):
+            return value
+        return self._json(value)
+
+    def _json(self, value: Any) -> Any:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
-            return {self.text(str(key)): self.json(inner) for key, inner in value.items()}
+            return {self.text(str(key)): self._json(inner) for key, inner in value.items()}
         if isinstance(value, (list, tuple)):
-            return [self.json(inner) for inner in value]
+            return [self._json(inner) for inner in value]
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             shown = str(value)
             return value if self.text(shown) == shown else MASK.decode()
@@ -126,6 +137,19 @@ class Screen:
         for stream, data in self._held.items():
             self._write(stream, data)
         self._held.clear()
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in JSON, numbers and keys as texts."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield str(key)
+            yield from _texts(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _texts(inner)
+    elif value is not None:
+        yield value if isinstance(value, str) else str(value)
 
 
 def _hits(data: bytes, form: bytes) -> Iterable[tuple[int, int]]:

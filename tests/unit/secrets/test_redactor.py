@@ -6,6 +6,7 @@ import base64
 import json
 import random
 import shlex
+import time
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -159,3 +160,20 @@ def test_without_secrets_nothing_changes() -> None:
     value = {"a": ("b", "\ud800")}
     assert Redactor().json(value) is value
     assert Redactor([CANARY]).text("\ud800 ok") == "\ud800 ok"
+
+
+def test_texts_in_json_are_apart() -> None:
+    """What lies in two texts is no secret, and a text that was cut is looked at by itself."""
+    redactor = Redactor([CANARY])
+    apart = [CANARY[:9], CANARY[9:], {CANARY[:9]: CANARY[9:]}]
+    assert redactor.json(apart) == apart
+    assert redactor.json({"a": [f"x{CANARY[:9]}...", "b"]}) == {"a": ["x***...", "b"]}
+    assert redactor.json([f"{CANARY[:6]}\n{CANARY[6:]}"]) == ["***"]
+
+
+def test_a_large_result_takes_little_time() -> None:
+    """Some milliseconds for many thousand texts; the limit only shows that it is not looked into each by itself."""
+    value = [{"name": f"process {number}", "number": number} for number in range(20_000)]
+    begin = time.process_time()
+    assert Redactor([CANARY, KEY]).json(value) is value
+    assert time.process_time() - begin < 1.0
