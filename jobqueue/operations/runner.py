@@ -32,7 +32,8 @@ def run_operation(operation: Operation, data: Mapping[str, Any] | None, context:
     """
     context.check()
     try:
-        outcome = _run(operation, resolve_facts(dict(data or {}), context.facts), context)
+        given = dict(data or {})
+        outcome = _run(operation, resolve_facts(given, context.facts) if operation.takes_facts else given, context)
         changed = operation.changes if outcome.changed is None else bool(outcome.changed)
         return Outcome(checked(outcome.data, context.max_result_bytes), changed)
     except (OperationFailed, OperationCancelled, OperationNotSupported) as error:
