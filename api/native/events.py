@@ -98,7 +98,7 @@ def _turns(
             yield [sse.ServerEvent("reset", {"reason": missed.message})]
         try:
             for turn in turns:
-                yield [_shown(news) for news in turn]
+                yield [event for news in turn for event in _shown(news)]
         except MissedEvents as error:
             missed, turns = error, follow(None)
         else:
@@ -106,9 +106,14 @@ def _turns(
 
 
 @lru_cache(maxsize=4096)  # of two hundred followers, all get the same
-def _shown(news: News) -> sse.ServerEvent:
-    document = {"job_id": news.job_id, "status": news.status.value, **mapping.event(news.event)}
-    return sse.ServerEvent("job", document, id=news.id)
+def _shown(news: News) -> tuple[sse.ServerEvent, ...]:
+    about = {"job_id": news.job_id, "status": news.status.value}
+    documents = [{**about, **mapping.event(event)} for event in news.events]
+    # only the last has the id: who saw less is given all of them again
+    last = len(documents) - 1
+    return tuple(
+        sse.ServerEvent("job", document, id=news.id if n == last else "") for n, document in enumerate(documents)
+    )
 
 
 def _state(job: Job) -> dict[str, Any]:

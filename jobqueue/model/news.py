@@ -14,12 +14,12 @@ _ID = re.compile(r"([0-9]{1,15})-([0-9]{1,10})", re.ASCII)
 
 @dataclass(frozen=True)
 class News:
-    """One step of one job. ``id`` grows from step to step; ``status`` is the job's after it."""
+    """The steps that one job took in one moment. ``id`` grows; ``status`` is the job's after them."""
 
     id: str
     job_id: str
     status: JobStatus
-    event: Event
+    events: tuple[Event, ...]
 
     @property
     def place(self) -> tuple[int, int]:

@@ -71,6 +71,7 @@ class RunSchema(Schema):
     idempotent=True,  # a run's rows and the record that it has written them come in one step
     permission="spark:execute",
     isolated=True,
+    takes_facts=False,
 )
 def run(data: dict[str, Any], context: Context) -> Outcome:
     """Aggregate a collection by SQL in Spark's dialect, and merge the rows into another one."""

@@ -39,7 +39,8 @@ class Empty(Schema):
 class Operation:
     """One operation. Calling it runs the bare function, without validation (handy in tests).
 
-    ``isolated``: it runs in a child process of its own and can therefore be killed at its timeout.
+    ``isolated``: it runs in a child process of its own and can therefore be killed at its timeout. ``takes_facts``:
+    ``@fact.X`` in its data is replaced on the agent.
     """
 
     type: str
@@ -51,6 +52,7 @@ class Operation:
     permission: str = DEFAULT_PERMISSION
     plugin: str = BUILTIN
     isolated: bool = False
+    takes_facts: bool = True
     _loader: marshmallow.Schema = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -102,6 +104,7 @@ def operation(
     idempotent: bool | None = None,
     permission: str = DEFAULT_PERMISSION,
     isolated: bool = False,
+    takes_facts: bool = True,
 ) -> Callable[[Run], Operation]:
     """Make a function of ``(data, context)`` an operation.
 
@@ -109,7 +112,8 @@ def operation(
     defaults to ``not changes``; only an idempotent operation is run again when an agent died in the middle.
     ``permission`` is what a caller needs to submit it. ``isolated`` runs it in a child process that is killed at the
     job's timeout or on cancel; otherwise it runs in a thread of the agent and should be quick, or call
-    ``context.check()`` now and then.
+    ``context.check()`` now and then. ``takes_facts=False`` leaves ``@fact.X`` in the data as it is, where that
+    is code of the caller's.
     """
 
     def decorate(function: Run) -> Operation:
@@ -126,6 +130,7 @@ def operation(
             idempotent=not changes if idempotent is None else idempotent,
             permission=permission,
             isolated=isolated,
+            takes_facts=takes_facts,
         )
 
     return decorate

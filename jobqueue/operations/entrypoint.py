@@ -84,7 +84,7 @@ class RunSchema(Schema):
         return {name: value for name, value in data.items() if value is not None or name not in optional}
 
 
-@operation("entrypoint.run", schema=RunSchema, changes=True, permission="entrypoint:execute")
+@operation("entrypoint.run", schema=RunSchema, changes=True, permission="entrypoint:execute", takes_facts=False)
 def run(data: dict[str, Any], context: Context) -> Outcome:
     """Run a line by the shell in a runtime environment; a non-zero exit code fails the job."""
     if context.settings is None:

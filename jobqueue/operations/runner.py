@@ -36,7 +36,7 @@ def run_operation(operation: Operation, data: Mapping[str, Any] | None, context:
     not isolated and never looks at the context may return after its deadline: that is the caller's to judge.
     """
     context.check()
-    filled, redactor = _filled(dict(data or {}), context)
+    filled, redactor = _filled(operation, dict(data or {}), context)
     if not redactor:
         return _told(operation, filled, context)
     screen, report = Screen(redactor, context.output), context.report
@@ -50,10 +50,10 @@ def run_operation(operation: Operation, data: Mapping[str, Any] | None, context:
     return Outcome(redactor.json(outcome.data), outcome.changed)
 
 
-def _filled(data: dict[str, Any], context: Context) -> tuple[dict[str, Any], Redactor]:
+def _filled(operation: Operation, data: dict[str, Any], context: Context) -> tuple[dict[str, Any], Redactor]:
     """The data with everything that it refers to, and what takes the secrets out again."""
     try:
-        filled = resolve_facts(data, context.facts)
+        filled = resolve_facts(data, context.facts) if operation.takes_facts else data
         if context.secrets is None:
             if has_secret(filled):
                 raise OperationFailed("The data names a secret, and there are none here.")

@@ -58,7 +58,9 @@ class ShellScriptSchema(_ScriptSchema):
     """A script without a #! line is run by /bin/sh."""
 
 
-@operation("script.python.execute", schema=PythonScriptSchema, changes=True, permission="python:execute")
+@operation(
+    "script.python.execute", schema=PythonScriptSchema, changes=True, permission="python:execute", takes_facts=False
+)
 def python_execute(data: dict[str, Any], context: Context) -> Outcome:
     """Run a Python script with the agent's own Python; a non-zero exit code fails the job."""
     with tempfile.TemporaryDirectory(prefix="jobqueue-script-") as name:
@@ -70,7 +72,9 @@ def python_execute(data: dict[str, Any], context: Context) -> Outcome:
         return _run([sys.executable, "-u", "-X", "utf8", str(path), *data["args"]], place, env, data, context)
 
 
-@operation("script.shell.execute", schema=ShellScriptSchema, changes=True, permission="shell:execute")
+@operation(
+    "script.shell.execute", schema=ShellScriptSchema, changes=True, permission="shell:execute", takes_facts=False
+)
 def shell_execute(data: dict[str, Any], context: Context) -> Outcome:
     """Run a shell script, or one that names its interpreter (#!); a non-zero exit code fails the job."""
     with tempfile.TemporaryDirectory(prefix="jobqueue-script-") as name:

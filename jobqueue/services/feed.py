@@ -6,7 +6,6 @@ import logging
 import threading
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import chain
 
 from jobqueue.errors import JobQueueError, LedgerUnavailable
@@ -58,14 +57,13 @@ class Feed:
     def follow_job(self, job: Job, position: str, after: str | None = None) -> Iterator[list[News]]:
         """What happens to one job until it is final. ``position`` is from before ``job`` was read.
 
-        Without ``after`` it begins with what happened so far; of that only the last has an id.
+        Without ``after`` it begins with what happened so far.
         """
         turns = self.follow(after or position)
         if after is not None:
             return self._of_job(turns, job, place_of(position), set())
         known = {_mark(event) for event in job.timeline}
-        past = [News("", job.id, job.status, event) for event in job.timeline]
-        begin = [*past[:-1], replace(past[-1], id=position)]
+        begin = [News(position, job.id, job.status, tuple(job.timeline))]
         if job.status.is_final:
             return iter([begin])
         return chain([begin], self._of_job(turns, job, place_of(position), known))
@@ -75,7 +73,7 @@ class Feed:
         turns: Iterator[list[News]], job: Job, read_at: tuple[int, int], known: set[tuple[int, str, str]]
     ) -> Iterator[list[News]]:
         for turn in turns:
-            mine = [news for news in turn if news.job_id == job.id and _mark(news.event) not in known]
+            mine = [news for news in turn if news.job_id == job.id and not known.issuperset(map(_mark, news.events))]
             yield mine
             if mine and mine[-1].status.is_final:
                 return

@@ -53,5 +53,6 @@ class Events:
 
 
 def _news(entry_id: str, fields: dict[str, str]) -> News:
-    job_id, status, at, event, hostname, note = fields["v"].split("|", 5)
-    return News(entry_id, job_id, JobStatus(status), Event(int(at), event, hostname, note))
+    job_id, status, at, events, hostname, note = fields["v"].split("|", 5)
+    steps = tuple(Event(int(at), event, hostname, note) for event in events.split(","))
+    return News(entry_id, job_id, JobStatus(status), steps)

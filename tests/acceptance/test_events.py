@@ -69,7 +69,8 @@ def test_many_followers_are_told_everything_once(stack: Stack) -> None:
     for follower in opened:
         follower.close()
     for events in told:
-        assert len({each.id for each in events}) == len(events)
+        ids = [each.id for each in events if each.id]  # of several steps in one moment, the last has it
+        assert len(set(ids)) == len(ids)
         assert all(steps(events, job_id) == STEPS for job_id in jobs)
 
 

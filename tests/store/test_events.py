@@ -11,8 +11,9 @@ from tests.store.world import LEASE, World
 def told(world: World, after: str = START) -> list[tuple[str, str, str, str]]:
     """(job, event, hostname, status of the job)."""
     return [
-        (news.job_id, news.event.event, news.event.hostname, news.status.value)
+        (news.job_id, event.event, event.hostname, news.status.value)
         for news in world.ledger.events.read(after)
+        for event in news.events
     ]
 
 
@@ -46,7 +47,8 @@ def test_all_that_is_in_the_timelines_was_told(world: World) -> None:
     for job_id in (broadcast, again, late, cancelled, retry):
         job = world.job(job_id)
         found = [news for news in world.ledger.events.read(START) if news.job_id == job_id]
-        assert sorted(map(repr, (news.event for news in found))) == sorted(map(repr, job.timeline))
+        told = [event for news in found for event in news.events]
+        assert sorted(map(repr, told)) == sorted(map(repr, job.timeline))
         assert found[-1].status is job.status
     assert world.job(broadcast).status is JobStatus.FAILED
 
@@ -70,8 +72,8 @@ def test_the_stream_is_bounded(world: World) -> None:
     world.register("a")
     key = world.ledger.keys.kind("events")
     with world.client.pipeline(transaction=False) as pipe:
-        for number in range(51_000):
+        for number in range(11_000):
             pipe.xadd(key, {"v": "x"}, id=f"{number + 1}-0")
         pipe.execute()
     world.create("a")
-    assert 50_000 <= world.client.xlen(key) < 50_500
+    assert 10_000 <= world.client.xlen(key) < 10_500

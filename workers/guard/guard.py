@@ -56,7 +56,7 @@ class Guard:
 
         The arguments are judged as the operation will see them, so references to facts are resolved first.
         """
-        allowed, rule = self._policy.decide(operation, resolve_facts(dict(data), facts))
+        allowed, rule = self._policy.decide(operation, _filled(operation, dict(data), facts))
         if not allowed:
             what = f"{operation.type} is denied by its policy" if rule else f"{operation.type} with this data"
             if rule is None and not self._policy.may_allow(operation):
@@ -75,3 +75,9 @@ class Guard:
             # what it does by itself it must do as that user as well
             operation = replace(operation, isolated=True)
         return Permit(operation, confinement)
+
+
+def _filled(operation: Operation, data: dict[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The data as the operation will get it."""
+    filled: dict[str, Any] = resolve_facts(data, facts) if operation.takes_facts else data
+    return filled

@@ -21,7 +21,7 @@ AT = 1_718_359_200_123_456
 
 
 def news(number: int, event: str = "started", status: JobStatus = JobStatus.PROCESSING, note: str = "") -> News:
-    return News(f"{number}-0", JOB.id, status, Event(AT, event, "web1", note))
+    return News(f"{number}-0", JOB.id, status, (Event(AT, event, "web1", note),))
 
 
 def events(text: str) -> list[dict[str, str]]:
@@ -73,10 +73,19 @@ def test_a_gap_begins_anew(ask: Ask, services: FakeServices) -> None:
 
 def test_one_job_to_its_end(ask: Ask, services: FakeServices) -> None:
     services.store[JOB.id] = JOB
-    turns = [[News("", JOB.id, JobStatus.PROCESSING, Event(AT, "started", "web1"))], [], [news(9, "completed")]]
+    turns = [
+        [News("8-0", JOB.id, JobStatus.PROCESSING, (Event(AT, "acknowledged", "web1"), Event(AT, "started", "web1")))],
+        [],
+        [news(9, "completed")],
+    ]
     services.job_events = lambda job_id, after=None: iter(turns)  # type: ignore[attr-defined]
     found = events(ask("GET", f"/job/{JOB.id}/events").get_data(as_text=True))
-    assert [(each["event"], each.get("id")) for each in found] == [("job", None), ("job", "9-0"), ("end", None)]
+    assert [(each["event"], each.get("id")) for each in found] == [
+        ("job", None),
+        ("job", "8-0"),
+        ("job", "9-0"),
+        ("end", None),
+    ]
     assert json.loads(found[-1]["data"]) == {"job_id": JOB.id, "status": JOB.status.value}
 
 

@@ -19,7 +19,7 @@ from jobqueue.operations.base import Operation
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.runner import run_operation
-from jobqueue.operations.schema import Schema, Whole
+from jobqueue.operations.schema import Schema, Text, Whole
 
 
 class CountSchema(Schema):
@@ -149,3 +149,16 @@ def test_the_context_counts_down_by_its_clock() -> None:
     assert context.remaining() == 1.5
     assert Context("web1").remaining() is None
     assert Context("web1", deadline=1.0, clock=lambda: 2.0).remaining() == 0.0
+
+
+def test_facts_are_left_alone_in_code_of_others() -> None:
+    class Line(Schema):
+        line = Text()
+
+    def run(data: dict[str, Any], context: Context) -> Any:
+        return data["line"]
+
+    context = Context("web1", facts={"kernel": "6.1"})
+    line = {"line": "echo @fact.kernel"}
+    assert run_operation(_operation(run, schema=Line), line, context).data == "echo 6.1"
+    assert run_operation(_operation(run, schema=Line, takes_facts=False), line, context).data == "echo @fact.kernel"

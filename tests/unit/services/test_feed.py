@@ -185,7 +185,9 @@ def test_a_job_begins_with_its_timeline_and_ends_when_it_is_final(feed: Feed, st
     known = stream.tell(at=2, event="started")  # between the position and the reading of the job
     turns = feed.follow_job(a_job((1, "acknowledged"), (2, "started")), position)
     first = next(turns)
-    assert [(news.event.event, news.id) for news in first] == [("acknowledged", ""), ("started", position)]
+    assert [([event.event for event in news.events], news.id) for news in first] == [
+        (["acknowledged", "started"], position)
+    ]
     stream.tell(OTHER)
     last = stream.tell(at=3, event="completed", status="completed")
     rest = [news for turn in turns for news in turn]

@@ -10,8 +10,9 @@ local function append_event(key, at, event, host, note)
   return time
 end
 
--- Tells those who follow everything. `status` is the job's after the step.
-local function announce(id, status, time, event, host, note)
-  redis.call('XADD', K.events, 'MAXLEN', '~', 50000, '*',
-    'v', id .. '|' .. status .. '|' .. time .. '|' .. event .. '|' .. host .. '|' .. (note or ''))
+-- Tells those who follow everything. `status` is the job's afterwards; `events` are those of one moment (a,b), and
+-- share the note.
+local function announce(id, status, time, events, host, note)
+  redis.call('XADD', K.events, 'MAXLEN', '~', 10000, '*',
+    'v', id .. '|' .. status .. '|' .. time .. '|' .. events .. '|' .. host .. '|' .. (note or ''))
 end

@@ -28,6 +28,15 @@ local function transition(id, slot, at, host, steps)
       redis.call('ZREM', K.deadlines, id)
     end
   end
-  for i, step in ipairs(steps) do announce(id, status, times[i], step[2], host, step[3]) end
+  local first = 1
+  for i, step in ipairs(steps) do -- one entry for steps of one moment: most come in pairs
+    local following = steps[i + 1]
+    if not following or times[i + 1] ~= times[i] or following[3] ~= step[3] then
+      local events = {}
+      for j = first, i do events[#events + 1] = steps[j][2] end
+      announce(id, status, times[i], table.concat(events, ','), host, step[3])
+      first = i + 1
+    end
+  end
   return true
 end
