@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from jobqueue.cli.candidates import hostnames_like
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import for_each
 from jobqueue.cli.output import Column, Screen, screen
@@ -25,7 +26,7 @@ _COLUMNS = (
     Column("LABELS"),
     Column("CONDITIONS"),
 )
-_hostnames = click.argument("hostnames", metavar="HOSTNAME...", nargs=-1, required=True)
+_hostnames = click.argument("hostnames", metavar="HOSTNAME...", nargs=-1, required=True, shell_complete=hostnames_like)
 
 
 @click.group(cls=ClientGroup)
@@ -47,7 +48,7 @@ def list_agents(as_json: bool) -> None:
 
 
 @agent.command()
-@click.argument("hostname")
+@click.argument("hostname", shell_complete=hostnames_like)
 @json_option
 def get(hostname: str, as_json: bool) -> None:
     """Show one agent: its state, load, labels, facts and operations."""

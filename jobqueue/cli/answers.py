@@ -19,9 +19,9 @@ _LINES = 40
 #: Part of an answer that differs on every host without saying anything; equal answers may differ in it.
 _INCIDENTAL = "duration_ms"
 
-_FAILURES = ("failed", "lost", "expired")
+FAILURES = ("failed", "lost", "expired")
 #: What a reader has to know comes first.
-_ORDER = (*_FAILURES, "cancelled", "started", "acknowledged", "submitted", "skipped", "completed")
+ORDER = (*FAILURES, "cancelled", "started", "acknowledged", "submitted", "skipped", "completed")
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Answer:
 
     @property
     def rank(self) -> tuple[int, str]:
-        return (_ORDER.index(self.status) if self.status in _ORDER else -1, self.hostname)
+        return (ORDER.index(self.status) if self.status in ORDER else -1, self.hostname)
 
 
 def answers(job: Mapping[str, Any]) -> list[Answer]:

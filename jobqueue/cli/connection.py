@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TextIO
 
 import click
@@ -35,14 +36,18 @@ class ClientGroup(click.Group):
         super().add_command(cmd, name)
 
     def invoke(self, ctx: click.Context) -> Any:
-        make_streams_safe()
-        try:
-            return super().invoke(ctx)
-        except JobQueueError as error:
-            complain(sentence(error))
-            ctx.exit(EXIT_ERROR)
-        except KeyboardInterrupt:
-            ctx.exit(EXIT_INTERRUPTED)
+        return _ended_in_order(ctx, super().invoke)
+
+
+class ClientCommand(click.Command):
+    """A command outside of any group that talks to the API, in the way of ``ClientGroup``."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.params.extend(_connection_options())
+
+    def invoke(self, ctx: click.Context) -> Any:
+        return _ended_in_order(ctx, super().invoke)
 
 
 def connect() -> Client:
@@ -59,6 +64,17 @@ def sentence(error: JobQueueError) -> str:
     if isinstance(error, ApiError) and error.status >= 500 and error.request_id:
         text += f" (request {error.request_id})"
     return text
+
+
+def _ended_in_order(ctx: click.Context, invoke: Callable[[click.Context], Any]) -> Any:
+    make_streams_safe()
+    try:
+        return invoke(ctx)
+    except JobQueueError as error:
+        complain(sentence(error))
+        ctx.exit(EXIT_ERROR)
+    except KeyboardInterrupt:
+        ctx.exit(EXIT_INTERRUPTED)
 
 
 def _details(value: Any, path: str = "") -> list[str]:

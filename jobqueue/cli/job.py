@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from jobqueue.cli.answers import answers, show_answers
+from jobqueue.cli.candidates import hostnames_like, job_ids_like, operations_like, targets_like
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import for_each
 from jobqueue.cli.job_view import show_job, show_list
@@ -26,7 +27,8 @@ from jobqueue.model.target import ANY
 EXIT_JOB_FAILED = 1
 _GOOD = frozenset({JobStatus.COMPLETED.value, JobStatus.SKIPPED.value})
 
-_ids = click.argument("job_ids", metavar="ID...", nargs=-1, required=True)
+_id = click.argument("job_id", metavar="ID", shell_complete=job_ids_like)
+_ids = click.argument("job_ids", metavar="ID...", nargs=-1, required=True, shell_complete=job_ids_like)
 
 
 @click.group(cls=ClientGroup)
@@ -35,7 +37,7 @@ def job() -> None:
 
 
 @job.command()
-@click.argument("operation")
+@click.argument("operation", shell_complete=operations_like)
 @click.argument("arguments", metavar="[-- ARGUMENT...]", nargs=-1, type=click.UNPROCESSED)
 @click.option(
     "--data",
@@ -51,7 +53,13 @@ def job() -> None:
     multiple=True,
     help="One field of the data: key=text, or key:=JSON.",
 )
-@click.option("--target", default=ANY, show_default=True, help="_any, _all, a hostname, or a label as key:value.")
+@click.option(
+    "--target",
+    default=ANY,
+    show_default=True,
+    shell_complete=targets_like,
+    help="_any, _all, a hostname, or a label as key:value.",
+)
 @click.option(
     "--timeout", type=duration, metavar="DURATION", help="Longest time that it may run on an agent, such as 30s."
 )
@@ -61,8 +69,16 @@ def job() -> None:
 @click.option("--not-before", type=future, metavar="TIME", help="Start no earlier: a UTC time, or a duration from now.")
 @click.option("--expires-at", type=future, metavar="TIME", help="Start no later: a UTC time, or a duration from now.")
 @click.option("--idempotency-key", metavar="KEY", help="The same key never makes a second job.")
-@click.option("--wait/--no-wait", default=False, help="Wait for the end and print the answers.")
-@click.option("--wait-timeout", type=duration, metavar="DURATION", help="With --wait: give up waiting after this time.")
+@click.option(
+    "--watch/--no-watch",
+    "--wait/--no-wait",
+    "wait",
+    default=False,
+    help="Follow the job to its end and print the answers.",
+)
+@click.option(
+    "--wait-timeout", type=duration, metavar="DURATION", help="With --watch: give up watching after this time."
+)
 @full_option
 @json_option
 @click.pass_context
@@ -85,12 +101,12 @@ def submit(
     """Submit a job and print its id.
 
     \b
-    jobqueue job submit node.uptime.get --target _all --wait
+    jobqueue job submit node.uptime.get --target _all --watch
     jobqueue job submit command.exec.execute --target web1 -- ls -l /
     jobqueue job submit command.shell.execute --target group:web -- 'df -h | tail -n 3'
     jobqueue job submit network.ping.do -d host=db1 -d count:=3
 
-    Exit code: 0 submitted (with --wait: completed or skipped), 1 the job failed, 2 anything else.
+    Exit code: 0 submitted (with --watch: completed or skipped), 1 the job failed, 2 anything else.
     """
     content = operation_data(operation, data, pairs, arguments)
     with connect() as client:
@@ -113,9 +129,9 @@ def submit(
 
 @job.command("list")
 @click.option("--status", type=click.Choice([status.value for status in JobStatus]))
-@click.option("--operation", metavar="TYPE", help="Jobs of this operation.")
-@click.option("--target", help="Jobs submitted to this target.")
-@click.option("--hostname", help="Jobs that this agent has a part in.")
+@click.option("--operation", metavar="TYPE", shell_complete=operations_like, help="Jobs of this operation.")
+@click.option("--target", shell_complete=targets_like, help="Jobs submitted to this target.")
+@click.option("--hostname", shell_complete=hostnames_like, help="Jobs that this agent has a part in.")
 @click.option("--tag", type=pair, metavar="KEY=VALUE", help="Jobs with this tag.")
 @click.option("--created-after", type=past, metavar="TIME", help="A UTC time, or how long ago: 1h.")
 @click.option("--created-before", type=past, metavar="TIME", help="A UTC time, or how long ago: 1h.")
@@ -157,7 +173,7 @@ def list_jobs(
 
 
 @job.command()
-@click.argument("job_id", metavar="ID")
+@_id
 @full_option
 @json_option
 def get(job_id: str, full: bool, as_json: bool) -> None:
@@ -171,7 +187,7 @@ def get(job_id: str, full: bool, as_json: bool) -> None:
 
 
 @job.command("watch")
-@click.argument("job_id", metavar="ID")
+@_id
 @click.option("--timeout", type=duration, metavar="DURATION", help="Give up watching after this time; the job goes on.")
 @full_option
 @json_option
@@ -186,8 +202,8 @@ def watch_job(context: click.Context, job_id: str, timeout: float | None, full: 
 
 
 @job.command()
-@click.argument("job_id", metavar="ID")
-@click.option("--hostname", help="The agent; needed where the job ran on several.")
+@_id
+@click.option("--hostname", shell_complete=hostnames_like, help="The agent; needed where the job ran on several.")
 @click.option("--offset", type=click.IntRange(min=0), default=0, help="Only what lies behind this byte.")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the job has ended.")
 @json_option
@@ -215,7 +231,7 @@ def cancel(job_ids: Sequence[str], as_json: bool) -> None:
 
 @job.command()
 @_ids
-@click.option("--target", help="Another target than the first time.")
+@click.option("--target", shell_complete=targets_like, help="Another target than the first time.")
 @click.option(
     "--only",
     type=click.Choice(sorted(state.value for state in FAILURES)),
@@ -234,14 +250,15 @@ def retry(job_ids: Sequence[str], target: str | None, only: Sequence[str], as_js
 
 @job.command()
 @_ids
-def delete(job_ids: Sequence[str]) -> None:
+@json_option
+def delete(job_ids: Sequence[str], as_json: bool) -> None:
     """Forget finished jobs and all that is kept of them."""
 
     def forget(client: Client, job_id: str) -> dict[str, Any]:
         client.delete(job_id)
-        return {"id": job_id}
+        return {"id": job_id, "deleted": True}
 
-    for_each(job_ids, forget, lambda found: f"{one_line(found['id'])}  deleted")
+    for_each(job_ids, forget, lambda found: f"{one_line(found['id'])}  deleted", as_json=as_json)
 
 
 def _finish(

@@ -23,6 +23,7 @@ _COMMANDS = {
     "maintenance": "jobqueue.cli.parts:maintenance",
     "flower": "jobqueue.cli.parts:flower",
     "job": "jobqueue.cli.job:job",
+    "event": "jobqueue.cli.event:event",
     "agent": "jobqueue.cli.agent:agent",
     "signing": "jobqueue.cli.signing:signing",
     "redis": "jobqueue.cli.redis:redis",
@@ -32,6 +33,8 @@ _COMMANDS = {
     "user": "jobqueue.cli.user:user",
     "role": "jobqueue.cli.role:role",
     "audit": "jobqueue.cli.audit:audit",
+    "top": "jobqueue.cli.top:top",
+    "completion": "jobqueue.cli.completion:completion",
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from jobqueue.cli.candidates import operations_like
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.output import Column, screen
 from jobqueue.cli.parameters import json_option
@@ -42,7 +43,7 @@ def list_operations(as_json: bool) -> None:
 
 
 @operation.command()
-@click.argument("operation_type", metavar="TYPE")
+@click.argument("operation_type", metavar="TYPE", shell_complete=operations_like)
 @json_option
 def show(operation_type: str, as_json: bool) -> None:
     """Show one type of operation, with the JSON Schema of its data."""

@@ -17,7 +17,7 @@ from jobqueue.cli.times import ago
 if TYPE_CHECKING:
     from rich.console import Console
 
-_STYLES = {
+STYLES = {
     "submitted": "cyan",
     "acknowledged": "cyan",
     "started": "blue",
@@ -124,7 +124,7 @@ class TerminalScreen(Screen):
             cells = [one_line(cell) for cell in row]
             table.add_row(
                 *(
-                    Text(cell, style=_STYLES.get(cell, ""), no_wrap=not column.wrap)
+                    Text(cell, style=STYLES.get(cell, ""), no_wrap=not column.wrap)
                     for cell, column in zip(cells, columns, strict=True)
                 )
             )
@@ -134,7 +134,7 @@ class TerminalScreen(Screen):
         from rich.text import Text
 
         # soft_wrap: the terminal breaks long lines itself, so that a copied line stays one line
-        self._console.print(Text(text, style=_STYLES.get(style, style)), soft_wrap=True)
+        self._console.print(Text(text, style=STYLES.get(style, style)), soft_wrap=True)
 
     def when(self, iso: str | None) -> str:
         return ago(iso, datetime.now(timezone.utc)) if iso else one_line(iso)

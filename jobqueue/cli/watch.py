@@ -1,61 +1,94 @@
-"""Wait for a job before a person's eyes: progress on standard error, so that standard output holds the answer only."""
+"""Wait for a job before a person's eyes."""
 
 from __future__ import annotations
 
-import sys
-from collections import Counter
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any
 
-from jobqueue.cli.output import console
-from jobqueue.cli.text import one_line
-from jobqueue.client import Client
-from jobqueue.model.states import FINAL_STATES
+from jobqueue.cli.progress import Progress
+from jobqueue.cli.progress_view import ProgressView, progress_view
+from jobqueue.client import ApiError, Client, WaitTimeout
+from jobqueue.errors import JobQueueError
 
-_FINAL = frozenset(state.value for state in FINAL_STATES)
+#: What a server answers that has no stream of events for a job.
+_NO_EVENTS = (404, 405)
+_LONGEST_WAIT = 3600.0
 
 
 def watch(client: Client, job_id: str, timeout: float | None = None) -> dict[str, Any]:
-    """The job once it is final; shows meanwhile how many agents are through, by status."""
-    if sys.stderr.isatty():
-        return _watch_on_terminal(client, job_id, timeout)
-    last = ""
+    """The job once it is final; shows meanwhile which agents have answered, and how.
 
-    def report(job: dict[str, Any]) -> None:
-        nonlocal last
-        text = summary(job)
-        if text != last:
-            last = text
-            print(f"Job {one_line(job_id)}: {text}", file=sys.stderr, flush=True)
-
-    return client.wait(job_id, timeout, on_poll=report)
-
-
-def summary(job: Mapping[str, Any]) -> str:
-    """``"processing, 3 of 5 agents done (completed 2, failed 1, started 2)"``."""
-    counts, done, total = _progress(job)
-    by_status = ", ".join(f"{one_line(status)} {count}" for status, count in sorted(counts.items()))
-    agents = f", {done} of {total} agents done ({by_status})" if total > 1 else ""
-    return one_line(job.get("status")) + agents
-
-
-def _progress(job: Mapping[str, Any]) -> tuple[Counter[str], int, int]:
-    """Agents by status, how many are final, how many there are."""
-    states: Mapping[str, Any] = job.get("agent_states") or {}
-    counts = Counter(str((state or {}).get("status")) for state in states.values())
-    done = sum(count for status, count in counts.items() if status in _FINAL)
-    return counts, done, max(len(states), len(job.get("expected_agents") or ()), 1)
-
-
-def _watch_on_terminal(client: Client, job_id: str, timeout: float | None) -> dict[str, Any]:
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (BarColumn(bar_width=24), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    with Progress(*columns, console=console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=None)
+    Follows the job's events; where the server has none, it asks again and again. Raises ``WaitTimeout`` after
+    ``timeout`` seconds, if given.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    job = client.job(job_id)
+    progress = Progress(job)
+    with progress_view() as view:
+        view.show(progress)
+        if progress.is_over:
+            return job
 
         def report(job: dict[str, Any]) -> None:
-            _, done, total = _progress(job)
-            progress.update(task, description=summary(job), completed=done, total=total)
+            progress.replace(job)
+            view.show(progress)
 
-        return client.wait(job_id, timeout, on_poll=report)
+        try:
+            _follow(client, job_id, progress, view, deadline)
+        except ApiError as error:
+            if error.status not in _NO_EVENTS:
+                raise
+        # it has ended, or is late, or has to be asked for: in each case this is what finds out
+        rest = None if deadline is None else max(deadline - time.monotonic(), 0.0)
+        try:
+            return client.wait(job_id, rest, on_poll=report)
+        except WaitTimeout as error:
+            message = f"Job {job_id} did not end within {timeout:g} s; it is {error.job.get('status')} and goes on."
+            raise WaitTimeout(message, job=error.job) from error
+
+
+def _follow(client: Client, job_id: str, progress: Progress, view: ProgressView, deadline: float | None) -> None:
+    """Show what happens until the job has ended or the time is up."""
+    heard: SimpleQueue[dict[str, Any] | JobQueueError | None] = SimpleQueue()
+    # in a thread of its own: whoever reads a stream cannot look at the clock, nor be interrupted
+    Thread(target=_listen, args=(client, job_id, heard), name="events", daemon=True).start()
+    while deadline is None or time.monotonic() < deadline:
+        for event in _heard_within(heard, deadline, view.interval):
+            if isinstance(event, JobQueueError):
+                raise event
+            if event is None or event["kind"] == "end":
+                return
+            if event["kind"] == "reset":
+                progress.replace(client.job(job_id))
+            else:
+                progress.apply(event)
+        view.show(progress)
+
+
+def _listen(client: Client, job_id: str, heard: SimpleQueue[dict[str, Any] | JobQueueError | None]) -> None:
+    try:
+        for event in client.follow_events(job_id):
+            heard.put(event)
+    except JobQueueError as error:
+        heard.put(error)
+    finally:
+        heard.put(None)
+
+
+def _heard_within(
+    heard: SimpleQueue[dict[str, Any] | JobQueueError | None], deadline: float | None, interval: float
+) -> Iterator[dict[str, Any] | JobQueueError | None]:
+    """What comes next, and all that follows it within ``interval`` seconds; nothing if the deadline is first."""
+    now = time.monotonic()
+    end = now + _LONGEST_WAIT if deadline is None else deadline
+    is_first = True
+    while (left := end - time.monotonic()) > 0:
+        try:
+            yield heard.get(timeout=left)
+        except Empty:
+            return
+        if is_first:
+            is_first, end = False, min(end, time.monotonic() + interval)

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
+from jobqueue.client import events
 from jobqueue.client.address import resolve
 from jobqueue.client.errors import ClientError, ConnectionFailed, InvalidAnswer, Unavailable, WaitTimeout
 from jobqueue.client.sse import ServerEvent
@@ -242,8 +243,8 @@ class Client:
         path, query = _path("/job", job_id, "logs"), _log_query(hostname, offset)
         while True:
             try:
-                with self._http.stream(path, query=query, last_id=last_id) as events:
-                    for event in events:
+                with self._http.stream(path, query=query, last_id=last_id) as stream:
+                    for event in stream:
                         gone_since = None
                         page = _log_page(event)
                         last_id = event.id or last_id
@@ -255,6 +256,17 @@ class Client:
                 if time.monotonic() - gone_since > _PATIENCE_SECONDS:
                     raise
             time.sleep(_STREAM_PAUSE)
+
+    def follow_events(self, job_id: str | None = None, after: str = "") -> Iterator[dict[str, Any]]:
+        """What happens to a job (to all jobs), as it happens, each step a dict with its ``kind``:
+
+        ``job``: ``{"id", "job_id", "status", "event", "hostname", "timestamp", "message", "error"}``, where ``status``
+        is the job's; ``reset``: some steps are no longer kept, read anew what you show; ``end``: the job has ended.
+        Of a job, its steps so far come first, and ``end`` is the last. Of all jobs, there is no end; it begins with
+        now, or behind the step whose ``id`` is ``after``. Broken connections are made again, for as long as ``wait``
+        is patient. ``NotFound`` where there is no such job, or the server knows no events.
+        """
+        return events.follow(self._http, "/events" if job_id is None else _path("/job", job_id, "events"), after)
 
     def cancel(self, job_id: str) -> dict[str, Any]:
         """The job, with ``cancel_requested``; ``Conflict`` if it has ended already."""

@@ -92,12 +92,14 @@ class Transport:
             attempt += 1
 
     @contextmanager
-    def stream(self, path: str, *, query: Mapping[str, Any], last_id: str = "") -> Iterator[Iterator[ServerEvent]]:
+    def stream(
+        self, path: str, *, query: Mapping[str, Any] | None = None, last_id: str = ""
+    ) -> Iterator[Iterator[ServerEvent]]:
         """Server-sent events of one connection; raises as ``request`` does, and ``ConnectionFailed`` if it breaks."""
         headers = {**self._pool.headers, "Accept": "text/event-stream"}
         if last_id:
             headers["Last-Event-ID"] = last_id
-        url = f"{self.url}{path}?{urlencode(query)}"
+        url = f"{self.url}{path}?{urlencode(query)}" if query else self.url + path
         try:
             response = self._pool.request("GET", url, headers=headers, redirect=False, preload_content=False)
         except HTTPError as error:

@@ -7,12 +7,17 @@ import pytest
 from click.testing import CliRunner, Result
 
 from jobqueue.cli.agent import agent
+from jobqueue.cli.completion import completion
+from jobqueue.cli.event import event
 from jobqueue.cli.job import job
 from jobqueue.cli.operation import operation
+from jobqueue.cli.top import top
 from tests.unit.client.fake_api import FakeApi
 
 Run = Callable[..., Result]
-_GROUPS: dict[str, click.Command] = {"job": job, "agent": agent, "operation": operation}
+_GROUPS: dict[str, click.Command] = {
+    command.name or "": command for command in (job, agent, operation, event, top, completion)
+}
 
 
 @pytest.fixture

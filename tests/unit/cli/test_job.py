@@ -259,7 +259,9 @@ def test_watch_reports_changes_on_stderr(api: FakeApi, run: Run) -> None:
     result = run("job", "watch", ID)
     assert result.exit_code == 0
     assert result.stderr.splitlines() == [
+        f"Job {ID}: a completed",
         f"Job {ID}: processing, 1 of 2 agents done (completed 1, started 1)",
+        f"Job {ID}: b completed",
         f"Job {ID}: completed, 2 of 2 agents done (completed 2)",
     ]
     assert result.stdout == "a, b (2 agents): completed\n"

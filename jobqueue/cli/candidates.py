@@ -1,0 +1,72 @@
+"""What a shell may complete a word to, asked of the API. Whoever presses Tab gets nothing rather than an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from jobqueue.cli.text import one_line
+from jobqueue.client import Client
+from jobqueue.errors import JobQueueError
+from jobqueue.model.target import ALL, ANY
+
+_TIMEOUT_SECONDS = 2.0
+#: Ids of this many jobs, the newest.
+_JOBS = 50
+
+_Candidates = Iterable[tuple[Any, str]]
+_Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+def _asked(find: Callable[[Client], _Candidates]) -> _Complete:
+    """Those of what ``find`` gives (value and help) that begin as the word does."""
+
+    @wraps(find)
+    def complete(_context: click.Context, _parameter: click.Parameter, word: str) -> list[CompletionItem]:
+        try:
+            with Client(timeout=_TIMEOUT_SECONDS, retries=0) as client:
+                found = list(find(client))
+        except JobQueueError:
+            return []
+        items = ((one_line(value), one_line(text)) for value, text in found)
+        return [CompletionItem(value, help=text) for value, text in items if value.startswith(word)]
+
+    return complete
+
+
+@_asked
+def job_ids_like(client: Client) -> _Candidates:
+    """The newest jobs."""
+    for job in client.jobs(limit=_JOBS, view="summary")["items"]:
+        yield job["id"], f"{job.get('status')} {(job.get('operation') or {}).get('type')}"
+
+
+@_asked
+def hostnames_like(client: Client) -> _Candidates:
+    """The agents."""
+    for agent in client.agents()["agents"]:
+        yield agent["hostname"], f"{agent.get('status')} {agent.get('state')}"
+
+
+@_asked
+def operations_like(client: Client) -> _Candidates:
+    """The operations."""
+    for operation in client.operations()["operations"]:
+        yield operation["type"], operation.get("summary") or ""
+
+
+@_asked
+def targets_like(client: Client) -> _Candidates:
+    """Everything that a job can be for."""
+    yield ANY, "one agent, whichever is free"
+    yield ALL, "every live agent"
+    agents = client.agents()["agents"]
+    for agent in agents:
+        yield agent["hostname"], "the agent"
+    labels = {f"{key}:{value}" for agent in agents for key, value in (agent.get("labels") or {}).items()}
+    for label in sorted(labels):
+        yield label, "every live agent with this label"

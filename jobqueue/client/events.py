@@ -1,0 +1,58 @@
+"""What happens to jobs, as the API tells it while it happens."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from jobqueue.client.errors import ClientError, ConnectionFailed, InvalidAnswer, Unavailable
+from jobqueue.client.sse import ServerEvent
+from jobqueue.client.transport import Transport
+
+#: How long an API that is gone is waited for.
+_PATIENCE_SECONDS = 30.0
+#: Seconds before a stream that ended early (the server stops, a proxy has had enough) is asked for again.
+_PAUSE_SECONDS = 0.2
+_KINDS = ("job", "reset", "end")
+
+
+def follow(http: Transport, path: str, after: str = "") -> Iterator[dict[str, Any]]:
+    """Events of the stream at ``path`` from behind the id ``after``, to its ``end`` if it has one.
+
+    A connection that breaks is made again behind what came last. Raises the errors of ``jobqueue.client.errors``.
+    """
+    gone_since: float | None = None
+    while True:
+        try:
+            with http.stream(path, last_id=after) as events:
+                for event in events:
+                    gone_since = None
+                    document = _document(event)
+                    if document is None:
+                        continue
+                    after = event.id or after
+                    yield document
+                    if document["kind"] == "end":
+                        return
+        except (ConnectionFailed, Unavailable):
+            gone_since = gone_since or time.monotonic()
+            if time.monotonic() - gone_since > _PATIENCE_SECONDS:
+                raise
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _document(event: ServerEvent) -> dict[str, Any] | None:
+    """One event as ``follow`` gives it; None for a kind that a newer server may send."""
+    try:
+        data = json.loads(event.data)
+    except ValueError as error:
+        raise InvalidAnswer("The stream of events is not what the jobqueue API sends.") from error
+    if not isinstance(data, dict):
+        raise InvalidAnswer("The stream of events is not what the jobqueue API sends.")
+    if event.name == "error":
+        raise ClientError(str(data.get("error")), data.get("details"))
+    if event.name not in _KINDS:
+        return None
+    return {**data, "kind": event.name, "id": event.id}
