@@ -98,18 +98,20 @@ def run_process(
     grace: float = GRACE_SECONDS,
     pass_fds: Sequence[int] = (),
     started: Started | None = None,
+    merged: bool = False,
 ) -> ProcessResult:
     """Run ``argv`` without a shell and wait for it.
 
     ``env`` is added to this process's environment less its JOBQUEUE_* names. Without ``stdin`` the child reads nothing.
     ``limit`` bounds, in bytes, what is kept of each stream; ``output`` gets every chunk,
-    ``started`` the process's id once. At ``deadline`` (monotonic seconds), or when ``cancelled`` is set, the whole
+    ``started`` the process's id once. ``merged``: both streams are one, named stdout, in the order of the writes.
+    At ``deadline`` (monotonic seconds), or when ``cancelled`` is set, the whole
     family gets SIGTERM and after ``grace`` seconds SIGKILL. Raises ``OperationFailed`` when it cannot be started, and
     whatever ``output`` or ``started`` raises, after killing the family.
     """
     mark = os.urandom(16).hex()
     begun = time.monotonic()
-    process = _start(argv, cwd, env, mark, stdin is not None, pass_fds)
+    process = _start(argv, cwd, env, mark, stdin is not None, pass_fds, merged)
     return _Watch(process, mark, stdin or b"", limit, output, begun).run(deadline, cancelled, grace, started)
 
 
@@ -120,6 +122,7 @@ def _start(
     mark: str,
     has_stdin: bool,
     pass_fds: Sequence[int],
+    merged: bool,
 ) -> subprocess.Popen[bytes]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_OWN_SETTINGS)}
     environment.update(env or {})
@@ -132,7 +135,7 @@ def _start(
             env=environment,
             stdin=subprocess.PIPE if has_stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merged else subprocess.PIPE,
             bufsize=0,
             start_new_session=True,
             pass_fds=tuple(pass_fds),

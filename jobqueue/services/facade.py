@@ -50,14 +50,15 @@ class Services:
     def over(cls, ledger: Ledger, settings: Settings, registry: Registry) -> Services:
         """The use cases over a given ledger."""
         submitting = Submit(ledger.jobs, Sender(settings), registry)
+        runs = Runs(ledger, submitting, registry)
         return cls(
             ledger,
             registry,
             submitting,
-            Retry(ledger.jobs, submitting),
+            Retry(ledger.jobs, submitting, runs.data_again),
             ReadOutput(ledger.jobs, ledger.executions, ledger.output),
             PinPackages(ledger.packages),
-            Runs(ledger, submitting, registry),
+            runs,
             Feed(ledger.events),
         )
 

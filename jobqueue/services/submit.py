@@ -32,12 +32,19 @@ class Submit:
         self._sender = sender
         self._operations = operations
 
-    def one(self, submission: Submission, *, retry_of: str | None = None, only: tuple[str, ...] = ()) -> Accepted:
-        """Accept one job.
+    def one(
+        self,
+        submission: Submission,
+        *,
+        retry_of: str | None = None,
+        only: tuple[str, ...] = (),
+        job_id: str | None = None,
+    ) -> Accepted:
+        """Accept one job. ``job_id`` is a new UUID, for a caller who has to know it beforehand.
 
         Raises ``InvalidInput`` (operation, data, target), ``NoLiveAgent``, ``IdempotencyConflict``.
         """
-        new = self._prepare(submission, retry_of, only)
+        new = self._prepare(submission, retry_of, only, job_id)
         stored = self._jobs.create(new, self._sender.template)
         self._send([(new, stored)])
         return stored.accepted
@@ -61,7 +68,9 @@ class Submit:
                 answers[place] = outcome.accepted if isinstance(outcome, Stored) else outcome
         return [answer for answer in answers if answer is not None]
 
-    def _prepare(self, submission: Submission, retry_of: str | None, only: tuple[str, ...]) -> NewJob:
+    def _prepare(
+        self, submission: Submission, retry_of: str | None, only: tuple[str, ...], job_id: str | None = None
+    ) -> NewJob:
         target = Target.parse(submission.target)
         operation = self._operations.get(submission.operation)
         data = self._operations.validate(submission.operation, dict(submission.data))
@@ -84,7 +93,7 @@ class Submit:
         document |= {name: value for name, value in optional.items() if value is not None}
         text = _ENCODER.encode(document)
         return NewJob(
-            id=str(uuid.uuid4()),
+            id=job_id or str(uuid.uuid4()),
             document=text,
             operation=operation.type,
             target=target,
