@@ -262,6 +262,12 @@ class OperationNotSupported(JobQueueError):
     code = "operation_not_supported"
 
 
+class OperationNotNeeded(OperationNotSupported):
+    """There is nothing to do on this host; the execution is skipped."""
+
+    code = "operation_not_needed"
+
+
 class OperationCancelled(JobQueueError):
     """The operation was stopped on request."""
 

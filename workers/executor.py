@@ -18,6 +18,7 @@ from jobqueue.errors import (
     OperationCancelled,
     OperationFailed,
     OperationNotAllowed,
+    OperationNotNeeded,
     OperationNotSupported,
     UnknownOperation,
     WorkRefused,
@@ -27,7 +28,7 @@ from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.timestamps import duration_text
 from jobqueue.operations.confinement import PLAIN
-from jobqueue.operations.context import Context
+from jobqueue.operations.context import IDLE_PHASES, Context
 from jobqueue.operations.registry import Registry
 from jobqueue.operations.result import checked
 from jobqueue.operations.runner import run_operation
@@ -162,7 +163,7 @@ class Executor:
             operation = running.permit.operation if running.permit else self._operations.get(document["operation"])
             outcome = run_operation(operation, document["data"], context)
         except (UnknownOperation, OperationNotSupported) as error:
-            note = f"not supported: {error.message}"
+            note = error.message if isinstance(error, OperationNotNeeded) else f"not supported: {error.message}"
             return lambda: self._end(running, ExecutionState.SKIPPED, note=note)
         except OperationCancelled:
             return lambda: self._stopped(running)
@@ -201,21 +202,45 @@ class Executor:
             note = f"agent {running.grant.hostname} shut down during the run"
             retries = running.document.get("retries")
             may_again = retries is None or running.grant.attempt < retries["max_attempts"]
-            if may_again and self._operations.get(running.document["operation"]).idempotent:
+            is_idempotent = self._operations.get(running.document["operation"]).idempotent
+            if running.is_idle or (may_again and is_idempotent):
                 return self._end(running, ExecutionState.FAILED, note=note, retry_in=0.0, retry_note=note)
             return self._failed(running, note)
         return self._end(running, ExecutionState.CANCELLED, note="on request")
 
     def _report(self, running: Running, info: Mapping[str, Any]) -> None:
-        """Show what the operation tells of its run. Nothing depends on it, so a ledger that is away is no error."""
+        """Show what the operation tells of its run; a ledger that is away is no error, with one exception.
+
+        The ledger gives a run that has begun nothing to others when this agent dies. Before one begins it has to know.
+        """
         told = _told(running, info, _LARGEST_INFO)
         if told is None:
             return
         running.info = told
+        is_idle = told.get("phase") in IDLE_PHASES
+        if running.is_idle and not is_idle:
+            self._begin(running)
+            return
         try:
-            self._executions.report(running.grant, _out(running))
+            self._executions.report(running.grant, _out(running), is_idle=is_idle)
         except LedgerUnavailable as error:
             logger.info("What job %s reports of itself is shown later: %s", running.grant.job_id, error)
+            return
+        running.is_idle = is_idle
+
+    def _begin(self, running: Running) -> None:
+        grant = running.grant
+        try:
+            is_ours = persist(
+                lambda: self._executions.report(grant, _out(running)), f"begin job {grant.job_id}", self._closing
+            )
+        except LedgerUnavailable:
+            running.ask_to_stop("shutdown")
+            raise OperationCancelled from None
+        if not is_ours:
+            running.ask_to_stop("stale")
+            raise OperationCancelled
+        running.is_idle = False
 
     def _failed(self, running: Running, error: str, failure: Mapping[str, Any] | None = None) -> str:
         grant, document = running.grant, running.document

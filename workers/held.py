@@ -23,8 +23,8 @@ class Running:
 
     ``stop`` asks it to end; ``reason`` says why: cancel, stale or shutdown. ``abandoned``: it ended neither then nor
     at its deadline, was reported so, and what it still returns is dropped. ``ended``: only its report is still due.
-    ``info`` is what the operation told of itself. ``permit`` says how the host's owner lets it run; None: the operation
-    is not known here.
+    ``info`` is what the operation told of itself; ``is_idle`` that it has begun nothing yet. ``permit`` says how the
+    host's owner lets it run; None: the operation is not known here.
     """
 
     grant: Grant
@@ -38,6 +38,7 @@ class Running:
     abandoned: bool = False
     ended: bool = False
     info: Mapping[str, Any] | None = None
+    is_idle: bool = False
 
     def ask_to_stop(self, reason: str) -> None:
         """Ask once; the first reason stays."""

@@ -8,7 +8,7 @@ from typing import Any
 from api.fusion.times import micros
 from jobqueue.model.configuration import Configuration
 from jobqueue.model.job import Execution, Job
-from jobqueue.model.outside import CONFIG, RESULT, Outside
+from jobqueue.model.outside import CONFIG, END, RESULT, START, Outside
 from jobqueue.model.run_state import RunState, run_state
 from jobqueue.model.timestamps import to_iso
 from jobqueue.services.runs import Started, run_id_of
@@ -75,11 +75,14 @@ def _result(job: Job, state: RunState) -> Document:
 
 
 def _times(job: Job, execution: Execution, outside: Outside | None) -> Document:
-    """The driver's own times rule for a run elsewhere. The duration is that between the times as they are shown."""
+    """The driver's own times rule for a run elsewhere. The duration is that between the times as they are shown.
+
+    The driver's own duration counts only where it did not tell both times.
+    """
     told = outside.told if outside else {}
-    start = told.get("startTime") or to_iso(execution.started or job.created)
-    end = told.get("endTime") or to_iso(execution.finished)
+    start = told.get(START) or to_iso(execution.started or job.created)
+    end = told.get(END) or to_iso(execution.finished)
     duration = told.get("duration")
-    if duration is None:
+    if duration is None or (START in told and END in told):
         duration = max(0, micros(end) // 1000 - micros(start) // 1000)
     return {"startTime": start, "endTime": end, "duration": duration}

@@ -11,19 +11,20 @@ from api import validation
 from api.fusion.requests import bad, run_id
 from api.fusion.times import micros
 from api.native.fields import Data, Text, Whole
+from jobqueue.model.outside import END, START
 from jobqueue.model.run_state import RunState
 from jobqueue.model.target import check_hostname
+from jobqueue.model.timestamps import to_iso
 from jobqueue.services.runs import Status
 
 _STATES = [state.value for state in RunState]
 
 
 class _Time(Text):
-    """A time in ISO 8601, kept as it was written."""
+    """A time in ISO 8601, loaded as one in UTC with milliseconds and ``Z``."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
-        micros(value)
-        return super()._deserialize(value, attr, data, **kwargs)
+        return to_iso(micros(value))
 
 
 class StatusRequest(validation.StrictSchema):
@@ -36,8 +37,8 @@ class StatusRequest(validation.StrictSchema):
     config = Data(data_key="jobConfig")
     hostname = Text()
     result = Data()
-    start_time = _Time(data_key="startTime")
-    end_time = _Time(data_key="endTime")
+    start_time = _Time(data_key=START)
+    end_time = _Time(data_key=END)
     duration = Whole(validate=validate.Range(min=0, error="Must not be negative: it is in milliseconds."))
 
 
@@ -49,14 +50,14 @@ def read_status(body: Mapping[str, Any]) -> Status:
     # a driver that does not know something yet may say so by null
     given = {name: value for name, value in body.items() if value is not None}
     loaded = validation.load(_schema, given)
-    start, end = loaded.get("start_time"), loaded.get("end_time")
-    if start is not None and end is not None and micros(end) < micros(start):
-        raise bad("endTime", "Is before startTime; swap them.")
+    if START in given and END in given and micros(given[END]) < micros(given[START]):
+        raise bad(END, "Is before startTime; swap them.")
+    more = {START: loaded.get("start_time"), END: loaded.get("end_time"), "duration": loaded.get("duration")}
     return Status(
         run_id=run_id(loaded["run_id"]),
         state=RunState(loaded["state"]),
         config=loaded.get("config"),
         hostname=check_hostname(loaded["hostname"]) if loaded.get("hostname") else "",
         result=loaded.get("result"),
-        more={name: given[name] for name in ("startTime", "endTime", "duration") if name in given},
+        more={name: value for name, value in more.items() if value is not None},
     )

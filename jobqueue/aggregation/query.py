@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import sqlglot
@@ -142,7 +142,6 @@ def _check(tree: exp.Query) -> None:
 
 
 def _tables(tree: exp.Query, known: Collection[str]) -> frozenset[str]:
-    shared = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
     found = set()
     for table in tree.find_all(exp.Table):
         if isinstance(table.this, exp.Func):
@@ -156,9 +155,37 @@ def _tables(tree: exp.Query, known: Collection[str]) -> frozenset[str]:
         table.this.set("this", table_name(table.name))
         if key in known:
             found.add(key)
-        elif key not in shared:
+        elif not _is_of_the_query(table):
             raise InvalidInput(f"there is no collection {table.name[:200]!r}.")
     return frozenset(found)
+
+
+def _is_of_the_query(table: exp.Table) -> bool:
+    """Whether a WITH that holds where ``table`` stands gives this name: elsewhere it would be one of the engine's."""
+    way = [table, *_ancestors(table)]
+    for place in way:
+        if not isinstance(place, exp.Query):
+            continue
+        for cte in place.ctes:
+            is_same = cte.alias.lower() == table.name.lower()
+            if any(cte is step for step in way):  # within its own definition: only what stands before it holds there
+                if is_same and _is_recursive(cte):
+                    return True
+                break
+            if is_same:
+                return True
+    return False
+
+
+def _ancestors(node: exp.Expression) -> Iterator[exp.Expression]:
+    parent = node.parent
+    while isinstance(parent, exp.Expression):
+        yield parent
+        parent = parent.parent
+
+
+def _is_recursive(cte: exp.Expression) -> bool:
+    return isinstance(cte.parent, exp.With) and bool(cte.parent.args.get("recursive"))
 
 
 def _columns(tree: exp.Query) -> dict[str, frozenset[str]]:

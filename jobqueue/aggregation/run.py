@@ -23,7 +23,7 @@ from jobqueue.aggregation.spark_engine import SparkEngine
 from jobqueue.collections import database
 from jobqueue.collections.collections import Collections, Transaction
 from jobqueue.collections.name import SPARK_INPUT, table_key, table_name
-from jobqueue.errors import OperationFailed, OperationNotSupported
+from jobqueue.errors import OperationFailed, OperationNotNeeded
 
 _WEIGHTS = "signalTypeWeights"
 #: Characters of the SQL in the result, which must fit into the ledger.
@@ -45,7 +45,7 @@ def run_aggregation(config: AggregationConfig, around: Surroundings) -> dict[str
 
     A run whose ``run_id`` has written its rows before writes nothing and gives the same result again. Raises
     ``InvalidInput`` for a configuration that cannot work, ``NotFound`` for a collection that is not there,
-    ``OperationFailed`` with the engine's message, and ``OperationNotSupported`` when there is nothing new and the
+    ``OperationFailed`` with the engine's message, and ``OperationNotNeeded`` when there is nothing new and the
     configuration says that such a run is to be skipped.
     """
     return _Run(config, around).run()
@@ -173,7 +173,7 @@ class _Run:
     def _skip_if_told(self, described: str) -> None:
         config = self._config
         if config.skip_if_empty or (config.skip_check and config.source_catchup):
-            raise OperationNotSupported(f"nothing new: {config.input_collection} has no rows {described}")
+            raise OperationNotNeeded(f"nothing new: {config.input_collection} has no rows {described}")
 
     def _waits(self, name: str) -> None:
         self._around.log(f"Waiting for another run that writes {name}.")

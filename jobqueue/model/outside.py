@@ -14,6 +14,8 @@ OUTSIDE_OPERATION = "outside.run"
 #: Fields of what a driver tells.
 CONFIG = "config"
 RESULT = "result"
+START = "startTime"
+END = "endTime"
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,14 @@ def _second_text(second: int) -> str:
     return (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
+def from_iso(text: str) -> int:
+    """Microseconds since the epoch of a time in ISO 8601, without a zone in UTC. Raises ``ValueError``."""
+    # Python 3.10 knows neither Z nor fractions of other than three or six digits
+    head, dot, tail = text.strip().replace("Z", "+00:00").partition(".")
+    digits = tail[: len(tail) - len(tail.lstrip("0123456789"))]
+    return to_micros(datetime.fromisoformat(f"{head}.{digits[:6].ljust(6, '0')}{tail[len(digits) :]}" if dot else head))
+
+
 def to_micros(moment: datetime) -> int:
     """Microseconds since the epoch; a naive ``moment`` is taken as UTC."""
     if moment.tzinfo is None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -21,6 +23,8 @@ from jobqueue.operations.text import brief, clean, describe
 from jobqueue.settings import Settings
 
 _MAX_TRACE_LENGTH = 20_000
+#: Seconds between two looks whether the agent is still there.
+_LOOK_SECONDS = 0.5
 
 
 def main() -> None:
@@ -30,12 +34,20 @@ def main() -> None:
     report_fd: int = request["report_fd"]
     for own in (answer_fd, report_fd):
         os.set_inheritable(own, False)  # not for what the code itself starts
+    threading.Thread(target=_end_with, args=(request["parent"],), name="parent", daemon=True).start()
     _silence_stdin()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
     answer = json.dumps(_answer(request, _context(request["context"], report_fd)), allow_nan=False)
     with os.fdopen(answer_fd, "w", encoding="utf-8") as file:
         file.write(answer)
+
+
+def _end_with(parent: int) -> None:
+    """An agent that was killed answers for nothing any more: what it started ends, before another runs it again."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_SECONDS)
+    os.killpg(os.getpgrp(), signal.SIGKILL)  # this process leads a group of its own
 
 
 def _silence_stdin() -> None:

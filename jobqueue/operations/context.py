@@ -18,6 +18,8 @@ from jobqueue.settings import Settings
 
 DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024
 DEFAULT_MAX_RESULT_BYTES = 1024 * 1024
+#: Phases in which a run has begun nothing that must not be begun twice.
+IDLE_PHASES = ("waiting", "setting_up")
 
 
 def _forget(info: Mapping[str, Any]) -> None:
@@ -35,6 +37,8 @@ class Context:
     ``max_output_bytes`` bounds what is kept of each stream of a process, ``max_result_bytes`` the result as JSON.
     ``python_modules`` are the modules (with all below them) that ``python.call`` may use. ``report(info)`` shows a JSON
     object (at most 16 KiB) with the job from now on, in place of the last one; it never raises because Redis is away.
+    Its ``phase`` "waiting" or "setting_up" says that the run may be given to another agent if this one dies; another
+    phase must follow before anything is begun, and waits until the ledger knows.
     ``packages`` hands out uploaded packages; ``settings`` are the agent's own. ``confinement`` holds for every process.
     ``secrets`` are the host's; ``run_operation`` puts them into the data, and takes them out of what is told.
     """
@@ -80,13 +84,14 @@ class Context:
         pass_fds: Sequence[int] = (),
         output: Output | None = None,
         started: Started | None = None,
+        merged: bool = False,
     ) -> ProcessResult:
         """Run a process to its end, bounded by ``timeout`` (seconds), the run's deadline and a cancel.
 
         ``env`` is added to the little that is inherited of the agent's environment; ``started`` is called once with the
-        process's id. A non-zero exit is a result, not an error. Raises ``OperationFailed`` when it cannot be started,
-        ``OperationTimedOut`` and ``OperationCancelled`` after the process and all its children are gone; their details
-        hold ``stdout`` and ``stderr`` so far.
+        process's id; ``merged`` makes both streams one, in the order of the writes. A non-zero exit is a result, not an
+        error. Raises ``OperationFailed`` when it cannot be started, ``OperationTimedOut`` and ``OperationCancelled``
+        after the process and all its children are gone; their details hold ``stdout`` and ``stderr`` so far.
         """
         own = None if timeout is None else self.clock() + timeout
         is_own = own is not None and (self.deadline is None or own < self.deadline)
@@ -102,6 +107,7 @@ class Context:
             pass_fds=pass_fds,
             started=started,
             confinement=self.confinement,
+            merged=merged,
         )
         if result.stopped is Stopped.CANCELLED:
             raise OperationCancelled(details=result.tails())

@@ -92,13 +92,19 @@ def run(data: dict[str, Any], context: Context) -> Outcome:
     wanted = RuntimeEnv.parse(data["runtime_env"])
     cpus, memory = data["num_cpus"], data["memory"]
 
+    is_prepared = wanted.needs_setup
+
     def waits() -> None:
+        nonlocal is_prepared
+        is_prepared = True
         context.report({"phase": "waiting", "num_cpus": cpus, "memory": memory})
 
     with (
         capacity.of_host().reserve(cpus, memory, context.check, waits),
         surround(wanted, data["packages"], context, context.settings) as surroundings,
     ):
+        if is_prepared:
+            context.report({"phase": "starting"})  # from here on it must not be run a second time
         tail = LogTail()
         result = _run(data["entrypoint"], surroundings, context, tail)
     if result.exit_code:
@@ -126,6 +132,7 @@ def _run(line: str, surroundings: Surroundings, context: Context, tail: LogTail)
             pass_fds=surroundings.fds,
             output=output,
             started=started,
+            merged=True,  # what came first stays first, as in Ray's one file
         )
     except OperationTimedOut:
         raise

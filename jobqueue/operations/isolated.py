@@ -15,7 +15,13 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from jobqueue.errors import OperationCancelled, OperationFailed, OperationNotSupported, OperationTimedOut
+from jobqueue.errors import (
+    OperationCancelled,
+    OperationFailed,
+    OperationNotNeeded,
+    OperationNotSupported,
+    OperationTimedOut,
+)
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.process import ProcessResult
@@ -34,7 +40,9 @@ _END = b"end\n"
 #: What a child gets of the agent's settings.
 _SETTINGS = ("state_dir", "cache_dir", "data_dir", "hostname", "max_cache_bytes", "max_unpacked_bytes")
 #: Errors that keep their class on the way back; every other one means that the operation failed.
-_ERRORS = {error.code: error for error in (OperationTimedOut, OperationCancelled, OperationNotSupported)}
+_ERRORS = {
+    error.code: error for error in (OperationTimedOut, OperationCancelled, OperationNotSupported, OperationNotNeeded)
+}
 
 
 def run_isolated(operation: Operation, data: Mapping[str, Any], context: Context) -> Outcome:
@@ -47,7 +55,7 @@ def ask_child(request: Mapping[str, Any], context: Context, timeout: float | Non
     """Send ``request`` to a new child and give its answer; ``timeout`` is in seconds, on top of the run's deadline."""
     with tempfile.TemporaryFile() as answer, _Reports(context) as reports:
         fds = {"answer_fd": answer.fileno(), "report_fd": reports.fd}
-        frame = {**request, **fds, "context": _portable(context)}
+        frame = {**request, **fds, "parent": os.getpid(), "context": _portable(context)}
         path = json.dumps(sys.path)
         result = context.run(
             [sys.executable, "-I", "-X", "utf8", "-c", _BOOT, path],

@@ -98,19 +98,21 @@ def run_process(
     pass_fds: Sequence[int] = (),
     started: Started | None = None,
     confinement: Confinement = PLAIN,
+    merged: bool = False,
 ) -> ProcessResult:
     """Run ``argv`` without a shell and wait for it.
 
     ``env`` is added to the little of this process's environment that ``confinement`` leaves; it also says as whom the
     child runs, and within which limits. Without ``stdin`` the child reads nothing.
     ``limit`` bounds, in bytes, what is kept of each stream; ``output`` gets every chunk,
-    ``started`` the process's id once. At ``deadline`` (monotonic seconds), or when ``cancelled`` is set, the whole
+    ``started`` the process's id once. ``merged``: both streams are one, named stdout, in the order of the writes.
+    At ``deadline`` (monotonic seconds), or when ``cancelled`` is set, the whole
     family gets SIGTERM and after ``grace`` seconds SIGKILL. Raises ``OperationFailed`` when it cannot be started, and
     whatever ``output`` or ``started`` raises, after killing the family.
     """
     mark = os.urandom(16).hex()
     begun = time.monotonic()
-    process = _start(argv, cwd, env, mark, stdin is not None, pass_fds, confinement)
+    process = _start(argv, cwd, env, mark, stdin is not None, pass_fds, confinement, merged)
     return _Watch(process, mark, stdin or b"", limit, output, begun).run(deadline, cancelled, grace, started)
 
 
@@ -122,6 +124,7 @@ def _start(
     has_stdin: bool,
     pass_fds: Sequence[int],
     confinement: Confinement,
+    merged: bool,
 ) -> subprocess.Popen[bytes]:
     environment = {**confinement.environ(os.environ, env or {}), MARK: mark}
     if confinement.user and cwd is None:
@@ -134,7 +137,7 @@ def _start(
             env=environment,
             stdin=subprocess.PIPE if has_stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merged else subprocess.PIPE,
             bufsize=0,
             start_new_session=True,
             pass_fds=tuple(pass_fds),

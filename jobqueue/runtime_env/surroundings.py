@@ -58,6 +58,9 @@ def surround(
             raise
         except OperationFailed as error:
             raise _worded(error) from error
+        except OSError as error:  # a disk that cannot be read, or written
+            what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+            raise setup_failed(f"The runtime environment could not be set up: {what}") from error
         yield found
 
 

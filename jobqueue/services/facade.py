@@ -69,14 +69,15 @@ class Services:
         signer = Signer.open(settings)
         keys = TrustedKeys(settings.trusted_keys, signer)
         submitting = Submit(ledger.jobs, Sender(settings), registry, WorkSigner(signer, settings.signature_ttl_seconds))
+        runs = Runs(ledger, submitting, registry)
         return cls(
             ledger,
             registry,
             submitting,
-            Retry(ledger.jobs, submitting, keys),
+            Retry(ledger.jobs, submitting, keys, runs.data_again),
             ReadOutput(ledger.jobs, ledger.executions, ledger.output),
             PinPackages(ledger.packages),
-            Runs(ledger, submitting, registry),
+            runs,
             Feed(ledger.events),
             ManageCredentials(ledger.credentials),
             Verify(ledger.credentials),

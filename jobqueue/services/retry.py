@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from jobqueue.errors import Conflict, InvalidInput, JobAltered, JobNotFinal, NothingToRetry, WorkRefused
 from jobqueue.model.job import Job
 from jobqueue.model.principal import NOBODY, Principal
@@ -17,12 +21,18 @@ RETRIABLE = frozenset({ExecutionState.FAILED, ExecutionState.EXPIRED, ExecutionS
 
 
 class Retry:
-    """Submits jobs again. Both jobs name each other."""
+    """Submits jobs again. Both jobs name each other.
 
-    def __init__(self, jobs: Jobs, submit: Submit, keys: TrustedKeys) -> None:
+    ``renew`` gives the data for a job that is run again under a new id: some data holds for one run only.
+    """
+
+    def __init__(
+        self, jobs: Jobs, submit: Submit, keys: TrustedKeys, renew: Callable[[Job, str], Mapping[str, Any]]
+    ) -> None:
         self._jobs = jobs
         self._submit = submit
         self._keys = keys
+        self._renew = renew
 
     def __call__(
         self,
@@ -47,10 +57,11 @@ class Retry:
             if target is not None:
                 raise InvalidInput("Give either target_hostname or only: 'only' picks agents of the job's own target.")
             hosts = self._failed_hosts(job, only)
+        new_id = str(uuid.uuid4())
         return self._submit.one(
             Submission(
                 operation=job.operation,
-                data=job.data,
+                data=self._renew(job, new_id),
                 target=target if target is not None else job.target,
                 timeout_seconds=job.timeout_seconds,
                 retries=job.retries,
@@ -64,6 +75,7 @@ class Retry:
             ),
             retry_of=job_id,
             only=hosts,
+            job_id=new_id,
         )
 
     def _check(self, job: Job) -> None:

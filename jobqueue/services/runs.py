@@ -7,12 +7,13 @@ import string
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from jobqueue.errors import (
     Conflict,
     ExclusiveHeld,
     IllegalTransition,
+    InvalidInput,
     JobNotFound,
     LedgerUnavailable,
     UnknownOperation,
@@ -20,13 +21,13 @@ from jobqueue.errors import (
 from jobqueue.model.configuration import Configuration
 from jobqueue.model.filter import MAX_LIMIT, JobFilter
 from jobqueue.model.job import Job
-from jobqueue.model.outside import CONFIG, RESULT, Report
+from jobqueue.model.outside import CONFIG, END, RESULT, START, Report
 from jobqueue.model.principal import Principal
 from jobqueue.model.run_state import EXECUTION_STATES, RunState, reachable, reporters, run_state
 from jobqueue.model.states import JobStatus
 from jobqueue.model.submission import Submission
 from jobqueue.model.timeline import API_HOST
-from jobqueue.model.timestamps import to_iso
+from jobqueue.model.timestamps import from_iso, to_iso
 from jobqueue.operations.registry import Registry
 from jobqueue.services.job_types import AGGREGATION_OPERATION, Moments, Task, task_of
 from jobqueue.services.submit import Submit
@@ -64,7 +65,10 @@ class Started:
 
 @dataclass(frozen=True)
 class Status:
-    """What a driver tells of a run. None: nothing new about it. Times are texts, the driver's own; duration in ms."""
+    """What a driver tells of a run. None: nothing new about it.
+
+    ``more``: START and END as ISO 8601 with milliseconds and ``Z``, and the duration in ms.
+    """
 
     run_id: str
     state: RunState
@@ -108,6 +112,17 @@ class Runs:
             raise self._held(configuration.id, error) from error
         return Started(run_id, accepted.job_id, configuration)
 
+    def data_again(self, job: Job, run_id: str) -> Mapping[str, Any]:
+        """The data with which ``job`` is run again as ``run_id``.
+
+        That of the job itself; but an aggregation of a configuration reads what is there now and was not read yet, as
+        a new start does: the same window again would count twice what another run has read since.
+        """
+        if job.origin != ORIGIN or job.operation != AGGREGATION_OPERATION or job.request is None:
+            return job.data
+        configuration = Configuration.parse(job.request)
+        return task_of(configuration, self._registry, run_id, lambda: self._moments(configuration.id)).data
+
     def wait(self, job_id: str, give_up: Callable[[], bool]) -> Job | None:
         """The job once it is final, or None once ``give_up`` says so.
 
@@ -137,20 +152,18 @@ class Runs:
         return job
 
     def status(self, name: str) -> Job | Configuration:
-        """A run by its id, else the newest run of the configuration ``name``, else the configuration: it never ran.
+        """The newest run of the stored configuration ``name``, or the configuration itself if it never ran.
 
-        Raises ``JobNotFound``.
+        Without such a configuration a run by its id, else the newest run of a configuration that is not stored. Raises
+        ``JobNotFound``.
         """
-        try:
-            return self.find(name)
-        except JobNotFound:
-            newest = self._newest(name)
-        if newest is not None:
-            return newest
-        found = self._configurations.some([name])
-        if not found:
+        stored = self._configurations.some([name])
+        found = self._newest(name) if stored else self._named(name) or self._newest(name)
+        if found is not None:
+            return found
+        if not stored:
             raise JobNotFound(f"There is no run {name!r}, and no configuration of this name.")
-        return found[0]
+        return stored[0]
 
     def recent(self, limit: int, offset: int = 0) -> Iterator[Job]:
         """Runs, the newest first: at most ``limit`` of them, behind the first ``offset``."""
@@ -166,16 +179,16 @@ class Runs:
 
     # --- steering -----------------------------------------------------------------------------------------------------
     def cancel(self, name: str, who: str) -> Job:
-        """Cancel a run by its id, or the one that runs of the configuration ``name``; returns it as it is now.
+        """Cancel the active run of the configuration ``name``, or a run by its id; returns it as it is now.
 
-        Raises ``JobNotFound``, ``Conflict`` (it has ended, or nothing runs).
+        What ``name`` means is as in ``status``. Raises ``JobNotFound``, ``Conflict`` (it has ended, or nothing runs).
         """
-        found = self.status(name)
-        if isinstance(found, Configuration) or (run_id_of(found) != name and found.id != name):
-            active = self._newest(name, JobStatus.PROCESSING) or self._newest(name, JobStatus.SUBMITTED)
-            if active is None:
-                raise Conflict(f"No run of the configuration {name!r} is active; there is nothing to cancel.")
-            found = active
+        found = None if self._configurations.some([name]) else self._named(name)
+        if found is None:
+            found = self._newest(name, JobStatus.PROCESSING) or self._newest(name, JobStatus.SUBMITTED)
+        if found is None:
+            self.status(name)
+            raise Conflict(f"No run of the configuration {name!r} is active; there is nothing to cancel.")
         if found.status.is_final:
             raise Conflict(f"Run {run_id_of(found)} has ended as {run_state(found)}; there is nothing to cancel.")
         self._jobs.cancel(found.id, who)
@@ -184,10 +197,12 @@ class Runs:
     def tell(self, status: Status, principal: Principal) -> Job:
         """A driver elsewhere tells how a run of its own stands: it is created or moved. Returns the run.
 
-        Raises ``IllegalTransition``, whose details name the present ``state`` and the ``allowed`` ones.
+        Raises ``IllegalTransition``, whose details name the present ``state`` and the ``allowed`` ones, and
+        ``InvalidInput`` if it ends before it starts.
         """
         if status.state is RunState.UNKNOWN:
             raise self._refused_unknown(status.run_id)
+        self._check_times(status)
         execution = EXECUTION_STATES[status.state]
         report = Report(
             name=status.run_id,
@@ -216,13 +231,41 @@ class Runs:
     # --- parts --------------------------------------------------------------------------------------------------------
     def _moments(self, config_id: str) -> Moments:
         """Up to where this run reads, and behind where: up to there the last completed one has read."""
-        last = self._newest(config_id, JobStatus.COMPLETED, AGGREGATION_OPERATION)
-        reached = self._configurations.reached(config_id) if last is None else _reference(last)
-        return Moments(reference=to_iso(self._time()), last_run=reached)
+        wanted = JobFilter(
+            status=JobStatus.COMPLETED,
+            operation=AGGREGATION_OPERATION,
+            tag=(CONFIGURATION_TAG, config_id),
+            limit=MAX_LIMIT,
+        )
+        # not the newest one's: a reference time that is given may lie anywhere, and what was read stays read
+        ends = [_reference(job) for job in self._jobs.page(wanted).items if job.origin == ORIGIN]
+        reached = self._configurations.reached(config_id)
+        if _is_time(reached):
+            ends.append(reached)
+        return Moments(reference=to_iso(self._time()), last_run=max(ends, key=from_iso, default=None))
 
-    def _newest(self, config_id: str, status: JobStatus | None = None, operation: str | None = None) -> Job | None:
-        wanted = JobFilter(status=status, operation=operation, tag=(CONFIGURATION_TAG, config_id), limit=_FEW)
+    def _named(self, run_id: str) -> Job | None:
+        try:
+            return self.find(run_id)
+        except JobNotFound:
+            return None
+
+    def _newest(self, config_id: str, status: JobStatus | None = None) -> Job | None:
+        wanted = JobFilter(status=status, tag=(CONFIGURATION_TAG, config_id), limit=_FEW)
         return next((job for job in self._jobs.page(wanted).items if job.origin == ORIGIN), None)
+
+    def _check_times(self, status: Status) -> None:
+        """Hold a time that came alone against the other one, which was told before."""
+        if (START in status.more) == (END in status.more):
+            return
+        job = self._named(status.run_id)
+        if job is None or job.outside is None:
+            return
+        times = {**job.outside.told, **status.more}
+        if START in times and END in times and times[END] < times[START]:
+            name = END if END in status.more else START
+            sentence = f"The run would end at {times[END]}, before its start at {times[START]}."
+            raise InvalidInput(f"{name}: {sentence}", {name: [sentence]})
 
     def _record_error(self, configuration: Configuration, run_id: str, error: str, principal: Principal) -> Started:
         """A run that ended before it began: it is in the ledger all the same, and says why."""
@@ -315,7 +358,14 @@ def _note(status: Status) -> str:
 
 def _reference(job: Job) -> str:
     given = job.data.get("referenceTime")
-    return given if isinstance(given, str) else to_iso(job.executions[0].started)
+    return given if _is_time(given) else to_iso(job.executions[0].started)
+
+
+def _is_time(value: Any) -> TypeGuard[str]:
+    try:
+        return isinstance(value, str) and from_iso(value) is not None
+    except (ValueError, OverflowError):
+        return False
 
 
 def _next(state: RunState) -> frozenset[RunState]:

@@ -39,13 +39,20 @@ class Submit:
         self._operations = operations
         self._signer = signer
 
-    def one(self, submission: Submission, *, retry_of: str | None = None, only: tuple[str, ...] = ()) -> Accepted:
-        """Accept one job.
+    def one(
+        self,
+        submission: Submission,
+        *,
+        retry_of: str | None = None,
+        only: tuple[str, ...] = (),
+        job_id: str | None = None,
+    ) -> Accepted:
+        """Accept one job. ``job_id`` is a new UUID, for a caller who has to know it beforehand.
 
         Raises ``PermissionDenied`` unless its principal may submit jobs and run this operation; ``InvalidInput``
         (operation, data, target), ``NoLiveAgent``, ``IdempotencyConflict``.
         """
-        new = self._prepare(submission, retry_of, only)
+        new = self._prepare(submission, retry_of, only, job_id)
         stored = self._jobs.create(new, self._sender.template)
         self._send([(new, stored)])
         return stored.accepted
@@ -69,7 +76,9 @@ class Submit:
                 answers[place] = outcome.accepted if isinstance(outcome, Stored) else outcome
         return [answer for answer in answers if answer is not None]
 
-    def _prepare(self, submission: Submission, retry_of: str | None, only: tuple[str, ...]) -> NewJob:
+    def _prepare(
+        self, submission: Submission, retry_of: str | None, only: tuple[str, ...], job_id: str | None = None
+    ) -> NewJob:
         submission.principal.require(SUBMIT)
         target = Target.parse(submission.target)
         operation = self._operations.get(submission.operation)
@@ -94,7 +103,7 @@ class Submit:
             "request": dict(submission.request) if submission.request is not None else None,
         }
         document |= {name: value for name, value in optional.items() if value is not None}
-        job_id, hosts = str(uuid.uuid4()), only or submission.among
+        job_id, hosts = job_id or str(uuid.uuid4()), only or submission.among
         text = self._signer.sign(
             job_id, document, now=time.time_ns() // 1000, idempotent=operation.idempotent, only=hosts
         )

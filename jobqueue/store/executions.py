@@ -123,12 +123,14 @@ class Executions:
             raise IllegalTransition(f"An execution cannot end as {str(state)!r}.")
         return Finished(answer)
 
-    def report(self, grant: Grant, out: str) -> bool:
+    def report(self, grant: Grant, out: str, *, is_idle: bool = False) -> bool:
         """Show something of an execution while it runs: ``out`` is a JSON object with ``info``.
 
-        Returns False when the grant is stale.
+        ``is_idle``: nothing has been begun yet, so that it may be given to another agent if this one dies. Returns
+        False when the grant is stale.
         """
-        return bool(self._scripts.call("report", grant.job_id, grant.hostname, grant.token, out) == 1)
+        whose = (grant.job_id, grant.hostname, grant.token)
+        return bool(self._scripts.call("report", *whose, out, "1" if is_idle else "") == 1)
 
     def alert(self, kind: str, job_id: str, hostname: str, message: str) -> None:
         """Count something that nobody should see happen, and keep it among the newest alerts."""

@@ -42,6 +42,15 @@ def test_an_alias_belongs_to_one_job_until_that_is_deleted(world: World) -> None
     assert world.create("a", alias="nightly") == world.jobs.find("nightly")
 
 
+def test_the_id_of_another_job_is_no_alias(world: World) -> None:
+    world.register("a")
+    first = world.create("a")
+    with pytest.raises(AliasTaken) as caught:
+        world.create("a", alias=first)
+    assert caught.value.details == {"job_id": first}
+    assert world.jobs.find(first) == first
+
+
 def test_pruning_frees_it_too(world: World) -> None:
     world.register("a")
     first = world.create("a", alias="nightly", exclusive="backup")

@@ -77,3 +77,19 @@ def test_what_it_told_before_it_was_lost_stays(world: World) -> None:
     assert (found.state, found.info) == (ExecutionState.LOST, {"pid": 1})
     world.jobs.delete(job_id)
     assert not world.client.keys("*out:*")
+
+
+def test_what_had_begun_nothing_is_not_lost(world: World) -> None:
+    world.register("a", "b")
+    job_id = world.create(ANY)
+    grant = world.claim(job_id, ANY, "a")
+    assert world.executions.report(grant, json.dumps({"info": {"phase": "waiting"}}), is_idle=True)
+    world.clock.advance(LEASE + 1)
+    assert world.executions.reap(10) == (1, 0)
+    world.promote()
+    second = world.claim(job_id, ANY, "b")
+    world.executions.report(second, json.dumps({"info": {"phase": "setting_up"}}), is_idle=True)
+    assert report(world, second, phase="starting")  # from here on nobody knows how far it came
+    world.clock.advance(LEASE + 1)
+    assert world.executions.reap(10) == (0, 1)
+    assert world.state(job_id) is ExecutionState.LOST

@@ -113,8 +113,12 @@ local function earlier(job)
     if digest ~= job.digest then return {'key_conflict', id} end
     return {'replayed', id, time}
   end
-  local named = job.alias ~= '' and redis.call('GET', K.alias .. job.alias)
-  if named then return {'alias_taken', named} end
+  if job.alias ~= '' then
+    local named = redis.call('GET', K.alias .. job.alias)
+    -- the id of a job is a name of it, too
+    if not named and redis.call('EXISTS', K.job .. job.alias) == 1 then named = job.alias end
+    if named then return {'alias_taken', named} end
+  end
   local holder = job.exclusive ~= '' and redis.call('GET', K.exclusive .. job.exclusive)
   local status = holder and redis.call('HGET', K.job .. holder, 'status')
   if status and not FINAL[status] then return {'held', holder} end

@@ -10,7 +10,8 @@ local retried, lost, cancelled = 0, 0, 0
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', K.leases, '-inf', int(until_), 'LIMIT', 0, ARGV[2])) do
   local id, host = string.sub(member, 1, 36), string.sub(member, 38)
   local job = redis.call('HMGET', K.job .. id, 'idempotent', 'retry', 'cancel')
-  local attempt = tonumber(redis.call('HGET', K.exec .. host .. ':' .. id, 'attempt') or 0)
+  local run = redis.call('HMGET', K.exec .. host .. ':' .. id, 'attempt', 'idle')
+  local attempt = tonumber(run[1] or 0)
   local most = tonumber(string.match(job[2] or '', '^%d+') or 0)
   redis.call('ZREM', K.leases, member)
   redis.call('HINCRBY', K.stats, 'leases_lost', 1)
@@ -19,7 +20,7 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', K.leases, '-inf', int(until_
     -- whether it stopped in time is not known either, and saying "cancelled" would claim that it did
     transition(id, host, at, host, {{'lost', 'lost', silence .. ' while a cancel was pending; how far it came is not known'}})
     cancelled = cancelled + 1
-  elseif (job[1] and most == 0 and attempt < 5) or attempt < most then
+  elseif (job[1] and most == 0 and attempt < 5) or attempt < most or (run[2] and attempt < 20) then
     release(id, host, at, at, 'retried', silence)
     retried = retried + 1
   else

@@ -131,6 +131,33 @@ def test_refused(sql: str) -> None:
     assert len(caught.value.message) < 1100
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT x FROM pg_settings WHERE 1 IN (WITH pg_settings AS (SELECT 1 AS a) SELECT a FROM pg_settings)",
+        "WITH a AS (SELECT * FROM duckdb_tables), duckdb_tables AS (SELECT 1) SELECT * FROM a",
+        "WITH pg_settings AS (SELECT * FROM pg_settings) SELECT * FROM pg_settings",
+        "SELECT * FROM sqlite_master UNION ALL (WITH sqlite_master AS (SELECT 1) SELECT * FROM sqlite_master)",
+        "SELECT * FROM (WITH x AS (SELECT 1 AS a) SELECT a FROM x) y JOIN x ON 1 = 1",
+    ],
+)
+def test_a_with_gives_a_name_only_where_it_holds(sql: str) -> None:
+    with pytest.raises(InvalidInput, match="there is no collection"):
+        _prepare(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "WITH a AS (SELECT 1 AS n), b AS (SELECT n FROM a) SELECT * FROM b WHERE n IN (SELECT n FROM A)",
+        "WITH a AS (SELECT 1 AS n) SELECT n FROM a UNION ALL SELECT n FROM a",
+        "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 3) SELECT n FROM r",
+    ],
+)
+def test_a_with_where_it_holds(sql: str) -> None:
+    assert _prepare(sql).tables == frozenset()
+
+
 def test_very_long_or_deep_sql_is_refused() -> None:
     with pytest.raises(InvalidInput, match="is longer than"):
         _prepare("SELECT " + "1," * 600_000 + "1")

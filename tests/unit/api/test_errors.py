@@ -19,6 +19,7 @@ INTERNAL = {
     errors.InvalidSettings,
     errors.OperationFailed,
     errors.OperationTimedOut,
+    errors.OperationNotNeeded,
     errors.OperationNotSupported,
     errors.OperationCancelled,
     errors.OperationNotAllowed,

@@ -59,3 +59,17 @@ def test_what_is_no_response_goes_around_it() -> None:
     joined.unbuffered.sendall(b"a websocket's")
     joined.flush()
     assert real.sent == [b"a websocket's"]
+
+
+def test_a_file_is_sent_behind_its_head() -> None:
+    class Sending(Socket):
+        def sendfile(self, file: bytes, count: int) -> int:
+            self.sent.append(file[:count])
+            return count
+
+    real = Sending()
+    joined = _Joined(real)
+    joined.sendall(b"head")
+    assert joined.sendfile(b"file", count=4) == 4
+    joined.flush()
+    assert real.sent == [b"head", b"file"]

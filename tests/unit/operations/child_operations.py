@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 from jobqueue import Context, OperationFailed, OperationNotSupported, Schema, operation
-from jobqueue.operations.schema import Whole
+from jobqueue.operations.schema import Text, Whole
 
 
 class TimesSchema(Schema):
@@ -46,3 +47,17 @@ def telling(data: dict[str, Any], context: Context) -> None:
     context.report({"phase": "reading"})
     context.report({"phase": "writing", "data_dir": str(context.settings.data_dir), "token": context.settings.token})
     raise OperationFailed("no room", {"error_type": "DISK", "free": 0})
+
+
+class FileSchema(Schema):
+    file = Text(required=True)
+
+
+@operation("test.endless.do", schema=FileSchema, isolated=True)
+def endless(data: dict[str, Any], context: Context) -> None:
+    """Says who it is, and goes on for ever."""
+    draft = Path(data["file"]).with_suffix(".draft")
+    draft.write_text(str(os.getpid()))
+    draft.rename(data["file"])
+    while True:
+        time.sleep(1)

@@ -53,11 +53,36 @@ def test_a_line_for_the_shell(go: Callable[..., Outcome]) -> None:
     }
     outcome = go(line, context=context)
     assert outcome == Outcome({"exit_code": 0}, changed=True)
-    assert b"".join(chunk for stream, chunk in output if stream == "stdout") == b"42\n1\n"
-    assert b"".join(chunk for stream, chunk in output if stream == "stderr") == b"err\n"
+    assert b"".join(chunk for stream, chunk in output if stream == "stdout") == b"42\nerr\n1\n"
     assert [report["phase"] for report in reports] == ["running"]
     assert isinstance(reports[0]["pid"], int)
     assert reports[0]["node_ip_address"] == "10.1.2.3"
+
+
+def test_the_order_of_both_streams_is_kept(go: Callable[..., Outcome]) -> None:
+    output: list[bytes] = []
+    line = "for n in 1 2 3 4 5 6 7 8; do echo o$n; echo e$n >&2; done; exit 3"
+    with pytest.raises(OperationFailed) as caught:
+        go(line, context={"output": lambda _, chunk: output.append(chunk)})
+    lines = b"".join(output).decode().split()
+    assert lines == [f"{stream}{n}" for n in range(1, 9) for stream in "oe"]
+    assert caught.value.details is not None
+    assert caught.value.details["message"].split()[-10:] == lines[-10:]
+
+
+def test_before_it_begins_it_says_so(go: Callable[..., Outcome], tmp_path: Path) -> None:
+    """Until then it may be given to another agent; a set-up that fails never begins."""
+    reports: Reports = []
+    (tmp_path / "code").mkdir()
+    go("true", runtime_env={"working_dir": f"file://{tmp_path}/code"}, context={"report": reports.append})
+    assert [report["phase"] for report in reports] == ["setting_up", "starting", "running"]
+
+
+def test_an_archive_that_cannot_be_read(go: Callable[..., Outcome]) -> None:
+    with pytest.raises(OperationFailed, match="could not be set up") as caught:
+        go("true", runtime_env={"working_dir": "file:///proc/self/mem"})
+    assert caught.value.details is not None
+    assert caught.value.details["error_type"] == "RUNTIME_ENV_SETUP_FAILURE"
 
 
 def test_the_pid_is_the_entrypoints(go: Callable[..., Outcome]) -> None:

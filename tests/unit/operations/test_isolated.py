@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from jobqueue import Context, operation
 from jobqueue.errors import OperationFailed, OperationNotSupported, OperationTimedOut
 from jobqueue.operations.runner import run_operation
 from jobqueue.settings import Settings
+from tests.acceptance.support.until import until
 from tests.unit.operations import child_operations
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_it_runs_elsewhere_with_the_context_of_here() -> None:
@@ -56,6 +62,21 @@ def test_it_tells_of_its_run(tmp_path: Path) -> None:
         run_operation(child_operations.telling, {}, Context("web1", report=seen.append, settings=settings))
     assert seen == [{"phase": "reading"}, {"phase": "writing", "data_dir": str(tmp_path / "data"), "token": None}]
     assert caught.value.details == {"error_type": "DISK", "free": 0}
+
+
+def test_it_ends_with_its_agent(tmp_path: Path) -> None:
+    """Killed, an agent cannot end what it started; and another agent may run the same again."""
+    script = (
+        "from tests.unit.operations import child_operations\n"
+        "from jobqueue import Context\n"
+        "from jobqueue.operations.runner import run_operation\n"
+        f"run_operation(child_operations.endless, {{'file': {str(tmp_path / 'pid')!r}}}, Context('web1'))\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT) as agent:
+        until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), "the child runs")
+        child = psutil.Process(int((tmp_path / "pid").read_text()))
+        agent.kill()
+    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "the child has ended")
 
 
 def test_it_must_be_found_again_by_the_child() -> None:

@@ -77,6 +77,22 @@ def tell(data: dict[str, Any], context: Context) -> Outcome:
     return Outcome({"token": context.settings.token, "host": context.settings.hostname})
 
 
+class Phases(Schema):
+    phases = fields.List(fields.String(), load_default=list)
+    ends = fields.Boolean(load_default=False)
+
+
+@operation("test.prepare.do", schema=Phases, changes=True)
+def prepare(data: dict[str, Any], context: Context) -> Outcome:
+    """Goes through phases, and waits in the last one unless it ``ends``."""
+    for phase in data["phases"]:
+        context.report({"phase": phase})
+    if not data["ends"]:
+        assert context.cancelled.wait(30)
+        context.check()
+    return Outcome(None)
+
+
 @operation("test.wait.get")
 def wait(data: dict[str, Any], context: Context) -> Outcome:
     """Runs until it is asked to stop."""
@@ -123,7 +139,7 @@ def ledger(settings: Settings) -> Iterator[Ledger]:
 @pytest.fixture
 def registry() -> Registry:
     STUBBORN.clear()
-    return Registry([echo, fail, skip, tell, wait, wait_changing, stubborn])
+    return Registry([echo, fail, skip, tell, prepare, wait, wait_changing, stubborn])
 
 
 @pytest.fixture

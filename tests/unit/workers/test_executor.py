@@ -115,6 +115,44 @@ def test_a_ledger_that_is_away_stops_no_operation_that_tells_of_itself(
     assert execution(ledger, job_id).info == {"pid": 7}
 
 
+def test_a_run_that_has_begun_nothing_goes_back_at_a_shutdown(
+    ledger: Ledger, executor: Executor, held: Held, submit: Submitter
+) -> None:
+    job_id = submit("test.prepare.do", {"phases": ["waiting"]})
+    with ThreadPoolExecutor(1) as pool:
+        future = running(executor, held, job_id, pool)
+        held.all()[0].ask_to_stop("shutdown")
+        assert future.result(30) == "retried"  # type: ignore[attr-defined]
+    assert execution(ledger, job_id).state is ExecutionState.SUBMITTED
+
+
+def test_one_that_has_begun_does_not(ledger: Ledger, executor: Executor, held: Held, submit: Submitter) -> None:
+    job_id = submit("test.prepare.do", {"phases": ["waiting", "starting"]})
+    with ThreadPoolExecutor(1) as pool:
+        future = running(executor, held, job_id, pool)
+        held.all()[0].ask_to_stop("shutdown")
+        assert future.result(30) == "failed"  # type: ignore[attr-defined]
+    assert "shut down" in (execution(ledger, job_id).error or "")
+
+
+def test_nothing_begins_before_the_ledger_knows(
+    ledger: Ledger, executor: Executor, submit: Submitter, outage: threading.Event
+) -> None:
+    """Else the ledger would give it to another agent as well."""
+    job_id = submit("test.prepare.do", {"phases": ["waiting", "starting"], "ends": True})
+    report, seen = ledger.executions.report, []
+
+    def late(*args: object, **options: object) -> bool:
+        seen.append(options.get("is_idle", False))
+        if seen == [True, False]:
+            raise LedgerUnavailable("gone for a while")
+        return report(*args, **options)  # type: ignore[arg-type]
+
+    with patch.object(ledger.executions, "report", late):
+        assert executor.execute(job_id, HOST) == "completed"
+    assert seen == [True, False, False]
+
+
 def test_a_long_error_is_cut(ledger: Ledger, executor: Executor, submit: Submitter) -> None:
     job_id = submit("test.fail.do", {"text": "x" * 50_000})
     executor.execute(job_id, HOST)

@@ -6,7 +6,7 @@ local function release(id, host, at, due, event, note)
   redis.call('ZREM', K.leases, id .. ':' .. host)
   redis.call('DEL', K.out .. host .. ':' .. id) -- what the attempt reported of itself
   local exec, slot = K.exec .. host .. ':' .. id, host
-  redis.call('HDEL', exec, 'token')
+  redis.call('HDEL', exec, 'token', 'idle')
   local job = redis.call('HMGET', K.job .. id, 'shared', 'expires')
   if job[1] then
     slot = '_any'

@@ -390,6 +390,63 @@ def test_an_aggregation_goes_on_where_the_last_one_ended(ask: Ask, agent: Agent,
     assert run(ExecutionState.COMPLETED)["last_run"] == "2030-01-01T00:00:00Z"
 
 
+AGGREGATION = {
+    "id": "aggr", "type": "aggregation", "inputCollection": "signals", "outputCollection": "signals_aggr",
+    "sql": "SELECT 1 AS id",
+}  # fmt: skip
+
+
+def aggregate(ask: Ask, agent: Agent, start: str = f"{AT}/aggr", **fields: Any) -> dict[str, Any]:
+    """Start a run and finish it; the data that the agent got."""
+    ask("PUT", "/api/spark/configurations/aggr", {**AGGREGATION, **fields})
+    assert ask("POST", start).status_code in (200, 201, 202)
+    grant = agent.take()
+    agent.finish(grant, {"aggregated": 3})
+    data: dict[str, Any] = agent.document(grant)["data"]
+    return data
+
+
+def test_a_retry_of_an_aggregation_reads_what_is_new(ask: Ask, agent: Agent) -> None:
+    ask("POST", "/api/spark/configurations", AGGREGATION)
+    run_id = ask("POST", f"{AT}/aggr").get_json()["jobId"]
+    grant = agent.take()
+    failed = agent.document(grant)["data"]
+    agent.finish(grant, state=ExecutionState.FAILED, note="why")
+    (job,) = ask("GET", "/job").get_json()["items"]
+    second = aggregate(ask, agent)
+    again = aggregate(ask, agent, f"/job/{job['id']}/retry")
+    assert failed["last_run"] is None
+    assert again["last_run"] == second["referenceTime"] < again["referenceTime"]
+    newest = ask("GET", "/job").get_json()["items"][0]
+    assert (newest["retry_of"], again["run_id"]) == (job["id"], newest["id"])
+    assert ask("GET", f"{AT}/aggr").get_json()["jobConfig"] == ask("GET", f"{AT}/{run_id}").get_json()["jobConfig"]
+    assert again.keys() == failed.keys()
+    once_more = aggregate(ask, agent, f"/job/{newest['id']}/retry")
+    assert once_more["last_run"] == again["referenceTime"]
+    assert len({data["run_id"] for data in (failed, second, again, once_more)}) == 4
+
+
+def test_a_retry_keeps_a_reference_time_that_is_configured(ask: Ask, agent: Agent) -> None:
+    ask("POST", "/api/spark/configurations", AGGREGATION)
+    aggregate(ask, agent, referenceTime="2025-01-01")
+    (job,) = ask("GET", "/job").get_json()["items"]
+    again = aggregate(ask, agent, f"/job/{job['id']}/retry")
+    assert (again["referenceTime"], again["last_run"]) == ("2025-01-01", "2025-01-01")
+
+
+def test_the_last_run_never_moves_backwards(ask: Ask, agent: Agent) -> None:
+    ask("POST", "/api/spark/configurations", AGGREGATION)
+    furthest = "2031-01-01T00:30:00+01:00"  # half an hour before the year begins in UTC
+    aggregate(ask, agent, referenceTime="2030-12-31T23:00:00Z")
+    assert aggregate(ask, agent, referenceTime=furthest)["last_run"] == "2030-12-31T23:00:00Z"
+    assert aggregate(ask, agent, referenceTime="2020-01-01")["last_run"] == furthest
+    assert aggregate(ask, agent)["last_run"] == furthest
+    for job in ask("GET", "/job").get_json()["items"]:
+        if job["operation"]["data"]["referenceTime"] == furthest:
+            ask("DELETE", f"/job/{job['id']}")
+    assert aggregate(ask, agent)["last_run"] == furthest
+
+
 # --- the ledger is away -----------------------------------------------------------------------------------------------
 
 

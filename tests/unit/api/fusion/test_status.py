@@ -210,3 +210,51 @@ def test_bad_bodies(ask: Ask, body: Any, says: str) -> None:
     else:
         fusion_error(ask("POST", AT, body), 400, says)
     assert ask("GET", AT).get_json() == []
+
+
+# --- times ------------------------------------------------------------------------------------------------------------
+
+
+def test_times_are_shown_in_utc_with_milliseconds(ask: Ask) -> None:
+    times = {"startTime": "2025-10-16T21:49:15.1067+02:00", "endTime": "2025-10-16 19:49:42"}
+    for _ in range(2):
+        ended = tell(ask, "finished", **times, duration=5).get_json()
+        assert ended["startTime"] == "2025-10-16T19:49:15.106Z"
+        assert ended["endTime"] == "2025-10-16T19:49:42.000Z"
+        assert ended["duration"] == 26894
+
+
+def test_a_given_duration_counts_without_both_times(ask: Ask) -> None:
+    assert tell(ask, "finished", "a", duration=5).get_json()["duration"] == 5
+    assert tell(ask, "finished", "b", duration=5, endTime="2025-01-01").get_json()["duration"] == 5
+    tell(ask, "running", "d", startTime="2025-01-01T00:00:00Z", duration=5)
+    assert tell(ask, "finished", "d", endTime="2025-01-01T00:00:01Z").get_json()["duration"] == 1000
+
+
+def test_an_end_before_the_start_that_was_told_before(ask: Ask) -> None:
+    tell(ask, "running", startTime="2025-01-02T00:00:00Z")
+    fusion_error(tell(ask, "finished", endTime="2025-01-02T01:00:00+02:00"), 400, "endTime", "2025-01-02T00:00:00.000Z")
+    assert ask("GET", "/api/spark/jobs/run1").get_json()["state"] == "running"
+    tell(ask, "running", startTime="2025-01-01", endTime="2025-01-02")
+    fusion_error(tell(ask, "finished", startTime="2025-01-03"), 400, "startTime")
+    assert tell(ask, "finished").get_json()["duration"] == 86_400_000
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_reported_run_hides_no_configuration_of_its_name(ask: Ask, agent: Agent) -> None:
+    at = "/api/spark/jobs/nightly"
+    tell(ask, "running", "nightly")
+    assert ask("GET", at).get_json()["jobId"] == "nightly"
+    ask("POST", "/api/spark/configurations", {"id": "nightly", "type": "node.hostname.get"})
+    assert ask("GET", at).get_json()["state"] == "idle"
+    fusion_error(ask("DELETE", at), 409, "nightly")
+    run_id = ask("POST", at).get_json()["jobId"]
+    assert ask("GET", at).get_json()["jobId"] == run_id
+    assert ask("DELETE", at).get_json()["jobId"] == run_id
+    told = tell(ask, "running", "elsewhere", jobConfig={"id": "nightly"}).get_json()
+    assert ask("GET", at).get_json() == told
+    ask("DELETE", "/api/spark/configurations/nightly")
+    assert ask("DELETE", at).get_json()["state"] == "cancelling"
+    assert ask("GET", at).get_json()["jobId"] == "nightly"
