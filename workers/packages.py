@@ -163,9 +163,10 @@ def _look(folder: Path) -> tuple[float, int, Path]:
     used, size = 0.0, 0
     with suppress(FileNotFoundError):
         used = folder.with_name(f"{folder.name}{_LOCK}").stat().st_mtime
-    for file in folder.glob("*"):
-        with suppress(FileNotFoundError):
-            size += file.stat().st_size
+    with suppress(FileNotFoundError):  # the folder itself may go while it is listed
+        for file in folder.glob("*"):
+            with suppress(FileNotFoundError):
+                size += file.stat().st_size
     return used, size, folder
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from jobqueue.collections.name import check_name
 from jobqueue.errors import InvalidInput
+from jobqueue.model.timestamps import parse_iso
 
 #: As an output collection: aggregate, but write nothing.
 NO_OUTPUT = "-"
@@ -115,10 +116,7 @@ def _moment(raw: Mapping[str, Any], name: str) -> datetime | None:
     if not text:
         return None
     try:
-        # Python 3.10 knows neither Z nor fractions of other than three or six digits
-        head, dot, tail = text.strip().replace("Z", "+00:00").partition(".")
-        digits = tail[: len(tail) - len(tail.lstrip("0123456789"))]
-        found = datetime.fromisoformat(f"{head}.{digits[:6].ljust(6, '0')}{tail[len(digits) :]}" if dot else head)
+        found = parse_iso(text)
         if found.tzinfo is None:
             found = found.replace(tzinfo=timezone.utc)
         return found.astimezone(timezone.utc)
