@@ -17,6 +17,7 @@ import requests
 from tests.acceptance.support.api import Api
 from tests.acceptance.support.stack import ROOT, Stack
 from tests.acceptance.support.until import until
+from tests.alive import is_running
 
 (STATUS,) = json.loads((ROOT / "tests" / "unit" / "api" / "fusion" / "status.json").read_text(encoding="utf-8"))
 FINAL = frozenset({"finished", "cancelled", "error", "skipped"})
@@ -158,7 +159,7 @@ def test_a_python_job_speaks_while_it_runs_and_is_cancelled(fusion: Fusion) -> N
     assert fusion.ask("DELETE", f"/api/spark/jobs/{run_id}").json()["state"] in ("cancelling", "cancelled")
     ended = fusion.wait(run_id, "cancelled")
     assert {"startTime", "endTime", "duration"} <= set(ended)
-    until(lambda: not process.is_running(), "the script's process is gone")
+    until(lambda: not is_running(process), "the script's process is gone")
     assert fusion.log(run_id) == spoken
 
 

@@ -29,6 +29,7 @@ from tests.acceptance.support.processes import marked, unique_seconds, with_argu
 from tests.acceptance.support.stack import Stack
 from tests.acceptance.support.until import until
 from tests.acceptance.support.wheels import write_wheel
+from tests.alive import is_running
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails, JobSubmissionClient
@@ -599,7 +600,7 @@ def test_the_server_ends_under_a_tail(client: JobSubmissionClient, stack: Stack,
     with pytest.raises(RuntimeError, match="1006"):
         tail(client, name, seen)
     assert ending.is_set()
-    until(lambda: not server.is_running() and _is_up(stack), "the API is up again")
+    until(lambda: not is_running(server) and _is_up(stack), "the API is up again")
     mark.touch()
     assert tail(client, name) == "first\nlast\n"
     assert wait(client, name).status == "SUCCEEDED"

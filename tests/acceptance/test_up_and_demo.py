@@ -8,7 +8,6 @@ import stat
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 from urllib3.exceptions import HTTPError
 
@@ -16,6 +15,7 @@ from tests.acceptance.conftest import MakeStack
 from tests.acceptance.support.processes import describe, marked, working_in
 from tests.acceptance.support.stack import Stack
 from tests.acceptance.support.until import until
+from tests.alive import is_running
 
 
 def test_a_second_up_on_the_same_directory_says_so(stack: Stack) -> None:
@@ -64,7 +64,7 @@ def test_jobs_and_token_outlive_a_restart(make_stack: MakeStack, with_own_plugin
 def test_up_starts_an_agent_that_died_again(spare: Stack) -> None:
     before, started = spare.agent_pid("agent1"), spare.api.agent("agent1")["started_at"]
     os.kill(before, signal.SIGKILL)
-    until(lambda: not psutil.pid_exists(before), "the agent is dead")
+    until(lambda: not is_running(before), "the agent is dead")
     until(lambda: spare.api.agent("agent1")["started_at"] != started, "it has registered again")
     assert spare.agent_pid("agent1") != before
     assert spare.api.run("node.hostname.get", target="agent1")["status"] == "completed"
@@ -83,9 +83,7 @@ def test_up_starts_a_part_that_died_again_and_no_job_suffers(spare: Stack, tmp_p
         until(lambda: time.monotonic() - submitted > 1.2, "Redis has written")
         before = int((spare.state / "redis" / "redis.pid").read_text())
     else:
-        (before,) = (
-            process.pid for process in marked(spare.mark) if process.cmdline()[3:4] == [part] and leads(process)
-        )
+        before = spare.part_pid(part)
     os.kill(before, signal.SIGKILL)
     until(lambda: not is_running(before), "it is dead")
 
@@ -101,15 +99,6 @@ def test_up_starts_a_part_that_died_again_and_no_job_suffers(spare: Stack, tmp_p
         assert (job["status"], job["attempts"]) == ("completed", 2 if job_id == retried else 1)
     assert (tmp_path / "runs").read_text().count("\n") == 1
     assert spare.api.run("node.hostname.get", target="agent1")["status"] == "completed"
-
-
-def leads(process: psutil.Process) -> bool:
-    """Whether it was started by `up` itself: the API's workers look like the API."""
-    return os.getpgid(process.pid) == process.pid
-
-
-def is_running(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
 def test_the_demo(make_stack: MakeStack, tmp_path: Path) -> None:

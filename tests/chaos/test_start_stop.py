@@ -110,8 +110,9 @@ def _use(world: World) -> dict[str, int]:
     found = {"connections": _connections(world)}
     for name in _NAMES:
         first = psutil.Process(world.processes[name].pid)
-        tree = [first, *first.children(recursive=True)]
-        found[f"{name} threads"] = sum(process.num_threads() for process in tree)
-        found[f"{name} files"] = sum(process.num_fds() for process in tree)
-        found[f"{name} bytes"] = sum(process.memory_info().rss for process in tree)
+        for process in (first, *first.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):  # a child may end meanwhile
+                use = {"threads": process.num_threads(), "files": process.num_fds(), "bytes": process.memory_info().rss}
+                for what, amount in use.items():
+                    found[f"{name} {what}"] = found.get(f"{name} {what}", 0) + amount
     return found

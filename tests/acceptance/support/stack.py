@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from tests.acceptance.support.api import Api
-from tests.acceptance.support.processes import MARK, Process, describe, marked, with_argument, working_in
+from tests.acceptance.support.processes import MARK, Process, describe, marked, working_in
 from tests.acceptance.support.until import until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -114,13 +114,21 @@ class Stack:
 
     def agent_pid(self, hostname: str) -> int:
         """The process of an agent that ``up`` started."""
-        (found,) = [process for process in with_argument("worker") if self._is_ours(process, hostname)]
-        return found.pid
+        return self._oldest("worker", hostname)
 
-    def _is_ours(self, process: psutil.Process, hostname: str) -> bool:
-        with contextlib.suppress(psutil.Error, OSError):
-            return process.environ().get(MARK) == self.mark and hostname in process.cmdline()
-        return False
+    def part_pid(self, part: str) -> int:
+        """The process of another part that ``up`` started, such as ``api``: its first one, the children look alike."""
+        return self._oldest(part)
+
+    def _oldest(self, part: str, hostname: str | None = None) -> int:
+        """By age, because what a process has just forked has its arguments still."""
+        found = []
+        for process in marked(self.mark):
+            with contextlib.suppress(psutil.Error, OSError):
+                arguments = process.cmdline()
+                if arguments[3:4] == [part] and (hostname is None or hostname in arguments):
+                    found.append((process.create_time(), process.pid))
+        return min(found)[1]
 
     def stop_agents(self) -> None:
         """Stop the agents beside those of ``up``, and wait for their end."""

@@ -17,6 +17,7 @@ import pytest
 from jobqueue.errors import JobQueueError
 from jobqueue.local.child import ChildSpec
 from jobqueue.local.supervisor import OWN_NAME, Supervisor
+from tests.alive import is_running
 
 WAIT = 20.0
 READY = "ready"
@@ -63,8 +64,8 @@ def wait_gone(*pids: int) -> None:
             processes.append(psutil.Process(pid))
         except psutil.NoSuchProcess:
             continue
-    _, alive = psutil.wait_procs([p for p in processes if p.status() != psutil.STATUS_ZOMBIE], timeout=WAIT)
-    assert [p for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
+    _, alive = psutil.wait_procs([p for p in processes if is_running(p)], timeout=WAIT)
+    assert [p for p in alive if is_running(p)] == []
 
 
 def test_output_comes_line_by_line_with_its_name(supervisor: Supervisor, lines: Lines) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from jobqueue.errors import InvalidOperationData, OperationCancelled, OperationFailed, OperationTimedOut
@@ -20,6 +19,7 @@ from jobqueue.operations.registry import Registry
 from jobqueue.runtime_env import capacity
 from jobqueue.runtime_env.capacity import Capacity
 from jobqueue.settings import Settings
+from tests.alive import is_running
 
 from .conftest import Perform
 
@@ -164,7 +164,7 @@ def test_a_cancel_stops_all_of_it(go: Callable[..., Outcome], settings: Settings
     with pytest.raises(OperationCancelled):
         go("sleep 1000 & echo $!; wait", context={"cancelled": cancelled, "output": write})
     child = int(b"".join(output))
-    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+    assert not is_running(child)
     assert list((settings.cache_dir / "runs").iterdir()) == []
 
 

@@ -18,6 +18,7 @@ from jobqueue.errors import OperationFailed, OperationNotSupported, OperationTim
 from jobqueue.operations.runner import run_operation
 from jobqueue.settings import Settings
 from tests.acceptance.support.until import until
+from tests.alive import is_running
 from tests.unit.operations import child_operations
 
 ROOT = Path(__file__).parents[3]
@@ -76,7 +77,7 @@ def test_it_ends_with_its_agent(tmp_path: Path) -> None:
         until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), "the child runs")
         child = psutil.Process(int((tmp_path / "pid").read_text()))
         agent.kill()
-    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "the child has ended")
+    until(lambda: not is_running(child), "the child has ended")
 
 
 def test_it_must_be_found_again_by_the_child() -> None:
