@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 
 from api.server import serve
@@ -14,7 +13,6 @@ def main() -> int:
     """Serve until stopped. Exit status 2: the settings are wrong, and standard error says how."""
     try:
         settings = Settings.from_env()
-        logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         serve(settings)
     except InvalidSettings as error:
         sys.stderr.write(f"{error}\n")

@@ -8,7 +8,7 @@ from typing import Any
 import flask
 from flask import Flask
 
-from api import audit, context, documentation, errors, fusion, native, ray, request_id, web
+from api import audit, context, documentation, errors, fusion, native, ray, request_id, tracking, web
 from api.auth import gate
 from api.auth.authenticate import Authenticator
 from api.auth.hosts import Hosts
@@ -17,6 +17,7 @@ from api.auth.session import Sessions
 from api.auth.throttle import Throttle
 from api.auth.token import AdminToken
 from api.auth.web_token import WebTokens
+from api.metrics import requests as request_metrics
 from jobqueue.errors import InvalidSettings
 from jobqueue.services import Services
 from jobqueue.settings import Settings
@@ -44,7 +45,9 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     services = services or Services.open(settings)
     context.attach(app, services)
     audit.install(app)
+    request_metrics.install(app)
     request_id.install(app)
+    tracking.install(app)
     gate.install(
         app,
         Authenticator(

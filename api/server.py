@@ -17,9 +17,12 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.errors import AppImportError
 
 from api import tls
+from api.log import ServerLog
 from api.master import Master, mortal
+from api.metrics.shared import SharedMetrics
 from api.token import ensure_secret, ensure_token
 from api.worker import Worker
+from jobqueue import logs, tracing
 from jobqueue.errors import InvalidSettings, LedgerUnavailable
 from jobqueue.settings import Settings
 from jobqueue.signing.signer import Signer
@@ -46,6 +49,7 @@ def serve(settings: Settings) -> None:
 
     Raises ``InvalidSettings`` before anything is started: the address is taken or not ours, the token cannot be kept.
     """
+    logs.configure(settings)
     Signer.open(settings)  # what is wrong with the key is said before anything is started
     token, written = ensure_token(settings)
     listener = listen(settings.api_host, settings.api_port)
@@ -103,6 +107,7 @@ class Server(BaseApplication):
         self._descriptor = listener.detach()  # gunicorn owns it from here on
         self._close: Callable[[], None] | None = None
         self._closing = threading.Event()
+        self._metrics = SharedMetrics()
         super().__init__(prog="jobqueue api")
 
     def run(self) -> None:
@@ -121,6 +126,7 @@ class Server(BaseApplication):
             "graceful_timeout": GRACEFUL_SECONDS,
             "timeout": 60,
             "loglevel": self._settings.log_level.lower(),
+            "logger_class": ServerLog,
             "proc_name": "jobqueue api",
             # else a socket in the home directory through which the server can be steered
             "control_socket_disable": True,
@@ -132,6 +138,8 @@ class Server(BaseApplication):
             "limit_request_fields": MOST_HEADERS,
             "post_fork": mortal,
             "worker_exit": lambda _server, _worker: self.close(),
+            "child_exit": lambda _server, worker: self._metrics.forget(worker.pid),
+            "on_exit": lambda _server: self._metrics.remove(),
         }
         files = tls.files_of(self._settings)
         if files is not None:
@@ -150,7 +158,13 @@ class Server(BaseApplication):
 
         self._closing = threading.Event()  # made here: gevent has replaced the standard library's by now
         services = Services.open(self._settings)
-        self._close = services.close
+        end_traces = tracing.start(self._settings, "jobqueue-api")
+
+        def close() -> None:
+            services.close()
+            end_traces()
+
+        self._close = close
         try:
             services.check()
         except LedgerUnavailable as error:

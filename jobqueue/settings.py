@@ -34,12 +34,15 @@ TOKEN_FILE = "admin.token"  # noqa: S105 (the name of a file)
 #: Fields whose values are never shown, and that no operation learns.
 SECRETS = frozenset({"token", "api_secret", "jwt_secret", "join_token"})
 _BROKER_SCHEMES = ("amqp", "amqps")
+_LOG_FORMATS = ("console", "json")
+_TRACES = ("off", "otlp", "console")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _KEY_PREFIX = re.compile(r"[A-Za-z0-9:._-]{1,64}")
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 _SECRET = re.compile(r"[\x21-\x7e]{32,4096}")
 _CLAIM = re.compile(r"[\x21-\x7e]{1,256}")
+_LISTEN = re.compile(r"[A-Za-z0-9:._%-]{1,253}")
 _HOST = re.compile(r"\*|(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[?[0-9A-Fa-f:.]{2,45}\]?")
 
 
@@ -67,6 +70,9 @@ class Settings:
     ``python_modules``       modules whose functions ``python.call`` may run, as ``mod,pkg.mod``; none by default
     ``api_host``, ``api_port``, ``api_workers``  where the API listens, and its number of processes
     ``log_level``            DEBUG, INFO, WARNING, ERROR or CRITICAL
+    ``log_format``           console, or json: one JSON object per line
+    ``metrics_host``, ``metrics_port``  where agents and maintenance serve their metrics; no port: they do not
+    ``traces``               off, otlp (by the standard OTEL_* names of the environment) or console
     ``max_output_bytes``     how much of each output stream of a command its result holds
     ``max_log_bytes``        how much of an execution's live output is kept, the newest
     ``default_timeout_seconds``  timeout of jobs that name none; none by default
@@ -119,6 +125,10 @@ class Settings:
     api_port: int = 8080
     api_workers: int = field(default_factory=_default_workers)
     log_level: str = "INFO"
+    log_format: str = "console"
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None
+    traces: str = "off"
     max_output_bytes: int = 1024 * 1024
     max_log_bytes: int = 4 * 1024 * 1024
     default_timeout_seconds: float | None = None
@@ -423,6 +433,16 @@ def _command(value: Any) -> str:
     return str(value)
 
 
+def _one_of(choices: tuple[str, ...]) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        choice = str(value).lower()
+        if choice not in choices:
+            raise ValueError(f"one of {', '.join(choices)}")
+        return choice
+
+    return check
+
+
 def _log_level(value: Any) -> str:
     level = str(value).upper()
     if level not in _LOG_LEVELS:
@@ -446,10 +466,14 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "key_prefix": _matching(_KEY_PREFIX, "1 to 64 letters, digits or : . _ -"),
     "concurrency": _whole(1, 1024),
     "python_modules": _python_modules,
-    "api_host": _matching(re.compile(r"[A-Za-z0-9:._%-]{1,253}"), "a host's name or IP address"),
+    "api_host": _matching(_LISTEN, "a host's name or IP address"),
     "api_port": _whole(1, 65_535),
     "api_workers": _whole(1, 256),
     "log_level": _log_level,
+    "log_format": _one_of(_LOG_FORMATS),
+    "metrics_host": _matching(_LISTEN, "a host's name or IP address"),
+    "metrics_port": _whole(1, 65_535),
+    "traces": _one_of(_TRACES),
     "max_output_bytes": _whole(1024, 1024**3),
     "max_log_bytes": _whole(1024, 1024**3),
     "default_timeout_seconds": _number(0.001, 366 * 86_400),

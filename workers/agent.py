@@ -11,6 +11,7 @@ import threading
 from celery import Celery
 from kombu import Queue
 
+from jobqueue import logs, tracing
 from jobqueue.dispatch.app import make_app
 from jobqueue.dispatch.queues import TASK, agent_queues
 from jobqueue.model.agent import AgentState
@@ -19,6 +20,7 @@ from jobqueue.operations.registry import Registry
 from jobqueue.secrets.vault import Vault
 from jobqueue.settings import Settings
 from jobqueue.store.ledger import Ledger
+from workers import metrics
 from workers.executor import Executor
 from workers.guard.gate import Gate, trusted_keys
 from workers.guard.identity import Identity
@@ -46,9 +48,10 @@ def run(settings: Settings, *, events: bool = False) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         # until the worker brings its own way to stop there is nothing to hand back
         signal.signal(number, lambda *_: sys.exit(0))
-    configure_logging(settings)
+    configure_logging(settings, agent=settings.hostname)
     vault = Vault.open(settings)
     vault.guard_logs()
+    end_traces = tracing.start(settings, "jobqueue-agent")
     operations, held = Registry.load(), Held()
     known = facts.lookup(facts.collect(settings.hostname), settings.labels)
     keys = trusted_keys(settings)
@@ -108,6 +111,9 @@ def run(settings: Settings, *, events: bool = False) -> int:
         loglevel=settings.log_level,
     )
     threads = (keeper, pump, presence, hand_back)
+    metrics.CONCURRENCY.set(settings.concurrency)
+    metrics.HELD.set_function(lambda: len(held))
+    stop_metrics = metrics.serve(settings, metrics.AGENT, ledger)
     for thread in threads:
         thread.start()
     try:
@@ -119,6 +125,8 @@ def run(settings: Settings, *, events: bool = False) -> int:
         hand_back.ended()
         for thread in threads:
             thread.join()
+        stop_metrics()
+        end_traces()
         ledger.close()
         gate.close()
     return worker.exitcode or 0
@@ -131,7 +139,10 @@ def make_agent_app(settings: Settings, queues: list[Queue], executor: Executor) 
 
     @app.task(name=TASK, ignore_result=True, shared=False)  # type: ignore[untyped-decorator]
     def execute(job_id: str, slot: str) -> str:
-        return executor.execute(job_id, slot)
+        with logs.bound(job_id=job_id):
+            outcome = executor.execute(job_id, slot)
+        metrics.ended(outcome)
+        return outcome
 
     app.finalize()
     return app

@@ -40,6 +40,7 @@ from jobqueue.store.executions import AWAY, Executions, Finished, Grant, Refusal
 from workers.guard.gate import Gate
 from workers.guard.identity import Identity
 from workers.held import Held, Running
+from workers.observed import observed
 from workers.output import OutputPump
 from workers.patience import persist
 
@@ -161,7 +162,8 @@ class Executor:
         try:
             # raises for one that is not known
             operation = running.permit.operation if running.permit else self._operations.get(document["operation"])
-            outcome = run_operation(operation, document["data"], context)
+            with observed(running):
+                outcome = run_operation(operation, document["data"], context)
         except (UnknownOperation, OperationNotSupported) as error:
             note = error.message if isinstance(error, OperationNotNeeded) else f"not supported: {error.message}"
             return lambda: self._end(running, ExecutionState.SKIPPED, note=note)

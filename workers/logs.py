@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 
+from jobqueue import logs
 from jobqueue.settings import Settings
 
 
-def configure_logging(settings: Settings) -> None:
+def configure_logging(settings: Settings, *, agent: str = "") -> None:
     """Set the root logger up. Celery's line per task costs more than a trivial task itself: only with DEBUG."""
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
+    logs.configure(settings, agent=agent)
     if settings.log_level != "DEBUG":
         for name in ("celery.worker.strategy", "celery.app.trace"):
             logging.getLogger(name).setLevel(logging.WARNING)

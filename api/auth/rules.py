@@ -17,6 +17,7 @@ _HEALTH = {
     "health.alive": PUBLIC,
     "health.ready": PUBLIC,
     "health.status": "metrics:read",
+    "metric.get_metrics": "metrics:read",
 }
 _DOCUMENTS = {
     "docs.openapi": KNOWN,

@@ -11,6 +11,7 @@ from typing import Any
 from flask import Response, request
 
 from api.live.closing import closing
+from api.metrics.requests import followed
 from api.responses import dumps
 from jobqueue.errors import InvalidInput, JobQueueError
 
@@ -57,7 +58,7 @@ def stream(turns: Iterable[list[ServerEvent]]) -> Response:
     An error on the way is sent as the last event, ``error``: the status is long gone.
     """
     return Response(
-        _encoded(turns),
+        followed(_encoded(turns)),
         content_type=f"{MIME}; charset=utf-8",
         # X-Accel-Buffering: nginx would hold events back until a buffer is full
         headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},

@@ -1,8 +1,8 @@
-"""The native API: /job, its logs and events, /agent, /operation, /health; /key, /user, /role and /audit."""
+"""The native API: /job, its logs and events, /agent, /operation, /health, /metrics; /key, /user, /role and /audit."""
 
 from __future__ import annotations
 
-from api.native import agents, audit, events, health, jobs, keys, logs, operations, roles, users
+from api.native import agents, audit, events, health, jobs, keys, logs, metrics, operations, roles, users
 
 BLUEPRINTS = (
     jobs.blueprint,
@@ -11,6 +11,7 @@ BLUEPRINTS = (
     agents.blueprint,
     operations.blueprint,
     health.blueprint,
+    metrics.blueprint,
     keys.blueprint,
     users.blueprint,
     roles.blueprint,

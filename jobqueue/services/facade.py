@@ -11,6 +11,7 @@ from jobqueue.model.agent import Agent
 from jobqueue.model.alert import Alert
 from jobqueue.model.filter import JobFilter, JobPage
 from jobqueue.model.job import Job
+from jobqueue.model.measures import Measures
 from jobqueue.model.news import News
 from jobqueue.model.output import OutputPage
 from jobqueue.model.package import PackageInfo, check_package_name
@@ -34,6 +35,7 @@ from jobqueue.settings import Settings
 from jobqueue.signing.signer import Signer
 from jobqueue.signing.trusted import TrustedKeys
 from jobqueue.signing.work import WorkSigner
+from jobqueue.store import measures
 from jobqueue.store.configurations import Configurations
 from jobqueue.store.ledger import Ledger
 from jobqueue.store.limits import Limits
@@ -190,6 +192,10 @@ class Services:
     def counters(self) -> dict[str, int]:
         """Counters of what should be rare: claims_refused, results_refused, leases_lost, republished."""
         return self.ledger.stats()
+
+    def measures(self) -> Measures:
+        """How the fleet does, in numbers."""
+        return measures.read(self.ledger, (info.type for info in self.registry.infos()))
 
     def alerts(self) -> list[Alert]:
         """What somebody should look into, the newest first: work that agents refused, results that were forged."""

@@ -10,6 +10,7 @@ import uuid
 from dataclasses import asdict
 from typing import Any
 
+from jobqueue import tracing
 from jobqueue.dispatch.sender import Sender
 from jobqueue.errors import JobQueueError, LedgerUnavailable
 from jobqueue.model.retry import RetryPolicy
@@ -103,6 +104,10 @@ class Submit:
             "request": dict(submission.request) if submission.request is not None else None,
         }
         document |= {name: value for name, value in optional.items() if value is not None}
+        digest = _digest(submission, document) if submission.idempotency_key else ""
+        carried = tracing.carried()
+        if carried:  # not in the digest: the same request may come again under another trace
+            document[tracing.MEMBER] = carried
         job_id, hosts = job_id or str(uuid.uuid4()), only or submission.among
         text = self._signer.sign(
             job_id, document, now=time.time_ns() // 1000, idempotent=operation.idempotent, only=hosts
@@ -119,7 +124,7 @@ class Submit:
             retries=_policy_text(submission.retries),
             tags=submission.tags,
             idempotency_key=submission.idempotency_key,
-            digest=_digest(submission, document) if submission.idempotency_key else "",
+            digest=digest,
             retry_of=retry_of,
             only=hosts,
             alias=submission.alias,

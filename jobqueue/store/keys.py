@@ -68,6 +68,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "label": ("label:", "set", "{key}:{value prefix}: hostnames that a label target matches"),
     "offers": ("offers:", "set", "{operation}: hostnames of agents that support it"),
     "stats": ("stats", "hash", "counters of what must not happen often: refused claims, stale results, leases lost"),
+    "measured": ("measured", "hash", "what|operation|state or bucket: counts of executions, and how long they took"),
     "alerts": ("alerts", "list", "{time}|{JSON} of what somebody should look into, the newest first"),
     "leader": ("leader", "string", "which copy of maintenance leads; expires"),
     "queue": ("queue:", "list", "{slot}: messages for the slot, one list per priority (written the way kombu reads)"),

@@ -17,6 +17,7 @@ import redis
 from redis.exceptions import NoPermissionError, NoScriptError
 
 from jobqueue.errors import LedgerUnavailable
+from jobqueue.model.measures import BUCKETS
 from jobqueue.model.states import FINAL_STATES, FINAL_STATUSES, TRANSITIONS, ExecutionState
 from jobqueue.store.caller import Caller
 from jobqueue.store.connection import translated_errors
@@ -96,6 +97,7 @@ def _tables() -> dict[str, str]:
         "ALLOWED": f"{{{allowed}}}",
         "FINAL": _lua_set(map(str, FINAL_STATUSES)),
         "FINAL_STATES": _lua_set(map(str, FINAL_STATES)),
+        "BUCKETS": f"{{{', '.join(str(int(seconds * 1_000_000)) for seconds in BUCKETS)}}}",
     }
     return {name: f"local {name} = {table}" for name, table in tables.items()}
 

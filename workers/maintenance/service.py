@@ -15,6 +15,7 @@ from jobqueue.services.results import CheckResults
 from jobqueue.settings import Settings
 from jobqueue.signing.trusted import TrustedKeys
 from jobqueue.store.ledger import Ledger
+from workers import metrics
 from workers.logs import configure_logging
 from workers.maintenance.leader import Leadership
 from workers.maintenance.scripts import ScriptKeeper
@@ -58,11 +59,12 @@ class Maintenance:
             if leading != self._leading:
                 logger.info("This copy of maintenance %s", "leads" if leading else "waits")
             self._leading, self._leads_until = leading, now + _LEAD_EVERY_SECONDS
+            metrics.LEADING.set(leading)
         if not self._leading:
             return max(0.0, self._leads_until - self._clock())
         for number, service in enumerate(self._services):
             if now >= self._next[number]:
-                done = service.run_once()
+                done = metrics.step(service)
                 if done:
                     logger.info("%s dealt with %d", type(service).__name__, done)
                 # a full step means that more waits
@@ -77,6 +79,7 @@ class Maintenance:
             except LedgerUnavailable as error:
                 logger.warning("Maintenance waits for the ledger: %s", error)
                 self._leading, self._leads_until, pause = False, 0.0, 1.0
+                metrics.LEADING.set(0)
             stopped.wait(pause)
         try:
             self._leadership.give_up()
@@ -110,10 +113,12 @@ def run(settings: Settings) -> int:
         signal.signal(number, lambda *_: stopped.set())
     configure_logging(settings)
     ledger = Ledger.open(settings)
+    stop_metrics = metrics.serve(settings, metrics.MAINTENANCE, ledger)
     try:
         persist(ledger.check, "start", stopped)
     except LedgerUnavailable:
         return 0  # it was asked to stop first
     Maintenance(Leadership(ledger.scripts), make_services(ledger, settings)).run(stopped)
+    stop_metrics()
     ledger.close()
     return 0

@@ -29,6 +29,7 @@ if redis.call('ZSCORE', K.due, member) then
   redis.call('HINCRBY', K.stats, 'claims_refused', 1)
   return {'refused', 'waiting'}
 end
+local published = redis.call('ZSCORE', K.waiting .. slot, id)
 redis.call('ZREM', K.waiting .. slot, id)
 if redis.call('SISMEMBER', K.away, host) == 1 then
   -- the agent drains and has not stopped reading yet: the message goes back to the queue
@@ -58,5 +59,6 @@ end
 local attempt = tonumber(record[2]) + 1
 redis.call('HSET', mine, 'attempt', attempt, 'token', token)
 transition(id, host, at, host, {{'acknowledged', 'acknowledged'}, {'started', 'started'}})
+if published then observe('wait', known[6], at - tonumber(published)) end
 redis.call('ZADD', K.leases, int(at + tonumber(ARGV[6])), id .. ':' .. host)
 return {'granted', attempt, redis.call('GET', K.doc .. id)}

@@ -171,6 +171,7 @@ local function accept(job)
   time = time and time + 1 or tick(at)
   local created, when = time, int(time)
   store(job, slots, created)
+  redis.call('HINCRBY', K.measured, 'submitted|' .. job.op, #slots)
   local waits = job.not_before ~= '' and tonumber(job.not_before) > created
   local priority = tonumber(job.priority)
   local texts = #slots > 1 and message_texts(template, job.id, '1', priority, created)

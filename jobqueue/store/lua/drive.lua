@@ -52,6 +52,7 @@ else
   if host ~= '' then redis.call('HSET', job, 'host', host) end
   redis.call('HSET', K.exec .. slot .. ':' .. id, 'state', 'submitted', 'attempt', '0', 'last', created)
   reindex(id, created, nil, 'submitted')
+  redis.call('HINCRBY', K.measured, 'submitted|' .. ARGV[5], 1)
   announce(id, 'submitted', created, 'submitted', '_api')
 end
 

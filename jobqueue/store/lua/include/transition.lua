@@ -1,12 +1,22 @@
 -- The only way an execution changes its state. Needs: clock, events, status, index.
 -- steps: {{state, event, note}, ...}, taken in one go; each is checked against the one table.
 -- Moves state, counts, timeline, the job's status and its indexes together. Returns false if the table forbids it.
-local COUNTS = {'status', 'created', 'updated'}
+local COUNTS = {'status', 'created', 'updated', 'op'}
 for _, state in ipairs(STATES) do COUNTS[#COUNTS + 1] = 'n.' .. state end
+
+-- Counts a duration in the operation's distribution ('wait' or 'run'): in one bucket, and in the sum.
+local function observe(what, op, micros)
+  micros = math.max(0, micros)
+  local bucket = 1
+  while BUCKETS[bucket] and micros > BUCKETS[bucket] do bucket = bucket + 1 end
+  redis.call('HINCRBY', K.measured, what .. '|' .. op .. '|' .. bucket, 1)
+  redis.call('HINCRBY', K.measured, what .. '|' .. op .. '|sum', int(micros))
+end
 
 local function transition(id, slot, at, host, steps)
   local exec, job = K.exec .. slot .. ':' .. id, K.job .. id
-  local from = redis.call('HGET', exec, 'state')
+  local before = redis.call('HMGET', exec, 'state', 'last')
+  local from = before[1]
   local state = from
   for _, step in ipairs(steps) do
     if not (ALLOWED[state] and ALLOWED[state][step[1]]) then return false end
@@ -19,7 +29,14 @@ local function transition(id, slot, at, host, steps)
   redis.call('HINCRBY', job, 'n.' .. state, 1)
 
   local now = redis.call('HMGET', job, unpack(COUNTS))
-  local status = derive_status({unpack(now, 4)})
+  local status = derive_status({unpack(now, 5)})
+  if FINAL_STATES[state] then
+    redis.call('HINCRBY', K.measured, 'ended|' .. now[4] .. '|' .. state, 1)
+    -- the last event of what runs is its start; how long a lost one ran nobody knows
+    if from == 'started' and state ~= 'lost' then observe('run', now[4], at - tonumber(before[2])) end
+  elseif state == 'submitted' then
+    redis.call('HINCRBY', K.measured, 'retried|' .. now[4], 1)
+  end
   redis.call('HSET', job, 'status', status, 'updated', int(math.max(at, tonumber(now[3]))))
   if status ~= now[1] then
     reindex(id, now[2], now[1], status)

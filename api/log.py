@@ -1,0 +1,17 @@
+"""The server's own log, through the one way that all of our logs go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gunicorn.glogging import Logger
+
+
+class ServerLog(Logger):
+    """gunicorn's, without its own handlers: its records look like all others, and are JSON where those are."""
+
+    def setup(self, cfg: Any) -> None:
+        """Called by gunicorn, at every change of its settings too."""
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True

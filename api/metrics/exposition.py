@@ -1,0 +1,47 @@
+"""The answer to a scrape."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from api.metrics.ledger import Ledger, LedgerCollector
+from api.metrics.requests import REGISTRY
+from api.metrics.shared import VARIABLE
+
+
+def exposition(ledger: Ledger, accept: str) -> tuple[bytes, str]:
+    """The body and its content type, in the format that the header Accept asks for."""
+    encode, content_type = choose_encoder(accept)
+    return encode(registry(ledger)), content_type
+
+
+def registry(ledger: Ledger) -> CollectorRegistry:
+    """Everything that the API tells: of all its processes in the server, else of this one."""
+    found = CollectorRegistry(auto_describe=False)
+    if VARIABLE in os.environ:
+        found.register(_AllProcesses(os.environ[VARIABLE]))
+    else:
+        found.register(_ThisProcess())
+    found.register(LedgerCollector(ledger))
+    return found
+
+
+class _AllProcesses(Collector):
+    def __init__(self, directory: str) -> None:
+        self._files = MultiProcessCollector(None, directory)  # type: ignore[no-untyped-call]
+
+    def collect(self) -> Iterable[Metric]:
+        metrics: Iterable[Metric] = self._files.collect()  # type: ignore[no-untyped-call]
+        return metrics
+
+
+class _ThisProcess(Collector):
+    def collect(self) -> Iterable[Metric]:
+        return REGISTRY.collect()

@@ -1,0 +1,151 @@
+"""The ledger's numbers as Prometheus has them. They are read when somebody asks; nothing is kept between two scrapes.
+
+Every API process tells the same, since all read the same ledger: a query takes their ``max``, not their sum.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from jobqueue import __version__
+from jobqueue.errors import LedgerUnavailable
+from jobqueue.model.agent import AgentState
+from jobqueue.model.measures import OTHER, Backlog, Distribution, Measures, Pulse
+
+#: Agents, and their queues, that are shown one by one; of any more, those that wait longest or are most silent.
+MOST_AGENTS = 1000
+
+#: Counters of what should be rare.
+RARE: Mapping[str, str] = {
+    "claims_refused": "Messages for executions that were not to be had: doubled, too late, or claimed elsewhere.",
+    "results_refused": "Results that came without a valid token: after a lease was lost, or repeated.",
+    "leases_lost": "Executions whose agent fell silent.",
+    "republished": "Messages that were lost and sent again.",
+    "work_refused": "Work that an agent refused because its signature did not hold. Look into each.",
+    "results_forged": "Results whose signature did not hold. Look into each.",
+}
+
+
+class Ledger(Protocol):
+    """What this needs of the services."""
+
+    def ping(self) -> None: ...
+
+    def measures(self) -> Measures: ...
+
+
+class LedgerCollector(Collector):
+    """Metrics of one look at the ledger. With Redis away, ``jobqueue_redis_up`` is 0 and the rest is missing."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def collect(self) -> Iterable[Metric]:
+        """Called by the registry for each scrape."""
+        build = GaugeMetricFamily("jobqueue_build_info", "The version, as a label; always 1.", labels=("version",))
+        build.add_metric((__version__,), 1)
+        yield build
+        up = GaugeMetricFamily("jobqueue_redis_up", "Whether Redis answers.")
+        try:
+            begin = time.perf_counter()
+            self._ledger.ping()
+            latency = time.perf_counter() - begin
+            found = self._ledger.measures()
+        except LedgerUnavailable:
+            up.add_metric((), 0)
+            yield up
+            return
+        up.add_metric((), 1)
+        yield up
+        yield _gauge("jobqueue_redis_latency_seconds", "How long Redis took to answer a PING.", latency)
+        yield from _metrics(found)
+
+
+def _metrics(found: Measures) -> Iterator[Metric]:
+    yield _gauge("jobqueue_maintained", "Whether a copy of maintenance leads.", int(found.maintained))
+    jobs = GaugeMetricFamily("jobqueue_jobs", "Jobs in the ledger.", labels=("operation", "status"))
+    for (operation, status), count in sorted(found.jobs.items()):
+        jobs.add_metric((operation, str(status)), count)
+    yield jobs
+    yield _by_operation("jobqueue_executions_submitted", "Executions accepted.", found.submitted)
+    yield _by_operation("jobqueue_executions_retried", "Executions that went back to wait.", found.retried)
+    ended = CounterMetricFamily("jobqueue_executions_ended", "Executions ended.", labels=("operation", "state"))
+    for (operation, state), count in sorted(found.ended.items()):
+        ended.add_metric((operation, str(state)), count)
+    yield ended
+    yield _distributions("jobqueue_queue_wait_seconds", "From publishing to start of an execution.", found.waits)
+    yield _distributions("jobqueue_run_seconds", "From start to reported end of an execution.", found.runs)
+    yield _gauge("jobqueue_executions_running", "Executions that run now.", found.running)
+    yield _gauge("jobqueue_executions_scheduled", "Executions that wait for a time.", found.scheduled)
+    yield from _queues(found.backlogs)
+    yield from _agents(found.pulses)
+    for name, text in RARE.items():
+        rare = CounterMetricFamily(f"jobqueue_{name}", text)
+        rare.add_metric((), found.counters.get(name, 0))
+        yield rare
+
+
+def _queues(backlogs: Iterable[Backlog]) -> Iterator[Metric]:
+    depth = GaugeMetricFamily("jobqueue_queue_depth", "Executions that wait in a queue.", labels=("queue",))
+    age = GaugeMetricFamily(
+        "jobqueue_queue_oldest_age_seconds", "For how long the oldest of them has waited.", labels=("queue",)
+    )
+    ranked = sorted(backlogs, key=lambda backlog: (backlog.oldest_seconds, backlog.waiting), reverse=True)
+    shown, rest = ranked[:MOST_AGENTS], ranked[MOST_AGENTS:]
+    if rest:
+        oldest = max(backlog.oldest_seconds for backlog in rest)
+        shown.append(Backlog(OTHER, sum(backlog.waiting for backlog in rest), oldest))
+    for backlog in shown:
+        depth.add_metric((backlog.queue,), backlog.waiting)
+        age.add_metric((backlog.queue,), backlog.oldest_seconds)
+    yield depth
+    yield age
+
+
+def _agents(pulses: Iterable[Pulse]) -> Iterator[Metric]:
+    ranked = sorted(pulses, key=lambda pulse: pulse.age_seconds, reverse=True)
+    states = Counter((pulse.state, "live" if pulse.live else "offline") for pulse in ranked)
+    agents = GaugeMetricFamily("jobqueue_agents", "Known agents.", labels=("state", "status"))
+    for state in AgentState:
+        for status in ("live", "offline"):
+            agents.add_metric((str(state), status), states[str(state), status])
+    yield agents
+    age = GaugeMetricFamily(
+        "jobqueue_agent_heartbeat_age_seconds", "Since an agent's last sign of life.", labels=("agent",)
+    )
+    running = GaugeMetricFamily("jobqueue_agent_running", "Executions that an agent runs.", labels=("agent",))
+    for pulse in ranked[:MOST_AGENTS]:
+        age.add_metric((pulse.hostname,), pulse.age_seconds)
+        running.add_metric((pulse.hostname,), pulse.running)
+    rest = ranked[MOST_AGENTS:]
+    if rest:
+        age.add_metric((OTHER,), rest[0].age_seconds)
+        running.add_metric((OTHER,), sum(pulse.running for pulse in rest))
+    yield age
+    yield running
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    gauge = GaugeMetricFamily(name, text)
+    gauge.add_metric((), value)
+    return gauge
+
+
+def _by_operation(name: str, text: str, counts: Mapping[str, int]) -> Metric:
+    counter = CounterMetricFamily(name, text, labels=("operation",))
+    for operation, count in sorted(counts.items()):
+        counter.add_metric((operation,), count)
+    return counter
+
+
+def _distributions(name: str, text: str, found: Mapping[str, Distribution]) -> Metric:
+    histogram = HistogramMetricFamily(name, text, labels=("operation",))
+    for operation, distribution in sorted(found.items()):
+        histogram.add_metric((operation,), distribution.cumulated, distribution.total_seconds)
+    return histogram

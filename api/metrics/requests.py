@@ -1,0 +1,71 @@
+"""Requests and followers, counted in each server process.
+
+In the server, ``shared.py`` has the library keep the numbers in files that all its processes can read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+
+from flask import Flask, Response, g, request
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+#: What this process counts. Not the library's own registry, to which any library may add what it likes.
+REGISTRY = CollectorRegistry()
+#: The route of a request that no route matches: paths are the callers' invention, and there is no end of them.
+UNMATCHED = "unmatched"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+
+REQUESTS = Counter("jobqueue_http_requests", "Requests answered.", ("method", "route", "status"), registry=REGISTRY)
+DURATION = Histogram(
+    "jobqueue_http_request_duration_seconds",
+    "From a request's arrival until its answer begins; a stream then goes on.",
+    ("method", "route"),
+    buckets=_BUCKETS,
+    registry=REGISTRY,
+)
+FOLLOWERS = Gauge(
+    "jobqueue_followers",
+    "Open streams of events or of live output.",
+    ("route",),
+    multiprocess_mode="livesum",
+    registry=REGISTRY,
+)
+
+
+def install(app: Flask) -> None:
+    """Measure each request of ``app``, everything else that happens to it included."""
+    app.before_request(_begin)
+    app.after_request(_end)
+
+
+def followed(stream: Iterable[str]) -> Iterator[str]:
+    """The stream, counted for as long as somebody reads it."""
+    gauge = FOLLOWERS.labels(_route())
+
+    def counted() -> Iterator[str]:
+        gauge.inc()
+        try:
+            yield from stream
+        finally:
+            gauge.dec()
+
+    return counted()
+
+
+def _begin() -> None:
+    g.begun = time.perf_counter()
+
+
+def _end(response: Response) -> Response:
+    method = request.method if request.method in _METHODS else "other"
+    route = _route()
+    REQUESTS.labels(method, route, str(response.status_code)).inc()
+    DURATION.labels(method, route).observe(time.perf_counter() - g.begun)
+    return response
+
+
+def _route() -> str:
+    return request.url_rule.rule if request.url_rule else UNMATCHED

@@ -1,0 +1,57 @@
+"""What a request belongs to, for the logs and for traces: its id, the job or agent of its path, the trace it is in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, Response, g, request
+
+from api import request_id
+from jobqueue import logs, tracing
+
+_TRACE_PARENT = "HTTP_TRACEPARENT"
+_REQUEST_ID = "HTTP_X_REQUEST_ID"
+_FAULT = 500
+
+
+def install(app: Flask) -> None:
+    """Say for each request of ``app`` what belongs to it, before anything else looks at it."""
+    app.before_request(_begin)
+    app.after_request(_end)
+
+
+def _begin() -> None:
+    environ, identity = request.environ, request_id.current()
+    about = {"request_id": identity}
+    for name, value in (request.view_args or {}).items():
+        if name in ("job_id", "hostname"):
+            about["agent" if name == "hostname" else name] = str(value)
+    logs.bind(**about)
+
+    carried = {}
+    parent = tracing.checked(environ.get(_TRACE_PARENT))
+    if parent:
+        carried[tracing.HEADER] = parent
+    # an id that nobody asked for would tell the agent's log nothing, and take room in every job
+    if identity == environ.get(_REQUEST_ID):
+        carried["request_id"] = identity
+    tracing.give(**carried)
+    if tracing.is_on():
+        route = request.url_rule.rule if request.url_rule else ""
+        attributes: dict[str, Any] = {"http.request.method": request.method, "jobqueue.request_id": identity}
+        if route:
+            attributes["http.route"] = route
+        g.span = tracing.begin(f"{request.method} {route}".strip(), "SERVER", parent, attributes)
+
+
+def _end(response: Response) -> Response:
+    begun = g.pop("span", None)
+    if begun is not None:
+        span = begun[0]
+        span.set_attribute("http.response.status_code", response.status_code)
+        if response.status_code >= _FAULT:
+            tracing.fail(span, response.status)
+        tracing.end(begun)
+    # a stream is still sent when the request is over; whatever it logs belongs to it
+    response.call_on_close(logs.bind)
+    return response

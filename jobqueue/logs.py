@@ -1,0 +1,107 @@
+"""Log records that say what they belong to: a request, a job, an agent; as lines for people, or as JSON.
+
+Whoever begins to work on something says so with ``bound`` (or ``bind``, where there is no block to wrap); every record
+that is logged meanwhile, by whatever code, carries it.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType, TracebackType
+
+from pythonjsonlogger.json import JsonFormatter
+
+from jobqueue import tracing
+from jobqueue.settings import Settings
+
+#: What a record may carry, in the order in which it is shown.
+FIELDS = ("request_id", "job_id", "agent", "trace_id")
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+_bound: ContextVar[Mapping[str, str]] = ContextVar("jobqueue_log_fields", default=_NOTHING)
+_CONSOLE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+@contextmanager
+def bound(**fields: str) -> Iterator[None]:
+    """Every record that this thread or greenlet logs within the block carries ``fields`` (names of ``FIELDS``)."""
+    token = _bound.set({**_bound.get(), **fields})
+    try:
+        yield
+    finally:
+        _bound.reset(token)
+
+
+def bind(**fields: str) -> None:
+    """Carry exactly these ``fields`` from now on; none: nothing."""
+    _bound.set(fields)
+
+
+def fields() -> Mapping[str, str]:
+    """What is carried right now."""
+    return _bound.get()
+
+
+def configure(settings: Settings, *, agent: str = "") -> None:
+    """Set the root logger up, on standard error. ``agent``: all that this process logs belongs to this agent."""
+    handler = logging.StreamHandler()
+    handler.addFilter(Annotate(agent))
+    handler.setFormatter(Json() if settings.log_format == "json" else Console(_CONSOLE))
+    logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
+    logging.captureWarnings(settings.log_format == "json")
+    if settings.log_format == "json":
+        sys.excepthook = _log_uncaught
+
+
+class Annotate(logging.Filter):
+    """Puts what is carried on each record, as attributes of the names in ``FIELDS``."""
+
+    def __init__(self, agent: str = "") -> None:
+        super().__init__()
+        self._agent = {"agent": agent} if agent else {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Lets every record pass."""
+        found = {**self._agent, **_bound.get()}
+        trace_id = tracing.trace_id()
+        if trace_id:
+            found["trace_id"] = trace_id
+        for name, value in found.items():
+            setattr(record, name, value)
+        return True
+
+
+class Console(logging.Formatter):
+    """A line for people: what the record belongs to stands behind the message, unless the message says it itself.
+
+    The agent is left out: a terminal shows one agent's log, or says before each line whose it is.
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """The line, without a traceback."""
+        line = super().formatMessage(record)
+        shown = ((name, getattr(record, name, "")) for name in FIELDS if name != "agent")
+        tail = " ".join(f"{name}={value}" for name, value in shown if value and value not in record.message)
+        return f"{line} [{tail}]" if tail else line
+
+
+class Json(JsonFormatter):
+    """One JSON object per line: timestamp (UTC), level, logger, message, and what the record belongs to."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "{message}{levelname}{name}",
+            style="{",
+            rename_fields={"levelname": "level", "name": "logger", "exc_info": "exception"},
+            timestamp=True,
+            json_ensure_ascii=False,
+        )
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    logging.getLogger("jobqueue").critical("An error ends this process", exc_info=(kind, error, trace))

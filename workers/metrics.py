@@ -1,0 +1,143 @@
+"""What an agent, or a copy of maintenance, counts of itself; served for Prometheus where the settings give a port.
+
+What concerns the fleet is in the ledger, and told by the API (``GET /metrics``). Here is what only this process knows.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from jobqueue import __version__
+from jobqueue.errors import InvalidSettings, LedgerUnavailable
+from jobqueue.model.measures import BUCKETS
+from jobqueue.settings import Settings
+from jobqueue.store.ledger import Ledger
+
+logger = logging.getLogger(__name__)
+
+AGENT = CollectorRegistry()
+MAINTENANCE = CollectorRegistry()
+
+EXECUTIONS = Counter(
+    "jobqueue_agent_executions",
+    "Messages that the agent took up, by what became of them: a final state, retried, dropped, unreported, ...",
+    ("outcome",),
+    registry=AGENT,
+)
+RUN = Histogram(
+    "jobqueue_agent_run_seconds", "How long operations ran here.", ("operation",), buckets=BUCKETS, registry=AGENT
+)
+HELD = Gauge("jobqueue_agent_held", "Executions that the agent holds now, claims under way included.", registry=AGENT)
+CONCURRENCY = Gauge("jobqueue_agent_concurrency", "Executions that the agent runs at a time.", registry=AGENT)
+
+LEADING = Gauge("jobqueue_maintenance_leading", "Whether this copy leads.", registry=MAINTENANCE)
+STEPS = Histogram(
+    "jobqueue_maintenance_step_seconds", "How long one step of a service took.", ("service",), registry=MAINTENANCE
+)
+HANDLED = Counter(
+    "jobqueue_maintenance_handled", "Executions or jobs that a service dealt with.", ("service",), registry=MAINTENANCE
+)
+
+_PING = "How long Redis took to answer a PING."
+
+
+class Service(Protocol):
+    """What ``step`` needs of a service of maintenance."""
+
+    def run_once(self) -> int: ...
+
+
+def ended(outcome: str) -> None:
+    """An execution was dealt with; ``outcome`` is what the executor says of it, such as ``dropped: completed``."""
+    EXECUTIONS.labels(outcome.partition(":")[0]).inc()
+
+
+@contextmanager
+def run_of(operation: str) -> Iterator[None]:
+    """Measures a run, however it ends."""
+    begin = time.perf_counter()
+    try:
+        yield
+    finally:
+        RUN.labels(operation).observe(time.perf_counter() - begin)
+
+
+def step(service: Service) -> int:
+    """One step of a service, measured; returns what it does."""
+    name = type(service).__name__.lower()
+    with STEPS.labels(name).time():
+        done = service.run_once()
+    HANDLED.labels(name).inc(done)
+    return done
+
+
+def serve(settings: Settings, own: CollectorRegistry, ledger: Ledger) -> Callable[[], None]:
+    """Serve ``own`` metrics over HTTP, if the settings give a port; returns what ends that.
+
+    Raises ``InvalidSettings`` that names the address if it cannot be listened on.
+    """
+    port, host = settings.metrics_port, settings.metrics_host
+    if port is None:
+        return lambda: None
+    try:
+        server, thread = start_http_server(port, host, registry=registry(own, ledger))
+    except OSError as error:
+        raise InvalidSettings(
+            f"Metrics cannot be served on {host}:{port}: {error.strerror}. Choose another JOBQUEUE_METRICS_HOST or "
+            "JOBQUEUE_METRICS_PORT (each agent of a host needs a port of its own), or leave them out."
+        ) from error
+    logger.info("Metrics are at http://%s:%d/metrics", host, port)
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    return stop
+
+
+def registry(own: CollectorRegistry, ledger: Ledger) -> CollectorRegistry:
+    """Everything that this process tells."""
+    found = CollectorRegistry(auto_describe=False)
+    found.register(_Of(own))
+    found.register(_Redis(ledger))
+    ProcessCollector(registry=found)
+    return found
+
+
+class _Of(Collector):
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterable[Metric]:
+        return self._registry.collect()
+
+
+class _Redis(Collector):
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def collect(self) -> Iterable[Metric]:
+        build = GaugeMetricFamily("jobqueue_build_info", "The version, as a label; always 1.", labels=("version",))
+        build.add_metric((__version__,), 1)
+        yield build
+        up = GaugeMetricFamily("jobqueue_redis_up", "Whether Redis answers.")
+        latency = GaugeMetricFamily("jobqueue_redis_latency_seconds", _PING)
+        begin = time.perf_counter()
+        try:
+            self._ledger.ping()
+        except LedgerUnavailable:
+            up.add_metric((), 0)
+        else:
+            up.add_metric((), 1)
+            latency.add_metric((), time.perf_counter() - begin)
+        yield up
+        yield latency
