@@ -8,7 +8,7 @@ from typing import Any
 import flask
 from flask import Flask
 
-from api import audit, context, documentation, errors, fusion, native, ray, request_id, tracking, web
+from api import audit, context, dashboard, documentation, errors, fusion, native, ray, request_id, tracking, web
 from api.auth import gate
 from api.auth.authenticate import Authenticator
 from api.auth.hosts import Hosts
@@ -72,6 +72,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.register_blueprint(alias)
     ray.install(app)
     fusion.install(app)
+    dashboard.install(app, settings, services)
     app.wsgi_app = web.SecurityHeaders(app.wsgi_app)  # type: ignore[method-assign]
     if settings.behind_proxy:
         app.wsgi_app = web.BehindProxy(app.wsgi_app)  # type: ignore[method-assign]

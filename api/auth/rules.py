@@ -96,8 +96,36 @@ _FUSION = {
     "fusion_launcher.list_statuses": "job:read",
 }
 
+_DASHBOARD = {
+    # pages that show of several things what each person may see
+    "dashboard.overview": KNOWN,
+    "dashboard.ui": KNOWN,
+    # nobody has credentials before he has signed in; a session's end takes nothing but the session
+    "dashboard.sign_in": PUBLIC,
+    "dashboard.begin": PUBLIC,
+    "dashboard.static": PUBLIC,
+    "dashboard.end": KNOWN,
+    "dashboard.jobs": "job:read",
+    "dashboard.job": "job:read",
+    "dashboard.output": "job:read",
+    "dashboard.runs": "job:read",
+    "dashboard.retry": "job:write",
+    "dashboard.cancel": "job:write",
+    "dashboard.delete": "job:write",
+    "dashboard.choose": "job:write",
+    "dashboard.submit": "job:write",
+    "dashboard.preview": "agent:read",
+    "dashboard.agents": "agent:read",
+    "dashboard.agent": "agent:read",
+    "dashboard.drain": "agent:write",
+    "dashboard.undrain": "agent:write",
+    "dashboard.audit": "audit:read",
+}
+
 #: endpoint -> permission, ``PUBLIC`` or ``KNOWN``.
-RULES: Mapping[str, str] = MappingProxyType({**_HEALTH, **_DOCUMENTS, **_JOBS, **_AGENTS, **_ACCESS, **_RAY, **_FUSION})
+RULES: Mapping[str, str] = MappingProxyType(
+    {**_HEALTH, **_DOCUMENTS, **_JOBS, **_AGENTS, **_ACCESS, **_RAY, **_FUSION, **_DASHBOARD}
+)
 
 
 def rule_of(endpoint: str) -> str | None:

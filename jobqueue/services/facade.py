@@ -10,6 +10,8 @@ from jobqueue.errors import JobQueueError
 from jobqueue.model.agent import Agent
 from jobqueue.model.alert import Alert
 from jobqueue.model.filter import JobFilter, JobPage
+from jobqueue.model.glance import GlancePage
+from jobqueue.model.history import History
 from jobqueue.model.job import Job
 from jobqueue.model.measures import Measures
 from jobqueue.model.news import News
@@ -119,6 +121,14 @@ class Services:
 
     def jobs(self, wanted: JobFilter) -> JobPage:
         return self.ledger.jobs.page(wanted)
+
+    def glances(self, wanted: JobFilter) -> GlancePage:
+        """The same page, of each job only what a list shows."""
+        return self.ledger.jobs.glances(wanted)
+
+    def history(self, seconds: int, spans: int) -> History:
+        """How many jobs came and ended in the last ``spans`` of ``seconds`` each."""
+        return self.ledger.counting.history(self.ledger.time(), seconds, spans)
 
     def cancel(self, job_id: str, who: str = "on request") -> Job:
         """Cancel, and return the job as it is now."""

@@ -22,6 +22,7 @@ from jobqueue.errors import (
     UnknownTarget,
 )
 from jobqueue.model.filter import JobFilter, JobPage
+from jobqueue.model.glance import GlancePage
 from jobqueue.model.job import Job
 from jobqueue.model.states import JobStatus
 from jobqueue.model.submission import Accepted
@@ -157,6 +158,27 @@ class Jobs:
         By status and at most one other dimension, its cost does not depend on how many jobs are stored. By several
         dimensions it grows with the smallest of their indexes, in steps that do not hold Redis up.
         """
+        ids, last, total = self._find_page(wanted)
+        return JobPage(
+            items=tuple(self.get_many(ids)),
+            total=total,
+            status_counts=self.counts(),
+            next_cursor=int(last) if last and len(ids) == wanted.limit else None,
+        )
+
+    def glances(self, wanted: JobFilter) -> GlancePage:
+        """The same page without executions: its cost does not depend on how many agents the jobs on it have."""
+        ids, last, total = self._find_page(wanted)
+        answers = self._scripts.call("glance", *ids) if ids else []
+        return GlancePage(
+            items=tuple(records.glance(job_id, row) for job_id, row in zip(ids, answers, strict=True) if row[0]),
+            total=total,
+            status_counts=self.counts(),
+            next_cursor=int(last) if last and len(ids) == wanted.limit else None,
+        )
+
+    def _find_page(self, wanted: JobFilter) -> tuple[list[str], str, int]:
+        """Ids of the page, creation time of the last one, number of all matches."""
         dimensions = _dimensions(wanted)
         statuses = (str(wanted.status),) if wanted.status else _STATUSES
         if len(dimensions) > 1:
@@ -171,12 +193,7 @@ class Jobs:
                 dimensions[0],
                 *statuses,
             )
-        return JobPage(
-            items=tuple(self.get_many(ids)),
-            total=total,
-            status_counts=self.counts(),
-            next_cursor=int(last) if last and len(ids) == wanted.limit else None,
-        )
+        return ids, last, total
 
     def _intersect(
         self, wanted: JobFilter, dimensions: list[str], statuses: tuple[str, ...]

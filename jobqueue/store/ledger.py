@@ -18,6 +18,7 @@ from jobqueue.store.connection import connect, translated_errors
 from jobqueue.store.credentials import Credentials
 from jobqueue.store.events import Events
 from jobqueue.store.executions import Executions
+from jobqueue.store.history import Counting
 from jobqueue.store.jobs import Jobs
 from jobqueue.store.keys import Keys
 from jobqueue.store.limits import Limits
@@ -57,6 +58,7 @@ class Ledger:
         seal = Seal.of(settings)
         self.credentials = Credentials(client, self.keys, self.scripts, seal)
         self.audit = Audit(client, self.keys, self.scripts, seal, keep=settings.audit_entries)
+        self.counting = Counting(client, self.keys)
         self.limits = Limits(self.scripts, now=now)
         self.packages = Packages(
             client,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from jobqueue.model.glance import Glance
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.outside import CONFIG, OUTSIDE, RESULT, Outside
 from jobqueue.model.retry import RetryPolicy
@@ -56,6 +57,24 @@ def job(job_id: str, answer: list[Any]) -> Job:
         cancel_requested="cancel" in fields,
         is_broadcast="fanout" in fields,
         document=document,
+    )
+
+
+def glance(job_id: str, row: list[Any]) -> Glance:
+    """One row that ``glance.lua`` answered -> the head of the job."""
+    status, created, updated, operation, target, alias, host, fanout, cancel, *counts = row
+    return Glance(
+        id=job_id,
+        status=JobStatus(status),
+        created=int(created),
+        updated=int(updated),
+        operation=operation,
+        target=target,
+        counts={state: int(count) for state, count in zip(ExecutionState, counts, strict=True) if int(count or 0)},
+        alias=alias or None,
+        hostname=host or "",
+        is_broadcast=bool(fanout),
+        cancel_requested=bool(cancel),
     )
 
 

@@ -60,6 +60,7 @@ VERBS = (
     "scan",
     "sizes",
     "read",
+    "glance",
     "register",
     "beat",
     "leave",

@@ -1,0 +1,20 @@
+"""The dashboard at ``/``: pages made on the server, for people with a browser."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from api import dialects
+from api.dashboard import access, agents, assets, audit, errors, job, jobs, overview, runs, signing_in, submit
+from api.dashboard.blueprint import belongs, blueprint
+from jobqueue.services import Services
+from jobqueue.settings import Settings
+
+__all__ = ["agents", "assets", "audit", "install", "job", "jobs", "overview", "runs", "signing_in", "submit"]
+
+
+def install(app: Flask, settings: Settings, services: Services) -> None:
+    """Serve the dashboard from ``app``."""
+    access.install(app, settings, services)
+    dialects.add(app, belongs, errors.render)
+    app.register_blueprint(blueprint)

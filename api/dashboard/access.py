@@ -1,0 +1,101 @@
+"""Who uses the dashboard: sessions, and the proof in each form that it is one of ours.
+
+A form cannot set a header, so the proof comes in a hidden field; before the gate looks at the request it is put where
+scripts put it. The form for signing in, which has no session yet, is tied to a cookie of its own instead.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+
+from flask import Flask, Response, current_app, request
+
+from api.auth.session import Sessions, cookie_of
+from api.dashboard.blueprint import belongs
+from jobqueue.errors import InvalidInput
+from jobqueue.services import Services
+from jobqueue.settings import Settings
+from jobqueue.store.seal import Seal
+
+_EXTENSION = "jobqueue.dashboard"
+#: Name of the hidden field.
+FIELD = "csrf_token"
+FORM_TYPE = "application/x-www-form-urlencoded"
+_HEADER = "HTTP_X_CSRF_TOKEN"
+_FORM_COOKIE = "jobqueue_form"
+_FORM_SECONDS = 3600
+_LONGEST = 200
+
+
+class Access:
+    """Begins and ends sessions, and makes the proofs for forms."""
+
+    def __init__(self, settings: Settings, services: Services) -> None:
+        self.sessions = Sessions(settings, services.verify)
+        self._seal = Seal.of(settings)
+
+    def proof(self) -> str:
+        """The proof for a form of the session at hand; empty without one."""
+        value = cookie_of(request.environ)
+        return self.sessions.csrf_token(value) if value else ""
+
+    def sign_in_proof(self, response_cookie: str) -> str:
+        """The proof for the form for signing in that comes with this cookie."""
+        return self._seal.mark("sign-in", response_cookie)
+
+    def check_sign_in(self) -> None:
+        """Raise ``InvalidInput`` unless the request comes from our own form for signing in."""
+        cookie = request.cookies.get(_FORM_COOKIE, "")
+        given = request.form.get(FIELD, "")
+        is_right = hmac.compare_digest(given.encode(), self.sign_in_proof(cookie).encode())
+        if not cookie or not is_right or not _is_own_origin():
+            raise InvalidInput("The form was too old, or was not ours: please try again.")
+
+
+def install(app: Flask, settings: Settings, services: Services) -> None:
+    """Keep what this needs with ``app``, and take proofs from forms before its gate asks for them."""
+    app.extensions[_EXTENSION] = Access(settings, services)
+    # in front of the gate, which was installed before
+    app.before_request_funcs.setdefault(None, []).insert(0, _take_proof)
+
+
+def of_this_app() -> Access:
+    """That of the application at hand."""
+    found: Access = current_app.extensions[_EXTENSION]
+    return found
+
+
+def is_secure() -> bool:
+    """Whether the request came over TLS."""
+    return bool(request.environ["wsgi.url_scheme"] == "https")
+
+
+def new_form_cookie() -> str:
+    """The value for a cookie that ties a form for signing in to a browser: the one it has, else a new one."""
+    found = request.cookies.get(_FORM_COOKIE, "")
+    return found if 20 <= len(found) <= _LONGEST and found.isascii() else secrets.token_urlsafe(24)
+
+
+def set_form_cookie(response: Response, value: str) -> None:
+    """Put it on a response."""
+    response.set_cookie(
+        _FORM_COOKIE, value, max_age=_FORM_SECONDS, path="/ui", secure=is_secure(), httponly=True, samesite="Strict"
+    )
+
+
+def _is_own_origin() -> bool:
+    own = f"{request.environ['wsgi.url_scheme']}://{request.environ.get('HTTP_HOST', '')}".lower()
+    return request.headers.get("Origin", "").lower() == own
+
+
+def _take_proof() -> None:
+    """Only for requests that have a session: others show their credentials in headers, or are refused unread."""
+    environ = request.environ
+    if request.method != "POST" or _HEADER in environ or not belongs(request.path):
+        return
+    if cookie_of(environ) is None or request.mimetype != FORM_TYPE:
+        return
+    given = request.form.get(FIELD, "")
+    if len(given) <= _LONGEST and given.isascii():
+        environ[_HEADER] = given

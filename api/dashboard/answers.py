@@ -1,0 +1,147 @@
+"""Many agents' answers, so that a person can read them: equal ones together, failures first."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jobqueue.model.job import Execution
+from jobqueue.model.states import ExecutionState
+
+#: What somebody should look at comes first, what went well last.
+ORDER = (
+    ExecutionState.FAILED,
+    ExecutionState.LOST,
+    ExecutionState.EXPIRED,
+    ExecutionState.STARTED,
+    ExecutionState.ACKNOWLEDGED,
+    ExecutionState.SUBMITTED,
+    ExecutionState.CANCELLED,
+    ExecutionState.SKIPPED,
+    ExecutionState.COMPLETED,
+)
+_PLACE = {state: place for place, state in enumerate(ORDER)}
+#: Hosts of a group that are named at once; the others unfold.
+NAMED = 12
+#: Groups that are shown whole; the others become rows of a table.
+_WHOLE = 10
+_LONGEST_LINE = 160
+#: Characters of an answer that are shown; the API has all of it.
+_LONGEST = 20_000
+
+
+@dataclass(frozen=True)
+class Group:
+    """Agents whose executions are in one state and say the same."""
+
+    state: ExecutionState
+    hosts: tuple[str, ...]
+    changed: bool | None
+    error: str | None
+    #: What the operation answered, and what it told of its failure; ``has_data`` tells null from nothing.
+    data: Any
+    has_data: bool
+    failure: Mapping[str, Any] | None
+    note: str = ""
+
+    @property
+    def line(self) -> str:
+        """The answer in one line."""
+        if self.error:
+            return _cut(self.error)
+        if not self.has_data:
+            return self.note
+        data = self.data
+        if isinstance(data, Mapping) and len(data) == 1:
+            data = next(iter(data.values()))
+        return _cut(data if isinstance(data, str) else json.dumps(data, ensure_ascii=False))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One agent in the grid."""
+
+    host: str
+    state: str
+
+
+@dataclass(frozen=True)
+class Answers:
+    """``whole`` groups are shown with all they say, ``rows`` as a line each."""
+
+    whole: tuple[Group, ...]
+    rows: tuple[Group, ...]
+    cells: tuple[Cell, ...]
+    counts: tuple[tuple[str, int], ...]
+
+
+def host_of(execution: Execution) -> str:
+    """The agent's hostname; ``_any`` while none has taken the execution up."""
+    return execution.hostname or execution.slot
+
+
+def arrange(executions: Iterable[Execution]) -> Answers:
+    """Group, and put in order."""
+    ordered = sorted(executions, key=lambda x: (_PLACE[x.state], host_of(x)))
+    found: dict[tuple[Any, ...], list[Execution]] = defaultdict(list)
+    for execution in ordered:
+        found[_key(execution)].append(execution)
+    groups = sorted(map(_group, found.values()), key=lambda group: (_PLACE[group.state], -len(group.hosts)))
+    counts: dict[str, int] = {}
+    for execution in ordered:
+        counts[execution.state.value] = counts.get(execution.state.value, 0) + 1
+    whole = groups if len(groups) <= _WHOLE else [group for group in groups[:_WHOLE] if len(group.hosts) > 1]
+    shown = {id(group) for group in whole}
+    return Answers(
+        tuple(whole),
+        tuple(group for group in groups if id(group) not in shown),
+        tuple(Cell(host_of(execution), execution.state.value) for execution in ordered),
+        tuple(counts.items()),
+    )
+
+
+def pretty(value: Any) -> str:
+    """JSON for a person, cut where it gets long."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n... ({len(text) - _LONGEST:,} more characters)"
+
+
+def _key(execution: Execution) -> tuple[Any, ...]:
+    return (
+        execution.state,
+        execution.changed,
+        execution.error,
+        json.dumps(execution.data, sort_keys=True),
+        json.dumps(execution.failure, sort_keys=True) if execution.failure is not None else "",
+        _note(execution),
+    )
+
+
+def _group(same: list[Execution]) -> Group:
+    first = same[0]
+    is_answered = first.state is ExecutionState.COMPLETED
+    return Group(
+        first.state,
+        tuple(host_of(execution) for execution in same),
+        first.changed,
+        first.error,
+        first.data,
+        is_answered or first.data is not None,
+        first.failure,
+        _note(first),
+    )
+
+
+def _note(execution: Execution) -> str:
+    """Why an execution was skipped or cancelled."""
+    if execution.state in (ExecutionState.SKIPPED, ExecutionState.CANCELLED) and execution.events:
+        return execution.events[-1].note
+    return ""
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}..."

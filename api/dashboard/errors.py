@@ -1,0 +1,39 @@
+"""Errors as pages; whoever has not signed in is led to where that is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import flask
+from flask import Response, request
+
+from api import request_id
+from api.dashboard import pages
+
+_TITLES = {
+    400: "This could not be understood",
+    401: "Please sign in",
+    403: "This is not allowed",
+    404: "There is nothing here",
+    409: "This cannot be done now",
+    429: "Too many requests",
+    503: "The ledger is away",
+}
+
+
+def render(status: int, message: str, _details: Mapping[str, Any] | None) -> Response:
+    """The page for an error under the dashboard's paths."""
+    if status == 401:
+        if request.method in ("GET", "HEAD"):
+            target = request.full_path.rstrip("?")
+            query = "" if target == "/" else f"?{urlencode({'next': target})}"
+            response = flask.redirect(pages.link(f"/ui/sign-in{query}"), 303)
+            response.headers["Cache-Control"] = "no-store"
+            return flask.make_response(response)
+        message = "Your session has ended: sign in again, then repeat what you did."
+    title = _TITLES.get(status, "Something went wrong")
+    return pages.render(
+        "error.html", status, title=title, message=message, code=status, request_id=request_id.current()
+    )

@@ -1,0 +1,193 @@
+"""A form made from an operation's JSON Schema, and what was written into it as the operation's data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+#: Before the names of the data's fields, which may be called as the job's own.
+PREFIX = "data."
+#: The field that gives the whole data as JSON instead.
+RAW = "raw"
+#: Texts that tend to have more than one line. The schema cannot say so.
+_LONG = frozenset({"command", "code", "content", "entrypoint", "script", "sql", "stdin"})
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field. ``kind``: text, long, lines (a list, a line each), pairs (NAME=value lines), json, number, choice."""
+
+    name: str
+    kind: str
+    label: str
+    help: str
+    is_required: bool
+    value: str
+    choices: tuple[tuple[str, str], ...] = ()
+    attributes: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def input_name(self) -> str:
+        """Its name in the form."""
+        return PREFIX + self.name
+
+
+def fields_of(schema: Mapping[str, Any], given: Mapping[str, str]) -> list[Field]:
+    """The fields for a schema, required ones first, with what was ``given`` before."""
+    required = set(schema.get("required", ()))
+    found = [
+        _field(name, about, name in required, given.get(PREFIX + name, ""))
+        for name, about in schema.get("properties", {}).items()
+    ]
+    return sorted(found, key=lambda field: not field.is_required)
+
+
+def data_of(schema: Mapping[str, Any], given: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """``(data, problems by field)``. Fields that were left empty are not in it, unless they are required texts."""
+    raw = given.get(RAW, "").strip()
+    if raw:
+        return _raw(raw)
+    data: dict[str, Any] = {}
+    problems: dict[str, str] = {}
+    for field in fields_of(schema, given):
+        text = field.value.replace("\r\n", "\n")
+        if not text.strip() and not (field.is_required and field.kind in ("text", "long")):
+            continue
+        try:
+            data[field.name] = _value(field, schema["properties"][field.name], text)
+        except ValueError as error:
+            problems[field.name] = str(error)
+    return data, problems
+
+
+def _field(name: str, about: Mapping[str, Any], is_required: bool, value: str) -> Field:
+    kind = _kind(name, about)
+    choices: list[tuple[str, str]] = []
+    attributes: list[tuple[str, str]] = []
+    default = about.get("default")
+    if kind == "choice":
+        options = about.get("enum", [True, False])
+        words = {"true": "yes", "false": "no"}
+        named = [(_word(option), words.get(_word(option), _word(option))) for option in options]
+        unset = "choose" if is_required else f"default: {words.get(_word(default), _word(default))}"
+        choices = [("", unset if is_required or default is not None else "default"), *named]
+    elif kind == "number":
+        attributes = [(html, str(about[key])) for key, html in (("minimum", "min"), ("maximum", "max")) if key in about]
+        attributes.append(("step", "1" if about.get("type") == "integer" else "any"))
+    elif kind in ("text", "long"):
+        attributes = [("maxlength", str(about["maxLength"]))] if "maxLength" in about else []
+    return Field(name, kind, name, _help(about, kind, default), is_required, value, tuple(choices), tuple(attributes))
+
+
+def _kind(name: str, about: Mapping[str, Any]) -> str:
+    type_ = about.get("type")
+    if isinstance(type_, list):  # one that may be null is left empty for that
+        type_ = next((one for one in type_ if one != "null"), None)
+    if "enum" in about or type_ == "boolean":
+        return "choice"
+    if type_ in ("integer", "number"):
+        return "number"
+    if type_ == "string":
+        return "long" if name in _LONG else "text"
+    if type_ == "array" and _is_text(about.get("items")):
+        return "lines"
+    if type_ == "object" and _is_text(about.get("additionalProperties")):
+        return "pairs"
+    return "json"
+
+
+def _is_text(about: Any) -> bool:
+    return isinstance(about, Mapping) and about.get("type") == "string" and "enum" not in about
+
+
+def _help(about: Mapping[str, Any], kind: str, default: Any) -> str:
+    parts = [str(about.get("description", ""))]
+    if kind == "lines":
+        parts.append("One item a line.")
+    elif kind == "pairs":
+        parts.append("NAME=value, one a line.")
+    elif kind == "json":
+        parts.append("JSON.")
+    elif kind == "number" and "minimum" in about and "maximum" in about:
+        parts.append(f"{about['minimum']:g} to {about['maximum']:g}.")
+    if default is not None and kind != "choice":
+        parts.append(f"Default: {_word(default)}.")
+    return " ".join(part for part in parts if part)
+
+
+def _value(field: Field, about: Mapping[str, Any], text: str) -> Any:
+    """Raises ``ValueError`` with a sentence for the person."""
+    if field.kind == "choice":
+        options = {_word(option): option for option in about.get("enum", [True, False])}
+        if text not in options:
+            raise ValueError("Choose one of the list.")
+        return options[text]
+    if field.kind == "number":
+        return _number(text)
+    if field.kind == "lines":
+        return text.strip("\n").split("\n")
+    if field.kind == "pairs":
+        return _pairs(text)
+    if field.kind == "json":
+        return _json(text)
+    return text
+
+
+def _number(text: str) -> float | int | str:
+    found = text.strip()
+    if found.startswith("@"):
+        return found  # a fact of the agent's, which is looked up there
+    try:
+        return int(found)
+    except ValueError:
+        pass
+    try:
+        return float(found)
+    except ValueError:
+        raise ValueError("Must be a number.") from None
+
+
+def _pairs(text: str) -> dict[str, str]:
+    return pairs_of(text, "NAME=value")
+
+
+def pairs_of(text: str, shape: str) -> dict[str, str]:
+    """``{name: value}`` of lines; raises ``ValueError``."""
+    found: dict[str, str] = {}
+    for line in filter(str.strip, text.replace("\r\n", "\n").split("\n")):
+        name, equals, value = line.partition("=")
+        if not equals or not name.strip():
+            raise ValueError(f"Write {shape}, one a line; {line.strip()[:40]!r} is not.")
+        if name.strip() in found:
+            raise ValueError(f"{name.strip()[:40]!r} is given twice.")
+        found[name.strip()] = value
+    return found
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError("Is nested too deeply.") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"Is no JSON: {error.msg} in line {error.lineno}, column {error.colno}.") from None
+
+
+def _raw(text: str) -> tuple[dict[str, Any], dict[str, str]]:
+    try:
+        found = _json(text)
+    except ValueError as error:
+        return {}, {RAW: str(error)}
+    if not isinstance(found, dict):
+        return {}, {RAW: 'Must be a JSON object, such as {"name": "value"}.'}
+    return found, {}
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON.")
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

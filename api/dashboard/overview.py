@@ -1,0 +1,64 @@
+"""The first page: how everything stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+
+from api.context import principal, services
+from api.dashboard import chart, pages, query
+from api.dashboard.blueprint import PREFIX, blueprint
+from api.native import mapping
+from jobqueue.model.agent import Agent, AgentState
+from jobqueue.model.filter import JobFilter
+
+_NEWEST = 10
+_ALERTS = 5
+
+
+@blueprint.get("/")
+def overview() -> Response:
+    """Counts, the chart, the newest jobs, agents that need somebody, alerts; of that what the person may see."""
+    who = principal()
+    values: dict[str, Any] = {"counts": {}, "chart": None, "newest": (), "agents": None, "alerts": ()}
+    if who.may("job:read"):
+        page = services().glances(JobFilter(limit=_NEWEST))
+        shown = chart.range_of(query.text("range"))
+        values |= {
+            "counts": mapping.status_counts(page.status_counts),
+            "newest": page.items,
+            "chart": chart.draw(services().history(shown.seconds, shown.spans), shown),
+        }
+    if who.may("agent:read"):
+        agents = services().agents()
+        values |= {"agents": _summary(agents)}
+    if who.may("metrics:read"):
+        values |= {
+            "alerts": services().alerts()[:_ALERTS],
+            "maintained": services().is_maintained(),
+            "counters": {name: count for name, count in services().counters().items() if count},
+        }
+    else:
+        values |= {"maintained": True, "counters": {}}
+    return pages.render("overview.html", ranges=chart.RANGES, box=(chart.WIDTH, chart.HEIGHT), **values)
+
+
+@blueprint.get(PREFIX)
+def ui() -> Response:
+    """The overview, for those who type the prefix of the other pages."""
+    return overview()
+
+
+def _summary(agents: list[Agent]) -> dict[str, object]:
+    live = [agent for agent in agents if agent.live]
+    return {
+        "total": len(agents),
+        "live": len(live),
+        "offline": len(agents) - len(live),
+        "away": sum(agent.state is not AgentState.READY for agent in live),
+        "running": sum(agent.running for agent in live),
+        "room": sum(agent.concurrency for agent in live if agent.state is AgentState.READY),
+        "waiting": sum(agent.queue_length for agent in agents),
+        "troubled": [agent for agent in agents if not agent.live or agent.conditions][:8],
+    }

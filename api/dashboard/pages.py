@@ -1,0 +1,128 @@
+"""Making pages from the templates."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from typing import Any
+
+from flask import Response, request
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from api import context
+from api.dashboard import access, answers, assets
+from jobqueue import __version__
+from jobqueue.model.principal import Principal
+from jobqueue.model.states import JobStatus
+from jobqueue.model.timestamps import duration_text, to_iso
+
+_MICROS = 1_000_000
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+#: What stands in the menu: path, title, the permission that it needs.
+MENU = (
+    ("/", "Overview", ""),
+    ("/ui/jobs", "Jobs", "job:read"),
+    ("/ui/runs", "Runs", "job:read"),
+    ("/ui/agents", "Agents", "agent:read"),
+    ("/ui/submit", "Submit", "job:write"),
+    ("/ui/audit", "Audit", "audit:read"),
+)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("api.dashboard"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(asset=_asset, link=link, version=__version__, statuses=[str(one) for one in JobStatus])
+    environment.filters.update(
+        ago=ago,
+        iso=to_iso,
+        duration=duration_text,
+        bytes=bytes_text,
+        words=words,
+        pretty=answers.pretty,
+        number=lambda value: f"{value:,}",
+    )
+    return environment
+
+
+def render(template: str, status: int = 200, **values: Any) -> Response:
+    """The page of a template. Everything in ``values`` is escaped where it is shown."""
+    response = Response(body(template, **values), status, content_type="text/html; charset=utf-8")
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def body(template: str, **values: Any) -> str:
+    """The text of a page."""
+    who = context.principal()
+    menu = [(path, title) for path, title, needed in MENU if not needed or who.may(needed)] if who.name else []
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            who=who,
+            may=_may(who),
+            menu=menu,
+            path=request.path,
+            here=request.full_path.rstrip("?"),
+            proof=access.of_this_app().proof() if who.name else "",
+            now=now(),
+            **values,
+        )
+    )
+
+
+def link(path: str) -> str:
+    """A path of ours as browsers see it, also behind a proxy's prefix."""
+    return f"{request.script_root}{path}"
+
+
+def now() -> int:
+    """Microseconds since the epoch."""
+    return time.time_ns() // 1000
+
+
+def ago(at: int) -> str:
+    """How long ago that was, in words."""
+    seconds = (now() - at) // _MICROS
+    if seconds < 0:
+        return f"in {duration_text(-seconds * _MICROS)}"
+    if seconds < 2:
+        return "just now"
+    for unit, name in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= unit:
+            return f"{seconds // unit} {name} ago"
+    return f"{seconds} s ago"
+
+
+def bytes_text(count: float) -> str:
+    """``1536`` -> ``1.5 KiB``."""
+    size = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if size < 1024 or unit == "TiB":
+            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    raise AssertionError
+
+
+def words(name: object) -> str:
+    """``partial_failure`` -> ``partial failure``."""
+    return str(name).replace("_", " ")
+
+
+def _asset(name: str) -> str:
+    return link(assets.address_of(name))
+
+
+def _may(who: Principal) -> Any:
+    return who.may

@@ -1,0 +1,25 @@
+"""Reading the query strings of pages. A page forgives what the API refuses: a wrong number is the default."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from flask import request
+
+
+def text(name: str, most: int = 300) -> str:
+    """A parameter without blanks around it; empty if it is not given."""
+    return request.args.get(name, "").strip()[:most]
+
+
+def number(name: str, default: int, most: int) -> int:
+    """A parameter from 0 to ``most``."""
+    found = request.args.get(name, "")
+    return min(int(found), most) if found.isascii() and found.isdecimal() and len(found) < 19 else default
+
+
+def with_changes(**changes: str | int | None) -> str:
+    """This page's query with some parameters changed, or left out (None)."""
+    kept = {name: value for name, value in request.args.items() if value and name not in changes}
+    given = {name: str(value) for name, value in changes.items() if value is not None and value != ""}
+    return f"?{urlencode({**kept, **given})}" if kept or given else "?"

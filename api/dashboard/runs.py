@@ -1,0 +1,81 @@
+"""Runs of Ray's and Fusion's APIs, under the names and states that those who started them know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Response
+
+from api.context import services
+from api.dashboard import pages, query
+from api.dashboard.blueprint import PREFIX, blueprint
+from api.ray.status import ENTRYPOINT, status_of
+from jobqueue.model.filter import JobFilter
+from jobqueue.model.job import Job
+from jobqueue.model.run_state import run_state
+
+_LIMIT = 25
+_MOST_OFFSET = 1_000_000_000
+#: Tags of the runs of configurations.
+_FUSION = ("fusion", "run")
+_CONFIGURATION = "fusion.id"
+_TYPE = "fusion.type"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A job, in the words of the API that it came through. ``what`` is its entrypoint, or its configuration."""
+
+    job: Job
+    name: str
+    state: str
+    what: str
+    kind: str
+    host: str
+    started: int
+    ended: int
+
+
+@blueprint.get(f"{PREFIX}/runs")
+def runs() -> Response:
+    """The runs of one of the two."""
+    which = "fusion" if query.text("of") == "fusion" else "ray"
+    offset = query.number("offset", 0, _MOST_OFFSET)
+    wanted = JobFilter(limit=_LIMIT, offset=offset)
+    if which == "fusion":
+        page = services().jobs(_with(wanted, tag=_FUSION))
+        found = [_fusion(job) for job in page.items]
+    else:
+        page = services().jobs(_with(wanted, operation=ENTRYPOINT))
+        found = [_ray(job) for job in page.items]
+    last = offset + len(found)
+    return pages.render(
+        "runs.html",
+        which=which,
+        runs=found,
+        total=page.total,
+        first=offset + 1 if found else 0,
+        last=last,
+        newer=query.with_changes(offset=max(0, offset - _LIMIT) or None) if offset else "",
+        older=query.with_changes(offset=last) if found and last < page.total else "",
+        query_with=query.with_changes,
+    )
+
+
+def _with(wanted: JobFilter, *, operation: str | None = None, tag: tuple[str, str] | None = None) -> JobFilter:
+    return JobFilter(operation=operation, tag=tag, limit=wanted.limit, offset=wanted.offset)
+
+
+def _ray(job: Job) -> Run:
+    return _run(job, status_of(job).value, str(job.data.get("entrypoint", "")), job.origin)
+
+
+def _fusion(job: Job) -> Run:
+    what = job.tags.get(_CONFIGURATION, "")
+    return _run(job, run_state(job).value, what, job.tags.get(_TYPE, ""))
+
+
+def _run(job: Job, state: str, what: str, kind: str) -> Run:
+    started = min((x.started for x in job.executions if x.started), default=0)
+    ended = max((x.finished for x in job.executions), default=0) if job.status.is_final else 0
+    return Run(job, job.alias or job.id, state, what, kind, job.hostname, started, ended)

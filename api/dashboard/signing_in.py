@@ -1,0 +1,93 @@
+"""Signing in and out."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import Any
+
+import flask
+from flask import Response, current_app, request
+
+from api import errors
+from api.auth import gate
+from api.dashboard import access, pages
+from api.dashboard.blueprint import PREFIX, belongs, blueprint
+from jobqueue.errors import JobQueueError
+
+#: Somebody who came from elsewhere is led to the overview.
+_HOME = "/"
+_CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
+_LONGEST_NEXT = 1000
+
+
+@blueprint.get(f"{PREFIX}/sign-in")
+def sign_in() -> Response:
+    """The form."""
+    return _form(next_=request.args.get("next", ""))
+
+
+@blueprint.post(f"{PREFIX}/sign-in")
+def begin() -> Response:
+    """Check what was given; begin a session."""
+    next_ = request.form.get("next", "")
+    keeper = access.of_this_app()
+    try:
+        keeper.check_sign_in()
+        user, secret = request.form.get("user", "").strip(), request.form.get("secret", "").strip()
+        principal = gate.of(current_app).authenticate(_credentials(user, secret))
+        response = _redirect(safe_next(next_))
+        keeper.sessions.begin(response, principal, secure=access.is_secure())
+    except errors.Unauthenticated:
+        sentence = "The name or the password is not right." if request.form.get("user") else "The token is not right."
+        return _form(next_=next_, user=request.form.get("user", ""), problem=sentence, status=403)
+    except JobQueueError as error:
+        status = errors.status_of(error)
+        return _form(next_=next_, user=request.form.get("user", ""), problem=error.message, status=status)
+    return response
+
+
+@blueprint.post(f"{PREFIX}/sign-out")
+def end() -> Response:
+    """End the session in this browser."""
+    response = _redirect(f"{PREFIX}/sign-in")
+    access.of_this_app().sessions.end(response)
+    return response
+
+
+def safe_next(given: str) -> str:
+    """A page of the dashboard to go on with: nothing that leads anywhere else."""
+    path = given.partition("?")[0]
+    if len(given) > _LONGEST_NEXT or _CONTROL.search(given) or not belongs(path) or "//" in path:
+        return _HOME
+    return _HOME if path.startswith((f"{PREFIX}/sign-", f"{PREFIX}/static")) else given
+
+
+def _credentials(user: str, secret: str) -> dict[str, Any]:
+    """A request's environment that shows these credentials as a program would."""
+    if user:
+        header = "Basic " + base64.b64encode(f"{user}:{secret}".encode()).decode()
+    else:
+        header = "Bearer " + secret.encode().decode("latin-1")
+    return {**request.environ, "HTTP_AUTHORIZATION": header, "HTTP_COOKIE": ""}
+
+
+def _form(*, next_: str, user: str = "", problem: str = "", status: int = 200) -> Response:
+    cookie = access.new_form_cookie()
+    keeper = access.of_this_app()
+    response = pages.render(
+        "sign_in.html",
+        status,
+        next=safe_next(next_),
+        user=user,
+        problem=problem,
+        form_proof=keeper.sign_in_proof(cookie),
+    )
+    access.set_form_cookie(response, cookie)
+    return response
+
+
+def _redirect(path: str) -> Response:
+    response = flask.make_response(flask.redirect(pages.link(path), 303))
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,182 @@
+"""Submitting a job by a form that is made from the operation's JSON Schema."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+import flask
+from flask import Response, request
+
+from api import errors, limits, validation
+from api.context import principal, services
+from api.dashboard import form, pages, query
+from api.dashboard.blueprint import PREFIX, blueprint
+from api.native import requests
+from api.native.schemas import JobRequest
+from jobqueue.errors import InvalidInput, InvalidOperationData, JobQueueError, UnknownOperation
+from jobqueue.model.agent import Agent
+from jobqueue.model.target import ALL, ANY, Target, label_prefixes
+from jobqueue.operations.info import OperationInfo
+from jobqueue.services.reach import Reach, reach
+
+#: Agents that the form names, and targets that it suggests.
+_NAMED = 30
+_SUGGESTED = 300
+#: Fields of the job itself: name in the form -> what it becomes in the request.
+_OPTIONS = ("timeout_seconds", "not_before", "expires_at", "priority", "max_attempts", "backoff_seconds", "tags")
+_NUMBERS = frozenset({"timeout_seconds", "priority", "max_attempts", "backoff_seconds"})
+_KEY = "key"
+_TARGET = "target"
+
+_request = JobRequest()
+
+
+@dataclass
+class Problems:
+    """What is wrong with a form: a sentence on top, and one beside each field that it is about."""
+
+    summary: str = ""
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+@blueprint.get(f"{PREFIX}/submit")
+def choose() -> Response:
+    """The operations; with ``operation`` the form of that one."""
+    wanted = query.text("operation")
+    if wanted:
+        return _form(_operation(wanted), {_TARGET: query.text("target") or ANY}, Problems())
+    found = services().operations()
+    families = [(name, list(group)) for name, group in groupby(found, key=lambda info: info.type.partition(".")[0])]
+    return pages.render("operations.html", families=families)
+
+
+@blueprint.post(f"{PREFIX}/submit")
+def submit() -> Response:
+    """Submit what the form says; it is shown again where that cannot be."""
+    given = dict(request.form.items())
+    info = _operation(given.get("operation", ""))
+    if given.get("do") == "preview":
+        return _form(info, given, Problems())
+    body, problems = _body(info, given)
+    if problems.fields:
+        return _form(info, given, problems, 400)
+    try:
+        limits.check(body)
+        wanted = requests.submission(validation.load(_request, body), principal=principal())
+        accepted = services().submit(wanted)
+    except JobQueueError as error:
+        status = errors.status_of(error)
+        if status in (500, 503):
+            raise
+        return _form(info, given, _problems(error), status)
+    done = "repeated" if accepted.replayed else "submitted"
+    return flask.make_response(flask.redirect(pages.link(f"{PREFIX}/jobs/{accepted.job_id}?done={done}"), 303))
+
+
+@blueprint.get(f"{PREFIX}/reach")
+def preview() -> Response:
+    """A piece of a page: which agents a target matches."""
+    return pages.render("reach.html", **_reach_of(query.text("operation"), query.text(_TARGET) or ANY))
+
+
+def _form(info: OperationInfo, given: Mapping[str, str], problems: Problems, status: int = 200) -> Response:
+    target = given.get(_TARGET, "").strip() or ANY
+    return pages.render(
+        "submit.html",
+        status,
+        operation=info,
+        fields=form.fields_of(info.schema, given),
+        given={name: given.get(name, "") for name in (*_OPTIONS, form.RAW)},
+        has_options=any(given.get(name) for name in _OPTIONS),
+        target=target,
+        suggestions=_suggestions(services().agents()) if principal().may("agent:read") else [],
+        problems=problems,
+        # a form that is sent twice makes one job
+        key=given.get(_KEY) or f"ui-{secrets.token_urlsafe(18)}",
+        can_run=principal().may(info.permission),
+        **_reach_of(info.type, target),
+    )
+
+
+def _reach_of(operation: str, target: str) -> dict[str, Any]:
+    values: dict[str, Any] = {"reach": None, "reach_problem": "", "named": _NAMED, "reach_target": target}
+    if not principal().may("agent:read"):
+        return values
+    try:
+        found: Reach = reach(services().agents(), operation, Target.parse(target))
+    except InvalidInput as error:
+        return {**values, "reach_problem": error.message}
+    return {**values, "reach": found}
+
+
+def _operation(name: str) -> OperationInfo:
+    found = next((info for info in services().operations() if info.type == name), None)
+    if found is None:
+        raise UnknownOperation(f"Unknown operation {name[:80]!r}; choose one of the list.")
+    return found
+
+
+def _body(info: OperationInfo, given: Mapping[str, str]) -> tuple[dict[str, Any], Problems]:
+    """The form as the body of a request to the API, which has the rules for it."""
+    data, wrong = form.data_of(info.schema, given)
+    problems = Problems("", {(name if name == form.RAW else form.PREFIX + name): why for name, why in wrong.items()})
+    body: dict[str, Any] = {
+        "operation": {"type": info.type, "data": data},
+        "target_hostname": given.get(_TARGET, "").strip() or ANY,
+    }
+    if given.get(_KEY):
+        body["idempotency_key"] = given[_KEY]
+    retries: dict[str, Any] = {}
+    for name in _OPTIONS:
+        text = given.get(name, "").strip()
+        if not text:
+            continue
+        try:
+            value: Any = form.pairs_of(text, "name=value") if name == "tags" else text
+            value = _number(text) if name in _NUMBERS else value
+        except ValueError as error:
+            problems.fields[name] = str(error)
+            continue
+        (retries if name in ("max_attempts", "backoff_seconds") else body)[name] = value
+    if retries:
+        body["retries"] = {"max_attempts": 1, **retries}
+    if problems.fields:
+        problems.summary = "Something in the form is not right yet."
+    return body, problems
+
+
+def _number(text: str) -> float | int:
+    try:
+        return int(text) if len(text) < 19 else float(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError("Must be a number.") from None
+
+
+def _problems(error: JobQueueError) -> Problems:
+    """An error of the API's, beside the fields that it names."""
+    fields: dict[str, str] = {}
+    for name, messages in (error.details or {}).items():
+        if not isinstance(messages, list):
+            continue
+        first, _, rest = name.partition(".")
+        sentence = " ".join(map(str, messages))
+        if isinstance(error, InvalidOperationData):
+            fields[form.PREFIX + first] = f"{rest}: {sentence}" if rest else sentence
+        elif name in ("target_hostname", "target"):
+            fields[_TARGET] = sentence
+        else:
+            fields[rest if first == "retries" and rest else first] = sentence
+    return Problems(error.message, fields)
+
+
+def _suggestions(agents: list[Agent]) -> list[str]:
+    labels = sorted({text for one in agents for pair in one.labels.items() for text in label_prefixes(*pair)})
+    return [ANY, ALL, *labels, *(one.hostname for one in agents)][:_SUGGESTED]
