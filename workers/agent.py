@@ -105,6 +105,7 @@ def run(settings: Settings, *, events: bool = False) -> int:
         pool="threads",
         concurrency=settings.concurrency,
         events=events,
+        quiet=settings.log_format == "json",  # no banner
         without_gossip=True,
         without_mingle=True,
         without_heartbeat=not events,

@@ -28,9 +28,11 @@ _LOOK_SECONDS = 0.1
 _AGENT_GRACE_SECONDS = 20.0
 #: Stages of the stop: who comes later still serves who came before.
 _AGENTS, _API, _MAINTENANCE, _REDIS = range(4)
+_METRICS_PORT = PREFIX + "METRICS_PORT"
 #: What `up` decides itself, so that its children must not take it from the environment.
 _OWN_NAMES = tuple(
-    PREFIX + name for name in ("STATE_DIR", "URL", "TOKEN", "HOSTNAME", "LABELS", "API_HOST", "API_PORT")
+    PREFIX + name
+    for name in ("STATE_DIR", "METRICS_PORT", "URL", "TOKEN", "HOSTNAME", "LABELS", "API_HOST", "API_PORT")
 )
 _GROUPS = ("web.dev", "web.prod", "db")
 
@@ -93,6 +95,8 @@ class Stack:
         self._state = state
         self._supervisor = supervisor
         self._directory = state.subdirectory("work")
+        #: Maintenance serves its metrics here, the agents on the ports behind it; "" if they are not to.
+        self._metrics_port = environ.get(_METRICS_PORT, "").strip()
         self._environ = self._child_environ(environ)
 
     @property
@@ -115,14 +119,14 @@ class Stack:
         Signer.open(Settings(state_dir=self._state.path))  # so that no agent has to wait for the API to make the keys
         if self.plan.redis_url is None:
             self._start_redis(pause)
-        self._start("maintenance", ["maintenance"], _MAINTENANCE)
+        self._start("maintenance", ["maintenance"], _MAINTENANCE, self._metrics(0))
         address = ["--host", self.plan.host, "--port", str(self.plan.port)]
-        self._start("api", ["api", *address], _API, secrets={PREFIX + "TOKEN": self.token})
-        for agent in self.plan.agents:
-            self._start_agent(agent)
+        self._start("api", ["api", *address], _API, own={PREFIX + "TOKEN": self.token})
+        for number, agent in enumerate(self.plan.agents, start=1):
+            self._start_agent(agent, self._metrics(number))
         if self.plan.flower_port is not None:
             flower = ["flower", "--address", LOOPBACK, "--port", str(self.plan.flower_port)]
-            self._start("flower", flower, _API, secrets={PREFIX + "TOKEN": self.token})
+            self._start("flower", flower, _API, own={PREFIX + "TOKEN": self.token})
         self._wait_until_serving(pause)
         self._state.write(API_URL_FILE, self.url)
         self._supervisor.settle()
@@ -144,24 +148,28 @@ class Stack:
         self._environ[PREFIX + "REDIS_URL"] = server.url
         self._state.write(REDIS_URL_FILE, server.url)
 
-    def _start_agent(self, agent: AgentPlan) -> None:
+    def _metrics(self, number: int) -> dict[str, str]:
+        """The setting for the ``number``-th process that serves metrics: one machine, so a port for each."""
+        return {_METRICS_PORT: str(int(self._metrics_port) + number)} if self._metrics_port else {}
+
+    def _start_agent(self, agent: AgentPlan, own: Mapping[str, str]) -> None:
         arguments = ["worker", "--hostname", agent.hostname]
         for key, value in agent.labels.items():
             arguments += ["--label", f"{key}={value}"]
         if self.plan.flower_port is not None:
             arguments.append("--events")
-        self._start(agent.hostname, arguments, _AGENTS, grace_seconds=_AGENT_GRACE_SECONDS)
+        self._start(agent.hostname, arguments, _AGENTS, own, grace_seconds=_AGENT_GRACE_SECONDS)
 
     def _start(
         self,
         name: str,
         arguments: Sequence[str],
         stage: int,
-        secrets: Mapping[str, str] | None = None,
+        own: Mapping[str, str] | None = None,
         grace_seconds: float = ChildSpec.grace_seconds,
     ) -> None:
         argv = [sys.executable, "-m", "jobqueue", *arguments]
-        environ = {**self._environ, **(secrets or {})}
+        environ = {**self._environ, **(own or {})}
         spec = ChildSpec(name, argv, stage, environ=environ, directory=self._directory, grace_seconds=grace_seconds)
         self._supervisor.start(spec)
 
