@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,12 @@ _WHOLE = 10
 _LONGEST_LINE = 160
 #: Characters of an answer that are shown; the API has all of it.
 _LONGEST = 20_000
+_SHORT = 80
+_ESCAPES = re.compile(
+    r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])|[\x00-\x08\x0b\x0c\x0e-\x1f]"
+)
+#: What differs with every run and says nothing of how it went: answers that differ in this alone are equal.
+_VOLATILE = ("duration_ms",)
 
 
 @dataclass(frozen=True)
@@ -103,9 +110,16 @@ def arrange(executions: Iterable[Execution]) -> Answers:
     )
 
 
+def plain(text: str) -> str:
+    """What a program printed, without what terminals take as commands: colours, movements, titles."""
+    return _ESCAPES.sub("", text.replace("\r\n", "\n"))
+
+
 def pretty(value: Any) -> str:
-    """JSON for a person, cut where it gets long."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
+    """JSON for a person: in one line where it is short, cut where it gets long."""
+    text = json.dumps(value, ensure_ascii=False)
+    if len(text) > _SHORT:
+        text = json.dumps(value, indent=2, ensure_ascii=False)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n... ({len(text) - _LONGEST:,} more characters)"
 
 
@@ -114,7 +128,7 @@ def _key(execution: Execution) -> tuple[Any, ...]:
         execution.state,
         execution.changed,
         execution.error,
-        json.dumps(execution.data, sort_keys=True),
+        json.dumps(_steady(execution.data), sort_keys=True),
         json.dumps(execution.failure, sort_keys=True) if execution.failure is not None else "",
         _note(execution),
     )
@@ -128,11 +142,31 @@ def _group(same: list[Execution]) -> Group:
         tuple(host_of(execution) for execution in same),
         first.changed,
         first.error,
-        first.data,
+        _common(same),
         is_answered or first.data is not None,
         first.failure,
         _note(first),
     )
+
+
+def _steady(data: Any) -> Any:
+    """The data without what differs with every run."""
+    if isinstance(data, Mapping) and any(name in data for name in _VOLATILE):
+        return {name: None if name in _VOLATILE else value for name, value in data.items()}
+    return data
+
+
+def _common(same: list[Execution]) -> Any:
+    """What they all answered; of what differs with every run, the least and the most."""
+    data = same[0].data
+    if len(same) == 1 or not isinstance(data, Mapping):
+        return data
+    found = dict(data)
+    for name in _VOLATILE:
+        values = [value for x in same if isinstance(value := x.data.get(name), (int, float))]
+        if values and min(values) != max(values):
+            found[name] = f"{min(values):g} to {max(values):g}"
+    return found
 
 
 def _note(execution: Execution) -> str:

@@ -49,6 +49,7 @@ def _environment() -> Environment:
         bytes=bytes_text,
         words=words,
         pretty=answers.pretty,
+        plain=answers.plain,
         number=lambda value: f"{value:,}",
     )
     return environment
