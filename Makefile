@@ -16,7 +16,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet install
 PYTEST = $(PY) -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 # What an installation depends on: when one of these changes, the next target installs again.
 INSTALL_INPUTS := setup.cfg pyproject.toml $(PY)
-SOURCES := api benchmarks examples jobqueue tests workers
+SOURCES := api benchmarks docs examples jobqueue tests workers
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -112,6 +112,15 @@ check: ## everything: format, lint, types, imports, vulnerabilities, tests
 	@$(MAKE) imports
 	@$(MAKE) audit
 	@$(MAKE) test
+
+.PHONY: reference
+reference: $(VENV)/.installed-test ## write those parts of docs/ anew that are made from the code
+	@$(PY) -m docs.generate
+
+.PHONY: docs
+docs: $(VENV)/.installed-test ## build the documentation as a site, in build/site
+	@$(PY) -m mkdocs build --strict --quiet $(ARGS)
+	@echo "build/site/index.html"
 
 .PHONY: bench
 bench: $(VENV)/.installed-bench ## measure the speed against Celery and Flower (minutes)

@@ -54,7 +54,7 @@ def show_glance(screen: Screen, glance: Glance, height: int | None = None) -> No
 
 
 def _figures(glance: Glance) -> list[str]:
-    counts = "  ".join(f"{one_line(status)} {count}" for status, count in glance.status_counts.items())
+    counts = "  ".join(f"{one_line(status)} {count}" for status, count in glance.status_counts.items() if count)
     ended = "" if glance.ended_per_second is None else f", {glance.ended_per_second:.1f}/s ended"
     agents = Counter(str(agent.get("status")) for agent in glance.agents)
     states = Counter(str(agent.get("state")) for agent in glance.agents if agent.get("state") != "Ready")
@@ -63,7 +63,7 @@ def _figures(glance: Glance) -> list[str]:
     crowd = ", ".join(f"{count} {one_line(name)}" for name, count in [*sorted(agents.items()), *sorted(states.items())])
     return [
         f"jobqueue at {glance.address}  {glance.taken:%H:%M:%S} UTC{_health(glance.health)}",
-        f"Jobs    {counts}",
+        f"Jobs    {counts or 'none'}",
         f"        {glance.submitted_per_second:.1f}/s submitted (last minute){ended}",
         f"Agents  {crowd or 'none'}; {running} running, {queued} queued for one agent",
     ]

@@ -51,7 +51,8 @@ def _show_live(client: Client, jobs: int, interval: float) -> None:
                 last = rates.of(look(client, jobs))
             except (ConnectionFailed, Unavailable) as error:
                 trouble = error
-            live.update(Text.from_ansi(_drawn(last, trouble, out.width, out.height)), refresh=True)
+            page = Text.from_ansi(_drawn(last, trouble, out.width, out.height), no_wrap=True, overflow="crop")
+            live.update(page, refresh=True)
             time.sleep(interval)
 
 

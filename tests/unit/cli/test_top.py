@@ -65,7 +65,7 @@ def test_a_pipe_gets_one_snapshot(full_api: FakeApi, run: Run) -> None:
     assert result.exit_code == 0
     for words in (
         "maintenance not available, Redis 0.3 ms, 1 alerts",
-        "submitted 2  processing 1  completed 10  failed 0",
+        "Jobs    submitted 2  processing 1  completed 10\n",
         "2.0/s submitted (last minute)",
         "1 live, 1 offline; 1 running, 4 queued",
         ID,

@@ -1,0 +1,1 @@
+"""Parts of the documentation that are made from the code: ``python -m docs.generate``, or ``make reference``."""
