@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from jobqueue import logs
 from jobqueue.errors import (
     JobQueueError,
     LedgerUnavailable,
@@ -146,6 +147,10 @@ class Executor:
 
         Its thread goes on until the operation returns; that is said in the report.
         """
+        with logs.bound(job_id=running.grant.job_id):
+            return self._give_up(running)
+
+    def _give_up(self, running: Running) -> str:
         running.abandoned = True
         logger.error("Job %s does not stop; its thread is given up", running.grant.job_id)
         still = "the operation did not stop and may still run in the agent"

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from jobqueue import logs
 from jobqueue.errors import LedgerUnavailable
 from jobqueue.store.executions import Executions, Renewal
 from workers.held import Held, Running
@@ -60,7 +61,8 @@ class LeaseKeeper(threading.Thread):
             if answer is Renewal.CANCEL:
                 one.ask_to_stop("cancel")
             elif answer is Renewal.STALE and not (one.ended or one.abandoned):
-                logger.warning("The lease of job %s was lost; its run is stopped", one.grant.job_id)
+                with logs.bound(job_id=one.grant.job_id):
+                    logger.warning("The lease of job %s was lost; its run is stopped", one.grant.job_id)
                 one.ask_to_stop("stale")
         return len(running)
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
+from jobqueue import logs
 from jobqueue.errors import LedgerUnavailable
 from jobqueue.model.output import AGENT
 from jobqueue.operations.capture import whole_end
@@ -64,7 +65,7 @@ class LiveOutput:
 
     def flush(self) -> bool:
         """Send what is held; returns False when the ledger could not be reached and it is held on."""
-        with self._send_lock:
+        with self._send_lock, logs.bound(job_id=self._grant.job_id):
             while self._batch or self._take():
                 try:
                     self._send(self._grant, self._number, self._batch)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import importlib
 import os
+import secrets
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import click
 
 from jobqueue.errors import InvalidSettings, InvalidTarget
 from jobqueue.local.ports import LOOPBACK
+from jobqueue.local.state import StateDirectory
 from jobqueue.settings import Settings, parse_labels
 
 FLOWER_PORT = 5555
+FLOWER_PASSWORD_FILE = "flower.password"  # noqa: S105 (the name of a file)
 
 
 def _labels(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -88,7 +92,7 @@ def maintenance() -> None:
     help="Port to listen on.",
 )
 def flower(address: str, port: int) -> None:
-    """Run Flower, with user admin and the API's token as password.
+    """Run Flower, with user admin and the API's token as password; where none is known, with one of its own.
 
     It shows the executions of agents that run with --events. Needs: pip install 'jobqueue[flower]'.
     """
@@ -96,19 +100,36 @@ def flower(address: str, port: int) -> None:
 
     require_flower()
     settings = Settings.from_env()
-    if settings.token is None:
-        raise InvalidSettings("Flower needs a password: set JOBQUEUE_TOKEN, which the API takes too.")
-    if "," in settings.token:
+    password = settings.token
+    if password is None:
+        password, path = own_password(settings)
+        click.echo(f"Flower's user is admin, and its password is in {path}", err=True)
+    if "," in password:
         raise InvalidSettings("Flower takes no password with a comma; choose another JOBQUEUE_TOKEN.")
     os.environ.update(
         {
             # by environment: the command line of a process can be read by every user
-            "FLOWER_BASIC_AUTH": f"admin:{settings.token}",
+            "FLOWER_BASIC_AUTH": f"admin:{password}",
             "FLOWER_ADDRESS": address,
             "FLOWER_PORT": str(port),
         }
     )
     importlib.import_module("jobqueue.dispatch.app").make_app(settings).start(["flower"])
+
+
+def own_password(settings: Settings) -> tuple[str, Path]:
+    """Flower's own password and the file that keeps it, for this user only; made at the first call."""
+    path = settings.state_dir / FLOWER_PASSWORD_FILE
+    try:
+        settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            StateDirectory(settings.state_dir).write(FLOWER_PASSWORD_FILE, secrets.token_urlsafe(32))
+        password = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeError) as error:
+        raise InvalidSettings(f"Flower's password cannot be kept in {path} ({error}); set JOBQUEUE_TOKEN.") from error
+    if not password:
+        raise InvalidSettings(f"{path} holds no password; remove the file to get a new one.")
+    return password, path
 
 
 def _run(module: str, function: str, *arguments: object, **options: object) -> None:

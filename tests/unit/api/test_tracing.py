@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jobqueue import tracing
+from jobqueue import logs, tracing
 from jobqueue.errors import InvalidSettings, OperationFailed
 from jobqueue.settings import Settings
 from jobqueue.store.executions import Grant
@@ -62,9 +62,11 @@ class Seeing(FakeServices):
     """Notes what a job that is submitted now would carry."""
 
     carried: dict[str, str]
+    logged: dict[str, str]
 
     def agents(self) -> list[object]:  # type: ignore[override]
         self.carried = tracing.carried()
+        self.logged = dict(logs.fields())
         return []
 
 
@@ -81,6 +83,8 @@ def test_the_request_and_the_run_are_in_the_callers_trace(
     assert ask("GET", "/agent", headers={"traceparent": PARENT, "X-Request-Id": "mine"}).status_code == 200
     with observed(running(services.carried)):
         assert tracing.trace_id() == TRACE
+        assert logs.fields() == {"job_id": "j1", "agent": "web1", "request_id": "mine"}
+    assert services.logged == {"request_id": "mine"}
     request, run = exporter.get_finished_spans()
     assert {trace_of(request), trace_of(run)} == {TRACE}
     assert request.parent
