@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
+from jobqueue.cli.parameters import json_option
 from jobqueue.errors import InvalidSettings
-from jobqueue.local.inspection import Verdict, inspect
+from jobqueue.local.inspection import Finding, Verdict, inspect
 from jobqueue.settings import Settings
 
 _COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.ERROR: "red"}
 
 
 @click.command()
+@json_option
 @click.pass_context
-def check(context: click.Context) -> None:
+def check(context: click.Context, as_json: bool) -> None:
     """Validate the configuration and reach Redis; start nothing. Exit code 0: all is well, 2: something must change."""
-    try:
-        settings = Settings.from_env()
-    except InvalidSettings as error:
-        for messages in (error.details or {"": [error.message]}).values():
-            for message in messages:
-                _show(Verdict.ERROR, message)
-        context.exit(2)
-    _show(Verdict.OK, f"The settings are valid; the state directory is {settings.state_dir}.")
-    findings = inspect(settings)
-    for finding in findings:
-        _show(finding.verdict, finding.text)
+    findings = _findings()
+    if as_json:
+        click.echo(
+            json.dumps([{"verdict": finding.verdict.value, "text": finding.text} for finding in findings], indent=2)
+        )
+    else:
+        for finding in findings:
+            click.echo(f"{click.style(finding.verdict.value.ljust(8), fg=_COLOURS[finding.verdict])}{finding.text}")
     if any(finding.verdict is Verdict.ERROR for finding in findings):
         context.exit(2)
 
 
-def _show(verdict: Verdict, text: str) -> None:
-    click.echo(f"{click.style(verdict.value.ljust(8), fg=_COLOURS[verdict])}{text}")
+def _findings() -> list[Finding]:
+    try:
+        settings = Settings.from_env()
+    except InvalidSettings as error:
+        return [
+            Finding(Verdict.ERROR, message)
+            for messages in (error.details or {"": [error.message]}).values()
+            for message in messages
+        ]
+    well = Finding(Verdict.OK, f"The settings are valid; the state directory is {settings.state_dir}.")
+    return [well, *inspect(settings)]

@@ -8,6 +8,7 @@ import click
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from jobqueue.cli.output import Column, screen
+from jobqueue.cli.parameters import json_option
 from jobqueue.errors import InvalidSettings, JobQueueError
 from jobqueue.settings import Settings
 from jobqueue.signing import pem
@@ -26,15 +27,19 @@ def signing() -> None:
 
 
 @signing.command("list")
-def list_keys() -> None:
+@json_option
+def list_keys(as_json: bool) -> None:
     """List the keys that are trusted, and which of them signs."""
     settings = Settings.from_env()
     known = _trusted(settings.trusted_keys)
     current, following = _id_of(settings.signing_key), _id_of(_next_file(settings.signing_key))
     uses = {current: "signs", following: "signs after the next rotation"}
-    screen().table(
-        _COLUMNS, [(name, uses.get(name, "still trusted"), pem.fingerprint(key)) for name, key in known.items()]
-    )
+    rows = [(name, uses.get(name, "still trusted"), pem.fingerprint(key)) for name, key in known.items()]
+    if as_json:
+        names = [column.name.lower() for column in _COLUMNS]
+        screen().json({"keys": [dict(zip(names, row, strict=True)) for row in rows]})
+    else:
+        screen().table(_COLUMNS, rows)
 
 
 @signing.command()

@@ -136,3 +136,17 @@ def test_check(stack: Stack, tmp_path: Path) -> None:
     assert "JOBQUEUE_COLOUR" in wrong.stdout
     for word in (stack.api.token,):
         assert word not in well.stdout
+
+
+def test_watch_and_top(stack: Stack) -> None:
+    done = stack.run("job", "submit", "command.shell.execute", "--target", "_all", "--watch", "--", "sleep 0.5")
+    assert done.returncode == 0, done
+    assert "3 of 3 agents done (completed 3)" in done.stderr
+    assert all(f"agent{number} completed" in done.stderr for number in (1, 2, 3))
+    assert "agent[1-3] (3 agents): completed" in done.stdout
+    shown = ok(stack, "top")
+    assert all(words in shown for words in ("agent1", "agent2", "agent3", "all well", "command.shell.execute"))
+    found = as_json(stack, "top", "--jobs", "1")
+    assert found["status_counts"]["completed"] >= 1
+    assert (len(found["jobs"]), len(found["agents"])) == (1, 3)
+    assert found["health"]["components"]["ledger"]["status"] == "ok"
