@@ -19,6 +19,8 @@ _FOR_PROGRAMS = {"completion", "audit export", "redis acl"}
 _CONFIRM = {
     *(f"signing {verb}" for verb in ("prepare", "rotate", "retire")),
     *(f"user {verb}" for verb in ("password", "disable", "enable", "delete")),
+    "agent invite",
+    "agent accept",
     "key revoke",
     "role delete",
     "collection delete",
