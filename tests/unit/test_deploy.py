@@ -121,7 +121,7 @@ def test_compose_keeps_the_private_key_and_the_port_to_itself() -> None:
         name for name, service in services.items() if any(v.startswith("api:") for v in service.get("volumes", []))
     }
     assert holders == {"api", "keys"}
-    assert services["agent"]["volumes"] == ["trust:/var/lib/jobqueue-trust:ro"]
+    assert services["agent"]["volumes"] == ["agent1:/var/lib/jobqueue", "trust:/var/lib/jobqueue-trust:ro"]
     check_command(re.findall(r"jobqueue (signing rotate)", services["keys"]["entrypoint"][-1])[0].split()[:1])
 
 
