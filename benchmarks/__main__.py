@@ -25,6 +25,7 @@ NAMES = (
     "broadcast",
     "latency",
     "footprint",
+    "metrics",
     "aggregation",
     "ray_jobs",
 )

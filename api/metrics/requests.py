@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from flask import Flask, Response, g, request
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -61,10 +62,15 @@ def _begin() -> None:
 
 def _end(response: Response) -> Response:
     method = request.method if request.method in _METHODS else "other"
-    route = _route()
-    REQUESTS.labels(method, route, str(response.status_code)).inc()
-    DURATION.labels(method, route).observe(time.perf_counter() - g.begun)
+    answered, duration = _series(method, _route(), response.status_code)
+    answered.inc()
+    duration.observe(time.perf_counter() - g.begun)
     return response
+
+
+@lru_cache(maxsize=2048)  # finding them anew would cost more than counting does
+def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    return REQUESTS.labels(method, route, str(status)), DURATION.labels(method, route)
 
 
 def _route() -> str:
