@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from jobqueue.model.job import Execution
@@ -76,11 +77,19 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Answers:
-    """``whole`` groups are shown with all they say, ``rows`` as a line each."""
+class Part:
+    """The groups of one state: ``whole`` ones are shown with all they say, ``rows`` as a line each."""
 
+    state: ExecutionState
     whole: tuple[Group, ...]
     rows: tuple[Group, ...]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """All of a job's executions, what somebody should look at first."""
+
+    parts: tuple[Part, ...]
     cells: tuple[Cell, ...]
     counts: tuple[tuple[str, int], ...]
 
@@ -100,13 +109,20 @@ def arrange(executions: Iterable[Execution]) -> Answers:
     counts: dict[str, int] = {}
     for execution in ordered:
         counts[execution.state.value] = counts.get(execution.state.value, 0) + 1
-    whole = groups if len(groups) <= _WHOLE else [group for group in groups[:_WHOLE] if len(group.hosts) > 1]
-    shown = {id(group) for group in whole}
+    large = [group for group in groups if len(group.hosts) > 1]
+    whole = {id(group) for group in (groups if len(groups) <= _WHOLE else large[:_WHOLE])}
     return Answers(
-        tuple(whole),
-        tuple(group for group in groups if id(group) not in shown),
+        tuple(_part(state, list(same), whole) for state, same in groupby(groups, key=lambda group: group.state)),
         tuple(Cell(host_of(execution), execution.state.value) for execution in ordered),
         tuple(counts.items()),
+    )
+
+
+def _part(state: ExecutionState, groups: list[Group], whole: set[int]) -> Part:
+    return Part(
+        state,
+        tuple(group for group in groups if id(group) in whole),
+        tuple(group for group in groups if id(group) not in whole),
     )
 
 

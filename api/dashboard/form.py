@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 PREFIX = "data."
 #: The field that gives the whole data as JSON instead.
 RAW = "raw"
+_LONGEST_NUMBER = 40
 #: Texts that tend to have more than one line. The schema cannot say so.
 _LONG = frozenset({"command", "code", "content", "entrypoint", "script", "sql", "stdin"})
 
@@ -125,7 +127,8 @@ def _value(field: Field, about: Mapping[str, Any], text: str) -> Any:
             raise ValueError("Choose one of the list.")
         return options[text]
     if field.kind == "number":
-        return _number(text)
+        # a fact of the agent's is looked up there
+        return text.strip() if text.strip().startswith("@") else number_of(text)
     if field.kind == "lines":
         return text.strip("\n").split("\n")
     if field.kind == "pairs":
@@ -135,18 +138,19 @@ def _value(field: Field, about: Mapping[str, Any], text: str) -> Any:
     return text
 
 
-def _number(text: str) -> float | int | str:
+def number_of(text: str) -> float | int:
+    """A finite number; raises ``ValueError``."""
     found = text.strip()
-    if found.startswith("@"):
-        return found  # a fact of the agent's, which is looked up there
+    try:
+        value = float(found)
+    except ValueError:
+        raise ValueError("Must be a number.") from None
+    if not math.isfinite(value) or len(found) > _LONGEST_NUMBER:
+        raise ValueError("Must be a number that is not so large.")
     try:
         return int(found)
     except ValueError:
-        pass
-    try:
-        return float(found)
-    except ValueError:
-        raise ValueError("Must be a number.") from None
+        return value
 
 
 def _pairs(text: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response
 
 from api.context import principal, services
-from api.dashboard import chart, pages, query
+from api.dashboard import chart, fleet, pages, query
 from api.dashboard.blueprint import PREFIX, blueprint
 from api.native import mapping
 from jobqueue.model.agent import Agent, AgentState
@@ -31,8 +31,7 @@ def overview() -> Response:
             "chart": chart.draw(services().history(shown.seconds, shown.spans), shown),
         }
     if who.may("agent:read"):
-        agents = services().agents()
-        values |= {"agents": _summary(agents)}
+        values |= {"agents": _summary(fleet.recent())}
     if who.may("metrics:read"):
         values |= {
             "alerts": services().alerts()[:_ALERTS],

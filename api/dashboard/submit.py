@@ -137,7 +137,7 @@ def _body(info: OperationInfo, given: Mapping[str, str]) -> tuple[dict[str, Any]
             continue
         try:
             value: Any = form.pairs_of(text, "name=value") if name == "tags" else text
-            value = _number(text) if name in _NUMBERS else value
+            value = form.number_of(text) if name in _NUMBERS else value
         except ValueError as error:
             problems.fields[name] = str(error)
             continue
@@ -147,17 +147,6 @@ def _body(info: OperationInfo, given: Mapping[str, str]) -> tuple[dict[str, Any]
     if problems.fields:
         problems.summary = "Something in the form is not right yet."
     return body, problems
-
-
-def _number(text: str) -> float | int:
-    try:
-        return int(text) if len(text) < 19 else float(text)
-    except ValueError:
-        pass
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError("Must be a number.") from None
 
 
 def _problems(error: JobQueueError) -> Problems:

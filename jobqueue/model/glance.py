@@ -40,9 +40,13 @@ class Glance:
 
 @dataclass(frozen=True)
 class GlancePage:
-    """One page, newest first. ``total`` counts the filter's matches, ``status_counts`` all jobs."""
+    """One page, newest first. ``total`` counts the filter's matches, ``status_counts`` all jobs.
+
+    Where ``is_least``, there may be more matches than ``total``: those behind the page were not all counted.
+    """
 
     items: tuple[Glance, ...]
     total: int
     status_counts: Mapping[JobStatus, int]
     next_cursor: int | None = None
+    is_least: bool = False

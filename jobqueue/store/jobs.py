@@ -167,22 +167,27 @@ class Jobs:
         )
 
     def glances(self, wanted: JobFilter) -> GlancePage:
-        """The same page without executions: its cost does not depend on how many agents the jobs on it have."""
-        ids, last, total = self._find_page(wanted)
+        """The same page without executions: its cost does not depend on how many agents the jobs on it have.
+
+        By several dimensions, not all matches are counted: ``total`` is at least as many as the page reaches into, and
+        one more if there are more.
+        """
+        ids, last, total = self._find_page(wanted, counts_all=False)
         answers = self._scripts.call("glance", *ids) if ids else []
         return GlancePage(
             items=tuple(records.glance(job_id, row) for job_id, row in zip(ids, answers, strict=True) if row[0]),
             total=total,
             status_counts=self.counts(),
             next_cursor=int(last) if last and len(ids) == wanted.limit else None,
+            is_least=len(_dimensions(wanted)) > 1 and total > wanted.offset + len(ids),
         )
 
-    def _find_page(self, wanted: JobFilter) -> tuple[list[str], str, int]:
+    def _find_page(self, wanted: JobFilter, *, counts_all: bool = True) -> tuple[list[str], str, int]:
         """Ids of the page, creation time of the last one, number of all matches."""
         dimensions = _dimensions(wanted)
         statuses = (str(wanted.status),) if wanted.status else _STATUSES
         if len(dimensions) > 1:
-            ids, last, total = self._intersect(wanted, dimensions, statuses)
+            ids, last, total = self._intersect(wanted, dimensions, statuses, counts_all=counts_all)
         else:
             total, ids, last = self._scripts.call(
                 "page",
@@ -196,7 +201,7 @@ class Jobs:
         return ids, last, total
 
     def _intersect(
-        self, wanted: JobFilter, dimensions: list[str], statuses: tuple[str, ...]
+        self, wanted: JobFilter, dimensions: list[str], statuses: tuple[str, ...], *, counts_all: bool
     ) -> tuple[list[str], str, int]:
         """Ids of the page, creation time of the last one, number of all matches."""
         sizes = iter(self._scripts.call("sizes", len(dimensions), *dimensions, *statuses))
@@ -206,11 +211,13 @@ class Jobs:
         reach, total = wanted.offset + wanted.limit, 0
         for status in statuses:
             start: Argument = high
-            while start:
+            behind = 0  # matches of this status that the page could show: they come newest first
+            while start and (counts_all or behind <= reach):
                 matches, start = self._scripts.call("scan", low, start, _SCAN_STEP, status, *by_size)
                 total += len(matches) // 2
                 for job_id, created in zip(matches[::2], map(int, matches[1::2]), strict=True):
                     if wanted.cursor is None or created < wanted.cursor:
+                        behind += 1
                         heapq.heappush(newest, (created, job_id))
                         if len(newest) > reach:
                             heapq.heappop(newest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -28,6 +29,8 @@ from jobqueue.errors import (
 from jobqueue.model.agent import Agent, AgentEvent, AgentState
 from jobqueue.model.alert import Alert
 from jobqueue.model.filter import JobFilter, JobPage
+from jobqueue.model.glance import Glance, GlancePage
+from jobqueue.model.history import History, Span
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.news import News
 from jobqueue.model.output import OutputPage
@@ -146,6 +149,25 @@ class FakeServices:
         self.filters.append(wanted)
         items = tuple(self.store.values())
         return JobPage(items, len(items), {JobStatus.SUBMITTED: len(items)}, self.next_cursor)
+
+    def find(self, name: str) -> Job:
+        self._fail()
+        found = next((job for job in self.store.values() if name in (job.id, job.alias)), None)
+        if found is None:
+            raise JobNotFound(f"No job has the id {name}.")
+        return found
+
+    def glances(self, wanted: JobFilter) -> GlancePage:
+        page = self.jobs(wanted)
+        items = tuple(a_glance(job) for job in page.items)[wanted.offset :][: wanted.limit]
+        return GlancePage(items, page.total, page.status_counts)
+
+    def history(self, seconds: int, spans: int) -> History:
+        self._fail()
+        last = now() - now() % (seconds * 1_000_000)
+        submitted = {JobStatus.COMPLETED: 3, JobStatus.FAILED: 1}
+        starts = [last - number * seconds * 1_000_000 for number in reversed(range(spans))]
+        return History(seconds, tuple(Span(start, submitted, 2) for start in starts))
 
     def delete(self, job_id: str) -> None:
         if not self.job(job_id).status.is_final:
@@ -299,6 +321,23 @@ def a_job(**fields: Any) -> Job:
         "events": (Event(created, "submitted", API_HOST),),
     }
     return Job(**{**values, **fields})
+
+
+def a_glance(job: Job) -> Glance:
+    """What a list shows of a job."""
+    return Glance(
+        job.id,
+        job.status,
+        job.created,
+        job.updated,
+        job.operation,
+        job.target,
+        Counter(execution.state for execution in job.executions),
+        job.alias,
+        "" if job.is_broadcast else job.executions[0].hostname,
+        job.is_broadcast,
+        job.cancel_requested,
+    )
 
 
 def a_pending_job(**fields: Any) -> Job:

@@ -1,0 +1,115 @@
+"""Forms from JSON Schemas, and what is written into them as data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from api.dashboard.form import data_of, fields_of
+from jobqueue.operations.registry import Registry
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "optional": {"type": "string"},
+        "name": {"type": "string", "maxLength": 20, "description": "Its name."},
+        "content": {"type": "string"},
+        "count": {"type": "integer", "minimum": 1, "maximum": 20, "default": 3},
+        "ratio": {"type": "number"},
+        "kind": {"type": "string", "enum": ["A", "B"], "default": "A"},
+        "flag": {"type": "boolean", "default": False},
+        "maybe": {"type": ["string", "null"]},
+        "argv": {"type": "array", "items": {"type": "string"}},
+        "env": {"type": "object", "additionalProperties": {"type": "string"}},
+        "any": {"type": "array", "items": {}},
+        "free": {},
+    },
+    "required": ["name", "content"],
+}
+
+
+def test_kinds_of_fields() -> None:
+    kinds = {field.name: field.kind for field in fields_of(SCHEMA, {})}
+    assert kinds == {
+        "name": "text", "content": "long", "optional": "text", "count": "number", "ratio": "number", "kind": "choice",
+        "flag": "choice", "maybe": "text", "argv": "lines", "env": "pairs", "any": "json", "free": "json",
+    }  # fmt: skip
+
+
+def test_required_ones_come_first() -> None:
+    assert [field.name for field in fields_of(SCHEMA, {}) if field.is_required] == ["name", "content"]
+    assert [field.name for field in fields_of(SCHEMA, {})][:3] == ["name", "content", "optional"]
+
+
+def test_fields_say_what_the_schema_knows() -> None:
+    fields = {field.name: field for field in fields_of(SCHEMA, {"data.name": "x"})}
+    assert (fields["name"].help, fields["name"].value) == ("Its name.", "x")
+    assert fields["name"].attributes == (("maxlength", "20"),)
+    assert fields["count"].attributes == (("min", "1"), ("max", "20"), ("step", "1"))
+    assert fields["count"].help == "1 to 20. Default: 3."
+    assert fields["kind"].choices == (("", "default: A"), ("A", "A"), ("B", "B"))
+    assert fields["flag"].choices == (("", "default: no"), ("true", "yes"), ("false", "no"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("optional", " kept as it is ", " kept as it is "),
+        ("count", "7", 7),
+        ("count", "@fact.cpus", "@fact.cpus"),
+        ("ratio", "0.5", 0.5),
+        ("ratio", " 1e3 ", 1000.0),
+        ("kind", "B", "B"),
+        ("flag", "true", True),
+        ("flag", "false", False),
+        ("argv", "ls\r\n-l\r\n/a b", ["ls", "-l", "/a b"]),
+        ("argv", "\n\nx\n", ["x"]),
+        ("env", "A=1\nB=x=y\n\n", {"A": "1", "B": "x=y"}),
+        ("any", "[1, null]", [1, None]),
+        ("free", '"x"', "x"),
+        ("maybe", "x", "x"),
+    ],
+)
+def test_values(name: str, text: str, value: Any) -> None:
+    data, problems = data_of(SCHEMA, {f"data.{name}": text, "data.name": "n", "data.content": ""})
+    assert problems == {}
+    assert data == {"name": "n", "content": "", name: value}
+    assert type(data[name]) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("count", "many"), ("count", "1" * 5000), ("ratio", "nan"), ("ratio", "1e999"), ("kind", "C"), ("flag", "yes"),
+        ("env", "A"), ("env", "=1"), ("env", "A=1\nA=2"), ("any", "[1"), ("any", "NaN"), ("free", "[" * 100_000),
+    ],
+)  # fmt: skip
+def test_what_is_no_value_is_said(name: str, text: str) -> None:
+    data, problems = data_of(SCHEMA, {f"data.{name}": text})
+    assert list(problems) == [name]
+    assert problems[name].endswith(".")
+    assert len(problems[name]) < 200
+    assert name not in data
+
+
+def test_json_instead_of_fields() -> None:
+    assert data_of(SCHEMA, {"raw": '{"x": "@fact.hostname"}', "data.count": "many"}) == ({"x": "@fact.hostname"}, {})
+    for text in ("[]", "{", '"x"', "[" * 100_000):
+        data, problems = data_of(SCHEMA, {"raw": text})
+        assert (data, list(problems)) == ({}, ["raw"])
+
+
+def test_every_operation_has_a_form_whose_values_it_takes() -> None:
+    """What a person writes into the required fields is data that the operation would load."""
+    texts = {"path": "/etc/hostname", "address": "localhost", "function": "os.getcwd"}
+    for operation in Registry.load(()):
+        info = operation.info()
+        given = {
+            field.input_name: texts.get(field.name, "x") for field in fields_of(info.schema, {}) if field.is_required
+        }
+        if operation.type == "command.exec.execute":
+            given["data.argv"] = "true"
+        data, problems = data_of(info.schema, given)
+        assert problems == {}
+        assert operation.load(data) is not None

@@ -1,0 +1,393 @@
+"""Every page: whole, without anything that could run, and what people wrote is only ever text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+from flask.testing import FlaskClient
+
+from api.dashboard import pages
+from jobqueue.model.agent import AgentState
+from jobqueue.model.job import Execution
+from jobqueue.model.states import ExecutionState, JobStatus
+from jobqueue.model.timeline import API_HOST, Event
+from jobqueue.operations.info import OperationInfo
+from tests.unit.api.conftest import AUTHORIZATION
+from tests.unit.api.dashboard.conftest import Page, Send, parse
+from tests.unit.api.fakes import AN_AGENT, AN_OPERATION, FakeServices, a_job, a_pending_job, away, now
+
+S = ExecutionState
+#: Text that breaks out wherever it is not escaped: of an element, an attribute, a script, a comment, a style.
+EVIL = "\"'></script></style></textarea></title>--><script>evil()</script><img src=x onerror=evil()>{{7*7}}<b>&amp;"
+ID = "123e4567-e89b-42d3-a456-426614174000"
+PAGES = (
+    "/",
+    "/ui",
+    "/ui/jobs",
+    f"/ui/jobs/{ID}",
+    "/ui/runs",
+    "/ui/runs?of=fusion",
+    "/ui/agents",
+    "/ui/agents/web1",
+    "/ui/submit",
+    "/ui/submit?operation=node.hostname.get",
+    "/ui/reach?target=_all&operation=node.hostname.get",
+    "/ui/audit",
+    "/ui/sign-in",
+)
+
+
+def an_evil_world(services: FakeServices) -> None:
+    """Whatever an agent, a caller or a plugin can say is an attack."""
+    failed = Execution(
+        slot="web1", hostname="web1", state=S.FAILED, attempt=2, started=1_718_359_200_001_000,
+        finished=1_718_359_200_046_000, error=EVIL, failure={EVIL: EVIL}, info={EVIL: EVIL},
+        events=(Event(1_718_359_200_001_000, "started", "web1"), Event(1_718_359_200_046_000, "failed", "web1", EVIL)),
+    )  # fmt: skip
+    done = replace(
+        failed, slot="web2", hostname="web2", state=S.COMPLETED, data={EVIL: EVIL, "list": [EVIL]}, error=None
+    )
+    long = replace(done, slot="web3", hostname="web3", data=f"{EVIL}\n" * 50)
+    skipped = replace(done, slot="web4", state=S.SKIPPED, data=None, events=(Event(1, "skipped", "web4", EVIL),))
+    services.store[ID] = a_job(
+        id=ID, status=JobStatus.PARTIAL_FAILURE, executions=(failed, done, long, skipped), is_broadcast=True,
+        data={EVIL: EVIL, "entrypoint": EVIL}, tags={EVIL: EVIL, "fusion.id": EVIL, "fusion.type": EVIL}, alias=EVIL,
+        submitted_by=EVIL, origin=EVIL, target=EVIL, operation=EVIL, retried_as=(EVIL,),
+        events=(Event(1_718_359_200_000_000, "submitted", API_HOST), Event(2, "retried", API_HOST, EVIL)),
+    )  # fmt: skip
+    services.agents_known = [
+        replace(
+            AN_AGENT, labels={EVIL: EVIL}, facts={"cpus": EVIL, EVIL: [EVIL]}, version=EVIL, conditions=(EVIL,),
+            operations=(EVIL,),
+        )
+    ]  # fmt: skip
+
+
+def assert_harmless(page: BeautifulSoup) -> None:
+    """No script but our files, no handler, no style, nothing of another host."""
+    for script in page.find_all("script"):
+        assert script.get("src", "").startswith("/ui/static/")
+        assert script.get_text() == ""
+    assert page.find_all("style") == []
+    assert page.find_all(["iframe", "object", "embed", "base"]) == []
+    for element in page.find_all(True):
+        assert [name for name in element.attrs if name.startswith("on") or name == "style"] == []
+        for name in ("src", "href", "action", "formaction"):
+            address = element.get(name, "/")
+            # relative, or a part of this page
+            assert address.startswith(("/", "?", "#")), address
+            assert not address.startswith("//"), address
+    assert page.find("b", string="&") is None
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("is_evil", [False, True], ids=["plain", "attacked"])
+def test_every_page_is_harmless(page: Page, services: FakeServices, path: str, is_evil: bool) -> None:
+    if is_evil:
+        an_evil_world(services)
+    else:
+        services.store[ID] = a_job(id=ID)
+    found = page(path)
+    assert_harmless(found)
+    if not is_evil:
+        assert "{{" not in found.get_text()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/ui/jobs?q={}", "/ui/jobs?operation={}", "/ui/jobs?tag={}", "/ui/jobs?hostname={}", "/ui/jobs?status={}",
+        "/ui/agents?q={}", "/ui/agents?view={}", "/ui/agents?done=drained&host={}", "/ui/submit?operation={}",
+        "/ui/submit?operation=node.hostname.get&target={}", "/ui/reach?target={}", "/ui/jobs/{}", "/ui/agents/{}",
+        "/ui/audit?who={}", "/ui/runs?of={}", "/ui/sign-in?next={}", "/?range={}", "/ui/{}",
+        "/ui/jobs?created_after={}",
+    ],
+)  # fmt: skip
+def test_queries_are_only_text(client: FlaskClient, path: str) -> None:
+    for query in (EVIL, "javascript:evil()", "\u202e\ud7ff", "%00", "9" * 400, ""):
+        response = client.get(path.format(query.replace("#", "").replace("/", "%2F")), headers=AUTHORIZATION)
+        assert response.status_code in (200, 303, 400, 404), query
+        if response.status_code != 303:
+            assert_harmless(parse(response))
+
+
+def test_headers(client: FlaskClient) -> None:
+    response = client.get("/", headers=AUTHORIZATION)
+    assert response.headers["Content-Security-Policy"] == pages.POLICY
+    assert "unsafe" not in pages.POLICY
+    assert "default-src 'none'" in pages.POLICY
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_can_be_used_without_a_mouse_or_eyes(page: Page, services: FakeServices, path: str) -> None:
+    """What a machine can tell without drawing the page; axe-core sees more, in the browser."""
+    services.store[ID] = a_pending_job(id=ID)
+    found = page(path)
+    if path.startswith("/ui/reach"):  # a piece of a page
+        return
+    assert found.html["lang"] == "en"
+    assert found.title.get_text().endswith("· jobqueue")
+    assert len(found.find_all("h1")) == 1
+    assert len(found.find_all("main")) == 1
+    ids = [element["id"] for element in found.find_all(id=True)]
+    assert len(ids) == len(set(ids))
+    for field in found.find_all(["input", "select", "textarea"]):
+        if field.get("type") != "hidden":
+            assert found.find("label", attrs={"for": field["id"]}), field
+    for element in found.find_all(attrs={"aria-describedby": True}):
+        assert [name for name in element["aria-describedby"].split() if name not in ids] == []
+    for image in found.find_all("img"):
+        assert image.has_attr("alt")
+    for part in found.find_all(attrs={"data-fresh": True}):
+        assert part.get("id")  # else it could not be brought up to date
+    for cell in found.select("table th"):
+        assert cell.get("scope") in ("col", "row")
+
+
+@pytest.mark.parametrize("path", PAGES[:-1])
+def test_the_ledger_away_is_a_page(client: FlaskClient, services: FakeServices, path: str) -> None:
+    services.failure = away()
+    response = client.get(path, headers=AUTHORIZATION)
+    assert response.status_code in (200, 503)  # the audit trail has a ledger of its own here
+    if response.status_code == 503:
+        assert response.headers["Retry-After"]
+        assert parse(response).find("h1").get_text() == "The ledger is away"
+
+
+def test_what_is_not_there_is_a_page(client: FlaskClient) -> None:
+    for path in ("/ui/nope", f"/ui/jobs/{ID}", "/ui/agents/nobody"):
+        response = client.get(path, headers=AUTHORIZATION)
+        assert response.status_code == 404
+        assert parse(response).find("h1").get_text() == "There is nothing here"
+
+
+def test_assets_are_our_own_and_nothing_else(client: FlaskClient) -> None:
+    page = parse(client.get("/ui/sign-in"))
+    addresses = [script["src"] for script in page.find_all("script")] + [page.find("link", rel="stylesheet")["href"]]
+    for address in addresses:
+        response = client.get(address)
+        assert response.status_code == 200
+        assert "immutable" in response.headers["Cache-Control"]
+    for name in ("../pages.py", "%2e%2e/pages.py", "..%2fpages.py", "vendor/../../pages.py", "", "/etc/passwd"):
+        assert client.get(f"/ui/static/{name}", headers=AUTHORIZATION).status_code == 404
+
+
+# --- what the pages show ---------------------------------------------------------------------------------------------
+
+
+def test_overview_counts_and_draws(page: Page, services: FakeServices) -> None:
+    services.store[ID] = a_pending_job(id=ID)
+    found = page("/")
+    assert found.find(id="count-submitted").get_text() == "1"
+    assert {tile["id"] for tile in found.select(".count")} == {f"count-{status}" for status in JobStatus}
+    bars = found.select("#chart rect")
+    assert len(bars) == 2 * 60  # completed and failed, in each minute
+    assert "240 submitted, 120 ended" in found.find(id="chart").get_text()
+    assert len(page("/?range=day").select("#chart rect")) == 2 * 48
+
+
+def test_the_list_of_jobs_asks_for_what_the_form_says(page: Page, services: FakeServices) -> None:
+    services.store[ID] = a_job(id=ID)
+    page("/ui/jobs?status=failed&operation=node.hostname.get&target=_all&hostname=web1&tag=a%3Ab&offset=50")
+    wanted = services.filters[-1]
+    assert (wanted.status, wanted.operation, wanted.target) == (JobStatus.FAILED, "node.hostname.get", "_all")
+    assert (wanted.hostname, wanted.tag, wanted.offset) == ("web1", ("a", "b"), 50)
+
+
+@pytest.mark.parametrize("query", ["status=nope", "tag=nope", "hostname=-", "created_after=yesterday"])
+def test_a_filter_that_is_none_is_explained(page: Page, query: str) -> None:
+    found = page(f"/ui/jobs?{query}", 400)
+    assert query.partition("=")[0] in found.find(class_="is-bad").get_text().lower()
+
+
+def test_search_by_id_and_by_name(client: FlaskClient, services: FakeServices) -> None:
+    services.store[ID] = a_job(id=ID, alias="nightly")
+    for wanted in (ID, ID.upper(), f" {ID} ", "nightly"):
+        response = client.get("/ui/jobs", query_string={"q": wanted}, headers=AUTHORIZATION)
+        assert response.headers["Location"] == f"/ui/jobs/{ID}"
+    response = client.get("/ui/jobs?q=nope", headers=AUTHORIZATION)
+    assert response.status_code == 404
+    assert "“nope”" in parse(response).find(class_="is-bad").get_text()
+
+
+def test_pages_of_the_list_are_linked(page: Page, services: FakeServices) -> None:
+    for number in range(60):
+        job = a_job(id=f"{number:08d}-e89b-42d3-a456-426614174000")
+        services.store[job.id] = job
+    found = page("/ui/jobs?operation=x")
+    assert "25 of 60 jobs" in found.find(class_="pager").get_text()
+    assert found.find("a", rel="next")["href"] == "?operation=x&offset=25"
+    last = page("/ui/jobs?operation=x&offset=50")
+    assert last.find("a", rel="next") is None
+    assert last.find("a", rel="prev")["href"] == "?operation=x&offset=25"
+
+
+def broadcast(states: Mapping[str, ExecutionState], **fields: Any) -> Any:
+    executions = tuple(
+        Execution(host, host, state, attempt=1, started=now(), error="boom" if state is S.FAILED else None)
+        for host, state in states.items()
+    )
+    return a_job(id=ID, executions=executions, is_broadcast=True, target="_all", **fields)
+
+
+@pytest.mark.parametrize(
+    ("job", "buttons"),
+    [
+        (a_job(id=ID), ["Retry", "Delete"]),
+        (a_pending_job(id=ID), ["Cancel"]),
+        (a_pending_job(id=ID, cancel_requested=True), []),
+        (
+            broadcast({"a": S.FAILED, "b": S.COMPLETED}, status=JobStatus.PARTIAL_FAILURE),
+            ["Retry where it failed", "Retry", "Delete"],
+        ),
+        (broadcast({"a": S.COMPLETED}), ["Retry", "Delete"]),
+    ],
+    ids=["ended", "waiting", "stopping", "partly failed", "all well"],
+)
+def test_what_can_be_done_with_a_job(page: Page, services: FakeServices, job: Any, buttons: list[str]) -> None:
+    services.store[ID] = job
+    assert [button.get_text() for button in page(f"/ui/jobs/{ID}").select("#actions button")] == buttons
+
+
+def test_retry_cancel_and_delete(send: Send, services: FakeServices) -> None:
+    services.store[ID] = broadcast({"a": S.FAILED}, status=JobStatus.FAILED)
+    at = f"/ui/jobs/{ID}"
+    assert send(at, f"{at}/retry").status_code == 303
+    assert services.retries[-1] == (ID, None, frozenset({S.FAILED, S.EXPIRED, S.LOST}))  # the first of the two forms
+    assert send(at, f"{at}/delete").headers["Location"] == "/ui/jobs?done=deleted"
+    services.store[ID] = a_pending_job(id=ID)
+    assert send(at, f"{at}/cancel").headers["Location"] == f"{at}?done=cancelled"
+
+
+def test_what_cannot_be_done_is_said_on_the_page(client: FlaskClient, services: FakeServices) -> None:
+    services.store[ID] = a_job(id=ID)
+    answer = client.post(f"/ui/jobs/{ID}/cancel", headers=AUTHORIZATION)
+    assert answer.status_code == 409
+    assert "final state already" in parse(answer).find(class_="is-bad").get_text()
+
+
+def test_drain_and_undrain(send: Send, services: FakeServices) -> None:
+    assert send("/ui/agents", "/ui/agents/web1/drain").headers["Location"] == "/ui/agents?done=drained&host=web1"
+    assert services.agents_known[0].state is AgentState.DRAINING
+    services.agents_known[0] = replace(services.agents_known[0], state=AgentState.CORDONED)
+    answer = send("/ui/agents/web1", "/ui/agents/web1/undrain")
+    assert answer.headers["Location"] == "/ui/agents/web1?done=undrained&host=web1"
+    assert services.agents_known[0].state is AgentState.READY
+
+
+def test_agents_are_found_by_words(page: Page, services: FakeServices) -> None:
+    services.agents_known = [AN_AGENT, replace(AN_AGENT, hostname="db1", labels={"group": "db"}, live=False)]
+    rows = page("/ui/agents").select("tbody tr")
+    assert [row.find("th").get_text() for row in rows] == ["db1", "web1"]  # who needs a look comes first
+    assert [row["id"] for row in page("/ui/agents?q=group:web").select("tbody tr")] == ["agent-web1"]
+    assert [row["id"] for row in page("/ui/agents?view=offline").select("tbody tr")] == ["agent-db1"]
+
+
+def test_runs_have_the_names_of_their_own_api(page: Page, services: FakeServices) -> None:
+    services.store[ID] = a_job(
+        id=ID, alias="raysubmit_x", operation="entrypoint.run", data={"entrypoint": "python main.py"},
+        tags={"fusion": "run", "fusion.id": "nightly", "fusion.type": "script"},
+    )  # fmt: skip
+    ray = page("/ui/runs").find(id=f"row-{ID}")
+    assert [cell.get_text().strip() for cell in ray.find_all(["th", "td"])][:3] == [
+        "raysubmit_x", "SUCCEEDED", "python main.py",
+    ]  # fmt: skip
+    fusion = page("/ui/runs?of=fusion").find(id=f"row-{ID}")
+    assert [cell.get_text().strip() for cell in fusion.find_all(["th", "td"])][:4] == [
+        "raysubmit_x", "finished", "nightly", "script",
+    ]  # fmt: skip
+    assert (services.filters[-2].operation, services.filters[-1].tag) == ("entrypoint.run", ("fusion", "run"))
+
+
+def test_output_is_plain_text_that_no_browser_runs(client: FlaskClient, services: FakeServices) -> None:
+    from jobqueue.model.output import Chunk, OutputPage
+
+    services.store[ID] = a_job(id=ID)
+    text = b"<script>evil()</script>\xff"
+    services.pages = [OutputPage("web1", (Chunk(len(text), "stdout", text),), len(text)), OutputPage("web1", (), 0)]
+    response = client.get(f"/ui/jobs/{ID}/output", headers=AUTHORIZATION)
+    assert response.data == text
+    assert response.content_type == "text/plain; charset=utf-8"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert "sandbox" in response.headers["Content-Security-Policy"]
+
+
+# --- submitting ------------------------------------------------------------------------------------------------------
+
+
+def test_submit(send: Send, services: FakeServices) -> None:
+    answer = send(
+        "/ui/submit?operation=node.hostname.get&target=_all", "/ui/submit",
+        timeout_seconds="1.5", priority="7", tags="team=web\nwhy = because=so", max_attempts="3",
+        expires_at="2199-01-31T12:00",
+    )  # fmt: skip
+    (submission,) = services.submitted
+    assert answer.headers["Location"] == f"/ui/jobs/{next(iter(services.store))}?done=submitted"
+    assert (submission.operation, submission.target, submission.timeout_seconds) == ("node.hostname.get", "_all", 1.5)
+    assert (submission.priority, dict(submission.tags)) == (7, {"team": "web", "why": " because=so"})
+    assert submission.retries is not None
+    assert submission.retries.max_attempts == 3
+    assert submission.submitted_by == "admin"
+
+
+def test_a_form_that_is_sent_twice_makes_one_job(signed_in: FlaskClient, services: FakeServices) -> None:
+    from tests.unit.api.dashboard.conftest import ORIGIN, form_to, values_of
+
+    data = values_of(form_to(parse(signed_in.get("/ui/submit?operation=node.hostname.get")), "/ui/submit"))
+    first, second = (signed_in.post("/ui/submit", data=data, headers={"Origin": ORIGIN}) for _ in range(2))
+    assert first.headers["Location"].replace("submitted", "repeated") == second.headers["Location"]
+    assert len(services.submitted) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "beside", "says"),
+    [
+        ({"timeout_seconds": "soon"}, "o-timeout_seconds", "Must be a number."),
+        ({"timeout_seconds": "-1"}, "o-timeout_seconds", "more than 0"),
+        ({"priority": "12"}, "o-priority", "from 0 to 9"),
+        ({"max_attempts": "0"}, "o-max_attempts", "from 1 to 100"),
+        ({"expires_at": "soon"}, "o-expires_at", "ISO 8601"),
+        ({"not_before": "2199-01-01T00:00", "expires_at": "2198-01-01T00:00"}, "o-not_before", "before expires_at"),
+        ({"tags": "no equals"}, "o-tags", "name=value"),
+        ({"raw": "{"}, "raw", "Is no JSON"),
+        ({"raw": "[]"}, "raw", "JSON object"),
+    ],
+)
+def test_what_is_wrong_stands_beside_its_field(
+    send: Send, services: FakeServices, fields: dict[str, str], beside: str, says: str
+) -> None:
+    answer = send("/ui/submit?operation=node.hostname.get", "/ui/submit", **fields)
+    assert answer.status_code == 400
+    found = parse(answer)
+    assert says in found.find(id=f"{beside}-problem").get_text()
+    field = found.find(id=beside)
+    assert field["aria-invalid"] == "true"
+    given = next(iter(fields.values()))
+    assert given in (field.get("value"), field.get_text().removeprefix("\n"))  # it is not written in vain
+    assert services.submitted == []
+
+
+def test_an_unknown_operation_has_no_form(page: Page) -> None:
+    assert "Unknown operation" in page("/ui/submit?operation=no.such", 400).get_text()
+
+
+def test_the_form_shows_who_would_run_it(page: Page, services: FakeServices) -> None:
+    services.agents_known = [AN_AGENT, replace(AN_AGENT, hostname="web2", live=False, operations=())]
+    reach = page("/ui/submit?operation=node.hostname.get&target=group:web").find(id="reach")
+    assert "1 agent." in reach.get_text()
+    assert "web2: offline" in reach.get_text()
+    assert "No agent is known" in page("/ui/reach?target=nobody").get_text()
+    assert "not well formed" in page("/ui/reach?target=%20-").get_text()
+
+
+def test_operations_say_what_they_need(page: Page, services: FakeServices, monkeypatch: pytest.MonkeyPatch) -> None:
+    risky = OperationInfo("disk.wipe.do", "Wipe it", {}, True, False, "disk:wipe", "x")
+    monkeypatch.setattr(services, "operations", lambda: [risky, AN_OPERATION])
+    text = page("/ui/submit").get_text()
+    assert "may change the host" in text
+    assert "Wipe it" in text
