@@ -60,7 +60,7 @@ def test_every_field_has_its_name_in_the_environment(tmp_path: Path) -> None:
         "api_workers": "3",
         "log_level": "debug",
         "log_format": "JSON",
-        "metrics_host": "0.0.0.0",
+        "metrics_host": "10.0.0.2",
         "metrics_port": "9101",
         "traces": "otlp",
         "max_output_bytes": "4096",
