@@ -62,7 +62,7 @@ def job(job_id: str, answer: list[Any]) -> Job:
 
 def glance(job_id: str, row: list[Any]) -> Glance:
     """One row that ``glance.lua`` answered -> the head of the job."""
-    status, created, updated, operation, target, alias, host, fanout, cancel, *counts = row
+    status, created, updated, operation, target, alias, host, slot, fanout, cancel, *counts = row
     return Glance(
         id=job_id,
         status=JobStatus(status),
@@ -72,7 +72,8 @@ def glance(job_id: str, row: list[Any]) -> Glance:
         target=target,
         counts={state: int(count) for state, count in zip(ExecutionState, counts, strict=True) if int(count or 0)},
         alias=alias or None,
-        hostname=host or "",
+        # it may have been on an agent before, and wait for any one again
+        hostname="" if slot == ANY else host or "",
         is_broadcast=bool(fanout),
         cancel_requested=bool(cancel),
     )

@@ -246,8 +246,8 @@ if (form) {
   });
 }
 
-const problem = document.querySelector("[aria-invalid=true], .notice.is-bad");
-if (problem && problem.matches("input, select, textarea")) {
+const problem = document.querySelector("[aria-invalid=true]");
+if (problem) {
   const folded = problem.closest("details");
   if (folded) folded.open = true;
   problem.focus();
