@@ -26,6 +26,7 @@ NAMES = (
     "latency",
     "footprint",
     "metrics",
+    "dashboard",
     "aggregation",
     "ray_jobs",
 )

@@ -80,11 +80,14 @@ def submit() -> Response:
 @blueprint.get(f"{PREFIX}/reach")
 def preview() -> Response:
     """A piece of a page: which agents a target matches."""
-    return pages.render("reach.html", **_reach_of(query.text("operation"), query.text(_TARGET) or ANY))
+    return pages.render(
+        "reach.html", **_reach_of(services().agents(), query.text("operation"), query.text(_TARGET) or ANY)
+    )
 
 
 def _form(info: OperationInfo, given: Mapping[str, str], problems: Problems, status: int = 200) -> Response:
     target = given.get(_TARGET, "").strip() or ANY
+    agents = services().agents() if principal().may("agent:read") else []
     return pages.render(
         "submit.html",
         status,
@@ -93,21 +96,21 @@ def _form(info: OperationInfo, given: Mapping[str, str], problems: Problems, sta
         given={name: given.get(name, "") for name in (*_OPTIONS, form.RAW)},
         has_options=any(given.get(name) for name in _OPTIONS),
         target=target,
-        suggestions=_suggestions(services().agents()) if principal().may("agent:read") else [],
+        suggestions=_suggestions(agents),
         problems=problems,
         # a form that is sent twice makes one job
         key=given.get(_KEY) or f"ui-{secrets.token_urlsafe(18)}",
         can_run=principal().may(info.permission),
-        **_reach_of(info.type, target),
+        **_reach_of(agents, info.type, target),
     )
 
 
-def _reach_of(operation: str, target: str) -> dict[str, Any]:
+def _reach_of(agents: list[Agent], operation: str, target: str) -> dict[str, Any]:
     values: dict[str, Any] = {"reach": None, "reach_problem": "", "named": _NAMED, "reach_target": target}
     if not principal().may("agent:read"):
         return values
     try:
-        found: Reach = reach(services().agents(), operation, Target.parse(target))
+        found: Reach = reach(agents, operation, Target.parse(target))
     except InvalidInput as error:
         return {**values, "reach_problem": error.message}
     return {**values, "reach": found}

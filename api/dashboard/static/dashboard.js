@@ -78,6 +78,7 @@ function renew(page) {
   if (page.title) document.title = page.title;
   const now = page.body.dataset.live;
   if (now !== document.body.dataset.live) document.body.dataset.live = now;
+  if (!now) unfollow(); // nothing can happen here any more
   startOutput();
 }
 
@@ -97,7 +98,7 @@ let isPolling = false; // this server has no events for us
 let lost = false;
 
 function follow() {
-  if (!live || document.hidden || events || isPolling) return;
+  if (!document.body.dataset.live || document.hidden || events || isPolling) return;
   events = new EventSource(`${root}/events`);
   events.addEventListener("open", () => {
     showPulse();
@@ -127,8 +128,8 @@ function showPulse() {
   let state = "still";
   let text = "This page is as it was when it was loaded";
   if (lost) [state, text] = ["lost", "The server does not answer; trying again"];
-  else if (live && events && events.readyState === EventSource.OPEN) [state, text] = ["live", "Live"];
-  else if (live) [state, text] = ["polling", "Brought up to date every few seconds"];
+  else if (document.body.dataset.live && events && events.readyState === EventSource.OPEN) [state, text] = ["live", "Live"];
+  else if (document.body.dataset.live) [state, text] = ["polling", "Brought up to date every few seconds"];
   if (pulse.dataset.state === state) return;
   pulse.dataset.state = state;
   pulse.title = text;

@@ -1,0 +1,201 @@
+"""Pictures of every page for the documents: ``python -m tests.acceptance.screenshots docs/images``.
+
+The fleet and most of its jobs stand in a ledger only, with times up to an hour back; one agent is real.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+from benchmarks.site import TOKEN, Site
+from jobqueue.model.agent import Heartbeat, Registration
+from jobqueue.model.states import ExecutionState
+from jobqueue.model.target import Target
+from jobqueue.operations.registry import Registry
+from jobqueue.store.executions import Grant
+from jobqueue.store.jobs import NewJob
+from jobqueue.store.ledger import Ledger
+from tests.acceptance.support.api import Api
+from tests.acceptance.support.browser import DESKTOP, PHONE, Browser
+
+HOSTS = 180
+JOBS = 700
+SECOND = 1_000_000
+GIB = 1024**3
+
+
+class Clock:
+    """A clock that can be set back."""
+
+    now = time.time_ns() // 1000
+
+    def __call__(self) -> str:
+        return str(self.now)
+
+
+class Fleet:
+    """Hosts that never were, and what they did."""
+
+    def __init__(self, site: Site) -> None:
+        self.rng = random.Random(11)
+        self.clock = Clock()
+        self.ledger = Ledger(site.redis, site.settings(), now=self.clock)
+        kinds = (("web", 0.6), ("db", 0.25), ("cache", 0.15))
+        self.hosts = []
+        for kind, share in kinds:
+            self.hosts += [f"{kind}{number:03d}" for number in range(1, round(HOSTS * share) + 1)]
+
+    def register(self) -> None:
+        operations = Registry.load().types()
+        for number, host in enumerate(self.hosts):
+            group = f"{host[:-3]}.{'prod' if number % 4 else 'dev'}"
+            labels = {"group": group, "rack": f"r{number % 12 + 1}"}
+            facts = {"os": {"name": "Debian GNU/Linux 12"}, "cpus": 8, "memory": {"total": 32 * GIB}}
+            self.ledger.agents.register(Registration(host, "boot", labels, facts, operations, "0.1.0", 8))
+            self.beat(host)
+        for host in self.hosts[3:6]:
+            self.ledger.agents.leave(host, "boot")
+
+    def beat(self, host: str) -> None:
+        percent = min(97.0, abs(self.rng.gauss(45, 20)))
+        memory = {"total": 32 * GIB, "available": round(32 * GIB * (1 - percent / 100)), "percent": percent}
+        conditions = ("MemoryPressure",) if percent > 90 else ()
+        load = abs(self.rng.gauss(2, 1.5))
+        vitals = Heartbeat((load, load * 0.8, load * 0.7), memory, self.rng.randrange(4), conditions)
+        self.ledger.agents.beat(host, "boot", vitals)
+
+    def job(self, operation: str, data: dict[str, Any], target: str, **options: Any) -> str:
+        document = {"operation": operation, "data": data, "target": target, "submitted_by": "ann", **options}
+        job_id = str(uuid.uuid4())
+        tags, alias = options.get("tags"), options.get("alias")
+        new = NewJob(
+            job_id,
+            json.dumps(document),
+            operation,
+            Target.parse(target),
+            4,
+            is_idempotent=False,
+            tags=tags,
+            alias=alias,
+        )
+        self.ledger.jobs.create(new, "")
+        return job_id
+
+    def run(self, job_id: str, host: str, outcome: tuple[ExecutionState, Any, str] | None, slot: str = "") -> None:
+        """Claim and finish; no outcome: it still runs."""
+        self.clock.now += self.rng.randrange(5_000, 60_000)
+        grant = self.ledger.executions.claim(job_id, slot or host, host, "token")
+        if not isinstance(grant, Grant) or outcome is None:
+            return
+        self.clock.now += self.rng.randrange(20_000, 900_000)
+        state, data, note = outcome
+        out = json.dumps({"data": data, "changed": True}) if data is not None else ""
+        self.ledger.executions.finish(grant, state, out=out, note=note)
+
+    def live(self) -> str:
+        """An hour of work; returns the job of a large broadcast that is nearly through."""
+        end = self.clock.now
+        for number in range(JOBS):
+            share = number / JOBS
+            self.clock.now = end - 3600 * SECOND + round(3500 * SECOND * share ** (0.8 + 0.1 * self.rng.random()))
+            operation = self.rng.choice(("node.load.get", "node.memory.get", "file.status.get", "network.dns.get"))
+            host = self.rng.choice(self.hosts[6:])
+            job_id = self.job(operation, {}, host)
+            if self.rng.random() < 0.05:
+                self.run(job_id, host, (ExecutionState.FAILED, None, "No answer within 5 s."))
+            else:
+                self.run(job_id, host, (ExecutionState.COMPLETED, {"ok": True}, ""))
+        self.clock.now = end - 40 * SECOND
+        for number in range(3):
+            entry = {"entrypoint": f"python train.py --fold {number}"}
+            run = self.job("entrypoint.run", entry, self.hosts[20], alias=f"raysubmit_fold{number}", origin="ray")
+            self.run(run, self.hosts[20], (ExecutionState.COMPLETED, {"exit_code": 0}, "") if number else None)
+        upgrade = self.job("command.shell.execute", {"command": "apt-get -q -y upgrade"}, "_all", tags={"team": "base"})
+        for host in self.hosts[6:]:
+            self.clock.now = end - 39 * SECOND
+            chance = self.rng.random()
+            plain = {"stderr": "", "exit_code": 0}
+            if chance < 0.04:
+                self.run(upgrade, host, (ExecutionState.FAILED, None, "No space left on device: /var/cache/apt"))
+            elif chance < 0.06:
+                self.run(upgrade, host, (ExecutionState.FAILED, None, "timed out after 30s"))
+            elif chance < 0.1:
+                self.run(upgrade, host, None)
+            elif chance < 0.25:
+                upgraded = {"stdout": "3 upgraded, 0 newly installed\n", **plain}
+                self.run(upgrade, host, (ExecutionState.COMPLETED, upgraded, ""))
+            else:
+                same = {"stdout": "0 upgraded, 0 newly installed\n", **plain}
+                self.run(upgrade, host, (ExecutionState.COMPLETED, same, ""))
+        self.clock.now = end
+        return upgrade
+
+
+def take(directory: Path) -> None:
+    """Take all pictures."""
+    profile = Path(tempfile.mkdtemp(prefix="jqb-"))
+    with Site.open() as site:
+        fleet = Fleet(site)
+        fleet.register()
+        upgrade = fleet.live()
+        # as if maintenance ran; a real one would find that nobody renews these leases
+        site.redis.set(fleet.ledger.keys.kind("leader"), "nobody")
+        with site.api(1) as url, site.agent("build1", JOBQUEUE_ALLOW="*", JOBQUEUE_LABELS="group=build"):
+            api = Api(url, TOKEN)
+            line = (
+                "for n in 1 2 3; do echo compiling part $n of 3; sleep 0.4; done; echo 'warning: unused' >&2; echo done"
+            )
+            build = api.run("command.shell.execute", {"command": line}, "build1", tags={"team": "web"})["id"]
+            pages = {
+                "overview": "/",
+                "jobs": "/ui/jobs",
+                "job": f"/ui/jobs/{build}",
+                "broadcast": f"/ui/jobs/{upgrade}",
+                "agents": "/ui/agents",
+                "agent": "/ui/agents/build1",
+                "submit": "/ui/submit?operation=network.dns.get&target=group:web",
+                "operations": "/ui/submit",
+                "runs": "/ui/runs",
+                "audit": "/ui/audit",
+            }
+            browser = Browser(url, profile)
+            try:
+                for width, name, colours in (
+                    (DESKTOP, "desktop", "light"),
+                    (PHONE, "phone", "light"),
+                    (DESKTOP, "dark", "dark"),
+                ):
+                    browser.prefer(colours)
+                    browser.resize(width)
+                    if name != "dark":
+                        browser.driver.delete_all_cookies()
+                        browser.open("/ui/sign-in")
+                        browser.picture(directory / f"sign-in-{name}.png", width[0])
+                        browser.sign_in(TOKEN)
+                    for page, path in pages.items():
+                        if name == "dark" and page not in ("overview", "broadcast"):
+                            continue
+                        browser.resize(width)
+                        browser.open(path)
+                        if page == "job":
+                            browser.wait_for("#output", "done")
+                        browser.picture(directory / f"{page}-{name}.png", width[0], 1700 if name == "phone" else 1500)
+            finally:
+                browser.close()
+                api.close()
+                fleet.ledger.close()
+                shutil.rmtree(profile, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    target.mkdir(parents=True, exist_ok=True)
+    take(target)
