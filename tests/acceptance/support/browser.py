@@ -34,6 +34,14 @@ def _program(*names: str) -> str:
     return found
 
 
+def _is_gone(element: WebElement) -> bool:
+    try:
+        element.is_enabled()
+    except StaleElementReferenceException:
+        return True
+    return False
+
+
 class Browser:
     """One browser window with a profile of its own."""
 
@@ -124,14 +132,21 @@ class Browser:
         field.clear()
         field.send_keys(text)
 
-    def press(self, label: str, within: str = "body") -> None:
-        """Press the button with this text."""
+    def press(self, label: str, within: str = "body", *, leads_on: bool = True) -> None:
+        """Press the button with this text, and wait for the page that it leads to (unless it asks first)."""
         button = next(button for button in self.all(f"{within} button, {within} a.button") if button.text == label)
-        button.click()
+        self.click(button, leads_on=leads_on)
 
     def follow(self, label: str, within: str = "body") -> None:
         """Follow the link with this text."""
-        self.one(within).find_element(By.LINK_TEXT, label).click()
+        self.click(self.one(within).find_element(By.PARTIAL_LINK_TEXT, label))
+
+    def click(self, element: WebElement, *, leads_on: bool = True) -> None:
+        """Click, and wait until this page is gone."""
+        page = self.one("html")
+        element.click()
+        if leads_on:
+            until(lambda: _is_gone(page), f"{self.driver.current_url} is left")
 
     def keys(self, *keys: str) -> None:
         """Type, wherever the focus is."""
