@@ -150,3 +150,13 @@ def test_watch_and_top(stack: Stack) -> None:
     assert found["status_counts"]["completed"] >= 1
     assert (len(found["jobs"]), len(found["agents"])) == (1, 3)
     assert found["health"]["components"]["ledger"]["status"] == "ok"
+
+
+def test_events_are_followed(stack: Stack) -> None:
+    job_id = ok(stack, "job", "submit", "node.hostname.get", "--target", "agent1").strip()
+    shown = ok(stack, "event", "follow", "--job", job_id)
+    steps = [line.split()[2] for line in shown.splitlines()[:-1]]
+    assert steps == ["submitted", "acknowledged", "started", "completed"]
+    assert shown.splitlines()[-1] == f"Job {job_id} is completed."
+    found = [json.loads(line) for line in ok(stack, "event", "follow", "--job", job_id, "--json").splitlines()]
+    assert [item["kind"] for item in found] == ["job"] * 4 + ["end"]

@@ -80,7 +80,9 @@ def test_unexpected(ask: Ask, services: FakeServices, caplog: pytest.LogCaptureF
     assert TOKEN not in caplog.text
 
 
-@pytest.mark.parametrize("path", ["/nope", "/job/", "/api//job", "/job//", "/api", "/api/", "/api/nope", "/Job", "/job/a/b/c"])
+@pytest.mark.parametrize(
+    "path", ["/nope", "/job/", "/api//job", "/job//", "/api", "/api/", "/api/nope", "/Job", "/job/a/b/c"]
+)
 def test_unknown_paths(ask: Ask, path: str) -> None:
     error(ask("GET", path), 404, "/openapi.json")
 
