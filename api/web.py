@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 HEADERS = (
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
     ("Cache-Control", "no-store"),
+    ("Referrer-Policy", "no-referrer"),
 )
 #: Set always.
 FIXED = (
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
-    ("Referrer-Policy", "no-referrer"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
 )

@@ -50,7 +50,6 @@ def static(name: str) -> Response:
         raise NotFound(f"The dashboard has no file {name[:80]!r}.")
     headers = {
         "Cache-Control": f"public, max-age={_YEAR}, immutable",
-        "X-Content-Type-Options": "nosniff",
         # an image can be opened as a page of its own
         "Content-Security-Policy": "default-src 'none'",
     }

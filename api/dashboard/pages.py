@@ -60,6 +60,8 @@ def render(template: str, status: int = 200, **values: Any) -> Response:
     response = Response(body(template, **values), status, content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = POLICY
     response.headers["Cache-Control"] = "no-store"
+    # with "no-referrer" browsers send our own forms with "Origin: null"
+    response.headers["Referrer-Policy"] = "same-origin"
     return response
 
 

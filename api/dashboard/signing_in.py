@@ -9,7 +9,7 @@ from typing import Any
 import flask
 from flask import Response, current_app, request
 
-from api import errors
+from api import audit, errors
 from api.auth import gate
 from api.dashboard import access, pages
 from api.dashboard.blueprint import PREFIX, belongs, blueprint
@@ -35,7 +35,9 @@ def begin() -> Response:
     try:
         keeper.check_sign_in()
         user, secret = request.form.get("user", "").strip(), request.form.get("secret", "").strip()
+        audit.note(user=user or "(token)")
         principal = gate.of(current_app).authenticate(_credentials(user, secret))
+        audit.note(user=principal.name)
         response = _redirect(safe_next(next_))
         keeper.sessions.begin(response, principal, secure=access.is_secure())
     except errors.Unauthenticated:

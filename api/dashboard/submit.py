@@ -11,7 +11,7 @@ from typing import Any
 import flask
 from flask import Response, request
 
-from api import errors, limits, validation
+from api import audit, errors, limits, validation
 from api.context import principal, services
 from api.dashboard import form, pages, query
 from api.dashboard.blueprint import PREFIX, blueprint
@@ -67,7 +67,9 @@ def submit() -> Response:
     try:
         limits.check(body)
         wanted = requests.submission(validation.load(_request, body), principal=principal())
+        audit.note(operation=wanted.operation, target=wanted.target)
         accepted = services().submit(wanted)
+        audit.note(job=accepted.job_id)
     except JobQueueError as error:
         status = errors.status_of(error)
         if status in (500, 503):

@@ -41,6 +41,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
             ),
             *("idem", "alias", "exclusive", "package", "packages", "upload", "uploads", "bulk", "told", "outside"),
             *("reached", "clock", "agents", "agent", "agent_log", "away", "label", "offers", "stats", "alerts"),
+            "measured",
             *("leader", "queue", "joining", "certificates", "events"),
         ),
         ("api", "maintenance"),
@@ -73,7 +74,7 @@ _AGENT: tuple[tuple[tuple[str, ...], str], ...] = (
     (("due",), "+zadd +zscore"),
     (("leases", "deadlines"), "+zadd +zrem"),
     (("finished",), "+zadd"),
-    (("stats",), "+hincrby"),
+    (("stats", "measured"), "+hincrby"),
     (("alerts",), "+lpush +ltrim"),
     (("events",), "+xadd"),
     # who it is

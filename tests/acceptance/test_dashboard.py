@@ -124,10 +124,9 @@ def test_tiles_and_lists_change_live(browser: Browser, api: Api) -> None:
     assert has_stayed(browser)
 
 
-def test_the_page_says_how_fresh_it_is(browser: Browser, api: Api) -> None:
-    expected = "polling" if api.send("OPTIONS", "/events").status == 404 else "live"
+def test_the_page_says_how_fresh_it_is(browser: Browser) -> None:
     browser.open("/")
-    browser.wait(lambda: browser.one("#pulse").get_attribute("data-state") == expected, f"it is {expected}")
+    browser.wait(lambda: browser.one("#pulse").get_attribute("data-state") == "live", "it is told of events")
 
 
 def test_what_is_unfolded_or_written_stays_while_the_page_changes(browser: Browser, api: Api) -> None:
@@ -260,8 +259,7 @@ def test_no_page_asks_another_host_or_complains(browser: Browser, api: Api) -> N
         browser.open(path)
         browser.wait(lambda: browser.script("return document.readyState") == "complete", "it is loaded")
     assert browser.hosts_asked() == {api.url}
-    # a server without events answers 404 to whoever asks for them
-    assert [line for line in browser.complaints() if "/events" not in line and "/ui/nope" not in line] == []
+    assert [line for line in browser.complaints() if "/ui/nope" not in line] == []
 
 
 def test_everything_can_be_reached_with_the_keyboard(browser: Browser) -> None:
