@@ -16,6 +16,7 @@ from jobqueue.model.states import JobStatus
 from jobqueue.model.submission import Accepted
 from jobqueue.model.timeline import Event
 from jobqueue.model.timestamps import duration_text, to_iso
+from jobqueue.services.results import SIGNED
 from jobqueue.signing.certificate import fingerprint_of
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def _response(execution: Execution) -> Document:
         "error": execution.error,
         "hostname": execution.hostname,
     }
-    if execution.authenticity is not None:
+    if execution.authenticity not in (None, SIGNED):
         document["authenticity"] = execution.authenticity
     if execution.failure is not None:
         document["details"] = dict(execution.failure)

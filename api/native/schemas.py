@@ -27,6 +27,7 @@ from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
 from jobqueue.model.submission import DEFAULT_PRIORITY
 from jobqueue.model.target import ANY
+from jobqueue.services.results import FORGED, UNSIGNED
 
 MAX_BATCH = 1000
 MAX_OFFSET = 1_000_000_000
@@ -270,8 +271,10 @@ class ResponseAnswer(ma.Schema):
     hostname = fields.String(required=True)
     details = fields.Dict(metadata=_about("How it failed, where the operation says more than its error."))
     authenticity = fields.String(
-        validate=validate.OneOf(["signed", "unsigned", "forged"]),
-        metadata=_about("Whether the agent that it names signed this answer; only where one job is asked for."),
+        validate=validate.OneOf([UNSIGNED, FORGED]),
+        metadata=_about(
+            "Only if this is not the answer of the agent that it names: it did not sign it. Lists do not look."
+        ),
     )
 
 

@@ -34,16 +34,21 @@ class Redactor:
 
     def raw(self, data: bytes) -> bytes:
         """``data`` without secrets, wherever their lines were broken."""
+        return self.behind(data, 0)[0]
+
+    def behind(self, data: bytes, known: int) -> tuple[bytes, bool]:
+        """``data`` from its byte ``known`` on, without secrets; and whether one began before that byte."""
         plain = data.translate(None, _BREAKS)
         hits = [hit for form in self._forms for hit in _hits(plain, form)]
         if not hits:
-            return data
+            return data[known:], False
         places = _places(data, plain)
-        clean, done = bytearray(), 0
-        for start, end in _merged(hits):
+        clean, done = bytearray(), known
+        merged = _merged(hits)
+        for start, end in merged:
             clean += data[done : places[start]] + MASK
             done = places[end - 1] + 1
-        return bytes(clean + data[done:])
+        return bytes(clean + data[done:]), places[merged[0][0]] < known
 
     def text(self, text: str) -> str:
         """The same for text; also what a cut has left of a secret, where the text says that it was cut."""
@@ -78,20 +83,24 @@ class Redactor:
             return value if self.text(shown) == shown else MASK.decode()
         return value
 
-    def held_back(self, data: bytes) -> int:
-        """How many of the last bytes of ``data`` may be the beginning of a secret whose rest is still to come."""
+    def beginning(self, data: bytes) -> tuple[int, bool]:
+        """How many of the last bytes of ``data`` may begin a secret whose rest is still to come.
+
+        And whether they tell something of it: the first few letters of a secret are those of many words.
+        """
         if not self._forms:
-            return 0
+            return 0, False
         end = data[-(self._longest + _MOST_BREAKS) :]
         plain = end.translate(None, _BREAKS)
         left = max(_overlap(plain, form) for form in self._forms)
         if not left:
-            return 0
+            return 0, False
+        tells = left >= _LEAST_REMAINDER
         for back in range(1, len(end) + 1):
             left -= end[-back] not in _BREAKS
             if not left:
-                return back
-        return len(end)
+                return back, tells
+        return len(end), tells
 
     def _at_cuts(self, data: bytes) -> bytes:
         done, clean = 0, bytearray()
@@ -117,26 +126,40 @@ class Screen:
     def __init__(self, redactor: Redactor, write: Callable[[str, bytes], None]) -> None:
         self._redactor = redactor
         self._write = write
-        self._held: dict[str, bytes] = {}
+        #: The end of each stream that may begin a secret: what of it was passed on, and what was not.
+        self._ends: dict[str, tuple[bytes, bytes]] = {}
 
     def write(self, stream: str, chunk: bytes) -> None:
-        """Pass output on; the little that may be the beginning of a secret waits for what follows."""
+        """Pass output on. What may be the beginning of a secret waits for what follows.
+
+        Not the first few letters of one, else a line would often lack its end for as long as nothing follows.
+        """
         if not self._redactor:
             self._write(stream, chunk)
             return
-        data = self._redactor.raw(self._held.pop(stream, b"") + chunk)
-        back = self._redactor.held_back(data)
+        shown, held = self._ends.pop(stream, (b"", b""))
+        data, began_in_shown = self._redactor.behind(shown + held + chunk, len(shown))
+        if began_in_shown:
+            shown = b""
+        back, tells = self._redactor.beginning(shown + data)
+        begun = (shown + data)[len(shown + data) - back :]
+        new = min(back, len(data))  # of these, what was not passed on yet
+        if tells:
+            data, held = data[: len(data) - new], begun[back - new :]
+            shown = begun[: back - new]
+        else:
+            shown, held = begun, b""
         if back:
-            self._held[stream] = data[-back:]
-            data = data[:-back]
+            self._ends[stream] = shown, held
         if data:
             self._write(stream, data)
 
     def close(self) -> None:
         """Nothing follows: pass on what was held."""
-        for stream, data in self._held.items():
-            self._write(stream, data)
-        self._held.clear()
+        for stream, (_, held) in self._ends.items():
+            if held:
+                self._write(stream, held)
+        self._ends.clear()
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -88,7 +88,7 @@ def guarded(stack: Stack) -> Machine:
 def test_an_agent_beside_the_api_needs_no_ceremony(api: Api) -> None:
     job = api.run(SHELL, {"command": "echo hi"}, "agent1")
     assert job["status"] == "completed"
-    assert job["responses"]["agent1"]["authenticity"] == "signed"
+    assert "authenticity" not in job["responses"]["agent1"]  # it is beyond doubt
 
 
 def test_a_stranger_waits_until_somebody_compares_fingerprints(stack: Stack, api: Api) -> None:
@@ -106,7 +106,8 @@ def test_a_stranger_waits_until_somebody_compares_fingerprints(stack: Stack, api
     assert fingerprint in wrong.stderr
     assert stack.run("agent", "accept", "stranger1", fingerprint).returncode == 0
     until(stranger.is_ready, "it was accepted")
-    assert api.run(HOSTNAME, target="stranger1")["responses"]["stranger1"]["authenticity"] == "signed"
+    response = api.run(HOSTNAME, target="stranger1")["responses"]["stranger1"]
+    assert (response["status"], "authenticity" in response) == ("completed", False)
     process.stop()
 
 

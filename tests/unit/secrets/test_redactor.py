@@ -112,10 +112,33 @@ def test_other_output_is_not_held_back() -> None:
     assert b"".join(written) == b"Password: 50%\r100%\n\xff\x00\xfe" + b"\n" * 10_000
 
 
+@pytest.mark.parametrize("letters", [1, 2, 3])
+def test_a_line_is_not_cut_for_its_last_letters(letters: int) -> None:
+    """A follower sees all of it at once; and nothing but those letters, if the secret does follow."""
+    written = bytearray()
+    screen = Screen(Redactor([CANARY]), lambda _, chunk: written.extend(chunk))
+    line = f"process {CANARY[:letters]}\n".encode()
+    screen.write("stdout", line)
+    assert written == line
+    screen.write("stdout", CANARY[letters : letters + 1].encode())
+    screen.write("stdout", CANARY[letters + 1 :].encode() + b"!")
+    assert written.startswith(line)
+    assert bytes(written[len(line) :]) in (b"***!", CANARY[letters : letters + 1].encode() + b"***!")
+
+
+def test_letter_by_letter() -> None:
+    written = bytearray()
+    screen = Screen(Redactor([CANARY]), lambda _, chunk: written.extend(chunk))
+    for byte in f"a {CANARY} b".encode():
+        screen.write("stdout", bytes([byte]))
+    screen.close()
+    assert written == f"a {CANARY[:3]}*** b".encode()
+
+
 def test_empty_lines_do_not_pile_up() -> None:
     written: list[bytes] = []
     screen = Screen(Redactor([CANARY]), lambda _, chunk: written.append(chunk))
-    screen.write("stdout", b"cAn")
+    screen.write("stdout", CANARY[:5].encode())
     for _ in range(100):
         screen.write("stdout", b"\n" * 1000)
     assert sum(map(len, written)) > 90_000
