@@ -117,6 +117,7 @@ _DASHBOARD = {
     "dashboard.preview": "agent:read",
     "dashboard.agents": "agent:read",
     "dashboard.agent": "agent:read",
+    "dashboard.accept": "agent:write",
     "dashboard.drain": "agent:write",
     "dashboard.undrain": "agent:write",
     "dashboard.audit": "audit:read",

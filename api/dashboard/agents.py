@@ -1,4 +1,4 @@
-"""The agents, and one of them; drain and undrain."""
+"""The agents, and one of them; letting in, drain and undrain."""
 
 from __future__ import annotations
 
@@ -13,11 +13,17 @@ from jobqueue.errors import Conflict
 from jobqueue.model.agent import Agent, AgentState
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.target import check_hostname
+from jobqueue.signing.certificate import fingerprint_of
 
 _LIMIT = 100
 _JOBS = 10
-_VIEWS = ("all", "ready", "away", "offline", "troubled")
-DONE = {"drained": "{} takes no new work.", "undrained": "{} takes work again."}
+_LONGEST_FINGERPRINT = 200
+_VIEWS = ("all", "ready", "pending", "away", "offline", "troubled")
+DONE = {
+    "drained": "{} takes no new work.",
+    "undrained": "{} takes work again.",
+    "accepted": "{} was let in; it takes work in a moment.",
+}
 
 
 @blueprint.get(f"{PREFIX}/agents")
@@ -44,10 +50,18 @@ def undrain(hostname: str) -> Response:
     return _move(hostname, "undrained")
 
 
+@blueprint.post(f"{PREFIX}/agents/<hostname>/accept")
+def accept(hostname: str) -> Response:
+    """Let it in, if its key still is the one whose fingerprint the page showed."""
+    return _move(hostname, "accepted")
+
+
 def _move(hostname: str, verb: str) -> Response:
     hostname = check_hostname(hostname)
     try:
-        if verb == "drained":
+        if verb == "accepted":
+            services().accept(hostname, request.form.get("fingerprint", "")[:_LONGEST_FINGERPRINT], principal())
+        elif verb == "drained":
             services().drain(hostname)
         else:
             services().undrain(hostname)
@@ -85,7 +99,10 @@ def _list() -> Response:
 
 def _one(found: Agent, problem: str = "", status: int = 200) -> Response:
     jobs = services().glances(JobFilter(hostname=found.hostname, limit=_JOBS)) if principal().may("job:read") else None
-    return pages.render("agent.html", status, agent=found, problem=problem, done=_done(), jobs=jobs)
+    fingerprint = fingerprint_of(found.public_key) or ""
+    return pages.render(
+        "agent.html", status, agent=found, fingerprint=fingerprint, problem=problem, done=_done(), jobs=jobs
+    )
 
 
 def _done() -> str:
@@ -96,8 +113,10 @@ def _done() -> str:
 def _is_in(view: str, agent: Agent) -> bool:
     if view == "ready":
         return agent.live and agent.state is AgentState.READY
+    if view == "pending":
+        return agent.state is AgentState.PENDING
     if view == "away":
-        return agent.state is not AgentState.READY
+        return agent.state in (AgentState.DRAINING, AgentState.CORDONED)
     if view == "offline":
         return not agent.live
     if view == "troubled":

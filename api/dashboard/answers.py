@@ -12,6 +12,7 @@ from typing import Any
 
 from jobqueue.model.job import Execution
 from jobqueue.model.states import ExecutionState
+from jobqueue.services.results import FORGED, UNSIGNED
 
 #: What somebody should look at comes first, what went well last.
 ORDER = (
@@ -37,6 +38,11 @@ _SHORT = 80
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])|[\x00-\x08\x0b\x0c\x0e-\x1f]"
 )
+#: What a look at the agents' signatures can give that somebody should know.
+_DOUBTS = {
+    UNSIGNED: "Not signed by the agent that it names.",
+    FORGED: "Forged: its signature is not that of the agent that it names.",
+}
 #: What differs with every run and says nothing of how it went: answers that differ in this alone are equal.
 _VOLATILE = ("duration_ms",)
 
@@ -54,6 +60,8 @@ class Group:
     has_data: bool
     failure: Mapping[str, Any] | None
     note: str = ""
+    #: Why this may not be the agents' own answer; empty: it is.
+    doubt: str = ""
 
     @property
     def line(self) -> str:
@@ -147,6 +155,7 @@ def _key(execution: Execution) -> tuple[Any, ...]:
         json.dumps(_steady(execution.data), sort_keys=True),
         json.dumps(execution.failure, sort_keys=True) if execution.failure is not None else "",
         _note(execution),
+        execution.authenticity,
     )
 
 
@@ -162,6 +171,7 @@ def _group(same: list[Execution]) -> Group:
         is_answered or first.data is not None,
         first.failure,
         _note(first),
+        _DOUBTS.get(first.authenticity or "", ""),
     )
 
 

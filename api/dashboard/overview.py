@@ -55,9 +55,14 @@ def _summary(agents: list[Agent]) -> dict[str, object]:
         "total": len(agents),
         "live": len(live),
         "offline": len(agents) - len(live),
-        "away": sum(agent.state is not AgentState.READY for agent in live),
+        "away": sum(agent.state in (AgentState.DRAINING, AgentState.CORDONED) for agent in live),
+        "pending": sum(agent.state is AgentState.PENDING for agent in live),
         "running": sum(agent.running for agent in live),
         "room": sum(agent.concurrency for agent in live if agent.state is AgentState.READY),
         "waiting": sum(agent.queue_length for agent in agents),
-        "troubled": [agent for agent in agents if not agent.live or agent.conditions][:8],
+        "troubled": [agent for agent in agents if _needs_a_look(agent)][:8],
     }
+
+
+def _needs_a_look(agent: Agent) -> bool:
+    return not agent.live or bool(agent.conditions) or agent.state is AgentState.PENDING

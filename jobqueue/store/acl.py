@@ -67,7 +67,7 @@ _AGENT: tuple[tuple[tuple[str, ...], str], ...] = (
     (("out/own",), "+set +del"),
     (("log/own",), "+xadd +xrevrange +xtrim"),
     # where its work is waiting, and the messages; kombu asks whether a queue is there
-    (("waiting/own",), "+zrem"),
+    (("waiting/own",), "+zrem +zscore"),
     (("queue/own",), "+brpop +rpop +llen +exists"),
     # the ledger's bookkeeping, written and never listed
     (("index",), "+zadd +zrem"),

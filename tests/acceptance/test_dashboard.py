@@ -187,6 +187,42 @@ def test_cancel(browser: Browser, api: Api) -> None:
     assert api.wait(job_id)["status"] == "cancelled"
 
 
+def test_runs_of_ray_and_fusion(browser: Browser, api: Api) -> None:
+    entry = {"entrypoint": "echo out of ray; sleep 3", "submission_id": "a-run-of-ray"}
+    assert api.post("/api/jobs/", entry).status == 200
+    browser.open("/ui/runs")
+    stays(browser)
+    browser.wait_for("#list", "SUCCEEDED")
+    assert has_stayed(browser)
+    assert "a-run-of-ray" in browser.text("#list")
+    assert "echo out of ray; sleep 3" in browser.text("#list")
+    browser.follow("a-run-of-ray", "#list")
+    browser.wait_for("#output", "out of ray")
+    answer = api.post("/api/spark/jobs", {"type": "script", "id": "nightly", "script": "echo out of fusion"})
+    assert answer.status == 200, answer
+    browser.open("/ui/runs?of=fusion")
+    browser.wait_for("#list", "finished")
+    assert "nightly" in browser.text("#list")
+    browser.follow(answer.json["jobId"], "#list")
+    browser.wait_for("#output", "out of fusion")
+
+
+def test_a_run_of_a_driver_elsewhere(browser: Browser, api: Api) -> None:
+    def tell(state: str) -> None:
+        body = {"state": state, "jobId": "driven2", "hostname": "driver-7", "jobConfig": {"type": "spark", "id": "d"}}
+        assert api.post("/job-launcher/launcher/status", body).status == 200
+
+    tell("starting")
+    browser.open("/ui/runs?of=fusion")
+    browser.wait_for("#list", "driven2")
+    tell("running")
+    browser.wait_for("#list", "running")
+    browser.follow("driven2", "#list")
+    browser.wait_for("#summary .badge", "processing")
+    tell("finished")
+    browser.wait_for("#summary .badge", "completed")
+
+
 def test_drain_and_undrain(browser: Browser, api: Api) -> None:
     browser.open("/ui/agents")
     browser.press("Drain", "#agent-agent3")

@@ -44,6 +44,7 @@ from jobqueue.services.audit import AuditTrail
 from jobqueue.services.credentials import ManageCredentials
 from jobqueue.services.verify import Verify
 from jobqueue.settings import Settings
+from jobqueue.signing.certificate import fingerprint_of
 from jobqueue.store.ledger import Ledger
 
 AN_OPERATION = OperationInfo(
@@ -212,6 +213,13 @@ class FakeServices:
             if agent.hostname == hostname:
                 return agent
         raise AgentNotFound(f"No agent has the hostname {hostname}.")
+
+    def accept(self, hostname: str, fingerprint: str, principal: Principal) -> Agent:
+        found = self.agent(hostname)
+        if fingerprint_of(found.public_key) != fingerprint:
+            raise Conflict(f"Agent {hostname!r} has another fingerprint.")
+        self.agents_known[self.agents_known.index(found)] = accepted = replace(found, state=AgentState.READY)
+        return accepted
 
     def drain(self, hostname: str) -> Agent:
         return self._move(hostname, AgentState.READY, AgentState.DRAINING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,14 +11,15 @@ import pytest
 from bs4 import BeautifulSoup
 from flask.testing import FlaskClient
 
-from api.dashboard import pages
+from api.dashboard import fleet, pages
 from jobqueue.model.agent import AgentState
 from jobqueue.model.job import Execution
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.timeline import API_HOST, Event
 from jobqueue.operations.info import OperationInfo
+from jobqueue.signing.certificate import fingerprint_of
 from tests.unit.api.conftest import AUTHORIZATION
-from tests.unit.api.dashboard.conftest import Page, Send, parse
+from tests.unit.api.dashboard.conftest import ORIGIN, Page, Send, form_to, parse, values_of
 from tests.unit.api.fakes import AN_AGENT, AN_OPERATION, FakeServices, a_job, a_pending_job, away, now
 
 S = ExecutionState
@@ -121,6 +123,8 @@ def test_headers(client: FlaskClient) -> None:
     assert "unsafe" not in pages.POLICY
     assert "default-src 'none'" in pages.POLICY
     assert response.headers["Cache-Control"] == "no-store"
+    # else browsers would keep our own forms' origin from us, too
+    assert response.headers.getlist("Referrer-Policy") == ["same-origin"]
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -278,6 +282,70 @@ def test_drain_and_undrain(send: Send, services: FakeServices) -> None:
     answer = send("/ui/agents/web1", "/ui/agents/web1/undrain")
     assert answer.headers["Location"] == "/ui/agents/web1?done=undrained&host=web1"
     assert services.agents_known[0].state is AgentState.READY
+
+
+KEYS = tuple(base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
+
+
+def test_agents_that_wait_to_be_let_in_stand_out(
+    page: Page, services: FakeServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet, "_FRESH_SECONDS", -1.0)
+    services.agents_known[0] = replace(AN_AGENT, state=AgentState.PENDING, public_key=KEYS[0])
+    assert [row["id"] for row in page("/ui/agents?view=pending").select("tbody tr")] == ["agent-web1"]
+    assert page("/ui/agents?view=away").select("tbody tr") == []
+    assert "waits to be let in" in page("/").find(id="agents-now").get_text()
+    assert page("/ui/agents/web1").find(id="pending").code.get_text() == fingerprint_of(KEYS[0])
+    services.agents_known[0] = replace(services.agents_known[0], state=AgentState.READY)
+    assert page("/ui/agents/web1").find(id="pending").get_text().strip() == ""
+
+
+def test_an_agent_is_let_in_by_the_fingerprint_that_was_shown(
+    send: Send, signed_in: FlaskClient, services: FakeServices
+) -> None:
+    services.agents_known[0] = waiting = replace(AN_AGENT, state=AgentState.PENDING, public_key=KEYS[0])
+    form = values_of(form_to(parse(signed_in.get("/ui/agents/web1")), "/ui/agents/web1/accept"))
+    services.agents_known[0] = replace(waiting, public_key=KEYS[1])  # another one came under its name meanwhile
+    answer = signed_in.post("/ui/agents/web1/accept", data=form, headers={"Origin": ORIGIN})
+    assert answer.status_code == 409
+    assert "another fingerprint" in parse(answer).find(class_="is-bad").get_text()
+    assert services.agents_known[0].state is AgentState.PENDING
+    answer = send("/ui/agents/web1", "/ui/agents/web1/accept")
+    assert answer.headers["Location"] == "/ui/agents/web1?done=accepted&host=web1"
+    assert services.agents_known[0].state is AgentState.READY
+
+
+def test_answers_that_are_not_the_agents_own_say_so(page: Page, services: FakeServices) -> None:
+    done = Execution(slot="web1", hostname="web1", state=S.COMPLETED, attempt=1, data={"n": 1}, authenticity="signed")
+    forged = replace(done, slot="web2", hostname="web2", authenticity="forged")
+    unsigned = replace(done, slot="web3", hostname="web3", authenticity="unsigned")
+    services.store[ID] = a_job(
+        id=ID, status=JobStatus.COMPLETED, executions=(done, forged, unsigned), is_broadcast=True
+    )
+    found = {group.find(class_="hosts").get_text().strip(): group for group in page(f"/ui/jobs/{ID}").select(".group")}
+    assert set(found) == {"web1", "web2", "web3"}
+    assert found["web1"].find(class_="error") is None
+    assert found["web2"].find(class_="error").get_text().startswith("Forged")
+    assert found["web3"].find(class_="error").get_text().startswith("Not signed")
+
+
+def test_what_was_done_here_is_in_the_audit_trail(send: Send, signed_in: FlaskClient, services: FakeServices) -> None:
+    services.store[ID] = a_job(id=ID)
+    send("/ui/submit?operation=node.hostname.get", "/ui/submit", target="web1")
+    send(f"/ui/jobs/{ID}", f"/ui/jobs/{ID}/delete")
+    deleted, submitted, came = (entry.deed for entry in services.audit.newest(10))
+    assert (deleted.method, deleted.path, deleted.result, deleted.kind) == (
+        "POST", f"/ui/jobs/{ID}/delete", "done", "token",
+    )  # fmt: skip
+    assert (submitted.path, submitted.details["operation"], submitted.details["target"]) == (
+        "/ui/submit", "node.hostname.get", "web1",
+    )  # fmt: skip
+    assert submitted.details["job"] in services.store
+    assert (came.path, came.result, came.details) == ("/ui/sign-in", "done", {"user": deleted.who})
+    rows = parse(signed_in.get("/ui/audit")).select("tbody tr")
+    assert [row.find(attrs={"data-name": "What"}).get_text().strip() for row in rows] == [
+        f"POST /ui/jobs/{ID}/delete", "POST /ui/submit", "POST /ui/sign-in",
+    ]  # fmt: skip
 
 
 def test_agents_are_found_by_words(page: Page, services: FakeServices) -> None:
