@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException, WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -21,6 +21,8 @@ from tests.acceptance.support.until import until
 DESKTOP = (1280, 900)
 PHONE = (390, 844)
 _AXE = Path(__file__).resolve().parent.parent / "vendor" / "axe.min.js"
+#: What the driver says of an element if it is asked just while the page changes to the next one.
+_LEFT = "does not belong to the document"
 _SERIOUS = frozenset({"serious", "critical"})
 
 
@@ -34,10 +36,17 @@ def _program(*names: str) -> str:
     return found
 
 
+def _is_left(error: WebDriverException) -> bool:
+    """Whether the page of an element is gone, in one of the driver's two ways to say so."""
+    return isinstance(error, StaleElementReferenceException) or _LEFT in (error.msg or "")
+
+
 def _is_gone(element: WebElement) -> bool:
     try:
         element.is_enabled()
-    except StaleElementReferenceException:
+    except WebDriverException as error:
+        if not _is_left(error):
+            raise
         return True
     return False
 
@@ -112,7 +121,11 @@ class Browser:
         """What a person reads there; empty where there is nothing."""
         try:
             return self.one(css).text
-        except (NoSuchElementException, StaleElementReferenceException):
+        except NoSuchElementException:
+            return ""
+        except WebDriverException as error:
+            if not _is_left(error):
+                raise
             return ""
 
     def wait_for(self, css: str, text: str, seconds: float = 30.0) -> None:
