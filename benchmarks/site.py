@@ -22,6 +22,7 @@ from jobqueue.local.redis import EmbeddedRedis
 from jobqueue.model.agent import Registration
 from jobqueue.operations.registry import Registry
 from jobqueue.settings import PREFIX, Settings
+from jobqueue.signing.signer import Signer
 from jobqueue.store.ledger import Ledger
 
 TOKEN = "benchmark"
@@ -40,6 +41,7 @@ class Site:
             self.redis_url = server.url
             self.redis: redis.Redis = redis.Redis.from_url(self.redis_url, decode_responses=True)
             self._stack.callback(self.redis.close)
+            Signer.open(self.settings())  # agents start only where there is a key to trust
             self.ledger = Ledger.open(self.settings())
             self._stack.callback(self.ledger.close)
         except BaseException:

@@ -81,11 +81,9 @@ class Retry:
     def _check(self, job: Job) -> None:
         """Raise ``JobAltered`` unless the record is what we signed: a retry signs it again."""
         try:
-            signed = work.read(job.document, self._keys).terms.job_id
+            work.read(job.document, self._keys, job.id)
         except WorkRefused as refusal:
             raise JobAltered(f"Job {job.id} cannot be retried: {refusal.message}. Submit it again.") from refusal
-        if signed != job.id:
-            raise JobAltered(f"Job {job.id} cannot be retried: its record is that of job {signed}. Submit it again.")
 
     @staticmethod
     def _failed_hosts(job: Job, only: frozenset[ExecutionState]) -> tuple[str, ...]:

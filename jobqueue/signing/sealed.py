@@ -16,7 +16,7 @@ from jobqueue.signing import pem
 from jobqueue.signing.signer import LENGTH, Signer, is_signed
 from jobqueue.signing.trusted import TrustedKeys
 
-_BEFORE = ',"signature":"'
+_BEFORE = ',"sig":"'
 _AFTER = '"}'
 _TAIL = len(_BEFORE) + LENGTH + len(_AFTER)
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
@@ -39,7 +39,7 @@ def unseal(text: str, keys: TrustedKeys, purpose: bytes) -> dict[str, Any]:
     if key is None:
         raise SealBroken(f"it is signed by a key that is not trusted here ({name!r})")
     if not is_signed(key, signature, purpose, _digest(signed)):
-        raise SealBroken("its signature is wrong: it was altered after it was signed")
+        raise SealBroken("its signature is wrong: it was altered after it was signed, or signed as something else")
     found: dict[str, Any] = json.loads(signed + "}")
     return found
 

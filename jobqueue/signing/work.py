@@ -13,8 +13,8 @@ from jobqueue.signing.sealed import seal, unseal
 from jobqueue.signing.signer import Signer
 from jobqueue.signing.trusted import TrustedKeys
 
-_PURPOSE = b"work"
-#: The member with what is signed besides the request itself.
+#: The member with what is signed besides the request itself: created, valid_until, runs, and the hosts of ``only``. Not
+#: the job's id, which the signature is for; a finished job should not take more room than it must.
 TERMS = "terms"
 #: How often an idempotent operation may be run on one host where the caller said nothing. Maintenance gives it five
 #: attempts; agents that are stopped hand it back more often.
@@ -43,14 +43,12 @@ class Work:
     terms: Terms
     document: Mapping[str, Any]
 
-    def check(self, job_id: str, hostname: str, labels: Mapping[str, str], now: int, skew: int) -> None:
-        """Raise ``WorkRefused`` unless it is this job, for this agent, and in time by the agent's own clock.
+    def check(self, hostname: str, labels: Mapping[str, str], now: int, skew: int) -> None:
+        """Raise ``WorkRefused`` unless it is for this agent, and in time by the agent's own clock.
 
         ``now`` and ``skew``, by how much clocks may differ, are in microseconds.
         """
         terms, document = self.terms, self.document
-        if terms.job_id != job_id:
-            raise WorkRefused(f"it was signed as job {terms.job_id[:80]}, and came as {job_id[:80]}")
         if terms.only and hostname not in terms.only:
             raise WorkRefused("it was signed for other hosts")
         if not _includes(document["target"], hostname, labels):
@@ -76,25 +74,26 @@ class WorkSigner:
     ) -> str:
         """The document as it is stored: with its terms and a signature. ``now`` is in microseconds."""
         begin = max(now, document.get("not_before") or 0)
-        terms: dict[str, Any] = {
-            "job_id": job_id,
-            "created": now,
-            "valid_until": document.get("expires_at") or begin + self._ttl,
-            "runs": _runs(document, idempotent=idempotent),
-        }
-        if only:
-            terms["only"] = list(only)
-        return seal(self._signer, _PURPOSE, {**document, TERMS: terms})
+        valid_until = document.get("expires_at") or begin + self._ttl
+        terms = (now, valid_until, _runs(document, idempotent=idempotent), *only)
+        return seal(self._signer, _purpose(job_id), {**document, TERMS: terms})
 
 
-def read(text: str, keys: TrustedKeys) -> Work:
-    """The work behind a stored document. Raises ``WorkRefused`` unless a trusted key signed every byte of it."""
+def read(text: str, keys: TrustedKeys, job_id: str) -> Work:
+    """The work behind a job's stored document.
+
+    Raises ``WorkRefused`` unless a trusted key signed every byte of it, as this job.
+    """
     try:
-        document = unseal(text, keys, _PURPOSE)
+        document = unseal(text, keys, _purpose(job_id))
     except SealBroken as error:
         raise WorkRefused(error.message) from error
-    terms = document.pop(TERMS)
-    return Work(Terms(**{**terms, "only": tuple(terms.get("only", ()))}), document)
+    created, valid_until, runs, *only = document.pop(TERMS)
+    return Work(Terms(job_id, created, valid_until, runs, tuple(only)), document)
+
+
+def _purpose(job_id: str) -> bytes:
+    return b"work " + job_id.encode("utf-8", "surrogatepass")
 
 
 def _runs(document: Mapping[str, Any], *, idempotent: bool) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -83,6 +84,7 @@ def _execution(slot: str, fields: Mapping[str, str], out: str | None) -> Executi
     state = ExecutionState(fields["state"])
     events = _events(fields)
     last = events[-1] if events else None
+    out = out or _joined(fields, "o")
     return Execution(
         slot=slot,
         hostname="" if slot == ANY else slot,
@@ -92,10 +94,16 @@ def _execution(slot: str, fields: Mapping[str, str], out: str | None) -> Executi
         finished=last.at if last and last.event in _FINAL_EVENTS else 0,
         error=last.error if last else None,
         events=events,
-        signature=fields.get("sig", "") + fields.get("sig2", ""),
-        out=out or "",
+        signature=_joined(fields, "s"),
+        out=out,
         **(json.loads(out) if out else {}),
     )
+
+
+def _joined(fields: Mapping[str, str], name: str) -> str:
+    """A text that was cut into the fields ``name`` 1, 2 and so on."""
+    parts = itertools.takewhile(bool, (fields.get(f"{name}{number}") for number in itertools.count(1)))
+    return "".join(map(str, parts))
 
 
 def _outside(fields: Mapping[str, str], told: list[str]) -> Outside | None:

@@ -180,7 +180,7 @@ def test_a_forged_result_shows_and_raises_an_alert(api: Api, client: redis.Redis
 
 def test_keys_are_rotated_while_work_goes_on(stack: Stack, api: Api, client: redis.Redis, guarded: Machine) -> None:
     def key_of(job_id: str) -> str:
-        signature: str = json.loads(str(client.get(KEYS.doc(job_id))))["signature"]
+        signature: str = json.loads(str(client.get(KEYS.doc(job_id))))["sig"]
         return signature.partition(".")[0]
 
     waiting = api.submit(HOSTNAME, target=guarded.name, not_before="2100-01-01T00:00:00Z")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from jobqueue.errors import IllegalTransition
@@ -46,6 +48,23 @@ def test_the_result(world: World, grant: Grant) -> None:
     job = world.job(grant.job_id)
     assert job.result == {"free": [1, None, "é"]}
     assert job.changed is True
+
+
+@pytest.mark.parametrize("length", [0, 1, 30, 31, 90, 149, 150, 151, 152, 5000])
+@pytest.mark.parametrize("letter", ["x", "é", "\\ud800", '\\"'])
+def test_answers_of_all_lengths(world: World, grant: Grant, length: int, letter: str) -> None:
+    """Short ones lie elsewhere than long ones, and each takes the place of what was told before."""
+    told = [f'{{"info": {{"seen": "{letter * size}"}}}}' for size in (length, 200, 0, 5000)]
+    for out in told:
+        world.executions.report(grant, out)
+        assert world.execution(grant.job_id).info == json.loads(out)["info"]
+    out = f'{{"data": "{letter * length}", "changed": true}}'
+    assert world.finish(grant, out=out) is Finished.FINISHED
+    found = world.execution(grant.job_id)
+    assert (found.out, found.data, found.info) == (out, json.loads(out)["data"], {})
+    world.jobs.delete(grant.job_id)
+    assert not world.client.keys("*out:*")
+    assert not world.client.keys("*exec:*")
 
 
 def test_the_same_report_again_is_harmless(world: World, grant: Grant) -> None:

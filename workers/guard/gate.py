@@ -75,9 +75,9 @@ class Gate:
         Raises ``WorkRefused``, ``OperationNotAllowed``, and ``OperationFailed`` for facts that this host does not have.
         """
         settings = self._settings
-        found = work.read(grant.document, self._keys)
+        found = work.read(grant.document, self._keys, grant.job_id)
         now = int(self._clock() * 1_000_000)
-        found.check(grant.job_id, settings.hostname, settings.labels, now, self._skew)
+        found.check(settings.hostname, settings.labels, now, self._skew)
         document, terms = found.document, found.terms
         known = document["operation"] in self._operations
         operation = self._operations.get(document["operation"]) if known else None

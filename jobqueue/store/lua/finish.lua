@@ -1,5 +1,5 @@
 -- An agent reports how an execution ended. Only the holder of the token may; repeating the same report is harmless.
--- include: clock events status index transition release
+-- include: clock events status index transition answer release
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 hostname of the agent, 4 token, 5 state (completed, failed, skipped, cancelled),
 --   6 what it returned as JSON, or '' to leave what it reported, 7 note: the error, or the reason, or '',
@@ -20,11 +20,11 @@ if ARGV[8] ~= '' and not redis.call('HGET', K.job .. id, 'cancel') then
   return 'retried'
 end
 if not FINAL_STATES[state] or not transition(id, host, at, host, {{state, state, ARGV[7]}}) then return 'illegal' end
-if ARGV[6] ~= '' then redis.call('SET', K.out .. host .. ':' .. id, ARGV[6]) end
+if ARGV[6] ~= '' then keep_answer(host .. ':' .. id, ARGV[6]) end
 if ARGV[10] and ARGV[10] ~= '' then
   -- in two, since one long value would cost the hash its compact encoding, and twice the memory
-  redis.call('HSET', exec, 'sig', string.sub(ARGV[10], 1, 60), 'sig2', string.sub(ARGV[10], 61))
-  if ARGV[6] == '' then redis.call('DEL', K.out .. host .. ':' .. id) end -- the signature is of all that is kept
+  redis.call('HSET', exec, 's1', string.sub(ARGV[10], 1, 60), 's2', string.sub(ARGV[10], 61))
+  if ARGV[6] == '' then forget_answer(host .. ':' .. id) end -- the signature is of all that is kept
 end
 redis.call('ZREM', K.leases, id .. ':' .. host)
 -- wakes those who follow the output; the id lies behind the last byte and before any next one

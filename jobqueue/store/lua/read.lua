@@ -1,7 +1,7 @@
 -- One job with everything of it, as it stood at one moment.
 -- KEYS: none
 -- ARGV: 1 job id
--- returns: {doc, {field, value, ...} of the job, {slot, {field, value, ...}, result as JSON or false, ...},
+-- returns: {doc, {field, value, ...} of the job, {slot, {field, value, ...}, result that lies apart or false, ...},
 --   {field, value as JSON, ...} that a driver elsewhere told} | false
 local id = ARGV[1]
 local job = redis.call('HGETALL', K.job .. id)
@@ -10,8 +10,9 @@ local record = redis.call('HMGET', K.job .. id, 'slot', 'fanout', 'outside')
 local slots = record[2] and redis.call('LRANGE', K.slots .. id, 0, -1) or {record[1]}
 local executions = {}
 for _, slot in ipairs(slots) do
+  local exec = K.exec .. slot .. ':' .. id
   executions[#executions + 1] = slot
-  executions[#executions + 1] = redis.call('HGETALL', K.exec .. slot .. ':' .. id)
-  executions[#executions + 1] = redis.call('GET', K.out .. slot .. ':' .. id)
+  executions[#executions + 1] = redis.call('HGETALL', exec)
+  executions[#executions + 1] = redis.call('HEXISTS', exec, 'o1') == 0 and redis.call('GET', K.out .. slot .. ':' .. id)
 end
 return {redis.call('GET', K.doc .. id), job, executions, record[3] and redis.call('HGETALL', K.told .. id) or {}}

@@ -1,6 +1,6 @@
 -- Deals with leases that ran out: the agent died, or was cut off. What may run again waits for its next attempt;
 -- the rest is `lost`, because nobody can know how far it came.
--- include: clock events status index transition release
+-- include: clock events status index transition answer release
 -- KEYS: none
 -- ARGV: 1 now, 2 how many at most, 3 only leases that had run out by this time, or ''
 -- returns: {retried, lost, cancelled}

@@ -305,11 +305,17 @@ def _out(ledger: Ledger, job_id: str) -> str:
 
 
 def _another_answer(ledger: Ledger, job_id: str) -> None:
-    ledger.client.set(_out(ledger, job_id), '{"data":"forged","changed":false}')
+    _no_answer(ledger, job_id)
+    ledger.client.hset(ledger.keys.execution(job_id, HOST), "o1", '{"data":"forged","changed":false}')
 
 
 def _no_answer(ledger: Ledger, job_id: str) -> None:
-    ledger.client.delete(_out(ledger, job_id))
+    ledger.client.hdel(ledger.keys.execution(job_id, HOST), "o1", "o2", "o3")
+
+
+def _an_answer_beside_it(ledger: Ledger, job_id: str) -> None:
+    _no_answer(ledger, job_id)
+    ledger.client.set(_out(ledger, job_id), '{"data":"forged","changed":false}')
 
 
 def _another_state(ledger: Ledger, job_id: str) -> None:
@@ -328,12 +334,12 @@ def _another_attempt(ledger: Ledger, job_id: str) -> None:
 
 def _a_signature_of_zeros(ledger: Ledger, job_id: str) -> None:
     key = ledger.keys.execution(job_id, HOST)
-    ledger.client.hset(key, mapping={"sig": str(ledger.client.hget(key, "sig"))[:17] + "A" * 43, "sig2": "A" * 43})
+    ledger.client.hset(key, mapping={"s1": str(ledger.client.hget(key, "s1"))[:17] + "A" * 43, "s2": "A" * 43})
 
 
 def _an_unknown_key(ledger: Ledger, job_id: str) -> None:
     key = ledger.keys.execution(job_id, HOST)
-    ledger.client.hset(key, "sig", "0" * 16 + str(ledger.client.hget(key, "sig"))[16:])
+    ledger.client.hset(key, "s1", "0" * 16 + str(ledger.client.hget(key, "s1"))[16:])
 
 
 @pytest.mark.parametrize(
@@ -341,6 +347,7 @@ def _an_unknown_key(ledger: Ledger, job_id: str) -> None:
     [
         _another_answer,
         _no_answer,
+        _an_answer_beside_it,
         _another_state,
         _another_note,
         _another_attempt,
@@ -368,7 +375,7 @@ def test_a_result_without_a_signature_shows(
 ) -> None:
     job_id = submit("test.echo.get")
     executor.execute(job_id, HOST)
-    ledger.client.hdel(ledger.keys.execution(job_id, HOST), "sig", "sig2")
+    ledger.client.hdel(ledger.keys.execution(job_id, HOST), "s1", "s2")
     assert checked(ledger, check, job_id).authenticity == UNSIGNED
 
 
@@ -398,9 +405,11 @@ def test_the_result_of_one_job_is_not_that_of_another(
     first, second = submit("test.echo.get", {"text": "yes"}), submit("test.echo.get", {"text": "no"})
     for job_id in (first, second):
         executor.execute(job_id, HOST)
-    ledger.client.set(_out(ledger, second), str(ledger.client.get(_out(ledger, first))))
-    signature = {name: ledger.client.hget(ledger.keys.execution(first, HOST), name) for name in ("sig", "sig2")}
-    ledger.client.hset(ledger.keys.execution(second, HOST), mapping=signature)
+    record: dict[str, str] = ledger.client.hgetall(ledger.keys.execution(first, HOST))  # type: ignore[assignment]
+    _no_answer(ledger, second)
+    # the answer and its signature
+    taken = {name: text for name, text in record.items() if name in ("o1", "o2", "o3", "s1", "s2")}
+    ledger.client.hset(ledger.keys.execution(second, HOST), mapping=taken)
     assert checked(ledger, check, second).authenticity == FORGED
 
 

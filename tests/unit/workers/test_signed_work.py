@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -90,16 +91,16 @@ def _operation(document: str) -> str:
 
 def _unsigned(document: str) -> str:
     plain = json.loads(document)
-    del plain["signature"], plain["terms"]
+    del plain["sig"], plain["terms"]
     return json.dumps(plain)
 
 
 def _more_runs(document: str) -> str:
-    return document.replace('"runs":1', '"runs":9')
+    return re.sub(r'("terms":\[\d+,\d+),1\]', r"\1,9]", document)
 
 
 def _longer(document: str) -> str:
-    return document.replace('"valid_until":1', '"valid_until":9')
+    return re.sub(r'("terms":\[\d+),1', r"\1,9", document)
 
 
 def _twice(document: str) -> str:
@@ -188,8 +189,8 @@ def test_a_signature_for_another_purpose_is_refused(
 ) -> None:
     """The API's key signs other things too; a text of the attacker's choice among them must be worth nothing here."""
     job_id = submit("test.echo.get")
-    text = attacker.document(job_id)[: -2 - 103 - 14]
-    attacker.write(job_id, f'{text},"signature":"{signer.sign(b"other", text.encode())}"}}')
+    text = attacker.document(job_id)[: -2 - 103 - 8]
+    attacker.write(job_id, f'{text},"sig":"{signer.sign(b"other", text.encode())}"}}')
     assert_refused(ledger, executor, job_id, "its signature is wrong")
 
 
@@ -198,7 +199,7 @@ def test_the_work_of_one_job_is_refused_under_the_id_of_another(
 ) -> None:
     wanted, harmless = submit("test.tell.do", {"reports": []}), submit("test.echo.get")
     attacker.write(harmless, attacker.document(wanted))
-    assert_refused(ledger, executor, harmless, f"it was signed as job {wanted}")
+    assert_refused(ledger, executor, harmless, "signed as something else")
 
 
 def test_work_for_another_agent_is_refused(
@@ -368,5 +369,5 @@ def test_the_gate_takes_a_grant_of_the_right_form_only(gate: Gate, submit: Submi
     job_id = submit("test.echo.get", {"text": "hi"})
     grant = Grant(job_id, HOST, "token", 1, attacker.document(job_id))
     assert gate.admit(grant).document["data"] == {"text": "hi"}
-    with pytest.raises(Exception, match="it was signed as job"):
+    with pytest.raises(Exception, match="signed as something else"):
         gate.admit(replace(grant, job_id=str(uuid.uuid4())))

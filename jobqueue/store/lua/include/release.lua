@@ -1,10 +1,10 @@
 -- Gives an execution back to its queue: it waits until `due`, then maintenance publishes it again.
--- Needs: transition. An `_any` execution returns to the shared slot, so that any agent may take it up.
+-- Needs: transition, answer. An `_any` execution returns to the shared slot, so that any agent may take it up.
 -- Returns false if the table forbids it.
 local function release(id, host, at, due, event, note)
   if not transition(id, host, at, host, {{'submitted', event, note}}) then return false end
   redis.call('ZREM', K.leases, id .. ':' .. host)
-  redis.call('DEL', K.out .. host .. ':' .. id) -- what the attempt reported of itself
+  forget_answer(host .. ':' .. id)
   local exec, slot = K.exec .. host .. ':' .. id, host
   redis.call('HDEL', exec, 'token', 'idle')
   local job = redis.call('HMGET', K.job .. id, 'shared', 'expires')

@@ -43,6 +43,7 @@ local function transition(id, slot, at, host, steps)
     if FINAL[status] then
       redis.call('ZADD', K.finished, int(at), id)
       redis.call('ZREM', K.deadlines, id)
+      redis.call('HDEL', job, 'idempotent', 'retry') -- said what to do when an agent dies
     end
   end
   local first = 1
