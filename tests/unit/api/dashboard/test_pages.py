@@ -341,7 +341,7 @@ def test_what_was_done_here_is_in_the_audit_trail(send: Send, signed_in: FlaskCl
         "/ui/submit", "node.hostname.get", "web1",
     )  # fmt: skip
     assert submitted.details["job"] in services.store
-    assert (came.path, came.result, came.details) == ("/ui/sign-in", "done", {"user": deleted.who})
+    assert (came.path, came.result, came.who, came.kind) == ("/ui/sign-in", "done", deleted.who, "token")
     rows = parse(signed_in.get("/ui/audit")).select("tbody tr")
     assert [row.find(attrs={"data-name": "What"}).get_text().strip() for row in rows] == [
         f"POST /ui/jobs/{ID}/delete", "POST /ui/submit", "POST /ui/sign-in",

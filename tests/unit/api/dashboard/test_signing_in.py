@@ -47,6 +47,9 @@ def test_a_user_signs_in_with_a_password(services: FakeServices) -> None:
     browser = create_app(settings, services).test_client()  # type: ignore[arg-type]
     assert sign_in(browser, user="ann", secret="wrong")[0] == 403
     assert sign_in(browser, user="ann", secret="correct horse battery") == (303, "/")
+    done, refused = (entry.deed for entry in services.audit.newest(2))
+    assert (done.path, done.result, done.who, done.kind) == ("/ui/sign-in", "done", "ann", "user")
+    assert (refused.path, refused.result, refused.who) == ("/ui/sign-in", "refused", "")
     page = parse(browser.get("/"))
     assert page.find(class_="who").get_text() == "ann"
     assert [link.get_text() for link in page.select("nav[aria-label=Pages] a")] == [
