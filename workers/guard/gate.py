@@ -84,7 +84,13 @@ class Gate:
         # a repeated run of what is not known here does no harm either
         permit = self._guard.check(operation, document["data"], self._facts) if operation else None
         durable = operation is not None and not operation.idempotent
-        self._journal.begin(terms.job_id, terms.runs, terms.valid_until + self._skew, durable=durable)
+        self._journal.begin(
+            terms.job_id,
+            terms.runs,
+            terms.valid_until + self._skew,
+            created=terms.created - self._skew,
+            durable=durable,
+        )
         return Admitted(document, permit)
 
     def close(self) -> None:

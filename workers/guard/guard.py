@@ -35,6 +35,8 @@ class Guard:
         self._policy = policy
         self._limits = limits
         self._environment = environment
+        #: The most usual one, where no rule says anything else.
+        self._plain = Confinement("", limits, environment)
 
     @classmethod
     def open(cls, settings: Settings) -> Guard:
@@ -56,14 +58,17 @@ class Guard:
 
         The arguments are judged as the operation will see them, so references to facts are resolved first.
         """
-        allowed, rule = self._policy.decide(operation, _filled(operation, dict(data), facts))
+        filled = _filled(operation, dict(data), facts) if self._policy.rules else data
+        allowed, rule = self._policy.decide(operation, filled)
         if not allowed:
             what = f"{operation.type} is denied by its policy" if rule else f"{operation.type} with this data"
             if rule is None and not self._policy.may_allow(operation):
                 what = f"{operation.type} is not in JOBQUEUE_ALLOW"
             raise OperationNotAllowed(f"not allowed on this host: {what}")
-        user = rule.run_as if rule else ""
-        limits = rule.limits if rule and rule.limits else Limits()
+        if rule is None:
+            return Permit(operation, self._plain)
+        user = rule.run_as
+        limits = rule.limits or Limits()
         both = {name: value for name, value in vars(limits).items() if value is not None}
         confinement = Confinement(user, replace(self._limits, **both), self._environment)
         if user and operation.type in _OWN_USER_ONLY:

@@ -283,6 +283,7 @@ def test_a_restart_of_the_agent_forgets_no_run(
     job_id = submit("test.echo.get")
     assert executor.execute(job_id, HOST) == "completed"
     attacker.rewind(job_id)
+    executor._gate.close()
     journal = Journal(settings.state_dir / "journal")
     guard = executor._gate._guard
     executor._gate = Gate(settings, registry, TrustedKeys.open(settings.trusted_keys), journal, guard, {})
