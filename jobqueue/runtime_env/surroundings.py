@@ -126,7 +126,10 @@ class _Making:
             return
         if self._context.packages is None:
             raise setup_failed(f"This agent has no access to uploaded packages such as {place.package}.")
-        with self._context.packages.open(place.package, self._pins.get(place.package)) as archive:
+        pin = self._pins.get(place.package)
+        if pin is None:  # else whoever writes to Redis would choose what is run
+            raise setup_failed(f"The job does not say which content the package {place.package} has; submit it again.")
+        with self._context.packages.open(place.package, pin) as archive:
             self._setup.check()
             how(archive, folder, limits, self._setup.check)
 

@@ -68,7 +68,8 @@ class Services:
         """The use cases over a given ledger."""
         signer = Signer.open(settings)
         keys = TrustedKeys(settings.trusted_keys, signer)
-        submitting = Submit(ledger.jobs, Sender(settings), registry, WorkSigner(signer, settings.signature_ttl_seconds))
+        pinning, work = PinPackages(ledger.packages), WorkSigner(signer, settings.signature_ttl_seconds)
+        submitting = Submit(ledger.jobs, Sender(settings), registry, work, pinning)
         runs = Runs(ledger, submitting, registry)
         return cls(
             ledger,
@@ -76,7 +77,7 @@ class Services:
             submitting,
             Retry(ledger.jobs, submitting, keys, runs.data_again),
             ReadOutput(ledger.jobs, ledger.executions, ledger.output),
-            PinPackages(ledger.packages),
+            pinning,
             runs,
             Feed(ledger.events),
             ManageCredentials(ledger.credentials),
@@ -112,8 +113,8 @@ class Services:
         return self.checking(self.ledger.jobs.get(job_id))
 
     def find(self, name: str) -> Job:
-        """The job with this alias, or with this id. Raises ``JobNotFound``."""
-        return self.checking(self.ledger.jobs.get(self.ledger.jobs.find(name)))
+        """The job with this alias, or with this id. Raises ``JobNotFound``, ``RecordAltered``."""
+        return self.checking(self.ledger.jobs.named(name))
 
     def jobs(self, wanted: JobFilter) -> JobPage:
         return self.ledger.jobs.page(wanted)
@@ -171,7 +172,9 @@ class Services:
 
     def has_package(self, name: str) -> PackageInfo | None:
         """The package, kept for longer from now on; None if there is none. Raises ``InvalidInput`` for a wrong name."""
-        return self.ledger.packages.pin([check_package_name(name)]).get(name)
+        found = self.ledger.packages.pin([check_package_name(name)]).get(name)
+        # who hears that it is not there uploads it, and so replaces what somebody has altered
+        return found if found is not None and self.ledger.packages.is_ours(found) else None
 
     def store_package(self, name: str, stream: Iterable[bytes], expected_size: int | None = None) -> PackageInfo:
         """Store what the stream gives, unless the package is there already. See ``Packages.store`` for the errors."""
@@ -192,7 +195,7 @@ class Services:
         return self.ledger.stats()
 
     def alerts(self) -> list[Alert]:
-        """What somebody should look into, the newest first: work that agents refused, results that were forged."""
+        """What somebody should look into, newest first: refused work, forged results, altered records."""
         return self.ledger.executions.alerts()
 
     def is_maintained(self) -> bool:

@@ -26,7 +26,11 @@ OTHER = "_ray_pkg_fedcba9876543210.tar.gz"
 
 
 def _surround(run: Run, raw: dict[str, Any], pins: dict[str, str] | None = None) -> Any:
-    return surround(RuntimeEnv.parse(raw), pins or {}, run.context, run.settings)
+    """``pins`` None: one for each package."""
+    wanted = RuntimeEnv.parse(raw)
+    if pins is None:
+        pins = dict.fromkeys(wanted.packages, "ab" * 32)
+    return surround(wanted, pins, run.context, run.settings)
 
 
 def _runs(run: Run) -> list[Path]:
@@ -56,6 +60,18 @@ def test_a_working_directory(tmp_path: Path, make_run: MakeRun) -> None:
     assert run.reports == [{"phase": "setting_up"}]
     assert not found.cwd.exists()
     assert _runs(run) == []
+
+
+def test_a_package_without_a_digest_is_not_unpacked(tmp_path: Path, make_run: MakeRun) -> None:
+    """Its content would be chosen by whoever writes to Redis."""
+    run = make_run()
+    run.packages.files[NAME] = make_zip(tmp_path / "sha", ("run.py", b"print(1)"))
+    with (
+        pytest.raises(OperationFailed, match="does not say which content the package"),
+        _surround(run, {"working_dir": f"gcs://{NAME}"}, {}),
+    ):
+        pass
+    assert run.packages.asked == []
 
 
 def test_each_run_has_its_own_copy(tmp_path: Path, make_run: MakeRun) -> None:

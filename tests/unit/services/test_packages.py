@@ -20,8 +20,8 @@ OTHER = "my_module-1.0-py3-none-any.whl"
 
 
 @pytest.fixture
-def services() -> Iterator[Services]:
-    settings = Settings(state_dir=Path("unused"), max_package_bytes=2000)
+def services(tmp_path: Path) -> Iterator[Services]:
+    settings = Settings(state_dir=tmp_path, max_package_bytes=2000)
     with fakeredis.FakeRedis(decode_responses=True) as client:
         yield Services.over(Ledger(client, settings), settings, Registry([]))
 
