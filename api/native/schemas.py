@@ -270,7 +270,7 @@ class ResponseAnswer(ma.Schema):
     hostname = fields.String(required=True)
     details = fields.Dict(metadata=_about("How it failed, where the operation says more than its error."))
     authenticity = fields.String(
-        validate=validate.OneOf(["signed", "unsigned", "forged"]),
+        validate=validate.OneOf(["signed", "unsigned", "forged", "revoked"]),
         metadata=_about("Whether the agent that it names signed this answer; only where one job is asked for."),
     )
 
@@ -393,7 +393,7 @@ class AgentAnswer(ma.Schema):
 
     hostname = fields.String(required=True)
     status = fields.String(required=True, validate=validate.OneOf(["live", "offline"]))
-    state = fields.String(required=True, metadata=_about("Pending, Ready, Draining or Cordoned."))
+    state = fields.String(required=True, metadata=_about("Pending, Ready, Draining, Cordoned or Revoked."))
     labels = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
     facts = fields.Dict(required=True)
     load = fields.List(  # type: ignore[assignment]

@@ -84,7 +84,7 @@ class Services:
             Verify(ledger.credentials),
             ledger.limits,
             AuditTrail(ledger.audit),
-            Enrolment(ledger.agents, signer),
+            Enrolment(ledger.agents, signer, keys),
             CheckResults(ledger.agents, keys),
         )
 
@@ -159,6 +159,10 @@ class Services:
     def accept(self, hostname: str, fingerprint: str, principal: Principal) -> Agent:
         """Let the agent in that has this fingerprint. Raises ``AgentNotFound``, ``Conflict``."""
         return self.enrolling.accept(hostname, fingerprint, principal.name)
+
+    def revoke(self, hostname: str, principal: Principal) -> Agent:
+        """Take back that the agent was accepted. Raises ``AgentNotFound``, ``Conflict``."""
+        return self.enrolling.revoke(hostname, principal.name)
 
     def drain(self, hostname: str) -> Agent:
         """Give the agent no new work, and return it as it is now. Raises ``AgentNotFound``, ``Conflict``."""

@@ -57,7 +57,9 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "agents": ("agents", "zset", "hostnames of all known agents, by the time until which they count as live"),
     "agent": ("agent:", "hash", "{hostname}: registration, last heartbeat, state"),
     "agent_log": ("agent-log:", "list", "{hostname}: the agent's newest states with their times"),
-    "away": ("away", "set", "hostnames of agents that take no new work (Pending, Draining or Cordoned)"),
+    "away": ("away", "set", "hostnames of agents that take no new work (all but Ready ones)"),
+    "barred": ("barred", "set", "hostnames of agents that were revoked, and not accepted again since"),
+    "revoked": ("revoked", "hash", "{hostname}: the API's signed word that its certificates up to a time are void"),
     "joining": ("joining", "set", "hostnames of agents that wait and have an invitation to show"),
     "invite": ("invite:", "string", "{number}: hostname and key that an invitation was used for; expires with it"),
     "certificates": (

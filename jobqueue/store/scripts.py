@@ -64,6 +64,7 @@ VERBS = (
     "leave",
     "drain",
     "certify",
+    "revoke",
     "lead",
     "prune",
     "stage",

@@ -106,7 +106,16 @@ def test_a_stranger_waits_until_somebody_compares_fingerprints(stack: Stack, api
     assert fingerprint in wrong.stderr
     assert stack.run("agent", "accept", "stranger1", fingerprint).returncode == 0
     until(stranger.is_ready, "it was accepted")
-    assert api.run(HOSTNAME, target="stranger1")["responses"]["stranger1"]["authenticity"] == "signed"
+    job = api.run(HOSTNAME, target="stranger1")
+    assert job["responses"]["stranger1"]["authenticity"] == "signed"
+    assert stack.run("agent", "revoke", "stranger1").returncode == 0
+    assert api.post("/job", {"operation": {"type": HOSTNAME, "data": {}}, "target_hostname": "stranger1"}).status == 409
+    until(
+        lambda: api.job(job["id"])["responses"]["stranger1"]["authenticity"] == "revoked", "its results count no more"
+    )
+    assert stranger.agent()["state"] == "Revoked"
+    assert stack.run("agent", "accept", "stranger1", fingerprint).returncode == 0
+    until(stranger.is_ready, "it was accepted again")
     process.stop()
 
 

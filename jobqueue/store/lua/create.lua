@@ -17,6 +17,8 @@ local at = clock(ARGV[1])
 local window, template = ARGV[2], parse_template(ARGV[3])
 local away = {}
 for _, host in ipairs(redis.call('SMEMBERS', K.away)) do away[host] = true end
+-- agents may say of themselves that they are back, but not that they are accepted
+for _, host in ipairs(redis.call('SMEMBERS', K.barred)) do away[host] = true end
 
 local function taking(hosts, offline_too)
   local found = {}
