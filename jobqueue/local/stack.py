@@ -59,6 +59,7 @@ class Plan:
     agents: Sequence[AgentPlan]
     host: str
     port: int
+    behind_proxy: bool = False
     redis_url: str | None = None
     flower_port: int | None = None
     token: str | None = None
@@ -117,6 +118,8 @@ class Stack:
             self._start_redis(pause)
         self._start("maintenance", ["maintenance"], _MAINTENANCE)
         address = ["--host", self.plan.host, "--port", str(self.plan.port)]
+        if self.plan.behind_proxy:
+            address.append("--behind-proxy")
         self._start("api", ["api", *address], _API, secrets={PREFIX + "TOKEN": self.token})
         for agent in self.plan.agents:
             self._start_agent(agent)

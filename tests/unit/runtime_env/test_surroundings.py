@@ -143,14 +143,15 @@ def _env(make_run: MakeRun, variables: dict[str, str], **more: Any) -> Surroundi
         return found
 
 
-def test_variables_may_refer_to_others(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KNOWN", "k")
+def test_variables_may_refer_to_what_is_inherited(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_KNOWN", "k")
+    monkeypatch.setenv("CLOUD_KEY", "secret")  # nobody can know which of the agent's variables are
     monkeypatch.setenv("JOBQUEUE_TOKEN", "secret")
     asked = {
-        "A": "${KNOWN}-$KNOWN",
+        "A": "${LC_KNOWN}-$LC_KNOWN",
         "B": "${A}!",
         "C": "${UNKNOWN_NAME}.$UNKNOWN_NAME",
-        "D": "${JOBQUEUE_TOKEN}$",
+        "D": "${JOBQUEUE_TOKEN}${CLOUD_KEY}$",
         "PATH": "/mine:${PATH}",
         "PYTHONUNBUFFERED": "0",
     }
