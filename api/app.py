@@ -8,7 +8,7 @@ from typing import Any
 import flask
 from flask import Flask
 
-from api import audit, context, dashboard, documentation, errors, fusion, native, ray, request_id, tracking, web
+from api import audit, context, dashboard, documentation, errors, fusion, native, ray, request_id, slow, tracking, web
 from api.auth import gate
 from api.auth.authenticate import Authenticator
 from api.auth.hosts import Hosts
@@ -40,6 +40,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
         raise InvalidSettings("The API needs a token: set JOBQUEUE_TOKEN.")
     app = Application("api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.config[slow.SECONDS] = settings.body_seconds
     # a doubled slash is a slip like any other: 404, not a redirect that turns a POST into something else
     app.url_map.merge_slashes = False
     services = services or Services.open(settings)

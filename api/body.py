@@ -7,7 +7,7 @@ from typing import Any
 from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from api import limits
+from api import limits, slow
 from api.errors import UnsupportedMedia
 from jobqueue.errors import InvalidInput
 
@@ -38,6 +38,11 @@ def decode_object(*, required: bool = True) -> tuple[dict[str, Any], bool]:
 
 
 def _read() -> bytes:
+    with slow.bounded("The body"):
+        return _read_all()
+
+
+def _read_all() -> bytes:
     raw = request.get_data(cache=False)
     limit = request.max_content_length
     # werkzeug refuses a Content-Length beyond the limit, but a body without one is cut there, as if that were its end

@@ -10,6 +10,7 @@ import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,7 @@ class Server(BaseApplication):
 
     def __init__(self, settings: Settings, listener: socket.socket) -> None:
         self._settings = settings
+        self.header_seconds, self.body_seconds = settings.header_seconds, settings.body_seconds
         self._descriptor = listener.detach()  # gunicorn owns it from here on
         self._close: Callable[[], None] | None = None
         self._closing = threading.Event()
@@ -185,7 +187,10 @@ class Server(BaseApplication):
 
 def _context(config: Any, _default: object) -> ssl.SSLContext:
     """gunicorn's hook."""
-    return tls.context(Path(config.certfile), Path(config.keyfile))
+    found = tls.context(Path(config.certfile), Path(config.keyfile))
+    # else gevent shakes hands before the worker has the connection, and waits for ever
+    found.wrap_socket = partial(found.wrap_socket, do_handshake_on_connect=False)  # type: ignore[method-assign]
+    return found
 
 
 def _allow_many_connections() -> None:

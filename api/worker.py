@@ -9,10 +9,14 @@ from types import FrameType, TracebackType
 from typing import Any
 
 import gevent
+from gevent.ssl import SSLSocket
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.ggevent import GeventWorker
 
 from api.live.closing import closing
+
+#: What libev calls an event of a socket that can be read.
+_READABLE = 1
 
 #: Bytes of a body that nobody wants which are read all the same, and how many at a time.
 _MOST_DISCARDED = 1024**3
@@ -36,9 +40,23 @@ class Worker(GeventWorker):
         current = gevent.getcurrent()
         self._clients[current] = client
         try:
-            super().handle(listener, client, addr)
+            if self._greet(client):
+                super().handle(listener, client, addr)
         finally:
             del self._clients[current]
+
+    def _greet(self, client: socket.socket) -> bool:
+        """Begin TLS, if that is spoken; returns False for a client that cannot, or takes too long for it."""
+        if not isinstance(client, SSLSocket):
+            return True
+        try:
+            with gevent.Timeout(self.app.header_seconds):
+                client.do_handshake()  # gunicorn does this once more, to no effect
+        except (gevent.Timeout, OSError) as error:
+            self.log.debug("A client could not begin TLS: %s", error)
+            client.close()
+            return False
+        return True
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
         """Serve one request."""
@@ -50,7 +68,7 @@ class Worker(GeventWorker):
             is_last = True
         finally:
             joined.flush()
-        if not self._discard(req.body) or is_last:
+        if is_last or joined.is_ended or not self._discard(req.body):
             raise StopIteration
         return answer
 
@@ -61,7 +79,7 @@ class Worker(GeventWorker):
         in small steps that let nobody else have a turn.
         """
         left = _MOST_DISCARDED
-        with self.timeout_ctx():
+        with _Idle(self, self._clients[gevent.getcurrent()], seconds=self.app.body_seconds):
             try:
                 while left > 0:
                     data = body.read(_DISCARD_STEP)
@@ -75,7 +93,7 @@ class Worker(GeventWorker):
 
     def timeout_ctx(self) -> _Idle:
         """What gunicorn wraps around the wait for a connection's next request."""
-        return _Idle(self, self._clients[gevent.getcurrent()])
+        return _Idle(self, self._clients[gevent.getcurrent()], header_seconds=self.app.header_seconds)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM."""
@@ -97,6 +115,12 @@ class _Joined:
         self._sock = sock
         self._head: bytes | None = None
         self._is_through = False
+        #: Whether nothing more can be read from it.
+        self.is_ended = False
+
+    def end(self) -> None:
+        """Close the connection behind this response."""
+        self.is_ended = True
 
     @property
     def unbuffered(self) -> Any:
@@ -129,22 +153,49 @@ class _Joined:
 
 
 class _Idle:
-    """A connection waits for its next request, at most for the keep-alive time, and no longer once the worker stops."""
+    """A connection waits for its next request, at most for ``seconds`` (the keep-alive time), and no longer once the
+    worker stops.
 
-    def __init__(self, worker: Worker, client: socket.socket) -> None:
+    Once something of a request has arrived, the rest of its headers has ``header_seconds``; None: no such limit.
+    """
+
+    def __init__(
+        self,
+        worker: Worker,
+        client: socket.socket,
+        *,
+        seconds: float | None = None,
+        header_seconds: float | None = None,
+    ) -> None:
         self._worker = worker
         self._client = client
-        self._timeout = gevent.Timeout(worker.cfg.keepalive, False)
+        self._timeout = gevent.Timeout(worker.cfg.keepalive if seconds is None else seconds, False)
+        self._header_seconds = header_seconds
+        self._arrival: Any = None
+        self._late: Any = None
 
     def __enter__(self) -> None:
         self._timeout.start()
+        if self._header_seconds is not None:
+            self._arrival = gevent.get_hub().loop.io(self._client.fileno(), _READABLE)
+            self._arrival.start(self._begin, gevent.getcurrent())
         self._worker._idle.add(self._client)
         if not self._worker.alive:
             hang_up(self._client)
 
+    def _begin(self, reader: Any) -> None:
+        """The first bytes are there. Called by the event loop."""
+        self._arrival.stop()
+        self._late = gevent.get_hub().loop.timer(self._header_seconds)
+        self._late.start(reader.throw, self._timeout)
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
         self._worker._idle.discard(self._client)
         self._timeout.close()
+        for watcher in (self._arrival, self._late):
+            if watcher is not None:
+                watcher.stop()
+                watcher.close()
         return error is self._timeout
 
 

@@ -166,6 +166,12 @@ class JobAltered(Conflict):
     code = "job_altered"
 
 
+class RecordAltered(Conflict):
+    """A record in Redis was not written by this API."""
+
+    code = "record_altered"
+
+
 class IdempotencyConflict(Conflict):
     """This idempotency key was used before with a different request."""
 

@@ -65,6 +65,8 @@ class Settings:
     ``heartbeat_seconds``    how often an agent reports
     ``job_ttl_seconds``      how long a finished job is kept
     ``max_body_bytes``       largest request body that the API reads
+    ``header_seconds``       how long a request's headers may take from their first byte on
+    ``body_seconds``         how long a request's body may take; of a package, each 256 KiB of it
     ``key_prefix``           first part of every key in Redis
     ``concurrency``          executions that one agent runs at a time
     ``python_modules``       modules whose functions ``python.call`` may run, as ``mod,pkg.mod``; none by default
@@ -118,6 +120,8 @@ class Settings:
     heartbeat_seconds: float = 5.0
     job_ttl_seconds: int = 604_800
     max_body_bytes: int = 8 * 1024 * 1024
+    header_seconds: float = 15.0
+    body_seconds: float = 60.0
     key_prefix: str = "jobqueue:"
     concurrency: int = 8
     python_modules: tuple[str, ...] = ()
@@ -463,6 +467,8 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "heartbeat_seconds": _number(0.05, 3_600),
     "job_ttl_seconds": _whole(1, 10 * 366 * 86_400),
     "max_body_bytes": _whole(1024, 1024**3),
+    "header_seconds": _number(0.1, 3_600),
+    "body_seconds": _number(0.1, 3_600),
     "key_prefix": _matching(_KEY_PREFIX, "1 to 64 letters, digits or : . _ -"),
     "concurrency": _whole(1, 1024),
     "python_modules": _python_modules,

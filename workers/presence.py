@@ -124,7 +124,7 @@ class Presence(threading.Thread):
                 logger.info("Agent %s is %s", self._settings.hostname, answer)
             self._state = answer
             self._on_state(answer)
-            if answer is AgentState.PENDING:
+            if answer in (AgentState.PENDING, AgentState.REVOKED):
                 self._look_for_certificate()
         elif answer is Refused.UNKNOWN:
             logger.warning("The ledger does not know this agent any more; registering again")

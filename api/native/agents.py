@@ -97,3 +97,18 @@ def accept_agent(loaded: dict[str, Any], hostname: str) -> Response:
     """
     found = services().accept(check_hostname(hostname), loaded["fingerprint"], principal())
     return json_response({"message": f"Agent {found.hostname} is accepted.", **mapping.agent(found)})
+
+
+@blueprint.route("/agent/<hostname>/revoke", methods=["POST"], parameters=[_HOSTNAME])
+@blueprint.response(200, AgentMoved)
+@blueprint.alt_response(404, schema=ErrorAnswer, description="No agent has this hostname.")
+@blueprint.alt_response(409, schema=ErrorAnswer, description="Nobody has accepted the agent.")
+@blueprint.doc(operationId="revokeAgent")
+def revoke_agent(hostname: str) -> Response:
+    """Take back that an agent was accepted
+
+    It gets no work any more, what it runs is given up, and its results are shown as revoked. Accept it to let it in
+    again.
+    """
+    found = services().revoke(check_hostname(hostname), principal())
+    return json_response({"message": f"Agent {found.hostname} is revoked.", **mapping.agent(found)})

@@ -27,7 +27,7 @@ from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
 from jobqueue.model.submission import DEFAULT_PRIORITY
 from jobqueue.model.target import ANY
-from jobqueue.services.results import FORGED, UNSIGNED
+from jobqueue.services.results import FORGED, REVOKED, UNSIGNED
 
 MAX_BATCH = 1000
 MAX_OFFSET = 1_000_000_000
@@ -271,9 +271,10 @@ class ResponseAnswer(ma.Schema):
     hostname = fields.String(required=True)
     details = fields.Dict(metadata=_about("How it failed, where the operation says more than its error."))
     authenticity = fields.String(
-        validate=validate.OneOf([UNSIGNED, FORGED]),
+        validate=validate.OneOf([UNSIGNED, FORGED, REVOKED]),
         metadata=_about(
-            "Only if this is not the answer of the agent that it names: it did not sign it. Lists do not look."
+            "Only if this is not the answer of the agent that it names: it did not sign it, or was revoked since. "
+            "Lists do not look."
         ),
     )
 
@@ -396,7 +397,7 @@ class AgentAnswer(ma.Schema):
 
     hostname = fields.String(required=True)
     status = fields.String(required=True, validate=validate.OneOf(["live", "offline"]))
-    state = fields.String(required=True, metadata=_about("Pending, Ready, Draining or Cordoned."))
+    state = fields.String(required=True, metadata=_about("Pending, Ready, Draining, Cordoned or Revoked."))
     labels = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
     facts = fields.Dict(required=True)
     load = fields.List(  # type: ignore[assignment]

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import RequestTimeout
 
+from api import slow
 from api.context import services
 from api.errors import UnsupportedMedia
 from jobqueue.errors import InvalidInput, NotFound
@@ -57,7 +58,8 @@ def _body() -> Iterator[bytes]:
     stream, left = request.environ["wsgi.input"], request.content_length
     try:
         while left is None or left > 0:
-            piece = stream.read(_READ_BYTES if left is None else min(_READ_BYTES, left))
+            with slow.bounded(f"{_READ_BYTES} bytes of the package"):
+                piece = stream.read(_READ_BYTES if left is None else min(_READ_BYTES, left))
             if not piece:
                 return
             if left is not None:
@@ -65,6 +67,7 @@ def _body() -> Iterator[bytes]:
             yield piece
             time.sleep(0)  # what has arrived is read without a wait, so others would get no turn
     except TimeoutError as error:
+        slow.cut(request.environ.get("gunicorn.socket"))
         raise RequestTimeout(
             f"Nothing of the package has come for {SILENCE_SECONDS:g} s; nothing was stored. Send it again."
         ) from error

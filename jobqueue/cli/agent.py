@@ -100,6 +100,14 @@ def accept(hostname: str, fingerprint: str) -> None:
         click.echo(one_line(client.accept(hostname, fingerprint)["message"]))
 
 
+@agent.command()
+@_hostnames
+@json_option
+def revoke(hostnames: Sequence[str], as_json: bool) -> None:
+    """Take back that agents were accepted: no work, and their results count as nobody's; accept lets them in again."""
+    for_each(hostnames, Client.revoke, _describe, as_json=as_json)
+
+
 def _row(out: Screen, found: Mapping[str, Any]) -> list[Any]:
     load = found.get("load")
     return [

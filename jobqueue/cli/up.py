@@ -25,6 +25,12 @@ _LARGEST_PORT = 65_535
     "--port", type=click.IntRange(0, _LARGEST_PORT), default=8080, show_default=True, help="The API's port; 0: any."
 )
 @click.option("--host", default=LOOPBACK, show_default=True, help="The API's address.")
+@click.option(
+    "--behind-proxy",
+    is_flag=True,
+    default=None,
+    help="Nobody reaches the API but a proxy with TLS, which is believed.  [JOBQUEUE_BEHIND_PROXY]",
+)
 @click.option("--agents", type=click.IntRange(0, 100), default=3, show_default=True, help="Number of agents.")
 @click.option(
     "--state-dir",
@@ -40,12 +46,20 @@ _LARGEST_PORT = 65_535
 @click.option(
     "--flower-port", type=click.IntRange(0, _LARGEST_PORT), default=FLOWER_PORT, show_default=True, help="0: any."
 )
-def up(port: int, host: str, agents: int, state_dir: Path | None, flower: bool, flower_port: int) -> None:
+def up(
+    port: int,
+    host: str,
+    behind_proxy: bool | None,
+    agents: int,
+    state_dir: Path | None,
+    flower: bool,
+    flower_port: int,
+) -> None:
     """Run everything on this machine until Ctrl-C.
 
     Redis is embedded unless JOBQUEUE_REDIS_URL is set; jobs and the admin token outlive a restart.
     """
-    settings = Settings.from_env(state_dir=state_dir)
+    settings = Settings.from_env(state_dir=state_dir, behind_proxy=behind_proxy)
     if flower:
         require_flower()
     with StateDirectory(settings.state_dir) as state, Stopping() as stopping:
@@ -54,6 +68,7 @@ def up(port: int, host: str, agents: int, state_dir: Path | None, flower: bool, 
             plan = Plan(
                 agents=numbered_agents(agents),
                 host=host,
+                behind_proxy=settings.behind_proxy,
                 port=claim_port(host, port, "--port"),
                 redis_url=os.environ.get("JOBQUEUE_REDIS_URL", "").strip() or None,
                 flower_port=claim_port(LOOPBACK, flower_port, "--flower-port") if flower else None,

@@ -317,6 +317,10 @@ class Client:
         path = _path("/agent", hostname, "accept")
         return self._object("POST", path, body={"fingerprint": fingerprint}, repeatable=True)
 
+    def revoke(self, hostname: str) -> dict[str, Any]:
+        """The agent; it is not accepted any more."""
+        return self._object("POST", _path("/agent", hostname, "revoke"), repeatable=True)
+
     def operations(self) -> dict[str, Any]:
         """``{"operations": [{"type", "summary", "schema", "changes", "idempotent", "permission"}, ...], ...}``."""
         return self._object("GET", "/operation")

@@ -61,6 +61,7 @@ class Plan:
     agents: Sequence[AgentPlan]
     host: str
     port: int
+    behind_proxy: bool = False
     redis_url: str | None = None
     flower_port: int | None = None
     token: str | None = None
@@ -121,6 +122,8 @@ class Stack:
             self._start_redis(pause)
         self._start("maintenance", ["maintenance"], _MAINTENANCE, self._metrics(0))
         address = ["--host", self.plan.host, "--port", str(self.plan.port)]
+        if self.plan.behind_proxy:
+            address.append("--behind-proxy")
         self._start("api", ["api", *address], _API, own={PREFIX + "TOKEN": self.token})
         for number, agent in enumerate(self.plan.agents, start=1):
             self._start_agent(agent, self._metrics(number))

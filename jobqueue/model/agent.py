@@ -11,13 +11,15 @@ from typing import Any
 class AgentState(str, Enum):
     """Whether an agent takes new work.
 
-    Pending: nobody has accepted it yet. Draining: what runs may finish; Cordoned: nothing runs any more.
+    Pending: nobody has accepted it yet. Draining: what runs may finish; Cordoned: nothing runs any more. Revoked: it
+    was accepted, and is not any more.
     """
 
     PENDING = "Pending"
     READY = "Ready"
     DRAINING = "Draining"
     CORDONED = "Cordoned"
+    REVOKED = "Revoked"
 
     def __str__(self) -> str:
         return self.value

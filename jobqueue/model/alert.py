@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: The kinds, which are counters too. An agent refused work that was not signed for it; a result was not its agent's.
+#: The kinds, which are counters too. An agent refused work that was not signed for it; a result was not its agent's;
+#: a record that the API goes by was not written by the API.
 WORK_REFUSED = "work_refused"
 RESULTS_FORGED = "results_forged"
+RECORDS_ALTERED = "records_altered"
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ class Execution:
     claimed it (empty before the claim of an ``_any`` execution). ``info`` is what the operation tells of its present
     attempt, ``failure`` what it tells of how it failed, besides ``error``. ``signature`` is the agent's, of the result
     and of ``out``, from which data, info and failure were read; ``authenticity`` says what a look at it gave: signed,
-    unsigned or forged (None: nobody looked, or there is nothing to sign).
+    unsigned, forged or revoked (None: nobody looked, or there is nothing to sign).
     """
 
     slot: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jobqueue.errors import InvalidInput
 
@@ -19,7 +19,8 @@ _WHEEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._]*(-[A-Za-z0-9._+!]+){4,5}\.whl")
 class PackageInfo:
     """A stored package: ``size`` in bytes, ``sha256`` in hex, times in microseconds since the epoch.
 
-    It is kept until ``kept_until``, longer when it is used. ``upload`` names where the ledger has its bytes.
+    It is kept until ``kept_until``, longer when it is used. ``upload`` names where the ledger has its bytes, ``seal``
+    shows to the API that it wrote this.
     """
 
     name: str
@@ -28,6 +29,7 @@ class PackageInfo:
     stored_at: int
     kept_until: int
     upload: str
+    seal: str = field(default="", repr=False, compare=False)
 
 
 def check_package_name(name: str) -> str:

@@ -90,7 +90,13 @@ class _Making:
         own_path = [cwd, *modules] if self._wanted.working_dir else modules
         return Surroundings(
             cwd=cwd,
-            env=_variables(self._wanted.env_vars, _bin(environment, workspace), environment, own_path),
+            env=_variables(
+                self._wanted.env_vars,
+                _bin(environment, workspace),
+                environment,
+                own_path,
+                self._context.confinement.environ(os.environ, {}),
+            ),
             fds=(workspace.fd, environment.fd) if environment else (workspace.fd,),
         )
 
@@ -126,7 +132,10 @@ class _Making:
             return
         if self._context.packages is None:
             raise setup_failed(f"This agent has no access to uploaded packages such as {place.package}.")
-        with self._context.packages.open(place.package, self._pins.get(place.package)) as archive:
+        pin = self._pins.get(place.package)
+        if pin is None:  # else whoever writes to Redis would choose what is run
+            raise setup_failed(f"The job does not say which content the package {place.package} has; submit it again.")
+        with self._context.packages.open(place.package, pin) as archive:
             self._setup.check()
             how(archive, folder, limits, self._setup.check)
 
@@ -164,10 +173,14 @@ def _bin(environment: Environment | None, workspace: Workspace) -> Path:
 
 
 def _variables(
-    asked: Mapping[str, str], first: Path, environment: Environment | None, own_path: list[Path]
+    asked: Mapping[str, str],
+    first: Path,
+    environment: Environment | None,
+    own_path: list[Path],
+    inherited: Mapping[str, str],
 ) -> dict[str, str]:
-    """What to add to the agent's variables. Those that are asked for may refer to others as ``${NAME}``."""
-    seen = {name: value for name, value in os.environ.items() if not name.startswith(_OWN_SETTINGS)}
+    """What to add to the ``inherited`` variables. Those that are asked for may refer to others as ``${NAME}``."""
+    seen = dict(inherited)
     python_path = os.pathsep.join(map(str, own_path))
     made = {
         "PYTHONUNBUFFERED": "1",

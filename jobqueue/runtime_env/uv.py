@@ -23,9 +23,10 @@ class Uv:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._variables, self._arguments = uv_settings(environ)
-        own = {name: value for name, value in environ.items() if name.startswith("UV_")}
-        self._has_cache = "UV_CACHE_DIR" in own
-        self.source = {**own, **self._variables, "arguments": " ".join(self._arguments)}
+        # processes inherit little, and these are not among it
+        self._own = {name: value for name, value in environ.items() if name.startswith("UV_")}
+        self._has_cache = "UV_CACHE_DIR" in self._own
+        self.source = {**self._own, **self._variables, "arguments": " ".join(self._arguments)}
 
     def build(self, recipe: Recipe, folder: Path, venv: Path, setup: Setup, fd: int) -> None:
         """Make ``venv`` with the packages of ``recipe``. ``folder`` is for files besides; ``fd`` is handed to uv.
@@ -35,6 +36,7 @@ class Uv:
         binary = find_uv()
         cache = folder / "cache"
         env = {
+            **self._own,
             **self._variables,
             "UV_PYTHON_DOWNLOADS": "never",
             "UV_NO_PROGRESS": "1",

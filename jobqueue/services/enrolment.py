@@ -1,4 +1,4 @@
-"""Letting agents in: by an invitation that they show, or by a person who compares fingerprints."""
+"""Letting agents in: by an invitation that they show, or by a person who compares fingerprints; and out again."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable
 
 from jobqueue.errors import AgentNotFound, Conflict, InvalidInput, JobQueueError, SealBroken
-from jobqueue.model.agent import Agent
+from jobqueue.model.agent import Agent, AgentState
 from jobqueue.model.target import check_hostname
 from jobqueue.signing import certificate as certificates
 from jobqueue.signing import pem
-from jobqueue.signing.certificate import Invitation
+from jobqueue.signing.certificate import Invitation, Revocation
 from jobqueue.signing.signer import Signer
+from jobqueue.signing.trusted import TrustedKeys
 from jobqueue.store.agents import Agents
 
 logger = logging.getLogger(__name__)
@@ -26,9 +27,12 @@ LONGEST_INVITATION = 30 * 86_400
 class Enrolment:
     """Certifies agents' keys with the API's key."""
 
-    def __init__(self, agents: Agents, signer: Signer, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, agents: Agents, signer: Signer, keys: TrustedKeys, clock: Callable[[], float] = time.time
+    ) -> None:
         self._agents = agents
         self._signer = signer
+        self._keys = keys
         self._clock = clock
 
     def invite(self, hostname: str = "", seconds: int = 3600) -> tuple[str, int]:
@@ -53,6 +57,15 @@ class Enrolment:
                 "they differ, somebody else answers under its name."
             )
         self._certify(agent, by)
+        return self._agents.get(hostname)
+
+    def revoke(self, hostname: str, by: str) -> Agent:
+        """Take back that an agent was accepted: it gets no work, and what it has answered counts as nobody's.
+
+        Raises ``AgentNotFound``, and ``Conflict`` for one that was never accepted.
+        """
+        revocation = Revocation(hostname, max(int(self._clock() * 1_000_000), self._void_until(hostname)), by)
+        self._agents.revoke(hostname, certificates.revoke(self._signer, revocation))
         return self._agents.get(hostname)
 
     def redeem(self) -> list[str]:
@@ -84,13 +97,24 @@ class Enrolment:
             return "it has expired"
         if invitation.hostname not in ("", agent.hostname):
             return f"it is for {invitation.hostname}"
+        if agent.state is AgentState.REVOKED and not invitation.hostname:
+            return "the agent was revoked: accept it by its fingerprint, or invite it by its name"
         return ""
 
     def _certify(self, agent: Agent, by: str, invitation: str = "", remember_seconds: float = 0.0) -> bool:
         key = certificates.parse_public(agent.public_key)
-        now = int(self._clock() * 1_000_000)
+        # clocks of several machines differ, and it must count from now on
+        now = max(int(self._clock() * 1_000_000), self._void_until(agent.hostname) + 1)
         text = certificates.certify(self._signer, agent.hostname, agent.public_key, now, by)
         return self._agents.certify(agent.hostname, pem.key_id(key), text, invitation, remember_seconds)
+
+    def _void_until(self, hostname: str) -> int:
+        """Up to which time (microseconds) certificates of this host were revoked; 0 if never."""
+        text = self._agents.revocations().get(hostname)
+        try:
+            return certificates.read_revocation(text, self._keys).at if text else 0
+        except SealBroken:  # not ours, or by a key that is retired: then the certificates of that time are void as well
+            return 0
 
 
 class Doorkeeper:

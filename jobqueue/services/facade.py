@@ -72,7 +72,8 @@ class Services:
         """The use cases over a given ledger."""
         signer = Signer.open(settings)
         keys = TrustedKeys(settings.trusted_keys, signer)
-        submitting = Submit(ledger.jobs, Sender(settings), registry, WorkSigner(signer, settings.signature_ttl_seconds))
+        pinning, work = PinPackages(ledger.packages), WorkSigner(signer, settings.signature_ttl_seconds)
+        submitting = Submit(ledger.jobs, Sender(settings), registry, work, pinning)
         runs = Runs(ledger, submitting, registry)
         return cls(
             ledger,
@@ -80,14 +81,14 @@ class Services:
             submitting,
             Retry(ledger.jobs, submitting, keys, runs.data_again),
             ReadOutput(ledger.jobs, ledger.executions, ledger.output),
-            PinPackages(ledger.packages),
+            pinning,
             runs,
             Feed(ledger.events),
             ManageCredentials(ledger.credentials),
             Verify(ledger.credentials),
             ledger.limits,
             AuditTrail(ledger.audit),
-            Enrolment(ledger.agents, signer),
+            Enrolment(ledger.agents, signer, keys),
             CheckResults(ledger.agents, keys),
         )
 
@@ -116,8 +117,8 @@ class Services:
         return self.checking(self.ledger.jobs.get(job_id))
 
     def find(self, name: str) -> Job:
-        """The job with this alias, or with this id. Raises ``JobNotFound``."""
-        return self.checking(self.ledger.jobs.get(self.ledger.jobs.find(name)))
+        """The job with this alias, or with this id. Raises ``JobNotFound``, ``RecordAltered``."""
+        return self.checking(self.ledger.jobs.named(name))
 
     def jobs(self, wanted: JobFilter) -> JobPage:
         return self.ledger.jobs.page(wanted)
@@ -171,6 +172,10 @@ class Services:
         """Let the agent in that has this fingerprint. Raises ``AgentNotFound``, ``Conflict``."""
         return self.enrolling.accept(hostname, fingerprint, principal.name)
 
+    def revoke(self, hostname: str, principal: Principal) -> Agent:
+        """Take back that the agent was accepted. Raises ``AgentNotFound``, ``Conflict``."""
+        return self.enrolling.revoke(hostname, principal.name)
+
     def drain(self, hostname: str) -> Agent:
         """Give the agent no new work, and return it as it is now. Raises ``AgentNotFound``, ``Conflict``."""
         self.ledger.agents.drain(hostname)
@@ -183,7 +188,9 @@ class Services:
 
     def has_package(self, name: str) -> PackageInfo | None:
         """The package, kept for longer from now on; None if there is none. Raises ``InvalidInput`` for a wrong name."""
-        return self.ledger.packages.pin([check_package_name(name)]).get(name)
+        found = self.ledger.packages.pin([check_package_name(name)]).get(name)
+        # who hears that it is not there uploads it, and so replaces what somebody has altered
+        return found if found is not None and self.ledger.packages.is_ours(found) else None
 
     def store_package(self, name: str, stream: Iterable[bytes], expected_size: int | None = None) -> PackageInfo:
         """Store what the stream gives, unless the package is there already. See ``Packages.store`` for the errors."""
@@ -208,7 +215,7 @@ class Services:
         return measures.read(self.ledger, (info.type for info in self.registry.infos()))
 
     def alerts(self) -> list[Alert]:
-        """What somebody should look into, the newest first: work that agents refused, results that were forged."""
+        """What somebody should look into, newest first: refused work, forged results, altered records."""
         return self.ledger.executions.alerts()
 
     def is_maintained(self) -> bool:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from jobqueue.errors import InvalidInput
+from jobqueue.errors import InvalidInput, RecordAltered
 from jobqueue.model.package import check_package_name
-from jobqueue.store.packages import Packages
+from jobqueue.runtime_env.spec import RuntimeEnv
+from jobqueue.store.packages import Packages, altered
+
+#: The one operation that takes packages.
+_ENTRYPOINT = "entrypoint.run"
 
 
 class PinPackages:
@@ -16,7 +21,7 @@ class PinPackages:
         self._packages = packages
 
     def __call__(self, names: Iterable[str]) -> dict[str, str]:
-        """Each name's sha256 (hex). Raises ``InvalidInput`` that names what was not uploaded."""
+        """Each name's sha256 (hex). Raises ``InvalidInput`` that names what was not uploaded, ``RecordAltered``."""
         wanted = [check_package_name(name) for name in dict.fromkeys(names)]
         found = self._packages.pin(wanted)
         missing = [name for name in wanted if name not in found]
@@ -27,4 +32,18 @@ class PinPackages:
                 "PUT /api/packages/gcs/<name>, then submit again; Ray's client does both by itself."
             )
             raise InvalidInput(sentence, {"runtime_env": [sentence]})
+        for name, package in found.items():
+            if not self._packages.is_ours(package):
+                raise RecordAltered(altered(name), {"package": name})
         return {name: package.sha256 for name, package in found.items()}
+
+    def settled(self, operation: str, data: dict[str, Any]) -> dict[str, Any]:
+        """An operation's data with the digests of all packages that it names: what is signed must leave no choice.
+
+        Those that the caller gave stay. Raises as a call does.
+        """
+        if operation != _ENTRYPOINT or not data.get("runtime_env"):
+            return data
+        given: Mapping[str, str] = data.get("packages", {})
+        missing = [name for name in RuntimeEnv.parse(data["runtime_env"]).packages if name not in given]
+        return {**data, "packages": {**given, **self(missing)}} if missing else data

@@ -10,16 +10,19 @@ from jobqueue.errors import InvalidInput, SealBroken
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.states import ExecutionState
 from jobqueue.signing import pem
-from jobqueue.signing.certificate import Certificate, read_certificate, result_bytes
+from jobqueue.signing.certificate import Certificate, read_certificate, read_revocation, result_bytes
 from jobqueue.signing.trusted import TrustedKeys
 from jobqueue.store.agents import Agents
 
-#: The three answers about a result. A state that the ledger itself gave (expired, lost, cancelled) needs no signature.
-SIGNED, UNSIGNED, FORGED = "signed", "unsigned", "forged"
+#: The answers about a result. A state that the ledger itself gave (expired, lost, cancelled) needs no signature.
+#: Revoked: its agent's key was taken back later, so anybody may have signed it by now.
+SIGNED, UNSIGNED, FORGED, REVOKED = "signed", "unsigned", "forged", "revoked"
 #: States that only an agent can give.
 _BY_AGENT = frozenset({ExecutionState.COMPLETED, ExecutionState.FAILED, ExecutionState.SKIPPED})
 #: Seconds for which a certificate is remembered, and how many are.
 _REMEMBER_SECONDS = 60.0
+#: Seconds between two looks at who was revoked.
+LOOK_SECONDS = 2.0
 _MOST_REMEMBERED = 20_000
 
 
@@ -31,17 +34,25 @@ class CheckResults:
         self._keys = keys
         self._clock = clock
         self._known: dict[str, tuple[float, Certificate]] = {}
+        self._void_until: dict[str, int] = {}
+        self._looked = float("-inf")
 
     def __call__(self, job: Job) -> Job:
         """The job, its executions with ``authenticity`` where that can be said. Raises ``LedgerUnavailable``."""
         if job.outside is not None:
             return job
         self._learn({_key_id(x) for x in job.executions if x.signature})
+        if any(x.signature for x in job.executions):
+            self._look()
         return replace(job, executions=tuple(replace(x, authenticity=self._judge(job, x)) for x in job.executions))
 
     def faults(self, job: Job) -> list[tuple[str, str]]:
         """Hostname and what is wrong, of every result that is not its agent's."""
-        words = {UNSIGNED: "it is not signed by its agent", FORGED: "its signature is not its agent's"}
+        words = {
+            UNSIGNED: "it is not signed by its agent",
+            FORGED: "its signature is not its agent's",
+            REVOKED: "its agent was revoked",
+        }
         return [(x.hostname or x.slot, words[x.authenticity]) for x in self(job).executions if x.authenticity in words]
 
     def _judge(self, job: Job, execution: Execution) -> str | None:
@@ -54,7 +65,9 @@ class CheckResults:
             return FORGED
         note = execution.events[-1].note if execution.events else ""
         result = result_bytes(job.id, execution.hostname, execution.attempt, execution.state.value, note, execution.out)
-        return SIGNED if known[1].is_result(execution.signature, result) else FORGED
+        if not known[1].is_result(execution.signature, result):
+            return FORGED
+        return REVOKED if known[1].accepted <= self._void_until.get(execution.hostname, -1) else SIGNED
 
     def _learn(self, key_ids: set[str]) -> None:
         """Fetch the certificates that are not known, or not lately."""
@@ -71,6 +84,21 @@ class CheckResults:
                 continue
             if pem.key_id(found.key) == key_id:
                 self._known[key_id] = (now + _REMEMBER_SECONDS, found)
+
+    def _look(self) -> None:
+        """See who was revoked, now and then."""
+        now = self._clock()
+        if now - self._looked < LOOK_SECONDS:
+            return
+        found = {}
+        for hostname, text in self._agents.revocations().items():
+            try:
+                revocation = read_revocation(text, self._keys)
+            except SealBroken:  # whoever writes to Redis can revoke nobody
+                continue
+            if revocation.hostname == hostname:
+                found[hostname] = revocation.at
+        self._void_until, self._looked = found, now
 
 
 def _key_id(execution: Execution) -> str:

@@ -146,7 +146,7 @@ class Runs:
     # --- looking ------------------------------------------------------------------------------------------------------
     def find(self, run_id: str) -> Job:
         """One run, by its id. Raises ``JobNotFound``."""
-        job = self._jobs.get(self._jobs.find(run_id))
+        job = self._jobs.named(run_id)
         if job.origin != ORIGIN:
             raise JobNotFound(f"Job {run_id} is no run of a configuration; GET /job/{job.id} shows it.")
         return job
@@ -296,7 +296,7 @@ class Runs:
     def _refused_unknown(self, run_id: str) -> IllegalTransition:
         sentence = "A run cannot become unknown: report what its driver knows of it"
         try:
-            job = self._jobs.get(self._jobs.find(run_id))
+            job = self._jobs.named(run_id)
         except JobNotFound:
             return _illegal(sentence, None, frozenset(RunState) - {RunState.UNKNOWN})
         if job.outside is None or job.status.is_final:

@@ -18,6 +18,7 @@ from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import Target
 from jobqueue.operations.registry import Registry
 from jobqueue.secrets.reference import has_secret
+from jobqueue.services.packages import PinPackages
 from jobqueue.signing.work import WorkSigner
 from jobqueue.store.executions import Due
 from jobqueue.store.jobs import Jobs, NewJob, Stored
@@ -34,11 +35,14 @@ logger = logging.getLogger(__name__)
 class Submit:
     """Takes submissions into the ledger."""
 
-    def __init__(self, jobs: Jobs, sender: Sender, operations: Registry, signer: WorkSigner) -> None:
+    def __init__(
+        self, jobs: Jobs, sender: Sender, operations: Registry, signer: WorkSigner, pinning: PinPackages
+    ) -> None:
         self._jobs = jobs
         self._sender = sender
         self._operations = operations
         self._signer = signer
+        self._pinning = pinning
 
     def one(
         self,
@@ -87,6 +91,7 @@ class Submit:
         data = self._operations.validate(submission.operation, dict(submission.data))
         if has_secret(data):
             submission.principal.require(USE_SECRETS)
+        data = self._pinning.settled(submission.operation, data)
         document: dict[str, Any] = {"operation": submission.operation, "data": data, "target": submission.target}
         # what is not given is not stored: most jobs are small, and there are many
         optional = {

@@ -16,7 +16,7 @@ from jobqueue.signing.sealed import seal, unseal
 from jobqueue.signing.signer import Signer, is_signed
 from jobqueue.signing.trusted import TrustedKeys
 
-_AGENT, _RESULT, _INVITE = b"agent", b"result", b"invite"
+_AGENT, _RESULT, _INVITE, _REVOKED = b"agent", b"result", b"invite", b"revoked"
 _TOKEN_START = "jqj"  # noqa: S105 (what tokens begin with)
 
 
@@ -44,6 +44,26 @@ def read_certificate(text: str, keys: TrustedKeys) -> Certificate:
     """Raises ``SealBroken`` unless a trusted key signed it."""
     found = unseal(text, keys, _AGENT)
     return Certificate(found["hostname"], parse_public(found["key"]), found["accepted"], found["by"])
+
+
+@dataclass(frozen=True)
+class Revocation:
+    """The API's word that no certificate counts that it gave to ``hostname`` until ``at`` (microseconds)."""
+
+    hostname: str
+    at: int
+    by: str
+
+
+def revoke(signer: Signer, revocation: Revocation) -> str:
+    """A revocation, as text. It is about the name: which keys an agent shows, it can choose itself."""
+    return seal(signer, _REVOKED, {"hostname": revocation.hostname, "at": revocation.at, "by": revocation.by})
+
+
+def read_revocation(text: str, keys: TrustedKeys) -> Revocation:
+    """Raises ``SealBroken`` unless a trusted key signed it."""
+    found = unseal(text, keys, _REVOKED)
+    return Revocation(found["hostname"], found["at"], found["by"])
 
 
 def public_text(key: Ed25519PublicKey) -> str:

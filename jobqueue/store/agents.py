@@ -97,7 +97,7 @@ class Agents:
         if answer == "unknown":
             raise _unknown(hostname)
         if answer == "pending":
-            raise Conflict(f"Agent {hostname!r} is pending: accept it first, with `jobqueue agent accept`.")
+            raise Conflict(f"Agent {hostname!r} is pending or revoked: accept it first, with `jobqueue agent accept`.")
         if answer == "already":
             raise Conflict(f"Agent {hostname!r} {refusal}.")
         return AgentState(answer)
@@ -118,6 +118,20 @@ class Agents:
         if answer == "unknown" and certificate:
             raise _unknown(hostname)
         return bool(answer == "certified")
+
+    def revoke(self, hostname: str, text: str) -> None:
+        """Give an agent no work any more; ``text`` is the API's signed word. Raises ``AgentNotFound``, ``Conflict``."""
+        answer = self._scripts.call("revoke", self._now(), hostname, text)
+        if answer == "unknown":
+            raise _unknown(hostname)
+        if answer == "pending":
+            raise Conflict(f"Agent {hostname!r} is pending: nobody has accepted it, so there is nothing to revoke.")
+
+    def revocations(self) -> dict[str, str]:
+        """The API's word on the agents that were ever revoked, by hostname. Nobody has checked its signature."""
+        with translated_errors():
+            found = self._client.hgetall(self._keys.kind("revoked"))
+        return {str(hostname): str(text) for hostname, text in found.items()}
 
     def certificate(self, hostname: str) -> str:
         """The certificate that the API gave an agent; empty if there is none."""
@@ -156,16 +170,17 @@ class Agents:
     def _read(self, hostnames: list[str]) -> list[Agent]:
         with translated_errors(), self._client.pipeline(transaction=False) as pipe:
             pipe.time()
+            pipe.smembers(self._keys.kind("barred"))
             for hostname in hostnames:
                 pipe.lrange(self._keys.agent_log(hostname), 0, -1)
                 pipe.zscore(self._keys.kind("agents"), hostname)
                 pipe.hgetall(self._keys.agent(hostname))
                 pipe.zcard(self._keys.waiting(hostname))
-            (seconds, micros), *answers = pipe.execute()
+            (seconds, micros), barred, *answers = pipe.execute()
         now = int(self._now() or seconds * 1_000_000 + micros)
         rows = zip(hostnames, answers[::4], answers[1::4], answers[2::4], answers[3::4], strict=True)
         return [
-            _agent(host, live_until > now, fields, waiting, log)
+            _agent(host, live_until > now, fields, waiting, log, is_barred=host in barred)
             for host, log, live_until, fields, waiting in rows
             if fields
         ]
@@ -175,13 +190,16 @@ def _unknown(hostname: str) -> AgentNotFound:
     return AgentNotFound(f"No agent has the hostname {hostname!r}: GET /agent lists them.")
 
 
-def _agent(hostname: str, live: bool, fields: dict[str, str], waiting: int, log: list[str]) -> Agent:
+def _agent(
+    hostname: str, live: bool, fields: dict[str, str], waiting: int, log: list[str], *, is_barred: bool
+) -> Agent:
     info: dict[str, Any] = json.loads(fields["info"])
     vitals: dict[str, Any] = json.loads(fields.get("vitals", "{}"))
     return Agent(
         hostname=hostname,
         live=live,
-        state=AgentState(fields["state"]),
+        # whatever it says of itself
+        state=AgentState.REVOKED if is_barred else AgentState(fields["state"]),
         labels=info["labels"],
         facts=info["facts"],
         operations=tuple(info["operations"]),

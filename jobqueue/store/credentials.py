@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any
@@ -13,12 +12,11 @@ import redis
 from jobqueue.errors import Conflict, CredentialNotFound, NameTaken, RecordChanged
 from jobqueue.model.credential import Credential, Kind
 from jobqueue.model.role import BUILTIN, Role
+from jobqueue.store.alarm import Alarm
 from jobqueue.store.connection import translated_errors
 from jobqueue.store.keys import Keys
 from jobqueue.store.scripts import Scripts
 from jobqueue.store.seal import BrokenSeal, Seal
-
-logger = logging.getLogger(__name__)
 
 #: Records that there may be of each kind; all of them are read to list them.
 MOST_CREDENTIALS = 10_000
@@ -30,11 +28,12 @@ KEY_CHECK_LENGTH = 12
 class Credentials:
     """The keys, users and roles of one ledger. Thread-safe. Raises ``LedgerUnavailable`` when Redis is away."""
 
-    def __init__(self, client: redis.Redis, keys: Keys, scripts: Scripts, seal: Seal) -> None:
+    def __init__(self, client: redis.Redis, keys: Keys, scripts: Scripts, seal: Seal, alarm: Alarm) -> None:
         self._client = client
         self._keys = keys
         self._scripts = scripts
         self._seal = seal
+        self._alarm = alarm
 
     # --- keys and users -----------------------------------------------------------------------------------------------
     def add(self, credential: Credential) -> None:
@@ -163,13 +162,13 @@ class Credentials:
                 yield name, Role(name, tuple(fields["permissions"]), fields["created"])
 
     def _opened(self, place: str, raw: Any) -> str | None:
-        """The text of a record; None without one, and for one that the API did not write, which the log tells."""
+        """The text of a record; None without one, and for one that the API did not write, of which the alarm tells."""
         if raw is None:
             return None
         try:
             return self._seal.open(place, str(raw))
         except BrokenSeal as error:
-            logger.error("SECURITY: %s It is ignored.", error.message)
+            self._alarm(place, f"{error.message} It is ignored.")
             return None
 
 

@@ -19,6 +19,7 @@ from jobqueue.errors import (
     JobNotFound,
     JobQueueError,
     NoLiveAgent,
+    RecordAltered,
     UnknownTarget,
 )
 from jobqueue.model.filter import JobFilter, JobPage
@@ -28,7 +29,9 @@ from jobqueue.model.states import JobStatus
 from jobqueue.model.submission import Accepted
 from jobqueue.model.target import Target, TargetKind
 from jobqueue.store import records
+from jobqueue.store.alarm import Alarm
 from jobqueue.store.scripts import Argument, Clock, Scripts, redis_clock
+from jobqueue.store.seal import Seal
 
 #: How many index entries one step of a listing by several dimensions looks at; keeps Redis responsive (about 1 ms).
 _SCAN_STEP = 1000
@@ -74,8 +77,18 @@ class Stored:
 class Jobs:
     """The jobs of one ledger."""
 
-    def __init__(self, scripts: Scripts, *, idempotency_window_seconds: float, now: Clock = redis_clock) -> None:
+    def __init__(
+        self,
+        scripts: Scripts,
+        seal: Seal,
+        alarm: Alarm,
+        *,
+        idempotency_window_seconds: float,
+        now: Clock = redis_clock,
+    ) -> None:
         self._scripts = scripts
+        self._seal = seal
+        self._alarm = alarm
         self._window_ms = int(idempotency_window_seconds * 1000)
         self._now = now
 
@@ -85,7 +98,7 @@ class Jobs:
         ``template`` is the message to publish (``dispatch/envelope.py``), empty when the caller sends it.
         """
         (answer,) = self._scripts.call("create", *self._create_arguments([job], template))
-        outcome = _outcome(job, answer)
+        outcome = self._outcome(job, answer)
         if isinstance(outcome, JobQueueError):
             raise outcome
         return outcome
@@ -94,10 +107,30 @@ class Jobs:
         """Store many jobs in one round trip; each is accepted or refused on its own. Answers come in order."""
         calls = [self._create_arguments(step, template) for step in _steps(jobs)]
         answers = [answer for answers in self._scripts.call_many("create", calls) for answer in answers]
-        return [_outcome(job, answer) for job, answer in zip(jobs, answers, strict=True)]
+        return [self._outcome(job, answer) for job, answer in zip(jobs, answers, strict=True)]
 
     def _create_arguments(self, jobs: list[NewJob], template: str) -> tuple[Argument, ...]:
-        return (self._now(), self._window_ms, template, *(value for job in jobs for value in _fields(job)))
+        return (self._now(), self._window_ms, template, *(value for job in jobs for value in self._fields(job)))
+
+    def _fields(self, job: NewJob) -> tuple[Argument, ...]:
+        mark = self._seal.mark(*_key_record(job, job.id)) if job.idempotency_key else ""
+        return (*_fields(job), mark)
+
+    def _outcome(self, job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
+        """The create script's answer, or the error that it stands for."""
+        if answer[0] != "replayed" or answer[1] == job.id:
+            return _outcome(job, answer)
+        # another job answers under this idempotency key: only if we have said so ourselves
+        _, job_id, created, mark = answer
+        place, text = _key_record(job, job_id)
+        if self._seal.holds(mark, place, text):
+            return Stored(Accepted(job_id, int(created), replayed=True))
+        sentence = (
+            f"The record of the idempotency key {job.idempotency_key!r} is not as this API stored it: somebody has "
+            "changed it in Redis, or JOBQUEUE_API_SECRET is another one now. Nothing was submitted; use a new key."
+        )
+        self._alarm(place, sentence)
+        return RecordAltered(sentence)
 
     def get(self, job_id: str) -> Job:
         """The whole job; raises ``JobNotFound``."""
@@ -112,6 +145,18 @@ class Jobs:
         if not found:
             raise JobNotFound.of(name)
         return str(found)
+
+    def named(self, name: str) -> Job:
+        """The whole job with this alias, or this id. Raises ``JobNotFound``, ``RecordAltered``."""
+        job = self.get(self.find(name))
+        if name in (job.alias, job.id):
+            return job
+        sentence = (
+            f"The name {name!r} leads to job {job.id}, which has another name: somebody has changed that in Redis. "
+            "Go by the job's id."
+        )
+        self._alarm(f"alias|{name}", sentence)
+        raise RecordAltered(sentence, {"job_id": job.id})
 
     def get_many(self, job_ids: Iterable[str]) -> list[Job]:
         """Those of the jobs that (still) exist, in order. One script call each, so that Redis is never held long."""
@@ -241,7 +286,7 @@ def _steps(jobs: list[NewJob]) -> Iterator[list[NewJob]]:
 
 
 def _fields(job: NewJob) -> tuple[Argument, ...]:
-    """One job, in the order that ``create.lua`` takes."""
+    """One job, in the order that ``create.lua`` takes; the seal of its idempotency key comes behind it."""
     return (
         job.id,
         job.document,
@@ -261,6 +306,11 @@ def _fields(job: NewJob) -> tuple[Argument, ...]:
         job.alias or "",
         job.exclusive or "",
     )
+
+
+def _key_record(job: NewJob, job_id: str) -> tuple[str, str]:
+    """Place and text of what stands behind an idempotency key."""
+    return f"idempotency|{job.idempotency_key}", f"{job.digest}|{job_id}"
 
 
 def _dimensions(wanted: JobFilter) -> list[str]:
@@ -289,8 +339,8 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
     code, *rest = answer
     if code == "created":
         return Stored(Accepted(job.id, int(rest[0])), tuple(rest[1]))
-    if code == "replayed":
-        return Stored(Accepted(rest[0], int(rest[1]), replayed=rest[0] != job.id))
+    if code == "replayed":  # our own: the first answer was lost
+        return Stored(Accepted(job.id, int(rest[1])))
     if code == "key_conflict":
         return IdempotencyConflict(
             f"The idempotency key {job.idempotency_key!r} belongs to job {rest[0]}, whose request was a different one. "

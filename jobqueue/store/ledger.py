@@ -8,10 +8,11 @@ import redis
 from redis.exceptions import NoPermissionError
 
 from jobqueue.errors import InvalidSettings, LedgerUnavailable
-from jobqueue.model.alert import RESULTS_FORGED, WORK_REFUSED
+from jobqueue.model.alert import RECORDS_ALTERED, RESULTS_FORGED, WORK_REFUSED
 from jobqueue.redis_server import refusals
 from jobqueue.settings import Settings
 from jobqueue.store.agents import Agents
+from jobqueue.store.alarm import Alarm
 from jobqueue.store.audit import Audit
 from jobqueue.store.configurations import Configurations
 from jobqueue.store.connection import connect, translated_errors
@@ -34,7 +35,10 @@ logger = logging.getLogger(__name__)
 IDEMPOTENCY_WINDOW_SECONDS = 86_400.0
 
 #: What ``stats`` counts; the scripts count under these names.
-COUNTERS = ("claims_refused", "results_refused", "leases_lost", "republished", WORK_REFUSED, RESULTS_FORGED)
+COUNTERS = (
+    *("claims_refused", "results_refused", "leases_lost", "republished"),
+    *(WORK_REFUSED, RESULTS_FORGED, RECORDS_ALTERED),
+)
 
 
 class Ledger:
@@ -48,15 +52,16 @@ class Ledger:
         self._now = now
         self.keys = Keys(settings.key_prefix)
         self.scripts = Scripts(client, self.keys)
-        self.jobs = Jobs(self.scripts, idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS, now=now)
+        seal = Seal.of(settings)
         self.executions = Executions(self.scripts, lease_seconds=settings.lease_seconds, now=now)
+        alarm = Alarm(self.executions)
+        self.jobs = Jobs(self.scripts, seal, alarm, idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS, now=now)
         self.output = Output(client, self.keys, self.scripts, cap_bytes=settings.max_log_bytes)
         self.events = Events(client, self.keys)
         self.agents = Agents(client, self.keys, self.scripts, heartbeat_seconds=settings.heartbeat_seconds, now=now)
-        self.configurations = Configurations(client, self.keys, self.scripts, now=now)
+        self.configurations = Configurations(client, self.keys, self.scripts, seal, alarm, now=now)
         self.outside = OutsideRuns(self.scripts, now=now)
-        seal = Seal.of(settings)
-        self.credentials = Credentials(client, self.keys, self.scripts, seal)
+        self.credentials = Credentials(client, self.keys, self.scripts, seal, alarm)
         self.audit = Audit(client, self.keys, self.scripts, seal, keep=settings.audit_entries)
         self.counting = Counting(client, self.keys)
         self.limits = Limits(self.scripts, now=now)
@@ -64,6 +69,8 @@ class Ledger:
             client,
             self.keys,
             self.scripts,
+            seal,
+            alarm,
             max_bytes=settings.max_package_bytes,
             max_total_bytes=settings.max_packages_bytes,
             ttl_seconds=settings.package_ttl_seconds,

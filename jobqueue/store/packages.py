@@ -10,12 +10,21 @@ from typing import Any
 
 import redis
 
-from jobqueue.errors import InvalidInput, LedgerUnavailable, NotFound, PackagesFull, PackageTooLarge
+from jobqueue.errors import (
+    InvalidInput,
+    LedgerUnavailable,
+    NotFound,
+    PackagesFull,
+    PackageTooLarge,
+    RecordAltered,
+)
 from jobqueue.model.package import PackageInfo, check_package_name
+from jobqueue.store.alarm import Alarm
 from jobqueue.store.caller import Caller
 from jobqueue.store.connection import translated_errors
 from jobqueue.store.keys import Keys
 from jobqueue.store.scripts import Clock, Scripts, redis_clock
+from jobqueue.store.seal import Seal
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +39,8 @@ class Packages:
 
     ``max_bytes`` bounds one package, ``max_total_bytes`` all of them together with the uploads under way. A package is
     kept for ``ttl_seconds`` after it was stored, found by ``pin``, or uploaded again.
+
+    Their records are sealed: the API signs their digests. Agents, who cannot look at seals, go by what was signed.
     """
 
     def __init__(
@@ -37,6 +48,8 @@ class Packages:
         client: redis.Redis,
         keys: Keys,
         scripts: Scripts,
+        seal: Seal,
+        alarm: Alarm,
         *,
         max_bytes: int,
         max_total_bytes: int,
@@ -46,6 +59,8 @@ class Packages:
         self._bytes = Caller(client, binary=True)
         self._keys = keys
         self._scripts = scripts
+        self._seal = seal
+        self._alarm = alarm
         self._now = now
         self._keep = round(ttl_seconds * 1_000_000)
         self._max_total = max_total_bytes
@@ -59,10 +74,18 @@ class Packages:
         records = self._scripts.call("pin", self._now(), self._keep, *wanted)
         return {name: _info(name, record) for name, record in zip(wanted, records, strict=True) if record}
 
+    def is_ours(self, package: PackageInfo) -> bool:
+        """Whether the API wrote this record, which only the API can tell. One that it did not is told of."""
+        if self._seal.holds(package.seal, _place(package.name), _sealed(package.size, package.sha256)):
+            return True
+        self._alarm(_place(package.name), altered(package.name))
+        return False
+
     def store(self, name: str, stream: Iterable[bytes], expected_size: int | None = None) -> PackageInfo:
         """Store what ``stream`` gives as the package ``name``; nothing is there before the stream has ended.
 
-        A package of this name that is there already stays as it is: the stream is read to its end and dropped.
+        A package of this name that is there already stays as it is: the stream is read to its end and dropped. But one
+        whose record somebody has altered is replaced.
         ``expected_size`` is how many bytes the stream should give, if that is known. Raises ``InvalidInput`` for a name
         that no package can have and a stream that ends early or is empty, ``PackageTooLarge``, ``PackagesFull``, and
         what ``stream`` raises; nothing is stored then.
@@ -71,13 +94,13 @@ class Packages:
         if expected_size is not None and expected_size > self.max_bytes:
             raise self._too_large()
         known = self.pin([name]).get(name)
-        if known:
+        if known and self.is_ours(known):
             size = sum(map(len, self._bounded(stream)))
             _check_size(size, expected_size)
             return known
         upload = secrets.token_hex(16)
         try:
-            return self._upload(upload, name, stream, expected_size)
+            return self._upload(upload, name, stream, expected_size, instead_of=known.upload if known else "")
         except BaseException:
             self._drop(upload)
             raise
@@ -101,17 +124,24 @@ class Packages:
         """Close the connections; the next call opens a new one."""
         self._bytes.close()
 
-    def _upload(self, upload: str, name: str, stream: Iterable[bytes], expected_size: int | None) -> PackageInfo:
+    def _upload(
+        self, upload: str, name: str, stream: Iterable[bytes], expected_size: int | None, instead_of: str
+    ) -> PackageInfo:
         digest, size = hashlib.sha256(), 0
         for number, piece in enumerate(_joined(self._bounded(stream))):
             digest.update(piece)
             size += len(piece)
             self._stage(upload, number, piece)
         _check_size(size, expected_size)
-        record = self._scripts.call("shelve", self._now(), upload, name, size, digest.hexdigest(), self._keep)
+        sha256 = digest.hexdigest()
+        mark = self._seal.mark(_place(name), _sealed(size, sha256))
+        record = self._scripts.call("shelve", self._now(), upload, name, size, sha256, self._keep, mark, instead_of)
         if not record:
             raise _gone()
-        return _info(name, record)
+        stored = _info(name, record)
+        if not self.is_ours(stored):
+            raise RecordAltered(altered(name))
+        return stored
 
     def _stage(self, upload: str, number: int, piece: bytes) -> None:
         answer = self._scripts.call(
@@ -173,6 +203,29 @@ def _gone() -> LedgerUnavailable:
     )
 
 
+def altered(name: str) -> str:
+    """What there is to say about a package whose seal is broken."""
+    return (
+        f"The package {name} is not as this API stored it: somebody has changed its record in Redis, or "
+        "JOBQUEUE_API_SECRET is another one now. It is not used; upload it again, which replaces it."
+    )
+
+
+def _place(name: str) -> str:
+    return f"package|{name}"
+
+
+def _sealed(size: int, sha256: str) -> str:
+    return f"{size}|{sha256}"
+
+
 def _info(name: str, record: list[Any]) -> PackageInfo:
-    size, sha256, stored_at, kept_until, upload = record
-    return PackageInfo(name, int(size), sha256, int(stored_at), int(float(kept_until)), upload)
+    size, sha256, stored_at, kept_until, upload, seal = record
+    return PackageInfo(
+        name, _whole(size), sha256 or "", _whole(stored_at), _whole(kept_until), upload or "", seal or ""
+    )
+
+
+def _whole(text: str | None) -> int:
+    """A number of a record; 0 for what cannot be one, which is no record of ours."""
+    return int(text) if text and text.isdecimal() and len(text) < 20 else 0

@@ -66,6 +66,7 @@ VERBS = (
     "leave",
     "drain",
     "certify",
+    "revoke",
     "lead",
     "prune",
     "stage",

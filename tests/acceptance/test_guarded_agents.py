@@ -106,8 +106,17 @@ def test_a_stranger_waits_until_somebody_compares_fingerprints(stack: Stack, api
     assert fingerprint in wrong.stderr
     assert stack.run("agent", "accept", "stranger1", fingerprint).returncode == 0
     until(stranger.is_ready, "it was accepted")
-    response = api.run(HOSTNAME, target="stranger1")["responses"]["stranger1"]
-    assert (response["status"], "authenticity" in response) == ("completed", False)
+    job = api.run(HOSTNAME, target="stranger1")
+    assert "authenticity" not in job["responses"]["stranger1"]
+    assert stack.run("agent", "revoke", "stranger1").returncode == 0
+    assert api.post("/job", {"operation": {"type": HOSTNAME, "data": {}}, "target_hostname": "stranger1"}).status == 409
+    until(
+        lambda: api.job(job["id"])["responses"]["stranger1"].get("authenticity") == "revoked",
+        "its results count no more",
+    )
+    assert stranger.agent()["state"] == "Revoked"
+    assert stack.run("agent", "accept", "stranger1", fingerprint).returncode == 0
+    until(stranger.is_ready, "it was accepted again")
     process.stop()
 
 

@@ -59,6 +59,7 @@ def environ(folder: Path, **names: str) -> dict[str, str]:
         **kept,
         "JOBQUEUE_STATE_DIR": str(folder / "state"),
         "JOBQUEUE_API_WORKERS": "1",
+        "JOBQUEUE_HEADER_SECONDS": "3",
         "JOBQUEUE_TOKEN": TOKEN,
         "JOBQUEUE_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0",
         **names,
@@ -167,6 +168,9 @@ def test_a_client_that_says_nothing_holds_nobody_up(served: tuple[int, ssl.SSLCo
         begin = time.monotonic()
         assert ask(*served, "/health")[0] == 200
         assert time.monotonic() - begin < 20
+        for connection in idle:  # and they are cut
+            connection.settimeout(30)
+            assert connection.recv(10) == b""
     finally:
         for connection in idle:
             connection.close()

@@ -119,3 +119,20 @@ def test_a_demo_that_is_interrupted(make_stack: MakeStack, tmp_path: Path) -> No
     assert demo.wait() == 128 + signal.SIGINT
     until(lambda: not marked(stack.mark), "nothing is left")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_up_behind_a_proxy(make_stack: MakeStack) -> None:
+    stack = make_stack({})
+    stack.up(0, "--host", "0.0.0.0", "--behind-proxy")  # noqa: S104 (what is tested)
+    headers = {"X-Forwarded-Proto": "https"}
+    found = stack.api.send("GET", "/health", headers=headers)
+    assert found.status == 200
+    assert found.headers["Strict-Transport-Security"]
+
+
+def test_up_refuses_an_open_address_without_tls(make_stack: MakeStack) -> None:
+    stack = make_stack({})
+    arguments = ("up", "--port", "0", "--agents", "0", "--host", "0.0.0.0")  # noqa: S104 (what is tested)
+    refused = stack.run(*arguments, "--state-dir", str(stack.state))
+    assert refused.returncode != 0
+    assert "does not listen on 0.0.0.0" in refused.stdout + refused.stderr

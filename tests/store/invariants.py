@@ -17,7 +17,7 @@ from jobqueue.model.target import ANY, label_prefixes
 from jobqueue.store.keys import Keys
 
 _GLOBAL = (
-    *("due", "leases", "deadlines", "finished", "clock", "agents", "away", "stats", "measured", "leader"),
+    *("due", "leases", "deadlines", "finished", "clock", "agents", "away", "stats", "alerts", "measured", "leader"),
     *("packages", "uploads", "package-bytes"),
     *("outside", "configs", "reached", "events"),
 )

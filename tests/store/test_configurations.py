@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from jobqueue.errors import ConfigurationExists, ConfigurationNotFound, JobNotFinal
+from jobqueue.errors import ConfigurationExists, ConfigurationNotFound, JobNotFinal, RecordAltered
+from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.model.configuration import Configuration, Update
 from jobqueue.store.configurations import KEPT_UPDATES, exclusive_name
 from tests.store.world import World
@@ -91,3 +92,46 @@ def test_how_far_it_was_read_outlives_the_runs(world: World) -> None:
     assert stored.reached("c") == "2026-01-02T00:00:00.000Z"
     stored.delete("c")
     assert stored.reached("c") is None
+
+
+class TestAltered:
+    """Somebody writes into Redis what the API would sign."""
+
+    def test_a_configuration_is_refused(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        stored, key = world.ledger.configurations, world.ledger.keys.config("c")
+        stored.create(configuration(script="true"), "ada")
+        stored.create(configuration("d", script="true"), "ada")
+        world.client.set(key, str(world.client.get(key)).replace('"true"', '"rm -rf /"'))
+        for attempt in (lambda: stored.get("c"), lambda: stored.some(["d", "c"])):
+            with pytest.raises(RecordAltered, match=r"configuration 'c' is not as this API stored it.*PUT"):
+                attempt()
+        assert [found.id for found in stored.all()] == ["d"]
+        assert "SECURITY: The configuration 'c'" in caplog.text
+        (alert,) = world.executions.alerts()  # told of once, however often it is read
+        assert (alert.kind, "configuration 'c'" in alert.message) == (RECORDS_ALTERED, True)
+        assert world.ledger.stats()[RECORDS_ALTERED] == 1
+
+    @pytest.mark.parametrize("text", ['{"id": "c", "type": "script", "script": "reboot"}', "", "0" * 64, "nonsense"])
+    def test_one_that_the_api_never_wrote(self, world: World, text: str) -> None:
+        stored = world.ledger.configurations
+        stored.create(configuration(), "ada")
+        world.client.set(world.ledger.keys.config("c"), text)
+        with pytest.raises(RecordAltered):
+            stored.get("c")
+
+    def test_the_record_of_another_one(self, world: World) -> None:
+        stored, keys = world.ledger.configurations, world.ledger.keys
+        stored.create(configuration(script="true"), "ada")
+        stored.create(configuration("reboot", script="reboot"), "ada")
+        world.client.set(keys.config("c"), str(world.client.get(keys.config("reboot"))))
+        with pytest.raises(RecordAltered):
+            stored.get("c")
+
+    def test_it_is_stored_anew_or_deleted(self, world: World) -> None:
+        stored, keys = world.ledger.configurations, world.ledger.keys
+        for config_id in ("c", "d"):
+            stored.create(configuration(config_id), "ada")
+            world.client.set(keys.config(config_id), "{}")
+        stored.replace(configuration(script="true"), "ada")
+        stored.delete("d")
+        assert [found.fields["script"] for found in stored.all()] == ["true"]

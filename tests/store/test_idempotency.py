@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Barrier
 
 import pytest
 
-from jobqueue.errors import IdempotencyConflict
+from jobqueue.errors import IdempotencyConflict, RecordAltered
+from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.model.target import ANY
 from tests.store.world import World
 
@@ -105,3 +107,42 @@ def test_concurrent_requests_make_one_job(real_world: World) -> None:
             assert len({job_id for job_id, _ in answers}) == 1
             assert [replayed for _, replayed in answers].count(False) == 1
     assert len(world.queued("a")) == 20
+
+
+class TestAltered:
+    """Somebody writes into Redis which job has answered, or which one a name means."""
+
+    def test_another_job_in_its_place(self, world: World) -> None:
+        world.register("a")
+        world.create("a", idempotency_key="k", digest="ab")
+        other = world.create("a")
+        key = world.ledger.keys.kind("idem") + "k"
+        digest, _, created, mark = str(world.client.get(key)).split("|")
+        world.client.set(key, f"{digest}|{other}|{created}|{mark}")
+        with pytest.raises(RecordAltered, match=r"idempotency key 'k'.*Nothing was submitted"):
+            world.create("a", idempotency_key="k", digest="ab")
+        assert world.ledger.stats()[RECORDS_ALTERED] == 1
+
+    @pytest.mark.parametrize("text", ["", "ab", "ab|{job}|1", "ab|{job}|1|", "ab|{job}|1|00", "nonsense"])
+    def test_a_record_of_somebody_elses_making(self, world: World, text: str) -> None:
+        world.register("a")
+        job_id = world.create("a")
+        world.client.set(world.ledger.keys.kind("idem") + "k", text.format(job=job_id))
+        with pytest.raises(RecordAltered):
+            world.create("a", idempotency_key="k", digest="ab")
+        (answer,) = world.jobs.create_many([world.new_job("a", idempotency_key="k", digest="ab")], world.template)
+        assert isinstance(answer, RecordAltered)
+        world.client.delete(world.ledger.keys.kind("idem") + "k")
+
+    def test_a_name_that_leads_to_another_job(self, world: World) -> None:
+        world.register("a")
+        first, other = world.new_job("a", alias="mine"), world.new_job("a", alias="yours")
+        for job in (first, other):
+            documented = replace(job, document=job.document[:-1] + f', "alias": "{job.alias}"' + "}")
+            world.jobs.create(documented, world.template)
+        assert world.jobs.named("mine").id == world.jobs.named(first.id).id == first.id
+        alias = world.ledger.keys.kind("alias") + "mine"
+        world.client.set(alias, other.id)
+        with pytest.raises(RecordAltered, match="The name 'mine' leads to job"):
+            world.jobs.named("mine")
+        world.client.set(alias, first.id)

@@ -20,6 +20,7 @@ from jobqueue.errors import (
     PackagesFull,
     PackageTooLarge,
 )
+from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.model.package import PackageInfo
 from jobqueue.store.ledger import Ledger
 from jobqueue.store.packages import PIECE_BYTES, UPLOAD_SECONDS, Packages
@@ -283,14 +284,14 @@ class TestRepeatedCalls:
 
     def test_an_upload_that_is_completed_twice_is_one_package(self, packages: Packages, world: World) -> None:
         packages._stage("u", 0, b"abc")
-        call = ("shelve", str(world.clock.now), "u", NAME, 3, "digest", TTL * 1_000_000)
+        call = ("shelve", str(world.clock.now), "u", NAME, 3, "digest", TTL * 1_000_000, "seal", "")
         assert world.ledger.scripts.call(*call) == world.ledger.scripts.call(*call)
         world.ledger.scripts.call("unstage", "u")  # as of a request that never saw the answer
         assert content(packages, packages.pin([NAME])[NAME]) == b"abc"
 
     def test_bytes_that_are_not_all_there_do_not_become_a_package(self, packages: Packages, world: World) -> None:
         packages._stage("u", 0, b"abc")
-        assert world.ledger.scripts.call("shelve", str(world.clock.now), "u", NAME, 4, "digest", 1) == []
+        assert world.ledger.scripts.call("shelve", str(world.clock.now), "u", NAME, 4, "digest", 1, "seal", "") == []
         assert held(world.client) == 0
 
 
@@ -353,3 +354,35 @@ def test_redis_away_in_the_middle_stores_nothing(redis_binary: Path, short_path:
             invariants.check(client, World(client, clock).ledger.keys)
         finally:
             server.kill()
+
+
+class TestAltered:
+    """Somebody writes into Redis whose digests the API would sign."""
+
+    @pytest.mark.parametrize(
+        "change", [{"sha256": "0" * 64}, {"size": "4"}, {"seal": "0" * 64}, {"seal": ""}, {"size": "much"}]
+    )
+    def test_it_shows(self, packages: Packages, world: World, change: dict[str, str]) -> None:
+        assert packages.is_ours(packages.store(NAME, [b"first"]))
+        world.client.hset(f"jobqueue:package:{NAME}", mapping=change)
+        altered = packages.pin([NAME])[NAME]
+        assert not packages.is_ours(altered)
+        assert world.ledger.stats()[RECORDS_ALTERED] == 1
+        packages.store(NAME, [b"first"])  # in the end the sums must be right again
+
+    def test_the_record_of_another_one(self, packages: Packages, world: World) -> None:
+        packages.store(OTHER, [b"other"])
+        packages.store(NAME, [b"first"])
+        other = world.client.hgetall(f"jobqueue:package:{OTHER}")
+        world.client.hset(f"jobqueue:package:{NAME}", mapping={name: other[name] for name in ("sha256", "seal")})
+        assert not packages.is_ours(packages.pin([NAME])[NAME])
+        assert packages.is_ours(packages.pin([OTHER])[OTHER])
+
+    def test_uploading_it_again_replaces_it(self, packages: Packages, world: World) -> None:
+        packages.store(NAME, [b"first"])
+        world.client.hset(f"jobqueue:package:{NAME}", "sha256", hashlib.sha256(b"worse").hexdigest())
+        again = packages.store(NAME, [b"first"])
+        assert packages.is_ours(again)
+        assert again == packages.pin([NAME])[NAME]
+        assert content(packages, again) == b"first"
+        assert held(world.client) == 5

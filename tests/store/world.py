@@ -31,7 +31,13 @@ LIVE = 3 * HEARTBEAT
 
 
 def settings(url: str = "redis://127.0.0.1:1/0") -> Settings:
-    return Settings(state_dir=Path("unused"), redis_url=url, lease_seconds=LEASE, heartbeat_seconds=HEARTBEAT)
+    return Settings(
+        state_dir=Path("unused"),
+        redis_url=url,
+        lease_seconds=LEASE,
+        heartbeat_seconds=HEARTBEAT,
+        api_secret="s" * 32,
+    )
 
 
 @cache

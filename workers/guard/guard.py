@@ -74,7 +74,7 @@ class Guard:
         if user and operation.type in _OWN_USER_ONLY:
             raise OperationNotAllowed(
                 f"not allowed on this host: its policy wants {operation.type} to run as {user}, and it can only run as "
-                "the agent's own user"
+                "the agent's own user; run an agent as that user"
             )
         if user and operation.type not in _STARTERS:
             # what it does by itself it must do as that user as well

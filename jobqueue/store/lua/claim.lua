@@ -31,7 +31,7 @@ if redis.call('ZSCORE', K.due, member) then
 end
 local published = redis.call('ZSCORE', K.waiting .. slot, id)
 redis.call('ZREM', K.waiting .. slot, id)
-if redis.call('SISMEMBER', K.away, host) == 1 then
+if redis.call('SISMEMBER', K.away, host) == 1 or redis.call('SISMEMBER', K.barred, host) == 1 then
   -- the agent drains and has not stopped reading yet: the message goes back to the queue
   redis.call('ZADD', K.due, int(at), member)
   return {'refused', 'away'}

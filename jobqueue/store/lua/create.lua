@@ -6,17 +6,19 @@
 --   operation, target, kind of target (any, all, host, label), priority, not_before or '', expires_at or '',
 --   retry policy or '', '1' if the operation is idempotent or '', idempotency key or '', digest of the request,
 --   tags ("key:value" lines) or '', id of the job that it retries or '', hostnames to keep to (lines) or '',
---   alias or '', name that it holds exclusively or ''
+--   alias or '', name that it holds exclusively or '', seal of its idempotency key or ''
 -- returns: per job: {'created', created, {slot...}} (slots only if the caller has to send the messages)
---   | {'replayed', id, created} | {'key_conflict', id} | {'alias_taken', id} | {'held', id} | {'unknown_target'}
+--   | {'replayed', id, created, seal} | {'key_conflict', id} | {'alias_taken', id} | {'held', id} | {'unknown_target'}
 --   | {'unsupported'} | {'away'} | {'too_late'}
 --   | {'no_live_agent', offline or draining hostname...}
 local FIELDS = {'id', 'doc', 'op', 'target', 'kind', 'priority', 'not_before', 'expires', 'retry', 'idempotent', 'key',
-  'digest', 'tags', 'retry_of', 'only', 'alias', 'exclusive'}
+  'digest', 'tags', 'retry_of', 'only', 'alias', 'exclusive', 'seal'}
 local at = clock(ARGV[1])
 local window, template = ARGV[2], parse_template(ARGV[3])
 local away = {}
 for _, host in ipairs(redis.call('SMEMBERS', K.away)) do away[host] = true end
+-- agents may say of themselves that they are back, but not that they are accepted
+for _, host in ipairs(redis.call('SMEMBERS', K.barred)) do away[host] = true end
 
 local function taking(hosts, offline_too)
   local found = {}
@@ -109,9 +111,10 @@ local function earlier(job)
   if created then return {'replayed', job.id, created} end
   local first = job.key ~= '' and redis.call('GET', K.idem .. job.key)
   if first then
-    local digest, id, time = string.match(first, '^(%x+)|([^|]+)|(%d+)$')
+    local digest, id, time, seal = string.match(first, '^(%x+)|([^|]+)|(%d+)|(%x*)$')
+    if not digest then return {'replayed', '', '0', ''} end -- no record of ours; the caller sees it by the seal
     if digest ~= job.digest then return {'key_conflict', id} end
-    return {'replayed', id, time}
+    return {'replayed', id, time, seal}
   end
   if job.alias ~= '' then
     local named = redis.call('GET', K.alias .. job.alias)
@@ -151,7 +154,7 @@ local function store(job, slots, created)
   redis.call('HSET', K.job .. id, unpack(fields))
   if job.expires ~= '' then redis.call('ZADD', K.deadlines, job.expires, id) end
   if job.key ~= '' then
-    redis.call('SET', K.idem .. job.key, job.digest .. '|' .. id .. '|' .. when, 'PX', window)
+    redis.call('SET', K.idem .. job.key, table.concat({job.digest, id, when, job.seal}, '|'), 'PX', window)
   end
   if job.alias ~= '' then redis.call('SET', K.alias .. job.alias, id) end
   if job.exclusive ~= '' then redis.call('SET', K.exclusive .. job.exclusive, id) end

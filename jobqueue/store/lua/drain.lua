@@ -8,7 +8,7 @@ local at = clock(ARGV[1])
 local host = ARGV[2]
 local state = redis.call('HGET', K.agent .. host, 'state')
 if not state then return 'unknown' end
-if state == 'Pending' then return 'pending' end
+if state == 'Pending' or state == 'Revoked' then return 'pending' end
 if (ARGV[3] == 'undrain') == (state == 'Ready') then return 'already' end
 if ARGV[3] == 'undrain' then
   redis.call('SREM', K.away, host)

@@ -10,7 +10,8 @@ local at = clock(ARGV[1])
 local id, host, token, state = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local exec = K.exec .. host .. ':' .. id
 local record = redis.call('HMGET', exec, 'state', 'token')
-if record[2] ~= token or record[1] ~= 'started' then
+local is_barred = redis.call('SISMEMBER', K.barred, host) == 1
+if is_barred or record[2] ~= token or record[1] ~= 'started' then
   if record[2] == token and record[1] == state then return 'repeated' end
   redis.call('HINCRBY', K.stats, 'results_refused', 1)
   return redis.call('EXISTS', K.job .. id) == 1 and 'stale' or 'unknown'

@@ -19,11 +19,17 @@ redis.call('HSET', agent, 'boot', boot, 'info', ARGV[5], 'labels', ARGV[6], 'off
 redis.call('HDEL', agent, 'vitals')
 -- whether the certificate is right only those can tell who know the API's key: they look at it again, see `certify`
 local state = redis.call('HGET', agent, 'state')
-if ARGV[8] == '' then
+local given = redis.call('HGET', agent, 'certificate')
+if redis.call('SISMEMBER', K.barred, host) == 1 then
+  redis.call('SADD', K.away, host)
+  if state ~= 'Revoked' then set_agent_state(host, 'Revoked', at) end
+  if ARGV[11] ~= '' then redis.call('SADD', K.joining, host) end
+elseif ARGV[8] == '' or (state == 'Revoked' and given and given ~= ARGV[10]) then
+  -- or it was accepted again, and comes with the certificate that it had before
   redis.call('SADD', K.away, host)
   if state ~= 'Pending' then set_agent_state(host, 'Pending', at) end
   if ARGV[11] ~= '' then redis.call('SADD', K.joining, host) end
-elseif not state or state == 'Pending' then
+elseif not state or state == 'Pending' or state == 'Revoked' then
   redis.call('SREM', K.away, host)
   set_agent_state(host, 'Ready', at)
 end

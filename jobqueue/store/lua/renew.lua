@@ -5,10 +5,11 @@
 -- returns: one of 'ok' | 'cancel' | 'stale' per pair, in order
 local until_ = int(clock(ARGV[1]) + tonumber(ARGV[3]))
 local host, answers = ARGV[2], {}
+local is_barred = redis.call('SISMEMBER', K.barred, host) == 1
 for i = 4, #ARGV, 2 do
   local id = ARGV[i]
   local record = redis.call('HMGET', K.exec .. host .. ':' .. id, 'state', 'token')
-  if record[1] ~= 'started' or record[2] ~= ARGV[i + 1] then
+  if is_barred or record[1] ~= 'started' or record[2] ~= ARGV[i + 1] then
     answers[#answers + 1] = 'stale'
   else
     redis.call('ZADD', K.leases, until_, id .. ':' .. host)

@@ -7,8 +7,9 @@ local at = int(clock(ARGV[1]))
 local packages = redis.call('ZRANGEBYSCORE', K.packages, '-inf', at, 'LIMIT', 0, ARGV[2])
 for _, name in ipairs(packages) do
   local record = redis.call('HMGET', K.package .. name, 'size', 'upload')
-  redis.call('HINCRBY', K.bulk, 'all', -tonumber(record[1]))
-  redis.call('UNLINK', K.upload .. record[2])
+  -- a record that somebody has altered must not keep the others from being removed
+  redis.call('HINCRBY', K.bulk, 'all', -(tonumber(record[1]) or 0))
+  redis.call('UNLINK', K.upload .. (record[2] or ''))
   redis.call('DEL', K.package .. name)
   redis.call('ZREM', K.packages, name)
 end

@@ -26,7 +26,11 @@ OTHER = "_ray_pkg_fedcba9876543210.tar.gz"
 
 
 def _surround(run: Run, raw: dict[str, Any], pins: dict[str, str] | None = None) -> Any:
-    return surround(RuntimeEnv.parse(raw), pins or {}, run.context, run.settings)
+    """``pins`` None: one for each package."""
+    wanted = RuntimeEnv.parse(raw)
+    if pins is None:
+        pins = dict.fromkeys(wanted.packages, "ab" * 32)
+    return surround(wanted, pins, run.context, run.settings)
 
 
 def _runs(run: Run) -> list[Path]:
@@ -56,6 +60,18 @@ def test_a_working_directory(tmp_path: Path, make_run: MakeRun) -> None:
     assert run.reports == [{"phase": "setting_up"}]
     assert not found.cwd.exists()
     assert _runs(run) == []
+
+
+def test_a_package_without_a_digest_is_not_unpacked(tmp_path: Path, make_run: MakeRun) -> None:
+    """Its content would be chosen by whoever writes to Redis."""
+    run = make_run()
+    run.packages.files[NAME] = make_zip(tmp_path / "sha", ("run.py", b"print(1)"))
+    with (
+        pytest.raises(OperationFailed, match="does not say which content the package"),
+        _surround(run, {"working_dir": f"gcs://{NAME}"}, {}),
+    ):
+        pass
+    assert run.packages.asked == []
 
 
 def test_each_run_has_its_own_copy(tmp_path: Path, make_run: MakeRun) -> None:
@@ -127,14 +143,15 @@ def _env(make_run: MakeRun, variables: dict[str, str], **more: Any) -> Surroundi
         return found
 
 
-def test_variables_may_refer_to_others(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KNOWN", "k")
+def test_variables_may_refer_to_what_is_inherited(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_KNOWN", "k")
+    monkeypatch.setenv("CLOUD_KEY", "secret")  # nobody can know which of the agent's variables are
     monkeypatch.setenv("JOBQUEUE_TOKEN", "secret")
     asked = {
-        "A": "${KNOWN}-$KNOWN",
+        "A": "${LC_KNOWN}-$LC_KNOWN",
         "B": "${A}!",
         "C": "${UNKNOWN_NAME}.$UNKNOWN_NAME",
-        "D": "${JOBQUEUE_TOKEN}$",
+        "D": "${JOBQUEUE_TOKEN}${CLOUD_KEY}$",
         "PATH": "/mine:${PATH}",
         "PYTHONUNBUFFERED": "0",
     }

@@ -15,14 +15,16 @@ from jobqueue.errors import AgentNotFound, Conflict, InvalidInput, InvalidSettin
 from jobqueue.model.agent import AgentState
 from jobqueue.model.alert import RESULTS_FORGED
 from jobqueue.model.job import Execution
+from jobqueue.model.states import ExecutionState
 from jobqueue.operations.registry import Registry
 from jobqueue.services.enrolment import Enrolment
-from jobqueue.services.results import FORGED, SIGNED, UNSIGNED, CheckResults
+from jobqueue.services.results import FORGED, LOOK_SECONDS, REVOKED, SIGNED, UNSIGNED, CheckResults
 from jobqueue.settings import Settings
 from jobqueue.signing import certificate as certificates
 from jobqueue.signing import pem
 from jobqueue.signing.signer import Signer
 from jobqueue.signing.trusted import TrustedKeys
+from jobqueue.store.executions import Finished, Grant, Renewal
 from jobqueue.store.ledger import Ledger
 from workers.executor import Executor
 from workers.guard.identity import Identity
@@ -68,8 +70,8 @@ def keys(signer: Signer, settings: Settings) -> TrustedKeys:
 
 
 @pytest.fixture
-def enrolment(ledger: Ledger, signer: Signer) -> Enrolment:
-    return Enrolment(ledger.agents, signer, lambda: NOW)
+def enrolment(ledger: Ledger, signer: Signer, keys: TrustedKeys) -> Enrolment:
+    return Enrolment(ledger.agents, signer, keys, lambda: NOW)
 
 
 MakeAgent = Callable[..., Agent]
@@ -217,10 +219,12 @@ def test_a_token_for_one_host_lets_no_other_in(agent: MakeAgent, enrolment: Enro
     assert enrolment.redeem() == []
 
 
-def test_a_token_expires(agent: MakeAgent, ledger: Ledger, signer: Signer, enrolment: Enrolment) -> None:
+def test_a_token_expires(
+    agent: MakeAgent, ledger: Ledger, signer: Signer, keys: TrustedKeys, enrolment: Enrolment
+) -> None:
     token, _ = enrolment.invite(seconds=60)
     agent("db1", token).beat()
-    assert Enrolment(ledger.agents, signer, lambda: NOW + 61).redeem() == []
+    assert Enrolment(ledger.agents, signer, keys, lambda: NOW + 61).redeem() == []
     with pytest.raises(InvalidInput):
         enrolment.invite(seconds=10**9)
 
@@ -247,6 +251,111 @@ def test_a_made_up_certificate_is_not_taken(agent: MakeAgent, ledger: Ledger, ke
     assert new.state is AgentState.PENDING
     assert not new.identity.take("")
     assert not new.identity.take("{}")
+
+
+# --- out again --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def accepted(agent: MakeAgent, enrolment: Enrolment) -> Agent:
+    """An agent on a machine of its own that takes work."""
+    found = agent("db1")
+    found.beat()
+    enrolment.accept("db1", found.identity.fingerprint, "admin")
+    found.beat()
+    assert found.state is AgentState.READY
+    return found
+
+
+def test_a_revoked_agent_gets_no_work(
+    accepted: Agent, enrolment: Enrolment, ledger: Ledger, submit: Submitter, executor: Executor
+) -> None:
+    waiting = submit("test.echo.get", target="db1")
+    assert enrolment.revoke("db1", "admin").state is AgentState.REVOKED
+    accepted.beat()
+    assert accepted.states[-1] is AgentState.REVOKED
+    with pytest.raises(Conflict, match="pending or revoked: accept it"):
+        ledger.agents.undrain("db1")
+    with pytest.raises(Conflict, match="not accepted"):
+        submit("test.echo.get", target="db1")
+    # whatever it says of itself, and though it holds its certificate still
+    executor._settings = replace(executor._settings, hostname="db1")
+    ledger.client.srem(ledger.keys.kind("away"), "db1")
+    ledger.client.hset(ledger.keys.agent("db1"), "state", "Ready")
+    accepted.presence._register()
+    ledger.client.srem(ledger.keys.kind("away"), "db1")
+    assert ledger.agents.get("db1").state is AgentState.REVOKED
+    with pytest.raises(Conflict):
+        submit("test.echo.get", target="db1")
+    assert executor.execute(waiting, "db1") == "dropped: away"
+
+
+def test_what_a_revoked_agent_runs_is_given_up(
+    accepted: Agent, enrolment: Enrolment, ledger: Ledger, submit: Submitter
+) -> None:
+    assert accepted.identity.accepted
+    job_id = submit("test.echo.get", target="db1")
+    grant = ledger.executions.claim(job_id, "db1", "db1", "token")
+    assert isinstance(grant, Grant)
+    assert ledger.executions.renew("db1", [grant]) == [Renewal.OK]
+    leases = ledger.client.zrange(ledger.keys.kind("leases"), 0, -1, withscores=True)
+    enrolment.revoke("db1", "admin")
+    assert ledger.executions.renew("db1", [grant]) == [Renewal.STALE]
+    assert ledger.executions.finish(grant, ExecutionState.COMPLETED, out="{}") is Finished.STALE
+    # so the lease runs out
+    assert ledger.client.zrange(ledger.keys.kind("leases"), 0, -1, withscores=True) == leases != []
+
+
+def test_who_was_never_accepted_cannot_be_revoked(agent: MakeAgent, enrolment: Enrolment) -> None:
+    agent("db1").beat()
+    with pytest.raises(Conflict, match="nothing to revoke"):
+        enrolment.revoke("db1", "admin")
+    with pytest.raises(AgentNotFound):
+        enrolment.revoke("db2", "admin")
+
+
+def test_it_can_be_accepted_again(accepted: Agent, enrolment: Enrolment, agent: MakeAgent) -> None:
+    enrolment.revoke("db1", "admin")
+    accepted.beat()
+    assert accepted.state is AgentState.REVOKED
+    enrolment.accept("db1", accepted.identity.fingerprint, "admin")
+    # one that starts just now comes with its old certificate first
+    restarted = agent("db1")
+    restarted.beat()
+    assert restarted.states[-1] is AgentState.PENDING
+    restarted.beat()
+    assert restarted.state is AgentState.READY
+
+
+@pytest.mark.parametrize(("bound", "lets_in"), [("", False), ("db1", True)])
+def test_an_invitation_lets_a_revoked_agent_in_by_name_only(
+    agent: MakeAgent, accepted: Agent, enrolment: Enrolment, bound: str, lets_in: bool
+) -> None:
+    assert enrolment.revoke("db1", "admin").hostname == accepted.settings.hostname
+    token, _ = enrolment.invite(bound, 60)
+    anew = agent("db1", token, place="another disk")
+    anew.beat()
+    assert (enrolment.redeem() == ["db1"]) is lets_in
+    anew.beat()
+    assert (anew.state is AgentState.READY) is lets_in
+
+
+def test_the_invitation_that_it_came_with_counts_no_more(
+    agent: MakeAgent, enrolment: Enrolment, ledger: Ledger
+) -> None:
+    token, _ = enrolment.invite("db1", 60)
+    first = agent("db1", token)
+    first.beat()
+    assert enrolment.redeem() == ["db1"]
+    first.beat()
+    enrolment.revoke("db1", "admin")
+    (first.settings.state_dir / "agents" / "db1.certificate").unlink()
+    again = agent("db1", token)
+    assert again.identity.key_id == first.identity.key_id
+    again.beat()
+    assert ledger.agents.joining() == ["db1"]
+    assert enrolment.redeem() == []
+    assert again.state is AgentState.REVOKED
 
 
 # --- results ----------------------------------------------------------------------------------------------------------
@@ -466,3 +575,36 @@ def test_the_key_of_an_agent_has_its_fingerprint(identity: Identity) -> None:
     assert certificates.fingerprint_of(identity.public_key) == identity.fingerprint == pem.fingerprint(key)
     for nonsense in ("", "x", "\u00e9", "A" * 43 + "=="):
         assert certificates.fingerprint_of(nonsense) is None
+
+
+@pytest.mark.usefixtures("identity")
+def test_the_results_of_a_revoked_agent_are_shown_as_such(
+    ledger: Ledger, executor: Executor, submit: Submitter, enrolment: Enrolment, keys: TrustedKeys, identity: Identity
+) -> None:
+    """Also those of before: who has its key can sign with any date."""
+    now = [0.0]
+    check = CheckResults(ledger.agents, keys, lambda: now[0])
+    job_id = submit("test.echo.get")
+    executor.execute(job_id, HOST)
+    assert checked(ledger, check, job_id).authenticity == SIGNED
+    enrolment.revoke(HOST, "admin")
+    now[0] += LOOK_SECONDS
+    assert checked(ledger, check, job_id).authenticity == REVOKED
+    assert check.faults(ledger.jobs.get(job_id)) == [(HOST, "its agent was revoked")]
+    enrolment._certify(replace(ledger.agents.get(HOST), public_key=identity.public_key), "admin")
+    now[0] += 61  # for so long a certificate is remembered
+    assert checked(ledger, check, job_id).authenticity == SIGNED
+
+
+@pytest.mark.usefixtures("identity")
+def test_whoever_writes_to_redis_can_revoke_nobody(
+    ledger: Ledger, executor: Executor, submit: Submitter, keys: TrustedKeys
+) -> None:
+    job_id = submit("test.echo.get")
+    executor.execute(job_id, HOST)
+    other = Signer(Ed25519PrivateKey.generate())
+    text = certificates.revoke(other, certificates.Revocation(HOST, NOW * 1_000_000, "eve"))
+    for planted in (text, "{}", "nonsense"):
+        ledger.client.hset(ledger.keys.kind("revoked"), HOST, planted)
+        fresh = CheckResults(ledger.agents, keys)
+        assert checked(ledger, fresh, job_id).authenticity == SIGNED

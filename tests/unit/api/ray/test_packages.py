@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 
+import gevent
 import pytest
+from flask import Flask
 from gunicorn.http.errors import ChunkMissingTerminator, NoMoreData
 from werkzeug.test import TestResponse
 
+from api import slow
 from api.ray.packages import SILENCE_SECONDS
 from jobqueue.errors import PackagesFull, PackageTooLarge
 from tests.unit.api.conftest import MAX_BODY, Ask
@@ -216,6 +219,24 @@ def test_a_client_that_is_silent_is_given_up(ask: Ask, services: FakeServices, c
         "gunicorn.socket": connection,
     }
     assert_refused(ask("PUT", PATH, environ_overrides=environ), 408, "Nothing of the package has come for 60 s")
+    assert services.packages == {}
+
+
+class _Trickle:
+    """A client that sends a byte now and then, for ever."""
+
+    def read(self, _size: int) -> bytes:
+        while True:
+            gevent.sleep(0.01)
+
+
+def test_a_trickle_is_given_up(app: Flask, ask: Ask, services: FakeServices, connection: Connection) -> None:
+    environ = {"wsgi.input": _Trickle(), "CONTENT_LENGTH": "8", "gunicorn.socket": connection}
+    before, app.config[slow.SECONDS] = app.config[slow.SECONDS], 0.05
+    try:
+        assert_refused(ask("PUT", PATH, environ_overrides=environ), 408, "of the package took longer than 0.05 s")
+    finally:
+        app.config[slow.SECONDS] = before
     assert services.packages == {}
 
 

@@ -1,0 +1,43 @@
+"""How long a client may take to send a body: whoever sends a byte a second must not hold a connection for days."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask import current_app, request
+from gevent import Timeout
+from werkzeug.exceptions import RequestTimeout
+
+#: Where the application's configuration has JOBQUEUE_BODY_SECONDS.
+SECONDS = "JOBQUEUE_BODY_SECONDS"
+
+
+@contextmanager
+def bounded(what: str) -> Iterator[None]:
+    """Raise ``RequestTimeout`` (408) if the block, which reads ``what``, takes too long; the connection ends then.
+
+    Under another server than ours, such as a test's, nothing bounds it.
+    """
+    connection: Any = request.environ.get("gunicorn.socket")
+    if connection is None:
+        yield
+        return
+    seconds = current_app.config[SECONDS]
+    timeout = Timeout(seconds)
+    try:
+        with timeout:
+            yield
+    except Timeout as error:
+        if error is not timeout:  # somebody else's
+            raise
+        cut(connection)
+        raise RequestTimeout(f"{what} took longer than {seconds:g} s; send it again, faster.") from None
+
+
+def cut(connection: Any) -> None:
+    """Let nothing more be read: what was being read when time ran out is lost, so the next request cannot be found."""
+    end = getattr(connection, "end", None)
+    if end is not None:
+        end()
