@@ -12,7 +12,7 @@ from typing import Any
 
 from jobqueue.model.job import Execution
 from jobqueue.model.states import ExecutionState
-from jobqueue.services.results import FORGED, UNSIGNED
+from jobqueue.services.results import FORGED, REVOKED, UNSIGNED
 
 #: What somebody should look at comes first, what went well last.
 ORDER = (
@@ -42,6 +42,7 @@ _ESCAPES = re.compile(
 _DOUBTS = {
     UNSIGNED: "Not signed by the agent that it names.",
     FORGED: "Forged: its signature is not that of the agent that it names.",
+    REVOKED: "Its agent was revoked: whoever has its key may have given it.",
 }
 #: What differs with every run and says nothing of how it went: answers that differ in this alone are equal.
 _VOLATILE = ("duration_ms",)

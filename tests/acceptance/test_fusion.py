@@ -228,7 +228,8 @@ def test_a_driver_elsewhere(fusion: Fusion, api: Api) -> None:
 
 
 def test_the_aggregation_of_the_page(fusion: Fusion, stack: Stack, tmp_path: Path) -> None:
-    config = STATUS["jobConfig"]
+    # other files of tests aggregate the page's own collections on this stack
+    config = json.loads(json.dumps(STATUS["jobConfig"]).replace("api-test-app", "page-test-app"))
     now, month_ago = "2025-10-17T18:56:14.660Z", "2025-09-17T18:56:14.660Z"
     common = {"query": "ipad", "doc_id": "1", "fusion_query_id": "r1"}
     rows = [

@@ -175,7 +175,9 @@ def test_what_ran_is_not_run_again_whatever_the_ledger_says(api: Api, client: re
 
 def test_a_forged_result_shows_and_raises_an_alert(api: Api, client: redis.Redis) -> None:
     job = api.run(SHELL, {"command": "echo honest"}, "agent1")
-    client.set(f"{KEYS.kind('out')}agent1:{job['id']}", json.dumps({"data": {"stdout": "forged"}, "changed": False}))
+    forged = json.dumps({"data": {"stdout": "forged"}, "changed": False})
+    client.hdel(KEYS.execution(job["id"], "agent1"), "o2", "o3")
+    client.hset(KEYS.execution(job["id"], "agent1"), "o1", forged)
     assert api.job(job["id"])["responses"]["agent1"]["authenticity"] == "forged"
     # a job that has only just ended, for maintenance to find: this one may have been looked at before it was forged
     client.zadd(KEYS.kind("finished"), {job["id"]: int(client.time()[0]) * 1_000_000 + 60_000_000})
