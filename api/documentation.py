@@ -20,10 +20,10 @@ from jobqueue import __version__
 _DESCRIPTION = """\
 Run operations on fleets of hosts, and see per host what happened.
 
-Every path is served under `/api` too. Errors have one shape: `{"error", "code", "details"}`. Every answer carries
-`X-Request-Id`. Bodies are JSON in UTF-8; in them, unknown fields, keys given twice, integers beyond 64 bits, NaN and
-infinities, NUL characters, lone surrogates and more than 64 levels of nesting are refused with 400. Times are ISO 8601;
-one without a zone is UTC.
+Every path of the native API is served under `/api` too. Its errors have one shape: `{"error", "code", "details"}`;
+those of Ray's and Fusion's routes are as their clients expect them. Every answer carries `X-Request-Id`. Bodies are
+JSON in UTF-8; in them, unknown fields, keys given twice, integers beyond 64 bits, NaN and infinities, NUL characters,
+lone surrogates and more than 64 levels of nesting are refused with 400. Times are ISO 8601; one without a zone is UTC.
 """
 
 _HTML = ("text/html; charset=utf-8", {"type": "string"})
