@@ -11,17 +11,39 @@ import flask_smorest
 from apispec import APISpec
 from flask import Flask, Response
 
+from api.documents import JSON, Dialect, Route, complete
+from api.fusion.documents import DIALECT as FUSION
 from api.native.schemas import BatchRequest, ErrorAnswer
+from api.ray.documents import DIALECT as RAY
 from jobqueue import __version__
 
 _DESCRIPTION = """\
 Run operations on fleets of hosts, and see per host what happened.
 
-Every path is served under `/api` too. Errors have one shape: `{"error", "code", "details"}`. Every answer carries
-`X-Request-Id`. Bodies are JSON in UTF-8; in them, unknown fields, keys given twice, integers beyond 64 bits, NaN and
-infinities, NUL characters, lone surrogates and more than 64 levels of nesting are refused with 400. Times are ISO 8601;
-one without a zone is UTC.
+Every path of the native API is served under `/api` too. Its errors have one shape: `{"error", "code", "details"}`;
+those of Ray's and Fusion's routes are as their clients expect them. Every answer carries `X-Request-Id`. Bodies are
+JSON in UTF-8; in them, unknown fields, keys given twice, integers beyond 64 bits, NaN and infinities, NUL characters,
+lone surrogates and more than 64 levels of nesting are refused with 400. Times are ISO 8601; one without a zone is UTC.
 """
+
+_HTML = ("text/html; charset=utf-8", {"type": "string"})
+_DOCS = Dialect(
+    "docs",
+    "This document.",
+    {
+        "docs.openapi": Route("This document", {200: (JSON, {"type": "object"})}),
+        "docs.docs": Route("A page that shows it", {200: _HTML}),
+        "docs.asset": Route(
+            "What that page loads",
+            {200: ("*/*", {})},
+            path={"name": {"type": "string", "pattern": "^[a-z-]+\\.(js|css)$"}},
+            errors=(404,),
+        ),
+    },
+    (JSON, {"$ref": "#/components/schemas/ErrorAnswer"}),
+)
+#: Whatever is not the native API's own.
+DIALECTS = (_DOCS, RAY, FUSION)
 
 _STATIC = Path(__file__).parent / "static"
 _CONTENT_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
@@ -52,7 +74,7 @@ class OpenApi(flask_smorest.Api):
 
 
 def pages(api: OpenApi) -> flask.Blueprint:
-    """The routes that show ``api``'s document."""
+    """The routes that show ``api``'s document, and those of the other APIs."""
     blueprint = flask.Blueprint("docs", __name__)
     assets = _swagger_ui()
     cached: list[str] = []
@@ -60,7 +82,7 @@ def pages(api: OpenApi) -> flask.Blueprint:
     @blueprint.get("/openapi.json")
     def openapi() -> Response:
         if not cached:  # once: by the first request, every route is registered
-            cached.append(json.dumps(api.spec.to_dict()))
+            cached.append(json.dumps(complete(api.spec.to_dict(), flask.current_app, DIALECTS)))
         return Response(cached[0], content_type="application/json")
 
     @blueprint.get("/docs")

@@ -79,7 +79,7 @@ class Worker(GeventWorker):
         in small steps that let nobody else have a turn.
         """
         left = _MOST_DISCARDED
-        with _Idle(self, self._clients[gevent.getcurrent()], seconds=self.app.body_seconds):
+        with self.body_ctx():
             try:
                 while left > 0:
                     data = body.read(_DISCARD_STEP)
@@ -94,6 +94,10 @@ class Worker(GeventWorker):
     def timeout_ctx(self) -> _Idle:
         """What gunicorn wraps around the wait for a connection's next request."""
         return _Idle(self, self._clients[gevent.getcurrent()], header_seconds=self.app.header_seconds)
+
+    def body_ctx(self) -> _Idle:
+        """The same around the wait for the rest of a body."""
+        return _Idle(self, self._clients[gevent.getcurrent()], seconds=self.app.body_seconds)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM."""

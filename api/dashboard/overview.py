@@ -65,4 +65,4 @@ def _summary(agents: list[Agent]) -> dict[str, object]:
 
 
 def _needs_a_look(agent: Agent) -> bool:
-    return not agent.live or bool(agent.conditions) or agent.state is AgentState.PENDING
+    return not agent.live or bool(agent.conditions) or agent.state in (AgentState.PENDING, AgentState.REVOKED)

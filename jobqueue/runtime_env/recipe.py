@@ -31,7 +31,7 @@ _DEEPEST = 10
 _PYTHON_SECONDS = 20.0
 _MAX_FILE_BYTES = 1024 * 1024
 #: A requirement that leads to a file: [name @] file:///path or path [; marker], each with [extras] perhaps.
-_NAMED = re.compile(r"[A-Za-z0-9][\w.-]*\s*(?:\[[^\]]*\])?\s*@\s*")
+_NAMED = re.compile(r"[A-Za-z0-9][\w.-]*\s*(?:\[[^\]]*\]\s*)?@\s*")
 _ARCHIVE = re.compile(r"\.(?:whl|zip|tar\.gz|tgz|tar\.xz|tar\.bz2)(?=$|[\[#;\s])")
 
 

@@ -18,7 +18,8 @@ _MAX_LINES = 10_000
 _MAX_BYTES = 1024 * 1024
 _COMMENT = re.compile(r"(?:^|\s)#.*$")
 #: A requirement may carry the digests that its files must have, and no other option.
-_DIGEST = re.compile(r"\s+--hash[= ]\s*\w+:[0-9a-fA-F]+")
+#: (It begins with the first blank of several: else a million of them would take minutes.)
+_DIGEST = re.compile(r"(?<!\s)\s+--hash[= ]\s*\w+:[0-9a-fA-F]+")
 #: What marks a requirement as a path or an address rather than a name.
 _PLACE = re.compile(r"[/$]|://|\.whl\b|\.zip\b|\.tar\.")
 _FIELDS = {

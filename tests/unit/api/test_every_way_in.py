@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -172,3 +173,22 @@ def test_every_package_of_a_job_is_pinned(app: Flask, services: Services) -> Non
     client.put(f"/api/packages/gcs/{name}", data=b"good")
     job_id = client.post("/job", json=job).get_json()["job_id"]
     assert services.job(job_id).data["packages"] == {name: sha256(b"good").hexdigest()}
+
+
+@pytest.mark.parametrize("path", ["/api/jobs/", "/api/jobs", "/api/spark/jobs", "/job"])
+def test_the_api_fetches_nothing(app: Flask, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """Whatever address a request names, the API itself opens no connection."""
+    asked: list[Any] = []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **_more: asked.append(args))
+    monkeypatch.setattr(socket.socket, "connect", lambda *args: asked.append(args))
+    url = "http://169.254.169.254/latest/x.zip"
+    entrypoint = {"entrypoint": "true", "runtime_env": {"working_dir": url, "py_modules": [url]}}
+    bodies = [
+        entrypoint,
+        {**entrypoint, "runtime_env": {"pip": [url], "env_vars": {"A": url}}},
+        {"id": "x", "type": "script", "script": url, "pythonFiles": [url]},
+        {"operation": {"type": "entrypoint.run", "data": entrypoint}},
+    ]
+    for body in bodies:
+        assert act(app, "*").post(path, json=body).status_code in (200, 201, 400, 409)
+    assert asked == []

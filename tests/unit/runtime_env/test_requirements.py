@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from typing import Any
 
 import pytest
@@ -144,3 +146,14 @@ def test_uv_has_its_own_names() -> None:
     with pytest.raises(InvalidInput, match="uv_version"):
         Requirements.parse("uv", {"packages": ["a"], "uv_version": "==0.4"})
     assert _parse({"packages": ["a"], "uv_check": True}, "uv").check is True
+
+
+@pytest.mark.parametrize(
+    "line", ["a" + " " * 500_000 + "x", "a" * 1_000_000, "a==1" + " --hash" * 100_000, "[" * 900_000]
+)
+def test_no_line_takes_long(line: str) -> None:
+    """The API reads it, and answers others meanwhile."""
+    begin = time.process_time()
+    with contextlib.suppress(InvalidInput):
+        _parse([line])
+    assert time.process_time() - begin < 5

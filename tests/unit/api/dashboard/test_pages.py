@@ -296,6 +296,9 @@ def test_agents_that_wait_to_be_let_in_stand_out(
     assert page("/ui/agents?view=away").select("tbody tr") == []
     assert "waits to be let in" in page("/").find(id="agents-now").get_text()
     assert page("/ui/agents/web1").find(id="pending").code.get_text() == fingerprint_of(KEYS[0])
+    services.agents_known[0] = replace(services.agents_known[0], state=AgentState.REVOKED)
+    assert "revoked" in page("/").find(id="agents-now").get_text()
+    assert "was revoked" in page("/ui/agents/web1").find(id="pending").h2.get_text()
     services.agents_known[0] = replace(services.agents_known[0], state=AgentState.READY)
     assert page("/ui/agents/web1").find(id="pending").get_text().strip() == ""
 

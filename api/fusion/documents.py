@@ -1,0 +1,145 @@
+"""The Fusion job launcher's routes as /openapi.json describes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.documents import JSON, TEXT, Dialect, Document, Route
+from api.fusion.launcher import HAL
+from api.fusion.requests import MOST_STATUSES
+from jobqueue.model.configuration import MAX_ID_LENGTH, MAX_TYPE_LENGTH
+from jobqueue.model.outside import END, START
+from jobqueue.model.run_state import RunState
+
+_TEXT = {"type": "string"}
+_ANY = {"type": "object", "additionalProperties": {}}
+_CONFIG_ID = {"type": "string", "pattern": "^[a-zA-Z][_a-zA-Z0-9-]*$", "maxLength": MAX_ID_LENGTH}
+_RUN_ID = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"}
+_TIME = {"type": "string", "format": "date-time"}
+_STATE = {"type": "string", "enum": [state.value for state in RunState]}
+_CONFIGURATION = {"$ref": "#/components/schemas/FusionConfiguration"}
+_STATUS = {"$ref": "#/components/schemas/FusionStatus"}
+_STATUSES = {"type": "array", "items": _STATUS}
+_SYNC = {"sync": {"type": "string", "enum": ["true", "false"], "description": "Answer when the run has ended."}}
+_PAGE = {
+    "limit": {"type": "integer", "minimum": 1, "maximum": MOST_STATUSES, "default": MOST_STATUSES},
+    "offset": {"type": "integer", "minimum": 0, "maximum": 10**9 - 1, "default": 0},
+}
+
+
+def _schemas() -> dict[str, Document]:
+    status: dict[str, Any] = {
+        "state": _STATE,
+        "jobId": _TEXT,
+        "jobConfig": _ANY,
+        "hostname": _TEXT,
+        "result": _ANY,
+        START: _TIME,
+        END: _TIME,
+        "duration": {"type": "integer", "minimum": 0, "description": "Milliseconds."},
+    }
+    update = {"type": "object", "properties": {"userId": _TEXT, "timestamp": _TEXT}, "required": ["userId"]}
+    error = {
+        "httpStatusCode": {"type": "integer"},
+        **dict.fromkeys(("httpStatusMessage", "error", "message", "requestId"), _TEXT),
+        "details": _ANY,
+    }
+    return {
+        "FusionConfiguration": {
+            "type": "object",
+            "properties": {
+                "id": _CONFIG_ID,
+                "type": {"type": "string", "minLength": 1, "maxLength": MAX_TYPE_LENGTH},
+                "updates": {"type": "array", "items": update, "readOnly": True},
+            },
+            "required": ["id", "type"],
+            "additionalProperties": {},
+        },
+        "FusionStatus": {
+            "type": "object",
+            "properties": status,
+            "required": ["state", "jobId", "jobConfig", "hostname", "result"],
+            "additionalProperties": False,
+        },
+        "FusionReport": {
+            "type": "object",
+            "properties": {**status, "jobId": _RUN_ID},
+            "required": ["state", "jobId"],
+            "additionalProperties": False,
+        },
+        "FusionError": {
+            "type": "object",
+            "properties": error,
+            "required": list(error),
+            "additionalProperties": False,
+        },
+    }
+
+
+def _start(summary: str, *, inline: bool) -> Route:
+    return Route(
+        summary,
+        {200: (JSON, _STATUS)},
+        body=(JSON, _CONFIGURATION) if inline else None,
+        query=_SYNC,
+        path={"config_id": _CONFIG_ID},
+        errors=(404, 409),
+    )
+
+
+_ROUTES = {
+    "fusion_configurations.list_configurations": Route(
+        "List all configurations", {200: (JSON, {"type": "array", "items": _CONFIGURATION})}
+    ),
+    "fusion_configurations.create": Route(
+        "Store a new configuration", {200: (JSON, _CONFIGURATION)}, body=(JSON, _CONFIGURATION), errors=(409,)
+    ),
+    "fusion_configurations.show": Route(
+        "Get a configuration", {200: (JSON, _CONFIGURATION)}, path={"config_id": _CONFIG_ID}, errors=(404, 409)
+    ),
+    "fusion_configurations.replace": Route(
+        "Replace a configuration",
+        {200: (JSON, _CONFIGURATION)},
+        body=(JSON, {"type": "object", "properties": {"type": _TEXT}, "required": ["type"]}),
+        path={"config_id": _CONFIG_ID},
+        errors=(404,),
+    ),
+    "fusion_configurations.delete": Route(
+        "Delete a configuration", {204: None}, path={"config_id": _CONFIG_ID}, errors=(404, 409)
+    ),
+    "fusion_jobs.start_inline": _start("Start a run of the configuration in the body", inline=True),
+    "fusion_jobs.start": _start("Start a run of a stored configuration", inline=False),
+    "fusion_jobs.list_runs": Route("List runs, newest first", {200: (JSON, _STATUSES)}, query=_PAGE),
+    "fusion_jobs.show": Route(
+        "Get a run, or the newest one of a configuration",
+        {200: (JSON, _STATUS)},
+        path={"name": _RUN_ID},
+        errors=(404, 409),
+    ),
+    "fusion_jobs.cancel": Route(
+        "Cancel a run, or the active one of a configuration",
+        {200: (JSON, _STATUS)},
+        path={"name": _RUN_ID},
+        errors=(404, 409),
+    ),
+    "fusion_driver.show": Route(
+        "Read what a run has printed", {200: (TEXT, _TEXT)}, path={"run_id": _RUN_ID}, errors=(404, 409)
+    ),
+    "fusion_launcher.list_statuses": Route("List runs, newest first", {200: (HAL, _STATUSES)}, query=_PAGE),
+    "fusion_launcher.update_status": Route(
+        "A driver reports how a run stands",
+        {200: (JSON, _STATUS)},
+        body=(JSON, {"$ref": "#/components/schemas/FusionReport"}),
+        errors=(409,),
+    ),
+    "fusion_launcher.start": _start("Start a run of the configuration in the body", inline=True),
+}
+
+DIALECT = Dialect(
+    "fusion",
+    "The Fusion job launcher's API. Below /api/spark it is also served below /api/apollo/spark, /api/apps/{app}/spark "
+    "and /api/apollo/apps/{app}/spark, and below /job-launcher also below /api/job-launcher.",
+    _ROUTES,
+    (JSON, {"$ref": "#/components/schemas/FusionError"}),
+    _schemas,
+)

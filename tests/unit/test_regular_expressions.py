@@ -1,0 +1,88 @@
+"""No text that somebody sends makes one of our regular expressions slow."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+import time
+from types import ModuleType
+
+import pytest
+
+import api
+import jobqueue
+import workers
+
+#: As long as anything that is matched before its length is looked at; a pattern that backtracks takes minutes for it.
+LENGTH = 20_000
+#: Seconds of CPU time for one text; a good pattern takes a thousandth of it.
+LIMIT = 0.5
+_PIECES = (
+    "a",
+    "0",
+    " ",
+    "-",
+    ".",
+    ":",
+    "/",
+    "_",
+    "a-",
+    "a.",
+    "1:",
+    "a=",
+    "${",
+    "-1.",
+    '"',
+    "%20",
+    "[",
+    "a b",
+    "\u00fc",
+    "A=1;",
+)
+TEXTS = [
+    start + piece * (LENGTH // len(piece)) + end
+    for piece in _PIECES
+    for start, end in (("", ""), ("a", "!"), ("", "\n"))
+]
+#: They start programs, or need what is not installed.
+_LEFT_OUT = re.compile(r"__main__$|\.spark_driver$")
+
+
+def modules() -> list[ModuleType]:
+    found = []
+    for package in (api, jobqueue, workers):
+        names = [info.name for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
+        found += [importlib.import_module(name) for name in names if not _LEFT_OUT.search(name)]
+    return found
+
+
+def methods(module: ModuleType, name: str) -> set[str]:
+    """How a module uses its pattern: what searches has more to try than what matches the whole text."""
+    every = "fullmatch|match|search|sub|subn|split|findall|finditer"
+    used = re.findall(rf"\b{name}\.({every})\b", inspect.getsource(module))
+    return {method if method in ("fullmatch", "match") else "search" for method in used} or {"fullmatch"}
+
+
+PATTERNS = {
+    f"{module.__name__}.{name}": (value, methods(module, name))
+    for module in modules()
+    for name, value in vars(module).items()
+    if isinstance(value, re.Pattern)
+}
+
+
+def test_there_are_some() -> None:
+    assert len(PATTERNS) > 30
+
+
+@pytest.mark.parametrize("name", sorted(PATTERNS))
+def test_no_text_makes_it_slow(name: str) -> None:
+    pattern, used = PATTERNS[name]
+    for text in TEXTS:
+        subject = text.encode() if isinstance(pattern.pattern, bytes) else text
+        for method in sorted(used):
+            begin = time.process_time()
+            getattr(pattern, method)(subject)
+            assert time.process_time() - begin < LIMIT, (method, text[:20])
