@@ -109,12 +109,21 @@ class Server(BaseApplication):
         self._descriptor = listener.detach()  # gunicorn owns it from here on
         self._close: Callable[[], None] | None = None
         self._closing = threading.Event()
-        self._metrics = SharedMetrics()
+        self._metrics: SharedMetrics | None = None
         super().__init__(prog="jobqueue api")
 
     def run(self) -> None:
         """Serve; ends the process."""
+        self._metrics = SharedMetrics()
         Master(self).run()
+
+    def _on_worker_end(self, _server: Any, worker: Any) -> None:
+        if self._metrics:
+            self._metrics.forget(worker.pid)
+
+    def _on_end(self, _server: Any) -> None:
+        if self._metrics:
+            self._metrics.remove()
 
     def load_config(self) -> None:
         """Called by gunicorn."""
@@ -140,8 +149,8 @@ class Server(BaseApplication):
             "limit_request_fields": MOST_HEADERS,
             "post_fork": mortal,
             "worker_exit": lambda _server, _worker: self.close(),
-            "child_exit": lambda _server, worker: self._metrics.forget(worker.pid),
-            "on_exit": lambda _server: self._metrics.remove(),
+            "child_exit": self._on_worker_end,
+            "on_exit": self._on_end,
         }
         files = tls.files_of(self._settings)
         if files is not None:

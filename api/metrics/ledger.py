@@ -29,6 +29,7 @@ RARE: Mapping[str, str] = {
     "republished": "Messages that were lost and sent again.",
     "work_refused": "Work that an agent refused because its signature did not hold. Look into each.",
     "results_forged": "Results whose signature did not hold. Look into each.",
+    "records_altered": "Records that the API sealed and somebody else has changed. Look into each.",
 }
 
 

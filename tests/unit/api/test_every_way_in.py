@@ -128,7 +128,7 @@ def test_what_comes_of_it_is_signed(app: Flask, services: Services, settings: Se
     assert response.status_code < 300, response.text
     (new,) = set(job_ids(services)) - before
     job = services.job(new)
-    signed = work.read(job.document, TrustedKeys.open(settings.trusted_keys))
+    signed = work.read(job.document, TrustedKeys.open(settings.trusted_keys), new)
     assert (signed.terms.job_id, signed.document["data"]) == (new, job.data)
     assert job.submitted_by == "somebody"
 
