@@ -24,6 +24,7 @@ NAMES = (
     "listing",
     "broadcast",
     "latency",
+    "followers",
     "footprint",
     "metrics",
     "dashboard",
