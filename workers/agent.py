@@ -22,7 +22,7 @@ from jobqueue.settings import Settings
 from jobqueue.store.ledger import Ledger
 from workers import metrics
 from workers.executor import Executor
-from workers.guard.gate import Gate, trusted_keys
+from workers.guard.gate import Gate, own_file, trusted_keys
 from workers.guard.identity import Identity
 from workers.handback import HandBack
 from workers.held import Held
@@ -34,6 +34,7 @@ from workers.packages import PackageCache
 from workers.patience import persist
 from workers.presence import Presence
 from workers.progress import Progress
+from workers.remains import Remains
 from workers.steps import presence_step
 from workers.worker import AgentWorker
 
@@ -57,6 +58,8 @@ def run(settings: Settings, *, events: bool = False) -> int:
     keys = trusted_keys(settings)
     gate, identity = Gate.open(settings, operations, known, keys), Identity.open(settings, keys)
     ledger = Ledger.open(settings)
+    remains = Remains(own_file(settings, "runs"))
+    remains.end()
     closing = threading.Event()
     persist(ledger.check, "start", closing)
     queues = agent_queues(ledger.keys, settings.hostname)
@@ -91,6 +94,7 @@ def run(settings: Settings, *, events: bool = False) -> int:
         identity,
         packages,
         secrets=vault,
+        remains=remains,
     )
     keeper = LeaseKeeper(ledger.executions, held, settings.hostname, settings.lease_seconds, executor.give_up)
     hand_back = HandBack(held, executor, closing, presence.not_reading)

@@ -30,6 +30,7 @@ from jobqueue.model.states import ExecutionState
 from jobqueue.model.timestamps import duration_text
 from jobqueue.operations.confinement import PLAIN
 from jobqueue.operations.context import IDLE_PHASES, Context
+from jobqueue.operations.process import unwatched
 from jobqueue.operations.registry import Registry
 from jobqueue.operations.result import checked
 from jobqueue.operations.runner import run_operation
@@ -44,6 +45,7 @@ from workers.held import Held, Running
 from workers.observed import observed
 from workers.output import OutputPump
 from workers.patience import persist
+from workers.remains import Remains
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +73,7 @@ class Executor:
         identity: Identity | None = None,
         packages: PackageSource | None = None,
         secrets: Secrets | None = None,
+        remains: Remains | None = None,
     ) -> None:
         self._executions = executions
         self._operations = operations
@@ -84,6 +87,7 @@ class Executor:
         self._identity = identity
         self._packages = packages
         self._secrets = secrets
+        self._remains = remains
         #: For operations, which have no business with credentials.
         nothing: dict[str, Any] = {"redis_url": DEFAULT_REDIS_URL, "broker_url": DEFAULT_REDIS_URL}
         self._plain_settings = replace(settings, **(nothing | dict.fromkeys(SECRETS)))
@@ -196,6 +200,7 @@ class Executor:
             packages=self._packages,
             settings=self._plain_settings,
             secrets=self._secrets,
+            watched=self._remains.watched if self._remains else unwatched,
             confinement=running.permit.confinement if running.permit else PLAIN,
             python_modules=settings.python_modules,
             max_output_bytes=settings.max_output_bytes,

@@ -11,7 +11,16 @@ from typing import Any
 from jobqueue.errors import OperationCancelled, OperationTimedOut
 from jobqueue.model.timestamps import duration_text
 from jobqueue.operations.confinement import PLAIN, Confinement
-from jobqueue.operations.process import Output, ProcessResult, Started, Stopped, discard, run_process
+from jobqueue.operations.process import (
+    Output,
+    ProcessResult,
+    Started,
+    Stopped,
+    Watched,
+    discard,
+    run_process,
+    unwatched,
+)
 from jobqueue.runtime_env.source import PackageSource
 from jobqueue.secrets.source import Secrets
 from jobqueue.settings import Settings
@@ -39,8 +48,9 @@ class Context:
     object (at most 16 KiB) with the job from now on, in place of the last one; it never raises because Redis is away.
     Its ``phase`` "waiting" or "setting_up" says that the run may be given to another agent if this one dies; another
     phase must follow before anything is begun, and waits until the ledger knows.
-    ``packages`` hands out uploaded packages; ``settings`` are the agent's own. ``confinement`` holds for every process.
-    ``secrets`` are the host's; ``run_operation`` puts them into the data, and takes them out of what is told.
+    ``packages`` hands out uploaded packages; ``settings`` are the agent's own. ``confinement`` holds for every process,
+    and ``watched(mark)`` surrounds the life of each. ``secrets`` are the host's; ``run_operation`` puts them into the
+    data, and takes them out of what is told.
     """
 
     hostname: str
@@ -60,6 +70,7 @@ class Context:
     settings: Settings | None = None
     confinement: Confinement = PLAIN
     secrets: Secrets | None = None
+    watched: Watched = unwatched
     clock: Callable[[], float] = time.monotonic
 
     def remaining(self) -> float | None:
@@ -106,6 +117,7 @@ class Context:
             limit=self.max_output_bytes,
             pass_fds=pass_fds,
             started=started,
+            watched=self.watched,
             confinement=self.confinement,
             merged=merged,
         )

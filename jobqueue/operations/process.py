@@ -30,6 +30,8 @@ from jobqueue.operations.text import brief
 Output = Callable[[str, bytes], None]
 #: Takes the id of a process that has just been started.
 Started = Callable[[int], None]
+#: What surrounds the life of a process family, given its mark.
+Watched = Callable[[str], contextlib.AbstractContextManager[None]]
 
 GRACE_SECONDS = 3.0
 #: How long output may still come after the process has exited, from children that it left running.
@@ -84,6 +86,11 @@ class ProcessResult:
         return {"stdout": self.stdout.text(_TAIL_BYTES), "stderr": self.stderr.text(_TAIL_BYTES)}
 
 
+def unwatched(_mark: str) -> contextlib.AbstractContextManager[None]:
+    """Nobody but us looks after the family."""
+    return contextlib.nullcontext()
+
+
 def run_process(
     argv: Sequence[str],
     *,
@@ -97,6 +104,7 @@ def run_process(
     grace: float = GRACE_SECONDS,
     pass_fds: Sequence[int] = (),
     started: Started | None = None,
+    watched: Watched = unwatched,
     confinement: Confinement = PLAIN,
     merged: bool = False,
 ) -> ProcessResult:
@@ -108,12 +116,14 @@ def run_process(
     ``started`` the process's id once. ``merged``: both streams are one, named stdout, in the order of the writes.
     At ``deadline`` (monotonic seconds), or when ``cancelled`` is set, the whole
     family gets SIGTERM and after ``grace`` seconds SIGKILL. Raises ``OperationFailed`` when it cannot be started, and
-    whatever ``output`` or ``started`` raises, after killing the family.
+    whatever ``output`` or ``started`` raises, after killing the family. ``watched`` is entered for as long as the
+    family is looked after, with the mark that each member has in its environment (``MARK``).
     """
     mark = os.urandom(16).hex()
     begun = time.monotonic()
-    process = _start(argv, cwd, env, mark, stdin is not None, pass_fds, confinement, merged)
-    return _Watch(process, mark, stdin or b"", limit, output, begun).run(deadline, cancelled, grace, started)
+    with watched(mark):
+        process = _start(argv, cwd, env, mark, stdin is not None, pass_fds, confinement, merged)
+        return _Watch(process, mark, stdin or b"", limit, output, begun).run(deadline, cancelled, grace, started)
 
 
 def _start(

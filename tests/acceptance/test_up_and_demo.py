@@ -12,7 +12,7 @@ import pytest
 from urllib3.exceptions import HTTPError
 
 from tests.acceptance.conftest import MakeStack
-from tests.acceptance.support.processes import describe, marked, working_in
+from tests.acceptance.support.processes import describe, marked, unique_seconds, with_argument, working_in
 from tests.acceptance.support.stack import Stack
 from tests.acceptance.support.until import until
 from tests.alive import is_running
@@ -63,10 +63,15 @@ def test_jobs_and_token_outlive_a_restart(make_stack: MakeStack, with_own_plugin
 
 def test_up_starts_an_agent_that_died_again(spare: Stack) -> None:
     before, started = spare.agent_pid("agent1"), spare.api.agent("agent1")["started_at"]
+    token = unique_seconds()
+    command = f"setsid sleep {token} & sleep {token}"
+    spare.api.submit("command.shell.execute", {"command": command}, "agent1")
+    until(lambda: len(with_argument(token)) == 2, "its command runs")
     os.kill(before, signal.SIGKILL)
     until(lambda: not is_running(before), "the agent is dead")
     until(lambda: spare.api.agent("agent1")["started_at"] != started, "it has registered again")
     assert spare.agent_pid("agent1") != before
+    assert not with_argument(token)  # nobody waits for it any more
     assert spare.api.run("node.hostname.get", target="agent1")["status"] == "completed"
 
 
