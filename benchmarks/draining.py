@@ -26,8 +26,9 @@ _BATCH = 1000
 
 
 def queue_jobs(site: Site, count: int, target: str = "_any") -> None:
-    """Submit trivial jobs for an agent that starts later."""
-    site.ledger.agents.register(Registration(HOSTNAME, "0", {}, {}, Registry.load().types(), "0", 8))
+    """Submit trivial jobs for an agent that runs, or starts later."""
+    if not site.is_live(HOSTNAME):
+        site.ledger.agents.register(Registration(HOSTNAME, "0", {}, {}, Registry.load().types(), "0", 8))
     services = Services.open(site.settings())
     try:
         for first in range(0, count, _BATCH):

@@ -251,7 +251,7 @@ def _owners(snapshot: Snapshot) -> Iterator[Violation]:
             if owner is not None and owner[1] not in owners[owner[0]]:
                 yield Violation(ORPHAN, f"{kind}:{name}", f"there is no {owner[0]} {owner[1]}")
     for key, value in snapshot.kinds["idem"].items():
-        _, job_id, _ = value.split("|")
+        _, job_id, _, _ = value.split("|")
         if job_id not in snapshot.kinds["job"]:
             yield Violation(ORPHAN, f"idem:{key}", f"there is no job {job_id}")
     for key in snapshot.strange:

@@ -20,8 +20,8 @@ _SCRIPTS = {
     # whoever ran the execution once may end it, also after it was given to another attempt
     "fencing": (
         "finish",
-        "if record[2] ~= token or record[1] ~= 'started' then",
-        "if record[1] ~= 'started' then",
+        "if is_barred or record[2] ~= token or record[1] ~= 'started' then",
+        "if is_barred or record[1] ~= 'started' then",
     ),
 }
 #: safeguard -> the maintenance service that does not run. Without the reaper, leases never run out.

@@ -73,7 +73,7 @@ def story() -> Story:
         **events("110|acknowledged|a1|", "110|started|a1|", "130|completed|a1|"),
     }
     kinds["out"][f"a1:{ONE}"] = '{"data": {"attempt": 1, "hostname": "a1"}, "changed": true}'
-    kinds["idem"]["request-0"] = f"abc|{ONE}|100"
+    kinds["idem"]["request-0"] = f"abc|{ONE}|100|seal"
 
     kinds["doc"][ALL] = "{}"
     kinds["slots"][ALL] = ["a1", "a2"]
@@ -266,7 +266,7 @@ def _leave_a_log_of_nobody(story: Story) -> None:
 
 
 def _leave_an_idempotency_key(story: Story) -> None:
-    story.ledger.kinds["idem"]["request-9"] = f"abc|{GONE}|100"
+    story.ledger.kinds["idem"]["request-9"] = f"abc|{GONE}|100|seal"
 
 
 def _leave_a_key_of_no_kind(story: Story) -> None:
