@@ -39,7 +39,7 @@ def check_unavailable_soon(call: Callable[[], object]) -> None:
     start = time.monotonic()
     with pytest.raises(LedgerUnavailable):
         call()
-    assert time.monotonic() - start < 3  # 1.5 s by itself; a busy machine adds to it
+    assert time.monotonic() - start < 10  # 1.5 s by itself; a busy machine adds to it
 
 
 def test_a_redis_that_is_gone_is_said_to_be_soon(own_world: World, server: RedisServer) -> None:

@@ -76,7 +76,7 @@ def test_a_redis_that_pauses(server: Server, make_parts: MakeParts, tmp_path: Pa
     server.freeze()
     frozen_at = time.monotonic()
     assert parts.status("/health/ready") == 503
-    assert time.monotonic() - frozen_at < 3
+    assert time.monotonic() - frozen_at < 8  # less than a second by itself; the machine may be busy
     assert parts.answers("/health")
     until(lambda: time.monotonic() - frozen_at > 11, "the pause is long enough", 20)
     server.thaw()

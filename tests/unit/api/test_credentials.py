@@ -229,10 +229,10 @@ def test_after_the_first_it_is_quick(own: FlaskClient, services: FakeServices) -
     key = a_key(services)
     identity, secret = parse_key(key) or ("", b"")
     assert services.verify.check(Kind.KEY, identity, secret)
-    begin = time.perf_counter()
+    begin = time.process_time()  # others may use the machine, too
     for _ in range(1000):
         assert services.verify.known(Kind.KEY, identity, secret)
-    assert (time.perf_counter() - begin) / 1000 < 0.001
+    assert (time.process_time() - begin) / 1000 < 0.001
 
 
 @pytest.mark.parametrize("seconds", [1.0, 2.0, 100.0])

@@ -240,8 +240,8 @@ def test_bad_data_for_look_ups(registry: Registry, data: dict[str, Any]) -> None
 
 
 def test_the_deadline_bounds_a_look_up(registry: Registry, name_server: int) -> None:
-    data = registry.get(DNS).load({"name": "silent.test", "server": "127.0.0.1", "port": name_server})
+    data = registry.get(DNS).load({"name": "silent.test", "server": "127.0.0.1", "port": name_server, "timeout": 60})
     started = time.monotonic()
     with pytest.raises(OperationFailed):
         registry.get(DNS)(data, Context("web1", deadline=started + 0.1, timeout_seconds=0.1))
-    assert time.monotonic() - started < 4  # five are the most that it takes without a deadline
+    assert time.monotonic() - started < 20  # of the sixty that it may take
