@@ -12,15 +12,19 @@ from celery import Celery
 from kombu import Queue
 
 from jobqueue import logs, tracing
-from jobqueue.dispatch.app import make_app
+from jobqueue.dispatch.app import is_redis, make_app
+from jobqueue.dispatch.incoming import Incoming
 from jobqueue.dispatch.queues import TASK, agent_queues
+from jobqueue.dispatch.transport import SIEVE
 from jobqueue.model.agent import AgentState
+from jobqueue.model.target import ANY
 from jobqueue.operations import facts
 from jobqueue.operations.registry import Registry
 from jobqueue.secrets.vault import Vault
 from jobqueue.settings import Settings
 from jobqueue.store.ledger import Ledger
 from workers import metrics
+from workers.consumer import Sieve
 from workers.executor import Executor
 from workers.guard.gate import Gate, own_file, trusted_keys
 from workers.guard.identity import Identity
@@ -36,6 +40,7 @@ from workers.presence import Presence
 from workers.progress import Progress
 from workers.remains import Remains
 from workers.steps import presence_step
+from workers.strangers import Strangers
 from workers.worker import AgentWorker
 
 logger = logging.getLogger(__name__)
@@ -99,12 +104,15 @@ def run(settings: Settings, *, events: bool = False) -> int:
     keeper = LeaseKeeper(ledger.executions, held, settings.hostname, settings.lease_seconds, executor.give_up)
     hand_back = HandBack(held, executor, closing, presence.not_reading)
     app = make_agent_app(settings, queues, executor)
+    strangers = Strangers(ledger.executions, settings.hostname)
+    sieve = make_sieve(app, settings, queues, strangers)
     # orders such as "shut down" come from whoever can write to Redis; only Flower, which needs events, gives any
     app.conf.worker_enable_remote_control = events
     app.steps["consumer"].add(presence_step(presence, intake, progress))
     worker = AgentWorker(
         app,
         hand_back,
+        sieve,
         hostname=f"agent@{settings.hostname}",
         pool="threads",
         concurrency=settings.concurrency,
@@ -115,7 +123,7 @@ def run(settings: Settings, *, events: bool = False) -> int:
         without_heartbeat=not events,
         loglevel=settings.log_level,
     )
-    threads = (keeper, pump, presence, hand_back)
+    threads = (keeper, pump, presence, hand_back, strangers)
     metrics.CONCURRENCY.set(settings.concurrency)
     metrics.HELD.set_function(lambda: len(held))
     stop_metrics = metrics.serve(settings, metrics.AGENT, ledger)
@@ -127,6 +135,7 @@ def run(settings: Settings, *, events: bool = False) -> int:
         presence.stop()
         keeper.stop()
         pump.stop()
+        strangers.stop()
         hand_back.ended()
         for thread in threads:
             thread.join()
@@ -151,3 +160,12 @@ def make_agent_app(settings: Settings, queues: list[Queue], executor: Executor) 
 
     app.finalize()
     return app
+
+
+def make_sieve(app: Celery, settings: Settings, queues: list[Queue], strangers: Strangers) -> Sieve:
+    """What looks at each message before the app does; where the broker is a Redis, before kombu reads it."""
+    slots = dict(zip((queue.name for queue in queues), (settings.hostname, ANY), strict=True))
+    sieve = Sieve(Incoming(app, slots), strangers)
+    if is_redis(settings.broker()[0]):
+        app.conf.broker_transport_options = {**app.conf.broker_transport_options, SIEVE: sieve}
+    return sieve

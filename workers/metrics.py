@@ -46,6 +46,13 @@ HANDLED = Counter(
     "jobqueue_maintenance_handled", "Executions or jobs that a service dealt with.", ("service",), registry=MAINTENANCE
 )
 
+FAILURES = Counter(
+    "jobqueue_maintenance_failures",
+    "Steps that failed. Somebody may have altered the ledger's records.",
+    ("service",),
+    registry=MAINTENANCE,
+)
+
 _PING = "How long Redis took to answer a PING."
 
 

@@ -12,6 +12,7 @@ from celery.apps.worker import Worker, install_cry_handler
 from celery.exceptions import CPendingDeprecationWarning
 from celery.worker import state
 
+from workers.consumer import AgentConsumer, Sieve
 from workers.handback import HandBack
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
@@ -23,9 +24,10 @@ class AgentWorker(Worker):  # type: ignore[misc]
     Celery would wait without end for what runs after SIGTERM, drop it after two SIGINT, and start anew after SIGHUP.
     """
 
-    def __init__(self, app: Celery, hand_back: HandBack, **options: Any) -> None:
+    def __init__(self, app: Celery, hand_back: HandBack, sieve: Sieve, **options: Any) -> None:
         self._hand_back = hand_back
-        super().__init__(app, **options)
+        self.sieve = sieve  # for the consumer
+        super().__init__(app, consumer_cls=AgentConsumer, **options)
 
     def setup_logging(self, colorize: bool | None = None) -> Any:
         """Called by Celery once, early; it turns its warnings on."""

@@ -512,7 +512,9 @@ class AlertAnswer(ma.Schema):
     """Something that somebody should look into."""
 
     timestamp = fields.DateTime(required=True)
-    kind = fields.String(required=True, metadata=_about("work_refused or results_forged; a counter has this name too."))
+    kind = fields.String(
+        required=True, metadata=_about("work_refused, results_forged, ...; a counter has this name too.")
+    )
     job_id = fields.String(required=True)
     hostname = fields.String(required=True)
     message = fields.String(required=True)

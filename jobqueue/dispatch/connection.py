@@ -7,6 +7,8 @@ from typing import Any
 from celery.app.amqp import AMQP
 from kombu import Connection
 
+from jobqueue.dispatch.transport import SIEVE, SIEVED
+
 #: Seconds from one attempt to connect to the next: the first pause, what each adds, the longest. Celery's own pauses
 #: grow to half a minute, and a broker that is back would wait that long for its agents.
 _PAUSES = {"interval_start": 1.0, "interval_step": 1.0, "interval_max": 3.0}
@@ -19,6 +21,11 @@ class SteadyConnection(Connection):  # type: ignore[misc]
         """Connect, trying for as long as the caller wants."""
         super().ensure_connection(*args, **{**_PAUSES, **kwargs})
         return self
+
+    def get_transport_cls(self) -> type:
+        """The transport; for an agent's Redis, the one that looks at what comes out of its queues."""
+        found: type = super().get_transport_cls()
+        return SIEVED.get(found, found) if SIEVE in self.transport_options else found
 
 
 class Amqp(AMQP):  # type: ignore[misc]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 #: The kinds, which are counters too. An agent refused work that was not signed for it; a result was not its agent's;
-#: a record that the API goes by was not written by the API.
+#: a record that the API goes by was not written by the API; what lay in a queue was no message of ours.
 WORK_REFUSED = "work_refused"
 RESULTS_FORGED = "results_forged"
 RECORDS_ALTERED = "records_altered"
+MESSAGES_REFUSED = "messages_refused"
 
 
 @dataclass(frozen=True)

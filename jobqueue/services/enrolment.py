@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable
 
-from jobqueue.errors import AgentNotFound, Conflict, InvalidInput, JobQueueError, SealBroken
+from jobqueue.errors import AgentNotFound, Conflict, InvalidInput, JobQueueError, LedgerUnavailable, SealBroken
 from jobqueue.model.agent import Agent, AgentState
 from jobqueue.model.target import check_hostname
 from jobqueue.signing import certificate as certificates
@@ -70,7 +70,18 @@ class Enrolment:
 
     def redeem(self) -> list[str]:
         """Let in who waits with an invitation that is right; returns their hostnames."""
-        return [hostname for hostname in self._agents.joining() if self._redeem(hostname)]
+        return [hostname for hostname in self._agents.joining() if self._try_to_redeem(hostname)]
+
+    def _try_to_redeem(self, hostname: str) -> bool:
+        """One of them, whose record may be anybody's work: the others wait for their turn."""
+        try:
+            return self._redeem(hostname)
+        except LedgerUnavailable:
+            raise
+        except Exception:
+            logger.exception("ALERT: agent %s waits with an invitation that cannot be looked at", hostname[:253])
+            self._agents.certify(hostname, "", "")  # it waits no longer
+            return False
 
     def _redeem(self, hostname: str) -> bool:
         try:
@@ -132,3 +143,5 @@ class Doorkeeper:
                 self._enrolment.redeem()
             except JobQueueError as error:
                 logger.debug("Nobody can be let in now: %s", error)
+            except Exception:  # without this thread nobody would be let in any more
+                logger.exception("Nobody can be let in now")

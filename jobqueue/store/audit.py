@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -100,7 +101,10 @@ class Audit:
                 f"The oldest {first - 1} entries are missing, though there is room for {self._keep} "
                 "(JOBQUEUE_AUDIT_ENTRIES, unless it was raised since)."
             )
-        number, link = int(head.get("number", 0)), str(head.get("link", ""))
+        number, link = _whole(str(head.get("number", "0"))), str(head.get("link", ""))
+        if number is None:
+            problems.append("The trail's head holds no number: somebody else has written there.")
+            number = -1
         if (number or last) and links.get(number) != link:
             problems.append(f"Entry {number}, the newest by the trail's head, is not there as it was written.")
         if seen[0] and links.get(seen[0]) != seen[1] and not 0 < seen[0] < first:
@@ -134,6 +138,10 @@ class Audit:
         seen_number, seen_link = json.loads(entry.text)["seen"]
         if seen_number >= first and links.get(seen_number) != seen_link:
             yield f"Entry {seen_number} is not the one that entry {number} saw before it was written."
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"[0-9]{1,16}", text) else None
 
 
 def _text(deed: Deed, seen: tuple[int, str]) -> str:

@@ -132,10 +132,10 @@ class Executions:
         whose = (grant.job_id, grant.hostname, grant.token)
         return bool(self._scripts.call("report", *whose, out, "1" if is_idle else "") == 1)
 
-    def alert(self, kind: str, job_id: str, hostname: str, message: str) -> None:
-        """Count something that nobody should see happen, and keep it among the newest alerts."""
+    def alert(self, kind: str, job_id: str, hostname: str, message: str, count: int = 1) -> None:
+        """Count something that nobody should see happen (``count`` times), and keep it among the newest alerts."""
         text = json.dumps({"kind": kind, "job_id": job_id, "hostname": hostname, "message": message[:_LONGEST_ALERT]})
-        self._scripts.call("alert", self._now(), kind, text)
+        self._scripts.call("alert", self._now(), kind, text, count)
 
     def alerts(self) -> list[Alert]:
         """The newest alerts, newest first."""

@@ -37,6 +37,8 @@ from jobqueue.store.seal import Seal
 _SCAN_STEP = 1000
 #: How many jobs one call stores; keeps Redis responsive (about 2 ms).
 _CREATE_STEP = 50
+#: Creation times that a job can have, at the most: an index may hold any number that somebody wrote there.
+_FIRST, _LAST = 0, 9_000_000_000_000_000
 _STATUSES = tuple(str(status) for status in JobStatus)
 
 
@@ -189,8 +191,9 @@ class Jobs:
 
     def ended_since(self, since: int, limit: int) -> tuple[list[str], int]:
         """Ids of the newest jobs that ended after ``since`` (microseconds), and when the newest of them did."""
-        flat = self._scripts.call("ended", since, limit)
-        return flat[::2], max([since, *map(int, flat[1::2])])
+        flat = self._scripts.call("ended", since, limit, self._now())
+        # a time that somebody else wrote may be any number
+        return flat[::2], max([since, *(int(float(time)) for time in flat[1::2])])
 
     def counts(self) -> dict[JobStatus, int]:
         """The number of jobs in every status, zero counts included."""
@@ -251,7 +254,8 @@ class Jobs:
         """Ids of the page, creation time of the last one, number of all matches."""
         sizes = iter(self._scripts.call("sizes", len(dimensions), *dimensions, *statuses))
         by_size = sorted(dimensions, key={dim: sum(next(sizes) for _ in statuses) for dim in dimensions}.__getitem__)
-        low, high = _time_range(wanted)
+        least, most = _time_range(wanted)
+        low, high = _FIRST if least == "-inf" else least, _LAST if most == "+inf" else most
         newest: list[tuple[int, str]] = []  # a heap of as many as the page reaches into
         reach, total = wanted.offset + wanted.limit, 0
         for status in statuses:
@@ -260,7 +264,7 @@ class Jobs:
             while start and (counts_all or behind <= reach):
                 matches, start = self._scripts.call("scan", low, start, _SCAN_STEP, status, *by_size)
                 total += len(matches) // 2
-                for job_id, created in zip(matches[::2], map(int, matches[1::2]), strict=True):
+                for job_id, created in zip(matches[::2], (int(float(time)) for time in matches[1::2]), strict=True):
                     if wanted.cursor is None or created < wanted.cursor:
                         behind += 1
                         heapq.heappush(newest, (created, job_id))

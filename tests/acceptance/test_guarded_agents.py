@@ -12,7 +12,11 @@ from typing import Any
 import pytest
 import redis
 
+from jobqueue.dispatch.app import make_app
+from jobqueue.dispatch.envelope import template
+from jobqueue.settings import Settings
 from jobqueue.store.keys import Keys
+from tests import hostile_messages
 from tests.acceptance.conftest import MakeStack
 from tests.acceptance.support.api import Api
 from tests.acceptance.support.processes import Process
@@ -219,3 +223,29 @@ def test_a_command_inherits_no_secret(stack: Stack, api: Api, guarded: Machine) 
     assert "canary" not in output
     assert "JOBQUEUE_" not in output.replace("_JOBQUEUE_RUN", "")
     assert f"PATH={os.environ['PATH']}" in output
+
+
+def test_no_message_ends_an_agent(api: Api, stack: Stack, client: redis.Redis) -> None:
+    process = stack.agent("agent7")
+    place = KEYS.queue("agent7")
+    waits = api.submit(HOSTNAME, {}, "agent7", not_before="2100-01-01T00:00:00Z")
+    ours = json.dumps(_a_message(waits, "agent7", place))
+    hostile = [*hostile_messages.by_hand(ours), *hostile_messages.by_chance(ours, 7, 500)]
+    for raw in hostile:
+        client.lpush(place, raw)
+    until(lambda: client.llen(place) == 0, "the agent has looked at all of them")
+    until(
+        lambda: api.get("/health/status").json["counters"]["messages_refused"] >= 100, "what it dropped is counted", 20
+    )
+    assert api.run(HOSTNAME, target="agent7")["status"] == "completed"
+    assert process.exit_code is None
+    assert api.job(waits)["status"] == "submitted"
+    assert "SECURITY: A message in the queue jobqueue:queue:agent7 is not ours" in process.log()
+    process.stop()
+
+
+def _a_message(job_id: str, slot: str, place: str) -> dict[str, Any]:
+    app = make_app(Settings(state_dir=Path("/nowhere")))
+    text = template(app).replace("@TASK@", "@JOB@:@SLOT@:1").replace("@JOB@", job_id).replace("@SLOT@", slot)
+    found: dict[str, Any] = json.loads(text.replace("@QUEUE@", place).replace("@PRIORITY@", "5"))
+    return found

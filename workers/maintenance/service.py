@@ -50,6 +50,8 @@ class Maintenance:
         self._next = dict.fromkeys(range(len(services)), 0.0)
         self._leads_until = 0.0
         self._leading = False
+        #: By number of a service: the kind of its last failure, which was told of.
+        self._failing: dict[int, type[Exception]] = {}
 
     def turn(self) -> float:
         """Do what is due now; returns seconds until the next turn."""
@@ -64,12 +66,29 @@ class Maintenance:
             return max(0.0, self._leads_until - self._clock())
         for number, service in enumerate(self._services):
             if now >= self._next[number]:
-                done = metrics.step(service)
-                if done:
-                    logger.info("%s dealt with %d", type(service).__name__, done)
+                done = self._step(number, service)
                 # a full step means that more waits
                 self._next[number] = now if done >= STEP else now + service.every_seconds
         return max(0.0, min(self._leads_until, *self._next.values()) - self._clock())
+
+    def _step(self, number: int, service: Service) -> int:
+        """One step, whatever the ledger holds: a record that one service stumbles over must not stop the others."""
+        name = type(service).__name__
+        try:
+            done = metrics.step(service)
+        except LedgerUnavailable:
+            raise
+        except Exception as error:
+            metrics.FAILURES.labels(name.lower()).inc()
+            if self._failing.get(number) is not type(error):
+                logger.exception("ALERT: %s failed, and is tried again; the others go on", name)
+            self._failing[number] = type(error)
+            return 0
+        if self._failing.pop(number, None):
+            logger.info("%s works again", name)
+        if done:
+            logger.info("%s dealt with %d", name, done)
+        return done
 
     def run(self, stopped: threading.Event) -> None:
         """Turn until stopped; a ledger that is away is asked again."""
@@ -78,6 +97,13 @@ class Maintenance:
                 pause = self.turn()
             except LedgerUnavailable as error:
                 logger.warning("Maintenance waits for the ledger: %s", error)
+                self._leading, self._leads_until, pause = False, 0.0, 1.0
+                metrics.LEADING.set(0)
+            except Exception as error:  # the record of who leads can be anybody's work, too
+                metrics.FAILURES.labels("leadership").inc()
+                if self._failing.get(-1) is not type(error):
+                    logger.exception("ALERT: nobody can lead maintenance")
+                self._failing[-1] = type(error)
                 self._leading, self._leads_until, pause = False, 0.0, 1.0
                 metrics.LEADING.set(0)
             stopped.wait(pause)

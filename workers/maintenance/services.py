@@ -11,6 +11,7 @@ from jobqueue.dispatch.sender import Sender
 from jobqueue.errors import LedgerUnavailable
 from jobqueue.model.agent import Agent, AgentState
 from jobqueue.model.alert import RESULTS_FORGED
+from jobqueue.model.job import Job
 from jobqueue.model.target import ANY
 from jobqueue.services.results import CheckResults
 from jobqueue.signing.trusted import TrustedKeys
@@ -157,10 +158,20 @@ class Inspector:
         since = self._since or self._ledger.time() - LOOK_BACK_MICROS
         ids, self._since = self._ledger.jobs.ended_since(since, INSPECTED)
         for job in self._ledger.jobs.get_many(ids):
-            for hostname, what in self._check.faults(job):
+            for hostname, what in self._faults(job):
                 logger.error("ALERT: the result of job %s from %s is forged: %s", job.id, hostname, what)
                 self._ledger.executions.alert(RESULTS_FORGED, job.id, hostname, what)
         return 0  # a full step here is no reason to hurry
+
+    def _faults(self, job: Job) -> list[tuple[str, str]]:
+        """What is wrong; one that cannot be looked at at all must not keep the others from being looked at."""
+        try:
+            return self._check.faults(job)
+        except LedgerUnavailable:
+            raise
+        except Exception:
+            logger.exception("The results of job %s could not be looked at", job.id)
+            return [("", "its results could not be looked at")]
 
 
 class Pruner:

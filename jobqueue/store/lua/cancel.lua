@@ -10,8 +10,8 @@ local job = K.job .. id
 local record = redis.call('HMGET', job, 'status', 'slot', 'fanout', 'cancel', 'updated', 'outside')
 if not record[1] then return 'unknown' end
 if FINAL[record[1]] then return 'final' end
-if not record[4] then redis.call('HSET', job, 'cancel', int(at), 'updated', int(math.max(at, tonumber(record[5])))) end
-local slots = record[3] and redis.call('LRANGE', K.slots .. id, 0, -1) or {record[2]}
+if not record[4] then redis.call('HSET', job, 'cancel', int(at), 'updated', int(math.max(at, num(record[5])))) end
+local slots = record[3] and redis.call('LRANGE', K.slots .. id, 0, -1) or {record[2] or nil}
 local running = false
 for _, slot in ipairs(slots) do
   local state = redis.call('HGET', K.exec .. slot .. ':' .. id, 'state')

@@ -16,9 +16,9 @@ if state ~= 'submitted' then
   -- the agent asks again because our first answer was lost on the way
   local held = redis.call('HMGET', mine, 'token', 'attempt', 'state')
   if held[1] == token and held[3] == 'started' then
-    return {'granted', tonumber(held[2]), redis.call('GET', K.doc .. id)}
+    return {'granted', num(held[2]), redis.call('GET', K.doc .. id)}
   end
-  redis.call('HINCRBY', K.stats, 'claims_refused', 1)
+  count(K.stats, 'claims_refused', 1)
   if not state and slot == '_any' then -- another agent took it
     state = redis.call('HGET', K.exec .. (redis.call('HGET', job, 'slot') or slot) .. ':' .. id, 'state')
   end
@@ -26,7 +26,7 @@ if state ~= 'submitted' then
 end
 local member = id .. ':' .. slot
 if redis.call('ZSCORE', K.due, member) then
-  redis.call('HINCRBY', K.stats, 'claims_refused', 1)
+  count(K.stats, 'claims_refused', 1)
   return {'refused', 'waiting'}
 end
 local published = redis.call('ZSCORE', K.waiting .. slot, id)
@@ -37,13 +37,14 @@ if redis.call('SISMEMBER', K.away, host) == 1 or redis.call('SISMEMBER', K.barre
   return {'refused', 'away'}
 end
 local known = redis.call('HMGET', job, 'expires', 'shared', 'host', 'status', 'created', 'op', 'outside')
+known[6] = known[6] or '?'
 if known[7] then return {'refused', 'foreign'} end -- a driver elsewhere runs it
 if known[2] and redis.call('SISMEMBER', K.offers .. known[6], host) == 0 then
   -- the agent came after the submission; others can run it. Not at once: an idle agent must not turn in circles
   redis.call('ZADD', K.due, int(at + 1000000), member)
   return {'refused', 'unsupported'}
 end
-if known[1] and tonumber(known[1]) <= at then
+if known[1] and num(known[1]) <= at then
   transition(id, slot, at, slot == '_any' and host or slot, {{'expired', 'expired', 'not started before its deadline'}})
   return {'expired'}
 end
@@ -53,10 +54,10 @@ if known[2] then
   redis.call('HSET', job, 'slot', host, 'host', host)
   if known[3] ~= host then
     if known[3] then redis.call('ZREM', K.index .. 'host:' .. known[3] .. '|' .. known[4], id) end
-    redis.call('ZADD', K.index .. 'host:' .. host .. '|' .. known[4], known[5], id)
+    redis.call('ZADD', K.index .. 'host:' .. host .. '|' .. known[4], int(num(known[5])), id)
   end
 end
-local attempt = tonumber(record[2]) + 1
+local attempt = num(record[2]) + 1
 redis.call('HSET', mine, 'attempt', attempt, 'token', token)
 transition(id, host, at, host, {{'acknowledged', 'acknowledged'}, {'started', 'started'}})
 if published then observe('wait', known[6], at - tonumber(published)) end

@@ -37,7 +37,7 @@ local function least_busy(hosts)
   local best, least
   for i = 1, math.min(#hosts, 50) do -- a sample, from a place that varies: a large fleet must not make this slow
     local host = hosts[(at + i) % #hosts + 1]
-    local load = redis.call('ZCARD', K.waiting .. host) + tonumber(redis.call('HGET', K.agent .. host, 'running') or 0)
+    local load = redis.call('ZCARD', K.waiting .. host) + num(redis.call('HGET', K.agent .. host, 'running'))
     if not best or load < least then best, least = host, load end
   end
   return best
@@ -174,7 +174,7 @@ local function accept(job)
   time = time and time + 1 or tick(at)
   local created, when = time, int(time)
   store(job, slots, created)
-  redis.call('HINCRBY', K.measured, 'submitted|' .. job.op, #slots)
+  count(K.measured, 'submitted|' .. job.op, #slots)
   local waits = job.not_before ~= '' and tonumber(job.not_before) > created
   local priority = tonumber(job.priority)
   local texts = #slots > 1 and message_texts(template, job.id, '1', priority, created)

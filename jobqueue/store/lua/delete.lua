@@ -1,15 +1,18 @@
 -- Removes a final job and everything of it.
--- include: index
+-- include: clock index
 -- KEYS: none
 -- ARGV: 1 job id
 -- returns: 'deleted' | 'running' | 'unknown'
 local id = ARGV[1]
 local job = K.job .. id
 local record = redis.call('HMGET', job, 'status', 'created', 'slot', 'fanout', 'key', 'logs', 'alias', 'exclusive')
-if not record[1] then return 'unknown' end
-if not FINAL[record[1]] then return 'running' end
+if not record[1] or not FINAL[record[1]] then
+  -- an index that says it has ended is wrong, and must not hold up those behind it; what runs gets there at its end
+  redis.call('ZREM', K.finished, id)
+  return record[1] and 'running' or 'unknown'
+end
 reindex(id, record[2], record[1], nil)
-local slots = record[4] and redis.call('LRANGE', K.slots .. id, 0, -1) or {record[3]}
+local slots = record[4] and redis.call('LRANGE', K.slots .. id, 0, -1) or {record[3] or nil}
 for _, slot in ipairs(slots) do
   redis.call('DEL', K.exec .. slot .. ':' .. id, K.out .. slot .. ':' .. id, K.log .. slot .. ':' .. id)
 end
@@ -23,7 +26,8 @@ if record[7] then redis.call('DEL', K.alias .. record[7]) end
 if record[8] and redis.call('GET', K.exclusive .. record[8]) == id then redis.call('DEL', K.exclusive .. record[8]) end
 if record[8] and record[1] == 'completed' then
   -- what a next run begins behind must outlive the record of the last one
-  local data = cjson.decode(redis.call('GET', K.doc .. id)).data
+  local is_read, document = pcall(cjson.decode, redis.call('GET', K.doc .. id) or '')
+  local data = is_read and type(document) == 'table' and document.data
   local reference = type(data) == 'table' and data.referenceTime
   if type(reference) == 'string' and reference > (redis.call('HGET', K.reached, record[8]) or '') then
     redis.call('HSET', K.reached, record[8], reference)

@@ -36,7 +36,7 @@ if known then
   job = K.job .. id
   if host ~= '' and host ~= known[3] then
     if known[3] then redis.call('ZREM', K.index .. 'host:' .. known[3] .. '|' .. known[1], id) end
-    redis.call('ZADD', K.index .. 'host:' .. host .. '|' .. known[1], known[4], id)
+    redis.call('ZADD', K.index .. 'host:' .. host .. '|' .. known[1], int(num(known[4])), id)
     redis.call('HSET', job, 'host', host)
   end
 else
@@ -52,13 +52,13 @@ else
   if host ~= '' then redis.call('HSET', job, 'host', host) end
   redis.call('HSET', K.exec .. slot .. ':' .. id, 'state', 'submitted', 'attempt', '0', 'last', created)
   reindex(id, created, nil, 'submitted')
-  redis.call('HINCRBY', K.measured, 'submitted|' .. ARGV[5], 1)
+  count(K.measured, 'submitted|' .. ARGV[5], 1)
   announce(id, 'submitted', created, 'submitted', '_api')
 end
 
 for i = 1, #told, 2 do redis.call('HSET', K.told .. id, told[i], told[i + 1]) end
 local updated = redis.call('HGET', job, 'updated')
-redis.call('HSET', job, 'outside', word, 'updated', int(math.max(at, tonumber(updated))))
+redis.call('HSET', job, 'outside', word, 'updated', int(math.max(at, num(updated))))
 if ARGV[13] ~= '' and not redis.call('HGET', job, 'cancel') then redis.call('HSET', job, 'cancel', int(at)) end
 
 local state = redis.call('HGET', K.exec .. slot .. ':' .. id, 'state')

@@ -9,7 +9,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', K.deadlines, '-inf', int(at), 'L
   if expired >= tonumber(ARGV[2]) then break end
   redis.call('ZREM', K.deadlines, id)
   local record = redis.call('HMGET', K.job .. id, 'slot', 'fanout')
-  local slots = record[2] and redis.call('LRANGE', K.slots .. id, 0, -1) or {record[1]}
+  local slots = record[2] and redis.call('LRANGE', K.slots .. id, 0, -1) or {record[1] or nil}
   for _, slot in ipairs(slots) do
     if redis.call('HGET', K.exec .. slot .. ':' .. id, 'state') == 'submitted' then
       transition(id, slot, at, slot, {{'expired', 'expired', 'not started before its deadline'}})

@@ -13,7 +13,7 @@ local record = redis.call('HMGET', exec, 'state', 'token')
 local is_barred = redis.call('SISMEMBER', K.barred, host) == 1
 if is_barred or record[2] ~= token or record[1] ~= 'started' then
   if record[2] == token and record[1] == state then return 'repeated' end
-  redis.call('HINCRBY', K.stats, 'results_refused', 1)
+  count(K.stats, 'results_refused', 1)
   return redis.call('EXISTS', K.job .. id) == 1 and 'stale' or 'unknown'
 end
 if ARGV[8] ~= '' and not redis.call('HGET', K.job .. id, 'cancel') then

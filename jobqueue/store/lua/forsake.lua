@@ -9,7 +9,9 @@ local silent = redis.call('ZRANGEBYSCORE', K.outside, '-inf', int(at - tonumber(
 for _, id in ipairs(silent) do
   redis.call('ZREM', K.outside, id)
   local state = redis.call('HGET', K.exec .. slot .. ':' .. id, 'state')
-  local last = ALLOWED[state].lost and 'lost' or 'expired'
-  transition(id, slot, at, redis.call('HGET', K.job .. id, 'host') or slot, {{last, last, ARGV[5]}})
+  if ALLOWED[state] then
+    local last = ALLOWED[state].lost and 'lost' or 'expired'
+    transition(id, slot, at, redis.call('HGET', K.job .. id, 'host') or slot, {{last, last, ARGV[5]}})
+  end
 end
 return #silent

@@ -6,7 +6,7 @@
 local now = clock(ARGV[1])
 local key, step = K.pace .. ARGV[2], tonumber(ARGV[3])
 -- one number is enough: when all that passed so far will have been paid for
-local paid = math.max(tonumber(redis.call('GET', key) or '0'), now) + step
+local paid = math.max(num(redis.call('GET', key)), now) + step
 local wait = paid - now - step * tonumber(ARGV[4])
 if wait > 0 then return math.ceil(wait) end
 redis.call('SET', key, int(paid), 'PX', math.ceil((paid - now) / 1000) + 1)

@@ -20,7 +20,9 @@ for i = 7, #ARGV do
   end
 end
 
-local start = high
+-- a score that no job of ours can have would be found in no end of steps, and be no cursor
+if low == '-inf' then low = '0' end
+local start = high == '+inf' and '9000000000000000' or high
 if ARGV[3] ~= '' and (high == '+inf' or tonumber(ARGV[3]) <= tonumber(high)) then start = '(' .. ARGV[3] end
 local function newer_than(time)
   local count = 0
@@ -34,7 +36,7 @@ if offset > 100 and #keys > 0 then
     oldest = math.min(oldest, tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]))
     newest = math.max(newest, tonumber(redis.call('ZRANGE', key, -1, -1, 'WITHSCORES')[2]))
   end
-  oldest = oldest - 1
+  oldest, newest = math.max(oldest, 0) - 1, math.min(newest, 9000000000000000)
   while oldest < newest do -- smallest time with at most `offset` newer ones: as times are unique, exactly as many
     local middle = math.floor((oldest + newest) / 2)
     if newer_than(middle) > offset then oldest = middle + 1 else newest = middle end

@@ -12,8 +12,9 @@ for _, member in ipairs(due) do
   redis.call('ZREM', K.due, member)
   local attempt = redis.call('HGET', K.exec .. slot .. ':' .. id, 'attempt')
   local priority = redis.call('HGET', K.job .. id, 'prio')
-  if attempt and priority then
-    attempt = int(tonumber(attempt) + 1)
+  if attempt and tonumber(priority or '') then
+    priority = math.max(0, math.min(9, math.floor(num(priority))))
+    attempt = int(num(attempt) + 1)
     publish(message_of(template, id, slot, attempt, priority, time), id, slot, priority, time)
     for _, value in ipairs({member, priority, attempt}) do published[#published + 1] = value end
   end

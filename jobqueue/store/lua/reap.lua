@@ -11,10 +11,10 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', K.leases, '-inf', int(until_
   local id, host = string.sub(member, 1, 36), string.sub(member, 38)
   local job = redis.call('HMGET', K.job .. id, 'idempotent', 'retry', 'cancel')
   local run = redis.call('HMGET', K.exec .. host .. ':' .. id, 'attempt', 'idle')
-  local attempt = tonumber(run[1] or 0)
-  local most = tonumber(string.match(job[2] or '', '^%d+') or 0)
+  local attempt = num(run[1])
+  local most = num(string.match(job[2] or '', '^%d+'))
   redis.call('ZREM', K.leases, member)
-  redis.call('HINCRBY', K.stats, 'leases_lost', 1)
+  count(K.stats, 'leases_lost', 1)
   local silence = 'agent ' .. host .. ' fell silent during attempt ' .. int(attempt)
   if job[3] then
     -- whether it stopped in time is not known either, and saying "cancelled" would claim that it did

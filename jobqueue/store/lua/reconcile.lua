@@ -9,7 +9,9 @@
 -- returns: {"job:slot", priority, attempt, ...} of what was published again
 local slot, template = ARGV[2], parse_template(ARGV[5])
 -- the messages' times may be ahead of a clock that was set back
-local at = math.max(clock(ARGV[1]), tonumber(redis.call('GET', K.clock) or 0))
+local at = clock(ARGV[1])
+local ticked = num(redis.call('GET', K.clock))
+if ticked <= at + 315360000000000 then at = math.max(at, ticked) end
 local old = redis.call('ZRANGEBYSCORE', K.waiting .. slot, '-inf', int(at - tonumber(ARGV[3])),
   'WITHSCORES', 'LIMIT', 0, ARGV[4])
 
@@ -17,23 +19,26 @@ local oldest = {} -- by kombu's priority
 local function oldest_message(step)
   if not oldest[step] then
     local message = template and redis.call('LINDEX', queue_list(slot, step), -1)
-    oldest[step] = message and tonumber(string.match(message, '@(%d+)"') or 0) or math.huge
+    oldest[step] = message and num(string.match(message, '@(%d+)"')) or math.huge
   end
   return oldest[step]
 end
+
+local function step_of(priority) return 9 - math.max(0, math.min(9, math.floor(num(priority)))) end
 
 local published, time = {}, nil
 for i = 1, #old, 2 do
   local id = old[i]
   local priority = redis.call('HGET', K.job .. id, 'prio')
   local record = redis.call('HMGET', K.exec .. slot .. ':' .. id, 'state', 'attempt')
-  if record[1] ~= 'submitted' then
+  if record[1] ~= 'submitted' or not tonumber(priority or '') then
     redis.call('ZREM', K.waiting .. slot, id)
-  elseif tonumber(old[i + 1]) < oldest_message(9 - priority) then
+  elseif tonumber(old[i + 1]) < oldest_message(step_of(priority)) then
     time = time or tick(at)
-    local attempt = int(tonumber(record[2]) + 1)
+    local attempt = int(num(record[2]) + 1)
+    priority = 9 - step_of(priority)
     publish(message_of(template, id, slot, attempt, priority, time), id, slot, priority, time)
-    redis.call('HINCRBY', K.stats, 'republished', 1)
+    count(K.stats, 'republished', 1)
     for _, value in ipairs({id .. ':' .. slot, priority, attempt}) do published[#published + 1] = value end
   end
 end

@@ -14,7 +14,7 @@ if known and known == ARGV[8] then
   for _, piece in ipairs(redis.call('HKEYS', K.upload .. known)) do
     size = size + redis.call('HSTRLEN', K.upload .. known, piece)
   end
-  redis.call('HINCRBY', K.bulk, 'all', -size)
+  count(K.bulk, 'all', -size)
   redis.call('UNLINK', K.upload .. known)
   redis.call('DEL', K.package .. name)
   known = false

@@ -10,11 +10,11 @@ local data = K.upload .. upload
 local have = redis.call('HLEN', data)
 if have ~= number and have ~= number + 1 then return 'gone' end
 if have == number then
-  local all = tonumber(redis.call('HGET', K.bulk, 'all') or 0)
+  local all = num(redis.call('HGET', K.bulk, 'all'))
   if all + size > tonumber(ARGV[5]) then return 'full' end
   redis.call('HSET', data, ARGV[3], ARGV[4])
-  redis.call('HINCRBY', K.bulk, 'all', size)
-  redis.call('HINCRBY', K.bulk, upload, size)
+  count(K.bulk, 'all', size)
+  count(K.bulk, upload, size)
 end
 redis.call('ZADD', K.uploads, int(clock(ARGV[1]) + tonumber(ARGV[6]) * 1000), upload)
 redis.call('PEXPIRE', data, ARGV[6]) -- also when no maintenance runs

@@ -8,8 +8,8 @@ local packages = redis.call('ZRANGEBYSCORE', K.packages, '-inf', at, 'LIMIT', 0,
 for _, name in ipairs(packages) do
   local record = redis.call('HMGET', K.package .. name, 'size', 'upload')
   -- a record that somebody has altered must not keep the others from being removed
-  redis.call('HINCRBY', K.bulk, 'all', -(tonumber(record[1]) or 0))
-  redis.call('UNLINK', K.upload .. (record[2] or ''))
+  count(K.bulk, 'all', int(0 - num(record[1])))
+  if record[2] then redis.call('UNLINK', K.upload .. record[2]) end
   redis.call('DEL', K.package .. name)
   redis.call('ZREM', K.packages, name)
 end

@@ -1,5 +1,5 @@
 -- Drops an upload that will not be completed.
--- include: upload
+-- include: clock upload
 -- KEYS: none
 -- ARGV: 1 upload
 -- returns: 1

@@ -17,7 +17,7 @@ from jobqueue.model.alert import RESULTS_FORGED
 from jobqueue.model.job import Execution
 from jobqueue.model.states import ExecutionState
 from jobqueue.operations.registry import Registry
-from jobqueue.services.enrolment import Enrolment
+from jobqueue.services.enrolment import Doorkeeper, Enrolment
 from jobqueue.services.results import FORGED, LOOK_SECONDS, REVOKED, SIGNED, UNSIGNED, CheckResults
 from jobqueue.settings import Settings
 from jobqueue.signing import certificate as certificates
@@ -608,3 +608,28 @@ def test_whoever_writes_to_redis_can_revoke_nobody(
         ledger.client.hset(ledger.keys.kind("revoked"), HOST, planted)
         fresh = CheckResults(ledger.agents, keys)
         assert checked(ledger, fresh, job_id).authenticity == SIGNED
+
+
+def test_one_that_cannot_be_looked_at_keeps_nobody_out(agent: MakeAgent, enrolment: Enrolment, ledger: Ledger) -> None:
+    """Every agent can write its own record, and that it waits."""
+    good = agent("web9", enrolment.invite("web9")[0])
+    good.beat()
+    for hostname, field, text in (("a", "info", "{"), ("b", "info", "[]"), ("c", "state", "weird"), ("d", "beat", "x")):
+        other = agent(hostname, enrolment.invite(hostname)[0])
+        other.beat()
+        ledger.client.hset(ledger.keys.agent(hostname), field, text)
+    ledger.client.sadd(ledger.keys.kind("joining"), "nobody", "a b")
+    assert "web9" in enrolment.redeem()
+    assert ledger.agents.joining() == []
+
+
+def test_the_doorkeeper_survives_whatever_it_finds(enrolment: Enrolment, ledger: Ledger) -> None:
+    ledger.client.set(ledger.keys.kind("joining"), "not a set")
+    turns: list[float] = []
+
+    def pause(seconds: float) -> bool:
+        turns.append(seconds)
+        return len(turns) > 3
+
+    Doorkeeper(enrolment).run(pause)
+    assert len(turns) == 4

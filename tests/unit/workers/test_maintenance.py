@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import threading
+import time
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
 
 from jobqueue.dispatch.sender import Sender
 from jobqueue.model.agent import Heartbeat, Registration
+from jobqueue.model.job import Job
 from jobqueue.model.outside import Report
 from jobqueue.model.states import ExecutionState, JobStatus
+from jobqueue.services.results import CheckResults
 from jobqueue.settings import Settings
+from jobqueue.signing.trusted import TrustedKeys
 from jobqueue.store.executions import Due, Grant
 from jobqueue.store.ledger import Ledger
 from workers.maintenance.leader import Leadership
 from workers.maintenance.service import Maintenance, make_services
-from workers.maintenance.services import STEP, Forsaker, Pruner, Reaper, Reconciler, Sweeper
+from workers.maintenance.services import STEP, Forsaker, Inspector, Pruner, Reaper, Reconciler, Sweeper
+from workers.metrics import MAINTENANCE
 
 from .conftest import HOST, Submitter
 
@@ -203,3 +212,70 @@ def test_a_run_elsewhere_whose_driver_is_silent_is_ended(ledger: Ledger) -> None
     assert Forsaker(ledger, silence_seconds=0).run_once() == 2
     assert Forsaker(ledger, silence_seconds=0).run_once() == 0
     assert ledger.jobs.counts()[JobStatus.FAILED] == 2
+
+
+class Failing(Counting):
+    def __init__(self, *errors: Exception | None) -> None:
+        super().__init__()
+        self.errors = list(errors)
+
+    def run_once(self) -> int:
+        super().run_once()
+        error = self.errors.pop(0)
+        if error:
+            raise error
+        return 1
+
+
+def test_one_service_that_fails_stops_no_other_and_is_told_once(
+    ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock, good = Clock(), Counting()
+    failing = Failing(ValueError("weird"), ValueError("weird"), None, KeyError("x"))
+    before = _failures()
+    maintenance = Maintenance(Leadership(ledger.scripts), [failing, good], clock)
+    for _ in range(4):
+        maintenance.turn()
+        clock.now += 1
+    assert (failing.runs, good.runs) == (4, 4)
+    assert _failures() - before == 3
+    assert [record.levelname for record in caplog.records if "Failing failed" in record.getMessage()] == ["ERROR"] * 2
+
+
+def _failures() -> float:
+    return MAINTENANCE.get_sample_value("jobqueue_maintenance_failures_total", {"service": "failing"}) or 0.0
+
+
+def test_who_leads_can_be_anybodys_work(ledger: Ledger) -> None:
+    ledger.client.hset(ledger.keys.kind("leader"), "not", "a text")
+    service, stopped = Counting(), threading.Event()
+    thread = threading.Thread(target=Maintenance(Leadership(ledger.scripts), [service]).run, args=(stopped,))
+    thread.start()
+    until = time.monotonic() + 30
+    time.sleep(0.2)
+    ledger.client.delete(ledger.keys.kind("leader"))
+    while not service.runs and time.monotonic() < until:
+        time.sleep(0.05)
+    stopped.set()
+    thread.join(30)
+    assert service.runs
+
+
+def test_a_result_that_cannot_be_looked_at_hides_no_other(
+    ledger: Ledger, submit: Submitter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = submit("test.echo.get"), submit("test.echo.get")
+    for job_id in (first, second):
+        ledger.executions.finish(claim(ledger, job_id), ExecutionState.COMPLETED, out='{"data": 1, "changed": false}')
+    check = CheckResults(ledger.agents, TrustedKeys(None))
+    faults = check.faults
+
+    def odd(job: Job) -> list[tuple[str, str]]:
+        if job.id == second:
+            raise TypeError("odd")
+        return faults(job)
+
+    monkeypatch.setattr(check, "faults", odd)
+    keys = SimpleNamespace(are_there=lambda: True)
+    assert Inspector(ledger, check, cast("Any", keys)).run_once() == 0
+    assert {alert.job_id for alert in ledger.executions.alerts()} == {first, second}

@@ -1,10 +1,10 @@
 -- Appends one event to the record (job or execution) behind `key`. Fields of their own, each short, keep the hash in
 -- Redis' compact encoding. Times never run backwards within a record, whatever the machine's clock does.
--- Returns the time that the event got.
+-- Returns the time that the event got. Needs: clock.
 local function append_event(key, at, event, host, note)
   local last = redis.call('HMGET', key, 'events', 'last')
-  local count = tonumber(last[1] or 0) + 1
-  local time = int(math.max(at, tonumber(last[2] or 0)))
+  local count = num(last[1]) + 1
+  local time = int(math.max(at, num(last[2])))
   redis.call('HSET', key, 'events', count, 'last', time,
     'e' .. count, time .. '|' .. event .. '|' .. host .. '|' .. (note or ''))
   return time

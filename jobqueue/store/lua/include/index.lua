@@ -1,7 +1,7 @@
 -- What a job is listed by: "dimension:value" strings. A broadcast is listed under each of its hosts.
 local function dimensions(id)
   local job = redis.call('HMGET', K.job .. id, 'op', 'target', 'tags', 'host', 'fanout')
-  local dims = {'all:', 'op:' .. job[1], 'target:' .. job[2]}
+  local dims = {'all:', 'op:' .. (job[1] or '?'), 'target:' .. (job[2] or '?')}
   for tag in string.gmatch(job[3] or '', '[^\n]+') do
     dims[#dims + 1] = 'tag:' .. tag
   end
@@ -19,6 +19,6 @@ end
 local function reindex(id, created, from, to)
   for _, dim in ipairs(dimensions(id)) do
     if from then redis.call('ZREM', K.index .. dim .. '|' .. from, id) end
-    if to then redis.call('ZADD', K.index .. dim .. '|' .. to, created, id) end
+    if to then redis.call('ZADD', K.index .. dim .. '|' .. to, int(num(created)), id) end
   end
 end

@@ -3,7 +3,7 @@
 local function derive_status(counts)
   local n, total = {}, 0
   for i, state in ipairs(STATES) do
-    n[state] = tonumber(counts[i] or 0)
+    n[state] = num(counts[i])
     total = total + n[state]
   end
   if n.submitted == total then return 'submitted' end

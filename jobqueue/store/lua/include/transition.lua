@@ -9,8 +9,8 @@ local function observe(what, op, micros)
   micros = math.max(0, micros)
   local bucket = 1
   while BUCKETS[bucket] and micros > BUCKETS[bucket] do bucket = bucket + 1 end
-  redis.call('HINCRBY', K.measured, what .. '|' .. op .. '|' .. bucket, 1)
-  redis.call('HINCRBY', K.measured, what .. '|' .. op .. '|sum', int(micros))
+  count(K.measured, what .. '|' .. op .. '|' .. bucket, 1)
+  count(K.measured, what .. '|' .. op .. '|sum', int(micros))
 end
 
 local function transition(id, slot, at, host, steps)
@@ -25,19 +25,19 @@ local function transition(id, slot, at, host, steps)
   redis.call('HSET', exec, 'state', state)
   local times = {}
   for i, step in ipairs(steps) do times[i] = append_event(exec, at, step[2], host, step[3]) end
-  if redis.call('HINCRBY', job, 'n.' .. from, -1) == 0 then redis.call('HDEL', job, 'n.' .. from) end
-  redis.call('HINCRBY', job, 'n.' .. state, 1)
+  if count(job, 'n.' .. from, -1) <= 0 then redis.call('HDEL', job, 'n.' .. from) end
+  count(job, 'n.' .. state, 1)
 
   local now = redis.call('HMGET', job, unpack(COUNTS))
-  local status = derive_status({unpack(now, 5)})
+  local status, op = derive_status({unpack(now, 5)}), now[4] or '?'
   if FINAL_STATES[state] then
-    redis.call('HINCRBY', K.measured, 'ended|' .. now[4] .. '|' .. state, 1)
+    count(K.measured, 'ended|' .. op .. '|' .. state, 1)
     -- the last event of what runs is its start; how long a lost one ran nobody knows
-    if from == 'started' and state ~= 'lost' then observe('run', now[4], at - tonumber(before[2])) end
+    if from == 'started' and state ~= 'lost' then observe('run', op, at - num(before[2])) end
   elseif state == 'submitted' then
-    redis.call('HINCRBY', K.measured, 'retried|' .. now[4], 1)
+    count(K.measured, 'retried|' .. op, 1)
   end
-  redis.call('HSET', job, 'status', status, 'updated', int(math.max(at, tonumber(now[3]))))
+  redis.call('HSET', job, 'status', status, 'updated', int(math.max(at, num(now[3]))))
   if status ~= now[1] then
     reindex(id, now[2], now[1], status)
     if FINAL[status] then

@@ -1,7 +1,7 @@
 -- Forgets an upload that is not complete, and its bytes.
 local function forget_upload(upload)
   local size = redis.call('HGET', K.bulk, upload)
-  if size then redis.call('HINCRBY', K.bulk, 'all', -tonumber(size)) end
+  if size then count(K.bulk, 'all', int(0 - num(size))) end
   redis.call('HDEL', K.bulk, upload)
   redis.call('ZREM', K.uploads, upload)
   redis.call('UNLINK', K.upload .. upload)

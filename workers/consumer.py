@@ -1,0 +1,87 @@
+"""Celery's consumer inside an agent: no message can end it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from celery.worker.consumer import Consumer
+
+from jobqueue.dispatch.incoming import Incoming, NotOurs
+from jobqueue.dispatch.transport import SIEVE
+from workers.strangers import Strangers
+
+logger = logging.getLogger(__name__)
+
+
+class Sieve:
+    """Looks at what came out of the agent's queues, and tells of what is not ours."""
+
+    def __init__(self, incoming: Incoming, strangers: Strangers) -> None:
+        self._incoming = incoming
+        self._strangers = strangers
+
+    def __call__(self, queue: str, raw: bytes) -> bytes | None:
+        """A message from a Redis queue made anew; None if it is not ours."""
+        try:
+            return self._incoming.anew(queue, raw)
+        except NotOurs as why:
+            self._strangers.note(queue, str(why), raw)
+            return None
+
+    def passes(self, message: Any) -> bool:
+        """Whether a message that a broker's own protocol brought is ours."""
+        queue = _queue(message)
+        try:
+            # a Message keeps its content as bytes, as text, or as a view of bytes
+            body = message.body if isinstance(message.body, str) else bytes(message.body)
+            self._incoming.task(queue, message.headers, message.content_type, message.content_encoding, body)
+        except (NotOurs, TypeError, ValueError) as why:
+            self._strangers.note(queue, str(why), repr(message.headers))
+            return False
+        return True
+
+    def failed(self, message: Any, error: Exception) -> None:
+        """Celery could not take up a message."""
+        self._strangers.note(_queue(message), f"Celery could not take it up ({error!r})", repr(message.headers))
+
+
+class AgentConsumer(Consumer):  # type: ignore[misc]
+    """Drops what is not ours, and what Celery itself stumbles over."""
+
+    def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], Any]:
+        """Called by Celery's loop for what it does with each message."""
+        handle = super().create_task_handler(*args, **options)
+        sieve: Sieve = self.controller.sieve
+        is_made_anew = SIEVE in self.connection.transport_options
+
+        def on_message(message: Any) -> Any:
+            if not is_made_anew and not sieve.passes(message):
+                self._drop(message)
+                return None
+            try:
+                return handle(message)
+            except MemoryError:
+                raise
+            except Exception as error:
+                # for kombu's Redis a KeyError is an error of the connection, too
+                if isinstance(error, self.connection_errors) and not isinstance(error, KeyError):
+                    raise
+                logger.exception("Celery could not take up a message")
+                sieve.failed(message, error)
+                self._drop(message)
+                return None
+
+        return on_message
+
+    def _drop(self, message: Any) -> None:
+        """It must not come again, from a broker that waits for an answer."""
+        if not message.acknowledged:
+            self.call_soon(message.reject_log_error, logger, self.connection_errors)
+
+
+def _queue(message: Any) -> str:
+    """The queue that a message came from: on the default exchange its routing key."""
+    info = message.delivery_info
+    return str(info.get("routing_key", "")) if isinstance(info, dict) else ""
