@@ -23,6 +23,7 @@ from jobqueue.errors import (
     JobNotFound,
     JobQueueError,
     LedgerUnavailable,
+    PackageExists,
     PackageTooLarge,
     UnknownOperation,
 )
@@ -248,7 +249,8 @@ class FakeServices:
         data = b"".join(stream)
         if expected_size not in (None, len(data)):
             raise InvalidInput("The upload ended too early.")
-        self.packages.setdefault(name, data)
+        if self.packages.setdefault(name, data) != data:
+            raise PackageExists
         found = self.has_package(name)
         assert found
         return found
