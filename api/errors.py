@@ -70,6 +70,13 @@ def error_document(error: errors.JobQueueError) -> dict[str, Any]:
     return _document(error.message, status_of(error), error.details)
 
 
+def headers_of(error: errors.JobQueueError) -> Mapping[str, str]:
+    """The headers that belong to an error's answer."""
+    if isinstance(error, errors.TooManyRequests):
+        return {"Retry-After": str(max(1, math.ceil(error.retry_after)))}
+    return next((_HEADERS[ancestor] for ancestor in type(error).__mro__ if ancestor in _HEADERS), {})
+
+
 def install(app: Flask) -> None:
     """Make every error of ``app``, expected or not, answer in the one shape."""
     app.register_error_handler(errors.JobQueueError, _known)
@@ -96,10 +103,7 @@ def _known(error: errors.JobQueueError) -> Response:
     status = status_of(error)
     if status == 500:
         return _unexpected(error)
-    headers = next((_HEADERS[ancestor] for ancestor in type(error).__mro__ if ancestor in _HEADERS), None)
-    if isinstance(error, errors.TooManyRequests):
-        headers = {"Retry-After": str(max(1, math.ceil(error.retry_after)))}
-    return _answer(status, error.message, error.details, headers)
+    return _answer(status, error.message, error.details, headers_of(error))
 
 
 def _http(error: HTTPException) -> Response | HTTPException:
@@ -116,7 +120,9 @@ def _sentence(error: HTTPException) -> str:
         allowed = ", ".join(sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"}))
         return f"{request.method} is not allowed here; use {allowed}."
     if isinstance(error, RequestEntityTooLarge):
-        limit = current_app.config["MAX_CONTENT_LENGTH"]
+        limit = request.max_content_length
+        if limit != current_app.config["MAX_CONTENT_LENGTH"]:
+            return f"The form is larger than {limit} bytes; send less at once, or by the API."
         return f"The body is larger than {limit} bytes; send less at once, or raise JOBQUEUE_MAX_BODY_BYTES."
     if isinstance(error, UnsupportedMediaType):
         return UnsupportedMedia().message

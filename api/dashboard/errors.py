@@ -9,7 +9,9 @@ from urllib.parse import urlencode
 import flask
 from flask import Response, request
 
-from api import request_id
+from api import audit, request_id
+from api.auth.credentials import Credentials
+from api.auth.session import cookie_of
 from api.dashboard import pages
 
 _TITLES = {
@@ -27,6 +29,8 @@ def render(status: int, message: str, _details: Mapping[str, Any] | None) -> Res
     """The page for an error under the dashboard's paths."""
     if status == 401:
         if request.method in ("GET", "HEAD"):
+            if Credentials.of(request.environ) is not None or cookie_of(request.environ) is not None:
+                audit.turned_away()  # with a cookie or a key that is not good, or not any more
             target = request.full_path.rstrip("?")
             query = "" if target == "/" else f"?{urlencode({'next': target})}"
             response = flask.redirect(pages.link(f"/ui/sign-in{query}"), 303)

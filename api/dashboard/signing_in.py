@@ -11,7 +11,7 @@ from flask import Response, current_app, g, request
 
 from api import errors
 from api.auth import gate
-from api.dashboard import access, pages
+from api.dashboard import access, pages, posted
 from api.dashboard.blueprint import PREFIX, belongs, blueprint
 from jobqueue.errors import JobQueueError
 
@@ -30,29 +30,32 @@ def sign_in() -> Response:
 @blueprint.post(f"{PREFIX}/sign-in")
 def begin() -> Response:
     """Check what was given; begin a session."""
-    next_ = request.form.get("next", "")
     keeper = access.of_this_app()
+    with keeper.counted():
+        given = posted.form()
+    next_, user, secret = given.get("next", ""), given.get("user", "").strip(), given.get("secret", "").strip()
     try:
         keeper.check_sign_in()
-        user, secret = request.form.get("user", "").strip(), request.form.get("secret", "").strip()
         principal = gate.of(current_app).authenticate(_credentials(user, secret))
         response = _redirect(safe_next(next_))
         keeper.sessions.begin(response, principal, secure=access.is_secure())
         g.principal = principal  # for the audit trail
     except errors.Unauthenticated:
-        sentence = "The name or the password is not right." if request.form.get("user") else "The token is not right."
-        return _form(next_=next_, user=request.form.get("user", ""), problem=sentence, status=403)
+        sentence = "The name or the password is not right." if user else "The token is not right."
+        return _form(next_=next_, user=user, problem=sentence, status=403)
     except JobQueueError as error:
         status = errors.status_of(error)
-        return _form(next_=next_, user=request.form.get("user", ""), problem=error.message, status=status)
+        refusal = _form(next_=next_, user=user, problem=error.message, status=status)
+        refusal.headers.update(errors.headers_of(error))
+        return refusal
     return response
 
 
 @blueprint.post(f"{PREFIX}/sign-out")
 def end() -> Response:
-    """End the session in this browser."""
+    """End the session, wherever its cookie may have got to."""
     response = _redirect(f"{PREFIX}/sign-in")
-    access.of_this_app().sessions.end(response)
+    access.of_this_app().sessions.end(request.environ, response)
     return response
 
 

@@ -9,11 +9,11 @@ from itertools import groupby
 from typing import Any
 
 import flask
-from flask import Response, request
+from flask import Response
 
 from api import audit, errors, limits, validation
 from api.context import principal, services
-from api.dashboard import form, pages, query
+from api.dashboard import form, pages, posted, query
 from api.dashboard.blueprint import PREFIX, blueprint
 from api.native import requests
 from api.native.schemas import JobRequest
@@ -57,7 +57,7 @@ def choose() -> Response:
 @blueprint.post(f"{PREFIX}/submit")
 def submit() -> Response:
     """Submit what the form says; it is shown again where that cannot be."""
-    given = dict(request.form.items())
+    given = dict(posted.form())
     info = _operation(given.get("operation", ""))
     if given.get("do") == "preview":
         return _form(info, given, Problems())
@@ -74,7 +74,9 @@ def submit() -> Response:
         status = errors.status_of(error)
         if status in (500, 503):
             raise
-        return _form(info, given, _problems(error), status)
+        refusal = _form(info, given, _problems(error), status)
+        refusal.headers.update(errors.headers_of(error))
+        return refusal
     done = "repeated" if accepted.replayed else "submitted"
     return flask.make_response(flask.redirect(pages.link(f"{PREFIX}/jobs/{accepted.job_id}?done={done}"), 303))
 
