@@ -159,7 +159,8 @@ def _body(info: OperationInfo, given: Mapping[str, str]) -> tuple[dict[str, Any]
 def _problems(error: JobQueueError) -> Problems:
     """An error of the API's, beside the fields that it names."""
     fields: dict[str, str] = {}
-    for name, messages in (error.details or {}).items():
+    message, details = errors.told(error)
+    for name, messages in (details or {}).items():
         if not isinstance(messages, list):
             continue
         first, _, rest = name.partition(".")
@@ -170,7 +171,7 @@ def _problems(error: JobQueueError) -> Problems:
             fields[_TARGET] = sentence
         else:
             fields[rest if first == "retries" and rest else first] = sentence
-    return Problems(error.message, fields)
+    return Problems(message, fields)
 
 
 def _suggestions(agents: list[Agent]) -> list[str]:

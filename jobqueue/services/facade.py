@@ -74,12 +74,12 @@ class Services:
         keys = TrustedKeys(settings.trusted_keys, signer)
         pinning, work = PinPackages(ledger.packages), WorkSigner(signer, settings.signature_ttl_seconds)
         submitting = Submit(ledger.jobs, Sender(settings), registry, work, pinning)
-        runs = Runs(ledger, submitting, registry)
+        runs, checking = Runs(ledger, submitting, registry), CheckResults(ledger.agents, keys)
         return cls(
             ledger,
             registry,
             submitting,
-            Retry(ledger.jobs, submitting, keys, runs.data_again),
+            Retry(ledger.jobs, submitting, keys, checking, runs.data_again),
             ReadOutput(ledger.jobs, ledger.executions, ledger.output),
             pinning,
             runs,
@@ -89,7 +89,7 @@ class Services:
             ledger.limits,
             AuditTrail(ledger.audit),
             Enrolment(ledger.agents, signer, keys),
-            CheckResults(ledger.agents, keys),
+            checking,
         )
 
     def submit(self, submission: Submission) -> Accepted:

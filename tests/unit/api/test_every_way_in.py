@@ -296,3 +296,19 @@ def test_each_way_says_in_the_audit_trail_what_it_gave(app: Flask, services: Ser
         {"user": "ada", "roles": ["read"], "permissions": []},
         {"user": "ada"},
     ]
+
+
+def test_an_answer_does_not_grow_with_what_is_wrong(app: Flask) -> None:
+    """A hundred thousand wrong fields, or one with a long name, make a short answer by every way."""
+    client = act(app, "*")
+    for data in ({f"field{number}": 1 for number in range(100_000)}, {"x" * 500_000: 1}):
+        job = {**JOB, "operation": {"type": SHELL, "data": data}}
+        for path, body in (
+            ("/job", job),
+            ("/job/batch", {"jobs": [job]}),
+            ("/api/spark/jobs", {"id": "nightly", "type": SHELL, "data": data}),
+            ("/api/jobs/", {"entrypoint": "true", "metadata": data}),
+            ("/api/jobs/", {"entrypoint": "true", "runtime_env": data}),
+        ):
+            response = client.post(path, json=body)
+            assert (status(response), len(response.data) < 20_000) == (400, True), (path, len(response.data))

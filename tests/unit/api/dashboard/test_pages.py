@@ -425,7 +425,10 @@ def test_a_form_that_is_sent_twice_makes_one_job(signed_in: FlaskClient, service
         ({"expires_at": "soon"}, "o-expires_at", "ISO 8601"),
         ({"not_before": "2199-01-01T00:00", "expires_at": "2198-01-01T00:00"}, "o-not_before", "before expires_at"),
         ({"tags": "no equals"}, "o-tags", "name=value"),
-        ({"raw": "{"}, "raw", "Is no JSON"),
+        ({"raw": "{"}, "raw", "is not valid JSON"),
+        ({"raw": '{"a": 1, "a": 2}'}, "raw", "stands twice"),
+        ({"raw": '{"a": 1e999}'}, "raw", "out of range"),
+        ({"raw": '{"a": ' + "9" * 30 + "}"}, "raw", "out of range"),
         ({"raw": "[]"}, "raw", "JSON object"),
     ],
 )
