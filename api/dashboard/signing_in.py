@@ -12,7 +12,7 @@ from flask import Response, current_app, g, request
 from api import errors
 from api.auth import gate
 from api.dashboard import access, pages, posted
-from api.dashboard.blueprint import PREFIX, belongs, blueprint
+from api.dashboard.blueprint import DOCUMENTS, PREFIX, belongs, blueprint
 from jobqueue.errors import JobQueueError
 
 #: Somebody who came from elsewhere is led to the overview.
@@ -60,9 +60,10 @@ def end() -> Response:
 
 
 def safe_next(given: str) -> str:
-    """A page of the dashboard to go on with: nothing that leads anywhere else."""
+    """A page of the dashboard, or the API's documents, to go on with: nothing that leads anywhere else."""
     path = given.partition("?")[0]
-    if len(given) > _LONGEST_NEXT or _CONTROL.search(given) or not belongs(path) or "//" in path:
+    is_ours = belongs(path) or path in DOCUMENTS
+    if len(given) > _LONGEST_NEXT or _CONTROL.search(given) or not is_ours or "//" in path:
         return _HOME
     return _HOME if path.startswith((f"{PREFIX}/sign-", f"{PREFIX}/static")) else given
 

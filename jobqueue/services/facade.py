@@ -10,7 +10,7 @@ from jobqueue.errors import JobQueueError
 from jobqueue.model.agent import Agent
 from jobqueue.model.alert import Alert
 from jobqueue.model.filter import JobFilter, JobPage
-from jobqueue.model.glance import GlancePage
+from jobqueue.model.glance import Glance, GlancePage
 from jobqueue.model.history import History
 from jobqueue.model.job import Job
 from jobqueue.model.measures import Measures
@@ -126,6 +126,14 @@ class Services:
     def glances(self, wanted: JobFilter) -> GlancePage:
         """The same page, of each job only what a list shows."""
         return self.ledger.jobs.glances(wanted)
+
+    def starting(self, prefix: str, most: int) -> tuple[tuple[Glance, ...], int, bool]:
+        """The newest ``most`` jobs whose ids begin with ``prefix``, how many there are, and whether all were looked at.
+
+        Only the newest jobs are looked through, see ``Jobs.starting``.
+        """
+        ids, is_all = self.ledger.jobs.starting(prefix)
+        return self.ledger.jobs.heads(ids[:most]), len(ids), is_all
 
     def history(self, seconds: int, spans: int) -> History:
         """How many jobs came and ended in the last ``spans`` of ``seconds`` each."""

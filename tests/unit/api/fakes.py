@@ -164,6 +164,11 @@ class FakeServices:
         items = tuple(a_glance(job) for job in page.items)[wanted.offset :][: wanted.limit]
         return GlancePage(items, page.total, page.status_counts)
 
+    def starting(self, prefix: str, most: int) -> tuple[tuple[Glance, ...], int, bool]:
+        self._fail()
+        found = [a_glance(job) for job in self.store.values() if job.id.startswith(prefix)]
+        return tuple(found[:most]), len(found), True
+
     def history(self, seconds: int, spans: int) -> History:
         self._fail()
         last = now() - now() % (seconds * 1_000_000)

@@ -6,6 +6,7 @@ import io
 import json
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
@@ -104,6 +105,32 @@ def test_pages_lead_there_and_back(browser: FlaskClient) -> None:
     fields = values_of(form_to(parse(browser.get(answer.headers["Location"])), "/ui/sign-in"))
     answer = browser.post("/ui/sign-in", data={**fields, "secret": TOKEN}, headers={"Origin": ORIGIN})
     assert answer.headers["Location"] == "/ui/jobs?status=failed"
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/api/docs"])
+def test_a_browser_is_led_from_the_documents_and_back(browser: FlaskClient, path: str) -> None:
+    answer = browser.get(path, headers=BROWSER)
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/ui/sign-in?next={quote(path, safe='')}")
+    fields = values_of(form_to(parse(browser.get(answer.headers["Location"])), "/ui/sign-in"))
+    answer = browser.post("/ui/sign-in", data={**fields, "secret": TOKEN}, headers={"Origin": ORIGIN})
+    assert answer.headers["Location"] == path
+    with browser.get(path, headers=BROWSER) as shown:
+        assert shown.status_code == 200
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/json", None])
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json"])
+def test_a_program_is_told_that_it_needs_credentials(browser: FlaskClient, path: str, accept: str | None) -> None:
+    answer = browser.get(path, headers={"Accept": accept} if accept else {})
+    assert (answer.status_code, answer.get_json()["code"]) == (401, 401)
+
+
+def test_no_other_path_leads_browsers_away(browser: FlaskClient) -> None:
+    assert browser.get("/job", headers=BROWSER).status_code == 401
+    assert browser.get("/docs/assets/docs.js", headers=BROWSER).status_code == 401
 
 
 @pytest.mark.parametrize(
