@@ -17,6 +17,8 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _REFUSED = frozenset({401, 403, 429})
 #: The ledger cannot be reached.
 _AWAY = 503
+_WRONG = 400
+_TURNED_AWAY = "audit_turned_away"
 _MOST_PATH = 300
 _MOST_TEXT, _MOST_ITEMS = 200, 20
 #: Refusals of one client that are written per minute and process. The trail is bounded: whoever is refused without end
@@ -33,6 +35,11 @@ def note(**details: str | int | list[str]) -> None:
         found[name] = _short(value)
 
 
+def turned_away() -> None:
+    """This request is refused, although its answer leads elsewhere, such as to where one signs in."""
+    setattr(g, _TURNED_AWAY, True)
+
+
 def install(app: Flask) -> None:
     """Write the audit trail of ``app``."""
     refusals = _Refusals()
@@ -42,16 +49,19 @@ def install(app: Flask) -> None:
         status = response.status_code
         # looks through Flask's proxies are what is slow here
         asked: Request = request._get_current_object()  # type: ignore[attr-defined]
-        is_refused = status in _REFUSED
-        if not is_refused and (asked.method in _SAFE or asked.endpoint is None):
+        who = principal()
+        changes = asked.method not in _SAFE and asked.endpoint is not None
+        is_refused = status in _REFUSED or g.get(_TURNED_AWAY, False)
+        if not is_refused and not changes:
             return response
-        if is_refused:
+        # whoever may not even be known pushes out nothing either, whatever it is that he gets wrong
+        is_stranger = not who.name and status >= _WRONG
+        if is_refused or is_stranger:
             left_out = refusals.count(network_of(asked.remote_addr or ""))
             if left_out is None:
                 return response
             if left_out:
                 note(left_out=left_out)
-        who = principal()
         deed = Deed(
             who=who.name,
             kind=who.kind,
@@ -59,7 +69,7 @@ def install(app: Flask) -> None:
             method=asked.method[:20],
             path=asked.path[:_MOST_PATH],
             status=status,
-            result="refused" if is_refused else "done" if status < 400 else "failed",
+            result="refused" if is_refused or is_stranger else "done" if status < _WRONG else "failed",
             request_id=request_id.current(),
             credential=who.id,
             details=g.get("audit_details", {}),

@@ -39,10 +39,11 @@ def decode_object(*, required: bool = True) -> tuple[dict[str, Any], bool]:
 
 def _read() -> bytes:
     with slow.bounded("The body"):
-        return _read_all()
+        return read_all()
 
 
-def _read_all() -> bytes:
+def read_all() -> bytes:
+    """The request's body as it came. Raises werkzeug's ``RequestEntityTooLarge`` beyond its ``max_content_length``."""
     raw = request.get_data(cache=False)
     limit = request.max_content_length
     # werkzeug refuses a Content-Length beyond the limit, but a body without one is cut there, as if that were its end

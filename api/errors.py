@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from flask import Flask, Response, current_app, request
@@ -16,6 +17,8 @@ from jobqueue import errors
 
 log = logging.getLogger("jobqueue.api")
 
+#: Fields that an answer tells of, and characters of each name, text and message.
+MOST_FIELDS, _MOST_TEXT, _MOST_MESSAGE = 20, 500, 2000
 #: Seconds after which a caller may try again while the ledger is away.
 RETRY_AFTER_SECONDS = 2
 
@@ -67,7 +70,36 @@ def status_of(error: BaseException) -> int:
 
 def error_document(error: errors.JobQueueError) -> dict[str, Any]:
     """The body for an error: ``{"error": sentence, "code": status, "details": {...} or None}``."""
-    return _document(error.message, status_of(error), error.details)
+    return _document(*told(error), status_of(error))
+
+
+def told(error: errors.JobQueueError) -> tuple[str, Mapping[str, Any] | None]:
+    """What is told of an error: message and details. What is wrong with an input is told in short, however much it is:
+    an answer should not grow with what somebody has sent.
+    """
+    if not isinstance(error, errors.InvalidInput):
+        return error.message, error.details
+    details = error.details
+    if details is not None:
+        details = {_cut(name): _shortened(value) for name, value in islice(details.items(), MOST_FIELDS)}
+    return _cut(error.message, _MOST_MESSAGE), details
+
+
+def _shortened(value: Any) -> Any:
+    if isinstance(value, str):
+        return _cut(value)
+    return [_shortened(item) for item in value[:MOST_FIELDS]] if isinstance(value, list) else value
+
+
+def _cut(text: str, most: int = _MOST_TEXT) -> str:
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
+def headers_of(error: errors.JobQueueError) -> Mapping[str, str]:
+    """The headers that belong to an error's answer."""
+    if isinstance(error, errors.TooManyRequests):
+        return {"Retry-After": str(max(1, math.ceil(error.retry_after)))}
+    return next((_HEADERS[ancestor] for ancestor in type(error).__mro__ if ancestor in _HEADERS), {})
 
 
 def install(app: Flask) -> None:
@@ -77,7 +109,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
 
 
-def _document(message: str, status: int, details: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def _document(message: str, details: Mapping[str, Any] | None, status: int) -> dict[str, Any]:
     return {"error": message, "code": status, "details": details}
 
 
@@ -86,7 +118,7 @@ def _answer(
 ) -> Response:
     render = dialects.of_this_request()
     if render is None:
-        return json_response(_document(message, status, details), status, headers)
+        return json_response(_document(message, details, status), status, headers)
     response = render(status, message, details)
     response.headers.update(headers or {})
     return response
@@ -96,10 +128,7 @@ def _known(error: errors.JobQueueError) -> Response:
     status = status_of(error)
     if status == 500:
         return _unexpected(error)
-    headers = next((_HEADERS[ancestor] for ancestor in type(error).__mro__ if ancestor in _HEADERS), None)
-    if isinstance(error, errors.TooManyRequests):
-        headers = {"Retry-After": str(max(1, math.ceil(error.retry_after)))}
-    return _answer(status, error.message, error.details, headers)
+    return _answer(status, *told(error), headers_of(error))
 
 
 def _http(error: HTTPException) -> Response | HTTPException:
@@ -116,7 +145,9 @@ def _sentence(error: HTTPException) -> str:
         allowed = ", ".join(sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"}))
         return f"{request.method} is not allowed here; use {allowed}."
     if isinstance(error, RequestEntityTooLarge):
-        limit = current_app.config["MAX_CONTENT_LENGTH"]
+        limit = request.max_content_length
+        if limit != current_app.config["MAX_CONTENT_LENGTH"]:
+            return f"The form is larger than {limit} bytes; send less at once, or by the API."
         return f"The body is larger than {limit} bytes; send less at once, or raise JOBQUEUE_MAX_BODY_BYTES."
     if isinstance(error, UnsupportedMediaType):
         return UnsupportedMedia().message

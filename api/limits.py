@@ -31,8 +31,10 @@ class _UnfitNumber(Exception):
     """Tells the fast decoder's caller to decode again with marks."""
 
 
-def decode(body: bytes) -> tuple[Any, bool]:
+def decode(body: bytes, what: str = "The body") -> tuple[Any, bool]:
     """Parse ``body`` as JSON: ``(value, suspect)``. A suspect value must pass ``check`` before it is used.
+
+    ``what`` is what messages call it.
 
     Raises ``InvalidInput`` for what is no JSON, no UTF-8, nested beyond reason, or names a key twice in one object
     (parsers differ in which of the two they take, so it is refused rather than guessed).
@@ -43,7 +45,7 @@ def decode(body: bytes) -> tuple[Any, bool]:
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"The body is not UTF-8: byte {error.start} is wrong.") from error
+        raise InvalidInput(f"{what} is not UTF-8: byte {error.start} is wrong.") from error
     suspect = "\\u" in text or text.count("[") + text.count("{") > MAX_DEPTH
     try:
         try:
@@ -52,7 +54,7 @@ def decode(body: bytes) -> tuple[Any, bool]:
             return _MARKING.decode(text), True
     except json.JSONDecodeError as error:
         raise InvalidInput(
-            f"The body is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+            f"{what} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}."
         ) from error
     except RecursionError as error:
         raise _too_deep("") from error

@@ -196,6 +196,12 @@ class ConfigurationExists(Conflict):
     code = "configuration_exists"
 
 
+class PackageExists(Conflict):
+    """A package of this name and with other content is stored already."""
+
+    code = "package_exists"
+
+
 class NameTaken(Conflict):
     """This name is taken."""
 

@@ -1,7 +1,8 @@
 """Sessions for browsers: a cookie that says who logged in, and the proof that a request comes from our own pages.
 
-The cookie holds no secret and nothing is kept for it: it names a key, a user or the admin token under a seal, together
-with a mark of what was shown to log in. So it ends with its time, with the key, with a new password, within seconds.
+The cookie holds no secret: it names a key, a user or the admin token under a seal, together with a mark of what was
+shown to log in. So it ends with its time, with the key, with a new password, within seconds. Nothing is kept of a
+session but that somebody has ended it, until it would have ended by itself.
 """
 
 from __future__ import annotations
@@ -83,9 +84,11 @@ class Sessions:
         )
         return self.csrf_token(value)
 
-    @staticmethod
-    def end(response: Response) -> None:
-        """Take the cookie away."""
+    def end(self, environ: Mapping[str, Any], response: Response) -> None:
+        """End the session that a request belongs to, everywhere, and take the cookie away."""
+        content = self._content(cookie_of(environ))
+        if content is not None:
+            self._verify.end_session(content["id"], content["end"])
         for name, secure in ((SECURE_NAME, True), (PLAIN_NAME, False)):
             response.delete_cookie(name, path="/", secure=secure, httponly=True, samesite="Lax")
 
@@ -100,16 +103,22 @@ class Sessions:
         Raises ``PermissionDenied`` for a request that could change something, or opens a WebSocket, and does not come
         from a page of ours.
         """
-        value = cookie_of(environ)
-        content = self._content(value) if value else None
-        if value is None or content is None:
-            return None
-        found = self._found(content)
+        found = self.owner(environ)
+        value = cookie_of(environ) or ""
         if found is not None and (environ["REQUEST_METHOD"] not in _SAFE or environ.get("HTTP_UPGRADE")):
             self._require_own_page(environ, value)
         return found
 
-    def _content(self, value: str) -> dict[str, Any] | None:
+    def owner(self, environ: Mapping[str, Any]) -> Principal | None:
+        """Whose session a request belongs to, wherever it comes from; None without one that is good."""
+        content = self._content(cookie_of(environ))
+        if content is None or self._verify.is_session_over(content["id"]):
+            return None
+        return self._found(content)
+
+    def _content(self, value: str | None) -> dict[str, Any] | None:
+        if value is None:
+            return None
         text, _, mark = value.rpartition(".")
         if len(value) > _MOST_CHARACTERS or not text or not self._seal.holds(mark, "session", text):
             return None

@@ -106,7 +106,11 @@ def _read(claims: dict[str, Any]) -> dict[str, Any]:
         granted = check_permissions(permissions)
     except InvalidInput as error:
         raise Unauthenticated(f"The web token's {error.message}") from error
-    return {"sub": subject, "exp": float(expires), "roles": tuple(sorted(set(roles))), "permissions": granted}
+    try:
+        end = float(expires)
+    except OverflowError as error:
+        raise Unauthenticated("The web token's exp is no time: give seconds since 1970.") from error
+    return {"sub": subject, "exp": end, "roles": tuple(sorted(set(roles))), "permissions": granted}
 
 
 def _words(value: Any) -> list[str] | None:

@@ -17,4 +17,5 @@ def install(app: Flask, settings: Settings, services: Services) -> None:
     """Serve the dashboard from ``app``."""
     access.install(app, settings, services)
     dialects.add(app, belongs, errors.render)
+    dialects.add(app, errors.wants_page, errors.render)
     app.register_blueprint(blueprint)

@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from flask import Flask, Response, current_app, request
+from werkzeug.exceptions import HTTPException
 
+from api.auth.credentials import Credentials
 from api.auth.session import Sessions, cookie_of
+from api.auth.throttle import Throttle
+from api.dashboard import posted
 from api.dashboard.blueprint import belongs
-from jobqueue.errors import InvalidInput
+from jobqueue.errors import InvalidInput, JobQueueError
 from jobqueue.services import Services
 from jobqueue.settings import Settings
 from jobqueue.store.seal import Seal
@@ -21,7 +27,6 @@ from jobqueue.store.seal import Seal
 _EXTENSION = "jobqueue.dashboard"
 #: Name of the hidden field.
 FIELD = "csrf_token"
-FORM_TYPE = "application/x-www-form-urlencoded"
 _HEADER = "HTTP_X_CSRF_TOKEN"
 _FORM_COOKIE = "jobqueue_form"
 _FORM_SECONDS = 3600
@@ -33,6 +38,7 @@ class Access:
 
     def __init__(self, settings: Settings, services: Services) -> None:
         self.sessions = Sessions(settings, services.verify)
+        self._throttle = Throttle(settings, services.limits)
         self._seal = Seal.of(settings)
 
     def proof(self) -> str:
@@ -45,12 +51,28 @@ class Access:
         return self._seal.mark("sign-in", response_cookie)
 
     def check_sign_in(self) -> None:
-        """Raise ``InvalidInput`` unless the request comes from our own form for signing in."""
+        """Raise ``InvalidInput`` unless the request comes from our own form for signing in.
+
+        One that does not is a log-in that failed: after too many of them from an address, ``TooManyRequests``.
+        """
+        with self.counted():
+            if not self._is_our_form():
+                raise InvalidInput("The form was too old, or was not ours: please try again.")
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """What the block raises is a log-in of this address that failed, or ``TooManyRequests`` after too many."""
+        try:
+            yield
+        except (JobQueueError, HTTPException):
+            with self._throttle.attempt(request.environ):
+                raise
+
+    def _is_our_form(self) -> bool:
         cookie = request.cookies.get(_FORM_COOKIE, "")
-        given = request.form.get(FIELD, "")
+        given = posted.form().get(FIELD, "")
         is_right = hmac.compare_digest(given.encode(), self.sign_in_proof(cookie).encode())
-        if not cookie or not is_right or not _is_own_origin():
-            raise InvalidInput("The form was too old, or was not ours: please try again.")
+        return bool(cookie) and is_right and _is_own_origin()
 
 
 def install(app: Flask, settings: Settings, services: Services) -> None:
@@ -90,12 +112,14 @@ def _is_own_origin() -> bool:
 
 
 def _take_proof() -> None:
-    """Only for requests that have a session: others show their credentials in headers, or are refused unread."""
+    """Only for requests with a session that is good, from a page of ours: all others are refused unread."""
     environ = request.environ
     if request.method != "POST" or _HEADER in environ or not belongs(request.path):
         return
-    if cookie_of(environ) is None or request.mimetype != FORM_TYPE:
+    if Credentials.of(environ) is not None or not _is_own_origin() or request.mimetype != posted.FORM_TYPE:
         return
-    given = request.form.get(FIELD, "")
+    if of_this_app().sessions.owner(environ) is None:
+        return
+    given = posted.form().get(FIELD, "")
     if len(given) <= _LONGEST and given.isascii():
         environ[_HEADER] = given

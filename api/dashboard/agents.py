@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import flask
-from flask import Response, request
+from flask import Response
 
 from api import errors
 from api.context import principal, services
-from api.dashboard import pages, query
+from api.dashboard import pages, posted, query
 from api.dashboard.blueprint import PREFIX, blueprint
 from jobqueue.errors import Conflict
 from jobqueue.model.agent import Agent, AgentState
@@ -60,7 +60,7 @@ def _move(hostname: str, verb: str) -> Response:
     hostname = check_hostname(hostname)
     try:
         if verb == "accepted":
-            services().accept(hostname, request.form.get("fingerprint", "")[:_LONGEST_FINGERPRINT], principal())
+            services().accept(hostname, posted.form().get("fingerprint", "")[:_LONGEST_FINGERPRINT], principal())
         elif verb == "drained":
             services().drain(hostname)
         else:
@@ -69,7 +69,7 @@ def _move(hostname: str, verb: str) -> Response:
         if not principal().may("agent:read"):
             raise
         return _one(services().agent(hostname), error.message, errors.status_of(error))
-    back = f"{PREFIX}/agents/{hostname}" if request.form.get("back") == "agent" else f"{PREFIX}/agents"
+    back = f"{PREFIX}/agents/{hostname}" if posted.form().get("back") == "agent" else f"{PREFIX}/agents"
     return flask.make_response(flask.redirect(pages.link(f"{back}?done={verb}&host={hostname}"), 303))
 
 

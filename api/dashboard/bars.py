@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from api.dashboard.answers import ORDER, host_of
 from jobqueue.model.job import Execution, Job
@@ -19,16 +19,21 @@ _ENDS = frozenset(state.value for state in ExecutionState if state.is_final)
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of time: ``kind`` is ``waiting``, ``running`` or the state that a run ended in."""
+    """A stretch of time: ``kind`` is ``waiting``, ``running`` or the state that a run ended in.
+
+    ``start`` and ``end`` are in microseconds; ``end`` is 0 while it goes on.
+    """
 
     x: float
     width: float
     kind: str
+    start: int
+    end: int
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One agent's time."""
+    """One agent's time. ``waits_since`` and ``runs_since`` (microseconds) are 0 unless it still does."""
 
     host: str
     state: str
@@ -36,6 +41,8 @@ class Bar:
     waited: str
     ran: str
     attempts: int
+    waits_since: int
+    runs_since: int
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,8 @@ def _bar(execution: Execution, created: int, end: int, length: int) -> Bar:
             pieces += _piece(since, event.at, kind, created, length)
             since, running = event.at, False
     if not execution.state.is_final:
-        pieces += _piece(since, end, "running" if running else "waiting", created, length)
+        goes_on = _piece(since, end, "running" if running else "waiting", created, length)
+        pieces += [replace(piece, end=0) for piece in goes_on]
     started = execution.started
     until = started or execution.finished or end
     return Bar(
@@ -87,6 +95,8 @@ def _bar(execution: Execution, created: int, end: int, length: int) -> Bar:
         duration_text(max(0, until - created)),
         duration_text((execution.finished or end) - started) if started else "",
         execution.attempt,
+        0 if execution.state.is_final or started else created,
+        started if started and not execution.state.is_final else 0,
     )
 
 
@@ -95,4 +105,4 @@ def _piece(start: int, end: int, kind: str, created: int, length: int) -> list[P
     if kind == "waiting" and width < 1:
         return []
     x = max(0.0, min((start - created) / length * WIDTH, WIDTH - _LEAST))
-    return [Piece(round(x, 1), round(max(_LEAST, min(width, WIDTH - x)), 1), kind)]
+    return [Piece(round(x, 1), round(max(_LEAST, min(width, WIDTH - x)), 1), kind, start, end)]

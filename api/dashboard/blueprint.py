@@ -9,6 +9,10 @@ blueprint = flask.Blueprint("dashboard", __name__)
 PREFIX = "/ui"
 
 
+#: Pages of the API itself that somebody with a browser may ask for before he has signed in.
+DOCUMENTS = frozenset({"/docs", "/openapi.json", "/api/docs", "/api/openapi.json"})
+
+
 def belongs(path: str) -> bool:
     """Whether a path is the dashboard's."""
     return path in ("/", PREFIX) or path.startswith(f"{PREFIX}/")

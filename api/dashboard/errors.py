@@ -9,8 +9,11 @@ from urllib.parse import urlencode
 import flask
 from flask import Response, request
 
-from api import request_id
+from api import audit, request_id
+from api.auth.credentials import Credentials
+from api.auth.session import cookie_of
 from api.dashboard import pages
+from api.dashboard.blueprint import DOCUMENTS
 
 _TITLES = {
     400: "This could not be understood",
@@ -23,10 +26,17 @@ _TITLES = {
 }
 
 
+def wants_page(path: str) -> bool:
+    """Whether the request is a browser's for the API's own documents: programs ask for no HTML."""
+    return path in DOCUMENTS and "text/html" in request.headers.get("Accept", "")
+
+
 def render(status: int, message: str, _details: Mapping[str, Any] | None) -> Response:
-    """The page for an error under the dashboard's paths."""
+    """The page for an error under the dashboard's paths, or of a browser that asked for the API's documents."""
     if status == 401:
         if request.method in ("GET", "HEAD"):
+            if Credentials.of(request.environ) is not None or cookie_of(request.environ) is not None:
+                audit.turned_away()  # with a cookie or a key that is not good, or not any more
             target = request.full_path.rstrip("?")
             query = "" if target == "/" else f"?{urlencode({'next': target})}"
             response = flask.redirect(pages.link(f"/ui/sign-in{query}"), 303)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import flask
-from flask import Response, request
+from flask import Response
 
 from api import audit, errors
 from api.context import principal, services
-from api.dashboard import answers, bars, pages, query
+from api.dashboard import answers, bars, pages, posted, query
 from api.dashboard.blueprint import PREFIX, blueprint
 from api.native import requests
 from jobqueue.errors import InvalidInput, JobQueueError
@@ -52,7 +52,7 @@ def output(job_id: str) -> Response:
 def retry(job_id: str) -> Response:
     """Submit it again: all of it, or only where it failed."""
     found = requests.job_id(job_id)
-    only = frozenset(FAILURES) if request.form.get("only") == "failed" else None
+    only = frozenset(FAILURES) if posted.form().get("only") == "failed" else None
     try:
         accepted = services().retry(found, only=only, principal=principal())
     except JobQueueError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import flask
@@ -16,27 +17,31 @@ from api.native.schemas import JobQuery
 from jobqueue.errors import InvalidInput, JobNotFound
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.glance import GlancePage
+from jobqueue.store.jobs import LOOKED_THROUGH
 
 _LIMIT = 25
 _MOST_OFFSET = 1_000_000_000
 #: The form's fields besides status; each is a parameter of the API too.
 FILTERS = ("operation", "target", "hostname", "tag", "created_after", "created_before")
 _LONGEST_NAME = 512
+#: The beginning of an id: what the list shows of one has eight characters.
+_LEAST = 4
+_BEGINNING = re.compile(rf"[0-9A-Fa-f][0-9A-Fa-f-]{{{_LEAST - 1},35}}")
 
 _query = JobQuery()
 
 
 @blueprint.get(f"{PREFIX}/jobs")
 def jobs() -> Response:
-    """One page of the list; with ``q`` the job of that id or name, if there is one."""
+    """One page of the list; with ``q`` the job of that id or name, or whose id begins so, if there is one."""
     wanted = query.text("q", _LONGEST_NAME)
     missing = ""
     if wanted:
-        try:
-            found = services().find(wanted.lower() if _is_uuid(wanted) else wanted)
-            return flask.make_response(flask.redirect(pages.link(f"{PREFIX}/jobs/{found.id}"), 303))
-        except JobNotFound:
-            missing = wanted
+        found, missing = _look_for(wanted)
+        if len(found) == 1:
+            return flask.make_response(flask.redirect(pages.link(f"{PREFIX}/jobs/{found[0]}"), 303))
+        if found:
+            return _several(wanted.lower())
     filters = {name: query.text(name) for name in ("status", *FILTERS)}
     offset = query.number("offset", 0, _MOST_OFFSET)
     problem = ""
@@ -45,6 +50,12 @@ def jobs() -> Response:
     except InvalidInput as error:
         problem = error.message
         page = replace(services().glances(JobFilter(limit=1)), items=(), total=0)
+    return _render(page, filters, problem=problem, missing=missing, offset=offset)
+
+
+def _render(
+    page: GlancePage, filters: dict[str, str], *, problem: str = "", missing: str = "", note: str = "", offset: int = 0
+) -> Response:
     return pages.render(
         "jobs.html",
         400 if problem else 404 if missing else 200,
@@ -55,13 +66,36 @@ def jobs() -> Response:
         operations=[info.type for info in services().operations()],
         problem=problem,
         missing=missing,
+        note=note,
         offset=offset,
         first=offset + 1 if page.items else 0,
         last=offset + len(page.items),
         newer=query.with_changes(offset=max(0, offset - _LIMIT) or None, q=None) if offset else "",
-        older=_older(page, offset),
+        older="" if note else _older(page, offset),
         query_with=query.with_changes,
     )
+
+
+def _look_for(wanted: str) -> tuple[list[str], str]:
+    """Ids of the jobs that may be meant, and what to say if there is none."""
+    try:
+        return [services().find(wanted.lower() if _is_uuid(wanted) else wanted).id], ""
+    except JobNotFound:
+        nobody = f"No job has the id or the name “{wanted}”"
+    if not _BEGINNING.fullmatch(wanted):
+        return [], f"{nobody}. Give it in full, or at least {_LEAST} characters of an id's beginning."
+    items, _, is_all = services().starting(wanted.lower(), _LIMIT)
+    among = "no id begins so" if is_all else f"none of the newest {LOOKED_THROUGH:,} has an id that begins so"
+    return [item.id for item in items], f"{nobody}, and {among}."
+
+
+def _several(beginning: str) -> Response:
+    """The jobs whose ids begin so, to choose from."""
+    items, total, is_all = services().starting(beginning, _LIMIT)
+    counts = services().status_counts()
+    page = GlancePage(items, total, counts)
+    place = "" if is_all else f" among the newest {LOOKED_THROUGH:,}"
+    return _render(page, dict.fromkeys(("status", *FILTERS), ""), note=f"{total:,} jobs begin with {beginning}{place}.")
 
 
 def _older(page: GlancePage, offset: int) -> str:

@@ -11,8 +11,8 @@ from flask import Response, current_app, g, request
 
 from api import errors
 from api.auth import gate
-from api.dashboard import access, pages
-from api.dashboard.blueprint import PREFIX, belongs, blueprint
+from api.dashboard import access, pages, posted
+from api.dashboard.blueprint import DOCUMENTS, PREFIX, belongs, blueprint
 from jobqueue.errors import JobQueueError
 
 #: Somebody who came from elsewhere is led to the overview.
@@ -30,36 +30,40 @@ def sign_in() -> Response:
 @blueprint.post(f"{PREFIX}/sign-in")
 def begin() -> Response:
     """Check what was given; begin a session."""
-    next_ = request.form.get("next", "")
     keeper = access.of_this_app()
+    with keeper.counted():
+        given = posted.form()
+    next_, user, secret = given.get("next", ""), given.get("user", "").strip(), given.get("secret", "").strip()
     try:
         keeper.check_sign_in()
-        user, secret = request.form.get("user", "").strip(), request.form.get("secret", "").strip()
         principal = gate.of(current_app).authenticate(_credentials(user, secret))
         response = _redirect(safe_next(next_))
         keeper.sessions.begin(response, principal, secure=access.is_secure())
         g.principal = principal  # for the audit trail
     except errors.Unauthenticated:
-        sentence = "The name or the password is not right." if request.form.get("user") else "The token is not right."
-        return _form(next_=next_, user=request.form.get("user", ""), problem=sentence, status=403)
+        sentence = "The name or the password is not right." if user else "The token is not right."
+        return _form(next_=next_, user=user, problem=sentence, status=403)
     except JobQueueError as error:
         status = errors.status_of(error)
-        return _form(next_=next_, user=request.form.get("user", ""), problem=error.message, status=status)
+        refusal = _form(next_=next_, user=user, problem=error.message, status=status)
+        refusal.headers.update(errors.headers_of(error))
+        return refusal
     return response
 
 
 @blueprint.post(f"{PREFIX}/sign-out")
 def end() -> Response:
-    """End the session in this browser."""
+    """End the session, wherever its cookie may have got to."""
     response = _redirect(f"{PREFIX}/sign-in")
-    access.of_this_app().sessions.end(response)
+    access.of_this_app().sessions.end(request.environ, response)
     return response
 
 
 def safe_next(given: str) -> str:
-    """A page of the dashboard to go on with: nothing that leads anywhere else."""
+    """A page of the dashboard, or the API's documents, to go on with: nothing that leads anywhere else."""
     path = given.partition("?")[0]
-    if len(given) > _LONGEST_NEXT or _CONTROL.search(given) or not belongs(path) or "//" in path:
+    is_ours = belongs(path) or path in DOCUMENTS
+    if len(given) > _LONGEST_NEXT or _CONTROL.search(given) or not is_ours or "//" in path:
         return _HOME
     return _HOME if path.startswith((f"{PREFIX}/sign-", f"{PREFIX}/static")) else given
 

@@ -9,11 +9,11 @@ from itertools import groupby
 from typing import Any
 
 import flask
-from flask import Response, request
+from flask import Response
 
 from api import audit, errors, limits, validation
 from api.context import principal, services
-from api.dashboard import form, pages, query
+from api.dashboard import form, pages, posted, query
 from api.dashboard.blueprint import PREFIX, blueprint
 from api.native import requests
 from api.native.schemas import JobRequest
@@ -57,7 +57,7 @@ def choose() -> Response:
 @blueprint.post(f"{PREFIX}/submit")
 def submit() -> Response:
     """Submit what the form says; it is shown again where that cannot be."""
-    given = dict(request.form.items())
+    given = dict(posted.form())
     info = _operation(given.get("operation", ""))
     if given.get("do") == "preview":
         return _form(info, given, Problems())
@@ -74,7 +74,9 @@ def submit() -> Response:
         status = errors.status_of(error)
         if status in (500, 503):
             raise
-        return _form(info, given, _problems(error), status)
+        refusal = _form(info, given, _problems(error), status)
+        refusal.headers.update(errors.headers_of(error))
+        return refusal
     done = "repeated" if accepted.replayed else "submitted"
     return flask.make_response(flask.redirect(pages.link(f"{PREFIX}/jobs/{accepted.job_id}?done={done}"), 303))
 
@@ -157,7 +159,8 @@ def _body(info: OperationInfo, given: Mapping[str, str]) -> tuple[dict[str, Any]
 def _problems(error: JobQueueError) -> Problems:
     """An error of the API's, beside the fields that it names."""
     fields: dict[str, str] = {}
-    for name, messages in (error.details or {}).items():
+    message, details = errors.told(error)
+    for name, messages in (details or {}).items():
         if not isinstance(messages, list):
             continue
         first, _, rest = name.partition(".")
@@ -168,7 +171,7 @@ def _problems(error: JobQueueError) -> Problems:
             fields[_TARGET] = sentence
         else:
             fields[rest if first == "retries" and rest else first] = sentence
-    return Problems(error.message, fields)
+    return Problems(message, fields)
 
 
 def _suggestions(agents: list[Agent]) -> list[str]:

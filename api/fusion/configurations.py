@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Response
 
+from api import audit
 from api.body import read_object
 from api.context import principal, services
 from api.fusion.app_prefix import blueprint as make_blueprint
@@ -24,7 +25,8 @@ def list_configurations() -> Response:
 def create() -> Response:
     """Store a new one."""
     given = Configuration.parse(read_object())
-    services().configurations.create(given, principal().name)
+    audit.note(configuration=given.id, type=given.type)
+    services().runs.create(given, principal())
     return _show(given.id)
 
 
@@ -41,14 +43,17 @@ def replace(config_id: str) -> Response:
     body = read_object()
     if body.get("id", config_id) != config_id:
         raise bad("id", f"Differs from the one in the path, {config_id!r}; an id cannot be changed.")
-    services().configurations.replace(Configuration.parse({"id": config_id, **body}), principal().name)
+    given = Configuration.parse({"id": config_id, **body})
+    audit.note(configuration=config_id, type=given.type)
+    services().runs.replace(given, principal())
     return _show(config_id)
 
 
 @blueprint.delete("/configurations/<config_id>")
 def delete(config_id: str) -> Response:
     """Remove it; its runs stay."""
-    services().configurations.delete(check_configuration_id(config_id))
+    audit.note(configuration=config_id)
+    services().runs.delete(check_configuration_id(config_id), principal())
     return Response(status=204)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from flask import Response
 
+from api import audit
 from api.body import read_object
 from api.context import principal, services
-from api.fusion import mapping, requests
+from api.fusion import mapping, requests, starting
 from api.fusion.app_prefix import blueprint as make_blueprint
-from api.fusion.starting import answer
 from api.responses import json_response
 from jobqueue.model.configuration import Configuration, check_configuration_id
+from jobqueue.services.runs import run_id_of
 
 blueprint = make_blueprint("jobs")
 
@@ -19,14 +20,14 @@ blueprint = make_blueprint("jobs")
 def start_inline() -> Response:
     """Start a run of the configuration in the body."""
     requests.is_sync()  # refused before anything is started
-    return answer(services().runs.start_inline(Configuration.parse(read_object()), principal()))
+    return starting.start_inline(Configuration.parse(read_object()))
 
 
 @blueprint.post("/jobs/<config_id>")
 def start(config_id: str) -> Response:
     """Start a run of a stored configuration."""
     requests.is_sync()
-    return answer(services().runs.start(check_configuration_id(config_id), principal()))
+    return starting.start(check_configuration_id(config_id))
 
 
 @blueprint.get("/jobs")
@@ -46,4 +47,6 @@ def show(name: str) -> Response:
 @blueprint.delete("/jobs/<name>")
 def cancel(name: str) -> Response:
     """Cancel a run by its id, or the active one of a configuration."""
-    return json_response(mapping.status(services().runs.cancel(requests.run_id(name), f"by {principal()}")))
+    ended = services().runs.cancel(requests.run_id(name), f"by {principal()}")
+    audit.note(job=ended.id, run=run_id_of(ended))
+    return json_response(mapping.status(ended))

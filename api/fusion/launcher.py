@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from flask import Response
 
+from api import audit
 from api.body import read_object
 from api.context import principal, services
-from api.fusion import mapping, requests
+from api.fusion import mapping, requests, starting
 from api.fusion.app_prefix import blueprint as make_blueprint
 from api.fusion.schemas import read_status
-from api.fusion.starting import answer
 from api.responses import dumps, json_response
 from jobqueue.model.configuration import Configuration
 
@@ -30,11 +30,14 @@ def list_statuses() -> Response:
 def update_status() -> Response:
     """A driver elsewhere tells how a run of its own stands; the run is created or moved."""
     told = read_status(read_object())
-    return json_response(mapping.status(services().runs.tell(told, principal())))
+    audit.note(run=told.run_id, state=told.state.value)
+    job = services().runs.tell(told, principal())
+    audit.note(job=job.id)
+    return json_response(mapping.status(job))
 
 
 @blueprint.post("/launcher")
 def start() -> Response:
     """Start a run of the configuration in the body."""
     requests.is_sync()  # refused before anything is started
-    return answer(services().runs.start_inline(Configuration.parse(read_object()), principal()))
+    return starting.start_inline(Configuration.parse(read_object()))

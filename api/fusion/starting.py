@@ -4,16 +4,33 @@ from __future__ import annotations
 
 from flask import Response
 
-from api.context import services
+from api import audit
+from api.context import principal, services
 from api.errors import Closing
 from api.fusion import mapping, requests
 from api.live.closing import closing
 from api.responses import json_response
+from jobqueue.model.configuration import Configuration
 from jobqueue.services.runs import Started
 
 
-def answer(started: Started) -> Response:
+def start(config_id: str) -> Response:
+    """Start a run of a stored configuration."""
+    audit.note(configuration=config_id)
+    return _answer(services().runs.start(config_id, principal()))
+
+
+def start_inline(configuration: Configuration) -> Response:
+    """Start a run of the configuration that the caller brings."""
+    audit.note(configuration=configuration.id, type=configuration.type)
+    return _answer(services().runs.start_inline(configuration, principal()))
+
+
+def _answer(started: Started) -> Response:
     """The run's status; with ``?sync=true`` the last one."""
+    audit.note(type=started.configuration.type, run=started.run_id, job=started.job_id)
+    if started.operation:
+        audit.note(operation=started.operation, target=started.target)
     if started.is_over:
         return json_response(mapping.status(services().job(started.job_id)))
     if not requests.is_sync():

@@ -29,6 +29,7 @@ def create_key(loaded: dict[str, Any]) -> Response:
 
     Its text is in this answer and nowhere else.
     """
+    audit.note(name=loaded["name"])
     made, text = services().credentials.create_key(
         principal(), loaded["name"], loaded["roles"], loaded["permissions"], loaded.get("expires_at")
     )

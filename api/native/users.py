@@ -35,6 +35,7 @@ _UNKNOWN = "No user has this name."
 @blueprint.doc(operationId="createUser")
 def create_user(loaded: dict[str, Any]) -> Response:
     """Make a user"""
+    audit.note(user=loaded["name"])
     made, password = services().credentials.create_user(
         principal(),
         loaded["name"],

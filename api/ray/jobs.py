@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from flask import Blueprint, Response
 
+from api import audit
 from api.context import principal, services
 from api.ray import mapping, requests
 from api.ray.status import status_of
@@ -89,8 +90,11 @@ def gone(name: str) -> Iterator[None]:
 
 
 def _submit(wanted: Submission) -> Accepted:
+    audit.note(operation=wanted.operation, target=wanted.target, name=wanted.alias or "")
     try:
-        return services().submit(wanted)
+        accepted = services().submit(wanted)
+        audit.note(job=accepted.job_id)
+        return accepted
     except AliasTaken as error:
         raise AliasTaken(
             f"Job with submission_id {wanted.alias} already exists. Please use a different submission_id.",

@@ -10,8 +10,8 @@ from flask import Blueprint, Response, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import RequestTimeout
 
-from api import slow
-from api.context import services
+from api import audit, slow
+from api.context import principal, services
 from api.errors import UnsupportedMedia
 from jobqueue.errors import InvalidInput, NotFound
 
@@ -19,6 +19,8 @@ blueprint = Blueprint("ray_packages", __name__)
 
 #: The one kind of URI whose packages are kept here (gcs://...); the name is Ray's, for "global control store".
 PROTOCOL = "gcs"
+#: The permission to run what packages hold.
+RUNS_PACKAGES = "entrypoint:execute"
 #: Bytes that are read from the client at a time.
 _READ_BYTES = 256 * 1024
 #: Seconds of silence after which an upload is given up.
@@ -36,8 +38,14 @@ def look(protocol: str, name: str) -> Response:
 
 @blueprint.put("/api/packages/<protocol>/<name>")
 def upload(protocol: str, name: str) -> Response:
-    """Take a package, the raw bytes. JOBQUEUE_MAX_PACKAGE_BYTES bounds it, not the limit on other bodies."""
+    """Take a package, the raw bytes. JOBQUEUE_MAX_PACKAGE_BYTES bounds it, not the limit on other bodies.
+
+    Ray's client takes whatever is there under the name that it looks for, and entrypoints run it: so who stores one
+    must be allowed to run such code himself.
+    """
+    audit.note(package=name)
     _check_protocol(protocol)
+    principal().require(RUNS_PACKAGES)
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise UnsupportedMedia("The package must not be compressed once more: leave out the header Content-Encoding.")
     with _impatient():

@@ -10,7 +10,7 @@ from jobqueue.errors import JobQueueError
 from jobqueue.model.agent import Agent
 from jobqueue.model.alert import Alert
 from jobqueue.model.filter import JobFilter, JobPage
-from jobqueue.model.glance import GlancePage
+from jobqueue.model.glance import Glance, GlancePage
 from jobqueue.model.history import History
 from jobqueue.model.job import Job
 from jobqueue.model.measures import Measures
@@ -74,12 +74,12 @@ class Services:
         keys = TrustedKeys(settings.trusted_keys, signer)
         pinning, work = PinPackages(ledger.packages), WorkSigner(signer, settings.signature_ttl_seconds)
         submitting = Submit(ledger.jobs, Sender(settings), registry, work, pinning)
-        runs = Runs(ledger, submitting, registry)
+        runs, checking = Runs(ledger, submitting, registry), CheckResults(ledger.agents, keys)
         return cls(
             ledger,
             registry,
             submitting,
-            Retry(ledger.jobs, submitting, keys, runs.data_again),
+            Retry(ledger.jobs, submitting, keys, checking, runs.data_again),
             ReadOutput(ledger.jobs, ledger.executions, ledger.output),
             pinning,
             runs,
@@ -89,7 +89,7 @@ class Services:
             ledger.limits,
             AuditTrail(ledger.audit),
             Enrolment(ledger.agents, signer, keys),
-            CheckResults(ledger.agents, keys),
+            checking,
         )
 
     def submit(self, submission: Submission) -> Accepted:
@@ -126,6 +126,14 @@ class Services:
     def glances(self, wanted: JobFilter) -> GlancePage:
         """The same page, of each job only what a list shows."""
         return self.ledger.jobs.glances(wanted)
+
+    def starting(self, prefix: str, most: int) -> tuple[tuple[Glance, ...], int, bool]:
+        """The newest ``most`` jobs whose ids begin with ``prefix``, how many there are, and whether all were looked at.
+
+        Only the newest jobs are looked through, see ``Jobs.starting``.
+        """
+        ids, is_all = self.ledger.jobs.starting(prefix)
+        return self.ledger.jobs.heads(ids[:most]), len(ids), is_all
 
     def history(self, seconds: int, spans: int) -> History:
         """How many jobs came and ended in the last ``spans`` of ``seconds`` each."""

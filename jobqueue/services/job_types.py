@@ -65,6 +65,17 @@ def task_of(configuration: Configuration, registry: Registry, run_id: str, momen
     return Task(operation, data, _target(fields))
 
 
+def operations_of(configuration: Configuration) -> tuple[str, ...]:
+    """The operations that a run of ``configuration`` may be; several where its fields leave that open."""
+    kind = configuration.type
+    if kind == SCRIPT:
+        try:
+            return (_language(configuration.fields),)
+        except InvalidInput:  # as it is, no run of it can start
+            return (_PYTHON, _SHELL)
+    return ({AGGREGATION: AGGREGATION_OPERATION, PYTHON_JOB: _PYTHON}.get(kind, kind),)
+
+
 def _aggregation(fields: Mapping[str, Any], run_id: str, moments: Moments) -> dict[str, Any]:
     # the reference time is fixed here, so that a second attempt reads what the first one read
     reference = fields.get("referenceTime") or moments.reference

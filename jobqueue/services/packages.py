@@ -12,6 +12,8 @@ from jobqueue.store.packages import Packages, altered
 
 #: The one operation that takes packages.
 _ENTRYPOINT = "entrypoint.run"
+#: Names that a sentence holds.
+_NAMED = 5
 
 
 class PinPackages:
@@ -26,7 +28,7 @@ class PinPackages:
         found = self._packages.pin(wanted)
         missing = [name for name in wanted if name not in found]
         if missing:
-            what = f"The package {missing[0]} is" if len(missing) == 1 else f"The packages {', '.join(missing)} are"
+            what = f"The package {missing[0]} is" if len(missing) == 1 else f"The packages {_list(missing)} are"
             sentence = (
                 f"{what} not here: never uploaded, or removed since, because no job used it for long. Upload it with "
                 "PUT /api/packages/gcs/<name>, then submit again; Ray's client does both by itself."
@@ -47,3 +49,8 @@ class PinPackages:
         given: Mapping[str, str] = data.get("packages", {})
         missing = [name for name in RuntimeEnv.parse(data["runtime_env"]).packages if name not in given]
         return {**data, "packages": {**given, **self(missing)}} if missing else data
+
+
+def _list(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

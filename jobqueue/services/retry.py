@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from jobqueue.errors import Conflict, InvalidInput, JobAltered, JobNotFinal, NothingToRetry, WorkRefused
@@ -11,6 +12,7 @@ from jobqueue.model.job import Job
 from jobqueue.model.principal import NOBODY, Principal
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.submission import Accepted, Submission
+from jobqueue.services.results import FORGED, REVOKED, UNSIGNED
 from jobqueue.services.submit import Submit
 from jobqueue.signing import work
 from jobqueue.signing.trusted import TrustedKeys
@@ -19,19 +21,31 @@ from jobqueue.store.jobs import Jobs
 #: States whose executions can be picked for a retry.
 RETRIABLE = frozenset({ExecutionState.FAILED, ExecutionState.EXPIRED, ExecutionState.LOST})
 
+#: What a look at a result can give that keeps it from being believed.
+_DOUBTFUL = frozenset({UNSIGNED, FORGED, REVOKED})
+#: Hosts that an error names.
+_NAMED = 5
+
 
 class Retry:
     """Submits jobs again. Both jobs name each other.
 
-    ``renew`` gives the data for a job that is run again under a new id: some data holds for one run only.
+    ``check`` tells whether results are their agents' own: the states in the ledger are not signed. ``renew`` gives the
+    data for a job that is run again under a new id: some data holds for one run only.
     """
 
     def __init__(
-        self, jobs: Jobs, submit: Submit, keys: TrustedKeys, renew: Callable[[Job, str], Mapping[str, Any]]
+        self,
+        jobs: Jobs,
+        submit: Submit,
+        keys: TrustedKeys,
+        check: Callable[[Job], Job],
+        renew: Callable[[Job, str], Mapping[str, Any]],
     ) -> None:
         self._jobs = jobs
         self._submit = submit
         self._keys = keys
+        self._look = check
         self._renew = renew
 
     def __call__(
@@ -44,7 +58,8 @@ class Retry:
         """Retry with the same target and options, unless ``target`` is given.
 
         ``only`` keeps it to the agents whose executions ended in one of these states. Raises ``JobNotFound``,
-        ``JobNotFinal``, ``NothingToRetry``, ``JobAltered``, and all that a submission raises.
+        ``JobNotFinal``, ``NothingToRetry``, ``JobAltered`` (also where ``only`` picks a result that its agent did not
+        sign), and all that a submission raises.
         """
         job = self._jobs.get(job_id)
         if not job.status.is_final:
@@ -85,8 +100,7 @@ class Retry:
         except WorkRefused as refusal:
             raise JobAltered(f"Job {job.id} cannot be retried: {refusal.message}. Submit it again.") from refusal
 
-    @staticmethod
-    def _failed_hosts(job: Job, only: frozenset[ExecutionState]) -> tuple[str, ...]:
+    def _failed_hosts(self, job: Job, only: frozenset[ExecutionState]) -> tuple[str, ...]:
         if not only <= RETRIABLE:
             names = ", ".join(sorted(map(str, RETRIABLE)))
             raise InvalidInput(f"'only' takes {names}.", {"only": [f"must be among {names}"]})
@@ -94,4 +108,13 @@ class Retry:
         if not matching:
             states = ", ".join(sorted(map(str, only)))
             raise NothingToRetry(f"Job {job.id} has no execution that is {states}.")
+        looked_at = self._look(replace(job, executions=tuple(matching))).executions
+        doubtful = [x.hostname or x.slot for x in looked_at if x.authenticity in _DOUBTFUL]
+        if doubtful:
+            more = f" and {len(doubtful) - _NAMED} more" if len(doubtful) > _NAMED else ""
+            raise JobAltered(
+                f"Job {job.id} cannot be retried by 'only': the result of {', '.join(doubtful[:_NAMED])}{more} is not "
+                "signed by its agent (any more), so it may have ended otherwise. Look at what the host did; then retry "
+                "without 'only', or submit a new job for the hosts."
+            )
         return tuple(x.hostname for x in matching) if job.is_broadcast else ()

@@ -16,6 +16,7 @@ from jobqueue.errors import (
     InvalidInput,
     JobNotFound,
     LedgerUnavailable,
+    RecordAltered,
     UnknownOperation,
 )
 from jobqueue.model.configuration import Configuration
@@ -29,8 +30,9 @@ from jobqueue.model.submission import Submission
 from jobqueue.model.timeline import API_HOST
 from jobqueue.model.timestamps import from_iso, to_iso
 from jobqueue.operations.registry import Registry
-from jobqueue.services.job_types import AGGREGATION_OPERATION, Moments, Task, task_of
-from jobqueue.services.submit import Submit
+from jobqueue.secrets.reference import has_secret
+from jobqueue.services.job_types import AGGREGATION_OPERATION, Moments, Task, operations_of, task_of
+from jobqueue.services.submit import SUBMIT, USE_SECRETS, Submit
 from jobqueue.store.configurations import exclusive_name
 from jobqueue.store.ledger import Ledger
 from jobqueue.store.outside import Heard
@@ -61,6 +63,8 @@ class Started:
     job_id: str
     configuration: Configuration
     is_over: bool = False
+    operation: str = ""
+    target: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,43 @@ class Runs:
         self._submit = submit
         self._registry = registry
 
+    # --- configurations -----------------------------------------------------------------------------------------------
+    def create(self, configuration: Configuration, principal: Principal) -> None:
+        """Store a new configuration. Raises ``PermissionDenied``, ``ConfigurationExists``.
+
+        Others start it with their own permissions: so who writes one must be allowed to run it himself.
+        """
+        self._require(configuration, principal)
+        self._configurations.create(configuration, principal.name)
+
+    def replace(self, configuration: Configuration, principal: Principal) -> None:
+        """Store it in place of the one with its id. Raises ``PermissionDenied``, ``ConfigurationNotFound``."""
+        self._require(configuration, principal)
+        self._require_stored(configuration.id, principal)
+        self._configurations.replace(configuration, principal.name)
+
+    def delete(self, config_id: str, principal: Principal) -> None:
+        """Remove one. Raises ``PermissionDenied``, ``ConfigurationNotFound``, ``JobNotFinal``."""
+        self._require_stored(config_id, principal)
+        self._configurations.delete(config_id)
+
+    def _require_stored(self, config_id: str, principal: Principal) -> None:
+        try:
+            found = self._configurations.some([config_id])
+        except RecordAltered:  # nothing runs of it, whoever wrote it
+            return
+        for configuration in found:
+            self._require(configuration, principal)
+
+    def _require(self, configuration: Configuration, principal: Principal) -> None:
+        """Raise ``PermissionDenied`` unless ``principal`` may run what a run of ``configuration`` would."""
+        principal.require(SUBMIT)
+        for operation in operations_of(configuration):
+            if operation in self._registry:
+                principal.require(self._registry.get(operation).permission)
+        if has_secret(configuration.fields):
+            principal.require(USE_SECRETS)
+
     # --- starting -----------------------------------------------------------------------------------------------------
     def start(self, config_id: str, principal: Principal) -> Started:
         """Start a run of a stored configuration. Raises ``ConfigurationNotFound``, and as ``start_inline`` does."""
@@ -110,7 +151,7 @@ class Runs:
             accepted = self._submit.one(_submission(configuration, task, run_id, principal))
         except ExclusiveHeld as error:
             raise self._held(configuration.id, error) from error
-        return Started(run_id, accepted.job_id, configuration)
+        return Started(run_id, accepted.job_id, configuration, operation=task.operation, target=task.target)
 
     def data_again(self, job: Job, run_id: str) -> Mapping[str, Any]:
         """The data with which ``job`` is run again as ``run_id``.

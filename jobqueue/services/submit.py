@@ -12,7 +12,7 @@ from typing import Any
 
 from jobqueue import tracing
 from jobqueue.dispatch.sender import Sender
-from jobqueue.errors import JobQueueError, LedgerUnavailable
+from jobqueue.errors import JobQueueError, LedgerUnavailable, NothingToRetry
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import Target
@@ -113,7 +113,7 @@ class Submit:
         carried = tracing.carried()
         if carried:  # not in the digest: the same request may come again under another trace
             document[tracing.MEMBER] = carried
-        job_id, hosts = job_id or str(uuid.uuid4()), only or submission.among
+        job_id, hosts = job_id or str(uuid.uuid4()), _within(only, submission.among)
         text = self._signer.sign(
             job_id, document, now=time.time_ns() // 1000, idempotent=operation.idempotent, only=hosts
         )
@@ -148,6 +148,16 @@ def _digest(submission: Submission, document: dict[str, Any]) -> str:
     """Tells whether two requests under one idempotency key are the same request; the order of keys says nothing."""
     text = json.dumps(document, sort_keys=True)
     return hashlib.sha256(f"{submission.priority}|{text}".encode()).hexdigest()
+
+
+def _within(only: tuple[str, ...], among: tuple[str, ...]) -> tuple[str, ...]:
+    """The hosts that a job is kept to by both; () if by neither. Raises ``NothingToRetry`` if none is left."""
+    if not only or not among:
+        return only or among
+    hosts = tuple(host for host in only if host in among)
+    if not hosts:
+        raise NothingToRetry("None of the hosts that failed is one that the job was meant for.")
+    return hosts
 
 
 def _policy_text(policy: RetryPolicy | None) -> str:

@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 #: Seconds after which one request looks at the record again while others go on, and after which all wait for it.
 FRESH_SECONDS = 1.0
 STALE_SECONDS = 2.0
+#: Seconds for which a session is not asked for again: one that was ended elsewhere may go on for so long.
+SESSION_SECONDS = 0.5
 #: Secrets that are remembered, the newest.
 _MOST = 10_000
 #: Seconds between notes of when something was used last.
@@ -51,6 +53,7 @@ class Verify:
         self._key = secrets.token_bytes(32)
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._locks = [threading.Lock() for _ in range(_STRIPES)]
+        self._sessions: dict[str, float] = {}  # those that are not over: until when that is believed
         self._roles: dict[str, Role] = {}
         self._roles_read = float("-inf")
 
@@ -122,6 +125,24 @@ class Verify:
         self._known[place] = found
         return found.principal
 
+    def end_session(self, session_id: str, until: int) -> None:
+        """A session is over, which would have ended by itself at ``until`` (seconds). Raises ``LedgerUnavailable``."""
+        self._credentials.end_session(session_id, until)
+        self._sessions.pop(session_id, None)
+
+    def is_session_over(self, session_id: str) -> bool:
+        """Whether somebody has ended it. Asked of Redis once in ``SESSION_SECONDS``. Raises ``LedgerUnavailable``."""
+        now = time.monotonic()
+        if now < self._sessions.get(session_id, float("-inf")):
+            return False
+        if self._credentials.is_session_over(session_id):
+            self._sessions.pop(session_id, None)
+            return True
+        if len(self._sessions) >= _MOST:
+            self._sessions.clear()
+        self._sessions[session_id] = now + SESSION_SECONDS
+        return False
+
     def granted(self, roles: Iterable[str], permissions: Iterable[str]) -> frozenset[str]:
         """What these roles, custom ones among them, and permissions grant together. An unknown role grants nothing."""
         now = time.monotonic()
@@ -133,6 +154,7 @@ class Verify:
     def forget(self) -> None:
         """Forget all that is remembered."""
         self._known.clear()
+        self._sessions.clear()
         self._roles_read = float("-inf")
 
     def _refresh(self, found: _Known, kind: Kind, name: str, now: float) -> bool:

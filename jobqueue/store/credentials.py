@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any
@@ -92,6 +93,17 @@ class Credentials:
         """Note when one was used last (microseconds)."""
         with translated_errors():
             self._client.hset(self._keys.kind("used"), _place(kind, name), str(at))
+
+    # --- sessions -----------------------------------------------------------------------------------------------------
+    def end_session(self, session_id: str, until: int) -> None:
+        """Note that a session is over; kept until it would have ended by itself, at ``until`` (seconds)."""
+        with translated_errors():
+            self._client.set(self._keys.kind("ended") + session_id, "1", exat=max(until, int(time.time()) + 1))
+
+    def is_session_over(self, session_id: str) -> bool:
+        """Whether somebody has ended it."""
+        with translated_errors():
+            return bool(self._client.exists(self._keys.kind("ended") + session_id))
 
     def key_check(self, identity: str, secret: str) -> str:
         """The end of an API key's secret, by which a made-up one is told at once and without argon2."""

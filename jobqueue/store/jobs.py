@@ -23,7 +23,7 @@ from jobqueue.errors import (
     UnknownTarget,
 )
 from jobqueue.model.filter import JobFilter, JobPage
-from jobqueue.model.glance import GlancePage
+from jobqueue.model.glance import Glance, GlancePage
 from jobqueue.model.job import Job
 from jobqueue.model.states import JobStatus
 from jobqueue.model.submission import Accepted
@@ -35,6 +35,8 @@ from jobqueue.store.seal import Seal
 
 #: How many index entries one step of a listing by several dimensions looks at; keeps Redis responsive (about 1 ms).
 _SCAN_STEP = 1000
+#: Jobs, the newest, among which one is looked for by the beginning of its id.
+LOOKED_THROUGH = 10_000
 #: How many jobs one call stores; keeps Redis responsive (about 2 ms).
 _CREATE_STEP = 50
 #: Creation times that a job can have, at the most: an index may hold any number that somebody wrote there.
@@ -221,14 +223,33 @@ class Jobs:
         one more if there are more.
         """
         ids, last, total = self._find_page(wanted, counts_all=False)
-        answers = self._scripts.call("glance", *ids) if ids else []
         return GlancePage(
-            items=tuple(records.glance(job_id, row) for job_id, row in zip(ids, answers, strict=True) if row[0]),
+            items=self.heads(ids),
             total=total,
             status_counts=self.counts(),
             next_cursor=int(last) if last and len(ids) == wanted.limit else None,
             is_least=len(_dimensions(wanted)) > 1 and total > wanted.offset + len(ids),
         )
+
+    def starting(self, prefix: str) -> tuple[list[str], bool]:
+        """Ids that begin with ``prefix``, newest first, among the newest ``LOOKED_THROUGH`` jobs; whether that was all.
+
+        No index is in the order of ids. This costs ten calls of about a millisecond.
+        """
+        found: list[str] = []
+        cursor: Argument = ""
+        for _ in range(LOOKED_THROUGH // _SCAN_STEP):
+            _, ids, cursor = self._scripts.call("page", "-inf", "+inf", cursor, 0, _SCAN_STEP, "all:", *_STATUSES)
+            found += [job_id for job_id in ids if job_id.startswith(prefix)]
+            if len(ids) < _SCAN_STEP:
+                return found, True
+        return found, False
+
+    def heads(self, job_ids: list[str]) -> tuple[Glance, ...]:
+        """What a list shows of those of the jobs that (still) exist, in order."""
+        answers = self._scripts.call("glance", *job_ids) if job_ids else []
+        rows = zip(job_ids, answers, strict=True)
+        return tuple(records.glance(job_id, row) for job_id, row in rows if row[0])
 
     def _find_page(self, wanted: JobFilter, *, counts_all: bool = True) -> tuple[list[str], str, int]:
         """Ids of the page, creation time of the last one, number of all matches."""

@@ -48,6 +48,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "reached": ("reached", "hash", "{name}: reference time of the newest completed run under it that was deleted"),
     "credentials": ("credentials", "hash", "{key or user}:{name}: who may get in, sealed by the API"),
     "used": ("credentials-used", "hash", "{key or user}:{name}: when it was last used (microseconds)"),
+    "ended": ("ended-session:", "string", "{session}: somebody has signed out of it; expires with the session"),
     "roles": ("roles", "hash", "{name}: permissions of a custom role, sealed by the API"),
     "failures": ("failures:", "string", "{digest of an address or a name}: its failed log-ins of late; expires"),
     "pace": ("pace:", "string", "{digest of a principal}: when it has had what it may ask for (microseconds); expires"),

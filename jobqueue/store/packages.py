@@ -14,6 +14,7 @@ from jobqueue.errors import (
     InvalidInput,
     LedgerUnavailable,
     NotFound,
+    PackageExists,
     PackagesFull,
     PackageTooLarge,
     RecordAltered,
@@ -84,19 +85,23 @@ class Packages:
     def store(self, name: str, stream: Iterable[bytes], expected_size: int | None = None) -> PackageInfo:
         """Store what ``stream`` gives as the package ``name``; nothing is there before the stream has ended.
 
-        A package of this name that is there already stays as it is: the stream is read to its end and dropped. But one
-        whose record somebody has altered is replaced.
+        A package of this name that is there already stays as it is: the stream is read to its end, and must give the
+        same bytes. But one whose record somebody has altered is replaced.
         ``expected_size`` is how many bytes the stream should give, if that is known. Raises ``InvalidInput`` for a name
-        that no package can have and a stream that ends early or is empty, ``PackageTooLarge``, ``PackagesFull``, and
-        what ``stream`` raises; nothing is stored then.
+        that no package can have and a stream that ends early or is empty, ``PackageExists`` for other bytes under a
+        name that is taken, ``PackageTooLarge``, ``PackagesFull``, and what ``stream`` raises; nothing is stored then.
         """
         check_package_name(name)
         if expected_size is not None and expected_size > self.max_bytes:
             raise self._too_large()
         known = self.pin([name]).get(name)
         if known and self.is_ours(known):
-            size = sum(map(len, self._bounded(stream)))
+            digest, size = hashlib.sha256(), 0
+            for piece in self._bounded(stream):
+                digest.update(piece)
+                size += len(piece)
             _check_size(size, expected_size)
+            _check_same(known, digest.hexdigest())
             return known
         upload = secrets.token_hex(16)
         try:
@@ -141,6 +146,7 @@ class Packages:
         stored = _info(name, record)
         if not self.is_ours(stored):
             raise RecordAltered(altered(name))
+        _check_same(stored, sha256)  # somebody else was quicker
         return stored
 
     def _stage(self, upload: str, number: int, piece: bytes) -> None:
@@ -194,6 +200,15 @@ def _check_size(size: int, expected: int | None) -> None:
         raise InvalidInput(f"The upload ended after {size} of {expected} bytes; nothing was stored. Send it again.")
     if size == 0:
         raise InvalidInput("The package is empty; send its bytes as the request's body.")
+
+
+def _check_same(stored: PackageInfo, sha256: str) -> None:
+    if stored.sha256 != sha256:
+        raise PackageExists(
+            f"A package {stored.name} is stored already, with other bytes (sha256 {stored.sha256}), and packages never "
+            "change; nothing was stored. Upload yours under another name, best one made from its content.",
+            {"package": stored.name, "sha256": stored.sha256},
+        )
 
 
 def _gone() -> LedgerUnavailable:

@@ -155,6 +155,9 @@ def test_filter_and_search(browser: Browser, api: Api) -> None:
     browser.one("#search").send_keys(good, Keys.ENTER)
     browser.wait(lambda: browser.path == f"/ui/jobs/{good}", "the job that was searched for")
     browser.open("/ui/jobs")
+    browser.one("#search").send_keys(good[:8], Keys.ENTER)
+    browser.wait(lambda: browser.path == f"/ui/jobs/{good}", "the job whose id begins so")
+    browser.open("/ui/jobs")
     browser.one("#search").send_keys("nothing", Keys.ENTER)
     browser.wait_for("[role=alert]", "No job has the id or the name")
 
@@ -181,6 +184,14 @@ def test_retry_and_delete(browser: Browser, api: Api) -> None:
 def test_cancel(browser: Browser, api: Api) -> None:
     job_id = submit(browser, "command.shell.execute", "_all", command="sleep 600")
     browser.wait_for("#summary .badge", "processing")
+    # nothing comes from the server any more, and its times go on all the same
+    browser.script("window.asking = window.fetch; window.fetch = () => new Promise(() => {})")
+    places = ("#summary dd[data-since]", "#bars td[data-since]", "#bars .scale span:last-child")
+    before = [browser.text(place) for place in places]
+    browser.wait(
+        lambda: all(browser.text(place) != text for place, text in zip(places, before, strict=True)), "times go on"
+    )
+    browser.open(f"/ui/jobs/{job_id}")
     browser.press("Cancel", "#actions", leads_on=False)
     browser.driver.switch_to.alert.accept()
     browser.wait_for("#summary .badge", "cancelled")
@@ -225,7 +236,11 @@ def test_a_run_of_a_driver_elsewhere(browser: Browser, api: Api) -> None:
 
 def test_drain_and_undrain(browser: Browser, api: Api) -> None:
     browser.open("/ui/agents")
-    browser.press("Drain", "#agent-agent3")
+    browser.press("Drain", "#agent-agent3", leads_on=False)
+    browser.driver.switch_to.alert.dismiss()
+    assert api.agent("agent3")["state"] == "Ready"
+    browser.press("Drain", "#agent-agent3", leads_on=False)
+    browser.driver.switch_to.alert.accept()
     browser.wait_for(".notice", "agent3 takes no new work.")
     try:
         browser.wait_for("#agent-agent3", "Cordoned")

@@ -167,3 +167,19 @@ def test_an_any_job_is_listed_under_the_agent_that_has_it(world: World) -> None:
     world.promote()
     world.run(job_id, ANY, "b")
     assert (listed("a"), listed("b")) == ([], [job_id])
+
+
+def test_by_the_beginning_of_an_id(world: World, monkeypatch: MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs_module, "_SCAN_STEP", 3)
+    monkeypatch.setattr(jobs_module, "LOOKED_THROUGH", 9)
+    world.register(*HOSTS)
+    ids = [world.create("a") for _ in range(8)][::-1]
+    for length in (1, 2, 8, 36):
+        wanted = ids[5][:length]
+        found, is_all = world.jobs.starting(wanted)
+        assert (found, is_all) == ([job_id for job_id in ids if job_id.startswith(wanted)], True)
+    oldest = ids[-1]
+    assert [head.id for head in world.jobs.heads([oldest, "gone", ids[0]])] == [oldest, ids[0]]
+    for _ in range(2):
+        world.create("a")
+    assert world.jobs.starting(oldest) == ([], False)

@@ -73,6 +73,7 @@ function renew(page) {
       });
     }
   }
+  setClock();
   const after = statusOf(document);
   if (before !== after) announce(`The job is now ${after.replace("_", " ")}.`);
   if (page.title) document.title = page.title;
@@ -160,6 +161,54 @@ if (live) {
       look();
     }
   });
+}
+
+// --- a job that runs: its times go on between two looks -----------------------------------------------------------
+
+const TICK_MS = 1000;
+const LEAST_WIDTH = 3; // of a bar's piece, so that it can be seen
+
+// what the server's clock is ahead of ours, in ms
+let ahead = 0;
+
+function setClock() {
+  const summary = document.getElementById("summary");
+  if (summary && summary.dataset.now) ahead = Number(summary.dataset.now) / 1000 - Date.now();
+}
+
+function duration(micros) {
+  const millis = Math.max(0, Math.round(micros / 1000));
+  if (millis < 1000) return `${millis}ms`;
+  if (millis < 60000) return `${Math.floor(millis / 100) / 10}s`;
+  const seconds = Math.floor(millis / 1000);
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  return `${hours ? `${hours}h` : ""}${minutes}m${seconds % 60}s`;
+}
+
+function tick() {
+  if (document.hidden || !document.body.dataset.live.startsWith("job:")) return;
+  const now = (Date.now() + ahead) * 1000;
+  for (const place of document.querySelectorAll("[data-since]")) {
+    place.textContent = duration(now - Number(place.dataset.since));
+  }
+  const table = document.querySelector(".bars[data-created]");
+  if (!table) return;
+  const created = Number(table.dataset.created);
+  const width = Number(table.dataset.width);
+  const length = Math.max(now - created, 1000);
+  table.querySelectorAll(".scale span").forEach((place, part) => (place.textContent = duration((length * part) / 4)));
+  for (const piece of table.querySelectorAll("rect[data-from]")) {
+    const start = Number(piece.dataset.from);
+    const end = piece.dataset.to ? Number(piece.dataset.to) : now;
+    const x = Math.max(0, Math.min(((start - created) / length) * width, width - LEAST_WIDTH));
+    piece.setAttribute("x", x.toFixed(1));
+    piece.setAttribute("width", Math.max(LEAST_WIDTH, Math.min(((end - start) / length) * width, width - x)).toFixed(1));
+  }
+}
+
+if (live && live.startsWith("job:")) {
+  setClock();
+  setInterval(tick, TICK_MS);
 }
 
 // --- output of a job ---------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from jobqueue.errors import (
     JobNotFound,
     JobQueueError,
     LedgerUnavailable,
+    PackageExists,
     PackageTooLarge,
     UnknownOperation,
 )
@@ -163,6 +164,11 @@ class FakeServices:
         items = tuple(a_glance(job) for job in page.items)[wanted.offset :][: wanted.limit]
         return GlancePage(items, page.total, page.status_counts)
 
+    def starting(self, prefix: str, most: int) -> tuple[tuple[Glance, ...], int, bool]:
+        self._fail()
+        found = [a_glance(job) for job in self.store.values() if job.id.startswith(prefix)]
+        return tuple(found[:most]), len(found), True
+
     def history(self, seconds: int, spans: int) -> History:
         self._fail()
         last = now() - now() % (seconds * 1_000_000)
@@ -248,7 +254,8 @@ class FakeServices:
         data = b"".join(stream)
         if expected_size not in (None, len(data)):
             raise InvalidInput("The upload ended too early.")
-        self.packages.setdefault(name, data)
+        if self.packages.setdefault(name, data) != data:
+            raise PackageExists
         found = self.has_package(name)
         assert found
         return found

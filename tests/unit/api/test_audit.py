@@ -146,6 +146,32 @@ def test_refusals_without_end_push_out_nothing(client: FlaskClient, services: Fa
     assert last(services).status == 201
 
 
+def test_a_stranger_pushes_out_nothing_whatever_he_gets_wrong(client: FlaskClient, services: FakeServices) -> None:
+    """A form that is not ours is answered with 400, and is a refusal all the same."""
+    client.post("/job", json=GOOD, headers=AUTHORIZATION)
+    for _ in range(150):
+        assert client.post("/ui/sign-in", data={"a": "1"}).status_code == 400
+    for _ in range(10):
+        client.post("/ui/sign-in", data=b"x" * 20_000, content_type="application/x-www-form-urlencoded")
+    assert len(entries(services)) == 1 + 60
+    assert (last(services).result, last(services).status) == ("refused", 400)
+
+
+def test_pages_that_lead_to_signing_in(client: FlaskClient, services: FakeServices) -> None:
+    """Somebody who has not signed in yet is nothing to write down; one with a cookie or a key that is not good is."""
+    assert client.get("/").status_code == client.get("/ui/jobs").status_code == 303
+    assert entries(services) == []
+    client.set_cookie("jobqueue_session", "made-up")
+    assert client.get("/ui/jobs").status_code == 303
+    assert (last(services).status, last(services).result) == (303, "refused")
+    client.delete_cookie("jobqueue_session")
+    client.get("/", headers={"Authorization": "Bearer made-up"})
+    assert len(entries(services)) == 2
+    for _ in range(100):
+        client.get("/", headers={"Authorization": "Bearer made-up"})
+    assert len(entries(services)) == 60
+
+
 def test_what_was_left_out_is_counted(
     client: FlaskClient, services: FakeServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -192,3 +192,123 @@ def test_the_api_fetches_nothing(app: Flask, monkeypatch: pytest.MonkeyPatch, pa
     for body in bodies:
         assert act(app, "*").post(path, json=body).status_code in (200, 201, 400, 409)
     assert asked == []
+
+
+# --- what others run later --------------------------------------------------------------------------------------------
+
+AT = "/api/spark/configurations"
+PYTHON = {"id": "nightly", "type": "custom_python_job", "script": "print(1)"}
+
+
+def test_a_configuration_is_written_by_those_who_may_run_it(app: Flask, services: Services) -> None:
+    """Somebody else starts it, with permissions of his own: writing it must take them, too."""
+    assert act(app, "job:write").post(AT, json=SCRIPT).status_code == 403
+    assert act(app, "shell:execute").post(AT, json=SCRIPT).status_code == 403
+    assert act(app, "job:write", "python:execute").post(AT, json=SCRIPT).status_code == 403
+    assert services.configurations.all() == []
+    assert act(app, "job:write", "shell:execute").post(AT, json=SCRIPT).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("granted", "body", "lacks"),
+    [
+        ((), SCRIPT, "shell:execute"),
+        (("python:execute",), PYTHON, "shell:execute"),
+        (("shell:execute",), PYTHON, "python:execute"),
+        (("python:execute",), {**PYTHON, "type": "no-such-type"}, "shell:execute"),
+    ],
+)
+def test_replacing_takes_the_old_permission_and_the_new(
+    app: Flask, services: Services, granted: tuple[str, ...], body: dict[str, Any], lacks: str
+) -> None:
+    act(app, "*").post(AT, json=SCRIPT)
+    response = act(app, "job:write", *granted).put(f"{AT}/nightly", json=body)
+    assert (response.status_code, lacks in response.text) == (403, True)
+    assert services.configurations.get("nightly").fields == SCRIPT
+    assert act(app, "job:write", *granted, lacks).put(f"{AT}/nightly", json=body).status_code == 200
+    assert services.configurations.get("nightly").type == body["type"]
+
+
+def test_deleting_takes_the_permission_to_run_it(app: Flask, services: Services) -> None:
+    act(app, "*").post(AT, json=SCRIPT)
+    assert act(app, "job:write").delete(f"{AT}/nightly").status_code == 403
+    assert len(services.configurations.all()) == 1
+    assert act(app, "job:write", "shell:execute").delete(f"{AT}/nightly").status_code == 204
+
+
+def test_a_configuration_that_names_secrets_is_written_by_those_who_may_use_them(app: Flask) -> None:
+    body = {"id": "nightly", "type": SHELL, "data": {"command": "true", "env": {"A": {"$secret": "db"}}}}
+    granted = ("job:write", "shell:execute", "command:execute")
+    response = act(app, *granted).post(AT, json=body)
+    assert (response.status_code, "secret:use" in response.text) == (403, True)
+    assert act(app, *granted, "secret:use").post(AT, json=body).status_code == 200
+
+
+def test_a_script_whose_language_is_open_takes_both_permissions(app: Flask) -> None:
+    body = {**SCRIPT, "language": "cobol"}
+    assert act(app, "job:write", "shell:execute").post(AT, json=body).status_code == 403
+    assert act(app, "job:write", "shell:execute", "python:execute").post(AT, json=body).status_code == 200
+
+
+def test_an_altered_configuration_can_be_replaced_and_deleted(app: Flask, services: Services) -> None:
+    key = services.ledger.keys.config("nightly")
+    for method, body in (("PUT", SCRIPT), ("DELETE", None)):
+        act(app, "*").post(AT, json=SCRIPT)
+        services.ledger.client.set(key, "broken")
+        answer = act(app, "job:write", "shell:execute").open(f"{AT}/nightly", method=method, json=body)
+        assert answer.status_code in (200, 204)
+
+
+def test_a_package_is_stored_by_those_who_may_run_it(app: Flask) -> None:
+    """Ray's client takes what is there under the name of its own package, without a look at the bytes."""
+    path = "/api/packages/gcs/_ray_pkg_0123456789abcdef.zip"
+    response = act(app, "job:write").put(path, data=b"evil")
+    assert (response.status_code, "entrypoint:execute" in response.text) == (403, True)
+    client = act(app, "job:write", "entrypoint:execute")
+    assert client.get(path).status_code == 404
+    assert client.put(path, data=b"good").status_code == client.put(path, data=b"good").status_code == 200
+    response = client.put(path, data=b"evil")
+    assert (response.status_code, "with other bytes" in response.text) == (409, True)
+
+
+def test_each_way_says_in_the_audit_trail_what_it_gave(app: Flask, services: Services) -> None:
+    client = act(app, "*")
+    client.post("/api/jobs/", json={**ENTRYPOINT, "submission_id": "mine"})
+    client.post(AT, json=SCRIPT)
+    client.put(f"{AT}/nightly", json=SCRIPT)
+    run = client.post("/api/spark/jobs/nightly").get_json()["jobId"]
+    client.delete(f"/api/spark/jobs/{run}")
+    client.delete(f"{AT}/nightly")
+    client.post("/job-launcher/launcher/status", json={"jobId": "elsewhere", "state": "running"})
+    client.post("/user", json={"name": "ada", "roles": ["read"]})
+    client.post("/user", json={"name": "ada", "roles": ["read"]})
+    details = [entry.deed.details for entry in services.audit.after(0, 100)]
+    newest, job, ray = (job.id for job in services.jobs(JobFilter(limit=100)).items)
+    made = {"configuration": "nightly", "type": "script"}
+    assert details == [
+        {"operation": "entrypoint.run", "target": "_any", "name": "mine", "job": ray},
+        made,
+        made,
+        {**made, "run": run, "job": job, "operation": "script.shell.execute", "target": "_any"},
+        {"job": job, "run": run},
+        {"configuration": "nightly"},
+        {"run": "elsewhere", "state": "running", "job": newest},
+        {"user": "ada", "roles": ["read"], "permissions": []},
+        {"user": "ada"},
+    ]
+
+
+def test_an_answer_does_not_grow_with_what_is_wrong(app: Flask) -> None:
+    """A hundred thousand wrong fields, or one with a long name, make a short answer by every way."""
+    client = act(app, "*")
+    for data in ({f"field{number}": 1 for number in range(100_000)}, {"x" * 500_000: 1}):
+        job = {**JOB, "operation": {"type": SHELL, "data": data}}
+        for path, body in (
+            ("/job", job),
+            ("/job/batch", {"jobs": [job]}),
+            ("/api/spark/jobs", {"id": "nightly", "type": SHELL, "data": data}),
+            ("/api/jobs/", {"entrypoint": "true", "metadata": data}),
+            ("/api/jobs/", {"entrypoint": "true", "runtime_env": data}),
+        ):
+            response = client.post(path, json=body)
+            assert (status(response), len(response.data) < 20_000) == (400, True), (path, len(response.data))

@@ -392,7 +392,7 @@ def test_a_new_token_ends_sessions_of_the_old_one(services: FakeServices, begin:
 
 def test_logging_out(services: FakeServices) -> None:
     response = Response()
-    Sessions(settings(), services.verify).end(response)
+    Sessions(settings(), services.verify).end({}, response)
     cookies = response.headers.get_all("Set-Cookie")
     assert len(cookies) == 2
     assert all("Max-Age=0" in cookie and "HttpOnly" in cookie for cookie in cookies)

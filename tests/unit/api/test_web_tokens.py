@@ -243,3 +243,10 @@ def test_a_short_secret_is_no_setting(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings, match="JOBQUEUE_JWT_SECRET must be 32") as refused:
         Settings.from_env(environ)
     assert "x" * 31 not in str(refused.value)
+
+
+@pytest.mark.parametrize("end", [10**400, float("inf"), True, [], "never"])
+def test_an_end_that_is_no_time(client: FlaskClient, end: Any) -> None:
+    token = by_hand({"alg": "HS256", "typ": "JWT"}, claims(exp=end), SECRET.encode())
+    answer = client.get("/job", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 401, answer.text

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import fakeredis
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from jobqueue.errors import JobAltered
+from jobqueue.errors import JobAltered, NothingToRetry
 from jobqueue.model.agent import Registration
 from jobqueue.model.principal import Principal
 from jobqueue.model.states import ExecutionState
@@ -15,7 +16,9 @@ from jobqueue.model.submission import Submission
 from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
 from jobqueue.settings import Settings
-from jobqueue.signing import work
+from jobqueue.signing import certificate as certificates
+from jobqueue.signing import pem, work
+from jobqueue.signing.signer import Signer
 from jobqueue.signing.trusted import TrustedKeys
 from jobqueue.store.executions import Grant
 from jobqueue.store.ledger import Ledger
@@ -23,12 +26,27 @@ from jobqueue.store.ledger import Ledger
 ADMIN = Principal("admin", frozenset({"*"}))
 
 
+HOSTS = ("web1", "web2", "web3")
+FAILED = frozenset({ExecutionState.FAILED})
+
+
+@pytest.fixture(scope="module")
+def keys() -> dict[str, Signer]:
+    """The agents' own."""
+    return {host: Signer(Ed25519PrivateKey.generate()) for host in HOSTS}
+
+
 @pytest.fixture
-def services(tmp_path: Path) -> Services:
+def services(tmp_path: Path, keys: dict[str, Signer]) -> Services:
     settings = Settings(state_dir=tmp_path)
     registry = Registry.load(())
     ledger = Ledger(fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True), settings)
-    ledger.agents.register(Registration("web1", "boot", {}, {}, registry.types(), "1", 2))
+    api = Signer.open(settings)
+    for host in HOSTS:
+        public = certificates.public_text(keys[host].public_key)
+        certificate = certificates.certify(api, host, public, 1, "ann")
+        told = Registration(host, "boot", {"group": "web"}, {}, registry.types(), "1", 2, public, certificate)
+        ledger.agents.register(told, pem.key_id(keys[host].public_key))
     return Services.over(ledger, settings, registry)
 
 
@@ -59,3 +77,47 @@ def test_a_record_that_was_altered_is_not_signed_again(services: Services) -> No
     services.ledger.client.set(key, services.job(failed_job(services, "reboot")).document)
     with pytest.raises(JobAltered, match="signed as something else"):
         services.retry(job_id, principal=ADMIN)
+
+
+def broadcast(services: Services, keys: dict[str, Signer], **states: ExecutionState) -> str:
+    """A job whose agents have ended it in these states, and signed that."""
+    job_id = services.submit(Submission("command.shell.execute", {"command": "x"}, "group:web", principal=ADMIN)).job_id
+    for host, state in states.items():
+        grant = services.ledger.executions.claim(job_id, host, host, "token")
+        assert isinstance(grant, Grant)
+        told = certificates.result_bytes(job_id, host, grant.attempt, state.value, "note", "")
+        signature = certificates.sign_result(keys[host], told)
+        services.ledger.executions.finish(grant, state, note="note", signature=signature)
+    return job_id
+
+
+def test_only_those_that_failed(services: Services, keys: dict[str, Signer]) -> None:
+    states = {"web1": ExecutionState.FAILED, "web2": ExecutionState.COMPLETED, "web3": ExecutionState.FAILED}
+    again = services.retry(broadcast(services, keys, **states), only=FAILED, principal=ADMIN).job_id
+    assert {x.slot for x in services.job(again).executions} == {"web1", "web3"}
+
+
+@pytest.mark.parametrize("has_signature", [True, False])
+def test_a_state_that_no_agent_signed_is_not_believed(
+    services: Services, keys: dict[str, Signer], has_signature: bool
+) -> None:
+    """Whoever writes to Redis calls failed what is not idempotent and has been completed."""
+    job_id = broadcast(services, keys, **dict.fromkeys(HOSTS, ExecutionState.COMPLETED))
+    key = services.ledger.keys.execution(job_id, "web2")
+    assert services.ledger.client.hget(key, "state") == "completed"
+    services.ledger.client.hset(key, "state", "failed")
+    if not has_signature:
+        services.ledger.client.hdel(key, *(f"s{number}" for number in range(1, 20)))
+    (doubted,) = [x.authenticity for x in services.job(job_id).executions if x.hostname == "web2"]
+    assert doubted == ("forged" if has_signature else "unsigned")
+    with pytest.raises(JobAltered, match="the result of web2 is not signed by its agent"):
+        services.retry(job_id, only=FAILED, principal=ADMIN)
+    assert sum(services.status_counts().values()) == 1
+
+
+def test_what_failed_is_only_retried_among_those_that_were_meant(services: Services) -> None:
+    wanted = Submission("command.shell.execute", {"command": "x"}, "group:web", principal=ADMIN, among=("web1", "web2"))
+    job_id = services.submitting.one(wanted, only=("web2", "web3")).job_id
+    assert {x.slot for x in services.job(job_id).executions} == {"web2"}
+    with pytest.raises(NothingToRetry):
+        services.submitting.one(wanted, only=("web3",))

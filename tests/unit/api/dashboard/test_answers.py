@@ -82,7 +82,12 @@ def test_bars_show_waiting_and_running_to_scale() -> None:
     )
     drawn = bars.draw(job(one), START + 99 * SECOND)
     (bar,) = drawn.bars
-    assert bar.pieces == (bars.Piece(0.0, 200.0, "waiting"), bars.Piece(200.0, 800.0, "completed"))
+    began = START + 2 * SECOND
+    assert bar.pieces == (
+        bars.Piece(0.0, 200.0, "waiting", START, began),
+        bars.Piece(200.0, 800.0, "completed", began, START + 10 * SECOND),
+    )
+    assert (bar.waits_since, bar.runs_since) == (0, 0)
     assert (bar.waited, bar.ran) == ("2s", "8s")
     assert drawn.scale == ("0ms", "2.5s", "5s", "7.5s", "10s")
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from api.dashboard import fleet, pages
 from jobqueue.model.agent import AgentState
@@ -219,6 +220,48 @@ def test_search_by_id_and_by_name(client: FlaskClient, services: FakeServices) -
     assert "“nope”" in parse(response).find(class_="is-bad").get_text()
 
 
+def test_search_by_the_beginning_of_an_id(client: FlaskClient, services: FakeServices) -> None:
+    ids = [f"{start}-e89b-42d3-a456-426614174000" for start in ("abcd0001", "abcd0002", "abce0003", "abcd0004")]
+    for job_id in ids:
+        services.store[job_id] = a_job(id=job_id)
+
+    def search(wanted: str) -> TestResponse:
+        return client.get("/ui/jobs", query_string={"q": wanted}, headers=AUTHORIZATION)
+
+    for wanted in ("abce", "abcd0001", "ABCD0001-E89B", " abce0003 "):
+        response = search(wanted)
+        (found,) = [job_id for job_id in ids if job_id.startswith(wanted.strip().lower())]
+        assert response.headers["Location"] == f"/ui/jobs/{found}"
+    shown = parse(search("abcd"))
+    assert [row["id"] for row in shown.select("#list tbody tr")] == [f"row-{ids[n]}" for n in (0, 1, 3)]
+    assert "3 jobs begin with abcd" in shown.find(class_="notice").get_text()
+    for wanted, says in (("abc", "at least 4 characters"), ("abcf", "no id begins so"), ("ab%d", "in full")):
+        response = search(wanted)
+        assert (response.status_code, says in parse(response).find(class_="is-bad").get_text()) == (404, True)
+
+
+def test_a_running_job_s_page_has_what_its_times_are_made_of(page: Page, services: FakeServices) -> None:
+    started = now() - 5_000_000
+    running = Execution(slot="web1", hostname="web1", state=ExecutionState.STARTED, attempt=1, started=started)
+    running = replace(running, events=(Event(started, "started", "web1"),))
+    job = a_job(status=JobStatus.PROCESSING, created=started - 1_000_000, executions=(running,))
+    services.store[job.id] = job
+    found = page(f"/ui/jobs/{job.id}")
+    assert [place["data-since"] for place in found.select("[data-since]")] == [str(job.created), str(started)]
+    assert found.select_one(".bars")["data-created"] == str(job.created)
+    assert [(rect["data-from"], rect["data-to"]) for rect in found.select("rect[data-from]")] == [
+        (str(job.created), str(started)), (str(started), ""),
+    ]  # fmt: skip
+    services.store[job.id] = a_job()
+    assert not page(f"/ui/jobs/{job.id}").select("[data-since], [data-created]")
+
+
+def test_draining_asks_first(page: Page) -> None:
+    for path in ("/ui/agents", "/ui/agents/web1"):
+        button = page(path).select_one("form[action$='/drain'] button")
+        assert "web1" in button["data-confirm"]
+
+
 def test_pages_of_the_list_are_linked(page: Page, services: FakeServices) -> None:
     for number in range(60):
         job = a_job(id=f"{number:08d}-e89b-42d3-a456-426614174000")
@@ -425,7 +468,10 @@ def test_a_form_that_is_sent_twice_makes_one_job(signed_in: FlaskClient, service
         ({"expires_at": "soon"}, "o-expires_at", "ISO 8601"),
         ({"not_before": "2199-01-01T00:00", "expires_at": "2198-01-01T00:00"}, "o-not_before", "before expires_at"),
         ({"tags": "no equals"}, "o-tags", "name=value"),
-        ({"raw": "{"}, "raw", "Is no JSON"),
+        ({"raw": "{"}, "raw", "is not valid JSON"),
+        ({"raw": '{"a": 1, "a": 2}'}, "raw", "stands twice"),
+        ({"raw": '{"a": 1e999}'}, "raw", "out of range"),
+        ({"raw": '{"a": ' + "9" * 30 + "}"}, "raw", "out of range"),
         ({"raw": "[]"}, "raw", "JSON object"),
     ],
 )

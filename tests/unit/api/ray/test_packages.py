@@ -16,6 +16,7 @@ from api.ray.packages import SILENCE_SECONDS
 from jobqueue.errors import PackagesFull, PackageTooLarge
 from tests.unit.api.conftest import MAX_BODY, Ask
 from tests.unit.api.fakes import FakeServices, away
+from tests.unit.api.test_audit import last
 
 NAME = "_ray_pkg_0123456789abcdef.zip"
 PATH = f"/api/packages/gcs/{NAME}"
@@ -57,9 +58,11 @@ def test_an_upload_is_there_afterwards(ask: Ask, services: FakeServices) -> None
 
 
 def test_it_stays_what_it_was(ask: Ask, services: FakeServices) -> None:
-    for data in (b"first", b"second"):
-        assert ask("PUT", PATH, data=data).status_code == 200
+    for _ in range(2):
+        assert ask("PUT", PATH, data=b"first").status_code == 200
+    assert_refused(ask("PUT", PATH, data=b"second"), 409, "other content")
     assert services.packages == {NAME: b"first"}
+    assert last(services).details == {"package": NAME}
 
 
 def test_the_limit_on_other_bodies_does_not_count(ask: Ask, services: FakeServices) -> None:

@@ -1,0 +1,52 @@
+"""The form that a request has sent, read once, and no more of it than the page has fields for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+from flask import g, request
+
+from api import slow
+from api.body import read_all
+from api.errors import UnsupportedMedia
+from jobqueue.errors import InvalidInput
+
+FORM_TYPE = "application/x-www-form-urlencoded"
+#: Bytes and fields of a form. Most have a button and a few hidden fields; signing in has five.
+MOST_BYTES, MOST_FIELDS = 16 * 1024, 20
+#: Those of the form for a job, which has a field for each of the operation's; larger data is the API's.
+MOST_JOB_BYTES, MOST_JOB_FIELDS = 1024 * 1024, 200
+_JOB = "dashboard.submit"
+
+
+def form() -> Mapping[str, str]:
+    """The fields of this request's form; of a name that comes twice, the first.
+
+    Raises ``InvalidInput``, ``UnsupportedMedia`` (415), or werkzeug's ``RequestEntityTooLarge`` (413).
+    """
+    found: Mapping[str, str] | None = g.get("form")
+    if found is None:
+        found = g.form = _read()
+    return found
+
+
+def _read() -> dict[str, str]:
+    most, fields = (MOST_JOB_BYTES, MOST_JOB_FIELDS) if request.endpoint == _JOB else (MOST_BYTES, MOST_FIELDS)
+    request.max_content_length = most
+    if request.mimetype != FORM_TYPE:
+        if not request.content_length and "CONTENT_TYPE" not in request.environ:
+            return {}  # a button pressed by a program
+        raise UnsupportedMedia(f"A form is sent as {FORM_TYPE}.")
+    with slow.bounded("The form"):
+        raw = read_all()
+    try:
+        pairs = parse_qsl(raw.decode(), keep_blank_values=True, errors="replace", max_num_fields=fields)
+    except UnicodeDecodeError as error:
+        raise InvalidInput("The form is not in UTF-8.") from error
+    except ValueError as error:  # too many
+        raise InvalidInput(f"The form has more than {fields} fields.") from error
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        found.setdefault(name, value)
+    return found
