@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from typing import Any, TextIO
 
@@ -13,6 +15,8 @@ from jobqueue.errors import JobQueueError
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
+#: As of a program that SIGPIPE ends.
+EXIT_CLOSED_PIPE = 141
 #: A person waits at the other end: fewer tries than the library makes.
 _RETRIES = 3
 _URL = "jobqueue.url"
@@ -69,7 +73,14 @@ def sentence(error: JobQueueError) -> str:
 def _ended_in_order(ctx: click.Context, invoke: Callable[[click.Context], Any]) -> Any:
     make_streams_safe()
     try:
-        return invoke(ctx)
+        try:
+            return invoke(ctx)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # who read has seen enough, as `head` does; what is left must not be written at the end either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        ctx.exit(EXIT_CLOSED_PIPE)
     except JobQueueError as error:
         complain(sentence(error))
         ctx.exit(EXIT_ERROR)

@@ -230,7 +230,7 @@ class Jobs:
     def _find_page(self, wanted: JobFilter, *, counts_all: bool = True) -> tuple[list[str], str, int]:
         """Ids of the page, creation time of the last one, number of all matches."""
         dimensions = _dimensions(wanted)
-        statuses = (str(wanted.status),) if wanted.status else _STATUSES
+        statuses = tuple(map(str, wanted.statuses))
         if len(dimensions) > 1:
             ids, last, total = self._intersect(wanted, dimensions, statuses, counts_all=counts_all)
         else:
