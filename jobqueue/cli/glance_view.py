@@ -8,7 +8,7 @@ from typing import Any
 
 from jobqueue.cli.glance import Glance
 from jobqueue.cli.output import Column, Screen
-from jobqueue.cli.text import one_line
+from jobqueue.cli.text import one_line, state_of
 
 _AGENT_COLUMNS = (
     Column("AGENT", whole=True),
@@ -98,7 +98,7 @@ def _agent(screen: Screen, agent: Mapping[str, Any]) -> Sequence[Any]:
     return [
         agent.get("hostname"),
         agent.get("status"),
-        agent.get("state"),
+        state_of(agent),
         agent.get("running"),
         agent.get("queue_length"),
         load[0] if isinstance(load, list) and load else None,
