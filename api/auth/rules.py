@@ -46,6 +46,7 @@ _AGENTS = {
     "agent.invite_agent": "agent:write",
     "agent.accept_agent": "agent:write",
     "agent.revoke_agent": "agent:write",
+    "agent.remove_agent": "agent:write",
 }
 _ACCESS = {
     # and nobody grants what he may not do himself, which the service sees to

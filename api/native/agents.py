@@ -45,6 +45,20 @@ def get_agent(hostname: str) -> Response:
     return json_response(mapping.agent(services().agent(check_hostname(hostname))))
 
 
+@blueprint.route("/agent/<hostname>", methods=["DELETE"], parameters=[_HOSTNAME])
+@blueprint.response(204)
+@blueprint.alt_response(404, schema=ErrorAnswer, description="No agent has this hostname.")
+@blueprint.alt_response(409, schema=ErrorAnswer, description="The agent is live, or work waits for it.")
+@blueprint.doc(operationId="removeAgent")
+def remove_agent(hostname: str) -> Response:
+    """Forget an agent that is offline
+
+    Its jobs and answers stay, and so does its revocation, if it was revoked. If it starts again, it registers anew.
+    """
+    services().forget(check_hostname(hostname))
+    return Response(status=204)
+
+
 @blueprint.route("/agent/<hostname>/drain", methods=["POST"], parameters=[_HOSTNAME])
 @blueprint.response(200, AgentMoved)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No agent has this hostname.")

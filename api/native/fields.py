@@ -9,6 +9,7 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields
 
+from jobqueue.model.states import JobStatus
 from jobqueue.model.timestamps import to_micros
 
 MAX_TAGS = 64
@@ -139,6 +140,19 @@ def tag_problem(key: str, value: Any) -> str | None:
     if len(value) > MAX_TAG_VALUE or _CONTROL.search(value):
         return f"A tag's value must be at most {MAX_TAG_VALUE} characters without control characters."
     return None
+
+
+class Statuses(fields.String):
+    """Statuses of jobs in a query string, with commas between; loaded as one ``JobStatus``, or several as a tuple."""
+
+    default_error_messages = {**_COMMON, "invalid": "Must be one of {choices}, or several with commas between."}  # noqa: RUF012
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        try:
+            found = tuple(dict.fromkeys(JobStatus(name.strip()) for name in str(value).split(",")))
+        except ValueError as error:
+            raise self.make_error("invalid", choices=", ".join(JobStatus)) from error
+        return found[0] if len(found) == 1 else found
 
 
 class TagQuery(fields.String):

@@ -12,7 +12,6 @@ from jobqueue.errors import InvalidInput
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.principal import Principal
 from jobqueue.model.retry import RetryPolicy
-from jobqueue.model.states import JobStatus
 from jobqueue.model.submission import Submission
 from jobqueue.model.target import ANY, Target, check_hostname
 
@@ -77,7 +76,7 @@ def job_filter(loaded: Mapping[str, Any]) -> JobFilter:
     if after is not None and before is not None and after > before:
         raise _bad("created_after", "Is later than created_before, so nothing can match; swap them.")
     return JobFilter(
-        status=JobStatus(loaded["status"]) if "status" in loaded else None,
+        status=loaded.get("status"),
         operation=loaded.get("operation"),
         target=Target.parse(loaded["target"]).text if "target" in loaded else None,
         hostname=check_hostname(loaded["hostname"]) if "hostname" in loaded else None,

@@ -16,6 +16,7 @@ from api.native.fields import (
     Moment,
     Number,
     QueryWhole,
+    Statuses,
     TagQuery,
     Tags,
     Text,
@@ -179,9 +180,11 @@ class RetryRequest(StrictSchema):
 class JobQuery(StrictSchema):
     """Which jobs to list."""
 
-    status = Text(
-        validate=validate.OneOf(_STATUSES, error="Must be one of {choices}."),
-        metadata=_about("Only jobs of this status."),
+    status: fields.String = Statuses(
+        metadata=_about(
+            "Only jobs of this status, or of one of these, with commas between.",
+            pattern=f"^({'|'.join(_STATUSES)})(,({'|'.join(_STATUSES)}))*$",
+        ),
     )
     limit = QueryWhole(
         load_default=DEFAULT_LIMIT, validate=_range(1, MAX_LIMIT), metadata=_about("The most jobs on a page.")

@@ -12,7 +12,7 @@ from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import for_each
 from jobqueue.cli.output import Column, Screen, screen
 from jobqueue.cli.parameters import json_option
-from jobqueue.cli.text import lines, one_line, pairs
+from jobqueue.cli.text import lines, one_line, pairs, state_of
 from jobqueue.client import Client
 
 _COLUMNS = (
@@ -108,12 +108,25 @@ def revoke(hostnames: Sequence[str], as_json: bool) -> None:
     for_each(hostnames, Client.revoke, _describe, as_json=as_json)
 
 
+@agent.command()
+@_hostnames
+@json_option
+def remove(hostnames: Sequence[str], as_json: bool) -> None:
+    """Forget agents that are offline and have nothing to do; one that starts again registers anew."""
+
+    def forget(client: Client, hostname: str) -> dict[str, Any]:
+        client.remove_agent(hostname)
+        return {"hostname": hostname, "removed": True}
+
+    for_each(hostnames, forget, lambda found: f"{one_line(found['hostname'])}  removed", as_json=as_json)
+
+
 def _row(out: Screen, found: Mapping[str, Any]) -> list[Any]:
     load = found.get("load")
     return [
         found.get("hostname"),
         found.get("status"),
-        found.get("state"),
+        state_of(found),
         found.get("running"),
         found.get("queue_length"),
         load[0] if isinstance(load, list) and load else None,

@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 from jobqueue.cli.text import one_line
 from jobqueue.client import Client
 from jobqueue.errors import JobQueueError
+from jobqueue.model.states import JobStatus
 from jobqueue.model.target import ALL, ANY
 
 _TIMEOUT_SECONDS = 2.0
@@ -70,3 +71,9 @@ def targets_like(client: Client) -> _Candidates:
     labels = {f"{key}:{value}" for agent in agents for key, value in (agent.get("labels") or {}).items()}
     for label in sorted(labels):
         yield label, "every live agent with this label"
+
+
+def statuses_like(_context: click.Context, _parameter: click.Parameter, word: str) -> list[CompletionItem]:
+    """Statuses of jobs; behind a comma, one more."""
+    before, comma, last = word.rpartition(",")
+    return [CompletionItem(f"{before}{comma}{status}") for status in JobStatus if status.startswith(last)]

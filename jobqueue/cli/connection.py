@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from typing import Any, TextIO
 
@@ -13,6 +15,8 @@ from jobqueue.errors import JobQueueError
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
+#: As of a program that SIGPIPE ends.
+EXIT_CLOSED_PIPE = 141
 #: A person waits at the other end: fewer tries than the library makes.
 _RETRIES = 3
 _URL = "jobqueue.url"
@@ -57,10 +61,15 @@ def connect() -> Client:
 
 
 def sentence(error: JobQueueError) -> str:
-    """The error's message with its details, and for a fault of the server the id that finds it in the log."""
+    """The error's message, with those details that it does not say itself.
+
+    For a fault of the server also the id that finds it in the log.
+    """
     text = error.message
-    if error.details:
-        text += f" ({'; '.join(_details(error.details))})"
+    details = _details(error.details or {})
+    more = [f"{path}: {said}" if path else said for path, said in details if not _says(text, path, said, len(details))]
+    if more:
+        text += f" ({'; '.join(more)})"
     if isinstance(error, ApiError) and error.status >= 500 and error.request_id:
         text += f" (request {error.request_id})"
     return text
@@ -69,7 +78,14 @@ def sentence(error: JobQueueError) -> str:
 def _ended_in_order(ctx: click.Context, invoke: Callable[[click.Context], Any]) -> Any:
     make_streams_safe()
     try:
-        return invoke(ctx)
+        try:
+            return invoke(ctx)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # who read has seen enough, as `head` does; what is left must not be written at the end either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        ctx.exit(EXIT_CLOSED_PIPE)
     except JobQueueError as error:
         complain(sentence(error))
         ctx.exit(EXIT_ERROR)
@@ -77,13 +93,18 @@ def _ended_in_order(ctx: click.Context, invoke: Callable[[click.Context], Any]) 
         ctx.exit(EXIT_INTERRUPTED)
 
 
-def _details(value: Any, path: str = "") -> list[str]:
-    """``{"operation": {"data": {"argv": ["Missing."]}}}`` -> ``["operation.data.argv: Missing."]``."""
+def _says(text: str, path: str, said: str, count: int) -> bool:
+    """Whether the message says a detail itself; where there are several, the same words may be meant for another."""
+    return f"{path}: {said}" in text or (count == 1 and said.lower() in text.lower())
+
+
+def _details(value: Any, path: str = "") -> list[tuple[str, str]]:
+    """``{"operation": {"data": {"argv": ["Missing."]}}}`` -> ``[("operation.data.argv", "Missing")]``."""
     if isinstance(value, dict):
-        return [text for key, item in value.items() for text in _details(item, f"{path}.{key}" if path else str(key))]
+        return [pair for key, item in value.items() for pair in _details(item, f"{path}.{key}" if path else str(key))]
     if isinstance(value, list):
         value = " ".join(str(item) for item in value)
-    return [f"{path}: {value}" if path else str(value)]
+    return [(path, str(value).rstrip("."))]
 
 
 def _connection_options() -> list[click.Parameter]:

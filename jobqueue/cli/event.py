@@ -10,6 +10,7 @@ import click
 
 from jobqueue.cli.candidates import job_ids_like
 from jobqueue.cli.connection import ClientGroup, connect
+from jobqueue.cli.job_ids import job_id_of
 from jobqueue.cli.output import Screen, complain, screen
 from jobqueue.cli.parameters import json_option
 from jobqueue.cli.text import one_line
@@ -42,6 +43,7 @@ def follow(job_id: str | None, steps: Sequence[str], after: str, as_json: bool) 
     out = screen(full=True)
     with connect() as client:
         if job_id is not None:
+            job_id = job_id_of(client, job_id)
             client.job(job_id)  # what is missing then is the job, not the stream
         try:
             for found in client.follow_events(job_id, after):

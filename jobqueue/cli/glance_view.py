@@ -8,7 +8,7 @@ from typing import Any
 
 from jobqueue.cli.glance import Glance
 from jobqueue.cli.output import Column, Screen
-from jobqueue.cli.text import one_line
+from jobqueue.cli.text import one_line, state_of
 
 _AGENT_COLUMNS = (
     Column("AGENT", whole=True),
@@ -25,9 +25,9 @@ _JOB_COLUMNS = (
     Column("JOB", whole=True),
     Column("STATUS", whole=True),
     Column("CREATED", whole=True),
-    Column("OPERATION"),
-    Column("TARGET"),
-    Column("ERROR"),
+    Column("OPERATION", least=20),
+    Column("TARGET", least=6),
+    Column("ERROR", least=14),
 )
 #: Lines that are no rows: four of figures, two empty ones, two headings of tables, one for what is left out.
 _OTHER_LINES = 9
@@ -98,7 +98,7 @@ def _agent(screen: Screen, agent: Mapping[str, Any]) -> Sequence[Any]:
     return [
         agent.get("hostname"),
         agent.get("status"),
-        agent.get("state"),
+        state_of(agent),
         agent.get("running"),
         agent.get("queue_length"),
         load[0] if isinstance(load, list) and load else None,
@@ -110,7 +110,7 @@ def _agent(screen: Screen, agent: Mapping[str, Any]) -> Sequence[Any]:
 
 def _job(screen: Screen, job: Mapping[str, Any]) -> Sequence[Any]:
     return [
-        job.get("id"),
+        screen.id(job.get("id")),
         job.get("status"),
         screen.when(job.get("created")),
         (job.get("operation") or {}).get("type"),

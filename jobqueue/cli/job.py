@@ -9,13 +9,24 @@ from typing import Any
 import click
 
 from jobqueue.cli.answers import answers, show_answers
-from jobqueue.cli.candidates import hostnames_like, job_ids_like, operations_like, targets_like
+from jobqueue.cli.candidates import hostnames_like, job_ids_like, operations_like, statuses_like, targets_like
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import for_each
+from jobqueue.cli.job_ids import job_id_of
 from jobqueue.cli.job_view import show_job, show_list
 from jobqueue.cli.logs import show_logs
 from jobqueue.cli.output import complain, screen
-from jobqueue.cli.parameters import data_pair, duration, full_option, future, json_object, json_option, pair, past
+from jobqueue.cli.parameters import (
+    data_pair,
+    duration,
+    full_option,
+    future,
+    json_object,
+    json_option,
+    pair,
+    past,
+    statuses,
+)
 from jobqueue.cli.submission import operation_data
 from jobqueue.cli.text import one_line
 from jobqueue.cli.watch import watch
@@ -33,7 +44,10 @@ _ids = click.argument("job_ids", metavar="ID...", nargs=-1, required=True, shell
 
 @click.group(cls=ClientGroup)
 def job() -> None:
-    """Submit jobs, look at them, wait for them, stop them."""
+    """Submit jobs, look at them, wait for them, stop them.
+
+    ID is a job's id, at least four characters that it begins with, or its alias (the submission id of Ray's clients).
+    """
 
 
 @job.command()
@@ -104,7 +118,7 @@ def submit(
     jobqueue job submit node.uptime.get --target _all --watch
     jobqueue job submit command.exec.execute --target web1 -- ls -l /
     jobqueue job submit command.shell.execute --target group:web -- 'df -h | tail -n 3'
-    jobqueue job submit network.ping.do -d host=db1 -d count:=3
+    jobqueue job submit network.ping.do -d address=db1 -d count:=3
 
     Exit code: 0 submitted (with --watch: completed or skipped), 1 the job failed, 2 anything else.
     """
@@ -128,7 +142,13 @@ def submit(
 
 
 @job.command("list")
-@click.option("--status", type=click.Choice([status.value for status in JobStatus]))
+@click.option(
+    "--status",
+    type=statuses,
+    metavar="STATUS[,STATUS...]",
+    shell_complete=statuses_like,
+    help=f"One of {', '.join(JobStatus)}, or several with commas between.",
+)
 @click.option("--operation", metavar="TYPE", shell_complete=operations_like, help="Jobs of this operation.")
 @click.option("--target", shell_complete=targets_like, help="Jobs submitted to this target.")
 @click.option("--hostname", shell_complete=hostnames_like, help="Jobs that this agent has a part in.")
@@ -179,7 +199,7 @@ def list_jobs(
 def get(job_id: str, full: bool, as_json: bool) -> None:
     """Show a job: its agents (failures first), its timeline, the answers."""
     with connect() as client:
-        found = client.job(job_id)
+        found = client.job(job_id_of(client, job_id))
     if as_json:
         screen().json(found)
     else:
@@ -198,7 +218,7 @@ def watch_job(context: click.Context, job_id: str, timeout: float | None, full: 
     Exit code: 0 completed or skipped, 1 the job failed or was cancelled, 2 anything else.
     """
     with connect() as client:
-        _finish(context, client, job_id, timeout, full=full, as_json=as_json)
+        _finish(context, client, job_id_of(client, job_id), timeout, full=full, as_json=as_json)
 
 
 @job.command()
@@ -213,6 +233,7 @@ def logs(job_id: str, hostname: str | None, offset: int, follow: bool, as_json: 
     With --json, one page of the API's JSON per line.
     """
     with connect() as client:
+        job_id = job_id_of(client, job_id)
         pages = client.follow_logs(job_id, hostname, offset) if follow else client.iter_logs(job_id, hostname, offset)
         if as_json:
             for page in pages:
@@ -226,7 +247,11 @@ def logs(job_id: str, hostname: str | None, offset: int, follow: bool, as_json: 
 @json_option
 def cancel(job_ids: Sequence[str], as_json: bool) -> None:
     """Stop jobs, wherever they are: queued or running."""
-    for_each(job_ids, Client.cancel, lambda found: f"{one_line(found.get('id'))}  {_cancelled(found)}", as_json=as_json)
+
+    def stop(client: Client, job_id: str) -> dict[str, Any]:
+        return client.cancel(job_id_of(client, job_id))
+
+    for_each(job_ids, stop, lambda found: f"{one_line(found.get('id'))}  {_cancelled(found)}", as_json=as_json)
 
 
 @job.command()
@@ -243,7 +268,7 @@ def retry(job_ids: Sequence[str], target: str | None, only: Sequence[str], as_js
     """Submit jobs again and print the new ids."""
 
     def again(client: Client, job_id: str) -> dict[str, Any]:
-        return client.retry(job_id, target, only or None)
+        return client.retry(job_id_of(client, job_id), target, only or None)
 
     for_each(job_ids, again, lambda found: one_line(found.get("job_id")), as_json=as_json)
 
@@ -255,6 +280,7 @@ def delete(job_ids: Sequence[str], as_json: bool) -> None:
     """Forget finished jobs and all that is kept of them."""
 
     def forget(client: Client, job_id: str) -> dict[str, Any]:
+        job_id = job_id_of(client, job_id)
         client.delete(job_id)
         return {"id": job_id, "deleted": True}
 

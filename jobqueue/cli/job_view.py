@@ -21,9 +21,9 @@ _COLUMNS = (
     Column("ID", whole=True),
     Column("STATUS", whole=True),
     Column("CREATED", whole=True),
-    Column("OPERATION"),
-    Column("TARGET"),
-    Column("ERROR"),
+    Column("OPERATION", least=20),
+    Column("TARGET", least=6),
+    Column("ERROR", least=14),
 )
 
 
@@ -34,7 +34,7 @@ def show_list(screen: Screen, page: Mapping[str, Any]) -> None:
         _COLUMNS,
         [
             (
-                job.get("id"),
+                screen.id(job.get("id")),
                 job.get("status"),
                 screen.when(job.get("created")),
                 (job.get("operation") or {}).get("type"),
@@ -72,6 +72,7 @@ def show_job(screen: Screen, job: Mapping[str, Any]) -> None:
             ("Attempts", job.get("attempts")),
             ("Tags", pairs(job["tags"]) if job.get("tags") else None),
             ("Origin", job.get("origin")),
+            ("Alias", job.get("alias")),
             ("Retry of", job.get("retry_of")),
             ("Retried as", ", ".join(_names(job.get("retried_as")))),
         ]
@@ -81,19 +82,22 @@ def show_job(screen: Screen, job: Mapping[str, Any]) -> None:
         show_agents(screen, found)
     if job.get("timeline"):
         screen.heading("Timeline")
-        _show_timeline(screen, job["timeline"])
+        _show_timeline(screen, job["timeline"], job.get("created"))
     if any(item.data is not None for item in found):
         screen.heading("Answers")
         show_answers(screen, found)
 
 
-def _show_timeline(screen: Screen, timeline: Sequence[Mapping[str, Any]]) -> None:
+def _show_timeline(screen: Screen, timeline: Sequence[Mapping[str, Any]], day: str | None) -> None:
     if screen.full or len(timeline) <= _EVENTS:
-        columns = (Column("TIME", whole=True), Column("EVENT", whole=True), Column("HOSTNAME", whole=True))
+        columns = (Column("TIME", whole=True), Column("EVENT", whole=True), Column("HOSTNAME"))
         screen.table(
-            (*columns, Column("MESSAGE", wrap=True), Column("ERROR", wrap=True)),
+            (*columns, Column("MESSAGE", wrap=True, least=16), Column("ERROR", wrap=True, least=16)),
             [
-                [event.get(name) for name in ("timestamp", "event", "hostname", "message", "error")]
+                [
+                    screen.clock(event.get("timestamp"), day),
+                    *(event.get(name) for name in ("event", "hostname", "message", "error")),
+                ]
                 for event in timeline
             ],
         )
@@ -106,8 +110,8 @@ def _show_timeline(screen: Screen, timeline: Sequence[Mapping[str, Any]]) -> Non
         (*columns, Column("TIMES", whole=True, right=True), Column("HOSTNAMES", wrap=True)),
         [
             (
-                events[0].get("timestamp"),
-                events[-1].get("timestamp"),
+                screen.clock(events[0].get("timestamp"), day),
+                screen.clock(events[-1].get("timestamp"), day),
                 name,
                 len(events),
                 fold(str(event.get("hostname")) for event in events),

@@ -36,16 +36,23 @@ STYLES = {
     "Cordoned": "yellow",
 }
 _GAP = "  "
+#: Characters of a column below which nothing can be read.
+_NARROWEST = 5
+_SHORT_ID = 8
 
 
 @dataclass(frozen=True)
 class Column:
-    """A table's column. ``whole``: never shortened as long as there is any room; ``wrap``: may take several lines."""
+    """A table's column. ``whole``: never shortened as long as there is any room; ``wrap``: may take several lines.
+
+    ``least``: characters that it keeps where others can still give way.
+    """
 
     name: str
     whole: bool = False
     wrap: bool = False
     right: bool = False
+    least: int = 8
 
 
 class Screen(ABC):
@@ -67,6 +74,14 @@ class Screen(ABC):
     @abstractmethod
     def when(self, iso: str | None) -> str:
         """A time of the API for a table."""
+
+    def clock(self, iso: str | None, beside: str | None) -> str:  # noqa: ARG002 - whole, unless a screen is narrow
+        """A time of the API for a table, next to ``beside``, which tells the day."""
+        return one_line(iso)
+
+    def id(self, job_id: str | None) -> str:
+        """A job's id for a table."""
+        return one_line(job_id)
 
     def fields(self, pairs: Iterable[tuple[str, Any]]) -> None:
         """Print names and values, one a line; what has no value is left out."""
@@ -109,26 +124,40 @@ class TerminalScreen(Screen):
         self.full = full
 
     def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None:
+        from rich.cells import cell_len
+        from rich.segment import Segments
         from rich.table import Table
         from rich.text import Text
 
+        lines = [[one_line(cell) for cell in row] for row in rows]
+        natural = [
+            max(cell_len(text) for text in (column.name, *(line[number] for line in lines)))
+            for number, column in enumerate(columns)
+        ]
+        widths = _shortened(columns, natural, self._console.width - len(_GAP) * (len(columns) - 1))
         table = Table(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0), header_style="bold")
-        for column in columns:
+        for column, width in zip(columns, widths, strict=True):
             table.add_column(
-                Text(column.name),
-                no_wrap=column.whole,
+                Text(column.name, no_wrap=True, overflow="ellipsis"),
+                width=width,
+                no_wrap=not column.wrap,
                 overflow="fold" if column.wrap else "ellipsis",
                 justify="right" if column.right else "left",
             )
-        for row in rows:
-            cells = [one_line(cell) for cell in row]
+        for line in lines:
             table.add_row(
                 *(
                     Text(cell, style=STYLES.get(cell, ""), no_wrap=not column.wrap)
-                    for cell, column in zip(cells, columns, strict=True)
+                    for cell, column in zip(line, columns, strict=True)
                 )
             )
-        self._console.print(table)
+        needed = sum(widths) + len(_GAP) * len(columns)
+        if needed - len(_GAP) <= self._console.width:
+            self._console.print(table)
+            return
+        # what does not fit in any way is broken by the terminal itself: an id that is cut is worth nothing
+        for drawn in self._console.render_lines(table, self._console.options.update(width=needed), pad=False):
+            self._console.print(Segments(drawn), soft_wrap=True)
 
     def line(self, text: str = "", style: str = "") -> None:
         from rich.text import Text
@@ -138,6 +167,30 @@ class TerminalScreen(Screen):
 
     def when(self, iso: str | None) -> str:
         return ago(iso, datetime.now(timezone.utc)) if iso else one_line(iso)
+
+    def clock(self, iso: str | None, beside: str | None) -> str:
+        day, _, time = one_line(iso).partition("T")
+        return time.removesuffix("Z") if time and not self.full and (beside or "").startswith(day) else one_line(iso)
+
+    def id(self, job_id: str | None) -> str:
+        return one_line(job_id) if self.full else one_line(job_id)[:_SHORT_ID]
+
+
+def _shortened(columns: Sequence[Column], natural: Sequence[int], room: int) -> list[int]:
+    """Each column's width, so that all fit into ``room`` if that can be; the widest one gives way first.
+
+    First to ``least``, then to what can just be read, and whole ones at last. The first one names the row and stays.
+    """
+    widths = list(natural)
+    partly = [number for number, column in enumerate(columns) if not column.whole]
+    least, narrowest = [column.least for column in columns], [_NARROWEST] * len(columns)
+    for numbers, floor in ((partly, least), (partly, narrowest), (range(1, len(columns)), narrowest)):
+        while sum(widths) > room:
+            wide = [number for number in numbers if widths[number] > floor[number]]
+            if not wide:
+                break
+            widths[max(wide, key=lambda number: widths[number] - least[number])] -= 1
+    return widths
 
 
 def screen(*, full: bool = False) -> Screen:

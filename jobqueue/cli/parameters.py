@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from jobqueue.cli.times import parse_duration, parse_moment
+from jobqueue.model.states import JobStatus
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
 full_option = click.option("--full", is_flag=True, help="Show everything, also where there are many agents.")
@@ -66,6 +67,16 @@ def json_object(text: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise click.BadParameter('An operation\'s data is a JSON object such as {"key": "value"}.')
     return found
+
+
+def statuses(text: str) -> str:
+    """Statuses of jobs with commas between."""
+    known = [status.value for status in JobStatus]
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in known:
+            raise click.BadParameter(f"{name!r} is not one of {', '.join(known)}.")
+    return ",".join(names)
 
 
 def _moment(text: str, *, past: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections.abc import Mapping
 from typing import Any
 
 #: Invisible, but parts of words and of emoji.
@@ -58,6 +59,11 @@ def lines(value: Any, depth: int = 0) -> list[str]:
         else:
             found += [head, *(f"  {line}" for line in inner)]
     return found
+
+
+def state_of(found: Mapping[str, Any]) -> Any:
+    """An agent's state for a table. That one which is offline would take work says nothing, and looks well."""
+    return None if found.get("status") == "offline" and found.get("state") == "Ready" else found.get("state")
 
 
 def _prints(char: str) -> bool:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from jobqueue.model.timestamps import duration_text, to_iso, to_micros
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_MOMENTS = "write a UTC time such as 2030-01-31T12:00:00Z, or a duration such as 10m."
 _PART = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)(ms|[smhd])")
 _DURATION = re.compile(rf"(?:{_PART.pattern})+")
 
@@ -26,7 +27,10 @@ def parse_moment(text: str, now: datetime, *, past: bool) -> str:
     """ISO 8601 in UTC of a time as ISO 8601 (UTC unless it names a zone), or of a duration before or after ``now``."""
     text = text.strip()
     if "-" not in text:
-        seconds = parse_duration(text)
+        try:
+            seconds = parse_duration(text)
+        except ValueError as error:
+            raise ValueError(f"{text!r} is no duration and no time; {_MOMENTS}") from error
         try:
             return to_iso(to_micros(now + timedelta(seconds=-seconds if past else seconds)))
         except OverflowError as error:
@@ -34,7 +38,7 @@ def parse_moment(text: str, now: datetime, *, past: bool) -> str:
     try:
         return to_iso(to_micros(datetime.fromisoformat(re.sub(r"[Zz]$", "+00:00", text))))
     except ValueError as error:
-        raise ValueError(f"{text!r} is no time; write 2030-01-31T12:00:00Z, or a duration such as 10m.") from error
+        raise ValueError(f"{text!r} is no time; {_MOMENTS}") from error
 
 
 def ago(iso: str, now: datetime) -> str:

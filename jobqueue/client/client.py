@@ -321,6 +321,10 @@ class Client:
         """The agent; it is not accepted any more."""
         return self._object("POST", _path("/agent", hostname, "revoke"), repeatable=True)
 
+    def remove_agent(self, hostname: str) -> None:
+        """Forget an agent that is offline; ``Conflict`` while it is live, or work waits for it."""
+        self._http.request("DELETE", _path("/agent", hostname))
+
     def operations(self) -> dict[str, Any]:
         """``{"operations": [{"type", "summary", "schema", "changes", "idempotent", "permission"}, ...], ...}``."""
         return self._object("GET", "/operation")

@@ -16,10 +16,11 @@ class JobFilter:
     """All given conditions must hold. ``tag`` is (key, value); times are microseconds, both ends inclusive.
 
     ``cursor`` is a page's ``next_cursor``: the listing goes on behind that page whatever was added in front since.
-    ``summary`` leaves out responses, agent_states and timeline (they can be large for a broadcast).
+    ``status`` may be several, of which one must hold. ``summary`` leaves out responses, agent_states and timeline
+    (they can be large for a broadcast).
     """
 
-    status: JobStatus | None = None
+    status: JobStatus | tuple[JobStatus, ...] | None = None
     operation: str | None = None
     target: str | None = None
     hostname: str | None = None
@@ -30,6 +31,13 @@ class JobFilter:
     offset: int = 0
     cursor: int | None = None
     summary: bool = False
+
+    @property
+    def statuses(self) -> tuple[JobStatus, ...]:
+        """The statuses that are asked for, each once; all of them if none is named."""
+        if self.status is None:
+            return tuple(JobStatus)
+        return (self.status,) if isinstance(self.status, JobStatus) else tuple(dict.fromkeys(self.status))
 
 
 @dataclass(frozen=True)

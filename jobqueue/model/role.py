@@ -22,6 +22,8 @@ WRITE = READ | {
     "file:write",
     "secret:use",
 }
+#: What jobqueue itself asks for, besides the permissions of operations.
+KNOWN = WRITE | {"key:read", "key:write", "audit:read"}
 #: The roles that are always there. Operations of plugins may name permissions of their own: a custom role grants them.
 BUILTIN: Mapping[str, frozenset[str]] = {"read": READ, "write": WRITE, "admin": frozenset({EVERYTHING})}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -143,6 +143,12 @@ def _is_schema_class(thing: Any) -> bool:
 def invalid_data(type: str, messages: Mapping[str, list[str]]) -> InvalidOperationData:
     """The error for data that breaks a schema, naming at most three of the fields in its sentence."""
     details = {brief(name, 200): [brief(text, 500) for text in texts] for name, texts in messages.items()}
-    shown = [f"{name}: {' '.join(texts)}" if name else " ".join(texts) for name, texts in list(details.items())[:3]]
+    shown = [f"{name}: {_said(texts)}" if name else _said(texts) for name, texts in list(details.items())[:3]]
     more = f" (and {len(details) - 3} more)" if len(details) > 3 else ""
-    return InvalidOperationData(f"The data does not fit {type}: {'; '.join(shown)}{more}", details)
+    sentence = f"The data does not fit {type}: {'; '.join(shown)}{more}"
+    return InvalidOperationData(sentence if sentence.endswith("?") else f"{sentence}.", details)
+
+
+def _said(texts: Sequence[str]) -> str:
+    """Sentences as a part of one."""
+    return " ".join(texts).rstrip(".")

@@ -119,7 +119,7 @@ class Registry:
     def _unknown(self, type: str) -> str:
         shown = brief(str(type), _MAX_SHOWN_TYPE)
         near = difflib.get_close_matches(shown, self._operations, n=3, cutoff=0.6)
-        hint = f"Did you mean {' or '.join(near)}?" if near else f"There are {len(self)} operations; list them to see."
+        hint = f"Did you mean {' or '.join(near)}?" if near else "`jobqueue operation list` shows all."
         return f"Unknown operation {shown!r}. {hint}"
 
 

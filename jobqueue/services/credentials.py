@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import secrets
 import time
@@ -9,8 +10,8 @@ from collections.abc import Iterable
 
 from jobqueue.errors import InvalidInput, RoleInUse
 from jobqueue.model.credential import Credential, Kind
-from jobqueue.model.principal import Principal, check_name, check_permissions
-from jobqueue.model.role import BUILTIN, Role
+from jobqueue.model.principal import EVERYTHING, Principal, check_name, check_permissions
+from jobqueue.model.role import BUILTIN, KNOWN, Role
 from jobqueue.services.passwords import hash_secret
 from jobqueue.services.verify import principal_of
 from jobqueue.store.credentials import Credentials
@@ -23,13 +24,19 @@ _ID_LENGTH = 12
 LEAST_PASSWORD, MOST_PASSWORD = 12, 1024
 #: Roles of one key or user at the most.
 MAX_ROLES = 50
+#: How much alike two permissions are of which one is a slip of the pen for the other.
+_NEAR = 0.8
 
 
 class ManageCredentials:
-    """What ``/key``, ``/user`` and ``/role`` do. ``by`` is who asks for it, whose own permissions are the limit."""
+    """What ``/key``, ``/user`` and ``/role`` do. ``by`` is who asks for it, whose own permissions are the limit.
 
-    def __init__(self, credentials: Credentials) -> None:
+    ``offered`` are the permissions that operations need.
+    """
+
+    def __init__(self, credentials: Credentials, offered: Iterable[str] = ()) -> None:
         self._credentials = credentials
+        self._offered = frozenset(offered)
 
     # --- keys ---------------------------------------------------------------------------------------------------------
     def create_key(
@@ -103,7 +110,7 @@ class ManageCredentials:
     # --- roles --------------------------------------------------------------------------------------------------------
     def create_role(self, by: Principal, name: str, permissions: Iterable[str]) -> Role:
         """A new custom role. Raises ``NameTaken``."""
-        granted = check_permissions(permissions)
+        granted = self._meant(permissions)
         for permission in granted:
             by.require(permission)
         role = Role(check_name(name), granted, _now())
@@ -126,6 +133,21 @@ class ManageCredentials:
         self._credentials.remove_role(name)
 
     # ------------------------------------------------------------------------------------------------------------------
+    def _meant(self, permissions: Iterable[str]) -> tuple[str, ...]:
+        """The permissions; raises ``InvalidInput`` for one that nothing asks for, and that resembles one that counts.
+
+        One that resembles nothing is taken: an operation that needs it may be installed later.
+        """
+        found = check_permissions(permissions)
+        known = {*KNOWN, *self._offered}
+        known |= {EVERYTHING, *(f"{permission.partition(':')[0]}:{EVERYTHING}" for permission in known)}
+        for text in found:
+            near = [] if text in known else difflib.get_close_matches(text, sorted(known), n=1, cutoff=_NEAR)
+            if near:
+                sentence = f"Nothing needs the permission {text!r}. Did you mean {near[0]}?"
+                raise InvalidInput(f"permissions: {sentence}", {"permissions": [sentence]})
+        return found
+
     def _record(
         self,
         by: Principal,
@@ -143,9 +165,13 @@ class ManageCredentials:
         known = self._credentials.roles()
         unknown = [role for role in wanted if role not in known]
         if unknown or len(wanted) > MAX_ROLES:
-            sentence = f"There is no role {unknown[0][:80]!r}; GET /role lists them." if unknown else "Too many roles."
+            sentence = (
+                f"There is no role {unknown[0][:80]!r}; `jobqueue role list` shows all."
+                if unknown
+                else "Too many roles."
+            )
             raise InvalidInput(f"roles: {sentence}", {"roles": [sentence]})
-        direct = check_permissions(permissions)
+        direct = self._meant(permissions)
         if not wanted and not direct:
             sentence = "Give roles, permissions or both: without any, nothing could be done with it."
             raise InvalidInput(f"roles: {sentence}", {"roles": [sentence]})

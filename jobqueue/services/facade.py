@@ -84,7 +84,7 @@ class Services:
             pinning,
             runs,
             Feed(ledger.events),
-            ManageCredentials(ledger.credentials),
+            ManageCredentials(ledger.credentials, (info.permission for info in registry.infos())),
             Verify(ledger.credentials),
             ledger.limits,
             AuditTrail(ledger.audit),
@@ -183,6 +183,10 @@ class Services:
     def revoke(self, hostname: str, principal: Principal) -> Agent:
         """Take back that the agent was accepted. Raises ``AgentNotFound``, ``Conflict``."""
         return self.enrolling.revoke(hostname, principal.name)
+
+    def forget(self, hostname: str) -> None:
+        """Know the agent no more, which is offline and has nothing to do. Raises ``AgentNotFound``, ``Conflict``."""
+        self.ledger.agents.forget(hostname)
 
     def drain(self, hostname: str) -> Agent:
         """Give the agent no new work, and return it as it is now. Raises ``AgentNotFound``, ``Conflict``."""

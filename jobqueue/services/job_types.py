@@ -60,7 +60,7 @@ def task_of(configuration: Configuration, registry: Registry, run_id: str, momen
     if operation not in registry:
         raise UnknownOperation(
             f"There is no job type {kind!r}: use {AGGREGATION}, {PYTHON_JOB} or {SCRIPT}, or the name of an operation "
-            "(GET /operation lists them)."
+            "(`jobqueue operation list` shows them)."
         )
     return Task(operation, data, _target(fields))
 

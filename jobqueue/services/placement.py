@@ -50,7 +50,7 @@ def candidates(agents: Iterable[Agent], operation: str, needs: Needs) -> tuple[s
     if fitting:
         names = ", ".join(agent.hostname for agent in fitting[:_NAMED])
         raise NoLiveAgent(f"The agents that fit ({names}) are offline or draining: start or undrain one.")
-    raise NoLiveAgent(f"No agent fits: {_wish(needs, able)}. GET /agent lists the agents and their labels.")
+    raise NoLiveAgent(f"No agent fits: {_wish(needs, able)}. `jobqueue agent list` shows all agents and their labels.")
 
 
 def cpus(agent: Agent) -> float:

@@ -189,7 +189,7 @@ class Runs:
         """One run, by its id. Raises ``JobNotFound``."""
         job = self._jobs.named(run_id)
         if job.origin != ORIGIN:
-            raise JobNotFound(f"Job {run_id} is no run of a configuration; GET /job/{job.id} shows it.")
+            raise JobNotFound(f"Job {run_id} is no run of a configuration; `jobqueue job get {job.id}` shows it.")
         return job
 
     def status(self, name: str) -> Job | Configuration:

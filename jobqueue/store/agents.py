@@ -127,6 +127,23 @@ class Agents:
         if answer == "pending":
             raise Conflict(f"Agent {hostname!r} is pending: nobody has accepted it, so there is nothing to revoke.")
 
+    def forget(self, hostname: str) -> None:
+        """Know an agent no more that is offline and has nothing left to do. Raises ``AgentNotFound``, ``Conflict``."""
+        answer = self._scripts.call("forget", self._now(), hostname)
+        if answer == "unknown":
+            raise _unknown(hostname)
+        if answer == "live":
+            raise Conflict(
+                f"Agent {hostname!r} is live: stop it on its host, then remove it. Drain it first, so that nothing is "
+                "cut short."
+            )
+        if answer == "busy":
+            raise Conflict(
+                f"Work waits for agent {hostname!r}, or has not ended there: `jobqueue job list --hostname {hostname} "
+                "--status submitted,processing` shows it. Cancel it, or wait until its lease has ended; then remove "
+                "the agent."
+            )
+
     def revocations(self) -> dict[str, str]:
         """The API's word on the agents that were ever revoked, by hostname. Nobody has checked its signature."""
         with translated_errors():
@@ -187,7 +204,7 @@ class Agents:
 
 
 def _unknown(hostname: str) -> AgentNotFound:
-    return AgentNotFound(f"No agent has the hostname {hostname!r}: GET /agent lists them.")
+    return AgentNotFound(f"No agent has the hostname {hostname!r}; `jobqueue agent list` shows all.")
 
 
 def _agent(

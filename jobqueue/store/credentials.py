@@ -128,7 +128,7 @@ class Credentials:
         with translated_errors():
             raw = self._client.hget(self._keys.kind("roles"), name)
         if raw is None:
-            raise CredentialNotFound(f"There is no custom role {name!r}; GET /role lists them.")
+            raise CredentialNotFound(f"There is no custom role {name!r}; `jobqueue role list` shows all.")
         if self._scripts.call("record", "roles", name, str(raw), "", MOST_ROLES) == "changed":
             raise RecordChanged
 
@@ -189,7 +189,7 @@ def _place(kind: Kind, name: str) -> str:
 
 
 def _unknown(kind: Kind, name: str) -> CredentialNotFound:
-    return CredentialNotFound(f"There is no {kind} {name!r}; GET /{kind} lists them.")
+    return CredentialNotFound(f"There is no {kind} {name!r}; `jobqueue {kind} list` shows all.")
 
 
 def _text(credential: Credential) -> str:

@@ -22,6 +22,7 @@ from jobqueue.errors import (
     RecordAltered,
     UnknownTarget,
 )
+from jobqueue.model.agent import AgentState
 from jobqueue.model.filter import JobFilter, JobPage
 from jobqueue.model.glance import Glance, GlancePage
 from jobqueue.model.job import Job
@@ -254,7 +255,7 @@ class Jobs:
     def _find_page(self, wanted: JobFilter, *, counts_all: bool = True) -> tuple[list[str], str, int]:
         """Ids of the page, creation time of the last one, number of all matches."""
         dimensions = _dimensions(wanted)
-        statuses = (str(wanted.status),) if wanted.status else _STATUSES
+        statuses = tuple(map(str, wanted.statuses))
         if len(dimensions) > 1:
             ids, last, total = self._intersect(wanted, dimensions, statuses, counts_all=counts_all)
         else:
@@ -359,6 +360,21 @@ def _time_range(wanted: JobFilter) -> tuple[Argument, Argument]:
     )
 
 
+def _away(hostname: str, state: str) -> str:
+    """Why an agent takes no work, and what helps."""
+    name = f"Agent {hostname!r}"
+    if state == AgentState.PENDING:
+        found = (
+            f"{name} is pending, for nobody has accepted it yet: `jobqueue agent accept {hostname} FINGERPRINT` does"
+        )
+    elif state == AgentState.REVOKED:
+        found = f"{name} was revoked: `jobqueue agent accept {hostname} FINGERPRINT` would let it in again"
+    else:
+        what = "draining" if state == AgentState.DRAINING else "cordoned"
+        found = f"{name} is {what}: `jobqueue agent undrain {hostname}` gives it work again"
+    return f"{found}. Or choose another target."
+
+
 def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
     """The create script's answer, or the error that it stands for."""
     code, *rest = answer
@@ -380,25 +396,22 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
     if code == "unknown_target":
         what = "host" if target.kind is TargetKind.HOST else "agent"
         known = "as" if target.kind is TargetKind.HOST else "under"
-        return UnknownTarget(
-            f"No {what} is known {known} {target.text!r}: GET /agent lists the agents and their labels.",
-            {"target_hostname": [f"unknown target {target.text!r}"]},
-        )
+        sentence = f"No {what} is known {known} {target.text!r}; `jobqueue agent list` shows all agents and labels."
+        return UnknownTarget(sentence, {"target_hostname": [sentence]})
     if code == "too_late":
         sentence = "Is in the past; give a later time, or leave it out."
         return InvalidInput(f"expires_at: {sentence}", {"expires_at": [sentence]})
     if code == "away":
-        return AgentAway(
-            f"Agent {target.text!r} is draining, cordoned or not accepted yet: undrain or accept it, or choose another "
-            "target."
-        )
+        return AgentAway(_away(target.text, rest[0]))
     if code == "unsupported":
-        return NoLiveAgent(f"No agent supports {job.operation!r}: GET /agent lists what each supports.")
+        return NoLiveAgent(
+            f"No agent supports {job.operation!r}; `jobqueue agent get HOSTNAME` shows what one supports."
+        )
     if code == "no_live_agent":
         hosts = f" ({', '.join(rest)})" if rest else ""
-        return NoLiveAgent(
+        sentence = (
             f"No agent that takes work is live for the target {target.text!r}{hosts}: start or undrain one, or give "
-            "expires_at to wait for agents that are offline.",
-            {"target_hostname": [f"no live agent for {target.text!r}"]},
+            "expires_at to wait for agents that are offline."
         )
+        return NoLiveAgent(sentence, {"target_hostname": [sentence]})
     raise AssertionError(f"create.lua answered {json.dumps(answer)}")

@@ -67,6 +67,7 @@ VERBS = (
     "drain",
     "certify",
     "revoke",
+    "forget",
     "lead",
     "prune",
     "stage",

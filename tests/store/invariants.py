@@ -19,6 +19,7 @@ from jobqueue.store.keys import Keys
 _GLOBAL = (
     *("due", "leases", "deadlines", "finished", "clock", "agents", "away", "stats", "alerts", "measured", "leader"),
     *("packages", "uploads", "package-bytes"),
+    *("barred", "revoked"),
     *("outside", "configs", "reached", "events"),
 )
 _S = ExecutionState

@@ -150,3 +150,67 @@ class TestDrain:
             world.agents.drain("a")
             world.agents.undrain("a")
         assert len(world.agents.get("a").timeline) == 100
+
+
+class TestForget:
+    def test_everything_of_an_offline_agent_is_gone(self, world: World) -> None:
+        before = set(world.client.keys())
+        world.register("a", labels={"group": "web"})
+        world.leave("a")
+        world.agents.forget("a")
+        assert set(world.client.keys()) <= before
+        assert world.agents.all() == []
+        with pytest.raises(AgentNotFound, match="agent list"):
+            world.agents.forget("a")
+        for target in ("a", "group:web"):
+            with pytest.raises(UnknownTarget):
+                world.create(target)
+
+    def test_it_comes_back_as_a_new_one(self, world: World) -> None:
+        world.register("a", labels={"group": "web"})
+        world.agents.drain("a")
+        world.clock.advance(LIVE)
+        world.agents.forget("a")
+        assert world.agents.beat("a", "boot", VITALS) is Refused.UNKNOWN
+        world.register("a", labels={"group": "db"})
+        agent = world.agents.get("a")
+        assert (agent.live, agent.state, len(agent.timeline)) == (True, AgentState.READY, 1)
+        world.run(world.create("group:db"), "a")
+
+    def test_a_live_one_is_kept(self, world: World) -> None:
+        world.register("a")
+        with pytest.raises(Conflict, match="is live: stop it on its host"):
+            world.agents.forget("a")
+        assert world.agents.get("a").live
+
+    def test_one_with_work_is_kept_until_that_has_ended(self, world: World) -> None:
+        world.register("a", "b")
+        waiting, fleet, running = world.create("a"), world.create(ALL), world.create("a")
+        grant = world.claim(running, "a")
+        world.run(fleet, "a")
+        world.leave("a")
+        for end in (lambda: world.jobs.cancel(waiting, "test"), lambda: world.finish(grant)):
+            with pytest.raises(Conflict, match="--status submitted,processing"):
+                world.agents.forget("a")
+            end()
+        world.agents.forget("a")  # the broadcast goes on, on b only
+        assert world.queue_lists("a")
+        assert world.client.exists(*world.queue_lists("a")) == 0
+        assert world.job(waiting).id == waiting
+        assert set(world.job(fleet).expected_agents) == {"a", "b"}
+
+    def test_work_that_waits_for_its_time_counts_too(self, world: World) -> None:
+        world.register("a")
+        world.create("a", not_before=world.clock.now + 60_000_000)
+        world.leave("a")
+        with pytest.raises(Conflict):
+            world.agents.forget("a")
+
+    def test_a_revocation_outlives_it(self, world: World) -> None:
+        world.register("a")
+        world.agents.revoke("a", "signed word")
+        world.leave("a")
+        world.agents.forget("a")
+        world.register("a")
+        assert world.agents.get("a").state is AgentState.REVOKED
+        assert world.agents.revocations() == {"a": "signed word"}

@@ -7,6 +7,7 @@ import uuid
 import pytest
 
 from jobqueue.errors import AgentAway, JobQueueError, NoLiveAgent, UnknownTarget
+from jobqueue.model.agent import AgentState, Heartbeat, Registration
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ALL, ANY
 from jobqueue.store.jobs import Stored
@@ -195,6 +196,21 @@ class TestAway:
         world.register("a")
         world.agents.drain("a")
         with pytest.raises(AgentAway, match="'a'"):
+            world.create("a")
+
+    def test_the_refusal_says_why_and_what_helps(self, world: World) -> None:
+        world.register("a")
+        world.agents.register(Registration("new", "boot", {}, {}, ("op.x",), accepted=False))
+        told = {"new": "is pending, .* agent accept new FINGERPRINT", "a": "is draining: `jobqueue agent undrain a`"}
+        world.agents.drain("a")
+        for hostname, words in told.items():
+            with pytest.raises(AgentAway, match=words):
+                world.create(hostname)
+        world.agents.beat("a", "boot", Heartbeat(running=0), AgentState.DRAINING)
+        with pytest.raises(AgentAway, match="is cordoned: `jobqueue agent undrain a`"):
+            world.create("a")
+        world.agents.revoke("a", "signed word")
+        with pytest.raises(AgentAway, match="was revoked: `jobqueue agent accept a FINGERPRINT`"):
             world.create("a")
 
     @pytest.mark.parametrize("target", [ALL, "group:web"])

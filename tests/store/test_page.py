@@ -67,7 +67,7 @@ def search(known: list[Known], wanted: JobFilter) -> list[Known]:
     return [
         job
         for job in known
-        if wanted.status in (None, job.status)
+        if job.status in wanted.statuses
         and wanted.operation in (None, job.operation)
         and wanted.target in (None, job.target)
         and (wanted.hostname is None or wanted.hostname in job.hosts)
@@ -80,7 +80,7 @@ def search(known: list[Known], wanted: JobFilter) -> list[Known]:
 def random_filter(known: list[Known], rng: random.Random) -> JobFilter:
     times = [rng.choice(known).created + rng.choice((-1, 0, 1)) for _ in range(3)]
     return JobFilter(
-        status=rng.choice((None, None, *JobStatus)),
+        status=rng.choice((None, None, *JobStatus, (*JobStatus,)[1:4], (JobStatus.FAILED, JobStatus.COMPLETED))),
         operation=rng.choice((None, None, *OPERATIONS, "op.none")),
         target=rng.choice((None, None, None, ANY, ALL, "group:web", *HOSTS)),
         hostname=rng.choice((None, None, *HOSTS, "nohost")),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 import pwd
+import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -21,8 +23,11 @@ READ_ONLY = "read-only"
 _FILES = "file:"
 _OTHERS_WRITE = 0o022
 _LARGEST_FILE = 1024 * 1024
-#: Longer arguments match nothing.
+#: Longer arguments are never allowed by a pattern, and always denied by one.
 LONGEST_ARGUMENT = 64 * 1024
+#: What may stand around a path, or a part of one, within an argument.
+_SEPARATORS = re.compile(r"[/\\\s=:,;'\"]")
+_SLASHES = re.compile("/+")
 _RULE = {"operations", "effect", "arguments", "run_as", "limits"}
 
 
@@ -50,7 +55,8 @@ class Rule:
             return True
         if self.allows and not data.keys() <= self.arguments.keys():
             return False
-        return all(name in data and _fits(wanted, data[name]) for name, wanted in self.arguments.items())
+        fits = _is_allowed if self.allows else _is_denied
+        return all(name in data and _fits(wanted, data[name], fits) for name, wanted in self.arguments.items())
 
 
 @dataclass(frozen=True)
@@ -108,23 +114,41 @@ def _is_read_only(operation: Operation) -> bool:
     return not operation.changes and not operation.permission.startswith(_FILES)
 
 
-def _fits(wanted: Any, value: Any) -> bool:
+def _is_allowed(pattern: str, text: str) -> bool:
+    """A pattern with ``*`` covers no way out of a folder: ``/srv/*`` is not ``/srv/../etc``. When in doubt, no."""
+    if len(text) > LONGEST_ARGUMENT or not matches(pattern, text):
+        return False
+    return "*" not in pattern or ".." in pattern or ".." not in _SEPARATORS.split(text)
+
+
+def _is_denied(pattern: str, text: str) -> bool:
+    """A pattern covers other spellings of a path: ``/etc/*`` is ``//etc/x`` and ``/tmp/../etc/x``. In doubt, yes."""
+    if len(text) > LONGEST_ARGUMENT or matches(pattern, text):
+        return True
+    single = _SLASHES.sub("/", text)
+    return "/" in text and (matches(pattern, single) or matches(pattern, posixpath.normpath(single)))
+
+
+def _fits(wanted: Any, value: Any, fits: Callable[[str, str], bool]) -> bool:
     """``wanted``: a pattern, {"any": [...]}, {"list": [one per item]} or {"each": ...}, {"object": {...}}."""
     if isinstance(wanted, str):
-        text = value if isinstance(value, str) else json.dumps(value)
-        return not isinstance(value, (list, dict)) and len(text) <= LONGEST_ARGUMENT and matches(wanted, text)
+        return not isinstance(value, (list, dict)) and fits(
+            wanted, value if isinstance(value, str) else json.dumps(value)
+        )
     ((kind, inner),) = wanted.items()
     if kind == "any":
-        return any(_fits(one, value) for one in inner)
+        return any(_fits(one, value, fits) for one in inner)
     if kind == "object":
         return (
-            isinstance(value, dict) and value.keys() == inner.keys() and all(_fits(inner[k], value[k]) for k in inner)
+            isinstance(value, dict)
+            and value.keys() == inner.keys()
+            and all(_fits(inner[name], value[name], fits) for name in inner)
         )
     if not isinstance(value, list):
         return False
     if kind == "each":
-        return all(_fits(inner, one) for one in value)
-    return len(value) == len(inner) and all(map(_fits, inner, value))
+        return all(_fits(inner, one, fits) for one in value)
+    return len(value) == len(inner) and all(_fits(one, item, fits) for one, item in zip(inner, value, strict=True))
 
 
 def _rule(raw: Any, place: str) -> Rule:

@@ -9,7 +9,7 @@
 --   alias or '', name that it holds exclusively or '', seal of its idempotency key or ''
 -- returns: per job: {'created', created, {slot...}} (slots only if the caller has to send the messages)
 --   | {'replayed', id, created, seal} | {'key_conflict', id} | {'alias_taken', id} | {'held', id} | {'unknown_target'}
---   | {'unsupported'} | {'away'} | {'too_late'}
+--   | {'unsupported'} | {'away', state of the agent} | {'too_late'}
 --   | {'no_live_agent', offline or draining hostname...}
 local FIELDS = {'id', 'doc', 'op', 'target', 'kind', 'priority', 'not_before', 'expires', 'retry', 'idempotent', 'key',
   'digest', 'tags', 'retry_of', 'only', 'alias', 'exclusive', 'seal'}
@@ -49,7 +49,10 @@ local resolve = {}
 
 function resolve.host(job)
   if not redis.call('ZSCORE', K.agents, job.target) then return nil, {'unknown_target'} end
-  if away[job.target] then return nil, {'away'} end
+  if away[job.target] then
+    local barred = redis.call('SISMEMBER', K.barred, job.target) == 1
+    return nil, {'away', barred and 'Revoked' or redis.call('HGET', K.agent .. job.target, 'state') or ''}
+  end
   return {job.target}
 end
 

@@ -227,6 +227,12 @@ class FakeServices:
         self.agents_known[self.agents_known.index(found)] = accepted = replace(found, state=AgentState.READY)
         return accepted
 
+    def forget(self, hostname: str) -> None:
+        found = self.agent(hostname)
+        if found.live:
+            raise Conflict(f"Agent {hostname!r} is live.")
+        self.agents_known.remove(found)
+
     def drain(self, hostname: str) -> Agent:
         return self._move(hostname, AgentState.READY, AgentState.DRAINING)
 

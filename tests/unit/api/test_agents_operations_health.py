@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from flask.testing import FlaskClient
 
@@ -46,6 +48,14 @@ def test_unknown_agent(ask: Ask) -> None:
 @pytest.mark.parametrize("hostname", ["_any", "a%20b", "a%00b", "-a", "x" * 300, "%F0%9F%98%80"])
 def test_hostname_that_no_agent_can_have(ask: Ask, hostname: str) -> None:
     error(ask("GET", f"/agent/{hostname}"), 400, "not well formed")
+
+
+def test_remove(ask: Ask, services: FakeServices) -> None:
+    error(ask("DELETE", "/agent/web1"), 409, "web1")
+    services.agents_known[:] = [replace(agent, live=False) for agent in services.agents_known]
+    assert ask("DELETE", "/agent/web1").status_code == 204
+    error(ask("DELETE", "/agent/web1"), 404, "web1")
+    error(ask("GET", "/agent/web1"), 404, "web1")
 
 
 def test_drain_and_undrain(ask: Ask) -> None:

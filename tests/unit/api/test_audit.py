@@ -80,6 +80,7 @@ def test_who_by_a_key(client: FlaskClient, services: FakeServices) -> None:
         ("DELETE", f"/job/{ID}", None, 204, "done"),
         ("POST", "/agent/web1/drain", None, 200, "done"),
         ("POST", "/agent/nobody/drain", None, 404, "failed"),
+        ("DELETE", "/agent/web1", None, 409, "failed"),
         ("POST", "/role", {"name": "r", "permissions": ["job:read"]}, 201, "done"),
     ],
 )

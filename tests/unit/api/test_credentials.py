@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,10 +15,11 @@ from flask.testing import FlaskClient
 
 from api.app import create_app
 from api.auth.throttle import network_of
+from jobqueue.errors import InvalidInput
 from jobqueue.model.credential import Kind
 from jobqueue.model.principal import Principal, system
 from jobqueue.services import passwords, verify
-from jobqueue.services.credentials import parse_key
+from jobqueue.services.credentials import ManageCredentials, parse_key
 from jobqueue.settings import Settings
 from tests.unit.api.conftest import TOKEN
 from tests.unit.api.fakes import FakeServices
@@ -513,3 +515,32 @@ def test_key_ids_do_not_repeat(services: FakeServices) -> None:
     keys = [a_key(services) for _ in range(5)]
     assert all(parse_key(key) for key in keys)
     assert all(a.split("_")[1] != b.split("_")[1] for a, b in itertools.combinations(keys, 2))
+
+
+@pytest.mark.parametrize(
+    ("permission", "near"),
+    [
+        ("job:wrote", "job:write"),
+        ("jobs:read", "job:read"),
+        ("agents:*", "agent:*"),
+        ("comand:execute", "command:execute"),
+        ("backup:rum", "backup:run"),
+        ("backup:run", None),
+        ("backup:*", None),
+        ("tape:mount", None),
+        ("*", None),
+    ],
+)
+def test_a_slip_of_the_pen_is_no_permission(services: FakeServices, permission: str, near: str | None) -> None:
+    manage = ManageCredentials(services.ledger.credentials, offered=["backup:run"])
+    acts = (
+        lambda: manage.create_role(ROOT, "dd", [permission]),
+        lambda: manage.create_key(ROOT, "k", (), [permission]),
+        lambda: manage.create_user(ROOT, "u", PASSWORD, (), [permission]),
+    )
+    for act in acts:
+        if near is None:
+            act()
+        else:
+            with pytest.raises(InvalidInput, match=f"Did you mean {re.escape(near)}"):
+                act()

@@ -233,6 +233,14 @@ def test_every_filter(ask: Ask, services: FakeServices) -> None:
     ]
 
 
+def test_several_statuses(ask: Ask, services: FakeServices) -> None:
+    assert ask("GET", "/job?status=failed,cancelled,failed").status_code == 200
+    assert services.filters == [JobFilter(status=(JobStatus.FAILED, JobStatus.CANCELLED))]
+    refused = ask("GET", "/job?status=failed,odd")
+    assert refused.status_code == 400
+    assert "several with commas between" in refused.get_json()["error"]
+
+
 def test_offset(ask: Ask, services: FakeServices) -> None:
     assert ask("GET", "/job?offset=20&limit=1").status_code == 200
     assert services.filters == [JobFilter(offset=20, limit=1)]

@@ -13,6 +13,7 @@ from api.auth import gate
 from api.auth.rules import ALIAS, KNOWN, PUBLIC, RULES, rule_name, rule_of
 from jobqueue.model.principal import EVERYTHING, NOBODY, Principal, check_permissions
 from jobqueue.model.role import BUILTIN
+from jobqueue.model.role import KNOWN as GIVEN
 from tests.unit.api.fakes import FakeServices
 from tests.unit.api.shapes import error
 from tests.unit.api.test_auth import is_native
@@ -70,6 +71,11 @@ def test_rules_are_permissions(app: Flask) -> None:
     assert EVERYTHING not in ASKED  # a route that only an administrator may use has a permission of its own
 
 
+def test_what_routes_ask_for_is_known_where_permissions_are_given() -> None:
+    """Else a slip of the pen could be refused in favour of another, or a right one for a neighbour of it."""
+    assert set(ASKED) <= GIVEN
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_every_route_for_every_role(
     app: Flask, client: FlaskClient, as_principal: list[Principal], services: FakeServices, role: str
@@ -108,6 +114,7 @@ def test_a_refused_request_does_nothing(
     error(client.post("/job/batch", json={"jobs": [body]}), 403, "job:write")
     error(client.post(f"/job/{ID}/retry"), 403, "job:write")
     error(client.post("/agent/web1/drain"), 403, "agent:write")
+    error(client.delete("/agent/web1"), 403, "agent:write")
     assert (services.submitted, services.retries) == ([], [])
     assert services.agents_known[0].state == "Ready"
 

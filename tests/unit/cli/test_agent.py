@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.unit.cli.conftest import Run
 from tests.unit.client.fake_api import FakeApi, Reply
 
@@ -31,7 +33,7 @@ def test_list(api: FakeApi, run: Run) -> None:
     head, first, second = run("agent", "list").stdout.splitlines()
     assert " ".join(head.split()) == "HOSTNAME STATUS STATE RUNNING QUEUED LOAD HEARTBEAT LABELS CONDITIONS"
     assert " ".join(first.split()) == "web1 live Ready 2 3 0.5 2026-01-01T00:00:00.000Z group=web.dev HighLoad"
-    assert " ".join(second.split()) == "db1 offline Ready 2 3 - 2026-01-01T00:00:00.000Z - -"
+    assert " ".join(second.split()) == "db1 offline - 2 3 - 2026-01-01T00:00:00.000Z - -"
 
 
 def test_list_json(api: FakeApi, run: Run) -> None:
@@ -64,3 +66,22 @@ def test_drain_and_undrain(api: FakeApi, run: Run) -> None:
     assert result.stderr.startswith("Error: gone: ")
     assert run("agent", "undrain", "web1").stdout == "web1  Ready\n"
     assert json.loads(run("agent", "undrain", "web1", "--json").stdout) == WEB1
+
+
+def test_remove(api: FakeApi, run: Run) -> None:
+    api.on("DELETE", "/agent/web1", Reply(204))
+    result = run("agent", "remove", "web1", "gone")
+    assert (result.exit_code, result.stdout) == (2, "web1  removed\n")
+    assert result.stderr.startswith("Error: gone: ")
+    assert json.loads(run("agent", "remove", "web1", "--json").stdout) == {"hostname": "web1", "removed": True}
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "shown"),
+    [("offline", "Ready", "-"), ("live", "Ready", "Ready"), ("offline", "Cordoned", "Cordoned")],
+)
+def test_an_offline_agent_is_not_called_ready(api: FakeApi, run: Run, status: str, state: str, shown: str) -> None:
+    found = {**WEB1, "status": status, "state": state}
+    api.on("GET", "/agent", Reply(200, {"agents": [found], "total": 1}))
+    assert run("agent", "list").stdout.splitlines()[1].split()[:3] == ["web1", status, shown]
+    assert json.loads(run("agent", "list", "--json").stdout)["agents"] == [found]

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,7 +79,7 @@ def test_errors_of_the_api_are_one_safe_line(api: FakeApi, run: Run) -> None:
     result = run("job", "list")
     assert result.exit_code == 2
     assert result.stderr == (
-        r"Error: Bad request \x1b[31m. (operation.data.argv: Missing. Wrong.; limit: Too large.; As a whole.)" + "\n"
+        r"Error: Bad request \x1b[31m. (operation.data.argv: Missing. Wrong; limit: Too large; As a whole)" + "\n"
     )
 
 
@@ -147,3 +148,29 @@ def _read(master: int) -> bytes:
         return os.read(master, 4096)
     except OSError:  # Linux says EIO when the other side has been closed
         return b""
+
+
+@pytest.mark.parametrize(
+    ("message", "details", "shown"),
+    [
+        ("job_id: Must be a UUID.", {"job_id": ["Must be a UUID."]}, "job_id: Must be a UUID."),
+        ("Nobody lacks the permission job:read; ask.", {"permission": "job:read"}, None),
+        ("The data does not fit x: a: Missing; b: Wrong.", {"a": ["Missing."], "b": ["Wrong."]}, None),
+        ("a: Missing. (and 1 more problem, see details)", {"a": ["Missing."], "b": ["Missing."]}, "(b: Missing)"),
+        ("It is not.", {"job_id": "x1"}, "(job_id: x1)"),
+    ],
+)
+def test_an_error_says_nothing_twice(
+    api: FakeApi, run: Run, message: str, details: dict[str, Any], shown: str | None
+) -> None:
+    api.on("GET", "/job", Reply(400, {"error": message, "code": 400, "details": details}))
+    said = run("job", "list").stderr
+    assert said.startswith(f"Error: {message}")
+    assert said == f"Error: {message}\n" or (shown is not None and said == f"Error: {message} {shown}\n")
+    if shown is None or shown == message:
+        assert said == f"Error: {message}\n"
+
+
+def test_a_time_that_is_none_names_both_ways_to_say_it(api: FakeApi, run: Run) -> None:
+    said = run("job", "submit", "x", "--not-before", "foo").stderr
+    assert "a UTC time such as 2030-01-31T12:00:00Z, or a duration such as 10m" in said

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from jobqueue.cli.job_view import show_job, show_list
+from jobqueue.cli.output import PlainScreen, TerminalScreen
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.jobs import ACCEPTED, ID, broadcast, job
 from tests.unit.client.fake_api import FakeApi, Reply
@@ -270,25 +277,176 @@ def test_watch_reports_changes_on_stderr(api: FakeApi, run: Run) -> None:
 # -- cancel, retry, delete ---------------------------------------------------------------------------------------------
 
 
+ONE, TWO, THREE = (f"6f1c2f8e-0000-4000-8000-00000000000{number}" for number in (1, 2, 3))
+
+
 def test_cancel_several_and_one_is_refused(api: FakeApi, run: Run) -> None:
-    api.on("POST", "/job/1/cancel", Reply(409, {"error": "The job has ended.", "code": 409, "details": None}))
-    api.on("POST", "/job/2/cancel", Reply(202, {"id": "2", "status": "processing"}))
-    api.on("POST", "/job/3/cancel", Reply(202, {"id": "3", "status": "cancelled"}))
-    result = run("job", "cancel", "1", "2", "3")
+    api.on("POST", f"/job/{ONE}/cancel", Reply(409, {"error": "The job has ended.", "code": 409, "details": None}))
+    api.on("POST", f"/job/{TWO}/cancel", Reply(202, {"id": "2", "status": "processing"}))
+    api.on("POST", f"/job/{THREE}/cancel", Reply(202, {"id": "3", "status": "cancelled"}))
+    result = run("job", "cancel", ONE, TWO, THREE)
     assert result.exit_code == 2
     assert result.stdout == "2  processing, cancel requested\n3  cancelled\n"
-    assert result.stderr == "Error: 1: The job has ended.\n"
+    assert result.stderr == f"Error: {ONE}: The job has ended.\n"
 
 
 def test_retry_prints_the_new_id(api: FakeApi, run: Run) -> None:
-    api.on("POST", "/job/1/retry", Reply(201, {**ACCEPTED, "job_id": "new"}))
-    assert run("job", "retry", "1").stdout == "new\n"
-    run("job", "retry", "1", "--target", "web2", "--only", "failed", "--only", "lost")
+    api.on("POST", f"/job/{ONE}/retry", Reply(201, {**ACCEPTED, "job_id": "new"}))
+    assert run("job", "retry", ONE).stdout == "new\n"
+    run("job", "retry", ONE, "--target", "web2", "--only", "failed", "--only", "lost")
     assert [seen.body for seen in api.seen] == [{}, {"target_hostname": "web2", "only": ["failed", "lost"]}]
 
 
 def test_delete(api: FakeApi, run: Run) -> None:
-    api.on("DELETE", "/job/1", Reply(204))
-    result = run("job", "delete", "1")
-    assert (result.exit_code, result.stdout) == (0, "1  deleted\n")
+    api.on("DELETE", f"/job/{ONE}", Reply(204))
+    result = run("job", "delete", ONE)
+    assert (result.exit_code, result.stdout) == (0, f"{ONE}  deleted\n")
     assert run("job", "delete").exit_code == 2
+
+
+# -- names of jobs -----------------------------------------------------------------------------------------------------
+
+OTHER = "6f1c9999-0000-4000-8000-000000000001"
+
+
+@pytest.fixture
+def listed(api: FakeApi) -> FakeApi:
+    """Two pages: two jobs whose ids begin alike, and one with an alias."""
+    api.on(
+        "GET",
+        "/job",
+        page(job(id=ONE), job(id=OTHER), cursor="c1"),
+        page(job(id="abcd0000-0000-4000-8000-000000000001", alias="raysubmit_x")),
+        page(job(id=ONE), job(id=OTHER), cursor="c1"),
+        page(job(id="abcd0000-0000-4000-8000-000000000001", alias="raysubmit_x")),
+    )
+    return api
+
+
+@pytest.mark.parametrize(
+    "arguments", [["get"], ["watch"], ["logs"], ["cancel"], ["retry"], ["delete"]], ids=lambda words: str(words[0])
+)
+@pytest.mark.parametrize(
+    ("word", "job_id"),
+    [
+        ("6f1c2f8e", ONE),
+        ("6F1C2", ONE),
+        ("6f1c2f8e-0000", ONE),
+        ("abcd", "abcd0000-0000-4000-8000-000000000001"),
+        ("raysubmit_x", "abcd0000-0000-4000-8000-000000000001"),
+    ],
+)
+def test_a_job_is_found_by_the_beginning_of_its_id_and_by_its_alias(
+    listed: FakeApi, run: Run, arguments: list[str], word: str, job_id: str
+) -> None:
+    run("job", *arguments, word)
+    assert listed.seen[-1].path.split("/")[2] == job_id
+
+
+def test_an_event_stream_is_found_so_too(listed: FakeApi, run: Run) -> None:
+    run("event", "follow", "--job", "6f1c2")
+    assert listed.seen[-1].path == f"/job/{ONE}"
+
+
+def test_an_ambiguous_beginning_names_the_candidates(listed: FakeApi, run: Run) -> None:
+    result = run("job", "cancel", "6f1c")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert ONE in result.stderr
+    assert OTHER in result.stderr
+    assert all(seen.method == "GET" for seen in listed.seen)
+
+
+@pytest.mark.parametrize("word", ["6f1", "ffff", "nobody"])
+def test_a_job_that_is_not_found_is_said_to_be_so(listed: FakeApi, run: Run, word: str) -> None:
+    result = run("job", "get", word)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"No job has the id or the alias '{word}'" in result.stderr
+
+
+def test_only_the_newest_jobs_are_looked_through(api: FakeApi, run: Run) -> None:
+    full = {**page(*(job(id=f"{n:08x}-0000-4000-8000-000000000001") for n in range(100)), cursor="c1").body}
+    api.on("GET", "/job", Reply(200, {**full, "total_items": 5000}))
+    result = run("job", "get", "ffff")
+    assert (result.exit_code, len(api.seen)) == (2, 10)
+    assert "among the newest 1000; give the whole id" in result.stderr
+
+
+# -- statuses, tables, pipes -------------------------------------------------------------------------------------------
+
+
+def test_several_statuses(api: FakeApi, run: Run) -> None:
+    api.on("GET", "/job", page())
+    assert run("job", "list", "--status", "failed,partial_failure").exit_code == 0
+    assert api.seen[0].query["status"] == "failed,partial_failure"
+    assert "'odd' is not one of submitted" in run("job", "list", "--status", "failed,odd").stderr
+
+
+ROW = {"operation": {"type": "command.exec.execute"}, "created": "2026-01-01T00:00:00.000Z", "target_hostname": "web1"}
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_list_on_a_narrow_terminal_can_be_read(width: int) -> None:
+    file = io.StringIO()
+    screen = TerminalScreen(Console(file=file, width=width, force_terminal=True, color_system=None))
+    jobs = [
+        {**ROW, "id": ID, "status": "partial_failure", "error": "disk full on every host that was asked " * 3},
+        {
+            **ROW,
+            "id": OTHER,
+            "status": "completed",
+            "error": None,
+            "target_hostname": "a-host-with-a-long-name.example",
+        },
+    ]
+    show_list(screen, {"items": jobs, "total_items": 2, "status_counts": {}})
+    head, first, second, *_ = file.getvalue().splitlines()
+    assert max(len(line) for line in (head, first, second)) <= width + 2
+    assert first.startswith(f"{ID[:8]}  partial_failure")
+    assert second.startswith(f"{OTHER[:8]}  completed")
+    assert [name for name in ("ID", "STATUS", "CREATED", "TARGET", "ERROR") if name in head.split()][:3]
+    if width >= 80:
+        assert head.split() == ["ID", "STATUS", "CREATED", "OPERATION", "TARGET", "ERROR"]
+        assert "command.exec.ex" in first
+        assert "disk " in first
+
+
+def test_full_shows_the_whole_id_on_a_terminal() -> None:
+    file = io.StringIO()
+    screen = TerminalScreen(Console(file=file, width=60, force_terminal=True, color_system=None), full=True)
+    show_list(screen, {"items": [{**ROW, "id": ID, "status": "completed"}], "total_items": 1, "status_counts": {}})
+    assert ID in file.getvalue()
+
+
+def test_the_timeline_tells_the_day_only_where_it_is_another(capsys: pytest.CaptureFixture[str]) -> None:
+    steps = [
+        {
+            "timestamp": f"2026-01-0{day}T00:00:00.000Z",
+            "event": "started",
+            "hostname": "a",
+            "message": "m",
+            "error": None,
+        }
+        for day in (1, 2)
+    ]
+    file = io.StringIO()
+    console = Console(file=file, width=80, force_terminal=True, color_system=None)
+    show_job(TerminalScreen(console), job(timeline=steps))
+    text = file.getvalue()
+    assert "\n00:00:00.000 " in text
+    assert "\n2026-01-02T00:00:00.000Z" in text
+    show_job(PlainScreen(), job(timeline=steps))
+    assert "\n2026-01-01T00:00:00.000Z" in capsys.readouterr().out
+
+
+def test_a_closed_pipe_is_no_failure(api: FakeApi) -> None:
+    """As `jobqueue job list --all | head -1`."""
+    api.on("GET", "/job", page(*(job(error="x" * 1000) for _ in range(200))))
+    command = [sys.executable, "-m", "jobqueue", "job", "list", "--all", "--url", api.url]
+    environment = {**os.environ, "JOBQUEUE_TOKEN": "t0ken"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(1)
+        process.stdout.close()
+        complaint = process.stderr.read()
+    assert (process.returncode, complaint) == (141, b"")

@@ -195,3 +195,45 @@ def test_a_policy_that_others_can_write_stops_the_agent(tmp_path: Path) -> None:
         Guard.open(Settings(state_dir=tmp_path, policy=path))
     with pytest.raises(InvalidSettings, match="cannot be read"):
         Guard.open(Settings(state_dir=tmp_path, policy=tmp_path / "nowhere"))
+
+
+def ruled(tmp_path: Path, effect: str, wanted: Any, argv: list[str]) -> bool:
+    """Whether ``argv`` runs by a policy of one rule, where everything else is as the rule does not say."""
+    rule = {"operations": [EXEC], "effect": effect, "arguments": {"argv": wanted}}
+    return is_allowed(guard(tmp_path, rule, allow=() if effect == "allow" else ("*",)), EXEC, {"argv": argv})
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "expected"),
+    [
+        ("/tmp/pub/*", "/tmp/pub/a..b/c", True),
+        ("/tmp/pub/*", "/tmp/pub/../../../etc/hostname", False),
+        ("/tmp/pub/*", "/tmp/pub/..", False),
+        ("*", "../x", False),
+        ("--file=*", "--file=../x", False),
+        ("*", "/tmp/a:/tmp/../etc", False),
+        ("/tmp/pub/../*", "/tmp/pub/../x", True),
+        ("/tmp/../x", "/tmp/../x", True),
+        ("/tmp/*", "/tmp/" + "x" * LONGEST_ARGUMENT, False),
+    ],
+)
+def test_a_star_leads_out_of_no_folder(tmp_path: Path, pattern: str, text: str, expected: bool) -> None:
+    assert ruled(tmp_path, "allow", {"list": ["/bin/cat", pattern]}, ["/bin/cat", text]) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("/etc/passwd", False),
+        ("//etc/passwd", False),
+        ("///etc//passwd", False),
+        ("/tmp/../etc/passwd", False),
+        ("/./etc/./passwd", False),
+        ("x" * (LONGEST_ARGUMENT + 1), False),
+        ("/tmp/passwd", True),
+        ("/etcetera", True),
+    ],
+)
+def test_a_denying_rule_knows_other_spellings_of_a_path(tmp_path: Path, text: str, expected: bool) -> None:
+    assert ruled(tmp_path, "deny", {"list": ["/bin/cat", "/etc/*"]}, ["/bin/cat", text]) is expected
+    assert ruled(tmp_path, "deny", {"each": {"any": ["/bin/cat", "/etc/*"]}}, ["/bin/cat", text]) is expected

@@ -87,9 +87,9 @@ def test_schemas_are_json_schemas_that_refuse_unknown_fields(registry: Registry)
     [
         ("node.hostnam.get", "Did you mean node.hostname.get"),
         ("file.deploy", "Did you mean file.deploy.execute"),
-        ("zzz", f"There are {len(BUILTIN)} operations"),
-        ("x" * 100_000, f"There are {len(BUILTIN)} operations"),
-        ("a\ud800\0", f"There are {len(BUILTIN)}"),
+        ("zzz", "jobqueue operation list"),
+        ("x" * 100_000, "jobqueue operation list"),
+        ("a\ud800\0", "jobqueue operation list"),
     ],
     ids=["typo", "short", "strange", "long", "surrogate"],
 )
@@ -146,7 +146,7 @@ def test_many_errors_make_a_short_sentence(registry: Registry) -> None:
     with pytest.raises(InvalidOperationData) as caught:
         registry.validate("node.hostname.get", {f"field{n}": n for n in range(50)})
     assert len(caught.value.details or ()) == 50
-    assert caught.value.message.endswith("(and 47 more)")
+    assert caught.value.message.endswith("(and 47 more).")
 
 
 def test_a_hostile_field_name_is_made_harmless(registry: Registry) -> None:

@@ -276,7 +276,7 @@ def test_a_revoked_agent_gets_no_work(
     assert accepted.states[-1] is AgentState.REVOKED
     with pytest.raises(Conflict, match="pending or revoked: accept it"):
         ledger.agents.undrain("db1")
-    with pytest.raises(Conflict, match="not accepted"):
+    with pytest.raises(Conflict, match="was revoked"):
         submit("test.echo.get", target="db1")
     # whatever it says of itself, and though it holds its certificate still
     executor._settings = replace(executor._settings, hostname="db1")

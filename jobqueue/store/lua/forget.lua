@@ -1,0 +1,27 @@
+-- Forgets an agent that is offline and has nothing left to do. Its revocation stays, if there is one, and so do the
+-- certificates that its old results are checked by.
+-- include: clock publish
+-- KEYS: none
+-- ARGV: 1 now, 2 hostname
+-- returns: 'forgotten' | 'unknown' | 'live' | 'busy' (something waits for it, or has not ended there)
+local at = clock(ARGV[1])
+local host = ARGV[2]
+local agent = K.agent .. host
+local known = redis.call('HMGET', agent, 'state', 'labels', 'offers')
+if not known[1] then return 'unknown' end
+if tonumber(redis.call('ZSCORE', K.agents, host) or 0) > at then return 'live' end
+for _, status in ipairs({'submitted', 'processing'}) do
+  for _, id in ipairs(redis.call('ZRANGE', K.index .. 'host:' .. host .. '|' .. status, 0, -1)) do
+    local state = redis.call('HGET', K.exec .. host .. ':' .. id, 'state')
+    if state and not FINAL_STATES[state] then return 'busy' end
+  end
+end
+for label in string.gmatch(known[2] or '', '[^\n]+') do redis.call('SREM', K.label .. label, host) end
+for op in string.gmatch(known[3] or '', '[^\n]+') do redis.call('SREM', K.offers .. op, host) end
+-- messages of jobs that ended while they waited
+for step = 0, 9 do redis.call('DEL', queue_list(host, step)) end
+redis.call('DEL', agent, K.agent_log .. host, K.waiting .. host)
+redis.call('ZREM', K.agents, host)
+redis.call('SREM', K.away, host)
+redis.call('SREM', K.joining, host)
+return 'forgotten'
