@@ -248,7 +248,7 @@ def _agent(
         last_heartbeat=reading.whole(fields["beat"]),
         queue_length=reading.whole(waiting),
         load=tuple(map(reading.number, vitals.get("load", ()))),
-        memory=reading.object_of(vitals.get("memory", {})),
+        memory={name: reading.number(size) for name, size in reading.object_of(vitals.get("memory", {})).items()},
         running=reading.whole(vitals.get("running", 0)) if live else 0,
         conditions=reading.texts(vitals.get("conditions", ())),
         public_key=str(info.get("public_key", "")),

@@ -29,6 +29,8 @@ def job(job_id: str, answer: list[Any]) -> Job:
     executions = tuple(
         _execution(slot, _pairs(record), out) for slot, record, out in zip(raw[::3], raw[1::3], raw[2::3], strict=True)
     )
+    if not executions:
+        raise ValueError("it has no executions")
     if outside is not None:
         executions = tuple(_driven(x, fields.get("host", ""), outside) for x in executions)
     return Job(
