@@ -26,6 +26,7 @@ class Glance:
     hostname: str = ""
     is_broadcast: bool = False
     cancel_requested: bool = False
+    is_readable: bool = True
 
     @property
     def agents(self) -> int:

@@ -55,7 +55,8 @@ class Job:
 
     ``request`` is what the caller asked for in the words of its own API, where that differs from the operation and its
     data. ``outside``: no agent runs it, a driver elsewhere does and tells of it. ``document`` is the record that all of
-    this was read from, as the API signed it.
+    this was read from, as the API signed it. Not ``is_readable``: the record is not as the ledger wrote it; this stands
+    for it in lists, and ``error`` says so.
     """
 
     id: str
@@ -86,6 +87,7 @@ class Job:
     cancel_requested: bool = False
     is_broadcast: bool = False
     document: str = field(default="", repr=False, compare=False)
+    is_readable: bool = True
 
     @property
     def attempts(self) -> int:

@@ -27,6 +27,10 @@ _UNTAKEN = _MESSAGES | {
 }
 
 
+#: All that there can be.
+EVENTS = frozenset(_MESSAGES) | {"retried", "reported"}
+
+
 @dataclass(frozen=True)
 class Event:
     """One step in a job's life. ``at`` is in microseconds; ``note`` is the error, or what else there is to say."""

@@ -39,7 +39,7 @@ class CheckResults:
 
     def __call__(self, job: Job) -> Job:
         """The job, its executions with ``authenticity`` where that can be said. Raises ``LedgerUnavailable``."""
-        if job.outside is not None:
+        if job.outside is not None or not job.is_readable:
             return job
         self._learn({_key_id(x) for x in job.executions if x.signature})
         if any(x.signature for x in job.executions):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from enum import Enum
 from typing import Any
@@ -13,10 +13,13 @@ import redis
 from jobqueue.errors import AgentNotFound, Conflict
 from jobqueue.model.agent import Agent, AgentEvent, AgentState, Heartbeat, Registration
 from jobqueue.model.target import label_prefixes
+from jobqueue.store import reading
 from jobqueue.store.connection import translated_errors
 from jobqueue.store.keys import Keys
 from jobqueue.store.scripts import Clock, Scripts, redis_clock
 
+#: The condition of an agent whose record is not as the ledger wrote it.
+UNREADABLE = "RecordUnreadable"
 #: An agent is live until this many heartbeats were missed.
 MISSED_BEATS = 3
 
@@ -32,11 +35,19 @@ class Agents:
     """The agents of one ledger."""
 
     def __init__(
-        self, client: redis.Redis, keys: Keys, scripts: Scripts, *, heartbeat_seconds: float, now: Clock = redis_clock
+        self,
+        client: redis.Redis,
+        keys: Keys,
+        scripts: Scripts,
+        alarm: Callable[[str, str], None],
+        *,
+        heartbeat_seconds: float,
+        now: Clock = redis_clock,
     ) -> None:
         self._client = client
         self._keys = keys
         self._scripts = scripts
+        self._alarm = alarm
         self._live_for = int(heartbeat_seconds * MISSED_BEATS * 1_000_000)
         self._now = now
 
@@ -193,14 +204,42 @@ class Agents:
                 pipe.zscore(self._keys.kind("agents"), hostname)
                 pipe.hgetall(self._keys.agent(hostname))
                 pipe.zcard(self._keys.waiting(hostname))
-            (seconds, micros), barred, *answers = pipe.execute()
+            (seconds, micros), barred, *answers = pipe.execute(raise_on_error=False)
+            for answer in (barred, *answers):
+                if isinstance(answer, redis.RedisError) and (answer is barred or "WRONGTYPE" not in str(answer)):
+                    raise answer
         now = int(self._now() or seconds * 1_000_000 + micros)
         rows = zip(hostnames, answers[::4], answers[1::4], answers[2::4], answers[3::4], strict=True)
         return [
-            _agent(host, live_until > now, fields, waiting, log, is_barred=host in barred)
+            self._listed(host, (live_until or 0) > now, fields, waiting, log, is_barred=host in barred)
             for host, log, live_until, fields, waiting in rows
             if fields
         ]
+
+    def _listed(self, hostname: str, live: bool, fields: Any, waiting: Any, log: Any, *, is_barred: bool) -> Agent:
+        """An agent; in place of one whose record is not the ledger's, one that says so."""
+        try:
+            return _agent(hostname, live, fields, waiting, log, is_barred=is_barred)
+        except reading.FAULTS:
+            sentence = (
+                f"The record of agent {hostname[:253]!r} cannot be read: somebody has changed it in Redis. "
+                "Restart the agent, which writes it anew."
+            )
+            self._alarm(f"agent|{hostname}", sentence)
+            return Agent(
+                hostname=hostname,
+                live=live,
+                state=AgentState.REVOKED if is_barred else AgentState.PENDING,
+                labels={},
+                facts={},
+                operations=(),
+                version="",
+                concurrency=0,
+                started_at=0,
+                last_heartbeat=0,
+                queue_length=waiting if isinstance(waiting, int) else 0,
+                conditions=(UNREADABLE,),
+            )
 
 
 def _unknown(hostname: str) -> AgentNotFound:
@@ -210,26 +249,31 @@ def _unknown(hostname: str) -> AgentNotFound:
 def _agent(
     hostname: str, live: bool, fields: dict[str, str], waiting: int, log: list[str], *, is_barred: bool
 ) -> Agent:
-    info: dict[str, Any] = json.loads(fields["info"])
-    vitals: dict[str, Any] = json.loads(fields.get("vitals", "{}"))
+    info = reading.parsed_object(fields["info"])
+    vitals = reading.parsed_object(fields.get("vitals", "{}"))
     return Agent(
         hostname=hostname,
         live=live,
         # whatever it says of itself
         state=AgentState.REVOKED if is_barred else AgentState(fields["state"]),
-        labels=info["labels"],
-        facts=info["facts"],
-        operations=tuple(info["operations"]),
-        version=info["version"],
-        concurrency=info["concurrency"],
-        started_at=int(fields["started"]),
-        last_heartbeat=int(fields["beat"]),
-        queue_length=waiting,
-        load=tuple(vitals.get("load", ())),
-        memory=vitals.get("memory", {}),
-        running=vitals.get("running", 0) if live else 0,
-        conditions=tuple(vitals.get("conditions", ())),
+        labels=reading.pairs_of_texts(info["labels"]),
+        facts=reading.object_of(info["facts"]),
+        operations=reading.texts(info["operations"]),
+        version=reading.text(info["version"]),
+        concurrency=reading.whole(info["concurrency"]),
+        started_at=reading.whole(fields["started"]),
+        last_heartbeat=reading.whole(fields["beat"]),
+        queue_length=reading.whole(waiting),
+        load=tuple(map(reading.number, vitals.get("load", ()))),
+        memory={name: reading.number(size) for name, size in reading.object_of(vitals.get("memory", {})).items()},
+        running=reading.whole(vitals.get("running", 0)) if live else 0,
+        conditions=reading.texts(vitals.get("conditions", ())),
         public_key=str(info.get("public_key", "")),
         joining=str(info.get("joining", "")),
-        timeline=tuple(AgentEvent(int(at), AgentState(state)) for at, state in (line.split("|") for line in log)),
+        timeline=tuple(map(_event, log)),
     )
+
+
+def _event(line: str) -> AgentEvent:
+    at, state = line.split("|")
+    return AgentEvent(reading.whole(at), AgentState(state))

@@ -9,6 +9,7 @@ import redis
 
 from jobqueue.errors import ConfigurationExists, ConfigurationNotFound, JobNotFinal, RecordAltered
 from jobqueue.model.configuration import Configuration, Update
+from jobqueue.store import reading
 from jobqueue.store.alarm import Alarm
 from jobqueue.store.connection import translated_errors
 from jobqueue.store.keys import Keys
@@ -131,4 +132,7 @@ def _place(config_id: str) -> str:
 
 def _update(line: str) -> Update:
     at, _, user = line.partition("|")
-    return Update(user, int(at))
+    try:
+        return Update(user, reading.whole(at))
+    except ValueError:  # somebody else has written there
+        return Update("?", 0)

@@ -23,7 +23,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel
 
-from jobqueue.errors import LedgerUnavailable
+from jobqueue.errors import LedgerUnavailable, RecordAltered
 from jobqueue.redis_url import RedisUrl
 
 #: Seconds until a connection attempt, or a command without an answer, counts as failed.
@@ -58,6 +58,10 @@ def translated_errors() -> Iterator[None]:
     except ResponseError as error:
         if _DENIED_IN_SCRIPT in str(error):
             raise _refused(error) from error
+        if "WRONGTYPE" in str(error):
+            raise RecordAltered(
+                "A key in Redis holds another kind of value than the ledger puts there: somebody has changed it."
+            ) from error
         # a failing script is our bug and must show; these are states of the server
         if isinstance(error, OutOfMemoryError) or _REFUSES.search(str(error)):
             raise LedgerUnavailable(f"Redis takes no writes: {error}") from error
@@ -80,6 +84,8 @@ def connect(url: str) -> redis.Redis:
     address = RedisUrl.parse(url)
     options: dict[str, Any] = {
         "decode_responses": True,
+        # what is no text was not written by us; it must not make what stands beside it unreadable
+        "encoding_errors": "replace",
         "socket_connect_timeout": CONNECT_TIMEOUT,
         "socket_timeout": COMMAND_TIMEOUT,
         "health_check_interval": 30,

@@ -13,6 +13,7 @@ import redis
 from jobqueue.errors import Conflict, CredentialNotFound, NameTaken, RecordChanged
 from jobqueue.model.credential import Credential, Kind
 from jobqueue.model.role import BUILTIN, Role
+from jobqueue.store import reading
 from jobqueue.store.alarm import Alarm
 from jobqueue.store.connection import translated_errors
 from jobqueue.store.keys import Keys
@@ -82,11 +83,11 @@ class Credentials:
             pipe.hgetall(self._keys.kind("credentials"))
             pipe.hgetall(self._keys.kind("used"))
             records, used = pipe.execute()
-        found = []
+        found, last = [], reading.numbers_of(used)
         for place in sorted(records):
             credential = self._parsed(place, records[place]) if place.startswith(f"{kind}:") else None
             if credential is not None:
-                found.append(replace(credential, last_used=int(used[place]) if place in used else None))
+                found.append(replace(credential, last_used=_when(last.get(place))))
         return found
 
     def used(self, kind: Kind, name: str, at: int) -> None:
@@ -182,6 +183,11 @@ class Credentials:
         except BrokenSeal as error:
             self._alarm(place, f"{error.message} It is ignored.")
             return None
+
+
+def _when(micros: int | None) -> int | None:
+    """When something was used last; None for what no time can be: anybody may have written it."""
+    return micros if micros is not None and 0 <= micros <= reading.LATEST else None
 
 
 def _place(kind: Kind, name: str) -> str:

@@ -8,7 +8,8 @@ import redis
 
 from jobqueue.model.news import News
 from jobqueue.model.states import JobStatus
-from jobqueue.model.timeline import Event
+from jobqueue.model.timeline import EVENTS, Event
+from jobqueue.store import reading
 from jobqueue.store.connection import translated_errors
 from jobqueue.store.keys import Keys
 
@@ -53,6 +54,10 @@ class Events:
 
 
 def _news(entry_id: str, fields: dict[str, str]) -> News:
-    job_id, status, at, events, hostname, note = fields["v"].split("|", 5)
-    steps = tuple(Event(int(at), event, hostname, note) for event in events.split(","))
-    return News(entry_id, job_id, JobStatus(status), steps)
+    try:
+        job_id, status, at, events, hostname, note = fields["v"].split("|", 5)
+        steps = tuple(Event(reading.whole(at), event, hostname, note) for event in events.split(",") if event in EVENTS)
+        return News(entry_id, job_id, JobStatus(status), steps)
+    except reading.FAULTS:
+        # somebody else has written it; it has a place in the stream, and tells nothing
+        return News(entry_id, "", JobStatus.SUBMITTED, ())

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from jobqueue.errors import IllegalTransition, JobNotFound
-from jobqueue.model.alert import Alert
+from jobqueue.model.alert import RECORDS_ALTERED, Alert
 from jobqueue.model.states import ExecutionState
+from jobqueue.store import reading
 from jobqueue.store.scripts import Argument, Clock, Scripts, redis_clock
 
 
@@ -139,10 +140,7 @@ class Executions:
 
     def alerts(self) -> list[Alert]:
         """The newest alerts, newest first."""
-        return [
-            Alert(int(at), **json.loads(text))
-            for at, _, text in (line.partition("|") for line in self._scripts.call("alert", self._now(), "", ""))
-        ]
+        return [_alert(line) for line in self._scripts.call("alert", self._now(), "", "")]
 
     def renew(self, hostname: str, held: list[Grant]) -> list[Renewal]:
         """Renew the leases of all that an agent runs; tells per execution whether to go on."""
@@ -170,6 +168,17 @@ class Executions:
     def expire(self, limit: int) -> int:
         """End what was not started before its deadline; returns how many executions. Stops after ``limit``, by job."""
         return int(self._scripts.call("expire", self._now(), limit))
+
+
+def _alert(line: str) -> Alert:
+    """One of the alerts; in place of one that somebody else has written, one that says so."""
+    at, _, text = line.partition("|")
+    try:
+        fields = reading.pairs_of_texts(reading.parsed(text))
+        return Alert(reading.whole(at), **fields)
+    except reading.FAULTS:
+        shown = repr(line[: _LONGEST_ALERT // 4])
+        return Alert(0, RECORDS_ALTERED, "", "", f"An alert that cannot be read: somebody has written {shown}")
 
 
 def _due(flat: list[str]) -> list[Due]:

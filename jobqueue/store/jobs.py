@@ -29,7 +29,7 @@ from jobqueue.model.job import Job
 from jobqueue.model.states import JobStatus
 from jobqueue.model.submission import Accepted
 from jobqueue.model.target import Target, TargetKind
-from jobqueue.store import records
+from jobqueue.store import reading, records
 from jobqueue.store.alarm import Alarm
 from jobqueue.store.scripts import Argument, Clock, Scripts, redis_clock
 from jobqueue.store.seal import Seal
@@ -142,7 +142,10 @@ class Jobs:
         answer = self._scripts.call("read", job_id)
         if not answer:
             raise JobNotFound.of(job_id)
-        return records.job(job_id, answer)
+        try:
+            return records.job(job_id, answer)
+        except reading.FAULTS as error:
+            raise RecordAltered(self._unreadable(job_id), {"job_id": job_id}) from error
 
     def find(self, name: str) -> str:
         """The id of the job with this alias, or with this id; raises ``JobNotFound``."""
@@ -166,8 +169,30 @@ class Jobs:
     def get_many(self, job_ids: Iterable[str]) -> list[Job]:
         """Those of the jobs that (still) exist, in order. One script call each, so that Redis is never held long."""
         ids = list(job_ids)
-        answers = self._scripts.call_many("read", [(job_id,) for job_id in ids])
-        return [records.job(job_id, answer) for job_id, answer in zip(ids, answers, strict=True) if answer]
+        answers = self._scripts.call_many("read", [(job_id,) for job_id in ids], are_apart=True)
+        return [self._listed(job_id, answer) for job_id, answer in zip(ids, answers, strict=True) if answer]
+
+    def _listed(self, job_id: str, answer: Any) -> Job:
+        """A job of a list: one whose record is not the ledger's must not hide the others."""
+        try:
+            return records.job(job_id, answer)
+        except reading.FAULTS:
+            flat = answer[1] if isinstance(answer, list) else []
+            head = dict(zip(flat[::2], flat[1::2], strict=False))
+            return records.unreadable(job_id, head, self._unreadable(job_id))
+
+    def _glanced(self, job_id: str, row: list[Any]) -> Glance:
+        try:
+            return records.glance(job_id, row)
+        except reading.FAULTS:
+            self._unreadable(job_id)
+            return records.unreadable_glance(job_id, row)
+
+    def _unreadable(self, job_id: str) -> str:
+        """Tells of a record that is not the ledger's; returns the sentence."""
+        sentence = f"The record of job {job_id[:64]} cannot be read: somebody has changed it in Redis."
+        self._alarm(f"job|{job_id}", sentence)
+        return sentence
 
     def cancel(self, job_id: str, who: str) -> bool:
         """Cancel a job; returns whether nothing of it runs any more. Raises ``JobNotFound``, ``JobFinal``."""
@@ -248,9 +273,18 @@ class Jobs:
 
     def heads(self, job_ids: list[str]) -> tuple[Glance, ...]:
         """What a list shows of those of the jobs that (still) exist, in order."""
-        answers = self._scripts.call("glance", *job_ids) if job_ids else []
-        rows = zip(job_ids, answers, strict=True)
-        return tuple(records.glance(job_id, row) for job_id, row in rows if row[0])
+        rows = zip(job_ids, self._heads(job_ids), strict=True)
+        return tuple(self._glanced(job_id, row) for job_id, row in rows if row[0])
+
+    def _heads(self, ids: list[str]) -> list[list[Any]]:
+        """What ``glance.lua`` answers, in one call; where one of the records is of another kind, in one call each."""
+        if not ids:
+            return []
+        try:
+            return list(self._scripts.call("glance", *ids))
+        except RecordAltered:
+            found = self._scripts.call_many("glance", [(job_id,) for job_id in ids], are_apart=True)
+            return [answer[0] if isinstance(answer, list) else ["?"] for answer in found]
 
     def _find_page(self, wanted: JobFilter, *, counts_all: bool = True) -> tuple[list[str], str, int]:
         """Ids of the page, creation time of the last one, number of all matches."""

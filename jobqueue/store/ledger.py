@@ -11,6 +11,7 @@ from jobqueue.errors import InvalidSettings, LedgerUnavailable
 from jobqueue.model.alert import MESSAGES_REFUSED, RECORDS_ALTERED, RESULTS_FORGED, WORK_REFUSED
 from jobqueue.redis_server import refusals
 from jobqueue.settings import Settings
+from jobqueue.store import reading
 from jobqueue.store.agents import Agents
 from jobqueue.store.alarm import Alarm
 from jobqueue.store.audit import Audit
@@ -54,11 +55,13 @@ class Ledger:
         self.scripts = Scripts(client, self.keys)
         seal = Seal.of(settings)
         self.executions = Executions(self.scripts, lease_seconds=settings.lease_seconds, now=now)
-        alarm = Alarm(self.executions)
+        self.alarm = alarm = Alarm(self.executions)
         self.jobs = Jobs(self.scripts, seal, alarm, idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS, now=now)
         self.output = Output(client, self.keys, self.scripts, cap_bytes=settings.max_log_bytes)
         self.events = Events(client, self.keys)
-        self.agents = Agents(client, self.keys, self.scripts, heartbeat_seconds=settings.heartbeat_seconds, now=now)
+        self.agents = Agents(
+            client, self.keys, self.scripts, alarm, heartbeat_seconds=settings.heartbeat_seconds, now=now
+        )
         self.configurations = Configurations(client, self.keys, self.scripts, seal, alarm, now=now)
         self.outside = OutsideRuns(self.scripts, now=now)
         self.credentials = Credentials(client, self.keys, self.scripts, seal, alarm)
@@ -114,9 +117,11 @@ class Ledger:
     def stats(self) -> dict[str, int]:
         """Counters of what should be rare: claims_refused, results_refused, leases_lost, ..."""
         with translated_errors():
-            return dict.fromkeys(COUNTERS, 0) | {
-                str(name): int(count) for name, count in self.client.hgetall(self.keys.kind("stats")).items()
-            }
+            found = self.client.hgetall(self.keys.kind("stats"))
+        counts = reading.numbers_of(found)
+        if len(counts) < len(found):
+            self.alarm("stats", "Counters in Redis (stats) are no numbers: somebody has changed them.")
+        return dict.fromkeys(COUNTERS, 0) | counts
 
     def close(self) -> None:
         self.packages.close()

@@ -9,6 +9,7 @@ from typing import Any
 from jobqueue.model.measures import BUCKETS, OTHER, Backlog, Distribution, Measures, Pulse
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ANY
+from jobqueue.store import reading
 from jobqueue.store.connection import translated_errors
 from jobqueue.store.ledger import Ledger
 from jobqueue.store.scripts import Argument
@@ -31,6 +32,8 @@ def read(ledger: Ledger, operations: Iterable[str]) -> Measures:
     live_until = {str(host): float(until) for host, until in agents}
     backlogs, pulses = _hosts(ledger, live_until, now)
     counts = _Counts(measured)
+    if counts.is_altered:
+        ledger.alarm("measured", "Counters in Redis (measured) are not as the ledger counts; they are left out.")
     return Measures(
         jobs=_jobs(ledger, sorted(operations)),
         submitted=counts.of("submitted"),
@@ -77,8 +80,9 @@ def _hosts(ledger: Ledger, live_until: Mapping[str, float], now: int) -> tuple[l
             backlogs.append(Backlog(slot, int(waiting), age))
             if slot != ANY and beat is not None:
                 live = live_until[slot] > now
-                age = max(0.0, (now - int(beat)) / 1e6)
-                pulses.append(Pulse(slot, live, str(state), int(running or 0) if live else 0, age))
+                numbers = reading.numbers_of({"beat": beat, "running": running or 0})
+                age = max(0.0, (now - numbers.get("beat", 0)) / 1e6)
+                pulses.append(Pulse(slot, live, str(state), numbers.get("running", 0) if live else 0, age))
     return backlogs, pulses
 
 
@@ -88,11 +92,23 @@ def _parts(items: list[str], size: int) -> Iterator[list[str]]:
         yield part
 
 
+def _is_ours(name: tuple[str, ...]) -> bool:
+    what = name[0]
+    if what in ("submitted", "retried"):
+        return len(name) == 2
+    if what == "ended":
+        return len(name) == 3 and name[2] in set(ExecutionState)
+    return what in ("wait", "run") and len(name) == 3 and (name[2] == "sum" or name[2].isdecimal())
+
+
 class _Counts:
     """The hash ``measured``: what|operation, what|operation|state and what|operation|bucket -> a number."""
 
     def __init__(self, measured: Mapping[Any, Any]) -> None:
-        self._fields = {tuple(str(name).split("|")): int(count) for name, count in measured.items()}
+        numbers = reading.numbers_of(measured)
+        found = {tuple(name.split("|")): max(0, count) for name, count in numbers.items()}
+        self._fields = {name: count for name, count in found.items() if _is_ours(name)}
+        self.is_altered = len(self._fields) < len(measured)
 
     def of(self, what: str) -> dict[str, int]:
         """By operation."""

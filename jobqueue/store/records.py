@@ -3,57 +3,61 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from jobqueue.model.glance import Glance
 from jobqueue.model.job import Execution, Job
-from jobqueue.model.outside import CONFIG, OUTSIDE, RESULT, Outside
+from jobqueue.model.outside import CONFIG, END, OUTSIDE, RESULT, START, Outside
 from jobqueue.model.retry import RetryPolicy
+from jobqueue.model.run_state import RunState
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ANY
-from jobqueue.model.timeline import Event
+from jobqueue.model.timeline import EVENTS, Event
+from jobqueue.model.timestamps import from_iso
+from jobqueue.store import reading
 
 _FINAL_EVENTS = frozenset(state.value for state in ExecutionState if state.is_final)
 
 
 def job(job_id: str, answer: list[Any]) -> Job:
-    """What ``read.lua`` answered -> the job."""
+    """What ``read.lua`` answered -> the job. Raises one of ``reading.FAULTS`` for what the ledger did not write."""
     document, flat, raw, told = answer
-    doc, fields = json.loads(document), _pairs(flat)
+    doc, fields = reading.parsed_object(document), _pairs(flat)
     outside = _outside(fields, told)
     executions = tuple(
         _execution(slot, _pairs(record), out) for slot, record, out in zip(raw[::3], raw[1::3], raw[2::3], strict=True)
     )
+    if not executions:
+        raise ValueError("it has no executions")
     if outside is not None:
         executions = tuple(_driven(x, fields.get("host", ""), outside) for x in executions)
     return Job(
         id=job_id,
         status=JobStatus(fields["status"]),
-        created=int(fields["created"]),
-        updated=int(fields["updated"]),
-        operation=doc["operation"],
-        data=doc["data"] if outside is None else outside.told.get(CONFIG, {}),
-        target=doc["target"],
+        created=reading.whole(fields["created"]),
+        updated=reading.whole(fields["updated"]),
+        operation=reading.text(doc["operation"]),
+        data=reading.object_of(doc["data"] if outside is None else outside.told.get(CONFIG, {})),
+        target=reading.text(doc["target"]),
         executions=executions,
         events=_events(fields),
         expected_agents=tuple(slot for slot in raw[::3] if slot not in (ANY, OUTSIDE)),
-        timeout_seconds=doc.get("timeout_seconds"),
-        not_before=doc.get("not_before"),
-        expires_at=doc.get("expires_at"),
-        retries=RetryPolicy(**doc["retries"]) if "retries" in doc else None,
-        priority=int(fields["prio"]),
-        tags=doc.get("tags", {}),
-        origin=doc.get("origin", "native"),
-        submitted_by=doc.get("submitted_by", ""),
-        alias=doc.get("alias"),
-        exclusive=doc.get("exclusive"),
-        among=tuple(doc.get("among", ())),
-        request=doc.get("request"),
+        timeout_seconds=None if doc.get("timeout_seconds") is None else reading.number(doc["timeout_seconds"]),
+        not_before=reading.optional_whole(doc.get("not_before")),
+        expires_at=reading.optional_whole(doc.get("expires_at")),
+        retries=_retries(doc["retries"]) if "retries" in doc else None,
+        priority=reading.whole(fields["prio"], most=9),
+        tags=reading.pairs_of_texts(doc.get("tags", {})),
+        origin=reading.text(doc.get("origin", "native")),
+        submitted_by=reading.text(doc.get("submitted_by", "")),
+        alias=reading.optional_text(doc.get("alias")),
+        exclusive=reading.optional_text(doc.get("exclusive")),
+        among=reading.texts(doc.get("among", ())),
+        request=None if doc.get("request") is None else reading.object_of(doc["request"]),
         outside=outside,
-        retry_of=doc.get("retry_of"),
+        retry_of=reading.optional_text(doc.get("retry_of")),
         retried_as=tuple(fields.get("retried_as", "").split()),
         cancel_requested="cancel" in fields,
         is_broadcast="fanout" in fields,
@@ -61,23 +65,76 @@ def job(job_id: str, answer: list[Any]) -> Job:
     )
 
 
+def unreadable(job_id: str, fields: Mapping[str, str], error: str) -> Job:
+    """What stands in lists for a job that cannot be read: its own head as far as that can be, and the ``error``."""
+    status = fields.get("status")
+    known = JobStatus(status) if status in set(JobStatus) else JobStatus.FAILED
+    state = ExecutionState.FAILED if known.is_final else ExecutionState.SUBMITTED
+    return Job(
+        id=job_id,
+        status=known,
+        created=_or_never(fields.get("created")),
+        updated=_or_never(fields.get("updated")),
+        operation=fields.get("op", "?"),
+        data={},
+        target=fields.get("target", "?"),
+        executions=(Execution(ANY, "", state, error=error),),
+        is_readable=False,
+    )
+
+
+def unreadable_glance(job_id: str, row: list[Any]) -> Glance:
+    """The same of a head."""
+    named = zip(("status", "created", "updated", "op", "target"), row, strict=False)
+    job = unreadable(job_id, {name: value for name, value in named if isinstance(value, str)}, "")
+    return Glance(
+        id=job_id,
+        status=job.status,
+        created=job.created,
+        updated=job.updated,
+        operation=job.operation,
+        target=job.target,
+        is_readable=False,
+    )
+
+
+def _or_never(text: str | None) -> int:
+    try:
+        return reading.whole(text)
+    except ValueError:
+        return 0
+
+
+def _retries(policy: Any) -> RetryPolicy:
+    fields = reading.object_of(policy)
+    for value in fields.values():
+        reading.number(value)
+    return RetryPolicy(**fields)
+
+
 def glance(job_id: str, row: list[Any]) -> Glance:
-    """One row that ``glance.lua`` answered -> the head of the job."""
+    """One row that ``glance.lua`` answered -> the head of the job. Raises one of ``reading.FAULTS``."""
     status, created, updated, operation, target, alias, host, slot, fanout, cancel, *counts = row
     return Glance(
         id=job_id,
         status=JobStatus(status),
-        created=int(created),
-        updated=int(updated),
-        operation=operation,
-        target=target,
-        counts={state: int(count) for state, count in zip(ExecutionState, counts, strict=True) if int(count or 0)},
+        created=reading.whole(created),
+        updated=reading.whole(updated),
+        operation=reading.text(operation),
+        target=reading.text(target),
+        counts={
+            state: found for state, count in zip(ExecutionState, counts, strict=True) if (found := _count(count or 0))
+        },
         alias=alias or None,
         # it may have been on an agent before, and wait for any one again
         hostname="" if slot == ANY else host or "",
         is_broadcast=bool(fanout),
         cancel_requested=bool(cancel),
     )
+
+
+def _count(value: Any) -> int:
+    return reading.whole(value)
 
 
 def _execution(slot: str, fields: Mapping[str, str], out: str | None) -> Execution:
@@ -89,15 +146,28 @@ def _execution(slot: str, fields: Mapping[str, str], out: str | None) -> Executi
         slot=slot,
         hostname="" if slot == ANY else slot,
         state=state,
-        attempt=int(fields["attempt"]),
+        attempt=reading.whole(fields["attempt"]),
         started=_started(events),
         finished=last.at if last and last.event in _FINAL_EVENTS else 0,
         error=last.error if last else None,
         events=events,
         signature=_joined(fields, "s"),
         out=out,
-        **(json.loads(out) if out else {}),
+        **(_answer(out) if out else {}),
     )
+
+
+def _answer(out: str) -> dict[str, Any]:
+    """What an agent answered: data, changed, info, failure."""
+    found = reading.parsed_object(out)
+    if not found.keys() <= {"data", "changed", "info", "failure"}:
+        raise ValueError("an answer in it holds more than an answer")
+    reading.object_of(found.get("info", {}))
+    if found.get("failure") is not None:
+        reading.object_of(found["failure"])
+    if not isinstance(found.get("changed"), (bool, type(None))):
+        raise ValueError("an answer in it says neither that something changed nor that nothing did")
+    return found
 
 
 def _joined(fields: Mapping[str, str], name: str) -> str:
@@ -109,7 +179,15 @@ def _joined(fields: Mapping[str, str], name: str) -> str:
 def _outside(fields: Mapping[str, str], told: list[str]) -> Outside | None:
     if "outside" not in fields:
         return None
-    return Outside(fields["outside"], {name: json.loads(text) for name, text in _pairs(told).items()})
+    found = {name: reading.parsed(text) for name, text in _pairs(told).items()}
+    for name in (CONFIG, RESULT):
+        reading.object_of(found.get(name, {}))
+    for name in (START, END):
+        if found.get(name):
+            from_iso(reading.text(found[name]))
+    if found.get("duration") is not None:
+        reading.number(found["duration"])
+    return Outside(RunState(fields["outside"]).value, found)
 
 
 def _driven(execution: Execution, hostname: str, outside: Outside) -> Execution:
@@ -128,9 +206,11 @@ def _started(events: tuple[Event, ...]) -> int:
 
 def _events(fields: Mapping[str, str]) -> tuple[Event, ...]:
     found = []
-    for number in range(1, int(fields.get("events", 0)) + 1):
+    for number in range(1, reading.whole(fields.get("events", 0)) + 1):
         at, event, host, note = fields[f"e{number}"].split("|", 3)
-        found.append(Event(int(at), event, host, note))
+        if event not in EVENTS:
+            raise ValueError("a step in it is none that there can be")
+        found.append(Event(reading.whole(at), event, host, note))
     return tuple(found)
 
 

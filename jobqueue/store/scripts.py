@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Any
 
 import redis
-from redis.exceptions import NoPermissionError, NoScriptError
+from redis.exceptions import NoPermissionError, NoScriptError, RedisError
 
 from jobqueue.errors import LedgerUnavailable
 from jobqueue.model.measures import BUCKETS
@@ -168,8 +168,11 @@ class Scripts:
                 "it runs and is of the same version."
             ) from error
 
-    def call_many(self, verb: str, calls: list[tuple[Argument, ...]]) -> list[Any]:
-        """Call one verb many times in one round trip; each call is atomic, the whole is not."""
+    def call_many(self, verb: str, calls: list[tuple[Argument, ...]], *, are_apart: bool = False) -> list[Any]:
+        """Call one verb many times in one round trip; each call is atomic, the whole is not.
+
+        ``are_apart``: a call that fails, over a record that is of another kind, gives its error as its answer.
+        """
         if not calls:
             return []
         with translated_errors(), self._client.pipeline(transaction=False) as pipe:
@@ -177,4 +180,8 @@ class Scripts:
             pipe.script_load(self._sources[verb])
             for args in calls:
                 pipe.evalsha(self._shas[verb], 0, *args)
-            return list(pipe.execute())[1:]
+            answers = list(pipe.execute(raise_on_error=not are_apart))
+            for answer in answers:
+                if isinstance(answer, RedisError) and "WRONGTYPE" not in str(answer):
+                    raise answer
+            return answers[1:]

@@ -7,7 +7,7 @@ local id = ARGV[1]
 local job = redis.call('HGETALL', K.job .. id)
 if #job == 0 then return false end
 local record = redis.call('HMGET', K.job .. id, 'slot', 'fanout', 'outside')
-local slots = record[2] and redis.call('LRANGE', K.slots .. id, 0, -1) or {record[1]}
+local slots = record[2] and redis.call('LRANGE', K.slots .. id, 0, -1) or {record[1] or nil}
 local executions = {}
 for _, slot in ipairs(slots) do
   local exec = K.exec .. slot .. ':' .. id

@@ -1,0 +1,109 @@
+"""Reading values out of records that anybody who can write to Redis may have altered: each has its kind, or is refused.
+
+All of them raise ``ValueError`` (or one of the ``FAULTS``) that names what is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from jobqueue.errors import InvalidInput
+
+#: What reading a record can raise where the record is not one of ours.
+FAULTS = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError, InvalidInput)
+#: Microseconds: in the year 2255, and so a number that Lua, JSON and a date can hold.
+LATEST = 9_000_000_000_000_000
+#: Objects and lists inside each other; twice what a caller may send, since results stand inside others.
+_DEEPEST = 200
+
+
+def whole(text: Any, most: int = LATEST) -> int:
+    """A number of the ledger's own: 0 to ``most``."""
+    found = int(text) if isinstance(text, int) or str(text).isdecimal() else -1
+    if isinstance(text, bool) or not 0 <= found <= most or len(str(text)) > 20:
+        raise ValueError("a number in it is none of ours")
+    return found
+
+
+def optional_whole(value: Any) -> int | None:
+    """The same, or None."""
+    return None if value is None else whole(value)
+
+
+def text(value: Any) -> str:
+    """A text."""
+    if not isinstance(value, str):
+        raise ValueError("a text in it is none")
+    return value
+
+
+def optional_text(value: Any) -> str | None:
+    """A text, or None."""
+    return None if value is None else text(value)
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    """A list of texts."""
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
+        raise ValueError("a list of texts in it is none")
+    return tuple(value)
+
+
+def number(value: Any) -> float:
+    """A finite number; booleans are none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -1e300 < value < 1e300:
+        raise ValueError("a number in it is none")
+    return value
+
+
+def object_of(value: Any) -> dict[str, Any]:
+    """A JSON object."""
+    if not isinstance(value, dict):
+        raise ValueError("an object in it is none")
+    return value
+
+
+def pairs_of_texts(value: Any) -> dict[str, str]:
+    """An object of texts."""
+    found = object_of(value)
+    texts(list(found.values()))
+    return found
+
+
+def parsed(source: Any) -> Any:
+    """JSON that can be written again: not nested without end."""
+    raw = text(source)
+    found = json.loads(raw)
+    if raw.count("[") + raw.count("{") > _DEEPEST and _depth(found) > _DEEPEST:
+        raise ValueError("it is nested without end")
+    return found
+
+
+def parsed_object(source: Any) -> dict[str, Any]:
+    """A JSON object, from its text."""
+    return object_of(parsed(source))
+
+
+def numbers_of(record: Mapping[Any, Any]) -> dict[str, int]:
+    """Those of a hash's fields that hold whole numbers, and are so counters of ours."""
+    found = {}
+    for name, value in record.items():
+        digits = str(value).removeprefix("-")
+        if digits.isdecimal() and len(digits) < 20:
+            found[str(name)] = int(value)
+    return found
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        level = [
+            part
+            for item in level
+            if isinstance(item, (dict, list))
+            for part in (item.values() if isinstance(item, dict) else item)
+        ]
+    return depth
