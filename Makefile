@@ -122,6 +122,11 @@ docs: $(VENV)/.installed-test ## build the documentation as a site, in build/sit
 	@$(PY) -m mkdocs build --strict --quiet $(ARGS)
 	@echo "build/site/index.html"
 
+.PHONY: dist
+dist: $(VENV)/.installed ## build the wheel that other machines install, in dist
+	@$(PY) -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir dist .
+	@ls dist/*.whl
+
 .PHONY: bench
 bench: $(VENV)/.installed-bench ## measure the speed against Celery and Flower (minutes)
 	@$(PY) -m benchmarks $(ARGS)

@@ -19,6 +19,8 @@ from jobqueue.model.target import check_hostname, check_label
 from jobqueue.redis_url import RedisUrl, mask_password
 
 PREFIX = "JOBQUEUE_"
+#: More of a name is not compared with others, which would take time.
+_LONGEST_NAME = 80
 #: Not settings: secrets of an agent's host, by name (``jobqueue/secrets``).
 SECRET_PREFIX = "JOBQUEUE_SECRET_"  # noqa: S105 (the beginning of names)
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
@@ -268,14 +270,17 @@ def _unknown_names(environ: Mapping[str, str]) -> dict[str, str]:
     problems = {}
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known and not name.startswith(SECRET_PREFIX):
-            near = difflib.get_close_matches(name.removeprefix(PREFIX), [env[len(PREFIX) :] for env in known], n=3)
-            hint = f"did you mean {' or '.join(PREFIX + match for match in near)}?" if near else _known_names()
-            problems[name] = f"{name} is no setting of jobqueue; {hint}"
+            problems[name] = f"{name} is no setting of jobqueue; {_hint(name, known)}"
     return problems
 
 
-def _known_names() -> str:
-    return f"known names are {', '.join(sorted(env_name(name) for name in _CHECKS))}."
+def _hint(name: str, known: list[str]) -> str:
+    word, words = name.removeprefix(PREFIX)[:_LONGEST_NAME], [env.removeprefix(PREFIX) for env in known]
+    near = difflib.get_close_matches(word, words, n=3)
+    if near:
+        return f"did you mean {' or '.join(PREFIX + match for match in near)}?"
+    (nearest,) = difflib.get_close_matches(word, words, n=1, cutoff=0.0)
+    return f"the nearest name is {PREFIX}{nearest}; docs/settings.md describes all of them."
 
 
 def _complaint(name: str, value: Any, error: Exception) -> str:

@@ -51,7 +51,7 @@ def start(settings: Settings, service: str) -> Callable[[], None]:
         return _nothing
     if importlib.util.find_spec("opentelemetry.sdk") is None:
         raise InvalidSettings(
-            "JOBQUEUE_TRACES needs OpenTelemetry: pip install 'jobqueue[otel]', or set JOBQUEUE_TRACES=off."
+            "JOBQUEUE_TRACES needs OpenTelemetry: pip install '.[otel]' in a clone, or set JOBQUEUE_TRACES=off."
         )
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider

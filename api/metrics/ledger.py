@@ -25,7 +25,7 @@ MOST_AGENTS = 1000
 RARE: Mapping[str, str] = {
     "claims_refused": "Messages for executions that were not to be had: doubled, too late, or claimed elsewhere.",
     "results_refused": "Results that came without a valid token: after a lease was lost, or repeated.",
-    "leases_lost": "Executions whose agent fell silent.",
+    "leases_lost": "Executions whose agent was killed, restarted or cut off.",
     "republished": "Messages that were lost and sent again.",
     "work_refused": "Work that an agent refused because its signature did not hold. Look into each.",
     "results_forged": "Results whose signature did not hold. Look into each.",

@@ -86,7 +86,8 @@ def find_spark_submit() -> str:
     found = shutil.which("spark-submit")
     if found is None:
         raise OperationFailed(
-            "This host has no Spark: install Java and pip install 'jobqueue[pyspark]', or set SPARK_HOME for the agent."
+            "This host has no Spark: install Java, and pyspark (pip install '.[pyspark]' in a clone of jobqueue), or "
+            "set SPARK_HOME for the agent."
         )
     return found
 

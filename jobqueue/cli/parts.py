@@ -94,7 +94,7 @@ def maintenance() -> None:
 def flower(address: str, port: int) -> None:
     """Run Flower, with user admin and the API's token as password; where none is known, with one of its own.
 
-    It shows the executions of agents that run with --events. Needs: pip install 'jobqueue[flower]'.
+    It shows the executions of agents that run with --events. Needs: pip install '.[flower]' in a clone.
     """
     from jobqueue.local.stack import require_flower
 

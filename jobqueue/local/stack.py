@@ -79,7 +79,9 @@ def numbered_agents(count: int) -> list[AgentPlan]:
 def require_flower() -> None:
     """Raise ``JobQueueError`` that says what to install unless Flower is."""
     if importlib.util.find_spec("flower") is None:
-        raise JobQueueError("Flower is not installed: pip install 'jobqueue[flower]', or go without --flower.")
+        raise JobQueueError(
+            "Flower is not installed: pip install '.[flower]' in a clone of jobqueue, or go without --flower."
+        )
 
 
 class Stack:

@@ -14,6 +14,8 @@ from tests.acceptance.support.api import Api, assert_error, request
 from tests.acceptance.support.stack import ROOT, Stack
 from tests.acceptance.support.until import until
 
+UNKNOWN = "how far it came is not known, and what it started may still be running there"
+
 NOTE, REPEATABLE = "accept.note.do", "accept.repeatable.do"
 VICTIM = "victim"
 
@@ -52,7 +54,7 @@ def test_an_agent_that_is_killed(api: Api, spare: Stack, tmp_path: Path) -> None
     lost = api.wait(once)
     assert (lost["status"], lost["attempts"], lost["changed"], lost["result"]) == ("failed", 1, None, None)
     assert lost["agent_states"][VICTIM]["status"] == "lost"
-    assert lost["error"] == f"agent {VICTIM} fell silent during attempt 1; how far it came is not known"
+    assert lost["error"] == f"agent {VICTIM} was killed, restarted or cut off during attempt 1; {UNKNOWN}"
     assert events(lost) == ["submitted", "acknowledged", "started", "lost"]
     end = lost["timeline"][-1]
     assert (end["hostname"], end["error"]) == (VICTIM, lost["error"])

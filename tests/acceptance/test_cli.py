@@ -57,7 +57,7 @@ def test_exit_code_1_when_the_job_failed(stack: Stack) -> None:
         (["job", "submit", "node.hostname.get", "--priority", "10"], "priority"),
         (["job", "submit"], "OPERATION"),
         (["job", "get", "123e4567-e89b-42d3-a456-426614174000"], "No job has the id"),
-        (["job", "get", "x"], "UUID"),
+        (["job", "get", "x"], "No job has the id or the alias"),
         (["job", "frobnicate"], "frobnicate"),
         (["agent", "get", "nobody"], "nobody"),
         (["--url", "http://127.0.0.1:1", "job", "list"], "--url"),
@@ -86,6 +86,7 @@ def test_the_life_of_a_job(stack: Stack, tmp_path: Path) -> None:
     for words in (job_id, "file.status.get", "agent1", "Timeline", "Job processing started on agent1", "of=cli"):
         assert words in shown
     assert as_json(stack, "job", "get", job_id)["priority"] == 6
+    assert as_json(stack, "job", "get", job_id[:12])["id"] == job_id
 
     again = ok(stack, "job", "retry", job_id, "--target", "agent2").strip()
     assert stack.run("job", "watch", again).returncode == 0

@@ -101,7 +101,7 @@ def test_a_stranger_waits_until_somebody_compares_fingerprints(stack: Stack, api
     until(lambda: stranger.agent().get("state") == "Pending", "it waits")
     refused = api.post("/job", {"operation": {"type": HOSTNAME, "data": {}}, "target_hostname": "stranger1"})
     assert refused.status == 409
-    assert "not accepted yet" in refused.json["error"]
+    assert "nobody has accepted it yet" in refused.json["error"]
     assert api.post("/agent/stranger1/undrain").status == 409
     fingerprint = stranger.agent()["fingerprint"]
     assert f"jobqueue agent accept stranger1 {fingerprint}" in process.log()

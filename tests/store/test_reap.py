@@ -8,6 +8,8 @@ from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ALL, ANY
 from tests.store.world import LEASE, World
 
+UNKNOWN = "how far it came is not known, and what it started may still be running there"
+
 S = ExecutionState
 
 
@@ -28,7 +30,7 @@ def test_what_may_not_run_again_is_lost_and_says_so(world: World) -> None:
     assert fall_silent(world, job_id, "a") == (0, 1)
     job, x = world.job(job_id), world.execution(job_id)
     assert (x.state, job.status) == (S.LOST, JobStatus.FAILED)
-    assert x.error == "agent a fell silent during attempt 1; how far it came is not known"
+    assert x.error == f"agent a was killed, restarted or cut off during attempt 1; {UNKNOWN}"
     assert job.timeline[-1].message == "Agent a was lost while it ran the job; the outcome is unknown"
     assert world.stat("leases_lost") == 1
     assert world.executions.reap(10) == (0, 0)
@@ -59,7 +61,7 @@ def test_an_idempotent_operation_runs_again_at_once(world: World, slot: str) -> 
     assert fall_silent(world, job_id, slot, "a") == (1, 0)
     x = world.execution(job_id)
     assert (x.state, x.slot) == (S.SUBMITTED, slot)
-    assert x.events[-1].message == "Job retried: agent a fell silent during attempt 1"
+    assert x.events[-1].message == "Job retried: agent a was killed, restarted or cut off during attempt 1"
     assert world.promote() == [job_id]
     world.run(job_id, slot, "a" if slot == "a" else "b")
     assert world.job(job_id).attempts == 2
@@ -96,7 +98,7 @@ def test_one_agent_of_a_broadcast(world: World) -> None:
     assert fall_silent(world, job_id, "a") == (0, 1)
     job = world.job(job_id)
     assert job.status is JobStatus.PARTIAL_FAILURE
-    assert job.error == "1 of 2 agents failed: a: agent a fell silent during attempt 1; how far it came is not known"
+    assert job.error == f"1 of 2 agents failed: a: agent a was killed, restarted or cut off during attempt 1; {UNKNOWN}"
 
 
 def test_in_steps(world: World) -> None:

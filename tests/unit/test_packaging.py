@@ -6,7 +6,11 @@ import ast
 import configparser
 import importlib
 import re
+import shlex
+import shutil
+import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import distributions
@@ -135,3 +139,24 @@ def test_commands_lead_somewhere() -> None:
 def test_the_changelog_knows_this_version() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert f"## [{jobqueue.__version__}]" in changelog
+
+
+def test_make_dist_builds_a_wheel_with_everything_in_it(tmp_path: Path) -> None:
+    """What docs/deployment.md has people install. Built from a copy, since building leaves files behind."""
+    target = re.search(r"^dist:.*\n\t@\$\(PY\) (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert target
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tree)
+    for name in PACKAGES:
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    built = subprocess.run(
+        [sys.executable, *shlex.split(target[1])], cwd=tree, capture_output=True, text=True, timeout=300
+    )
+    assert built.returncode == 0, built.stderr
+    (wheel,) = (tree / "dist").iterdir()
+    assert wheel.name == f"jobqueue-{jobqueue.__version__}-py3-none-any.whl"
+    assert wheel.name in (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {str(path.relative_to(ROOT)) for package in PACKAGES for path in _source_files(package)} <= names

@@ -183,7 +183,7 @@ def test_overrides_win_and_none_is_not_given(tmp_path: Path) -> None:
         ("JOBQUEUE_REDISURL", "did you mean JOBQUEUE_REDIS_URL"),
         ("JOBQUEUE_LABEL", r"did you mean JOBQUEUE_LABELS\?"),
         ("JOBQUEUE_HEARTBEAT", r"did you mean JOBQUEUE_HEARTBEAT_SECONDS\?"),
-        ("JOBQUEUE_QQQ", "known names are JOBQUEUE_ALLOW, "),
+        ("JOBQUEUE_QQQ", "the nearest name is JOBQUEUE_"),
     ],
 )
 def test_an_unknown_name_is_an_error_with_near_matches(tmp_path: Path, name: str, says: str) -> None:

@@ -6,6 +6,7 @@
 -- returns: {retried, lost, cancelled}
 local at = clock(ARGV[1])
 local until_ = ARGV[3] ~= '' and math.min(at, tonumber(ARGV[3])) or at
+local unknown = '; how far it came is not known, and what it started may still be running there'
 local retried, lost, cancelled = 0, 0, 0
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', K.leases, '-inf', int(until_), 'LIMIT', 0, ARGV[2])) do
   local id, host = string.sub(member, 1, 36), string.sub(member, 38)
@@ -15,16 +16,17 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', K.leases, '-inf', int(until_
   local most = num(string.match(job[2] or '', '^%d+'))
   redis.call('ZREM', K.leases, member)
   count(K.stats, 'leases_lost', 1)
-  local silence = 'agent ' .. host .. ' fell silent during attempt ' .. int(attempt)
+  -- true of an agent that is gone, and of one that is back already and knows nothing of it
+  local silence = 'agent ' .. host .. ' was killed, restarted or cut off during attempt ' .. int(attempt)
   if job[3] then
     -- whether it stopped in time is not known either, and saying "cancelled" would claim that it did
-    transition(id, host, at, host, {{'lost', 'lost', silence .. ' while a cancel was pending; how far it came is not known'}})
+    transition(id, host, at, host, {{'lost', 'lost', silence .. ' while a cancel was pending' .. unknown}})
     cancelled = cancelled + 1
   elseif (job[1] and most == 0 and attempt < 5) or attempt < most or (run[2] and attempt < 20) then
     release(id, host, at, at, 'retried', silence)
     retried = retried + 1
   else
-    transition(id, host, at, host, {{'lost', 'lost', silence .. '; how far it came is not known'}})
+    transition(id, host, at, host, {{'lost', 'lost', silence .. unknown}})
     lost = lost + 1
   end
 end

@@ -165,7 +165,8 @@ def test_a_made_up_key_costs_nothing(
     """Neither argon2 nor a look into Redis, whether there is a key of this id or not: so it says nothing either."""
     key = a_key(services)
     monkeypatch.setattr(services.ledger.credentials, "look_up", lambda *_: pytest.fail("looked up"))
-    for wrong in (key[:-1] + ("0" if key[-1] != "0" else "1"), key[:20] + "x" + key[21:], f"jq_{'a' * 12}_{key[16:]}"):
+    inside = key[:20] + ("x" if key[20] != "x" else "y") + key[21:]
+    for wrong in (key[:-1] + ("0" if key[-1] != "0" else "1"), inside, f"jq_{'a' * 12}_{key[16:]}"):
         error(own.get("/job", headers=bearer(wrong)), 401)
     assert hashes == []
 
