@@ -28,7 +28,7 @@ _TITLES = {
 
 def wants_page(path: str) -> bool:
     """Whether the request is a browser's for the API's own documents: programs ask for no HTML."""
-    return path in DOCUMENTS and "text/html" in request.headers.get("Accept", "")
+    return path in DOCUMENTS and flask.has_request_context() and "text/html" in request.headers.get("Accept", "")
 
 
 def render(status: int, message: str, _details: Mapping[str, Any] | None) -> Response:

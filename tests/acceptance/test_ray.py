@@ -196,7 +196,7 @@ def test_many_readers(client: JobSubmissionClient, tmp_path: Path) -> None:
     assert asyncio.run(follow_all()) == ["first\nlast\n"] * READERS
 
 
-def test_working_dir_py_modules_and_variables(client: JobSubmissionClient, stack: Stack, project: Path) -> None:
+def test_working_dir_py_modules_and_variables(client: JobSubmissionClient, project: Path) -> None:
     environment = {
         "working_dir": str(project),
         "py_modules": [str(project.parent / "modules" / "helper")],
@@ -211,7 +211,7 @@ def test_working_dir_py_modules_and_variables(client: JobSubmissionClient, stack
         assert info.runtime_env["working_dir"].startswith("gcs://_ray_pkg_")
     # nobody puts other bytes in its place, and the client, which looks first, goes on using it
     package = info.runtime_env["working_dir"].removeprefix("gcs://")
-    assert stack.api.send("PUT", f"/api/packages/gcs/{package}", b"other").status == 409
+    assert client._do_request("PUT", f"/api/packages/gcs/{package}", data=b"other").status_code == 409
     assert wait(client, client.submit_job(entrypoint="python main.py", runtime_env=environment)).status == "SUCCEEDED"
 
 
