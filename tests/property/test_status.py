@@ -17,7 +17,8 @@ from jobqueue.store.keys import Keys
 from jobqueue.store.scripts import complete
 
 STATES = tuple(ExecutionState)
-_INCLUDE = (files("jobqueue.store") / "lua" / "include" / "status.lua").read_text("utf-8")
+_INCLUDES = files("jobqueue.store") / "lua" / "include"
+_INCLUDE = "".join((_INCLUDES / f"{name}.lua").read_text("utf-8") for name in ("clock", "status"))
 #: The rule, and a loop over many cases.
 _SCRIPT = complete(
     _INCLUDE
