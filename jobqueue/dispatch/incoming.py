@@ -57,9 +57,8 @@ class Incoming:
         """A message from a Redis queue, as kombu wants it and as we would have made it. Raises ``NotOurs``."""
         usual = self._usual.get(queue)
         found = usual.fullmatch(raw) if usual is not None else None
-        if (
-            found is not None
-        ):  # to the letter what this version makes; others, and other writers of JSON, are looked into
+        # to the letter what this version makes; what others make, or write as other JSON, is looked into
+        if found is not None:
             start, end = found.span("tag")
             return b"%b%d%b" % (raw[:start], next(self._numbers), raw[end:])
         if len(raw) > LONGEST:
