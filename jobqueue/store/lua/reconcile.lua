@@ -10,8 +10,7 @@
 local slot, template = ARGV[2], parse_template(ARGV[5])
 -- the messages' times may be ahead of a clock that was set back
 local at = clock(ARGV[1])
-local ticked = num(redis.call('GET', K.clock))
-if ticked <= at + 315360000000000 then at = math.max(at, ticked) end
+at = math.max(at, ticked(at))
 local old = redis.call('ZRANGEBYSCORE', K.waiting .. slot, '-inf', int(at - tonumber(ARGV[3])),
   'WITHSCORES', 'LIMIT', 0, ARGV[4])
 
