@@ -12,6 +12,7 @@ from api import request_id
 from api.auth.throttle import network_of
 from api.context import principal, services
 from jobqueue.model.audit import Deed
+from jobqueue.model.principal import Principal
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _REFUSED = frozenset({401, 403, 429})
@@ -19,6 +20,7 @@ _REFUSED = frozenset({401, 403, 429})
 _AWAY = 503
 _WRONG = 400
 _TURNED_AWAY = "audit_turned_away"
+_WRITTEN = "audit_written"
 _MOST_PATH = 300
 _MOST_TEXT, _MOST_ITEMS = 200, 20
 #: Refusals of one client that are written per minute and process. The trail is bounded: whoever is refused without end
@@ -40,6 +42,16 @@ def turned_away() -> None:
     setattr(g, _TURNED_AWAY, True)
 
 
+def foretold(status: int) -> Deed:
+    """The entry of this request if it ends with ``status``, for the ledger to write together with what is done."""
+    return _deed(request._get_current_object(), principal(), status, "done")  # type: ignore[attr-defined]
+
+
+def is_written(status: int) -> None:
+    """The ledger has written what was ``foretold``."""
+    setattr(g, _WRITTEN, status)
+
+
 def install(app: Flask) -> None:
     """Write the audit trail of ``app``."""
     refusals = _Refusals()
@@ -52,7 +64,7 @@ def install(app: Flask) -> None:
         who = principal()
         changes = asked.method not in _SAFE and asked.endpoint is not None
         is_refused = status in _REFUSED or g.get(_TURNED_AWAY, False)
-        if not is_refused and not changes:
+        if not is_refused and (not changes or g.get(_WRITTEN) == status):
             return response
         # whoever may not even be known pushes out nothing either, whatever it is that he gets wrong
         is_stranger = not who.name and status >= _WRONG
@@ -62,23 +74,28 @@ def install(app: Flask) -> None:
                 return response
             if left_out:
                 note(left_out=left_out)
-        deed = Deed(
-            who=who.name,
-            kind=who.kind,
-            address=asked.remote_addr or "",
-            method=asked.method[:20],
-            path=asked.path[:_MOST_PATH],
-            status=status,
-            result="refused" if is_refused or is_stranger else "done" if status < _WRONG else "failed",
-            request_id=request_id.current(),
-            credential=who.id,
-            details=g.get("audit_details", {}),
-        )
+        result = "refused" if is_refused or is_stranger else "done" if status < _WRONG else "failed"
+        deed = _deed(asked, who, status, result)
         if status == _AWAY:  # Redis has just kept this request waiting; it would once more
             services().audit.miss(deed, "Redis is away")
         else:
             services().audit.write(deed)
         return response
+
+
+def _deed(asked: Request, who: Principal, status: int, result: str) -> Deed:
+    return Deed(
+        who=who.name,
+        kind=who.kind,
+        address=asked.remote_addr or "",
+        method=asked.method[:20],
+        path=asked.path[:_MOST_PATH],
+        status=status,
+        result=result,
+        request_id=request_id.current(),
+        credential=who.id,
+        details=g.get("audit_details", {}),
+    )
 
 
 def _short(value: str | int | list[str]) -> str | int | list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import flask
 from flask import Response
 
-from api import audit, errors, limits, validation
+from api import errors, limits, submitting, validation
 from api.context import principal, services
 from api.dashboard import form, pages, posted, query
 from api.dashboard.blueprint import PREFIX, blueprint
@@ -24,6 +24,7 @@ from jobqueue.operations.info import OperationInfo
 from jobqueue.services.reach import Reach, reach
 
 #: Agents that the form names, and targets that it suggests.
+_SEE_OTHER = 303
 _NAMED = 30
 _SUGGESTED = 300
 #: Fields of the job itself: name in the form -> what it becomes in the request.
@@ -67,9 +68,7 @@ def submit() -> Response:
     try:
         limits.check(body)
         wanted = requests.submission(validation.load(_request, body), principal=principal())
-        audit.note(operation=wanted.operation, target=wanted.target)
-        accepted = services().submit(wanted)
-        audit.note(job=accepted.job_id)
+        accepted = submitting.submit(wanted, _SEE_OTHER)
     except JobQueueError as error:
         status = errors.status_of(error)
         if status in (500, 503):
@@ -78,7 +77,7 @@ def submit() -> Response:
         refusal.headers.update(errors.headers_of(error))
         return refusal
     done = "repeated" if accepted.replayed else "submitted"
-    return flask.make_response(flask.redirect(pages.link(f"{PREFIX}/jobs/{accepted.job_id}?done={done}"), 303))
+    return flask.make_response(flask.redirect(pages.link(f"{PREFIX}/jobs/{accepted.job_id}?done={done}"), _SEE_OTHER))
 
 
 @blueprint.get(f"{PREFIX}/reach")

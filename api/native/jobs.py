@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response, request
 
-from api import audit, limits, validation
+from api import audit, limits, submitting, validation
 from api.blueprint import Blueprint
 from api.body import decode_object
 from api.context import principal, services
@@ -39,6 +39,8 @@ _KEY_HEADER = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 200},
 }
 
+_CREATED = 201
+
 _job_request = JobRequest()
 _batch_request = BatchRequest()
 
@@ -56,8 +58,7 @@ _batch_request = BatchRequest()
 def submit(loaded: dict[str, Any]) -> Response:
     """Submit a job"""
     wanted = requests.submission(loaded, principal=principal(), header_key=_header_key())
-    audit.note(operation=wanted.operation, target=wanted.target)
-    return _accepted(services().submit(wanted))
+    return _accepted(submitting.submit(wanted, _CREATED))
 
 
 @blueprint.route("/job/batch", methods=["POST"])
@@ -137,7 +138,9 @@ def retry_job(loaded: dict[str, Any], job_id: str) -> Response:
     """Submit a job again"""
     only = frozenset(ExecutionState(state) for state in loaded["only"]) if "only" in loaded else None
     target = requests.target_of(loaded)
-    return _accepted(services().retry(requests.job_id(job_id), target=target, only=only, principal=principal()))
+    accepted = services().retry(requests.job_id(job_id), target=target, only=only, principal=principal())
+    audit.note(job=accepted.job_id)
+    return _accepted(accepted)
 
 
 @blueprint.route("/job/<job_id>/cancel", methods=["POST"], parameters=[_JOB_ID])
@@ -162,10 +165,9 @@ def _item(item: Any, place: str, *, suspect: bool) -> Submission | JobQueueError
 
 
 def _accepted(answer: Accepted) -> Response:
-    audit.note(job=answer.job_id)
     prefix = "/api" if request.path.startswith("/api/") else ""
     headers = {"Location": f"{request.script_root}{prefix}/job/{answer.job_id}"}
-    return json_response(mapping.accepted(answer), 200 if answer.replayed else 201, headers)
+    return json_response(mapping.accepted(answer), 200 if answer.replayed else _CREATED, headers)
 
 
 def _header_key() -> str | None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from flask import Blueprint, Response
 
-from api import audit
+from api import audit, submitting
 from api.context import principal, services
 from api.ray import mapping, requests
 from api.ray.status import status_of
@@ -90,11 +90,9 @@ def gone(name: str) -> Iterator[None]:
 
 
 def _submit(wanted: Submission) -> Accepted:
-    audit.note(operation=wanted.operation, target=wanted.target, name=wanted.alias or "")
+    audit.note(name=wanted.alias or "")
     try:
-        accepted = services().submit(wanted)
-        audit.note(job=accepted.job_id)
-        return accepted
+        return submitting.submit(wanted, 200)
     except AliasTaken as error:
         raise AliasTaken(
             f"Job with submission_id {wanted.alias} already exists. Please use a different submission_id.",

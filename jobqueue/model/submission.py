@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from jobqueue.model.audit import Deed
 from jobqueue.model.principal import NOBODY, Principal
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.target import ANY
@@ -21,7 +22,8 @@ class Submission:
     ``alias`` is the caller's own name for the job, unique among those stored. At most one job that has not ended holds
     the name ``exclusive``. ``among`` are the hostnames that may run a job for any agent, all if empty.
     ``request`` is kept with the job: what the caller asked for in the words of its own API. ``principal`` is who asks,
-    and whose permissions decide; without one nothing is accepted.
+    and whose permissions decide; without one nothing is accepted. ``deed`` goes into the audit trail together with the
+    job; without one, that is left to the caller.
     """
 
     operation: str
@@ -40,6 +42,7 @@ class Submission:
     exclusive: str | None = None
     among: tuple[str, ...] = ()
     request: Mapping[str, Any] | None = None
+    deed: Deed | None = field(default=None, compare=False)
 
     @property
     def submitted_by(self) -> str:
@@ -51,7 +54,8 @@ class Submission:
 class Accepted:
     """The answer to a submission: the job is in the ledger. ``created`` is in microseconds.
 
-    ``replayed``: an earlier job with the same idempotency key answers; nothing new was stored.
+    ``replayed``: an earlier job with the same idempotency key answers; nothing new was stored. ``is_audited``: the
+    submission's deed is in the audit trail.
     """
 
     job_id: str
@@ -59,3 +63,4 @@ class Accepted:
     revision: int = 1
     replayed: bool = False
     status: str = "submitted"
+    is_audited: bool = False

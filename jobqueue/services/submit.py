@@ -134,6 +134,7 @@ class Submit:
             only=hosts,
             alias=submission.alias,
             exclusive=submission.exclusive,
+            deed=submission.deed.with_details(job=job_id) if submission.deed else None,
         )
 
     def _send(self, stored: list[tuple[NewJob, Stored]]) -> None:

@@ -38,20 +38,27 @@ class Audit:
         self._keys = keys
         self._scripts = scripts
         self._seal = seal
-        self._keep = keep
+        #: Entries that the trail keeps.
+        self.keep = keep
         #: Number and link of the newest entry that this process knows of.
         self._seen: tuple[int, str] = (0, "")
 
     def append(self, deeds: Sequence[Deed]) -> int:
         """Add entries in one call; returns the number of the last."""
-        pairs: list[str] = []
-        for deed in deeds:
-            text = _text(deed, self._seen)
-            pairs += [self._seal.mark(_PLACE, text), text]
-        number, link = self._scripts.call("audit", self._keep, *pairs)
-        if int(number) > self._seen[0]:
-            self._seen = (int(number), str(link))
+        pairs = [part for deed in deeds for part in self.sealed(deed)]
+        number, link = self._scripts.call("audit", self.keep, *pairs)
+        self.saw(int(number), str(link))
         return int(number)
+
+    def sealed(self, deed: Deed) -> tuple[str, str]:
+        """The seal and the text of an entry, for a script that writes it together with what it tells of."""
+        text = json.dumps({"at": time.time_ns() // 1000, "seen": self._seen, **deed.document()})
+        return self._seal.mark(_PLACE, text), text
+
+    def saw(self, number: int, link: str) -> None:
+        """Take note of an entry that such a script wrote: what this process writes from now on vouches for it."""
+        if number > self._seen[0]:
+            self._seen = (number, link)
 
     def total(self) -> int:
         """How many entries are kept."""
@@ -96,9 +103,9 @@ class Audit:
             links[entry.number] = entry.link
             previous = entry
         last = previous.number if previous else 0
-        if first > 1 and len(links) < self._keep:
+        if first > 1 and len(links) < self.keep:
             problems.append(
-                f"The oldest {first - 1} entries are missing, though there is room for {self._keep} "
+                f"The oldest {first - 1} entries are missing, though there is room for {self.keep} "
                 "(JOBQUEUE_AUDIT_ENTRIES, unless it was raised since)."
             )
         number, link = _whole(str(head.get("number", "0"))), str(head.get("link", ""))
@@ -142,10 +149,6 @@ class Audit:
 
 def _whole(text: str) -> int | None:
     return int(text) if re.fullmatch(r"[0-9]{1,16}", text) else None
-
-
-def _text(deed: Deed, seen: tuple[int, str]) -> str:
-    return json.dumps({"at": time.time_ns() // 1000, "seen": seen, **deed.document()})
 
 
 def _link(before: str, number: int, seal: str) -> str:

@@ -23,6 +23,7 @@ from jobqueue.errors import (
     UnknownTarget,
 )
 from jobqueue.model.agent import AgentState
+from jobqueue.model.audit import Deed
 from jobqueue.model.filter import JobFilter, JobPage
 from jobqueue.model.glance import Glance, GlancePage
 from jobqueue.model.job import Job
@@ -31,6 +32,7 @@ from jobqueue.model.submission import Accepted
 from jobqueue.model.target import Target, TargetKind
 from jobqueue.store import reading, records
 from jobqueue.store.alarm import Alarm
+from jobqueue.store.audit import Audit
 from jobqueue.store.scripts import Argument, Clock, Scripts, redis_clock
 from jobqueue.store.seal import Seal
 
@@ -50,7 +52,8 @@ class NewJob:
     """A job ready to be stored: its ``document`` (JSON, immutable) and what the ledger itself works with.
 
     Times are microseconds. ``digest`` (hex) tells requests under one idempotency key apart. ``only`` keeps the job
-    to some of the agents that its target matches.
+    to some of the agents that its target matches. ``deed`` is written into the audit trail if the job is stored, in the
+    same step: no such job without its entry.
     """
 
     id: str
@@ -69,6 +72,7 @@ class NewJob:
     only: tuple[str, ...] = ()
     alias: str | None = None
     exclusive: str | None = None
+    deed: Deed | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ class Jobs:
         scripts: Scripts,
         seal: Seal,
         alarm: Alarm,
+        audit: Audit,
         *,
         idempotency_window_seconds: float,
         now: Clock = redis_clock,
@@ -94,6 +99,7 @@ class Jobs:
         self._scripts = scripts
         self._seal = seal
         self._alarm = alarm
+        self._audit = audit
         self._window_ms = int(idempotency_window_seconds * 1000)
         self._now = now
 
@@ -115,14 +121,18 @@ class Jobs:
         return [self._outcome(job, answer) for job, answer in zip(jobs, answers, strict=True)]
 
     def _create_arguments(self, jobs: list[NewJob], template: str) -> tuple[Argument, ...]:
-        return (self._now(), self._window_ms, template, *(value for job in jobs for value in self._fields(job)))
+        fields = (value for job in jobs for value in self._fields(job))
+        return (self._now(), self._window_ms, template, self._audit.keep, *fields)
 
     def _fields(self, job: NewJob) -> tuple[Argument, ...]:
         mark = self._seal.mark(*_key_record(job, job.id)) if job.idempotency_key else ""
-        return (*_fields(job), mark)
+        entry_mark, entry = self._audit.sealed(job.deed) if job.deed else ("", "")
+        return (*_fields(job), mark, entry, entry_mark)
 
     def _outcome(self, job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
         """The create script's answer, or the error that it stands for."""
+        if answer[0] == "created":
+            return self._created(job, *answer[1:])
         if answer[0] != "replayed" or answer[1] == job.id:
             return _outcome(job, answer)
         # another job answers under this idempotency key: only if we have said so ourselves
@@ -136,6 +146,11 @@ class Jobs:
         )
         self._alarm(place, sentence)
         return RecordAltered(sentence)
+
+    def _created(self, job: NewJob, created: str, unsent: list[str], number: str = "", link: str = "") -> Stored:
+        if number:
+            self._audit.saw(int(number), link)
+        return Stored(Accepted(job.id, int(created), is_audited=bool(number)), tuple(unsent))
 
     def get(self, job_id: str) -> Job:
         """The whole job; raises ``JobNotFound``."""
@@ -346,7 +361,7 @@ def _steps(jobs: list[NewJob]) -> Iterator[list[NewJob]]:
 
 
 def _fields(job: NewJob) -> tuple[Argument, ...]:
-    """One job, in the order that ``create.lua`` takes; the seal of its idempotency key comes behind it."""
+    """One job, in the order that ``create.lua`` takes; what is sealed comes behind it."""
     return (
         job.id,
         job.document,
@@ -410,10 +425,8 @@ def _away(hostname: str, state: str) -> str:
 
 
 def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
-    """The create script's answer, or the error that it stands for."""
+    """What the create script's answer stands for where it stored nothing new."""
     code, *rest = answer
-    if code == "created":
-        return Stored(Accepted(job.id, int(rest[0])), tuple(rest[1]))
     if code == "replayed":  # our own: the first answer was lost
         return Stored(Accepted(job.id, int(rest[1])))
     if code == "key_conflict":

@@ -56,7 +56,10 @@ class Ledger:
         seal = Seal.of(settings)
         self.executions = Executions(self.scripts, lease_seconds=settings.lease_seconds, now=now)
         self.alarm = alarm = Alarm(self.executions)
-        self.jobs = Jobs(self.scripts, seal, alarm, idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS, now=now)
+        self.audit = Audit(client, self.keys, self.scripts, seal, keep=settings.audit_entries)
+        self.jobs = Jobs(
+            self.scripts, seal, alarm, self.audit, idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS, now=now
+        )
         self.output = Output(client, self.keys, self.scripts, cap_bytes=settings.max_log_bytes)
         self.events = Events(client, self.keys)
         self.agents = Agents(
@@ -65,7 +68,6 @@ class Ledger:
         self.configurations = Configurations(client, self.keys, self.scripts, seal, alarm, now=now)
         self.outside = OutsideRuns(self.scripts, now=now)
         self.credentials = Credentials(client, self.keys, self.scripts, seal, alarm)
-        self.audit = Audit(client, self.keys, self.scripts, seal, keep=settings.audit_entries)
         self.counting = Counting(client, self.keys)
         self.limits = Limits(self.scripts, now=now)
         self.packages = Packages(

@@ -88,9 +88,11 @@ def test_a_user_of_every_api(stack: Stack, api: Api) -> None:
 
 def test_the_audit_trail_is_whole(stack: Stack, api: Api) -> None:
     before = api.get("/audit", limit=1).json["entries"]
-    api.run("node.hostname.get")
+    job = api.run("node.hostname.get")
     entries = api.get("/audit", after=before[0]["number"] if before else 0).json["entries"]
-    assert any(entry["details"].get("operation") == "node.hostname.get" for entry in entries)
+    (entry,) = [entry for entry in entries if entry["details"].get("job") == job["id"]]
+    assert (entry["method"], entry["path"], entry["status"], entry["result"]) == ("POST", "/job", 201, "done")
+    assert entry["details"] == {"operation": "node.hostname.get", "target": "_any", "job": job["id"]}
     verified = stack.run("audit", "verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr
     exported = [json.loads(line) for line in stack.run("audit", "export").stdout.splitlines()]

@@ -20,7 +20,7 @@ _GLOBAL = (
     *("due", "leases", "deadlines", "finished", "clock", "agents", "away", "stats", "alerts", "measured", "leader"),
     *("packages", "uploads", "package-bytes"),
     *("barred", "revoked"),
-    *("outside", "configs", "reached", "events"),
+    *("outside", "configs", "reached", "events", "audit", "audit-head"),
 )
 _S = ExecutionState
 

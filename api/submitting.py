@@ -1,0 +1,22 @@
+"""Submitting a job for a request: one way for every API, so that each says the same of it in the audit trail."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from api import audit
+from api.context import services
+from jobqueue.model.submission import Accepted, Submission
+
+
+def submit(wanted: Submission, status: int) -> Accepted:
+    """Submit a job, for a request that is answered with ``status`` if the job is accepted.
+
+    Raises what ``Services.submit`` raises. The request's entry in the audit trail is written together with the job.
+    """
+    audit.note(operation=wanted.operation, target=wanted.target)
+    accepted = services().submit(replace(wanted, deed=audit.foretold(status)))
+    audit.note(job=accepted.job_id)
+    if accepted.is_audited:
+        audit.is_written(status)
+    return accepted
