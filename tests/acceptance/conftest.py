@@ -81,7 +81,8 @@ def stack(home: Path, own_plugin: Path, example_plugin: Path, with_own_plugin: d
 @pytest.fixture(scope="session")
 def spare(home: Path, with_own_plugin: dict[str, str]) -> Iterator[Stack]:
     """`jobqueue up` with one agent and short leases, for tests that start further agents and break them."""
-    short = {"JOBQUEUE_LEASE_SECONDS": "2", "JOBQUEUE_HEARTBEAT_SECONDS": "0.5"}
+    # and yet longer than a busy machine keeps a process waiting: who was late would be taken for dead
+    short = {"JOBQUEUE_LEASE_SECONDS": "5", "JOBQUEUE_HEARTBEAT_SECONDS": "1.5"}
     running = Stack(home / "spare", {**with_own_plugin, **short})
     try:
         running.up(agents=1)

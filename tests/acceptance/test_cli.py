@@ -39,7 +39,7 @@ def test_exit_code_1_when_the_job_failed(stack: Stack) -> None:
     done = stack.run("job", "submit", "command.exec.execute", "--wait", "--", "/nowhere")
     assert done.returncode == 1
     assert "Command '/nowhere' was not found." in done.stdout
-    slow = stack.run("job", "submit", "command.exec.execute", "--wait", "--wait-timeout", "200ms", "--", "sleep", "30")
+    slow = stack.run("job", "submit", "command.exec.execute", "--wait", "--wait-timeout", "200ms", "--", "sleep", "600")
     assert slow.returncode == 1
     job_id = UUID.search(slow.stderr)
     assert job_id

@@ -68,7 +68,7 @@ def test_signing_in_and_out(browser: Browser, stack: Stack) -> None:
     assert browser.path == "/ui/sign-in"
     browser.fill("secret", "wrong")
     browser.press("Sign in")
-    assert "The token is not right." in browser.text("[role=alert]")
+    browser.wait_for("[role=alert]", "The token is not right.")
     browser.fill("secret", stack.api.token)
     browser.press("Sign in")
     assert browser.path == "/ui/jobs"
@@ -77,7 +77,8 @@ def test_signing_in_and_out(browser: Browser, stack: Stack) -> None:
     assert browser.script("return document.cookie") == ""
 
 
-def test_submit_and_watch_it_complete_live(browser: Browser) -> None:
+def test_submit_and_watch_it_complete_live(browser: Browser, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
     browser.open("/ui/submit")
     browser.follow("command.shell.execute")
     browser.wait_for("#reach", "One of 3 agents")
@@ -89,12 +90,13 @@ def test_submit_and_watch_it_complete_live(browser: Browser) -> None:
     browser.wait_for("#reach", "No agent is known")
     browser.fill("target", "agent1")
     browser.wait_for("#reach", "1 agent.")
-    browser.fill("data.command", "echo begin; sleep 4; echo end")
+    browser.fill("data.command", f"echo begin; while [ ! -e {gate} ]; do sleep 0.05; done; echo end")
     browser.press("Submit", "#submit-form")
     stays(browser)
     browser.wait_for("#output", "begin")
+    browser.wait(lambda: browser.text("#summary .badge") == "processing", "it is seen to run")
     assert "end" not in browser.text("#output")
-    assert browser.text("#summary .badge") == "processing"
+    gate.touch()
     browser.wait_for("#output", "end")
     browser.wait_for("#summary .badge", "completed")
     browser.wait_for("#answers", "exit_code")
@@ -103,7 +105,7 @@ def test_submit_and_watch_it_complete_live(browser: Browser) -> None:
     browser.wait(
         lambda: browser.one("#announce").get_property("textContent") == "The job is now completed.", "it is told"
     )
-    assert "completed" in browser.driver.title
+    browser.wait(lambda: "completed" in browser.driver.title, "the title tells it, too")
 
 
 def test_a_broadcast_groups_its_answers(browser: Browser) -> None:
@@ -116,10 +118,15 @@ def test_a_broadcast_groups_its_answers(browser: Browser) -> None:
 
 def test_tiles_and_lists_change_live(browser: Browser, api: Api) -> None:
     browser.open("/")
-    before = int(browser.text("#count-completed").replace(",", ""))
+
+    def count() -> int:
+        shown: str = browser.script("return document.getElementById('count-completed').textContent")
+        return int(shown.replace(",", ""))
+
+    before = count()
     stays(browser)
     job_id = api.submit("node.hostname.get")
-    browser.wait(lambda: int(browser.text("#count-completed").replace(",", "")) > before, "the tile counts")
+    browser.wait(lambda: count() > before, "the tile counts")
     browser.wait_for(f"#row-{job_id}", "completed")
     assert has_stayed(browser)
 
@@ -149,9 +156,9 @@ def test_filter_and_search(browser: Browser, api: Api) -> None:
     browser.one(".filters summary").click()
     browser.fill("tag", "of:dashboard")
     browser.press("Apply")
-    assert {row.get_attribute("id") for row in browser.all("#list tbody tr")} == {f"row-{failed}", f"row-{good}"}
-    browser.click(browser.one("#status-choices a[href*='status=failed']"))
-    assert [row.get_attribute("id") for row in browser.all("#list tbody tr")] == [f"row-{failed}"]
+    assert set(browser.ids("#list tbody tr")) == {f"row-{failed}", f"row-{good}"}
+    browser.click("#status-choices a[href*='status=failed']")
+    assert browser.ids("#list tbody tr") == [f"row-{failed}"]
     browser.one("#search").send_keys(good, Keys.ENTER)
     browser.wait(lambda: browser.path == f"/ui/jobs/{good}", "the job that was searched for")
     browser.open("/ui/jobs")
@@ -173,10 +180,10 @@ def test_retry_and_delete(browser: Browser, api: Api) -> None:
     assert api.job(again)["retry_of"] == job_id
     browser.wait_for("#actions", "Delete")
     browser.press("Delete", "#actions", leads_on=False)
-    browser.driver.switch_to.alert.dismiss()
+    browser.answer(yes=False)
     assert api.job(again)["id"] == again
     browser.press("Delete", "#actions", leads_on=False)
-    browser.driver.switch_to.alert.accept()
+    browser.answer(yes=True)
     browser.wait_for(".notice", "The job was deleted.")
     assert api.get(f"/job/{again}").status == 404
 
@@ -193,27 +200,35 @@ def test_cancel(browser: Browser, api: Api) -> None:
     )
     browser.open(f"/ui/jobs/{job_id}")
     browser.press("Cancel", "#actions", leads_on=False)
-    browser.driver.switch_to.alert.accept()
+    browser.answer(yes=True)
     browser.wait_for("#summary .badge", "cancelled")
     assert api.wait(job_id)["status"] == "cancelled"
 
 
-def test_runs_of_ray_and_fusion(browser: Browser, api: Api) -> None:
-    entry = {"entrypoint": "echo out of ray; sleep 3", "submission_id": "a-run-of-ray"}
+def test_runs_of_ray_and_fusion(browser: Browser, api: Api, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    entry = {
+        "entrypoint": f"echo out of ray; while [ ! -e {gate} ]; do sleep 0.05; done",
+        "submission_id": "a-run-of-ray",
+    }
     assert api.post("/api/jobs/", entry).status == 200
     browser.open("/ui/runs")
     stays(browser)
-    browser.wait_for("#list", "SUCCEEDED")
+    row = "#list tbody tr:first-child"
+    browser.wait_for(row, "a-run-of-ray")
+    browser.wait_for(row, "RUNNING")
+    gate.touch()
+    browser.wait_for(row, "SUCCEEDED")
     assert has_stayed(browser)
     assert "a-run-of-ray" in browser.text("#list")
-    assert "echo out of ray; sleep 3" in browser.text("#list")
+    assert "echo out of ray; while" in browser.text("#list")
     browser.follow("a-run-of-ray", "#list")
     browser.wait_for("#output", "out of ray")
     answer = api.post("/api/spark/jobs", {"type": "script", "id": "nightly", "script": "echo out of fusion"})
     assert answer.status == 200, answer
     browser.open("/ui/runs?of=fusion")
-    browser.wait_for("#list", "finished")
-    assert "nightly" in browser.text("#list")
+    browser.wait_for(row, "nightly")
+    browser.wait_for(row, "finished")
     browser.follow(answer.json["jobId"], "#list")
     browser.wait_for("#output", "out of fusion")
 
@@ -225,9 +240,10 @@ def test_a_run_of_a_driver_elsewhere(browser: Browser, api: Api) -> None:
 
     tell("starting")
     browser.open("/ui/runs?of=fusion")
-    browser.wait_for("#list", "driven2")
+    row = "#list tbody tr:first-child"
+    browser.wait_for(row, "driven2")
     tell("running")
-    browser.wait_for("#list", "running")
+    browser.wait_for(row, "running")
     browser.follow("driven2", "#list")
     browser.wait_for("#summary .badge", "processing")
     tell("finished")
@@ -237,12 +253,12 @@ def test_a_run_of_a_driver_elsewhere(browser: Browser, api: Api) -> None:
 def test_drain_and_undrain(browser: Browser, api: Api) -> None:
     browser.open("/ui/agents")
     browser.press("Drain", "#agent-agent3", leads_on=False)
-    browser.driver.switch_to.alert.dismiss()
+    browser.answer(yes=False)
     assert api.agent("agent3")["state"] == "Ready"
     browser.press("Drain", "#agent-agent3", leads_on=False)
-    browser.driver.switch_to.alert.accept()
-    browser.wait_for(".notice", "agent3 takes no new work.")
+    browser.answer(yes=True)
     try:
+        browser.wait_for(".notice", "agent3 takes no new work.")
         browser.wait_for("#agent-agent3", "Cordoned")
         browser.open("/ui/submit?operation=node.hostname.get&target=_all")
         assert "2 agents." in browser.text("#reach")
@@ -318,7 +334,7 @@ def test_everything_can_be_reached_with_the_keyboard(browser: Browser) -> None:
     browser.keys(Keys.TAB)
     assert browser.script("return document.activeElement.className") == "skip"
     browser.keys(Keys.ENTER)
-    assert browser.script("return document.activeElement.id") == "main"
+    browser.wait(lambda: browser.script("return document.activeElement.id") == "main", "the content has the focus")
     browser.open("/")
     browser.tab_to("nav a[href='/ui/submit']")
     browser.keys(Keys.ENTER)
@@ -335,7 +351,7 @@ def test_everything_can_be_reached_with_the_keyboard(browser: Browser) -> None:
     browser.wait_for("#summary .badge", "completed")
     browser.tab_to("#summary summary")
     browser.keys(Keys.ENTER)
-    assert browser.one("#summary details").get_property("open") is True
+    browser.wait(lambda: browser.one("#summary details").get_property("open") is True, "it is unfolded")
 
 
 def test_all_of_it_works_without_scripts(browser: Browser, api: Api) -> None:
@@ -379,7 +395,7 @@ def test_colours_can_be_chosen(browser: Browser) -> None:
 def test_a_session_that_ends_leads_back_to_signing_in(browser: Browser, stack: Stack) -> None:
     browser.open("/ui/agents")
     browser.driver.delete_all_cookies()
-    until(lambda: browser.path == "/ui/sign-in", "the page asks to sign in", 20)
+    until(lambda: browser.path == "/ui/sign-in", "the page asks to sign in")
     browser.sign_in(stack.api.token)
     assert browser.path == "/"
 

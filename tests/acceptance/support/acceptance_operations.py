@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from jobqueue import Context, OperationNotSupported, Schema, operation
 class FileSchema(Schema):
     file = fields.String(required=True)
     seconds = fields.Float(load_default=0.0)
+    gate = fields.String(load_default="")  # a file: once it is there, the run ends, before its time is up
     failures = fields.Integer(load_default=0)
     hosts = fields.List(fields.String(), load_default=list)
 
@@ -39,10 +41,11 @@ def note(data: dict[str, Any], context: Context) -> int:
     return path.read_text().count("\n")
 
 
-def rest(data: dict[str, Any], context: Context) -> None:
+def rest(data: dict[str, Any], check: Callable[[], object] = lambda: None) -> None:
     end = time.monotonic() + data["seconds"]
-    while time.monotonic() < end:
-        context.check()
+    gate = Path(data["gate"]) if data.get("gate") else None
+    while time.monotonic() < end and not (gate and gate.exists()):
+        check()
         time.sleep(0.02)
 
 
@@ -50,7 +53,7 @@ def rest(data: dict[str, Any], context: Context) -> None:
 def note_do(data: dict[str, Any], context: Context) -> dict[str, Any]:
     """Leave a line, and take a while."""
     number = note(data, context)
-    rest(data, context)
+    rest(data, context.check)
     return {"line": number}
 
 
@@ -59,7 +62,7 @@ def repeatable_do(data: dict[str, Any], context: Context) -> dict[str, Any]:
     """The same, and may be run again after a crash. Only the first run takes its time."""
     number = note(data, context)
     if number == 1:
-        rest(data, context)
+        rest(data, context.check)
     return {"line": number}
 
 
@@ -89,7 +92,7 @@ def nonsense_get(data: dict[str, Any], context: Context) -> Any:
 @operation("accept.deaf.do", schema=FileSchema, changes=True)
 def deaf_do(data: dict[str, Any], context: Context) -> dict[str, Any]:
     """Look neither at the deadline nor at a cancel."""
-    time.sleep(data["seconds"])
+    rest(data)
     return {"line": note(data, context)}
 
 
@@ -117,7 +120,7 @@ def tell_do(data: dict[str, Any], context: Context) -> dict[str, Any]:
     context.report({"phase": text, text: 1})
     for byte in text.encode():
         context.output("stdout", bytes([byte]))
-    rest(data, context)
+    rest(data, context.check)
     if data["fail"]:
         raise RuntimeError(f"failed with {text}")
     return {"text": text, "encoded": base64.b64encode(text.encode()).decode()}

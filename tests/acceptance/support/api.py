@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 
 import urllib3
 
-from tests.acceptance.support.until import until
+from tests.acceptance.support.until import LONG, until
 
 JSON = "application/json"
 FINAL = frozenset({"completed", "failed", "partial_failure", "cancelled", "skipped"})
-_TIMEOUT = 30.0
+_TIMEOUT = LONG
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Api:
         job: dict[str, Any] = answer.json
         return job
 
-    def wait(self, job_id: str, seconds: float = 30.0) -> dict[str, Any]:
+    def wait(self, job_id: str, seconds: float = LONG) -> dict[str, Any]:
         """The job once it is final."""
         last: dict[str, Any] = {}
 
@@ -91,7 +91,7 @@ class Api:
         """Submit a job and wait for its end."""
         return self.wait(self.submit(operation, data, target, **options))
 
-    def wait_for_state(self, job_id: str, state: str, seconds: float = 30.0) -> dict[str, Any]:
+    def wait_for_state(self, job_id: str, state: str, seconds: float = LONG) -> dict[str, Any]:
         """The job once one of its executions is in ``state``."""
 
         def reached() -> dict[str, Any] | None:
@@ -121,7 +121,7 @@ class Api:
         found: dict[str, Any] = answer.json if answer.status == 200 else {}
         return found
 
-    def wait_for_agent(self, hostname: str, status: str = "live", seconds: float = 30.0) -> None:
+    def wait_for_agent(self, hostname: str, status: str = "live", seconds: float = LONG) -> None:
         until(lambda: self.agent(hostname).get("status") == status, f"agent {hostname} is {status}", seconds)
 
 

@@ -11,12 +11,18 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException, WebDriverException
+from selenium.common.exceptions import (
+    NoAlertPresentException,
+    NoSuchElementException,
+    StaleElementReferenceException,
+    WebDriverException,
+)
+from selenium.webdriver.common.alert import Alert
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
-from tests.acceptance.support.until import until
+from tests.acceptance.support.until import LONG, until
 
 DESKTOP = (1280, 900)
 PHONE = (390, 844)
@@ -72,7 +78,8 @@ class Browser:
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         service = webdriver.ChromeService(_program("chromedriver"))
         self.driver = webdriver.Chrome(options=options, service=service)
-        self.driver.set_page_load_timeout(60)
+        self.driver.set_page_load_timeout(LONG)
+        self.driver.set_script_timeout(LONG)
         self.resize(size)
 
     def close(self) -> None:
@@ -114,6 +121,13 @@ class Browser:
     def all(self, css: str) -> list[WebElement]:
         return self.driver.find_elements(By.CSS_SELECTOR, css)
 
+    def ids(self, css: str) -> list[str]:
+        """The ids of all elements there, read at once: the page may change between two looks."""
+        found: list[str] = self.script(
+            "return [...document.querySelectorAll(arguments[0])].map((each) => each.id)", css
+        )
+        return found
+
     def one(self, css: str) -> WebElement:
         return self.driver.find_element(By.CSS_SELECTOR, css)
 
@@ -128,11 +142,11 @@ class Browser:
                 raise
             return ""
 
-    def wait_for(self, css: str, text: str, seconds: float = 30.0) -> None:
+    def wait_for(self, css: str, text: str, seconds: float = LONG) -> None:
         """Until ``text`` can be read there."""
         until(lambda: text in self.text(css), f"{text!r} in {css} of {self.driver.current_url}", seconds)
 
-    def wait(self, probe: Callable[[], Any], what: str, seconds: float = 30.0) -> None:
+    def wait(self, probe: Callable[[], Any], what: str, seconds: float = LONG) -> None:
         until(probe, what, seconds)
 
     def script(self, code: str, *arguments: Any) -> Any:
@@ -147,17 +161,55 @@ class Browser:
 
     def press(self, label: str, within: str = "body", *, leads_on: bool = True) -> None:
         """Press the button with this text, and wait for the page that it leads to (unless it asks first)."""
-        button = next(button for button in self.all(f"{within} button, {within} a.button") if button.text == label)
-        self.click(button, leads_on=leads_on)
+
+        def find() -> WebElement | None:
+            found = self.all(f"{within} button, {within} a.button")
+            return next((button for button in found if button.text == label), None)
+
+        self._click(find, f"button {label}", leads_on=leads_on)
 
     def follow(self, label: str, within: str = "body") -> None:
         """Follow the link with this text."""
-        self.click(self.one(within).find_element(By.PARTIAL_LINK_TEXT, label))
+        self._click(lambda: self.one(within).find_element(By.PARTIAL_LINK_TEXT, label), f"link {label}")
 
-    def click(self, element: WebElement, *, leads_on: bool = True) -> None:
-        """Click, and wait until this page is gone."""
+    def click(self, css: str) -> None:
+        """Click what leads to another page."""
+        self._click(lambda: self.one(css), css)
+
+    def answer(self, *, yes: bool) -> None:
+        """Answer what the page asks."""
+
+        def question() -> Alert | None:
+            try:
+                return self.driver.switch_to.alert
+            except NoAlertPresentException:
+                return None
+
+        asked = until(question, "the page asks first")
+        assert asked is not None
+        if yes:
+            asked.accept()
+        else:
+            asked.dismiss()
+
+    def _click(self, find: Callable[[], WebElement | None], what: str, *, leads_on: bool = True) -> None:
+        """Click what is found, and wait until this page is gone. A page that changes meanwhile is looked at again."""
         page = self.one("html")
-        element.click()
+
+        def clicked() -> bool:
+            try:
+                element = find()
+                if element is not None:
+                    element.click()
+            except NoSuchElementException:
+                return False
+            except WebDriverException as error:
+                if not _is_left(error):
+                    raise
+                return leads_on and _is_gone(page)  # or was it only a part of the page?
+            return element is not None
+
+        until(clicked, f"{what} can be clicked on {self.driver.current_url}")
         if leads_on:
             until(lambda: _is_gone(page), f"{self.driver.current_url} is left")
 

@@ -14,7 +14,7 @@ import psutil
 
 #: In the environment of everything that a test starts, and of what that starts.
 MARK = "ACCEPTANCE_RUN"
-_STOP_SECONDS = 40.0
+_STOP_SECONDS = 60.0
 _TAIL_BYTES = 12_000
 
 

@@ -18,8 +18,8 @@ from tests.acceptance.support.processes import MARK, Process, describe, marked, 
 from tests.acceptance.support.until import until
 
 ROOT = Path(__file__).resolve().parents[3]
-_START_SECONDS = 60.0
-_SETTLE_SECONDS = 10.0
+_START_SECONDS = 90.0  # longer than `jobqueue up` itself waits: it says what is missing
+_SETTLE_SECONDS = 30.0
 
 
 class Stack:

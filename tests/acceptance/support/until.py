@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+#: Seconds that anything may take, also where several others run at the same time. Only a failure waits for so long.
+LONG = 60.0
 _FIRST_LOOK, _LONGEST_LOOK = 0.01, 0.15
 
 
-def until(probe: Callable[[], T], what: str, seconds: float = 30.0) -> T:
+def until(probe: Callable[[], T], what: str, seconds: float = LONG) -> T:
     """The first true answer of ``probe``; fails the test, with the last answer, when there is none in time."""
     end = time.monotonic() + seconds
     pause = _FIRST_LOOK
