@@ -22,7 +22,7 @@ from jobqueue.local.supervisor import Supervisor
 from jobqueue.settings import API_URL_FILE, PREFIX, REDIS_URL_FILE, Settings
 from jobqueue.signing.signer import Signer
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 _LOOK_SECONDS = 0.1
 #: An agent's own stop is bounded (workers/handback.py) and may take this long when what it runs obeys nothing.
 _AGENT_GRACE_SECONDS = 20.0

@@ -18,7 +18,7 @@ from tests.acceptance.support.processes import MARK, Process, describe, marked, 
 from tests.acceptance.support.until import until
 
 ROOT = Path(__file__).resolve().parents[3]
-_START_SECONDS = 90.0  # longer than `jobqueue up` itself waits: it says what is missing
+_START_SECONDS = 150.0  # longer than `jobqueue up` itself waits: it says what is missing
 _SETTLE_SECONDS = 30.0
 
 
@@ -97,7 +97,7 @@ class Stack:
             return self.api.agent(hostname).get("status") == "live"
 
         if wait:
-            until(is_live, f"agent {hostname} is live", _START_SECONDS)
+            until(is_live, f"agent {hostname} is live")
         return process
 
     def run(self, *arguments: str, seconds: float = 60.0, **environ: str) -> subprocess.CompletedProcess[str]:
