@@ -91,7 +91,9 @@ class HandBack(threading.Thread):
 
     def _is_idle_within(self, seconds: float, hurry: threading.Event | None = None, *, stop: bool = False) -> bool:
         end = time.monotonic() + seconds
-        while len(self._held) and time.monotonic() < end and not (hurry and hurry.is_set()):
+        is_over = False
+        while len(self._held) and not is_over and not (hurry and hurry.is_set()):
+            is_over = time.monotonic() >= end  # looked at before what follows: it happens once at least
             if stop:  # with every look: a claim that was under way may have turned into a run
                 for one in self._held.all():
                     one.ask_to_stop("shutdown")

@@ -30,10 +30,20 @@ class SharedMetrics:
         in_memory = _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK)
         parent = parent or (_MEMORY if in_memory else Path(tempfile.gettempdir()))
         _remove_abandoned(parent)
-        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-        self._lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        while not self._make(parent):
+            pass
         os.environ[VARIABLE] = str(self.path)
+
+    def _make(self, parent: Path) -> bool:
+        """Whether it worked: another server that starts may take the new directory, not yet locked, for abandoned."""
+        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+        with suppress(FileNotFoundError):
+            self._lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            if (self.path / _LOCK).exists():
+                return True
+            os.close(self._lock)
+        return False
 
     def forget(self, pid: int) -> None:
         """A worker has ended: what it held open is open no more. What it counted still counts."""

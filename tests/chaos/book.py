@@ -11,9 +11,10 @@ from tests.chaos.plan import Request
 class Promise:
     """One request and what the API said about it.
 
-    ``outcome``: "accepted" (2xx), "refused" (4xx, on the first try), or "unknown" (no answer, and none was asked for
-    again because the request had no idempotency key). ``deleted``: the API confirmed, or may have done, a DELETE.
-    ``replayed``: the job was there already, because the answer to an earlier try was lost.
+    ``outcome``: "accepted" (2xx), "refused" (4xx), or "unknown" (no answer, and none was asked for again because the
+    request had no idempotency key). ``deleted``: the API confirmed, or may have done, a DELETE. ``replayed``: the job
+    was there already, because the answer to an earlier try was lost. ``tries``: how often it was sent until it was
+    answered; ``asked``: when the last of them was sent, in microseconds.
     """
 
     request: Request
@@ -23,4 +24,5 @@ class Promise:
     maybe_deleted: bool = False
     cancelled: bool = False
     replayed: bool = False
-    tries: int = 0
+    tries: int = 1
+    asked: int = 0

@@ -92,8 +92,11 @@ def _jobs_asked_for(snapshot: Snapshot, promises: list[Promise]) -> Iterator[Vio
                     yield Violation(STRANGE_JOB, subject, f"was deleted, and {there} is there")
             elif promise.job_id not in jobs and not promise.maybe_deleted:
                 yield Violation(LOST_JOB, subject, f"job {promise.job_id} was accepted and is gone")
-        if promise.outcome == "refused" and there:
-            yield Violation(STRANGE_JOB, subject, f"was refused, and {there} is there")
+        if promise.outcome == "refused":
+            # an earlier try, whose answer was lost, may have come later than the one that was refused
+            made = [one for one in there if promise.tries == 1 or int(jobs[one].get("created", 0)) < promise.asked]
+            if made:
+                yield Violation(STRANGE_JOB, subject, f"was refused, and {made} is there")
         if len(there) > 1:
             yield Violation(DOUBLED_JOB, subject, f"made {len(there)} jobs: {there}")
     for there in by_number.values():

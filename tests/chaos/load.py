@@ -7,12 +7,12 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import urllib3
 from urllib3.exceptions import HTTPError
@@ -24,7 +24,20 @@ _TIMEOUT = 4.0
 _PAUSE = 0.2
 _CLIENTS = 8
 #: A request that gets no answer for so long means that the system does not come back.
-_PATIENCE = 90.0
+_PATIENCE = 180.0
+
+
+class Answer(NamedTuple):
+    """What came back of a request that was sent ``tries`` times, the last of them ``asked`` (microseconds).
+
+    With more than one try, an earlier one whose answer was lost may have been carried out, or will be when the process
+    that has it wakes up.
+    """
+
+    status: int
+    document: Any
+    tries: int
+    asked: int
 
 
 class Load:
@@ -86,23 +99,23 @@ class Load:
 
     def _submit(self, promise: Promise) -> None:
         body = self._body(promise.request)
-        answer = self._ask("POST", "/job", body, [promise], again=promise.request.keyed)
+        answer = self._ask("POST", "/job", body, again=promise.request.keyed)
         if answer is not None:
-            self._note(promise, *answer)
+            self._note(promise, answer)
 
     def _submit_batch(self, promises: list[Promise]) -> None:
         body = {"jobs": [self._body(promise.request) for promise in promises]}
-        answer = self._ask("POST", "/job/batch", body, promises, again=True)
+        answer = self._ask("POST", "/job/batch", body, again=True)
         if answer is None:
             return
-        status, document = answer
-        if status != 201:
-            self.complaints.append(f"POST /job/batch: {status} {document}")
+        if answer.status != 201:
+            self.complaints.append(f"POST /job/batch: {answer.status} {answer.document}")
             return
-        for promise, item in zip(promises, document["items"], strict=True):
-            self._note(promise, item.get("code", 201), item)
+        for promise, item in zip(promises, answer.document["items"], strict=True):
+            self._note(promise, answer._replace(status=item.get("code", 201), document=item))
 
-    def _note(self, promise: Promise, status: int, document: dict[str, Any]) -> None:
+    def _note(self, promise: Promise, answer: Answer) -> None:
+        status, document, promise.tries, promise.asked = answer
         if status in (200, 201):
             promise.outcome, promise.job_id = "accepted", document["job_id"]
             promise.replayed = status == 200
@@ -118,41 +131,40 @@ class Load:
         now = time.monotonic()
         if promise.request.cancel_after is not None:
             self._at(now + promise.request.cancel_after, lambda: self._cancel(promise))
-        if promise.request.delete_after is not None:
+        # an earlier try that comes late finds its job by the key; without one it would make it anew
+        if promise.request.delete_after is not None and promise.tries == 1:
             self._at(now + promise.request.delete_after, lambda: self._delete(promise))
 
     def _cancel(self, promise: Promise) -> None:
-        answer = self._ask("POST", f"/job/{promise.job_id}/cancel", {}, [promise], again=True)
-        status = answer[0] if answer else 0
+        answer = self._ask("POST", f"/job/{promise.job_id}/cancel", {}, again=True)
+        status = answer.status if answer else 0
         promise.cancelled = status == 202
         if status not in (0, 202, 409) and not (status == 404 and promise.maybe_deleted):
             self.complaints.append(f"POST /job/{promise.job_id}/cancel: {answer}")
 
     def _delete(self, promise: Promise) -> None:
         promise.maybe_deleted = True
-        answer = self._ask("DELETE", f"/job/{promise.job_id}", None, [promise], again=True)
-        status = answer[0] if answer else 0
+        answer = self._ask("DELETE", f"/job/{promise.job_id}", None, again=True)
+        status = answer.status if answer else 0
         # 404: an earlier try did it, and its answer was lost
-        promise.deleted = status == 204 or (status == 404 and promise.tries > 1)
-        promise.maybe_deleted = not status or promise.deleted
+        was_lost = answer is not None and answer.tries > 1
+        promise.deleted = status == 204 or (status == 404 and was_lost)
+        promise.maybe_deleted = not status or promise.deleted or was_lost
         if not (status in (0, 204, 409) or promise.deleted):
             self.complaints.append(f"DELETE /job/{promise.job_id}: {answer}")
 
-    def _ask(
-        self, method: str, path: str, body: dict[str, Any] | None, promises: Iterable[Promise], *, again: bool
-    ) -> tuple[int, Any] | None:
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None, *, again: bool) -> Answer | None:
         """One request until it is answered (``again``), or one try. None: nobody knows what became of it."""
         data = None if body is None else json.dumps(body).encode()
         end = time.monotonic() + _PATIENCE
-        for promise in promises:
-            promise.tries = 0
+        tries = 0
         while True:
-            for promise in promises:
-                promise.tries += 1
+            tries, asked = tries + 1, int(time.time() * 1_000_000)
             try:
                 response = self._pool.request(method, self._url + path, body=data, headers=self._headers)
                 if response.status != 503:
-                    return response.status, json.loads(response.data) if response.data else {}
+                    document = json.loads(response.data) if response.data else {}
+                    return Answer(response.status, document, tries, asked)
             except (HTTPError, OSError):
                 pass  # the API died, or was not there: what is to be tested
             if not again:

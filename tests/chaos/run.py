@@ -13,10 +13,10 @@ from tests.chaos.load import Load
 from tests.chaos.monkey import Monkey
 from tests.chaos.plan import Plan
 from tests.chaos.report import Report
-from tests.chaos.world import World
+from tests.chaos.world import PATIENT, World
 
 #: Seconds after healing within which everything must be final: a backlog of seconds, leases, back-offs, deadlines.
-HEAL_SECONDS = 60.0
+HEAL_SECONDS = 180.0
 
 
 def run(plan: Plan, *, without: str = "", heal_seconds: float = HEAL_SECONDS, keep: bool = False) -> Report:
@@ -45,7 +45,7 @@ def _report(world: World, plan: Plan, without: str, heal_seconds: float) -> Repo
         load.join()
     world.wait_until_done(heal_seconds)
     world.stop_processes()  # nothing may write while the records are read
-    with world.redis.client(timeout=30.0) as client:
+    with world.redis.client(PATIENT) as client:
         stats = {name: int(count) for name, count in client.hgetall(world.keys.kind("stats")).items()}
         records = snapshot.read(client, world.keys.prefix)
     world.stop()

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from urllib3.exceptions import HTTPError
 
 from tests.acceptance.support.until import until
-from tests.chaos.world import API, World
+from tests.chaos.world import API, PATIENT, World
 
 _ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "5"))
 _AGENT, _MAINTENANCE = "a1", "m1"
@@ -52,7 +52,7 @@ def test_starting_and_stopping_leaves_nothing_behind(world: World) -> None:
         world.stop_processes()
         assert {name: process.exit_code for name, process in processes.items()} == dict.fromkeys(_NAMES, 0), world
         assert world.running() == []
-        until(lambda: _connections(world) == 0, "every connection to Redis is closed", 5.0)
+        until(lambda: _connections(world) == 0, "every connection to Redis is closed")
         data.append(_data(world))
     keys, sizes = zip(*data[_WARM - 1 :], strict=True)
     assert len(set(keys)) == 1, keys
@@ -66,10 +66,11 @@ def test_losing_every_connection_leaves_nothing_behind(world: World) -> None:
     for _ in range(_WARM + _ROUNDS):
         _wait_until_whole(world)
         seen.append(_use(world))
-        with world.redis.client() as client:
+        with world.redis.client(PATIENT) as client:
             client.client_kill_filter(_type="normal", skipme=True)
     _wait_until_whole(world)
-    settled = seen[_WARM]
+    # one look may come before every connection is back: what grows with each round is above all of the first ones
+    settled = {what: max(use[what] for use in seen[: _WARM + 1]) for what in seen[_WARM]}
     for use in seen[_WARM:]:
         assert use["connections"] <= settled["connections"] + 4, seen
         for name in _NAMES:
@@ -95,13 +96,13 @@ def _is_whole(world: World) -> bool:
 
 def _connections(world: World) -> int:
     """Connections to Redis but our own."""
-    with world.redis.client() as client:
+    with world.redis.client(PATIENT) as client:
         return len(client.client_list()) - 1
 
 
 def _data(world: World) -> tuple[int, int]:
     """Number of keys and bytes of data in Redis."""
-    with world.redis.client() as client:
+    with world.redis.client(PATIENT) as client:
         return client.dbsize(), sum(client.memory_usage(key, samples=0) or 0 for key in client.scan_iter())
 
 

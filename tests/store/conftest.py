@@ -58,10 +58,17 @@ def oldest_redis_url() -> Iterator[str]:
     yield from _running(Path(places[0]) / "bin" / "redis-server")
 
 
+def connect_patiently(url: str) -> redis.Redis:
+    """The program's own client, but with time: an answer that a busy machine delays is no outage."""
+    client = connect(url)
+    client.connection_pool.connection_kwargs |= {"socket_timeout": 60.0, "socket_connect_timeout": 60.0}
+    return client
+
+
 @pytest.fixture
 def real_client(redis_url: str) -> Iterator[redis.Redis]:
     """An empty real Redis."""
-    with connect(redis_url) as client:
+    with connect_patiently(redis_url) as client:
         client.flushall()
         yield client
 
@@ -79,7 +86,7 @@ def client(request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
         yield fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True)
         return
     url = request.getfixturevalue("redis_url" if request.param == "real" else "oldest_redis_url")
-    with connect(url) as found:
+    with connect_patiently(url) as found:
         found.flushall()
         yield found
 

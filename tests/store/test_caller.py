@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
+import uuid
+from collections.abc import Iterator
 
 import pytest
 import redis
@@ -13,6 +15,7 @@ from redis.exceptions import ResponseError
 from redis.retry import Retry
 
 from jobqueue.store.caller import Caller
+from tests.acceptance.support.until import until
 from tests.store.world import World
 
 
@@ -20,37 +23,44 @@ class Interrupted(BaseException):
     """As when a greenlet is killed in the middle of a call."""
 
 
-def connections(client: redis.Redis, name: str) -> list[str]:
-    return [found["id"] for found in client.client_list() if found["name"] == name]
+def name_of(client: redis.Redis) -> str:
+    return str(client.connection_pool.connection_kwargs["client_name"])
 
 
-def at_once(call: Caller, number: int) -> None:
+def connections(world: World, client: redis.Redis) -> list[str]:
+    """Ids of the connections that this client has opened, and no other test's."""
+    return [found["id"] for found in world.client.client_list() if found["name"] == name_of(client)]
+
+
+def at_once(call: Caller, number: int, world: World, client: redis.Redis) -> None:
     """Calls that all wait at the same time, each on a connection of its own."""
-    barrier = threading.Barrier(number)
 
-    def one() -> None:
-        barrier.wait(10)
-        call("BLPOP", "nothing", 0.2)
+    def waiting() -> int:
+        found = world.client.client_list()
+        return sum(one["name"] == name_of(client) and one["cmd"] == "blpop" for one in found)
 
-    threads = [threading.Thread(target=one) for _ in range(number)]
+    threads = [threading.Thread(target=call, args=("BLPOP", "nothing", 50)) for _ in range(number)]
     for thread in threads:
         thread.start()
+    until(lambda: waiting() == number, "all of them wait")
+    world.client.rpush("nothing", *range(number))
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
 
 
 @pytest.fixture
-def client(real_world: World) -> redis.Redis:
-    options = {**real_world.client.connection_pool.connection_kwargs, "client_name": "caller"}
+def client(real_world: World) -> Iterator[redis.Redis]:
+    options = {**real_world.client.connection_pool.connection_kwargs, "client_name": f"caller-{uuid.uuid4().hex}"}
     options["retry"] = Retry(NoBackoff(), 2, supported_errors=(RedisConnectionError,))
     pool = redis.ConnectionPool(connection_class=real_world.client.connection_pool.connection_class, **options)
-    return redis.Redis(connection_pool=pool)
+    yield redis.Redis(connection_pool=pool)
+    pool.disconnect()
 
 
 def test_one_connection_serves_calls_that_do_not_overlap(client: redis.Redis, real_world: World) -> None:
     call = Caller(client)
     assert [call("ECHO", str(number)) for number in range(100)] == [str(number) for number in range(100)]
-    assert len(connections(real_world.client, "caller")) == 1
+    assert len(connections(real_world, client)) == 1
     call.close()
     assert call("PING") in (True, "PONG")
 
@@ -60,13 +70,13 @@ def test_an_error_is_an_answer_and_the_connection_serves_on(client: redis.Redis,
     with pytest.raises(ResponseError):
         call("EVAL", "return redis.error_reply('no')", 0)
     assert call("ECHO", "still in step") == "still in step"
-    assert len(connections(real_world.client, "caller")) == 1
+    assert len(connections(real_world, client)) == 1
 
 
 def test_connections_that_died_meanwhile_are_replaced_unnoticed(client: redis.Redis, real_world: World) -> None:
     call = Caller(client)
-    at_once(call, 5)
-    idle = connections(real_world.client, "caller")
+    at_once(call, 5, real_world, client)
+    idle = connections(real_world, client)
     assert len(idle) == 5  # more than it would try again
     for found in idle:
         real_world.client.client_kill_filter(_id=found)
@@ -111,10 +121,12 @@ def test_a_fresh_connection_is_opened_the_way_its_class_does_it(
     assert len(opened) == 1
 
 
-def test_a_burst_does_not_keep_its_connections(client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_burst_does_not_keep_its_connections(
+    client: redis.Redis, real_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("jobqueue.store.caller._MOST_IDLE", 2)
     call = Caller(client)
-    at_once(call, 6)
+    at_once(call, 6, real_world, client)
     assert len(call._idle) == 2
 
 

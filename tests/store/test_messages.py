@@ -98,7 +98,7 @@ def test_a_stock_consumer_reads_them_in_order_and_leaves_nothing(real_world: Wor
         queues = agent_queues(world.ledger.keys, "a")
         with Consumer(channel, queues, callbacks=[on_message], accept=["json"], prefetch_count=1):
             while len(taken) < len(jobs):
-                connection.drain_events(timeout=5)
+                connection.drain_events(timeout=60)
     embed = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
     assert [body for body, _ in taken if body[0][1] == "a"] == [
         [[jobs[priority], "a"], {}, embed] for priority in (9, 5, 1)

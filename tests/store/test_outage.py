@@ -14,6 +14,7 @@ from jobqueue.model.target import ANY
 from jobqueue.store.connection import connect
 from tests.store import invariants
 from tests.store.clock import FakeClock
+from tests.store.conftest import connect_patiently
 from tests.store.redis_server import RedisServer
 from tests.store.world import World
 
@@ -89,7 +90,7 @@ def test_a_restart_loses_nothing_and_needs_no_new_client(own_world: World, serve
 def test_a_redis_without_memory_takes_nothing_by_halves(
     binary: str, request: pytest.FixtureRequest, clock: FakeClock
 ) -> None:
-    with connect(request.getfixturevalue(binary)) as client:
+    with connect_patiently(request.getfixturevalue(binary)) as client:
         client.flushall()
         world = World(client, clock)
         world.register("a")
@@ -108,7 +109,7 @@ def test_a_redis_without_memory_takes_nothing_by_halves(
 @pytest.mark.parametrize("binary", ["redis_url", "oldest_redis_url"])
 def test_a_replica_takes_no_writes(binary: str, request: pytest.FixtureRequest, clock: FakeClock) -> None:
     """As after a fail-over, while a client still speaks to the former master."""
-    with connect(request.getfixturevalue(binary)) as client:
+    with connect_patiently(request.getfixturevalue(binary)) as client:
         client.flushall()
         world = World(client, clock)
         world.register("a")

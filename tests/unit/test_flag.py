@@ -25,7 +25,7 @@ flag = Flag()
 signal.signal(signal.SIGALRM, handler)
 signal.setitimer(signal.ITIMER_REAL, 0.0003, 0.0003)
 end = time.monotonic() + 1
-while time.monotonic() < end:
+while time.monotonic() < end or hits <= 100:
     flag = Flag()
     flag.wait(0)
     flag.set()

@@ -107,7 +107,7 @@ def test_it_can_be_stopped_at_once(perform: Perform, settings: Settings, collect
     with pytest.raises(OperationCancelled if how == "cancel" else OperationTimedOut):
         perform(_TYPE, {**CONFIG, **ENDLESS}, **fields)
     if how == "cancel":
-        assert time.monotonic() - asked[0] < 10  # a second where nothing else runs; the machine may be busy
+        assert time.monotonic() - asked[0] < 60  # a second where nothing else runs; the machine may be busy
     assert [path.name for path in collections.root.glob("*.parquet")] == before
     assert collections.info(SIGNALS).rows == len(by_hand())
     assert not list((collections.root / ".work").iterdir()), "what it left was cleared away"

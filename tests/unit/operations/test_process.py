@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -24,6 +25,16 @@ def _descriptors() -> set[str]:
     return set(os.listdir("/proc/self/fd"))  # noqa: PTH208 (names only)
 
 
+def _zombies() -> set[psutil.Process]:
+    """Children that have ended and that nobody has waited for, also those of tests before."""
+    found = set()
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if child.status() == psutil.STATUS_ZOMBIE:
+                found.add(child)
+    return found
+
+
 def _running(marker: str) -> list[int]:
     """Live processes whose command line holds ``marker``."""
     return [
@@ -38,7 +49,7 @@ def test_both_streams_and_the_exit_code() -> None:
     assert (result.stdout.text(), result.stderr.text(), result.exit_code) == ("out\n", "err\n", 7)
     assert result.stopped is None
     assert result.signal_name is None
-    assert 0 < result.seconds < 5
+    assert 0 < result.seconds < 60
 
 
 def test_a_signal_is_named() -> None:
@@ -61,18 +72,22 @@ def test_stdin_that_is_not_read_is_no_error() -> None:
 
 
 def test_without_stdin_the_input_is_empty() -> None:
-    assert run_process(["cat"], deadline=time.monotonic() + 5).stopped is None
+    assert run_process(["cat"], deadline=time.monotonic() + 60).stopped is None
 
 
-def test_chunks_reach_the_sink_while_it_runs() -> None:
-    seen: list[tuple[str, bytes, float]] = []
-    started = time.monotonic()
-    run_process(
-        ["sh", "-c", "echo first; sleep 0.3; echo second >&2"],
-        output=lambda stream, chunk: seen.append((stream, chunk, time.monotonic() - started)),
-    )
-    assert [(stream, chunk) for stream, chunk, _ in seen] == [("stdout", b"first\n"), ("stderr", b"second\n")]
-    assert seen[0][2] < 0.25 < seen[1][2]
+def test_chunks_reach_the_sink_while_it_runs(tmp_path: Path) -> None:
+    """It goes on only when its first words have been heard."""
+    seen: list[tuple[str, bytes]] = []
+    heard = tmp_path / "heard"
+
+    def sink(stream: str, chunk: bytes) -> None:
+        seen.append((stream, chunk))
+        heard.touch()
+
+    line = f"echo first; while [ ! -e {heard} ]; do sleep 0.02; done; echo second >&2"
+    result = run_process(["sh", "-c", line], output=sink, deadline=time.monotonic() + 60)
+    assert result.stopped is None
+    assert seen == [("stdout", b"first\n"), ("stderr", b"second\n")]
 
 
 def test_a_sink_that_raises_leaves_no_process() -> None:
@@ -83,7 +98,7 @@ def test_a_sink_that_raises_leaves_no_process() -> None:
     with pytest.raises(RuntimeError, match="sink"):
         run_process(["sh", "-c", f"echo x; exec sleep 61.{OURS}"], output=broken)
     assert _running(f"sleep 61.{OURS}") == []
-    assert _descriptors() == before
+    assert _descriptors() <= before
 
 
 def test_a_hundred_megabytes_do_not_hurt_memory() -> None:
@@ -100,14 +115,14 @@ def test_a_hundred_megabytes_do_not_hurt_memory() -> None:
 
 def test_the_deadline_terminates() -> None:
     started = time.monotonic()
-    result = run_process(["sh", "-c", f"echo before; sleep 62.{OURS}"], deadline=started + 0.5)
+    result = run_process(["sh", "-c", f"echo before; sleep 62.{OURS}"], deadline=started + 3)
     assert result.stopped is Stopped.TIMED_OUT
     assert result.stdout.text() == "before\n"
     assert time.monotonic() - started < 20
     assert _running(f"sleep 62.{OURS}") == []
 
 
-def _cancelled_by_its_output(line: str, grace: float = 3.0) -> ProcessResult:
+def _cancelled_by_its_output(line: str, grace: float = 30.0) -> ProcessResult:
     """Run a shell line that is cancelled as soon as it prints, so that no time is lost and none is too short."""
     cancelled = threading.Event()
     return run_process(["sh", "-c", line], cancelled=cancelled, output=lambda *_: cancelled.set(), grace=grace)
@@ -164,7 +179,8 @@ def test_a_background_child_that_holds_the_output_does_not_hang_it(monkeypatch: 
         os.kill(int(result.stdout.text()), signal.SIGKILL)
 
 
-def test_output_after_the_exit_is_still_read() -> None:
+def test_output_after_the_exit_is_still_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_module, "LINGER_SECONDS", 60.0)
     result = run_process(["sh", "-c", "(sleep 0.2; echo late) & exit 0"])
     assert result.stdout.text() == "late\n"
     assert not result.left_running
@@ -178,14 +194,13 @@ def test_it_works_without_pidfd(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_nothing_leaks() -> None:
     run_process(["true"])
-    before = _descriptors()
+    before, zombies = _descriptors(), _zombies()
     for _ in range(20):
         run_process(["true"], stdin=b"x")
         with pytest.raises(OperationFailed):
             run_process(["/no/such/program"])
-    assert _descriptors() == before
-    zombies = [child for child in psutil.Process().children() if child.status() == psutil.STATUS_ZOMBIE]
-    assert zombies == []
+    assert _descriptors() <= before
+    assert _zombies() <= zombies
 
 
 def test_the_child_leads_its_own_group_and_inherits_no_descriptor() -> None:

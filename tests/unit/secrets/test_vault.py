@@ -170,7 +170,7 @@ class TestRuns:
 
     def test_a_time_out(self, vault: Vault) -> None:
         with pytest.raises(OperationTimedOut) as error:
-            shell(vault, 'echo "$A"; echo "$B" >&2; sleep 600', timeout_seconds=1.0, deadline=Context("x").clock() + 1)
+            shell(vault, 'echo "$A"; echo "$B" >&2; sleep 600', timeout_seconds=5.0, deadline=Context("x").clock() + 5)
         assert error.value.details == {"stdout": "***\n", "stderr": "***\n"}
 
     def test_results_reports_and_errors(self, vault: Vault) -> None:

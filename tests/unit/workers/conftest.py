@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,8 +132,9 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def ledger(settings: Settings) -> Iterator[Ledger]:
+    """Agents count as live for longer than a test takes, however often they beat."""
     client = fakeredis.FakeRedis(decode_responses=True)
-    yield Ledger(client, settings)
+    yield Ledger(client, replace(settings, heartbeat_seconds=600.0))
     client.close()
 
 

@@ -11,8 +11,8 @@ import pytest
 import urllib3
 
 from jobqueue.errors import InvalidSettings, LedgerUnavailable
-from jobqueue.local.ports import free_port
 from jobqueue.settings import Settings
+from tests.acceptance.support.ports import free_port
 from workers import metrics
 
 

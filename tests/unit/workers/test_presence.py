@@ -10,6 +10,7 @@ from jobqueue.model.agent import AgentState
 from jobqueue.operations.registry import Registry
 from jobqueue.settings import Settings
 from jobqueue.store.ledger import Ledger
+from tests.acceptance.support.until import until
 from workers.held import Held
 from workers.intake import Intake
 from workers.presence import Presence
@@ -95,12 +96,9 @@ def test_an_outage_is_survived(ledger: Ledger, presence: Presence, outage: threa
     presence.reading()
     presence.start()
     outage.clear()
-    for _ in range(500):
-        if ledger.agents.hostnames():
-            break
-        threading.Event().wait(0.01)
+    until(ledger.agents.hostnames, "it registers")
     presence.stop()
-    presence.join(10)
+    presence.join(30)
     assert not presence.is_alive()
     assert ledger.agents.get("web1").live
 
