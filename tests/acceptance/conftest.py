@@ -80,8 +80,11 @@ def stack(home: Path, own_plugin: Path, example_plugin: Path, with_own_plugin: d
 
 @pytest.fixture(scope="session")
 def spare(home: Path, with_own_plugin: dict[str, str]) -> Iterator[Stack]:
-    """`jobqueue up` with one agent and short leases, for tests that start further agents and break them."""
-    short = {"JOBQUEUE_LEASE_SECONDS": "2", "JOBQUEUE_HEARTBEAT_SECONDS": "0.5"}
+    """`jobqueue up` with one agent and short leases, for tests that start further agents and break them.
+
+    Not shorter: a busy machine may stop a process for two seconds.
+    """
+    short = {"JOBQUEUE_LEASE_SECONDS": "5", "JOBQUEUE_HEARTBEAT_SECONDS": "1"}
     running = Stack(home / "spare", {**with_own_plugin, **short})
     try:
         running.up(agents=1)
