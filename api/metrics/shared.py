@@ -30,20 +30,8 @@ class SharedMetrics:
         in_memory = _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK)
         parent = parent or (_MEMORY if in_memory else Path(tempfile.gettempdir()))
         _remove_abandoned(parent)
-        while not self._make(parent):
-            pass
+        self.path, self._lock = _make(parent)
         os.environ[VARIABLE] = str(self.path)
-
-    def _make(self, parent: Path) -> bool:
-        """Whether it worked: another server that starts may take the new directory, not yet locked, for abandoned."""
-        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-        with suppress(FileNotFoundError):
-            self._lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
-            if (self.path / _LOCK).exists():
-                return True
-            os.close(self._lock)
-        return False
 
     def forget(self, pid: int) -> None:
         """A worker has ended: what it held open is open no more. What it counted still counts."""
@@ -57,6 +45,18 @@ class SharedMetrics:
         os.environ.pop(VARIABLE, None)
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
+
+
+def _make(parent: Path) -> tuple[Path, int]:
+    """A directory, and its lock, which is held."""
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+        lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # a server that starts at the same time may have seen the lock before it was held, and have removed everything
+        if os.fstat(lock).st_nlink:
+            return path, lock
+        os.close(lock)
 
 
 def _remove_abandoned(parent: Path) -> None:

@@ -226,7 +226,9 @@ class Runs:
         """
         found = None if self._configurations.some([name]) else self._named(name)
         if found is None:
-            found = self._newest(name, JobStatus.PROCESSING) or self._newest(name, JobStatus.SUBMITTED)
+            # asked twice: it may be taken up between the looks
+            looks = (JobStatus.PROCESSING, JobStatus.SUBMITTED, JobStatus.PROCESSING)
+            found = next(filter(None, (self._newest(name, status) for status in looks)), None)
         if found is None:
             self.status(name)
             raise Conflict(f"No run of the configuration {name!r} is active; there is nothing to cancel.")

@@ -151,7 +151,14 @@ def test_ways_to_show_who_one_is(fusion: Fusion, api: Api) -> None:
 def test_a_python_job_speaks_while_it_runs_and_is_cancelled(fusion: Fusion) -> None:
     script = "import os, time\nprint('I am', os.getpid())\ntime.sleep(600)"
     run_id = fusion.start({"type": "custom_python_job", "id": "long", "script": script})
-    spoken = until(lambda: fusion.log(run_id), "the script has spoken", 60)
+
+    def line() -> str | None:
+        """What it prints may come in pieces."""
+        found = fusion.log(run_id)
+        return found if found.endswith("\n") else None
+
+    spoken = until(line, "the script has spoken", 60)
+    assert spoken is not None
     process = psutil.Process(int(spoken.split()[-1]))
     running = fusion.wait(run_id, "running")
     assert running["hostname"] in ("agent1", "agent2", "agent3")

@@ -157,8 +157,9 @@ def test_skipped_where_it_is_not_supported(api: Api) -> None:
 
 
 def test_two_hundred_jobs_to_any_are_shared_fairly(api: Api, tmp_path: Path) -> None:
-    # longer than handing a message over takes, so that no agent can take all of them
-    data = {"file": str(tmp_path / "ran"), "seconds": 0.05}
+    # longer than handing a message over takes, so that no agent can take all of them; and all together so long that
+    # an agent which the machine lets wait for two seconds still gets its share
+    data = {"file": str(tmp_path / "ran"), "seconds": 0.5}
     jobs = [{"operation": {"type": "accept.note.do", "data": data}, "tags": {"of": "fair"}}] * 200
     answer = api.post("/job/batch", {"jobs": jobs})
     assert (answer.status, answer.json["accepted"]) == (201, 200)
@@ -174,23 +175,37 @@ def test_two_hundred_jobs_to_any_are_shared_fairly(api: Api, tmp_path: Path) -> 
 
 def test_counts_agree_with_the_listing(api: Api) -> None:
     api.run("node.hostname.get")
-    page = api.jobs(limit=1)
+
+    def pages() -> tuple[dict[str, Any], dict[str, dict[str, Any]]] | None:
+        """The whole list and that of each status; None if a job of an earlier test moved on meanwhile."""
+        whole = api.jobs(limit=1)
+        found = {status: api.jobs(status=status, limit=100) for status in STATUSES}
+        return (whole, found) if api.jobs(limit=1)["status_counts"] == whole["status_counts"] else None
+
+    seen = until(pages, "nothing moves while the pages are read")
+    assert seen is not None
+    page, of_status = seen
     assert set(page) == {"total_items", "status_counts", "items", "next_cursor"}
     assert set(page["status_counts"]) == STATUSES
     assert sum(page["status_counts"].values()) == page["total_items"]
     for status, count in page["status_counts"].items():
-        found = api.jobs(status=status, limit=100)
+        found = of_status[status]
         assert found["total_items"] == count
         assert found["status_counts"] == page["status_counts"]
         assert {job["status"] for job in found["items"]} <= {status}
 
 
 def test_agents_say_who_and_how_they_are(api: Api) -> None:
-    # what runs is told with the heartbeat, so that of the test before may still show
-    until(lambda: api.get("/agent/agent1").json["running"] == 0, "agent1 says that it is idle")
-    found = api.get("/agent").json
+    def idle() -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """All agents, and agent1. What runs is told with the heartbeat, so that of the test before may still show."""
+        found = api.get("/agent").json
+        agent = {agent["hostname"]: agent for agent in found["agents"]}["agent1"]
+        return (found, agent) if agent["running"] == 0 else None
+
+    seen = until(idle, "agent1 says that it is idle")
+    assert seen is not None
+    found, agent = seen
     assert found["total"] == len(found["agents"])
-    agent = {agent["hostname"]: agent for agent in found["agents"]}["agent1"]
     assert (agent["status"], agent["state"]) == ("live", "Ready")
     assert agent["labels"] == {"group": "web.dev", "n": "1"}
     assert {"os", "kernel", "cpus", "memory", "disks", "addresses"} <= set(agent["facts"])

@@ -28,8 +28,8 @@ TRACEPARENT = f"00-{TRACE}-b7ad6b7169203331-01"
 
 
 def ports_in_a_row(count: int) -> int:
-    """The first of so many free ports."""
-    for first in range(20_000, 32_000, count):
+    """The first of so many free ports, where no other test looks for one (``support/ports.py``)."""
+    for first in range(16_000, 20_000, count):
         sockets = [socket.socket() for _ in range(count)]
         try:
             for number, one in enumerate(sockets):
@@ -63,7 +63,7 @@ def observed(make_stack: MakeStack, first_port: int) -> tuple[Stack, Process]:
 
 
 def ask(url: str, **headers: str) -> tuple[int, str]:
-    response = urllib3.request("GET", url, headers=headers, retries=False, timeout=10)
+    response = urllib3.request("GET", url, headers=headers, retries=False, timeout=30)
     return response.status, response.data.decode()
 
 
@@ -83,8 +83,9 @@ def value(found: Samples, name: str, **labels: str) -> float:
 
 
 def output(process: Process) -> str:
-    """All that it printed so far."""
-    return process.log_file.read_text("utf-8", "replace")
+    """All whole lines that it printed so far."""
+    text = process.log_file.read_text("utf-8", "replace")
+    return text[: text.rfind("\n") + 1]
 
 
 def records(process: Process, part: str) -> list[dict[str, Any]]:
@@ -108,7 +109,9 @@ def test_the_api_tells_what_the_fleet_does(observed: tuple[Stack, Process]) -> N
     assert more("jobqueue_jobs", operation=operation, status="completed") == 1
     assert more("jobqueue_queue_wait_seconds_count", operation=operation) == 2
     assert more("jobqueue_run_seconds_count", operation=operation) == 2
-    assert value(found, "jobqueue_agents", state="Ready", status="live") == 2
+    until(
+        lambda: value(api_metrics(stack), "jobqueue_agents", state="Ready", status="live") == 2, "both agents are live"
+    )
     assert 0 <= value(found, "jobqueue_agent_heartbeat_age_seconds", agent="agent1") < 60
     assert value(found, "jobqueue_redis_up") == value(found, "jobqueue_maintained") == 1
     assert 0 < value(found, "jobqueue_redis_latency_seconds") < 5
@@ -135,10 +138,15 @@ def test_metrics_need_the_permission(observed: tuple[Stack, Process]) -> None:
 def test_agents_and_maintenance_serve_their_own(observed: tuple[Stack, Process], first_port: int) -> None:
     stack, _ = observed
     stack.api.run("node.hostname.get", target="agent2")
-    maintenance, _, agent = (samples(ask(f"http://127.0.0.1:{first_port + n}/metrics")[1]) for n in range(3))
-    assert value(maintenance, "jobqueue_maintenance_leading") == 1
-    assert value(maintenance, "jobqueue_maintenance_step_seconds_count", service="reaper") > 0
-    assert value(agent, "jobqueue_agent_executions_total", outcome="completed") > 0
+
+    def served(number: int) -> Samples:
+        return samples(ask(f"http://127.0.0.1:{first_port + number}/metrics")[1])
+
+    # maintenance may only just have begun, and an agent counts a run when it has reported it
+    until(lambda: value(served(0), "jobqueue_maintenance_leading") == 1, "maintenance leads")
+    until(lambda: value(served(0), "jobqueue_maintenance_step_seconds_count", service="reaper") > 0, "a step")
+    until(lambda: value(served(2), "jobqueue_agent_executions_total", outcome="completed") > 0, "a run is counted")
+    maintenance, agent = served(0), served(2)
     assert value(agent, "jobqueue_agent_run_seconds_count", operation="node.hostname.get") > 0
     assert value(agent, "jobqueue_agent_concurrency") == 8
     for found in (maintenance, agent):
@@ -187,12 +195,19 @@ def test_every_line_of_the_log_is_json(observed: tuple[Stack, Process]) -> None:
 
 def test_flower_shows_runs_to_who_knows_the_password(observed: tuple[Stack, Process]) -> None:
     stack, up = observed
-    (url,) = re.findall(r"Flower\s+(http://127\.0\.0\.1:\d+)/", output(up))
+    (url,) = until(lambda: re.findall(r"Flower\s+(http://127\.0\.0\.1:\d+)/", output(up)), "where Flower is")
 
     def flower(path: str, password: str) -> tuple[int, str]:
         return ask(url + path, Authorization="Basic " + base64.b64encode(f"admin:{password}".encode()).decode())
 
-    until(lambda: flower("/api/workers", stack.api.token)[0] == 200, "Flower answers", 60)
+    def answers() -> bool:
+        """`up` does not wait for it."""
+        try:
+            return flower("/api/workers", stack.api.token)[0] == 200
+        except urllib3.exceptions.HTTPError:
+            return False
+
+    until(answers, "Flower answers", 60)
     assert ask(f"{url}/api/workers")[0] == 401
     assert flower("/api/workers", "wrong")[0] == 401
     assert flower("/tasks", "wrong")[0] == 401

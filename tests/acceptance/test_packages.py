@@ -7,7 +7,7 @@ import random
 import secrets
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
@@ -67,7 +67,12 @@ def in_parts(data: bytes, length: int) -> Iterator[bytes]:
 
 
 def servers(stack: Stack) -> list[psutil.Process]:
-    return [process for process in marked(stack.mark) if "api" in process.cmdline()]
+    found = []
+    for process in marked(stack.mark):
+        with suppress(psutil.NoSuchProcess):  # what other tests ran may just end
+            if "api" in process.cmdline():
+                found.append(process)
+    return found
 
 
 class Peak:

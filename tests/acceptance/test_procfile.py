@@ -87,15 +87,15 @@ def flower(port: int, path: str, password: str = TOKEN) -> tuple[int, Any]:
 def test_honcho_starts_what_the_procfile_names(started: Stack) -> None:
     named = [line.split(":")[0] for line in (ROOT / "Procfile").read_text().splitlines()]
     assert sorted(named) == sorted(PROCESSES)
-    log = started.log_tails()["honcho"]
+    log = started.logs / "honcho.log"
     for name in PROCESSES:
-        assert f"{name}.1" in log
+        until(lambda name=name: f"{name}.1" in log.read_text("utf-8", "replace"), f"honcho tells of {name}")
     job = started.api.run("node.hostname.get", target="procfile-host")
     assert (job["status"], job["hostname"]) == ("completed", "procfile-host")
 
 
 def test_flower_shows_each_execution_as_a_task(started: Stack, flower_port: int) -> None:
-    until(lambda: flower(flower_port, "/api/tasks")[0] == 200, "Flower answers")
+    until(lambda: flower(flower_port, "/api/tasks")[0] == 200, "Flower answers", 60)
     # Flower sees what happens from when it listens. Of a task that was under way just then it knows the end only:
     # no name, no arguments. So it is asked about each job after that job, until it saw one from its beginning.
     jobs: list[dict[str, Any]] = []
@@ -115,5 +115,5 @@ def test_flower_shows_each_execution_as_a_task(started: Stack, flower_port: int)
 
 
 def test_flower_asks_for_the_password(started: Stack, flower_port: int) -> None:
-    until(lambda: flower(flower_port, "/api/tasks")[0] == 200, "Flower answers")
+    until(lambda: flower(flower_port, "/api/tasks")[0] == 200, "Flower answers", 60)
     assert flower(flower_port, "/api/tasks", "wrong")[0] == 401

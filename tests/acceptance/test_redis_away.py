@@ -20,8 +20,9 @@ from tests.acceptance.support.until import until
 NOTE = "accept.note.do"
 AGENTS = ("early1", "early2")
 TOKEN = "a-token-for-tests"
-#: An answer, also a refusal, must come within this many seconds; agents must be back within RECOVERY.
-PATIENCE, RECOVERY = 3.0, 10.0
+#: An answer, also a refusal, must come within this many seconds; agents must be back within RECOVERY. By themselves
+#: they take less than half as long; the machine may be busy.
+PATIENCE, RECOVERY = 8.0, 20.0
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +102,7 @@ def test_agents_wait_for_a_redis_that_is_not_there_yet(api: Api, parts: Stack, s
 
 def test_a_redis_that_hangs(api: Api, server: OwnRedis, tmp_path: Path) -> None:
     job_id = api.submit(NOTE, {"file": str(tmp_path / "ran"), "seconds": 1})
-    api.wait_for_state(job_id, "started")
+    until((tmp_path / "ran").exists, "it runs")
     server.freeze()
     try:
         check_away(api)
@@ -118,7 +119,7 @@ def test_a_redis_that_is_restarted(api: Api, server: OwnRedis, tmp_path: Path) -
     files = [tmp_path / f"ran{number}" for number in range(20)]
     jobs = [api.submit(NOTE, {"file": str(file), "seconds": 1.5}) for file in files]
     later = api.submit(NOTE, {"file": str(tmp_path / "retried"), "seconds": 0}, not_before="2100-01-01T00:00:00Z")
-    until(lambda: sum(file.exists() for file in files) == 4, "both agents are busy")
+    until(lambda: sum(file.exists() for file in files) >= 4, "both agents are busy")
     total = api.total()
     server.stop()
     check_away(api)

@@ -113,24 +113,39 @@ def test_after_a_first_request_too(port: int) -> None:
 
 
 def test_many_of_them_hold_nobody_up(port: int) -> None:
+    enough = threading.Event()
+    waves: list[list[Trickle]] = []
+
+    def send(stack: ExitStack) -> None:
+        """Many at a time, and many again when they are cut, until enough others were served meanwhile."""
+        while not enough.is_set():
+            clients = []
+            for number in range(MANY):
+                clients.append(
+                    Trickle(port, (HEADERS[:60], SIZED, CHUNKED)[number % 3], (b"a", b" ", b"1\r\n \r\n")[number % 3])
+                )
+                stack.callback(clients[-1].close)
+            waves.append(clients)
+            trickle(clients)
+
     with ExitStack() as stack:
-        clients = []
-        for number in range(MANY):
-            clients.append(
-                Trickle(port, (HEADERS[:60], SIZED, CHUNKED)[number % 3], (b"a", b" ", b"1\r\n \r\n")[number % 3])
-            )
-            stack.callback(clients[-1].close)
-        sender = threading.Thread(target=trickle, args=(clients,))
+        sender = threading.Thread(target=send, args=(stack,))
         sender.start()
         asked = 0
-        while sender.is_alive():
-            with socket.create_connection(("127.0.0.1", port), timeout=30) as honest:
-                honest.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-                assert honest.recv(100).startswith(b"HTTP/1.1 200")
-            asked += 1
-        sender.join()
+        try:
+            until(lambda: waves or not sender.is_alive(), "many are connected")
+            while sender.is_alive():
+                with socket.create_connection(("127.0.0.1", port), timeout=30) as honest:
+                    honest.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                    assert honest.recv(100).startswith(b"HTTP/1.1 200")
+                asked += 1
+                if asked > 10:
+                    enough.set()
+        finally:
+            enough.set()
+            sender.join()
         assert asked > 10
-        assert all(client.is_cut for client in clients)
+        assert all(client.is_cut for clients in waves for client in clients)
 
 
 def test_who_waits_between_requests_is_not_cut(port: int) -> None:

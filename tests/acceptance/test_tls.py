@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tests.acceptance.support.ports import free_port
 from tests.acceptance.support.until import until
 
 TOKEN = "the-token-of-these-tests"
@@ -64,12 +65,6 @@ def environ(folder: Path, **names: str) -> dict[str, str]:
         "JOBQUEUE_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0",
         **names,
     }
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from pathlib import Path
 import redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from jobqueue.local.binary import find_redis_server
@@ -148,16 +149,28 @@ class Replicated:
         for server in self._all():
             server.stop()
 
+    def is_in_step(self) -> bool:
+        """Whether the replica has all that was written so far."""
+        try:
+            with self.primary.client() as client:
+                client.set("so-far", "")  # a connection that has written nothing waits for nothing
+                return client.wait(1, 1000) == 1
+        except RedisTimeoutError:  # the machine is busy
+            return False
+
     def _all(self) -> Sequence[Server]:
         return (*self.sentinels, self.replica, self.primary)
 
     def _is_whole(self) -> bool:
-        with self.replica.client() as client:
-            if client.info("replication").get("master_link_status") != "up":
-                return False
-        for sentinel in self.sentinels:
-            with sentinel.client() as client:
-                state = client.sentinel_master(SERVICE)
-                if state["num-slaves"] != 1 or state["num-other-sentinels"] != len(self.sentinels) - 1:
+        try:
+            with self.replica.client() as client:
+                if client.info("replication").get("master_link_status") != "up":
                     return False
+            for sentinel in self.sentinels:
+                with sentinel.client() as client:
+                    state = client.sentinel_master(SERVICE)
+                    if state["num-slaves"] != 1 or state["num-other-sentinels"] != len(self.sentinels) - 1:
+                        return False
+        except RedisTimeoutError:  # the machine is busy
+            return False
         return True

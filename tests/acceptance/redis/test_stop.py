@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -19,12 +20,18 @@ NOTE, REPEATABLE, DEAF = "accept.note.do", "accept.repeatable.do", "accept.deaf.
 IDLE_STOP = 8.0
 
 
-def stop(process: Process, *numbers: signal.Signals) -> tuple[int, float]:
-    """Send the signals; the exit code, and how long it took."""
+#: What an agent says when it is asked to stop.
+AGENT_STOPS = "This agent stops"
+
+
+def stop(process: Process, *numbers: signal.Signals, noticed: str = "") -> tuple[int, float]:
+    """Send the signals; the exit code, and how long it took. ``noticed``: what it says of the first one."""
     begin = time.monotonic()
     for number in numbers:
         process.send(number)
         time.sleep(0.2)  # the same signal sent twice at once arrives once
+        if noticed:
+            until(lambda: noticed in process.log(), "it has noticed")
     code = process.wait()
     assert "Traceback" not in process.log(), process.log()
     return code, time.monotonic() - begin
@@ -59,7 +66,7 @@ def test_an_agent_lets_short_work_finish(
 ) -> None:
     parts = make_parts(server.url).start("a1")
     job_id = parts.api.submit(NOTE, {"file": str(tmp_path / "ran"), "seconds": 2}, "a1")
-    parts.api.wait_for_state(job_id, "started")
+    until((tmp_path / "ran").exists, "it runs")
     code, took = stop(parts.agents["a1"], number)
     assert code == 0
     assert took < IDLE_STOP
@@ -94,12 +101,15 @@ def test_whoever_asks_twice_does_not_wait(
     parts = make_parts(server.url).start("a1")
     job_id = parts.api.submit(NOTE, {"file": str(tmp_path / "ran"), "seconds": 60}, "a1")
     parts.api.wait_for_state(job_id, "started")
-    code, took = stop(parts.agents["a1"], number, number)
+    asked = datetime.now(timezone.utc)
+    code, took = stop(parts.agents["a1"], number, number, noticed=AGENT_STOPS)
     assert code == 0
-    assert took < 5  # the grace that whoever asks once gives
+    assert took < IDLE_STOP
     job = parts.api.wait(job_id)
     assert job["status"] == "failed"
     assert "shut down" in job["error"]
+    ended = datetime.fromisoformat(job["timeline"][-1]["timestamp"].replace("Z", "+00:00"))
+    assert (ended - asked).total_seconds() < 5  # the grace that whoever asks once gives
 
 
 def test_an_agent_ends_under_an_operation_that_obeys_nothing(
@@ -108,7 +118,7 @@ def test_an_agent_ends_under_an_operation_that_obeys_nothing(
     parts = make_parts(server.url).start("a1")
     job_id = parts.api.submit(DEAF, {"file": str(tmp_path / "ran"), "seconds": 120}, "a1")
     parts.api.wait_for_state(job_id, "started")
-    code, took = stop(parts.agents["a1"], signal.SIGTERM, signal.SIGTERM)
+    code, took = stop(parts.agents["a1"], signal.SIGTERM, signal.SIGTERM, noticed=AGENT_STOPS)
     assert code == 1
     assert took < 12
     assert "did not stop" in parts.api.wait(job_id)["error"]
@@ -116,7 +126,7 @@ def test_an_agent_ends_under_an_operation_that_obeys_nothing(
 
 def test_an_agent_ends_while_redis_hangs(server: Server, make_parts: MakeParts, tmp_path: Path) -> None:
     parts = make_parts(server.url).start("a1")
-    job_id = parts.api.submit(NOTE, {"file": str(tmp_path / "ran"), "seconds": 2}, "a1")
+    job_id = parts.api.submit(NOTE, {"file": str(tmp_path / "ran"), "seconds": 4}, "a1")
     parts.api.wait_for_state(job_id, "started")
     server.freeze()
     _, took = stop(parts.agents["a1"], signal.SIGTERM)

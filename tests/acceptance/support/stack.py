@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from tests.acceptance.support.api import Api
+from tests.acceptance.support.ports import free_port
 from tests.acceptance.support.processes import MARK, Process, describe, marked, working_in
 from tests.acceptance.support.until import until
 
@@ -49,7 +50,8 @@ class Stack:
 
     def up(self, agents: int = 3, *options: str) -> Process:
         """Start ``jobqueue up`` and wait until it serves."""
-        argv = ["up", "--port", "0", "--agents", str(agents), "--state-dir", str(self.state), *options]
+        # not any port: while the API is away because a test ended it, an outgoing connection might take that
+        argv = ["up", "--port", str(free_port()), "--agents", str(agents), "--state-dir", str(self.state), *options]
         address = self.state / "api.url"
         address.unlink(missing_ok=True)  # left by one that was killed
         process = self.start("up", argv, self._environ)

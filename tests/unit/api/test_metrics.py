@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +205,24 @@ class TestSharedFiles:
         for server in (running, second):
             server.remove()
         assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.usefixtures("_no_variable")
+    def test_one_that_another_server_removed_before_it_was_locked_is_made_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lock, removed = fcntl.flock, []
+
+        def flock(descriptor: int, how: int) -> None:
+            if not removed:
+                removed.extend(tmp_path.iterdir())
+                shutil.rmtree(removed[0])
+            lock(descriptor, how)
+
+        monkeypatch.setattr(fcntl, "flock", flock)
+        server = shared.SharedMetrics(tmp_path)
+        assert [*tmp_path.iterdir()] == [server.path]
+        assert server.path not in removed
+        server.remove()
 
     @pytest.mark.usefixtures("_no_variable")
     def test_a_worker_that_ended_holds_nothing_open_and_its_counts_stay(self, tmp_path: Path) -> None:

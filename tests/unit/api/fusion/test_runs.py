@@ -10,7 +10,8 @@ import pytest
 
 from jobqueue.errors import LedgerUnavailable
 from jobqueue.flag import Flag
-from jobqueue.model.states import ExecutionState
+from jobqueue.model.filter import JobFilter, JobPage
+from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.services import Services
 from jobqueue.store.output import Piece
 from tests.store.world import World
@@ -142,6 +143,21 @@ def test_cancel(ask: Ask, run_id: str, agent: Agent) -> None:
 
 def test_cancel_before_it_runs(ask: Ask, run_id: str) -> None:
     assert ask("DELETE", f"{AT}/{run_id}").get_json()["state"] == "cancelled"
+
+
+def test_cancel_of_one_that_is_taken_up_just_then(
+    ask: Ask, run_id: str, agent: Agent, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = world.ledger.jobs.page
+
+    def taken_up(wanted: JobFilter) -> JobPage:
+        if wanted.status is JobStatus.SUBMITTED:
+            agent.take()
+        return page(wanted)
+
+    monkeypatch.setattr(world.ledger.jobs, "page", taken_up)
+    answer = ask("DELETE", f"{AT}/job1").get_json()
+    assert (answer["jobId"], answer["state"]) == (run_id, "cancelling")
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
