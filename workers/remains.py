@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 #: Seconds for which new members of a family are looked for while it is being ended.
 _MOST_SECONDS = 10.0
 _LOOK_SECONDS = 0.05
+#: Two times of one process may differ by the rounding of floats.
+_SAME_SECONDS = 0.005
 
 
 class Remains:
@@ -82,15 +84,19 @@ class Remains:
 
 def _self() -> str:
     """This process, told apart from a later one with its number."""
-    process = psutil.Process()
-    return f"{os.getpid()} {process.create_time()}"
+    return f"{os.getpid()} {_started(psutil.Process())}"
+
+
+def _started(process: psutil.Process) -> float:
+    """Seconds from the host's start to the process's: unlike the time of day, nobody can set that."""
+    return process.create_time() - psutil.boot_time()
 
 
 def _lives(path: Path) -> bool:
     """Whether the agent that wrote a file is still there; it may be on its way out, with its runs in hand."""
     try:
-        pid, created = path.read_text(encoding="ascii").split()
-        return psutil.Process(int(pid)).create_time() == float(created)
+        pid, started = path.read_text(encoding="ascii").split()
+        return abs(_started(psutil.Process(int(pid))) - float(started)) < _SAME_SECONDS
     except (OSError, ValueError, psutil.Error):  # half written, or gone
         return False
 

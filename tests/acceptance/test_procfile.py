@@ -98,17 +98,15 @@ def test_flower_shows_each_execution_as_a_task(started: Stack, flower_port: int)
     until(lambda: flower(flower_port, "/api/tasks")[0] == 200, "Flower answers", 60)
     # Flower sees what happens from when it listens. Of a task that was under way just then it knows the end only:
     # no name, no arguments. So it is asked about each job after that job, until it saw one from its beginning.
-    jobs: list[dict[str, Any]] = []
+    jobs: list[str] = []
 
     def shown() -> Any:
-        jobs.append(started.api.run("node.hostname.get", target="_all"))
+        jobs.append(started.api.run("node.hostname.get", target="_all")["id"])
         tasks: dict[str, Any] = flower(flower_port, "/api/tasks")[1] or {}
-        return {key: task for key, task in tasks.items() if task["state"] == "SUCCESS" and task["received"]}
+        own = [(job_id, tasks[key]) for job_id in jobs if (key := f"{job_id}:procfile-host:1") in tasks]
+        return [(job_id, task) for job_id, task in own if task["state"] == "SUCCESS" and task["received"]]
 
-    tasks = until(shown, "Flower has seen a task from its beginning to its end")
-    key, task = next(iter(tasks.items()))
-    (job_id,) = {job["id"] for job in jobs if job["id"] in key}
-    assert key == f"{job_id}:procfile-host:1"
+    job_id, task = until(shown, "Flower has seen a task from its beginning to its end")[0]
     assert task["name"] == "jobqueue.execute"
     assert job_id in task["args"]
     assert "procfile-host" in task["args"]

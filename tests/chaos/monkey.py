@@ -22,6 +22,7 @@ from tests.chaos.world import API, MAINTENANCE, World, queue_lists
 #: At least so many agents stay untouched at any time, or nothing would be going on that could break.
 _UNTOUCHED_AGENTS = 1
 _TWIN_SECONDS = 30.0
+_IDLE_SECONDS = 10.0
 _MESSAGES_AT_A_TIME = 3
 
 
@@ -82,6 +83,8 @@ class Monkey:
     def agent_kill(self, fault: Fault) -> None:
         """An agent dies; the next one under its name comes a little later."""
         with self._victim(fault, list(HOSTS), _UNTOUCHED_AGENTS) as host:
+            with contextlib.suppress(AssertionError):  # then while it is idle
+                until(lambda: self._held_by(host), "it runs something", _IDLE_SECONDS)
             self._strike(fault, self._held_by(host))
             self._world.kill(host)
             self._rest(fault)

@@ -85,7 +85,7 @@ def test_what_a_finished_run_left_on_purpose_is_let_alone(folder: Path, pids: Pa
 def test_no_other_process_is_touched(folder: Path, pids: Path) -> None:
     """Nor is one that got the number of the agent that is gone mistaken for it."""
     folder.mkdir(parents=True)
-    (folder / "0123456789abcdef").write_text(f"{os.getpid()} {psutil.Process().create_time() - 1000}")
+    (folder / "0123456789abcdef").write_text(f"{os.getpid()} {psutil.Process().create_time() - psutil.boot_time() - 1}")
     (folder / "broken").write_text("?")
     with subprocess.Popen(["sleep", "600"]) as other:
         pids.write_text(f"{other.pid}\n")
@@ -93,6 +93,18 @@ def test_no_other_process_is_touched(folder: Path, pids: Path) -> None:
         assert is_running(other.pid)
         other.kill()
     assert list(folder.iterdir()) == []
+
+
+def test_who_lives_is_known_also_after_the_clock_was_set(
+    folder: Path, pids: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boot_time = psutil.boot_time()
+    with agent(folder, pids) as living:
+        monkeypatch.setattr("psutil._pslinux.boot_time", lambda: boot_time + 3600)
+        assert psutil.boot_time() == boot_time + 3600
+        assert Remains(folder).end() == 0
+        assert all(map(is_running, numbers(pids)))
+        living.kill()
 
 
 def test_a_folder_that_cannot_be_written_stops_no_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
