@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from api import audit
 from api.context import services
 from jobqueue.model.submission import Accepted, Submission
@@ -15,7 +13,7 @@ def submit(wanted: Submission, status: int) -> Accepted:
     Raises what ``Services.submit`` raises. The request's entry in the audit trail is written together with the job.
     """
     audit.note(operation=wanted.operation, target=wanted.target)
-    accepted = services().submit(replace(wanted, deed=audit.foretold(status)))
+    accepted = services().submit(wanted, audit.foretold(status))
     audit.note(job=accepted.job_id)
     if accepted.is_audited:
         audit.is_written(status)

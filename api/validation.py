@@ -10,8 +10,8 @@ from weakref import WeakKeyDictionary
 import marshmallow as ma
 
 from api.limits import inside
-from api.quick import QuickLoader
 from jobqueue.errors import InvalidInput
+from jobqueue.quick import QuickLoader
 
 #: Problems named in one answer; the rest are counted.
 MAX_PROBLEMS = 20

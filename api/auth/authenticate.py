@@ -46,6 +46,26 @@ class Authenticator:
         self._throttle.pace(principal)
         return principal
 
+    def still(self, environ: Mapping[str, Any]) -> Principal | None:
+        """Who a request comes from that was let in before; None once its credentials are no longer good.
+
+        Nothing is counted, neither as a failure nor as a request. Raises ``LedgerUnavailable``.
+        """
+        given = Credentials.of(environ)
+        if given is None:
+            return self._sessions.owner(environ)
+        if (admin := self._token.principal(given)) is not None:
+            return admin
+        if given.secret.startswith(_KEY_PREFIX):
+            identity, _, secret = given.secret.removeprefix(_KEY_PREFIX).partition("_")
+            return self._verify.known(Kind.KEY, identity, secret.encode("latin-1"))
+        if given.is_basic:
+            return self._verify.known(Kind.USER, given.user, given.secret.encode("latin-1"))
+        try:
+            return self._web_tokens.principal(given.secret)
+        except Unauthenticated:
+            return None
+
     def _principal(self, given: Credentials, environ: Mapping[str, Any]) -> Principal:
         if (admin := self._token.principal(given)) is not None:
             return admin

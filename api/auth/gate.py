@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from flask import Flask, Request, g, request
 
@@ -14,8 +14,15 @@ from jobqueue.model.principal import Principal
 
 _EXTENSION = "jobqueue.gate"
 
-#: A request's WSGI environment -> who sends it. Raises ``Unauthenticated``.
-Authenticate = Callable[[Mapping[str, Any]], Principal]
+
+class Authenticate(Protocol):
+    """Knows who sends a request, by its WSGI environment."""
+
+    def __call__(self, environ: Mapping[str, Any]) -> Principal:
+        """Who sends it; raises ``Unauthenticated``."""
+
+    def still(self, environ: Mapping[str, Any]) -> Principal | None:
+        """Who sent it, if the credentials are still good."""
 
 
 class Gate:
@@ -43,6 +50,14 @@ class Gate:
             raise PermissionDenied("Nobody may use this route: it has no rule in the API's map of permissions.")
         if rule != KNOWN and not _is_about_the_route():
             principal.require(rule)
+
+    def admits(self, environ: Mapping[str, Any], endpoint: str) -> bool:
+        """Whether a request that was let in would be let in now. Raises ``LedgerUnavailable``."""
+        rule = rule_of(endpoint)
+        if rule == PUBLIC:
+            return True
+        principal = self.authenticate.still(environ)
+        return principal is not None and rule is not None and (rule == KNOWN or principal.may(rule))
 
 
 def _is_about_the_route() -> bool:

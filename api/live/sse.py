@@ -10,6 +10,7 @@ from typing import Any
 
 from flask import Response, request
 
+from api.live.admission import OVER, Admission
 from api.live.closing import closing
 from api.metrics.requests import followed
 from api.responses import dumps
@@ -55,22 +56,26 @@ def last_event_id() -> tuple[str, int] | None:
 def stream(turns: Iterable[list[ServerEvent]]) -> Response:
     """A response that sends each turn's events as they come; a turn without any gives a chance for a heartbeat.
 
-    An error on the way is sent as the last event, ``error``: the status is long gone.
+    An error on the way is sent as the last event, ``error``: the status is long gone. So is the end of the credentials
+    that the request came with.
     """
     return Response(
-        followed(_encoded(turns)),
+        followed(_encoded(turns, Admission())),
         content_type=f"{MIME}; charset=utf-8",
         # X-Accel-Buffering: nginx would hold events back until a buffer is full
         headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
     )
 
 
-def _encoded(turns: Iterable[list[ServerEvent]]) -> Iterator[str]:
+def _encoded(turns: Iterable[list[ServerEvent]], admission: Admission) -> Iterator[str]:
     yield ": stream begins\n\n"
     spoke = time.monotonic()
     try:
         for events in turns:
             if closing.is_set():
+                return
+            if not admission.holds():
+                yield ServerEvent("error", {"error": OVER, "details": {}}).text
                 return
             if events:
                 yield "".join([event.text for event in events])

@@ -6,6 +6,7 @@ import logging
 
 from flask import Blueprint, Response
 
+from api.live.admission import OVER, Admission
 from api.live.closing import closing
 from api.live.websocket import Gone, WebSocket
 from api.ray import transcript
@@ -49,7 +50,12 @@ def tail_logs(name: str) -> Response:
 
 def _send_all(job: Job, socket: WebSocket) -> None:
     """Ray's client takes an orderly close for the end of the job, so there is one only then."""
+    admission = Admission()
     for text in transcript.follow(job):
+        if not admission.holds():
+            log.info("a reader of job %s is sent away: %s", job.id, OVER)
+            socket.abort()
+            return
         if closing.is_set():
             socket.abort()
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -28,10 +28,6 @@ class Deed:
     def document(self) -> dict[str, Any]:
         """As JSON."""
         return dict(vars(self))
-
-    def with_details(self, **more: Any) -> Deed:
-        """The same deed, of which more is said."""
-        return replace(self, details={**self.details, **more})
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobqueue.model.audit import Deed
 from jobqueue.model.principal import NOBODY, Principal
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.target import ANY
@@ -22,8 +21,7 @@ class Submission:
     ``alias`` is the caller's own name for the job, unique among those stored. At most one job that has not ended holds
     the name ``exclusive``. ``among`` are the hostnames that may run a job for any agent, all if empty.
     ``request`` is kept with the job: what the caller asked for in the words of its own API. ``principal`` is who asks,
-    and whose permissions decide; without one nothing is accepted. ``deed`` goes into the audit trail together with the
-    job; without one, that is left to the caller.
+    and whose permissions decide; without one nothing is accepted.
     """
 
     operation: str
@@ -42,7 +40,6 @@ class Submission:
     exclusive: str | None = None
     among: tuple[str, ...] = ()
     request: Mapping[str, Any] | None = None
-    deed: Deed | None = field(default=None, compare=False)
 
     @property
     def submitted_by(self) -> str:

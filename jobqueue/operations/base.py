@@ -15,6 +15,7 @@ from jobqueue.operations.context import Context
 from jobqueue.operations.info import OperationInfo
 from jobqueue.operations.schema import Schema, flat_messages, json_schema
 from jobqueue.operations.text import brief
+from jobqueue.quick import QuickLoader
 
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z][A-Za-z0-9_-]*)+")
 _PERMISSION = re.compile(r"[A-Za-z][A-Za-z0-9_-]*:[A-Za-z][A-Za-z0-9_-]*")
@@ -54,6 +55,7 @@ class Operation:
     isolated: bool = False
     takes_facts: bool = True
     _loader: marshmallow.Schema = field(init=False, repr=False, compare=False)
+    _quick: QuickLoader = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.type) > _MAX_TYPE_LENGTH or not _TYPE.fullmatch(self.type):
@@ -63,6 +65,7 @@ class Operation:
         if not _is_schema_class(self.schema):
             raise ValueError(f"The schema of {self.type} must be a Schema class, not {self.schema!r}.")
         object.__setattr__(self, "_loader", self.schema())  # building one costs more than most loads
+        object.__setattr__(self, "_quick", QuickLoader(self._loader))
 
     def __call__(self, data: dict[str, Any], context: Context) -> Any:
         return self.run(data, context)
@@ -72,8 +75,12 @@ class Operation:
 
         Raises ``InvalidOperationData``, its details ``{field: [messages]}`` with dotted names for inner fields.
         """
+        given = dict(data)
+        quick = self._quick.load(given)
+        if quick is not None:
+            return quick
         try:
-            loaded: dict[str, Any] = self._loader.load(dict(data))
+            loaded: dict[str, Any] = self._loader.load(given)
         except marshmallow.ValidationError as error:
             raise invalid_data(self.type, flat_messages(error.messages)) from None
         return loaded

@@ -9,6 +9,7 @@ from jobqueue.dispatch.sender import Sender
 from jobqueue.errors import JobQueueError
 from jobqueue.model.agent import Agent
 from jobqueue.model.alert import Alert
+from jobqueue.model.audit import Deed
 from jobqueue.model.filter import JobFilter, JobPage
 from jobqueue.model.glance import Glance, GlancePage
 from jobqueue.model.history import History
@@ -92,8 +93,9 @@ class Services:
             checking,
         )
 
-    def submit(self, submission: Submission) -> Accepted:
-        return self.submitting.one(submission)
+    def submit(self, submission: Submission, deed: Deed | None = None) -> Accepted:
+        """Accept one job, see ``Submit.one``."""
+        return self.submitting.one(submission, deed=deed)
 
     def submit_many(self, submissions: list[Submission]) -> list[Accepted | JobQueueError]:
         return self.submitting.many(submissions)

@@ -13,6 +13,7 @@ from typing import Any
 from jobqueue import tracing
 from jobqueue.dispatch.sender import Sender
 from jobqueue.errors import JobQueueError, LedgerUnavailable, NothingToRetry
+from jobqueue.model.audit import Deed
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import Target
@@ -51,13 +52,15 @@ class Submit:
         retry_of: str | None = None,
         only: tuple[str, ...] = (),
         job_id: str | None = None,
+        deed: Deed | None = None,
     ) -> Accepted:
-        """Accept one job. ``job_id`` is a new UUID, for a caller who has to know it beforehand.
+        """Accept one job. ``job_id`` is a new UUID, for a caller who has to know it beforehand. ``deed`` goes into the
+        audit trail together with the job; without one, that is left to the caller.
 
         Raises ``PermissionDenied`` unless its principal may submit jobs and run this operation; ``InvalidInput``
         (operation, data, target), ``NoLiveAgent``, ``IdempotencyConflict``.
         """
-        new = self._prepare(submission, retry_of, only, job_id)
+        new = self._prepare(submission, retry_of, only, job_id, deed)
         stored = self._jobs.create(new, self._sender.template)
         self._send([(new, stored)])
         return stored.accepted
@@ -82,7 +85,12 @@ class Submit:
         return [answer for answer in answers if answer is not None]
 
     def _prepare(
-        self, submission: Submission, retry_of: str | None, only: tuple[str, ...], job_id: str | None = None
+        self,
+        submission: Submission,
+        retry_of: str | None,
+        only: tuple[str, ...],
+        job_id: str | None = None,
+        deed: Deed | None = None,
     ) -> NewJob:
         submission.principal.require(SUBMIT)
         target = Target.parse(submission.target)
@@ -134,7 +142,7 @@ class Submit:
             only=hosts,
             alias=submission.alias,
             exclusive=submission.exclusive,
-            deed=submission.deed.with_details(job=job_id) if submission.deed else None,
+            deed=deed,
         )
 
     def _send(self, stored: list[tuple[NewJob, Stored]]) -> None:

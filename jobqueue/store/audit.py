@@ -50,9 +50,13 @@ class Audit:
         self.saw(int(number), str(link))
         return int(number)
 
-    def sealed(self, deed: Deed) -> tuple[str, str]:
-        """The seal and the text of an entry, for a script that writes it together with what it tells of."""
-        text = json.dumps({"at": time.time_ns() // 1000, "seen": self._seen, **deed.document()})
+    def sealed(self, deed: Deed, **more: str) -> tuple[str, str]:
+        """The seal and the text of an entry, for a script that writes it together with what it tells of.
+
+        ``more`` details are said in it than the deed has.
+        """
+        details = {**deed.details, **more}
+        text = json.dumps({"at": time.time_ns() // 1000, "seen": self._seen, **deed.document(), "details": details})
         return self._seal.mark(_PLACE, text), text
 
     def saw(self, number: int, link: str) -> None:

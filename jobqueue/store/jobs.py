@@ -52,8 +52,8 @@ class NewJob:
     """A job ready to be stored: its ``document`` (JSON, immutable) and what the ledger itself works with.
 
     Times are microseconds. ``digest`` (hex) tells requests under one idempotency key apart. ``only`` keeps the job
-    to some of the agents that its target matches. ``deed`` is written into the audit trail if the job is stored, in the
-    same step: no such job without its entry.
+    to some of the agents that its target matches. ``deed`` is written into the audit trail if the job is stored, with
+    its id and in the same step: no such job without its entry.
     """
 
     id: str
@@ -126,7 +126,7 @@ class Jobs:
 
     def _fields(self, job: NewJob) -> tuple[Argument, ...]:
         mark = self._seal.mark(*_key_record(job, job.id)) if job.idempotency_key else ""
-        entry_mark, entry = self._audit.sealed(job.deed) if job.deed else ("", "")
+        entry_mark, entry = self._audit.sealed(job.deed, job=job.id) if job.deed else ("", "")
         return (*_fields(job), mark, entry, entry_mark)
 
     def _outcome(self, job: NewJob, answer: list[Any]) -> Stored | JobQueueError:

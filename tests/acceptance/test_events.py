@@ -52,6 +52,16 @@ def steps(events: list[ServerEvent], job_id: str) -> list[str]:
     return [each["event"] for each in documents if each["job_id"] == job_id]
 
 
+def test_a_stream_ends_with_its_key(api: Api) -> None:
+    """Nothing is told any more to whom the key does not belong any longer."""
+    made = api.post("/key", {"name": "follower", "roles": ["read"]}).json
+    following = Follower(Api(api.url, made["key"]), "/events")
+    assert api.delete(f"/key/{made['id']}").status == 204
+    *_, last = following
+    assert last.name == "error"
+    assert "no longer valid" in json.loads(last.data)["error"]
+
+
 def submit(api: Api) -> str:
     return api.submit("node.hostname.get")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from jobqueue.errors import JobQueueError
@@ -23,8 +25,9 @@ def deeds(world: World) -> list[Deed]:
 
 
 def test_a_job_brings_its_entry(ready: World) -> None:
-    assert ready.store(deed=DEED).accepted.is_audited
-    assert deeds(ready) == [DEED]
+    accepted = ready.store(deed=DEED).accepted
+    assert accepted.is_audited
+    assert deeds(ready) == [replace(DEED, details={"operation": "op.x", "job": accepted.job_id})]
 
 
 def test_entries_of_jobs_and_of_others_make_one_chain(ready: World) -> None:
@@ -72,10 +75,10 @@ def test_a_repeated_call_writes_one_entry(ready: World) -> None:
 
 
 def test_several_jobs_in_one_call(ready: World) -> None:
-    new = [ready.new_job(deed=DEED.with_details(job=str(n)) if n % 2 else None) for n in range(120)]
+    new = [ready.new_job(deed=DEED if n % 2 else None) for n in range(120)]
     stored = ready.jobs.create_many(new, ready.template)
     assert [isinstance(one, Stored) and one.accepted.is_audited for one in stored] == [False, True] * 60
-    assert [deed.details["job"] for deed in deeds(ready)] == [str(n) for n in range(1, 120, 2)]
+    assert [deed.details["job"] for deed in deeds(ready)] == [job.id for job in new[1::2]]
     assert ready.ledger.audit.verify().valid
 
 

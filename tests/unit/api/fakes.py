@@ -29,6 +29,7 @@ from jobqueue.errors import (
 )
 from jobqueue.model.agent import Agent, AgentEvent, AgentState
 from jobqueue.model.alert import Alert
+from jobqueue.model.audit import Deed
 from jobqueue.model.filter import JobFilter, JobPage
 from jobqueue.model.glance import Glance, GlancePage
 from jobqueue.model.history import History, Span
@@ -114,7 +115,7 @@ class FakeServices:
         self.limits = self.ledger.limits
         self.audit = AuditTrail(self.ledger.audit)
 
-    def submit(self, submission: Submission) -> Accepted:
+    def submit(self, submission: Submission, deed: Deed | None = None) -> Accepted:
         self._fail()
         if submission.operation != AN_OPERATION.type:
             raise UnknownOperation(f"No operation {submission.operation!r}; did you mean {AN_OPERATION.type}?")

@@ -6,9 +6,8 @@ local function queue_list(slot, step)
   return K.queue .. slot .. (step == 0 and '' or '\6\22' .. int(step))
 end
 
--- A template, cut into its texts and the names of the placeholders between them, and as a format; nil for none: the
--- broker is elsewhere then, the caller sends and the ledger only notes. Plain searches: a pattern would be tried at
--- each of its characters.
+-- A template, cut into its texts and the names of the placeholders between them; nil for none: the broker is elsewhere
+-- then, the caller sends and the ledger only notes. Plain searches: a pattern would be tried at each of its characters.
 local function parse_template(template)
   if template == '' then return nil end
   local texts, names, from = {}, {}, 1
@@ -21,8 +20,7 @@ local function parse_template(template)
     from = close + 1
   end
   texts[#texts + 1] = string.sub(template, from)
-  local format = string.gsub(table.concat(texts, '@'), '%%', '%%%%')
-  return {texts = texts, names = names, format = string.gsub(format, '@', '%%s')}
+  return {texts = texts, names = names}
 end
 
 -- The message for one attempt.
@@ -33,9 +31,13 @@ local function message_of(template, id, slot, attempt, priority, time)
     JOB = id, SLOT = slot, QUEUE = K.queue .. slot, PRIORITY = int(9 - priority), TASK = task,
     TAG = task .. '@' .. int(time),
   }
-  local filled = {}
-  for i, name in ipairs(template.names) do filled[i] = values[name] end
-  return string.format(template.format, unpack(filled))
+  local texts, parts = template.texts, {}
+  for i, name in ipairs(template.names) do
+    parts[2 * i - 1] = texts[i]
+    parts[2 * i] = values[name]
+  end
+  parts[#parts + 1] = texts[#texts]
+  return table.concat(parts)
 end
 
 -- The same for many slots: the texts between the slot's name, ready to be joined by each.

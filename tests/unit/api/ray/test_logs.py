@@ -153,6 +153,14 @@ def test_a_tail_breaks_when_the_server_ends(job: Job, tail: Open, monkeypatch: p
     assert (reader.accepted, reader.close_code) == (True, None)
 
 
+def test_a_tail_breaks_when_its_credentials_end(job: Job, tail: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([True, False])
+    monkeypatch.setattr(logs.Admission, "holds", lambda _: next(answers))
+    reader, _ = tail()
+    assert list(reader.texts()) == ["one\n"]
+    assert (reader.accepted, reader.close_code) == (True, None)
+
+
 def test_a_tail_breaks_when_the_ledger_goes(services: RayServices, job: Job, tail: Open) -> None:
     def pages() -> Iterator[OutputPage]:
         yield services.pages[0]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.native.schemas import JobQuery, JobRequest
-from api.quick import QuickLoader
+from jobqueue.quick import QuickLoader
 
 VALUES = st.one_of(
     st.none(),

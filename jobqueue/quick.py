@@ -18,8 +18,14 @@ class QuickLoader:
     """Loads for one schema instance."""
 
     def __init__(self, schema: ma.Schema) -> None:
-        #: A schema with hooks of its own is left alone.
-        self._is_usable = not any(schema._hooks[hook] for hook in _HOOKS) and not schema.partial
+        #: A schema with ways of its own is left alone.
+        self._is_usable = not (
+            any(schema._hooks[hook] for hook in _HOOKS)
+            or schema.partial
+            or schema.dict_class is not dict
+            or type(schema).load is not ma.Schema.load
+            or any("." in (field.attribute or "") for field in schema.load_fields.values())
+        )
         self._fields: dict[str, tuple[str, ma.fields.Field[Any], QuickLoader | None]] = {}
         self._required: set[str] = set()
         self._constants: dict[str, Any] = {}

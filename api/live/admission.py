@@ -1,0 +1,45 @@
+"""Whether a reader of a stream may still read: a stream may outlive the credentials that it was opened with."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Request, current_app, request
+
+from api.auth import gate
+from jobqueue.errors import JobQueueError, LedgerUnavailable
+
+logger = logging.getLogger("jobqueue.api")
+
+#: Seconds between two looks. What was revoked is no longer known after two seconds (``services/verify.py``).
+LOOK_SECONDS = 2.0
+#: What the reader of a stream is told.
+OVER = "The credentials of this stream are no longer valid, or no longer allow it; sign in again, and follow anew."
+
+
+class Admission:
+    """That of the present request, for as long as its stream goes on."""
+
+    def __init__(self) -> None:
+        current: Request = request._get_current_object()  # type: ignore[attr-defined]
+        self._gate = gate.of(current_app)
+        self._environ: Mapping[str, Any] = current.environ
+        self._endpoint = current.endpoint or ""
+        self._next = time.monotonic() + LOOK_SECONDS
+        self._holds = True
+
+    def holds(self) -> bool:
+        """Whether the request would still be let in; looked at now and then. Cheap enough to ask at every step."""
+        now = time.monotonic()
+        if self._holds and now >= self._next:
+            self._next = now + LOOK_SECONDS
+            try:
+                self._holds = self._gate.admits(self._environ, self._endpoint)
+            except LedgerUnavailable as error:  # then nothing new comes to read either
+                logger.warning("Whether the readers of streams may go on cannot be looked at: %s", error)
+            except JobQueueError:
+                self._holds = False
+        return self._holds
