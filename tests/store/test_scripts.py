@@ -71,7 +71,7 @@ class TestHeader:
         code = code_of(FILES[verb]) + "".join(code_of("--\n" + INCLUDES[name]) for name in included)
         for name in included:
             functions = re.findall(r"^local function (\w+)", INCLUDES[name], re.MULTILINE)
-            uses = sum(len(re.findall(rf"\b{function}\(", code)) for function in functions)
+            uses = sum(len(re.findall(rf"\b{function}\b", code)) for function in functions)
             assert uses > len(functions), f"{name} is included and not used"
 
 

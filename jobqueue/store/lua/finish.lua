@@ -21,11 +21,15 @@ if ARGV[8] ~= '' and not redis.call('HGET', K.job .. id, 'cancel') then
   return 'retried'
 end
 if not FINAL_STATES[state] or not transition(id, host, at, host, {{state, state, ARGV[7]}}) then return 'illegal' end
-if ARGV[6] ~= '' then keep_answer(host .. ':' .. id, ARGV[6]) end
-if ARGV[10] and ARGV[10] ~= '' then
+local signature = ARGV[10] or ''
+if ARGV[6] ~= '' then
+  keep_answer(host .. ':' .. id, ARGV[6])
+elseif signature ~= '' then
+  forget_answer(host .. ':' .. id) -- the signature is of all that is kept
+end
+if signature ~= '' then
   -- in two, since one long value would cost the hash its compact encoding, and twice the memory
-  redis.call('HSET', exec, 's1', string.sub(ARGV[10], 1, 60), 's2', string.sub(ARGV[10], 61))
-  if ARGV[6] == '' then forget_answer(host .. ':' .. id) end -- the signature is of all that is kept
+  redis.call('HSET', exec, 's1', string.sub(signature, 1, 60), 's2', string.sub(signature, 61))
 end
 redis.call('ZREM', K.leases, id .. ':' .. host)
 -- wakes those who follow the output; the id lies behind the last byte and before any next one
