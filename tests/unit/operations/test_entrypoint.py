@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from jobqueue.runtime_env import capacity
 from jobqueue.runtime_env.capacity import Capacity
 from jobqueue.settings import Settings
 from tests.alive import is_running
+from tests.descriptors import files, pipes
 
 from .conftest import Perform
 
@@ -258,9 +258,9 @@ def test_the_longest_line_can_be_started(go: Callable[..., Outcome]) -> None:
     assert go(line).data == {"exit_code": 0}
 
 
-def test_no_descriptor_is_left_behind(go: Callable[..., Outcome]) -> None:
+def test_no_descriptor_is_left_behind(go: Callable[..., Outcome], tmp_path: Path) -> None:
     go("true")
-    before = set(os.listdir("/proc/self/fd"))  # noqa: PTH208 (names only)
+    before = pipes() + files(tmp_path)
     for _ in range(5):
         go("true")
-    assert set(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208
+    assert pipes() + files(tmp_path) <= before

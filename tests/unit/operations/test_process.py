@@ -16,13 +16,10 @@ import pytest
 from jobqueue.errors import OperationFailed
 from jobqueue.operations import process as process_module
 from jobqueue.operations.process import ProcessResult, Stopped, run_process
+from tests.descriptors import pipes
 
 #: Part of the length of every sleep: tells the processes of this run from those that a failed one may have left.
 OURS = os.getpid()
-
-
-def _descriptors() -> set[str]:
-    return set(os.listdir("/proc/self/fd"))  # noqa: PTH208 (names only)
 
 
 def _zombies() -> set[psutil.Process]:
@@ -94,11 +91,11 @@ def test_a_sink_that_raises_leaves_no_process() -> None:
     def broken(stream: str, chunk: bytes) -> None:
         raise RuntimeError("sink")
 
-    before = _descriptors()
+    before = pipes()
     with pytest.raises(RuntimeError, match="sink"):
         run_process(["sh", "-c", f"echo x; exec sleep 61.{OURS}"], output=broken)
     assert _running(f"sleep 61.{OURS}") == []
-    assert _descriptors() <= before
+    assert pipes() <= before
 
 
 def test_a_hundred_megabytes_do_not_hurt_memory() -> None:
@@ -194,12 +191,12 @@ def test_it_works_without_pidfd(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_nothing_leaks() -> None:
     run_process(["true"])
-    before, zombies = _descriptors(), _zombies()
+    before, zombies = pipes(), _zombies()
     for _ in range(20):
         run_process(["true"], stdin=b"x")
         with pytest.raises(OperationFailed):
             run_process(["/no/such/program"])
-    assert _descriptors() <= before
+    assert pipes() <= before
     assert _zombies() <= zombies
 
 
