@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +21,7 @@ def _open(beginnings: tuple[str, ...]) -> Counter[str]:
     found: Counter[str] = Counter()
     for entry in Path("/proc/self/fd").iterdir():
         with suppress(FileNotFoundError):  # the listing's own, and what others have closed meanwhile
-            target = os.readlink(entry)
+            target = str(entry.readlink())
             if target.startswith(beginnings):
                 found[target] += 1
     return found
