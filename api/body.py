@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import request
+from flask import Request, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from api import limits, slow
@@ -44,17 +44,20 @@ def _read() -> bytes:
 
 def read_all() -> bytes:
     """The request's body as it came. Raises werkzeug's ``RequestEntityTooLarge`` beyond its ``max_content_length``."""
-    raw = request.get_data(cache=False)
-    limit = request.max_content_length
-    # werkzeug refuses a Content-Length beyond the limit, but a body without one is cut there, as if that were its end
-    at_limit = limit is not None and len(raw) >= limit and not request.environ.get("CONTENT_LENGTH")
-    if at_limit and request.environ["wsgi.input"].read(1):
+    asked: Request = request._get_current_object()  # type: ignore[attr-defined]
+    raw = asked.get_data(cache=False)
+    if asked.environ.get("CONTENT_LENGTH"):
+        return raw  # werkzeug refuses one beyond the limit
+    # but a body without one is cut there, as if that were its end
+    limit = asked.max_content_length
+    if limit is not None and len(raw) >= limit and asked.environ["wsgi.input"].read(1):
         raise RequestEntityTooLarge
     return raw
 
 
 def _check_media() -> None:
-    content_type = request.environ.get("CONTENT_TYPE", "")
+    environ = request.environ
+    content_type = environ.get("CONTENT_TYPE", "")
     if content_type != "application/json":  # anything longer is parsed properly
         charset = request.mimetype_params.get("charset", "utf-8").lower()
         if request.mimetype != "application/json" or charset not in ("utf-8", "utf8"):
@@ -62,7 +65,7 @@ def _check_media() -> None:
             raise UnsupportedMedia(
                 f"The body must be JSON in UTF-8: send it with Content-Type: application/json{shown}."
             )
-    if request.environ.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
+    if environ.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
         raise UnsupportedMedia("The body must not be compressed: leave out the header Content-Encoding.")
 
 

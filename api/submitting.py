@@ -14,7 +14,8 @@ def submit(wanted: Submission, status: int) -> Accepted:
     """
     audit.note(operation=wanted.operation, target=wanted.target)
     accepted = services().submit(wanted, audit.foretold(status))
-    audit.note(job=accepted.job_id)
     if accepted.is_audited:
         audit.is_written(status)
+    else:
+        audit.note(job=accepted.job_id)
     return accepted

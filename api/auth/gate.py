@@ -48,7 +48,7 @@ class Gate:
         principal = g.principal = self.authenticate(environ)
         if rule is None:
             raise PermissionDenied("Nobody may use this route: it has no rule in the API's map of permissions.")
-        if rule != KNOWN and not _is_about_the_route():
+        if rule != KNOWN and not _is_about_the_route(current):
             principal.require(rule)
 
     def admits(self, environ: Mapping[str, Any], endpoint: str) -> bool:
@@ -60,9 +60,9 @@ class Gate:
         return principal is not None and rule is not None and (rule == KNOWN or principal.may(rule))
 
 
-def _is_about_the_route() -> bool:
+def _is_about_the_route(asked: Request) -> bool:
     """Whether Flask itself answers: an OPTIONS request, which names the methods of a path and runs no view."""
-    return request.method == "OPTIONS" and bool(getattr(request.url_rule, "provide_automatic_options", False))
+    return asked.method == "OPTIONS" and bool(getattr(asked.url_rule, "provide_automatic_options", False))
 
 
 def install(app: Flask, authenticate: Authenticate, hosts: Hosts) -> Gate:

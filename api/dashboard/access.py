@@ -114,7 +114,8 @@ def _is_own_origin() -> bool:
 def _take_proof() -> None:
     """Only for requests with a session that is good, from a page of ours: all others are refused unread."""
     environ = request.environ
-    if request.method != "POST" or _HEADER in environ or not belongs(request.path):
+    # first what costs least to see: this is asked of every request
+    if environ["REQUEST_METHOD"] != "POST" or _HEADER in environ or not belongs(request.path):
         return
     if Credentials.of(environ) is not None or not _is_own_origin() or request.mimetype != posted.FORM_TYPE:
         return

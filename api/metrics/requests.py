@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, request
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 #: What this process counts. Not the library's own registry, to which any library may add what it likes.
@@ -44,7 +44,7 @@ def install(app: Flask) -> None:
 
 def followed(stream: Iterable[str]) -> Iterator[str]:
     """The stream, counted for as long as somebody reads it."""
-    gauge = FOLLOWERS.labels(_route())
+    gauge = FOLLOWERS.labels(_route(request))
 
     def counted() -> Iterator[str]:
         gauge.inc()
@@ -61,8 +61,10 @@ def _begin() -> None:
 
 
 def _end(response: Response) -> Response:
-    method = request.method if request.method in _METHODS else "other"
-    answered, duration = _series(method, _route(), response.status_code)
+    # looks through Flask's proxies are what is slow here
+    asked: Request = request._get_current_object()  # type: ignore[attr-defined]
+    method = asked.method if asked.method in _METHODS else "other"
+    answered, duration = _series(method, _route(asked), response.status_code)
     answered.inc()
     duration.observe(time.perf_counter() - g.begun)
     return response
@@ -73,5 +75,5 @@ def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
     return REQUESTS.labels(method, route, str(status)), DURATION.labels(method, route)
 
 
-def _route() -> str:
-    return request.url_rule.rule if request.url_rule else UNMATCHED
+def _route(asked: Request) -> str:
+    return asked.url_rule.rule if asked.url_rule else UNMATCHED

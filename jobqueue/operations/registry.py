@@ -80,10 +80,11 @@ class Registry:
         if not isinstance(data, Mapping):
             raise invalid_data(type, {"": ["Must be an object."]})
         plain = dict(data)
-        _check_json(type, plain)
-        wrong = faults(plain)
-        if wrong:
-            raise invalid_data(type, wrong)
+        if plain:
+            _check_json(type, plain)
+            wrong = faults(plain)
+            if wrong:
+                raise invalid_data(type, wrong)
         try:
             operation.load(plain)
         except InvalidOperationData as error:
