@@ -76,6 +76,7 @@ def submit_batch() -> Response:
     One bad item does not stop the others: its place in `items` holds the error. A body that is no JSON, or an object
     in it that names a key twice, is refused as a whole.
     """
+    _refuse_header_key("Is for one job; give each job of the batch an idempotency_key of its own.")
     body, suspect = decode_object()
     items = body.get("jobs")
     if suspect:  # what is wrong inside an item is that item's error
@@ -136,6 +137,7 @@ def delete_job(job_id: str) -> Response:
 @blueprint.doc(operationId="retryJob")
 def retry_job(loaded: dict[str, Any], job_id: str) -> Response:
     """Submit a job again"""
+    _refuse_header_key("Does not count for a retry; leave it out, and see retried_as of the job for what was retried.")
     only = frozenset(ExecutionState(state) for state in loaded["only"]) if "only" in loaded else None
     target = requests.target_of(loaded)
     accepted = services().retry(requests.job_id(job_id), target=target, only=only, principal=principal())
@@ -168,6 +170,12 @@ def _accepted(answer: Accepted) -> Response:
     prefix = "/api" if request.path.startswith("/api/") else ""
     headers = {"Location": f"{request.script_root}{prefix}/job/{answer.job_id}"}
     return json_response(mapping.accepted(answer), 200 if answer.replayed else _CREATED, headers)
+
+
+def _refuse_header_key(sentence: str) -> None:
+    """Raise ``InvalidInput`` if there is a key: who sends one counts on it, so it must not be left aside silently."""
+    if "HTTP_IDEMPOTENCY_KEY" in request.environ:
+        raise validation.invalid({"Idempotency-Key": [sentence]})
 
 
 def _header_key() -> str | None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
-from jobqueue.errors import InvalidInput
+from jobqueue.errors import InvalidInput, InvalidTarget
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.principal import Principal
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.submission import Submission
 from jobqueue.model.target import ANY, Target, check_hostname
+
+_T = TypeVar("_T")
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -78,8 +80,8 @@ def job_filter(loaded: Mapping[str, Any]) -> JobFilter:
     return JobFilter(
         status=loaded.get("status"),
         operation=loaded.get("operation"),
-        target=Target.parse(loaded["target"]).text if "target" in loaded else None,
-        hostname=check_hostname(loaded["hostname"]) if "hostname" in loaded else None,
+        target=_well_formed("target", Target.parse, loaded["target"]).text if "target" in loaded else None,
+        hostname=_well_formed("hostname", check_hostname, loaded["hostname"]) if "hostname" in loaded else None,
         tag=loaded.get("tag"),
         created_after=after,
         created_before=before,
@@ -88,6 +90,13 @@ def job_filter(loaded: Mapping[str, Any]) -> JobFilter:
         cursor=loaded.get("cursor"),
         summary=loaded["view"] == "summary",
     )
+
+
+def _well_formed(field: str, parse: Callable[[str], _T], text: str) -> _T:
+    try:
+        return parse(text)
+    except InvalidTarget as error:  # which does not know where the text came from
+        raise InvalidTarget(error.message, {field: [error.message]}) from error
 
 
 def _policy(given: Mapping[str, Any]) -> RetryPolicy:

@@ -147,7 +147,7 @@ class BatchRequest(StrictSchema):
     """Many requests at once. Each is judged by itself."""
 
     jobs = fields.List(
-        fields.Raw(),
+        fields.Raw(allow_none=True),  # null is refused in its place, as every other item that is no object
         required=True,
         validate=validate.Length(1, MAX_BATCH, error="Must hold {min} to {max} jobs."),
         error_messages={

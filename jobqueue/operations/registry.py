@@ -67,7 +67,8 @@ class Registry:
         try:
             return self._operations[type]
         except KeyError:
-            raise UnknownOperation(self._unknown(type)) from None
+            sentence = self._unknown(type)
+            raise UnknownOperation(sentence, {"operation.type": [sentence]}) from None
 
     def validate(self, type: str, data: Mapping[str, Any] | None) -> dict[str, Any]:
         """Check ``data`` (None: no data) and give it back, as JSON and unaltered, ready to be stored.

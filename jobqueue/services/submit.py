@@ -12,7 +12,7 @@ from typing import Any
 
 from jobqueue import tracing
 from jobqueue.dispatch.sender import Sender
-from jobqueue.errors import JobQueueError, LedgerUnavailable, NothingToRetry
+from jobqueue.errors import InvalidTarget, JobQueueError, LedgerUnavailable, NothingToRetry
 from jobqueue.model.audit import Deed
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.submission import Accepted, Submission
@@ -93,7 +93,7 @@ class Submit:
         deed: Deed | None = None,
     ) -> NewJob:
         submission.principal.require(SUBMIT)
-        target = Target.parse(submission.target)
+        target = _target(submission.target)
         operation = self._operations.get(submission.operation)
         submission.principal.require(operation.permission)
         data = self._operations.validate(submission.operation, dict(submission.data))
@@ -151,6 +151,13 @@ class Submit:
         except LedgerUnavailable as error:
             # the jobs are accepted: a refusal now would have callers submit them twice; maintenance sends them again
             logger.warning("The broker took no messages for %d jobs, they wait: %s", len(stored), error)
+
+
+def _target(text: str) -> Target:
+    try:
+        return Target.parse(text)
+    except InvalidTarget as error:  # the field is named as it is for a target that nobody has
+        raise InvalidTarget(error.message, {"target_hostname": [error.message]}) from error
 
 
 def _digest(submission: Submission, document: dict[str, Any]) -> str:

@@ -147,6 +147,19 @@ def test_batch(post: Ask, services: FakeServices) -> None:
     assert [submission.priority for submission in services.submitted] == [4, 9]
 
 
+def test_null_in_a_batch_is_that_items_error(post: Ask) -> None:
+    body = post({"jobs": [GOOD, None, GOOD]}, path="/job/batch").get_json()
+    assert body["accepted"] == 2
+    assert (body["items"][1]["code"], list(body["items"][1]["details"])) == (400, ["jobs[1]"])
+
+
+@pytest.mark.parametrize("path", ["/job/batch", f"/job/{ID}/retry"])
+def test_a_key_in_the_header_is_refused_where_it_would_not_count(post: Ask, services: FakeServices, path: str) -> None:
+    body = {"jobs": [GOOD]} if path.endswith("batch") else {}
+    error(post(body, path=path, headers={"Idempotency-Key": "k"}), 400, field="Idempotency-Key")
+    assert services.submitted == []
+
+
 def test_batch_of_the_largest_size(post: Ask) -> None:
     body = post({"jobs": [GOOD] * 1000}, path="/job/batch").get_json()
     assert body["accepted"] == 1000
@@ -302,7 +315,9 @@ def test_bad_query(ask: Ask, services: FakeServices, query: str, field: str, wor
     "query", ["target=a%20b", "target=_some", "hostname=a%20b", "hostname=_any", "target=%F0%9F%98%80"]
 )
 def test_names_that_nothing_can_have(ask: Ask, query: str) -> None:
-    error(ask("GET", f"/job?{query}"), 400, "not well formed")
+    answer = ask("GET", f"/job?{query}")
+    error(answer, 400, "not well formed")
+    assert list(answer.get_json()["details"]) == [query.partition("=")[0]]
 
 
 # --- /job/{id} --------------------------------------------------------------------------------------------------------

@@ -99,6 +99,7 @@ def test_an_unknown_type_names_its_neighbours(registry: Registry, type: str, hin
             ask(type)
         assert len(caught.value.message) < 300
         caught.value.message.encode()
+        assert caught.value.details == {"operation.type": [caught.value.message]}
 
 
 def test_validation_gives_back_what_was_sent(registry: Registry) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import fakeredis
 import pytest
 
-from jobqueue.errors import PermissionDenied, UnknownOperation
+from jobqueue.errors import InvalidTarget, PermissionDenied, UnknownOperation
 from jobqueue.model.agent import Registration
 from jobqueue.model.principal import NOBODY, Principal
 from jobqueue.model.role import BUILTIN
@@ -63,6 +64,13 @@ def test_both_permissions(services: Services, permissions: tuple[str, ...], lack
 def test_enough(services: Services, permissions: tuple[str, ...]) -> None:
     accepted = services.submit(shell(who(*permissions)))
     assert services.job(accepted.job_id).submitted_by == "somebody"
+
+
+@pytest.mark.parametrize("target", ["", "a b", "group:"])
+def test_a_target_that_is_none_names_its_field(services: Services, target: str) -> None:
+    with pytest.raises(InvalidTarget) as refused:
+        services.submit(replace(shell(who("*")), target=target))
+    assert refused.value.details == {"target_hostname": [refused.value.message]}
 
 
 def test_without_a_principal_nothing_is_accepted(services: Services) -> None:
