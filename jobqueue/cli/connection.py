@@ -11,7 +11,7 @@ import click
 
 from jobqueue.cli.output import complain, make_streams_safe
 from jobqueue.client import ApiError, Client
-from jobqueue.errors import JobQueueError
+from jobqueue.errors import InvalidSettings, JobQueueError
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -66,7 +66,8 @@ def sentence(error: JobQueueError) -> str:
     For a fault of the server also the id that finds it in the log.
     """
     text = error.message
-    details = _details(error.details or {})
+    # settings are told of in one sentence each, which the message has all of
+    details = [] if isinstance(error, InvalidSettings) else _details(error.details or {})
     more = [f"{path}: {said}" if path else said for path, said in details if not _says(text, path, said, len(details))]
     if more:
         text += f" ({'; '.join(more)})"

@@ -27,7 +27,7 @@ from jobqueue.cli.parameters import (
     past,
     statuses,
 )
-from jobqueue.cli.submission import operation_data
+from jobqueue.cli.submission import different_tags, operation_data
 from jobqueue.cli.text import one_line
 from jobqueue.cli.watch import watch
 from jobqueue.client import Client, WaitTimeout
@@ -123,13 +123,14 @@ def submit(
     Exit code: 0 submitted (with --watch: completed or skipped), 1 the job failed, 2 anything else.
     """
     content = operation_data(operation, data, pairs, arguments)
+    named = different_tags(tags)
     with connect() as client:
         accepted = client.submit(
             operation,
             content,
             timeout_seconds=timeout,
             retries=None if retries is None else {"max_attempts": retries + 1},
-            tags=dict(tags),
+            tags=named,
             **options,
         )
         if wait:

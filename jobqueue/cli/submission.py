@@ -14,6 +14,16 @@ _ARGUMENT_FIELDS: Mapping[str, tuple[str, bool]] = {
 }
 
 
+def different_tags(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """The tags, each given once; else ``UsageError``."""
+    tags: dict[str, str] = {}
+    for key, value in pairs:
+        if key in tags:
+            raise click.UsageError(f"--tag {key} is given twice; a job has one value for each.")
+        tags[key] = value
+    return tags
+
+
 def operation_data(
     operation: str, data: Mapping[str, Any] | None, pairs: Sequence[tuple[str, Any]], arguments: Sequence[str]
 ) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from jobqueue.errors import InvalidInput
-from jobqueue.settings import Settings, env_name
+from jobqueue.settings import DEFAULT_REDIS_URL, Settings, env_name
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,26 @@ def resolve(url: str | None = None, token: str | None = None, environ: Mapping[s
     environ = os.environ if environ is None else environ
     if url is not None and token is not None:
         return Address(_checked_url(url), _checked_token(token))
-    settings = Settings.from_env(environ)
+    settings = Settings.from_env(environ, **_not_asked_for(url, token, environ))
     address = _checked_url(url if url is not None else settings.url)
     if token is None:
         named = url is not None or bool(environ.get(env_name("url")))
         from_environment = bool(environ.get(env_name("token")))
         token = settings.token if from_environment or not named or _is_loopback(address) else None
     return Address(address, _checked_token(token) if token is not None else None)
+
+
+def _not_asked_for(url: str | None, token: str | None, environ: Mapping[str, str]) -> dict[str, str]:
+    """Values for what a client has no use for, so that nobody looks for it in a state directory.
+
+    That may be somebody else's, or out of reach, and would be a complaint about what does not matter here.
+    """
+    values = {} if environ.get(env_name("redis_url"), "").strip() else {"redis_url": DEFAULT_REDIS_URL}
+    if url is not None:
+        values["url"] = _checked_url(url)
+    if token is not None:
+        values["token"] = _checked_token(token)
+    return values
 
 
 def _checked_url(url: str) -> str:

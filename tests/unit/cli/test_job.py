@@ -108,6 +108,7 @@ def test_data_from_a_file_and_from_input(accepting: FakeApi, run: Run, tmp_path:
         (["x", "-d", "=v"], "key=text"),
         (["x", "-d", "n:={"], "no JSON"),
         (["x", "-d", "a=1", "-d", "a=2"], "twice"),
+        (["x", "--tag", "a=1", "--tag", "a=2"], "--tag a is given twice"),
         (["x", "--", "ls"], "take arguments"),
         (["command.exec.execute", "-d", 'argv:=["a"]', "--", "ls"], "twice"),
         (["x", "--timeout", "soon"], "no duration"),

@@ -38,6 +38,18 @@ def test_arguments_win_over_all(state: dict[str, str]) -> None:
     assert (found.url, found.token) == ("http://localhost:1", "given")
 
 
+def test_what_a_client_does_not_need_is_not_looked_for(tmp_path: Path) -> None:
+    for name in ("redis.url", "api.url", "admin.token"):
+        (tmp_path / name).mkdir()  # nobody can read that, not even root
+    state = {"JOBQUEUE_STATE_DIR": str(tmp_path)}
+    environ = {**state, "JOBQUEUE_URL": "https://q.example", "JOBQUEUE_TOKEN": "mine"}
+    assert resolve(environ=environ).token == "mine"
+    assert resolve("http://localhost:1", environ={**state, "JOBQUEUE_TOKEN": "mine"}).url == "http://localhost:1"
+    assert resolve(token="given", environ={**state, "JOBQUEUE_URL": "https://q.example"}).token == "given"
+    with pytest.raises(InvalidSettings, match=r"admin\.token cannot be read"):
+        resolve(environ={**state, "JOBQUEUE_URL": "http://127.0.0.1:1"})
+
+
 @pytest.mark.parametrize("by", ["argument", "environment"])
 def test_the_local_token_never_goes_to_another_host(state: dict[str, str], by: str) -> None:
     url = "https://elsewhere.example"
