@@ -30,6 +30,8 @@ from jobqueue.operations.text import clean
 
 _CHUNK_BYTES = 1024 * 1024
 _NEW_FILE_MODE = 0o644
+#: How the names begin of files that are not in their place yet.
+_TEMPORARY = ".jobqueue-"
 _KINDS = {
     stat.S_IFREG: "file",
     stat.S_IFDIR: "directory",
@@ -209,7 +211,7 @@ def _set_attributes(path: str, wanted: _Wanted) -> None:
 def _replace(path: str, wanted: _Wanted, found: os.stat_result | None) -> None:
     """Write beside ``path``, then rename over it; owner, group and mode not asked for stay those of the old file."""
     old_mode = stat.S_IMODE(found.st_mode) if found else _NEW_FILE_MODE
-    fd, temporary = tempfile.mkstemp(prefix=".jobqueue-", dir=Path(path).parent)
+    fd, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=Path(path).parent)
     try:
         with os.fdopen(fd, "wb") as file:
             file.write(wanted.content)
@@ -270,5 +272,10 @@ def _describe(path: str, found: os.stat_result, sha256: str | None) -> dict[str,
 
 
 def _failed(path: str, error: OSError) -> OperationFailed:
-    where = f" ({clean(str(error.filename))})" if error.filename and error.filename != path else ""
+    name = str(error.filename or path)
+    if Path(name).name.startswith(_TEMPORARY):  # nobody knows that file: it is about the directory
+        name = str(Path(name).parent)
+        if isinstance(error, FileNotFoundError):
+            return OperationFailed(f"{path}: There is no directory {clean(name)}; create_parents makes it.")
+    where = f" ({clean(name)})" if name != path else ""
     return OperationFailed(f"{path}: {error.strerror or error}{where}")
