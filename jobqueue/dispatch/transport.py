@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from kombu.transport import redis
+from kombu.transport import redis, virtual
 
 #: Name of the transport option that brings the look: (queue, what came) -> the message to go on with, None to drop it.
 SIEVE = "sieve"
@@ -37,9 +37,21 @@ def _sieved(channel: _Channel, client: Any) -> Any:
     return client
 
 
+class _Message(virtual.Message):  # type: ignore[misc]
+    """Goes back into its queue as it came.
+
+    kombu puts back what arrives just when an agent stops reading, as one that drains does. It would write the content
+    as bytes, in a JSON of its own, and the sieve of the next agent would take that for a stranger's.
+    """
+
+    def serializable(self) -> dict[str, Any]:
+        return dict(self._raw)
+
+
 class SievedChannel(redis.Channel):  # type: ignore[misc]
     """Of one Redis."""
 
+    Message = _Message
     sieve: Sieve | None = None
     from_transport_options = (*redis.Channel.from_transport_options, SIEVE)
 
@@ -51,6 +63,7 @@ class SievedChannel(redis.Channel):  # type: ignore[misc]
 class SievedSentinelChannel(redis.SentinelChannel):  # type: ignore[misc]
     """Of a Redis behind Sentinels."""
 
+    Message = _Message
     sieve: Sieve | None = None
     from_transport_options = (*redis.SentinelChannel.from_transport_options, SIEVE)
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kombu.utils.json import dumps
 
 from jobqueue.dispatch.app import make_app
 from jobqueue.dispatch.envelope import template
 from jobqueue.dispatch.incoming import Incoming, NotOurs
+from jobqueue.dispatch.transport import SievedChannel, SievedSentinelChannel
 from jobqueue.settings import Settings
 
 JOB, OTHER = "0b6cbd9e-6f6b-4f5e-8a4e-5f0c54d1a111", "1b6cbd9e-6f6b-4f5e-8a4e-5f0c54d1a111"
@@ -83,6 +85,15 @@ def test_what_differs_in_one_place_is_looked_into(incoming: Incoming, text: str,
     altered = text.replace(before, after)
     assert altered != text
     assert incoming._usual[QUEUE].fullmatch(altered.encode()) is None
+
+
+@pytest.mark.parametrize("kind", [SievedChannel, SievedSentinelChannel])
+def test_what_kombu_puts_back_is_ours(incoming: Incoming, text: str, kind: Any) -> None:
+    """As it does with what arrives for a queue that is not read any more."""
+    channel = kind.__new__(kind)  # no server is needed to write a message
+    message = channel.Message(json.loads(incoming.anew(QUEUE, text.encode())), channel=channel)
+    back = dumps({**message.serializable(), "redelivered": True})
+    assert taken(incoming.anew(QUEUE, back.encode())) == taken(text.encode())
 
 
 def test_another_queues_message_is_not_ours(incoming: Incoming, text: str) -> None:
