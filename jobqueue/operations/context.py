@@ -12,6 +12,7 @@ from jobqueue.errors import OperationCancelled, OperationTimedOut
 from jobqueue.model.timestamps import duration_text
 from jobqueue.operations.confinement import PLAIN, Confinement
 from jobqueue.operations.process import (
+    GRACE_SECONDS,
     Output,
     ProcessResult,
     Started,
@@ -96,13 +97,15 @@ class Context:
         output: Output | None = None,
         started: Started | None = None,
         merged: bool = False,
+        grace: float = GRACE_SECONDS,
     ) -> ProcessResult:
         """Run a process to its end, bounded by ``timeout`` (seconds), the run's deadline and a cancel.
 
         ``env`` is added to the little that is inherited of the agent's environment; ``started`` is called once with the
-        process's id; ``merged`` makes both streams one, in the order of the writes. A non-zero exit is a result, not an
-        error. Raises ``OperationFailed`` when it cannot be started, ``OperationTimedOut`` and ``OperationCancelled``
-        after the process and all its children are gone; their details hold ``stdout`` and ``stderr`` so far.
+        process's id; ``merged`` makes both streams one, in the order of the writes; ``grace`` is how many seconds it
+        has for its own end when it is stopped. A non-zero exit is a result, not an error. Raises ``OperationFailed``
+        when it cannot be started, ``OperationTimedOut`` and ``OperationCancelled`` after the process and all its
+        children are gone; their details hold ``stdout`` and ``stderr`` so far.
         """
         own = None if timeout is None else self.clock() + timeout
         is_own = own is not None and (self.deadline is None or own < self.deadline)
@@ -120,6 +123,7 @@ class Context:
             watched=self.watched,
             confinement=self.confinement,
             merged=merged,
+            grace=grace,
         )
         if result.stopped is Stopped.CANCELLED:
             raise OperationCancelled(details=result.tails())

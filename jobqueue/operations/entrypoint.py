@@ -26,6 +26,8 @@ _MAX_ENTRYPOINT_BYTES = 128 * 1024 - 1
 _MAX_CPUS = 1_000_000
 _MAX_MEMORY_BYTES = 2**60
 _NO_ADDRESS = "127.0.0.1"
+#: Seconds from SIGTERM to SIGKILL: Ray's own.
+_GRACE_SECONDS = 3.0
 START_ERROR = "JOB_ENTRYPOINT_COMMAND_START_ERROR"
 COMMAND_ERROR = "JOB_ENTRYPOINT_COMMAND_ERROR"
 
@@ -133,6 +135,7 @@ def _run(line: str, surroundings: Surroundings, context: Context, tail: LogTail)
             output=output,
             started=started,
             merged=True,  # what came first stays first, as in Ray's one file
+            grace=_GRACE_SECONDS,
         )
     except OperationTimedOut:
         raise

@@ -33,7 +33,8 @@ Started = Callable[[int], None]
 #: What surrounds the life of a process family, given its mark.
 Watched = Callable[[str], contextlib.AbstractContextManager[None]]
 
-GRACE_SECONDS = 3.0
+#: Seconds that a family has for its own end. A cancel is seen within half a second, and has two in all.
+GRACE_SECONDS = 1.0
 #: How long output may still come after the process has exited, from children that it left running.
 LINGER_SECONDS = 1.0
 _TICK_SECONDS = 0.2  # how soon a cancel is seen
