@@ -141,10 +141,16 @@ def test_uv_trusts_the_certificates_that_the_agent_is_told_to_trust(
     program.write_text('#!/bin/sh\necho "trusts $SSL_CERT_FILE $SSL_CERT_DIR; $NETRC; $OTHER" >&2\nexit 2\n')
     program.chmod(0o755)
     monkeypatch.setattr("jobqueue.runtime_env.uv.find_uv", lambda: str(program))
-    told = {"SSL_CERT_FILE": "/of/ours.pem", "SSL_CERT_DIR": "/certs", "NETRC": "/netrc", "OTHER": "no", "PIP_CERT": "/pip"}
+    told = {
+        "SSL_CERT_FILE": "/of/ours.pem",
+        "SSL_CERT_DIR": "/certs",
+        "NETRC": "/netrc",
+        "OTHER": "no",
+        "PIP_CERT": "/pip",
+    }
     for more in ({}, {"UV_INDEX_URL": "https://uv/s"}):
         environments = Environments(tmp_path / "e", GIGABYTE)
-        with pytest.raises(OperationFailed, match="trusts /of/ours.pem /certs; /netrc;$"):
+        with pytest.raises(OperationFailed, match=r"trusts /of/ours\.pem /certs; /netrc;$"):
             environments.open(_recipe("tiny"), Setup(make_run().context, 100.0), Uv({**told, **more})).__enter__()
 
 
