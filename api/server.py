@@ -18,6 +18,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.errors import AppImportError
 
 from api import tls
+from api.auth.web_token_keys import keys_of
 from api.log import ServerLog
 from api.master import Master, mortal
 from api.metrics.shared import SharedMetrics
@@ -48,7 +49,8 @@ MOST_LINE, MOST_HEADER, MOST_HEADERS = 8190, 16_380, 100
 def serve(settings: Settings) -> None:
     """Serve the API until SIGTERM or SIGINT; ends the process (status 0 after a clean stop).
 
-    Raises ``InvalidSettings`` before anything is started: the address is taken or not ours, the token cannot be kept.
+    Raises ``InvalidSettings`` before anything is started: the address is taken or not ours, the token cannot be kept,
+    the keys of web tokens or TLS do not work.
     """
     logs.configure(settings)
     Signer.open(settings)  # what is wrong with the key is said before anything is started
@@ -59,6 +61,7 @@ def serve(settings: Settings) -> None:
     try:
         tls.check_address(settings, listener)
         tls.files_of(settings)
+        keys_of(settings)
     except InvalidSettings:
         listener.close()
         raise

@@ -209,6 +209,8 @@ class Settings:
             except (ValueError, InvalidInput) as error:
                 problems[env_name(name)] = _complaint(name, value, error)
         if not problems:
+            problems = _missing(values)
+        if not problems:
             values = _with_state(values, environ, problems)
         if problems:
             raise InvalidSettings(" ".join(problems.values()), {name: [text] for name, text in problems.items()})
@@ -263,6 +265,16 @@ def parse_labels(text: str) -> dict[str, str]:
             raise ValueError(f"labels with different keys ({key!r} is there twice)")
         labels[key] = value
     return _labels(labels)
+
+
+def _missing(values: Mapping[str, Any]) -> dict[str, str]:
+    """What is not there although another setting cannot do without it, by its name in the environment."""
+    given = {name for name, value in values.items() if value}
+    found = {}
+    for name, needed, why in _TOGETHER:
+        if name in given and needed not in given:
+            found[env_name(needed)] = f"{env_name(needed)} is missing: {why}"
+    return found
 
 
 def _unknown_names(environ: Mapping[str, str]) -> dict[str, str]:
@@ -460,6 +472,18 @@ def _log_level(value: Any) -> str:
 
 
 #: field -> what turns its text (or an override) into its value; raises ValueError("what it must be") or InvalidInput
+_CLAIMS = "a web token must name its iss and aud; without, one that was made for something else would be taken."
+_PAIR = "TLS takes a certificate and its key."
+#: A setting, another one without which it cannot be, and why.
+_TOGETHER = (
+    ("jwt_secret", "jwt_issuer", _CLAIMS),
+    ("jwt_secret", "jwt_audience", _CLAIMS),
+    ("jwt_public_key", "jwt_issuer", _CLAIMS),
+    ("jwt_public_key", "jwt_audience", _CLAIMS),
+    ("tls_cert", "tls_key", _PAIR),
+    ("tls_key", "tls_cert", _PAIR),
+)
+
 _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "state_dir": _folder,
     "redis_url": _redis_url,

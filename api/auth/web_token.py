@@ -10,12 +10,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import jwt
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from api.auth.web_token_keys import keys_of
 from api.errors import Unauthenticated
-from jobqueue.errors import InvalidInput, InvalidSettings
+from jobqueue.errors import InvalidInput
 from jobqueue.model.principal import Principal, check_permissions, is_name
 from jobqueue.settings import Settings
 
@@ -40,16 +38,7 @@ class WebTokens:
         self._granted = granted
         self._issuer = settings.jwt_issuer
         self._audience = settings.jwt_audience
-        self._keys: dict[str, Any] = {}
-        if settings.jwt_secret is not None:
-            self._keys["HS256"] = settings.jwt_secret.encode()
-        if settings.jwt_public_key is not None:
-            self._keys["EdDSA"] = _public_key(settings)
-        if self._keys and not (self._issuer and self._audience):
-            raise InvalidSettings(
-                "JSON Web Tokens need JOBQUEUE_JWT_ISSUER and JOBQUEUE_JWT_AUDIENCE: what they must name as iss and "
-                "aud. Without, a token that was made for something else would be taken."
-            )
+        self._keys = keys_of(settings)
         self._known: OrderedDict[bytes, tuple[float, dict[str, Any]]] = OrderedDict()
 
     def is_one(self, text: str) -> bool:
@@ -117,14 +106,3 @@ def _words(value: Any) -> list[str] | None:
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return value
     return None
-
-
-def _public_key(settings: Settings) -> Ed25519PublicKey:
-    path = settings.jwt_public_key
-    try:
-        key = load_pem_public_key(path.read_bytes()) if path is not None else None
-    except (OSError, ValueError, UnsupportedAlgorithm) as error:
-        raise InvalidSettings(f"JOBQUEUE_JWT_PUBLIC_KEY: {path} cannot be read as a public key ({error}).") from error
-    if not isinstance(key, Ed25519PublicKey):
-        raise InvalidSettings(f"JOBQUEUE_JWT_PUBLIC_KEY: {path} must hold an Ed25519 public key in PEM.")
-    return key

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _TYPE = "aggr_type_s"
 _OWNER = "aggr_id_s"
 _FRESH = '"is fresh"'  # no column of Spark's has a blank in its name
+_RANDOM = "CAST(uuid() AS VARCHAR)"
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE", "DECIMAL", "HUGEINT")
 
 
@@ -49,10 +50,11 @@ class Output:
         Otherwise it takes its place.
         """
         rows = self._stamped(new)
-        old = self._old(mine=True)
-        if not (self._config.source_catchup and old and self._has_keys(rows)):
+        if not (self._config.source_catchup and self._config.use_natural_key):
             self._write([rows], path)
             return
+        # rows of one run with one id are added up as well: it must not matter how the signals fell into runs
+        old = self._old(mine=True) if "id" in self._columns else []
         fresh = f"SELECT *, 1 AS {_FRESH} FROM ({rows})"
         stale = [f"SELECT *, 0 AS {_FRESH} FROM ({query}) WHERE id IN (SELECT id FROM ({rows}))" for query in old]
         both = database.union([*stale, fresh])
@@ -101,18 +103,14 @@ class Output:
         given = {name.lower() for name in columns}
         parts = [database.identifier(name) for name in columns if name.lower() not in ("id", _TYPE, _OWNER)]
         if self._config.use_natural_key and "id" in given:
-            parts.insert(0, database.cast("id", "VARCHAR"))
+            parts.insert(0, f"coalesce(CAST(id AS VARCHAR), {_RANDOM}) AS id")
         else:
-            parts.insert(0, "CAST(uuid() AS VARCHAR) AS id")
+            parts.insert(0, f"{_RANDOM} AS id")
         known = f"coalesce({_TYPE}, {database.literal(self._aggr_type)})"
         parts.append(f"{known if _TYPE in given else database.literal(self._aggr_type)} AS {_TYPE}")
         owner = database.literal(self._config.id) if self._config.id else "CAST(NULL AS VARCHAR)"
         parts.append(f"{owner} AS {_OWNER}")
         return database.select(parts, f"({source})")
-
-    def _has_keys(self, rows: str) -> bool:
-        keyed = "id" in self._columns and "id" in _names(self._connection, rows)
-        return self._config.use_natural_key and keyed
 
     def _write(self, queries: Sequence[str], path: Path) -> int:
         query = database.union(queries)

@@ -14,6 +14,9 @@ from jobqueue.runtime_env.recipe import Recipe
 from jobqueue.runtime_env.removal import remove_tree
 from jobqueue.runtime_env.setup import Setup
 
+#: What uv reads to trust an index and to log in there; processes do not inherit it otherwise.
+_OF_CONNECTIONS = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CLIENT_CERT", "NETRC")
+
 #: How much of uv's last words an error carries.
 _MAX_OUTPUT_CHARACTERS = 4000
 
@@ -25,6 +28,7 @@ class Uv:
         self._variables, self._arguments = uv_settings(environ)
         # processes inherit little, and these are not among it
         self._own = {name: value for name, value in environ.items() if name.startswith("UV_")}
+        self._connections = {name: environ[name] for name in _OF_CONNECTIONS if environ.get(name)}
         self._has_cache = "UV_CACHE_DIR" in self._own
         self.source = {**self._own, **self._variables, "arguments": " ".join(self._arguments)}
 
@@ -36,6 +40,7 @@ class Uv:
         binary = find_uv()
         cache = folder / "cache"
         env = {
+            **self._connections,
             **self._own,
             **self._variables,
             "UV_PYTHON_DOWNLOADS": "never",

@@ -245,6 +245,21 @@ def test_bad_values_are_refused_by_name(tmp_path: Path, name: str, value: str) -
     assert list(caught.value.details or {}) == [f"JOBQUEUE_{name}"]
 
 
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({"JWT_SECRET": "x" * 32}, ["JWT_ISSUER", "JWT_AUDIENCE"]),
+        ({"JWT_PUBLIC_KEY": "/k.pem", "JWT_ISSUER": "us"}, ["JWT_AUDIENCE"]),
+        ({"TLS_CERT": "/c.pem"}, ["TLS_KEY"]),
+        ({"TLS_KEY": "/k.pem"}, ["TLS_CERT"]),
+    ],
+)
+def test_what_goes_together_is_asked_for(tmp_path: Path, given: dict[str, str], missing: list[str]) -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        settings(tmp_path, **{f"JOBQUEUE_{name}": value for name, value in given.items()})
+    assert list(caught.value.details or {}) == [f"JOBQUEUE_{name}" for name in missing]
+
+
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings) as caught:
         settings(tmp_path, JOBQUEUE_TYPO="1", JOBQUEUE_API_PORT="x", JOBQUEUE_LEASE_SECONDS="y")

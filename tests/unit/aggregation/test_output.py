@@ -43,6 +43,23 @@ def test_catching_up_without_a_roll_up_adds_to_it(place: Place) -> None:
     assert place.collections.info("out").columns["n_i"] == "BIGINT"
 
 
+def test_rows_of_one_id_are_added_up_in_whichever_run_they_come(place: Place) -> None:
+    sql = "SELECT k AS id, n AS n_i, s FROM t"
+    _run(place, ("a", 1, "x"), ("a", 2, "x"), ("b", 3, "x"), sql=sql, sourceCatchup=True)
+    assert len(place.rows("out")) == place.collections.info("out").rows == 2
+    assert _out(place) == {"a": (3, "x"), "b": (3, "x")}
+    _run(place, ("a", 4, "y"), ("a", 5, "y"), sql=sql, sourceCatchup=True)
+    assert _out(place) == {"a": (12, "y"), "b": (3, "x")}
+
+
+def test_rows_whose_id_is_null_stay_apart(place: Place) -> None:
+    sql = "SELECT CAST(NULL AS STRING) AS id, n AS n_i, s FROM t"
+    for catches_up in (True, True, False):
+        _run(place, ("a", 1, "x"), ("b", 2, "x"), sql=sql, sourceCatchup=catches_up)
+    assert sorted(row["n_i"] for row in place.rows("out").values()) == [1, 1, 1, 2, 2, 2]
+    assert None not in place.rows("out")
+
+
 def test_without_a_natural_key_rows_are_added(place: Place) -> None:
     for _ in range(2):
         _run(place, ("a", 1, "x"), useNaturalKey=False)

@@ -132,6 +132,14 @@ def test_tls_that_does_not_work(tmp_path: Path, content: bytes | None) -> None:
         tls.check_address(settings(tmp_path, tls_cert=certificate, tls_key=key), listener)
 
 
+def test_a_key_of_web_tokens_that_does_not_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server.logs, "configure", lambda settings: None)
+    (tmp_path / "issuer.pem").write_text("nonsense")
+    chosen = {"jwt_public_key": tmp_path / "issuer.pem", "jwt_issuer": "us", "jwt_audience": "jobqueue"}
+    with pytest.raises(InvalidSettings, match="JOBQUEUE_JWT_PUBLIC_KEY"):  # before any worker is started
+        server.serve(settings(tmp_path, api_port=0, token="t" * 32, **chosen))
+
+
 # --- gunicorn ---------------------------------------------------------------------------------------------------------
 
 

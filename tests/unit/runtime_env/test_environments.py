@@ -134,6 +134,26 @@ def test_packages_that_do_not_fit_together(tmp_path: Path, make_run: MakeRun) ->
         pytest.fail("it was built")
 
 
+def test_uv_trusts_the_certificates_that_the_agent_is_told_to_trust(
+    tmp_path: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "uv"
+    program.write_text('#!/bin/sh\necho "trusts $SSL_CERT_FILE $SSL_CERT_DIR; $NETRC; $OTHER" >&2\nexit 2\n')
+    program.chmod(0o755)
+    monkeypatch.setattr("jobqueue.runtime_env.uv.find_uv", lambda: str(program))
+    told = {
+        "SSL_CERT_FILE": "/of/ours.pem",
+        "SSL_CERT_DIR": "/certs",
+        "NETRC": "/netrc",
+        "OTHER": "no",
+        "PIP_CERT": "/pip",
+    }
+    for more in ({}, {"UV_INDEX_URL": "https://uv/s"}):
+        environments = Environments(tmp_path / "e", GIGABYTE)
+        with pytest.raises(OperationFailed, match=r"trusts /of/ours\.pem /certs; /netrc;$"):
+            environments.open(_recipe("tiny"), Setup(make_run().context, 100.0), Uv({**told, **more})).__enter__()
+
+
 def test_those_who_wait_share_the_failure(tmp_path: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = _recipe("no-such-package==1", options=("--no-index",))
     go = threading.Event()
