@@ -15,7 +15,7 @@ _LIMIT = 50
 def audit() -> Response:
     """The newest entries, or those before a number, or of one person."""
     trail = services().audit
-    who = query.text("who", 100)
+    who = query.text("who", 200)
     before = query.number("before", 0, 10**15)
     found = trail.newest(_LIMIT, before or None, who or None)
     more = len(found) == _LIMIT

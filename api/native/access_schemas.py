@@ -14,6 +14,8 @@ from jobqueue.services.credentials import LEAST_PASSWORD, MAX_ROLES, MOST_PASSWO
 from jobqueue.store.audit import MOST_ENTRIES
 
 _MOST_NAME = 100
+#: The names of web tokens are their issuers'.
+_MOST_WHO = 200
 
 
 def _about(text: str, **more: Any) -> dict[str, Any]:
@@ -120,7 +122,7 @@ class AuditQuery(StrictSchema):
         validate=validate.Range(0, 10**15, error="Must be from {min} to {max}."),
         metadata=_about("Only entries with a higher number, oldest first; 0 for the beginning."),
     )
-    who = Text(validate=_length(1, _MOST_NAME), metadata=_about("Only what this principal did."))
+    who = Text(validate=_length(1, _MOST_WHO), metadata=_about("Only what this principal did."))
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------

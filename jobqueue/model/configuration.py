@@ -13,6 +13,8 @@ from jobqueue.model.timestamps import nanos_to_iso
 _ID = re.compile(r"[a-zA-Z][_\-a-zA-Z0-9]*[a-zA-Z0-9]?")
 MAX_ID_LENGTH = 63
 MAX_TYPE_LENGTH = 100
+#: Changes that are remembered of one configuration.
+KEPT_UPDATES = 100
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 
 
@@ -42,6 +44,13 @@ class Configuration:
     @property
     def type(self) -> str:
         return str(self.fields["type"])
+
+    @property
+    def created(self) -> int | None:
+        """When it was stored first, in microseconds since the epoch; None if so many changes came since that nobody
+        knows, or if it is not stored.
+        """
+        return self.updates[0].at if 0 < len(self.updates) < KEPT_UPDATES else None
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Configuration:

@@ -278,6 +278,8 @@ class Runs:
             status=JobStatus.COMPLETED,
             operation=AGGREGATION_OPERATION,
             tag=(CONFIGURATION_TAG, config_id),
+            # what an earlier configuration of this name has read is not read for this one
+            created_after=next((stored.created for stored in self._configurations.some([config_id])), None),
             limit=MAX_LIMIT,
         )
         # not the newest one's: a reference time that is given may lie anywhere, and what was read stays read

@@ -8,16 +8,13 @@ from collections.abc import Iterable
 import redis
 
 from jobqueue.errors import ConfigurationExists, ConfigurationNotFound, JobNotFinal, RecordAltered
-from jobqueue.model.configuration import Configuration, Update
+from jobqueue.model.configuration import KEPT_UPDATES, Configuration, Update
 from jobqueue.store import reading
 from jobqueue.store.alarm import Alarm
 from jobqueue.store.connection import translated_errors
 from jobqueue.store.keys import Keys
 from jobqueue.store.scripts import Clock, Scripts, redis_clock
 from jobqueue.store.seal import BrokenSeal, Seal
-
-#: Changes that are remembered of one configuration.
-KEPT_UPDATES = 100
 
 
 def exclusive_name(config_id: str) -> str:

@@ -8,8 +8,8 @@ import pytest
 
 from jobqueue.errors import ConfigurationExists, ConfigurationNotFound, JobNotFinal, RecordAltered
 from jobqueue.model.alert import RECORDS_ALTERED
-from jobqueue.model.configuration import Configuration, Update
-from jobqueue.store.configurations import KEPT_UPDATES, exclusive_name
+from jobqueue.model.configuration import KEPT_UPDATES, Configuration, Update
+from jobqueue.store.configurations import exclusive_name
 from tests.store.world import World
 
 

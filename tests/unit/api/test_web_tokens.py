@@ -93,6 +93,16 @@ def test_both_algorithms(client: FlaskClient, services: FakeServices) -> None:
     assert {(s.principal.name, s.principal.kind) for s in services.submitted} == {("alice", "jwt")}
 
 
+@pytest.mark.parametrize(
+    "subject",
+    ["jo+x@example.com", "auth0|5f7c8ec7c33c6c004bbafe82", "system:serviceaccount:team:name", "repo:o/r:x"],
+)
+def test_names_as_issuers_give_them(client: FlaskClient, services: FakeServices, subject: str) -> None:
+    assert client.post("/job", json=GOOD, headers=bearer(hs256(sub=subject))).status_code == 201
+    assert services.submitted[-1].submitted_by == subject
+    assert services.audit.newest(1)[0].deed.who == subject
+
+
 def test_roles_and_permissions(client: FlaskClient, services: FakeServices) -> None:
     services.credentials.create_role(system("test"), "lister", ["job:read"])
     assert client.get("/job", headers=bearer(hs256(roles=["lister"]))).status_code == 200
@@ -116,7 +126,10 @@ BAD: dict[str, Any] = {
     "no audience": lambda: hs256(aud=None),
     "no subject": lambda: hs256(sub=None),
     "subject with a line break": lambda: hs256(sub="alice\nadmin"),
-    "subject too long": lambda: hs256(sub="a" * 101),
+    "subject with a blank": lambda: hs256(sub="alice admin"),
+    "subject with an accent": lambda: hs256(sub="aliçe"),
+    "empty subject": lambda: hs256(sub=""),
+    "subject too long": lambda: hs256(sub="a" * 201),
     "roles as text": lambda: hs256(roles="admin"),
     "roles as an object": lambda: hs256(roles={"admin": True}),
     "roles of numbers": lambda: hs256(roles=[1]),

@@ -463,6 +463,16 @@ def test_the_last_run_never_moves_backwards(ask: Ask, agent: Agent) -> None:
     assert aggregate(ask, agent)["last_run"] == furthest
 
 
+def test_a_configuration_that_was_made_anew_begins_anew(ask: Ask, agent: Agent) -> None:
+    ask("POST", "/api/spark/configurations", AGGREGATION)
+    assert aggregate(ask, agent)["last_run"] is None
+    assert aggregate(ask, agent)["last_run"] is not None
+    assert ask("DELETE", "/api/spark/configurations/aggr").status_code == 204
+    ask("POST", "/api/spark/configurations", AGGREGATION)
+    assert aggregate(ask, agent)["last_run"] is None
+    assert aggregate(ask, agent)["last_run"] is not None
+
+
 # --- the ledger is away -----------------------------------------------------------------------------------------------
 
 
