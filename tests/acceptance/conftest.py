@@ -25,13 +25,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.acceptance)
 
 
+class Maker:
+    """Makes stacks, and knows them: a report of a failure shows the logs of the newest."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self.made: list[Stack] = []
+
+    def __call__(self, environ: Mapping[str, str]) -> Stack:
+        """A stack of which nothing is started yet."""
+        stack = Stack(Path(tempfile.mkdtemp(prefix="s-", dir=self._home)), environ)
+        self.made.append(stack)
+        return stack
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.failed:
         for value in getattr(item, "funcargs", {}).values():
-            if isinstance(value, Stack):
-                report.sections += [(f"log of {name}", text) for name, text in value.log_tails().items()]
+            for stack in [value] if isinstance(value, Stack) else value.made[-1:] if isinstance(value, Maker) else []:
+                report.sections += [(f"log of {name}", text) for name, text in stack.log_tails().items()]
     return report
 
 
@@ -97,15 +111,9 @@ def api(stack: Stack) -> Api:
 
 
 @pytest.fixture(scope="module")
-def make_stack(home: Path, request: pytest.FixtureRequest) -> Iterator[MakeStack]:
+def make_stack(home: Path) -> Iterator[MakeStack]:
     """Makes stacks that this module may break. They are not started yet."""
-    made: list[Stack] = []
-
-    def make(environ: Mapping[str, str]) -> Stack:
-        stack = Stack(Path(tempfile.mkdtemp(prefix="s-", dir=home)), environ)
-        made.append(stack)
-        return stack
-
-    yield make
-    for stack in made:
+    maker = Maker(home)
+    yield maker
+    for stack in maker.made:
         stack.close()
