@@ -203,7 +203,7 @@ local function accept(job)
   local answer = {'created', when, (waits or template) and {} or slots}
   if job.entry ~= '' then
     -- where somebody has left something else in place of the trail, the job counts all the same; the caller sees it
-    local is_written, number, link = pcall(append_entry, keep, job.entry_seal, job.entry)
+    local is_written, number, link = pcall(append_entries, keep, {job.entry_seal, job.entry}, 1, 2)
     if is_written then answer[4], answer[5] = number, link end
   end
   return answer
