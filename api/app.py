@@ -57,6 +57,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
             services.verify,
             Throttle(settings, services.limits),
             Sessions(settings, services.verify),
+            (ray.credentials.of,),
         ),
         Hosts(settings),
     )

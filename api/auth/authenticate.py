@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from api.auth.credentials import Credentials
+from api.auth.credentials import Credentials, Source
 from api.auth.session import Sessions
 from api.auth.throttle import Throttle
 from api.auth.token import AdminToken
@@ -29,17 +29,25 @@ class Authenticator:
     """
 
     def __init__(
-        self, token: AdminToken, web_tokens: WebTokens, verify: Verify, throttle: Throttle, sessions: Sessions
+        self,
+        token: AdminToken,
+        web_tokens: WebTokens,
+        verify: Verify,
+        throttle: Throttle,
+        sessions: Sessions,
+        sources: tuple[Source, ...] = (),
     ) -> None:
+        """``sources`` are the places where clients of other APIs put their credentials, besides our own."""
         self._token = token
         self._web_tokens = web_tokens
         self._verify = verify
         self._throttle = throttle
         self._sessions = sessions
+        self._sources = sources
 
     def __call__(self, environ: Mapping[str, Any]) -> Principal:
         """Who sends the request with this WSGI environment; raises ``Unauthenticated``, ``TooManyRequests``."""
-        given = Credentials.of(environ)
+        given = Credentials.of(environ, self._sources)
         principal = self._principal(given, environ) if given is not None else self._sessions.principal(environ)
         if principal is None:
             raise Unauthenticated
@@ -51,7 +59,7 @@ class Authenticator:
 
         Nothing is counted, neither as a failure nor as a request. Raises ``LedgerUnavailable``.
         """
-        given = Credentials.of(environ)
+        given = Credentials.of(environ, self._sources)
         if given is None:
             return self._sessions.owner(environ)
         if (admin := self._token.principal(given)) is not None:

@@ -68,6 +68,9 @@ _ACCESS = {
 
 _RAY = {
     "ray_version.version": KNOWN,
+    # probes and Ray's dashboard ask before they have credentials
+    "ray_health.gcs_health": PUBLIC,
+    "ray_health.authentication_mode": PUBLIC,
     # Ray's client looks whether a package is there before it uploads it
     "ray_packages.look": "job:write",
     "ray_packages.upload": "job:write",

@@ -8,10 +8,13 @@ from __future__ import annotations
 from flask import Flask
 
 from api import dialects
-from api.ray import dialect, jobs, listing, logs, packages, version
+from api.ray import credentials, dialect, health, jobs, listing, logs, packages, version
+
+__all__ = ["BLUEPRINTS", "credentials", "install"]
 
 BLUEPRINTS = (
     version.blueprint,
+    health.blueprint,
     packages.blueprint,
     jobs.blueprint,
     listing.blueprint,

@@ -1,4 +1,4 @@
-"""Errors as Ray's client expects them: the sentence, as plain text."""
+"""Errors as Ray's client expects them: the sentence, as plain text; openYuanrong's gets it as a JSON string."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Any
 
 from flask import Response
 
-_ROOTS = ("/api/jobs", "/api/packages", "/api/version")
+from api.ray import yuanrong
+from api.responses import json_response
+
+_ROOTS = ("/api/jobs", "/api/packages", "/api/version", "/api/gcs_healthz", "/api/authentication_mode")
 
 
 def belongs(path: str) -> bool:
@@ -17,4 +20,6 @@ def belongs(path: str) -> bool:
 
 def render(status: int, message: str, _details: Mapping[str, Any] | None) -> Response:
     """The answer for an error."""
+    if yuanrong.is_spoken():
+        return json_response(message, status)
     return Response(message, status, content_type="text/plain; charset=utf-8")

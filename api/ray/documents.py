@@ -44,14 +44,15 @@ def _schemas() -> dict[str, Document]:
         "type": {"type": "string", "enum": ["SUBMISSION"]},
         "job_id": _TEXT,
         "submission_id": _TEXT,
-        "driver_info": {
-            "anyOf": [_object({"id": _TEXT, "node_ip_address": _TEXT, "pid": _TEXT}), {"type": "null"}],
-        },
+        "driver_info": _object({"id": _TEXT, "node_ip_address": _TEXT, "pid": _TEXT}),
         "status": _STATUS,
         "entrypoint": _TEXT,
         "message": _nullable("string"),
         "error_type": _nullable("string"),
-        "start_time": {"type": ["integer", "string"], "description": "Milliseconds; text for openYuanrong."},
+        "start_time": {
+            "type": ["integer", "string"],
+            "description": "Milliseconds; seconds in a text for openYuanrong.",
+        },
         "end_time": _nullable("integer", "string"),
         "metadata": _STRINGS,
         "runtime_env": _ANY,
@@ -70,9 +71,10 @@ def _schemas() -> dict[str, Document]:
         "entrypoint_memory": {**_nullable("integer"), "minimum": 0},
         "entrypoint_resources": {**_ANY, "type": ["object", "null"]},
         "entrypoint_label_selector": {**_STRINGS, "type": ["object", "null"]},
+        **{name: {} for name in ("labels", "createOptions", "function_id")},
     }
     return {
-        "RayJob": _object(details),
+        "RayJob": _object(details, required=[name for name in details if name not in ("job_id", "message")]),
         "RaySubmission": _object(submission, required=["entrypoint"]),
     }
 
@@ -81,6 +83,11 @@ _ROUTES = {
     "ray_version.version": Route(
         "What is served here",
         {200: (JSON, _object(dict.fromkeys(("version", "ray_version", "ray_commit", "session_name"), _TEXT)))},
+    ),
+    "ray_health.gcs_health": Route("Whether the ledger answers", {200: (TEXT, _TEXT)}, errors=(503,)),
+    "ray_health.authentication_mode": Route(
+        "How requests prove who sends them",
+        {200: (JSON, _object({"authentication_mode": {"type": "string", "enum": ["token"]}}))},
     ),
     "ray_packages.look": Route("Whether a package is there", {200: (TEXT, _TEXT)}, path=_PACKAGE, errors=(404,)),
     "ray_packages.upload": Route(
@@ -92,9 +99,10 @@ _ROUTES = {
     ),
     "ray_jobs.submit": Route(
         "Submit a job, as Ray's client does",
-        {200: (JSON, _object({"job_id": _TEXT, "submission_id": _TEXT}))},
+        {200: (JSON, _object({"job_id": _TEXT, "submission_id": _TEXT}, required=["submission_id"]))},
         body=(JSON, _SUBMIT),
-        errors=(409,),
+        errors=(409, 500),
+        description="500: the submission id is taken. openYuanrong's client gets no job_id.",
     ),
     "ray_jobs.submit_yuanrong": Route(
         "Submit a job, as openYuanrong's client does",

@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 
 from api import audit, submitting
 from api.context import principal, services
-from api.ray import mapping, requests
+from api.ray import dialect, mapping, requests, yuanrong
 from api.ray.status import status_of
 from api.responses import json_response
 from jobqueue.errors import AliasTaken, JobFinal, JobNotFinal, JobNotFound
@@ -18,6 +18,11 @@ from jobqueue.model.submission import Accepted, Submission
 
 blueprint = Blueprint("ray_jobs", __name__)
 
+
+class SubmissionIdTaken(AliasTaken):
+    """Another job has this submission id; choose a different one."""
+
+
 #: A name that leads nowhere is repeated up to this length.
 _SHOWN = 200
 
@@ -25,8 +30,10 @@ _SHOWN = 200
 @blueprint.post("/api/jobs/")
 def submit() -> Response:
     """Ray's submission."""
-    wanted = requests.submission(yuanrong=False)
+    wanted = requests.submission(without_slash=False)
     _submit(wanted)
+    if wanted.origin == mapping.YUANRONG:
+        return json_response({"submission_id": wanted.alias})
     # Ray's server gives the one name under both keys, and its client takes no other keys
     return json_response({"job_id": wanted.alias, "submission_id": wanted.alias})
 
@@ -34,7 +41,7 @@ def submit() -> Response:
 @blueprint.post("/api/jobs")
 def submit_yuanrong() -> Response:
     """openYuanrong's submission."""
-    wanted = requests.submission(yuanrong=True)
+    wanted = requests.submission(without_slash=True)
     _submit(wanted)
     return json_response({"submission_id": wanted.alias})
 
@@ -43,7 +50,7 @@ def submit_yuanrong() -> Response:
 def get_job(name: str) -> Response:
     """One job."""
     job = find(name)
-    return json_response(mapping.details(job, yuanrong=_is_yuanrong(job)))
+    return json_response(mapping.details(job) if not _is_yuanrong(job) else mapping.details_for_yuanrong(job))
 
 
 @blueprint.post("/api/jobs/<name>/stop")
@@ -69,7 +76,10 @@ def delete(name: str) -> Response:
     except JobNotFinal as error:
         if _is_yuanrong(job):
             return json_response(False)
-        sentence = f"Job {name[:_SHOWN]} is {status_of(job)}; stop it, and delete it when it has ended."
+        sentence = (
+            f"Attempted to delete job '{name[:_SHOWN]}', but it is in a non-terminal state {status_of(job)}. "
+            "Stop it, and delete it when it has ended."
+        )
         raise JobNotFinal(sentence) from error
     return json_response(True if _is_yuanrong(job) else {"deleted": True})
 
@@ -77,7 +87,10 @@ def delete(name: str) -> Response:
 def find(name: str) -> Job:
     """The job of this submission id, or job id. Raises ``JobNotFound`` in Ray's words."""
     with gone(name):
-        return services().find(name)
+        job = services().find(name)
+    if _is_yuanrong(job):
+        yuanrong.speak()
+    return job
 
 
 @contextmanager
@@ -94,10 +107,16 @@ def _submit(wanted: Submission) -> Accepted:
     try:
         return submitting.submit(wanted, 200)
     except AliasTaken as error:
-        raise AliasTaken(
+        raise SubmissionIdTaken(
             f"Job with submission_id {wanted.alias} already exists. Please use a different submission_id.",
             error.details,
         ) from error
+
+
+@blueprint.errorhandler(SubmissionIdTaken)
+def taken(error: SubmissionIdTaken) -> Response:
+    """The answer for a name that is taken. Clients know it by the status that Ray's server has for it, and by words."""
+    return dialect.render(400 if yuanrong.is_spoken() else 500, error.message, error.details)
 
 
 def _is_yuanrong(job: Job) -> bool:

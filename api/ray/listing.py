@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -32,24 +32,24 @@ _query = RayJobQuery()
 
 @blueprint.get("/api/jobs/")
 def list_jobs() -> Response:
-    """Ray's list: times are numbers."""
-    return _answer(yuanrong=False)
+    """Ray's list, which openYuanrong's client asks for as well."""
+    return _answer(mapping.listed)
 
 
 @blueprint.get("/api/jobs")
 def list_jobs_yuanrong() -> Response:
-    """openYuanrong's list: times are strings."""
-    return _answer(yuanrong=True)
+    """openYuanrong's list, as it documents it."""
+    return _answer(mapping.details_for_yuanrong)
 
 
-def _answer(*, yuanrong: bool) -> Response:
+def _answer(show: Callable[[Job], mapping.Document]) -> Response:
     loaded = validation.load(_query, read_query())
     wanted, status = _wanted(loaded)
     # one more than asked for: whether there is a next page
     found = list(islice(_matching(wanted, status), loaded["offset"], loaded["offset"] + loaded["limit"] + 1))
     jobs, more = found[: loaded["limit"]], found[loaded["limit"] :]
     headers = {CURSOR_HEADER: str(show_cursor(jobs[-1].created))} if more else {}
-    return json_response([mapping.details(job, yuanrong=yuanrong) for job in jobs], 200, headers)
+    return json_response([show(job) for job in jobs], 200, headers)
 
 
 def _wanted(loaded: dict[str, Any]) -> tuple[JobFilter, RayStatus | None]:

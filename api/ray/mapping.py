@@ -13,6 +13,8 @@ Document = dict[str, Any]
 #: Where a job came from, if from here.
 RAY = "ray"
 YUANRONG = "openyuanrong"
+#: Fields of Ray's that openYuanrong does not document.
+_NOT_YUANRONGS = ("job_id", "message")
 
 
 def name_of(job: Job) -> str:
@@ -20,12 +22,10 @@ def name_of(job: Job) -> str:
     return job.alias or job.id
 
 
-def details(job: Job, *, yuanrong: bool = False) -> Document:
-    """A job as Ray's JobDetails. openYuanrong's documents type times as strings, and know no null where text goes."""
-    started, ended = _started(job), _ended(job)
+def details(job: Job) -> Document:
+    """A job as Ray's JobDetails."""
     execution = _driver(job)
     is_entrypoint = job.operation == ENTRYPOINT
-    kind = messages.error_type(job)
     return {
         "type": "SUBMISSION",
         "job_id": job.id,
@@ -34,16 +34,44 @@ def details(job: Job, *, yuanrong: bool = False) -> Document:
         "status": status_of(job).value,
         "entrypoint": entrypoint.text(job),
         "message": messages.message(job),
-        "error_type": kind or "" if yuanrong else kind,
-        "start_time": str(started) if yuanrong else started,
-        "end_time": str(ended) if yuanrong and ended is not None else ended,
+        "error_type": messages.error_type(job),
+        "start_time": _started(job),
+        "end_time": _ended(job),
         "metadata": dict(job.data.get("metadata") or {}) if is_entrypoint else dict(job.tags),
         "runtime_env": dict(job.data.get("runtime_env") or {}) if is_entrypoint else {},
         # agents serve no HTTP
-        "driver_agent_http_address": "" if yuanrong else None,
-        "driver_node_id": execution.hostname if execution else ("" if yuanrong else None),
+        "driver_agent_http_address": None,
+        "driver_node_id": execution.hostname if execution else None,
         "driver_exit_code": messages.exit_code(job),
     }
+
+
+def details_for_yuanrong(job: Job) -> Document:
+    """A job with the fields that openYuanrong documents, as its client takes no others.
+
+    Times are seconds in texts, as in its examples; of other texts there is no null.
+    """
+    found = details(job)
+    for name in _NOT_YUANRONGS:
+        del found[name]
+    for name in ("start_time", "end_time"):
+        if found[name] is not None:
+            found[name] = str(found[name] // 1000)
+    for name in ("error_type", "driver_agent_http_address", "driver_node_id"):
+        found[name] = found[name] or ""
+    return found
+
+
+def listed(job: Job) -> Document:
+    """A job in the list that both clients ask for at the same path: each finds its own jobs in its own shape.
+
+    Ray's jobs are without the one field that openYuanrong's client does not take and Ray's does without.
+    """
+    if job.origin == YUANRONG:
+        return details_for_yuanrong(job)
+    found = details(job)
+    del found["job_id"]
+    return found
 
 
 def _driver(job: Job) -> Execution | None:
@@ -51,12 +79,10 @@ def _driver(job: Job) -> Execution | None:
     return next((x for x in job.executions if x.hostname and x.started), None)
 
 
-def _driver_info(job: Job, execution: Execution | None) -> Document | None:
-    if execution is None:
-        return None
-    pid, address = execution.info.get("pid"), execution.info.get("node_ip_address")
-    if pid is None and address is None:
-        return None  # nothing runs, or nothing was told
+def _driver_info(job: Job, execution: Execution | None) -> Document:
+    """What is not known is empty: openYuanrong's client takes no null here, and Ray's takes either."""
+    info = execution.info if execution is not None else {}
+    address, pid = info.get("node_ip_address"), info.get("pid")
     return {
         "id": name_of(job),
         "node_ip_address": str(address if address is not None else ""),

@@ -8,6 +8,7 @@ from typing import Any
 from api.ray.status import SETTING_UP, WAITING, RayStatus, phase_of, status_of
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.states import FAILURES, ExecutionState
+from jobqueue.runtime_env.failure import SETUP_FAILURE
 
 #: Kinds of error, by Ray's names. Those that the operation itself finds out come from the agent.
 DIED = "JOB_SUPERVISOR_ACTOR_DIED"
@@ -65,9 +66,10 @@ def _failure(job: Job) -> str:
     failed = _first_failed(job)
     if job.is_broadcast or failed is None:
         return job.error or "Job failed."
-    told = (failed.failure or {}).get("message")
+    failure = failed.failure or {}
+    told = failure.get("message")
     if isinstance(told, str):
-        return told
+        return _of_setup(failure, told) if failure.get("error_type") == SETUP_FAILURE else told
     if failed.state is ExecutionState.LOST:
         return (
             f"Job was lost: its agent {failed.hostname} died, or was cut off, while the job ran. "
@@ -76,6 +78,12 @@ def _failure(job: Job) -> str:
     if failed.state is ExecutionState.EXPIRED:
         return "Job expired: no agent started it before its deadline."
     return f"Job failed: {failed.error}" if failed.error else "Job failed."
+
+
+def _of_setup(failure: Mapping[str, Any], told: str) -> str:
+    """Scripts know a set-up that failed, or ran out of time, by Ray's words for it."""
+    timeout = "Timeout: " if failure.get("timed_out") else ""
+    return f"runtime_env setup failed: Failed to set up runtime environment. {timeout}{told}"
 
 
 def _first_failed(job: Job) -> Execution | None:
@@ -87,7 +95,7 @@ def _reason(job: Job) -> str:
     for execution in job.executions:
         phase = phase_of(execution)
         if phase == WAITING:
-            return f" It waits for CPUs or memory on {execution.hostname}."
+            return f" It is waiting for resources (CPUs or memory) on {execution.hostname}."
         if phase == SETTING_UP:
             return f" Its runtime environment is being set up on {execution.hostname}."
     return ""

@@ -9,8 +9,8 @@ from api import validation
 from api.body import read_object
 from api.context import principal, services
 from api.native.fields import MAX_TAGS, tag_problem
-from api.ray import mapping, submission_id
-from api.ray.schemas import SubmitRequest
+from api.ray import mapping, submission_id, yuanrong
+from api.ray.schemas import SubmitRequest, YuanrongSubmitRequest
 from api.ray.status import ENTRYPOINT
 from jobqueue.errors import InvalidInput
 from jobqueue.model.selector import Selector
@@ -19,38 +19,44 @@ from jobqueue.runtime_env.spec import RuntimeEnv
 from jobqueue.services import placement
 
 _schema = SubmitRequest()
+_yuanrong_schema = YuanrongSubmitRequest()
 
 
-def submission(*, yuanrong: bool) -> Submission:
-    """This request's body as a submission.
+def submission(*, without_slash: bool) -> Submission:
+    """This request's body as a submission; ``without_slash``: only openYuanrong's own path has none.
 
     Raises ``InvalidInput`` for what does not fit, packages that were never uploaded included, and ``NoLiveAgent`` if
     no agent has what the job needs.
     """
     # Ray's server drops what is null, so that newer clients can name options which it does not know yet
     given = {name: value for name, value in read_object().items() if value is not None}
-    loaded = validation.load(_schema, given)
+    is_yuanrong = without_slash or yuanrong.is_submission(given)
+    if is_yuanrong:
+        yuanrong.speak()
+    loaded = validation.load(_yuanrong_schema if is_yuanrong else _schema, given)
+    if is_yuanrong:
+        loaded["runtime_env"] = yuanrong.runtime_env(loaded["runtime_env"])
     needs = _needs(loaded)
     return Submission(
         operation=ENTRYPOINT,
         data=_data(loaded, needs),
         tags=_tags(loaded["metadata"]),
-        origin=mapping.YUANRONG if yuanrong else mapping.RAY,
+        origin=mapping.YUANRONG if is_yuanrong else mapping.RAY,
         principal=principal(),
-        alias=_name(loaded, yuanrong=yuanrong),
+        alias=_name(loaded, is_yuanrong=is_yuanrong),
         among=placement.candidates(services().agents(), ENTRYPOINT, needs) if needs.are_any else (),
     )
 
 
-def _name(loaded: Mapping[str, Any], *, yuanrong: bool) -> str:
+def _name(loaded: Mapping[str, Any], *, is_yuanrong: bool) -> str:
     given, older = loaded.get("submission_id"), loaded.get("job_id")
     if given is not None and older is not None and given != older:
         sentence = "Differs from submission_id, of which it is the old name; give submission_id alone."
         raise InvalidInput(f"job_id: {sentence}", {"job_id": [sentence]})
     name: str | None = given if given is not None else older
     if name is not None:
-        return submission_id.check(name)
-    return submission_id.new_yuanrong() if yuanrong else submission_id.new()
+        return yuanrong.checked_id(name) if is_yuanrong else submission_id.check(name)
+    return yuanrong.new_id() if is_yuanrong else submission_id.new()
 
 
 def _needs(loaded: Mapping[str, Any]) -> placement.Needs:

@@ -57,6 +57,14 @@ class SubmitRequest(StrictSchema):
     entrypoint_label_selector = Strings(load_default=dict)
 
 
+class YuanrongSubmitRequest(SubmitRequest):
+    """The same with what openYuanrong has besides, none of which has a counterpart here."""
+
+    labels = Text()
+    createOptions = Strings()  # noqa: N815 (the name on the wire)
+    function_id = Text()
+
+
 class RayJobQuery(JobQuery):
     """Which jobs to list. Ray's own server knows none of it."""
 

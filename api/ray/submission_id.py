@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import string
-import uuid
 
 from jobqueue.errors import InvalidInput
 
@@ -18,11 +17,6 @@ _MEANT_OTHERWISE = "/\\?#%"
 def new() -> str:
     """A new id, as Ray makes them."""
     return "raysubmit_" + "".join(secrets.choice(_ALPHABET) for _ in range(16))
-
-
-def new_yuanrong() -> str:
-    """A new id, as openYuanrong makes them."""
-    return f"app-{uuid.uuid4()}"
 
 
 def check(text: str) -> str:

@@ -6,14 +6,16 @@ import codecs
 from collections.abc import Iterator
 
 from api.context import services
-from jobqueue.model.job import Job
-from jobqueue.model.output import OutputPage
+from api.ray import mapping
+from api.ray.status import ENTRYPOINT, RUNNING, phase_of
+from jobqueue.model.job import Execution, Job
+from jobqueue.model.output import AGENT, OutputPage
 
 
 def whole(job: Job) -> Iterator[str]:
     """What has been printed by now, piece by piece."""
-    for host, heading in _parts(job):
-        text = _Text(heading)
+    for execution, host, heading in _parts(job):
+        text = _Text(heading, _first_line(job))
         offset = 0
         while True:
             page = services().output(job.id, host, offset)
@@ -21,7 +23,7 @@ def whole(job: Job) -> Iterator[str]:
             if not page.chunks:
                 break
             offset = page.next_offset
-        yield text.end()
+        yield text.end(has_run=_has_run(execution))
 
 
 def follow(job: Job) -> Iterator[str]:
@@ -29,25 +31,40 @@ def follow(job: Job) -> Iterator[str]:
 
     Several agents' output comes one agent after the other.
     """
-    for host, heading in _parts(job):
-        text = _Text(heading)
+    for execution, host, heading in _parts(job):
+        text = _Text(heading, _first_line(job))
         for page in services().follow(job.id, host):
             yield text.of(page)
-        yield text.end()
+        # the job has moved on since its output began
+        now = services().job(job.id)
+        yield text.end(has_run=any(_has_run(x) for x in now.executions if x.slot == execution.slot or not host))
 
 
-def _parts(job: Job) -> list[tuple[str | None, str]]:
-    """(hostname, heading) per execution; a job on one agent needs neither."""
+def _parts(job: Job) -> list[tuple[Execution, str | None, str]]:
+    """(execution, hostname, heading); a job on one agent needs neither of the last two."""
     if len(job.executions) == 1:
-        return [(None, "")]
-    return [(x.hostname, f"==> {x.hostname} <==\n") for x in job.executions]
+        return [(job.executions[0], None, "")]
+    return [(x, x.hostname, f"==> {x.hostname} <==\n") for x in job.executions]
+
+
+def _first_line(job: Job) -> str:
+    """What Ray writes into the log before the entrypoint itself does: scripts look for it."""
+    if job.operation != ENTRYPOINT:
+        return ""
+    return f"Running entrypoint for job {mapping.name_of(job)}: {job.data.get('entrypoint', '')}\n"
+
+
+def _has_run(execution: Execution) -> bool:
+    """Whether the entrypoint was started."""
+    return phase_of(execution) == RUNNING
 
 
 class _Text:
     """Makes text of one execution's bytes. Characters may be cut in two between pieces of one stream."""
 
-    def __init__(self, heading: str) -> None:
+    def __init__(self, heading: str, first_line: str) -> None:
         self._heading = heading
+        self._first_line = first_line  # until it has been said
         self._decoders: dict[str, codecs.IncrementalDecoder] = {}
         self._whose: tuple[str, int] = ("", 0)
 
@@ -56,20 +73,30 @@ class _Text:
         found = [self._heading]
         self._heading = ""
         if page.cut:
-            found.append(self.end() + f"[{page.cut} bytes of output are no longer kept]\n")
+            found.append(self._left() + f"[{page.cut} bytes of output are no longer kept]\n")
         for chunk in page.chunks:
             whose = (page.hostname, chunk.attempt)
             if whose != self._whose:  # another process: what the last one left undone stays so
-                found.append(self.end())
+                found.append(self._left())
                 self._whose = whose
+            if chunk.stream != AGENT:
+                found.append(self._take_first_line())
             decoder = self._decoders.get(chunk.stream)
             if decoder is None:
                 decoder = self._decoders[chunk.stream] = codecs.getincrementaldecoder("utf-8")("replace")
             found.append(decoder.decode(chunk.data))
         return "".join(found)
 
-    def end(self) -> str:
-        """What is left when nothing follows: characters of which only the beginning came."""
+    def end(self, *, has_run: bool) -> str:
+        """What is left when nothing follows. ``has_run``: the command was started, even if it has printed nothing."""
+        return self._left() + (self._take_first_line() if has_run else "")
+
+    def _take_first_line(self) -> str:
+        line, self._first_line = self._first_line, ""
+        return line
+
+    def _left(self) -> str:
+        """Characters of which only the beginning came."""
         left = "".join(decoder.decode(b"", final=True) for decoder in self._decoders.values())
         self._decoders.clear()
         return left

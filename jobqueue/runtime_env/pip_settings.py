@@ -6,7 +6,7 @@ import configparser
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,17 @@ def uv_settings(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     """
     if any(environ.get(name) for name in _UV_NAMES) or any(path.is_file() for path in _uv_files(environ)):
         return {}, []
-    found = _pip_settings(environ)
+    return _in_uvs_words(_pip_settings(_pip_files(environ), environ), environ)
+
+
+def uv_settings_of_job(variables: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """The same for the variables of one job alone: no file of the host is read but the one that they name."""
+    chosen = variables.get("PIP_CONFIG_FILE", "")
+    files = [Path(chosen)] if chosen and chosen != os.devnull else []
+    return _in_uvs_words(_pip_settings(files, variables), variables)
+
+
+def _in_uvs_words(found: Mapping[str, str], environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     variables = {
         "UV_INDEX_URL": found.get("index-url", ""),
         "UV_EXTRA_INDEX_URL": " ".join(found.get("extra-index-url", "").split()),
@@ -41,10 +51,10 @@ def uv_settings(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     return {name: value for name, value in variables.items() if value}, arguments
 
 
-def _pip_settings(environ: Mapping[str, str]) -> dict[str, str]:
+def _pip_settings(files: Iterable[Path], environ: Mapping[str, str]) -> dict[str, str]:
     """Pip's settings by their long names; later files win over earlier ones, and variables over files."""
     found: dict[str, str] = {}
-    for path in _pip_files(environ):
+    for path in files:
         parser = configparser.RawConfigParser()
         try:
             parser.read(path, encoding="utf-8")

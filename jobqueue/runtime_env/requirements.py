@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -16,6 +16,7 @@ from jobqueue.runtime_env.pip_options import translate
 
 _MAX_LINES = 10_000
 _MAX_BYTES = 1024 * 1024
+_MAX_VERSION = 200
 _COMMENT = re.compile(r"(?:^|\s)#.*$")
 #: A requirement may carry the digests that its files must have, and no other option.
 #: (It begins with the first blank of several: else a million of them would take minutes.)
@@ -33,12 +34,14 @@ class Requirements:
     """``lines`` as of a requirements file, without options but ``-r FILE`` and ``-c FILE``; ``options`` for uv.
 
     ``check``: verify that what is installed fits together. ``python`` is "3.9" where one was named, else "".
+    ``tool_version`` is what was asked of pip or uv themselves ("pip==23.3"), which is told of rather than heeded.
     """
 
     lines: tuple[str, ...]
     options: tuple[str, ...] = ()
     check: bool = False
     python: str = ""
+    tool_version: str = ""
 
     @classmethod
     def parse(cls, tool: str, value: Any) -> Requirements | None:
@@ -56,9 +59,8 @@ class Requirements:
         fields = _FIELDS[tool]
         for field in value:
             if field not in fields:
-                raise InvalidInput(f"{key} has no key {str(field)[:100]!r}; it may have {', '.join(fields[:3])}.")
-        if value.get(f"{tool}_version") not in (None, ""):
-            raise InvalidInput(f"{key}['{tool}_version'] is not supported: the agent's own uv installs; leave it out.")
+                raise InvalidInput(f"{key} has no key {str(field)[:100]!r}; it may have {', '.join(fields)}.")
+        version = _version(tool, value.get(f"{tool}_version"), key)
         check = value.get(f"{tool}_check", False)
         if not isinstance(check, bool):
             raise InvalidInput(f"{key}['{tool}_check'] must be true or false.")
@@ -70,7 +72,8 @@ class Requirements:
         more, extra = translate(words, options_key)
         if any(not line.startswith("-") for line in more):
             raise InvalidInput(f"{options_key} must hold options only; name packages in 'packages'.")
-        return _requirements((*lines, *more), (*options, *extra), check)
+        found = _requirements((*lines, *more), (*options, *extra), check)
+        return replace(found, tool_version=version) if found is not None else None
 
 
 def read_lines(texts: Iterable[str], key: str) -> tuple[list[str], list[str]]:
@@ -111,6 +114,21 @@ def _requirements(lines: Iterable[str], options: Iterable[str], check: bool, pyt
     unique = tuple(dict.fromkeys(lines))
     wanted = [line for line in unique if not line.startswith("-c ")]
     return Requirements(unique, tuple(options), check, python) if wanted else None
+
+
+def _version(tool: str, value: Any, key: str) -> str:
+    """What is asked of the version of ``tool``, as a requirement; "" if nothing is."""
+    if value in (None, ""):
+        return ""
+    name = f"{key}['{tool}_version']"
+    if not isinstance(value, str) or len(value) > _MAX_VERSION:
+        raise InvalidInput(f"{name} must be a version specifier in a string, such as '==23.3.2'.")
+    asked = f"{tool}{value.strip()}"
+    try:
+        Requirement(asked)
+    except InvalidRequirement as error:
+        raise InvalidInput(f"{name} {value!r} is not a version specifier such as '==23.3.2'.") from error
+    return asked
 
 
 def _texts(value: Any, key: str) -> list[str]:

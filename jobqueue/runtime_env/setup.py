@@ -28,7 +28,9 @@ class Setup:
         """Raise what the context's own ``check`` does, and ``OperationFailed`` at the limit."""
         self.context.check()
         if self._deadline is not None and self.context.clock() >= self._deadline:
-            raise setup_failed(f"The set-up took longer than its limit (setup_timeout_seconds) of {self._seconds:g} s.")
+            raise setup_failed(
+                f"The set-up took longer than its limit (setup_timeout_seconds) of {self._seconds:g} s.", timed_out=True
+            )
 
     def pause(self) -> None:
         """Wait a moment for something that others do."""

@@ -17,6 +17,7 @@ from jobqueue.errors import OperationFailed, OperationTimedOut
 from jobqueue.runtime_env.archive import unpack, unpack_wheel
 from jobqueue.runtime_env.environments import Environment, Environments
 from jobqueue.runtime_env.failure import setup_failed
+from jobqueue.runtime_env.job_variables import JobVariables
 from jobqueue.runtime_env.location import WHEEL, Location
 from jobqueue.runtime_env.recipe import Recipe
 from jobqueue.runtime_env.requirements import Requirements
@@ -140,8 +141,18 @@ class _Making:
             how(archive, folder, limits, self._setup.check)
 
     def _environment(self, requirements: Requirements, cwd: Path) -> Environment:
-        uv = Uv({name: value for name, value in os.environ.items() if not name.startswith(_OWN_SETTINGS)})
+        own = {name: value for name, value in os.environ.items() if not name.startswith(_OWN_SETTINGS)}
+        inherited = self._context.confinement.environ(os.environ, {})
+        job = JobVariables.of(_resolved(self._wanted.env_vars, inherited))
+        if job.unheeded:
+            self._setup.say(f"These variables do not change how packages are installed: {', '.join(job.unheeded)}.")
+        uv = Uv(own, job)
+        requirements = job.added_to(requirements)
         recipe = Recipe.of(requirements, cwd if self._wanted.working_dir else None, uv.source)
+        if requirements.tool_version:
+            self._setup.say(
+                f"The version {requirements.tool_version} has no effect: the agent's own uv installs the packages."
+            )
         if requirements.python and recipe.python == sys.executable and not _is_own_version(requirements.python):
             version = ".".join(map(str, sys.version_info[:2]))
             self._setup.say(f"This host has no Python {requirements.python}; the environment gets Python {version}.")
@@ -153,7 +164,8 @@ class _Making:
 
 def _worded(error: OperationFailed) -> OperationFailed:
     """Every failure of a set-up says so, and has the details of one."""
-    return setup_failed(f"The runtime environment could not be set up: {error.message}")
+    more = {"timed_out": True} if (error.details or {}).get("timed_out") else {}
+    return setup_failed(f"The runtime environment could not be set up: {error.message}", **more)
 
 
 def _bin(environment: Environment | None, workspace: Workspace) -> Path:
@@ -190,11 +202,19 @@ def _variables(
     if environment is not None:
         made["VIRTUAL_ENV"] = str(environment.path)
     seen.update(made)
-    for name, text in asked.items():
-        seen[name] = made[name] = _REFERENCE.sub(lambda found: _looked_up(found, seen), text)
+    made.update(_resolved(asked, seen))
     if "PYTHONPATH" in asked and python_path and not made["PYTHONPATH"].startswith(python_path):
         made["PYTHONPATH"] = os.pathsep.join((python_path, made["PYTHONPATH"]))
     return made
+
+
+def _resolved(asked: Mapping[str, str], inherited: Mapping[str, str]) -> dict[str, str]:
+    """The variables that are asked for, with the values of those that they refer to."""
+    seen = dict(inherited)
+    found: dict[str, str] = {}
+    for name, text in asked.items():
+        seen[name] = found[name] = _REFERENCE.sub(lambda reference: _looked_up(reference, seen), text)
+    return found
 
 
 def _looked_up(found: re.Match[str], seen: Mapping[str, str]) -> str:

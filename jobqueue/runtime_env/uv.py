@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from jobqueue.runtime_env.failure import setup_failed
+from jobqueue.runtime_env.job_variables import JobVariables
 from jobqueue.runtime_env.pip_settings import uv_settings
 from jobqueue.runtime_env.recipe import Recipe
 from jobqueue.runtime_env.removal import remove_tree
@@ -22,15 +23,23 @@ _MAX_OUTPUT_CHARACTERS = 4000
 
 
 class Uv:
-    """uv as the agent has it. ``source``: the variables and arguments by which it knows where to get packages."""
+    """uv as the agent has it, with what a job's variables say of it.
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._variables, self._arguments = uv_settings(environ)
+    ``source``: the variables and arguments by which it knows where to get packages.
+    """
+
+    def __init__(self, environ: Mapping[str, str], job: JobVariables | None = None) -> None:
+        job = job or JobVariables({})
+        if job.skips_pips_files:
+            environ = {**environ, "PIP_CONFIG_FILE": os.devnull}
+        variables, arguments = uv_settings(environ)
         # processes inherit little, and these are not among it
-        self._own = {name: value for name, value in environ.items() if name.startswith("UV_")}
+        own = {name: value for name, value in environ.items() if name.startswith("UV_")}
         self._connections = {name: environ[name] for name in _OF_CONNECTIONS if environ.get(name)}
-        self._has_cache = "UV_CACHE_DIR" in self._own
-        self.source = {**self._own, **self._variables, "arguments": " ".join(self._arguments)}
+        self._has_cache = "UV_CACHE_DIR" in own
+        self._variables = job.over({**own, **variables})
+        self._arguments = list(dict.fromkeys((*arguments, *job.arguments)))
+        self.source = {**self._variables, "arguments": " ".join(self._arguments)}
 
     def build(self, recipe: Recipe, folder: Path, venv: Path, setup: Setup, fd: int) -> None:
         """Make ``venv`` with the packages of ``recipe``. ``folder`` is for files besides; ``fd`` is handed to uv.
@@ -41,7 +50,6 @@ class Uv:
         cache = folder / "cache"
         env = {
             **self._connections,
-            **self._own,
             **self._variables,
             "UV_PYTHON_DOWNLOADS": "never",
             "UV_NO_PROGRESS": "1",

@@ -1,0 +1,73 @@
+"""Where Ray's clients put their credentials besides ``Authorization``: a header of Ray's own, and a cookie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import urlsplit
+
+from api.auth.credentials import Credentials
+from api.ray import dialect
+from jobqueue.errors import PermissionDenied
+
+#: KubeRay sends the header: proxies in front of Ray take ``Authorization`` for themselves.
+_HEADER, _HEADER_NAME = "HTTP_X_RAY_AUTHORIZATION", "X-Ray-Authorization"
+_COOKIE = "ray-authentication-token"
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+#: What a browser says of a request that no other site has caused.
+_OWN_SITES = frozenset({"same-origin", "none"})
+
+
+def of(environ: Mapping[str, str]) -> Credentials | None:
+    """Those of a request for one of Ray's routes: the header's, else the cookie's.
+
+    Raises ``PermissionDenied`` where a browser sends the cookie for a page of another site.
+    """
+    if not dialect.belongs(environ.get("PATH_INFO", "")):
+        return None
+    header = environ.get(_HEADER)
+    if header:
+        # without a scheme it is wrong rather than absent: the cookie is not asked
+        return Credentials.of_header(header, _HEADER_NAME) or Credentials(header.strip(), _HEADER_NAME)
+    token = _cookie(environ)
+    if not token:
+        return None
+    if environ["REQUEST_METHOD"] not in _SAFE or environ.get("HTTP_UPGRADE"):
+        _require_own_page(environ)
+    return Credentials(token, f"the cookie {_COOKIE}")
+
+
+def _cookie(environ: Mapping[str, str]) -> str | None:
+    header = environ.get("HTTP_COOKIE")
+    if not header:
+        return None
+    try:
+        found = SimpleCookie(header).get(_COOKIE)
+    except CookieError:
+        return None
+    return found.value if found is not None else None
+
+
+def _require_own_page(environ: Mapping[str, str]) -> None:
+    """A browser adds the cookie by itself, whatever page has caused the request, but it also says which page that was.
+
+    Ray's client, which is a program, sends none of these headers.
+    """
+    own = (environ["wsgi.url_scheme"], environ.get("HTTP_HOST", "").lower())
+    for name in ("HTTP_ORIGIN", "HTTP_REFERER"):
+        given = environ.get(name)
+        if given is not None and _origin(given) != own:
+            raise PermissionDenied(
+                f"The cookie {_COOKIE} counts for programs and for pages of this API only: the request comes from "
+                f"another site. Send the header {_HEADER_NAME} instead."
+            )
+    if environ.get("HTTP_SEC_FETCH_SITE", "none") not in _OWN_SITES:
+        raise PermissionDenied(f"The cookie {_COOKIE} does not count for requests that another site has caused.")
+
+
+def _origin(address: str) -> tuple[str, str]:
+    try:
+        parts = urlsplit(address.lower())
+    except ValueError:
+        return ("", "")
+    return (parts.scheme, parts.netloc)

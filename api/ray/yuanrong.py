@@ -1,0 +1,87 @@
+"""openYuanrong's variant: how its client is told from Ray's, and what differs for it.
+
+Both clients call the same paths by the same library and add no header of their own; what they submit tells them apart.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from flask import g, has_request_context, request
+
+from jobqueue.errors import InvalidInput
+
+#: What its server puts in front of every submission id.
+PREFIX = "app-"
+#: Fields of a submission that Ray does not have.
+OWN_FIELDS = ("labels", "createOptions", "function_id")
+_ID = re.compile(r"[a-z0-9-]{1,64}")
+_RESERVED = "driver"
+_LISTING = "/api/jobs"
+_JOBS = "/api/jobs/"
+_FLAG = "speaks_yuanrong"
+
+
+def is_submission(body: Mapping[str, Any]) -> bool:
+    """Whether openYuanrong's client has written this body for a submission, without what is null."""
+    if any(name in body for name in OWN_FIELDS):
+        return True
+    name = body.get("submission_id")
+    if isinstance(name, str) and name.startswith(PREFIX):
+        return True
+    environment = body.get("runtime_env")
+    if isinstance(environment, Mapping):
+        place = environment.get("working_dir")
+        # Ray's client uploads a folder and sends its URI, and parses pip itself
+        is_path = isinstance(place, str) and place.startswith("/")
+        return is_path or "envVars" in environment or isinstance(environment.get("pip"), str)
+    # Ray's client always sends runtime_env, KubeRay's sends no metadata that are empty
+    return environment is None and body.get("metadata") == {}
+
+
+def speak() -> None:
+    """Answer this request as openYuanrong's server does, errors included."""
+    setattr(g, _FLAG, True)
+
+
+def is_spoken() -> bool:
+    """Whether this request comes from its client, as far as it is known by now."""
+    if not has_request_context():
+        return False
+    path = request.path
+    return path == _LISTING or path.startswith(_JOBS + PREFIX) or bool(g.get(_FLAG, False))
+
+
+def new_id() -> str:
+    """A new submission id, as its server makes them."""
+    return f"{PREFIX}{uuid.uuid4()}"
+
+
+def checked_id(text: str) -> str:
+    """The submission id that its server makes of the one that a caller gives. Raises ``InvalidInput``."""
+    name = text if text.startswith(PREFIX) else f"{PREFIX}{text}"
+    if _RESERVED in text:
+        sentence = f"{text[:80]!r} must not contain {_RESERVED!r}; choose another id."
+    elif not _ID.fullmatch(name):
+        sentence = (
+            f"{name[:80]!r} must be 1 to 64 lower-case letters, digits and hyphens, {PREFIX!r} in front included."
+        )
+    else:
+        return name
+    raise InvalidInput(f"submission_id: {sentence}", {"submission_id": [sentence]})
+
+
+def runtime_env(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Its runtime environment with the working directory as a URI: it names one on the host by its path."""
+    found = dict(given)
+    place = found.get("working_dir")
+    if isinstance(place, str) and place.startswith("/"):
+        found["working_dir"] = f"file://{_quoted(place)}"
+    return found
+
+
+def _quoted(path: str) -> str:
+    return path.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
