@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from api.context import services
 from api.ray import mapping
 from api.ray.status import ENTRYPOINT, RUNNING, phase_of
+from jobqueue.errors import JobNotFound
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.output import AGENT, OutputPage
 
@@ -31,13 +32,11 @@ def follow(job: Job) -> Iterator[str]:
 
     Several agents' output comes one agent after the other.
     """
-    for execution, host, heading in _parts(job):
+    for _, host, heading in _parts(job):
         text = _Text(heading, _first_line(job))
         for page in services().follow(job.id, host):
             yield text.of(page)
-        # the job has moved on since its output began
-        now = services().job(job.id)
-        yield text.end(has_run=any(_has_run(x) for x in now.executions if x.slot == execution.slot or not host))
+        yield text.end(has_run=_has_run_by_now(job.id, host))
 
 
 def _parts(job: Job) -> list[tuple[Execution, str | None, str]]:
@@ -52,6 +51,15 @@ def _first_line(job: Job) -> str:
     if job.operation != ENTRYPOINT:
         return ""
     return f"Running entrypoint for job {mapping.name_of(job)}: {job.data.get('entrypoint', '')}\n"
+
+
+def _has_run_by_now(job_id: str, host: str | None) -> bool:
+    """Whether it was started on the host, or anywhere for None; the job has moved on since its output began."""
+    try:
+        executions = services().job(job_id).executions
+    except JobNotFound:  # it was deleted
+        return False
+    return any(_has_run(x) for x in executions if host in (None, x.hostname))
 
 
 def _has_run(execution: Execution) -> bool:

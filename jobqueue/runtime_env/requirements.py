@@ -124,10 +124,12 @@ def _version(tool: str, value: Any, key: str) -> str:
     if not isinstance(value, str) or len(value) > _MAX_VERSION:
         raise InvalidInput(f"{name} must be a version specifier in a string, such as '==23.3.2'.")
     asked = f"{tool}{value.strip()}"
+    sentence = f"{name} {value!r} is not a version specifier such as '==23.3.2'."
     try:
-        Requirement(asked)
+        if Requirement(asked).name != tool:
+            raise InvalidInput(sentence)
     except InvalidRequirement as error:
-        raise InvalidInput(f"{name} {value!r} is not a version specifier such as '==23.3.2'.") from error
+        raise InvalidInput(sentence) from error
     return asked
 
 

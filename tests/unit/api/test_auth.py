@@ -147,6 +147,8 @@ def test_public_routes_are_just_these(app: Flask) -> None:
         "/health/ready",
         "/api/health",
         "/api/health/ready",
+        "/api/gcs_healthz",
+        "/api/authentication_mode",
         "/ui/sign-in",
         "/ui/static/web1",
     }

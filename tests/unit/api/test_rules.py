@@ -141,6 +141,8 @@ def test_an_unknown_path_needs_no_permission_but_credentials(
 def test_the_alias_cannot_be_used_to_reach_a_public_rule(app: Flask) -> None:
     public = {rule.rule for rule in app.url_map.iter_rules() if rule_of(rule.endpoint) == PUBLIC}
     assert public == {"/health", "/health/ready", "/api/health", "/api/health/ready"} | {
+        "/api/gcs_healthz",
+        "/api/authentication_mode",
         "/ui/sign-in",
         "/ui/static/<path:name>",
     }

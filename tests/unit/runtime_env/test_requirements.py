@@ -120,7 +120,7 @@ def test_lines_that_do_something_else(line: str, complaint: str) -> None:
         ({}, r"'packages'\] must be a list"),
         ({"packages": "requirements.txt"}, "Ray's client reads a requirements file"),
         ({"packages": ["a"], "version": 1}, "no key 'version'"),
-        ({"packages": ["a"], "pip_version": "==22"}, "'pip_version'"),
+        ({"packages": ["a"], "pip_version": "new"}, r"'pip_version'\] 'new' is not a version specifier"),
         ({"packages": ["a"], "pip_check": 1}, "'pip_check'"),
         ({"packages": [1]}, r"'packages'\]\[0\]"),
         ({"packages": ["a\0b"]}, "no requirement can hold"),
@@ -144,7 +144,17 @@ def test_uv_has_its_own_names() -> None:
     with pytest.raises(InvalidInput, match=r"^runtime_env\['uv'\] has no key 'pip_check'"):
         Requirements.parse("uv", {"packages": ["a"], "pip_check": True})
     with pytest.raises(InvalidInput, match="uv_version"):
-        Requirements.parse("uv", {"packages": ["a"], "uv_version": "==0.4"})
+        Requirements.parse("uv", {"packages": ["a"], "uv_version": 4})
+    found = Requirements.parse("uv", {"packages": ["a"], "uv_version": "==0.4"})
+    assert found is not None
+    assert found.tool_version == "uv==0.4"
+
+
+def test_the_version_of_pip_is_told_of() -> None:
+    # as one of Ray's own tests has it
+    found = Requirements.parse("pip", {"packages": ["a"], "pip_version": "==23.3.2;python_version=='3.9.16'"})
+    assert found is not None
+    assert found.tool_version == "pip==23.3.2;python_version=='3.9.16'"
     assert _parse({"packages": ["a"], "uv_check": True}, "uv").check is True
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.ray.mapping import details
+from api.ray.mapping import details, details_for_yuanrong
 from jobqueue.model.job import Job
 from jobqueue.model.states import ExecutionState, JobStatus
 from tests.unit.api.conftest import Ask
@@ -55,7 +55,7 @@ CASES: dict[str, tuple[Job, str, str, str | None, int | None]] = {
     "waits for CPUs": (
         an_entrypoint(S.STARTED, execution={"info": {"phase": "waiting"}}),
         "PENDING",
-        "Job has not started yet. It waits for CPUs or memory on web1.",
+        "Job has not started yet. It is waiting for resources (CPUs or memory) on web1.",
         None,
         None,
     ),
@@ -94,7 +94,24 @@ CASES: dict[str, tuple[Job, str, str, str | None, int | None]] = {
             execution={"failure": {"error_type": "RUNTIME_ENV_SETUP_FAILURE", "message": "pip: no"}, "error": "x"},
         ),
         "FAILED",
-        "pip: no",
+        "runtime_env setup failed: Failed to set up runtime environment. pip: no",
+        "RUNTIME_ENV_SETUP_FAILURE",
+        None,
+    ),
+    "could not be set up in time": (
+        an_entrypoint(
+            S.FAILED,
+            execution={
+                "failure": {
+                    "error_type": "RUNTIME_ENV_SETUP_FAILURE",
+                    "message": "longer than setup_timeout_seconds",
+                    "timed_out": True,
+                },
+                "error": "x",
+            },
+        ),
+        "FAILED",
+        "runtime_env setup failed: Failed to set up runtime environment. Timeout: longer than setup_timeout_seconds",
         "RUNTIME_ENV_SETUP_FAILURE",
         None,
     ),
@@ -151,7 +168,9 @@ def test_where_a_job_stands(job: Job, status: str, message: str, error_type: str
 def test_what_is_not_known_yet_is_null() -> None:
     found = details(an_entrypoint(S.SUBMITTED))
     assert found["start_time"] == CREATED // 1000  # when it was submitted
-    for name in ("driver_info", "driver_node_id", "driver_exit_code", "end_time", "error_type"):
+    # openYuanrong's client takes no null here, and Ray's takes either
+    assert found["driver_info"] == {"id": "raysubmit_1", "node_ip_address": "", "pid": ""}
+    for name in ("driver_node_id", "driver_exit_code", "end_time", "error_type"):
         assert found[name] is None, name
 
 
@@ -159,10 +178,10 @@ def test_openyuanrongs_types(ask: Ask, services: RayServices) -> None:
     job = an_entrypoint(origin="openyuanrong", alias="app-1", execution={"info": RUNS, "data": {"exit_code": 0}})
     services.store[job.id] = job
     found = ask("GET", "/api/jobs/app-1").get_json()
-    assert (found["start_time"], found["end_time"]) == (str(CREATED // 1000 + 1000), str(CREATED // 1000 + 1045))
+    assert (found["start_time"], found["end_time"]) == (str(CREATED // 1_000_000 + 1), str(CREATED // 1_000_000 + 1))
     assert (found["error_type"], found["driver_agent_http_address"], found["driver_exit_code"]) == ("", "", 0)
     assert found["driver_info"] == {"id": "app-1", "node_ip_address": "10.0.0.1", "pid": "4711"}
-    waiting = details(an_entrypoint(S.SUBMITTED), yuanrong=True)
+    waiting = details_for_yuanrong(an_entrypoint(S.SUBMITTED))
     assert (waiting["end_time"], waiting["driver_node_id"]) == (None, "")
 
 
@@ -180,7 +199,7 @@ def test_jobs_of_other_kinds(operation: str, data: dict[str, Any], entrypoint: s
     found = details(a_job(operation=operation, data=data, tags={"team": "web"}))
     assert found["entrypoint"] == entrypoint
     assert found["submission_id"] == found["job_id"] == a_job().id
-    assert (found["metadata"], found["runtime_env"], found["driver_info"]) == ({"team": "web"}, {}, None)
+    assert (found["metadata"], found["runtime_env"], found["driver_info"]["pid"]) == ({"team": "web"}, {}, "")
     assert found["status"] == "SUCCEEDED"
 
 

@@ -109,7 +109,7 @@ def test_other_filters(ask: Ask, services: RayServices) -> None:
     ],
 )
 def test_bad_queries(ask: Ask, query: str, word: str) -> None:
-    response = ask("GET", f"/api/jobs?{query}")
+    response = ask("GET", f"/api/jobs/?{query}")
     assert (response.status_code, response.content_type) == (400, "text/plain; charset=utf-8")
     assert word in response.text
 
@@ -120,7 +120,8 @@ def test_openyuanrongs_fields_and_types(ask: Ask, services: RayServices) -> None
     data = {name: documented[name] for name in ("entrypoint", "metadata", "runtime_env")}
     fill(services, S.COMPLETED, data=data, execution={"info": info, "data": {"exit_code": 0}})
     (found,) = ask("GET", "/api/jobs").get_json()
-    assert documented.keys() <= found.keys()
+    assert documented.keys() == found.keys()
+    assert len(found["start_time"]) == len(documented["start_time"])  # seconds
     assert {name: type(found[name]) for name in documented} == {name: type(documented[name]) for name in documented}
     for name in ("type", "entrypoint", "status", "metadata", "runtime_env", "driver_exit_code", "error_type"):
         assert found[name] == documented[name]

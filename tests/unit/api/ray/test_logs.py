@@ -24,6 +24,8 @@ from tests.unit.api.websocket_client import WebSocketClient
 S = ExecutionState
 PATH = "/api/jobs/raysubmit_1/logs"
 EURO = "€".encode()
+#: What Ray's job supervisor writes before the entrypoint does (ray 2.60, job_supervisor.py).
+FIRST = "Running entrypoint for job raysubmit_1: python script.py\n"
 
 
 def page(host: str, end: int, *chunks: tuple[str, bytes], cut: int = 0, attempt: int = 1) -> OutputPage:
@@ -47,7 +49,7 @@ def job(services: RayServices) -> Job:
 
 def test_logs(ask: Ask, job: Job) -> None:
     response = ask("GET", PATH)
-    assert response.get_json() == {"logs": "one\nno\n€\ufffd\n"}
+    assert response.get_json() == {"logs": FIRST + "one\nno\n€\ufffd\n"}
 
 
 def test_no_logs_yet(ask: Ask, services: RayServices) -> None:
@@ -55,9 +57,25 @@ def test_no_logs_yet(ask: Ask, services: RayServices) -> None:
     assert ask("GET", PATH).get_json() == {"logs": ""}
 
 
+def test_the_first_line_comes_once_the_entrypoint_runs(ask: Ask, services: RayServices, job: Job) -> None:
+    services.pages = [page("web1", 4, ("agent", b"uv\n")), page("web1", 8, ("stdout", b"out\n"))]
+    assert ask("GET", PATH).get_json() == {"logs": f"uv\n{FIRST}out\n"}
+    services.pages = services.pages[:1]  # it is being set up, or that failed
+    assert ask("GET", PATH).get_json() == {"logs": "uv\n"}
+    services.store[job.id] = an_entrypoint(S.STARTED, execution={"info": {"phase": "running"}})
+    assert ask("GET", PATH).get_json() == {"logs": f"uv\n{FIRST}"}
+
+
+def test_a_tail_of_one_that_prints_nothing(services: RayServices, job: Job, tail: Open) -> None:
+    services.pages = []
+    services.store[job.id] = an_entrypoint(S.STARTED, execution={"info": {"phase": "running"}})
+    reader, _ = tail()
+    assert "".join(reader.texts()) == FIRST
+
+
 def test_what_is_not_kept_is_said(ask: Ask, services: RayServices, job: Job) -> None:
     services.pages = [page("web1", 100, ("stdout", b"end\n"), cut=96)]
-    assert ask("GET", PATH).get_json() == {"logs": "[96 bytes of output are no longer kept]\nend\n"}
+    assert ask("GET", PATH).get_json() == {"logs": f"[96 bytes of output are no longer kept]\n{FIRST}end\n"}
 
 
 def test_half_a_character_does_not_wait_for_another_attempt(ask: Ask, services: RayServices, job: Job) -> None:
@@ -65,7 +83,7 @@ def test_half_a_character_does_not_wait_for_another_attempt(ask: Ask, services: 
         page("web1", 3, ("stdout", b"a" + EURO[:2])),
         page("web1", 9, ("stdout", b"b" + EURO[:1]), attempt=2),
     ]
-    assert ask("GET", PATH).get_json() == {"logs": "a\ufffdb\ufffd"}
+    assert ask("GET", PATH).get_json() == {"logs": FIRST + "a\ufffdb\ufffd"}
 
 
 @pytest.fixture
@@ -77,7 +95,7 @@ def several(services: RayServices, job: Job) -> Job:
 
 
 def test_several_agents_come_one_after_the_other(ask: Ask, several: Job) -> None:
-    assert ask("GET", PATH).get_json() == {"logs": "==> web1 <==\n1\n==> web2 <==\n2\n"}
+    assert ask("GET", PATH).get_json() == {"logs": f"==> web1 <==\n{FIRST}1\n==> web2 <==\n{FIRST}2\n"}
 
 
 def test_a_tail_is_for_websockets(ask: Ask, job: Job) -> None:
@@ -125,13 +143,13 @@ def tail(app: Flask) -> Iterator[Open]:
 
 def test_a_tail(job: Job, tail: Open) -> None:
     reader, _ = tail()
-    assert "".join(reader.texts()) == "one\nno\n€\ufffd\n"
+    assert "".join(reader.texts()) == FIRST + "one\nno\n€\ufffd\n"
     assert reader.close_code == 1000
 
 
 def test_a_tail_over_several_agents(several: Job, tail: Open) -> None:
     reader, _ = tail()
-    assert "".join(reader.texts()) == "==> web1 <==\n1\n==> web2 <==\n2\n"
+    assert "".join(reader.texts()) == f"==> web1 <==\n{FIRST}1\n==> web2 <==\n{FIRST}2\n"
     assert reader.close_code == 1000
 
 
@@ -139,7 +157,7 @@ def test_frames_are_small(services: RayServices, job: Job, tail: Open) -> None:
     text = "€" * 2_000_000
     services.pages = [page("web1", 6_000_000, ("stdout", text.encode()))]
     reader, _ = tail()
-    assert "".join(reader.texts()) == text
+    assert "".join(reader.texts()) == FIRST + text
     assert 500_000 < reader.largest_frame < 4 * 1024 * 1024
 
 
@@ -157,7 +175,7 @@ def test_a_tail_breaks_when_its_credentials_end(job: Job, tail: Open, monkeypatc
     answers = iter([True, False])
     monkeypatch.setattr(logs.Admission, "holds", lambda _: next(answers))
     reader, _ = tail()
-    assert list(reader.texts()) == ["one\n"]
+    assert list(reader.texts()) == [FIRST + "one\n"]
     assert (reader.accepted, reader.close_code) == (True, None)
 
 
@@ -168,7 +186,7 @@ def test_a_tail_breaks_when_the_ledger_goes(services: RayServices, job: Job, tai
 
     services.follow = lambda *_: pages()  # type: ignore[method-assign]
     reader, _ = tail()
-    assert list(reader.texts()) == ["one\n"]
+    assert list(reader.texts()) == [FIRST + "one\n"]
     assert reader.close_code is None
 
 
@@ -185,7 +203,7 @@ def test_a_reader_that_leaves_is_noticed(services: RayServices, job: Job, tail: 
 
     services.follow = lambda *_: pages()  # type: ignore[method-assign]
     reader, request = tail()
-    assert next(reader.texts()) == "x"
+    assert next(reader.texts()) == FIRST + "x"
     reader.leave(code)
     gone.set()
     request.join(30)

@@ -102,6 +102,16 @@ def test_the_names_that_rays_client_makes(ask: Ask, name: str) -> None:
     assert ask("GET", f"/api/packages/gcs/{name}").status_code == 200
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["package.whl", "my%20tools%20(1).whl", "%C3%BC-1.0-py3-none-any.whl", "demo-1.0+cu12.4-1_x-py3-none-any.whl"],
+)
+def test_a_wheel_keeps_its_name(ask: Ask, services: FakeServices, name: str) -> None:
+    """Ray's client puts the file's own name into the URL, whatever it is."""
+    assert ask("PUT", f"/api/packages/gcs/{name}", data=b"PK").status_code == 200
+    assert ask("GET", f"/api/packages/gcs/{name}").status_code == 200
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 @pytest.mark.parametrize(
     "name",
@@ -118,10 +128,12 @@ def test_the_names_that_rays_client_makes(ask: Ask, name: str) -> None:
         "%2e%2e",
         "..%5c..%5cx.zip",
         ".in-use",
-        "%C3%BC-1.0-py3-none-any.whl",
+        "a%23b-1.0-py3-none-any.whl",
+        "a%3Ab.whl",
+        "_x.whl",
         "'; DROP TABLE packages-1-py3-none-any.whl",
         f"{'a' * 250}-1.0-py3-none-any.whl",
-        "package.whl",
+        "a%0A.whl",
     ],
 )
 def test_other_names_are_refused(ask: Ask, services: FakeServices, method: str, name: str) -> None:

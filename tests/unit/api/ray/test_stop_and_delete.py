@@ -44,7 +44,10 @@ def test_what_runs_is_not_deleted(ask: Ask, services: RayServices) -> None:
     keep(services, S.STARTED, "ray")
     response = ask("DELETE", "/api/jobs/raysubmit_1")
     assert response.status_code == 409
-    assert response.text == "Job raysubmit_1 is PENDING; stop it, and delete it when it has ended."
+    assert response.text == (
+        "Attempted to delete job 'raysubmit_1', but it is in a non-terminal state PENDING. "
+        "Stop it, and delete it when it has ended."
+    )
     assert services.store
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from api.ray import submission_id
+from api.ray import submission_id, yuanrong
 from jobqueue.errors import InvalidInput
 
 
@@ -64,7 +64,7 @@ def test_what_a_client_could_not_ask_for_is_refused(text: str, word: str) -> Non
 def test_new_ids_are_fit_and_new() -> None:
     for make, pattern in (
         (submission_id.new, r"raysubmit_[A-Za-z0-9]{16}"),
-        (submission_id.new_yuanrong, r"app-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+        (yuanrong.new_id, r"app-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
     ):
         made = {submission_id.check(make()) for _ in range(100)}
         assert len(made) == 100

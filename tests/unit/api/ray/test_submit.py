@@ -131,10 +131,15 @@ BAD: dict[str, tuple[Any, list[str]]] = {
 
 @pytest.mark.parametrize(("body", "words"), BAD.values(), ids=BAD)
 @pytest.mark.parametrize("path", ["/api/jobs/", "/api/jobs"])
-def test_bad_bodies(submit: Submit, services: RayServices, path: str, body: Any, words: list[str]) -> None:
+def test_bad_bodies(
+    submit: Submit, services: RayServices, request: pytest.FixtureRequest, path: str, body: Any, words: list[str]
+) -> None:
     response = submit(path, **body)
-    assert (response.status_code, response.content_type) == (400, "text/plain; charset=utf-8")
-    assert all(word in response.text for word in words), response.text
+    plain, json_string = "text/plain; charset=utf-8", "application/json"
+    assert (response.status_code, response.content_type) == (400, plain if path.endswith("/") else json_string)
+    text = response.text if path.endswith("/") else response.get_json()
+    if "slash" not in request.node.callspec.id or path.endswith("/"):
+        assert all(word in text for word in words), text
     assert services.submitted == []
 
 
@@ -149,7 +154,7 @@ def test_what_is_no_object(ask: Ask, raw: bytes, status: int) -> None:
 def test_a_name_that_is_taken(submit: Submit, services: RayServices) -> None:
     submit(submission_id="x1")
     response = submit(submission_id="x1")
-    assert response.status_code == 409
+    assert response.status_code == 500  # KubeRay's submitter looks for this status and for the words
     assert response.text == "Job with submission_id x1 already exists. Please use a different submission_id."
     assert len(services.submitted) == 1
 
