@@ -431,7 +431,7 @@ def test_an_agent_that_dies(client: JobSubmissionClient, stack: Stack) -> None:
         if "started" in text:
             agent.kill()
 
-    assert tail(client, name, seen).startswith("started\n")
+    assert printed(tail(client, name, seen)).startswith("started\n")
     info = wait(client, name)
     assert (info.status, info.error_type) == ("FAILED", "JOB_SUPERVISOR_ACTOR_DIED")
     assert "doomed died" in info.message
@@ -552,7 +552,7 @@ def test_openyuanrongs_client_at_rays_paths(stack: Stack, tmp_path: Path) -> Non
     for entry in listed:  # Ray's jobs beside it
         assert entry.keys() <= known | {"message"}
         assert entry["driver_info"].keys() == {"id", "node_ip_address", "pid"}
-    assert text_answer(api, "GET", "/api/jobs/app-nothing") == (404, '"Job app-nothing does not exist"\n')
+    assert text_answer(api, "GET", "/api/jobs/app-nothing") == (404, '"Job app-nothing does not exist"')
     assert text_answer(api, "DELETE", f"/api/jobs/{name}") == (200, "true")
 
 
