@@ -1,6 +1,6 @@
 # The project's commands. `make` alone lists them. Nothing here needs root, Docker or a Redis server.
 #
-#   PYTHON=python3.12 make test      another Python (3.10 or newer) for the virtual environment
+#   PYTHON=python3.12 make test      another Python (3.11 or newer) for the virtual environment
 #   make test ARGS="-k listing -x"   arguments for the command itself
 #   make test WORKERS=0              all tests in one process, as --pdb and -s want it
 
@@ -29,8 +29,8 @@ help: ## list the commands
 # --- virtual environment -------------------------------------------------------------------------------------------
 
 $(PY):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
-	  { echo "jobqueue needs Python 3.10 or newer; choose one with PYTHON=python3.x make ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "jobqueue needs Python 3.11 or newer; choose one with PYTHON=python3.x make ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	  { echo "$(PYTHON) cannot create virtual environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@echo "creating $(VENV) ($$($(PYTHON) --version))"

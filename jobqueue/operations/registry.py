@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from jobqueue.errors import InvalidOperationData, InvalidSettings, UnknownOperation
+from jobqueue.extras import lack
 from jobqueue.operations.base import BUILTIN, Operation, invalid_data
 from jobqueue.operations.facts import has_reference
 from jobqueue.operations.info import OperationInfo
@@ -28,12 +29,21 @@ _log = logging.getLogger(__name__)
 
 
 class Registry:
-    """Operations by type. ``problems`` says what is wrong with plugins that could not be loaded."""
+    """Operations by type. ``problems`` says what is wrong with plugins that could not be loaded.
 
-    def __init__(self, operations: Iterable[Operation] = (), problems: Iterable[str] = ()) -> None:
+    ``absent``: type -> why an operation that is known cannot run here, for those that lack an extra of jobqueue.
+    """
+
+    def __init__(
+        self,
+        operations: Iterable[Operation] = (),
+        problems: Iterable[str] = (),
+        absent: Mapping[str, str] | None = None,
+    ) -> None:
         self._operations: dict[str, Operation] = {}
         self._infos: list[OperationInfo] | None = None
         self.problems = tuple(problems)
+        self.absent = dict(absent or {})
         for operation in operations:
             self._add(operation)
 
@@ -60,14 +70,15 @@ class Registry:
             fresh = [operation for operation in loaded if id(operation) not in known]
             known.update(id(operation) for operation in fresh)
             found.extend(replace(operation, plugin=_origin(plugin)) for operation in fresh)
-        return cls(found, problems)
+        absent = {one.type: why for one in found if one.extra and (why := lack(f"Operation {one.type}", one.extra))}
+        return cls((one for one in found if one.type not in absent), problems, absent)
 
     def get(self, type: str) -> Operation:
         """The operation; raises ``UnknownOperation``, whose message names similar types."""
         try:
             return self._operations[type]
         except KeyError:
-            sentence = self._unknown(type)
+            sentence = self.absent.get(type) or self._unknown(type)
             raise UnknownOperation(sentence, {"operation.type": [sentence]}) from None
 
     def validate(self, type: str, data: Mapping[str, Any] | None) -> dict[str, Any]:
