@@ -18,7 +18,8 @@ def test_the_last_line_says_what_was_left_out(tmp_path: Path, workers: str) -> N
     tests = tmp_path / "test_some.py"
     tests.write_text(
         "import pytest\n@pytest.mark.parametrize('n', [1, 2])\n"
-        f"def test_a(n): pytest.skip('no chromium ({BROWSER})')\ndef test_b(): pytest.skip('other')\ndef test_c(): pass\n"
+        f"def test_a(n): pytest.skip('no chromium ({BROWSER})')\n"
+        "def test_b(): pytest.skip('other')\ndef test_c(): pass\n"
     )
     lines = run(tests, workers)
     assert "1 passed, 3 skipped" in lines[-2]
