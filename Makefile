@@ -46,7 +46,7 @@ define install
 	@{ $(PIP) --editable '$(1)'; echo "pip-exit $$?"; } | awk ' \
 	  $$1 == "pip-exit" {code = $$2; next} \
 	  $$1 == "Collecting" {sub(/[^A-Za-z0-9._-].*/, "", $$2); print "  package " $$2; fflush()} \
-	  /^Installing build dependencies/ {print "  preparing to build jobqueue"; fflush()} \
+	  /^ *Installing build dependencies: started/ {print "  preparing to build jobqueue"; fflush()} \
 	  /^Installing collected packages/ {print "  installing " NF - 3 " packages"; fflush()} \
 	  END {exit code}'
 endef

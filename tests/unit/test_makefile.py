@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 _SAYS = """#!/bin/sh
 echo 'Obtaining file:///x'
-echo '  Installing build dependencies: started' >&2
-echo 'Installing build dependencies: started'
+echo "  Installing build dependencies: started"
+echo "  Installing build dependencies: finished with status done"
 echo 'Collecting celery<6,>=5.7 (from jobqueue==0.1.0)'
 echo '  Obtaining dependency information for celery<6,>=5.7 from https://x'
 echo 'Collecting kombu[redis]<6,>=5.7'
