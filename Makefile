@@ -1,6 +1,6 @@
 # The project's commands. `make` alone lists them. Nothing here needs root, Docker or a Redis server.
 #
-#   PYTHON=python3.12 make test      another Python (3.10 or newer) for the virtual environment
+#   PYTHON=python3.12 make test      another Python (3.11 or newer) for the virtual environment
 #   make test ARGS="-k listing -x"   arguments for the command itself
 #   make test WORKERS=0              all tests in one process, as --pdb and -s want it
 
@@ -12,7 +12,7 @@ WORKERS ?= auto
 
 BIN := $(VENV)/bin
 PY  := $(BIN)/python
-PIP := $(PY) -m pip --disable-pip-version-check --quiet install
+PIP := PYTHONUNBUFFERED=1 $(PY) -m pip --disable-pip-version-check install --progress-bar off
 PYTEST = $(PY) -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 # What an installation depends on: when one of these changes, the next target installs again.
 INSTALL_INPUTS := setup.cfg pyproject.toml $(PY)
@@ -29,25 +29,36 @@ help: ## list the commands
 # --- virtual environment -------------------------------------------------------------------------------------------
 
 $(PY):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
-	  { echo "jobqueue needs Python 3.10 or newer; choose one with PYTHON=python3.x make ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "jobqueue needs Python 3.11 or newer; choose one with PYTHON=python3.x make ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	  { echo "$(PYTHON) cannot create virtual environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@echo "creating $(VENV) ($$($(PYTHON) --version))"
 	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
 
 # One stamp per set of extras; a larger set marks the smaller ones in it as done too.
-HOLDS_dev  := -test -bench -flower
-HOLDS_test := -bench -flower
+HOLDS_dev   := -test -bench -flower -all
+HOLDS_test  := -bench -flower -all
+HOLDS_bench := -flower -all
+
+# $(1): what to install. A line for each package that pip fetches, since it takes a minute; the exit code is pip's.
+define install
+	@{ $(PIP) --editable '$(1)'; echo "pip-exit $$?"; } | awk ' \
+	  $$1 == "pip-exit" {code = $$2; next} \
+	  $$1 == "Collecting" {sub(/[^A-Za-z0-9._-].*/, "", $$2); print "  package " $$2; fflush()} \
+	  /^ *Installing build dependencies: started/ {print "  preparing to build jobqueue"; fflush()} \
+	  /^Installing collected packages/ {print "  installing " NF - 3 " packages"; fflush()} \
+	  END {exit code}'
+endef
 
 $(VENV)/.installed: $(INSTALL_INPUTS)
 	@echo "installing jobqueue into $(VENV)"
-	@$(PIP) --editable .
+	$(call install,.)
 	@touch $@
 
 $(VENV)/.installed-%: $(INSTALL_INPUTS)
 	@echo "installing jobqueue[$*] into $(VENV)"
-	@$(PIP) --editable '.[$*]'
+	$(call install,.[$*])
 	@touch $(addprefix $(VENV)/.installed,$(HOLDS_$*)) $(VENV)/.installed $@
 
 .PHONY: venv
@@ -56,15 +67,15 @@ venv: $(VENV)/.installed-dev ## create .venv with everything that development ne
 # --- run -----------------------------------------------------------------------------------------------------------
 
 .PHONY: demo
-demo: $(VENV)/.installed ## start everything on free ports, run real jobs, show the answers, stop everything
+demo: $(VENV)/.installed-all ## start everything on free ports, run real jobs, show the answers, stop everything
 	@$(PY) -m jobqueue demo $(ARGS)
 
 .PHONY: up
-up: $(VENV)/.installed ## start everything on this machine and stay up until Ctrl-C
+up: $(VENV)/.installed-all ## start everything on this machine and stay up until Ctrl-C
 	@$(PY) -m jobqueue up $(ARGS)
 
 .PHONY: procfile
-procfile: $(VENV)/.installed-flower ## start the Procfile's processes (needs a Redis: JOBQUEUE_REDIS_URL)
+procfile: $(VENV)/.installed-all $(VENV)/.installed-flower ## start the Procfile's processes (needs a Redis: JOBQUEUE_REDIS_URL)
 	@PATH="$(abspath $(BIN)):$$PATH" $(PY) -m honcho start $(ARGS)
 
 # --- check ---------------------------------------------------------------------------------------------------------

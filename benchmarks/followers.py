@@ -101,4 +101,4 @@ class _Followers:
 
 
 def _seconds(text: bytes) -> float:
-    return datetime.fromisoformat(text.decode().replace("Z", "+00:00")).timestamp()
+    return datetime.fromisoformat(text.decode()).timestamp()

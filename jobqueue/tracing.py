@@ -7,7 +7,6 @@ With ``JOBQUEUE_TRACES=off``, the default, nothing of OpenTelemetry is imported.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobqueue import __version__
 from jobqueue.errors import InvalidSettings
+from jobqueue.extras import lack
 from jobqueue.settings import Settings
 
 if TYPE_CHECKING:
@@ -49,10 +49,9 @@ def start(settings: Settings, service: str) -> Callable[[], None]:
     """
     if settings.traces == "off":
         return _nothing
-    if importlib.util.find_spec("opentelemetry.sdk") is None:
-        raise InvalidSettings(
-            "JOBQUEUE_TRACES needs OpenTelemetry: pip install '.[otel]' in a clone, or set JOBQUEUE_TRACES=off."
-        )
+    missing = lack(f"JOBQUEUE_TRACES={settings.traces}", "otel")
+    if missing:
+        raise InvalidSettings(missing)
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SimpleSpanProcessor

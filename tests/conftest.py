@@ -13,6 +13,7 @@ from typing import NoReturn
 import pytest
 from hypothesis import settings
 
+from tests import closing
 from tests.fake_sha1 import give_sha1hex
 from tests.parallel import (
     pytest_collection_modifyitems,
@@ -37,6 +38,10 @@ LIMIT_SECONDS = 400
 settings.register_profile("local", deadline=None, print_blob=True)
 settings.register_profile("ci", parent=settings.get_profile("local"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(closing)
 
 
 def _seed() -> int:

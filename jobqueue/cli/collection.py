@@ -13,6 +13,7 @@ from jobqueue.cli.output import Column, Screen, screen
 from jobqueue.cli.parameters import json_option
 from jobqueue.cli.text import one_line
 from jobqueue.collections.collections import CollectionInfo, Collections
+from jobqueue.extras import require
 from jobqueue.settings import Settings
 
 _COLUMNS = (
@@ -27,6 +28,7 @@ _COLUMNS = (
 @click.group()
 def collection() -> None:
     """Load, see and delete the collections in this machine's data directory (JOBQUEUE_DATA_DIR)."""
+    require("jobqueue collection", "aggregation")
 
 
 @collection.command()

@@ -17,6 +17,7 @@ from jobqueue.cli.stopping import Stopping
 from jobqueue.cli.text import one_line
 from jobqueue.client import Client
 from jobqueue.errors import JobQueueError
+from jobqueue.extras import require
 from jobqueue.local.ports import LOOPBACK, free_port
 from jobqueue.local.stack import AgentPlan, Plan, Stack, Stopped
 from jobqueue.local.state import StateDirectory
@@ -67,6 +68,7 @@ def demo(context: click.Context, logs: bool) -> None:
 
     Needs and changes nothing on this machine; JOBQUEUE_* settings are left aside.
     """
+    require("jobqueue demo", "api", install="all")
     with Stopping() as stopping, tempfile.TemporaryDirectory(prefix="jobqueue-demo-") as directory:
         path = Path(directory)
         lines = LogLines()

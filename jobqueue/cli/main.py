@@ -13,28 +13,44 @@ from jobqueue.cli.text import one_line
 from jobqueue.errors import JobQueueError
 
 USAGE_EXIT = 2
-#: command -> where it is. Imported when it is used, so that no command waits for another one's libraries.
+#: command -> (where it is, the first sentence of its help). Imported when it is used, so that no command waits for
+#: another one's libraries, and the list of all for none.
 _COMMANDS = {
-    "up": "jobqueue.cli.up:up",
-    "demo": "jobqueue.cli.demo:demo",
-    "check": "jobqueue.cli.check:check",
-    "api": "jobqueue.cli.parts:api",
-    "worker": "jobqueue.cli.parts:worker",
-    "maintenance": "jobqueue.cli.parts:maintenance",
-    "flower": "jobqueue.cli.parts:flower",
-    "job": "jobqueue.cli.job:job",
-    "event": "jobqueue.cli.event:event",
-    "agent": "jobqueue.cli.agent:agent",
-    "signing": "jobqueue.cli.signing:signing",
-    "redis": "jobqueue.cli.redis:redis",
-    "operation": "jobqueue.cli.operation:operation",
-    "collection": "jobqueue.cli.collection:collection",
-    "key": "jobqueue.cli.key:key",
-    "user": "jobqueue.cli.user:user",
-    "role": "jobqueue.cli.role:role",
-    "audit": "jobqueue.cli.audit:audit",
-    "top": "jobqueue.cli.top:top",
-    "completion": "jobqueue.cli.completion:completion",
+    "up": ("jobqueue.cli.up:up", "Run everything on this machine until Ctrl-C."),
+    "demo": (
+        "jobqueue.cli.demo:demo",
+        "Start everything on free ports, run real jobs on three agents, show their answers, stop everything.",
+    ),
+    "check": ("jobqueue.cli.check:check", "Validate the configuration and reach Redis; start nothing."),
+    "api": ("jobqueue.cli.parts:api", "Serve the HTTP API until SIGTERM."),
+    "worker": ("jobqueue.cli.parts:worker", "Run the agent of one host until SIGTERM."),
+    "maintenance": ("jobqueue.cli.parts:maintenance", "Run maintenance (promoting, reaping, pruning) until SIGTERM."),
+    "flower": (
+        "jobqueue.cli.parts:flower",
+        "Run Flower, with user admin and the API's token as password; where none is known, with one of its own.",
+    ),
+    "job": ("jobqueue.cli.job:job", "Submit jobs, look at them, wait for them, stop them."),
+    "event": ("jobqueue.cli.event:event", "See what happens to jobs."),
+    "agent": ("jobqueue.cli.agent:agent", "See the hosts that run jobs, and take them out of service."),
+    "signing": ("jobqueue.cli.signing:signing", "See and change the keys that sign work."),
+    "redis": ("jobqueue.cli.redis:redis", "Give each part a user of its own on the Redis that they share."),
+    "operation": ("jobqueue.cli.operation:operation", "See what agents can do."),
+    "collection": (
+        "jobqueue.cli.collection:collection",
+        "Load, see and delete the collections in this machine's data directory (JOBQUEUE_DATA_DIR).",
+    ),
+    "key": ("jobqueue.cli.key:key", "Let programs in: API keys."),
+    "user": ("jobqueue.cli.user:user", "Let people in: users with passwords."),
+    "role": ("jobqueue.cli.role:role", "Say what a role may do."),
+    "audit": ("jobqueue.cli.audit:audit", "See who did what, when and from where, and that nobody changed the record."),
+    "top": (
+        "jobqueue.cli.top:top",
+        "Show jobs by status, throughput, agents and the newest jobs, anew every few seconds, until Ctrl-C.",
+    ),
+    "completion": (
+        "jobqueue.cli.completion:completion",
+        "Print what makes a shell complete commands, options, ids of jobs, hostnames and operations.",
+    ),
 }
 
 
@@ -47,9 +63,14 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _COMMANDS:
             return None
-        module, _, name = _COMMANDS[cmd_name].partition(":")
+        module, _, name = _COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Called by click for the list of commands in the help."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

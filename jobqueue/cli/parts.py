@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from jobqueue.errors import InvalidSettings, InvalidTarget
+from jobqueue.extras import require
 from jobqueue.local.ports import LOOPBACK
 from jobqueue.local.state import StateDirectory
 from jobqueue.settings import Settings, parse_labels
@@ -50,6 +51,7 @@ def api(host: str | None, port: int | None, workers: int | None, behind_proxy: b
     On another address than this machine's own it needs JOBQUEUE_TLS_CERT and JOBQUEUE_TLS_KEY, or --behind-proxy.
     """
     settings = Settings.from_env(api_host=host, api_port=port, api_workers=workers, behind_proxy=behind_proxy)
+    require("jobqueue api", "api")
     _run("api.server", "serve", settings)
 
 
@@ -94,7 +96,7 @@ def maintenance() -> None:
 def flower(address: str, port: int) -> None:
     """Run Flower, with user admin and the API's token as password; where none is known, with one of its own.
 
-    It shows the executions of agents that run with --events. Needs: pip install '.[flower]' in a clone.
+    It shows the executions of agents that run with --events. Needs: pip install 'jobqueue[flower]'.
     """
     from jobqueue.local.stack import require_flower
 

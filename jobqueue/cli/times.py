@@ -44,7 +44,7 @@ def parse_moment(text: str, now: datetime, *, past: bool) -> str:
 def ago(iso: str, now: datetime) -> str:
     """``"3m ago"`` for a time of the API; whatever is no time comes back as it is."""
     try:
-        moment = datetime.fromisoformat(re.sub(r"Z$", "+00:00", iso))
+        moment = datetime.fromisoformat(iso)
     except ValueError:
         return iso
     if moment.tzinfo is None:

@@ -11,6 +11,7 @@ import click
 from jobqueue.cli.log_lines import LogLines, say
 from jobqueue.cli.parts import FLOWER_PORT
 from jobqueue.cli.stopping import Stopping
+from jobqueue.extras import require
 from jobqueue.local.ports import LOOPBACK, claim_port
 from jobqueue.local.stack import Plan, Stack, Stopped, numbered_agents, require_flower
 from jobqueue.local.state import StateDirectory
@@ -62,6 +63,7 @@ def up(
     settings = Settings.from_env(state_dir=state_dir, behind_proxy=behind_proxy)
     if flower:
         require_flower()
+    require("jobqueue up", "api", install="all")
     with StateDirectory(settings.state_dir) as state, Stopping() as stopping:
         logs = LogLines()
         with Supervisor(logs.emit, owner=str(state.path.resolve())) as supervisor:

@@ -18,7 +18,7 @@ from redis.exceptions import BusyLoadingError, RedisError
 from redis.retry import Retry
 
 from jobqueue.errors import JobQueueError
-from jobqueue.local.binary import RedisBinary, find_redis_server
+from jobqueue.local.binary import LAST_COMMON, LAST_COMMON_SNAPSHOT, RedisBinary, Writer, find_redis_server
 from jobqueue.local.ports import LOOPBACK, free_port
 
 #: Longest path of a unix socket that every system takes (Linux 107 bytes, macOS 103).
@@ -100,7 +100,7 @@ class EmbeddedRedis:
         with os.fdopen(os.open(self._config, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write("\n".join(lines) + "\n")
         if self.persistent:
-            self._written_by.write_text(self._binary.version_text + "\n")
+            self._written_by.write_text(f"{self._binary}\n")
 
     def wait_ready(self, pause: Callable[[float], None] = time.sleep, timeout: float = START_SECONDS) -> None:
         """Return when it answers; ``pause`` waits between two looks and may raise to give up.
@@ -172,18 +172,39 @@ class EmbeddedRedis:
 
     def _choose_binary(self) -> RedisBinary:
         """A server that can read the data that is there: an older one may not understand a newer one's files."""
+        wrote = self._writer()
         try:
-            major, minor = self._written_by.read_text().split(".")[:2]
-            wrote = int(major), int(minor)
-        except (FileNotFoundError, ValueError):
-            return find_redis_server(search_path=self._search_path)
-        try:
-            return find_redis_server(at_least=wrote, search_path=self._search_path)
+            return find_redis_server(wrote, search_path=self._search_path)
         except JobQueueError as error:
+            if wrote is None:
+                raise
             raise JobQueueError(
-                f"The data in {self.directory} was written by Redis {major}.{minor}. {error} "
+                f"The data in {self.directory} was written by {wrote}. {error} "
                 f"Or remove {self.directory} to start without those jobs."
             ) from error
+
+    def _writer(self) -> Writer | None:
+        """The server that wrote the data that is there."""
+        try:
+            text = self._written_by.read_text()
+        except FileNotFoundError:
+            return None
+        writer = Writer.parse(text)
+        if writer is None or text.startswith(writer.product) or writer.version < (8, 0):
+            return writer
+        # Earlier versions of ours noted no product. The snapshot says which formats it needs.
+        snapshot = self._snapshot()
+        if snapshot.startswith(b"VALKEY"):
+            return Writer("Valkey", writer.version)
+        return Writer("Redis", LAST_COMMON) if snapshot <= LAST_COMMON_SNAPSHOT else writer
+
+    def _snapshot(self) -> bytes:
+        """How the newest snapshot begins, such as ``REDIS0012``; empty if there is none."""
+        files = sorted((self.directory / "appendonlydir").glob("*.base.rdb"), key=lambda file: file.stat().st_mtime)
+        if not files:
+            return b""
+        with files[-1].open("rb") as file:
+            return file.read(len(LAST_COMMON_SNAPSHOT))
 
     def _address(self) -> list[str]:
         """Set the address, and return the lines of the configuration that make it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import site
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 import jobqueue
 from jobqueue.client import Client, ClientError
 from jobqueue.errors import JobQueueError
+from jobqueue.extras import require
 from jobqueue.local.child import ChildSpec
 from jobqueue.local.ports import LOOPBACK, url_host
 from jobqueue.local.redis import STOP_SECONDS, EmbeddedRedis
@@ -78,10 +78,7 @@ def numbered_agents(count: int) -> list[AgentPlan]:
 
 def require_flower() -> None:
     """Raise ``JobQueueError`` that says what to install unless Flower is."""
-    if importlib.util.find_spec("flower") is None:
-        raise JobQueueError(
-            "Flower is not installed: pip install '.[flower]' in a clone of jobqueue, or go without --flower."
-        )
+    require("Flower", "flower")
 
 
 class Stack:

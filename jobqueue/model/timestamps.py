@@ -35,10 +35,7 @@ def from_iso(text: str) -> int:
 
 def parse_iso(text: str) -> datetime:
     """A time in ISO 8601, naive without a zone. Raises ``ValueError``."""
-    # Python 3.10 knows neither Z nor fractions of other than three or six digits
-    head, dot, tail = text.strip().replace("Z", "+00:00").partition(".")
-    digits = tail[: len(tail) - len(tail.lstrip("0123456789"))]
-    return datetime.fromisoformat(f"{head}.{digits[:6].ljust(6, '0')}{tail[len(digits) :]}" if dot else head)
+    return datetime.fromisoformat(text.strip())
 
 
 def to_micros(moment: datetime) -> int:

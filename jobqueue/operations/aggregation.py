@@ -72,6 +72,7 @@ class RunSchema(Schema):
     permission="spark:execute",
     isolated=True,
     takes_facts=False,
+    extra="aggregation",
 )
 def run(data: dict[str, Any], context: Context) -> Outcome:
     """Aggregate a collection by SQL in Spark's dialect, and merge the rows into another one."""

@@ -41,7 +41,7 @@ class Operation:
     """One operation. Calling it runs the bare function, without validation (handy in tests).
 
     ``isolated``: it runs in a child process of its own and can therefore be killed at its timeout. ``takes_facts``:
-    ``@fact.X`` in its data is replaced on the agent.
+    ``@fact.X`` in its data is replaced on the agent. ``extra``: the extra of jobqueue without which it is not offered.
     """
 
     type: str
@@ -54,6 +54,7 @@ class Operation:
     plugin: str = BUILTIN
     isolated: bool = False
     takes_facts: bool = True
+    extra: str | None = None
     _loader: marshmallow.Schema = field(init=False, repr=False, compare=False)
     _quick: QuickLoader = field(init=False, repr=False, compare=False)
 
@@ -112,6 +113,7 @@ def operation(
     permission: str = DEFAULT_PERMISSION,
     isolated: bool = False,
     takes_facts: bool = True,
+    extra: str | None = None,
 ) -> Callable[[Run], Operation]:
     """Make a function of ``(data, context)`` an operation.
 
@@ -120,7 +122,8 @@ def operation(
     ``permission`` is what a caller needs to submit it. ``isolated`` runs it in a child process that is killed at the
     job's timeout or on cancel; otherwise it runs in a thread of the agent and should be quick, or call
     ``context.check()`` now and then. ``takes_facts=False`` leaves ``@fact.X`` in the data as it is, where that
-    is code of the caller's.
+    is code of the caller's. ``extra`` names the extra of jobqueue that it needs; where that is not installed, the
+    operation is not offered.
     """
 
     def decorate(function: Run) -> Operation:
@@ -138,6 +141,7 @@ def operation(
             permission=permission,
             isolated=isolated,
             takes_facts=takes_facts,
+            extra=extra,
         )
 
     return decorate

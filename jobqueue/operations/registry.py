@@ -7,12 +7,13 @@ import importlib
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any
 
 from jobqueue.errors import InvalidOperationData, InvalidSettings, UnknownOperation
+from jobqueue.extras import lack
 from jobqueue.operations.base import BUILTIN, Operation, invalid_data
 from jobqueue.operations.facts import has_reference
 from jobqueue.operations.info import OperationInfo
@@ -27,13 +28,30 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _log = logging.getLogger(__name__)
 
 
-class Registry:
-    """Operations by type. ``problems`` says what is wrong with plugins that could not be loaded."""
+@dataclass(frozen=True)
+class Absent:
+    """An operation that cannot run here: ``why``, as a sentence, and the permission that it needs all the same."""
 
-    def __init__(self, operations: Iterable[Operation] = (), problems: Iterable[str] = ()) -> None:
+    why: str
+    permission: str
+
+
+class Registry:
+    """Operations by type. ``problems`` says what is wrong with plugins that could not be loaded.
+
+    ``absent``: by type the operations that are known but lack an extra of jobqueue here.
+    """
+
+    def __init__(
+        self,
+        operations: Iterable[Operation] = (),
+        problems: Iterable[str] = (),
+        absent: Mapping[str, Absent] | None = None,
+    ) -> None:
         self._operations: dict[str, Operation] = {}
         self._infos: list[OperationInfo] | None = None
         self.problems = tuple(problems)
+        self.absent = dict(absent or {})
         for operation in operations:
             self._add(operation)
 
@@ -60,15 +78,25 @@ class Registry:
             fresh = [operation for operation in loaded if id(operation) not in known]
             known.update(id(operation) for operation in fresh)
             found.extend(replace(operation, plugin=_origin(plugin)) for operation in fresh)
-        return cls(found, problems)
+        absent = {
+            one.type: Absent(why, one.permission)
+            for one in found
+            if one.extra and (why := lack(f"Operation {one.type}", one.extra))
+        }
+        return cls((one for one in found if one.type not in absent), problems, absent)
 
     def get(self, type: str) -> Operation:
         """The operation; raises ``UnknownOperation``, whose message names similar types."""
         try:
             return self._operations[type]
         except KeyError:
-            sentence = self._unknown(type)
+            sentence = self.absent[type].why if type in self.absent else self._unknown(type)
             raise UnknownOperation(sentence, {"operation.type": [sentence]}) from None
+
+    def permission(self, type: str) -> str | None:
+        """What a caller needs to run it, also where it is absent; None for a type that is not known."""
+        known = self._operations.get(type) or self.absent.get(type)
+        return known.permission if known else None
 
     def validate(self, type: str, data: Mapping[str, Any] | None) -> dict[str, Any]:
         """Check ``data`` (None: no data) and give it back, as JSON and unaltered, ready to be stored.

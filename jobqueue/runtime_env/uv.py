@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from jobqueue.extras import lack
 from jobqueue.runtime_env.failure import setup_failed
 from jobqueue.runtime_env.job_variables import JobVariables
 from jobqueue.runtime_env.pip_settings import uv_settings
@@ -83,14 +85,15 @@ class Uv:
 
 def find_uv() -> str:
     """Path of uv's program: the one installed with us, else one on PATH. Raises ``OperationFailed`` without any."""
-    from uv import find_uv_bin
+    missing = lack("An environment with Python packages", "environments")
+    if not missing:
+        from uv import find_uv_bin
 
-    try:
-        return find_uv_bin()
-    except FileNotFoundError:
-        found = shutil.which("uv", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))))
+        with contextlib.suppress(FileNotFoundError):
+            return find_uv_bin()
+    found = shutil.which("uv", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))))
     if found is None:
-        raise setup_failed("This agent has no uv, which installs Python packages; install it with: pip install uv")
+        raise setup_failed(missing or "The package uv on this host holds no program; install it again: pip install uv")
     return found
 
 

@@ -57,6 +57,8 @@ def task_of(configuration: Configuration, registry: Registry, run_id: str, momen
         data = _script(fields, with_modules=operation == _PYTHON)
     else:
         operation, data = kind, _own_data(fields)
+    if operation in registry.absent:
+        raise UnknownOperation(registry.absent[operation].why)
     if operation not in registry:
         raise UnknownOperation(
             f"There is no job type {kind!r}: use {AGGREGATION}, {PYTHON_JOB} or {SCRIPT}, or the name of an operation "

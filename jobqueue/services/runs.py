@@ -125,8 +125,9 @@ class Runs:
         """Raise ``PermissionDenied`` unless ``principal`` may run what a run of ``configuration`` would."""
         principal.require(SUBMIT)
         for operation in operations_of(configuration):
-            if operation in self._registry:
-                principal.require(self._registry.get(operation).permission)
+            permission = self._registry.permission(operation)
+            if permission:
+                principal.require(permission)
         if has_secret(configuration.fields):
             principal.require(USE_SECRETS)
 

@@ -17,6 +17,7 @@ from jobqueue.store import reading
 from jobqueue.store.connection import translated_errors
 from jobqueue.store.keys import Keys
 from jobqueue.store.scripts import Clock, Scripts, redis_clock
+from jobqueue.store.server_error import is_wrong_type
 
 #: The condition of an agent whose record is not as the ledger wrote it.
 UNREADABLE = "RecordUnreadable"
@@ -206,7 +207,7 @@ class Agents:
                 pipe.zcard(self._keys.waiting(hostname))
             (seconds, micros), barred, *answers = pipe.execute(raise_on_error=False)
             for answer in (barred, *answers):
-                if isinstance(answer, redis.RedisError) and (answer is barred or "WRONGTYPE" not in str(answer)):
+                if isinstance(answer, redis.RedisError) and (answer is barred or not is_wrong_type(answer)):
                     raise answer
         now = int(self._now() or seconds * 1_000_000 + micros)
         rows = zip(hostnames, answers[::4], answers[1::4], answers[2::4], answers[3::4], strict=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,7 +13,6 @@ from redis.exceptions import (
     BusyLoadingError,
     ClusterDownError,
     NoPermissionError,
-    OutOfMemoryError,
     ReadOnlyError,
     ResponseError,
 )
@@ -25,6 +23,7 @@ from redis.sentinel import MasterNotFoundError, Sentinel
 
 from jobqueue.errors import LedgerUnavailable, RecordAltered
 from jobqueue.redis_url import RedisUrl
+from jobqueue.store.server_error import is_denial, is_no_writes, is_wrong_type
 
 #: Seconds until a connection attempt, or a command without an answer, counts as failed.
 CONNECT_TIMEOUT = 1.0
@@ -40,10 +39,6 @@ _UNAVAILABLE = (
     MasterNotFoundError,
     ClusterDownError,
 )
-#: How a server says so itself; Redis 6.2 wraps it when a script meets it: "Error running script ...: -OOM command ...".
-_REFUSES = re.compile(r"(^|-)(OOM|MISCONF|READONLY|LOADING|BUSY|MASTERDOWN|NOREPLICAS)\b")
-#: What Redis 7.0 says when our user may not do what a script does; newer ones say NOPERM there, too.
-_DENIED_IN_SCRIPT = "The user executing the script can't"
 
 
 @contextmanager
@@ -56,14 +51,14 @@ def translated_errors() -> Iterator[None]:
     except _UNAVAILABLE as error:
         raise LedgerUnavailable(f"Redis cannot be reached: {error}") from error
     except ResponseError as error:
-        if _DENIED_IN_SCRIPT in str(error):
+        if is_denial(error):
             raise _refused(error) from error
-        if "WRONGTYPE" in str(error):
+        if is_wrong_type(error):
             raise RecordAltered(
                 "A key in Redis holds another kind of value than the ledger puts there: somebody has changed it."
             ) from error
         # a failing script is our bug and must show; these are states of the server
-        if isinstance(error, OutOfMemoryError) or _REFUSES.search(str(error)):
+        if is_no_writes(error):
             raise LedgerUnavailable(f"Redis takes no writes: {error}") from error
         raise
 

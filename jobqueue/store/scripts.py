@@ -22,6 +22,7 @@ from jobqueue.model.states import FINAL_STATES, FINAL_STATUSES, TRANSITIONS, Exe
 from jobqueue.store.caller import Caller
 from jobqueue.store.connection import translated_errors
 from jobqueue.store.keys import Keys
+from jobqueue.store.server_error import is_denied_loading, is_wrong_type
 
 _INCLUDE = re.compile(r"^-- include: (.+)$", re.MULTILINE)
 Argument = str | int | float | bytes
@@ -161,7 +162,7 @@ class Scripts:
         try:
             return self._call("EVAL", self._sources[verb], 0, *args)
         except NoPermissionError as error:
-            if "'eval'" not in str(error):  # the verb ran, and did what our user may not
+            if not is_denied_loading(error):  # the verb ran, and did what our user may not
                 raise
             raise LedgerUnavailable(
                 f"Redis does not have our script {verb!r}, and our user may not load it: maintenance does, as soon as "
@@ -182,6 +183,6 @@ class Scripts:
                 pipe.evalsha(self._shas[verb], 0, *args)
             answers = list(pipe.execute(raise_on_error=not are_apart))
             for answer in answers:
-                if isinstance(answer, RedisError) and "WRONGTYPE" not in str(answer):
+                if isinstance(answer, RedisError) and not is_wrong_type(answer):
                     raise answer
             return answers[1:]

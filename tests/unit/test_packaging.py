@@ -13,7 +13,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import distributions
+from importlib.metadata import distribution, distributions
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import jobqueue
+from jobqueue.extras import MODULES as EXTRAS
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("jobqueue", "workers", "api")
@@ -38,12 +39,17 @@ def _lines(text: str) -> list[str]:
     return [line for line in (line.strip() for line in text.splitlines()) if line and not line.startswith("#")]
 
 
-def _requirements(extra: str | None = None) -> dict[str, Requirement]:
-    """Name -> requirement, of the package itself or of one of its extras."""
+def _requirements(*extras: str) -> dict[str, Requirement]:
+    """Name -> requirement, of the package itself and of ``extras``."""
     parser = _setup_cfg()
-    text = parser["options.extras_require"][extra] if extra else parser["options"]["install_requires"]
-    requirements = [Requirement(line) for line in _lines(text)]
+    texts = [parser["options"]["install_requires"], *(parser["options.extras_require"][extra] for extra in extras)]
+    requirements = [Requirement(line) for text in texts for line in _lines(text)]
     return {canonicalize_name(requirement.name): requirement for requirement in requirements}
+
+
+def _only(extra: str) -> set[str]:
+    """Names of what an extra asks for, beside what the package itself does."""
+    return set(_requirements(extra)) - set(_requirements())
 
 
 def _source_files(package: str) -> Iterator[Path]:
@@ -61,7 +67,7 @@ def test_workers_that_go_deaf_after_a_reconnect_are_refused(name: str) -> None:
 def test_every_dependency_has_a_lower_bound() -> None:
     unbounded = [
         name
-        for name, requirement in _requirements().items()
+        for name, requirement in _requirements("all").items()
         if not any(specifier.operator in {">=", "~=", "=="} for specifier in requirement.specifier)
     ]
     assert unbounded == []
@@ -70,8 +76,8 @@ def test_every_dependency_has_a_lower_bound() -> None:
 @pytest.mark.parametrize("package", [*PACKAGES, "tests", "benchmarks"])
 def test_every_import_has_its_dependency(package: str) -> None:
     """What is imported comes from the standard library, from us, or from a declared dependency (not by accident)."""
-    extra = {"tests": "test", "benchmarks": "bench"}.get(package)
-    declared = set(_requirements()) | (set(_requirements(extra)) if extra else set())
+    extra = {"tests": "test", "benchmarks": "bench", "workers": None, "api": "api"}.get(package, "all")
+    declared = set(_requirements(extra) if extra else _requirements())
     providers = _providers()
     undeclared: set[str] = set()
     for path in _source_files(package):
@@ -85,15 +91,40 @@ def test_every_import_has_its_dependency(package: str) -> None:
     assert undeclared == set()
 
 
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_what_is_looked_for_is_what_the_extra_installs(extra: str) -> None:
+    """Everything that an extra brings is imported by us, and so looked for, or is named here with the reason."""
+    providers = _providers()
+    looked_for = set[str]().union(*(providers.get(module.partition(".")[0], set()) for module in EXTRAS[extra]))
+    not_imported = {
+        # what the extra `flower` adds for the Procfile, and OpenTelemetry's API beside its SDK
+        *("honcho", "opentelemetry-api", "opentelemetry-exporter-otlp-proto-http", "opentelemetry-sdk"),
+    }
+    assert _only(extra) - not_imported <= looked_for
+    assert not looked_for & set(_requirements())
+
+
+def test_all_holds_every_extra_of_running() -> None:
+    assert _only("all") == {*_only("api"), *_only("aggregation"), *_only("environments"), *_only("embedded")}
+
+
+def test_the_servers_bundle_is_under_no_restrictive_license() -> None:
+    (bundle,) = _only("embedded")
+    assert distribution(bundle).metadata["License-Expression"] == "MIT"
+    (text,) = (file.read_text() for file in distribution(bundle).files or () if file.name == "LICENSE")
+    assert "bundles Valkey" in text
+    assert "BSD 3-Clause" in text
+
+
 @cache
 def _providers() -> dict[str, set[str]]:
     """Top-level module -> the installed distributions that hold it (the standard library lacks many before 3.12)."""
     providers: dict[str, set[str]] = {}
-    for distribution in distributions():
-        record = distribution.read_text("RECORD") or ""
+    for found in distributions():
+        record = found.read_text("RECORD") or ""
         modules = {re.split(r"[/.,]", line, maxsplit=1)[0] for line in record.splitlines()}
         for module in modules:
-            providers.setdefault(module, set()).add(canonicalize_name(distribution.metadata["Name"]))
+            providers.setdefault(module, set()).add(canonicalize_name(found.metadata["Name"]))
     return providers
 
 
@@ -151,9 +182,9 @@ def test_make_dist_builds_a_wheel_with_everything_in_it(tmp_path: Path) -> None:
         shutil.copy(ROOT / name, tree)
     for name in PACKAGES:
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
-    built = subprocess.run(
-        [sys.executable, *shlex.split(target[1])], cwd=tree, capture_output=True, text=True, timeout=300
-    )
+    # with the setuptools that the extra `test` installs: a test needs no index
+    argv = [sys.executable, *shlex.split(target[1]), "--no-build-isolation"]
+    built = subprocess.run(argv, cwd=tree, capture_output=True, text=True, timeout=300)
     assert built.returncode == 0, built.stderr
     (wheel,) = (tree / "dist").iterdir()
     assert wheel.name == f"jobqueue-{jobqueue.__version__}-py3-none-any.whl"

@@ -51,7 +51,8 @@ class Guard:
 
     def offered(self, operations: Registry) -> Registry:
         """The operations that are worth asking this agent for."""
-        return Registry(operation for operation in operations if self._policy.may_allow(operation))
+        allowed = (operation for operation in operations if self._policy.may_allow(operation))
+        return Registry(allowed, absent=operations.absent)
 
     def check(self, operation: Operation, data: Mapping[str, Any], facts: Mapping[str, Any]) -> Permit:
         """What may be run. Raises ``OperationNotAllowed``, and ``OperationFailed`` for facts that are not there.

@@ -23,6 +23,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 from tests.acceptance.support.until import LONG, until
+from tests.closing import BROWSER
 
 DESKTOP = (1280, 900)
 PHONE = (390, 844)
@@ -35,7 +36,7 @@ _SERIOUS = frozenset({"serious", "critical"})
 def _program(*names: str) -> str:
     found = next((path for name in names if (path := shutil.which(name))), None)
     if found is None:
-        reason = f"{names[0]} is not installed (on Debian and Ubuntu: apt-get install chromium chromium-driver)"
+        reason = f"{names[0]} is not installed (on Debian and Ubuntu: {BROWSER})"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)

@@ -103,7 +103,7 @@ def aggregated(signals: Iterable[Row], reference: datetime = REFERENCE) -> dict[
             },
         )
         count = signal.get("count_i", 1)
-        age = reference - datetime.fromisoformat(signal["timestamp_tdt"].replace("Z", "+00:00"))
+        age = reference - datetime.fromisoformat(signal["timestamp_tdt"])
         weight = max(signal.get("weight_d", 0.1), 0.0)
         row["weight_d"] += FACTORS[signal["type"]] * count * weight * 0.5 ** (age / HALF_LIFE)
         row["aggr_count_i"] += count

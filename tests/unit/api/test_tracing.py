@@ -154,5 +154,5 @@ def test_off_nothing_that_traces_is_imported() -> None:
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(InvalidSettings, match=r"pip install '\.\[otel\]'"):
+    with pytest.raises(InvalidSettings, match=r"JOBQUEUE_TRACES=otlp needs .*pip install 'jobqueue\[otel\]'"):
         tracing.start(Settings(state_dir=Path("unused"), traces="otlp"), "jobqueue-api")

@@ -77,7 +77,7 @@ def test_flower_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     code, output = run("up", "--flower", "--state-dir", str(tmp_path))
     assert code == 2
-    assert "pip install '.[flower]'" in output
+    assert "Flower needs flower, not installed here: pip install 'jobqueue[flower]'" in output
 
 
 class Part:

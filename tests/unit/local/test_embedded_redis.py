@@ -150,15 +150,63 @@ def test_the_bundled_server_serves_a_machine_without_one(short: Path, tmp_path: 
     server = EmbeddedRedis(short / "redis", search_path=str(tmp_path))
     with server.running(), client_of(server) as client:
         assert "site-packages" in str(server.binary.path)
+        assert server.binary.product == "Valkey"
         assert client.eval("return redis.call('SET', KEYS[1], 'x')", 1, "key") == b"OK"
 
 
-def test_data_of_a_newer_server_is_not_given_to_an_older_one(short: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("note", "who"), [("Redis 8.2.3", "Redis 8.2"), ("Valkey 99.1.0", "Valkey 99.1")])
+def test_data_that_a_server_cannot_read_is_not_given_to_it(
+    short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, note: str, who: str
+) -> None:
+    monkeypatch.setattr("jobqueue.local.binary._PACKAGES", {})
+    fake_server(tmp_path / "bin", "echo Redis server v=7.0.15 sha=0")
+    fake_server(tmp_path / "bin", "echo Valkey server v=9.1.2 sha=0", name="valkey-server")
     directory = short / "redis"
     directory.mkdir()
-    (directory / "written-by").write_text("99.1.0\n")
-    with pytest.raises(JobQueueError, match=r"was written by Redis 99\.1\. No Redis server of version 99\.1 or newer"):
-        EmbeddedRedis(directory).prepare()
+    (directory / "written-by").write_text(f"{note}\n")
+    says = (
+        rf"was written by {who}\. No server that reads the files of {who} was found .*Redis 7\.0\.15; .*Valkey 9\.1\.2"
+    )
+    with pytest.raises(JobQueueError, match=says):
+        EmbeddedRedis(directory, search_path=str(tmp_path / "bin")).prepare()
+
+
+def test_valkeys_data_goes_to_valkey_though_a_redis_is_on_path(short: Path, tmp_path: Path) -> None:
+    """As when redis-server is installed on a machine that used the bundled server."""
+    fake_server(tmp_path / "bin", "echo Redis server v=7.0.15 sha=0")
+    search_path = str(tmp_path / "bin")
+    with EmbeddedRedis(short / "redis", search_path="").running() as server:
+        assert server.binary.product == "Valkey"
+        with client_of(server) as client:
+            client.set("kept", "yes")
+    with EmbeddedRedis(short / "redis", search_path=search_path).running() as server, client_of(server) as client:
+        assert client.get("kept") == b"yes"
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "product"),
+    [
+        # the first bytes as Redis 7.0, Valkey 8.0, Redis 8.2 and Valkey 9.1 write them
+        *((b"REDIS0010", "Valkey"), (b"REDIS0011", "Valkey"), (b"REDIS0012", "Redis"), (b"VALKEY080", "Valkey")),
+    ],
+)
+def test_data_without_a_product_goes_to_who_reads_the_snapshot(
+    short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snapshot: bytes, product: str
+) -> None:
+    """Earlier versions noted the server's number alone."""
+    monkeypatch.setattr("jobqueue.local.binary._PACKAGES", {})
+    fake_server(tmp_path / "bin", "echo Valkey server v=9.1.2 sha=0", name="valkey-server")
+    place = short / "redis" / "appendonlydir"
+    place.mkdir(parents=True)
+    (place / "appendonly.aof.1.base.rdb").write_bytes(snapshot + b"...")
+    (short / "redis" / "written-by").write_text("8.1.0\n")
+    server = EmbeddedRedis(short / "redis", search_path=str(tmp_path / "bin"))
+    if product == "Valkey":
+        server.prepare()
+        assert (short / "redis" / "written-by").read_text() == "Valkey 9.1.2\n"
+    else:
+        with pytest.raises(JobQueueError, match=r"written by Redis 8\.1"):
+            server.prepare()
 
 
 def fake_server(directory: Path, answer: str, name: str = "redis-server") -> None:
@@ -169,9 +217,9 @@ def fake_server(directory: Path, answer: str, name: str = "redis-server") -> Non
 
 
 def test_the_server_on_path_comes_first(tmp_path: Path) -> None:
-    fake_server(tmp_path / "bin", "echo Redis server v=7.4.1 sha=0", name="valkey-server")
+    fake_server(tmp_path / "bin", "echo Valkey server v=8.0.1 sha=0", name="valkey-server")
     binary = find_redis_server(search_path=str(tmp_path / "bin"))
-    assert (binary.path, binary.version, binary.version_text) == (tmp_path / "bin/valkey-server", (7, 4, 1), "7.4.1")
+    assert (binary.path, binary.version, binary.product) == (tmp_path / "bin/valkey-server", (8, 0, 1), "Valkey")
 
 
 @pytest.mark.parametrize("answer", ["echo Redis server v=5.0.7 sha=0", "echo hello", "exit 1"])
@@ -181,7 +229,10 @@ def test_a_server_on_path_that_will_not_do_is_passed_over(tmp_path: Path, answer
 
 
 def test_no_server_at_all_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobqueue.local.binary._PACKAGES", ())
+    monkeypatch.setattr("jobqueue.local.binary._PACKAGES", {})
     fake_server(tmp_path / "bin", "echo Redis server v=5.0.7 sha=0")
-    with pytest.raises(JobQueueError, match=r"5\.0\.7.*Install redis-server or valkey-server.*JOBQUEUE_REDIS_URL"):
+    with pytest.raises(
+        JobQueueError,
+        match=r"5\.0\.7.*pip install 'jobqueue\[embedded\]'.*install redis-server or valkey-server.*JOBQUEUE_REDIS_URL",
+    ):
         find_redis_server(search_path=str(tmp_path / "bin"))

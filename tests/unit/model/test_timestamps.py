@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from jobqueue.model.timestamps import duration_text, nanos_to_iso, to_iso, to_micros
+from jobqueue.model.timestamps import duration_text, from_iso, nanos_to_iso, to_iso, to_micros
 
 
 def test_iso() -> None:
@@ -45,3 +45,19 @@ def test_durations(micros: int, text: str) -> None:
 def test_nanoseconds() -> None:
     assert nanos_to_iso(1_718_359_200_123_456_789) == "2024-06-14T10:00:00.123456789Z"
     assert nanos_to_iso(1_718_359_200_000_000_001) == "2024-06-14T10:00:00.000000001Z"
+
+
+@pytest.mark.parametrize(
+    ("text", "micros"),
+    [
+        ("2024-06-14T10:00:00Z", 1_718_359_200_000_000),
+        ("2024-06-14T12:00:00+02:00", 1_718_359_200_000_000),
+        ("2024-06-14 10:00:00", 1_718_359_200_000_000),
+        (" 2024-06-14T10:00:00.5Z ", 1_718_359_200_500_000),
+        ("2024-06-14T10:00:00.123456789Z", 1_718_359_200_123_456),
+        ("2024-06-14T12:00:00.1234567+02:00", 1_718_359_200_123_456),
+        ("2024-06-14", 1_718_323_200_000_000),
+    ],
+)
+def test_times_as_others_write_them(text: str, micros: int) -> None:
+    assert from_iso(text) == micros
