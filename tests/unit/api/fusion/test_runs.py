@@ -102,8 +102,8 @@ def test_it_is_a_job_of_ours(ask: Ask, run_id: str, stored: dict[str, Any]) -> N
 def test_one_at_a_time(ask: Ask, run_id: str, agent: Agent) -> None:
     error = fusion_error(ask("POST", f"{AT}/job1"), 409, run_id)
     assert error["details"] == {"jobConfigId": "job1", "jobRunId": run_id}
-    fusion_error(ask("POST", AT, CONFIGURATION), 409, run_id)
-    assert ask("POST", AT, {**CONFIGURATION, "id": "job2"}).status_code == 200
+    inline = ask("POST", AT, {**CONFIGURATION, "id": "job2"}).get_json()["jobId"]
+    fusion_error(ask("POST", AT, {**CONFIGURATION, "id": "job2"}), 409, inline)
     agent.finish(agent.take())
     assert ask("POST", f"{AT}/job1").status_code == 200
 
