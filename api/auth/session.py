@@ -35,6 +35,8 @@ PLAIN_NAME = "jobqueue_session"
 CSRF_HEADER = "X-CSRF-Token"
 LIFETIME_SECONDS = 12 * 3600
 _TOKEN = "token"  # noqa: S105 (a kind of credentials)
+#: Who a session is for: the dashboard's pages, or programs that sign in by POST /api/session.
+_PAGES, _PROGRAMS = "pages", "programs"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _MOST_CHARACTERS = 2048
 
@@ -48,10 +50,13 @@ class Sessions:
         self._token_mark = hashlib.sha256(f"session|{settings.token}".encode()).hexdigest()[:32]
 
     # --- logging in and out -------------------------------------------------------------------------------------------
-    def begin(self, response: Response, principal: Principal, *, secure: bool) -> str:
+    def begin(self, response: Response, principal: Principal, *, secure: bool, for_programs: bool = False) -> str:
         """Put the cookie for somebody who has just logged in on ``response``; returns the session's CSRF token.
 
-        ``secure``: the request came over TLS. Raises ``PermissionDenied`` for web tokens, which have an issuer to log
+        ``secure``: the request came over TLS. ``for_programs``: its requests need not show the CSRF token, which only
+        pages of ours know; what a browser says of where a request comes from still counts.
+
+        Raises ``PermissionDenied`` for web tokens, which have an issuer to log
         in with.
         """
         if principal.kind == _TOKEN:
@@ -70,6 +75,7 @@ class Sessions:
             "mark": mark,
             "end": int(time.time()) + LIFETIME_SECONDS,
             "id": secrets.token_urlsafe(16),
+            "for": _PROGRAMS if for_programs else _PAGES,
         }
         text = base64.urlsafe_b64encode(json.dumps(content).encode()).decode()
         value = f"{text}.{self._seal.mark('session', text)}"
@@ -80,7 +86,7 @@ class Sessions:
             path="/",
             secure=secure,
             httponly=True,
-            samesite="Lax",
+            samesite="Strict" if for_programs else "Lax",
         )
         return self.csrf_token(value)
 
@@ -106,8 +112,21 @@ class Sessions:
         found = self.owner(environ)
         value = cookie_of(environ) or ""
         if found is not None and (environ["REQUEST_METHOD"] not in _SAFE or environ.get("HTTP_UPGRADE")):
-            self._require_own_page(environ, value)
+            content = self._content(value)
+            if content is not None and content.get("for") == _PROGRAMS:
+                self.require_no_other_page(environ)
+            else:
+                self._require_own_page(environ, value)
         return found
+
+    def require_no_other_page(self, environ: Mapping[str, Any]) -> None:
+        """Raise ``PermissionDenied`` for a request of a browser that does not come from a page of this API.
+
+        Browsers say where a request that changes something comes from; programs send neither header.
+        """
+        origin, site = environ.get("HTTP_ORIGIN"), environ.get("HTTP_SEC_FETCH_SITE")
+        if (origin is not None and origin.lower() != _own(environ)) or site not in (None, "same-origin", "none"):
+            raise PermissionDenied("The request comes from a page of another site; a session serves its own only.")
 
     def owner(self, environ: Mapping[str, Any]) -> Principal | None:
         """Whose session a request belongs to, wherever it comes from; None without one that is good."""
@@ -136,15 +155,19 @@ class Sessions:
         return self._verify.resume(Kind(content["kind"]), content["name"], content["mark"])
 
     def _require_own_page(self, environ: Mapping[str, Any], value: str) -> None:
-        own = f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}".lower()
         # a browser says where a request that changes something comes from; "null" is a page without an origin
-        if environ.get("HTTP_ORIGIN", "").lower() != own:
+        if environ.get("HTTP_ORIGIN", "").lower() != _own(environ):
             raise PermissionDenied("The header Origin does not name this API: a session works from its own pages only.")
         if environ["REQUEST_METHOD"] in _SAFE:
             return  # a WebSocket: a page cannot set headers on it, and cannot forge its Origin
         given = environ.get("HTTP_X_CSRF_TOKEN", "")
         if not hmac.compare_digest(given.encode("latin-1"), self.csrf_token(value).encode()):
             raise PermissionDenied(f"The header {CSRF_HEADER} is missing or wrong; load the page again.")
+
+
+def _own(environ: Mapping[str, Any]) -> str:
+    """The origin of this API's pages, as a request names it."""
+    return f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}".lower()
 
 
 def cookie_of(environ: Mapping[str, Any]) -> str | None:

@@ -13,13 +13,10 @@ from api.ray.status import ENTRYPOINT, status_of
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.job import Job
 from jobqueue.model.run_state import run_state
+from jobqueue.services.runs import ALL_RUNS, run_id_of
 
 _LIMIT = 25
 _MOST_OFFSET = 1_000_000_000
-#: Tags of the runs of configurations.
-_FUSION = ("fusion", "run")
-_CONFIGURATION = "fusion.id"
-_TYPE = "fusion.type"
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ def runs() -> Response:
     offset = query.number("offset", 0, _MOST_OFFSET)
     wanted = JobFilter(limit=_LIMIT, offset=offset)
     if which == "fusion":
-        page = services().jobs(_with(wanted, tag=_FUSION))
+        page = services().jobs(_with(wanted, group=ALL_RUNS))
         found = [_fusion(job) for job in page.items]
     else:
         page = services().jobs(_with(wanted, operation=ENTRYPOINT))
@@ -62,8 +59,8 @@ def runs() -> Response:
     )
 
 
-def _with(wanted: JobFilter, *, operation: str | None = None, tag: tuple[str, str] | None = None) -> JobFilter:
-    return JobFilter(operation=operation, tag=tag, limit=wanted.limit, offset=wanted.offset)
+def _with(wanted: JobFilter, *, operation: str | None = None, group: str | None = None) -> JobFilter:
+    return JobFilter(operation=operation, group=group, limit=wanted.limit, offset=wanted.offset)
 
 
 def _ray(job: Job) -> Run:
@@ -71,11 +68,15 @@ def _ray(job: Job) -> Run:
 
 
 def _fusion(job: Job) -> Run:
-    what = job.tags.get(_CONFIGURATION, "")
-    return _run(job, run_state(job).value, what, job.tags.get(_TYPE, ""))
+    """What is shown of its configuration comes from its record: anybody can give a job any tags."""
+    configuration = job.data if job.request is None else job.request
+    what, kind = (str(configuration.get(name, "")) for name in ("id", "type"))
+    if job.outside is not None and job.outside.name:
+        what = f"{what} (reported by {job.submitted_by or 'a driver'})".strip()
+    return _run(job, run_state(job).value, what, kind)
 
 
 def _run(job: Job, state: str, what: str, kind: str) -> Run:
     started = min((x.started for x in job.executions if x.started), default=0)
     ended = max((x.finished for x in job.executions), default=0) if job.status.is_final else 0
-    return Run(job, job.alias or job.id, state, what, kind, job.hostname, started, ended)
+    return Run(job, run_id_of(job), state, what, kind, job.hostname, started, ended)

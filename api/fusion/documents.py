@@ -7,6 +7,7 @@ from typing import Any
 from api.documents import JSON, TEXT, Dialect, Document, Route
 from api.fusion.launcher import HAL
 from api.fusion.requests import MOST_STATUSES
+from api.fusion.resources import ACTIONS, MOST_HISTORY, TYPES
 from jobqueue.model.configuration import MAX_ID_LENGTH, MAX_TYPE_LENGTH
 from jobqueue.model.outside import END, START
 from jobqueue.model.run_state import RunState
@@ -19,7 +20,28 @@ _TIME = {"type": "string", "format": "date-time"}
 _STATE = {"type": "string", "enum": [state.value for state in RunState]}
 _CONFIGURATION = {"$ref": "#/components/schemas/FusionConfiguration"}
 _STATUS = {"$ref": "#/components/schemas/FusionStatus"}
+_RESOURCE = {"$ref": "#/components/schemas/FusionResource"}
+_RESOURCE_STATUSES = ["idle", "running", "aborting", "success", "failed", "aborted", "skipped"]
+_NAME = {"type": "string", "pattern": f"^({'|'.join(TYPES)}):[^/]+$"}
 _STATUSES = {"type": "array", "items": _STATUS}
+_ACTION = {
+    "type": "object",
+    "properties": {"action": {"type": "string", "enum": list(ACTIONS)}, "comment": _TEXT},
+    "required": ["action"],
+    "additionalProperties": False,
+}
+_ANSWER = {
+    "type": "object",
+    "properties": {
+        "resource": _TEXT, "action": _TEXT, "accepted": {"type": "boolean"}, "jobId": _TEXT, "comment": _TEXT,
+    },
+    "required": ["resource", "action", "accepted", "jobId"],
+}  # fmt: skip
+_SIGN_IN = {
+    "type": "object",
+    "properties": {name: {"type": "string", "minLength": 1} for name in ("username", "password")},
+    "required": ["username", "password"],
+}
 _SYNC = {"sync": {"type": "string", "enum": ["true", "false"], "description": "Answer when the run has ended."}}
 _PAGE = {
     "limit": {"type": "integer", "minimum": 1, "maximum": MOST_STATUSES, "default": MOST_STATUSES},
@@ -65,6 +87,20 @@ def _schemas() -> dict[str, Document]:
             "type": "object",
             "properties": {**status, "jobId": _RUN_ID},
             "required": ["state", "jobId"],
+            "additionalProperties": False,
+        },
+        "FusionResource": {
+            "type": "object",
+            "properties": {
+                "resource": _TEXT,
+                "enabled": {"type": "boolean"},
+                "runId": _TEXT,
+                "status": {"type": "string", "enum": _RESOURCE_STATUSES},
+                "state": _STATE,
+                **dict.fromkeys((START, END, "lastStartTime", "lastEndTime"), _TIME),
+                "extra": _ANY,
+            },
+            "required": ["resource", "enabled", "status", "state", "extra"],
             "additionalProperties": False,
         },
         "FusionError": {
@@ -125,6 +161,39 @@ _ROUTES = {
     "fusion_driver.show": Route(
         "Read what a run has printed", {200: (TEXT, _TEXT)}, path={"run_id": _RUN_ID}, errors=(404, 409)
     ),
+    "fusion_resource_list.list_resources": Route(
+        "List stored configurations, and how each stands", {200: (JSON, {"type": "array", "items": _RESOURCE})}
+    ),
+    "fusion_resources.show": Route(
+        "See how a stored configuration stands", {200: (JSON, _RESOURCE)}, path={"name": _NAME}, errors=(404, 409)
+    ),
+    "fusion_resources.history": Route(
+        "List the newest runs of a stored configuration",
+        {200: (JSON, {"type": "array", "items": _RESOURCE})},
+        query={"limit": {"type": "integer", "minimum": 1, "maximum": MOST_HISTORY, "default": MOST_HISTORY}},
+        path={"name": _NAME},
+        errors=(404, 409),
+    ),
+    "fusion_resources.schedule": Route(
+        "See that nothing starts it by itself",
+        {200: (JSON, {"type": "object", "properties": {"triggers": {"type": "array", "items": {}}}})},
+        path={"name": _NAME},
+        errors=(404, 409),
+    ),
+    "fusion_resources.act": Route(
+        "Start a run of a stored configuration, or cancel all active ones",
+        {200: (JSON, _ANSWER)},
+        body=(JSON, _ACTION),
+        path={"name": _NAME},
+        errors=(404, 409),
+    ),
+    "fusion_session.begin": Route(
+        "Sign in; the answer sets a cookie",
+        {201: (JSON, {"type": "object", "properties": {"user": _TEXT}, "required": ["user"]})},
+        body=(JSON, _SIGN_IN),
+        errors=(401,),
+    ),
+    "fusion_session.end": Route("Sign out", {204: None}),
     "fusion_launcher.list_statuses": Route("List runs, newest first", {200: (HAL, _STATUSES)}, query=_PAGE),
     "fusion_launcher.update_status": Route(
         "A driver reports how a run stands",

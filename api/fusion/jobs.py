@@ -11,7 +11,7 @@ from api.fusion import mapping, requests, starting
 from api.fusion.app_prefix import blueprint as make_blueprint
 from api.responses import json_response
 from jobqueue.model.configuration import Configuration, check_configuration_id
-from jobqueue.services.runs import run_id_of
+from jobqueue.services.runs import STARTED_RUNS, run_id_of
 
 blueprint = make_blueprint("jobs")
 
@@ -32,21 +32,21 @@ def start(config_id: str) -> Response:
 
 @blueprint.get("/jobs")
 def list_runs() -> Response:
-    """The newest runs, the newest first."""
+    """The newest runs that were started here, the newest first; those that drivers report are listed apart."""
     limit, offset = requests.page()
-    return json_response([mapping.status(job) for job in services().runs.recent(limit, offset)])
+    return json_response([mapping.status(job) for job in services().runs.recent(limit, offset, STARTED_RUNS)])
 
 
 @blueprint.get("/jobs/<name>")
 def show(name: str) -> Response:
     """A run by its id, or the newest one of a configuration."""
-    found = services().runs.status(requests.run_id(name))
+    found = services().runs.status(requests.run_id(name), principal())
     return json_response(mapping.idle(found) if isinstance(found, Configuration) else mapping.status(found))
 
 
 @blueprint.delete("/jobs/<name>")
 def cancel(name: str) -> Response:
-    """Cancel a run by its id, or the active one of a configuration."""
-    ended = services().runs.cancel(requests.run_id(name), f"by {principal()}")
+    """Cancel a run by its id, or all active ones of a configuration."""
+    ended = services().runs.cancel(requests.run_id(name), principal())
     audit.note(job=ended.id, run=run_id_of(ended))
     return json_response(mapping.status(ended))

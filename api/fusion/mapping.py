@@ -36,6 +36,28 @@ def starting(started: Started) -> Document:
     return _document(RunState.STARTING, started.run_id, configuration.document(), "", result)
 
 
+#: A run's state -> what Fusion's Jobs API calls it.
+_RESOURCE_STATUSES = {
+    RunState.FINISHED: "success",
+    RunState.ERROR: "failed",
+    RunState.CANCELLED: "aborted",
+    RunState.SKIPPED: "skipped",
+    RunState.CANCELLING: "aborting",
+}
+
+
+def resource_status(state: str) -> str:
+    """How the Jobs API calls the state of a run: an active one is running."""
+    return _RESOURCE_STATUSES.get(RunState(state), "running")
+
+
+def run_times(job: Job) -> Document:
+    """startTime, and endTime once the run has ended."""
+    execution = job.executions[0]
+    times = {"startTime": to_iso(execution.started or job.created)}
+    return times | ({"endTime": to_iso(execution.finished or job.updated)} if job.status.is_final else {})
+
+
 def idle(configuration: Configuration) -> Document:
     """A configuration that never ran; there is no run, and so no run's id."""
     return _document(RunState.IDLE, "", configuration.document(), "", {"jobConfigId": configuration.id})

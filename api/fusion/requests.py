@@ -37,6 +37,11 @@ def page() -> tuple[int, int]:
     return _number(query, "limit", 1, MOST_STATUSES, MOST_STATUSES), _number(query, "offset", 0, 10**9 - 1, 0)
 
 
+def limit(most: int) -> int:
+    """``?limit=`` of a history."""
+    return _number(read_query(), "limit", 1, most, most)
+
+
 def bad(field: str, sentence: str) -> InvalidInput:
     """The error for one field."""
     return InvalidInput(f"{field}: {sentence}", {field: [sentence]})

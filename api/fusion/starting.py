@@ -26,11 +26,16 @@ def start_inline(configuration: Configuration) -> Response:
     return _answer(services().runs.start_inline(configuration, principal()))
 
 
-def _answer(started: Started) -> Response:
-    """The run's status; with ``?sync=true`` the last one."""
+def note(started: Started) -> None:
+    """Put a start into the audit trail."""
     audit.note(type=started.configuration.type, run=started.run_id, job=started.job_id)
     if started.operation:
         audit.note(operation=started.operation, target=started.target)
+
+
+def _answer(started: Started) -> Response:
+    """The run's status; with ``?sync=true`` the last one."""
+    note(started)
     if started.is_over:
         return json_response(mapping.status(services().job(started.job_id)))
     if not requests.is_sync():

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from flask import Response
 
 from api.ray import yuanrong
+from api.ray.submission_id import RESERVED_TYPES
 from api.responses import json_response
 
+#: Resources of Fusion's Jobs API, which a colon tells from submission ids.
+_RESOURCE = re.compile(rf"/api/jobs/({'|'.join(RESERVED_TYPES)}):")
 _ROOTS = ("/api/jobs", "/api/packages", "/api/version", "/api/gcs_healthz", "/api/authentication_mode")
 
 
 def belongs(path: str) -> bool:
     """Whether ``path`` is one of Ray's."""
+    if _RESOURCE.match(path):
+        return False
     return path.startswith(tuple(f"{root}/" for root in _ROOTS)) or path in _ROOTS
 
 

@@ -9,6 +9,8 @@ from jobqueue.errors import InvalidInput
 
 MAX_LENGTH = 200
 
+#: No id begins with one of these and a colon: under /api/jobs, they are resources of Fusion's Jobs API.
+RESERVED_TYPES = ("spark", "datasource", "task")
 _ALPHABET = string.ascii_letters + string.digits
 # Ray's client puts an id into URLs as it is: what a URL gives another meaning to would lead elsewhere
 _MEANT_OTHERWISE = "/\\?#%"
@@ -32,6 +34,8 @@ def _problem(text: str) -> str | None:
         return f"Must be 1 to {MAX_LENGTH} characters, not {len(text)}."
     if text in (".", ".."):
         return f"{text!r} cannot be part of a URL; choose another id."
+    if text.partition(":")[0] in RESERVED_TYPES and ":" in text:
+        return f"Must not begin with {text.partition(':')[0]}:, which names jobs of Fusion; choose another id."
     if text != text.strip():
         return "Must not begin or end with blanks."
     for character in text:

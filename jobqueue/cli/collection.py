@@ -35,17 +35,22 @@ def collection() -> None:
 @click.argument("name")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--replace", is_flag=True, help="Put the rows in place of those that are there.")
+@click.option("--delimiter", help="What separates the fields of CSV files, one character or 'tab' (default: a comma).")
+@click.option("--decimal", type=click.Choice([".", ","]), help="The decimal sign of CSV files (default: a point).")
 @json_option
-def load(name: str, files: Sequence[Path], replace: bool, as_json: bool) -> None:
+def load(
+    name: str, files: Sequence[Path], replace: bool, delimiter: str | None, decimal: str | None, as_json: bool
+) -> None:
     """Add the rows of files to a collection, which is made if it is not there.
 
     A file ends in .csv, .tsv, .json, .jsonl, .ndjson or .parquet; text may be compressed (.gz, .zst). All files are
-    taken, or none.
+    taken, or none. A row that does not fit is named, and nothing is loaded.
     """
     from jobqueue.collections.loading import load as load_files
 
     collections = _collections()
-    count = load_files(collections, name, files, replace=replace)
+    separator = "\t" if delimiter in ("tab", "\\t") else delimiter
+    count = load_files(collections, name, files, replace=replace, delimiter=separator, decimal=decimal)
     info = collections.info(name)
     out = screen()
     if as_json:

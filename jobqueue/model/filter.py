@@ -13,7 +13,8 @@ DEFAULT_LIMIT = 10
 
 @dataclass(frozen=True)
 class JobFilter:
-    """All given conditions must hold. ``tag`` is (key, value); times are microseconds, both ends inclusive.
+    """All given conditions must hold. ``tag`` is (key, value); ``group`` is one of
+    the lists that only the service puts jobs on; times are microseconds, both ends inclusive.
 
     ``cursor`` is a page's ``next_cursor``: the listing goes on behind that page whatever was added in front since.
     ``status`` may be several, of which one must hold. ``summary`` leaves out responses, agent_states and timeline
@@ -25,6 +26,7 @@ class JobFilter:
     target: str | None = None
     hostname: str | None = None
     tag: tuple[str, str] | None = None
+    group: str | None = None
     created_after: int | None = None
     created_before: int | None = None
     limit: int = DEFAULT_LIMIT

@@ -54,7 +54,8 @@ class Job:
     """One request, with what became of it. Times are microseconds since the epoch.
 
     ``request`` is what the caller asked for in the words of its own API, where that differs from the operation and its
-    data. ``outside``: no agent runs it, a driver elsewhere does and tells of it. ``document`` is the record that all of
+    data. ``groups`` are the lists that the service put it on; unlike tags, no caller can choose them.
+    ``outside``: no agent runs it, a driver elsewhere does and tells of it. ``document`` is the record that all of
     this was read from, as the API signed it. Not ``is_readable``: the record is not as the ledger wrote it; this stands
     for it in lists, and ``error`` says so.
     """
@@ -80,6 +81,7 @@ class Job:
     alias: str | None = None
     exclusive: str | None = None
     among: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
     request: Mapping[str, Any] | None = None
     outside: Outside | None = None
     retry_of: str | None = None

@@ -20,10 +20,14 @@ END = "endTime"
 
 @dataclass(frozen=True)
 class Outside:
-    """``word`` is the driver's own word for the state; ``told`` what else it told, by field, the newest of each."""
+    """``word`` is the driver's own word for the state; ``told`` what else it told, by field, the newest of each.
+
+    ``name`` is what the driver calls the run; empty if the service itself recorded it.
+    """
 
     word: str
     told: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,10 @@ class Report:
 
     ``after`` are the words that it may have said before, ``state`` what the word means for the execution (a value of
     ``ExecutionState``; empty: it stays where it is). ``told`` replaces what was told before, field by field. ``tags``
-    count for a run that is new. ``hostname`` may be empty; ``note`` is the error, or the reason.
+    and ``groups`` count for a run that is new. ``hostname`` may be empty; ``note`` is the error, or the reason.
+
+    ``owner`` tells the names of different reporters apart: only the same owner moves a run. Without an owner the
+    service itself reports, and ``name`` is an alias of the job.
     """
 
     name: str
@@ -45,3 +52,5 @@ class Report:
     tags: Mapping[str, str] = field(default_factory=dict)
     submitted_by: str = ""
     origin: str = "native"
+    owner: str = ""
+    groups: tuple[str, ...] = ()

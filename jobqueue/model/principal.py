@@ -32,6 +32,13 @@ class Principal:
     kind: str = "token"
     id: str = ""
 
+    @property
+    def identity(self) -> str:
+        """What tells it from every other principal. Unlike ``name``, a caller cannot choose it: who shows the admin
+        token may call themselves anything.
+        """
+        return self.kind if self.kind == "token" else f"{self.kind}:{self.id or self.name}"
+
     def may(self, permission: str) -> bool:
         """Whether ``permission`` (``job:read``) is granted. A pattern (``job:*``, ``*``) needs one as wide."""
         granted = self.permissions

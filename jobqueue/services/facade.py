@@ -80,7 +80,7 @@ class Services:
             ledger,
             registry,
             submitting,
-            Retry(ledger.jobs, submitting, keys, checking, runs.data_again),
+            Retry(ledger.jobs, submitting, keys, checking, runs.again),
             ReadOutput(ledger.jobs, ledger.executions, ledger.output),
             pinning,
             runs,

@@ -20,6 +20,7 @@ SCRIPT = "script"
 
 _PYTHON = "script.python.execute"
 _SHELL = "script.shell.execute"
+_SUFFIXES = {".py": _PYTHON, ".sh": _SHELL, ".bash": _SHELL}
 _LANGUAGES = {"python": _PYTHON, "python3": _PYTHON, "shell": _SHELL, "sh": _SHELL, "bash": _SHELL}
 #: Fields of a configuration that are about the run itself, and never data of an operation.
 _FRAME = frozenset({"id", "type", "updates", "sparkConfig", "targetHostname", "data"})
@@ -99,7 +100,10 @@ def _script(fields: Mapping[str, Any], *, with_modules: bool) -> dict[str, Any]:
 
 
 def _language(fields: Mapping[str, Any]) -> str:
-    """The operation for a script: what it says, else its #! line or the end of its file's name."""
+    """The operation for a script: what it says, else its #! line or the end of its file's name.
+
+    Raises ``InvalidInput`` where nothing says it: the clients of this API mean Scala then, which nothing here runs.
+    """
     named = fields.get("language")
     if named is not None:
         if not isinstance(named, str) or named.lower() not in _LANGUAGES:
@@ -108,8 +112,16 @@ def _language(fields: Mapping[str, Any]) -> str:
     script = fields.get("script")
     text = script.strip() if isinstance(script, str) else ""
     first = text.partition("\n")[0]
-    is_python = "python" in first if first.startswith("#!") else PurePath(first).suffix == ".py" and first == text
-    return _PYTHON if is_python else _SHELL
+    if first.startswith("#!"):
+        return _PYTHON if "python" in first else _SHELL
+    found = _SUFFIXES.get(PurePath(first).suffix) if first == text else None
+    if found is None:
+        raise _bad(
+            "language",
+            "Missing; a script without a language is Scala in Fusion, which cannot run here. Give "
+            f"{', '.join(_LANGUAGES)}, or begin the script with a #! line.",
+        )
+    return found
 
 
 def _own_data(fields: Mapping[str, Any]) -> dict[str, Any]:

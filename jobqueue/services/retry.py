@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from jobqueue.errors import Conflict, InvalidInput, JobAltered, JobNotFinal, NothingToRetry, WorkRefused
 from jobqueue.model.job import Job
 from jobqueue.model.principal import NOBODY, Principal
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.submission import Accepted, Submission
+from jobqueue.services.renewal import Renewal
 from jobqueue.services.results import FORGED, REVOKED, UNSIGNED
 from jobqueue.services.submit import Submit
 from jobqueue.signing import work
@@ -30,8 +30,8 @@ _NAMED = 5
 class Retry:
     """Submits jobs again. Both jobs name each other.
 
-    ``check`` tells whether results are their agents' own: the states in the ledger are not signed. ``renew`` gives the
-    data for a job that is run again under a new id: some data holds for one run only.
+    ``check`` tells whether results are their agents' own: the states in the ledger are not signed. ``renew`` gives
+    what is different of a job that is run again under a new id: some data holds for one run only.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Retry:
         submit: Submit,
         keys: TrustedKeys,
         check: Callable[[Job], Job],
-        renew: Callable[[Job, str], Mapping[str, Any]],
+        renew: Callable[[Job, str, Principal], Renewal],
     ) -> None:
         self._jobs = jobs
         self._submit = submit
@@ -73,10 +73,11 @@ class Retry:
                 raise InvalidInput("Give either target_hostname or only: 'only' picks agents of the job's own target.")
             hosts = self._failed_hosts(job, only)
         new_id = str(uuid.uuid4())
+        renewal = self._renew(job, new_id, principal)
         return self._submit.one(
             Submission(
                 operation=job.operation,
-                data=self._renew(job, new_id),
+                data=renewal.data,
                 target=target if target is not None else job.target,
                 timeout_seconds=job.timeout_seconds,
                 retries=job.retries,
@@ -84,7 +85,8 @@ class Retry:
                 tags=job.tags,
                 origin=job.origin,
                 principal=principal,
-                exclusive=job.exclusive,
+                exclusive=renewal.exclusive,
+                groups=renewal.groups,
                 request=job.request,
                 among=job.among if target is None else (),
             ),

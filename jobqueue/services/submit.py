@@ -114,6 +114,7 @@ class Submit:
             "alias": submission.alias,
             "exclusive": submission.exclusive,
             "among": list(submission.among) or None,
+            "groups": list(submission.groups) or None,
             "request": dict(submission.request) if submission.request is not None else None,
         }
         document |= {name: value for name, value in optional.items() if value is not None}
@@ -142,6 +143,7 @@ class Submit:
             only=hosts,
             alias=submission.alias,
             exclusive=submission.exclusive,
+            groups=submission.groups,
             deed=deed,
         )
 

@@ -77,10 +77,10 @@ class Configurations:
                 continue
         return found
 
-    def reached(self, config_id: str) -> str | None:
-        """Reference time of the newest completed run of a configuration whose record was deleted."""
+    def reached(self, exclusive: str) -> str | None:
+        """Reference time of the newest completed run, whose record was deleted, of those that held this name."""
         with translated_errors():
-            found = self._client.hget(self._keys.kind("reached"), exclusive_name(config_id))
+            found = self._client.hget(self._keys.kind("reached"), exclusive)
         return None if found is None else str(found)
 
     def _change(self, verb: str, config_id: str, configuration: Configuration | None, user: str) -> None:

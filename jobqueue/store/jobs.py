@@ -72,6 +72,7 @@ class NewJob:
     only: tuple[str, ...] = ()
     alias: str | None = None
     exclusive: str | None = None
+    groups: tuple[str, ...] = ()
     deed: Deed | None = None
 
 
@@ -164,7 +165,7 @@ class Jobs:
 
     def find(self, name: str) -> str:
         """The id of the job with this alias, or with this id; raises ``JobNotFound``."""
-        found = self._scripts.call("find", name)
+        found = self._scripts.call("find", name, "")
         if not found:
             raise JobNotFound.of(name)
         return str(found)
@@ -180,6 +181,14 @@ class Jobs:
         )
         self._alarm(f"alias|{name}", sentence)
         raise RecordAltered(sentence, {"job_id": job.id})
+
+    def reported(self, owner: str, name: str) -> Job | None:
+        """The run that a driver of ``owner`` reports as ``name``; None if there is none. Raises ``RecordAltered``."""
+        found = self._scripts.call("find", name, owner)
+        if not found:
+            return None
+        job = self.get(str(found))
+        return job if job.outside is not None and job.outside.name == name else None
 
     def get_many(self, job_ids: Iterable[str]) -> list[Job]:
         """Those of the jobs that (still) exist, in order. One script call each, so that Redis is never held long."""
@@ -380,6 +389,7 @@ def _fields(job: NewJob) -> tuple[Argument, ...]:
         "\n".join(job.only),
         job.alias or "",
         job.exclusive or "",
+        "\n".join(job.groups),
     )
 
 
@@ -399,6 +409,8 @@ def _dimensions(wanted: JobFilter) -> list[str]:
         named.append(f"host:{wanted.hostname}")
     if wanted.tag is not None:
         named.append(f"tag:{wanted.tag[0]}:{wanted.tag[1]}")
+    if wanted.group is not None:
+        named.append(f"group:{wanted.group}")
     return named or ["all:"]
 
 

@@ -30,6 +30,11 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "finished": ("finished", "zset", "ids of jobs that are final, by the time they became so; pruned from here"),
     "idem": ("idem:", "string", "{key}: digest, job id, creation time and seal behind an idempotency key; expires"),
     "alias": ("alias:", "string", "{alias}: id of the job that has this name of its caller's"),
+    "reported": (
+        "reported:",
+        "string",
+        "{owner}:{name}: id of the job that is this run of the owner's driver elsewhere",
+    ),
     "exclusive": ("exclusive:", "string", "{name}: id of the newest job that holds the name until it has ended"),
     "package": ("package:", "hash", "{name}: size, sha256, time of storing, the upload that holds its bytes, seal"),
     "packages": ("packages", "zset", "names of stored packages, by the time until which they are kept"),

@@ -66,6 +66,8 @@ class OutsideRuns:
             report.state,
             report.note[:_LONGEST_NOTE],
             "1" if is_cancelling else "",
+            report.owner,
+            "\n".join(report.groups),
             *told,
         )
         return Hearing(Heard(code), job_id, *rest)
@@ -81,8 +83,9 @@ def _document(report: Report) -> dict[str, Any]:
         "operation": OUTSIDE_OPERATION,
         "data": {},  # what the driver told stands beside it: it may change
         "target": OUTSIDE,
-        "alias": report.name,
+        "reported_as" if report.owner else "alias": report.name,
         "origin": report.origin,
         "tags": dict(report.tags),
+        "groups": list(report.groups),
     }
     return document | ({"submitted_by": report.submitted_by} if report.submitted_by else {})

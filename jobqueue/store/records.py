@@ -25,7 +25,7 @@ def job(job_id: str, answer: list[Any]) -> Job:
     """What ``read.lua`` answered -> the job. Raises one of ``reading.FAULTS`` for what the ledger did not write."""
     document, flat, raw, told = answer
     doc, fields = reading.parsed_object(document), _pairs(flat)
-    outside = _outside(fields, told)
+    outside = _outside(fields, told, doc)
     executions = tuple(
         _execution(slot, _pairs(record), out) for slot, record, out in zip(raw[::3], raw[1::3], raw[2::3], strict=True)
     )
@@ -55,6 +55,7 @@ def job(job_id: str, answer: list[Any]) -> Job:
         alias=reading.optional_text(doc.get("alias")),
         exclusive=reading.optional_text(doc.get("exclusive")),
         among=reading.texts(doc.get("among", ())),
+        groups=reading.texts(doc.get("groups", ())),
         request=None if doc.get("request") is None else reading.object_of(doc["request"]),
         outside=outside,
         retry_of=reading.optional_text(doc.get("retry_of")),
@@ -176,7 +177,7 @@ def _joined(fields: Mapping[str, str], name: str) -> str:
     return "".join(map(str, parts))
 
 
-def _outside(fields: Mapping[str, str], told: list[str]) -> Outside | None:
+def _outside(fields: Mapping[str, str], told: list[str], doc: Mapping[str, Any]) -> Outside | None:
     if "outside" not in fields:
         return None
     found = {name: reading.parsed(text) for name, text in _pairs(told).items()}
@@ -187,7 +188,7 @@ def _outside(fields: Mapping[str, str], told: list[str]) -> Outside | None:
             from_iso(reading.text(found[name]))
     if found.get("duration") is not None:
         reading.number(found["duration"])
-    return Outside(RunState(fields["outside"]).value, found)
+    return Outside(RunState(fields["outside"]).value, found, reading.text(doc.get("reported_as", "")))
 
 
 def _driven(execution: Execution, hostname: str, outside: Outside) -> Execution:

@@ -224,7 +224,9 @@ def test_runs_of_ray_and_fusion(browser: Browser, api: Api, tmp_path: Path) -> N
     assert "echo out of ray; while" in browser.text("#list")
     browser.follow("a-run-of-ray", "#list")
     browser.wait_for("#output", "out of ray")
-    answer = api.post("/api/spark/jobs", {"type": "script", "id": "nightly", "script": "echo out of fusion"})
+    answer = api.post(
+        "/api/spark/jobs", {"type": "script", "language": "shell", "id": "nightly", "script": "echo out of fusion"}
+    )
     assert answer.status == 200, answer
     browser.open("/ui/runs?of=fusion")
     browser.wait_for(row, "nightly")

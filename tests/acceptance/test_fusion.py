@@ -162,7 +162,12 @@ def test_a_python_job_speaks_while_it_runs_and_is_cancelled(fusion: Fusion) -> N
     process = psutil.Process(int(spoken.split()[-1]))
     running = fusion.wait(run_id, "running")
     assert running["hostname"] in ("agent1", "agent2", "agent3")
-    assert fusion.ask("POST", "/api/spark/jobs", {"type": "script", "id": "long", "script": "true"}).status_code == 409
+    assert (
+        fusion.ask(
+            "POST", "/api/spark/jobs", {"type": "script", "language": "shell", "id": "long", "script": "true"}
+        ).status_code
+        == 409
+    )
     assert fusion.ask("DELETE", f"/api/spark/jobs/{run_id}").json()["state"] in ("cancelling", "cancelled")
     ended = fusion.wait(run_id, "cancelled")
     assert {"startTime", "endTime", "duration"} <= set(ended)
@@ -171,12 +176,18 @@ def test_a_python_job_speaks_while_it_runs_and_is_cancelled(fusion: Fusion) -> N
 
 
 def test_sync(fusion: Fusion) -> None:
-    good = {"type": "script", "id": "quick", "script": "echo $WHO; sleep 0.2", "envOptions": {"WHO": "me"}}
+    good = {
+        "type": "script",
+        "language": "shell",
+        "id": "quick",
+        "script": "echo $WHO; sleep 0.2",
+        "envOptions": {"WHO": "me"},
+    }
     ended = fusion.ask("POST", "/api/spark/jobs?sync=true", good).json()
     assert (ended["state"], ended["result"]["exit_code"]) == ("finished", 0)
     assert ended["duration"] >= 200
     assert fusion.log(ended["jobId"]) == "me\n"
-    bad = {"type": "script", "id": "quick", "script": "echo trouble >&2; exit 3"}
+    bad = {"type": "script", "language": "shell", "id": "quick", "script": "echo trouble >&2; exit 3"}
     ended = fusion.ask("POST", "/api/spark/jobs?sync=true", bad).json()
     assert ended["state"] == "error"
     assert ended["result"]["error"] == "The script exited with code 3: trouble"
@@ -184,7 +195,7 @@ def test_sync(fusion: Fusion) -> None:
 
 
 def test_one_at_a_time_however_many_ask(fusion: Fusion) -> None:
-    document = {"type": "script", "id": "alone", "script": "sleep 600"}
+    document = {"type": "script", "language": "shell", "id": "alone", "script": "sleep 600"}
     assert fusion.ask("POST", "/api/spark/configurations", document).status_code == 200
     answers: list[int] = []
     threads = [
@@ -205,7 +216,7 @@ def test_one_at_a_time_however_many_ask(fusion: Fusion) -> None:
 
 
 def test_a_run_is_a_job_and_runs_again(fusion: Fusion, api: Api) -> None:
-    run_id = fusion.start({"type": "script", "id": "again", "script": "echo once more"})
+    run_id = fusion.start({"type": "script", "language": "shell", "id": "again", "script": "echo once more"})
     fusion.wait(run_id, "finished")
     (job,) = api.jobs(tag="fusion.id:again")["items"]
     assert (job["alias"], job["status"], job["origin"]) == (run_id, "completed", "fusion")

@@ -215,6 +215,7 @@ def _dimensions(snapshot: Snapshot, job_id: str, job: Mapping[str, str]) -> Iter
     yield f"op:{job['op']}"
     yield f"target:{job['target']}"
     yield from (f"tag:{tag}" for tag in job.get("tags", "").splitlines())
+    yield from (f"group:{group}" for group in job.get("groups", "").splitlines())
     if "fanout" in job:
         yield from (f"host:{slot}" for slot in _slots(snapshot, job_id, job))
     elif "host" in job:

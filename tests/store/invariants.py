@@ -145,7 +145,9 @@ class _Inspection:
             self.expect(has_deadline, f"job {job_id} waits and is not among the deadlines")
         hosts = slots if "fanout" in job else [job["host"]] if "host" in job else []
         tags = [f"tag:{tag}" for tag in job.get("tags", "").split("\n") if tag]
-        for dim in ["all:", f"op:{job['op']}", f"target:{job['target']}", *tags, *(f"host:{host}" for host in hosts)]:
+        groups = [f"group:{group}" for group in job.get("groups", "").split("\n") if group]
+        listed = [*tags, *groups, *(f"host:{host}" for host in hosts)]
+        for dim in ["all:", f"op:{job['op']}", f"target:{job['target']}", *listed]:
             self.expected_index.setdefault(f"{dim}|{status}", {})[job_id] = int(job["created"])
 
     def execution(self, job_id: str, slot: str, is_outside: bool) -> ExecutionState:

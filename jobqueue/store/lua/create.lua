@@ -6,7 +6,8 @@
 --   then per job: its id, the document, operation, target, kind of target (any, all, host, label), priority,
 --   not_before or '', expires_at or '', retry policy or '', '1' if the operation is idempotent or '', idempotency key
 --   or '', digest of the request, tags ("key:value" lines) or '', id of the job that it retries or '', hostnames to
---   keep to (lines) or '', alias or '', name that it holds exclusively or '', seal of its idempotency key or '',
+--   keep to (lines) or '', alias or '', name that it holds exclusively or '',
+--   groups that list it (lines) or '', seal of its idempotency key or '',
 --   its entry for the audit trail or '', the seal of that
 -- returns: per job: {'created', created, {slot...}, number of its audit entry, link of that} (slots only if the caller
 --     has to send the messages; no entry if there is none, or if it cannot be written)
@@ -14,7 +15,7 @@
 --   | {'unsupported'} | {'away', state of the agent} | {'too_late'}
 --   | {'no_live_agent', offline or draining hostname...}
 local FIELDS = {'id', 'doc', 'op', 'target', 'kind', 'priority', 'not_before', 'expires', 'retry', 'idempotent', 'key',
-  'digest', 'tags', 'retry_of', 'only', 'alias', 'exclusive', 'seal', 'entry', 'entry_seal'}
+  'digest', 'tags', 'retry_of', 'only', 'alias', 'exclusive', 'groups', 'seal', 'entry', 'entry_seal'}
 local at = clock(ARGV[1])
 local window, template, keep = ARGV[2], parse_template(ARGV[3]), ARGV[4]
 local away = {}
@@ -144,7 +145,7 @@ local function store(job, slots, created)
       fields[#fields + 1] = value
     end
   end
-  for _, field in ipairs({'expires', 'retry', 'idempotent', 'key', 'tags', 'alias', 'exclusive'}) do
+  for _, field in ipairs({'expires', 'retry', 'idempotent', 'key', 'tags', 'alias', 'exclusive', 'groups'}) do
     remember(field, job[field])
   end
   if job.kind == 'all' or job.kind == 'label' then

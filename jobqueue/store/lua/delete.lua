@@ -5,7 +5,8 @@
 -- returns: 'deleted' | 'running' | 'unknown'
 local id = ARGV[1]
 local job = K.job .. id
-local record = redis.call('HMGET', job, 'status', 'created', 'slot', 'fanout', 'key', 'logs', 'alias', 'exclusive')
+local record = redis.call('HMGET', job, 'status', 'created', 'slot', 'fanout', 'key', 'logs', 'alias', 'exclusive',
+  'reported')
 if not record[1] or not FINAL[record[1]] then
   -- an index that says it has ended is wrong, and must not hold up those behind it; what runs gets there at its end
   redis.call('ZREM', K.finished, id)
@@ -23,6 +24,7 @@ if record[5] then
   if owner and string.find(owner, '|' .. id .. '|', 1, true) then redis.call('DEL', K.idem .. record[5]) end
 end
 if record[7] then redis.call('DEL', K.alias .. record[7]) end
+if record[9] and redis.call('GET', K.reported .. record[9]) == id then redis.call('DEL', K.reported .. record[9]) end
 if record[8] and redis.call('GET', K.exclusive .. record[8]) == id then redis.call('DEL', K.exclusive .. record[8]) end
 if record[8] and record[1] == 'completed' then
   -- what a next run begins behind must outlive the record of the last one

@@ -6,6 +6,8 @@
 --   7 its tags ("key:value" lines) or '', 8 hostname of the driver or '', 9 its word for the state,
 --   10 words that it may have said before (lines), 11 the execution's state by that word, or '' to leave it,
 --   12 note: the error, or the reason, or '', 13 '1' if the word means that the run is being cancelled or '',
+--   14 whose driver reports it: names of different owners are apart; '' for the service itself, whose name is an alias,
+--   15 groups that list it (lines) or '',
 --   then pairs: field, what it told as JSON
 -- returns: {'told', id} | {'repeated', id} (it has ended, and all this was told before) | {'final', id}
 --   | {'illegal', id, the word before} | {'not_outside', id}
@@ -13,13 +15,23 @@ local at = clock(ARGV[1])
 local name, slot, host, word, wanted = ARGV[2], ARGV[6], ARGV[8], ARGV[9], ARGV[11]
 local NEXT = {submitted = 'acknowledged', acknowledged = 'started'}
 
-local id = redis.call('GET', K.alias .. name)
-if not id and redis.call('EXISTS', K.job .. name) == 1 then id = name end
+local owner, groups = ARGV[14], ARGV[15]
+local reported = owner ~= '' and owner .. ':' .. name
+local id = redis.call('GET', reported and K.reported .. reported or K.alias .. name)
+if not id then
+  local named = reported and redis.call('GET', K.alias .. name)
+  if redis.call('EXISTS', K.job .. name) == 1 then
+    if reported then return {'not_outside', name} end -- the id of a job names no other one
+    id = name
+  elseif named and redis.call('HEXISTS', K.job .. named, 'groups') == 1 then
+    return {'not_outside', named} -- a run that the service started; any other job may have the same name
+  end
+end
 local known = id and redis.call('HMGET', K.job .. id, 'status', 'outside', 'host', 'created')
 if known and not known[2] then return {'not_outside', id} end
 
 local told = {}
-for i = 14, #ARGV do told[#told + 1] = ARGV[i] end
+for i = 16, #ARGV do told[#told + 1] = ARGV[i] end
 if known and FINAL[known[1]] then
   local is_same = known[2] == word
   for i = 1, #told, 2 do is_same = is_same and redis.call('HGET', K.told .. id, told[i]) == told[i + 1] end
@@ -44,11 +56,12 @@ else
   job = K.job .. id
   local created = int(tick(at))
   redis.call('SET', K.doc .. id, ARGV[4])
-  redis.call('SET', K.alias .. name, id)
+  redis.call('SET', reported and K.reported .. reported or K.alias .. name, id)
   redis.call('HSET', job, 'status', 'submitted', 'created', created, 'updated', created, 'op', ARGV[5],
     'target', slot, 'prio', '4', 'n.submitted', '1', 'events', '1', 'last', created, 'e1', created .. '|submitted|_api|',
-    'slot', slot, 'alias', name)
+    'slot', slot, reported and 'reported' or 'alias', reported or name)
   if ARGV[7] ~= '' then redis.call('HSET', job, 'tags', ARGV[7]) end
+  if groups ~= '' then redis.call('HSET', job, 'groups', groups) end
   if host ~= '' then redis.call('HSET', job, 'host', host) end
   redis.call('HSET', K.exec .. slot .. ':' .. id, 'state', 'submitted', 'attempt', '0', 'last', created)
   reindex(id, created, nil, 'submitted')

@@ -33,7 +33,7 @@ HOST = "web1"
 SHELL = "command.shell.execute"
 JOB = {"operation": {"type": SHELL, "data": {"command": "true"}}, "target_hostname": HOST}
 ENTRYPOINT = {"entrypoint": "true"}
-SCRIPT = {"id": "nightly", "type": "script", "script": "true"}
+SCRIPT = {"id": "nightly", "type": "script", "language": "shell", "script": "true"}
 ADMIN = Principal("admin", BUILTIN["admin"])
 
 
@@ -91,6 +91,10 @@ WAYS: dict[str, tuple[str, Callable[[Flask, Services], tuple[str, Any]]]] = {
     "fusion, stored": (
         "shell:execute",
         lambda app, services: stored(app, "/api/spark/jobs/nightly")(services),
+    ),
+    "fusion, action": (
+        "shell:execute",
+        lambda app, services: (stored(app, "/api/jobs/spark:nightly/actions")(services)[0], {"action": "start"}),
     ),
     "fusion, launcher": ("shell:execute", lambda _app, _services: ("/job-launcher/launcher", SCRIPT)),
 }
@@ -186,7 +190,7 @@ def test_the_api_fetches_nothing(app: Flask, monkeypatch: pytest.MonkeyPatch, pa
     bodies = [
         entrypoint,
         {**entrypoint, "runtime_env": {"pip": [url], "env_vars": {"A": url}}},
-        {"id": "x", "type": "script", "script": url, "pythonFiles": [url]},
+        {"id": "x", "type": "script", "language": "shell", "script": url, "pythonFiles": [url]},
         {"operation": {"type": "entrypoint.run", "data": entrypoint}},
     ]
     for body in bodies:

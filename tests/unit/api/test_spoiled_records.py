@@ -59,7 +59,7 @@ class World:
         self.web: FlaskClient = app.test_client()
         self.good, self.spoiled = self.finished(), self.finished()
         self.run = self.web.post(
-            "/api/spark/jobs", json={"id": "nightly", "type": "script", "script": "true"}
+            "/api/spark/jobs", json={"id": "nightly", "type": "script", "language": "shell", "script": "true"}
         ).get_json()["jobId"]
 
     def finished(self) -> str:
@@ -243,7 +243,7 @@ def test_an_agent_says_that_it_cannot_be_read(world: World) -> None:
 @pytest.mark.parametrize("text", JUNK)
 def test_what_is_counted_and_noted(world: World, text: str) -> None:
     client, keys = world.ledger.client, world.ledger.keys
-    config = {"id": "c", "type": "script", "script": "true"}
+    config = {"id": "c", "type": "script", "language": "shell", "script": "true"}
     assert world.web.post("/api/spark/configurations", json=config).status_code == 200
     key = world.web.post("/key", json={"name": "k", "roles": ["viewer"]})
     for number in range(3):

@@ -1,9 +1,13 @@
 -- What a job is listed by: "dimension:value" strings. A broadcast is listed under each of its hosts.
 local function dimensions(id)
-  local job = redis.call('HMGET', K.job .. id, 'op', 'target', 'tags', 'host', 'fanout')
+  local job = redis.call('HMGET', K.job .. id, 'op', 'target', 'tags', 'host', 'fanout', 'groups')
   local dims = {'all:', 'op:' .. (job[1] or '?'), 'target:' .. (job[2] or '?')}
   for tag in string.gmatch(job[3] or '', '[^\n]+') do
     dims[#dims + 1] = 'tag:' .. tag
+  end
+  -- unlike tags, groups are set by the service alone
+  for group in string.gmatch(job[6] or '', '[^\n]+') do
+    dims[#dims + 1] = 'group:' .. group
   end
   if job[5] then
     for _, host in ipairs(redis.call('LRANGE', K.slots .. id, 0, -1)) do

@@ -405,7 +405,7 @@ def test_agents_are_found_by_words(page: Page, services: FakeServices) -> None:
 def test_runs_have_the_names_of_their_own_api(page: Page, services: FakeServices) -> None:
     services.store[ID] = a_job(
         id=ID, alias="raysubmit_x", operation="entrypoint.run", data={"entrypoint": "python main.py"},
-        tags={"fusion": "run", "fusion.id": "nightly", "fusion.type": "script"},
+        request={"id": "nightly", "type": "script"}, tags={"fusion.id": "forged", "fusion.type": "forged"},
     )  # fmt: skip
     ray = page("/ui/runs").find(id=f"row-{ID}")
     assert [cell.get_text().strip() for cell in ray.find_all(["th", "td"])][:3] == [
@@ -415,7 +415,7 @@ def test_runs_have_the_names_of_their_own_api(page: Page, services: FakeServices
     assert [cell.get_text().strip() for cell in fusion.find_all(["th", "td"])][:4] == [
         "raysubmit_x", "finished", "nightly", "script",
     ]  # fmt: skip
-    assert (services.filters[-2].operation, services.filters[-1].tag) == ("entrypoint.run", ("fusion", "run"))
+    assert (services.filters[-2].operation, services.filters[-1].group) == ("entrypoint.run", "fusion.run")
 
 
 def test_output_is_plain_text_that_no_browser_runs(client: FlaskClient, services: FakeServices) -> None:

@@ -112,7 +112,7 @@ def test_other_bad_requests(ask: Ask, app: Any) -> None:
 
 
 def test_it_stays_while_a_run_is_active(ask: Ask, agent: Agent) -> None:
-    ask("POST", AT, {"id": "a", "type": "script", "script": "true"})
+    ask("POST", AT, {"id": "a", "type": "script", "language": "shell", "script": "true"})
     ask("POST", "/api/spark/jobs/a")
     fusion_error(ask("DELETE", f"{AT}/a"), 409, "not ended")
     agent.finish(agent.take())

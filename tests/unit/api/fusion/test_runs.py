@@ -19,7 +19,7 @@ from tests.store.world import World
 from .conftest import HOST, Agent, Ask, fusion_error
 
 AT = "/api/spark/jobs"
-CONFIGURATION: dict[str, Any] = {"type": "script", "id": "job1", "script": "echo hi", "odd": [1]}
+CONFIGURATION: dict[str, Any] = {"type": "script", "language": "shell", "id": "job1", "script": "echo hi", "odd": [1]}
 
 
 @pytest.fixture
@@ -102,8 +102,8 @@ def test_it_is_a_job_of_ours(ask: Ask, run_id: str, stored: dict[str, Any]) -> N
 def test_one_at_a_time(ask: Ask, run_id: str, agent: Agent) -> None:
     error = fusion_error(ask("POST", f"{AT}/job1"), 409, run_id)
     assert error["details"] == {"jobConfigId": "job1", "jobRunId": run_id}
-    fusion_error(ask("POST", AT, CONFIGURATION), 409, run_id)
-    assert ask("POST", AT, {**CONFIGURATION, "id": "job2"}).status_code == 200
+    inline = ask("POST", AT, {**CONFIGURATION, "id": "job2"}).get_json()["jobId"]
+    fusion_error(ask("POST", AT, {**CONFIGURATION, "id": "job2"}), 409, inline)
     agent.finish(agent.take())
     assert ask("POST", f"{AT}/job1").status_code == 200
 
@@ -257,11 +257,15 @@ def test_on_one_agent(ask: Ask, world: World, services: Services) -> None:
     ("fields", "says"),
     [
         ({"type": "custom_python_job"}, "script"),
-        ({"type": "script", "script": 5}, "script"),
+        ({"type": "script", "script": 5, "language": "sh"}, "script"),
         ({"type": "script", "script": "x", "language": "cobol"}, "language"),
-        ({"type": "script", "script": "x", "submitArgs": "'"}, "submitArgs"),
-        ({"type": "script", "script": "x", "submitArgs": [{"key": 1}]}, "submitArgs"),
-        ({"type": "script", "script": "x", "envOptions": [{"value": "x"}]}, "envOptions"),
+        ({"type": "script", "script": "println(1)"}, "Scala"),
+        ({"type": "script", "script": "val x = 1\n// python\n"}, "Scala"),
+        ({"type": "script", "script": "/opt/job.scala"}, "Scala"),
+        ({"type": "script", "script": "x", "language": "scala"}, "language"),
+        ({"type": "script", "script": "x", "language": "sh", "submitArgs": "'"}, "submitArgs"),
+        ({"type": "script", "script": "x", "language": "sh", "submitArgs": [{"key": 1}]}, "submitArgs"),
+        ({"type": "script", "script": "x", "language": "sh", "envOptions": [{"value": "x"}]}, "envOptions"),
         ({"type": "custom_python_job", "script": "x", "pythonFiles": [1]}, "pythonFiles"),
         ({"type": "command.exec.execute", "argv": []}, "argv"),
         ({"type": "command.exec.execute", "data": 1}, "data"),

@@ -1,0 +1,151 @@
+"""/jobs: Fusion's Jobs API, the usual way to start a run: ``POST /jobs/spark:ID/actions {"action": "start"}``.
+
+A resource is ``type:id``. The colon tells its paths from those of Ray's ``/api/jobs/{submission id}``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
+
+from flask import Flask, Response
+from werkzeug.routing import BaseConverter
+
+from api import audit
+from api.body import read_object
+from api.context import principal, services
+from api.fusion import mapping, requests, starting
+from api.fusion.app_prefix import blueprint as make_blueprint
+from api.responses import json_response
+from jobqueue.errors import InvalidInput, NotFound
+from jobqueue.model.configuration import Configuration, check_configuration_id
+from jobqueue.model.job import Job
+from jobqueue.services.runs import run_id_of
+
+blueprint = make_blueprint("resources")
+#: What has no id in its path: below an app's name or /apollo only, for GET /api/jobs itself is Ray's.
+listing = make_blueprint("resource_list")
+
+SPARK = "spark"
+#: Types of resources that Fusion has.
+TYPES = (SPARK, "datasource", "task")
+START = "start"
+#: Each of these cancels all active runs.
+STOPS = ("abort", "cancel")
+ACTIONS = (START, *STOPS)
+MOST_HISTORY = 100
+_RESOURCE = rf"(?:{'|'.join(TYPES)}):[^/]+"
+PATHS = re.compile(rf"/api/jobs/{_RESOURCE}(/|$)")
+
+
+class Resource(BaseConverter):
+    """``type:id`` in a path; before a converter that takes any text, such as that of Ray's ids."""
+
+    regex = _RESOURCE
+    weight = 50
+
+
+def install(app: Flask) -> None:
+    """Let routes have ``<resource:...>``."""
+    app.url_map.converters["resource"] = Resource
+
+
+@listing.get("/jobs")
+def list_resources() -> Response:
+    """All stored configurations, and how each stands."""
+    return json_response([_status(found) for found in services().configurations.all()])
+
+
+@blueprint.get("/jobs/<resource:name>")
+def show(name: str) -> Response:
+    """How a stored configuration stands: its newest run, or that it is idle."""
+    return json_response(_status(_configuration(name)))
+
+
+@blueprint.get("/jobs/<resource:name>/history")
+def history(name: str) -> Response:
+    """The newest runs of a stored configuration, the newest first."""
+    limit = requests.limit(MOST_HISTORY)
+    runs = services().runs.history(_configuration(name).id, limit)
+    return json_response([_run(name, run) for run in islice(runs, limit)])
+
+
+@blueprint.get("/jobs/<resource:name>/schedule")
+def schedule(name: str) -> Response:
+    """That nothing starts it by itself: there are no schedules."""
+    _configuration(name)
+    return json_response({"resource": name, "enabled": False, "triggers": []})
+
+
+@blueprint.post("/jobs/<resource:name>/actions")
+def act(name: str) -> Response:
+    """Start a run, or cancel all active ones."""
+    config_id = _id(name)
+    action, comment = _action(read_object())
+    audit.note(configuration=config_id, action=action)
+    if action == START:
+        started = services().runs.start(config_id, principal())
+        starting.note(started)
+        run_id = started.run_id
+    else:
+        services().configurations.get(config_id)
+        ended = services().runs.cancel(config_id, principal())
+        audit.note(job=ended.id)
+        run_id = run_id_of(ended)
+    answer = {"resource": name, "action": action, "accepted": True, "jobId": run_id}
+    return json_response(answer | ({"comment": comment} if comment is not None else {}))
+
+
+def _action(body: Mapping[str, Any]) -> tuple[str, str | None]:
+    unknown = sorted(body.keys() - {"action", "comment"})
+    if unknown:
+        raise requests.bad(unknown[0], "Unknown field; an action has the fields action and comment.")
+    action, comment = body.get("action"), body.get("comment")
+    if action not in ACTIONS:
+        said = "Missing" if action is None else f"Unknown action {str(action)[:40]!r}"
+        raise requests.bad("action", f"{said}; the actions are {', '.join(ACTIONS)}.")
+    if comment is not None and not isinstance(comment, str):
+        raise requests.bad("comment", "Must be a string.")
+    return action, comment
+
+
+def _configuration(name: str) -> Configuration:
+    return services().configurations.get(_id(name))
+
+
+def _id(name: str) -> str:
+    """The configuration's id in ``spark:ID``. Raises ``NotFound`` for what Fusion has and jobqueue has not."""
+    kind, _, config_id = name.partition(":")
+    if kind != SPARK:
+        raise NotFound(f"There is no resource {name[:100]!r}: only those of the type {SPARK} exist here ({SPARK}:ID).")
+    try:
+        return check_configuration_id(config_id)
+    except InvalidInput as error:
+        raise NotFound(f"There is no resource {name[:100]!r}: {error.message}") from error
+
+
+def _status(configuration: Configuration) -> dict[str, Any]:
+    """``status``: how the newest run stands or ended; ``state``: what the configuration does now, idle between runs."""
+    name = f"{SPARK}:{configuration.id}"
+    runs = services().runs.history(configuration.id, 1)
+    if not runs:
+        return {"resource": name, "enabled": True, "status": "idle", "state": "idle", "extra": {}}
+    newest = _run(name, runs[0])
+    times = {f"last{key[0].upper()}{key[1:]}": newest[key] for key in ("startTime", "endTime") if key in newest}
+    return newest | {"state": "idle"} | times if runs[0].status.is_final else newest | times
+
+
+def _run(name: str, job: Job) -> dict[str, Any]:
+    """One run as the Jobs API shows it."""
+    found = mapping.status(job)
+    return {
+        "resource": name,
+        "enabled": True,
+        "runId": found["jobId"],
+        "status": mapping.resource_status(found["state"]),
+        "state": found["state"],
+        **mapping.run_times(job),
+        "extra": found["result"],
+    }

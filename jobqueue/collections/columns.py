@@ -1,0 +1,17 @@
+"""Names of columns. SQL does not look at case, so no two of a collection may differ by case alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def check_names(names: Iterable[str], place: str = "") -> None:
+    """Raise ``ValueError`` if two names are the same to SQL, or if one is empty."""
+    seen: dict[str, str] = {}
+    for number, name in enumerate(names, start=1):
+        if not name.strip():
+            raise ValueError(f"{place}column {number} has no name; give it one")
+        other = seen.setdefault(name.lower(), name)
+        if other is not name:
+            same = "comes twice" if other == name else f"differs from {other!r} only by case, which SQL does not see"
+            raise ValueError(f"{place}the field {name!r} {same}; rename one")
