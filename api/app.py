@@ -9,6 +9,7 @@ import flask
 from flask import Flask
 
 from api import audit, context, dashboard, documentation, errors, fusion, native, ray, request_id, slow, tracking, web
+from api import body as request_body
 from api.auth import gate
 from api.auth.authenticate import Authenticator
 from api.auth.hosts import Hosts
@@ -40,6 +41,8 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
         raise InvalidSettings("The API needs a token: set JOBQUEUE_TOKEN.")
     app = Application("api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.config[request_body.MAX_JOB_BYTES] = min(settings.max_job_bytes, settings.max_body_bytes)
+    app.config[request_body.MAX_VALUES] = settings.max_body_values
     app.config[slow.SECONDS] = settings.body_seconds
     # a doubled slash is a slip like any other: 404, not a redirect that turns a POST into something else
     app.url_map.merge_slashes = False
@@ -76,6 +79,8 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     fusion.install(app)
     dashboard.install(app, settings, services)
     app.wsgi_app = web.SecurityHeaders(app.wsgi_app)  # type: ignore[method-assign]
+    if settings.behind_proxy or settings.url_prefix:
+        app.wsgi_app = web.UnderPrefix(app.wsgi_app, settings.url_prefix)  # type: ignore[method-assign]
     if settings.behind_proxy:
-        app.wsgi_app = web.BehindProxy(app.wsgi_app)  # type: ignore[method-assign]
+        app.wsgi_app = web.BehindProxy(app.wsgi_app, settings.url_prefix)  # type: ignore[method-assign]
     return app

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Request, request
+from flask import Request, current_app, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from api import limits, slow
 from api.errors import UnsupportedMedia
 from jobqueue.errors import InvalidInput
+
+#: Where the application's configuration has JOBQUEUE_MAX_JOB_BYTES and JOBQUEUE_MAX_BODY_VALUES.
+MAX_JOB_BYTES = "JOBQUEUE_MAX_JOB_BYTES"
+MAX_VALUES = "JOBQUEUE_MAX_BODY_VALUES"
 
 
 def read_object(*, required: bool = True) -> dict[str, Any]:
@@ -23,15 +27,20 @@ def read_object(*, required: bool = True) -> dict[str, Any]:
     return found
 
 
-def decode_object(*, required: bool = True) -> tuple[dict[str, Any], bool]:
-    """As ``read_object``, but leaves ``limits.check`` to the caller: ``(body, whether it must be checked)``."""
+def decode_object(*, required: bool = True, is_bulk: bool = False) -> tuple[dict[str, Any], bool]:
+    """As ``read_object``, but leaves ``limits.check`` to the caller: ``(body, whether it must be checked)``.
+
+    A body for many jobs (``is_bulk``) may have JOBQUEUE_MAX_BODY_BYTES, any other one JOBQUEUE_MAX_JOB_BYTES.
+    """
+    if not is_bulk:
+        request.max_content_length = current_app.config[MAX_JOB_BYTES]
     raw = _read()
     if not raw and not required:
         return {}, False
     _check_media()
     if not raw:
         raise InvalidInput("The body is empty; send a JSON object.")
-    found, suspect = limits.decode(raw)
+    found, suspect = limits.decode(raw, most=current_app.config[MAX_VALUES])
     if not isinstance(found, dict):
         raise InvalidInput(f"The body must be a JSON object, not {_kind(found)}.")
     return found, suspect

@@ -83,7 +83,10 @@ def pages(api: OpenApi) -> flask.Blueprint:
     def openapi() -> Response:
         if not cached:  # once: by the first request, every route is registered
             cached.append(json.dumps(complete(api.spec.to_dict(), flask.current_app, DIALECTS)))
-        return Response(cached[0], content_type="application/json")
+        text, prefix = cached[0], flask.request.script_root
+        if prefix:  # put in front of the text, which is large; its first character is the bracket
+            text = f'{{"servers": [{{"url": {json.dumps(prefix)}}}], {text[1:]}'
+        return Response(text, content_type="application/json")
 
     @blueprint.get("/docs")
     def docs() -> Response:

@@ -35,6 +35,12 @@ class UnsupportedMedia(errors.JobQueueError):
     code = "unsupported_media_type"
 
 
+class IssuerUnavailable(errors.JobQueueError):
+    """The keys of the web tokens' issuer cannot be had; try again later, or use an API key."""
+
+    code = "issuer_unavailable"
+
+
 class Closing(errors.JobQueueError):
     """This server stops; send the request again."""
 
@@ -53,12 +59,14 @@ STATUS: Mapping[type[BaseException], int] = {
     UnsupportedMedia: 415,
     errors.TooManyRequests: 429,
     errors.LedgerUnavailable: 503,
+    IssuerUnavailable: 503,
     Closing: 503,
     errors.PackagesFull: 507,  # nothing is wrong with the request: it would be taken when there is room again
 }
 
 _HEADERS: Mapping[type[BaseException], Mapping[str, str]] = {
     Unauthenticated: {"WWW-Authenticate": 'Bearer realm="jobqueue"'},
+    IssuerUnavailable: {"Retry-After": "10"},
     errors.LedgerUnavailable: {"Retry-After": str(RETRY_AFTER_SECONDS)},
 }
 
@@ -146,9 +154,11 @@ def _sentence(error: HTTPException) -> str:
         return f"{request.method} is not allowed here; use {allowed}."
     if isinstance(error, RequestEntityTooLarge):
         limit = request.max_content_length
-        if limit != current_app.config["MAX_CONTENT_LENGTH"]:
-            return f"The form is larger than {limit} bytes; send less at once, or by the API."
-        return f"The body is larger than {limit} bytes; send less at once, or raise JOBQUEUE_MAX_BODY_BYTES."
+        if limit == current_app.config["MAX_CONTENT_LENGTH"]:
+            return f"The body is larger than {limit} bytes; send less at once, or raise JOBQUEUE_MAX_BODY_BYTES."
+        if limit == current_app.config["JOBQUEUE_MAX_JOB_BYTES"]:
+            return f"The body is larger than {limit} bytes; send less at once, or raise JOBQUEUE_MAX_JOB_BYTES."
+        return f"The form is larger than {limit} bytes; send less at once, or by the API."
     if isinstance(error, UnsupportedMediaType):
         return UnsupportedMedia().message
     return error.description or error.name

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
+
+from api.correlation import HEADER, chosen
+from jobqueue.model.prefix import check_prefix
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+#: Where the environment of a request has the prefix that a proxy has named.
+PREFIX = "jobqueue.prefix"
 #: Set unless the answer has one of its own.
 HEADERS = (
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
@@ -46,13 +52,14 @@ class SecurityHeaders:
 
 
 class BehindProxy:
-    """A WSGI application behind one proxy, whose X-Forwarded-For and X-Forwarded-Proto are believed.
+    """A WSGI application behind one proxy, whose X-Forwarded-For, -Proto and -Prefix are believed.
 
     Of each only the last value counts: the proxy's own. What stands before it is what the client claims.
     """
 
-    def __init__(self, app: WSGIApplication) -> None:
+    def __init__(self, app: WSGIApplication, prefix: str = "") -> None:
         self._app = app
+        self._prefix = prefix
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         address = _last(environ.get("HTTP_X_FORWARDED_FOR", ""))
@@ -61,7 +68,42 @@ class BehindProxy:
         scheme = _last(environ.get("HTTP_X_FORWARDED_PROTO", "")).lower()
         if scheme in ("http", "https"):
             environ["wsgi.url_scheme"] = scheme
+        prefix = environ.get("HTTP_X_FORWARDED_PREFIX")
+        if prefix is not None and not self._prefix:
+            try:
+                environ[PREFIX] = check_prefix(_last(prefix))
+            except ValueError as error:
+                sentence = f"The header X-Forwarded-Prefix, which the proxy sets, must be {error}."
+                return _refuse(sentence, environ, start_response)
         return self._app(environ, start_response)
+
+
+class UnderPrefix:
+    """A WSGI application that a proxy serves under a path: the settings' own, else what ``BehindProxy`` has found.
+
+    Whether the proxy takes the prefix off or passes it on makes no difference.
+    """
+
+    def __init__(self, app: WSGIApplication, prefix: str) -> None:
+        self._app = app
+        self._prefix = prefix
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        prefix = self._prefix or environ.get(PREFIX, "")
+        if prefix:
+            environ["SCRIPT_NAME"] = prefix
+            path = environ.get("PATH_INFO", "")
+            if path == prefix or path.startswith(f"{prefix}/"):
+                environ["PATH_INFO"] = path[len(prefix) :] or "/"
+        return self._app(environ, start_response)
+
+
+def _refuse(sentence: str, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    identity = chosen(environ.get("HTTP_X_REQUEST_ID", ""))
+    body = json.dumps({"error": sentence, "code": 400, "details": {"X-Forwarded-Prefix": [sentence]}}).encode()
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), (HEADER, identity)]
+    start_response("400 BAD REQUEST", [*headers, *FIXED, *HEADERS])
+    return [body]
 
 
 def _last(header: str) -> str:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import sys
+import uuid
 from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any
 
 import gevent
 from gevent.ssl import SSLSocket
-from gunicorn.http.errors import ParseException
 from gunicorn.workers.ggevent import GeventWorker
 
+from api import refusal
+from api.chunked import CheckedBody
+from api.correlation import HEADER, chosen
+from api.fairness import FairSocket
 from api.live.closing import closing
+from jobqueue.errors import InvalidInput
 
 #: What libev calls an event of a socket that can be read.
 _READABLE = 1
@@ -21,6 +27,12 @@ _READABLE = 1
 #: Bytes of a body that nobody wants which are read all the same, and how many at a time.
 _MOST_DISCARDED = 1024**3
 _DISCARD_STEP = 256 * 1024
+#: Bytes that are read behind what was no request, so that its answer arrives.
+_MOST_UNREAD = 8 * 1024**2
+#: Seconds that a client has to take the answer to what was no request.
+_REFUSAL_SECONDS = 2.0
+#: As gunicorn names the header with a request's id.
+_ID_HEADER = HEADER.upper()
 
 
 class Worker(GeventWorker):
@@ -41,7 +53,7 @@ class Worker(GeventWorker):
         self._clients[current] = client
         try:
             if self._greet(client):
-                super().handle(listener, client, addr)
+                super().handle(listener, FairSocket(client), addr)
         finally:
             del self._clients[current]
 
@@ -60,6 +72,12 @@ class Worker(GeventWorker):
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
         """Serve one request."""
+        sock.give_turn()  # requests may have arrived in advance, any number of them
+        if req.version >= (1, 1) and not any(name == "HOST" for name, _ in req.headers):
+            theirs = next((value for name, value in req.headers if name == _ID_HEADER), "")
+            self._refuse(sock, refusal.NO_HOST, chosen(theirs))
+            raise StopIteration
+        req.body = CheckedBody(req)
         joined = _Joined(sock)
         answer, is_last = True, False
         try:
@@ -68,6 +86,9 @@ class Worker(GeventWorker):
             is_last = True
         finally:
             joined.flush()
+        if req.body.failed:
+            self._linger(sock)
+            raise StopIteration
         if is_last or joined.is_ended or not self._discard(req.body):
             raise StopIteration
         return answer
@@ -87,9 +108,42 @@ class Worker(GeventWorker):
                         return True
                     left -= len(data)
                     gevent.sleep(0)  # what has arrived is read without a wait, so others would get no turn
-            except (OSError, ParseException):  # the client is gone, or its chunks are none
+            except (OSError, InvalidInput):  # the client is gone, or its chunks are malformed
                 return False
         return False
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answer what is no request, or what went wrong outside of the application. Called by gunicorn."""
+        if isinstance(exc, ssl.SSLError):  # nothing can be said without TLS
+            self.log.debug("A client broke TLS: %s", exc)
+            return
+        identity = str(uuid.uuid4())
+        found = refusal.of(
+            exc,
+            most_line=self.cfg.limit_request_line,
+            most_header=self.cfg.limit_request_field_size,
+            most_headers=self.cfg.limit_request_fields,
+        )
+        if found is None:
+            self.log.error("request %s failed outside of the application", identity, exc_info=exc)
+            found = refusal.FAULT
+        else:  # %r: nothing that was sent forges lines of the log
+            self.log.info("request %s was refused with %d: %.200r", identity, found.status, str(exc))
+        self._refuse(client, found, identity)
+
+    def _refuse(self, client: Any, found: refusal.Refusal, identity: str) -> None:
+        """Send a refusal as the last that is said on a connection."""
+        with suppress(OSError), gevent.Timeout(_REFUSAL_SECONDS, False):
+            client.sendall(found.response(identity, is_secure=bool(self.cfg.is_ssl)))
+        self._linger(client)
+
+    def _linger(self, client: Any) -> None:
+        """Read on for a moment: a connection that is closed with something unread is reset, last answer and all."""
+        with suppress(OSError), gevent.Timeout(_REFUSAL_SECONDS, False):
+            client.shutdown(socket.SHUT_WR)
+            for _ in range(_MOST_UNREAD // _DISCARD_STEP):
+                if not client.recv(_DISCARD_STEP):
+                    return
 
     def timeout_ctx(self) -> _Idle:
         """What gunicorn wraps around the wait for a connection's next request."""

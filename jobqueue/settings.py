@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jobqueue.errors import InvalidInput, InvalidSettings
+from jobqueue.model.prefix import check_prefix
 from jobqueue.model.target import check_hostname, check_label
 from jobqueue.redis_url import RedisUrl, mask_password
 
@@ -66,7 +67,9 @@ class Settings:
     ``lease_seconds``        how long a claimed execution stays claimed without a sign of life from its agent
     ``heartbeat_seconds``    how often an agent reports
     ``job_ttl_seconds``      how long a finished job is kept
-    ``max_body_bytes``       largest request body that the API reads
+    ``max_body_bytes``       largest request body that the API reads (of many jobs at once)
+    ``max_job_bytes``        largest body of all other requests, such as for a single job
+    ``max_body_values``      most JSON values in one body; decoding 50,000 takes a tenth of a second at most
     ``header_seconds``       how long a request's headers may take from their first byte on
     ``body_seconds``         how long a request's body may take; of a package, each 256 KiB of it
     ``key_prefix``           first part of every key in Redis
@@ -89,12 +92,15 @@ class Settings:
     ``api_secret``           what the API seals its records and sessions with, at least 32 characters, the same for all
                              its processes; else <state_dir>/api.secret, made at the first start
     ``jwt_secret``           takes JSON Web Tokens with HS256: the shared secret, at least 32 bytes
-    ``jwt_public_key``       takes JSON Web Tokens with EdDSA: PEM file of the issuer's public key (Ed25519)
-    ``jwt_issuer``, ``jwt_audience``  what the tokens must name as iss and aud; required with either of the two
+    ``jwt_public_key``       takes JSON Web Tokens by the issuer's public key, a PEM file: Ed25519, RSA or EC
+    ``jwt_jwks``             takes JSON Web Tokens by keys that the issuer publishes (JWKS): https:// address, or file
+    ``jwt_jwks_max_age_seconds``  how long the last good set of keys is used when no newer one can be had
+    ``jwt_issuer``, ``jwt_audience``  what the tokens must name as iss and aud; required with any of the three
     ``login_failures``, ``login_window_seconds``  failed log-ins that an address has within this time; then it waits
     ``rate_limit``, ``rate_burst``  requests per second of one principal, and how many at once; 0: no limit
     ``tls_cert``, ``tls_key``  PEM files with which the API serves HTTPS
     ``behind_proxy``         1: a proxy with TLS is in front, whose X-Forwarded-For and -Proto are believed
+    ``url_prefix``           path under which a proxy serves the API, such as /jq; else X-Forwarded-Prefix with a proxy
     ``allowed_hosts``        names in the header Host besides the address: a.example,*.b.example or *
     ``audit_entries``        how many entries of the audit trail are kept, the newest
     ``signing_key``          the API's private key (Ed25519, PEM); <state_dir>/signing.key, made at the first start
@@ -122,6 +128,8 @@ class Settings:
     heartbeat_seconds: float = 5.0
     job_ttl_seconds: int = 604_800
     max_body_bytes: int = 8 * 1024 * 1024
+    max_job_bytes: int = 2 * 1024 * 1024
+    max_body_values: int = 50_000
     header_seconds: float = 15.0
     body_seconds: float = 60.0
     key_prefix: str = "jobqueue:"
@@ -148,6 +156,8 @@ class Settings:
     api_secret: str | None = field(default=None, repr=False)
     jwt_secret: str | None = field(default=None, repr=False)
     jwt_public_key: Path | None = None
+    jwt_jwks: str = ""
+    jwt_jwks_max_age_seconds: int = 86_400
     jwt_issuer: str = ""
     jwt_audience: str = ""
     login_failures: int = 20
@@ -157,6 +167,7 @@ class Settings:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     behind_proxy: bool = False
+    url_prefix: str = ""
     allowed_hosts: tuple[str, ...] = ()
     audit_entries: int = 100_000
     signing_key: Path = Path()
@@ -396,6 +407,29 @@ def _http_url(value: Any) -> str:
     return str(value).rstrip("/")
 
 
+def _jwks(value: Any) -> str:
+    """An address stays as it is; a file's path becomes absolute. Without TLS keys could be replaced on the way."""
+    text = str(value)
+    if "://" not in text:
+        return str(_folder(text))
+    wanted = "a file, or an https:// address (http:// for loopback only)"
+    try:
+        parts = urlsplit(text)
+        is_local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        valid = (
+            parts.hostname and parts.port != 0 and (parts.scheme == "https" or (parts.scheme == "http" and is_local))
+        )
+    except ValueError as error:
+        raise ValueError(wanted) from error
+    if not valid or parts.username or parts.fragment or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError(wanted)
+    return text
+
+
+def _url_prefix(value: Any) -> str:
+    return check_prefix(str(value))
+
+
 def _folder(value: Any) -> Path:
     return Path(value).expanduser().absolute()
 
@@ -480,6 +514,8 @@ _TOGETHER = (
     ("jwt_secret", "jwt_audience", _CLAIMS),
     ("jwt_public_key", "jwt_issuer", _CLAIMS),
     ("jwt_public_key", "jwt_audience", _CLAIMS),
+    ("jwt_jwks", "jwt_issuer", _CLAIMS),
+    ("jwt_jwks", "jwt_audience", _CLAIMS),
     ("tls_cert", "tls_key", _PAIR),
     ("tls_key", "tls_cert", _PAIR),
 )
@@ -496,6 +532,8 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "heartbeat_seconds": _number(0.05, 3_600),
     "job_ttl_seconds": _whole(1, 10 * 366 * 86_400),
     "max_body_bytes": _whole(1024, 1024**3),
+    "max_job_bytes": _whole(1024, 1024**3),
+    "max_body_values": _whole(1000, 10_000_000),
     "header_seconds": _number(0.1, 3_600),
     "body_seconds": _number(0.1, 3_600),
     "key_prefix": _matching(_KEY_PREFIX, "1 to 64 letters, digits or : . _ -"),
@@ -522,6 +560,8 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "api_secret": _matching(_SECRET, "32 to 4096 visible ASCII characters without blanks"),
     "jwt_secret": _matching(_SECRET, "32 to 4096 visible ASCII characters without blanks"),
     "jwt_public_key": _folder,
+    "jwt_jwks": _jwks,
+    "jwt_jwks_max_age_seconds": _whole(60, 366 * 86_400),
     "jwt_issuer": _matching(_CLAIM, "1 to 256 visible ASCII characters"),
     "jwt_audience": _matching(_CLAIM, "1 to 256 visible ASCII characters"),
     "login_failures": _whole(1, 1_000_000),
@@ -531,6 +571,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "tls_cert": _folder,
     "tls_key": _folder,
     "behind_proxy": _switch,
+    "url_prefix": _url_prefix,
     "allowed_hosts": _hosts,
     "audit_entries": _whole(100, 100_000_000),
     "signing_key": _folder,

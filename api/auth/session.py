@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 #: Under TLS the prefix has the browser take the cookie only from us, for the whole host, and only over TLS.
 SECURE_NAME = "__Host-jobqueue"
 PLAIN_NAME = "jobqueue_session"
+#: Under a prefix the host is shared with others, who must not be sent the cookie; __Host- does not allow a path.
+PREFIXED_NAME = "__Secure-jobqueue"
 CSRF_HEADER = "X-CSRF-Token"
 LIFETIME_SECONDS = 12 * 3600
 _TOKEN = "token"  # noqa: S105 (a kind of credentials)
@@ -50,14 +52,21 @@ class Sessions:
         self._token_mark = hashlib.sha256(f"session|{settings.token}".encode()).hexdigest()[:32]
 
     # --- logging in and out -------------------------------------------------------------------------------------------
-    def begin(self, response: Response, principal: Principal, *, secure: bool, for_programs: bool = False) -> str:
-        """Put the cookie for somebody who has just logged in on ``response``; returns the session's CSRF token.
+    def begin(
+        self,
+        response: Response,
+        principal: Principal,
+        *,
+        secure: bool,
+        prefix: str = "",
+        for_programs: bool = False,
+    ) -> str:
+        """Set the cookie of a new session on ``response``; returns the session's CSRF token.
 
-        ``secure``: the request came over TLS. ``for_programs``: its requests need not show the CSRF token, which only
-        pages of ours know; what a browser says of where a request comes from still counts.
-
-        Raises ``PermissionDenied`` for web tokens, which have an issuer to log
-        in with.
+        ``secure``: the request came over TLS. ``prefix``: the path under which the API is served. ``for_programs``:
+        requests of the session need no CSRF token, which only our own pages know; the browser's Origin, Referer and
+        Sec-Fetch-Site headers are checked all the same. Raises ``PermissionDenied`` for web tokens, which are issued
+        elsewhere.
         """
         if principal.kind == _TOKEN:
             name, mark = principal.name, self._token_mark
@@ -80,10 +89,10 @@ class Sessions:
         text = base64.urlsafe_b64encode(json.dumps(content).encode()).decode()
         value = f"{text}.{self._seal.mark('session', text)}"
         response.set_cookie(
-            SECURE_NAME if secure else PLAIN_NAME,
+            _name(secure=secure, prefix=prefix),
             value,
             max_age=LIFETIME_SECONDS,
-            path="/",
+            path=prefix or "/",
             secure=secure,
             httponly=True,
             samesite="Strict" if for_programs else "Lax",
@@ -95,8 +104,10 @@ class Sessions:
         content = self._content(cookie_of(environ))
         if content is not None:
             self._verify.end_session(content["id"], content["end"])
-        for name, secure in ((SECURE_NAME, True), (PLAIN_NAME, False)):
-            response.delete_cookie(name, path="/", secure=secure, httponly=True, samesite="Lax")
+        prefix = environ.get("SCRIPT_NAME", "")
+        for secure in (True, False):
+            name = _name(secure=secure, prefix=prefix)
+            response.delete_cookie(name, path=prefix or "/", secure=secure, httponly=True, samesite="Lax")
 
     def csrf_token(self, value: str) -> str:
         """What requests of the session with this cookie must show in X-CSRF-Token when they change something."""
@@ -179,5 +190,12 @@ def cookie_of(environ: Mapping[str, Any]) -> str | None:
         cookies = SimpleCookie(header)
     except CookieError:
         return None
-    found = cookies.get(SECURE_NAME if environ["wsgi.url_scheme"] == "https" else PLAIN_NAME)
+    secure = environ["wsgi.url_scheme"] == "https"
+    found = cookies.get(_name(secure=secure, prefix=environ.get("SCRIPT_NAME", "")))
     return found.value if found is not None else None
+
+
+def _name(*, secure: bool, prefix: str) -> str:
+    if not secure:
+        return PLAIN_NAME
+    return PREFIXED_NAME if prefix else SECURE_NAME

@@ -1,4 +1,4 @@
-"""JSON Web Tokens of an issuer that the settings name: HS256 under a shared secret, EdDSA under a public key."""
+"""JSON Web Tokens of an issuer that the settings name, under a shared secret, a public key or the keys it publishes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from typing import Any
 
 import jwt
 
-from api.auth.web_token_keys import keys_of
-from api.errors import Unauthenticated
+from api.auth.jwk import ASYMMETRIC, VerificationKey
+from api.auth.key_sources import KeysUnavailable, fitting
+from api.auth.web_token_keys import keys_of, source_of
+from api.errors import IssuerUnavailable, Unauthenticated
 from jobqueue.errors import InvalidInput
-from jobqueue.model.principal import Principal, check_permissions
+from jobqueue.model.principal import Principal, check_permissions, narrowed
 from jobqueue.settings import Settings
 
 #: (roles, permissions) -> what they grant together.
@@ -31,6 +33,8 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _MOST_ROLES = 50
 #: Good tokens that are remembered, the newest: checking a signature takes 100 us.
 _MOST_KNOWN = 10_000
+#: Keys that a token which names none is tried with.
+_MOST_TRIED = 8
 
 
 class WebTokens:
@@ -40,68 +44,103 @@ class WebTokens:
         self._granted = granted
         self._issuer = settings.jwt_issuer
         self._audience = settings.jwt_audience
-        self._keys = keys_of(settings)
-        self._known: OrderedDict[bytes, tuple[float, dict[str, Any]]] = OrderedDict()
+        self._keys = tuple(keys_of(settings))
+        self._source = source_of(settings)
+        #: SHA-256 of a token -> (its end, the version of the published keys, its claims)
+        self._known: OrderedDict[bytes, tuple[float, int, dict[str, Any]]] = OrderedDict()
 
     def is_one(self, text: str) -> bool:
         """Whether this is to be read as a token: it looks like one, and the settings take any."""
-        return bool(self._keys) and len(text) <= _MOST_CHARACTERS and bool(_TOKEN.fullmatch(text))
+        return bool(self._keys or self._source) and len(text) <= _MOST_CHARACTERS and bool(_TOKEN.fullmatch(text))
 
     def principal(self, text: str) -> Principal:
-        """Who brings it; raises ``Unauthenticated`` that says what is wrong with it."""
+        """Who brings it; raises ``Unauthenticated`` that says what is wrong with it, or ``IssuerUnavailable``."""
+        version = self._source.version() if self._source else 0
         digest = hashlib.sha256(text.encode("latin-1")).digest()
         known = self._known.get(digest)
-        if known is not None and time.time() < known[0]:
-            claims = known[1]
+        if known is not None and time.time() < known[0] and version == known[1]:
+            claims = known[2]
         else:
             self._known.pop(digest, None)
             claims = self._checked(text)
-            self._known[digest] = (float(claims["exp"]), claims)
+            if version >= 0:  # of the keys before: if they have changed meanwhile, it is checked once more
+                self._known[digest] = (float(claims["exp"]), version, claims)
             while len(self._known) > _MOST_KNOWN:
                 self._known.popitem(last=False)
         roles, permissions = claims["roles"], claims["permissions"]
-        return Principal(claims["sub"], self._granted(roles, permissions), roles, "jwt")
+        granted = self._granted(roles, ())
+        if permissions is not None:  # an issuer's way to give a token less than its owner may do; never more
+            granted = narrowed(granted, permissions)
+        return Principal(claims["sub"], granted, roles, "jwt")
 
     def _checked(self, text: str) -> dict[str, Any]:
         try:
-            algorithm: Any = jwt.get_unverified_header(text).get("alg")
-            key = self._keys.get(algorithm) if isinstance(algorithm, str) else None
-            if key is None:
-                taken = " or ".join(self._keys)
-                raise Unauthenticated(f"The web token's algorithm is not taken here; sign it with {taken}.")
-            claims: dict[str, Any] = jwt.decode(
-                text,
-                key,
-                algorithms=[algorithm],
-                audience=self._audience,
-                issuer=self._issuer,
-                leeway=LEEWAY_SECONDS,
-                options={"require": list(_REQUIRED), "verify_signature": True, "strict_aud": False},
-            )
+            header = jwt.get_unverified_header(text)
+            algorithm, kid = header.get("alg"), header.get("kid")
+            if not isinstance(algorithm, str) or algorithm not in self._algorithms():
+                taken = ", ".join(sorted(self._algorithms()))
+                raise Unauthenticated(f"The web token's algorithm is not taken here; sign it with one of {taken}.")
+            return _read(self._claims(text, algorithm, kid if isinstance(kid, str) else None))
+        except KeysUnavailable as error:
+            raise IssuerUnavailable from error
         except jwt.ExpiredSignatureError as error:
             raise Unauthenticated("The web token has expired; get a new one.") from error
         except (jwt.PyJWTError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
             raise Unauthenticated("The web token is not valid: its signature, or exp, iss, aud or sub.") from error
-        return _read(claims)
+
+    def _algorithms(self) -> frozenset[str]:
+        """Those that some key can have: a public key is never a secret for HS256."""
+        own = frozenset().union(*(key.algorithms for key in self._keys))
+        return own | ASYMMETRIC if self._source else own
+
+    def _claims(self, text: str, algorithm: str, kid: str | None) -> dict[str, Any]:
+        keys = self._candidates(algorithm, kid)
+        if not keys:
+            raise Unauthenticated("The web token is signed with a key that its issuer does not publish (kid, alg).")
+        for key in keys[:-1]:
+            try:
+                return self._decoded(text, key, algorithm)
+            except jwt.InvalidSignatureError:
+                continue
+        return self._decoded(text, keys[-1], algorithm)
+
+    def _candidates(self, algorithm: str, kid: str | None) -> list[VerificationKey]:
+        own = fitting(self._keys, algorithm, None)
+        if self._source and algorithm in ASYMMETRIC and not (own and kid is None):
+            return [*own, *self._source.find(algorithm, kid)][:_MOST_TRIED]
+        return own
+
+    def _decoded(self, text: str, key: VerificationKey, algorithm: str) -> dict[str, Any]:
+        claims: dict[str, Any] = jwt.decode(
+            text,
+            key.key,
+            algorithms=[algorithm],
+            audience=self._audience,
+            issuer=self._issuer,
+            leeway=LEEWAY_SECONDS,
+            options={"require": list(_REQUIRED), "verify_signature": True, "strict_aud": False},
+        )
+        return claims
 
 
 def _read(claims: dict[str, Any]) -> dict[str, Any]:
     """Of the claims, those that are used, in the form that they must have."""
     subject, expires = claims["sub"], claims["exp"]
-    roles, permissions = _words(claims.get("roles", [])), _words(claims.get("permissions", []))
+    roles, limits = _words(claims.get("roles", [])), claims.get("permissions")
+    permissions = None if limits is None else _words(limits)
     if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
         raise Unauthenticated("The web token's sub must be 1 to 200 visible ASCII characters without blanks.")
-    if roles is None or permissions is None or len(roles) > _MOST_ROLES:
+    if roles is None or (permissions is None and limits is not None) or len(roles) > _MOST_ROLES:
         raise Unauthenticated("The web token's roles and permissions must be lists of names.")
     try:
-        granted = check_permissions(permissions)
+        checked = None if permissions is None else check_permissions(permissions)
     except InvalidInput as error:
         raise Unauthenticated(f"The web token's {error.message}") from error
     try:
         end = float(expires)
     except OverflowError as error:
         raise Unauthenticated("The web token's exp is no time: give seconds since 1970.") from error
-    return {"sub": subject, "exp": end, "roles": tuple(sorted(set(roles))), "permissions": granted}
+    return {"sub": subject, "exp": end, "roles": tuple(sorted(set(roles))), "permissions": checked}
 
 
 def _words(value: Any) -> list[str] | None:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from api.auth.jwk import VerificationKey, algorithms_of
+from api.auth.key_sources import STORE_FILE, KeyAddress, KeyFile, KeySource
 from jobqueue.errors import InvalidSettings
 from jobqueue.settings import Settings
 
 
-def keys_of(settings: Settings) -> dict[str, Any]:
-    """What tokens are checked with, by algorithm; nothing if none are taken. Raises ``InvalidSettings``."""
-    keys: dict[str, Any] = {}
+def keys_of(settings: Settings) -> list[VerificationKey]:
+    """The keys of the settings themselves; none if there are none. Raises ``InvalidSettings``."""
+    keys = []
     if settings.jwt_secret is not None:
-        keys["HS256"] = settings.jwt_secret.encode()
+        keys.append(VerificationKey(settings.jwt_secret.encode(), frozenset({"HS256"})))
     if settings.jwt_public_key is not None:
-        keys["EdDSA"] = _public_key(settings)
-    if keys and not (settings.jwt_issuer and settings.jwt_audience):
+        keys.append(_public_key(settings.jwt_public_key))
+    if (keys or settings.jwt_jwks) and not (settings.jwt_issuer and settings.jwt_audience):
         raise InvalidSettings(
             "JSON Web Tokens need JOBQUEUE_JWT_ISSUER and JOBQUEUE_JWT_AUDIENCE: what they must name as iss and "
             "aud. Without, a token that was made for something else would be taken."
@@ -27,12 +28,21 @@ def keys_of(settings: Settings) -> dict[str, Any]:
     return keys
 
 
-def _public_key(settings: Settings) -> Ed25519PublicKey:
-    path = settings.jwt_public_key
+def source_of(settings: Settings) -> KeySource | None:
+    """Where the issuer's published keys come from, if the settings say so. Raises ``InvalidSettings`` for a file."""
+    if not settings.jwt_jwks:
+        return None
+    if "://" not in settings.jwt_jwks:
+        return KeyFile(Path(settings.jwt_jwks))
+    return KeyAddress(settings.jwt_jwks, settings.state_dir / STORE_FILE, settings.jwt_jwks_max_age_seconds)
+
+
+def _public_key(path: Path) -> VerificationKey:
     try:
-        key = load_pem_public_key(path.read_bytes()) if path is not None else None
+        key = load_pem_public_key(path.read_bytes())
     except (OSError, ValueError, UnsupportedAlgorithm) as error:
         raise InvalidSettings(f"JOBQUEUE_JWT_PUBLIC_KEY: {path} cannot be read as a public key ({error}).") from error
-    if not isinstance(key, Ed25519PublicKey):
-        raise InvalidSettings(f"JOBQUEUE_JWT_PUBLIC_KEY: {path} must hold an Ed25519 public key in PEM.")
-    return key
+    try:
+        return VerificationKey(key, algorithms_of(key))
+    except ValueError as error:
+        raise InvalidSettings(f"JOBQUEUE_JWT_PUBLIC_KEY: {path} cannot be used: {error}.") from error

@@ -101,8 +101,9 @@ def new_form_cookie() -> str:
 
 def set_form_cookie(response: Response, value: str) -> None:
     """Put it on a response."""
+    path = f"{request.script_root}/ui"
     response.set_cookie(
-        _FORM_COOKIE, value, max_age=_FORM_SECONDS, path="/ui", secure=is_secure(), httponly=True, samesite="Strict"
+        _FORM_COOKIE, value, max_age=_FORM_SECONDS, path=path, secure=is_secure(), httponly=True, samesite="Strict"
     )
 
 

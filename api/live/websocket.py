@@ -1,4 +1,9 @@
-"""Websockets on a connection that gunicorn hands over. The protocol is wsproto's; here are its bytes' ways."""
+"""Websockets on a connection that gunicorn hands over.
+
+The protocol is wsproto's; this module moves its bytes, and bounds what a client can make the server do.
+simple-websocket (MIT, kept) is wsproto with a thread per connection that reads without a bound on frames, and its end
+is always an orderly close; a reader of output must see a connection that broke as broken.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +21,8 @@ from wsproto.connection import ConnectionState
 from wsproto.events import AcceptConnection, CloseConnection, Event, Message, Ping
 from wsproto.utilities import RemoteProtocolError
 
+from api.live.intake import Exceeded, Intake
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
@@ -26,7 +33,10 @@ PING_SECONDS = 20.0
 _PATIENCE = 3
 #: Seconds that the other side has to answer a close.
 CLOSE_SECONDS = 5.0
-_READ_BYTES = 65_536
+#: Bytes that are read at a time: 700 of the smallest frames, which wsproto takes 10 ms for.
+_READ_BYTES = 4096
+#: The close code for a client that sends more than it may (RFC 6455, 7.4.1: policy violation).
+_POLICY = 1008
 
 
 class UpgradeRequired(HTTPException):
@@ -54,6 +64,7 @@ class WebSocket:
         self._protocol = protocol
         self._clock = clock
         self._heard = self._asked = clock()
+        self._intake = Intake(clock)
 
     @classmethod
     def accept(cls) -> WebSocket:
@@ -136,14 +147,20 @@ class WebSocket:
     def _take(self, data: bytes) -> None:
         self._heard = self._clock()
         try:
+            self._intake.take_bytes(len(data))
             self._protocol.receive_data(data)
             for event in self._protocol.events():
+                self._intake.take_frame()
                 if isinstance(event, Ping) and self._protocol.state is ConnectionState.OPEN:
                     self._emit(event.response())
                 elif isinstance(event, CloseConnection):
                     self._answer(event)
         except RemoteProtocolError as error:
             raise Gone(f"what came is no websocket's: {error}") from error
+        except Exceeded as error:
+            if self._protocol.state is ConnectionState.OPEN:
+                self._emit(CloseConnection(code=_POLICY, reason="too much was sent"))
+            raise Gone(f"the reader sent too much: {error}") from error
 
     def _answer(self, event: CloseConnection) -> None:
         if self._protocol.state is ConnectionState.REMOTE_CLOSING:

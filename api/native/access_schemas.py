@@ -7,7 +7,7 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from api.native.fields import Moment, QueryWhole, Text
+from api.native.fields import Items, Moment, QueryWhole, Text
 from api.validation import StrictSchema
 from jobqueue.model.principal import MAX_PERMISSIONS
 from jobqueue.services.credentials import LEAST_PASSWORD, MAX_ROLES, MOST_PASSWORD
@@ -34,7 +34,7 @@ def _name(what: str) -> Text:
     )
 
 
-class Names(fields.List):  # type: ignore[type-arg]
+class Names(Items):
     """A list of strings."""
 
     default_error_messages = {  # noqa: RUF012 (marshmallow's own convention)

@@ -101,6 +101,17 @@ def _zone_micros(zone: str | None) -> int:
     return offset if zone[0] == "+" else -offset
 
 
+class Items(fields.List[Any]):
+    """A list whose length is looked at before its items are: each one that is wrong takes its time."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, list):
+            for validator in self.validators:
+                if isinstance(validator, ma.validate.Length):
+                    validator(value)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
 class Data(fields.Dict):
     """A JSON object of any content; its operation's schema judges it later, so it is passed on as it is."""
 

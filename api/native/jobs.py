@@ -77,7 +77,7 @@ def submit_batch() -> Response:
     in it that names a key twice, is refused as a whole.
     """
     _refuse_header_key("Is for one job; give each job of the batch an idempotency_key of its own.")
-    body, suspect = decode_object()
+    body, suspect = decode_object(is_bulk=True)
     items = body.get("jobs")
     if suspect:  # what is wrong inside an item is that item's error
         limits.check({name: value for name, value in body.items() if name != "jobs" or not isinstance(items, list)})

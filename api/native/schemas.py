@@ -13,6 +13,7 @@ from api.native.fields import (
     MAX_TAGS,
     Cursor,
     Data,
+    Items,
     Moment,
     Number,
     QueryWhole,
@@ -146,7 +147,7 @@ class JobRequest(StrictSchema):
 class BatchRequest(StrictSchema):
     """Many requests at once. Each is judged by itself."""
 
-    jobs = fields.List(
+    jobs = Items(
         fields.Raw(allow_none=True),  # null is refused in its place, as every other item that is no object
         required=True,
         validate=validate.Length(1, MAX_BATCH, error="Must hold {min} to {max} jobs."),
@@ -166,9 +167,9 @@ class RetryRequest(StrictSchema):
 
     target_hostname = Text(metadata=_about("Another target than the job's own."))
     target = Text(metadata=_about("Another name of target_hostname."))
-    only = fields.List(  # type: ignore[assignment]  # marshmallow takes fields out of the class
+    only = Items(  # type: ignore[assignment]  # marshmallow takes fields out of the class
         Text(validate=validate.OneOf(_RETRIABLE, error="Must be one of {choices}.")),
-        validate=validate.Length(1, error="Must name at least one state."),
+        validate=validate.Length(1, len(_RETRIABLE), error="Must name {min} to {max} states."),
         error_messages={
             "null": "May not be null; leave it out or give a list.",
             "invalid": f"Must be a list of {', '.join(_RETRIABLE)}.",

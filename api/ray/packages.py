@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from flask import Blueprint, Response, request
-from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import RequestTimeout
 
 from api import audit, slow
@@ -79,7 +78,7 @@ def _body() -> Iterator[bytes]:
         raise RequestTimeout(
             f"Nothing of the package has come for {SILENCE_SECONDS:g} s; nothing was stored. Send it again."
         ) from error
-    except (OSError, ParseException) as error:
+    except OSError as error:
         raise InvalidInput("The upload broke off before its end; nothing was stored. Send it again.") from error
 
 

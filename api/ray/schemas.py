@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 from marshmallow import ValidationError, validate
@@ -9,7 +10,7 @@ from marshmallow import ValidationError, validate
 from api.native.fields import Data, Number, QueryWhole, Text, Whole
 from api.native.schemas import JobQuery
 from api.ray.status import RayStatus
-from api.validation import StrictSchema
+from api.validation import MAX_PROBLEMS, StrictSchema
 
 #: The longest listing, and how long it is by default: Ray's client asks for all jobs there are.
 MAX_LISTED = 1000
@@ -28,7 +29,8 @@ class Strings(Data):
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
         found = super()._deserialize(value, attr, data, **kwargs)
-        problems = {key: ["Must be a string."] for key, text in found.items() if not isinstance(text, str)}
+        wrong = (key for key, text in found.items() if not isinstance(text, str))
+        problems = {key: ["Must be a string."] for key in islice(wrong, MAX_PROBLEMS)}
         if problems:
             raise ValidationError(problems)
         return found

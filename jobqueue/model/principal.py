@@ -87,3 +87,16 @@ def check_permissions(given: Iterable[str], field: str = "permissions") -> tuple
             sentence = f"{text[:80]!r} is no permission; write resource:verb, resource:* or *."
             raise InvalidInput(f"{field}: {sentence}", {field: [sentence]})
     return tuple(found)
+
+
+def narrowed(granted: Iterable[str], limits: Iterable[str]) -> frozenset[str]:
+    """What both sides grant: ``job:*`` narrowed to ``job:read`` and ``agent:read`` is ``job:read``."""
+    left, right = frozenset(granted), frozenset(limits)
+    return frozenset(
+        {one for one in left if any(_covers(other, one) for other in right)}
+        | {one for one in right if any(_covers(other, one) for other in left)}
+    )
+
+
+def _covers(wide: str, narrow: str) -> bool:
+    return wide in (EVERYTHING, narrow, f"{narrow.partition(':')[0]}:{EVERYTHING}")

@@ -6,10 +6,11 @@ from contextlib import nullcontext
 
 import gevent
 import pytest
-from gunicorn.http.errors import ChunkMissingTerminator, NoMoreData
+from gunicorn.http.errors import NoMoreData
 
 from api import worker
 from api.worker import Worker
+from jobqueue.errors import InvalidInput
 
 
 class Body:
@@ -47,7 +48,7 @@ def test_too_much_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     assert body.left == 8 * worker._DISCARD_STEP
 
 
-@pytest.mark.parametrize("error", [NoMoreData(), ConnectionResetError(), ChunkMissingTerminator(b"")], ids=repr)
+@pytest.mark.parametrize("error", [NoMoreData(), ConnectionResetError(), InvalidInput("malformed")], ids=repr)
 def test_a_client_that_is_gone_ends_it(error: Exception) -> None:
     assert not discard(Body(worker._DISCARD_STEP, error))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
-from api.live import websocket
+from api.live import intake, websocket
 from api.live.websocket import Gone, UpgradeRequired, WebSocket
 from tests.unit.api.websocket_client import WebSocketClient
 
@@ -51,6 +52,7 @@ def server(pair: tuple[socket.socket, socket.socket], client: WebSocketClient, c
         accepted = WebSocket.accept()
     accepted._clock = clock
     accepted._heard = accepted._asked = clock()
+    accepted._intake = intake.Intake(clock)
     return accepted
 
 
@@ -196,3 +198,93 @@ def wait_for_data(server: WebSocket) -> None:
     """Until something has come that the server has not read, or the end."""
     server._socket.settimeout(30)
     server._socket.recv(1, socket.MSG_PEEK)
+
+
+def frame(payload: bytes = b"", *, opcode: int, final: bool = True) -> bytes:
+    """A client's frame (RFC 6455, 5.2), masked with zeros."""
+    assert len(payload) < 126
+    return bytes([(0x80 if final else 0) | opcode, 0x80 | len(payload)]) + bytes(4) + payload
+
+
+FLOODS = {
+    "empty messages": frame(opcode=1),
+    "empty binary messages": frame(opcode=2),
+    "pings": frame(opcode=9),
+    "pings with something in them": frame(b"x" * 100, opcode=9),
+    "pongs": frame(opcode=10),
+    "full messages": frame(b"x" * 125, opcode=1),
+}
+
+
+def flood(server: WebSocket, client: WebSocketClient, first: bytes, each: bytes) -> int:
+    """How many frames the server has looked at when it ends the connection."""
+    seen = 0
+    count = server._intake.take_frame
+
+    def counting() -> None:
+        nonlocal seen
+        seen += 1
+        count()
+
+    server._intake.take_frame = counting  # type: ignore[method-assign]
+    sender = threading.Thread(target=say, args=(client, first + each * 20_000), daemon=True)
+    sender.start()
+    with pytest.raises(Gone, match="sent too much"):
+        attend(server, 10_000)
+    server.abort()
+    sender.join(30)
+    return seen
+
+
+def attend(server: WebSocket, times: int) -> None:
+    for _ in range(times):
+        wait_for_data(server)
+        server.attend()
+
+
+def say(client: WebSocketClient, data: bytes) -> None:
+    with contextlib.suppress(OSError):  # the server has had enough
+        client.say(data)
+
+
+@pytest.mark.parametrize("each", FLOODS.values(), ids=FLOODS)
+def test_a_flood_of_frames_ends_the_connection(server: WebSocket, client: WebSocketClient, each: bytes) -> None:
+    assert flood(server, client, b"", each) <= intake.BURST_FRAMES + 1
+
+
+@pytest.mark.parametrize("each", [frame(opcode=0, final=False), frame(b"x", opcode=0, final=False)])
+def test_a_message_without_end_does(server: WebSocket, client: WebSocketClient, each: bytes) -> None:
+    assert flood(server, client, frame(opcode=1, final=False), each) <= intake.BURST_FRAMES + 1
+
+
+def test_one_endless_frame_does(server: WebSocket, client: WebSocketClient) -> None:
+    head = bytes([0x82, 0x80 | 127]) + (2**62).to_bytes(8, "big") + bytes(4)
+    assert flood(server, client, head, b"x" * 100) <= intake.BURST_FRAMES + 1
+
+
+def test_the_reader_is_told_why(server: WebSocket, client: WebSocketClient) -> None:
+    client.say(frame(opcode=9) * (intake.BURST_FRAMES + 10))
+    with pytest.raises(Gone):
+        attend(server, 100)
+    assert list(client.texts()) == []
+    assert client.close_code == 1008
+
+
+def test_a_flood_while_it_closes(server: WebSocket, client: WebSocketClient) -> None:
+    """Also where the server only waits for the answer to its own close."""
+    sender = threading.Thread(target=say, args=(client, frame(opcode=1) * 20_000), daemon=True)
+    sender.start()
+    server.close()
+    server.abort()
+    sender.join(30)
+    assert server._intake._frames < 0
+
+
+def test_a_client_that_pings_now_and_then_goes_on(server: WebSocket, client: WebSocketClient, clock: Clock) -> None:
+    for _ in range(3 * intake.BURST_FRAMES):
+        client.say(frame(b"there?", opcode=9))
+        wait_for_data(server)
+        clock.now += 1
+        server.attend()
+    server.send("still here")
+    assert next(client.texts()) == "still here"

@@ -1,0 +1,80 @@
+"""Request bodies as the application reads them: what is malformed in them is the client's mistake, not a fault."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from gunicorn.http.body import ChunkedReader
+from gunicorn.http.errors import ParseException
+
+from jobqueue.errors import InvalidInput
+
+#: Chunks that a body may have: so many, and one more per ``_BYTES_PER_CHUNK`` of it. Each costs 5 us, however small.
+_LEAST_CHUNKS = 10_000
+_BYTES_PER_CHUNK = 256
+
+
+class CheckedBody:
+    """The body of one request. Reading raises ``InvalidInput`` (400) where its chunks are malformed or too small.
+
+    The connection is closed then: where the next request begins cannot be known.
+    """
+
+    def __init__(self, request: Any) -> None:
+        self._request = request
+        self._body = request.body
+        self._chunks = self._bytes = 0
+        if isinstance(self._body.reader, ChunkedReader):
+            self._body.reader.parse_chunk_size = self._counting(self._body.reader.parse_chunk_size)
+
+    @property
+    def failed(self) -> bool:
+        """Whether reading raised an error."""
+        return bool(self._body.failed)
+
+    def read(self, size: int | None = None) -> bytes:
+        """Up to ``size`` bytes, all without it; empty at the end."""
+        found: bytes = self._checked(self._body.read, size)
+        return found
+
+    def readline(self, size: int | None = None) -> bytes:
+        """One line."""
+        found: bytes = self._checked(self._body.readline, size)
+        return found
+
+    def readlines(self, size: int | None = None) -> list[bytes]:
+        """All lines."""
+        found: list[bytes] = self._checked(self._body.readlines, size)
+        return found
+
+    def __iter__(self) -> Iterator[bytes]:
+        while line := self.readline():
+            yield line
+
+    def _checked(self, read: Callable[[int | None], Any], size: int | None) -> Any:
+        try:
+            return read(size)
+        except ParseException as error:
+            raise InvalidInput(f"The body's chunks are malformed: {str(error)[:200]}.") from error
+        finally:
+            if self._body.failed:
+                self._request.force_close()
+
+    def _counting(self, parse: Callable[..., tuple[int, bytes | None]]) -> Callable[..., tuple[int, bytes | None]]:
+        def parse_chunk_size(*args: Any, **options: Any) -> tuple[int, bytes | None]:
+            size, rest = parse(*args, **options)
+            self._chunks += 1
+            self._bytes += size
+            if self._chunks > _LEAST_CHUNKS + self._bytes // _BYTES_PER_CHUNK:
+                raise _TinyChunks
+            return size, rest
+
+        return parse_chunk_size
+
+
+class _TinyChunks(ParseException):
+    """More chunks than data is worth."""
+
+    def __str__(self) -> str:
+        return f"more than {_LEAST_CHUNKS} chunks of less than {_BYTES_PER_CHUNK} bytes; send larger ones"

@@ -1,0 +1,40 @@
+"""Turns for others: one greenlet that always finds work at hand would keep the whole process to itself.
+
+A read from a socket only waits, and so lets others run, when nothing has arrived; a client that sends faster than it
+is served is read without a wait.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import Any
+
+import gevent
+
+#: Seconds that one greenlet may work between two turns of others.
+SLICE_SECONDS = 0.01
+
+
+class FairSocket:
+    """A client's socket whose reads give others a turn when the connection has had its slice of time."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._began = time.monotonic()
+
+    def recv(self, size: int, *flags: int) -> bytes:
+        """As the socket's."""
+        self.give_turn()
+        return self._sock.recv(size, *flags)
+
+    def give_turn(self) -> None:
+        """Let others run, if this one has run for long enough."""
+        now = time.monotonic()
+        if now - self._began >= SLICE_SECONDS:
+            gevent.sleep(0)
+            now = time.monotonic()
+        self._began = now
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
