@@ -42,6 +42,8 @@ _UNAVAILABLE = (
 )
 #: How a server says so itself; Redis 6.2 wraps it when a script meets it: "Error running script ...: -OOM command ...".
 _REFUSES = re.compile(r"(^|-)(OOM|MISCONF|READONLY|LOADING|BUSY|MASTERDOWN|NOREPLICAS)\b")
+#: How the ledger's scripts name a key of a wrong type (lua/include/guard.lua).
+_DAMAGED = re.compile(r"WRONGTYPE the key '(.+)' holds a (\w+)", re.DOTALL)
 #: What Redis 7.0 says when our user may not do what a script does; newer ones say NOPERM there, too.
 _DENIED_IN_SCRIPT = "The user executing the script can't"
 
@@ -59,13 +61,18 @@ def translated_errors() -> Iterator[None]:
         if _DENIED_IN_SCRIPT in str(error):
             raise _refused(error) from error
         if "WRONGTYPE" in str(error):
-            raise RecordAltered(
-                "A key in Redis holds another kind of value than the ledger puts there: somebody has changed it."
-            ) from error
+            raise RecordAltered(_damaged(str(error))) from error
         # a failing script is our bug and must show; these are states of the server
         if isinstance(error, OutOfMemoryError) or _REFUSES.search(str(error)):
             raise LedgerUnavailable(f"Redis takes no writes: {error}") from error
         raise
+
+
+def _damaged(text: str) -> str:
+    """Which key is not as the ledger keeps it, as far as Redis names it, and what helps."""
+    found = _DAMAGED.search(text)
+    key = f"The key {found[1]!r} in Redis holds a {found[2]}" if found else "A key in Redis holds another type of value"
+    return f"{key}, which the ledger did not put there. `jobqueue doctor` finds what is damaged, and repairs it."
 
 
 def _refused(error: Exception) -> LedgerUnavailable:

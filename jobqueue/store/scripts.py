@@ -17,11 +17,22 @@ import redis
 from redis.exceptions import NoPermissionError, NoScriptError, RedisError
 
 from jobqueue.errors import LedgerUnavailable
+from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.model.measures import BUCKETS
 from jobqueue.model.states import FINAL_STATES, FINAL_STATUSES, TRANSITIONS, ExecutionState
 from jobqueue.store.caller import Caller
 from jobqueue.store.connection import translated_errors
-from jobqueue.store.keys import Keys
+from jobqueue.store.keys import KINDS, Keys
+
+#: Kinds of keys that the ledger can do without, or make anew from other records: where one of them is damaged, the
+#: script that meets it moves it aside and goes on (``lua/include/guard.lua``).
+MENDED = (
+    *("events", "index", "waiting", "due", "leases", "deadlines", "finished", "outside", "queue", "clock"),
+    *("agents", "agent_log", "label", "offers", "joining", "arrivals", "noted", "stats", "measured", "alerts"),
+    *("log", "leader", "failures", "pace", "used", "packages", "uploads", "bulk", "config_log", "configs"),
+)
+#: Seconds for which a damaged key is kept aside.
+SPOILED_SECONDS = 7 * 86_400
 
 _INCLUDE = re.compile(r"^-- include: (.+)$", re.MULTILINE)
 Argument = str | int | float | bytes
@@ -41,6 +52,7 @@ VERBS = (
     "claim",
     "finish",
     "alert",
+    "note",
     "ended",
     "renew",
     "append",
@@ -64,6 +76,7 @@ VERBS = (
     "register",
     "beat",
     "leave",
+    "muster",
     "drain",
     "certify",
     "revoke",
@@ -113,12 +126,24 @@ def source(verb: str, keys: Keys) -> str:
     return complete("\n".join([*(_text(f"include/{name}") for name in names), text]), keys)
 
 
+def _guard(keys: Keys) -> str:
+    """What stands in front of every script; see its file."""
+    mended = ", ".join(f"['{keys.kind(kind)}'] = '{KINDS[kind][1]}'" for kind in MENDED)
+    names = ", ".join(f"{kind} = '{keys.kind(kind)}'" for kind in ("alerts", "events", "stats"))
+    spoiled = f"aside = '{keys.kind('spoiled')}', kind = '{RECORDS_ALTERED}', seconds = {SPOILED_SECONDS}"
+    text = re.sub(r"^--.*\n", "", _text("include/guard"), flags=re.MULTILINE)
+    # inside the functions that need them, so that a script which meets no damage does not build the tables
+    return text.replace("pairs(MENDED)", f"pairs({{{mended}}})").replace(
+        "local function set_aside(key, what)\n", f"local function set_aside(key, what)\n  local SPOILED = {{{names}, {spoiled}}}\n"
+    ).replace("key == SPOILED.events", f"key == '{keys.kind('events')}'")
+
+
 def complete(code: str, keys: Keys) -> str:
-    """Lua code with the keys and the model's tables that it uses in front."""
+    """Lua code with the guard, the keys and the model's tables that it uses in front."""
     # Redis runs all of it with every call, so a script gets no more than it uses
     kinds = sorted(set(re.findall(r"\bK\.(\w+)", code)))
     tables = [table for name, table in _tables().items() if re.search(rf"\b{name}\b", code)]
-    return "\n".join([keys.lua_table(kinds), *tables, code])
+    return "\n".join([_guard(keys), keys.lua_table(kinds), *tables, code])
 
 
 class Scripts:

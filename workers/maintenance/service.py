@@ -28,6 +28,7 @@ from workers.maintenance.services import (
     Pruner,
     Reaper,
     Reconciler,
+    Registrar,
     Service,
     Sweeper,
 )
@@ -118,6 +119,7 @@ def make_services(ledger: Ledger, settings: Settings) -> list[Service]:
     sender, keys = Sender(settings), TrustedKeys(settings.trusted_keys)
     return [
         ScriptKeeper(ledger.scripts),
+        Registrar(ledger),
         Promoter(ledger, sender),
         Reaper(ledger, settings.lease_seconds),
         Expirer(ledger),

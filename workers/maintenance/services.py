@@ -61,6 +61,18 @@ class Promoter:
         return len(due)
 
 
+class Registrar:
+    """Takes what agents say of themselves (registrations, heartbeats, alerts) into the lists that all share."""
+
+    every_seconds = 0.2
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def run_once(self) -> int:
+        return self._ledger.agents.muster(STEP)
+
+
 class Reaper:
     """Deals with leases that ran out: retried where that is safe, else lost.
 

@@ -10,7 +10,10 @@ local exec, job = K.exec .. slot .. ':' .. id, K.job .. id
 local mine = K.exec .. host .. ':' .. id
 
 if slot ~= '_any' and slot ~= host then return {'refused', 'foreign'} end
+-- all that decides is read before anything is written
 local record = redis.call('HMGET', exec, 'state', 'attempt')
+local known = redis.call('HMGET', job, 'expires', 'shared', 'host', 'status', 'created', 'op', 'outside', 'slot')
+local is_away = redis.call('SISMEMBER', K.away, host) == 1 or redis.call('SISMEMBER', K.barred, host) == 1
 local state = record[1]
 if state ~= 'submitted' then
   -- the agent asks again because our first answer was lost on the way
@@ -18,10 +21,10 @@ if state ~= 'submitted' then
   if held[1] == token and held[3] == 'started' then
     return {'granted', num(held[2]), redis.call('GET', K.doc .. id)}
   end
-  count(K.stats, 'claims_refused', 1)
   if not state and slot == '_any' then -- another agent took it
-    state = redis.call('HGET', K.exec .. (redis.call('HGET', job, 'slot') or slot) .. ':' .. id, 'state')
+    state = redis.call('HGET', K.exec .. (known[8] or slot) .. ':' .. id, 'state')
   end
+  count(K.stats, 'claims_refused', 1)
   return state and {'refused', state} or {'unknown'}
 end
 local member = id .. ':' .. slot
@@ -31,12 +34,11 @@ if redis.call('ZSCORE', K.due, member) then
 end
 local published = redis.call('ZSCORE', K.waiting .. slot, id)
 redis.call('ZREM', K.waiting .. slot, id)
-if redis.call('SISMEMBER', K.away, host) == 1 or redis.call('SISMEMBER', K.barred, host) == 1 then
+if is_away then
   -- the agent drains and has not stopped reading yet: the message goes back to the queue
   redis.call('ZADD', K.due, int(at), member)
   return {'refused', 'away'}
 end
-local known = redis.call('HMGET', job, 'expires', 'shared', 'host', 'status', 'created', 'op', 'outside')
 known[6] = known[6] or '?'
 if known[7] then return {'refused', 'foreign'} end -- a driver elsewhere runs it
 if known[2] and redis.call('SISMEMBER', K.offers .. known[6], host) == 0 then
