@@ -219,18 +219,31 @@ class Jobs:
         return bool(answer == "cancelled")
 
     def delete(self, job_id: str) -> None:
-        """Remove a final job and everything of it; raises ``JobNotFound``, ``JobNotFinal``."""
-        answer = self._scripts.call("delete", job_id)
+        """Remove a final job and everything of it, or one whose record is damaged, in whatever state it is.
+
+        Raises ``JobNotFound``, ``JobNotFinal``.
+        """
+        try:
+            answer = self._scripts.call("delete", job_id, "")
+            if answer == "running":
+                self.get(job_id)  # what cannot be read cannot be cancelled either, and would stay for ever
+        except RecordAltered:
+            self.remove(job_id)
+            return
         if answer == "unknown":
             raise JobNotFound.of(job_id)
         if answer == "running":
             raise JobNotFinal(f"Job {job_id} has not ended; cancel it first.")
 
+    def remove(self, job_id: str) -> None:
+        """Remove everything of a job, whatever its record holds: for what is damaged. An agent that runs it stops."""
+        self._scripts.call("delete", job_id, "1")
+
     def prune(self, older_than_seconds: float, limit: int) -> int:
         """Remove at most ``limit`` of the jobs that ended longer ago than this; returns how many."""
         ids = self._scripts.call("prune", self._now(), int(older_than_seconds * 1_000_000), limit)
         # one call each: a broadcast to many agents takes its time, and Redis should not be held for all of them
-        return sum(self._scripts.call("delete", job_id) == "deleted" for job_id in ids)
+        return sum(self._scripts.call("delete", job_id, "") == "deleted" for job_id in ids)
 
     def ended_since(self, since: int, limit: int) -> tuple[list[str], int]:
         """Ids of the newest jobs that ended after ``since`` (microseconds), and when the newest of them did."""

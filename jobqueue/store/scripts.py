@@ -19,7 +19,7 @@ from redis.exceptions import NoPermissionError, NoScriptError, RedisError
 from jobqueue.errors import LedgerUnavailable
 from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.model.measures import BUCKETS
-from jobqueue.model.states import FINAL_STATES, FINAL_STATUSES, TRANSITIONS, ExecutionState
+from jobqueue.model.states import FINAL_STATES, FINAL_STATUSES, TRANSITIONS, ExecutionState, JobStatus
 from jobqueue.store.caller import Caller
 from jobqueue.store.connection import translated_errors
 from jobqueue.store.keys import KINDS, Keys
@@ -28,7 +28,7 @@ from jobqueue.store.keys import KINDS, Keys
 #: script that meets it moves it aside and goes on (``lua/include/guard.lua``).
 MENDED = (
     *("events", "index", "waiting", "due", "leases", "deadlines", "finished", "outside", "queue", "clock"),
-    *("agents", "agent_log", "label", "offers", "joining", "arrivals", "noted", "stats", "measured", "alerts"),
+    *("agents", "agent_log", "label", "offers", "joining", "arrivals", "noted", "roster", "stats", "measured", "alerts"),
     *("log", "leader", "failures", "pace", "used", "packages", "uploads", "bulk", "config_log", "configs"),
 )
 #: Seconds for which a damaged key is kept aside.
@@ -83,6 +83,9 @@ VERBS = (
     "forget",
     "lead",
     "prune",
+    "examine",
+    "weed",
+    "orphan",
     "stage",
     "shelve",
     "unstage",
@@ -108,10 +111,12 @@ def _tables() -> dict[str, str]:
     """The model's tables in Lua, by the name under which scripts use them."""
     allowed = ", ".join(f"{state} = {_lua_set(map(str, to))}" for state, to in TRANSITIONS.items())
     states = ", ".join(f"'{state}'" for state in ExecutionState)
+    statuses = ", ".join(f"'{status}'" for status in JobStatus)
     tables = {
         "STATES": f"{{{states}}}",
         "ALLOWED": f"{{{allowed}}}",
         "FINAL": _lua_set(map(str, FINAL_STATUSES)),
+        "STATUSES": f"{{{statuses}}}",
         "FINAL_STATES": _lua_set(map(str, FINAL_STATES)),
         "BUCKETS": f"{{{', '.join(str(int(seconds * 1_000_000)) for seconds in BUCKETS)}}}",
     }

@@ -14,12 +14,13 @@ if slot ~= '_any' and slot ~= host then return {'refused', 'foreign'} end
 local record = redis.call('HMGET', exec, 'state', 'attempt')
 local known = redis.call('HMGET', job, 'expires', 'shared', 'host', 'status', 'created', 'op', 'outside', 'slot')
 local is_away = redis.call('SISMEMBER', K.away, host) == 1 or redis.call('SISMEMBER', K.barred, host) == 1
+local doc = redis.call('GET', K.doc .. id)
 local state = record[1]
 if state ~= 'submitted' then
   -- the agent asks again because our first answer was lost on the way
   local held = redis.call('HMGET', mine, 'token', 'attempt', 'state')
   if held[1] == token and held[3] == 'started' then
-    return {'granted', num(held[2]), redis.call('GET', K.doc .. id)}
+    return {'granted', num(held[2]), doc}
   end
   if not state and slot == '_any' then -- another agent took it
     state = redis.call('HGET', K.exec .. (known[8] or slot) .. ':' .. id, 'state')
@@ -64,4 +65,4 @@ redis.call('HSET', mine, 'attempt', attempt, 'token', token)
 transition(id, host, at, host, {{'acknowledged', 'acknowledged'}, {'started', 'started'}})
 if published then observe('wait', known[6], at - tonumber(published)) end
 redis.call('ZADD', K.leases, int(at + tonumber(ARGV[6])), id .. ':' .. host)
-return {'granted', attempt, redis.call('GET', K.doc .. id)}
+return {'granted', attempt, doc}

@@ -7,10 +7,28 @@
 local server = redis
 local redis = {pcall = server.pcall, sha1hex = server.sha1hex}
 
+-- Ends the script, unless each of the keys is of this type or missing: for keys that it writes and does not read.
+local function need(wanted, ...)
+  for _, key in ipairs({...}) do
+    local found = server.call('TYPE', key).ok
+    if found ~= wanted and found ~= 'none' then error("WRONGTYPE the key '" .. key .. "' holds a " .. found, 0) end
+  end
+end
+
+-- Whether a key is of this type, or missing: for steps over many records, where one that is damaged must not end the step.
+local function is_sound(wanted, key)
+  local found = server.call('TYPE', key).ok
+  return found == wanted or found == 'none'
+end
+
+-- Id of a job that the script makes: nothing of it can have been there before.
+local new_job
+
 local function mended_type(key)
   for start, wanted in pairs(MENDED) do
     if key == start or (string.sub(start, -1) == ':' and string.sub(key, 1, #start) == start) then return wanted end
   end
+  if new_job and string.sub(key, -#new_job) == new_job then return 'record of a new job' end
 end
 
 -- Moves a damaged key aside and tells of it. Returns false where the user may not: an agent's. Maintenance looks at the

@@ -47,11 +47,14 @@ local function take_notes(host, at)
 end
 
 local function muster(host, at)
+  -- an agent that cannot be read must not keep the others from being looked at; its own next step says what is wrong
+  if server.call('TYPE', K.agent .. host).ok ~= 'hash' then
+    redis.call('ZREM', K.agents, host)
+    return false
+  end
   local found = redis.call('HMGET', K.agent .. host, 'registered', 'labels', 'offers', 'holds', 'key', 'shown', 'proof',
     'until')
   if not found[1] then
-    -- known by its heartbeats only; or gone
-    if redis.call('EXISTS', K.agent .. host) == 0 then redis.call('ZREM', K.agents, host) end
     return false
   end
   local known = {registered = found[1], labels = found[2] or '', offers = found[3] or '', holds = found[4] or '',
