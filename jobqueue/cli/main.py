@@ -18,6 +18,7 @@ _COMMANDS = {
     "up": "jobqueue.cli.up:up",
     "demo": "jobqueue.cli.demo:demo",
     "check": "jobqueue.cli.check:check",
+    "doctor": "jobqueue.cli.doctor:doctor",
     "api": "jobqueue.cli.parts:api",
     "worker": "jobqueue.cli.parts:worker",
     "maintenance": "jobqueue.cli.parts:maintenance",

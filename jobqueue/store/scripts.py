@@ -86,6 +86,8 @@ VERBS = (
     "examine",
     "weed",
     "orphan",
+    "retell",
+    "oldest",
     "stage",
     "shelve",
     "unstage",

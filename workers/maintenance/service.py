@@ -31,6 +31,7 @@ from workers.maintenance.services import (
     Registrar,
     Service,
     Sweeper,
+    Watchman,
 )
 from workers.patience import persist
 
@@ -120,6 +121,7 @@ def make_services(ledger: Ledger, settings: Settings) -> list[Service]:
     return [
         ScriptKeeper(ledger.scripts),
         Registrar(ledger),
+        Watchman(ledger, settings.lease_seconds),
         Promoter(ledger, sender),
         Reaper(ledger, settings.lease_seconds),
         Expirer(ledger),

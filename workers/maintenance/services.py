@@ -17,6 +17,7 @@ from jobqueue.services.results import CheckResults
 from jobqueue.signing.trusted import TrustedKeys
 from jobqueue.store.executions import Due
 from jobqueue.store.ledger import Ledger
+from jobqueue.store.watch import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +72,18 @@ class Registrar:
 
     def run_once(self) -> int:
         return self._ledger.agents.muster(STEP)
+
+
+class Watchman:
+    """Looks at the keys that all share, and at jobs that wait: what is damaged there is mended, with an alert."""
+
+    every_seconds = 1.0
+
+    def __init__(self, ledger: Ledger, lease_seconds: float) -> None:
+        self._watch = Watch(ledger, lease_seconds)
+
+    def run_once(self) -> int:
+        return self._watch.shared_keys() + self._watch.waiting_jobs(INSPECTED)
 
 
 class Reaper:

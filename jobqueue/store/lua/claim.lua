@@ -12,7 +12,8 @@ local mine = K.exec .. host .. ':' .. id
 if slot ~= '_any' and slot ~= host then return {'refused', 'foreign'} end
 -- all that decides is read before anything is written
 local record = redis.call('HMGET', exec, 'state', 'attempt')
-local known = redis.call('HMGET', job, 'expires', 'shared', 'host', 'status', 'created', 'op', 'outside', 'slot')
+local known = redis.call('HMGET', job, 'expires', 'shared', 'host', 'status', 'created', 'op', 'outside', 'slot',
+  'fanout')
 local is_away = redis.call('SISMEMBER', K.away, host) == 1 or redis.call('SISMEMBER', K.barred, host) == 1
 local doc = redis.call('GET', K.doc .. id)
 local state = record[1]
@@ -33,6 +34,7 @@ if redis.call('ZSCORE', K.due, member) then
   count(K.stats, 'claims_refused', 1)
   return {'refused', 'waiting'}
 end
+if known[9] then need('list', K.slots .. id) end
 local published = redis.call('ZSCORE', K.waiting .. slot, id)
 redis.call('ZREM', K.waiting .. slot, id)
 if is_away then

@@ -6,9 +6,9 @@
 local id = ARGV[1]
 local job = K.job .. id
 local forced = ARGV[2] == '1'
-if forced and server.call('TYPE', job).ok ~= 'hash' then redis.call('DEL', job) end
+if forced and type_of(job) ~= 'hash' then redis.call('DEL', job) end
 for _, key in ipairs({K.doc .. id, K.slots .. id}) do
-  if forced and server.call('TYPE', key).ok ~= (key == K.doc .. id and 'string' or 'list') then redis.call('DEL', key) end
+  if forced and type_of(key) ~= (key == K.doc .. id and 'string' or 'list') then redis.call('DEL', key) end
 end
 local record = redis.call('HMGET', job, 'status', 'created', 'slot', 'fanout', 'key', 'logs', 'alias', 'exclusive')
 if not forced and not (record[1] and FINAL[record[1]]) then

@@ -7,17 +7,23 @@
 local server = redis
 local redis = {pcall = server.pcall, sha1hex = server.sha1hex}
 
+-- The type of a key; where the user may not ask for it, a description.
+local function type_of(key)
+  local found = server.pcall('TYPE', key)
+  return found.ok or 'value of another type'
+end
+
 -- Ends the script, unless each of the keys is of this type or missing: for keys that it writes and does not read.
 local function need(wanted, ...)
   for _, key in ipairs({...}) do
-    local found = server.call('TYPE', key).ok
+    local found = type_of(key)
     if found ~= wanted and found ~= 'none' then error("WRONGTYPE the key '" .. key .. "' holds a " .. found, 0) end
   end
 end
 
 -- Whether a key is of this type, or missing: for steps over many records, where one that is damaged must not end the step.
 local function is_sound(wanted, key)
-  local found = server.call('TYPE', key).ok
+  local found = type_of(key)
   return found == wanted or found == 'none'
 end
 
@@ -39,7 +45,7 @@ local function set_aside(key, what)
   server.pcall('EXPIRE', SPOILED.aside .. key, SPOILED.seconds)
   local message = 'The key ' .. key .. ' ' .. what .. '. It was moved to ' .. SPOILED.aside .. key
     .. ' and begun anew; `jobqueue doctor --repair` restores what can be derived from other records.'
-  if server.call('TYPE', SPOILED.alerts).ok ~= 'list' then server.call('DEL', SPOILED.alerts) end
+  if type_of(SPOILED.alerts) ~= 'list' then server.call('DEL', SPOILED.alerts) end
   for _, told in ipairs(server.call('LRANGE', SPOILED.alerts, 0, -1)) do
     if string.find(told, cjson.encode(message), 1, true) then return true end
   end
@@ -59,11 +65,11 @@ local function mend(failure, command, key, ...)
   if not is_type and not is_full then return server.call(command, key, ...) end -- it fails again, and must show
   local wanted = mended_type(key)
   if not wanted then
-    local found = server.call('TYPE', key).ok
+    local found = type_of(key)
     error("WRONGTYPE the key '" .. key .. "' holds a " .. found, 0)
   end
   if set_aside(key, is_full and 'took no more entries: its last id is the highest that there is'
-      or 'held a ' .. server.call('TYPE', key).ok .. ' in place of a ' .. wanted) then
+      or 'held a ' .. type_of(key) .. ' in place of a ' .. wanted) then
     return server.call(command, key, ...)
   end
   if string.find('HGET GET ZSCORE LINDEX', command, 1, true) then return false end

@@ -48,7 +48,7 @@ end
 
 local function muster(host, at)
   -- an agent that cannot be read must not keep the others from being looked at; its own next step says what is wrong
-  if server.call('TYPE', K.agent .. host).ok ~= 'hash' then
+  if type_of(K.agent .. host) ~= 'hash' then
     redis.call('ZREM', K.agents, host)
     return false
   end
