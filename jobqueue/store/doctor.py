@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+from jobqueue.errors import JobNotFound, RecordAltered
 from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.model.states import ExecutionState
-from jobqueue.errors import JobNotFound, RecordAltered
 from jobqueue.store.connection import translated_errors
 from jobqueue.store.keys import KINDS
 from jobqueue.store.ledger import COUNTERS, Ledger
@@ -51,7 +52,7 @@ class Doctor:
         self._ledger = ledger
         self._repairs = repairs
         self._keys = ledger.keys
-        self._client = ledger.client
+        self._client: Any = ledger.client
         self._lease = int(lease_seconds * 1_000_000)
         self._has_wrong_types = False
         self._kinds = {self._keys.kind(kind): (kind, of_type) for kind, (_, of_type, _) in KINDS.items()}
@@ -59,7 +60,14 @@ class Doctor:
     def run(self) -> Iterator[Damage]:
         """All that is wrong, as it is found. Raises ``LedgerUnavailable``."""
         for section in (
-            self._types, self._stream, self._counters, self._agents, self._orphans, self._jobs, self._members, self._names
+            self._types,
+            self._stream,
+            self._counters,
+            self._agents,
+            self._orphans,
+            self._jobs,
+            self._members,
+            self._names,
         ):
             try:
                 with translated_errors():
@@ -114,7 +122,9 @@ class Doctor:
             self._has_wrong_types = True
             if self._repairs:
                 self._set_aside(key)
-                self._ledger.executions.alert(RECORDS_ALTERED, "", "", f"The key {key[:200]} held a {found}: moved aside.")
+                self._ledger.executions.alert(
+                    RECORDS_ALTERED, "", "", f"The key {key[:200]} held a {found}: moved aside."
+                )
             yield self._found("type", key, f"holds a {found} in place of a {known[1]}")
         barred, revoked = self._keys.kind("barred"), self._keys.kind("revoked")
         with translated_errors():
@@ -123,7 +133,9 @@ class Doctor:
         if hosts:
             if self._repairs:
                 self._client.sadd(barred, *hosts)
-            yield self._found("barred", barred, "was lost: all that were ever revoked are barred until they are accepted")
+            yield self._found(
+                "barred", barred, "was lost: all that were ever revoked are barred until they are accepted"
+            )
 
     def _set_aside(self, key: str) -> None:
         aside = self._keys.kind("spoiled") + key
@@ -181,7 +193,9 @@ class Doctor:
                 if self._repairs:
                     self._client.zadd(agents, {host: 0})
                     self._client.sadd(self._keys.kind("arrivals"), host)
-                yield self._found("agent", agents, f"{host[:253]!r} has a record and is not listed, or until no time that can be")
+                yield self._found(
+                    "agent", agents, f"{host[:253]!r} has a record and is not listed, or until no time that can be"
+                )
         for kind in ("label", "offers"):
             yield from self._memberships(kind, known)
 

@@ -247,7 +247,9 @@ class Jobs:
         found = list(self._scripts.call("examine", self._now(), job_id, "1" if repairs else "", lease_micros))
         if repairs and found and found[0] in ("record", "half"):
             self.remove(job_id)
-            self._alarm(f"job|{job_id}|removed", f"Job {job_id[:64]} was stored by half, or damaged beyond repair: removed.")
+            self._alarm(
+                f"job|{job_id}|removed", f"Job {job_id[:64]} was stored by half, or damaged beyond repair: removed."
+            )
         return found
 
     def removed_if_half(self, job_id: str, lease_micros: int) -> bool:

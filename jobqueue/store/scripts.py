@@ -28,7 +28,19 @@ from jobqueue.store.keys import KINDS, Keys
 #: script that meets it moves it aside and goes on (``lua/include/guard.lua``).
 MENDED = (
     *("events", "index", "waiting", "due", "leases", "deadlines", "finished", "outside", "queue", "clock"),
-    *("agents", "agent_log", "label", "offers", "joining", "arrivals", "noted", "roster", "stats", "measured", "alerts"),
+    *(
+        "agents",
+        "agent_log",
+        "label",
+        "offers",
+        "joining",
+        "arrivals",
+        "noted",
+        "roster",
+        "stats",
+        "measured",
+        "alerts",
+    ),
     *("log", "leader", "failures", "pace", "used", "packages", "uploads", "bulk", "config_log", "configs"),
 )
 #: Seconds for which a damaged key is kept aside.
@@ -140,9 +152,14 @@ def _guard(keys: Keys) -> str:
     spoiled = f"aside = '{keys.kind('spoiled')}', kind = '{RECORDS_ALTERED}', seconds = {SPOILED_SECONDS}"
     text = re.sub(r"^--.*\n", "", _text("include/guard"), flags=re.MULTILINE)
     # inside the functions that need them, so that a script which meets no damage does not build the tables
-    return text.replace("pairs(MENDED)", f"pairs({{{mended}}})").replace(
-        "local function set_aside(key, what)\n", f"local function set_aside(key, what)\n  local SPOILED = {{{names}, {spoiled}}}\n"
-    ).replace("key == SPOILED.events", f"key == '{keys.kind('events')}'")
+    return (
+        text.replace("pairs(MENDED)", f"pairs({{{mended}}})")
+        .replace(
+            "local function set_aside(key, what)\n",
+            f"local function set_aside(key, what)\n  local SPOILED = {{{names}, {spoiled}}}\n",
+        )
+        .replace("key == SPOILED.events", f"key == '{keys.kind('events')}'")
+    )
 
 
 def complete(code: str, keys: Keys) -> str:

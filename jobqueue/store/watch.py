@@ -44,8 +44,11 @@ class Watch:
                 client.rename(keys.kind(kind), aside)
                 client.expire(aside, SPOILED_SECONDS)
                 self._ledger.executions.alert(
-                    RECORDS_ALTERED, "", "", f"The key {keys.kind(kind)} {what}. It was moved to {aside} and begun anew; "
-                    "`jobqueue doctor --repair` restores what can be derived from other records."
+                    RECORDS_ALTERED,
+                    "",
+                    "",
+                    f"The key {keys.kind(kind)} {what}. It was moved to {aside} and begun anew; "
+                    "`jobqueue doctor --repair` restores what can be derived from other records.",
                 )
         return len(damaged)
 

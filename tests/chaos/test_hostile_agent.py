@@ -19,10 +19,10 @@ from redis.exceptions import RedisError
 
 from jobqueue.errors import JobQueueError
 from jobqueue.local.binary import find_redis_server
+from jobqueue.model.agent import Heartbeat, Registration
 from jobqueue.store import acl
 from jobqueue.store.doctor import Doctor
 from jobqueue.store.executions import Finished, Grant
-from jobqueue.store.keys import KINDS
 from jobqueue.store.watch import Watch
 from tests.store.clock import FakeClock
 from tests.store.redis_server import RedisServer
@@ -51,8 +51,10 @@ class Intruder:
 
     def __init__(self, world: World, url: str, rng: random.Random) -> None:
         user = acl.agent_user(world.ledger.keys, "evil")
-        world.client.execute_command("ACL", "SETUSER", user.name, "reset", "on", ">secret", *" ".join(user.rules).split())
-        self.client = redis.Redis.from_url(url, username=user.name, password="secret", decode_responses=True)  # noqa: S106
+        world.client.execute_command(
+            "ACL", "SETUSER", user.name, "reset", "on", ">secret", *" ".join(user.rules).split()
+        )
+        self.client = redis.Redis.from_url(url, username=user.name, password="secret", decode_responses=True)
         self._keys = world.ledger.keys
         self._rng = rng
         self._permitted = self._commands(user.rules)
@@ -81,7 +83,9 @@ class Intruder:
 
     def _rest(self, pattern: str) -> str:
         if pattern.startswith(self._keys.kind("index")):
-            return self._rng.choice(["all:|submitted", "all:|completed", "op:op.x|submitted", "target:b|submitted", "x"])
+            return self._rng.choice(
+                ["all:|submitted", "all:|completed", "op:op.x|submitted", "target:b|submitted", "x"]
+            )
         if pattern.startswith(self._keys.kind("package")):
             return "p"
         return self._rng.choice([*self.known, "9" * 36])
@@ -92,17 +96,53 @@ class Intruder:
 
     def _arguments(self, command: str) -> list[str | int]:
         rng, value = self._rng, str(self._rng.choice(["", "x", "submitted", "completed", "nan", "9" * 30, "-1", "1"]))
-        field = rng.choice(["status", "state", "n.submitted", "n.completed", "e1", "events", "created", "updated", "attempt",
-                            "token", "slot", "fanout", "target", "cancel", "tags", "boot", "until", "registered", "x"])  # fmt: skip
+        field = rng.choice(
+            [
+                "status",
+                "state",
+                "n.submitted",
+                "n.completed",
+                "e1",
+                "events",
+                "created",
+                "updated",
+                "attempt",
+                "token",
+                "slot",
+                "fanout",
+                "target",
+                "cancel",
+                "tags",
+                "boot",
+                "until",
+                "registered",
+                "x",
+            ]
+        )
         score = rng.choice(["0", "1", "inf", "-inf", "9e15", "1e300"])
         return {
-            "hset": [field, value], "hget": [field], "hmget": [field], "hdel": [field], "hincrby": [field, rng.choice([1, -99, 2**62])],
-            "zadd": [score, self._member()], "zrem": [self._member()], "zscore": [self._member()],
-            "xadd": [rng.choice(["*", LAST_ID, "99999999999999-1"]), "v", value], "xtrim": ["MAXLEN", "0"], "xrevrange": ["+", "-"],
-            "sadd": [self._member()], "srem": [self._member()], "sismember": [self._member()],
-            "lpush": [value], "rpush": [value], "ltrim": [1, 0], "lrange": [0, -1], "set": [value], "brpop": [1],
+            "hset": [field, value],
+            "hget": [field],
+            "hmget": [field],
+            "hdel": [field],
+            "hincrby": [field, rng.choice([1, -99, 2**62])],
+            "zadd": [score, self._member()],
+            "zrem": [self._member()],
+            "zscore": [self._member()],
+            "xadd": [rng.choice(["*", LAST_ID, "99999999999999-1"]), "v", value],
+            "xtrim": ["MAXLEN", "0"],
+            "xrevrange": ["+", "-"],
+            "sadd": [self._member()],
+            "srem": [self._member()],
+            "sismember": [self._member()],
+            "lpush": [value],
+            "rpush": [value],
+            "ltrim": [1, 0],
+            "lrange": [0, -1],
+            "set": [value],
+            "brpop": ["0.01"],
             "rename": [f"{self._keys.kind('exec')}evil:{'9' * 36}"],
-        }.get(command, [])  # fmt: skip
+        }.get(command, [])
 
 
 def _run(world: World, host: str, job_id: str) -> None:
@@ -162,15 +202,11 @@ def _is_readable(world: World, job_id: str) -> bool:
     return True
 
 
-def _vitals():  # type: ignore[no-untyped-def]
-    from jobqueue.model.agent import Heartbeat
-
+def _vitals() -> Heartbeat:
     return Heartbeat(load=(), memory={}, running=0, conditions=())
 
 
-def _registration():  # type: ignore[no-untyped-def]
-    from jobqueue.model.agent import Registration
-
+def _registration() -> Registration:
     return Registration("evil", "boot2", {}, {"os": "linux"}, ("op.x",), "1", 2)
 
 
@@ -178,9 +214,19 @@ def _registration():  # type: ignore[no-untyped-def]
     "command",
     [
         *("LTRIM jobqueue:alerts 1 0", "LPUSH jobqueue:alerts x", "ZADD jobqueue:agents 0 b", "SADD jobqueue:away b"),
-        *("SREM jobqueue:away evil", "SREM jobqueue:label:group:web b", "SREM jobqueue:offers:op.x b", "SPOP jobqueue:arrivals"),
+        *(
+            "SREM jobqueue:away evil",
+            "SREM jobqueue:label:group:web b",
+            "SREM jobqueue:offers:op.x b",
+            "SPOP jobqueue:arrivals",
+        ),
         *("HSET jobqueue:certificates key x", "SADD jobqueue:joining b", "HSET jobqueue:roster:evil registered x"),
-        *("LPUSH jobqueue:noted:b x", "DEL jobqueue:events", "RENAME jobqueue:events x", "XTRIM jobqueue:events MAXLEN 0"),
+        *(
+            "LPUSH jobqueue:noted:b x",
+            "DEL jobqueue:events",
+            "RENAME jobqueue:events x",
+            "XTRIM jobqueue:events MAXLEN 0",
+        ),
     ],
 )
 def test_what_others_go_by_is_out_of_its_reach(server: RedisServer, command: str) -> None:

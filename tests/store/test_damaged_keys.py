@@ -1,4 +1,4 @@
-"""Every script meets every one of its keys as another type: it mends and goes on, or names the key and writes nothing."""
+"""Every script meets each of its keys as another type: it mends it, or names it and has written nothing."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ import pytest
 import redis
 
 from jobqueue.errors import JobQueueError, RecordAltered
-from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.target import ANY
 from tests.store.clock import FakeClock
-from tests.store.world import OPERATION, World
+from tests.store.world import World
 
 JOB, OTHER = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 UPLOAD = "3" * 32
@@ -53,7 +52,13 @@ class Case:
 
 def _job(world: World, target: str = ANY, **options: Any) -> str:
     world.register("a", "b", labels={"group": "web"})
-    options = {"idempotency_key": "k", "digest": "ab", "alias": "name", "exclusive": "held", "tags": {"t": "u"}} | options
+    options = {
+        "idempotency_key": "k",
+        "digest": "ab",
+        "alias": "name",
+        "exclusive": "held",
+        "tags": {"t": "u"},
+    } | options
     return world.create(target, id=JOB, **options)
 
 
@@ -95,6 +100,15 @@ def _lost(world: World) -> None:
     world.clock.advance(60)
 
 
+def _arrived(world: World) -> None:
+    _job(world)
+    world.client.sadd(world.ledger.keys.kind("arrivals"), "a")
+
+
+def _batch(grant: Any) -> tuple[str | int, ...]:
+    return (JOB, "a", grant.token, 99, 1, "o", 1, "t", "x")
+
+
 def _note(world: World, _: Any) -> None:
     world.executions.note("work_refused", JOB, "a", "what was refused")
 
@@ -116,7 +130,7 @@ CASES = [
     Case("finish", lambda w: _running(w, "a"), lambda w, grant: w.finish(grant, ExecutionState.FAILED, note="x")),
     Case("renew", _running, lambda w, grant: w.executions.renew("a", [grant])),
     Case("report", _running, lambda w, grant: w.executions.report(grant, '{"info": {}}')),
-    Case("append", _running, lambda w, grant: w.ledger.scripts.call("append", JOB, "a", grant.token, 99, 1, "o", 1, "t", "x")),
+    Case("append", _running, lambda w, grant: w.ledger.scripts.call("append", *_batch(grant))),
     Case("cancel", _broadcast, lambda w, _: w.jobs.cancel(JOB, "me")),
     Case("cancel", _running, lambda w, _: w.jobs.cancel(JOB, "me")),
     Case("delete", _ended, lambda w, _: w.jobs.delete(JOB)),
@@ -131,7 +145,7 @@ CASES = [
     Case("beat", _job, _script("beat", "", "a", "boot", 10**7, "{}", "0", "", "Ready")),
     Case("leave", _job, lambda w, _: w.leave("a")),
     Case("note", _job, _note),
-    Case("muster", lambda w: (_job(w), w.client.sadd(w.ledger.keys.kind("arrivals"), "a")), lambda w, _: w.agents.muster(9)),
+    Case("muster", _arrived, lambda w, _: w.agents.muster(9)),
     Case("drain", _job, lambda w, _: w.agents.drain("a")),
     Case("certify", _job, lambda w, _: w.agents.certify("a", "key", "certificate", "1", 5.0)),
     Case("revoke", _job, lambda w, _: w.agents.revoke("a", "word")),

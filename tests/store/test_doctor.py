@@ -62,7 +62,9 @@ DAMAGES: dict[str, Callable[[redis.Redis], object]] = {
     "due-and-ended": lambda r: r.zadd(_key("due"), {f"{ENDED}:b": 1}),
     "due-at-no-time": lambda r: (r.zrem(_key("waiting:a"), JOB), r.zadd(_key("due"), {f"{JOB}:a": "inf"})),
     "not-among-the-finished": lambda r: r.zrem(_key("finished"), ENDED),
-    "members-that-lead-nowhere": lambda r: [r.zadd(_key(k), {"x" * 36 + ":a": 1}) for k in ("due", "leases", "finished")],
+    "members-that-lead-nowhere": lambda r: [
+        r.zadd(_key(k), {"x" * 36 + ":a": 1}) for k in ("due", "leases", "finished")
+    ],
     "an-orphaned-execution": lambda r: r.hset(_key(f"exec:a:{'9' * 36}"), "state", "submitted"),
     "an-orphaned-output": lambda r: r.set(_key(f"out:a:{'9' * 36}"), "{}"),
     "an-execution-that-is-not-the-jobs": lambda r: r.hset(_key(f"exec:b:{JOB}"), "state", "submitted"),
@@ -70,7 +72,10 @@ DAMAGES: dict[str, Callable[[redis.Redis], object]] = {
     "an-agent-that-is-not-there": lambda r: r.zadd(_key("agents"), {"ghost": 9e15}),
     "a-label-that-is-not-the-agents": lambda r: r.sadd(_key("label:group:db"), "a"),
     "an-operation-that-is-missing": lambda r: r.srem(_key("offers:op.x"), "a"),
-    "counters-that-are-none": lambda r: (r.hincrby(_key("stats"), "x", 1), r.hset(_key("measured"), "run|op.x|sum", -5)),
+    "counters-that-are-none": lambda r: (
+        r.hincrby(_key("stats"), "x", 1),
+        r.hset(_key("measured"), "run|op.x|sum", -5),
+    ),
 }
 
 
