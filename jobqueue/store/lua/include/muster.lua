@@ -47,6 +47,7 @@ local function take_notes(host, at)
 end
 
 local function muster(host, at)
+  take_notes(host, at) -- also of one that has not registered yet
   -- an agent that cannot be read must not keep the others from being looked at; its own next step says what is wrong
   if type_of(K.agent .. host) ~= 'hash' then
     redis.call('ZREM', K.agents, host)
@@ -61,7 +62,6 @@ local function muster(host, at)
     key = found[5] or '', shown = found[6] or '', proof = found[7] or ''}
   if redis.call('HGET', K.roster .. host, 'registered') ~= known.registered then list_agent(host, known, at) end
   redis.call('ZADD', K.agents, int(math.min(num(found[8]), at + LONGEST_LIFE)), host)
-  take_notes(host, at)
   return true
 end
 
