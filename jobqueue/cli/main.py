@@ -22,6 +22,7 @@ _COMMANDS = {
         "Start everything on free ports, run real jobs on three agents, show their answers, stop everything.",
     ),
     "check": ("jobqueue.cli.check:check", "Validate the configuration and reach Redis; start nothing."),
+    "doctor": ("jobqueue.cli.doctor:doctor", "Check the whole ledger in Redis, and repair it."),
     "api": ("jobqueue.cli.parts:api", "Serve the HTTP API until SIGTERM."),
     "worker": ("jobqueue.cli.parts:worker", "Run the agent of one host until SIGTERM."),
     "maintenance": ("jobqueue.cli.parts:maintenance", "Run maintenance (promoting, reaping, pruning) until SIGTERM."),

@@ -54,6 +54,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
             ),
             *("reached", "clock", "agents", "agent", "agent_log", "away", "label", "offers", "stats", "alerts"),
             "measured",
+            *("noted", "arrivals", "roster", "spoiled"),
             *("leader", "queue", "joining", "certificates", "events", "barred", "revoked"),
         ),
         ("api", "maintenance"),
@@ -74,8 +75,8 @@ _AGENT: tuple[tuple[tuple[str, ...], str], ...] = (
     # what it was told to run
     (("doc",), "+get"),
     (("job",), "+hget +hmget +hset +hdel +hincrby +exists"),
-    (("slots",), "+lrange"),
-    (("exec/own",), "+hget +hmget +hset +hdel +hexists +rename"),
+    (("slots",), "+lrange +type"),
+    (("exec/own",), "+hget +hmget +hset +hdel +rename +type"),
     (("out/own",), "+set +del"),
     (("log/own",), "+xadd +xrevrange +xtrim"),
     # where its work is waiting, and the messages; kombu asks whether a queue is there
@@ -87,18 +88,13 @@ _AGENT: tuple[tuple[tuple[str, ...], str], ...] = (
     (("leases", "deadlines"), "+zadd +zrem"),
     (("finished",), "+zadd"),
     (("stats", "measured"), "+hincrby"),
-    (("alerts",), "+lpush +ltrim"),
     (("events",), "+xadd"),
-    # who it is
-    (("agent/host",), "+hget +hmget +hset +hdel +hexists"),
+    # who it is: it writes its own record, and maintenance takes that into the lists that all share
+    (("agent/host",), "+hget +hmget +hset +hdel +type"),
     (("agent_log/host",), "+rpush +ltrim"),
-    (("agents",), "+zadd +zscore"),
-    (("away",), "+sismember +sadd +srem"),
-    (("joining",), "+sadd"),
-    (("barred",), "+sismember"),
-    (("certificates",), "+hset"),
-    (("label",), "+sadd +srem"),
-    (("offers",), "+sadd +srem +sismember"),
+    (("noted/host",), "+lpush +ltrim"),
+    (("arrivals",), "+sadd"),
+    (("away", "barred", "offers"), "+sismember"),
     # packages
     (("package",), "+hmget +exists"),
     (("packages",), "+zadd +zscore"),
@@ -130,14 +126,14 @@ class RedisUser:
 
 
 def users(key_prefix: str, agents: Sequence[str] = ()) -> list[RedisUser]:
-    """The users of the API and of maintenance, or those of these agents.
+    """The users of the API, of maintenance and of the doctor, or those of these agents.
 
     Raises ``InvalidTarget`` for a hostname that no agent can have.
     """
     keys = Keys(key_prefix)
     if agents:
         return [agent_user(keys, hostname) for hostname in agents]
-    return [keeper_user(keys, role) for role in ("api", "maintenance")]
+    return [*(keeper_user(keys, role) for role in ("api", "maintenance")), doctor_user(keys)]
 
 
 def keeper_user(keys: Keys, role: str) -> RedisUser:
@@ -145,6 +141,11 @@ def keeper_user(keys: Keys, role: str) -> RedisUser:
     patterns = [f"~{pattern}" for kind, roles in ROLES.items() if role in roles for pattern in _all_of(keys, kind)]
     rules = (*patterns, "+@read +@write", _CONNECTION, _NEVER, _SCRIPTS, "+time +info +multi +exec +discard")
     return RedisUser(f"jobqueue-{role}", rules)
+
+
+def doctor_user(keys: Keys) -> RedisUser:
+    """Whoever runs ``jobqueue doctor``: what the API may, and looking through all keys."""
+    return RedisUser("jobqueue-doctor", (*keeper_user(keys, "api").rules, "+scan"))
 
 
 def agent_user(keys: Keys, hostname: str) -> RedisUser:

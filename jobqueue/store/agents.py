@@ -118,6 +118,13 @@ class Agents:
         """The agent shuts down: offline at once, still known."""
         self._scripts.call("leave", self._now(), hostname, boot_id)
 
+    def muster(self, limit: int) -> int:
+        """Take what at most ``limit`` agents have said of themselves into the lists that all share; returns how many.
+
+        Agents whose users of Redis may write nothing but their own records wait for this.
+        """
+        return int(self._scripts.call("muster", self._now(), limit))
+
     def certify(
         self, hostname: str, key_id: str, certificate: str, invitation: str = "", remember_seconds: float = 0.0
     ) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -39,6 +40,8 @@ _UNAVAILABLE = (
     MasterNotFoundError,
     ClusterDownError,
 )
+#: How the ledger's scripts name a key of a wrong type (lua/include/guard.lua).
+_DAMAGED = re.compile(r"WRONGTYPE the key '(.+)' holds a (\w+)", re.DOTALL)
 
 
 @contextmanager
@@ -54,13 +57,18 @@ def translated_errors() -> Iterator[None]:
         if is_denial(error):
             raise _refused(error) from error
         if is_wrong_type(error):
-            raise RecordAltered(
-                "A key in Redis holds another kind of value than the ledger puts there: somebody has changed it."
-            ) from error
+            raise RecordAltered(_damaged(str(error))) from error
         # a failing script is our bug and must show; these are states of the server
         if is_no_writes(error):
             raise LedgerUnavailable(f"Redis takes no writes: {error}") from error
         raise
+
+
+def _damaged(text: str) -> str:
+    """Which key is not as the ledger keeps it, as far as Redis names it, and what helps."""
+    found = _DAMAGED.search(text)
+    key = f"The key {found[1]!r} in Redis holds a {found[2]}" if found else "A key in Redis holds another type of value"
+    return f"{key}, which the ledger did not put there. `jobqueue doctor` finds what is damaged, and repairs it."
 
 
 def _refused(error: Exception) -> LedgerUnavailable:

@@ -134,13 +134,20 @@ class Executions:
         return bool(self._scripts.call("report", *whose, out, "1" if is_idle else "") == 1)
 
     def alert(self, kind: str, job_id: str, hostname: str, message: str, count: int = 1) -> None:
-        """Count something that nobody should see happen (``count`` times), and keep it among the newest alerts."""
-        text = json.dumps({"kind": kind, "job_id": job_id, "hostname": hostname, "message": message[:_LONGEST_ALERT]})
-        self._scripts.call("alert", self._now(), kind, text, count)
+        """Count something that nobody should see happen (``count`` times), and keep it among the newest alerts.
+
+        For the API and maintenance; agents have ``note``.
+        """
+        self._scripts.call("alert", self._now(), kind, job_id, hostname, message[:_LONGEST_ALERT], count)
+
+    def note(self, kind: str, job_id: str, hostname: str, message: str, count: int = 1) -> None:
+        """The same by the agent ``hostname``: maintenance moves it on to the alerts, which no agent may write."""
+        told = {"kind": kind, "job_id": job_id, "message": message[:_LONGEST_ALERT], "count": count}
+        self._scripts.call("note", self._now(), hostname, json.dumps(told))
 
     def alerts(self) -> list[Alert]:
         """The newest alerts, newest first."""
-        return [_alert(line) for line in self._scripts.call("alert", self._now(), "", "")]
+        return [_alert(line) for line in self._scripts.call("alert", self._now(), "", "", "", "")]
 
     def renew(self, hostname: str, held: list[Grant]) -> list[Renewal]:
         """Renew the leases of all that an agent runs; tells per execution whether to go on."""

@@ -228,18 +228,65 @@ class Jobs:
         return bool(answer == "cancelled")
 
     def delete(self, job_id: str) -> None:
-        """Remove a final job and everything of it; raises ``JobNotFound``, ``JobNotFinal``."""
-        answer = self._scripts.call("delete", job_id)
+        """Remove a final job and everything of it, or one whose record is damaged, in whatever state it is.
+
+        Raises ``JobNotFound``, ``JobNotFinal``.
+        """
+        try:
+            answer = self._scripts.call("delete", job_id, "")
+            if answer == "running":
+                self.get(job_id)  # what cannot be read cannot be cancelled either, and would stay for ever
+        except RecordAltered:
+            self.remove(job_id)
+            return
         if answer == "unknown":
             raise JobNotFound.of(job_id)
         if answer == "running":
             raise JobNotFinal(f"Job {job_id} has not ended; cancel it first.")
 
+    def remove(self, job_id: str) -> None:
+        """Remove everything of a job, whatever its record holds: for what is damaged. An agent that runs it stops."""
+        self._scripts.call("delete", job_id, "1")
+
+    def examine(self, job_id: str, lease_micros: int, *, repairs: bool) -> list[str]:
+        """Hold a job's records against each other, and with ``repairs`` mend what differs; returns what does.
+
+        A job that cannot be mended, since its document or all of its executions are gone, is removed, with an alert.
+        """
+        found = list(self._scripts.call("examine", self._now(), job_id, "1" if repairs else "", lease_micros))
+        if repairs and found and found[0] in ("record", "half"):
+            self.remove(job_id)
+            self._alarm(
+                f"job|{job_id}|removed", f"Job {job_id[:64]} was stored by half, or damaged beyond repair: removed."
+            )
+        return found
+
+    def removed_if_half(self, job_id: str, lease_micros: int) -> bool:
+        """Remove a job that was stored by half, with an alert; returns whether it was."""
+        if self.examine(job_id, lease_micros, repairs=False) != ["half"]:
+            return False
+        return bool(self.examine(job_id, lease_micros, repairs=True))
+
+    def retell(self, job_id: str) -> None:
+        """Give a job that cannot be read a history that can be; remove it if that does not help."""
+        self._scripts.call("retell", self._now(), job_id)
+        try:
+            self.get(job_id)
+        except JobNotFound:
+            return
+        except RecordAltered:
+            self.remove(job_id)
+
+    def waiting_longest(self, after: float, limit: int) -> list[tuple[str, float]]:
+        """Ids and creation times of jobs that have not started, the oldest behind ``after`` first."""
+        found = self._scripts.call("oldest", after, limit)
+        return [(job_id, float(time)) for job_id, time in zip(found[::2], found[1::2], strict=True)]
+
     def prune(self, older_than_seconds: float, limit: int) -> int:
         """Remove at most ``limit`` of the jobs that ended longer ago than this; returns how many."""
         ids = self._scripts.call("prune", self._now(), int(older_than_seconds * 1_000_000), limit)
         # one call each: a broadcast to many agents takes its time, and Redis should not be held for all of them
-        return sum(self._scripts.call("delete", job_id) == "deleted" for job_id in ids)
+        return sum(self._scripts.call("delete", job_id, "") == "deleted" for job_id in ids)
 
     def ended_since(self, since: int, limit: int) -> tuple[list[str], int]:
         """Ids of the newest jobs that ended after ``since`` (microseconds), and when the newest of them did."""

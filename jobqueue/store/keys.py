@@ -82,6 +82,18 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "stats": ("stats", "hash", "counters of what must not happen often: refused claims, stale results, leases lost"),
     "measured": ("measured", "hash", "what|operation|state or bucket: counts of executions, and how long they took"),
     "alerts": ("alerts", "list", "{time}|{JSON} of what somebody should look into, the newest first"),
+    "noted": (
+        "noted:",
+        "list",
+        "{hostname}: alerts of the agent, until maintenance moves them on; only it writes here",
+    ),
+    "arrivals": ("arrivals", "set", "hostnames of agents whose records maintenance has to look at: they changed"),
+    "roster": (
+        "roster:",
+        "hash",
+        "{hostname}: what of an agent's record stands in the ledger's lists; no agent writes it",
+    ),
+    "spoiled": ("spoiled:", "any", "{key}: what lay in place of a key of the ledger and was no such thing; expires"),
     "leader": ("leader", "string", "which copy of maintenance leads; expires"),
     "queue": ("queue:", "list", "{slot}: messages for the slot, one list per priority (written the way kombu reads)"),
 }

@@ -17,12 +17,35 @@ import redis
 from redis.exceptions import NoPermissionError, NoScriptError, RedisError
 
 from jobqueue.errors import LedgerUnavailable
+from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.model.measures import BUCKETS
-from jobqueue.model.states import FINAL_STATES, FINAL_STATUSES, TRANSITIONS, ExecutionState
+from jobqueue.model.states import FINAL_STATES, FINAL_STATUSES, TRANSITIONS, ExecutionState, JobStatus
 from jobqueue.store.caller import Caller
 from jobqueue.store.connection import translated_errors
-from jobqueue.store.keys import Keys
+from jobqueue.store.keys import KINDS, Keys
 from jobqueue.store.server_error import is_denied_loading, is_wrong_type
+
+#: Kinds of keys that the ledger can do without, or make anew from other records: where one of them is damaged, the
+#: script that meets it moves it aside and goes on (``lua/include/guard.lua``).
+MENDED = (
+    *("events", "index", "waiting", "due", "leases", "deadlines", "finished", "outside", "queue", "clock"),
+    *(
+        "agents",
+        "agent_log",
+        "label",
+        "offers",
+        "joining",
+        "arrivals",
+        "noted",
+        "roster",
+        "stats",
+        "measured",
+        "alerts",
+    ),
+    *("log", "leader", "failures", "pace", "used", "packages", "uploads", "bulk", "config_log", "configs"),
+)
+#: Seconds for which a damaged key is kept aside.
+SPOILED_SECONDS = 7 * 86_400
 
 _INCLUDE = re.compile(r"^-- include: (.+)$", re.MULTILINE)
 Argument = str | int | float | bytes
@@ -42,6 +65,7 @@ VERBS = (
     "claim",
     "finish",
     "alert",
+    "note",
     "ended",
     "renew",
     "append",
@@ -65,12 +89,18 @@ VERBS = (
     "register",
     "beat",
     "leave",
+    "muster",
     "drain",
     "certify",
     "revoke",
     "forget",
     "lead",
     "prune",
+    "examine",
+    "weed",
+    "orphan",
+    "retell",
+    "oldest",
     "stage",
     "shelve",
     "unstage",
@@ -96,10 +126,12 @@ def _tables() -> dict[str, str]:
     """The model's tables in Lua, by the name under which scripts use them."""
     allowed = ", ".join(f"{state} = {_lua_set(map(str, to))}" for state, to in TRANSITIONS.items())
     states = ", ".join(f"'{state}'" for state in ExecutionState)
+    statuses = ", ".join(f"'{status}'" for status in JobStatus)
     tables = {
         "STATES": f"{{{states}}}",
         "ALLOWED": f"{{{allowed}}}",
         "FINAL": _lua_set(map(str, FINAL_STATUSES)),
+        "STATUSES": f"{{{statuses}}}",
         "FINAL_STATES": _lua_set(map(str, FINAL_STATES)),
         "BUCKETS": f"{{{', '.join(str(int(seconds * 1_000_000)) for seconds in BUCKETS)}}}",
     }
@@ -114,12 +146,29 @@ def source(verb: str, keys: Keys) -> str:
     return complete("\n".join([*(_text(f"include/{name}") for name in names), text]), keys)
 
 
+def _guard(keys: Keys) -> str:
+    """What stands in front of every script; see its file."""
+    mended = ", ".join(f"['{keys.kind(kind)}'] = '{KINDS[kind][1]}'" for kind in MENDED)
+    names = ", ".join(f"{kind} = '{keys.kind(kind)}'" for kind in ("alerts", "events", "stats"))
+    spoiled = f"aside = '{keys.kind('spoiled')}', kind = '{RECORDS_ALTERED}', seconds = {SPOILED_SECONDS}"
+    text = re.sub(r"^--.*\n", "", _text("include/guard"), flags=re.MULTILINE)
+    # inside the functions that need them, so that a script which meets no damage does not build the tables
+    return (
+        text.replace("pairs(MENDED)", f"pairs({{{mended}}})")
+        .replace(
+            "local function set_aside(key, what)\n",
+            f"local function set_aside(key, what)\n  local SPOILED = {{{names}, {spoiled}}}\n",
+        )
+        .replace("key == SPOILED.events", f"key == '{keys.kind('events')}'")
+    )
+
+
 def complete(code: str, keys: Keys) -> str:
-    """Lua code with the keys and the model's tables that it uses in front."""
+    """Lua code with the guard, the keys and the model's tables that it uses in front."""
     # Redis runs all of it with every call, so a script gets no more than it uses
     kinds = sorted(set(re.findall(r"\bK\.(\w+)", code)))
     tables = [table for name, table in _tables().items() if re.search(rf"\b{name}\b", code)]
-    return "\n".join([keys.lua_table(kinds), *tables, code])
+    return "\n".join([_guard(keys), keys.lua_table(kinds), *tables, code])
 
 
 class Scripts:

@@ -230,7 +230,7 @@ class _Inspection:
         self.expect(set(self.records.one("away") or ()) <= agents.keys(), "unknown agents are away")
         expected: dict[str, set[str]] = {}
         for hostname, agent in agents.items():
-            self.owned |= {f"agent:{hostname}", f"agent-log:{hostname}"}
+            self.owned |= {f"agent:{hostname}", f"agent-log:{hostname}", f"roster:{hostname}"}
             info = json.loads(agent["info"])
             labels = [text for key, value in info["labels"].items() for text in label_prefixes(key, value)]
             for name in [*(f"label:{label}" for label in labels), *(f"offers:{op}" for op in info["operations"])]:

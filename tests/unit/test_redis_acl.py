@@ -56,9 +56,10 @@ def test_nothing_that_lists() -> None:
     lists = {"keys", "scan", "zrange", "zscan", "smembers", "hgetall", "lrange", "xrange", "eval", "script", "lpush"}
     # lrange: the hosts of a broadcast, whose job's id one must know
     assert {word[1:] for word in words if word.startswith("+")} & lists == {"lrange", "lpush"}
-    assert fits("web1", "q:alerts", "lpush")
+    assert fits("web1", "q:noted:web1", "lpush")
+    assert not fits("web1", "q:alerts", "lpush")
     assert not fits("web1", "q:queue:web1", "lpush")
-    assert [rule for rule in selectors("web1") if "+lrange" in rule] == ["(~q:slots:* +lrange)"]
+    assert [rule for rule in selectors("web1") if "+lrange" in rule] == ["(~q:slots:* +lrange +type)"]
 
 
 @pytest.mark.parametrize("hostname", ["a b", "a*", "_any", "", "a\n", "a:b", "~*"])

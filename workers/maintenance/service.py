@@ -28,8 +28,10 @@ from workers.maintenance.services import (
     Pruner,
     Reaper,
     Reconciler,
+    Registrar,
     Service,
     Sweeper,
+    Watchman,
 )
 from workers.patience import persist
 
@@ -118,6 +120,8 @@ def make_services(ledger: Ledger, settings: Settings) -> list[Service]:
     sender, keys = Sender(settings), TrustedKeys(settings.trusted_keys)
     return [
         ScriptKeeper(ledger.scripts),
+        Registrar(ledger),
+        Watchman(ledger, settings.lease_seconds),
         Promoter(ledger, sender),
         Reaper(ledger, settings.lease_seconds),
         Expirer(ledger),

@@ -17,6 +17,7 @@ from jobqueue.services.results import CheckResults
 from jobqueue.signing.trusted import TrustedKeys
 from jobqueue.store.executions import Due
 from jobqueue.store.ledger import Ledger
+from jobqueue.store.watch import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,30 @@ class Promoter:
         due = self._ledger.executions.promote(STEP, self._sender.template)
         _send(self._sender, due)
         return len(due)
+
+
+class Registrar:
+    """Takes what agents say of themselves (registrations, heartbeats, alerts) into the lists that all share."""
+
+    every_seconds = 0.2
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def run_once(self) -> int:
+        return self._ledger.agents.muster(STEP)
+
+
+class Watchman:
+    """Looks at the keys that all share, and at jobs that wait: what is damaged there is mended, with an alert."""
+
+    every_seconds = 1.0
+
+    def __init__(self, ledger: Ledger, lease_seconds: float) -> None:
+        self._watch = Watch(ledger, lease_seconds)
+
+    def run_once(self) -> int:
+        return self._watch.shared_keys() + self._watch.waiting_jobs(INSPECTED)
 
 
 class Reaper:

@@ -14,10 +14,15 @@ local key = K.log .. host .. ':' .. id
 local newest = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)
 local total = newest[1] and tonumber(string.match(newest[1][1], '^%d+')) or 0
 if is_known then return total end
+local shared = redis.call('HMGET', K.job .. id, 'shared', 'logs')
+if total > 9e15 then -- no byte has such a number, and behind it there is room for none
+  redis.call('DEL', key)
+  newest, total = {}, 0
+end
 redis.call('HSET', K.exec .. host .. ':' .. id, 'batch', ARGV[3] .. ':' .. ARGV[5])
-if not newest[1] and redis.call('HGET', K.job .. id, 'shared') then
+if not newest[1] and shared[1] then
   -- another host may run a later attempt: remember whose output there is to delete
-  local hosts = redis.call('HGET', K.job .. id, 'logs')
+  local hosts = shared[2]
   redis.call('HSET', K.job .. id, 'logs', hosts and (hosts .. ' ' .. host) or host)
 end
 for i = 6, #ARGV, 4 do

@@ -1,5 +1,5 @@
 -- An agent's heartbeat.
--- include: clock agent_state
+-- include: clock agent_state raise muster
 -- KEYS: none
 -- ARGV: 1 now, 2 hostname, 3 boot id, 4 microseconds it counts as live, 5 vitals as JSON, 6 executions that run,
 --   7 the registration again, with fresh facts, or '', 8 the state in which the agent believed to be when it counted
@@ -18,6 +18,7 @@ end
 if ARGV[7] ~= '' then redis.call('HSET', agent, 'info', ARGV[7]) end
 -- a beat that was under way when the agent left does not make it live again
 if redis.call('HGET', agent, 'left') ~= boot then
-  redis.call('ZADD', K.agents, int(at + tonumber(ARGV[4])), ARGV[2])
+  redis.call('HSET', agent, 'until', int(at + tonumber(ARGV[4])))
+  announce_agent(ARGV[2], at)
 end
-return state
+return redis.call('HGET', agent, 'state')

@@ -10,11 +10,13 @@ local job = K.job .. id
 local record = redis.call('HMGET', job, 'status', 'slot', 'fanout', 'cancel', 'updated', 'outside')
 if not record[1] then return 'unknown' end
 if FINAL[record[1]] then return 'final' end
-if not record[4] then redis.call('HSET', job, 'cancel', int(at), 'updated', int(math.max(at, num(record[5])))) end
 local slots = record[3] and redis.call('LRANGE', K.slots .. id, 0, -1) or {record[2] or nil}
+local states = {}
+for i, slot in ipairs(slots) do states[i] = redis.call('HGET', K.exec .. slot .. ':' .. id, 'state') end
+if not record[4] then redis.call('HSET', job, 'cancel', int(at), 'updated', int(math.max(at, num(record[5])))) end
 local running = false
-for _, slot in ipairs(slots) do
-  local state = redis.call('HGET', K.exec .. slot .. ':' .. id, 'state')
+for i, slot in ipairs(slots) do
+  local state = states[i]
   if state == 'submitted' and not record[6] then
     transition(id, slot, at, slot, {{'cancelled', 'cancelled', ARGV[3]}})
     redis.call('ZREM', K.waiting .. slot, id)

@@ -4,6 +4,9 @@
 --   5 milliseconds to remember that. An invitation that it came with before counts no more once it was revoked.
 -- returns: 'certified' | 'refused' | 'unknown' | 'used' (another agent came with the invitation)
 local host, key = ARGV[1], ARGV[2]
+need('hash', K.agent .. host, K.certificates)
+need('set', K.barred)
+if ARGV[4] ~= '' then need('string', K.invite .. ARGV[4]) end
 redis.call('SREM', K.joining, host)
 if redis.call('EXISTS', K.agent .. host) == 0 then return 'unknown' end
 if ARGV[3] == '' then return 'refused' end

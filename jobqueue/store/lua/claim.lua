@@ -10,18 +10,23 @@ local exec, job = K.exec .. slot .. ':' .. id, K.job .. id
 local mine = K.exec .. host .. ':' .. id
 
 if slot ~= '_any' and slot ~= host then return {'refused', 'foreign'} end
+-- all that decides is read before anything is written
 local record = redis.call('HMGET', exec, 'state', 'attempt')
+local known = redis.call('HMGET', job, 'expires', 'shared', 'host', 'status', 'created', 'op', 'outside', 'slot',
+  'fanout')
+local is_away = redis.call('SISMEMBER', K.away, host) == 1 or redis.call('SISMEMBER', K.barred, host) == 1
+local doc = redis.call('GET', K.doc .. id)
 local state = record[1]
 if state ~= 'submitted' then
   -- the agent asks again because our first answer was lost on the way
   local held = redis.call('HMGET', mine, 'token', 'attempt', 'state')
   if held[1] == token and held[3] == 'started' then
-    return {'granted', num(held[2]), redis.call('GET', K.doc .. id)}
+    return {'granted', num(held[2]), doc}
+  end
+  if not state and slot == '_any' then -- another agent took it
+    state = redis.call('HGET', K.exec .. (known[8] or slot) .. ':' .. id, 'state')
   end
   count(K.stats, 'claims_refused', 1)
-  if not state and slot == '_any' then -- another agent took it
-    state = redis.call('HGET', K.exec .. (redis.call('HGET', job, 'slot') or slot) .. ':' .. id, 'state')
-  end
   return state and {'refused', state} or {'unknown'}
 end
 local member = id .. ':' .. slot
@@ -29,14 +34,14 @@ if redis.call('ZSCORE', K.due, member) then
   count(K.stats, 'claims_refused', 1)
   return {'refused', 'waiting'}
 end
+if known[9] then need('list', K.slots .. id) end
 local published = redis.call('ZSCORE', K.waiting .. slot, id)
 redis.call('ZREM', K.waiting .. slot, id)
-if redis.call('SISMEMBER', K.away, host) == 1 or redis.call('SISMEMBER', K.barred, host) == 1 then
+if is_away then
   -- the agent drains and has not stopped reading yet: the message goes back to the queue
   redis.call('ZADD', K.due, int(at), member)
   return {'refused', 'away'}
 end
-local known = redis.call('HMGET', job, 'expires', 'shared', 'host', 'status', 'created', 'op', 'outside')
 known[6] = known[6] or '?'
 if known[7] then return {'refused', 'foreign'} end -- a driver elsewhere runs it
 if known[2] and redis.call('SISMEMBER', K.offers .. known[6], host) == 0 then
@@ -62,4 +67,4 @@ redis.call('HSET', mine, 'attempt', attempt, 'token', token)
 transition(id, host, at, host, {{'acknowledged', 'acknowledged'}, {'started', 'started'}})
 if published then observe('wait', known[6], at - tonumber(published)) end
 redis.call('ZADD', K.leases, int(at + tonumber(ARGV[6])), id .. ':' .. host)
-return {'granted', attempt, redis.call('GET', K.doc .. id)}
+return {'granted', attempt, doc}

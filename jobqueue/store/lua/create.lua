@@ -110,17 +110,25 @@ function resolve.label(job, patient)
   return broadcast(redis.call('SMEMBERS', K.label .. job.target), job, patient)
 end
 
+-- Whether a job has its document and its first execution: what was stored by half is none.
+local function is_whole(id)
+  if redis.call('EXISTS', K.doc .. id) == 0 then return false end
+  local slot = redis.call('HGET', K.job .. id, 'slot') or redis.call('LINDEX', K.slots .. id, 0)
+  return slot and redis.call('EXISTS', K.exec .. slot .. ':' .. id) == 1
+end
+
 -- What was accepted before: under this id (the caller lost our first answer), or under this idempotency key; or what
 -- has a name that this job wants for itself.
 local function earlier(job)
   local created = redis.call('HGET', K.job .. job.id, 'created')
-  if created then return {'replayed', job.id, created} end
+  if created and is_whole(job.id) then return {'replayed', job.id, created} end
   local first = job.key ~= '' and redis.call('GET', K.idem .. job.key)
   if first then
     local digest, id, time, seal = string.match(first, '^(%x+)|([^|]+)|(%d+)|(%x*)$')
     if not digest then return {'replayed', '', '0', ''} end -- no record of ours; the caller sees it by the seal
+    -- a key must not answer for ever with what cannot run
     if digest ~= job.digest then return {'key_conflict', id} end
-    return {'replayed', id, time, seal}
+    if is_whole(id) then return {'replayed', id, time, seal} end
   end
   if job.alias ~= '' then
     local named = redis.call('GET', K.alias .. job.alias)
@@ -135,6 +143,7 @@ local function earlier(job)
 end
 
 local function store(job, slots, created)
+  new_job = job.id
   local id, when = job.id, int(created)
   redis.call('SET', K.doc .. id, job.doc)
   local fields = {'status', 'submitted', 'created', when, 'updated', when, 'op', job.op, 'target', job.target,
@@ -176,6 +185,9 @@ local function accept(job)
   local slots, refusal = resolve[job.kind](job, job.expires ~= '')
   if not slots then return refusal end
 
+  local first = K.job .. job.retry_of
+  local retried = job.retry_of ~= '' and redis.call('HMGET', first, 'status', 'retried_as')
+
   -- unique and growing, so that a page's cursor is one number
   time = time and time + 1 or tick(at)
   local created, when = time, int(time)
@@ -194,12 +206,11 @@ local function accept(job)
     end
   end
 
-  local first = K.job .. job.retry_of
-  if job.retry_of ~= '' and redis.call('EXISTS', first) == 1 then
-    local as = redis.call('HGET', first, 'retried_as')
+  if retried and retried[1] then
+    local as = retried[2]
     redis.call('HSET', first, 'retried_as', as and (as .. ' ' .. job.id) or job.id)
     local told = append_event(first, created, 'retried', '_api', 'as ' .. job.id)
-    announce(job.retry_of, redis.call('HGET', first, 'status'), told, 'retried', '_api', 'as ' .. job.id)
+    announce(job.retry_of, retried[1], told, 'retried', '_api', 'as ' .. job.id)
   end
   local answer = {'created', when, (waits or template) and {} or slots}
   if job.entry ~= '' then

@@ -43,6 +43,7 @@ if known then
   if not is_allowed then return {'illegal', id, known[2]} end
 end
 
+if not known then new_job = ARGV[3] else need('hash', K.told .. id, K.exec .. slot .. ':' .. id) end
 local job
 if known then
   job = K.job .. id

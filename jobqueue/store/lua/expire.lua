@@ -8,10 +8,11 @@ local expired = 0
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', K.deadlines, '-inf', int(at), 'LIMIT', 0, ARGV[2])) do
   if expired >= tonumber(ARGV[2]) then break end
   redis.call('ZREM', K.deadlines, id)
-  local record = redis.call('HMGET', K.job .. id, 'slot', 'fanout')
+  local is_whole = is_sound('hash', K.job .. id) and is_sound('list', K.slots .. id)
+  local record = is_whole and redis.call('HMGET', K.job .. id, 'slot', 'fanout') or {}
   local slots = record[2] and redis.call('LRANGE', K.slots .. id, 0, -1) or {record[1] or nil}
   for _, slot in ipairs(slots) do
-    if redis.call('HGET', K.exec .. slot .. ':' .. id, 'state') == 'submitted' then
+    if is_sound('hash', K.exec .. slot .. ':' .. id) and redis.call('HGET', K.exec .. slot .. ':' .. id, 'state') == 'submitted' then
       transition(id, slot, at, slot, {{'expired', 'expired', 'not started before its deadline'}})
       redis.call('ZREM', K.waiting .. slot, id)
       redis.call('ZREM', K.due, id .. ':' .. slot)

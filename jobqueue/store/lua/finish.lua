@@ -35,5 +35,6 @@ redis.call('ZREM', K.leases, id .. ':' .. host)
 -- wakes those who follow the output; the id lies behind the last byte and before any next one
 local log = K.log .. host .. ':' .. id
 local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)
-if newest[1] then redis.call('XADD', log, string.match(newest[1][1], '^%d+') .. '-1', 'end', state) end
+-- a stream whose ids its own host has spoiled takes no such entry: those who follow see the end a moment later
+if newest[1] then redis.pcall('XADD', log, string.match(newest[1][1], '^%d+') .. '-1', 'end', state) end
 return 'finished'

@@ -7,8 +7,9 @@
 local at = clock(ARGV[1])
 local host = ARGV[2]
 local agent = K.agent .. host
-local known = redis.call('HMGET', agent, 'state', 'labels', 'offers')
-if not known[1] then return 'unknown' end
+local state = redis.call('HGET', agent, 'state')
+if not state then return 'unknown' end
+local known = redis.call('HMGET', K.roster .. host, 'labels', 'offers')
 if tonumber(redis.call('ZSCORE', K.agents, host) or 0) > at then return 'live' end
 for _, status in ipairs({'submitted', 'processing'}) do
   for _, id in ipairs(redis.call('ZRANGE', K.index .. 'host:' .. host .. '|' .. status, 0, -1)) do
@@ -16,11 +17,11 @@ for _, status in ipairs({'submitted', 'processing'}) do
     if state and not FINAL_STATES[state] then return 'busy' end
   end
 end
-for label in string.gmatch(known[2] or '', '[^\n]+') do redis.call('SREM', K.label .. label, host) end
-for op in string.gmatch(known[3] or '', '[^\n]+') do redis.call('SREM', K.offers .. op, host) end
+for label in string.gmatch(known[1] or '', '[^\n]+') do redis.call('SREM', K.label .. label, host) end
+for op in string.gmatch(known[2] or '', '[^\n]+') do redis.call('SREM', K.offers .. op, host) end
 -- messages of jobs that ended while they waited
 for step = 0, 9 do redis.call('DEL', queue_list(host, step)) end
-redis.call('DEL', agent, K.agent_log .. host, K.waiting .. host)
+redis.call('DEL', agent, K.agent_log .. host, K.waiting .. host, K.noted .. host, K.roster .. host)
 redis.call('ZREM', K.agents, host)
 redis.call('SREM', K.away, host)
 redis.call('SREM', K.joining, host)

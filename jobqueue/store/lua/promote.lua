@@ -10,8 +10,10 @@ local published, time, template = {}, tick(at), parse_template(ARGV[3])
 for _, member in ipairs(due) do
   local id, slot = string.sub(member, 1, 36), string.sub(member, 38)
   redis.call('ZREM', K.due, member)
-  local attempt = redis.call('HGET', K.exec .. slot .. ':' .. id, 'attempt')
-  local priority = redis.call('HGET', K.job .. id, 'prio')
+  local exec, job = K.exec .. slot .. ':' .. id, K.job .. id
+  local is_whole = is_sound('hash', exec) and is_sound('hash', job)
+  local attempt = is_whole and redis.call('HGET', exec, 'attempt')
+  local priority = is_whole and redis.call('HGET', job, 'prio')
   if attempt and tonumber(priority or '') then
     priority = math.max(0, math.min(9, math.floor(num(priority))))
     attempt = int(num(attempt) + 1)

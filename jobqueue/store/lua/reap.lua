@@ -10,15 +10,19 @@ local unknown = '; how far it came is not known, and what it started may still b
 local retried, lost, cancelled = 0, 0, 0
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', K.leases, '-inf', int(until_), 'LIMIT', 0, ARGV[2])) do
   local id, host = string.sub(member, 1, 36), string.sub(member, 38)
-  local job = redis.call('HMGET', K.job .. id, 'idempotent', 'retry', 'cancel')
-  local run = redis.call('HMGET', K.exec .. host .. ':' .. id, 'attempt', 'idle')
+  local is_whole = is_sound('hash', K.job .. id) and is_sound('hash', K.exec .. host .. ':' .. id)
+    and is_sound('list', K.slots .. id)
+  local job = is_whole and redis.call('HMGET', K.job .. id, 'idempotent', 'retry', 'cancel') or {}
+  local run = is_whole and redis.call('HMGET', K.exec .. host .. ':' .. id, 'attempt', 'idle') or {}
   local attempt = num(run[1])
   local most = num(string.match(job[2] or '', '^%d+'))
   redis.call('ZREM', K.leases, member)
   count(K.stats, 'leases_lost', 1)
   -- true of an agent that is gone, and of one that is back already and knows nothing of it
   local silence = 'agent ' .. host .. ' was killed, restarted or cut off during attempt ' .. int(attempt)
-  if job[3] then
+  if not is_whole then -- `jobqueue doctor` shows what is wrong with it
+    lost = lost + 1
+  elseif job[3] then
     -- whether it stopped in time is not known either, and saying "cancelled" would claim that it did
     transition(id, host, at, host, {{'lost', 'lost', silence .. ' while a cancel was pending' .. unknown}})
     cancelled = cancelled + 1

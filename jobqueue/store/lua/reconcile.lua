@@ -28,8 +28,10 @@ local function step_of(priority) return 9 - math.max(0, math.min(9, math.floor(n
 local published, time = {}, nil
 for i = 1, #old, 2 do
   local id = old[i]
-  local priority = redis.call('HGET', K.job .. id, 'prio')
-  local record = redis.call('HMGET', K.exec .. slot .. ':' .. id, 'state', 'attempt')
+  local exec = K.exec .. slot .. ':' .. id
+  local is_whole = is_sound('hash', K.job .. id) and is_sound('hash', exec)
+  local priority = is_whole and redis.call('HGET', K.job .. id, 'prio')
+  local record = is_whole and redis.call('HMGET', exec, 'state', 'attempt') or {}
   if record[1] ~= 'submitted' or not tonumber(priority or '') then
     redis.call('ZREM', K.waiting .. slot, id)
   elseif tonumber(old[i + 1]) < oldest_message(step_of(priority)) then

@@ -8,6 +8,8 @@ local host = ARGV[2]
 local state = redis.call('HGET', K.agent .. host, 'state')
 if not state then return 'unknown' end
 if state == 'Pending' then return 'pending' end
+need('hash', K.revoked)
+need('set', K.barred, K.away)
 -- a second time the time moves on, which is what somebody wants who is not sure
 redis.call('HSET', K.revoked, host, ARGV[3])
 redis.call('SADD', K.barred, host)

@@ -150,7 +150,7 @@ def test_many_are_told_in_one_line_and_what_was_not_heard_again(
         raise LedgerUnavailable("away")
 
     with monkeypatch.context() as patch, caplog.at_level(logging.ERROR):
-        patch.setattr(ledger.executions, "alert", away)
+        patch.setattr(ledger.executions, "note", away)
         strangers.tell()
     (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert "SECURITY" in line

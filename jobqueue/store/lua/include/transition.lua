@@ -3,6 +3,7 @@
 -- Moves state, counts, timeline, the job's status and its indexes together. Returns false if the table forbids it.
 local COUNTS = {'status', 'created', 'updated', 'op'}
 for _, state in ipairs(STATES) do COUNTS[#COUNTS + 1] = 'n.' .. state end
+COUNTS[#COUNTS + 1] = 'fanout'
 
 -- Counts a duration in the operation's distribution ('wait' or 'run'): in one bucket, and in the sum.
 local function observe(what, op, micros)
@@ -22,14 +23,20 @@ local function transition(id, slot, at, host, steps)
     if not (ALLOWED[state] and ALLOWED[state][step[1]]) then return false end
     state = step[1]
   end
+  -- read before anything is written
+  local now = redis.call('HMGET', job, unpack(COUNTS))
+  if now[#COUNTS] then need('list', K.slots .. id) end
   redis.call('HSET', exec, 'state', state)
   local times = {}
   for i, step in ipairs(steps) do times[i] = append_event(exec, at, step[2], host, step[3]) end
-  if count(job, 'n.' .. from, -1) <= 0 then redis.call('HDEL', job, 'n.' .. from) end
-  count(job, 'n.' .. state, 1)
+  local left = count(job, 'n.' .. from, -1)
+  if left <= 0 then redis.call('HDEL', job, 'n.' .. from) end
+  local more = count(job, 'n.' .. state, 1)
+  for i, name in ipairs(STATES) do
+    if name == state then now[4 + i] = more elseif name == from then now[4 + i] = math.max(0, left) end
+  end
 
-  local now = redis.call('HMGET', job, unpack(COUNTS))
-  local status, op = derive_status({unpack(now, 5)}), now[4] or '?'
+  local status, op = derive_status({unpack(now, 5, 4 + #STATES)}), now[4] or '?'
   if FINAL_STATES[state] then
     count(K.measured, 'ended|' .. op .. '|' .. state, 1)
     -- the last event of what runs is its start; how long a lost one ran nobody knows

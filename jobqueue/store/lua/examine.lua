@@ -1,0 +1,117 @@
+-- Holds one job's records against each other, and repairs what differs: the executions are what the rest is derived from.
+-- include: clock status index
+-- KEYS: none
+-- ARGV: 1 now, 2 job id, 3 '1' to repair or '', 4 length of a lease in microseconds
+-- returns: what is wrong: 'record' (another type), 'half' (no document or no execution), 'execution', 'counts', 'index',
+--   'finished', 'deadline', 'lease', 'waiting'. What is 'record' or 'half' is left to the caller, who removes it.
+local at, id, repairs = clock(ARGV[1]), ARGV[2], ARGV[3] == '1'
+local job = K.job .. id
+for _, key in ipairs({job, K.doc .. id, K.slots .. id}) do
+  if not is_sound(({[job] = 'hash', [K.doc .. id] = 'string', [K.slots .. id] = 'list'})[key], key) then return {'record'} end
+end
+local record = redis.call('HMGET', job, 'status', 'created', 'slot', 'fanout', 'expires', 'outside', 'op', 'updated')
+if redis.call('EXISTS', job) == 0 then return {} end -- it was deleted a moment ago
+local slots = record[4] and redis.call('LRANGE', K.slots .. id, 0, -1) or {record[3] or nil}
+local found, noted = {}, {}
+local function differs(what, mend)
+  if not noted[what] then found[#found + 1] = what end
+  noted[what] = true
+  if repairs then mend() end
+end
+
+local states, there = {}, 0
+for i, slot in ipairs(slots) do
+  local exec = K.exec .. slot .. ':' .. id
+  if not is_sound('hash', exec) then return {'record'} end
+  states[i] = redis.call('HGET', exec, 'state')
+  if states[i] then there = there + 1 end
+end
+if there == 0 or redis.call('EXISTS', K.doc .. id) == 0 then return {'half'} end
+
+local function same(score, wanted) return score and tonumber(score) == tonumber(wanted) end
+local function listed(what, key, member, wanted) -- wanted: a score, or false if it must not be there
+  local score = redis.call('ZSCORE', key, member)
+  if wanted and not same(score, wanted) then
+    differs(what, function() redis.call('ZADD', key, int(num(wanted)), member) end)
+  elseif not wanted and score then
+    differs(what, function() redis.call('ZREM', key, member) end)
+  end
+end
+
+local known, counts = {}, {}
+for i, state in ipairs(STATES) do known[state], counts[i] = i, 0 end
+local is_waiting = false
+for i, slot in ipairs(slots) do
+  local exec, member = K.exec .. slot .. ':' .. id, id .. ':' .. slot
+  if not known[states[i]] or not string.match(redis.call('HGET', exec, 'attempt') or '', '^%d+$') then
+    states[i] = known[states[i]] and FINAL_STATES[states[i]] and states[i] or 'lost'
+    differs('execution', function()
+      redis.call('DEL', exec)
+      redis.call('HSET', exec, 'state', states[i], 'attempt', '0', 'events', '1', 'last', int(at),
+        'e1', int(at) .. '|' .. states[i] .. '|' .. slot .. '|its record was damaged')
+    end)
+  end
+  local state = states[i]
+  counts[known[state]] = counts[known[state]] + 1
+  local lease = redis.call('ZSCORE', K.leases, member)
+  local is_due, waits = redis.call('ZSCORE', K.due, member), redis.call('ZSCORE', K.waiting .. slot, id)
+  if record[6] then
+    is_waiting = false
+  elseif state == 'started' then
+    -- an agent that runs it renews the lease; of one that is gone it runs out
+    if not lease or num(lease) == 0 or num(lease) > at + 86400000000 then
+      listed('lease', K.leases, member, int(at + tonumber(ARGV[4])))
+    end
+  else
+    listed('lease', K.leases, member, false)
+  end
+  if state == 'submitted' and not record[6] then
+    is_waiting = true
+    if not is_due and not waits then listed('waiting', K.due, member, int(at)) end
+    if is_due and (num(is_due) == 0 or num(is_due) ~= tonumber(is_due)) then listed('waiting', K.due, member, int(at)) end
+    if is_due and waits then listed('waiting', K.due, member, false) end
+  else
+    listed('waiting', K.due, member, false)
+    listed('waiting', K.waiting .. slot, id, false)
+  end
+end
+
+for i, state in ipairs(STATES) do
+  local held = redis.call('HGET', job, 'n.' .. state)
+  if (held or '0') ~= int(counts[i]) then
+    differs('counts', function()
+      if counts[i] == 0 then redis.call('HDEL', job, 'n.' .. state) else redis.call('HSET', job, 'n.' .. state, counts[i]) end
+    end)
+  end
+end
+local status, created = derive_status(counts), record[2]
+if not string.match(created or '', '^%d+$') or num(created) == 0 then
+  created = int(at)
+  differs('counts', function() redis.call('HSET', job, 'created', created) end)
+end
+if not string.match(record[8] or '', '^%d+$') or num(record[8]) < num(created) then
+  differs('counts', function() redis.call('HSET', job, 'updated', created) end)
+end
+if record[1] ~= status then differs('counts', function() redis.call('HSET', job, 'status', status) end) end
+for _, dim in ipairs(dimensions(id)) do
+  for _, other in ipairs(STATUSES) do
+    listed('index', K.index .. dim .. '|' .. other, id, other == status and created)
+  end
+end
+local ended = redis.call('ZSCORE', K.finished, id)
+if not FINAL[status] then
+  listed('finished', K.finished, id, false)
+elseif num(ended) == 0 or num(ended) > at + 86400000000 then
+  listed('finished', K.finished, id, int(at))
+end
+if is_waiting and record[5] then
+  listed('deadline', K.deadlines, id, int(num(record[5])))
+elseif FINAL[status] or not record[5] then
+  listed('deadline', K.deadlines, id, false)
+end
+if record[6] and not FINAL[status] then
+  if not redis.call('ZSCORE', K.outside, id) then listed('waiting', K.outside, id, int(at)) end
+else
+  listed('waiting', K.outside, id, false)
+end
+return found

@@ -1,0 +1,85 @@
+-- In front of every script, because Redis takes nothing back of a script that fails halfway. A command that meets a
+-- damaged key does not end the script where the ledger can do without what the key holds: the key is moved aside (kind
+-- `spoiled`), an alert tells of it, and the command is carried out on a new key. Damaged is a key of another type, or an
+-- `events` stream to which no later id can be added. A damaged key that the ledger cannot do without ends the script with
+-- an error that names it; scripts read such keys before their first write. Nothing here costs anything until a command
+-- fails. MENDED and SPOILED are put in by store/scripts.py.
+local server = redis
+local redis = {pcall = server.pcall, sha1hex = server.sha1hex}
+
+-- The type of a key; where the user may not ask for it, a description.
+local function type_of(key)
+  local found = server.pcall('TYPE', key)
+  return found.ok or 'value of another type'
+end
+
+-- Ends the script, unless each of the keys is of this type or missing: for keys that it writes and does not read.
+local function need(wanted, ...)
+  for _, key in ipairs({...}) do
+    local found = type_of(key)
+    if found ~= wanted and found ~= 'none' then error("WRONGTYPE the key '" .. key .. "' holds a " .. found, 0) end
+  end
+end
+
+-- Whether a key is of this type, or missing: for steps over many records, where one that is damaged must not end the step.
+local function is_sound(wanted, key)
+  local found = type_of(key)
+  return found == wanted or found == 'none'
+end
+
+-- Id of a job that the script makes: nothing of it can have been there before.
+local new_job
+
+local function mended_type(key)
+  for start, wanted in pairs(MENDED) do
+    if key == start or (string.sub(start, -1) == ':' and string.sub(key, 1, #start) == start) then return wanted end
+  end
+  if new_job and string.sub(key, -#new_job) == new_job then return 'record of a new job' end
+end
+
+-- Moves a damaged key aside and tells of it. Returns false where the user may not: an agent's. Maintenance looks at the
+-- keys that all share once a second, and does it then.
+local function set_aside(key, what)
+  local moved = server.pcall('RENAME', key, SPOILED.aside .. key)
+  if type(moved) == 'table' and moved.err then return false end
+  server.pcall('EXPIRE', SPOILED.aside .. key, SPOILED.seconds)
+  local message = 'The key ' .. key .. ' ' .. what .. '. It was moved to ' .. SPOILED.aside .. key
+    .. ' and begun anew; `jobqueue doctor --repair` restores what can be derived from other records.'
+  if type_of(SPOILED.alerts) ~= 'list' then server.call('DEL', SPOILED.alerts) end
+  for _, told in ipairs(server.call('LRANGE', SPOILED.alerts, 0, -1)) do
+    if string.find(told, cjson.encode(message), 1, true) then return true end
+  end
+  local time = server.call('TIME')
+  server.pcall('HINCRBY', SPOILED.stats, SPOILED.kind, 1)
+  server.call('LPUSH', SPOILED.alerts, time[1] .. string.format('%06d', time[2]) .. '|' .. cjson.encode({
+    kind = SPOILED.kind, job_id = '', hostname = '', message = message}))
+  server.call('LTRIM', SPOILED.alerts, 0, 99)
+  return true
+end
+
+local function mend(failure, command, key, ...)
+  local why = tostring(failure.err)
+  local is_type = string.find(why, 'WRONGTYPE', 1, true)
+  local is_full = command == 'XADD' and key == SPOILED.events
+    and (string.find(why, 'equal or smaller', 1, true) or string.find(why, 'exhausted', 1, true))
+  if not is_type and not is_full then return server.call(command, key, ...) end -- it fails again, and must show
+  local wanted = mended_type(key)
+  if not wanted then
+    local found = type_of(key)
+    error("WRONGTYPE the key '" .. key .. "' holds a " .. found, 0)
+  end
+  if set_aside(key, is_full and 'took no more entries: its last id is the highest that there is'
+      or 'held a ' .. type_of(key) .. ' in place of a ' .. wanted) then
+    return server.call(command, key, ...)
+  end
+  if string.find('HGET GET ZSCORE LINDEX', command, 1, true) then return false end
+  if string.find('SMEMBERS HMGET ZMSCORE HGETALL', command, 1, true) or string.find(command, 'RANGE', 1, true) then return {} end
+  return 0
+end
+
+function redis.call(...)
+  local answer = server.pcall(...)
+  if type(answer) == 'table' and answer.err then return mend(answer, ...) end
+  return answer
+end
+

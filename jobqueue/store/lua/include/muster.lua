@@ -1,0 +1,81 @@
+-- Takes what an agent says of itself into the lists that all agents share. An agent's own user of Redis may write its own
+-- record only, so that it cannot speak for another agent: maintenance calls this for it then.
+-- Needs: clock, agent_state, raise.
+local LONGEST_LIFE = 3600000000 -- microseconds for which one heartbeat may count, at the most
+
+local function list_agent(host, known, at)
+  local roster = K.roster .. host
+  local listed = redis.call('HMGET', roster, 'labels', 'offers')
+  for label in string.gmatch(listed[1] or '', '[^\n]+') do redis.call('SREM', K.label .. label, host) end
+  for op in string.gmatch(listed[2] or '', '[^\n]+') do redis.call('SREM', K.offers .. op, host) end
+  for label in string.gmatch(known.labels, '[^\n]+') do redis.call('SADD', K.label .. label, host) end
+  for op in string.gmatch(known.offers, '[^\n]+') do redis.call('SADD', K.offers .. op, host) end
+  redis.call('HSET', roster, 'registered', known.registered, 'labels', known.labels, 'offers', known.offers)
+  -- whether the certificate is right only those can tell who know the API's key: they look at it again, see `certify`
+  local state = redis.call('HGET', K.agent .. host, 'state')
+  local given = redis.call('HGET', K.agent .. host, 'certificate')
+  if redis.call('SISMEMBER', K.barred, host) == 1 then
+    redis.call('SADD', K.away, host)
+    if state ~= 'Revoked' then set_agent_state(host, 'Revoked', at) end
+    if known.proof ~= '' then redis.call('SADD', K.joining, host) end
+  elseif known.holds == '' or (state == 'Revoked' and given and given ~= known.shown) then
+    -- or it was accepted again, and comes with the certificate that it had before
+    redis.call('SADD', K.away, host)
+    if state ~= 'Pending' then set_agent_state(host, 'Pending', at) end
+    if known.proof ~= '' then redis.call('SADD', K.joining, host) end
+  elseif not state or state == 'Pending' or state == 'Revoked' then
+    redis.call('SREM', K.away, host)
+    set_agent_state(host, 'Ready', at)
+  end
+  -- the API's own entry is never replaced by what an agent shows
+  if known.shown ~= '' and known.key ~= '' then redis.call('HSETNX', K.certificates, known.key, known.shown) end
+end
+
+-- Moves the agent's alerts on to those of all.
+local function take_notes(host, at)
+  local notes = redis.call('LRANGE', K.noted .. host, 0, 19)
+  if #notes == 0 then return end
+  redis.call('DEL', K.noted .. host)
+  for i = #notes, 1, -1 do
+    local is_read, note = pcall(cjson.decode, notes[i])
+    if not is_read or type(note) ~= 'table' then note = {kind = '', message = 'a note that cannot be read'} end
+    local kind = ({work_refused = note.kind, messages_refused = note.kind})[tostring(note.kind)] or 'records_altered'
+    local times = math.max(1, math.min(1000000, math.floor(num(note.count))))
+    raise_alert(kind, string.sub(tostring(note.job_id or ''), 1, 64), host, string.sub(tostring(note.message), 1, 600),
+      int(times), at)
+  end
+end
+
+local function muster(host, at)
+  take_notes(host, at) -- also of one that has not registered yet
+  -- an agent that cannot be read must not keep the others from being looked at; its own next step says what is wrong
+  if type_of(K.agent .. host) ~= 'hash' then
+    redis.call('ZREM', K.agents, host)
+    return false
+  end
+  local found = redis.call('HMGET', K.agent .. host, 'registered', 'labels', 'offers', 'holds', 'key', 'shown', 'proof',
+    'until')
+  if not found[1] then
+    return false
+  end
+  local known = {registered = found[1], labels = found[2] or '', offers = found[3] or '', holds = found[4] or '',
+    key = found[5] or '', shown = found[6] or '', proof = found[7] or ''}
+  if redis.call('HGET', K.roster .. host, 'registered') ~= known.registered then list_agent(host, known, at) end
+  redis.call('ZADD', K.agents, int(math.min(num(found[8]), at + LONGEST_LIFE)), host)
+  return true
+end
+
+-- The agent's record has changed. Where its user may, it is taken into the lists at once; else maintenance does, in a
+-- moment. Which of them holds is tried once, at the registration.
+local function announce_agent(host, at)
+  local agent = K.agent .. host
+  if not redis.call('HGET', agent, 'apart') then
+    local may = redis.pcall('SISMEMBER', K.joining, host)
+    if type(may) ~= 'table' or not may.err then
+      muster(host, at)
+      return
+    end
+    redis.call('HSET', agent, 'apart', '1')
+  end
+  redis.call('SADD', K.arrivals, host)
+end

@@ -1,0 +1,33 @@
+-- Gives a job whose history cannot be read one that can be: what was submitted when, and how each execution stands.
+-- include: clock
+-- KEYS: none
+-- ARGV: 1 now, 2 job id
+-- returns: 1
+local at, id = int(clock(ARGV[1])), ARGV[2]
+local job = K.job .. id
+if redis.call('EXISTS', job) == 0 then return 1 end
+local record = redis.call('HMGET', job, 'created', 'slot', 'fanout', 'cancel')
+local slots = record[3] and redis.call('LRANGE', K.slots .. id, 0, -1) or {record[2] or nil}
+need('hash', job)
+for _, slot in ipairs(slots) do need('hash', K.exec .. slot .. ':' .. id) end
+-- fields that are numbered, or that nobody has, are written anew
+local function clear(key)
+  for _, field in ipairs(redis.call('HKEYS', key)) do
+    if string.match(field, '^e%d*$') then redis.call('HDEL', key, field) end
+  end
+end
+clear(job)
+redis.call('HSET', job, 'events', '1', 'last', record[1], 'updated', at, 'e1', record[1] .. '|submitted|_api|')
+if record[4] and not string.match(record[4], '^%d+$') then redis.call('HSET', job, 'cancel', at) end
+for _, slot in ipairs(slots) do
+  local exec = K.exec .. slot .. ':' .. id
+  local state = redis.call('HGET', exec, 'state')
+  clear(exec)
+  redis.call('HDEL', exec, 'o1', 'o2', 'o3')
+  if state == 'submitted' then
+    redis.call('HSET', exec, 'events', '0', 'last', at)
+  else
+    redis.call('HSET', exec, 'events', '1', 'last', at, 'e1', at .. '|' .. state .. '|' .. slot .. '|its history was damaged')
+  end
+end
+return 1
