@@ -6,11 +6,10 @@ import logging
 import sqlite3
 import threading
 import time
-import uuid
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from jobqueue.errors import InvalidSettings, WorkRefused
 from jobqueue.model.timestamps import to_iso
@@ -58,8 +57,7 @@ class AlreadyEnded(WorkRefused):
     """This host has run the job and reported its end."""
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _Entry(NamedTuple):
     """Runs of one job. ``created``: a time before which it cannot have run, in microseconds."""
 
     runs: int
@@ -126,7 +124,7 @@ class Journal:
                 f"its signature counted until {to_iso(until)}, and this host's journal has forgotten what ran until "
                 f"{to_iso(self._pruned)}: was the clock put back? Submit the job again"
             )
-        key = uuid.UUID(job_id).bytes
+        key = _key(job_id)
         number: int | None
         try:
             with self._lock:
@@ -145,7 +143,7 @@ class Journal:
             raise WorkRefused(
                 f"this host has run it already, {'once' if runs == 1 else f'{runs} times'}, and may not again"
             )
-        if not durable:
+        if not durable and not self._wake.is_set():
             self._wake.set()
         return number
 
@@ -168,7 +166,7 @@ class Journal:
             self._quick.close()
 
     def _note(self, job_id: str, runs: int, until: int, created: int, *, ended: bool) -> None:
-        key = uuid.UUID(job_id).bytes
+        key = _key(job_id)
         with self._lock:
             if self._is_closed:
                 logger.warning("The journal is closed; the end of job %s is not in it", job_id)
@@ -179,9 +177,10 @@ class Journal:
                 logger.error("The journal %s cannot be read: %s", self._path, error)
                 self._trouble = error
                 before = _Entry(0, created)
-            after = replace(before, runs=max(0, before.runs + runs), ended=before.ended or ended)
+            after = _Entry(max(0, before.runs + runs), before.created, before.ended or ended)
             self._keep(key, after, runs, until)
-        self._wake.set()
+        if not self._wake.is_set():
+            self._wake.set()
 
     def _count(self, key: bytes, runs: int, until: int) -> tuple[int | None, bool]:
         """The run's number, or None; then also whether its end is the reason, and not the number of its runs."""
@@ -201,7 +200,7 @@ class Journal:
         before = self._remembered.get(key) or self._looked_up(key, created)
         if before.ended or before.runs >= runs:
             return None, before.runs < runs
-        self._keep(key, replace(before, runs=before.runs + 1, created=created), 1, until)
+        self._keep(key, _Entry(before.runs + 1, created), 1, until)
         return before.runs + 1, False
 
     def _looked_up(self, key: bytes, created: int) -> _Entry:
@@ -273,3 +272,8 @@ class Journal:
         if is_new and had_one:
             logger.error("ALERT: this agent's journal %s was lost; a new one begins", self._path)
         return connection
+
+
+def _key(job_id: str) -> bytes:
+    """The 16 bytes of a job's id."""
+    return bytes.fromhex(job_id.replace("-", ""))
