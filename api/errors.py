@@ -53,6 +53,7 @@ STATUS: Mapping[type[BaseException], int] = {
     UnsupportedMedia: 415,
     errors.TooManyRequests: 429,
     errors.LedgerUnavailable: 503,
+    errors.AuditUnavailable: 503,
     Closing: 503,
     errors.PackagesFull: 507,  # nothing is wrong with the request: it would be taken when there is room again
 }
@@ -60,6 +61,7 @@ STATUS: Mapping[type[BaseException], int] = {
 _HEADERS: Mapping[type[BaseException], Mapping[str, str]] = {
     Unauthenticated: {"WWW-Authenticate": 'Bearer realm="jobqueue"'},
     errors.LedgerUnavailable: {"Retry-After": str(RETRY_AFTER_SECONDS)},
+    errors.AuditUnavailable: {"Retry-After": str(RETRY_AFTER_SECONDS)},
 }
 
 

@@ -141,7 +141,11 @@ class Executor:
         """Report work that the gate did not let through: nobody but the API may give work, so somebody should look."""
         logger.error("ALERT: refused job %s: %s", grant.job_id, refusal.message)
         try:
-            self._executions.alert(WORK_REFUSED, grant.job_id, grant.hostname, refusal.message)
+            persist(
+                lambda: self._executions.alert(WORK_REFUSED, grant.job_id, grant.hostname, refusal.message),
+                f"raise the alert about job {grant.job_id}",
+                self._closing,
+            )
         except LedgerUnavailable as error:
             logger.warning("The ledger did not take the alert: %s", error)
         return self._finish(grant, ExecutionState.FAILED, note=f"refused by the agent: {refusal.message}")

@@ -243,5 +243,9 @@ class Services:
     def ping(self) -> None:
         self.ledger.ping()
 
+    def check_writes(self) -> None:
+        """Raise ``LedgerUnavailable`` if Redis is away, ``LedgerRefuses`` if it takes no writes; asks once a second."""
+        self.ledger.check_writes()
+
     def close(self) -> None:
         self.ledger.close()

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import redis
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
-from redis.exceptions import (
-    AuthenticationError,
-    BusyLoadingError,
-    ClusterDownError,
-    NoPermissionError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    ResponseError,
-)
+from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel
 
-from jobqueue.errors import LedgerUnavailable, RecordAltered
+from jobqueue.errors import JobQueueError, LedgerRefuses, LedgerUnavailable, RecordAltered
+from jobqueue.redis_refusal import refusal_of
 from jobqueue.redis_url import RedisUrl
 
 #: Seconds until a connection attempt, or a command without an answer, counts as failed.
@@ -32,40 +24,44 @@ COMMAND_TIMEOUT = 1.5
 #: Connections of one process at the most; a server's own limit is 10,000 unless set otherwise.
 MAX_CONNECTIONS = 8192
 
-_UNAVAILABLE = (
-    RedisConnectionError,
-    RedisTimeoutError,
-    BusyLoadingError,
-    ReadOnlyError,
-    MasterNotFoundError,
-    ClusterDownError,
-)
-#: How a server says so itself; Redis 6.2 wraps it when a script meets it: "Error running script ...: -OOM command ...".
-_REFUSES = re.compile(r"(^|-)(OOM|MISCONF|READONLY|LOADING|BUSY|MASTERDOWN|NOREPLICAS)\b")
+_UNAVAILABLE = (RedisConnectionError, RedisTimeoutError, MasterNotFoundError)
+#: A server that answers so has no connection left for us.
+_TOO_MANY = "max number of clients reached"
 #: What Redis 7.0 says when our user may not do what a script does; newer ones say NOPERM there, too.
 _DENIED_IN_SCRIPT = "The user executing the script can't"
 
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Turn what redis-py raises when Redis is away, or refuses us, into ``LedgerUnavailable``."""
+    """Turn what redis-py raises when Redis is away, or refuses us, into ``LedgerUnavailable``.
+
+    ``LedgerRefuses`` where the server answers and does not serve now (``jobqueue/redis_refusal.py``).
+    """
     try:
         yield
-    except (AuthenticationError, NoPermissionError) as error:
-        raise _refused(error) from error
-    except _UNAVAILABLE as error:
-        raise LedgerUnavailable(f"Redis cannot be reached: {error}") from error
-    except ResponseError as error:
-        if _DENIED_IN_SCRIPT in str(error):
-            raise _refused(error) from error
-        if "WRONGTYPE" in str(error):
-            raise RecordAltered(
-                "A key in Redis holds another kind of value than the ledger puts there: somebody has changed it."
-            ) from error
-        # a failing script is our bug and must show; these are states of the server
-        if isinstance(error, OutOfMemoryError) or _REFUSES.search(str(error)):
-            raise LedgerUnavailable(f"Redis takes no writes: {error}") from error
-        raise
+    except redis.RedisError as error:
+        translated = _translated(error)
+        if translated is None:
+            raise
+        raise translated from error
+
+
+def _translated(error: redis.RedisError) -> JobQueueError | None:
+    """What to raise in place of an error of redis-py's; None if it must show: a failing script is our bug."""
+    if isinstance(error, AuthenticationError | NoPermissionError) or _DENIED_IN_SCRIPT in str(error):
+        return _refused(error)
+    refusal = refusal_of(error)
+    if refusal is not None:
+        return LedgerRefuses(f"{refusal.sentence}: {error}", sentence=f"{refusal.sentence}.")
+    if isinstance(error, _UNAVAILABLE):
+        if _TOO_MANY in str(error):
+            return LedgerUnavailable(f"Redis takes no further connection: {error} (its setting maxclients).")
+        return LedgerUnavailable(f"Redis cannot be reached: {error}")
+    if isinstance(error, ResponseError) and "WRONGTYPE" in str(error):
+        return RecordAltered(
+            "A key in Redis holds another kind of value than the ledger puts there: somebody has changed it."
+        )
+    return None
 
 
 def _refused(error: Exception) -> LedgerUnavailable:

@@ -54,6 +54,11 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "pace": ("pace:", "string", "{digest of a principal}: when it has had what it may ask for (microseconds); expires"),
     "audit": ("audit", "stream", "who did what, the newest entries; each names the one before it"),
     "audit_head": ("audit-head", "hash", "number and link of the newest entry of the audit trail"),
+    "audit_spoiled": (
+        "audit-spoiled",
+        "stream",
+        "the audit trail that could not be written any more, while its entries are moved to a new one",
+    ),
     "clock": (
         "clock",
         "string",
@@ -77,6 +82,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "stats": ("stats", "hash", "counters of what must not happen often: refused claims, stale results, leases lost"),
     "measured": ("measured", "hash", "what|operation|state or bucket: counts of executions, and how long they took"),
     "alerts": ("alerts", "list", "{time}|{JSON} of what somebody should look into, the newest first"),
+    "probe": ("probe", "string", "written to learn whether Redis takes writes; expires"),
     "leader": ("leader", "string", "which copy of maintenance leads; expires"),
     "queue": ("queue:", "list", "{slot}: messages for the slot, one list per priority (written the way kombu reads)"),
 }

@@ -27,6 +27,7 @@ from jobqueue.store.limits import Limits
 from jobqueue.store.output import Output
 from jobqueue.store.outside import OutsideRuns
 from jobqueue.store.packages import Packages
+from jobqueue.store.probe import WriteProbe
 from jobqueue.store.scripts import Clock, Scripts, redis_clock
 from jobqueue.store.seal import Seal
 
@@ -56,18 +57,33 @@ class Ledger:
         seal = Seal.of(settings)
         self.executions = Executions(self.scripts, lease_seconds=settings.lease_seconds, now=now)
         self.alarm = alarm = Alarm(self.executions)
-        self.audit = Audit(client, self.keys, self.scripts, seal, keep=settings.audit_entries)
+        self.audit = Audit(
+            client,
+            self.keys,
+            self.scripts,
+            seal,
+            keep=settings.audit_entries,
+            alarm=alarm,
+            strict=settings.unrecorded_jobs == "refuse",
+        )
         self.jobs = Jobs(
             self.scripts, seal, alarm, self.audit, idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS, now=now
         )
         self.output = Output(client, self.keys, self.scripts, cap_bytes=settings.max_log_bytes)
         self.events = Events(client, self.keys)
         self.agents = Agents(
-            client, self.keys, self.scripts, alarm, heartbeat_seconds=settings.heartbeat_seconds, now=now
+            client,
+            self.keys,
+            self.scripts,
+            alarm,
+            self.audit,
+            heartbeat_seconds=settings.heartbeat_seconds,
+            now=now,
         )
         self.configurations = Configurations(client, self.keys, self.scripts, seal, alarm, now=now)
         self.outside = OutsideRuns(self.scripts, now=now)
-        self.credentials = Credentials(client, self.keys, self.scripts, seal, alarm)
+        self.credentials = Credentials(client, self.keys, self.scripts, seal, alarm, self.audit)
+        self.check_writes = WriteProbe(client, self.keys)
         self.counting = Counting(client, self.keys)
         self.limits = Limits(self.scripts, now=now)
         self.packages = Packages(

@@ -76,6 +76,8 @@ VERBS = (
     "pin",
     "sweep",
     "audit",
+    "trail",
+    "mend",
     "attempt",
     "pace",
     "record",

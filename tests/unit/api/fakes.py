@@ -290,6 +290,9 @@ class FakeServices:
     def ping(self) -> None:
         self._fail()
 
+    def check_writes(self) -> None:
+        self._fail()
+
     def status_counts(self) -> dict[JobStatus, int]:
         self._fail()
         return {JobStatus.SUBMITTED: len(self.store)}
