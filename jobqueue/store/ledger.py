@@ -8,7 +8,13 @@ import redis
 from redis.exceptions import NoPermissionError
 
 from jobqueue.errors import InvalidSettings, LedgerUnavailable
-from jobqueue.model.alert import MESSAGES_REFUSED, RECORDS_ALTERED, RESULTS_FORGED, WORK_REFUSED
+from jobqueue.model.alert import (
+    MESSAGES_REFUSED,
+    RECORDS_ALTERED,
+    RESULTS_FORGED,
+    RESULTS_UNVERIFIED,
+    WORK_REFUSED,
+)
 from jobqueue.redis_server import refusals
 from jobqueue.settings import Settings
 from jobqueue.store import reading
@@ -39,7 +45,7 @@ IDEMPOTENCY_WINDOW_SECONDS = 86_400.0
 #: What ``stats`` counts; the scripts count under these names.
 COUNTERS = (
     *("claims_refused", "results_refused", "leases_lost", "republished"),
-    *(WORK_REFUSED, RESULTS_FORGED, RECORDS_ALTERED, MESSAGES_REFUSED),
+    *(WORK_REFUSED, RESULTS_FORGED, RESULTS_UNVERIFIED, RECORDS_ALTERED, MESSAGES_REFUSED),
 )
 
 
