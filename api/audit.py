@@ -13,6 +13,7 @@ from api.auth.throttle import network_of
 from api.context import principal, services
 from jobqueue.model.audit import Deed
 from jobqueue.model.principal import Principal
+from jobqueue.store.audit import together
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _REFUSED = frozenset({401, 403, 429})
@@ -20,6 +21,25 @@ _REFUSED = frozenset({401, 403, 429})
 _AWAY = 503
 _WRONG = 400
 _TURNED_AWAY = "audit_turned_away"
+_TOGETHER = "audit_together"
+#: What changes who may get in: by the name of the view, the status of an answer that says it was done. It is written
+#: into the trail in one step with the change, and refused while it cannot be.
+ACCESS = {
+    "key.create_key": 201,
+    "key.revoke_key": 204,
+    "user.create_user": 201,
+    "user.set_password": 200,
+    "user.disable_user": 200,
+    "user.enable_user": 200,
+    "user.delete_user": 204,
+    "role.create_role": 201,
+    "role.delete_role": 204,
+    "agent.accept_agent": 200,
+    "agent.revoke_agent": 200,
+    "agent.remove_agent": 204,
+    "agent.invite_agent": 201,
+    "dashboard.accept": 303,
+}
 _WRITTEN = "audit_written"
 _MOST_PATH = 300
 _MOST_TEXT, _MOST_ITEMS = 200, 20
@@ -52,13 +72,38 @@ def is_written(status: int) -> None:
     setattr(g, _WRITTEN, status)
 
 
+def write_first(status: int) -> None:
+    """Write this request's entry now, as if it ended with ``status``: what follows shows in no record of the ledger.
+
+    Raises ``AuditUnavailable``.
+    """
+    services().audit.must_write(foretold(status))
+    is_written(status)
+
+
 def install(app: Flask) -> None:
     """Write the audit trail of ``app``."""
     refusals = _Refusals()
 
+    @app.before_request
+    def foretell() -> None:
+        status = ACCESS.get(request.endpoint or "")
+        if status is not None and request.method not in _SAFE:
+            scope = together(lambda: foretold(status))
+            setattr(g, _TOGETHER, (scope, scope.__enter__(), status))
+
+    @app.teardown_request
+    def forget(_: BaseException | None) -> None:
+        pending = g.pop(_TOGETHER, None)
+        if pending is not None:
+            pending[0].__exit__(None, None, None)
+
     @app.after_request
     def record(response: Response) -> Response:
         status = response.status_code
+        pending = g.get(_TOGETHER)
+        if pending is not None and pending[1].is_written:
+            is_written(pending[2])
         # looks through Flask's proxies are what is slow here
         asked: Request = request._get_current_object()  # type: ignore[attr-defined]
         who = principal()

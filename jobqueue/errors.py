@@ -256,6 +256,25 @@ class LedgerUnavailable(JobQueueError):
     code = "ledger_unavailable"
 
 
+class LedgerRefuses(LedgerUnavailable):
+    """The ledger (Redis) answers, and does not serve now."""
+
+    code = "ledger_refuses"
+
+    def __init__(
+        self, message: str | None = None, details: Mapping[str, Any] | None = None, *, sentence: str = ""
+    ) -> None:
+        super().__init__(message, details)
+        #: What is refused and why, without the server's own words, which not every caller need see.
+        self.sentence = sentence or self.message
+
+
+class AuditUnavailable(JobQueueError):
+    """Nothing was done, because it cannot be written into the audit trail."""
+
+    code = "audit_unavailable"
+
+
 class OperationFailed(JobQueueError):
     """The operation failed on the agent."""
 

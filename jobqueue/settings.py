@@ -39,6 +39,8 @@ SECRETS = frozenset({"token", "api_secret", "jwt_secret", "join_token"})
 _BROKER_SCHEMES = ("amqp", "amqps")
 _LOG_FORMATS = ("console", "json")
 _TRACES = ("off", "otlp", "console")
+_LOST_JOURNAL = ("refuse", "run")
+_UNRECORDED_JOBS = ("accept", "refuse")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _KEY_PREFIX = re.compile(r"[A-Za-z0-9:._-]{1,64}")
@@ -103,10 +105,12 @@ class Settings:
     ``url_prefix``           path under which a proxy serves the API, such as /jq; else X-Forwarded-Prefix with a proxy
     ``allowed_hosts``        names in the header Host besides the address: a.example,*.b.example or *
     ``audit_entries``        how many entries of the audit trail are kept, the newest
+    ``unrecorded_jobs``      accept or refuse: what becomes of jobs while the audit trail cannot be written
     ``signing_key``          the API's private key (Ed25519, PEM); <state_dir>/signing.key, made at the first start
     ``trusted_keys``         an agent's file with the public keys whose work it runs; <state_dir>/signing.pub
     ``signature_ttl_seconds``  how long work may wait for its agent where the job gives no expires_at
     ``clock_skew_seconds``   by how much the clocks of API and agents may differ
+    ``lost_journal``         refuse: an agent whose journal was lost refuses work that was signed before; or run
     ``join_token``           an agent's one-time token of `jobqueue agent invite`; without one it waits to be accepted
     ``allow``                operations that an agent runs, as ``op,family.*``; ``read-only``, the default, stands for
                              all that change nothing and look into no files
@@ -170,10 +174,12 @@ class Settings:
     url_prefix: str = ""
     allowed_hosts: tuple[str, ...] = ()
     audit_entries: int = 100_000
+    unrecorded_jobs: str = "accept"
     signing_key: Path = Path()
     trusted_keys: Path = Path()
     signature_ttl_seconds: int = 604_800
     clock_skew_seconds: float = 60.0
+    lost_journal: str = "refuse"
     join_token: str | None = field(default=None, repr=False)
     allow: tuple[str, ...] = ("read-only",)
     policy: Path | None = None
@@ -574,10 +580,12 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "url_prefix": _url_prefix,
     "allowed_hosts": _hosts,
     "audit_entries": _whole(100, 100_000_000),
+    "unrecorded_jobs": _one_of(_UNRECORDED_JOBS),
     "signing_key": _folder,
     "trusted_keys": _folder,
     "signature_ttl_seconds": _whole(60, 366 * 86_400),
     "clock_skew_seconds": _number(0, 86_400),
+    "lost_journal": _one_of(_LOST_JOURNAL),
     "join_token": _matching(_TOKEN, "a token of `jobqueue agent invite`"),
     "allow": _patterns(re.compile(r"[A-Za-z0-9_.*-]{1,100}"), "operations or patterns as node.*,file.status.get"),
     "policy": _folder,

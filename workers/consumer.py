@@ -1,18 +1,22 @@
-"""Celery's consumer inside an agent: no message can end it."""
+"""Celery's consumer inside an agent: neither a message nor a broker that refuses for a while can end it."""
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
 from celery.worker.consumer import Consumer
 
 from jobqueue.dispatch.incoming import Incoming, NotOurs
-from jobqueue.dispatch.transport import SIEVE
+from jobqueue.dispatch.transport import SIEVE, BrokerRefuses
 from workers.strangers import Strangers
 
 logger = logging.getLogger(__name__)
+
+#: Seconds until a broker that answers and refuses is asked again; Celery pauses only where it cannot connect.
+REFUSED_SECONDS = 1.0
 
 
 class Sieve:
@@ -74,6 +78,12 @@ class AgentConsumer(Consumer):  # type: ignore[misc]
                 return None
 
         return on_message
+
+    def on_connection_error_after_connected(self, exc: BaseException) -> None:
+        """Called by Celery before it connects anew."""
+        super().on_connection_error_after_connected(exc)
+        if isinstance(exc, BrokerRefuses):
+            time.sleep(REFUSED_SECONDS)
 
     def _drop(self, message: Any) -> None:
         """It must not come again, from a broker that waits for an answer."""

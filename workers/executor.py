@@ -120,7 +120,7 @@ class Executor:
             document = admitted.document
             timeout = document.get("timeout_seconds") or self._settings.default_timeout_seconds
             deadline = None if timeout is None else time.monotonic() + timeout
-            running = Running(claim, document, admitted.permit, deadline=deadline)
+            running = Running(claim, document, admitted.permit, admitted.admission, deadline=deadline)
             self._held.add(running)
         live, write = self._pump.open(claim)
         try:
@@ -141,7 +141,11 @@ class Executor:
         """Report work that the gate did not let through: nobody but the API may give work, so somebody should look."""
         logger.error("ALERT: refused job %s: %s", grant.job_id, refusal.message)
         try:
-            self._executions.note(WORK_REFUSED, grant.job_id, grant.hostname, refusal.message)
+            persist(
+                lambda: self._executions.note(WORK_REFUSED, grant.job_id, grant.hostname, refusal.message),
+                f"raise the alert about job {grant.job_id}",
+                self._closing,
+            )
         except LedgerUnavailable as error:
             logger.warning("The ledger did not take the alert: %s", error)
         return self._finish(grant, ExecutionState.FAILED, note=f"refused by the agent: {refusal.message}")
@@ -269,7 +273,8 @@ class Executor:
 
     def _end(self, running: Running, state: ExecutionState, *, out: str = "", **more: Any) -> str:
         """Report how a run ended, with what it told of itself: our signature covers all that is kept of it."""
-        return self._finish(running.grant, state, out=out or (_out(running) if running.info else ""), **more)
+        told = out or (_out(running) if running.info else "")
+        return self._finish(running.grant, state, out=told, running=running, **more)
 
     def _finish(
         self,
@@ -280,6 +285,7 @@ class Executor:
         note: str = "",
         retry_in: float | None = None,
         retry_note: str = "",
+        running: Running | None = None,
     ) -> str:
         signature = self._sign(grant, state, note, out)
         try:
@@ -303,6 +309,8 @@ class Executor:
             return "unreported"
         if finished in (Finished.STALE, Finished.UNKNOWN):
             logger.warning("The result of job %s was refused: %s", grant.job_id, finished.value)
+        elif running is not None:
+            _note_end(running, finished)
         return finished.value if finished is not Finished.FINISHED else state.value
 
     def _sign(self, grant: Grant, state: ExecutionState, note: str, out: str) -> str:
@@ -310,6 +318,16 @@ class Executor:
         if self._identity is None:
             return ""
         return self._identity.sign(result_bytes(grant.job_id, grant.hostname, grant.attempt, state.value, note, out))
+
+
+def _note_end(running: Running, finished: Finished) -> None:
+    """Tell the journal what became of a run whose report the ledger has taken."""
+    if running.admission is None:
+        return
+    if finished in (Finished.FINISHED, Finished.REPEATED):
+        running.admission.ended()
+    elif running.reason == "shutdown":  # handed back; a failure that is tried again is one of the signed runs
+        running.admission.given_back()
 
 
 def _told(running: Running, told: Mapping[str, Any], largest: int) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobqueue.store.executions import Grant
+from workers.guard.gate import Admission
 from workers.guard.guard import Permit
 
 #: Seconds that an operation gets to end after its deadline or a request to stop. Processes are killed after three; an
@@ -24,12 +25,13 @@ class Running:
     ``stop`` asks it to end; ``reason`` says why: cancel, stale or shutdown. ``abandoned``: it ended neither then nor
     at its deadline, was reported so, and what it still returns is dropped. ``ended``: only its report is still due.
     ``info`` is what the operation told of itself; ``is_idle`` that it has begun nothing yet. ``permit`` says how the
-    host's owner lets it run; None: the operation is not known here.
+    host's owner lets it run; None: the operation is not known here. ``admission`` is its run in the journal.
     """
 
     grant: Grant
     document: Mapping[str, Any]
     permit: Permit | None = None
+    admission: Admission | None = None
     since: float = field(default_factory=time.monotonic)
     deadline: float | None = None
     stop: threading.Event = field(default_factory=threading.Event)

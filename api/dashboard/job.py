@@ -77,7 +77,7 @@ def delete(job_id: str) -> Response:
     """Remove it and all of it."""
     found = requests.job_id(job_id)
     try:
-        services().delete(found)
+        services().delete(found, principal())
     except JobQueueError as error:
         return _refused(found, error)
     return _go(f"{PREFIX}/jobs?done=deleted")

@@ -29,6 +29,7 @@ RARE: Mapping[str, str] = {
     "republished": "Messages that were lost and sent again.",
     "work_refused": "Work that an agent refused because its signature did not hold. Look into each.",
     "results_forged": "Results whose signature did not hold. Look into each.",
+    "results_unverified": "Results of agents of another version, whose signatures cannot be verified.",
     "records_altered": "Records that the API sealed and somebody else has changed. Look into each.",
     "messages_refused": "What lay in agents' queues and was no message of ours. Look into each.",
 }

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Response
 
+from api import audit
 from api.blueprint import Blueprint
 from api.context import principal, services
 from api.native import mapping
@@ -94,6 +95,7 @@ def invite_agent(loaded: dict[str, Any]) -> Response:
 
     It is shown once. Give it to the agent as JOBQUEUE_JOIN_TOKEN.
     """
+    audit.write_first(201)
     token, expires = services().invite(loaded["hostname"], loaded["seconds"])
     return json_response({"token": token, "expires_at": to_iso(expires), "hostname": loaded["hostname"] or None}, 201)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from flask import Response
 
@@ -12,13 +13,13 @@ from api.native import mapping
 from api.native.schemas import ErrorAnswer, HealthAnswer, StatusAnswer
 from api.responses import json_response
 from jobqueue import __version__
-from jobqueue.errors import LedgerUnavailable
+from jobqueue.errors import LedgerRefuses, LedgerUnavailable
 
 blueprint = Blueprint("health", __name__, description="Whether the system works.")
 
 #: How many alerts are shown, the newest.
 _ALERTS = 10
-_AWAY = "The ledger (Redis) cannot be reached."
+_AWAY = "The ledger (Redis) cannot be reached, or takes no writes."
 
 
 @blueprint.route("/health", methods=["GET"])
@@ -37,12 +38,14 @@ def alive() -> Response:
 @blueprint.alt_response(503, schema=ErrorAnswer, description=_AWAY)
 @blueprint.doc(operationId="ready", security=[])
 def ready() -> Response:
-    """Whether this process can serve: the ledger answers
+    """Whether this process can serve: the ledger answers and takes writes
 
-    Needs no credentials.
+    Needs no credentials. Tried with a tiny write, at most once a second.
     """
     try:
-        services().ping()
+        services().check_writes()
+    except LedgerRefuses as error:
+        raise LedgerRefuses(error.sentence) from error
     except LedgerUnavailable as error:
         raise LedgerUnavailable from error  # without the address: whoever asks has shown no credentials
     return json_response({"status": "ok", "version": __version__})
@@ -60,17 +63,19 @@ def status() -> Response:
         latency_ms = round((time.perf_counter() - begin) * 1000, 3)
         counts, agents = services().status_counts(), services().agents()
         maintained, counters = services().is_maintained(), services().counters()
+        trail, ledger = services().audit.trouble(), _refusal()
     except LedgerUnavailable as error:
         components = {"api": {"status": "ok"}, "ledger": {"status": "unavailable"}}
         raise LedgerUnavailable(error.message, {"components": components}) from error
     return json_response(
         {
-            "status": "ok",
+            "status": "failing" if trail or ledger else "ok",
             "version": __version__,
             "components": {
                 "api": {"status": "ok"},
-                "ledger": {"status": "ok", "latency_ms": latency_ms},
+                "ledger": _component("refuses", ledger, latency_ms=latency_ms),
                 "maintenance": {"status": "ok" if maintained else "unavailable"},
+                "audit": _component("unwritable", trail and f"The audit trail cannot be written: {trail}."),
             },
             "status_counts": mapping.status_counts(counts),
             "agents": mapping.agent_counts(agents),
@@ -78,3 +83,17 @@ def status() -> Response:
             "alerts": [mapping.alert(found) for found in services().alerts()[:_ALERTS]],
         }
     )
+
+
+def _refusal() -> str:
+    """What the ledger refuses, in a sentence; empty while it takes writes."""
+    try:
+        services().check_writes()
+    except LedgerRefuses as error:
+        return error.sentence
+    return ""
+
+
+def _component(status: str, reason: str, **more: float) -> dict[str, Any]:
+    """One that is ok unless there is a ``reason`` for another ``status``."""
+    return {"status": status, "reason": reason, **more} if reason else {"status": "ok", **more}

@@ -124,8 +124,11 @@ def get_job(job_id: str) -> Response:
 @blueprint.alt_response(409, schema=ErrorAnswer, description="The job still runs; cancel it first.")
 @blueprint.doc(operationId="deleteJob")
 def delete_job(job_id: str) -> Response:
-    """Delete a job that has ended"""
-    services().delete(requests.job_id(job_id))
+    """Delete a job that has ended
+
+    Jobs of others need the permission job:delete.
+    """
+    services().delete(requests.job_id(job_id), principal())
     return Response(status=204)
 
 

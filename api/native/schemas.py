@@ -498,6 +498,7 @@ class ComponentAnswer(ma.Schema):
 
     status = fields.String(required=True)
     latency_ms = fields.Float(metadata=_about("Time of one round trip."))
+    reason = fields.String(metadata=_about("Why it is not ok."))
 
 
 class AgentCounts(ma.Schema):

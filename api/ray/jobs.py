@@ -72,7 +72,7 @@ def delete(name: str) -> Response:
     job = find(name)
     try:
         with gone(name):
-            services().delete(job.id)
+            services().delete(job.id, principal())
     except JobNotFinal as error:
         if _is_yuanrong(job):
             return json_response(False)

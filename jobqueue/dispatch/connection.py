@@ -7,7 +7,7 @@ from typing import Any
 from celery.app.amqp import AMQP
 from kombu import Connection
 
-from jobqueue.dispatch.transport import SIEVE, SIEVED
+from jobqueue.dispatch.transport import SIEVED
 
 #: Seconds from one attempt to connect to the next: the first pause, what each adds, the longest. Celery's own pauses
 #: grow to half a minute, and a broker that is back would wait that long for its agents.
@@ -23,9 +23,9 @@ class SteadyConnection(Connection):  # type: ignore[misc]
         return self
 
     def get_transport_cls(self) -> type:
-        """The transport; for an agent's Redis, the one that looks at what comes out of its queues."""
+        """The transport; for a Redis, the one that bears refusals, and looks at what comes out of an agent's queues."""
         found: type = super().get_transport_cls()
-        return SIEVED.get(found, found) if SIEVE in self.transport_options else found
+        return SIEVED.get(found, found)
 
 
 class Amqp(AMQP):  # type: ignore[misc]

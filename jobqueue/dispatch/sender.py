@@ -7,11 +7,13 @@ from collections.abc import Iterable
 from celery import Celery
 from kombu.exceptions import BatchPublishError, OperationalError
 from kombu.pools import producers
+from redis.exceptions import RedisError, ResponseError
 
 from jobqueue.dispatch.app import ANSWER_SECONDS, is_ledger_broker, is_redis, make_app
 from jobqueue.dispatch.envelope import template
 from jobqueue.dispatch.queues import TASK, broker_priority, queue
-from jobqueue.errors import LedgerUnavailable
+from jobqueue.dispatch.transport import BrokerRefuses
+from jobqueue.errors import LedgerRefuses, LedgerUnavailable
 from jobqueue.settings import Settings
 from jobqueue.store.executions import Due
 from jobqueue.store.keys import Keys
@@ -65,9 +67,21 @@ class Sender:
                         kwargsrepr="{}",
                         **confirm,
                     )
-        except (OperationalError, BatchPublishError, OSError) as error:
-            raise LedgerUnavailable(f"The broker cannot be reached: {error}") from error
+        except (OperationalError, BatchPublishError, RedisError, OSError) as error:
+            if isinstance(error, ResponseError):
+                raise  # a fault of ours
+            raise _away(error) from error
 
     def _priority(self, execution: Due) -> int:
         """Redis takes the lowest number first, AMQP the highest, as we do."""
         return broker_priority(execution.priority) if self._is_redis else execution.priority
+
+
+def _away(error: BaseException) -> LedgerUnavailable:
+    """What to raise for a broker that takes no messages: whether it is away, or answers and refuses."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, BrokerRefuses):
+            return LedgerRefuses(f"The broker does not serve now: {cause}; the message is sent again later.")
+        cause = cause.__cause__ or cause.__context__
+    return LedgerUnavailable(f"The broker cannot be reached: {error}")

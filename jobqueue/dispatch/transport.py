@@ -1,4 +1,8 @@
-"""kombu's Redis transports, for an agent: what comes out of its queues is looked at before kombu reads it."""
+"""kombu's Redis transports: a server that refuses counts as one that is away, and an agent's looks at what comes.
+
+kombu and Celery connect anew when a connection is lost, and end the worker when a command is answered with an error. A
+server that takes no writes for a while (``jobqueue/redis_refusal.py``) answers BRPOP with one.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,42 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from kombu.transport import redis, virtual
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+
+from jobqueue.redis_refusal import refusal_of
 
 #: Name of the transport option that brings the look: (queue, what came) -> the message to go on with, None to drop it.
 SIEVE = "sieve"
 Sieve = Callable[[str, bytes], bytes | None]
+
+
+class BrokerRefuses(RedisConnectionError):
+    """The broker's Redis answers, and does not serve now. kombu takes it for a lost connection."""
+
+
+def _patient(connection_class: Any) -> Any:
+    """A class of connections whose refusals are lost connections."""
+
+    class Connection(connection_class):  # type: ignore[misc]
+        def read_response(self, *args: Any, **options: Any) -> Any:
+            try:
+                return super().read_response(*args, **options)
+            except ResponseError as error:
+                refusal = refusal_of(error)
+                if refusal is None:
+                    raise
+                raise BrokerRefuses(refusal.sentence) from error
+
+    return Connection
+
+
+class _Patient:
+    """The channels' common part."""
+
+    def _connparams(self, asynchronous: bool = False) -> Any:
+        found = super()._connparams(asynchronous)  # type: ignore[misc]
+        return {**found, "connection_class": _patient(found["connection_class"])}
 
 
 class _Channel(Protocol):
@@ -48,7 +84,7 @@ class _Message(virtual.Message):  # type: ignore[misc]
         return dict(self._raw)
 
 
-class SievedChannel(redis.Channel):  # type: ignore[misc]
+class SievedChannel(_Patient, redis.Channel):  # type: ignore[misc]
     """Of one Redis."""
 
     Message = _Message
@@ -60,7 +96,7 @@ class SievedChannel(redis.Channel):  # type: ignore[misc]
         return _sieved(self, client) if asynchronous else client
 
 
-class SievedSentinelChannel(redis.SentinelChannel):  # type: ignore[misc]
+class SievedSentinelChannel(_Patient, redis.SentinelChannel):  # type: ignore[misc]
     """Of a Redis behind Sentinels."""
 
     Message = _Message

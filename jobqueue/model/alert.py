@@ -8,6 +8,8 @@ from dataclasses import dataclass
 #: a record that the API goes by was not written by the API; what lay in a queue was no message of ours.
 WORK_REFUSED = "work_refused"
 RESULTS_FORGED = "results_forged"
+#: A result that cannot be verified, of an agent of another version: no verdict before it is upgraded.
+RESULTS_UNVERIFIED = "results_unverified"
 RECORDS_ALTERED = "records_altered"
 MESSAGES_REFUSED = "messages_refused"
 

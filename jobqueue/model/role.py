@@ -11,6 +11,7 @@ READ = frozenset({"job:read", "agent:read", "metrics:read"})
 #: All work, on every host; but neither who may get in, nor the record of who did what.
 WRITE = READ | {
     "job:write",
+    "job:delete",
     "agent:write",
     "operation:execute",
     "command:execute",

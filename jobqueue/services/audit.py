@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import redis
 
-from jobqueue.errors import LedgerUnavailable
+from jobqueue.errors import JobQueueError
 from jobqueue.model.audit import AuditEntry, Deed, Verdict
 from jobqueue.store.audit import Audit
 
@@ -45,6 +45,15 @@ class AuditTrail:
         if turn.leads:
             self._write_all_that_wait()
 
+    def must_write(self, deed: Deed) -> None:
+        """Write one entry before what it tells of is done. Raises ``AuditUnavailable``: then it must not be done."""
+        self._audit.append([deed])
+
+    def trouble(self) -> str:
+        """What keeps the trail from being written; empty if nothing does, or once it was repaired."""
+        found = self._audit.trouble()
+        return "" if found and self._audit.mend() else found
+
     def miss(self, deed: Deed, reason: str) -> None:
         """Put an entry that cannot be written into the log."""
         logger.error("SECURITY: not in the audit trail (%s): %s", reason, json.dumps(deed.document()))
@@ -71,7 +80,7 @@ class AuditTrail:
             turns, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
         try:
             self._audit.append([turn.deed for turn in turns])
-        except (LedgerUnavailable, redis.RedisError) as error:
+        except (JobQueueError, redis.RedisError) as error:
             for turn in turns:
                 self.miss(turn.deed, str(error))
         finally:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from jobqueue.dispatch.sender import Sender
-from jobqueue.errors import JobQueueError
+from jobqueue.errors import JobQueueError, PermissionDenied
 from jobqueue.model.agent import Agent
 from jobqueue.model.alert import Alert
 from jobqueue.model.audit import Deed
@@ -42,6 +42,9 @@ from jobqueue.store import measures
 from jobqueue.store.configurations import Configurations
 from jobqueue.store.ledger import Ledger
 from jobqueue.store.limits import Limits
+
+#: Deleting the jobs of others.
+DELETE = "job:delete"
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,13 @@ class Services:
         self.ledger.jobs.cancel(job_id, who)
         return self.ledger.jobs.get(job_id)
 
-    def delete(self, job_id: str) -> None:
+    def delete(self, job_id: str, principal: Principal = NOBODY) -> None:
+        """Delete a job that has ended: one's own, or with the permission ``job:delete`` any.
+
+        Raises ``JobNotFound``, ``JobNotFinal``, ``PermissionDenied``.
+        """
+        if not principal.may(DELETE) and self.ledger.jobs.get(job_id).submitted_by != principal.name:
+            raise PermissionDenied.of(principal.name, DELETE)
         self.ledger.jobs.delete(job_id)
 
     def agents(self) -> list[Agent]:
@@ -242,6 +251,10 @@ class Services:
 
     def ping(self) -> None:
         self.ledger.ping()
+
+    def check_writes(self) -> None:
+        """Raise ``LedgerUnavailable`` if Redis is away, ``LedgerRefuses`` if it takes no writes; asks once a second."""
+        self.ledger.check_writes()
 
     def close(self) -> None:
         self.ledger.close()

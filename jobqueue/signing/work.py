@@ -16,9 +16,9 @@ from jobqueue.signing.trusted import TrustedKeys
 #: The member with what is signed besides the request itself: created, valid_until, runs, and the hosts of ``only``. Not
 #: the job's id, which the signature is for; a finished job should not take more room than it must.
 TERMS = "terms"
-#: How often an idempotent operation may be run on one host where the caller said nothing. Maintenance gives it five
-#: attempts; agents that are stopped hand it back more often.
-IDEMPOTENT_RUNS = 20
+#: How often an idempotent operation may be run on one host where the caller said nothing: maintenance gives it as many
+#: attempts. Runs that a stopping agent hands back are not counted.
+IDEMPOTENT_RUNS = 5
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(
         (
             *("config", "configs", "config_log", "credentials", "used", "roles", "failures", "pace", "invite"),
-            *("audit", "audit_head", "ended"),
+            *("audit", "audit_head", "audit_spoiled", "ended", "probe"),
         ),
         ("api",),
     ),

@@ -14,6 +14,7 @@ from jobqueue.errors import AgentNotFound, Conflict
 from jobqueue.model.agent import Agent, AgentEvent, AgentState, Heartbeat, Registration
 from jobqueue.model.target import label_prefixes
 from jobqueue.store import reading
+from jobqueue.store.audit import Audit
 from jobqueue.store.connection import translated_errors
 from jobqueue.store.keys import Keys
 from jobqueue.store.scripts import Clock, Scripts, redis_clock
@@ -41,6 +42,7 @@ class Agents:
         keys: Keys,
         scripts: Scripts,
         alarm: Callable[[str, str], None],
+        audit: Audit,
         *,
         heartbeat_seconds: float,
         now: Clock = redis_clock,
@@ -49,6 +51,7 @@ class Agents:
         self._keys = keys
         self._scripts = scripts
         self._alarm = alarm
+        self._audit = audit
         self._live_for = int(heartbeat_seconds * MISSED_BEATS * 1_000_000)
         self._now = now
 
@@ -133,14 +136,17 @@ class Agents:
         Without a certificate its invitation is refused. Raises ``AgentNotFound``.
         """
         remember_ms = max(1, int(remember_seconds * 1000))
-        answer = self._scripts.call("certify", hostname, key_id, certificate, invitation, remember_ms)
+        arguments = (hostname, key_id, certificate, invitation, remember_ms)
+        answer = self._audit.change(lambda entry: self._scripts.call("certify", *arguments, *entry), agent=hostname)
         if answer == "unknown" and certificate:
             raise _unknown(hostname)
         return bool(answer == "certified")
 
     def revoke(self, hostname: str, text: str) -> None:
         """Give an agent no work any more; ``text`` is the API's signed word. Raises ``AgentNotFound``, ``Conflict``."""
-        answer = self._scripts.call("revoke", self._now(), hostname, text)
+        answer = self._audit.change(
+            lambda entry: self._scripts.call("revoke", self._now(), hostname, text, *entry), agent=hostname
+        )
         if answer == "unknown":
             raise _unknown(hostname)
         if answer == "pending":
@@ -148,7 +154,9 @@ class Agents:
 
     def forget(self, hostname: str) -> None:
         """Know an agent no more that is offline and has nothing left to do. Raises ``AgentNotFound``, ``Conflict``."""
-        answer = self._scripts.call("forget", self._now(), hostname)
+        answer = self._audit.change(
+            lambda entry: self._scripts.call("forget", self._now(), hostname, *entry), agent=hostname
+        )
         if answer == "unknown":
             raise _unknown(hostname)
         if answer == "live":

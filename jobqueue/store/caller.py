@@ -14,6 +14,8 @@ import redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
+from jobqueue.redis_refusal import refusal_of
+
 #: Connections kept for later; a burst may use more.
 _MOST_IDLE = 64
 
@@ -55,8 +57,13 @@ class Caller:
                 connection.connect()  # behind a Sentinel, only this asks for the master
             connection.send_packed_command(connection.pack_command(*command))
             answer = connection.read_response()
-        except ResponseError:
-            self._keep(connection)  # an error is a whole answer, too
+        except ResponseError as error:
+            refusal = refusal_of(error)
+            if refusal is not None and refusal.is_elsewhere:
+                connection.disconnect()
+                self.close()  # those that are idle lead to the same server
+            else:
+                self._keep(connection)  # an error is a whole answer, too
             raise
         except RedisConnectionError:
             connection.disconnect()

@@ -9,22 +9,16 @@ from typing import Any
 
 import redis
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
-from redis.exceptions import (
-    AuthenticationError,
-    BusyLoadingError,
-    ClusterDownError,
-    NoPermissionError,
-    ReadOnlyError,
-    ResponseError,
-)
+from redis.exceptions import RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel
 
-from jobqueue.errors import LedgerUnavailable, RecordAltered
+from jobqueue.errors import JobQueueError, LedgerRefuses, LedgerUnavailable, RecordAltered
+from jobqueue.redis_refusal import refusal_of
 from jobqueue.redis_url import RedisUrl
-from jobqueue.store.server_error import is_denial, is_no_writes, is_wrong_type
+from jobqueue.store.server_error import is_denial, is_wrong_type
 
 #: Seconds until a connection attempt, or a command without an answer, counts as failed.
 CONNECT_TIMEOUT = 1.0
@@ -32,36 +26,42 @@ COMMAND_TIMEOUT = 1.5
 #: Connections of one process at the most; a server's own limit is 10,000 unless set otherwise.
 MAX_CONNECTIONS = 8192
 
-_UNAVAILABLE = (
-    RedisConnectionError,
-    RedisTimeoutError,
-    BusyLoadingError,
-    ReadOnlyError,
-    MasterNotFoundError,
-    ClusterDownError,
-)
+_UNAVAILABLE = (RedisConnectionError, RedisTimeoutError, MasterNotFoundError)
+#: A server that answers so has no connection left for us.
+_TOO_MANY = "max number of clients reached"
 #: How the ledger's scripts name a key of a wrong type (lua/include/guard.lua).
 _DAMAGED = re.compile(r"WRONGTYPE the key '(.+)' holds a (\w+)", re.DOTALL)
 
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Turn what redis-py raises when Redis is away, or refuses us, into ``LedgerUnavailable``."""
+    """Turn what redis-py raises when Redis is away, or refuses us, into ``LedgerUnavailable``.
+
+    ``LedgerRefuses`` where the server answers and does not serve now (``jobqueue/redis_refusal.py``).
+    """
     try:
         yield
-    except (AuthenticationError, NoPermissionError) as error:
-        raise _refused(error) from error
-    except _UNAVAILABLE as error:
-        raise LedgerUnavailable(f"Redis cannot be reached: {error}") from error
-    except ResponseError as error:
-        if is_denial(error):
-            raise _refused(error) from error
-        if is_wrong_type(error):
-            raise RecordAltered(_damaged(str(error))) from error
-        # a failing script is our bug and must show; these are states of the server
-        if is_no_writes(error):
-            raise LedgerUnavailable(f"Redis takes no writes: {error}") from error
-        raise
+    except RedisError as error:
+        translated = _translated(error)
+        if translated is None:
+            raise
+        raise translated from error
+
+
+def _translated(error: RedisError) -> JobQueueError | None:
+    """The error to raise in place of one of redis-py's; None if it must show: a failing script is our bug."""
+    if is_denial(error):
+        return _refused(error)
+    refusal = refusal_of(error)
+    if refusal is not None:
+        return LedgerRefuses(f"{refusal.sentence}: {error}", sentence=f"{refusal.sentence}.")
+    if isinstance(error, _UNAVAILABLE):
+        if _TOO_MANY in str(error):
+            return LedgerUnavailable(f"Redis takes no further connection: {error} (its setting maxclients).")
+        return LedgerUnavailable(f"Redis cannot be reached: {error}")
+    if is_wrong_type(error):
+        return RecordAltered(_damaged(str(error)))
+    return None
 
 
 def _damaged(text: str) -> str:

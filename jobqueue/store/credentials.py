@@ -15,6 +15,7 @@ from jobqueue.model.credential import Credential, Kind
 from jobqueue.model.role import BUILTIN, Role
 from jobqueue.store import reading
 from jobqueue.store.alarm import Alarm
+from jobqueue.store.audit import Audit
 from jobqueue.store.connection import translated_errors
 from jobqueue.store.keys import Keys
 from jobqueue.store.scripts import Scripts
@@ -30,18 +31,23 @@ KEY_CHECK_LENGTH = 12
 class Credentials:
     """The keys, users and roles of one ledger. Thread-safe. Raises ``LedgerUnavailable`` when Redis is away."""
 
-    def __init__(self, client: redis.Redis, keys: Keys, scripts: Scripts, seal: Seal, alarm: Alarm) -> None:
+    def __init__(
+        self, client: redis.Redis, keys: Keys, scripts: Scripts, seal: Seal, alarm: Alarm, audit: Audit
+    ) -> None:
         self._client = client
         self._keys = keys
         self._scripts = scripts
         self._seal = seal
         self._alarm = alarm
+        self._audit = audit
 
     # --- keys and users -----------------------------------------------------------------------------------------------
     def add(self, credential: Credential) -> None:
         """Store a new one. Raises ``NameTaken``, and ``Conflict`` if there are too many."""
         place = _place(credential.kind, credential.name)
-        answer = self._write("credentials", place, "", _text(credential), MOST_CREDENTIALS)
+        granted = {"roles": list(credential.roles), "permissions": list(credential.permissions)}
+        details = {str(credential.kind): credential.name, **granted}
+        answer = self._write("credentials", place, "", _text(credential), MOST_CREDENTIALS, **details)
         if answer == "changed":
             raise NameTaken(f"There is a {credential.kind} {credential.name!r} already.")
 
@@ -61,7 +67,7 @@ class Credentials:
             raw = self._client.hget(self._keys.kind("credentials"), place)
         if raw is None:
             raise _unknown(kind, name)
-        if self._scripts.call("record", "credentials", place, str(raw), "", MOST_CREDENTIALS) == "changed":
+        if self._record("credentials", place, str(raw), "", MOST_CREDENTIALS) == "changed":
             raise RecordChanged
 
     def get(self, kind: Kind, name: str) -> Credential:
@@ -120,7 +126,8 @@ class Credentials:
 
     def add_role(self, role: Role) -> None:
         """Store a new one. Raises ``NameTaken``, and ``Conflict`` if there are too many."""
-        answer = self._write("roles", role.name, "", _role_text(role), MOST_ROLES)
+        details = {"role": role.name, "permissions": list(role.permissions)}
+        answer = self._write("roles", role.name, "", _role_text(role), MOST_ROLES, **details)
         if answer == "changed" or role.is_builtin:
             raise NameTaken(f"There is a role {role.name!r} already; delete it first.")
 
@@ -130,16 +137,21 @@ class Credentials:
             raw = self._client.hget(self._keys.kind("roles"), name)
         if raw is None:
             raise CredentialNotFound(f"There is no custom role {name!r}; `jobqueue role list` shows all.")
-        if self._scripts.call("record", "roles", name, str(raw), "", MOST_ROLES) == "changed":
+        if self._record("roles", name, str(raw), "", MOST_ROLES) == "changed":
             raise RecordChanged
 
     # ------------------------------------------------------------------------------------------------------------------
-    def _write(self, records: str, place: str, before: str, text: str, most: int) -> str:
+    def _write(self, records: str, place: str, before: str, text: str, most: int, **details: Any) -> str:
         sealed = self._seal.close(f"{records}|{place}", text)
-        answer: str = self._scripts.call("record", records, place, before, sealed, most)
+        answer = self._record(records, place, before, sealed, most, **details)
         if answer == "full":
             raise Conflict(f"There are {most} {records} already; delete some first.")
         return answer
+
+    def _record(self, records: str, place: str, before: str, after: str, most: int, **details: Any) -> str:
+        """The answer to a change of a record, which is made together with its entry in the audit trail."""
+        arguments = (records, place, before, after, most)
+        return self._audit.change(lambda entry: self._scripts.call("record", *arguments, *entry), **details)
 
     def _must_get(self, kind: Kind, name: str) -> tuple[str, Credential]:
         place = _place(kind, name)

@@ -32,7 +32,7 @@ from jobqueue.model.submission import Accepted
 from jobqueue.model.target import Target, TargetKind
 from jobqueue.store import reading, records
 from jobqueue.store.alarm import Alarm
-from jobqueue.store.audit import Audit
+from jobqueue.store.audit import Audit, unavailable
 from jobqueue.store.scripts import Argument, Clock, Scripts, redis_clock
 from jobqueue.store.seal import Seal
 
@@ -109,6 +109,8 @@ class Jobs:
 
         ``template`` is the message to publish (``dispatch/envelope.py``), empty when the caller sends it.
         """
+        if self._audit.strict:
+            self._audit.check()  # also for a job whose entry the caller writes
         (answer,) = self._scripts.call("create", *self._create_arguments([job], template))
         outcome = self._outcome(job, answer)
         if isinstance(outcome, JobQueueError):
@@ -117,13 +119,16 @@ class Jobs:
 
     def create_many(self, jobs: list[NewJob], template: str) -> list[Stored | JobQueueError]:
         """Store many jobs in one round trip; each is accepted or refused on its own. Answers come in order."""
+        if self._audit.strict:
+            self._audit.check()
         calls = [self._create_arguments(step, template) for step in _steps(jobs)]
         answers = [answer for answers in self._scripts.call_many("create", calls) for answer in answers]
         return [self._outcome(job, answer) for job, answer in zip(jobs, answers, strict=True)]
 
     def _create_arguments(self, jobs: list[NewJob], template: str) -> tuple[Argument, ...]:
         fields = (value for job in jobs for value in self._fields(job))
-        return (self._now(), self._window_ms, template, self._audit.keep, *fields)
+        strict = "1" if self._audit.strict else ""
+        return (self._now(), self._window_ms, template, self._audit.keep, strict, *fields)
 
     def _fields(self, job: NewJob) -> tuple[Argument, ...]:
         mark = self._seal.mark(*_key_record(job, job.id)) if job.idempotency_key else ""
@@ -494,6 +499,8 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
             "Use a new key for a new request.",
             {"job_id": rest[0]},
         )
+    if code == "unrecorded":
+        return unavailable(rest[0])
     if code == "alias_taken":
         return AliasTaken(f"The name {job.alias!r} belongs to job {rest[0]}; choose another one.", {"job_id": rest[0]})
     if code == "held":

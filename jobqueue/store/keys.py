@@ -59,6 +59,11 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "pace": ("pace:", "string", "{digest of a principal}: when it has had what it may ask for (microseconds); expires"),
     "audit": ("audit", "stream", "who did what, the newest entries; each names the one before it"),
     "audit_head": ("audit-head", "hash", "number and link of the newest entry of the audit trail"),
+    "audit_spoiled": (
+        "audit-spoiled",
+        "stream",
+        "the audit trail that could not be written any more, while its entries are moved to a new one",
+    ),
     "clock": (
         "clock",
         "string",
@@ -94,6 +99,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
         "{hostname}: what of an agent's record stands in the ledger's lists; no agent writes it",
     ),
     "spoiled": ("spoiled:", "any", "{key}: what lay in place of a key of the ledger and was no such thing; expires"),
+    "probe": ("probe", "string", "written to learn whether Redis takes writes; expires"),
     "leader": ("leader", "string", "which copy of maintenance leads; expires"),
     "queue": ("queue:", "list", "{slot}: messages for the slot, one list per priority (written the way kombu reads)"),
 }

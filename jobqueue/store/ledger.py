@@ -8,7 +8,13 @@ import redis
 from redis.exceptions import NoPermissionError
 
 from jobqueue.errors import InvalidSettings, LedgerUnavailable
-from jobqueue.model.alert import MESSAGES_REFUSED, RECORDS_ALTERED, RESULTS_FORGED, WORK_REFUSED
+from jobqueue.model.alert import (
+    MESSAGES_REFUSED,
+    RECORDS_ALTERED,
+    RESULTS_FORGED,
+    RESULTS_UNVERIFIED,
+    WORK_REFUSED,
+)
 from jobqueue.redis_server import refusals
 from jobqueue.settings import Settings
 from jobqueue.store import reading
@@ -27,6 +33,7 @@ from jobqueue.store.limits import Limits
 from jobqueue.store.output import Output
 from jobqueue.store.outside import OutsideRuns
 from jobqueue.store.packages import Packages
+from jobqueue.store.probe import WriteProbe
 from jobqueue.store.scripts import Clock, Scripts, redis_clock
 from jobqueue.store.seal import Seal
 
@@ -38,7 +45,7 @@ IDEMPOTENCY_WINDOW_SECONDS = 86_400.0
 #: What ``stats`` counts; the scripts count under these names.
 COUNTERS = (
     *("claims_refused", "results_refused", "leases_lost", "republished"),
-    *(WORK_REFUSED, RESULTS_FORGED, RECORDS_ALTERED, MESSAGES_REFUSED),
+    *(WORK_REFUSED, RESULTS_FORGED, RESULTS_UNVERIFIED, RECORDS_ALTERED, MESSAGES_REFUSED),
 )
 
 
@@ -56,18 +63,33 @@ class Ledger:
         seal = Seal.of(settings)
         self.executions = Executions(self.scripts, lease_seconds=settings.lease_seconds, now=now)
         self.alarm = alarm = Alarm(self.executions)
-        self.audit = Audit(client, self.keys, self.scripts, seal, keep=settings.audit_entries)
+        self.audit = Audit(
+            client,
+            self.keys,
+            self.scripts,
+            seal,
+            keep=settings.audit_entries,
+            alarm=alarm,
+            strict=settings.unrecorded_jobs == "refuse",
+        )
         self.jobs = Jobs(
             self.scripts, seal, alarm, self.audit, idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS, now=now
         )
         self.output = Output(client, self.keys, self.scripts, cap_bytes=settings.max_log_bytes)
         self.events = Events(client, self.keys)
         self.agents = Agents(
-            client, self.keys, self.scripts, alarm, heartbeat_seconds=settings.heartbeat_seconds, now=now
+            client,
+            self.keys,
+            self.scripts,
+            alarm,
+            self.audit,
+            heartbeat_seconds=settings.heartbeat_seconds,
+            now=now,
         )
         self.configurations = Configurations(client, self.keys, self.scripts, seal, alarm, now=now)
         self.outside = OutsideRuns(self.scripts, now=now)
-        self.credentials = Credentials(client, self.keys, self.scripts, seal, alarm)
+        self.credentials = Credentials(client, self.keys, self.scripts, seal, alarm, self.audit)
+        self.check_writes = WriteProbe(client, self.keys)
         self.counting = Counting(client, self.keys)
         self.limits = Limits(self.scripts, now=now)
         self.packages = Packages(

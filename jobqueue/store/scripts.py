@@ -107,6 +107,8 @@ VERBS = (
     "pin",
     "sweep",
     "audit",
+    "trail",
+    "mend",
     "attempt",
     "pace",
     "record",

@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from jobqueue.model.audit import Deed
+from jobqueue.store import audit as module
 from jobqueue.store.audit import Audit
 from jobqueue.store.keys import Keys
 from jobqueue.store.scripts import Scripts
@@ -184,3 +185,103 @@ def test_what_somebody_else_wrote_is_still_shown(client: redis.Redis, audit: Aud
     client.xadd(KEYS.kind("audit"), {"entry": json.dumps({"at": 1, "seen": 1, "who": "x"}), "seal": "é"}, id="0-3")
     assert [entry.deed.who for entry in audit.newest(5)] == ["?", "?", "alice"]
     assert not audit.verify().valid
+
+
+POISON = "18446744073709551615-18446744073709551614"
+LAST = f"0-{(1 << 64) - 1}"
+
+
+def poison_by_id(client: redis.Redis) -> None:
+    client.xadd(KEYS.kind("audit"), {"x": "y"}, id=POISON)
+
+
+def poison_by_a_deleted_id(client: redis.Redis) -> None:
+    poison_by_id(client)
+    client.xdel(KEYS.kind("audit"), POISON)
+
+
+def poison_by_number(client: redis.Redis) -> None:
+    client.xadd(KEYS.kind("audit"), {"x": "y"}, id=LAST)
+
+
+def poison_by_kind(client: redis.Redis) -> None:
+    client.delete(KEYS.kind("audit"))
+    client.set(KEYS.kind("audit"), "no stream")
+
+
+def poison_the_head(client: redis.Redis) -> None:
+    client.delete(KEYS.kind("audit_head"))
+    client.set(KEYS.kind("audit_head"), "no hash")
+
+
+def put_the_head_back(client: redis.Redis) -> None:
+    client.hset(KEYS.kind("audit_head"), mapping={"number": "1", "link": "x"})
+
+
+def begin_a_repair(client: redis.Redis) -> None:
+    """As by a process that died in the middle, or by an attacker."""
+    client.rename(KEYS.kind("audit"), KEYS.kind("audit_spoiled"))
+
+
+Poison = Callable[[redis.Redis], None]
+POISONS: tuple[Poison, ...] = (
+    poison_by_id,
+    poison_by_a_deleted_id,
+    poison_by_number,
+    poison_by_kind,
+    poison_the_head,
+    put_the_head_back,
+    begin_a_repair,
+)
+
+
+@pytest.mark.parametrize("poison", POISONS)
+def test_a_trail_that_cannot_be_written_goes_on_behind_a_break(client: redis.Redis, poison: Poison) -> None:
+    audit = process(client)
+    write(audit, 30)
+    poison(client)
+    assert audit.trouble()
+    assert not audit.verify().valid
+    other = process(client)  # whoever writes next
+    number = other.append([replace(DEED, who="bob")])
+    assert number == 32
+    assert other.newest(1)[0].deed.who == "bob"
+    mark = other.newest(1, before=number)[0].deed
+    assert (mark.result, mark.details["after"]) == ("broken", 30)
+    assert not other.trouble()
+    for each in (audit, other, process(client)):
+        problems = each.verify().problems
+        assert any("was broken behind entry 30" in problem for problem in problems), problems
+        if poison is not poison_by_kind:  # which took the entries with it
+            assert len(problems) == 1
+            assert each.verify().entries == 32
+    write(audit, 3)
+    assert audit.newest(1)[0].number == 35
+
+
+def test_a_long_trail_is_repaired_in_steps(client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_MOVED", 7)
+    audit = process(client)
+    write(audit, 50)
+    before = [(entry.number, entry.text) for entry in audit.after(0, 100)]
+    poison_by_id(client)
+    write(audit, 1)
+    assert [(entry.number, entry.text) for entry in audit.after(0, 50)] == before
+    assert audit.verify().entries == 52
+    assert not client.exists(KEYS.kind("audit_spoiled"))
+
+
+def test_two_processes_repair_it_once(client: redis.Redis) -> None:
+    first, second = process(client), process(client)
+    write(first, 5)
+    poison_by_id(client)
+    assert first.mend()
+    assert second.mend()
+    assert [entry.deed.result for entry in first.after(5, 10)] == ["broken"]
+
+
+def test_a_break_that_the_api_did_not_write_is_no_break(client: redis.Redis) -> None:
+    audit = process(client)
+    write(audit, 2)
+    process(client, secret="x" * 32).append([replace(DEED, result="broken", details={"after": 2, "reason": "made up"})])
+    assert any("was not written by this API" in problem for problem in audit.verify().problems)

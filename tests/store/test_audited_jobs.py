@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from jobqueue.errors import JobQueueError
+from jobqueue.errors import AuditUnavailable, JobQueueError
 from jobqueue.model.audit import Deed
 from jobqueue.store.jobs import Stored
 from tests.store.world import World
@@ -89,3 +89,26 @@ def test_a_spoiled_trail_stops_no_job(ready: World) -> None:
     assert not stored.accepted.is_audited
     assert ready.queued("_any") == [stored.accepted.job_id]
     assert ready.job(stored.accepted.job_id).id == stored.accepted.job_id
+
+
+@pytest.mark.parametrize("deed", [DEED, None])
+def test_a_strict_trail_stops_jobs_that_cannot_be_recorded(
+    ready: World, monkeypatch: pytest.MonkeyPatch, deed: Deed | None
+) -> None:
+    audit = ready.ledger.audit
+    audit.strict = True
+    ready.create(deed=DEED)
+    before = {key: ready.client.dump(key) for key in ready.client.scan_iter()}
+    ready.client.xadd(ready.ledger.keys.kind("audit"), {"x": "y"}, id="18446744073709551615-18446744073709551614")
+    with monkeypatch.context() as patch:
+        patch.setattr(audit, "mend", lambda: False)
+        with pytest.raises(AuditUnavailable, match="Nothing was done"):
+            ready.store(deed=deed)
+        with pytest.raises(AuditUnavailable, match="Nothing was done"):
+            ready.jobs.create_many([ready.new_job(deed=deed)], ready.template)
+    trail = ready.ledger.keys.kind("audit")
+    assert {key: ready.client.dump(key) for key in ready.client.scan_iter() if key != trail} == {
+        key: text for key, text in before.items() if key != trail
+    }
+    ready.create(deed=deed)  # repaired
+    assert [found.result for found in deeds(ready)][:2] == ["done", "broken"]

@@ -1,4 +1,4 @@
-"""How often this host has run which job: what is signed may be run so often, whatever Redis says."""
+"""What this host has run: how often each job was begun, and which ones have ended. Signed work is held to both."""
 
 from __future__ import annotations
 
@@ -6,34 +6,45 @@ import logging
 import sqlite3
 import threading
 import time
-import uuid
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from jobqueue.errors import InvalidSettings, WorkRefused
+from jobqueue.model.timestamps import to_iso
 
 logger = logging.getLogger(__name__)
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS runs (
-    job BLOB PRIMARY KEY,
-    runs INTEGER NOT NULL,
-    until INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS runs_until ON runs (until);
-"""
+_SCHEMA = (
+    """CREATE TABLE IF NOT EXISTS runs (
+        job BLOB PRIMARY KEY, runs INTEGER NOT NULL, until INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+    "CREATE INDEX IF NOT EXISTS runs_until ON runs (until)",
+    "CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
+)
+_HAS_RUNS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'runs'"
+_COLUMNS = "SELECT name FROM pragma_table_info('runs')"
+#: A journal of an older version has no such column.
+_ADD_ENDED = "ALTER TABLE runs ADD COLUMN ended INTEGER NOT NULL DEFAULT 0"
 _COUNT = """
 INSERT INTO runs (job, runs, until) VALUES (?, 1, ?)
-ON CONFLICT (job) DO UPDATE SET runs = runs + 1, until = max(until, excluded.until) WHERE runs < ?
+ON CONFLICT (job) DO UPDATE SET runs = runs + 1, until = max(until, excluded.until) WHERE runs < ? AND NOT ended
 RETURNING runs
 """
 _ADD = """
-INSERT INTO runs (job, runs, until) VALUES (?, ?, ?)
-ON CONFLICT (job) DO UPDATE SET runs = runs + excluded.runs, until = max(until, excluded.until)
+INSERT INTO runs (job, runs, until, ended) VALUES (?, max(0, ?), ?, ?)
+ON CONFLICT (job) DO UPDATE SET runs = max(0, runs + ?), until = max(until, excluded.until),
+    ended = max(ended, excluded.ended)
 """
-_LOOK = "SELECT runs FROM runs WHERE job = ?"
+_LOOK = "SELECT runs, ended FROM runs WHERE job = ?"
 _PRUNE = "DELETE FROM runs WHERE job IN (SELECT job FROM runs WHERE until < ? LIMIT 1000)"
+_MARK = """
+INSERT INTO marks (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)
+"""
+#: Times in microseconds. Work that was signed before ``began`` may have run without a trace here (0: there was no
+#: earlier journal); what counted until before ``pruned`` may be forgotten.
+_BEGAN, _PRUNED = "began", "pruned"
 #: Seconds to wait for another process of this agent that writes.
 _BUSY_SECONDS = 10.0
 #: Seconds until a run of an idempotent operation is written at the latest.
@@ -42,23 +53,38 @@ _WRITE_SECONDS = 0.1
 _MOST_REMEMBERED = 20_000
 
 
+class AlreadyEnded(WorkRefused):
+    """This host has run the job and reported its end."""
+
+
+class _Entry(NamedTuple):
+    """Runs of one job. ``created``: a time before which it cannot have run, in microseconds."""
+
+    runs: int
+    created: int
+    ended: bool = False
+
+
 class Journal:
     """Counts runs in a file (SQLite) that outlives the agent. Threads and processes may share it.
 
     A run that must not happen twice is on disk before it begins. One of an idempotent operation is counted at once and
-    written a moment later, many with one commit: an agent that is killed in that moment may count it once less, and to
-    run it again does no harm, by declaration.
+    written a moment later, many with one commit, and so is the end of each run: an agent that is killed in that moment
+    may count one less.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
-        """Raises ``InvalidSettings`` if the file cannot be used: without it nothing may be run."""
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time, *, had_one: bool = False) -> None:
+        """``had_one``: this agent has had a journal before, so one that is missing or empty was lost.
+
+        Raises ``InvalidSettings`` if the file cannot be used: without it nothing may be run.
+        """
         self._path = path
         self._clock = clock
         self._lock = threading.Lock()
-        #: Runs of idempotent jobs so far, with the job's time of creation; the oldest are looked up in the file.
-        self._remembered: OrderedDict[bytes, tuple[int, int]] = OrderedDict()
-        #: Runs that are not in the file yet, and until when they count.
-        self._unwritten: dict[bytes, tuple[int, int]] = {}
+        #: The newest jobs; the oldest are looked up in the file.
+        self._remembered: OrderedDict[bytes, _Entry] = OrderedDict()
+        #: What is not in the file yet: runs to add, until when they count (microseconds), whether the job has ended.
+        self._unwritten: dict[bytes, tuple[int, int, bool]] = {}
         #: Jobs that were created later are in no file: only in memory, if anywhere.
         self._horizon = 0
         self._is_closed = False
@@ -67,9 +93,11 @@ class Journal:
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # "full": on disk with every commit, and all that the other connection wrote before with it
-            self._durable, self._quick = self._connect("full"), self._connect("normal")
+            self._durable, self._quick = self._connect("full", had_one), self._connect("normal", had_one)
             if self._quick.execute("SELECT 1 FROM runs LIMIT 1").fetchone():
                 self._horizon = self._now()
+            marks: dict[str, int] = dict(self._quick.execute("SELECT name, value FROM marks").fetchall())
+            self._began, self._pruned = marks.get(_BEGAN, 0), marks.get(_PRUNED, 0)
         except (OSError, sqlite3.Error) as error:
             raise InvalidSettings(
                 f"The agent's journal {path} cannot be used ({error}). It says what has run here, so nothing is run "
@@ -79,28 +107,53 @@ class Journal:
         self._writer = threading.Thread(target=self._write, name="journal", daemon=True)
         self._writer.start()
 
+    @property
+    def began(self) -> int:
+        """When this journal took the place of one that was lost, in microseconds; 0 if none was."""
+        return self._began
+
     def begin(self, job_id: str, runs: int, until: int, *, created: int, durable: bool) -> int:
         """Count a run that is about to begin; returns its number, from 1.
 
         ``until`` is how long this must be remembered, ``created`` a time before which the job cannot have run; both in
-        microseconds. Raises ``WorkRefused`` once ``runs`` are used up, or if it cannot be written down.
+        microseconds. Raises ``AlreadyEnded``, and ``WorkRefused`` once ``runs`` are used up, if the job may have been
+        forgotten here, or if the run cannot be written down.
         """
-        key = uuid.UUID(job_id).bytes
+        if until < self._pruned:
+            raise WorkRefused(
+                f"its signature counted until {to_iso(until)}, and this host's journal has forgotten what ran until "
+                f"{to_iso(self._pruned)}: was the clock put back? Submit the job again"
+            )
+        key = _key(job_id)
+        number: int | None
         try:
             with self._lock:
-                found = self._count(key, runs, until) if durable else self._remember(key, runs, until, created)
+                if durable:
+                    number, has_ended = self._count(key, runs, until)
+                else:
+                    number, has_ended = self._remember(key, runs, until, created)
         except sqlite3.Error as error:
             logger.error("The journal %s cannot be written: %s", self._path, error)
             raise WorkRefused(
                 f"this agent's journal cannot be written ({error}), and nothing is run without it"
             ) from error
-        if found is None:
+        if has_ended:
+            raise AlreadyEnded("this host has reported its end already, and may not run it again")
+        if number is None:
             raise WorkRefused(
                 f"this host has run it already, {'once' if runs == 1 else f'{runs} times'}, and may not again"
             )
-        if not durable:
+        if not durable and not self._wake.is_set():
             self._wake.set()
-        return found
+        return number
+
+    def end(self, job_id: str, until: int, *, created: int) -> None:
+        """Note that the job's end was reported here: it is never begun again. Written a moment later."""
+        self._note(job_id, 0, until, created, ended=True)
+
+    def give_back(self, job_id: str, until: int, *, created: int) -> None:
+        """Take back one run that ``begin`` counted: this agent stopped it itself, and the ledger knows."""
+        self._note(job_id, -1, until, created, ended=False)
 
     def close(self) -> None:
         """Write what is not written, and stop."""
@@ -112,30 +165,60 @@ class Journal:
             self._durable.close()
             self._quick.close()
 
-    def _count(self, key: bytes, runs: int, until: int) -> int | None:
-        found = self._durable.execute(_COUNT, (key, until, runs)).fetchone()
-        return int(found[0]) if found else None
+    def _note(self, job_id: str, runs: int, until: int, created: int, *, ended: bool) -> None:
+        key = _key(job_id)
+        with self._lock:
+            if self._is_closed:
+                logger.warning("The journal is closed; the end of job %s is not in it", job_id)
+                return
+            try:
+                before = self._remembered.get(key) or self._looked_up(key, created)
+            except sqlite3.Error as error:  # it stays owed to the file, and nothing is begun until that is written
+                logger.error("The journal %s cannot be read: %s", self._path, error)
+                self._trouble = error
+                before = _Entry(0, created)
+            after = _Entry(max(0, before.runs + runs), before.created, before.ended or ended)
+            self._keep(key, after, runs, until)
+        if not self._wake.is_set():
+            self._wake.set()
 
-    def _remember(self, key: bytes, runs: int, until: int, created: int) -> int | None:
+    def _count(self, key: bytes, runs: int, until: int) -> tuple[int | None, bool]:
+        """The run's number, or None; then also whether its end is the reason, and not the number of its runs."""
+        if key in self._unwritten:
+            self._flush()
+        row = self._durable.execute(_COUNT, (key, until, runs)).fetchone()
+        if row:
+            return int(row[0]), False
+        known = self._durable.execute(_LOOK, (key,)).fetchone()
+        return None, bool(known and known[0] < runs)
+
+    def _remember(self, key: bytes, runs: int, until: int, created: int) -> tuple[int | None, bool]:
         if self._is_closed:
             raise sqlite3.ProgrammingError("it is closed")
         if self._trouble:
             self._flush()
-        if key in self._remembered:
-            before = self._remembered[key][0]
-        elif created > self._horizon:
-            before = 0
-        else:
-            row = self._quick.execute(_LOOK, (key,)).fetchone()
-            before = (int(row[0]) if row else 0) + self._unwritten.get(key, (0, 0))[0]
-        if before >= runs:
-            return None
-        self._remembered[key] = before + 1, created
-        self._unwritten[key] = self._unwritten.get(key, (0, 0))[0] + 1, until
+        before = self._remembered.get(key) or self._looked_up(key, created)
+        if before.ended or before.runs >= runs:
+            return None, before.runs < runs
+        self._keep(key, _Entry(before.runs + 1, created), 1, until)
+        return before.runs + 1, False
+
+    def _looked_up(self, key: bytes, created: int) -> _Entry:
+        """What the file says, with what is to be written there."""
+        if created > self._horizon:
+            return _Entry(0, created)
+        row = self._quick.execute(_LOOK, (key,)).fetchone() or (0, 0)
+        owed, _, ended = self._unwritten.get(key, (0, 0, False))
+        return _Entry(max(0, int(row[0]) + owed), created, bool(row[1]) or ended)
+
+    def _keep(self, key: bytes, entry: _Entry, runs: int, until: int) -> None:
+        """Remember an entry, and that ``runs`` of it are to be added in the file."""
+        self._remembered[key] = entry
+        owed, _, ended = self._unwritten.get(key, (0, 0, False))
+        self._unwritten[key] = owed + runs, until, ended or entry.ended
         if len(self._remembered) > _MOST_REMEMBERED:
-            _, (_, oldest) = self._remembered.popitem(last=False)
-            self._horizon = max(self._horizon, oldest)
-        return before + 1
+            _, oldest = self._remembered.popitem(last=False)
+            self._horizon = max(self._horizon, oldest.created)
 
     def _write(self) -> None:
         """In a thread of its own: write what was counted, and forget what no longer counts."""
@@ -154,12 +237,16 @@ class Journal:
                 self._wake.set()
 
     def _flush(self) -> None:
-        rows = [(key, runs, until) for key, (runs, until) in self._unwritten.items()]
+        rows = [(key, runs, until, ended, runs) for key, (runs, until, ended) in self._unwritten.items()]
+        now = self._now()
         try:
             with self._quick:  # commits, or takes all of it back
                 self._quick.execute("BEGIN IMMEDIATE")
                 self._quick.executemany(_ADD, rows)
-                self._quick.execute(_PRUNE, (self._now(),))
+                if self._quick.execute(_PRUNE, (now,)).rowcount:
+                    # with the same commit: what is forgotten must not be taken for what never ran
+                    self._quick.execute(_MARK, (_PRUNED, now))
+                    self._pruned = max(self._pruned, now)
         except sqlite3.Error as error:
             self._trouble = error
             raise
@@ -169,9 +256,24 @@ class Journal:
     def _now(self) -> int:
         return int(self._clock() * 1_000_000)
 
-    def _connect(self, synchronous: str) -> sqlite3.Connection:
+    def _connect(self, synchronous: str, had_one: bool) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode = wal")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
-        connection.executescript(_SCHEMA)
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")  # two processes of one agent may start at the same time
+            is_new = connection.execute(_HAS_RUNS).fetchone() is None
+            for statement in _SCHEMA:
+                connection.execute(statement)
+            if "ended" not in {name for (name,) in connection.execute(_COLUMNS)}:
+                connection.execute(_ADD_ENDED)
+            if is_new and had_one:
+                connection.execute(_MARK, (_BEGAN, self._now()))
+        if is_new and had_one:
+            logger.error("ALERT: this agent's journal %s was lost; a new one begins", self._path)
         return connection
+
+
+def _key(job_id: str) -> bytes:
+    """The 16 bytes of a job's id."""
+    return bytes.fromhex(job_id.replace("-", ""))

@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from jobqueue import __version__
 from jobqueue.dispatch.sender import Sender
-from jobqueue.errors import LedgerUnavailable
+from jobqueue.errors import AgentNotFound, LedgerUnavailable
 from jobqueue.model.agent import Agent, AgentState
-from jobqueue.model.alert import RESULTS_FORGED
+from jobqueue.model.alert import RESULTS_FORGED, RESULTS_UNVERIFIED
 from jobqueue.model.job import Job
 from jobqueue.model.target import ANY
 from jobqueue.services.results import CheckResults
@@ -184,9 +185,26 @@ class Inspector:
         ids, self._since = self._ledger.jobs.ended_since(since, INSPECTED)
         for job in self._ledger.jobs.get_many(ids):
             for hostname, what in self._faults(job):
-                logger.error("ALERT: the result of job %s from %s is forged: %s", job.id, hostname, what)
-                self._ledger.executions.alert(RESULTS_FORGED, job.id, hostname, what)
+                self._tell(job, hostname, what)
         return 0  # a full step here is no reason to hurry
+
+    def _tell(self, job: Job, hostname: str, what: str) -> None:
+        """Raise the alert. Agents of other versions may sign otherwise: about theirs there is no verdict."""
+        version = self._version(hostname)
+        if version in ("", __version__):
+            logger.error("ALERT: the result of job %s from %s is forged: %s", job.id, hostname, what)
+            self._ledger.executions.alert(RESULTS_FORGED, job.id, hostname, what)
+            return
+        what = f"{what}; but the agent is of version {version[:40]!r}, and this is {__version__}: upgrade it"
+        logger.warning("The result of job %s from %s cannot be verified: %s", job.id, hostname, what)
+        self._ledger.executions.alert(RESULTS_UNVERIFIED, job.id, hostname, what)
+
+    def _version(self, hostname: str) -> str:
+        """The version that an agent says it is of; empty for one that is not known."""
+        try:
+            return self._ledger.agents.get(hostname).version
+        except AgentNotFound:
+            return ""
 
     def _faults(self, job: Job) -> list[tuple[str, str]]:
         """What is wrong; one that cannot be looked at at all must not keep the others from being looked at."""

@@ -3,7 +3,7 @@
 -- include: clock tick events index publish trail
 -- KEYS: none
 -- ARGV: 1 now, 2 window of idempotency keys in ms, 3 message template or '', 4 how many entries the audit trail keeps,
---   then per job: its id, the document, operation, target, kind of target (any, all, host, label), priority,
+--   5 '1' if a job is refused while its entry cannot be written, then per job: its id, the document, operation, target, kind of target (any, all, host, label), priority,
 --   not_before or '', expires_at or '', retry policy or '', '1' if the operation is idempotent or '', idempotency key
 --   or '', digest of the request, tags ("key:value" lines) or '', id of the job that it retries or '', hostnames to
 --   keep to (lines) or '', alias or '', name that it holds exclusively or '',
@@ -12,12 +12,12 @@
 -- returns: per job: {'created', created, {slot...}, number of its audit entry, link of that} (slots only if the caller
 --     has to send the messages; no entry if there is none, or if it cannot be written)
 --   | {'replayed', id, created, seal} | {'key_conflict', id} | {'alias_taken', id} | {'held', id} | {'unknown_target'}
---   | {'unsupported'} | {'away', state of the agent} | {'too_late'}
+--   | {'unsupported'} | {'unrecorded', why} | {'away', state of the agent} | {'too_late'}
 --   | {'no_live_agent', offline or draining hostname...}
 local FIELDS = {'id', 'doc', 'op', 'target', 'kind', 'priority', 'not_before', 'expires', 'retry', 'idempotent', 'key',
   'digest', 'tags', 'retry_of', 'only', 'alias', 'exclusive', 'groups', 'seal', 'entry', 'entry_seal'}
 local at = clock(ARGV[1])
-local window, template, keep = ARGV[2], parse_template(ARGV[3]), ARGV[4]
+local window, template, keep, is_strict = ARGV[2], parse_template(ARGV[3]), ARGV[4], ARGV[5] == '1'
 local away = {}
 for _, host in ipairs(redis.call('SMEMBERS', K.away)) do away[host] = true end
 -- agents may say of themselves that they are back, but not that they are accepted
@@ -190,6 +190,11 @@ local function accept(job)
 
   -- unique and growing, so that a page's cursor is one number
   time = time and time + 1 or tick(at)
+  local is_entered, number, link
+  if is_strict then
+    is_entered, number, link = entered(keep, job.entry_seal, job.entry)
+    if not is_entered then return {'unrecorded', number} end
+  end
   local created, when = time, int(time)
   store(job, slots, created)
   count(K.measured, 'submitted|' .. job.op, #slots)
@@ -213,16 +218,15 @@ local function accept(job)
     announce(job.retry_of, retried[1], told, 'retried', '_api', 'as ' .. job.id)
   end
   local answer = {'created', when, (waits or template) and {} or slots}
-  if job.entry ~= '' then
-    -- where somebody has left something else in place of the trail, the job counts all the same; the caller sees it
-    local is_written, number, link = pcall(append_entries, keep, {job.entry_seal, job.entry}, 1, 2)
-    if is_written then answer[4], answer[5] = number, link end
+  if not is_strict then -- while the trail cannot be written, the job counts all the same; the caller sees it
+    is_entered, number, link = entered(keep, job.entry_seal, job.entry)
   end
+  if is_entered and number then answer[4], answer[5] = number, link end
   return answer
 end
 
 local answers = {}
-for first = 5, #ARGV, #FIELDS do
+for first = 6, #ARGV, #FIELDS do
   local job = {}
   for i, field in ipairs(FIELDS) do job[field] = ARGV[first + i - 1] end
   answers[#answers + 1] = accept(job)

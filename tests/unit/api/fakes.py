@@ -25,6 +25,7 @@ from jobqueue.errors import (
     LedgerUnavailable,
     PackageExists,
     PackageTooLarge,
+    PermissionDenied,
     UnknownOperation,
 )
 from jobqueue.model.agent import Agent, AgentEvent, AgentState
@@ -177,7 +178,9 @@ class FakeServices:
         starts = [last - number * seconds * 1_000_000 for number in reversed(range(spans))]
         return History(seconds, tuple(Span(start, submitted, 2) for start in starts))
 
-    def delete(self, job_id: str) -> None:
+    def delete(self, job_id: str, principal: Principal = NOBODY) -> None:
+        if not principal.may("job:delete") and self.job(job_id).submitted_by != principal.name:
+            raise PermissionDenied.of(principal.name, "job:delete")
         if not self.job(job_id).status.is_final:
             raise JobNotFinal
         del self.store[job_id]
@@ -288,6 +291,9 @@ class FakeServices:
         return True
 
     def ping(self) -> None:
+        self._fail()
+
+    def check_writes(self) -> None:
         self._fail()
 
     def status_counts(self) -> dict[JobStatus, int]:

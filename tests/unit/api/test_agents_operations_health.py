@@ -8,6 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from jobqueue import __version__
+from jobqueue.errors import LedgerRefuses
 from jobqueue.model.states import JobStatus
 from tests.unit.api.conftest import Ask
 from tests.unit.api.fakes import AN_AGENT, FakeServices, away
@@ -128,3 +129,18 @@ def test_status_without_a_ledger(ask: Ask, services: FakeServices) -> None:
     services.failure = away()
     body = error(ask("GET", "/health/status"), 503)
     assert body["details"]["components"]["ledger"] == {"status": "unavailable"}
+
+
+def test_not_ready_while_the_ledger_takes_no_writes(
+    client: FlaskClient, services: FakeServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        sentence = "Redis takes no writes: it is a read-only replica (READONLY)."
+        raise LedgerRefuses("Redis at 10.0.0.1 is read-only", sentence=sentence)
+
+    monkeypatch.setattr(services, "check_writes", refuse)
+    response = client.get("/health/ready")
+    error(response, 503, "Redis takes no writes: it is a read-only replica (READONLY).")
+    assert "10.0.0.1" not in response.get_data(as_text=True)
+    assert "cannot be reached" not in response.get_data(as_text=True)
+    assert client.get("/health").status_code == 200

@@ -315,3 +315,61 @@ def test_verifying_it(client: FlaskClient, services: FakeServices) -> None:
     body = client.get("/audit/verify", headers=AUTHORIZATION).get_json()
     assert not body["valid"]
     assert body["problems"]
+
+
+CHANGES_OF_ACCESS: list[tuple[str, str, dict[str, Any] | None]] = [
+    ("POST", "/key", {"name": "new", "roles": ["read"]}),
+    ("POST", "/user", {"name": "bob", "roles": ["read"]}),
+    ("PUT", "/user/alice/password", None),
+    ("POST", "/user/alice/disable", None),
+    ("DELETE", "/user/alice", None),
+    ("POST", "/role", {"name": "ops", "permissions": ["job:read"]}),
+    ("POST", "/agent/invite", {}),
+]
+
+
+@pytest.fixture
+def unwritable(client: FlaskClient, services: FakeServices, monkeypatch: pytest.MonkeyPatch) -> FakeServices:
+    """A trail that is poisoned, and that cannot be repaired either."""
+    client.post("/user", json={"name": "alice", "roles": ["read"]}, headers=AUTHORIZATION)
+    ledger = services.ledger
+    ledger.client.xadd(ledger.keys.kind("audit"), {"x": "y"}, id="18446744073709551615-18446744073709551614")
+    monkeypatch.setattr(ledger.audit, "mend", lambda: False)
+    return services
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CHANGES_OF_ACCESS)
+def test_access_is_not_changed_while_that_cannot_be_recorded(
+    client: FlaskClient, unwritable: FakeServices, method: str, path: str, body: dict[str, Any] | None
+) -> None:
+    ledger = unwritable.ledger
+    kinds = [ledger.keys.kind(kind) for kind in ("credentials", "roles")]
+    before = [ledger.client.hgetall(kind) for kind in kinds]
+    answer = client.open(path, method=method, json=body, headers=AUTHORIZATION)
+    error(answer, 503, "cannot be written into the audit trail")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert [ledger.client.hgetall(kind) for kind in kinds] == before
+    assert "token" not in answer.get_json()
+
+
+def test_a_trail_that_cannot_be_written_shows_in_the_status(client: FlaskClient, unwritable: FakeServices) -> None:
+    body = client.get("/health/status", headers=AUTHORIZATION).get_json()
+    assert body["status"] == "failing"
+    assert body["components"]["audit"]["status"] == "unwritable"
+    assert "18446744073709551615-18446744073709551614" in body["components"]["audit"]["reason"]
+    assert client.get("/health/ready").status_code == 200
+
+
+def test_a_poisoned_trail_repairs_itself_and_misses_no_change_of_access(
+    client: FlaskClient, services: FakeServices
+) -> None:
+    client.post("/role", json={"name": "one", "permissions": ["job:read"]}, headers=AUTHORIZATION)
+    ledger = services.ledger
+    ledger.client.xadd(ledger.keys.kind("audit"), {"x": "y"}, id="18446744073709551615-18446744073709551614")
+    assert client.post("/key", json={"name": "k", "roles": ["admin"]}, headers=AUTHORIZATION).status_code == 201
+    assert [entry.deed.path or entry.deed.result for entry in entries(services)] == ["/role", "broken", "/key"]
+    verdict = client.get("/audit/verify", headers=AUTHORIZATION).get_json()
+    assert not verdict["valid"]
+    assert "was broken behind entry 1" in verdict["problems"][0]
+    assert [alert.kind for alert in ledger.executions.alerts()] == ["records_altered"]
+    assert client.get("/health/status", headers=AUTHORIZATION).get_json()["components"]["audit"] == {"status": "ok"}

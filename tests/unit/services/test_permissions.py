@@ -132,3 +132,24 @@ def test_secrets_need_a_permission_of_their_own(services: Services) -> None:
     with pytest.raises(PermissionDenied):
         services.retry(accepted.job_id, principal=may_run)
     assert services.retry(accepted.job_id, principal=may_all).job_id != accepted.job_id
+
+
+def test_who_may_only_submit_deletes_only_his_own_jobs(services: Services) -> None:
+    author = replace(who("job:write", "shell:execute"), name="alice")
+    job_id = services.submit(shell(author)).job_id
+    services.cancel(job_id)
+    with pytest.raises(PermissionDenied) as refused:
+        services.delete(job_id, who("job:write", "shell:execute"))
+    assert refused.value.details == {"permission": "job:delete"}
+    assert services.job(job_id).submitted_by == "alice"
+    services.delete(job_id, author)
+    other = services.submit(shell(author)).job_id
+    services.cancel(other)
+    services.delete(other, who("job:delete"))
+
+
+def test_the_role_write_deletes_as_before(services: Services) -> None:
+    assert "job:delete" in BUILTIN["write"]
+    job_id = services.submit(shell(replace(who("job:write", "shell:execute"), name="alice"))).job_id
+    services.cancel(job_id)
+    services.delete(job_id, Principal("bob", BUILTIN["write"]))

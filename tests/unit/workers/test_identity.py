@@ -12,8 +12,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from jobqueue.errors import AgentNotFound, Conflict, InvalidInput, InvalidSettings
-from jobqueue.model.agent import AgentState
-from jobqueue.model.alert import RESULTS_FORGED
+from jobqueue.model.agent import AgentState, Registration
+from jobqueue.model.alert import RESULTS_FORGED, RESULTS_UNVERIFIED
 from jobqueue.model.job import Execution
 from jobqueue.model.states import ExecutionState
 from jobqueue.operations.registry import Registry
@@ -559,6 +559,21 @@ def test_maintenance_finds_what_was_forged_once(
     assert ledger.stats()[RESULTS_FORGED] == 1
     (alert,) = ledger.executions.alerts()
     assert (alert.kind, alert.job_id, alert.hostname) == (RESULTS_FORGED, forged, HOST)
+
+
+def test_an_agent_of_another_version_is_not_accused(
+    ledger: Ledger, executor: Executor, submit: Submitter, signer: Signer, settings: Settings
+) -> None:
+    """An agent that is not upgraded yet may sign in another way: a false alarm is one that nobody believes later."""
+    keys = TrustedKeys(settings.trusted_keys, signer)
+    ledger.agents.register(Registration(HOST, "boot", {}, {}, ("test.echo.get",), "0.1", 1))
+    job_id = submit("test.echo.get")
+    executor.execute(job_id, HOST)  # without an identity: nothing is signed
+    Inspector(ledger, CheckResults(ledger.agents, keys), keys).run_once()
+    assert (ledger.stats()[RESULTS_FORGED], ledger.stats()[RESULTS_UNVERIFIED]) == (0, 1)
+    (alert,) = ledger.executions.alerts()
+    assert (alert.kind, alert.job_id, alert.hostname) == (RESULTS_UNVERIFIED, job_id, HOST)
+    assert "is of version '0.1'" in alert.message
 
 
 def test_without_trusted_keys_maintenance_accuses_nobody(

@@ -12,7 +12,7 @@ import pytest
 from jobqueue.errors import WorkRefused
 from tests.acceptance.support.until import until
 from workers.guard import journal as module
-from workers.guard.journal import Journal
+from workers.guard.journal import AlreadyEnded, Journal
 
 NOW = 1_000_000_000
 FOREVER = 9_000_000_000_000_000
@@ -146,3 +146,71 @@ def test_nothing_is_run_after_the_end(path: Path) -> None:
     for durable in (False, True):
         with pytest.raises(WorkRefused, match="journal cannot be written"):
             begin(journal, new(), durable=durable)
+
+
+@pytest.mark.parametrize("durable", [True, False])
+@pytest.mark.parametrize("restart", [True, False])
+def test_what_ended_is_never_begun_again(path: Path, durable: bool, restart: bool) -> None:
+    job_id, other = new(), new()
+    journal = Journal(path)
+    begin(journal, job_id, 5, durable=durable)
+    journal.end(job_id, FOREVER, created=NOW)
+    journal.end(other, FOREVER, created=NOW)  # what was refused before it was begun
+    if restart:
+        journal.close()
+        journal = Journal(path)
+    for name in (job_id, other):
+        with pytest.raises(AlreadyEnded, match="has reported its end already"):
+            begin(journal, name, 5, durable=durable)
+    journal.close()
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_run_that_is_given_back_does_not_count(path: Path, durable: bool) -> None:
+    job_id = new()
+    journal = Journal(path)
+    for _ in range(3):
+        assert begin(journal, job_id, 1, durable=durable) == 1
+        journal.give_back(job_id, FOREVER, created=NOW)
+    begin(journal, job_id, 1, durable=durable)
+    journal.close()
+    assert on_disk(path) == {job_id: 1}
+
+
+def test_a_journal_of_the_version_before_is_taken_over(path: Path) -> None:
+    """Its agent goes on counting where it was."""
+    job_id = new()
+    path.parent.mkdir()
+    with sqlite3.connect(path) as old:
+        old.execute("CREATE TABLE runs (job BLOB PRIMARY KEY, runs INTEGER NOT NULL, until INTEGER NOT NULL)")
+        old.execute("INSERT INTO runs VALUES (?, 19, ?)", (uuid.UUID(job_id).bytes, FOREVER))
+    old.close()
+    journal = Journal(path, had_one=True)
+    assert journal.began == 0
+    assert begin(journal, job_id, 20) == 20
+    with pytest.raises(WorkRefused, match="has run it already, 20 times"):
+        begin(journal, job_id, 20)
+    journal.close()
+
+
+def test_a_journal_that_was_lost_says_since_when_it_knows(path: Path) -> None:
+    for at in (100.0, 200.0):  # a restart later is no other loss
+        journal = Journal(path, clock=lambda at=at: at, had_one=True)  # type: ignore[misc]
+        assert journal.began == 100_000_000
+        journal.close()
+    fresh = Journal(path.with_name("b.journal"))
+    assert fresh.began == 0
+    fresh.close()
+
+
+def test_a_clock_that_is_put_back_does_not_bring_back_what_was_forgotten(path: Path) -> None:
+    journal = Journal(path, clock=lambda: 100.0)
+    job_id, young = new(), new()
+    begin(journal, job_id, durable=True, until=99_000_000)
+    begin(journal, young, until=101_000_000)
+    until(lambda: on_disk(path) == {young: 1}, "the old one is gone")
+    journal.close()
+    journal = Journal(path, clock=lambda: 50.0)
+    with pytest.raises(WorkRefused, match="has forgotten what ran until"):
+        begin(journal, job_id, durable=True, until=99_000_000)
+    journal.close()

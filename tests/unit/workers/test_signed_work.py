@@ -6,6 +6,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -15,17 +16,22 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from jobqueue.model.alert import WORK_REFUSED
 from jobqueue.model.job import Execution
+from jobqueue.operations.confinement import Limits
 from jobqueue.operations.registry import Registry
 from jobqueue.settings import Settings
-from jobqueue.signing import pem
+from jobqueue.signing import pem, work
 from jobqueue.signing.signer import Signer
 from jobqueue.signing.trusted import TrustedKeys
 from jobqueue.signing.work import WorkSigner
 from jobqueue.store.executions import Grant
 from jobqueue.store.ledger import Ledger
+from tests.acceptance.support.until import until
 from workers.executor import Executor
 from workers.guard.gate import Gate
+from workers.guard.guard import Guard
 from workers.guard.journal import Journal
+from workers.guard.policy import Policy
+from workers.held import Held
 
 from .conftest import HOST, Submitter
 
@@ -56,6 +62,7 @@ class Attacker:
         """Make the ledger believe that the execution has not begun."""
         self.redis.hset(self.keys.execution(job_id, host), mapping={"state": "submitted", "attempt": "0"})
         self.redis.hset(self.keys.job(job_id), mapping={"status": "submitted", "n.submitted": 1})
+        self.redis.delete(self.keys.kind("due"))
 
 
 @pytest.fixture
@@ -269,12 +276,92 @@ def test_a_broadcast_that_was_answered_is_not_run_under_another_slot(
 def test_work_is_run_as_often_as_its_retries_allow(
     ledger: Ledger, executor: Executor, submit: Submitter, attacker: Attacker
 ) -> None:
-    job_id = submit("test.echo.get", retries={"max_attempts": 2})
+    job_id = submit("test.fail.do", retries={"max_attempts": 2, "backoff_seconds": 0})
     results = []
     for _ in range(4):
         results.append(executor.execute(job_id, HOST))
         attacker.rewind(job_id)
-    assert results == ["completed", "completed", "failed", "failed"]
+    assert results == ["retried", "retried", "failed", "failed"]
+    assert ledger.stats()[WORK_REFUSED] == 2
+
+
+def test_idempotent_work_that_ended_is_not_run_again(
+    ledger: Ledger, executor: Executor, submit: Submitter, attacker: Attacker
+) -> None:
+    """Its signature allows five runs, for agents that die; whoever writes to Redis may not use up the rest."""
+    job_id = submit("test.echo.get", idempotent=True)
+    assert executor.execute(job_id, HOST) == "completed"
+    for number in (1, 2, 3):
+        attacker.rewind(job_id)
+        assert executor.execute(job_id, HOST) == "failed"
+        assert ledger.stats()[WORK_REFUSED] == number
+    assert "has reported its end already" in ledger.executions.alerts()[0].message
+
+
+def test_a_retry_that_completed_is_not_run_again(
+    ledger: Ledger, executor: Executor, submit: Submitter, attacker: Attacker
+) -> None:
+    job_id = submit("test.echo.get", retries={"max_attempts": 5})
+    assert executor.execute(job_id, HOST) == "completed"
+    attacker.rewind(job_id)
+    assert executor.execute(job_id, HOST) == "failed"
+    assert ledger.stats()[WORK_REFUSED] == 1
+
+
+def test_what_the_owner_refused_is_not_run_under_a_later_policy(
+    ledger: Ledger, executor: Executor, submit: Submitter, attacker: Attacker
+) -> None:
+    gate = executor._gate
+    allowing, gate._guard = gate._guard, Guard(Policy(()), Limits(), ())
+    job_id = submit("test.echo.get")
+    assert executor.execute(job_id, HOST) == "failed"
+    assert ledger.stats()[WORK_REFUSED] == 0
+    gate._guard = allowing
+    attacker.rewind(job_id)
+    assert executor.execute(job_id, HOST) == "failed"
+    assert ledger.stats()[WORK_REFUSED] == 1
+
+
+def test_a_run_that_a_stopping_agent_hands_back_is_not_counted(
+    ledger: Ledger, executor: Executor, held: Held, submit: Submitter
+) -> None:
+    """An agent may be restarted more often than a job may be run."""
+    job_id = submit("test.wait.get", idempotent=True)
+    for _ in range(work.IDEMPOTENT_RUNS + 2):
+        with ThreadPoolExecutor(1) as pool:
+            run = pool.submit(executor.execute, job_id, HOST)
+            until(lambda: len(held.all()) == 1, "it runs")
+            held.all()[0].ask_to_stop("shutdown")
+            assert run.result(30) == "retried"
+        ledger.executions.promote(10, "template")
+    assert ledger.stats()[WORK_REFUSED] == 0
+
+
+@pytest.mark.parametrize(("lost_journal", "outcome"), [("refuse", "failed"), ("run", "completed")])
+def test_work_from_before_a_lost_journal_is_refused_unless_the_owner_allows(
+    ledger: Ledger,
+    executor: Executor,
+    submit: Submitter,
+    settings: Settings,
+    registry: Registry,
+    lost_journal: str,
+    outcome: str,
+) -> None:
+    older = submit("test.echo.get")
+    executor._gate.close()
+    settings = replace(settings, lost_journal=lost_journal)
+    for suffix in ("", "-wal", "-shm"):
+        (settings.state_dir / f"journal{suffix}").unlink(missing_ok=True)
+    journal = Journal(settings.state_dir / "journal", had_one=True)
+    guard = executor._gate._guard
+    executor._gate = Gate(settings, registry, TrustedKeys.open(settings.trusted_keys), journal, guard, {})
+    try:
+        younger = submit("test.echo.get")
+        assert executor.execute(older, HOST) == outcome
+        assert executor.execute(younger, HOST) == "completed"
+        assert ("journal was lost" in (execution(ledger, older).error or "")) == (outcome == "failed")
+    finally:
+        journal.close()
 
 
 def test_a_restart_of_the_agent_forgets_no_run(

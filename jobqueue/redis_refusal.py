@@ -1,0 +1,88 @@
+"""Errors by which a Redis server says that it does not serve now, though it can be reached: they pass by themselves.
+
+One table for all parts: agents wait and go on, the API answers 503, nothing that runs is ended. What is not in it is a
+fault of ours, or of a record, and must show.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from redis.exceptions import (
+    BusyLoadingError,
+    ClusterDownError,
+    MasterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    TryAgainError,
+)
+
+_NO_WRITES = "takes no writes"
+_NO_COMMANDS = "takes no commands"
+#: The code with which the server's error begins -> what it does not take, and why.
+CODES: Mapping[str, tuple[str, str]] = {
+    "OOM": (_NO_WRITES, "its memory is full (maxmemory)"),
+    "MISCONF": (_NO_WRITES, "it cannot save its data to its disk"),
+    "READONLY": (_NO_WRITES, "it is a read-only replica"),
+    "NOREPLICAS": (_NO_WRITES, "too few replicas are connected (min-replicas-to-write)"),
+    "MASTERDOWN": (_NO_COMMANDS, "it is a replica whose primary is away"),
+    "LOADING": (_NO_COMMANDS, "it loads its data after a start"),
+    "BUSY": (_NO_COMMANDS, "it is busy with a script"),
+    "UNBLOCKED": (_NO_COMMANDS, "it has just become a replica"),
+    "CLUSTERDOWN": (_NO_COMMANDS, "its cluster is down"),
+    "TRYAGAIN": (_NO_COMMANDS, "its cluster moves keys"),
+}
+#: redis-py cuts the code off from the text of these; the first that fits decides.
+_CLASSES: tuple[tuple[type[RedisError], str], ...] = (
+    (OutOfMemoryError, "OOM"),
+    (ReadOnlyError, "READONLY"),
+    (BusyLoadingError, "LOADING"),
+    (MasterDownError, "MASTERDOWN"),
+    (ClusterDownError, "CLUSTERDOWN"),
+    (TryAgainError, "TRYAGAIN"),
+)
+_NAMES = "|".join(CODES)
+#: redis-py writes the command, which holds what users sent, before the server's text.
+_PIPELINED = re.compile(r"^Command # \d+ \(.*\) of pipeline caused error: ", re.DOTALL)
+#: Redis 6.2 names the script before the text of the error that the script met.
+_IN_SCRIPT = re.compile(r"^(?:ERR )?Error running script \(call to \w+\): @user_script:\d+: (?:@user_script: \d+: )?")
+_TEXT = re.compile(rf"^-?(?:ERR )?({_NAMES})(?: |$)")
+#: After one of these the server should be looked for anew: a Sentinel or a name may lead to another one by now.
+_ELSEWHERE = frozenset({"READONLY", "MASTERDOWN", "LOADING", "UNBLOCKED"})
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What a server does not take now. ``code`` is one of ``CODES``."""
+
+    code: str
+
+    @property
+    def sentence(self) -> str:
+        """For a person; holds nothing of the server's own words."""
+        what, why = CODES[self.code]
+        return f"Redis {what}: {why} ({self.code})"
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether another server may be the one to ask now."""
+        return self.code in _ELSEWHERE
+
+
+def refusal_of(error: BaseException) -> Refusal | None:
+    """The refusal that an error of redis-py's is; None for every other error."""
+    for kind, code in _CLASSES:
+        if isinstance(error, kind):
+            return Refusal(code)
+    if not isinstance(error, RedisError):
+        return None
+    found = _TEXT.match(server_text(error))
+    return Refusal(found.group(1)) if found else None
+
+
+def server_text(error: BaseException) -> str:
+    """The server's own text of an error, without what redis-py or a script put before it."""
+    return _IN_SCRIPT.sub("", _PIPELINED.sub("", str(error)))
