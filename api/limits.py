@@ -43,7 +43,7 @@ def decode(body: bytes, what: str = "The body") -> tuple[Any, bool]:
     decoder itself sees every number. So an ordinary body is never walked.
     """
     try:
-        text = body.decode("utf-8")
+        text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{what} is not UTF-8: byte {error.start} is wrong.") from error
     suspect = "\\u" in text or text.count("[") + text.count("{") > MAX_DEPTH

@@ -25,10 +25,8 @@ _LONGEST_UNFINISHED = 33
 _PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*")
 _ENTITY = re.compile(rb"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][0-9A-Za-z]{1,31});")
 # backslashes in front of the last one stay: they are passed over anyway, as quoting doubles them at each level
-_BACKSLASH = re.compile(
-    rb"\\(?:u[0-9A-Fa-f]{4}(?:\\+u[0-9A-Fa-f]{4}){0,15}|x[0-9A-Fa-f]{2}(?:\\x[0-9A-Fa-f]{2})*"
-    rb"|[0-3][0-7]{2}(?:\\[0-3][0-7]{2})*|[nrtvf])"
-)
+_UNICODE = re.compile(rb"\\u[0-9A-Fa-f]{4}(?:\\{1,32}u[0-9A-Fa-f]{4}){0,15}")
+_BACKSLASH = re.compile(rb"\\(?:x[0-9A-Fa-f]{2}(?:\\x[0-9A-Fa-f]{2})*|[0-3][0-7]{2}(?:\\[0-3][0-7]{2})*|[nrtvf])")
 _BYTE = re.compile(rb"0x[0-9A-Fa-f]{2}(?![0-9A-Fa-f])")
 
 
@@ -48,20 +46,22 @@ def undo(text: Rewritten) -> bool:
     changed = False
     for _ in range(_MOST_LEVELS):
         nested = False
-        for mark, pattern, decode in _KINDS:
+        for mark, pattern, decode, even in _KINDS:
             if mark not in text.text:
                 continue
             parts = list(_parts(pattern, decode, text.text))
             if parts:
                 changed = True
                 nested = nested or any(byte in part[2] for part in parts for byte in _MARKS)
-                text.replace(parts)
+                text.replace(parts, even=even)
         if not nested:
             break
     return changed
 
 
-def _parts(pattern: re.Pattern[bytes], decode: Callable[[bytes], bytes], text: bytes) -> Iterator[tuple[int, int, bytes]]:
+def _parts(
+    pattern: re.Pattern[bytes], decode: Callable[[bytes], bytes], text: bytes
+) -> Iterator[tuple[int, int, bytes]]:
     for match in pattern.finditer(text):
         yield match.start(), match.end(), decode(match[0])
 
@@ -74,11 +74,13 @@ def _byte(word: bytes) -> bytes:
     return bytes.fromhex(word[2:].decode("ascii"))
 
 
+def _unicode(run: bytes) -> bytes:
+    codes = b"\\u" + b"\\u".join(part.rstrip(b"\\") for part in run.split(b"u")[1:])
+    return str(json.loads(b'"' + codes + b'"')).encode("utf-8", "surrogatepass")
+
+
 def _backslash(run: bytes) -> bytes:
     kind = run[1:2]
-    if kind == b"u":
-        codes = b"\\u" + b"\\u".join(part.strip(b"\\") for part in run.split(b"u")[1:])
-        return str(json.loads(b'"' + codes + b'"')).encode("utf-8", "surrogatepass")
     if kind == b"x":
         return bytes.fromhex(run.replace(b"\\x", b"").decode("ascii"))
     if kind.isdigit():
@@ -95,9 +97,11 @@ def _entity(entity: bytes) -> bytes:
     return chr(code).encode("utf-8", "surrogatepass") if code <= 0x10FFFF else entity
 
 
-_KINDS: tuple[tuple[bytes, re.Pattern[bytes], Callable[[bytes], bytes]], ...] = (
-    (b"%", _PERCENT, _percent),
-    (b"&", _ENTITY, _entity),
-    (b"\\", _BACKSLASH, _backslash),
-    (b"0x", _BYTE, _byte),
+#: What marks an escape, the escape, its meaning, and whether a run of them has as many bytes for each byte.
+_KINDS: tuple[tuple[bytes, re.Pattern[bytes], Callable[[bytes], bytes], bool], ...] = (
+    (b"%", _PERCENT, _percent, True),
+    (b"&", _ENTITY, _entity, False),
+    (b"\\u", _UNICODE, _unicode, False),
+    (b"\\", _BACKSLASH, _backslash, True),
+    (b"0x", _BYTE, _byte, True),
 )

@@ -79,6 +79,9 @@ def _texts(value: str) -> Iterator[bytes]:
     for text in (quote(value, safe=""), quote(value), quote_plus(value), value.replace(" ", "+")):
         yield text.encode()
     yield quopri.encodestring(raw)
+    yield quopri.encodestring(raw, quotetabs=True)
+    if not value.isascii():  # what Python's ascii() has as \\xe9 is a character, not a byte of UTF-8
+        yield value.encode("latin-1", "backslashreplace")
 
 
 def _encoded(value: str) -> Iterator[bytes]:

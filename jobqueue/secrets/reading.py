@@ -48,7 +48,7 @@ class Reading:
         bare.drop(BARE, PASSED_OVER)
         yield cls(data, bare, needles.bare, needles.edges)
         yield from cls._unescaped(data, plain, needles, goes_on=goes_on)
-        if dumps.may_have_rows(data) or goes_on:
+        if goes_on or dumps.may_have_rows(data):
             yield from cls._dump(data, needles, goes_on=goes_on, open_rows=open_rows)
 
     @classmethod
@@ -68,7 +68,8 @@ class Reading:
         text = Rewritten(data)
         open_row = dumps.open_row(data) if goes_on else 0
         begin = len(data) - open_row
-        parts = [part for part in dumps.rows(data) if not open_row or part[0] < begin]
+        rows = dumps.rows(data) if dumps.may_have_rows(data) else ()
+        parts = [part for part in rows if not open_row or part[0] < begin]
         if open_row and open_rows:
             # the last cell may not be all there
             cells = data[begin : begin + data[begin:].rfind(b" ") + 1]

@@ -23,11 +23,11 @@ class Layer(Protocol):
 class Replacement:
     """``original`` with parts replaced: each ``(start, end, text)``, ordered and without overlap.
 
-    A byte within a replaced part maps to the whole part, unless the part has the same number of original bytes for
-    each new one.
+    A byte within a replaced part maps to the whole part, or if the parts are ``even`` to its share of it.
     """
 
-    def __init__(self, original: bytes, parts: Iterable[tuple[int, int, bytes]]) -> None:
+    def __init__(self, original: bytes, parts: Iterable[tuple[int, int, bytes]], *, even: bool) -> None:
+        self._even = even
         pieces: list[bytes] = []
         self._places: list[int] = []
         self._parts: list[tuple[int, int, int]] = []
@@ -59,8 +59,10 @@ class Replacement:
         offset = position - self._places[index]
         if offset >= length:
             return end + offset - length, end + offset - length + 1
-        unit, uneven = divmod(end - start, length)
-        return (start, end) if uneven else (start + offset * unit, start + (offset + 1) * unit)
+        if not self._even:
+            return start, end
+        share = (end - start) // length
+        return start + offset * share, start + (offset + 1) * share
 
 
 class Deletion:
@@ -100,8 +102,8 @@ class Rewritten:
         self.text = text
         self._layers: list[Layer] = []
 
-    def replace(self, parts: Iterable[tuple[int, int, bytes]]) -> None:
-        layer = Replacement(self.text, parts)
+    def replace(self, parts: Iterable[tuple[int, int, bytes]], *, even: bool = False) -> None:
+        layer = Replacement(self.text, parts, even=even)
         self._layers.append(layer)
         self.text = layer.text
 
