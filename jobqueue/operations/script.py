@@ -121,7 +121,7 @@ def _can_be_path(line: str) -> bool:
 
 def _is_file(line: str) -> bool:
     try:
-        return _can_be_path(line) and stat.S_ISREG(os.stat(line).st_mode)
+        return _can_be_path(line) and stat.S_ISREG(Path(line).stat().st_mode)
     except OSError:  # not there, or not for the agent to see: a file that it could not run
         return False
 
@@ -135,13 +135,13 @@ def _check_text(path: Path) -> None:
             f"The script {brief(str(path), 300)!r} begins with a byte order mark, and would be run by the wrong "
             f"interpreter; save it without, or remove it: sed -i '1s/^\\xef\\xbb\\xbf//' FILE"
         )
-    is_text = b"\0" not in begin
-    if is_text and _interpreter(path)[:1] and Path(_interpreter(path)[0]).name in _SHELLS | {"env"}:
-        if b"\r\n" in begin and begin.count(b"\r\n") == begin.count(b"\n"):
-            raise OperationFailed(
-                f"The script {brief(str(path), 300)!r} has the line breaks of Windows (CRLF), which a shell takes for "
-                "a part of each command; convert it: sed -i 's/\\r$//' FILE"
-            )
+    words = " ".join(_interpreter(path)).split()
+    has_shell = any(Path(word).name in _SHELLS for word in words)
+    if has_shell and b"\r\n" in begin and begin.count(b"\r\n") == begin.count(b"\n"):
+        raise OperationFailed(
+            f"The script {brief(str(path), 300)!r} has the line breaks of Windows (CRLF), which a shell takes for a part "
+            "of each command; convert it: sed -i 's/\\r$//' FILE"
+        )
 
 
 def _written(place: Path, name: str, script: str) -> Path:

@@ -31,7 +31,7 @@ _BYTE = re.compile(rb"0x[0-9A-Fa-f]{2}(?![0-9A-Fa-f])")
 
 
 def cut_unfinished(text: Rewritten) -> int | None:
-    """Leave out an escape that may go on behind the end of ``text``; where it began in the original, if there is one."""
+    """Leave out an escape that may go on behind the end of ``text``; where it began in the original."""
     length = len(text.text)
     match = _UNFINISHED.search(text.text, max(0, length - _LONGEST_UNFINISHED))
     if match is None:
