@@ -67,7 +67,7 @@ def decode(body: bytes, what: str = "The body", most: int = MAX_VALUES) -> tuple
     """
     check_size(body, what, most)
     try:
-        text = body.decode("utf-8")
+        text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{what} is not UTF-8: byte {error.start} is wrong.") from error
     suspect = "\\u" in text or text.count("[") + text.count("{") > MAX_DEPTH

@@ -7,6 +7,7 @@ import secrets
 from pathlib import Path
 
 from jobqueue.errors import InvalidSettings
+from jobqueue.plain_text import decoded
 from jobqueue.settings import SECRET_FILE, TOKEN_FILE, Settings
 
 
@@ -34,7 +35,7 @@ def _ensure(settings: Settings, file_name: str, name: str) -> tuple[str, Path | 
     try:
         settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         is_ours = _write_new(path, secrets.token_urlsafe(32))
-        found = path.read_text(encoding="ascii").strip()
+        found = decoded(path.read_bytes()).strip()
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise InvalidSettings(f"{path} cannot be written ({reason}); set {name}.") from error

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from jobqueue.errors import InvalidInput, InvalidSettings
 from jobqueue.model.prefix import check_prefix
 from jobqueue.model.target import check_hostname, check_label
+from jobqueue.plain_text import decoded
 from jobqueue.redis_url import RedisUrl, mask_password
 
 PREFIX = "JOBQUEUE_"
@@ -328,7 +329,7 @@ def _with_state(values: dict[str, Any], environ: Mapping[str, str], problems: di
         if name in values:
             continue
         try:
-            text = path.read_text(encoding="utf-8").strip()
+            text = decoded(path.read_bytes()).strip()
         except (FileNotFoundError, NotADirectoryError):
             continue
         except (OSError, UnicodeError) as error:

@@ -99,8 +99,11 @@ class LiveOutput:
             logger.warning("The last output of job %s did not reach the ledger", self._grant.job_id)
 
     def _add(self, stream: str, data: bytes) -> None:
-        for start in range(0, len(data), _PIECE):
-            part = data[start : start + _PIECE]
+        rest = data
+        while rest:
+            # what is no UTF-8 at all may be cut anywhere
+            part = whole_end(rest[:_PIECE]) or rest[:_PIECE]
+            rest = rest[len(part) :]
             last = self._pieces[-1] if self._pieces else None
             if last and last.stream == stream and len(last.data) + len(part) <= _PIECE:
                 self._pieces[-1] = Piece(stream, last.data + part)

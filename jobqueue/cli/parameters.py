@@ -12,6 +12,7 @@ import click
 
 from jobqueue.cli.times import parse_duration, parse_moment
 from jobqueue.model.states import JobStatus
+from jobqueue.plain_text import decoded
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
 full_option = click.option("--full", is_flag=True, help="Show everything, also where there are many agents.")
@@ -88,6 +89,6 @@ def _moment(text: str, *, past: bool) -> str:
 
 def _read(name: str) -> str:
     try:
-        return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+        return decoded(sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes())
     except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a name with a NUL byte
         raise click.BadParameter(f"{name!r} cannot be read: {error}.") from error

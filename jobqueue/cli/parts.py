@@ -15,6 +15,7 @@ from jobqueue.errors import InvalidSettings, InvalidTarget
 from jobqueue.extras import require
 from jobqueue.local.ports import LOOPBACK
 from jobqueue.local.state import StateDirectory
+from jobqueue.plain_text import decoded
 from jobqueue.settings import Settings, parse_labels
 
 FLOWER_PORT = 5555
@@ -126,7 +127,7 @@ def own_password(settings: Settings) -> tuple[str, Path]:
         settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
             StateDirectory(settings.state_dir).write(FLOWER_PASSWORD_FILE, secrets.token_urlsafe(32))
-        password = path.read_text(encoding="ascii").strip()
+        password = decoded(path.read_bytes()).strip()
     except (OSError, UnicodeError) as error:
         raise InvalidSettings(f"Flower's password cannot be kept in {path} ({error}); set JOBQUEUE_TOKEN.") from error
     if not password:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -43,6 +44,10 @@ def operation_data(
         name, joined = _ARGUMENT_FIELDS[operation]
         if name in merged:
             raise click.UsageError(f"The command is given twice: as {name!r} in the data, and as arguments.")
-        # a shell reads one line, and what the caller quoted for it stays as it was given (as with ssh)
-        merged[name] = " ".join(arguments) if joined else list(arguments)
+        merged[name] = _shell_line(arguments) if joined else list(arguments)
     return merged
+
+
+def _shell_line(arguments: Sequence[str]) -> str:
+    """One word is a line for the shell as it was typed; several are words, and stay those when the shell reads them."""
+    return arguments[0] if len(arguments) == 1 else shlex.join(arguments)

@@ -20,8 +20,8 @@ from jobqueue.operations.host import disks, network_addresses, os_release
 from jobqueue.operations.text import brief, clean
 
 #: ``@fact.name`` or ``@fact.{name}``, the latter where text follows at once or the name has other characters.
-#: One more ``@`` in front makes it plain text.
-_REFERENCE = re.compile(r"(@?)@fact\.(?:\{([^{}]{1,200})\}|([A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*))")
+#: One more ``@`` in front makes it plain text. Within a word, as in press@fact.org, it is plain text anyway.
+_REFERENCE = re.compile(r"(?:(@)|(?<!\w))@fact\.(?:\{([^{}]{1,200})\}|([A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*))")
 _SIGN = "@fact."
 _FQDN_SECONDS = 2.0
 _PACKAGE_MANAGERS = ("apt", "dnf", "yum", "zypper", "apk", "pacman", "brew")
@@ -67,7 +67,7 @@ def lookup(facts: Mapping[str, Any], labels: Mapping[str, str] | None = None) ->
 def has_reference(data: Any) -> bool:
     """Whether a string anywhere in ``data`` refers to a fact (or escapes such a reference)."""
     if isinstance(data, str):
-        return _SIGN in data
+        return _SIGN in data and bool(_REFERENCE.search(data))
     if isinstance(data, Mapping):
         return any(has_reference(value) for value in data.values())
     return any(has_reference(value) for value in data) if isinstance(data, list) else False
@@ -77,7 +77,8 @@ def resolve_facts(data: Any, facts: Mapping[str, Any]) -> Any:
     """``data`` with the facts filled in; keys stay as they are.
 
     A string that is nothing but a reference becomes the fact itself, whatever its type; inside other text, a text or
-    a number is put in its place. ``@@fact.x`` gives the plain text ``@fact.x``. Values are not searched again.
+    a number is put in its place. ``@@fact.x`` gives the plain text ``@fact.x``; within a word, as in an address of
+    e-mail, it is plain text. Values are not searched again.
     Raises ``OperationFailed`` for a fact that this host does not have, naming those with similar names.
     """
     if isinstance(data, str):
@@ -111,7 +112,9 @@ def _fact(name: str, facts: Mapping[str, Any]) -> Any:
         return facts[name]
     near = difflib.get_close_matches(name, facts, n=3, cutoff=0.5)
     hint = f" Did you mean {', '.join(near)}?" if near else ""
-    raise OperationFailed(f"This host has no fact {brief(repr(name), 100)}.{hint}")
+    raise OperationFailed(
+        f"This host has no fact {brief(repr(name), 100)}.{hint} For the text itself, write @@fact.{brief(name, 100)}."
+    )
 
 
 def _flatten(value: Mapping[str, Any], prefix: str, found: dict[str, Any]) -> None:

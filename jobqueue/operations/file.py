@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import errno
 import grp
 import hashlib
 import os
@@ -30,6 +31,7 @@ from jobqueue.operations.text import clean
 
 _CHUNK_BYTES = 1024 * 1024
 _NEW_FILE_MODE = 0o644
+_SEPARATED = "the file had {} other name{} (hard links), which keep the old content: this one is a file of its own now"
 #: How the names begin of files that are not in their place yet.
 _TEMPORARY = ".jobqueue-"
 _KINDS = {
@@ -61,7 +63,7 @@ class DeploySchema(PathSchema):
     def _decodable(self, data: Mapping[str, Any], **_kwargs: Any) -> None:
         if data["encoding"] == "base64":
             try:
-                base64.b64decode(data["content"], validate=True)
+                _bytes(data["content"])
             except (binascii.Error, ValueError):
                 raise ValidationError("Must be base64.", "content") from None
 
@@ -91,11 +93,14 @@ def deploy_execute(data: dict[str, Any], context: Context) -> Outcome:
     try:
         if data["create_parents"]:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
+        before = _regular(path)
         changed = _deploy(path, wanted)
         answer = _describe(path, os.lstat(path), hashlib.sha256(wanted.content).hexdigest())
     except OSError as error:
         raise _failed(path, error) from error
-    return Outcome({**answer, "changed": changed}, changed)
+    links = _other_names(before, path)
+    notice = {"notice": _SEPARATED.format(links, "s" if links > 1 else "")} if links else {}
+    return Outcome({**answer, "changed": changed, **notice}, changed)
 
 
 @operation("file.undeploy.execute", schema=PathSchema, changes=True, idempotent=True, permission="file:write")
@@ -133,11 +138,23 @@ def status_get(data: dict[str, Any], context: Context) -> dict[str, Any]:
 def _wanted(data: Mapping[str, Any]) -> _Wanted:
     text: str = data["content"]
     return _Wanted(
-        content=base64.b64decode(text) if data["encoding"] == "base64" else text.encode(),
+        content=_bytes(text) if data["encoding"] == "base64" else text.encode(),
         mode=int(data["mode"], 8) if "mode" in data else None,
         uid=_user(data["owner"]) if "owner" in data else None,
         gid=_group(data["group"]) if "group" in data else None,
     )
+
+
+def _other_names(before: os.stat_result | None, path: str) -> int:
+    """How many other names the file had that was replaced at ``path``; 0 if it is still the same file."""
+    if before is None or os.lstat(path).st_ino == before.st_ino:
+        return 0
+    return before.st_nlink - 1
+
+
+def _bytes(text: str) -> bytes:
+    """What ``text`` is in base64, on one line or on many. Raises ``ValueError``."""
+    return base64.b64decode("".join(text.split()), validate=True)
 
 
 def _user(name: str) -> int:
@@ -221,7 +238,16 @@ def _replace(path: str, wanted: _Wanted, found: os.stat_result | None) -> None:
             _own(fd, uid, gid)
             os.fchmod(fd, wanted.mode if wanted.mode is not None else old_mode)  # after chown, which clears set-id bits
             os.fsync(fd)
-        Path(temporary).rename(path)
+        try:
+            Path(temporary).rename(path)
+        except OSError as error:
+            if error.errno == errno.EBUSY:
+                raise OperationFailed(
+                    f"{path} is a mount point, such as a file that is bind-mounted into a container: it cannot be "
+                    "replaced in one step, and was left as it was. Deploy to the file that is mounted, or mount its "
+                    "directory."
+                ) from error
+            raise
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             Path(temporary).unlink()

@@ -6,17 +6,35 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
+import idna
 from marshmallow import ValidationError, validate
 
 from jobqueue.errors import OperationFailed
 from jobqueue.operations.base import operation
 from jobqueue.operations.context import Context
 from jobqueue.operations.ping import ping
-from jobqueue.operations.schema import Number, Schema, Text, Whole, shape
+from jobqueue.operations.schema import Match, Number, Schema, Text, Whole
 
 _READ = "agent:read"
 _NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9._:-]{0,253}[A-Za-z0-9._:])?|::[0-9A-Fa-f:.]*"
-_NAME_SHAPE = shape(_NAME, "Must be a host name or an IP address.")
+
+
+class HostName(Text):
+    """A host's name or address; a name with letters beyond ASCII becomes what the name service knows (xn--...)."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(validate=Match(_NAME, "Must be a host name or an IP address."), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if text.isascii():
+            return text
+        try:
+            return idna.encode(text, uts46=True, transitional=False).decode("ascii")
+        except (idna.IDNAError, UnicodeError):
+            raise ValidationError("Must be a host name or an IP address.") from None
+
+
 _RECORD_TYPES = ("A", "AAAA", "CAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT")
 _DNS_PORT = 53
 
@@ -29,7 +47,7 @@ def _is_address(text: str) -> None:
 
 
 class PingSchema(Schema):
-    address = Text(required=True, **_NAME_SHAPE)
+    address = HostName(required=True)
     count = Whole(load_default=3, validate=validate.Range(1, 20))
     timeout = Number(
         load_default=1.0,
@@ -39,7 +57,7 @@ class PingSchema(Schema):
 
 
 class DnsSchema(Schema):
-    name = Text(**_NAME_SHAPE)
+    name = HostName()
     type = Text(load_default="A", validate=validate.OneOf(_RECORD_TYPES))
     server = Text(validate=_is_address, metadata={"description": "Ask this name server; default: the host's own."})
     port = Whole(load_default=_DNS_PORT, validate=validate.Range(1, 65535))

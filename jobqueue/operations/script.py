@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import shlex
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -20,9 +22,16 @@ from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.schema import Flag, Schema, Text, shape, timeout_field
 from jobqueue.operations.text import brief
+from jobqueue.plain_text import with_unix_breaks, without_mark
 
 _SHELL = "/bin/sh"
+_SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
 _MAX_ARGUMENTS = 10_000
+#: Bytes from which on no text is a path, nor a part of one between slashes, to Linux.
+_LONGEST_PATH = 4096
+_LONGEST_NAME = 255
+#: Bytes of a script on the host that are looked at for what an editor on Windows leaves.
+_LOOKED_AT = 64 * 1024
 #: What Python imports from directly; a single module is put into a folder of its own first.
 _MODULE_SUFFIX = ".py"
 
@@ -81,29 +90,66 @@ def shell_execute(data: dict[str, Any], context: Context) -> Outcome:
         place = Path(name)
         text = data["script"]
         # "/bin/echo hello" is a line of code unless there is a file of just this name
-        is_line = any(c.isspace() for c in text.strip()) and not Path(text.strip()).exists()
-        path = (None if is_line else _path(text, context)) or _written(place, "script.sh", text)
+        is_line = any(c.isspace() for c in text.strip()) and not _is_file(text.strip())
+        path = None if is_line else _path(text, context)
+        if path is None:
+            path = _written(place, "script.sh", text)
+        else:
+            _check_text(path)
         return _run([*_interpreter(path), str(path), *data["args"]], place, {}, data, context)
 
 
 def _path(script: str, context: Context) -> Path | None:
     """The file that ``script`` names; None if it is code."""
-    line = script.strip()
-    if not line.startswith("/") or "\n" in line:
+    line = without_mark(script).strip()
+    if not _can_be_path(line):
         return None
     path = Path(line)
-    if not path.is_file():
+    if not _is_file(line):
         raise OperationFailed(f"There is no script {brief(line, 300)!r} on {context.hostname}.")
     if not os.access(path, os.R_OK):
         raise OperationFailed(f"The script {brief(line, 300)!r} on {context.hostname} may not be read by the agent.")
     return path
 
 
+def _can_be_path(line: str) -> bool:
+    """Whether a text can name a file, as far as the text itself says: most scripts cannot, and are not looked up."""
+    if not line.startswith("/") or "\n" in line or "\r" in line or len(line.encode()) >= _LONGEST_PATH:
+        return False
+    return all(len(name.encode()) <= _LONGEST_NAME for name in line.split("/"))
+
+
+def _is_file(line: str) -> bool:
+    try:
+        return _can_be_path(line) and stat.S_ISREG(Path(line).stat().st_mode)
+    except OSError:  # not there, or not for the agent to see: a file that it could not run
+        return False
+
+
+def _check_text(path: Path) -> None:
+    """Raise ``OperationFailed`` for a shell script of the host that no shell would understand."""
+    with path.open("rb") as file:
+        begin = file.read(_LOOKED_AT)
+    if begin.startswith(codecs.BOM_UTF8):
+        raise OperationFailed(
+            f"The script {brief(str(path), 300)!r} begins with a byte order mark, and would be run by the wrong "
+            f"interpreter; save it without, or remove it: sed -i '1s/^\\xef\\xbb\\xbf//' FILE"
+        )
+    words = " ".join(_interpreter(path)).split()
+    has_shell = any(Path(word).name in _SHELLS for word in words)
+    if has_shell and b"\r\n" in begin and begin.count(b"\r\n") == begin.count(b"\n"):
+        raise OperationFailed(
+            f"The script {brief(str(path), 300)!r} has the line breaks of Windows (CRLF), which a shell takes for a part "
+            "of each command; convert it: sed -i 's/\\r$//' FILE"
+        )
+
+
 def _written(place: Path, name: str, script: str) -> Path:
     folder = place / "code"  # beside the working directory, which is the script's own and empty
     folder.mkdir()
     path = folder / name
-    path.write_text(script, encoding="utf-8", newline="")
+    # as an editor on Windows saves it, a shell would not understand it
+    path.write_text(with_unix_breaks(without_mark(script)), encoding="utf-8", newline="")
     return path
 
 

@@ -54,6 +54,19 @@ _FLAGS: dict[str, tuple[str, ...]] = {
     "-v": (),
     "--no-progress": (),
     "--no-color": (),
+    "--prefer-binary": (),
+    "--no-clean": (),
+    "--no-python-version-warning": (),
+    "--break-system-packages": (),
+    "--require-virtualenv": (),
+    "--no-compile": (),
+    "--compile": ("--compile-bytecode",),
+    "--check-build-dependencies": (),
+    "--use-pep517": (),
+    "--debug": (),
+    "-vv": (),
+    "-vvv": (),
+    "-qqq": (),
 }
 #: Options that name a file with requirements or constraints.
 FILES = {
@@ -64,7 +77,8 @@ FILES = {
     "--constraint": "-c",
     "--constraints": "-c",
 }
-_PROGRESS = "--progress-bar"
+#: Options with a value that is no matter of the environment: how progress is shown, how pip itself works.
+_IGNORED_VALUES = frozenset({"--progress-bar", "--root-user-action", "--use-feature", "--use-deprecated"})
 #: The option whose value may be a folder on the agent's host.
 FIND_LINKS = "--find-links"
 
@@ -92,8 +106,8 @@ def translate(words: Sequence[str], key: str) -> tuple[list[str], list[str]]:
             lines.append(f"{FILES[name]} {_value(name, value, rest, key)}")
         elif name in _VALUES:
             options.extend((_VALUES[name], _value(name, value, rest, key)))
-        elif name == _PROGRESS:
-            _value(name, value, rest, key)  # how progress is shown is no matter of the environment
+        elif name in _IGNORED_VALUES:
+            _value(name, value, rest, key)
         else:
             raise InvalidInput(f"{key} has the option {word[:100]!r}, which is not supported; leave it out.")
     return lines, options

@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from jobqueue.errors import InvalidInput, OperationFailed
+from jobqueue.plain_text import decoded
 from jobqueue.runtime_env.failure import setup_failed
 from jobqueue.runtime_env.pip_options import FIND_LINKS
 from jobqueue.runtime_env.requirements import Requirements, read_lines
@@ -164,7 +165,7 @@ def _text(path: Path) -> str:
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
             raise setup_failed(f"{path.name} is too large for a requirements file.")
-        return path.read_text(encoding="utf-8-sig")
+        return decoded(path.read_bytes())
     except (OSError, UnicodeError) as error:
         raise setup_failed(f"{path.name} cannot be read as a requirements file: {error}.") from error
 

@@ -11,6 +11,7 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 
 from jobqueue.errors import InvalidInput
+from jobqueue.plain_text import without_mark
 from jobqueue.runtime_env.pip_line import PipLine
 from jobqueue.runtime_env.pip_options import translate
 
@@ -139,8 +140,9 @@ def _texts(value: Any, key: str) -> list[str]:
     for index, text in enumerate(value):
         if not isinstance(text, str):
             raise InvalidInput(f"{key}[{index}] must be a string.")
-    _check_size(value, key)
-    return value
+    texts = [without_mark(text) for text in value]
+    _check_size(texts, key)
+    return texts
 
 
 def _check_size(texts: list[str], key: str) -> None:

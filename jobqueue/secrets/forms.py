@@ -4,38 +4,94 @@ from __future__ import annotations
 
 import base64
 import json
+import quopri
+import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import dataclass
 from urllib.parse import quote, quote_plus
 
 #: Bytes of the shortest secret. Shorter ones would be found, by chance, in text that has nothing to do with them.
 SHORTEST = 8
+#: Bytes that are passed over, in secrets as in text: blanks, what quotes and escapes, what separates digits, and the
+#: NULs that UTF-16 puts between letters.
+PASSED_OVER = b" \t\n\v\f\r\0\\'\"=:,"
+#: Upper case counts as lower case, and the base64 of URLs as the ordinary one.
+BARE = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ-_", b"abcdefghijklmnopqrstuvwxyz+/")
+#: A line break, with the indentation of the next line.
+BREAK = re.compile(rb"[\r\n]+[ \t]*")
 
 
-def forms(value: str) -> frozenset[bytes]:
-    """Every form of ``value`` that is looked for, without line breaks: a form is found wherever lines were broken."""
-    found = {*_forms(value), *_forms(value.strip())}
-    lines = [line.strip() for line in value.splitlines()]
-    if len(lines) > 1:
-        # a key of many lines is also printed line by line, indented or numbered
-        found |= {form for line in lines if len(line.encode()) >= SHORTEST for form in _forms(line)}
-    squeezed = {form.translate(None, b"\r\n") for form in found}
-    return frozenset(form for form in squeezed if len(form) >= SHORTEST)
+@dataclass(frozen=True)
+class Forms:
+    """What is looked for: ``bare`` in text without what is passed over, ``exact`` in text without line breaks only.
+
+    The latter for secrets of which too little would be left, and for those of digits, which dates and times look like.
+    """
+
+    bare: frozenset[bytes]
+    exact: frozenset[bytes]
+
+    @classmethod
+    def of(cls, value: str) -> Forms:
+        """Every form of ``value`` that is looked for."""
+        texts = {*_texts(value), *_texts(value.strip())}
+        codes = {*_encoded(value), *_encoded(value.strip())}
+        lines = [line.strip() for line in value.splitlines()]
+        if len(lines) > 1:
+            # a key of many lines is also printed line by line, numbered or in part
+            parts = [line for line in lines if len(line.encode()) >= SHORTEST]
+            texts |= {line.encode() for line in parts}
+            codes |= {code for line in parts for code in (*_base64(line.encode()), line.encode().hex().encode())}
+        bare_texts = {text: bare(text) for text in texts}
+        found = {short for short in bare_texts.values() if _is_distinctive(short)} | {bare(code) for code in codes}
+        exact = {BREAK.sub(b"", text) for text, short in bare_texts.items() if not _is_distinctive(short)}
+        return cls(
+            frozenset(form for form in found if len(form) >= SHORTEST),
+            frozenset(form for form in exact if len(form) >= SHORTEST),
+        )
 
 
-def _forms(value: str) -> Iterator[bytes]:
+def bare(text: bytes) -> bytes:
+    """``text`` as ``Forms.bare`` are written."""
+    return text.translate(BARE, PASSED_OVER)
+
+
+def edges(value: str) -> tuple[bytes, bytes]:
+    """The bytes at both ends of a secret that are passed over; they are its own where they stand beside it."""
+    raw = value.strip().encode()
+    rest = raw.lstrip(PASSED_OVER)
+    return raw[: len(raw) - len(rest)], raw[len(raw.rstrip(PASSED_OVER)) :]
+
+
+def _is_distinctive(short: bytes) -> bool:
+    return len(short) >= SHORTEST and not short.isdigit()
+
+
+def _texts(value: str) -> Iterator[bytes]:
+    """``value`` as text that a person could still read."""
     raw = value.encode()
     yield raw
     for text in (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1]):
         yield text.encode()
-    # escaped once more: JSON inside of JSON
     yield json.dumps(json.dumps(value)[1:-1])[1:-1].encode()
     yield shlex.quote(value).strip("'").encode()
-    for text in (quote(value, safe=""), quote(value), quote_plus(value)):
+    for text in (quote(value, safe=""), quote(value), quote_plus(value), value.replace(" ", "+")):
         yield text.encode()
+    yield quopri.encodestring(raw)
+    yield quopri.encodestring(raw, quotetabs=True)
+    if not value.isascii():  # what Python's ascii() has as \\xe9 is a character, not a byte of UTF-8
+        yield value.encode("latin-1", "backslashreplace")
+
+
+def _encoded(value: str) -> Iterator[bytes]:
+    raw = value.encode()
     yield raw.hex().encode()
-    yield raw.hex().upper().encode()
     yield from _base64(raw)
+    for wide in (value.encode("utf-16-le"), value.encode("utf-16-be")):
+        if not value.isascii():  # else its letters are those of `raw`, with NULs between them
+            yield wide
+        yield from _base64(wide)
 
 
 def _base64(raw: bytes) -> Iterator[bytes]:
@@ -43,6 +99,4 @@ def _base64(raw: bytes) -> Iterator[bytes]:
     for before in range(3):
         text = base64.b64encode(bytes(before) + raw)
         # the first characters depend on what comes before, the last one on what follows
-        core = text[(0, 2, 3)[before] : (before + len(raw)) * 8 // 6]
-        yield core
-        yield core.translate(bytes.maketrans(b"+/", b"-_"))
+        yield text[(0, 2, 3)[before] : (before + len(raw)) * 8 // 6]

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from jobqueue.errors import InvalidSettings, OperationFailed
 from jobqueue.operations.context import Context
 from jobqueue.operations.process import run_process
+from jobqueue.plain_text import decoded
 from jobqueue.secrets.forms import SHORTEST
 from jobqueue.settings import SECRET_PREFIX, SECRETS, Settings
 
@@ -128,7 +129,7 @@ class Directory:
             with path.open("rb") as file:
                 if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & _OTHERS_WRITE:
                     raise OperationFailed(f"Others may write to the secret {path.name!r} of this host: chmod go-w.")
-                return file.read(LONGEST + 2).decode().removesuffix("\n").removesuffix("\r")
+                return decoded(file.read(4 * LONGEST + 6)).removesuffix("\n").removesuffix("\r")
         except FileNotFoundError:
             return None
         except (OSError, UnicodeError) as error:

@@ -6,53 +6,55 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from jobqueue.secrets.forms import forms
+from jobqueue.secrets.needles import Needles
+from jobqueue.secrets.reading import Reading
 
 MASK = b"***"
 #: Where text was cut, a secret may have been cut in two: a remainder of at least so many bytes goes, too.
 _LEAST_REMAINDER = 4
 _CUTS = re.compile(rb"\n\[\.\.\. \d+ bytes cut[^\]]*\]\n|\.\.\.\Z")
 #: The same among many texts, with what stands between them.
-_BETWEEN = "\0"
-_ANY_CUT = re.compile(rb" bytes cut|\.\.\.(\0|\Z)")
-_BREAKS = b"\r\n"
-#: Line breaks within one secret that running output is held back for; without a limit, empty lines would pile up.
-_MOST_BREAKS = 4096
+_BETWEEN = "\n\x01\n"
+_ANY_CUT = re.compile(rb" bytes cut|\.\.\.(\n\x01|\Z)")
 
 
 class Redactor:
     """Knows what to look for. Cheap where nothing is found; never makes anything longer."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        found = {form for value in values for form in forms(value)}
-        # a form inside of another one is found with it
-        self._forms = sorted(found, key=len, reverse=True)
-        self._longest = len(self._forms[0]) if self._forms else 0
+        self._needles = Needles(values)
 
     def __bool__(self) -> bool:
-        return bool(self._forms)
+        return bool(self._needles)
 
     def raw(self, data: bytes) -> bytes:
-        """``data`` without secrets, wherever their lines were broken."""
-        return self.behind(data, 0)[0]
+        """``data`` without secrets, however their parts were set apart."""
+        return self.behind(data, 0)
 
-    def behind(self, data: bytes, known: int) -> tuple[bytes, bool]:
-        """``data`` from its byte ``known`` on, without secrets; and whether one began before that byte."""
-        plain = data.translate(None, _BREAKS)
-        hits = [hit for form in self._forms for hit in _hits(plain, form)]
-        if not hits:
-            return data[known:], False
-        places = _places(data, plain)
-        clean, done = bytearray(), known
-        merged = _merged(hits)
-        for start, end in merged:
-            clean += data[done : places[start]] + MASK
-            done = places[end - 1] + 1
-        return bytes(clean + data[done:]), places[merged[0][0]] < known
+    def behind(self, data: bytes, known: int) -> bytes:
+        """``data`` from its byte ``known`` on, without secrets; what lies before it may belong to one."""
+        return _masked(data, known, len(data), self._spans(data, known))
+
+    def piece(self, data: bytes, known: int) -> tuple[bytes, int, bool]:
+        """The same for data that goes on: what can be passed on, where in ``data`` it may go on, and whether it waits.
+
+        From that place on a secret may have begun; what shows something of it waits, also where it holds a shorter one.
+        """
+        spans = self._spans(data, known, goes_on=True)
+        back, waits = self.beginning(data)
+        limit = len(data) - back
+        if waits:
+            spans = [span for span in spans if span[0] < limit]
+        limit = max(limit, spans[-1][1]) if spans else limit
+        return _masked(data, known, limit if waits else len(data), spans), limit, waits
+
+    def _spans(self, data: bytes, known: int, *, goes_on: bool = False) -> list[tuple[int, int]]:
+        readings = Reading.all_of(data, self._needles, goes_on=goes_on)
+        return _merged([span for reading in readings for span in reading.spans() if span[1] > known])
 
     def text(self, text: str) -> str:
         """The same for text; also what a cut has left of a secret, where the text says that it was cut."""
-        if not self._forms:
+        if not self:
             return text
         data = self._at_cuts(self.raw(text.encode("utf-8", "surrogatepass")))
         try:
@@ -62,12 +64,11 @@ class Redactor:
 
     def json(self, value: Any) -> Any:
         """The same for every text in JSON, keys among them. A number that is a secret becomes text."""
-        if not self._forms:
+        if not self:
             return value
         # all texts at once: in most there is nothing to find, and to look into each by itself takes long
         whole = _BETWEEN.join(_texts(value)).encode("utf-8", "surrogatepass")
-        plain = whole.translate(None, _BREAKS)
-        if not _ANY_CUT.search(whole) and not any(form in plain for form in self._forms):
+        if not _ANY_CUT.search(whole) and not any(reading.hits() for reading in Reading.all_of(whole, self._needles)):
             return value
         return self._json(value)
 
@@ -88,36 +89,33 @@ class Redactor:
 
         And whether they tell something of it: the first few letters of a secret are those of many words.
         """
-        if not self._forms:
-            return 0, False
-        end = data[-(self._longest + _MOST_BREAKS) :]
-        plain = end.translate(None, _BREAKS)
-        left = max(_overlap(plain, form) for form in self._forms)
-        if not left:
-            return 0, False
-        tells = left >= _LEAST_REMAINDER
-        for back in range(1, len(end) + 1):
-            left -= end[-back] not in _BREAKS
-            if not left:
-                return back, tells
-        return len(end), tells
+        end = data[-self._needles.window :]
+        most, tells = 0, False
+        for reading in Reading.all_of(end, self._needles, goes_on=True, open_rows=True):
+            back, letters = reading.beginning()
+            most = max(most, back)
+            tells = tells or letters >= _LEAST_REMAINDER
+        return most, tells
 
     def _at_cuts(self, data: bytes) -> bytes:
         done, clean = 0, bytearray()
         for cut in _CUTS.finditer(data):
-            before = data[done : cut.start()]
-            clean += self._without_end(before) + cut[0]
+            clean += self._without_end(data[done : cut.start()]) + cut[0]
             done = cut.end()
-            rest = data[done:]
-            gone = max((_overlap_start(rest, form) for form in self._forms), default=0)
-            if gone >= _LEAST_REMAINDER:
+            gone = self._ended(data[done : done + self._needles.window])
+            if gone:
                 clean += MASK
                 done += gone
         return bytes(clean + data[done:])
 
     def _without_end(self, data: bytes) -> bytes:
-        gone = max((_overlap(data, form) for form in self._forms), default=0)
-        return data[:-gone] + MASK if gone >= _LEAST_REMAINDER else data
+        gone, tells = self.beginning(data)
+        return data[:-gone] + MASK if tells else data
+
+    def _ended(self, data: bytes) -> int:
+        """How many of the first bytes of ``data`` end a secret that was cut before them."""
+        found = (reading.ended() for reading in Reading.all_of(data, self._needles))
+        return max((end for end, letters in found if letters >= _LEAST_REMAINDER), default=0)
 
 
 class Screen:
@@ -138,27 +136,21 @@ class Screen:
             self._write(stream, chunk)
             return
         shown, held = self._ends.pop(stream, (b"", b""))
-        data, began_in_shown = self._redactor.behind(shown + held + chunk, len(shown))
-        if began_in_shown:
-            shown = b""
-        back, tells = self._redactor.beginning(shown + data)
-        begun = (shown + data)[len(shown + data) - back :]
-        new = min(back, len(data))  # of these, what was not passed on yet
-        if tells:
-            data, held = data[: len(data) - new], begun[back - new :]
-            shown = begun[: back - new]
-        else:
-            shown, held = begun, b""
-        if back:
-            self._ends[stream] = shown, held
-        if data:
-            self._write(stream, data)
+        data, known = shown + held + chunk, len(shown)
+        clean, limit, waits = self._redactor.piece(data, known)
+        passed_on = max(known, limit) if waits else len(data)
+        if limit < len(data):
+            self._ends[stream] = data[limit:passed_on], data[passed_on:]
+        if clean:
+            self._write(stream, clean)
 
     def close(self) -> None:
         """Nothing follows: pass on what was held."""
-        for stream, (_, held) in self._ends.items():
-            if held:
-                self._write(stream, held)
+        for stream, (shown, held) in self._ends.items():
+            # what waited for its end is judged as it is
+            rest = self._redactor.behind(shown + held, len(shown))
+            if rest:
+                self._write(stream, rest)
         self._ends.clear()
 
 
@@ -175,16 +167,9 @@ def _texts(value: Any) -> Iterator[str]:
         yield value if isinstance(value, str) else str(value)
 
 
-def _hits(data: bytes, form: bytes) -> Iterable[tuple[int, int]]:
-    at = data.find(form)
-    while at >= 0:
-        yield at, at + len(form)
-        at = data.find(form, at + 1)
-
-
-def _merged(hits: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
     merged: list[tuple[int, int]] = []
-    for start, end in sorted(hits):
+    for start, end in sorted(spans):
         if merged and start < merged[-1][1]:
             merged[-1] = merged[-1][0], max(end, merged[-1][1])
         else:
@@ -192,28 +177,10 @@ def _merged(hits: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return merged
 
 
-def _places(data: bytes, plain: bytes) -> Any:
-    """Where each byte of ``plain`` lies in ``data``."""
-    return range(len(data)) if len(plain) == len(data) else [at for at, byte in enumerate(data) if byte not in _BREAKS]
-
-
-def _overlap(data: bytes, form: bytes) -> int:
-    """The longest end of ``data`` that begins ``form``, and is not all of it."""
-    tail, first = data[-(len(form) - 1) :], form[:1]
-    at = tail.find(first)
-    while at >= 0:
-        if form.startswith(tail[at:]):
-            return len(tail) - at
-        at = tail.find(first, at + 1)
-    return 0
-
-
-def _overlap_start(data: bytes, form: bytes) -> int:
-    """The longest beginning of ``data`` that ends ``form``, and is not all of it."""
-    head, last = data[: len(form) - 1], form[-1:]
-    at = head.rfind(last)
-    while at >= 0:
-        if form.endswith(head[: at + 1]):
-            return at + 1
-        at = head.rfind(last, 0, at)
-    return 0
+def _masked(data: bytes, begin: int, end: int, spans: list[tuple[int, int]]) -> bytes:
+    """``data`` from ``begin`` to ``end``, with the spans masked."""
+    clean = bytearray()
+    for first, last in spans:
+        clean += data[begin:first] + MASK
+        begin = last
+    return bytes(clean + data[begin:end])

@@ -17,6 +17,7 @@ from jobqueue.errors import InvalidSettings
 from jobqueue.globs import matches
 from jobqueue.operations.base import Operation
 from jobqueue.operations.confinement import Limits
+from jobqueue.plain_text import decoded
 
 #: The word in JOBQUEUE_ALLOW for all operations that change nothing and look into no files.
 READ_ONLY = "read-only"
@@ -75,7 +76,7 @@ class Policy:
             with path.open("rb") as file:
                 if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & _OTHERS_WRITE:
                     raise InvalidSettings(f"Others may write to the policy {path}: chmod go-w {path}")
-                document = json.loads(file.read(_LARGEST_FILE))
+                document = json.loads(decoded(file.read(_LARGEST_FILE)))
         except OSError as error:
             raise InvalidSettings(f"JOBQUEUE_POLICY: {path} cannot be read ({error.strerror}).") from error
         except ValueError as error:

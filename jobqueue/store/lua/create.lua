@@ -11,7 +11,7 @@
 --   its entry for the audit trail or '', the seal of that
 -- returns: per job: {'created', created, {slot...}, number of its audit entry, link of that} (slots only if the caller
 --     has to send the messages; no entry if there is none, or if it cannot be written)
---   | {'replayed', id, created, seal} | {'key_conflict', id} | {'alias_taken', id} | {'held', id} | {'unknown_target'}
+--   | {'replayed', id, created, seal} | {'key_conflict', id} | {'alias_taken', id} | {'held', id} | {'unknown_target', near?}
 --   | {'unsupported'} | {'unrecorded', why} | {'away', state of the agent} | {'too_late'}
 --   | {'no_live_agent', offline or draining hostname...}
 local FIELDS = {'id', 'doc', 'op', 'target', 'kind', 'priority', 'not_before', 'expires', 'retry', 'idempotent', 'key',
@@ -51,7 +51,12 @@ end
 local resolve = {}
 
 function resolve.host(job)
-  if not redis.call('ZSCORE', K.agents, job.target) then return nil, {'unknown_target'} end
+  if not redis.call('ZSCORE', K.agents, job.target) then
+    for _, name in ipairs({string.lower(job.target), string.upper(job.target)}) do
+      if redis.call('ZSCORE', K.agents, name) then return nil, {'unknown_target', name} end
+    end
+    return nil, {'unknown_target'}
+  end
   if away[job.target] then
     local barred = redis.call('SISMEMBER', K.barred, job.target) == 1
     return nil, {'away', barred and 'Revoked' or redis.call('HGET', K.agent .. job.target, 'state') or ''}

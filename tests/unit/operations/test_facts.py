@@ -97,6 +97,9 @@ def test_without_a_route_the_first_real_interface_counts(monkeypatch: pytest.Mon
         ("x=@fact.containerized @fact.ratio", "x=false 0.5"),
         ("@@fact.hostname", "@fact.hostname"),
         ("a@@fact.com and @fact.hostname", "a@fact.com and web1"),
+        ("echo press@fact.org", "echo press@fact.org"),
+        ("info@fact.co.uk, ü@fact.hostname", "info@fact.co.uk, ü@fact.hostname"),
+        ("press@fact.{hostname}", "press@fact.{hostname}"),
         ("@fact", "@fact"),
         ("@fact.", "@fact."),
         ("@fact.{}", "@fact.{}"),
@@ -124,7 +127,7 @@ def test_values_are_not_searched_again() -> None:
     [
         ("@fact.hostnam", r"no fact 'hostnam'\. Did you mean hostname\?"),
         ({"a": ["x @fact.interface.primry y"]}, r"no fact 'interface\.primry'\. Did you mean interface\.primary"),
-        ("@fact.zzzzzz", r"no fact 'zzzzzz'\.$"),
+        ("@fact.zzzzzz", r"no fact 'zzzzzz'\. For the text itself, write @@fact\.zzzzzz\.$"),
         ("list: @fact.addresses", r"'addresses' is not a single value"),
     ],
 )
@@ -134,5 +137,7 @@ def test_unknown_facts_are_named(data: Any, message: str) -> None:
 
 
 def test_references_are_seen_anywhere_but_in_keys() -> None:
-    assert has_reference({"a": [{"b": "x@fact.y"}]})
+    assert has_reference({"a": [{"b": "x @fact.y"}]})
+    assert has_reference({"a": "x@@fact.y"})
+    assert not has_reference({"a": "press@fact.org"})
     assert not has_reference({"@fact.a": ["b", 1, None]})

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 import stat
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -219,3 +220,36 @@ def test_bad_data_names_the_field(registry: Registry, data: dict[str, Any], fiel
     with pytest.raises(InvalidOperationData) as caught:
         registry.validate(DEPLOY, data)
     assert list(caught.value.details or ()) == [field]
+
+
+def test_base64_with_line_breaks(perform: Perform, tmp_path: Path) -> None:
+    """As coreutils' base64 prints it."""
+    content = bytes(range(256)) * 3
+    printed = subprocess.run(["base64"], input=content, capture_output=True, check=True, timeout=20).stdout
+    path = tmp_path / "file"
+    perform("file.deploy.execute", {"path": str(path), "content": printed.decode(), "encoding": "base64"})
+    assert path.read_bytes() == content
+
+
+def test_a_hard_link_is_told(perform: Perform, tmp_path: Path) -> None:
+    path, other = tmp_path / "file", tmp_path / "other"
+    path.write_text("old")
+    other.hardlink_to(path)
+    data = {"path": str(path), "content": "new"}
+    outcome = perform("file.deploy.execute", data)
+    assert "had 1 other name (hard links), which keep the old content" in outcome.data["notice"]
+    assert (path.read_text(), other.read_text()) == ("new", "old")
+    assert "notice" not in perform("file.deploy.execute", data).data
+
+
+def test_a_mount_point(perform: Perform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(self: Path, target: Any) -> None:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(self))
+
+    path = tmp_path / "file"
+    path.write_text("old")
+    monkeypatch.setattr(Path, "rename", busy)
+    with pytest.raises(OperationFailed, match=r"is a mount point, .*: it cannot be replaced in one step"):
+        perform("file.deploy.execute", {"path": str(path), "content": "new"})
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]

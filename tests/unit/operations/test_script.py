@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
 import time
 import zipfile
@@ -161,3 +162,67 @@ def test_nothing_is_left_behind(printed: Printed) -> None:
 def test_bad_data(perform: Perform, registry: Any, type: str, data: dict[str, Any]) -> None:
     with pytest.raises(InvalidOperationData):
         registry.validate(type, data)
+
+
+LONG = "".join(f"echo {number}; " for number in range(2000))
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "echo " + "a" * 300,
+        "true " + "b" * 5000,
+        LONG,
+        "#!/bin/bash\n" + "# a comment\n" * 400 + "[[ a == a ]] && echo yes",
+        "/bin/echo " + "c" * 300,
+        "/bin/echo " + "d " * 4000,
+        ": " + "x" * 1_000_000,
+    ],
+)
+def test_a_script_is_never_looked_up_as_a_path(printed: Printed, script: str) -> None:
+    """What a real shell prints for the same script."""
+    shell = "bash" if "bash" in script[:12] else "sh"
+    wanted = subprocess.run([shell], input=script, capture_output=True, text=True, check=True, timeout=20).stdout
+    assert printed(SHELL, script) == wanted
+
+
+def test_a_long_python_script(printed: Printed) -> None:
+    assert printed(PYTHON, "# " + "x" * 1_000_000 + "\nprint(1)") == "1\n"
+
+
+def test_a_line_that_cannot_be_a_path_is_not_quoted(perform: Perform) -> None:
+    """Such a script fails as code, and the message names none of it."""
+    secret = "/s3cretCanary" + "x" * 300
+    with pytest.raises(OperationFailed) as caught:
+        perform(PYTHON, {"script": secret})
+    assert "There is no script" not in str(caught.value)
+    assert secret not in str(caught.value)
+
+
+@pytest.mark.parametrize("type", [PYTHON, SHELL])
+def test_a_script_of_nul_bytes(perform: Perform, type: str) -> None:
+    with pytest.raises(OperationFailed, match="NUL") as caught:
+        perform(type, {"script": "s3cretCanary\0" * 100})
+    assert "s3cretCanary" not in str(caught.value)
+
+
+def test_a_script_made_on_windows(printed: Printed) -> None:
+    script = "\ufeff#!/bin/bash\r\nif [[ a == a ]]\r\nthen\r\n  echo yes\r\nfi\r\n"
+    assert printed(SHELL, script) == "yes\n"
+    assert printed(SHELL, "\ufeff#!/bin/bash\n[[ a == a ]] && echo yes || echo no") == "yes\n"
+    assert printed(PYTHON, "\ufeffif True:\r\n    print('yes')\r\n") == "yes\n"
+
+
+def test_line_breaks_that_a_script_means_stay(printed: Printed) -> None:
+    assert printed(SHELL, "printf 'a\r\nb'\necho") == "a\r\nb\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"\xef\xbb\xbf#!/bin/bash\necho\n", "byte order mark"), (b"#!/bin/sh\r\necho\r\n", "line breaks of Windows")],
+)
+def test_a_file_made_on_windows(perform: Perform, tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "script.sh"
+    path.write_bytes(content)
+    with pytest.raises(OperationFailed, match=message):
+        perform(SHELL, {"script": str(path)})

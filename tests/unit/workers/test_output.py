@@ -297,3 +297,31 @@ def test_the_pump_sends_within_its_interval_and_survives_an_outage(
         pump.stop()
         pump.join(10)
     assert not pump.is_alive()
+
+
+@pytest.mark.parametrize("shift", range(4))
+@pytest.mark.parametrize("char", ["é", "€", "😀"])
+def test_pieces_end_at_whole_characters(char: str, shift: int) -> None:
+    """However much is written at once: no piece has a part of a character."""
+    sent: list[Piece] = []
+
+    def send(_grant: Grant, _number: int, pieces: list[Piece]) -> bool:
+        sent.extend(pieces)
+        return True
+
+    live = LiveOutput(Grant.__new__(Grant), send, 10_000_000)
+    object.__setattr__(live._grant, "job_id", "j")
+    text = "x" * shift + char * 60_000
+    live.write("stdout", text.encode())
+    live.close()
+    assert len(sent) > 1
+    assert "".join(piece.data.decode("utf-8", "strict") for piece in sent) == text
+
+
+def test_pieces_of_what_is_no_text() -> None:
+    sent: list[Piece] = []
+    live = LiveOutput(Grant.__new__(Grant), lambda _grant, _number, pieces: sent.extend(pieces) or True, 10_000_000)
+    object.__setattr__(live._grant, "job_id", "j")
+    live.write("stdout", b"\xc3" * 200_000)
+    live.close()
+    assert b"".join(piece.data for piece in sent) == b"\xc3" * 200_000

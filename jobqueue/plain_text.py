@@ -1,0 +1,35 @@
+"""Text from files, as editors and shells of any system write it."""
+
+from __future__ import annotations
+
+import codecs
+
+_BOM = "\ufeff"
+#: The longer marks first: that of UTF-32 begins with that of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def decoded(data: bytes) -> str:
+    """``data`` as text: UTF-8, or what its byte order mark says (UTF-8, UTF-16, UTF-32); the mark is left out.
+
+    Raises ``UnicodeError`` if it is neither.
+    """
+    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
+    return data.decode(encoding)
+
+
+def without_mark(text: str) -> str:
+    """``text`` without a byte order mark at its beginning."""
+    return text.removeprefix(_BOM)
+
+
+def with_unix_breaks(text: str) -> str:
+    """``text`` with LF in place of CRLF, if all of its line breaks are CRLF; else some of them may be meant."""
+    breaks = text.count("\r\n")
+    return text.replace("\r\n", "\n") if breaks and breaks == text.count("\n") else text

@@ -1,0 +1,73 @@
+"""Reads the rows that xxd, hexdump and od print: an offset, the bytes, and often the same as text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+#: Whether a text may hold a row: in most there is none, and this is cheaper than looking for one of each kind.
+_HINT = re.compile(rb"\n[0-9A-Fa-f]{6}")
+_FIRST = re.compile(rb"[0-9A-Fa-f]{6}")
+_ROWS = re.compile(
+    rb"^(?:"
+    rb"(?:[0-9A-Fa-f]{8}: (?P<xxd>[0-9A-Fa-f]{2,8}(?: [0-9A-Fa-f]{2,8})*) {1,44}.{0,16})"
+    rb"|[0-9A-Fa-f]{6,8}(?:"
+    rb"(?P<cells>(?: {3}[ -~]| {2}\\[0abfnrtv]| [0-7]{3}){1,16}) *(?:>.{0,17})?"
+    rb"|(?P<words>(?: {1,4}[0-9A-Fa-f]{4}){1,8}) *(?:>.{0,17})?"
+    rb"|(?P<bytes>(?: {1,2}[0-9A-Fa-f]{2}){1,16}) *(?:[|>].{0,17})?"
+    rb"))\r?$",
+    re.MULTILINE,
+)
+#: The last row of a text, which may go on: up to all that a row can hold.
+_OPEN = re.compile(rb"(?:\A|\n)([0-9A-Fa-f]{1,8}|[0-9A-Fa-f]{6,8}:(?: [^\n]{0,120})?|[0-9A-Fa-f]{6,8} [^\n]{0,120})\Z")
+#: Bytes of the longest row.
+LONGEST_ROW = 130
+_LETTERS = {b"\\0": b"\0", b"\\a": b"\a", b"\\b": b"\b", b"\\f": b"\f", b"\\n": b"\n", b"\\r": b"\r"}
+_LETTERS |= {b"\\t": b"\t", b"\\v": b"\v"}
+
+
+def may_have_rows(text: bytes) -> bool:
+    """Whether ``text`` is worth reading as a dump."""
+    return bool(_FIRST.match(text) or _HINT.search(text))
+
+
+def rows(text: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Each row's start and end, and the bytes that it shows."""
+    for match in _ROWS.finditer(text):
+        kind = str(match.lastgroup)
+        yield match.start(), match.end(), _READERS[kind](match[kind])
+
+
+def open_row(text: bytes) -> int:
+    """How many of the last bytes of ``text`` are a row whose line has not ended; 0 if they are none."""
+    match = _OPEN.search(text, max(0, len(text) - LONGEST_ROW))
+    return len(match[1]) if match else 0
+
+
+def _digits(cells: bytes) -> bytes:
+    digits = cells.replace(b" ", b"")
+    return bytes.fromhex(digits[: len(digits) // 2 * 2].decode("ascii"))
+
+
+def _swapped(words: bytes) -> bytes:
+    """Words of 16 bits in the order of x86 and ARM: the lower byte comes first."""
+    return b"".join(bytes.fromhex(word.decode("ascii"))[::-1] for word in words.split())
+
+
+def _characters(cells: bytes) -> bytes:
+    found = bytearray()
+    for at in range(0, len(cells), 4):
+        cell = cells[at : at + 4].lstrip()
+        if len(cell) == 3:
+            found.append(int(cell, 8) & 0xFF)
+        else:
+            found += _LETTERS.get(cell, cell or b" ")
+    return bytes(found)
+
+
+_READERS: dict[str, Callable[[bytes], bytes]] = {
+    "xxd": _digits,
+    "cells": _characters,
+    "words": _swapped,
+    "bytes": _digits,
+}

@@ -1,0 +1,27 @@
+"""Text as it comes from editors and shells of any system."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobqueue.plain_text import decoded, with_unix_breaks
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_byte_order_marks(encoding: str) -> None:
+    assert decoded('{"a": "é"}'.encode(encoding)) == '{"a": "é"}'
+
+
+def test_big_endian() -> None:
+    assert decoded(b"\xfe\xff\0a\0b") == "ab"
+
+
+def test_what_is_no_text() -> None:
+    with pytest.raises(UnicodeError):
+        decoded(b"\xe9t\xe9")
+
+
+def test_line_breaks_that_may_be_meant_stay() -> None:
+    assert with_unix_breaks("a\r\nb\r\n") == "a\nb\n"
+    assert with_unix_breaks("a\r\nb\n") == "a\r\nb\n"
+    assert with_unix_breaks("a\rb") == "a\rb"
