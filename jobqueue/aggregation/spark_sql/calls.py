@@ -51,18 +51,18 @@ _IMPLICIT = {
 class Calls:
     """Writes calls for DuckDB; ``typed`` writes their arguments."""
 
-    def __init__(self, typed: Callable[[exp.Expression], Typed]) -> None:
+    def __init__(self, typed: Callable[[exp.Expr], Typed]) -> None:
         self._typed = typed
 
     def call(self, node: exp.Anonymous) -> Typed:
         """A call of any function; raises ``InvalidInput`` that names one that is not allowed."""
         return self._dispatch(node, function_name(node), node.expressions)
 
-    def named(self, node: exp.Expression, name: str, arguments: Sequence[exp.Expression | None]) -> Typed:
+    def named(self, node: exp.Expr, name: str, arguments: Sequence[exp.Expr | None]) -> Typed:
         """What has a syntax of its own, as a call of ``name``."""
         return self._dispatch(node, name, [argument for argument in arguments if argument is not None])
 
-    def _dispatch(self, node: exp.Expression, written: str, arguments: Sequence[exp.Expression]) -> Typed:
+    def _dispatch(self, node: exp.Expr, written: str, arguments: Sequence[exp.Expr]) -> Typed:
         name = SYNONYMS.get(written, written)
         if name in AGGREGATES or name == "percentile":
             return self._aggregate(node, "", "")
@@ -74,7 +74,9 @@ class Calls:
             if name in FUNCTIONS:
                 return self._by_table(written, FUNCTIONS[name], [self._typed(part) for part in arguments])
         except InvalidInput as error:
-            raise InvalidInput(f"{written}: {error.message}" if ": " not in error.message[:40] else error.message) from error
+            raise InvalidInput(
+                f"{written}: {error.message}" if ": " not in error.message[:40] else error.message
+            ) from error
         if name in RANKS or name in ("lag", "lead"):
             raise refuse(node, f"the function {written} needs OVER (... ORDER BY ...)")
         like = difflib.get_close_matches(written, allowed(), 3)
@@ -85,25 +87,25 @@ class Calls:
             f"{hint} docs/aggregations.md lists them",
         )
 
-    def argument(self, node: exp.Expression, parameter: str) -> Typed:
+    def argument(self, node: exp.Expr, parameter: str) -> Typed:
         """An expression as an argument of a kind, as the table of functions names them."""
         value = accept(self._typed(node), parameter)
         if value is None:
             raise refuse(node, f"{node.sql('spark')[:80]!r} cannot be used as {parameter}; use CAST")
         return value
 
-    def value(self, node: exp.Expression) -> Typed:
+    def value(self, node: exp.Expr) -> Typed:
         """An expression of any type."""
         return self._typed(node)
 
-    def literal(self, node: exp.Expression, what: str) -> str:
+    def literal(self, node: exp.Expr, what: str) -> str:
         """The text of a literal; raises ``InvalidInput`` for anything else."""
         value = self._typed(node)
         if not isinstance(value.literal, str):
             raise refuse(node, f"{what} must be a text in quotes, not {node.sql('spark')[:80]}")
         return value.literal
 
-    def number(self, node: exp.Expression, what: str) -> int:
+    def number(self, node: exp.Expr, what: str) -> int:
         """The value of a whole number in the SQL."""
         value = self._typed(node)
         if not isinstance(value.literal, int):
@@ -114,7 +116,7 @@ class Calls:
         for function in overloads:
             taken = _arguments(function, values)
             if taken is not None:
-                return _written(function, taken, values)
+                return _written(function, taken)
         kinds = ", ".join(str(value.type) for value in values)
         options = " or ".join(f"{name}({', '.join(function.parameters)})" for function in overloads)
         raise InvalidInput(f"{name}({kinds}) is not proved equal to Spark's; allowed: {options}. Use CAST")
@@ -175,7 +177,7 @@ class Calls:
                 raise refuse(node, "of the frames of OVER only ROWS BETWEEN is allowed")
             parts.append(spec.sql("duckdb"))
             for bound in (spec.args.get("start"), spec.args.get("end")):
-                if isinstance(bound, exp.Expression) and not (isinstance(bound, exp.Literal) and bound.name.isdigit()):
+                if isinstance(bound, exp.Expr) and not (isinstance(bound, exp.Literal) and bound.name.isdigit()):
                     raise refuse(node, "ROWS BETWEEN takes whole numbers")
         return " ".join(parts)
 
@@ -190,7 +192,7 @@ class Calls:
         nulls = "FIRST" if part.args.get("nulls_first") else "LAST"
         return f"{sql} {'DESC' if part.args.get('desc') else 'ASC'} NULLS {nulls}"
 
-    def _aggregate(self, node: exp.Expression, condition: str, over: str) -> Typed:
+    def _aggregate(self, node: exp.Expr, condition: str, over: str) -> Typed:
         if not isinstance(node, exp.Anonymous):
             raise refuse(node, f"{node.sql('spark')[:80]!r} is not an aggregate that is allowed")
         written = function_name(node)
@@ -218,11 +220,12 @@ class Calls:
             if taken is not None and (aggregate.distinct or not distinct):
                 return _aggregated(aggregate, taken, distinct, condition, over)
         distinctly = " DISTINCT" if distinct else ""
-        raise refuse(node, f"{written}({distinctly.strip()} {value.type}) is not proved equal to Spark's; use CAST".replace("( ", "("))
+        raise refuse(
+            node,
+            f"{written}({distinctly.strip()} {value.type}) is not proved equal to Spark's; use CAST".replace("( ", "("),
+        )
 
-    def _percentile(
-        self, node: exp.Anonymous, arguments: Sequence[exp.Expression], condition: str, over: str
-    ) -> Typed:
+    def _percentile(self, node: exp.Anonymous, arguments: Sequence[exp.Expr], condition: str, over: str) -> Typed:
         if len(arguments) != 2 or not isinstance(arguments[1], exp.Literal) or arguments[1].is_string:
             raise refuse(node, "percentile takes a number and a share such as 0.5")
         if not 0 <= float(arguments[1].name) <= 1:
@@ -239,7 +242,9 @@ def _aggregated(aggregate: Aggregate, value: Typed, distinct: bool, condition: s
     kind = value.type
     if aggregate.result == "sum":
         if kind.digits + 10 > MAX_DIGITS:
-            raise InvalidInput(f"sum({kind}) may need more than {MAX_DIGITS} digits; CAST to DOUBLE or a smaller DECIMAL")
+            raise InvalidInput(
+                f"sum({kind}) may need more than {MAX_DIGITS} digits; CAST to DOUBLE or a smaller DECIMAL"
+            )
         kind = decimal(kind.digits + 10, kind.scale)
     elif aggregate.result == "array":
         kind = array(kind)
@@ -301,13 +306,13 @@ def _arguments(function: Function, values: Sequence[Typed]) -> list[Typed] | Non
         if len(values) < len(function.parameters) - (1 if len(function.parameters) > 1 else 0):
             return None
         parameters = parameters[: len(values)]
-    if len(parameters) != len(values) or not values and function.repeats:
+    if len(parameters) != len(values) or (not values and function.repeats):
         return None
     taken = [accept(value, parameter) for value, parameter in zip(values, parameters, strict=True)]
     return None if None in taken else [value for value in taken if value is not None]
 
 
-def _written(function: Function, taken: list[Typed], values: Sequence[Typed]) -> Typed:
+def _written(function: Function, taken: list[Typed]) -> Typed:
     result = function.result
     if result == "common" or function.parameters == ("value", "value"):
         shared = [value for value, name in zip(taken, _spread(function, len(taken)), strict=True) if name == "value"]

@@ -34,7 +34,7 @@ CASTS: dict[tuple[str, str], str] = {
     ("DATE", "TIMESTAMP"): "CAST({0} AS TIMESTAMP)",
     ("TIMESTAMP", "DATE"): "CAST({0} AS DATE)",
     ("TIMESTAMP", "BIGINT"): "spark_seconds({0})",
-    ("TIMESTAMP", "INT"): "spark_int(spark_seconds({0}))",
+    ("TIMESTAMP", "INT"): "TRY_CAST(spark_seconds({0}) AS INTEGER)",
     ("TIMESTAMP", "DOUBLE"): "(epoch_us({0}) / 1000000)",
 }
 #: Decimals of more places are written with an exponent when they are small.
@@ -46,7 +46,7 @@ def cast(value: Typed, to: SparkType) -> Typed:
     kind = value.type
     if kind == to:
         return value
-    if NULL in (kind,) and to != ANY:
+    if kind == NULL and to != ANY:
         return Typed(f"CAST(NULL AS {to.duckdb})", to)
     if ANY in (kind, to) or (kind.element and to.element and ANY in (kind.element, to.element)):
         return Typed(value.sql, to)

@@ -11,6 +11,7 @@ from sqlglot import exp
 from jobqueue.aggregation.spark_sql import operators
 from jobqueue.aggregation.spark_sql.calls import Calls
 from jobqueue.aggregation.spark_sql.casts import cast, literal_number
+from jobqueue.aggregation.spark_sql.dialect import call
 from jobqueue.aggregation.spark_sql.patterns import check_like, quote
 from jobqueue.aggregation.spark_sql.scope import Scope
 from jobqueue.aggregation.spark_sql.typed import Typed, refuse
@@ -57,11 +58,11 @@ class Expressions:
         self.scope = scope
         self._subquery = subquery
         self.calls = Calls(self.typed)
-        self._kinds: dict[type[exp.Expression], Callable[..., Typed]] = {
+        self._kinds: dict[type[exp.Expr], Callable[..., Typed]] = {
             exp.Column: self._column,
             exp.Literal: self._literal,
             exp.Boolean: lambda node: Typed("true" if node.this else "false", BOOLEAN),
-            exp.Null: lambda node: Typed("NULL", NULL),
+            exp.Null: lambda _: Typed("NULL", NULL),
             exp.Paren: self._paren,
             exp.Cast: self._cast,
             exp.TryCast: self._cast,
@@ -100,9 +101,11 @@ class Expressions:
             exp.Filter: self.calls.filtered,
             exp.IgnoreNulls: self.calls.ignores_nulls,
             exp.Bracket: self._item,
+            exp.Concat: self._adjacent,
+            exp.Any: lambda node: self.calls.call(call("any", node.this.unnest())),
         }
 
-    def typed(self, node: exp.Expression) -> Typed:
+    def typed(self, node: exp.Expr) -> Typed:
         """A node for DuckDB, with its type in Spark; raises ``InvalidInput`` for what is not allowed."""
         write = self._kinds.get(type(node))
         if write is None:
@@ -112,7 +115,15 @@ class Expressions:
         surplus = [key for key, value in node.args.items() if value and allowed is not None and key not in allowed]
         if surplus:
             raise refuse(node, f"{node.sql('spark')[:80]!r}: {surplus[0]} is not allowed here")
-        return write(node)
+        value = write(node)
+        return replace(value, sql=f"(NOT {value.sql})") if node.args.get("negate") else value
+
+    def _adjacent(self, node: exp.Concat) -> Typed:
+        """Texts that stand side by side are one."""
+        if not all(isinstance(part, exp.Literal) and part.is_string for part in node.expressions):
+            raise refuse(node, f"{node.sql('spark')[:80]!r} is not allowed")
+        text = "".join(part.name for part in node.expressions)
+        return Typed(quote(text), STRING, literal=text)
 
     def _column(self, node: exp.Column) -> Typed:
         if node.args.get("db") or isinstance(node.this, exp.Star):
@@ -146,13 +157,13 @@ class Expressions:
             return _negative_literal(node.this)
         return operators.negative(self.typed(node.this))
 
-    def _flag(self, node: exp.Expression) -> Typed:
+    def _flag(self, node: exp.Expr) -> Typed:
         value = self.typed(node)
         if value.type not in (BOOLEAN, NULL, ANY):
             raise refuse(node, f"{node.sql('spark')[:80]!r} is {value.type}; a condition must be a BOOLEAN")
         return cast(value, BOOLEAN)
 
-    def flag(self, node: exp.Expression) -> Typed:
+    def flag(self, node: exp.Expr) -> Typed:
         """A condition."""
         return self._flag(node)
 
@@ -277,11 +288,11 @@ class Expressions:
         if index.type != ANY and index.type.name not in INTEGERS:
             raise refuse(node, "[...] takes an integer")
         element = value.type.element or ANY
-        return Typed(f"CASE WHEN {index.sql} >= 0 THEN {value.sql}[{index.sql} + 1] END", element)
+        return Typed(f"CASE WHEN {index.sql} >= 0 THEN {value.sql}[CAST({index.sql} AS BIGINT) + 1] END", element)
 
 
 #: Parts that a node may have, where sqlglot knows more of them.
-_ARGUMENTS: dict[type[exp.Expression], tuple[str, ...]] = {
+_ARGUMENTS: dict[type[exp.Expr], tuple[str, ...]] = {
     exp.Cast: ("this", "to"),
     exp.TryCast: ("this", "to", "safe"),
     exp.In: ("this", "expressions", "query"),
@@ -289,9 +300,10 @@ _ARGUMENTS: dict[type[exp.Expression], tuple[str, ...]] = {
     exp.Substring: ("this", "start", "length"),
     exp.StrPosition: ("this", "substr"),
     exp.Trim: ("this", "position", "expression"),
-    exp.Like: ("this", "expression"),
-    exp.ILike: ("this", "expression"),
-    exp.Div: ("this", "expression"),
+    exp.Like: ("this", "expression", "negate"),
+    exp.ILike: ("this", "expression", "negate"),
+    exp.RegexpLike: ("this", "expression", "negate"),
+    exp.Div: ("this", "expression", "typed", "safe"),
 }
 
 
@@ -319,5 +331,3 @@ def _negative_literal(node: exp.Literal) -> Typed:
     if node.name == str(2**63):
         return Typed(f"CAST(-{2**63} AS BIGINT)", BIGINT)
     return Typed(f"(-{value.sql})", value.type)
-
-

@@ -1,7 +1,7 @@
 """The table of functions that are proved equal to Spark's. What is not in it is refused.
 
-A parameter is a kind: ``text``, ``int``, ``whole`` (any integer), ``double``, ``number``, ``date``, ``time``, ``flag``, ``value`` (any type
-that can be compared), ``array``; or ``=text`` and ``=int``: a literal, whose value is at hand. A result is a type, or ``first``
+A parameter is a kind: ``text``, ``int``, ``whole`` (any integer), ``double``, ``date``, ``time``, ``flag``, ``value`` (any
+type that can be compared), ``array``; ``=INT``: this type only; ``=text``: a literal. A result is a type, ``first``
 (the type of the first argument), ``common`` (that of all of them) or ``element`` (that of the array's items).
 """
 
@@ -16,7 +16,7 @@ from jobqueue.aggregation.spark_sql.types import BIGINT, BOOLEAN, DATE, DOUBLE, 
 class Function:
     """One overload. ``template``: DuckDB's expression; ``{0}`` is the first argument, ``{all}`` all with commas.
 
-    ``repeats``: the last parameter may come any number of times. ``why``: a note for the documentation.
+    ``repeats``: the last parameter may come any number of times.
     """
 
     parameters: tuple[str, ...]
@@ -30,7 +30,6 @@ def _f(parameters: str, result: SparkType | str, template: str, repeats: bool = 
 
 
 _POSITIVE = "CASE WHEN {0} > 0 THEN %s({0}) END"
-_TRUNCATED = "CAST(date_trunc('%s', {0}) AS %s)"
 
 FUNCTIONS: dict[str, tuple[Function, ...]] = {
     # conditions
@@ -81,7 +80,7 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
         _f("text text text", STRING, "CASE WHEN {1} = '' THEN {0} ELSE replace({0}, {1}, {2}) END"),
         _f("text text", STRING, "CASE WHEN {1} = '' THEN {0} ELSE replace({0}, {1}, '') END"),
     ),
-    "repeat": (_f("text int", STRING, "repeat({0}, greatest({1}, 0))"),),
+    "repeat": (_f("text int", STRING, "spark_repeat({0}, {1})"),),
     "reverse": (_f("text", STRING, "spark_reverse({0})"),),
     "lpad": (
         _f("text int text", STRING, "spark_pad_left({0}, {1}, {2})"),
@@ -91,10 +90,20 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
         _f("text int text", STRING, "spark_pad_right({0}, {1}, {2})"),
         _f("text int", STRING, "spark_pad_right({0}, {1}, ' ')"),
     ),
-    "instr": (_f("text text", INT, "CASE WHEN {1} = '' THEN CASE WHEN {0} IS NOT NULL THEN 1 END"
-              " ELSE CAST(instr({0}, {1}) AS INTEGER) END"),),
-    "locate": (_f("text text", INT, "CASE WHEN {0} = '' THEN CASE WHEN {1} IS NOT NULL THEN 1 END"
-               " ELSE CAST(instr({1}, {0}) AS INTEGER) END"),),
+    "instr": (
+        _f(
+            "text text",
+            INT,
+            "CASE WHEN {1} = '' THEN CASE WHEN {0} IS NOT NULL THEN 1 END ELSE CAST(instr({0}, {1}) AS INTEGER) END",
+        ),
+    ),
+    "locate": (
+        _f(
+            "text text",
+            INT,
+            "CASE WHEN {0} = '' THEN CASE WHEN {1} IS NOT NULL THEN 1 END ELSE CAST(instr({1}, {0}) AS INTEGER) END",
+        ),
+    ),
     "substring_index": (_f("text text int", STRING, "spark_substring_index({0}, {1}, {2})"),),
     "startswith": (_f("text text", BOOLEAN, "starts_with({0}, {1})"),),
     "endswith": (_f("text text", BOOLEAN, "suffix({0}, {1})"),),
@@ -120,14 +129,18 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
     "last_day": (_f("date", DATE, "spark_last_day({0})"),),
     "to_date": (_f("date", DATE, "{0}"),),
     "to_timestamp": (_f("time", TIMESTAMP, "{0}"),),
-    "unix_timestamp": (_f("=TIMESTAMP", BIGINT, "spark_seconds({0})"), _f("=DATE", BIGINT, "spark_seconds({0})")),
+    "unix_timestamp": (_f("=TIMESTAMP", BIGINT, "spark_whole_seconds({0})"), _f("=DATE", BIGINT, "spark_seconds({0})")),
     "unix_seconds": (_f("time", BIGINT, "spark_seconds({0})"),),
     "unix_millis": (_f("time", BIGINT, "spark_millis({0})"),),
     "unix_micros": (_f("time", BIGINT, "epoch_us({0})"),),
     "unix_date": (_f("date", INT, "CAST({0} - DATE '1970-01-01' AS INTEGER)"),),
     "make_date": (
-        _f("int int int", DATE, "CASE WHEN {0} BETWEEN 1 AND 9999 AND {1} BETWEEN 1 AND 12 AND {2} BETWEEN 1 AND 31"
-           " THEN TRY_CAST(printf('%04d-%02d-%02d', {0}, {1}, {2}) AS DATE) END"),
+        _f(
+            "int int int",
+            DATE,
+            "CASE WHEN {0} BETWEEN 1 AND 9999 AND {1} BETWEEN 1 AND 12 AND {2} BETWEEN 1 AND 31"
+            " THEN TRY_CAST(printf('%04d-%02d-%02d', {0}, {1}, {2}) AS DATE) END",
+        ),
     ),
     "current_timestamp": (_f("", TIMESTAMP, "CAST(now() AS TIMESTAMP)"),),
     "current_date": (_f("", DATE, "CAST(now() AS DATE)"),),
@@ -135,33 +148,69 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
     "size": (_f("array", INT, "CASE WHEN {0} IS NULL THEN -1 ELSE CAST(len({0}) AS INTEGER) END"),),
     "array_size": (_f("array", INT, "CAST(len({0}) AS INTEGER)"),),
     "array_contains": (
-        _f("array element", BOOLEAN, "CASE WHEN {0} IS NULL OR {1} IS NULL THEN NULL WHEN list_contains({0}, {1})"
-           " THEN true WHEN len({0}) > list_count({0}) THEN NULL ELSE false END"),
+        _f(
+            "array element",
+            BOOLEAN,
+            "CASE WHEN {0} IS NULL OR {1} IS NULL THEN NULL WHEN list_contains({0}, {1})"
+            " THEN true WHEN len({0}) > list_count({0}) THEN NULL ELSE false END",
+        ),
     ),
-    "array_distinct": (_f("array", "first", "[item FOR item, place IN {0} IF list_position({0}, item) = place]"),),
-    "array_join": (_f("texts =text", STRING, "CASE WHEN list_count({0}) = 0 THEN '' ELSE array_to_string({0}, {1}) END"),),
+    "array_join": (
+        _f("texts =text", STRING, "CASE WHEN list_count({0}) = 0 THEN '' ELSE array_to_string({0}, {1}) END"),
+    ),
     "sort_array": (_f("array", "first", "list_sort({0}, 'ASC', 'NULLS FIRST')"),),
     "array_max": (_f("array", "element", "list_max({0})"),),
     "array_min": (_f("array", "element", "list_min({0})"),),
 }
-del FUNCTIONS["array_distinct"]
 
 #: Other names of the same function.
 SYNONYMS = {
-    "ifnull": "coalesce", "nvl": "coalesce", "ceiling": "ceil", "mod": "%", "signum": "sign", "power": "pow",
-    "char_length": "length", "character_length": "length", "len": "length", "substr": "substring", "position": "locate",
-    "dayofmonth": "day", "dateadd": "date_add", "date_diff": "datediff", "now": "current_timestamp", "curdate": "current_date",
-    "to_unix_timestamp": "unix_timestamp", "cardinality": "size", "every": "bool_and", "any": "bool_or", "some": "bool_or",
-    "mean": "avg", "std": "stddev", "stddev_samp": "stddev", "var_samp": "variance", "first_value": "first",
-    "last_value": "last", "any_value": "first", "array_agg": "collect_list", "lcase": "lower", "ucase": "upper",
-    "regexp": "rlike", "regexp_like": "rlike",
-}  # fmt: skip
+    "ifnull": "coalesce",
+    "nvl": "coalesce",
+    "ceiling": "ceil",
+    "mod": "%",
+    "signum": "sign",
+    "power": "pow",
+    "char_length": "length",
+    "character_length": "length",
+    "len": "length",
+    "substr": "substring",
+    "position": "locate",
+    "dayofmonth": "day",
+    "dateadd": "date_add",
+    "date_diff": "datediff",
+    "now": "current_timestamp",
+    "curdate": "current_date",
+    "to_unix_timestamp": "unix_timestamp",
+    "cardinality": "size",
+    "every": "bool_and",
+    "any": "bool_or",
+    "some": "bool_or",
+    "mean": "avg",
+    "std": "stddev",
+    "stddev_samp": "stddev",
+    "var_samp": "variance",
+    "first_value": "first",
+    "last_value": "last",
+    "any_value": "first",
+    "array_agg": "collect_list",
+    "lcase": "lower",
+    "ucase": "upper",
+    "regexp": "rlike",
+    "regexp_like": "rlike",
+}
 
 #: What trunc and date_trunc take.
 UNITS = {
-    "YEAR": "year", "YYYY": "year", "YY": "year", "QUARTER": "quarter", "MONTH": "month", "MM": "month", "MON": "month",
+    "YEAR": "year",
+    "YYYY": "year",
+    "YY": "year",
+    "QUARTER": "quarter",
+    "MONTH": "month",
+    "MM": "month",
+    "MON": "month",
     "WEEK": "week",
-}  # fmt: skip
+}
 TIME_UNITS = {**UNITS, "DAY": "day", "DD": "day", "HOUR": "hour", "MINUTE": "minute", "SECOND": "second"}
 
 
@@ -189,7 +238,7 @@ AGGREGATES: dict[str, tuple[Aggregate, ...]] = {
     "max": (Aggregate("value", "first", "max({0})", distinct=True),),
     "first": (Aggregate("any", "first", "first({0})"),),
     "last": (Aggregate("any", "first", "last({0})"),),
-    "count_if": (Aggregate("flag", BIGINT, "count_if({0})", "CAST({0} AS BIGINT)"),),
+    "count_if": (Aggregate("flag", BIGINT, "count_if({0})", "coalesce(CAST({0} AS BIGINT), 0)"),),
     "bool_and": (Aggregate("flag", BOOLEAN, "bool_and({0})"),),
     "bool_or": (Aggregate("flag", BOOLEAN, "bool_or({0})"),),
     "stddev": (Aggregate("double", DOUBLE, "stddev_samp({0})"),),
@@ -213,9 +262,27 @@ RANKS: dict[str, tuple[SparkType, str]] = {
 }
 #: Functions that the code handles by name, since they read a pattern, a unit or another literal.
 SPECIAL = (
-    "round", "trunc", "date_trunc", "date_format", "from_unixtime", "regexp_replace", "regexp_extract", "split", "rlike",
-    "lower", "upper", "array", "percentile", "lag", "lead", "%", "explode", "explode_outer", "weighted_sum", "time_decay",
-)  # fmt: skip
+    "round",
+    "trunc",
+    "date_trunc",
+    "date_format",
+    "from_unixtime",
+    "regexp_replace",
+    "regexp_extract",
+    "split",
+    "rlike",
+    "lower",
+    "upper",
+    "array",
+    "percentile",
+    "lag",
+    "lead",
+    "%",
+    "explode",
+    "explode_outer",
+    "weighted_sum",
+    "time_decay",
+)
 
 
 def allowed() -> list[str]:

@@ -7,7 +7,8 @@ CREATE MACRO spark_byte(x) AS CAST(((CAST(x AS HUGEINT) + 128) & 255) - 128 AS T
 CREATE MACRO spark_remainder(a, b) AS
   CASE WHEN b = 0 THEN NULL ELSE CAST(a AS HUGEINT) % CAST(nullif(b, 0) AS HUGEINT) END;
 CREATE MACRO spark_div(a, b) AS spark_long(CAST(a AS HUGEINT) // CAST(nullif(b, 0) AS HUGEINT));
-CREATE MACRO spark_pmod(a, b) AS spark_remainder(spark_remainder(a, b) + b, b);
+CREATE MACRO spark_pmod(a, b) AS
+  CASE WHEN spark_remainder(a, b) < 0 THEN spark_remainder(spark_remainder(a, b) + b, b) ELSE spark_remainder(a, b) END;
 CREATE MACRO spark_divide(a, b) AS CAST(a AS DOUBLE) / nullif(CAST(b AS DOUBLE), 0);
 -- a quotient of whole numbers, rounded half away from zero
 CREATE MACRO spark_half_up(a, b) AS
@@ -64,15 +65,17 @@ CREATE MACRO spark_round_double(x, places) AS
   THEN CAST(CAST(round(CAST(CAST(x AS VARCHAR) AS DECIMAL(38, 20)), places) AS VARCHAR) AS DOUBLE)
   ELSE x END;
 CREATE MACRO spark_seconds(t) AS epoch_us(t) // 1000000 - CASE WHEN epoch_us(t) % 1000000 < 0 THEN 1 ELSE 0 END;
+CREATE MACRO spark_whole_seconds(t) AS epoch_us(t) // 1000000;
 CREATE MACRO spark_millis(t) AS epoch_us(t) // 1000 - CASE WHEN epoch_us(t) % 1000 < 0 THEN 1 ELSE 0 END;
 CREATE MACRO spark_begin(s, start) AS
   CASE WHEN start > 0 THEN CAST(start AS BIGINT) - 1 WHEN start < 0 THEN length(s) + CAST(start AS BIGINT) ELSE 0 END;
 CREATE MACRO spark_substring(s, start, size) AS
-  substr(s, greatest(spark_begin(s, start), 0) + 1,
-    greatest(spark_begin(s, start) + greatest(size, 0) - greatest(spark_begin(s, start), 0), 0));
-CREATE MACRO spark_left(s, size) AS substr(s, 1, greatest(size, 0));
+  CASE WHEN start IS NOT NULL AND size IS NOT NULL THEN substr(s, greatest(spark_begin(s, start), 0) + 1,
+    greatest(spark_begin(s, start) + greatest(size, 0) - greatest(spark_begin(s, start), 0), 0)) END;
+CREATE MACRO spark_left(s, size) AS CASE WHEN size IS NOT NULL THEN substr(s, 1, greatest(size, 0)) END;
 CREATE MACRO spark_right(s, size) AS
-  CASE WHEN size <= 0 THEN left(s, 0) ELSE substr(s, greatest(length(s) - size, 0) + 1) END;
+  CASE WHEN size <= 0 THEN left(s, 0) WHEN size > 0 THEN substr(s, greatest(length(s) - size, 0) + 1) END;
+CREATE MACRO spark_repeat(s, n) AS CASE WHEN n IS NOT NULL THEN repeat(s, greatest(n, 0)) END;
 CREATE MACRO spark_pad_left(s, size, pad) AS
   CASE WHEN size <= 0 THEN left(s, 0) WHEN pad = '' THEN substr(s, 1, size) ELSE lpad(s, size, pad) END;
 CREATE MACRO spark_pad_right(s, size, pad) AS
@@ -86,5 +89,26 @@ CREATE MACRO spark_last_day(d) AS CAST(last_day(d) AS DATE);
 CREATE MACRO spark_time_to_text(t) AS
   strftime(t, '%Y-%m-%d %H:%M:%S') || regexp_replace(regexp_replace('.' || strftime(t, '%f'), '0+$', ''), '^\.$', '');
 CREATE MACRO spark_reverse(s) AS array_to_string([substr(s, i, 1) for i in range(length(s), 0, -1)], '');
-CREATE MACRO spark_lower(s) AS lower(s);
-CREATE MACRO spark_upper(s) AS upper(s);
+CREATE MACRO spark_lower(s) AS lower(replace(s, 'İ', 'i̇'));
+-- letters that become several
+CREATE MACRO spark_upper_letter(c) AS CASE c
+  WHEN 'ß' THEN 'SS' WHEN 'ŉ' THEN 'ʼN' WHEN 'ǰ' THEN 'J̌' WHEN 'ΐ' THEN 'Ϊ́' WHEN 'ΰ' THEN 'Ϋ́' WHEN 'և' THEN 'ԵՒ'
+  WHEN 'ẖ' THEN 'H̱' WHEN 'ẗ' THEN 'T̈' WHEN 'ẘ' THEN 'W̊' WHEN 'ẙ' THEN 'Y̊' WHEN 'ẚ' THEN 'Aʾ' WHEN 'ὐ' THEN 'Υ̓'
+  WHEN 'ὒ' THEN 'Υ̓̀' WHEN 'ὔ' THEN 'Υ̓́' WHEN 'ὖ' THEN 'Υ̓͂' WHEN 'ᾀ' THEN 'ἈΙ' WHEN 'ᾁ' THEN 'ἉΙ' WHEN 'ᾂ' THEN 'ἊΙ'
+  WHEN 'ᾃ' THEN 'ἋΙ' WHEN 'ᾄ' THEN 'ἌΙ' WHEN 'ᾅ' THEN 'ἍΙ' WHEN 'ᾆ' THEN 'ἎΙ' WHEN 'ᾇ' THEN 'ἏΙ' WHEN 'ᾈ' THEN 'ἈΙ'
+  WHEN 'ᾉ' THEN 'ἉΙ' WHEN 'ᾊ' THEN 'ἊΙ' WHEN 'ᾋ' THEN 'ἋΙ' WHEN 'ᾌ' THEN 'ἌΙ' WHEN 'ᾍ' THEN 'ἍΙ' WHEN 'ᾎ' THEN 'ἎΙ'
+  WHEN 'ᾏ' THEN 'ἏΙ' WHEN 'ᾐ' THEN 'ἨΙ' WHEN 'ᾑ' THEN 'ἩΙ' WHEN 'ᾒ' THEN 'ἪΙ' WHEN 'ᾓ' THEN 'ἫΙ' WHEN 'ᾔ' THEN 'ἬΙ'
+  WHEN 'ᾕ' THEN 'ἭΙ' WHEN 'ᾖ' THEN 'ἮΙ' WHEN 'ᾗ' THEN 'ἯΙ' WHEN 'ᾘ' THEN 'ἨΙ' WHEN 'ᾙ' THEN 'ἩΙ' WHEN 'ᾚ' THEN 'ἪΙ'
+  WHEN 'ᾛ' THEN 'ἫΙ' WHEN 'ᾜ' THEN 'ἬΙ' WHEN 'ᾝ' THEN 'ἭΙ' WHEN 'ᾞ' THEN 'ἮΙ' WHEN 'ᾟ' THEN 'ἯΙ' WHEN 'ᾠ' THEN 'ὨΙ'
+  WHEN 'ᾡ' THEN 'ὩΙ' WHEN 'ᾢ' THEN 'ὪΙ' WHEN 'ᾣ' THEN 'ὫΙ' WHEN 'ᾤ' THEN 'ὬΙ' WHEN 'ᾥ' THEN 'ὭΙ' WHEN 'ᾦ' THEN 'ὮΙ'
+  WHEN 'ᾧ' THEN 'ὯΙ' WHEN 'ᾨ' THEN 'ὨΙ' WHEN 'ᾩ' THEN 'ὩΙ' WHEN 'ᾪ' THEN 'ὪΙ' WHEN 'ᾫ' THEN 'ὫΙ' WHEN 'ᾬ' THEN 'ὬΙ'
+  WHEN 'ᾭ' THEN 'ὭΙ' WHEN 'ᾮ' THEN 'ὮΙ' WHEN 'ᾯ' THEN 'ὯΙ' WHEN 'ᾲ' THEN 'ᾺΙ' WHEN 'ᾳ' THEN 'ΑΙ' WHEN 'ᾴ' THEN 'ΆΙ'
+  WHEN 'ᾶ' THEN 'Α͂' WHEN 'ᾷ' THEN 'Α͂Ι' WHEN 'ᾼ' THEN 'ΑΙ' WHEN 'ῂ' THEN 'ῊΙ' WHEN 'ῃ' THEN 'ΗΙ' WHEN 'ῄ' THEN 'ΉΙ'
+  WHEN 'ῆ' THEN 'Η͂' WHEN 'ῇ' THEN 'Η͂Ι' WHEN 'ῌ' THEN 'ΗΙ' WHEN 'ῒ' THEN 'Ϊ̀' WHEN 'ΐ' THEN 'Ϊ́' WHEN 'ῖ' THEN 'Ι͂'
+  WHEN 'ῗ' THEN 'Ϊ͂' WHEN 'ῢ' THEN 'Ϋ̀' WHEN 'ΰ' THEN 'Ϋ́' WHEN 'ῤ' THEN 'Ρ̓' WHEN 'ῦ' THEN 'Υ͂' WHEN 'ῧ' THEN 'Ϋ͂'
+  WHEN 'ῲ' THEN 'ῺΙ' WHEN 'ῳ' THEN 'ΩΙ' WHEN 'ῴ' THEN 'ΏΙ' WHEN 'ῶ' THEN 'Ω͂' WHEN 'ῷ' THEN 'Ω͂Ι' WHEN 'ῼ' THEN 'ΩΙ'
+  WHEN 'ﬀ' THEN 'FF' WHEN 'ﬁ' THEN 'FI' WHEN 'ﬂ' THEN 'FL' WHEN 'ﬃ' THEN 'FFI' WHEN 'ﬄ' THEN 'FFL' WHEN 'ﬅ' THEN 'ST'
+  WHEN 'ﬆ' THEN 'ST' WHEN 'ﬓ' THEN 'ՄՆ' WHEN 'ﬔ' THEN 'ՄԵ' WHEN 'ﬕ' THEN 'ՄԻ' WHEN 'ﬖ' THEN 'ՎՆ' WHEN 'ﬗ' THEN 'ՄԽ'
+  ELSE upper(c) END;
+CREATE MACRO spark_upper(s) AS CASE WHEN regexp_matches(s, '[ßŉǰΐΰևẖẗẘẙẚὐὒὔὖᾀᾁᾂᾃᾄᾅᾆᾇᾈᾉᾊᾋᾌᾍᾎᾏᾐᾑᾒᾓᾔᾕᾖᾗᾘᾙᾚᾛᾜᾝᾞᾟᾠᾡᾢᾣᾤᾥᾦᾧᾨᾩᾪᾫᾬᾭᾮᾯᾲᾳᾴᾶᾷᾼῂῃῄῆῇῌῒΐῖῗῢΰῤῦῧῲῳῴῶῷῼﬀﬁﬂﬃﬄﬅﬆﬓﬔﬕﬖﬗ]')
+  THEN array_to_string([spark_upper_letter(substr(s, i, 1)) for i in range(1, length(s) + 1)], '') ELSE upper(s) END;

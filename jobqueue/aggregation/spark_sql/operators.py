@@ -24,7 +24,7 @@ from jobqueue.aggregation.spark_sql.types import (
 )
 from jobqueue.errors import InvalidInput
 
-_SIGNS: dict[type[exp.Expression], str] = {
+_SIGNS: dict[type[exp.Expr], str] = {
     exp.Add: "+",
     exp.Sub: "-",
     exp.Mul: "*",
@@ -43,7 +43,9 @@ def common_of(values: Sequence[Typed], what: str) -> SparkType:
     for value in values:
         wider = common(kind, value.type)
         if wider is None or (wider.name in ("FLOAT", "OPAQUE") and len({value.type for value in values}) > 1):
-            raise InvalidInput(f"{what} with values of {kind} and {value.type} is not proved equal to Spark's; use CAST")
+            raise InvalidInput(
+                f"{what} with values of {kind} and {value.type} is not proved equal to Spark's; use CAST"
+            )
         kind = wider
     return kind
 
@@ -67,10 +69,12 @@ def _compared_as(first: SparkType, second: SparkType) -> SparkType | None:
 
 def negative(value: Typed) -> Typed:
     """``-value``."""
+    if value.type.name in ("DECIMAL", "DOUBLE"):
+        return Typed(f"(-{value.sql})", value.type)
     return arithmetic(exp.Sub, Typed("CAST(0 AS INTEGER)", SparkType("INT")), value)
 
 
-def arithmetic(kind: type[exp.Expression], first: Typed, second: Typed) -> Typed:
+def arithmetic(kind: type[exp.Expr], first: Typed, second: Typed) -> Typed:
     """``first`` and ``second`` added, subtracted, multiplied or divided."""
     sign = _SIGNS[kind]
     if ANY in (first.type, second.type):
@@ -109,7 +113,7 @@ def _double(sign: str, first: Typed, second: Typed) -> Typed:
     if sign == "/":
         return Typed(f"spark_divide({first.sql}, {second.sql})", DOUBLE)
     if sign == "%":
-        return Typed(f"fmod({first.sql}, nullif({second.sql}, 0))", DOUBLE)
+        return Typed(f"({first.sql} % nullif({second.sql}, 0))", DOUBLE)
     return Typed(f"({first.sql} {sign} {second.sql})", DOUBLE)
 
 
@@ -135,7 +139,9 @@ def _decimal(sign: str, first: Typed, second: Typed) -> Typed:
         return Typed(f"CAST(CAST({first.sql} AS {kind}) {sign} CAST({second.sql} AS {kind}) AS {kind})", kind)
     if sign == "*":
         kind = _fits(one.digits + other.digits + 1, one.scale + other.scale, first, sign, second)
-        return Typed(f"CAST(CAST({first.sql} AS {one}) * CAST({second.sql} AS {other}) AS {kind})", kind)
+        # DuckDB computes with 18 digits unless one side has more
+        wide = decimal(19, one.scale) if kind.digits > 18 and max(one.digits, other.digits) <= 18 else one
+        return Typed(f"CAST(CAST({first.sql} AS {wide}) * CAST({second.sql} AS {other}) AS {kind})", kind)
     if sign == "/":
         return _decimal_quotient(one, other, first, second)
     raise _not_proved(first, sign, second)
@@ -147,9 +153,7 @@ def _literal_decimal(value: Typed) -> SparkType | None:
 
 def _fits(digits: int, scale: int, first: Typed, sign: str, second: Typed) -> SparkType:
     if digits > MAX_DIGITS:
-        raise InvalidInput(
-            f"{first.type} {sign} {second.type} needs more than {MAX_DIGITS} digits; CAST to DOUBLE or to a smaller DECIMAL"
-        )
+        raise InvalidInput(f"{first.type} {sign} {second.type} needs more than {MAX_DIGITS} digits; use CAST")
     return decimal(digits, scale)
 
 

@@ -1,4 +1,4 @@
-"""Patterns inside texts: LIKE, regular expressions and formats of dates, which mean the same in DuckDB or are refused."""
+"""Patterns inside texts (LIKE, regular expressions, formats of dates): the same in DuckDB as in Spark, or refused."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ class _Regex:
 
     def _end(self, rest: str) -> str:
         follows = rest[1:2]
-        if follows and (follows in "\\[(*+?{.|)" or follows.isspace() and follows != " "):
+        if follows and (follows in "\\[(*+?{.|)" or (follows.isspace() and follows != " ")):
             raise self._refused("$ before the end")
         if follows:
             return self._took(1, r"\z")
@@ -189,7 +189,7 @@ class _Regex:
     def _refused(self, part: str) -> InvalidInput:
         return InvalidInput(
             f"the regular expression {self._pattern[:100]!r} has {part}, which Java and DuckDB read differently; allowed"
-            " are characters, ., [...], (...), (?:...), |, ^, $ at the end, *, +, ?, {n,m}, \\d, \\w, \\s and escapes"
+            " are characters, ., [...], (...), (?:...), |, ^, $ at the end, *, +, ?, {n,m}, \\d, \\w, \\s"
         )
 
 

@@ -16,14 +16,36 @@ from jobqueue.collections.database import identifier
 from jobqueue.errors import InvalidInput
 
 _SELECT_PARTS = (
-    "with_", "with", "kind", "expressions", "distinct", "from_", "from", "joins", "laterals", "where", "group", "having", "order",
+    "with_",
+    "with",
+    "kind",
+    "expressions",
+    "distinct",
+    "from_",
+    "from",
+    "joins",
+    "laterals",
+    "where",
+    "group",
+    "having",
+    "order",
     "limit",
-)  # fmt: skip
+)
 _JOINS = {
-    ("", ""): "JOIN", ("", "INNER"): "JOIN", ("", "CROSS"): "CROSS JOIN", ("LEFT", ""): "LEFT JOIN", ("LEFT", "OUTER"): "LEFT JOIN",
-    ("RIGHT", ""): "RIGHT JOIN", ("RIGHT", "OUTER"): "RIGHT JOIN", ("FULL", ""): "FULL JOIN", ("FULL", "OUTER"): "FULL JOIN",
-    ("LEFT", "SEMI"): "SEMI JOIN", ("LEFT", "ANTI"): "ANTI JOIN", ("", "SEMI"): "SEMI JOIN", ("", "ANTI"): "ANTI JOIN",
-}  # fmt: skip
+    ("", ""): "JOIN",
+    ("", "INNER"): "JOIN",
+    ("", "CROSS"): "CROSS JOIN",
+    ("LEFT", ""): "LEFT JOIN",
+    ("LEFT", "OUTER"): "LEFT JOIN",
+    ("RIGHT", ""): "RIGHT JOIN",
+    ("RIGHT", "OUTER"): "RIGHT JOIN",
+    ("FULL", ""): "FULL JOIN",
+    ("FULL", "OUTER"): "FULL JOIN",
+    ("LEFT", "SEMI"): "SEMI JOIN",
+    ("LEFT", "ANTI"): "ANTI JOIN",
+    ("", "SEMI"): "SEMI JOIN",
+    ("", "ANTI"): "ANTI JOIN",
+}
 _GENERATORS = ("explode", "explode_outer")
 Selected = tuple[str, Relation]
 
@@ -35,7 +57,7 @@ class Relations:
         self._tables = tables
         self._named: list[dict[str, Relation]] = []
 
-    def query(self, node: exp.Expression, parent: Scope | None = None) -> Selected:
+    def query(self, node: exp.Expr, parent: Scope | None = None) -> Selected:
         """A SELECT or what UNION and the like make of several; gives DuckDB's SQL, and its columns."""
         if isinstance(node, exp.Subquery):
             _only(node, ("this", "alias"))
@@ -50,7 +72,7 @@ class Relations:
             self._named.pop()
         return prefix + sql, relation
 
-    def _with(self, node: exp.Expression) -> str:
+    def _with(self, node: exp.Expr) -> str:
         clause = node.args.get("with_") or node.args.get("with")
         if clause is None:
             return ""
@@ -115,6 +137,7 @@ class Relations:
         sql = f"SELECT {self._distinct(node)}{selects}{source}{condition}{self._group(node, expressions)}"
         having = node.args.get("having")
         if having is not None:
+            _unambiguous(having, scope)
             sql += f" HAVING {expressions.flag(having.this).sql}"
         return sql + self._order(node, relation, expressions) + _limit(node), relation
 
@@ -154,7 +177,7 @@ class Relations:
         return ", ".join(parts) or "1", Relation("", tuple(columns), open=is_open)
 
     @staticmethod
-    def _star(item: exp.Expression, star: exp.Star, scope: Scope) -> tuple[list[tuple[str, Column]], bool]:
+    def _star(item: exp.Expr, star: exp.Star, scope: Scope) -> tuple[list[tuple[str, Column]], bool]:
         if any(star.args.get(key) for key in ("except_", "replace", "rename", "except", "ilike")):
             raise refuse(item, "* with EXCEPT or REPLACE is not allowed; list the columns")
         table = item.table if isinstance(item, exp.Column) else ""
@@ -179,7 +202,7 @@ class Relations:
         return f" GROUP BY {', '.join(self._ordinal_or(part, expressions) for part in group.expressions)}"
 
     @staticmethod
-    def _ordinal_or(part: exp.Expression, expressions: Expressions) -> str:
+    def _ordinal_or(part: exp.Expr, expressions: Expressions) -> str:
         if isinstance(part, exp.Literal) and not part.is_string and part.name.isdigit():
             return part.name
         return expressions.typed(part).sql
@@ -192,6 +215,8 @@ class Relations:
         for part in order.expressions:
             name = part.this.name if isinstance(part.this, exp.Column) and not part.this.table else ""
             column = relation.find(name) if name and not relation.open else None
+            if column is None:
+                _unambiguous(part, expressions.scope)
             sql = identifier(column.name) if column else self._ordinal_or(part.this, expressions)
             parts.append(expressions.calls.ordered(part, sql))
         return f" ORDER BY {', '.join(parts)}"
@@ -209,7 +234,7 @@ class Relations:
             sql += self._lateral(lateral, scope)
         return sql
 
-    def _item(self, node: exp.Expression, scope: Scope) -> str:
+    def _item(self, node: exp.Expr, scope: Scope) -> str:
         _only(node, ("this", "alias", "joins", "laterals"))
         if isinstance(node, exp.Subquery):
             sql, relation = self.query(node.this, scope.parent)
@@ -265,7 +290,7 @@ class Relations:
             raise refuse(nested, "a JOIN inside a JOIN is not allowed; write them one after the other")
         return sql
 
-    def _using(self, join: exp.Join, using: Sequence[exp.Expression], word: str, scope: Scope) -> str:
+    def _using(self, join: exp.Join, using: Sequence[exp.Expr], word: str, scope: Scope) -> str:
         if word in ("RIGHT JOIN", "FULL JOIN"):
             raise refuse(join, f"{word} with USING is not allowed; use ON")
         right = scope.relations.pop()
@@ -284,7 +309,9 @@ class Relations:
         name = function_name(call)
         alias = lateral.args.get("alias")
         if not lateral.args.get("view") or name not in _GENERATORS or alias is None:
-            raise refuse(call, f"the function {name} is not allowed in LATERAL VIEW; allowed are explode, explode_outer")
+            raise refuse(
+                call, f"the function {name} is not allowed in LATERAL VIEW; allowed are explode, explode_outer"
+            )
         if lateral.args.get("outer"):
             call = call.copy()
             call.set("this", "explode_outer")
@@ -301,11 +328,20 @@ class Relations:
         return sql, [column.type for column in relation.columns] or [ANY]
 
 
-def _is_generator(node: exp.Expression) -> bool:
+def _unambiguous(clause: exp.Expr, scope: Scope) -> None:
+    """Refuse a name that may mean a column or what the list of the SELECT calls so: Spark's choice is not DuckDB's."""
+    for column in clause.find_all(exp.Column):
+        alias = scope.aliases.get(column.name.lower())
+        source = None if column.table or alias is None else scope.column(column.name, "")
+        if alias is not None and source is not None and source.sql != alias.sql:
+            raise refuse(column, f"{column.name} is both a column and a name given with AS; choose another name")
+
+
+def _is_generator(node: exp.Expr) -> bool:
     return isinstance(node, exp.Anonymous) and function_name(node) in _GENERATORS
 
 
-def _no_nested_generator(node: exp.Expression) -> None:
+def _no_nested_generator(node: exp.Expr) -> None:
     for inner in node.find_all(exp.Anonymous):
         if inner is not node and _is_generator(inner):
             raise refuse(inner, f"{function_name(inner)} must stand by itself in the SELECT, or in LATERAL VIEW")
@@ -333,7 +369,7 @@ def _as(sql: str, relation: Relation, target: Relation) -> str:
     return f"(SELECT {', '.join(parts)} FROM ({sql}) AS side ({', '.join(map(identifier, names))}))"
 
 
-def _limit(node: exp.Expression) -> str:
+def _limit(node: exp.Expr) -> str:
     limit = node.args.get("limit")
     if limit is None:
         return ""
@@ -343,9 +379,9 @@ def _limit(node: exp.Expression) -> str:
     return f" LIMIT {number.name}"
 
 
-def _only(node: exp.Expression, allowed: Sequence[str]) -> None:
+def _only(node: exp.Expr, allowed: Sequence[str]) -> None:
     for key, value in node.args.items():
         if value and key not in allowed:
-            raise refuse(node, f"{key.strip('_').replace('_', ' ').upper()} is not allowed in {node.sql('spark')[:80]!r}")
-
-
+            raise refuse(
+                node, f"{key.strip('_').replace('_', ' ').upper()} is not allowed in {node.sql('spark')[:80]!r}"
+            )

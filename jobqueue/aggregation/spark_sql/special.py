@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from jobqueue.aggregation.spark_sql.calls import Calls
 
 _MOST_PLACES = 10
-Arguments = Sequence[exp.Expression]
+Arguments = Sequence[exp.Expr]
+
 
 def _count(arguments: Arguments, least: int, most: int, usage: str) -> None:
     if not least <= len(arguments) <= most:
@@ -65,7 +66,7 @@ def _date_trunc(calls: Calls, arguments: Arguments) -> Typed:
     return Typed(f"CAST(date_trunc({_unit(calls, arguments[0], TIME_UNITS)}, {moment.sql}) AS TIMESTAMP)", TIMESTAMP)
 
 
-def _unit(calls: Calls, node: exp.Expression, units: dict[str, str]) -> str:
+def _unit(calls: Calls, node: exp.Expr, units: dict[str, str]) -> str:
     name = calls.literal(node, "the unit").upper()
     if name not in units:
         raise InvalidInput(f"the unit {name[:50]!r} is not allowed; allowed are {', '.join(units)}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from jobqueue.aggregation.spark_sql.scope import Column
 from jobqueue.aggregation.spark_sql.types import from_duckdb
 from jobqueue.collections import database
+from jobqueue.errors import InvalidInput, OperationFailed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +49,7 @@ def translate(
     views: Sequence[tuple[str, Translatable]],
     query: Translatable,
 ) -> Program:
-    """Write ``views`` and ``query`` over the Parquet ``files``; raises ``InvalidInput`` for what is not proved."""
+    """Write ``views`` and ``query`` over the Parquet ``files``; raises ``OperationFailed`` for what is not proved."""
     written: dict[str, str] = {}
     tables: dict[str, Sequence[Column]] = {}
     for name, path in files.items():
@@ -56,9 +57,12 @@ def translate(
         columns = database.schema(connection, database.select(["*"], rows))
         written[name] = database.select([_in_utc(column, kind) for column, kind in columns.items()], rows)
         tables[name.lower()] = [Column(column, from_duckdb(kind)) for column, kind in columns.items()]
-    for name, view in views:
-        written[name], tables[name.lower()] = view.for_duckdb(tables)
-    return Program(written, query.for_duckdb(tables)[0])
+    try:
+        for name, view in views:
+            written[name], tables[name.lower()] = view.for_duckdb(tables)
+        return Program(written, query.for_duckdb(tables)[0])
+    except InvalidInput as error:
+        raise OperationFailed(f"The sql was refused: {error.message}") from error
 
 
 def _in_utc(column: str, kind: str) -> str:

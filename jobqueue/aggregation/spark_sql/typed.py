@@ -20,7 +20,7 @@ class Typed:
     name: str | None = None
 
 
-def position(node: exp.Expression) -> str:
+def position(node: exp.Expr) -> str:
     """`` (line 1, column 8)`` of a function's name or a column, or "" where the parser does not keep it."""
     for candidate in node.walk():
         if "line" in candidate.meta:
@@ -29,6 +29,6 @@ def position(node: exp.Expression) -> str:
     return ""
 
 
-def refuse(node: exp.Expression, reason: str) -> InvalidInput:
+def refuse(node: exp.Expr, reason: str) -> InvalidInput:
     """The error for a node of the SQL."""
     return InvalidInput(f"{reason}{position(node)}")
