@@ -333,7 +333,7 @@ def _unambiguous(clause: exp.Expr, scope: Scope) -> None:
     for column in clause.find_all(exp.Column):
         alias = scope.aliases.get(column.name.lower())
         source = None if column.table or alias is None else scope.column(column.name, "")
-        if alias is not None and source is not None and source.sql != alias.sql:
+        if alias is not None and source is not None and source.type != ANY and source.sql != alias.sql:
             raise refuse(column, f"{column.name} is both a column and a name given with AS; choose another name")
 
 

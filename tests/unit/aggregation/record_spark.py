@@ -1,6 +1,6 @@
 """Record what the real Spark answers: ``python -m tests.unit.aggregation.record_spark`` (needs Java and pyspark).
 
-Writes ``spark_answers.json``: Spark's version, and for each SELECT that is allowed its types and rows.
+SELECTs whose answers are recorded already are not asked again; delete the file to ask for all of them. Writes ``spark_answers.json``: Spark's version, and for each SELECT that is allowed its types and rows.
 """
 
 from __future__ import annotations
@@ -56,12 +56,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         ours = Ours(Path(folder))
         asked = [sql for sql in dict.fromkeys(queries()) if ours.translated(sql) is not None]
+        before = json.loads(ANSWERS.read_text(encoding="utf-8"))["answers"] if ANSWERS.exists() else {}
         spark = session()
-        found = answers(spark, ours.path, asked)
-        recorded = {"spark": spark.version, "answers": found}
+        fresh = answers(spark, ours.path, [sql for sql in asked if sql not in before])
+        version = spark.version
         spark.stop()
+    found = {sql: before.get(sql) or fresh[sql] for sql in asked}
     lines = ",\n".join(f"{json.dumps(sql)}: {json.dumps(answer, ensure_ascii=False)}" for sql, answer in found.items())
-    ANSWERS.write_text(f'{{"spark": {json.dumps(recorded["spark"])}, "answers": {{\n{lines}\n}}}}\n', encoding="utf-8")
+    ANSWERS.write_text(f'{{"spark": {json.dumps(version)}, "answers": {{\n{lines}\n}}}}\n', encoding="utf-8")
 
 
 if __name__ == "__main__":

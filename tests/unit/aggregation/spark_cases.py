@@ -167,6 +167,7 @@ def _parts(line: str) -> list[str]:
     while number < len(line):
         character = line[number]
         if inside:
+            number += character == "\\"
             inside = "" if character == inside else inside
         elif character in "'\"":
             inside = character

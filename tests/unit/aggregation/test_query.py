@@ -320,7 +320,7 @@ def test_a_failed_query_says_why(place: Place, sql: str, words: str) -> None:
         ("SELECT a FROM out QUALIFY rank() OVER (ORDER BY a) = 1", "QUALIFY is not allowed"),
         ("SELECT a FROM out GROUP BY ROLLUP (a)", "Rollup"),
         ("SELECT * EXCEPT (a) FROM out", "EXCEPT"),
-        ("SELECT transform(a, x -> x + 1) FROM out", "transform"),
+        ("SELECT transform(a, x -> x + 1) FROM out", "Transform"),
     ],
 )
 def test_what_is_not_proved_is_refused_by_name(sql: str, words: str) -> None:
