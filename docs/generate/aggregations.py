@@ -34,7 +34,8 @@ def text() -> str:
 def _arguments(name: str) -> str:
     overloads = FUNCTIONS.get(name, ())
     return " or ".join(
-        f"({', '.join(part.strip('=') for part in one.parameters)}{', ...' if one.repeats else ''})" for one in overloads
+        f"({', '.join(part.strip('=') for part in one.parameters)}{', ...' if one.repeats else ''})"
+        for one in overloads
     )
 
 
