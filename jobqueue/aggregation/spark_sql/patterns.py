@@ -189,7 +189,7 @@ class _Regex:
     def _refused(self, part: str) -> InvalidInput:
         return InvalidInput(
             f"the regular expression {self._pattern[:100]!r} has {part}, which Java and DuckDB read differently; allowed"
-            " are characters, ., [...], (...), (?:...), |, ^, $ at the end, *, +, ?, {n,m}, \\d, \\w, \\s"
+            " are characters, ., [...], (...), (?:...), |, ^, final $, *, +, ?, {n,m}, \\d, \\w, \\s"
         )
 
 

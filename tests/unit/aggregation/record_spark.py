@@ -1,6 +1,7 @@
 """Record what the real Spark answers: ``python -m tests.unit.aggregation.record_spark`` (needs Java and pyspark).
 
-SELECTs whose answers are recorded already are not asked again; delete the file to ask for all of them. Writes ``spark_answers.json``: Spark's version, and for each SELECT that is allowed its types and rows.
+SELECTs whose answers are recorded already are not asked again; delete the file to ask for all of them.
+Writes ``spark_answers.json``: Spark's version, and for each SELECT that is allowed its types and rows.
 """
 
 from __future__ import annotations
