@@ -9,6 +9,7 @@ import duckdb
 
 from jobqueue.aggregation.engine import View
 from jobqueue.aggregation.query import Query
+from jobqueue.aggregation.spark_sql.translate import macros, translate
 from jobqueue.collections import database
 from jobqueue.errors import OperationFailed
 
@@ -23,11 +24,11 @@ class DuckDBEngine:
         with database.connect(folder) as connection:
             try:
                 _shut(connection, [*files.values(), rows])
-                for name, path in files.items():
-                    _define(connection, name, database.select(["*"], database.parquet(path)))
-                for view in views:
-                    _define(connection, view.name, _one_select(connection, view.query))
-                sql = _one_select(connection, query)
+                connection.execute(macros())
+                program = translate(connection, files, [(view.name, view.query) for view in views], query)
+                for name, sql in program.views.items():
+                    _define(connection, name, _one_select(connection, sql))
+                sql = _one_select(connection, program.query)
                 columns = database.portable(database.schema(connection, sql))
                 database.write(connection, database.select(columns, f"({sql})"), rows)
             except (duckdb.Error, ValueError) as error:
@@ -47,9 +48,8 @@ def _define(connection: duckdb.DuckDBPyConnection, name: str, sql: str) -> None:
     connection.execute(f"CREATE VIEW {database.identifier(name)} AS {sql}")
 
 
-def _one_select(connection: duckdb.DuckDBPyConnection, query: Query) -> str:
-    """The query in DuckDB's words, after DuckDB itself has said that it is one SELECT."""
-    sql = query.sql("duckdb")
+def _one_select(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
+    """The query, after DuckDB itself has said that it is one SELECT."""
     statements = connection.extract_statements(sql)
     if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
         raise OperationFailed("The sql is not one SELECT.")

@@ -6,6 +6,7 @@ import re
 
 from sqlglot import exp
 
+from jobqueue.aggregation.spark_sql.dialect import call as spark
 from jobqueue.errors import InvalidInput
 
 _SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(millisecond|second|minute|hour|day|week)s?\s*", re.IGNORECASE)
@@ -29,7 +30,7 @@ def weighted_sum(call: exp.Anonymous) -> exp.Expression:
     factor = exp.Case(this=kind.copy())
     for name, number in _factors(_text(factors, "the factors of weighted_sum")).items():
         factor = factor.when(exp.Literal.string(name), _double(number))
-    return exp.Sum(this=exp.Mul(this=_as_double(weight), expression=exp.paren(factor.else_(_double(0.0)))))
+    return spark("sum", exp.Mul(this=_as_double(weight), expression=exp.paren(factor.else_(_double(0.0)))))
 
 
 def time_decay(call: exp.Anonymous) -> exp.Expression:
@@ -47,8 +48,8 @@ def time_decay(call: exp.Anonymous) -> exp.Expression:
     count, moment, half_life, reference, weight = given
     age = exp.Sub(this=_micros(reference), expression=_micros(moment))
     lives = exp.Div(this=exp.paren(age), expression=_double(_span(_text(half_life, "the half-life of time_decay"))))
-    decay = exp.Pow(this=_double(0.5), expression=lives)
-    return exp.Sum(this=exp.Mul(this=exp.Mul(this=_as_double(count), expression=_as_double(weight)), expression=decay))
+    decay = spark("pow", _double(0.5), lives)
+    return spark("sum", exp.Mul(this=exp.Mul(this=_as_double(count), expression=_as_double(weight)), expression=decay))
 
 
 #: Name in capitals -> what writes a call out.
@@ -95,4 +96,4 @@ def _as_double(node: exp.Expression) -> exp.Expression:
 
 
 def _micros(node: exp.Expression) -> exp.Expression:
-    return exp.UnixMicros(this=exp.cast(node.copy(), exp.DataType.Type.TIMESTAMPTZ))
+    return spark("unix_micros", exp.cast(node.copy(), exp.DataType.Type.TIMESTAMPTZ))

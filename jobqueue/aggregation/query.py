@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import sqlglot
@@ -13,10 +13,13 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from jobqueue.aggregation.functions import FUNCTIONS
 from jobqueue.aggregation.parameters import fill_in
+from jobqueue.aggregation.spark_sql.dialect import SparkAsWritten
+from jobqueue.aggregation.spark_sql.relations import Relations
+from jobqueue.aggregation.spark_sql.scope import Column
 from jobqueue.collections.name import table_key, table_name
 from jobqueue.errors import InvalidInput
 
-_DIALECT = "spark"
+_DIALECT = SparkAsWritten
 _LONGEST = 1_000_000
 #: Literals, quoted names and comments, which are left alone; or a name with hyphens.
 _HYPHENS = re.compile(
@@ -24,32 +27,8 @@ _HYPHENS = re.compile(
     re.DOTALL,
 )
 _BEFORE_TABLE = re.compile(r"\b(?:from|join)\s*$", re.IGNORECASE)
-#: What a query may not hold, wherever in it. Scripts of Hive's TRANSFORM would run on the host.
-_REFUSED: Mapping[type, str] = {
-    exp.DDL: "a definition",
-    exp.DML: "a change of data",
-    exp.Command: "a command",
-    exp.Into: "INTO",
-    exp.QueryTransform: "TRANSFORM",
-    exp.Set: "SET",
-    exp.Pragma: "PRAGMA",
-    exp.Placeholder: "a placeholder",
-    exp.Parameter: "a variable",
-    exp.SessionParameter: "a variable",
-    exp.ReadCSV: "read_csv",
-    exp.ReadParquet: "read_parquet",
-}
-#: Functions that read the host, its settings or its files, wait, or run code; in DuckDB or in Spark.
-_REFUSED_FUNCTIONS = re.compile(
-    r"""(?ix) (?: read_\w+ | parquet_\w+ | pragma_\w+ | duckdb_\w+ | sniff_\w+ | \w*_scan | \w*_scan_\w+ | glob
-    | query | query_table | json_execute_\w+ | which_secret | add_parquet_key | getenv | getvariable | set_?config
-    | current_setting | \w*sleep\w* | nextval | currval | setval | write_log | current_query\w* | in_search_path
-    | current_connection_id | \w+_external_resource\w* | \w*_privilege | copy_database | import_database | http_\w+
-    | ai_\w+ | user_agent | platform | storage_info | enable_\w+ | disable_\w+ | stats
-    | reflect | try_reflect | java_method | input_file_\w+ | identifier | xpath\w* )"""
-)
-#: What may stand where a table stands and is made from values alone.
-_GENERATORS = {"explode", "explode_outer", "posexplode", "posexplode_outer", "inline", "unnest"}
+#: A name with hyphens that stands where a table does.
+_TABLE = re.compile(r"\b(?:from|join)\s+([A-Za-z_]\w*(?:-\w+)+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -64,12 +43,20 @@ class Query:
     tables: frozenset[str]
     columns: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
-    def sql(self, dialect: str) -> str:
-        """The SELECT for "duckdb" or "spark"; raises ``InvalidInput`` for what the engine cannot do."""
+    def for_spark(self) -> str:
+        """The SELECT for Spark."""
+        return self.tree.sql("spark", comments=False)
+
+    def for_duckdb(self, tables: Mapping[str, Sequence[Column]]) -> tuple[str, Sequence[Column]]:
+        """The SELECT for DuckDB, and its columns. ``tables``: key -> the columns of what it reads.
+
+        Raises ``InvalidInput`` for what is not proved to give the same as in Spark.
+        """
         try:
-            return self.tree.sql(dialect, comments=False, unsupported_level=sqlglot.ErrorLevel.RAISE)
-        except SqlglotError as error:
-            raise InvalidInput(f"This cannot be run on {dialect}: {_one_line(error)}") from error
+            sql, relation = Relations(tables).query(self.tree)
+        except RecursionError:
+            raise InvalidInput("is nested too deeply.") from None
+        return sql, relation.columns
 
     @property
     def grouped_by(self) -> list[str]:
@@ -79,21 +66,27 @@ class Query:
         return sorted({column.name for column in columns if isinstance(column, exp.Column)})
 
 
-def prepare(text: str, values: Mapping[str, str], own: Collection[str], known: Collection[str], what: str) -> Query:
+def prepare(
+    text: str, values: Mapping[str, str], own: Collection[str], known: Collection[str] | None, what: str
+) -> Query:
     """Make a query of what a user wrote.
 
     ``values`` are the parameters. ``own`` are the run's collections, whose names may have hyphens anywhere in the SQL;
-    those of all ``known`` collections may have them behind FROM and JOIN. ``what`` names the SQL in errors. Raises
+    those of all ``known`` collections may have them behind FROM and JOIN. ``known`` None: which collections there are
+    is not known here, so that every name may be one. ``what`` names the SQL in errors. Raises
     ``InvalidInput``.
     """
     if len(text) > _LONGEST:
         raise InvalidInput(f"{what}: is longer than {_LONGEST} characters.")
-    shown = _without_hyphens(fill_in(text, values), own, known)
+    filled = fill_in(text, values)
+    names = _TABLE.findall(filled) if known is None else known
+    shown = _without_hyphens(filled, own, names)
     try:
         tree = _parse(shown)
-        _check(tree)
-        tables = _tables(tree, {table_key(name) for name in (*own, *known)})
-        return Query(shown, _written_out(tree), tables, _columns(tree))
+        tables = _tables(tree, None if known is None else {table_key(name) for name in (*own, *known)})
+        written = _written_out(tree)
+        Relations(None).query(written)
+        return Query(shown, written, tables, _columns(tree))
     except SqlglotError as error:
         raise InvalidInput(f"{what}: {_one_line(error)}") from error
     except InvalidInput as error:
@@ -130,32 +123,18 @@ def _parse(text: str) -> exp.Query:
     return trees[0]
 
 
-def _check(tree: exp.Query) -> None:
-    for node in tree.walk():
-        for kind, name in _REFUSED.items():
-            if isinstance(node, kind):
-                raise InvalidInput(f"{name} is not allowed; it must be one SELECT over collections.")
-        if isinstance(node, exp.Func):
-            name = node.name if isinstance(node, exp.Anonymous) else node.sql_name()
-            if _REFUSED_FUNCTIONS.fullmatch(name):
-                raise InvalidInput(f"the function {name.lower()} is not allowed.")
-
-
-def _tables(tree: exp.Query, known: Collection[str]) -> frozenset[str]:
+def _tables(tree: exp.Query, known: Collection[str] | None) -> frozenset[str]:
     found = set()
     for table in tree.find_all(exp.Table):
-        if isinstance(table.this, exp.Func):
-            name = table.this.name if isinstance(table.this, exp.Anonymous) else table.this.sql_name()
-            if name.lower() not in _GENERATORS:
-                raise InvalidInput(f"{name.lower()} cannot stand where a table does.")
-            continue
+        if isinstance(table.this, exp.Anonymous):
+            continue  # ``Relations`` knows which functions may stand there
         if table.args.get("db") or table.args.get("catalog") or not isinstance(table.this, exp.Identifier):
             raise InvalidInput(f"{table.sql(_DIALECT)[:200]} is not the name of a collection.")
         key = table_key(table.name)
         table.this.set("this", table_name(table.name))
-        if key in known:
+        if known is not None and key in known:
             found.add(key)
-        elif not _is_of_the_query(table):
+        elif known is not None and not _is_of_the_query(table):
             raise InvalidInput(f"there is no collection {table.name[:200]!r}.")
     return frozenset(found)
 

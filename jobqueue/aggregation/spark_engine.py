@@ -14,6 +14,8 @@ from pathlib import Path
 from jobqueue.aggregation import spark_driver
 from jobqueue.aggregation.engine import View
 from jobqueue.aggregation.query import Query
+from jobqueue.aggregation.spark_sql.translate import translate
+from jobqueue.collections import database
 from jobqueue.errors import InvalidInput, OperationFailed
 
 #: What a configuration may set: the size of its run. Spark has settings that run code or read files; the agent's owner
@@ -52,10 +54,13 @@ class SparkEngine:
         self._submit = find_spark_submit()
 
     def select(self, files: Mapping[str, Path], views: Sequence[View], query: Query, folder: Path) -> list[Path]:
+        # what is refused on DuckDB is refused here, in the same words
+        with database.connect(folder) as connection:
+            translate(connection, files, [(view.name, view.query) for view in views], query)
         plan = {
             "files": {name: str(path) for name, path in files.items()},
-            "views": [[view.name, view.query.sql("spark")] for view in views],
-            "query": query.sql("spark"),
+            "views": [[view.name, view.query.for_spark()] for view in views],
+            "query": query.for_spark(),
             "rows": str(folder / "rows"),
             "error": str(folder / "error.txt"),
         }

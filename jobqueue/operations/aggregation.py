@@ -57,9 +57,10 @@ class RunSchema(Schema):
     @validates_schema
     def _consistent(self, data: Mapping[str, Any], **_kwargs: Any) -> None:
         from jobqueue.aggregation.config import AggregationConfig
+        from jobqueue.aggregation.submission import check_sql
 
         try:
-            AggregationConfig.parse(data)
+            check_sql(AggregationConfig.parse(data))
         except InvalidInput as error:
             raise ValidationError(error.message) from error
 

@@ -146,8 +146,8 @@ def test_a_roll_up_sees_the_reference_time(place: Place) -> None:
 
 def test_types_that_parquet_or_spark_lack(place: Place) -> None:
     sql = (
-        "SELECT 'a' AS id, sum(n) AS big, 1.50 AS dec, interval 1 day AS span, array(1, 2) AS list,"
-        " named_struct('x', 1) AS struct, date'2025-01-02' AS day, timestamp'2025-01-02 03:04:05' AS moment,"
+        "SELECT 'a' AS id, sum(n) AS big, 1.50 AS dec, array(1, 2) AS list,"
+        " date'2025-01-02' AS day, timestamp'2025-01-02 03:04:05' AS moment,"
         " NULL AS gone FROM t"
     )
     _run(place, ("a", 1, "x"), sql=sql)
@@ -156,7 +156,7 @@ def test_types_that_parquet_or_spark_lack(place: Place) -> None:
     assert kinds["moment"] == "TIMESTAMP WITH TIME ZONE"
     row = place.rows("out")["a"]
     assert row["moment"] == "2025-01-02T03:04:05.000Z"
-    assert (row["big"], row["dec"], row["list"], row["struct"], row["day"]) == (1, 1.5, [1, 2], {"x": 1}, "2025-01-02")
+    assert (row["big"], row["dec"], row["list"], row["day"]) == (1, 1.5, [1, 2], "2025-01-02")
     assert row["gone"] is None
 
 

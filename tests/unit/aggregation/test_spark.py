@@ -50,9 +50,17 @@ def test_rows_are_equal(tmp_path: Path, rng: random.Random) -> None:
 @needs_spark
 def test_sparks_message_comes_through(place: Place) -> None:
     place.fill(by_hand())
-    with pytest.raises(OperationFailed, match=r"Spark could not run the sql: .*nothing_of_the_kind"):
-        place.run(engine="spark", sql="SELECT nothing_of_the_kind FROM api-test-app_signals", rollupSql=None)
+    with pytest.raises(OperationFailed, match=r"Spark could not run the sql: .*GROUP"):
+        place.run(engine="spark", sql="SELECT id FROM api-test-app_signals GROUP BY type", rollupSql=None)
     assert place.spill() == []
+
+
+@needs_spark
+def test_spark_runs_only_what_duckdb_runs(place: Place) -> None:
+    place.fill(by_hand())
+    for engine in ("spark", "duckdb"):
+        with pytest.raises(OperationFailed, match=r"The sql was refused: column .nothing. not found"):
+            place.run(engine=engine, sql="SELECT nothing FROM api-test-app_signals", rollupSql=None)
 
 
 def test_a_host_without_spark_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,9 +68,9 @@ def test_the_jobs_id_stands_for_the_runs(perform: Perform, settings: Settings, c
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"sql": "SELEKT 1"}, r"^sql: "),
-        ({"sql": "SELECT nothing FROM api-test-app_signals"}, 'The sql failed: Binder Error: .*"nothing"'),
-        ({"rollupSql": "SELECT 1, FROM x y z"}, r"^rollupSql: "),
+        ({"sql": "SELEKT 1"}, "sql: "),
+        ({"sql": "SELECT nothing FROM api-test-app_signals"}, 'The sql was refused: column "nothing" not found'),
+        ({"rollupSql": "SELECT 1, FROM x y z"}, "rollupSql: "),
         ({"sql": "SELECT * FROM read_csv('/etc/passwd')"}, "is not allowed"),
         ({"inputCollection": "missing", "sql": "SELECT 1 AS a FROM missing"}, "There is no collection missing; "),
         ({"parameters": [{"key": "a", "value": "_regex/b/c/d/g"}]}, "made from 'b', which is not there"),
@@ -80,7 +80,7 @@ def test_the_jobs_id_stands_for_the_runs(perform: Perform, settings: Settings, c
 def test_what_cannot_be_run(
     perform: Perform, settings: Settings, collections: Collections, changes: dict[str, Any], words: str
 ) -> None:
-    with pytest.raises(OperationFailed, match=words):
+    with pytest.raises((OperationFailed, InvalidOperationData), match=words):
         perform(_TYPE, {**CONFIG, **changes}, settings=settings)
     assert collections.names() == [SIGNALS]
 
@@ -132,6 +132,10 @@ def test_it_can_be_stopped_at_once(perform: Perform, settings: Settings, collect
         ({"referenceTime": "now"}, ""),
         ({"engine": "x"}, ""),
         ({"selectQuery": "a:b"}, ""),
+        ({"sql": "SELECT version() AS v FROM api-test-app_signals"}, ""),
+        ({"sql": "SELECT upper(current_user()) AS v FROM api-test-app_signals"}, ""),
+        ({"rollupSql": "SELECT soundex(id) AS id FROM api-test-app_signals_aggr"}, ""),
+        ({"sparkSQL": "SELECT *, uuid() AS u FROM spark_input"}, ""),
     ],
 )
 def test_bad_data_is_refused_at_submission(registry: Registry, changes: dict[str, Any], field: str) -> None:

@@ -1,0 +1,291 @@
+"""The table of functions that are proved equal to Spark's. What is not in it is refused.
+
+A parameter is a kind: ``text``, ``int``, ``whole`` (any integer), ``double``, ``date``, ``time``, ``flag``, ``value``
+(any type that can be compared), ``array``; ``=INT``: this type only; ``=text``: a literal. A result is a type, ``first``
+(the type of the first argument), ``common`` (that of all of them) or ``element`` (that of the array's items).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jobqueue.aggregation.spark_sql.types import BIGINT, BOOLEAN, DATE, DOUBLE, INT, STRING, TIMESTAMP, SparkType
+
+
+@dataclass(frozen=True)
+class Function:
+    """One overload. ``template``: DuckDB's expression; ``{0}`` is the first argument, ``{all}`` all with commas.
+
+    ``repeats``: the last parameter may come any number of times.
+    """
+
+    parameters: tuple[str, ...]
+    result: SparkType | str
+    template: str
+    repeats: bool = False
+
+
+def _f(parameters: str, result: SparkType | str, template: str, repeats: bool = False) -> Function:
+    return Function(tuple(parameters.split()), result, template, repeats)
+
+
+_POSITIVE = "CASE WHEN {0} > 0 THEN %s({0}) END"
+
+FUNCTIONS: dict[str, tuple[Function, ...]] = {
+    # conditions
+    "coalesce": (_f("value value", "common", "coalesce({all})", True),),
+    "if": (_f("flag value value", "common", "CASE WHEN {0} THEN {1} ELSE {2} END"),),
+    "nvl2": (_f("any value value", "common", "CASE WHEN {0} IS NOT NULL THEN {1} ELSE {2} END"),),
+    "nullif": (_f("value value", "first", "nullif({0}, {1})"),),
+    "greatest": (_f("value value", "common", "greatest({all})", True),),
+    "least": (_f("value value", "common", "least({all})", True),),
+    "isnull": (_f("any", BOOLEAN, "({0} IS NULL)"),),
+    "isnotnull": (_f("any", BOOLEAN, "({0} IS NOT NULL)"),),
+    "isnan": (_f("double", BOOLEAN, "coalesce(isnan({0}), false)"),),
+    "nanvl": (_f("double double", DOUBLE, "CASE WHEN isnan({0}) THEN {1} ELSE {0} END"),),
+    # numbers
+    "abs": (
+        _f("=INT", INT, "spark_int(abs(CAST({0} AS HUGEINT)))"),
+        _f("=BIGINT", BIGINT, "spark_long(abs(CAST({0} AS HUGEINT)))"),
+        _f("=DECIMAL", "first", "abs({0})"),
+        _f("double", DOUBLE, "abs({0})"),
+    ),
+    "ceil": (_f("whole", BIGINT, "{0}"), _f("=DOUBLE", BIGINT, "spark_double_to_long(ceil({0}))")),
+    "floor": (_f("whole", BIGINT, "{0}"), _f("=DOUBLE", BIGINT, "spark_double_to_long(floor({0}))")),
+    "pmod": (
+        _f("=INT =INT", INT, "CAST(spark_pmod({0}, {1}) AS INTEGER)"),
+        _f("whole whole", BIGINT, "CAST(spark_pmod({0}, {1}) AS BIGINT)"),
+    ),
+    "sign": (_f("double", DOUBLE, "CASE WHEN isnan({0}) THEN {0} ELSE CAST(sign({0}) AS DOUBLE) END"),),
+    "sqrt": (_f("double", DOUBLE, "CASE WHEN {0} < 0 THEN CAST('nan' AS DOUBLE) ELSE sqrt({0}) END"),),
+    "exp": (_f("double", DOUBLE, "exp({0})"),),
+    "ln": (_f("double", DOUBLE, _POSITIVE % "ln"),),
+    "log10": (_f("double", DOUBLE, _POSITIVE % "log10"),),
+    "log2": (_f("double", DOUBLE, _POSITIVE % "log2"),),
+    "pow": (_f("double double", DOUBLE, "pow({0}, {1})"),),
+    # texts
+    "length": (_f("text", INT, "CAST(length({0}) AS INTEGER)"),),
+    "substring": (
+        _f("text int int", STRING, "spark_substring({0}, {1}, {2})"),
+        _f("text int", STRING, "spark_substring({0}, {1}, 2147483647)"),
+    ),
+    "left": (_f("text int", STRING, "spark_left({0}, {1})"),),
+    "right": (_f("text int", STRING, "spark_right({0}, {1})"),),
+    "trim": (_f("text", STRING, "trim({0}, ' ')"), _f("text text", STRING, "trim({0}, {1})")),
+    "ltrim": (_f("text", STRING, "ltrim({0}, ' ')"),),
+    "rtrim": (_f("text", STRING, "rtrim({0}, ' ')"),),
+    "concat": (_f("text", STRING, "({pipes})", True),),
+    "concat_ws": (_f("=text text", STRING, "concat_ws({all})", True),),
+    "replace": (
+        _f("text text text", STRING, "CASE WHEN {1} = '' THEN {0} ELSE replace({0}, {1}, {2}) END"),
+        _f("text text", STRING, "CASE WHEN {1} = '' THEN {0} ELSE replace({0}, {1}, '') END"),
+    ),
+    "repeat": (_f("text int", STRING, "spark_repeat({0}, {1})"),),
+    "reverse": (_f("text", STRING, "spark_reverse({0})"),),
+    "lpad": (
+        _f("text int text", STRING, "spark_pad_left({0}, {1}, {2})"),
+        _f("text int", STRING, "spark_pad_left({0}, {1}, ' ')"),
+    ),
+    "rpad": (
+        _f("text int text", STRING, "spark_pad_right({0}, {1}, {2})"),
+        _f("text int", STRING, "spark_pad_right({0}, {1}, ' ')"),
+    ),
+    "instr": (
+        _f(
+            "text text",
+            INT,
+            "CASE WHEN {1} = '' THEN CASE WHEN {0} IS NOT NULL THEN 1 END ELSE CAST(instr({0}, {1}) AS INTEGER) END",
+        ),
+    ),
+    "locate": (
+        _f(
+            "text text",
+            INT,
+            "CASE WHEN {0} = '' THEN CASE WHEN {1} IS NOT NULL THEN 1 END ELSE CAST(instr({1}, {0}) AS INTEGER) END",
+        ),
+    ),
+    "substring_index": (_f("text text int", STRING, "spark_substring_index({0}, {1}, {2})"),),
+    "startswith": (_f("text text", BOOLEAN, "starts_with({0}, {1})"),),
+    "endswith": (_f("text text", BOOLEAN, "suffix({0}, {1})"),),
+    "contains": (_f("text text", BOOLEAN, "contains({0}, {1})"),),
+    "ascii": (_f("text", INT, "CASE WHEN {0} = '' THEN 0 ELSE ascii({0}) END"),),
+    "md5": (_f("text", STRING, "md5({0})"),),
+    # dates and times
+    "year": (_f("date", INT, "CAST(year({0}) AS INTEGER)"),),
+    "quarter": (_f("date", INT, "CAST(quarter({0}) AS INTEGER)"),),
+    "month": (_f("date", INT, "CAST(month({0}) AS INTEGER)"),),
+    "day": (_f("date", INT, "CAST(day({0}) AS INTEGER)"),),
+    "dayofyear": (_f("date", INT, "CAST(dayofyear({0}) AS INTEGER)"),),
+    "weekofyear": (_f("date", INT, "CAST(weekofyear({0}) AS INTEGER)"),),
+    "dayofweek": (_f("date", INT, "CAST(dayofweek({0}) + 1 AS INTEGER)"),),
+    "weekday": (_f("date", INT, "CAST(isodow({0}) - 1 AS INTEGER)"),),
+    "hour": (_f("time", INT, "CAST(hour({0}) AS INTEGER)"),),
+    "minute": (_f("time", INT, "CAST(minute({0}) AS INTEGER)"),),
+    "second": (_f("time", INT, "CAST(second({0}) AS INTEGER)"),),
+    "date_add": (_f("date int", DATE, "({0} + {1})"),),
+    "date_sub": (_f("date int", DATE, "({0} - {1})"),),
+    "datediff": (_f("date date", INT, "CAST({0} - {1} AS INTEGER)"),),
+    "add_months": (_f("date int", DATE, "spark_add_months({0}, {1})"),),
+    "last_day": (_f("date", DATE, "spark_last_day({0})"),),
+    "to_date": (_f("date", DATE, "{0}"),),
+    "to_timestamp": (_f("time", TIMESTAMP, "{0}"),),
+    "unix_timestamp": (_f("=TIMESTAMP", BIGINT, "spark_whole_seconds({0})"), _f("=DATE", BIGINT, "spark_seconds({0})")),
+    "unix_seconds": (_f("time", BIGINT, "spark_seconds({0})"),),
+    "unix_millis": (_f("time", BIGINT, "spark_millis({0})"),),
+    "unix_micros": (_f("time", BIGINT, "epoch_us({0})"),),
+    "unix_date": (_f("date", INT, "CAST({0} - DATE '1970-01-01' AS INTEGER)"),),
+    "make_date": (
+        _f(
+            "int int int",
+            DATE,
+            "CASE WHEN {0} BETWEEN 1 AND 9999 AND {1} BETWEEN 1 AND 12 AND {2} BETWEEN 1 AND 31"
+            " THEN TRY_CAST(printf('%04d-%02d-%02d', {0}, {1}, {2}) AS DATE) END",
+        ),
+    ),
+    "current_timestamp": (_f("", TIMESTAMP, "CAST(now() AS TIMESTAMP)"),),
+    "current_date": (_f("", DATE, "CAST(now() AS DATE)"),),
+    # arrays
+    "size": (_f("array", INT, "CASE WHEN {0} IS NULL THEN -1 ELSE CAST(len({0}) AS INTEGER) END"),),
+    "array_size": (_f("array", INT, "CAST(len({0}) AS INTEGER)"),),
+    "array_contains": (
+        _f(
+            "array element",
+            BOOLEAN,
+            "CASE WHEN {0} IS NULL OR {1} IS NULL THEN NULL WHEN list_contains({0}, {1})"
+            " THEN true WHEN len({0}) > list_count({0}) THEN NULL ELSE false END",
+        ),
+    ),
+    "array_join": (
+        _f("texts =text", STRING, "CASE WHEN list_count({0}) = 0 THEN '' ELSE array_to_string({0}, {1}) END"),
+    ),
+    "sort_array": (_f("array", "first", "list_sort({0}, 'ASC', 'NULLS FIRST')"),),
+    "array_max": (_f("array", "element", "list_max({0})"),),
+    "array_min": (_f("array", "element", "list_min({0})"),),
+}
+
+#: Other names of the same function.
+SYNONYMS = {
+    "ifnull": "coalesce",
+    "nvl": "coalesce",
+    "ceiling": "ceil",
+    "mod": "%",
+    "signum": "sign",
+    "power": "pow",
+    "char_length": "length",
+    "character_length": "length",
+    "len": "length",
+    "substr": "substring",
+    "position": "locate",
+    "dayofmonth": "day",
+    "dateadd": "date_add",
+    "date_diff": "datediff",
+    "now": "current_timestamp",
+    "curdate": "current_date",
+    "to_unix_timestamp": "unix_timestamp",
+    "cardinality": "size",
+    "every": "bool_and",
+    "any": "bool_or",
+    "some": "bool_or",
+    "mean": "avg",
+    "std": "stddev",
+    "stddev_samp": "stddev",
+    "var_samp": "variance",
+    "first_value": "first",
+    "last_value": "last",
+    "any_value": "first",
+    "array_agg": "collect_list",
+    "lcase": "lower",
+    "ucase": "upper",
+    "regexp": "rlike",
+    "regexp_like": "rlike",
+}
+
+#: What trunc and date_trunc take.
+UNITS = {
+    "YEAR": "year",
+    "YYYY": "year",
+    "YY": "year",
+    "QUARTER": "quarter",
+    "MONTH": "month",
+    "MM": "month",
+    "MON": "month",
+    "WEEK": "week",
+}
+TIME_UNITS = {**UNITS, "DAY": "day", "DD": "day", "HOUR": "hour", "MINUTE": "minute", "SECOND": "second"}
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """``call``: DuckDB's aggregate; ``around``: what is made of its result, ``{0}``."""
+
+    parameter: str
+    result: SparkType | str
+    call: str
+    around: str = "{0}"
+    distinct: bool = False
+    filter: str = ""
+
+
+AGGREGATES: dict[str, tuple[Aggregate, ...]] = {
+    "count": (Aggregate("any", BIGINT, "count({0})", distinct=True),),
+    "sum": (
+        Aggregate("whole", BIGINT, "sum({0})", "spark_long({0})", distinct=True),
+        Aggregate("=DECIMAL", "sum", "sum({0})", distinct=True),
+        Aggregate("double", DOUBLE, "sum({0})", distinct=True),
+    ),
+    "avg": (Aggregate("double", DOUBLE, "avg({0})", distinct=True),),
+    "min": (Aggregate("value", "first", "min({0})", distinct=True),),
+    "max": (Aggregate("value", "first", "max({0})", distinct=True),),
+    "first": (Aggregate("any", "first", "first({0})"),),
+    "last": (Aggregate("any", "first", "last({0})"),),
+    "count_if": (Aggregate("flag", BIGINT, "count_if({0})", "coalesce(CAST({0} AS BIGINT), 0)"),),
+    "bool_and": (Aggregate("flag", BOOLEAN, "bool_and({0})"),),
+    "bool_or": (Aggregate("flag", BOOLEAN, "bool_or({0})"),),
+    "stddev": (Aggregate("double", DOUBLE, "stddev_samp({0})"),),
+    "stddev_pop": (Aggregate("double", DOUBLE, "stddev_pop({0})"),),
+    "variance": (Aggregate("double", DOUBLE, "var_samp({0})"),),
+    "var_pop": (Aggregate("double", DOUBLE, "var_pop({0})"),),
+    "median": (Aggregate("double", DOUBLE, "quantile_cont({0}, 0.5)"),),
+    "collect_list": (
+        Aggregate("value", "array", "list({0})", "coalesce({0}, [])", distinct=True, filter="{0} IS NOT NULL"),
+    ),
+    "collect_set": (Aggregate("value", "array", "list(DISTINCT {0})", "coalesce({0}, [])", filter="{0} IS NOT NULL"),),
+}
+
+#: Functions that need OVER with an ORDER BY -> type and DuckDB's call.
+RANKS: dict[str, tuple[SparkType, str]] = {
+    "row_number": (INT, "row_number()"),
+    "rank": (INT, "rank()"),
+    "dense_rank": (INT, "dense_rank()"),
+    "percent_rank": (DOUBLE, "percent_rank()"),
+    "cume_dist": (DOUBLE, "cume_dist()"),
+}
+#: Functions that the code handles by name, since they read a pattern, a unit or another literal.
+SPECIAL = (
+    "round",
+    "trunc",
+    "date_trunc",
+    "date_format",
+    "from_unixtime",
+    "regexp_replace",
+    "regexp_extract",
+    "split",
+    "rlike",
+    "lower",
+    "upper",
+    "array",
+    "percentile",
+    "lag",
+    "lead",
+    "%",
+    "explode",
+    "explode_outer",
+    "weighted_sum",
+    "time_decay",
+)
+
+
+def allowed() -> list[str]:
+    """The names of everything that may be called, sorted."""
+    names = {*FUNCTIONS, *AGGREGATES, *RANKS, *SPECIAL, *SYNONYMS} - {"%"}
+    return sorted(names)

@@ -1,0 +1,114 @@
+-- What DuckDB needs to compute as Spark does with ANSI mode off and the time zone UTC. Times are TIMESTAMPs in UTC.
+CREATE MACRO spark_int(x) AS CAST(((CAST(x AS HUGEINT) + 2147483648) & 4294967295) - 2147483648 AS INTEGER);
+CREATE MACRO spark_long(x) AS
+  CAST(((CAST(x AS HUGEINT) + 9223372036854775808) & 18446744073709551615) - 9223372036854775808 AS BIGINT);
+CREATE MACRO spark_short(x) AS CAST(((CAST(x AS HUGEINT) + 32768) & 65535) - 32768 AS SMALLINT);
+CREATE MACRO spark_byte(x) AS CAST(((CAST(x AS HUGEINT) + 128) & 255) - 128 AS TINYINT);
+CREATE MACRO spark_remainder(a, b) AS
+  CASE WHEN b = 0 THEN NULL ELSE CAST(a AS HUGEINT) % CAST(nullif(b, 0) AS HUGEINT) END;
+CREATE MACRO spark_div(a, b) AS spark_long(CAST(a AS HUGEINT) // CAST(nullif(b, 0) AS HUGEINT));
+CREATE MACRO spark_pmod(a, b) AS
+  CASE WHEN spark_remainder(a, b) < 0 THEN spark_remainder(spark_remainder(a, b) + b, b) ELSE spark_remainder(a, b) END;
+CREATE MACRO spark_divide(a, b) AS CAST(a AS DOUBLE) / nullif(CAST(b AS DOUBLE), 0);
+-- a quotient of whole numbers, rounded half away from zero
+CREATE MACRO spark_half_up(a, b) AS
+  (a // nullif(b, 0)) + CASE WHEN abs(a % nullif(b, 0)) * 2 >= abs(b) THEN sign(a) * sign(b) ELSE 0 END;
+CREATE MACRO spark_blank(s) AS trim(s, chr(9) || chr(10) || chr(11) || chr(12) || chr(13) || chr(32) || chr(28)
+  || chr(29) || chr(30) || chr(31) || chr(1) || chr(2) || chr(3) || chr(4) || chr(5) || chr(6) || chr(7) || chr(8)
+  || chr(14) || chr(15) || chr(16) || chr(17) || chr(18) || chr(19) || chr(20) || chr(21) || chr(22) || chr(23)
+  || chr(24) || chr(25) || chr(26) || chr(27) || chr(127));
+CREATE MACRO spark_digits(s) AS
+  CASE WHEN regexp_full_match(spark_blank(s), '[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)')
+  THEN regexp_replace(regexp_replace(spark_blank(s), '\..*$', ''), '^([+-]?)$', '\10') END;
+CREATE MACRO spark_text_to_byte(s) AS TRY_CAST(spark_digits(s) AS TINYINT);
+CREATE MACRO spark_text_to_short(s) AS TRY_CAST(spark_digits(s) AS SMALLINT);
+CREATE MACRO spark_text_to_int(s) AS TRY_CAST(spark_digits(s) AS INTEGER);
+CREATE MACRO spark_text_to_long(s) AS TRY_CAST(spark_digits(s) AS BIGINT);
+CREATE MACRO spark_text_to_double(s) AS
+  CASE WHEN regexp_full_match(spark_blank(s), '[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[dDfF]?')
+  THEN TRY_CAST(regexp_replace(spark_blank(s), '[dDfF]$', '') AS DOUBLE)
+  WHEN regexp_full_match(lower(spark_blank(s)), '\+?inf(?:inity)?') THEN CAST('inf' AS DOUBLE)
+  WHEN regexp_full_match(lower(spark_blank(s)), '-inf(?:inity)?') THEN CAST('-inf' AS DOUBLE)
+  WHEN lower(spark_blank(s)) = 'nan' THEN CAST('nan' AS DOUBLE) END;
+CREATE MACRO spark_text_to_boolean(s) AS
+  CASE WHEN lower(spark_blank(s)) IN ('t', 'true', 'y', 'yes', '1') THEN true
+  WHEN lower(spark_blank(s)) IN ('f', 'false', 'n', 'no', '0') THEN false END;
+CREATE MACRO spark_parts(s) AS string_split(regexp_replace(spark_blank(s), '[ T].*$', ''), '-');
+CREATE MACRO spark_text_to_date(s) AS
+  CASE WHEN regexp_matches(spark_blank(s), '^[0-9]{4}(?:-[0-9]{1,2}(?:-[0-9]{1,2}(?:[ T](?s:.*))?)?)?$')
+  THEN TRY_CAST(spark_parts(s)[1] || '-' || lpad(coalesce(spark_parts(s)[2], '1'), 2, '0') || '-'
+    || lpad(coalesce(spark_parts(s)[3], '1'), 2, '0') AS DATE) END;
+CREATE MACRO spark_piece(s, n) AS CAST(coalesce(nullif(regexp_extract(spark_blank(s),
+  '^([0-9]{4})(?:-([0-9]{1,2})(?:-([0-9]{1,2})(?:[ T](?:([0-9]{1,2}):([0-9]{1,2})(?::([0-9]{1,2})(?:\.([0-9]{0,9}))?)?(Z|UTC|[+-][0-9]{1,2}:[0-9]{2})?)?)?)?)?$',
+  n), ''), CASE WHEN n IN (2, 3) THEN '1' ELSE '0' END) AS VARCHAR);
+CREATE MACRO spark_offset(zone) AS
+  CASE WHEN zone IN ('0', 'Z', 'UTC') THEN 0
+  ELSE (CASE WHEN zone[1] = '-' THEN -1 ELSE 1 END)
+    * (60 * TRY_CAST(string_split(zone[2:], ':')[1] AS INTEGER) + TRY_CAST(string_split(zone[2:], ':')[2] AS INTEGER)) END;
+CREATE MACRO spark_text_to_time(s) AS
+  CASE WHEN spark_piece(s, 1) <> '0' AND abs(spark_offset(spark_piece(s, 8))) <= 1080
+  THEN TRY_CAST(spark_piece(s, 1) || '-' || lpad(spark_piece(s, 2), 2, '0') || '-' || lpad(spark_piece(s, 3), 2, '0')
+    || ' ' || CASE WHEN CAST(spark_piece(s, 4) AS INTEGER) < 24 AND CAST(spark_piece(s, 6) AS INTEGER) < 60
+      THEN lpad(spark_piece(s, 4), 2, '0') ELSE 'x' END
+    || ':' || lpad(spark_piece(s, 5), 2, '0') || ':' || lpad(spark_piece(s, 6), 2, '0')
+    || '.' || rpad(spark_piece(s, 7), 6, '0')[1:6] AS TIMESTAMP) - to_minutes(spark_offset(spark_piece(s, 8))) END;
+CREATE MACRO spark_double_to_long(x) AS
+  CASE WHEN isnan(x) THEN 0 WHEN x >= 9223372036854775807 THEN 9223372036854775807
+  WHEN x <= -9223372036854775808 THEN -9223372036854775808 ELSE CAST(trunc(x) AS BIGINT) END;
+CREATE MACRO spark_double_to_int(x) AS
+  CASE WHEN isnan(x) THEN 0 WHEN x >= 2147483647 THEN 2147483647 WHEN x <= -2147483648 THEN -2147483648
+  ELSE CAST(trunc(x) AS INTEGER) END;
+CREATE MACRO spark_round_double(x, places) AS
+  CASE WHEN abs(x) < 1e9
+  THEN CAST(CAST(round(CAST(CAST(x AS VARCHAR) AS DECIMAL(38, 28)), places) AS VARCHAR) AS DOUBLE)
+  WHEN abs(x) < 9007199254740992
+  THEN CAST(CAST(round(CAST(CAST(x AS VARCHAR) AS DECIMAL(38, 20)), places) AS VARCHAR) AS DOUBLE)
+  ELSE x END;
+CREATE MACRO spark_seconds(t) AS epoch_us(t) // 1000000 - CASE WHEN epoch_us(t) % 1000000 < 0 THEN 1 ELSE 0 END;
+CREATE MACRO spark_whole_seconds(t) AS epoch_us(t) // 1000000;
+CREATE MACRO spark_millis(t) AS epoch_us(t) // 1000 - CASE WHEN epoch_us(t) % 1000 < 0 THEN 1 ELSE 0 END;
+CREATE MACRO spark_begin(s, start) AS
+  CASE WHEN start > 0 THEN CAST(start AS BIGINT) - 1 WHEN start < 0 THEN length(s) + CAST(start AS BIGINT) ELSE 0 END;
+CREATE MACRO spark_substring(s, start, size) AS
+  CASE WHEN start IS NOT NULL AND size IS NOT NULL THEN substr(s, greatest(spark_begin(s, start), 0) + 1,
+    greatest(spark_begin(s, start) + greatest(size, 0) - greatest(spark_begin(s, start), 0), 0)) END;
+CREATE MACRO spark_left(s, size) AS CASE WHEN size IS NOT NULL THEN substr(s, 1, greatest(size, 0)) END;
+CREATE MACRO spark_right(s, size) AS
+  CASE WHEN size <= 0 THEN left(s, 0) WHEN size > 0 THEN substr(s, greatest(length(s) - size, 0) + 1) END;
+CREATE MACRO spark_repeat(s, n) AS CASE WHEN n IS NOT NULL THEN repeat(s, greatest(n, 0)) END;
+CREATE MACRO spark_pad_left(s, size, pad) AS
+  CASE WHEN size <= 0 THEN left(s, 0) WHEN pad = '' THEN substr(s, 1, size) ELSE lpad(s, size, pad) END;
+CREATE MACRO spark_pad_right(s, size, pad) AS
+  CASE WHEN size <= 0 THEN left(s, 0) WHEN pad = '' THEN substr(s, 1, size) ELSE rpad(s, size, pad) END;
+CREATE MACRO spark_substring_index(s, separator, n) AS
+  CASE WHEN s IS NULL OR separator IS NULL OR n IS NULL THEN NULL WHEN separator = '' OR n = 0 THEN ''
+  WHEN n > 0 THEN array_to_string(string_split(s, separator)[:n], separator)
+  ELSE array_to_string(string_split(s, separator)[greatest(len(string_split(s, separator)) + n + 1, 1):], separator) END;
+CREATE MACRO spark_add_months(d, n) AS CAST(d + to_months(n) AS DATE);
+CREATE MACRO spark_last_day(d) AS CAST(last_day(d) AS DATE);
+CREATE MACRO spark_time_to_text(t) AS
+  strftime(t, '%Y-%m-%d %H:%M:%S') || regexp_replace(regexp_replace('.' || strftime(t, '%f'), '0+$', ''), '^\.$', '');
+CREATE MACRO spark_reverse(s) AS array_to_string([substr(s, i, 1) for i in range(length(s), 0, -1)], '');
+CREATE MACRO spark_lower(s) AS lower(replace(s, 'İ', 'i̇'));
+-- letters that become several
+CREATE MACRO spark_upper_letter(c) AS CASE c
+  WHEN 'ß' THEN 'SS' WHEN 'ŉ' THEN 'ʼN' WHEN 'ǰ' THEN 'J̌' WHEN 'ΐ' THEN 'Ϊ́' WHEN 'ΰ' THEN 'Ϋ́' WHEN 'և' THEN 'ԵՒ'
+  WHEN 'ẖ' THEN 'H̱' WHEN 'ẗ' THEN 'T̈' WHEN 'ẘ' THEN 'W̊' WHEN 'ẙ' THEN 'Y̊' WHEN 'ẚ' THEN 'Aʾ' WHEN 'ὐ' THEN 'Υ̓'
+  WHEN 'ὒ' THEN 'Υ̓̀' WHEN 'ὔ' THEN 'Υ̓́' WHEN 'ὖ' THEN 'Υ̓͂' WHEN 'ᾀ' THEN 'ἈΙ' WHEN 'ᾁ' THEN 'ἉΙ' WHEN 'ᾂ' THEN 'ἊΙ'
+  WHEN 'ᾃ' THEN 'ἋΙ' WHEN 'ᾄ' THEN 'ἌΙ' WHEN 'ᾅ' THEN 'ἍΙ' WHEN 'ᾆ' THEN 'ἎΙ' WHEN 'ᾇ' THEN 'ἏΙ' WHEN 'ᾈ' THEN 'ἈΙ'
+  WHEN 'ᾉ' THEN 'ἉΙ' WHEN 'ᾊ' THEN 'ἊΙ' WHEN 'ᾋ' THEN 'ἋΙ' WHEN 'ᾌ' THEN 'ἌΙ' WHEN 'ᾍ' THEN 'ἍΙ' WHEN 'ᾎ' THEN 'ἎΙ'
+  WHEN 'ᾏ' THEN 'ἏΙ' WHEN 'ᾐ' THEN 'ἨΙ' WHEN 'ᾑ' THEN 'ἩΙ' WHEN 'ᾒ' THEN 'ἪΙ' WHEN 'ᾓ' THEN 'ἫΙ' WHEN 'ᾔ' THEN 'ἬΙ'
+  WHEN 'ᾕ' THEN 'ἭΙ' WHEN 'ᾖ' THEN 'ἮΙ' WHEN 'ᾗ' THEN 'ἯΙ' WHEN 'ᾘ' THEN 'ἨΙ' WHEN 'ᾙ' THEN 'ἩΙ' WHEN 'ᾚ' THEN 'ἪΙ'
+  WHEN 'ᾛ' THEN 'ἫΙ' WHEN 'ᾜ' THEN 'ἬΙ' WHEN 'ᾝ' THEN 'ἭΙ' WHEN 'ᾞ' THEN 'ἮΙ' WHEN 'ᾟ' THEN 'ἯΙ' WHEN 'ᾠ' THEN 'ὨΙ'
+  WHEN 'ᾡ' THEN 'ὩΙ' WHEN 'ᾢ' THEN 'ὪΙ' WHEN 'ᾣ' THEN 'ὫΙ' WHEN 'ᾤ' THEN 'ὬΙ' WHEN 'ᾥ' THEN 'ὭΙ' WHEN 'ᾦ' THEN 'ὮΙ'
+  WHEN 'ᾧ' THEN 'ὯΙ' WHEN 'ᾨ' THEN 'ὨΙ' WHEN 'ᾩ' THEN 'ὩΙ' WHEN 'ᾪ' THEN 'ὪΙ' WHEN 'ᾫ' THEN 'ὫΙ' WHEN 'ᾬ' THEN 'ὬΙ'
+  WHEN 'ᾭ' THEN 'ὭΙ' WHEN 'ᾮ' THEN 'ὮΙ' WHEN 'ᾯ' THEN 'ὯΙ' WHEN 'ᾲ' THEN 'ᾺΙ' WHEN 'ᾳ' THEN 'ΑΙ' WHEN 'ᾴ' THEN 'ΆΙ'
+  WHEN 'ᾶ' THEN 'Α͂' WHEN 'ᾷ' THEN 'Α͂Ι' WHEN 'ᾼ' THEN 'ΑΙ' WHEN 'ῂ' THEN 'ῊΙ' WHEN 'ῃ' THEN 'ΗΙ' WHEN 'ῄ' THEN 'ΉΙ'
+  WHEN 'ῆ' THEN 'Η͂' WHEN 'ῇ' THEN 'Η͂Ι' WHEN 'ῌ' THEN 'ΗΙ' WHEN 'ῒ' THEN 'Ϊ̀' WHEN 'ΐ' THEN 'Ϊ́' WHEN 'ῖ' THEN 'Ι͂'
+  WHEN 'ῗ' THEN 'Ϊ͂' WHEN 'ῢ' THEN 'Ϋ̀' WHEN 'ΰ' THEN 'Ϋ́' WHEN 'ῤ' THEN 'Ρ̓' WHEN 'ῦ' THEN 'Υ͂' WHEN 'ῧ' THEN 'Ϋ͂'
+  WHEN 'ῲ' THEN 'ῺΙ' WHEN 'ῳ' THEN 'ΩΙ' WHEN 'ῴ' THEN 'ΏΙ' WHEN 'ῶ' THEN 'Ω͂' WHEN 'ῷ' THEN 'Ω͂Ι' WHEN 'ῼ' THEN 'ΩΙ'
+  WHEN 'ﬀ' THEN 'FF' WHEN 'ﬁ' THEN 'FI' WHEN 'ﬂ' THEN 'FL' WHEN 'ﬃ' THEN 'FFI' WHEN 'ﬄ' THEN 'FFL' WHEN 'ﬅ' THEN 'ST'
+  WHEN 'ﬆ' THEN 'ST' WHEN 'ﬓ' THEN 'ՄՆ' WHEN 'ﬔ' THEN 'ՄԵ' WHEN 'ﬕ' THEN 'ՄԻ' WHEN 'ﬖ' THEN 'ՎՆ' WHEN 'ﬗ' THEN 'ՄԽ'
+  ELSE upper(c) END;
+CREATE MACRO spark_upper(s) AS CASE WHEN regexp_matches(s, '[ßŉǰΐΰևẖẗẘẙẚὐὒὔὖᾀᾁᾂᾃᾄᾅᾆᾇᾈᾉᾊᾋᾌᾍᾎᾏᾐᾑᾒᾓᾔᾕᾖᾗᾘᾙᾚᾛᾜᾝᾞᾟᾠᾡᾢᾣᾤᾥᾦᾧᾨᾩᾪᾫᾬᾭᾮᾯᾲᾳᾴᾶᾷᾼῂῃῄῆῇῌῒΐῖῗῢΰῤῦῧῲῳῴῶῷῼﬀﬁﬂﬃﬄﬅﬆﬓﬔﬕﬖﬗ]')
+  THEN array_to_string([spark_upper_letter(substr(s, i, 1)) for i in range(1, length(s) + 1)], '') ELSE upper(s) END;

@@ -1,0 +1,197 @@
+"""Arithmetic and comparisons as Spark does them: which types they take, and what overflow and zero give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlglot import exp
+
+from jobqueue.aggregation.spark_sql.casts import cast
+from jobqueue.aggregation.spark_sql.typed import Typed, refuse
+from jobqueue.aggregation.spark_sql.types import (
+    ANY,
+    BIGINT,
+    DATE,
+    DOUBLE,
+    MAX_DIGITS,
+    NULL,
+    STRING,
+    TIMESTAMP,
+    SparkType,
+    as_decimal,
+    common,
+    decimal,
+)
+from jobqueue.errors import InvalidInput
+
+_SIGNS: dict[type[exp.Expr], str] = {
+    exp.Add: "+",
+    exp.Sub: "-",
+    exp.Mul: "*",
+    exp.Div: "/",
+    exp.Mod: "%",
+    exp.IntDiv: "div",
+}
+_WRAP = {"INT": "spark_int", "BIGINT": "spark_long"}
+_SPANS = {"DAY": "to_days", "WEEK": "to_weeks", "HOUR": "to_hours", "MINUTE": "to_minutes", "SECOND": "to_seconds"}
+_MONTHS = {"MONTH": 1, "YEAR": 12}
+
+
+def common_of(values: Sequence[Typed], what: str) -> SparkType:
+    """The type that all ``values`` get; raises ``InvalidInput`` where that is not proved."""
+    kind = NULL
+    for value in values:
+        wider = common(kind, value.type)
+        if wider is None or (wider.name in ("FLOAT", "OPAQUE") and len({value.type for value in values}) > 1):
+            raise InvalidInput(
+                f"{what} with values of {kind} and {value.type} is not proved equal to Spark's; use CAST"
+            )
+        kind = wider
+    return kind
+
+
+def comparable(first: Typed, second: Typed) -> tuple[Typed, Typed]:
+    """Two values as Spark compares them; raises ``InvalidInput`` where that is not proved."""
+    kind = _compared_as(first.type, second.type)
+    if kind is None or not (kind.is_atomic or kind in (ANY, NULL)):
+        raise InvalidInput(f"comparing {first.type} with {second.type} is not proved equal to Spark's; use CAST")
+    if kind == NULL:
+        kind = STRING
+    return cast(first, kind), cast(second, kind)
+
+
+def _compared_as(first: SparkType, second: SparkType) -> SparkType | None:
+    for text, other in ((first, second), (second, first)):
+        if text == STRING and other.is_atomic and other != STRING:
+            return DOUBLE if other.name == "DECIMAL" else other
+    return common(first, second)
+
+
+def negative(value: Typed) -> Typed:
+    """``-value``."""
+    if value.type.name in ("DECIMAL", "DOUBLE"):
+        return Typed(f"(-{value.sql})", value.type)
+    return arithmetic(exp.Sub, Typed("CAST(0 AS INTEGER)", SparkType("INT")), value)
+
+
+def arithmetic(kind: type[exp.Expr], first: Typed, second: Typed) -> Typed:
+    """``first`` and ``second`` added, subtracted, multiplied or divided."""
+    sign = _SIGNS[kind]
+    if ANY in (first.type, second.type):
+        return _unknown(sign, first, second)
+    # a text counts as a DOUBLE, NULL as what is on the other side
+    first, second = (cast(value, DOUBLE) if value.type == STRING else value for value in (first, second))
+    if first.type == NULL:
+        first = cast(first, second.type if second.type != NULL else DOUBLE)
+    if second.type == NULL:
+        second = cast(second, first.type)
+    if first.type == DATE and second.type.name in ("INT", "SMALLINT", "TINYINT") and sign in "+-":
+        return Typed(f"({first.sql} {sign} {second.sql})", DATE)
+    if not (first.type.is_numeric and second.type.is_numeric):
+        raise _not_proved(first, sign, second)
+    if "DOUBLE" in (first.type.name, second.type.name):
+        return _double(sign, cast(first, DOUBLE), cast(second, DOUBLE))
+    if "DECIMAL" in (first.type.name, second.type.name):
+        return _decimal(sign, first, second)
+    return _whole(sign, first, second)
+
+
+def _unknown(sign: str, first: Typed, second: Typed) -> Typed:
+    for value in (first, second):
+        if value.type.name in ("BOOLEAN", "INTERVAL", "ARRAY", "FLOAT", "OPAQUE"):
+            raise _not_proved(first, sign, second)
+    return Typed(f"({first.sql} + {second.sql})", ANY)
+
+
+def _not_proved(first: Typed, sign: str, second: Typed) -> InvalidInput:
+    return InvalidInput(f"{first.type} {sign} {second.type} is not proved equal to Spark's; use CAST")
+
+
+def _double(sign: str, first: Typed, second: Typed) -> Typed:
+    if sign == "div":
+        raise _not_proved(first, sign, second)
+    if sign == "/":
+        return Typed(f"spark_divide({first.sql}, {second.sql})", DOUBLE)
+    if sign == "%":
+        return Typed(f"({first.sql} % nullif({second.sql}, 0))", DOUBLE)
+    return Typed(f"({first.sql} {sign} {second.sql})", DOUBLE)
+
+
+def _whole(sign: str, first: Typed, second: Typed) -> Typed:
+    if sign == "/":
+        return Typed(f"spark_divide({first.sql}, {second.sql})", DOUBLE)
+    if sign == "div":
+        return Typed(f"spark_div({first.sql}, {second.sql})", BIGINT)
+    kind = common(first.type, second.type)
+    if kind is None or kind.name not in _WRAP:
+        raise _not_proved(first, sign, second)
+    if sign == "%":
+        return Typed(f"CAST(spark_remainder({first.sql}, {second.sql}) AS {kind.duckdb})", kind)
+    return Typed(f"{_WRAP[kind.name]}(CAST({first.sql} AS HUGEINT) {sign} CAST({second.sql} AS HUGEINT))", kind)
+
+
+def _decimal(sign: str, first: Typed, second: Typed) -> Typed:
+    # a whole number in the SQL counts by its digits
+    one, other = (_literal_decimal(value) or as_decimal(value.type) for value in (first, second))
+    if sign in "+-":
+        scale = max(one.scale, other.scale)
+        kind = _fits(max(one.digits - one.scale, other.digits - other.scale) + scale + 1, scale, first, sign, second)
+        return Typed(f"CAST(CAST({first.sql} AS {kind}) {sign} CAST({second.sql} AS {kind}) AS {kind})", kind)
+    if sign == "*":
+        kind = _fits(one.digits + other.digits + 1, one.scale + other.scale, first, sign, second)
+        # DuckDB computes with 18 digits unless one side has more
+        wide = decimal(19, one.scale) if kind.digits > 18 and max(one.digits, other.digits) <= 18 else one
+        return Typed(f"CAST(CAST({first.sql} AS {wide}) * CAST({second.sql} AS {other}) AS {kind})", kind)
+    if sign == "/":
+        return _decimal_quotient(one, other, first, second)
+    raise _not_proved(first, sign, second)
+
+
+def _literal_decimal(value: Typed) -> SparkType | None:
+    return decimal(len(str(abs(value.literal))), 0) if isinstance(value.literal, int) else None
+
+
+def _fits(digits: int, scale: int, first: Typed, sign: str, second: Typed) -> SparkType:
+    if digits > MAX_DIGITS:
+        raise InvalidInput(f"{first.type} {sign} {second.type} needs more than {MAX_DIGITS} digits; use CAST")
+    return decimal(digits, scale)
+
+
+def _decimal_quotient(one: SparkType, other: SparkType, first: Typed, second: Typed) -> Typed:
+    scale = max(6, one.scale + other.digits + 1)
+    digits = one.digits - one.scale + other.scale + scale
+    if digits > MAX_DIGITS:  # Spark gives up places behind the point, but not more than it must
+        whole = digits - scale
+        digits, scale = MAX_DIGITS, max(MAX_DIGITS - whole, min(scale, 6))
+    shift = scale - one.scale + other.scale
+    if shift < 0 or one.digits + shift > MAX_DIGITS or other.digits + scale > MAX_DIGITS:
+        raise _not_proved(first, "/", second)
+    top = f"CAST(CAST({first.sql} AS {one}) * {10**one.scale} AS HUGEINT) * {10**shift}"
+    if one.scale:
+        top = f"CAST(replace(CAST(CAST({first.sql} AS {one}) AS VARCHAR), '.', '') AS HUGEINT) * {10**shift}"
+    bottom = f"CAST(replace(CAST(CAST({second.sql} AS {other}) AS VARCHAR), '.', '') AS HUGEINT)"
+    kind = decimal(digits, scale)
+    text = f"CAST(spark_half_up({top}, {bottom}) AS VARCHAR)"
+    number = (
+        f"regexp_replace(regexp_replace({text}, '^(-?)([0-9]{{1,{scale}}})$', '\\1{'0' * scale}\\2'),"
+        f" '([0-9]{{{scale}}})$', '.\\1')"
+    )
+    return Typed(f"TRY_CAST({number} AS {kind})", kind)
+
+
+def plus_interval(moment: Typed, span: exp.Interval, minus: bool) -> Typed:
+    """A date or time plus (or minus) a literal interval."""
+    unit = str(span.args["unit"].name if span.args.get("unit") is not None else "").upper().removesuffix("S")
+    text = span.this.name if isinstance(span.this, exp.Literal) else ""
+    if unit not in (*_SPANS, *_MONTHS) or not text.lstrip("-").isdigit() or len(text) > 9:
+        raise refuse(span, f"{span.sql('spark')[:80]} must be a whole number of {', '.join([*_SPANS, *_MONTHS])}")
+    if moment.type not in (DATE, TIMESTAMP, ANY):
+        raise refuse(span, f"an INTERVAL can be added to a DATE or a TIMESTAMP, not to {moment.type}")
+    number = -int(text) if minus else int(text)
+    if unit in _MONTHS:
+        return Typed(f"CAST({moment.sql} + to_months({number * _MONTHS[unit]}) AS {moment.type.duckdb})", moment.type)
+    if moment.type == DATE:
+        if unit not in ("DAY", "WEEK"):
+            return plus_interval(cast(moment, TIMESTAMP), span, minus)
+        return Typed(f"({moment.sql} + CAST({number * (7 if unit == 'WEEK' else 1)} AS INTEGER))", DATE)
+    return Typed(f"({moment.sql} + {_SPANS[unit]}({number}))", moment.type)

@@ -1,0 +1,26 @@
+"""What of a configuration's SQL can be checked before any collection is at hand."""
+
+from __future__ import annotations
+
+from jobqueue.aggregation.config import AggregationConfig
+from jobqueue.aggregation.parameters import resolve
+from jobqueue.aggregation.query import prepare
+from jobqueue.collections.name import SPARK_INPUT, table_name
+
+#: Reading SQL takes about a second for a million characters; longer SQL is checked by the agent alone.
+LONGEST_CHECKED = 50_000
+
+
+def check_sql(config: AggregationConfig) -> None:
+    """Raise ``InvalidInput`` for SQL that no agent would run, whatever the collections hold."""
+    own = [name for name in (config.input_collection, config.output_collection) if name is not None]
+    values = {"inputCollection": table_name(config.input_collection), **resolve(config.parameters)}
+    if config.output_collection is not None:
+        values = {"outputCollection": table_name(config.output_collection), **values}
+    texts = {"sql": config.sql, "sparkSQL": config.spark_sql}
+    if config.rollup_sql is not None and config.output_collection is not None:
+        texts["rollupSql"] = config.rollup_sql
+    if sum(map(len, [*texts.values(), *values.values()])) > LONGEST_CHECKED:
+        return
+    for what, text in texts.items():
+        prepare(text, values, [SPARK_INPUT] if what == "sparkSQL" else own, None, what)

@@ -1,0 +1,113 @@
+# ruff: noqa: S608 - all SQL here is made of constants
+"""Expressions and SELECTs give what the real Spark gives: recorded answers, and Spark itself where it is installed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from jobqueue.aggregation.query import prepare
+from jobqueue.aggregation.spark_sql.functions import FUNCTIONS, allowed
+from jobqueue.errors import InvalidInput
+from tests.unit.aggregation.record_spark import ANSWERS, answers, session
+from tests.unit.aggregation.spark_cases import Ours, queries, same
+
+_RECORDED = json.loads(ANSWERS.read_text(encoding="utf-8"))
+
+
+def _differences(ours: Ours, expected: dict[str, Any]) -> list[str]:
+    found = []
+    for sql, (types, rows) in expected.items():
+        translated = ours.translated(sql)
+        if translated is None:
+            found.append(f"{sql}: refused")
+            continue
+        try:
+            mine = json.loads(json.dumps(ours.answer(translated[0])))
+        except duckdb.Error as error:
+            found.append(f"{sql}: {error}")
+            continue
+        if types == "error" or translated[1] != types or not same(mine, rows):
+            found.append(f"{sql}: {translated[1]} {mine}, but Spark gives {types} {rows}")
+    return found
+
+
+def test_recorded_answers(tmp_path: Path) -> None:
+    assert len(_RECORDED["answers"]) > 1000
+    assert _differences(Ours(tmp_path), _RECORDED["answers"]) == []
+
+
+def test_all_that_is_allowed_is_recorded(tmp_path: Path) -> None:
+    ours = Ours(tmp_path)
+    asked = {sql for sql in queries() if ours.translated(sql) is not None}
+    assert asked == set(_RECORDED["answers"]), "run python -m tests.unit.aggregation.record_spark"
+
+
+def test_every_function_has_recorded_answers() -> None:
+    text = " ".join(_RECORDED["answers"])
+    assert [name for name in FUNCTIONS if f"{name}(" not in text and not name.startswith("current_")] == []
+
+
+@pytest.mark.skipif(find_spec("pyspark") is None or shutil.which("java") is None, reason="needs Java and pyspark")
+def test_the_real_spark_answers_as_recorded(tmp_path: Path) -> None:
+    ours = Ours(tmp_path)
+    some = list(_RECORDED["answers"])[::7]
+    spark = session()
+    try:
+        assert _differences(ours, json.loads(json.dumps(answers(spark, ours.path, some)))) == []
+    finally:
+        spark.stop()
+
+
+def test_each_function_of_duckdb_that_is_not_allowed_is_refused() -> None:
+    rows = duckdb.connect().execute("SELECT DISTINCT function_name, len(parameters) FROM duckdb_functions()").fetchall()
+    names = {(str(name), int(count)) for name, count in rows if str(name).replace("_", "a").isalnum()}
+    assert len(names) > 500
+    # words that are syntax in Spark's SQL; each is refused or read as Spark reads it
+    passed = []
+    for name, count in sorted(names):
+        if name in allowed():
+            continue
+        arguments = ", ".join(["a"] * count)
+        for sql in (
+            f"SELECT `{name}`({arguments}) FROM t",
+            f"SELECT {name}({arguments}) FROM t",
+            f"SELECT * FROM {name}({arguments})",
+        ):
+            try:
+                prepare(sql, {}, ["t"], ["t"], "sql")
+            except InvalidInput:
+                continue
+            passed.append(sql)
+    assert passed == []
+
+
+@pytest.mark.parametrize(
+    "line", [line for line in (Path(__file__).parent / "spark_cases.tsv").read_text().splitlines() if line[:1] != "#"]
+)
+def test_cases_of_the_real_spark(line: str) -> None:
+    """``ts`` is 2026-11-01 10:00, the column x has the rows 1 and 2, s is 'a.b.c'."""
+    expression, _, expected = line.partition("\t")
+    table = "(SELECT TIMESTAMP'2026-11-01 10:00:00' AS ts, 'a.b.c' AS s, explode(array(1, 2)) AS x) AS t"
+    query, _ = (
+        prepare(f"SELECT CAST({expression} AS STRING) FROM {table}", {}, [], [], "sql").for_duckdb({})
+        if ("percentile" not in expression)
+        else prepare(f"SELECT {expression} FROM {table}", {}, [], [], "sql").for_duckdb({})
+    )
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute(_macros())
+    rows = {str(row[0]) for row in connection.execute(query).fetchall()}
+    assert rows == {"None" if expected == "NULL" else expected}
+
+
+def _macros() -> str:
+    from jobqueue.aggregation.spark_sql.translate import macros
+
+    return macros()
