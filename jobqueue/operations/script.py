@@ -139,8 +139,8 @@ def _check_text(path: Path) -> None:
     has_shell = any(Path(word).name in _SHELLS for word in words)
     if has_shell and b"\r\n" in begin and begin.count(b"\r\n") == begin.count(b"\n"):
         raise OperationFailed(
-            f"The script {brief(str(path), 300)!r} has the line breaks of Windows (CRLF), which a shell takes for a part "
-            "of each command; convert it: sed -i 's/\\r$//' FILE"
+            f"The script {brief(str(path), 300)!r} has the line breaks of Windows (CRLF), which a shell takes "
+            "for a part of each command; convert it: sed -i 's/\\r$//' FILE"
         )
 
 

@@ -510,7 +510,9 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
         what = "host" if target.kind is TargetKind.HOST else "agent"
         known = "as" if target.kind is TargetKind.HOST else "under"
         near = f" Did you mean {rest[0]}?" if rest else ""
-        sentence = f"No {what} is known {known} {target.text!r}.{near} `jobqueue agent list` shows all agents and labels."
+        sentence = (
+            f"No {what} is known {known} {target.text!r}.{near} `jobqueue agent list` shows all agents and labels."
+        )
         return UnknownTarget(sentence, {"target_hostname": [sentence]})
     if code == "too_late":
         sentence = "Is in the past; give a later time, or leave it out."

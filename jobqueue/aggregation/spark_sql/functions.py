@@ -1,8 +1,8 @@
 """The table of functions that are proved equal to Spark's. What is not in it is refused.
 
 A parameter is a kind: ``text``, ``int``, ``whole`` (any integer), ``double``, ``date``, ``time``, ``flag``, ``value``
-(any type that can be compared), ``array``; ``=INT``: this type only; ``=text``: a literal. A result is a type, ``first``
-(the type of the first argument), ``common`` (that of all of them) or ``element`` (that of the array's items).
+(any type that can be compared), ``array``; ``=INT``: this type only; ``=text``: a literal. A result is a type,
+``first`` (the type of the first argument), ``common`` (that of all of them) or ``element`` (that of the array's items).
 """
 
 from __future__ import annotations

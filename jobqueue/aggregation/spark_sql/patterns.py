@@ -188,8 +188,8 @@ class _Regex:
 
     def _refused(self, part: str) -> InvalidInput:
         return InvalidInput(
-            f"the regular expression {self._pattern[:100]!r} has {part}, which Java and DuckDB read differently; allowed"
-            " are characters, ., [...], (...), (?:...), |, ^, final $, *, +, ?, {n,m}, \\d, \\w, \\s"
+            f"the regular expression {self._pattern[:100]!r} has {part}, which Java and DuckDB read differently; "
+            "allowed are characters, ., [...], (...), (?:...), |, ^, final $, *, +, ?, {n,m}, \\d, \\w, \\s"
         )
 
 
