@@ -8,7 +8,8 @@ from typing import Any
 import flask
 from flask import Flask
 
-from api import audit, context, dashboard, documentation, errors, fusion, native, ray, request_id, slow, tracking, web
+from api import audit, context, dashboard, documentation, errors, fusion, native, ray, request_id, tracking, web
+from api import body_timeout
 from api import body as request_body
 from api.auth import gate
 from api.auth.authenticate import Authenticator
@@ -43,7 +44,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.config[request_body.MAX_JOB_BYTES] = min(settings.max_job_bytes, settings.max_body_bytes)
     app.config[request_body.MAX_VALUES] = settings.max_body_values
-    app.config[slow.SECONDS] = settings.body_seconds
+    app.config[body_timeout.SECONDS] = settings.body_seconds
     # a doubled slash is a slip like any other: 404, not a redirect that turns a POST into something else
     app.url_map.merge_slashes = False
     services = services or Services.open(settings)

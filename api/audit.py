@@ -11,9 +11,9 @@ from flask import Flask, Request, Response, g, request
 from api import request_id
 from api.auth.throttle import network_of
 from api.context import principal, services
-from jobqueue.model.audit import Deed
+from jobqueue.model.audit import AuditEntry
 from jobqueue.model.principal import Principal
-from jobqueue.store.audit import together
+from jobqueue.ledger.audit import together
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _REFUSED = frozenset({401, 403, 429})
@@ -62,7 +62,7 @@ def turned_away() -> None:
     setattr(g, _TURNED_AWAY, True)
 
 
-def foretold(status: int) -> Deed:
+def foretold(status: int) -> AuditEntry:
     """The entry of this request if it ends with ``status``, for the ledger to write together with what is done."""
     return _deed(request._get_current_object(), principal(), status, "done")  # type: ignore[attr-defined]
 
@@ -128,8 +128,8 @@ def install(app: Flask) -> None:
         return response
 
 
-def _deed(asked: Request, who: Principal, status: int, result: str) -> Deed:
-    return Deed(
+def _deed(asked: Request, who: Principal, status: int, result: str) -> AuditEntry:
+    return AuditEntry(
         who=who.name,
         kind=who.kind,
         address=asked.remote_addr or "",

@@ -7,7 +7,8 @@ from typing import Any
 from flask import Request, current_app, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from api import limits, slow
+from api import limits
+from api import body_timeout
 from api.errors import UnsupportedMedia
 from jobqueue.errors import InvalidInput
 
@@ -47,7 +48,7 @@ def decode_object(*, required: bool = True, is_bulk: bool = False) -> tuple[dict
 
 
 def _read() -> bytes:
-    with slow.bounded("The body"):
+    with body_timeout.bounded("The body"):
         return read_all()
 
 

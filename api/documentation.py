@@ -11,7 +11,7 @@ import flask_smorest
 from apispec import APISpec
 from flask import Flask, Response
 
-from api.documents import JSON, Dialect, Route, complete
+from api.openapi import JSON, FacadeDocument, Route, complete
 from api.fusion.documents import DIALECT as FUSION
 from api.native.schemas import BatchRequest, ErrorAnswer
 from api.ray.documents import DIALECT as RAY
@@ -27,7 +27,7 @@ lone surrogates and more than 64 levels of nesting are refused with 400. Times a
 """
 
 _HTML = ("text/html; charset=utf-8", {"type": "string"})
-_DOCS = Dialect(
+_DOCS = FacadeDocument(
     "docs",
     "This document.",
     {

@@ -11,7 +11,8 @@ from typing import Any
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge, UnsupportedMediaType
 
-from api import dialects, request_id
+from api import request_id
+from api import facade_errors
 from api.responses import json_response
 from jobqueue import errors
 
@@ -126,7 +127,7 @@ def _document(message: str, details: Mapping[str, Any] | None, status: int) -> d
 def _answer(
     status: int, message: str, details: Mapping[str, Any] | None, headers: Mapping[str, str] | None = None
 ) -> Response:
-    render = dialects.of_this_request()
+    render = facade_errors.of_this_request()
     if render is None:
         return json_response(_document(message, details, status), status, headers)
     response = render(status, message, details)

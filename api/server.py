@@ -27,7 +27,7 @@ from api.worker import Worker
 from jobqueue import logs, tracing
 from jobqueue.errors import InvalidSettings, LedgerUnavailable
 from jobqueue.settings import Settings
-from jobqueue.signing.signer import Signer
+from jobqueue.trust.signing.signer import Signer
 
 # Flask, Redis and the rest are imported by the workers only, after gevent has made the standard library cooperative.
 
@@ -170,7 +170,7 @@ class Server(BaseApplication):
         """Called by gunicorn in each worker: the application. A Redis that will not do ends the server."""
         from api.app import create_app
         from jobqueue.services import Services
-        from jobqueue.services.enrolment import Doorkeeper
+        from jobqueue.services.enrolment import AgentAdmitter
 
         self._closing = threading.Event()  # made here: gevent has replaced the standard library's by now
         services = Services.open(self._settings)
@@ -187,7 +187,7 @@ class Server(BaseApplication):
             log.warning("Requests are answered with 503 until Redis can be reached: %s", error)
         except InvalidSettings as error:
             raise AppImportError(error.message) from error  # gunicorn prints the sentence, and ends all workers
-        doorkeeper = Doorkeeper(services.enrolling)
+        doorkeeper = AgentAdmitter(services.enrolling)
         # a greenlet, like all threads of this process
         threading.Thread(target=doorkeeper.run, args=(self._closing.wait,), name="doorkeeper", daemon=True).start()
         return create_app(self._settings, services)

@@ -12,13 +12,13 @@ import marshmallow as ma
 
 from api.limits import inside
 from jobqueue.errors import InvalidInput
-from jobqueue.quick import QuickLoader
+from jobqueue.schema_fast_path import SchemaFastPath
 
 #: Problems named in one answer; the rest are counted.
 MAX_PROBLEMS = 20
 _UNKNOWN = "Unknown field."
 
-_loaders: WeakKeyDictionary[ma.Schema, QuickLoader] = WeakKeyDictionary()
+_loaders: WeakKeyDictionary[ma.Schema, SchemaFastPath] = WeakKeyDictionary()
 
 
 class StrictSchema(ma.Schema):
@@ -53,7 +53,7 @@ def load(schema: ma.Schema, data: Any, prefix: str = "") -> dict[str, Any]:
     """``schema.load`` that raises ``InvalidInput``: a sentence, and ``{field: [messages]}`` with dotted field names."""
     loader = _loaders.get(schema)
     if loader is None:
-        loader = _loaders[schema] = QuickLoader(schema)
+        loader = _loaders[schema] = SchemaFastPath(schema)
     quick = loader.load(data)
     if quick is not None:
         return quick

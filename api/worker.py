@@ -14,7 +14,7 @@ import gevent
 from gevent.ssl import SSLSocket
 from gunicorn.workers.ggevent import GeventWorker
 
-from api import refusal
+from api import server_refusal
 from api.chunked import CheckedBody
 from api.correlation import HEADER, chosen
 from api.fairness import FairSocket
@@ -75,7 +75,7 @@ class Worker(GeventWorker):
         sock.give_turn()  # requests may have arrived in advance, any number of them
         if req.version >= (1, 1) and not any(name == "HOST" for name, _ in req.headers):
             theirs = next((value for name, value in req.headers if name == _ID_HEADER), "")
-            self._refuse(sock, refusal.NO_HOST, chosen(theirs))
+            self._refuse(sock, server_refusal.NO_HOST, chosen(theirs))
             raise StopIteration
         req.body = CheckedBody(req)
         joined = _Joined(sock)
@@ -118,7 +118,7 @@ class Worker(GeventWorker):
             self.log.debug("A client broke TLS: %s", exc)
             return
         identity = str(uuid.uuid4())
-        found = refusal.of(
+        found = server_refusal.of(
             exc,
             most_line=self.cfg.limit_request_line,
             most_header=self.cfg.limit_request_field_size,
@@ -126,12 +126,12 @@ class Worker(GeventWorker):
         )
         if found is None:
             self.log.error("request %s failed outside of the application", identity, exc_info=exc)
-            found = refusal.FAULT
+            found = server_refusal.FAULT
         else:  # %r: nothing that was sent forges lines of the log
             self.log.info("request %s was refused with %d: %.200r", identity, found.status, str(exc))
         self._refuse(client, found, identity)
 
-    def _refuse(self, client: Any, found: refusal.Refusal, identity: str) -> None:
+    def _refuse(self, client: Any, found: server_refusal.Refusal, identity: str) -> None:
         """Send a refusal as the last that is said on a connection."""
         with suppress(OSError), gevent.Timeout(_REFUSAL_SECONDS, False):
             client.sendall(found.response(identity, is_secure=bool(self.cfg.is_ssl)))

@@ -11,8 +11,8 @@ from typing import Any
 
 from benchmarks.report import Report, Row
 from benchmarks.scale import Scale
-from jobqueue.collections import database
-from jobqueue.collections.collections import Collections
+from jobqueue.aggregation.collections import database
+from jobqueue.aggregation.collections.collections import Collections
 from jobqueue.operations.context import Context
 from jobqueue.operations.registry import Registry
 from jobqueue.operations.runner import run_operation

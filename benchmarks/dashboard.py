@@ -17,8 +17,8 @@ from benchmarks.submit import AUTHORIZATION
 from jobqueue.model.agent import Heartbeat
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.target import Target
-from jobqueue.store.executions import Grant
-from jobqueue.store.jobs import NewJob
+from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.jobs import NewJob
 
 TITLE = "Pages of the dashboard"
 _JOBS = 100_000

@@ -11,7 +11,7 @@ from benchmarks.report import Report, Row
 from benchmarks.scale import Scale
 from benchmarks.site import Site
 from jobqueue.settings import Settings
-from jobqueue.store.keys import Keys
+from jobqueue.ledger.keys import Keys
 
 TITLE = "Size"
 _WARM_UP = 500

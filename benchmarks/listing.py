@@ -17,8 +17,8 @@ from benchmarks.site import Site
 from benchmarks.submit import AUTHORIZATION
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.target import Target
-from jobqueue.store.executions import Grant
-from jobqueue.store.jobs import NewJob, Stored
+from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.jobs import NewJob, Stored
 
 TITLE = "A page of GET /job"
 _SMALL = 1000

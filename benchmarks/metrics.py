@@ -21,9 +21,9 @@ from jobqueue.model.states import ExecutionState
 from jobqueue.model.target import ANY, Target
 from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
-from jobqueue.store.executions import Grant
-from jobqueue.store.jobs import NewJob
-from jobqueue.store.ledger import Ledger
+from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.jobs import NewJob
+from jobqueue.ledger.ledger import Ledger
 
 TITLE = "What metrics cost"
 _OPERATION = "node.hostname.get"

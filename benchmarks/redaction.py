@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable
 
-from jobqueue.secrets.redactor import Redactor, Screen
+from jobqueue.trust.secrets.redactor import Redactor, StreamRedactor
 
 _PIECE = 64 * 1024
 _BYTES = 4 * 1024 * 1024
@@ -43,7 +43,7 @@ def rate(secrets: int, text: bytes) -> float:
     """Bytes a second that pass through a screen."""
     draw = random.Random(2)
     redactor = Redactor(f"s3cret/{draw.randbytes(18).hex()}+{number}" for number in range(secrets))
-    screen = Screen(redactor, lambda _, __: None)
+    screen = StreamRedactor(redactor, lambda _, __: None)
     begin = time.process_time()
     for at in range(0, len(text), _PIECE):
         screen.write("stdout", text[at : at + _PIECE])

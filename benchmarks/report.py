@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from jobqueue.local.binary import find_redis_server
+from jobqueue.standalone.binary import find_redis_server
 
 _PACKAGES = ("celery", "kombu", "redis", "hiredis", "flask", "gunicorn", "gevent", "flower")
 

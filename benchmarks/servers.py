@@ -22,7 +22,7 @@ from benchmarks.load import drive, request_bytes
 from benchmarks.process import BenchmarkError, Process
 from benchmarks.site import Site, answers
 from benchmarks.submit import AUTHORIZATION, CLIENTS, JOB
-from jobqueue.local.ports import LOOPBACK, free_port
+from jobqueue.standalone.ports import LOOPBACK, free_port
 
 FOLLOWERS = 100
 PROCESSES = 2

@@ -11,7 +11,7 @@ from benchmarks.process import Process
 from benchmarks.report import Report, Row, median_ratio, per_second
 from benchmarks.scale import Scale
 from benchmarks.site import TOKEN, Site, answers
-from jobqueue.local.ports import LOOPBACK, free_port
+from jobqueue.standalone.ports import LOOPBACK, free_port
 
 TITLE = "POST /job, requests per second, 8 keep-alive clients"
 CLIENTS = 8

@@ -23,7 +23,7 @@ from jobqueue.redis_url import RedisUrl, mask_password
 PREFIX = "JOBQUEUE_"
 #: More of a name is not compared with others, which would take time.
 _LONGEST_NAME = 80
-#: Not settings: secrets of an agent's host, by name (``jobqueue/secrets``).
+#: Not settings: secrets of an agent's host, by name (``jobqueue/trust/secrets``).
 SECRET_PREFIX = "JOBQUEUE_SECRET_"  # noqa: S105 (the beginning of names)
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 DEFAULT_URL = "http://127.0.0.1:8080"

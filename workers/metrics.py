@@ -19,7 +19,7 @@ from jobqueue import __version__
 from jobqueue.errors import InvalidSettings, LedgerUnavailable
 from jobqueue.model.measures import BUCKETS
 from jobqueue.settings import Settings
-from jobqueue.store.ledger import Ledger
+from jobqueue.ledger.ledger import Ledger
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from api.auth.credentials import Credentials, Source
+from api.auth.request_credentials import RequestCredentials, Source
 from api.auth.session import Sessions
 from api.auth.throttle import Throttle
 from api.auth.token import AdminToken
@@ -15,7 +15,7 @@ from jobqueue.model.credential import Kind
 from jobqueue.model.principal import Principal, is_name
 
 if TYPE_CHECKING:
-    from jobqueue.services.verify import Verify
+    from jobqueue.services.credential_verifier import CredentialVerifier
 
 _KEY_PREFIX = "jq_"
 
@@ -32,7 +32,7 @@ class Authenticator:
         self,
         token: AdminToken,
         web_tokens: WebTokens,
-        verify: Verify,
+        verify: CredentialVerifier,
         throttle: Throttle,
         sessions: Sessions,
         sources: tuple[Source, ...] = (),
@@ -47,7 +47,7 @@ class Authenticator:
 
     def __call__(self, environ: Mapping[str, Any]) -> Principal:
         """Who sends the request with this WSGI environment; raises ``Unauthenticated``, ``TooManyRequests``."""
-        given = Credentials.of(environ, self._sources)
+        given = RequestCredentials.of(environ, self._sources)
         principal = self._principal(given, environ) if given is not None else self._sessions.principal(environ)
         if principal is None:
             raise Unauthenticated
@@ -59,7 +59,7 @@ class Authenticator:
 
         Nothing is counted, neither as a failure nor as a request. Raises ``LedgerUnavailable``.
         """
-        given = Credentials.of(environ, self._sources)
+        given = RequestCredentials.of(environ, self._sources)
         if given is None:
             return self._sessions.owner(environ)
         if (admin := self._token.principal(given)) is not None:
@@ -74,7 +74,7 @@ class Authenticator:
         except Unauthenticated:
             return None
 
-    def _principal(self, given: Credentials, environ: Mapping[str, Any]) -> Principal:
+    def _principal(self, given: RequestCredentials, environ: Mapping[str, Any]) -> Principal:
         if (admin := self._token.principal(given)) is not None:
             return admin
         if given.secret.startswith(_KEY_PREFIX):
@@ -96,7 +96,7 @@ class Authenticator:
             raise _refusal(given)
 
     def _by_secret(
-        self, kind: Kind, name: str, secret: str, given: Credentials, environ: Mapping[str, Any] | None
+        self, kind: Kind, name: str, secret: str, given: RequestCredentials, environ: Mapping[str, Any] | None
     ) -> Principal:
         # WSGI hands headers over as latin-1: these are the bytes that were sent
         raw = secret.encode("latin-1")
@@ -112,7 +112,7 @@ class Authenticator:
         return found
 
 
-def _refusal(given: Credentials) -> Unauthenticated:
+def _refusal(given: RequestCredentials) -> Unauthenticated:
     """The same for all that can be wrong: who guesses should not learn whether the name was right."""
     if given.is_basic:
         return Unauthenticated(f"The name or password is not valid; check those behind {given.place}.")

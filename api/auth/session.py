@@ -24,10 +24,10 @@ from jobqueue.errors import PermissionDenied
 from jobqueue.model.credential import Kind
 from jobqueue.model.principal import EVERYTHING, Principal
 from jobqueue.settings import Settings
-from jobqueue.store.seal import Seal
+from jobqueue.ledger.seal import Seal
 
 if TYPE_CHECKING:
-    from jobqueue.services.verify import Verify
+    from jobqueue.services.credential_verifier import CredentialVerifier
 
 #: Under TLS the prefix has the browser take the cookie only from us, for the whole host, and only over TLS.
 SECURE_NAME = "__Host-jobqueue"
@@ -46,7 +46,7 @@ _MOST_CHARACTERS = 2048
 class Sessions:
     """Makes and reads session cookies."""
 
-    def __init__(self, settings: Settings, verify: Verify) -> None:
+    def __init__(self, settings: Settings, verify: CredentialVerifier) -> None:
         self._seal = Seal.of(settings)
         self._verify = verify
         self._token_mark = hashlib.sha256(f"session|{settings.token}".encode()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""Limits: on log-ins that fail, and on how fast a principal may ask."""
+"""RateLimits: on log-ins that fail, and on how fast a principal may ask."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jobqueue.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jobqueue.store.limits import Limits
+    from jobqueue.ledger.rate_limits import RateLimits
 
 #: A name may fail so many times as often as an address: else anybody could lock its owner out at will.
 _NAME_FACTOR = 5
@@ -25,7 +25,7 @@ _IPV6_NETWORK = 64
 class Throttle:
     """Counts in Redis, shared by all processes of the API."""
 
-    def __init__(self, settings: Settings, limits: Limits) -> None:
+    def __init__(self, settings: Settings, limits: RateLimits) -> None:
         self._limits = limits
         self._failures = settings.login_failures
         self._window = settings.login_window_seconds

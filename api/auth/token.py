@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 
-from api.auth.credentials import Credentials
+from api.auth.request_credentials import RequestCredentials
 from jobqueue.model.principal import EVERYTHING, Principal, is_name
 
 #: What the principal is called that brings the token and no name.
@@ -18,7 +18,7 @@ class AdminToken:
     def __init__(self, token: str) -> None:
         self._expected = token.encode("latin-1")
 
-    def principal(self, given: Credentials) -> Principal | None:
+    def principal(self, given: RequestCredentials) -> Principal | None:
         """Who brings it: under the name that Basic gives, else ``admin``; None if this is not the token."""
         # WSGI hands headers over as latin-1, so this encoding cannot fail
         if not hmac.compare_digest(given.secret.encode("latin-1"), self._expected):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from api import dialects
+from api import facade_errors
 from api.dashboard import access, agents, assets, audit, errors, job, jobs, overview, runs, signing_in, submit
 from api.dashboard.blueprint import belongs, blueprint
 from jobqueue.services import Services
@@ -16,6 +16,6 @@ __all__ = ["agents", "assets", "audit", "install", "job", "jobs", "overview", "r
 def install(app: Flask, settings: Settings, services: Services) -> None:
     """Serve the dashboard from ``app``."""
     access.install(app, settings, services)
-    dialects.add(app, belongs, errors.render)
-    dialects.add(app, errors.wants_page, errors.render)
+    facade_errors.add(app, belongs, errors.render)
+    facade_errors.add(app, errors.wants_page, errors.render)
     app.register_blueprint(blueprint)

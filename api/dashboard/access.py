@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
-from api.auth.credentials import Credentials
+from api.auth.request_credentials import RequestCredentials
 from api.auth.session import Sessions, cookie_of
 from api.auth.throttle import Throttle
 from api.dashboard import posted
@@ -22,7 +22,7 @@ from api.dashboard.blueprint import belongs
 from jobqueue.errors import InvalidInput, JobQueueError
 from jobqueue.services import Services
 from jobqueue.settings import Settings
-from jobqueue.store.seal import Seal
+from jobqueue.ledger.seal import Seal
 
 _EXTENSION = "jobqueue.dashboard"
 #: Name of the hidden field.
@@ -118,7 +118,7 @@ def _take_proof() -> None:
     # first what costs least to see: this is asked of every request
     if environ["REQUEST_METHOD"] != "POST" or _HEADER in environ or not belongs(request.path):
         return
-    if Credentials.of(environ) is not None or not _is_own_origin() or request.mimetype != posted.FORM_TYPE:
+    if RequestCredentials.of(environ) is not None or not _is_own_origin() or request.mimetype != posted.FORM_TYPE:
         return
     if of_this_app().sessions.owner(environ) is None:
         return

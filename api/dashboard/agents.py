@@ -13,7 +13,7 @@ from jobqueue.errors import Conflict
 from jobqueue.model.agent import Agent, AgentState
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.target import check_hostname
-from jobqueue.signing.certificate import fingerprint_of
+from jobqueue.trust.signing.certificate import fingerprint_of
 
 _LIMIT = 100
 _JOBS = 10
@@ -98,7 +98,7 @@ def _list() -> Response:
 
 
 def _one(found: Agent, problem: str = "", status: int = 200) -> Response:
-    jobs = services().glances(JobFilter(hostname=found.hostname, limit=_JOBS)) if principal().may("job:read") else None
+    jobs = services().summaries(JobFilter(hostname=found.hostname, limit=_JOBS)) if principal().may("job:read") else None
     fingerprint = fingerprint_of(found.public_key) or ""
     return pages.render(
         "agent.html", status, agent=found, fingerprint=fingerprint, problem=problem, done=_done(), jobs=jobs

@@ -12,7 +12,7 @@ from typing import Any
 
 from jobqueue.model.job import Execution
 from jobqueue.model.states import ExecutionState
-from jobqueue.services.results import FORGED, REVOKED, UNSIGNED
+from jobqueue.services.result_verifier import FORGED, REVOKED, UNSIGNED
 
 #: What somebody should look at comes first, what went well last.
 ORDER = (

@@ -10,7 +10,7 @@ import flask
 from flask import Response, request
 
 from api import audit, request_id
-from api.auth.credentials import Credentials
+from api.auth.request_credentials import RequestCredentials
 from api.auth.session import cookie_of
 from api.dashboard import pages
 from api.dashboard.blueprint import DOCUMENTS
@@ -35,7 +35,7 @@ def render(status: int, message: str, _details: Mapping[str, Any] | None) -> Res
     """The page for an error under the dashboard's paths, or of a browser that asked for the API's documents."""
     if status == 401:
         if request.method in ("GET", "HEAD"):
-            if Credentials.of(request.environ) is not None or cookie_of(request.environ) is not None:
+            if RequestCredentials.of(request.environ) is not None or cookie_of(request.environ) is not None:
                 audit.turned_away()  # with a cookie or a key that is not good, or not any more
             target = request.full_path.rstrip("?")
             query = "" if target == "/" else f"?{urlencode({'next': target})}"

@@ -16,8 +16,8 @@ from api.native import mapping, requests
 from api.native.schemas import JobQuery
 from jobqueue.errors import InvalidInput, JobNotFound
 from jobqueue.model.filter import JobFilter
-from jobqueue.model.glance import GlancePage
-from jobqueue.store.jobs import LOOKED_THROUGH
+from jobqueue.model.job_summary import JobSummaryPage
+from jobqueue.ledger.jobs import LOOKED_THROUGH
 
 _LIMIT = 25
 _MOST_OFFSET = 1_000_000_000
@@ -46,15 +46,15 @@ def jobs() -> Response:
     offset = query.number("offset", 0, _MOST_OFFSET)
     problem = ""
     try:
-        page = services().glances(_filter(filters, offset))
+        page = services().summaries(_filter(filters, offset))
     except InvalidInput as error:
         problem = error.message
-        page = replace(services().glances(JobFilter(limit=1)), items=(), total=0)
+        page = replace(services().summaries(JobFilter(limit=1)), items=(), total=0)
     return _render(page, filters, problem=problem, missing=missing, offset=offset)
 
 
 def _render(
-    page: GlancePage, filters: dict[str, str], *, problem: str = "", missing: str = "", note: str = "", offset: int = 0
+    page: JobSummaryPage, filters: dict[str, str], *, problem: str = "", missing: str = "", note: str = "", offset: int = 0
 ) -> Response:
     return pages.render(
         "jobs.html",
@@ -93,12 +93,12 @@ def _several(beginning: str) -> Response:
     """The jobs whose ids begin so, to choose from."""
     items, total, is_all = services().starting(beginning, _LIMIT)
     counts = services().status_counts()
-    page = GlancePage(items, total, counts)
+    page = JobSummaryPage(items, total, counts)
     place = "" if is_all else f" among the newest {LOOKED_THROUGH:,}"
     return _render(page, dict.fromkeys(("status", *FILTERS), ""), note=f"{total:,} jobs begin with {beginning}{place}.")
 
 
-def _older(page: GlancePage, offset: int) -> str:
+def _older(page: JobSummaryPage, offset: int) -> str:
     after = offset + len(page.items)
     return query.with_changes(offset=after, q=None) if page.items and after < page.total else ""
 

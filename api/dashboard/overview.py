@@ -23,7 +23,7 @@ def overview() -> Response:
     who = principal()
     values: dict[str, Any] = {"counts": {}, "chart": None, "newest": (), "agents": None, "alerts": ()}
     if who.may("job:read"):
-        page = services().glances(JobFilter(limit=_NEWEST))
+        page = services().summaries(JobFilter(limit=_NEWEST))
         shown = chart.range_of(query.text("range"))
         values |= {
             "counts": mapping.status_counts(page.status_counts),

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 from flask import g, request
 
-from api import slow
+from api import body_timeout
 from api.body import read_all
 from api.errors import UnsupportedMedia
 from jobqueue.errors import InvalidInput
@@ -38,7 +38,7 @@ def _read() -> dict[str, str]:
         if not request.content_length and "CONTENT_TYPE" not in request.environ:
             return {}  # a button pressed by a program
         raise UnsupportedMedia(f"A form is sent as {FORM_TYPE}.")
-    with slow.bounded("The form"):
+    with body_timeout.bounded("The form"):
         raw = read_all()
     try:
         pairs = parse_qsl(raw.decode(), keep_blank_values=True, errors="replace", max_num_fields=fields)

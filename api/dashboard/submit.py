@@ -21,7 +21,7 @@ from jobqueue.errors import InvalidInput, InvalidOperationData, JobQueueError, U
 from jobqueue.model.agent import Agent
 from jobqueue.model.target import ALL, ANY, Target, label_prefixes
 from jobqueue.operations.info import OperationInfo
-from jobqueue.services.reach import Reach, reach
+from jobqueue.services.target_preview import TargetPreview, reach
 
 #: Agents that the form names, and targets that it suggests.
 _SEE_OTHER = 303
@@ -113,7 +113,7 @@ def _reach_of(agents: list[Agent], operation: str, target: str) -> dict[str, Any
     if not principal().may("agent:read"):
         return values
     try:
-        found: Reach = reach(agents, operation, Target.parse(target))
+        found: TargetPreview = reach(agents, operation, Target.parse(target))
     except InvalidInput as error:
         return {**values, "reach_problem": error.message}
     return {**values, "reach": found}

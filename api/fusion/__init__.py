@@ -6,7 +6,7 @@ import re
 
 from flask import Flask
 
-from api import dialects
+from api import facade_errors
 from api.fusion import configurations, driver, jobs, launcher, resources, sessions
 from api.fusion.errors import render
 
@@ -25,7 +25,7 @@ def belongs(path: str) -> bool:
 
 def install(app: Flask) -> None:
     """Serve the API from ``app``."""
-    dialects.add(app, belongs, render)
+    facade_errors.add(app, belongs, render)
     resources.install(app)
     for number, prefix in enumerate(_LAUNCHER_PREFIXES):
         app.register_blueprint(launcher.blueprint, url_prefix=prefix, name=f"fusion_launcher{number}")

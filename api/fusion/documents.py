@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.documents import JSON, TEXT, Dialect, Document, Route
+from api.openapi import JSON, TEXT, FacadeDocument, Document, Route
 from api.fusion.launcher import HAL
 from api.fusion.requests import MOST_STATUSES
 from api.fusion.resources import ACTIONS, MOST_HISTORY, TYPES
 from jobqueue.model.configuration import MAX_ID_LENGTH, MAX_TYPE_LENGTH
-from jobqueue.model.outside import END, START
+from jobqueue.model.external_run import END, START
 from jobqueue.model.run_state import RunState
 
 _TEXT = {"type": "string"}
@@ -204,7 +204,7 @@ _ROUTES = {
     "fusion_launcher.start": _start("Start a run of the configuration in the body", inline=True),
 }
 
-DIALECT = Dialect(
+DIALECT = FacadeDocument(
     "fusion",
     "The Fusion job launcher's API. Below /api/spark it is also served below /api/apollo/spark, /api/apps/{app}/spark "
     "and /api/apollo/apps/{app}/spark, and below /job-launcher also below /api/job-launcher.",

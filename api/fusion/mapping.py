@@ -8,7 +8,7 @@ from typing import Any
 from api.fusion.times import micros
 from jobqueue.model.configuration import Configuration
 from jobqueue.model.job import Execution, Job
-from jobqueue.model.outside import CONFIG, END, RESULT, START, Outside
+from jobqueue.model.external_run import CONFIG, END, RESULT, START, ExternalRun
 from jobqueue.model.run_state import RunState, run_state
 from jobqueue.model.timestamps import to_iso
 from jobqueue.services.runs import Started, run_id_of
@@ -96,7 +96,7 @@ def _result(job: Job, state: RunState) -> Document:
     return names
 
 
-def _times(job: Job, execution: Execution, outside: Outside | None) -> Document:
+def _times(job: Job, execution: Execution, outside: ExternalRun | None) -> Document:
     """The driver's own times rule for a run elsewhere. The duration is that between the times as they are shown.
 
     The driver's own duration counts only where it did not tell both times.

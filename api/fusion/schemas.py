@@ -11,7 +11,7 @@ from api import validation
 from api.fusion.requests import bad, run_id
 from api.fusion.times import micros
 from api.native.fields import Data, Text, Whole
-from jobqueue.model.outside import END, START
+from jobqueue.model.external_run import END, START
 from jobqueue.model.run_state import RunState
 from jobqueue.model.target import check_hostname
 from jobqueue.model.timestamps import to_iso

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobqueue.flag import Flag
+from jobqueue.signal_safe_event import SignalSafeEvent
 
 #: Set on SIGTERM.
-closing = Flag()
+closing = SignalSafeEvent()

@@ -21,7 +21,7 @@ from wsproto.connection import ConnectionState
 from wsproto.events import AcceptConnection, CloseConnection, Event, Message, Ping
 from wsproto.utilities import RemoteProtocolError
 
-from api.live.intake import Exceeded, Intake
+from api.live.frame_limit import Exceeded, Intake
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

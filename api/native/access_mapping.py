@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobqueue.model.audit import AuditEntry
+from jobqueue.model.audit import AuditRecord
 from jobqueue.model.credential import Credential
 from jobqueue.model.role import Role
 from jobqueue.model.timestamps import to_iso
@@ -32,7 +32,7 @@ def role(found: Role) -> Document:
     }
 
 
-def audit_entry(found: AuditEntry) -> Document:
+def audit_entry(found: AuditRecord) -> Document:
     """An entry of the audit trail."""
     return {
         "number": found.number,

@@ -14,8 +14,8 @@ from api.live import sse
 from api.native import mapping, requests
 from api.native.schemas import ErrorAnswer
 from jobqueue.model.job import Job
-from jobqueue.model.news import News, place_of
-from jobqueue.services.feed import MissedEvents
+from jobqueue.model.job_event import JobEvent, event_position
+from jobqueue.services.event_feed import MissedEvents
 
 blueprint = Blueprint("event", __name__, description="What happens to jobs, as it happens.")
 
@@ -60,7 +60,7 @@ def get_job_events(job_id: str) -> Response:
     job_id, after = requests.job_id(job_id), _last_event_id()
     found = services()
 
-    def follow(behind: str | None) -> Iterator[list[News]]:
+    def follow(behind: str | None) -> Iterator[list[JobEvent]]:
         return found.job_events(job_id, behind)
 
     def to_the_end(turns: Iterator[list[sse.ServerEvent]]) -> Iterator[list[sse.ServerEvent]]:
@@ -73,12 +73,12 @@ def get_job_events(job_id: str) -> Response:
 def _last_event_id() -> str | None:
     given = request.headers.get("Last-Event-ID") or None
     if given is not None:
-        place_of(given)
+        event_position(given)
     return given
 
 
 def _with_reset(
-    follow: Callable[[str | None], Iterator[list[News]]], after: str | None
+    follow: Callable[[str | None], Iterator[list[JobEvent]]], after: str | None
 ) -> Iterator[list[sse.ServerEvent]]:
     """Everything that is followed; anew, behind an event that says so, where a part of it is no longer kept.
 
@@ -91,7 +91,7 @@ def _with_reset(
 
 
 def _turns(
-    follow: Callable[[str | None], Iterator[list[News]]], turns: Iterator[list[News]], missed: MissedEvents | None
+    follow: Callable[[str | None], Iterator[list[JobEvent]]], turns: Iterator[list[JobEvent]], missed: MissedEvents | None
 ) -> Iterator[list[sse.ServerEvent]]:
     while True:
         if missed:
@@ -106,7 +106,7 @@ def _turns(
 
 
 @lru_cache(maxsize=4096)  # of two hundred followers, all get the same
-def _shown(news: News) -> tuple[sse.ServerEvent, ...]:
+def _shown(news: JobEvent) -> tuple[sse.ServerEvent, ...]:
     about = {"job_id": news.job_id, "status": news.status.value}
     documents = [{**about, **mapping.event(event)} for event in news.events]
     # only the last has the id: who saw less is given all of them again

@@ -16,8 +16,8 @@ from jobqueue.model.states import JobStatus
 from jobqueue.model.submission import Accepted
 from jobqueue.model.timeline import Event
 from jobqueue.model.timestamps import duration_text, to_iso
-from jobqueue.services.results import SIGNED
-from jobqueue.signing.certificate import fingerprint_of
+from jobqueue.services.result_verifier import SIGNED
+from jobqueue.trust.signing.certificate import fingerprint_of
 
 if TYPE_CHECKING:
     from jobqueue.operations.info import OperationInfo

@@ -29,7 +29,7 @@ from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
 from jobqueue.model.submission import DEFAULT_PRIORITY
 from jobqueue.model.target import ANY
-from jobqueue.services.results import FORGED, REVOKED, UNSIGNED
+from jobqueue.services.result_verifier import FORGED, REVOKED, UNSIGNED
 
 MAX_BATCH = 1000
 MAX_OFFSET = 1_000_000_000

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from flask import Flask
 
-from api import dialects
-from api.ray import credentials, dialect, health, jobs, listing, logs, packages, version
+from api import facade_errors
+from api.ray import credentials, health, jobs, listing, logs, packages, version
+from api.ray import errors
 
 __all__ = ["BLUEPRINTS", "credentials", "install"]
 
@@ -26,4 +27,4 @@ def install(app: Flask) -> None:
     """Serve these routes, with errors as Ray's server words them: plain text."""
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
-    dialects.add(app, dialect.belongs, dialect.render)
+    facade_errors.add(app, errors.belongs, errors.render)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
-from api.auth.credentials import Credentials
-from api.ray import dialect
+from api.auth.request_credentials import RequestCredentials
+from api.ray import errors
 from jobqueue.errors import PermissionDenied
 
 #: KubeRay sends the header: proxies in front of Ray take ``Authorization`` for themselves.
@@ -18,23 +18,23 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITES = frozenset({"same-origin", "none"})
 
 
-def of(environ: Mapping[str, str]) -> Credentials | None:
+def of(environ: Mapping[str, str]) -> RequestCredentials | None:
     """Those of a request for one of Ray's routes: the header's, else the cookie's.
 
     Raises ``PermissionDenied`` where a browser sends the cookie for a page of another site.
     """
-    if not dialect.belongs(environ.get("PATH_INFO", "")):
+    if not errors.belongs(environ.get("PATH_INFO", "")):
         return None
     header = environ.get(_HEADER)
     if header:
         # without a scheme it is wrong rather than absent: the cookie is not asked
-        return Credentials.of_header(header, _HEADER_NAME) or Credentials(header.strip(), _HEADER_NAME)
+        return RequestCredentials.of_header(header, _HEADER_NAME) or RequestCredentials(header.strip(), _HEADER_NAME)
     token = _cookie(environ)
     if not token:
         return None
     if environ["REQUEST_METHOD"] not in _SAFE or environ.get("HTTP_UPGRADE"):
         _require_own_page(environ)
-    return Credentials(token, f"the cookie {_COOKIE}")
+    return RequestCredentials(token, f"the cookie {_COOKIE}")
 
 
 def _cookie(environ: Mapping[str, str]) -> str | None:

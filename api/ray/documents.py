@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from api.documents import JSON, TEXT, Dialect, Document, Route
+from api.openapi import JSON, TEXT, FacadeDocument, Document, Route
 from api.ray.schemas import MAX_LISTED, MAX_OFFSET
 from api.ray.status import RayStatus
 
@@ -143,7 +143,7 @@ _ROUTES = {
     ),
 }
 
-DIALECT = Dialect(
+DIALECT = FacadeDocument(
     "ray",
     "Ray's Jobs API, and openYuanrong's variant of it. Errors are plain text.",
     _ROUTES,

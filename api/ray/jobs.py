@@ -9,7 +9,8 @@ from flask import Blueprint, Response
 
 from api import audit, submitting
 from api.context import principal, services
-from api.ray import dialect, mapping, requests, yuanrong
+from api.ray import mapping, requests, yuanrong
+from api.ray import errors
 from api.ray.status import status_of
 from api.responses import json_response
 from jobqueue.errors import AliasTaken, JobFinal, JobNotFinal, JobNotFound
@@ -116,7 +117,7 @@ def _submit(wanted: Submission) -> Accepted:
 @blueprint.errorhandler(SubmissionIdTaken)
 def taken(error: SubmissionIdTaken) -> Response:
     """The answer for a name that is taken. Clients know it by the status that Ray's server has for it, and by words."""
-    return dialect.render(400 if yuanrong.is_spoken() else 500, error.message, error.details)
+    return errors.render(400 if yuanrong.is_spoken() else 500, error.message, error.details)
 
 
 def _is_yuanrong(job: Job) -> bool:

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestTimeout
 
-from api import audit, slow
+from api import audit
+from api import body_timeout
 from api.context import principal, services
 from api.errors import UnsupportedMedia
 from jobqueue.errors import InvalidInput, NotFound
@@ -65,7 +66,7 @@ def _body() -> Iterator[bytes]:
     stream, left = request.environ["wsgi.input"], request.content_length
     try:
         while left is None or left > 0:
-            with slow.bounded(f"{_READ_BYTES} bytes of the package"):
+            with body_timeout.bounded(f"{_READ_BYTES} bytes of the package"):
                 piece = stream.read(_READ_BYTES if left is None else min(_READ_BYTES, left))
             if not piece:
                 return
@@ -74,7 +75,7 @@ def _body() -> Iterator[bytes]:
             yield piece
             time.sleep(0)  # what has arrived is read without a wait, so others would get no turn
     except TimeoutError as error:
-        slow.cut(request.environ.get("gunicorn.socket"))
+        body_timeout.cut(request.environ.get("gunicorn.socket"))
         raise RequestTimeout(
             f"Nothing of the package has come for {SILENCE_SECONDS:g} s; nothing was stored. Send it again."
         ) from error

@@ -15,7 +15,7 @@ from api.ray.status import ENTRYPOINT
 from jobqueue.errors import InvalidInput
 from jobqueue.model.selector import Selector
 from jobqueue.model.submission import Submission
-from jobqueue.runtime_env.spec import RuntimeEnv
+from jobqueue.entrypoints.spec import RuntimeEnv
 from jobqueue.services import placement
 
 _schema = SubmitRequest()

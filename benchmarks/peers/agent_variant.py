@@ -12,8 +12,8 @@ from typing import Any
 from celery import Celery
 
 from jobqueue.settings import Settings
-from workers import agent
-from workers.worker import AgentWorker
+from workers.agent import main
+from workers.agent.consumer.worker import AgentWorker
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ VARIANTS = (
 
 def run(variant: Variant) -> int:
     """Run the agent as the variant says."""
-    make = agent.make_agent_app
+    make = main.make_agent_app
 
     def make_variant(*arguments: Any) -> Celery:
         app = make(*arguments)
@@ -65,9 +65,9 @@ def run(variant: Variant) -> int:
     def worker_variant(*arguments: Any, **options: Any) -> AgentWorker:
         return AgentWorker(*arguments, **{**options, "pool": variant.pool})
 
-    agent.make_agent_app = make_variant  # type: ignore[assignment]
-    agent.AgentWorker = worker_variant  # type: ignore[assignment,attr-defined]
-    return agent.run(Settings.from_env(concurrency=variant.concurrency))
+    main.make_agent_app = make_variant  # type: ignore[assignment]
+    main.AgentWorker = worker_variant  # type: ignore[assignment,attr-defined]
+    return main.run(Settings.from_env(concurrency=variant.concurrency))
 
 
 if __name__ == "__main__":

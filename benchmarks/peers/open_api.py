@@ -17,7 +17,7 @@ from api.server import Server, listen
 from jobqueue.model.principal import Principal
 from jobqueue.services.audit import AuditTrail
 from jobqueue.settings import Settings
-from jobqueue.signing.work import WorkSigner
+from jobqueue.trust.signing.work import WorkSigner
 
 _ADMIN = Principal("admin", frozenset({"*"}))
 _ENCODER = json.JSONEncoder(separators=(",", ":"))

@@ -14,7 +14,7 @@ import psutil
 
 from benchmarks.process import BenchmarkError, Process
 from benchmarks.site import answers
-from jobqueue.local.ports import LOOPBACK, free_port
+from jobqueue.standalone.ports import LOOPBACK, free_port
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 20.0

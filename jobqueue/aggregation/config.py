@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from jobqueue.collections.name import check_name
+from jobqueue.aggregation.collections.name import check_name
 from jobqueue.errors import InvalidInput
 from jobqueue.model.timestamps import parse_iso
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobqueue.aggregation.config import AggregationConfig
-from jobqueue.collections import database
+from jobqueue.aggregation.collections import database
 
 if TYPE_CHECKING:
     import duckdb

@@ -16,7 +16,7 @@ from jobqueue.aggregation.parameters import fill_in
 from jobqueue.aggregation.spark_sql.dialect import SparkAsWritten
 from jobqueue.aggregation.spark_sql.relations import Relations
 from jobqueue.aggregation.spark_sql.scope import Column
-from jobqueue.collections.name import table_key, table_name
+from jobqueue.aggregation.collections.name import table_key, table_name
 from jobqueue.errors import InvalidInput
 
 _DIALECT = SparkAsWritten

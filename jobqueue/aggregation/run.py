@@ -20,9 +20,9 @@ from jobqueue.aggregation.parameters import resolve
 from jobqueue.aggregation.query import Query, prepare
 from jobqueue.aggregation.source import Source, view_of
 from jobqueue.aggregation.spark_engine import SparkEngine
-from jobqueue.collections import database
-from jobqueue.collections.collections import Collections, Transaction
-from jobqueue.collections.name import SPARK_INPUT, table_key, table_name
+from jobqueue.aggregation.collections import database
+from jobqueue.aggregation.collections.collections import Collections, Transaction
+from jobqueue.aggregation.collections.name import SPARK_INPUT, table_key, table_name
 from jobqueue.errors import OperationFailed, OperationNotNeeded
 
 _WEIGHTS = "signalTypeWeights"

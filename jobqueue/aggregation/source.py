@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from jobqueue.aggregation.config import AggregationConfig
 from jobqueue.aggregation.query import Query, trusted
-from jobqueue.collections import database
-from jobqueue.collections.fields import field_type
+from jobqueue.aggregation.collections import database
+from jobqueue.aggregation.collections.fields import field_type
 from jobqueue.errors import OperationFailed
 
 if TYPE_CHECKING:

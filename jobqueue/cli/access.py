@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from jobqueue.cli.output import Column, Screen
+from jobqueue.cli.views.output import Column, Screen
 from jobqueue.cli.parameters import future
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from jobqueue.cli.text import one_line
+from jobqueue.cli.views.text import one_line
 from jobqueue.client import Client
 from jobqueue.errors import JobQueueError
 from jobqueue.model.states import JobStatus

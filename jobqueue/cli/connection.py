@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 import click
 
-from jobqueue.cli.output import complain, make_streams_safe
+from jobqueue.cli.views.output import complain, make_streams_safe
 from jobqueue.client import ApiError, Client
 from jobqueue.errors import InvalidSettings, JobQueueError
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from jobqueue.cli.connection import EXIT_ERROR, connect, sentence
-from jobqueue.cli.output import complain, screen
+from jobqueue.cli.views.output import complain, screen
 from jobqueue.client import Client
 from jobqueue.errors import JobQueueError
 

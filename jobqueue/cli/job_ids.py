@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from jobqueue.cli.text import one_line
+from jobqueue.cli.views.text import one_line
 from jobqueue.client import Client
 from jobqueue.errors import InvalidInput, JobNotFound
 from jobqueue.model.filter import MAX_LIMIT

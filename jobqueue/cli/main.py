@@ -8,48 +8,48 @@ from typing import Any
 import click
 
 from jobqueue import __version__
-from jobqueue.cli.output import make_streams_safe
-from jobqueue.cli.text import one_line
+from jobqueue.cli.views.output import make_streams_safe
+from jobqueue.cli.views.text import one_line
 from jobqueue.errors import JobQueueError
 
 USAGE_EXIT = 2
 #: command -> (where it is, the first sentence of its help). Imported when it is used, so that no command waits for
 #: another one's libraries, and the list of all for none.
 _COMMANDS = {
-    "up": ("jobqueue.cli.up:up", "Run everything on this machine until Ctrl-C."),
+    "up": ("jobqueue.cli.commands.up:up", "Run everything on this machine until Ctrl-C."),
     "demo": (
-        "jobqueue.cli.demo:demo",
+        "jobqueue.cli.commands.demo:demo",
         "Start everything on free ports, run real jobs on three agents, show their answers, stop everything.",
     ),
-    "check": ("jobqueue.cli.check:check", "Validate the configuration and reach Redis; start nothing."),
-    "doctor": ("jobqueue.cli.doctor:doctor", "Check the whole ledger in Redis, and repair it."),
-    "api": ("jobqueue.cli.parts:api", "Serve the HTTP API until SIGTERM."),
-    "worker": ("jobqueue.cli.parts:worker", "Run the agent of one host until SIGTERM."),
-    "maintenance": ("jobqueue.cli.parts:maintenance", "Run maintenance (promoting, reaping, pruning) until SIGTERM."),
+    "check": ("jobqueue.cli.commands.check:check", "Validate the configuration and reach Redis; start nothing."),
+    "doctor": ("jobqueue.cli.commands.doctor:doctor", "Check the whole ledger in Redis, and repair it."),
+    "api": ("jobqueue.cli.commands.parts:api", "Serve the HTTP API until SIGTERM."),
+    "worker": ("jobqueue.cli.commands.parts:worker", "Run the agent of one host until SIGTERM."),
+    "maintenance": ("jobqueue.cli.commands.parts:maintenance", "Run maintenance (promoting, reaping, pruning) until SIGTERM."),
     "flower": (
-        "jobqueue.cli.parts:flower",
+        "jobqueue.cli.commands.parts:flower",
         "Run Flower, with user admin and the API's token as password; where none is known, with one of its own.",
     ),
-    "job": ("jobqueue.cli.job:job", "Submit jobs, look at them, wait for them, stop them."),
-    "event": ("jobqueue.cli.event:event", "See what happens to jobs."),
-    "agent": ("jobqueue.cli.agent:agent", "See the hosts that run jobs, and take them out of service."),
-    "signing": ("jobqueue.cli.signing:signing", "See and change the keys that sign work."),
-    "redis": ("jobqueue.cli.redis:redis", "Give each part a user of its own on the Redis that they share."),
-    "operation": ("jobqueue.cli.operation:operation", "See what agents can do."),
+    "job": ("jobqueue.cli.commands.job:job", "Submit jobs, look at them, wait for them, stop them."),
+    "event": ("jobqueue.cli.commands.event:event", "See what happens to jobs."),
+    "agent": ("jobqueue.cli.commands.agent:agent", "See the hosts that run jobs, and take them out of service."),
+    "signing": ("jobqueue.cli.commands.signing:signing", "See and change the keys that sign work."),
+    "redis": ("jobqueue.cli.commands.redis:redis", "Give each part a user of its own on the Redis that they share."),
+    "operation": ("jobqueue.cli.commands.operation:operation", "See what agents can do."),
     "collection": (
-        "jobqueue.cli.collection:collection",
+        "jobqueue.cli.commands.collection:collection",
         "Load, see and delete the collections in this machine's data directory (JOBQUEUE_DATA_DIR).",
     ),
-    "key": ("jobqueue.cli.key:key", "Let programs in: API keys."),
-    "user": ("jobqueue.cli.user:user", "Let people in: users with passwords."),
-    "role": ("jobqueue.cli.role:role", "Say what a role may do."),
-    "audit": ("jobqueue.cli.audit:audit", "See who did what, when and from where, and that nobody changed the record."),
+    "key": ("jobqueue.cli.commands.key:key", "Let programs in: API keys."),
+    "user": ("jobqueue.cli.commands.user:user", "Let people in: users with passwords."),
+    "role": ("jobqueue.cli.commands.role:role", "Say what a role may do."),
+    "audit": ("jobqueue.cli.commands.audit:audit", "See who did what, when and from where, and that nobody changed the record."),
     "top": (
-        "jobqueue.cli.top:top",
+        "jobqueue.cli.commands.top:top",
         "Show jobs by status, throughput, agents and the newest jobs, anew every few seconds, until Ctrl-C.",
     ),
     "completion": (
-        "jobqueue.cli.completion:completion",
+        "jobqueue.cli.commands.completion:completion",
         "Print what makes a shell complete commands, options, ids of jobs, hostnames and operations.",
     ),
 }

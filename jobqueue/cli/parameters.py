@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from jobqueue.cli.times import parse_duration, parse_moment
+from jobqueue.cli.views.times import parse_duration, parse_moment
 from jobqueue.model.states import JobStatus
 from jobqueue.plain_text import decoded
 

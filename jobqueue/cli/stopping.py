@@ -6,7 +6,7 @@ import signal
 from types import FrameType, TracebackType
 from typing import Any
 
-from jobqueue.flag import Flag
+from jobqueue.signal_safe_event import SignalSafeEvent
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -16,7 +16,7 @@ class Stopping:
 
     def __init__(self) -> None:
         self.signal: int | None = None
-        self._asked = Flag()
+        self._asked = SignalSafeEvent()
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Stopping:

@@ -14,10 +14,10 @@ from jobqueue.dispatch.transport import SIEVED
 _PAUSES = {"interval_start": 1.0, "interval_step": 1.0, "interval_max": 3.0}
 
 
-class SteadyConnection(Connection):  # type: ignore[misc]
+class ReconnectingConnection(Connection):  # type: ignore[misc]
     """A kombu connection that goes on trying at a steady pace."""
 
-    def ensure_connection(self, *args: Any, **kwargs: Any) -> SteadyConnection:
+    def ensure_connection(self, *args: Any, **kwargs: Any) -> ReconnectingConnection:
         """Connect, trying for as long as the caller wants."""
         super().ensure_connection(*args, **{**_PAUSES, **kwargs})
         return self
@@ -31,4 +31,4 @@ class SteadyConnection(Connection):  # type: ignore[misc]
 class Amqp(AMQP):  # type: ignore[misc]
     """Celery's messages over such connections."""
 
-    Connection = SteadyConnection
+    Connection = ReconnectingConnection

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kombu import Queue
 
 from jobqueue.model.target import ANY
-from jobqueue.store.keys import Keys
+from jobqueue.ledger.keys import Keys
 
 #: The one Celery task: run the execution (job id, slot).
 TASK = "jobqueue.execute"

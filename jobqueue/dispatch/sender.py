@@ -15,8 +15,8 @@ from jobqueue.dispatch.queues import TASK, broker_priority, queue
 from jobqueue.dispatch.transport import BrokerRefuses
 from jobqueue.errors import LedgerRefuses, LedgerUnavailable
 from jobqueue.settings import Settings
-from jobqueue.store.executions import Due
-from jobqueue.store.keys import Keys
+from jobqueue.ledger.executions import Due
+from jobqueue.ledger.keys import Keys
 
 #: Messages per pipeline.
 BATCH = 1000

@@ -16,7 +16,7 @@ from redis.exceptions import ResponseError
 from jobqueue.redis_refusal import refusal_of
 
 #: Name of the transport option that brings the look: (queue, what came) -> the message to go on with, None to drop it.
-SIEVE = "sieve"
+MESSAGE_FILTER = "message_filter"
 Sieve = Callable[[str, bytes], bytes | None]
 
 
@@ -49,14 +49,14 @@ class _Patient:
 
 
 class _Channel(Protocol):
-    sieve: Sieve | None
+    message_filter: Sieve | None
     sep: str
 
 
 def _sieved(channel: _Channel, client: Any) -> Any:
-    """The client, whose answers to BRPOP go through the channel's sieve."""
-    sieve, read, separator = channel.sieve, client.parse_response, channel.sep.encode()
-    if sieve is None:
+    """The client, whose answers to BRPOP go through the channel's message_filter."""
+    message_filter, read, separator = channel.message_filter, client.parse_response, channel.sep.encode()
+    if message_filter is None:
         return client
 
     def parse_response(connection: Any, command: str, **options: Any) -> Any:
@@ -65,7 +65,7 @@ def _sieved(channel: _Channel, client: Any) -> Any:
             return answer
         place, raw = answer
         queue = bytes(place).rpartition(separator)[0] or place
-        message = sieve(str(queue, "utf-8", "replace"), raw)
+        message = message_filter(str(queue, "utf-8", "replace"), raw)
         # kombu takes None for a BRPOP that nothing came of
         return None if message is None else (place, message)
 
@@ -77,48 +77,48 @@ class _Message(virtual.Message):  # type: ignore[misc]
     """Goes back into its queue as it came.
 
     kombu puts back what arrives just when an agent stops reading, as one that drains does. It would write the content
-    as bytes, in a JSON of its own, and the sieve of the next agent would take that for a stranger's.
+    as bytes, in a JSON of its own, and the message_filter of the next agent would take that for a stranger's.
     """
 
     def serializable(self) -> dict[str, Any]:
         return dict(self._raw)
 
 
-class SievedChannel(_Patient, redis.Channel):  # type: ignore[misc]
+class FilteredChannel(_Patient, redis.Channel):  # type: ignore[misc]
     """Of one Redis."""
 
     Message = _Message
-    sieve: Sieve | None = None
-    from_transport_options = (*redis.Channel.from_transport_options, SIEVE)
+    message_filter: Sieve | None = None
+    from_transport_options = (*redis.Channel.from_transport_options, MESSAGE_FILTER)
 
     def _create_client(self, asynchronous: bool = False) -> Any:
         client = super()._create_client(asynchronous)
         return _sieved(self, client) if asynchronous else client
 
 
-class SievedSentinelChannel(_Patient, redis.SentinelChannel):  # type: ignore[misc]
+class FilteredSentinelChannel(_Patient, redis.SentinelChannel):  # type: ignore[misc]
     """Of a Redis behind Sentinels."""
 
     Message = _Message
-    sieve: Sieve | None = None
-    from_transport_options = (*redis.SentinelChannel.from_transport_options, SIEVE)
+    message_filter: Sieve | None = None
+    from_transport_options = (*redis.SentinelChannel.from_transport_options, MESSAGE_FILTER)
 
     def _create_client(self, asynchronous: bool = False) -> Any:
         client = super()._create_client(asynchronous)
         return _sieved(self, client) if asynchronous else client
 
 
-class SievedTransport(redis.Transport):  # type: ignore[misc]
+class FilteredTransport(redis.Transport):  # type: ignore[misc]
     """Of one Redis."""
 
-    Channel = SievedChannel
+    Channel = FilteredChannel
 
 
-class SievedSentinelTransport(redis.SentinelTransport):  # type: ignore[misc]
+class FilteredSentinelTransport(redis.SentinelTransport):  # type: ignore[misc]
     """Of a Redis behind Sentinels."""
 
-    Channel = SievedSentinelChannel
+    Channel = FilteredSentinelChannel
 
 
 #: By kombu's own.
-SIEVED = {redis.Transport: SievedTransport, redis.SentinelTransport: SievedSentinelTransport}
+SIEVED = {redis.Transport: FilteredTransport, redis.SentinelTransport: FilteredSentinelTransport}

@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Deed:
+class AuditEntry:
     """One call that changed something, or was refused. ``result`` is ``done``, ``refused`` or ``failed``.
 
     ``kind`` and ``credential`` tell by what credentials ``who`` came; ``credential`` is the id of an API key.
@@ -31,7 +31,7 @@ class Deed:
 
 
 @dataclass(frozen=True)
-class AuditEntry:
+class AuditRecord:
     """A deed as it is kept. ``at`` is in microseconds.
 
     ``seal`` shows that the API wrote it; ``link`` is made of the link ``before``, the number, the time and the seal.
@@ -39,7 +39,7 @@ class AuditEntry:
 
     number: int
     at: int
-    deed: Deed
+    deed: AuditEntry
     seal: str
     before: str
     link: str
@@ -47,7 +47,7 @@ class AuditEntry:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class AuditVerdict:
     """What looking through the trail has shown. ``first`` and ``last`` are numbers of entries, 0 without any."""
 
     entries: int

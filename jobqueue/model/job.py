@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobqueue.model.outside import Outside
+from jobqueue.model.external_run import ExternalRun
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
 from jobqueue.model.timeline import Event
@@ -83,7 +83,7 @@ class Job:
     among: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     request: Mapping[str, Any] | None = None
-    outside: Outside | None = None
+    outside: ExternalRun | None = None
     retry_of: str | None = None
     retried_as: tuple[str, ...] = ()
     cancel_requested: bool = False

@@ -15,7 +15,7 @@ from jobqueue.operations.context import Context
 from jobqueue.operations.info import OperationInfo
 from jobqueue.operations.schema import Schema, flat_messages, json_schema
 from jobqueue.operations.text import brief
-from jobqueue.quick import QuickLoader
+from jobqueue.schema_fast_path import SchemaFastPath
 
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z][A-Za-z0-9_-]*)+")
 _PERMISSION = re.compile(r"[A-Za-z][A-Za-z0-9_-]*:[A-Za-z][A-Za-z0-9_-]*")
@@ -56,7 +56,7 @@ class Operation:
     takes_facts: bool = True
     extra: str | None = None
     _loader: marshmallow.Schema = field(init=False, repr=False, compare=False)
-    _quick: QuickLoader = field(init=False, repr=False, compare=False)
+    _quick: SchemaFastPath = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.type) > _MAX_TYPE_LENGTH or not _TYPE.fullmatch(self.type):
@@ -66,7 +66,7 @@ class Operation:
         if not _is_schema_class(self.schema):
             raise ValueError(f"The schema of {self.type} must be a Schema class, not {self.schema!r}.")
         object.__setattr__(self, "_loader", self.schema())  # building one costs more than most loads
-        object.__setattr__(self, "_quick", QuickLoader(self._loader))
+        object.__setattr__(self, "_quick", SchemaFastPath(self._loader))
 
     def __call__(self, data: dict[str, Any], context: Context) -> Any:
         return self.run(data, context)

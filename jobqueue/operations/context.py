@@ -10,8 +10,8 @@ from typing import Any
 
 from jobqueue.errors import OperationCancelled, OperationTimedOut
 from jobqueue.model.timestamps import duration_text
-from jobqueue.operations.confinement import PLAIN, Confinement
-from jobqueue.operations.process import (
+from jobqueue.operations.process.confinement import PLAIN, Confinement
+from jobqueue.operations.process.run import (
     GRACE_SECONDS,
     Output,
     ProcessResult,
@@ -22,8 +22,8 @@ from jobqueue.operations.process import (
     run_process,
     unwatched,
 )
-from jobqueue.runtime_env.source import PackageSource
-from jobqueue.secrets.source import Secrets
+from jobqueue.entrypoints.source import PackageSource
+from jobqueue.trust.secrets.source import Secrets
 from jobqueue.settings import Settings
 
 DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024

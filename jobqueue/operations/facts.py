@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 
 from jobqueue.errors import OperationFailed
-from jobqueue.operations.host import disks, network_addresses, os_release
+from jobqueue.operations.builtin.host import disks, network_addresses, os_release
 from jobqueue.operations.text import brief, clean
 
 #: ``@fact.name`` or ``@fact.{name}``, the latter where text follows at once or the name has other characters.

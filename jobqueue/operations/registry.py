@@ -18,7 +18,7 @@ from jobqueue.operations.base import BUILTIN, Operation, invalid_data
 from jobqueue.operations.facts import has_reference
 from jobqueue.operations.info import OperationInfo
 from jobqueue.operations.text import brief, describe
-from jobqueue.secrets.reference import faults, has_secret
+from jobqueue.trust.secrets.reference import faults, has_secret
 
 GROUP = "jobqueue.operations"
 _FAMILIES = ("node", "network", "command", "file", "python", "script", "entrypoint", "aggregation")
@@ -154,7 +154,7 @@ class Registry:
 
 
 def _family(name: str) -> ModuleType:
-    return importlib.import_module(f"jobqueue.operations.{name}")
+    return importlib.import_module("jobqueue.aggregation.operation" if name == "aggregation" else f"jobqueue.operations.builtin.{name}")
 
 
 def _operations_of(thing: Any) -> list[Operation]:

@@ -16,12 +16,12 @@ from jobqueue.errors import (
 from jobqueue.operations.base import Operation
 from jobqueue.operations.context import Context
 from jobqueue.operations.facts import resolve_facts
-from jobqueue.operations.isolated import run_isolated
+from jobqueue.operations.process.isolated import run_isolated
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.result import checked
 from jobqueue.operations.text import brief, describe
-from jobqueue.secrets.redactor import Redactor, Screen
-from jobqueue.secrets.reference import has_secret
+from jobqueue.trust.secrets.redactor import Redactor, StreamRedactor
+from jobqueue.trust.secrets.reference import has_secret
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def run_operation(operation: Operation, data: Mapping[str, Any] | None, context:
     filled, redactor = _filled(operation, dict(data or {}), context)
     if not redactor:
         return _told(operation, filled, context)
-    screen, report = Screen(redactor, context.output), context.report
+    screen, report = StreamRedactor(redactor, context.output), context.report
     inner = replace(context, output=screen.write, report=lambda info: report(redactor.json(info)), secrets=None)
     try:
         outcome = _told(operation, filled, inner)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jobqueue.services.facade import Services as Services
+    from jobqueue.services.services import Services as Services
 
 __all__ = ["Services"]
 
@@ -16,6 +16,6 @@ __all__ = ["Services"]
 def __getattr__(name: str) -> Any:
     if name != "Services":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from jobqueue.services.facade import Services
+    from jobqueue.services.services import Services
 
     return Services

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import redis
 
 from jobqueue.errors import JobQueueError
-from jobqueue.model.audit import AuditEntry, Deed, Verdict
-from jobqueue.store.audit import Audit
+from jobqueue.model.audit import AuditRecord, AuditEntry, AuditVerdict
+from jobqueue.ledger.audit import Audit
 
 logger = logging.getLogger("jobqueue.audit")
 
@@ -28,7 +28,7 @@ class AuditTrail:
         self._waiting: list[_Turn] = []
         self._is_writing = False
 
-    def write(self, deed: Deed) -> None:
+    def write(self, deed: AuditEntry) -> None:
         """Write one entry; it is in Redis when this returns, or else in the log as an error.
 
         A request whose deed could not be written has done it all the same, so that nothing is raised.
@@ -45,7 +45,7 @@ class AuditTrail:
         if turn.leads:
             self._write_all_that_wait()
 
-    def must_write(self, deed: Deed) -> None:
+    def must_write(self, deed: AuditEntry) -> None:
         """Write one entry before what it tells of is done. Raises ``AuditUnavailable``: then it must not be done."""
         self._audit.append([deed])
 
@@ -54,15 +54,15 @@ class AuditTrail:
         found = self._audit.trouble()
         return "" if found and self._audit.mend() else found
 
-    def miss(self, deed: Deed, reason: str) -> None:
+    def miss(self, deed: AuditEntry, reason: str) -> None:
         """Put an entry that cannot be written into the log."""
         logger.error("SECURITY: not in the audit trail (%s): %s", reason, json.dumps(deed.document()))
 
-    def newest(self, limit: int, before: int | None = None, who: str | None = None) -> list[AuditEntry]:
+    def newest(self, limit: int, before: int | None = None, who: str | None = None) -> list[AuditRecord]:
         """The newest entries, newest first."""
         return self._audit.newest(limit, before, who)
 
-    def after(self, number: int, limit: int) -> list[AuditEntry]:
+    def after(self, number: int, limit: int) -> list[AuditRecord]:
         """Entries behind a number, oldest first."""
         return self._audit.after(number, limit)
 
@@ -70,7 +70,7 @@ class AuditTrail:
         """How many entries are kept."""
         return self._audit.total()
 
-    def verify(self) -> Verdict:
+    def verify(self) -> AuditVerdict:
         """Whether the trail is whole."""
         return self._audit.verify()
 
@@ -98,6 +98,6 @@ class AuditTrail:
 class _Turn:
     """A deed that is to be written; its writer is woken when it is, or when it is up to him."""
 
-    deed: Deed
+    deed: AuditEntry
     leads: bool = False
     woken: threading.Event | None = None

@@ -13,8 +13,8 @@ from jobqueue.model.credential import Credential, Kind
 from jobqueue.model.principal import EVERYTHING, Principal, check_name, check_permissions
 from jobqueue.model.role import BUILTIN, KNOWN, Role
 from jobqueue.services.passwords import hash_secret
-from jobqueue.services.verify import principal_of
-from jobqueue.store.credentials import Credentials
+from jobqueue.services.credential_verifier import principal_of
+from jobqueue.ledger.credentials import Credentials
 
 #: Beginning of every API key, so that scanners of sources and logs know one when they see it.
 KEY_PREFIX = "jq_"
@@ -28,7 +28,7 @@ MAX_ROLES = 50
 _NEAR = 0.8
 
 
-class ManageCredentials:
+class CredentialManager:
     """What ``/key``, ``/user`` and ``/role`` do. ``by`` is who asks for it, whose own permissions are the limit.
 
     ``offered`` are the permissions that operations need.

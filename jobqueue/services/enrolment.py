@@ -11,12 +11,12 @@ from collections.abc import Callable
 from jobqueue.errors import AgentNotFound, Conflict, InvalidInput, JobQueueError, LedgerUnavailable, SealBroken
 from jobqueue.model.agent import Agent, AgentState
 from jobqueue.model.target import check_hostname
-from jobqueue.signing import certificate as certificates
-from jobqueue.signing import pem
-from jobqueue.signing.certificate import Invitation, Revocation
-from jobqueue.signing.signer import Signer
-from jobqueue.signing.trusted import TrustedKeys
-from jobqueue.store.agents import Agents
+from jobqueue.trust.signing import certificate as certificates
+from jobqueue.trust.signing import pem
+from jobqueue.trust.signing.certificate import Invitation, Revocation
+from jobqueue.trust.signing.signer import Signer
+from jobqueue.trust.signing.trusted import TrustedKeys
+from jobqueue.ledger.agents import Agents
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ class Enrolment:
             return 0
 
 
-class Doorkeeper:
+class AgentAdmitter:
     """Looks for agents with invitations now and then."""
 
     every_seconds = 1.0

@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator
 from jobqueue.errors import AgentNotFound, InvalidInput
 from jobqueue.model.output import OutputPage
 from jobqueue.model.target import ANY
-from jobqueue.store.executions import Executions
-from jobqueue.store.jobs import Jobs
-from jobqueue.store.output import Batch, Output
+from jobqueue.ledger.executions import Executions
+from jobqueue.ledger.jobs import Jobs
+from jobqueue.ledger.output import Batch, Output
 
 #: Shortest and longest wait for output before the state of the execution is looked at again, in seconds.
 _FIRST_WAIT = 0.05
 _LONGEST_WAIT = 0.5
 
 
-class ReadOutput:
+class OutputReader:
     """Output of one execution: a page from an offset, or all of it as it comes."""
 
     def __init__(

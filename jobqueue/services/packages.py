@@ -7,8 +7,8 @@ from typing import Any
 
 from jobqueue.errors import InvalidInput, RecordAltered
 from jobqueue.model.package import check_package_name
-from jobqueue.runtime_env.spec import RuntimeEnv
-from jobqueue.store.packages import Packages, altered
+from jobqueue.entrypoints.spec import RuntimeEnv
+from jobqueue.ledger.packages import Packages, altered
 
 #: The one operation that takes packages.
 _ENTRYPOINT = "entrypoint.run"
@@ -16,7 +16,7 @@ _ENTRYPOINT = "entrypoint.run"
 _NAMED = 5
 
 
-class PinPackages:
+class PackageResolver:
     """Settles which bytes a job means by the names of packages, and that they stay for it."""
 
     def __init__(self, packages: Packages) -> None:

@@ -12,11 +12,11 @@ from jobqueue.model.principal import NOBODY, Principal
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.services.renewal import Renewal
-from jobqueue.services.results import FORGED, REVOKED, UNSIGNED
-from jobqueue.services.submit import Submit
-from jobqueue.signing import work
-from jobqueue.signing.trusted import TrustedKeys
-from jobqueue.store.jobs import Jobs
+from jobqueue.services.result_verifier import FORGED, REVOKED, UNSIGNED
+from jobqueue.services.submission import JobSubmitter
+from jobqueue.trust.signing import work
+from jobqueue.trust.signing.trusted import TrustedKeys
+from jobqueue.ledger.jobs import Jobs
 
 #: States whose executions can be picked for a retry.
 RETRIABLE = frozenset({ExecutionState.FAILED, ExecutionState.EXPIRED, ExecutionState.LOST})
@@ -27,7 +27,7 @@ _DOUBTFUL = frozenset({UNSIGNED, FORGED, REVOKED})
 _NAMED = 5
 
 
-class Retry:
+class JobRetrier:
     """Submits jobs again. Both jobs name each other.
 
     ``check`` tells whether results are their agents' own: the states in the ledger are not signed. ``renew`` gives
@@ -37,7 +37,7 @@ class Retry:
     def __init__(
         self,
         jobs: Jobs,
-        submit: Submit,
+        submit: JobSubmitter,
         keys: TrustedKeys,
         check: Callable[[Job], Job],
         renew: Callable[[Job, str, Principal], Renewal],
@@ -55,7 +55,7 @@ class Retry:
         only: frozenset[ExecutionState] | None = None,
         principal: Principal = NOBODY,
     ) -> Accepted:
-        """Retry with the same target and options, unless ``target`` is given.
+        """JobRetrier with the same target and options, unless ``target`` is given.
 
         ``only`` keeps it to the agents whose executions ended in one of these states. Raises ``JobNotFound``,
         ``JobNotFinal``, ``NothingToRetry``, ``JobAltered`` (also where ``only`` picks a result that its agent did not
@@ -100,7 +100,7 @@ class Retry:
         try:
             work.read(job.document, self._keys, job.id)
         except WorkRefused as refusal:
-            raise JobAltered(f"Job {job.id} cannot be retried: {refusal.message}. Submit it again.") from refusal
+            raise JobAltered(f"Job {job.id} cannot be retried: {refusal.message}. JobSubmitter it again.") from refusal
 
     def _failed_hosts(self, job: Job, only: frozenset[ExecutionState]) -> tuple[str, ...]:
         if not only <= RETRIABLE:

@@ -25,7 +25,7 @@ from jobqueue.errors import (
 from jobqueue.model.configuration import Configuration
 from jobqueue.model.filter import MAX_LIMIT, JobFilter
 from jobqueue.model.job import Job
-from jobqueue.model.outside import CONFIG, END, RESULT, START, Report
+from jobqueue.model.external_run import CONFIG, END, RESULT, START, ExternalRunReport
 from jobqueue.model.principal import Principal
 from jobqueue.model.run_state import EXECUTION_STATES, RunState, reachable, reporters, run_state
 from jobqueue.model.states import JobStatus
@@ -33,13 +33,13 @@ from jobqueue.model.submission import Submission
 from jobqueue.model.timeline import API_HOST
 from jobqueue.model.timestamps import from_iso, to_iso
 from jobqueue.operations.registry import Registry
-from jobqueue.secrets.reference import has_secret
+from jobqueue.trust.secrets.reference import has_secret
 from jobqueue.services.job_types import AGGREGATION_OPERATION, Moments, Task, operations_of, task_of
 from jobqueue.services.renewal import Renewal
-from jobqueue.services.submit import SUBMIT, USE_SECRETS, Submit
-from jobqueue.store.configurations import exclusive_name
-from jobqueue.store.ledger import Ledger
-from jobqueue.store.outside import Heard
+from jobqueue.services.submission import SUBMIT, USE_SECRETS, JobSubmitter
+from jobqueue.ledger.configurations import exclusive_name
+from jobqueue.ledger.ledger import Ledger
+from jobqueue.ledger.external_runs import ReportOutcome
 
 ORIGIN = "fusion"
 #: Groups, which only this service puts jobs on: all runs, and those that were started here.
@@ -126,7 +126,7 @@ class Status:
 class Runs:
     """The runs of one ledger."""
 
-    def __init__(self, ledger: Ledger, submit: Submit, registry: Registry) -> None:
+    def __init__(self, ledger: Ledger, submit: JobSubmitter, registry: Registry) -> None:
         self._jobs = ledger.jobs
         self._configurations = ledger.configurations
         self._outside = ledger.outside
@@ -333,7 +333,7 @@ class Runs:
             raise self._refused_unknown(status.run_id, principal)
         self._check_times(status, principal)
         execution = EXECUTION_STATES[status.state]
-        report = Report(
+        report = ExternalRunReport(
             name=status.run_id,
             word=status.state.value,
             after=frozenset(str(state) for state in reporters(status.state)),
@@ -349,12 +349,12 @@ class Runs:
         )
         hearing = self._outside.tell(report, is_cancelling=status.state is RunState.CANCELLING)
         job = self._jobs.get(hearing.job_id)
-        if hearing.heard is Heard.ILLEGAL:
+        if hearing.heard is ReportOutcome.ILLEGAL:
             before = RunState(hearing.word)
             raise _illegal(f"Run {status.run_id} is {before} and cannot become {status.state}", before, _next(before))
-        if hearing.heard is Heard.FINAL:
+        if hearing.heard is ReportOutcome.FINAL:
             raise _illegal(f"Run {status.run_id} has ended as {run_state(job)}, and that stays so", run_state(job))
-        if hearing.heard is Heard.NOT_OUTSIDE:
+        if hearing.heard is ReportOutcome.NOT_OUTSIDE:
             sentence = f"{status.run_id} names a job that was started here; only its agent reports how it stands"
             raise _illegal(sentence, run_state(job))
         return job
@@ -446,7 +446,7 @@ class Runs:
     ) -> Started:
         """A run that ended before it began: it is in the ledger all the same, and says why."""
         result = {"jobConfigId": configuration.id, "jobRunId": run_id, "error": error}
-        report = Report(
+        report = ExternalRunReport(
             name=run_id,
             word=RunState.ERROR.value,
             after=frozenset(),

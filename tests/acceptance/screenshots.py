@@ -22,12 +22,12 @@ from jobqueue.model.agent import Heartbeat, Registration
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.target import Target
 from jobqueue.operations.registry import Registry
-from jobqueue.signing import certificate as certificates
-from jobqueue.signing import pem
-from jobqueue.signing.signer import Signer
-from jobqueue.store.executions import Grant
-from jobqueue.store.jobs import NewJob
-from jobqueue.store.ledger import Ledger
+from jobqueue.trust.signing import certificate as certificates
+from jobqueue.trust.signing import pem
+from jobqueue.trust.signing.signer import Signer
+from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.jobs import NewJob
+from jobqueue.ledger.ledger import Ledger
 from tests.acceptance.support.api import Api
 from tests.acceptance.support.browser import DESKTOP, PHONE, Browser
 

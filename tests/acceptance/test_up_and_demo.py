@@ -12,7 +12,7 @@ import psutil
 import pytest
 from urllib3.exceptions import HTTPError
 
-from jobqueue.store.connection import connect
+from jobqueue.ledger.connection import connect
 from tests.acceptance.conftest import MakeStack
 from tests.acceptance.support.processes import describe, marked, unique_seconds, with_argument, working_in
 from tests.acceptance.support.stack import Stack

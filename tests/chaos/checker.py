@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobqueue.model.states import ExecutionState, JobStatus, derive_status, is_allowed
-from jobqueue.store.keys import KINDS
+from jobqueue.ledger.keys import KINDS
 from tests.chaos.book import Promise
 from tests.chaos.snapshot import Snapshot, owner_of
 

@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from jobqueue.local.binary import find_redis_server
+from jobqueue.standalone.binary import find_redis_server
 
 _START_SECONDS = 30.0
 

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
-from jobqueue.store import scripts
-from jobqueue.store.keys import Keys
+from jobqueue.ledger import scripts
+from jobqueue.ledger.keys import Keys
 
 #: safeguard -> (Lua verb, its code, what stands there without it)
 _SCRIPTS = {

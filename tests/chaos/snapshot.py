@@ -8,7 +8,7 @@ from typing import Any
 
 import redis
 
-from jobqueue.store.keys import KINDS
+from jobqueue.ledger.keys import KINDS
 
 #: Starts of keys, the longest first: "agent-log:" is no "agent:".
 _STARTS = sorted(((start, name) for name, (start, _, _) in KINDS.items()), key=lambda pair: -len(pair[0]))

@@ -18,15 +18,15 @@ import redis
 from redis.exceptions import RedisError
 
 from jobqueue.errors import JobQueueError
-from jobqueue.local.binary import find_redis_server
+from jobqueue.standalone.binary import find_redis_server
 from jobqueue.model.agent import Heartbeat, Registration
-from jobqueue.store import acl
-from jobqueue.store.doctor import Doctor
-from jobqueue.store.executions import Finished, Grant
-from jobqueue.store.watch import Watch
-from tests.store.clock import FakeClock
-from tests.store.redis_server import RedisServer
-from tests.store.world import LEASE, World
+from jobqueue.ledger import acl
+from jobqueue.ledger.doctor import Doctor
+from jobqueue.ledger.executions import Finished, Grant
+from jobqueue.ledger.shared_key_watch import Watch
+from tests.ledger.clock import FakeClock
+from tests.ledger.redis_server import RedisServer
+from tests.ledger.world import LEASE, World
 
 _SEED = int(os.environ.get("CHAOS_SEED", "1"))
 ROUNDS, COMMANDS = 40, 25

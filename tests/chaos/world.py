@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 from redis.exceptions import RedisError
 
-from jobqueue.store.keys import Keys
+from jobqueue.ledger.keys import Keys
 from tests.acceptance.support.ports import free_port
 from tests.acceptance.support.processes import MARK, Process, describe, marked, working_in
 from tests.acceptance.support.stack import ROOT, clean_environ

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.store.conftest import oldest_redis_url, real_client, redis_binary, redis_url
+from tests.ledger.conftest import oldest_redis_url, real_client, redis_binary, redis_url
 
 __all__ = ["oldest_redis_url", "real_client", "redis_binary", "redis_url"]

@@ -36,8 +36,8 @@ from jobqueue.model.submission import Submission
 from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
 from jobqueue.settings import Settings
-from jobqueue.store.executions import Grant
-from jobqueue.store.ledger import Ledger
+from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.ledger import Ledger
 
 TOKEN = "a-token-of-twenty-four-ch"
 HOST = "web1"

@@ -21,16 +21,16 @@ from hypothesis.stateful import (
 from jobqueue.errors import JobQueueError
 from jobqueue.model.agent import AgentState, Heartbeat
 from jobqueue.model.job import Job
-from jobqueue.model.outside import Report
+from jobqueue.model.external_run import ExternalRunReport
 from jobqueue.model.run_state import EXECUTION_STATES, RunState, reporters
 from jobqueue.model.states import FINAL_STATES, ExecutionState
 from jobqueue.model.target import ANY
-from jobqueue.store.agents import Refused
-from jobqueue.store.executions import Finished, Grant, Renewal
-from jobqueue.store.outside import Heard
-from tests.store import invariants
-from tests.store.clock import SECOND, FakeClock
-from tests.store.world import LEASE, World
+from jobqueue.ledger.agents import Refused
+from jobqueue.ledger.executions import Finished, Grant, Renewal
+from jobqueue.ledger.external_runs import ReportOutcome
+from tests.ledger import invariants
+from tests.ledger.clock import SECOND, FakeClock
+from tests.ledger.world import LEASE, World
 
 S = ExecutionState
 HOSTS = ("a", "b", "c")
@@ -189,16 +189,16 @@ class LedgerMachine(RuleBasedStateMachine):
         """A driver elsewhere tells how its run stands."""
         before = next((job for job in self.seen.values() if job.alias == name and job.id not in self.deleted), None)
         state, after = EXECUTION_STATES[word], frozenset(map(str, reporters(word)))
-        report = Report(name, word.value, after, str(state or ""), hostname=f"driver{n}", told={"result": {"n": n}})
+        report = ExternalRunReport(name, word.value, after, str(state or ""), hostname=f"driver{n}", told={"result": {"n": n}})
         hearing = self.world.ledger.outside.tell(report, is_cancelling=word is RunState.CANCELLING)
         if before is None or before.outside is None:
-            assert hearing.heard is Heard.TOLD
+            assert hearing.heard is ReportOutcome.TOLD
             self.jobs.append(hearing.job_id)
         elif before.status.is_final:
             is_same = (before.outside.word, before.outside.told) == (word, report.told)
-            assert hearing.heard is (Heard.REPEATED if is_same else Heard.FINAL)
+            assert hearing.heard is (ReportOutcome.REPEATED if is_same else ReportOutcome.FINAL)
         else:
-            assert (hearing.heard is Heard.TOLD) == (before.outside.word in after)
+            assert (hearing.heard is ReportOutcome.TOLD) == (before.outside.word in after)
 
     def delete(self, number: int, prune: bool) -> None:
         if prune:
@@ -342,7 +342,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Nothing is stuck: with all agents back and maintenance at work, every job comes to its end."""
         self.clock.now += 3600 * SECOND
-        self.world.ledger.outside.forsake(60, 100)
+        self.world.ledger.outside.expire_external(60, 100)
         for _ in range(12):
             if all(job.status.is_final for job in self.world.jobs.get_many(self.jobs)):
                 return

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobqueue.model.states import FAILURES, ExecutionState, JobStatus, derive_status, is_allowed
-from jobqueue.store.keys import Keys
-from jobqueue.store.scripts import complete
+from jobqueue.ledger.keys import Keys
+from jobqueue.ledger.scripts import complete
 
 STATES = tuple(ExecutionState)
-_INCLUDES = files("jobqueue.store") / "lua" / "include"
+_INCLUDES = files("jobqueue.ledger") / "lua" / "include"
 _INCLUDE = "".join((_INCLUDES / f"{name}.lua").read_text("utf-8") for name in ("clock", "status"))
 #: The rule, and a loop over many cases.
 _SCRIPT = complete(

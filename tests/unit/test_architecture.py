@@ -17,7 +17,7 @@ SERVER_SIDE = {"redis", "celery", "kombu", "flask", "gevent", "gunicorn"}
         ("jobqueue.model.job", SERVER_SIDE),
         ("jobqueue.client", SERVER_SIDE),
         ("jobqueue.operations", SERVER_SIDE - {"redis"} | {"flask"}),
-        ("jobqueue.store", {"flask", "celery", "gunicorn"}),
+        ("jobqueue.ledger", {"flask", "celery", "gunicorn"}),
         ("jobqueue.services", {"flask", "gunicorn"}),
         ("workers", {"flask", "flask_smorest", "gunicorn", "api"}),
         ("api", {"workers"}),

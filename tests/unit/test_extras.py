@@ -13,10 +13,10 @@ import pytest
 
 from jobqueue.errors import JobQueueError, UnknownOperation
 from jobqueue.extras import MODULES, lack, lacking, require
-from jobqueue.operations.confinement import Limits
+from jobqueue.operations.process.confinement import ResourceLimits
 from jobqueue.operations.registry import Registry
-from workers.guard.guard import Guard
-from workers.guard.policy import Policy
+from workers.agent.guard.operation_guard import OperationGuard
+from workers.agent.guard.policy import Policy
 
 ROOT = Path(__file__).resolve().parents[2]
 _HIDE = """
@@ -59,14 +59,14 @@ def command(*words: str, without: str, tmp_path: Path) -> str:
 
 def test_an_agent_maintenance_and_every_command_load_without_any_extra(tmp_path: Path) -> None:
     modules = sorted(f"jobqueue.cli.{path.stem}" for path in (ROOT / "jobqueue" / "cli").glob("[!_]*.py"))
-    imports = "\n".join(f"import {name}" for name in (*modules, "workers.agent", "workers.maintenance.service"))
+    imports = "\n".join(f"import {name}" for name in (*modules, "workers.agent.main", "workers.maintenance.service"))
     done = python(f"{imports}\nprint('all loaded')", *MODULES, tmp_path=tmp_path)
     assert done.stdout == "all loaded\n", done.stderr
 
 
 def test_an_agent_loads_nothing_heavy_that_happens_to_be_installed(tmp_path: Path) -> None:
     program = (
-        "import sys, workers.agent\nfrom jobqueue.operations.registry import Registry\nRegistry.load(())\n"
+        "import sys, workers.agent.main\nfrom jobqueue.operations.registry import Registry\nRegistry.load(())\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )
     done = python(program, tmp_path=tmp_path)
@@ -94,7 +94,7 @@ def test_a_command_names_the_extra_that_it_lacks(words: list[str], extra: str, s
 
 def test_up_without_any_server_says_what_to_install(tmp_path: Path) -> None:
     program = (
-        "import jobqueue.local.binary as binary\nbinary._PACKAGES = {}\n"
+        "import jobqueue.standalone.binary as binary\nbinary._PACKAGES = {}\n"
         "from jobqueue.cli.main import main\nmain(['up', '--port', '0', '--agents', '0'])"
     )
     done = python(program, tmp_path=tmp_path)
@@ -123,7 +123,7 @@ def test_what_an_agent_offers_keeps_the_reason(monkeypatch: pytest.MonkeyPatch) 
     """An agent answers a job for what it lacks with the extra's name, whatever its policy allows."""
     monkeypatch.setattr("jobqueue.extras.lacking", lambda extra: ("duckdb",) if extra == "aggregation" else ())
     registry = Registry.load(())
-    guard = Guard(Policy.load(("read-only",), None), Limits(), ())
+    guard = OperationGuard(Policy.load(("read-only",), None), ResourceLimits(), ())
     for operations in (registry, guard.offered(registry)):
         with pytest.raises(UnknownOperation, match=r"needs duckdb, .*jobqueue\[aggregation\]"):
             operations.get("aggregation.run")
@@ -134,7 +134,7 @@ def test_uv_may_be_anywhere_on_path(tmp_path: Path) -> None:
 import os
 from pathlib import Path
 from jobqueue.errors import OperationFailed
-from jobqueue.runtime_env.uv import find_uv
+from jobqueue.entrypoints.uv import find_uv
 sys.executable = "/nonexistent/python"
 try:
     find_uv()

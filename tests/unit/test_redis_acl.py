@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from jobqueue.cli.main import main
 from jobqueue.errors import InvalidTarget
-from jobqueue.store import acl
-from jobqueue.store.keys import KINDS, Keys
+from jobqueue.ledger import acl
+from jobqueue.ledger.keys import KINDS, Keys
 
 KEYS = Keys("q:")
 
@@ -31,7 +31,7 @@ def fits(hostname: str, key: str, command: str) -> bool:
 
 
 def test_every_kind_of_key_is_given_to_a_role() -> None:
-    assert acl.ROLES.keys() == KINDS.keys(), "say in jobqueue/store/acl.py who works on the new kind of key"
+    assert acl.ROLES.keys() == KINDS.keys(), "say in jobqueue/ledger/acl.py who works on the new kind of key"
 
 
 @pytest.mark.parametrize("other", ["web1-b", "web10", "web1.b", "web1_b", "eb1", "web1-b\x06\x163", "web1xx3"])

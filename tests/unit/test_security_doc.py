@@ -19,7 +19,7 @@ ATTACKS = [
     "tests/acceptance/test_guarded_agents.py",
     "tests/acceptance/test_secrets.py",
     "tests/acceptance/test_tls.py",
-    "tests/store/test_audit.py",
+    "tests/ledger/test_audit.py",
     *(f"tests/unit/api/test_{name}.py" for name in ("auth", "credentials", "rules", "web", "web_tokens")),
     "tests/unit/api/test_every_way_in.py",
     "tests/unit/guard/test_guard.py",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from jobqueue.store.scripts import Scripts
+from jobqueue.ledger.scripts import Scripts
 
 
 class Leadership:
@@ -17,8 +17,8 @@ class Leadership:
 
     def hold(self) -> bool:
         """Take or renew the lead; returns whether it is ours."""
-        return bool(self._scripts.call("lead", self._me, self._lease_ms) == 1)
+        return bool(self._scripts.call("acquire_leadership", self._me, self._lease_ms) == 1)
 
     def give_up(self) -> None:
         """Let another copy take over at once."""
-        self._scripts.call("lead", self._me, 0)
+        self._scripts.call("acquire_leadership", self._me, 0)

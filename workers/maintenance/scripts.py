@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from jobqueue.store.scripts import Scripts
+from jobqueue.ledger.scripts import Scripts
 
 logger = logging.getLogger(__name__)
 

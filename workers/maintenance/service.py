@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 from jobqueue.dispatch.sender import Sender
 from jobqueue.errors import LedgerUnavailable
-from jobqueue.flag import Flag
-from jobqueue.services.results import CheckResults
+from jobqueue.signal_safe_event import SignalSafeEvent
+from jobqueue.services.result_verifier import ResultVerifier
 from jobqueue.settings import Settings
-from jobqueue.signing.trusted import TrustedKeys
-from jobqueue.store.ledger import Ledger
+from jobqueue.trust.signing.trusted import TrustedKeys
+from jobqueue.ledger.ledger import Ledger
 from workers import metrics
 from workers.logs import configure_logging
 from workers.maintenance.leader import Leadership
@@ -22,8 +22,8 @@ from workers.maintenance.scripts import ScriptKeeper
 from workers.maintenance.services import (
     STEP,
     Expirer,
-    Forsaker,
-    Inspector,
+    ExternalRunExpirer,
+    ResultInspector,
     Promoter,
     Pruner,
     Reaper,
@@ -33,7 +33,7 @@ from workers.maintenance.services import (
     Sweeper,
     Watchman,
 )
-from workers.patience import persist
+from workers.agent.execution.ledger_retry import retry_until_available
 
 logger = logging.getLogger(__name__)
 
@@ -127,9 +127,9 @@ def make_services(ledger: Ledger, settings: Settings) -> list[Service]:
         Expirer(ledger),
         Reconciler(ledger, sender, older_than_seconds=settings.heartbeat_seconds),
         Pruner(ledger, settings.job_ttl_seconds),
-        Forsaker(ledger, settings.job_ttl_seconds),
+        ExternalRunExpirer(ledger, settings.job_ttl_seconds),
         Sweeper(ledger),
-        Inspector(ledger, CheckResults(ledger.agents, keys), keys),
+        ResultInspector(ledger, ResultVerifier(ledger.agents, keys), keys),
     ]
 
 
@@ -138,14 +138,14 @@ def run(settings: Settings) -> int:
 
     Waits for a Redis that is away; raises ``InvalidSettings`` for one that cannot hold the ledger.
     """
-    stopped = Flag()
+    stopped = SignalSafeEvent()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     configure_logging(settings)
     ledger = Ledger.open(settings)
     stop_metrics = metrics.serve(settings, metrics.MAINTENANCE, ledger)
     try:
-        persist(ledger.check, "start", stopped)
+        retry_until_available(ledger.check, "start", stopped)
     except LedgerUnavailable:
         return 0  # it was asked to stop first
     Maintenance(Leadership(ledger.scripts), make_services(ledger, settings)).run(stopped)

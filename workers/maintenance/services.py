@@ -14,11 +14,11 @@ from jobqueue.model.agent import Agent, AgentState
 from jobqueue.model.alert import RESULTS_FORGED, RESULTS_UNVERIFIED
 from jobqueue.model.job import Job
 from jobqueue.model.target import ANY
-from jobqueue.services.results import CheckResults
-from jobqueue.signing.trusted import TrustedKeys
-from jobqueue.store.executions import Due
-from jobqueue.store.ledger import Ledger
-from jobqueue.store.watch import Watch
+from jobqueue.services.result_verifier import ResultVerifier
+from jobqueue.trust.signing.trusted import TrustedKeys
+from jobqueue.ledger.executions import Due
+from jobqueue.ledger.ledger import Ledger
+from jobqueue.ledger.shared_key_watch import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -159,7 +159,7 @@ def _is_idle(agent: Agent) -> bool:
     return agent.live and agent.state is AgentState.READY and not agent.running
 
 
-class Inspector:
+class ResultInspector:
     """Looks at the signatures of results of jobs that have just ended: nobody can answer for an agent unseen.
 
     It looks at the newest, as many as cost a few percent of a core: on a quiet system at every job, on a busy one at
@@ -168,7 +168,7 @@ class Inspector:
 
     every_seconds = 1.0
 
-    def __init__(self, ledger: Ledger, check: CheckResults, keys: TrustedKeys) -> None:
+    def __init__(self, ledger: Ledger, check: ResultVerifier, keys: TrustedKeys) -> None:
         self._ledger = ledger
         self._check = check
         self._keys = keys
@@ -230,7 +230,7 @@ class Pruner:
         return self._ledger.jobs.prune(self._ttl, STEP)
 
 
-class Forsaker:
+class ExternalRunExpirer:
     """Ends runs elsewhere whose drivers have told nothing for as long as jobs are kept: nobody else would."""
 
     every_seconds = 5.0
@@ -240,7 +240,7 @@ class Forsaker:
         self._silence = silence_seconds
 
     def run_once(self) -> int:
-        return self._ledger.outside.forsake(self._silence, STEP)
+        return self._ledger.outside.expire_external(self._silence, STEP)
 
 
 class Sweeper:

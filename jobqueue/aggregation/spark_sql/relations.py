@@ -12,7 +12,7 @@ from jobqueue.aggregation.spark_sql.expressions import Expressions
 from jobqueue.aggregation.spark_sql.scope import Column, Relation, Scope
 from jobqueue.aggregation.spark_sql.typed import Typed, refuse
 from jobqueue.aggregation.spark_sql.types import ANY, SparkType, common
-from jobqueue.collections.database import identifier
+from jobqueue.aggregation.collections.database import identifier
 from jobqueue.errors import InvalidInput
 
 _SELECT_PARTS = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from jobqueue.aggregation.spark_sql.typed import Typed
 from jobqueue.aggregation.spark_sql.types import ANY, SparkType
-from jobqueue.collections.database import identifier
+from jobqueue.aggregation.collections.database import identifier
 from jobqueue.errors import InvalidInput
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from jobqueue.aggregation.spark_sql.scope import Column
 from jobqueue.aggregation.spark_sql.types import from_duckdb
-from jobqueue.collections import database
+from jobqueue.aggregation.collections import database
 from jobqueue.errors import InvalidInput, OperationFailed
 
 if TYPE_CHECKING:

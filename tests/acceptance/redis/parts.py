@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import urllib3
 
-from jobqueue.local.ports import LOOPBACK
+from jobqueue.standalone.ports import LOOPBACK
 from jobqueue.settings import Settings
-from jobqueue.signing.signer import Signer
+from jobqueue.trust.signing.signer import Signer
 from tests.acceptance.support.api import Api
 from tests.acceptance.support.ports import free_port
 from tests.acceptance.support.processes import Process

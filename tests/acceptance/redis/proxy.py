@@ -6,7 +6,7 @@ import contextlib
 import socket
 import threading
 
-from jobqueue.local.ports import LOOPBACK
+from jobqueue.standalone.ports import LOOPBACK
 
 _CHUNK = 65_536
 

@@ -14,8 +14,8 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-from jobqueue.local.binary import find_redis_server
-from jobqueue.local.ports import LOOPBACK
+from jobqueue.standalone.binary import find_redis_server
+from jobqueue.standalone.ports import LOOPBACK
 from tests.acceptance.support.ports import free_port
 from tests.acceptance.support.until import until
 

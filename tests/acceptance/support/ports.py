@@ -7,7 +7,7 @@ import os
 import random
 
 from jobqueue.errors import JobQueueError
-from jobqueue.local.ports import LOOPBACK, claim_port
+from jobqueue.standalone.ports import LOOPBACK, claim_port
 
 #: Below those that the kernel gives to outgoing connections: one of them would take the port of a server that is away
 #: for a while.

@@ -7,7 +7,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from jobqueue.local.redis import EmbeddedRedis
+from jobqueue.standalone.redis import EmbeddedRedis
 
 
 class OwnRedis:

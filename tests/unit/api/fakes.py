@@ -30,12 +30,12 @@ from jobqueue.errors import (
 )
 from jobqueue.model.agent import Agent, AgentEvent, AgentState
 from jobqueue.model.alert import Alert
-from jobqueue.model.audit import Deed
+from jobqueue.model.audit import AuditEntry
 from jobqueue.model.filter import JobFilter, JobPage
-from jobqueue.model.glance import Glance, GlancePage
+from jobqueue.model.job_summary import JobSummary, JobSummaryPage
 from jobqueue.model.history import History, Span
 from jobqueue.model.job import Execution, Job
-from jobqueue.model.news import News
+from jobqueue.model.job_event import JobEvent
 from jobqueue.model.output import OutputPage
 from jobqueue.model.package import PackageInfo, check_package_name
 from jobqueue.model.principal import NOBODY, Principal
@@ -44,11 +44,11 @@ from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.timeline import API_HOST, Event
 from jobqueue.operations.info import OperationInfo
 from jobqueue.services.audit import AuditTrail
-from jobqueue.services.credentials import ManageCredentials
-from jobqueue.services.verify import Verify
+from jobqueue.services.credentials import CredentialManager
+from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.settings import Settings
-from jobqueue.signing.certificate import fingerprint_of
-from jobqueue.store.ledger import Ledger
+from jobqueue.trust.signing.certificate import fingerprint_of
+from jobqueue.ledger.ledger import Ledger
 
 AN_OPERATION = OperationInfo(
     type="node.hostname.get",
@@ -105,18 +105,18 @@ class FakeServices:
     read: list[tuple[str, str | None, int]] = field(default_factory=list)
     packages: dict[str, bytes] = field(default_factory=dict)
     max_package_bytes: int = 1_000_000
-    turns: list[list[News]] = field(default_factory=list)
+    turns: list[list[JobEvent]] = field(default_factory=list)
     failure: Exception | None = None
     #: Who may get in is kept in a real ledger, on a Redis of the process's own.
     ledger: Ledger = field(default_factory=lambda: a_ledger())  # noqa: PLW0108 (it is defined below)
 
     def __post_init__(self) -> None:
-        self.credentials = ManageCredentials(self.ledger.credentials)
-        self.verify = Verify(self.ledger.credentials)
+        self.credentials = CredentialManager(self.ledger.credentials)
+        self.verify = CredentialVerifier(self.ledger.credentials)
         self.limits = self.ledger.limits
         self.audit = AuditTrail(self.ledger.audit)
 
-    def submit(self, submission: Submission, deed: Deed | None = None) -> Accepted:
+    def submit(self, submission: Submission, deed: AuditEntry | None = None) -> Accepted:
         self._fail()
         if submission.operation != AN_OPERATION.type:
             raise UnknownOperation(f"No operation {submission.operation!r}; did you mean {AN_OPERATION.type}?")
@@ -161,12 +161,12 @@ class FakeServices:
             raise JobNotFound(f"No job has the id {name}.")
         return found
 
-    def glances(self, wanted: JobFilter) -> GlancePage:
+    def summaries(self, wanted: JobFilter) -> JobSummaryPage:
         page = self.jobs(wanted)
         items = tuple(a_glance(job) for job in page.items)[wanted.offset :][: wanted.limit]
-        return GlancePage(items, page.total, page.status_counts)
+        return JobSummaryPage(items, page.total, page.status_counts)
 
-    def starting(self, prefix: str, most: int) -> tuple[tuple[Glance, ...], int, bool]:
+    def starting(self, prefix: str, most: int) -> tuple[tuple[JobSummary, ...], int, bool]:
         self._fail()
         found = [a_glance(job) for job in self.store.values() if job.id.startswith(prefix)]
         return tuple(found[:most]), len(found), True
@@ -302,11 +302,11 @@ class FakeServices:
 
     def close(self) -> None: ...
 
-    def events(self, after: str | None = None) -> Iterator[list[News]]:
+    def events(self, after: str | None = None) -> Iterator[list[JobEvent]]:
         self._fail()
         return iter(self.turns)
 
-    def job_events(self, job_id: str, after: str | None = None) -> Iterator[list[News]]:
+    def job_events(self, job_id: str, after: str | None = None) -> Iterator[list[JobEvent]]:
         self.job(job_id)
         return iter(self.turns)
 
@@ -351,9 +351,9 @@ def a_job(**fields: Any) -> Job:
     return Job(**{**values, **fields})
 
 
-def a_glance(job: Job) -> Glance:
+def a_glance(job: Job) -> JobSummary:
     """What a list shows of a job."""
-    return Glance(
+    return JobSummary(
         job.id,
         job.status,
         job.created,

@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 from api.app import create_app
 from api.live import admission
 from jobqueue.errors import LedgerUnavailable
-from jobqueue.model.news import News
+from jobqueue.model.job_event import JobEvent
 from jobqueue.model.principal import system
 from jobqueue.model.states import JobStatus
 from jobqueue.model.timeline import Event
@@ -29,7 +29,7 @@ from tests.unit.api.fakes import FakeServices, a_job
 ROOT = system("test")
 SECRET = "a-shared-secret-of-thirty-two-bytes!"
 PASSWORD = "correct horse battery"
-NEWS = News("1-0", a_job().id, JobStatus.PROCESSING, (Event(1_718_359_200_123_456, "started", "web1", ""),))
+NEWS = JobEvent("1-0", a_job().id, JobStatus.PROCESSING, (Event(1_718_359_200_123_456, "started", "web1", ""),))
 #: More turns than a stream can take that goes by itself.
 MANY = 8
 
@@ -65,7 +65,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Later:
 def client(services: FakeServices) -> FlaskClient:
     """An API with events without end."""
 
-    def events(after: str | None = None) -> Iterator[list[News]]:
+    def events(after: str | None = None) -> Iterator[list[JobEvent]]:
         while True:
             yield [NEWS]
 

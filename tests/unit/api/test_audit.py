@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api.app import create_app
-from jobqueue.model.audit import AuditEntry, Deed
+from jobqueue.model.audit import AuditRecord, AuditEntry
 from jobqueue.model.principal import system
 from jobqueue.services.audit import AuditTrail
 from jobqueue.settings import Settings
@@ -35,11 +35,11 @@ def client(own_app: Flask) -> FlaskClient:
     return own_app.test_client()
 
 
-def entries(services: FakeServices) -> list[AuditEntry]:
+def entries(services: FakeServices) -> list[AuditRecord]:
     return services.audit.after(0, 1000)
 
 
-def last(services: FakeServices) -> Deed:
+def last(services: FakeServices) -> AuditEntry:
     return services.audit.newest(1)[0].deed
 
 
@@ -47,7 +47,7 @@ def test_a_submission(client: FlaskClient, services: FakeServices) -> None:
     headers = {**AUTHORIZATION, "X-Request-Id": "req-1"}
     answer = client.post("/api/job", json=GOOD, headers=headers, environ_overrides={"REMOTE_ADDR": "10.1.2.3"})
     (entry,) = entries(services)
-    assert entry.deed == Deed(
+    assert entry.deed == AuditEntry(
         who="admin",
         kind="token",
         address="10.1.2.3",
@@ -221,13 +221,13 @@ def test_those_who_write_at_once_share_a_call(services: FakeServices, monkeypatc
     calls: list[int] = []
 
     class Slow:
-        def append(self, deeds: list[Deed]) -> None:
+        def append(self, deeds: list[AuditEntry]) -> None:
             calls.append(len(deeds))
             under_way.set()
             assert go_on.wait(30)
 
     trail = AuditTrail(Slow())  # type: ignore[arg-type]
-    deed = Deed("a", "token", "", "POST", "/", 200, "done", "")
+    deed = AuditEntry("a", "token", "", "POST", "/", 200, "done", "")
     threads = [threading.Thread(target=trail.write, args=(deed,)) for _ in range(11)]
     threads[0].start()
     assert under_way.wait(30)
@@ -250,7 +250,7 @@ def test_nobody_writes_for_others_without_end(services: FakeServices) -> None:
 
     def busy(who: str) -> None:
         for number in range(each):
-            trail.write(Deed(who, "token", "", "POST", "/", 200, "done", str(number)))
+            trail.write(AuditEntry(who, "token", "", "POST", "/", 200, "done", str(number)))
 
     threads = [threading.Thread(target=busy, args=(f"t{number}",)) for number in range(count)]
     for thread in threads:
@@ -271,7 +271,7 @@ def test_a_failure_wakes_everybody(services: FakeServices, monkeypatch: pytest.M
         raise away()
 
     monkeypatch.setattr(services.ledger.audit, "append", fail)
-    deed = Deed("a", "token", "", "POST", "/", 200, "done", "")
+    deed = AuditEntry("a", "token", "", "POST", "/", 200, "done", "")
     threads = [threading.Thread(target=services.audit.write, args=(deed,)) for _ in range(10)]
     for thread in threads:
         thread.start()

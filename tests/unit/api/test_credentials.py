@@ -18,8 +18,9 @@ from api.auth.throttle import network_of
 from jobqueue.errors import InvalidInput
 from jobqueue.model.credential import Kind
 from jobqueue.model.principal import Principal, system
-from jobqueue.services import passwords, verify
-from jobqueue.services.credentials import ManageCredentials, parse_key
+from jobqueue.services import passwords
+from jobqueue.services import credential_verifier
+from jobqueue.services.credentials import CredentialManager, parse_key
 from jobqueue.settings import Settings
 from tests.unit.api.conftest import TOKEN
 from tests.unit.api.fakes import FakeServices
@@ -48,7 +49,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
     """``later(seconds)``: let the verifier's clock go on."""
     offset = [0.0]
     real = time.monotonic
-    monkeypatch.setattr(verify.time, "monotonic", lambda: real() + offset[0])
+    monkeypatch.setattr(credential_verifier.time, "monotonic", lambda: real() + offset[0])
 
     def go_on(seconds: float) -> None:
         offset[0] += seconds
@@ -60,13 +61,13 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
 def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
     """What argon2 was asked to compare with."""
     asked: list[str | None] = []
-    real = verify.is_secret
+    real = credential_verifier.is_secret
 
     def counted(digest: str | None, secret: bytes) -> bool:
         asked.append(digest)
         return real(digest, secret)
 
-    monkeypatch.setattr(verify, "is_secret", counted)
+    monkeypatch.setattr(credential_verifier, "is_secret", counted)
     return asked
 
 
@@ -289,8 +290,8 @@ def test_expiry_needs_no_look(own: FlaskClient, services: FakeServices, monkeypa
     key = a_key(services, expires=time.time_ns() // 1000 + 60_000_000)
     assert own.get("/job", headers=bearer(key)).status_code == 200
     real = time.time
-    monkeypatch.setattr(verify.time, "time", lambda: real() + 61)
-    monkeypatch.setattr(verify.time, "time_ns", lambda: int((real() + 61) * 1e9))
+    monkeypatch.setattr(credential_verifier.time, "time", lambda: real() + 61)
+    monkeypatch.setattr(credential_verifier.time, "time_ns", lambda: int((real() + 61) * 1e9))
     error(own.get("/job", headers=bearer(key)), 401)
 
 
@@ -533,7 +534,7 @@ def test_key_ids_do_not_repeat(services: FakeServices) -> None:
     ],
 )
 def test_a_slip_of_the_pen_is_no_permission(services: FakeServices, permission: str, near: str | None) -> None:
-    manage = ManageCredentials(services.ledger.credentials, offered=["backup:run"])
+    manage = CredentialManager(services.ledger.credentials, offered=["backup:run"])
     acts = (
         lambda: manage.create_role(ROOT, "dd", [permission]),
         lambda: manage.create_key(ROOT, "k", (), [permission]),

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from jobqueue.errors import JobNotFound
-from jobqueue.model.news import News
+from jobqueue.model.job_event import JobEvent
 from jobqueue.model.states import JobStatus
 from jobqueue.model.timeline import Event
-from jobqueue.services.feed import MissedEvents
+from jobqueue.services.event_feed import MissedEvents
 from tests.unit.api.conftest import Ask
 from tests.unit.api.fakes import FakeServices, a_job
 from tests.unit.api.shapes import error
@@ -20,8 +20,8 @@ JOB = a_job()
 AT = 1_718_359_200_123_456
 
 
-def news(number: int, event: str = "started", status: JobStatus = JobStatus.PROCESSING, note: str = "") -> News:
-    return News(f"{number}-0", JOB.id, status, (Event(AT, event, "web1", note),))
+def news(number: int, event: str = "started", status: JobStatus = JobStatus.PROCESSING, note: str = "") -> JobEvent:
+    return JobEvent(f"{number}-0", JOB.id, status, (Event(AT, event, "web1", note),))
 
 
 def events(text: str) -> list[dict[str, str]]:
@@ -37,7 +37,7 @@ def events(text: str) -> list[dict[str, str]]:
 def test_each_step_is_an_event(ask: Ask, services: FakeServices) -> None:
     seen: list[str | None] = []
 
-    def follow(after: str | None = None) -> Iterator[list[News]]:
+    def follow(after: str | None = None) -> Iterator[list[JobEvent]]:
         seen.append(after)
         yield [news(7), news(8, "failed", JobStatus.FAILED, "disk full")]
         yield []
@@ -60,7 +60,7 @@ def test_each_step_is_an_event(ask: Ask, services: FakeServices) -> None:
 
 
 def test_a_gap_begins_anew(ask: Ask, services: FakeServices) -> None:
-    def follow(after: str | None = None) -> Iterator[list[News]]:
+    def follow(after: str | None = None) -> Iterator[list[JobEvent]]:
         if after is not None:
             raise MissedEvents
         return iter([[news(9)]])
@@ -74,7 +74,7 @@ def test_a_gap_begins_anew(ask: Ask, services: FakeServices) -> None:
 def test_one_job_to_its_end(ask: Ask, services: FakeServices) -> None:
     services.store[JOB.id] = JOB
     turns = [
-        [News("8-0", JOB.id, JobStatus.PROCESSING, (Event(AT, "acknowledged", "web1"), Event(AT, "started", "web1")))],
+        [JobEvent("8-0", JOB.id, JobStatus.PROCESSING, (Event(AT, "acknowledged", "web1"), Event(AT, "started", "web1")))],
         [],
         [news(9, "completed")],
     ]
@@ -96,7 +96,7 @@ def test_an_unknown_job(ask: Ask, services: FakeServices) -> None:
 def test_a_job_that_is_deleted_meanwhile(ask: Ask, services: FakeServices) -> None:
     services.store[JOB.id] = JOB
 
-    def follow(job_id: str, after: str | None = None) -> Iterator[list[News]]:
+    def follow(job_id: str, after: str | None = None) -> Iterator[list[JobEvent]]:
         yield [news(9)]
         raise JobNotFound("deleted meanwhile")
 

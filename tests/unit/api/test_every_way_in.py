@@ -23,10 +23,10 @@ from jobqueue.model.states import ExecutionState
 from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
 from jobqueue.settings import Settings
-from jobqueue.signing import work
-from jobqueue.signing.trusted import TrustedKeys
-from jobqueue.store.executions import Grant
-from jobqueue.store.ledger import Ledger
+from jobqueue.trust.signing import work
+from jobqueue.trust.signing.trusted import TrustedKeys
+from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.ledger import Ledger
 from tests.unit.api.conftest import TOKEN
 
 HOST = "web1"

@@ -6,7 +6,7 @@ import pytest
 
 from api.live import sse
 from jobqueue.errors import JobNotFound
-from jobqueue.flag import Flag
+from jobqueue.signal_safe_event import SignalSafeEvent
 from jobqueue.model.output import Chunk, OutputPage
 from tests.unit.api.conftest import Ask
 from tests.unit.api.fakes import FakeServices, a_job, a_pending_job
@@ -90,7 +90,7 @@ def test_an_error_on_the_way_is_the_last_event(ask: Ask, services: FakeServices)
 
 
 def test_a_stream_ends_when_the_server_does(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    raised = Flag()
+    raised = SignalSafeEvent()
     raised.set()
     monkeypatch.setattr(sse, "closing", raised)
     assert "event:" not in ask("GET", f"/job/{JOB}/logs", headers=STREAM).get_data(as_text=True)

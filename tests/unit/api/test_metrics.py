@@ -16,7 +16,7 @@ from api.metrics.ledger import MOST_AGENTS, RARE, LedgerCollector
 from jobqueue.errors import LedgerUnavailable
 from jobqueue.model.measures import BUCKETS, OTHER, Backlog, Distribution, Measures, Pulse
 from jobqueue.model.states import ExecutionState, JobStatus
-from jobqueue.store.ledger import COUNTERS
+from jobqueue.ledger.ledger import COUNTERS
 from tests.unit.api.conftest import Ask
 from tests.unit.api.fakes import FakeServices
 

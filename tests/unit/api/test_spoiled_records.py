@@ -21,9 +21,9 @@ from jobqueue.model.states import ExecutionState
 from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
 from jobqueue.settings import Settings
-from jobqueue.store.agents import UNREADABLE
-from jobqueue.store.executions import Grant
-from jobqueue.store.ledger import Ledger
+from jobqueue.ledger.agents import UNREADABLE
+from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.ledger import Ledger
 from tests.unit.api.conftest import TOKEN
 
 HOST, OTHER = "web1", "web2"

@@ -13,11 +13,11 @@ import pytest
 from jobqueue import logs, tracing
 from jobqueue.errors import InvalidSettings, OperationFailed
 from jobqueue.settings import Settings
-from jobqueue.store.executions import Grant
+from jobqueue.ledger.executions import Grant
 from tests.unit.api.conftest import Ask
 from tests.unit.api.fakes import FakeServices
-from workers.held import Running
-from workers.observed import observed
+from workers.agent.execution.running import RunningExecution
+from workers.agent.execution.instrumentation import instrumented
 
 pytest.importorskip("opentelemetry.sdk")
 
@@ -53,9 +53,9 @@ def trace_of(span: ReadableSpan) -> str:
     return format_trace_id(span.context.trace_id)
 
 
-def running(carried: dict[str, str] | None) -> Running:
+def running(carried: dict[str, str] | None) -> RunningExecution:
     document = {"operation": "node.load.get", "data": {}} | ({tracing.MEMBER: carried} if carried else {})
-    return Running(Grant("j1", "web1", "t", 1, json.dumps(document)), document)
+    return RunningExecution(Grant("j1", "web1", "t", 1, json.dumps(document)), document)
 
 
 class Seeing(FakeServices):
@@ -81,7 +81,7 @@ def test_the_request_and_the_run_are_in_the_callers_trace(
     services: Seeing,
 ) -> None:
     assert ask("GET", "/agent", headers={"traceparent": PARENT, "X-Request-Id": "mine"}).status_code == 200
-    with observed(running(services.carried)):
+    with instrumented(running(services.carried)):
         assert tracing.trace_id() == TRACE
         assert logs.fields() == {"job_id": "j1", "agent": "web1", "request_id": "mine"}
     assert services.logged == {"request_id": "mine"}
@@ -106,7 +106,7 @@ def test_without_a_callers_trace_there_is_a_new_one(
 ) -> None:
     for _ in range(2):
         ask("GET", "/agent")
-        with observed(running(services.carried)):
+        with instrumented(running(services.carried)):
             pass
     first, one, second, two = map(trace_of, exporter.get_finished_spans())
     assert first == one != second == two
@@ -114,7 +114,7 @@ def test_without_a_callers_trace_there_is_a_new_one(
 
 
 def test_a_run_that_fails_is_a_span_that_failed(exporter: InMemorySpanExporter) -> None:
-    with pytest.raises(OperationFailed), observed(running({"traceparent": PARENT})):
+    with pytest.raises(OperationFailed), instrumented(running({"traceparent": PARENT})):
         raise OperationFailed("exit code 3")
     (span,) = exporter.get_finished_spans()
     assert span.status.status_code is StatusCode.ERROR
@@ -129,7 +129,7 @@ def test_what_is_no_trace_context_is_ignored(given: str) -> None:
 
 
 def test_a_document_with_a_strange_trace_still_runs(exporter: InMemorySpanExporter) -> None:
-    with observed(running({"traceparent": "junk"})):
+    with instrumented(running({"traceparent": "junk"})):
         pass
     (span,) = exporter.get_finished_spans()
     assert span.parent is None
@@ -140,13 +140,13 @@ def test_off_the_callers_context_is_handed_on_and_nothing_is_traced(ask: Ask, se
     assert services.carried == {"traceparent": PARENT}
     ask("GET", "/agent")
     assert services.carried == {}
-    with observed(running({"traceparent": PARENT})):
+    with instrumented(running({"traceparent": PARENT})):
         assert tracing.trace_id() == ""
 
 
 def test_off_nothing_that_traces_is_imported() -> None:
     # redis-py looks for parts of OpenTelemetry by itself
-    program = "import sys, api.app, workers.agent; print([m for m in sys.modules if m.startswith('opentelemetry')])"
+    program = "import sys, api.app, workers.agent.main; print([m for m in sys.modules if m.startswith('opentelemetry')])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert "opentelemetry.exporter" not in done.stdout
     assert "opentelemetry.sdk.trace.export" not in done.stdout

@@ -19,9 +19,9 @@ from api.auth.session import CSRF_HEADER, PLAIN_NAME, SECURE_NAME, Sessions
 from api.context import principal
 from jobqueue.errors import InvalidInput
 from jobqueue.model.principal import Principal, system
-from jobqueue.services import verify
+from jobqueue.services import credential_verifier
 from jobqueue.settings import Settings
-from jobqueue.store.seal import Seal
+from jobqueue.ledger.seal import Seal
 from tests.unit.api.conftest import AUTHORIZATION, TOKEN, Ask
 from tests.unit.api.fakes import FakeServices
 from tests.unit.api.shapes import GOOD, error
@@ -372,7 +372,7 @@ def test_a_session_ends(
     elif how == "new password":
         services.credentials.set_password(system("test"), "alice")
     real, monotonic = time.time, time.monotonic
-    monkeypatch.setattr(verify.time, "monotonic", lambda: monotonic() + 1)
+    monkeypatch.setattr(credential_verifier.time, "monotonic", lambda: monotonic() + 1)
     if how == "time":
         monkeypatch.setattr("api.auth.session.time.time", lambda: real() + 12 * 3600 + 1)
     error(send(session_app, "GET", "/job", value), 401)

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
-from api.live import intake, websocket
+from api.live import websocket
+from api.live import frame_limit
 from api.live.websocket import Gone, UpgradeRequired, WebSocket
 from tests.unit.api.websocket_client import WebSocketClient
 
@@ -52,7 +53,7 @@ def server(pair: tuple[socket.socket, socket.socket], client: WebSocketClient, c
         accepted = WebSocket.accept()
     accepted._clock = clock
     accepted._heard = accepted._asked = clock()
-    accepted._intake = intake.Intake(clock)
+    accepted._intake = frame_limit.Intake(clock)
     return accepted
 
 
@@ -249,21 +250,21 @@ def say(client: WebSocketClient, data: bytes) -> None:
 
 @pytest.mark.parametrize("each", FLOODS.values(), ids=FLOODS)
 def test_a_flood_of_frames_ends_the_connection(server: WebSocket, client: WebSocketClient, each: bytes) -> None:
-    assert flood(server, client, b"", each) <= intake.BURST_FRAMES + 1
+    assert flood(server, client, b"", each) <= frame_limit.BURST_FRAMES + 1
 
 
 @pytest.mark.parametrize("each", [frame(opcode=0, final=False), frame(b"x", opcode=0, final=False)])
 def test_a_message_without_end_does(server: WebSocket, client: WebSocketClient, each: bytes) -> None:
-    assert flood(server, client, frame(opcode=1, final=False), each) <= intake.BURST_FRAMES + 1
+    assert flood(server, client, frame(opcode=1, final=False), each) <= frame_limit.BURST_FRAMES + 1
 
 
 def test_one_endless_frame_does(server: WebSocket, client: WebSocketClient) -> None:
     head = bytes([0x82, 0x80 | 127]) + (2**62).to_bytes(8, "big") + bytes(4)
-    assert flood(server, client, head, b"x" * 100) <= intake.BURST_FRAMES + 1
+    assert flood(server, client, head, b"x" * 100) <= frame_limit.BURST_FRAMES + 1
 
 
 def test_the_reader_is_told_why(server: WebSocket, client: WebSocketClient) -> None:
-    client.say(frame(opcode=9) * (intake.BURST_FRAMES + 10))
+    client.say(frame(opcode=9) * (frame_limit.BURST_FRAMES + 10))
     with pytest.raises(Gone):
         attend(server, 100)
     assert list(client.texts()) == []
@@ -281,7 +282,7 @@ def test_a_flood_while_it_closes(server: WebSocket, client: WebSocketClient) -> 
 
 
 def test_a_client_that_pings_now_and_then_goes_on(server: WebSocket, client: WebSocketClient, clock: Clock) -> None:
-    for _ in range(3 * intake.BURST_FRAMES):
+    for _ in range(3 * frame_limit.BURST_FRAMES):
         client.say(frame(b"there?", opcode=9))
         wait_for_data(server)
         clock.now += 1

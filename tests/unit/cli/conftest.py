@@ -6,12 +6,12 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from jobqueue.cli.agent import agent
-from jobqueue.cli.completion import completion
-from jobqueue.cli.event import event
-from jobqueue.cli.job import job
-from jobqueue.cli.operation import operation
-from jobqueue.cli.top import top
+from jobqueue.cli.commands.agent import agent
+from jobqueue.cli.commands.completion import completion
+from jobqueue.cli.commands.event import event
+from jobqueue.cli.commands.job import job
+from jobqueue.cli.commands.operation import operation
+from jobqueue.cli.commands.top import top
 from tests.unit.client.fake_api import FakeApi
 
 Run = Callable[..., Result]

@@ -132,7 +132,7 @@ def test_on_a_real_terminal(api: FakeApi) -> None:
     api.on("GET", "/job", Reply(200, {"total_items": 1, "status_counts": {"failed": 1}, "items": listed}))
     master, slave = pty.openpty()
     environment = {**os.environ, "JOBQUEUE_URL": api.url, "TERM": "xterm", "COLUMNS": "100"}
-    program = "from jobqueue.cli.job import job; job()"
+    program = "from jobqueue.cli.commands.job import job; job()"
     with subprocess.Popen(
         [sys.executable, "-c", program, "list"], stdout=slave, stdin=slave, env=environment
     ) as process:

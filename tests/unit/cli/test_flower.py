@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from jobqueue.cli import parts
+from jobqueue.cli.commands import parts
 from jobqueue.errors import InvalidSettings
 from jobqueue.settings import Settings
 

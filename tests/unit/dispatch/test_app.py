@@ -8,7 +8,7 @@ import pytest
 from kombu.exceptions import OperationalError
 
 from jobqueue.dispatch.app import CHECK_SECONDS, make_app
-from jobqueue.local.ports import free_port
+from jobqueue.standalone.ports import free_port
 from jobqueue.settings import Settings
 
 #: A deaf agent must be back within this many seconds.

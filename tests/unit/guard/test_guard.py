@@ -10,26 +10,26 @@ from typing import Any
 import pytest
 
 from jobqueue.errors import InvalidSettings, OperationNotAllowed
-from jobqueue.operations.confinement import Limits
+from jobqueue.operations.process.confinement import ResourceLimits
 from jobqueue.operations.registry import Registry
 from jobqueue.settings import Settings
-from workers.guard.guard import Guard
-from workers.guard.policy import LONGEST_ARGUMENT
+from workers.agent.guard.operation_guard import OperationGuard
+from workers.agent.guard.policy import LONGEST_ARGUMENT
 
 REGISTRY = Registry.load(())
 EXEC, SHELL = "command.exec.execute", "command.shell.execute"
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can run operations as somebody else")
 
 
-def guard(tmp_path: Path, *rules: dict[str, Any], **settings: Any) -> Guard:
+def guard(tmp_path: Path, *rules: dict[str, Any], **settings: Any) -> OperationGuard:
     if rules:
         path = tmp_path / "policy.json"
         path.write_text(json.dumps({"rules": rules}))
         settings["policy"] = path
-    return Guard.open(Settings(state_dir=tmp_path, **settings))
+    return OperationGuard.open(Settings(state_dir=tmp_path, **settings))
 
 
-def is_allowed(found: Guard, operation: str, data: dict[str, Any] | None = None, **facts: Any) -> bool:
+def is_allowed(found: OperationGuard, operation: str, data: dict[str, Any] | None = None, **facts: Any) -> bool:
     try:
         found.check(REGISTRY.get(operation), data or {}, facts)
     except OperationNotAllowed:
@@ -139,8 +139,8 @@ def test_patterns_inside_of_objects_and_numbers(tmp_path: Path) -> None:
 def test_limits_of_a_rule_stand_before_those_of_the_agent(tmp_path: Path) -> None:
     rule = {"operations": [SHELL], "effect": "allow", "limits": {"cpu_seconds": 5}}
     found = guard(tmp_path, rule, limit_cpu_seconds=60, limit_open_files=100, allow=("*",))
-    assert found.check(REGISTRY.get(SHELL), {}, {}).confinement.limits == Limits(None, 5, 100, None)
-    assert found.check(REGISTRY.get(EXEC), {}, {}).confinement.limits == Limits(None, 60, 100, None)
+    assert found.check(REGISTRY.get(SHELL), {}, {}).confinement.limits == ResourceLimits(None, 5, 100, None)
+    assert found.check(REGISTRY.get(EXEC), {}, {}).confinement.limits == ResourceLimits(None, 60, 100, None)
 
 
 @as_root
@@ -182,7 +182,7 @@ def test_a_policy_that_cannot_be_meant_stops_the_agent(tmp_path: Path, text: str
     path = tmp_path / "policy.json"
     path.write_text(text)
     with pytest.raises(InvalidSettings) as caught:
-        Guard.open(Settings(state_dir=tmp_path, policy=path))
+        OperationGuard.open(Settings(state_dir=tmp_path, policy=path))
     assert complaint in caught.value.message
     assert str(path) in caught.value.message
 
@@ -192,9 +192,9 @@ def test_a_policy_that_others_can_write_stops_the_agent(tmp_path: Path) -> None:
     path.write_text('{"rules": []}')
     path.chmod(0o666)
     with pytest.raises(InvalidSettings, match="chmod go-w"):
-        Guard.open(Settings(state_dir=tmp_path, policy=path))
+        OperationGuard.open(Settings(state_dir=tmp_path, policy=path))
     with pytest.raises(InvalidSettings, match="cannot be read"):
-        Guard.open(Settings(state_dir=tmp_path, policy=tmp_path / "nowhere"))
+        OperationGuard.open(Settings(state_dir=tmp_path, policy=tmp_path / "nowhere"))
 
 
 def ruled(tmp_path: Path, effect: str, wanted: Any, argv: list[str]) -> bool:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from jobqueue.collections.collections import Collections
-from jobqueue.collections.loading import load
+from jobqueue.aggregation.collections.collections import Collections
+from jobqueue.aggregation.collections.loading import load
 from jobqueue.errors import (
     InvalidOperationData,
     OperationCancelled,

@@ -207,7 +207,7 @@ def test_one_type_twice_names_both(plugin_module: types.ModuleType) -> None:
     with pytest.raises(InvalidSettings) as caught:
         Registry.load([_entry()])
     assert "node.os.get is defined twice" in caught.value.message
-    assert "jobqueue.operations.node.os_get" in caught.value.message
+    assert "jobqueue.operations.builtin.node.os_get" in caught.value.message
     assert "it (plugin_for_tests)" in caught.value.message
 
 

@@ -17,7 +17,7 @@ from jobqueue.model.submission import Accepted, Submission
 from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
 from jobqueue.settings import Settings
-from jobqueue.store.ledger import Ledger
+from jobqueue.ledger.ledger import Ledger
 
 SHELL = "command.shell.execute"
 DATA = {"command": "true"}

@@ -16,12 +16,13 @@ from jobqueue.model.submission import Submission
 from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
 from jobqueue.settings import Settings
-from jobqueue.signing import certificate as certificates
-from jobqueue.signing import pem, work
-from jobqueue.signing.signer import Signer
-from jobqueue.signing.trusted import TrustedKeys
-from jobqueue.store.executions import Grant
-from jobqueue.store.ledger import Ledger
+from jobqueue.trust.signing import certificate as certificates
+from jobqueue.trust.signing import pem
+from jobqueue.trust.signing import work
+from jobqueue.trust.signing.signer import Signer
+from jobqueue.trust.signing.trusted import TrustedKeys
+from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.ledger import Ledger
 
 ADMIN = Principal("admin", frozenset({"*"}))
 

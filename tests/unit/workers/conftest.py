@@ -18,24 +18,24 @@ from jobqueue.errors import LedgerUnavailable, OperationFailed, OperationNotSupp
 from jobqueue.model.agent import Registration
 from jobqueue.model.target import Target
 from jobqueue.operations.base import operation
-from jobqueue.operations.confinement import Limits
+from jobqueue.operations.process.confinement import ResourceLimits
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.registry import Registry
 from jobqueue.operations.schema import Schema
 from jobqueue.settings import Settings
-from jobqueue.signing.signer import Signer
-from jobqueue.signing.trusted import TrustedKeys
-from jobqueue.signing.work import WorkSigner
-from jobqueue.store.jobs import NewJob
-from jobqueue.store.ledger import Ledger
-from workers.executor import Executor
-from workers.guard.gate import Gate
-from workers.guard.guard import Guard
-from workers.guard.journal import Journal
-from workers.guard.policy import Policy
-from workers.held import Held
-from workers.output import OutputPump
+from jobqueue.trust.signing.signer import Signer
+from jobqueue.trust.signing.trusted import TrustedKeys
+from jobqueue.trust.signing.work import WorkSigner
+from jobqueue.ledger.jobs import NewJob
+from jobqueue.ledger.ledger import Ledger
+from workers.agent.execution.executor import Executor
+from workers.agent.guard.work_admission import WorkAdmission
+from workers.agent.guard.operation_guard import OperationGuard
+from workers.agent.guard.journal import Journal
+from workers.agent.guard.policy import Policy
+from workers.agent.execution.running import RunningSet
+from workers.agent.execution.output import OutputPump
 
 HOST = "web1"
 
@@ -145,8 +145,8 @@ def registry() -> Registry:
 
 
 @pytest.fixture
-def held() -> Held:
-    return Held()
+def held() -> RunningSet:
+    return RunningSet()
 
 
 @pytest.fixture
@@ -167,9 +167,9 @@ def signer(settings: Settings) -> Signer:
 
 
 @pytest.fixture
-def gate(settings: Settings, registry: Registry, signer: Signer) -> Iterator[Gate]:
-    journal, guard = Journal(settings.state_dir / "journal"), Guard(Policy(("*",)), Limits(), ())
-    found = Gate(settings, registry, TrustedKeys.open(settings.trusted_keys), journal, guard, FACTS)
+def gate(settings: Settings, registry: Registry, signer: Signer) -> Iterator[WorkAdmission]:
+    journal, guard = Journal(settings.state_dir / "journal"), OperationGuard(Policy(("*",)), ResourceLimits(), ())
+    found = WorkAdmission(settings, registry, TrustedKeys.open(settings.trusted_keys), journal, guard, FACTS)
     yield found
     found.close()
 
@@ -178,11 +178,11 @@ def gate(settings: Settings, registry: Registry, signer: Signer) -> Iterator[Gat
 def executor(
     ledger: Ledger,
     registry: Registry,
-    held: Held,
+    held: RunningSet,
     settings: Settings,
     closing: threading.Event,
     away: threading.Event,
-    gate: Gate,
+    gate: WorkAdmission,
 ) -> Executor:
     ledger.agents.register(Registration(HOST, "boot", {"group": "web.dev"}, {}, registry.types()))
     return Executor(

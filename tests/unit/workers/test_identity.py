@@ -17,20 +17,20 @@ from jobqueue.model.alert import RESULTS_FORGED, RESULTS_UNVERIFIED
 from jobqueue.model.job import Execution
 from jobqueue.model.states import ExecutionState
 from jobqueue.operations.registry import Registry
-from jobqueue.services.enrolment import Doorkeeper, Enrolment
-from jobqueue.services.results import FORGED, LOOK_SECONDS, REVOKED, SIGNED, UNSIGNED, CheckResults
+from jobqueue.services.enrolment import AgentAdmitter, Enrolment
+from jobqueue.services.result_verifier import FORGED, LOOK_SECONDS, REVOKED, SIGNED, UNSIGNED, ResultVerifier
 from jobqueue.settings import Settings
-from jobqueue.signing import certificate as certificates
-from jobqueue.signing import pem
-from jobqueue.signing.signer import Signer
-from jobqueue.signing.trusted import TrustedKeys
-from jobqueue.store.executions import Finished, Grant, Renewal
-from jobqueue.store.ledger import Ledger
-from workers.executor import Executor
-from workers.guard.identity import Identity
-from workers.held import Held
-from workers.maintenance.services import Inspector
-from workers.presence import Presence
+from jobqueue.trust.signing import certificate as certificates
+from jobqueue.trust.signing import pem
+from jobqueue.trust.signing.signer import Signer
+from jobqueue.trust.signing.trusted import TrustedKeys
+from jobqueue.ledger.executions import Finished, Grant, Renewal
+from jobqueue.ledger.ledger import Ledger
+from workers.agent.execution.executor import Executor
+from workers.agent.guard.identity import Identity
+from workers.agent.execution.running import RunningSet
+from workers.maintenance.services import ResultInspector
+from workers.agent.presence import Presence
 
 from .conftest import HOST, Submitter
 
@@ -53,7 +53,7 @@ class Agent:
         self.states: list[AgentState] = []
         self.identity = Identity.open(self.settings, keys)
         self.presence = Presence(
-            ledger.agents, Registry(), Held(), self.settings, self.states.append, lambda: None, self.identity
+            ledger.agents, Registry(), RunningSet(), self.settings, self.states.append, lambda: None, self.identity
         )
 
     @property
@@ -371,11 +371,11 @@ def identity(settings: Settings, keys: TrustedKeys, ledger: Ledger, executor: Ex
 
 
 @pytest.fixture
-def check(ledger: Ledger, keys: TrustedKeys) -> CheckResults:
-    return CheckResults(ledger.agents, keys)
+def check(ledger: Ledger, keys: TrustedKeys) -> ResultVerifier:
+    return ResultVerifier(ledger.agents, keys)
 
 
-def checked(ledger: Ledger, check: CheckResults, job_id: str) -> Execution:
+def checked(ledger: Ledger, check: ResultVerifier, job_id: str) -> Execution:
     return check(ledger.jobs.get(job_id)).executions[0]
 
 
@@ -396,7 +396,7 @@ def test_every_result_is_signed(
     ledger: Ledger,
     executor: Executor,
     submit: Submitter,
-    check: CheckResults,
+    check: ResultVerifier,
     operation: str,
     data: dict[str, Any],
     registry: Registry,
@@ -469,7 +469,7 @@ def test_a_result_that_was_altered_shows(
     ledger: Ledger,
     executor: Executor,
     submit: Submitter,
-    check: CheckResults,
+    check: ResultVerifier,
     forge: Callable[[Ledger, str], None],
 ) -> None:
     job_id = submit("test.echo.get")
@@ -480,7 +480,7 @@ def test_a_result_that_was_altered_shows(
 
 @pytest.mark.usefixtures("identity")
 def test_a_result_without_a_signature_shows(
-    ledger: Ledger, executor: Executor, submit: Submitter, check: CheckResults
+    ledger: Ledger, executor: Executor, submit: Submitter, check: ResultVerifier
 ) -> None:
     job_id = submit("test.echo.get")
     executor.execute(job_id, HOST)
@@ -492,7 +492,7 @@ def test_one_agent_cannot_answer_for_another(
     ledger: Ledger,
     executor: Executor,
     submit: Submitter,
-    check: CheckResults,
+    check: ResultVerifier,
     signer: Signer,
     keys: TrustedKeys,
     tmp_path: Path,
@@ -509,7 +509,7 @@ def test_one_agent_cannot_answer_for_another(
 
 @pytest.mark.usefixtures("identity")
 def test_the_result_of_one_job_is_not_that_of_another(
-    ledger: Ledger, executor: Executor, submit: Submitter, check: CheckResults
+    ledger: Ledger, executor: Executor, submit: Submitter, check: ResultVerifier
 ) -> None:
     first, second = submit("test.echo.get", {"text": "yes"}), submit("test.echo.get", {"text": "no"})
     for job_id in (first, second):
@@ -523,7 +523,7 @@ def test_the_result_of_one_job_is_not_that_of_another(
 
 
 def test_a_made_up_certificate_proves_nothing(
-    ledger: Ledger, executor: Executor, submit: Submitter, check: CheckResults, keys: TrustedKeys, tmp_path: Path
+    ledger: Ledger, executor: Executor, submit: Submitter, check: ResultVerifier, keys: TrustedKeys, tmp_path: Path
 ) -> None:
     own = Ed25519PrivateKey.generate()
     evil = Identity(HOST, Signer(own), keys, tmp_path / "x")
@@ -537,7 +537,7 @@ def test_a_made_up_certificate_proves_nothing(
 
 @pytest.mark.usefixtures("identity")
 def test_what_nobody_answered_needs_no_signature(
-    ledger: Ledger, submit: Submitter, check: CheckResults, executor: Executor
+    ledger: Ledger, submit: Submitter, check: ResultVerifier, executor: Executor
 ) -> None:
     job_id = submit("test.echo.get")
     assert checked(ledger, check, job_id).authenticity is None
@@ -547,13 +547,13 @@ def test_what_nobody_answered_needs_no_signature(
 
 @pytest.mark.usefixtures("identity")
 def test_maintenance_finds_what_was_forged_once(
-    ledger: Ledger, executor: Executor, submit: Submitter, check: CheckResults, keys: TrustedKeys
+    ledger: Ledger, executor: Executor, submit: Submitter, check: ResultVerifier, keys: TrustedKeys
 ) -> None:
     honest, forged = submit("test.echo.get"), submit("test.echo.get")
     for job_id in (honest, forged):
         executor.execute(job_id, HOST)
     _another_answer(ledger, forged)
-    inspector = Inspector(ledger, check, keys)
+    inspector = ResultInspector(ledger, check, keys)
     for _ in range(3):
         inspector.run_once()
     assert ledger.stats()[RESULTS_FORGED] == 1
@@ -569,7 +569,7 @@ def test_an_agent_of_another_version_is_not_accused(
     ledger.agents.register(Registration(HOST, "boot", {}, {}, ("test.echo.get",), "0.1", 1))
     job_id = submit("test.echo.get")
     executor.execute(job_id, HOST)  # without an identity: nothing is signed
-    Inspector(ledger, CheckResults(ledger.agents, keys), keys).run_once()
+    ResultInspector(ledger, ResultVerifier(ledger.agents, keys), keys).run_once()
     assert (ledger.stats()[RESULTS_FORGED], ledger.stats()[RESULTS_UNVERIFIED]) == (0, 1)
     (alert,) = ledger.executions.alerts()
     assert (alert.kind, alert.job_id, alert.hostname) == (RESULTS_UNVERIFIED, job_id, HOST)
@@ -581,7 +581,7 @@ def test_without_trusted_keys_maintenance_accuses_nobody(
 ) -> None:
     executor.execute(submit("test.echo.get"), HOST)
     keys = TrustedKeys(tmp_path / "nowhere")
-    Inspector(ledger, CheckResults(ledger.agents, keys), keys).run_once()
+    ResultInspector(ledger, ResultVerifier(ledger.agents, keys), keys).run_once()
     assert ledger.executions.alerts() == []
 
 
@@ -598,7 +598,7 @@ def test_the_results_of_a_revoked_agent_are_shown_as_such(
 ) -> None:
     """Also those of before: who has its key can sign with any date."""
     now = [0.0]
-    check = CheckResults(ledger.agents, keys, lambda: now[0])
+    check = ResultVerifier(ledger.agents, keys, lambda: now[0])
     job_id = submit("test.echo.get")
     executor.execute(job_id, HOST)
     assert checked(ledger, check, job_id).authenticity == SIGNED
@@ -621,7 +621,7 @@ def test_whoever_writes_to_redis_can_revoke_nobody(
     text = certificates.revoke(other, certificates.Revocation(HOST, NOW * 1_000_000, "eve"))
     for planted in (text, "{}", "nonsense"):
         ledger.client.hset(ledger.keys.kind("revoked"), HOST, planted)
-        fresh = CheckResults(ledger.agents, keys)
+        fresh = ResultVerifier(ledger.agents, keys)
         assert checked(ledger, fresh, job_id).authenticity == SIGNED
 
 
@@ -646,5 +646,5 @@ def test_the_doorkeeper_survives_whatever_it_finds(enrolment: Enrolment, ledger:
         turns.append(seconds)
         return len(turns) > 3
 
-    Doorkeeper(enrolment).run(pause)
+    AgentAdmitter(enrolment).run(pause)
     assert len(turns) == 4

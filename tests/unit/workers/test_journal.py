@@ -11,8 +11,8 @@ import pytest
 
 from jobqueue.errors import WorkRefused
 from tests.acceptance.support.until import until
-from workers.guard import journal as module
-from workers.guard.journal import AlreadyEnded, Journal
+from workers.agent.guard import journal as module
+from workers.agent.guard.journal import AlreadyEnded, Journal
 
 NOW = 1_000_000_000
 FOREVER = 9_000_000_000_000_000

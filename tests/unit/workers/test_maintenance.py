@@ -12,17 +12,17 @@ import pytest
 from jobqueue.dispatch.sender import Sender
 from jobqueue.model.agent import Heartbeat, Registration
 from jobqueue.model.job import Job
-from jobqueue.model.outside import Report
+from jobqueue.model.external_run import ExternalRunReport
 from jobqueue.model.states import ExecutionState, JobStatus
-from jobqueue.services.results import CheckResults
+from jobqueue.services.result_verifier import ResultVerifier
 from jobqueue.settings import Settings
-from jobqueue.signing.trusted import TrustedKeys
-from jobqueue.store.executions import Due, Grant
-from jobqueue.store.ledger import Ledger
+from jobqueue.trust.signing.trusted import TrustedKeys
+from jobqueue.ledger.executions import Due, Grant
+from jobqueue.ledger.ledger import Ledger
 from tests.acceptance.support.until import until
 from workers.maintenance.leader import Leadership
 from workers.maintenance.service import Maintenance, make_services
-from workers.maintenance.services import STEP, Forsaker, Inspector, Pruner, Reaper, Reconciler, Sweeper
+from workers.maintenance.services import STEP, ExternalRunExpirer, ResultInspector, Pruner, Reaper, Reconciler, Sweeper
 from workers.metrics import MAINTENANCE
 
 from .conftest import HOST, Submitter
@@ -205,10 +205,10 @@ def test_all_services_run_over_an_empty_ledger(ledger: Ledger, settings: Setting
 
 def test_a_run_elsewhere_whose_driver_is_silent_is_ended(ledger: Ledger) -> None:
     for word, state in (("starting", "submitted"), ("running", "started")):
-        ledger.outside.tell(Report(word, word, frozenset(), state))
-    assert Forsaker(ledger, silence_seconds=3600).run_once() == 0
-    assert Forsaker(ledger, silence_seconds=0).run_once() == 2
-    assert Forsaker(ledger, silence_seconds=0).run_once() == 0
+        ledger.outside.tell(ExternalRunReport(word, word, frozenset(), state))
+    assert ExternalRunExpirer(ledger, silence_seconds=3600).run_once() == 0
+    assert ExternalRunExpirer(ledger, silence_seconds=0).run_once() == 2
+    assert ExternalRunExpirer(ledger, silence_seconds=0).run_once() == 0
     assert ledger.jobs.counts()[JobStatus.FAILED] == 2
 
 
@@ -262,7 +262,7 @@ def test_a_result_that_cannot_be_looked_at_hides_no_other(
     first, second = submit("test.echo.get"), submit("test.echo.get")
     for job_id in (first, second):
         ledger.executions.finish(claim(ledger, job_id), ExecutionState.COMPLETED, out='{"data": 1, "changed": false}')
-    check = CheckResults(ledger.agents, TrustedKeys(None))
+    check = ResultVerifier(ledger.agents, TrustedKeys(None))
     faults = check.faults
 
     def odd(job: Job) -> list[tuple[str, str]]:
@@ -272,5 +272,5 @@ def test_a_result_that_cannot_be_looked_at_hides_no_other(
 
     monkeypatch.setattr(check, "faults", odd)
     keys = SimpleNamespace(are_there=lambda: True)
-    assert Inspector(ledger, check, cast("Any", keys)).run_once() == 0
+    assert ResultInspector(ledger, check, cast("Any", keys)).run_once() == 0
     assert {alert.job_id for alert in ledger.executions.alerts()} == {first, second}

@@ -16,22 +16,23 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from jobqueue.model.alert import WORK_REFUSED
 from jobqueue.model.job import Execution
-from jobqueue.operations.confinement import Limits
+from jobqueue.operations.process.confinement import ResourceLimits
 from jobqueue.operations.registry import Registry
 from jobqueue.settings import Settings
-from jobqueue.signing import pem, work
-from jobqueue.signing.signer import Signer
-from jobqueue.signing.trusted import TrustedKeys
-from jobqueue.signing.work import WorkSigner
-from jobqueue.store.executions import Grant
-from jobqueue.store.ledger import Ledger
+from jobqueue.trust.signing import pem
+from jobqueue.trust.signing import work
+from jobqueue.trust.signing.signer import Signer
+from jobqueue.trust.signing.trusted import TrustedKeys
+from jobqueue.trust.signing.work import WorkSigner
+from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.ledger import Ledger
 from tests.acceptance.support.until import until
-from workers.executor import Executor
-from workers.guard.gate import Gate
-from workers.guard.guard import Guard
-from workers.guard.journal import Journal
-from workers.guard.policy import Policy
-from workers.held import Held
+from workers.agent.execution.executor import Executor
+from workers.agent.guard.work_admission import WorkAdmission
+from workers.agent.guard.operation_guard import OperationGuard
+from workers.agent.guard.journal import Journal
+from workers.agent.guard.policy import Policy
+from workers.agent.execution.running import RunningSet
 
 from .conftest import HOST, Submitter
 
@@ -312,7 +313,7 @@ def test_what_the_owner_refused_is_not_run_under_a_later_policy(
     ledger: Ledger, executor: Executor, submit: Submitter, attacker: Attacker
 ) -> None:
     gate = executor._gate
-    allowing, gate._guard = gate._guard, Guard(Policy(()), Limits(), ())
+    allowing, gate._guard = gate._guard, OperationGuard(Policy(()), ResourceLimits(), ())
     job_id = submit("test.echo.get")
     assert executor.execute(job_id, HOST) == "failed"
     assert ledger.stats()[WORK_REFUSED] == 0
@@ -323,7 +324,7 @@ def test_what_the_owner_refused_is_not_run_under_a_later_policy(
 
 
 def test_a_run_that_a_stopping_agent_hands_back_is_not_counted(
-    ledger: Ledger, executor: Executor, held: Held, submit: Submitter
+    ledger: Ledger, executor: Executor, held: RunningSet, submit: Submitter
 ) -> None:
     """An agent may be restarted more often than a job may be run."""
     job_id = submit("test.wait.get", idempotent=True)
@@ -354,7 +355,7 @@ def test_work_from_before_a_lost_journal_is_refused_unless_the_owner_allows(
         (settings.state_dir / f"journal{suffix}").unlink(missing_ok=True)
     journal = Journal(settings.state_dir / "journal", had_one=True)
     guard = executor._gate._guard
-    executor._gate = Gate(settings, registry, TrustedKeys.open(settings.trusted_keys), journal, guard, {})
+    executor._gate = WorkAdmission(settings, registry, TrustedKeys.open(settings.trusted_keys), journal, guard, {})
     try:
         younger = submit("test.echo.get")
         assert executor.execute(older, HOST) == outcome
@@ -373,7 +374,7 @@ def test_a_restart_of_the_agent_forgets_no_run(
     executor._gate.close()
     journal = Journal(settings.state_dir / "journal")
     guard = executor._gate._guard
-    executor._gate = Gate(settings, registry, TrustedKeys.open(settings.trusted_keys), journal, guard, {})
+    executor._gate = WorkAdmission(settings, registry, TrustedKeys.open(settings.trusted_keys), journal, guard, {})
     try:
         assert executor.execute(job_id, HOST) == "failed"
     finally:
@@ -438,7 +439,7 @@ def test_work_without_a_record_is_refused(ledger: Ledger, executor: Executor, su
     assert ledger.stats()[WORK_REFUSED] == 1
 
 
-def test_a_message_with_a_made_up_job_runs_nothing(executor: Executor, gate: Gate) -> None:
+def test_a_message_with_a_made_up_job_runs_nothing(executor: Executor, gate: WorkAdmission) -> None:
     assert executor.execute(str(uuid.uuid4()), HOST) == "dropped: unknown"
     assert executor.execute("../../etc/passwd", "_any") == "dropped: unknown"
 
@@ -453,7 +454,7 @@ def _signed_for(
     return lambda job_id: WorkSigner(signer, 3600).sign(job_id, document, now=at, idempotent=False, only=only)
 
 
-def test_the_gate_takes_a_grant_of_the_right_form_only(gate: Gate, submit: Submitter, attacker: Attacker) -> None:
+def test_the_gate_takes_a_grant_of_the_right_form_only(gate: WorkAdmission, submit: Submitter, attacker: Attacker) -> None:
     job_id = submit("test.echo.get", {"text": "hi"})
     grant = Grant(job_id, HOST, "token", 1, attacker.document(job_id))
     assert gate.admit(grant).document["data"] == {"text": "hi"}

@@ -18,7 +18,7 @@ from jobqueue.model.job import Execution
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.timeline import API_HOST, Event
 from jobqueue.operations.info import OperationInfo
-from jobqueue.signing.certificate import fingerprint_of
+from jobqueue.trust.signing.certificate import fingerprint_of
 from tests.unit.api.conftest import AUTHORIZATION
 from tests.unit.api.dashboard.conftest import ORIGIN, Page, Send, form_to, parse, values_of
 from tests.unit.api.fakes import AN_AGENT, AN_OPERATION, FakeServices, a_job, a_pending_job, away, now

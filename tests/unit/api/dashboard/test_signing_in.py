@@ -167,7 +167,7 @@ def test_after_signing_out_the_cookie_is_worth_nothing_anywhere(
     assert elsewhere.get("/").status_code == 200
     send("/", "/ui/sign-out")
     real = time.monotonic
-    monkeypatch.setattr("jobqueue.services.verify.time.monotonic", lambda: real() + 1)
+    monkeypatch.setattr("jobqueue.services.credential_verifier.time.monotonic", lambda: real() + 1)
     assert elsewhere.get("/").status_code == 303
     assert elsewhere.get("/job").status_code == 401
     key = next(iter(services.ledger.client.scan_iter(f"{services.ledger.keys.kind('ended')}*")))
@@ -196,7 +196,7 @@ def test_a_new_password_and_locking_out_end_sessions(
     else:
         services.credentials.set_disabled(system("test"), "ann", True)
     real = time.monotonic
-    monkeypatch.setattr("jobqueue.services.verify.time.monotonic", lambda: real() + 2)
+    monkeypatch.setattr("jobqueue.services.credential_verifier.time.monotonic", lambda: real() + 2)
     assert browser.get("/").status_code == 303
 
 

@@ -17,9 +17,9 @@ from jobqueue.model.states import ExecutionState
 from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
 from jobqueue.settings import Settings
-from jobqueue.store.executions import Grant
-from tests.store.clock import FakeClock
-from tests.store.world import World
+from jobqueue.ledger.executions import Grant
+from tests.ledger.clock import FakeClock
+from tests.ledger.world import World
 
 TOKEN = "a-token-of-twenty-four-ch"
 HOST = "web1"

@@ -13,7 +13,7 @@ from api.app import create_app
 from jobqueue.model.states import ExecutionState
 from jobqueue.services import Services
 from jobqueue.settings import Settings
-from tests.store.world import World
+from tests.ledger.world import World
 
 from .conftest import TOKEN, Agent, Ask, fusion_error
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from jobqueue.errors import LedgerUnavailable
-from jobqueue.flag import Flag
+from jobqueue.signal_safe_event import SignalSafeEvent
 from jobqueue.model.filter import JobFilter, JobPage
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.services import Services
-from jobqueue.store.output import Piece
-from tests.store.world import World
+from jobqueue.ledger.output import Piece
+from tests.ledger.world import World
 
 from .conftest import HOST, Agent, Ask, fusion_error
 
@@ -341,7 +341,7 @@ def test_sync_bears_a_short_outage(
 
 
 def test_sync_when_the_server_stops(ask: Ask, stored: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    raised = Flag()
+    raised = SignalSafeEvent()
     raised.set()
     monkeypatch.setattr("api.fusion.starting.closing", raised)
     body = fusion_error(ask("POST", f"{AT}/job1?sync=true"), 503, "goes on")

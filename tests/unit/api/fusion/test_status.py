@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.store.world import World
+from tests.ledger.world import World
 
 from .conftest import HOST, Agent, Ask, fusion_error
 

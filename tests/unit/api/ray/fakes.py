@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jobqueue.errors import AliasTaken, JobNotFound
-from jobqueue.model.audit import Deed
+from jobqueue.model.audit import AuditEntry
 from jobqueue.model.filter import JobFilter, JobPage
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.output import OutputPage
@@ -50,7 +50,7 @@ class RayServices(FakeServices):
         super().__post_init__()
         self.agents_known = list(AGENTS)
 
-    def submit(self, submission: Submission, deed: Deed | None = None) -> Accepted:
+    def submit(self, submission: Submission, deed: AuditEntry | None = None) -> Accepted:
         self._fail()
         taken = next((job for job in self.store.values() if job.alias == submission.alias), None)
         if taken:

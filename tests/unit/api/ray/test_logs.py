@@ -13,7 +13,7 @@ from flask import Flask
 
 from api.ray import logs
 from jobqueue.errors import LedgerUnavailable
-from jobqueue.flag import Flag
+from jobqueue.signal_safe_event import SignalSafeEvent
 from jobqueue.model.job import Job
 from jobqueue.model.output import Chunk, OutputPage
 from jobqueue.model.states import ExecutionState
@@ -163,7 +163,7 @@ def test_frames_are_small(services: RayServices, job: Job, tail: Open) -> None:
 
 def test_a_tail_breaks_when_the_server_ends(job: Job, tail: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     """An orderly close would tell Ray's client that the job is through."""
-    ending = Flag()
+    ending = SignalSafeEvent()
     ending.set()
     monkeypatch.setattr(logs, "closing", ending)
     reader, _ = tail()

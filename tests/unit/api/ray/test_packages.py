@@ -11,7 +11,7 @@ from flask import Flask
 from gunicorn.http.errors import NoMoreData
 from werkzeug.test import TestResponse
 
-from api import slow
+from api import body_timeout
 from api.ray.packages import SILENCE_SECONDS
 from jobqueue.errors import PackagesFull, PackageTooLarge
 from tests.unit.api.conftest import MAX_BODY, Ask
@@ -245,11 +245,11 @@ class _Trickle:
 
 def test_a_trickle_is_given_up(app: Flask, ask: Ask, services: FakeServices, connection: Connection) -> None:
     environ = {"wsgi.input": _Trickle(), "CONTENT_LENGTH": "8", "gunicorn.socket": connection}
-    before, app.config[slow.SECONDS] = app.config[slow.SECONDS], 0.05
+    before, app.config[body_timeout.SECONDS] = app.config[body_timeout.SECONDS], 0.05
     try:
         assert_refused(ask("PUT", PATH, environ_overrides=environ), 408, "of the package took longer than 0.05 s")
     finally:
-        app.config[slow.SECONDS] = before
+        app.config[body_timeout.SECONDS] = before
     assert services.packages == {}
 
 

@@ -1,0 +1,59 @@
+"""What a request shows to prove who sends it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+#: Headers that carry a key by themselves, as WSGI names them.
+_KEY_HEADERS = ("HTTP_X_API_KEY", "HTTP_APIKEY")
+
+
+@dataclass(frozen=True)
+class RequestCredentials:
+    """A secret, and under which name it came; ``user`` only with Basic. Nothing of it has been checked."""
+
+    secret: str
+    place: str
+    user: str = ""
+    is_basic: bool = False
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str], others: Iterable[Source] = ()) -> RequestCredentials | None:
+        """Those of a request (its WSGI environment); None where there are none that we can read.
+
+        ``Authorization`` rules where it is given. Then come ``others``, the places where clients of one protocol put
+        theirs. The headers ``x-api-key`` and ``apiKey`` are for those who cannot set it.
+        """
+        header = environ.get("HTTP_AUTHORIZATION")
+        if header:
+            return cls.of_header(header, "Authorization")
+        for source in others:
+            if (found := source(environ)) is not None:
+                return found
+        for name in _KEY_HEADERS:
+            if key := environ.get(name):
+                return cls(key.strip(), "x-api-key" if name == "HTTP_X_API_KEY" else "apiKey")
+        return None
+
+    @classmethod
+    def of_header(cls, header: str, name: str) -> RequestCredentials | None:
+        """Those in the text of a header (``name``, for messages): ``Bearer <secret>`` or ``Basic <base64>``."""
+        scheme, _, given = header.partition(" ")
+        if scheme.lower() == "bearer":
+            return cls(given.strip(), f"{name}: Bearer")
+        return _basic(given, name) if scheme.lower() == "basic" else None
+
+
+#: Finds the credentials in a WSGI environment; None if there are none in its place.
+Source = Callable[[Mapping[str, str]], RequestCredentials | None]
+
+
+def _basic(given: str, name: str) -> RequestCredentials | None:
+    try:
+        user, colon, password = base64.b64decode(given.strip(), validate=True).decode("latin-1").partition(":")
+    except (binascii.Error, ValueError):
+        return None
+    return RequestCredentials(password, f"{name}: Basic", user, is_basic=True) if colon else None

@@ -1,0 +1,151 @@
+"""What /openapi.json says beyond what flask-smorest notes: which errors there can be, and the routes of other APIs."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Flask
+
+from api.auth.rules import ALIAS, KNOWN, PUBLIC, rule_name, rule_of
+
+Document = dict[str, Any]
+
+JSON, TEXT = "application/json", "text/plain; charset=utf-8"
+#: What an error means wherever it is answered.
+ERRORS: Mapping[int, str] = {
+    400: "Something in the request is not right; the sentence says what.",
+    401: "There are no credentials, or they are not valid.",
+    403: "The credentials are good, but lack a permission.",
+    404: "There is nothing of this name.",
+    408: "The body took too long.",
+    409: "It conflicts with how things stand now.",
+    413: "The body is too large.",
+    415: "The body must be JSON in UTF-8, and not compressed.",
+    426: "This address speaks websocket only.",
+    429: "Too many requests, or failed log-ins; Retry-After says when to come again.",
+    500: "Something went wrong on our side; the log says what.",
+    503: "The ledger cannot be reached now; Retry-After says when to come again.",
+    507: "There is no room for it now.",
+}
+_READS_BODY = (408, 413, 415)
+_HEADED = frozenset({429, 503})
+_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
+#: What is served at several places is described at the first one.
+_FIRST = re.compile(r"[a-z_]+0?\.\w+")
+
+
+@dataclass(frozen=True)
+class Route:
+    """A view and what it answers, in OpenAPI's words. ``answers``: status -> (media type, schema), or None for none.
+
+    ``body`` is (media type, schema); ``query`` and ``path`` hold schemas by the parameters' names.
+    """
+
+    summary: str
+    answers: Mapping[int, tuple[str, Document] | None]
+    body: tuple[str, Document] | None = None
+    query: Mapping[str, Document] = field(default_factory=dict)
+    path: Mapping[str, Document] = field(default_factory=dict)
+    errors: tuple[int, ...] = ()
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class FacadeDocument:
+    """The routes of one API, by the rules' names, and the body of its errors."""
+
+    tag: str
+    about: str
+    routes: Mapping[str, Route]
+    error: tuple[str, Document]
+    schemas: Callable[[], Mapping[str, Document]] = dict
+
+
+def complete(document: Document, app: Flask, dialects: Iterable[FacadeDocument]) -> Document:
+    """``document`` of the native API with every status that each route can answer, and with the routes of others."""
+    found = copy.deepcopy(document)
+    native = (JSON, {"$ref": "#/components/schemas/ErrorAnswer"})
+    endpoints = {(_path(rule.rule), method.lower()): rule.endpoint for rule in _rules(app) for method in rule.methods}
+    for path, item in found["paths"].items():
+        for method, operation in item.items():
+            if method != "parameters":
+                operation["responses"].pop("default", None)
+                has_body = "requestBody" in operation
+                _add_errors(operation["responses"], _errors(endpoints[path, method], has_body=has_body), native)
+    for dialect in dialects:
+        _add(found, app, dialect)
+    return found
+
+
+def _add(document: Document, app: Flask, dialect: FacadeDocument) -> None:
+    document.setdefault("tags", []).append({"name": dialect.tag, "description": dialect.about})
+    document["components"]["schemas"].update(dialect.schemas())
+    for rule in _rules(app):
+        route = dialect.routes.get(rule_name(rule.endpoint))
+        if route is None or rule.endpoint.startswith(f"{ALIAS}.") or not _FIRST.fullmatch(rule.endpoint):
+            continue
+        for method in sorted(rule.methods - {"HEAD", "OPTIONS"}):
+            operation = _operation(rule.endpoint, route, dialect)
+            operation["parameters"] += [
+                {"in": "path", "name": name, "required": True, "schema": route.path.get(name, {"type": "string"})}
+                for name in _PARAMETER.findall(rule.rule)
+            ]
+            document["paths"].setdefault(_path(rule.rule), {})[method.lower()] = operation
+
+
+def _operation(endpoint: str, route: Route, dialect: FacadeDocument) -> Document:
+    responses: Document = {}
+    for status, answer in route.answers.items():
+        responses[str(status)] = {"description": "Done."} | (_content(answer) if answer else {})
+    errors = {*_errors(endpoint, has_body=route.body is not None), *route.errors}
+    _add_errors(responses, sorted(errors), dialect.error)
+    operation: Document = {
+        "operationId": rule_name(endpoint).replace(".", "_"),
+        "summary": route.summary,
+        "tags": [dialect.tag],
+        "parameters": [{"in": "query", "name": name, "schema": schema} for name, schema in route.query.items()],
+        "responses": responses,
+    }
+    if route.description:
+        operation["description"] = route.description
+    if route.body is not None:
+        operation["requestBody"] = {"required": True, **_content(route.body)}
+    return operation
+
+
+def _errors(endpoint: str, *, has_body: bool) -> list[int]:
+    """The statuses that do not depend on what the view does."""
+    rule = rule_of(endpoint)
+    found = [400, 500]
+    if rule != PUBLIC:
+        found += [401, 429, 503]
+    if rule not in (PUBLIC, KNOWN):
+        found.append(403)
+    return sorted([*found, *_READS_BODY] if has_body else found)
+
+
+def _add_errors(responses: Document, statuses: Iterable[int], error: tuple[str, Document]) -> None:
+    for status in statuses:
+        if str(status) not in responses:
+            answer = responses[str(status)] = {"description": ERRORS[status], **_content(error)}
+            if status in _HEADED:
+                answer["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
+    for name in sorted(responses):  # in order, for people
+        responses[name] = responses.pop(name)
+
+
+def _content(content: tuple[str, Document]) -> Document:
+    media, schema = content
+    return {"content": {media: {"schema": schema}}}
+
+
+def _rules(app: Flask) -> list[Any]:
+    return [rule for rule in app.url_map.iter_rules() if not rule.websocket]
+
+
+def _path(rule: str) -> str:
+    return _PARAMETER.sub(r"{\1}", rule)

@@ -1,0 +1,89 @@
+"""``jobqueue audit``: who did what."""
+
+from __future__ import annotations
+
+import json
+from typing import TextIO
+
+import click
+
+from jobqueue.cli.connection import ClientGroup, connect
+from jobqueue.cli.views.output import Column, complain, screen
+from jobqueue.cli.parameters import json_option
+from jobqueue.cli.views.text import one_line
+
+_COLUMNS = (
+    Column("NUMBER", whole=True, right=True),
+    Column("TIME", whole=True),
+    Column("WHO", whole=True),
+    Column("FROM", whole=True),
+    Column("RESULT", whole=True),
+    Column("WHAT"),
+    Column("DETAILS"),
+)
+_PAGE = 1000
+EXIT_BROKEN = 1
+
+
+@click.group(cls=ClientGroup)
+def audit() -> None:
+    """See who did what, when and from where, and that nobody changed the record."""
+
+
+@audit.command("list")
+@click.option("--limit", type=click.IntRange(1, _PAGE), default=50, show_default=True, help="The most entries.")
+@click.option("--who", metavar="NAME", help="Only what this principal did.")
+@json_option
+def list_entries(limit: int, who: str | None, as_json: bool) -> None:
+    """List the newest entries."""
+    with connect() as client:
+        found = client.audit(limit=limit, who=who)
+    out = screen()
+    if as_json:
+        out.json(found)
+        return
+    rows = [
+        [
+            item.get("number"),
+            out.when(item.get("timestamp")),
+            item.get("who"),
+            item.get("address"),
+            f"{item.get('result')} {item.get('status')}",
+            f"{item.get('method')} {item.get('path')}",
+            item.get("details") or None,
+        ]
+        for item in found["entries"]
+    ]
+    out.table(_COLUMNS, rows)
+
+
+@audit.command()
+@json_option
+def verify(as_json: bool) -> None:
+    """Check that nothing was added, changed, moved or taken out. Exit code 1: something was."""
+    with connect() as client:
+        found = client.verify_audit()
+    out = screen()
+    if as_json:
+        out.json(found)
+    elif found["valid"]:
+        out.line(f"The audit trail is whole: {found['entries']} entries, {found['first']} to {found['last']}.")
+    else:
+        for problem in found["problems"]:
+            complain(one_line(problem))
+    if not found["valid"]:
+        click.get_current_context().exit(EXIT_BROKEN)
+
+
+@audit.command()
+@click.option("--output", type=click.File("w", encoding="utf-8"), default="-", help="File to write; default: output.")
+def export(output: TextIO) -> None:
+    """Write all entries as JSON lines, oldest first."""
+    last = 0
+    with connect() as client:
+        while True:
+            entries = client.audit(limit=_PAGE, after=last)["entries"]
+            output.writelines(json.dumps(entry) + "\n" for entry in entries)
+            if len(entries) < _PAGE:
+                return
+            last = entries[-1]["number"]

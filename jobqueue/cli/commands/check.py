@@ -1,0 +1,44 @@
+"""``jobqueue check``."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from jobqueue.cli.parameters import json_option
+from jobqueue.errors import InvalidSettings
+from jobqueue.standalone.inspection import Finding, CheckResult, inspect
+from jobqueue.settings import Settings
+
+_COLOURS = {CheckResult.OK: "green", CheckResult.WARNING: "yellow", CheckResult.ERROR: "red"}
+
+
+@click.command()
+@json_option
+@click.pass_context
+def check(context: click.Context, as_json: bool) -> None:
+    """Validate the configuration and reach Redis; start nothing. Exit code 0: all is well, 2: something must change."""
+    findings = _findings()
+    if as_json:
+        click.echo(
+            json.dumps([{"verdict": finding.verdict.value, "text": finding.text} for finding in findings], indent=2)
+        )
+    else:
+        for finding in findings:
+            click.echo(f"{click.style(finding.verdict.value.ljust(8), fg=_COLOURS[finding.verdict])}{finding.text}")
+    if any(finding.verdict is CheckResult.ERROR for finding in findings):
+        context.exit(2)
+
+
+def _findings() -> list[Finding]:
+    try:
+        settings = Settings.from_env()
+    except InvalidSettings as error:
+        return [
+            Finding(CheckResult.ERROR, message)
+            for messages in (error.details or {"": [error.message]}).values()
+            for message in messages
+        ]
+    well = Finding(CheckResult.OK, f"The settings are valid; the state directory is {settings.state_dir}.")
+    return [well, *inspect(settings)]

@@ -1,0 +1,126 @@
+"""``jobqueue collection``: the tables that aggregations read and write, on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jobqueue.cli.views.output import Column, Screen, screen
+from jobqueue.cli.parameters import json_option
+from jobqueue.cli.views.text import one_line
+from jobqueue.aggregation.collections.collections import CollectionInfo, Collections
+from jobqueue.extras import require
+from jobqueue.settings import Settings
+
+_COLUMNS = (
+    Column("NAME", whole=True),
+    Column("ROWS", whole=True, right=True),
+    Column("BYTES", whole=True, right=True),
+    Column("COLUMNS", whole=True, right=True),
+    Column("CHANGED", whole=True),
+)
+
+
+@click.group()
+def collection() -> None:
+    """Load, see and delete the collections in this machine's data directory (JOBQUEUE_DATA_DIR)."""
+    require("jobqueue collection", "aggregation")
+
+
+@collection.command()
+@click.argument("name")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--replace", is_flag=True, help="Put the rows in place of those that are there.")
+@click.option("--delimiter", help="What separates the fields of CSV files, one character or 'tab' (default: a comma).")
+@click.option("--decimal", type=click.Choice([".", ","]), help="The decimal sign of CSV files (default: a point).")
+@json_option
+def load(
+    name: str, files: Sequence[Path], replace: bool, delimiter: str | None, decimal: str | None, as_json: bool
+) -> None:
+    """Add the rows of files to a collection, which is made if it is not there.
+
+    A file ends in .csv, .tsv, .json, .jsonl, .ndjson or .parquet; text may be compressed (.gz, .zst). All files are
+    taken, or none. A row that does not fit is named, and nothing is loaded.
+    """
+    from jobqueue.aggregation.collections.loading import load as load_files
+
+    collections = _collections()
+    separator = "\t" if delimiter in ("tab", "\\t") else delimiter
+    count = load_files(collections, name, files, replace=replace, delimiter=separator, decimal=decimal)
+    info = collections.info(name)
+    out = screen()
+    if as_json:
+        out.json({"loaded": count, **_described(info)})
+    else:
+        out.line(f"{count} rows loaded; {name} has {info.rows} rows now.")
+
+
+@collection.command("list")
+@json_option
+def list_collections(as_json: bool) -> None:
+    """List all collections."""
+    collections = _collections()
+    found = [collections.info(name) for name in collections.names()]
+    out = screen()
+    if as_json:
+        out.json({"collections": [_described(info) for info in found], "total": len(found)})
+    else:
+        rows = [[info.name, info.rows, info.size, len(info.columns), out.when(_when(info))] for info in found]
+        out.table(_COLUMNS, rows)
+
+
+@collection.command()
+@click.argument("name")
+@click.option("--limit", type=click.IntRange(0, 10_000), default=10, show_default=True, help="How many rows to show.")
+@json_option
+def show(name: str, limit: int, as_json: bool) -> None:
+    """Show a collection: its columns, and some of its rows."""
+    collections = _collections()
+    info = collections.info(name)
+    rows = collections.head(name, limit)
+    out = screen()
+    if as_json:
+        out.json({**_described(info), "items": rows})
+    else:
+        _show(out, info, rows)
+
+
+@collection.command()
+@click.argument("name")
+def delete(name: str) -> None:
+    """Delete a collection. Runs that read it already go on with what they have."""
+    _collections().delete(name)
+    screen().line(f"{name} is deleted.")
+
+
+def _collections() -> Collections:
+    return Collections(Settings.from_env().data_dir)
+
+
+def _when(info: CollectionInfo) -> str:
+    moment = datetime.fromtimestamp(info.modified, timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _described(info: CollectionInfo) -> dict[str, Any]:
+    return {
+        "name": info.name,
+        "rows": info.rows,
+        "bytes": info.size,
+        "columns": info.columns,
+        "changed": _when(info),
+    }
+
+
+def _show(out: Screen, info: CollectionInfo, rows: Sequence[dict[str, Any]]) -> None:
+    out.fields([("Name", info.name), ("Rows", info.rows), ("Bytes", info.size), ("Changed", out.when(_when(info)))])
+    out.heading("Columns")
+    for name, kind in info.columns.items():
+        out.line(f"  {one_line(name)}  {kind}")
+    if rows:
+        out.heading("Rows")
+        out.table([Column(one_line(name)) for name in info.columns], [list(row.values()) for row in rows])

@@ -1,0 +1,52 @@
+"""``jobqueue doctor``."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from jobqueue.cli.parameters import json_option
+from jobqueue.errors import InvalidSettings, LedgerUnavailable
+from jobqueue.settings import Settings
+
+_CANNOT = 2
+
+
+@click.command()
+@click.option("--repair", "repairs", is_flag=True, help="Mend what is found; what runs goes on meanwhile.")
+@json_option
+@click.pass_context
+def doctor(context: click.Context, repairs: bool, as_json: bool) -> None:
+    """Check the whole ledger in Redis, and mend it.
+
+    Needs the rights of the user jobqueue-doctor that `jobqueue redis acl` prints. Exit code 0: nothing is wrong, 1:
+    something was found (and mended, with --repair), 2: it could not be looked at.
+    """
+    try:
+        found = _examine(repairs)
+    except (InvalidSettings, LedgerUnavailable) as error:
+        click.echo(f"The ledger could not be looked at: {error.message}", err=True)
+        context.exit(_CANNOT)
+    if as_json:
+        click.echo(json.dumps([asdict(damage) for damage in found], indent=2))
+    else:
+        for damage in found:
+            click.echo(f"{'repaired' if damage.repaired else 'damaged'}  {damage.key}: {damage.text}")
+        click.echo(f"{len(found)} findings." if found else "Nothing is wrong.")
+    context.exit(1 if found else 0)
+
+
+def _examine(repairs: bool) -> list[Any]:
+    # loaded here, since the other commands need neither Redis' client nor the ledger
+    store = importlib.import_module("jobqueue.ledger.ledger")
+    examination = importlib.import_module("jobqueue.ledger.doctor")
+    settings = Settings.from_env()
+    ledger = store.Ledger.open(settings)
+    try:
+        return list(examination.Doctor(ledger, repairs=repairs, lease_seconds=settings.lease_seconds).run())
+    finally:
+        ledger.close()

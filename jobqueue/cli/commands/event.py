@@ -1,0 +1,71 @@
+"""``jobqueue event``: what happens to jobs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from jobqueue.cli.candidates import job_ids_like
+from jobqueue.cli.connection import ClientGroup, connect
+from jobqueue.cli.job_ids import job_id_of
+from jobqueue.cli.views.output import Screen, complain, screen
+from jobqueue.cli.parameters import json_option
+from jobqueue.cli.views.text import one_line
+from jobqueue.client import NotFound
+from jobqueue.errors import JobQueueError
+from jobqueue.model.states import ExecutionState
+
+_STEPS = (*(state.value for state in ExecutionState), "retried")
+
+
+@click.group(cls=ClientGroup)
+def event() -> None:
+    """See what happens to jobs."""
+
+
+@event.command()
+@click.option("--job", "job_id", metavar="ID", shell_complete=job_ids_like, help="Of this job only, to its end.")
+@click.option(
+    "--event", "steps", type=click.Choice(_STEPS), multiple=True, help="Only such; may be given several times."
+)
+@click.option(
+    "--after", metavar="ID", default="", help="Go on behind the event with this id (with --json, each has one)."
+)
+@json_option
+def follow(job_id: str | None, steps: Sequence[str], after: str, as_json: bool) -> None:
+    """Print each step of each job as it is taken, until Ctrl-C.
+
+    With --json, one object per line.
+    """
+    out = screen(full=True)
+    with connect() as client:
+        if job_id is not None:
+            job_id = job_id_of(client, job_id)
+            client.job(job_id)  # what is missing then is the job, not the stream
+        try:
+            for found in client.follow_events(job_id, after):
+                if found["kind"] == "job" and steps and found.get("event") not in steps:
+                    continue
+                if as_json:
+                    click.echo(json.dumps(found))
+                else:
+                    _show(out, found)
+        except NotFound as error:
+            raise JobQueueError("This server tells no events; it is older than this command line.") from error
+
+
+def _show(out: Screen, found: Mapping[str, Any]) -> None:
+    if found["kind"] == "reset":
+        complain("Some events in between are no longer kept.")
+    elif found["kind"] == "end":
+        out.line(f"Job {one_line(found.get('job_id'))} is {one_line(found.get('status'))}.", str(found.get("status")))
+    else:
+        text = f"  {one_line(found['error'])}" if found.get("error") else ""
+        out.line(
+            f"{one_line(found.get('timestamp'))}  {one_line(found.get('job_id'))}  {one_line(found.get('event')):<12}  "
+            f"{one_line(found.get('hostname'))}{text}",
+            str(found.get("event")),
+        )

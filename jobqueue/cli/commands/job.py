@@ -1,0 +1,309 @@
+"""``jobqueue job``: submit jobs, look at them, wait for them, stop them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from jobqueue.cli.views.answers import answers, show_answers
+from jobqueue.cli.candidates import hostnames_like, job_ids_like, operations_like, statuses_like, targets_like
+from jobqueue.cli.connection import ClientGroup, connect
+from jobqueue.cli.each import for_each
+from jobqueue.cli.job_ids import job_id_of
+from jobqueue.cli.views.job_view import show_job, show_list
+from jobqueue.cli.views.job_output import show_logs
+from jobqueue.cli.views.output import complain, screen
+from jobqueue.cli.parameters import (
+    data_pair,
+    duration,
+    full_option,
+    future,
+    json_object,
+    json_option,
+    pair,
+    past,
+    statuses,
+)
+from jobqueue.cli.submission import different_tags, operation_data
+from jobqueue.cli.views.text import one_line
+from jobqueue.cli.views.watch import watch
+from jobqueue.client import Client, WaitTimeout
+from jobqueue.model.filter import DEFAULT_LIMIT, MAX_LIMIT
+from jobqueue.model.states import FAILURES, JobStatus
+from jobqueue.model.target import ANY
+
+EXIT_JOB_FAILED = 1
+_GOOD = frozenset({JobStatus.COMPLETED.value, JobStatus.SKIPPED.value})
+
+_id = click.argument("job_id", metavar="ID", shell_complete=job_ids_like)
+_ids = click.argument("job_ids", metavar="ID...", nargs=-1, required=True, shell_complete=job_ids_like)
+
+
+@click.group(cls=ClientGroup)
+def job() -> None:
+    """Submit jobs, look at them, wait for them, stop them.
+
+    ID is a job's id, at least four characters that it begins with, or its alias (the submission id of Ray's clients).
+    """
+
+
+@job.command()
+@click.argument("operation", shell_complete=operations_like)
+@click.argument("arguments", metavar="[-- ARGUMENT...]", nargs=-1, type=click.UNPROCESSED)
+@click.option(
+    "--data",
+    type=json_object,
+    metavar="JSON",
+    help="The operation's data as JSON; @FILE reads a file, @- standard input.",
+)
+@click.option(
+    "-d",
+    "pairs",
+    type=data_pair,
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="One field of the data: key=text, or key:=JSON.",
+)
+@click.option(
+    "--target",
+    default=ANY,
+    show_default=True,
+    shell_complete=targets_like,
+    help="_any, _all, a hostname, or a label as key:value.",
+)
+@click.option(
+    "--timeout", type=duration, metavar="DURATION", help="Longest time that it may run on an agent, such as 30s."
+)
+@click.option("--priority", type=click.IntRange(0, 9), help="0 to 9, higher first.")
+@click.option("--tag", "tags", type=pair, metavar="KEY=VALUE", multiple=True, help="Tag to find the job by.")
+@click.option("--retries", type=click.IntRange(min=0), help="How often a failed run is tried again.")
+@click.option("--not-before", type=future, metavar="TIME", help="Start no earlier: a UTC time, or a duration from now.")
+@click.option("--expires-at", type=future, metavar="TIME", help="Start no later: a UTC time, or a duration from now.")
+@click.option("--idempotency-key", metavar="KEY", help="The same key never makes a second job.")
+@click.option(
+    "--watch/--no-watch",
+    "--wait/--no-wait",
+    "wait",
+    default=False,
+    help="Follow the job to its end and print the answers.",
+)
+@click.option(
+    "--wait-timeout", type=duration, metavar="DURATION", help="With --watch: give up watching after this time."
+)
+@full_option
+@json_option
+@click.pass_context
+def submit(
+    context: click.Context,
+    /,
+    operation: str,
+    arguments: Sequence[str],
+    data: dict[str, Any] | None,
+    pairs: Sequence[tuple[str, Any]],
+    timeout: float | None,
+    tags: Sequence[tuple[str, str]],
+    retries: int | None,
+    wait: bool,
+    wait_timeout: float | None,
+    full: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Submit a job and print its id.
+
+    \b
+    jobqueue job submit node.uptime.get --target _all --watch
+    jobqueue job submit command.exec.execute --target web1 -- ls -l /
+    jobqueue job submit command.shell.execute --target group:web -- 'df -h | tail -n 3'
+    jobqueue job submit network.ping.do -d address=db1 -d count:=3
+
+    Exit code: 0 submitted (with --watch: completed or skipped), 1 the job failed, 2 anything else.
+    """
+    content = operation_data(operation, data, pairs, arguments)
+    named = different_tags(tags)
+    with connect() as client:
+        accepted = client.submit(
+            operation,
+            content,
+            timeout_seconds=timeout,
+            retries=None if retries is None else {"max_attempts": retries + 1},
+            tags=named,
+            **options,
+        )
+        if wait:
+            click.echo(f"Job {one_line(accepted['job_id'])}", err=True)
+            _finish(context, client, accepted["job_id"], wait_timeout, full=full, as_json=as_json)
+    if as_json:
+        screen().json(accepted)
+    else:
+        screen().line(one_line(accepted["job_id"]))
+
+
+@job.command("list")
+@click.option(
+    "--status",
+    type=statuses,
+    metavar="STATUS[,STATUS...]",
+    shell_complete=statuses_like,
+    help=f"One of {', '.join(JobStatus)}, or several with commas between.",
+)
+@click.option("--operation", metavar="TYPE", shell_complete=operations_like, help="Jobs of this operation.")
+@click.option("--target", shell_complete=targets_like, help="Jobs submitted to this target.")
+@click.option("--hostname", shell_complete=hostnames_like, help="Jobs that this agent has a part in.")
+@click.option("--tag", type=pair, metavar="KEY=VALUE", help="Jobs with this tag.")
+@click.option("--created-after", type=past, metavar="TIME", help="A UTC time, or how long ago: 1h.")
+@click.option("--created-before", type=past, metavar="TIME", help="A UTC time, or how long ago: 1h.")
+@click.option("--limit", type=click.IntRange(1, MAX_LIMIT), default=DEFAULT_LIMIT, show_default=True)
+@click.option("--offset", type=click.IntRange(min=0), help="Jobs to leave out at the front.")
+@click.option("--cursor", help="Go on behind the page that gave this next_cursor.")
+@click.option("--all", "everything", is_flag=True, help="All jobs that match, not one page.")
+@click.option("--view", type=click.Choice(["full", "summary"]), help="With --json: how much of each job.")
+@full_option
+@json_option
+def list_jobs(
+    *,
+    tag: tuple[str, str] | None,
+    limit: int,
+    offset: int | None,
+    cursor: str | None,
+    everything: bool,
+    view: str | None,
+    full: bool,
+    as_json: bool,
+    **query: Any,
+) -> None:
+    """List jobs, newest first."""
+    if everything and (offset is not None or cursor is not None):
+        raise click.UsageError("--all shows all jobs; it takes neither --offset nor --cursor.")
+    query["tag"] = ":".join(tag) if tag else None
+    query["view"] = view if as_json else "summary"
+    with connect() as client:
+        if everything:
+            page, *more = client.iter_pages(**query)
+            page["items"] += [item for part in more for item in part["items"]]
+            page["next_cursor"] = None
+        else:
+            page = client.jobs(limit=limit, offset=offset, cursor=cursor, **query)
+    if as_json:
+        screen().json(page)
+    else:
+        show_list(screen(full=full), page)
+
+
+@job.command()
+@_id
+@full_option
+@json_option
+def get(job_id: str, full: bool, as_json: bool) -> None:
+    """Show a job: its agents (failures first), its timeline, the answers."""
+    with connect() as client:
+        found = client.job(job_id_of(client, job_id))
+    if as_json:
+        screen().json(found)
+    else:
+        show_job(screen(full=full), found)
+
+
+@job.command("watch")
+@_id
+@click.option("--timeout", type=duration, metavar="DURATION", help="Give up watching after this time; the job goes on.")
+@full_option
+@json_option
+@click.pass_context
+def watch_job(context: click.Context, job_id: str, timeout: float | None, full: bool, as_json: bool) -> None:
+    """Follow a job to its end and print the answers. Ctrl-C stops the watching, not the job.
+
+    Exit code: 0 completed or skipped, 1 the job failed or was cancelled, 2 anything else.
+    """
+    with connect() as client:
+        _finish(context, client, job_id_of(client, job_id), timeout, full=full, as_json=as_json)
+
+
+@job.command()
+@_id
+@click.option("--hostname", shell_complete=hostnames_like, help="The agent; needed where the job ran on several.")
+@click.option("--offset", type=click.IntRange(min=0), default=0, help="Only what lies behind this byte.")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the job has ended.")
+@json_option
+def logs(job_id: str, hostname: str | None, offset: int, follow: bool, as_json: bool) -> None:
+    """Print what a job has printed; with -f, also what it still prints.
+
+    With --json, one page of the API's JSON per line.
+    """
+    with connect() as client:
+        job_id = job_id_of(client, job_id)
+        pages = client.follow_logs(job_id, hostname, offset) if follow else client.iter_logs(job_id, hostname, offset)
+        if as_json:
+            for page in pages:
+                click.echo(json.dumps(page))
+        else:
+            show_logs(pages)
+
+
+@job.command()
+@_ids
+@json_option
+def cancel(job_ids: Sequence[str], as_json: bool) -> None:
+    """Stop jobs, wherever they are: queued or running."""
+
+    def stop(client: Client, job_id: str) -> dict[str, Any]:
+        return client.cancel(job_id_of(client, job_id))
+
+    for_each(job_ids, stop, lambda found: f"{one_line(found.get('id'))}  {_cancelled(found)}", as_json=as_json)
+
+
+@job.command()
+@_ids
+@click.option("--target", shell_complete=targets_like, help="Another target than the first time.")
+@click.option(
+    "--only",
+    type=click.Choice(sorted(state.value for state in FAILURES)),
+    multiple=True,
+    help="Only agents that ended so; may be given several times.",
+)
+@json_option
+def retry(job_ids: Sequence[str], target: str | None, only: Sequence[str], as_json: bool) -> None:
+    """Submit jobs again and print the new ids."""
+
+    def again(client: Client, job_id: str) -> dict[str, Any]:
+        return client.retry(job_id_of(client, job_id), target, only or None)
+
+    for_each(job_ids, again, lambda found: one_line(found.get("job_id")), as_json=as_json)
+
+
+@job.command()
+@_ids
+@json_option
+def delete(job_ids: Sequence[str], as_json: bool) -> None:
+    """Forget finished jobs and all that is kept of them."""
+
+    def forget(client: Client, job_id: str) -> dict[str, Any]:
+        job_id = job_id_of(client, job_id)
+        client.delete(job_id)
+        return {"id": job_id, "deleted": True}
+
+    for_each(job_ids, forget, lambda found: f"{one_line(found['id'])}  deleted", as_json=as_json)
+
+
+def _finish(
+    context: click.Context, client: Client, job_id: str, timeout: float | None, *, full: bool, as_json: bool
+) -> None:
+    """Wait for the job, print its answers, and exit as it ended."""
+    try:
+        ended = watch(client, job_id, timeout)
+    except WaitTimeout as error:
+        complain(error.message)
+        context.exit(EXIT_JOB_FAILED)
+    if as_json:
+        screen().json(ended)
+    else:
+        show_answers(screen(full=full), answers(ended))
+    context.exit(0 if ended["status"] in _GOOD else EXIT_JOB_FAILED)
+
+
+def _cancelled(found: dict[str, Any]) -> str:
+    status = one_line(found.get("status"))
+    return status if status == JobStatus.CANCELLED.value else f"{status}, cancel requested"

@@ -1,0 +1,55 @@
+"""``jobqueue key``: credentials for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from jobqueue.cli.access import COLUMNS, grants, row, show_secret
+from jobqueue.cli.connection import ClientGroup, connect
+from jobqueue.cli.views.output import Column, screen
+from jobqueue.cli.parameters import json_option
+
+
+@click.group(cls=ClientGroup)
+def key() -> None:
+    """Let programs in: API keys."""
+
+
+@key.command()
+@click.argument("name")
+@grants
+@json_option
+def create(name: str, roles: Sequence[str], permissions: Sequence[str], expires_at: str | None, as_json: bool) -> None:
+    """Make a key and print it. NAME is what jobs and the audit trail call whoever uses it."""
+    with connect() as client:
+        made = client.create_key(name, roles=roles, permissions=permissions, expires_at=expires_at)
+    if as_json:
+        screen().json(made)
+    else:
+        show_secret(made["key"], f"the key {made['id']}")
+
+
+@key.command("list")
+@json_option
+def list_keys(as_json: bool) -> None:
+    """List all keys, without their secrets."""
+    with connect() as client:
+        found = client.keys()
+    out = screen()
+    if as_json:
+        out.json(found)
+        return
+    columns = (Column("ID", whole=True), Column("NAME", whole=True), *COLUMNS)
+    out.table(columns, [[item.get("id"), item.get("name"), *row(out, item)] for item in found["keys"]])
+
+
+@key.command()
+@click.argument("key_ids", metavar="ID...", nargs=-1, required=True)
+def revoke(key_ids: Sequence[str]) -> None:
+    """Take keys back. Within two seconds they open nothing any more."""
+    with connect() as client:
+        for key_id in key_ids:
+            client.revoke_key(key_id)
+            screen().line(f"{key_id}  revoked")

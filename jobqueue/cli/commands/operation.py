@@ -1,0 +1,68 @@
+"""``jobqueue operation``: what agents can do."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import Any
+
+import click
+
+from jobqueue.cli.candidates import operations_like
+from jobqueue.cli.connection import ClientGroup, connect
+from jobqueue.cli.views.output import Column, screen
+from jobqueue.cli.parameters import json_option
+from jobqueue.errors import UnknownOperation
+
+_COLUMNS = (
+    Column("TYPE", whole=True),
+    Column("CHANGES", whole=True),
+    Column("IDEMPOTENT", whole=True),
+    Column("PERMISSION"),
+    Column("SUMMARY"),
+)
+
+
+@click.group(cls=ClientGroup)
+def operation() -> None:
+    """See what agents can do."""
+
+
+@operation.command("list")
+@json_option
+def list_operations(as_json: bool) -> None:
+    """List the types of operations."""
+    with connect() as client:
+        found = client.operations()
+    out = screen()
+    if as_json:
+        out.json(found)
+        return
+    names = [column.name.lower() for column in _COLUMNS]
+    out.table(_COLUMNS, [[item.get(name) for name in names] for item in found["operations"]])
+
+
+@operation.command()
+@click.argument("operation_type", metavar="TYPE", shell_complete=operations_like)
+@json_option
+def show(operation_type: str, as_json: bool) -> None:
+    """Show one type of operation, with the JSON Schema of its data."""
+    with connect() as client:
+        known = {str(item.get("type")): item for item in client.operations()["operations"]}
+    if operation_type not in known:
+        raise UnknownOperation(_unknown(operation_type, list(known)))
+    found: dict[str, Any] = known[operation_type]
+    out = screen()
+    if as_json:
+        out.json(found)
+        return
+    out.fields([(name.replace("_", " ").capitalize(), value) for name, value in found.items() if name != "schema"])
+    out.heading("Data (JSON Schema)")
+    for line in json.dumps(found.get("schema"), indent=2).splitlines():
+        out.line(line)
+
+
+def _unknown(wanted: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(wanted, known, n=3)
+    hint = f"Did you mean {' or '.join(near)}?" if near else "'jobqueue operation list' shows all."
+    return f"There is no operation {wanted!r}. {hint}"

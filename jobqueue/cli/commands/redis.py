@@ -1,0 +1,39 @@
+"""``jobqueue redis``: the users of Redis that the parts should have. Prints only; it talks to no Redis."""
+
+from __future__ import annotations
+
+import importlib
+import secrets
+from typing import Any
+
+import click
+
+from jobqueue.settings import Settings
+
+#: Bytes of randomness in a password.
+_PASSWORD_BYTES = 32
+
+
+@click.group()
+def redis() -> None:
+    """Give each part a user of its own on the Redis that they share."""
+
+
+@redis.command()
+@click.option("--agent", "agents", metavar="HOSTNAME", multiple=True, help="The user of this agent only; repeatable.")
+@click.option(
+    "--commands/--file",
+    default=False,
+    help="Print commands for redis-cli, or lines for the server's ACL file (the default).",
+)
+def acl(agents: tuple[str, ...], commands: bool) -> None:
+    """Print users for the API and maintenance, or with --agent for agents, each with a new password.
+
+    The users go to standard output. The passwords are shown once, on standard error: put each into its part's
+    JOBQUEUE_REDIS_URL, as in redis://NAME:PASSWORD@host:6379/0. Needs Redis 7 or Valkey.
+    """
+    module: Any = importlib.import_module("jobqueue.ledger.acl")  # above this layer
+    for user in module.users(Settings.from_env().key_prefix, agents):
+        password = secrets.token_urlsafe(_PASSWORD_BYTES)
+        click.echo(user.command(password) if commands else user.line(password))
+        click.echo(f"{user.name}: {password}", err=True)

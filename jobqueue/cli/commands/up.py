@@ -1,0 +1,105 @@
+"""``jobqueue up``."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+import click
+
+from jobqueue.cli.views.log_lines import LogLines, say
+from jobqueue.cli.commands.parts import FLOWER_PORT
+from jobqueue.cli.stopping import Stopping
+from jobqueue.extras import require
+from jobqueue.standalone.ports import LOOPBACK, claim_port
+from jobqueue.standalone.stack import Plan, Stack, Stopped, numbered_agents, require_flower
+from jobqueue.standalone.state import StateDirectory
+from jobqueue.standalone.supervisor import Supervisor
+from jobqueue.settings import TOKEN_FILE, Settings
+
+_LARGEST_PORT = 65_535
+
+
+@click.command()
+@click.option(
+    "--port", type=click.IntRange(0, _LARGEST_PORT), default=8080, show_default=True, help="The API's port; 0: any."
+)
+@click.option("--host", default=LOOPBACK, show_default=True, help="The API's address.")
+@click.option(
+    "--behind-proxy",
+    is_flag=True,
+    default=None,
+    help="Nobody reaches the API but a proxy with TLS, which is believed.  [JOBQUEUE_BEHIND_PROXY]",
+)
+@click.option("--agents", type=click.IntRange(0, 100), default=3, show_default=True, help="Number of agents.")
+@click.option(
+    "--state-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where jobs and the token are kept.  [JOBQUEUE_STATE_DIR, default ~/.local/state/jobqueue]",
+)
+@click.option(
+    "--flower/--no-flower",
+    default=False,
+    show_default=True,
+    help="Flower too, and the task events it needs, which cost throughput.",
+)
+@click.option(
+    "--flower-port", type=click.IntRange(0, _LARGEST_PORT), default=FLOWER_PORT, show_default=True, help="0: any."
+)
+def up(
+    port: int,
+    host: str,
+    behind_proxy: bool | None,
+    agents: int,
+    state_dir: Path | None,
+    flower: bool,
+    flower_port: int,
+) -> None:
+    """Run everything on this machine until Ctrl-C.
+
+    Redis is embedded unless JOBQUEUE_REDIS_URL is set; jobs and the admin token outlive a restart.
+    """
+    settings = Settings.from_env(state_dir=state_dir, behind_proxy=behind_proxy)
+    if flower:
+        require_flower()
+    require("jobqueue up", "api", install="all")
+    with StateDirectory(settings.state_dir) as state, Stopping() as stopping:
+        logs = LogLines()
+        with Supervisor(logs.emit, owner=str(state.path.resolve())) as supervisor:
+            plan = Plan(
+                agents=numbered_agents(agents),
+                host=host,
+                behind_proxy=settings.behind_proxy,
+                port=claim_port(host, port, "--port"),
+                redis_url=os.environ.get("JOBQUEUE_REDIS_URL", "").strip() or None,
+                flower_port=claim_port(LOOPBACK, flower_port, "--flower-port") if flower else None,
+                token=os.environ.get("JOBQUEUE_TOKEN", "").strip() or None,
+            )
+            stack = Stack(plan, state, supervisor)
+            try:
+                stack.start(stopping.is_asked)
+                _greet(stack, state)
+                stopping.wait()
+            except Stopped:
+                pass
+            say("Stopping...")
+    say("Stopped.")
+
+
+def _greet(stack: Stack, state: StateDirectory) -> None:
+    token_file = state.path / TOKEN_FILE
+    token = f"$(cat {shlex.quote(str(token_file))})" if stack.plan.token is None else "$JOBQUEUE_TOKEN"
+    say()
+    say(f"jobqueue is up: {len(stack.plan.agents)} agents are live. Ctrl-C stops everything.")
+    say(f"  Dashboard  {stack.url}/")
+    say(f"  API docs   {stack.url}/docs")
+    if stack.flower_url is not None:
+        say(f"  Flower     {stack.flower_url}/ (user admin, password: the token)")
+    say(f"  Token      {token_file if stack.plan.token is None else 'as in JOBQUEUE_TOKEN'}")
+    where = "" if Settings.from_env().state_dir == state.path else f"JOBQUEUE_STATE_DIR={shlex.quote(str(state.path))} "
+    say(f"  Try        {where}jobqueue job submit node.hostname.get --target _all")
+    say(f'  or         curl -H "Authorization: Bearer {token}" -H "Content-Type: application/json" \\')
+    body = '{"operation": {"type": "node.hostname.get", "data": {}}, "target_hostname": "_all"}'
+    say(f"               -d '{body}' {stack.url}/job")
+    say()

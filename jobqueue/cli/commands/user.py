@@ -1,0 +1,117 @@
+"""``jobqueue user``: credentials for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TextIO
+
+import click
+
+from jobqueue.cli.access import COLUMNS, grants, row, show_secret
+from jobqueue.cli.connection import ClientGroup, connect
+from jobqueue.cli.each import for_each
+from jobqueue.cli.views.output import Column, screen
+from jobqueue.cli.parameters import json_option
+from jobqueue.cli.views.text import one_line
+from jobqueue.client import Client
+
+_MOST_CHARACTERS = 4096
+
+# a password on the command line could be read by every user of the machine
+_password = click.option(
+    "--password-file",
+    type=click.File("r", encoding="utf-8"),
+    metavar="FILE",
+    help="File that holds the password, - for input. Default: one is made up and printed.",
+)
+_names = click.argument("names", metavar="NAME...", nargs=-1, required=True)
+
+
+@click.group(cls=ClientGroup)
+def user() -> None:
+    """Let people in: users with passwords."""
+
+
+@user.command()
+@click.argument("name")
+@grants
+@_password
+@json_option
+def create(
+    name: str,
+    roles: Sequence[str],
+    permissions: Sequence[str],
+    expires_at: str | None,
+    password_file: TextIO | None,
+    as_json: bool,
+) -> None:
+    """Make a user."""
+    with connect() as client:
+        made = client.create_user(
+            name, _read(password_file), roles=roles, permissions=permissions, expires_at=expires_at
+        )
+    if as_json:
+        screen().json(made)
+    elif made["password"] is not None:
+        show_secret(made["password"], f"the password of {one_line(name)}")
+    else:
+        screen().line(f"{one_line(name)}  created")
+
+
+@user.command("list")
+@json_option
+def list_users(as_json: bool) -> None:
+    """List all users."""
+    with connect() as client:
+        found = client.users()
+    out = screen()
+    if as_json:
+        out.json(found)
+        return
+    out.table((Column("NAME", whole=True), *COLUMNS), [[item.get("name"), *row(out, item)] for item in found["users"]])
+
+
+@user.command()
+@click.argument("name")
+@_password
+def password(name: str, password_file: TextIO | None) -> None:
+    """Give a user a new password. The old one lets nobody in any more."""
+    with connect() as client:
+        made = client.set_password(name, _read(password_file))["password"]
+    if made is not None:
+        show_secret(made, f"the new password of {one_line(name)}")
+    else:
+        screen().line(f"{one_line(name)}  has the new password")
+
+
+@user.command()
+@_names
+@json_option
+def disable(names: Sequence[str], as_json: bool) -> None:
+    """Lock users out."""
+    for_each(names, Client.disable_user, lambda found: f"{one_line(found.get('name'))}  disabled", as_json=as_json)
+
+
+@user.command()
+@_names
+@json_option
+def enable(names: Sequence[str], as_json: bool) -> None:
+    """Let users in again."""
+    for_each(names, Client.enable_user, lambda found: f"{one_line(found.get('name'))}  enabled", as_json=as_json)
+
+
+@user.command()
+@_names
+def delete(names: Sequence[str]) -> None:
+    """Remove users."""
+    with connect() as client:
+        for name in names:
+            client.delete_user(name)
+            screen().line(f"{one_line(name)}  deleted")
+
+
+def _read(file: TextIO | None) -> str | None:
+    if file is None:
+        return None
+    text = file.read(_MOST_CHARACTERS)
+    return text.removesuffix("\n").removesuffix("\r")

@@ -1,0 +1,29 @@
+"""A job's output on the terminal: standard output and standard error go where they went on the host."""
+
+from __future__ import annotations
+
+import base64
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any, TextIO
+
+from jobqueue.cli.views.text import visible
+
+
+def show_logs(pages: Iterable[Mapping[str, Any]]) -> None:
+    """Write pieces of output as they come; says what was cut, and bytes that a terminal would obey are spelled out."""
+    for page in pages:
+        if page.get("cut"):
+            print(f"[... {page['cut']} bytes are no longer kept ...]", file=sys.stderr, flush=True)
+        for chunk in page["chunks"]:
+            _write(sys.stdout if chunk["stream"] == "stdout" else sys.stderr, chunk)
+
+
+def _write(to: TextIO, chunk: Mapping[str, Any]) -> None:
+    if to.isatty():
+        to.write(visible(chunk["text"], keep="\n\t\r"))
+    else:  # a file or a pipe gets the bytes as they were
+        data = base64.b64decode(chunk["base64"]) if "base64" in chunk else chunk["text"].encode()
+        to.flush()
+        to.buffer.write(data)
+    to.flush()

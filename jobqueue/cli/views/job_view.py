@@ -1,0 +1,138 @@
+"""Jobs for people: the list, and one job with all that became of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from jobqueue.cli.views.answers import answers, show_agents, show_answers
+from jobqueue.cli.views.hostnames import fold
+from jobqueue.cli.views.output import Column, Screen
+from jobqueue.cli.views.text import one_line, pairs
+from jobqueue.cli.views.times import ago
+
+#: On a terminal, without --full: a longer timeline is summed up, longer data is cut.
+_EVENTS = 40
+_DATA = 200
+
+_COLUMNS = (
+    Column("ID", whole=True),
+    Column("STATUS", whole=True),
+    Column("CREATED", whole=True),
+    Column("OPERATION", least=20),
+    Column("TARGET", least=6),
+    Column("ERROR", least=14),
+)
+
+
+def show_list(screen: Screen, page: Mapping[str, Any]) -> None:
+    """The page of a listing; on a terminal with the counts below."""
+    jobs = page["items"]
+    screen.table(
+        _COLUMNS,
+        [
+            (
+                screen.id(job.get("id")),
+                job.get("status"),
+                screen.when(job.get("created")),
+                (job.get("operation") or {}).get("type"),
+                job.get("target_hostname"),
+                job.get("error"),
+            )
+            for job in jobs
+        ],
+    )
+    if not screen.full:
+        counts = ", ".join(f"{one_line(name)} {count}" for name, count in page["status_counts"].items() if count)
+        screen.line(f"{len(jobs)} of {page['total_items']} jobs. All jobs: {counts or 'none'}.", "dim")
+
+
+def show_job(screen: Screen, job: Mapping[str, Any]) -> None:
+    """One job: what it is, its agents with the failures first, its timeline, the answers."""
+    found = answers(job)
+    operation = job.get("operation") or {}
+    status = one_line(job.get("status"))
+    asked = " (cancel requested)" if job.get("cancel_requested") and status in ("submitted", "processing") else ""
+    screen.fields(
+        [
+            ("Job", job.get("id")),
+            ("Status", status + asked),
+            ("Operation", operation.get("type")),
+            ("Data", _data(operation.get("data"), screen)),
+            ("Target", job.get("target_hostname")),
+            ("Changed", job.get("changed")),
+            ("Error", job.get("error")),
+            ("Created", _moment(job.get("created"))),
+            ("Updated", _moment(job.get("updated_at"))),
+            ("Not before", _moment(job.get("not_before"))),
+            ("Expires at", _moment(job.get("expires_at"))),
+            ("Timeout", f"{job['timeout_seconds']} s" if job.get("timeout_seconds") else None),
+            ("Attempts", job.get("attempts")),
+            ("Tags", pairs(job["tags"]) if job.get("tags") else None),
+            ("Origin", job.get("origin")),
+            ("Alias", job.get("alias")),
+            ("Retry of", job.get("retry_of")),
+            ("Retried as", ", ".join(_names(job.get("retried_as")))),
+        ]
+    )
+    if found:
+        screen.heading("Agents")
+        show_agents(screen, found)
+    if job.get("timeline"):
+        screen.heading("Timeline")
+        _show_timeline(screen, job["timeline"], job.get("created"))
+    if any(item.data is not None for item in found):
+        screen.heading("Answers")
+        show_answers(screen, found)
+
+
+def _show_timeline(screen: Screen, timeline: Sequence[Mapping[str, Any]], day: str | None) -> None:
+    if screen.full or len(timeline) <= _EVENTS:
+        columns = (Column("TIME", whole=True), Column("EVENT", whole=True), Column("HOSTNAME"))
+        screen.table(
+            (*columns, Column("MESSAGE", wrap=True, least=16), Column("ERROR", wrap=True, least=16)),
+            [
+                [
+                    screen.clock(event.get("timestamp"), day),
+                    *(event.get(name) for name in ("event", "hostname", "message", "error")),
+                ]
+                for event in timeline
+            ],
+        )
+        return
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for event in timeline:
+        groups.setdefault(str(event.get("event")), []).append(event)
+    columns = (Column("FIRST", whole=True), Column("LAST", whole=True), Column("EVENT", whole=True))
+    screen.table(
+        (*columns, Column("TIMES", whole=True, right=True), Column("HOSTNAMES", wrap=True)),
+        [
+            (
+                screen.clock(events[0].get("timestamp"), day),
+                screen.clock(events[-1].get("timestamp"), day),
+                name,
+                len(events),
+                fold(str(event.get("hostname")) for event in events),
+            )
+            for name, events in groups.items()
+        ],
+    )
+
+
+def _data(data: Any, screen: Screen) -> str | None:
+    if not data:
+        return None
+    text = json.dumps(data, ensure_ascii=False)
+    return (
+        text if screen.full or len(text) <= _DATA else f"{text[:_DATA]}... ({len(text)} characters; --full shows all)"
+    )
+
+
+def _moment(iso: str | None) -> str | None:
+    return f"{iso} ({ago(iso, datetime.now(timezone.utc))})" if iso else None
+
+
+def _names(value: Any) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else [str(value)] if value else []

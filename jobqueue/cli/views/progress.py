@@ -1,0 +1,102 @@
+"""How far a job has come: which agent is where, from the job itself and from what is told of it since."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jobqueue.cli.views.answers import FAILURES
+from jobqueue.cli.views.text import one_line
+from jobqueue.model.states import FINAL_STATES, FINAL_STATUSES, ExecutionState
+from jobqueue.model.target import ANY
+from jobqueue.model.timeline import API_HOST
+
+_FINAL = frozenset(state.value for state in FINAL_STATES)
+_FINAL_STATUSES = frozenset(status.value for status in FINAL_STATUSES)
+_STATES = frozenset(state.value for state in ExecutionState)
+
+
+@dataclass(frozen=True)
+class ExecutionProgress:
+    """An agent has ended its share of the job."""
+
+    hostname: str
+    status: str
+    error: str | None = None
+
+    @property
+    def is_failure(self) -> bool:
+        return self.status in FAILURES
+
+    def __str__(self) -> str:
+        text = f"{one_line(self.hostname)} {one_line(self.status)}"
+        return f"{text}: {one_line(self.error)}" if self.error else text
+
+
+class JobProgress:
+    """The agents of one job, each with the state that was heard of last."""
+
+    def __init__(self, job: Mapping[str, Any]) -> None:
+        self.job_id = str(job.get("id"))
+        self.status = ""
+        self.total = 1
+        self._states: dict[str, str] = {}
+        self._news: list[ExecutionProgress] = []
+        self._told: set[str] = set()
+        self.replace(job)
+
+    def replace(self, job: Mapping[str, Any]) -> None:
+        """Take everything from the job as the API shows it."""
+        self.status = str(job.get("status"))
+        states: Mapping[str, Any] = job.get("agent_states") or {}
+        for hostname in self._states.keys() - states.keys():
+            del self._states[hostname]
+        for hostname, state in states.items():
+            self._move(hostname, str((state or {}).get("status")), (state or {}).get("error"))
+        self.total = max(len(states), len(job.get("expected_agents") or ()), 1)
+
+    def apply(self, event: Mapping[str, Any]) -> None:
+        """Take in one event of kind ``job``."""
+        self.status = str(event.get("status") or self.status)
+        hostname, step = str(event.get("hostname")), str(event.get("event"))
+        state = ExecutionState.SUBMITTED.value if step == "retried" else step
+        if hostname == API_HOST or state not in _STATES:
+            return
+        if self.total == 1 and hostname not in self._states:  # an agent took up what any could have
+            self._states.clear()
+        if hostname != ANY or self.total == 1:
+            self._move(hostname, state, event.get("error"))
+
+    def _move(self, hostname: str, state: str, error: Any) -> None:
+        self._states[hostname] = state
+        if state in _FINAL and hostname not in self._told:  # a stream of events begins with what is known already
+            self._told.add(hostname)
+            self._news.append(ExecutionProgress(hostname, state, str(error) if error else None))
+
+    def take_news(self) -> list[ExecutionProgress]:
+        """The agents that have answered since this was last asked."""
+        news, self._news = self._news, []
+        return news
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the job has ended."""
+        return self.status in _FINAL_STATUSES
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Agents by state."""
+        return Counter(self._states.values())
+
+    @property
+    def done(self) -> int:
+        """How many agents have ended their share."""
+        return sum(count for state, count in self.counts.items() if state in _FINAL)
+
+    def __str__(self) -> str:
+        """``"processing, 3 of 5 agents done (completed 2, failed 1, started 2)"``."""
+        by_state = ", ".join(f"{one_line(state)} {count}" for state, count in sorted(self.counts.items()))
+        agents = f", {self.done} of {self.total} agents done ({by_state})" if self.total > 1 else ""
+        return one_line(self.status) + agents

@@ -1,0 +1,88 @@
+"""What ``jobqueue top`` shows, as it was at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from time import monotonic
+from typing import Any
+
+from jobqueue.client import Client, Forbidden
+from jobqueue.model.states import FINAL_STATUSES
+
+#: Throughput is that of this many seconds.
+WINDOW_SECONDS = 60
+_FINAL = frozenset(status.value for status in FINAL_STATUSES)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Counts, agents and the newest jobs.
+
+    ``submitted_per_second`` is of the last minute; ``ended_per_second`` is since the glance before, None for the
+    first. ``health`` is ``GET /health/status``, None for who may not see it.
+    """
+
+    taken: datetime
+    moment: float
+    status_counts: Mapping[str, int]
+    agents: Sequence[Mapping[str, Any]]
+    jobs: Sequence[Mapping[str, Any]]
+    health: Mapping[str, Any] | None
+    submitted_per_second: float
+    ended_per_second: float | None = None
+    address: str = field(default="", compare=False)
+
+    @property
+    def ended(self) -> int:
+        """How many of the jobs that are kept have ended."""
+        return sum(count for status, count in self.status_counts.items() if status in _FINAL)
+
+    def document(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "timestamp": self.taken.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "status_counts": dict(self.status_counts),
+            "submitted_per_second": self.submitted_per_second,
+            "agents": list(self.agents),
+            "jobs": list(self.jobs),
+            "health": None if self.health is None else dict(self.health),
+        }
+
+
+def look(client: Client, jobs: int) -> Snapshot:
+    """Ask the API for everything; ``jobs`` is how many of the newest are wanted."""
+    taken, moment = datetime.now(timezone.utc), monotonic()
+    page = client.jobs(limit=max(jobs, 1), view="summary")
+    try:
+        health: dict[str, Any] | None = client.status()
+    except Forbidden:
+        health = None
+    recent = client.jobs(limit=1, view="summary", created_after=taken - timedelta(seconds=WINDOW_SECONDS))
+    return Snapshot(
+        taken=taken,
+        moment=moment,
+        status_counts=page["status_counts"],
+        agents=client.agents()["agents"],
+        jobs=page["items"][:jobs],
+        health=health,
+        submitted_per_second=round(recent["total_items"] / WINDOW_SECONDS, 3),
+        address=client.url,
+    )
+
+
+class Rates:
+    """Tells from one glance to the next how many jobs have ended in between."""
+
+    def __init__(self) -> None:
+        self._before: Snapshot | None = None
+
+    def of(self, glance: Snapshot) -> Snapshot:
+        """``glance`` with its rate."""
+        before, self._before = self._before, glance
+        if before is None:
+            return glance
+        # jobs that are pruned or deleted make the count smaller
+        seconds = max(glance.moment - before.moment, 0.001)
+        return replace(glance, ended_per_second=max(glance.ended - before.ended, 0) / seconds)

@@ -1,0 +1,157 @@
+"""Reading what came out of a queue: our own message and nothing else, before kombu or Celery see any of it.
+
+Whoever can write to the broker can put anything there, and both of them trust that a message looks like one. So what
+is not ours is told apart here, and what is ours is made anew, from the template and the few words that differ.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import itertools
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from celery import Celery
+
+from jobqueue.dispatch.envelope import template
+from jobqueue.dispatch.queues import TASK
+
+#: Bytes of the longest message that is looked into; ours have about 1,200.
+LONGEST = 8192
+_JOB_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ATTEMPT = re.compile(r"[0-9]{1,9}")
+#: Headers whose text differs from one sender or message to the next.
+_TEXTS = frozenset({"id", "root_id", "argsrepr", "kwargsrepr", "origin"})
+_EMBEDDED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+
+
+class ForeignMessage(Exception):
+    """What came out of a queue is no message of ours; the text says why."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a message says: the attempt of an execution (job:slot:attempt) that is due."""
+
+    id: str
+    job_id: str
+    slot: str
+
+
+class MessageParser:
+    """Reads the messages of some queues. ``slots``: by the name of the queue, the slot whose messages it holds."""
+
+    def __init__(self, app: Celery, slots: Mapping[str, str]) -> None:
+        self._slots = slots
+        self._template = template(app)
+        made = json.loads(self._template.replace("@PRIORITY@", "0"))
+        self._fixed = {name: value for name, value in made["headers"].items() if name not in _TEXTS}
+        self._numbers = itertools.count(1)
+        self._usual = {queue: _pattern(self._template, queue, slot) for queue, slot in slots.items()}
+
+    def anew(self, queue: str, raw: bytes) -> bytes:
+        """A message from a Redis queue, as kombu wants it and as we would have made it. Raises ``ForeignMessage``."""
+        usual = self._usual.get(queue)
+        found = usual.fullmatch(raw) if usual is not None else None
+        # to the letter what this version makes; what others make, or write as other JSON, is looked into
+        if found is not None:
+            start, end = found.span("tag")
+            return b"%b%d%b" % (raw[:start], next(self._numbers), raw[end:])
+        if len(raw) > LONGEST:
+            raise ForeignMessage(f"it has {len(raw)} bytes")
+        whole = _object(raw, "it")
+        properties = _member(whole, "properties", dict)
+        body = _member(whole, "body", str)
+        encoding = properties.get("body_encoding")
+        if encoding == "base64":
+            try:
+                body = base64.b64decode(body, validate=True)
+            except (binascii.Error, ValueError):
+                raise ForeignMessage("its body is not base64") from None
+        elif encoding not in (None, "utf-8"):
+            raise ForeignMessage("its body_encoding is another one")
+        priority = properties.get("priority", 0)
+        if type(priority) is not int or not 0 <= priority <= 9:
+            raise ForeignMessage("its priority is no number from 0 to 9")
+        if not isinstance(properties.get("delivery_info"), dict) or not isinstance(properties.get("delivery_tag"), str):
+            raise ForeignMessage("its delivery_info or delivery_tag is of another kind")
+        headers = _member(whole, "headers", dict)
+        task = self.task(queue, headers, whole.get("content-type"), whole.get("content-encoding"), body)
+        text = self._template.replace("@TASK@", task.id).replace("@JOB@", task.job_id).replace("@SLOT@", task.slot)
+        text = text.replace("@QUEUE@", queue).replace("@PRIORITY@", str(priority))
+        return text.replace("@TAG@", f"{task.id}@{next(self._numbers)}").encode()
+
+    def task(self, queue: str, headers: Any, content_type: Any, encoding: Any, body: bytes | str) -> Task:
+        """What the parts of a message say. Raises ``ForeignMessage``."""
+        slot = self._slots.get(queue)
+        if slot is None:
+            raise ForeignMessage("its queue is none of this agent's")
+        if not isinstance(headers, Mapping) or headers.get("task") != TASK:
+            raise ForeignMessage(f"it is not for {TASK}")
+        if content_type != "application/json" or encoding != "utf-8":
+            raise ForeignMessage("its content is not JSON in UTF-8")
+        for name, value in self._fixed.items():
+            if headers.get(name, value) != value:
+                raise ForeignMessage(f"its header {name} is another one")
+        if not all(isinstance(headers.get(name, ""), str) for name in _TEXTS):
+            raise ForeignMessage("a header of it is no text")
+        if len(body) > LONGEST:
+            raise ForeignMessage(f"its body has {len(body)} bytes")
+        job_id = _job_id(_json(body, "its body"), slot)
+        name = str(headers.get("id"))
+        if not name.startswith(f"{job_id}:{slot}:") or not _ATTEMPT.fullmatch(name[len(job_id) + len(slot) + 2 :]):
+            raise ForeignMessage("its id is not that of its execution")
+        return Task(name, job_id, slot)
+
+
+def _pattern(template: str, queue: str, slot: str) -> re.Pattern[bytes]:
+    """What the template makes for one queue: the texts between its placeholders to the letter, one job all over."""
+    task = rf"(?P=job):{re.escape(slot)}:{_ATTEMPT.pattern}"
+    fills = {
+        "JOB": "(?P=job)",
+        "SLOT": re.escape(slot),
+        "QUEUE": re.escape(queue),
+        "PRIORITY": "[0-9]",
+        "TASK": task,
+        "TAG": rf"{task}@(?P<tag>[0-9]{{1,20}})",
+    }
+    texts, first = template.split("@"), f"(?P<job>{_JOB_ID.pattern})"
+    made = "".join(fills[text] if number % 2 else re.escape(text) for number, text in enumerate(texts))
+    return re.compile(made.replace("(?P=job)", first, 1).encode())
+
+
+def _job_id(content: Any, slot: str) -> str:
+    """The job id in a message's content: arguments, keyword arguments, and what else Celery could be told to call."""
+    if not isinstance(content, list) or len(content) != 3 or content[1] != {} or content[2] != _EMBEDDED:
+        raise ForeignMessage("its body is not that of one call")
+    arguments = content[0]
+    if not isinstance(arguments, list) or len(arguments) != 2 or not all(isinstance(text, str) for text in arguments):
+        raise ForeignMessage("its arguments are not two texts")
+    if not _JOB_ID.fullmatch(arguments[0]) or arguments[1] != slot:
+        raise ForeignMessage("it names no job, or another queue's slot")
+    return str(arguments[0])
+
+
+def _object(raw: bytes, what: str) -> dict[str, Any]:
+    found = _json(raw, what)
+    if not isinstance(found, dict):
+        raise ForeignMessage(f"{what} is no JSON object")
+    return found
+
+
+def _json(raw: bytes | str, what: str) -> Any:
+    try:
+        return json.loads(raw if isinstance(raw, str) else str(raw, "utf-8"))
+    except (ValueError, RecursionError):
+        raise ForeignMessage(f"{what} is not JSON") from None
+
+
+def _member(whole: Mapping[str, Any], name: str, kind: type) -> Any:
+    found = whole.get(name)
+    if not isinstance(found, kind):
+        raise ForeignMessage(f"its {name} is of another kind")
+    return found

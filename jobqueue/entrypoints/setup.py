@@ -1,0 +1,58 @@
+"""The time before the entrypoint's start: it has a limit of its own, and what it prints goes to the job's log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from jobqueue.errors import OperationTimedOut
+from jobqueue.model.output import AGENT
+from jobqueue.entrypoints.failure import setup_failed
+
+if TYPE_CHECKING:
+    from jobqueue.operations.context import Context
+    from jobqueue.operations.process.run import ProcessResult
+
+_PAUSE_SECONDS = 0.1
+
+
+class Setup:
+    """One set-up of at most ``seconds`` (None: no limit of its own) within the run of ``context``."""
+
+    def __init__(self, context: Context, seconds: float | None) -> None:
+        self.context = context
+        self._seconds = seconds
+        self._deadline = None if seconds is None else context.clock() + seconds
+
+    def check(self) -> None:
+        """Raise what the context's own ``check`` does, and ``OperationFailed`` at the limit."""
+        self.context.check()
+        if self._deadline is not None and self.context.clock() >= self._deadline:
+            raise setup_failed(
+                f"The set-up took longer than its limit (setup_timeout_seconds) of {self._seconds:g} s.", timed_out=True
+            )
+
+    def pause(self) -> None:
+        """Wait a moment for something that others do."""
+        self.check()
+        self.context.cancelled.wait(_PAUSE_SECONDS)
+
+    def say(self, text: str) -> None:
+        """Tell the reader of the job's log."""
+        self.context.output(AGENT, text.encode() + b"\n")
+
+    def run(self, argv: Sequence[str], *, env: Mapping[str, str], cwd: str, pass_fds: Sequence[int]) -> ProcessResult:
+        """Run a tool within the limit; raises as ``check`` does."""
+        left = None if self._deadline is None else max(0.001, self._deadline - self.context.clock())
+        try:
+            return self.context.run(
+                argv,
+                cwd=cwd,
+                env=env,
+                timeout=left,
+                pass_fds=pass_fds,
+                output=lambda _stream, chunk: self.context.output(AGENT, chunk),
+            )
+        except OperationTimedOut:
+            self.check()
+            raise

@@ -1,0 +1,226 @@
+"""What an entrypoint finds around it, made from its runtime environment and removed afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobqueue.errors import OperationFailed, OperationTimedOut
+from jobqueue.entrypoints.archive import unpack, unpack_wheel
+from jobqueue.entrypoints.environments import Environment, Environments
+from jobqueue.entrypoints.failure import setup_failed
+from jobqueue.entrypoints.job_variables import JobVariables
+from jobqueue.entrypoints.location import WHEEL, Location
+from jobqueue.entrypoints.recipe import Recipe
+from jobqueue.entrypoints.requirements import Requirements
+from jobqueue.entrypoints.setup import Setup
+from jobqueue.entrypoints.spec import RuntimeEnv
+from jobqueue.entrypoints.unpacking import UnpackingLimits
+from jobqueue.entrypoints.uv import Uv
+from jobqueue.entrypoints.workspace import Workspace, open_workspace
+
+if TYPE_CHECKING:
+    from jobqueue.operations.context import Context
+    from jobqueue.settings import Settings
+
+_OWN_SETTINGS = "JOBQUEUE_"
+_REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where the entrypoint runs (``cwd``), variables to add, and descriptors that its processes must keep open."""
+
+    cwd: Path
+    env: Mapping[str, str]
+    fds: tuple[int, ...]
+
+
+@contextlib.contextmanager
+def surround(
+    wanted: RuntimeEnv, pins: Mapping[str, str], context: Context, settings: Settings
+) -> Iterator[Surroundings]:
+    """Set up what ``wanted`` asks for while the block runs. ``pins``: digests (sha256) of packages by name.
+
+    Raises ``OperationFailed`` with the details of a set-up failure, and what ``context.check`` raises.
+    """
+    with ExitStack() as stack:
+        try:
+            found = _Making(wanted, pins, context, settings, stack).make()
+        except OperationTimedOut:
+            raise
+        except OperationFailed as error:
+            raise _worded(error) from error
+        except OSError as error:  # a disk that cannot be read, or written
+            what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+            raise setup_failed(f"The runtime environment could not be set up: {what}") from error
+        yield found
+
+
+class _Making:
+    """One set-up; what must be undone is left to ``stack``."""
+
+    def __init__(
+        self, wanted: RuntimeEnv, pins: Mapping[str, str], context: Context, settings: Settings, stack: ExitStack
+    ) -> None:
+        self._wanted = wanted
+        self._pins = pins
+        self._context = context
+        self._settings = settings
+        self._stack = stack
+        self._setup = Setup(context, wanted.setup_seconds)
+
+    def make(self) -> Surroundings:
+        if self._wanted.needs_setup:
+            self._context.report({"phase": "setting_up"})
+        workspace = self._stack.enter_context(open_workspace(self._settings.cache_dir / "runs"))
+        cwd = self._working_dir(workspace)
+        modules = [
+            self._module(place, workspace.path / "modules" / str(index))
+            for index, place in enumerate(self._wanted.py_modules)
+        ]
+        environment = self._environment(self._wanted.requirements, cwd) if self._wanted.requirements else None
+        own_path = [cwd, *modules] if self._wanted.working_dir else modules
+        return Surroundings(
+            cwd=cwd,
+            env=_variables(
+                self._wanted.env_vars,
+                _bin(environment, workspace),
+                environment,
+                own_path,
+                self._context.confinement.environ(os.environ, {}),
+            ),
+            fds=(workspace.fd, environment.fd) if environment else (workspace.fd,),
+        )
+
+    def _working_dir(self, workspace: Workspace) -> Path:
+        place = self._wanted.working_dir
+        if place is not None and place.path is not None and place.path.is_dir():
+            return place.path  # a folder of the host is used as it is
+        folder = workspace.folder("work")
+        if place is not None:
+            self._unpack(place, folder, unpack)
+        return folder
+
+    def _module(self, place: Location, folder: Path) -> Path:
+        """The folder for PYTHONPATH."""
+        folder.mkdir(parents=True)
+        if place.path is not None and place.path.is_dir():
+            # the folder is the module: seen alone, not with what lies beside it
+            (folder / place.path.name).symlink_to(place.path, target_is_directory=True)
+            return folder
+        is_wheel = (place.package or str(place.path)).endswith(WHEEL)
+        self._unpack(place, folder, unpack_wheel if is_wheel else unpack)
+        return folder
+
+    def _unpack(
+        self, place: Location, folder: Path, how: Callable[[Path, Path, UnpackingLimits, Callable[[], None]], None]
+    ) -> None:
+        limits = UnpackingLimits(self._settings.max_unpacked_bytes)
+        self._setup.check()
+        if place.path is not None:
+            if not place.path.is_file():
+                raise setup_failed(f"{place.path} is not on this host, or neither a file nor a folder.")
+            how(place.path, folder, limits, self._setup.check)
+            return
+        if self._context.packages is None:
+            raise setup_failed(f"This agent has no access to uploaded packages such as {place.package}.")
+        pin = self._pins.get(place.package)
+        if pin is None:  # else whoever writes to Redis would choose what is run
+            raise setup_failed(f"The job does not say which content the package {place.package} has; submit it again.")
+        with self._context.packages.open(place.package, pin) as archive:
+            self._setup.check()
+            how(archive, folder, limits, self._setup.check)
+
+    def _environment(self, requirements: Requirements, cwd: Path) -> Environment:
+        own = {name: value for name, value in os.environ.items() if not name.startswith(_OWN_SETTINGS)}
+        inherited = self._context.confinement.environ(os.environ, {})
+        job = JobVariables.of(_resolved(self._wanted.env_vars, inherited))
+        if job.unheeded:
+            self._setup.say(f"These variables do not change how packages are installed: {', '.join(job.unheeded)}.")
+        uv = Uv(own, job)
+        requirements = job.added_to(requirements)
+        recipe = Recipe.of(requirements, cwd if self._wanted.working_dir else None, uv.source)
+        if requirements.tool_version:
+            self._setup.say(
+                f"The version {requirements.tool_version} has no effect: the agent's own uv installs the packages."
+            )
+        if requirements.python and recipe.python == sys.executable and not _is_own_version(requirements.python):
+            version = ".".join(map(str, sys.version_info[:2]))
+            self._setup.say(f"This host has no Python {requirements.python}; the environment gets Python {version}.")
+        environments = Environments(
+            self._settings.cache_dir / "environments", self._settings.max_cached_environments_bytes
+        )
+        return self._stack.enter_context(environments.open(recipe, self._setup, uv))
+
+
+def _worded(error: OperationFailed) -> OperationFailed:
+    """Every failure of a set-up says so, and has the details of one."""
+    more = {"timed_out": True} if (error.details or {}).get("timed_out") else {}
+    return setup_failed(f"The runtime environment could not be set up: {error.message}", **more)
+
+
+def _bin(environment: Environment | None, workspace: Workspace) -> Path:
+    """The folder in front of PATH: it has a ``python``."""
+    if environment is not None:
+        return environment.bin
+    own = Path(sys.executable).parent
+    if (own / "python").exists():
+        return own
+    # a script, not a link: an interpreter of a virtual environment finds that by its own path
+    folder = workspace.folder("bin")
+    for name in ("python", "python3"):
+        script = folder / name
+        script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n', encoding="utf-8")
+        script.chmod(0o755)
+    return folder
+
+
+def _variables(
+    asked: Mapping[str, str],
+    first: Path,
+    environment: Environment | None,
+    own_path: list[Path],
+    inherited: Mapping[str, str],
+) -> dict[str, str]:
+    """What to add to the ``inherited`` variables. Those that are asked for may refer to others as ``${NAME}``."""
+    seen = dict(inherited)
+    python_path = os.pathsep.join(map(str, own_path))
+    made = {
+        "PYTHONUNBUFFERED": "1",
+        "PATH": os.pathsep.join((str(first), seen.get("PATH", os.defpath))),
+        "PYTHONPATH": python_path,  # without the agent's own
+    }
+    if environment is not None:
+        made["VIRTUAL_ENV"] = str(environment.path)
+    seen.update(made)
+    made.update(_resolved(asked, seen))
+    if "PYTHONPATH" in asked and python_path and not made["PYTHONPATH"].startswith(python_path):
+        made["PYTHONPATH"] = os.pathsep.join((python_path, made["PYTHONPATH"]))
+    return made
+
+
+def _resolved(asked: Mapping[str, str], inherited: Mapping[str, str]) -> dict[str, str]:
+    """The variables that are asked for, with the values of those that they refer to."""
+    seen = dict(inherited)
+    found: dict[str, str] = {}
+    for name, text in asked.items():
+        seen[name] = found[name] = _REFERENCE.sub(lambda reference: _looked_up(reference, seen), text)
+    return found
+
+
+def _looked_up(found: re.Match[str], seen: Mapping[str, str]) -> str:
+    """The value that is referred to: as in Ray, ``${NAME}`` of an unknown name is empty, and ``$NAME`` stays."""
+    return seen.get(found[1] or found[2], "" if found[1] else found[0])
+
+
+def _is_own_version(version: str) -> bool:
+    return version == f"{sys.version_info[0]}.{sys.version_info[1]}"

@@ -1,0 +1,179 @@
+"""Compressed tar files."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import struct
+import tarfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Protocol, cast
+
+from jobqueue.errors import OperationFailed
+from jobqueue.entrypoints.unpacking import UnpackingLimits, Unpacking, pieces
+
+GZIP_MAGIC = b"\x1f\x8b"
+XZ_MAGIC = b"\xfd7zXZ\x00"
+_BLOCK_BYTES = tarfile.BLOCKSIZE
+#: Nobody's header is longer; tarfile would read a longer one into memory as a whole.
+_LONGEST_READ = 1024 * 1024
+_CHUNK_BYTES = 64 * 1024
+#: What xz may use; its highest level takes half of that.
+_XZ_MEMORY_BYTES = 128 * 1024 * 1024
+#: Bytes of headers and padding for each entry that do not count as content.
+_FRAME_BYTES = 4096
+_BROKEN = (
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    ValueError,
+    OverflowError,
+    IndexError,
+    KeyError,
+    RecursionError,
+    MemoryError,
+    OSError,  # of reading: those of writing are told apart before
+)
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class _Stream:
+    """The decompressed bytes, read forwards once, counted, and never many at a time.
+
+    tarfile looks back by at most one block, so that a little of what was read is kept.
+    """
+
+    def __init__(self, raw: _Readable, room: int, check: Callable[[], None]) -> None:
+        self._raw = raw
+        self._room = room
+        self._check = check
+        self._window = b""
+        self._start = 0  # where the window starts in the whole
+        self._at = 0
+        #: The last block that was read as one: a header, or what stands in its place.
+        self.last_block = b""
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= _LONGEST_READ:
+            raise OperationFailed("The archive is broken: it has a header of more than a megabyte.")
+        while self._end < self._at + size and self._fill():
+            pass
+        first = self._at - self._start
+        found = self._window[first : first + size]
+        self._at += len(found)
+        if size == _BLOCK_BYTES:
+            self.last_block = found
+        return found
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int) -> int:
+        if offset < self._start:
+            raise OperationFailed("The archive is broken: its headers point backwards.")
+        while self._end < offset and self._fill():
+            self._at = self._end  # what is passed over need not be kept
+        self._at = min(offset, self._end)
+        return self._at
+
+    def drain(self) -> None:
+        """Read to the end, where checksums are verified."""
+        while self._fill():
+            self._at = self._end
+
+    @property
+    def _end(self) -> int:
+        return self._start + len(self._window)
+
+    def _fill(self) -> bool:
+        """Decompress some more; returns whether there was any."""
+        self._check()
+        chunk = self._raw.read(_CHUNK_BYTES)
+        keep = max(0, self._at - self._start - 2 * _BLOCK_BYTES)
+        self._window = self._window[keep:] + chunk
+        self._start += keep
+        if self._end > self._room:
+            raise OperationFailed(f"The archive becomes too large: more than {self._room} bytes.")
+        return bool(chunk)
+
+
+def unpack_tar(archive: Path, target: Path, limits: UnpackingLimits, check: Callable[[], None]) -> None:
+    """Unpack ``archive`` into the empty folder ``target``; raises ``OperationFailed`` and what ``check`` raises."""
+    size = archive.stat().st_size
+    unpacking = Unpacking(target, limits, size, check)
+    try:
+        with archive.open("rb") as file:
+            stream = _Stream(_decompressed(file), limits.within(size) + _FRAME_BYTES * limits.entries, check)
+            with tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r:") as found:
+                for member in found:
+                    _unpack_member(found, member, unpacking)
+            if any(stream.last_block):  # tarfile takes rubbish between files for the end
+                raise OperationFailed("The archive is broken: something that is no file stands between its files.")
+            stream.drain()
+    except _BROKEN as error:
+        raise OperationFailed(f"The archive is broken: {_reason(error)}.") from error
+    unpacking.finish()
+
+
+class _Xz:
+    """Decompresses xz with bounded memory, which ``lzma.LZMAFile`` does not."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._part = self._new()
+
+    def read(self, size: int) -> bytes:
+        """Up to ``size`` bytes, b"" at the end; raises ``EOFError`` where the file was cut off."""
+        while True:
+            if self._part.eof:
+                rest = self._part.unused_data.lstrip(b"\0") or self._file.read(_CHUNK_BYTES).lstrip(b"\0")
+                if not rest:
+                    return b""
+                self._part = self._new()  # several streams make one file
+            elif self._part.needs_input:
+                rest = self._file.read(_CHUNK_BYTES)
+                if not rest:
+                    raise EOFError("it ends in the middle")
+            else:
+                rest = b""
+            found = self._part.decompress(rest, size)
+            if found:
+                return found
+
+    @staticmethod
+    def _new() -> lzma.LZMADecompressor:
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY_BYTES)
+
+
+def _decompressed(file: IO[bytes]) -> _Readable:
+    is_gzip = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    file.seek(0)
+    return gzip.GzipFile(fileobj=file, mode="rb") if is_gzip else _Xz(file)
+
+
+def _unpack_member(archive: tarfile.TarFile, member: tarfile.TarInfo, unpacking: Unpacking) -> None:
+    if member.isdir():
+        unpacking.folder(member.name)
+    elif member.issym():
+        unpacking.symbolic_link(member.name, member.linkname)
+    elif member.islnk():
+        unpacking.hard_link(member.name, member.linkname)
+    elif member.isreg() and not member.issparse():
+        data = archive.extractfile(member)
+        if data is None:
+            raise OperationFailed(f"The archive holds {member.name[:200]!r} without its content.")
+        with data:
+            unpacking.file(member.name, member.mode, pieces(data.read))
+    else:
+        raise OperationFailed(f"The archive holds {member.name[:200]!r}, which is neither file, folder nor link.")
+
+
+def _reason(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).partition("\n")[0].rstrip(".")[:300]

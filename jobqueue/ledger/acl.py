@@ -1,0 +1,178 @@
+"""Users of Redis, one per role, that may do what their part does and little else (Redis ACL, Redis 7 or newer).
+
+Redis checks every command of a script against the rules of the user who calls it, so these rules hold whether a user
+calls the ledger's scripts or sends commands by hand. Which role may touch which kind of key stands in ``ROLES``; a new
+kind of key is nobody's until it is put there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from jobqueue.model.target import ANY, check_hostname
+from jobqueue.ledger.keys import Keys
+
+#: What every connection needs: nothing of it tells of anybody's data, or of other connections. By categories, since
+#: newer servers have more of these commands, which redis-py sends, and older ones do not know their names.
+_CONNECTION = "+@connection -@dangerous"
+#: What looks through the whole server, or moves data elsewhere, and is not called dangerous by Redis.
+_NEVER = "-scan -randomkey -dbsize -move -copy"
+_SCRIPTS = "+evalsha +eval +script|load +script|exists"
+
+#: kind of key -> which of the roles api and maintenance work on it. Agents have rules of their own (``_AGENT``).
+ROLES: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        (
+            *(
+                "doc",
+                "job",
+                "slots",
+                "exec",
+                "out",
+                "log",
+                "index",
+                "waiting",
+                "due",
+                "leases",
+                "deadlines",
+                "finished",
+            ),
+            *(
+                "idem",
+                "alias",
+                "reported",
+                "exclusive",
+                "package",
+                "packages",
+                "upload",
+                "uploads",
+                "bulk",
+                "told",
+                "outside",
+            ),
+            *("reached", "clock", "agents", "agent", "agent_log", "away", "label", "offers", "stats", "alerts"),
+            "measured",
+            *("noted", "arrivals", "roster", "spoiled"),
+            *("leader", "queue", "joining", "certificates", "events", "barred", "revoked"),
+        ),
+        ("api", "maintenance"),
+    ),
+    **dict.fromkeys(
+        (
+            *("config", "configs", "config_log", "credentials", "used", "roles", "failures", "pace", "invite"),
+            *("audit", "audit_head", "audit_spoiled", "ended", "probe"),
+        ),
+        ("api",),
+    ),
+}
+
+#: What an agent may do: (kinds of keys, commands). ``{own}`` keys are those of its own slot and of the shared one;
+#: ``{host}`` keys those of its own hostname; the others are shared by all. Nothing here lists keys, members of the
+#: shared indexes, or other agents' executions: a job whose id an agent was not told is out of its reach.
+_AGENT: tuple[tuple[tuple[str, ...], str], ...] = (
+    # what it was told to run
+    (("doc",), "+get"),
+    (("job",), "+hget +hmget +hset +hdel +hincrby +exists"),
+    (("slots",), "+lrange +type"),
+    (("exec/own",), "+hget +hmget +hset +hdel +rename +type"),
+    (("out/own",), "+set +del"),
+    (("log/own",), "+xadd +xrevrange +xtrim"),
+    # where its work is waiting, and the messages; kombu asks whether a queue is there
+    (("waiting/own",), "+zrem +zscore"),
+    (("queue/own",), "+brpop +rpop +llen +exists"),
+    # the ledger's bookkeeping, written and never listed
+    (("index",), "+zadd +zrem"),
+    (("due",), "+zadd +zscore"),
+    (("leases", "deadlines"), "+zadd +zrem"),
+    (("finished",), "+zadd"),
+    (("stats", "measured"), "+hincrby"),
+    (("events",), "+xadd"),
+    # who it is: it writes its own record, and maintenance takes that into the lists that all share
+    (("agent/host",), "+hget +hmget +hset +hdel +type"),
+    (("agent_log/host",), "+rpush +ltrim"),
+    (("noted/host",), "+lpush +ltrim"),
+    (("arrivals",), "+sadd"),
+    (("away", "barred", "offers"), "+sismember"),
+    # packages
+    (("package",), "+hmget +exists"),
+    (("packages",), "+zadd +zscore"),
+    (("upload",), "+hget"),
+)
+#: kombu's own table, in which an agent notes that it reads its queues. Where messages go into the ledger's own Redis,
+#: nobody reads it.
+_KOMBU_TABLES = ("_kombu.binding.celery", "_kombu.binding_permanent.celery")
+
+#: A character that no hostname has. kombu's lists of higher numbers have two such before their number.
+_NO_HOSTNAME = "[^-.0-9A-Z_a-z]"
+
+
+@dataclass(frozen=True)
+class RedisUser:
+    """One user: ``rules`` are words of ``ACL SETUSER``, without the password."""
+
+    name: str
+    rules: tuple[str, ...]
+
+    def line(self, password: str) -> str:
+        """The user's line in an ACL file, with a digest in place of the password."""
+        digest = hashlib.sha256(password.encode()).hexdigest()
+        return " ".join(["user", self.name, "reset", "on", f"#{digest}", *self.rules])
+
+    def command(self, password: str) -> str:
+        """The same as a command for redis-cli."""
+        return "ACL SETUSER " + self.line(password).removeprefix("user ")
+
+
+def users(key_prefix: str, agents: Sequence[str] = ()) -> list[RedisUser]:
+    """The users of the API, of maintenance and of the doctor, or those of these agents.
+
+    Raises ``InvalidTarget`` for a hostname that no agent can have.
+    """
+    keys = Keys(key_prefix)
+    if agents:
+        return [agent_user(keys, hostname) for hostname in agents]
+    return [*(keeper_user(keys, role) for role in ("api", "maintenance")), doctor_user(keys)]
+
+
+def keeper_user(keys: Keys, role: str) -> RedisUser:
+    """The API (role ``api``): all of the ledger; or ``maintenance``: neither credentials nor the audit trail."""
+    patterns = [f"~{pattern}" for kind, roles in ROLES.items() if role in roles for pattern in _all_of(keys, kind)]
+    rules = (*patterns, "+@read +@write", _CONNECTION, _NEVER, _SCRIPTS, "+time +info +multi +exec +discard")
+    return RedisUser(f"jobqueue-{role}", rules)
+
+
+def doctor_user(keys: Keys) -> RedisUser:
+    """Whoever runs ``jobqueue doctor``: what the API may, and looking through all keys."""
+    return RedisUser("jobqueue-doctor", (*keeper_user(keys, "api").rules, "+scan"))
+
+
+def agent_user(keys: Keys, hostname: str) -> RedisUser:
+    """The agent of one host."""
+    check_hostname(hostname)
+    rules = [_CONNECTION, "+evalsha +time +multi +exec +discard"]
+    for kinds, commands in _AGENT:
+        patterns = [f"~{pattern}" for kind in kinds for pattern in _patterns(keys, kind, hostname)]
+        rules.append(f"({' '.join([*patterns, commands])})")
+    rules.append(f"({' '.join(f'~{name}' for name in _KOMBU_TABLES)} +sadd)")
+    return RedisUser(f"jobqueue-agent-{hostname}", tuple(rules))
+
+
+def _all_of(keys: Keys, kind: str) -> list[str]:
+    """Patterns for every key of a kind: those that stand for many end with a colon."""
+    start = keys.kind(kind)
+    return [f"{start}*" if start.endswith(":") else start]
+
+
+def _patterns(keys: Keys, kind: str, hostname: str) -> list[str]:
+    name, _, whose = kind.partition("/")
+    start = keys.kind(name)
+    if not whose:
+        return _all_of(keys, name)
+    if whose == "host":
+        return [start + hostname]
+    slots = (hostname, ANY)
+    if name == "queue":
+        return [f"{start}{slot}{rest}" for slot in slots for rest in ("", f"{_NO_HOSTNAME}*")]
+    return [f"{start}{slot}" if name == "waiting" else f"{start}{slot}:*" for slot in slots]

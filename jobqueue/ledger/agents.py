@@ -1,0 +1,295 @@
+"""Agents in the ledger: who is known, who is live, what they say of themselves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from enum import Enum
+from typing import Any
+
+import redis
+
+from jobqueue.errors import AgentNotFound, Conflict
+from jobqueue.model.agent import Agent, AgentEvent, AgentState, Heartbeat, Registration
+from jobqueue.model.target import label_prefixes
+from jobqueue.ledger import decoding
+from jobqueue.ledger.audit import Audit
+from jobqueue.ledger.connection import translated_errors
+from jobqueue.ledger.keys import Keys
+from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
+from jobqueue.ledger.server_error import is_wrong_type
+
+#: The condition of an agent whose record is not as the ledger wrote it.
+UNREADABLE = "RecordUnreadable"
+#: An agent is live until this many heartbeats were missed.
+MISSED_BEATS = 3
+
+
+class Refused(Enum):
+    """Why a heartbeat does not count: another process took the hostname over, or the ledger does not know the agent."""
+
+    REPLACED = "replaced"
+    UNKNOWN = "unknown"
+
+
+class Agents:
+    """The agents of one ledger."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        keys: Keys,
+        scripts: Scripts,
+        alarm: Callable[[str, str], None],
+        audit: Audit,
+        *,
+        heartbeat_seconds: float,
+        now: Clock = redis_clock,
+    ) -> None:
+        self._client = client
+        self._keys = keys
+        self._scripts = scripts
+        self._alarm = alarm
+        self._audit = audit
+        self._live_for = int(heartbeat_seconds * MISSED_BEATS * 1_000_000)
+        self._now = now
+
+    def register(self, agent: Registration, key_id: str = "") -> bool:
+        """Make an agent known and live; returns whether it replaced another live process under its hostname."""
+        labels = [text for key, value in agent.labels.items() for text in label_prefixes(key, value)]
+        answer = self._scripts.call(
+            "register_agent",
+            self._now(),
+            agent.hostname,
+            agent.boot_id,
+            self._live_for,
+            json.dumps(asdict(agent)),
+            "\n".join(labels),
+            "\n".join(agent.operations),
+            "1" if agent.accepted else "",
+            key_id,
+            agent.certificate,
+            "1" if agent.joining else "",
+        )
+        return bool(answer == "replaced")
+
+    def beat(
+        self,
+        hostname: str,
+        boot_id: str,
+        vitals: Heartbeat,
+        believed: AgentState = AgentState.READY,
+        fresh: Registration | None = None,
+    ) -> AgentState | Refused:
+        """One heartbeat, with ``fresh`` facts now and then; returns the agent's state.
+
+        ``believed`` is the state the agent believed to be in when it counted what runs (for the end of draining).
+        """
+        answer = self._scripts.call(
+            "heartbeat",
+            self._now(),
+            hostname,
+            boot_id,
+            self._live_for,
+            json.dumps(asdict(vitals)),
+            vitals.running,
+            json.dumps(asdict(fresh)) if fresh else "",
+            str(believed),
+        )
+        return Refused(answer) if answer in ("replaced", "unknown") else AgentState(answer)
+
+    def drain(self, hostname: str) -> AgentState:
+        """Give the agent no new work; what runs may finish. Raises ``AgentNotFound``, ``Conflict``."""
+        return self._move(hostname, "drain", "drains or is cordoned already; undrain brings it back")
+
+    def undrain(self, hostname: str) -> AgentState:
+        """Give the agent work again. Raises ``AgentNotFound``, ``Conflict``."""
+        return self._move(hostname, "undrain", "takes work already; there is nothing to undrain")
+
+    def _move(self, hostname: str, verb: str, refusal: str) -> AgentState:
+        answer = self._scripts.call("drain_agent", self._now(), hostname, verb)
+        if answer == "unknown":
+            raise _unknown(hostname)
+        if answer == "pending":
+            raise Conflict(f"Agent {hostname!r} is pending or revoked: accept it first, with `jobqueue agent accept`.")
+        if answer == "already":
+            raise Conflict(f"Agent {hostname!r} {refusal}.")
+        return AgentState(answer)
+
+    def leave(self, hostname: str, boot_id: str) -> None:
+        """The agent shuts down: offline at once, still known."""
+        self._scripts.call("leave", self._now(), hostname, boot_id)
+
+    def muster(self, limit: int) -> int:
+        """Take what at most ``limit`` agents have said of themselves into the lists that all share; returns how many.
+
+        Agents whose users of Redis may write nothing but their own records wait for this.
+        """
+        return int(self._scripts.call("merge_agent_records", self._now(), limit))
+
+    def certify(
+        self, hostname: str, key_id: str, certificate: str, invitation: str = "", remember_seconds: float = 0.0
+    ) -> bool:
+        """Give an agent its certificate; returns False if another one came with the ``invitation`` before.
+
+        Without a certificate its invitation is refused. Raises ``AgentNotFound``.
+        """
+        remember_ms = max(1, int(remember_seconds * 1000))
+        arguments = (hostname, key_id, certificate, invitation, remember_ms)
+        answer = self._audit.change(lambda entry: self._scripts.call("certify_agent", *arguments, *entry), agent=hostname)
+        if answer == "unknown" and certificate:
+            raise _unknown(hostname)
+        return bool(answer == "certified")
+
+    def revoke(self, hostname: str, text: str) -> None:
+        """Give an agent no work any more; ``text`` is the API's signed word. Raises ``AgentNotFound``, ``Conflict``."""
+        answer = self._audit.change(
+            lambda entry: self._scripts.call("revoke_agent", self._now(), hostname, text, *entry), agent=hostname
+        )
+        if answer == "unknown":
+            raise _unknown(hostname)
+        if answer == "pending":
+            raise Conflict(f"Agent {hostname!r} is pending: nobody has accepted it, so there is nothing to revoke.")
+
+    def forget(self, hostname: str) -> None:
+        """Know an agent no more that is offline and has nothing left to do. Raises ``AgentNotFound``, ``Conflict``."""
+        answer = self._audit.change(
+            lambda entry: self._scripts.call("forget_agent", self._now(), hostname, *entry), agent=hostname
+        )
+        if answer == "unknown":
+            raise _unknown(hostname)
+        if answer == "live":
+            raise Conflict(
+                f"Agent {hostname!r} is live: stop it on its host, then remove it. Drain it first, so that nothing is "
+                "cut short."
+            )
+        if answer == "busy":
+            raise Conflict(
+                f"Work waits for agent {hostname!r}, or has not ended there: `jobqueue job list --hostname {hostname} "
+                "--status submitted,processing` shows it. Cancel it, or wait until its lease has ended; then remove "
+                "the agent."
+            )
+
+    def revocations(self) -> dict[str, str]:
+        """The API's word on the agents that were ever revoked, by hostname. Nobody has checked its signature."""
+        with translated_errors():
+            found = self._client.hgetall(self._keys.kind("revoked"))
+        return {str(hostname): str(text) for hostname, text in found.items()}
+
+    def certificate(self, hostname: str) -> str:
+        """The certificate that the API gave an agent; empty if there is none."""
+        with translated_errors():
+            return str(self._client.hget(self._keys.agent(hostname), "certificate") or "")
+
+    def certificates(self, key_ids: Sequence[str]) -> dict[str, str]:
+        """Those of the certificates of agents' keys that are known, by the ids of the keys."""
+        if not key_ids:
+            return {}
+        with translated_errors():
+            found = self._client.hmget(self._keys.kind("certificates"), list(key_ids))
+        return {key_id: str(text) for key_id, text in zip(key_ids, found, strict=True) if text}
+
+    def joining(self) -> list[str]:
+        """Hostnames of agents that wait with an invitation."""
+        with translated_errors():
+            return sorted(map(str, self._client.smembers(self._keys.kind("joining"))))
+
+    def hostnames(self) -> list[str]:
+        """All known hostnames, sorted."""
+        with translated_errors():
+            return sorted(map(str, self._client.zrange(self._keys.kind("agents"), 0, -1)))
+
+    def all(self) -> list[Agent]:
+        """All known agents, by hostname."""
+        return self._read(self.hostnames())
+
+    def get(self, hostname: str) -> Agent:
+        """One agent; raises ``AgentNotFound``."""
+        found = self._read([hostname])
+        if not found:
+            raise _unknown(hostname)
+        return found[0]
+
+    def _read(self, hostnames: list[str]) -> list[Agent]:
+        with translated_errors(), self._client.pipeline(transaction=False) as pipe:
+            pipe.time()
+            pipe.smembers(self._keys.kind("barred"))
+            for hostname in hostnames:
+                pipe.lrange(self._keys.agent_log(hostname), 0, -1)
+                pipe.zscore(self._keys.kind("agents"), hostname)
+                pipe.hgetall(self._keys.agent(hostname))
+                pipe.zcard(self._keys.waiting(hostname))
+            (seconds, micros), barred, *answers = pipe.execute(raise_on_error=False)
+            for answer in (barred, *answers):
+                if isinstance(answer, redis.RedisError) and (answer is barred or not is_wrong_type(answer)):
+                    raise answer
+        now = int(self._now() or seconds * 1_000_000 + micros)
+        rows = zip(hostnames, answers[::4], answers[1::4], answers[2::4], answers[3::4], strict=True)
+        return [
+            self._listed(host, (live_until or 0) > now, fields, waiting, log, is_barred=host in barred)
+            for host, log, live_until, fields, waiting in rows
+            if fields
+        ]
+
+    def _listed(self, hostname: str, live: bool, fields: Any, waiting: Any, log: Any, *, is_barred: bool) -> Agent:
+        """An agent; in place of one whose record is not the ledger's, one that says so."""
+        try:
+            return _agent(hostname, live, fields, waiting, log, is_barred=is_barred)
+        except decoding.FAULTS:
+            sentence = (
+                f"The record of agent {hostname[:253]!r} cannot be read: somebody has changed it in Redis. "
+                "Restart the agent, which writes it anew."
+            )
+            self._alarm(f"agent|{hostname}", sentence)
+            return Agent(
+                hostname=hostname,
+                live=live,
+                state=AgentState.REVOKED if is_barred else AgentState.PENDING,
+                labels={},
+                facts={},
+                operations=(),
+                version="",
+                concurrency=0,
+                started_at=0,
+                last_heartbeat=0,
+                queue_length=waiting if isinstance(waiting, int) else 0,
+                conditions=(UNREADABLE,),
+            )
+
+
+def _unknown(hostname: str) -> AgentNotFound:
+    return AgentNotFound(f"No agent has the hostname {hostname!r}; `jobqueue agent list` shows all.")
+
+
+def _agent(
+    hostname: str, live: bool, fields: dict[str, str], waiting: int, log: list[str], *, is_barred: bool
+) -> Agent:
+    info = decoding.parsed_object(fields["info"])
+    vitals = decoding.parsed_object(fields.get("vitals", "{}"))
+    return Agent(
+        hostname=hostname,
+        live=live,
+        # whatever it says of itself
+        state=AgentState.REVOKED if is_barred else AgentState(fields["state"]),
+        labels=decoding.pairs_of_texts(info["labels"]),
+        facts=decoding.object_of(info["facts"]),
+        operations=decoding.texts(info["operations"]),
+        version=decoding.text(info["version"]),
+        concurrency=decoding.whole(info["concurrency"]),
+        started_at=decoding.whole(fields["started"]),
+        last_heartbeat=decoding.whole(fields["beat"]),
+        queue_length=decoding.whole(waiting),
+        load=tuple(map(decoding.number, vitals.get("load", ()))),
+        memory={name: decoding.number(size) for name, size in decoding.object_of(vitals.get("memory", {})).items()},
+        running=decoding.whole(vitals.get("running", 0)) if live else 0,
+        conditions=decoding.texts(vitals.get("conditions", ())),
+        public_key=str(info.get("public_key", "")),
+        joining=str(info.get("joining", "")),
+        timeline=tuple(map(_event, log)),
+    )
+
+
+def _event(line: str) -> AgentEvent:
+    at, state = line.split("|")
+    return AgentEvent(decoding.whole(at), AgentState(state))

@@ -1,0 +1,360 @@
+"""The audit trail in Redis: a bounded stream whose entries are chained, sealed, and vouch for each other.
+
+Each entry is sealed by the API (``seal``), so that nobody else can write or change one. Its link holds the link of the
+one before, so that none can be taken out or moved. The links alone could be computed anew by whoever can write to
+Redis; but each entry also says, under its seal, which link its process saw last. So what can vanish unseen are only
+the newest entries, all of them that every process wrote since; and a process that lives knows its own.
+
+Whoever can write to Redis can also make the stream unwritable. Then the next entry repairs it: the trail goes on behind
+a *break*, an entry under seal that says where it was broken and why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import redis
+
+from jobqueue.errors import AuditUnavailable, LedgerRefuses, RecordAltered
+from jobqueue.model.audit import AuditRecord, AuditEntry, AuditVerdict
+from jobqueue.redis_refusal import refusal_of
+from jobqueue.ledger.tamper_alarm import TamperAlarm
+from jobqueue.ledger.connection import translated_errors
+from jobqueue.ledger.keys import Keys
+from jobqueue.ledger.scripts import Scripts
+from jobqueue.ledger.seal import Seal
+
+#: Entries that one read gives at the most, and that it looks through for those of one principal.
+MOST_ENTRIES = 1000
+_MOST_SCANNED = 20_000
+_MOST_PROBLEMS = 20
+_PLACE = "audit"
+#: ``result`` of the entry that marks where the trail was broken.
+BROKEN = "broken"
+#: Entries that one step of a repair moves, and its steps at the most; the next entry goes on with the rest.
+_MOST_MOVED, _MOST_STEPS = 1000, 500
+#: Higher numbers are not the trail's own: it would end with them.
+_HIGHEST = 9_000_000_000_000_000 - 1_000_000
+
+
+class Together:
+    """The entry of a request, which the ledger writes in one step with the change that is asked for.
+
+    ``deed`` gives it when the change is made. ``is_written``: it is in the trail, and so was the change made.
+    """
+
+    def __init__(self, deed: Callable[[], AuditEntry]) -> None:
+        self.deed = deed
+        self.is_written = False
+
+
+_TOGETHER: ContextVar[Together | None] = ContextVar("audit_together", default=None)
+
+
+@contextmanager
+def together(deed: Callable[[], AuditEntry]) -> Iterator[Together]:
+    """What is changed within is changed together with its entry, or not at all."""
+    pending = Together(deed)
+    token = _TOGETHER.set(pending)
+    try:
+        yield pending
+    finally:
+        _TOGETHER.reset(token)
+
+
+class Audit:
+    """The audit trail of one ledger. Thread-safe. Raises ``LedgerUnavailable`` when Redis is away."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        keys: Keys,
+        scripts: Scripts,
+        seal: Seal,
+        *,
+        keep: int,
+        alarm: TamperAlarm | None = None,
+        strict: bool = False,
+    ) -> None:
+        self._alarm = alarm
+        #: Jobs, too, are refused while they cannot be recorded.
+        self.strict = strict
+        self._client = client
+        self._keys = keys
+        self._scripts = scripts
+        self._seal = seal
+        #: Entries that the trail keeps.
+        self.keep = keep
+        #: Number and link of the newest entry that this process knows of.
+        self._seen: tuple[int, str] = (0, "")
+
+    def append(self, deeds: Sequence[AuditEntry]) -> int:
+        """Add entries in one call; returns the number of the last. A trail that is broken is repaired first.
+
+        Raises ``AuditUnavailable`` if that cannot be done.
+        """
+        try:
+            return self._append(deeds)
+        except (redis.ResponseError, RecordAltered) as error:
+            if not self.mend():
+                raise unavailable(str(error)) from error
+        try:
+            return self._append(deeds)
+        except (redis.ResponseError, RecordAltered) as error:
+            raise unavailable(str(error)) from error
+
+    def _append(self, deeds: Sequence[AuditEntry]) -> int:
+        pairs = [part for deed in deeds for part in self.sealed(deed)]
+        number, link = self._scripts.call("append_audit", self.keep, *pairs)
+        self.saw(int(number), str(link))
+        return int(number)
+
+    def change(self, call: Callable[[tuple[int, str, str]], Any], **details: Any) -> str:
+        """Make a change together with the entry of the request that asks for it, if there is one (``together``).
+
+        ``call`` runs the script with what it takes to write the entry: how many to keep, the seal, the entry or ''.
+        Returns the first word of its answer. Raises ``AuditUnavailable``: nothing was changed.
+        """
+        pending = _TOGETHER.get()
+        answer = call(self._entry(pending, details))
+        if answer[0] == "unrecorded" and self.mend():
+            answer = call(self._entry(pending, details))
+        if answer[0] == "unrecorded":
+            raise unavailable(str(answer[1]))
+        if len(answer) > 2 and answer[1] and pending is not None:
+            self.saw(int(answer[1]), str(answer[2]))
+            pending.is_written = True
+        return str(answer[0])
+
+    def _entry(self, pending: Together | None, details: Mapping[str, Any]) -> tuple[int, str, str]:
+        return (self.keep, *(self.sealed(pending.deed(), **details) if pending else ("", "")))
+
+    def trouble(self) -> str:
+        """What keeps the trail from being written; empty if nothing does."""
+        return str(self._scripts.call("check_audit"))
+
+    def check(self) -> None:
+        """Raise ``AuditUnavailable`` if the trail cannot be written, and not be repaired."""
+        trouble = self.trouble()
+        if trouble and not self.mend():
+            raise unavailable(trouble)
+
+    def mend(self) -> bool:
+        """Let a trail that cannot be written go on behind a break; returns whether it can be written now."""
+        trouble = self.trouble()
+        if not trouble:
+            return True
+        number, link = self._newest_of_ours()
+        deed = AuditEntry("", "audit", "", "", "", 0, BROKEN, "", details={"reason": trouble, "after": number})
+        sentence = (
+            f"The audit trail could not be written, because {trouble}: somebody has changed it in Redis. It goes on "
+            f"behind entry {number} with a break; `jobqueue audit verify` shows it."
+        )
+        if self._alarm is not None:
+            self._alarm("audit", sentence)
+        mark, text = self.sealed(deed)
+        for _ in range(_MOST_STEPS):
+            try:
+                state, *rest = self._scripts.call("repair_audit", self.keep, number, link, mark, text, _MOST_MOVED)
+            except (redis.ResponseError, RecordAltered):
+                return False
+            if state == "mended":
+                self.saw(int(rest[0]), str(rest[1]))
+            if state != "more":
+                return True
+        return False
+
+    def _newest_of_ours(self) -> tuple[int, str]:
+        """Number and link of the newest entry that the API wrote."""
+        for kind in ("audit", "audit_spoiled"):
+            found = self._newest_sealed(self._keys.kind(kind))
+            if found is not None:
+                return found
+        try:
+            with translated_errors():
+                head = self._client.hgetall(self._keys.kind("audit_head"))
+        except RecordAltered:
+            return self._seen
+        number = _whole(str(head.get("number", "")))
+        return (number, str(head.get("link", ""))) if number is not None and number <= _HIGHEST else self._seen
+
+    def _newest_sealed(self, key: str) -> tuple[int, str] | None:
+        top = "0-18446744073709551615"
+        for _ in range(_MOST_STEPS):
+            try:
+                with translated_errors():
+                    rows: Any = self._client.xrevrange(key, top, "-", count=MOST_ENTRIES)
+            except RecordAltered:
+                return None
+            for name, fields in rows:
+                entry = _entry(name, fields)
+                if self._seal.holds(entry.seal, _PLACE, entry.text) and 0 < entry.number <= _HIGHEST:
+                    return entry.number, entry.link
+            if len(rows) < MOST_ENTRIES:
+                return None
+            top = f"0-{_entry(*rows[-1]).number - 1}"
+        return None
+
+    def sealed(self, deed: AuditEntry, **more: Any) -> tuple[str, str]:
+        """The seal and the text of an entry, for a script that writes it together with what it tells of.
+
+        ``more`` details are said in it than the deed has.
+        """
+        details = {**deed.details, **more}
+        text = json.dumps({"at": time.time_ns() // 1000, "seen": self._seen, **deed.document(), "details": details})
+        return self._seal.mark(_PLACE, text), text
+
+    def saw(self, number: int, link: str) -> None:
+        """Take note of an entry that such a script wrote: what this process writes from now on vouches for it."""
+        if number > self._seen[0]:
+            self._seen = (number, link)
+
+    def total(self) -> int:
+        """How many entries are kept."""
+        with translated_errors():
+            return int(self._client.xlen(self._keys.kind("audit")))
+
+    def newest(self, limit: int, before: int | None = None, who: str | None = None) -> list[AuditRecord]:
+        """The newest entries, newest first: those numbered lower than ``before``, and of one principal if asked."""
+        found: list[AuditRecord] = []
+        top = "+" if before is None else f"0-{max(before - 1, 0)}"
+        scanned = 0
+        while len(found) < limit and scanned < _MOST_SCANNED:
+            with translated_errors():
+                rows: Any = self._client.xrevrange(self._keys.kind("audit"), top, "-", count=MOST_ENTRIES)
+            entries = [_entry(name, fields) for name, fields in rows]
+            found += [entry for entry in entries if who is None or entry.deed.who == who]
+            if len(entries) < MOST_ENTRIES:
+                break
+            scanned += len(entries)
+            top = f"0-{entries[-1].number - 1}"
+        return found[:limit]
+
+    def after(self, number: int, limit: int) -> list[AuditRecord]:
+        """Entries with a higher number, oldest first."""
+        with translated_errors():
+            rows: Any = self._client.xrange(self._keys.kind("audit"), f"0-{number + 1}", "+", count=limit)
+        return [_entry(name, fields) for name, fields in rows]
+
+    def verify(self) -> AuditVerdict:
+        """Look through the whole trail for what was added, changed, moved or taken out."""
+        trouble = self.trouble()
+        try:
+            return self._verify(trouble)
+        except RecordAltered:  # not even kinds of keys that could be looked through
+            return AuditVerdict(0, 0, 0, (f"The trail cannot be written: {trouble}.",))
+
+    def _verify(self, trouble: str) -> AuditVerdict:
+        with translated_errors():
+            head = self._client.hgetall(self._keys.kind("audit_head"))
+        seen = self._seen
+        links: dict[int, str] = {}
+        problems: list[str] = []
+        previous: AuditRecord | None = None
+        first = 0
+        for entry in self._walk():
+            first = first or entry.number
+            if len(problems) < _MOST_PROBLEMS:
+                problems += self._problems(entry, previous, links, first)
+            links[entry.number] = entry.link
+            previous = entry
+        last = previous.number if previous else 0
+        if first > 1 and len(links) < self.keep:
+            problems.append(
+                f"The oldest {first - 1} entries are missing, though there is room for {self.keep} "
+                "(JOBQUEUE_AUDIT_ENTRIES, unless it was raised since)."
+            )
+        if trouble:
+            problems.append(f"The trail cannot be written: {trouble}.")
+        number, link = _whole(str(head.get("number", "0"))), str(head.get("link", ""))
+        if number is None:
+            problems.append("The trail's head holds no number: somebody else has written there.")
+            number = -1
+        if (number or last) and links.get(number) != link:
+            problems.append(f"Entry {number}, the newest by the trail's head, is not there as it was written.")
+        if seen[0] and links.get(seen[0]) != seen[1] and not 0 < seen[0] < first:
+            problems.append(f"Entry {seen[0]}, which this process wrote, is not there as it was written.")
+        return AuditVerdict(len(links), first, last, tuple(problems[:_MOST_PROBLEMS]))
+
+    def _walk(self) -> Iterator[AuditRecord]:
+        number = 0
+        while True:
+            with translated_errors():
+                rows: Any = self._client.xrange(self._keys.kind("audit"), f"0-{number + 1}", "+", count=MOST_ENTRIES)
+            for name, fields in rows:
+                yield _entry(name, fields)
+            if len(rows) < MOST_ENTRIES:
+                return
+            number = int(str(rows[-1][0]).partition("-")[2])
+
+    def _problems(
+        self, entry: AuditRecord, previous: AuditRecord | None, links: Mapping[int, str], first: int
+    ) -> Iterator[str]:
+        number = entry.number
+        if not self._seal.holds(entry.seal, _PLACE, entry.text):
+            yield f"Entry {number} was not written by this API, or was changed."
+            return
+        if entry.deed.result == BROKEN:
+            details = entry.deed.details
+            yield (
+                f"The trail was broken behind entry {details.get('after')} ({details.get('reason')}), and goes on with "
+                f"entry {number}: what happened in between is only in the logs of the API."
+            )
+        if entry.link != _link(entry.before, number, entry.seal):
+            yield f"Entry {number} does not fit its link."
+        if previous is not None and number != previous.number + 1:
+            yield f"Entries {previous.number + 1} to {number - 1} are missing."
+        elif entry.before != (previous.link if previous else entry.before if number > 1 else ""):
+            yield f"Entry {number} does not follow the entry before it."
+        seen_number, seen_link = json.loads(entry.text)["seen"]
+        if seen_number >= first and links.get(seen_number) != seen_link:
+            yield f"Entry {seen_number} is not the one that entry {number} saw before it was written."
+
+
+def unavailable(why: str) -> AuditUnavailable | LedgerRefuses:
+    """The error for what is refused because ``why`` keeps its entry from being written."""
+    refusal = refusal_of(redis.ResponseError(why))
+    if refusal is not None:
+        return LedgerRefuses(f"{refusal.sentence}: {why}", sentence=f"{refusal.sentence}.")
+    return AuditUnavailable(
+        f"Nothing was done, because it cannot be written into the audit trail ({why}). `jobqueue audit verify` says "
+        "more; see docs/runbook.md."
+    )
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"[0-9]{1,16}", text) else None
+
+
+def _link(before: str, number: int, seal: str) -> str:
+    # as Redis' own Lua can compute it; the seal in it is what nobody else can make
+    return hashlib.sha1(f"{before}|{number}|{seal}".encode(), usedforsecurity=False).hexdigest()
+
+
+def _entry(name: Any, fields: Any) -> AuditRecord:
+    """An entry as it is stored; what somebody else wrote there is shown as far as it can be."""
+    number = int(str(name).partition("-")[2])
+    text = str(fields.get("entry", ""))
+    try:
+        content = json.loads(text)
+        at = int(content.pop("at"))
+        content.pop("seen")
+        deed = AuditEntry(**content)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        at, deed = 0, AuditEntry("?", "none", "", "", "", 0, "failed", "", details={"unreadable": text[:200]})
+    return AuditRecord(
+        number,
+        at,
+        deed,
+        str(fields.get("seal", "")),
+        str(fields.get("before", "")),
+        str(fields.get("link", "")),
+        text,
+    )

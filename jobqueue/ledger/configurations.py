@@ -1,0 +1,135 @@
+"""Configurations of runs in the ledger, with the history of their changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import redis
+
+from jobqueue.errors import ConfigurationExists, ConfigurationNotFound, JobNotFinal, RecordAltered
+from jobqueue.model.configuration import KEPT_UPDATES, Configuration, Update
+from jobqueue.ledger import decoding
+from jobqueue.ledger.tamper_alarm import TamperAlarm
+from jobqueue.ledger.connection import translated_errors
+from jobqueue.ledger.keys import Keys
+from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
+from jobqueue.ledger.seal import BrokenSeal, Seal
+
+
+def exclusive_name(config_id: str) -> str:
+    """The name that a run of a configuration holds while it has not ended."""
+    return f"fusion:{config_id}"
+
+
+class Configurations:
+    """The configurations of one ledger. Each is sealed: the API signs what a run of it does."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        keys: Keys,
+        scripts: Scripts,
+        seal: Seal,
+        alarm: TamperAlarm,
+        *,
+        now: Clock = redis_clock,
+    ) -> None:
+        self._client = client
+        self._keys = keys
+        self._scripts = scripts
+        self._seal = seal
+        self._alarm = alarm
+        self._now = now
+
+    def create(self, configuration: Configuration, user: str) -> None:
+        """Store a new one. Raises ``ConfigurationExists``."""
+        self._change("create", configuration.id, configuration, user)
+
+    def replace(self, configuration: Configuration, user: str) -> None:
+        """Store it in place of the one with its id. Raises ``ConfigurationNotFound``."""
+        self._change("replace", configuration.id, configuration, user)
+
+    def delete(self, config_id: str) -> None:
+        """Remove one. Raises ``ConfigurationNotFound``, and ``JobNotFinal`` while a run of it has not ended."""
+        self._change("delete", config_id, None, "")
+
+    def get(self, config_id: str) -> Configuration:
+        """One configuration. Raises ``ConfigurationNotFound``, ``RecordAltered``."""
+        found = self.some([config_id])
+        if not found:
+            raise ConfigurationNotFound.of(config_id)
+        return found[0]
+
+    def some(self, ids: Iterable[str]) -> list[Configuration]:
+        """Those of the configurations that exist, in order. Raises ``RecordAltered``."""
+        return [self._opened(*record) for record in self._read(ids)]
+
+    def all(self) -> list[Configuration]:
+        """All of them, by id. One that was altered is left out, and told of."""
+        with translated_errors():
+            ids = self._client.zrange(self._keys.kind("configs"), 0, -1)
+        found = []
+        for record in self._read(map(str, ids)):
+            try:
+                found.append(self._opened(*record))
+            except RecordAltered:  # the alarm has been raised; the others are good
+                continue
+        return found
+
+    def reached(self, exclusive: str) -> str | None:
+        """Reference time of the newest completed run, whose record was deleted, of those that held this name."""
+        with translated_errors():
+            found = self._client.hget(self._keys.kind("reached"), exclusive)
+        return None if found is None else str(found)
+
+    def _change(self, verb: str, config_id: str, configuration: Configuration | None, user: str) -> None:
+        text = self._seal.close(_place(config_id), json.dumps(configuration.fields)) if configuration else ""
+        name = exclusive_name(config_id)
+        code, *rest = self._scripts.call("store_configuration", self._now(), config_id, verb, text, user, KEPT_UPDATES, name)
+        if code == "taken":
+            raise ConfigurationExists(f"There is a configuration {config_id!r} already; change it by PUT.")
+        if code == "unknown":
+            raise ConfigurationNotFound.of(config_id)
+        if code == "busy":
+            raise JobNotFinal(
+                f"A run of {config_id!r} has not ended (job {rest[0]}); cancel it first.", {"job_id": rest[0]}
+            )
+
+    def _read(self, ids: Iterable[str]) -> list[tuple[str, str, list[str]]]:
+        """Id, sealed text and history of those that exist."""
+        wanted = [config_id for config_id in ids if config_id]
+        with translated_errors(), self._client.pipeline(transaction=True) as pipe:
+            for config_id in wanted:
+                pipe.get(self._keys.config(config_id))
+                pipe.lrange(self._keys.config_log(config_id), 0, -1)
+            answers = pipe.execute()
+        return [
+            (config_id, str(text), log)
+            for config_id, text, log in zip(wanted, answers[::2], answers[1::2], strict=True)
+            if text is not None
+        ]
+
+    def _opened(self, config_id: str, sealed: str, log: list[str]) -> Configuration:
+        try:
+            text = self._seal.open(_place(config_id), sealed)
+        except BrokenSeal as error:
+            sentence = (
+                f"The configuration {config_id!r} is not as this API stored it: somebody has changed it in Redis, or "
+                "JOBQUEUE_API_SECRET is another one now. It is not used; store it again by PUT, or delete it."
+            )
+            self._alarm(_place(config_id), sentence)
+            raise RecordAltered(sentence, {"id": config_id}) from error
+        return Configuration(json.loads(text), tuple(map(_update, log)))
+
+
+def _place(config_id: str) -> str:
+    return f"configuration|{config_id}"
+
+
+def _update(line: str) -> Update:
+    at, _, user = line.partition("|")
+    try:
+        return Update(user, decoding.whole(at))
+    except ValueError:  # somebody else has written there
+        return Update("?", 0)

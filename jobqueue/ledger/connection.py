@@ -1,0 +1,119 @@
+"""The connection to Redis, from a URL: redis://, rediss://, unix:// or sentinel://."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import redis
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+from redis.sentinel import MasterNotFoundError, Sentinel
+
+from jobqueue.errors import JobQueueError, LedgerRefuses, LedgerUnavailable, RecordAltered
+from jobqueue.redis_refusal import refusal_of
+from jobqueue.redis_url import RedisUrl
+from jobqueue.ledger.server_error import is_denial, is_wrong_type
+
+#: Seconds until a connection attempt, or a command without an answer, counts as failed.
+CONNECT_TIMEOUT = 1.0
+COMMAND_TIMEOUT = 1.5
+#: Connections of one process at the most; a server's own limit is 10,000 unless set otherwise.
+MAX_CONNECTIONS = 8192
+
+_UNAVAILABLE = (RedisConnectionError, RedisTimeoutError, MasterNotFoundError)
+#: A server that answers so has no connection left for us.
+_TOO_MANY = "max number of clients reached"
+#: How the ledger's scripts name a key of a wrong type (lua/include/damage_guard.lua).
+_DAMAGED = re.compile(r"WRONGTYPE the key '(.+)' holds a (\w+)", re.DOTALL)
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn what redis-py raises when Redis is away, or refuses us, into ``LedgerUnavailable``.
+
+    ``LedgerRefuses`` where the server answers and does not serve now (``jobqueue/redis_refusal.py``).
+    """
+    try:
+        yield
+    except RedisError as error:
+        translated = _translated(error)
+        if translated is None:
+            raise
+        raise translated from error
+
+
+def _translated(error: RedisError) -> JobQueueError | None:
+    """The error to raise in place of one of redis-py's; None if it must show: a failing script is our bug."""
+    if is_denial(error):
+        return _refused(error)
+    refusal = refusal_of(error)
+    if refusal is not None:
+        return LedgerRefuses(f"{refusal.sentence}: {error}", sentence=f"{refusal.sentence}.")
+    if isinstance(error, _UNAVAILABLE):
+        if _TOO_MANY in str(error):
+            return LedgerUnavailable(f"Redis takes no further connection: {error} (its setting maxclients).")
+        return LedgerUnavailable(f"Redis cannot be reached: {error}")
+    if is_wrong_type(error):
+        return RecordAltered(_damaged(str(error)))
+    return None
+
+
+def _damaged(text: str) -> str:
+    """Which key is not as the ledger keeps it, as far as Redis names it, and what helps."""
+    found = _DAMAGED.search(text)
+    key = f"The key {found[1]!r} in Redis holds a {found[2]}" if found else "A key in Redis holds another type of value"
+    return f"{key}, which the ledger did not put there. `jobqueue doctor` finds what is damaged, and repairs it."
+
+
+def _refused(error: Exception) -> LedgerUnavailable:
+    return LedgerUnavailable(
+        f"Redis refuses our user: {error}. Check the credentials in JOBQUEUE_REDIS_URL, and that the user has the "
+        "rules that `jobqueue redis acl` of this version prints."
+    )
+
+
+def connect(url: str) -> redis.Redis:
+    """A client with a pool; connects lazily. Every verb of the ledger may be repeated, so lost answers are asked again
+    (at worst the second answer says that the step was taken already).
+
+    ``url`` is a ``redis://``, ``rediss://``, ``unix://`` or ``sentinel://`` address (``jobqueue/redis_url.py``).
+    """
+    address = RedisUrl.parse(url)
+    options: dict[str, Any] = {
+        "decode_responses": True,
+        # what is no text was not written by us; it must not make what stands beside it unreadable
+        "encoding_errors": "replace",
+        "socket_connect_timeout": CONNECT_TIMEOUT,
+        "socket_timeout": COMMAND_TIMEOUT,
+        "health_check_interval": 30,
+        # each follower of live output holds one while it waits
+        "max_connections": MAX_CONNECTIONS,
+        # a Redis that is silent stays so for a while: the caller should know soon, and try again itself
+        "retry": Retry(ExponentialWithJitterBackoff(cap=0.2, base=0.02), 2, supported_errors=(RedisConnectionError,)),
+    }
+    if address.scheme != "unix":
+        options["socket_keepalive"] = True
+    if address.scheme != "sentinel":
+        return redis.Redis.from_url(url, **options)
+    sentinel = Sentinel(
+        address.hosts,
+        sentinel_kwargs={
+            "socket_connect_timeout": CONNECT_TIMEOUT,
+            "socket_timeout": COMMAND_TIMEOUT,
+            "password": address.sentinel_password,
+            # by itself redis-py would pause before it asks the next Sentinel
+            "retry": Retry(NoBackoff(), 0),
+        },
+        db=address.db,
+        username=address.username,
+        password=address.password,
+        **options,
+    )
+    client: redis.Redis = sentinel.master_for(address.service)
+    return client

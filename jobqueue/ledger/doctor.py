@@ -1,0 +1,269 @@
+"""Checks the whole ledger and mends it, while it is in use: in small steps, each of which is atomic by itself.
+
+What is looked at: the type of every key, every job against its executions, indexes, counts and queues, records that
+belong to no job, members of lists that lead nowhere, the lists of agents, counters, and the stream of events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from jobqueue.errors import JobNotFound, RecordAltered
+from jobqueue.model.alert import RECORDS_ALTERED
+from jobqueue.model.states import ExecutionState
+from jobqueue.ledger.connection import translated_errors
+from jobqueue.ledger.keys import KINDS
+from jobqueue.ledger.ledger import COUNTERS, Ledger
+from jobqueue.ledger.scripts import SPOILED_SECONDS
+
+#: Keys that one step of SCAN looks at.
+_STEP = 500
+#: Microseconds by which an id of the events may be ahead of the clock.
+_AHEAD = 86_400 * 1_000_000
+_TEXTS = {
+    "record": "its records hold values of another type",
+    "half": "it has no document, or none of its executions",
+    "execution": "an execution of it is missing or cannot be read",
+    "counts": "its status, its times or its counts are not those of its executions",
+    "index": "it stands in the wrong indexes, or in too few",
+    "finished": "its end is noted wrongly",
+    "deadline": "its deadline is noted wrongly",
+    "lease": "the lease of an execution does not fit its state",
+    "waiting": "an execution waits and is in no queue, or is in one and does not wait",
+}
+
+
+@dataclass(frozen=True)
+class Damage:
+    """One thing that is wrong. ``kind`` is one word, ``key`` the Redis key, ``repaired`` whether it was mended."""
+
+    kind: str
+    key: str
+    text: str
+    repaired: bool = False
+
+
+class Doctor:
+    """Looks at one ledger; with ``repairs`` it mends what it finds."""
+
+    def __init__(self, ledger: Ledger, *, repairs: bool, lease_seconds: float) -> None:
+        self._ledger = ledger
+        self._repairs = repairs
+        self._keys = ledger.keys
+        self._client: Any = ledger.client
+        self._lease = int(lease_seconds * 1_000_000)
+        self._has_wrong_types = False
+        self._kinds = {self._keys.kind(kind): (kind, of_type) for kind, (_, of_type, _) in KINDS.items()}
+
+    def run(self) -> Iterator[Damage]:
+        """All that is wrong, as it is found. Raises ``LedgerUnavailable``."""
+        for section in (
+            self._types,
+            self._stream,
+            self._counters,
+            self._agents,
+            self._orphans,
+            self._jobs,
+            self._members,
+            self._names,
+        ):
+            try:
+                with translated_errors():
+                    yield from section()
+            except RecordAltered:
+                # the key was named by its type; what lies behind it can be looked at once it is repaired
+                if self._repairs or not self._has_wrong_types:
+                    raise
+
+    def _orphans(self) -> Iterator[Damage]:
+        for key in self._scan("exec", "out", "log", "slots", "doc", "told"):
+            yield from self._orphan(key)
+
+    def _jobs(self) -> Iterator[Damage]:
+        for key in self._scan("job"):
+            yield from self._job(key.removeprefix(self._keys.kind("job")))
+
+    def _names(self) -> Iterator[Damage]:
+        for key in self._scan("idem", "alias", "exclusive"):
+            yield from self._name(key)
+
+    def _found(self, kind: str, key: str, text: str) -> Damage:
+        return Damage(kind, key, text, self._repairs)
+
+    def _scan(self, *kinds: str) -> Iterator[str]:
+        """Keys of these kinds, or all of the ledger's."""
+        for start in [self._keys.kind(kind) for kind in kinds] or [self._keys.prefix]:
+            cursor = 0
+            while True:
+                with translated_errors():
+                    cursor, names = self._client.scan(cursor, match=f"{start}*", count=_STEP)
+                yield from map(str, names)
+                if not cursor:
+                    break
+
+    def _kind_of(self, key: str) -> tuple[str, str] | None:
+        """Kind and type of a key, by its name."""
+        if key in self._kinds:
+            return self._kinds[key]
+        start = key[: key.find(":", len(self._keys.prefix)) + 1]
+        return self._kinds.get(start)
+
+    def _types(self) -> Iterator[Damage]:
+        for key in self._scan():
+            known = self._kind_of(key)
+            if known is None or known[1] == "any":
+                continue
+            with translated_errors():
+                found = self._client.type(key)
+            if found in (known[1], "none"):
+                continue
+            self._has_wrong_types = True
+            if self._repairs:
+                self._set_aside(key)
+                self._ledger.executions.alert(
+                    RECORDS_ALTERED, "", "", f"The key {key[:200]} held a {found}: moved aside."
+                )
+            yield self._found("type", key, f"holds a {found} in place of a {known[1]}")
+        barred, revoked = self._keys.kind("barred"), self._keys.kind("revoked")
+        with translated_errors():
+            is_lost = not self._client.exists(barred) and self._client.exists(self._keys.kind("spoiled") + barred)
+            hosts = self._client.hkeys(revoked) if is_lost else []
+        if hosts:
+            if self._repairs:
+                self._client.sadd(barred, *hosts)
+            yield self._found(
+                "barred", barred, "was lost: all that were ever revoked are barred until they are accepted"
+            )
+
+    def _set_aside(self, key: str) -> None:
+        aside = self._keys.kind("spoiled") + key
+        with translated_errors():
+            self._client.rename(key, aside)
+            self._client.expire(aside, SPOILED_SECONDS)
+
+    def _stream(self) -> Iterator[Damage]:
+        key = self._keys.kind("events")
+        with translated_errors():
+            if not self._client.exists(key):
+                return
+            last = str(self._client.xinfo_stream(key)["last-generated-id"])
+        if int(last.partition("-")[0]) * 1000 > self._ledger.time() + _AHEAD:
+            if self._repairs:
+                self._set_aside(key)
+            yield self._found("stream", key, f"its last id {last} is in the future: soon none can be added")
+
+    def _counters(self) -> Iterator[Damage]:
+        states, words = set(map(str, ExecutionState)), {"submitted": 2, "retried": 2, "ended": 3, "wait": 3, "run": 3}
+        for kind in ("stats", "measured"):
+            key = self._keys.kind(kind)
+            for name, value in self._pairs(key):
+                parts = name.split("|")
+                is_ours = name in COUNTERS if kind == "stats" else len(parts) == words.get(parts[0])
+                if parts[0] == "ended" and is_ours and kind == "measured":
+                    is_ours = parts[2] in states
+                if is_ours and value.isdecimal() and len(value) < 17:
+                    continue
+                if self._repairs:
+                    self._client.hdel(key, name)
+                yield self._found("counter", key, f"{name[:100]!r} holds {value[:40]!r}: no counter of the ledger")
+
+    def _pairs(self, key: str) -> Iterator[tuple[str, str]]:
+        cursor = 0
+        while True:
+            with translated_errors():
+                cursor, found = self._client.hscan(key, cursor, count=_STEP)
+            yield from ((str(name), str(value)) for name, value in found.items())
+            if not cursor:
+                return
+
+    def _agents(self) -> Iterator[Damage]:
+        agents = self._keys.kind("agents")
+        known = {key.removeprefix(self._keys.kind("agent")) for key in self._scan("agent")}
+        with translated_errors():
+            listed = dict(self._client.zrange(agents, 0, -1, withscores=True))
+        far = self._ledger.time() + _AHEAD
+        for host in sorted(map(str, listed.keys() | known)):
+            if host not in known:
+                if self._repairs:
+                    self._client.zrem(agents, host)
+                yield self._found("agent", agents, f"{host[:253]!r} is listed and has no record")
+            elif host not in listed or not 0 <= listed[host] <= far:
+                if self._repairs:
+                    self._client.zadd(agents, {host: 0})
+                    self._client.sadd(self._keys.kind("arrivals"), host)
+                yield self._found(
+                    "agent", agents, f"{host[:253]!r} has a record and is not listed, or until no time that can be"
+                )
+        for kind in ("label", "offers"):
+            yield from self._memberships(kind, known)
+
+    def _memberships(self, kind: str, known: set[str]) -> Iterator[Damage]:
+        field = "labels" if kind == "label" else "offers"
+        for host in sorted(known):
+            with translated_errors():
+                names = self._client.hget(self._keys.kind("roster") + host, field) or ""
+            for name in filter(None, names.split("\n")):
+                key = self._keys.kind(kind) + name
+                if not self._client.sismember(key, host):
+                    if self._repairs:
+                        self._client.sadd(key, host)
+                    yield self._found(kind, key, f"agent {host!r} is missing")
+        for key in list(self._scan(kind)):
+            name = key.removeprefix(self._keys.kind(kind))
+            for host in self._client.sscan_iter(key, count=_STEP):
+                names = self._client.hget(self._keys.kind("roster") + host, field) or ""
+                if name not in names.split("\n"):
+                    if self._repairs:
+                        self._client.srem(key, host)
+                    yield self._found(kind, key, f"{host[:253]!r} does not belong here")
+
+    def _orphan(self, key: str) -> Iterator[Damage]:
+        kind, _ = self._kind_of(key) or ("", "")
+        rest = key.removeprefix(self._keys.kind(kind))
+        slot, _, job_id = rest.rpartition(":") if kind in ("exec", "out", "log") else ("", "", rest)
+        try:
+            found = self._ledger.scripts.call("remove_orphan", key, job_id, slot, "1" if self._repairs else "")
+        except RecordAltered:
+            return  # the job's own record is damaged, which is found with it
+        if found:
+            yield self._found("orphan", key, "belongs to no job, or to no execution of it")
+
+    def _job(self, job_id: str) -> Iterator[Damage]:
+        key = self._keys.job(job_id)
+        for what in self._ledger.jobs.examine(job_id, self._lease, repairs=self._repairs):
+            yield self._found("job", key, _TEXTS[what])
+        try:
+            self._ledger.jobs.get(job_id)
+        except JobNotFound:
+            return
+        except RecordAltered:
+            if self._repairs:
+                self._ledger.jobs.retell(job_id)
+            yield self._found("job", key, "it cannot be read")
+
+    def _members(self) -> Iterator[Damage]:
+        sets = [(self._keys.kind(kind), "execution", "") for kind in ("due", "leases")]
+        sets += [(self._keys.kind(kind), "job", "") for kind in ("deadlines", "finished", "outside")]
+        sets += [(key, "job", "") for key in self._scan("index")]
+        sets += [(key, "job", key.removeprefix(self._keys.kind("waiting"))) for key in self._scan("waiting")]
+        for key, of, slot in sets:
+            cursor = "0"
+            while True:
+                cursor, *found = self._ledger.scripts.call("remove_dangling", key, cursor, of, slot, "1" if self._repairs else "")
+                for member in found:
+                    yield self._found("member", key, f"{member[:80]!r} leads nowhere")
+                if cursor == "0":
+                    break
+
+    def _name(self, key: str) -> Iterator[Damage]:
+        with translated_errors():
+            text = self._client.get(key) or ""
+        job_id = text.split("|")[1] if text.count("|") == 3 else text
+        with translated_errors():
+            if not text or self._client.exists(self._keys.job(job_id)):
+                return
+            if self._repairs:
+                self._client.delete(key)
+        yield self._found("name", key, f"leads to job {job_id[:40]!r}, which is not there")

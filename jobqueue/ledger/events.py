@@ -1,0 +1,63 @@
+"""The stream of what happens to all jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis
+
+from jobqueue.model.job_event import JobEvent
+from jobqueue.model.states import JobStatus
+from jobqueue.model.timeline import EVENTS, Event
+from jobqueue.ledger import decoding
+from jobqueue.ledger.connection import translated_errors
+from jobqueue.ledger.keys import Keys
+
+#: Where the stream begins.
+START = "0-0"
+#: Entries that one read fetches at the most.
+_MOST = 1000
+
+
+class Events:
+    """What happened lately, and what happens. Bounded: the oldest are dropped."""
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._client = client
+        self._key = keys.kind("events")
+
+    def newest(self) -> str:
+        """The id of the newest entry."""
+        with translated_errors():
+            found: Any = self._client.xrevrange(self._key, count=1)
+        return str(found[0][0]) if found else START
+
+    def holds(self, news_id: str) -> bool:
+        """Whether this entry is still there."""
+        with translated_errors():
+            return bool(self._client.xrange(self._key, news_id, news_id))
+
+    def read(self, after: str) -> list[JobEvent]:
+        """What lies behind ``after``, oldest first, up to a thousand."""
+        with translated_errors():
+            found: Any = self._client.xrange(self._key, f"({after}", "+", count=_MOST)
+        return [_news(*entry) for entry in found]
+
+    def wait(self, after: str, seconds: float) -> list[JobEvent]:
+        """The same, waiting up to ``seconds`` for something to come. Holds a connection meanwhile."""
+        with translated_errors():
+            answer: Any = self._client.xread({self._key: after}, count=_MOST, block=int(seconds * 1000))
+        if not answer:
+            return []
+        streams = answer.values() if isinstance(answer, dict) else [entries for _, entries in answer]
+        return [_news(*entry) for entry in next(iter(streams))]
+
+
+def _news(entry_id: str, fields: dict[str, str]) -> JobEvent:
+    try:
+        job_id, status, at, events, hostname, note = fields["v"].split("|", 5)
+        steps = tuple(Event(decoding.whole(at), event, hostname, note) for event in events.split(",") if event in EVENTS)
+        return JobEvent(entry_id, job_id, JobStatus(status), steps)
+    except decoding.FAULTS:
+        # somebody else has written it; it has a place in the stream, and tells nothing
+        return JobEvent(entry_id, "", JobStatus.SUBMITTED, ())

@@ -1,0 +1,195 @@
+"""Executions in the ledger: claimed by agents under a lease, finished once, recovered by maintenance."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import Enum
+
+from jobqueue.errors import IllegalTransition, JobNotFound
+from jobqueue.model.alert import RECORDS_ALTERED, Alert
+from jobqueue.model.states import ExecutionState
+from jobqueue.ledger import decoding
+from jobqueue.ledger.scripts import Argument, Clock, Scripts, redis_clock
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A claim that succeeded. ``token`` fences: without it no result is accepted; ``document`` is the job as JSON."""
+
+    job_id: str
+    hostname: str
+    token: str
+    attempt: int
+    document: str
+
+
+#: Why a claim is refused to an agent that drains and has not stopped reading yet.
+AWAY = "away"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A claim that did not: the execution is not due, runs elsewhere, or has ended. ``state`` says which."""
+
+    state: str
+
+
+class Finished(Enum):
+    """What became of a result."""
+
+    FINISHED = "finished"
+    RETRIED = "retried"
+    REPEATED = "repeated"
+    STALE = "stale"
+    UNKNOWN = "unknown"
+
+
+class Renewal(Enum):
+    """What an agent learns about an execution that it runs."""
+
+    OK = "ok"
+    CANCEL = "cancel"
+    STALE = "stale"
+
+
+@dataclass(frozen=True)
+class Due:
+    """An execution whose message has to be sent, where the broker is not the ledger's Redis."""
+
+    job_id: str
+    slot: str
+    priority: int
+    attempt: int
+
+
+#: Characters that are kept of an alert's message.
+_LONGEST_ALERT = 500
+
+
+class Executions:
+    """The executions of one ledger."""
+
+    def __init__(self, scripts: Scripts, *, lease_seconds: float, now: Clock = redis_clock) -> None:
+        self._scripts = scripts
+        self._lease = int(lease_seconds * 1_000_000)
+        self._now = now
+
+    def peek(self, job_id: str, slot: str) -> tuple[str, ExecutionState]:
+        """The slot where an execution is now (one for ``_any`` moves) and its state; raises ``JobNotFound``."""
+        answer = self._scripts.call("peek_execution", job_id, slot)
+        if not answer:
+            raise JobNotFound.of(job_id)
+        return answer[0], ExecutionState(answer[1])
+
+    def claim(self, job_id: str, slot: str, hostname: str, token: str) -> Grant | Refusal:
+        """Take an execution up: at most one claim of an attempt succeeds. Repeating it with the same token is safe."""
+        code, *rest = self._scripts.call("claim", self._now(), job_id, slot, hostname, token, self._lease)
+        if code == "granted":
+            return Grant(job_id, hostname, token, int(rest[0]), rest[1] if len(rest) > 1 and rest[1] else "")
+        return Refusal(rest[0] if rest else code)
+
+    def finish(
+        self,
+        grant: Grant,
+        state: ExecutionState,
+        *,
+        out: str = "",
+        note: str = "",
+        retry_in: float | None = None,
+        retry_note: str = "",
+        signature: str = "",
+    ) -> Finished:
+        """Report how an execution ended.
+
+        ``out`` is a JSON object with ``data`` and ``changed``, or ``failure``, and ``info``; without it what was
+        reported stays. ``note`` is the error or reason, ``retry_in`` the seconds until the next attempt where there is
+        one (refused silently once the job is cancelled: then the state holds). ``signature`` is the agent's.
+        Raises ``IllegalTransition`` for a state that is not final or that a run cannot end in.
+        """
+        answer = self._scripts.call(
+            "finish",
+            self._now(),
+            grant.job_id,
+            grant.hostname,
+            grant.token,
+            str(state),
+            out,
+            note,
+            "" if retry_in is None else int(retry_in * 1_000_000),
+            retry_note,
+            signature,
+        )
+        if answer == "illegal":
+            raise IllegalTransition(f"An execution cannot end as {str(state)!r}.")
+        return Finished(answer)
+
+    def report(self, grant: Grant, out: str, *, is_idle: bool = False) -> bool:
+        """Show something of an execution while it runs: ``out`` is a JSON object with ``info``.
+
+        ``is_idle``: nothing has been begun yet, so that it may be given to another agent if this one dies. Returns
+        False when the grant is stale.
+        """
+        whose = (grant.job_id, grant.hostname, grant.token)
+        return bool(self._scripts.call("report_progress", *whose, out, "1" if is_idle else "") == 1)
+
+    def alert(self, kind: str, job_id: str, hostname: str, message: str, count: int = 1) -> None:
+        """Count something that nobody should see happen (``count`` times), and keep it among the newest alerts.
+
+        For the API and maintenance; agents have ``note``.
+        """
+        self._scripts.call("alert", self._now(), kind, job_id, hostname, message[:_LONGEST_ALERT], count)
+
+    def note(self, kind: str, job_id: str, hostname: str, message: str, count: int = 1) -> None:
+        """The same by the agent ``hostname``: maintenance moves it on to the alerts, which no agent may write."""
+        told = {"kind": kind, "job_id": job_id, "message": message[:_LONGEST_ALERT], "count": count}
+        self._scripts.call("note_alert", self._now(), hostname, json.dumps(told))
+
+    def alerts(self) -> list[Alert]:
+        """The newest alerts, newest first."""
+        return [_alert(line) for line in self._scripts.call("alert", self._now(), "", "", "", "")]
+
+    def renew(self, hostname: str, held: list[Grant]) -> list[Renewal]:
+        """Renew the leases of all that an agent runs; tells per execution whether to go on."""
+        pairs = [text for grant in held for text in (grant.job_id, grant.token)]
+        return [Renewal(answer) for answer in self._scripts.call("renew", self._now(), hostname, self._lease, *pairs)]
+
+    def promote(self, limit: int, template: str) -> list[Due]:
+        """Publish executions whose time has come; returns at most ``limit`` of them."""
+        return _due(self._scripts.call("promote", self._now(), limit, template))
+
+    def reconcile(self, slots: list[str], older_than_seconds: float, limit: int, template: str) -> list[Due]:
+        """Publish again what waits in these slots while its message is gone, at most ``limit`` of each."""
+        micros = int(older_than_seconds * 1_000_000)
+        calls: list[tuple[Argument, ...]] = [(self._now(), slot, micros, limit, template) for slot in slots]
+        return [due for answer in self._scripts.call_many("reconcile", calls) for due in _due(answer)]
+
+    def reap(self, limit: int, by: int | None = None) -> tuple[int, int]:
+        """Deal with leases that have run out, if given, ``by`` a time in microseconds.
+
+        Returns how many executions were (retried, lost).
+        """
+        retried, lost, cancelled = self._scripts.call("reap", self._now(), limit, "" if by is None else by)
+        return retried, lost + cancelled
+
+    def expire(self, limit: int) -> int:
+        """End what was not started before its deadline; returns how many executions. Stops after ``limit``, by job."""
+        return int(self._scripts.call("expire", self._now(), limit))
+
+
+def _alert(line: str) -> Alert:
+    """One of the alerts; in place of one that somebody else has written, one that says so."""
+    at, _, text = line.partition("|")
+    try:
+        fields = decoding.pairs_of_texts(decoding.parsed(text))
+        return Alert(decoding.whole(at), **fields)
+    except decoding.FAULTS:
+        shown = repr(line[: _LONGEST_ALERT // 4])
+        return Alert(0, RECORDS_ALTERED, "", "", f"An alert that cannot be read: somebody has written {shown}")
+
+
+def _due(flat: list[str]) -> list[Due]:
+    return [
+        Due(member[:36], member[37:], int(priority), int(attempt))
+        for member, priority, attempt in zip(flat[::3], flat[1::3], flat[2::3], strict=True)
+    ]

@@ -1,0 +1,91 @@
+"""Runs that no agent runs: drivers elsewhere tell the ledger how they stand."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from jobqueue.model.external_run import EXTERNAL_SLOT, EXTERNAL_OPERATION, ExternalRunReport
+from jobqueue.ledger.scripts import Argument, Clock, Scripts, redis_clock
+
+#: Longer notes are cut: they are for a person, and every listing carries them.
+_LONGEST_NOTE = 2000
+_SILENCE = "its driver has told nothing for long; how far it came is not known"
+
+
+class ReportOutcome(Enum):
+    """What became of what a driver told."""
+
+    TOLD = "told"
+    REPEATED = "repeated"
+    FINAL = "final"
+    ILLEGAL = "illegal"
+    NOT_OUTSIDE = "not_outside"
+
+
+@dataclass(frozen=True)
+class ReportAnswer:
+    """The ledger's answer to a driver. ``word`` is the driver's last word before, given for ``ILLEGAL``."""
+
+    heard: ReportOutcome
+    job_id: str
+    word: str = ""
+
+
+class ExternalRuns:
+    """The runs of one ledger that drivers elsewhere report."""
+
+    def __init__(self, scripts: Scripts, *, now: Clock = redis_clock) -> None:
+        self._scripts = scripts
+        self._now = now
+
+    def tell(self, report: ExternalRunReport, *, is_cancelling: bool = False) -> ReportAnswer:
+        """Create the run, or move it; atomically, and not at all unless it is ``TOLD``.
+
+        The same report again of a run that has ended is ``REPEATED``, any other ``FINAL``. ``ILLEGAL``: the driver's
+        last word is not among ``report.after``. ``NOT_OUTSIDE``: agents run the job of this name.
+        """
+        told: list[Argument] = []
+        for name, value in report.told.items():
+            told += [name, json.dumps(value)]
+        code, job_id, *rest = self._scripts.call(
+            "report_external",
+            self._now(),
+            report.name,
+            str(uuid.uuid4()),
+            json.dumps(_document(report)),
+            EXTERNAL_OPERATION,
+            EXTERNAL_SLOT,
+            "\n".join(f"{key}:{value}" for key, value in report.tags.items()),
+            report.hostname,
+            report.word,
+            "\n".join(sorted(report.after)),
+            report.state,
+            report.note[:_LONGEST_NOTE],
+            "1" if is_cancelling else "",
+            report.owner,
+            "\n".join(report.groups),
+            *told,
+        )
+        return ReportAnswer(ReportOutcome(code), job_id, *rest)
+
+    def expire_external(self, silence_seconds: float, limit: int) -> int:
+        """End at most ``limit`` of the runs whose drivers have told nothing for so long; returns how many."""
+        micros = int(silence_seconds * 1_000_000)
+        return int(self._scripts.call("expire_external", self._now(), micros, limit, EXTERNAL_SLOT, _SILENCE))
+
+
+def _document(report: ExternalRunReport) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "operation": EXTERNAL_OPERATION,
+        "data": {},  # what the driver told stands beside it: it may change
+        "target": EXTERNAL_SLOT,
+        "reported_as" if report.owner else "alias": report.name,
+        "origin": report.origin,
+        "tags": dict(report.tags),
+        "groups": list(report.groups),
+    }
+    return document | ({"submitted_by": report.submitted_by} if report.submitted_by else {})

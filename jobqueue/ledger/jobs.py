@@ -1,0 +1,534 @@
+"""Jobs in the ledger: accepting, decoding, listing, cancelling and deleting them."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jobqueue.errors import (
+    AgentAway,
+    AliasTaken,
+    ExclusiveHeld,
+    IdempotencyConflict,
+    InvalidInput,
+    JobFinal,
+    JobNotFinal,
+    JobNotFound,
+    JobQueueError,
+    NoLiveAgent,
+    RecordAltered,
+    UnknownTarget,
+)
+from jobqueue.model.agent import AgentState
+from jobqueue.model.audit import AuditEntry
+from jobqueue.model.filter import JobFilter, JobPage
+from jobqueue.model.job_summary import JobSummary, JobSummaryPage
+from jobqueue.model.job import Job
+from jobqueue.model.states import JobStatus
+from jobqueue.model.submission import Accepted
+from jobqueue.model.target import Target, TargetKind
+from jobqueue.ledger import decoding
+from jobqueue.ledger import records
+from jobqueue.ledger.tamper_alarm import TamperAlarm
+from jobqueue.ledger.audit import Audit, unavailable
+from jobqueue.ledger.scripts import Argument, Clock, Scripts, redis_clock
+from jobqueue.ledger.seal import Seal
+
+#: How many index entries one step of a listing by several dimensions looks at; keeps Redis responsive (about 1 ms).
+_SCAN_STEP = 1000
+#: Jobs, the newest, among which one is looked for by the beginning of its id.
+LOOKED_THROUGH = 10_000
+#: How many jobs one call stores; keeps Redis responsive (about 2 ms).
+_CREATE_STEP = 50
+#: Creation times that a job can have, at the most: an index may hold any number that somebody wrote there.
+_FIRST, _LAST = 0, 9_000_000_000_000_000
+_STATUSES = tuple(str(status) for status in JobStatus)
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """A job ready to be stored: its ``document`` (JSON, immutable) and what the ledger itself works with.
+
+    Times are microseconds. ``digest`` (hex) tells requests under one idempotency key apart. ``only`` keeps the job
+    to some of the agents that its target matches. ``deed`` is written into the audit trail if the job is stored, with
+    its id and in the same step: no such job without its entry.
+    """
+
+    id: str
+    document: str
+    operation: str
+    target: Target
+    priority: int
+    is_idempotent: bool
+    not_before: int | None = None
+    expires_at: int | None = None
+    retries: str = ""
+    tags: Mapping[str, str] | None = None
+    idempotency_key: str | None = None
+    digest: str = ""
+    retry_of: str | None = None
+    only: tuple[str, ...] = ()
+    alias: str | None = None
+    exclusive: str | None = None
+    groups: tuple[str, ...] = ()
+    deed: AuditEntry | None = None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The ledger's answer to a new job. ``unsent`` are the slots whose messages the caller has to send."""
+
+    accepted: Accepted
+    unsent: tuple[str, ...] = ()
+
+
+class Jobs:
+    """The jobs of one ledger."""
+
+    def __init__(
+        self,
+        scripts: Scripts,
+        seal: Seal,
+        alarm: TamperAlarm,
+        audit: Audit,
+        *,
+        idempotency_window_seconds: float,
+        now: Clock = redis_clock,
+    ) -> None:
+        self._scripts = scripts
+        self._seal = seal
+        self._alarm = alarm
+        self._audit = audit
+        self._window_ms = int(idempotency_window_seconds * 1000)
+        self._now = now
+
+    def create(self, job: NewJob, template: str) -> Stored:
+        """Store one job and publish its executions, atomically; raises what makes it unacceptable.
+
+        ``template`` is the message to publish (``dispatch/envelope.py``), empty when the caller sends it.
+        """
+        if self._audit.strict:
+            self._audit.check()  # also for a job whose entry the caller writes
+        (answer,) = self._scripts.call("create_jobs", *self._create_arguments([job], template))
+        outcome = self._outcome(job, answer)
+        if isinstance(outcome, JobQueueError):
+            raise outcome
+        return outcome
+
+    def create_many(self, jobs: list[NewJob], template: str) -> list[Stored | JobQueueError]:
+        """Store many jobs in one round trip; each is accepted or refused on its own. Answers come in order."""
+        if self._audit.strict:
+            self._audit.check()
+        calls = [self._create_arguments(step, template) for step in _steps(jobs)]
+        answers = [answer for answers in self._scripts.call_many("create_jobs", calls) for answer in answers]
+        return [self._outcome(job, answer) for job, answer in zip(jobs, answers, strict=True)]
+
+    def _create_arguments(self, jobs: list[NewJob], template: str) -> tuple[Argument, ...]:
+        fields = (value for job in jobs for value in self._fields(job))
+        strict = "1" if self._audit.strict else ""
+        return (self._now(), self._window_ms, template, self._audit.keep, strict, *fields)
+
+    def _fields(self, job: NewJob) -> tuple[Argument, ...]:
+        mark = self._seal.mark(*_key_record(job, job.id)) if job.idempotency_key else ""
+        entry_mark, entry = self._audit.sealed(job.deed, job=job.id) if job.deed else ("", "")
+        return (*_fields(job), mark, entry, entry_mark)
+
+    def _outcome(self, job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
+        """The create script's answer, or the error that it stands for."""
+        if answer[0] == "created":
+            return self._created(job, *answer[1:])
+        if answer[0] != "replayed" or answer[1] == job.id:
+            return _outcome(job, answer)
+        # another job answers under this idempotency key: only if we have said so ourselves
+        _, job_id, created, mark = answer
+        place, text = _key_record(job, job_id)
+        if self._seal.holds(mark, place, text):
+            return Stored(Accepted(job_id, int(created), replayed=True))
+        sentence = (
+            f"The record of the idempotency key {job.idempotency_key!r} is not as this API stored it: somebody has "
+            "changed it in Redis, or JOBQUEUE_API_SECRET is another one now. Nothing was submitted; use a new key."
+        )
+        self._alarm(place, sentence)
+        return RecordAltered(sentence)
+
+    def _created(self, job: NewJob, created: str, unsent: list[str], number: str = "", link: str = "") -> Stored:
+        if number:
+            self._audit.saw(int(number), link)
+        return Stored(Accepted(job.id, int(created), is_audited=bool(number)), tuple(unsent))
+
+    def get(self, job_id: str) -> Job:
+        """The whole job; raises ``JobNotFound``."""
+        answer = self._scripts.call("read_job", job_id)
+        if not answer:
+            raise JobNotFound.of(job_id)
+        try:
+            return records.job(job_id, answer)
+        except decoding.FAULTS as error:
+            raise RecordAltered(self._unreadable(job_id), {"job_id": job_id}) from error
+
+    def find(self, name: str) -> str:
+        """The id of the job with this alias, or with this id; raises ``JobNotFound``."""
+        found = self._scripts.call("resolve_alias", name, "")
+        if not found:
+            raise JobNotFound.of(name)
+        return str(found)
+
+    def named(self, name: str) -> Job:
+        """The whole job with this alias, or this id. Raises ``JobNotFound``, ``RecordAltered``."""
+        job = self.get(self.find(name))
+        if name in (job.alias, job.id):
+            return job
+        sentence = (
+            f"The name {name!r} leads to job {job.id}, which has another name: somebody has changed that in Redis. "
+            "Go by the job's id."
+        )
+        self._alarm(f"alias|{name}", sentence)
+        raise RecordAltered(sentence, {"job_id": job.id})
+
+    def reported(self, owner: str, name: str) -> Job | None:
+        """The run that a driver of ``owner`` reports as ``name``; None if there is none. Raises ``RecordAltered``."""
+        found = self._scripts.call("resolve_alias", name, owner)
+        if not found:
+            return None
+        job = self.get(str(found))
+        return job if job.outside is not None and job.outside.name == name else None
+
+    def get_many(self, job_ids: Iterable[str]) -> list[Job]:
+        """Those of the jobs that (still) exist, in order. One script call each, so that Redis is never held long."""
+        ids = list(job_ids)
+        answers = self._scripts.call_many("read_job", [(job_id,) for job_id in ids], are_apart=True)
+        return [self._listed(job_id, answer) for job_id, answer in zip(ids, answers, strict=True) if answer]
+
+    def _listed(self, job_id: str, answer: Any) -> Job:
+        """A job of a list: one whose record is not the ledger's must not hide the others."""
+        try:
+            return records.job(job_id, answer)
+        except decoding.FAULTS:
+            flat = answer[1] if isinstance(answer, list) else []
+            head = dict(zip(flat[::2], flat[1::2], strict=False))
+            return records.unreadable(job_id, head, self._unreadable(job_id))
+
+    def _summarized(self, job_id: str, row: list[Any]) -> JobSummary:
+        try:
+            return records.glance(job_id, row)
+        except decoding.FAULTS:
+            self._unreadable(job_id)
+            return records.unreadable_summary(job_id, row)
+
+    def _unreadable(self, job_id: str) -> str:
+        """Tells of a record that is not the ledger's; returns the sentence."""
+        sentence = f"The record of job {job_id[:64]} cannot be read: somebody has changed it in Redis."
+        self._alarm(f"job|{job_id}", sentence)
+        return sentence
+
+    def cancel(self, job_id: str, who: str) -> bool:
+        """Cancel a job; returns whether nothing of it runs any more. Raises ``JobNotFound``, ``JobFinal``."""
+        answer = self._scripts.call("cancel_job", self._now(), job_id, who)
+        if answer == "unknown":
+            raise JobNotFound.of(job_id)
+        if answer == "final":
+            raise JobFinal(f"Job {job_id} has ended already; there is nothing to cancel.")
+        return bool(answer == "cancelled")
+
+    def delete(self, job_id: str) -> None:
+        """Remove a final job and everything of it, or one whose record is damaged, in whatever state it is.
+
+        Raises ``JobNotFound``, ``JobNotFinal``.
+        """
+        try:
+            answer = self._scripts.call("delete_job", job_id, "")
+            if answer == "running":
+                self.get(job_id)  # what cannot be read cannot be cancelled either, and would stay for ever
+        except RecordAltered:
+            self.remove(job_id)
+            return
+        if answer == "unknown":
+            raise JobNotFound.of(job_id)
+        if answer == "running":
+            raise JobNotFinal(f"Job {job_id} has not ended; cancel it first.")
+
+    def remove(self, job_id: str) -> None:
+        """Remove everything of a job, whatever its record holds: for what is damaged. An agent that runs it stops."""
+        self._scripts.call("delete_job", job_id, "1")
+
+    def examine(self, job_id: str, lease_micros: int, *, repairs: bool) -> list[str]:
+        """Hold a job's records against each other, and with ``repairs`` mend what differs; returns what does.
+
+        A job that cannot be mended, since its document or all of its executions are gone, is removed, with an alert.
+        """
+        found = list(self._scripts.call("examine_job", self._now(), job_id, "1" if repairs else "", lease_micros))
+        if repairs and found and found[0] in ("record", "half"):
+            self.remove(job_id)
+            self._alarm(
+                f"job|{job_id}|removed", f"Job {job_id[:64]} was stored by half, or damaged beyond repair: removed."
+            )
+        return found
+
+    def removed_if_half(self, job_id: str, lease_micros: int) -> bool:
+        """Remove a job that was stored by half, with an alert; returns whether it was."""
+        if self.examine(job_id, lease_micros, repairs=False) != ["half"]:
+            return False
+        return bool(self.examine(job_id, lease_micros, repairs=True))
+
+    def retell(self, job_id: str) -> None:
+        """Give a job that cannot be read a history that can be; remove it if that does not help."""
+        self._scripts.call("rebuild_timeline", self._now(), job_id)
+        try:
+            self.get(job_id)
+        except JobNotFound:
+            return
+        except RecordAltered:
+            self.remove(job_id)
+
+    def waiting_longest(self, after: float, limit: int) -> list[tuple[str, float]]:
+        """Ids and creation times of jobs that have not started, the oldest behind ``after`` first."""
+        found = self._scripts.call("list_submitted", after, limit)
+        return [(job_id, float(time)) for job_id, time in zip(found[::2], found[1::2], strict=True)]
+
+    def prune(self, older_than_seconds: float, limit: int) -> int:
+        """Remove at most ``limit`` of the jobs that ended longer ago than this; returns how many."""
+        ids = self._scripts.call("list_prunable", self._now(), int(older_than_seconds * 1_000_000), limit)
+        # one call each: a broadcast to many agents takes its time, and Redis should not be held for all of them
+        return sum(self._scripts.call("delete_job", job_id, "") == "deleted" for job_id in ids)
+
+    def ended_since(self, since: int, limit: int) -> tuple[list[str], int]:
+        """Ids of the newest jobs that ended after ``since`` (microseconds), and when the newest of them did."""
+        flat = self._scripts.call("list_ended", since, limit, self._now())
+        # a time that somebody else wrote may be any number
+        return flat[::2], max([since, *(int(float(time)) for time in flat[1::2])])
+
+    def counts(self) -> dict[JobStatus, int]:
+        """The number of jobs in every status, zero counts included."""
+        sizes = self._scripts.call("count_indexes", 1, "all:", *_STATUSES)
+        return dict(zip(JobStatus, sizes, strict=True))
+
+    def page(self, wanted: JobFilter) -> JobPage:
+        """One page, newest first.
+
+        By status and at most one other dimension, its cost does not depend on how many jobs are stored. By several
+        dimensions it grows with the smallest of their indexes, in steps that do not hold Redis up.
+        """
+        ids, last, total = self._find_page(wanted)
+        return JobPage(
+            items=tuple(self.get_many(ids)),
+            total=total,
+            status_counts=self.counts(),
+            next_cursor=int(last) if last and len(ids) == wanted.limit else None,
+        )
+
+    def summaries(self, wanted: JobFilter) -> JobSummaryPage:
+        """The same page without executions: its cost does not depend on how many agents the jobs on it have.
+
+        By several dimensions, not all matches are counted: ``total`` is at least as many as the page reaches into, and
+        one more if there are more.
+        """
+        ids, last, total = self._find_page(wanted, counts_all=False)
+        return JobSummaryPage(
+            items=self.heads(ids),
+            total=total,
+            status_counts=self.counts(),
+            next_cursor=int(last) if last and len(ids) == wanted.limit else None,
+            is_least=len(_dimensions(wanted)) > 1 and total > wanted.offset + len(ids),
+        )
+
+    def starting(self, prefix: str) -> tuple[list[str], bool]:
+        """Ids that begin with ``prefix``, newest first, among the newest ``LOOKED_THROUGH`` jobs; whether that was all.
+
+        No index is in the order of ids. This costs ten calls of about a millisecond.
+        """
+        found: list[str] = []
+        cursor: Argument = ""
+        for _ in range(LOOKED_THROUGH // _SCAN_STEP):
+            _, ids, cursor = self._scripts.call("list_jobs", "-inf", "+inf", cursor, 0, _SCAN_STEP, "all:", *_STATUSES)
+            found += [job_id for job_id in ids if job_id.startswith(prefix)]
+            if len(ids) < _SCAN_STEP:
+                return found, True
+        return found, False
+
+    def heads(self, job_ids: list[str]) -> tuple[JobSummary, ...]:
+        """What a list shows of those of the jobs that (still) exist, in order."""
+        rows = zip(job_ids, self._heads(job_ids), strict=True)
+        return tuple(self._summarized(job_id, row) for job_id, row in rows if row[0])
+
+    def _heads(self, ids: list[str]) -> list[list[Any]]:
+        """What ``summarize_jobs.lua`` answers, in one call; where one of the records is of another kind, in one call each."""
+        if not ids:
+            return []
+        try:
+            return list(self._scripts.call("summarize_jobs", *ids))
+        except RecordAltered:
+            found = self._scripts.call_many("summarize_jobs", [(job_id,) for job_id in ids], are_apart=True)
+            return [answer[0] if isinstance(answer, list) else ["?"] for answer in found]
+
+    def _find_page(self, wanted: JobFilter, *, counts_all: bool = True) -> tuple[list[str], str, int]:
+        """Ids of the page, creation time of the last one, number of all matches."""
+        dimensions = _dimensions(wanted)
+        statuses = tuple(map(str, wanted.statuses))
+        if len(dimensions) > 1:
+            ids, last, total = self._intersect(wanted, dimensions, statuses, counts_all=counts_all)
+        else:
+            total, ids, last = self._scripts.call(
+                "list_jobs",
+                *_time_range(wanted),
+                wanted.cursor if wanted.cursor is not None else "",
+                wanted.offset,
+                wanted.limit,
+                dimensions[0],
+                *statuses,
+            )
+        return ids, last, total
+
+    def _intersect(
+        self, wanted: JobFilter, dimensions: list[str], statuses: tuple[str, ...], *, counts_all: bool
+    ) -> tuple[list[str], str, int]:
+        """Ids of the page, creation time of the last one, number of all matches."""
+        sizes = iter(self._scripts.call("count_indexes", len(dimensions), *dimensions, *statuses))
+        by_size = sorted(dimensions, key={dim: sum(next(sizes) for _ in statuses) for dim in dimensions}.__getitem__)
+        least, most = _time_range(wanted)
+        low, high = _FIRST if least == "-inf" else least, _LAST if most == "+inf" else most
+        newest: list[tuple[int, str]] = []  # a heap of as many as the page reaches into
+        reach, total = wanted.offset + wanted.limit, 0
+        for status in statuses:
+            start: Argument = high
+            behind = 0  # matches of this status that the page could show: they come newest first
+            while start and (counts_all or behind <= reach):
+                matches, start = self._scripts.call("intersect_indexes", low, start, _SCAN_STEP, status, *by_size)
+                total += len(matches) // 2
+                for job_id, created in zip(matches[::2], (int(float(time)) for time in matches[1::2]), strict=True):
+                    if wanted.cursor is None or created < wanted.cursor:
+                        behind += 1
+                        heapq.heappush(newest, (created, job_id))
+                        if len(newest) > reach:
+                            heapq.heappop(newest)
+        page = sorted(set(newest), reverse=True)[wanted.offset :]  # one that changed its status meanwhile came twice
+        return [job_id for _, job_id in page], str(page[-1][0]) if page else "", total
+
+
+def _steps(jobs: list[NewJob]) -> Iterator[list[NewJob]]:
+    """Jobs in order, in steps that do not hold Redis up: a broadcast may be thousands of executions by itself."""
+    step: list[NewJob] = []
+    for job in jobs:
+        if step and (job.target.is_broadcast or len(step) == _CREATE_STEP):
+            yield step
+            step = []
+        step.append(job)
+        if job.target.is_broadcast:
+            yield step
+            step = []
+    if step:
+        yield step
+
+
+def _fields(job: NewJob) -> tuple[Argument, ...]:
+    """One job, in the order that ``create_jobs.lua`` takes; what is sealed comes behind it."""
+    return (
+        job.id,
+        job.document,
+        job.operation,
+        job.target.text,
+        job.target.kind.value,
+        job.priority,
+        job.not_before if job.not_before is not None else "",
+        job.expires_at if job.expires_at is not None else "",
+        job.retries,
+        "1" if job.is_idempotent else "",
+        job.idempotency_key or "",
+        job.digest,
+        "\n".join([f"{key}:{value}" for key, value in job.tags.items()]) if job.tags else "",
+        job.retry_of or "",
+        "\n".join(job.only),
+        job.alias or "",
+        job.exclusive or "",
+        "\n".join(job.groups),
+    )
+
+
+def _key_record(job: NewJob, job_id: str) -> tuple[str, str]:
+    """Place and text of what stands behind an idempotency key."""
+    return f"idempotency|{job.idempotency_key}", f"{job.digest}|{job_id}"
+
+
+def _dimensions(wanted: JobFilter) -> list[str]:
+    """The dimensions that the filter names, besides status and time; all jobs are one too."""
+    named = []
+    if wanted.operation is not None:
+        named.append(f"op:{wanted.operation}")
+    if wanted.target is not None:
+        named.append(f"target:{wanted.target}")
+    if wanted.hostname is not None:
+        named.append(f"host:{wanted.hostname}")
+    if wanted.tag is not None:
+        named.append(f"tag:{wanted.tag[0]}:{wanted.tag[1]}")
+    if wanted.group is not None:
+        named.append(f"group:{wanted.group}")
+    return named or ["all:"]
+
+
+def _time_range(wanted: JobFilter) -> tuple[Argument, Argument]:
+    return (
+        wanted.created_after if wanted.created_after is not None else "-inf",
+        wanted.created_before if wanted.created_before is not None else "+inf",
+    )
+
+
+def _away(hostname: str, state: str) -> str:
+    """Why an agent takes no work, and what helps."""
+    name = f"Agent {hostname!r}"
+    if state == AgentState.PENDING:
+        found = (
+            f"{name} is pending, for nobody has accepted it yet: `jobqueue agent accept {hostname} FINGERPRINT` does"
+        )
+    elif state == AgentState.REVOKED:
+        found = f"{name} was revoked: `jobqueue agent accept {hostname} FINGERPRINT` would let it in again"
+    else:
+        what = "draining" if state == AgentState.DRAINING else "cordoned"
+        found = f"{name} is {what}: `jobqueue agent undrain {hostname}` gives it work again"
+    return f"{found}. Or choose another target."
+
+
+def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
+    """What the create script's answer stands for where it stored nothing new."""
+    code, *rest = answer
+    if code == "replayed":  # our own: the first answer was lost
+        return Stored(Accepted(job.id, int(rest[1])))
+    if code == "key_conflict":
+        return IdempotencyConflict(
+            f"The idempotency key {job.idempotency_key!r} belongs to job {rest[0]}, whose request was a different one. "
+            "Use a new key for a new request.",
+            {"job_id": rest[0]},
+        )
+    if code == "unrecorded":
+        return unavailable(rest[0])
+    if code == "alias_taken":
+        return AliasTaken(f"The name {job.alias!r} belongs to job {rest[0]}; choose another one.", {"job_id": rest[0]})
+    if code == "held":
+        return ExclusiveHeld(f"Job {rest[0]} holds {job.exclusive!r} and has not ended yet.", {"job_id": rest[0]})
+    target = job.target
+    if code == "unknown_target":
+        what = "host" if target.kind is TargetKind.HOST else "agent"
+        known = "as" if target.kind is TargetKind.HOST else "under"
+        near = f" Did you mean {rest[0]}?" if rest else ""
+        sentence = (
+            f"No {what} is known {known} {target.text!r}.{near} `jobqueue agent list` shows all agents and labels."
+        )
+        return UnknownTarget(sentence, {"target_hostname": [sentence]})
+    if code == "too_late":
+        sentence = "Is in the past; give a later time, or leave it out."
+        return InvalidInput(f"expires_at: {sentence}", {"expires_at": [sentence]})
+    if code == "away":
+        return AgentAway(_away(target.text, rest[0]))
+    if code == "unsupported":
+        return NoLiveAgent(
+            f"No agent supports {job.operation!r}; `jobqueue agent get HOSTNAME` shows what one supports."
+        )
+    if code == "no_live_agent":
+        hosts = f" ({', '.join(rest)})" if rest else ""
+        sentence = (
+            f"No agent that takes work is live for the target {target.text!r}{hosts}: start or undrain one, or give "
+            "expires_at to wait for agents that are offline."
+        )
+        return NoLiveAgent(sentence, {"target_hostname": [sentence]})
+    raise AssertionError(f"create_jobs.lua answered {json.dumps(answer)}")

@@ -1,0 +1,153 @@
+"""The ledger: all records in Redis, behind one object."""
+
+from __future__ import annotations
+
+import logging
+
+import redis
+from redis.exceptions import NoPermissionError
+
+from jobqueue.errors import InvalidSettings, LedgerUnavailable
+from jobqueue.model.alert import (
+    MESSAGES_REFUSED,
+    RECORDS_ALTERED,
+    RESULTS_FORGED,
+    RESULTS_UNVERIFIED,
+    WORK_REFUSED,
+)
+from jobqueue.redis_server import refusals
+from jobqueue.settings import Settings
+from jobqueue.ledger import decoding
+from jobqueue.ledger.agents import Agents
+from jobqueue.ledger.tamper_alarm import TamperAlarm
+from jobqueue.ledger.audit import Audit
+from jobqueue.ledger.configurations import Configurations
+from jobqueue.ledger.connection import connect, translated_errors
+from jobqueue.ledger.credentials import Credentials
+from jobqueue.ledger.events import Events
+from jobqueue.ledger.executions import Executions
+from jobqueue.ledger.history import Counting
+from jobqueue.ledger.jobs import Jobs
+from jobqueue.ledger.keys import Keys
+from jobqueue.ledger.rate_limits import RateLimits
+from jobqueue.ledger.output import Output
+from jobqueue.ledger.external_runs import ExternalRuns
+from jobqueue.ledger.packages import Packages
+from jobqueue.ledger.write_probe import WriteProbe
+from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
+from jobqueue.ledger.seal import Seal
+
+logger = logging.getLogger(__name__)
+
+#: Seconds during which an idempotency key answers with its first job.
+IDEMPOTENCY_WINDOW_SECONDS = 86_400.0
+
+#: What ``stats`` counts; the scripts count under these names.
+COUNTERS = (
+    *("claims_refused", "results_refused", "leases_lost", "republished"),
+    *(WORK_REFUSED, RESULTS_FORGED, RESULTS_UNVERIFIED, RECORDS_ALTERED, MESSAGES_REFUSED),
+)
+
+
+class Ledger:
+    """Jobs, executions, agents and packages in one Redis. Cheap to make; connects with the first call; thread-safe.
+
+    ``now`` gives the time (microseconds since the epoch, as text); Redis' own clock rules unless a test brings one.
+    """
+
+    def __init__(self, client: redis.Redis, settings: Settings, *, now: Clock = redis_clock) -> None:
+        self.client = client
+        self._now = now
+        self.keys = Keys(settings.key_prefix)
+        self.scripts = Scripts(client, self.keys)
+        seal = Seal.of(settings)
+        self.executions = Executions(self.scripts, lease_seconds=settings.lease_seconds, now=now)
+        self.alarm = alarm = TamperAlarm(self.executions)
+        self.audit = Audit(
+            client,
+            self.keys,
+            self.scripts,
+            seal,
+            keep=settings.audit_entries,
+            alarm=alarm,
+            strict=settings.unrecorded_jobs == "refuse",
+        )
+        self.jobs = Jobs(
+            self.scripts, seal, alarm, self.audit, idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS, now=now
+        )
+        self.output = Output(client, self.keys, self.scripts, cap_bytes=settings.max_log_bytes)
+        self.events = Events(client, self.keys)
+        self.agents = Agents(
+            client,
+            self.keys,
+            self.scripts,
+            alarm,
+            self.audit,
+            heartbeat_seconds=settings.heartbeat_seconds,
+            now=now,
+        )
+        self.configurations = Configurations(client, self.keys, self.scripts, seal, alarm, now=now)
+        self.outside = ExternalRuns(self.scripts, now=now)
+        self.credentials = Credentials(client, self.keys, self.scripts, seal, alarm, self.audit)
+        self.check_writes = WriteProbe(client, self.keys)
+        self.counting = Counting(client, self.keys)
+        self.limits = RateLimits(self.scripts, now=now)
+        self.packages = Packages(
+            client,
+            self.keys,
+            self.scripts,
+            seal,
+            alarm,
+            max_bytes=settings.max_package_bytes,
+            max_total_bytes=settings.max_packages_bytes,
+            ttl_seconds=settings.package_ttl_seconds,
+            now=now,
+        )
+
+    @classmethod
+    def open(cls, settings: Settings) -> Ledger:
+        """The ledger behind ``settings.redis_url``."""
+        return cls(connect(settings.redis_url), settings)
+
+    def ping(self) -> None:
+        """Raise ``LedgerUnavailable`` unless Redis answers."""
+        with translated_errors():
+            if not self.client.ping():
+                raise LedgerUnavailable
+
+    def time(self) -> int:
+        """The ledger's clock, in microseconds. Raises ``LedgerUnavailable``."""
+        with translated_errors():
+            seconds, micros = self.client.time()
+        return int(self._now() or seconds * 1_000_000 + micros)
+
+    def check(self) -> None:
+        """Raise ``InvalidSettings`` if this Redis cannot hold the ledger, ``LedgerUnavailable`` if it is away."""
+        with translated_errors():
+            try:
+                info = self.client.info()
+            except NoPermissionError as error:
+                logger.warning("Redis was not looked at: our user may not ask it for INFO (%s)", error)
+                return
+        found = refusals("Redis", info)
+        if found:
+            raise InvalidSettings(" ".join(found))
+
+    def is_maintained(self) -> bool:
+        """Whether a copy of maintenance leads."""
+        with translated_errors():
+            return bool(self.client.exists(self.keys.kind("leader")))
+
+    def stats(self) -> dict[str, int]:
+        """Counters of what should be rare: claims_refused, results_refused, leases_lost, ..."""
+        with translated_errors():
+            found = self.client.hgetall(self.keys.kind("stats"))
+        counts = decoding.numbers_of(found)
+        if len(counts) < len(found):
+            self.alarm("stats", "Counters in Redis (stats) are no numbers: somebody has changed them.")
+        return dict.fromkeys(COUNTERS, 0) | counts
+
+    def close(self) -> None:
+        self.packages.close()
+        self.scripts.close()
+        self.client.close()

@@ -1,0 +1,6 @@
+-- Appends entries to the audit trail.
+-- include: audit_trail
+-- KEYS: none
+-- ARGV: 1 how many entries to keep, then pairs: seal of an entry (hex), the entry
+-- returns: number of the newest entry, its link
+return {append_entries(ARGV[1], ARGV, 2, #ARGV)}

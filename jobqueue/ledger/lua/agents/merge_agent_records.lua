@@ -1,0 +1,9 @@
+-- Takes what agents have said of themselves into the lists that all share.
+-- include: clock agent_state raise_alert agent_lists
+-- KEYS: none
+-- ARGV: 1 now, 2 how many agents at most
+-- returns: number of agents that were looked at
+local at = clock(ARGV[1])
+local hosts = redis.call('SPOP', K.arrivals, ARGV[2])
+for _, host in ipairs(hosts) do muster(host, at) end
+return #hosts

@@ -1,0 +1,129 @@
+"""Reading the ledger's numbers, in few round trips and without holding Redis up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from jobqueue.model.measures import BUCKETS, OTHER, Backlog, Distribution, Measures, Pulse
+from jobqueue.model.states import ExecutionState, JobStatus
+from jobqueue.model.target import ANY
+from jobqueue.ledger import decoding
+from jobqueue.ledger.connection import translated_errors
+from jobqueue.ledger.ledger import Ledger
+from jobqueue.ledger.scripts import Argument
+
+#: Hosts asked about in one pipeline, and operations in one call.
+_HOSTS = 500
+_OPERATIONS = 50
+_ALL = "all:"
+
+
+def read(ledger: Ledger, operations: Iterable[str]) -> Measures:
+    """Everything; ``operations`` are those whose jobs are counted by themselves. Raises ``LedgerUnavailable``."""
+    now = ledger.time()
+    with translated_errors(), ledger.client.pipeline(transaction=False) as pipe:
+        pipe.hgetall(ledger.keys.kind("measured"))
+        pipe.zrange(ledger.keys.kind("agents"), 0, -1, withscores=True)
+        pipe.zcard(ledger.keys.kind("leases"))
+        pipe.zcard(ledger.keys.kind("due"))
+        measured, agents, running, scheduled = pipe.execute()
+    live_until = {str(host): float(until) for host, until in agents}
+    backlogs, pulses = _hosts(ledger, live_until, now)
+    counts = _Counts(measured)
+    if counts.is_altered:
+        ledger.alarm("measured", "Counters in Redis (measured) are not as the ledger counts; they are left out.")
+    return Measures(
+        jobs=_jobs(ledger, sorted(operations)),
+        submitted=counts.of("submitted"),
+        retried=counts.of("retried"),
+        ended=counts.ended(),
+        waits=counts.distributions("wait"),
+        runs=counts.distributions("run"),
+        backlogs=tuple(backlogs),
+        pulses=tuple(pulses),
+        running=int(running),
+        scheduled=int(scheduled),
+        counters=ledger.stats(),
+        maintained=ledger.is_maintained(),
+    )
+
+
+def _jobs(ledger: Ledger, operations: list[str]) -> dict[tuple[str, JobStatus], int]:
+    statuses = [str(status) for status in JobStatus]
+    dimensions = [_ALL, *(f"op:{name}" for name in operations)]
+    calls: list[tuple[Argument, ...]] = [(len(part), *part, *statuses) for part in _parts(dimensions, _OPERATIONS)]
+    sizes = [int(size) for answer in ledger.scripts.call_many("count_indexes", calls) for size in answer]
+    names = [(name, status) for name in [_ALL, *operations] for status in JobStatus]
+    found = dict(zip(names, sizes, strict=True))
+    for status in JobStatus:
+        # the calls are not one moment: a job that moved between them must not make this negative
+        rest = found.pop((_ALL, status)) - sum(found[name, status] for name in operations)
+        found[OTHER, status] = max(0, rest)
+    return found
+
+
+def _hosts(ledger: Ledger, live_until: Mapping[str, float], now: int) -> tuple[list[Backlog], list[Pulse]]:
+    backlogs, pulses = [], []
+    for part in _parts([ANY, *sorted(live_until)], _HOSTS):
+        with translated_errors(), ledger.client.pipeline(transaction=False) as pipe:
+            for slot in part:
+                pipe.zcard(ledger.keys.waiting(slot))
+                pipe.zrange(ledger.keys.waiting(slot), 0, 0, withscores=True)
+                pipe.hmget(ledger.keys.agent(slot), "beat", "state", "running")
+            answers = pipe.execute()
+        for slot, waiting, oldest, (beat, state, running) in zip(
+            part, answers[::3], answers[1::3], answers[2::3], strict=True
+        ):
+            age = max(0.0, (now - oldest[0][1]) / 1e6) if oldest else 0.0
+            backlogs.append(Backlog(slot, int(waiting), age))
+            if slot != ANY and beat is not None:
+                live = live_until[slot] > now
+                numbers = decoding.numbers_of({"beat": beat, "running": running or 0})
+                age = max(0.0, (now - numbers.get("beat", 0)) / 1e6)
+                pulses.append(Pulse(slot, live, str(state), numbers.get("running", 0) if live else 0, age))
+    return backlogs, pulses
+
+
+def _parts(items: list[str], size: int) -> Iterator[list[str]]:
+    rest = iter(items)
+    while part := list(islice(rest, size)):
+        yield part
+
+
+def _is_ours(name: tuple[str, ...]) -> bool:
+    what = name[0]
+    if what in ("submitted", "retried"):
+        return len(name) == 2
+    if what == "ended":
+        return len(name) == 3 and name[2] in set(ExecutionState)
+    return what in ("wait", "run") and len(name) == 3 and (name[2] == "sum" or name[2].isdecimal())
+
+
+class _Counts:
+    """The hash ``measured``: what|operation, what|operation|state and what|operation|bucket -> a number."""
+
+    def __init__(self, measured: Mapping[Any, Any]) -> None:
+        numbers = decoding.numbers_of(measured)
+        found = {tuple(name.split("|")): max(0, count) for name, count in numbers.items()}
+        self._fields = {name: count for name, count in found.items() if _is_ours(name)}
+        self.is_altered = len(self._fields) < len(measured)
+
+    def of(self, what: str) -> dict[str, int]:
+        """By operation."""
+        return {name[1]: count for name, count in self._fields.items() if name[0] == what}
+
+    def ended(self) -> dict[tuple[str, ExecutionState], int]:
+        """By operation and state."""
+        fields = self._fields.items()
+        return {(name[1], ExecutionState(name[2])): count for name, count in fields if name[0] == "ended"}
+
+    def distributions(self, what: str) -> dict[str, Distribution]:
+        """By operation."""
+        found = {}
+        for operation in sorted(self.of(what)):
+            counts = [self._fields.get((what, operation, str(bucket)), 0) for bucket in range(1, len(BUCKETS) + 2)]
+            micros = self._fields.get((what, operation, "sum"), 0)
+            found[operation] = Distribution(tuple(counts), micros / 1e6)
+        return found

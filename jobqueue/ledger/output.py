@@ -1,0 +1,92 @@
+"""Live output in the ledger: a bounded stream per execution."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from jobqueue.model.output import Chunk
+from jobqueue.ledger.connection import translated_errors
+from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.keys import Keys
+from jobqueue.ledger.scripts import Argument, Scripts
+
+#: Entries that one read fetches at the most.
+_MOST_ENTRIES = 500
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What an agent adds: bytes of one stream."""
+
+    stream: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What was read. ``ended``: the agent has reported the end behind these pieces."""
+
+    chunks: tuple[Chunk, ...]
+    ended: bool
+
+
+class Output:
+    """The output of all executions of one ledger."""
+
+    def __init__(self, client: redis.Redis, keys: Keys, scripts: Scripts, *, cap_bytes: int) -> None:
+        self._client = client
+        self._keys = keys
+        self._scripts = scripts
+        self._cap = cap_bytes
+
+    def append(self, grant: Grant, number: int, pieces: Iterable[Piece]) -> bool:
+        """Add pieces in order; returns False when the grant is stale and nothing was added.
+
+        ``number`` grows with every batch of one grant: a batch that is sent again is not added again.
+        """
+        arguments: list[Argument] = []
+        for piece in pieces:
+            try:
+                kind, payload = "t", piece.data.decode()
+            except UnicodeDecodeError:  # the connection speaks text
+                kind, payload = "b", base64.b64encode(piece.data).decode()
+            arguments += [piece.stream, len(piece.data), kind, payload]
+        whose = (grant.job_id, grant.hostname, grant.token)
+        return bool(self._scripts.call("append_output", *whose, self._cap, number, *arguments) >= 0)
+
+    def read(self, job_id: str, hostname: str, offset: int) -> Batch:
+        """What lies behind the byte ``offset``, up to a few hundred pieces."""
+        with translated_errors():
+            entries: Any = self._client.xrange(
+                self._keys.log(job_id, hostname), f"({offset}-0", "+", count=_MOST_ENTRIES
+            )
+        return _batch(entries, offset)
+
+    def wait(self, job_id: str, hostname: str, offset: int, seconds: float) -> Batch:
+        """The same, waiting up to ``seconds`` for something to come. Holds a connection meanwhile."""
+        key = self._keys.log(job_id, hostname)
+        with translated_errors():
+            answer: Any = self._client.xread({key: f"{offset}-0"}, count=_MOST_ENTRIES, block=int(seconds * 1000))
+        if not answer:
+            return Batch((), False)
+        streams = answer.values() if isinstance(answer, dict) else [entries for _, entries in answer]
+        return _batch(next(iter(streams)), offset)
+
+
+def _batch(entries: list[tuple[str, dict[str, str]]], offset: int) -> Batch:
+    chunks: list[Chunk] = []
+    ended = False
+    for entry_id, fields in entries:
+        if "end" in fields:
+            ended = True
+            continue
+        data = fields["t"].encode() if "t" in fields else base64.b64decode(fields["b"])
+        chunk = Chunk(int(entry_id.partition("-")[0]), fields["s"], data, int(fields["a"]))
+        chunks.append(chunk.after(offset))
+        ended = False  # an earlier attempt's end
+    return Batch(tuple(chunks), ended)

@@ -1,0 +1,246 @@
+"""Packages in the ledger: uploaded in pieces, there for everybody once they are complete, and never changed."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import redis
+
+from jobqueue.errors import (
+    InvalidInput,
+    LedgerUnavailable,
+    NotFound,
+    PackageExists,
+    PackagesFull,
+    PackageTooLarge,
+    RecordAltered,
+)
+from jobqueue.model.package import PackageInfo, check_package_name
+from jobqueue.ledger.tamper_alarm import TamperAlarm
+from jobqueue.ledger.script_connection import ScriptConnection
+from jobqueue.ledger.connection import translated_errors
+from jobqueue.ledger.keys import Keys
+from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
+from jobqueue.ledger.seal import Seal
+
+logger = logging.getLogger(__name__)
+
+#: Bytes that go to Redis, and come from it, at a time. For 256 KiB and a few bytes of its own Redis would take 320.
+PIECE_BYTES = 255 * 1024
+#: Seconds that an upload may wait for its next piece; a slow client needs a while for one.
+UPLOAD_SECONDS = 900.0
+
+
+class Packages:
+    """The packages of one ledger. Thread-safe. Everything raises ``LedgerUnavailable`` when Redis is away.
+
+    ``max_bytes`` bounds one package, ``max_total_bytes`` all of them together with the uploads under way. A package is
+    kept for ``ttl_seconds`` after it was stored, found by ``pin``, or uploaded again.
+
+    Their records are sealed: the API signs their digests. Agents, who cannot look at seals, go by what was signed.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        keys: Keys,
+        scripts: Scripts,
+        seal: Seal,
+        alarm: TamperAlarm,
+        *,
+        max_bytes: int,
+        max_total_bytes: int,
+        ttl_seconds: float,
+        now: Clock = redis_clock,
+    ) -> None:
+        self._bytes = ScriptConnection(client, binary=True)
+        self._keys = keys
+        self._scripts = scripts
+        self._seal = seal
+        self._alarm = alarm
+        self._now = now
+        self._keep = round(ttl_seconds * 1_000_000)
+        self._max_total = max_total_bytes
+        self.max_bytes = max_bytes
+
+    def pin(self, names: Iterable[str]) -> dict[str, PackageInfo]:
+        """Those of the packages that are there, kept for longer from now on."""
+        wanted = list(dict.fromkeys(names))
+        if not wanted:
+            return {}
+        records = self._scripts.call("touch_packages", self._now(), self._keep, *wanted)
+        return {name: _info(name, record) for name, record in zip(wanted, records, strict=True) if record}
+
+    def is_ours(self, package: PackageInfo) -> bool:
+        """Whether the API wrote this record, which only the API can tell. One that it did not is told of."""
+        if self._seal.holds(package.seal, _place(package.name), _sealed(package.size, package.sha256)):
+            return True
+        self._alarm(_place(package.name), altered(package.name))
+        return False
+
+    def store(self, name: str, stream: Iterable[bytes], expected_size: int | None = None) -> PackageInfo:
+        """Store what ``stream`` gives as the package ``name``; nothing is there before the stream has ended.
+
+        A package of this name that is there already stays as it is: the stream is read to its end, and must give the
+        same bytes. But one whose record somebody has altered is replaced.
+        ``expected_size`` is how many bytes the stream should give, if that is known. Raises ``InvalidInput`` for a name
+        that no package can have and a stream that ends early or is empty, ``PackageExists`` for other bytes under a
+        name that is taken, ``PackageTooLarge``, ``PackagesFull``, and what ``stream`` raises; nothing is stored then.
+        """
+        check_package_name(name)
+        if expected_size is not None and expected_size > self.max_bytes:
+            raise self._too_large()
+        known = self.pin([name]).get(name)
+        if known and self.is_ours(known):
+            digest, size = hashlib.sha256(), 0
+            for piece in self._bounded(stream):
+                digest.update(piece)
+                size += len(piece)
+            _check_size(size, expected_size)
+            _check_same(known, digest.hexdigest())
+            return known
+        upload = secrets.token_hex(16)
+        try:
+            return self._upload(upload, name, stream, expected_size, instead_of=known.upload if known else "")
+        except BaseException:
+            self._drop(upload)
+            raise
+
+    def read(self, package: PackageInfo) -> Iterator[bytes]:
+        """The package's bytes in pieces. Raises ``NotFound`` if it has been removed meanwhile."""
+        key, number, have = self._keys.upload(package.upload), 0, 0
+        while have < package.size:
+            with translated_errors():
+                piece: bytes | None = self._bytes("HGET", key, number)
+            if piece is None:
+                raise NotFound(f"The package {package.name} has just been removed; upload it again.")
+            yield piece
+            number, have = number + 1, have + len(piece)
+
+    def sweep(self, limit: int) -> int:
+        """Remove what is kept no longer, up to ``limit`` packages and as many uploads; returns how many it were."""
+        return int(self._scripts.call("sweep_uploads", self._now(), limit))
+
+    def close(self) -> None:
+        """Close the connections; the next call opens a new one."""
+        self._bytes.close()
+
+    def _upload(
+        self, upload: str, name: str, stream: Iterable[bytes], expected_size: int | None, instead_of: str
+    ) -> PackageInfo:
+        digest, size = hashlib.sha256(), 0
+        for number, piece in enumerate(_joined(self._bounded(stream))):
+            digest.update(piece)
+            size += len(piece)
+            self._stage(upload, number, piece)
+        _check_size(size, expected_size)
+        sha256 = digest.hexdigest()
+        mark = self._seal.mark(_place(name), _sealed(size, sha256))
+        record = self._scripts.call("commit_upload", self._now(), upload, name, size, sha256, self._keep, mark, instead_of)
+        if not record:
+            raise _gone()
+        stored = _info(name, record)
+        if not self.is_ours(stored):
+            raise RecordAltered(altered(name))
+        _check_same(stored, sha256)  # somebody else was quicker
+        return stored
+
+    def _stage(self, upload: str, number: int, piece: bytes) -> None:
+        answer = self._scripts.call(
+            "stage_upload", self._now(), upload, number, piece, self._max_total, round(UPLOAD_SECONDS * 1000)
+        )
+        if answer == "full":
+            raise PackagesFull(
+                f"All packages together may take {self._max_total} bytes, and this one does not fit in any more. "
+                "Packages that no job uses go by themselves. JOBQUEUE_MAX_PACKAGES_BYTES and "
+                "JOBQUEUE_PACKAGE_TTL_SECONDS say how many may stay, and for how long."
+            )
+        if answer == "gone":
+            raise _gone()
+
+    def _drop(self, upload: str) -> None:
+        try:
+            self._scripts.call("discard_upload", upload)
+        except LedgerUnavailable as error:
+            logger.info("An upload that broke off is not dropped now, it goes by itself: %s", error)
+
+    def _bounded(self, stream: Iterable[bytes]) -> Iterator[bytes]:
+        size = 0
+        for piece in stream:
+            size += len(piece)
+            if size > self.max_bytes:
+                raise self._too_large()
+            yield piece
+
+    def _too_large(self) -> PackageTooLarge:
+        return PackageTooLarge(
+            f"The package is larger than {self.max_bytes} bytes; leave out what the job does not need (Ray's client: "
+            "'excludes' in runtime_env), or raise JOBQUEUE_MAX_PACKAGE_BYTES."
+        )
+
+
+def _joined(stream: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces of ``PIECE_BYTES``, the last one shorter."""
+    held = bytearray()
+    for part in stream:
+        held += part
+        while len(held) >= PIECE_BYTES:
+            yield bytes(held[:PIECE_BYTES])
+            del held[:PIECE_BYTES]
+    if held:
+        yield bytes(held)
+
+
+def _check_size(size: int, expected: int | None) -> None:
+    if expected is not None and size != expected:
+        raise InvalidInput(f"The upload ended after {size} of {expected} bytes; nothing was stored. Send it again.")
+    if size == 0:
+        raise InvalidInput("The package is empty; send its bytes as the request's body.")
+
+
+def _check_same(stored: PackageInfo, sha256: str) -> None:
+    if stored.sha256 != sha256:
+        raise PackageExists(
+            f"A package {stored.name} is stored already, with other bytes (sha256 {stored.sha256}), and packages never "
+            "change; nothing was stored. Upload yours under another name, best one made from its content.",
+            {"package": stored.name, "sha256": stored.sha256},
+        )
+
+
+def _gone() -> LedgerUnavailable:
+    return LedgerUnavailable(
+        f"The beginning of the upload is gone: Redis has lost it, or the next {PIECE_BYTES} bytes took longer than "
+        f"{UPLOAD_SECONDS:g} s. Nothing was stored; send it again."
+    )
+
+
+def altered(name: str) -> str:
+    """What there is to say about a package whose seal is broken."""
+    return (
+        f"The package {name} is not as this API stored it: somebody has changed its record in Redis, or "
+        "JOBQUEUE_API_SECRET is another one now. It is not used; upload it again, which replaces it."
+    )
+
+
+def _place(name: str) -> str:
+    return f"package|{name}"
+
+
+def _sealed(size: int, sha256: str) -> str:
+    return f"{size}|{sha256}"
+
+
+def _info(name: str, record: list[Any]) -> PackageInfo:
+    size, sha256, stored_at, kept_until, upload, seal = record
+    return PackageInfo(
+        name, _whole(size), sha256 or "", _whole(stored_at), _whole(kept_until), upload or "", seal or ""
+    )
+
+
+def _whole(text: str | None) -> int:
+    """A number of a record; 0 for what cannot be one, which is no record of ours."""
+    return int(text) if text and text.isdecimal() and len(text) < 20 else 0

@@ -1,0 +1,219 @@
+"""Raw records of the ledger -> the model. The only place that knows the fields of the hashes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from jobqueue.model.job_summary import JobSummary
+from jobqueue.model.job import Execution, Job
+from jobqueue.model.external_run import CONFIG, END, EXTERNAL_SLOT, RESULT, START, ExternalRun
+from jobqueue.model.retry import RetryPolicy
+from jobqueue.model.run_state import RunState
+from jobqueue.model.states import ExecutionState, JobStatus
+from jobqueue.model.target import ANY
+from jobqueue.model.timeline import EVENTS, Event
+from jobqueue.model.timestamps import from_iso
+from jobqueue.ledger import decoding
+
+_FINAL_EVENTS = frozenset(state.value for state in ExecutionState if state.is_final)
+
+
+def job(job_id: str, answer: list[Any]) -> Job:
+    """What ``read_job.lua`` answered -> the job. Raises one of ``decoding.FAULTS`` for what the ledger did not write."""
+    document, flat, raw, told = answer
+    doc, fields = decoding.parsed_object(document), _pairs(flat)
+    outside = _outside(fields, told, doc)
+    executions = tuple(
+        _execution(slot, _pairs(record), out) for slot, record, out in zip(raw[::3], raw[1::3], raw[2::3], strict=True)
+    )
+    if not executions:
+        raise ValueError("it has no executions")
+    if outside is not None:
+        executions = tuple(_driven(x, fields.get("host", ""), outside) for x in executions)
+    return Job(
+        id=job_id,
+        status=JobStatus(fields["status"]),
+        created=decoding.whole(fields["created"]),
+        updated=decoding.whole(fields["updated"]),
+        operation=decoding.text(doc["operation"]),
+        data=decoding.object_of(doc["data"] if outside is None else outside.told.get(CONFIG, {})),
+        target=decoding.text(doc["target"]),
+        executions=executions,
+        events=_events(fields),
+        expected_agents=tuple(slot for slot in raw[::3] if slot not in (ANY, EXTERNAL_SLOT)),
+        timeout_seconds=None if doc.get("timeout_seconds") is None else decoding.number(doc["timeout_seconds"]),
+        not_before=decoding.optional_whole(doc.get("not_before")),
+        expires_at=decoding.optional_whole(doc.get("expires_at")),
+        retries=_retries(doc["retries"]) if "retries" in doc else None,
+        priority=decoding.whole(fields["prio"], most=9),
+        tags=decoding.pairs_of_texts(doc.get("tags", {})),
+        origin=decoding.text(doc.get("origin", "native")),
+        submitted_by=decoding.text(doc.get("submitted_by", "")),
+        alias=decoding.optional_text(doc.get("alias")),
+        exclusive=decoding.optional_text(doc.get("exclusive")),
+        among=decoding.texts(doc.get("among", ())),
+        groups=decoding.texts(doc.get("groups", ())),
+        request=None if doc.get("request") is None else decoding.object_of(doc["request"]),
+        outside=outside,
+        retry_of=decoding.optional_text(doc.get("retry_of")),
+        retried_as=tuple(fields.get("retried_as", "").split()),
+        cancel_requested="cancel" in fields,
+        is_broadcast="fanout" in fields,
+        document=document,
+    )
+
+
+def unreadable(job_id: str, fields: Mapping[str, str], error: str) -> Job:
+    """What stands in lists for a job that cannot be read: its own head as far as that can be, and the ``error``."""
+    status = fields.get("status")
+    known = JobStatus(status) if status in set(JobStatus) else JobStatus.FAILED
+    state = ExecutionState.FAILED if known.is_final else ExecutionState.SUBMITTED
+    return Job(
+        id=job_id,
+        status=known,
+        created=_or_never(fields.get("created")),
+        updated=_or_never(fields.get("updated")),
+        operation=fields.get("op", "?"),
+        data={},
+        target=fields.get("target", "?"),
+        executions=(Execution(ANY, "", state, error=error),),
+        is_readable=False,
+    )
+
+
+def unreadable_summary(job_id: str, row: list[Any]) -> JobSummary:
+    """The same of a head."""
+    named = zip(("status", "created", "updated", "op", "target"), row, strict=False)
+    job = unreadable(job_id, {name: value for name, value in named if isinstance(value, str)}, "")
+    return JobSummary(
+        id=job_id,
+        status=job.status,
+        created=job.created,
+        updated=job.updated,
+        operation=job.operation,
+        target=job.target,
+        is_readable=False,
+    )
+
+
+def _or_never(text: str | None) -> int:
+    try:
+        return decoding.whole(text)
+    except ValueError:
+        return 0
+
+
+def _retries(policy: Any) -> RetryPolicy:
+    fields = decoding.object_of(policy)
+    for value in fields.values():
+        decoding.number(value)
+    return RetryPolicy(**fields)
+
+
+def glance(job_id: str, row: list[Any]) -> JobSummary:
+    """One row that ``summarize_jobs.lua`` answered -> the head of the job. Raises one of ``decoding.FAULTS``."""
+    status, created, updated, operation, target, alias, host, slot, fanout, cancel, *counts = row
+    return JobSummary(
+        id=job_id,
+        status=JobStatus(status),
+        created=decoding.whole(created),
+        updated=decoding.whole(updated),
+        operation=decoding.text(operation),
+        target=decoding.text(target),
+        counts={
+            state: found for state, count in zip(ExecutionState, counts, strict=True) if (found := _count(count or 0))
+        },
+        alias=alias or None,
+        # it may have been on an agent before, and wait for any one again
+        hostname="" if slot == ANY else host or "",
+        is_broadcast=bool(fanout),
+        cancel_requested=bool(cancel),
+    )
+
+
+def _count(value: Any) -> int:
+    return decoding.whole(value)
+
+
+def _execution(slot: str, fields: Mapping[str, str], out: str | None) -> Execution:
+    state = ExecutionState(fields["state"])
+    events = _events(fields)
+    last = events[-1] if events else None
+    out = out or _joined(fields, "o")
+    return Execution(
+        slot=slot,
+        hostname="" if slot == ANY else slot,
+        state=state,
+        attempt=decoding.whole(fields["attempt"]),
+        started=_started(events),
+        finished=last.at if last and last.event in _FINAL_EVENTS else 0,
+        error=last.error if last else None,
+        events=events,
+        signature=_joined(fields, "s"),
+        out=out,
+        **(_answer(out) if out else {}),
+    )
+
+
+def _answer(out: str) -> dict[str, Any]:
+    """What an agent answered: data, changed, info, failure."""
+    found = decoding.parsed_object(out)
+    if not found.keys() <= {"data", "changed", "info", "failure"}:
+        raise ValueError("an answer in it holds more than an answer")
+    decoding.object_of(found.get("info", {}))
+    if found.get("failure") is not None:
+        decoding.object_of(found["failure"])
+    if not isinstance(found.get("changed"), (bool, type(None))):
+        raise ValueError("an answer in it says neither that something changed nor that nothing did")
+    return found
+
+
+def _joined(fields: Mapping[str, str], name: str) -> str:
+    """A text that was cut into the fields ``name`` 1, 2 and so on."""
+    parts = itertools.takewhile(bool, (fields.get(f"{name}{number}") for number in itertools.count(1)))
+    return "".join(map(str, parts))
+
+
+def _outside(fields: Mapping[str, str], told: list[str], doc: Mapping[str, Any]) -> ExternalRun | None:
+    if "outside" not in fields:
+        return None
+    found = {name: decoding.parsed(text) for name, text in _pairs(told).items()}
+    for name in (CONFIG, RESULT):
+        decoding.object_of(found.get(name, {}))
+    for name in (START, END):
+        if found.get(name):
+            from_iso(decoding.text(found[name]))
+    if found.get("duration") is not None:
+        decoding.number(found["duration"])
+    return ExternalRun(RunState(fields["outside"]).value, found, decoding.text(doc.get("reported_as", "")))
+
+
+def _driven(execution: Execution, hostname: str, outside: ExternalRun) -> Execution:
+    """The execution of a run elsewhere: its driver's host is no slot of ours, its result is what the driver told."""
+    data = outside.told.get(RESULT) if execution.state.is_final else None
+    return replace(execution, hostname=hostname, data=data)
+
+
+def _started(events: tuple[Event, ...]) -> int:
+    """When the last attempt began to run; 0 if it has not, also after an earlier one did."""
+    for event in reversed(events):
+        if event.event in ("started", "retried"):
+            return event.at if event.event == "started" else 0
+    return 0
+
+
+def _events(fields: Mapping[str, str]) -> tuple[Event, ...]:
+    found = []
+    for number in range(1, decoding.whole(fields.get("events", 0)) + 1):
+        at, event, host, note = fields[f"e{number}"].split("|", 3)
+        if event not in EVENTS:
+            raise ValueError("a step in it is none that there can be")
+        found.append(Event(decoding.whole(at), event, host, note))
+    return tuple(found)
+
+
+def _pairs(flat: list[str]) -> dict[str, str]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))

@@ -1,0 +1,203 @@
+"""Loads the Lua scripts of ``lua/`` and calls them by EVALSHA.
+
+A script's source is what it needs, put together at load time: the key names (``keys.py``), the states and the table of
+transitions (``model/states.py``), the includes that its header names, and the file itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import redis
+from redis.exceptions import NoPermissionError, NoScriptError, RedisError
+
+from jobqueue.errors import LedgerUnavailable
+from jobqueue.model.alert import RECORDS_ALTERED
+from jobqueue.model.measures import BUCKETS
+from jobqueue.model.states import FINAL_STATES, FINAL_STATUSES, TRANSITIONS, ExecutionState, JobStatus
+from jobqueue.ledger.script_connection import ScriptConnection
+from jobqueue.ledger.connection import translated_errors
+from jobqueue.ledger.keys import KINDS, Keys
+from jobqueue.ledger.server_error import is_denied_loading, is_wrong_type
+
+#: Kinds of keys that the ledger can do without, or make anew from other records: where one of them is damaged, the
+#: script that meets it moves it aside and goes on (``lua/include/damage_guard.lua``).
+MENDED = (
+    *("events", "index", "waiting", "due", "leases", "deadlines", "finished", "outside", "queue", "clock"),
+    *(
+        "agents",
+        "agent_log",
+        "label",
+        "offers",
+        "joining",
+        "arrivals",
+        "noted",
+        "roster",
+        "stats",
+        "measured",
+        "alerts",
+    ),
+    *("log", "leader", "failures", "pace", "used", "packages", "uploads", "bulk", "config_log", "configs"),
+)
+#: Seconds for which a damaged key is kept aside.
+SPOILED_SECONDS = 7 * 86_400
+
+_INCLUDE = re.compile(r"^-- include: (.+)$", re.MULTILINE)
+Argument = str | int | float | bytes
+
+#: The time in microseconds, as the scripts take it; '' asks Redis for its own. Tests give a clock that they can move.
+Clock = Callable[[], str]
+
+
+def redis_clock() -> str:
+    """Redis' own clock, so that all share one."""
+    return ""
+
+
+_LUA = files("jobqueue.ledger") / "lua"
+_INCLUDES = "include"
+
+
+def _verb_files() -> dict[str, str]:
+    """Verb -> its file below ``lua/``: a folder for each noun, a file for each verb."""
+    folders = [folder for folder in _LUA.iterdir() if folder.is_dir() and folder.name != _INCLUDES]
+    return {
+        file.name.removesuffix(".lua"): f"{folder.name}/{file.name}"
+        for folder in sorted(folders, key=lambda folder: folder.name)
+        for file in sorted(folder.iterdir(), key=lambda file: file.name)
+        if file.name.endswith(".lua")
+    }
+
+
+_FILES = _verb_files()
+#: Every verb of the ledger.
+VERBS = tuple(_FILES)
+
+
+@cache
+def _text(path: str) -> str:
+    return (_LUA / path).read_text("utf-8")
+
+
+def _lua_set(values: Iterable[str]) -> str:
+    return "{" + ", ".join(f"{value} = true" for value in sorted(values)) + "}"
+
+
+def _tables() -> dict[str, str]:
+    """The model's tables in Lua, by the name under which scripts use them."""
+    allowed = ", ".join(f"{state} = {_lua_set(map(str, to))}" for state, to in TRANSITIONS.items())
+    states = ", ".join(f"'{state}'" for state in ExecutionState)
+    statuses = ", ".join(f"'{status}'" for status in JobStatus)
+    tables = {
+        "STATES": f"{{{states}}}",
+        "ALLOWED": f"{{{allowed}}}",
+        "FINAL": _lua_set(map(str, FINAL_STATUSES)),
+        "STATUSES": f"{{{statuses}}}",
+        "FINAL_STATES": _lua_set(map(str, FINAL_STATES)),
+        "BUCKETS": f"{{{', '.join(str(int(seconds * 1_000_000)) for seconds in BUCKETS)}}}",
+    }
+    return {name: f"local {name} = {table}" for name, table in tables.items()}
+
+
+def source(verb: str, keys: Keys) -> str:
+    """The complete Lua source of one verb."""
+    text = _text(_FILES[verb])
+    include = _INCLUDE.search(text)
+    names = include.group(1).split() if include else []
+    return complete("\n".join([*(_text(f"{_INCLUDES}/{name}.lua") for name in names), text]), keys)
+
+
+def _guard(keys: Keys) -> str:
+    """What stands in front of every script; see its file."""
+    mended = ", ".join(f"['{keys.kind(kind)}'] = '{KINDS[kind][1]}'" for kind in MENDED)
+    names = ", ".join(f"{kind} = '{keys.kind(kind)}'" for kind in ("alerts", "events", "stats"))
+    spoiled = f"aside = '{keys.kind('spoiled')}', kind = '{RECORDS_ALTERED}', seconds = {SPOILED_SECONDS}"
+    text = re.sub(r"^--.*\n", "", _text(f"{_INCLUDES}/damage_guard.lua"), flags=re.MULTILINE)
+    # inside the functions that need them, so that a script which meets no damage does not build the tables
+    return (
+        text.replace("pairs(MENDED)", f"pairs({{{mended}}})")
+        .replace(
+            "local function set_aside(key, what)\n",
+            f"local function set_aside(key, what)\n  local SPOILED = {{{names}, {spoiled}}}\n",
+        )
+        .replace("key == SPOILED.events", f"key == '{keys.kind('events')}'")
+    )
+
+
+def complete(code: str, keys: Keys) -> str:
+    """Lua code with the guard, the keys and the model's tables that it uses in front."""
+    # Redis runs all of it with every call, so a script gets no more than it uses
+    kinds = sorted(set(re.findall(r"\bK\.(\w+)", code)))
+    tables = [table for name, table in _tables().items() if re.search(rf"\b{name}\b", code)]
+    return "\n".join([_guard(keys), keys.lua_table(kinds), *tables, code])
+
+
+class Scripts:
+    """The ledger's verbs, callable on one Redis. Thread-safe, as the client is."""
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._client = client
+        self._call = ScriptConnection(client)
+        self._sources = {verb: source(verb, keys) for verb in VERBS}
+        self._shas = {
+            verb: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest() for verb, text in self._sources.items()
+        }
+
+    def load(self) -> None:
+        """Load every script, so that users who may only call them can (Redis ACL), also after a restart of Redis."""
+        with translated_errors(), self._client.pipeline(transaction=False) as pipe:
+            for text in self._sources.values():
+                pipe.script_load(text)
+            pipe.execute()
+
+    def call(self, verb: str, *args: Argument) -> Any:
+        """Call one verb; raises ``LedgerUnavailable`` when Redis cannot be reached."""
+        with translated_errors():
+            try:
+                return self._call("EVALSHA", self._shas[verb], 0, *args)
+            except NoScriptError:
+                return self._bring(verb, args)
+
+    def missing(self) -> bool:
+        """Whether Redis lacks a script: it was restarted, or another server took over. Raises ``LedgerUnavailable``."""
+        with translated_errors():
+            return not all(self._call("SCRIPT EXISTS", *self._shas.values()))
+
+    def close(self) -> None:
+        """Close the connections; the next call opens a new one."""
+        self._call.close()
+
+    def _bring(self, verb: str, args: tuple[Argument, ...]) -> Any:
+        """Call a verb whose script Redis does not have."""
+        try:
+            return self._call("EVAL", self._sources[verb], 0, *args)
+        except NoPermissionError as error:
+            if not is_denied_loading(error):  # the verb ran, and did what our user may not
+                raise
+            raise LedgerUnavailable(
+                f"Redis does not have our script {verb!r}, and our user may not load it: maintenance does, as soon as "
+                "it runs and is of the same version."
+            ) from error
+
+    def call_many(self, verb: str, calls: list[tuple[Argument, ...]], *, are_apart: bool = False) -> list[Any]:
+        """Call one verb many times in one round trip; each call is atomic, the whole is not.
+
+        ``are_apart``: a call that fails, over a record that is of another kind, gives its error as its answer.
+        """
+        if not calls:
+            return []
+        with translated_errors(), self._client.pipeline(transaction=False) as pipe:
+            # loading first costs one cheap command a pipeline, and no call can meet a Redis that lost the script
+            pipe.script_load(self._sources[verb])
+            for args in calls:
+                pipe.evalsha(self._shas[verb], 0, *args)
+            answers = list(pipe.execute(raise_on_error=not are_apart))
+            for answer in answers:
+                if isinstance(answer, RedisError) and not is_wrong_type(answer):
+                    raise answer
+            return answers[1:]

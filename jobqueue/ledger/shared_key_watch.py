@@ -1,0 +1,62 @@
+"""Looks at the keys that all parts share, in an amount of work that does not depend on the number of jobs or agents."""
+
+from __future__ import annotations
+
+from jobqueue.model.alert import RECORDS_ALTERED
+from jobqueue.ledger.connection import translated_errors
+from jobqueue.ledger.keys import KINDS
+from jobqueue.ledger.ledger import Ledger
+from jobqueue.ledger.scripts import MENDED, SPOILED_SECONDS
+
+#: Counters that a hash of them can have at the most: operations, states and buckets, with room to spare.
+_MOST_COUNTERS = 20_000
+#: Microseconds by which an id of the events may be ahead of the clock.
+_AHEAD = 86_400 * 1_000_000
+_SHARED = tuple(kind for kind in MENDED if not KINDS[kind][0].endswith(":"))
+
+
+class Watch:
+    """Finds what an agent's script meets and may not repair, since its user writes hardly anything but its own keys."""
+
+    def __init__(self, ledger: Ledger, lease_seconds: float) -> None:
+        self._ledger = ledger
+        self._lease = int(lease_seconds * 1_000_000)
+        self._behind = 0.0
+
+    def shared_keys(self) -> int:
+        """Move shared keys aside that are damaged, with an alert; returns how many."""
+        client, keys = self._ledger.client, self._ledger.keys
+        with translated_errors(), client.pipeline(transaction=False) as pipe:
+            for kind in _SHARED:
+                pipe.type(keys.kind(kind))
+            types = dict(zip(_SHARED, pipe.execute(), strict=True))
+        damaged = {kind: f"held a {found}" for kind, found in types.items() if found not in (KINDS[kind][1], "none")}
+        with translated_errors():
+            if types["events"] == "stream":
+                last = str(client.xinfo_stream(keys.kind("events"))["last-generated-id"])
+                if int(last.partition("-")[0]) * 1000 > self._ledger.time() + _AHEAD:
+                    damaged["events"] = f"had the last id {last}, behind which no other can be added"
+            for kind in ("stats", "measured"):
+                if types[kind] == "hash" and client.hlen(keys.kind(kind)) > _MOST_COUNTERS:
+                    damaged[kind] = "held more counters than there can be"
+            for kind, what in damaged.items():
+                aside = keys.kind("spoiled") + keys.kind(kind)
+                client.rename(keys.kind(kind), aside)
+                client.expire(aside, SPOILED_SECONDS)
+                self._ledger.executions.alert(
+                    RECORDS_ALTERED,
+                    "",
+                    "",
+                    f"The key {keys.kind(kind)} {what}. It was moved to {aside} and begun anew; "
+                    "`jobqueue doctor --repair` restores what can be derived from other records.",
+                )
+        return len(damaged)
+
+    def waiting_jobs(self, limit: int) -> int:
+        """Look at some of the jobs that have not started, from one look to the next through all of them.
+
+        Those without a document or without executions are removed, with an alert. Returns how many were damaged.
+        """
+        found = self._ledger.jobs.waiting_longest(self._behind, limit)
+        self._behind = found[-1][1] if len(found) == limit else 0.0
+        return sum(self._ledger.jobs.removed_if_half(job_id, self._lease) for job_id, _ in found)

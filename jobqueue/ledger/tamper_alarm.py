@@ -1,0 +1,42 @@
+"""Tells of records in Redis that the API did not write, though only it may: in the log, and as an alert."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from jobqueue.errors import LedgerUnavailable
+from jobqueue.model.alert import RECORDS_ALTERED
+from jobqueue.ledger.executions import Executions
+
+logger = logging.getLogger(__name__)
+
+#: Seconds for which nothing more is said about one record: some are read with every request.
+QUIET_SECONDS = 60.0
+_MOST_PLACES = 1000
+
+
+class TamperAlarm:
+    """Raised over altered records. ``clock`` is in seconds."""
+
+    def __init__(self, executions: Executions, clock: Callable[[], float] = time.monotonic) -> None:
+        self._executions = executions
+        self._clock = clock
+        self._told: OrderedDict[str, float] = OrderedDict()
+
+    def __call__(self, place: str, sentence: str) -> None:
+        """Tell that the record in ``place`` is not ours; ``sentence`` says so to a person."""
+        now = self._clock()
+        if now - self._told.get(place, float("-inf")) < QUIET_SECONDS:
+            return
+        self._told[place] = now
+        self._told.move_to_end(place)
+        while len(self._told) > _MOST_PLACES:
+            self._told.popitem(last=False)
+        logger.error("SECURITY: %s", sentence)
+        try:
+            self._executions.alert(RECORDS_ALTERED, "", "", sentence)
+        except LedgerUnavailable as error:  # the log has it, and so will whoever reads the record next
+            logger.warning("The alert could not be kept: %s", error)

@@ -1,0 +1,111 @@
+"""Commands: a program with its arguments, or a line for the shell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate, validates_schema
+
+from jobqueue.operations.base import operation
+from jobqueue.operations.process.capture import Capture
+from jobqueue.operations.context import Context
+from jobqueue.operations.outcome import Outcome
+from jobqueue.operations.process.run import ProcessResult
+from jobqueue.operations.result import encoded_size
+from jobqueue.operations.schema import Document, Path, Schema, Text, shape, timeout_field
+
+_MAX_ARGUMENTS = 10_000
+_LEAST_OUTPUT_BYTES = 64
+_SHELL = "/bin/sh"
+
+
+class _Surroundings(Schema):
+    """What both kinds of command take."""
+
+    cwd = Path(metadata={"description": "Working directory; default: the agent's."})
+    env = fields.Dict(
+        keys=Text(**shape(r"[^=]+", "Must be a name without '='.")),
+        values=Text(),
+        load_default=dict,
+        metadata={"description": "Added to the agent's environment."},
+    )
+    stdin = Document(metadata={"description": "Text for the standard input; without it the input is empty."})
+    timeout = timeout_field()
+
+
+class ExecSchema(_Surroundings):
+    argv = fields.List(Text(), validate=validate.Length(1, _MAX_ARGUMENTS))
+    command = Text(validate=validate.Length(1), metadata={"description": "The program; an alternative to argv."})
+    args = fields.List(Text(), validate=validate.Length(max=_MAX_ARGUMENTS))
+
+    @validates_schema
+    def _one_form(self, data: Mapping[str, Any], **_kwargs: Any) -> None:
+        if ("argv" in data) == ("command" in data):
+            raise ValidationError("Give either argv, or command with args.")
+        if "argv" in data and "args" in data:
+            raise ValidationError("Belongs to command, not to argv.", "args")
+        if "argv" in data and not data["argv"][0]:
+            raise ValidationError("The program must not be empty.", "argv")
+
+
+class ShellSchema(_Surroundings):
+    command = Text(required=True, validate=validate.Length(1), metadata={"description": "A line for /bin/sh -c."})
+
+
+@operation("command.exec.execute", schema=ExecSchema, changes=True, permission="command:execute")
+def exec_execute(data: dict[str, Any], context: Context) -> Outcome:
+    """Run a program without a shell; a non-zero exit code completes the job all the same."""
+    return _execute(data["argv"] if "argv" in data else [data["command"], *data.get("args", [])], data, context)
+
+
+@operation("command.shell.execute", schema=ShellSchema, changes=True, permission="shell:execute")
+def shell_execute(data: dict[str, Any], context: Context) -> Outcome:
+    """Run a line by the shell; a non-zero exit code completes the job all the same."""
+    return _execute([_SHELL, "-c", data["command"]], data, context)
+
+
+def _execute(argv: Sequence[str], data: Mapping[str, Any], context: Context) -> Outcome:
+    stdin = data.get("stdin")
+    result = context.run(
+        argv,
+        cwd=data.get("cwd"),
+        env=data["env"],
+        stdin=None if stdin is None else stdin.encode(),
+        timeout=data.get("timeout"),
+    )
+    return Outcome(_answer(result, context), changed=True)  # what it did is not known: assume that it did something
+
+
+def _answer(result: ProcessResult, context: Context) -> dict[str, Any]:
+    """The result, its output cut further where it would not fit: some bytes take six as JSON."""
+    limit = min(context.max_output_bytes, context.max_result_bytes)
+    answer = _fields(result, limit)
+    while encoded_size(answer) > context.max_result_bytes and limit > _LEAST_OUTPUT_BYTES:
+        limit //= 2
+        answer = _fields(result, limit)
+    return answer
+
+
+def _fields(result: ProcessResult, limit: int) -> dict[str, Any]:
+    cut = {name: stream.total for name, stream in _streams(result).items() if stream.is_cut(limit)}
+    answer: dict[str, Any] = {
+        "stdout": result.stdout.text(limit),
+        "stderr": result.stderr.text(limit),
+        "exit_code": result.exit_code,
+        "duration_ms": round(result.seconds * 1000),
+        "changed": True,
+        "truncated": bool(cut),
+    }
+    if result.signal_name:
+        answer["signal"] = result.signal_name
+    notices = [f"{name} was {total} bytes long; its middle was cut" for name, total in cut.items()]
+    if result.left_running:
+        notices.append("a background process still holds the output and was left running")
+    if notices:
+        answer["notice"] = "; ".join(notices)
+    return answer
+
+
+def _streams(result: ProcessResult) -> dict[str, Capture]:
+    return {"stdout": result.stdout, "stderr": result.stderr}

@@ -1,0 +1,156 @@
+"""entrypoint.run: a line for the shell in a runtime environment of its own, as Ray's jobs are."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from typing import Any
+
+import marshmallow
+from marshmallow import ValidationError, fields, validate
+
+from jobqueue.errors import InvalidInput, OperationFailed, OperationTimedOut
+from jobqueue.operations.base import operation
+from jobqueue.operations.context import Context
+from jobqueue.operations.outcome import Outcome
+from jobqueue.operations.process.run import ProcessResult
+from jobqueue.operations.schema import Number, Schema, Text, Whole, shape
+from jobqueue.entrypoints import capacity
+from jobqueue.entrypoints.log_tail import LogTail
+from jobqueue.entrypoints.spec import RuntimeEnv
+from jobqueue.entrypoints.surroundings import Surroundings, surround
+
+_SHELL = "/bin/sh"
+#: Linux takes no longer word on a command line (128 KiB with the NUL behind it).
+_MAX_ENTRYPOINT_BYTES = 128 * 1024 - 1
+_MAX_CPUS = 1_000_000
+_MAX_MEMORY_BYTES = 2**60
+_NO_ADDRESS = "127.0.0.1"
+#: Seconds from SIGTERM to SIGKILL: Ray's own.
+_GRACE_SECONDS = 3.0
+START_ERROR = "JOB_ENTRYPOINT_COMMAND_START_ERROR"
+COMMAND_ERROR = "JOB_ENTRYPOINT_COMMAND_ERROR"
+
+
+class _Entrypoint(Text):
+    """A line that fits on a command line."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        line = super()._deserialize(value, attr, data, **kwargs)
+        if not line.strip():
+            raise ValidationError("Must not be empty.")
+        if len(line.encode()) > _MAX_ENTRYPOINT_BYTES:
+            raise ValidationError(f"Must be at most {_MAX_ENTRYPOINT_BYTES} bytes long; put the rest into a file.")
+        return line
+
+
+def _check_runtime_env(value: Mapping[str, Any]) -> None:
+    try:
+        RuntimeEnv.parse(value)
+    except InvalidInput as error:
+        raise ValidationError(error.message) from None
+
+
+class RunSchema(Schema):
+    entrypoint = _Entrypoint(required=True, metadata={"description": "A line for /bin/sh -c."})
+    runtime_env = fields.Dict(
+        keys=Text(),
+        validate=_check_runtime_env,
+        load_default=dict,
+        metadata={"description": "env_vars, working_dir, py_modules, pip or uv, config: see runtime environments."},
+    )
+    metadata = fields.Dict(
+        keys=Text(), values=Text(), load_default=dict, metadata={"description": "The caller's own notes on the job."}
+    )
+    packages = fields.Dict(
+        keys=Text(),
+        values=Text(**shape(r"[0-9a-f]{64}", "Must be a sha256 in lower-case hexadecimal.")),
+        load_default=dict,
+        metadata={"description": "What uploaded packages must be: sha256 by name."},
+    )
+    num_cpus = Number(
+        load_default=0.0,
+        validate=validate.Range(min=0, max=_MAX_CPUS),
+        metadata={"description": "CPUs of the agent's host that are reserved for it; fractions are fine."},
+    )
+    memory = Whole(
+        load_default=0,
+        validate=validate.Range(min=0, max=_MAX_MEMORY_BYTES),
+        metadata={"description": "Bytes of the host's memory that are reserved for it."},
+    )
+
+    @marshmallow.pre_load
+    def _without_null(self, data: Any, **_kwargs: Any) -> Any:
+        """Ray's client leaves open with null what was not given."""
+        optional = ("num_cpus", "memory", "metadata", "runtime_env", "packages")
+        return {name: value for name, value in data.items() if value is not None or name not in optional}
+
+
+@operation("entrypoint.run", schema=RunSchema, changes=True, permission="entrypoint:execute", takes_facts=False)
+def run(data: dict[str, Any], context: Context) -> Outcome:
+    """Run a line by the shell in a runtime environment; a non-zero exit code fails the job."""
+    if context.settings is None:
+        raise OperationFailed("The agent gave no settings, so that there is no folder to run in.")
+    wanted = RuntimeEnv.parse(data["runtime_env"])
+    cpus, memory = data["num_cpus"], data["memory"]
+
+    is_prepared = wanted.needs_setup
+
+    def waits() -> None:
+        nonlocal is_prepared
+        is_prepared = True
+        context.report({"phase": "waiting", "num_cpus": cpus, "memory": memory})
+
+    with (
+        capacity.of_host().reserve(cpus, memory, context.check, waits),
+        surround(wanted, data["packages"], context, context.settings) as surroundings,
+    ):
+        if is_prepared:
+            context.report({"phase": "starting"})  # from here on it must not be run a second time
+        tail = LogTail()
+        result = _run(data["entrypoint"], surroundings, context, tail)
+    if result.exit_code:
+        raise _failed(result, tail.text())
+    return Outcome({"exit_code": 0}, changed=True)
+
+
+def _run(line: str, surroundings: Surroundings, context: Context, tail: LogTail) -> ProcessResult:
+    pids: list[int] = []
+
+    def output(stream: str, chunk: bytes) -> None:
+        tail.write(chunk)
+        context.output(stream, chunk)
+
+    def started(pid: int) -> None:
+        pids.append(pid)
+        address = context.facts.get("address.primary") or _NO_ADDRESS
+        context.report({"phase": "running", "pid": pid, "node_ip_address": address, "node_name": platform.node()})
+
+    try:
+        return context.run(
+            [_SHELL, "-c", line],
+            cwd=str(surroundings.cwd),
+            env=surroundings.env,
+            pass_fds=surroundings.fds,
+            output=output,
+            started=started,
+            merged=True,  # what came first stays first, as in Ray's one file
+            grace=_GRACE_SECONDS,
+        )
+    except OperationTimedOut:
+        raise
+    except OperationFailed as error:
+        if pids:
+            raise
+        raise OperationFailed(error.message, {"error_type": START_ERROR, "message": error.message}) from error
+
+
+def _failed(result: ProcessResult, logs: str) -> OperationFailed:
+    """The error for an exit code, worded as Ray's users and tools know it."""
+    how = f"Job entrypoint command failed with exit code {result.exit_code}"
+    last = f", last available logs (truncated to 20,000 chars):\n{logs}" if logs else ". No logs available."
+    signal = f" ({result.signal_name})" if result.signal_name else ""
+    return OperationFailed(
+        f"The entrypoint exited with code {result.exit_code}{signal}.",
+        {"error_type": COMMAND_ERROR, "exit_code": result.exit_code, "message": how + last},
+    )

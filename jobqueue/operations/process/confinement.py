@@ -1,0 +1,122 @@
+"""What a process that an agent starts may see and use, and as whom it runs."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jobqueue.wildcard import matches
+
+#: What processes inherit of the agent's environment. Nothing else: nobody can know which names hold secrets.
+INHERITED = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LANGUAGE",
+    "LC_*",
+    "TZ",
+    "TMPDIR",
+    "http_proxy",
+    "https_proxy",
+    "ftp_proxy",
+    "all_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "FTP_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+)
+#: The agent's own configuration, its token among it, is no business of what it runs, whatever the patterns say.
+_OWN_SETTINGS = "JOBQUEUE_"
+_SHELL = "/bin/sh"
+#: limit -> the shell's command that sets it. Shells name the number of processes differently.
+_ULIMITS = {
+    "memory_bytes": "ulimit -v {kib}",
+    "cpu_seconds": "ulimit -t {value}",
+    "open_files": "ulimit -n {value}",
+    "processes": "{{ ulimit -u {value} 2>/dev/null || ulimit -p {value}; }}",
+}
+
+
+@dataclass(frozen=True)
+class ResourceLimits:
+    """ResourceLimits on each process; None: as the agent's own. ``processes`` counts all of the user's, and not for root."""
+
+    memory_bytes: int | None = None
+    cpu_seconds: int | None = None
+    open_files: int | None = None
+    processes: int | None = None
+
+    def shell(self) -> str:
+        """A shell's commands that set them; empty without limits."""
+        given = {name: getattr(self, name) for name in _ULIMITS}
+        return " && ".join(
+            _ULIMITS[name].format(value=value, kib=value // 1024) for name, value in given.items() if value is not None
+        )
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """``user`` is whom processes run as; empty: the agent's own user.
+
+    ``environment`` are names, as patterns with ``*``, that are inherited besides the usual ones.
+    """
+
+    user: str = ""
+    limits: ResourceLimits = ResourceLimits()
+    environment: tuple[str, ...] = ()
+
+    def environ(self, own: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+        """The environment of a process: little of the agent's ``own``, and what the job has ``given``."""
+        wanted = INHERITED + self.environment
+        found = {
+            name: value
+            for name, value in own.items()
+            if not name.startswith(_OWN_SETTINGS) and any(matches(pattern, name) for pattern in wanted)
+        }
+        if self.user:
+            entry = pwd.getpwnam(self.user)
+            found |= {"HOME": entry.pw_dir, "USER": self.user, "LOGNAME": self.user, "SHELL": entry.pw_shell}
+            found.pop("TMPDIR", None)  # it may be the agent's private one
+        return {**found, **given}
+
+    def wrap(self, argv: Sequence[str], cwd: str | None, environ: Mapping[str, str]) -> list[str]:
+        """``argv`` under the limits. They are set by a shell that becomes the program: Python offers nothing between
+        fork and exec that is safe in a process with threads. Raises ``FileNotFoundError``, which the shell would only
+        print.
+        """
+        commands = self.limits.shell()
+        if not commands:
+            return list(argv)
+        program = argv[0]
+        if os.sep in program:
+            program = os.path.join(cwd or os.getcwd(), program)  # noqa: PTH109, PTH118 - a name may begin with a dash
+        else:
+            found = shutil.which(program, path=environ.get("PATH", os.defpath))
+            if found is None:
+                raise FileNotFoundError(2, "No such file or directory", program)
+            program = found
+        return [_SHELL, "-c", f'{commands} && exec "$@"', _SHELL, program, *argv[1:]]
+
+    def identity(self) -> dict[str, Any]:
+        """Arguments of ``subprocess.Popen`` that change the user; empty for the agent's own."""
+        if not self.user:
+            return {}
+        entry = pwd.getpwnam(self.user)
+        if entry.pw_uid == os.geteuid():
+            return {}
+        groups = [group.gr_gid for group in grp.getgrall() if self.user in group.gr_mem]
+        return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": groups, "umask": 0o022}
+
+
+#: The agent's own user, without limits.
+PLAIN = Confinement()

@@ -1,0 +1,336 @@
+"""Run one child process to its end: output bounded, time bounded, nothing left behind.
+
+The child leads a session and process group of its own. It is not tied to the agent's life: Linux could signal it when
+its parent dies (PR_SET_PDEATHSIG), but that follows the *thread* that started it and needs code between fork and exec,
+which is unsafe and slow in a process with threads. An agent that is killed outright leaves its commands to finish.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import selectors
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import IO
+
+from jobqueue.errors import OperationFailed
+from jobqueue.operations.process.capture import Capture
+from jobqueue.operations.process.confinement import PLAIN, Confinement
+from jobqueue.operations.process.family import MARK, Family
+from jobqueue.operations.text import brief
+
+#: Takes live output: the stream ("stdout" or "stderr") and a chunk of bytes.
+Output = Callable[[str, bytes], None]
+#: Takes the id of a process that has just been started.
+Started = Callable[[int], None]
+#: What surrounds the life of a process family, given its mark.
+Watched = Callable[[str], contextlib.AbstractContextManager[None]]
+
+#: Seconds that a family has for its own end. A cancel is seen within half a second, and has two in all.
+GRACE_SECONDS = 1.0
+#: How long output may still come after the process has exited, from children that it left running.
+LINGER_SECONDS = 1.0
+_TICK_SECONDS = 0.2  # how soon a cancel is seen
+_STOPPING_TICK_SECONDS = 0.05
+_REAP_SECONDS = 5.0
+_CHUNK_BYTES = 65536
+_TAIL_BYTES = 4096
+
+_Selector: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.DefaultSelector)
+
+
+class Stopped(Enum):
+    """Why a process was stopped before its own end."""
+
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+
+
+def discard(stream: str, chunk: bytes) -> None:
+    """An ``Output`` that keeps nothing."""
+
+
+@dataclass(frozen=True)
+class ProcessResult:
+    """How a process ended. ``exit_code`` is negative for a signal; ``seconds`` is its run time.
+
+    ``left_running``: it exited, but a child of its kept the output open; the child goes on, its output is not read.
+    """
+
+    pid: int
+    exit_code: int
+    seconds: float
+    stdout: Capture
+    stderr: Capture
+    stopped: Stopped | None = None
+    left_running: bool = False
+
+    @property
+    def signal_name(self) -> str | None:
+        """ "SIGKILL" and the like when a signal ended it, else None."""
+        if self.exit_code >= 0:
+            return None
+        try:
+            return signal.Signals(-self.exit_code).name
+        except ValueError:  # a real-time signal has a number only
+            return f"SIG{-self.exit_code}"
+
+    def tails(self) -> dict[str, str]:
+        """The little of both streams that fits into an error's details."""
+        return {"stdout": self.stdout.text(_TAIL_BYTES), "stderr": self.stderr.text(_TAIL_BYTES)}
+
+
+def unwatched(_mark: str) -> contextlib.AbstractContextManager[None]:
+    """Nobody but us looks after the family."""
+    return contextlib.nullcontext()
+
+
+def run_process(
+    argv: Sequence[str],
+    *,
+    cwd: str | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes | None = None,
+    deadline: float | None = None,
+    cancelled: threading.Event | None = None,
+    output: Output = discard,
+    limit: int = 1024 * 1024,
+    grace: float = GRACE_SECONDS,
+    pass_fds: Sequence[int] = (),
+    started: Started | None = None,
+    watched: Watched = unwatched,
+    confinement: Confinement = PLAIN,
+    merged: bool = False,
+) -> ProcessResult:
+    """Run ``argv`` without a shell and wait for it.
+
+    ``env`` is added to the little of this process's environment that ``confinement`` leaves; it also says as whom the
+    child runs, and within which limits. Without ``stdin`` the child reads nothing.
+    ``limit`` bounds, in bytes, what is kept of each stream; ``output`` gets every chunk,
+    ``started`` the process's id once. ``merged``: both streams are one, named stdout, in the order of the writes.
+    At ``deadline`` (monotonic seconds), or when ``cancelled`` is set, the whole
+    family gets SIGTERM and after ``grace`` seconds SIGKILL. Raises ``OperationFailed`` when it cannot be started, and
+    whatever ``output`` or ``started`` raises, after killing the family. ``watched`` is entered for as long as the
+    family is looked after, with the mark that each member has in its environment (``MARK``).
+    """
+    mark = os.urandom(16).hex()
+    begun = time.monotonic()
+    with watched(mark):
+        process = _start(argv, cwd, env, mark, stdin is not None, pass_fds, confinement, merged)
+        return _Watch(process, mark, stdin or b"", limit, output, begun).run(deadline, cancelled, grace, started)
+
+
+def _start(
+    argv: Sequence[str],
+    cwd: str | None,
+    env: Mapping[str, str] | None,
+    mark: str,
+    has_stdin: bool,
+    pass_fds: Sequence[int],
+    confinement: Confinement,
+    merged: bool,
+) -> subprocess.Popen[bytes]:
+    environment = {**confinement.environ(os.environ, env or {}), MARK: mark}
+    if confinement.user and cwd is None:
+        cwd = "/"  # the agent's own directory may be closed to others
+    name = brief(repr(argv[0]), 200)
+    try:
+        return subprocess.Popen(
+            confinement.wrap(argv, cwd, environment),
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.PIPE if has_stdin else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merged else subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
+            pass_fds=tuple(pass_fds),
+            **confinement.identity(),
+        )
+    except OSError as error:
+        raise OperationFailed(_why_not_started(error, name, cwd)) from error
+    except (ValueError, UnicodeError) as error:
+        raise OperationFailed(f"Command {name} could not be started: {brief(str(error), 200)}.") from error
+
+
+def _why_not_started(error: OSError, name: str, cwd: str | None) -> str:
+    if cwd is not None and error.filename == cwd:
+        return f"The working directory {cwd!r} cannot be used: {error.strerror}."
+    if error.errno == errno.ENOENT:
+        return f"Command {name} was not found."
+    if error.errno == errno.EACCES:
+        return f"Command {name} may not be executed: permission denied."
+    return f"Command {name} could not be started: {error.strerror or error}."
+
+
+class _Watch:
+    """One running process, its pipes, and the decision when it is over."""
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        mark: str,
+        stdin: bytes,
+        limit: int,
+        output: Output,
+        started: float,
+    ) -> None:
+        self._process = process
+        self._family = Family(process.pid, mark)
+        self._input = memoryview(stdin)
+        self._output = output
+        self._captures = {"stdout": Capture(limit), "stderr": Capture(limit)}
+        self._started = started
+        self._open: set[str] = set()
+        self._selector = _Selector()
+        self._pidfd: int | None = None
+        self._exited_at: float | None = None
+        self._stopped: Stopped | None = None
+
+    def run(
+        self, deadline: float | None, cancelled: threading.Event | None, grace: float, started: Started | None
+    ) -> ProcessResult:
+        try:
+            self._register()
+            if started is not None:
+                started(self._process.pid)
+            self._watch(deadline, cancelled, grace)
+            if self._stopped:
+                self._finish_off()
+        except BaseException:
+            self._family.signal(signal.SIGKILL)
+            raise
+        finally:
+            left_running = "stdout" in self._open or "stderr" in self._open
+            self._release()
+        return ProcessResult(
+            pid=self._process.pid,
+            exit_code=self._process.returncode,
+            seconds=(self._exited_at or time.monotonic()) - self._started,
+            stdout=self._captures["stdout"],
+            stderr=self._captures["stderr"],
+            stopped=self._stopped,
+            left_running=left_running and self._stopped is None,
+        )
+
+    def _finish_off(self) -> None:
+        """Kill whatever is left of the family, again while it still forks."""
+        until = time.monotonic() + _REAP_SECONDS
+        self._family.signal(signal.SIGKILL)
+        while not self._family.is_gone() and time.monotonic() < until:
+            time.sleep(_STOPPING_TICK_SECONDS / 5)
+            self._family.signal(signal.SIGKILL)
+
+    def _register(self) -> None:
+        pipes: tuple[tuple[str, IO[bytes] | None, int], ...] = (
+            ("stdin", self._process.stdin, selectors.EVENT_WRITE),
+            ("stdout", self._process.stdout, selectors.EVENT_READ),
+            ("stderr", self._process.stderr, selectors.EVENT_READ),
+        )
+        for name, pipe, event in pipes:
+            if pipe is not None:
+                os.set_blocking(pipe.fileno(), False)
+                self._selector.register(pipe, event, name)
+                self._open.add(name)
+        with contextlib.suppress(AttributeError, OSError):  # Linux >= 5.3; elsewhere the exit is polled for
+            self._pidfd = os.pidfd_open(self._process.pid)
+            self._selector.register(self._pidfd, selectors.EVENT_READ, "exit")
+
+    def _watch(self, deadline: float | None, cancelled: threading.Event | None, grace: float) -> None:
+        """Pump the pipes until the process is over, stopping it when asked to."""
+        kill_at: float | None = None
+        while not self._is_over(kill_at):
+            now = time.monotonic()
+            if kill_at is None and self._exited_at is None and (why := _reason(now, deadline, cancelled)):
+                self._stopped = why
+                kill_at = now + grace
+                self._family.signal(signal.SIGTERM)
+            self._pump(self._patience(now, deadline if kill_at is None else kill_at))
+
+    def _is_over(self, kill_at: float | None) -> bool:
+        now = time.monotonic()
+        if self._exited_at is None and self._has_exited():
+            self._exited_at = now
+        if kill_at is not None:
+            return now >= kill_at or (self._exited_at is not None and self._family.is_gone())
+        if self._exited_at is None:
+            return False
+        return not self._open & {"stdout", "stderr"} or now >= self._exited_at + LINGER_SECONDS
+
+    def _patience(self, now: float, until: float | None) -> float:
+        tick = _TICK_SECONDS
+        if self._stopped or self._exited_at is not None:
+            tick = _STOPPING_TICK_SECONDS
+        elif self._pidfd is None and not self._open & {"stdout", "stderr"}:
+            tick = _STOPPING_TICK_SECONDS  # nothing but the clock will tell of its exit
+        return tick if until is None else max(0.0, min(tick, until - now))
+
+    def _has_exited(self) -> bool:
+        # WNOWAIT: it stays a zombie, so that its process group's id cannot become somebody else's
+        try:
+            return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:  # the embedding program reaps all children itself
+            return True
+
+    def _pump(self, patience: float) -> None:
+        for key, _ in self._selector.select(patience):
+            if key.data == "exit":
+                self._selector.unregister(key.fileobj)  # readable for ever from now on
+            elif key.data == "stdin":
+                self._feed(key.fd)
+            else:
+                self._drain(key.data, key.fd)
+
+    def _feed(self, fd: int) -> None:
+        try:
+            self._input = self._input[os.write(fd, self._input[:_CHUNK_BYTES]) :]
+        except BlockingIOError:
+            return
+        except OSError:  # it closed its input: what it does not want it does not get
+            self._input = self._input[:0]
+        if not self._input:
+            self._close("stdin")
+
+    def _drain(self, name: str, fd: int) -> None:
+        try:
+            chunk = os.read(fd, _CHUNK_BYTES)
+        except BlockingIOError:
+            return
+        if not chunk:
+            self._close(name)
+            return
+        self._captures[name].write(chunk)
+        self._output(name, chunk)
+
+    def _close(self, name: str) -> None:
+        pipe: IO[bytes] | None = getattr(self._process, name)
+        if pipe is not None and name in self._open:
+            self._open.discard(name)
+            self._selector.unregister(pipe)
+            pipe.close()
+
+    def _release(self) -> None:
+        """Close every descriptor and reap the process."""
+        for name in ("stdin", "stdout", "stderr"):
+            self._close(name)
+        self._selector.close()
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+        try:
+            self._process.wait(_REAP_SECONDS)
+        except subprocess.TimeoutExpired:
+            # stuck in the kernel, where even SIGKILL waits; the interpreter reaps it later
+            raise OperationFailed(f"Process {self._process.pid} could not be killed.") from None
+
+
+def _reason(now: float, deadline: float | None, cancelled: threading.Event | None) -> Stopped | None:
+    if cancelled is not None and cancelled.is_set():
+        return Stopped.CANCELLED
+    return Stopped.TIMED_OUT if deadline is not None and now >= deadline else None

@@ -1,0 +1,165 @@
+"""Following what happens to jobs: one reader of the ledger's stream serves everybody in this process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from bisect import bisect_right
+from collections.abc import Iterator
+from itertools import chain
+
+from jobqueue.errors import JobQueueError, LedgerUnavailable
+from jobqueue.model.job import Job
+from jobqueue.model.job_event import JobEvent, event_position
+from jobqueue.model.timeline import Event
+from jobqueue.ledger.events import START, Events
+
+logger = logging.getLogger(__name__)
+
+#: Entries that are kept in memory, for followers that lag behind.
+_RECENT = 5000
+#: Seconds that one read of the stream waits.
+_READ_SECONDS = 1.0
+#: Entries that a follower gets at a time.
+_TURN = 500
+
+
+class MissedEvents(JobQueueError):
+    """Some events between the last one that you saw and now are no longer kept."""
+
+    code = "missed_events"
+
+
+class EventFeed:
+    """What happens, to any number of followers. Each goes at its own pace: who is slow holds nobody up."""
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+        self._came = threading.Condition()
+        self._recent: list[JobEvent] = []
+        self._places: list[tuple[int, int]] = []
+        self._last = START
+        self._followers = 0
+        self._reader: threading.Thread | None = None
+
+    def follow(self, after: str | None = None, wait_seconds: float = 1.0) -> Iterator[list[JobEvent]]:
+        """What happens behind ``after`` (None: from now on), as it comes, without an end.
+
+        An empty list at least every ``wait_seconds``. Raises ``InvalidInput`` for what is no id, and ``MissedEvents``
+        if there is a gap behind ``after`` (or, much later, because the follower fell too far behind).
+        """
+        if after is None:
+            return self._follow(self.position(), wait_seconds)
+        event_position(after)
+        self._check_held(after)
+        return self._follow(after, wait_seconds)
+
+    def follow_job(self, job: Job, position: str, after: str | None = None) -> Iterator[list[JobEvent]]:
+        """What happens to one job until it is final. ``position`` is from before ``job`` was read.
+
+        Without ``after`` it begins with what happened so far.
+        """
+        turns = self.follow(after or position)
+        if after is not None:
+            return self._of_job(turns, job, event_position(position), set())
+        known = {_mark(event) for event in job.timeline}
+        begin = [JobEvent(position, job.id, job.status, tuple(job.timeline))]
+        if job.status.is_final:
+            return iter([begin])
+        return chain([begin], self._of_job(turns, job, event_position(position), known))
+
+    @staticmethod
+    def _of_job(
+        turns: Iterator[list[JobEvent]], job: Job, read_at: tuple[int, int], known: set[tuple[int, str, str]]
+    ) -> Iterator[list[JobEvent]]:
+        for turn in turns:
+            mine = [news for news in turn if news.job_id == job.id and not known.issuperset(map(_mark, news.events))]
+            yield mine
+            if mine and mine[-1].status.is_final:
+                return
+            if job.status.is_final and (not turn or turn[-1].place >= read_at):
+                return
+
+    def position(self) -> str:
+        """The id of the newest event: whoever follows from here misses nothing that comes."""
+        return self._events.newest()
+
+    def _follow(self, position: str, wait_seconds: float) -> Iterator[list[JobEvent]]:
+        self._join()
+        try:
+            while True:
+                found = self._behind(position, wait_seconds)
+                if found is None:  # further back than what is in memory
+                    self._check_held(position)
+                    found = self._events.read(position)
+                if found:
+                    position = found[-1].id
+                yield found
+        finally:
+            self._leave()
+
+    def _behind(self, position: str, seconds: float) -> list[JobEvent] | None:
+        """What came behind ``position``, waiting for it; None where that is not known."""
+        place = event_position(position)
+        with self._came:
+            if not self._reaches(place):
+                return None
+            self._came.wait_for(lambda: bool(self._places) and self._places[-1] > place, timeout=seconds)
+            if not self._reaches(place):
+                return None
+            first = bisect_right(self._places, place)
+            return self._recent[first : first + _TURN]
+
+    def _reaches(self, place: tuple[int, int]) -> bool:
+        """Whether all that came behind ``place`` is in memory."""
+        return place >= (self._places[0] if self._places else event_position(self._last))
+
+    def _check_held(self, position: str) -> None:
+        if position != START and not self._events.holds(position):
+            raise MissedEvents
+
+    def _join(self) -> None:
+        newest = self._events.newest()
+        with self._came:
+            self._followers += 1
+            if self._reader is None:
+                self._recent, self._places, self._last = [], [], newest
+                self._reader = threading.Thread(target=self._read, name="feed", daemon=True)
+                self._reader.start()
+
+    def _leave(self) -> None:
+        with self._came:
+            self._followers -= 1
+
+    def _read(self) -> None:
+        """Read on for as long as anybody follows."""
+        pause = threading.Event()
+        while True:
+            with self._came:
+                if not self._followers:
+                    self._reader = None
+                    return
+            try:
+                news = self._events.wait(self._last, _READ_SECONDS)
+            except LedgerUnavailable as error:
+                logger.warning("The events wait for the ledger: %s", error)
+                pause.wait(_READ_SECONDS)
+                continue
+            except Exception:
+                logger.exception("The events cannot be read")
+                pause.wait(_READ_SECONDS)
+                continue
+            if news:
+                with self._came:
+                    self._last = news[-1].id
+                    self._recent += news
+                    self._places += [one.place for one in news]
+                    if len(self._recent) > 2 * _RECENT:
+                        del self._recent[:-_RECENT]
+                        del self._places[:-_RECENT]
+                    self._came.notify_all()
+
+
+def _mark(event: Event) -> tuple[int, str, str]:
+    """What tells the steps of one job apart."""
+    return event.at, event.event, event.hostname

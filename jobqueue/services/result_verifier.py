@@ -1,0 +1,105 @@
+"""Whether results come from the agents that they name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from jobqueue.errors import InvalidInput, SealBroken
+from jobqueue.model.job import Execution, Job
+from jobqueue.model.states import ExecutionState
+from jobqueue.trust.signing import pem
+from jobqueue.trust.signing.certificate import Certificate, read_certificate, read_revocation, result_bytes
+from jobqueue.trust.signing.trusted import TrustedKeys
+from jobqueue.ledger.agents import Agents
+
+#: The answers about a result. A state that the ledger itself gave (expired, lost, cancelled) needs no signature.
+#: Revoked: its agent's key was taken back later, so anybody may have signed it by now.
+SIGNED, UNSIGNED, FORGED, REVOKED = "signed", "unsigned", "forged", "revoked"
+#: States that only an agent can give.
+_BY_AGENT = frozenset({ExecutionState.COMPLETED, ExecutionState.FAILED, ExecutionState.SKIPPED})
+#: Seconds for which a certificate is remembered, and how many are.
+_REMEMBER_SECONDS = 60.0
+#: Seconds between two looks at who was revoked.
+LOOK_SECONDS = 2.0
+_MOST_REMEMBERED = 20_000
+
+
+class ResultVerifier:
+    """Checks the agents' signatures of results. Costs about 0.2 ms an execution, and a call now and then."""
+
+    def __init__(self, agents: Agents, keys: TrustedKeys, clock: Callable[[], float] = time.monotonic) -> None:
+        self._agents = agents
+        self._keys = keys
+        self._clock = clock
+        self._known: dict[str, tuple[float, Certificate]] = {}
+        self._void_until: dict[str, int] = {}
+        self._looked = float("-inf")
+
+    def __call__(self, job: Job) -> Job:
+        """The job, its executions with ``authenticity`` where that can be said. Raises ``LedgerUnavailable``."""
+        if job.outside is not None or not job.is_readable:
+            return job
+        self._learn({_key_id(x) for x in job.executions if x.signature})
+        if any(x.signature for x in job.executions):
+            self._look()
+        return replace(job, executions=tuple(replace(x, authenticity=self._judge(job, x)) for x in job.executions))
+
+    def faults(self, job: Job) -> list[tuple[str, str]]:
+        """Hostname and what is wrong, of every result that is not its agent's."""
+        words = {
+            UNSIGNED: "it is not signed by its agent",
+            FORGED: "its signature is not its agent's",
+            REVOKED: "its agent was revoked",
+        }
+        return [(x.hostname or x.slot, words[x.authenticity]) for x in self(job).executions if x.authenticity in words]
+
+    def _judge(self, job: Job, execution: Execution) -> str | None:
+        if not execution.state.is_final or (execution.state not in _BY_AGENT and not execution.signature):
+            return None
+        if not execution.signature:
+            return UNSIGNED
+        known = self._known.get(_key_id(execution))
+        if known is None or known[1].hostname != execution.hostname:
+            return FORGED
+        note = execution.events[-1].note if execution.events else ""
+        result = result_bytes(job.id, execution.hostname, execution.attempt, execution.state.value, note, execution.out)
+        if not known[1].is_result(execution.signature, result):
+            return FORGED
+        return REVOKED if known[1].accepted <= self._void_until.get(execution.hostname, -1) else SIGNED
+
+    def _learn(self, key_ids: set[str]) -> None:
+        """Fetch the certificates that are not known, or not lately."""
+        now = self._clock()
+        if len(self._known) > _MOST_REMEMBERED:
+            self._known.clear()
+        wanted = [key_id for key_id in key_ids if now >= self._known.get(key_id, (0.0,))[0]]
+        for key_id in wanted:
+            self._known.pop(key_id, None)
+        for key_id, text in self._agents.certificates(wanted).items():
+            try:
+                found = read_certificate(text, self._keys)
+            except (SealBroken, InvalidInput):
+                continue
+            if pem.key_id(found.key) == key_id:
+                self._known[key_id] = (now + _REMEMBER_SECONDS, found)
+
+    def _look(self) -> None:
+        """See who was revoked, now and then."""
+        now = self._clock()
+        if now - self._looked < LOOK_SECONDS:
+            return
+        found = {}
+        for hostname, text in self._agents.revocations().items():
+            try:
+                revocation = read_revocation(text, self._keys)
+            except SealBroken:  # whoever writes to Redis can revoke nobody
+                continue
+            if revocation.hostname == hostname:
+                found[hostname] = revocation.at
+        self._void_until, self._looked = found, now
+
+
+def _key_id(execution: Execution) -> str:
+    return execution.signature[: pem.ID_LENGTH]

@@ -1,0 +1,185 @@
+"""Submitting jobs: check the request, store it, have it published."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+import uuid
+from dataclasses import asdict
+from typing import Any
+
+from jobqueue import tracing
+from jobqueue.dispatch.sender import Sender
+from jobqueue.errors import InvalidTarget, JobQueueError, LedgerUnavailable, NothingToRetry
+from jobqueue.model.audit import AuditEntry
+from jobqueue.model.retry import RetryPolicy
+from jobqueue.model.submission import Accepted, Submission
+from jobqueue.model.target import Target
+from jobqueue.operations.registry import Registry
+from jobqueue.trust.secrets.reference import has_secret
+from jobqueue.services.packages import PackageResolver
+from jobqueue.trust.signing.work import WorkSigner
+from jobqueue.ledger.executions import Due
+from jobqueue.ledger.jobs import Jobs, NewJob, Stored
+
+#: What every submission needs, besides the permission of its operation.
+SUBMIT = "job:write"
+#: What one that names secrets needs as well: even an operation that changes nothing, such as a look-up of a name, could
+#: carry a secret away.
+USE_SECRETS = "secret:use"
+
+logger = logging.getLogger(__name__)
+
+
+class JobSubmitter:
+    """Takes submissions into the ledger."""
+
+    def __init__(
+        self, jobs: Jobs, sender: Sender, operations: Registry, signer: WorkSigner, pinning: PackageResolver
+    ) -> None:
+        self._jobs = jobs
+        self._sender = sender
+        self._operations = operations
+        self._signer = signer
+        self._pinning = pinning
+
+    def one(
+        self,
+        submission: Submission,
+        *,
+        retry_of: str | None = None,
+        only: tuple[str, ...] = (),
+        job_id: str | None = None,
+        deed: AuditEntry | None = None,
+    ) -> Accepted:
+        """Accept one job. ``job_id`` is a new UUID, for a caller who has to know it beforehand. ``deed`` goes into the
+        audit trail together with the job; without one, that is left to the caller.
+
+        Raises ``PermissionDenied`` unless its principal may submit jobs and run this operation; ``InvalidInput``
+        (operation, data, target), ``NoLiveAgent``, ``IdempotencyConflict``.
+        """
+        new = self._prepare(submission, retry_of, only, job_id, deed)
+        stored = self._jobs.create(new, self._sender.template)
+        self._send([(new, stored)])
+        return stored.accepted
+
+    def many(self, submissions: list[Submission]) -> list[Accepted | JobQueueError]:
+        """Accept what can be accepted, in one round trip; answers come in order, refusals as errors."""
+        answers: list[Accepted | JobQueueError | None] = []
+        new: list[NewJob] = []
+        for submission in submissions:
+            try:
+                new.append(self._prepare(submission, None, ()))
+                answers.append(None)
+            except JobQueueError as error:
+                answers.append(error)
+        outcomes = self._jobs.create_many(new, self._sender.template)
+        self._send([(job, stored) for job, stored in zip(new, outcomes, strict=True) if isinstance(stored, Stored)])
+        results = iter(outcomes)
+        for place, answer in enumerate(answers):
+            if answer is None:
+                outcome = next(results)
+                answers[place] = outcome.accepted if isinstance(outcome, Stored) else outcome
+        return [answer for answer in answers if answer is not None]
+
+    def _prepare(
+        self,
+        submission: Submission,
+        retry_of: str | None,
+        only: tuple[str, ...],
+        job_id: str | None = None,
+        deed: AuditEntry | None = None,
+    ) -> NewJob:
+        submission.principal.require(SUBMIT)
+        target = _target(submission.target)
+        operation = self._operations.get(submission.operation)
+        submission.principal.require(operation.permission)
+        data = self._operations.validate(submission.operation, dict(submission.data))
+        if has_secret(data):
+            submission.principal.require(USE_SECRETS)
+        data = self._pinning.settled(submission.operation, data)
+        document: dict[str, Any] = {"operation": submission.operation, "data": data, "target": submission.target}
+        # what is not given is not stored: most jobs are small, and there are many
+        optional = {
+            "timeout_seconds": submission.timeout_seconds,
+            "not_before": submission.not_before,
+            "expires_at": submission.expires_at,
+            "retries": asdict(submission.retries) if submission.retries else None,
+            "tags": dict(submission.tags) or None,
+            "submitted_by": submission.submitted_by or None,
+            "retry_of": retry_of,
+            "origin": submission.origin if submission.origin != "native" else None,
+            "alias": submission.alias,
+            "exclusive": submission.exclusive,
+            "among": list(submission.among) or None,
+            "groups": list(submission.groups) or None,
+            "request": dict(submission.request) if submission.request is not None else None,
+        }
+        document |= {name: value for name, value in optional.items() if value is not None}
+        digest = _digest(submission, document) if submission.idempotency_key else ""
+        carried = tracing.carried()
+        if carried:  # not in the digest: the same request may come again under another trace
+            document[tracing.MEMBER] = carried
+        job_id, hosts = job_id or str(uuid.uuid4()), _within(only, submission.among)
+        text = self._signer.sign(
+            job_id, document, now=time.time_ns() // 1000, idempotent=operation.idempotent, only=hosts
+        )
+        return NewJob(
+            id=job_id,
+            document=text,
+            operation=operation.type,
+            target=target,
+            priority=submission.priority,
+            is_idempotent=operation.idempotent,
+            not_before=submission.not_before,
+            expires_at=submission.expires_at,
+            retries=_policy_text(submission.retries),
+            tags=submission.tags,
+            idempotency_key=submission.idempotency_key,
+            digest=digest,
+            retry_of=retry_of,
+            only=hosts,
+            alias=submission.alias,
+            exclusive=submission.exclusive,
+            groups=submission.groups,
+            deed=deed,
+        )
+
+    def _send(self, stored: list[tuple[NewJob, Stored]]) -> None:
+        try:
+            self._sender.send(Due(new.id, slot, new.priority, 1) for new, outcome in stored for slot in outcome.unsent)
+        except LedgerUnavailable as error:
+            # the jobs are accepted: a refusal now would have callers submit them twice; maintenance sends them again
+            logger.warning("The broker took no messages for %d jobs, they wait: %s", len(stored), error)
+
+
+def _target(text: str) -> Target:
+    try:
+        return Target.parse(text)
+    except InvalidTarget as error:  # the field is named as it is for a target that nobody has
+        raise InvalidTarget(error.message, {"target_hostname": [error.message]}) from error
+
+
+def _digest(submission: Submission, document: dict[str, Any]) -> str:
+    """Tells whether two requests under one idempotency key are the same request; the order of keys says nothing."""
+    text = json.dumps(document, sort_keys=True)
+    return hashlib.sha256(f"{submission.priority}|{text}".encode()).hexdigest()
+
+
+def _within(only: tuple[str, ...], among: tuple[str, ...]) -> tuple[str, ...]:
+    """The hosts that a job is kept to by both; () if by neither. Raises ``NothingToRetry`` if none is left."""
+    if not only or not among:
+        return only or among
+    hosts = tuple(host for host in only if host in among)
+    if not hosts:
+        raise NothingToRetry("None of the hosts that failed is one that the job was meant for.")
+    return hosts
+
+
+def _policy_text(policy: RetryPolicy | None) -> str:
+    """The policy as the ledger keeps it; its scripts read the first number."""
+    if policy is None:
+        return ""
+    return f"{policy.max_attempts}|{policy.backoff_seconds}|{policy.backoff_max_seconds}|{policy.jitter}"

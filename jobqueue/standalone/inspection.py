@@ -1,0 +1,94 @@
+"""What ``jobqueue check`` looks at, without starting or changing anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+from jobqueue import redis_server
+from jobqueue.redis_url import SCHEMES, RedisUrl, mask_password
+from jobqueue.settings import Settings
+
+_TIMEOUT_SECONDS = 3.0
+
+
+class CheckResult(Enum):
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at, in a sentence."""
+
+    verdict: CheckResult
+    text: str
+
+
+def inspect(settings: Settings) -> list[Finding]:
+    """Look at the Redis, or the two, that ``settings`` name."""
+    findings = inspect_redis("Redis", settings.redis_url)
+    if settings.broker_url == settings.redis_url:
+        return findings
+    if settings.broker_url.partition("://")[0] in SCHEMES:
+        return [*findings, *inspect_redis("The broker's Redis", settings.broker_url)]
+    unseen = f"The broker {mask_password(settings.broker_url)} is no Redis; it was not looked at."
+    return [*findings, Finding(CheckResult.WARNING, unseen)]
+
+
+def inspect_redis(name: str, url: str) -> list[Finding]:
+    """Whether the Redis at ``url`` can be reached and will do as a ledger."""
+    where = mask_password(url)
+    try:
+        with _connect(RedisUrl.parse(url)) as client:
+            client.ping()
+            info: dict[str, Any] = client.info()
+    except RedisError as error:
+        return [Finding(CheckResult.ERROR, f"{name} at {where} cannot be used: {str(error).rstrip('.')}.")]
+    return [Finding(CheckResult.OK, f"{name} at {where} answers."), *judge(name, info)]
+
+
+def judge(name: str, info: dict[str, Any]) -> list[Finding]:
+    """Findings from a server's ``INFO``."""
+    old, eviction = redis_server.too_old(name, info), redis_server.evicts(name, info)
+    complaints = (old, redis_server.is_cluster(name, info), eviction)
+    findings = [Finding(CheckResult.ERROR, complaint) for complaint in complaints if complaint]
+    if not old:
+        product, version = redis_server.identity(info)
+        findings.append(Finding(CheckResult.OK, f"{name} runs {product} {version}."))
+    if not eviction:
+        findings.append(Finding(CheckResult.OK, f"{name} evicts nothing (maxmemory-policy noeviction)."))
+    if info.get("role") == "slave":
+        findings.append(Finding(CheckResult.ERROR, f"{name} is a replica, which takes no writes; name the primary."))
+    if not info.get("aof_enabled"):
+        findings.append(
+            Finding(
+                CheckResult.WARNING,
+                f"{name} has no append-only file: jobs since its last snapshot are gone when it crashes. "
+                "Set appendonly yes.",
+            )
+        )
+    return findings
+
+
+def _connect(url: RedisUrl) -> redis.Redis:
+    options: dict[str, Any] = {
+        "socket_connect_timeout": _TIMEOUT_SECONDS,
+        "socket_timeout": _TIMEOUT_SECONDS,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    if url.scheme == "sentinel":
+        sentinels = Sentinel(list(url.hosts), sentinel_kwargs={**options, "password": url.sentinel_password})
+        client: redis.Redis = sentinels.master_for(
+            url.service, db=url.db, username=url.username, password=url.password, **options
+        )
+        return client
+    return redis.Redis.from_url(url.text, **options)

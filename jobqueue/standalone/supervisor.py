@@ -1,0 +1,276 @@
+"""Keeps a set of processes running, and ends them in order."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+import psutil
+
+from jobqueue.errors import JobQueueError
+from jobqueue.standalone import watchdog
+from jobqueue.standalone.child import TAIL_LINES, Child, ChildSpec, Emit, describe_exit
+
+#: Name under which the supervisor itself speaks.
+OWN_NAME = "jobqueue"
+MARK_NAME = "SUPERVISED_BY"
+_GUARD_SECONDS = 5.0
+_KILL_SECONDS = 5.0
+_LEFTOVER_SECONDS = 10.0
+
+
+class Supervisor:
+    """Starts children, restarts those that end unasked, stops all of them.
+
+    Until ``settle()`` a child that ends is a failed start: it is not restarted, and ``failure`` tells of it.
+    Every child has one thread that waits for its end, and one that reads its output; nothing polls.
+    What the children left running in sessions of their own (found by a mark in its environment) ends with them.
+    """
+
+    def __init__(
+        self,
+        emit: Emit,
+        *,
+        backoff_seconds: float = 0.5,
+        backoff_max_seconds: float = 30.0,
+        steady_seconds: float = 30.0,
+        remove_tree: Path | None = None,
+        owner: str | None = None,
+    ) -> None:
+        """``steady_seconds``: a child that ran this long starts with a short back-off again.
+
+        ``remove_tree``: a directory that the guard removes if this process is killed.
+
+        ``owner``: a name that only one supervisor at a time goes by. What an earlier one of this name left running
+        (it and its guard were killed) is ended first.
+        """
+        self._emit = emit
+        self._backoff = backoff_seconds
+        self._backoff_max = backoff_max_seconds
+        self._steady = steady_seconds
+        self._kept: list[_Kept] = []
+        self._settled = False
+        self._changed = threading.Condition()
+        self._failure: str | None = None
+        self._mark = f"{MARK_NAME}={owner or uuid.uuid4().hex}"
+        self._end_leftovers()
+        self._guard = _Guard()
+        self._guard.tell({"mark": self._mark})
+        if remove_tree is not None:
+            self._guard.tell({"tree": str(remove_tree)})
+
+    def __enter__(self) -> Supervisor:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self, spec: ChildSpec) -> None:
+        """Start a child and keep it; raises ``JobQueueError`` if it cannot be started at all."""
+        kept = _Kept(spec)
+        kept.child = self._spawn(spec)
+        kept.thread = threading.Thread(target=self._keep, args=(kept,), name=f"{spec.name}-keeper", daemon=True)
+        self._kept.append(kept)
+        kept.thread.start()
+
+    def settle(self) -> None:
+        """The start is over: from now on a child that ends is started again."""
+        with self._changed:
+            self._settled = True
+        self.check()
+
+    def check(self) -> None:
+        """Raise ``JobQueueError`` if a child ended during the start."""
+        with self._changed:
+            if self._failure is not None:
+                raise JobQueueError(self._failure)
+
+    def wait_for_failure(self, seconds: float) -> None:
+        """Wait this long, or until a child ends during the start, which raises ``JobQueueError``."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._failure is not None, seconds)
+        self.check()
+
+    def pids(self) -> dict[str, int]:
+        """The children that run: name -> pid."""
+        return {kept.spec.name: child.pid for kept in self._kept if (child := kept.child) is not None}
+
+    def restarts(self, name: str) -> int:
+        """How often the child was started again."""
+        return next(kept.restarts for kept in self._kept if kept.spec.name == name)
+
+    def wait_for_restart(self, name: str, count: int, timeout: float) -> bool:
+        """Whether the child was started again ``count`` times by the end of ``timeout`` seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.restarts(name) >= count, timeout)
+
+    def tail(self, count: int = TAIL_LINES) -> list[tuple[str, str]]:
+        """The last ``count`` lines of every child, as (name, line)."""
+        return [(kept.spec.name, line) for kept in self._kept for line in kept.last_lines()[-count:]]
+
+    def stop(self) -> None:
+        """Stop all children, stage by stage: asked first, killed when their grace is over. May be called twice."""
+        for kept in self._kept:
+            kept.stop_restarting()  # all at once: none of a later stage is restarted while an earlier one ends
+        for stage in sorted({kept.spec.stage for kept in self._kept}):
+            self._stop_stage([kept for kept in self._kept if kept.spec.stage == stage])
+        watchdog.end_processes(watchdog.marked(self._mark))
+        self._guard.dismiss()
+
+    def _end_leftovers(self) -> None:
+        own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+        left = []
+        for pid in watchdog.marked(self._mark) - own:
+            with suppress(psutil.NoSuchProcess):
+                left.append(psutil.Process(pid))
+        if not left:
+            return
+        self._emit(OWN_NAME, f"ending {len(left)} processes that were left behind")
+        for process in left:
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
+        _, stubborn = psutil.wait_procs(left, _LEFTOVER_SECONDS)
+        for process in stubborn:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(stubborn, _KILL_SECONDS)
+
+    def _stop_stage(self, stage: list[_Kept]) -> None:
+        begun = time.monotonic()
+        for kept in stage:
+            if (child := kept.child) is not None:
+                child.ask_to_stop()
+        for kept in stage:
+            if kept.ended(begun + kept.spec.grace_seconds):
+                continue
+            if (child := kept.child) is not None:
+                self._emit(OWN_NAME, f"{kept.spec.name} did not end within {kept.spec.grace_seconds:g}s; killing it")
+                child.kill()
+            if not kept.ended(time.monotonic() + _KILL_SECONDS):
+                self._emit(OWN_NAME, f"{kept.spec.name} cannot be killed; it waits in the kernel")
+
+    def _spawn(self, spec: ChildSpec) -> Child:
+        child = Child(spec, self._emit, self._mark)
+        self._guard.tell({"add": child.pid, "stage": spec.stage})
+        return child
+
+    def _keep(self, kept: _Kept) -> None:
+        """Wait for the child's end, over and over, until it is not to run any more."""
+        delay = self._backoff
+        while True:
+            started = time.monotonic()
+            child = kept.child
+            if child is not None:
+                code = child.wait()
+                self._guard.tell({"drop": child.pid})
+                kept.forget()
+                if kept.stopping.is_set():
+                    return
+                if not self._may_restart(kept.spec, code):
+                    return
+                if time.monotonic() - started >= self._steady:
+                    delay = self._backoff
+                self._emit(
+                    OWN_NAME, f"{kept.spec.name} ended unasked ({describe_exit(code)}); starting it in {delay:g}s"
+                )
+            if kept.stopping.wait(delay):
+                return
+            delay = min(delay * 2, self._backoff_max)
+            try:
+                self._restart(kept)
+            except JobQueueError as error:
+                self._emit(OWN_NAME, f"{error}; trying again in {delay:g}s")
+
+    def _may_restart(self, spec: ChildSpec, code: int) -> bool:
+        with self._changed:
+            if self._settled:
+                return True
+            self._failure = self._failure or f"{spec.name} ended while starting ({describe_exit(code)})."
+            self._changed.notify_all()
+            return False
+
+    def _restart(self, kept: _Kept) -> None:
+        with kept.lock:
+            if kept.stopping.is_set():
+                return
+            kept.child = self._spawn(kept.spec)
+        with self._changed:
+            kept.restarts += 1
+            self._changed.notify_all()
+
+
+class _Kept:
+    """A child over its restarts."""
+
+    def __init__(self, spec: ChildSpec) -> None:
+        self.spec = spec
+        self.child: Child | None = None
+        self.thread: threading.Thread | None = None
+        self.restarts = 0
+        self.stopping = threading.Event()
+        self.lock = threading.Lock()
+        self._past: list[str] = []
+
+    def stop_restarting(self) -> None:
+        with self.lock:  # a restart under way is over by then, or does not begin
+            self.stopping.set()
+
+    def forget(self) -> None:
+        """The child has ended: keep its last lines only."""
+        if self.child is not None:
+            self._past = list(self.child.tail)
+        self.child = None
+
+    def last_lines(self) -> list[str]:
+        child = self.child
+        return list(child.tail) if child is not None and child.tail else self._past
+
+    def ended(self, deadline: float) -> bool:
+        """Whether the child has ended for good by ``deadline`` (monotonic seconds)."""
+        if self.thread is None:
+            return True
+        self.thread.join(max(0.0, deadline - time.monotonic()))
+        return not self.thread.is_alive()
+
+
+class _Guard:
+    """The process that cleans up if this one is killed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", watchdog.__file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+            text=True,
+        )
+
+    def tell(self, message: dict[str, object]) -> None:
+        with self._lock, suppress(BrokenPipeError):  # without its guard `up` still works, and still stops in order
+            if self._process.stdin is not None and not self._process.stdin.closed:
+                self._process.stdin.write(json.dumps(message) + "\n")
+                self._process.stdin.flush()
+
+    def dismiss(self) -> None:
+        self.tell({"done": True})
+        with self._lock, suppress(BrokenPipeError):
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+        try:
+            self._process.wait(_GUARD_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()

@@ -1,9 +1,0 @@
--- Takes what agents have said of themselves into the lists that all share.
--- include: clock agent_state raise muster
--- KEYS: none
--- ARGV: 1 now, 2 how many agents at most
--- returns: number of agents that were looked at
-local at = clock(ARGV[1])
-local hosts = redis.call('SPOP', K.arrivals, ARGV[2])
-for _, host in ipairs(hosts) do muster(host, at) end
-return #hosts

@@ -1,6 +1,0 @@
--- Looks whether the audit trail can be written.
--- include: trail
--- KEYS: none
--- ARGV: none
--- returns: '' | what keeps it from being written
-return trail_trouble() or ''

@@ -1,0 +1,183 @@
+"""Where a host's secrets come from: the agent's environment, a directory, a command."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import stat
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+from jobqueue.errors import InvalidSettings, OperationFailed
+from jobqueue.operations.context import Context
+from jobqueue.operations.process.run import run_process
+from jobqueue.plain_text import decoded
+from jobqueue.trust.secrets.forms import SHORTEST
+from jobqueue.settings import SECRET_PREFIX, SECRETS, Settings
+
+#: Bytes of the longest secret.
+LONGEST = 16 * 1024
+#: Secrets that a host may have, since all of them are looked for in all that is printed.
+MOST = 200
+#: Seconds for the command, and bytes of its answer that are read.
+_COMMAND_SECONDS = 30.0
+_OTHERS_WRITE = 0o022
+
+
+class Provider(Protocol):
+    """Something that knows secrets."""
+
+    def get(self, name: str, context: Context) -> str | None:
+        """The value of a secret, None if it is not known here. Raises ``OperationFailed``."""
+
+    def known(self) -> list[str]:
+        """The values of all secrets that can be had without asking anybody."""
+
+
+class Environment:
+    """``JOBQUEUE_SECRET_DB_PASSWORD`` is the secret ``db-password`` (and ``db.password``, ``DB_PASSWORD``)."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = dict(values)
+
+    @classmethod
+    def taken_from(cls, environ: MutableMapping[str, str]) -> Environment:
+        """Take the secrets out of ``environ``, so that nothing that is started inherits them.
+
+        Raises ``InvalidSettings`` for a value that cannot be a secret.
+        """
+        found = {}
+        for name in [name for name in environ if name.startswith(SECRET_PREFIX)]:
+            value = environ.pop(name)
+            problem = fault(value)
+            if problem:
+                raise InvalidSettings(f"{name} cannot be a secret: {problem}.")
+            found[name] = value
+        return cls(found)
+
+    def get(self, name: str, context: Context) -> str | None:  # noqa: ARG002 - as the others
+        return self._values.get(variable(name))
+
+    def known(self) -> list[str]:
+        return list(self._values.values())
+
+
+class Own:
+    """The agent's own credentials: no job gets them by name, and none shows them."""
+
+    def __init__(self, values: list[str]) -> None:
+        self._values = values
+
+    @classmethod
+    def of(cls, settings: Settings) -> Own:
+        found = [getattr(settings, name) for name in SECRETS]
+        found += [unquote(urlsplit(url).password or "") for url in (settings.redis_url, settings.broker_url)]
+        return cls([value for value in found if value and not fault(value)])
+
+    def get(self, name: str, context: Context) -> str | None:  # noqa: ARG002 - as the others
+        return None
+
+    def known(self) -> list[str]:
+        return self._values
+
+
+class Directory:
+    """A file per secret, named as the secret; one line break at its end does not count."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises ``InvalidSettings`` if it is no directory that can be read."""
+        self._path = path
+        try:
+            os.listdir(path)  # noqa: PTH208 - as an error names it
+        except OSError as error:
+            raise InvalidSettings(f"JOBQUEUE_SECRETS_DIR: {path} cannot be read ({error.strerror}).") from error
+        self._seen: tuple[tuple[str, int, int], ...] = ()
+        self._values: list[str] = []
+
+    def get(self, name: str, context: Context) -> str | None:  # noqa: ARG002 - as the others
+        return self._read(self._path / name)
+
+    def known(self) -> list[str]:
+        try:
+            with os.scandir(self._path) as entries:
+                files = [(entry.name, entry.stat()) for entry in entries if entry.is_file() and entry.name[0] != "."]
+        except OSError as error:
+            raise OperationFailed(f"The directory of this host's secrets cannot be read: {error.strerror}.") from error
+        if len(files) > MOST:
+            raise OperationFailed(f"This host has {len(files)} secrets; {MOST} can be kept out of what is printed.")
+        seen = tuple(sorted((name, state.st_mtime_ns, state.st_size) for name, state in files))
+        if seen != self._seen:
+            texts = [self._text(self._path / name) for name, _, _ in seen]
+            self._values = [text for text in texts if text is not None and not fault(text)]
+            self._seen = seen
+        return self._values
+
+    def _read(self, path: Path) -> str | None:
+        text = self._text(path)
+        if text is None:
+            return None
+        problem = fault(text)
+        if problem:
+            raise OperationFailed(f"The secret {path.name!r} of this host cannot be used: {problem}.")
+        return text
+
+    def _text(self, path: Path) -> str | None:
+        try:
+            with path.open("rb") as file:
+                if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & _OTHERS_WRITE:
+                    raise OperationFailed(f"Others may write to the secret {path.name!r} of this host: chmod go-w.")
+                return decoded(file.read(4 * LONGEST + 6)).removesuffix("\n").removesuffix("\r")
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeError) as error:
+            raise OperationFailed(f"The secret {path.name!r} of this host cannot be read.") from error
+
+
+class Command:
+    """A program that is given a name as its last argument and prints the secret; it may end with an error."""
+
+    def __init__(self, line: str) -> None:
+        self._argv = shlex.split(line)
+
+    def get(self, name: str, context: Context) -> str | None:
+        # as the agent itself, not as the user of the operation; what it prints is not output of the job
+        own = {key: value for key, value in os.environ.items() if not key.startswith("JOBQUEUE_")}
+        until = context.clock() + _COMMAND_SECONDS
+        deadline = until if context.deadline is None else min(until, context.deadline)
+        done = run_process(
+            [*self._argv, name], env=own, deadline=deadline, cancelled=context.cancelled, limit=2 * LONGEST
+        )
+        context.check()
+        if done.stopped or done.exit_code != 0:
+            how = "took too long" if done.stopped else f"ended with code {done.exit_code}"
+            raise OperationFailed(f"This host's command for secrets {how} when it was asked for {name!r}.")
+        text = done.stdout.text().removesuffix("\n").removesuffix("\r")
+        problem = fault(text)
+        if problem:
+            raise OperationFailed(f"The secret {name!r} of this host cannot be used: {problem}.")
+        return text
+
+    def known(self) -> list[str]:
+        return []
+
+
+def variable(name: str) -> str:
+    """``db-password`` -> ``JOBQUEUE_SECRET_DB_PASSWORD``."""
+    return SECRET_PREFIX + re.sub(r"[^A-Z0-9]", "_", name.upper())
+
+
+def fault(value: str) -> str:
+    """Why a value cannot be a secret; empty if it can."""
+    size = len(value.encode("utf-8", "surrogateescape"))
+    if len(value.strip().encode("utf-8", "surrogateescape")) < SHORTEST:
+        return f"it has fewer than {SHORTEST} bytes, and so could not be told from other text in what is printed"
+    if size > LONGEST:
+        return f"it has more than {LONGEST} bytes"
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return "it is no UTF-8"
+    return ""

@@ -1,0 +1,116 @@
+"""The ways in which a text is read when secrets are looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from jobqueue.trust.secrets import colours
+from jobqueue.trust.secrets import dumps
+from jobqueue.trust.secrets import escapes
+from jobqueue.trust.secrets.forms import BARE, BREAK, PASSED_OVER
+from jobqueue.trust.secrets.needles import Needles, NeedleSet
+from jobqueue.trust.secrets.rewriting import Rewritten
+
+
+@dataclass(frozen=True)
+class Reading:
+    """``data`` rewritten, and what is looked for in it.
+
+    ``unread`` of its last bytes were left out: an escape that may go on, or (``open_row``) the row of a dump.
+    """
+
+    data: bytes
+    text: Rewritten
+    needles: NeedleSet
+    edges: dict[bytes, tuple[bytes, bytes]]
+    unread: int = 0
+    open_row: int = 0
+
+    @classmethod
+    def all_of(
+        cls, data: bytes, needles: Needles, *, goes_on: bool = False, open_rows: bool = False
+    ) -> Iterator[Reading]:
+        """Every way to read ``data``, which may be the beginning of more (``goes_on``).
+
+        A dump's row whose line has not ended is read only with ``open_rows``: what follows may show the same as text.
+        """
+        if not needles:
+            return
+        plain = Rewritten(data)
+        colours.strip(plain, goes_on=goes_on)
+        if needles.exact:
+            unbroken = plain.copy()
+            if b"\n" in plain.text or b"\r" in plain.text:
+                unbroken.replace((match.start(), match.end(), b"") for match in BREAK.finditer(plain.text))
+            yield cls(data, unbroken, needles.exact, {})
+        if not needles.bare:
+            return
+        bare = plain.copy()
+        bare.drop(BARE, PASSED_OVER)
+        yield cls(data, bare, needles.bare, needles.edges)
+        yield from cls._unescaped(data, plain, needles, goes_on=goes_on)
+        if goes_on or dumps.may_have_rows(data):
+            yield from cls._dump(data, needles, goes_on=goes_on, open_rows=open_rows)
+
+    @classmethod
+    def _unescaped(cls, data: bytes, text: Rewritten, needles: Needles, *, goes_on: bool) -> Iterator[Reading]:
+        cuts = [escapes.cut_unfinished(text)] if goes_on else []
+        if not escapes.undo(text) and not any(cut is not None for cut in cuts):
+            return
+        colours.strip(text, goes_on=goes_on)
+        if goes_on:  # such as %25, which is % and may go on as %2f
+            cuts.append(escapes.cut_unfinished(text))
+        text.drop(BARE, PASSED_OVER)
+        begin = min((cut for cut in cuts if cut is not None), default=len(data))
+        yield cls(data, text, needles.undone, needles.edges, len(data) - begin)
+
+    @classmethod
+    def _dump(cls, data: bytes, needles: Needles, *, goes_on: bool, open_rows: bool) -> Iterator[Reading]:
+        text = Rewritten(data)
+        open_row = dumps.open_row(data) if goes_on else 0
+        begin = len(data) - open_row
+        rows = dumps.rows(data) if dumps.may_have_rows(data) else ()
+        parts = [part for part in rows if not open_row or part[0] < begin]
+        if open_row and open_rows:
+            # the last cell may not be all there
+            cells = data[begin : begin + data[begin:].rfind(b" ") + 1]
+            parts.append((begin, len(data), next((row[2] for row in dumps.rows(cells)), b"")))
+        if parts:
+            text.replace(parts)
+            text.drop(BARE, PASSED_OVER)
+            yield cls(data, text, needles.bare, {}, open_row, open_row)
+
+    def hits(self) -> bool:
+        """Whether there is anything of what is looked for."""
+        return self.needles.are_in(self.text.text)
+
+    def spans(self) -> list[tuple[int, int]]:
+        """Start and end in ``data`` of each place where there is."""
+        return [self._span(*hit) for hit in self.needles.hits(self.text.text)]
+
+    def beginning(self) -> tuple[int, int]:
+        """How many of the last bytes of ``data`` may begin a secret, and how many of its letters they show."""
+        text = self.text.text
+        letters = self.needles.begun(text)
+        back = len(self.data) - self.text.span(len(text) - letters, len(text))[0] if letters else 0
+        back = max(back, self.unread)
+        if self.open_row:
+            for start, end in self.spans():
+                if end > len(self.data) - self.open_row:
+                    back, letters = max(back, len(self.data) - start), end - start
+        return back, letters
+
+    def ended(self) -> tuple[int, int]:
+        """How many of the first bytes of ``data`` may end a secret, and how many of its letters they show."""
+        letters = self.needles.ended(self.text.text)
+        return (self.text.span(0, letters)[1] if letters else 0), letters
+
+    def _span(self, start: int, end: int, needle: bytes) -> tuple[int, int]:
+        first, last = self.text.span(start, end)
+        before, behind = self.edges.get(needle, (b"", b""))
+        if before and self.data.endswith(before, 0, first):
+            first -= len(before)
+        if behind and self.data.startswith(behind, last):
+            last += len(behind)
+        return first, last

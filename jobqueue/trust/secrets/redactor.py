@@ -1,0 +1,186 @@
+"""Takes secrets out of text, JSON and running output."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from jobqueue.trust.secrets.needles import Needles
+from jobqueue.trust.secrets.reading import Reading
+
+MASK = b"***"
+#: Where text was cut, a secret may have been cut in two: a remainder of at least so many bytes goes, too.
+_LEAST_REMAINDER = 4
+_CUTS = re.compile(rb"\n\[\.\.\. \d+ bytes cut[^\]]*\]\n|\.\.\.\Z")
+#: The same among many texts, with what stands between them.
+_BETWEEN = "\n\x01\n"
+_ANY_CUT = re.compile(rb" bytes cut|\.\.\.(\n\x01|\Z)")
+
+
+class Redactor:
+    """Knows what to look for. Cheap where nothing is found; never makes anything longer."""
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        self._needles = Needles(values)
+
+    def __bool__(self) -> bool:
+        return bool(self._needles)
+
+    def raw(self, data: bytes) -> bytes:
+        """``data`` without secrets, however their parts were set apart."""
+        return self.behind(data, 0)
+
+    def behind(self, data: bytes, known: int) -> bytes:
+        """``data`` from its byte ``known`` on, without secrets; what lies before it may belong to one."""
+        return _masked(data, known, len(data), self._spans(data, known))
+
+    def piece(self, data: bytes, known: int) -> tuple[bytes, int, bool]:
+        """The same for data that goes on: what can be passed on, where in ``data`` it may go on, and whether it waits.
+
+        From that place on a secret may have begun; what shows something of it waits, also where it holds a shorter one.
+        """
+        spans = self._spans(data, known, goes_on=True)
+        back, waits = self.beginning(data)
+        limit = len(data) - back
+        if waits:
+            spans = [span for span in spans if span[0] < limit]
+        limit = max(limit, spans[-1][1]) if spans else limit
+        return _masked(data, known, limit if waits else len(data), spans), limit, waits
+
+    def _spans(self, data: bytes, known: int, *, goes_on: bool = False) -> list[tuple[int, int]]:
+        readings = Reading.all_of(data, self._needles, goes_on=goes_on)
+        return _merged([span for reading in readings for span in reading.spans() if span[1] > known])
+
+    def text(self, text: str) -> str:
+        """The same for text; also what a cut has left of a secret, where the text says that it was cut."""
+        if not self:
+            return text
+        data = self._at_cuts(self.raw(text.encode("utf-8", "surrogatepass")))
+        try:
+            return data.decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError:  # a character of a secret that was cut
+            return data.decode("utf-8", "replace")
+
+    def json(self, value: Any) -> Any:
+        """The same for every text in JSON, keys among them. A number that is a secret becomes text."""
+        if not self:
+            return value
+        # all texts at once: in most there is nothing to find, and to look into each by itself takes long
+        whole = _BETWEEN.join(_texts(value)).encode("utf-8", "surrogatepass")
+        if not _ANY_CUT.search(whole) and not any(reading.hits() for reading in Reading.all_of(whole, self._needles)):
+            return value
+        return self._json(value)
+
+    def _json(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {self.text(str(key)): self._json(inner) for key, inner in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._json(inner) for inner in value]
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            shown = str(value)
+            return value if self.text(shown) == shown else MASK.decode()
+        return value
+
+    def beginning(self, data: bytes) -> tuple[int, bool]:
+        """How many of the last bytes of ``data`` may begin a secret whose rest is still to come.
+
+        And whether they tell something of it: the first few letters of a secret are those of many words.
+        """
+        end = data[-self._needles.window :]
+        most, tells = 0, False
+        for reading in Reading.all_of(end, self._needles, goes_on=True, open_rows=True):
+            back, letters = reading.beginning()
+            most = max(most, back)
+            tells = tells or letters >= _LEAST_REMAINDER
+        return most, tells
+
+    def _at_cuts(self, data: bytes) -> bytes:
+        done, clean = 0, bytearray()
+        for cut in _CUTS.finditer(data):
+            clean += self._without_end(data[done : cut.start()]) + cut[0]
+            done = cut.end()
+            gone = self._ended(data[done : done + self._needles.window])
+            if gone:
+                clean += MASK
+                done += gone
+        return bytes(clean + data[done:])
+
+    def _without_end(self, data: bytes) -> bytes:
+        gone, tells = self.beginning(data)
+        return data[:-gone] + MASK if tells else data
+
+    def _ended(self, data: bytes) -> int:
+        """How many of the first bytes of ``data`` end a secret that was cut before them."""
+        found = (reading.ended() for reading in Reading.all_of(data, self._needles))
+        return max((end for end, letters in found if letters >= _LEAST_REMAINDER), default=0)
+
+
+class StreamRedactor:
+    """Takes secrets out of running output, stream by stream, also where they come in pieces."""
+
+    def __init__(self, redactor: Redactor, write: Callable[[str, bytes], None]) -> None:
+        self._redactor = redactor
+        self._write = write
+        #: The end of each stream that may begin a secret: what of it was passed on, and what was not.
+        self._ends: dict[str, tuple[bytes, bytes]] = {}
+
+    def write(self, stream: str, chunk: bytes) -> None:
+        """Pass output on. What may be the beginning of a secret waits for what follows.
+
+        Not the first few letters of one, else a line would often lack its end for as long as nothing follows.
+        """
+        if not self._redactor:
+            self._write(stream, chunk)
+            return
+        shown, held = self._ends.pop(stream, (b"", b""))
+        data, known = shown + held + chunk, len(shown)
+        clean, limit, waits = self._redactor.piece(data, known)
+        passed_on = max(known, limit) if waits else len(data)
+        if limit < len(data):
+            self._ends[stream] = data[limit:passed_on], data[passed_on:]
+        if clean:
+            self._write(stream, clean)
+
+    def close(self) -> None:
+        """Nothing follows: pass on what was held."""
+        for stream, (shown, held) in self._ends.items():
+            # what waited for its end is judged as it is
+            rest = self._redactor.behind(shown + held, len(shown))
+            if rest:
+                self._write(stream, rest)
+        self._ends.clear()
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in JSON, numbers and keys as texts."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield str(key)
+            yield from _texts(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _texts(inner)
+    elif value is not None:
+        yield value if isinstance(value, str) else str(value)
+
+
+def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start < merged[-1][1]:
+            merged[-1] = merged[-1][0], max(end, merged[-1][1])
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _masked(data: bytes, begin: int, end: int, spans: list[tuple[int, int]]) -> bytes:
+    """``data`` from ``begin`` to ``end``, with the spans masked."""
+    clean = bytearray()
+    for first, last in spans:
+        clean += data[begin:first] + MASK
+        begin = last
+    return bytes(clean + data[begin:end])

@@ -1,0 +1,100 @@
+"""The secrets of one host, as its agent has them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import MutableMapping
+from typing import Any
+
+from jobqueue.errors import OperationFailed
+from jobqueue.operations.context import Context
+from jobqueue.trust.secrets.providers import MOST, Command, Directory, Environment, Own, Provider, variable
+from jobqueue.trust.secrets.redactor import Redactor
+from jobqueue.trust.secrets.reference import fill_in
+from jobqueue.settings import Settings
+
+
+class Vault:
+    """Gives secrets to operations, and remembers all of them so that they can be taken out of what is told.
+
+    Called from many threads. Secrets that a job did not name are looked for as well: a command may print the files or
+    the environment that hold them.
+    """
+
+    def __init__(self, providers: list[Provider]) -> None:
+        self._providers = providers
+        self._lock = threading.Lock()
+        #: Values that were given out or seen, the newest last; the old ones of what changed stay for a while.
+        self._seen: dict[str, None] = {}
+        self._redactor = Redactor()
+
+    @classmethod
+    def open(cls, settings: Settings, environ: MutableMapping[str, str] | None = None) -> Vault:
+        """The secrets of this host; those in ``environ`` (the process's own) are taken out of it.
+
+        Raises ``InvalidSettings``.
+        """
+        providers: list[Provider] = [Environment.taken_from(os.environ if environ is None else environ)]
+        providers.append(Own.of(settings))
+        if settings.secrets_dir:
+            providers.append(Directory(settings.secrets_dir))
+        if settings.secrets_command:
+            providers.append(Command(settings.secrets_command))
+        found = cls(providers)
+        found.redactor()
+        return found
+
+    def fill_in(self, data: Any, context: Context) -> Any:
+        """``data`` with the secrets that it names. Raises ``OperationFailed`` for one that this host does not have."""
+        return fill_in(data, lambda name: self._get(name, context))
+
+    def redactor(self) -> Redactor:
+        """What takes out all secrets that are known by now. Raises ``OperationFailed`` if they cannot be read."""
+        known = [value for provider in self._providers for value in provider.known()]
+        with self._lock:
+            self._remember(known)
+            return self._redactor
+
+    def _get(self, name: str, context: Context) -> str:
+        for provider in self._providers:
+            value = provider.get(name, context)
+            if value is not None:
+                with self._lock:
+                    self._remember([value])
+                return value
+        raise OperationFailed(
+            f"This host has no secret {name!r}. Its owner can give it as {variable(name)}, as a file in "
+            "JOBQUEUE_SECRETS_DIR, or by JOBQUEUE_SECRETS_COMMAND."
+        )
+
+    def _remember(self, values: list[str]) -> None:
+        before = len(self._seen)
+        self._seen |= dict.fromkeys(values)
+        if len(self._seen) == before:
+            return
+        while len(self._seen) > 2 * MOST:
+            del self._seen[next(iter(self._seen))]
+        self._redactor = Redactor(self._seen)
+
+    def guard_logs(self) -> None:
+        """Take secrets out of what this process logs, tracebacks among it."""
+        for handler in logging.getLogger().handlers:
+            handler.setFormatter(_Cleaned(handler.formatter or logging.Formatter(), self))
+
+    def clean(self, text: str) -> str:
+        """``text`` without the secrets that are known by now; asks no provider."""
+        return self._redactor.text(text)
+
+
+class _Cleaned(logging.Formatter):
+    """Another formatter's lines without secrets."""
+
+    def __init__(self, inner: logging.Formatter, vault: Vault) -> None:
+        super().__init__()
+        self._inner = inner
+        self._vault = vault
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._vault.clean(self._inner.format(record))

@@ -1,0 +1,146 @@
+"""Agents' own keys: the API certifies that a key is that of a host, and the agent signs its results with it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from jobqueue.errors import InvalidInput, SealBroken
+from jobqueue.trust.signing import pem
+from jobqueue.trust.signing.sealed import seal, unseal
+from jobqueue.trust.signing.signer import Signer, is_signed
+from jobqueue.trust.signing.trusted import TrustedKeys
+
+_AGENT, _RESULT, _INVITE, _REVOKED = b"agent", b"result", b"invite", b"revoked"
+_TOKEN_START = "jqj"  # noqa: S105 (what tokens begin with)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The API's word that ``key`` is the key of the agent ``hostname``. ``accepted`` is in microseconds."""
+
+    hostname: str
+    key: Ed25519PublicKey
+    accepted: int
+    by: str
+
+    def is_result(self, signature: str, result: bytes) -> bool:
+        """Whether the agent signed this result."""
+        return is_signed(self.key, signature, _RESULT, result)
+
+
+def certify(signer: Signer, hostname: str, public_key: str, now: int, by: str) -> str:
+    """A certificate, as text; ``public_key`` as ``public_text`` gives it. Raises ``InvalidInput`` for another text."""
+    parse_public(public_key)
+    return seal(signer, _AGENT, {"hostname": hostname, "key": public_key, "accepted": now, "by": by})
+
+
+def read_certificate(text: str, keys: TrustedKeys) -> Certificate:
+    """Raises ``SealBroken`` unless a trusted key signed it."""
+    found = unseal(text, keys, _AGENT)
+    return Certificate(found["hostname"], parse_public(found["key"]), found["accepted"], found["by"])
+
+
+@dataclass(frozen=True)
+class Revocation:
+    """The API's word that no certificate counts that it gave to ``hostname`` until ``at`` (microseconds)."""
+
+    hostname: str
+    at: int
+    by: str
+
+
+def revoke(signer: Signer, revocation: Revocation) -> str:
+    """A revocation, as text. It is about the name: which keys an agent shows, it can choose itself."""
+    return seal(signer, _REVOKED, {"hostname": revocation.hostname, "at": revocation.at, "by": revocation.by})
+
+
+def read_revocation(text: str, keys: TrustedKeys) -> Revocation:
+    """Raises ``SealBroken`` unless a trusted key signed it."""
+    found = unseal(text, keys, _REVOKED)
+    return Revocation(found["hostname"], found["at"], found["by"])
+
+
+def public_text(key: Ed25519PublicKey) -> str:
+    """A public key as text: base64 of its 32 bytes."""
+    return base64.b64encode(pem.raw(key)).decode("ascii")
+
+
+def parse_public(text: str) -> Ed25519PublicKey:
+    """A public key from its text. Raises ``InvalidInput``."""
+    try:
+        return Ed25519PublicKey.from_public_bytes(base64.b64decode(text, validate=True))
+    except ValueError as error:
+        raise InvalidInput("This is no Ed25519 public key: 32 bytes in base64.") from error
+
+
+def sign_result(signer: Signer, result: bytes) -> str:
+    """An agent's signature of a result."""
+    return signer.sign(_RESULT, result)
+
+
+def result_bytes(job_id: str, hostname: str, attempt: int, state: str, note: str, out: str) -> bytes:
+    """What is signed of a result: all that is shown of it. ``out`` is what the operation returned, as it is stored."""
+    digest = hashlib.sha256(out.encode("utf-8", "surrogatepass")).hexdigest()
+    return json.dumps([job_id, hostname, attempt, state, note, digest]).encode("ascii")
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """A right to join, once, until ``expires`` (seconds since the epoch); ``hostname`` may be empty: any.
+
+    The token holds a secret that only the API's private key can make again, so nobody has to store it. An agent never
+    shows the secret: it proves to know it.
+    """
+
+    number: str
+    expires: int
+    hostname: str
+
+    def token(self, signer: Signer) -> str:
+        """What the agent is given as JOBQUEUE_JOIN_TOKEN."""
+        return ":".join((_TOKEN_START, self.number, str(self.expires), self.hostname, self._secret(signer)))
+
+    def is_proof(self, signer: Signer, proof: str, hostname: str, public_key: str) -> bool:
+        """Whether somebody who knows the token wrote ``proof`` for this host and key."""
+        return hmac.compare_digest(_proof(self._secret(signer), hostname, public_key), proof.encode("utf-8", "replace"))
+
+    def _secret(self, signer: Signer) -> str:
+        # signatures of Ed25519 are deterministic, and nobody can guess one
+        signature = signer.sign(_INVITE, f"{self.number}:{self.expires}:{self.hostname}".encode())
+        return hashlib.sha256(signature.encode("ascii")).hexdigest()
+
+
+def join(token: str, hostname: str, public_key: str) -> str:
+    """What an agent with a token tells to be let in. Raises ``InvalidInput`` for what is no token."""
+    parts = token.split(":")
+    if len(parts) != 5 or parts[0] != _TOKEN_START:
+        raise InvalidInput("JOBQUEUE_JOIN_TOKEN is no token of `jobqueue agent invite`.")
+    _, number, expires, bound, secret = parts
+    return ":".join((number, expires, bound, _proof(secret, hostname, public_key).decode("ascii")))
+
+
+def read_join(text: str) -> tuple[Invitation, str]:
+    """The invitation that an agent names, and its proof. Raises ``SealBroken`` for what is neither."""
+    parts = text.split(":")
+    if len(parts) != 4 or not parts[1].isdecimal() or len(text) > 1000:
+        raise SealBroken("it is no proof of an invitation")
+    return Invitation(parts[0], int(parts[1]), parts[2]), parts[3]
+
+
+def _proof(secret: str, hostname: str, public_key: str) -> bytes:
+    message = f"{hostname}:{public_key}".encode("utf-8", "surrogatepass")
+    return hmac.new(secret.encode("utf-8", "surrogatepass"), message, hashlib.sha256).hexdigest().encode("ascii")
+
+
+def fingerprint_of(public_key: str) -> str | None:
+    """The fingerprint of a key as an agent shows it; None for what is no key."""
+    try:
+        return pem.fingerprint(parse_public(public_key))
+    except InvalidInput:
+        return None

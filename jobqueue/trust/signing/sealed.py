@@ -1,0 +1,49 @@
+"""Sealed documents: a JSON object whose last member is a signature of every byte before it.
+
+So it stays one JSON text that anybody may read, and whoever opens it parses exactly what was signed. A seal is for one
+purpose: a document that was sealed as one thing is worth nothing as another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from jobqueue.errors import SealBroken
+from jobqueue.trust.signing import pem
+from jobqueue.trust.signing.signer import LENGTH, Signer, is_signed
+from jobqueue.trust.signing.trusted import TrustedKeys
+
+_BEFORE = ',"sig":"'
+_AFTER = '"}'
+_TAIL = len(_BEFORE) + LENGTH + len(_AFTER)
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
+
+def seal(signer: Signer, purpose: bytes, document: Mapping[str, Any]) -> str:
+    """``document``, which must not be empty, with a signature."""
+    text = _ENCODER.encode(document)[:-1]
+    return f"{text}{_BEFORE}{signer.sign(purpose, _digest(text))}{_AFTER}"
+
+
+def unseal(text: str, keys: TrustedKeys, purpose: bytes) -> dict[str, Any]:
+    """The document behind a sealed one. Raises ``SealBroken`` unless a trusted key sealed it for this purpose."""
+    signed, tail = text[:-_TAIL], text[-_TAIL:]
+    if not (tail.startswith(_BEFORE) and tail.endswith(_AFTER)):
+        raise SealBroken("it is not signed")
+    signature = tail[len(_BEFORE) : -len(_AFTER)]
+    name = signature[: pem.ID_LENGTH]
+    key = keys.get(name)
+    if key is None:
+        raise SealBroken(f"it is signed by a key that is not trusted here ({name!r})")
+    if not is_signed(key, signature, purpose, _digest(signed)):
+        raise SealBroken("its signature is wrong: it was altered after it was signed, or signed as something else")
+    found: dict[str, Any] = json.loads(signed + "}")
+    return found
+
+
+def _digest(text: str) -> bytes:
+    # surrogates are kept as they are: what cannot be encoded must be refused, not raise
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,131 @@
+"""The API's key, with which it signs."""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import nacl.bindings
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from nacl.exceptions import CryptoError
+
+from jobqueue.errors import InvalidSettings
+from jobqueue.settings import TRUSTED_KEYS_FILE, Settings
+from jobqueue.trust.signing import pem
+
+#: Seconds between two looks at a file of keys: a key that was taken out of it counts for so long.
+LOOK_SECONDS = 1.0
+#: Bytes of a signature.
+_BYTES = 64
+#: Characters of a signature as text: the id of its key, a dot, and 64 bytes in base64 for addresses, without padding.
+LENGTH = pem.ID_LENGTH + 1 + 86
+
+
+class Signer:
+    """Signs with one private key; its file may be replaced while it is in use. Thread-safe."""
+
+    def __init__(self, key: Ed25519PrivateKey, path: Path | None = None) -> None:
+        self._path = path
+        self._version = _version(path) if path else 0
+        self._looked = time.monotonic()
+        self._set(key)
+
+    @classmethod
+    def open(cls, settings: Settings) -> Signer:
+        """The key of ``settings.signing_key``, made now if it is the state directory's own and is not there.
+
+        Its public part is put among the state directory's trusted keys. Raises ``InvalidSettings``.
+        """
+        path = settings.signing_key
+        if settings.has_own_signing_key:
+            key, _ = pem.ensure_private(path)
+            trust(settings.state_dir / TRUSTED_KEYS_FILE, key.public_key())
+        else:
+            try:
+                key = pem.read_private(path)
+            except FileNotFoundError:
+                raise InvalidSettings(
+                    f"JOBQUEUE_SIGNING_KEY names {path}, which is not there. Make one with "
+                    "`jobqueue signing rotate`, or by: openssl genpkey -algorithm ed25519"
+                ) from None
+        return cls(key, path)
+
+    @property
+    def public_key(self) -> Ed25519PublicKey:
+        return self._key.public_key()
+
+    def sign(self, purpose: bytes, message: bytes) -> str:
+        """A signature of ``message`` for one ``purpose``, as text of ``LENGTH`` characters."""
+        if self._path is not None and time.monotonic() - self._looked >= LOOK_SECONDS:
+            self._look(self._path)
+        secret, name = self._pair
+        # libsodium signs and verifies in half of OpenSSL's time; every job is signed twice and verified at least once
+        signature = nacl.bindings.crypto_sign(framed(purpose, message), secret)[:_BYTES]
+        return name + base64.urlsafe_b64encode(signature)[:-2].decode("ascii")
+
+    def _look(self, path: Path) -> None:
+        self._looked = time.monotonic()
+        version = _version(path)
+        if version and version != self._version:
+            self._set(pem.read_private(path))
+            self._version = version
+
+    def _set(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+        # in one step, since others may be signing
+        self._pair = (pem.secret(key) + pem.raw(key.public_key()), pem.key_id(key.public_key()) + ".")
+
+
+def framed(purpose: bytes, message: bytes) -> bytes:
+    """What is really signed: a signature for one purpose is worth nothing for another."""
+    return b"jobqueue " + purpose + b" 1\n" + message
+
+
+def is_signed(key: Ed25519PublicKey, signature: str, purpose: bytes, message: bytes) -> bool:
+    """Whether ``signature`` (its part behind the key's id counts) is the key's, of this message for this purpose."""
+    encoded = signature[pem.ID_LENGTH + 1 :]
+    try:
+        found = base64.b64decode(encoded + "==", altchars=b"-_", validate=True)
+        if len(found) != _BYTES or base64.urlsafe_b64encode(found)[:-2].decode("ascii") != encoded:
+            return False  # another spelling of the same bytes
+        nacl.bindings.crypto_sign_open(found + framed(purpose, message), pem.raw(key))
+    except (ValueError, CryptoError):
+        return False
+    return True
+
+
+def trust(path: Path, key: Ed25519PublicKey) -> None:
+    """Put a public key into a file of trusted keys. Raises ``InvalidSettings``."""
+    _change(path, lambda keys: {**keys, pem.key_id(key): key})
+
+
+def untrust(path: Path, key_id: str) -> None:
+    """Take a key out of a file of trusted keys. Raises ``InvalidSettings``."""
+    _change(path, lambda keys: {name: key for name, key in keys.items() if name != key_id})
+
+
+def _change(path: Path, change: Callable[[pem.PublicKeys], pem.PublicKeys]) -> None:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            before = pem.read_public(path) if path.exists() else {}
+            after = change(before)
+            if after.keys() != before.keys():
+                pem.write_public(path, after)
+        finally:
+            os.close(lock)
+    except OSError as error:
+        raise InvalidSettings(f"The trusted keys {path} cannot be changed: {error.strerror}.") from error
+
+
+def _version(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:  # being replaced, or gone: what is in use goes on
+        return 0

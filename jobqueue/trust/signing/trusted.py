@@ -1,0 +1,90 @@
+"""The public keys whose signatures count, from a file that may change while it is in use."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from jobqueue.errors import InvalidSettings
+from jobqueue.trust.signing import pem
+from jobqueue.trust.signing.signer import LOOK_SECONDS, Signer
+
+logger = logging.getLogger(__name__)
+
+
+class TrustedKeys:
+    """Public keys by id. ``own``: a signer whose present key counts as well. Thread-safe."""
+
+    def __init__(self, path: Path, own: Signer | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path = path
+        self._own = own
+        self._clock = clock
+        self._keys: Mapping[str, Ed25519PublicKey] = {}
+        self._version: tuple[int, int, int] | None = None
+        self._looked = float("-inf")
+
+    @classmethod
+    def open(cls, path: Path) -> TrustedKeys:
+        """The keys of a file. Raises ``InvalidSettings`` unless it holds one."""
+        keys = cls(path)
+        try:
+            keys._version, keys._keys = _version(path), pem.read_public(path)
+        except OSError as error:
+            raise InvalidSettings(_no_keys(path, error.strerror or str(error))) from error
+        if not keys._keys:
+            raise InvalidSettings(_no_keys(path, "It is empty"))
+        return keys
+
+    def get(self, key_id: str) -> Ed25519PublicKey | None:
+        """The key with this id, if it is trusted now."""
+        found = self._keys.get(key_id)
+        # a key that is not known may have come with a rotation just now
+        if found is None or self._clock() - self._looked >= LOOK_SECONDS:
+            self._looked = self._clock()
+            self._look()
+            found = self._keys.get(key_id)
+        if found is None and self._own is not None and pem.key_id(self._own.public_key) == key_id:
+            return self._own.public_key
+        return found
+
+    def are_there(self) -> bool:
+        """Whether there is any key at all."""
+        if not self._keys:
+            self._look()
+        return bool(self._keys) or self._own is not None
+
+    def ids(self) -> list[str]:
+        """Ids of all keys, in the order of the file."""
+        return list(self._keys)
+
+    def _look(self) -> None:
+        try:
+            version = _version(self._path)
+            if version == self._version:
+                return
+            self._version = version  # said once per change, whatever comes of it
+            self._keys = pem.read_public(self._path)
+            logger.info("%s was read again: it holds the keys %s", self._path, ", ".join(self._keys) or "(none)")
+        except OSError as error:
+            if self._keys:
+                logger.error("No signature counts any more: %s cannot be read (%s)", self._path, error)
+            self._version, self._keys = None, {}
+        except InvalidSettings as error:
+            # perhaps it is just being written; nobody can have meant to take keys out by breaking the file
+            logger.error("The trusted keys stay what they were: %s", error)
+
+
+def _version(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _no_keys(path: Path, why: str) -> str:
+    return (
+        f"There is no trusted key in {path} ({why}): without one every job would be refused. Copy signing.pub from the "
+        "state directory of the API to this host, and set JOBQUEUE_TRUSTED_KEYS to where it is."
+    )

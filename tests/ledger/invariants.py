@@ -1,0 +1,269 @@
+"""What must hold of the raw records at every moment, whatever happened. Nothing of the ledger's own code is used to
+read them, except for the names of keys and the rule of a job's status."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis
+
+from jobqueue.model.external_run import EXTERNAL_SLOT
+from jobqueue.model.states import ExecutionState, JobStatus, derive_status
+from jobqueue.model.target import ANY, label_prefixes
+from jobqueue.ledger.keys import Keys
+
+_GLOBAL = (
+    *("due", "leases", "deadlines", "finished", "clock", "agents", "away", "stats", "alerts", "measured", "leader"),
+    *("packages", "uploads", "package-bytes"),
+    *("barred", "revoked"),
+    *("outside", "configs", "reached", "events", "audit", "audit-head"),
+)
+_S = ExecutionState
+
+
+@dataclass
+class Records:
+    """All keys of a ledger with their values."""
+
+    prefix: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, client: redis.Redis, keys: Keys) -> Records:
+        names = [name for name in client.keys("*") if name.startswith(keys.prefix)]
+        with client.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.type(name)
+            types = pipe.execute()
+            for name, kind in zip(names, types, strict=True):
+                if name.startswith(keys.kind("upload")):
+                    pipe.hlen(name)  # bytes, which are no text
+                elif kind == "hash":
+                    pipe.hgetall(name)
+                elif kind == "zset":
+                    pipe.zrange(name, 0, -1, withscores=True)
+                elif kind == "list":
+                    pipe.lrange(name, 0, -1)
+                elif kind == "stream":
+                    pipe.xlen(name)
+                elif kind == "set":
+                    pipe.smembers(name)
+                else:
+                    pipe.get(name)
+            values = pipe.execute()
+        found = zip(names, types, values, strict=True)
+        shown = {name: _zset(value) if kind == "zset" else value for name, kind, value in found}
+        return cls(keys.prefix, {name.removeprefix(keys.prefix): value for name, value in shown.items()})
+
+    def kind(self, start: str) -> dict[str, Any]:
+        """What follows ``start`` in the key's name -> its value."""
+        return {name.removeprefix(start): value for name, value in self.values.items() if name.startswith(start)}
+
+    def one(self, name: str) -> Any:
+        return self.values.get(name, {})
+
+
+def _zset(pairs: Iterable[Any]) -> dict[str, int]:
+    return {member: int(score) for member, score in pairs}
+
+
+def problems(client: redis.Redis, keys: Keys) -> list[str]:
+    """Everything that is wrong with the ledger's records; empty if nothing is."""
+    return _Inspection(Records.read(client, keys)).run()
+
+
+def check(client: redis.Redis, keys: Keys) -> None:
+    """Raise AssertionError that names all that is wrong."""
+    found = problems(client, keys)
+    assert not found, "the ledger's records are inconsistent:\n" + "\n".join(found)
+
+
+class _Inspection:
+    def __init__(self, records: Records) -> None:
+        self.records = records
+        self.found: list[str] = []
+        self.owned: set[str] = {name for name in _GLOBAL if name in records.values}
+        self.expected_index: dict[str, dict[str, int]] = {}
+        self.expected: dict[str, set[str]] = {"due": set(), "leases": set(), "finished": set(), "outside": set()}
+        self.may_wait: Counter[str] = Counter()
+
+    def run(self) -> list[str]:
+        for job_id, job in self.records.kind("job:").items():
+            self.owned |= {f"job:{job_id}", f"doc:{job_id}"}
+            self.expect(f"doc:{job_id}" in self.records.values, f"job {job_id} has no document")
+            self.job(job_id, job)
+        self.indexes()
+        self.sets()
+        self.agents()
+        self.packages()
+        self.configurations()
+        self.rest()
+        return self.found
+
+    def expect(self, holds: bool, problem: str) -> None:
+        if not holds:
+            self.found.append(problem)
+
+    def equal(self, actual: object, expected: object, what: str) -> None:
+        self.expect(actual == expected, f"{what}: is {actual!r}, should be {expected!r}")
+
+    def job(self, job_id: str, job: dict[str, str]) -> None:
+        if "fanout" in job:
+            slots = self.records.one(f"slots:{job_id}")
+            self.owned.add(f"slots:{job_id}")
+        else:
+            slots = [job["slot"]]
+        self.expect(bool(slots) and len(set(slots)) == len(slots), f"job {job_id} has the slots {slots}")
+        is_outside = "outside" in job
+        self.equal(slots == [EXTERNAL_SLOT], is_outside, f"job {job_id} has the slot of runs elsewhere")
+        if is_outside:
+            self.owned |= {f"told:{job_id}"} & self.records.values.keys()
+        states = [self.execution(job_id, slot, is_outside) for slot in slots]
+        counts = Counter(states)
+        stored = {name[2:]: int(value) for name, value in job.items() if name.startswith("n.")}
+        self.equal(stored, {str(state): count for state, count in counts.items()}, f"counts of job {job_id}")
+        # an execution that several agents had, one after the other, has output of each
+        self.owned |= {
+            f"log:{host}:{job_id}" for host in {*slots, *job.get("logs", "").split()}
+        } & self.records.values.keys()
+        status = derive_status(counts)
+        self.equal(job["status"], str(status), f"status of job {job_id}")
+        self.timeline(f"job {job_id}", job, int(job["created"]))
+        self.expect(int(job["updated"]) >= int(job["created"]), f"job {job_id} was updated before it was created")
+        if status.is_final:
+            self.expected["finished"].add(job_id)
+        elif is_outside:
+            self.expected["outside"].add(job_id)
+        has_deadline = job_id in self.records.one("deadlines")
+        if status.is_final or "expires" not in job:
+            self.expect(not has_deadline, f"job {job_id} ({status}) is among the deadlines")
+        elif _S.SUBMITTED in counts:
+            self.expect(has_deadline, f"job {job_id} waits and is not among the deadlines")
+        hosts = slots if "fanout" in job else [job["host"]] if "host" in job else []
+        tags = [f"tag:{tag}" for tag in job.get("tags", "").split("\n") if tag]
+        groups = [f"group:{group}" for group in job.get("groups", "").split("\n") if group]
+        listed = [*tags, *groups, *(f"host:{host}" for host in hosts)]
+        for dim in ["all:", f"op:{job['op']}", f"target:{job['target']}", *listed]:
+            self.expected_index.setdefault(f"{dim}|{status}", {})[job_id] = int(job["created"])
+
+    def execution(self, job_id: str, slot: str, is_outside: bool) -> ExecutionState:
+        name = f"exec:{slot}:{job_id}"
+        record = self.records.one(name)
+        if not record:
+            self.found.append(f"{name} does not exist")
+            return _S.LOST
+        self.owned.add(name)
+        state, member = ExecutionState(record["state"]), f"{job_id}:{slot}"
+        waiting = job_id in self.records.one(f"waiting:{slot}")
+        due = member in self.records.one("due")
+        if is_outside:
+            self.expect(not waiting and not due, f"{name} runs elsewhere, and waiting {waiting}, due {due}")
+        elif state is _S.SUBMITTED:
+            self.expect(waiting != due, f"{name} is submitted, and waiting {waiting}, due {due}")
+        else:
+            self.expect(not waiting and not due, f"{name} is {state}, and waiting {waiting}, due {due}")
+        if due:
+            self.expected["due"].add(member)
+        if waiting:
+            self.may_wait[slot] += 1
+        if state is _S.STARTED and not is_outside:
+            self.expected["leases"].add(member)
+            self.expect(slot != ANY, f"{name} runs nowhere")
+            self.expect("token" in record, f"{name} runs without a token")
+        events = self.timeline(name, record, int(self.records.one(f"job:{job_id}")["created"]))
+        last = events[-1] if events else "submitted" if is_outside else "retried"
+        self.equal("retried" if state is _S.SUBMITTED and not is_outside else str(state), last, f"last event of {name}")
+        self.expect(sum(_S(e).is_final for e in events if e != "retried") <= 1, f"{name} ended twice: {events}")
+        self.equal(events.count("started"), int(record["attempt"]), f"attempts of {name}")
+        out = f"out:{slot}:{job_id}"
+        if out in self.records.values:
+            self.owned.add(out)
+            self.expect(state is not _S.SUBMITTED, f"{name} is {state} and has a result, or reports of its run")
+        return state
+
+    def timeline(self, name: str, record: dict[str, str], created: int) -> list[str]:
+        count = int(record.get("events", 0))
+        fields = {field for field in record if field[0] == "e" and field[1:].isdigit()}
+        self.equal(fields, {f"e{number}" for number in range(1, count + 1)}, f"events of {name}")
+        events = [record[f"e{number}"].split("|", 3) for number in range(1, count + 1)]
+        times = [created, *(int(event[0]) for event in events)]
+        self.expect(times == sorted(times), f"the times of {name} run backwards: {times}")
+        return [event[1] for event in events]
+
+    def indexes(self) -> None:
+        actual = self.records.kind("index:")
+        self.owned |= {f"index:{name}" for name in actual}
+        for name in sorted(actual.keys() | self.expected_index.keys()):
+            self.equal(actual.get(name, {}), self.expected_index.get(name, {}), f"index:{name}")
+        created = [time for index, members in actual.items() if index.startswith("all:") for time in members.values()]
+        self.expect(len(set(created)) == len(created), "creation times are not unique")
+
+    def sets(self) -> None:
+        for name, members in self.expected.items():
+            self.equal(set(self.records.one(name)), members, name)
+        for slot, members in self.records.kind("waiting:").items():
+            self.owned.add(f"waiting:{slot}")
+            self.equal(len(members), self.may_wait[slot], f"number of those that wait for {slot}")
+        jobs = self.records.kind("job:")
+        self.expect(set(self.records.one("deadlines")) <= jobs.keys(), "deadlines of jobs that do not exist")
+        for key, value in self.records.kind("idem:").items():
+            self.owned.add(f"idem:{key}")
+            self.expect(value.split("|")[1] in jobs, f"idempotency key {key} of a job that does not exist")
+        for alias, job_id in self.records.kind("alias:").items():
+            self.owned.add(f"alias:{alias}")
+            self.equal(jobs.get(job_id, {}).get("alias"), alias, f"alias of job {job_id}")
+        for name, job_id in self.records.kind("exclusive:").items():
+            self.owned.add(f"exclusive:{name}")
+            self.equal(jobs.get(job_id, {}).get("exclusive"), name, f"what job {job_id} holds")
+        held = Counter(
+            job["exclusive"] for job in jobs.values() if "exclusive" in job and not JobStatus(job["status"]).is_final
+        )
+        self.expect(all(count == 1 for count in held.values()), f"held more than once: {held}")
+
+    def agents(self) -> None:
+        agents = self.records.kind("agent:")
+        self.equal(set(self.records.one("agents")), set(agents), "known agents")
+        self.expect(set(self.records.one("away") or ()) <= agents.keys(), "unknown agents are away")
+        expected: dict[str, set[str]] = {}
+        for hostname, agent in agents.items():
+            self.owned |= {f"agent:{hostname}", f"agent-log:{hostname}", f"roster:{hostname}"}
+            info = json.loads(agent["info"])
+            labels = [text for key, value in info["labels"].items() for text in label_prefixes(key, value)]
+            for name in [*(f"label:{label}" for label in labels), *(f"offers:{op}" for op in info["operations"])]:
+                expected.setdefault(name, set()).add(hostname)
+        actual = {
+            f"{kind}{name}": set(v) for kind in ("label:", "offers:") for name, v in self.records.kind(kind).items()
+        }
+        self.owned |= actual.keys()
+        self.equal(actual, expected, "labels and operations")
+
+    def packages(self) -> None:
+        packages = self.records.kind("package:")
+        self.equal(set(self.records.one("packages")), set(packages), "stored packages")
+        whole = {package["upload"]: int(package["size"]) for package in packages.values()}
+        self.equal(len(whole), len(packages), "number of packages with bytes of their own")
+        bulk = {name: int(size) for name, size in self.records.one("package-bytes").items()}
+        total = bulk.pop("all", 0)
+        self.equal(set(bulk), set(self.records.one("uploads")), "incomplete uploads")
+        self.equal(total, sum(whole.values()) + sum(bulk.values()), "bytes of all packages")
+        # an incomplete one goes by itself, and is dealt with later
+        self.expect(whole.keys() <= self.records.kind("upload:").keys(), "packages without their bytes")
+        self.owned |= {f"package:{name}" for name in packages} | {f"upload:{upload}" for upload in whole | bulk}
+
+    def configurations(self) -> None:
+        ids = self.records.kind("config:").keys()
+        self.equal(set(self.records.one("configs")), set(ids), "stored configurations")
+        self.equal(self.records.kind("config-log:").keys(), ids, "histories of configurations")
+        self.owned |= {f"{kind}:{name}" for name in ids for kind in ("config", "config-log")}
+
+    def rest(self) -> None:
+        slots = {*self.records.kind("agent:"), ANY}
+        for name in self.records.kind("queue:"):
+            self.owned.add(f"queue:{name}")
+            self.expect(name.split("\x06")[0] in slots, f"the queue {name!r} belongs to no agent")
+        nobodys = self.records.values.keys() - self.owned
+        self.expect(not nobodys, f"keys without an owner: {sorted(nobodys)}")

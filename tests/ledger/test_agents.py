@@ -1,0 +1,216 @@
+"""Agents: known, live, replaced, changed."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobqueue.errors import AgentNotFound, Conflict, NoLiveAgent, UnknownTarget
+from jobqueue.model.agent import AgentState, Heartbeat, Registration
+from jobqueue.model.target import ALL
+from jobqueue.ledger.agents import Refused
+from tests.ledger.world import HEARTBEAT, LIVE, World
+
+VITALS = Heartbeat(load=(0.5, 0.25, 0.1), memory={"total": 100, "percent": 12.5}, running=2, conditions=("HighLoad",))
+
+
+def test_an_agent_as_it_is_read_back(world: World) -> None:
+    registration = Registration(
+        "web1", "boot", {"group": "web.dev"}, {"os": "Linux", "disks": [{"free": 1}]}, ("op.x", "op.y"), "1.2", 8
+    )
+    started = world.clock.now
+    assert world.agents.register(registration) is False
+    world.create("web1")
+    world.clock.advance(5)
+    assert world.agents.beat("web1", "boot", VITALS) is AgentState.READY
+    agent = world.agents.get("web1")
+    assert (agent.hostname, agent.live, agent.status, agent.state) == ("web1", True, "live", AgentState.READY)
+    assert (agent.labels, agent.facts) == (registration.labels, registration.facts)
+    assert (agent.operations, agent.version, agent.concurrency) == (("op.x", "op.y"), "1.2", 8)
+    assert (agent.started_at, agent.last_heartbeat, agent.queue_length) == (started, world.clock.now, 1)
+    assert (agent.load, agent.memory, agent.running, agent.conditions) == (
+        VITALS.load, VITALS.memory, VITALS.running, VITALS.conditions,
+    )  # fmt: skip
+    assert [(event.at, event.state) for event in agent.timeline] == [(started, AgentState.READY)]
+
+
+def test_it_counts_as_live_until_three_beats_are_missed(world: World) -> None:
+    world.register("a")
+    world.clock.advance(LIVE - 0.000001)
+    assert world.agents.get("a").live
+    world.clock.advance(0.000001)
+    assert not world.agents.get("a").live
+    assert world.agents.get("a").running == 0
+    assert world.agents.beat("a", "boot", VITALS) is AgentState.READY
+    assert world.agents.get("a").live
+    assert LIVE == 3 * HEARTBEAT
+
+
+def test_leaving_makes_it_offline_at_once_and_keeps_it_known(world: World) -> None:
+    world.register("a", labels={"group": "web"})
+    world.agents.beat("a", "boot", VITALS)
+    world.leave("a")
+    agent = world.agents.get("a")
+    assert (agent.live, agent.running) == (False, 0)
+    with pytest.raises(NoLiveAgent):
+        world.create("group:web")
+
+
+def test_a_heartbeat_can_bring_fresh_facts(world: World) -> None:
+    world.register("a")
+    fresh = Registration("a", "boot", {}, {"os": "newer"}, ("op.x",), "1", 2)
+    world.agents.beat("a", "boot", VITALS, fresh=fresh)
+    assert world.agents.get("a").facts == {"os": "newer"}
+
+
+def test_the_newest_process_under_a_hostname_wins(world: World) -> None:
+    world.register("a", boot_id="old")
+    assert world.agents.register(Registration("a", "new", {}, {}, ("op.x",))) is True
+    assert world.agents.beat("a", "old", VITALS) is Refused.REPLACED
+    assert world.agents.beat("a", "new", VITALS) is AgentState.READY
+    world.agents.leave("a", "old")
+    assert world.agents.get("a").live
+
+
+def test_the_same_process_again_or_after_a_death_replaces_nobody(world: World) -> None:
+    world.register("a", boot_id="old")
+    assert world.agents.register(Registration("a", "old", {}, {}, ("op.x",))) is False
+    world.clock.advance(LIVE)
+    assert world.agents.register(Registration("a", "new", {}, {}, ("op.x",))) is False
+
+
+def test_a_ledger_that_lost_its_data_says_so(world: World) -> None:
+    assert world.agents.beat("a", "boot", VITALS) is Refused.UNKNOWN
+    world.agents.leave("a", "boot")
+    with pytest.raises(AgentNotFound, match="'a'"):
+        world.agents.get("a")
+    assert world.agents.all() == []
+
+
+def test_labels_and_operations_follow_a_new_registration(world: World) -> None:
+    world.register("a", labels={"group": "web.dev", "rack": "r1"}, operations=("op.x", "op.y"))
+    world.register("a", labels={"group": "db", "rack": "r1"}, operations=("op.x", "op.z"), boot_id="second")
+    world.create("group:db")
+    world.create("rack:r1")
+    for target in ("group:web", "group:web.dev"):
+        with pytest.raises(UnknownTarget):
+            world.create(target)
+    with pytest.raises(NoLiveAgent):
+        world.create(operation="op.y")
+    world.create(operation="op.z")
+
+
+def test_listed_by_hostname(world: World) -> None:
+    world.register("c", "a", "b")
+    world.leave("b")
+    assert [(agent.hostname, agent.live) for agent in world.agents.all()] == [("a", True), ("b", False), ("c", True)]
+    assert world.agents.hostnames() == ["a", "b", "c"]
+
+
+class TestDrain:
+    def test_it_is_cordoned_when_nothing_runs_any_more(self, world: World) -> None:
+        world.register("a")
+        assert world.agents.drain("a") is AgentState.DRAINING
+        busy, idle = VITALS, Heartbeat(running=0)
+        # what was counted before the agent knew proves nothing
+        assert world.agents.beat("a", "boot", idle, AgentState.READY) is AgentState.DRAINING
+        assert world.agents.beat("a", "boot", busy, AgentState.DRAINING) is AgentState.DRAINING
+        world.clock.advance(1)
+        assert world.agents.beat("a", "boot", idle, AgentState.DRAINING) is AgentState.CORDONED
+        assert world.agents.undrain("a") is AgentState.READY
+        states = [event.state for event in world.agents.get("a").timeline]
+        assert states == [AgentState.READY, AgentState.DRAINING, AgentState.CORDONED, AgentState.READY]
+        world.create(ALL)
+
+    def test_an_offline_agent_is_cordoned_at_once(self, world: World) -> None:
+        world.register("a")
+        world.leave("a")
+        assert world.agents.drain("a") is AgentState.CORDONED
+
+    def test_a_restart_does_not_undo_it(self, world: World) -> None:
+        world.register("a")
+        world.agents.drain("a")
+        world.register("a", boot_id="second")
+        assert world.agents.get("a").state is AgentState.DRAINING
+        with pytest.raises(Conflict):
+            world.create("a")
+
+    def test_what_cannot_be(self, world: World) -> None:
+        world.register("a")
+        with pytest.raises(Conflict):
+            world.agents.undrain("a")
+        world.agents.drain("a")
+        with pytest.raises(Conflict):
+            world.agents.drain("a")
+        with pytest.raises(AgentNotFound):
+            world.agents.drain("b")
+
+    def test_its_timeline_is_bounded(self, world: World) -> None:
+        world.register("a")
+        for _ in range(60):
+            world.agents.drain("a")
+            world.agents.undrain("a")
+        assert len(world.agents.get("a").timeline) == 100
+
+
+class TestForget:
+    def test_everything_of_an_offline_agent_is_gone(self, world: World) -> None:
+        before = set(world.client.keys())
+        world.register("a", labels={"group": "web"})
+        world.leave("a")
+        world.agents.forget("a")
+        assert set(world.client.keys()) <= before
+        assert world.agents.all() == []
+        with pytest.raises(AgentNotFound, match="agent list"):
+            world.agents.forget("a")
+        for target in ("a", "group:web"):
+            with pytest.raises(UnknownTarget):
+                world.create(target)
+
+    def test_it_comes_back_as_a_new_one(self, world: World) -> None:
+        world.register("a", labels={"group": "web"})
+        world.agents.drain("a")
+        world.clock.advance(LIVE)
+        world.agents.forget("a")
+        assert world.agents.beat("a", "boot", VITALS) is Refused.UNKNOWN
+        world.register("a", labels={"group": "db"})
+        agent = world.agents.get("a")
+        assert (agent.live, agent.state, len(agent.timeline)) == (True, AgentState.READY, 1)
+        world.run(world.create("group:db"), "a")
+
+    def test_a_live_one_is_kept(self, world: World) -> None:
+        world.register("a")
+        with pytest.raises(Conflict, match="is live: stop it on its host"):
+            world.agents.forget("a")
+        assert world.agents.get("a").live
+
+    def test_one_with_work_is_kept_until_that_has_ended(self, world: World) -> None:
+        world.register("a", "b")
+        waiting, fleet, running = world.create("a"), world.create(ALL), world.create("a")
+        grant = world.claim(running, "a")
+        world.run(fleet, "a")
+        world.leave("a")
+        for end in (lambda: world.jobs.cancel(waiting, "test"), lambda: world.finish(grant)):
+            with pytest.raises(Conflict, match="--status submitted,processing"):
+                world.agents.forget("a")
+            end()
+        world.agents.forget("a")  # the broadcast goes on, on b only
+        assert world.queue_lists("a")
+        assert world.client.exists(*world.queue_lists("a")) == 0
+        assert world.job(waiting).id == waiting
+        assert set(world.job(fleet).expected_agents) == {"a", "b"}
+
+    def test_work_that_waits_for_its_time_counts_too(self, world: World) -> None:
+        world.register("a")
+        world.create("a", not_before=world.clock.now + 60_000_000)
+        world.leave("a")
+        with pytest.raises(Conflict):
+            world.agents.forget("a")
+
+    def test_a_revocation_outlives_it(self, world: World) -> None:
+        world.register("a")
+        world.agents.revoke("a", "signed word")
+        world.leave("a")
+        world.agents.forget("a")
+        world.register("a")
+        assert world.agents.get("a").state is AgentState.REVOKED
+        assert world.agents.revocations() == {"a": "signed word"}

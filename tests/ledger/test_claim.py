@@ -1,0 +1,184 @@
+"""Taking executions up: at most one claim of an attempt succeeds."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from jobqueue.model.states import ExecutionState, JobStatus
+from jobqueue.model.target import ALL, ANY
+from jobqueue.ledger.executions import Finished, Grant
+from tests.ledger.world import LEASE, World
+
+
+@pytest.fixture
+def job_id(world: World) -> str:
+    """A job for host a."""
+    world.register("a", "b")
+    return world.create("a")
+
+
+def test_a_claim_tells_what_to_run(world: World, job_id: str) -> None:
+    world.clock.advance(2)
+    grant = world.claim(job_id, "a", token="t1")
+    assert (grant.job_id, grant.hostname, grant.token, grant.attempt) == (job_id, "a", "t1", 1)
+    assert json.loads(grant.document) == {"operation": "op.x", "data": {"n": 1}, "target": "a"}
+    job, x = world.job(job_id), world.execution(job_id)
+    assert (job.status, job.updated) == (JobStatus.PROCESSING, world.clock.now)
+    assert (x.state, x.attempt, x.started) == (ExecutionState.STARTED, 1, world.clock.now)
+    assert [(e.event, e.hostname) for e in job.timeline] == [
+        ("submitted", "_api"), ("acknowledged", "a"), ("started", "a"),
+    ]  # fmt: skip
+    [(member, until)] = world.client.zrange(world.ledger.keys.kind("leases"), 0, -1, withscores=True)
+    assert (member, int(until)) == (f"{job_id}:a", world.clock.after(LEASE))
+
+
+def test_a_second_message_is_refused(world: World, job_id: str) -> None:
+    world.claim(job_id, "a")
+    assert world.refused(job_id, "a") == "started"
+    assert world.stat("claims_refused") == 1
+
+
+def test_a_message_for_an_ended_execution_is_refused(world: World, job_id: str) -> None:
+    world.run(job_id, "a")
+    assert world.refused(job_id, "a") == "completed"
+
+
+def test_the_same_claim_again_gets_the_same_answer(world: World, job_id: str) -> None:
+    """The first answer was lost on the way."""
+    first = world.claim(job_id, "a", token="t1")
+    before = world.job(job_id)
+    world.clock.advance(1)
+    assert world.claim(job_id, "a", token="t1") == first
+    assert world.job(job_id) == before
+    assert world.refused(job_id, "a", token="t2") == "started"
+
+
+def test_the_same_claim_again_after_the_end_is_refused(world: World, job_id: str) -> None:
+    grant = world.run(job_id, "a")
+    assert world.refused(job_id, "a", token=grant.token) == "completed"
+
+
+def test_unknown_and_deleted_jobs(world: World, job_id: str) -> None:
+    world.run(job_id, "a")
+    world.jobs.delete(job_id)
+    assert world.refused(job_id, "a") == "unknown"
+    assert world.refused(job_id, ANY, "a") == "unknown"
+
+
+def test_another_agents_execution_is_refused(world: World, job_id: str) -> None:
+    assert world.refused(job_id, "a", "b") == "foreign"
+    assert world.refused(job_id, "b") == "unknown"
+    assert world.refused(job_id, ANY, "b") == "submitted"
+    world.run(job_id, "a")
+
+
+def test_each_agent_of_a_broadcast_has_its_own(world: World, job_id: str) -> None:
+    broadcast = world.create(ALL)
+    first, second = world.claim(broadcast, "a", token="same"), world.claim(broadcast, "b", token="same")
+    assert world.finish(first) is Finished.FINISHED
+    assert world.job(broadcast).status is JobStatus.PROCESSING
+    assert world.finish(second) is Finished.FINISHED
+    assert world.job(broadcast).status is JobStatus.COMPLETED
+
+
+class TestAny:
+    @pytest.fixture
+    def any_id(self, world: World, job_id: str) -> str:
+        return world.create(ANY)
+
+    def test_it_belongs_to_the_agent_that_claims_it(self, world: World, any_id: str) -> None:
+        world.claim(any_id, ANY, "b")
+        x = world.execution(any_id)
+        assert (x.slot, x.hostname, x.state) == ("b", "b", ExecutionState.STARTED)
+        assert world.job(any_id).expected_agents == ("b",)
+
+    def test_a_second_message_is_refused(self, world: World, any_id: str) -> None:
+        world.claim(any_id, ANY, "b")
+        assert world.refused(any_id, ANY, "a") == "started"
+        assert world.refused(any_id, ANY, "b") == "started"
+
+    def test_the_same_claim_again_gets_the_same_answer(self, world: World, any_id: str) -> None:
+        first = world.claim(any_id, ANY, "b", token="t1")
+        assert world.claim(any_id, ANY, "b", token="t1") == first
+        assert world.refused(any_id, ANY, "a", token="t1") == "started"
+
+    def test_after_a_retry_another_agent_may_take_it(self, world: World, any_id: str) -> None:
+        grant = world.claim(any_id, ANY, "b", token="t1")
+        assert world.retry_later(grant, 10) is Finished.RETRIED
+        assert world.execution(any_id).slot == ANY
+        assert world.refused(any_id, ANY, "a") == "waiting"
+        assert world.refused(any_id, ANY, "b", token="t1") == "waiting"
+        world.clock.advance(10)
+        assert world.promote() == [any_id]
+        assert world.queued(ANY) == [any_id, any_id]  # nobody took the first message in this test
+        second = world.claim(any_id, ANY, "a")
+        assert second.attempt == 2
+        assert world.finish(grant) is Finished.STALE
+        assert world.finish(second) is Finished.FINISHED
+        x = world.execution(any_id)
+        assert (x.hostname, x.attempt, x.state) == ("a", 2, ExecutionState.COMPLETED)
+        assert [(e.event, e.hostname) for e in x.events] == [
+            ("acknowledged", "b"), ("started", "b"), ("retried", "b"),
+            ("acknowledged", "a"), ("started", "a"), ("completed", "a"),
+        ]  # fmt: skip
+
+    def test_an_agent_that_cannot_run_it_leaves_it_to_others(self, world: World, any_id: str) -> None:
+        """It came, or changed, after the submission; skipping the job would be wrong while others can run it."""
+        world.register("new", operations=("op.y",))
+        world.pop(ANY)
+        assert world.refused(any_id, ANY, "new") == "unsupported"
+        assert world.refused(any_id, ANY, "new") == "waiting"
+        assert world.promote() == []  # not at once: it would turn in circles
+        world.clock.advance(1)
+        assert world.promote() == [any_id]
+        assert world.pop(ANY) == any_id
+        world.run(any_id, ANY, "a")
+
+
+class TestDraining:
+    @pytest.mark.parametrize(("target", "slot"), [("a", "a"), (ANY, ANY), (ALL, "a")])
+    def test_it_starts_nothing_new(self, world: World, job_id: str, target: str, slot: str) -> None:
+        found = world.create(target)
+        world.agents.drain("a")
+        assert world.refused(found, slot, "a") == "away"
+        world.agents.undrain("a")
+        world.promote()
+        assert isinstance(world.try_claim(found, slot, "a"), Grant)
+
+
+class TestDeadline:
+    def test_not_started_by_then(self, world: World, job_id: str) -> None:
+        found = world.create("a", expires_at=world.clock.after(10))
+        world.clock.advance(10)
+        assert world.refused(found, "a") == "expired"
+        assert world.state(found) is ExecutionState.EXPIRED
+        assert world.job(found).status is JobStatus.FAILED
+        assert world.refused(found, "a") == "expired"
+
+    def test_just_in_time(self, world: World, job_id: str) -> None:
+        found = world.create("a", expires_at=world.clock.after(10))
+        world.clock.advance(9.999999)
+        grant = world.claim(found, "a")
+        world.clock.advance(60)
+        assert world.finish(grant) is Finished.FINISHED
+
+    def test_any(self, world: World, job_id: str) -> None:
+        found = world.create(ANY, expires_at=world.clock.after(10))
+        world.clock.advance(11)
+        assert world.refused(found, ANY, "a") == "expired"
+        assert world.state(found) is ExecutionState.EXPIRED
+
+    def test_one_agent_of_a_broadcast_is_late(self, world: World, job_id: str) -> None:
+        found = world.create(ALL, expires_at=world.clock.after(10))
+        world.run(found, "a")
+        world.clock.advance(11)
+        assert world.refused(found, "b") == "expired"
+        assert world.job(found).status is JobStatus.PARTIAL_FAILURE
+        assert world.executions.expire(10) == 0
+
+
+def test_a_cancelled_execution_is_refused(world: World, job_id: str) -> None:
+    world.jobs.cancel(job_id, "on request")
+    assert world.refused(job_id, "a") == "cancelled"

@@ -1,0 +1,217 @@
+"""Every script meets each of its keys as another type: it mends it, or names it and has written nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import redis
+
+from jobqueue.errors import JobQueueError, RecordAltered
+from jobqueue.model.states import ExecutionState
+from jobqueue.model.target import ANY
+from tests.ledger.clock import FakeClock
+from tests.ledger.world import World
+
+JOB, OTHER = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+UPLOAD = "3" * 32
+#: The last id that a stream can have.
+LAST_ID = "18446744073709551615-18446744073709551615"
+
+
+def dump(client: redis.Redis) -> dict[str, Any]:
+    """Everything in the database."""
+    found: dict[str, Any] = {}
+    for key in client.scan_iter(count=1000):
+        kind = client.type(key)
+        if kind == "hash":
+            found[key] = client.hgetall(key)
+        elif kind == "zset":
+            found[key] = client.zrange(key, 0, -1, withscores=True)
+        elif kind == "list":
+            found[key] = client.lrange(key, 0, -1)
+        elif kind == "set":
+            found[key] = client.smembers(key)
+        elif kind == "stream":
+            found[key] = client.xrange(key)
+        else:
+            found[key] = client.get(key)
+    return found
+
+
+@dataclass(frozen=True)
+class Case:
+    """A verb, what has to be there before it is called, and the call."""
+
+    verb: str
+    prepare: Callable[[World], Any]
+    call: Callable[[World, Any], Any]
+
+
+def _job(world: World, target: str = ANY, **options: Any) -> str:
+    world.register("a", "b", labels={"group": "web"})
+    options = {
+        "idempotency_key": "k",
+        "digest": "ab",
+        "alias": "name",
+        "exclusive": "held",
+        "tags": {"t": "u"},
+    } | options
+    return world.create(target, id=JOB, **options)
+
+
+def _broadcast(world: World) -> str:
+    return _job(world, "_all", expires_at=world.clock.now + 5_000_000)
+
+
+def _running(world: World, target: str = ANY) -> Any:
+    return world.claim(_job(world, target, retries="3|1"), target, "a")
+
+
+def _ended(world: World) -> str:
+    grant = _running(world)
+    world.executions.report(grant, '{"info": {}}')
+    world.finish(grant)
+    world.clock.advance(100)
+    return JOB
+
+
+def _later(world: World) -> str:
+    job_id = _job(world, "a", not_before=world.clock.now + 1_000_000)
+    world.clock.advance(5)
+    return job_id
+
+
+def _expiring(world: World) -> None:
+    _broadcast(world)
+    world.clock.advance(60)
+
+
+def _lapsed(world: World) -> None:
+    _running(world)
+    world.clock.advance(60)
+
+
+def _lost(world: World) -> None:
+    _job(world, "a")
+    world.lose_messages("a")
+    world.clock.advance(60)
+
+
+def _arrived(world: World) -> None:
+    _job(world)
+    world.client.sadd(world.ledger.keys.kind("arrivals"), "a")
+
+
+def _batch(grant: Any) -> tuple[str | int, ...]:
+    return (JOB, "a", grant.token, 99, 1, "o", 1, "t", "x")
+
+
+def _note(world: World, _: Any) -> None:
+    world.executions.note("work_refused", JOB, "a", "what was refused")
+
+
+def _script(verb: str, *arguments: str | int) -> Callable[[World, Any], Any]:
+    return lambda world, _: world.ledger.scripts.call(verb, *arguments)
+
+
+CASES = [
+    Case("create", lambda w: w.register("a", "b", labels={"group": "web"}), lambda w, _: _again(w, ANY)),
+    Case("create", lambda w: w.register("a", "b", labels={"group": "web"}), lambda w, _: _again(w, "group:web")),
+    Case("create", lambda w: w.register("a", "b"), lambda w, _: _again(w, "a", not_before=w.clock.now + 10**9)),
+    Case("create", _ended, lambda w, _: w.create("b", id=OTHER, retry_of=JOB)),
+    Case("claim", _job, lambda w, _: w.try_claim(JOB, ANY, "a")),
+    Case("claim", lambda w: _job(w, "a"), lambda w, _: w.try_claim(JOB, "a")),
+    Case("claim", _expiring, lambda w, _: w.try_claim(JOB, "a")),
+    Case("finish", _running, lambda w, grant: w.finish(grant, signature="x" * 100)),
+    Case("finish", _running, lambda w, grant: w.retry_later(grant, 5)),
+    Case("finish", lambda w: _running(w, "a"), lambda w, grant: w.finish(grant, ExecutionState.FAILED, note="x")),
+    Case("renew", _running, lambda w, grant: w.executions.renew("a", [grant])),
+    Case("report", _running, lambda w, grant: w.executions.report(grant, '{"info": {}}')),
+    Case("append", _running, lambda w, grant: w.ledger.scripts.call("append_output", *_batch(grant))),
+    Case("cancel", _broadcast, lambda w, _: w.jobs.cancel(JOB, "me")),
+    Case("cancel", _running, lambda w, _: w.jobs.cancel(JOB, "me")),
+    Case("delete", _ended, lambda w, _: w.jobs.delete(JOB)),
+    Case("promote", _later, lambda w, _: w.promote()),
+    Case("reap", _lapsed, lambda w, _: w.executions.reap(10)),
+    Case("expire", _expiring, lambda w, _: w.executions.expire(10)),
+    Case("reconcile", _lost, lambda w, _: w.reconcile("a")),
+    Case("drive", lambda w: None, _script("drive", "", "run", JOB, "{}", "op", "_outside", "t:u", "h", "running", "x",
+                                          "started", "", "", "start", "1")),
+    Case("expire_external", _job, _script("expire_external", "", 1, 10, "_outside", "silent")),
+    Case("register", _job, lambda w, _: w.register("a", labels={"group": "db"}, boot_id="new")),
+    Case("beat", _job, _script("beat", "", "a", "boot", 10**7, "{}", "0", "", "Ready")),
+    Case("leave", _job, lambda w, _: w.leave("a")),
+    Case("note", _job, _note),
+    Case("muster", _arrived, lambda w, _: w.agents.muster(9)),
+    Case("drain", _job, lambda w, _: w.agents.drain("a")),
+    Case("certify", _job, lambda w, _: w.agents.certify("a", "key", "certificate", "1", 5.0)),
+    Case("revoke", _job, lambda w, _: w.agents.revoke("a", "word")),
+    Case("forget", lambda w: (w.register("a"), w.leave("a"), w.clock.advance(1)), lambda w, _: w.agents.forget("a")),
+    Case("configure", lambda w: None, _script("configure", "", "c", "create", "{}", "me", 5, "held")),
+    Case("configure", _job, _script("configure", "", "c", "delete", "", "me", 5, "held")),
+    Case("stage", lambda w: None, _script("stage", "", UPLOAD, 0, "xyz", 1000, 60000)),
+    Case("shelve", lambda w: _script("stage", "", UPLOAD, 0, "xyz", 1000, 60000)(w, None),
+         _script("shelve", "", UPLOAD, "p", 3, "ab", 1000, "seal", "")),
+    Case("unstage", lambda w: _script("stage", "", UPLOAD, 0, "xyz", 1000, 60000)(w, None), _script("unstage", UPLOAD)),
+    Case("pin", lambda w: None, _script("pin", "", 1000, "p")),
+    Case("record", lambda w: None, _script("record", "credentials", "key:x", "", "{}", 10)),
+    Case("record", lambda w: None, _script("record", "roles", "x", "", "{}", 10)),
+    Case("attempt", lambda w: None, _script("attempt", "take", 1000, "x", 5, "y", 5)),
+    Case("pace", lambda w: None, _script("pace", "", "x", 10, 10)),
+    Case("lead", lambda w: None, _script("lead", "me", 1000)),
+    Case("alert", lambda w: None, lambda w, _: w.executions.alert("work_refused", JOB, "a", "x")),
+]  # fmt: skip
+
+
+def _again(world: World, target: str, **options: Any) -> str:
+    more = {"idempotency_key": "k", "digest": "ab", "alias": "name", "exclusive": "held", "tags": {"t": "u"}} | options
+    return world.create(target, id=JOB, expires_at=world.clock.now + 10**10, **more)
+
+
+def _damage(client: redis.Redis, key: str, wrong: str) -> None:
+    client.delete(key)
+    if wrong == "string":
+        client.set(key, "spoiled")
+    elif wrong == "list":
+        client.rpush(key, "spoiled")
+    else:
+        client.hset(key, "spoiled", "spoiled")
+
+
+def _touched(client: redis.Redis, case: Case) -> dict[str, str]:
+    """The keys that are there before or after the call, with their types."""
+    client.flushall()
+    world = World(client, FakeClock())
+    prepared = case.prepare(world)
+    before = {key: client.type(key) for key in client.scan_iter(count=1000)}
+    case.call(world, prepared)
+    return before | {key: client.type(key) for key in client.scan_iter(count=1000)}
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=f"{case.verb}-{number}") for number, case in enumerate(CASES)])
+def test_a_key_of_another_type_is_mended_or_named_and_nothing_is_written(client: redis.Redis, case: Case) -> None:
+    faults = []
+    for key, right in sorted(_touched(client, case).items()):
+        wrong = "string" if right != "string" else "hash"
+        client.flushall()
+        world = World(client, FakeClock())
+        prepared = case.prepare(world)
+        _damage(client, key, wrong)
+        before = dump(client)
+        try:
+            case.call(world, prepared)
+        except RecordAltered as error:
+            after = dump(client)
+            if key not in str(error):
+                faults.append(f"{case.verb} with {key} as a {wrong}: the error does not name it: {error}")
+            if after != before:
+                changed = sorted(k for k in before.keys() | after.keys() if before.get(k) != after.get(k))
+                faults.append(f"{case.verb} with {key} as a {wrong}: wrote {changed} and failed: {error}")
+        except JobQueueError:
+            pass  # it was refused for what is missing now: no agent, no job
+        except (redis.RedisError, AssertionError) as error:
+            faults.append(f"{case.verb} with {key} as a {wrong}: {error!r} {error}")
+    assert not faults, "\n".join(faults)

@@ -1,0 +1,139 @@
+"""The short way to Redis: whole answers only, and connections that broke are replaced."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+
+import pytest
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+from redis.retry import Retry
+
+from jobqueue.ledger.script_connection import ScriptConnection
+from tests.acceptance.support.until import until
+from tests.ledger.world import World
+
+
+class Interrupted(BaseException):
+    """As when a greenlet is killed in the middle of a call."""
+
+
+def name_of(client: redis.Redis) -> str:
+    return str(client.connection_pool.connection_kwargs["client_name"])
+
+
+def connections(world: World, client: redis.Redis) -> list[str]:
+    """Ids of the connections that this client has opened, and no other test's."""
+    return [found["id"] for found in world.client.client_list() if found["name"] == name_of(client)]
+
+
+def at_once(call: ScriptConnection, number: int, world: World, client: redis.Redis) -> None:
+    """Calls that all wait at the same time, each on a connection of its own."""
+
+    def waiting() -> int:
+        found = world.client.client_list()
+        return sum(one["name"] == name_of(client) and one["cmd"] == "blpop" for one in found)
+
+    threads = [threading.Thread(target=call, args=("BLPOP", "nothing", 50)) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    until(lambda: waiting() == number, "all of them wait")
+    world.client.rpush("nothing", *range(number))
+    for thread in threads:
+        thread.join(60)
+
+
+@pytest.fixture
+def client(real_world: World) -> Iterator[redis.Redis]:
+    options = {**real_world.client.connection_pool.connection_kwargs, "client_name": f"caller-{uuid.uuid4().hex}"}
+    options["retry"] = Retry(NoBackoff(), 2, supported_errors=(RedisConnectionError,))
+    pool = redis.ConnectionPool(connection_class=real_world.client.connection_pool.connection_class, **options)
+    yield redis.Redis(connection_pool=pool)
+    pool.disconnect()
+
+
+def test_one_connection_serves_calls_that_do_not_overlap(client: redis.Redis, real_world: World) -> None:
+    call = ScriptConnection(client)
+    assert [call("ECHO", str(number)) for number in range(100)] == [str(number) for number in range(100)]
+    assert len(connections(real_world, client)) == 1
+    call.close()
+    assert call("PING") in (True, "PONG")
+
+
+def test_an_error_is_an_answer_and_the_connection_serves_on(client: redis.Redis, real_world: World) -> None:
+    call = ScriptConnection(client)
+    with pytest.raises(ResponseError):
+        call("EVAL", "return redis.error_reply('no')", 0)
+    assert call("ECHO", "still in step") == "still in step"
+    assert len(connections(real_world, client)) == 1
+
+
+def test_connections_that_died_meanwhile_are_replaced_unnoticed(client: redis.Redis, real_world: World) -> None:
+    call = ScriptConnection(client)
+    at_once(call, 5, real_world, client)
+    idle = connections(real_world, client)
+    assert len(idle) == 5  # more than it would try again
+    for found in idle:
+        real_world.client.client_kill_filter(_id=found)
+    assert call("ECHO", "back") == "back"
+
+
+def test_what_a_broken_off_call_left_is_never_taken_for_an_answer(
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = ScriptConnection(client)
+    call("PING")
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise Interrupted
+
+    with monkeypatch.context() as patch:
+        patch.setattr(client.connection_pool.connection_class, "read_response", interrupt)
+        with pytest.raises(Interrupted):
+            call("ECHO", "late answer")
+    assert call("ECHO", "own answer") == "own answer"
+
+
+def test_nobody_there(tmp_path: object) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        call = ScriptConnection(redis.Redis(port=taken.getsockname()[1], retry=Retry(NoBackoff(), 1)))
+        with pytest.raises(RedisConnectionError):
+            call("PING")
+
+
+def test_a_fresh_connection_is_opened_the_way_its_class_does_it(
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a Sentinel only ``connect`` asks for the master; sending would go to the default address."""
+    opened: list[object] = []
+    kind = client.connection_pool.connection_class
+    connect = kind.connect
+    monkeypatch.setattr(kind, "connect", lambda self: (opened.append(self), connect(self))[1])
+    call = ScriptConnection(client)
+    call("PING")
+    call("PING")
+    assert len(opened) == 1
+
+
+def test_a_burst_does_not_keep_its_connections(
+    client: redis.Redis, real_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobqueue.ledger.script_connection._MOST_IDLE", 2)
+    call = ScriptConnection(client)
+    at_once(call, 6, real_world, client)
+    assert len(call._idle) == 2
+
+
+def test_a_binary_one_answers_in_bytes(client: redis.Redis) -> None:
+    text, binary = ScriptConnection(client), ScriptConnection(client, binary=True)
+    data = bytes(range(256))
+    assert binary("ECHO", data) == data
+    assert text("ECHO", "text") == "text"
+    text.close()
+    binary.close()

@@ -1,0 +1,141 @@
+"""The Lua files keep their word, and the scripts survive what happens to a Redis."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from jobqueue import ledger
+from jobqueue.model.target import ANY
+from jobqueue.ledger.keys import KINDS, Keys
+from jobqueue.ledger.scripts import VERBS, source
+from tests.ledger.world import World
+
+LUA = files("jobqueue.ledger") / "lua"
+FILES = {file.name.removesuffix(".lua"): file.read_text("utf-8") for file in LUA.iterdir() if file.is_file()}
+INCLUDES = {file.name.removesuffix(".lua"): file.read_text("utf-8") for file in (LUA / "include").iterdir()}
+
+
+def split(text: str) -> tuple[str, str]:
+    """The comment at the top of a file, without its dashes, and the code."""
+    lines = text.splitlines()
+    end = next(number for number, line in enumerate(lines) if not line.startswith("--"))
+    return "\n".join(line.removeprefix("--").strip() for line in lines[:end]), "\n".join(lines[end:])
+
+
+def code_of(text: str) -> str:
+    return re.sub(r"--.*", "", split(text)[1])
+
+
+def section(header: str, name: str) -> str:
+    """What follows ``name:`` up to the next section."""
+    match = re.search(rf"^{name}: (.*?)(?=^\w+: |\Z)", header, re.MULTILINE | re.DOTALL)
+    assert match, f"the header has no {name!r}"
+    return match[1]
+
+
+def test_every_file_is_a_verb_and_every_verb_a_file() -> None:
+    assert sorted(VERBS) == sorted(FILES)
+    assert len(set(VERBS)) == len(VERBS)
+
+
+@pytest.mark.parametrize("verb", sorted(FILES))
+class TestHeader:
+    def test_says_what_it_does(self, verb: str) -> None:
+        header, _ = split(FILES[verb])
+        assert re.match(r"[A-Z].*\.", header.partition("include: ")[0].partition("KEYS: ")[0].replace("\n", " "))
+        assert section(header, "KEYS").strip() == "none"
+        assert section(header, "returns").strip()
+
+    def test_documents_every_argument_that_the_code_uses(self, verb: str) -> None:
+        header, code = split(FILES[verb])
+        documented = section(header, "ARGV").replace("\n", " ")
+        rest = re.search(r"(\d+)\.\.|, then ", documented)
+        numbers = [int(number) for number in re.findall(r"(?:^|, )(\d+)(?:\.\.)? ", documented)]
+        assert numbers == list(range(1, len(numbers) + 1)), f"documented: {numbers}"
+        used = {int(number) for number in re.findall(r"ARGV\[(\d+)\]", code_of(FILES[verb]))}
+        if rest is None:
+            assert used == set(numbers), f"documented {numbers}, used {sorted(used)}"
+            assert "#ARGV" not in code
+        else:
+            assert used <= set(numbers)
+            assert "#ARGV" in code
+
+    def test_includes_exactly_what_the_code_uses(self, verb: str) -> None:
+        header, _ = split(FILES[verb])
+        included = section(header, "include").split() if "include: " in header else []
+        code = code_of(FILES[verb]) + "".join(code_of("--\n" + INCLUDES[name]) for name in included)
+        for name in included:
+            functions = re.findall(r"^local function (\w+)", INCLUDES[name], re.MULTILINE)
+            uses = sum(len(re.findall(rf"\b{function}\b", code)) for function in functions)
+            assert uses > len(functions), f"{name} is included and not used"
+
+
+@pytest.mark.parametrize("name", [*sorted(FILES), *(f"include/{name}" for name in sorted(INCLUDES))])
+class TestCode:
+    def test_spells_no_key(self, name: str) -> None:
+        """Names of keys come from the table K only."""
+        code = code_of("--\n" + (FILES | {f"include/{n}": text for n, text in INCLUDES.items()})[name])
+        assert set(re.findall(r"\bK\.(\w+)", code)) <= KINDS.keys()
+        for command, argument in re.findall(r"redis\.call\('(\w+)'(?:, (.))?", code):
+            assert argument not in ("'", '"'), f"{command} is called with a literal key"
+        starts = tuple(start for start, _, _ in KINDS.values() if start.endswith(":"))
+        literals = re.findall(r"'([^']*)'", code)
+        assert [text for text in literals if text.startswith(starts)] == []
+
+
+def test_every_include_is_used_by_a_verb() -> None:
+    headers = [split(text)[0] for text in FILES.values()]
+    used = {name for header in headers if "include: " in header for name in section(header, "include").split()}
+    assert used | {"guard"} == set(INCLUDES)  # the guard stands in front of every script
+
+
+def test_every_kind_of_key_is_used() -> None:
+    text = "\n".join([*FILES.values(), *INCLUDES.values()])
+    code = "\n".join(path.read_text("utf-8") for path in Path(ledger.__file__).parent.glob("*.py"))
+    assert {kind for kind in KINDS if f"K.{kind}" not in text and f'.kind("{kind}")' not in code} == set()
+    assert all(meaning for _, _, meaning in KINDS.values())
+
+
+def test_no_key_can_be_taken_for_one_of_another_kind() -> None:
+    starts = sorted(start for start, _, _ in KINDS.values())
+    assert not any(longer.startswith(shorter) for shorter, longer in pairwise(starts) if shorter.endswith(":"))
+
+
+def test_the_prefix_is_in_one_place() -> None:
+    for verb in VERBS:
+        assert "jobqueue:" not in source(verb, Keys("other:")).replace("jobqueue.", "")
+
+
+def test_two_prefixes_share_one_redis(world: World) -> None:
+    world.register("a")
+    job_id = world.create(ANY)
+    assert all(name.startswith("jobqueue:") for name in world.client.keys("*"))
+    world.run(job_id, ANY, "a")
+
+
+class TestScriptCache:
+    def test_after_script_flush_a_call_still_works(self, world: World) -> None:
+        world.register("a")
+        world.client.script_flush()
+        job_id = world.create("a")
+        world.client.script_flush()
+        world.run(job_id, "a")
+
+    def test_after_script_flush_many_calls_still_work(self, world: World) -> None:
+        world.register("a")
+        jobs = [world.new_job("a") for _ in range(3)]
+        world.client.script_flush()
+        world.jobs.create_many(jobs, world.template)
+        world.client.script_flush()
+        assert len(world.jobs.get_many([job.id for job in jobs])) == 3
+
+    def test_loaded_scripts_are_the_ones_that_are_called(self, world: World) -> None:
+        world.client.script_flush()
+        world.ledger.scripts.load()
+        shas = list(world.ledger.scripts._shas.values())
+        assert world.client.script_exists(*shas) == [True] * len(VERBS)

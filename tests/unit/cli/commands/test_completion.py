@@ -1,0 +1,89 @@
+"""Shell completion: the scripts, and the words that they offer."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from jobqueue.cli.main import main
+from tests.unit.cli.conftest import Run
+from tests.unit.cli.jobs import ID, job
+from tests.unit.client.fake_api import FakeApi, Reply
+
+
+@pytest.fixture
+def full_api(api: FakeApi) -> FakeApi:
+    api.on("GET", "/job", Reply(200, {"items": [job("failed")]}))
+    agents = [{"hostname": "web1", "status": "live", "state": "Ready", "labels": {"group": "web.dev"}}]
+    api.on("GET", "/agent", Reply(200, {"agents": agents}))
+    api.on("GET", "/operation", Reply(200, {"operations": [{"type": "node.load.get", "summary": "Load"}]}))
+    return api
+
+
+def offered(api: FakeApi, line: str) -> list[str]:
+    """What bash would offer for the last word of ``line``."""
+    words = line.split(" ")
+    environ = {
+        "_JOBQUEUE_COMPLETE": "bash_complete",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(words) - 1),
+        "JOBQUEUE_URL": api.url,
+        "JOBQUEUE_TOKEN": "t",
+    }
+    result = CliRunner(env=environ).invoke(main, prog_name="jobqueue")
+    assert result.exit_code == 0, result.output
+    return [item.partition(",")[2] for item in result.stdout.split()]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_script_for_each_shell(run: Run, shell: str, tmp_path: Path) -> None:
+    result = run("completion", shell)
+    assert result.exit_code == 0
+    assert f"_JOBQUEUE_COMPLETE={shell}_complete" in result.stdout
+    program = shutil.which(shell)
+    if program is None:
+        return  # the other shells are not on every machine
+    script = tmp_path / "script"
+    script.write_text(result.stdout)
+    done = subprocess.run([program, "-n", str(script)], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("jobqueue jo", ["job"]),
+        ("jobqueue completion f", ["fish"]),
+        ("jobqueue job get ", [ID]),
+        ("jobqueue job cancel x", []),
+        ("jobqueue agent drain w", ["web1"]),
+        ("jobqueue job submit no", ["node.load.get"]),
+        ("jobqueue job submit x --target ", ["_any", "_all", "web1", "group:web.dev"]),
+        ("jobqueue job list --status co", ["completed"]),
+    ],
+)
+def test_words(full_api: FakeApi, line: str, words: list[str]) -> None:
+    assert offered(full_api, line) == words
+
+
+def test_without_an_api_there_is_nothing_to_offer(api: FakeApi) -> None:
+    assert offered(api, "jobqueue job get ") == []
+
+
+def test_a_real_process_completes(full_api: FakeApi) -> None:
+    environ = {"_JOBQUEUE_COMPLETE": "bash_complete", "COMP_WORDS": "jobqueue ev", "COMP_CWORD": "1"}
+    program = "import sys; sys.argv = ['jobqueue']; from jobqueue.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environ,
+        cwd=Path(__file__).parents[4],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (0, "plain,event\n"), done.stderr

@@ -1,0 +1,453 @@
+"""``jobqueue job``: what is sent, what is printed, and the exit codes."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from jobqueue.cli.views.job_view import show_job, show_list
+from jobqueue.cli.views.output import PlainScreen, TerminalScreen
+from tests.unit.cli.conftest import Run
+from tests.unit.cli.jobs import ACCEPTED, ID, broadcast, job
+from tests.unit.client.fake_api import FakeApi, Reply
+
+
+@pytest.fixture
+def accepting(api: FakeApi) -> FakeApi:
+    api.on("POST", "/job", Reply(201, ACCEPTED))
+    return api
+
+
+def sent(api: FakeApi) -> dict[str, Any]:
+    body: dict[str, Any] = api.seen[0].body
+    return body
+
+
+# -- submit ------------------------------------------------------------------------------------------------------------
+
+
+def test_submit_prints_the_id(accepting: FakeApi, run: Run) -> None:
+    result = run("job", "submit", "node.uptime.get")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, f"{ID}\n", "")
+    assert sent(accepting)["operation"] == {"type": "node.uptime.get", "data": {}}
+    assert sent(accepting)["target_hostname"] == "_any"
+    assert accepting.seen[0].headers["Authorization"] == "Bearer t0ken"
+
+
+def test_submit_json_is_the_answer_of_the_api(accepting: FakeApi, run: Run) -> None:
+    assert json.loads(run("job", "submit", "x", "--json").stdout) == ACCEPTED
+
+
+def test_submit_with_every_option(accepting: FakeApi, run: Run) -> None:
+    options = ["--target=group:web", "--timeout=1m30s", "--priority=9", "--retries=2", "--idempotency-key=k1"]
+    times = ["--not-before", "2030-01-01", "--expires-at", "2030-01-02T00:00:00+01:00"]
+    result = run("job", "submit", "x", *options, *times, "--tag", "a=b", "--tag", "c=d=e")
+    assert result.exit_code == 0, result.output
+    assert sent(accepting) == {
+        "operation": {"type": "x", "data": {}},
+        "target_hostname": "group:web",
+        "timeout_seconds": 90.0,
+        "priority": 9,
+        "retries": {"max_attempts": 3},
+        "idempotency_key": "k1",
+        "not_before": "2030-01-01T00:00:00.000Z",
+        "expires_at": "2030-01-01T23:00:00.000Z",
+        "tags": {"a": "b", "c": "d=e"},
+    }
+
+
+def test_words_after_the_dashes_are_the_argv(accepting: FakeApi, run: Run) -> None:
+    result = run("job", "submit", "command.exec.execute", "--target", "web1", "--", "ls", "-l", "--json", "/a b")
+    assert result.stdout == f"{ID}\n"
+    assert sent(accepting)["operation"]["data"] == {"argv": ["ls", "-l", "--json", "/a b"]}
+
+
+def test_words_for_a_shell_are_one_line(accepting: FakeApi, run: Run) -> None:
+    run("job", "submit", "command.shell.execute", "-d", "cwd=/tmp", "--", "df", "-h", "|", "wc")
+    assert sent(accepting)["operation"]["data"] == {"cwd": "/tmp", "command": "df -h | wc"}
+
+
+def test_data_from_pairs(accepting: FakeApi, run: Run) -> None:
+    pairs = ["-d", "host=db1", "-d", "count:=3", "-d", "version=1.10", "-d", 'list:=["a=b"]', "-d", "text=a:=b"]
+    assert run("job", "submit", "x", "--data", '{"host": "old", "kept": null}', *pairs).exit_code == 0
+    assert sent(accepting)["operation"]["data"] == {
+        "host": "db1",
+        "kept": None,
+        "count": 3,
+        "version": "1.10",
+        "list": ["a=b"],
+        "text": "a:=b",
+    }
+
+
+def test_data_from_a_file_and_from_input(accepting: FakeApi, run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "data.json"
+    file.write_text('{"from": "file"}')
+    run("job", "submit", "x", "--data", f"@{file}")
+    run("job", "submit", "x", "--data", "@-", stdin='{"from": "input"}')
+    assert [seen.body["operation"]["data"]["from"] for seen in accepting.seen] == ["file", "input"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "OPERATION"),
+        (["x", "--data", "{"], "no JSON"),
+        (["x", "--data", "[1]"], "JSON object"),
+        (["x", "--data", "[" * 100_000], "no JSON"),
+        (["x", "--data", "@/nonexistent"], "cannot be read"),
+        (["x", "-d", "novalue"], "key=text"),
+        (["x", "-d", "=v"], "key=text"),
+        (["x", "-d", "n:={"], "no JSON"),
+        (["x", "-d", "a=1", "-d", "a=2"], "twice"),
+        (["x", "--tag", "a=1", "--tag", "a=2"], "--tag a is given twice"),
+        (["x", "--", "ls"], "take arguments"),
+        (["command.exec.execute", "-d", 'argv:=["a"]', "--", "ls"], "twice"),
+        (["x", "--timeout", "soon"], "no duration"),
+        (["x", "--not-before", "then"], "no duration"),
+        (["x", "--priority", "10"], "0<=x<=9"),
+        (["x", "--tag", "a"], "key=value"),
+        (["x", "--retries", "-1"], "x>=0"),
+        (["x", "--token", "secret"], "No such option"),
+    ],
+)
+def test_bad_usage_is_exit_code_2_and_sends_nothing(
+    api: FakeApi, run: Run, arguments: list[str], complaint: str
+) -> None:
+    result = run("job", "submit", *arguments)
+    assert result.exit_code == 2
+    assert complaint in result.stderr
+    assert result.stdout == ""
+    assert api.seen == []
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [("completed", 0), ("skipped", 0), ("failed", 1), ("partial_failure", 1), ("cancelled", 1)],
+)
+def test_submit_and_wait_exits_as_the_job_ends(accepting: FakeApi, run: Run, status: str, code: int) -> None:
+    ended = broadcast(status, {"web1": {"status": "completed", "data": {"stdout": "Linux\n"}}})
+    accepting.on("GET", f"/job/{ID}", Reply(200, job("processing")), Reply(200, ended))
+    result = run("job", "submit", "x", "--wait")
+    assert result.exit_code == code
+    assert result.stdout == "web1: completed\n  stdout: Linux\n"
+    assert ID in result.stderr
+    result = run("job", "watch", ID, "--json")
+    assert result.exit_code == code
+    assert json.loads(result.stdout) == ended
+
+
+def test_waiting_ends_in_time(accepting: FakeApi, run: Run) -> None:
+    accepting.on("GET", f"/job/{ID}", Reply(200, job("processing")))
+    result = run("job", "submit", "x", "--wait", "--wait-timeout", "50ms")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert "Error: Job" in result.stderr
+    assert "did not end within 0.05 s; it is processing and goes on." in result.stderr
+
+
+# -- list --------------------------------------------------------------------------------------------------------------
+
+
+def page(*jobs: dict[str, Any], cursor: str | None = None) -> Reply:
+    counts = {"submitted": 0, "completed": 7}
+    return Reply(200, {"total_items": 7, "status_counts": counts, "items": list(jobs), "next_cursor": cursor})
+
+
+def test_list_in_a_pipe(api: FakeApi, run: Run) -> None:
+    api.on("GET", "/job", page(job(), job("failed", error="x" * 300)))
+    result = run("job", "list")
+    assert result.exit_code == 0
+    head, first, second = result.stdout.splitlines()
+    assert head.split() == ["ID", "STATUS", "CREATED", "OPERATION", "TARGET", "ERROR"]
+    assert first.split() == [ID, "completed", "2026-01-01T00:00:00.000Z", "command.exec.execute", "web1", "-"]
+    assert second.endswith("x" * 300)
+    assert api.seen[0].query == {"limit": "10", "view": "summary"}
+
+
+def test_list_passes_every_filter(api: FakeApi, run: Run) -> None:
+    api.on("GET", "/job", page())
+    filters = ["--status=failed", "--operation=o", "--target=_all", "--hostname=h", "--tag=a=b:c"]
+    paging = ["--limit=5", "--offset=3", "--cursor=c9"]
+    result = run(
+        "job", "list", *filters, *paging, "--created-after", "2026-01-01", "--created-before", "2026-01-02", "--json"
+    )
+    assert json.loads(result.stdout)["total_items"] == 7
+    assert api.seen[0].query == {
+        "status": "failed",
+        "operation": "o",
+        "target": "_all",
+        "hostname": "h",
+        "tag": "a:b:c",
+        "limit": "5",
+        "offset": "3",
+        "cursor": "c9",
+        "created_after": "2026-01-01T00:00:00.000Z",
+        "created_before": "2026-01-02T00:00:00.000Z",
+    }
+
+
+def test_list_all_walks_the_pages(api: FakeApi, run: Run) -> None:
+    first, second = job(), job("failed", id="other")
+    api.on("GET", "/job", page(first, cursor="c1"), page(second))
+    found = json.loads(run("job", "list", "--all", "--json").stdout)
+    assert found["items"] == [first, second]
+    assert found["next_cursor"] is None
+    assert [seen.query.get("cursor") for seen in api.seen] == [None, "c1"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--limit", "101"], ["--limit", "0"], ["--status", "odd"], ["--all", "--offset", "1"]]
+)
+def test_list_bad_usage(api: FakeApi, run: Run, arguments: list[str]) -> None:
+    assert run("job", "list", *arguments).exit_code == 2
+    assert api.seen == []
+
+
+# -- get, watch --------------------------------------------------------------------------------------------------------
+
+
+def test_get_shows_the_job(api: FakeApi, run: Run) -> None:
+    found = broadcast(
+        "partial_failure",
+        {
+            "web1": {"status": "completed", "data": {"free": 12}, "duration": "45ms"},
+            "web2": {"status": "completed", "data": {"free": 12}, "duration": "1.5s"},
+            "db1": {"status": "failed", "error": "disk full", "duration": "2s"},
+        },
+    )
+    found["error"] = "1 of 3 agents failed: db1: disk full"
+    found["timeline"] = [
+        {
+            "timestamp": "2026-01-01T00:00:00.000Z",
+            "event": "submitted",
+            "hostname": "_api",
+            "message": "Job submitted to queue",
+            "error": None,
+        }
+    ]
+    api.on("GET", f"/job/{ID}", Reply(200, found))
+    result = run("job", "get", ID)
+    assert result.exit_code == 0
+    head, agents, timeline, shown = result.stdout.split("\n\n")
+    assert "Status     partial_failure" in head
+    assert "Error      1 of 3 agents failed: db1: disk full" in head
+    assert "Tags       team=ops" in head
+    assert [line.split()[0] for line in agents.splitlines()] == ["Agents", "HOSTNAME", "db1", "web1", "web2"]
+    assert "Job submitted to queue" in timeline
+    assert shown.splitlines() == [
+        "Answers",
+        "db1: failed",
+        "  disk full",
+        "web[1-2] (2 agents): completed",
+        "  free: 12",
+    ]
+
+
+def test_get_json_passes_through(api: FakeApi, run: Run) -> None:
+    found = {**job(), "unknown_field": {"x": [1.5, None, "\x1b[2J", 2**80]}}
+    api.on("GET", f"/job/{ID}", Reply(200, found))
+    result = run("job", "get", ID, "--json")
+    assert json.loads(result.stdout) == found
+    assert "\x1b" not in result.stdout
+
+
+def test_watch_reports_changes_on_stderr(api: FakeApi, run: Run) -> None:
+    waiting = broadcast("processing", {"a": {"status": "completed"}, "b": {"status": "started"}})
+    ended = broadcast("completed", {"a": {"status": "completed"}, "b": {"status": "completed"}})
+    api.on("GET", f"/job/{ID}", Reply(200, waiting), Reply(200, waiting), Reply(200, ended))
+    result = run("job", "watch", ID)
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == [
+        f"Job {ID}: a completed",
+        f"Job {ID}: processing, 1 of 2 agents done (completed 1, started 1)",
+        f"Job {ID}: b completed",
+        f"Job {ID}: completed, 2 of 2 agents done (completed 2)",
+    ]
+    assert result.stdout == "a, b (2 agents): completed\n"
+
+
+# -- cancel, retry, delete ---------------------------------------------------------------------------------------------
+
+
+ONE, TWO, THREE = (f"6f1c2f8e-0000-4000-8000-00000000000{number}" for number in (1, 2, 3))
+
+
+def test_cancel_several_and_one_is_refused(api: FakeApi, run: Run) -> None:
+    api.on("POST", f"/job/{ONE}/cancel", Reply(409, {"error": "The job has ended.", "code": 409, "details": None}))
+    api.on("POST", f"/job/{TWO}/cancel", Reply(202, {"id": "2", "status": "processing"}))
+    api.on("POST", f"/job/{THREE}/cancel", Reply(202, {"id": "3", "status": "cancelled"}))
+    result = run("job", "cancel", ONE, TWO, THREE)
+    assert result.exit_code == 2
+    assert result.stdout == "2  processing, cancel requested\n3  cancelled\n"
+    assert result.stderr == f"Error: {ONE}: The job has ended.\n"
+
+
+def test_retry_prints_the_new_id(api: FakeApi, run: Run) -> None:
+    api.on("POST", f"/job/{ONE}/retry", Reply(201, {**ACCEPTED, "job_id": "new"}))
+    assert run("job", "retry", ONE).stdout == "new\n"
+    run("job", "retry", ONE, "--target", "web2", "--only", "failed", "--only", "lost")
+    assert [seen.body for seen in api.seen] == [{}, {"target_hostname": "web2", "only": ["failed", "lost"]}]
+
+
+def test_delete(api: FakeApi, run: Run) -> None:
+    api.on("DELETE", f"/job/{ONE}", Reply(204))
+    result = run("job", "delete", ONE)
+    assert (result.exit_code, result.stdout) == (0, f"{ONE}  deleted\n")
+    assert run("job", "delete").exit_code == 2
+
+
+# -- names of jobs -----------------------------------------------------------------------------------------------------
+
+OTHER = "6f1c9999-0000-4000-8000-000000000001"
+
+
+@pytest.fixture
+def listed(api: FakeApi) -> FakeApi:
+    """Two pages: two jobs whose ids begin alike, and one with an alias."""
+    api.on(
+        "GET",
+        "/job",
+        page(job(id=ONE), job(id=OTHER), cursor="c1"),
+        page(job(id="abcd0000-0000-4000-8000-000000000001", alias="raysubmit_x")),
+        page(job(id=ONE), job(id=OTHER), cursor="c1"),
+        page(job(id="abcd0000-0000-4000-8000-000000000001", alias="raysubmit_x")),
+    )
+    return api
+
+
+@pytest.mark.parametrize(
+    "arguments", [["get"], ["watch"], ["logs"], ["cancel"], ["retry"], ["delete"]], ids=lambda words: str(words[0])
+)
+@pytest.mark.parametrize(
+    ("word", "job_id"),
+    [
+        ("6f1c2f8e", ONE),
+        ("6F1C2", ONE),
+        ("6f1c2f8e-0000", ONE),
+        ("abcd", "abcd0000-0000-4000-8000-000000000001"),
+        ("raysubmit_x", "abcd0000-0000-4000-8000-000000000001"),
+    ],
+)
+def test_a_job_is_found_by_the_beginning_of_its_id_and_by_its_alias(
+    listed: FakeApi, run: Run, arguments: list[str], word: str, job_id: str
+) -> None:
+    run("job", *arguments, word)
+    assert listed.seen[-1].path.split("/")[2] == job_id
+
+
+def test_an_event_stream_is_found_so_too(listed: FakeApi, run: Run) -> None:
+    run("event", "follow", "--job", "6f1c2")
+    assert listed.seen[-1].path == f"/job/{ONE}"
+
+
+def test_an_ambiguous_beginning_names_the_candidates(listed: FakeApi, run: Run) -> None:
+    result = run("job", "cancel", "6f1c")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert ONE in result.stderr
+    assert OTHER in result.stderr
+    assert all(seen.method == "GET" for seen in listed.seen)
+
+
+@pytest.mark.parametrize("word", ["6f1", "ffff", "nobody"])
+def test_a_job_that_is_not_found_is_said_to_be_so(listed: FakeApi, run: Run, word: str) -> None:
+    result = run("job", "get", word)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"No job has the id or the alias '{word}'" in result.stderr
+
+
+def test_only_the_newest_jobs_are_looked_through(api: FakeApi, run: Run) -> None:
+    full = {**page(*(job(id=f"{n:08x}-0000-4000-8000-000000000001") for n in range(100)), cursor="c1").body}
+    api.on("GET", "/job", Reply(200, {**full, "total_items": 5000}))
+    result = run("job", "get", "ffff")
+    assert (result.exit_code, len(api.seen)) == (2, 10)
+    assert "among the newest 1000; give the whole id" in result.stderr
+
+
+# -- statuses, tables, pipes -------------------------------------------------------------------------------------------
+
+
+def test_several_statuses(api: FakeApi, run: Run) -> None:
+    api.on("GET", "/job", page())
+    assert run("job", "list", "--status", "failed,partial_failure").exit_code == 0
+    assert api.seen[0].query["status"] == "failed,partial_failure"
+    assert "'odd' is not one of submitted" in run("job", "list", "--status", "failed,odd").stderr
+
+
+ROW = {"operation": {"type": "command.exec.execute"}, "created": "2026-01-01T00:00:00.000Z", "target_hostname": "web1"}
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_list_on_a_narrow_terminal_can_be_read(width: int) -> None:
+    file = io.StringIO()
+    screen = TerminalScreen(Console(file=file, width=width, force_terminal=True, color_system=None))
+    jobs = [
+        {**ROW, "id": ID, "status": "partial_failure", "error": "disk full on every host that was asked " * 3},
+        {
+            **ROW,
+            "id": OTHER,
+            "status": "completed",
+            "error": None,
+            "target_hostname": "a-host-with-a-long-name.example",
+        },
+    ]
+    show_list(screen, {"items": jobs, "total_items": 2, "status_counts": {}})
+    head, first, second, *_ = file.getvalue().splitlines()
+    assert max(len(line) for line in (head, first, second)) <= width + 2
+    assert first.startswith(f"{ID[:8]}  partial_failure")
+    assert second.startswith(f"{OTHER[:8]}  completed")
+    assert [name for name in ("ID", "STATUS", "CREATED", "TARGET", "ERROR") if name in head.split()][:3]
+    if width >= 80:
+        assert head.split() == ["ID", "STATUS", "CREATED", "OPERATION", "TARGET", "ERROR"]
+        assert "command.exec.ex" in first
+        assert "disk " in first
+
+
+def test_full_shows_the_whole_id_on_a_terminal() -> None:
+    file = io.StringIO()
+    screen = TerminalScreen(Console(file=file, width=60, force_terminal=True, color_system=None), full=True)
+    show_list(screen, {"items": [{**ROW, "id": ID, "status": "completed"}], "total_items": 1, "status_counts": {}})
+    assert ID in file.getvalue()
+
+
+def test_the_timeline_tells_the_day_only_where_it_is_another(capsys: pytest.CaptureFixture[str]) -> None:
+    steps = [
+        {
+            "timestamp": f"2026-01-0{day}T00:00:00.000Z",
+            "event": "started",
+            "hostname": "a",
+            "message": "m",
+            "error": None,
+        }
+        for day in (1, 2)
+    ]
+    file = io.StringIO()
+    console = Console(file=file, width=80, force_terminal=True, color_system=None)
+    show_job(TerminalScreen(console), job(timeline=steps))
+    text = file.getvalue()
+    assert "\n00:00:00.000 " in text
+    assert "\n2026-01-02T00:00:00.000Z" in text
+    show_job(PlainScreen(), job(timeline=steps))
+    assert "\n2026-01-01T00:00:00.000Z" in capsys.readouterr().out
+
+
+def test_a_closed_pipe_is_no_failure(api: FakeApi) -> None:
+    """As `jobqueue job list --all | head -1`."""
+    api.on("GET", "/job", page(*(job(error="x" * 1000) for _ in range(200))))
+    command = [sys.executable, "-m", "jobqueue", "job", "list", "--all", "--url", api.url]
+    environment = {**os.environ, "JOBQUEUE_TOKEN": "t0ken"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(1)
+        process.stdout.close()
+        complaint = process.stderr.read()
+    assert (process.returncode, complaint) == (141, b"")

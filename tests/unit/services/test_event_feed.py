@@ -1,0 +1,204 @@
+"""Followers of what happens: each gets everything once, in order, at its own pace."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import fakeredis
+import pytest
+
+from jobqueue.errors import InvalidInput, LedgerUnavailable
+from jobqueue.model.job import Execution, Job
+from jobqueue.model.job_event import JobEvent
+from jobqueue.model.states import ExecutionState, JobStatus
+from jobqueue.model.timeline import Event
+from jobqueue.services import event_feed as feed_module
+from jobqueue.services.event_feed import EventFeed, MissedEvents
+from jobqueue.settings import Settings
+from jobqueue.ledger.events import START
+from jobqueue.ledger.ledger import Ledger
+
+JOB, OTHER = "1" * 36, "2" * 36
+
+
+class Stream:
+    """The ledger's stream, written to by hand."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.key = ledger.keys.kind("events")
+        self.ledger.client.delete(self.key)
+
+    def tell(self, job_id: str = JOB, event: str = "started", status: str = "processing", at: int = 1) -> str:
+        value = f"{job_id}|{status}|{at}|{event}|web1|"
+        return str(self.ledger.client.xadd(self.key, {"v": value}))
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    client = fakeredis.FakeRedis(decode_responses=True)
+    yield Ledger(client, Settings(state_dir=tmp_path))
+    client.close()
+
+
+@pytest.fixture
+def stream(ledger: Ledger) -> Stream:
+    return Stream(ledger)
+
+
+@pytest.fixture
+def feed(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Iterator[EventFeed]:
+    monkeypatch.setattr(feed_module, "_READ_SECONDS", 0.05)
+    found = EventFeed(ledger.events)
+    yield found
+    for thread in threading.enumerate():
+        if thread.name == "feed":
+            thread.join(20)
+            assert not thread.is_alive(), "the reader goes on without followers"
+
+
+def take(turns: Iterator[list[JobEvent]], count: int) -> list[str]:
+    """The ids of the next ``count`` news."""
+    found: list[str] = []
+    for turn in turns:
+        found += [news.id for news in turn]
+        if len(found) >= count:
+            return found
+    raise AssertionError(f"it ended after {found}")
+
+
+def end(turns: Iterator[list[JobEvent]]) -> None:
+    turns.close()  # type: ignore[attr-defined]
+
+
+def test_from_now_on(feed: EventFeed, stream: Stream) -> None:
+    stream.tell()
+    turns = feed.follow()
+    told = [stream.tell() for _ in range(3)]
+    assert take(turns, 3) == told
+    later = stream.tell()
+    assert take(turns, 1) == [later]
+    end(turns)
+
+
+def test_from_behind_what_was_seen(feed: EventFeed, stream: Stream) -> None:
+    told = [stream.tell() for _ in range(5)]
+    turns = feed.follow(told[1])
+    assert take(turns, 3) == told[2:]
+    everything = feed.follow(START)
+    assert take(everything, 5) == told
+    end(turns)
+    end(everything)
+
+
+def test_a_turn_comes_even_when_nothing_happens(feed: EventFeed, stream: Stream) -> None:
+    turns = feed.follow(wait_seconds=0.05)
+    started = time.monotonic()
+    assert [next(turns), next(turns)] == [[], []]
+    assert time.monotonic() - started >= 0.09  # it waited, both times
+    end(turns)
+
+
+def test_many_followers_get_everything_once_and_in_order(feed: EventFeed, stream: Stream) -> None:
+    first = stream.tell()
+    followers = 12
+    ready = threading.Barrier(followers + 1)
+
+    def follow() -> list[str]:
+        turns = feed.follow(first)
+        ready.wait(20)
+        found = take(turns, 300)
+        end(turns)
+        return found
+
+    with ThreadPoolExecutor(followers) as pool:
+        futures = [pool.submit(follow) for _ in range(followers)]
+        ready.wait(20)
+        told = [stream.tell() for _ in range(300)]
+        assert all(future.result(60) == told for future in futures)
+
+
+def test_who_lags_behind_reads_on_where_he_was(feed: EventFeed, stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_module, "_RECENT", 10)
+    slow, quick = feed.follow(), feed.follow()
+    told = []
+    for _ in range(10):
+        batch = [stream.tell() for _ in range(10)]
+        assert take(quick, 10) == batch
+        told += batch
+    assert len(feed._recent) <= 20
+    assert take(slow, 100) == told
+    end(slow)
+    end(quick)
+
+
+def test_a_gap_is_told(feed: EventFeed, stream: Stream) -> None:
+    told = [stream.tell() for _ in range(3)]
+    stream.ledger.client.xtrim(stream.key, maxlen=1, approximate=False)
+    with pytest.raises(MissedEvents):
+        feed.follow(told[0])
+    turns = feed.follow(told[2])
+    later = stream.tell()
+    assert take(turns, 1) == [later]
+    end(turns)
+
+
+@pytest.mark.parametrize("given", ["x", "1", "1-x", "-1-1", "1-1-1", "\u0661-\u0661", "9" * 40 + "-1"])
+def test_what_is_no_id(feed: EventFeed, given: str) -> None:
+    with pytest.raises(InvalidInput, match="Last-Event-ID"):
+        feed.follow(given)
+
+
+def test_an_outage_is_waited_out(feed: EventFeed, stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = feed.follow(wait_seconds=0.01)
+    assert next(turns) == []
+    wait, failed = stream.ledger.events.wait, threading.Event()
+
+    def away(after: str, seconds: float) -> list[JobEvent]:
+        if failed.is_set():
+            return wait(after, seconds)
+        failed.set()
+        raise LedgerUnavailable
+
+    monkeypatch.setattr(stream.ledger.events, "wait", away)
+    assert failed.wait(20)
+    told = stream.tell()
+    assert take(turns, 1) == [told]
+    end(turns)
+
+
+# --- one job ----------------------------------------------------------------------------------------------------------
+def a_job(*events: tuple[int, str], status: JobStatus = JobStatus.PROCESSING) -> Job:
+    execution = Execution(
+        "web1", "web1", ExecutionState.STARTED, events=tuple(Event(at, e, "web1") for at, e in events)
+    )
+    return Job(JOB, status, 1, 1, "op.x", {}, "web1", (execution,))
+
+
+def test_a_job_begins_with_its_timeline_and_ends_when_it_is_final(feed: EventFeed, stream: Stream) -> None:
+    stream.tell(at=1, event="acknowledged")
+    position = feed.position()
+    known = stream.tell(at=2, event="started")  # between the position and the reading of the job
+    turns = feed.follow_job(a_job((1, "acknowledged"), (2, "started")), position)
+    first = next(turns)
+    assert [([event.event for event in news.events], news.id) for news in first] == [
+        (["acknowledged", "started"], position)
+    ]
+    stream.tell(OTHER)
+    last = stream.tell(at=3, event="completed", status="completed")
+    rest = [news for turn in turns for news in turn]
+    assert [news.id for news in rest] == [last]
+    assert known not in [news.id for news in rest]
+
+
+def test_a_job_that_is_final_already(feed: EventFeed, stream: Stream) -> None:
+    told = [stream.tell(at=n, event="completed", status="completed") for n in range(2)]
+    job = a_job((1, "completed"), status=JobStatus.COMPLETED)
+    assert [len(turn) for turn in feed.follow_job(job, feed.position())] == [1]
+    behind = [news.id for turn in feed.follow_job(job, feed.position(), told[0]) for news in turn]
+    assert behind == [told[1]]
+    assert [news for turn in feed.follow_job(job, feed.position(), told[1]) for news in turn] == []

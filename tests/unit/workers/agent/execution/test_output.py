@@ -1,0 +1,327 @@
+"""Live output: from an operation through the agent into the ledger, and out of it again."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from jobqueue.errors import AgentNotFound, InvalidInput, JobNotFound, LedgerUnavailable
+from jobqueue.model.agent import Registration
+from jobqueue.model.output import OutputPage
+from jobqueue.model.states import ExecutionState
+from jobqueue.services.output import OutputReader
+from jobqueue.settings import Settings
+from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.ledger import Ledger
+from jobqueue.ledger.output import Output, Piece
+from workers.agent.execution.output import LiveOutput, OutputPump
+
+from tests.unit.workers.conftest import HOST, Submitter
+
+
+@pytest.fixture
+def grant(ledger: Ledger, submit: Submitter) -> Grant:
+    found = ledger.executions.claim(submit("test.echo.get"), HOST, HOST, "token")
+    assert isinstance(found, Grant)
+    return found
+
+
+@pytest.fixture
+def reader(ledger: Ledger) -> OutputReader:
+    return OutputReader(ledger.jobs, ledger.executions, ledger.output, sleep=lambda _: None)
+
+
+NUMBERS = itertools.count(1)
+
+
+def append(ledger: Ledger, grant: Grant, *added: Piece) -> bool:
+    return ledger.output.append(grant, next(NUMBERS), list(added))
+
+
+def end(ledger: Ledger, grant: Grant) -> None:
+    ledger.executions.finish(grant, ExecutionState.COMPLETED, out='{"data":null,"changed":false}')
+
+
+def pieces(page: OutputPage) -> list[tuple[str, bytes]]:
+    return [(chunk.stream, chunk.data) for chunk in page.chunks]
+
+
+def test_order_streams_and_offsets_are_kept(ledger: Ledger, grant: Grant, reader: OutputReader) -> None:
+    assert append(ledger, grant, Piece("stdout", b"one\n"), Piece("stderr", b"oh\n"))
+    assert append(ledger, grant, Piece("stdout", b"two\n"))
+    page = reader.page(grant.job_id, None, 0)
+    assert pieces(page) == [("stdout", b"one\n"), ("stderr", b"oh\n"), ("stdout", b"two\n")]
+    assert (page.next_offset, page.complete, page.state, page.hostname) == (11, False, "started", HOST)
+    assert pieces(reader.page(grant.job_id, HOST, 5)) == [("stderr", b"h\n"), ("stdout", b"two\n")]
+    assert pieces(reader.page(grant.job_id, HOST, 11)) == []
+    end(ledger, grant)
+    assert reader.page(grant.job_id, None, 0).complete
+    assert reader.page(grant.job_id, None, 11).complete
+
+
+def test_bytes_that_are_no_text_survive(ledger: Ledger, grant: Grant, reader: OutputReader) -> None:
+    binary = bytes(range(256))
+    append(ledger, grant, Piece("stdout", binary), Piece("stdout", "ä\0€".encode()))
+    page = reader.page(grant.job_id, None, 0)
+    assert b"".join(chunk.data for chunk in page.chunks) == binary + "ä\0€".encode()
+    assert page.chunks[0].document()["base64"]
+    assert "base64" not in page.chunks[1].document()
+
+
+def test_only_the_newest_bytes_are_kept_and_the_cut_is_told(ledger: Ledger, grant: Grant) -> None:
+    output = Output(ledger.client, ledger.keys, ledger.scripts, cap_bytes=100)
+    for number in range(50):
+        output.append(grant, number + 1, [Piece("stdout", f"line {number:03}\n".encode())])
+    page = OutputReader(ledger.jobs, ledger.executions, output).page(grant.job_id, None, 0)
+    assert page.next_offset == 50 * 9
+    assert page.cut == 50 * 9 - sum(len(chunk.data) for chunk in page.chunks)
+    assert 90 <= sum(len(chunk.data) for chunk in page.chunks) <= 109
+    assert page.chunks[-1].data == b"line 049\n"
+
+
+def test_a_stale_holder_cannot_add(ledger: Ledger, grant: Grant, reader: OutputReader) -> None:
+    stale = Grant(grant.job_id, HOST, "another token", 1, "")
+    assert not append(ledger, stale, Piece("stdout", b"forged\n"))
+    end(ledger, grant)
+    assert not append(ledger, grant, Piece("stdout", b"late\n"))
+    assert reader.page(grant.job_id, None, 0).chunks == ()
+
+
+def test_deleting_a_job_deletes_its_output_also_that_of_earlier_hosts(
+    ledger: Ledger, submit: Submitter, grant: Grant
+) -> None:
+    before = set(ledger.client.keys())
+    ledger.agents.register(Registration("db1", "boot", {}, {}, ("test.echo.get",)))
+    job_id = submit("test.echo.get", target="_any", idempotent=True)
+    for host in (HOST, "db1"):
+        found = ledger.executions.claim(job_id, "_any", host, host)
+        assert isinstance(found, Grant)
+        append(ledger, found, Piece("stdout", b"x"))
+        if host == HOST:
+            ledger.executions.finish(found, ExecutionState.FAILED, retry_in=0.0)
+            ledger.executions.promote(10, "")
+    end(ledger, found)
+    assert len(ledger.client.keys("*log:*:" + job_id)) == 2
+    ledger.jobs.delete(job_id)
+    assert [key for key in set(ledger.client.keys()) - before if job_id in key] == []
+
+
+@pytest.mark.parametrize(("hostname", "error"), [("db1", AgentNotFound), (None, None)])
+def test_unknown_hosts_and_jobs_are_told(
+    grant: Grant, reader: OutputReader, hostname: str | None, error: type[Exception] | None
+) -> None:
+    if error:
+        with pytest.raises(error, match="db1"):
+            reader.page(grant.job_id, hostname, 0)
+    with pytest.raises(JobNotFound):
+        reader.follow("00000000-0000-4000-8000-000000000000", hostname, 0)
+
+
+def test_a_job_on_several_agents_needs_a_hostname(ledger: Ledger, submit: Submitter, reader: OutputReader) -> None:
+    ledger.agents.register(Registration("db1", "boot", {}, {}, ("test.echo.get",)))
+    job_id = submit("test.echo.get", target="_all")
+    with pytest.raises(InvalidInput, match=r"2 agents.*db1"):
+        reader.page(job_id, None, 0)
+    assert reader.page(job_id, "db1", 0).state == "submitted"
+
+
+def collect(pages: Iterator[OutputPage]) -> tuple[bytes, OutputPage]:
+    data, page = b"", None
+    for page in pages:
+        data += b"".join(chunk.data for chunk in page.chunks)
+    assert page is not None
+    return data, page
+
+
+def test_a_follower_gets_everything_once_and_an_end(ledger: Ledger, grant: Grant, reader: OutputReader) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(collect, reader.follow(grant.job_id, None, 0))
+        expected = b""
+        for number in range(200):
+            line = f"line {number}\n".encode()
+            expected += line
+            assert append(ledger, grant, Piece("stdout", line))
+        end(ledger, grant)
+        data, last = following.result(30)
+    assert data == expected
+    assert last.complete
+    assert last.state == "completed"
+
+
+def test_a_follower_of_any_goes_along_to_the_agent_and_its_next_attempt(
+    ledger: Ledger, submit: Submitter, reader: OutputReader, grant: Grant
+) -> None:
+    ledger.agents.register(Registration("db1", "boot", {}, {}, ("test.echo.get",)))
+    job_id = submit("test.echo.get", target="_any", idempotent=True)
+    pages = reader.follow(job_id, None, 0)
+    assert next(pages).hostname == ""
+    first = ledger.executions.claim(job_id, "_any", HOST, "one")
+    assert isinstance(first, Grant)
+    append(ledger, first, Piece("stdout", b"first\n"))
+    seen = next(page for page in pages if page.chunks)
+    assert (seen.hostname, pieces(seen)) == (HOST, [("stdout", b"first\n")])
+    ledger.executions.finish(first, ExecutionState.FAILED, retry_in=0.0)
+    assert next(pages).hostname == ""  # it waits for its next attempt, wherever that will be
+    ledger.executions.promote(10, "")
+    second = ledger.executions.claim(job_id, "_any", "db1", "two")
+    assert isinstance(second, Grant)
+    append(ledger, second, Piece("stdout", b"second\n"))
+    seen = next(page for page in pages if page.chunks)
+    assert (seen.hostname, pieces(seen), seen.chunks[0].attempt) == ("db1", [("stdout", b"second\n")], 2)
+    end(ledger, second)
+    assert collect(pages)[1].complete
+    # who comes back with an offset in the first host's output gets all of the second's
+    assert collect(reader.follow(job_id, None, 4, HOST))[0] == b"second\n"
+    assert collect(reader.follow(job_id, None, 4, "db1"))[0] == b"nd\n"
+
+
+# -- the agent's side ------------------------------------------------------------------------------------------------
+
+
+class Sent:
+    def __init__(self) -> None:
+        self.pieces: list[Piece] = []
+        self.is_away = False
+        self.is_broken = False
+        self.numbers: list[int] = []
+
+    def __call__(self, grant: Grant, number: int, pieces: list[Piece]) -> bool:
+        if self.is_broken:
+            raise ValueError("a bug")
+        if number not in self.numbers:
+            self.numbers.append(number)
+            self.pieces += pieces
+        if self.is_away:
+            raise LedgerUnavailable  # it was stored, and the answer was lost
+        return True
+
+    @property
+    def data(self) -> bytes:
+        return b"".join(piece.data for piece in self.pieces)
+
+
+def test_characters_are_not_torn(grant: Grant) -> None:
+    sent = Sent()
+    live = LiveOutput(grant, sent, 1000)
+    for byte in "grün €😀".encode():
+        live.write("stdout", bytes([byte]))
+        live.flush()
+    live.close()
+    assert sent.data.decode() == "grün €😀"
+    for piece in sent.pieces:
+        piece.data.decode()
+
+
+def test_a_torn_end_is_sent_at_last(grant: Grant) -> None:
+    sent = Sent()
+    live = LiveOutput(grant, sent, 1000)
+    live.write("stdout", "ok €".encode()[:-1])
+    live.close()
+    assert sent.data == "ok €".encode()[:-1]
+
+
+def test_small_writes_become_few_pieces_in_order(grant: Grant) -> None:
+    sent = Sent()
+    live = LiveOutput(grant, sent, 10**6)
+    for number in range(1000):
+        live.write("stdout", b"%d\n" % number)
+    live.write("stderr", b"!\n")
+    live.write("stdout", b"end\n")
+    live.close()
+    assert [piece.stream for piece in sent.pieces] == ["stdout", "stderr", "stdout"]
+    assert sent.pieces[0].data == b"".join(b"%d\n" % number for number in range(1000))
+
+
+def test_an_outage_holds_the_output_and_cuts_the_oldest(grant: Grant) -> None:
+    sent = Sent()
+    live = LiveOutput(grant, sent, 300_000)
+    sent.is_away = True
+    live.write("stdout", b"first ")
+    assert not live.flush()
+    for number in range(10):
+        live.write("stdout", bytes([48 + number]) * 60_000)
+        assert not live.flush()
+    sent.is_away = False
+    live.close()
+    assert sent.pieces[0].data == b"first "  # once, though its answer was lost
+    assert sent.pieces[1].stream == "agent"
+    assert b"bytes cut while the ledger was away" in sent.pieces[1].data
+    kept = b"".join(piece.data for piece in sent.pieces[2:])
+    assert len(kept) <= 300_000
+    assert kept.endswith(b"9" * 60_000)
+    assert int(sent.pieces[1].data.split()[1]) + len(kept) == 600_000
+
+
+def test_a_batch_that_is_sent_again_is_not_added_again(ledger: Ledger, grant: Grant, reader: OutputReader) -> None:
+    for number in (1, 1, 2, 2, 1):
+        assert ledger.output.append(grant, number, [Piece("stdout", b"%d" % number)])
+    assert b"".join(chunk.data for chunk in reader.page(grant.job_id, None, 0).chunks) == b"12"
+
+
+def test_a_bug_costs_the_log_and_not_the_command(grant: Grant) -> None:
+    sent = Sent()
+    sent.is_broken = True
+    live = LiveOutput(grant, sent, 1000)
+    live.write("stdout", b"lost")
+    assert live.flush()
+    sent.is_broken = False
+    live.write("stdout", b"kept")
+    live.close()
+    assert sent.data == b"kept"
+
+
+def test_the_pump_sends_within_its_interval_and_survives_an_outage(
+    ledger: Ledger, grant: Grant, reader: OutputReader, settings: Settings, outage: threading.Event
+) -> None:
+    pump = OutputPump(ledger.output, settings.max_log_bytes)
+    pump.start()
+    try:
+        live, write = pump.open(grant)
+        outage.set()
+        write("stdout", b"held\n")
+        assert not live.flush()  # as the pump finds, too
+        outage.clear()
+        deadline = time.monotonic() + 10
+        while not (page := reader.page(grant.job_id, None, 0)).chunks and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert pieces(page) == [("stdout", b"held\n")]
+        write("stdout", b"last\n")
+        pump.close(live)
+        assert pieces(reader.page(grant.job_id, None, 5)) == [("stdout", b"last\n")]
+    finally:
+        pump.stop()
+        pump.join(10)
+    assert not pump.is_alive()
+
+
+@pytest.mark.parametrize("shift", range(4))
+@pytest.mark.parametrize("char", ["é", "€", "😀"])
+def test_pieces_end_at_whole_characters(char: str, shift: int) -> None:
+    """However much is written at once: no piece has a part of a character."""
+    sent: list[Piece] = []
+
+    def send(_grant: Grant, _number: int, pieces: list[Piece]) -> bool:
+        sent.extend(pieces)
+        return True
+
+    live = LiveOutput(Grant.__new__(Grant), send, 10_000_000)
+    object.__setattr__(live._grant, "job_id", "j")
+    text = "x" * shift + char * 60_000
+    live.write("stdout", text.encode())
+    live.close()
+    assert len(sent) > 1
+    assert "".join(piece.data.decode("utf-8", "strict") for piece in sent) == text
+
+
+def test_pieces_of_what_is_no_text() -> None:
+    sent: list[Piece] = []
+    live = LiveOutput(Grant.__new__(Grant), lambda _grant, _number, pieces: sent.extend(pieces) or True, 10_000_000)
+    object.__setattr__(live._grant, "job_id", "j")
+    live.write("stdout", b"\xc3" * 200_000)
+    live.close()
+    assert b"".join(piece.data for piece in sent) == b"\xc3" * 200_000

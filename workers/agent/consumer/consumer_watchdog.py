@@ -1,0 +1,83 @@
+"""Whether an agent still asks its broker for messages: a heartbeat alone proves life, not progress."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from jobqueue.model.agent import AgentState
+from workers.agent.execution.running import RunningSet
+
+logger = logging.getLogger(__name__)
+
+#: Seconds without a sign of the consumer after which it counts as deaf; kombu's own check acts well before.
+DEAF_SECONDS = 20.0
+_TICK_SECONDS = 1.0
+
+
+class ConsumerWatchdog:
+    """Watches the consumer from outside of its event loop; looked at with every heartbeat that reached the ledger.
+
+    A consumer that waits on Redis asks anew every second, and where messages come from another broker, its event loop
+    ticks. When neither is seen for a while, though the ledger answers, the agent is Ready and nothing runs, then the
+    consumer is deaf and would stay so: ``on_deaf`` is called.
+    """
+
+    def __init__(
+        self,
+        held: RunningSet,
+        heartbeat_seconds: float,
+        on_deaf: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._held = held
+        # several looks at least: one may come right after the whole process was suspended
+        self._patience = max(DEAF_SECONDS, 4 * heartbeat_seconds)
+        self._longest_gap = 3 * heartbeat_seconds
+        self._on_deaf = on_deaf
+        self._clock = clock
+        self._consumer: Any = None
+        self._timer_entry: Any = None
+        self._ticks = 0
+        self._lock = threading.Lock()
+        self._sign: float | None = None
+        self._since = self._looked = float("-inf")
+
+    def attach(self, consumer: Any) -> None:
+        """A consumer was started; called in its event loop."""
+        with self._lock:
+            self._consumer = consumer
+            self._timer_entry = consumer.timer.call_repeatedly(_TICK_SECONDS, self._tick)
+
+    def detach(self) -> None:
+        """The consumer was stopped: there is nothing to expect of it."""
+        with self._lock:
+            if self._consumer is not None:
+                self._consumer.timer.cancel(self._timer_entry)
+            self._consumer = self._timer_entry = None
+
+    def look(self, state: AgentState) -> None:
+        """Look for a sign since the last look."""
+        now = self._clock()
+        sign = self._newest_sign() if state is AgentState.READY and not len(self._held) else None
+        if sign is None or sign != self._sign or now - self._looked > self._longest_gap:
+            self._sign, self._since = sign, now
+        elif now - self._since >= self._patience:
+            logger.critical("The consumer has not asked for messages for %.0f s; it is deaf", now - self._since)
+            self._on_deaf()
+        self._looked = now
+
+    def _tick(self) -> None:
+        self._ticks += 1
+
+    def _newest_sign(self) -> float | None:
+        with self._lock:
+            if self._consumer is None:
+                return None
+            channel = getattr(self._consumer.task_consumer, "channel", None)
+        # kombu notes when it asked Redis last; other transports have no such note
+        asked = getattr(channel, "_brpop_sent_at", None)
+        return float(self._ticks) if asked is None else float(asked)

@@ -1,0 +1,40 @@
+"""Our steps in the Celery worker's start and stop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import bootsteps
+
+from workers.agent.consumer.intake import Intake
+from workers.agent.presence import Presence
+from workers.agent.consumer.consumer_watchdog import ConsumerWatchdog
+
+
+def presence_step(presence: Presence, intake: Intake, progress: ConsumerWatchdog) -> type[bootsteps.StartStopStep]:
+    """A consumer step: the agent is live exactly while the worker's consumer reads its queues."""
+
+    class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
+        """Celery restarts the consumer's steps after every lost connection, and this one with them."""
+
+        name = "jobqueue-presence"
+        requires = ("celery.worker.consumer.tasks:Tasks",)
+
+        def start(self, c: Any) -> None:
+            # with a lost connection kombu would send again what runs already, and leave a file where it cannot
+            c.task_consumer.channel.do_restore = False
+            intake.attach(c)
+            progress.attach(c)
+            presence.reading()
+
+        def stop(self, c: Any) -> None:
+            intake.detach()
+            progress.detach()
+            if c.blueprint.state == bootsteps.RUN:
+                # a lost connection, not a shutdown: most are back within the time that a heartbeat may be late, and
+                # until then the ledger should not refuse jobs for want of agents
+                presence.cut_off()
+            else:
+                presence.not_reading()
+
+    return PresenceStep

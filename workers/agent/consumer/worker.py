@@ -1,0 +1,60 @@
+"""The Celery worker inside an agent: Celery's own, with our way to stop."""
+
+from __future__ import annotations
+
+import signal
+import warnings
+from types import FrameType
+from typing import Any
+
+from celery import Celery
+from celery.apps.worker import Worker, install_cry_handler
+from celery.exceptions import CPendingDeprecationWarning
+from celery.worker import state
+
+from workers.agent.consumer.consumer import AgentConsumer, MessageFilter
+from workers.agent.graceful_shutdown import GracefulShutdown
+
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+
+
+class AgentWorker(Worker):  # type: ignore[misc]
+    """Stops in order at the first signal that asks for it, and without patience at the second.
+
+    Celery would wait without end for what runs after SIGTERM, drop it after two SIGINT, and start anew after SIGHUP.
+    """
+
+    def __init__(self, app: Celery, graceful_shutdown: GracefulShutdown, message_filter: MessageFilter, **options: Any) -> None:
+        self._hand_back = graceful_shutdown
+        self.message_filter = message_filter  # for the consumer
+        super().__init__(app, consumer_cls=AgentConsumer, **options)
+
+    def setup_logging(self, colorize: bool | None = None) -> Any:
+        """Called by Celery once, early; it turns its warnings on."""
+        done = super().setup_logging(colorize)
+        # with every lost connection it would announce what a later version does to tasks that Celery acknowledges
+        warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
+        return done
+
+    def install_platform_tweaks(self, worker: Worker) -> None:
+        """Called by Celery when it installs its signal handlers."""
+        for number in _STOP_SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup wants SIGHUP to be ignored
+                signal.signal(number, self._on_stop_signal)
+        install_cry_handler()  # SIGUSR1: tell where every thread stands
+
+    def stop(self, in_sighandler: bool = False, exitcode: int | None = None) -> None:
+        """Stop, for whatever reason: a signal, an order by remote control, an error."""
+        self._hand_back.begin()
+        super().stop(in_sighandler, exitcode)
+
+    def terminate(self, in_sighandler: bool = False) -> None:
+        """Stop like any other time: nothing that runs may be dropped."""
+        self.stop(in_sighandler, exitcode=1)
+
+    def _on_stop_signal(self, number: int, frame: FrameType | None) -> None:
+        # a signal handler interrupts anything: it only sets flags
+        if self._hand_back.has_begun:
+            self._hand_back.hurry()
+        self._hand_back.begin()
+        state.should_stop = 0

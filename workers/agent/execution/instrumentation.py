@@ -1,0 +1,39 @@
+"""One run, as logs, metrics and traces see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from jobqueue import logs, tracing
+from jobqueue.errors import JobQueueError
+from workers import metrics
+from workers.agent.execution.running import RunningExecution
+
+
+@contextmanager
+def instrumented(running: RunningExecution) -> Iterator[None]:
+    """The run of an operation: it is measured, its log records say whose it is, and its span is in the job's trace."""
+    grant, document = running.grant, running.document
+    operation = str(document["operation"])
+    carried = document.get(tracing.MEMBER) or {}
+    about = {"job_id": grant.job_id, "agent": grant.hostname}
+    if carried.get("request_id"):
+        about["request_id"] = str(carried["request_id"])
+    attributes = {
+        "jobqueue.job_id": grant.job_id,
+        "jobqueue.agent": grant.hostname,
+        "jobqueue.operation": operation,
+        "jobqueue.attempt": grant.attempt,
+    }
+    parent = tracing.checked(carried.get(tracing.HEADER))
+    with (
+        logs.bound(**about),
+        tracing.span(f"run {operation}", "CONSUMER", parent, attributes) as span,
+        metrics.run_of(operation),
+    ):
+        try:
+            yield
+        except JobQueueError as error:
+            tracing.fail(span, error.message)
+            raise

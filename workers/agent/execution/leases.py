@@ -1,0 +1,78 @@
+"""Renews the leases of what the agent runs, passes on what should stop, and gives up on what does not."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from jobqueue import logs
+from jobqueue.errors import LedgerUnavailable
+from jobqueue.ledger.executions import Executions, Renewal
+from workers.agent.execution.running import RunningSet, RunningExecution
+
+logger = logging.getLogger(__name__)
+
+#: A cancel must reach a running command well within two seconds.
+_MOST_SECONDS_BETWEEN = 0.5
+
+
+class LeaseKeeper(threading.Thread):
+    """A thread that renews until it is stopped. Executions shorter than one interval cost it nothing."""
+
+    def __init__(
+        self,
+        executions: Executions,
+        held: RunningSet,
+        hostname: str,
+        lease_seconds: float,
+        give_up: Callable[[RunningExecution], object],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(name="leases", daemon=True)
+        self._executions = executions
+        self._held = held
+        self._hostname = hostname
+        self._give_up = give_up
+        self._interval = min(lease_seconds / 5, _MOST_SECONDS_BETWEEN)
+        self._clock = clock
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        while not self._stopped.wait(self._interval):
+            try:
+                self.renew_once()
+                self.give_up_once()
+            except LedgerUnavailable as error:
+                # the next turn tries again; a lease that runs out meanwhile shows as stale then
+                logger.warning("Leases could not be renewed: %s", error)
+            except Exception:  # without this thread every lease would run out
+                logger.exception("Leases could not be renewed")
+
+    def renew_once(self) -> int:
+        """Renew what has run for a while; returns how many leases were asked for."""
+        settled = self._clock() - self._interval
+        running = [one for one in self._held.all() if one.since <= settled and not one.abandoned]
+        if not running:
+            return 0
+        answers = self._executions.renew(self._hostname, [one.grant for one in running])
+        for one, answer in zip(running, answers, strict=True):
+            if answer is Renewal.CANCEL:
+                one.ask_to_stop("cancel")
+            elif answer is Renewal.STALE and not (one.ended or one.abandoned):
+                with logs.bound(job_id=one.grant.job_id):
+                    logger.warning("The lease of job %s was lost; its run is stopped", one.grant.job_id)
+                one.ask_to_stop("stale")
+        return len(running)
+
+    def give_up_once(self) -> int:
+        """Report what ran over its deadline, or ignored a request to stop; returns how many."""
+        now = self._clock()
+        overdue = [one for one in self._held.all() if one.is_overdue(now)]
+        for one in overdue:
+            self._give_up(one)
+        return len(overdue)
+
+    def stop(self) -> None:
+        self._stopped.set()

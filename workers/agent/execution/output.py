@@ -1,0 +1,161 @@
+"""Carries live output from running operations to the ledger, in small batches."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from jobqueue import logs
+from jobqueue.errors import LedgerUnavailable
+from jobqueue.model.output import AGENT
+from jobqueue.operations.process.capture import whole_end
+from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.output import Output, Piece
+
+logger = logging.getLogger(__name__)
+
+#: Seconds until what was printed is sent at the latest.
+FLUSH_SECONDS = 0.1
+#: Bytes after which the operation itself sends, and so cannot print faster than the ledger takes it.
+_FULL = 256 * 1024
+#: Bytes in one piece at the most.
+_PIECE = 64 * 1024
+
+
+class Sends(Protocol):
+    """Something that takes numbered batches of output (``Output.append``)."""
+
+    def __call__(self, grant: Grant, number: int, pieces: list[Piece]) -> bool: ...
+
+
+class LiveOutput:
+    """The output of one execution on its way to the ledger. Never raises: a command must not die of its log.
+
+    Pieces end at whole characters, so that text stays text. While the ledger is away, up to ``cap_bytes`` are held;
+    beyond that the oldest are dropped, and a notice says so.
+    """
+
+    def __init__(self, grant: Grant, send: Sends, cap_bytes: int) -> None:
+        self._grant = grant
+        self._send = send
+        self._cap = cap_bytes
+        self._pieces: list[Piece] = []
+        self._held = 0
+        self._partial: dict[str, bytes] = {}
+        self._dropped = 0
+        #: What was sent and not confirmed: it is sent again as it is, under its number.
+        self._batch: list[Piece] = []
+        self._number = 0
+        self._buffer_lock = threading.Lock()
+        self._send_lock = threading.Lock()
+
+    def write(self, stream: str, chunk: bytes) -> None:
+        """Take output of the operation."""
+        with self._buffer_lock:
+            data = self._partial.pop(stream, b"") + chunk
+            whole = whole_end(data)
+            if len(whole) < len(data):
+                self._partial[stream] = data[len(whole) :]
+            self._add(stream, whole)
+            is_full = self._held >= _FULL
+        if is_full:
+            self.flush()
+
+    def flush(self) -> bool:
+        """Send what is held; returns False when the ledger could not be reached and it is held on."""
+        with self._send_lock, logs.bound(job_id=self._grant.job_id):
+            while self._batch or self._take():
+                try:
+                    self._send(self._grant, self._number, self._batch)
+                except LedgerUnavailable as error:
+                    logger.debug("Output of job %s waits: %s", self._grant.job_id, error)
+                    return False
+                except Exception:
+                    logger.exception("Output of job %s was refused and is dropped", self._grant.job_id)
+                self._batch = []
+            return True
+
+    def _take(self) -> bool:
+        """Make what is held the next batch; returns whether there is any."""
+        with self._buffer_lock:
+            pieces, self._pieces, self._held = self._pieces, [], 0
+            dropped, self._dropped = self._dropped, 0
+        if dropped:
+            notice = f"[... {dropped} bytes cut while the ledger was away ...]\n"
+            pieces.insert(0, Piece(AGENT, notice.encode()))
+        self._batch = pieces
+        self._number += 1
+        return bool(pieces)
+
+    def close(self) -> None:
+        """Send the rest. What the ledger does not take now is given up: the result matters more than its log."""
+        with self._buffer_lock:
+            for stream, rest in self._partial.items():
+                self._add(stream, rest)
+            self._partial.clear()
+        if not self.flush():
+            logger.warning("The last output of job %s did not reach the ledger", self._grant.job_id)
+
+    def _add(self, stream: str, data: bytes) -> None:
+        rest = data
+        while rest:
+            # what is no UTF-8 at all may be cut anywhere
+            part = whole_end(rest[:_PIECE]) or rest[:_PIECE]
+            rest = rest[len(part) :]
+            last = self._pieces[-1] if self._pieces else None
+            if last and last.stream == stream and len(last.data) + len(part) <= _PIECE:
+                self._pieces[-1] = Piece(stream, last.data + part)
+            else:
+                self._pieces.append(Piece(stream, part))
+        self._held += len(data)
+        while self._held > max(self._cap, _FULL) and self._pieces:
+            oldest = self._pieces.pop(0)
+            self._held -= len(oldest.data)
+            self._dropped += len(oldest.data)
+
+
+class OutputPump(threading.Thread):
+    """A thread that sends the output of everything that runs, a few times a second."""
+
+    def __init__(self, output: Output, cap_bytes: int) -> None:
+        super().__init__(name="output", daemon=True)
+        self._output = output
+        self._cap = cap_bytes
+        self._open: set[LiveOutput] = set()
+        self._lock = threading.Lock()
+        self._written = threading.Event()
+        self._stopped = threading.Event()
+
+    def open(self, grant: Grant) -> tuple[LiveOutput, Callable[[str, bytes], None]]:
+        """Output of one execution, and what its operation writes to."""
+        live = LiveOutput(grant, self._output.append, self._cap)
+        with self._lock:
+            self._open.add(live)
+
+        def write(stream: str, chunk: bytes) -> None:
+            live.write(stream, chunk)
+            self._written.set()
+
+        return live, write
+
+    def close(self, live: LiveOutput) -> None:
+        """The execution has ended: send the rest of its output."""
+        with self._lock:
+            self._open.discard(live)
+        live.close()
+
+    def run(self) -> None:
+        while not self._stopped.is_set():
+            self._written.wait()
+            self._stopped.wait(FLUSH_SECONDS)
+            self._written.clear()
+            with self._lock:
+                everything = list(self._open)
+            if [live for live in everything if not live.flush()]:
+                self._written.set()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._written.set()

@@ -1,0 +1,192 @@
+"""Uploaded packages as local files of the host: fetched once, kept for later jobs, thrown away when room is short."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from jobqueue.errors import InvalidInput, LedgerUnavailable, NotFound, OperationFailed
+from jobqueue.model.package import PackageInfo, check_package_name
+from jobqueue.entrypoints.file_lock import FileLock
+from jobqueue.entrypoints.removal import remove_tree
+from jobqueue.ledger.packages import Packages
+from workers.agent.execution.ledger_retry import retry_until_available
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_LOCK, _FETCHING, _UNFINISHED = ".lock", ".fetching", ".unfinished-"
+_READ_BYTES = 1024 * 1024
+#: Seconds between two looks at a lock that somebody else holds.
+_LOOK_SECONDS = 0.02
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+
+class PackageCache:
+    """Hands packages out as files, one folder per content under ``directory``; several agents may share it.
+
+    A folder's lock is shared by all who use its file, and the folder is removed only when nobody does: the longest
+    unused first, once all of them take more than ``max_bytes``. A file is looked at whole each time before it is
+    handed out, and fetched again if it is not what it should be. ``closing`` ends all waiting: for a ledger that is
+    away, and for somebody else's fetching.
+    """
+
+    def __init__(self, packages: Packages, directory: Path, max_bytes: int, closing: threading.Event) -> None:
+        self._packages = packages
+        self._directory = directory
+        self._max_bytes = max_bytes
+        self._closing = closing
+
+    @contextmanager
+    def open(self, name: str, digest: str | None) -> Iterator[Path]:
+        """The package as a file of its own name that is there while the block runs; see ``PackageSource``."""
+        try:
+            check_package_name(name)
+        except InvalidInput as error:
+            raise OperationFailed(error.message) from error
+        if digest is None:
+            digest = self._ask(name).sha256
+        if not _DIGEST.fullmatch(digest):
+            raise OperationFailed(f"{digest[:80]!r} is no sha256 of a package; give 64 hex digits.")
+        with _kept(name, self._directory):
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock_path = self._directory / f"{digest}{_LOCK}"
+        lock = FileLock.take(lock_path, self._pause, shared=True)
+        try:
+            with _kept(name, self._directory):
+                os.utime(lock_path)  # when it was last used
+                path = self._file(self._directory / digest, name, digest)
+            yield path
+        finally:
+            lock.release()
+
+    def _file(self, folder: Path, name: str, digest: str) -> Path:
+        path = folder / name
+        if not _is_whole(path, digest):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            lock = FileLock.take(folder / _FETCHING, self._pause)
+            try:
+                if not _is_whole(path, digest):  # somebody else may have fetched it meanwhile
+                    self._fetch(path, digest)
+            finally:
+                lock.release()
+        return path
+
+    def _fetch(self, path: Path, digest: str) -> None:
+        name = path.name
+        package = self._ask(name)
+        if package.sha256 != digest:
+            raise OperationFailed(
+                f"The package {name} was removed and uploaded anew with other content since the job was submitted; "
+                "submit the job again."
+            )
+        for left in path.parent.glob(f"{_UNFINISHED}*"):  # of one that was killed
+            left.unlink()
+        self._make_room(package.size)
+        descriptor, unfinished_name = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
+        unfinished = Path(unfinished_name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                found = self._persist(partial(self._copy, package, file), name)
+            if found != digest:
+                raise OperationFailed(f"The package {name} is damaged: Redis holds other bytes than were uploaded.")
+            unfinished.chmod(0o400)
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        logger.info("Fetched the package %s (%d bytes)", name, package.size)
+
+    def _copy(self, package: PackageInfo, file: BinaryIO) -> str:
+        """Write the package's bytes; returns their sha256. May be called again for the same file."""
+        file.seek(0)
+        file.truncate()
+        digest = hashlib.sha256()
+        for piece in self._packages.read(package):
+            digest.update(piece)
+            file.write(piece)
+        return digest.hexdigest()
+
+    def _ask(self, name: str) -> PackageInfo:
+        found = self._persist(lambda: self._packages.pin([name]), name).get(name)
+        if found is None:
+            raise OperationFailed(
+                f"The package {name} is not stored: no job used it for long. Upload it, and submit the job again."
+            )
+        return found
+
+    def _persist(self, call: Callable[[], T], name: str) -> T:
+        try:
+            return retry_until_available(call, f"fetch the package {name}", self._closing)
+        except NotFound as error:
+            raise OperationFailed(error.message) from error
+        except LedgerUnavailable as error:
+            raise OperationFailed(f"The package {name} was not fetched before the agent shut down: {error}") from error
+
+    def _make_room(self, needed: int) -> None:
+        """Remove folders that nobody uses, the longest unused first, until ``needed`` more bytes fit in."""
+        folders = sorted(_look(folder) for folder in self._directory.iterdir() if folder.is_dir())
+        total = sum(size for _, size, _ in folders) + needed
+        for _, size, folder in folders:
+            # an empty one was made for a package that could not be fetched
+            if (size == 0 or total > self._max_bytes) and self._remove(folder):
+                total -= size
+
+    def _remove(self, folder: Path) -> bool:
+        """Remove the folder unless somebody uses it; returns whether it is gone."""
+        lock = FileLock.try_(folder.with_name(f"{folder.name}{_LOCK}"))
+        if lock is None:
+            return False
+        gone = False
+        try:
+            gone = remove_tree(folder)
+            logger.info("Removed %s from the cache of packages", folder.name)
+        finally:
+            lock.release(remove=gone)
+        return gone
+
+    def _pause(self) -> None:
+        if self._closing.wait(_LOOK_SECONDS):
+            raise OperationFailed("The agent shut down before the package was here.")
+
+
+def _look(folder: Path) -> tuple[float, int, Path]:
+    """When the folder was last used, how many bytes it holds, and the folder; others may be removing it."""
+    used, size = 0.0, 0
+    with suppress(FileNotFoundError):
+        used = folder.with_name(f"{folder.name}{_LOCK}").stat().st_mtime
+    with suppress(FileNotFoundError):  # the folder itself may go while it is listed
+        for file in folder.glob("*"):
+            with suppress(FileNotFoundError):
+                size += file.stat().st_size
+    return used, size, folder
+
+
+def _is_whole(path: Path, digest: str) -> bool:
+    found = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while data := file.read(_READ_BYTES):
+                found.update(data)
+    except FileNotFoundError:
+        return False
+    return found.hexdigest() == digest
+
+
+@contextmanager
+def _kept(name: str, directory: Path) -> Iterator[None]:
+    """Turn what the disk refuses into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise OperationFailed(
+            f"The package {name} cannot be kept in {directory} on this host: {error.strerror or error}."
+        ) from error

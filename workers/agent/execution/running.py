@@ -1,0 +1,93 @@
+"""What an agent runs right now."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobqueue.ledger.executions import Grant
+from workers.agent.guard.work_admission import Admission
+from workers.agent.guard.operation_guard import Permit
+
+#: Seconds that an operation gets to end after its deadline or a request to stop. Processes are killed after three; an
+#: operation that runs in a thread and ignores both cannot be ended, only given up.
+STOP_GRACE_SECONDS = 5.0
+
+
+@dataclass(eq=False)
+class RunningExecution:
+    """One execution in progress; times in seconds of ``time.monotonic()``.
+
+    ``stop`` asks it to end; ``reason`` says why: cancel, stale or shutdown. ``abandoned``: it ended neither then nor
+    at its deadline, was reported so, and what it still returns is dropped. ``ended``: only its report is still due.
+    ``info`` is what the operation told of itself; ``is_idle`` that it has begun nothing yet. ``permit`` says how the
+    host's owner lets it run; None: the operation is not known here. ``admission`` is its run in the journal.
+    """
+
+    grant: Grant
+    document: Mapping[str, Any]
+    permit: Permit | None = None
+    admission: Admission | None = None
+    since: float = field(default_factory=time.monotonic)
+    deadline: float | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+    reason: str = ""
+    asked_at: float | None = None
+    abandoned: bool = False
+    ended: bool = False
+    info: Mapping[str, Any] | None = None
+    is_idle: bool = False
+
+    def ask_to_stop(self, reason: str) -> None:
+        """Ask once; the first reason stays."""
+        if not self.stop.is_set():
+            self.reason = reason
+            self.asked_at = time.monotonic()
+            self.stop.set()
+
+    def is_overdue(self, now: float) -> bool:
+        """Whether it should have ended a while ago."""
+        if self.ended or self.abandoned:
+            return False
+        ends = [end for end in (self.deadline, self.asked_at) if end is not None]
+        return bool(ends) and now > min(ends) + STOP_GRACE_SECONDS
+
+
+class RunningSet:
+    """The executions in progress. Thread-safe; its length counts claims under way, too."""
+
+    def __init__(self) -> None:
+        self._running: set[RunningExecution] = set()
+        self._claiming = 0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def claiming(self) -> Iterator[None]:
+        """Counts a claim that is under way, which may turn into a run at any moment."""
+        with self._lock:
+            self._claiming += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._claiming -= 1
+
+    def add(self, running: RunningExecution) -> None:
+        with self._lock:
+            self._running.add(running)
+
+    def remove(self, running: RunningExecution) -> None:
+        with self._lock:
+            self._running.discard(running)
+
+    def all(self) -> list[RunningExecution]:
+        with self._lock:
+            return list(self._running)
+
+    def __len__(self) -> int:
+        with self._lock:
+            return len(self._running) + self._claiming

@@ -1,0 +1,101 @@
+"""The end of an agent: what it runs is finished, handed back, or given up, within a bounded time."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+
+from jobqueue.signal_safe_event import SignalSafeEvent
+from workers.agent.execution.executor import Executor
+from workers.agent.execution.running import STOP_GRACE_SECONDS, RunningSet
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that running executions get to finish once the agent is asked to stop.
+SHUTDOWN_GRACE_SECONDS = 5.0
+#: Seconds that the process gets to end once nothing runs any more.
+END_SECONDS = 5.0
+_LOOK_SECONDS = 0.05
+
+
+class GracefulShutdown(threading.Thread):
+    """Sees to it that a shutdown ends: what runs may finish for a while, is then stopped, and at last given up.
+
+    A thread that ignores all of that, or an event loop that hangs, would keep the process for ever, so the process is
+    ended under it; by then everything it held has been reported, or its lease runs out.
+
+    The thread is started ahead, and ``begin`` and ``hurry`` only set flags: signal handlers may call them.
+    """
+
+    def __init__(
+        self,
+        held: RunningSet,
+        executor: Executor,
+        closing: threading.Event,
+        leave: Callable[[], None],
+        end: Callable[[int], object] = os._exit,
+    ) -> None:
+        """``leave`` tells the ledger that the agent is gone; ``end`` ends the process at once with an exit code."""
+        super().__init__(name="hand-back", daemon=True)
+        self._held = held
+        self._executor = executor
+        self._closing = closing
+        self._leave = leave
+        self._end = end
+        self._begun = SignalSafeEvent()
+        self._hurry = SignalSafeEvent()
+        self._ended = threading.Event()
+
+    @property
+    def has_begun(self) -> bool:
+        return self._begun.is_set()
+
+    def begin(self) -> None:
+        """The agent stops."""
+        self._begun.set()
+
+    def hurry(self) -> None:
+        """Stop what runs now; whoever asked does not want to wait."""
+        self._hurry.set()
+
+    def ended(self) -> None:
+        """The worker has ended; the process follows."""
+        self._ended.set()
+        self._begun.set()
+
+    def run(self) -> None:
+        self._begun.wait()
+        if not self._ended.is_set():
+            logger.info("This agent stops; what runs has %g s to finish", SHUTDOWN_GRACE_SECONDS)
+        if not self._is_idle_within(SHUTDOWN_GRACE_SECONDS, self._hurry):
+            logger.warning("%d executions still run; they are stopped", len(self._held))
+            if not self._is_idle_within(STOP_GRACE_SECONDS, stop=True):
+                self._closing.set()
+                for one in self._held.all():
+                    if not one.ended:
+                        self._executor.give_up(one)
+                self._end_process()
+                return
+        if not self._ended.wait(END_SECONDS):
+            logger.error("Nothing runs any more and the worker does not end; the process is ended")
+            self._closing.set()
+            self._end_process()
+
+    def _end_process(self) -> None:
+        self._leave()
+        logging.shutdown()
+        self._end(1)
+
+    def _is_idle_within(self, seconds: float, hurry: threading.Event | None = None, *, stop: bool = False) -> bool:
+        end = time.monotonic() + seconds
+        is_over = False
+        while len(self._held) and not is_over and not (hurry and hurry.is_set()):
+            is_over = time.monotonic() >= end  # looked at before what follows: it happens once at least
+            if stop:  # with every look: a claim that was under way may have turned into a run
+                for one in self._held.all():
+                    one.ask_to_stop("shutdown")
+            time.sleep(_LOOK_SECONDS)
+        return not len(self._held)

@@ -1,0 +1,111 @@
+"""Who an agent is: a key of its own, and the API's word that it belongs to this host."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from pathlib import Path
+
+from jobqueue.errors import InvalidInput, InvalidSettings, SealBroken
+from jobqueue.settings import Settings
+from jobqueue.trust.signing import certificate as certificates
+from jobqueue.trust.signing import pem
+from jobqueue.trust.signing.signer import Signer
+from jobqueue.trust.signing.trusted import TrustedKeys
+from workers.agent.guard.work_admission import own_file
+
+logger = logging.getLogger(__name__)
+
+_LARGEST_FILE = 64 * 1024
+
+
+class Identity:
+    """An agent's key and certificate. Thread-safe."""
+
+    def __init__(self, hostname: str, signer: Signer, keys: TrustedKeys, path: Path, token: str | None = None) -> None:
+        self._hostname = hostname
+        self._signer = signer
+        self._keys = keys
+        self._path = path
+        self._token = token
+        self.public_key = certificates.public_text(signer.public_key)
+        self.key_id = pem.key_id(signer.public_key)
+        self.fingerprint = pem.fingerprint(signer.public_key)
+        #: As text; empty while nobody has accepted this agent.
+        self.certificate = ""
+
+    @classmethod
+    def open(cls, settings: Settings, keys: TrustedKeys) -> Identity:
+        """The identity of one agent; its key is made at the first start. Raises ``InvalidSettings``."""
+        key, _ = pem.ensure_private(own_file(settings, "key"))
+        found = cls(settings.hostname, Signer(key), keys, own_file(settings, "certificate"), settings.join_token)
+        if not found.accepted:
+            found._read()
+        if not found.accepted and settings.has_own_signing_key and settings.signing_key.exists():
+            # whoever can read the API's own key may accept whom he likes: `up`, and all on one machine
+            now, by = time.time_ns() // 1000, "the state directory"
+            api = Signer(pem.read_private(settings.signing_key))
+            found.take(certificates.certify(api, settings.hostname, found.public_key, now, by))
+        if not found.accepted:
+            logger.warning(
+                "This agent waits to be accepted: jobqueue agent accept %s %s", settings.hostname, found.fingerprint
+            )
+        return found
+
+    @property
+    def accepted(self) -> bool:
+        """Whether there is a certificate; it was checked when it was taken."""
+        return bool(self.certificate)
+
+    @property
+    def joining(self) -> str:
+        """What proves an invitation; empty without one, or where none is needed."""
+        if not self._token or self.accepted:
+            return ""
+        try:
+            return certificates.join(self._token, self._hostname, self.public_key)
+        except InvalidInput as error:
+            raise InvalidSettings(error.message) from error
+
+    def take(self, text: str) -> bool:
+        """Use a certificate from now on, and keep it; returns whether it is right."""
+        if text == self.certificate:
+            return self.accepted
+        if not self._is_right(text):
+            return False
+        try:
+            draft = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+            draft.write_text(text, encoding="utf-8")
+            draft.replace(self._path)
+        except OSError as error:
+            logger.warning("The certificate cannot be kept in %s, the next start will ask again: %s", self._path, error)
+        self.certificate = text
+        return True
+
+    def sign(self, result: bytes) -> str:
+        """This agent's signature of a result."""
+        return certificates.sign_result(self._signer, result)
+
+    def _read(self) -> None:
+        try:
+            with self._path.open(encoding="utf-8") as file:
+                text = file.read(_LARGEST_FILE)
+        except FileNotFoundError:
+            return
+        except (OSError, UnicodeError) as error:
+            logger.warning("The certificate %s cannot be read: %s", self._path, error)
+            return
+        if self._is_right(text):
+            self.certificate = text
+
+    def _is_right(self, text: str) -> bool:
+        try:
+            found = certificates.read_certificate(text, self._keys)
+        except SealBroken as error:
+            logger.warning("A certificate for this agent is not right: %s", error)
+            return False
+        if found.hostname != self._hostname or pem.key_id(found.key) != self.key_id:
+            logger.warning("A certificate is for agent %s with another key or name, not for this one", found.hostname)
+            return False
+        return True

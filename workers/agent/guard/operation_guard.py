@@ -1,0 +1,89 @@
+"""What the owner of a host lets an agent run: checked on the host, whoever has signed the work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from jobqueue.errors import OperationNotAllowed
+from jobqueue.operations.base import Operation
+from jobqueue.operations.process.confinement import Confinement, ResourceLimits
+from jobqueue.operations.facts import resolve_facts
+from jobqueue.operations.registry import Registry
+from jobqueue.settings import Settings
+from workers.agent.guard.policy import Policy
+
+#: Operations that do all their work in processes that they start, so that the user of these is all that counts.
+_STARTERS = frozenset({"command.exec.execute", "command.shell.execute", "python.call"})
+#: Needs what only the agent has: packages, reservations, cached environments.
+_OWN_USER_ONLY = frozenset({"entrypoint.run"})
+
+
+@dataclass(frozen=True)
+class Permit:
+    """A run that is allowed: ``operation`` as it is to be run, in processes that are confined so."""
+
+    operation: Operation
+    confinement: Confinement
+
+
+class OperationGuard:
+    """Decides about operations and their data."""
+
+    def __init__(self, policy: Policy, limits: ResourceLimits, environment: tuple[str, ...]) -> None:
+        self._policy = policy
+        self._limits = limits
+        self._environment = environment
+        #: The most usual one, where no rule says anything else.
+        self._plain = Confinement("", limits, environment)
+
+    @classmethod
+    def open(cls, settings: Settings) -> OperationGuard:
+        """The guard of one agent. Raises ``InvalidSettings`` for a policy that cannot be used."""
+        limits = ResourceLimits(
+            settings.limit_memory_bytes,
+            settings.limit_cpu_seconds,
+            settings.limit_open_files,
+            settings.limit_processes,
+        )
+        return cls(Policy.load(settings.allow, settings.policy), limits, settings.pass_environment)
+
+    def offered(self, operations: Registry) -> Registry:
+        """The operations that are worth asking this agent for."""
+        allowed = (operation for operation in operations if self._policy.may_allow(operation))
+        return Registry(allowed, absent=operations.absent)
+
+    def check(self, operation: Operation, data: Mapping[str, Any], facts: Mapping[str, Any]) -> Permit:
+        """What may be run. Raises ``OperationNotAllowed``, and ``OperationFailed`` for facts that are not there.
+
+        The arguments are judged as the operation will see them, so references to facts are resolved first.
+        """
+        filled = _filled(operation, dict(data), facts) if self._policy.rules else data
+        allowed, rule = self._policy.decide(operation, filled)
+        if not allowed:
+            what = f"{operation.type} is denied by its policy" if rule else f"{operation.type} with this data"
+            if rule is None and not self._policy.may_allow(operation):
+                what = f"{operation.type} is not in JOBQUEUE_ALLOW"
+            raise OperationNotAllowed(f"not allowed on this host: {what}")
+        if rule is None:
+            return Permit(operation, self._plain)
+        user = rule.run_as
+        limits = rule.limits or ResourceLimits()
+        both = {name: value for name, value in vars(limits).items() if value is not None}
+        confinement = Confinement(user, replace(self._limits, **both), self._environment)
+        if user and operation.type in _OWN_USER_ONLY:
+            raise OperationNotAllowed(
+                f"not allowed on this host: its policy wants {operation.type} to run as {user}, and it can only run as "
+                "the agent's own user; run an agent as that user"
+            )
+        if user and operation.type not in _STARTERS:
+            # what it does by itself it must do as that user as well
+            operation = replace(operation, isolated=True)
+        return Permit(operation, confinement)
+
+
+def _filled(operation: Operation, data: dict[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The data as the operation will get it."""
+    filled: dict[str, Any] = resolve_facts(data, facts) if operation.takes_facts else data
+    return filled

@@ -1,0 +1,220 @@
+"""The rules of a host's owner: which operations, with which arguments, as whom, within which limits."""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+import pwd
+import re
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from jobqueue.errors import InvalidSettings
+from jobqueue.wildcard import matches
+from jobqueue.operations.base import Operation
+from jobqueue.operations.process.confinement import ResourceLimits
+from jobqueue.plain_text import decoded
+
+#: The word in JOBQUEUE_ALLOW for all operations that change nothing and look into no files.
+READ_ONLY = "read-only"
+_FILES = "file:"
+_OTHERS_WRITE = 0o022
+_LARGEST_FILE = 1024 * 1024
+#: Longer arguments are never allowed by a pattern, and always denied by one.
+LONGEST_ARGUMENT = 64 * 1024
+#: What may stand around a path, or a part of one, within an argument.
+_SEPARATORS = re.compile(r"[/\\\s=:,;'\"]")
+_SLASHES = re.compile("/+")
+_RULE = {"operations", "effect", "arguments", "run_as", "limits"}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule. ``arguments``: field of the data -> what it must be; None: whatever the data.
+
+    An allowing rule with ``arguments`` covers exactly the fields that it names: data with any other field is not
+    covered, since an environment or a directory can turn a harmless command into any other.
+    """
+
+    operations: tuple[str, ...]
+    allows: bool
+    arguments: Mapping[str, Any] | None = None
+    run_as: str = ""
+    limits: ResourceLimits | None = None
+
+    def names(self, operation: str) -> bool:
+        """Whether it is about this operation."""
+        return any(matches(pattern, operation) for pattern in self.operations)
+
+    def covers(self, data: Mapping[str, Any]) -> bool:
+        """Whether it is about this data."""
+        if self.arguments is None:
+            return True
+        if self.allows and not data.keys() <= self.arguments.keys():
+            return False
+        fits = _is_allowed if self.allows else _is_denied
+        return all(name in data and _fits(wanted, data[name], fits) for name, wanted in self.arguments.items())
+
+
+@dataclass(frozen=True)
+class Policy:
+    """``allow`` are patterns of operations; ``rules`` come first, and the first one that covers a run decides."""
+
+    allow: tuple[str, ...]
+    rules: tuple[Rule, ...] = ()
+
+    @classmethod
+    def load(cls, allow: tuple[str, ...], path: Path | None) -> Policy:
+        """The policy of an agent. Raises ``InvalidSettings`` that says what is wrong with the file."""
+        if path is None:
+            return cls(allow)
+        try:
+            with path.open("rb") as file:
+                if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & _OTHERS_WRITE:
+                    raise InvalidSettings(f"Others may write to the policy {path}: chmod go-w {path}")
+                document = json.loads(decoded(file.read(_LARGEST_FILE)))
+        except OSError as error:
+            raise InvalidSettings(f"JOBQUEUE_POLICY: {path} cannot be read ({error.strerror}).") from error
+        except ValueError as error:
+            raise InvalidSettings(f"JOBQUEUE_POLICY: {path} is no JSON: {error}") from error
+        try:
+            _only(document, {"rules"}, "the policy")
+            return cls(allow, tuple(_rule(raw, f"rule {n}") for n, raw in enumerate(document.get("rules", []), 1)))
+        except (ValueError, TypeError) as error:
+            raise InvalidSettings(f"JOBQUEUE_POLICY: {path}: {error}") from error
+
+    def decide(self, operation: Operation, data: Mapping[str, Any]) -> tuple[bool, Rule | None]:
+        """Whether a run is allowed, and the rule that says so, if one does."""
+        for rule in self.rules:
+            if rule.names(operation.type) and rule.covers(data):
+                return rule.allows, rule
+        return self._is_listed(operation), None
+
+    def may_allow(self, operation: Operation) -> bool:
+        """Whether some run of the operation is allowed."""
+        for rule in self.rules:
+            if rule.names(operation.type):
+                if rule.allows:
+                    return True
+                if rule.arguments is None:
+                    return False
+        return self._is_listed(operation)
+
+    def _is_listed(self, operation: Operation) -> bool:
+        return any(
+            _is_read_only(operation) if pattern == READ_ONLY else matches(pattern, operation.type)
+            for pattern in self.allow
+        )
+
+
+def _is_read_only(operation: Operation) -> bool:
+    return not operation.changes and not operation.permission.startswith(_FILES)
+
+
+def _is_allowed(pattern: str, text: str) -> bool:
+    """A pattern with ``*`` covers no way out of a folder: ``/srv/*`` is not ``/srv/../etc``. When in doubt, no."""
+    if len(text) > LONGEST_ARGUMENT or not matches(pattern, text):
+        return False
+    return "*" not in pattern or ".." in pattern or ".." not in _SEPARATORS.split(text)
+
+
+def _is_denied(pattern: str, text: str) -> bool:
+    """A pattern covers other spellings of a path: ``/etc/*`` is ``//etc/x`` and ``/tmp/../etc/x``. In doubt, yes."""
+    if len(text) > LONGEST_ARGUMENT or matches(pattern, text):
+        return True
+    single = _SLASHES.sub("/", text)
+    return "/" in text and (matches(pattern, single) or matches(pattern, posixpath.normpath(single)))
+
+
+def _fits(wanted: Any, value: Any, fits: Callable[[str, str], bool]) -> bool:
+    """``wanted``: a pattern, {"any": [...]}, {"list": [one per item]} or {"each": ...}, {"object": {...}}."""
+    if isinstance(wanted, str):
+        return not isinstance(value, (list, dict)) and fits(
+            wanted, value if isinstance(value, str) else json.dumps(value)
+        )
+    ((kind, inner),) = wanted.items()
+    if kind == "any":
+        return any(_fits(one, value, fits) for one in inner)
+    if kind == "object":
+        return (
+            isinstance(value, dict)
+            and value.keys() == inner.keys()
+            and all(_fits(inner[name], value[name], fits) for name in inner)
+        )
+    if not isinstance(value, list):
+        return False
+    if kind == "each":
+        return all(_fits(inner, one, fits) for one in value)
+    return len(value) == len(inner) and all(_fits(one, item, fits) for one, item in zip(inner, value, strict=True))
+
+
+def _rule(raw: Any, place: str) -> Rule:
+    _only(raw, _RULE, place)
+    operations = raw.get("operations")
+    if not isinstance(operations, list) or not operations or not all(isinstance(name, str) for name in operations):
+        raise ValueError(f"{place}: operations must be a list of names or patterns, such as command.*")
+    if raw.get("effect") not in ("allow", "deny"):
+        raise ValueError(f"{place}: effect must be allow or deny")
+    rule = Rule(tuple(operations), raw["effect"] == "allow")
+    if not rule.allows and (raw.keys() & {"run_as", "limits"}):
+        raise ValueError(f"{place}: run_as and limits belong to rules that allow")
+    if "arguments" in raw:
+        _only(raw["arguments"], None, f"{place}: arguments")
+        for name, wanted in raw["arguments"].items():
+            _check_pattern(wanted, f"{place}: arguments.{name}")
+        rule = replace(rule, arguments=raw["arguments"])
+    if "run_as" in raw:
+        rule = replace(rule, run_as=_user(raw["run_as"], place))
+    if "limits" in raw:
+        rule = replace(rule, limits=_limits(raw["limits"], f"{place}: limits"))
+    return rule
+
+
+def _check_pattern(wanted: Any, place: str) -> None:
+    if isinstance(wanted, str):
+        return
+    if not isinstance(wanted, dict) or len(wanted) != 1:
+        raise ValueError(f'{place} must be a pattern, or one of {{"any": []}}, {{"list": []}}, {{"each": ""}}')
+    ((kind, inner),) = wanted.items()
+    if kind in ("any", "list") and isinstance(inner, list):
+        children = inner
+    elif kind == "each":
+        children = [inner]
+    elif kind == "object" and isinstance(inner, dict):
+        children = list(inner.values())
+    else:
+        raise ValueError(f"{place}: {kind!r} is none of any, list, each, object, or holds the wrong thing")
+    for child in children:
+        _check_pattern(child, f"{place}.{kind}")
+
+
+def _user(name: Any, place: str) -> str:
+    if not isinstance(name, str):
+        raise ValueError(f"{place}: run_as must be the name of a user")
+    try:
+        uid = pwd.getpwnam(name).pw_uid
+    except KeyError:
+        raise ValueError(f"{place}: there is no user {name!r} on this host") from None
+    if uid != os.geteuid() and os.geteuid() != 0:
+        raise ValueError(f"{place}: only an agent that runs as root can run operations as {name!r}")
+    return name
+
+
+def _limits(raw: Any, place: str) -> ResourceLimits:
+    _only(raw, {field.name for field in fields(ResourceLimits)}, place)
+    for name, value in raw.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"{place}.{name} must be a whole number from 1")
+    return ResourceLimits(**raw)
+
+
+def _only(raw: Any, known: set[str] | None, place: str) -> None:
+    if not isinstance(raw, dict):
+        raise ValueError(f"{place} must be a JSON object")
+    unknown = set() if known is None else raw.keys() - known
+    if unknown:
+        raise ValueError(f"{place}: unknown {', '.join(sorted(unknown))}; known are {', '.join(sorted(known or ()))}")
