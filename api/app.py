@@ -8,8 +8,20 @@ from typing import Any
 import flask
 from flask import Flask
 
-from api import audit, context, dashboard, documentation, errors, fusion, native, ray, request_id, tracking, web
-from api import body_timeout
+from api import (
+    audit,
+    body_timeout,
+    context,
+    dashboard,
+    documentation,
+    errors,
+    fusion,
+    native,
+    ray,
+    request_id,
+    tracking,
+    web,
+)
 from api import body as request_body
 from api.auth import gate
 from api.auth.authenticate import Authenticator

@@ -11,9 +11,9 @@ from flask import Flask, Request, Response, g, request
 from api import request_id
 from api.auth.throttle import network_of
 from api.context import principal, services
+from jobqueue.ledger.audit import together
 from jobqueue.model.audit import AuditEntry
 from jobqueue.model.principal import Principal
-from jobqueue.ledger.audit import together
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _REFUSED = frozenset({401, 403, 429})

@@ -7,8 +7,7 @@ from typing import Any
 from flask import Request, current_app, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from api import limits
-from api import body_timeout
+from api import body_timeout, limits
 from api.errors import UnsupportedMedia
 from jobqueue.errors import InvalidInput
 

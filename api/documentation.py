@@ -11,9 +11,9 @@ import flask_smorest
 from apispec import APISpec
 from flask import Flask, Response
 
-from api.openapi import JSON, FacadeDocument, Route, complete
 from api.fusion.documents import DIALECT as FUSION
 from api.native.schemas import BatchRequest, ErrorAnswer
+from api.openapi import JSON, FacadeDocument, Route, complete
 from api.ray.documents import DIALECT as RAY
 from jobqueue import __version__
 

@@ -11,8 +11,7 @@ from typing import Any
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge, UnsupportedMediaType
 
-from api import request_id
-from api import facade_errors
+from api import facade_errors, request_id
 from api.responses import json_response
 from jobqueue import errors
 

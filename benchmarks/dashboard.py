@@ -14,11 +14,11 @@ from benchmarks.report import Report, Row, milliseconds
 from benchmarks.scale import Scale
 from benchmarks.site import Site
 from benchmarks.submit import AUTHORIZATION
+from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.jobs import NewJob
 from jobqueue.model.agent import Heartbeat
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.target import Target
-from jobqueue.ledger.executions import Grant
-from jobqueue.ledger.jobs import NewJob
 
 TITLE = "Pages of the dashboard"
 _JOBS = 100_000

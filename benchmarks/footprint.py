@@ -10,8 +10,8 @@ from benchmarks.process import Process
 from benchmarks.report import Report, Row
 from benchmarks.scale import Scale
 from benchmarks.site import Site
-from jobqueue.settings import Settings
 from jobqueue.ledger.keys import Keys
+from jobqueue.settings import Settings
 
 TITLE = "Size"
 _WARM_UP = 500

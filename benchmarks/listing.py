@@ -15,10 +15,10 @@ from benchmarks.report import Report, Row, milliseconds
 from benchmarks.scale import Scale
 from benchmarks.site import Site
 from benchmarks.submit import AUTHORIZATION
-from jobqueue.model.states import ExecutionState
-from jobqueue.model.target import Target
 from jobqueue.ledger.executions import Grant
 from jobqueue.ledger.jobs import NewJob, Stored
+from jobqueue.model.states import ExecutionState
+from jobqueue.model.target import Target
 
 TITLE = "A page of GET /job"
 _SMALL = 1000

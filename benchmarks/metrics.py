@@ -16,14 +16,14 @@ from benchmarks.report import Report, Row, median_ratio
 from benchmarks.scale import Scale
 from benchmarks.site import TOKEN, Site
 from jobqueue.dispatch.sender import Sender
+from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.jobs import NewJob
+from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Registration
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.target import ANY, Target
 from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
-from jobqueue.ledger.executions import Grant
-from jobqueue.ledger.jobs import NewJob
-from jobqueue.ledger.ledger import Ledger
 
 TITLE = "What metrics cost"
 _OPERATION = "node.hostname.get"

@@ -17,13 +17,13 @@ import redis
 
 import jobqueue
 from benchmarks.process import Process
-from jobqueue.standalone.ports import LOOPBACK, free_port
-from jobqueue.standalone.redis import EmbeddedRedis
+from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Registration
 from jobqueue.operations.registry import Registry
 from jobqueue.settings import PREFIX, Settings
+from jobqueue.standalone.ports import LOOPBACK, free_port
+from jobqueue.standalone.redis import EmbeddedRedis
 from jobqueue.trust.signing.signer import Signer
-from jobqueue.ledger.ledger import Ledger
 
 TOKEN = "benchmark"
 _ROOT = Path(jobqueue.__file__).resolve().parent.parent

@@ -17,9 +17,9 @@ from prometheus_client.registry import Collector
 
 from jobqueue import __version__
 from jobqueue.errors import InvalidSettings, LedgerUnavailable
+from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.measures import BUCKETS
 from jobqueue.settings import Settings
-from jobqueue.ledger.ledger import Ledger
 
 logger = logging.getLogger(__name__)
 

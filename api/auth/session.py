@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 from flask import Response
 
 from jobqueue.errors import PermissionDenied
+from jobqueue.ledger.seal import Seal
 from jobqueue.model.credential import Kind
 from jobqueue.model.principal import EVERYTHING, Principal
 from jobqueue.settings import Settings
-from jobqueue.ledger.seal import Seal
 
 if TYPE_CHECKING:
     from jobqueue.services.credential_verifier import CredentialVerifier

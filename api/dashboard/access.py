@@ -20,9 +20,9 @@ from api.auth.throttle import Throttle
 from api.dashboard import posted
 from api.dashboard.blueprint import belongs
 from jobqueue.errors import InvalidInput, JobQueueError
+from jobqueue.ledger.seal import Seal
 from jobqueue.services import Services
 from jobqueue.settings import Settings
-from jobqueue.ledger.seal import Seal
 
 _EXTENSION = "jobqueue.dashboard"
 #: Name of the hidden field.

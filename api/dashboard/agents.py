@@ -98,7 +98,9 @@ def _list() -> Response:
 
 
 def _one(found: Agent, problem: str = "", status: int = 200) -> Response:
-    jobs = services().summaries(JobFilter(hostname=found.hostname, limit=_JOBS)) if principal().may("job:read") else None
+    jobs = (
+        services().summaries(JobFilter(hostname=found.hostname, limit=_JOBS)) if principal().may("job:read") else None
+    )
     fingerprint = fingerprint_of(found.public_key) or ""
     return pages.render(
         "agent.html", status, agent=found, fingerprint=fingerprint, problem=problem, done=_done(), jobs=jobs

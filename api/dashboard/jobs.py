@@ -15,9 +15,9 @@ from api.dashboard.blueprint import PREFIX, blueprint
 from api.native import mapping, requests
 from api.native.schemas import JobQuery
 from jobqueue.errors import InvalidInput, JobNotFound
+from jobqueue.ledger.jobs import LOOKED_THROUGH
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.job_summary import JobSummaryPage
-from jobqueue.ledger.jobs import LOOKED_THROUGH
 
 _LIMIT = 25
 _MOST_OFFSET = 1_000_000_000
@@ -54,7 +54,13 @@ def jobs() -> Response:
 
 
 def _render(
-    page: JobSummaryPage, filters: dict[str, str], *, problem: str = "", missing: str = "", note: str = "", offset: int = 0
+    page: JobSummaryPage,
+    filters: dict[str, str],
+    *,
+    problem: str = "",
+    missing: str = "",
+    note: str = "",
+    offset: int = 0,
 ) -> Response:
     return pages.render(
         "jobs.html",

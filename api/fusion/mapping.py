@@ -7,8 +7,8 @@ from typing import Any
 
 from api.fusion.times import micros
 from jobqueue.model.configuration import Configuration
-from jobqueue.model.job import Execution, Job
 from jobqueue.model.external_run import CONFIG, END, RESULT, START, ExternalRun
+from jobqueue.model.job import Execution, Job
 from jobqueue.model.run_state import RunState, run_state
 from jobqueue.model.timestamps import to_iso
 from jobqueue.services.runs import Started, run_id_of

@@ -9,9 +9,9 @@ from marshmallow import fields, validate
 
 from api.native.fields import Items, Moment, QueryWhole, Text
 from api.validation import StrictSchema
+from jobqueue.ledger.audit import MOST_ENTRIES
 from jobqueue.model.principal import MAX_PERMISSIONS
 from jobqueue.services.credentials import LEAST_PASSWORD, MAX_ROLES, MOST_PASSWORD
-from jobqueue.ledger.audit import MOST_ENTRIES
 
 _MOST_NAME = 100
 #: The names of web tokens are their issuers'.

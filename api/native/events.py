@@ -91,7 +91,9 @@ def _with_reset(
 
 
 def _turns(
-    follow: Callable[[str | None], Iterator[list[JobEvent]]], turns: Iterator[list[JobEvent]], missed: MissedEvents | None
+    follow: Callable[[str | None], Iterator[list[JobEvent]]],
+    turns: Iterator[list[JobEvent]],
+    missed: MissedEvents | None,
 ) -> Iterator[list[sse.ServerEvent]]:
     while True:
         if missed:

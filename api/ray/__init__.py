@@ -8,8 +8,7 @@ from __future__ import annotations
 from flask import Flask
 
 from api import facade_errors
-from api.ray import credentials, health, jobs, listing, logs, packages, version
-from api.ray import errors
+from api.ray import credentials, errors, health, jobs, listing, logs, packages, version
 
 __all__ = ["BLUEPRINTS", "credentials", "install"]
 

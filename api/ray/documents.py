@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from api.openapi import JSON, TEXT, FacadeDocument, Document, Route
+from api.openapi import JSON, TEXT, Document, FacadeDocument, Route
 from api.ray.schemas import MAX_LISTED, MAX_OFFSET
 from api.ray.status import RayStatus
 

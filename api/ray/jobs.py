@@ -9,8 +9,7 @@ from flask import Blueprint, Response
 
 from api import audit, submitting
 from api.context import principal, services
-from api.ray import mapping, requests, yuanrong
-from api.ray import errors
+from api.ray import errors, mapping, requests, yuanrong
 from api.ray.status import status_of
 from api.responses import json_response
 from jobqueue.errors import AliasTaken, JobFinal, JobNotFinal, JobNotFound

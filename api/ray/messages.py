@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from api.ray.status import SETTING_UP, WAITING, RayStatus, phase_of, status_of
+from jobqueue.entrypoints.failure import SETUP_FAILURE
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.states import FAILURES, ExecutionState
-from jobqueue.entrypoints.failure import SETUP_FAILURE
 
 #: Kinds of error, by Ray's names. Those that the operation itself finds out come from the agent.
 DIED = "JOB_SUPERVISOR_ACTOR_DIED"

@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestTimeout
 
-from api import audit
-from api import body_timeout
+from api import audit, body_timeout
 from api.context import principal, services
 from api.errors import UnsupportedMedia
 from jobqueue.errors import InvalidInput, NotFound

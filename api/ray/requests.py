@@ -12,10 +12,10 @@ from api.native.fields import MAX_TAGS, tag_problem
 from api.ray import mapping, submission_id, yuanrong
 from api.ray.schemas import SubmitRequest, YuanrongSubmitRequest
 from api.ray.status import ENTRYPOINT
+from jobqueue.entrypoints.spec import RuntimeEnv
 from jobqueue.errors import InvalidInput
 from jobqueue.model.selector import Selector
 from jobqueue.model.submission import Submission
-from jobqueue.entrypoints.spec import RuntimeEnv
 from jobqueue.services import placement
 
 _schema = SubmitRequest()

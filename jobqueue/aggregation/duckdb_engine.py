@@ -7,10 +7,10 @@ from pathlib import Path
 
 import duckdb
 
+from jobqueue.aggregation.collections import database
 from jobqueue.aggregation.engine import View
 from jobqueue.aggregation.query import Query
 from jobqueue.aggregation.spark_sql.translate import macros, translate
-from jobqueue.aggregation.collections import database
 from jobqueue.errors import OperationFailed
 
 

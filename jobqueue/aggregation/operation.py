@@ -77,9 +77,9 @@ class RunSchema(Schema):
 )
 def run(data: dict[str, Any], context: Context) -> Outcome:
     """Aggregate a collection by SQL in Spark's dialect, and merge the rows into another one."""
+    from jobqueue.aggregation.collections.collections import Collections
     from jobqueue.aggregation.config import AggregationConfig
     from jobqueue.aggregation.run import Surroundings, run_aggregation
-    from jobqueue.aggregation.collections.collections import Collections
 
     if context.settings is None:
         raise OperationFailed("This agent has no data directory.")

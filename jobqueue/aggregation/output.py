@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobqueue.aggregation.config import AggregationConfig
 from jobqueue.aggregation.collections import database
+from jobqueue.aggregation.config import AggregationConfig
 
 if TYPE_CHECKING:
     import duckdb

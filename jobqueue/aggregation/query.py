@@ -11,12 +11,12 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
+from jobqueue.aggregation.collections.name import table_key, table_name
 from jobqueue.aggregation.functions import FUNCTIONS
 from jobqueue.aggregation.parameters import fill_in
 from jobqueue.aggregation.spark_sql.dialect import SparkAsWritten
 from jobqueue.aggregation.spark_sql.relations import Relations
 from jobqueue.aggregation.spark_sql.scope import Column
-from jobqueue.aggregation.collections.name import table_key, table_name
 from jobqueue.errors import InvalidInput
 
 _DIALECT = SparkAsWritten

@@ -12,6 +12,9 @@ from typing import Any
 
 import duckdb
 
+from jobqueue.aggregation.collections import database
+from jobqueue.aggregation.collections.collections import Collections, Transaction
+from jobqueue.aggregation.collections.name import SPARK_INPUT, table_key, table_name
 from jobqueue.aggregation.config import AggregationConfig
 from jobqueue.aggregation.duckdb_engine import DuckDBEngine
 from jobqueue.aggregation.engine import Engine, View
@@ -20,9 +23,6 @@ from jobqueue.aggregation.parameters import resolve
 from jobqueue.aggregation.query import Query, prepare
 from jobqueue.aggregation.source import Source, view_of
 from jobqueue.aggregation.spark_engine import SparkEngine
-from jobqueue.aggregation.collections import database
-from jobqueue.aggregation.collections.collections import Collections, Transaction
-from jobqueue.aggregation.collections.name import SPARK_INPUT, table_key, table_name
 from jobqueue.errors import OperationFailed, OperationNotNeeded
 
 _WEIGHTS = "signalTypeWeights"

@@ -7,10 +7,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobqueue.aggregation.config import AggregationConfig
-from jobqueue.aggregation.query import Query, trusted
 from jobqueue.aggregation.collections import database
 from jobqueue.aggregation.collections.fields import field_type
+from jobqueue.aggregation.config import AggregationConfig
+from jobqueue.aggregation.query import Query, trusted
 from jobqueue.errors import OperationFailed
 
 if TYPE_CHECKING:

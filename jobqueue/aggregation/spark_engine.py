@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jobqueue.aggregation import spark_driver
+from jobqueue.aggregation.collections import database
 from jobqueue.aggregation.engine import View
 from jobqueue.aggregation.query import Query
 from jobqueue.aggregation.spark_sql.translate import translate
-from jobqueue.aggregation.collections import database
 from jobqueue.errors import InvalidInput, OperationFailed
 
 #: What a configuration may set: the size of its run. Spark has settings that run code or read files; the agent's owner

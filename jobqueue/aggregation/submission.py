@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from jobqueue.aggregation.collections.name import SPARK_INPUT, table_name
 from jobqueue.aggregation.config import AggregationConfig
 from jobqueue.aggregation.parameters import resolve
 from jobqueue.aggregation.query import prepare
-from jobqueue.aggregation.collections.name import SPARK_INPUT, table_name
 
 #: Reading SQL takes about a second for a million characters; longer SQL is checked by the agent alone.
 LONGEST_CHECKED = 50_000

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
-from jobqueue.cli.views.output import Column, Screen
 from jobqueue.cli.parameters import future
+from jobqueue.cli.views.output import Column, Screen
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -25,7 +25,10 @@ _COMMANDS = {
     "doctor": ("jobqueue.cli.commands.doctor:doctor", "Check the whole ledger in Redis, and repair it."),
     "api": ("jobqueue.cli.commands.parts:api", "Serve the HTTP API until SIGTERM."),
     "worker": ("jobqueue.cli.commands.parts:worker", "Run the agent of one host until SIGTERM."),
-    "maintenance": ("jobqueue.cli.commands.parts:maintenance", "Run maintenance (promoting, reaping, pruning) until SIGTERM."),
+    "maintenance": (
+        "jobqueue.cli.commands.parts:maintenance",
+        "Run maintenance (promoting, reaping, pruning) until SIGTERM.",
+    ),
     "flower": (
         "jobqueue.cli.commands.parts:flower",
         "Run Flower, with user admin and the API's token as password; where none is known, with one of its own.",
@@ -43,7 +46,10 @@ _COMMANDS = {
     "key": ("jobqueue.cli.commands.key:key", "Let programs in: API keys."),
     "user": ("jobqueue.cli.commands.user:user", "Let people in: users with passwords."),
     "role": ("jobqueue.cli.commands.role:role", "Say what a role may do."),
-    "audit": ("jobqueue.cli.commands.audit:audit", "See who did what, when and from where, and that nobody changed the record."),
+    "audit": (
+        "jobqueue.cli.commands.audit:audit",
+        "See who did what, when and from where, and that nobody changed the record.",
+    ),
     "top": (
         "jobqueue.cli.commands.top:top",
         "Show jobs by status, throughput, agents and the newest jobs, anew every few seconds, until Ctrl-C.",

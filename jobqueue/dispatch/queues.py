@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from kombu import Queue
 
-from jobqueue.model.target import ANY
 from jobqueue.ledger.keys import Keys
+from jobqueue.model.target import ANY
 
 #: The one Celery task: run the execution (job id, slot).
 TASK = "jobqueue.execute"

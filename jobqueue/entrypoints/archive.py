@@ -6,10 +6,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from jobqueue.errors import OperationFailed
-from jobqueue.entrypoints import tar_archive
-from jobqueue.entrypoints import zip_archive
+from jobqueue.entrypoints import tar_archive, zip_archive
 from jobqueue.entrypoints.unpacking import UnpackingLimits
+from jobqueue.errors import OperationFailed
 
 _LONGEST_MAGIC = 8
 #: Folders of a wheel's ``*.data`` that belong beside its packages.

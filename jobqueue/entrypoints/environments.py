@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobqueue.errors import OperationFailed
 from jobqueue.entrypoints.failure import setup_failed
 from jobqueue.entrypoints.file_lock import FileLock
 from jobqueue.entrypoints.recipe import Recipe
@@ -19,6 +18,7 @@ from jobqueue.entrypoints.removal import remove_tree
 from jobqueue.entrypoints.setup import Setup
 from jobqueue.entrypoints.uv import Uv
 from jobqueue.entrypoints.workspace import made
+from jobqueue.errors import OperationFailed
 
 logger = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from jobqueue.errors import InvalidInput
 from jobqueue.entrypoints.pip_options import translate
 from jobqueue.entrypoints.pip_settings import uv_settings_of_job
 from jobqueue.entrypoints.requirements import Requirements
+from jobqueue.errors import InvalidInput
 
 #: How an index is reached and trusted, and how to log in there.
 CONNECTIONS = (

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from jobqueue.errors import InvalidInput, OperationFailed
-from jobqueue.plain_text import decoded
 from jobqueue.entrypoints.failure import setup_failed
 from jobqueue.entrypoints.pip_options import FIND_LINKS
 from jobqueue.entrypoints.requirements import Requirements, read_lines
+from jobqueue.errors import InvalidInput, OperationFailed
+from jobqueue.plain_text import decoded
 
 logger = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from jobqueue.errors import InvalidInput
-from jobqueue.plain_text import without_mark
 from jobqueue.entrypoints.pip_line import PipLine
 from jobqueue.entrypoints.pip_options import translate
+from jobqueue.errors import InvalidInput
+from jobqueue.plain_text import without_mark
 
 _MAX_LINES = 10_000
 _MAX_BYTES = 1024 * 1024

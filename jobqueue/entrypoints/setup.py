@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from jobqueue.entrypoints.failure import setup_failed
 from jobqueue.errors import OperationTimedOut
 from jobqueue.model.output import AGENT
-from jobqueue.entrypoints.failure import setup_failed
 
 if TYPE_CHECKING:
     from jobqueue.operations.context import Context

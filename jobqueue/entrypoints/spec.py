@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobqueue.errors import InvalidInput
-from jobqueue.model.package import FORMATS
 from jobqueue.entrypoints.location import ARCHIVES, Location
 from jobqueue.entrypoints.requirements import Requirements
+from jobqueue.errors import InvalidInput
+from jobqueue.model.package import FORMATS
 
 #: Seconds for everything that comes before the entrypoint's start, unless ``config`` says otherwise.
 DEFAULT_SETUP_SECONDS = 600.0

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobqueue.errors import OperationFailed, OperationTimedOut
 from jobqueue.entrypoints.archive import unpack, unpack_wheel
 from jobqueue.entrypoints.environments import Environment, Environments
 from jobqueue.entrypoints.failure import setup_failed
@@ -26,6 +25,7 @@ from jobqueue.entrypoints.spec import RuntimeEnv
 from jobqueue.entrypoints.unpacking import UnpackingLimits
 from jobqueue.entrypoints.uv import Uv
 from jobqueue.entrypoints.workspace import Workspace, open_workspace
+from jobqueue.errors import OperationFailed, OperationTimedOut
 
 if TYPE_CHECKING:
     from jobqueue.operations.context import Context

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Protocol, cast
 
+from jobqueue.entrypoints.unpacking import Unpacking, UnpackingLimits, pieces
 from jobqueue.errors import OperationFailed
-from jobqueue.entrypoints.unpacking import UnpackingLimits, Unpacking, pieces
 
 GZIP_MAGIC = b"\x1f\x8b"
 XZ_MAGIC = b"\xfd7zXZ\x00"

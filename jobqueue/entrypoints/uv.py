@@ -9,13 +9,13 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from jobqueue.extras import lack
 from jobqueue.entrypoints.failure import setup_failed
 from jobqueue.entrypoints.job_variables import JobVariables
 from jobqueue.entrypoints.pip_settings import uv_settings
 from jobqueue.entrypoints.recipe import Recipe
 from jobqueue.entrypoints.removal import remove_tree
 from jobqueue.entrypoints.setup import Setup
+from jobqueue.extras import lack
 
 #: What uv reads to trust an index and to log in there; processes do not inherit it otherwise.
 _OF_CONNECTIONS = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CLIENT_CERT", "NETRC")

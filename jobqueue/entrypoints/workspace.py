@@ -10,9 +10,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from jobqueue.errors import OperationFailed
 from jobqueue.entrypoints.file_lock import FileLock
 from jobqueue.entrypoints.removal import remove_tree
+from jobqueue.errors import OperationFailed
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
+from jobqueue.entrypoints.unpacking import Unpacking, UnpackingLimits, pieces
 from jobqueue.errors import OperationFailed
-from jobqueue.entrypoints.unpacking import UnpackingLimits, Unpacking, pieces
 
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _RECORD = re.compile(b"PK\x01\x02")

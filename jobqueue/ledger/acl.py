@@ -11,8 +11,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from jobqueue.model.target import ANY, check_hostname
 from jobqueue.ledger.keys import Keys
+from jobqueue.model.target import ANY, check_hostname
 
 #: What every connection needs: nothing of it tells of anybody's data, or of other connections. By categories, since
 #: newer servers have more of these commands, which redis-py sends, and older ones do not know their names.

@@ -11,14 +11,14 @@ from typing import Any
 import redis
 
 from jobqueue.errors import AgentNotFound, Conflict
-from jobqueue.model.agent import Agent, AgentEvent, AgentState, Heartbeat, Registration
-from jobqueue.model.target import label_prefixes
 from jobqueue.ledger import decoding
 from jobqueue.ledger.audit import Audit
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
 from jobqueue.ledger.server_error import is_wrong_type
+from jobqueue.model.agent import Agent, AgentEvent, AgentState, Heartbeat, Registration
+from jobqueue.model.target import label_prefixes
 
 #: The condition of an agent whose record is not as the ledger wrote it.
 UNREADABLE = "RecordUnreadable"
@@ -137,7 +137,9 @@ class Agents:
         """
         remember_ms = max(1, int(remember_seconds * 1000))
         arguments = (hostname, key_id, certificate, invitation, remember_ms)
-        answer = self._audit.change(lambda entry: self._scripts.call("certify_agent", *arguments, *entry), agent=hostname)
+        answer = self._audit.change(
+            lambda entry: self._scripts.call("certify_agent", *arguments, *entry), agent=hostname
+        )
         if answer == "unknown" and certificate:
             raise _unknown(hostname)
         return bool(answer == "certified")

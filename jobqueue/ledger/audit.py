@@ -23,13 +23,13 @@ from typing import Any
 import redis
 
 from jobqueue.errors import AuditUnavailable, LedgerRefuses, RecordAltered
-from jobqueue.model.audit import AuditRecord, AuditEntry, AuditVerdict
-from jobqueue.redis_refusal import refusal_of
-from jobqueue.ledger.tamper_alarm import TamperAlarm
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.scripts import Scripts
 from jobqueue.ledger.seal import Seal
+from jobqueue.ledger.tamper_alarm import TamperAlarm
+from jobqueue.model.audit import AuditEntry, AuditRecord, AuditVerdict
+from jobqueue.redis_refusal import refusal_of
 
 #: Entries that one read gives at the most, and that it looks through for those of one principal.
 MOST_ENTRIES = 1000

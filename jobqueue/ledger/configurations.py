@@ -8,13 +8,13 @@ from collections.abc import Iterable
 import redis
 
 from jobqueue.errors import ConfigurationExists, ConfigurationNotFound, JobNotFinal, RecordAltered
-from jobqueue.model.configuration import KEPT_UPDATES, Configuration, Update
 from jobqueue.ledger import decoding
-from jobqueue.ledger.tamper_alarm import TamperAlarm
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
 from jobqueue.ledger.seal import BrokenSeal, Seal
+from jobqueue.ledger.tamper_alarm import TamperAlarm
+from jobqueue.model.configuration import KEPT_UPDATES, Configuration, Update
 
 
 def exclusive_name(config_id: str) -> str:
@@ -86,7 +86,9 @@ class Configurations:
     def _change(self, verb: str, config_id: str, configuration: Configuration | None, user: str) -> None:
         text = self._seal.close(_place(config_id), json.dumps(configuration.fields)) if configuration else ""
         name = exclusive_name(config_id)
-        code, *rest = self._scripts.call("store_configuration", self._now(), config_id, verb, text, user, KEPT_UPDATES, name)
+        code, *rest = self._scripts.call(
+            "store_configuration", self._now(), config_id, verb, text, user, KEPT_UPDATES, name
+        )
         if code == "taken":
             raise ConfigurationExists(f"There is a configuration {config_id!r} already; change it by PUT.")
         if code == "unknown":

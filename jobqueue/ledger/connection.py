@@ -16,9 +16,9 @@ from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel
 
 from jobqueue.errors import JobQueueError, LedgerRefuses, LedgerUnavailable, RecordAltered
+from jobqueue.ledger.server_error import is_denial, is_wrong_type
 from jobqueue.redis_refusal import refusal_of
 from jobqueue.redis_url import RedisUrl
-from jobqueue.ledger.server_error import is_denial, is_wrong_type
 
 #: Seconds until a connection attempt, or a command without an answer, counts as failed.
 CONNECT_TIMEOUT = 1.0

@@ -11,15 +11,15 @@ from typing import Any
 import redis
 
 from jobqueue.errors import Conflict, CredentialNotFound, NameTaken, RecordChanged
-from jobqueue.model.credential import Credential, Kind
-from jobqueue.model.role import BUILTIN, Role
 from jobqueue.ledger import decoding
-from jobqueue.ledger.tamper_alarm import TamperAlarm
 from jobqueue.ledger.audit import Audit
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.scripts import Scripts
 from jobqueue.ledger.seal import BrokenSeal, Seal
+from jobqueue.ledger.tamper_alarm import TamperAlarm
+from jobqueue.model.credential import Credential, Kind
+from jobqueue.model.role import BUILTIN, Role
 
 #: Records that there may be of each kind; all of them are read to list them.
 MOST_CREDENTIALS = 10_000

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobqueue.errors import JobNotFound, RecordAltered
-from jobqueue.model.alert import RECORDS_ALTERED
-from jobqueue.model.states import ExecutionState
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import KINDS
 from jobqueue.ledger.ledger import COUNTERS, Ledger
 from jobqueue.ledger.scripts import SPOILED_SECONDS
+from jobqueue.model.alert import RECORDS_ALTERED
+from jobqueue.model.states import ExecutionState
 
 #: Keys that one step of SCAN looks at.
 _STEP = 500
@@ -251,7 +251,9 @@ class Doctor:
         for key, of, slot in sets:
             cursor = "0"
             while True:
-                cursor, *found = self._ledger.scripts.call("remove_dangling", key, cursor, of, slot, "1" if self._repairs else "")
+                cursor, *found = self._ledger.scripts.call(
+                    "remove_dangling", key, cursor, of, slot, "1" if self._repairs else ""
+                )
                 for member in found:
                     yield self._found("member", key, f"{member[:80]!r} leads nowhere")
                 if cursor == "0":

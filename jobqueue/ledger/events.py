@@ -6,12 +6,12 @@ from typing import Any
 
 import redis
 
-from jobqueue.model.job_event import JobEvent
-from jobqueue.model.states import JobStatus
-from jobqueue.model.timeline import EVENTS, Event
 from jobqueue.ledger import decoding
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import Keys
+from jobqueue.model.job_event import JobEvent
+from jobqueue.model.states import JobStatus
+from jobqueue.model.timeline import EVENTS, Event
 
 #: Where the stream begins.
 START = "0-0"
@@ -56,7 +56,9 @@ class Events:
 def _news(entry_id: str, fields: dict[str, str]) -> JobEvent:
     try:
         job_id, status, at, events, hostname, note = fields["v"].split("|", 5)
-        steps = tuple(Event(decoding.whole(at), event, hostname, note) for event in events.split(",") if event in EVENTS)
+        steps = tuple(
+            Event(decoding.whole(at), event, hostname, note) for event in events.split(",") if event in EVENTS
+        )
         return JobEvent(entry_id, job_id, JobStatus(status), steps)
     except decoding.FAULTS:
         # somebody else has written it; it has a place in the stream, and tells nothing

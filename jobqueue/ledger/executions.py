@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 from jobqueue.errors import IllegalTransition, JobNotFound
-from jobqueue.model.alert import RECORDS_ALTERED, Alert
-from jobqueue.model.states import ExecutionState
 from jobqueue.ledger import decoding
 from jobqueue.ledger.scripts import Argument, Clock, Scripts, redis_clock
+from jobqueue.model.alert import RECORDS_ALTERED, Alert
+from jobqueue.model.states import ExecutionState
 
 
 @dataclass(frozen=True)

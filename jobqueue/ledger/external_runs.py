@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from jobqueue.model.external_run import EXTERNAL_SLOT, EXTERNAL_OPERATION, ExternalRunReport
 from jobqueue.ledger.scripts import Argument, Clock, Scripts, redis_clock
+from jobqueue.model.external_run import EXTERNAL_OPERATION, EXTERNAL_SLOT, ExternalRunReport
 
 #: Longer notes are cut: they are for a person, and every listing carries them.
 _LONGEST_NOTE = 2000

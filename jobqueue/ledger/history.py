@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import redis
 
-from jobqueue.model.history import History, Span
-from jobqueue.model.states import JobStatus
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import Keys
+from jobqueue.model.history import History, Span
+from jobqueue.model.states import JobStatus
 
 _MICROS = 1_000_000
 

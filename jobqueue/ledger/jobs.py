@@ -22,20 +22,19 @@ from jobqueue.errors import (
     RecordAltered,
     UnknownTarget,
 )
-from jobqueue.model.agent import AgentState
-from jobqueue.model.audit import AuditEntry
-from jobqueue.model.filter import JobFilter, JobPage
-from jobqueue.model.job_summary import JobSummary, JobSummaryPage
-from jobqueue.model.job import Job
-from jobqueue.model.states import JobStatus
-from jobqueue.model.submission import Accepted
-from jobqueue.model.target import Target, TargetKind
-from jobqueue.ledger import decoding
-from jobqueue.ledger import records
-from jobqueue.ledger.tamper_alarm import TamperAlarm
+from jobqueue.ledger import decoding, records
 from jobqueue.ledger.audit import Audit, unavailable
 from jobqueue.ledger.scripts import Argument, Clock, Scripts, redis_clock
 from jobqueue.ledger.seal import Seal
+from jobqueue.ledger.tamper_alarm import TamperAlarm
+from jobqueue.model.agent import AgentState
+from jobqueue.model.audit import AuditEntry
+from jobqueue.model.filter import JobFilter, JobPage
+from jobqueue.model.job import Job
+from jobqueue.model.job_summary import JobSummary, JobSummaryPage
+from jobqueue.model.states import JobStatus
+from jobqueue.model.submission import Accepted
+from jobqueue.model.target import Target, TargetKind
 
 #: How many index entries one step of a listing by several dimensions looks at; keeps Redis responsive (about 1 ms).
 _SCAN_STEP = 1000
@@ -354,7 +353,7 @@ class Jobs:
         return tuple(self._summarized(job_id, row) for job_id, row in rows if row[0])
 
     def _heads(self, ids: list[str]) -> list[list[Any]]:
-        """What ``summarize_jobs.lua`` answers, in one call; where one of the records is of another kind, in one call each."""
+        """The rows of ``summarize_jobs.lua``: one call, or one for each job where a record has the wrong type."""
         if not ids:
             return []
         try:

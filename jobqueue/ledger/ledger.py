@@ -8,6 +8,25 @@ import redis
 from redis.exceptions import NoPermissionError
 
 from jobqueue.errors import InvalidSettings, LedgerUnavailable
+from jobqueue.ledger import decoding
+from jobqueue.ledger.agents import Agents
+from jobqueue.ledger.audit import Audit
+from jobqueue.ledger.configurations import Configurations
+from jobqueue.ledger.connection import connect, translated_errors
+from jobqueue.ledger.credentials import Credentials
+from jobqueue.ledger.events import Events
+from jobqueue.ledger.executions import Executions
+from jobqueue.ledger.external_runs import ExternalRuns
+from jobqueue.ledger.history import Counting
+from jobqueue.ledger.jobs import Jobs
+from jobqueue.ledger.keys import Keys
+from jobqueue.ledger.output import Output
+from jobqueue.ledger.packages import Packages
+from jobqueue.ledger.rate_limits import RateLimits
+from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
+from jobqueue.ledger.seal import Seal
+from jobqueue.ledger.tamper_alarm import TamperAlarm
+from jobqueue.ledger.write_probe import WriteProbe
 from jobqueue.model.alert import (
     MESSAGES_REFUSED,
     RECORDS_ALTERED,
@@ -17,25 +36,6 @@ from jobqueue.model.alert import (
 )
 from jobqueue.redis_server import refusals
 from jobqueue.settings import Settings
-from jobqueue.ledger import decoding
-from jobqueue.ledger.agents import Agents
-from jobqueue.ledger.tamper_alarm import TamperAlarm
-from jobqueue.ledger.audit import Audit
-from jobqueue.ledger.configurations import Configurations
-from jobqueue.ledger.connection import connect, translated_errors
-from jobqueue.ledger.credentials import Credentials
-from jobqueue.ledger.events import Events
-from jobqueue.ledger.executions import Executions
-from jobqueue.ledger.history import Counting
-from jobqueue.ledger.jobs import Jobs
-from jobqueue.ledger.keys import Keys
-from jobqueue.ledger.rate_limits import RateLimits
-from jobqueue.ledger.output import Output
-from jobqueue.ledger.external_runs import ExternalRuns
-from jobqueue.ledger.packages import Packages
-from jobqueue.ledger.write_probe import WriteProbe
-from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
-from jobqueue.ledger.seal import Seal
 
 logger = logging.getLogger(__name__)
 

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from jobqueue.model.measures import BUCKETS, OTHER, Backlog, Distribution, Measures, Pulse
-from jobqueue.model.states import ExecutionState, JobStatus
-from jobqueue.model.target import ANY
 from jobqueue.ledger import decoding
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.scripts import Argument
+from jobqueue.model.measures import BUCKETS, OTHER, Backlog, Distribution, Measures, Pulse
+from jobqueue.model.states import ExecutionState, JobStatus
+from jobqueue.model.target import ANY
 
 #: Hosts asked about in one pipeline, and operations in one call.
 _HOSTS = 500

@@ -9,11 +9,11 @@ from typing import Any
 
 import redis
 
-from jobqueue.model.output import Chunk
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.executions import Grant
 from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.scripts import Argument, Scripts
+from jobqueue.model.output import Chunk
 
 #: Entries that one read fetches at the most.
 _MOST_ENTRIES = 500

@@ -19,13 +19,13 @@ from jobqueue.errors import (
     PackageTooLarge,
     RecordAltered,
 )
-from jobqueue.model.package import PackageInfo, check_package_name
-from jobqueue.ledger.tamper_alarm import TamperAlarm
-from jobqueue.ledger.script_connection import ScriptConnection
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import Keys
+from jobqueue.ledger.script_connection import ScriptConnection
 from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
 from jobqueue.ledger.seal import Seal
+from jobqueue.ledger.tamper_alarm import TamperAlarm
+from jobqueue.model.package import PackageInfo, check_package_name
 
 logger = logging.getLogger(__name__)
 
@@ -140,7 +140,9 @@ class Packages:
         _check_size(size, expected_size)
         sha256 = digest.hexdigest()
         mark = self._seal.mark(_place(name), _sealed(size, sha256))
-        record = self._scripts.call("commit_upload", self._now(), upload, name, size, sha256, self._keep, mark, instead_of)
+        record = self._scripts.call(
+            "commit_upload", self._now(), upload, name, size, sha256, self._keep, mark, instead_of
+        )
         if not record:
             raise _gone()
         stored = _info(name, record)

@@ -7,22 +7,22 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from jobqueue.model.job_summary import JobSummary
-from jobqueue.model.job import Execution, Job
+from jobqueue.ledger import decoding
 from jobqueue.model.external_run import CONFIG, END, EXTERNAL_SLOT, RESULT, START, ExternalRun
+from jobqueue.model.job import Execution, Job
+from jobqueue.model.job_summary import JobSummary
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.run_state import RunState
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ANY
 from jobqueue.model.timeline import EVENTS, Event
 from jobqueue.model.timestamps import from_iso
-from jobqueue.ledger import decoding
 
 _FINAL_EVENTS = frozenset(state.value for state in ExecutionState if state.is_final)
 
 
 def job(job_id: str, answer: list[Any]) -> Job:
-    """What ``read_job.lua`` answered -> the job. Raises one of ``decoding.FAULTS`` for what the ledger did not write."""
+    """The answer of ``read_job.lua`` as a job. Raises one of ``decoding.FAULTS`` for a foreign record."""
     document, flat, raw, told = answer
     doc, fields = decoding.parsed_object(document), _pairs(flat)
     outside = _outside(fields, told, doc)

@@ -17,13 +17,13 @@ import redis
 from redis.exceptions import NoPermissionError, NoScriptError, RedisError
 
 from jobqueue.errors import LedgerUnavailable
+from jobqueue.ledger.connection import translated_errors
+from jobqueue.ledger.keys import KINDS, Keys
+from jobqueue.ledger.script_connection import ScriptConnection
+from jobqueue.ledger.server_error import is_denied_loading, is_wrong_type
 from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.model.measures import BUCKETS
 from jobqueue.model.states import FINAL_STATES, FINAL_STATUSES, TRANSITIONS, ExecutionState, JobStatus
-from jobqueue.ledger.script_connection import ScriptConnection
-from jobqueue.ledger.connection import translated_errors
-from jobqueue.ledger.keys import KINDS, Keys
-from jobqueue.ledger.server_error import is_denied_loading, is_wrong_type
 
 #: Kinds of keys that the ledger can do without, or make anew from other records: where one of them is damaged, the
 #: script that meets it moves it aside and goes on (``lua/include/damage_guard.lua``).

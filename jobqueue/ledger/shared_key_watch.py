@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import KINDS
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.scripts import MENDED, SPOILED_SECONDS
+from jobqueue.model.alert import RECORDS_ALTERED
 
 #: Counters that a hash of them can have at the most: operations, states and buckets, with room to spare.
 _MOST_COUNTERS = 20_000

@@ -8,8 +8,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from jobqueue.errors import LedgerUnavailable
-from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.ledger.executions import Executions
+from jobqueue.model.alert import RECORDS_ALTERED
 
 logger = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from jobqueue.entrypoints.source import PackageSource
 from jobqueue.errors import OperationCancelled, OperationTimedOut
 from jobqueue.model.timestamps import duration_text
 from jobqueue.operations.process.confinement import PLAIN, Confinement
@@ -22,9 +23,8 @@ from jobqueue.operations.process.run import (
     run_process,
     unwatched,
 )
-from jobqueue.entrypoints.source import PackageSource
-from jobqueue.trust.secrets.source import Secrets
 from jobqueue.settings import Settings
+from jobqueue.trust.secrets.source import Secrets
 
 DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024
 DEFAULT_MAX_RESULT_BYTES = 1024 * 1024

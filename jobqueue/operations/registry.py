@@ -154,7 +154,9 @@ class Registry:
 
 
 def _family(name: str) -> ModuleType:
-    return importlib.import_module("jobqueue.aggregation.operation" if name == "aggregation" else f"jobqueue.operations.builtin.{name}")
+    return importlib.import_module(
+        "jobqueue.aggregation.operation" if name == "aggregation" else f"jobqueue.operations.builtin.{name}"
+    )
 
 
 def _operations_of(thing: Any) -> list[Operation]:

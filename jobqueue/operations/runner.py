@@ -16,8 +16,8 @@ from jobqueue.errors import (
 from jobqueue.operations.base import Operation
 from jobqueue.operations.context import Context
 from jobqueue.operations.facts import resolve_facts
-from jobqueue.operations.process.isolated import run_isolated
 from jobqueue.operations.outcome import Outcome
+from jobqueue.operations.process.isolated import run_isolated
 from jobqueue.operations.result import checked
 from jobqueue.operations.text import brief, describe
 from jobqueue.trust.secrets.redactor import Redactor, StreamRedactor

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import redis
 
 from jobqueue.errors import JobQueueError
-from jobqueue.model.audit import AuditRecord, AuditEntry, AuditVerdict
 from jobqueue.ledger.audit import Audit
+from jobqueue.model.audit import AuditEntry, AuditRecord, AuditVerdict
 
 logger = logging.getLogger("jobqueue.audit")
 

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from jobqueue.errors import LedgerUnavailable
+from jobqueue.ledger.credentials import KEY_CHECK_LENGTH, Credentials
 from jobqueue.model.credential import Credential, Kind
 from jobqueue.model.principal import Principal
 from jobqueue.model.role import BUILTIN, Role
 from jobqueue.services.passwords import is_secret
-from jobqueue.ledger.credentials import KEY_CHECK_LENGTH, Credentials
 
 logger = logging.getLogger(__name__)
 

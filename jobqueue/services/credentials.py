@@ -9,12 +9,12 @@ import time
 from collections.abc import Iterable
 
 from jobqueue.errors import InvalidInput, RoleInUse
+from jobqueue.ledger.credentials import Credentials
 from jobqueue.model.credential import Credential, Kind
 from jobqueue.model.principal import EVERYTHING, Principal, check_name, check_permissions
 from jobqueue.model.role import BUILTIN, KNOWN, Role
-from jobqueue.services.passwords import hash_secret
 from jobqueue.services.credential_verifier import principal_of
-from jobqueue.ledger.credentials import Credentials
+from jobqueue.services.passwords import hash_secret
 
 #: Beginning of every API key, so that scanners of sources and logs know one when they see it.
 KEY_PREFIX = "jq_"

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from jobqueue.errors import AgentNotFound, Conflict, InvalidInput, JobQueueError, LedgerUnavailable, SealBroken
+from jobqueue.ledger.agents import Agents
 from jobqueue.model.agent import Agent, AgentState
 from jobqueue.model.target import check_hostname
 from jobqueue.trust.signing import certificate as certificates
@@ -16,7 +17,6 @@ from jobqueue.trust.signing import pem
 from jobqueue.trust.signing.certificate import Invitation, Revocation
 from jobqueue.trust.signing.signer import Signer
 from jobqueue.trust.signing.trusted import TrustedKeys
-from jobqueue.ledger.agents import Agents
 
 logger = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from itertools import chain
 
 from jobqueue.errors import JobQueueError, LedgerUnavailable
+from jobqueue.ledger.events import START, Events
 from jobqueue.model.job import Job
 from jobqueue.model.job_event import JobEvent, event_position
 from jobqueue.model.timeline import Event
-from jobqueue.ledger.events import START, Events
 
 logger = logging.getLogger(__name__)
 

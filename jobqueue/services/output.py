@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Iterator
 
 from jobqueue.errors import AgentNotFound, InvalidInput
-from jobqueue.model.output import OutputPage
-from jobqueue.model.target import ANY
 from jobqueue.ledger.executions import Executions
 from jobqueue.ledger.jobs import Jobs
 from jobqueue.ledger.output import Batch, Output
+from jobqueue.model.output import OutputPage
+from jobqueue.model.target import ANY
 
 #: Shortest and longest wait for output before the state of the execution is looked at again, in seconds.
 _FIRST_WAIT = 0.05

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jobqueue.errors import InvalidInput, RecordAltered
-from jobqueue.model.package import check_package_name
 from jobqueue.entrypoints.spec import RuntimeEnv
+from jobqueue.errors import InvalidInput, RecordAltered
 from jobqueue.ledger.packages import Packages, altered
+from jobqueue.model.package import check_package_name
 
 #: The one operation that takes packages.
 _ENTRYPOINT = "entrypoint.run"

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from jobqueue.errors import InvalidInput, SealBroken
+from jobqueue.ledger.agents import Agents
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.states import ExecutionState
 from jobqueue.trust.signing import pem
 from jobqueue.trust.signing.certificate import Certificate, read_certificate, read_revocation, result_bytes
 from jobqueue.trust.signing.trusted import TrustedKeys
-from jobqueue.ledger.agents import Agents
 
 #: The answers about a result. A state that the ledger itself gave (expired, lost, cancelled) needs no signature.
 #: Revoked: its agent's key was taken back later, so anybody may have signed it by now.

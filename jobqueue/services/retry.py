@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from jobqueue.errors import Conflict, InvalidInput, JobAltered, JobNotFinal, NothingToRetry, WorkRefused
+from jobqueue.ledger.jobs import Jobs
 from jobqueue.model.job import Job
 from jobqueue.model.principal import NOBODY, Principal
 from jobqueue.model.states import ExecutionState
@@ -16,7 +17,6 @@ from jobqueue.services.result_verifier import FORGED, REVOKED, UNSIGNED
 from jobqueue.services.submission import JobSubmitter
 from jobqueue.trust.signing import work
 from jobqueue.trust.signing.trusted import TrustedKeys
-from jobqueue.ledger.jobs import Jobs
 
 #: States whose executions can be picked for a retry.
 RETRIABLE = frozenset({ExecutionState.FAILED, ExecutionState.EXPIRED, ExecutionState.LOST})

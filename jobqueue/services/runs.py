@@ -22,10 +22,13 @@ from jobqueue.errors import (
     RecordAltered,
     UnknownOperation,
 )
+from jobqueue.ledger.configurations import exclusive_name
+from jobqueue.ledger.external_runs import ReportOutcome
+from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.configuration import Configuration
+from jobqueue.model.external_run import CONFIG, END, RESULT, START, ExternalRunReport
 from jobqueue.model.filter import MAX_LIMIT, JobFilter
 from jobqueue.model.job import Job
-from jobqueue.model.external_run import CONFIG, END, RESULT, START, ExternalRunReport
 from jobqueue.model.principal import Principal
 from jobqueue.model.run_state import EXECUTION_STATES, RunState, reachable, reporters, run_state
 from jobqueue.model.states import JobStatus
@@ -33,13 +36,10 @@ from jobqueue.model.submission import Submission
 from jobqueue.model.timeline import API_HOST
 from jobqueue.model.timestamps import from_iso, to_iso
 from jobqueue.operations.registry import Registry
-from jobqueue.trust.secrets.reference import has_secret
 from jobqueue.services.job_types import AGGREGATION_OPERATION, Moments, Task, operations_of, task_of
 from jobqueue.services.renewal import Renewal
 from jobqueue.services.submission import SUBMIT, USE_SECRETS, JobSubmitter
-from jobqueue.ledger.configurations import exclusive_name
-from jobqueue.ledger.ledger import Ledger
-from jobqueue.ledger.external_runs import ReportOutcome
+from jobqueue.trust.secrets.reference import has_secret
 
 ORIGIN = "fusion"
 #: Groups, which only this service puts jobs on: all runs, and those that were started here.

@@ -7,15 +7,19 @@ from dataclasses import dataclass
 
 from jobqueue.dispatch.sender import Sender
 from jobqueue.errors import JobQueueError, PermissionDenied
+from jobqueue.ledger import measures
+from jobqueue.ledger.configurations import Configurations
+from jobqueue.ledger.ledger import Ledger
+from jobqueue.ledger.rate_limits import RateLimits
 from jobqueue.model.agent import Agent
 from jobqueue.model.alert import Alert
 from jobqueue.model.audit import AuditEntry
 from jobqueue.model.filter import JobFilter, JobPage
-from jobqueue.model.job_summary import JobSummary, JobSummaryPage
 from jobqueue.model.history import History
 from jobqueue.model.job import Job
-from jobqueue.model.measures import Measures
 from jobqueue.model.job_event import JobEvent
+from jobqueue.model.job_summary import JobSummary, JobSummaryPage
+from jobqueue.model.measures import Measures
 from jobqueue.model.output import OutputPage
 from jobqueue.model.package import PackageInfo, check_package_name
 from jobqueue.model.principal import NOBODY, Principal
@@ -24,6 +28,7 @@ from jobqueue.model.submission import Accepted, Submission
 from jobqueue.operations.info import OperationInfo
 from jobqueue.operations.registry import Registry
 from jobqueue.services.audit import AuditTrail
+from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
 from jobqueue.services.enrolment import Enrolment
 from jobqueue.services.event_feed import EventFeed
@@ -33,15 +38,10 @@ from jobqueue.services.result_verifier import ResultVerifier
 from jobqueue.services.retry import JobRetrier
 from jobqueue.services.runs import Runs
 from jobqueue.services.submission import JobSubmitter
-from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.settings import Settings
 from jobqueue.trust.signing.signer import Signer
 from jobqueue.trust.signing.trusted import TrustedKeys
 from jobqueue.trust.signing.work import WorkSigner
-from jobqueue.ledger import measures
-from jobqueue.ledger.configurations import Configurations
-from jobqueue.ledger.ledger import Ledger
-from jobqueue.ledger.rate_limits import RateLimits
 
 #: Deleting the jobs of others.
 DELETE = "job:delete"

@@ -13,16 +13,16 @@ from typing import Any
 from jobqueue import tracing
 from jobqueue.dispatch.sender import Sender
 from jobqueue.errors import InvalidTarget, JobQueueError, LedgerUnavailable, NothingToRetry
+from jobqueue.ledger.executions import Due
+from jobqueue.ledger.jobs import Jobs, NewJob, Stored
 from jobqueue.model.audit import AuditEntry
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import Target
 from jobqueue.operations.registry import Registry
-from jobqueue.trust.secrets.reference import has_secret
 from jobqueue.services.packages import PackageResolver
+from jobqueue.trust.secrets.reference import has_secret
 from jobqueue.trust.signing.work import WorkSigner
-from jobqueue.ledger.executions import Due
-from jobqueue.ledger.jobs import Jobs, NewJob, Stored
 
 #: What every submission needs, besides the permission of its operation.
 SUBMIT = "job:write"

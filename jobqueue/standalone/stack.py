@@ -14,17 +14,18 @@ import jobqueue
 from jobqueue.client import Client, ClientError
 from jobqueue.errors import JobQueueError
 from jobqueue.extras import require
+from jobqueue.settings import API_URL_FILE, PREFIX, REDIS_URL_FILE, Settings
 from jobqueue.standalone.child import ChildSpec
 from jobqueue.standalone.ports import LOOPBACK, url_host
 from jobqueue.standalone.redis import STOP_SECONDS, EmbeddedRedis
 from jobqueue.standalone.state import StateDirectory
 from jobqueue.standalone.supervisor import Supervisor
-from jobqueue.settings import API_URL_FILE, PREFIX, REDIS_URL_FILE, Settings
 from jobqueue.trust.signing.signer import Signer
 
 START_SECONDS = 120.0
 _LOOK_SECONDS = 0.1
-#: An agent's own stop is bounded (workers/agent/graceful_shutdown.py) and may take this long when what it runs obeys nothing.
+#: An agent's own stop is bounded (workers/agent/graceful_shutdown.py) and may take this long when nothing that it runs
+#: obeys.
 _AGENT_GRACE_SECONDS = 20.0
 #: Stages of the stop: who comes later still serves who came before.
 _AGENTS, _API, _MAINTENANCE, _REDIS = range(4)

@@ -18,6 +18,9 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from benchmarks.site import TOKEN, Site
+from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.jobs import NewJob
+from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Heartbeat, Registration
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.target import Target
@@ -25,9 +28,6 @@ from jobqueue.operations.registry import Registry
 from jobqueue.trust.signing import certificate as certificates
 from jobqueue.trust.signing import pem
 from jobqueue.trust.signing.signer import Signer
-from jobqueue.ledger.executions import Grant
-from jobqueue.ledger.jobs import NewJob
-from jobqueue.ledger.ledger import Ledger
 from tests.acceptance.support.api import Api
 from tests.acceptance.support.browser import DESKTOP, PHONE, Browser
 

@@ -14,8 +14,8 @@ import redis
 
 from jobqueue.dispatch.app import make_app
 from jobqueue.dispatch.envelope import template
-from jobqueue.settings import Settings
 from jobqueue.ledger.keys import Keys
+from jobqueue.settings import Settings
 from tests import hostile_messages
 from tests.acceptance.conftest import MakeStack
 from tests.acceptance.support.api import Api

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from jobqueue.trust.secrets.forms import forms
 from jobqueue.ledger.connection import connect
+from jobqueue.trust.secrets.forms import forms
 from tests.acceptance.conftest import MakeStack
 from tests.acceptance.support.api import Api
 from tests.acceptance.support.stack import Stack

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jobqueue.model.states import ExecutionState, JobStatus, derive_status, is_allowed
 from jobqueue.ledger.keys import KINDS
+from jobqueue.model.states import ExecutionState, JobStatus, derive_status, is_allowed
 from tests.chaos.book import Promise
 from tests.chaos.snapshot import Snapshot, owner_of
 

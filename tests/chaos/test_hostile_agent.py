@@ -18,12 +18,12 @@ import redis
 from redis.exceptions import RedisError
 
 from jobqueue.errors import JobQueueError
-from jobqueue.standalone.binary import find_redis_server
-from jobqueue.model.agent import Heartbeat, Registration
 from jobqueue.ledger import acl
 from jobqueue.ledger.doctor import Doctor
 from jobqueue.ledger.executions import Finished, Grant
 from jobqueue.ledger.shared_key_watch import Watch
+from jobqueue.model.agent import Heartbeat, Registration
+from jobqueue.standalone.binary import find_redis_server
 from tests.ledger.clock import FakeClock
 from tests.ledger.redis_server import RedisServer
 from tests.ledger.world import LEASE, World

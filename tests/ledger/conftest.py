@@ -11,8 +11,8 @@ import fakeredis
 import pytest
 import redis
 
-from jobqueue.standalone.binary import find_redis_server
 from jobqueue.ledger.connection import connect
+from jobqueue.standalone.binary import find_redis_server
 from tests.ledger import invariants
 from tests.ledger.clock import FakeClock
 from tests.ledger.redis_server import RedisServer

@@ -11,10 +11,10 @@ from typing import Any
 
 import redis
 
+from jobqueue.ledger.keys import Keys
 from jobqueue.model.external_run import EXTERNAL_SLOT
 from jobqueue.model.states import ExecutionState, JobStatus, derive_status
 from jobqueue.model.target import ANY, label_prefixes
-from jobqueue.ledger.keys import Keys
 
 _GLOBAL = (
     *("due", "leases", "deadlines", "finished", "clock", "agents", "away", "stats", "alerts", "measured", "leader"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jobqueue.model.states import ExecutionState
-from jobqueue.settings import Settings
 from jobqueue.ledger.executions import Finished, Grant
 from jobqueue.ledger.ledger import Ledger
+from jobqueue.model.states import ExecutionState
+from jobqueue.settings import Settings
 
 
 def claim_all(url: str, host: str, job_ids: list[str]) -> list[tuple[str, str]]:

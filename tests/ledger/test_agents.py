@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from jobqueue.errors import AgentNotFound, Conflict, NoLiveAgent, UnknownTarget
+from jobqueue.ledger.agents import Refused
 from jobqueue.model.agent import AgentState, Heartbeat, Registration
 from jobqueue.model.target import ALL
-from jobqueue.ledger.agents import Refused
 from tests.ledger.world import HEARTBEAT, LIVE, World
 
 VITALS = Heartbeat(load=(0.5, 0.25, 0.1), memory={"total": 100, "percent": 12.5}, running=2, conditions=("HighLoad",))

@@ -11,15 +11,17 @@ from typing import Any
 import pytest
 import redis
 
-from jobqueue.model.audit import AuditEntry
 from jobqueue.ledger import audit as module
 from jobqueue.ledger.audit import Audit
 from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.scripts import Scripts
 from jobqueue.ledger.seal import Seal
+from jobqueue.model.audit import AuditEntry
 
 KEYS = Keys("jobqueue:")
-DEED = AuditEntry("alice", "user", "10.0.0.1", "POST", "/job", 201, "done", "r1", details={"operation": "node.hostname.get"})
+DEED = AuditEntry(
+    "alice", "user", "10.0.0.1", "POST", "/job", 201, "done", "r1", details={"operation": "node.hostname.get"}
+)
 
 
 def process(client: redis.Redis, secret: str = "s" * 32, keep: int = 1000) -> Audit:

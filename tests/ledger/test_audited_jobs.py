@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from jobqueue.errors import AuditUnavailable, JobQueueError
-from jobqueue.model.audit import AuditEntry
 from jobqueue.ledger.jobs import Stored
+from jobqueue.model.audit import AuditEntry
 from tests.ledger.world import World
 
 DEED = AuditEntry("alice", "user", "10.0.0.1", "POST", "/job", 201, "done", "r1", details={"operation": "op.x"})

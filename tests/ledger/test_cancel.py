@@ -7,9 +7,9 @@ import uuid
 import pytest
 
 from jobqueue.errors import JobFinal, JobNotFound
+from jobqueue.ledger.executions import Finished, Renewal
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ALL, ANY
-from jobqueue.ledger.executions import Finished, Renewal
 from tests.ledger.world import LEASE, World
 
 S = ExecutionState

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from jobqueue.errors import ConfigurationExists, ConfigurationNotFound, JobNotFinal, RecordAltered
+from jobqueue.ledger.configurations import exclusive_name
 from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.model.configuration import KEPT_UPDATES, Configuration, Update
-from jobqueue.ledger.configurations import exclusive_name
 from tests.ledger.world import World
 
 

@@ -7,10 +7,10 @@ import uuid
 import pytest
 
 from jobqueue.errors import AgentAway, JobQueueError, NoLiveAgent, UnknownTarget
+from jobqueue.ledger.jobs import Stored
 from jobqueue.model.agent import AgentState, Heartbeat, Registration
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ALL, ANY
-from jobqueue.ledger.jobs import Stored
 from tests.ledger.world import LIVE, World
 
 

@@ -8,11 +8,11 @@ import pytest
 import redis
 
 from jobqueue.errors import JobNotFinal, JobNotFound
+from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.output import Piece
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.target import ALL, ANY
-from jobqueue.ledger.executions import Grant
-from jobqueue.ledger.output import Piece
 from tests.ledger.world import LEASE, World
 
 S = ExecutionState

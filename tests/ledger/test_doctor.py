@@ -8,11 +8,11 @@ import pytest
 import redis
 
 from jobqueue.errors import RecordAltered
-from jobqueue.model.states import ExecutionState
-from jobqueue.model.target import ANY
 from jobqueue.ledger.doctor import Damage, Doctor
 from jobqueue.ledger.executions import Finished
 from jobqueue.ledger.shared_key_watch import Watch
+from jobqueue.model.states import ExecutionState
+from jobqueue.model.target import ANY
 from tests.ledger import invariants
 from tests.ledger.clock import FakeClock
 from tests.ledger.world import LEASE, World

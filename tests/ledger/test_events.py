@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from jobqueue.ledger.events import START
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ALL, ANY
-from jobqueue.ledger.events import START
 from tests.ledger.world import LEASE, World
 
 

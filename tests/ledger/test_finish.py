@@ -7,9 +7,9 @@ import json
 import pytest
 
 from jobqueue.errors import IllegalTransition
+from jobqueue.ledger.executions import Finished, Grant
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ALL, ANY
-from jobqueue.ledger.executions import Finished, Grant
 from tests.ledger.world import LEASE, World
 
 S = ExecutionState

@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 
+from jobqueue.ledger import jobs as jobs_module
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.states import JobStatus
-from jobqueue.ledger import jobs as jobs_module
 from tests.ledger.clock import SECOND
 from tests.ledger.test_page import populate
 from tests.ledger.world import World

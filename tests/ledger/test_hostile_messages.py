@@ -11,7 +11,7 @@ from celery import Celery
 from kombu import Consumer, Message
 
 from jobqueue.dispatch.app import make_app
-from jobqueue.dispatch.message_parser import MessageParser, ForeignMessage
+from jobqueue.dispatch.message_parser import ForeignMessage, MessageParser
 from jobqueue.dispatch.queues import TASK, agent_queues, broker_priority, queue
 from jobqueue.dispatch.transport import MESSAGE_FILTER
 from jobqueue.model.alert import MESSAGES_REFUSED
@@ -36,7 +36,10 @@ class Agent:
         self.queues = agent_queues(world.ledger.keys, "a")
         self.strangers = RejectedMessages(world.ledger.executions, "a")
         self.incoming = MessageParser(self.app, dict(zip((one.name for one in self.queues), ("a", ANY), strict=True)))
-        options = {**self.app.conf.broker_transport_options, MESSAGE_FILTER: MessageFilter(self.incoming, self.strangers)}
+        options = {
+            **self.app.conf.broker_transport_options,
+            MESSAGE_FILTER: MessageFilter(self.incoming, self.strangers),
+        }
         self.app.conf.broker_transport_options = options
 
     def take(self, until_job: str) -> list[tuple[Any, Any]]:

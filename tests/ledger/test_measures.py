@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from jobqueue.ledger import measures
+from jobqueue.ledger.executions import Grant
 from jobqueue.model.measures import BUCKETS, OTHER, Measures
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ANY
-from jobqueue.ledger import measures
-from jobqueue.ledger.executions import Grant
 from tests.ledger.world import OPERATION, World
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from jobqueue.errors import LedgerUnavailable
+from jobqueue.ledger.connection import connect
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.target import ANY
-from jobqueue.ledger.connection import connect
 from tests.ledger import invariants
 from tests.ledger.clock import FakeClock
 from tests.ledger.conftest import connect_patiently

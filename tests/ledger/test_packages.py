@@ -21,10 +21,10 @@ from jobqueue.errors import (
     PackagesFull,
     PackageTooLarge,
 )
-from jobqueue.model.alert import RECORDS_ALTERED
-from jobqueue.model.package import PackageInfo
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.packages import PIECE_BYTES, UPLOAD_SECONDS, Packages
+from jobqueue.model.alert import RECORDS_ALTERED
+from jobqueue.model.package import PackageInfo
 from tests.ledger import invariants
 from tests.ledger.clock import FakeClock
 from tests.ledger.redis_server import RedisServer
@@ -300,7 +300,10 @@ class TestRepeatedCalls:
 
     def test_bytes_that_are_not_all_there_do_not_become_a_package(self, packages: Packages, world: World) -> None:
         packages._stage("u", 0, b"abc")
-        assert world.ledger.scripts.call("commit_upload", str(world.clock.now), "u", NAME, 4, "digest", 1, "seal", "") == []
+        assert (
+            world.ledger.scripts.call("commit_upload", str(world.clock.now), "u", NAME, 4, "digest", 1, "seal", "")
+            == []
+        )
         assert held(world.client) == 0
 
 

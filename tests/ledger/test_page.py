@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import pytest
 from _pytest.monkeypatch import MonkeyPatch
 
+from jobqueue.ledger import jobs as jobs_module
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ALL, ANY
-from jobqueue.ledger import jobs as jobs_module
 from tests.ledger.world import World
 
 S = ExecutionState

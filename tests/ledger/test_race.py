@@ -9,9 +9,9 @@ from threading import Barrier
 
 import pytest
 
+from jobqueue.ledger.executions import Finished, Grant
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.target import ANY
-from jobqueue.ledger.executions import Finished, Grant
 from tests.ledger.rival import claim_all
 from tests.ledger.world import World
 

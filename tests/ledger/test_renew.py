@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jobqueue.model.target import ALL
 from jobqueue.ledger.executions import Grant, Renewal
+from jobqueue.model.target import ALL
 from tests.ledger.world import LEASE, World
 
 

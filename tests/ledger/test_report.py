@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
+from jobqueue.ledger.executions import Finished, Grant
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.target import ANY
-from jobqueue.ledger.executions import Finished, Grant
 from tests.ledger.world import LEASE, World
 
 

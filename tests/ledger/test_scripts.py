@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from jobqueue import ledger
-from jobqueue.model.target import ANY
 from jobqueue.ledger.keys import KINDS, Keys
 from jobqueue.ledger.scripts import VERBS, source
+from jobqueue.model.target import ANY
 from tests.ledger.world import World
 
 LUA = files("jobqueue.ledger") / "lua"

@@ -13,14 +13,14 @@ from typing import Any
 import redis
 
 from jobqueue.dispatch.sender import Sender
+from jobqueue.ledger.executions import Finished, Grant, Refusal
+from jobqueue.ledger.jobs import NewJob, Stored
+from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Registration
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.target import ANY, Target
 from jobqueue.settings import Settings
-from jobqueue.ledger.executions import Finished, Grant, Refusal
-from jobqueue.ledger.jobs import NewJob, Stored
-from jobqueue.ledger.ledger import Ledger
 from tests.ledger.clock import FakeClock
 
 OPERATION = "op.x"

@@ -28,6 +28,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api.app import create_app
+from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Registration
 from jobqueue.model.configuration import Configuration
 from jobqueue.model.principal import system
@@ -36,8 +38,6 @@ from jobqueue.model.submission import Submission
 from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
 from jobqueue.settings import Settings
-from jobqueue.ledger.executions import Grant
-from jobqueue.ledger.ledger import Ledger
 
 TOKEN = "a-token-of-twenty-four-ch"
 HOST = "web1"

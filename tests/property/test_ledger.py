@@ -19,15 +19,15 @@ from hypothesis.stateful import (
 )
 
 from jobqueue.errors import JobQueueError
-from jobqueue.model.agent import AgentState, Heartbeat
-from jobqueue.model.job import Job
-from jobqueue.model.external_run import ExternalRunReport
-from jobqueue.model.run_state import EXECUTION_STATES, RunState, reporters
-from jobqueue.model.states import FINAL_STATES, ExecutionState
-from jobqueue.model.target import ANY
 from jobqueue.ledger.agents import Refused
 from jobqueue.ledger.executions import Finished, Grant, Renewal
 from jobqueue.ledger.external_runs import ReportOutcome
+from jobqueue.model.agent import AgentState, Heartbeat
+from jobqueue.model.external_run import ExternalRunReport
+from jobqueue.model.job import Job
+from jobqueue.model.run_state import EXECUTION_STATES, RunState, reporters
+from jobqueue.model.states import FINAL_STATES, ExecutionState
+from jobqueue.model.target import ANY
 from tests.ledger import invariants
 from tests.ledger.clock import SECOND, FakeClock
 from tests.ledger.world import LEASE, World
@@ -189,7 +189,9 @@ class LedgerMachine(RuleBasedStateMachine):
         """A driver elsewhere tells how its run stands."""
         before = next((job for job in self.seen.values() if job.alias == name and job.id not in self.deleted), None)
         state, after = EXECUTION_STATES[word], frozenset(map(str, reporters(word)))
-        report = ExternalRunReport(name, word.value, after, str(state or ""), hostname=f"driver{n}", told={"result": {"n": n}})
+        report = ExternalRunReport(
+            name, word.value, after, str(state or ""), hostname=f"driver{n}", told={"result": {"n": n}}
+        )
         hearing = self.world.ledger.outside.tell(report, is_cancelling=word is RunState.CANCELLING)
         if before is None or before.outside is None:
             assert hearing.heard is ReportOutcome.TOLD

@@ -12,9 +12,9 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobqueue.model.states import FAILURES, ExecutionState, JobStatus, derive_status, is_allowed
 from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.scripts import complete
+from jobqueue.model.states import FAILURES, ExecutionState, JobStatus, derive_status, is_allowed
 
 STATES = tuple(ExecutionState)
 _INCLUDES = files("jobqueue.ledger") / "lua" / "include"

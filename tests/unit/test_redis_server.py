@@ -10,9 +10,9 @@ from redis.exceptions import NoPermissionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from jobqueue.errors import InvalidSettings, LedgerUnavailable
+from jobqueue.ledger.ledger import Ledger
 from jobqueue.redis_server import refusals
 from jobqueue.settings import Settings
-from jobqueue.ledger.ledger import Ledger
 
 GOOD = {"redis_version": "7.0.15", "redis_mode": "standalone", "maxmemory": 0, "maxmemory_policy": "noeviction"}
 

@@ -16,32 +16,32 @@ from jobqueue.dispatch.app import is_redis, make_app
 from jobqueue.dispatch.message_parser import MessageParser
 from jobqueue.dispatch.queues import TASK, agent_queues
 from jobqueue.dispatch.transport import MESSAGE_FILTER
+from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import AgentState
 from jobqueue.model.target import ANY
 from jobqueue.operations import facts
 from jobqueue.operations.registry import Registry
-from jobqueue.trust.secrets.vault import Vault
 from jobqueue.settings import Settings
-from jobqueue.ledger.ledger import Ledger
+from jobqueue.trust.secrets.vault import Vault
 from workers import metrics
 from workers.agent.consumer.consumer import MessageFilter
-from workers.agent.execution.executor import Executor
-from workers.agent.guard.work_admission import WorkAdmission, own_file, trusted_keys
-from workers.agent.guard.identity import Identity
-from workers.agent.graceful_shutdown import GracefulShutdown
-from workers.agent.execution.running import RunningSet
+from workers.agent.consumer.consumer_watchdog import ConsumerWatchdog
 from workers.agent.consumer.intake import Intake
+from workers.agent.consumer.rejected_messages import RejectedMessages
+from workers.agent.consumer.steps import presence_step
+from workers.agent.consumer.worker import AgentWorker
+from workers.agent.execution.executor import Executor
 from workers.agent.execution.leases import LeaseKeeper
-from workers.logs import configure_logging
+from workers.agent.execution.ledger_retry import retry_until_available
+from workers.agent.execution.orphans import Orphans
 from workers.agent.execution.output import OutputPump
 from workers.agent.execution.packages import PackageCache
-from workers.agent.execution.ledger_retry import retry_until_available
+from workers.agent.execution.running import RunningSet
+from workers.agent.graceful_shutdown import GracefulShutdown
+from workers.agent.guard.identity import Identity
+from workers.agent.guard.work_admission import WorkAdmission, own_file, trusted_keys
 from workers.agent.presence import Presence
-from workers.agent.consumer.consumer_watchdog import ConsumerWatchdog
-from workers.agent.execution.orphans import Orphans
-from workers.agent.consumer.steps import presence_step
-from workers.agent.consumer.rejected_messages import RejectedMessages
-from workers.agent.consumer.worker import AgentWorker
+from workers.logs import configure_logging
 
 logger = logging.getLogger(__name__)
 
@@ -162,7 +162,9 @@ def make_agent_app(settings: Settings, queues: list[Queue], executor: Executor) 
     return app
 
 
-def make_message_filter(app: Celery, settings: Settings, queues: list[Queue], strangers: RejectedMessages) -> MessageFilter:
+def make_message_filter(
+    app: Celery, settings: Settings, queues: list[Queue], strangers: RejectedMessages
+) -> MessageFilter:
     """What looks at each message before the app does; where the broker is a Redis, before kombu reads it."""
     slots = dict(zip((queue.name for queue in queues), (settings.hostname, ANY), strict=True))
     message_filter = MessageFilter(MessageParser(app, slots), strangers)

@@ -11,14 +11,14 @@ from collections.abc import Callable
 
 from jobqueue import __version__
 from jobqueue.errors import LedgerUnavailable
+from jobqueue.ledger.agents import Agents, Refused
 from jobqueue.model.agent import AgentState, Heartbeat, Registration
 from jobqueue.operations import facts
 from jobqueue.operations.builtin import host
 from jobqueue.operations.registry import Registry
 from jobqueue.settings import Settings
-from jobqueue.ledger.agents import Agents, Refused
-from workers.agent.guard.identity import Identity
 from workers.agent.execution.running import RunningSet
+from workers.agent.guard.identity import Identity
 
 logger = logging.getLogger(__name__)
 

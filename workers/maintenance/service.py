@@ -10,12 +10,13 @@ from collections.abc import Callable
 
 from jobqueue.dispatch.sender import Sender
 from jobqueue.errors import LedgerUnavailable
-from jobqueue.signal_safe_event import SignalSafeEvent
+from jobqueue.ledger.ledger import Ledger
 from jobqueue.services.result_verifier import ResultVerifier
 from jobqueue.settings import Settings
+from jobqueue.signal_safe_event import SignalSafeEvent
 from jobqueue.trust.signing.trusted import TrustedKeys
-from jobqueue.ledger.ledger import Ledger
 from workers import metrics
+from workers.agent.execution.ledger_retry import retry_until_available
 from workers.logs import configure_logging
 from workers.maintenance.leader import Leadership
 from workers.maintenance.scripts import ScriptKeeper
@@ -23,17 +24,16 @@ from workers.maintenance.services import (
     STEP,
     Expirer,
     ExternalRunExpirer,
-    ResultInspector,
     Promoter,
     Pruner,
     Reaper,
     Reconciler,
     Registrar,
+    ResultInspector,
     Service,
     Sweeper,
     Watchman,
 )
-from workers.agent.execution.ledger_retry import retry_until_available
 
 logger = logging.getLogger(__name__)
 

@@ -10,15 +10,15 @@ from typing import Protocol
 from jobqueue import __version__
 from jobqueue.dispatch.sender import Sender
 from jobqueue.errors import AgentNotFound, LedgerUnavailable
+from jobqueue.ledger.executions import Due
+from jobqueue.ledger.ledger import Ledger
+from jobqueue.ledger.shared_key_watch import Watch
 from jobqueue.model.agent import Agent, AgentState
 from jobqueue.model.alert import RESULTS_FORGED, RESULTS_UNVERIFIED
 from jobqueue.model.job import Job
 from jobqueue.model.target import ANY
 from jobqueue.services.result_verifier import ResultVerifier
 from jobqueue.trust.signing.trusted import TrustedKeys
-from jobqueue.ledger.executions import Due
-from jobqueue.ledger.ledger import Ledger
-from jobqueue.ledger.shared_key_watch import Watch
 
 logger = logging.getLogger(__name__)
 

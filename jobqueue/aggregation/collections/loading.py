@@ -6,10 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobqueue.aggregation.collections import csv_rows
-from jobqueue.aggregation.collections import database
-from jobqueue.aggregation.collections import decoding
-from jobqueue.aggregation.collections import json_rows
+from jobqueue.aggregation.collections import csv_rows, database, decoding, json_rows
 from jobqueue.aggregation.collections.collections import Collections
 from jobqueue.aggregation.collections.columns import check_names
 from jobqueue.aggregation.collections.csv_rows import CsvFormat

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from sqlglot import exp
 
+from jobqueue.aggregation.collections.database import identifier
 from jobqueue.aggregation.spark_sql.casts import cast
 from jobqueue.aggregation.spark_sql.dialect import function_name
 from jobqueue.aggregation.spark_sql.expressions import Expressions
 from jobqueue.aggregation.spark_sql.scope import Column, Relation, Scope
 from jobqueue.aggregation.spark_sql.typed import Typed, refuse
 from jobqueue.aggregation.spark_sql.types import ANY, SparkType, common
-from jobqueue.aggregation.collections.database import identifier
 from jobqueue.errors import InvalidInput
 
 _SELECT_PARTS = (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from jobqueue.aggregation.collections.database import identifier
 from jobqueue.aggregation.spark_sql.typed import Typed
 from jobqueue.aggregation.spark_sql.types import ANY, SparkType
-from jobqueue.aggregation.collections.database import identifier
 from jobqueue.errors import InvalidInput
 
 

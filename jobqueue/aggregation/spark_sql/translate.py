@@ -8,9 +8,9 @@ from functools import cache
 from importlib.resources import files as package_files
 from typing import TYPE_CHECKING, Protocol
 
+from jobqueue.aggregation.collections import database
 from jobqueue.aggregation.spark_sql.scope import Column
 from jobqueue.aggregation.spark_sql.types import from_duckdb
-from jobqueue.aggregation.collections import database
 from jobqueue.errors import InvalidInput, OperationFailed
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import click
 from jobqueue.cli.candidates import hostnames_like
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import for_each
-from jobqueue.cli.views.output import Column, Screen, screen
 from jobqueue.cli.parameters import json_option
+from jobqueue.cli.views.output import Column, Screen, screen
 from jobqueue.cli.views.text import lines, one_line, pairs, state_of
 from jobqueue.client import Client
 

@@ -8,8 +8,8 @@ from typing import TextIO
 import click
 
 from jobqueue.cli.connection import ClientGroup, connect
-from jobqueue.cli.views.output import Column, complain, screen
 from jobqueue.cli.parameters import json_option
+from jobqueue.cli.views.output import Column, complain, screen
 from jobqueue.cli.views.text import one_line
 
 _COLUMNS = (

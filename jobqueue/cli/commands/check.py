@@ -8,8 +8,8 @@ import click
 
 from jobqueue.cli.parameters import json_option
 from jobqueue.errors import InvalidSettings
-from jobqueue.standalone.inspection import Finding, CheckResult, inspect
 from jobqueue.settings import Settings
+from jobqueue.standalone.inspection import CheckResult, Finding, inspect
 
 _COLOURS = {CheckResult.OK: "green", CheckResult.WARNING: "yellow", CheckResult.ERROR: "red"}
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from jobqueue.cli.views.output import Column, Screen, screen
-from jobqueue.cli.parameters import json_option
-from jobqueue.cli.views.text import one_line
 from jobqueue.aggregation.collections.collections import CollectionInfo, Collections
+from jobqueue.cli.parameters import json_option
+from jobqueue.cli.views.output import Column, Screen, screen
+from jobqueue.cli.views.text import one_line
 from jobqueue.extras import require
 from jobqueue.settings import Settings
 

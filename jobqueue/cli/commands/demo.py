@@ -11,18 +11,18 @@ from typing import Any
 
 import click
 
+from jobqueue.cli.stopping import Stopping
 from jobqueue.cli.views.log_lines import LogLines, say
 from jobqueue.cli.views.output import Column, Screen, screen
-from jobqueue.cli.stopping import Stopping
 from jobqueue.cli.views.text import one_line
 from jobqueue.client import Client
 from jobqueue.errors import JobQueueError
 from jobqueue.extras import require
+from jobqueue.settings import PREFIX
 from jobqueue.standalone.ports import LOOPBACK, free_port
 from jobqueue.standalone.stack import AgentPlan, Plan, Stack, Stopped
 from jobqueue.standalone.state import StateDirectory
 from jobqueue.standalone.supervisor import Supervisor
-from jobqueue.settings import PREFIX
 
 _JOB_SECONDS = 20.0
 _TAIL_LINES = 15

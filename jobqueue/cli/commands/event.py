@@ -11,8 +11,8 @@ import click
 from jobqueue.cli.candidates import job_ids_like
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.job_ids import job_id_of
-from jobqueue.cli.views.output import Screen, complain, screen
 from jobqueue.cli.parameters import json_option
+from jobqueue.cli.views.output import Screen, complain, screen
 from jobqueue.cli.views.text import one_line
 from jobqueue.client import NotFound
 from jobqueue.errors import JobQueueError

@@ -8,14 +8,10 @@ from typing import Any
 
 import click
 
-from jobqueue.cli.views.answers import answers, show_answers
 from jobqueue.cli.candidates import hostnames_like, job_ids_like, operations_like, statuses_like, targets_like
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import for_each
 from jobqueue.cli.job_ids import job_id_of
-from jobqueue.cli.views.job_view import show_job, show_list
-from jobqueue.cli.views.job_output import show_logs
-from jobqueue.cli.views.output import complain, screen
 from jobqueue.cli.parameters import (
     data_pair,
     duration,
@@ -28,6 +24,10 @@ from jobqueue.cli.parameters import (
     statuses,
 )
 from jobqueue.cli.submission import different_tags, operation_data
+from jobqueue.cli.views.answers import answers, show_answers
+from jobqueue.cli.views.job_output import show_logs
+from jobqueue.cli.views.job_view import show_job, show_list
+from jobqueue.cli.views.output import complain, screen
 from jobqueue.cli.views.text import one_line
 from jobqueue.cli.views.watch import watch
 from jobqueue.client import Client, WaitTimeout

@@ -8,8 +8,8 @@ import click
 
 from jobqueue.cli.access import COLUMNS, grants, row, show_secret
 from jobqueue.cli.connection import ClientGroup, connect
-from jobqueue.cli.views.output import Column, screen
 from jobqueue.cli.parameters import json_option
+from jobqueue.cli.views.output import Column, screen
 
 
 @click.group(cls=ClientGroup)

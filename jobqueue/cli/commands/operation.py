@@ -10,8 +10,8 @@ import click
 
 from jobqueue.cli.candidates import operations_like
 from jobqueue.cli.connection import ClientGroup, connect
-from jobqueue.cli.views.output import Column, screen
 from jobqueue.cli.parameters import json_option
+from jobqueue.cli.views.output import Column, screen
 from jobqueue.errors import UnknownOperation
 
 _COLUMNS = (

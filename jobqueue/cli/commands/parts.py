@@ -13,10 +13,10 @@ import click
 
 from jobqueue.errors import InvalidSettings, InvalidTarget
 from jobqueue.extras import require
-from jobqueue.standalone.ports import LOOPBACK
-from jobqueue.standalone.state import StateDirectory
 from jobqueue.plain_text import decoded
 from jobqueue.settings import Settings, parse_labels
+from jobqueue.standalone.ports import LOOPBACK
+from jobqueue.standalone.state import StateDirectory
 
 FLOWER_PORT = 5555
 FLOWER_PASSWORD_FILE = "flower.password"  # noqa: S105 (the name of a file)

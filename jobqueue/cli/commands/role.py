@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import click
 
 from jobqueue.cli.connection import ClientGroup, connect
-from jobqueue.cli.views.output import Column, screen
 from jobqueue.cli.parameters import json_option
+from jobqueue.cli.views.output import Column, screen
 from jobqueue.cli.views.text import one_line
 
 _COLUMNS = (Column("NAME", whole=True), Column("BUILT IN", whole=True), Column("PERMISSIONS", wrap=True))

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from jobqueue.cli.views.output import Column, screen
 from jobqueue.cli.parameters import json_option
+from jobqueue.cli.views.output import Column, screen
 from jobqueue.errors import InvalidSettings, JobQueueError
 from jobqueue.settings import Settings
 from jobqueue.trust.signing import pem

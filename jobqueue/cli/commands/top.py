@@ -8,10 +8,10 @@ import time
 import click
 
 from jobqueue.cli.connection import ClientCommand, connect, sentence
-from jobqueue.cli.views.snapshot import Snapshot, Rates, look
-from jobqueue.cli.views.snapshot_view import show_glance
-from jobqueue.cli.views.output import TerminalScreen, console, screen
 from jobqueue.cli.parameters import duration, json_option
+from jobqueue.cli.views.output import TerminalScreen, console, screen
+from jobqueue.cli.views.snapshot import Rates, Snapshot, look
+from jobqueue.cli.views.snapshot_view import show_glance
 from jobqueue.client import Client, ClientError, ConnectionFailed, Unavailable
 
 _MOST_JOBS = 100

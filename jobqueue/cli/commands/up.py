@@ -8,15 +8,15 @@ from pathlib import Path
 
 import click
 
-from jobqueue.cli.views.log_lines import LogLines, say
 from jobqueue.cli.commands.parts import FLOWER_PORT
 from jobqueue.cli.stopping import Stopping
+from jobqueue.cli.views.log_lines import LogLines, say
 from jobqueue.extras import require
+from jobqueue.settings import TOKEN_FILE, Settings
 from jobqueue.standalone.ports import LOOPBACK, claim_port
 from jobqueue.standalone.stack import Plan, Stack, Stopped, numbered_agents, require_flower
 from jobqueue.standalone.state import StateDirectory
 from jobqueue.standalone.supervisor import Supervisor
-from jobqueue.settings import TOKEN_FILE, Settings
 
 _LARGEST_PORT = 65_535
 

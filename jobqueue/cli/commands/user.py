@@ -10,8 +10,8 @@ import click
 from jobqueue.cli.access import COLUMNS, grants, row, show_secret
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import for_each
-from jobqueue.cli.views.output import Column, screen
 from jobqueue.cli.parameters import json_option
+from jobqueue.cli.views.output import Column, screen
 from jobqueue.cli.views.text import one_line
 from jobqueue.client import Client
 

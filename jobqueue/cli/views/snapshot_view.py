@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jobqueue.cli.views.snapshot import Snapshot
 from jobqueue.cli.views.output import Column, Screen
+from jobqueue.cli.views.snapshot import Snapshot
 from jobqueue.cli.views.text import one_line, state_of
 
 _AGENT_COLUMNS = (

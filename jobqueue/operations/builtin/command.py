@@ -8,9 +8,9 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from jobqueue.operations.base import operation
-from jobqueue.operations.process.capture import Capture
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
+from jobqueue.operations.process.capture import Capture
 from jobqueue.operations.process.run import ProcessResult
 from jobqueue.operations.result import encoded_size
 from jobqueue.operations.schema import Document, Path, Schema, Text, shape, timeout_field

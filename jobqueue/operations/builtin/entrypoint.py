@@ -9,16 +9,16 @@ from typing import Any
 import marshmallow
 from marshmallow import ValidationError, fields, validate
 
+from jobqueue.entrypoints import capacity
+from jobqueue.entrypoints.log_tail import LogTail
+from jobqueue.entrypoints.spec import RuntimeEnv
+from jobqueue.entrypoints.surroundings import Surroundings, surround
 from jobqueue.errors import InvalidInput, OperationFailed, OperationTimedOut
 from jobqueue.operations.base import operation
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.process.run import ProcessResult
 from jobqueue.operations.schema import Number, Schema, Text, Whole, shape
-from jobqueue.entrypoints import capacity
-from jobqueue.entrypoints.log_tail import LogTail
-from jobqueue.entrypoints.spec import RuntimeEnv
-from jobqueue.entrypoints.surroundings import Surroundings, surround
 
 _SHELL = "/bin/sh"
 #: Linux takes no longer word on a command line (128 KiB with the NUL behind it).

@@ -22,8 +22,8 @@ from marshmallow import ValidationError, validate, validates_schema
 from jobqueue.errors import OperationFailed
 from jobqueue.model.timestamps import to_iso
 from jobqueue.operations.base import operation
-from jobqueue.operations.context import Context
 from jobqueue.operations.builtin.host import user_and_group
+from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.schema import Document, Flag, Schema, Text, shape
 from jobqueue.operations.schema import Path as PathField

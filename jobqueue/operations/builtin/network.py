@@ -11,8 +11,8 @@ from marshmallow import ValidationError, validate
 
 from jobqueue.errors import OperationFailed
 from jobqueue.operations.base import operation
-from jobqueue.operations.context import Context
 from jobqueue.operations.builtin.ping import ping
+from jobqueue.operations.context import Context
 from jobqueue.operations.schema import Match, Number, Schema, Text, Whole
 
 _READ = "agent:read"

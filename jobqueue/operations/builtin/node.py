@@ -9,8 +9,8 @@ import psutil
 from marshmallow import validate
 
 from jobqueue.model.timestamps import to_iso
-from jobqueue.operations.builtin import host
 from jobqueue.operations.base import operation
+from jobqueue.operations.builtin import host
 from jobqueue.operations.context import Context
 from jobqueue.operations.schema import Schema, Text, Whole
 from jobqueue.operations.text import clean

@@ -8,10 +8,10 @@ from marshmallow import fields
 
 from jobqueue.errors import OperationFailed
 from jobqueue.operations.base import operation
-from jobqueue.operations.process.child import is_allowed
 from jobqueue.operations.context import Context
-from jobqueue.operations.process.isolated import ask_child
 from jobqueue.operations.outcome import Outcome
+from jobqueue.operations.process.child import is_allowed
+from jobqueue.operations.process.isolated import ask_child
 from jobqueue.operations.schema import Schema, Text, shape, timeout_field
 
 # a name with a leading underscore is private to its module, and is not called from afar

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from jobqueue.errors import JobQueueError, OperationFailed
-from jobqueue.operations.process.confinement import Confinement
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
+from jobqueue.operations.process.confinement import Confinement
 from jobqueue.operations.result import checked
 from jobqueue.operations.text import brief, clean, describe
 from jobqueue.settings import Settings

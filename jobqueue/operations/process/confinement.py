@@ -49,7 +49,7 @@ _ULIMITS = {
 
 @dataclass(frozen=True)
 class ResourceLimits:
-    """ResourceLimits on each process; None: as the agent's own. ``processes`` counts all of the user's, and not for root."""
+    """Limits on each process; None: as the agent's own. ``processes`` counts all of the user's, and not for root."""
 
     memory_bytes: int | None = None
     cpu_seconds: int | None = None

@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 #: -I keeps the current directory and the environment from choosing what is imported; the path is the agent's own.
-_BOOT = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from jobqueue.operations.process.child import main; main()"
+_BOOT = (
+    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
+    "from jobqueue.operations.process.child import main; main()"
+)
 #: Room for the answer's frame around the result, which the child bounds itself.
 _FRAME_BYTES = 64 * 1024
 #: The line behind the last report.

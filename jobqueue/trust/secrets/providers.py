@@ -15,8 +15,8 @@ from jobqueue.errors import InvalidSettings, OperationFailed
 from jobqueue.operations.context import Context
 from jobqueue.operations.process.run import run_process
 from jobqueue.plain_text import decoded
-from jobqueue.trust.secrets.forms import SHORTEST
 from jobqueue.settings import SECRET_PREFIX, SECRETS, Settings
+from jobqueue.trust.secrets.forms import SHORTEST
 
 #: Bytes of the longest secret.
 LONGEST = 16 * 1024

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jobqueue.trust.secrets import colours
-from jobqueue.trust.secrets import dumps
-from jobqueue.trust.secrets import escapes
+from jobqueue.trust.secrets import colours, dumps, escapes
 from jobqueue.trust.secrets.forms import BARE, BREAK, PASSED_OVER
 from jobqueue.trust.secrets.needles import Needles, NeedleSet
 from jobqueue.trust.secrets.rewriting import Rewritten

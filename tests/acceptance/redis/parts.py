@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import urllib3
 
-from jobqueue.standalone.ports import LOOPBACK
 from jobqueue.settings import Settings
+from jobqueue.standalone.ports import LOOPBACK
 from jobqueue.trust.signing.signer import Signer
 from tests.acceptance.support.api import Api
 from tests.acceptance.support.ports import free_port

@@ -15,9 +15,9 @@ import redis
 from redis.exceptions import NoPermissionError
 
 from jobqueue.errors import LedgerUnavailable
-from jobqueue.standalone.ports import LOOPBACK
 from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.scripts import Scripts
+from jobqueue.standalone.ports import LOOPBACK
 from tests.acceptance.conftest import MakeStack
 from tests.acceptance.redis.parts import Parts
 from tests.acceptance.redis.servers import Server

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from jobqueue.aggregation.config import AggregationConfig
-from jobqueue.aggregation.run import Surroundings, run_aggregation
 from jobqueue.aggregation.collections.collections import Collections
 from jobqueue.aggregation.collections.loading import load
+from jobqueue.aggregation.config import AggregationConfig
+from jobqueue.aggregation.run import Surroundings, run_aggregation
 from tests.unit.aggregation.signals import AGGREGATED, CONFIG, SIGNALS, Row, write_lines
 
 

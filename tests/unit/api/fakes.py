@@ -28,14 +28,15 @@ from jobqueue.errors import (
     PermissionDenied,
     UnknownOperation,
 )
+from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Agent, AgentEvent, AgentState
 from jobqueue.model.alert import Alert
 from jobqueue.model.audit import AuditEntry
 from jobqueue.model.filter import JobFilter, JobPage
-from jobqueue.model.job_summary import JobSummary, JobSummaryPage
 from jobqueue.model.history import History, Span
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.job_event import JobEvent
+from jobqueue.model.job_summary import JobSummary, JobSummaryPage
 from jobqueue.model.output import OutputPage
 from jobqueue.model.package import PackageInfo, check_package_name
 from jobqueue.model.principal import NOBODY, Principal
@@ -44,11 +45,10 @@ from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.timeline import API_HOST, Event
 from jobqueue.operations.info import OperationInfo
 from jobqueue.services.audit import AuditTrail
-from jobqueue.services.credentials import CredentialManager
 from jobqueue.services.credential_verifier import CredentialVerifier
+from jobqueue.services.credentials import CredentialManager
 from jobqueue.settings import Settings
 from jobqueue.trust.signing.certificate import fingerprint_of
-from jobqueue.ledger.ledger import Ledger
 
 AN_OPERATION = OperationInfo(
     type="node.hostname.get",

@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api.app import create_app
-from jobqueue.model.audit import AuditRecord, AuditEntry
+from jobqueue.model.audit import AuditEntry, AuditRecord
 from jobqueue.model.principal import system
 from jobqueue.services.audit import AuditTrail
 from jobqueue.settings import Settings

@@ -18,8 +18,7 @@ from api.auth.throttle import network_of
 from jobqueue.errors import InvalidInput
 from jobqueue.model.credential import Kind
 from jobqueue.model.principal import Principal, system
-from jobqueue.services import passwords
-from jobqueue.services import credential_verifier
+from jobqueue.services import credential_verifier, passwords
 from jobqueue.services.credentials import CredentialManager, parse_key
 from jobqueue.settings import Settings
 from tests.unit.api.conftest import TOKEN

@@ -74,7 +74,11 @@ def test_a_gap_begins_anew(ask: Ask, services: FakeServices) -> None:
 def test_one_job_to_its_end(ask: Ask, services: FakeServices) -> None:
     services.store[JOB.id] = JOB
     turns = [
-        [JobEvent("8-0", JOB.id, JobStatus.PROCESSING, (Event(AT, "acknowledged", "web1"), Event(AT, "started", "web1")))],
+        [
+            JobEvent(
+                "8-0", JOB.id, JobStatus.PROCESSING, (Event(AT, "acknowledged", "web1"), Event(AT, "started", "web1"))
+            )
+        ],
         [],
         [news(9, "completed")],
     ]

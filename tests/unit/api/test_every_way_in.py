@@ -15,6 +15,8 @@ from flask.testing import FlaskClient
 
 from api.app import create_app
 from api.auth import gate
+from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Registration
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.principal import Principal
@@ -25,8 +27,6 @@ from jobqueue.services import Services
 from jobqueue.settings import Settings
 from jobqueue.trust.signing import work
 from jobqueue.trust.signing.trusted import TrustedKeys
-from jobqueue.ledger.executions import Grant
-from jobqueue.ledger.ledger import Ledger
 from tests.unit.api.conftest import TOKEN
 
 HOST = "web1"

@@ -6,8 +6,8 @@ import pytest
 
 from api.live import sse
 from jobqueue.errors import JobNotFound
-from jobqueue.signal_safe_event import SignalSafeEvent
 from jobqueue.model.output import Chunk, OutputPage
+from jobqueue.signal_safe_event import SignalSafeEvent
 from tests.unit.api.conftest import Ask
 from tests.unit.api.fakes import FakeServices, a_job, a_pending_job
 from tests.unit.api.shapes import error

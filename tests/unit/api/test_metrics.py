@@ -14,9 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from api.metrics import ledger, requests, shared
 from api.metrics.ledger import MOST_AGENTS, RARE, LedgerCollector
 from jobqueue.errors import LedgerUnavailable
+from jobqueue.ledger.ledger import COUNTERS
 from jobqueue.model.measures import BUCKETS, OTHER, Backlog, Distribution, Measures, Pulse
 from jobqueue.model.states import ExecutionState, JobStatus
-from jobqueue.ledger.ledger import COUNTERS
 from tests.unit.api.conftest import Ask
 from tests.unit.api.fakes import FakeServices
 

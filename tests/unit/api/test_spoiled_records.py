@@ -14,6 +14,9 @@ from flask.testing import FlaskClient
 from api.app import create_app
 from api.auth import gate
 from jobqueue.errors import RecordAltered
+from jobqueue.ledger.agents import UNREADABLE
+from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Registration
 from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.model.principal import Principal
@@ -21,9 +24,6 @@ from jobqueue.model.states import ExecutionState
 from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
 from jobqueue.settings import Settings
-from jobqueue.ledger.agents import UNREADABLE
-from jobqueue.ledger.executions import Grant
-from jobqueue.ledger.ledger import Ledger
 from tests.unit.api.conftest import TOKEN
 
 HOST, OTHER = "web1", "web2"

@@ -12,12 +12,12 @@ import pytest
 
 from jobqueue import logs, tracing
 from jobqueue.errors import InvalidSettings, OperationFailed
-from jobqueue.settings import Settings
 from jobqueue.ledger.executions import Grant
+from jobqueue.settings import Settings
 from tests.unit.api.conftest import Ask
 from tests.unit.api.fakes import FakeServices
-from workers.agent.execution.running import RunningExecution
 from workers.agent.execution.instrumentation import instrumented
+from workers.agent.execution.running import RunningExecution
 
 pytest.importorskip("opentelemetry.sdk")
 
@@ -146,7 +146,9 @@ def test_off_the_callers_context_is_handed_on_and_nothing_is_traced(ask: Ask, se
 
 def test_off_nothing_that_traces_is_imported() -> None:
     # redis-py looks for parts of OpenTelemetry by itself
-    program = "import sys, api.app, workers.agent.main; print([m for m in sys.modules if m.startswith('opentelemetry')])"
+    program = (
+        "import sys, api.app, workers.agent.main; print([m for m in sys.modules if m.startswith('opentelemetry')])"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert "opentelemetry.exporter" not in done.stdout
     assert "opentelemetry.sdk.trace.export" not in done.stdout

@@ -18,10 +18,10 @@ from api.auth.hosts import Hosts
 from api.auth.session import CSRF_HEADER, PLAIN_NAME, SECURE_NAME, Sessions
 from api.context import principal
 from jobqueue.errors import InvalidInput
+from jobqueue.ledger.seal import Seal
 from jobqueue.model.principal import Principal, system
 from jobqueue.services import credential_verifier
 from jobqueue.settings import Settings
-from jobqueue.ledger.seal import Seal
 from tests.unit.api.conftest import AUTHORIZATION, TOKEN, Ask
 from tests.unit.api.fakes import FakeServices
 from tests.unit.api.shapes import GOOD, error

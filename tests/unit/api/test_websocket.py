@@ -10,8 +10,7 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
-from api.live import websocket
-from api.live import frame_limit
+from api.live import frame_limit, websocket
 from api.live.websocket import Gone, UpgradeRequired, WebSocket
 from tests.unit.api.websocket_client import WebSocketClient
 

@@ -16,9 +16,9 @@ from werkzeug.serving import make_server
 from api.app import create_app
 from jobqueue.cli.commands.audit import audit
 from jobqueue.cli.commands.key import key
-from jobqueue.cli.main import main
 from jobqueue.cli.commands.role import role
 from jobqueue.cli.commands.user import user
+from jobqueue.cli.main import main
 from jobqueue.settings import Settings
 from tests.unit.api.fakes import FakeServices
 

@@ -8,8 +8,8 @@ import pytest
 from kombu.exceptions import OperationalError
 
 from jobqueue.dispatch.app import CHECK_SECONDS, make_app
-from jobqueue.standalone.ports import free_port
 from jobqueue.settings import Settings
+from jobqueue.standalone.ports import free_port
 
 #: A deaf agent must be back within this many seconds.
 MOST_SECONDS = 15

@@ -11,7 +11,7 @@ from kombu.utils.json import dumps
 
 from jobqueue.dispatch.app import make_app
 from jobqueue.dispatch.envelope import template
-from jobqueue.dispatch.message_parser import MessageParser, ForeignMessage
+from jobqueue.dispatch.message_parser import ForeignMessage, MessageParser
 from jobqueue.dispatch.transport import FilteredChannel, FilteredSentinelChannel
 from jobqueue.settings import Settings
 

@@ -14,10 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from jobqueue.errors import OperationCancelled, OperationFailed
 from jobqueue.entrypoints.archive import unpack, unpack_wheel
 from jobqueue.entrypoints.unpacking import UnpackingLimits
-
+from jobqueue.errors import OperationCancelled, OperationFailed
 from tests.unit.entrypoints.archives import Entry, make_tar, make_wheel, make_zip, of_type, plain, tar_bytes, with_mode
 
 LIMITS = UnpackingLimits(size=10_000_000)

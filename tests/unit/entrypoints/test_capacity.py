@@ -8,9 +8,8 @@ import threading
 import psutil
 import pytest
 
-from jobqueue.errors import OperationCancelled, OperationFailed
 from jobqueue.entrypoints.capacity import Capacity, of_host
-
+from jobqueue.errors import OperationCancelled, OperationFailed
 from tests.unit.entrypoints.waiting import until
 
 

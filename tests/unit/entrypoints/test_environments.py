@@ -14,13 +14,12 @@ from typing import Any
 
 import pytest
 
-from jobqueue.errors import OperationCancelled, OperationFailed, OperationTimedOut
 from jobqueue.entrypoints.environments import Environments
 from jobqueue.entrypoints.recipe import Recipe
 from jobqueue.entrypoints.requirements import Requirements
 from jobqueue.entrypoints.setup import Setup
 from jobqueue.entrypoints.uv import Uv
-
+from jobqueue.errors import OperationCancelled, OperationFailed, OperationTimedOut
 from tests.unit.entrypoints.archives import make_wheel
 from tests.unit.entrypoints.conftest import Run
 from tests.unit.entrypoints.waiting import until

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from jobqueue.errors import OperationCancelled, OperationFailed
 from jobqueue.entrypoints.file_lock import FileLock
+from jobqueue.errors import OperationCancelled, OperationFailed
 from tests.descriptors import files
 
 

@@ -18,7 +18,6 @@ from jobqueue.entrypoints.requirements import Requirements
 from jobqueue.entrypoints.spec import RuntimeEnv
 from jobqueue.entrypoints.surroundings import surround
 from jobqueue.entrypoints.uv import Uv
-
 from tests.unit.entrypoints.archives import make_wheel
 from tests.unit.entrypoints.conftest import Run
 

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from jobqueue.errors import OperationFailed
 from jobqueue.entrypoints.recipe import Recipe
 from jobqueue.entrypoints.requirements import Requirements
-
+from jobqueue.errors import OperationFailed
 from tests.unit.entrypoints.archives import make_wheel
 
 WORKING_DIR = "${RAY_RUNTIME_ENV_CREATE_WORKING_DIR}"

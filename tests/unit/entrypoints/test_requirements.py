@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from jobqueue.errors import InvalidInput
 from jobqueue.entrypoints.requirements import Requirements
+from jobqueue.errors import InvalidInput
 
 
 def _parse(value: Any, tool: str = "pip") -> Requirements:

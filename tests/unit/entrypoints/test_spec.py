@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from jobqueue.errors import InvalidInput
 from jobqueue.entrypoints.location import Location
 from jobqueue.entrypoints.requirements import Requirements
 from jobqueue.entrypoints.spec import DEFAULT_SETUP_SECONDS, RuntimeEnv
+from jobqueue.errors import InvalidInput
 
 ZIP = "gcs://_ray_pkg_0123456789abcdef.zip"
 WHEEL = "gcs://tiny-1.0-py3-none-any.whl"

@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 
-from jobqueue.errors import OperationCancelled, OperationFailed, OperationTimedOut
 from jobqueue.entrypoints import surroundings as surroundings_module
 from jobqueue.entrypoints.spec import RuntimeEnv
 from jobqueue.entrypoints.surroundings import Surroundings, surround
+from jobqueue.errors import OperationCancelled, OperationFailed, OperationTimedOut
 from jobqueue.settings import Settings
-
 from tests.unit.entrypoints.archives import make_tar, make_wheel, make_zip, plain
 from tests.unit.entrypoints.conftest import Run
 

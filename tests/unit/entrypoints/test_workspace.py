@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from jobqueue.errors import OperationFailed
 from jobqueue.entrypoints import workspace as workspace_module
 from jobqueue.entrypoints.removal import remove_tree
 from jobqueue.entrypoints.workspace import open_workspace, sweep
-
+from jobqueue.errors import OperationFailed
 from tests.unit.entrypoints.waiting import until
 
 

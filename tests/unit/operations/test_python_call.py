@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from jobqueue.errors import InvalidOperationData, OperationCancelled, OperationFailed, OperationTimedOut
-from jobqueue.operations.process.child import is_allowed
 from jobqueue.operations.outcome import Outcome
+from jobqueue.operations.process.child import is_allowed
 from jobqueue.operations.registry import Registry
 
 from .conftest import Perform

@@ -12,6 +12,8 @@ import fakeredis
 import pytest
 
 from jobqueue.errors import InvalidInput, LedgerUnavailable
+from jobqueue.ledger.events import START
+from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.job_event import JobEvent
 from jobqueue.model.states import ExecutionState, JobStatus
@@ -19,8 +21,6 @@ from jobqueue.model.timeline import Event
 from jobqueue.services import event_feed as feed_module
 from jobqueue.services.event_feed import EventFeed, MissedEvents
 from jobqueue.settings import Settings
-from jobqueue.ledger.events import START
-from jobqueue.ledger.ledger import Ledger
 
 JOB, OTHER = "1" * 36, "2" * 36
 
@@ -122,7 +122,9 @@ def test_many_followers_get_everything_once_and_in_order(feed: EventFeed, stream
         assert all(future.result(60) == told for future in futures)
 
 
-def test_who_lags_behind_reads_on_where_he_was(feed: EventFeed, stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_lags_behind_reads_on_where_he_was(
+    feed: EventFeed, stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(feed_module, "_RECENT", 10)
     slow, quick = feed.follow(), feed.follow()
     told = []

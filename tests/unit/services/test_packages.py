@@ -10,10 +10,10 @@ import fakeredis
 import pytest
 
 from jobqueue.errors import InvalidInput, PackageTooLarge
+from jobqueue.ledger.ledger import Ledger
 from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
 from jobqueue.settings import Settings
-from jobqueue.ledger.ledger import Ledger
 
 NAME = "_ray_pkg_0123456789abcdef.zip"
 OTHER = "my_module-1.0-py3-none-any.whl"

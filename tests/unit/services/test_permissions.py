@@ -9,6 +9,7 @@ import fakeredis
 import pytest
 
 from jobqueue.errors import InvalidTarget, PermissionDenied, UnknownOperation
+from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Registration
 from jobqueue.model.principal import NOBODY, Principal
 from jobqueue.model.role import BUILTIN
@@ -17,7 +18,6 @@ from jobqueue.model.submission import Accepted, Submission
 from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
 from jobqueue.settings import Settings
-from jobqueue.ledger.ledger import Ledger
 
 SHELL = "command.shell.execute"
 DATA = {"command": "true"}

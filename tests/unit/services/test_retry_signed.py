@@ -9,6 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from jobqueue.errors import JobAltered, NothingToRetry
+from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Registration
 from jobqueue.model.principal import Principal
 from jobqueue.model.states import ExecutionState
@@ -17,12 +19,9 @@ from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
 from jobqueue.settings import Settings
 from jobqueue.trust.signing import certificate as certificates
-from jobqueue.trust.signing import pem
-from jobqueue.trust.signing import work
+from jobqueue.trust.signing import pem, work
 from jobqueue.trust.signing.signer import Signer
 from jobqueue.trust.signing.trusted import TrustedKeys
-from jobqueue.ledger.executions import Grant
-from jobqueue.ledger.ledger import Ledger
 
 ADMIN = Principal("admin", frozenset({"*"}))
 

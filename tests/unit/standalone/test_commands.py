@@ -18,10 +18,10 @@ from jobqueue import __version__
 from jobqueue.cli.commands import parts
 from jobqueue.cli.main import main
 from jobqueue.errors import JobQueueError
+from jobqueue.settings import Settings
 from jobqueue.standalone.ports import claim_port, free_port, url_host
 from jobqueue.standalone.stack import numbered_agents
 from jobqueue.standalone.state import StateDirectory
-from jobqueue.settings import Settings
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ import redis
 from click.testing import CliRunner
 
 from jobqueue.cli.main import main
+from jobqueue.settings import Settings
 from jobqueue.standalone.inspection import CheckResult, inspect, judge
 from jobqueue.standalone.ports import free_port
 from jobqueue.standalone.redis import EmbeddedRedis
-from jobqueue.settings import Settings
 
 GOOD = {
     "redis_version": "7.2.4",

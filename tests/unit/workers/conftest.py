@@ -15,27 +15,27 @@ import pytest
 from marshmallow import fields
 
 from jobqueue.errors import LedgerUnavailable, OperationFailed, OperationNotSupported
+from jobqueue.ledger.jobs import NewJob
+from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Registration
 from jobqueue.model.target import Target
 from jobqueue.operations.base import operation
-from jobqueue.operations.process.confinement import ResourceLimits
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
+from jobqueue.operations.process.confinement import ResourceLimits
 from jobqueue.operations.registry import Registry
 from jobqueue.operations.schema import Schema
 from jobqueue.settings import Settings
 from jobqueue.trust.signing.signer import Signer
 from jobqueue.trust.signing.trusted import TrustedKeys
 from jobqueue.trust.signing.work import WorkSigner
-from jobqueue.ledger.jobs import NewJob
-from jobqueue.ledger.ledger import Ledger
 from workers.agent.execution.executor import Executor
-from workers.agent.guard.work_admission import WorkAdmission
-from workers.agent.guard.operation_guard import OperationGuard
-from workers.agent.guard.journal import Journal
-from workers.agent.guard.policy import Policy
-from workers.agent.execution.running import RunningSet
 from workers.agent.execution.output import OutputPump
+from workers.agent.execution.running import RunningSet
+from workers.agent.guard.journal import Journal
+from workers.agent.guard.operation_guard import OperationGuard
+from workers.agent.guard.policy import Policy
+from workers.agent.guard.work_admission import WorkAdmission
 
 HOST = "web1"
 

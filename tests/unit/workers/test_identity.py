@@ -12,6 +12,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from jobqueue.errors import AgentNotFound, Conflict, InvalidInput, InvalidSettings
+from jobqueue.ledger.executions import Finished, Grant, Renewal
+from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import AgentState, Registration
 from jobqueue.model.alert import RESULTS_FORGED, RESULTS_UNVERIFIED
 from jobqueue.model.job import Execution
@@ -24,13 +26,11 @@ from jobqueue.trust.signing import certificate as certificates
 from jobqueue.trust.signing import pem
 from jobqueue.trust.signing.signer import Signer
 from jobqueue.trust.signing.trusted import TrustedKeys
-from jobqueue.ledger.executions import Finished, Grant, Renewal
-from jobqueue.ledger.ledger import Ledger
 from workers.agent.execution.executor import Executor
-from workers.agent.guard.identity import Identity
 from workers.agent.execution.running import RunningSet
-from workers.maintenance.services import ResultInspector
+from workers.agent.guard.identity import Identity
 from workers.agent.presence import Presence
+from workers.maintenance.services import ResultInspector
 
 from .conftest import HOST, Submitter
 

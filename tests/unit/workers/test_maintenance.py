@@ -10,19 +10,19 @@ from typing import Any, cast
 import pytest
 
 from jobqueue.dispatch.sender import Sender
+from jobqueue.ledger.executions import Due, Grant
+from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Heartbeat, Registration
-from jobqueue.model.job import Job
 from jobqueue.model.external_run import ExternalRunReport
+from jobqueue.model.job import Job
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.services.result_verifier import ResultVerifier
 from jobqueue.settings import Settings
 from jobqueue.trust.signing.trusted import TrustedKeys
-from jobqueue.ledger.executions import Due, Grant
-from jobqueue.ledger.ledger import Ledger
 from tests.acceptance.support.until import until
 from workers.maintenance.leader import Leadership
 from workers.maintenance.service import Maintenance, make_services
-from workers.maintenance.services import STEP, ExternalRunExpirer, ResultInspector, Pruner, Reaper, Reconciler, Sweeper
+from workers.maintenance.services import STEP, ExternalRunExpirer, Pruner, Reaper, Reconciler, ResultInspector, Sweeper
 from workers.metrics import MAINTENANCE
 
 from .conftest import HOST, Submitter

@@ -14,25 +14,24 @@ import pytest
 import redis
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.alert import WORK_REFUSED
 from jobqueue.model.job import Execution
 from jobqueue.operations.process.confinement import ResourceLimits
 from jobqueue.operations.registry import Registry
 from jobqueue.settings import Settings
-from jobqueue.trust.signing import pem
-from jobqueue.trust.signing import work
+from jobqueue.trust.signing import pem, work
 from jobqueue.trust.signing.signer import Signer
 from jobqueue.trust.signing.trusted import TrustedKeys
 from jobqueue.trust.signing.work import WorkSigner
-from jobqueue.ledger.executions import Grant
-from jobqueue.ledger.ledger import Ledger
 from tests.acceptance.support.until import until
 from workers.agent.execution.executor import Executor
-from workers.agent.guard.work_admission import WorkAdmission
-from workers.agent.guard.operation_guard import OperationGuard
-from workers.agent.guard.journal import Journal
-from workers.agent.guard.policy import Policy
 from workers.agent.execution.running import RunningSet
+from workers.agent.guard.journal import Journal
+from workers.agent.guard.operation_guard import OperationGuard
+from workers.agent.guard.policy import Policy
+from workers.agent.guard.work_admission import WorkAdmission
 
 from .conftest import HOST, Submitter
 
@@ -454,7 +453,9 @@ def _signed_for(
     return lambda job_id: WorkSigner(signer, 3600).sign(job_id, document, now=at, idempotent=False, only=only)
 
 
-def test_the_gate_takes_a_grant_of_the_right_form_only(gate: WorkAdmission, submit: Submitter, attacker: Attacker) -> None:
+def test_the_gate_takes_a_grant_of_the_right_form_only(
+    gate: WorkAdmission, submit: Submitter, attacker: Attacker
+) -> None:
     job_id = submit("test.echo.get", {"text": "hi"})
     grant = Grant(job_id, HOST, "token", 1, attacker.document(job_id))
     assert gate.admit(grant).document["data"] == {"text": "hi"}

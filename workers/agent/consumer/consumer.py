@@ -9,7 +9,7 @@ from typing import Any
 
 from celery.worker.consumer import Consumer
 
-from jobqueue.dispatch.message_parser import MessageParser, ForeignMessage
+from jobqueue.dispatch.message_parser import ForeignMessage, MessageParser
 from jobqueue.dispatch.transport import MESSAGE_FILTER, BrokerRefuses
 from workers.agent.consumer.rejected_messages import RejectedMessages
 

@@ -6,8 +6,8 @@ import logging
 import threading
 
 from jobqueue.errors import LedgerUnavailable
-from jobqueue.model.alert import MESSAGES_REFUSED
 from jobqueue.ledger.executions import Executions
+from jobqueue.model.alert import MESSAGES_REFUSED
 
 logger = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from celery import bootsteps
 
+from workers.agent.consumer.consumer_watchdog import ConsumerWatchdog
 from workers.agent.consumer.intake import Intake
 from workers.agent.presence import Presence
-from workers.agent.consumer.consumer_watchdog import ConsumerWatchdog
 
 
 def presence_step(presence: Presence, intake: Intake, progress: ConsumerWatchdog) -> type[bootsteps.StartStopStep]:

@@ -24,7 +24,9 @@ class AgentWorker(Worker):  # type: ignore[misc]
     Celery would wait without end for what runs after SIGTERM, drop it after two SIGINT, and start anew after SIGHUP.
     """
 
-    def __init__(self, app: Celery, graceful_shutdown: GracefulShutdown, message_filter: MessageFilter, **options: Any) -> None:
+    def __init__(
+        self, app: Celery, graceful_shutdown: GracefulShutdown, message_filter: MessageFilter, **options: Any
+    ) -> None:
         self._hand_back = graceful_shutdown
         self.message_filter = message_filter  # for the consumer
         super().__init__(app, consumer_cls=AgentConsumer, **options)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from jobqueue import logs
+from jobqueue.entrypoints.source import PackageSource
 from jobqueue.errors import (
     JobQueueError,
     LedgerUnavailable,
@@ -24,28 +25,27 @@ from jobqueue.errors import (
     UnknownOperation,
     WorkRefused,
 )
+from jobqueue.ledger.executions import AWAY, Executions, Finished, Grant, Refusal
 from jobqueue.model.alert import WORK_REFUSED
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.timestamps import duration_text
-from jobqueue.operations.process.confinement import PLAIN
 from jobqueue.operations.context import IDLE_PHASES, Context
+from jobqueue.operations.process.confinement import PLAIN
 from jobqueue.operations.process.run import unwatched
 from jobqueue.operations.registry import Registry
 from jobqueue.operations.result import checked
 from jobqueue.operations.runner import run_operation
-from jobqueue.entrypoints.source import PackageSource
-from jobqueue.trust.secrets.source import Secrets
 from jobqueue.settings import DEFAULT_REDIS_URL, SECRETS, Settings
+from jobqueue.trust.secrets.source import Secrets
 from jobqueue.trust.signing.certificate import result_bytes
-from jobqueue.ledger.executions import AWAY, Executions, Finished, Grant, Refusal
-from workers.agent.guard.work_admission import WorkAdmission
-from workers.agent.guard.identity import Identity
-from workers.agent.execution.running import RunningSet, RunningExecution
 from workers.agent.execution.instrumentation import instrumented
-from workers.agent.execution.output import OutputPump
 from workers.agent.execution.ledger_retry import retry_until_available
 from workers.agent.execution.orphans import Orphans
+from workers.agent.execution.output import OutputPump
+from workers.agent.execution.running import RunningExecution, RunningSet
+from workers.agent.guard.identity import Identity
+from workers.agent.guard.work_admission import WorkAdmission
 
 logger = logging.getLogger(__name__)
 
@@ -188,7 +188,9 @@ class Executor:
         out = _out(running, data=outcome.data, changed=bool(outcome.changed))
         return lambda: self._end(running, ExecutionState.COMPLETED, out=out)
 
-    def _context(self, running: RunningExecution, timeout: float | None, write: Callable[[str, bytes], None]) -> Context:
+    def _context(
+        self, running: RunningExecution, timeout: float | None, write: Callable[[str, bytes], None]
+    ) -> Context:
         settings = self._settings
         return Context(
             hostname=settings.hostname,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from jobqueue import logs
 from jobqueue.errors import LedgerUnavailable
 from jobqueue.ledger.executions import Executions, Renewal
-from workers.agent.execution.running import RunningSet, RunningExecution
+from workers.agent.execution.running import RunningExecution, RunningSet
 
 logger = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from typing import Protocol
 
 from jobqueue import logs
 from jobqueue.errors import LedgerUnavailable
-from jobqueue.model.output import AGENT
-from jobqueue.operations.process.capture import whole_end
 from jobqueue.ledger.executions import Grant
 from jobqueue.ledger.output import Output, Piece
+from jobqueue.model.output import AGENT
+from jobqueue.operations.process.capture import whole_end
 
 logger = logging.getLogger(__name__)
 

@@ -14,11 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from jobqueue.errors import InvalidInput, LedgerUnavailable, NotFound, OperationFailed
-from jobqueue.model.package import PackageInfo, check_package_name
 from jobqueue.entrypoints.file_lock import FileLock
 from jobqueue.entrypoints.removal import remove_tree
+from jobqueue.errors import InvalidInput, LedgerUnavailable, NotFound, OperationFailed
 from jobqueue.ledger.packages import Packages
+from jobqueue.model.package import PackageInfo, check_package_name
 from workers.agent.execution.ledger_retry import retry_until_available
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobqueue.ledger.executions import Grant
-from workers.agent.guard.work_admission import Admission
 from workers.agent.guard.operation_guard import Permit
+from workers.agent.guard.work_admission import Admission
 
 #: Seconds that an operation gets to end after its deadline or a request to stop. Processes are killed after three; an
 #: operation that runs in a thread and ignores both cannot be ended, only given up.

@@ -8,8 +8,8 @@ from typing import Any
 
 from jobqueue.errors import OperationNotAllowed
 from jobqueue.operations.base import Operation
-from jobqueue.operations.process.confinement import Confinement, ResourceLimits
 from jobqueue.operations.facts import resolve_facts
+from jobqueue.operations.process.confinement import Confinement, ResourceLimits
 from jobqueue.operations.registry import Registry
 from jobqueue.settings import Settings
 from workers.agent.guard.policy import Policy

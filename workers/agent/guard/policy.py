@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from jobqueue.errors import InvalidSettings
-from jobqueue.wildcard import matches
 from jobqueue.operations.base import Operation
 from jobqueue.operations.process.confinement import ResourceLimits
 from jobqueue.plain_text import decoded
+from jobqueue.wildcard import matches
 
 #: The word in JOBQUEUE_ALLOW for all operations that change nothing and look into no files.
 READ_ONLY = "read-only"

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from jobqueue.errors import OperationFailed, OperationNotAllowed, WorkRefused
+from jobqueue.ledger.executions import Grant
 from jobqueue.model.timestamps import to_iso
 from jobqueue.operations.registry import Registry
 from jobqueue.settings import Settings
 from jobqueue.trust.signing import work
 from jobqueue.trust.signing.trusted import TrustedKeys
-from jobqueue.ledger.executions import Grant
-from workers.agent.guard.operation_guard import OperationGuard, Permit
 from workers.agent.guard.journal import Journal
+from workers.agent.guard.operation_guard import OperationGuard, Permit
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +83,9 @@ class WorkAdmission:
         self._skew = int(settings.clock_skew_seconds * 1_000_000)
 
     @classmethod
-    def open(cls, settings: Settings, operations: Registry, facts: Mapping[str, Any], keys: TrustedKeys) -> WorkAdmission:
+    def open(
+        cls, settings: Settings, operations: Registry, facts: Mapping[str, Any], keys: TrustedKeys
+    ) -> WorkAdmission:
         """The gate of one agent, whose ``facts`` jobs may refer to.
 
         Raises ``InvalidSettings`` without a journal, or with a policy that cannot be used.

@@ -13,11 +13,11 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from api.app import create_app
+from jobqueue.ledger.executions import Grant
 from jobqueue.model.states import ExecutionState
 from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
 from jobqueue.settings import Settings
-from jobqueue.ledger.executions import Grant
 from tests.ledger.clock import FakeClock
 from tests.ledger.world import World
 

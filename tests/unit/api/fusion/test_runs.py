@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from jobqueue.errors import LedgerUnavailable
-from jobqueue.signal_safe_event import SignalSafeEvent
+from jobqueue.ledger.output import Piece
 from jobqueue.model.filter import JobFilter, JobPage
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.services import Services
-from jobqueue.ledger.output import Piece
+from jobqueue.signal_safe_event import SignalSafeEvent
 from tests.ledger.world import World
 
 from .conftest import HOST, Agent, Ask, fusion_error

@@ -13,10 +13,10 @@ from flask import Flask
 
 from api.ray import logs
 from jobqueue.errors import LedgerUnavailable
-from jobqueue.signal_safe_event import SignalSafeEvent
 from jobqueue.model.job import Job
 from jobqueue.model.output import Chunk, OutputPage
 from jobqueue.model.states import ExecutionState
+from jobqueue.signal_safe_event import SignalSafeEvent
 from tests.unit.api.conftest import AUTHORIZATION, Ask
 from tests.unit.api.ray.fakes import RayServices, an_entrypoint, an_execution
 from tests.unit.api.websocket_client import WebSocketClient

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from jobqueue.cli.views.snapshot import Snapshot, Rates
-from jobqueue.cli.views.snapshot_view import show_glance
-from jobqueue.cli.views.output import TerminalScreen
 from jobqueue.cli.commands.top import _drawn
+from jobqueue.cli.views.output import TerminalScreen
+from jobqueue.cli.views.snapshot import Rates, Snapshot
+from jobqueue.cli.views.snapshot_view import show_glance
 from jobqueue.client import ConnectionFailed
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.jobs import ID, job

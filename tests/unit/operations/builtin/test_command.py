@@ -18,7 +18,6 @@ from jobqueue.errors import (
     OperationTimedOut,
 )
 from jobqueue.operations.registry import Registry
-
 from tests.unit.operations.conftest import Perform
 
 EXEC, SHELL = "command.exec.execute", "command.shell.execute"

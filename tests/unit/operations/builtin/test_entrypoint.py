@@ -11,16 +11,15 @@ from typing import Any
 
 import pytest
 
+from jobqueue.entrypoints import capacity
+from jobqueue.entrypoints.capacity import Capacity
 from jobqueue.errors import InvalidOperationData, OperationCancelled, OperationFailed, OperationTimedOut
 from jobqueue.operations.builtin import entrypoint
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.registry import Registry
-from jobqueue.entrypoints import capacity
-from jobqueue.entrypoints.capacity import Capacity
 from jobqueue.settings import Settings
 from tests.alive import is_running
 from tests.descriptors import files, pipes
-
 from tests.unit.operations.conftest import Perform
 
 Reports = list[dict[str, Any]]

@@ -16,7 +16,6 @@ import pytest
 
 from jobqueue.errors import InvalidOperationData, OperationCancelled, OperationFailed
 from jobqueue.operations.registry import Registry
-
 from tests.unit.operations.conftest import Perform
 
 DEPLOY, UNDEPLOY, STATUS = "file.deploy.execute", "file.undeploy.execute", "file.status.get"

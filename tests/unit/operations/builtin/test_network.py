@@ -19,10 +19,9 @@ from marshmallow import ValidationError
 
 from jobqueue.errors import InvalidOperationData, OperationCancelled, OperationFailed
 from jobqueue.operations.builtin import ping as ping_module
-from jobqueue.operations.context import Context
 from jobqueue.operations.builtin.network import DnsSchema, PingSchema
+from jobqueue.operations.context import Context
 from jobqueue.operations.registry import Registry
-
 from tests.unit.operations.conftest import Perform
 
 PING, DNS = "network.ping.do", "network.dns.get"

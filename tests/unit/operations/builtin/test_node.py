@@ -13,7 +13,6 @@ from jobqueue.errors import InvalidOperationData, OperationCancelled
 from jobqueue.operations.builtin import node
 from jobqueue.operations.context import Context
 from jobqueue.operations.registry import Registry
-
 from tests.unit.operations.conftest import Perform
 
 PLAIN = ["hostname.get", "status.get", "uptime.get", "load.get", "memory.get", "disk.get", "os.get", "process.list"]

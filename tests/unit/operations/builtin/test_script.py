@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from jobqueue.errors import InvalidOperationData, OperationCancelled, OperationFailed, OperationTimedOut
-
 from tests.unit.operations.conftest import Perform
 
 PYTHON, SHELL = "script.python.execute", "script.shell.execute"

@@ -16,8 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from jobqueue.cli.main import main
 from jobqueue.errors import InvalidSettings
 from jobqueue.settings import Settings
-from jobqueue.trust.signing import pem
-from jobqueue.trust.signing import signer
+from jobqueue.trust.signing import pem, signer
 from jobqueue.trust.signing.signer import Signer, is_signed
 from jobqueue.trust.signing.trusted import TrustedKeys
 

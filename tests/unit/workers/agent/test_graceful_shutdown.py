@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from jobqueue.model.states import JobStatus
 from jobqueue.ledger.ledger import Ledger
+from jobqueue.model.states import JobStatus
 from tests.unit.workers.conftest import HOST, STUBBORN, Submitter
 from workers.agent import graceful_shutdown
 from workers.agent.execution.executor import Executor
-from workers.agent.graceful_shutdown import GracefulShutdown
 from workers.agent.execution.running import RunningSet
+from workers.agent.graceful_shutdown import GracefulShutdown
 
 
 @pytest.fixture(autouse=True)

@@ -6,13 +6,13 @@ import threading
 
 import pytest
 
+from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import AgentState
 from jobqueue.operations.registry import Registry
 from jobqueue.settings import Settings
-from jobqueue.ledger.ledger import Ledger
 from tests.acceptance.support.until import until
-from workers.agent.execution.running import RunningSet
 from workers.agent.consumer.intake import Intake
+from workers.agent.execution.running import RunningSet
 from workers.agent.presence import Presence
 
 
@@ -22,7 +22,9 @@ def states() -> list[AgentState]:
 
 
 @pytest.fixture
-def presence(ledger: Ledger, registry: Registry, held: RunningSet, settings: Settings, states: list[AgentState]) -> Presence:
+def presence(
+    ledger: Ledger, registry: Registry, held: RunningSet, settings: Settings, states: list[AgentState]
+) -> Presence:
     return Presence(ledger.agents, registry, held, settings, states.append, on_replaced=lambda: None)
 
 

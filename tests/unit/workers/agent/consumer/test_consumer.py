@@ -17,13 +17,12 @@ from jobqueue.dispatch.envelope import template
 from jobqueue.dispatch.message_parser import MessageParser
 from jobqueue.dispatch.transport import MESSAGE_FILTER
 from jobqueue.errors import LedgerUnavailable
+from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.alert import MESSAGES_REFUSED
 from jobqueue.settings import Settings
-from jobqueue.ledger.ledger import Ledger
+from tests.unit.workers.conftest import HOST
 from workers.agent.consumer.consumer import AgentConsumer, MessageFilter
 from workers.agent.consumer.rejected_messages import RejectedMessages
-
-from tests.unit.workers.conftest import HOST
 
 JOB = "0b6cbd9e-6f6b-4f5e-8a4e-5f0c54d1a111"
 
@@ -59,7 +58,9 @@ def strangers(ledger: Ledger) -> RejectedMessages:
 
 
 @pytest.fixture
-def take(strangers: RejectedMessages, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Message]]:
+def take(
+    strangers: RejectedMessages, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., list[Message]]:
     """Hands messages to an agent's consumer; returns what Celery was given."""
     incoming = MessageParser(make_app(settings), {"q": HOST})
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from jobqueue.model.agent import AgentState
-from workers.agent.execution.running import RunningSet
 from workers.agent.consumer.consumer_watchdog import DEAF_SECONDS, ConsumerWatchdog
+from workers.agent.execution.running import RunningSet
 
 BEAT = 5.0
 

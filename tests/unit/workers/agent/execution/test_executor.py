@@ -10,18 +10,17 @@ from unittest.mock import patch
 import pytest
 
 from jobqueue.errors import LedgerUnavailable
+from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.job import Execution
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.operations.process.confinement import ResourceLimits
 from jobqueue.operations.registry import Registry
-from jobqueue.ledger.ledger import Ledger
+from tests.unit.workers.conftest import HOST, STUBBORN, Submitter
 from workers.agent.execution.executor import Executor
+from workers.agent.execution.leases import LeaseKeeper
+from workers.agent.execution.running import STOP_GRACE_SECONDS, RunningSet
 from workers.agent.guard.operation_guard import OperationGuard
 from workers.agent.guard.policy import Policy
-from workers.agent.execution.running import STOP_GRACE_SECONDS, RunningSet
-from workers.agent.execution.leases import LeaseKeeper
-
-from tests.unit.workers.conftest import HOST, STUBBORN, Submitter
 
 
 def execution(ledger: Ledger, job_id: str) -> Execution:
@@ -181,7 +180,9 @@ def test_a_failed_attempt_waits_for_the_next_one(ledger: Ledger, executor: Execu
     assert events(ledger, job_id).count("retried") == 1
 
 
-def test_cancel_stops_a_running_operation(ledger: Ledger, executor: Executor, held: RunningSet, submit: Submitter) -> None:
+def test_cancel_stops_a_running_operation(
+    ledger: Ledger, executor: Executor, held: RunningSet, submit: Submitter
+) -> None:
     job_id = submit("test.wait.get")
     with ThreadPoolExecutor(1) as pool:
         future = running(executor, held, job_id, pool)

@@ -11,17 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from jobqueue.errors import AgentNotFound, InvalidInput, JobNotFound, LedgerUnavailable
+from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.ledger import Ledger
+from jobqueue.ledger.output import Output, Piece
 from jobqueue.model.agent import Registration
 from jobqueue.model.output import OutputPage
 from jobqueue.model.states import ExecutionState
 from jobqueue.services.output import OutputReader
 from jobqueue.settings import Settings
-from jobqueue.ledger.executions import Grant
-from jobqueue.ledger.ledger import Ledger
-from jobqueue.ledger.output import Output, Piece
-from workers.agent.execution.output import LiveOutput, OutputPump
-
 from tests.unit.workers.conftest import HOST, Submitter
+from workers.agent.execution.output import LiveOutput, OutputPump
 
 
 @pytest.fixture

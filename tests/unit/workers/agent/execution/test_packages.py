@@ -16,12 +16,12 @@ from unittest.mock import patch
 import fakeredis
 import pytest
 
-from jobqueue.errors import LedgerUnavailable, OperationFailed
-from jobqueue.model.package import PackageInfo
 from jobqueue.entrypoints.file_lock import FileLock
-from jobqueue.settings import Settings
+from jobqueue.errors import LedgerUnavailable, OperationFailed
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.packages import PIECE_BYTES, Packages
+from jobqueue.model.package import PackageInfo
+from jobqueue.settings import Settings
 from workers.agent.execution.packages import PackageCache
 
 MAX = 1_000_000
@@ -207,7 +207,9 @@ class TestRefusals:
     def test_a_disk_without_room(self, cache: PackageCache, upload: Upload, directory: Path) -> None:
         package = upload()
         with (
-            patch("workers.agent.execution.packages.tempfile.mkstemp", side_effect=OSError(28, "No space left on device")),
+            patch(
+                "workers.agent.execution.packages.tempfile.mkstemp", side_effect=OSError(28, "No space left on device")
+            ),
             pytest.raises(OperationFailed, match=r"cannot be kept in .*: No space left on device"),
         ):
             use(cache, package)
