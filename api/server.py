@@ -89,7 +89,7 @@ def listen(host: str, port: int) -> socket.socket:
         )[0]
     except OSError as error:
         raise InvalidSettings(
-            f"JOBQUEUE_API_HOST: {host!r} is no address of this machine ({error.strerror})."
+            f"JOBQUEUE_API_HOST: {host!r} is not a local address ({error.strerror})."
         ) from error
     listener = socket.socket(family, kind, protocol)
     try:

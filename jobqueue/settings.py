@@ -280,7 +280,7 @@ def parse_labels(text: str) -> dict[str, str]:
         if not equals:
             raise ValueError(f"labels as key=value,key2=value2 ({part!r} has no =)")
         if key in labels:
-            raise ValueError(f"labels with different keys ({key!r} is there twice)")
+            raise ValueError(f"labels with unique keys (duplicate key {key!r})")
         labels[key] = value
     return _labels(labels)
 
@@ -300,7 +300,7 @@ def _unknown_names(environ: Mapping[str, str]) -> dict[str, str]:
     problems = {}
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known and not name.startswith(SECRET_PREFIX):
-            problems[name] = f"{name} is no setting of jobqueue; {_hint(name, known)}"
+            problems[name] = f"Unknown setting {name}; {_hint(name, known)}"
     return problems
 
 

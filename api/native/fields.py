@@ -186,7 +186,7 @@ class Cursor(fields.String):
 
     default_error_messages = {  # noqa: RUF012
         **_COMMON,
-        "invalid": "This is no cursor of ours; use the next_cursor of the page before, as it is.",
+        "invalid": "Invalid cursor; pass `next_cursor` of the previous page unchanged.",
     }
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:

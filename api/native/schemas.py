@@ -78,7 +78,7 @@ class RetriesRequest(StrictSchema):
     """How often, and after how long, a failed execution is tried again."""
 
     max_attempts = Whole(
-        required=True, validate=_range(1, MAX_ATTEMPTS), metadata=_about("Runs in all, the first one included.")
+        required=True, validate=_range(1, MAX_ATTEMPTS), metadata=_about("Maximum number of attempts, the first one included.")
     )
     backoff_seconds = Number(
         validate=_range(0, MAX_BACKOFF_SECONDS),
@@ -509,7 +509,7 @@ class AgentCounts(ma.Schema):
     offline = fields.Integer(required=True)
     running = fields.Integer(required=True, metadata=_about("Executions that run now, on all live agents."))
     conditions = fields.Dict(
-        keys=fields.String(), values=fields.Integer(), required=True, metadata=_about("Live agents by what ails them.")
+        keys=fields.String(), values=fields.Integer(), required=True, metadata=_about("Live agents by condition.")
     )
 
 

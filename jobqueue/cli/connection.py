@@ -123,7 +123,7 @@ def _connection_options() -> list[click.Parameter]:
             metavar="FILE",
             expose_value=False,
             callback=_keep_token,
-            help="File that holds the token, - for input. Default: JOBQUEUE_TOKEN, else that of 'jobqueue up'.",
+            help="Read the token from FILE (- for stdin). Default: JOBQUEUE_TOKEN, else the token of 'jobqueue up'.",
         ),
     ]
 

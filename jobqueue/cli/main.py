@@ -56,7 +56,7 @@ _COMMANDS = {
     ),
     "completion": (
         "jobqueue.cli.commands.completion:completion",
-        "Print what makes a shell complete commands, options, ids of jobs, hostnames and operations.",
+        "Print the shell completion script for commands, options, job ids, hostnames and operations.",
     ),
 }
 

@@ -210,7 +210,7 @@ def _events(fields: Mapping[str, str]) -> tuple[Event, ...]:
     for number in range(1, decoding.whole(fields.get("events", 0)) + 1):
         at, event, host, note = fields[f"e{number}"].split("|", 3)
         if event not in EVENTS:
-            raise ValueError("a step in it is none that there can be")
+            raise ValueError("unknown timeline event")
         found.append(Event(decoding.whole(at), event, host, note))
     return tuple(found)
 

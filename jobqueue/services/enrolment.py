@@ -48,7 +48,7 @@ class Enrolment:
         """Accept the agent that has this fingerprint, in full. Raises ``AgentNotFound``, ``Conflict``."""
         agent = self._agents.get(hostname)
         if not agent.public_key:
-            raise Conflict(f"Agent {hostname!r} has shown no key: it is of an older version.")
+            raise Conflict(f"Agent {hostname!r} has not presented a key; upgrade the agent.")
         key = certificates.parse_public(agent.public_key)
         found = pem.fingerprint(key)
         if not hmac.compare_digest(found.encode(), fingerprint.lower().replace(":", "").encode("utf-8", "replace")):

@@ -157,7 +157,7 @@ class Supervisor:
                 self._emit(OWN_NAME, f"{kept.spec.name} did not end within {kept.spec.grace_seconds:g}s; killing it")
                 child.kill()
             if not kept.ended(time.monotonic() + _KILL_SECONDS):
-                self._emit(OWN_NAME, f"{kept.spec.name} cannot be killed; it waits in the kernel")
+                self._emit(OWN_NAME, f"{kept.spec.name} still running (uninterruptible) after SIGKILL")
 
     def _spawn(self, spec: ChildSpec) -> Child:
         child = Child(spec, self._emit, self._mark)

@@ -55,13 +55,13 @@ class ShellSchema(_Surroundings):
 
 @operation("command.exec.execute", schema=ExecSchema, changes=True, permission="command:execute")
 def exec_execute(data: dict[str, Any], context: Context) -> Outcome:
-    """Run a program without a shell; a non-zero exit code completes the job all the same."""
+    """Run a program without a shell. Non-zero exit codes do not fail the job; see `exit_code`."""
     return _execute(data["argv"] if "argv" in data else [data["command"], *data.get("args", [])], data, context)
 
 
 @operation("command.shell.execute", schema=ShellSchema, changes=True, permission="shell:execute")
 def shell_execute(data: dict[str, Any], context: Context) -> Outcome:
-    """Run a line by the shell; a non-zero exit code completes the job all the same."""
+    """Run a shell command line. Non-zero exit codes do not fail the job; see `exit_code`."""
     return _execute([_SHELL, "-c", data["command"]], data, context)
 
 
