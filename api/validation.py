@@ -42,7 +42,7 @@ class StrictSchema(ma.Schema):
 
     def _unknown_message(self, name: str) -> str:
         known = sorted(field.data_key or attribute for attribute, field in self.load_fields.items())
-        # a longer name is no slip of the finger, and comparing it would take time
+        # a longer name is not a typo, and comparing it would take time
         near = difflib.get_close_matches(name, known, n=2) if len(name) <= 40 else []
         if near:
             return f"Unknown field; did you mean {' or '.join(near)}?"

@@ -2,7 +2,7 @@
 
 The cookie holds no secret: it names a key, a user or the admin token under a seal, together with a mark of what was
 shown to log in. So it ends with its time, with the key, with a new password, within seconds. Nothing is kept of a
-session but that somebody has ended it, until it would have ended by itself.
+session except that it was signed out, until it would have expired.
 """
 
 from __future__ import annotations

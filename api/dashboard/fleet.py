@@ -11,7 +11,7 @@ from flask import Flask, current_app
 from api.context import services
 from jobqueue.model.agent import Agent
 
-#: Seconds for which a reading serves. Agents tell of themselves every few seconds.
+#: Seconds for which a reading is reused. Agents send a heartbeat every few seconds.
 _FRESH_SECONDS = 1.0
 
 _readings: WeakKeyDictionary[Flask, tuple[float, list[Agent]]] = WeakKeyDictionary()

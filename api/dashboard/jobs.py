@@ -83,7 +83,7 @@ def _render(
 
 
 def _look_for(wanted: str) -> tuple[list[str], str]:
-    """Ids of the jobs that may be meant, and what to say if there is none."""
+    """Ids of the matching jobs, and a message if there are none."""
     try:
         return [services().find(wanted.lower() if _is_uuid(wanted) else wanted).id], ""
     except JobNotFound:

@@ -19,7 +19,7 @@ _ALERTS = 5
 
 @blueprint.get("/")
 def overview() -> Response:
-    """Counts, the chart, the newest jobs, agents that need somebody, alerts; of that what the person may see."""
+    """Counts, the chart, the newest jobs, agents that need attention, alerts: as far as the viewer may see them."""
     who = principal()
     values: dict[str, Any] = {"counts": {}, "chart": None, "newest": (), "agents": None, "alerts": ()}
     if who.may("job:read"):

@@ -68,7 +68,7 @@ def _ray(job: Job) -> Run:
 
 
 def _fusion(job: Job) -> Run:
-    """What is shown of its configuration comes from its record: anybody can give a job any tags."""
+    """The configuration is read from the job's record: tags are chosen by callers and prove nothing."""
     configuration = job.data if job.request is None else job.request
     what, kind = (str(configuration.get(name, "")) for name in ("id", "type"))
     if job.outside is not None and job.outside.name:

@@ -15,7 +15,7 @@ from api.dashboard import access, pages, posted
 from api.dashboard.blueprint import DOCUMENTS, PREFIX, belongs, blueprint
 from jobqueue.errors import JobQueueError
 
-#: Somebody who came from elsewhere is led to the overview.
+#: Visitors from other sites are redirected to the overview.
 _HOME = "/"
 _CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
 _LONGEST_NEXT = 1000

@@ -40,7 +40,7 @@ _POLICY = 1008
 
 
 class UpgradeRequired(HTTPException):
-    """The request is no websocket's."""
+    """The request is not a websocket handshake."""
 
     code = 426
     description = "This address speaks websocket (version 13) only; open it with a websocket client."
@@ -156,7 +156,7 @@ class WebSocket:
                 elif isinstance(event, CloseConnection):
                     self._answer(event)
         except RemoteProtocolError as error:
-            raise Gone(f"what came is no websocket's: {error}") from error
+            raise Gone(f"invalid websocket data: {error}") from error
         except Exceeded as error:
             if self._protocol.state is ConnectionState.OPEN:
                 self._emit(CloseConnection(code=_POLICY, reason="too much was sent"))
@@ -169,7 +169,7 @@ class WebSocket:
 
 
 class _Handled(Response):
-    """Tells gunicorn that the connection has had its answer and ends here."""
+    """Signals gunicorn that the connection has been answered and is closed."""
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         raise StopIteration

@@ -23,7 +23,7 @@ def exposition(ledger: Ledger, accept: str) -> tuple[bytes, str]:
 
 
 def registry(ledger: Ledger) -> CollectorRegistry:
-    """Everything that the API tells: of all its processes in the server, else of this one."""
+    """All metrics of the API: of all server processes, or of this one outside the server."""
     found = CollectorRegistry(auto_describe=False)
     if VARIABLE in os.environ:
         found.register(_AllProcesses(os.environ[VARIABLE]))

@@ -1,6 +1,6 @@
-"""The ledger's numbers as Prometheus has them. They are read when somebody asks; nothing is kept between two scrapes.
+"""The ledger's numbers for Prometheus. They are read at each scrape; nothing is kept in between.
 
-Every API process tells the same, since all read the same ledger: a query takes their ``max``, not their sum.
+Every API process reports the same numbers, since all read the same ledger: queries take ``max``, not ``sum``.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ RARE: Mapping[str, str] = {
     "work_refused": "Work that an agent refused because its signature did not hold. Look into each.",
     "results_forged": "Results whose signature did not hold. Look into each.",
     "results_unverified": "Results of agents of another version, whose signatures cannot be verified.",
-    "records_altered": "Records that the API sealed and somebody else has changed. Look into each.",
-    "messages_refused": "What lay in agents' queues and was no message of ours. Look into each.",
+    "records_altered": "Records sealed by the API that were changed outside of it. Investigate each.",
+    "messages_refused": "Foreign messages found in agents' queues. Investigate each.",
 }
 
 

@@ -118,7 +118,7 @@ def accept_agent(loaded: dict[str, Any], hostname: str) -> Response:
 @blueprint.route("/agent/<hostname>/revoke", methods=["POST"], parameters=[_HOSTNAME])
 @blueprint.response(200, AgentMoved)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No agent has this hostname.")
-@blueprint.alt_response(409, schema=ErrorAnswer, description="Nobody has accepted the agent.")
+@blueprint.alt_response(409, schema=ErrorAnswer, description="The agent has not been accepted.")
 @blueprint.doc(operationId="revokeAgent")
 def revoke_agent(hostname: str) -> Response:
     """Take back that an agent was accepted

@@ -47,7 +47,7 @@ def ready() -> Response:
     except LedgerRefuses as error:
         raise LedgerRefuses(error.sentence) from error
     except LedgerUnavailable as error:
-        raise LedgerUnavailable from error  # without the address: whoever asks has shown no credentials
+        raise LedgerUnavailable from error  # without the address: the request is unauthenticated
     return json_response({"status": "ok", "version": __version__})
 
 

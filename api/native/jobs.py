@@ -73,7 +73,7 @@ def submit(loaded: dict[str, Any]) -> Response:
 def submit_batch() -> Response:
     """Submit up to 1000 jobs
 
-    One bad item does not stop the others: its place in `items` holds the error. A body that is no JSON, or an object
+    One bad item does not stop the others: its place in `items` holds the error. A body that is not JSON, or an object
     in it that names a key twice, is refused as a whole.
     """
     _refuse_header_key("Is for one job; give each job of the batch an idempotency_key of its own.")

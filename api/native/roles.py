@@ -47,6 +47,6 @@ def list_roles() -> Response:
 @blueprint.alt_response(409, schema=ErrorAnswer, description="Keys or users have the role.")
 @blueprint.doc(operationId="deleteRole")
 def delete_role(name: str) -> Response:
-    """Delete a custom role that nobody has"""
+    """Delete an unused custom role"""
     services().credentials.delete_role(name)
     return Response(status=204)

@@ -30,7 +30,7 @@ _LEFTOVER_SECONDS = 10.0
 class Supervisor:
     """Starts children, restarts those that end unasked, stops all of them.
 
-    Until ``settle()`` a child that ends is a failed start: it is not restarted, and ``failure`` tells of it.
+    Until ``settle()`` a child that ends is a failed start: it is not restarted, and ``failure`` describes it.
     Every child has one thread that waits for its end, and one that reads its output; nothing polls.
     What the children left running in sessions of their own (found by a mark in its environment) ends with them.
     """

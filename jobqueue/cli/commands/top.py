@@ -72,6 +72,6 @@ def _drawn(glance: Snapshot, trouble: ClientError | None, width: int, height: in
     with paper.capture() as captured:
         out = TerminalScreen(paper)
         if trouble is not None:
-            out.line(f"This is no longer up to date: {sentence(trouble)}"[:width], "failed")
+            out.line(f"Out of date: {sentence(trouble)}"[:width], "failed")
         show_glance(out, glance, height=height - (trouble is not None))
     return captured.get()

@@ -103,7 +103,7 @@ def test_not_ready_without_a_ledger(client: FlaskClient, services: FakeServices)
     response = client.get("/health/ready")
     error(response, 503, "cannot be reached")
     assert int(response.headers["Retry-After"]) > 0
-    assert "127.0.0.1" not in response.get_data(as_text=True), "whoever asks has shown no credentials"
+    assert "127.0.0.1" not in response.get_data(as_text=True), "the request is unauthenticated"
 
 
 def test_status(ask: Ask) -> None:
