@@ -1,4 +1,4 @@
--- Where an execution is and how it stands, cheaply: for those who follow it.
+-- Reads the state and host of an execution, cheaply, for followers of its output.
 -- KEYS: none
 -- ARGV: 1 job id, 2 slot (of an `_any` job: any)
 -- returns: {slot, state} | false

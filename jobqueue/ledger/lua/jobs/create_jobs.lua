@@ -1,5 +1,5 @@
--- Accepts jobs: resolves each one's target to agents, stores it with its executions, publishes them: all or nothing per
--- job, and no job's refusal touches another.
+-- Accepts jobs: resolves each target to agents, stores the job with its executions and publishes them, all or nothing
+-- per job; a refused job does not affect the others.
 -- include: clock next_time events index publish audit_trail
 -- KEYS: none
 -- ARGV: 1 now, 2 window of idempotency keys in ms, 3 message template or '', 4 how many entries the audit trail keeps,

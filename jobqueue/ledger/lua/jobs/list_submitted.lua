@@ -1,4 +1,4 @@
--- Jobs that have not started, by the time of their creation.
+-- Lists jobs that have not started, by creation time.
 -- KEYS: none
 -- ARGV: 1 only those behind this time, 2 how many at most
 -- returns: {id, creation time, ...}, the oldest first
