@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from jobqueue.model.states import ExecutionState, JobStatus
 
 #: Upper bounds, in seconds, of the buckets in which waits and runs are counted; one more bucket holds what is longer.
-#: The ledger's scripts count by this table (``store/scripts.py``). Counts that are stored already stay where they are
+#: The ledger's scripts count by this table (``ledger/scripts.py``). Counts that are stored already stay where they are
 #: when it changes, so let it be.
 BUCKETS: tuple[float, ...] = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600)
 
