@@ -92,6 +92,8 @@ class EventFeed:
                 if found is None:  # further back than what is in memory
                     self._check_held(position)
                     found = self._events.read(position)
+                    if not found:  # the reader is elsewhere, for a moment
+                        self._wait(wait_seconds)
                 if found:
                     position = found[-1].id
                 yield found
@@ -104,15 +106,25 @@ class EventFeed:
         with self._came:
             if not self._reaches(place):
                 return None
-            self._came.wait_for(lambda: bool(self._places) and self._places[-1] > place, timeout=seconds)
+            self._came.wait_for(lambda: self._newest() != place, timeout=seconds)
             if not self._reaches(place):
                 return None
             first = bisect_right(self._places, place)
             return self._recent[first : first + _TURN]
 
     def _reaches(self, place: tuple[int, int]) -> bool:
-        """Whether all that came behind ``place`` is in memory."""
-        return place >= (self._places[0] if self._places else event_position(self._last))
+        """Whether all that came behind ``place`` is in memory. It is not where ``place`` lies ahead of the reader: an
+        entry that the reader has not got yet, or one of a stream that was begun anew.
+        """
+        newest = self._newest()
+        return (self._places[0] if self._places else newest) <= place <= newest
+
+    def _newest(self) -> tuple[int, int]:
+        return event_position(self._last)
+
+    def _wait(self, seconds: float) -> None:
+        with self._came:
+            self._came.wait(seconds)
 
     def _check_held(self, position: str) -> None:
         if position != START and not self._events.holds(position):
@@ -141,6 +153,7 @@ class EventFeed:
                     return
             try:
                 news = self._events.wait(self._last, _READ_SECONDS)
+                newest = self._last if news else self._events.newest()
             except LedgerUnavailable as error:
                 logger.warning("The events wait for the ledger: %s", error)
                 pause.wait(_READ_SECONDS)
@@ -149,7 +162,12 @@ class EventFeed:
                 logger.exception("The events cannot be read")
                 pause.wait(_READ_SECONDS)
                 continue
-            if news:
+            if event_position(newest) < self._newest():
+                # the stream was begun anew, or Redis has lost the end of it: nothing comes behind the last entry
+                with self._came:
+                    self._recent, self._places, self._last = [], [], newest
+                    self._came.notify_all()
+            elif news:
                 with self._came:
                     self._last = news[-1].id
                     self._recent += news

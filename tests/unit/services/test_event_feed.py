@@ -204,3 +204,54 @@ def test_a_job_that_is_final_already(feed: EventFeed, stream: Stream) -> None:
     behind = [news.id for turn in feed.follow_job(job, feed.position(), told[0]) for news in turn]
     assert behind == [told[1]]
     assert [news for turn in feed.follow_job(job, feed.position(), told[1]) for news in turn] == []
+
+
+def _begin_anew(stream: Stream) -> None:
+    """What the ledger does with a stream whose last id is the highest that there is."""
+    stream.ledger.client.rename(stream.key, f"{stream.key}:aside")
+
+
+def test_a_stream_that_is_begun_anew_is_told_to_all_followers(feed: EventFeed, stream: Stream) -> None:
+    turns, other = feed.follow(wait_seconds=0.05), feed.follow(wait_seconds=0.05)
+    highest = str(stream.ledger.client.xadd(stream.key, {"v": "x"}, id="18446744073709551615-18446744073709551615"))
+    assert take(turns, 1) == take(other, 1) == [highest]
+    _begin_anew(stream)
+    first = stream.tell()
+    for follower in (turns, other):
+        with pytest.raises(MissedEvents):
+            take(follower, 1)
+    anew = feed.follow(START)
+    assert take(anew, 1) == [first]
+    later = stream.tell()
+    assert take(anew, 1) == [later]
+    end(anew)
+
+
+def test_a_stream_that_was_emptied_is_told(feed: EventFeed, stream: Stream) -> None:
+    seen = stream.tell()
+    turns = feed.follow(seen, wait_seconds=0.05)
+    next(turns)
+    _begin_anew(stream)
+    with pytest.raises(MissedEvents):
+        take(turns, 1)
+
+
+def test_a_follower_of_the_new_stream_does_not_spin(
+    feed: EventFeed, stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until the reader has noticed, it has what came; it waits for the rest like every other."""
+    monkeypatch.setattr(feed_module, "_READ_SECONDS", 0.5)
+    stream.ledger.client.xadd(stream.key, {"v": "x"}, id="18446744073709551615-1")
+    old = feed.follow(wait_seconds=0.05)
+    next(old)
+    _begin_anew(stream)
+    stream.tell()
+    new = feed.follow(wait_seconds=0.2)
+    started = time.monotonic()
+    assert [next(new), next(new)] == [[], []]
+    assert time.monotonic() - started >= 0.3
+    later = stream.tell()
+    assert take(new, 1) == [later]
+    end(new)
+    with pytest.raises(MissedEvents):
+        take(old, 1)
