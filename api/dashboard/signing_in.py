@@ -38,7 +38,7 @@ def begin() -> Response:
         keeper.check_sign_in()
         principal = gate.of(current_app).authenticate(_credentials(user, secret))
         response = _redirect(safe_next(next_))
-        keeper.sessions.begin(response, principal, secure=access.is_secure(), prefix=request.script_root)
+        keeper.sessions.begin(response, principal, request.environ)
         g.principal = principal  # for the audit trail
     except errors.Unauthenticated:
         sentence = "The name or the password is not right." if user else "The token is not right."
