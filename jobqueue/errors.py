@@ -110,7 +110,7 @@ class ConfigurationNotFound(NotFound):
     @classmethod
     def of(cls, config_id: str) -> ConfigurationNotFound:
         """The error for one id."""
-        return cls(f"There is no configuration {config_id!r}; GET /api/spark/configurations lists them.")
+        return cls(f"There is no configuration {config_id!r}.")
 
 
 class CredentialNotFound(NotFound):

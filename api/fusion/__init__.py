@@ -6,9 +6,13 @@ import re
 
 from flask import Flask
 
-from api import facade_errors
+from api import facade_errors, facade_runs
 from api.fusion import configurations, driver, jobs, launcher, resources, sessions
 from api.fusion.errors import render
+from api.fusion.renewal import renew
+from api.fusion.run_list import RUNS
+from api.fusion.series import ORIGIN
+from jobqueue.services.renewal import register
 
 #: Where the routes under /spark are served; an app's name tells nothing apart here.
 _SPARK_PREFIXES = ("/api/spark", "/api/apollo/spark", "/api/apps/<app>/spark", "/api/apollo/apps/<app>/spark")
@@ -26,6 +30,8 @@ def belongs(path: str) -> bool:
 def install(app: Flask) -> None:
     """Serve the API from ``app``."""
     facade_errors.add(app, belongs, render)
+    facade_runs.add(app, RUNS)
+    register(ORIGIN, renew)
     resources.install(app)
     for number, prefix in enumerate(_LAUNCHER_PREFIXES):
         app.register_blueprint(launcher.blueprint, url_prefix=prefix, name=f"fusion_launcher{number}")

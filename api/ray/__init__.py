@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from flask import Flask
 
-from api import facade_errors
+from api import facade_errors, facade_runs
 from api.ray import credentials, errors, health, jobs, listing, logs, packages, version
+from api.ray.run_list import RUNS
 
 __all__ = ["BLUEPRINTS", "credentials", "install"]
 
@@ -27,3 +28,4 @@ def install(app: Flask) -> None:
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     facade_errors.add(app, errors.belongs, errors.render)
+    facade_runs.add(app, RUNS)

@@ -12,7 +12,6 @@ from jobqueue.model.external_run import CONFIG, END, EXTERNAL_SLOT, RESULT, STAR
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.job_summary import JobSummary
 from jobqueue.model.retry import RetryPolicy
-from jobqueue.model.run_state import RunState
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ANY
 from jobqueue.model.timeline import EVENTS, Event
@@ -188,7 +187,7 @@ def _outside(fields: Mapping[str, str], told: list[str], doc: Mapping[str, Any])
             from_iso(decoding.text(found[name]))
     if found.get("duration") is not None:
         decoding.number(found["duration"])
-    return ExternalRun(RunState(fields["outside"]).value, found, decoding.text(doc.get("reported_as", "")))
+    return ExternalRun(decoding.text(fields["outside"]), found, decoding.text(doc.get("reported_as", "")))
 
 
 def _driven(execution: Execution, hostname: str, outside: ExternalRun) -> Execution:

@@ -34,9 +34,9 @@ from jobqueue.services.enrolment import Enrolment
 from jobqueue.services.event_feed import EventFeed
 from jobqueue.services.output import OutputReader
 from jobqueue.services.packages import PackageResolver
+from jobqueue.services.renewal import Renewer
 from jobqueue.services.result_verifier import ResultVerifier
 from jobqueue.services.retry import JobRetrier
-from jobqueue.services.runs import Runs
 from jobqueue.services.submission import JobSubmitter
 from jobqueue.settings import Settings
 from jobqueue.trust.signing.signer import Signer
@@ -57,7 +57,6 @@ class Services:
     retrying: JobRetrier
     reading: OutputReader
     pinning: PackageResolver
-    runs: Runs
     feed: EventFeed
     credentials: CredentialManager
     verify: CredentialVerifier
@@ -78,15 +77,14 @@ class Services:
         keys = TrustedKeys(settings.trusted_keys, signer)
         pinning, work = PackageResolver(ledger.packages), WorkSigner(signer, settings.signature_ttl_seconds)
         submitting = JobSubmitter(ledger.jobs, Sender(settings), registry, work, pinning)
-        runs, checking = Runs(ledger, submitting, registry), ResultVerifier(ledger.agents, keys)
+        checking = ResultVerifier(ledger.agents, keys)
         return cls(
             ledger,
             registry,
             submitting,
-            JobRetrier(ledger.jobs, submitting, keys, checking, runs.again),
+            JobRetrier(ledger.jobs, submitting, keys, checking, Renewer(ledger, registry)),
             OutputReader(ledger.jobs, ledger.executions, ledger.output),
             pinning,
-            runs,
             EventFeed(ledger.events),
             CredentialManager(ledger.credentials, (info.permission for info in registry.infos())),
             CredentialVerifier(ledger.credentials),
