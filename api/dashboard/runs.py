@@ -40,10 +40,10 @@ def runs() -> Response:
     offset = query.number("offset", 0, _MOST_OFFSET)
     wanted = JobFilter(limit=_LIMIT, offset=offset)
     if which == "fusion":
-        page = services().jobs(_with(wanted, group=ALL_RUNS))
+        page = services().jobs.page(_with(wanted, group=ALL_RUNS))
         found = [_fusion(job) for job in page.items]
     else:
-        page = services().jobs(_with(wanted, operation=ENTRYPOINT))
+        page = services().jobs.page(_with(wanted, operation=ENTRYPOINT))
         found = [_ray(job) for job in page.items]
     last = offset + len(found)
     return pages.render(
