@@ -175,17 +175,17 @@ class Server(BaseApplication):
         end_traces = tracing.start(self._settings, "jobqueue-api")
 
         def close() -> None:
-            services.close()
+            services.ledger.close()
             end_traces()
 
         self._close = close
         try:
-            services.check()
+            services.ledger.check()
         except LedgerUnavailable as error:
             log.warning("Requests are answered with 503 until Redis can be reached: %s", error)
         except InvalidSettings as error:
             raise AppImportError(error.message) from error  # gunicorn prints the sentence, and ends all workers
-        doorkeeper = AgentAdmitter(services.enrolling)
+        doorkeeper = AgentAdmitter(services.enrolment)
         # a greenlet, like all threads of this process
         threading.Thread(target=doorkeeper.run, args=(self._closing.wait,), name="doorkeeper", daemon=True).start()
         return create_app(self._settings, services)

@@ -125,7 +125,7 @@ def _requests(report: Report, site: Site, rounds: int) -> None:
                 spent = _cpu(app, _PER_ROUND)
                 if number:
                     seconds[name].append(spent)
-        services.close()
+        services.ledger.close()
     finally:
         shared.remove()
     ours, plain = seconds["metrics"], seconds["none"]
@@ -164,9 +164,9 @@ def _scrape(report: Report, site: Site) -> None:
     times, size = [], 0
     for _ in range(10):
         begin = time.perf_counter()
-        size = len(exposition(services, "")[0])
+        size = len(exposition(services.ledger.ping, services.measures, "")[0])
         times.append(time.perf_counter() - begin)
-    services.close()
+    services.ledger.close()
     middle = statistics.median(times)
     report.add(
         Row(

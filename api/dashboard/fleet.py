@@ -26,5 +26,5 @@ def recent() -> list[Agent]:
         with _lock:  # of many that come at once, one reads
             found = _readings.get(app)
             if found is None or time.monotonic() - found[0] > _FRESH_SECONDS:
-                found = _readings[app] = (time.monotonic(), services().agents())
+                found = _readings[app] = (time.monotonic(), services().agents.all())
     return found[1]

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -35,19 +34,12 @@ RARE: Mapping[str, str] = {
 }
 
 
-class Ledger(Protocol):
-    """What this needs of the services."""
-
-    def ping(self) -> None: ...
-
-    def measures(self) -> Measures: ...
-
-
 class LedgerCollector(Collector):
     """Metrics of one look at the ledger. With Redis away, ``jobqueue_redis_up`` is 0 and the rest is missing."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, ping: Callable[[], None], measures: Callable[[], Measures]) -> None:
+        self._ping = ping
+        self._measures = measures
 
     def collect(self) -> Iterable[Metric]:
         """Called by the registry for each scrape."""
@@ -57,9 +49,9 @@ class LedgerCollector(Collector):
         up = GaugeMetricFamily("jobqueue_redis_up", "Whether Redis answers.")
         try:
             begin = time.perf_counter()
-            self._ledger.ping()
+            self._ping()
             latency = time.perf_counter() - begin
-            found = self._ledger.measures()
+            found = self._measures()
         except LedgerUnavailable:
             up.add_metric((), 0)
             yield up

@@ -44,7 +44,7 @@ def submission(*, without_slash: bool) -> Submission:
         origin=mapping.YUANRONG if is_yuanrong else mapping.RAY,
         principal=principal(),
         alias=_name(loaded, is_yuanrong=is_yuanrong),
-        among=placement.candidates(services().agents(), ENTRYPOINT, needs) if needs.are_any else (),
+        among=placement.candidates(services().agents.all(), ENTRYPOINT, needs) if needs.are_any else (),
     )
 
 
@@ -70,7 +70,7 @@ def _data(loaded: Mapping[str, Any], needs: placement.Needs) -> dict[str, Any]:
     if environment:
         data["runtime_env"] = environment
         if names := RuntimeEnv.parse(environment).packages:
-            data["packages"] = services().pin_packages(names)
+            data["packages"] = services().package_digests(names)
     if loaded["metadata"]:
         data["metadata"] = loaded["metadata"]
     if needs.num_cpus:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 
 from jobqueue.errors import JobQueueError, LedgerUnavailable
@@ -33,8 +33,9 @@ class MissedEvents(JobQueueError):
 class EventFeed:
     """What happens, to any number of followers. Each goes at its own pace: who is slow holds nobody up."""
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: Events, read: Callable[[str], Job]) -> None:
         self._events = events
+        self._job = read
         self._came = threading.Condition()
         self._recent: list[JobEvent] = []
         self._places: list[tuple[int, int]] = []
@@ -54,11 +55,13 @@ class EventFeed:
         self._check_held(after)
         return self._follow(after, wait_seconds)
 
-    def follow_job(self, job: Job, position: str, after: str | None = None) -> Iterator[list[JobEvent]]:
-        """What happens to one job until it is final. ``position`` is from before ``job`` was read.
+    def follow_job(self, job_id: str, after: str | None = None) -> Iterator[list[JobEvent]]:
+        """What happens to one job until it is final; without ``after`` it begins with what happened so far.
 
-        Without ``after`` it begins with what happened so far.
+        Raises ``JobNotFound``, and as ``follow`` does.
         """
+        position = self.position()  # before the job is read: an event in between may come twice, but none is lost
+        job = self._job(job_id)
         turns = self.follow(after or position)
         if after is not None:
             return self._of_job(turns, job, event_position(position), set())

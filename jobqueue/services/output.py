@@ -28,11 +28,13 @@ class OutputReader:
         self._output = output
         self._sleep = sleep
 
-    def page(self, job_id: str, hostname: str | None, offset: int) -> OutputPage:
+    def page(self, job_id: str, hostname: str | None = None, offset: int = 0) -> OutputPage:
         """What is there behind ``offset``; raises ``JobNotFound``, ``AgentNotFound``, ``InvalidInput``."""
         return self._page(job_id, self._slot(job_id, hostname), offset)
 
-    def follow(self, job_id: str, hostname: str | None, offset: int, host_before: str = "") -> Iterator[OutputPage]:
+    def follow(
+        self, job_id: str, hostname: str | None = None, offset: int = 0, host_before: str = ""
+    ) -> Iterator[OutputPage]:
         """Pages as they come, the last one ``complete``; an empty page at least every half second.
 
         An execution for ``_any`` is followed to the agent that claims it, also across attempts on several hosts: each

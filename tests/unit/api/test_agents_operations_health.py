@@ -138,7 +138,7 @@ def test_not_ready_while_the_ledger_takes_no_writes(
         sentence = "Redis takes no writes: it is a read-only replica (READONLY)."
         raise LedgerRefuses("Redis at 10.0.0.1 is read-only", sentence=sentence)
 
-    monkeypatch.setattr(services, "check_writes", refuse)
+    monkeypatch.setattr(services.ledger, "check_writes", refuse)
     response = client.get("/health/ready")
     error(response, 503, "Redis takes no writes: it is a read-only replica (READONLY).")
     assert "10.0.0.1" not in response.get_data(as_text=True)

@@ -35,7 +35,7 @@ def test_the_old_name_of_the_id(submit: Submit) -> None:
 
 
 def test_everything_that_the_client_sends(submit: Submit, services: RayServices) -> None:
-    services.packages[PACKAGE] = b"zip"
+    services.stored_packages[PACKAGE] = b"zip"
     environment = {
         "env_vars": {"A": "1"},
         "working_dir": f"gcs://{PACKAGE}",
@@ -57,7 +57,7 @@ def test_everything_that_the_client_sends(submit: Submit, services: RayServices)
     assert wanted.data == {
         "entrypoint": "echo hi",
         "runtime_env": environment,
-        "packages": services.pin_packages([PACKAGE]),
+        "packages": services.package_digests([PACKAGE]),
         "metadata": {"team": "web", "a:b": "no tag", "long": "x" * 300},
         "num_cpus": 0.5,
         "memory": 100,
