@@ -141,6 +141,7 @@ def operation(found: OperationInfo) -> Document:
         "idempotent": found.idempotent,
         "permission": found.permission,
         "plugin": found.plugin,
+        "positional": found.positional,
     }
 
 

@@ -479,6 +479,11 @@ class OperationInfoAnswer(ma.Schema):
     idempotent = fields.Boolean(required=True, metadata=_about("Whether running it twice is as good as once."))
     permission = fields.String(required=True)
     plugin = fields.String(required=True, metadata=_about("The distribution that it comes from."))
+    positional = fields.String(
+        required=True,
+        allow_none=True,
+        metadata=_about("The field of the data that takes the words behind -- on a command line, if there is one."),
+    )
 
 
 class OperationListAnswer(ma.Schema):

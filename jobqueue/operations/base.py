@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict, Unpack
 
 import marshmallow
 
@@ -27,6 +28,10 @@ BUILTIN = "jobqueue"
 
 #: Takes the validated data and the context; returns an ``Outcome`` or any JSON value.
 Run = Callable[[dict[str, Any], Context], Any]
+#: The sha256 (hex) of each uploaded package, by name. Raises ``InvalidInput`` for names that were not uploaded.
+PinPackages = Callable[[Iterable[str]], dict[str, str]]
+#: Completes the valid data of a submission before it is signed: what is signed must leave no choice.
+Prepare = Callable[[dict[str, Any], PinPackages], dict[str, Any]]
 
 
 SchemaClass: TypeAlias = type[marshmallow.Schema]
@@ -42,6 +47,9 @@ class Operation:
 
     ``isolated``: it runs in a child process of its own and can therefore be killed at its timeout. ``takes_facts``:
     ``@fact.X`` in its data is replaced on the agent. ``extra``: the extra of jobqueue without which it is not offered.
+    ``only_starts_processes``: it does all its work in processes that it starts, so their user is the only one that
+    counts. ``needs_agent_user``: it uses what belongs to the agent, and cannot run as another user. ``positional``: the
+    field of the data that takes the words behind ``--`` on a command line. ``prepare`` completes submitted data.
     """
 
     type: str
@@ -55,6 +63,10 @@ class Operation:
     isolated: bool = False
     takes_facts: bool = True
     extra: str | None = None
+    only_starts_processes: bool = False
+    needs_agent_user: bool = False
+    positional: str | None = None
+    prepare: Prepare | None = None
     _loader: marshmallow.Schema = field(init=False, repr=False, compare=False)
     _quick: SchemaFastPath = field(init=False, repr=False, compare=False)
 
@@ -90,6 +102,13 @@ class Operation:
         """Whether the data may have a field ``name``."""
         return any((known.data_key or key) == name for key, known in self._loader.load_fields.items())
 
+    def command_line(self, data: Mapping[str, Any]) -> str | None:
+        """The positional field of ``data`` as one line for a person; None without one."""
+        words = data.get(self.positional) if self.positional else None
+        if isinstance(words, list):
+            return shlex.join(map(str, words))
+        return words if isinstance(words, str) else None
+
     def info(self) -> OperationInfo:
         """What the catalogue shows."""
         return OperationInfo(
@@ -100,20 +119,27 @@ class Operation:
             self.idempotent,
             self.permission,
             self.plugin,
+            self.positional,
         )
 
 
+class Traits(TypedDict, total=False):
+    """What the author of an operation may say of it: the fields of ``Operation`` with these names."""
+
+    schema: SchemaClass
+    changes: bool
+    permission: str
+    isolated: bool
+    takes_facts: bool
+    extra: str | None
+    only_starts_processes: bool
+    needs_agent_user: bool
+    positional: str | None
+    prepare: Prepare | None
+
+
 def operation(
-    type: str,
-    *,
-    schema: SchemaClass = Empty,
-    summary: str | None = None,
-    changes: bool = False,
-    idempotent: bool | None = None,
-    permission: str = DEFAULT_PERMISSION,
-    isolated: bool = False,
-    takes_facts: bool = True,
-    extra: str | None = None,
+    type: str, *, summary: str | None = None, idempotent: bool | None = None, **traits: Unpack[Traits]
 ) -> Callable[[Run], Operation]:
     """Make a function of ``(data, context)`` an operation.
 
@@ -123,25 +149,20 @@ def operation(
     job's timeout or on cancel; otherwise it runs in a thread of the agent and should be quick, or call
     ``context.check()`` now and then. ``takes_facts=False`` leaves ``@fact.X`` in the data as it is, where that
     is code of the caller's. ``extra`` names the extra of jobqueue that it needs; where that is not installed, the
-    operation is not offered.
+    operation is not offered. ``Operation`` describes the other ``traits``.
     """
 
     def decorate(function: Run) -> Operation:
         name = getattr(function, "__qualname__", "")
-        if isolated and "." in name:
+        if traits.get("isolated") and "." in name:
             raise ValueError(f"{type} is isolated, so {name} must be defined at the top level of its module.")
         doc = inspect.getdoc(function) or ""
         return Operation(
             type=type,
             run=function,
-            schema=schema,
             summary=summary if summary is not None else doc.partition("\n")[0],
-            changes=changes,
-            idempotent=not changes if idempotent is None else idempotent,
-            permission=permission,
-            isolated=isolated,
-            takes_facts=takes_facts,
-            extra=extra,
+            idempotent=not traits.get("changes") if idempotent is None else idempotent,
+            **traits,
         )
 
     return decorate

@@ -99,7 +99,8 @@ class JobSubmitter:
         data = self._operations.validate(submission.operation, dict(submission.data))
         if has_secret(data):
             submission.principal.require(USE_SECRETS)
-        data = self._pinning.settled(submission.operation, data)
+        if operation.prepare is not None:
+            data = operation.prepare(data, self._pinning)
         document: dict[str, Any] = {"operation": submission.operation, "data": data, "target": submission.target}
         # what is not given is not stored: most jobs are small, and there are many
         optional = {

@@ -23,7 +23,7 @@ from jobqueue.cli.parameters import (
     past,
     statuses,
 )
-from jobqueue.cli.submission import different_tags, operation_data
+from jobqueue.cli.submission import add_arguments, different_tags, operation_data
 from jobqueue.cli.views.answers import answers, show_answers
 from jobqueue.cli.views.job_output import show_logs
 from jobqueue.cli.views.job_view import show_job, show_list
@@ -122,9 +122,11 @@ def submit(
 
     Exit code: 0 submitted (with --watch: completed or skipped), 1 the job failed, 2 anything else.
     """
-    content = operation_data(operation, data, pairs, arguments)
+    content = operation_data(data, pairs)
     named = different_tags(tags)
     with connect() as client:
+        if arguments:
+            add_arguments(content, arguments, operation, client.operations()["operations"])
         accepted = client.submit(
             operation,
             content,

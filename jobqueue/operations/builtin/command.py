@@ -53,13 +53,27 @@ class ShellSchema(_Surroundings):
     command = Text(required=True, validate=validate.Length(1), metadata={"description": "A line for /bin/sh -c."})
 
 
-@operation("command.exec.execute", schema=ExecSchema, changes=True, permission="command:execute")
+@operation(
+    "command.exec.execute",
+    schema=ExecSchema,
+    changes=True,
+    permission="command:execute",
+    only_starts_processes=True,
+    positional="argv",
+)
 def exec_execute(data: dict[str, Any], context: Context) -> Outcome:
     """Run a program without a shell. Non-zero exit codes do not fail the job; see `exit_code`."""
     return _execute(data["argv"] if "argv" in data else [data["command"], *data.get("args", [])], data, context)
 
 
-@operation("command.shell.execute", schema=ShellSchema, changes=True, permission="shell:execute")
+@operation(
+    "command.shell.execute",
+    schema=ShellSchema,
+    changes=True,
+    permission="shell:execute",
+    only_starts_processes=True,
+    positional="command",
+)
 def shell_execute(data: dict[str, Any], context: Context) -> Outcome:
     """Run a shell command line. Non-zero exit codes do not fail the job; see `exit_code`."""
     return _execute([_SHELL, "-c", data["command"]], data, context)

@@ -14,7 +14,7 @@ from jobqueue.entrypoints.log_tail import LogTail
 from jobqueue.entrypoints.spec import RuntimeEnv
 from jobqueue.entrypoints.surroundings import Surroundings, surround
 from jobqueue.errors import InvalidInput, OperationFailed, OperationTimedOut
-from jobqueue.operations.base import operation
+from jobqueue.operations.base import PinPackages, operation
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.process.run import ProcessResult
@@ -86,7 +86,24 @@ class RunSchema(Schema):
         return {name: value for name, value in data.items() if value is not None or name not in optional}
 
 
-@operation("entrypoint.run", schema=RunSchema, changes=True, permission="entrypoint:execute", takes_facts=False)
+def _with_digests(data: dict[str, Any], pin: PinPackages) -> dict[str, Any]:
+    """The data with the digests of all packages that it names; those that the caller gave stay."""
+    if not data.get("runtime_env"):
+        return data
+    given: Mapping[str, str] = data.get("packages", {})
+    missing = [name for name in RuntimeEnv.parse(data["runtime_env"]).packages if name not in given]
+    return {**data, "packages": {**given, **pin(missing)}} if missing else data
+
+
+@operation(
+    "entrypoint.run",
+    schema=RunSchema,
+    changes=True,
+    permission="entrypoint:execute",
+    takes_facts=False,
+    needs_agent_user=True,  # packages, reservations and cached environments are the agent's
+    prepare=_with_digests,
+)
 def run(data: dict[str, Any], context: Context) -> Outcome:
     """Run a line by the shell in a runtime environment; a non-zero exit code fails the job."""
     if context.settings is None:

@@ -28,7 +28,7 @@ class CallSchema(Schema):
     timeout = timeout_field()
 
 
-@operation("python.call", schema=CallSchema, changes=True, permission="python:execute")
+@operation("python.call", schema=CallSchema, changes=True, permission="python:execute", only_starts_processes=True)
 def call(data: dict[str, Any], context: Context) -> Outcome:
     """Call a function of an importable module; what it returns is the result and must be JSON.
 

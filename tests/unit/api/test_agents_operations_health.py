@@ -81,6 +81,7 @@ def test_operations(ask: Ask) -> None:
                 "idempotent": True,
                 "permission": "job:read",
                 "plugin": "jobqueue",
+                "positional": None,
             }
         ],
         "total": 1,
