@@ -138,8 +138,28 @@ CASES = [
     Case("reap", _lapsed, lambda w, _: w.executions.reap(10)),
     Case("expire", _expiring, lambda w, _: w.executions.expire(10)),
     Case("reconcile", _lost, lambda w, _: w.reconcile("a")),
-    Case("report_external", lambda w: None, _script("report_external", "", "run", JOB, "{}", "op", "_outside", "t:u", "h", "running", "x",
-                                          "started", "", "", "start", "1")),
+    Case(
+        "report_external",
+        lambda w: None,
+        _script(
+            "report_external",
+            "",
+            "run",
+            JOB,
+            "{}",
+            "op",
+            "_outside",
+            "t:u",
+            "h",
+            "running",
+            "x",
+            "started",
+            "",
+            "",
+            "start",
+            "1",
+        ),
+    ),
     Case("expire_external", _job, _script("expire_external", "", 1, 10, "_outside", "silent")),
     Case("register_agent", _job, lambda w, _: w.register("a", labels={"group": "db"}, boot_id="new")),
     Case("heartbeat", _job, _script("heartbeat", "", "a", "boot", 10**7, "{}", "0", "", "Ready")),
@@ -149,13 +169,24 @@ CASES = [
     Case("drain_agent", _job, lambda w, _: w.agents.drain("a")),
     Case("certify_agent", _job, lambda w, _: w.agents.certify("a", "key", "certificate", "1", 5.0)),
     Case("revoke_agent", _job, lambda w, _: w.agents.revoke("a", "word")),
-    Case("forget_agent", lambda w: (w.register("a"), w.leave("a"), w.clock.advance(1)), lambda w, _: w.agents.forget("a")),
-    Case("store_configuration", lambda w: None, _script("store_configuration", "", "c", "create", "{}", "me", 5, "held")),
+    Case(
+        "forget_agent", lambda w: (w.register("a"), w.leave("a"), w.clock.advance(1)), lambda w, _: w.agents.forget("a")
+    ),
+    Case(
+        "store_configuration", lambda w: None, _script("store_configuration", "", "c", "create", "{}", "me", 5, "held")
+    ),
     Case("store_configuration", _job, _script("store_configuration", "", "c", "delete", "", "me", 5, "held")),
     Case("stage_upload", lambda w: None, _script("stage_upload", "", UPLOAD, 0, "xyz", 1000, 60000)),
-    Case("commit_upload", lambda w: _script("stage_upload", "", UPLOAD, 0, "xyz", 1000, 60000)(w, None),
-         _script("commit_upload", "", UPLOAD, "p", 3, "ab", 1000, "seal", "")),
-    Case("discard_upload", lambda w: _script("stage_upload", "", UPLOAD, 0, "xyz", 1000, 60000)(w, None), _script("discard_upload", UPLOAD)),
+    Case(
+        "commit_upload",
+        lambda w: _script("stage_upload", "", UPLOAD, 0, "xyz", 1000, 60000)(w, None),
+        _script("commit_upload", "", UPLOAD, "p", 3, "ab", 1000, "seal", ""),
+    ),
+    Case(
+        "discard_upload",
+        lambda w: _script("stage_upload", "", UPLOAD, 0, "xyz", 1000, 60000)(w, None),
+        _script("discard_upload", UPLOAD),
+    ),
     Case("touch_packages", lambda w: None, _script("touch_packages", "", 1000, "p")),
     Case("credential_record", lambda w: None, _script("credential_record", "credentials", "key:x", "", "{}", 10)),
     Case("credential_record", lambda w: None, _script("credential_record", "roles", "x", "", "{}", 10)),
@@ -163,7 +194,7 @@ CASES = [
     Case("rate_limit", lambda w: None, _script("rate_limit", "", "x", 10, 10)),
     Case("acquire_leadership", lambda w: None, _script("acquire_leadership", "me", 1000)),
     Case("alert", lambda w: None, lambda w, _: w.executions.alert("work_refused", JOB, "a", "x")),
-]  # fmt: skip
+]
 
 
 def _again(world: World, target: str, **options: Any) -> str:
