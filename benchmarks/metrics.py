@@ -29,7 +29,7 @@ TITLE = "What metrics cost"
 _OPERATION = "node.hostname.get"
 _HOST = "bench"
 _AGENTS = 500
-_VERBS = ("create", "claim", "finish")
+_VERBS = ("create_jobs", "claim", "finish")
 #: The lines of the scripts that count.
 _COUNTING = re.compile(r"^.*(?:\bcount\(K\.measured|\bobserve\('(?:wait|run)').*$", re.MULTILINE)
 #: Short rounds and many of them: what other programs take of the machine then falls on both alike.
