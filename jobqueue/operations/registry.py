@@ -191,12 +191,14 @@ def _check_json(type: str, data: dict[str, Any]) -> None:
 def _raise_unless_deferred(error: InvalidOperationData, operation: Operation, data: Mapping[str, Any]) -> None:
     """Raise ``error`` without what the agent's facts and secrets may put right, if anything is left of it."""
     deferred = {
-        name for name, value in data.items() if operation.declares(name) and (has_reference(value) or has_secret(value))
+        name for name in operation.field_names & data.keys() if has_reference(data[name]) or has_secret(data[name])
     }
+    if not deferred:
+        raise error
     left = {
         field: messages
         for field, messages in (error.details or {}).items()
-        if field.partition(".")[0] not in deferred and not (deferred and not field)
+        if field and field.partition(".")[0] not in deferred
     }
     if left:
         raise invalid_data(operation.type, left)
