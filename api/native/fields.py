@@ -12,11 +12,12 @@ from marshmallow import fields
 
 from jobqueue.model.states import JobStatus
 from jobqueue.model.timestamps import to_micros
-from jobqueue.operations.schema import MAX_PROBLEMS
 
 MAX_TAGS = 64
 MAX_TAG_KEY = 64
 MAX_TAG_VALUE = 256
+#: Wrong tags of one job that are named.
+_MOST_NAMED = 5
 
 _REQUIRED = "Missing; it is required."
 _NULL = "May not be null; leave it out or give a value."
@@ -128,7 +129,7 @@ class Tags(fields.Dict):
         if len(value) > MAX_TAGS:
             raise ma.ValidationError(f"A job may have at most {MAX_TAGS} tags, not {len(value)}.")
         wrong = ((key, [sentence]) for key, text in value.items() if (sentence := tag_problem(key, text)))
-        problems = dict(islice(wrong, MAX_PROBLEMS))
+        problems = dict(islice(wrong, _MOST_NAMED))
         if problems:
             raise ma.ValidationError(problems)
         return value

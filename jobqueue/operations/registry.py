@@ -85,12 +85,12 @@ class Registry:
         }
         return cls((one for one in found if one.type not in absent), problems, absent)
 
-    def get(self, type: str) -> Operation:
-        """The operation; raises ``UnknownOperation``, whose message names similar types."""
+    def get(self, type: str, *, compares: bool = True) -> Operation:
+        """The operation; raises ``UnknownOperation``, whose message names similar types (which takes time)."""
         try:
             return self._operations[type]
         except KeyError:
-            sentence = self.absent[type].why if type in self.absent else self._unknown(type)
+            sentence = self.absent[type].why if type in self.absent else self._unknown(type, compares)
             raise UnknownOperation(sentence, {"operation.type": [sentence]}) from None
 
     def permission(self, type: str) -> str | None:
@@ -146,9 +146,9 @@ class Registry:
                 f"Operation {operation.type} is defined twice: by {_place(other)} and by {_place(operation)}."
             )
 
-    def _unknown(self, type: str) -> str:
+    def _unknown(self, type: str, compares: bool) -> str:
         shown = brief(str(type), _MAX_SHOWN_TYPE)
-        near = difflib.get_close_matches(shown, self._operations, n=3, cutoff=0.6)
+        near = difflib.get_close_matches(shown, self._operations, n=3, cutoff=0.6) if compares else []
         hint = f"Did you mean {' or '.join(near)}?" if near else "`jobqueue operation list` shows all."
         return f"Unknown operation {shown!r}. {hint}"
 
