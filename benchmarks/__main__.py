@@ -21,6 +21,7 @@ NAMES = (
     "submit",
     "security",
     "batch",
+    "bodies",
     "listing",
     "broadcast",
     "latency",

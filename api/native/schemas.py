@@ -13,7 +13,6 @@ from api.native.fields import (
     MAX_TAGS,
     Cursor,
     Data,
-    Items,
     Moment,
     Number,
     QueryWhole,
@@ -29,6 +28,7 @@ from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
 from jobqueue.model.submission import DEFAULT_PRIORITY
 from jobqueue.model.target import ANY
+from jobqueue.operations.schema import Items
 from jobqueue.services.result_verifier import FORGED, REVOKED, UNSIGNED
 
 MAX_BATCH = 1000

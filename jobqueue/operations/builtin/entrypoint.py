@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import marshmallow
-from marshmallow import ValidationError, fields, validate
+from marshmallow import ValidationError, validate
 
 from jobqueue.entrypoints import capacity
 from jobqueue.entrypoints.log_tail import LogTail
@@ -18,7 +18,7 @@ from jobqueue.operations.base import PinPackages, operation
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.process.run import ProcessResult
-from jobqueue.operations.schema import Number, Schema, Text, Whole, shape
+from jobqueue.operations.schema import MAX_ENTRIES, Entries, Number, Schema, Text, Whole, shape
 
 _SHELL = "/bin/sh"
 #: Linux takes no longer word on a command line (128 KiB with the NUL behind it).
@@ -53,17 +53,22 @@ def _check_runtime_env(value: Mapping[str, Any]) -> None:
 
 class RunSchema(Schema):
     entrypoint = _Entrypoint(required=True, metadata={"description": "A line for /bin/sh -c."})
-    runtime_env = fields.Dict(
+    runtime_env = Entries(
         keys=Text(),
         validate=_check_runtime_env,
         load_default=dict,
         metadata={"description": "env_vars, working_dir, py_modules, pip or uv, config: see runtime environments."},
     )
-    metadata = fields.Dict(
-        keys=Text(), values=Text(), load_default=dict, metadata={"description": "The caller's own notes on the job."}
-    )
-    packages = fields.Dict(
+    metadata = Entries(
         keys=Text(),
+        values=Text(),
+        validate=validate.Length(max=MAX_ENTRIES),
+        load_default=dict,
+        metadata={"description": "The caller's own notes on the job."},
+    )
+    packages = Entries(
+        keys=Text(),
+        validate=validate.Length(max=MAX_ENTRIES),
         values=Text(**shape(r"[0-9a-f]{64}", "Must be a sha256 in lower-case hexadecimal.")),
         load_default=dict,
         metadata={"description": "What uploaded packages must be: sha256 by name."},
