@@ -20,6 +20,8 @@ from jobqueue.model.submission import Submission
 from jobqueue.services.placement import candidates
 
 _schema = SubmitRequest()
+#: Characters of a field's name that an error repeats.
+_SHOWN = 80
 _yuanrong_schema = YuanrongSubmitRequest()
 
 
@@ -31,10 +33,10 @@ def submission(*, without_slash: bool) -> Submission:
     """
     # Ray's server drops what is null, so that newer clients can name options which it does not know yet
     given = {name: value for name, value in read_object().items() if value is not None}
-    is_yuanrong = without_slash or yuanrong.is_submission(given)
+    is_yuanrong = without_slash or yuanrong.is_spoken() or yuanrong.is_submission(given)
     if is_yuanrong:
         yuanrong.speak()
-    loaded = validation.load(_yuanrong_schema if is_yuanrong else _schema, given)
+    loaded = validation.load(_yuanrong_schema, given) if is_yuanrong else _loaded(given)
     if is_yuanrong:
         loaded["runtime_env"] = yuanrong.runtime_env(loaded["runtime_env"])
     needs = _needs(loaded)
@@ -49,6 +51,18 @@ def submission(*, without_slash: bool) -> Submission:
         among=hosts,
         needs=needs if needs.are_any and not hosts else None,
     )
+
+
+def _loaded(given: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return validation.load(_schema, given)
+    except InvalidInput as error:
+        unknown = sorted(given.keys() - _schema.fields.keys())
+        if not unknown:
+            raise
+        # scripts know a field that the server does not know by the words of Ray's server
+        words = f"TypeError: __init__() got an unexpected keyword argument {unknown[0][:_SHOWN]!r}"
+        raise InvalidInput(f"{error.message} ({words})", error.details) from error
 
 
 def _name(loaded: Mapping[str, Any], *, is_yuanrong: bool) -> str:

@@ -163,6 +163,10 @@ def test_bad_bodies(
     assert services.submitted == []
 
 
+def test_an_unknown_field_in_the_words_of_rays_server(submit: Submit) -> None:
+    assert "TypeError: __init__() got an unexpected keyword argument 'key'" in submit(key=1, other=2).text
+
+
 @pytest.mark.parametrize(
     ("raw", "status"), [(b"", 400), (b"{", 400), (b"[]", 400), (b'{"entrypoint": "\\ud800"}', 400), (b"\xff", 400)]
 )
