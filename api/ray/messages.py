@@ -9,6 +9,7 @@ from api.ray.status import SETTING_UP, WAITING, RayStatus, phase_of, status_of
 from jobqueue.entrypoints.failure import SETUP_FAILURE
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.states import FAILURES, ExecutionState
+from jobqueue.model.target import UNPLACED
 
 #: Kinds of error, by Ray's names. Those that the operation itself finds out come from the agent.
 DIED = "JOB_SUPERVISOR_ACTOR_DIED"
@@ -93,6 +94,11 @@ def _first_failed(job: Job) -> Execution | None:
 def _reason(job: Job) -> str:
     """What a job that has not started waits for, as far as its agent has told."""
     for execution in job.executions:
+        if execution.slot == UNPLACED and job.needs is not None:
+            return (
+                f" It is waiting for resources that no live agent has: {job.needs.text}. It starts as soon as an agent "
+                "has them."
+            )
         phase = phase_of(execution)
         if phase == WAITING:
             return f" It is waiting for resources (CPUs or memory) on {execution.hostname}."

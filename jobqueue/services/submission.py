@@ -121,6 +121,7 @@ class JobSubmitter:
             "alias": submission.alias,
             "exclusive": submission.exclusive,
             "among": list(submission.among) or None,
+            "needs": submission.needs.document() if submission.needs else None,
             "groups": list(submission.groups) or None,
             "request": dict(submission.request) if submission.request is not None else None,
         }
@@ -148,6 +149,7 @@ class JobSubmitter:
             digest=digest,
             retry_of=retry_of,
             only=hosts,
+            is_placed=submission.needs is None,
             alias=submission.alias,
             exclusive=submission.exclusive,
             groups=submission.groups,

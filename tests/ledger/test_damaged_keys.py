@@ -84,6 +84,10 @@ def _later(world: World) -> str:
     return job_id
 
 
+def _unplaced(world: World) -> str:
+    return _job(world, is_placed=False)
+
+
 def _expiring(world: World) -> None:
     _broadcast(world)
     world.clock.advance(60)
@@ -135,6 +139,7 @@ CASES = [
     Case("cancel_job", _running, lambda w, _: w.jobs.cancel(JOB, "me")),
     Case("delete_job", _ended, lambda w, _: w.jobs.delete(JOB)),
     Case("promote", _later, lambda w, _: w.promote()),
+    Case("place", _unplaced, lambda w, _: w.executions.place(JOB, None, ["a", "b"], w.template)),
     Case("reap", _lapsed, lambda w, _: w.executions.reap(10)),
     Case("expire", _expiring, lambda w, _: w.executions.expire(10)),
     Case("reconcile", _lost, lambda w, _: w.reconcile("a")),

@@ -14,6 +14,7 @@ from jobqueue.entrypoints.log_tail import LogTail
 from jobqueue.entrypoints.spec import RuntimeEnv
 from jobqueue.entrypoints.surroundings import Surroundings, surround
 from jobqueue.errors import InvalidInput, OperationFailed, OperationTimedOut
+from jobqueue.model.needs import declared
 from jobqueue.operations.base import PinPackages, operation
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
@@ -83,11 +84,18 @@ class RunSchema(Schema):
         validate=validate.Range(min=0, max=_MAX_MEMORY_BYTES),
         metadata={"description": "Bytes of the host's memory that are reserved for it."},
     )
+    resources = Entries(
+        keys=Text(),
+        values=Number(validate=validate.Range(min=0, max=_MAX_CPUS)),
+        validate=validate.Length(max=MAX_ENTRIES),
+        load_default=dict,
+        metadata={"description": "Amounts that are reserved for it, by the name of an agent's label that is a number."},
+    )
 
     @marshmallow.pre_load
     def _without_null(self, data: Any, **_kwargs: Any) -> Any:
         """Ray's client leaves open with null what was not given."""
-        optional = ("num_cpus", "memory", "metadata", "runtime_env", "packages")
+        optional = ("num_cpus", "memory", "resources", "metadata", "runtime_env", "packages")
         return {name: value for name, value in data.items() if value is not None or name not in optional}
 
 
@@ -115,6 +123,7 @@ def run(data: dict[str, Any], context: Context) -> Outcome:
         raise OperationFailed("The agent gave no settings, so that there is no folder to run in.")
     wanted = RuntimeEnv.parse(data["runtime_env"])
     cpus, memory = data["num_cpus"], data["memory"]
+    resources = {name: (asked, declared(context.labels, name)) for name, asked in data["resources"].items()}
 
     is_prepared = wanted.needs_setup
 
@@ -124,7 +133,7 @@ def run(data: dict[str, Any], context: Context) -> Outcome:
         context.report({"phase": "waiting", "num_cpus": cpus, "memory": memory})
 
     with (
-        capacity.of_host().reserve(cpus, memory, context.check, waits),
+        capacity.of_host().reserve(cpus, memory, context.check, waits, resources),
         surround(wanted, data["packages"], context, context.settings) as surroundings,
     ):
         if is_prepared:

@@ -44,7 +44,10 @@ WRONG = {
     "unknown fields within a list": ("aggregation.run", {"sql": "x", "inputCollection": "a", "parameters": [NUMBERS]}),
     "arguments that are no texts": ("command.exec.execute", {"argv": [1] * 9_000}),
     "too many arguments": ("command.exec.execute", {"argv": ["x"] * MANY}),
-    "variables that are no texts": ("command.exec.execute", {"argv": ["x"], "env": dict(list(NUMBERS.items())[:9_000])}),
+    "variables that are not texts": (
+        "command.exec.execute",
+        {"argv": ["x"], "env": dict(list(NUMBERS.items())[:9_000])},
+    ),
     "too many variables": ("script.shell.execute", {"script": "x", "env": NUMBERS}),
     "notes that are no texts": ("entrypoint.run", {"entrypoint": "x", "metadata": dict(list(NUMBERS.items())[:9_000])}),
     "secrets without a name": ("python.call", {"function": "a.b", "args": [{"$secret": 1}] * 9_000}),
