@@ -30,6 +30,7 @@ NAMES = (
     "dashboard",
     "aggregation",
     "ray_jobs",
+    "redaction",
 )
 
 

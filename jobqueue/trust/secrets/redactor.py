@@ -122,11 +122,13 @@ class Redactor:
         return most, any(letters >= _LEAST_REMAINDER for _, letters in begun)
 
     def _at_cuts(self, data: bytes) -> bytes:
+        cuts = list(_CUTS.finditer(data))
         done, clean = 0, bytearray()
-        for cut in _CUTS.finditer(data):
+        for number, cut in enumerate(cuts, start=1):
             clean += self._without_end(data[done : cut.start()]) + cut[0]
             done = cut.end()
-            gone = self._ended(data[done : done + self._needles.window])
+            following = cuts[number].start() if number < len(cuts) else len(data)
+            gone = self._ended(data[done : min(following, done + self._needles.window)])
             if gone:
                 clean += MASK
                 done += gone
