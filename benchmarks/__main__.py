@@ -31,6 +31,7 @@ NAMES = (
     "dashboard",
     "aggregation",
     "ray_jobs",
+    "redaction",
 )
 
 
