@@ -18,6 +18,8 @@ from jobqueue.model.selector import Selector
 from jobqueue.model.submission import Submission
 from jobqueue.services import placement
 
+#: The label that Ray gives every node; here a node is an agent, and its id the hostname.
+NODE_ID_LABEL = "ray.io/node-id"
 _schema = SubmitRequest()
 _yuanrong_schema = YuanrongSubmitRequest()
 
@@ -60,7 +62,10 @@ def _name(loaded: Mapping[str, Any], *, is_yuanrong: bool) -> str:
 
 
 def _needs(loaded: Mapping[str, Any]) -> placement.Needs:
-    selectors = tuple(Selector.parse(key, text) for key, text in loaded["entrypoint_label_selector"].items())
+    selectors = tuple(
+        Selector.parse(placement.HOSTNAME_LABEL if key == NODE_ID_LABEL else key, text)
+        for key, text in loaded["entrypoint_label_selector"].items()
+    )
     return placement.Needs(selectors, loaded["entrypoint_num_cpus"], loaded["entrypoint_memory"])
 
 

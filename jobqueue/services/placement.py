@@ -9,8 +9,8 @@ from jobqueue.errors import NoLiveAgent
 from jobqueue.model.agent import Agent, AgentState
 from jobqueue.model.selector import Selector
 
-#: A label that every agent has by itself: its hostname, under the name that Ray has for a node's id.
-NODE_ID_LABEL = "ray.io/node-id"
+#: A label that every agent has by itself: its hostname.
+HOSTNAME_LABEL = "jobqueue/hostname"
 _NAMED = 5
 
 
@@ -29,7 +29,7 @@ class Needs:
 
     def fits(self, agent: Agent) -> bool:
         """Whether the agent's host has what is needed, however busy it is."""
-        labels = {NODE_ID_LABEL: agent.hostname, **agent.labels}
+        labels = {HOSTNAME_LABEL: agent.hostname, **agent.labels}
         return (
             all(selector.matches(labels) for selector in self.selectors)
             and self.num_cpus <= cpus(agent)
