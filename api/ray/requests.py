@@ -11,10 +11,10 @@ from api.context import principal, services
 from api.native.fields import MAX_TAGS, tag_problem
 from api.ray import mapping, submission_id, yuanrong
 from api.ray.schemas import SubmitRequest, YuanrongSubmitRequest
-from api.ray.status import ENTRYPOINT
+from api.ray.status import ENTRYPOINT, NODE_ID_LABEL
 from jobqueue.entrypoints.spec import RuntimeEnv
 from jobqueue.errors import InvalidInput
-from jobqueue.model.needs import Needs
+from jobqueue.model.needs import HOSTNAME_LABEL, Needs
 from jobqueue.model.selector import Selector
 from jobqueue.model.submission import Submission
 from jobqueue.services.placement import candidates
@@ -77,7 +77,10 @@ def _name(loaded: Mapping[str, Any], *, is_yuanrong: bool) -> str:
 
 
 def _needs(loaded: Mapping[str, Any]) -> Needs:
-    selectors = tuple(Selector.parse(key, text) for key, text in loaded["entrypoint_label_selector"].items())
+    selectors = tuple(
+        Selector.parse(HOSTNAME_LABEL if key == NODE_ID_LABEL else key, text)
+        for key, text in loaded["entrypoint_label_selector"].items()
+    )
     resources = tuple((name, wanted) for name, wanted in loaded["entrypoint_resources"].items() if wanted)
     return Needs(selectors, loaded["entrypoint_num_cpus"], loaded["entrypoint_memory"], resources)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import psutil
 
-from jobqueue.errors import OperationFailed
+from jobqueue.entrypoints.failure import UNSCHEDULABLE, failed
 
 #: How soon a waiting run sees that it should stop.
 _TICK_SECONDS = 0.2
@@ -79,7 +79,7 @@ class Capacity:
                     f"The entrypoint asks for {what}, but this host has {self.cpus:g} CPUs and {self.memory} bytes"
                     f"{declared}."
                 )
-                raise OperationFailed(message, {"error_type": "JOB_SUPERVISOR_ACTOR_UNSCHEDULABLE", "message": message})
+                raise failed(UNSCHEDULABLE, message)
 
     def _take(self, wanted: Mapping[str, int], check: Callable[[], None], waits: Callable[[], None]) -> None:
         ticket = object()

@@ -10,8 +10,8 @@ from typing import Any
 from jobqueue.errors import InvalidInput
 from jobqueue.model.selector import Selector
 
-#: A label that every agent has by itself: its hostname, under the name that Ray has for a node's id.
-NODE_ID_LABEL = "ray.io/node-id"
+#: A label that every agent has by itself: its hostname.
+HOSTNAME_LABEL = "jobqueue/hostname"
 _NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
 
 
@@ -31,7 +31,7 @@ class Needs:
 
     def fit(self, hostname: str, labels: Mapping[str, str], cpus: object, memory: object) -> bool:
         """Whether a host has what is needed, however busy it is. A fact that is not a number counts as 0."""
-        known = {NODE_ID_LABEL: hostname, **labels}
+        known = {HOSTNAME_LABEL: hostname, **labels}
         return (
             all(selector.matches(known) for selector in self.selectors)
             and self.num_cpus <= amount(cpus)

@@ -1,4 +1,4 @@
-"""Label selectors: conditions on an agent's labels, as Ray writes them."""
+"""Label selectors: conditions on an agent's labels: ``value``, ``!value``, ``in(a, b)``, ``!in(a, b)``."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ DEFAULT_PRIORITY = 4
 class Submission:
     """One request for a job, parsed but not yet resolved against agents and operations.
 
-    Times are microseconds since the epoch. ``origin`` names the API it came through (``native``, ``ray``, ...).
+    Times are microseconds since the epoch. ``origin`` names the API it came through (``native``, or that of a facade).
     ``alias`` is the caller's own name for the job, unique among those stored. At most one job that has not ended holds
     the name ``exclusive``. ``among`` are the hostnames that may run a job for any agent, all if empty. With ``needs``
     it waits until an agent meets them, and goes to that.

@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
 from types import ModuleType
 from typing import Any
 
@@ -21,7 +21,7 @@ from jobqueue.operations.text import brief, describe
 from jobqueue.trust.secrets.reference import faults, has_secret
 
 GROUP = "jobqueue.operations"
-_FAMILIES = ("node", "network", "command", "file", "python", "script", "entrypoint", "aggregation")
+_FAMILIES = ("node", "network", "command", "file", "python", "script", "entrypoint")
 _MAX_SHOWN_TYPE = 100
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
@@ -57,15 +57,18 @@ class Registry:
 
     @classmethod
     def load(cls, plugins: Iterable[EntryPoint] | None = None) -> Registry:
-        """The built-in operations and those of ``plugins`` (default: what is installed).
+        """The built-in operations and those of ``plugins`` (default: all that are installed).
+
+        Entry points of jobqueue itself are loaded in either case.
 
         A plugin that cannot be loaded is logged and listed in ``problems``. Raises ``InvalidSettings`` when two
         operations have the same type: which one runs must not be left to chance.
         """
         found = [operation for family in _FAMILIES for operation in _operations_of(_family(family))]
         known = {id(operation) for operation in found}
-        problems: list[str] = []
-        for plugin in entry_points(group=GROUP) if plugins is None else plugins:
+        own, problems = _own_plugins()
+        others = entry_points(group=GROUP) if plugins is None else plugins
+        for plugin in (*own, *(plugin for plugin in others if plugin not in own)):
             try:
                 loaded = _operations_of(plugin.load())
                 if not loaded:
@@ -154,9 +157,17 @@ class Registry:
 
 
 def _family(name: str) -> ModuleType:
-    return importlib.import_module(
-        "jobqueue.aggregation.operation" if name == "aggregation" else f"jobqueue.operations.builtin.{name}"
-    )
+    return importlib.import_module(f"jobqueue.operations.builtin.{name}")
+
+
+def _own_plugins() -> tuple[tuple[EntryPoint, ...], list[str]]:
+    """The entry points of jobqueue itself, and what is wrong with them."""
+    try:
+        return tuple(distribution(BUILTIN).entry_points.select(group=GROUP)), []
+    except PackageNotFoundError:
+        problem = "jobqueue is not installed, so its own plugins are not known: pip install -e . (in a clone)."
+        _log.warning("%s", problem)
+        return (), [problem]
 
 
 def _operations_of(thing: Any) -> list[Operation]:
@@ -169,6 +180,8 @@ def _operations_of(thing: Any) -> list[Operation]:
 
 
 def _origin(plugin: EntryPoint) -> str:
+    if plugin.dist and plugin.dist.name == BUILTIN:
+        return BUILTIN
     return f"{plugin.dist.name} {plugin.dist.version}" if plugin.dist else f"{plugin.name} ({plugin.value})"
 
 

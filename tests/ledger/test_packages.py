@@ -129,7 +129,7 @@ def test_an_empty_package_is_refused(packages: Packages) -> None:
 
 @pytest.mark.parametrize("name", ["x.zip", "", "_ray_pkg_0123456789abcdef.exe", "../../etc/passwd", f"{NAME}\n"])
 def test_a_name_that_no_package_can_have_is_refused(packages: Packages, name: str) -> None:
-    with pytest.raises(InvalidInput, match="is no name of a package"):
+    with pytest.raises(InvalidInput, match="is not the name of a package"):
         packages.store(name, [b"x"])
 
 

@@ -46,7 +46,7 @@ _ids = click.argument("job_ids", metavar="ID...", nargs=-1, required=True, shell
 def job() -> None:
     """Submit jobs, look at them, wait for them, stop them.
 
-    ID is a job's id, at least four characters that it begins with, or its alias (the submission id of Ray's clients).
+    ID is a job's id, at least four characters that it begins with, or its alias.
     """
 
 

@@ -1,4 +1,4 @@
-"""entrypoint.run: a line for the shell in a runtime environment of its own, as Ray's jobs are."""
+"""entrypoint.run: a line for the shell in a runtime environment of its own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import marshmallow
 from marshmallow import ValidationError, validate
 
 from jobqueue.entrypoints import capacity
+from jobqueue.entrypoints.failure import COMMAND_FAILED, START_FAILED, failed
 from jobqueue.entrypoints.log_tail import LogTail
 from jobqueue.entrypoints.spec import RuntimeEnv
 from jobqueue.entrypoints.surroundings import Surroundings, surround
@@ -27,10 +28,8 @@ _MAX_ENTRYPOINT_BYTES = 128 * 1024 - 1
 _MAX_CPUS = 1_000_000
 _MAX_MEMORY_BYTES = 2**60
 _NO_ADDRESS = "127.0.0.1"
-#: Seconds from SIGTERM to SIGKILL: Ray's own.
+#: Seconds from SIGTERM to SIGKILL.
 _GRACE_SECONDS = 3.0
-START_ERROR = "JOB_ENTRYPOINT_COMMAND_START_ERROR"
-COMMAND_ERROR = "JOB_ENTRYPOINT_COMMAND_ERROR"
 
 
 class _Entrypoint(Text):
@@ -94,7 +93,7 @@ class RunSchema(Schema):
 
     @marshmallow.pre_load
     def _without_null(self, data: Any, **_kwargs: Any) -> Any:
-        """Ray's client leaves open with null what was not given."""
+        """Clients may send null for what is not given."""
         optional = ("num_cpus", "memory", "resources", "metadata", "runtime_env", "packages")
         return {name: value for name, value in data.items() if value is not None or name not in optional}
 
@@ -165,7 +164,7 @@ def _run(line: str, surroundings: Surroundings, context: Context, tail: LogTail)
             pass_fds=surroundings.fds,
             output=output,
             started=started,
-            merged=True,  # what came first stays first, as in Ray's one file
+            merged=True,  # one stream: what came first stays first
             grace=_GRACE_SECONDS,
         )
     except OperationTimedOut:
@@ -173,15 +172,14 @@ def _run(line: str, surroundings: Surroundings, context: Context, tail: LogTail)
     except OperationFailed as error:
         if pids:
             raise
-        raise OperationFailed(error.message, {"error_type": START_ERROR, "message": error.message}) from error
+        raise failed(START_FAILED, error.message) from error
 
 
 def _failed(result: ProcessResult, logs: str) -> OperationFailed:
-    """The error for an exit code, worded as Ray's users and tools know it."""
-    how = f"Job entrypoint command failed with exit code {result.exit_code}"
-    last = f", last available logs (truncated to 20,000 chars):\n{logs}" if logs else ". No logs available."
     signal = f" ({result.signal_name})" if result.signal_name else ""
-    return OperationFailed(
+    return failed(
+        COMMAND_FAILED,
         f"The entrypoint exited with code {result.exit_code}{signal}.",
-        {"error_type": COMMAND_ERROR, "exit_code": result.exit_code, "message": how + last},
+        exit_code=result.exit_code,
+        output=logs,
     )

@@ -53,7 +53,7 @@ def test_more_than_the_host_has_fails_at_once(cpus: float, memory: int, what: st
         Capacity(2.0, 1000).reserve(cpus, memory, _never, _not_expected),
     ):
         pytest.fail("it was given")
-    assert (caught.value.details or {})["error_type"] == "JOB_SUPERVISOR_ACTOR_UNSCHEDULABLE"
+    assert (caught.value.details or {})["error_type"] == "unschedulable"
 
 
 def test_declared_resources_are_shared_out() -> None:

@@ -257,7 +257,7 @@ def test_an_agent_knows_its_own_labels_and_believes_nobody_else(
     [
         ({"labels": {"group": "web.dev"}}, True),
         ({"labels": {"group": "db"}}, False),
-        ({"labels": {"ray.io/node-id": HOST}}, True),
+        ({"labels": {"jobqueue/hostname": HOST}}, True),
         ({"num_cpus": 4, "memory": 1000}, True),
         ({"num_cpus": 5}, False),
         ({"memory": 1001}, False),

@@ -99,6 +99,60 @@ CASES: dict[str, tuple[Job, str, str, str | None, int | None]] = {
         "JOB_ENTRYPOINT_COMMAND_ERROR",
         3,
     ),
+    "exited, as agents report it": (
+        an_entrypoint(
+            S.FAILED,
+            execution={
+                "failure": {
+                    "error_type": "command_failed",
+                    "exit_code": 3,
+                    "message": "The entrypoint exited with code 3.",
+                    "output": "no",
+                },
+                "error": "exit code 3",
+            },
+        ),
+        "FAILED",
+        EXITED["message"],
+        "JOB_ENTRYPOINT_COMMAND_ERROR",
+        3,
+    ),
+    "exited without a word": (
+        an_entrypoint(
+            S.FAILED,
+            execution={
+                "failure": {"error_type": "command_failed", "exit_code": 3, "message": "exit", "output": ""},
+                "error": "exit code 3",
+            },
+        ),
+        "FAILED",
+        "Job entrypoint command failed with exit code 3. No logs available.",
+        "JOB_ENTRYPOINT_COMMAND_ERROR",
+        3,
+    ),
+    "asked for too much, as agents report it": (
+        an_entrypoint(S.FAILED, execution={"failure": {"error_type": "unschedulable", "message": "no"}, "error": "x"}),
+        "FAILED",
+        "no",
+        "JOB_SUPERVISOR_ACTOR_UNSCHEDULABLE",
+        None,
+    ),
+    "could not be started, as agents report it": (
+        an_entrypoint(S.FAILED, execution={"failure": {"error_type": "start_failed", "message": "no"}, "error": "x"}),
+        "FAILED",
+        "no",
+        "JOB_ENTRYPOINT_COMMAND_START_ERROR",
+        None,
+    ),
+    "could not be set up, as agents report it": (
+        an_entrypoint(
+            S.FAILED, execution={"failure": {"error_type": "setup_failed", "message": "pip: no"}, "error": "x"}
+        ),
+        "FAILED",
+        "runtime_env setup failed: Failed to set up runtime environment. pip: no",
+        "RUNTIME_ENV_SETUP_FAILURE",
+        None,
+    ),
     "could not be set up": (
         an_entrypoint(
             S.FAILED,
