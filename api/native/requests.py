@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from jobqueue.errors import InvalidInput, InvalidTarget
 from jobqueue.model.filter import JobFilter
+from jobqueue.model.job_fields import FIELDS
 from jobqueue.model.principal import Principal
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.submission import Submission
@@ -53,21 +54,15 @@ def submission(loaded: Mapping[str, Any], *, principal: Principal, header_key: s
             raise _bad("expires_at", "Is in the past; give a later time, or leave it out.")
         if not_before is not None and not_before >= expires_at:
             raise _bad("not_before", "Must be before expires_at, else the job could never start.")
-    operation = loaded["operation"]
     target = target_of(loaded)
-    return Submission(
-        operation=operation["type"],
-        data=operation["data"],
-        target=ANY if target is None else target,
-        timeout_seconds=loaded.get("timeout_seconds"),
-        not_before=not_before,
-        expires_at=expires_at,
-        retries=_policy(loaded["retries"]) if "retries" in loaded else None,
-        priority=loaded["priority"],
-        tags=loaded["tags"],
-        idempotency_key=key,
-        principal=principal,
-    )
+    given = {field.name: loaded[field.name] for field in FIELDS if field.name in loaded}
+    given |= {
+        "operation": loaded["operation"]["type"],
+        "data": loaded["operation"]["data"],
+        "target": ANY if target is None else target,
+        "retries": _policy(loaded["retries"]) if "retries" in loaded else None,
+    }
+    return Submission(**given, idempotency_key=key, principal=principal)
 
 
 def job_filter(loaded: Mapping[str, Any]) -> JobFilter:
