@@ -8,8 +8,8 @@ from api import audit
 from api.body import read_object
 from api.context import principal, services
 from api.fusion.app_prefix import blueprint as make_blueprint
-from api.fusion.requests import bad
 from api.responses import json_response
+from jobqueue.errors import InvalidInput
 from jobqueue.model.configuration import Configuration, check_configuration_id
 
 blueprint = make_blueprint("configurations")
@@ -42,7 +42,7 @@ def replace(config_id: str) -> Response:
     check_configuration_id(config_id)
     body = read_object()
     if body.get("id", config_id) != config_id:
-        raise bad("id", f"Differs from the one in the path, {config_id!r}; an id cannot be changed.")
+        raise InvalidInput.of("id", f"Differs from the one in the path, {config_id!r}; an id cannot be changed.")
     given = Configuration.parse({"id": config_id, **body})
     audit.note(configuration=config_id, type=given.type)
     services().runs.replace(given, principal())

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from docs.generate import aggregations, commands, diagram, operations, permissions, routes, settings
+from docs.generate import aggregations, commands, diagram, job_fields, operations, permissions, routes, settings
 
 DOCS = Path(__file__).resolve().parents[1]
 DIAGRAM = DOCS / "images" / "lifecycle.svg"
@@ -25,6 +25,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "commands": commands.text,
     "transitions": diagram.table,
     "functions": aggregations.text,
+    "fields": job_fields.text,
 }
 _PART = re.compile(r"(<!-- made by make reference: ([a-z]+) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
 

@@ -500,8 +500,7 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
         )
         return UnknownTarget(sentence, {"target_hostname": [sentence]})
     if code == "too_late":
-        sentence = "Is in the past; give a later time, or leave it out."
-        return InvalidInput(f"expires_at: {sentence}", {"expires_at": [sentence]})
+        return InvalidInput.of("expires_at", "Is in the past; give a later time, or leave it out.")
     if code == "away":
         return AgentAway(_away(target.text, rest[0]))
     if code == "unsupported":
