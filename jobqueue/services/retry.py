@@ -56,7 +56,7 @@ class JobRetrier:
         only: frozenset[ExecutionState] | None = None,
         principal: Principal = NOBODY,
     ) -> Accepted:
-        """JobRetrier with the same target and options, unless ``target`` is given.
+        """Retry with the same target and options, unless ``target`` is given.
 
         ``only`` keeps it to the agents whose executions ended in one of these states. Raises ``JobNotFound``,
         ``JobNotFinal``, ``NothingToRetry``, ``JobAltered`` (also where ``only`` picks a result that its agent did not
