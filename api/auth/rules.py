@@ -48,7 +48,7 @@ _AGENTS = {
     "agent.remove_agent": "agent:write",
 }
 _ACCESS = {
-    # and nobody grants what he may not do himself, which the service sees to
+    # the service refuses to grant permissions that the caller lacks
     "key.create_key": "key:write",
     "key.revoke_key": "key:write",
     "key.list_keys": "key:read",
@@ -69,7 +69,7 @@ _DASHBOARD = {
     # pages that show of several things what each person may see
     "dashboard.overview": KNOWN,
     "dashboard.ui": KNOWN,
-    # nobody has credentials before he has signed in; a session's end takes nothing but the session
+    # signing in needs no credentials; signing out needs only the session
     "dashboard.sign_in": PUBLIC,
     "dashboard.begin": PUBLIC,
     "dashboard.static": PUBLIC,
@@ -102,7 +102,7 @@ def add(rules: Mapping[str, str]) -> None:
 
 
 def rule_of(endpoint: str) -> str | None:
-    """What the route behind a Flask endpoint needs; None if nobody said so."""
+    """What the route behind a Flask endpoint needs; None without a rule."""
     return RULES.get(endpoint) or RULES.get(rule_name(endpoint))
 
 

@@ -14,7 +14,7 @@ from jobqueue.model.job import Execution
 from jobqueue.model.states import ExecutionState
 from jobqueue.services.result_verifier import FORGED, REVOKED, UNSIGNED
 
-#: What somebody should look at comes first, what went well last.
+#: Failures come first, successes last.
 ORDER = (
     ExecutionState.FAILED,
     ExecutionState.LOST,
@@ -38,11 +38,11 @@ _SHORT = 80
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])|[\x00-\x08\x0b\x0c\x0e-\x1f]"
 )
-#: What a look at the agents' signatures can give that somebody should know.
+#: Signature findings that a person should see.
 _DOUBTS = {
     UNSIGNED: "Not signed by the agent that it names.",
     FORGED: "Forged: its signature is not that of the agent that it names.",
-    REVOKED: "Its agent was revoked: whoever has its key may have given it.",
+    REVOKED: "Its agent was revoked: the holder of its key may have forged it.",
 }
 #: What differs with every run and says nothing of how it went: answers that differ in this alone are equal.
 _VOLATILE = ("duration_ms",)
@@ -96,7 +96,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Answers:
-    """All of a job's executions, what somebody should look at first."""
+    """All of a job's executions, failures first."""
 
     parts: tuple[Part, ...]
     cells: tuple[Cell, ...]

@@ -21,7 +21,7 @@ def runs() -> Response:
     lists = facade_runs.known()
     shown = next((one for one in lists if one.key == query.text("of")), lists[0])
     offset = query.number("offset", 0, _MOST_OFFSET)
-    page = services().jobs(replace(shown.filter, limit=_LIMIT, offset=offset))
+    page = services().jobs.page(replace(shown.filter, limit=_LIMIT, offset=offset))
     rows = [shown.describe(job) for job in page.items]
     last = offset + len(rows)
     return pages.render(

@@ -11,7 +11,7 @@ from api.fusion.stored import StoredConfigurations
 def runs() -> Runs:
     """Runs that agents run."""
     found = services()
-    return Runs(found.ledger, found.submitting, found.registry)
+    return Runs(found.ledger, found.submit, found.registry)
 
 
 def reports() -> Reports:

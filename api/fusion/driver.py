@@ -28,7 +28,7 @@ def show(run_id: str) -> Response:
         raise NotFound(f"Run {run_id} is not run by an agent, so its log is not here.")
     # the first page before the answer begins: what is wrong with it is still an error of its own
     known = services()
-    return Response(_text(known, job.id, known.output(job.id)), content_type="text/plain; charset=utf-8")
+    return Response(_text(known, job.id, known.output.page(job.id)), content_type="text/plain; charset=utf-8")
 
 
 def _text(known: Services, job_id: str, page: OutputPage) -> Iterator[bytes]:
@@ -36,4 +36,4 @@ def _text(known: Services, job_id: str, page: OutputPage) -> Iterator[bytes]:
         yield f"[... {page.cut} bytes are no longer kept ...]\n".encode()
     while page.chunks:
         yield from (chunk.data for chunk in page.chunks)
-        page = known.output(job_id, None, page.next_offset)
+        page = known.output.page(job_id, None, page.next_offset)

@@ -38,7 +38,7 @@ def _answer(started: Started) -> Response:
     """The run's status; with ``?sync=true`` the last one."""
     note(started)
     if started.is_over:
-        return json_response(mapping.status(services().job(started.job_id)))
+        return json_response(mapping.status(services().jobs.get(started.job_id)))
     if not requests.is_sync():
         return json_response(mapping.starting(started))
     ended = runs().wait(started.job_id, closing.is_set)

@@ -8,8 +8,12 @@ from typing import Any
 from api.ray.status import SETTING_UP, WAITING, RayStatus, phase_of, status_of
 from jobqueue.entrypoints.failure import COMMAND_FAILED, SETUP_FAILED, START_FAILED, UNSCHEDULABLE
 from jobqueue.model.job import Execution, Job
+from jobqueue.model.needs import HOSTNAME_LABEL
 from jobqueue.model.states import FAILURES, ExecutionState
+from jobqueue.model.target import UNPLACED
 
+#: The label that Ray gives every node; here a node is an agent, and its id the hostname.
+NODE_ID_LABEL = "ray.io/node-id"
 #: Kinds of error, by Ray's names.
 DIED = "JOB_SUPERVISOR_ACTOR_DIED"
 NOT_STARTED = "JOB_SUPERVISOR_ACTOR_START_TIMEOUT"
@@ -121,6 +125,11 @@ def _first_failed(job: Job) -> Execution | None:
 def _reason(job: Job) -> str:
     """What a job that has not started waits for, as far as its agent has told."""
     for execution in job.executions:
+        if execution.slot == UNPLACED and job.needs is not None:
+            needs = job.needs.text.replace(HOSTNAME_LABEL, NODE_ID_LABEL)
+            return (
+                f" It is waiting for resources that no live agent has: {needs}. It starts as soon as an agent has them."
+            )
         phase = phase_of(execution)
         if phase == WAITING:
             return f" It is waiting for resources (CPUs or memory) on {execution.hostname}."

@@ -7,9 +7,10 @@ from enum import Enum
 
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.states import JobStatus
+from jobqueue.operations.builtin import entrypoint
 
 #: The operation that runs what is submitted here, and the phases that it reports.
-ENTRYPOINT = "entrypoint.run"
+ENTRYPOINT = entrypoint.run.type
 WAITING = "waiting"
 SETTING_UP = "setting_up"
 RUNNING = "running"

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
-
-#: Operations that take the words after ``--``: type -> (field of the data, what it becomes).
-_ARGUMENT_FIELDS: Mapping[str, tuple[str, bool]] = {
-    "command.exec.execute": ("argv", False),
-    "command.shell.execute": ("command", True),
-}
 
 
 def different_tags(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -25,10 +19,8 @@ def different_tags(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
     return tags
 
 
-def operation_data(
-    operation: str, data: Mapping[str, Any] | None, pairs: Sequence[tuple[str, Any]], arguments: Sequence[str]
-) -> dict[str, Any]:
-    """The operation's data: ``--data``, each ``-d`` over it, and the arguments. ``UsageError`` if they contradict."""
+def operation_data(data: Mapping[str, Any] | None, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """The operation's data: ``--data``, and each ``-d`` over it. ``UsageError`` for a field that is given twice."""
     merged = dict(data or {})
     seen = set()
     for key, value in pairs:
@@ -36,16 +28,27 @@ def operation_data(
             raise click.UsageError(f"-d {key} is given twice.")
         seen.add(key)
         merged[key] = value
-    if arguments:
-        if operation not in _ARGUMENT_FIELDS:
-            raise click.UsageError(
-                f"Only {' and '.join(_ARGUMENT_FIELDS)} take arguments; give data with -d key=value or --data."
-            )
-        name, joined = _ARGUMENT_FIELDS[operation]
-        if name in merged:
-            raise click.UsageError(f"The command is given twice: as {name!r} in the data, and as arguments.")
-        merged[name] = _shell_line(arguments) if joined else list(arguments)
     return merged
+
+
+def add_arguments(
+    data: dict[str, Any], arguments: Sequence[str], operation: str, catalogue: Iterable[Mapping[str, Any]]
+) -> None:
+    """Put the words behind ``--`` into the field of ``data`` that the API's catalogue names for them.
+
+    A list gets the words, a text the line that a shell reads as these words. Raises ``UsageError`` where the operation
+    takes no words, or where ``data`` has the field.
+    """
+    takers = {str(found["type"]): found for found in catalogue if found.get("positional")}
+    if operation not in takers:
+        raise click.UsageError(
+            f"Only {' and '.join(takers) or 'newer APIs'} take arguments; give data with -d key=value or --data."
+        )
+    name = str(takers[operation]["positional"])
+    if name in data:
+        raise click.UsageError(f"The command is given twice: as {name!r} in the data, and as arguments.")
+    is_list = takers[operation]["schema"]["properties"][name].get("type") == "array"
+    data[name] = list(arguments) if is_list else _shell_line(arguments)
 
 
 def _shell_line(arguments: Sequence[str]) -> str:

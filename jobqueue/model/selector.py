@@ -46,6 +46,12 @@ class Selector:
         return (labels.get(self.key) in self.values) is not self.negated
 
     @property
+    def expression(self) -> str:
+        """As ``parse`` takes it."""
+        values = self.values[0] if len(self.values) == 1 else f"in({', '.join(self.values)})"
+        return f"{'!' if self.negated else ''}{values}"
+
+    @property
     def text(self) -> str:
         """For a person: ``zone is a or b``."""
         return f"{self.key} is {'not ' if self.negated else ''}{' or '.join(self.values)}"

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from itertools import islice
+from typing import Any, TypeAlias, TypedDict, Unpack
 
 import marshmallow
 
 from jobqueue.errors import InvalidOperationData
 from jobqueue.operations.context import Context
 from jobqueue.operations.info import OperationInfo
-from jobqueue.operations.schema import Schema, flat_messages, json_schema
+from jobqueue.operations.schema import MAX_PROBLEMS, Schema, flat_messages, json_schema
 from jobqueue.operations.text import brief
 from jobqueue.schema_fast_path import SchemaFastPath
+from jobqueue.unknown_fields import many_unknown
 
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z][A-Za-z0-9_-]*)+")
 _PERMISSION = re.compile(r"[A-Za-z][A-Za-z0-9_-]*:[A-Za-z][A-Za-z0-9_-]*")
@@ -27,6 +30,10 @@ BUILTIN = "jobqueue"
 
 #: Takes the validated data and the context; returns an ``Outcome`` or any JSON value.
 Run = Callable[[dict[str, Any], Context], Any]
+#: The sha256 (hex) of each uploaded package, by name. Raises ``InvalidInput`` for names that were not uploaded.
+PinPackages = Callable[[Iterable[str]], dict[str, str]]
+#: Completes the valid data of a submission before it is signed: what is signed must leave no choice.
+Prepare = Callable[[dict[str, Any], PinPackages], dict[str, Any]]
 
 
 SchemaClass: TypeAlias = type[marshmallow.Schema]
@@ -42,6 +49,9 @@ class Operation:
 
     ``isolated``: it runs in a child process of its own and can therefore be killed at its timeout. ``takes_facts``:
     ``@fact.X`` in its data is replaced on the agent. ``extra``: the extra of jobqueue without which it is not offered.
+    ``only_starts_processes``: it does all its work in processes that it starts, so their user is the only one that
+    counts. ``needs_agent_user``: it uses what belongs to the agent, and cannot run as another user. ``positional``: the
+    field of the data that takes the words behind ``--`` on a command line. ``prepare`` completes submitted data.
     """
 
     type: str
@@ -55,6 +65,10 @@ class Operation:
     isolated: bool = False
     takes_facts: bool = True
     extra: str | None = None
+    only_starts_processes: bool = False
+    needs_agent_user: bool = False
+    positional: str | None = None
+    prepare: Prepare | None = None
     _loader: marshmallow.Schema = field(init=False, repr=False, compare=False)
     _quick: SchemaFastPath = field(init=False, repr=False, compare=False)
 
@@ -80,15 +94,31 @@ class Operation:
         quick = self._quick.load(given)
         if quick is not None:
             return quick
+        self._refuse_many_unknown(given)
         try:
             loaded: dict[str, Any] = self._loader.load(given)
         except marshmallow.ValidationError as error:
             raise invalid_data(self.type, flat_messages(error.messages)) from None
         return loaded
 
-    def declares(self, name: str) -> bool:
-        """Whether the data may have a field ``name``."""
-        return any((known.data_key or key) == name for key, known in self._loader.load_fields.items())
+    def _refuse_many_unknown(self, data: Mapping[str, Any]) -> None:
+        found = many_unknown(self._loader, data, MAX_PROBLEMS)
+        if found:
+            known = f"Unknown field; the known ones are {', '.join(found.known) or 'none'}."
+            names = (".".join(map(str, (*found.way, name))) for name in found.names)
+            raise invalid_data(self.type, {name: [known] for name in names}, found.count)
+
+    @property
+    def field_names(self) -> frozenset[str]:
+        """The names of the fields that the data may have."""
+        return frozenset(known.data_key or key for key, known in self._loader.load_fields.items())
+
+    def command_line(self, data: Mapping[str, Any]) -> str | None:
+        """The positional field of ``data`` as one line for a person; None without one."""
+        words = data.get(self.positional) if self.positional else None
+        if isinstance(words, list):
+            return shlex.join(map(str, words))
+        return words if isinstance(words, str) else None
 
     def info(self) -> OperationInfo:
         """What the catalogue shows."""
@@ -100,20 +130,27 @@ class Operation:
             self.idempotent,
             self.permission,
             self.plugin,
+            self.positional,
         )
 
 
+class Traits(TypedDict, total=False):
+    """What the author of an operation may say of it: the fields of ``Operation`` with these names."""
+
+    schema: SchemaClass
+    changes: bool
+    permission: str
+    isolated: bool
+    takes_facts: bool
+    extra: str | None
+    only_starts_processes: bool
+    needs_agent_user: bool
+    positional: str | None
+    prepare: Prepare | None
+
+
 def operation(
-    type: str,
-    *,
-    schema: SchemaClass = Empty,
-    summary: str | None = None,
-    changes: bool = False,
-    idempotent: bool | None = None,
-    permission: str = DEFAULT_PERMISSION,
-    isolated: bool = False,
-    takes_facts: bool = True,
-    extra: str | None = None,
+    type: str, *, summary: str | None = None, idempotent: bool | None = None, **traits: Unpack[Traits]
 ) -> Callable[[Run], Operation]:
     """Make a function of ``(data, context)`` an operation.
 
@@ -123,25 +160,20 @@ def operation(
     job's timeout or on cancel; otherwise it runs in a thread of the agent and should be quick, or call
     ``context.check()`` now and then. ``takes_facts=False`` leaves ``@fact.X`` in the data as it is, where that
     is code of the caller's. ``extra`` names the extra of jobqueue that it needs; where that is not installed, the
-    operation is not offered.
+    operation is not offered. ``Operation`` describes the other ``traits``.
     """
 
     def decorate(function: Run) -> Operation:
         name = getattr(function, "__qualname__", "")
-        if isolated and "." in name:
+        if traits.get("isolated") and "." in name:
             raise ValueError(f"{type} is isolated, so {name} must be defined at the top level of its module.")
         doc = inspect.getdoc(function) or ""
         return Operation(
             type=type,
             run=function,
-            schema=schema,
             summary=summary if summary is not None else doc.partition("\n")[0],
-            changes=changes,
-            idempotent=not changes if idempotent is None else idempotent,
-            permission=permission,
-            isolated=isolated,
-            takes_facts=takes_facts,
-            extra=extra,
+            idempotent=not traits.get("changes") if idempotent is None else idempotent,
+            **traits,
         )
 
     return decorate
@@ -151,11 +183,16 @@ def _is_schema_class(thing: Any) -> bool:
     return inspect.isclass(thing) and issubclass(thing, marshmallow.Schema)
 
 
-def invalid_data(type: str, messages: Mapping[str, list[str]]) -> InvalidOperationData:
-    """The error for data that breaks a schema, naming at most three of the fields in its sentence."""
-    details = {brief(name, 200): [brief(text, 500) for text in texts] for name, texts in messages.items()}
+def invalid_data(type: str, messages: Mapping[str, list[str]], count: int | None = None) -> InvalidOperationData:
+    """The error for data that breaks a schema, naming at most three of the fields in its sentence.
+
+    ``count``: how many problems there are, if ``messages`` does not hold all of them.
+    """
+    first = islice(messages.items(), MAX_PROBLEMS)
+    details = {brief(name, 200): [brief(text, 500) for text in texts] for name, texts in first}
     shown = [f"{name}: {_said(texts)}" if name else _said(texts) for name, texts in list(details.items())[:3]]
-    more = f" (and {len(details) - 3} more)" if len(details) > 3 else ""
+    left = (len(messages) if count is None else count) - len(shown)
+    more = f" (and {left} more)" if left > 0 else ""
     sentence = f"The data does not fit {type}: {'; '.join(shown)}{more}"
     return InvalidOperationData(sentence if sentence.endswith("?") else f"{sentence}.", details)
 

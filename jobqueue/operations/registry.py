@@ -88,12 +88,12 @@ class Registry:
         }
         return cls((one for one in found if one.type not in absent), problems, absent)
 
-    def get(self, type: str) -> Operation:
-        """The operation; raises ``UnknownOperation``, whose message names similar types."""
+    def get(self, type: str, *, compares: bool = True) -> Operation:
+        """The operation; raises ``UnknownOperation``, whose message names similar types (which takes time)."""
         try:
             return self._operations[type]
         except KeyError:
-            sentence = self.absent[type].why if type in self.absent else self._unknown(type)
+            sentence = self.absent[type].why if type in self.absent else self._unknown(type, compares)
             raise UnknownOperation(sentence, {"operation.type": [sentence]}) from None
 
     def permission(self, type: str) -> str | None:
@@ -149,9 +149,9 @@ class Registry:
                 f"Operation {operation.type} is defined twice: by {_place(other)} and by {_place(operation)}."
             )
 
-    def _unknown(self, type: str) -> str:
+    def _unknown(self, type: str, compares: bool) -> str:
         shown = brief(str(type), _MAX_SHOWN_TYPE)
-        near = difflib.get_close_matches(shown, self._operations, n=3, cutoff=0.6)
+        near = difflib.get_close_matches(shown, self._operations, n=3, cutoff=0.6) if compares else []
         hint = f"Did you mean {' or '.join(near)}?" if near else "`jobqueue operation list` shows all."
         return f"Unknown operation {shown!r}. {hint}"
 
@@ -204,12 +204,14 @@ def _check_json(type: str, data: dict[str, Any]) -> None:
 def _raise_unless_deferred(error: InvalidOperationData, operation: Operation, data: Mapping[str, Any]) -> None:
     """Raise ``error`` without what the agent's facts and secrets may put right, if anything is left of it."""
     deferred = {
-        name for name, value in data.items() if operation.declares(name) and (has_reference(value) or has_secret(value))
+        name for name in operation.field_names & data.keys() if has_reference(data[name]) or has_secret(data[name])
     }
+    if not deferred:
+        raise error
     left = {
         field: messages
         for field, messages in (error.details or {}).items()
-        if field.partition(".")[0] not in deferred and not (deferred and not field)
+        if field and field.partition(".")[0] not in deferred
     }
     if left:
         raise invalid_data(operation.type, left)

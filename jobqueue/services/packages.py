@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-from jobqueue.entrypoints.spec import RuntimeEnv
 from jobqueue.errors import InvalidInput, RecordAltered
 from jobqueue.ledger.packages import Packages, altered
 from jobqueue.model.package import check_package_name
 
-#: The one operation that takes packages.
-_ENTRYPOINT = "entrypoint.run"
 #: Names that a sentence holds.
 _NAMED = 5
 
@@ -38,17 +34,6 @@ class PackageResolver:
             if not self._packages.is_ours(package):
                 raise RecordAltered(altered(name), {"package": name})
         return {name: package.sha256 for name, package in found.items()}
-
-    def settled(self, operation: str, data: dict[str, Any]) -> dict[str, Any]:
-        """An operation's data with the digests of all packages that it names: what is signed must leave no choice.
-
-        Those that the caller gave stay. Raises as a call does.
-        """
-        if operation != _ENTRYPOINT or not data.get("runtime_env"):
-            return data
-        given: Mapping[str, str] = data.get("packages", {})
-        missing = [name for name in RuntimeEnv.parse(data["runtime_env"]).packages if name not in given]
-        return {**data, "packages": {**given, **self(missing)}} if missing else data
 
 
 def _list(names: list[str]) -> str:

@@ -235,6 +235,7 @@ def test_operations_are_described(api: Api) -> None:
     found = {info["type"]: info for info in api.get("/operation").json["operations"]}
     info = found["command.exec.execute"]
     assert (info["changes"], info["idempotent"], info["permission"]) == (True, False, "command:execute")
+    assert (info["positional"], found["node.hostname.get"]["positional"]) == ("argv", None)
     assert {"argv", "cwd", "env", "stdin", "timeout"} <= set(info["schema"]["properties"])
     assert found["node.hostname.get"]["idempotent"] is True
     assert found["example.greeting.get"]["plugin"] == "jobqueue-example 1.0.0"

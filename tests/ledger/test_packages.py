@@ -293,7 +293,7 @@ class TestRepeatedCalls:
 
     def test_an_upload_that_is_completed_twice_is_one_package(self, packages: Packages, world: World) -> None:
         packages._stage("u", 0, b"abc")
-        call = ("shelve", str(world.clock.now), "u", NAME, 3, "digest", TTL * 1_000_000, "seal", "")
+        call = ("commit_upload", str(world.clock.now), "u", NAME, 3, "digest", TTL * 1_000_000, "seal", "")
         assert world.ledger.scripts.call(*call) == world.ledger.scripts.call(*call)
         world.ledger.scripts.call("discard_upload", "u")  # as of a request that never saw the answer
         assert content(packages, packages.pin([NAME])[NAME]) == b"abc"

@@ -81,7 +81,7 @@ def shell(services: Services, alias: str, **more: Any) -> str:
     submission = Submission(
         "command.shell.execute", {"command": "true"}, HOST, principal=ROOT, alias=alias, tags={"a": "b"}, **more
     )
-    return services.submit(submission).job_id
+    return services.submit.one(submission).job_id
 
 
 def end(services: Services, job_id: str, state: ExecutionState) -> None:
@@ -109,9 +109,9 @@ def make_world(folder: Path, role: str) -> World:
     end(services, jobs[2], ExecutionState.COMPLETED)
     nightly = Configuration.parse({"id": "nightly", "type": "script", "script": "true"})
     services.configurations.create(nightly, "ada")
-    runs = Runs(services.ledger, services.submitting, services.registry)
+    runs = Runs(services.ledger, services.submit, services.registry)
     run = runs.start_inline(Configuration.parse({"id": "once", "type": "script", "script": "true"}), ROOT)
-    services.store_package(PACKAGE, [b"bytes"])
+    services.packages.store(PACKAGE, [b"bytes"])
     key, _ = services.credentials.create_key(ROOT, "spare", (), ("job:read",))
     services.credentials.create_user(ROOT, "alice", "correct horse battery", (), ("job:read",))
     services.credentials.create_role(ROOT, "deployer", ("job:read",))

@@ -23,7 +23,7 @@ from jobqueue.cli.parameters import (
     past,
     statuses,
 )
-from jobqueue.cli.submission import different_tags, operation_data
+from jobqueue.cli.submission import add_arguments, different_tags, operation_data
 from jobqueue.cli.views.answers import answers, show_answers
 from jobqueue.cli.views.job_output import show_logs
 from jobqueue.cli.views.job_view import show_job, show_list
@@ -122,9 +122,11 @@ def submit(
 
     Exit code: 0 submitted (with --watch: completed or skipped), 1 the job failed, 2 anything else.
     """
-    content = operation_data(operation, data, pairs, arguments)
+    content = operation_data(data, pairs)
     named = different_tags(tags)
     with connect() as client:
+        if arguments:
+            add_arguments(content, arguments, operation, client.operations()["operations"])
         accepted = client.submit(
             operation,
             content,
@@ -229,7 +231,7 @@ def watch_job(context: click.Context, job_id: str, timeout: float | None, full: 
 @click.option("-f", "--follow", is_flag=True, help="Go on until the job has ended.")
 @json_option
 def logs(job_id: str, hostname: str | None, offset: int, follow: bool, as_json: bool) -> None:
-    """Print what a job has printed; with -f, also what it still prints.
+    """Print a job's output; -f follows it.
 
     With --json, one page of the API's JSON per line.
     """

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import marshmallow
-from marshmallow import ValidationError, fields, validate
+from marshmallow import ValidationError, validate
 
 from jobqueue.entrypoints import capacity
 from jobqueue.entrypoints.failure import COMMAND_FAILED, START_FAILED, failed
@@ -15,11 +15,12 @@ from jobqueue.entrypoints.log_tail import LogTail
 from jobqueue.entrypoints.spec import RuntimeEnv
 from jobqueue.entrypoints.surroundings import Surroundings, surround
 from jobqueue.errors import InvalidInput, OperationFailed, OperationTimedOut
-from jobqueue.operations.base import operation
+from jobqueue.model.needs import declared
+from jobqueue.operations.base import PinPackages, operation
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.process.run import ProcessResult
-from jobqueue.operations.schema import Number, Schema, Text, Whole, shape
+from jobqueue.operations.schema import MAX_ENTRIES, Entries, Number, Schema, Text, Whole, shape
 
 _SHELL = "/bin/sh"
 #: Linux takes no longer word on a command line (128 KiB with the NUL behind it).
@@ -52,17 +53,22 @@ def _check_runtime_env(value: Mapping[str, Any]) -> None:
 
 class RunSchema(Schema):
     entrypoint = _Entrypoint(required=True, metadata={"description": "A line for /bin/sh -c."})
-    runtime_env = fields.Dict(
+    runtime_env = Entries(
         keys=Text(),
         validate=_check_runtime_env,
         load_default=dict,
         metadata={"description": "env_vars, working_dir, py_modules, pip or uv, config: see runtime environments."},
     )
-    metadata = fields.Dict(
-        keys=Text(), values=Text(), load_default=dict, metadata={"description": "The caller's own notes on the job."}
-    )
-    packages = fields.Dict(
+    metadata = Entries(
         keys=Text(),
+        values=Text(),
+        validate=validate.Length(max=MAX_ENTRIES),
+        load_default=dict,
+        metadata={"description": "The caller's own notes on the job."},
+    )
+    packages = Entries(
+        keys=Text(),
+        validate=validate.Length(max=MAX_ENTRIES),
         values=Text(**shape(r"[0-9a-f]{64}", "Must be a sha256 in lower-case hexadecimal.")),
         load_default=dict,
         metadata={"description": "What uploaded packages must be: sha256 by name."},
@@ -77,21 +83,46 @@ class RunSchema(Schema):
         validate=validate.Range(min=0, max=_MAX_MEMORY_BYTES),
         metadata={"description": "Bytes of the host's memory that are reserved for it."},
     )
+    resources = Entries(
+        keys=Text(),
+        values=Number(validate=validate.Range(min=0, max=_MAX_CPUS)),
+        validate=validate.Length(max=MAX_ENTRIES),
+        load_default=dict,
+        metadata={"description": "Amounts that are reserved for it, by the name of an agent's label that is a number."},
+    )
 
     @marshmallow.pre_load
     def _without_null(self, data: Any, **_kwargs: Any) -> Any:
         """Clients may send null for what is not given."""
-        optional = ("num_cpus", "memory", "metadata", "runtime_env", "packages")
+        optional = ("num_cpus", "memory", "resources", "metadata", "runtime_env", "packages")
         return {name: value for name, value in data.items() if value is not None or name not in optional}
 
 
-@operation("entrypoint.run", schema=RunSchema, changes=True, permission="entrypoint:execute", takes_facts=False)
+def _with_digests(data: dict[str, Any], pin: PinPackages) -> dict[str, Any]:
+    """The data with the digests of all packages that it names; those that the caller gave stay."""
+    if not data.get("runtime_env"):
+        return data
+    given: Mapping[str, str] = data.get("packages", {})
+    missing = [name for name in RuntimeEnv.parse(data["runtime_env"]).packages if name not in given]
+    return {**data, "packages": {**given, **pin(missing)}} if missing else data
+
+
+@operation(
+    "entrypoint.run",
+    schema=RunSchema,
+    changes=True,
+    permission="entrypoint:execute",
+    takes_facts=False,
+    needs_agent_user=True,  # packages, reservations and cached environments are the agent's
+    prepare=_with_digests,
+)
 def run(data: dict[str, Any], context: Context) -> Outcome:
     """Run a line by the shell in a runtime environment; a non-zero exit code fails the job."""
     if context.settings is None:
         raise OperationFailed("The agent gave no settings, so that there is no folder to run in.")
     wanted = RuntimeEnv.parse(data["runtime_env"])
     cpus, memory = data["num_cpus"], data["memory"]
+    resources = {name: (asked, declared(context.labels, name)) for name, asked in data["resources"].items()}
 
     is_prepared = wanted.needs_setup
 
@@ -101,7 +132,7 @@ def run(data: dict[str, Any], context: Context) -> Outcome:
         context.report({"phase": "waiting", "num_cpus": cpus, "memory": memory})
 
     with (
-        capacity.of_host().reserve(cpus, memory, context.check, waits),
+        capacity.of_host().reserve(cpus, memory, context.check, waits, resources),
         surround(wanted, data["packages"], context, context.settings) as surroundings,
     ):
         if is_prepared:

@@ -119,6 +119,7 @@ def test_a_failed_set_up_says_what_uv_said_and_leaves_nothing(tmp_path: Path, ma
     details = caught.value.details or {}
     assert details["error_type"] == "setup_failed"
     assert "could not be installed (uv exited with" in caught.value.message
+    assert caught.value.message.endswith("\nNo matching distribution found for no-such-package")  # as pip says it
     assert "no-such-package" in run.said()
     assert not (tmp_path / "e" / recipe.key).exists()
 

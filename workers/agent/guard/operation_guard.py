@@ -14,11 +14,6 @@ from jobqueue.operations.registry import Registry
 from jobqueue.settings import Settings
 from workers.agent.guard.policy import Policy
 
-#: Operations that do all their work in processes that they start, so that the user of these is all that counts.
-_STARTERS = frozenset({"command.exec.execute", "command.shell.execute", "python.call"})
-#: Needs what only the agent has: packages, reservations, cached environments.
-_OWN_USER_ONLY = frozenset({"entrypoint.run"})
-
 
 @dataclass(frozen=True)
 class Permit:
@@ -72,12 +67,12 @@ class OperationGuard:
         limits = rule.limits or ResourceLimits()
         both = {name: value for name, value in vars(limits).items() if value is not None}
         confinement = Confinement(user, replace(self._limits, **both), self._environment)
-        if user and operation.type in _OWN_USER_ONLY:
+        if user and operation.needs_agent_user:
             raise OperationNotAllowed(
                 f"not allowed on this host: its policy wants {operation.type} to run as {user}, and it can only run as "
                 "the agent's own user; run an agent as that user"
             )
-        if user and operation.type not in _STARTERS:
+        if user and not operation.only_starts_processes:
             # what it does by itself it must do as that user as well
             operation = replace(operation, isolated=True)
         return Permit(operation, confinement)

@@ -9,6 +9,7 @@ import pytest
 
 from api.ray.mapping import details, details_for_yuanrong
 from jobqueue.model.job import Job
+from jobqueue.model.needs import Needs
 from jobqueue.model.states import ExecutionState, JobStatus
 from tests.unit.api.conftest import Ask
 from tests.unit.api.fakes import a_job
@@ -56,6 +57,16 @@ CASES: dict[str, tuple[Job, str, str, str | None, int | None]] = {
         an_entrypoint(S.STARTED, execution={"info": {"phase": "waiting"}}),
         "PENDING",
         "Job has not started yet. It is waiting for resources (CPUs or memory) on web1.",
+        None,
+        None,
+    ),
+    "waits for an agent": (
+        an_entrypoint(S.SUBMITTED, execution={"slot": "_unplaced"}, needs=Needs(num_cpus=9)),
+        "PENDING",
+        (
+            "Job has not started yet. It is waiting for resources that no live agent has: 9 CPUs. It starts as soon as "
+            "an agent has them."
+        ),
         None,
         None,
     ),

@@ -17,17 +17,19 @@ from jobqueue.cli.views.job_view import show_job, show_list
 from jobqueue.cli.views.output import PlainScreen, TerminalScreen
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.jobs import ACCEPTED, ID, broadcast, job
+from tests.unit.cli.test_submission import CATALOGUE
 from tests.unit.client.fake_api import FakeApi, Reply
 
 
 @pytest.fixture
 def accepting(api: FakeApi) -> FakeApi:
     api.on("POST", "/job", Reply(201, ACCEPTED))
+    api.on("GET", "/operation", Reply(200, {"operations": CATALOGUE, "total": len(CATALOGUE)}))
     return api
 
 
 def sent(api: FakeApi) -> dict[str, Any]:
-    body: dict[str, Any] = api.seen[0].body
+    body: dict[str, Any] = api.seen[-1].body
     return body
 
 
@@ -72,7 +74,7 @@ def test_words_after_the_dashes_are_the_argv(accepting: FakeApi, run: Run) -> No
 
 def test_words_for_a_shell_are_one_line(accepting: FakeApi, run: Run) -> None:
     run("job", "submit", "command.shell.execute", "-d", "cwd=/tmp", "--", "df", "-h", "|", "wc")
-    assert sent(accepting)["operation"]["data"] == {"cwd": "/tmp", "command": "df -h | wc"}
+    assert sent(accepting)["operation"]["data"] == {"cwd": "/tmp", "command": "df -h '|' wc"}
 
 
 def test_data_from_pairs(accepting: FakeApi, run: Run) -> None:
@@ -109,8 +111,6 @@ def test_data_from_a_file_and_from_input(accepting: FakeApi, run: Run, tmp_path:
         (["x", "-d", "n:={"], "no JSON"),
         (["x", "-d", "a=1", "-d", "a=2"], "twice"),
         (["x", "--tag", "a=1", "--tag", "a=2"], "--tag a is given twice"),
-        (["x", "--", "ls"], "take arguments"),
-        (["command.exec.execute", "-d", 'argv:=["a"]', "--", "ls"], "twice"),
         (["x", "--timeout", "soon"], "no duration"),
         (["x", "--not-before", "then"], "no duration"),
         (["x", "--priority", "10"], "0<=x<=9"),
@@ -127,6 +127,22 @@ def test_bad_usage_is_exit_code_2_and_sends_nothing(
     assert complaint in result.stderr
     assert result.stdout == ""
     assert api.seen == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["x", "--", "ls"], "Only command.exec.execute and command.shell.execute take arguments"),
+        (["command.exec.execute", "-d", 'argv:=["a"]', "--", "ls"], "twice"),
+    ],
+)
+def test_words_that_the_operation_does_not_take(
+    accepting: FakeApi, run: Run, arguments: list[str], complaint: str
+) -> None:
+    result = run("job", "submit", *arguments)
+    assert result.exit_code == 2
+    assert complaint in " ".join(result.stderr.split())
+    assert [seen.method for seen in accepting.seen] == ["GET"]
 
 
 @pytest.mark.parametrize(
