@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from api.ray.status import SETTING_UP, WAITING, RayStatus, phase_of, status_of
+from api.ray.status import NODE_ID_LABEL, SETTING_UP, WAITING, RayStatus, phase_of, status_of
 from jobqueue.entrypoints.failure import COMMAND_FAILED, SETUP_FAILED, START_FAILED, UNSCHEDULABLE
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.needs import HOSTNAME_LABEL

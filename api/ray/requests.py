@@ -12,7 +12,7 @@ from api.native.fields import MAX_TAGS, tag_problem
 from api.ray import mapping, submission_id, yuanrong
 from api.ray.messages import NODE_ID_LABEL
 from api.ray.schemas import SubmitRequest, YuanrongSubmitRequest
-from api.ray.status import ENTRYPOINT
+from api.ray.status import ENTRYPOINT, NODE_ID_LABEL
 from jobqueue.entrypoints.spec import RuntimeEnv
 from jobqueue.errors import InvalidInput
 from jobqueue.model.needs import HOSTNAME_LABEL, Needs

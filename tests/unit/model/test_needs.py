@@ -7,7 +7,7 @@ import json
 import pytest
 
 from jobqueue.errors import InvalidInput
-from jobqueue.model.needs import HOSTNAME_LABEL, Needs, declared
+from jobqueue.model.needs import Needs, declared
 from jobqueue.model.selector import Selector
 
 LABELS = {"zone": "a", "tpu": "4", "odd": "x", "none": "-1", "endless": "inf"}
@@ -27,7 +27,7 @@ LABELS = {"zone": "a", "tpu": "4", "odd": "x", "none": "-1", "endless": "inf"}
         (Needs(resources=(("odd", 1.0),)), False),
         (Needs((Selector.parse("zone", "in(a, b)"),)), True),
         (Needs((Selector.parse("zone", "!a"),)), False),
-        (Needs((Selector.parse(HOSTNAME_LABEL, "web1"),)), True),
+        (Needs((Selector.parse("jobqueue/hostname", "web1"),)), True),
     ],
 )
 def test_what_fits(needs: Needs, fits: bool) -> None:

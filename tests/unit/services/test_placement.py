@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from jobqueue.model.agent import Agent, AgentState
-from jobqueue.model.needs import Needs
+from jobqueue.model.needs import HOSTNAME_LABEL, Needs
 from jobqueue.model.selector import Selector
 from jobqueue.services.placement import candidates
 

@@ -18,7 +18,6 @@ from jobqueue.ledger.executions import Grant
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.alert import WORK_REFUSED
 from jobqueue.model.job import Execution
-from jobqueue.model.needs import HOSTNAME_LABEL
 from jobqueue.operations.process.confinement import ResourceLimits
 from jobqueue.operations.registry import Registry
 from jobqueue.settings import Settings
@@ -258,7 +257,7 @@ def test_an_agent_knows_its_own_labels_and_believes_nobody_else(
     [
         ({"labels": {"group": "web.dev"}}, True),
         ({"labels": {"group": "db"}}, False),
-        ({"labels": {HOSTNAME_LABEL: HOST}}, True),
+        ({"labels": {"jobqueue/hostname": HOST}}, True),
         ({"num_cpus": 4, "memory": 1000}, True),
         ({"num_cpus": 5}, False),
         ({"memory": 1001}, False),
