@@ -12,8 +12,6 @@ from jobqueue.model.needs import HOSTNAME_LABEL
 from jobqueue.model.states import FAILURES, ExecutionState
 from jobqueue.model.target import UNPLACED
 
-#: The label that Ray gives every node; here a node is an agent, and its id the hostname.
-NODE_ID_LABEL = "ray.io/node-id"
 #: Kinds of error, by Ray's names.
 DIED = "JOB_SUPERVISOR_ACTOR_DIED"
 NOT_STARTED = "JOB_SUPERVISOR_ACTOR_START_TIMEOUT"

@@ -10,7 +10,6 @@ from api.body import read_object
 from api.context import principal, services
 from api.native.fields import MAX_TAGS, tag_problem
 from api.ray import mapping, submission_id, yuanrong
-from api.ray.messages import NODE_ID_LABEL
 from api.ray.schemas import SubmitRequest, YuanrongSubmitRequest
 from api.ray.status import ENTRYPOINT, NODE_ID_LABEL
 from jobqueue.entrypoints.spec import RuntimeEnv

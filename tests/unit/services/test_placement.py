@@ -47,7 +47,7 @@ SMALL, LARGE = an_agent("small"), an_agent("large", cpus=64, memory=9000, labels
         (Needs(memory=1001), ("large",)),
         (zone("a"), ("small",)),
         (zone("!a"), ("large",)),
-        (Needs(selectors=(Selector.parse("ray.io/node-id", "large"),)), ("large",)),
+        (Needs(selectors=(Selector.parse(HOSTNAME_LABEL, "large"),)), ("large",)),
     ],
 )
 def test_what_fits(needs: Needs, hosts: tuple[str, ...]) -> None:
