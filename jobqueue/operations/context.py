@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from jobqueue.entrypoints.source import PackageSource
 from jobqueue.errors import OperationCancelled, OperationTimedOut
@@ -24,7 +24,7 @@ from jobqueue.operations.process.run import (
     unwatched,
 )
 from jobqueue.settings import Settings
-from jobqueue.trust.secrets.source import Secrets
+from jobqueue.trust.secrets.redactor import Redactor
 
 DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024
 DEFAULT_MAX_RESULT_BYTES = 1024 * 1024
@@ -34,6 +34,16 @@ IDLE_PHASES = ("waiting", "setting_up")
 
 def _forget(info: Mapping[str, Any]) -> None:
     """Nobody wants to know."""
+
+
+class Secrets(Protocol):
+    """The secrets of one host."""
+
+    def fill_in(self, data: Any, context: Context) -> Any:
+        """``data`` with the secrets that it names. Raises ``OperationFailed`` for one that this host does not have."""
+
+    def redactor(self) -> Redactor:
+        """What takes out all secrets that are known by now. Raises ``OperationFailed`` if they cannot be read."""
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class Environment:
             found[name] = value
         return cls(found)
 
-    def get(self, name: str, context: Context) -> str | None:  # noqa: ARG002 - as the others
+    def get(self, name: str, context: Context) -> str | None:
         return self._values.get(variable(name))
 
     def known(self) -> list[str]:
@@ -77,7 +77,7 @@ class Own:
         found += [unquote(urlsplit(url).password or "") for url in (settings.redis_url, settings.broker_url)]
         return cls([value for value in found if value and not fault(value)])
 
-    def get(self, name: str, context: Context) -> str | None:  # noqa: ARG002 - as the others
+    def get(self, name: str, context: Context) -> str | None:
         return None
 
     def known(self) -> list[str]:
@@ -97,7 +97,7 @@ class Directory:
         self._seen: tuple[tuple[str, int, int], ...] = ()
         self._values: list[str] = []
 
-    def get(self, name: str, context: Context) -> str | None:  # noqa: ARG002 - as the others
+    def get(self, name: str, context: Context) -> str | None:
         return self._read(self._path / name)
 
     def known(self) -> list[str]:
