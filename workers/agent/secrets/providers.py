@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from jobqueue.errors import InvalidSettings, OperationFailed
 from jobqueue.operations.context import Context
-from jobqueue.operations.process.run import run_process
+from jobqueue.operations.process.run import Bounds, ProcessSpec, run_process
 from jobqueue.plain_text import decoded
 from jobqueue.settings import SECRET_PREFIX, SECRETS, Settings
 from jobqueue.trust.secrets.forms import SHORTEST
@@ -148,7 +148,7 @@ class Command:
         until = context.clock() + _COMMAND_SECONDS
         deadline = until if context.deadline is None else min(until, context.deadline)
         done = run_process(
-            [*self._argv, name], env=own, deadline=deadline, cancelled=context.cancelled, limit=2 * LONGEST
+            ProcessSpec([*self._argv, name], env=own), Bounds(deadline, context.cancelled, output_bytes=2 * LONGEST)
         )
         context.check()
         if done.stopped or done.exit_code != 0:
