@@ -43,8 +43,8 @@ ACCESS = {
 _WRITTEN = "audit_written"
 _MOST_PATH = 300
 _MOST_TEXT, _MOST_ITEMS = 200, 20
-#: Refusals of one client that are written per minute and process. The trail is bounded: whoever is refused without end
-#: must not push out of it what others did. What is left out is counted in the next entry.
+#: Refusals of one client that are written per minute and process. The trail is bounded: a client that is refused
+#: without end must not push out other entries. The refusals left out are counted in the next entry.
 _MOST_REFUSALS = 60
 _MINUTE = 60.0
 _MOST_CLIENTS = 10_000
@@ -111,7 +111,7 @@ def install(app: Flask) -> None:
         is_refused = status in _REFUSED or g.get(_TURNED_AWAY, False)
         if not is_refused and (not changes or g.get(_WRITTEN) == status):
             return response
-        # whoever may not even be known pushes out nothing either, whatever it is that he gets wrong
+        # an unknown client must not push out entries either, whatever its requests get wrong
         is_stranger = not who.name and status >= _WRONG
         if is_refused or is_stranger:
             left_out = refusals.count(network_of(asked.remote_addr or ""))

@@ -1,4 +1,4 @@
-"""How long a client may take to send a body: whoever sends a byte a second must not hold a connection for days."""
+"""A time limit for request bodies: a client that sends one byte a second must not hold a connection for days."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def bounded(what: str) -> Iterator[None]:
         with timeout:
             yield
     except Timeout as error:
-        if error is not timeout:  # somebody else's
+        if error is not timeout:  # another timeout's
             raise
         cut(connection)
         raise RequestTimeout(f"{what} took longer than {seconds:g} s; send it again, faster.") from None

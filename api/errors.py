@@ -17,7 +17,7 @@ from jobqueue import errors
 
 log = logging.getLogger("jobqueue.api")
 
-#: Fields that an answer tells of, and characters of each name, text and message.
+#: Maximum number of fields in an answer, and of characters of each name, text and message.
 MOST_FIELDS, _MOST_TEXT, _MOST_MESSAGE = 20, 500, 2000
 #: Seconds after which a caller may try again while the ledger is away.
 RETRY_AFTER_SECONDS = 2
@@ -47,7 +47,7 @@ class Closing(errors.JobQueueError):
     code = "closing"
 
 
-#: The nearest class on an error's own line of ancestors decides. What is not here is a fault of ours: 500.
+#: The nearest class on an error's own line of ancestors decides. Any other error is a bug: 500.
 STATUS: Mapping[type[BaseException], int] = {
     errors.InvalidInput: 400,
     errors.InvalidSettings: 500,  # an InvalidInput of the operator's, not of the caller's
@@ -84,8 +84,8 @@ def error_document(error: errors.JobQueueError) -> dict[str, Any]:
 
 
 def told(error: errors.JobQueueError) -> tuple[str, Mapping[str, Any] | None]:
-    """What is told of an error: message and details. What is wrong with an input is told in short, however much it is:
-    an answer should not grow with what somebody has sent.
+    """Message and details of an error for a caller. Details of a bad input are cut to a bounded size:
+    an answer must not grow with the request.
     """
     if not isinstance(error, errors.InvalidInput):
         return error.message, error.details

@@ -30,7 +30,7 @@ class _Unfit:
 
 
 class _UnfitNumber(Exception):
-    """Tells the fast decoder's caller to decode again with marks."""
+    """Makes the caller of the fast decoder decode again with positions."""
 
 
 def check_size(body: bytes, what: str = "The body", most: int = MAX_VALUES) -> None:
@@ -59,7 +59,7 @@ def decode(body: bytes, what: str = "The body", most: int = MAX_VALUES) -> tuple
 
     ``what`` is what messages call it, ``most`` the number of values that it may hold (``check_size``).
 
-    Raises ``InvalidInput`` for what is no JSON, no UTF-8, too many values, nested beyond reason, or names a key twice
+    Raises ``InvalidInput`` for invalid JSON or UTF-8, too many values, excessive nesting, or duplicate keys
     in one object (parsers differ in which of the two they take, so it is refused rather than guessed).
 
     Only a body with an escape can hold a NUL or a lone surrogate, only one with many brackets can nest deeply, and the
@@ -132,7 +132,7 @@ def _text_problem(text: str) -> tuple[list[str | int], str] | None:
 
 
 def inside(place: str, part: str | int) -> str:
-    """``place`` with one step added: ``a.b``, ``a[0]``; ``a["b c"]``, cut and escaped, for a key that is no word."""
+    """``place`` with one step added: ``a.b``, ``a[0]``; ``a["b c"]``, cut and escaped, for other keys."""
     if isinstance(part, int):
         return f"{place}[{part}]"
     if _PLAIN_KEY.fullmatch(part):

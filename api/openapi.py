@@ -26,10 +26,10 @@ ERRORS: Mapping[int, str] = {
     413: "The body is too large.",
     415: "The body must be JSON in UTF-8, and not compressed.",
     426: "This address speaks websocket only.",
-    429: "Too many requests, or failed log-ins; Retry-After says when to come again.",
+    429: "Too many requests, or failed log-ins; Retry-After says when to retry.",
     500: "Something went wrong on our side; the log says what.",
-    503: "The ledger cannot be reached now; Retry-After says when to come again.",
-    507: "There is no room for it now.",
+    503: "The ledger cannot be reached now; Retry-After says when to retry.",
+    507: "Insufficient storage.",
 }
 _READS_BODY = (408, 413, 415)
 _HEADED = frozenset({429, 503})

@@ -40,7 +40,7 @@ KEEPALIVE_SECONDS = 75
 #: Connections per worker. A follower of live output is one connection and one greenlet for as long as it looks on.
 CONNECTIONS = 4096
 BACKLOG = 2048
-#: Characters of a token that nobody guesses.
+#: Characters of a token that cannot be guessed.
 STRONG_TOKEN = 24
 #: What a browser or client may send as one line, one header, and how many headers.
 MOST_LINE, MOST_HEADER, MOST_HEADERS = 8190, 16_380, 100
@@ -69,8 +69,8 @@ def serve(settings: Settings) -> None:
         raise
     if len(token) < STRONG_TOKEN:
         log.warning(
-            "SECURITY: the token has %d characters; whoever guesses it can run commands on every host. Take %d or more "
-            "at random, or none, and one is made.",
+            "SECURITY: the token has %d characters; guessing it is enough to run commands on every host. Take %d or "
+            "more at random, or none, and one is made.",
             len(token),
             STRONG_TOKEN,
         )
@@ -88,9 +88,7 @@ def listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except OSError as error:
-        raise InvalidSettings(
-            f"JOBQUEUE_API_HOST: {host!r} is no address of this machine ({error.strerror})."
-        ) from error
+        raise InvalidSettings(f"JOBQUEUE_API_HOST: {host!r} is not a local address ({error.strerror}).") from error
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -177,17 +175,17 @@ class Server(BaseApplication):
         end_traces = tracing.start(self._settings, "jobqueue-api")
 
         def close() -> None:
-            services.close()
+            services.ledger.close()
             end_traces()
 
         self._close = close
         try:
-            services.check()
+            services.ledger.check()
         except LedgerUnavailable as error:
             log.warning("Requests are answered with 503 until Redis can be reached: %s", error)
         except InvalidSettings as error:
             raise AppImportError(error.message) from error  # gunicorn prints the sentence, and ends all workers
-        doorkeeper = AgentAdmitter(services.enrolling)
+        doorkeeper = AgentAdmitter(services.enrolment)
         # a greenlet, like all threads of this process
         threading.Thread(target=doorkeeper.run, args=(self._closing.wait,), name="doorkeeper", daemon=True).start()
         return create_app(self._settings, services)

@@ -1,4 +1,4 @@
-"""What the server answers by itself to what is no request that the application could see, in the API's one shape."""
+"""The server's own answers to requests that never reach the application, in the API's error shape."""
 
 from __future__ import annotations
 

@@ -10,10 +10,10 @@ from jobqueue.model.submission import Accepted, Submission
 def submit(wanted: Submission, status: int) -> Accepted:
     """Submit a job, for a request that is answered with ``status`` if the job is accepted.
 
-    Raises what ``Services.submit`` raises. The request's entry in the audit trail is written together with the job.
+    Raises what ``JobSubmitter.one`` raises. The request's entry in the audit trail is written together with the job.
     """
     audit.note(operation=wanted.operation, target=wanted.target)
-    accepted = services().submit(wanted, audit.foretold(status))
+    accepted = services().submit.one(wanted, deed=audit.foretold(status))
     if accepted.is_audited:
         audit.is_written(status)
     else:

@@ -16,9 +16,9 @@ def check_address(settings: Settings, listener: socket.socket) -> None:
     if is_loopback(listener) or files_of(settings) is not None or settings.behind_proxy:
         return
     raise InvalidSettings(
-        "The API does not listen on {}:{} without TLS: whoever reads the traffic could run commands on every host. Set "
-        "JOBQUEUE_TLS_CERT and JOBQUEUE_TLS_KEY; or give --behind-proxy (JOBQUEUE_BEHIND_PROXY=1) if nobody can reach "
-        "it but a proxy with TLS; or listen on 127.0.0.1.".format(*listener.getsockname()[:2])
+        "The API does not listen on {}:{} without TLS: an eavesdropper could run commands on every host. Set "
+        "JOBQUEUE_TLS_CERT and JOBQUEUE_TLS_KEY; or give --behind-proxy (JOBQUEUE_BEHIND_PROXY=1) if no client can "
+        "reach it but a proxy with TLS; or listen on 127.0.0.1.".format(*listener.getsockname()[:2])
     )
 
 

@@ -46,7 +46,7 @@ def _ensure(settings: Settings, file_name: str, name: str) -> tuple[str, Path | 
 
 def _write_new(path: Path, token: str) -> bool:
     """Write the file unless it is there already; whether it was written."""
-    # under another name first: whoever finds the file finds all of it, and of two that start at once one wins
+    # under another name first: the file is complete as soon as it exists, and of two that start at once one wins
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

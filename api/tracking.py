@@ -34,7 +34,7 @@ def _begin() -> None:
     parent = tracing.checked(environ.get(_TRACE_PARENT))
     if parent:
         carried[tracing.HEADER] = parent
-    # an id that nobody asked for would tell the agent's log nothing, and take room in every job
+    # an id that no caller gave is of no use in the agent's log, and would take space in every job
     if identity == environ.get(_REQUEST_ID):
         carried["request_id"] = identity
     tracing.give(**carried)

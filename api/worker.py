@@ -24,7 +24,7 @@ from jobqueue.errors import InvalidInput
 #: What libev calls an event of a socket that can be read.
 _READABLE = 1
 
-#: Bytes of a body that nobody wants which are read all the same, and how many at a time.
+#: Bytes of an unread body that are drained, and how many at a time.
 _MOST_DISCARDED = 1024**3
 _DISCARD_STEP = 256 * 1024
 #: Bytes that are read behind what was no request, so that its answer arrives.
@@ -86,18 +86,18 @@ class Worker(GeventWorker):
             is_last = True
         finally:
             joined.flush()
-        if req.body.failed:
+        if not joined.is_ended and (req.body.failed or not self._discard(req.body)):
             self._linger(sock)
             raise StopIteration
-        if is_last or joined.is_ended or not self._discard(req.body):
+        if is_last or joined.is_ended:
             raise StopIteration
         return answer
 
     def _discard(self, body: Any) -> bool:
-        """Read what nobody has read of a request's body; returns whether that was all of it.
+        """Drain the unread rest of a request's body; returns whether all of it was read.
 
         A client that still sends would not see the answer if the connection was closed. gunicorn does this, too, but
-        in small steps that let nobody else have a turn.
+        in small steps that do not yield to other greenlets.
         """
         left = _MOST_DISCARDED
         with self.body_ctx():
@@ -113,7 +113,7 @@ class Worker(GeventWorker):
         return False
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        """Answer what is no request, or what went wrong outside of the application. Called by gunicorn."""
+        """Answer a malformed request or an error outside of the application. Called by gunicorn."""
         if isinstance(exc, ssl.SSLError):  # nothing can be said without TLS
             self.log.debug("A client broke TLS: %s", exc)
             return
@@ -182,7 +182,7 @@ class _Joined:
 
     @property
     def unbuffered(self) -> Any:
-        """The socket itself, for what is no response."""
+        """The socket itself, for data that is not a response."""
         return self._sock
 
     def sendall(self, data: bytes) -> None:

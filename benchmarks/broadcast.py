@@ -26,22 +26,24 @@ def run(report: Report, scale: Scale) -> None:
         app = make_app(site.broker_url, tracked=False)
         services = Services.open(site.settings())
         try:
-            services.submit(
+            services.submit.one(
                 Submission("node.hostname.get", {}, hostnames[0], principal=system("benchmark"))
             )  # connects, loads the script
             app.send_task(TASK, queue=hostnames[0])
             for _ in range(scale.broadcasts):
                 started = time.perf_counter()
-                accepted = services.submit(Submission("node.hostname.get", {}, "_all", principal=system("benchmark")))
+                accepted = services.submit.one(
+                    Submission("node.hostname.get", {}, "_all", principal=system("benchmark"))
+                )
                 ours.append(time.perf_counter() - started)
-                expected = len(services.job(accepted.job_id).expected_agents)
+                expected = len(services.jobs.get(accepted.job_id).expected_agents)
                 assert expected == _AGENTS, expected
                 started = time.perf_counter()
                 for hostname in hostnames:
                     app.send_task(TASK, queue=hostname)
                 peers.append(time.perf_counter() - started)
         finally:
-            services.close()
+            services.ledger.close()
     report.add(
         Row(
             "one broadcast : 1,000 x send_task",

@@ -35,11 +35,11 @@ def queue_jobs(site: Site, count: int, target: str = "_any") -> None:
             jobs = [Submission("node.hostname.get", {}, target, principal=system("benchmark"))] * min(
                 _BATCH, count - first
             )
-            for answer in services.submit_many(jobs):
+            for answer in services.submit.many(jobs):
                 if not isinstance(answer, Accepted):
                     raise answer
     finally:
-        services.close()
+        services.ledger.close()
 
 
 def finished_jobs(site: Site) -> int:

@@ -29,7 +29,7 @@ TITLE = "What metrics cost"
 _OPERATION = "node.hostname.get"
 _HOST = "bench"
 _AGENTS = 500
-_VERBS = ("create", "claim", "finish")
+_VERBS = ("create_jobs", "claim", "finish")
 #: The lines of the scripts that count.
 _COUNTING = re.compile(r"^.*(?:\bcount\(K\.measured|\bobserve\('(?:wait|run)').*$", re.MULTILINE)
 #: Short rounds and many of them: what other programs take of the machine then falls on both alike.
@@ -125,7 +125,7 @@ def _requests(report: Report, site: Site, rounds: int) -> None:
                 spent = _cpu(app, _PER_ROUND)
                 if number:
                     seconds[name].append(spent)
-        services.close()
+        services.ledger.close()
     finally:
         shared.remove()
     ours, plain = seconds["metrics"], seconds["none"]
@@ -164,9 +164,9 @@ def _scrape(report: Report, site: Site) -> None:
     times, size = [], 0
     for _ in range(10):
         begin = time.perf_counter()
-        size = len(exposition(services, "")[0])
+        size = len(exposition(services.ledger.ping, services.measures, "")[0])
         times.append(time.perf_counter() - begin)
-    services.close()
+    services.ledger.close()
     middle = statistics.median(times)
     report.add(
         Row(

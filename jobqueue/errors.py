@@ -1,4 +1,4 @@
-"""Every error that jobqueue raises on purpose.
+"""Every expected error of jobqueue.
 
 One root class; the class docstring is the default message. Each class carries a stable, HTTP-free
 ``code`` slug; the API layer maps classes to HTTP statuses in one place (``api/errors.py``).
@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 
 class JobQueueError(Exception):
-    """Something went wrong in jobqueue."""
+    """An error in jobqueue."""
 
     code: ClassVar[str] = "error"
 
@@ -46,19 +46,19 @@ class InvalidOperationData(InvalidInput):
 
 
 class InvalidTarget(InvalidInput):
-    """The target is not well formed."""
+    """The target is malformed."""
 
     code = "invalid_target"
 
 
 class UnknownTarget(InvalidInput):
-    """No agent is known under this target."""
+    """No agent matches this target."""
 
     code = "unknown_target"
 
 
 class PermissionDenied(JobQueueError):
-    """This needs a permission that the caller does not have."""
+    """The caller lacks a permission."""
 
     code = "permission_denied"
 
@@ -66,7 +66,8 @@ class PermissionDenied(JobQueueError):
     def of(cls, who: str, permission: str) -> PermissionDenied:
         """The error for one permission that ``who`` lacks."""
         return cls(
-            f"{who or 'Nobody'} lacks the permission {permission}; ask an administrator for a role that has it.",
+            f"{who or 'An unauthenticated caller'} lacks the permission {permission}; ask an administrator for a role "
+            "that has it.",
             {"permission": permission},
         )
 
@@ -85,7 +86,7 @@ class TooManyRequests(JobQueueError):
 
 
 class NotFound(JobQueueError):
-    """There is no such thing."""
+    """Not found."""
 
     code = "not_found"
 
@@ -109,7 +110,7 @@ class ConfigurationNotFound(NotFound):
     @classmethod
     def of(cls, config_id: str) -> ConfigurationNotFound:
         """The error for one id."""
-        return cls(f"There is no configuration {config_id!r}; GET /api/spark/configurations lists them.")
+        return cls(f"There is no configuration {config_id!r}.")
 
 
 class CredentialNotFound(NotFound):
@@ -137,7 +138,7 @@ class NoLiveAgent(Conflict):
 
 
 class AgentAway(Conflict):
-    """The agent takes no new work."""
+    """The agent does not accept new work."""
 
     code = "agent_away"
 
@@ -149,7 +150,7 @@ class JobNotFinal(Conflict):
 
 
 class JobFinal(Conflict):
-    """The job has reached a final state already."""
+    """The job has already ended."""
 
     code = "job_final"
 
@@ -161,7 +162,7 @@ class NothingToRetry(Conflict):
 
 
 class JobAltered(Conflict):
-    """The record of the job is not what the API stored."""
+    """The record of the job was altered outside of the API."""
 
     code = "job_altered"
 
@@ -209,13 +210,13 @@ class NameTaken(Conflict):
 
 
 class RecordChanged(Conflict):
-    """Somebody else changed this just now; try again."""
+    """The record was changed concurrently; try again."""
 
     code = "record_changed"
 
 
 class RoleInUse(Conflict):
-    """Keys or users still have this role."""
+    """The role is still assigned to keys or users."""
 
     code = "role_in_use"
 
@@ -239,13 +240,13 @@ class StaleToken(Conflict):
 
 
 class PackageTooLarge(JobQueueError):
-    """The package is larger than this server takes."""
+    """The package exceeds the size limit."""
 
     code = "package_too_large"
 
 
 class PackagesFull(JobQueueError):
-    """The packages that are stored take all the room that there is for them."""
+    """The storage for packages is full."""
 
     code = "packages_full"
 
@@ -257,7 +258,7 @@ class LedgerUnavailable(JobQueueError):
 
 
 class LedgerRefuses(LedgerUnavailable):
-    """The ledger (Redis) answers, and does not serve now."""
+    """The ledger (Redis) can be reached, but rejects commands at present."""
 
     code = "ledger_refuses"
 
@@ -265,12 +266,12 @@ class LedgerRefuses(LedgerUnavailable):
         self, message: str | None = None, details: Mapping[str, Any] | None = None, *, sentence: str = ""
     ) -> None:
         super().__init__(message, details)
-        #: What is refused and why, without the server's own words, which not every caller need see.
+        #: The refusal and its reason, without the server's own text, which not every caller should see.
         self.sentence = sentence or self.message
 
 
 class AuditUnavailable(JobQueueError):
-    """Nothing was done, because it cannot be written into the audit trail."""
+    """Nothing was changed, because the audit trail cannot be written."""
 
     code = "audit_unavailable"
 
@@ -306,7 +307,7 @@ class OperationCancelled(JobQueueError):
 
 
 class WorkRefused(JobQueueError):
-    """An agent refuses work that was not signed for it, or that it has run already."""
+    """The agent refuses work that was not signed for it, or that it has already run."""
 
     code = "work_refused"
 
@@ -318,6 +319,6 @@ class OperationNotAllowed(JobQueueError):
 
 
 class SealBroken(JobQueueError):
-    """This was not signed by a key that is trusted here, or it was altered since."""
+    """The signature is missing, invalid, or by an untrusted key."""
 
     code = "seal_broken"

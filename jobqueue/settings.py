@@ -27,7 +27,7 @@ _LONGEST_NAME = 80
 SECRET_PREFIX = "JOBQUEUE_SECRET_"  # noqa: S105 (the beginning of names)
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 DEFAULT_URL = "http://127.0.0.1:8080"
-#: Files of the state directory that ``jobqueue up`` writes and that fill in what the environment leaves open.
+#: Files of the state directory that ``jobqueue up`` writes and that supply values the environment does not set.
 REDIS_URL_FILE = "redis.url"
 API_URL_FILE = "api.url"
 SIGNING_KEY_FILE = "signing.key"
@@ -35,7 +35,7 @@ TRUSTED_KEYS_FILE = "signing.pub"
 SECRET_FILE = "api.secret"  # noqa: S105 (the name of a file)
 TOKEN_FILE = "admin.token"  # noqa: S105 (the name of a file)
 
-#: Fields whose values are never shown, and that no operation learns.
+#: Fields whose values are never shown and never passed to operations.
 SECRETS = frozenset({"token", "api_secret", "jwt_secret", "join_token"})
 _BROKER_SCHEMES = ("amqp", "amqps")
 _LOG_FORMATS = ("console", "json")
@@ -58,7 +58,7 @@ def _default_workers() -> int:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that can be configured. ``JOBQUEUE_<FIELD>`` sets a field; an empty value counts as unset.
+    """The configuration. ``JOBQUEUE_<FIELD>`` sets a field; an empty value counts as unset.
 
     ``redis_url``            the ledger: redis://, rediss://, unix:// or sentinel://; else what a running ``up``
                              wrote to the state directory, else redis://127.0.0.1:6379/0
@@ -66,60 +66,60 @@ class Settings:
     ``url``                  the API's address, for the client; else a running ``up``'s, else http://127.0.0.1:8080
     ``token``                bearer token of the API and of the client; else the state directory's ``admin.token``
     ``state_dir``            where ``up`` keeps its state; $XDG_STATE_HOME/jobqueue or ~/.local/state/jobqueue
-    ``hostname``, ``labels`` what an agent calls itself, and its labels as ``k=v,k2=v2``
-    ``lease_seconds``        how long a claimed execution stays claimed without a sign of life from its agent
+    ``hostname``, ``labels`` an agent's name, and its labels as ``k=v,k2=v2``
+    ``lease_seconds``        how long a claimed execution stays claimed without a renewal by its agent
     ``heartbeat_seconds``    how often an agent reports
     ``job_ttl_seconds``      how long a finished job is kept
-    ``max_body_bytes``       largest request body that the API reads (of many jobs at once)
-    ``max_job_bytes``        largest body of all other requests, such as for a single job
+    ``max_body_bytes``       largest request body that the API reads (batches of jobs)
+    ``max_job_bytes``        largest body of any other request, such as a single job
     ``max_body_values``      most JSON values in one body; decoding 50,000 takes a tenth of a second at most
-    ``header_seconds``       how long a request's headers may take from their first byte on
-    ``body_seconds``         how long a request's body may take; of a package, each 256 KiB of it
+    ``header_seconds``       time limit for a request's headers, from their first byte on
+    ``body_seconds``         time limit for a request's body; for a package, for each 256 KiB of it
     ``key_prefix``           first part of every key in Redis
     ``concurrency``          executions that one agent runs at a time
     ``python_modules``       modules whose functions ``python.call`` may run, as ``mod,pkg.mod``; none by default
     ``api_host``, ``api_port``, ``api_workers``  where the API listens, and its number of processes
     ``log_level``            DEBUG, INFO, WARNING, ERROR or CRITICAL
     ``log_format``           console, or json: one JSON object per line
-    ``metrics_host``, ``metrics_port``  where agents and maintenance serve their metrics; no port: they do not
+    ``metrics_host``, ``metrics_port``  where agents and maintenance serve their metrics; not served without a port
     ``traces``               off, otlp (by the standard OTEL_* names of the environment) or console
-    ``max_output_bytes``     how much of each output stream of a command its result holds
-    ``max_log_bytes``        how much of an execution's live output is kept, the newest
-    ``default_timeout_seconds``  timeout of jobs that name none; none by default
+    ``max_output_bytes``     size limit of each output stream in a command's result
+    ``max_log_bytes``        size of an execution's live output that is kept (the newest)
+    ``default_timeout_seconds``  timeout of jobs without one; unlimited by default
     ``cache_dir``, ``max_cache_bytes``  where an agent keeps packages and environments; <state_dir>/cache
     ``max_package_bytes``    largest package that can be uploaded
-    ``max_packages_bytes``   how much all uploaded packages may take in Redis
+    ``max_packages_bytes``   total size of all uploaded packages in Redis
     ``package_ttl_seconds``  how long a package is kept after it was last used
-    ``max_unpacked_bytes``   how large one package may become when it is unpacked
+    ``max_unpacked_bytes``   size limit of one unpacked package
     ``data_dir``             where the collections of aggregations are; <state_dir>/data
-    ``api_secret``           what the API seals its records and sessions with, at least 32 characters, the same for all
+    ``api_secret``           secret that seals the API's records and sessions, at least 32 characters, the same for all
                              its processes; else <state_dir>/api.secret, made at the first start
-    ``jwt_secret``           takes JSON Web Tokens with HS256: the shared secret, at least 32 bytes
-    ``jwt_public_key``       takes JSON Web Tokens by the issuer's public key, a PEM file: Ed25519, RSA or EC
-    ``jwt_jwks``             takes JSON Web Tokens by keys that the issuer publishes (JWKS): https:// address, or file
-    ``jwt_jwks_max_age_seconds``  how long the last good set of keys is used when no newer one can be had
-    ``jwt_issuer``, ``jwt_audience``  what the tokens must name as iss and aud; required with any of the three
-    ``login_failures``, ``login_window_seconds``  failed log-ins that an address has within this time; then it waits
+    ``jwt_secret``           accepts JSON Web Tokens with HS256: the shared secret, at least 32 bytes
+    ``jwt_public_key``       accepts JSON Web Tokens by the issuer's public key, a PEM file: Ed25519, RSA or EC
+    ``jwt_jwks``             accepts JSON Web Tokens by the issuer's published keys (JWKS): https:// address, or file
+    ``jwt_jwks_max_age_seconds``  how long the last good key set is used when no newer one is available
+    ``jwt_issuer``, ``jwt_audience``  required iss and aud of the tokens; required with any of the three
+    ``login_failures``, ``login_window_seconds``  failed logins allowed per address within this time
     ``rate_limit``, ``rate_burst``  requests per second of one principal, and how many at once; 0: no limit
     ``tls_cert``, ``tls_key``  PEM files with which the API serves HTTPS
-    ``behind_proxy``         1: a proxy with TLS is in front, whose X-Forwarded-For and -Proto are believed
+    ``behind_proxy``         1: trust X-Forwarded-* headers; a TLS proxy is the only client
     ``url_prefix``           path under which a proxy serves the API, such as /jq; else X-Forwarded-Prefix with a proxy
     ``allowed_hosts``        names in the header Host besides the address: a.example,*.b.example or *
     ``audit_entries``        how many entries of the audit trail are kept, the newest
-    ``unrecorded_jobs``      accept or refuse: what becomes of jobs while the audit trail cannot be written
+    ``unrecorded_jobs``      accept or refuse jobs while the audit trail cannot be written
     ``signing_key``          the API's private key (Ed25519, PEM); <state_dir>/signing.key, made at the first start
     ``trusted_keys``         an agent's file with the public keys whose work it runs; <state_dir>/signing.pub
-    ``signature_ttl_seconds``  how long work may wait for its agent where the job gives no expires_at
-    ``clock_skew_seconds``   by how much the clocks of API and agents may differ
+    ``signature_ttl_seconds``  validity of signed work for jobs without expires_at
+    ``clock_skew_seconds``   largest difference between the clocks of API and agents
     ``lost_journal``         refuse: an agent whose journal was lost refuses work that was signed before; or run
     ``join_token``           an agent's one-time token of `jobqueue agent invite`; without one it waits to be accepted
     ``allow``                operations that an agent runs, as ``op,family.*``; ``read-only``, the default, stands for
                              all that change nothing and look into no files
-    ``policy``               file with an agent's further rules, by argument, user and limits (docs/guard.md)
-    ``pass_environment``     names of an agent's environment that the processes of jobs inherit too, as ``NAME,OTHER_*``
+    ``policy``               file with more rules of an agent, by argument, user and limits (docs/guard.md)
+    ``pass_environment``     names of an agent's environment that processes of jobs inherit, as ``NAME,OTHER_*``
     ``limit_memory_bytes``, ``limit_cpu_seconds``, ``limit_open_files``, ``limit_processes``  limits of such processes
     ``secrets_dir``          an agent's directory with a file per secret that jobs may name
-    ``secrets_command``      a program that is given the name of a secret and prints it
+    ``secrets_command``      program that gets the name of a secret and prints its value
     """
 
     state_dir: Path
@@ -280,7 +280,7 @@ def parse_labels(text: str) -> dict[str, str]:
         if not equals:
             raise ValueError(f"labels as key=value,key2=value2 ({part!r} has no =)")
         if key in labels:
-            raise ValueError(f"labels with different keys ({key!r} is there twice)")
+            raise ValueError(f"labels with unique keys (duplicate key {key!r})")
         labels[key] = value
     return _labels(labels)
 
@@ -300,7 +300,7 @@ def _unknown_names(environ: Mapping[str, str]) -> dict[str, str]:
     problems = {}
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known and not name.startswith(SECRET_PREFIX):
-            problems[name] = f"{name} is no setting of jobqueue; {_hint(name, known)}"
+            problems[name] = f"Unknown setting {name}; {_hint(name, known)}"
     return problems
 
 

@@ -23,9 +23,9 @@ _KEY_PREFIX = "jq_"
 class Authenticator:
     """Knows every kind of credentials that the API takes.
 
-    A secret that is right for the token, a key or a web token is never refused for other people's failures: nobody
-    guesses 256 bits, and somebody who tries must not lock everybody else out. Passwords are refused, and a key only for
-    its own failures, which it has when it was revoked.
+    A secret that is right for the token, a key or a web token is never refused for the failures of other clients: 256
+    bits cannot be guessed, and an attacker must not lock everyone else out. Passwords are refused, and a key only
+    for its own failures, which a revoked key has.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Authenticator:
             if (known := self._verify.known(Kind.KEY, identity, secret.encode("latin-1"))) is not None:
                 return known
             if self._verify.is_key_of_ours(identity, secret):
-                # nobody guesses that far: what fails here is a key that was revoked, and others must not suffer for it
+                # 256 bits cannot be guessed: a failure here is a revoked key, and other clients must not suffer for it
                 return self._by_secret(Kind.KEY, identity, secret, given, None)
         elif given.is_basic and given.user:
             return self._by_secret(Kind.USER, given.user, given.secret, given, environ)
@@ -104,7 +104,7 @@ class Authenticator:
         if known is not None:
             return known
         with self._throttle.attempt(environ, f"{kind}:{name}") as attempt:
-            # whatever can be no name is looked up all the same, so that it takes as long
+            # invalid names are looked up too, so that they take as long as valid ones
             found = self._verify.check(kind, name if is_name(name) else "?", raw)
             if found is None:
                 raise _refusal(given)

@@ -35,7 +35,7 @@ class Gate:
     def check(self) -> None:
         """Let the request at hand pass, or raise ``Unauthenticated``, ``PermissionDenied`` or ``InvalidInput`` (Host).
 
-        An unknown path needs credentials too: else whoever has none could find out what there is.
+        An unknown path needs credentials too, so that a client without any cannot probe which routes exist.
         """
         # a look through Flask's proxy takes as long as a check
         current: Request = request._get_current_object()  # type: ignore[attr-defined]
@@ -47,7 +47,7 @@ class Gate:
             return
         principal = g.principal = self.authenticate(environ)
         if rule is None:
-            raise PermissionDenied("Nobody may use this route: it has no rule in the API's map of permissions.")
+            raise PermissionDenied("This route is closed: it has no rule in the API's map of permissions.")
         if rule != KNOWN and not _is_about_the_route(current):
             principal.require(rule)
 

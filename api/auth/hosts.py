@@ -33,7 +33,10 @@ class Hosts:
         self._good: set[str] = set()
 
     def check(self, environ: Mapping[str, Any]) -> None:
-        """Raise ``InvalidInput`` unless a request's Host is one of ours. Without any it is no browser's."""
+        """Raise ``InvalidInput`` unless a request's Host is an allowed name. A request without Host passes.
+
+        Browsers always send one.
+        """
         given = environ.get("HTTP_HOST")
         if given is None or given in self._good:
             return

@@ -51,7 +51,7 @@ def algorithms_of(key: object) -> frozenset[str]:
 def parse_key_set(raw: bytes) -> tuple[tuple[VerificationKey, ...], list[str]]:
     """The usable keys of a JWKS document (RFC 7517), and why others are not used.
 
-    Raises ``ValueError`` for what is no key set, or has no usable key.
+    Raises ``ValueError`` for an invalid key set, or one without a usable key.
     """
     if len(raw) > MOST_BYTES:
         raise ValueError(f"it is larger than {MOST_BYTES} bytes")
@@ -61,7 +61,7 @@ def parse_key_set(raw: bytes) -> tuple[tuple[VerificationKey, ...], list[str]]:
         raise ValueError(f"it is not JSON, but begins with {raw[:40]!r}") from error
     listed = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(listed, list):
-        raise ValueError('it is no JWKS: an object with a list "keys"')
+        raise ValueError('not a JWKS; expected an object with a list "keys"')
     if len(listed) > MOST_KEYS:
         raise ValueError(f"it has {len(listed)} keys; at most {MOST_KEYS} are taken")
     usable, unused = [], []
@@ -77,7 +77,7 @@ def parse_key_set(raw: bytes) -> tuple[tuple[VerificationKey, ...], list[str]]:
 
 def _key(member: Any) -> VerificationKey:
     if not isinstance(member, dict):
-        raise ValueError("it is no object")
+        raise ValueError("not a JSON object")
     kty, kid, use, operations = (member.get(name) for name in ("kty", "kid", "use", "key_ops"))
     if not isinstance(kty, str) or kty not in _READERS:
         raise ValueError(f"kty must be one of {', '.join(_READERS)}")

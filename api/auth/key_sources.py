@@ -33,7 +33,7 @@ Keys = tuple[VerificationKey, ...]
 
 
 class KeysUnavailable(Exception):
-    """There is no set of keys that may be used."""
+    """No usable key set is available."""
 
 
 class KeySource(Protocol):

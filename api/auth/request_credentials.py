@@ -22,7 +22,7 @@ class RequestCredentials:
 
     @classmethod
     def of(cls, environ: Mapping[str, str], others: Iterable[Source] = ()) -> RequestCredentials | None:
-        """Those of a request (its WSGI environment); None where there are none that we can read.
+        """Credentials of a request (its WSGI environment); None without readable ones.
 
         ``Authorization`` rules where it is given. Then come ``others``, the places where clients of one protocol put
         theirs. The headers ``x-api-key`` and ``apiKey`` are for those who cannot set it.

@@ -2,7 +2,7 @@
 
 The cookie holds no secret: it names a key, a user or the admin token under a seal, together with a mark of what was
 shown to log in. So it ends with its time, with the key, with a new password, within seconds. Nothing is kept of a
-session but that somebody has ended it, until it would have ended by itself.
+session except that it was signed out, until it would have expired.
 """
 
 from __future__ import annotations
@@ -56,17 +56,16 @@ class Sessions:
         self,
         response: Response,
         principal: Principal,
+        environ: Mapping[str, Any],
         *,
-        secure: bool,
-        prefix: str = "",
         for_programs: bool = False,
     ) -> str:
         """Set the cookie of a new session on ``response``; returns the session's CSRF token.
 
-        ``secure``: the request came over TLS. ``prefix``: the path under which the API is served. ``for_programs``:
-        requests of the session need no CSRF token, which only our own pages know; the browser's Origin, Referer and
-        Sec-Fetch-Site headers are checked all the same. Raises ``PermissionDenied`` for web tokens, which are issued
-        elsewhere.
+        ``environ``: that of the request to sign in; the cookie is for its scheme and for the path under which the API
+        is served. ``for_programs``: requests of the session need no CSRF token, which only our own pages know; the
+        browser's Origin and Sec-Fetch-Site headers are checked all the same. Raises ``PermissionDenied`` for web
+        tokens, which are issued elsewhere.
         """
         if principal.kind == _TOKEN:
             name, mark = principal.name, self._token_mark
@@ -88,6 +87,7 @@ class Sessions:
         }
         text = base64.urlsafe_b64encode(json.dumps(content).encode()).decode()
         value = f"{text}.{self._seal.mark('session', text)}"
+        secure, prefix = _is_secure(environ), _prefix(environ)
         response.set_cookie(
             _name(secure=secure, prefix=prefix),
             value,
@@ -104,7 +104,7 @@ class Sessions:
         content = self._content(cookie_of(environ))
         if content is not None:
             self._verify.end_session(content["id"], content["end"])
-        prefix = environ.get("SCRIPT_NAME", "")
+        prefix = _prefix(environ)
         for secure in (True, False):
             name = _name(secure=secure, prefix=prefix)
             response.delete_cookie(name, path=prefix or "/", secure=secure, httponly=True, samesite="Lax")
@@ -190,9 +190,18 @@ def cookie_of(environ: Mapping[str, Any]) -> str | None:
         cookies = SimpleCookie(header)
     except CookieError:
         return None
-    secure = environ["wsgi.url_scheme"] == "https"
-    found = cookies.get(_name(secure=secure, prefix=environ.get("SCRIPT_NAME", "")))
+    found = cookies.get(_name(secure=_is_secure(environ), prefix=_prefix(environ)))
     return found.value if found is not None else None
+
+
+def _is_secure(environ: Mapping[str, Any]) -> bool:
+    return bool(environ["wsgi.url_scheme"] == "https")
+
+
+def _prefix(environ: Mapping[str, Any]) -> str:
+    """The path under which the API is served, without a slash at its end; empty at the root of the host."""
+    found: str = environ.get("SCRIPT_NAME", "")
+    return found
 
 
 def _name(*, secure: bool, prefix: str) -> str:

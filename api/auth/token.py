@@ -1,4 +1,4 @@
-"""The admin token: whoever holds it may do everything."""
+"""The admin token: its holder has every permission."""
 
 from __future__ import annotations
 

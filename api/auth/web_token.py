@@ -38,7 +38,7 @@ _MOST_TRIED = 8
 
 
 class WebTokens:
-    """Tells who brings a token. The algorithm follows from the key, never from the token alone."""
+    """Identifies the holder of a token. The algorithm follows from the key, never from the token alone."""
 
     def __init__(self, settings: Settings, granted: Granted) -> None:
         self._granted = granted
@@ -139,7 +139,7 @@ def _read(claims: dict[str, Any]) -> dict[str, Any]:
     try:
         end = float(expires)
     except OverflowError as error:
-        raise Unauthenticated("The web token's exp is no time: give seconds since 1970.") from error
+        raise Unauthenticated("The web token's exp is invalid; give seconds since 1970.") from error
     return {"sub": subject, "exp": end, "roles": tuple(sorted(set(roles))), "permissions": checked}
 
 

@@ -1,4 +1,4 @@
-"""Who uses the dashboard: sessions, and the proof in each form that it is one of ours.
+"""The dashboard's sessions, and the CSRF token in each of its forms.
 
 A form cannot set a header, so the proof comes in a hidden field; before the gate looks at the request it is put where
 scripts put it. The form for signing in, which has no session yet, is tied to a cookie of its own instead.
@@ -113,7 +113,7 @@ def _is_own_origin() -> bool:
 
 
 def _take_proof() -> None:
-    """Only for requests with a session that is good, from a page of ours: all others are refused unread."""
+    """Only for requests with a valid session from one of our pages: all others are refused unread."""
     environ = request.environ
     # first what costs least to see: this is asked of every request
     if environ["REQUEST_METHOD"] != "POST" or _HEADER in environ or not belongs(request.path):

@@ -35,7 +35,7 @@ def agents() -> Response:
 @blueprint.get(f"{PREFIX}/agents/<hostname>")
 def agent(hostname: str) -> Response:
     """One of them, with what it ran."""
-    return _one(services().agent(check_hostname(hostname)))
+    return _one(services().agents.get(check_hostname(hostname)))
 
 
 @blueprint.post(f"{PREFIX}/agents/<hostname>/drain")
@@ -60,21 +60,22 @@ def _move(hostname: str, verb: str) -> Response:
     hostname = check_hostname(hostname)
     try:
         if verb == "accepted":
-            services().accept(hostname, posted.form().get("fingerprint", "")[:_LONGEST_FINGERPRINT], principal())
+            fingerprint = posted.form().get("fingerprint", "")[:_LONGEST_FINGERPRINT]
+            services().enrolment.accept(hostname, fingerprint, principal().name)
         elif verb == "drained":
-            services().drain(hostname)
+            services().agents.drain(hostname)
         else:
-            services().undrain(hostname)
+            services().agents.undrain(hostname)
     except Conflict as error:
         if not principal().may("agent:read"):
             raise
-        return _one(services().agent(hostname), error.message, errors.status_of(error))
+        return _one(services().agents.get(hostname), error.message, errors.status_of(error))
     back = f"{PREFIX}/agents/{hostname}" if posted.form().get("back") == "agent" else f"{PREFIX}/agents"
     return flask.make_response(flask.redirect(pages.link(f"{back}?done={verb}&host={hostname}"), 303))
 
 
 def _list() -> Response:
-    found = services().agents()
+    found = services().agents.all()
     view, words = query.text("view"), query.text("q").lower()
     counts = {name: sum(_is_in(name, one) for one in found) for name in _VIEWS}
     shown = [one for one in found if _is_in(view, one) and _has(words, one)]
@@ -99,7 +100,9 @@ def _list() -> Response:
 
 def _one(found: Agent, problem: str = "", status: int = 200) -> Response:
     jobs = (
-        services().summaries(JobFilter(hostname=found.hostname, limit=_JOBS)) if principal().may("job:read") else None
+        services().jobs.summaries(JobFilter(hostname=found.hostname, limit=_JOBS))
+        if principal().may("job:read")
+        else None
     )
     fingerprint = fingerprint_of(found.public_key) or ""
     return pages.render(

@@ -25,11 +25,11 @@ _SHORT = 80
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])|[\x00-\x08\x0b\x0c\x0e-\x1f]"
 )
-#: What a look at the agents' signatures can give that somebody should know.
+#: Signature findings that a person should see.
 _DOUBTS = {
     UNSIGNED: "Not signed by the agent that it names.",
     FORGED: "Forged: its signature is not that of the agent that it names.",
-    REVOKED: "Its agent was revoked: whoever has its key may have given it.",
+    REVOKED: "Its agent was revoked: the holder of its key may have forged it.",
 }
 
 
@@ -81,7 +81,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Answers:
-    """All of a job's executions, what somebody should look at first."""
+    """All of a job's executions, failures first."""
 
     parts: tuple[Part, ...]
     cells: tuple[Cell, ...]

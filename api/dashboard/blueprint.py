@@ -9,7 +9,7 @@ blueprint = flask.Blueprint("dashboard", __name__)
 PREFIX = "/ui"
 
 
-#: Pages of the API itself that somebody with a browser may ask for before he has signed in.
+#: Pages of the API itself that a browser may request before signing in.
 DOCUMENTS = frozenset({"/docs", "/openapi.json", "/api/docs", "/api/openapi.json"})
 
 

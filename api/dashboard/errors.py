@@ -1,4 +1,4 @@
-"""Errors as pages; whoever has not signed in is led to where that is done."""
+"""Errors as pages; unauthenticated visitors are redirected to the sign-in page."""
 
 from __future__ import annotations
 

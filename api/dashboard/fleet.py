@@ -11,7 +11,7 @@ from flask import Flask, current_app
 from api.context import services
 from jobqueue.model.agent import Agent
 
-#: Seconds for which a reading serves. Agents tell of themselves every few seconds.
+#: Seconds for which a reading is reused. Agents send a heartbeat every few seconds.
 _FRESH_SECONDS = 1.0
 
 _readings: WeakKeyDictionary[Flask, tuple[float, list[Agent]]] = WeakKeyDictionary()
@@ -26,5 +26,5 @@ def recent() -> list[Agent]:
         with _lock:  # of many that come at once, one reads
             found = _readings.get(app)
             if found is None or time.monotonic() - found[0] > _FRESH_SECONDS:
-                found = _readings[app] = (time.monotonic(), services().agents())
+                found = _readings[app] = (time.monotonic(), services().agents.all())
     return found[1]

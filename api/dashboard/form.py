@@ -127,7 +127,7 @@ def _value(field: Field, about: Mapping[str, Any], text: str) -> Any:
     if field.kind == "choice":
         options = {_word(option): option for option in about.get("enum", [True, False])}
         if text not in options:
-            raise ValueError("Choose one of the list.")
+            raise ValueError("Choose a listed value.")
         return options[text]
     if field.kind == "number":
         # a fact of the agent's is looked up there
@@ -149,7 +149,7 @@ def number_of(text: str) -> float | int:
     except ValueError:
         raise ValueError("Must be a number.") from None
     if not math.isfinite(value) or len(found) > _LONGEST_NUMBER:
-        raise ValueError("Must be a number that is not so large.")
+        raise ValueError("Number too large.")
     try:
         return int(found)
     except ValueError:

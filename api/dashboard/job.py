@@ -16,7 +16,7 @@ from jobqueue.errors import InvalidInput, JobQueueError
 from jobqueue.model.answers import rank
 from jobqueue.model.job import Job
 from jobqueue.model.states import FAILURES, ExecutionState
-from jobqueue.model.target import ANY
+from jobqueue.model.target import NO_HOST
 
 _EVENTS = 200
 #: What the page says after an action, by the parameter ``done``.
@@ -31,7 +31,7 @@ DONE = {
 @blueprint.get(f"{PREFIX}/jobs/<job_id>")
 def job(job_id: str) -> Response:
     """The page of a job."""
-    return _page(services().job(requests.job_id(job_id)))
+    return _page(services().jobs.get(requests.job_id(job_id)))
 
 
 @blueprint.get(f"{PREFIX}/jobs/<job_id>/output")
@@ -39,11 +39,11 @@ def output(job_id: str) -> Response:
     """All that one of its executions printed, as plain text."""
     found = requests.job_id(job_id)
     host = query.text("host") or None
-    page = services().output(found, host)
+    page = services().output.page(found, host)
     text = bytearray()
     while page.chunks:
         text += b"".join(chunk.data for chunk in page.chunks)
-        page = services().output(found, host, page.next_offset)
+        page = services().output.page(found, host, page.next_offset)
     # a page of ours must not be made of what a program printed, whatever it looks like
     headers = {"Content-Security-Policy": "default-src 'none'; sandbox"}
     return Response(bytes(text), headers=headers, content_type="text/plain; charset=utf-8")
@@ -67,7 +67,7 @@ def cancel(job_id: str) -> Response:
     """Stop it."""
     found = requests.job_id(job_id)
     try:
-        services().cancel(found, f"by {principal()}")
+        services().jobs.cancel(found, f"by {principal()}")
     except JobQueueError as error:
         return _refused(found, error)
     return _go(f"{PREFIX}/jobs/{found}?done=cancelled")
@@ -78,7 +78,7 @@ def delete(job_id: str) -> Response:
     """Remove it and all of it."""
     found = requests.job_id(job_id)
     try:
-        services().delete(found, principal())
+        services().jobs.delete(found, principal())
     except JobQueueError as error:
         return _refused(found, error)
     return _go(f"{PREFIX}/jobs?done=deleted")
@@ -106,7 +106,7 @@ def _page(found: Job, problem: str = "", status: int = 200) -> Response:
         events=timeline[-_EVENTS:],
         events_left_out=max(0, len(timeline) - _EVENTS),
         data=json.dumps(found.data, indent=2, ensure_ascii=False),
-        hosts=sorted(host for host in hosts if host != ANY),
+        hosts=sorted(host for host in hosts if host not in NO_HOST),
         output_host=host,
         can_retry=found.status.is_final,
         can_retry_failed=found.is_broadcast and any(x.state in FAILURES for x in found.executions),
@@ -126,7 +126,7 @@ def _refused(job_id: str, error: JobQueueError) -> Response:
         raise error
     if not principal().may("job:read"):
         raise error
-    return _page(services().job(job_id), error.message, status)
+    return _page(services().jobs.get(job_id), error.message, status)
 
 
 def _go(path: str) -> Response:

@@ -46,10 +46,10 @@ def jobs() -> Response:
     offset = query.number("offset", 0, _MOST_OFFSET)
     problem = ""
     try:
-        page = services().summaries(_filter(filters, offset))
+        page = services().jobs.summaries(_filter(filters, offset))
     except InvalidInput as error:
         problem = error.message
-        page = replace(services().summaries(JobFilter(limit=1)), items=(), total=0)
+        page = replace(services().jobs.summaries(JobFilter(limit=1)), items=(), total=0)
     return _render(page, filters, problem=problem, missing=missing, offset=offset)
 
 
@@ -69,7 +69,7 @@ def _render(
         counts=mapping.status_counts(page.status_counts),
         filters=filters,
         filter_names=FILTERS,
-        operations=[info.type for info in services().operations()],
+        operations=[info.type for info in services().registry.infos()],
         problem=problem,
         missing=missing,
         note=note,
@@ -83,22 +83,22 @@ def _render(
 
 
 def _look_for(wanted: str) -> tuple[list[str], str]:
-    """Ids of the jobs that may be meant, and what to say if there is none."""
+    """Ids of the matching jobs, and a message if there are none."""
     try:
-        return [services().find(wanted.lower() if _is_uuid(wanted) else wanted).id], ""
+        return [services().jobs.find(wanted.lower() if _is_uuid(wanted) else wanted).id], ""
     except JobNotFound:
         nobody = f"No job has the id or the name “{wanted}”"
     if not _BEGINNING.fullmatch(wanted):
         return [], f"{nobody}. Give it in full, or at least {_LEAST} characters of an id's beginning."
-    items, _, is_all = services().starting(wanted.lower(), _LIMIT)
+    items, _, is_all = services().jobs.starting(wanted.lower(), _LIMIT)
     among = "no id begins so" if is_all else f"none of the newest {LOOKED_THROUGH:,} has an id that begins so"
     return [item.id for item in items], f"{nobody}, and {among}."
 
 
 def _several(beginning: str) -> Response:
     """The jobs whose ids begin so, to choose from."""
-    items, total, is_all = services().starting(beginning, _LIMIT)
-    counts = services().status_counts()
+    items, total, is_all = services().jobs.starting(beginning, _LIMIT)
+    counts = services().jobs.counts()
     page = JobSummaryPage(items, total, counts)
     place = "" if is_all else f" among the newest {LOOKED_THROUGH:,}"
     return _render(page, dict.fromkeys(("status", *FILTERS), ""), note=f"{total:,} jobs begin with {beginning}{place}.")

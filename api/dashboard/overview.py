@@ -19,24 +19,24 @@ _ALERTS = 5
 
 @blueprint.get("/")
 def overview() -> Response:
-    """Counts, the chart, the newest jobs, agents that need somebody, alerts; of that what the person may see."""
+    """Counts, the chart, the newest jobs, agents that need attention, alerts: as far as the viewer may see them."""
     who = principal()
     values: dict[str, Any] = {"counts": {}, "chart": None, "newest": (), "agents": None, "alerts": ()}
     if who.may("job:read"):
-        page = services().summaries(JobFilter(limit=_NEWEST))
+        page = services().jobs.summaries(JobFilter(limit=_NEWEST))
         shown = chart.range_of(query.text("range"))
         values |= {
             "counts": mapping.status_counts(page.status_counts),
             "newest": page.items,
-            "chart": chart.draw(services().history(shown.seconds, shown.spans), shown),
+            "chart": chart.draw(services().jobs.history(shown.seconds, shown.spans), shown),
         }
     if who.may("agent:read"):
         values |= {"agents": _summary(fleet.recent())}
     if who.may("metrics:read"):
         values |= {
-            "alerts": services().alerts()[:_ALERTS],
-            "maintained": services().is_maintained(),
-            "counters": {name: count for name, count in services().counters().items() if count},
+            "alerts": services().ledger.executions.alerts()[:_ALERTS],
+            "maintained": services().ledger.is_maintained(),
+            "counters": {name: count for name, count in services().ledger.stats().items() if count},
         }
     else:
         values |= {"maintained": True, "counters": {}}

@@ -86,7 +86,7 @@ def body(template: str, **values: Any) -> str:
 
 
 def link(path: str) -> str:
-    """A path of ours as browsers see it, also behind a proxy's prefix."""
+    """A path as browsers see it, also behind a proxy's prefix."""
     return f"{request.script_root}{path}"
 
 

@@ -15,7 +15,7 @@ from api.dashboard import access, pages, posted
 from api.dashboard.blueprint import DOCUMENTS, PREFIX, belongs, blueprint
 from jobqueue.errors import JobQueueError
 
-#: Somebody who came from elsewhere is led to the overview.
+#: Visitors from other sites are redirected to the overview.
 _HOME = "/"
 _CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
 _LONGEST_NEXT = 1000
@@ -38,7 +38,7 @@ def begin() -> Response:
         keeper.check_sign_in()
         principal = gate.of(current_app).authenticate(_credentials(user, secret))
         response = _redirect(safe_next(next_))
-        keeper.sessions.begin(response, principal, secure=access.is_secure(), prefix=request.script_root)
+        keeper.sessions.begin(response, principal, request.environ)
         g.principal = principal  # for the audit trail
     except errors.Unauthenticated:
         sentence = "The name or the password is not right." if user else "The token is not right."

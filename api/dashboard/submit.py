@@ -50,7 +50,7 @@ def choose() -> Response:
     wanted = query.text("operation")
     if wanted:
         return _form(_operation(wanted), {_TARGET: query.text("target") or ANY}, Problems())
-    found = services().operations()
+    found = services().registry.infos()
     families = [(name, list(group)) for name, group in groupby(found, key=lambda info: info.type.partition(".")[0])]
     return pages.render("operations.html", families=families)
 
@@ -84,13 +84,13 @@ def submit() -> Response:
 def preview() -> Response:
     """A piece of a page: which agents a target matches."""
     return pages.render(
-        "reach.html", **_reach_of(services().agents(), query.text("operation"), query.text(_TARGET) or ANY)
+        "reach.html", **_reach_of(services().agents.all(), query.text("operation"), query.text(_TARGET) or ANY)
     )
 
 
 def _form(info: OperationInfo, given: Mapping[str, str], problems: Problems, status: int = 200) -> Response:
     target = given.get(_TARGET, "").strip() or ANY
-    agents = services().agents() if principal().may("agent:read") else []
+    agents = services().agents.all() if principal().may("agent:read") else []
     return pages.render(
         "submit.html",
         status,
@@ -120,7 +120,7 @@ def _reach_of(agents: list[Agent], operation: str, target: str) -> dict[str, Any
 
 
 def _operation(name: str) -> OperationInfo:
-    found = next((info for info in services().operations() if info.type == name), None)
+    found = next((info for info in services().registry.infos() if info.type == name), None)
     if found is None:
         raise UnknownOperation(f"Unknown operation {name[:80]!r}; choose one of the list.")
     return found

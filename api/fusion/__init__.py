@@ -6,9 +6,16 @@ import re
 
 from flask import Flask
 
-from api import facade_errors
+from api import facade_errors, facade_runs
+from api.facade import Facade
 from api.fusion import configurations, driver, jobs, launcher, resources, sessions
+from api.fusion.documents import DIALECT
 from api.fusion.errors import render
+from api.fusion.renewal import renew
+from api.fusion.rules import RULES
+from api.fusion.run_list import RUNS
+from api.fusion.series import ORIGIN
+from jobqueue.services.renewal import register
 
 #: Where the routes under /spark are served; an app's name tells nothing apart here.
 _SPARK_PREFIXES = ("/api/spark", "/api/apollo/spark", "/api/apps/<app>/spark", "/api/apollo/apps/<app>/spark")
@@ -26,6 +33,8 @@ def belongs(path: str) -> bool:
 def install(app: Flask) -> None:
     """Serve the API from ``app``."""
     facade_errors.add(app, belongs, render)
+    facade_runs.add(app, RUNS)
+    register(ORIGIN, renew)
     resources.install(app)
     for number, prefix in enumerate(_LAUNCHER_PREFIXES):
         app.register_blueprint(launcher.blueprint, url_prefix=prefix, name=f"fusion_launcher{number}")
@@ -38,3 +47,6 @@ def install(app: Flask) -> None:
             app.register_blueprint(resources.listing, url_prefix=prefix, name=f"fusion_resource_list{number - 1}")
     for number, prefix in enumerate(("/api", "/api/apollo")):
         app.register_blueprint(sessions.blueprint, url_prefix=prefix, name=f"fusion_session{number}")
+
+
+FACADE = Facade(install, RULES, DIALECT)

@@ -6,11 +6,13 @@ from flask import Response
 
 from api import audit
 from api.body import read_object
-from api.context import principal, services
+from api.context import principal
 from api.fusion.app_prefix import blueprint as make_blueprint
+from api.fusion.configuration_json import document, parse
+from api.fusion.context import configurations
 from api.fusion.requests import bad
 from api.responses import json_response
-from jobqueue.model.configuration import Configuration, check_configuration_id
+from jobqueue.model.configuration import check_configuration_id
 
 blueprint = make_blueprint("configurations")
 
@@ -18,15 +20,15 @@ blueprint = make_blueprint("configurations")
 @blueprint.get("/configurations")
 def list_configurations() -> Response:
     """All of them, by id."""
-    return json_response([found.document() for found in services().configurations.all()])
+    return json_response([document(found) for found in configurations().all()])
 
 
 @blueprint.post("/configurations")
 def create() -> Response:
     """Store a new one."""
-    given = Configuration.parse(read_object())
+    given = parse(read_object())
     audit.note(configuration=given.id, type=given.type)
-    services().runs.create(given, principal())
+    configurations().create(given, principal())
     return _show(given.id)
 
 
@@ -43,9 +45,9 @@ def replace(config_id: str) -> Response:
     body = read_object()
     if body.get("id", config_id) != config_id:
         raise bad("id", f"Differs from the one in the path, {config_id!r}; an id cannot be changed.")
-    given = Configuration.parse({"id": config_id, **body})
+    given = parse({"id": config_id, **body})
     audit.note(configuration=config_id, type=given.type)
-    services().runs.replace(given, principal())
+    configurations().replace(given, principal())
     return _show(config_id)
 
 
@@ -53,9 +55,9 @@ def replace(config_id: str) -> Response:
 def delete(config_id: str) -> Response:
     """Remove it; its runs stay."""
     audit.note(configuration=config_id)
-    services().runs.delete(check_configuration_id(config_id), principal())
+    configurations().delete(check_configuration_id(config_id), principal())
     return Response(status=204)
 
 
 def _show(config_id: str) -> Response:
-    return json_response(services().configurations.get(config_id).document())
+    return json_response(document(configurations().get(config_id)))

@@ -7,10 +7,10 @@ from typing import Any
 from api.fusion.launcher import HAL
 from api.fusion.requests import MOST_STATUSES
 from api.fusion.resources import ACTIONS, MOST_HISTORY, TYPES
+from api.fusion.run_state import RunState
 from api.openapi import JSON, TEXT, Document, FacadeDocument, Route
 from jobqueue.model.configuration import MAX_ID_LENGTH, MAX_TYPE_LENGTH
 from jobqueue.model.external_run import END, START
-from jobqueue.model.run_state import RunState
 
 _TEXT = {"type": "string"}
 _ANY = {"type": "object", "additionalProperties": {}}

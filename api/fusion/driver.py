@@ -10,6 +10,7 @@ from flask import Response
 from api.context import services
 from api.fusion import requests
 from api.fusion.app_prefix import blueprint as make_blueprint
+from api.fusion.series import find
 from jobqueue.errors import NotFound
 from jobqueue.model.output import OutputPage
 
@@ -22,12 +23,12 @@ blueprint = make_blueprint("driver")
 @blueprint.get("/driver/log/<run_id>")
 def show(run_id: str) -> Response:
     """All that a run has printed so far, as text."""
-    job = services().runs.find(requests.run_id(run_id))
+    job = find(services().ledger.jobs, requests.run_id(run_id))
     if job.outside is not None:
         raise NotFound(f"Run {run_id} is not run by an agent, so its log is not here.")
     # the first page before the answer begins: what is wrong with it is still an error of its own
     known = services()
-    return Response(_text(known, job.id, known.output(job.id)), content_type="text/plain; charset=utf-8")
+    return Response(_text(known, job.id, known.output.page(job.id)), content_type="text/plain; charset=utf-8")
 
 
 def _text(known: Services, job_id: str, page: OutputPage) -> Iterator[bytes]:
@@ -35,4 +36,4 @@ def _text(known: Services, job_id: str, page: OutputPage) -> Iterator[bytes]:
         yield f"[... {page.cut} bytes are no longer kept ...]\n".encode()
     while page.chunks:
         yield from (chunk.data for chunk in page.chunks)
-        page = known.output(job_id, None, page.next_offset)
+        page = known.output.page(job_id, None, page.next_offset)

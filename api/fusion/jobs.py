@@ -6,12 +6,14 @@ from flask import Response
 
 from api import audit
 from api.body import read_object
-from api.context import principal, services
+from api.context import principal
 from api.fusion import mapping, requests, starting
 from api.fusion.app_prefix import blueprint as make_blueprint
+from api.fusion.configuration_json import parse
+from api.fusion.context import runs
+from api.fusion.series import STARTED_RUNS, run_id_of
 from api.responses import json_response
 from jobqueue.model.configuration import Configuration, check_configuration_id
-from jobqueue.services.runs import STARTED_RUNS, run_id_of
 
 blueprint = make_blueprint("jobs")
 
@@ -20,7 +22,7 @@ blueprint = make_blueprint("jobs")
 def start_inline() -> Response:
     """Start a run of the configuration in the body."""
     requests.is_sync()  # refused before anything is started
-    return starting.start_inline(Configuration.parse(read_object()))
+    return starting.start_inline(parse(read_object()))
 
 
 @blueprint.post("/jobs/<config_id>")
@@ -34,19 +36,19 @@ def start(config_id: str) -> Response:
 def list_runs() -> Response:
     """The newest runs that were started here, the newest first; those that drivers report are listed apart."""
     limit, offset = requests.page()
-    return json_response([mapping.status(job) for job in services().runs.recent(limit, offset, STARTED_RUNS)])
+    return json_response([mapping.status(job) for job in runs().recent(limit, offset, STARTED_RUNS)])
 
 
 @blueprint.get("/jobs/<name>")
 def show(name: str) -> Response:
     """A run by its id, or the newest one of a configuration."""
-    found = services().runs.status(requests.run_id(name), principal())
+    found = runs().status(requests.run_id(name), principal())
     return json_response(mapping.idle(found) if isinstance(found, Configuration) else mapping.status(found))
 
 
 @blueprint.delete("/jobs/<name>")
 def cancel(name: str) -> Response:
     """Cancel a run by its id, or all active ones of a configuration."""
-    ended = services().runs.cancel(requests.run_id(name), principal())
+    ended = runs().cancel(requests.run_id(name), principal())
     audit.note(job=ended.id, run=run_id_of(ended))
     return json_response(mapping.status(ended))

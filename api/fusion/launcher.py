@@ -6,12 +6,13 @@ from flask import Response
 
 from api import audit
 from api.body import read_object
-from api.context import principal, services
+from api.context import principal
 from api.fusion import mapping, requests, starting
 from api.fusion.app_prefix import blueprint as make_blueprint
+from api.fusion.configuration_json import parse
+from api.fusion.context import reports, runs
 from api.fusion.schemas import read_status
 from api.responses import dumps, json_response
-from jobqueue.model.configuration import Configuration
 
 blueprint = make_blueprint("launcher")
 
@@ -22,16 +23,16 @@ HAL = "application/hal+json"
 def list_statuses() -> Response:
     """The newest runs, the newest first."""
     limit, offset = requests.page()
-    documents = [mapping.status(job) for job in services().runs.recent(limit, offset)]
+    documents = [mapping.status(job) for job in runs().recent(limit, offset)]
     return Response(dumps(documents), content_type=HAL)
 
 
 @blueprint.post("/launcher/status")
 def update_status() -> Response:
-    """A driver elsewhere tells how a run of its own stands; the run is created or moved."""
+    """Create or move the run that an external driver reports."""
     told = read_status(read_object())
     audit.note(run=told.run_id, state=told.state.value)
-    job = services().runs.tell(told, principal())
+    job = reports().tell(told, principal())
     audit.note(job=job.id)
     return json_response(mapping.status(job))
 
@@ -40,4 +41,4 @@ def update_status() -> Response:
 def start() -> Response:
     """Start a run of the configuration in the body."""
     requests.is_sync()  # refused before anything is started
-    return starting.start_inline(Configuration.parse(read_object()))
+    return starting.start_inline(parse(read_object()))

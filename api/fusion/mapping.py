@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from api.fusion.configuration_json import document
+from api.fusion.run_state import RunState, run_state
+from api.fusion.runs import Started
+from api.fusion.series import run_id_of
 from api.fusion.times import micros
 from jobqueue.model.configuration import Configuration
 from jobqueue.model.external_run import CONFIG, END, RESULT, START, ExternalRun
 from jobqueue.model.job import Execution, Job
-from jobqueue.model.run_state import RunState, run_state
 from jobqueue.model.timestamps import to_iso
-from jobqueue.services.runs import Started, run_id_of
 
 Document = dict[str, Any]
 
@@ -23,17 +25,17 @@ def status(job: Job) -> Document:
         config, result = job.outside.told.get(CONFIG, {}), job.outside.told.get(RESULT, {})
     else:
         config, result = job.data if job.request is None else job.request, _result(job, state)
-    document = _document(state, run_id_of(job), config, execution.hostname, result)
+    found = _document(state, run_id_of(job), config, execution.hostname, result)
     if state.is_final:
-        document |= _times(job, execution, job.outside)
-    return document
+        found |= _times(job, execution, job.outside)
+    return found
 
 
 def starting(started: Started) -> Document:
     """A run that was accepted just now."""
     configuration = started.configuration
     result = {"jobConfigId": configuration.id, "jobRunId": started.run_id}
-    return _document(RunState.STARTING, started.run_id, configuration.document(), "", result)
+    return _document(RunState.STARTING, started.run_id, document(configuration), "", result)
 
 
 #: A run's state -> what Fusion's Jobs API calls it.
@@ -60,7 +62,7 @@ def run_times(job: Job) -> Document:
 
 def idle(configuration: Configuration) -> Document:
     """A configuration that never ran; there is no run, and so no run's id."""
-    return _document(RunState.IDLE, "", configuration.document(), "", {"jobConfigId": configuration.id})
+    return _document(RunState.IDLE, "", document(configuration), "", {"jobConfigId": configuration.id})
 
 
 def _document(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from itertools import islice
 from typing import Any
 
 from flask import Flask, Response
@@ -15,14 +14,15 @@ from werkzeug.routing import BaseConverter
 
 from api import audit
 from api.body import read_object
-from api.context import principal, services
+from api.context import principal
 from api.fusion import mapping, requests, starting
 from api.fusion.app_prefix import blueprint as make_blueprint
+from api.fusion.context import configurations, runs
+from api.fusion.series import run_id_of
 from api.responses import json_response
 from jobqueue.errors import InvalidInput, NotFound
 from jobqueue.model.configuration import Configuration, check_configuration_id
 from jobqueue.model.job import Job
-from jobqueue.services.runs import run_id_of
 
 blueprint = make_blueprint("resources")
 #: What has no id in its path: below an app's name or /apollo only, for GET /api/jobs itself is Ray's.
@@ -55,7 +55,7 @@ def install(app: Flask) -> None:
 @listing.get("/jobs")
 def list_resources() -> Response:
     """All stored configurations, and how each stands."""
-    return json_response([_status(found) for found in services().configurations.all()])
+    return json_response([_status(found) for found in configurations().all()])
 
 
 @blueprint.get("/jobs/<resource:name>")
@@ -68,8 +68,8 @@ def show(name: str) -> Response:
 def history(name: str) -> Response:
     """The newest runs of a stored configuration, the newest first."""
     limit = requests.limit(MOST_HISTORY)
-    runs = services().runs.history(_configuration(name).id, limit)
-    return json_response([_run(name, run) for run in islice(runs, limit)])
+    newest_runs = runs().history(_configuration(name).id, limit)
+    return json_response([_run(name, run) for run in newest_runs])
 
 
 @blueprint.get("/jobs/<resource:name>/schedule")
@@ -86,12 +86,12 @@ def act(name: str) -> Response:
     action, comment = _action(read_object())
     audit.note(configuration=config_id, action=action)
     if action == START:
-        started = services().runs.start(config_id, principal())
+        started = runs().start(config_id, principal())
         starting.note(started)
         run_id = started.run_id
     else:
-        services().configurations.get(config_id)
-        ended = services().runs.cancel(config_id, principal())
+        configurations().get(config_id)
+        ended = runs().cancel(config_id, principal())
         audit.note(job=ended.id)
         run_id = run_id_of(ended)
     answer = {"resource": name, "action": action, "accepted": True, "jobId": run_id}
@@ -112,7 +112,7 @@ def _action(body: Mapping[str, Any]) -> tuple[str, str | None]:
 
 
 def _configuration(name: str) -> Configuration:
-    return services().configurations.get(_id(name))
+    return configurations().get(_id(name))
 
 
 def _id(name: str) -> str:
@@ -129,12 +129,12 @@ def _id(name: str) -> str:
 def _status(configuration: Configuration) -> dict[str, Any]:
     """``status``: how the newest run stands or ended; ``state``: what the configuration does now, idle between runs."""
     name = f"{SPARK}:{configuration.id}"
-    runs = services().runs.history(configuration.id, 1)
-    if not runs:
+    newest_runs = runs().history(configuration.id, 1)
+    if not newest_runs:
         return {"resource": name, "enabled": True, "status": "idle", "state": "idle", "extra": {}}
-    newest = _run(name, runs[0])
+    newest = _run(name, newest_runs[0])
     times = {f"last{key[0].upper()}{key[1:]}": newest[key] for key in ("startTime", "endTime") if key in newest}
-    return newest | {"state": "idle"} | times if runs[0].status.is_final else newest | times
+    return newest | {"state": "idle"} | times if newest_runs[0].status.is_final else newest | times
 
 
 def _run(name: str, job: Job) -> dict[str, Any]:

@@ -8,14 +8,14 @@ from typing import Any
 from marshmallow import validate
 
 from api import validation
+from api.fusion.reports import Status
 from api.fusion.requests import bad, run_id
+from api.fusion.run_state import RunState
 from api.fusion.times import micros
 from api.native.fields import Data, Text, Whole
 from jobqueue.model.external_run import END, START
-from jobqueue.model.run_state import RunState
 from jobqueue.model.target import check_hostname
 from jobqueue.model.timestamps import to_iso
-from jobqueue.services.runs import Status
 
 _STATES = [state.value for state in RunState]
 

@@ -33,7 +33,7 @@ def begin() -> Response:
     g.principal = found  # for the audit trail
     audit.note(name=found.name)
     response = json_response({"user": found.name}, 201)
-    keeper.sessions.begin(response, found, secure=access.is_secure(), for_programs=True)
+    keeper.sessions.begin(response, found, request.environ, for_programs=True)
     return response
 
 

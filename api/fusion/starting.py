@@ -8,22 +8,23 @@ from api import audit
 from api.context import principal, services
 from api.errors import Closing
 from api.fusion import mapping, requests
+from api.fusion.context import runs
+from api.fusion.runs import Started
 from api.live.closing import closing
 from api.responses import json_response
 from jobqueue.model.configuration import Configuration
-from jobqueue.services.runs import Started
 
 
 def start(config_id: str) -> Response:
     """Start a run of a stored configuration."""
     audit.note(configuration=config_id)
-    return _answer(services().runs.start(config_id, principal()))
+    return _answer(runs().start(config_id, principal()))
 
 
 def start_inline(configuration: Configuration) -> Response:
     """Start a run of the configuration that the caller brings."""
     audit.note(configuration=configuration.id, type=configuration.type)
-    return _answer(services().runs.start_inline(configuration, principal()))
+    return _answer(runs().start_inline(configuration, principal()))
 
 
 def note(started: Started) -> None:
@@ -37,10 +38,10 @@ def _answer(started: Started) -> Response:
     """The run's status; with ``?sync=true`` the last one."""
     note(started)
     if started.is_over:
-        return json_response(mapping.status(services().job(started.job_id)))
+        return json_response(mapping.status(services().jobs.get(started.job_id)))
     if not requests.is_sync():
         return json_response(mapping.starting(started))
-    ended = services().runs.wait(started.job_id, closing.is_set)
+    ended = runs().wait(started.job_id, closing.is_set)
     if ended is None:
         raise Closing(
             f"Run {started.run_id} was started and goes on; this server stops. Ask another one how it ended: "

@@ -16,7 +16,7 @@ logger = logging.getLogger("jobqueue.api")
 
 #: Seconds between two looks. What was revoked is no longer known after two seconds (``services/verify.py``).
 LOOK_SECONDS = 2.0
-#: What the reader of a stream is told.
+#: The message to the reader of a stream.
 OVER = "The credentials of this stream are no longer valid, or no longer allow it; sign in again, and follow anew."
 
 

@@ -1,1 +1,1 @@
-"""What ``/metrics`` tells: the ledger's numbers, read when they are asked for, and those of all server processes."""
+"""``/metrics``: the ledger's numbers, read at each scrape, and those of all server processes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
@@ -11,25 +11,26 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from api.metrics.ledger import Ledger, LedgerCollector
+from api.metrics.ledger import LedgerCollector
 from api.metrics.requests import REGISTRY
 from api.metrics.shared import VARIABLE
+from jobqueue.model.measures import Measures
 
 
-def exposition(ledger: Ledger, accept: str) -> tuple[bytes, str]:
+def exposition(ping: Callable[[], None], measures: Callable[[], Measures], accept: str) -> tuple[bytes, str]:
     """The body and its content type, in the format that the header Accept asks for."""
     encode, content_type = choose_encoder(accept)
-    return encode(registry(ledger)), content_type
+    return encode(registry(ping, measures)), content_type
 
 
-def registry(ledger: Ledger) -> CollectorRegistry:
-    """Everything that the API tells: of all its processes in the server, else of this one."""
+def registry(ping: Callable[[], None], measures: Callable[[], Measures]) -> CollectorRegistry:
+    """All metrics of the API: of all server processes, or of this one outside the server."""
     found = CollectorRegistry(auto_describe=False)
     if VARIABLE in os.environ:
         found.register(_AllProcesses(os.environ[VARIABLE]))
     else:
         found.register(_ThisProcess())
-    found.register(LedgerCollector(ledger))
+    found.register(LedgerCollector(ping, measures))
     return found
 
 

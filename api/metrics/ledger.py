@@ -1,14 +1,13 @@
-"""The ledger's numbers as Prometheus has them. They are read when somebody asks; nothing is kept between two scrapes.
+"""The ledger's numbers for Prometheus. They are read at each scrape; nothing is kept in between.
 
-Every API process tells the same, since all read the same ledger: a query takes their ``max``, not their sum.
+Every API process reports the same numbers, since all read the same ledger: queries take ``max``, not ``sum``.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -30,24 +29,17 @@ RARE: Mapping[str, str] = {
     "work_refused": "Work that an agent refused because its signature did not hold. Look into each.",
     "results_forged": "Results whose signature did not hold. Look into each.",
     "results_unverified": "Results of agents of another version, whose signatures cannot be verified.",
-    "records_altered": "Records that the API sealed and somebody else has changed. Look into each.",
-    "messages_refused": "What lay in agents' queues and was no message of ours. Look into each.",
+    "records_altered": "Records sealed by the API that were changed outside of it. Investigate each.",
+    "messages_refused": "Foreign messages found in agents' queues. Investigate each.",
 }
-
-
-class Ledger(Protocol):
-    """What this needs of the services."""
-
-    def ping(self) -> None: ...
-
-    def measures(self) -> Measures: ...
 
 
 class LedgerCollector(Collector):
     """Metrics of one look at the ledger. With Redis away, ``jobqueue_redis_up`` is 0 and the rest is missing."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, ping: Callable[[], None], measures: Callable[[], Measures]) -> None:
+        self._ping = ping
+        self._measures = measures
 
     def collect(self) -> Iterable[Metric]:
         """Called by the registry for each scrape."""
@@ -57,9 +49,9 @@ class LedgerCollector(Collector):
         up = GaugeMetricFamily("jobqueue_redis_up", "Whether Redis answers.")
         try:
             begin = time.perf_counter()
-            self._ledger.ping()
+            self._ping()
             latency = time.perf_counter() - begin
-            found = self._ledger.measures()
+            found = self._measures()
         except LedgerUnavailable:
             up.add_metric((), 0)
             yield up
@@ -72,6 +64,8 @@ class LedgerCollector(Collector):
 
 def _metrics(found: Measures) -> Iterator[Metric]:
     yield _gauge("jobqueue_maintained", "Whether a copy of maintenance leads.", int(found.maintained))
+    yield _gauge("jobqueue_audit_unwritable", "Whether the audit trail cannot be written.", int(found.audit_unwritable))
+    yield _gauge("jobqueue_audit_broken", "Whether a break is in the audit trail.", int(found.audit_broken))
     jobs = GaugeMetricFamily("jobqueue_jobs", "Jobs in the ledger.", labels=("operation", "status"))
     for (operation, status), count in sorted(found.jobs.items()):
         jobs.add_metric((operation, str(status)), count)

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 #: What this process counts. Not the library's own registry, to which any library may add what it likes.
 REGISTRY = CollectorRegistry()
-#: The route of a request that no route matches: paths are the callers' invention, and there is no end of them.
+#: The route of a request that no route matches: callers can invent any number of paths.
 UNMATCHED = "unmatched"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
@@ -43,7 +43,7 @@ def install(app: Flask) -> None:
 
 
 def followed(stream: Iterable[str]) -> Iterator[str]:
-    """The stream, counted for as long as somebody reads it."""
+    """The stream, counted for as long as it is read."""
     gauge = FOLLOWERS.labels(_route(request))
 
     def counted() -> Iterator[str]:

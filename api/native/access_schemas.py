@@ -7,10 +7,11 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from api.native.fields import Items, Moment, QueryWhole, Text
+from api.native.fields import Moment, QueryWhole, Text
 from api.validation import StrictSchema
 from jobqueue.ledger.audit import MOST_ENTRIES
 from jobqueue.model.principal import MAX_PERMISSIONS
+from jobqueue.operations.schema import Items
 from jobqueue.services.credentials import LEAST_PASSWORD, MAX_ROLES, MOST_PASSWORD
 
 _MOST_NAME = 100
@@ -73,7 +74,7 @@ def _expires() -> Moment:
 
 
 class KeyRequest(StrictSchema):
-    """A new API key. Whoever makes it must have all that it may do."""
+    """A new API key. Its creator must have all of its permissions."""
 
     name = _name("What its principal is called")
     roles = _roles()
@@ -91,7 +92,7 @@ class PasswordRequest(StrictSchema):
 
 
 class UserRequest(PasswordRequest):
-    """A new user. Whoever makes it must have all that the user may do."""
+    """A new user. Its creator must have all of the user's permissions."""
 
     name = _name("The user's name")
     roles = _roles()
@@ -203,7 +204,7 @@ class AuditEntryAnswer(ma.Schema):
 
     number = fields.Integer(required=True)
     timestamp = fields.DateTime(required=True)
-    who = fields.String(required=True, metadata=_about("The principal; empty if nobody was told by the credentials."))
+    who = fields.String(required=True, metadata=_about("The principal; empty for unauthenticated requests."))
     kind = fields.String(required=True, metadata=_about("token, key, user, jwt, system or none."))
     credential = fields.String(required=True, metadata=_about("Id of the API key, if it was one."))
     address = fields.String(required=True)

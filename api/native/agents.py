@@ -33,7 +33,7 @@ _HOSTNAME = {"in": "path", "name": "hostname", "required": True, "schema": {"typ
 @blueprint.doc(operationId="listAgents")
 def list_agents() -> Response:
     """List all agents, live or not"""
-    agents = [mapping.agent(agent) for agent in services().agents()]
+    agents = [mapping.agent(agent) for agent in services().agents.all()]
     return json_response({"agents": agents, "total": len(agents)})
 
 
@@ -43,7 +43,7 @@ def list_agents() -> Response:
 @blueprint.doc(operationId="getAgent")
 def get_agent(hostname: str) -> Response:
     """Get one agent"""
-    return json_response(mapping.agent(services().agent(check_hostname(hostname))))
+    return json_response(mapping.agent(services().agents.get(check_hostname(hostname))))
 
 
 @blueprint.route("/agent/<hostname>", methods=["DELETE"], parameters=[_HOSTNAME])
@@ -56,7 +56,7 @@ def remove_agent(hostname: str) -> Response:
 
     Its jobs and answers stay, and so does its revocation, if it was revoked. If it starts again, it registers anew.
     """
-    services().forget(check_hostname(hostname))
+    services().agents.forget(check_hostname(hostname))
     return Response(status=204)
 
 
@@ -70,7 +70,8 @@ def drain_agent(hostname: str) -> Response:
 
     What runs may finish; then the agent is Cordoned.
     """
-    found = services().drain(check_hostname(hostname))
+    services().agents.drain(check_hostname(hostname))
+    found = services().agents.get(hostname)
     return json_response({"message": f"Agent {found.hostname} takes no new work.", **mapping.agent(found)})
 
 
@@ -81,7 +82,8 @@ def drain_agent(hostname: str) -> Response:
 @blueprint.doc(operationId="undrainAgent")
 def undrain_agent(hostname: str) -> Response:
     """Give a drained agent work again"""
-    found = services().undrain(check_hostname(hostname))
+    services().agents.undrain(check_hostname(hostname))
+    found = services().agents.get(hostname)
     return json_response({"message": f"Agent {found.hostname} takes work again.", **mapping.agent(found)})
 
 
@@ -96,7 +98,7 @@ def invite_agent(loaded: dict[str, Any]) -> Response:
     It is shown once. Give it to the agent as JOBQUEUE_JOIN_TOKEN.
     """
     audit.write_first(201)
-    token, expires = services().invite(loaded["hostname"], loaded["seconds"])
+    token, expires = services().enrolment.invite(loaded["hostname"], loaded["seconds"])
     return json_response({"token": token, "expires_at": to_iso(expires), "hostname": loaded["hostname"] or None}, 201)
 
 
@@ -111,14 +113,14 @@ def accept_agent(loaded: dict[str, Any], hostname: str) -> Response:
 
     The fingerprint is that of the agent's own key, as its log shows it. The agent takes work a moment later.
     """
-    found = services().accept(check_hostname(hostname), loaded["fingerprint"], principal())
+    found = services().enrolment.accept(check_hostname(hostname), loaded["fingerprint"], principal().name)
     return json_response({"message": f"Agent {found.hostname} is accepted.", **mapping.agent(found)})
 
 
 @blueprint.route("/agent/<hostname>/revoke", methods=["POST"], parameters=[_HOSTNAME])
 @blueprint.response(200, AgentMoved)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No agent has this hostname.")
-@blueprint.alt_response(409, schema=ErrorAnswer, description="Nobody has accepted the agent.")
+@blueprint.alt_response(409, schema=ErrorAnswer, description="The agent has not been accepted.")
 @blueprint.doc(operationId="revokeAgent")
 def revoke_agent(hostname: str) -> Response:
     """Take back that an agent was accepted
@@ -126,5 +128,5 @@ def revoke_agent(hostname: str) -> Response:
     It gets no work any more, what it runs is given up, and its results are shown as revoked. Accept it to let it in
     again.
     """
-    found = services().revoke(check_hostname(hostname), principal())
+    found = services().enrolment.revoke(check_hostname(hostname), principal().name)
     return json_response({"message": f"Agent {found.hostname} is revoked.", **mapping.agent(found)})

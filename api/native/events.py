@@ -41,7 +41,7 @@ def get_events() -> Response:
     Server-sent events `job`, one for each step of each job, from now on or from behind `Last-Event-ID`. An event
     `reset` says that some in between are no longer kept: read what you show anew.
     """
-    after, follow = _last_event_id(), services().events
+    after, follow = _last_event_id(), services().events.follow
     return sse.stream(_with_reset(follow, after))
 
 
@@ -61,11 +61,11 @@ def get_job_events(job_id: str) -> Response:
     found = services()
 
     def follow(behind: str | None) -> Iterator[list[JobEvent]]:
-        return found.job_events(job_id, behind)
+        return found.events.follow_job(job_id, behind)
 
     def to_the_end(turns: Iterator[list[sse.ServerEvent]]) -> Iterator[list[sse.ServerEvent]]:
         yield from turns
-        yield [sse.ServerEvent("end", _state(found.job(job_id)))]
+        yield [sse.ServerEvent("end", _state(found.jobs.get(job_id)))]
 
     return sse.stream(to_the_end(_with_reset(follow, after)))
 

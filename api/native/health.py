@@ -43,11 +43,11 @@ def ready() -> Response:
     Needs no credentials. Tried with a tiny write, at most once a second.
     """
     try:
-        services().check_writes()
+        services().ledger.check_writes()
     except LedgerRefuses as error:
         raise LedgerRefuses(error.sentence) from error
     except LedgerUnavailable as error:
-        raise LedgerUnavailable from error  # without the address: whoever asks has shown no credentials
+        raise LedgerUnavailable from error  # without the address: the request is unauthenticated
     return json_response({"status": "ok", "version": __version__})
 
 
@@ -59,10 +59,10 @@ def status() -> Response:
     """Components, counts of jobs by status, and agents"""
     try:
         begin = time.perf_counter()
-        services().ping()
+        services().ledger.ping()
         latency_ms = round((time.perf_counter() - begin) * 1000, 3)
-        counts, agents = services().status_counts(), services().agents()
-        maintained, counters = services().is_maintained(), services().counters()
+        counts, agents = services().jobs.counts(), services().agents.all()
+        maintained, counters = services().ledger.is_maintained(), services().ledger.stats()
         trail, ledger = services().audit.trouble(), _refusal()
     except LedgerUnavailable as error:
         components = {"api": {"status": "ok"}, "ledger": {"status": "unavailable"}}
@@ -80,7 +80,7 @@ def status() -> Response:
             "status_counts": mapping.status_counts(counts),
             "agents": mapping.agent_counts(agents),
             "counters": counters,
-            "alerts": [mapping.alert(found) for found in services().alerts()[:_ALERTS]],
+            "alerts": [mapping.alert(found) for found in services().ledger.executions.alerts()[:_ALERTS]],
         }
     )
 
@@ -88,7 +88,7 @@ def status() -> Response:
 def _refusal() -> str:
     """What the ledger refuses, in a sentence; empty while it takes writes."""
     try:
-        services().check_writes()
+        services().ledger.check_writes()
     except LedgerRefuses as error:
         return error.sentence
     return ""

@@ -73,7 +73,7 @@ def submit(loaded: dict[str, Any]) -> Response:
 def submit_batch() -> Response:
     """Submit up to 1000 jobs
 
-    One bad item does not stop the others: its place in `items` holds the error. A body that is no JSON, or an object
+    One bad item does not stop the others: its place in `items` holds the error. A body that is not JSON, or an object
     in it that names a key twice, is refused as a whole.
     """
     _refuse_header_key("Is for one job; give each job of the batch an idempotency_key of its own.")
@@ -86,7 +86,7 @@ def submit_batch() -> Response:
     answers: list[Submission | JobQueueError] = [
         _item(item, f"jobs[{index}]", suspect=suspect) for index, item in enumerate(items)
     ]
-    outcomes = iter(services().submit_many([answer for answer in answers if isinstance(answer, Submission)]))
+    outcomes = iter(services().submit.many([answer for answer in answers if isinstance(answer, Submission)]))
     results = [next(outcomes) if isinstance(answer, Submission) else answer for answer in answers]
     documents = [
         mapping.accepted(result) if isinstance(result, Accepted) else {"index": index, **error_document(result)}
@@ -106,7 +106,7 @@ def submit_batch() -> Response:
 def list_jobs(loaded: dict[str, Any]) -> Response:
     """List jobs, newest first"""
     wanted = requests.job_filter(loaded)
-    return json_response(mapping.page(services().jobs(wanted), summary=wanted.summary))
+    return json_response(mapping.page(services().jobs.page(wanted), summary=wanted.summary))
 
 
 @blueprint.route("/job/<job_id>", methods=["GET"], parameters=[_JOB_ID])
@@ -115,7 +115,7 @@ def list_jobs(loaded: dict[str, Any]) -> Response:
 @blueprint.doc(operationId="getJob")
 def get_job(job_id: str) -> Response:
     """Get one job, whole"""
-    return json_response(mapping.job(services().job(requests.job_id(job_id))))
+    return json_response(mapping.job(services().jobs.get(requests.job_id(job_id))))
 
 
 @blueprint.route("/job/<job_id>", methods=["DELETE"], parameters=[_JOB_ID])
@@ -128,7 +128,7 @@ def delete_job(job_id: str) -> Response:
 
     Jobs of others need the permission job:delete.
     """
-    services().delete(requests.job_id(job_id), principal())
+    services().jobs.delete(requests.job_id(job_id), principal())
     return Response(status=204)
 
 
@@ -155,7 +155,7 @@ def retry_job(loaded: dict[str, Any], job_id: str) -> Response:
 @blueprint.doc(operationId="cancelJob")
 def cancel_job(job_id: str) -> Response:
     """Cancel a job"""
-    return json_response(mapping.job(services().cancel(requests.job_id(job_id), f"by {principal()}")), 202)
+    return json_response(mapping.job(services().jobs.cancel(requests.job_id(job_id), f"by {principal()}")), 202)
 
 
 def _item(item: Any, place: str, *, suspect: bool) -> Submission | JobQueueError:

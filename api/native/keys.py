@@ -22,7 +22,7 @@ _ID = {"in": "path", "name": "key_id", "required": True, "schema": {"type": "str
 @blueprint.route("/key", methods=["POST"])
 @blueprint.arguments(KeyRequest)
 @blueprint.response(201, NewKeyAnswer)
-@blueprint.alt_response(403, schema=ErrorAnswer, description="The key may do what you may not.")
+@blueprint.alt_response(403, schema=ErrorAnswer, description="The key would exceed your own permissions.")
 @blueprint.doc(operationId="createKey")
 def create_key(loaded: dict[str, Any]) -> Response:
     """Make an API key

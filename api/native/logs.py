@@ -36,8 +36,8 @@ def get_logs(loaded: dict[str, Any], job_id: str) -> Response:
     hostname = check_hostname(loaded["hostname"]) if "hostname" in loaded else None
     if sse.is_wanted():
         before, offset = sse.last_event_id() or ("", loaded["offset"])
-        return sse.stream(_events(services().follow(job_id, hostname, offset, before)))
-    page = services().output(job_id, hostname, loaded["offset"])
+        return sse.stream(_events(services().output.follow(job_id, hostname, offset, before)))
+    page = services().output.page(job_id, hostname, loaded["offset"])
     if request.accept_mimetypes.best_match(["application/json", "text/plain"]) == "text/plain":
         return Response(_text(job_id, hostname, page), content_type="text/plain; charset=utf-8")
     return json_response({"job_id": job_id, **_document(page)})
@@ -48,7 +48,7 @@ def _text(job_id: str, hostname: str | None, page: OutputPage) -> bytes:
     found = bytearray()
     while page.chunks:
         found += b"".join(chunk.data for chunk in page.chunks)
-        page = services().output(job_id, hostname, page.next_offset)
+        page = services().output.page(job_id, hostname, page.next_offset)
     return bytes(found)
 
 

@@ -121,7 +121,7 @@ def agent_counts(found: Sequence[Agent]) -> Document:
 
 
 def alert(found: Alert) -> Document:
-    """Something that somebody should look into."""
+    """An alert as JSON."""
     return {
         "timestamp": to_iso(found.at),
         "kind": found.kind,

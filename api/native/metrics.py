@@ -22,5 +22,5 @@ def get_metrics() -> Response:
 
     Answers with Redis away, too: then `jobqueue_redis_up` is 0.
     """
-    body, content_type = exposition(services(), request.headers.get("Accept", ""))
+    body, content_type = exposition(services().ledger.ping, services().measures, request.headers.get("Accept", ""))
     return Response(body, content_type=content_type)

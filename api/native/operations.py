@@ -18,5 +18,5 @@ blueprint = Blueprint("operation", __name__, description="Operations: what agent
 @blueprint.doc(operationId="listOperations")
 def list_operations() -> Response:
     """List every operation type, with the JSON Schema of its data"""
-    operations = [mapping.operation(info) for info in services().operations()]
+    operations = [mapping.operation(info) for info in services().registry.infos()]
     return json_response({"operations": operations, "total": len(operations)})

@@ -22,7 +22,7 @@ _NAME = {"in": "path", "name": "name", "required": True, "schema": {"type": "str
 @blueprint.route("/role", methods=["POST"])
 @blueprint.arguments(RoleRequest)
 @blueprint.response(201, RoleAnswer)
-@blueprint.alt_response(403, schema=ErrorAnswer, description="The role may do what you may not.")
+@blueprint.alt_response(403, schema=ErrorAnswer, description="The role would exceed your own permissions.")
 @blueprint.alt_response(409, schema=ErrorAnswer, description="The name is taken.")
 @blueprint.doc(operationId="createRole")
 def create_role(loaded: dict[str, Any]) -> Response:
@@ -47,6 +47,6 @@ def list_roles() -> Response:
 @blueprint.alt_response(409, schema=ErrorAnswer, description="Keys or users have the role.")
 @blueprint.doc(operationId="deleteRole")
 def delete_role(name: str) -> Response:
-    """Delete a custom role that nobody has"""
+    """Delete an unused custom role"""
     services().credentials.delete_role(name)
     return Response(status=204)

@@ -13,7 +13,6 @@ from api.native.fields import (
     MAX_TAGS,
     Cursor,
     Data,
-    Items,
     Moment,
     Number,
     QueryWhole,
@@ -29,6 +28,7 @@ from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
 from jobqueue.model.submission import DEFAULT_PRIORITY
 from jobqueue.model.target import ANY
+from jobqueue.operations.schema import Items
 from jobqueue.services.result_verifier import FORGED, REVOKED, UNSIGNED
 
 MAX_BATCH = 1000
@@ -78,7 +78,9 @@ class RetriesRequest(StrictSchema):
     """How often, and after how long, a failed execution is tried again."""
 
     max_attempts = Whole(
-        required=True, validate=_range(1, MAX_ATTEMPTS), metadata=_about("Runs in all, the first one included.")
+        required=True,
+        validate=_range(1, MAX_ATTEMPTS),
+        metadata=_about("Maximum number of attempts, the first one included."),
     )
     backoff_seconds = Number(
         validate=_range(0, MAX_BACKOFF_SECONDS),
@@ -289,7 +291,7 @@ class AgentStateAnswer(ma.Schema):
     status = fields.String(required=True, validate=validate.OneOf([state.value for state in ExecutionState]))
     error = fields.String(required=True, allow_none=True)
     duration = fields.String(required=True, allow_none=True, metadata=_about('As in "45ms", "1.5s", "1m0s".'))
-    info = fields.Dict(metadata=_about("What the operation tells of its run."))
+    info = fields.Dict(metadata=_about("Details that the operation reports about its run."))
 
 
 class TimelineEvent(ma.Schema):
@@ -373,7 +375,7 @@ class LogChunk(ma.Schema):
     offset = fields.Integer(required=True, metadata=_about("Bytes of output up to its end, all streams together."))
     stream = fields.String(required=True, metadata=_about("stdout, stderr, or agent for the agent's own notices."))
     attempt = fields.Integer(required=True)
-    text = fields.String(required=True, metadata=_about("What is no UTF-8 is replaced by U+FFFD."))
+    text = fields.String(required=True, metadata=_about("Invalid UTF-8 is replaced by U+FFFD."))
     base64 = fields.String(metadata=_about("The bytes, only where they are no UTF-8."))
 
 
@@ -514,12 +516,12 @@ class AgentCounts(ma.Schema):
     offline = fields.Integer(required=True)
     running = fields.Integer(required=True, metadata=_about("Executions that run now, on all live agents."))
     conditions = fields.Dict(
-        keys=fields.String(), values=fields.Integer(), required=True, metadata=_about("Live agents by what ails them.")
+        keys=fields.String(), values=fields.Integer(), required=True, metadata=_about("Live agents by condition.")
     )
 
 
 class AlertAnswer(ma.Schema):
-    """Something that somebody should look into."""
+    """An event that needs attention."""
 
     timestamp = fields.DateTime(required=True)
     kind = fields.String(

@@ -30,7 +30,7 @@ _UNKNOWN = "No user has this name."
 @blueprint.route("/user", methods=["POST"])
 @blueprint.arguments(UserRequest)
 @blueprint.response(201, NewUserAnswer)
-@blueprint.alt_response(403, schema=ErrorAnswer, description="The user may do what you may not.")
+@blueprint.alt_response(403, schema=ErrorAnswer, description="The user would exceed your own permissions.")
 @blueprint.alt_response(409, schema=ErrorAnswer, description="The name is taken.")
 @blueprint.doc(operationId="createUser")
 def create_user(loaded: dict[str, Any]) -> Response:
@@ -60,7 +60,7 @@ def list_users() -> Response:
 @blueprint.route("/user/<name>/password", methods=["PUT"], parameters=[_NAME])
 @blueprint.arguments(PasswordRequest, required=False)
 @blueprint.response(200, PasswordAnswer)
-@blueprint.alt_response(403, schema=ErrorAnswer, description="The user may do what you may not.")
+@blueprint.alt_response(403, schema=ErrorAnswer, description="The user would exceed your own permissions.")
 @blueprint.alt_response(404, schema=ErrorAnswer, description=_UNKNOWN)
 @blueprint.doc(operationId="setPassword")
 def set_password(loaded: dict[str, Any], name: str) -> Response:
@@ -80,7 +80,7 @@ def disable_user(name: str) -> Response:
 
 @blueprint.route("/user/<name>/enable", methods=["POST"], parameters=[_NAME])
 @blueprint.response(200, UserAnswer)
-@blueprint.alt_response(403, schema=ErrorAnswer, description="The user may do what you may not.")
+@blueprint.alt_response(403, schema=ErrorAnswer, description="The user would exceed your own permissions.")
 @blueprint.alt_response(404, schema=ErrorAnswer, description=_UNKNOWN)
 @blueprint.doc(operationId="enableUser")
 def enable_user(name: str) -> Response:

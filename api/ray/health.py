@@ -20,7 +20,7 @@ _MODE = "token"
 def gcs_health() -> Response:
     """Whether what Ray calls its global control store, here the ledger, answers."""
     try:
-        services().ping()
+        services().ledger.ping()
     except LedgerUnavailable as error:
         raise LedgerUnavailable from error  # without the address: whoever asks has shown no credentials
     return Response(_ALIVE, content_type="text/plain; charset=utf-8")

@@ -59,7 +59,7 @@ def stop(name: str) -> Response:
     job = find(name)
     try:
         with gone(name):
-            services().cancel(job.id, f"by {principal()}")
+            services().jobs.cancel(job.id, f"by {principal()}")
         stopped = True
     except JobFinal:
         stopped = False
@@ -72,7 +72,7 @@ def delete(name: str) -> Response:
     job = find(name)
     try:
         with gone(name):
-            services().delete(job.id, principal())
+            services().jobs.delete(job.id, principal())
     except JobNotFinal as error:
         if _is_yuanrong(job):
             return json_response(False)
@@ -87,7 +87,7 @@ def delete(name: str) -> Response:
 def find(name: str) -> Job:
     """The job of this submission id, or job id. Raises ``JobNotFound`` in Ray's words."""
     with gone(name):
-        job = services().find(name)
+        job = services().jobs.find(name)
     if _is_yuanrong(job):
         yuanrong.speak()
     return job

@@ -70,7 +70,7 @@ def _matching(wanted: JobFilter, status: RayStatus | None) -> Iterator[Job]:
 def _pages(wanted: JobFilter) -> Iterator[Job]:
     cursor = wanted.cursor
     while True:
-        page = services().jobs(replace(wanted, cursor=cursor, limit=MAX_LIMIT))
+        page = services().jobs.page(replace(wanted, cursor=cursor, limit=MAX_LIMIT))
         yield from page.items
         if page.next_cursor is None:
             return

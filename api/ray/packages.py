@@ -30,7 +30,7 @@ SILENCE_SECONDS = 60.0
 def look(protocol: str, name: str) -> Response:
     """Whether a package is there: 200 or 404. It stays for long enough to submit a job with it."""
     _check_protocol(protocol)
-    if services().has_package(name) is None:
+    if services().packages.find(name) is None:
         raise NotFound(f"Package {PROTOCOL}://{name} does not exist")
     return _done()
 
@@ -48,7 +48,7 @@ def upload(protocol: str, name: str) -> Response:
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise UnsupportedMedia("The package must not be compressed once more: leave out the header Content-Encoding.")
     with _impatient():
-        services().store_package(name, _body(), request.content_length)
+        services().packages.store(name, _body(), request.content_length)
     return _done()
 
 

@@ -19,7 +19,7 @@ def whole(job: Job) -> Iterator[str]:
         text = _Text(heading, _first_line(job))
         offset = 0
         while True:
-            page = services().output(job.id, host, offset)
+            page = services().output.page(job.id, host, offset)
             yield text.of(page)
             if not page.chunks:
                 break
@@ -34,7 +34,7 @@ def follow(job: Job) -> Iterator[str]:
     """
     for _, host, heading in _parts(job):
         text = _Text(heading, _first_line(job))
-        for page in services().follow(job.id, host):
+        for page in services().output.follow(job.id, host):
             yield text.of(page)
         yield text.end(has_run=_has_run_by_now(job.id, host))
 
@@ -56,7 +56,7 @@ def _first_line(job: Job) -> str:
 def _has_run_by_now(job_id: str, host: str | None) -> bool:
     """Whether it was started on the host, or anywhere for None; the job has moved on since its output began."""
     try:
-        executions = services().job(job_id).executions
+        executions = services().jobs.get(job_id).executions
     except JobNotFound:  # it was deleted
         return False
     return any(_has_run(x) for x in executions if host in (None, x.hostname))

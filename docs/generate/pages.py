@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from docs.generate import aggregations, commands, diagram, operations, permissions, routes, settings
+from docs.generate import aggregations, commands, diagram, operations, permissions, routes, settings, verbs
 
 DOCS = Path(__file__).resolve().parents[1]
 DIAGRAM = DOCS / "images" / "lifecycle.svg"
@@ -25,6 +25,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "commands": commands.text,
     "transitions": diagram.table,
     "functions": aggregations.text,
+    "verbs": verbs.text,
 }
 _PART = re.compile(r"(<!-- made by make reference: ([a-z]+) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
 

@@ -22,7 +22,7 @@ COLUMNS = (
 
 
 def grants(command: Command) -> Command:
-    """The options that say what somebody may do, and how long."""
+    """The options for permissions and expiry."""
     for option in (
         click.option(
             "--expires",

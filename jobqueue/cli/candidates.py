@@ -1,4 +1,4 @@
-"""What a shell may complete a word to, asked of the API. Whoever presses Tab gets nothing rather than an error."""
+"""Completion candidates from the API. Where the API fails, Tab completes nothing; it never prints an error."""
 
 from __future__ import annotations
 

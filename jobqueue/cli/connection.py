@@ -66,7 +66,7 @@ def sentence(error: JobQueueError) -> str:
     For a fault of the server also the id that finds it in the log.
     """
     text = error.message
-    # settings are told of in one sentence each, which the message has all of
+    # the message already has one sentence for each setting
     details = [] if isinstance(error, InvalidSettings) else _details(error.details or {})
     more = [f"{path}: {said}" if path else said for path, said in details if not _says(text, path, said, len(details))]
     if more:
@@ -123,7 +123,7 @@ def _connection_options() -> list[click.Parameter]:
             metavar="FILE",
             expose_value=False,
             callback=_keep_token,
-            help="File that holds the token, - for input. Default: JOBQUEUE_TOKEN, else that of 'jobqueue up'.",
+            help="Read the token from FILE (- for stdin). Default: JOBQUEUE_TOKEN, else the token of 'jobqueue up'.",
         ),
     ]
 

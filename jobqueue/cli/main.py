@@ -40,7 +40,7 @@ _COMMANDS = {
     "redis": ("jobqueue.cli.commands.redis:redis", "Give each part a user of its own on the Redis that they share."),
     "operation": ("jobqueue.cli.commands.operation:operation", "See what agents can do."),
     "collection": (
-        "jobqueue.cli.commands.collection:collection",
+        "jobqueue.aggregation.command:collection",
         "Load, see and delete the collections in this machine's data directory (JOBQUEUE_DATA_DIR).",
     ),
     "key": ("jobqueue.cli.commands.key:key", "Let programs in: API keys."),
@@ -48,7 +48,7 @@ _COMMANDS = {
     "role": ("jobqueue.cli.commands.role:role", "Say what a role may do."),
     "audit": (
         "jobqueue.cli.commands.audit:audit",
-        "See who did what, when and from where, and that nobody changed the record.",
+        "Show and verify the audit trail: who did what, when and from where.",
     ),
     "top": (
         "jobqueue.cli.commands.top:top",
@@ -56,13 +56,13 @@ _COMMANDS = {
     ),
     "completion": (
         "jobqueue.cli.commands.completion:completion",
-        "Print what makes a shell complete commands, options, ids of jobs, hostnames and operations.",
+        "Print the shell completion script for commands, options, job ids, hostnames and operations.",
     ),
 }
 
 
 class Commands(click.Group):
-    """A group that imports its commands late, and ends with one line and exit code 2 on an error of ours."""
+    """A group that imports its commands late, and ends with one line and exit code 2 on an expected error."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)

@@ -54,7 +54,7 @@ def data_pair(text: str) -> tuple[str, Any]:
     try:
         return key[:-1], json.loads(value)
     except (ValueError, RecursionError) as error:
-        raise click.BadParameter(f"{value[:80]!r} is no JSON ({error}); use key=text for plain text.") from error
+        raise click.BadParameter(f"{value[:80]!r} is not valid JSON ({error}); use key=text for plain text.") from error
 
 
 def json_object(text: str) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def json_object(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise click.BadParameter(f"This is no JSON: {error}. A file is named as @file.") from error
+        raise click.BadParameter(f"Not valid JSON: {error}. Use @FILE to read a file.") from error
     if not isinstance(found, dict):
         raise click.BadParameter('An operation\'s data is a JSON object such as {"key": "value"}.')
     return found

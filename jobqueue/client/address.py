@@ -24,7 +24,7 @@ def resolve(url: str | None = None, token: str | None = None, environ: Mapping[s
     """The address to use: what is given wins, then ``JOBQUEUE_URL``/``JOBQUEUE_TOKEN``, then the state directory.
 
     The state directory's token belongs to the API that runs on this machine. It is sent to the address that stands
-    beside it or to a loopback address, never to another host that somebody named.
+    beside it or to a loopback address, never to any other host.
     Raises ``InvalidInput`` (``InvalidSettings`` for the environment).
     """
     environ = os.environ if environ is None else environ
@@ -40,9 +40,9 @@ def resolve(url: str | None = None, token: str | None = None, environ: Mapping[s
 
 
 def _not_asked_for(url: str | None, token: str | None, environ: Mapping[str, str]) -> dict[str, str]:
-    """Values for what a client has no use for, so that nobody looks for it in a state directory.
+    """Values for settings that a client does not use, so that they are not read from a state directory.
 
-    That may be somebody else's, or out of reach, and would be a complaint about what does not matter here.
+    That directory may belong to another user or be unreadable, which does not matter to a client.
     """
     values = {} if environ.get(env_name("redis_url"), "").strip() else {"redis_url": DEFAULT_REDIS_URL}
     if url is not None:
@@ -58,11 +58,11 @@ def _checked_url(url: str) -> str:
         parts = urlsplit(url)
         valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError as error:  # a port that is no number, or a broken IPv6 address
-        raise InvalidInput(f"{url[:120]!r} is no address of an API; {example}.") from error
+        raise InvalidInput(f"{url[:120]!r} is not an API address; {example}.") from error
     if parts.username is not None or parts.password is not None:
         raise InvalidInput(f"An API's address holds no user or password; {example}, and a token in JOBQUEUE_TOKEN.")
     if not valid or parts.query or parts.fragment or not url.isprintable() or " " in url:
-        raise InvalidInput(f"{url[:120]!r} is no address of an API; {example}.")
+        raise InvalidInput(f"{url[:120]!r} is not an API address; {example}.")
     return url.rstrip("/")
 
 

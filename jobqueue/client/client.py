@@ -264,7 +264,7 @@ class Client:
         is the job's; ``reset``: some steps are no longer kept, read anew what you show; ``end``: the job has ended.
         Of a job, its steps so far come first, and ``end`` is the last. Of all jobs, there is no end; it begins with
         now, or behind the step whose ``id`` is ``after``. Broken connections are made again, for as long as ``wait``
-        is patient. ``NotFound`` where there is no such job, or the server knows no events.
+        is patient. ``NotFound`` if the job does not exist, or the server has no event stream.
         """
         return events.follow(self._http, "/events" if job_id is None else _path("/job", job_id, "events"), after)
 
@@ -407,7 +407,7 @@ class Client:
         return self._object("POST", "/role", body={"name": name, "permissions": list(permissions)})
 
     def delete_role(self, name: str) -> None:
-        """Remove a custom role that nobody has."""
+        """Remove an unused custom role."""
         self._http.request("DELETE", _path("/role", name))
 
     def audit(

@@ -1,4 +1,4 @@
-"""What happens to jobs, as the API tells it while it happens."""
+"""The API's stream of job events."""
 
 from __future__ import annotations
 

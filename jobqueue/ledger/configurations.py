@@ -17,11 +17,6 @@ from jobqueue.ledger.tamper_alarm import TamperAlarm
 from jobqueue.model.configuration import KEPT_UPDATES, Configuration, Update
 
 
-def exclusive_name(config_id: str) -> str:
-    """The name that a run of a configuration holds while it has not ended."""
-    return f"fusion:{config_id}"
-
-
 class Configurations:
     """The configurations of one ledger. Each is sealed: the API signs what a run of it does."""
 
@@ -50,9 +45,12 @@ class Configurations:
         """Store it in place of the one with its id. Raises ``ConfigurationNotFound``."""
         self._change("replace", configuration.id, configuration, user)
 
-    def delete(self, config_id: str) -> None:
-        """Remove one. Raises ``ConfigurationNotFound``, and ``JobNotFinal`` while a run of it has not ended."""
-        self._change("delete", config_id, None, "")
+    def delete(self, config_id: str, exclusive: str) -> None:
+        """Remove one whose runs hold the name ``exclusive``.
+
+        Raises ``ConfigurationNotFound``, and ``JobNotFinal`` while a run of it has not ended.
+        """
+        self._change("delete", config_id, None, "", exclusive)
 
     def get(self, config_id: str) -> Configuration:
         """One configuration. Raises ``ConfigurationNotFound``, ``RecordAltered``."""
@@ -83,11 +81,12 @@ class Configurations:
             found = self._client.hget(self._keys.kind("reached"), exclusive)
         return None if found is None else str(found)
 
-    def _change(self, verb: str, config_id: str, configuration: Configuration | None, user: str) -> None:
+    def _change(
+        self, verb: str, config_id: str, configuration: Configuration | None, user: str, exclusive: str = ""
+    ) -> None:
         text = self._seal.close(_place(config_id), json.dumps(configuration.fields)) if configuration else ""
-        name = exclusive_name(config_id)
         code, *rest = self._scripts.call(
-            "store_configuration", self._now(), config_id, verb, text, user, KEPT_UPDATES, name
+            "store_configuration", self._now(), config_id, verb, text, user, KEPT_UPDATES, exclusive
         )
         if code == "taken":
             raise ConfigurationExists(f"There is a configuration {config_id!r} already; change it by PUT.")

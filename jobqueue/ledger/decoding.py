@@ -23,7 +23,7 @@ def whole(text: Any, most: int = LATEST) -> int:
     """A number of the ledger's own: 0 to ``most``."""
     found = int(text) if isinstance(text, int) or str(text).isdecimal() else -1
     if isinstance(text, bool) or not 0 <= found <= most or len(str(text)) > 20:
-        raise ValueError("a number in it is none of ours")
+        raise ValueError("invalid number")
     return found
 
 

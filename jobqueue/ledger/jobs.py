@@ -34,7 +34,7 @@ from jobqueue.model.job import Job
 from jobqueue.model.job_summary import JobSummary, JobSummaryPage
 from jobqueue.model.states import JobStatus
 from jobqueue.model.submission import Accepted
-from jobqueue.model.target import Target, TargetKind
+from jobqueue.model.target import UNPLACED, Target, TargetKind
 
 #: How many index entries one step of a listing by several dimensions looks at; keeps Redis responsive (about 1 ms).
 _SCAN_STEP = 1000
@@ -44,6 +44,8 @@ LOOKED_THROUGH = 10_000
 _CREATE_STEP = 50
 #: Creation times that a job can have, at the most: an index may hold any number that somebody wrote there.
 _FIRST, _LAST = 0, 9_000_000_000_000_000
+#: In place of the kind of target, for a job that no agent can run yet.
+UNPLACED_KIND = "unplaced"
 _STATUSES = tuple(str(status) for status in JobStatus)
 
 
@@ -52,8 +54,9 @@ class NewJob:
     """A job ready to be stored: its ``document`` (JSON, immutable) and what the ledger itself works with.
 
     Times are microseconds. ``digest`` (hex) tells requests under one idempotency key apart. ``only`` keeps the job
-    to some of the agents that its target matches. ``deed`` is written into the audit trail if the job is stored, with
-    its id and in the same step: no such job without its entry.
+    to some of the agents that its target matches. Unless ``is_placed``, the job waits for
+    ``Executions.place``. ``deed`` is written into the audit trail if the job is stored, with its id and in the same
+    step: no such job without its entry.
     """
 
     id: str
@@ -70,6 +73,7 @@ class NewJob:
     digest: str = ""
     retry_of: str | None = None
     only: tuple[str, ...] = ()
+    is_placed: bool = True
     alias: str | None = None
     exclusive: str | None = None
     groups: tuple[str, ...] = ()
@@ -284,7 +288,12 @@ class Jobs:
 
     def waiting_longest(self, after: float, limit: int) -> list[tuple[str, float]]:
         """Ids and creation times of jobs that have not started, the oldest behind ``after`` first."""
-        found = self._scripts.call("list_submitted", after, limit)
+        found = self._scripts.call("list_submitted", after, limit, "")
+        return [(job_id, float(time)) for job_id, time in zip(found[::2], found[1::2], strict=True)]
+
+    def unplaced(self, after: float, limit: int) -> list[tuple[str, float]]:
+        """Ids and times of jobs that no agent can run yet, the oldest behind ``after`` first."""
+        found = self._scripts.call("list_submitted", after, limit, UNPLACED)
         return [(job_id, float(time)) for job_id, time in zip(found[::2], found[1::2], strict=True)]
 
     def prune(self, older_than_seconds: float, limit: int) -> int:
@@ -428,7 +437,7 @@ def _fields(job: NewJob) -> tuple[Argument, ...]:
         job.document,
         job.operation,
         job.target.text,
-        job.target.kind.value,
+        job.target.kind.value if job.is_placed else UNPLACED_KIND,
         job.priority,
         job.not_before if job.not_before is not None else "",
         job.expires_at if job.expires_at is not None else "",

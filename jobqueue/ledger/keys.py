@@ -1,7 +1,7 @@
 """Every Redis key of the ledger: its name, type and meaning. No other module spells a key.
 
-The Lua scripts get the same names injected as the table ``K`` (``store/scripts.py``), so that a name changes in one
-place. Keys start with their kind, so that Redis ACL patterns can tell an agent's own work from everybody else's.
+The Lua scripts get the same names injected as the table ``K`` (``ledger/scripts.py``), so that a name changes in one
+place. Keys start with their kind, so that Redis ACL patterns can separate an agent's own keys from all others.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-#: name in Lua -> (start of the key, Redis type, what stands behind it and what it holds)
+#: name in Lua -> (start of the key, Redis type, the rest of the key, and the value)
 KINDS: dict[str, tuple[str, str, str]] = {
     "doc": ("doc:", "string", "{job}: the job as it was submitted, JSON; never changes"),
     "job": ("job:", "hash", "{job}: status, times, counts of executions by state, the job's own events"),
@@ -19,63 +19,67 @@ KINDS: dict[str, tuple[str, str, str]] = {
         "hash",
         "{slot}:{job}: one execution: state, attempt, token, events, a short answer, the agent's signature",
     ),
-    "out": ("out:", "string", "{slot}:{job}: what the execution returned or reports of itself, JSON, if it is long"),
+    "out": ("out:", "string", "{slot}:{job}: the result or progress report of the execution, JSON, if it is long"),
     "log": ("log:", "stream", "{slot}:{job}: output of the execution; entry ids are byte offsets"),
-    "events": ("events", "stream", "what happened to jobs lately: one entry a step, the newest last; bounded"),
+    "events": ("events", "stream", "recent events of jobs: one entry per step, newest last; bounded"),
     "index": ("index:", "zset", "{dimension}:{value}|{status}: job ids by time of creation (microseconds)"),
     "waiting": ("waiting:", "zset", "{slot}: ids of jobs whose message is in the slot's queue, by time of publishing"),
     "due": ("due", "zset", "{job}:{slot} of executions that wait for a time, by that time (microseconds)"),
     "leases": ("leases", "zset", "{job}:{slot} of executions that run, by the end of their lease (microseconds)"),
     "deadlines": ("deadlines", "zset", "ids of jobs with expires_at and executions not started, by that time"),
-    "finished": ("finished", "zset", "ids of jobs that are final, by the time they became so; pruned from here"),
+    "finished": ("finished", "zset", "ids of final jobs, by the time they ended; pruned from here"),
     "idem": ("idem:", "string", "{key}: digest, job id, creation time and seal behind an idempotency key; expires"),
-    "alias": ("alias:", "string", "{alias}: id of the job that has this name of its caller's"),
+    "alias": ("alias:", "string", "{alias}: id of the job with this caller-chosen alias"),
     "reported": (
         "reported:",
         "string",
-        "{owner}:{name}: id of the job that is this run of the owner's driver elsewhere",
+        "{owner}:{name}: id of the job for this external run of the owner",
     ),
-    "exclusive": ("exclusive:", "string", "{name}: id of the newest job that holds the name until it has ended"),
+    "exclusive": ("exclusive:", "string", "{name}: id of the newest job that holds the name exclusively until it ends"),
     "package": ("package:", "hash", "{name}: size, sha256, time of storing, the upload that holds its bytes, seal"),
     "packages": ("packages", "zset", "names of stored packages, by the time until which they are kept"),
     "upload": ("upload:", "hash", "{upload}: bytes of a package by number of the piece; expires unless it is complete"),
     "uploads": ("uploads", "zset", "uploads that are not complete, by the time at which they are given up"),
     "bulk": ("package-bytes", "hash", "bytes of all packages and uploads together, and of each incomplete upload"),
-    "told": ("told:", "hash", "{job}: what a driver elsewhere told of its run, JSON by field, the newest of each"),
+    "told": ("told:", "hash", "{job}: what the driver of an external run reported, JSON by field, newest values"),
     "outside": (
         "outside",
         "zset",
-        "ids of jobs that drivers elsewhere run and that have not ended, by their newest news",
+        "ids of external runs that have not ended, by the time of their last report",
     ),
     "config": ("config:", "string", "{configuration}: a stored configuration of runs, JSON, sealed by the API"),
     "configs": ("configs", "zset", "ids of all configurations, in alphabetical order"),
-    "config_log": ("config-log:", "list", "{configuration}: who changed it and when, the newest changes"),
+    "config_log": ("config-log:", "list", "{configuration}: who changed it and when, newest changes"),
     "reached": ("reached", "hash", "{name}: reference time of the newest completed run under it that was deleted"),
-    "credentials": ("credentials", "hash", "{key or user}:{name}: who may get in, sealed by the API"),
+    "credentials": ("credentials", "hash", "{key or user}:{name}: a credential, sealed by the API"),
     "used": ("credentials-used", "hash", "{key or user}:{name}: when it was last used (microseconds)"),
-    "ended": ("ended-session:", "string", "{session}: somebody has signed out of it; expires with the session"),
+    "ended": ("ended-session:", "string", "{session}: the session was signed out; expires with it"),
     "roles": ("roles", "hash", "{name}: permissions of a custom role, sealed by the API"),
-    "failures": ("failures:", "string", "{digest of an address or a name}: its failed log-ins of late; expires"),
-    "pace": ("pace:", "string", "{digest of a principal}: when it has had what it may ask for (microseconds); expires"),
-    "audit": ("audit", "stream", "who did what, the newest entries; each names the one before it"),
+    "failures": ("failures:", "string", "{digest of an address or a name}: its recent failed logins; expires"),
+    "pace": (
+        "pace:",
+        "string",
+        "{digest of a principal}: time at which its rate limit is used up (microseconds); expires",
+    ),
+    "audit": ("audit", "stream", "who did what, newest entries; each is chained to the previous one"),
     "audit_head": ("audit-head", "hash", "number and link of the newest entry of the audit trail"),
     "audit_spoiled": (
         "audit-spoiled",
         "stream",
-        "the audit trail that could not be written any more, while its entries are moved to a new one",
+        "a damaged audit trail whose entries are being moved to a new one",
     ),
     "clock": (
         "clock",
         "string",
-        "time of the newest job or message (microseconds): they are put in order by times that only grow",
+        "time of the newest job or message (microseconds): ordering times that only grow",
     ),
     "agents": ("agents", "zset", "hostnames of all known agents, by the time until which they count as live"),
     "agent": ("agent:", "hash", "{hostname}: registration, last heartbeat, state"),
     "agent_log": ("agent-log:", "list", "{hostname}: the agent's newest states with their times"),
-    "away": ("away", "set", "hostnames of agents that take no new work (all but Ready ones)"),
-    "barred": ("barred", "set", "hostnames of agents that were revoked, and not accepted again since"),
-    "revoked": ("revoked", "hash", "{hostname}: the API's signed word that its certificates up to a time are void"),
-    "joining": ("joining", "set", "hostnames of agents that wait and have an invitation to show"),
+    "away": ("away", "set", "hostnames of agents that are not Ready"),
+    "barred": ("barred", "set", "hostnames of revoked agents"),
+    "revoked": ("revoked", "hash", "{hostname}: signed revocation: its certificates up to a time are void"),
+    "joining": ("joining", "set", "hostnames of pending agents with an invitation"),
     "invite": ("invite:", "string", "{number}: hostname and key that an invitation was used for; expires with it"),
     "certificates": (
         "certificates",
@@ -84,22 +88,22 @@ KINDS: dict[str, tuple[str, str, str]] = {
     ),
     "label": ("label:", "set", "{key}:{value prefix}: hostnames that a label target matches"),
     "offers": ("offers:", "set", "{operation}: hostnames of agents that support it"),
-    "stats": ("stats", "hash", "counters of what must not happen often: refused claims, stale results, leases lost"),
+    "stats": ("stats", "hash", "safety counters: refused claims, stale results, lost leases"),
     "measured": ("measured", "hash", "what|operation|state or bucket: counts of executions, and how long they took"),
-    "alerts": ("alerts", "list", "{time}|{JSON} of what somebody should look into, the newest first"),
+    "alerts": ("alerts", "list", "{time}|{JSON} of alerts, newest first"),
     "noted": (
         "noted:",
         "list",
-        "{hostname}: alerts of the agent, until maintenance moves them on; only it writes here",
+        "{hostname}: alerts of the agent until maintenance moves them; written by this agent only",
     ),
-    "arrivals": ("arrivals", "set", "hostnames of agents whose records maintenance has to look at: they changed"),
+    "arrivals": ("arrivals", "set", "hostnames of agents whose records changed, for maintenance"),
     "roster": (
         "roster:",
         "hash",
-        "{hostname}: what of an agent's record stands in the ledger's lists; no agent writes it",
+        "{hostname}: the part of an agent's record that is in the shared lists; agents cannot write it",
     ),
-    "spoiled": ("spoiled:", "any", "{key}: what lay in place of a key of the ledger and was no such thing; expires"),
-    "probe": ("probe", "string", "written to learn whether Redis takes writes; expires"),
+    "spoiled": ("spoiled:", "any", "{key}: a damaged key set aside; expires"),
+    "probe": ("probe", "string", "test write of the health check; expires"),
     "leader": ("leader", "string", "which copy of maintenance leads; expires"),
     "queue": ("queue:", "list", "{slot}: messages for the slot, one list per priority (written the way kombu reads)"),
 }

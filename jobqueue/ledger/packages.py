@@ -110,6 +110,15 @@ class Packages:
             self._drop(upload)
             raise
 
+    def find(self, name: str) -> PackageInfo | None:
+        """The package, kept for longer from now on; None if it is missing or its record was altered.
+
+        A caller uploads what is missing, and so replaces an altered record. Raises ``InvalidInput`` for a malformed
+        name.
+        """
+        package = self.pin([check_package_name(name)]).get(name)
+        return package if package is not None and self.is_ours(package) else None
+
     def read(self, package: PackageInfo) -> Iterator[bytes]:
         """The package's bytes in pieces. Raises ``NotFound`` if it has been removed meanwhile."""
         key, number, have = self._keys.upload(package.upload), 0, 0
@@ -180,8 +189,8 @@ class Packages:
 
     def _too_large(self) -> PackageTooLarge:
         return PackageTooLarge(
-            f"The package is larger than {self.max_bytes} bytes; leave out what the job does not need (Ray's client: "
-            "'excludes' in runtime_env), or raise JOBQUEUE_MAX_PACKAGE_BYTES."
+            f"The package is larger than {self.max_bytes} bytes; leave out what the job does not need ('excludes' "
+            "in runtime_env), or raise JOBQUEUE_MAX_PACKAGE_BYTES."
         )
 
 

@@ -11,10 +11,10 @@ from jobqueue.ledger import decoding
 from jobqueue.model.external_run import CONFIG, END, EXTERNAL_SLOT, RESULT, START, ExternalRun
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.job_summary import JobSummary
+from jobqueue.model.needs import Needs
 from jobqueue.model.retry import RetryPolicy
-from jobqueue.model.run_state import RunState
 from jobqueue.model.states import ExecutionState, JobStatus
-from jobqueue.model.target import ANY
+from jobqueue.model.target import ANY, NO_HOST
 from jobqueue.model.timeline import EVENTS, Event
 from jobqueue.model.timestamps import from_iso
 
@@ -43,7 +43,7 @@ def job(job_id: str, answer: list[Any]) -> Job:
         target=decoding.text(doc["target"]),
         executions=executions,
         events=_events(fields),
-        expected_agents=tuple(slot for slot in raw[::3] if slot not in (ANY, EXTERNAL_SLOT)),
+        expected_agents=tuple(slot for slot in raw[::3] if slot not in (*NO_HOST, EXTERNAL_SLOT)),
         timeout_seconds=None if doc.get("timeout_seconds") is None else decoding.number(doc["timeout_seconds"]),
         not_before=decoding.optional_whole(doc.get("not_before")),
         expires_at=decoding.optional_whole(doc.get("expires_at")),
@@ -55,6 +55,7 @@ def job(job_id: str, answer: list[Any]) -> Job:
         alias=decoding.optional_text(doc.get("alias")),
         exclusive=decoding.optional_text(doc.get("exclusive")),
         among=decoding.texts(doc.get("among", ())),
+        needs=Needs.read(decoding.object_of(doc["needs"])) if "needs" in doc else None,
         groups=decoding.texts(doc.get("groups", ())),
         request=None if doc.get("request") is None else decoding.object_of(doc["request"]),
         outside=outside,
@@ -128,7 +129,7 @@ def glance(job_id: str, row: list[Any]) -> JobSummary:
         },
         alias=alias or None,
         # it may have been on an agent before, and wait for any one again
-        hostname="" if slot == ANY else host or "",
+        hostname="" if slot in NO_HOST else host or "",
         is_broadcast=bool(fanout),
         cancel_requested=bool(cancel),
     )
@@ -145,7 +146,7 @@ def _execution(slot: str, fields: Mapping[str, str], out: str | None) -> Executi
     out = out or _joined(fields, "o")
     return Execution(
         slot=slot,
-        hostname="" if slot == ANY else slot,
+        hostname="" if slot in NO_HOST else slot,
         state=state,
         attempt=decoding.whole(fields["attempt"]),
         started=_started(events),
@@ -188,7 +189,7 @@ def _outside(fields: Mapping[str, str], told: list[str], doc: Mapping[str, Any])
             from_iso(decoding.text(found[name]))
     if found.get("duration") is not None:
         decoding.number(found["duration"])
-    return ExternalRun(RunState(fields["outside"]).value, found, decoding.text(doc.get("reported_as", "")))
+    return ExternalRun(decoding.text(fields["outside"]), found, decoding.text(doc.get("reported_as", "")))
 
 
 def _driven(execution: Execution, hostname: str, outside: ExternalRun) -> Execution:
@@ -210,7 +211,7 @@ def _events(fields: Mapping[str, str]) -> tuple[Event, ...]:
     for number in range(1, decoding.whole(fields.get("events", 0)) + 1):
         at, event, host, note = fields[f"e{number}"].split("|", 3)
         if event not in EVENTS:
-            raise ValueError("a step in it is none that there can be")
+            raise ValueError("unknown timeline event")
         found.append(Event(decoding.whole(at), event, host, note))
     return tuple(found)
 

@@ -79,6 +79,16 @@ _FILES = _verb_files()
 VERBS = tuple(_FILES)
 
 
+def folder_of(verb: str) -> str:
+    """The folder of a verb below ``lua/``: the noun that it works on."""
+    return _FILES[verb].partition("/")[0]
+
+
+def header_of(verb: str) -> str:
+    """The file of a verb, which begins with its description, arguments and answers as comments."""
+    return _text(_FILES[verb])
+
+
 @cache
 def _text(path: str) -> str:
     return (_LUA / path).read_text("utf-8")

@@ -10,7 +10,7 @@ from jobqueue.model.states import ExecutionState
 
 T = TypeVar("T")
 
-#: What needs a look comes first, what went well last.
+#: Failures come first, successes last.
 ORDER = (
     ExecutionState.FAILED,
     ExecutionState.LOST,

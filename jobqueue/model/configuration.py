@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobqueue.errors import InvalidInput
-from jobqueue.model.timestamps import nanos_to_iso
 
 _ID = re.compile(r"[a-zA-Z][_\-a-zA-Z0-9]*[a-zA-Z0-9]?")
 MAX_ID_LENGTH = 63
@@ -24,10 +23,6 @@ class Update:
 
     user: str
     at: int
-
-    def document(self) -> dict[str, str]:
-        """As JSON. The ledger's clock knows microseconds; the field has nanoseconds."""
-        return {"userId": self.user, "timestamp": nanos_to_iso(self.at * 1000)}
 
 
 @dataclass(frozen=True)
@@ -47,15 +42,15 @@ class Configuration:
 
     @property
     def created(self) -> int | None:
-        """When it was stored first, in microseconds since the epoch; None if so many changes came since that nobody
-        knows, or if it is not stored.
+        """When it was first stored, in microseconds since the epoch; None if it is not stored, or if the oldest changes
+        are no longer kept.
         """
         return self.updates[0].at if 0 < len(self.updates) < KEPT_UPDATES else None
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Configuration:
-        """One that a caller gives; its ``updates`` are ours to write, so they are dropped. Raises ``InvalidInput``."""
-        fields = {name: value for name, value in raw.items() if name != "updates"}
+        """The configuration with these fields. Raises ``InvalidInput``."""
+        fields = dict(raw)
         for name in ("id", "type"):
             if name not in fields:
                 raise _bad(name, "Missing; it is required.")
@@ -66,12 +61,6 @@ class Configuration:
         if not 1 <= len(kind) <= MAX_TYPE_LENGTH or _CONTROL.search(kind):
             raise _bad("type", f"Must be 1 to {MAX_TYPE_LENGTH} characters without control characters.")
         return cls(fields)
-
-    def document(self) -> dict[str, Any]:
-        """As JSON, with the history of its updates where it is stored."""
-        if not self.updates:
-            return dict(self.fields)
-        return {**self.fields, "updates": [update.document() for update in self.updates]}
 
 
 def check_configuration_id(text: str) -> str:

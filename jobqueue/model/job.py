@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobqueue.model.external_run import ExternalRun
+from jobqueue.model.needs import Needs
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
 from jobqueue.model.timeline import Event
@@ -54,7 +55,8 @@ class Job:
     """One request, with what became of it. Times are microseconds since the epoch.
 
     ``request`` is what the caller asked for in the words of its own API, where that differs from the operation and its
-    data. ``groups`` are the lists that the service put it on; unlike tags, no caller can choose them.
+    data. ``needs`` are those that no agent met when the job was accepted. ``groups`` are the lists that the service
+    put it on; unlike tags, no caller can choose them.
     ``outside``: no agent runs it, a driver elsewhere does and tells of it. ``document`` is the record that all of
     this was read from, as the API signed it. Not ``is_readable``: the record is not as the ledger wrote it; this stands
     for it in lists, and ``error`` says so.
@@ -81,6 +83,7 @@ class Job:
     alias: str | None = None
     exclusive: str | None = None
     among: tuple[str, ...] = ()
+    needs: Needs | None = None
     groups: tuple[str, ...] = ()
     request: Mapping[str, Any] | None = None
     outside: ExternalRun | None = None

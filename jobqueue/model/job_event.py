@@ -9,7 +9,9 @@ from jobqueue.errors import InvalidInput
 from jobqueue.model.states import JobStatus
 from jobqueue.model.timeline import Event
 
-_ID = re.compile(r"([0-9]{1,15})-([0-9]{1,10})", re.ASCII)
+_ID = re.compile(r"([0-9]{1,20})-([0-9]{1,20})", re.ASCII)
+#: Both parts of an id of Redis' streams are unsigned and have 64 bits.
+_HIGHEST = 2**64 - 1
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class JobEvent:
 def event_position(news_id: str) -> tuple[int, int]:
     """An id as something that can be compared; raises ``InvalidInput`` for what is no id."""
     found = _ID.fullmatch(news_id)
-    if not found:
+    place = (int(found[1]), int(found[2])) if found else None
+    if place is None or max(place) > _HIGHEST:
         sentence = "Must be the id of an event of this stream; leave it out to begin now."
         raise InvalidInput(f"Last-Event-ID: {sentence}", {"Last-Event-ID": [sentence]})
-    return int(found[1]), int(found[2])
+    return place

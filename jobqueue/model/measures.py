@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from jobqueue.model.states import ExecutionState, JobStatus
 
 #: Upper bounds, in seconds, of the buckets in which waits and runs are counted; one more bucket holds what is longer.
-#: The ledger's scripts count by this table (``store/scripts.py``). Counts that are stored already stay where they are
+#: The ledger's scripts count by this table (``ledger/scripts.py``). Counts that are stored already stay where they are
 #: when it changes, so let it be.
 BUCKETS: tuple[float, ...] = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600)
 
@@ -59,7 +59,8 @@ class Measures:
 
     Counts and distributions are by operation and only grow, for as long as the ledger lives. ``waits``: from when an
     execution was published to its start. ``runs``: of attempts whose end an agent reported. ``scheduled`` executions
-    wait for a time. ``maintained``: a copy of maintenance leads.
+    wait for a time. ``maintained``: a copy of maintenance leads. ``audit_unwritable``: the audit trail cannot be
+    written; ``audit_broken``: a break is among the entries that are kept.
     """
 
     jobs: Mapping[tuple[str, JobStatus], int] = field(default_factory=dict)
@@ -74,3 +75,5 @@ class Measures:
     scheduled: int = 0
     counters: Mapping[str, int] = field(default_factory=dict)
     maintained: bool = False
+    audit_unwritable: bool = False
+    audit_broken: bool = False

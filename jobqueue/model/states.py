@@ -1,6 +1,6 @@
 """The states of an execution, the one table of allowed transitions, and how a job's status follows.
 
-The table below is the only one: the Lua scripts get it injected at load time (``store/scripts.py``).
+The table below is the only one: the Lua scripts get it injected at load time (``ledger/scripts.py``).
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from jobqueue.model.needs import Needs
 from jobqueue.model.principal import NOBODY, Principal
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.target import ANY
@@ -17,9 +18,10 @@ DEFAULT_PRIORITY = 4
 class Submission:
     """One request for a job, parsed but not yet resolved against agents and operations.
 
-    Times are microseconds since the epoch. ``origin`` names the API it came through (``native``, ``ray``, ...).
+    Times are microseconds since the epoch. ``origin`` names the API it came through (``native``, or that of a facade).
     ``alias`` is the caller's own name for the job, unique among those stored. At most one job that has not ended holds
-    the name ``exclusive``. ``among`` are the hostnames that may run a job for any agent, all if empty.
+    the name ``exclusive``. ``among`` are the hostnames that may run a job for any agent, all if empty. With ``needs``
+    it waits until an agent meets them, and goes to that.
     ``groups`` name lists that the job is put on, by which it is found (``JobFilter.group``): no request sets them, so
     they can be believed where tags cannot.
     ``request`` is kept with the job: what the caller asked for in the words of its own API. ``principal`` is who asks,
@@ -41,6 +43,7 @@ class Submission:
     alias: str | None = None
     exclusive: str | None = None
     among: tuple[str, ...] = ()
+    needs: Needs | None = None
     groups: tuple[str, ...] = ()
     request: Mapping[str, Any] | None = None
 

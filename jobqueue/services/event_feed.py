@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 
 from jobqueue.errors import JobQueueError, LedgerUnavailable
@@ -33,8 +33,9 @@ class MissedEvents(JobQueueError):
 class EventFeed:
     """What happens, to any number of followers. Each goes at its own pace: who is slow holds nobody up."""
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: Events, read: Callable[[str], Job]) -> None:
         self._events = events
+        self._job = read
         self._came = threading.Condition()
         self._recent: list[JobEvent] = []
         self._places: list[tuple[int, int]] = []
@@ -54,11 +55,13 @@ class EventFeed:
         self._check_held(after)
         return self._follow(after, wait_seconds)
 
-    def follow_job(self, job: Job, position: str, after: str | None = None) -> Iterator[list[JobEvent]]:
-        """What happens to one job until it is final. ``position`` is from before ``job`` was read.
+    def follow_job(self, job_id: str, after: str | None = None) -> Iterator[list[JobEvent]]:
+        """What happens to one job until it is final; without ``after`` it begins with what happened so far.
 
-        Without ``after`` it begins with what happened so far.
+        Raises ``JobNotFound``, and as ``follow`` does.
         """
+        position = self.position()  # before the job is read: an event in between may come twice, but none is lost
+        job = self._job(job_id)
         turns = self.follow(after or position)
         if after is not None:
             return self._of_job(turns, job, event_position(position), set())
@@ -92,6 +95,8 @@ class EventFeed:
                 if found is None:  # further back than what is in memory
                     self._check_held(position)
                     found = self._events.read(position)
+                    if not found:  # the reader is elsewhere, for a moment
+                        self._wait(wait_seconds)
                 if found:
                     position = found[-1].id
                 yield found
@@ -104,15 +109,25 @@ class EventFeed:
         with self._came:
             if not self._reaches(place):
                 return None
-            self._came.wait_for(lambda: bool(self._places) and self._places[-1] > place, timeout=seconds)
+            self._came.wait_for(lambda: self._newest() != place, timeout=seconds)
             if not self._reaches(place):
                 return None
             first = bisect_right(self._places, place)
             return self._recent[first : first + _TURN]
 
     def _reaches(self, place: tuple[int, int]) -> bool:
-        """Whether all that came behind ``place`` is in memory."""
-        return place >= (self._places[0] if self._places else event_position(self._last))
+        """Whether all that came behind ``place`` is in memory. It is not where ``place`` lies ahead of the reader: an
+        entry that the reader has not got yet, or one of a stream that was begun anew.
+        """
+        newest = self._newest()
+        return (self._places[0] if self._places else newest) <= place <= newest
+
+    def _newest(self) -> tuple[int, int]:
+        return event_position(self._last)
+
+    def _wait(self, seconds: float) -> None:
+        with self._came:
+            self._came.wait(seconds)
 
     def _check_held(self, position: str) -> None:
         if position != START and not self._events.holds(position):
@@ -141,6 +156,7 @@ class EventFeed:
                     return
             try:
                 news = self._events.wait(self._last, _READ_SECONDS)
+                newest = self._last if news else self._events.newest()
             except LedgerUnavailable as error:
                 logger.warning("The events wait for the ledger: %s", error)
                 pause.wait(_READ_SECONDS)
@@ -149,7 +165,12 @@ class EventFeed:
                 logger.exception("The events cannot be read")
                 pause.wait(_READ_SECONDS)
                 continue
-            if news:
+            if event_position(newest) < self._newest():
+                # the stream was begun anew, or Redis has lost the end of it: nothing comes behind the last entry
+                with self._came:
+                    self._recent, self._places, self._last = [], [], newest
+                    self._came.notify_all()
+            elif news:
                 with self._came:
                     self._last = news[-1].id
                     self._recent += news

@@ -10,7 +10,7 @@ from jobqueue.ledger.executions import Executions
 from jobqueue.ledger.jobs import Jobs
 from jobqueue.ledger.output import Batch, Output
 from jobqueue.model.output import OutputPage
-from jobqueue.model.target import ANY
+from jobqueue.model.target import ANY, NO_HOST
 
 #: Shortest and longest wait for output before the state of the execution is looked at again, in seconds.
 _FIRST_WAIT = 0.05
@@ -28,11 +28,13 @@ class OutputReader:
         self._output = output
         self._sleep = sleep
 
-    def page(self, job_id: str, hostname: str | None, offset: int) -> OutputPage:
+    def page(self, job_id: str, hostname: str | None = None, offset: int = 0) -> OutputPage:
         """What is there behind ``offset``; raises ``JobNotFound``, ``AgentNotFound``, ``InvalidInput``."""
         return self._page(job_id, self._slot(job_id, hostname), offset)
 
-    def follow(self, job_id: str, hostname: str | None, offset: int, host_before: str = "") -> Iterator[OutputPage]:
+    def follow(
+        self, job_id: str, hostname: str | None = None, offset: int = 0, host_before: str = ""
+    ) -> Iterator[OutputPage]:
         """Pages as they come, the last one ``complete``; an empty page at least every half second.
 
         An execution for ``_any`` is followed to the agent that claims it, also across attempts on several hosts: each
@@ -91,5 +93,5 @@ class OutputReader:
 def _show(slot: str, state: str, batch: Batch, offset: int, *, complete: bool) -> OutputPage:
     first = batch.chunks[0].start if batch.chunks else offset
     end = batch.chunks[-1].end if batch.chunks else offset
-    hostname = "" if slot == ANY else slot
+    hostname = "" if slot in NO_HOST else slot
     return OutputPage(hostname, batch.chunks, end, max(0, first - offset), complete, state)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from jobqueue.ledger.ledger import Ledger
+from jobqueue.model.job import Job
+from jobqueue.model.principal import Principal
+from jobqueue.operations.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -14,3 +19,28 @@ class Renewal:
     data: Mapping[str, Any]
     exclusive: str | None = None
     groups: tuple[str, ...] = ()
+
+
+#: (ledger, registry, job, id of the new job, who runs it again) -> what changes.
+Renew = Callable[[Ledger, Registry, Job, str, Principal], Renewal]
+_RENEWALS: dict[str, Renew] = {}
+
+
+def register(origin: str, renew: Renew) -> None:
+    """Ask ``renew`` what changes when a job that came through the API ``origin`` is run again."""
+    _RENEWALS[origin] = renew
+
+
+class Renewer:
+    """What changes when jobs of one ledger are run again: nothing, unless the API that they came through says so."""
+
+    def __init__(self, ledger: Ledger, registry: Registry) -> None:
+        self._ledger = ledger
+        self._registry = registry
+
+    def __call__(self, job: Job, job_id: str, principal: Principal) -> Renewal:
+        """The changes for ``job``, run again as ``job_id``. Raises ``PermissionDenied``, ``InvalidInput``."""
+        renew = _RENEWALS.get(job.origin)
+        if renew is None:
+            return Renewal(job.data, job.exclusive, job.groups)
+        return renew(self._ledger, self._registry, job, job_id, principal)

@@ -49,7 +49,7 @@ class ResultVerifier:
     def faults(self, job: Job) -> list[tuple[str, str]]:
         """Hostname and what is wrong, of every result that is not its agent's."""
         words = {
-            UNSIGNED: "it is not signed by its agent",
+            UNSIGNED: "not signed by its agent",
             FORGED: "its signature is not its agent's",
             REVOKED: "its agent was revoked",
         }

@@ -89,6 +89,7 @@ class JobRetrier:
                 groups=renewal.groups,
                 request=job.request,
                 among=job.among if target is None else (),
+                needs=job.needs if target is None else None,
             ),
             retry_of=job_id,
             only=hosts,

@@ -12,7 +12,7 @@ from typing import Any
 
 from jobqueue import tracing
 from jobqueue.dispatch.sender import Sender
-from jobqueue.errors import InvalidTarget, JobQueueError, LedgerUnavailable, NothingToRetry
+from jobqueue.errors import InvalidTarget, JobQueueError, LedgerUnavailable, NothingToRetry, UnknownOperation
 from jobqueue.ledger.executions import Due
 from jobqueue.ledger.jobs import Jobs, NewJob, Stored
 from jobqueue.model.audit import AuditEntry
@@ -29,6 +29,8 @@ SUBMIT = "job:write"
 #: What one that names secrets needs as well: even an operation that changes nothing, such as a look-up of a name, could
 #: carry a secret away.
 USE_SECRETS = "secret:use"
+#: Jobs of a batch with an unknown operation for which similar ones are looked for: each takes 0.2 ms.
+_MOST_COMPARED = 20
 
 logger = logging.getLogger(__name__)
 
@@ -69,11 +71,13 @@ class JobSubmitter:
         """Accept what can be accepted, in one round trip; answers come in order, refusals as errors."""
         answers: list[Accepted | JobQueueError | None] = []
         new: list[NewJob] = []
+        unknown = 0
         for submission in submissions:
             try:
-                new.append(self._prepare(submission, None, ()))
+                new.append(self._prepare(submission, None, (), compares=unknown < _MOST_COMPARED))
                 answers.append(None)
             except JobQueueError as error:
+                unknown += isinstance(error, UnknownOperation)
                 answers.append(error)
         outcomes = self._jobs.create_many(new, self._sender.template)
         self._send([(job, stored) for job, stored in zip(new, outcomes, strict=True) if isinstance(stored, Stored)])
@@ -91,10 +95,12 @@ class JobSubmitter:
         only: tuple[str, ...],
         job_id: str | None = None,
         deed: AuditEntry | None = None,
+        *,
+        compares: bool = True,
     ) -> NewJob:
         submission.principal.require(SUBMIT)
         target = _target(submission.target)
-        operation = self._operations.get(submission.operation)
+        operation = self._operations.get(submission.operation, compares=compares)
         submission.principal.require(operation.permission)
         data = self._operations.validate(submission.operation, dict(submission.data))
         if has_secret(data):
@@ -115,6 +121,7 @@ class JobSubmitter:
             "alias": submission.alias,
             "exclusive": submission.exclusive,
             "among": list(submission.among) or None,
+            "needs": submission.needs.document() if submission.needs else None,
             "groups": list(submission.groups) or None,
             "request": dict(submission.request) if submission.request is not None else None,
         }
@@ -142,6 +149,7 @@ class JobSubmitter:
             digest=digest,
             retry_of=retry_of,
             only=hosts,
+            is_placed=submission.needs is None,
             alias=submission.alias,
             exclusive=submission.exclusive,
             groups=submission.groups,

@@ -122,5 +122,5 @@ def _asked(path: Path) -> RedisBinary:
         raise JobQueueError(f"{path} does not run: {error}") from error
     match = _VERSION.search(answer.stdout)
     if not match:
-        raise JobQueueError(f"{path} does not tell its version")
+        raise JobQueueError(f"{path} does not report its version")
     return RedisBinary(path, (int(match[2]), int(match[3]), int(match[4])), match[1])

@@ -40,7 +40,7 @@ def inspect(settings: Settings) -> list[Finding]:
         return findings
     if settings.broker_url.partition("://")[0] in SCHEMES:
         return [*findings, *inspect_redis("The broker's Redis", settings.broker_url)]
-    unseen = f"The broker {mask_password(settings.broker_url)} is no Redis; it was not looked at."
+    unseen = f"The broker {mask_password(settings.broker_url)} is not a Redis; it was not checked."
     return [*findings, Finding(CheckResult.WARNING, unseen)]
 
 

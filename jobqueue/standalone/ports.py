@@ -20,7 +20,7 @@ def claim_port(host: str, port: int, option: str) -> int:
     try:
         return _bind(host, port)
     except socket.gaierror as error:
-        raise JobQueueError(f"{host!r} is no address of this machine ({error.strerror}).") from error
+        raise JobQueueError(f"{host!r} is not a local address ({error.strerror}).") from error
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise JobQueueError(f"Port {port} on {host} is taken; choose another one with {option}.") from error

@@ -75,7 +75,7 @@ class EmbeddedRedis:
     def prepare(self) -> None:
         """Choose a server, stop one that was left behind, write the configuration.
 
-        The caller holds the state directory's lock, so that nobody else works here. Raises ``JobQueueError``.
+        The caller holds the state directory's lock, so that no other process uses it. Raises ``JobQueueError``.
         """
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.directory.chmod(0o700)

@@ -179,7 +179,7 @@ class Stack:
     def _child_environ(self, environ: Mapping[str, str]) -> dict[str, str]:
         child = {name: value for name, value in environ.items() if name not in _OWN_NAMES}
         child[PREFIX + "STATE_DIR"] = str(self._state.path)
-        child.setdefault(PREFIX + "ALLOW", "*")  # whoever starts this owns the host, and wants all of it
+        child.setdefault(PREFIX + "ALLOW", "*")  # the user who starts this owns the host
         child["PYTHONUNBUFFERED"] = "1"  # a line is to be seen when it is written
         root = Path(jobqueue.__file__).resolve().parent.parent
         if str(root) not in [*site.getsitepackages(), site.getusersitepackages()]:

@@ -34,7 +34,7 @@ _LEFTOVER_SECONDS = 10.0
 class Supervisor:
     """Starts children, restarts those that end unasked, stops all of them.
 
-    Until ``settle()`` a child that ends is a failed start: it is not restarted, and ``failure`` tells of it.
+    Until ``settle()`` a child that ends is a failed start: it is not restarted, and ``failure`` describes it.
     Every child has one thread that waits for its end, and one that reads its output; nothing polls.
     What the children left running in sessions of their own (found by a mark in its environment) ends with them.
     """
@@ -161,7 +161,7 @@ class Supervisor:
                 self._emit(OWN_NAME, f"{kept.spec.name} did not end within {kept.spec.grace_seconds:g}s; killing it")
                 child.kill()
             if not kept.ended(time.monotonic() + _KILL_SECONDS):
-                self._emit(OWN_NAME, f"{kept.spec.name} cannot be killed; it waits in the kernel")
+                self._emit(OWN_NAME, f"{kept.spec.name} still running (uninterruptible) after SIGKILL")
 
     def _spawn(self, spec: ChildSpec) -> Child:
         child = Child(spec, self._emit, self._mark)

@@ -34,7 +34,7 @@ _LOOK_SECONDS = 0.05
 
 
 def processes() -> dict[int, tuple[int, int]]:
-    """Every process that is no zombie: pid -> (parent, group). Empty where there is no /proc."""
+    """Every process except zombies: pid -> (parent, group). Empty where there is no /proc."""
     found = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -72,7 +72,7 @@ def signal_group(group: int, number: int) -> None:
 
 
 def is_running(pid: int) -> bool:
-    """Whether the process exists and is no zombie."""
+    """Whether the process exists and is not a zombie."""
     table = processes()
     if table:
         return pid in table

@@ -7,10 +7,12 @@ import json
 import pytest
 
 from jobqueue.errors import ConfigurationExists, ConfigurationNotFound, JobNotFinal, RecordAltered
-from jobqueue.ledger.configurations import exclusive_name
 from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.model.configuration import KEPT_UPDATES, Configuration, Update
 from tests.ledger.world import World
+
+#: The name that a run of the configuration "c" holds.
+HOLDS = "runs-of:c"
 
 
 def configuration(config_id: str = "c", **fields: object) -> Configuration:
@@ -30,7 +32,7 @@ def test_create_replace_delete(world: World) -> None:
     )
     stored.create(configuration("b"), "ada")
     assert [found.id for found in stored.all()] == ["b", "c"]
-    stored.delete("c")
+    stored.delete("c", HOLDS)
     assert [found.id for found in stored.all()] == ["b"]
     stored.create(configuration(), "eve")
     assert [update.user for update in stored.get("c").updates] == ["eve"]
@@ -41,7 +43,7 @@ def test_what_does_not_exist(world: World) -> None:
     for attempt in (
         lambda: stored.get("c"),
         lambda: stored.replace(configuration(), "ada"),
-        lambda: stored.delete("c"),
+        lambda: stored.delete("c", HOLDS),
     ):
         with pytest.raises(ConfigurationNotFound, match="'c'"):
             attempt()
@@ -63,11 +65,11 @@ def test_not_deleted_while_a_run_is_active(world: World) -> None:
     stored = world.ledger.configurations
     stored.create(configuration(), "ada")
     world.register("a")
-    job_id = world.create("a", exclusive=exclusive_name("c"))
+    job_id = world.create("a", exclusive=HOLDS)
     with pytest.raises(JobNotFinal, match=job_id):
-        stored.delete("c")
+        stored.delete("c", HOLDS)
     world.run(job_id, "a")
-    stored.delete("c")
+    stored.delete("c", HOLDS)
 
 
 def test_how_far_it_was_read_outlives_the_runs(world: World) -> None:
@@ -77,21 +79,23 @@ def test_how_far_it_was_read_outlives_the_runs(world: World) -> None:
     for reference, state in (("2026-01-02T00:00:00.000Z", "done"), ("2026-01-01", "done"), ("2027-01-01", "cancelled")):
         data = {"referenceTime": reference}
         document = json.dumps({"operation": "op.x", "data": data, "target": "a"})
-        job_id = world.create("a", exclusive=exclusive_name("c"), document=document)
+        job_id = world.create("a", exclusive=HOLDS, document=document)
         if state == "done":
             world.run(job_id, "a")
         else:
             world.jobs.cancel(job_id, "on request")
-        assert stored.reached("c") == ("2026-01-02T00:00:00.000Z" if reference != "2026-01-02T00:00:00.000Z" else None)
+        assert stored.reached(HOLDS) == (
+            "2026-01-02T00:00:00.000Z" if reference != "2026-01-02T00:00:00.000Z" else None
+        )
         world.jobs.delete(job_id)
     for data in ({}, {"referenceTime": 7}):
         document = json.dumps({"operation": "op.x", "data": data, "target": "a"})
-        job_id = world.create("a", exclusive=exclusive_name("c"), document=document)
+        job_id = world.create("a", exclusive=HOLDS, document=document)
         world.run(job_id, "a")
         world.jobs.delete(job_id)
-    assert stored.reached("c") == "2026-01-02T00:00:00.000Z"
-    stored.delete("c")
-    assert stored.reached("c") is None
+    assert stored.reached(HOLDS) == "2026-01-02T00:00:00.000Z"
+    stored.delete("c", HOLDS)
+    assert stored.reached(HOLDS) is None
 
 
 class TestAltered:
@@ -133,5 +137,5 @@ class TestAltered:
             stored.create(configuration(config_id), "ada")
             world.client.set(keys.config(config_id), "{}")
         stored.replace(configuration(script="true"), "ada")
-        stored.delete("d")
+        stored.delete("d", HOLDS)
         assert [found.fields["script"] for found in stored.all()] == ["true"]

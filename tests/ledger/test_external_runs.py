@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from api.fusion.run_state import EXECUTION_STATES, RunState, reachable, reporters, run_state
 from jobqueue.errors import JobNotFinal, JobNotFound
 from jobqueue.ledger.external_runs import ReportAnswer, ReportOutcome
 from jobqueue.model.external_run import EXTERNAL_OPERATION, EXTERNAL_SLOT, ExternalRunReport
 from jobqueue.model.filter import JobFilter
-from jobqueue.model.run_state import EXECUTION_STATES, RunState, reachable, reporters, run_state
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ANY
 from tests.ledger.clock import SECOND

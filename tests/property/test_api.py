@@ -28,6 +28,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api.app import create_app
+from api.fusion.runs import Runs
 from jobqueue.ledger.executions import Grant
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Registration
@@ -80,7 +81,7 @@ def shell(services: Services, alias: str, **more: Any) -> str:
     submission = Submission(
         "command.shell.execute", {"command": "true"}, HOST, principal=ROOT, alias=alias, tags={"a": "b"}, **more
     )
-    return services.submit(submission).job_id
+    return services.submit.one(submission).job_id
 
 
 def end(services: Services, job_id: str, state: ExecutionState) -> None:
@@ -108,8 +109,9 @@ def make_world(folder: Path, role: str) -> World:
     end(services, jobs[2], ExecutionState.COMPLETED)
     nightly = Configuration.parse({"id": "nightly", "type": "script", "script": "true"})
     services.configurations.create(nightly, "ada")
-    run = services.runs.start_inline(Configuration.parse({"id": "once", "type": "script", "script": "true"}), ROOT)
-    services.store_package(PACKAGE, [b"bytes"])
+    runs = Runs(services.ledger, services.submit, services.registry)
+    run = runs.start_inline(Configuration.parse({"id": "once", "type": "script", "script": "true"}), ROOT)
+    services.packages.store(PACKAGE, [b"bytes"])
     key, _ = services.credentials.create_key(ROOT, "spare", (), ("job:read",))
     services.credentials.create_user(ROOT, "alice", "correct horse battery", (), ("job:read",))
     services.credentials.create_role(ROOT, "deployer", ("job:read",))

@@ -18,6 +18,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from api.fusion.run_state import EXECUTION_STATES, RunState, reporters
 from jobqueue.errors import JobQueueError
 from jobqueue.ledger.agents import Refused
 from jobqueue.ledger.executions import Finished, Grant, Renewal
@@ -25,7 +26,6 @@ from jobqueue.ledger.external_runs import ReportOutcome
 from jobqueue.model.agent import AgentState, Heartbeat
 from jobqueue.model.external_run import ExternalRunReport
 from jobqueue.model.job import Job
-from jobqueue.model.run_state import EXECUTION_STATES, RunState, reporters
 from jobqueue.model.states import FINAL_STATES, ExecutionState
 from jobqueue.model.target import ANY
 from tests.ledger import invariants

@@ -43,23 +43,19 @@ class Known:
     labels: frozenset[str]
 
 
-class FullLedger:
-    """Something of everything."""
-
-    def ping(self) -> None: ...
-
-    def measures(self) -> Measures:
-        some = Distribution((1,) * (len(BUCKETS) + 1), 1.0)
-        return Measures(
-            jobs={("op", JobStatus.FAILED): 1},
-            submitted={"op": 1},
-            retried={"op": 1},
-            ended={("op", ExecutionState.FAILED): 1},
-            waits={"op": some},
-            runs={"op": some},
-            backlogs=(Backlog("_any", 1, 1.0),),
-            pulses=(Pulse("a", True, "Ready", 0, 1.0),),
-        )
+def full_measures() -> Measures:
+    """At least one value of each kind."""
+    some = Distribution((1,) * (len(BUCKETS) + 1), 1.0)
+    return Measures(
+        jobs={("op", JobStatus.FAILED): 1},
+        submitted={"op": 1},
+        retried={"op": 1},
+        ended={("op", ExecutionState.FAILED): 1},
+        waits={"op": some},
+        runs={"op": some},
+        backlogs=(Backlog("_any", 1, 1.0),),
+        pulses=(Pulse("a", True, "Ready", 0, 1.0),),
+    )
 
 
 def declared(module: Any) -> Iterator[Known]:
@@ -73,7 +69,7 @@ def declared(module: Any) -> Iterator[Known]:
 def known() -> dict[str, Known]:
     """Every metric of every process, by name."""
     found = [*declared(requests), *declared(workers.metrics)]
-    for metric in LedgerCollector(FullLedger()).collect():
+    for metric in LedgerCollector(lambda: None, full_measures).collect():
         assert metric.samples, metric.name
         labels = frozenset(metric.samples[0].labels) - {"le"}
         found.append(Known(metric.name + ("_total" if metric.type == "counter" else ""), metric.type, labels))

@@ -200,7 +200,7 @@ def test_overrides_win_and_none_is_not_given(tmp_path: Path) -> None:
     ],
 )
 def test_an_unknown_name_is_an_error_with_near_matches(tmp_path: Path, name: str, says: str) -> None:
-    with pytest.raises(InvalidSettings, match=f"{name} is no setting of jobqueue; {says}"):
+    with pytest.raises(InvalidSettings, match=f"Unknown setting {name}; {says}"):
         settings(tmp_path, **{name: "1"})
 
 
@@ -351,5 +351,5 @@ def test_labels() -> None:
 def test_secrets_are_no_settings(tmp_path: Path) -> None:
     """They may have any name; what is nearly such a name is a typo."""
     assert "not for anybody" not in repr(settings(tmp_path, JOBQUEUE_SECRET_DB_PASSWORD="not for anybody"))
-    with pytest.raises(InvalidSettings, match="JOBQUEUE_SECRETDIR is no setting"):
+    with pytest.raises(InvalidSettings, match="Unknown setting JOBQUEUE_SECRETDIR"):
         settings(tmp_path, JOBQUEUE_SECRETDIR="x")

@@ -67,7 +67,7 @@ function renew(page) {
       Idiomorph.morph(part, fresh, {
         ignoreActiveValue: true,
         callbacks: {
-          // what somebody has unfolded stays so
+          // keep open what the viewer has opened
           beforeAttributeUpdated: (name, node) => !(name === "open" && node.tagName === "DETAILS"),
         },
       });
@@ -120,7 +120,7 @@ function follow() {
 }
 
 function unfollow() {
-  // a browser has few connections to one server, and tabs that nobody looks at should not hold any
+  // a browser has few connections to one server, and hidden tabs should not hold any
   if (events) events.close();
   events = null;
 }
@@ -168,7 +168,7 @@ if (live) {
 const TICK_MS = 1000;
 const LEAST_WIDTH = 3; // of a bar's piece, so that it can be seen
 
-// what the server's clock is ahead of ours, in ms
+// how far the server's clock is ahead of this one, in ms
 let ahead = 0;
 
 function setClock() {

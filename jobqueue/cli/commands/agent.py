@@ -95,7 +95,7 @@ def invite(hostname: str, seconds: int) -> None:
 @click.argument("hostname")
 @click.argument("fingerprint")
 def accept(hostname: str, fingerprint: str) -> None:
-    """Let a pending agent in; FINGERPRINT is what the agent's own log shows, not what anybody else says."""
+    """Let a pending agent in; FINGERPRINT must come from the agent's own log."""
     with connect() as client:
         click.echo(one_line(client.accept(hostname, fingerprint)["message"]))
 
@@ -104,7 +104,7 @@ def accept(hostname: str, fingerprint: str) -> None:
 @_hostnames
 @json_option
 def revoke(hostnames: Sequence[str], as_json: bool) -> None:
-    """Take back that agents were accepted: no work, and their results count as nobody's; accept lets them in again."""
+    """Revoke agents: they get no work and their results are not trusted; accept reverses it."""
     for_each(hostnames, Client.revoke, _describe, as_json=as_json)
 
 

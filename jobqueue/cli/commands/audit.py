@@ -27,7 +27,7 @@ EXIT_BROKEN = 1
 
 @click.group(cls=ClientGroup)
 def audit() -> None:
-    """See who did what, when and from where, and that nobody changed the record."""
+    """Show and verify the audit trail: who did what, when and from where."""
 
 
 @audit.command("list")

@@ -14,7 +14,7 @@ _VARIABLE = "_JOBQUEUE_COMPLETE"
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print what makes a shell complete commands, options, ids of jobs, hostnames and operations.
+    """Print the shell completion script for commands, options, job ids, hostnames and operations.
 
     \b
     bash:  echo 'eval "$(jobqueue completion bash)"' >> ~/.bashrc

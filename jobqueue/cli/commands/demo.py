@@ -137,7 +137,7 @@ def _complaints(request: _Request, job: Mapping[str, Any]) -> list[str]:
         return [f"{name} is {job['status']} ({job['error']})"]
     answered = set(job["responses"])
     if request.agents and answered != request.agents:
-        return [f"{name} was answered by {', '.join(sorted(answered)) or 'nobody'}"]
+        return [f"{name} was answered by {', '.join(sorted(answered)) or 'no agent'}"]
     if not request.agents and len(answered) != 1:
         return [f"{name} was answered by {len(answered)} agents"]
     return []

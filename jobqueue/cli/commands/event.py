@@ -54,7 +54,7 @@ def follow(job_id: str | None, steps: Sequence[str], after: str, as_json: bool) 
                 else:
                     _show(out, found)
         except NotFound as error:
-            raise JobQueueError("This server tells no events; it is older than this command line.") from error
+            raise JobQueueError("This server has no event stream; it is older than this command line.") from error
 
 
 def _show(out: Screen, found: Mapping[str, Any]) -> None:

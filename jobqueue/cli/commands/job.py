@@ -46,7 +46,7 @@ _ids = click.argument("job_ids", metavar="ID...", nargs=-1, required=True, shell
 def job() -> None:
     """Submit jobs, look at them, wait for them, stop them.
 
-    ID is a job's id, at least four characters that it begins with, or its alias (the submission id of Ray's clients).
+    ID is a job's id, at least four characters that it begins with, or its alias.
     """
 
 
@@ -231,7 +231,7 @@ def watch_job(context: click.Context, job_id: str, timeout: float | None, full: 
 @click.option("-f", "--follow", is_flag=True, help="Go on until the job has ended.")
 @json_option
 def logs(job_id: str, hostname: str | None, offset: int, follow: bool, as_json: bool) -> None:
-    """Print what a job has printed; with -f, also what it still prints.
+    """Print a job's output; -f follows it.
 
     With --json, one page of the API's JSON per line.
     """

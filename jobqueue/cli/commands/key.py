@@ -22,7 +22,7 @@ def key() -> None:
 @grants
 @json_option
 def create(name: str, roles: Sequence[str], permissions: Sequence[str], expires_at: str | None, as_json: bool) -> None:
-    """Make a key and print it. NAME is what jobs and the audit trail call whoever uses it."""
+    """Create a key and print it. NAME identifies its user in jobs and the audit trail."""
     with connect() as client:
         made = client.create_key(name, roles=roles, permissions=permissions, expires_at=expires_at)
     if as_json:

@@ -65,4 +65,4 @@ def show(operation_type: str, as_json: bool) -> None:
 def _unknown(wanted: str, known: list[str]) -> str:
     near = difflib.get_close_matches(wanted, known, n=3)
     hint = f"Did you mean {' or '.join(near)}?" if near else "'jobqueue operation list' shows all."
-    return f"There is no operation {wanted!r}. {hint}"
+    return f"Unknown operation {wanted!r}. {hint}"

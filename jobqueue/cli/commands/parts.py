@@ -44,7 +44,7 @@ def _labels(context: click.Context, parameter: click.Parameter, values: tuple[st
     "--behind-proxy",
     is_flag=True,
     default=None,
-    help="A proxy with TLS is in front, and nobody else can reach it.  [JOBQUEUE_BEHIND_PROXY]",
+    help="Trust X-Forwarded-* headers; a TLS proxy is the only client.  [JOBQUEUE_BEHIND_PROXY]",
 )
 def api(host: str | None, port: int | None, workers: int | None, behind_proxy: bool | None) -> None:
     """Serve the HTTP API until SIGTERM.

@@ -50,7 +50,7 @@ def list_roles(as_json: bool) -> None:
 @role.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 def delete(names: Sequence[str]) -> None:
-    """Remove roles that nobody has."""
+    """Remove unused roles."""
     with connect() as client:
         for name in names:
             client.delete_role(name)

@@ -22,7 +22,7 @@ _MOST_JOBS = 100
 @click.option(
     "--jobs", type=click.IntRange(0, _MOST_JOBS), default=10, show_default=True, help="How many jobs to show."
 )
-@click.option("--once", is_flag=True, help="Show it once and end; so it is in a pipe, too.")
+@click.option("--once", is_flag=True, help="Print once and exit (default when piped).")
 @json_option
 def top(interval: float, jobs: int, once: bool, as_json: bool) -> None:
     """Show jobs by status, throughput, agents and the newest jobs, anew every few seconds, until Ctrl-C.
@@ -72,6 +72,6 @@ def _drawn(glance: Snapshot, trouble: ClientError | None, width: int, height: in
     with paper.capture() as captured:
         out = TerminalScreen(paper)
         if trouble is not None:
-            out.line(f"This is no longer up to date: {sentence(trouble)}"[:width], "failed")
+            out.line(f"Out of date: {sentence(trouble)}"[:width], "failed")
         show_glance(out, glance, height=height - (trouble is not None))
     return captured.get()

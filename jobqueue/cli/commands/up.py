@@ -30,7 +30,7 @@ _LARGEST_PORT = 65_535
     "--behind-proxy",
     is_flag=True,
     default=None,
-    help="Nobody reaches the API but a proxy with TLS, which is believed.  [JOBQUEUE_BEHIND_PROXY]",
+    help="Trust X-Forwarded-* headers; a TLS proxy is the only client.  [JOBQUEUE_BEHIND_PROXY]",
 )
 @click.option("--agents", type=click.IntRange(0, 100), default=3, show_default=True, help="Number of agents.")
 @click.option(

@@ -75,7 +75,7 @@ def list_users(as_json: bool) -> None:
 @click.argument("name")
 @_password
 def password(name: str, password_file: TextIO | None) -> None:
-    """Give a user a new password. The old one lets nobody in any more."""
+    """Set a new password for a user. The old one stops working."""
     with connect() as client:
         made = client.set_password(name, _read(password_file))["password"]
     if made is not None:

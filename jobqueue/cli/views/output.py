@@ -76,7 +76,7 @@ class Screen(ABC):
         """A time of the API for a table."""
 
     def clock(self, iso: str | None, beside: str | None) -> str:  # noqa: ARG002 - whole, unless a screen is narrow
-        """A time of the API for a table, next to ``beside``, which tells the day."""
+        """A time of the API for a table, next to ``beside``, which shows the day."""
         return one_line(iso)
 
     def id(self, job_id: str | None) -> str:

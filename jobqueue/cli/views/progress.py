@@ -1,4 +1,4 @@
-"""How far a job has come: which agent is where, from the job itself and from what is told of it since."""
+"""A job's progress: the state of each agent, from the job itself and its events since."""
 
 from __future__ import annotations
 

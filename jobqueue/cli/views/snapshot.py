@@ -73,7 +73,7 @@ def look(client: Client, jobs: int) -> Snapshot:
 
 
 class Rates:
-    """Tells from one glance to the next how many jobs have ended in between."""
+    """Rates of finished jobs, from one snapshot to the next."""
 
     def __init__(self) -> None:
         self._before: Snapshot | None = None

@@ -1,4 +1,4 @@
-"""Text from hosts, made safe to show. A host's output must not steer the terminal of whoever reads it."""
+"""Text from hosts, made safe to show. A host's output must not control the reader's terminal."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def parse_duration(text: str) -> float:
     if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", text):
         return float(text)
     if not _DURATION.fullmatch(text):
-        raise ValueError(f"{text!r} is no duration; write seconds, or 500ms, 90s, 5m, 1h30m, 2d.")
+        raise ValueError(f"{text!r} is not a duration; write seconds, or 500ms, 90s, 5m, 1h30m, 2d.")
     return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
 
 
@@ -30,7 +30,7 @@ def parse_moment(text: str, now: datetime, *, past: bool) -> str:
         try:
             seconds = parse_duration(text)
         except ValueError as error:
-            raise ValueError(f"{text!r} is no duration and no time; {_MOMENTS}") from error
+            raise ValueError(f"{text!r} is neither a duration nor a time; {_MOMENTS}") from error
         try:
             return to_iso(to_micros(now + timedelta(seconds=-seconds if past else seconds)))
         except OverflowError as error:
@@ -38,11 +38,11 @@ def parse_moment(text: str, now: datetime, *, past: bool) -> str:
     try:
         return to_iso(to_micros(datetime.fromisoformat(re.sub(r"[Zz]$", "+00:00", text))))
     except ValueError as error:
-        raise ValueError(f"{text!r} is no time; {_MOMENTS}") from error
+        raise ValueError(f"{text!r} is not a time; {_MOMENTS}") from error
 
 
 def ago(iso: str, now: datetime) -> str:
-    """``"3m ago"`` for a time of the API; whatever is no time comes back as it is."""
+    """``"3m ago"`` for a time of the API; other texts are returned unchanged."""
     try:
         moment = datetime.fromisoformat(iso)
     except ValueError:
@@ -56,7 +56,7 @@ def ago(iso: str, now: datetime) -> str:
 
 
 def span(durations: list[str]) -> str:
-    """``["45ms", "1.5s"]`` -> ``"45ms to 1.5s"``; ``"-"`` for none. What is no duration is listed as it is."""
+    """``["45ms", "1.5s"]`` -> ``"45ms to 1.5s"``; ``"-"`` for none. Other texts are listed unchanged."""
     if not durations:
         return "-"
     try:

@@ -53,7 +53,7 @@ def watch(client: Client, job_id: str, timeout: float | None = None) -> dict[str
 def _follow(client: Client, job_id: str, progress: JobProgress, view: ProgressView, deadline: float | None) -> None:
     """Show what happens until the job has ended or the time is up."""
     heard: SimpleQueue[dict[str, Any] | JobQueueError | None] = SimpleQueue()
-    # in a thread of its own: whoever reads a stream cannot look at the clock, nor be interrupted
+    # in a thread of its own: reading a stream blocks: it cannot look at the clock nor be interrupted
     Thread(target=_listen, args=(client, job_id, heard), name="events", daemon=True).start()
     while deadline is None or time.monotonic() < deadline:
         for event in _heard_within(heard, deadline, view.interval):

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import fakeredis
@@ -79,6 +80,9 @@ AN_AGENT = Agent(
     timeline=(AgentEvent(1_718_359_200_000_000, AgentState.READY),),
 )
 
+AN_ALERT = Alert(1_718_359_200_000_000, "work_refused", str(uuid.UUID(int=7)), "web1", "it is not signed")
+COUNTERS = {"claims_refused": 2, "results_refused": 0, "leases_lost": 1, "republished": 0}
+
 
 def a_ledger() -> Ledger:
     """An empty one."""
@@ -92,7 +96,7 @@ def now() -> int:
 
 @dataclass
 class FakeServices:
-    """The methods of ``jobqueue.services.Services`` that the API calls. ``failure`` is raised by every one of them."""
+    """What the API uses of ``jobqueue.services.Services``. ``failure`` is raised by every method."""
 
     store: dict[str, Job] = field(default_factory=dict)
     agents_known: list[Agent] = field(default_factory=lambda: [AN_AGENT])
@@ -103,7 +107,7 @@ class FakeServices:
     next_cursor: int | None = None
     pages: list[OutputPage] = field(default_factory=list)
     read: list[tuple[str, str | None, int]] = field(default_factory=list)
-    packages: dict[str, bytes] = field(default_factory=dict)
+    stored_packages: dict[str, bytes] = field(default_factory=dict)
     max_package_bytes: int = 1_000_000
     turns: list[list[JobEvent]] = field(default_factory=list)
     failure: Exception | None = None
@@ -115,8 +119,33 @@ class FakeServices:
         self.verify = CredentialVerifier(self.ledger.credentials)
         self.limits = self.ledger.limits
         self.audit = AuditTrail(self.ledger.audit)
+        self.submit = SimpleNamespace(one=self._submit, many=self._submit_many)
+        self.jobs = SimpleNamespace(
+            get=self._job,
+            find=self._find,
+            page=self._page,
+            summaries=self._summaries,
+            starting=self._starting,
+            counts=self._counts,
+            history=self._history,
+            cancel=self._cancel,
+            delete=self._delete,
+        )
+        self.output = SimpleNamespace(page=self._output_page, follow=self._follow)
+        self.events = SimpleNamespace(follow=self._follow_events, follow_job=self._follow_job)
+        self.agents = SimpleNamespace(
+            all=self._all_agents, get=self._agent, forget=self._forget, drain=self._drain, undrain=self._undrain
+        )
+        self.enrolment = SimpleNamespace(accept=self._accept)
+        self.packages = SimpleNamespace(find=self._find_package, store=self._store_package)
+        self.registry = SimpleNamespace(infos=self._infos)
+        # the fields of the ledger's own condition, which the API shows
+        self.ledger.ping = self.ledger.check_writes = self._fail  # type: ignore[method-assign, assignment]
+        self.ledger.stats = lambda: dict(COUNTERS)  # type: ignore[method-assign]
+        self.ledger.is_maintained = lambda: True  # type: ignore[method-assign]
+        self.ledger.executions.alerts = lambda: [AN_ALERT]  # type: ignore[method-assign]
 
-    def submit(self, submission: Submission, deed: AuditEntry | None = None) -> Accepted:
+    def _submit(self, submission: Submission, deed: AuditEntry | None = None) -> Accepted:
         self._fail()
         if submission.operation != AN_OPERATION.type:
             raise UnknownOperation(f"No operation {submission.operation!r}; did you mean {AN_OPERATION.type}?")
@@ -132,56 +161,56 @@ class FakeServices:
             self.keys[submission.idempotency_key] = (submission, accepted)
         return accepted
 
-    def submit_many(self, submissions: list[Submission]) -> list[Accepted | JobQueueError]:
+    def _submit_many(self, submissions: list[Submission]) -> list[Accepted | JobQueueError]:
         self._fail()
         answers: list[Accepted | JobQueueError] = []
         for submission in submissions:
             try:
-                answers.append(self.submit(submission))
+                answers.append(self._submit(submission))
             except JobQueueError as error:
                 answers.append(error)
         return answers
 
-    def job(self, job_id: str) -> Job:
+    def _job(self, job_id: str) -> Job:
         self._fail()
         if job_id not in self.store:
             raise JobNotFound(f"No job has the id {job_id}.")
         return self.store[job_id]
 
-    def jobs(self, wanted: JobFilter) -> JobPage:
+    def _page(self, wanted: JobFilter) -> JobPage:
         self._fail()
         self.filters.append(wanted)
         items = tuple(self.store.values())
         return JobPage(items, len(items), {JobStatus.SUBMITTED: len(items)}, self.next_cursor)
 
-    def find(self, name: str) -> Job:
+    def _find(self, name: str) -> Job:
         self._fail()
         found = next((job for job in self.store.values() if name in (job.id, job.alias)), None)
         if found is None:
             raise JobNotFound(f"No job has the id {name}.")
         return found
 
-    def summaries(self, wanted: JobFilter) -> JobSummaryPage:
-        page = self.jobs(wanted)
+    def _summaries(self, wanted: JobFilter) -> JobSummaryPage:
+        page = self._page(wanted)
         items = tuple(a_glance(job) for job in page.items)[wanted.offset :][: wanted.limit]
         return JobSummaryPage(items, page.total, page.status_counts)
 
-    def starting(self, prefix: str, most: int) -> tuple[tuple[JobSummary, ...], int, bool]:
+    def _starting(self, prefix: str, most: int) -> tuple[tuple[JobSummary, ...], int, bool]:
         self._fail()
         found = [a_glance(job) for job in self.store.values() if job.id.startswith(prefix)]
         return tuple(found[:most]), len(found), True
 
-    def history(self, seconds: int, spans: int) -> History:
+    def _history(self, seconds: int, spans: int) -> History:
         self._fail()
         last = now() - now() % (seconds * 1_000_000)
         submitted = {JobStatus.COMPLETED: 3, JobStatus.FAILED: 1}
         starts = [last - number * seconds * 1_000_000 for number in reversed(range(spans))]
         return History(seconds, tuple(Span(start, submitted, 2) for start in starts))
 
-    def delete(self, job_id: str, principal: Principal = NOBODY) -> None:
-        if not principal.may("job:delete") and self.job(job_id).submitted_by != principal.name:
+    def _delete(self, job_id: str, principal: Principal = NOBODY) -> None:
+        if not principal.may("job:delete") and self._job(job_id).submitted_by != principal.name:
             raise PermissionDenied.of(principal.name, "job:delete")
-        if not self.job(job_id).status.is_final:
+        if not self._job(job_id).status.is_final:
             raise JobNotFinal
         del self.store[job_id]
 
@@ -192,71 +221,71 @@ class FakeServices:
         only: frozenset[ExecutionState] | None = None,
         principal: Principal = NOBODY,
     ) -> Accepted:
-        self.job(job_id)
+        self._job(job_id)
         self.retries.append((job_id, target, only))
         return Accepted(str(uuid.uuid4()), now())
 
-    def cancel(self, job_id: str, who: str = "") -> Job:
-        job = self.job(job_id)
+    def _cancel(self, job_id: str, who: str = "") -> Job:
+        job = self._job(job_id)
         if job.status.is_final:
             raise JobFinal
         return replace(job, cancel_requested=True)
 
-    def output(self, job_id: str, hostname: str | None = None, offset: int = 0) -> OutputPage:
-        self.job(job_id)
+    def _output_page(self, job_id: str, hostname: str | None = None, offset: int = 0) -> OutputPage:
+        self._job(job_id)
         self.read.append((job_id, hostname, offset))
         return next((page for page in self.pages if page.next_offset > offset), self.pages[1])
 
-    def follow(
+    def _follow(
         self, job_id: str, hostname: str | None = None, offset: int = 0, host_before: str = ""
     ) -> Iterator[OutputPage]:
-        self.job(job_id)
+        self._job(job_id)
         self.read.append((job_id, hostname or host_before or None, offset))
         return iter(self.pages)
 
-    def agents(self) -> list[Agent]:
+    def _all_agents(self) -> list[Agent]:
         self._fail()
         return self.agents_known
 
-    def agent(self, hostname: str) -> Agent:
-        for agent in self.agents():
+    def _agent(self, hostname: str) -> Agent:
+        for agent in self._all_agents():
             if agent.hostname == hostname:
                 return agent
         raise AgentNotFound(f"No agent has the hostname {hostname}.")
 
-    def accept(self, hostname: str, fingerprint: str, principal: Principal) -> Agent:
-        found = self.agent(hostname)
+    def _accept(self, hostname: str, fingerprint: str, by: str) -> Agent:
+        found = self._agent(hostname)
         if fingerprint_of(found.public_key) != fingerprint:
             raise Conflict(f"Agent {hostname!r} has another fingerprint.")
         self.agents_known[self.agents_known.index(found)] = accepted = replace(found, state=AgentState.READY)
         return accepted
 
-    def forget(self, hostname: str) -> None:
-        found = self.agent(hostname)
+    def _forget(self, hostname: str) -> None:
+        found = self._agent(hostname)
         if found.live:
             raise Conflict(f"Agent {hostname!r} is live.")
         self.agents_known.remove(found)
 
-    def drain(self, hostname: str) -> Agent:
+    def _drain(self, hostname: str) -> Agent:
         return self._move(hostname, AgentState.READY, AgentState.DRAINING)
 
-    def undrain(self, hostname: str) -> Agent:
+    def _undrain(self, hostname: str) -> Agent:
         return self._move(hostname, AgentState.CORDONED, AgentState.READY)
 
     def _move(self, hostname: str, before: AgentState, after: AgentState) -> Agent:
-        found = self.agent(hostname)
+        found = self._agent(hostname)
         if (found.state is AgentState.READY) != (before is AgentState.READY):
             raise Conflict(f"Agent {hostname!r} is {found.state} already.")
         moved = replace(found, state=after)
         self.agents_known[self.agents_known.index(found)] = moved
         return moved
 
-    def has_package(self, name: str) -> PackageInfo | None:
+    def _find_package(self, name: str) -> PackageInfo | None:
         self._fail()
-        data = self.packages.get(check_package_name(name))
+        data = self.stored_packages.get(check_package_name(name))
         return None if data is None else PackageInfo(name, len(data), sha256(data).hexdigest(), now(), now(), "u")
 
-    def store_package(self, name: str, stream: Iterable[bytes], expected_size: int | None = None) -> PackageInfo:
+    def _store_package(self, name: str, stream: Iterable[bytes], expected_size: int | None = None) -> PackageInfo:
         self._fail()
         check_package_name(name)
         if (expected_size or 0) > self.max_package_bytes:
@@ -264,50 +293,33 @@ class FakeServices:
         data = b"".join(stream)
         if expected_size not in (None, len(data)):
             raise InvalidInput("The upload ended too early.")
-        if self.packages.setdefault(name, data) != data:
+        if self.stored_packages.setdefault(name, data) != data:
             raise PackageExists
-        found = self.has_package(name)
+        found = self._find_package(name)
         assert found
         return found
 
-    def pin_packages(self, names: Iterable[str]) -> dict[str, str]:
-        found = {name: self.has_package(name) for name in names}
+    def package_digests(self, names: Iterable[str]) -> dict[str, str]:
+        found = {name: self._find_package(name) for name in names}
         missing = [name for name, package in found.items() if package is None]
         if missing:
             raise InvalidInput(f"The package {missing[0]} is not here.")
         return {name: package.sha256 for name, package in found.items() if package}
 
-    def operations(self) -> list[OperationInfo]:
+    def _infos(self) -> list[OperationInfo]:
         self._fail()
         return [AN_OPERATION]
 
-    def counters(self) -> dict[str, int]:
-        return {"claims_refused": 2, "results_refused": 0, "leases_lost": 1, "republished": 0}
-
-    def alerts(self) -> list[Alert]:
-        return [Alert(1_718_359_200_000_000, "work_refused", str(uuid.UUID(int=7)), "web1", "it is not signed")]
-
-    def is_maintained(self) -> bool:
-        return True
-
-    def ping(self) -> None:
-        self._fail()
-
-    def check_writes(self) -> None:
-        self._fail()
-
-    def status_counts(self) -> dict[JobStatus, int]:
+    def _counts(self) -> dict[JobStatus, int]:
         self._fail()
         return {JobStatus.SUBMITTED: len(self.store)}
 
-    def close(self) -> None: ...
-
-    def events(self, after: str | None = None) -> Iterator[list[JobEvent]]:
+    def _follow_events(self, after: str | None = None) -> Iterator[list[JobEvent]]:
         self._fail()
         return iter(self.turns)
 
-    def job_events(self, job_id: str, after: str | None = None) -> Iterator[list[JobEvent]]:
-        self.job(job_id)
+    def _follow_job(self, job_id: str, after: str | None = None) -> Iterator[list[JobEvent]]:
+        self._job(job_id)
         return iter(self.turns)
 
     def _fail(self) -> None:

@@ -42,7 +42,7 @@ def test_each_step_is_an_event(ask: Ask, services: FakeServices) -> None:
         yield [news(7), news(8, "failed", JobStatus.FAILED, "disk full")]
         yield []
 
-    services.events = follow  # type: ignore[attr-defined]
+    services.events.follow = follow
     response = ask("GET", "/events", headers={"Last-Event-ID": "5-0"})
     assert response.mimetype == "text/event-stream"
     first, second = events(response.get_data(as_text=True))
@@ -65,7 +65,7 @@ def test_a_gap_begins_anew(ask: Ask, services: FakeServices) -> None:
             raise MissedEvents
         return iter([[news(9)]])
 
-    services.events = follow  # type: ignore[attr-defined]
+    services.events.follow = follow
     found = events(ask("GET", "/events", headers={"Last-Event-ID": "5-0"}).get_data(as_text=True))
     assert [(each["event"], each.get("id")) for each in found] == [("reset", None), ("job", "9-0")]
     assert "no longer kept" in found[0]["data"]
@@ -82,7 +82,7 @@ def test_one_job_to_its_end(ask: Ask, services: FakeServices) -> None:
         [],
         [news(9, "completed")],
     ]
-    services.job_events = lambda job_id, after=None: iter(turns)  # type: ignore[attr-defined]
+    services.events.follow_job = lambda job_id, after=None: iter(turns)
     found = events(ask("GET", f"/job/{JOB.id}/events").get_data(as_text=True))
     assert [(each["event"], each.get("id")) for each in found] == [
         ("job", None),
@@ -104,7 +104,7 @@ def test_a_job_that_is_deleted_meanwhile(ask: Ask, services: FakeServices) -> No
         yield [news(9)]
         raise JobNotFound("deleted meanwhile")
 
-    services.job_events = follow  # type: ignore[attr-defined]
+    services.events.follow_job = follow
     found = events(ask("GET", f"/job/{JOB.id}/events").get_data(as_text=True))
     assert [each["event"] for each in found] == ["job", "error"]
 

@@ -61,7 +61,7 @@ def act(app: Flask, *permissions: str) -> FlaskClient:
 
 
 def job_ids(services: Services) -> list[str]:
-    return [job.id for job in services.jobs(JobFilter(limit=100)).items]
+    return [job.id for job in services.jobs.page(JobFilter(limit=100)).items]
 
 
 def failed_job(app: Flask, services: Services) -> str:
@@ -131,7 +131,7 @@ def test_what_comes_of_it_is_signed(app: Flask, services: Services, settings: Se
     response = act(app, "job:write", permission).post(path, json=body)
     assert response.status_code < 300, response.text
     (new,) = set(job_ids(services)) - before
-    job = services.job(new)
+    job = services.jobs.get(new)
     signed = work.read(job.document, TrustedKeys.open(settings.trusted_keys), new)
     assert (signed.terms.job_id, signed.document["data"]) == (new, job.data)
     assert job.submitted_by == "somebody"
@@ -176,7 +176,7 @@ def test_every_package_of_a_job_is_pinned(app: Flask, services: Services) -> Non
     assert (response.status_code, "never uploaded" in response.text) == (400, True)
     client.put(f"/api/packages/gcs/{name}", data=b"good")
     job_id = client.post("/job", json=job).get_json()["job_id"]
-    assert services.job(job_id).data["packages"] == {name: sha256(b"good").hexdigest()}
+    assert services.jobs.get(job_id).data["packages"] == {name: sha256(b"good").hexdigest()}
 
 
 @pytest.mark.parametrize("path", ["/api/jobs/", "/api/jobs", "/api/spark/jobs", "/job"])
@@ -287,7 +287,7 @@ def test_each_way_says_in_the_audit_trail_what_it_gave(app: Flask, services: Ser
     client.post("/user", json={"name": "ada", "roles": ["read"]})
     client.post("/user", json={"name": "ada", "roles": ["read"]})
     details = [entry.deed.details for entry in services.audit.after(0, 100)]
-    newest, job, ray = (job.id for job in services.jobs(JobFilter(limit=100)).items)
+    newest, job, ray = (job.id for job in services.jobs.page(JobFilter(limit=100)).items)
     made = {"configuration": "nightly", "type": "script"}
     assert details == [
         {"operation": "entrypoint.run", "target": "_any", "name": "mine", "job": ray},

@@ -84,7 +84,7 @@ def test_an_error_on_the_way_is_the_last_event(ask: Ask, services: FakeServices)
         yield FIRST
         raise JobNotFound("deleted meanwhile")
 
-    services.follow = lambda *_: pages()  # type: ignore[method-assign]
+    services.output.follow = lambda *_: pages()
     text = ask("GET", f"/job/{JOB}/logs", headers=STREAM).get_data(as_text=True)
     assert text.endswith('event: error\ndata: {"error":"deleted meanwhile","details":null}\n\n')
 

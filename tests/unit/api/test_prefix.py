@@ -99,6 +99,35 @@ def test_a_session_from_sign_in_to_sign_out(way: tuple[FlaskClient, str, dict[st
     assert client.get(f"{passed}/", base_url=base["base_url"], headers=signed_in).status_code == 303
 
 
+@pytest.mark.parametrize("secure", [False, True])
+@pytest.mark.parametrize("path", ["/api/session", "/api/apollo/session"])
+def test_a_session_of_a_program(way: tuple[FlaskClient, str, dict[str, str]], path: str, *, secure: bool) -> None:
+    client, passed, headers = way
+    base_url = f"{'https' if secure else 'http'}://localhost"
+    identity = client.post(
+        f"{passed}/user",
+        json={"name": "fusion", "password": "a-long-password", "roles": ["read"]},
+        headers={**AUTHORIZATION, **headers},
+    )
+    assert identity.status_code == 201, identity.json
+    begun = client.post(
+        passed + path,
+        json={"username": "fusion", "password": "a-long-password"},
+        base_url=base_url,
+        headers=headers,
+    )
+    assert begun.status_code == 201, begun.json
+    (session,) = begun.headers.getlist("Set-Cookie")
+    assert session.startswith("__Secure-jobqueue=" if secure else "jobqueue_session=")
+    assert re.search(r"; Path=/jq(;|$)", session), "other applications of the host are not sent it"
+    signed_in = {**headers, "Cookie": session.partition(";")[0]}
+    assert client.get(f"{passed}/job", base_url=base_url, headers=signed_in).status_code == 200
+    ended = client.delete(passed + path, base_url=base_url, headers=signed_in)
+    assert ended.status_code == 204
+    assert all(re.search(r"; Path=/jq(;|$)", text) for text in ended.headers.getlist("Set-Cookie"))
+    assert client.get(f"{passed}/job", base_url=base_url, headers=signed_in).status_code == 401
+
+
 def test_openapi_names_the_prefix(way: tuple[FlaskClient, str, dict[str, str]], tmp_path: Path) -> None:
     client, passed, headers = way
     document = client.get(f"{passed}/openapi.json", headers={**AUTHORIZATION, **headers}).json

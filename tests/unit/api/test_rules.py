@@ -38,11 +38,17 @@ ROLES = {
 def routes(app: Flask) -> list[tuple[str, str, str]]:
     """(endpoint, method, path) of everything that is served."""
     return [
-        (rule.endpoint, method, re.sub(r"<[^>]*>", "web1", re.sub(r"<[^>]*job_id>", ID, rule.rule)))
+        (rule.endpoint, method, _path(rule.rule))
         for rule in app.url_map.iter_rules()
         for method in sorted(rule.methods or ())
         if not rule.websocket
     ]
+
+
+def _path(rule: str) -> str:
+    """A path that the rule matches."""
+    rule = re.sub(r"<[^>]*job_id>", ID, rule)
+    return re.sub(r"<[^>]*>", "web1", re.sub(r"<resource:[^>]*>", "spark:web1", rule))
 
 
 @pytest.fixture

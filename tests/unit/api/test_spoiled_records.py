@@ -76,7 +76,7 @@ class World:
         shown = {job["id"]: job for job in self.web.get("/job?view=full").get_json()["items"]}
         assert shown[self.good]["result"] == 1
         assert {self.good, self.spoiled} <= shown.keys()
-        assert {agent.hostname for agent in self.services.agents()} == {HOST, OTHER}
+        assert {agent.hostname for agent in self.services.agents.all()} == {HOST, OTHER}
         assert "jobqueue_jobs{" in self.web.get("/metrics").get_data(as_text=True)
 
 

@@ -28,35 +28,35 @@ def services(tmp_path: Path) -> Iterator[Services]:
 
 def test_a_pin_is_the_digest_of_the_bytes(services: Services) -> None:
     for name in (NAME, OTHER):
-        services.store_package(name, [name.encode()])
-    assert services.pin_packages([NAME, OTHER, NAME]) == {
+        services.packages.store(name, [name.encode()])
+    assert services.package_digests([NAME, OTHER, NAME]) == {
         name: sha256(name.encode()).hexdigest() for name in (NAME, OTHER)
     }
-    assert services.pin_packages([]) == {}
+    assert services.package_digests([]) == {}
 
 
 def test_what_was_never_uploaded_is_named(services: Services) -> None:
-    services.store_package(NAME, [b"x"])
+    services.packages.store(NAME, [b"x"])
     with pytest.raises(InvalidInput, match=f"The package {OTHER} is not here.*Upload it") as found:
-        services.pin_packages([NAME, OTHER])
+        services.package_digests([NAME, OTHER])
     assert found.value.details == {"runtime_env": [found.value.message]}
     third = NAME.replace("zip", "tgz")
     with pytest.raises(InvalidInput, match=f"The packages {third}, {OTHER} are not here"):
-        services.pin_packages([third, NAME, OTHER])
+        services.package_digests([third, NAME, OTHER])
 
 
 def test_looking_for_one_keeps_it(services: Services) -> None:
-    assert services.has_package(NAME) is None
-    stored = services.store_package(NAME, [b"x"], 1)
-    found = services.has_package(NAME)
+    assert services.packages.find(NAME) is None
+    stored = services.packages.store(NAME, [b"x"], 1)
+    found = services.packages.find(NAME)
     assert found is not None
     assert (found.sha256, found.size) == (stored.sha256, 1)
     assert found.kept_until >= stored.kept_until
 
 
 def test_names_and_sizes_are_checked(services: Services) -> None:
-    for call in (services.has_package, lambda name: services.pin_packages([name])):
-        with pytest.raises(InvalidInput, match="is no name of a package"):
+    for call in (services.packages.find, lambda name: services.package_digests([name])):
+        with pytest.raises(InvalidInput, match="is not the name of a package"):
             call("../x.zip")
     with pytest.raises(PackageTooLarge):
-        services.store_package(NAME, [bytes(2001)])
+        services.packages.store(NAME, [bytes(2001)])

@@ -55,48 +55,48 @@ def shell(principal: Principal) -> Submission:
 )
 def test_both_permissions(services: Services, permissions: tuple[str, ...], lacks: str) -> None:
     with pytest.raises(PermissionDenied) as refused:
-        services.submit(shell(who(*permissions)))
+        services.submit.one(shell(who(*permissions)))
     assert refused.value.details == {"permission": lacks}
-    assert sum(services.status_counts().values()) == 0
+    assert sum(services.jobs.counts().values()) == 0
 
 
 @pytest.mark.parametrize("permissions", [("job:write", "shell:execute"), ("job:*", "shell:*"), ("*",)])
 def test_enough(services: Services, permissions: tuple[str, ...]) -> None:
-    accepted = services.submit(shell(who(*permissions)))
-    assert services.job(accepted.job_id).submitted_by == "somebody"
+    accepted = services.submit.one(shell(who(*permissions)))
+    assert services.jobs.get(accepted.job_id).submitted_by == "somebody"
 
 
 @pytest.mark.parametrize("target", ["", "a b", "group:"])
 def test_a_target_that_is_none_names_its_field(services: Services, target: str) -> None:
     with pytest.raises(InvalidTarget) as refused:
-        services.submit(replace(shell(who("*")), target=target))
+        services.submit.one(replace(shell(who("*")), target=target))
     assert refused.value.details == {"target_hostname": [refused.value.message]}
 
 
 def test_without_a_principal_nothing_is_accepted(services: Services) -> None:
     with pytest.raises(PermissionDenied):
-        services.submit(Submission("node.hostname.get"))
+        services.submit.one(Submission("node.hostname.get"))
     with pytest.raises(PermissionDenied):
-        services.submit(shell(NOBODY))
+        services.submit.one(shell(NOBODY))
 
 
 def test_every_operation_asks_for_its_permission(services: Services) -> None:
-    for info in services.operations():
+    for info in services.registry.infos():
         with pytest.raises(PermissionDenied, match=info.permission):
-            services.submit(Submission(info.type, {}, principal=who("job:write")))
+            services.submit.one(Submission(info.type, {}, principal=who("job:write")))
 
 
 def test_each_item_of_a_batch(services: Services) -> None:
     able, unable = who("*"), who("job:write")
-    answers = services.submit_many([shell(able), shell(unable), Submission("no.such.one", principal=able), shell(able)])
+    answers = services.submit.many([shell(able), shell(unable), Submission("no.such.one", principal=able), shell(able)])
     assert [type(answer) for answer in answers] == [Accepted, PermissionDenied, UnknownOperation, Accepted]
-    assert sum(services.status_counts().values()) == 2
+    assert sum(services.jobs.counts().values()) == 2
 
 
 def _ended(services: Services) -> str:
-    job_id = services.submit(shell(who("*"))).job_id
-    services.cancel(job_id)
-    assert services.job(job_id).status.is_final
+    job_id = services.submit.one(shell(who("*"))).job_id
+    services.jobs.cancel(job_id)
+    assert services.jobs.get(job_id).status.is_final
     return job_id
 
 
@@ -110,25 +110,25 @@ def test_a_retry_is_who_retries(services: Services, only: frozenset[ExecutionSta
     with pytest.raises(PermissionDenied):
         services.retry(job_id)
     again = services.retry(job_id, principal=who("job:write", "shell:execute"))
-    assert services.job(again.job_id).submitted_by == "somebody"
+    assert services.jobs.get(again.job_id).submitted_by == "somebody"
 
 
 def test_an_idempotency_key_shows_a_job_to_nobody_else(services: Services) -> None:
     """The key of somebody else's request answers only who may make that request."""
     wanted = Submission(SHELL, DATA, principal=who("*"), idempotency_key="k")
-    services.submit(wanted)
+    services.submit.one(wanted)
     with pytest.raises(PermissionDenied):
-        services.submit(Submission(SHELL, DATA, principal=who("job:write"), idempotency_key="k"))
+        services.submit.one(Submission(SHELL, DATA, principal=who("job:write"), idempotency_key="k"))
 
 
 def test_secrets_need_a_permission_of_their_own(services: Services) -> None:
     data = {"command": "deploy", "env": {"TOKEN": {"$secret": "deploy"}}}
     may_run, may_all = who("job:write", "shell:execute"), who("job:write", "shell:execute", "secret:use")
     with pytest.raises(PermissionDenied) as refused:
-        services.submit(Submission(SHELL, data, principal=may_run))
+        services.submit.one(Submission(SHELL, data, principal=may_run))
     assert refused.value.details == {"permission": "secret:use"}
-    accepted = services.submit(Submission(SHELL, data, principal=may_all))
-    services.cancel(accepted.job_id)
+    accepted = services.submit.one(Submission(SHELL, data, principal=may_all))
+    services.jobs.cancel(accepted.job_id)
     with pytest.raises(PermissionDenied):
         services.retry(accepted.job_id, principal=may_run)
     assert services.retry(accepted.job_id, principal=may_all).job_id != accepted.job_id
@@ -136,20 +136,20 @@ def test_secrets_need_a_permission_of_their_own(services: Services) -> None:
 
 def test_who_may_only_submit_deletes_only_his_own_jobs(services: Services) -> None:
     author = replace(who("job:write", "shell:execute"), name="alice")
-    job_id = services.submit(shell(author)).job_id
-    services.cancel(job_id)
+    job_id = services.submit.one(shell(author)).job_id
+    services.jobs.cancel(job_id)
     with pytest.raises(PermissionDenied) as refused:
-        services.delete(job_id, who("job:write", "shell:execute"))
+        services.jobs.delete(job_id, who("job:write", "shell:execute"))
     assert refused.value.details == {"permission": "job:delete"}
-    assert services.job(job_id).submitted_by == "alice"
-    services.delete(job_id, author)
-    other = services.submit(shell(author)).job_id
-    services.cancel(other)
-    services.delete(other, who("job:delete"))
+    assert services.jobs.get(job_id).submitted_by == "alice"
+    services.jobs.delete(job_id, author)
+    other = services.submit.one(shell(author)).job_id
+    services.jobs.cancel(other)
+    services.jobs.delete(other, who("job:delete"))
 
 
 def test_the_role_write_deletes_as_before(services: Services) -> None:
     assert "job:delete" in BUILTIN["write"]
-    job_id = services.submit(shell(replace(who("job:write", "shell:execute"), name="alice"))).job_id
-    services.cancel(job_id)
-    services.delete(job_id, Principal("bob", BUILTIN["write"]))
+    job_id = services.submit.one(shell(replace(who("job:write", "shell:execute"), name="alice"))).job_id
+    services.jobs.cancel(job_id)
+    services.jobs.delete(job_id, Principal("bob", BUILTIN["write"]))

@@ -51,7 +51,9 @@ def services(tmp_path: Path, keys: dict[str, Signer]) -> Services:
 
 
 def failed_job(services: Services, command: str) -> str:
-    job_id = services.submit(Submission("command.shell.execute", {"command": command}, "web1", principal=ADMIN)).job_id
+    job_id = services.submit.one(
+        Submission("command.shell.execute", {"command": command}, "web1", principal=ADMIN)
+    ).job_id
     grant = services.ledger.executions.claim(job_id, "web1", "web1", "token")
     assert isinstance(grant, Grant)
     services.ledger.executions.finish(grant, ExecutionState.FAILED, note="broke")
@@ -62,7 +64,7 @@ def test_a_retry_is_signed_as_a_job_of_its_own(services: Services, tmp_path: Pat
     first = failed_job(services, "true")
     second = services.retry(first, principal=ADMIN).job_id
     keys = TrustedKeys.open(tmp_path / "signing.pub")
-    signed = work.read(services.job(second).document, keys, second)
+    signed = work.read(services.jobs.get(second).document, keys, second)
     assert signed.terms.job_id == second
     assert signed.document["data"] == {"command": "true"}
 
@@ -74,14 +76,16 @@ def test_a_record_that_was_altered_is_not_signed_again(services: Services) -> No
     services.ledger.client.set(key, document.replace('"true"', '"rm -rf /"'))
     with pytest.raises(JobAltered, match="its signature is wrong"):
         services.retry(job_id, principal=ADMIN)
-    services.ledger.client.set(key, services.job(failed_job(services, "reboot")).document)
+    services.ledger.client.set(key, services.jobs.get(failed_job(services, "reboot")).document)
     with pytest.raises(JobAltered, match="signed as something else"):
         services.retry(job_id, principal=ADMIN)
 
 
 def broadcast(services: Services, keys: dict[str, Signer], **states: ExecutionState) -> str:
     """A job whose agents have ended it in these states, and signed that."""
-    job_id = services.submit(Submission("command.shell.execute", {"command": "x"}, "group:web", principal=ADMIN)).job_id
+    job_id = services.submit.one(
+        Submission("command.shell.execute", {"command": "x"}, "group:web", principal=ADMIN)
+    ).job_id
     for host, state in states.items():
         grant = services.ledger.executions.claim(job_id, host, host, "token")
         assert isinstance(grant, Grant)
@@ -94,7 +98,7 @@ def broadcast(services: Services, keys: dict[str, Signer], **states: ExecutionSt
 def test_only_those_that_failed(services: Services, keys: dict[str, Signer]) -> None:
     states = {"web1": ExecutionState.FAILED, "web2": ExecutionState.COMPLETED, "web3": ExecutionState.FAILED}
     again = services.retry(broadcast(services, keys, **states), only=FAILED, principal=ADMIN).job_id
-    assert {x.slot for x in services.job(again).executions} == {"web1", "web3"}
+    assert {x.slot for x in services.jobs.get(again).executions} == {"web1", "web3"}
 
 
 @pytest.mark.parametrize("has_signature", [True, False])
@@ -108,16 +112,16 @@ def test_a_state_that_no_agent_signed_is_not_believed(
     services.ledger.client.hset(key, "state", "failed")
     if not has_signature:
         services.ledger.client.hdel(key, *(f"s{number}" for number in range(1, 20)))
-    (doubted,) = [x.authenticity for x in services.job(job_id).executions if x.hostname == "web2"]
+    (doubted,) = [x.authenticity for x in services.jobs.get(job_id).executions if x.hostname == "web2"]
     assert doubted == ("forged" if has_signature else "unsigned")
     with pytest.raises(JobAltered, match="the result of web2 is not signed by its agent"):
         services.retry(job_id, only=FAILED, principal=ADMIN)
-    assert sum(services.status_counts().values()) == 1
+    assert sum(services.jobs.counts().values()) == 1
 
 
 def test_what_failed_is_only_retried_among_those_that_were_meant(services: Services) -> None:
     wanted = Submission("command.shell.execute", {"command": "x"}, "group:web", principal=ADMIN, among=("web1", "web2"))
-    job_id = services.submitting.one(wanted, only=("web2", "web3")).job_id
-    assert {x.slot for x in services.job(job_id).executions} == {"web2"}
+    job_id = services.submit.one(wanted, only=("web2", "web3")).job_id
+    assert {x.slot for x in services.jobs.get(job_id).executions} == {"web2"}
     with pytest.raises(NothingToRetry):
-        services.submitting.one(wanted, only=("web3",))
+        services.submit.one(wanted, only=("web3",))

@@ -88,7 +88,7 @@ def test_a_broker_of_its_own_is_looked_at_too(server: EmbeddedRedis) -> None:
     assert errors[0].startswith("The broker's Redis at redis://:***@127.0.0.1:")
     settings = Settings.from_env({"HOME": "/"}, redis_url=server.url, broker_url="amqp://u:s3cret@b//")
     assert [x.text for x in inspect(settings) if x.verdict is CheckResult.WARNING] == [
-        "The broker amqp://u:***@b// is no Redis; it was not looked at."
+        "The broker amqp://u:***@b// is not a Redis; it was not checked."
     ]
 
 

@@ -125,7 +125,7 @@ def stubborn(data: dict[str, Any], context: Context) -> Outcome:
     return Outcome("late", changed=True)
 
 
-FACTS = {"kernel": "6.1"}
+FACTS = {"kernel": "6.1", "cpus": 4, "memory.total": 1000}
 
 
 class WithoutKey:
@@ -236,6 +236,7 @@ class Submitter:
             priority=4,
             is_idempotent=idempotent,
             retries=str(retries["max_attempts"]) if retries else "",
+            is_placed="needs" not in options,
         )
         return self._ledger.jobs.create(new, "").accepted.job_id
 

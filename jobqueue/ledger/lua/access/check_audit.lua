@@ -1,4 +1,4 @@
--- Looks whether the audit trail can be written.
+-- Checks whether the audit trail can be written.
 -- include: audit_trail
 -- KEYS: none
 -- ARGV: none

@@ -1,4 +1,4 @@
--- Creates, replaces or deletes a record of who may get in, if it is still what the caller has seen.
+-- Creates, replaces or deletes the record of a key, user or role, unless it changed since the caller read it.
 -- include: audit_trail
 -- KEYS: none
 -- ARGV: 1 'credentials' or 'roles', 2 name of the record, 3 its text as the caller has seen it or '' if there was none,

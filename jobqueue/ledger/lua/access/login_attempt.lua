@@ -1,4 +1,4 @@
--- Counts an attempt to log in, unless there were too many that failed; a good one is taken back afterwards.
+-- Counts a login attempt unless too many have failed; a successful one is subtracted afterwards.
 -- KEYS: none
 -- ARGV: 1 'take' or 'give', 2 milliseconds after which the first failure is forgotten, then pairs: a digest, how many
 --   failures it may have

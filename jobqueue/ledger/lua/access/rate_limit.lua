@@ -1,4 +1,4 @@
--- Lets a principal's request pass, or says how long it has to wait: so many a second, and so many at once.
+-- Admits a principal's request, or returns how long it must wait (token bucket: rate and burst).
 -- include: clock
 -- KEYS: none
 -- ARGV: 1 now, 2 digest of the principal, 3 microseconds that one request takes up, 4 how many may come at once

@@ -1,5 +1,5 @@
--- Makes an audit trail that cannot be written writable again, in bounded steps: what is there is put aside, its entries
--- up to a number are moved to a new stream, and an entry that says so, the break, is added behind them.
+-- Repairs an audit trail that cannot be written, in bounded steps: sets the damaged key aside, copies its entries to a
+-- new stream, and appends an entry that marks the break.
 -- include: audit_trail
 -- KEYS: none
 -- ARGV: 1 how many entries to keep, 2 number of the newest entry that is the API's, or 0, 3 its link or '',
@@ -33,4 +33,5 @@ end
 redis.call('DEL', K.audit_spoiled)
 redis.call('HSET', K.audit_head, 'number', ARGV[2], 'link', ARGV[3])
 local number, link = append_entries(ARGV[1], {ARGV[4], ARGV[5]}, 1, 2)
+redis.call('HSET', K.audit_head, 'broken', number)
 return {'mended', number, link}

@@ -1,5 +1,4 @@
--- The API accepts an agent, or says no to the invitation that it came with. One that it came with before counts no more
--- once it was revoked.
+-- Accepts an agent, or rejects its invitation. An invitation that the agent used before is invalid after a revocation.
 -- include: audit_trail
 -- KEYS: none
 -- ARGV: 1 hostname, 2 id of its key, 3 the certificate, or '' to say no, 4 number of the invitation that is used up or '',

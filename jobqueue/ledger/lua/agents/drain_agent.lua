@@ -1,5 +1,4 @@
--- Takes an agent out of service, or back into it. Draining ends by itself: the agent's heartbeat reports when nothing
--- runs any more, and it is Cordoned then.
+-- Drains or undrains an agent. A draining agent becomes Cordoned with the first heartbeat that reports nothing running.
 -- include: clock agent_state
 -- KEYS: none
 -- ARGV: 1 now, 2 hostname, 3 'drain' or 'undrain'

@@ -1,5 +1,5 @@
--- Forgets an agent that is offline and has nothing left to do. Its revocation stays, if there is one, and so do the
--- certificates that its old results are checked by.
+-- Forgets an offline agent without open executions. Its revocation stays, and so do the certificates that verify its
+-- earlier results.
 -- include: clock publish audit_trail
 -- KEYS: none
 -- ARGV: 1 now, 2 hostname, 3 how many entries the audit trail keeps, 4 seal of the entry for it, 5 that entry or ''

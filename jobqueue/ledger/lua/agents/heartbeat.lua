@@ -1,4 +1,4 @@
--- An agent's heartbeat.
+-- Records an agent's heartbeat.
 -- include: clock agent_state raise_alert agent_lists
 -- KEYS: none
 -- ARGV: 1 now, 2 hostname, 3 boot id, 4 microseconds it counts as live, 5 vitals as JSON, 6 executions that run,

@@ -1,4 +1,4 @@
--- An agent shuts down: it is offline from now on, and stays known.
+-- Marks an agent that shuts down as offline; it stays known.
 -- include: clock agent_state raise_alert agent_lists
 -- KEYS: none
 -- ARGV: 1 now, 2 hostname, 3 boot id

@@ -1,4 +1,4 @@
--- Takes what agents have said of themselves into the lists that all share.
+-- Merges the records that agents write about themselves into the shared lists.
 -- include: clock agent_state raise_alert agent_lists
 -- KEYS: none
 -- ARGV: 1 now, 2 how many agents at most

@@ -1,4 +1,4 @@
--- An agent tells of something that nobody should see happen: in a list of its own, which maintenance moves on.
+-- Records an agent's alert in the agent's own list; maintenance moves it to the shared one.
 -- include: clock agent_state raise_alert agent_lists
 -- KEYS: none
 -- ARGV: 1 now, 2 hostname, 3 the alert as JSON: kind, job_id, message, count

@@ -1,4 +1,4 @@
--- An agent makes itself known. The newest process under a hostname wins; an older one learns it with its next beat.
+-- Registers an agent. The newest process of a hostname wins; an older one learns it from its next heartbeat.
 -- include: clock agent_state raise_alert agent_lists
 -- KEYS: none
 -- ARGV: 1 now, 2 hostname, 3 boot id, 4 microseconds it counts as live, 5 registration as JSON,

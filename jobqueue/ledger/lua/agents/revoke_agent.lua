@@ -1,4 +1,4 @@
--- The API takes back that it has accepted an agent: it gets nothing to do, and its certificates count no more.
+-- Revokes an agent: it gets no work, and its certificates are no longer valid.
 -- include: clock agent_state audit_trail
 -- KEYS: none
 -- ARGV: 1 now, 2 hostname, 3 the API's signed word,

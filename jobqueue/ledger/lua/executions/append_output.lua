@@ -1,5 +1,5 @@
--- An agent adds to the output of an execution that it runs. An entry's id is the byte offset behind it, so that
--- reading from an offset is a range query. Only the newest bytes are kept, up to the cap.
+-- Appends to the output of a running execution. An entry's id is the byte offset behind it, so that reading from an
+-- offset is a range query. Only the newest bytes are kept, up to the cap.
 -- KEYS: none
 -- ARGV: 1 job id, 2 hostname, 3 token, 4 cap in bytes, 5 number of the batch (growing), then per piece: stream, length in bytes, field (t or b), payload
 -- returns: the new end of the output, or -1 if the token is stale

@@ -1,4 +1,4 @@
--- An agent takes an execution up: at most one claim of an attempt succeeds, and it gives a lease and a fencing token.
+-- Claims an execution for an agent: at most one claim of an attempt succeeds; it returns a lease and a fencing token.
 -- include: clock events status index transition
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 slot, 4 hostname of the agent, 5 new token, 6 lease in microseconds

@@ -1,4 +1,4 @@
--- An agent reports how an execution ended. Only the holder of the token may; repeating the same report is harmless.
+-- Records the end of an execution. Only the holder of the token may; repeating the same report is harmless.
 -- include: clock events status index transition answer release
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 hostname of the agent, 4 token, 5 state (completed, failed, skipped, cancelled),

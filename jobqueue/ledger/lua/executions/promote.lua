@@ -1,4 +1,4 @@
--- Publishes executions whose time has come (not_before, or the back-off of a retry).
+-- Publishes executions that are due (`not_before`, or the back-off of a retry).
 -- include: clock next_time publish
 -- KEYS: none
 -- ARGV: 1 now, 2 how many at most, 3 message template or ''

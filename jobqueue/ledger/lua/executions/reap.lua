@@ -1,5 +1,5 @@
--- Deals with leases that ran out: the agent died, or was cut off. What may run again waits for its next attempt;
--- the rest is `lost`, because nobody can know how far it came.
+-- Handles expired leases: the agent died or was cut off. An execution that may run again waits for its next attempt;
+-- any other is `lost`, since its outcome is unknown.
 -- include: clock events status index transition answer release
 -- KEYS: none
 -- ARGV: 1 now, 2 how many at most, 3 only leases that had run out by this time, or ''

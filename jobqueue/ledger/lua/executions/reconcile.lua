@@ -1,7 +1,6 @@
--- Publishes again what the ledger holds as waiting while its message is gone (lost between queue and agent, or the
--- queue was deleted). Each of the ten lists holds its messages in the order of their times and gives away the oldest
--- only: a message is gone exactly if its list is empty, or the oldest there is younger. A message too many, which other
--- hands might cause, would be refused by `claim`.
+-- Publishes waiting executions again whose message is gone (lost between queue and agent, or with the queue).
+-- Each of the ten lists of a queue is in the order of publication and gives away its oldest message only, so a message
+-- is gone exactly if its list is empty or the oldest message there is younger. `claim` refuses a duplicate message.
 -- include: clock next_time publish
 -- KEYS: none
 -- ARGV: 1 now, 2 slot, 3 microseconds an execution must have waited, 4 how many to look at, oldest first,

@@ -1,4 +1,4 @@
--- An agent renews the leases of all that it runs, and learns what it should stop.
+-- Renews the leases of all executions of an agent, and returns those that it must stop.
 -- include: clock
 -- KEYS: none
 -- ARGV: 1 now, 2 hostname, 3 lease in microseconds, then pairs: job id, token

@@ -1,4 +1,4 @@
--- Ends runs whose drivers elsewhere have told nothing for long: nobody would ever end them, and they would stay for ever.
+-- Ends external runs whose drivers have been silent too long.
 -- include: clock events status index transition
 -- KEYS: none
 -- ARGV: 1 now, 2 microseconds of silence, 3 how many at most, 4 their slot, 5 note

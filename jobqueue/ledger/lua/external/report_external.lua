@@ -1,5 +1,5 @@
--- A driver elsewhere tells how a run of its own stands: a job that no agent runs is created or moved, through the same
--- table as every other. Steps that it left out are filled in.
+-- Creates or moves an external run as its driver reports, through the same table of transitions as every job. Skipped
+-- steps are filled in.
 -- include: clock next_time events status index transition
 -- KEYS: none
 -- ARGV: 1 now, 2 the driver's name of the run, 3 id of the job if it is new, 4 its document, 5 its operation, 6 its slot,

@@ -1,4 +1,4 @@
--- Creates, replaces or deletes a configuration, and notes who did it and when.
+-- Creates, replaces or deletes a configuration, with the history of its changes.
 -- include: clock
 -- KEYS: none
 -- ARGV: 1 now, 2 id, 3 'create', 'replace' or 'delete', 4 the configuration as JSON or '', 5 who,

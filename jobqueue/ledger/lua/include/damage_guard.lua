@@ -3,7 +3,7 @@
 -- `spoiled`), an alert tells of it, and the command is carried out on a new key. Damaged is a key of another type, or an
 -- `events` stream to which no later id can be added. A damaged key that the ledger cannot do without ends the script with
 -- an error that names it; scripts read such keys before their first write. Nothing here costs anything until a command
--- fails. MENDED and SPOILED are put in by store/scripts.py.
+-- fails. MENDED and SPOILED are put in by ledger/scripts.py.
 local server = redis
 local redis = {pcall = server.pcall, sha1hex = server.sha1hex}
 

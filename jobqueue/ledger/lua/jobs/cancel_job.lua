@@ -1,5 +1,5 @@
--- Cancels a job: what has not started ends at once; what runs is marked, and its agent stops it. What runs elsewhere is
--- marked, too: only its driver knows when it has stopped.
+-- Cancels a job: executions that have not started end at once; running ones are marked, and their agents stop them.
+-- An external run is marked too: only its driver knows when it has stopped.
 -- include: clock events status index transition
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 who asked

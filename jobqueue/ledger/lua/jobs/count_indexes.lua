@@ -1,4 +1,4 @@
--- How many jobs each index holds.
+-- Counts the jobs in each index.
 -- KEYS: none
 -- ARGV: 1 number of dimensions, then the dimensions, then the statuses
 -- returns: for each dimension and, within it, each status: the number of jobs

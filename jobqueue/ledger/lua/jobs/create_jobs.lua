@@ -1,9 +1,10 @@
--- Accepts jobs: resolves each one's target to agents, stores it with its executions, publishes them: all or nothing per
--- job, and no job's refusal touches another.
--- include: clock next_time events index publish audit_trail
+-- Accepts jobs: resolves each target to agents, stores the job with its executions and publishes them, all or nothing
+-- per job; a refused job does not affect the others.
+-- include: clock next_time events index publish audit_trail hosts
 -- KEYS: none
 -- ARGV: 1 now, 2 window of idempotency keys in ms, 3 message template or '', 4 how many entries the audit trail keeps,
---   5 '1' if a job is refused while its entry cannot be written, then per job: its id, the document, operation, target, kind of target (any, all, host, label), priority,
+--   5 '1' if a job is refused while its entry cannot be written, then per job: its id, the document, operation, target, kind of target (any, all, host, label; unplaced: any,
+--   as soon as one can run it), priority,
 --   not_before or '', expires_at or '', retry policy or '', '1' if the operation is idempotent or '', idempotency key
 --   or '', digest of the request, tags ("key:value" lines) or '', id of the job that it retries or '', hostnames to
 --   keep to (lines) or '', alias or '', name that it holds exclusively or '',
@@ -18,33 +19,7 @@ local FIELDS = {'id', 'doc', 'op', 'target', 'kind', 'priority', 'not_before', '
   'digest', 'tags', 'retry_of', 'only', 'alias', 'exclusive', 'groups', 'seal', 'entry', 'entry_seal'}
 local at = clock(ARGV[1])
 local window, template, keep, is_strict = ARGV[2], parse_template(ARGV[3]), ARGV[4], ARGV[5] == '1'
-local away = {}
-for _, host in ipairs(redis.call('SMEMBERS', K.away)) do away[host] = true end
--- agents may say of themselves that they are back, but not that they are accepted
-for _, host in ipairs(redis.call('SMEMBERS', K.barred)) do away[host] = true end
-
-local function taking(hosts, offline_too)
-  local found = {}
-  for first = 1, #hosts, 1000 do -- unpack has a limit
-    local last = math.min(first + 999, #hosts)
-    local live_until = redis.call('ZMSCORE', K.agents, unpack(hosts, first, last))
-    for i = first, last do
-      local time = tonumber(live_until[i - first + 1] or 0)
-      if (time > at or (offline_too and time > 0)) and not away[hosts[i]] then found[#found + 1] = hosts[i] end
-    end
-  end
-  return found
-end
-
-local function least_busy(hosts)
-  local best, least
-  for i = 1, math.min(#hosts, 50) do -- a sample, from a place that varies: a large fleet must not make this slow
-    local host = hosts[(at + i) % #hosts + 1]
-    local load = redis.call('ZCARD', K.waiting .. host) + num(redis.call('HGET', K.agent .. host, 'running'))
-    if not best or load < least then best, least = host, load end
-  end
-  return best
-end
+local away = hosts_away()
 
 -- Each returns the slots, or nil and the refusal. Offline agents are waited for (patient) only where the caller names
 -- one or gives a deadline: a broadcast without a deadline must not hang on a host that is gone for good.
@@ -89,20 +64,25 @@ function resolve.any(job, patient)
   local offering = redis.call('SMEMBERS', K.offers .. job.op)
   if #offering == 0 and known > 0 then return nil, {'unsupported'} end
   offering = kept_to(job.only, offering)
-  local able = taking(offering, false)
+  local able = taking(offering, at, away, false)
   local wait = patient and #able == 0
-  if wait then able = taking(offering, true) end
+  if wait then able = taking(offering, at, away, true) end
   if #able == 0 then return nil, {'no_live_agent', unpack(offering, 1, math.min(#offering, 20))} end
-  if job.only ~= '' then return {least_busy(able)} end
+  if job.only ~= '' then return {least_busy(able, at)} end
   -- the shared queue serves as long as all that read it can run the operation
-  local readers = taking(redis.call('ZRANGE', K.agents, 0, -1), wait)
-  return {#able == #readers and '_any' or least_busy(able)}
+  local readers = taking(redis.call('ZRANGE', K.agents, 0, -1), at, away, wait)
+  return {#able == #readers and '_any' or least_busy(able, at)}
+end
+
+-- Maintenance places it, when there is an agent that has what the job needs.
+function resolve.unplaced()
+  return {'_unplaced'}
 end
 
 local function broadcast(hosts, job, patient)
   if #hosts == 0 then return nil, {'unknown_target'} end
   table.sort(hosts)
-  local slots = kept_to(job.only, taking(hosts, patient))
+  local slots = kept_to(job.only, taking(hosts, at, away, patient))
   if #slots == 0 then return nil, {'no_live_agent', unpack(hosts, 1, math.min(#hosts, 20))} end
   return slots
 end
@@ -169,7 +149,11 @@ local function store(job, slots, created)
     end
   else
     remember('slot', slots[1])
-    if slots[1] == '_any' then remember('shared', '1') else remember('host', slots[1]) end
+    if slots[1] == '_any' then
+      remember('shared', '1')
+    elseif slots[1] ~= '_unplaced' then
+      remember('host', slots[1])
+    end
   end
   redis.call('HSET', K.job .. id, unpack(fields))
   if job.expires ~= '' then redis.call('ZADD', K.deadlines, job.expires, id) end
@@ -203,7 +187,8 @@ local function accept(job)
   local created, when = time, int(time)
   store(job, slots, created)
   count(K.measured, 'submitted|' .. job.op, #slots)
-  local waits = job.not_before ~= '' and tonumber(job.not_before) > created
+  local is_placed = slots[1] ~= '_unplaced'
+  local waits = is_placed and job.not_before ~= '' and tonumber(job.not_before) > created
   local priority = tonumber(job.priority)
   local texts = #slots > 1 and message_texts(template, job.id, '1', priority, created)
   for _, slot in ipairs(slots) do
@@ -222,7 +207,7 @@ local function accept(job)
     local told = append_event(first, created, 'retried', '_api', 'as ' .. job.id)
     announce(job.retry_of, retried[1], told, 'retried', '_api', 'as ' .. job.id)
   end
-  local answer = {'created', when, (waits or template) and {} or slots}
+  local answer = {'created', when, (waits or template or not is_placed) and {} or slots}
   if not is_strict then -- while the trail cannot be written, the job counts all the same; the caller sees it
     is_entered, number, link = entered(keep, job.entry_seal, job.entry)
   end

@@ -1,4 +1,4 @@
--- Removes a final job and everything of it.
+-- Deletes a final job with all of its records.
 -- include: clock index
 -- KEYS: none
 -- ARGV: 1 job id, 2 '1' to remove it whatever it is, also where its record is damaged, or ''

@@ -1,4 +1,4 @@
--- One step of a listing by several dimensions: walks the smallest index and keeps what the others hold too.
+-- Takes one step of a listing by several dimensions: walks the smallest index and keeps the members of all others.
 -- KEYS: none
 -- ARGV: 1 lowest creation time or '-inf', 2 highest (or '(' and where the last step ended), 3 how many to look at,
 --   4 status, 5 dimension to walk, 6.. dimensions that must hold too

@@ -1,4 +1,4 @@
--- Jobs that ended after a time, the newest first.
+-- Lists jobs that ended after a time, newest first.
 -- include: clock
 -- KEYS: none
 -- ARGV: 1 the time in microseconds, 2 how many at most, 3 now: nothing can have ended later

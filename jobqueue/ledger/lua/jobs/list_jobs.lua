@@ -1,4 +1,4 @@
--- One page of jobs, newest first, by indexes only: each dimension has one index per status, merged here.
+-- Lists one page of jobs, newest first, from indexes only: each dimension has one index per status, merged here.
 -- KEYS: none
 -- ARGV: 1 lowest creation time or '-inf', 2 highest or '+inf', 3 cursor (only older ones) or '', 4 offset, 5 limit,
 --   6 dimension ("op:node.load.get"), 7.. statuses

@@ -1,4 +1,4 @@
--- Names the jobs that ended longer ago than they are kept; `delete` removes each.
+-- Lists jobs that ended longer ago than the retention time; `delete_job` removes each.
 -- include: clock
 -- KEYS: none
 -- ARGV: 1 now, 2 how long they are kept in microseconds, 3 how many at most

@@ -1,4 +1,4 @@
--- One job with everything of it, as it stood at one moment.
+-- Reads one whole job as of one moment.
 -- KEYS: none
 -- ARGV: 1 job id
 -- returns: {doc, {field, value, ...} of the job, {slot, {field, value, ...}, result that lies apart or false, ...},

@@ -1,4 +1,4 @@
--- Which job a caller means by a name: an alias, or a job's own id; or the run that a driver reports under the name.
+-- Resolves a name to a job id: an alias, a job's own id, or the name of a reported run.
 -- KEYS: none
 -- ARGV: 1 the name, 2 whose driver reports it, or '' for an alias or an id
 -- returns: id of the job | false

@@ -1,4 +1,4 @@
--- The heads of jobs: what a list shows of them, without their executions.
+-- Reads the summaries of jobs for a list, without their executions.
 -- KEYS: none
 -- ARGV: 1.. job ids
 -- returns: per job: {status, created, updated, operation, target, alias or false, host or false, slot or false (a

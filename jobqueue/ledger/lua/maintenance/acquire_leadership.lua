@@ -1,4 +1,4 @@
--- Takes, renews or gives up the lead among the copies of maintenance.
+-- Acquires, renews or releases the leadership among the copies of maintenance.
 -- KEYS: none
 -- ARGV: 1 who asks, 2 length of the lead in ms (0: give it up)
 -- returns: 1 if the caller leads now, else 0

@@ -1,4 +1,4 @@
--- Holds one job's records against each other, and repairs what differs: the executions are what the rest is derived from.
+-- Compares a job's records with each other and repairs differences: everything is derived from the executions.
 -- include: clock status index
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 '1' to repair or '', 4 length of a lease in microseconds

@@ -1,4 +1,4 @@
--- Gives a job whose history cannot be read one that can be: what was submitted when, and how each execution stands.
+-- Rebuilds an unreadable timeline from the job's submission and the present states of its executions.
 -- include: clock
 -- KEYS: none
 -- ARGV: 1 now, 2 job id

@@ -1,4 +1,4 @@
--- Looks at a part of a sorted set of jobs or executions for members that lead nowhere, and removes them.
+-- Removes dangling members from a part of a sorted set of jobs or executions.
 -- KEYS: none
 -- ARGV: 1 the key, 2 cursor, 3 'job' or 'execution': what its members name, 4 slot of a list of waiting jobs or '',
 --   5 '1' to remove or ''

@@ -1,4 +1,4 @@
--- Removes a record of a job that is not there, or that has no such execution.
+-- Removes a record whose job or execution does not exist.
 -- KEYS: none
 -- ARGV: 1 the key, 2 job id, 3 slot or '', 4 '1' to remove or ''
 -- returns: 1 if it leads nowhere, else 0

@@ -1,4 +1,4 @@
--- Makes a complete upload the package of a name. If there is one already, that one stays, and the upload is dropped.
+-- Turns a complete upload into the named package. An existing package stays, and the upload is discarded.
 -- include: clock upload package
 -- KEYS: none
 -- ARGV: 1 now, 2 upload, 3 name, 4 size in bytes, 5 sha256, 6 how long it is kept in microseconds, 7 seal,

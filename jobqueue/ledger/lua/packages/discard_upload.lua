@@ -1,4 +1,4 @@
--- Drops an upload that will not be completed.
+-- Discards an incomplete upload.
 -- include: clock upload
 -- KEYS: none
 -- ARGV: 1 upload

@@ -1,5 +1,4 @@
--- Adds a piece to an upload; the first piece begins it. Pieces come in order. One that comes again, because our answer
--- was lost on the way, changes nothing.
+-- Adds a piece to an upload; the first piece begins it. Pieces come in order; a repeated piece changes nothing.
 -- include: clock
 -- KEYS: none
 -- ARGV: 1 now, 2 upload, 3 number of the piece, 4 its bytes, 5 how much all packages may take in bytes, 6 how long the upload

@@ -1,4 +1,4 @@
--- Removes packages that nobody used for as long as they are kept, and uploads that were given up.
+-- Removes packages that were unused for the retention time, and abandoned uploads.
 -- include: clock upload
 -- KEYS: none
 -- ARGV: 1 now, 2 how many of each at most

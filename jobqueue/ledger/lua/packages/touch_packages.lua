@@ -1,4 +1,4 @@
--- Finds packages, and keeps those that are there for longer.
+-- Looks up packages and extends the time that they are kept.
 -- include: clock package
 -- KEYS: none
 -- ARGV: 1 now, 2 how long they are kept from now on in microseconds, then the names

@@ -504,7 +504,7 @@ def test_the_form_shows_who_would_run_it(page: Page, services: FakeServices) -> 
 
 def test_operations_say_what_they_need(page: Page, services: FakeServices, monkeypatch: pytest.MonkeyPatch) -> None:
     risky = OperationInfo("disk.wipe.do", "Wipe it", {}, True, False, "disk:wipe", "x")
-    monkeypatch.setattr(services, "operations", lambda: [risky, AN_OPERATION])
+    monkeypatch.setattr(services.registry, "infos", lambda: [risky, AN_OPERATION])
     text = page("/ui/submit").get_text()
     assert "may change the host" in text
     assert "Wipe it" in text

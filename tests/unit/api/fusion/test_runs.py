@@ -336,7 +336,7 @@ def test_sync_bears_a_short_outage(
     assert ask("POST", f"{AT}/job1?sync=true").get_json()["state"] == "finished"
     assert looks == 3
     monkeypatch.setattr(jobs, "get", lambda _: (_ for _ in ()).throw(LedgerUnavailable))
-    monkeypatch.setattr("jobqueue.services.runs._LONGEST_OUTAGE", 0.0)
+    monkeypatch.setattr("api.fusion.runs._LONGEST_OUTAGE", 0.0)
     fusion_error(ask("POST", f"{AT}/job1?sync=true"), 503)
 
 

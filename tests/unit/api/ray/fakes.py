@@ -50,7 +50,7 @@ class RayServices(FakeServices):
         super().__post_init__()
         self.agents_known = list(AGENTS)
 
-    def submit(self, submission: Submission, deed: AuditEntry | None = None) -> Accepted:
+    def _submit(self, submission: Submission, deed: AuditEntry | None = None) -> Accepted:
         self._fail()
         taken = next((job for job in self.store.values() if job.alias == submission.alias), None)
         if taken:
@@ -66,7 +66,7 @@ class RayServices(FakeServices):
         self.store[job.id] = job
         return Accepted(job.id, job.created)
 
-    def find(self, name: str) -> Job:
+    def _find(self, name: str) -> Job:
         self._fail()
         for job in self.store.values():
             if name == job.alias:
@@ -75,12 +75,12 @@ class RayServices(FakeServices):
             raise JobNotFound.of(name)
         return self.store[name]
 
-    def cancel(self, job_id: str, who: str = "") -> Job:
-        found = super().cancel(job_id, who)
+    def _cancel(self, job_id: str, who: str = "") -> Job:
+        found = super()._cancel(job_id, who)
         self.stopped.append(job_id)
         return found
 
-    def jobs(self, wanted: JobFilter) -> JobPage:
+    def _page(self, wanted: JobFilter) -> JobPage:
         self._fail()
         self.filters.append(wanted)
         matching = [
@@ -93,16 +93,16 @@ class RayServices(FakeServices):
         full = len(items) == wanted.limit
         return JobPage(items, len(matching), {}, items[-1].created if full else None)
 
-    def output(self, job_id: str, hostname: str | None = None, offset: int = 0) -> OutputPage:
-        self.job(job_id)
+    def _output_page(self, job_id: str, hostname: str | None = None, offset: int = 0) -> OutputPage:
+        self._job(job_id)
         pages = [page for page in self.pages if hostname in (None, page.hostname)]
         empty = OutputPage(hostname or "web1", (), offset, 0, True, "completed")
         return next((page for page in pages if page.chunks and page.next_offset > offset), empty)
 
-    def follow(
+    def _follow(
         self, job_id: str, hostname: str | None = None, offset: int = 0, host_before: str = ""
     ) -> Iterator[OutputPage]:
-        self.job(job_id)
+        self._job(job_id)
         return (page for page in self.pages if hostname in (None, page.hostname))
 
 

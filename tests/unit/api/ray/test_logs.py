@@ -184,7 +184,7 @@ def test_a_tail_breaks_when_the_ledger_goes(services: RayServices, job: Job, tai
         yield services.pages[0]
         raise LedgerUnavailable
 
-    services.follow = lambda *_: pages()  # type: ignore[method-assign]
+    services.output.follow = lambda *_: pages()
     reader, _ = tail()
     assert list(reader.texts()) == [FIRST + "one\n"]
     assert reader.close_code is None
@@ -201,7 +201,7 @@ def test_a_reader_that_leaves_is_noticed(services: RayServices, job: Job, tail: 
             yield page("web1", number, ("stdout", b"x")) if number == 1 else page("web1", number)
             gone.wait(30)
 
-    services.follow = lambda *_: pages()  # type: ignore[method-assign]
+    services.output.follow = lambda *_: pages()
     reader, request = tail()
     assert next(reader.texts()) == FIRST + "x"
     reader.leave(code)

@@ -52,7 +52,7 @@ def test_an_upload_is_there_afterwards(ask: Ask, services: FakeServices) -> None
     assert_refused(ask("GET", PATH), 404, f"Package gcs://{NAME} does not exist")
     answer = ask("PUT", PATH, data=b"PK\x00\xff")
     assert (answer.status_code, answer.data) == (200, b"")
-    assert services.packages == {NAME: b"PK\x00\xff"}
+    assert services.stored_packages == {NAME: b"PK\x00\xff"}
     assert ask("GET", PATH).status_code == 200
     assert ask("HEAD", PATH).status_code == 200
 
@@ -61,26 +61,26 @@ def test_it_stays_what_it_was(ask: Ask, services: FakeServices) -> None:
     for _ in range(2):
         assert ask("PUT", PATH, data=b"first").status_code == 200
     assert_refused(ask("PUT", PATH, data=b"second"), 409, "other content")
-    assert services.packages == {NAME: b"first"}
+    assert services.stored_packages == {NAME: b"first"}
     assert last(services).details == {"package": NAME}
 
 
 def test_the_limit_on_other_bodies_does_not_count(ask: Ask, services: FakeServices) -> None:
     data = bytes(MAX_BODY + 100_000)
     assert ask("PUT", PATH, data=data).status_code == 200
-    assert services.packages == {NAME: data}
+    assert services.stored_packages == {NAME: data}
 
 
 def test_a_body_without_a_length_is_read_to_its_end(ask: Ask, services: FakeServices) -> None:
     environ = {"wsgi.input": io.BytesIO(b"x" * 700_000), **CHUNKED}
     assert ask("PUT", PATH, environ_overrides=environ).status_code == 200
-    assert services.packages == {NAME: b"x" * 700_000}
+    assert services.stored_packages == {NAME: b"x" * 700_000}
 
 
 def test_no_more_than_the_length_is_read(ask: Ask, services: FakeServices) -> None:
     stream = io.BytesIO(b"mine, and the next request")
     assert ask("PUT", PATH, environ_overrides={"wsgi.input": stream, "CONTENT_LENGTH": "4"}).status_code == 200
-    assert services.packages == {NAME: b"mine"}
+    assert services.stored_packages == {NAME: b"mine"}
     assert stream.read() == b", and the next request"
 
 
@@ -138,8 +138,8 @@ def test_a_wheel_keeps_its_name(ask: Ask, services: FakeServices, name: str) -> 
 )
 def test_other_names_are_refused(ask: Ask, services: FakeServices, method: str, name: str) -> None:
     answer = ask(method, f"/api/packages/gcs/{name}", data=b"x" if method == "PUT" else None)
-    assert_refused(answer, 400, "is no name of a package", ".tar.gz")
-    assert services.packages == {}
+    assert_refused(answer, 400, "is not the name of a package", ".tar.gz")
+    assert services.stored_packages == {}
 
 
 @pytest.mark.parametrize(
@@ -163,13 +163,13 @@ def test_other_methods_are_refused(ask: Ask, method: str) -> None:
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 def test_it_needs_credentials(client, services: FakeServices, method: str) -> None:  # type: ignore[no-untyped-def]
     assert_refused(client.open(PATH, method=method, data=b"x"), 401)
-    assert services.packages == {}
+    assert services.stored_packages == {}
 
 
 def test_a_compressed_body_is_refused(ask: Ask, services: FakeServices) -> None:
     answer = ask("PUT", PATH, data=b"x", headers={"Content-Encoding": "gzip"})
     assert_refused(answer, 415, "Content-Encoding")
-    assert services.packages == {}
+    assert services.stored_packages == {}
 
 
 @pytest.mark.parametrize(
@@ -196,13 +196,13 @@ def test_an_upload_that_breaks_off_stores_nothing(
 ) -> None:
     environ = {"wsgi.input": Breaking(b"half", error), **length}
     assert_refused(ask("PUT", PATH, environ_overrides=environ), 400, "broke off", "Send it again")
-    assert services.packages == {}
+    assert services.stored_packages == {}
 
 
 def test_one_that_ends_before_its_length_stores_nothing(ask: Ask, services: FakeServices) -> None:
     environ = {"wsgi.input": io.BytesIO(b"half"), "CONTENT_LENGTH": "8"}
     assert_refused(ask("PUT", PATH, environ_overrides=environ), 400)
-    assert services.packages == {}
+    assert services.stored_packages == {}
 
 
 class Connection:
@@ -232,7 +232,7 @@ def test_a_client_that_is_silent_is_given_up(ask: Ask, services: FakeServices, c
         "gunicorn.socket": connection,
     }
     assert_refused(ask("PUT", PATH, environ_overrides=environ), 408, "Nothing of the package has come for 60 s")
-    assert services.packages == {}
+    assert services.stored_packages == {}
 
 
 class _Trickle:
@@ -250,7 +250,7 @@ def test_a_trickle_is_given_up(app: Flask, ask: Ask, services: FakeServices, con
         assert_refused(ask("PUT", PATH, environ_overrides=environ), 408, "of the package took longer than 0.05 s")
     finally:
         app.config[body_timeout.SECONDS] = before
-    assert services.packages == {}
+    assert services.stored_packages == {}
 
 
 def test_the_connection_is_as_before_after_an_upload(ask: Ask, connection: Connection) -> None:

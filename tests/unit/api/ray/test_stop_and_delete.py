@@ -60,7 +60,7 @@ def test_what_runs_is_not_deleted_by_openyuanrong(ask: Ask, services: RayService
 
 def test_a_job_that_went_away_meanwhile(ask: Ask, services: RayServices, monkeypatch: pytest.MonkeyPatch) -> None:
     job = an_entrypoint(S.STARTED)
-    monkeypatch.setattr(services, "find", lambda name: job)  # the ledger has forgotten it
+    monkeypatch.setattr(services.jobs, "find", lambda name: job)  # the ledger has forgotten it
     for method, path in (("POST", "/api/jobs/raysubmit_1/stop"), ("DELETE", "/api/jobs/raysubmit_1")):
         response = ask(method, path)
         assert (response.status_code, response.text) == (404, "Job raysubmit_1 does not exist")

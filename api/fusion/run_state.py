@@ -29,6 +29,11 @@ class RunState(str, Enum):
     def __str__(self) -> str:
         return self.value
 
+    @classmethod
+    def _missing_(cls, value: object) -> RunState:  # noqa: ARG003 - enum's signature
+        """A word in the ledger that is not a state."""
+        return cls.UNKNOWN
+
     @property
     def is_final(self) -> bool:
         return self in (RunState.FINISHED, RunState.CANCELLED, RunState.ERROR, RunState.SKIPPED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobqueue.model.run_state import EXECUTION_STATES, MOVES, RunState, reachable, reporters
+from api.fusion.run_state import EXECUTION_STATES, MOVES, RunState, reachable, reporters
 
 R = RunState
 

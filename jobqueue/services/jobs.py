@@ -1,0 +1,72 @@
+"""Reading, listing, cancelling and deleting jobs."""
+
+from __future__ import annotations
+
+from jobqueue.errors import PermissionDenied
+from jobqueue.ledger.ledger import Ledger
+from jobqueue.model.filter import JobFilter, JobPage
+from jobqueue.model.history import History
+from jobqueue.model.job import Job
+from jobqueue.model.job_summary import JobSummary, JobSummaryPage
+from jobqueue.model.principal import NOBODY, Principal
+from jobqueue.model.states import JobStatus
+from jobqueue.services.result_verifier import ResultVerifier
+
+#: Deleting the jobs of others.
+DELETE = "job:delete"
+
+
+class JobManager:
+    """The jobs, as the APIs show them: the results of a single job always have their signatures verified.
+
+    Lists are not verified, since that costs time for each execution: there ``Execution.authenticity`` is None.
+    """
+
+    def __init__(self, ledger: Ledger, verify: ResultVerifier) -> None:
+        self._ledger = ledger
+        self._jobs = ledger.jobs
+        self._verify = verify
+
+    def get(self, job_id: str) -> Job:
+        """The job with this id, verified. Raises ``JobNotFound``, ``RecordAltered``."""
+        return self._verify(self._jobs.get(job_id))
+
+    def find(self, name: str) -> Job:
+        """The job with this alias or id, verified. Raises ``JobNotFound``, ``RecordAltered``."""
+        return self._verify(self._jobs.named(name))
+
+    def page(self, wanted: JobFilter) -> JobPage:
+        """One page of whole jobs, newest first; not verified."""
+        return self._jobs.page(wanted)
+
+    def summaries(self, wanted: JobFilter) -> JobSummaryPage:
+        """The same page, of each job only what a list shows."""
+        return self._jobs.summaries(wanted)
+
+    def starting(self, prefix: str, most: int) -> tuple[tuple[JobSummary, ...], int, bool]:
+        """The newest ``most`` jobs whose ids begin with ``prefix``, the number of all such jobs, and whether the search
+        was complete: only the newest jobs are searched, see ``Jobs.starting``."""
+        ids, is_all = self._jobs.starting(prefix)
+        return self._jobs.heads(ids[:most]), len(ids), is_all
+
+    def counts(self) -> dict[JobStatus, int]:
+        """The number of jobs in every status."""
+        return self._jobs.counts()
+
+    def history(self, seconds: int, spans: int) -> History:
+        """How many jobs were submitted and ended in the last ``spans`` of ``seconds`` each."""
+        return self._ledger.counting.history(self._ledger.time(), seconds, spans)
+
+    def cancel(self, job_id: str, who: str = "on request") -> Job:
+        """Cancel, and return the job as it is now. Raises ``JobNotFound``, ``JobFinal``."""
+        self._jobs.cancel(job_id, who)
+        return self.get(job_id)
+
+    def delete(self, job_id: str, principal: Principal = NOBODY) -> None:
+        """Delete a job that has ended: one's own, or with the permission ``job:delete`` any.
+
+        Raises ``JobNotFound``, ``JobNotFinal``, ``PermissionDenied``.
+        """
+        if not principal.may(DELETE) and self._jobs.get(job_id).submitted_by != principal.name:
+            raise PermissionDenied.of(principal.name, DELETE)
+        self._jobs.delete(job_id)
