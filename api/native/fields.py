@@ -40,6 +40,18 @@ class Text(fields.String):
     default_error_messages = {**_COMMON, "invalid": "Must be a string."}  # noqa: RUF012
 
 
+class Line(Text):
+    """A string on one line, of characters that can be printed."""
+
+    default_error_messages = {"unprintable": "Must be one line of text, without control characters."}  # noqa: RUF012
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if not text.isprintable():
+            raise self.make_error("unprintable")
+        return text
+
+
 class Number(fields.Float):
     """A JSON number. Booleans and numbers in strings are refused."""
 

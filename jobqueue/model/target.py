@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -44,6 +45,14 @@ class Target:
     def is_broadcast(self) -> bool:
         """Whether the target may fan out to several agents."""
         return self.kind in (TargetKind.ALL, TargetKind.LABEL)
+
+    def includes(self, hostname: str, labels: Mapping[str, str]) -> bool:
+        """Whether the target names this agent, whatever its state. ``create_jobs.lua`` decides the same atomically."""
+        if self.kind is TargetKind.HOST:
+            return hostname == self.text
+        if self.kind is TargetKind.LABEL:
+            return any(self.text in label_prefixes(key, value) for key, value in labels.items())
+        return True
 
     @classmethod
     def parse(cls, text: str) -> Target:

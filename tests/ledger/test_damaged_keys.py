@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from jobqueue.errors import JobQueueError, RecordAltered
+from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.target import ANY
 from tests.ledger.clock import FakeClock
@@ -67,7 +68,7 @@ def _broadcast(world: World) -> str:
 
 
 def _running(world: World, target: str = ANY) -> Any:
-    return world.claim(_job(world, target, retries="3|1"), target, "a")
+    return world.claim(_job(world, target, retries=RetryPolicy(3, 1.0, 300.0, 0.0)), target, "a")
 
 
 def _ended(world: World) -> str:

@@ -77,6 +77,8 @@ def job() -> None:
 @click.option(
     "--timeout", type=duration, metavar="DURATION", help="Longest time that it may run on an agent, such as 30s."
 )
+@click.option("--title", help="A title, which lists show instead of the operation.")
+@click.option("--description", help="What the job is for.")
 @click.option("--priority", type=click.IntRange(0, 9), help="0 to 9, higher first.")
 @click.option("--tag", "tags", type=pair, metavar="KEY=VALUE", multiple=True, help="Tag to find the job by.")
 @click.option("--retries", type=click.IntRange(min=0), help="How often a failed run is tried again.")
