@@ -4,29 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from jobqueue.model.answers import INCIDENTAL, group_equal, rank, without_incidental
 from jobqueue.model.job import Execution
 from jobqueue.model.states import ExecutionState
 from jobqueue.services.result_verifier import FORGED, REVOKED, UNSIGNED
 
-#: Failures come first, successes last.
-ORDER = (
-    ExecutionState.FAILED,
-    ExecutionState.LOST,
-    ExecutionState.EXPIRED,
-    ExecutionState.STARTED,
-    ExecutionState.ACKNOWLEDGED,
-    ExecutionState.SUBMITTED,
-    ExecutionState.CANCELLED,
-    ExecutionState.SKIPPED,
-    ExecutionState.COMPLETED,
-)
-_PLACE = {state: place for place, state in enumerate(ORDER)}
 #: Hosts of a group that are named at once; the others unfold.
 NAMED = 12
 #: Groups that are shown whole; the others become rows of a table.
@@ -44,8 +31,6 @@ _DOUBTS = {
     FORGED: "Forged: its signature is not that of the agent that it names.",
     REVOKED: "Its agent was revoked: the holder of its key may have forged it.",
 }
-#: What differs with every run and says nothing of how it went: answers that differ in this alone are equal.
-_VOLATILE = ("duration_ms",)
 
 
 @dataclass(frozen=True)
@@ -110,11 +95,8 @@ def host_of(execution: Execution) -> str:
 
 def arrange(executions: Iterable[Execution]) -> Answers:
     """Group, and put in order."""
-    ordered = sorted(executions, key=lambda x: (_PLACE[x.state], host_of(x)))
-    found: dict[tuple[Any, ...], list[Execution]] = defaultdict(list)
-    for execution in ordered:
-        found[_key(execution)].append(execution)
-    groups = sorted(map(_group, found.values()), key=lambda group: (_PLACE[group.state], -len(group.hosts)))
+    ordered = sorted(executions, key=lambda x: (rank(x.state.value), host_of(x)))
+    groups = [_group(same) for same in group_equal(ordered, lambda x: x.state.value, host_of, _content)]
     counts: dict[str, int] = {}
     for execution in ordered:
         counts[execution.state.value] = counts.get(execution.state.value, 0) + 1
@@ -148,13 +130,12 @@ def pretty(value: Any) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n... ({len(text) - _LONGEST:,} more characters)"
 
 
-def _key(execution: Execution) -> tuple[Any, ...]:
+def _content(execution: Execution) -> tuple[Any, ...]:
     return (
-        execution.state,
         execution.changed,
         execution.error,
-        json.dumps(_steady(execution.data), sort_keys=True),
-        json.dumps(execution.failure, sort_keys=True) if execution.failure is not None else "",
+        without_incidental(execution.data),
+        execution.failure,
         _note(execution),
         execution.authenticity,
     )
@@ -176,20 +157,13 @@ def _group(same: list[Execution]) -> Group:
     )
 
 
-def _steady(data: Any) -> Any:
-    """The data without what differs with every run."""
-    if isinstance(data, Mapping) and any(name in data for name in _VOLATILE):
-        return {name: None if name in _VOLATILE else value for name, value in data.items()}
-    return data
-
-
 def _common(same: list[Execution]) -> Any:
     """What they all answered; of what differs with every run, the least and the most."""
     data = same[0].data
     if len(same) == 1 or not isinstance(data, Mapping):
         return data
     found = dict(data)
-    for name in _VOLATILE:
+    for name in INCIDENTAL:
         values = [value for x in same if isinstance(value := x.data.get(name), (int, float))]
         if values and min(values) != max(values):
             found[name] = f"{min(values):g} to {max(values):g}"

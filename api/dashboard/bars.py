@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from api.dashboard.answers import ORDER, host_of
+from api.dashboard.answers import host_of
+from jobqueue.model.answers import rank
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.timestamps import duration_text
@@ -58,10 +59,13 @@ def draw(job: Job, now: int, most: int | None = FEW) -> Bars:
     """Lay the timeline out, those that failed first, then those that took longest. ``now`` is in microseconds."""
     end = max((x.finished for x in job.executions), default=0) if job.status.is_final else now
     length = max(end - job.created, 1000)
-    order = {state: place for place, state in enumerate(ORDER)}
 
     def urgency(execution: Execution) -> tuple[int, int, str]:
-        return order[execution.state], -((execution.finished or end) - (execution.started or end)), host_of(execution)
+        return (
+            rank(execution.state.value),
+            -((execution.finished or end) - (execution.started or end)),
+            host_of(execution),
+        )
 
     ordered = sorted(job.executions, key=urgency)
     shown = ordered if most is None else ordered[:most]

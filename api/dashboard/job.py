@@ -13,6 +13,7 @@ from api.dashboard import answers, bars, pages, posted, query
 from api.dashboard.blueprint import PREFIX, blueprint
 from api.native import requests
 from jobqueue.errors import InvalidInput, JobQueueError
+from jobqueue.model.answers import rank
 from jobqueue.model.job import Job
 from jobqueue.model.states import FAILURES, ExecutionState
 from jobqueue.model.target import NO_HOST
@@ -114,9 +115,8 @@ def _page(found: Job, problem: str = "", status: int = 200) -> Response:
 
 def _talking(found: Job) -> str:
     """Whose output is shown first: of a failed execution, else of one that runs, else of any that began."""
-    order = {state: place for place, state in enumerate(answers.ORDER)}
     begun = [x for x in found.executions if x.hostname and (x.started or x.state is ExecutionState.STARTED)]
-    return min(begun, key=lambda x: order[x.state]).hostname if begun else ""
+    return min(begun, key=lambda x: rank(x.state.value)).hostname if begun else ""
 
 
 def _refused(job_id: str, error: JobQueueError) -> Response:

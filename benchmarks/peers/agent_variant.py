@@ -12,7 +12,7 @@ from typing import Any
 from celery import Celery
 
 from jobqueue.settings import Settings
-from workers.agent import main
+from workers.agent import agent, main
 from workers.agent.consumer.worker import AgentWorker
 
 
@@ -49,7 +49,7 @@ VARIANTS = (
 
 def run(variant: Variant) -> int:
     """Run the agent as the variant says."""
-    make = main.make_agent_app
+    make = agent.make_agent_app
 
     def make_variant(*arguments: Any) -> Celery:
         app = make(*arguments)
@@ -65,8 +65,8 @@ def run(variant: Variant) -> int:
     def worker_variant(*arguments: Any, **options: Any) -> AgentWorker:
         return AgentWorker(*arguments, **{**options, "pool": variant.pool})
 
-    main.make_agent_app = make_variant  # type: ignore[assignment]
-    main.AgentWorker = worker_variant  # type: ignore[assignment,attr-defined]
+    agent.make_agent_app = make_variant  # type: ignore[assignment]
+    agent.AgentWorker = worker_variant  # type: ignore[assignment,misc]
     return main.run(Settings.from_env(concurrency=variant.concurrency))
 
 

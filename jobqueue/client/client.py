@@ -81,7 +81,7 @@ class Client:
 
     # -- jobs ---------------------------------------------------------------------------------------------------------
 
-    def submit(
+    def submit(  # noqa: PLR0913 - one for each field of the request
         self,
         operation: str,
         data: Mapping[str, Any] | None = None,
@@ -132,7 +132,7 @@ class Client:
         """The whole job: ``id``, ``status``, ``result``, ``responses``, ``agent_states``, ``timeline``"""
         return self._object("GET", _path("/job", job_id))
 
-    def jobs(
+    def jobs(  # noqa: PLR0913 - one for each field of the request
         self,
         *,
         status: str | None = None,

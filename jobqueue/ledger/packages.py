@@ -44,7 +44,7 @@ class Packages:
     Their records are sealed: the API signs their digests. Agents, who cannot look at seals, go by what was signed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its parts and its bounds
         self,
         client: redis.Redis,
         keys: Keys,

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, TypedDict, Unpack
 
 from jobqueue.entrypoints.source import PackageSource
 from jobqueue.errors import OperationCancelled, OperationTimedOut
@@ -14,8 +14,10 @@ from jobqueue.model.timestamps import duration_text
 from jobqueue.operations.process.confinement import PLAIN, Confinement
 from jobqueue.operations.process.run import (
     GRACE_SECONDS,
+    Bounds,
     Output,
     ProcessResult,
+    ProcessSpec,
     Started,
     Stopped,
     Watched,
@@ -24,7 +26,7 @@ from jobqueue.operations.process.run import (
     unwatched,
 )
 from jobqueue.settings import Settings
-from jobqueue.trust.secrets.source import Secrets
+from jobqueue.trust.secrets.redactor import Redactor
 
 DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024
 DEFAULT_MAX_RESULT_BYTES = 1024 * 1024
@@ -34,6 +36,26 @@ IDLE_PHASES = ("waiting", "setting_up")
 
 def _forget(info: Mapping[str, Any]) -> None:
     """Nobody wants to know."""
+
+
+class ProcessOptions(TypedDict, total=False):
+    """The fields of ``ProcessSpec`` that an operation decides."""
+
+    cwd: str | None
+    env: Mapping[str, str] | None
+    stdin: bytes | None
+    pass_fds: Sequence[int]
+    merged: bool
+
+
+class Secrets(Protocol):
+    """The secrets of one host."""
+
+    def fill_in(self, data: Any, context: Context) -> Any:
+        """``data`` with the secrets that it names. Raises ``OperationFailed`` for one that this host does not have."""
+
+    def redactor(self) -> Redactor:
+        """What takes out all secrets that are known by now. Raises ``OperationFailed`` if they cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -89,15 +111,11 @@ class Context:
         self,
         argv: Sequence[str],
         *,
-        cwd: str | None = None,
-        env: Mapping[str, str] | None = None,
-        stdin: bytes | None = None,
         timeout: float | None = None,
-        pass_fds: Sequence[int] = (),
         output: Output | None = None,
         started: Started | None = None,
-        merged: bool = False,
         grace: float = GRACE_SECONDS,
+        **options: Unpack[ProcessOptions],
     ) -> ProcessResult:
         """Run a process to its end, bounded by ``timeout`` (seconds), the run's deadline and a cancel.
 
@@ -110,20 +128,11 @@ class Context:
         own = None if timeout is None else self.clock() + timeout
         is_own = own is not None and (self.deadline is None or own < self.deadline)
         result = run_process(
-            argv,
-            cwd=cwd,
-            env=env,
-            stdin=stdin,
-            deadline=own if is_own else self.deadline,
-            cancelled=self.cancelled,
+            ProcessSpec(argv, confinement=self.confinement, **options),
+            Bounds(own if is_own else self.deadline, self.cancelled, grace, self.max_output_bytes),
             output=output or self.output,
-            limit=self.max_output_bytes,
-            pass_fds=pass_fds,
             started=started,
             watched=self.watched,
-            confinement=self.confinement,
-            merged=merged,
-            grace=grace,
         )
         if result.stopped is Stopped.CANCELLED:
             raise OperationCancelled(details=result.tails())

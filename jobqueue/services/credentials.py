@@ -148,7 +148,7 @@ class CredentialManager:
                 raise InvalidInput(f"permissions: {sentence}", {"permissions": [sentence]})
         return found
 
-    def _record(
+    def _record(  # noqa: PLR0913 - one for each field of the record
         self,
         by: Principal,
         kind: Kind,

@@ -16,12 +16,16 @@ from types import TracebackType
 import psutil
 
 from jobqueue.errors import JobQueueError
+from jobqueue.process_marks import marked
 from jobqueue.standalone import watchdog
 from jobqueue.standalone.child import TAIL_LINES, Child, ChildSpec, Emit, describe_exit
 
 #: Name under which the supervisor itself speaks.
 OWN_NAME = "jobqueue"
 MARK_NAME = "SUPERVISED_BY"
+#: Where the package is installed; -S leaves site-packages out.
+_ROOT = Path(watchdog.__file__).parents[2]
+_GUARD_CODE = "import sys; sys.path.append(sys.argv[1]); from jobqueue.standalone.watchdog import main; main()"
 _GUARD_SECONDS = 5.0
 _KILL_SECONDS = 5.0
 _LEFTOVER_SECONDS = 10.0
@@ -124,13 +128,13 @@ class Supervisor:
             kept.stop_restarting()  # all at once: none of a later stage is restarted while an earlier one ends
         for stage in sorted({kept.spec.stage for kept in self._kept}):
             self._stop_stage([kept for kept in self._kept if kept.spec.stage == stage])
-        watchdog.end_processes(watchdog.marked(self._mark))
+        watchdog.end_processes(marked([self._mark]))
         self._guard.dismiss()
 
     def _end_leftovers(self) -> None:
         own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
         left = []
-        for pid in watchdog.marked(self._mark) - own:
+        for pid in marked([self._mark]) - own:
             with suppress(psutil.NoSuchProcess):
                 left.append(psutil.Process(pid))
         if not left:
@@ -249,7 +253,7 @@ class _Guard:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", watchdog.__file__],
+            [sys.executable, "-I", "-S", "-c", _GUARD_CODE, str(_ROOT)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -1,10 +1,10 @@
 """The guard: stops what ``jobqueue up`` started when ``up`` itself can no longer do so.
 
-Run as a script beside ``up``, in a session of its own, reading lines of JSON from ``up`` through a pipe::
+Run beside ``up``, in a session of its own, reading lines of JSON from ``up`` through a pipe::
 
     {"add": pid, "stage": n}    a child leads the process group pid; lower stages stop first
     {"drop": pid}               that child has ended
-    {"mark": "NAME=value"}      every process that ``up`` started, or that those did, has this in its environment
+    {"mark": "NAME=value"}      every process that ``up`` started, or that those did, has it in its environment
     {"tree": path}              a directory to remove in the end
     {"done": true}              all was stopped in order: nothing is left to do
 
@@ -26,6 +26,8 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+
+from jobqueue.process_marks import marked
 
 GRACE_SECONDS = 10.0
 _LOOK_SECONDS = 0.05
@@ -53,19 +55,6 @@ def descendants(roots: Iterable[int]) -> set[int]:
     while layer:
         layer = {pid for pid, (parent, _) in table.items() if parent in layer} - found
         found |= layer
-    return found
-
-
-def marked(mark: str) -> set[int]:
-    """The processes of this user that have ``mark`` (``NAME=value``) in their environment."""
-    found = set()
-    for entry in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            variables = entry.read_bytes().split(b"\0")
-        except OSError:
-            continue  # it has just ended, or belongs to another user
-        if mark.encode() in variables:
-            found.add(int(entry.parent.name))
     return found
 
 
@@ -130,11 +119,6 @@ def main() -> None:
             return
     for stage in sorted(set(stages.values())):
         _end_stage({leader for leader, its_stage in stages.items() if its_stage == stage})
-    for mark in marks:
-        end_processes(marked(mark))
+    end_processes(marked(marks))
     for tree in trees:
         shutil.rmtree(tree, ignore_errors=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -17,8 +17,8 @@ from jobqueue.entrypoints.requirements import Requirements
 from jobqueue.operations.context import Context
 from jobqueue.settings import REDIS_URL_FILE, SECRET_FILE, TOKEN_FILE, Settings
 from jobqueue.standalone.state import StateDirectory
-from jobqueue.trust.secrets.providers import Directory
 from workers.agent.guard.policy import Policy
+from workers.agent.secrets.providers import Directory
 
 VALUE = "a-value-of-some-length"
 

@@ -35,7 +35,7 @@ def _stop_this_process() -> None:
 class Presence(threading.Thread):
     """Registers, beats, and leaves. A beat that fails is tried again soon; a ledger that forgot us is told again.
 
-    ``identity`` None: an agent without a key, for tests. ``on_state`` learns the agent's state with every beat: an
+    ``on_state`` learns the agent's state with every beat: an
     agent that is not Ready must not read its queues.
     """
 
@@ -45,9 +45,9 @@ class Presence(threading.Thread):
         operations: Registry,
         held: RunningSet,
         settings: Settings,
+        identity: Identity,
         on_state: Callable[[AgentState], None],
         on_replaced: Callable[[], None] = _stop_this_process,
-        identity: Identity | None = None,
     ) -> None:
         super().__init__(name="presence", daemon=True)
         self._agents = agents
@@ -140,8 +140,6 @@ class Presence(threading.Thread):
 
     def _look_for_certificate(self) -> None:
         """Register again once the API has accepted this agent."""
-        if self._identity is None:
-            return
         text = self._agents.certificate(self._settings.hostname)
         if text and self._identity.take(text):
             logger.info("This agent is accepted")
@@ -149,8 +147,7 @@ class Presence(threading.Thread):
             self.look_up()
 
     def _register(self) -> None:
-        key_id = self._identity.key_id if self._identity else ""
-        if self._agents.register(self._registration(), key_id):
+        if self._agents.register(self._registration(), self._identity.key_id):
             logger.warning("Another process ran as agent %s; it is told to stop", self._settings.hostname)
         self._registered = True
         logger.info("Agent %s is registered", self._settings.hostname)
@@ -164,8 +161,8 @@ class Presence(threading.Thread):
             operations=self._operations.types(),
             version=__version__,
             concurrency=self._settings.concurrency,
-            public_key=self._identity.public_key if self._identity else "",
-            certificate=self._identity.certificate if self._identity else "",
-            joining=self._identity.joining if self._identity else "",
-            accepted=self._identity.accepted if self._identity else True,
+            public_key=self._identity.public_key,
+            certificate=self._identity.certificate,
+            joining=self._identity.joining,
+            accepted=self._identity.accepted,
         )

@@ -98,7 +98,7 @@ def job() -> None:
 @full_option
 @json_option
 @click.pass_context
-def submit(
+def submit(  # noqa: PLR0913 - one for each option
     context: click.Context,
     /,
     operation: str,
@@ -167,7 +167,7 @@ def submit(
 @click.option("--view", type=click.Choice(["full", "summary"]), help="With --json: how much of each job.")
 @full_option
 @json_option
-def list_jobs(
+def list_jobs(  # noqa: PLR0913 - one for each option
     *,
     tag: tuple[str, str] | None,
     limit: int,

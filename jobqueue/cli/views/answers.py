@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,17 +10,12 @@ from jobqueue.cli.views.hostnames import fold
 from jobqueue.cli.views.output import Column, Screen
 from jobqueue.cli.views.text import lines, one_line
 from jobqueue.cli.views.times import span
+from jobqueue.model.answers import INCIDENTAL, group_equal, rank, without_incidental
 
 #: On a terminal, without --full: more agents than this are grouped, more groups or lines than this are cut.
 _AGENTS = 20
 _GROUPS = 20
 _LINES = 40
-#: Part of an answer that differs on every host without saying anything; equal answers may differ in it.
-_INCIDENTAL = "duration_ms"
-
-FAILURES = ("failed", "lost", "expired")
-#: What a reader has to know comes first.
-ORDER = (*FAILURES, "cancelled", "started", "acknowledged", "submitted", "skipped", "completed")
 
 
 @dataclass(frozen=True)
@@ -34,10 +28,6 @@ class Answer:
     changed: bool | None = None
     error: str | None = None
     data: Any = None
-
-    @property
-    def rank(self) -> tuple[int, str]:
-        return (ORDER.index(self.status) if self.status in ORDER else -1, self.hostname)
 
 
 def answers(job: Mapping[str, Any]) -> list[Answer]:
@@ -57,7 +47,7 @@ def answers(job: Mapping[str, Any]) -> list[Answer]:
                 data=response.get("data"),
             )
         )
-    return sorted(found, key=lambda answer: answer.rank)
+    return sorted(found, key=lambda answer: (rank(answer.status), answer.hostname))
 
 
 def show_agents(screen: Screen, found: list[Answer]) -> None:
@@ -81,14 +71,14 @@ def show_agents(screen: Screen, found: list[Answer]) -> None:
                 group[0].changed,
                 group[0].error,
             )
-            for group in _grouped(found, lambda item: (item.status, item.error, item.changed))
+            for group in _grouped(found, lambda item: (item.error, item.changed))
         ],
     )
 
 
 def show_answers(screen: Screen, found: list[Answer]) -> None:
     """Each different answer once, under the names of those that gave it."""
-    groups = _grouped(found, lambda item: (item.status, item.error, item.changed, _content(item.data)))
+    groups = _grouped(found, lambda item: (item.error, item.changed, without_incidental(item.data)))
     limit = len(groups) if screen.full else _GROUPS
     for group in groups[:limit]:
         _show_group(screen, group)
@@ -106,7 +96,7 @@ def _show_group(screen: Screen, group: list[Answer]) -> None:
     )
     if first.error:
         screen.line(f"  {one_line(first.error)}")
-    data = first.data if len(group) == 1 else _without_incidental(first.data)
+    data = first.data if len(group) == 1 else _shared(first.data)
     if data is None:
         return
     body = lines(data)
@@ -117,18 +107,10 @@ def _show_group(screen: Screen, group: list[Answer]) -> None:
         screen.line(f"  ... {len(body) - limit} more lines; --full shows them.", "dim")
 
 
-def _grouped(found: Iterable[Answer], key: Any) -> list[list[Answer]]:
-    groups: dict[Any, list[Answer]] = {}
-    for item in found:
-        groups.setdefault(key(item), []).append(item)
-    return list(groups.values())
+def _grouped(found: list[Answer], content: Callable[[Answer], Any]) -> list[list[Answer]]:
+    return group_equal(found, lambda item: item.status, lambda item: item.hostname, content)
 
 
-def _content(data: Any) -> str:
-    return json.dumps(_without_incidental(data), sort_keys=True)
-
-
-def _without_incidental(data: Any) -> Any:
-    if isinstance(data, dict):
-        return {key: value for key, value in data.items() if key != _INCIDENTAL}
-    return data
+def _shared(data: Any) -> Any:
+    """What a group of answers has in common."""
+    return {key: value for key, value in data.items() if key not in INCIDENTAL} if isinstance(data, dict) else data

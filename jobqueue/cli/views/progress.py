@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jobqueue.cli.views.answers import FAILURES
 from jobqueue.cli.views.text import one_line
-from jobqueue.model.states import FINAL_STATES, FINAL_STATUSES, ExecutionState
+from jobqueue.model.states import FAILURES, FINAL_STATES, FINAL_STATUSES, ExecutionState
 from jobqueue.model.target import ANY
 from jobqueue.model.timeline import API_HOST
 
+_FAILURES = frozenset(state.value for state in FAILURES)
 _FINAL = frozenset(state.value for state in FINAL_STATES)
 _FINAL_STATUSES = frozenset(status.value for status in FINAL_STATUSES)
 _STATES = frozenset(state.value for state in ExecutionState)
@@ -28,7 +28,7 @@ class ExecutionProgress:
 
     @property
     def is_failure(self) -> bool:
-        return self.status in FAILURES
+        return self.status in _FAILURES
 
     def __str__(self) -> str:
         text = f"{one_line(self.hostname)} {one_line(self.status)}"

@@ -10,10 +10,10 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from jobqueue.cli.views.answers import ORDER
 from jobqueue.cli.views.output import STYLES, console
 from jobqueue.cli.views.progress import ExecutionProgress, JobProgress
 from jobqueue.cli.views.text import one_line
+from jobqueue.model.answers import rank
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -118,7 +118,7 @@ class TerminalView(ProgressView):
 
         table = Table.grid(padding=(0, 1))
         counts = progress.counts
-        for state in sorted(self._seen, key=_place):
+        for state in sorted(self._seen, key=lambda state: -rank(state)):
             style = STYLES.get(state, "")
             bar = ProgressBar(
                 total=progress.total,
@@ -134,8 +134,3 @@ class TerminalView(ProgressView):
 def progress_view() -> ProgressView:
     """The view for standard error as it is now."""
     return TerminalView(console(stderr=True)) if sys.stderr.isatty() else LinesView()
-
-
-def _place(state: str) -> int:
-    """What has ended stands first, and of that the good."""
-    return -ORDER.index(state) if state in ORDER else 1

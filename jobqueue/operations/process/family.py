@@ -7,6 +7,8 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+from jobqueue.process_marks import marked
+
 # psutil is imported where it is used: every child process of an isolated operation would pay for it
 if TYPE_CHECKING:
     import psutil
@@ -48,13 +50,13 @@ class Family:
         found: dict[int, psutil.Process] = {}
         with contextlib.suppress(psutil.Error):
             found = {child.pid: child for child in psutil.Process(self._leader).children(recursive=True)}
+        with_mark = marked([f"{MARK}={self._mark}"])
         for pid in psutil.pids():
             if pid in found or pid in (self._leader, os.getpid()):
                 continue
             with contextlib.suppress(psutil.Error, OSError):
-                process = psutil.Process(pid)
-                if os.getpgid(pid) == self._leader or process.environ().get(MARK) == self._mark:
-                    found[pid] = process
+                if pid in with_mark or os.getpgid(pid) == self._leader:
+                    found[pid] = psutil.Process(pid)
         return [process for process in found.values() if self._counts(process, include_group)]
 
     def _counts(self, process: psutil.Process, include_group: bool) -> bool:

@@ -92,52 +92,68 @@ def unwatched(_mark: str) -> contextlib.AbstractContextManager[None]:
     return contextlib.nullcontext()
 
 
-def run_process(
-    argv: Sequence[str],
-    *,
-    cwd: str | None = None,
-    env: Mapping[str, str] | None = None,
-    stdin: bytes | None = None,
-    deadline: float | None = None,
-    cancelled: threading.Event | None = None,
-    output: Output = discard,
-    limit: int = 1024 * 1024,
-    grace: float = GRACE_SECONDS,
-    pass_fds: Sequence[int] = (),
-    started: Started | None = None,
-    watched: Watched = unwatched,
-    confinement: Confinement = PLAIN,
-    merged: bool = False,
-) -> ProcessResult:
-    """Run ``argv`` without a shell and wait for it.
+@dataclass(frozen=True)
+class ProcessSpec:
+    """What is started, without a shell.
 
     ``env`` is added to the little of this process's environment that ``confinement`` leaves; it also says as whom the
-    child runs, and within which limits. Without ``stdin`` the child reads nothing.
-    ``limit`` bounds, in bytes, what is kept of each stream; ``output`` gets every chunk,
-    ``started`` the process's id once. ``merged``: both streams are one, named stdout, in the order of the writes.
-    At ``deadline`` (monotonic seconds), or when ``cancelled`` is set, the whole
-    family gets SIGTERM and after ``grace`` seconds SIGKILL. Raises ``OperationFailed`` when it cannot be started, and
-    whatever ``output`` or ``started`` raises, after killing the family. ``watched`` is entered for as long as the
-    family is looked after, with the mark that each member has in its environment (``MARK``).
+    child runs, and within which limits. Without ``stdin`` the child reads nothing. ``merged``: both streams are one,
+    named stdout, in the order of the writes.
+    """
+
+    argv: Sequence[str]
+    cwd: str | None = None
+    env: Mapping[str, str] | None = None
+    stdin: bytes | None = None
+    pass_fds: Sequence[int] = ()
+    merged: bool = False
+    confinement: Confinement = PLAIN
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """When a process is stopped, and how many bytes of each of its streams are kept.
+
+    At ``deadline`` (monotonic seconds), or when ``cancelled`` is set, the whole family gets SIGTERM and after ``grace``
+    seconds SIGKILL.
+    """
+
+    deadline: float | None = None
+    cancelled: threading.Event | None = None
+    grace: float = GRACE_SECONDS
+    output_bytes: int = 1024 * 1024
+
+    def reason(self, now: float) -> Stopped | None:
+        """Why it is to be stopped now."""
+        if self.cancelled is not None and self.cancelled.is_set():
+            return Stopped.CANCELLED
+        return Stopped.TIMED_OUT if self.deadline is not None and now >= self.deadline else None
+
+
+def run_process(
+    command: ProcessSpec,
+    bounds: Bounds,
+    *,
+    output: Output = discard,
+    started: Started | None = None,
+    watched: Watched = unwatched,
+) -> ProcessResult:
+    """Run a command and wait for it. ``output`` gets every chunk, ``started`` the process's id once.
+
+    ``watched`` is entered for as long as the family is looked after, with the mark that each member has in its
+    environment (``MARK``). Raises ``OperationFailed`` when it cannot be started, and whatever ``output`` or ``started``
+    raises, after killing the family.
     """
     mark = os.urandom(16).hex()
     begun = time.monotonic()
     with watched(mark):
-        process = _start(argv, cwd, env, mark, stdin is not None, pass_fds, confinement, merged)
-        return _Watch(process, mark, stdin or b"", limit, output, begun).run(deadline, cancelled, grace, started)
+        watch = _Watch(_start(command, mark), mark, command.stdin or b"", bounds, output, begun)
+        return watch.run(started)
 
 
-def _start(
-    argv: Sequence[str],
-    cwd: str | None,
-    env: Mapping[str, str] | None,
-    mark: str,
-    has_stdin: bool,
-    pass_fds: Sequence[int],
-    confinement: Confinement,
-    merged: bool,
-) -> subprocess.Popen[bytes]:
-    environment = {**confinement.environ(os.environ, env or {}), MARK: mark}
+def _start(command: ProcessSpec, mark: str) -> subprocess.Popen[bytes]:
+    argv, cwd, confinement = command.argv, command.cwd, command.confinement
+    environment = {**confinement.environ(os.environ, command.env or {}), MARK: mark}
     if confinement.user and cwd is None:
         cwd = "/"  # the agent's own directory may be closed to others
     name = brief(repr(argv[0]), 200)
@@ -146,12 +162,12 @@ def _start(
             confinement.wrap(argv, cwd, environment),
             cwd=cwd,
             env=environment,
-            stdin=subprocess.PIPE if has_stdin else subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if command.stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if merged else subprocess.PIPE,
+            stderr=subprocess.STDOUT if command.merged else subprocess.PIPE,
             bufsize=0,
             start_new_session=True,
-            pass_fds=tuple(pass_fds),
+            pass_fds=tuple(command.pass_fds),
             **confinement.identity(),
         )
     except OSError as error:
@@ -178,15 +194,16 @@ class _Watch:
         process: subprocess.Popen[bytes],
         mark: str,
         stdin: bytes,
-        limit: int,
+        bounds: Bounds,
         output: Output,
         started: float,
     ) -> None:
         self._process = process
         self._family = Family(process.pid, mark)
         self._input = memoryview(stdin)
+        self._bounds = bounds
         self._output = output
-        self._captures = {"stdout": Capture(limit), "stderr": Capture(limit)}
+        self._captures = {name: Capture(bounds.output_bytes) for name in ("stdout", "stderr")}
         self._started = started
         self._open: set[str] = set()
         self._selector = _Selector()
@@ -194,14 +211,12 @@ class _Watch:
         self._exited_at: float | None = None
         self._stopped: Stopped | None = None
 
-    def run(
-        self, deadline: float | None, cancelled: threading.Event | None, grace: float, started: Started | None
-    ) -> ProcessResult:
+    def run(self, started: Started | None) -> ProcessResult:
         try:
             self._register()
             if started is not None:
                 started(self._process.pid)
-            self._watch(deadline, cancelled, grace)
+            self._watch()
             if self._stopped:
                 self._finish_off()
         except BaseException:
@@ -243,16 +258,16 @@ class _Watch:
             self._pidfd = os.pidfd_open(self._process.pid)
             self._selector.register(self._pidfd, selectors.EVENT_READ, "exit")
 
-    def _watch(self, deadline: float | None, cancelled: threading.Event | None, grace: float) -> None:
+    def _watch(self) -> None:
         """Pump the pipes until the process is over, stopping it when asked to."""
         kill_at: float | None = None
         while not self._is_over(kill_at):
             now = time.monotonic()
-            if kill_at is None and self._exited_at is None and (why := _reason(now, deadline, cancelled)):
+            if kill_at is None and self._exited_at is None and (why := self._bounds.reason(now)):
                 self._stopped = why
-                kill_at = now + grace
+                kill_at = now + self._bounds.grace
                 self._family.signal(signal.SIGTERM)
-            self._pump(self._patience(now, deadline if kill_at is None else kill_at))
+            self._pump(self._patience(now, self._bounds.deadline if kill_at is None else kill_at))
 
     def _is_over(self, kill_at: float | None) -> bool:
         now = time.monotonic()
@@ -328,9 +343,3 @@ class _Watch:
         except subprocess.TimeoutExpired:
             # stuck in the kernel, where even SIGKILL waits; the interpreter reaps it later
             raise OperationFailed(f"Process {self._process.pid} could not be killed.") from None
-
-
-def _reason(now: float, deadline: float | None, cancelled: threading.Event | None) -> Stopped | None:
-    if cancelled is not None and cancelled.is_set():
-        return Stopped.CANCELLED
-    return Stopped.TIMED_OUT if deadline is not None and now >= deadline else None

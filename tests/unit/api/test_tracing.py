@@ -55,7 +55,7 @@ def trace_of(span: ReadableSpan) -> str:
 
 def running(carried: dict[str, str] | None) -> RunningExecution:
     document = {"operation": "node.load.get", "data": {}} | ({tracing.MEMBER: carried} if carried else {})
-    return RunningExecution(Grant("j1", "web1", "t", 1, json.dumps(document)), document)
+    return RunningExecution(Grant("j1", "web1", "t", 1, json.dumps(document)), document, None, None)
 
 
 class Seeing(FakeServices):

@@ -14,8 +14,8 @@ import workers
 from jobqueue.operations.registry import Registry
 
 _ROOT = Path(jobqueue.__file__).parents[1]
-#: Callers, which choose what to run, and a facade whose requests name no operation.
-_CALLERS = ("jobqueue/cli/commands/demo.py", "api/native/schemas.py", "jobqueue/services/job_types.py")
+#: Callers, which choose what to run, and facades whose requests name no operation.
+_CALLERS = ("jobqueue/cli/commands/demo.py", "api/native/schemas.py", "api/fusion/job_types.py")
 
 
 def _sources() -> Iterator[Path]:

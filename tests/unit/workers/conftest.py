@@ -32,13 +32,18 @@ from jobqueue.settings import Settings
 from jobqueue.trust.signing.signer import Signer
 from jobqueue.trust.signing.trusted import TrustedKeys
 from jobqueue.trust.signing.work import WorkSigner
+from workers.agent.execution.agent_ledger import AgentLedger
 from workers.agent.execution.executor import Executor
+from workers.agent.execution.operation_runner import HostMeans, OperationRunner
+from workers.agent.execution.orphans import Orphans
 from workers.agent.execution.output import OutputPump
+from workers.agent.execution.packages import PackageCache
 from workers.agent.execution.running import RunningSet
 from workers.agent.guard.journal import Journal
 from workers.agent.guard.operation_guard import OperationGuard
 from workers.agent.guard.policy import Policy
 from workers.agent.guard.work_admission import WorkAdmission
+from workers.agent.secrets.vault import Vault
 
 HOST = "web1"
 
@@ -126,6 +131,19 @@ def stubborn(data: dict[str, Any], context: Context) -> Outcome:
 FACTS = {"kernel": "6.1", "cpus": 4, "memory.total": 1000}
 
 
+class WithoutKey:
+    """The identity of an agent from before there were any: it has no key, and its results bear no signature."""
+
+    key_id = public_key = certificate = joining = ""
+    accepted = True
+
+    def sign(self, result: bytes) -> str:
+        return ""
+
+    def take(self, text: str) -> bool:
+        return False
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(
@@ -188,17 +206,11 @@ def executor(
     gate: WorkAdmission,
 ) -> Executor:
     ledger.agents.register(Registration(HOST, "boot", {"group": "web.dev"}, {}, registry.types()))
-    return Executor(
-        ledger.executions,
-        registry,
-        held,
-        settings,
-        FACTS,
-        closing,
-        away.set,
-        OutputPump(ledger.output, 1024),
-        gate,
-    )
+    packages = PackageCache(ledger.packages, settings.state_dir / "packages", 2**20, closing)
+    means = HostMeans(settings, FACTS, packages, Vault([]), Orphans(settings.state_dir / "runs").watched)
+    agent_ledger = AgentLedger(ledger.executions, WithoutKey(), HOST, closing)
+    runner = OperationRunner(registry, means, OutputPump(ledger.output, 1024), agent_ledger)
+    return Executor(agent_ledger, gate, runner, held, away.set)
 
 
 class Submitter:

@@ -53,7 +53,7 @@ class Agent:
         self.states: list[AgentState] = []
         self.identity = Identity.open(self.settings, keys)
         self.presence = Presence(
-            ledger.agents, Registry(), RunningSet(), self.settings, self.states.append, lambda: None, self.identity
+            ledger.agents, Registry(), RunningSet(), self.settings, self.identity, self.states.append, lambda: None
         )
 
     @property
@@ -99,7 +99,7 @@ def test_an_agent_that_nobody_has_accepted_waits(
         ledger.agents.undrain("db1")
     with pytest.raises(Conflict):
         submit("test.echo.get", target="db1")
-    executor._settings = replace(executor._settings, hostname="db1")
+    executor._ledger.hostname = "db1"
     job_id = submit("test.echo.get", target="_any")
     assert executor.execute(job_id, "_any") == "dropped: away"  # should it read its queue all the same
 
@@ -299,7 +299,7 @@ def test_a_revoked_agent_gets_no_work(
     with pytest.raises(Conflict, match="was revoked"):
         submit("test.echo.get", target="db1")
     # whatever it says of itself, and though it holds its certificate still
-    executor._settings = replace(executor._settings, hostname="db1")
+    executor._ledger.hostname = "db1"
     ledger.client.srem(ledger.keys.kind("away"), "db1")
     ledger.client.hset(ledger.keys.agent("db1"), "state", "Ready")
     accepted.presence._register()
@@ -385,7 +385,7 @@ def test_the_invitation_that_it_came_with_counts_no_more(
 def identity(settings: Settings, keys: TrustedKeys, ledger: Ledger, executor: Executor) -> Identity:
     """The agent's, known to the ledger."""
     found = Identity.open(settings, keys)
-    executor._identity = found
+    executor._ledger.identity = found
     ledger.client.hset(ledger.keys.kind("certificates"), found.key_id, found.certificate)
     return found
 
@@ -521,7 +521,7 @@ def test_one_agent_cannot_answer_for_another(
     evil = Identity("evil", Signer(Ed25519PrivateKey.generate()), keys, tmp_path / "evil.certificate")
     assert evil.take(certificates.certify(signer, "evil", evil.public_key, 1, "admin"))
     ledger.client.hset(ledger.keys.kind("certificates"), evil.key_id, evil.certificate)
-    executor._identity = evil
+    executor._ledger.identity = evil
     job_id = submit("test.echo.get")
     executor.execute(job_id, HOST)
     assert checked(ledger, check, job_id).authenticity == FORGED
@@ -549,7 +549,7 @@ def test_a_made_up_certificate_proves_nothing(
     evil = Identity(HOST, Signer(own), keys, tmp_path / "x")
     text = certificates.certify(Signer(own), HOST, evil.public_key, 1, "me")
     ledger.client.hset(ledger.keys.kind("certificates"), evil.key_id, text)
-    executor._identity = evil
+    executor._ledger.identity = evil
     job_id = submit("test.echo.get")
     executor.execute(job_id, HOST)
     assert checked(ledger, check, job_id).authenticity == FORGED

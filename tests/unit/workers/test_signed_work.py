@@ -471,7 +471,7 @@ def _signed_for(
     executor: Executor, target: str, only: tuple[str, ...] = (), now: int | None = None, **more: Any
 ) -> Callable[[str], str]:
     """What the API itself signed, for somebody else or another time: it lies in Redis for the attacker to copy."""
-    signer = Signer.open(executor._settings)
+    signer = Signer.open(executor._runner._means.settings)
     at = now if now is not None else int(executor._gate._clock() * SECOND)
     document = {"operation": "test.echo.get", "data": {}, "target": target, **more}
     return lambda job_id: WorkSigner(signer, 3600).sign(job_id, document, now=at, idempotent=False, only=only)

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from jobqueue.operations.process.family import MARK
+from jobqueue.process_marks import marked
 
 logger = logging.getLogger(__name__)
 
@@ -103,8 +104,7 @@ def _lives(path: Path) -> bool:
 
 def _with_marks(marks: set[str]) -> list[psutil.Process]:
     found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if process.environ().get(MARK) in marks and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
+    for pid in marked(f"{MARK}={mark}" for mark in marks):
+        with contextlib.suppress(psutil.Error):
+            found.append(psutil.Process(pid))
     return found

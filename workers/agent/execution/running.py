@@ -26,12 +26,14 @@ class RunningExecution:
     at its deadline, was reported so, and what it still returns is dropped. ``ended``: only its report is still due.
     ``info`` is what the operation told of itself; ``is_idle`` that it has begun nothing yet. ``permit`` says how the
     host's owner lets it run; None: the operation is not known here. ``admission`` is its run in the journal.
+    ``timeout_seconds`` is the span that led to ``deadline``.
     """
 
     grant: Grant
     document: Mapping[str, Any]
-    permit: Permit | None = None
-    admission: Admission | None = None
+    permit: Permit | None
+    admission: Admission
+    timeout_seconds: float | None = None
     since: float = field(default_factory=time.monotonic)
     deadline: float | None = None
     stop: threading.Event = field(default_factory=threading.Event)

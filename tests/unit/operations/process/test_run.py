@@ -15,8 +15,9 @@ import pytest
 
 from jobqueue.errors import OperationFailed
 from jobqueue.operations.process import run as process_module
-from jobqueue.operations.process.run import ProcessResult, Stopped, run_process
+from jobqueue.operations.process.run import ProcessResult, Stopped
 from tests.descriptors import pipes
+from tests.unit.operations.process.running import run
 
 #: Part of the length of every sleep: tells the processes of this run from those that a failed one may have left.
 OURS = os.getpid()
@@ -42,7 +43,7 @@ def _running(marker: str) -> list[int]:
 
 
 def test_both_streams_and_the_exit_code() -> None:
-    result = run_process(["sh", "-c", "echo out; echo err >&2; exit 7"])
+    result = run(["sh", "-c", "echo out; echo err >&2; exit 7"])
     assert (result.stdout.text(), result.stderr.text(), result.exit_code) == ("out\n", "err\n", 7)
     assert result.stopped is None
     assert result.signal_name is None
@@ -50,26 +51,26 @@ def test_both_streams_and_the_exit_code() -> None:
 
 
 def test_a_signal_is_named() -> None:
-    result = run_process(["sh", "-c", "kill -SEGV $$"])
+    result = run(["sh", "-c", "kill -SEGV $$"])
     assert (result.exit_code, result.signal_name) == (-signal.SIGSEGV, "SIGSEGV")
 
 
 def test_a_real_time_signal_has_a_number() -> None:
-    assert run_process(["sh", "-c", "kill -40 $$"]).signal_name == "SIG40"
+    assert run(["sh", "-c", "kill -40 $$"]).signal_name == "SIG40"
 
 
 def test_stdin_larger_than_a_pipe() -> None:
     data = b"0123456789" * 100_000
-    result = run_process(["cat"], stdin=data, limit=2_000_000)
+    result = run(["cat"], stdin=data, output_bytes=2_000_000)
     assert result.stdout.text() == data.decode()
 
 
 def test_stdin_that_is_not_read_is_no_error() -> None:
-    assert run_process(["true"], stdin=b"x" * 1_000_000).exit_code == 0
+    assert run(["true"], stdin=b"x" * 1_000_000).exit_code == 0
 
 
 def test_without_stdin_the_input_is_empty() -> None:
-    assert run_process(["cat"], deadline=time.monotonic() + 60).stopped is None
+    assert run(["cat"], deadline=time.monotonic() + 60).stopped is None
 
 
 def test_chunks_reach_the_sink_while_it_runs(tmp_path: Path) -> None:
@@ -82,7 +83,7 @@ def test_chunks_reach_the_sink_while_it_runs(tmp_path: Path) -> None:
         heard.touch()
 
     line = f"echo first; while [ ! -e {heard} ]; do sleep 0.02; done; echo second >&2"
-    result = run_process(["sh", "-c", line], output=sink, deadline=time.monotonic() + 60)
+    result = run(["sh", "-c", line], output=sink, deadline=time.monotonic() + 60)
     assert result.stopped is None
     assert seen == [("stdout", b"first\n"), ("stderr", b"second\n")]
 
@@ -93,7 +94,7 @@ def test_a_sink_that_raises_leaves_no_process() -> None:
 
     before = pipes()
     with pytest.raises(RuntimeError, match="sink"):
-        run_process(["sh", "-c", f"echo x; exec sleep 61.{OURS}"], output=broken)
+        run(["sh", "-c", f"echo x; exec sleep 61.{OURS}"], output=broken)
     assert _running(f"sleep 61.{OURS}") == []
     assert pipes() <= before
 
@@ -101,7 +102,7 @@ def test_a_sink_that_raises_leaves_no_process() -> None:
 def test_a_hundred_megabytes_do_not_hurt_memory() -> None:
     tracemalloc.start()
     try:
-        result = run_process(["head", "-c", "100000000", "/dev/zero"], limit=100_000)
+        result = run(["head", "-c", "100000000", "/dev/zero"], output_bytes=100_000)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -112,7 +113,7 @@ def test_a_hundred_megabytes_do_not_hurt_memory() -> None:
 
 def test_the_deadline_terminates() -> None:
     started = time.monotonic()
-    result = run_process(["sh", "-c", f"echo before; sleep 62.{OURS}"], deadline=started + 3)
+    result = run(["sh", "-c", f"echo before; sleep 62.{OURS}"], deadline=started + 3)
     assert result.stopped is Stopped.TIMED_OUT
     assert result.stdout.text() == "before\n"
     assert time.monotonic() - started < 20
@@ -122,7 +123,7 @@ def test_the_deadline_terminates() -> None:
 def _cancelled_by_its_output(line: str, grace: float = 30.0) -> ProcessResult:
     """Run a shell line that is cancelled as soon as it prints, so that no time is lost and none is too short."""
     cancelled = threading.Event()
-    return run_process(["sh", "-c", line], cancelled=cancelled, output=lambda *_: cancelled.set(), grace=grace)
+    return run(["sh", "-c", line], cancelled=cancelled, output=lambda *_: cancelled.set(), grace=grace)
 
 
 def test_what_ignores_sigterm_is_killed_after_the_grace() -> None:
@@ -145,7 +146,7 @@ def test_cancel_is_seen_soon() -> None:
     at: list[float] = []
     timer = threading.Timer(0.1, lambda: (at.append(time.monotonic()), cancelled.set()))
     timer.start()
-    result = run_process(["sleep", "63.5"], cancelled=cancelled)
+    result = run(["sleep", "63.5"], cancelled=cancelled)
     timer.join()
     assert result.stopped is Stopped.CANCELLED
     assert time.monotonic() - at[0] < 20  # of the 63 that it would run
@@ -166,7 +167,7 @@ def test_the_whole_tree_goes() -> None:
 def test_a_background_child_that_holds_the_output_does_not_hang_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process_module, "LINGER_SECONDS", 0.1)
     started = time.monotonic()
-    result = run_process(["sh", "-c", "sleep 65.5 & echo $!"])
+    result = run(["sh", "-c", "sleep 65.5 & echo $!"])
     try:
         assert time.monotonic() - started < 20
         assert result.left_running
@@ -178,24 +179,24 @@ def test_a_background_child_that_holds_the_output_does_not_hang_it(monkeypatch: 
 
 def test_output_after_the_exit_is_still_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process_module, "LINGER_SECONDS", 60.0)
-    result = run_process(["sh", "-c", "(sleep 0.2; echo late) & exit 0"])
+    result = run(["sh", "-c", "(sleep 0.2; echo late) & exit 0"])
     assert result.stdout.text() == "late\n"
     assert not result.left_running
 
 
 def test_it_works_without_pidfd(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "pidfd_open", raising=False)
-    result = run_process(["sh", "-c", "exec >&- 2>&-; sleep 0.2; exit 4"])
+    result = run(["sh", "-c", "exec >&- 2>&-; sleep 0.2; exit 4"])
     assert result.exit_code == 4
 
 
 def test_nothing_leaks() -> None:
-    run_process(["true"])
+    run(["true"])
     before, zombies = pipes(), _zombies()
     for _ in range(20):
-        run_process(["true"], stdin=b"x")
+        run(["true"], stdin=b"x")
         with pytest.raises(OperationFailed):
-            run_process(["/no/such/program"])
+            run(["/no/such/program"])
     assert pipes() <= before
     assert _zombies() <= zombies
 
@@ -203,7 +204,7 @@ def test_nothing_leaks() -> None:
 def test_the_child_leads_its_own_group_and_inherits_no_descriptor() -> None:
     with Path("/dev/null").open() as extra:
         os.set_inheritable(extra.fileno(), True)
-        result = run_process(["sh", "-c", "ls /proc/self/fd | wc -l; ps -o pgid= -p $$; echo $$"])
+        result = run(["sh", "-c", "ls /proc/self/fd | wc -l; ps -o pgid= -p $$; echo $$"])
     count, group, pid = result.stdout.text().split()
     assert int(count) <= 4  # three streams, and the directory that ls reads
     assert group == pid == str(result.pid)
@@ -213,7 +214,7 @@ def test_the_environment_is_little_of_the_agents(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("JOBQUEUE_TOKEN", "secret")
     monkeypatch.setenv("OTHER", "secret")
     monkeypatch.setenv("TZ", "Asia/Tokyo")
-    lines = run_process(["env"], env={"ADDED": "2"}).stdout.text().splitlines()
+    lines = run(["env"], env={"ADDED": "2"}).stdout.text().splitlines()
     assert {"TZ=Asia/Tokyo", "ADDED=2"} <= set(lines)
     assert not [line for line in lines if "secret" in line]
 
@@ -233,7 +234,7 @@ def test_the_environment_is_little_of_the_agents(monkeypatch: pytest.MonkeyPatch
 )
 def test_what_cannot_be_started_says_why(argv: list[str], cwd: str | None, message: str) -> None:
     with pytest.raises(OperationFailed, match=message):
-        run_process(argv, cwd=cwd)
+        run(argv, cwd=cwd)
 
 
 def test_a_script_without_an_interpreter_says_why(tmp_path: Path) -> None:
@@ -241,12 +242,12 @@ def test_a_script_without_an_interpreter_says_why(tmp_path: Path) -> None:
     script.write_text("echo hello")
     script.chmod(0o755)
     with pytest.raises(OperationFailed, match="could not be started: Exec format error"):
-        run_process([str(script)])
+        run([str(script)])
 
 
 def test_the_id_is_told_while_it_runs() -> None:
     pids: list[int] = []
-    result = run_process(["sh", "-c", "read -r line; echo $$ $line"], stdin=b"x\n", started=pids.append)
+    result = run(["sh", "-c", "read -r line; echo $$ $line"], stdin=b"x\n", started=pids.append)
     assert pids == [result.pid]
     assert result.stdout.text() == f"{result.pid} x\n"
 
@@ -259,5 +260,5 @@ def test_nothing_is_left_when_the_one_who_is_told_raises() -> None:
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        run_process(["sleep", f"65.{OURS}"], started=refuse)
+        run(["sleep", f"65.{OURS}"], started=refuse)
     assert not psutil.pid_exists(pids[0])

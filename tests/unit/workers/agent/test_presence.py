@@ -11,6 +11,7 @@ from jobqueue.model.agent import AgentState
 from jobqueue.operations.registry import Registry
 from jobqueue.settings import Settings
 from tests.acceptance.support.until import until
+from tests.unit.workers.conftest import WithoutKey
 from workers.agent.consumer.intake import Intake
 from workers.agent.execution.running import RunningSet
 from workers.agent.presence import Presence
@@ -25,7 +26,7 @@ def states() -> list[AgentState]:
 def presence(
     ledger: Ledger, registry: Registry, held: RunningSet, settings: Settings, states: list[AgentState]
 ) -> Presence:
-    return Presence(ledger.agents, registry, held, settings, states.append, on_replaced=lambda: None)
+    return Presence(ledger.agents, registry, held, settings, WithoutKey(), states.append, on_replaced=lambda: None)
 
 
 def test_the_first_beat_registers(
@@ -60,7 +61,7 @@ def test_the_newest_process_under_a_hostname_wins(
     ledger: Ledger, registry: Registry, held: RunningSet, settings: Settings, presence: Presence
 ) -> None:
     replaced = threading.Event()
-    older = Presence(ledger.agents, registry, held, settings, lambda _: None, on_replaced=replaced.set)
+    older = Presence(ledger.agents, registry, held, settings, WithoutKey(), lambda _: None, on_replaced=replaced.set)
     older.beat_once()
     presence.beat_once()
     older.beat_once()
@@ -73,8 +74,8 @@ def test_one_that_was_cut_off_and_replaced_does_not_take_its_hostname_back(
     ledger: Ledger, registry: Registry, held: RunningSet, settings: Settings
 ) -> None:
     replaced, kept = threading.Event(), threading.Event()
-    older = Presence(ledger.agents, registry, held, settings, lambda _: None, on_replaced=replaced.set)
-    newer = Presence(ledger.agents, registry, held, settings, lambda _: None, on_replaced=kept.set)
+    older = Presence(ledger.agents, registry, held, settings, WithoutKey(), lambda _: None, on_replaced=replaced.set)
+    newer = Presence(ledger.agents, registry, held, settings, WithoutKey(), lambda _: None, on_replaced=kept.set)
     older.beat_once()
     older.not_reading()
     newer.beat_once()

@@ -23,7 +23,7 @@ from jobqueue.operations.registry import Registry
 from jobqueue.operations.runner import run_operation
 from jobqueue.operations.schema import Schema
 from jobqueue.settings import Settings
-from jobqueue.trust.secrets.vault import Vault
+from workers.agent.secrets.vault import Vault
 
 CANARY = "canary-of-the-tests/01"
 OTHER = "another-canary-of-the-tests"

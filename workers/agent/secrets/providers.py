@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from jobqueue.errors import InvalidSettings, OperationFailed
 from jobqueue.operations.context import Context
-from jobqueue.operations.process.run import run_process
+from jobqueue.operations.process.run import Bounds, ProcessSpec, run_process
 from jobqueue.plain_text import decoded
 from jobqueue.settings import SECRET_PREFIX, SECRETS, Settings
 from jobqueue.trust.secrets.forms import SHORTEST
@@ -58,7 +58,7 @@ class Environment:
             found[name] = value
         return cls(found)
 
-    def get(self, name: str, context: Context) -> str | None:  # noqa: ARG002 - as the others
+    def get(self, name: str, context: Context) -> str | None:
         return self._values.get(variable(name))
 
     def known(self) -> list[str]:
@@ -77,7 +77,7 @@ class Own:
         found += [unquote(urlsplit(url).password or "") for url in (settings.redis_url, settings.broker_url)]
         return cls([value for value in found if value and not fault(value)])
 
-    def get(self, name: str, context: Context) -> str | None:  # noqa: ARG002 - as the others
+    def get(self, name: str, context: Context) -> str | None:
         return None
 
     def known(self) -> list[str]:
@@ -97,7 +97,7 @@ class Directory:
         self._seen: tuple[tuple[str, int, int], ...] = ()
         self._values: list[str] = []
 
-    def get(self, name: str, context: Context) -> str | None:  # noqa: ARG002 - as the others
+    def get(self, name: str, context: Context) -> str | None:
         return self._read(self._path / name)
 
     def known(self) -> list[str]:
@@ -148,7 +148,7 @@ class Command:
         until = context.clock() + _COMMAND_SECONDS
         deadline = until if context.deadline is None else min(until, context.deadline)
         done = run_process(
-            [*self._argv, name], env=own, deadline=deadline, cancelled=context.cancelled, limit=2 * LONGEST
+            ProcessSpec([*self._argv, name], env=own), Bounds(deadline, context.cancelled, output_bytes=2 * LONGEST)
         )
         context.check()
         if done.stopped or done.exit_code != 0:

@@ -11,9 +11,9 @@ from typing import Any
 from jobqueue.errors import OperationFailed
 from jobqueue.operations.context import Context
 from jobqueue.settings import Settings
-from jobqueue.trust.secrets.providers import MOST, Command, Directory, Environment, Own, Provider, variable
 from jobqueue.trust.secrets.redactor import Redactor
 from jobqueue.trust.secrets.reference import fill_in
+from workers.agent.secrets.providers import MOST, Command, Directory, Environment, Own, Provider, variable
 
 
 class Vault:

@@ -1,0 +1,166 @@
+"""One agent: its parts, built in the order in which they need each other, and their life."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+
+from celery import Celery
+from kombu import Queue
+
+from jobqueue import logs
+from jobqueue.dispatch.app import is_redis, make_app
+from jobqueue.dispatch.message_parser import MessageParser
+from jobqueue.dispatch.queues import TASK, agent_queues
+from jobqueue.dispatch.transport import MESSAGE_FILTER
+from jobqueue.ledger.ledger import Ledger
+from jobqueue.model.agent import AgentState
+from jobqueue.model.target import ANY
+from jobqueue.operations import facts
+from jobqueue.operations.registry import Registry
+from jobqueue.settings import Settings
+from workers import metrics
+from workers.agent.consumer.consumer import MessageFilter
+from workers.agent.consumer.consumer_watchdog import ConsumerWatchdog
+from workers.agent.consumer.intake import Intake
+from workers.agent.consumer.rejected_messages import RejectedMessages
+from workers.agent.consumer.steps import presence_step
+from workers.agent.consumer.worker import AgentWorker
+from workers.agent.execution.agent_ledger import AgentLedger
+from workers.agent.execution.executor import Executor
+from workers.agent.execution.leases import LeaseKeeper
+from workers.agent.execution.ledger_retry import retry_until_available
+from workers.agent.execution.operation_runner import HostMeans, OperationRunner
+from workers.agent.execution.orphans import Orphans
+from workers.agent.execution.output import OutputPump
+from workers.agent.execution.packages import PackageCache
+from workers.agent.execution.running import RunningSet
+from workers.agent.graceful_shutdown import GracefulShutdown
+from workers.agent.guard.identity import Identity
+from workers.agent.guard.work_admission import WorkAdmission, own_file, trusted_keys
+from workers.agent.presence import Presence
+from workers.agent.secrets.vault import Vault
+
+
+class Agent:
+    """Built once; ``run`` once. Building waits for a Redis that is away, and ends what a killed agent left running."""
+
+    def __init__(self, settings: Settings, vault: Vault, *, events: bool) -> None:
+        """``events``: tell Flower about every execution. Raises ``InvalidSettings``."""
+        self._settings = settings
+        self._held = RunningSet()
+        self._closing = threading.Event()
+        operations = Registry.load()
+        known = facts.lookup(facts.collect(settings.hostname), settings.labels)
+        keys = trusted_keys(settings)
+        self._gate = WorkAdmission.open(settings, operations, known, keys)
+        identity = Identity.open(settings, keys)
+
+        self._ledger = ledger = Ledger.open(settings)
+        orphans = Orphans(own_file(settings, "runs"))
+        orphans.end()
+        retry_until_available(ledger.check, "start", self._closing)
+
+        # who the ledger believes this agent to be
+        self._presence = Presence(ledger.agents, self._gate.offered(), self._held, settings, identity, self._on_state)
+
+        # what runs
+        packages = PackageCache(
+            ledger.packages, settings.cache_dir / "packages", settings.max_cached_packages_bytes, self._closing
+        )
+        self._pump = OutputPump(ledger.output, settings.max_log_bytes)
+        agent_ledger = AgentLedger(ledger.executions, identity, settings.hostname, self._closing)
+        means = HostMeans(settings, known, packages, vault, orphans.watched)
+        runner = OperationRunner(operations, means, self._pump, agent_ledger)
+        executor = Executor(agent_ledger, self._gate, runner, self._held, self._presence.look_up)
+        self._leases = LeaseKeeper(
+            ledger.executions, self._held, settings.hostname, settings.lease_seconds, executor.give_up
+        )
+        self._shutdown = GracefulShutdown(self._held, executor, self._closing, self._presence.not_reading)
+
+        # what reads the queues
+        queues = agent_queues(ledger.keys, settings.hostname)
+        self._intake = Intake([queue.name for queue in queues])
+        self._watchdog = ConsumerWatchdog(self._held, settings.heartbeat_seconds, self._on_deaf)
+        self._rejected = RejectedMessages(ledger.executions, settings.hostname)
+        app = make_agent_app(settings, queues, executor)
+        message_filter = make_message_filter(app, settings, queues, self._rejected)
+        # orders such as "shut down" come from whoever can write to Redis; only Flower, which needs events, gives any
+        app.conf.worker_enable_remote_control = events
+        app.steps["consumer"].add(presence_step(self._presence, self._intake, self._watchdog))
+        self._worker = AgentWorker(
+            app,
+            self._shutdown,
+            message_filter,
+            hostname=f"agent@{settings.hostname}",
+            pool="threads",
+            concurrency=settings.concurrency,
+            events=events,
+            quiet=settings.log_format == "json",  # no banner
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=not events,
+            loglevel=settings.log_level,
+        )
+
+    def run(self) -> int:
+        """Run until SIGTERM; returns the exit code."""
+        threads = (self._leases, self._pump, self._presence, self._shutdown, self._rejected)
+        metrics.CONCURRENCY.set(self._settings.concurrency)
+        metrics.HELD.set_function(lambda: len(self._held))
+        stop_metrics = metrics.serve(self._settings, metrics.AGENT, self._ledger)
+        for thread in threads:
+            thread.start()
+        try:
+            self._worker.start()
+        finally:
+            self._presence.stop()
+            self._leases.stop()
+            self._pump.stop()
+            self._rejected.stop()
+            self._shutdown.ended()
+            for thread in threads:
+                thread.join()
+            stop_metrics()
+            self._ledger.close()
+            self._gate.close()
+        return self._worker.exitcode or 0
+
+    def _on_state(self, state: AgentState) -> None:
+        """The ledger's answer to a heartbeat."""
+        self._intake.set_state(state)
+        self._watchdog.look(state)
+
+    def _on_deaf(self) -> None:
+        """End the process: the consumer's event loop may hang and end nothing. Nothing runs that could be lost."""
+        self._presence.not_reading()
+        logging.shutdown()
+        os._exit(1)
+
+
+def make_agent_app(settings: Settings, queues: list[Queue], executor: Executor) -> Celery:
+    """The Celery app with this agent's queues and the one task."""
+    app = make_app(settings)
+    app.conf.task_queues = queues
+
+    @app.task(name=TASK, ignore_result=True, shared=False)  # type: ignore[untyped-decorator]
+    def execute(job_id: str, slot: str) -> str:
+        with logs.bound(job_id=job_id):
+            outcome = executor.execute(job_id, slot)
+        metrics.ended(outcome)
+        return outcome
+
+    app.finalize()
+    return app
+
+
+def make_message_filter(
+    app: Celery, settings: Settings, queues: list[Queue], strangers: RejectedMessages
+) -> MessageFilter:
+    """What looks at each message before the app does; where the broker is a Redis, before kombu reads it."""
+    slots = dict(zip((queue.name for queue in queues), (settings.hostname, ANY), strict=True))
+    message_filter = MessageFilter(MessageParser(app, slots), strangers)
+    if is_redis(settings.broker()[0]):
+        app.conf.broker_transport_options = {**app.conf.broker_transport_options, MESSAGE_FILTER: message_filter}
+    return message_filter

@@ -1,0 +1,132 @@
+"""The ledger as one agent's executor uses it: asked until it answers, and told nothing without a signature."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from jobqueue.errors import LedgerUnavailable, OperationCancelled, WorkRefused
+from jobqueue.ledger.executions import Executions, Finished, Grant, Refusal
+from jobqueue.model.alert import WORK_REFUSED
+from jobqueue.operations.context import IDLE_PHASES
+from jobqueue.trust.signing.certificate import result_bytes
+from workers.agent.execution.ending import Ending, bounded
+from workers.agent.execution.ledger_retry import retry_until_available
+from workers.agent.execution.running import RunningExecution
+from workers.agent.guard.identity import Identity
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+#: Bytes of JSON that an operation may report of its run.
+_LARGEST_INFO = 16 * 1024
+
+
+class AgentLedger:
+    """Claims executions for one host and reports on them. Called from many threads at a time."""
+
+    def __init__(self, executions: Executions, identity: Identity, hostname: str, closing: threading.Event) -> None:
+        """``closing``: once set, a ledger that is away is not waited for any longer."""
+        self._executions = executions
+        self.identity = identity
+        self.hostname = hostname
+        self._closing = closing
+
+    def claim(self, job_id: str, slot: str) -> Grant | Refusal:
+        token = secrets.token_hex(8)
+        claim = lambda: self._executions.claim(job_id, slot, self.hostname, token)  # noqa: E731
+        return self._patiently(claim, f"claim job {job_id}")
+
+    def alert(self, grant: Grant, refusal: WorkRefused) -> None:
+        """Raise an alert about work that the API has not signed for this agent and time: it may be an attack."""
+        logger.error("ALERT: refused job %s: %s", grant.job_id, refusal.message)
+        try:
+            self._patiently(
+                lambda: self._executions.note(WORK_REFUSED, grant.job_id, grant.hostname, refusal.message),
+                f"raise the alert about job {grant.job_id}",
+            )
+        except LedgerUnavailable as error:
+            logger.warning("The ledger did not take the alert: %s", error)
+
+    def show(self, running: RunningExecution, info: Mapping[str, Any]) -> None:
+        """Show what the operation reports of its run; a ledger that is away is no error, with one exception.
+
+        The ledger gives a run that has begun nothing to others when this agent dies. Before one begins it has to know.
+        Raises ``OperationCancelled`` for a run that must not begin.
+        """
+        found = bounded(running, info, _LARGEST_INFO)
+        if found is None:
+            return
+        running.info = found
+        is_idle = found.get("phase") in IDLE_PHASES
+        if running.is_idle and not is_idle:
+            self._begin(running)
+            return
+        try:
+            self._executions.report(running.grant, _text({"info": found}), is_idle=is_idle)
+        except LedgerUnavailable as error:
+            logger.info("What job %s reports of itself is shown later: %s", running.grant.job_id, error)
+            return
+        running.is_idle = is_idle
+
+    def _begin(self, running: RunningExecution) -> None:
+        grant, text = running.grant, _text({"info": running.info})
+        try:
+            is_ours = self._patiently(lambda: self._executions.report(grant, text), f"begin job {grant.job_id}")
+        except LedgerUnavailable:
+            running.ask_to_stop("shutdown")
+            raise OperationCancelled from None
+        if not is_ours:
+            running.ask_to_stop("stale")
+            raise OperationCancelled
+        running.is_idle = False
+
+    def finish(self, grant: Grant, ending: Ending, running: RunningExecution | None = None) -> str:
+        """Report an end, ``running`` being the run if there was one; returns how the ledger took it, for the log."""
+        answer = {**ending.answer, "info": running.info} if running and running.info else ending.answer
+        out = _text(answer) if answer else ""
+        signed = result_bytes(grant.job_id, grant.hostname, grant.attempt, ending.state.value, ending.note, out)
+        signature = self.identity.sign(signed)
+        try:
+            finished = self._patiently(
+                lambda: self._executions.finish(
+                    grant,
+                    ending.state,
+                    out=out,
+                    note=ending.note,
+                    retry_in=ending.retry_in,
+                    retry_note=ending.retry_note,
+                    signature=signature,
+                ),
+                f"report job {grant.job_id}",
+            )
+        except LedgerUnavailable:
+            logger.error(
+                "The result of job %s could not be stored before the shutdown; its lease will run out", grant.job_id
+            )
+            return "unreported"
+        if finished in (Finished.STALE, Finished.UNKNOWN):
+            logger.warning("The result of job %s was refused: %s", grant.job_id, finished.value)
+        elif running is not None:
+            _count(running, finished)
+        return finished.value if finished is not Finished.FINISHED else ending.state.value
+
+    def _patiently(self, call: Callable[[], T], what: str) -> T:
+        return retry_until_available(call, what, self._closing)
+
+
+def _count(running: RunningExecution, finished: Finished) -> None:
+    """Have the journal know what became of a run whose report the ledger has taken."""
+    if finished in (Finished.FINISHED, Finished.REPEATED):
+        running.admission.ended()
+    elif running.reason == "shutdown":  # handed back; a failure that is tried again is one of the signed runs
+        running.admission.given_back()
+
+
+def _text(document: Mapping[str, Any]) -> str:
+    # not escaped to ASCII: what an operation may return is bounded in UTF-8
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,95 @@
+"""How an execution ended: what is told to the ledger, by what became of its run."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobqueue.errors import JobQueueError, OperationFailed, OperationNotNeeded
+from jobqueue.model.retry import RetryPolicy
+from jobqueue.model.states import ExecutionState
+from jobqueue.model.timestamps import duration_text
+from jobqueue.operations.base import Operation
+from jobqueue.operations.outcome import Outcome
+from jobqueue.operations.result import checked
+from workers.agent.execution.running import RunningExecution
+
+logger = logging.getLogger(__name__)
+
+#: Longer errors are cut: a note is for a person, and every listing carries it.
+_LONGEST_NOTE = 2000
+#: Bytes of JSON that may describe how an operation failed.
+_LARGEST_FAILURE = 64 * 1024
+_draw = random.Random().random  # noqa: S311 - jitter, not a secret
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The end of an attempt. ``answer`` is kept of it besides the state; ``retry_in`` (seconds): it is tried again."""
+
+    state: ExecutionState
+    note: str = ""
+    answer: Mapping[str, Any] = field(default_factory=dict)
+    retry_in: float | None = None
+    retry_note: str = ""
+
+
+def completed(outcome: Outcome) -> Ending:
+    return Ending(ExecutionState.COMPLETED, answer={"data": outcome.data, "changed": bool(outcome.changed)})
+
+
+def skipped(error: JobQueueError) -> Ending:
+    """Of an operation that this host lacks, does not support, or does not need."""
+    is_needless = isinstance(error, OperationNotNeeded)
+    return Ending(ExecutionState.SKIPPED, error.message if is_needless else f"not supported: {error.message}")
+
+
+def failed(running: RunningExecution, error: str, failure: Mapping[str, Any] | None = None) -> Ending:
+    """Of an attempt that failed; ``failure`` is the operation's report. The job's policy may grant another attempt."""
+    policy, attempt = RetryPolicy(**running.document.get("retries", {})), running.grant.attempt
+    error = error[:_LONGEST_NOTE]
+    if attempt >= policy.max_attempts:
+        kept = bounded(running, failure, _LARGEST_FAILURE) if failure else None
+        return Ending(ExecutionState.FAILED, error, {} if kept is None else {"failure": kept})
+    delay = policy.delay_seconds(attempt, _draw())
+    wait = duration_text(int(delay * 1e6))
+    again = f"attempt {attempt} of {policy.max_attempts} failed, next in {wait}: {error}"
+    return Ending(ExecutionState.FAILED, error, retry_in=delay, retry_note=again)
+
+
+def stopped(running: RunningExecution, operation: Operation) -> Ending | None:
+    """Of an operation that obeyed a request to stop. None: its lease was lost, and its end is not ours to report."""
+    if running.reason == "stale":
+        return None
+    if running.reason != "shutdown":
+        return Ending(ExecutionState.CANCELLED, "on request")
+    note = f"agent {running.grant.hostname} shut down during the run"
+    retries = running.document.get("retries")
+    may_again = retries is None or running.grant.attempt < retries["max_attempts"]
+    if running.is_idle or (may_again and operation.idempotent):
+        return Ending(ExecutionState.FAILED, note, retry_in=0.0, retry_note=note)
+    return failed(running, note)
+
+
+def given_up(running: RunningExecution) -> Ending | None:
+    """Of an operation that ignored its deadline or a request to stop. None as for ``stopped``."""
+    still = "the operation did not stop and may still run in the agent"
+    if running.reason == "stale":
+        return None
+    if running.reason == "cancel":
+        return Ending(ExecutionState.CANCELLED, still)
+    what = "the agent shut down" if running.reason == "shutdown" else "timed out"
+    return failed(running, f"{what}; {still}")
+
+
+def bounded(running: RunningExecution, reported: Mapping[str, Any], largest: int) -> dict[str, Any] | None:
+    """What an operation reports beside its answer, as JSON of at most ``largest`` bytes; None for what is no such."""
+    try:
+        found: dict[str, Any] = checked(dict(reported), largest)
+    except OperationFailed as error:
+        logger.warning("A report of job %s is dropped: %s", running.grant.job_id, error)
+        return None
+    return found

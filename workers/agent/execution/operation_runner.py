@@ -1,0 +1,100 @@
+"""Runs the operation of one execution, with all that it may use."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from jobqueue.entrypoints.source import PackageSource
+from jobqueue.errors import JobQueueError, OperationCancelled, OperationNotSupported, UnknownOperation
+from jobqueue.ledger.executions import Grant
+from jobqueue.operations.context import Context, Secrets
+from jobqueue.operations.process.confinement import PLAIN
+from jobqueue.operations.process.run import Watched
+from jobqueue.operations.registry import Registry
+from jobqueue.operations.runner import run_operation
+from jobqueue.settings import DEFAULT_REDIS_URL, SECRETS, Settings
+from workers.agent.execution.agent_ledger import AgentLedger
+from workers.agent.execution.ending import Ending, completed, failed, skipped, stopped
+from workers.agent.execution.instrumentation import instrumented
+from workers.agent.execution.output import OutputPump
+from workers.agent.execution.running import RunningExecution
+from workers.agent.guard.operation_guard import Permit
+from workers.agent.guard.work_admission import AdmittedWork
+
+
+@dataclass(frozen=True)
+class HostMeans:
+    """What a host has for the operations that run on it; ``Context`` describes each."""
+
+    settings: Settings
+    facts: Mapping[str, Any]
+    packages: PackageSource
+    secrets: Secrets
+    watched: Watched
+
+
+class OperationRunner:
+    """Runs operations of one host. Called from many threads at a time."""
+
+    def __init__(self, operations: Registry, means: HostMeans, pump: OutputPump, ledger: AgentLedger) -> None:
+        self._operations = operations
+        self._means = means
+        self._pump = pump
+        self._ledger = ledger
+        #: For operations, which have no business with credentials.
+        nothing: dict[str, Any] = {"redis_url": DEFAULT_REDIS_URL, "broker_url": DEFAULT_REDIS_URL}
+        self._plain_settings = replace(means.settings, **(nothing | dict.fromkeys(SECRETS)))
+
+    def start(self, grant: Grant, work: AdmittedWork) -> RunningExecution:
+        """The execution as it runs from now on: its deadline counts from here."""
+        timeout = work.document.get("timeout_seconds") or self._means.settings.default_timeout_seconds
+        deadline = None if timeout is None else time.monotonic() + timeout
+        return RunningExecution(grant, work.document, work.permit, work.admission, timeout, deadline=deadline)
+
+    def run(self, running: RunningExecution) -> Ending | None:
+        """Run the operation to its end; None where that is not ours to report any more."""
+        live, write = self._pump.open(running.grant)
+        try:
+            permit = running.permit or self._unknown(running)
+            context = self._context(running, permit, write)
+            try:
+                with instrumented(running):
+                    outcome = run_operation(permit.operation, running.document["data"], context)
+            except OperationCancelled:
+                return stopped(running, permit.operation)
+            return completed(outcome)
+        except (UnknownOperation, OperationNotSupported) as error:
+            return skipped(error)
+        except JobQueueError as error:
+            return failed(running, error.message, error.details)
+        finally:
+            self._pump.close(live)
+
+    def _unknown(self, running: RunningExecution) -> Permit:
+        """Raises ``UnknownOperation``, which names similar ones."""
+        return Permit(self._operations.get(running.document["operation"]), PLAIN)
+
+    def _context(self, running: RunningExecution, permit: Permit, write: Callable[[str, bytes], None]) -> Context:
+        settings = self._means.settings
+        return Context(
+            hostname=settings.hostname,
+            labels=settings.labels,
+            facts=self._means.facts,
+            job_id=running.grant.job_id,
+            attempt=running.grant.attempt,
+            deadline=running.deadline,
+            timeout_seconds=running.timeout_seconds,
+            cancelled=running.stop,
+            output=write,
+            report=lambda info: self._ledger.show(running, info),
+            packages=self._means.packages,
+            settings=self._plain_settings,
+            secrets=self._means.secrets,
+            watched=self._means.watched,
+            confinement=permit.confinement,
+            python_modules=settings.python_modules,
+            max_output_bytes=settings.max_output_bytes,
+        )
