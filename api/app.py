@@ -23,7 +23,7 @@ from api import (
     web,
 )
 from api import body as request_body
-from api.auth import gate
+from api.auth import gate, rules
 from api.auth.authenticate import Authenticator
 from api.auth.hosts import Hosts
 from api.auth.rules import ALIAS
@@ -31,6 +31,7 @@ from api.auth.session import Sessions
 from api.auth.throttle import Throttle
 from api.auth.token import AdminToken
 from api.auth.web_token import WebTokens
+from api.facade import Facade
 from api.metrics import requests as request_metrics
 from jobqueue.errors import InvalidSettings
 from jobqueue.services import Services
@@ -38,6 +39,10 @@ from jobqueue.settings import Settings
 
 #: Every native route is served here too.
 ALIAS_PREFIX = "/api"
+#: The APIs of other systems that are served beside the native one. Nothing else names them.
+FACADES: tuple[Facade, ...] = (ray.FACADE, fusion.FACADE)
+for _facade in FACADES:
+    rules.add(_facade.rules)
 
 
 class Application(Flask):
@@ -73,7 +78,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
             services.verify,
             Throttle(settings, services.limits),
             Sessions(settings, services.verify),
-            (ray.credentials.of,),
+            tuple(facade.credentials for facade in FACADES if facade.credentials),
         ),
         Hosts(settings),
     )
@@ -84,12 +89,12 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     for blueprint in native.BLUEPRINTS:
         api.register_blueprint(blueprint)
         alias.register_blueprint(blueprint)
-    pages = documentation.pages(api)
+    pages = documentation.pages(api, [facade.document for facade in FACADES])
     app.register_blueprint(pages)
     alias.register_blueprint(pages)
     app.register_blueprint(alias)
-    ray.install(app)
-    fusion.install(app)
+    for facade in FACADES:
+        facade.install(app)
     dashboard.install(app, settings, services)
     app.wsgi_app = web.SecurityHeaders(app.wsgi_app)  # type: ignore[method-assign]
     if settings.behind_proxy or settings.url_prefix:

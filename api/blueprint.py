@@ -91,16 +91,12 @@ def read_query() -> dict[str, str]:
     try:
         unquote_to_bytes(request.query_string).decode("utf-8")  # werkzeug would leave wrong bytes quoted, as "%ff"
     except UnicodeDecodeError as error:
-        raise _bad("Query string", "It is not UTF-8; encode it in UTF-8, then quote it.") from error
+        raise InvalidInput.of("Query string", "It is not UTF-8; encode it in UTF-8, then quote it.") from error
     found = {}
     for name, values in request.args.lists():
         if len(values) > 1:
-            raise _bad(inside("", name), "This parameter is given twice; give it once.")
+            raise InvalidInput.of(inside("", name), "This parameter is given twice; give it once.")
         if _CONTROL.search(values[0]):
-            raise _bad(inside("", name), "Control characters are not allowed here; remove them.")
+            raise InvalidInput.of(inside("", name), "Control characters are not allowed here; remove them.")
         found[name] = values[0]
     return found
-
-
-def _bad(place: str, sentence: str) -> InvalidInput:
-    return InvalidInput(f"{place}: {sentence}", {place: [sentence]})

@@ -33,7 +33,8 @@ def decode_object(*, required: bool = True, is_bulk: bool = False) -> tuple[dict
     A body for many jobs (``is_bulk``) may have JOBQUEUE_MAX_BODY_BYTES, any other one JOBQUEUE_MAX_JOB_BYTES.
     """
     if not is_bulk:
-        request.max_content_length = current_app.config[MAX_JOB_BYTES]
+        most, own = current_app.config[MAX_JOB_BYTES], request.max_content_length  # a route's own limit may be lower
+        request.max_content_length = most if own is None else min(own, most)
     raw = _read()
     if not raw and not required:
         return {}, False

@@ -13,6 +13,8 @@ from jobqueue.errors import InvalidInput
 #: Chunks that a body may have: so many, and one more per ``_BYTES_PER_CHUNK`` of it. Each costs 5 us, however small.
 _LEAST_CHUNKS = 10_000
 _BYTES_PER_CHUNK = 256
+#: The largest size that a chunk may say; no body is as large, and one that is waited for would never end.
+_LARGEST = 2**63 - 1
 
 
 class CheckedBody:
@@ -64,6 +66,8 @@ class CheckedBody:
     def _counting(self, parse: Callable[..., tuple[int, bytes | None]]) -> Callable[..., tuple[int, bytes | None]]:
         def parse_chunk_size(*args: Any, **options: Any) -> tuple[int, bytes | None]:
             size, rest = parse(*args, **options)
+            if size > _LARGEST:
+                raise _HugeChunk
             self._chunks += 1
             self._bytes += size
             if self._chunks > _LEAST_CHUNKS + self._bytes // _BYTES_PER_CHUNK:
@@ -71,6 +75,13 @@ class CheckedBody:
             return size, rest
 
         return parse_chunk_size
+
+
+class _HugeChunk(ParseException):
+    """A chunk that says to be larger than anything is."""
+
+    def __str__(self) -> str:
+        return f"a chunk of more than {_LARGEST} bytes"
 
 
 class _TinyChunks(ParseException):

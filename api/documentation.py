@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,17 +12,15 @@ import flask_smorest
 from apispec import APISpec
 from flask import Flask, Response
 
-from api.fusion.documents import DIALECT as FUSION
 from api.native.schemas import BatchRequest, ErrorAnswer
 from api.openapi import JSON, FacadeDocument, Route, complete
-from api.ray.documents import DIALECT as RAY
 from jobqueue import __version__
 
 _DESCRIPTION = """\
 Run operations on fleets of hosts, and see per host what happened.
 
 Every path of the native API is served under `/api` too. Its errors have one shape: `{"error", "code", "details"}`;
-those of Ray's and Fusion's routes are as their clients expect them. Every answer carries `X-Request-Id`. Bodies are
+those of the other APIs are as their clients expect them. Every answer carries `X-Request-Id`. Bodies are
 JSON in UTF-8; in them, unknown fields, keys given twice, integers beyond 64 bits, NaN and infinities, NUL characters,
 lone surrogates and more than 64 levels of nesting are refused with 400. Times are ISO 8601; one without a zone is UTC.
 """
@@ -42,9 +41,6 @@ _DOCS = FacadeDocument(
     },
     (JSON, {"$ref": "#/components/schemas/ErrorAnswer"}),
 )
-#: Whatever is not the native API's own.
-DIALECTS = (_DOCS, RAY, FUSION)
-
 _STATIC = Path(__file__).parent / "static"
 _CONTENT_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
 
@@ -73,8 +69,8 @@ class OpenApi(flask_smorest.Api):
         """Errors are answered by ``api.errors`` alone."""
 
 
-def pages(api: OpenApi) -> flask.Blueprint:
-    """The routes that show ``api``'s document, and those of the other APIs."""
+def pages(api: OpenApi, facades: Sequence[FacadeDocument]) -> flask.Blueprint:
+    """The routes that show the document of ``api`` and of the ``facades`` beside it."""
     blueprint = flask.Blueprint("docs", __name__)
     assets = _swagger_ui()
     cached: list[str] = []
@@ -82,7 +78,7 @@ def pages(api: OpenApi) -> flask.Blueprint:
     @blueprint.get("/openapi.json")
     def openapi() -> Response:
         if not cached:  # once: by the first request, every route is registered
-            cached.append(json.dumps(complete(api.spec.to_dict(), flask.current_app, DIALECTS)))
+            cached.append(json.dumps(complete(api.spec.to_dict(), flask.current_app, (_DOCS, *facades))))
         text, prefix = cached[0], flask.request.script_root
         if prefix:  # put in front of the text, which is large; its first character is the bracket
             text = f'{{"servers": [{{"url": {json.dumps(prefix)}}}], {text[1:]}'

@@ -154,7 +154,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         sentence = "This key stands twice in one object; give it once."
-        raise InvalidInput(f"{inside('', twice)}: {sentence}", {inside("", twice): [sentence]})
+        raise InvalidInput.of(inside("", twice), sentence)
     return found
 
 

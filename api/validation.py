@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from functools import reduce
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -13,9 +13,13 @@ import marshmallow as ma
 from api.limits import inside
 from jobqueue.errors import InvalidInput
 from jobqueue.schema_fast_path import SchemaFastPath
+from jobqueue.unknown_fields import many_unknown
 
 #: Problems named in one answer; the rest are counted.
 MAX_PROBLEMS = 20
+#: Unknown fields of one object that marshmallow looks at, and for which similar names are looked for: both take time,
+#: and a batch has a thousand objects.
+_MOST_UNKNOWN, _MOST_COMPARED = 8, 3
 _UNKNOWN = "Unknown field."
 
 _loaders: WeakKeyDictionary[ma.Schema, SchemaFastPath] = WeakKeyDictionary()
@@ -37,16 +41,18 @@ class StrictSchema(ma.Schema):
         if not isinstance(error.messages, dict):
             return
         unknown = [name for name, messages in error.messages.items() if messages == [_UNKNOWN]]
-        for name in unknown[:MAX_PROBLEMS]:  # comparing takes time, and no more than these are shown
-            error.messages[name] = [self._unknown_message(str(name))]
-
-    def _unknown_message(self, name: str) -> str:
         known = sorted(field.data_key or attribute for attribute, field in self.load_fields.items())
-        # a longer name is not a typo, and comparing it would take time
-        near = difflib.get_close_matches(name, known, n=2) if len(name) <= 40 else []
-        if near:
-            return f"Unknown field; did you mean {' or '.join(near)}?"
-        return f"Unknown field; the known ones are {', '.join(known)}."
+        for number, name in enumerate(unknown):
+            # a longer name is not a typo
+            is_compared = number < _MOST_COMPARED and len(str(name)) <= 40
+            near = difflib.get_close_matches(str(name), known, n=2) if is_compared else []
+            error.messages[name] = [_unknown_message(known, near)]
+
+
+def _unknown_message(known: Sequence[str], near: Sequence[str] = ()) -> str:
+    if near:
+        return f"Unknown field; did you mean {' or '.join(near)}?"
+    return f"Unknown field; the known ones are {', '.join(known)}."
 
 
 def load(schema: ma.Schema, data: Any, prefix: str = "") -> dict[str, Any]:
@@ -66,18 +72,11 @@ def load(schema: ma.Schema, data: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _refuse_many_unknown(schema: ma.Schema, data: Any, prefix: str) -> None:
-    """Raise ``InvalidInput`` for more unknown fields than are shown: marshmallow would take 10 us for each."""
-    if not isinstance(data, dict):
-        return
-    fields = {field.data_key or name: field for name, field in schema.load_fields.items()}
-    count = len(data.keys() - fields.keys())
-    if count > MAX_PROBLEMS:
-        known = f"Unknown field; the known ones are {', '.join(sorted(fields))}."
-        unknown = islice((name for name in data if name not in fields), MAX_PROBLEMS)
-        raise invalid({name: [known] for name in unknown}, prefix, count)
-    for name, field in fields.items():
-        if isinstance(field, ma.fields.Nested) and name in data:
-            _refuse_many_unknown(field.schema, data[name], inside(prefix, name))
+    """Raise ``InvalidInput`` for an object with more unknown fields than marshmallow is to look at."""
+    found = many_unknown(schema, data, _MOST_UNKNOWN)
+    if found:
+        known = _unknown_message(found.known)
+        raise invalid({name: [known] for name in found.names}, reduce(inside, found.way, prefix), found.count)
 
 
 def invalid(messages: Any, prefix: str = "", count: int | None = None) -> InvalidInput:

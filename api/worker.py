@@ -86,10 +86,10 @@ class Worker(GeventWorker):
             is_last = True
         finally:
             joined.flush()
-        if req.body.failed:
+        if not joined.is_ended and (req.body.failed or not self._discard(req.body)):
             self._linger(sock)
             raise StopIteration
-        if is_last or joined.is_ended or not self._discard(req.body):
+        if is_last or joined.is_ended:
             raise StopIteration
         return answer
 

@@ -21,6 +21,7 @@ NAMES = (
     "submit",
     "security",
     "batch",
+    "bodies",
     "listing",
     "broadcast",
     "latency",
@@ -30,6 +31,7 @@ NAMES = (
     "dashboard",
     "aggregation",
     "ray_jobs",
+    "redaction",
 )
 
 

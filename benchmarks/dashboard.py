@@ -18,6 +18,7 @@ from jobqueue.ledger.executions import Grant
 from jobqueue.ledger.jobs import NewJob
 from jobqueue.model.agent import Heartbeat
 from jobqueue.model.states import ExecutionState
+from jobqueue.model.submission import Submission
 from jobqueue.model.target import Target
 
 TITLE = "Pages of the dashboard"
@@ -78,7 +79,10 @@ def _broadcasts(site: Site) -> str:
     job_id = ""
     for _ in range(_BROADCASTS):
         job_id = str(uuid.uuid4())
-        site.ledger.jobs.create(NewJob(job_id, document, operation, Target.parse("_all"), 4, is_idempotent=False), "")
+        site.ledger.jobs.create(
+            NewJob(job_id, document, Submission(operation, target="_all"), Target.parse("_all"), is_idempotent=False),
+            "",
+        )
     for host in hosts:
         grant = site.ledger.executions.claim(job_id, host, host, "token")
         assert isinstance(grant, Grant), grant

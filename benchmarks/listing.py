@@ -18,6 +18,7 @@ from benchmarks.submit import AUTHORIZATION
 from jobqueue.ledger.executions import Grant
 from jobqueue.ledger.jobs import NewJob, Stored
 from jobqueue.model.states import ExecutionState
+from jobqueue.model.submission import Submission
 from jobqueue.model.target import Target
 
 TITLE = "A page of GET /job"
@@ -109,9 +110,16 @@ def fill(site: Site, count: int) -> float:
 
 
 def _create(site: Site, target: Target, count: int) -> Iterator[str]:
+    submission = Submission(_OPERATION, target=target.text, priority=0)
     for first in range(0, count, _CHUNK):
         jobs = [
-            NewJob(str(uuid.uuid4()), _DOCUMENT, _OPERATION, target, 0, is_idempotent=True)
+            NewJob(
+                str(uuid.uuid4()),
+                _DOCUMENT,
+                submission,
+                target,
+                is_idempotent=True,
+            )
             for _ in range(min(_CHUNK, count - first))
         ]
         for answer in site.ledger.jobs.create_many(jobs, ""):

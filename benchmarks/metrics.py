@@ -21,6 +21,7 @@ from jobqueue.ledger.jobs import NewJob
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Registration
 from jobqueue.model.states import ExecutionState
+from jobqueue.model.submission import Submission
 from jobqueue.model.target import ANY, Target
 from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
@@ -29,7 +30,7 @@ TITLE = "What metrics cost"
 _OPERATION = "node.hostname.get"
 _HOST = "bench"
 _AGENTS = 500
-_VERBS = ("create", "claim", "finish")
+_VERBS = ("create_jobs", "claim", "finish")
 #: The lines of the scripts that count.
 _COUNTING = re.compile(r"^.*(?:\bcount\(K\.measured|\bobserve\('(?:wait|run)').*$", re.MULTILINE)
 #: Short rounds and many of them: what other programs take of the machine then falls on both alike.
@@ -96,7 +97,7 @@ def _jobs(ledger: Ledger, template: str) -> None:
     document = json.dumps({"operation": _OPERATION, "data": {}, "target": ANY})
     for number in range(_PER_ROUND):
         job_id = str(uuid.uuid4())
-        ledger.jobs.create(NewJob(job_id, document, _OPERATION, Target.parse(ANY), 4, True), template)
+        ledger.jobs.create(NewJob(job_id, document, Submission(_OPERATION), Target.parse(ANY), True), template)
         grant = ledger.executions.claim(job_id, ANY, _HOST, f"t{number}")
         if not isinstance(grant, Grant):
             raise BenchmarkError(f"a claim was refused: {grant.state}")

@@ -1,14 +1,20 @@
-"""What it costs to take secrets out of running output, in bytes a second; against a plain search for each of them."""
+"""What it costs to take secrets out of running output; the peer is a plain search for ten fixed texts per secret."""
 
 from __future__ import annotations
 
 import json
 import random
+import statistics
 import time
 from collections.abc import Callable
 
+from benchmarks.report import Report, Row, median_ratio
+from benchmarks.scale import Scale
 from jobqueue.trust.secrets.redactor import Redactor, StreamRedactor
 
+TITLE = "Taking secrets out of running output"
+#: Secrets of a host, and the share of a plain search's throughput that is wanted with so many.
+_WANTED = {1: 0.15, 20: 0.4, 200: 0.4}
 _PIECE = 64 * 1024
 _BYTES = 4 * 1024 * 1024
 
@@ -40,19 +46,19 @@ def texts(size: int = _BYTES) -> dict[str, bytes]:
 
 
 def rate(secrets: int, text: bytes) -> float:
-    """Bytes a second that pass through a screen."""
+    """Bytes per second of CPU time that pass through a redactor, piece by piece."""
     draw = random.Random(2)
     redactor = Redactor(f"s3cret/{draw.randbytes(18).hex()}+{number}" for number in range(secrets))
-    screen = StreamRedactor(redactor, lambda _, __: None)
+    stream = StreamRedactor(redactor, lambda _, __: None)
     begin = time.process_time()
     for at in range(0, len(text), _PIECE):
-        screen.write("stdout", text[at : at + _PIECE])
-    screen.close()
+        stream.write("stdout", text[at : at + _PIECE])
+    stream.close()
     return len(text) / (time.process_time() - begin)
 
 
 def search_rate(secrets: int, text: bytes) -> float:
-    """The same for a search for ten fixed forms of each secret, and nothing else: the unit to compare with."""
+    """Bytes per second of CPU time that are searched for ten fixed texts per secret, and nothing else."""
     draw = random.Random(2)
     forms = [draw.randbytes(24).hex().encode() for _ in range(10 * secrets)]
     begin = time.process_time()
@@ -63,13 +69,19 @@ def search_rate(secrets: int, text: bytes) -> float:
     return len(text) / (time.process_time() - begin)
 
 
-def main() -> None:
-    """Print a line for each kind of text and number of secrets."""
-    for secrets in (1, 20, 200):
+def run(report: Report, scale: Scale) -> None:
+    """Each kind of text with each number of secrets."""
+    for secrets, wanted in _WANTED.items():
         for name, text in texts(_BYTES if secrets < 200 else _BYTES // 8).items():
-            found, unit = rate(secrets, text), search_rate(secrets, text)
-            print(f"{secrets:4} secrets, {name:10}: {found / 1e6:8.1f} MB/s, {found / unit:5.2f} of a plain search")
-
-
-if __name__ == "__main__":
-    main()
+            pairs = [(rate(secrets, text), search_rate(secrets, text)) for _ in range(scale.rounds)]
+            ours, peers = ([pair[side] for pair in pairs] for side in (0, 1))
+            report.add(
+                Row(
+                    f"{name} without a secret, {secrets} known",
+                    f"{statistics.median(ours) / 1e6:,.1f} MB/s",
+                    f"{statistics.median(peers) / 1e6:,.1f} MB/s",
+                    median_ratio(ours, peers),
+                    least=wanted,
+                    values={"bytes_per_second": ours},
+                )
+            )

@@ -121,6 +121,12 @@ class Site:
     @contextmanager
     def api(self, workers: int | None = None, *command: str, **environ: str) -> Iterator[str]:
         """The API, ready; gives its address. ``command`` stands in for it: what else takes our settings."""
+        with self.api_process(*command, workers=workers, **environ) as (_, url):
+            yield url
+
+    @contextmanager
+    def api_process(self, *command: str, workers: int | None = None, **environ: str) -> Iterator[tuple[Process, str]]:
+        """The same with its process."""
         port = free_port()
         names = {PREFIX + "API_PORT": str(port), **environ}
         if workers:
@@ -128,7 +134,7 @@ class Site:
         url = f"http://{LOOPBACK}:{port}"
         with self.process(*(command or ("-m", "jobqueue", "api")), **names) as process:
             process.wait_until(lambda: answers(f"{url}/health/ready"), "answering")
-            yield url
+            yield process, url
 
     def register_agents(self, count: int) -> list[str]:
         """Agents that stand in the ledger only: they count as live, and nobody reads their queues."""

@@ -7,7 +7,7 @@ One root class; the class docstring is the default message. Each class carries a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 class JobQueueError(Exception):
@@ -25,6 +25,11 @@ class InvalidInput(JobQueueError):
     """The input is not valid."""
 
     code = "invalid_input"
+
+    @classmethod
+    def of(cls, field: str, sentence: str) -> Self:
+        """An error of one field, which the message and the details name."""
+        return cls(f"{field}: {sentence}", {field: [sentence]})
 
 
 class InvalidSettings(InvalidInput):

@@ -47,9 +47,9 @@ _CLASSES: tuple[tuple[type[RedisError], str], ...] = (
 _NAMES = "|".join(CODES)
 #: redis-py writes the command, which holds what users sent, before the server's text.
 _PIPELINED = re.compile(r"^Command # \d+ \(.*\) of pipeline caused error: ", re.DOTALL)
-#: Redis 6.2 names the script before the text of the error that the script met; the line may be unknown (``?``).
+#: Redis 6.2 names the script before the text of the error that the script met; fakeredis does not know the line.
 _IN_SCRIPT = re.compile(
-    r"^(?:ERR )?Error running script \(call to \w+\): @user_script:(?:\d+|\?): (?:@user_script: \d+: )?"
+    r"^(?:ERR )?Error running script \(call to \w+\): @user_script:[\d?]+: (?:@user_script: \d+: )?"
 )
 _TEXT = re.compile(rf"^-?(?:ERR )?({_NAMES})(?: |$)")
 #: After one of these the server should be looked for anew: a Sentinel or a name may lead to another one by now.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 #: Name of the blueprint that serves every native route a second time, under /api; its routes have the same rules.
 ALIAS = "api"
@@ -66,49 +65,6 @@ _ACCESS = {
     "audit.verify_audit": "audit:read",
 }
 
-_RAY = {
-    "ray_version.version": KNOWN,
-    # probes and Ray's dashboard ask before they have credentials
-    "ray_health.gcs_health": PUBLIC,
-    "ray_health.authentication_mode": PUBLIC,
-    # Ray's client looks whether a package is there before it uploads it
-    "ray_packages.look": "job:write",
-    "ray_packages.upload": "job:write",
-    "ray_jobs.submit": "job:write",
-    "ray_jobs.submit_yuanrong": "job:write",
-    "ray_jobs.stop": "job:write",
-    "ray_jobs.delete": "job:write",
-    "ray_jobs.get_job": "job:read",
-    "ray_listing.list_jobs": "job:read",
-    "ray_listing.list_jobs_yuanrong": "job:read",
-    "ray_logs.get_logs": "job:read",
-    "ray_logs.tail_logs": "job:read",
-}
-_FUSION = {
-    "fusion_configurations.create": "job:write",
-    "fusion_configurations.replace": "job:write",
-    "fusion_configurations.delete": "job:write",
-    "fusion_configurations.show": "job:read",
-    "fusion_configurations.list_configurations": "job:read",
-    "fusion_jobs.start": "job:write",
-    "fusion_jobs.start_inline": "job:write",
-    "fusion_jobs.cancel": "job:write",
-    "fusion_jobs.show": "job:read",
-    "fusion_jobs.list_runs": "job:read",
-    "fusion_driver.show": "job:read",
-    "fusion_resources.act": "job:write",
-    "fusion_resources.show": "job:read",
-    "fusion_resources.history": "job:read",
-    "fusion_resources.schedule": "job:read",
-    "fusion_resource_list.list_resources": "job:read",
-    # credentials are in the body; a session's end takes nothing but the session
-    "fusion_session.begin": PUBLIC,
-    "fusion_session.end": KNOWN,
-    "fusion_launcher.start": "job:write",
-    "fusion_launcher.update_status": "job:write",
-    "fusion_launcher.list_statuses": "job:read",
-}
-
 _DASHBOARD = {
     # pages that show of several things what each person may see
     "dashboard.overview": KNOWN,
@@ -136,10 +92,13 @@ _DASHBOARD = {
     "dashboard.audit": "audit:read",
 }
 
-#: endpoint -> permission, ``PUBLIC`` or ``KNOWN``.
-RULES: Mapping[str, str] = MappingProxyType(
-    {**_HEALTH, **_DOCUMENTS, **_JOBS, **_AGENTS, **_ACCESS, **_RAY, **_FUSION, **_DASHBOARD}
-)
+#: endpoint -> permission, ``PUBLIC`` or ``KNOWN``. The routes of facades come with them, see ``add``.
+RULES: dict[str, str] = {**_HEALTH, **_DOCUMENTS, **_JOBS, **_AGENTS, **_ACCESS, **_DASHBOARD}
+
+
+def add(rules: Mapping[str, str]) -> None:
+    """Take the rules of a facade's routes into the map."""
+    RULES.update(rules)
 
 
 def rule_of(endpoint: str) -> str | None:

@@ -15,7 +15,7 @@ from api.native import requests
 from jobqueue.errors import InvalidInput, JobQueueError
 from jobqueue.model.job import Job
 from jobqueue.model.states import FAILURES, ExecutionState
-from jobqueue.model.target import ANY
+from jobqueue.model.target import NO_HOST
 
 _EVENTS = 200
 #: What the page says after an action, by the parameter ``done``.
@@ -105,7 +105,7 @@ def _page(found: Job, problem: str = "", status: int = 200) -> Response:
         events=timeline[-_EVENTS:],
         events_left_out=max(0, len(timeline) - _EVENTS),
         data=json.dumps(found.data, indent=2, ensure_ascii=False),
-        hosts=sorted(host for host in hosts if host != ANY),
+        hosts=sorted(host for host in hosts if host not in NO_HOST),
         output_host=host,
         can_retry=found.status.is_final,
         can_retry_failed=found.is_broadcast and any(x.state in FAILURES for x in found.executions),

@@ -28,7 +28,10 @@ _SEE_OTHER = 303
 _NAMED = 30
 _SUGGESTED = 300
 #: Fields of the job itself: name in the form -> what it becomes in the request.
-_OPTIONS = ("timeout_seconds", "not_before", "expires_at", "priority", "max_attempts", "backoff_seconds", "tags")
+_OPTIONS = (
+    *("title", "description", "timeout_seconds", "not_before", "expires_at", "priority"),
+    *("max_attempts", "backoff_seconds", "tags"),
+)
 _NUMBERS = frozenset({"timeout_seconds", "priority", "max_attempts", "backoff_seconds"})
 _KEY = "key"
 _TARGET = "target"

@@ -7,9 +7,12 @@ import re
 from flask import Flask
 
 from api import facade_errors, facade_runs
+from api.facade import Facade
 from api.fusion import configurations, driver, jobs, launcher, resources, sessions
+from api.fusion.documents import DIALECT
 from api.fusion.errors import render
 from api.fusion.renewal import renew
+from api.fusion.rules import RULES
 from api.fusion.run_list import RUNS
 from api.fusion.series import ORIGIN
 from jobqueue.services.renewal import register
@@ -44,3 +47,6 @@ def install(app: Flask) -> None:
             app.register_blueprint(resources.listing, url_prefix=prefix, name=f"fusion_resource_list{number - 1}")
     for number, prefix in enumerate(("/api", "/api/apollo")):
         app.register_blueprint(sessions.blueprint, url_prefix=prefix, name=f"fusion_session{number}")
+
+
+FACADE = Facade(install, RULES, DIALECT)

@@ -10,8 +10,8 @@ from api.context import principal
 from api.fusion.app_prefix import blueprint as make_blueprint
 from api.fusion.configuration_json import document, parse
 from api.fusion.context import configurations
-from api.fusion.requests import bad
 from api.responses import json_response
+from jobqueue.errors import InvalidInput
 from jobqueue.model.configuration import check_configuration_id
 
 blueprint = make_blueprint("configurations")
@@ -44,7 +44,7 @@ def replace(config_id: str) -> Response:
     check_configuration_id(config_id)
     body = read_object()
     if body.get("id", config_id) != config_id:
-        raise bad("id", f"Differs from the one in the path, {config_id!r}; an id cannot be changed.")
+        raise InvalidInput.of("id", f"Differs from the one in the path, {config_id!r}; an id cannot be changed.")
     given = parse({"id": config_id, **body})
     audit.note(configuration=config_id, type=given.type)
     configurations().replace(given, principal())

@@ -15,7 +15,7 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 def run_id(text: str) -> str:
     """``text``, if a run can have this id. Raises ``InvalidInput``."""
     if not _RUN_ID.fullmatch(text):
-        raise bad(
+        raise InvalidInput.of(
             "jobId",
             f"{text[:80]!r} cannot be the id of a run: letters, digits and . _ : -, the first a letter or digit, "
             "at most 128.",
@@ -27,7 +27,7 @@ def is_sync() -> bool:
     """``?sync=true``: answer when the run has ended."""
     text = read_query().get("sync", "false").lower()
     if text not in ("true", "false"):
-        raise bad("sync", "Must be true or false.")
+        raise InvalidInput.of("sync", "Must be true or false.")
     return text == "true"
 
 
@@ -42,15 +42,10 @@ def limit(most: int) -> int:
     return _number(read_query(), "limit", 1, most, most)
 
 
-def bad(field: str, sentence: str) -> InvalidInput:
-    """The error for one field."""
-    return InvalidInput(f"{field}: {sentence}", {field: [sentence]})
-
-
 def _number(query: dict[str, str], name: str, least: int, most: int, default: int) -> int:
     text = query.get(name)
     if text is None:
         return default
     if not _DIGITS.fullmatch(text) or not least <= int(text) <= most:
-        raise bad(name, f"Must be a whole number from {least} to {most}.")
+        raise InvalidInput.of(name, f"Must be a whole number from {least} to {most}.")
     return int(text)

@@ -101,13 +101,13 @@ def act(name: str) -> Response:
 def _action(body: Mapping[str, Any]) -> tuple[str, str | None]:
     unknown = sorted(body.keys() - {"action", "comment"})
     if unknown:
-        raise requests.bad(unknown[0], "Unknown field; an action has the fields action and comment.")
+        raise InvalidInput.of(unknown[0], "Unknown field; an action has the fields action and comment.")
     action, comment = body.get("action"), body.get("comment")
     if action not in ACTIONS:
         said = "Missing" if action is None else f"Unknown action {str(action)[:40]!r}"
-        raise requests.bad("action", f"{said}; the actions are {', '.join(ACTIONS)}.")
+        raise InvalidInput.of("action", f"{said}; the actions are {', '.join(ACTIONS)}.")
     if comment is not None and not isinstance(comment, str):
-        raise requests.bad("comment", "Must be a string.")
+        raise InvalidInput.of("comment", "Must be a string.")
     return action, comment
 
 

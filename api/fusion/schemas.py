@@ -9,10 +9,11 @@ from marshmallow import validate
 
 from api import validation
 from api.fusion.reports import Status
-from api.fusion.requests import bad, run_id
+from api.fusion.requests import run_id
 from api.fusion.run_state import RunState
 from api.fusion.times import micros
 from api.native.fields import Data, Text, Whole
+from jobqueue.errors import InvalidInput
 from jobqueue.model.external_run import END, START
 from jobqueue.model.target import check_hostname
 from jobqueue.model.timestamps import to_iso
@@ -51,7 +52,7 @@ def read_status(body: Mapping[str, Any]) -> Status:
     given = {name: value for name, value in body.items() if value is not None}
     loaded = validation.load(_schema, given)
     if START in given and END in given and micros(given[END]) < micros(given[START]):
-        raise bad(END, "Is before startTime; swap them.")
+        raise InvalidInput.of(END, "Is before startTime; swap them.")
     more = {START: loaded.get("start_time"), END: loaded.get("end_time"), "duration": loaded.get("duration")}
     return Status(
         run_id=run_id(loaded["run_id"]),

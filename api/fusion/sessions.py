@@ -11,8 +11,8 @@ from api import audit
 from api.auth import gate
 from api.body import read_object
 from api.dashboard import access
-from api.fusion.requests import bad
 from api.responses import json_response
+from jobqueue.errors import InvalidInput
 
 blueprint = Blueprint("session", __name__)
 
@@ -48,13 +48,13 @@ def end() -> Response:
 def _text(body: dict[str, Any], name: str) -> str:
     value = body.get(name)
     if not isinstance(value, str) or not value:
-        raise bad(name, "Missing; give a name and a password, both strings.")
+        raise InvalidInput.of(name, "Missing; give a name and a password, both strings.")
     return value
 
 
 def _credentials(user: str, password: str) -> dict[str, Any]:
     """A request's environment that shows them as Basic does."""
     if ":" in user:
-        raise bad("username", "Must not hold a colon.")
+        raise InvalidInput.of("username", "Must not hold a colon.")
     header = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
     return {**request.environ, "HTTP_AUTHORIZATION": header, "HTTP_COOKIE": ""}

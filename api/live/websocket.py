@@ -1,8 +1,11 @@
 """Websockets on a connection that gunicorn hands over.
 
 The protocol is wsproto's; this module moves its bytes, and bounds what a client can make the server do.
-simple-websocket (MIT, kept) is wsproto with a thread per connection that reads without a bound on frames, and its end
-is always an orderly close; a reader of output must see a connection that broke as broken.
+simple-websocket (MIT, kept; 1.1.0 was looked at) is wsproto with a thread for each connection. That thread handles
+every frame that comes, however many: ``max_message_size``, off by default, bounds the size of a message and nothing
+else. Whole messages are queued without a bound, which an application that only sends would have to empty. It writes by
+``socket.send``, which may send a part. And it offers no other end than a close frame, for which it does not wait for an
+answer; a reader of output must see a connection that broke as broken.
 """
 
 from __future__ import annotations

@@ -64,6 +64,8 @@ class LedgerCollector(Collector):
 
 def _metrics(found: Measures) -> Iterator[Metric]:
     yield _gauge("jobqueue_maintained", "Whether a copy of maintenance leads.", int(found.maintained))
+    yield _gauge("jobqueue_audit_unwritable", "Whether the audit trail cannot be written.", int(found.audit_unwritable))
+    yield _gauge("jobqueue_audit_broken", "Whether a break is in the audit trail.", int(found.audit_broken))
     jobs = GaugeMetricFamily("jobqueue_jobs", "Jobs in the ledger.", labels=("operation", "status"))
     for (operation, status), count in sorted(found.jobs.items()):
         jobs.add_metric((operation, str(status)), count)

@@ -7,10 +7,11 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from api.native.fields import Items, Moment, QueryWhole, Text
+from api.native.fields import Moment, QueryWhole, Text
 from api.validation import StrictSchema
 from jobqueue.ledger.audit import MOST_ENTRIES
 from jobqueue.model.principal import MAX_PERMISSIONS
+from jobqueue.operations.schema import Items
 from jobqueue.services.credentials import LEAST_PASSWORD, MAX_ROLES, MOST_PASSWORD
 
 _MOST_NAME = 100

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
+from itertools import islice
 from typing import Any
 
 import marshmallow as ma
@@ -15,6 +16,8 @@ from jobqueue.model.timestamps import to_micros
 MAX_TAGS = 64
 MAX_TAG_KEY = 64
 MAX_TAG_VALUE = 256
+#: Wrong tags of one job that are named.
+_MOST_NAMED = 5
 
 _REQUIRED = "Missing; it is required."
 _NULL = "May not be null; leave it out or give a value."
@@ -35,6 +38,18 @@ class Text(fields.String):
     """A string, nothing else."""
 
     default_error_messages = {**_COMMON, "invalid": "Must be a string."}  # noqa: RUF012
+
+
+class Line(Text):
+    """A string on one line, of characters that can be printed."""
+
+    default_error_messages = {"unprintable": "Must be one line of text, without control characters."}  # noqa: RUF012
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if not text.isprintable():
+            raise self.make_error("unprintable")
+        return text
 
 
 class Number(fields.Float):
@@ -101,17 +116,6 @@ def _zone_micros(zone: str | None) -> int:
     return offset if zone[0] == "+" else -offset
 
 
-class Items(fields.List[Any]):
-    """A list whose length is looked at before its items are: each one that is wrong takes its time."""
-
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
-        if isinstance(value, list):
-            for validator in self.validators:
-                if isinstance(validator, ma.validate.Length):
-                    validator(value)
-        return super()._deserialize(value, attr, data, **kwargs)
-
-
 class Data(fields.Dict):
     """A JSON object of any content; its operation's schema judges it later, so it is passed on as it is."""
 
@@ -136,7 +140,8 @@ class Tags(fields.Dict):
             raise self.make_error("invalid")
         if len(value) > MAX_TAGS:
             raise ma.ValidationError(f"A job may have at most {MAX_TAGS} tags, not {len(value)}.")
-        problems = {key: [sentence] for key, text in value.items() if (sentence := tag_problem(key, text))}
+        wrong = ((key, [sentence]) for key, text in value.items() if (sentence := tag_problem(key, text)))
+        problems = dict(islice(wrong, _MOST_NAMED))
         if problems:
             raise ma.ValidationError(problems)
         return value

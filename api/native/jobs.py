@@ -161,7 +161,7 @@ def cancel_job(job_id: str) -> Response:
 def _item(item: Any, place: str, *, suspect: bool) -> Submission | JobQueueError:
     try:
         if not isinstance(item, dict):
-            raise InvalidInput(f"{place}: Must be a JSON object.", {place: ["Must be a JSON object."]})
+            raise InvalidInput.of(place, "Must be a JSON object.")
         if suspect:
             limits.check(item)
         return requests.submission(validation.load(_job_request, item), principal=principal())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from api.native.fields import show_cursor
@@ -12,6 +11,7 @@ from jobqueue.model.agent import Agent
 from jobqueue.model.alert import Alert
 from jobqueue.model.filter import JobPage
 from jobqueue.model.job import Execution, Job
+from jobqueue.model.job_fields import SHOWN, JobField, Kind
 from jobqueue.model.states import JobStatus
 from jobqueue.model.submission import Accepted
 from jobqueue.model.timeline import Event
@@ -47,21 +47,11 @@ def job(found: Job, *, summary: bool = False) -> Document:
         "changed": found.changed,
         "error": found.error,
         "hostname": found.hostname,
-        "target_hostname": found.target,
-        "tags": dict(found.tags),
         "attempts": found.attempts,
         "expected_agents": list(found.expected_agents),
-        "retry_of": found.retry_of,
         "retried_as": list(found.retried_as),
         "cancel_requested": found.cancel_requested,
-        "origin": found.origin,
-        "submitted_by": found.submitted_by,
-        "alias": found.alias,
-        "priority": found.priority,
-        "timeout_seconds": found.timeout_seconds,
-        "not_before": _time(found.not_before),
-        "expires_at": _time(found.expires_at),
-        "retries": asdict(found.retries) if found.retries else None,
+        **{field.shown_as: _shown(field, getattr(found, field.name)) for field in SHOWN},
     }
     if not summary:
         document["responses"] = {_who(x): _response(x) for x in found.executions if x.state.is_final}
@@ -143,6 +133,10 @@ def operation(found: OperationInfo) -> Document:
         "plugin": found.plugin,
         "positional": found.positional,
     }
+
+
+def _shown(field: JobField, value: Any) -> Any:
+    return _time(value) if field.kind is Kind.TIME else field.document_value(value)
 
 
 def _time(micros: int | None) -> str | None:

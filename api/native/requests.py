@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from jobqueue.errors import InvalidInput, InvalidTarget
 from jobqueue.model.filter import JobFilter
+from jobqueue.model.job_fields import FIELDS
 from jobqueue.model.principal import Principal
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.submission import Submission
@@ -24,7 +25,7 @@ def job_id(text: str) -> str:
     """A job's id from a path, in lower case. Raises ``InvalidInput`` for an invalid UUID."""
     found = text.lower() if len(text) == 36 else ""
     if not _UUID.fullmatch(found):
-        raise _bad("job_id", "Must be a UUID, as in 123e4567-e89b-12d3-a456-426614174000.")
+        raise InvalidInput.of("job_id", "Must be a UUID, as in 123e4567-e89b-12d3-a456-426614174000.")
     return found
 
 
@@ -35,7 +36,8 @@ def target_of(loaded: Mapping[str, Any]) -> str | None:
     if alias is None:
         return name
     if name is not None and name != alias:
-        raise _bad("target", f"Differs from target_hostname ({name[:80]!r}), of which it is another name; give one.")
+        sentence = f"Differs from target_hostname ({name[:80]!r}), of which it is another name; give one."
+        raise InvalidInput.of("target", sentence)
     return alias
 
 
@@ -50,33 +52,28 @@ def submission(loaded: Mapping[str, Any], *, principal: Principal, header_key: s
     if expires_at is not None:
         # under an idempotency key the first job may have been accepted in time: the ledger looks at the key first
         if not key and expires_at <= time.time() * 1_000_000:
-            raise _bad("expires_at", "Is in the past; give a later time, or leave it out.")
+            raise InvalidInput.of("expires_at", "Is in the past; give a later time, or leave it out.")
         if not_before is not None and not_before >= expires_at:
-            raise _bad("not_before", "Must be before expires_at, else the job could never start.")
-    operation = loaded["operation"]
+            raise InvalidInput.of("not_before", "Must be before expires_at, else the job could never start.")
     target = target_of(loaded)
-    return Submission(
-        operation=operation["type"],
-        data=operation["data"],
-        target=ANY if target is None else target,
-        timeout_seconds=loaded.get("timeout_seconds"),
-        not_before=not_before,
-        expires_at=expires_at,
-        retries=_policy(loaded["retries"]) if "retries" in loaded else None,
-        priority=loaded["priority"],
-        tags=loaded["tags"],
-        idempotency_key=key,
-        principal=principal,
-    )
+    given = {field.name: loaded[field.name] for field in FIELDS if field.name in loaded}
+    given |= {
+        "operation": loaded["operation"]["type"],
+        "data": loaded["operation"]["data"],
+        "target": ANY if target is None else target,
+        "retries": _policy(loaded["retries"]) if "retries" in loaded else None,
+    }
+    return Submission(**given, idempotency_key=key, principal=principal)
 
 
 def job_filter(loaded: Mapping[str, Any]) -> JobFilter:
     """What ``JobQuery`` loaded, as a filter."""
     if loaded.get("cursor") is not None and loaded["offset"]:
-        raise _bad("offset", "Cannot be used with cursor: a cursor already says where the page begins; leave one out.")
+        sentence = "Cannot be used with cursor: a cursor already says where the page begins; leave one out."
+        raise InvalidInput.of("offset", sentence)
     after, before = loaded.get("created_after"), loaded.get("created_before")
     if after is not None and before is not None and after > before:
-        raise _bad("created_after", "Is later than created_before, so nothing can match; swap them.")
+        raise InvalidInput.of("created_after", "Is later than created_before, so nothing can match; swap them.")
     return JobFilter(
         status=loaded.get("status"),
         operation=loaded.get("operation"),
@@ -104,15 +101,11 @@ def _policy(given: Mapping[str, Any]) -> RetryPolicy:
     if policy.backoff_max_seconds >= policy.backoff_seconds:
         return policy
     if "backoff_max_seconds" in given:
-        raise _bad("retries.backoff_max_seconds", "Must not be less than backoff_seconds.")
+        raise InvalidInput.of("retries.backoff_max_seconds", "Must not be less than backoff_seconds.")
     return replace(policy, backoff_max_seconds=policy.backoff_seconds)
 
 
 def _key(in_body: str | None, in_header: str | None) -> str | None:
     if in_body is not None and in_header is not None and in_body != in_header:
-        raise _bad("idempotency_key", "Differs from the header Idempotency-Key; give one of them.")
+        raise InvalidInput.of("idempotency_key", "Differs from the header Idempotency-Key; give one of them.")
     return in_body if in_header is None else in_header
-
-
-def _bad(field: str, sentence: str) -> InvalidInput:
-    return InvalidInput(f"{field}: {sentence}", {field: [sentence]})

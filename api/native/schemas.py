@@ -13,7 +13,7 @@ from api.native.fields import (
     MAX_TAGS,
     Cursor,
     Data,
-    Items,
+    Line,
     Moment,
     Number,
     QueryWhole,
@@ -25,10 +25,11 @@ from api.native.fields import (
 )
 from api.validation import StrictSchema
 from jobqueue.model.filter import DEFAULT_LIMIT, MAX_LIMIT
+from jobqueue.model.job_fields import DEFAULT_PRIORITY, MAX_DESCRIPTION, MAX_TITLE
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
-from jobqueue.model.submission import DEFAULT_PRIORITY
 from jobqueue.model.target import ANY
+from jobqueue.operations.schema import Items
 from jobqueue.services.result_verifier import FORGED, REVOKED, UNSIGNED
 
 MAX_BATCH = 1000
@@ -125,6 +126,8 @@ class JobRequest(StrictSchema):
         metadata=_about("An execution that no agent has started by this time expires. Without a zone it is UTC.")
     )
     retries = fields.Nested(RetriesRequest, error_messages={"null": "May not be null; leave it out or give an object."})
+    title = Line(validate=_length(1, MAX_TITLE), metadata=_about("A title, for lists of jobs."))
+    description = Line(validate=_length(1, MAX_DESCRIPTION), metadata=_about("What the job is for."))
     priority = Whole(
         load_default=DEFAULT_PRIORITY, validate=_range(0, 9), metadata=_about("0 to 9, higher runs first.")
     )
@@ -335,6 +338,8 @@ class JobSummary(ma.Schema):
     origin = fields.String(required=True, metadata=_about("The API that the job came through."))
     submitted_by = fields.String(required=True)
     alias = fields.String(required=True, allow_none=True, metadata=_about("The caller's own name for the job."))
+    title = fields.String(required=True, allow_none=True, metadata=_about("The caller's title."))
+    description = fields.String(required=True, allow_none=True, metadata=_about("The caller's description."))
     priority = fields.Integer(required=True)
     timeout_seconds = fields.Float(required=True, allow_none=True)
     not_before = fields.DateTime(required=True, allow_none=True)

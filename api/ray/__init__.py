@@ -8,10 +8,13 @@ from __future__ import annotations
 from flask import Flask
 
 from api import facade_errors, facade_runs
+from api.facade import Facade
 from api.ray import credentials, errors, health, jobs, listing, logs, packages, version
+from api.ray.documents import DIALECT
+from api.ray.rules import RULES
 from api.ray.run_list import RUNS
 
-__all__ = ["BLUEPRINTS", "credentials", "install"]
+__all__ = ["BLUEPRINTS", "FACADE", "credentials"]
 
 BLUEPRINTS = (
     version.blueprint,
@@ -29,3 +32,6 @@ def install(app: Flask) -> None:
         app.register_blueprint(blueprint)
     facade_errors.add(app, errors.belongs, errors.render)
     facade_runs.add(app, RUNS)
+
+
+FACADE = Facade(install, RULES, DIALECT, credentials.of)

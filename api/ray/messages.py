@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from api.ray.status import SETTING_UP, WAITING, RayStatus, phase_of, status_of
-from jobqueue.entrypoints.failure import SETUP_FAILURE
+from api.ray.status import NODE_ID_LABEL, SETTING_UP, WAITING, RayStatus, phase_of, status_of
+from jobqueue.entrypoints.failure import COMMAND_FAILED, SETUP_FAILED, START_FAILED, UNSCHEDULABLE
 from jobqueue.model.job import Execution, Job
+from jobqueue.model.needs import HOSTNAME_LABEL
 from jobqueue.model.states import FAILURES, ExecutionState
+from jobqueue.model.target import UNPLACED
 
-#: Kinds of error, by Ray's names. Those that the operation itself finds out come from the agent.
+#: Kinds of error, by Ray's names.
 DIED = "JOB_SUPERVISOR_ACTOR_DIED"
 NOT_STARTED = "JOB_SUPERVISOR_ACTOR_START_TIMEOUT"
 UNKNOWN = "JOB_SUPERVISOR_ACTOR_UNKNOWN_FAILURE"
@@ -20,6 +22,15 @@ _MESSAGES: Mapping[RayStatus, str] = {
     RayStatus.RUNNING: "Job is currently running.",
     RayStatus.STOPPED: "Job was intentionally stopped.",
     RayStatus.SUCCEEDED: "Job finished successfully.",
+}
+SETUP_FAILURE = "RUNTIME_ENV_SETUP_FAILURE"
+COMMAND_ERROR = "JOB_ENTRYPOINT_COMMAND_ERROR"
+#: Those that the agent finds out, by its own names. Agents of version 0.1 report Ray's.
+_AGENTS_KINDS: Mapping[str, str] = {
+    SETUP_FAILED: SETUP_FAILURE,
+    UNSCHEDULABLE: "JOB_SUPERVISOR_ACTOR_UNSCHEDULABLE",
+    START_FAILED: "JOB_ENTRYPOINT_COMMAND_START_ERROR",
+    COMMAND_FAILED: COMMAND_ERROR,
 }
 _KINDS: Mapping[ExecutionState, str] = {ExecutionState.LOST: DIED, ExecutionState.EXPIRED: NOT_STARTED}
 
@@ -44,8 +55,7 @@ def error_type(job: Job) -> str | None:
     failed = _first_failed(job)
     if failed is None or not job.status.is_final:
         return None
-    told = (failed.failure or {}).get("error_type")
-    return told if isinstance(told, str) else _KINDS.get(failed.state, UNKNOWN)
+    return _kind(failed.failure or {}) or _KINDS.get(failed.state, UNKNOWN)
 
 
 def exit_code(job: Job) -> int | None:
@@ -69,7 +79,7 @@ def _failure(job: Job) -> str:
     failure = failed.failure or {}
     told = failure.get("message")
     if isinstance(told, str):
-        return _of_setup(failure, told) if failure.get("error_type") == SETUP_FAILURE else told
+        return _told(failure, told)
     if failed.state is ExecutionState.LOST:
         return (
             f"Job was lost: its agent {failed.hostname} died, or was cut off, while the job ran. "
@@ -78,6 +88,26 @@ def _failure(job: Job) -> str:
     if failed.state is ExecutionState.EXPIRED:
         return "Job expired: no agent started it before its deadline."
     return f"Job failed: {failed.error}" if failed.error else "Job failed."
+
+
+def _kind(failure: Mapping[str, Any]) -> str | None:
+    """Ray's name for the kind of error that the agent reports; None if it reports none."""
+    told = failure.get("error_type")
+    return _AGENTS_KINDS.get(told, told) if isinstance(told, str) else None
+
+
+def _told(failure: Mapping[str, Any], told: str) -> str:
+    if _kind(failure) == SETUP_FAILURE:
+        return _of_setup(failure, told)
+    if failure.get("error_type") == COMMAND_FAILED:
+        how = f"Job entrypoint command failed with exit code {failure.get('exit_code')}"
+        output = failure.get("output")
+        return (
+            f"{how}, last available logs (truncated to 20,000 chars):\n{output}"
+            if output
+            else f"{how}. No logs available."
+        )
+    return told
 
 
 def _of_setup(failure: Mapping[str, Any], told: str) -> str:
@@ -93,6 +123,11 @@ def _first_failed(job: Job) -> Execution | None:
 def _reason(job: Job) -> str:
     """What a job that has not started waits for, as far as its agent has told."""
     for execution in job.executions:
+        if execution.slot == UNPLACED and job.needs is not None:
+            needs = job.needs.text.replace(HOSTNAME_LABEL, NODE_ID_LABEL)
+            return (
+                f" It is waiting for resources that no live agent has: {needs}. It starts as soon as an agent has them."
+            )
         phase = phase_of(execution)
         if phase == WAITING:
             return f" It is waiting for resources (CPUs or memory) on {execution.hostname}."

@@ -11,32 +11,36 @@ from api.context import principal, services
 from api.native.fields import MAX_TAGS, tag_problem
 from api.ray import mapping, submission_id, yuanrong
 from api.ray.schemas import SubmitRequest, YuanrongSubmitRequest
-from api.ray.status import ENTRYPOINT
+from api.ray.status import ENTRYPOINT, NODE_ID_LABEL
 from jobqueue.entrypoints.spec import RuntimeEnv
 from jobqueue.errors import InvalidInput
+from jobqueue.model.needs import HOSTNAME_LABEL, Needs
 from jobqueue.model.selector import Selector
 from jobqueue.model.submission import Submission
-from jobqueue.services import placement
+from jobqueue.services.placement import candidates
 
 _schema = SubmitRequest()
+#: Characters of a field's name that an error repeats.
+_SHOWN = 80
 _yuanrong_schema = YuanrongSubmitRequest()
 
 
 def submission(*, without_slash: bool) -> Submission:
     """This request's body as a submission; ``without_slash``: only openYuanrong's own path has none.
 
-    Raises ``InvalidInput`` for what does not fit, packages that were never uploaded included, and ``NoLiveAgent`` if
-    no agent has what the job needs.
+    Raises ``InvalidInput`` for what does not fit, packages that were never uploaded included. A job whose needs no
+    agent meets waits for one that does.
     """
     # Ray's server drops what is null, so that newer clients can name options which it does not know yet
     given = {name: value for name, value in read_object().items() if value is not None}
-    is_yuanrong = without_slash or yuanrong.is_submission(given)
+    is_yuanrong = without_slash or yuanrong.is_spoken() or yuanrong.is_submission(given)
     if is_yuanrong:
         yuanrong.speak()
-    loaded = validation.load(_yuanrong_schema if is_yuanrong else _schema, given)
+    loaded = validation.load(_yuanrong_schema, given) if is_yuanrong else _loaded(given)
     if is_yuanrong:
         loaded["runtime_env"] = yuanrong.runtime_env(loaded["runtime_env"])
     needs = _needs(loaded)
+    hosts = candidates(services().agents.all(), ENTRYPOINT, needs) if needs.are_any else ()
     return Submission(
         operation=ENTRYPOINT,
         data=_data(loaded, needs),
@@ -44,8 +48,21 @@ def submission(*, without_slash: bool) -> Submission:
         origin=mapping.YUANRONG if is_yuanrong else mapping.RAY,
         principal=principal(),
         alias=_name(loaded, is_yuanrong=is_yuanrong),
-        among=placement.candidates(services().agents.all(), ENTRYPOINT, needs) if needs.are_any else (),
+        among=hosts,
+        needs=needs if needs.are_any and not hosts else None,
     )
+
+
+def _loaded(given: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return validation.load(_schema, given)
+    except InvalidInput as error:
+        unknown = sorted(given.keys() - _schema.fields.keys())
+        if not unknown:
+            raise
+        # scripts know a field that the server does not know by the words of Ray's server
+        words = f"TypeError: __init__() got an unexpected keyword argument {unknown[0][:_SHOWN]!r}"
+        raise InvalidInput(f"{error.message} ({words})", error.details) from error
 
 
 def _name(loaded: Mapping[str, Any], *, is_yuanrong: bool) -> str:
@@ -59,12 +76,16 @@ def _name(loaded: Mapping[str, Any], *, is_yuanrong: bool) -> str:
     return yuanrong.new_id() if is_yuanrong else submission_id.new()
 
 
-def _needs(loaded: Mapping[str, Any]) -> placement.Needs:
-    selectors = tuple(Selector.parse(key, text) for key, text in loaded["entrypoint_label_selector"].items())
-    return placement.Needs(selectors, loaded["entrypoint_num_cpus"], loaded["entrypoint_memory"])
+def _needs(loaded: Mapping[str, Any]) -> Needs:
+    selectors = tuple(
+        Selector.parse(HOSTNAME_LABEL if key == NODE_ID_LABEL else key, text)
+        for key, text in loaded["entrypoint_label_selector"].items()
+    )
+    resources = tuple((name, wanted) for name, wanted in loaded["entrypoint_resources"].items() if wanted)
+    return Needs(selectors, loaded["entrypoint_num_cpus"], loaded["entrypoint_memory"], resources)
 
 
-def _data(loaded: Mapping[str, Any], needs: placement.Needs) -> dict[str, Any]:
+def _data(loaded: Mapping[str, Any], needs: Needs) -> dict[str, Any]:
     environment = loaded["runtime_env"]
     data: dict[str, Any] = {"entrypoint": loaded["entrypoint"]}
     if environment:
@@ -77,6 +98,8 @@ def _data(loaded: Mapping[str, Any], needs: placement.Needs) -> dict[str, Any]:
         data["num_cpus"] = needs.num_cpus
     if needs.memory:
         data["memory"] = needs.memory
+    if needs.resources:
+        data["resources"] = dict(needs.resources)
     return data
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from typing import Any
 
@@ -11,15 +12,18 @@ from api.native.fields import Data, Number, QueryWhole, Text, Whole
 from api.native.schemas import JobQuery
 from api.ray.status import RayStatus
 from api.validation import MAX_PROBLEMS, StrictSchema
+from jobqueue.model.target import LABEL_KEY_PATTERN
 
 #: The longest listing, and how long it is by default: Ray's client asks for all jobs there are.
 MAX_LISTED = 1000
 #: Every job that is skipped is read.
 MAX_OFFSET = 10_000
+MAX_RESOURCES = 20
+MOST_OF_A_RESOURCE = 1_000_000
+_RESOURCE_NAME = re.compile(LABEL_KEY_PATTERN)
 _NO_GPUS = (
     "Agents have no GPUs to give away; leave it out, or choose the agents by their labels (entrypoint_label_selector)."
 )
-_NO_RESOURCES = "Custom resources are not supported; choose the agents by their labels (entrypoint_label_selector)."
 
 
 class Strings(Data):
@@ -36,9 +40,32 @@ class Strings(Data):
         return found
 
 
-def _no_resources(given: dict[str, Any]) -> None:
-    if any(given.values()):
-        raise ValidationError(_NO_RESOURCES)
+class Resources(Data):
+    """Amounts by the name of a resource: a label of agents whose value is a number."""
+
+    default_error_messages = {"invalid": "Must be a JSON object of numbers."}  # noqa: RUF012
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        found = super()._deserialize(value, attr, data, **kwargs)
+        problems = {
+            name: [problem] for name, asked in islice(found.items(), MAX_RESOURCES) if (problem := _fault(name, asked))
+        }
+        if len(found) > MAX_RESOURCES:
+            problems["_"] = [f"At most {MAX_RESOURCES} resources."]
+        if problems:
+            raise ValidationError(problems)
+        return found
+
+
+def _fault(name: str, asked: Any) -> str | None:
+    if isinstance(asked, bool) or not isinstance(asked, (int, float)) or not 0 <= asked <= MOST_OF_A_RESOURCE:
+        return f"Must be a number from 0 to {MOST_OF_A_RESOURCE:,}."
+    if name in ("CPU", "GPU", "memory") or not _RESOURCE_NAME.fullmatch(name):
+        return (
+            "Must be named like a label of an agent: letters, digits and . _ - / inside, at most 63; CPU, GPU and "
+            "memory have fields of their own."
+        )
+    return None
 
 
 _AT_LEAST_NOTHING = validate.Range(0, error="Must not be negative.")
@@ -55,7 +82,7 @@ class SubmitRequest(StrictSchema):
     entrypoint_num_cpus = Number(load_default=0.0, validate=_AT_LEAST_NOTHING)
     entrypoint_num_gpus = Number(validate=validate.Equal(0, error=_NO_GPUS))
     entrypoint_memory = Whole(load_default=0, validate=_AT_LEAST_NOTHING)
-    entrypoint_resources = Data(validate=_no_resources)
+    entrypoint_resources = Resources(load_default=dict)
     entrypoint_label_selector = Strings(load_default=dict)
 
 

@@ -11,6 +11,8 @@ from jobqueue.operations.builtin import entrypoint
 
 #: The operation that runs what is submitted here, and the phases that it reports.
 ENTRYPOINT = entrypoint.run.type
+#: The label that Ray gives every node; here a node is an agent, and its id the hostname.
+NODE_ID_LABEL = "ray.io/node-id"
 WAITING = "waiting"
 SETTING_UP = "setting_up"
 RUNNING = "running"

@@ -23,6 +23,9 @@ _RESERVED = "driver"
 _LISTING = "/api/jobs"
 _JOBS = "/api/jobs/"
 _FLAG = "speaks_yuanrong"
+#: By this header a caller can say that it is openYuanrong's client, whatever it submits.
+CLIENT_HEADER = "X-Jobqueue-Client"
+CLIENT = "openyuanrong"
 
 
 def is_submission(body: Mapping[str, Any]) -> bool:
@@ -52,7 +55,8 @@ def is_spoken() -> bool:
     if not has_request_context():
         return False
     path = request.path
-    return path == _LISTING or path.startswith(_JOBS + PREFIX) or bool(g.get(_FLAG, False))
+    is_named = request.headers.get(CLIENT_HEADER, "").lower() == CLIENT
+    return is_named or path == _LISTING or path.startswith(_JOBS + PREFIX) or bool(g.get(_FLAG, False))
 
 
 def new_id() -> str:

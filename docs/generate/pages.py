@@ -10,7 +10,17 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from docs.generate import aggregations, commands, diagram, operations, permissions, routes, settings, verbs
+from docs.generate import (
+    aggregations,
+    commands,
+    diagram,
+    job_fields,
+    operations,
+    permissions,
+    routes,
+    settings,
+    verbs,
+)
 
 DOCS = Path(__file__).resolve().parents[1]
 DIAGRAM = DOCS / "images" / "lifecycle.svg"
@@ -26,6 +36,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "transitions": diagram.table,
     "functions": aggregations.text,
     "verbs": verbs.text,
+    "fields": job_fields.text,
 }
 _PART = re.compile(r"(<!-- made by make reference: ([a-z]+) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
 

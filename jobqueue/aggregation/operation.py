@@ -11,7 +11,7 @@ from jobqueue.errors import InvalidInput, OperationFailed
 from jobqueue.operations.base import operation
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
-from jobqueue.operations.schema import Document, Flag, Schema, Text
+from jobqueue.operations.schema import Document, Flag, Items, Schema, Text
 
 _MAX_SQL_LENGTH = 1_000_000
 
@@ -41,8 +41,8 @@ class RunSchema(Schema):
     skipCheckEnabled = Flag()  # noqa: N815
     skipJobIfSignalsEmpty = Flag()  # noqa: N815
     useNaturalKey = Flag()  # noqa: N815
-    parameters = fields.List(fields.Nested(PairSchema), allow_none=True)
-    sparkConfig = fields.List(fields.Nested(PairSchema), allow_none=True)  # noqa: N815
+    parameters = Items(fields.Nested(PairSchema), allow_none=True)
+    sparkConfig = Items(fields.Nested(PairSchema), allow_none=True)  # noqa: N815
     selectQuery = Text(allow_none=True)  # noqa: N815
     dataFormat = Text(allow_none=True)  # noqa: N815
     timestampFieldName = Text(allow_none=True)  # noqa: N815

@@ -40,7 +40,7 @@ _COMMANDS = {
     "redis": ("jobqueue.cli.commands.redis:redis", "Give each part a user of its own on the Redis that they share."),
     "operation": ("jobqueue.cli.commands.operation:operation", "See what agents can do."),
     "collection": (
-        "jobqueue.cli.commands.collection:collection",
+        "jobqueue.aggregation.command:collection",
         "Load, see and delete the collections in this machine's data directory (JOBQUEUE_DATA_DIR).",
     ),
     "key": ("jobqueue.cli.commands.key:key", "Let programs in: API keys."),

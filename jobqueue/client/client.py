@@ -87,6 +87,8 @@ class Client:
         data: Mapping[str, Any] | None = None,
         target: str = ANY,
         *,
+        title: str | None = None,
+        description: str | None = None,
         timeout_seconds: float | None = None,
         not_before: datetime | str | None = None,
         expires_at: datetime | str | None = None,
@@ -104,6 +106,8 @@ class Client:
         body: dict[str, Any] = {
             "operation": {"type": operation, "data": dict(data or {})},
             "target_hostname": target,
+            "title": title,
+            "description": description,
             "timeout_seconds": timeout_seconds,
             "not_before": _time(not_before),
             "expires_at": _time(expires_at),

@@ -1,4 +1,4 @@
-"""The host's CPUs and memory, given to entrypoints that ask for them."""
+"""The host's CPUs, memory and declared resources, given to entrypoints that ask for them."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ import contextlib
 import functools
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import psutil
 
-from jobqueue.errors import OperationFailed
+from jobqueue.entrypoints.failure import UNSCHEDULABLE, failed
 
 #: How soon a waiting run sees that it should stop.
 _TICK_SECONDS = 0.2
-#: Fractions of a CPU are summed in millionths, so that ten tenths are one.
+#: Fractions are summed in millionths, so that ten tenths are one.
 _PARTS = 1_000_000
+_CPUS = "CPU"
+_MEMORY = "memory"
 
 
 class Capacity:
-    """CPUs and bytes of memory of which runs reserve a share, first come, first served.
+    """CPUs, bytes of memory and other resources of which runs reserve a share, first come, first served.
 
     A run that waits is not overtaken by a smaller one behind it: else a large one might wait for ever.
     """
@@ -27,42 +29,59 @@ class Capacity:
     def __init__(self, cpus: float, memory: int) -> None:
         self.cpus = cpus
         self.memory = memory
-        self._free = (round(cpus * _PARTS), memory)
+        self._free = {_CPUS: round(cpus * _PARTS), _MEMORY: memory}
         self._queue: deque[object] = deque()
         self._changed = threading.Condition()
 
     @contextlib.contextmanager
-    def reserve(self, cpus: float, memory: int, check: Callable[[], None], waits: Callable[[], None]) -> Iterator[None]:
-        """Hold ``cpus`` and ``memory`` (bytes) while the block runs.
+    def reserve(
+        self,
+        cpus: float,
+        memory: int,
+        check: Callable[[], None],
+        waits: Callable[[], None],
+        resources: Mapping[str, tuple[float, float]] | None = None,
+    ) -> Iterator[None]:
+        """Hold ``cpus``, ``memory`` (bytes) and ``resources`` while the block runs.
+
+        ``resources`` are by name: how much is asked for, and how much of it this host has when nothing is held.
 
         ``waits`` is called once if they are not free yet, ``check`` often while they are not; its exception ends the
         wait. Raises ``OperationFailed`` at once for more than the host has.
         """
-        wanted = (round(cpus * _PARTS), memory)
-        if wanted == (0, 0):
+        resources = resources or {}
+        wanted = {_CPUS: round(cpus * _PARTS), _MEMORY: memory}
+        wanted |= {f"resource {name}": round(asked * _PARTS) for name, (asked, _) in resources.items()}
+        if not any(wanted.values()):
             yield
             return
-        self._check_possible(cpus, memory)
+        self._check_possible(cpus, memory, resources)
+        with self._changed:
+            for name, (_, declared) in resources.items():
+                self._free.setdefault(f"resource {name}", round(declared * _PARTS))
         self._take(wanted, check, waits)
         try:
             yield
         finally:
             with self._changed:
-                self._free = (self._free[0] + wanted[0], self._free[1] + wanted[1])
+                self._give(wanted, 1)
                 self._changed.notify_all()
 
-    def _check_possible(self, cpus: float, memory: int) -> None:
+    def _check_possible(self, cpus: float, memory: int, resources: Mapping[str, tuple[float, float]]) -> None:
         for what, is_too_much in (
             (f"{cpus:g} CPUs", cpus > self.cpus),
             (f"{memory} bytes of memory", memory > self.memory),
+            *((f"{asked:g} of the resource {name}", asked > has) for name, (asked, has) in resources.items()),
         ):
             if is_too_much:
+                declared = "".join(f", {has:g} of {name}" for name, (_, has) in resources.items())
                 message = (
-                    f"The entrypoint asks for {what}, but this host has {self.cpus:g} CPUs and {self.memory} bytes."
+                    f"The entrypoint asks for {what}, but this host has {self.cpus:g} CPUs and {self.memory} bytes"
+                    f"{declared}."
                 )
-                raise OperationFailed(message, {"error_type": "JOB_SUPERVISOR_ACTOR_UNSCHEDULABLE", "message": message})
+                raise failed(UNSCHEDULABLE, message)
 
-    def _take(self, wanted: tuple[int, int], check: Callable[[], None], waits: Callable[[], None]) -> None:
+    def _take(self, wanted: Mapping[str, int], check: Callable[[], None], waits: Callable[[], None]) -> None:
         ticket = object()
         with self._changed:
             self._queue.append(ticket)
@@ -82,11 +101,14 @@ class Capacity:
                 self._changed.notify_all()
             raise
 
-    def _take_if_first(self, ticket: object, wanted: tuple[int, int]) -> bool:
-        cpus, memory = self._free
-        if self._queue[0] is not ticket or wanted[0] > cpus or wanted[1] > memory:
+    def _give(self, amounts: Mapping[str, int], sign: int) -> None:
+        for name, asked in amounts.items():
+            self._free[name] += sign * asked
+
+    def _take_if_first(self, ticket: object, wanted: Mapping[str, int]) -> bool:
+        if self._queue[0] is not ticket or any(asked > self._free[name] for name, asked in wanted.items()):
             return False
-        self._free = (cpus - wanted[0], memory - wanted[1])
+        self._give(wanted, -1)
         self._queue.popleft()
         self._changed.notify_all()
         return True

@@ -13,8 +13,9 @@ WHEEL = ".whl"
 #: What can be unpacked into a working directory, by the end of its name.
 ARCHIVES = tuple(ending for ending in FORMATS if ending != WHEEL)
 
+#: The scheme of uploaded packages.
 _UPLOADED = "gcs"
-#: ``local`` is Ray's word for a folder that is there on every host.
+#: ``local`` says that the folder is there on every host.
 _ON_HOST = ("file", "local")
 
 
@@ -32,7 +33,7 @@ class Location:
         Raises ``InvalidInput``.
         """
         if not isinstance(uri, str) or not uri:
-            raise InvalidInput(f"{key} must be a URI in a string, such as gcs://_ray_pkg_0123456789abcdef.zip.")
+            raise InvalidInput(f"{key} must be a URI in a string, such as gcs://package_0123456789abcdef.zip.")
         shown = uri if len(uri) <= 200 else uri[:197] + "..."
         if len(uri) > 4096 or "\0" in uri or not _is_text(uri):
             raise InvalidInput(f"{key} is not a URI that can be used: it is too long or holds odd characters.")
@@ -40,7 +41,7 @@ class Location:
         scheme = scheme.lower()
         if not rest:
             raise InvalidInput(
-                f"{key} {shown!r} is not a URI. Ray's client uploads a local folder by itself; "
+                f"{key} {shown!r} is not a URI. Upload a local folder as a package and write gcs://NAME; "
                 "for one on the agent's host write file:///path."
             )
         if scheme == _UPLOADED:

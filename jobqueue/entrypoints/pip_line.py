@@ -1,4 +1,4 @@
-"""A shell line that installs packages, as openYuanrong has it: ``pip3.9 install a==1 b && pip3.9 check``."""
+"""A shell line that installs packages: ``pip3.9 install a==1 b && pip3.9 check``."""
 
 from __future__ import annotations
 

@@ -54,7 +54,6 @@ _FLAGS: dict[str, tuple[str, ...]] = {
     "-v": (),
     "--no-progress": (),
     "--no-color": (),
-    "--prefer-binary": (),
     "--no-clean": (),
     "--no-python-version-warning": (),
     "--break-system-packages": (),
@@ -67,6 +66,11 @@ _FLAGS: dict[str, tuple[str, ...]] = {
     "-vv": (),
     "-vvv": (),
     "-qqq": (),
+}
+#: Options without a counterpart in uv, which would choose other versions than pip does, and what to do instead.
+_WITHOUT_COUNTERPART = {
+    "--prefer-binary": "uv takes the newest version even if only its source is there; "
+    "pin the version, or name the packages that must not be built with --only-binary",
 }
 #: Options that name a file with requirements or constraints.
 FILES = {
@@ -108,6 +112,8 @@ def translate(words: Sequence[str], key: str) -> tuple[list[str], list[str]]:
             options.extend((_VALUES[name], _value(name, value, rest, key)))
         elif name in _IGNORED_VALUES:
             _value(name, value, rest, key)
+        elif name in _WITHOUT_COUNTERPART:
+            raise InvalidInput(f"{key} has the option {name}, which uv does not have: {_WITHOUT_COUNTERPART[name]}.")
         else:
             raise InvalidInput(f"{key} has the option {word[:100]!r}, which is not supported; leave it out.")
     return lines, options

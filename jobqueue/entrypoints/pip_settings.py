@@ -57,7 +57,7 @@ def _pip_settings(files: Iterable[Path], environ: Mapping[str, str]) -> dict[str
     for path in files:
         parser = configparser.RawConfigParser()
         try:
-            parser.read(path, encoding="utf-8")
+            parser.read(path, encoding="utf-8-sig")
         except (configparser.Error, UnicodeError) as error:
             logger.warning("pip's configuration %s cannot be read: %s", path, error)
             continue

@@ -26,8 +26,9 @@ logger = logging.getLogger(__name__)
 
 #: Changes with everything that makes old environments unfit.
 _FORMAT = 1
-#: Ray's name for the folder into which the working directory was unpacked.
-_WORKING_DIR = re.compile(r"\$\{RAY_RUNTIME_ENV_CREATE_WORKING_DIR\}|\$RAY_RUNTIME_ENV_CREATE_WORKING_DIR\b")
+#: The folder into which the working directory was unpacked: a variable whose name ends so. Clients put their own
+#: prefix in front.
+_WORKING_DIR = re.compile(r"\$\{\w*_CREATE_WORKING_DIR\}|\$\w*_CREATE_WORKING_DIR\b")
 _DEEPEST = 10
 _PYTHON_SECONDS = 20.0
 _MAX_FILE_BYTES = 1024 * 1024

@@ -66,7 +66,7 @@ class Requirements:
         if not isinstance(check, bool):
             raise InvalidInput(f"{key}['{tool}_check'] must be true or false.")
         if isinstance(value.get("packages"), str):
-            raise InvalidInput(f"{key}['packages'] must be a list; Ray's client reads a requirements file by itself.")
+            raise InvalidInput(f"{key}['packages'] must be a list; put the lines of a requirements file into it.")
         packages_key, options_key = f"{key}['packages']", f"{key}['{fields[2]}']"
         lines, options = read_lines(_texts(value.get("packages"), packages_key), packages_key)
         words = [word for text in _texts(value.get(fields[2]) or [], options_key) for word in _words(text, options_key)]

@@ -27,15 +27,15 @@ _REFUSED: Mapping[str, str] = {
     "image_uri": "entrypoints run as processes of the agent's host, not in containers",
     "java_jars": "Java drivers are not supported",
     "py_executable": "start the interpreter that you want in the entrypoint itself",
-    "worker_process_setup_hook": "there are no Ray workers; call the hook in the entrypoint",
+    "worker_process_setup_hook": "there are no worker processes; call the hook in the entrypoint",
     "nsight": "profilers are not supported; start it in the entrypoint",
     "_nsight": "profilers are not supported; start it in the entrypoint",
     "rocprof_sys": "profilers are not supported; start it in the entrypoint",
     "_rocprof_sys": "profilers are not supported; start it in the entrypoint",
     "mpi": "MPI is not supported; start it in the entrypoint",
 }
-#: Notes of Ray's client to Ray itself; they ask for nothing that concerns an agent.
-_NOTES = ("_ray_commit", "_ray_release", "_inject_current_ray")
+#: What begins with it is a note of a client to its own server, and asks an agent for nothing.
+_NOTE = "_"
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
@@ -54,8 +54,10 @@ class RuntimeEnv:
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> RuntimeEnv:
-        """Understand what Ray's client sends, and openYuanrong's (``envVars`` as JSON, ``pip`` as a line for a shell).
+        """Understand the ``runtime_env`` of an entrypoint's data.
 
+        It holds ``env_vars`` (an object, or as ``envVars`` JSON in a string), ``working_dir`` and ``py_modules``
+        (URIs), ``pip`` or ``uv`` (see ``Requirements.parse``), ``config`` and ``excludes``. A null counts as not given.
         Raises ``InvalidInput`` with a sentence that names the key that is wrong or cannot be had.
         """
         if not isinstance(raw, Mapping):
@@ -85,12 +87,12 @@ class RuntimeEnv:
 
 
 def _check_known(key: Any, value: Any) -> None:
-    if key in _READERS or key in _NOTES:
-        return
     if key in _REFUSED:
         if value in _EMPTY:
             return  # nothing is asked for
         raise InvalidInput(f"runtime_env['{key}'] is not supported: {_REFUSED[key]}.")
+    if key in _READERS or str(key).startswith(_NOTE):
+        return
     known = ", ".join(sorted(_READERS))
     raise InvalidInput(f"runtime_env has no key {str(key)[:100]!r}; it may have {known}.")
 
@@ -163,7 +165,7 @@ def _setup_seconds(config: Any) -> float | None:
 
 
 def _check_excludes(value: Any) -> None:
-    """They were heeded when the package was made; here they must only be what they should be."""
+    """They took effect when the package was made; only their form is checked."""
     if not isinstance(value, list) or not all(isinstance(pattern, str) for pattern in value):
         raise InvalidInput("runtime_env['excludes'] must be a list of strings.")
 

@@ -218,7 +218,7 @@ def _resolved(asked: Mapping[str, str], inherited: Mapping[str, str]) -> dict[st
 
 
 def _looked_up(found: re.Match[str], seen: Mapping[str, str]) -> str:
-    """The value that is referred to: as in Ray, ``${NAME}`` of an unknown name is empty, and ``$NAME`` stays."""
+    """The value that is referred to: ``${NAME}`` of an unknown name is empty, and ``$NAME`` stays."""
     return seen.get(found[1] or found[2], "" if found[1] else found[0])
 
 

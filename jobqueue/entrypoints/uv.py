@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ _OF_CONNECTIONS = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CLIENT_CERT", "NETRC")
 
 #: How much of uv's last words an error carries.
 _MAX_OUTPUT_CHARACTERS = 4000
+_NOT_FOUND = re.compile(r"Because (\S+) was not found in |there (?:is|are) no versions? of (\S+)", re.IGNORECASE)
 
 
 class Uv:
@@ -68,7 +70,8 @@ class Uv:
             result = setup.run([binary, *arguments], env=env, cwd=str(folder), pass_fds=[fd])
             if result.exit_code:
                 said = _words(result.stderr.text() or result.stdout.text())
-                raise setup_failed(f"{what} (uv exited with {result.exit_code}): {said}", output=said)
+                message = f"{what} (uv exited with {result.exit_code}): {said}{_in_pips_words(said)}"
+                raise setup_failed(message, output=said)
 
         python = str(venv / "bin" / "python")
         run("The environment could not be created", "venv", "--quiet", "--python", recipe.python, str(venv))
@@ -101,6 +104,12 @@ def _words(text: str) -> str:
     """What uv said, without the line that only names the environment."""
     lines = [line for line in text.strip().splitlines() if not line.startswith("Using Python ")]
     return "\n".join(lines)[-_MAX_OUTPUT_CHARACTERS:]
+
+
+def _in_pips_words(said: str) -> str:
+    """The sentence by which scripts know a package that no index has, where uv says so in its own; else empty."""
+    found = _NOT_FOUND.search(" ".join(said.split()))
+    return f"\nNo matching distribution found for {found[1] or found[2]}" if found else ""
 
 
 def _made(folder: Path) -> Path:

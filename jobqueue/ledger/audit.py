@@ -140,6 +140,22 @@ class Audit:
         """What keeps the trail from being written; empty if nothing does."""
         return str(self._scripts.call("check_audit"))
 
+    def is_broken(self) -> bool:
+        """Whether the newest break is still among the entries that are kept.
+
+        Whoever can write to Redis can hide it from here; ``verify``, which looks through everything, finds it then.
+        """
+        try:
+            with translated_errors():
+                number = _whole(str(self._client.hget(self._keys.kind("audit_head"), "broken") or ""))
+            found = self.after(number - 1, 1) if number else []
+        except RecordAltered:
+            return False  # it cannot be written either, which ``trouble`` says
+        return bool(found) and found[0].number == number and self._is_break(found[0])
+
+    def _is_break(self, entry: AuditRecord) -> bool:
+        return entry.deed.result == BROKEN and self._seal.holds(entry.seal, _PLACE, entry.text)
+
     def check(self) -> None:
         """Raise ``AuditUnavailable`` if the trail cannot be written, and not be repaired."""
         trouble = self.trouble()

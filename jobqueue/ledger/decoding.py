@@ -6,10 +6,14 @@ All of them raise ``ValueError`` (or one of the ``FAULTS``) that names what is w
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from jobqueue.errors import InvalidInput
+from jobqueue.model.job_fields import JobField, Kind
+from jobqueue.model.needs import Needs
+from jobqueue.model.retry import RetryPolicy
 
 #: What reading a record can raise where the record is not one of ours.
 FAULTS = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError, InvalidInput)
@@ -86,6 +90,28 @@ def parsed_object(source: Any) -> dict[str, Any]:
     return object_of(parsed(source))
 
 
+def policy(value: Any) -> RetryPolicy:
+    """A retry policy."""
+    fields = object_of(value)
+    for each in fields.values():
+        number(each)
+    return RetryPolicy(**fields)
+
+
+def needs(value: Any) -> Needs:
+    """The needs of a job."""
+    return Needs.read(object_of(value))
+
+
+def field(about: JobField, value: Any) -> Any:
+    """One field of a job, as it is stored in the document or the hash; its default where there is none."""
+    if value is None:
+        if about.is_required or not about.is_signed:
+            raise ValueError(f"it has no {about.name}")
+        return about.default
+    return _DECODERS[about.kind](value)
+
+
 def numbers_of(record: Mapping[Any, Any]) -> dict[str, int]:
     """Those of a hash's fields that hold whole numbers, and are so counters of ours."""
     found = {}
@@ -107,3 +133,16 @@ def _depth(value: Any) -> int:
             for part in (item.values() if isinstance(item, dict) else item)
         ]
     return depth
+
+
+_DECODERS: dict[Kind, Callable[[Any], Any]] = {
+    Kind.TEXT: text,
+    Kind.NUMBER: number,
+    Kind.DIGIT: partial(whole, most=9),
+    Kind.TIME: whole,
+    Kind.TEXTS: texts,
+    Kind.PAIRS: pairs_of_texts,
+    Kind.OBJECT: object_of,
+    Kind.POLICY: policy,
+    Kind.NEEDS: needs,
+}

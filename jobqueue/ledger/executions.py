@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -157,6 +158,11 @@ class Executions:
     def promote(self, limit: int, template: str) -> list[Due]:
         """Publish executions whose time has come; returns at most ``limit`` of them."""
         return _due(self._scripts.call("promote", self._now(), limit, template))
+
+    def place(self, job_id: str, not_before: int | None, hostnames: Sequence[str], template: str) -> list[Due]:
+        """Give a job that waits for an agent to the least busy of these; returns its message, [] if none takes work."""
+        due = "" if not_before is None else not_before
+        return _due(self._scripts.call("place", self._now(), job_id, due, template, *hostnames))
 
     def reconcile(self, slots: list[str], older_than_seconds: float, limit: int, template: str) -> list[Due]:
         """Publish again what waits in these slots while its message is gone, at most ``limit`` of each."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,10 +31,11 @@ from jobqueue.model.agent import AgentState
 from jobqueue.model.audit import AuditEntry
 from jobqueue.model.filter import JobFilter, JobPage
 from jobqueue.model.job import Job
+from jobqueue.model.job_fields import ARGUMENTS
 from jobqueue.model.job_summary import JobSummary, JobSummaryPage
 from jobqueue.model.states import JobStatus
-from jobqueue.model.submission import Accepted
-from jobqueue.model.target import Target, TargetKind
+from jobqueue.model.submission import Accepted, Submission
+from jobqueue.model.target import UNPLACED, Target, TargetKind
 
 #: How many index entries one step of a listing by several dimensions looks at; keeps Redis responsive (about 1 ms).
 _SCAN_STEP = 1000
@@ -44,6 +45,8 @@ LOOKED_THROUGH = 10_000
 _CREATE_STEP = 50
 #: Creation times that a job can have, at the most: an index may hold any number that somebody wrote there.
 _FIRST, _LAST = 0, 9_000_000_000_000_000
+#: In place of the kind of target, for a job that no agent can run yet.
+UNPLACED_KIND = "unplaced"
 _STATUSES = tuple(str(status) for status in JobStatus)
 
 
@@ -51,28 +54,18 @@ _STATUSES = tuple(str(status) for status in JobStatus)
 class NewJob:
     """A job ready to be stored: its ``document`` (JSON, immutable) and what the ledger itself works with.
 
-    Times are microseconds. ``digest`` (hex) tells requests under one idempotency key apart. ``only`` keeps the job
-    to some of the agents that its target matches. ``deed`` is written into the audit trail if the job is stored, with
-    its id and in the same step: no such job without its entry.
+    ``target`` is that of the submission, parsed. ``digest`` (hex) tells requests under one idempotency key apart.
+    ``only`` keeps the job to some of the agents that its target matches. ``deed`` is written into the audit trail if
+    the job is stored, with its id and in the same step: no such job without its entry.
     """
 
     id: str
     document: str
-    operation: str
+    submission: Submission
     target: Target
-    priority: int
     is_idempotent: bool
-    not_before: int | None = None
-    expires_at: int | None = None
-    retries: str = ""
-    tags: Mapping[str, str] | None = None
-    idempotency_key: str | None = None
     digest: str = ""
-    retry_of: str | None = None
     only: tuple[str, ...] = ()
-    alias: str | None = None
-    exclusive: str | None = None
-    groups: tuple[str, ...] = ()
     deed: AuditEntry | None = None
 
 
@@ -131,9 +124,23 @@ class Jobs:
         return (self._now(), self._window_ms, template, self._audit.keep, strict, *fields)
 
     def _fields(self, job: NewJob) -> tuple[Argument, ...]:
-        mark = self._seal.mark(*_key_record(job, job.id)) if job.idempotency_key else ""
+        """One job, in the order of ``CREATE_ARGUMENTS``."""
+        request = job.submission
+        mark = self._seal.mark(*_key_record(job, job.id)) if request.idempotency_key else ""
         entry_mark, entry = self._audit.sealed(job.deed, job=job.id) if job.deed else ("", "")
-        return (*_fields(job), mark, entry, entry_mark)
+        return (
+            job.id,
+            job.document,
+            job.target.kind.value if request.needs is None else UNPLACED_KIND,
+            "1" if job.is_idempotent else "",
+            request.idempotency_key or "",
+            job.digest,
+            "\n".join(job.only),
+            mark,
+            entry,
+            entry_mark,
+            *(field.argument_value(getattr(request, field.name)) for field in ARGUMENTS),
+        )
 
     def _outcome(self, job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
         """The create script's answer, or the error that it stands for."""
@@ -147,8 +154,8 @@ class Jobs:
         if self._seal.holds(mark, place, text):
             return Stored(Accepted(job_id, int(created), replayed=True))
         sentence = (
-            f"The record of the idempotency key {job.idempotency_key!r} is not as this API stored it: somebody has "
-            "changed it in Redis, or JOBQUEUE_API_SECRET is another one now. Nothing was submitted; use a new key."
+            f"The record of the idempotency key {job.submission.idempotency_key!r} is not as this API stored it: it "
+            "was changed in Redis, or JOBQUEUE_API_SECRET is another one now. Nothing was submitted; use a new key."
         )
         self._alarm(place, sentence)
         return RecordAltered(sentence)
@@ -284,7 +291,12 @@ class Jobs:
 
     def waiting_longest(self, after: float, limit: int) -> list[tuple[str, float]]:
         """Ids and creation times of jobs that have not started, the oldest behind ``after`` first."""
-        found = self._scripts.call("list_submitted", after, limit)
+        found = self._scripts.call("list_submitted", after, limit, "")
+        return [(job_id, float(time)) for job_id, time in zip(found[::2], found[1::2], strict=True)]
+
+    def unplaced(self, after: float, limit: int) -> list[tuple[str, float]]:
+        """Ids and times of jobs that no agent can run yet, the oldest behind ``after`` first."""
+        found = self._scripts.call("list_submitted", after, limit, UNPLACED)
         return [(job_id, float(time)) for job_id, time in zip(found[::2], found[1::2], strict=True)]
 
     def prune(self, older_than_seconds: float, limit: int) -> int:
@@ -421,33 +433,9 @@ def _steps(jobs: list[NewJob]) -> Iterator[list[NewJob]]:
         yield step
 
 
-def _fields(job: NewJob) -> tuple[Argument, ...]:
-    """One job, in the order that ``create_jobs.lua`` takes; what is sealed comes behind it."""
-    return (
-        job.id,
-        job.document,
-        job.operation,
-        job.target.text,
-        job.target.kind.value,
-        job.priority,
-        job.not_before if job.not_before is not None else "",
-        job.expires_at if job.expires_at is not None else "",
-        job.retries,
-        "1" if job.is_idempotent else "",
-        job.idempotency_key or "",
-        job.digest,
-        "\n".join([f"{key}:{value}" for key, value in job.tags.items()]) if job.tags else "",
-        job.retry_of or "",
-        "\n".join(job.only),
-        job.alias or "",
-        job.exclusive or "",
-        "\n".join(job.groups),
-    )
-
-
 def _key_record(job: NewJob, job_id: str) -> tuple[str, str]:
     """Place and text of what stands behind an idempotency key."""
-    return f"idempotency|{job.idempotency_key}", f"{job.digest}|{job_id}"
+    return f"idempotency|{job.submission.idempotency_key}", f"{job.digest}|{job_id}"
 
 
 def _dimensions(wanted: JobFilter) -> list[str]:
@@ -495,16 +483,20 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
         return Stored(Accepted(job.id, int(rest[1])))
     if code == "key_conflict":
         return IdempotencyConflict(
-            f"The idempotency key {job.idempotency_key!r} belongs to job {rest[0]}, whose request was a different one. "
+            f"The idempotency key {job.submission.idempotency_key!r} belongs to job {rest[0]}, whose request differs. "
             "Use a new key for a new request.",
             {"job_id": rest[0]},
         )
     if code == "unrecorded":
         return unavailable(rest[0])
     if code == "alias_taken":
-        return AliasTaken(f"The name {job.alias!r} belongs to job {rest[0]}; choose another one.", {"job_id": rest[0]})
+        return AliasTaken(
+            f"The name {job.submission.alias!r} belongs to job {rest[0]}; choose another one.", {"job_id": rest[0]}
+        )
     if code == "held":
-        return ExclusiveHeld(f"Job {rest[0]} holds {job.exclusive!r} and has not ended yet.", {"job_id": rest[0]})
+        return ExclusiveHeld(
+            f"Job {rest[0]} holds {job.submission.exclusive!r} and has not ended yet.", {"job_id": rest[0]}
+        )
     target = job.target
     if code == "unknown_target":
         what = "host" if target.kind is TargetKind.HOST else "agent"
@@ -515,13 +507,12 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
         )
         return UnknownTarget(sentence, {"target_hostname": [sentence]})
     if code == "too_late":
-        sentence = "Is in the past; give a later time, or leave it out."
-        return InvalidInput(f"expires_at: {sentence}", {"expires_at": [sentence]})
+        return InvalidInput.of("expires_at", "Is in the past; give a later time, or leave it out.")
     if code == "away":
         return AgentAway(_away(target.text, rest[0]))
     if code == "unsupported":
         return NoLiveAgent(
-            f"No agent supports {job.operation!r}; `jobqueue agent get HOSTNAME` shows what one supports."
+            f"No agent supports {job.submission.operation!r}; `jobqueue agent get HOSTNAME` shows what one supports."
         )
     if code == "no_live_agent":
         hosts = f" ({', '.join(rest)})" if rest else ""

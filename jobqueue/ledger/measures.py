@@ -47,6 +47,8 @@ def read(ledger: Ledger, operations: Iterable[str]) -> Measures:
         scheduled=int(scheduled),
         counters=ledger.stats(),
         maintained=ledger.is_maintained(),
+        audit_unwritable=bool(ledger.audit.trouble()),
+        audit_broken=ledger.audit.is_broken(),
     )
 
 

@@ -189,8 +189,8 @@ class Packages:
 
     def _too_large(self) -> PackageTooLarge:
         return PackageTooLarge(
-            f"The package is larger than {self.max_bytes} bytes; leave out what the job does not need (Ray's client: "
-            "'excludes' in runtime_env), or raise JOBQUEUE_MAX_PACKAGE_BYTES."
+            f"The package is larger than {self.max_bytes} bytes; leave out what the job does not need ('excludes' "
+            "in runtime_env), or raise JOBQUEUE_MAX_PACKAGE_BYTES."
         )
 
 

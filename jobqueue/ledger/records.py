@@ -10,13 +10,15 @@ from typing import Any
 from jobqueue.ledger import decoding
 from jobqueue.model.external_run import CONFIG, END, EXTERNAL_SLOT, RESULT, START, ExternalRun
 from jobqueue.model.job import Execution, Job
+from jobqueue.model.job_fields import FIELDS, LISTED
 from jobqueue.model.job_summary import JobSummary
-from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState, JobStatus
-from jobqueue.model.target import ANY
+from jobqueue.model.target import ANY, NO_HOST
 from jobqueue.model.timeline import EVENTS, Event
 from jobqueue.model.timestamps import from_iso
 
+#: What ``summarize_jobs.lua`` answers in front of the listed fields.
+_HEAD = ("status", "created", "updated", "host", "slot", "fanout", "cancel")
 _FINAL_EVENTS = frozenset(state.value for state in ExecutionState if state.is_final)
 
 
@@ -32,37 +34,32 @@ def job(job_id: str, answer: list[Any]) -> Job:
         raise ValueError("it has no executions")
     if outside is not None:
         executions = tuple(_driven(x, fields.get("host", ""), outside) for x in executions)
+    requested = _requested(doc, fields)
+    if outside is not None:
+        requested["data"] = decoding.object_of(outside.told.get(CONFIG, {}))
     return Job(
         id=job_id,
         status=JobStatus(fields["status"]),
         created=decoding.whole(fields["created"]),
         updated=decoding.whole(fields["updated"]),
-        operation=decoding.text(doc["operation"]),
-        data=decoding.object_of(doc["data"] if outside is None else outside.told.get(CONFIG, {})),
-        target=decoding.text(doc["target"]),
         executions=executions,
         events=_events(fields),
-        expected_agents=tuple(slot for slot in raw[::3] if slot not in (ANY, EXTERNAL_SLOT)),
-        timeout_seconds=None if doc.get("timeout_seconds") is None else decoding.number(doc["timeout_seconds"]),
-        not_before=decoding.optional_whole(doc.get("not_before")),
-        expires_at=decoding.optional_whole(doc.get("expires_at")),
-        retries=_retries(doc["retries"]) if "retries" in doc else None,
-        priority=decoding.whole(fields["prio"], most=9),
-        tags=decoding.pairs_of_texts(doc.get("tags", {})),
-        origin=decoding.text(doc.get("origin", "native")),
-        submitted_by=decoding.text(doc.get("submitted_by", "")),
-        alias=decoding.optional_text(doc.get("alias")),
-        exclusive=decoding.optional_text(doc.get("exclusive")),
-        among=decoding.texts(doc.get("among", ())),
-        groups=decoding.texts(doc.get("groups", ())),
-        request=None if doc.get("request") is None else decoding.object_of(doc["request"]),
+        expected_agents=tuple(slot for slot in raw[::3] if slot not in (*NO_HOST, EXTERNAL_SLOT)),
         outside=outside,
-        retry_of=decoding.optional_text(doc.get("retry_of")),
         retried_as=tuple(fields.get("retried_as", "").split()),
         cancel_requested="cancel" in fields,
         is_broadcast="fanout" in fields,
         document=document,
+        **requested,
     )
+
+
+def _requested(doc: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, Any]:
+    """What the caller asked for: from the document, or from the hash what is not signed."""
+    return {
+        field.name: decoding.field(field, doc.get(field.name) if field.is_signed else fields.get(field.stored))
+        for field in FIELDS
+    }
 
 
 def unreadable(job_id: str, fields: Mapping[str, str], error: str) -> Job:
@@ -85,7 +82,7 @@ def unreadable(job_id: str, fields: Mapping[str, str], error: str) -> Job:
 
 def unreadable_summary(job_id: str, row: list[Any]) -> JobSummary:
     """The same of a head."""
-    named = zip(("status", "created", "updated", "op", "target"), row, strict=False)
+    named = zip((*_HEAD, *(field.stored for field in LISTED)), row, strict=False)
     job = unreadable(job_id, {name: value for name, value in named if isinstance(value, str)}, "")
     return JobSummary(
         id=job_id,
@@ -105,31 +102,23 @@ def _or_never(text: str | None) -> int:
         return 0
 
 
-def _retries(policy: Any) -> RetryPolicy:
-    fields = decoding.object_of(policy)
-    for value in fields.values():
-        decoding.number(value)
-    return RetryPolicy(**fields)
-
-
 def glance(job_id: str, row: list[Any]) -> JobSummary:
     """One row that ``summarize_jobs.lua`` answered -> the head of the job. Raises one of ``decoding.FAULTS``."""
-    status, created, updated, operation, target, alias, host, slot, fanout, cancel, *counts = row
+    status, created, updated, host, slot, fanout, cancel, *rest = row
+    listed, counts = rest[: len(LISTED)], rest[len(LISTED) :]
     return JobSummary(
         id=job_id,
         status=JobStatus(status),
         created=decoding.whole(created),
         updated=decoding.whole(updated),
-        operation=decoding.text(operation),
-        target=decoding.text(target),
         counts={
             state: found for state, count in zip(ExecutionState, counts, strict=True) if (found := _count(count or 0))
         },
-        alias=alias or None,
         # it may have been on an agent before, and wait for any one again
-        hostname="" if slot == ANY else host or "",
+        hostname="" if slot in NO_HOST else host or "",
         is_broadcast=bool(fanout),
         cancel_requested=bool(cancel),
+        **{field.name: decoding.field(field, text or None) for field, text in zip(LISTED, listed, strict=True)},
     )
 
 
@@ -144,7 +133,7 @@ def _execution(slot: str, fields: Mapping[str, str], out: str | None) -> Executi
     out = out or _joined(fields, "o")
     return Execution(
         slot=slot,
-        hostname="" if slot == ANY else slot,
+        hostname="" if slot in NO_HOST else slot,
         state=state,
         attempt=decoding.whole(fields["attempt"]),
         started=_started(events),

@@ -22,6 +22,7 @@ from jobqueue.ledger.keys import KINDS, Keys
 from jobqueue.ledger.script_connection import ScriptConnection
 from jobqueue.ledger.server_error import is_denied_loading, is_wrong_type
 from jobqueue.model.alert import RECORDS_ALTERED
+from jobqueue.model.job_fields import ARGUMENTS, LISTED, STORED
 from jobqueue.model.measures import BUCKETS
 from jobqueue.model.states import FINAL_STATES, FINAL_STATUSES, TRANSITIONS, ExecutionState, JobStatus
 
@@ -43,6 +44,11 @@ MENDED = (
         "alerts",
     ),
     *("log", "leader", "failures", "pace", "used", "packages", "uploads", "bulk", "config_log", "configs"),
+)
+#: What ``create_jobs.lua`` takes of each job, in front of the fields of the job itself (``model/job_fields.py``).
+CREATE_ARGUMENTS = (
+    *("id", "document", "kind", "idempotent", "idempotency_key"),
+    *("digest", "only", "seal", "entry", "entry_seal"),
 )
 #: Seconds for which a damaged key is kept aside.
 SPOILED_SECONDS = 7 * 86_400
@@ -98,17 +104,22 @@ def _lua_set(values: Iterable[str]) -> str:
     return "{" + ", ".join(f"{value} = true" for value in sorted(values)) + "}"
 
 
+def _lua_list(values: Iterable[str]) -> str:
+    return "{" + ", ".join(f"'{value}'" for value in values) + "}"
+
+
 def _tables() -> dict[str, str]:
     """The model's tables in Lua, by the name under which scripts use them."""
     allowed = ", ".join(f"{state} = {_lua_set(map(str, to))}" for state, to in TRANSITIONS.items())
-    states = ", ".join(f"'{state}'" for state in ExecutionState)
-    statuses = ", ".join(f"'{status}'" for status in JobStatus)
     tables = {
-        "STATES": f"{{{states}}}",
+        "STATES": _lua_list(map(str, ExecutionState)),
         "ALLOWED": f"{{{allowed}}}",
         "FINAL": _lua_set(map(str, FINAL_STATUSES)),
-        "STATUSES": f"{{{statuses}}}",
+        "STATUSES": _lua_list(map(str, JobStatus)),
         "FINAL_STATES": _lua_set(map(str, FINAL_STATES)),
+        "JOB_ARGUMENTS": _lua_list([*CREATE_ARGUMENTS, *(field.name for field in ARGUMENTS)]),
+        "JOB_STORED": _lua_list(name for field in STORED for name in (field.name, field.stored)),
+        "JOB_LISTED": _lua_list(field.stored for field in LISTED),
         "BUCKETS": f"{{{', '.join(str(int(seconds * 1_000_000)) for seconds in BUCKETS)}}}",
     }
     return {name: f"local {name} = {table}" for name, table in tables.items()}

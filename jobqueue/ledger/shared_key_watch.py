@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jobqueue.ledger.acl import ROLES
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import KINDS
 from jobqueue.ledger.ledger import Ledger
@@ -12,7 +13,8 @@ from jobqueue.model.alert import RECORDS_ALTERED
 _MOST_COUNTERS = 20_000
 #: Microseconds by which an id of the events may be ahead of the clock.
 _AHEAD = 86_400 * 1_000_000
-_SHARED = tuple(kind for kind in MENDED if not KINDS[kind][0].endswith(":"))
+#: Those that maintenance may touch; what only the API writes, its scripts move aside themselves.
+_SHARED = tuple(kind for kind in MENDED if not KINDS[kind][0].endswith(":") and "maintenance" in ROLES[kind])
 
 
 class Watch:

@@ -53,26 +53,22 @@ class Configuration:
         fields = dict(raw)
         for name in ("id", "type"):
             if name not in fields:
-                raise _bad(name, "Missing; it is required.")
+                raise InvalidInput.of(name, "Missing; it is required.")
             if not isinstance(fields[name], str):
-                raise _bad(name, "Must be a string.")
+                raise InvalidInput.of(name, "Must be a string.")
         check_configuration_id(fields["id"])
         kind = fields["type"]
         if not 1 <= len(kind) <= MAX_TYPE_LENGTH or _CONTROL.search(kind):
-            raise _bad("type", f"Must be 1 to {MAX_TYPE_LENGTH} characters without control characters.")
+            raise InvalidInput.of("type", f"Must be 1 to {MAX_TYPE_LENGTH} characters without control characters.")
         return cls(fields)
 
 
 def check_configuration_id(text: str) -> str:
     """``text``, if a configuration can have this id. Raises ``InvalidInput``."""
     if len(text) > MAX_ID_LENGTH or not _ID.fullmatch(text):
-        raise _bad(
+        raise InvalidInput.of(
             "id",
             f"{text[:80]!r} cannot be the id of a configuration: a letter, then letters, digits, _ and -, "
             f"at most {MAX_ID_LENGTH} in all.",
         )
     return text
-
-
-def _bad(field: str, sentence: str) -> InvalidInput:
-    return InvalidInput(f"{field}: {sentence}", {field: [sentence]})

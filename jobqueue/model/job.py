@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobqueue.model.external_run import ExternalRun
-from jobqueue.model.retry import RetryPolicy
+from jobqueue.model.job_fields import JobFields
 from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
 from jobqueue.model.timeline import Event
 
@@ -49,42 +49,23 @@ class Execution:
         return self.finished - self.started if self.started and self.finished else None
 
 
-@dataclass(frozen=True)
-class Job:
+@dataclass(frozen=True, kw_only=True)
+class Job(JobFields):
     """One request, with what became of it. Times are microseconds since the epoch.
 
-    ``request`` is what the caller asked for in the words of its own API, where that differs from the operation and its
-    data. ``groups`` are the lists that the service put it on; unlike tags, no caller can choose them.
-    ``outside``: no agent runs it, a driver elsewhere does and tells of it. ``document`` is the record that all of
-    this was read from, as the API signed it. Not ``is_readable``: the record is not as the ledger wrote it; this stands
-    for it in lists, and ``error`` says so.
+    ``outside``: no agent runs it, a driver elsewhere does and reports it. ``document`` is the record that all of this
+    was read from, as the API signed it. Not ``is_readable``: the record is not as the ledger wrote it; this stands for
+    it in lists, and ``error`` says so.
     """
 
     id: str
     status: JobStatus
     created: int
     updated: int
-    operation: str
-    data: Mapping[str, Any]
-    target: str
     executions: tuple[Execution, ...]
     events: tuple[Event, ...] = ()
     expected_agents: tuple[str, ...] = ()
-    timeout_seconds: float | None = None
-    not_before: int | None = None
-    expires_at: int | None = None
-    retries: RetryPolicy | None = None
-    priority: int = 0
-    tags: Mapping[str, str] = field(default_factory=dict)
-    origin: str = "native"
-    submitted_by: str = ""
-    alias: str | None = None
-    exclusive: str | None = None
-    among: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    request: Mapping[str, Any] | None = None
     outside: ExternalRun | None = None
-    retry_of: str | None = None
     retried_as: tuple[str, ...] = ()
     cancel_requested: bool = False
     is_broadcast: bool = False

@@ -23,6 +23,7 @@ class JobSummary:
     target: str
     counts: Mapping[ExecutionState, int] = field(default_factory=dict)
     alias: str | None = None
+    title: str | None = None
     hostname: str = ""
     is_broadcast: bool = False
     cancel_requested: bool = False

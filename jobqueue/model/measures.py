@@ -59,7 +59,8 @@ class Measures:
 
     Counts and distributions are by operation and only grow, for as long as the ledger lives. ``waits``: from when an
     execution was published to its start. ``runs``: of attempts whose end an agent reported. ``scheduled`` executions
-    wait for a time. ``maintained``: a copy of maintenance leads.
+    wait for a time. ``maintained``: a copy of maintenance leads. ``audit_unwritable``: the audit trail cannot be
+    written; ``audit_broken``: a break is among the entries that are kept.
     """
 
     jobs: Mapping[tuple[str, JobStatus], int] = field(default_factory=dict)
@@ -74,3 +75,5 @@ class Measures:
     scheduled: int = 0
     counters: Mapping[str, int] = field(default_factory=dict)
     maintained: bool = False
+    audit_unwritable: bool = False
+    audit_broken: bool = False

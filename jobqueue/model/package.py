@@ -10,8 +10,8 @@ from jobqueue.errors import InvalidInput
 #: How the name of a package may end.
 FORMATS = (".zip", ".whl", ".tar.gz", ".tgz", ".tar.xz")
 _LONGEST_NAME = 255
-# what Ray's client makes of a folder or a file, and the file name of a wheel, which it keeps, however it is spelled
-_MADE_UP = re.compile(r"_ray_pkg_[0-9a-f]{8,128}\.(zip|whl|tar\.gz|tgz|tar\.xz)")
+# a name with the hash of the content, and the file name of a wheel, however it is spelled
+_HASHED = re.compile(r"[A-Za-z_]{1,40}_[0-9a-f]{8,128}\.(zip|whl|tar\.gz|tgz|tar\.xz)")
 _WHEEL = re.compile(r"[^\W_][^/\\?#%:]*\.whl")
 
 
@@ -34,10 +34,10 @@ class PackageInfo:
 
 def check_package_name(name: str) -> str:
     """``name``, if a package can have it. Raises ``InvalidInput`` that says what a name looks like."""
-    if _MADE_UP.fullmatch(name) or (_WHEEL.fullmatch(name) and _is_file_name(name)):
+    if _HASHED.fullmatch(name) or (_WHEEL.fullmatch(name) and _is_file_name(name)):
         return name
     sentence = (
-        f"{name[:80]!r} is no name of a package: use _ray_pkg_<hash in hex> with one of the endings "
+        f"{name[:80]!r} is not the name of a package: use LETTERS_<hash in hex> with one of the endings "
         f"{', '.join(FORMATS)}, or the file name of a wheel (at most {_LONGEST_NAME} bytes, without / \\ ? # % :)."
     )
     raise InvalidInput(sentence, {"package": [sentence]})

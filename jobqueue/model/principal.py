@@ -73,7 +73,7 @@ def check_name(text: str, field: str = "name") -> str:
     """``text`` if a principal can be called so; raises ``InvalidInput`` that names the field."""
     if not is_name(text):
         sentence = "Must be 1 to 100 letters, digits or . _ @ -, and begin with a letter or digit."
-        raise InvalidInput(f"{field}: {sentence}", {field: [sentence]})
+        raise InvalidInput.of(field, sentence)
     return text
 
 
@@ -85,7 +85,7 @@ def check_permissions(given: Iterable[str], field: str = "permissions") -> tuple
     for text in found:
         if text != EVERYTHING and not _GRANT.fullmatch(text):
             sentence = f"{text[:80]!r} is no permission; write resource:verb, resource:* or *."
-            raise InvalidInput(f"{field}: {sentence}", {field: [sentence]})
+            raise InvalidInput.of(field, sentence)
     return tuple(found)
 
 

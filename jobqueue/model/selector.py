@@ -1,4 +1,4 @@
-"""Label selectors: conditions on an agent's labels, as Ray writes them."""
+"""Label selectors: conditions on an agent's labels: ``value``, ``!value``, ``in(a, b)``, ``!in(a, b)``."""
 
 from __future__ import annotations
 
@@ -44,6 +44,12 @@ class Selector:
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether an agent with ``labels`` meets the condition."""
         return (labels.get(self.key) in self.values) is not self.negated
+
+    @property
+    def expression(self) -> str:
+        """As ``parse`` takes it."""
+        values = self.values[0] if len(self.values) == 1 else f"in({', '.join(self.values)})"
+        return f"{'!' if self.negated else ''}{values}"
 
     @property
     def text(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -10,6 +11,10 @@ from jobqueue.errors import InvalidTarget
 
 ANY = "_any"
 ALL = "_all"
+#: The slot of a job that no agent can run yet: it waits there until one has what it needs.
+UNPLACED = "_unplaced"
+#: Slots of executions that no agent has taken up yet.
+NO_HOST = frozenset({ANY, UNPLACED})
 
 HOSTNAME_PATTERN = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?"
 LABEL_KEY_PATTERN = r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?"
@@ -40,6 +45,14 @@ class Target:
     def is_broadcast(self) -> bool:
         """Whether the target may fan out to several agents."""
         return self.kind in (TargetKind.ALL, TargetKind.LABEL)
+
+    def includes(self, hostname: str, labels: Mapping[str, str]) -> bool:
+        """Whether the target names this agent, whatever its state. ``create_jobs.lua`` decides the same atomically."""
+        if self.kind is TargetKind.HOST:
+            return hostname == self.text
+        if self.kind is TargetKind.LABEL:
+            return any(self.text in label_prefixes(key, value) for key, value in labels.items())
+        return True
 
     @classmethod
     def parse(cls, text: str) -> Target:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jobqueue.model.target import ANY
+from jobqueue.model.target import NO_HOST
 
 #: Hostname shown for events that the API caused.
 API_HOST = "_api"
@@ -47,7 +47,7 @@ class Event:
             return f"Job retried: {self.note}" if self.note else "Job retried"
         if self.event == "reported":
             return f"The driver on {self.hostname} reported {self.note}"
-        text = (_UNTAKEN if self.hostname == ANY else _MESSAGES)[self.event].format(host=self.hostname)
+        text = (_UNTAKEN if self.hostname in NO_HOST else _MESSAGES)[self.event].format(host=self.hostname)
         if self.note and self.event in ("skipped", "cancelled"):
             return f"{text} ({self.note})"
         return text

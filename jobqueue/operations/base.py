@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, TypeAlias, TypedDict, Unpack
 
 import marshmallow
@@ -14,9 +15,10 @@ import marshmallow
 from jobqueue.errors import InvalidOperationData
 from jobqueue.operations.context import Context
 from jobqueue.operations.info import OperationInfo
-from jobqueue.operations.schema import Schema, flat_messages, json_schema
+from jobqueue.operations.schema import MAX_PROBLEMS, Schema, flat_messages, json_schema
 from jobqueue.operations.text import brief
 from jobqueue.schema_fast_path import SchemaFastPath
+from jobqueue.unknown_fields import many_unknown
 
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z][A-Za-z0-9_-]*)+")
 _PERMISSION = re.compile(r"[A-Za-z][A-Za-z0-9_-]*:[A-Za-z][A-Za-z0-9_-]*")
@@ -92,15 +94,24 @@ class Operation:
         quick = self._quick.load(given)
         if quick is not None:
             return quick
+        self._refuse_many_unknown(given)
         try:
             loaded: dict[str, Any] = self._loader.load(given)
         except marshmallow.ValidationError as error:
             raise invalid_data(self.type, flat_messages(error.messages)) from None
         return loaded
 
-    def declares(self, name: str) -> bool:
-        """Whether the data may have a field ``name``."""
-        return any((known.data_key or key) == name for key, known in self._loader.load_fields.items())
+    def _refuse_many_unknown(self, data: Mapping[str, Any]) -> None:
+        found = many_unknown(self._loader, data, MAX_PROBLEMS)
+        if found:
+            known = f"Unknown field; the known ones are {', '.join(found.known) or 'none'}."
+            names = (".".join(map(str, (*found.way, name))) for name in found.names)
+            raise invalid_data(self.type, {name: [known] for name in names}, found.count)
+
+    @property
+    def field_names(self) -> frozenset[str]:
+        """The names of the fields that the data may have."""
+        return frozenset(known.data_key or key for key, known in self._loader.load_fields.items())
 
     def command_line(self, data: Mapping[str, Any]) -> str | None:
         """The positional field of ``data`` as one line for a person; None without one."""
@@ -172,11 +183,16 @@ def _is_schema_class(thing: Any) -> bool:
     return inspect.isclass(thing) and issubclass(thing, marshmallow.Schema)
 
 
-def invalid_data(type: str, messages: Mapping[str, list[str]]) -> InvalidOperationData:
-    """The error for data that breaks a schema, naming at most three of the fields in its sentence."""
-    details = {brief(name, 200): [brief(text, 500) for text in texts] for name, texts in messages.items()}
+def invalid_data(type: str, messages: Mapping[str, list[str]], count: int | None = None) -> InvalidOperationData:
+    """The error for data that breaks a schema, naming at most three of the fields in its sentence.
+
+    ``count``: how many problems there are, if ``messages`` does not hold all of them.
+    """
+    first = islice(messages.items(), MAX_PROBLEMS)
+    details = {brief(name, 200): [brief(text, 500) for text in texts] for name, texts in first}
     shown = [f"{name}: {_said(texts)}" if name else _said(texts) for name, texts in list(details.items())[:3]]
-    more = f" (and {len(details) - 3} more)" if len(details) > 3 else ""
+    left = (len(messages) if count is None else count) - len(shown)
+    more = f" (and {left} more)" if left > 0 else ""
     sentence = f"The data does not fit {type}: {'; '.join(shown)}{more}"
     return InvalidOperationData(sentence if sentence.endswith("?") else f"{sentence}.", details)
 

@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
 from types import ModuleType
 from typing import Any
 
@@ -21,7 +21,7 @@ from jobqueue.operations.text import brief, describe
 from jobqueue.trust.secrets.reference import faults, has_secret
 
 GROUP = "jobqueue.operations"
-_FAMILIES = ("node", "network", "command", "file", "python", "script", "entrypoint", "aggregation")
+_FAMILIES = ("node", "network", "command", "file", "python", "script", "entrypoint")
 _MAX_SHOWN_TYPE = 100
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
@@ -57,15 +57,18 @@ class Registry:
 
     @classmethod
     def load(cls, plugins: Iterable[EntryPoint] | None = None) -> Registry:
-        """The built-in operations and those of ``plugins`` (default: what is installed).
+        """The built-in operations and those of ``plugins`` (default: all that are installed).
+
+        Entry points of jobqueue itself are loaded in either case.
 
         A plugin that cannot be loaded is logged and listed in ``problems``. Raises ``InvalidSettings`` when two
         operations have the same type: which one runs must not be left to chance.
         """
         found = [operation for family in _FAMILIES for operation in _operations_of(_family(family))]
         known = {id(operation) for operation in found}
-        problems: list[str] = []
-        for plugin in entry_points(group=GROUP) if plugins is None else plugins:
+        own, problems = _own_plugins()
+        others = entry_points(group=GROUP) if plugins is None else plugins
+        for plugin in (*own, *(plugin for plugin in others if plugin not in own)):
             try:
                 loaded = _operations_of(plugin.load())
                 if not loaded:
@@ -85,12 +88,12 @@ class Registry:
         }
         return cls((one for one in found if one.type not in absent), problems, absent)
 
-    def get(self, type: str) -> Operation:
-        """The operation; raises ``UnknownOperation``, whose message names similar types."""
+    def get(self, type: str, *, compares: bool = True) -> Operation:
+        """The operation; raises ``UnknownOperation``, whose message names similar types (which takes time)."""
         try:
             return self._operations[type]
         except KeyError:
-            sentence = self.absent[type].why if type in self.absent else self._unknown(type)
+            sentence = self.absent[type].why if type in self.absent else self._unknown(type, compares)
             raise UnknownOperation(sentence, {"operation.type": [sentence]}) from None
 
     def permission(self, type: str) -> str | None:
@@ -146,17 +149,25 @@ class Registry:
                 f"Operation {operation.type} is defined twice: by {_place(other)} and by {_place(operation)}."
             )
 
-    def _unknown(self, type: str) -> str:
+    def _unknown(self, type: str, compares: bool) -> str:
         shown = brief(str(type), _MAX_SHOWN_TYPE)
-        near = difflib.get_close_matches(shown, self._operations, n=3, cutoff=0.6)
+        near = difflib.get_close_matches(shown, self._operations, n=3, cutoff=0.6) if compares else []
         hint = f"Did you mean {' or '.join(near)}?" if near else "`jobqueue operation list` shows all."
         return f"Unknown operation {shown!r}. {hint}"
 
 
 def _family(name: str) -> ModuleType:
-    return importlib.import_module(
-        "jobqueue.aggregation.operation" if name == "aggregation" else f"jobqueue.operations.builtin.{name}"
-    )
+    return importlib.import_module(f"jobqueue.operations.builtin.{name}")
+
+
+def _own_plugins() -> tuple[tuple[EntryPoint, ...], list[str]]:
+    """The entry points of jobqueue itself, and what is wrong with them."""
+    try:
+        return tuple(distribution(BUILTIN).entry_points.select(group=GROUP)), []
+    except PackageNotFoundError:
+        problem = "jobqueue is not installed, so its own plugins are not known: pip install -e . (in a clone)."
+        _log.warning("%s", problem)
+        return (), [problem]
 
 
 def _operations_of(thing: Any) -> list[Operation]:
@@ -169,6 +180,8 @@ def _operations_of(thing: Any) -> list[Operation]:
 
 
 def _origin(plugin: EntryPoint) -> str:
+    if plugin.dist and plugin.dist.name == BUILTIN:
+        return BUILTIN
     return f"{plugin.dist.name} {plugin.dist.version}" if plugin.dist else f"{plugin.name} ({plugin.value})"
 
 
@@ -191,12 +204,14 @@ def _check_json(type: str, data: dict[str, Any]) -> None:
 def _raise_unless_deferred(error: InvalidOperationData, operation: Operation, data: Mapping[str, Any]) -> None:
     """Raise ``error`` without what the agent's facts and secrets may put right, if anything is left of it."""
     deferred = {
-        name for name, value in data.items() if operation.declares(name) and (has_reference(value) or has_secret(value))
+        name for name in operation.field_names & data.keys() if has_reference(data[name]) or has_secret(data[name])
     }
+    if not deferred:
+        raise error
     left = {
         field: messages
         for field, messages in (error.details or {}).items()
-        if field.partition(".")[0] not in deferred and not (deferred and not field)
+        if field and field.partition(".")[0] not in deferred
     }
     if left:
         raise invalid_data(operation.type, left)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import marshmallow
@@ -15,6 +15,10 @@ from jobqueue.operations.text import is_clean
 #: Longest time that a caller may allow one run, in seconds: a week.
 MAX_TIMEOUT_SECONDS = 7 * 24 * 3600
 MAX_PATH_LENGTH = 4096
+#: Wrong fields, items or entries that are named; what comes behind them is not looked at.
+MAX_PROBLEMS = 20
+#: Entries of an object whose names the caller chooses, such as environment variables.
+MAX_ENTRIES = 10_000
 
 
 class Schema(marshmallow.Schema):
@@ -83,6 +87,78 @@ class Path(Text):
         if len(path.encode()) > MAX_PATH_LENGTH:
             raise ValidationError(f"Must be at most {MAX_PATH_LENGTH} bytes long.")
         return path
+
+
+class Items(fields.List[Any]):
+    """A list whose length is checked before its items are, and whose check ends with the first wrong ones."""
+
+    def _deserialize(self, value: Any, *_args: Any, **kwargs: Any) -> list[Any]:
+        if not isinstance(value, (list, tuple)):
+            raise self.make_error("invalid")
+        _check_length(self, value)
+        if type(self.inner) is Text and not self.inner.validators and _are_texts(value):
+            return list(value)  # most lists; the field would take 2 us for each
+        found: list[Any] = []
+        wrong: dict[int, Any] = {}
+        for number, each in enumerate(value):
+            try:
+                found.append(self.inner.deserialize(each, **kwargs))
+            except ValidationError as error:
+                wrong[number] = error.messages
+                if len(wrong) == MAX_PROBLEMS:
+                    break
+        if wrong:
+            raise ValidationError(wrong)
+        return found
+
+
+class Entries(fields.Dict):
+    """An object of any names: their number is checked before they are, and the check ends with the first wrong ones."""
+
+    def _deserialize(self, value: Any, *_args: Any, **kwargs: Any) -> dict[Any, Any]:
+        if not isinstance(value, Mapping):
+            raise self.make_error("invalid")
+        _check_length(self, value)
+        found: dict[Any, Any] = {}
+        wrong: dict[Any, dict[str, Any]] = {}
+        for key, each in value.items():
+            problems: dict[str, Any] = {}
+            name = _tried(self.key_field, "key", key, problems, kwargs)
+            found[name] = _tried(self.value_field, "value", each, problems, kwargs)
+            if problems:
+                wrong[key] = problems
+                if len(wrong) == MAX_PROBLEMS:
+                    break
+        if wrong:
+            raise ValidationError(wrong)
+        return found
+
+
+def _tried(
+    field: fields.Field[Any] | None, what: str, value: Any, problems: dict[str, Any], options: dict[str, Any]
+) -> Any:
+    """``value`` as ``field`` loads it. What is wrong goes into ``problems``, where marshmallow puts it."""
+    if field is None:
+        return value
+    try:
+        return field.deserialize(value, **options)
+    except ValidationError as error:
+        problems[what] = error.messages
+        return None
+
+
+def _are_texts(values: Sequence[Any]) -> bool:
+    """Whether ``Text`` would take each as it is."""
+    if not all(type(value) is str for value in values):
+        return False
+    together = "".join(values)
+    return "\0" not in together and is_clean(together)
+
+
+def _check_length(field: fields.Field[Any], value: Any) -> None:
+    for validator in field.validators:
+        if isinstance(validator, validate.Length):
+            validator(value)
 
 
 class Match(validate.Validator):

@@ -30,7 +30,9 @@ def clean(text: str) -> str:
 
 def brief(text: str, limit: int = MAX_MESSAGE_LENGTH) -> str:
     """``text`` cleaned, without NUL characters, and cut to ``limit`` characters."""
-    text = clean(text[: limit + 1]).replace("\0", "\ufffd")
+    text = text[: limit + 1]
+    if not text.isascii() or "\0" in text:
+        text = clean(text).replace("\0", "\ufffd")
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 

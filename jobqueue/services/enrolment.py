@@ -8,9 +8,19 @@ import secrets
 import time
 from collections.abc import Callable
 
-from jobqueue.errors import AgentNotFound, Conflict, InvalidInput, JobQueueError, LedgerUnavailable, SealBroken
+from jobqueue.errors import (
+    AgentNotFound,
+    AuditUnavailable,
+    Conflict,
+    InvalidInput,
+    JobQueueError,
+    LedgerUnavailable,
+    SealBroken,
+)
 from jobqueue.ledger.agents import Agents
+from jobqueue.ledger.audit import together
 from jobqueue.model.agent import Agent, AgentState
+from jobqueue.model.audit import AuditEntry
 from jobqueue.model.target import check_hostname
 from jobqueue.trust.signing import certificate as certificates
 from jobqueue.trust.signing import pem
@@ -78,6 +88,9 @@ class Enrolment:
             return self._redeem(hostname)
         except LedgerUnavailable:
             raise
+        except AuditUnavailable as error:  # it waits until its entry can be written
+            logger.warning("Agent %s comes with an invitation and is not accepted yet: %s", hostname, error)
+            return False
         except Exception:
             logger.exception("ALERT: agent %s waits with an invitation that cannot be looked at", hostname[:253])
             self._agents.certify(hostname, "", "")  # it waits no longer
@@ -90,7 +103,10 @@ class Enrolment:
             why = self._fault(invitation, proof, agent)
             if not why:
                 left = invitation.expires - self._clock()
-                if self._certify(agent, f"invitation {invitation.number}", invitation.number, left + 86_400):
+                by = f"invitation {invitation.number}"
+                with together(lambda: _entry(by, agent)):
+                    is_accepted = self._certify(agent, by, invitation.number, left + 86_400)
+                if is_accepted:
                     logger.info("Agent %s came with an invitation and is accepted", hostname)
                     return True
                 why = "another agent came with it before"
@@ -126,6 +142,13 @@ class Enrolment:
             return certificates.read_revocation(text, self._keys).at if text else 0
         except SealBroken:  # not ours, or by a key that is retired: then the certificates of that time are void as well
             return 0
+
+
+def _entry(by: str, agent: Agent) -> AuditEntry:
+    """What the audit trail says of an agent that is accepted without a request."""
+    key = certificates.parse_public(agent.public_key)
+    details = {"fingerprint": pem.fingerprint(key)}
+    return AuditEntry(by, "invitation", "", "", f"/agent/{agent.hostname}/accept", 0, "done", "", details=details)
 
 
 class AgentAdmitter:

@@ -10,7 +10,7 @@ from jobqueue.ledger.executions import Executions
 from jobqueue.ledger.jobs import Jobs
 from jobqueue.ledger.output import Batch, Output
 from jobqueue.model.output import OutputPage
-from jobqueue.model.target import ANY
+from jobqueue.model.target import ANY, NO_HOST
 
 #: Shortest and longest wait for output before the state of the execution is looked at again, in seconds.
 _FIRST_WAIT = 0.05
@@ -93,5 +93,5 @@ class OutputReader:
 def _show(slot: str, state: str, batch: Batch, offset: int, *, complete: bool) -> OutputPage:
     first = batch.chunks[0].start if batch.chunks else offset
     end = batch.chunks[-1].end if batch.chunks else offset
-    hostname = "" if slot == ANY else slot
+    hostname = "" if slot in NO_HOST else slot
     return OutputPage(hostname, batch.chunks, end, max(0, first - offset), complete, state)

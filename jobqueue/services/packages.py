@@ -26,8 +26,8 @@ class PackageResolver:
         if missing:
             what = f"The package {missing[0]} is" if len(missing) == 1 else f"The packages {_list(missing)} are"
             sentence = (
-                f"{what} not here: never uploaded, or removed since, because no job used it for long. Upload it with "
-                "PUT /api/packages/gcs/<name>, then submit again; Ray's client does both by itself."
+                f"{what} not here: never uploaded, or removed since, because no job used it for long. Upload it, "
+                "then submit again."
             )
             raise InvalidInput(sentence, {"runtime_env": [sentence]})
         for name, package in found.items():

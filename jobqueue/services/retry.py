@@ -9,6 +9,7 @@ from dataclasses import replace
 from jobqueue.errors import Conflict, InvalidInput, JobAltered, JobNotFinal, NothingToRetry, WorkRefused
 from jobqueue.ledger.jobs import Jobs
 from jobqueue.model.job import Job
+from jobqueue.model.job_fields import RENEWED
 from jobqueue.model.principal import NOBODY, Principal
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.submission import Accepted, Submission
@@ -74,33 +75,23 @@ class JobRetrier:
             hosts = self._failed_hosts(job, only)
         new_id = str(uuid.uuid4())
         renewal = self._renew(job, new_id, principal)
-        return self._submit.one(
-            Submission(
-                operation=job.operation,
-                data=renewal.data,
-                target=target if target is not None else job.target,
-                timeout_seconds=job.timeout_seconds,
-                retries=job.retries,
-                priority=job.priority,
-                tags=job.tags,
-                origin=job.origin,
-                principal=principal,
-                exclusive=renewal.exclusive,
-                groups=renewal.groups,
-                request=job.request,
-                among=job.among if target is None else (),
-            ),
+        again = Submission(
+            **{field.name: getattr(job, field.name) for field in RENEWED} | {"data": renewal.data},
+            exclusive=renewal.exclusive,
+            groups=renewal.groups,
             retry_of=job_id,
-            only=hosts,
-            job_id=new_id,
+            principal=principal,
         )
+        if target is not None:
+            again = replace(again, target=target, among=(), needs=None)
+        return self._submit.one(again, only=hosts, job_id=new_id)
 
     def _check(self, job: Job) -> None:
         """Raise ``JobAltered`` unless the record is what we signed: a retry signs it again."""
         try:
             work.read(job.document, self._keys, job.id)
         except WorkRefused as refusal:
-            raise JobAltered(f"Job {job.id} cannot be retried: {refusal.message}. JobSubmitter it again.") from refusal
+            raise JobAltered(f"Job {job.id} cannot be retried: {refusal.message}. Submit it again.") from refusal
 
     def _failed_hosts(self, job: Job, only: frozenset[ExecutionState]) -> tuple[str, ...]:
         if not only <= RETRIABLE:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from jobqueue.model.agent import Agent, AgentState
-from jobqueue.model.target import Target, TargetKind, label_prefixes
+from jobqueue.model.target import Target, TargetKind
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def reach(agents: Iterable[Agent], operation: str, target: Target) -> TargetPrev
     takes: list[Agent] = []
     left_out: dict[str, str] = {}
     for agent in agents:
-        if not _matches(agent, target):
+        if not target.includes(agent.hostname, agent.labels):
             continue
         reason = _reason(agent, operation, target)
         if reason:
@@ -42,14 +42,6 @@ def reach(agents: Iterable[Agent], operation: str, target: Target) -> TargetPrev
             takes.append(agent)
     unable = tuple(agent.hostname for agent in takes if operation and operation not in agent.operations)
     return TargetPreview(target, tuple(takes), left_out, unable)
-
-
-def _matches(agent: Agent, target: Target) -> bool:
-    if target.kind is TargetKind.HOST:
-        return agent.hostname == target.text
-    if target.kind is TargetKind.LABEL:
-        return any(target.text in label_prefixes(key, value) for key, value in agent.labels.items())
-    return True
 
 
 def _reason(agent: Agent, operation: str, target: Target) -> str:

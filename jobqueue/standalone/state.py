@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 
 from jobqueue.errors import Conflict, JobQueueError
+from jobqueue.plain_text import decoded
 from jobqueue.settings import API_URL_FILE, REDIS_URL_FILE, TOKEN_FILE
 
 LOCK_FILE = "lock"
@@ -84,7 +85,7 @@ class StateDirectory:
         """The administrator's token; made at the first call, the same ever after."""
         path = self.path / TOKEN_FILE
         try:
-            token = path.read_text(encoding="ascii").strip()
+            token = decoded(path.read_bytes()).strip()
         except FileNotFoundError:
             token = ""
         except (OSError, UnicodeError) as error:

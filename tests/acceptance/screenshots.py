@@ -23,6 +23,7 @@ from jobqueue.ledger.jobs import NewJob
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Heartbeat, Registration
 from jobqueue.model.states import ExecutionState
+from jobqueue.model.submission import Submission
 from jobqueue.model.target import Target
 from jobqueue.operations.registry import Registry
 from jobqueue.trust.signing import certificate as certificates
@@ -92,12 +93,9 @@ class Fleet:
         new = NewJob(
             job_id,
             json.dumps(document),
-            operation,
+            Submission(operation, data, target, tags=tags or {}, alias=alias),
             Target.parse(target),
-            4,
             is_idempotent=False,
-            tags=tags,
-            alias=alias,
         )
         self.ledger.jobs.create(new, "")
         return job_id

@@ -323,15 +323,41 @@ def test_stop_before_it_has_started(client: JobSubmissionClient) -> None:
     assert client.get_job_logs(waiting[0]) == ""
 
 
-def test_what_no_agent_has(client: JobSubmissionClient) -> None:
+def test_what_no_agent_has_is_waited_for(client: JobSubmissionClient, stack: Stack, tmp_path: Path) -> None:
+    """As with Ray: it is PENDING, can be stopped, and runs once when an agent that fits joins."""
     for options, words in (
-        ({"entrypoint_num_cpus": 10_000}, "No agent fits: the job needs 10000 CPUs"),
-        ({"entrypoint_label_selector": {"zone": "in(a,b)"}}, "zone is a or b"),
-        ({"entrypoint_num_gpus": 1}, "no GPUs"),
-        ({"entrypoint_resources": {"tpu": 1}}, "Custom resources are not supported"),
+        ({"entrypoint_num_cpus": 10_000}, "10000 CPUs"),
+        ({"entrypoint_memory": 2**58}, f"{2**58} bytes of memory"),
+        ({"entrypoint_label_selector": {"zone": "in(a,b)"}}, "the label zone is a or b"),
+        ({"entrypoint_resources": {"Custom": 2}}, "2 of the resource Custom"),
     ):
-        with pytest.raises(RuntimeError, match=words):
-            client.submit_job(entrypoint="echo x", **options)
+        name = client.submit_job(entrypoint="echo x", **options)
+        info = client.get_job_info(name)
+        assert (info.status, info.driver_node_id) == ("PENDING", None)
+        assert f"waiting for resources that no live agent has: {words}." in info.message
+        assert client.get_job_logs(name) == ""
+        assert client.stop_job(name) is True
+        assert wait(client, name).status == "STOPPED"
+        assert client.delete_job(name) is True
+    with pytest.raises(RuntimeError, match="no GPUs"):
+        client.submit_job(entrypoint="echo x", entrypoint_num_gpus=1)
+
+    runs = tmp_path / "runs"
+    waiting = [
+        client.submit_job(
+            entrypoint=f"echo ran >> {runs}; echo $0",
+            entrypoint_label_selector={"site": "far"},
+            entrypoint_resources={"slots": amount},
+        )
+        for amount in (1, 5)
+    ]
+    tails = ThreadPoolExecutor(1).submit(tail, client, waiting[0])
+    stack.agent("agent9", "--label", "site=far", "--label", "slots=4")
+    assert wait(client, waiting[0]).driver_node_id == "agent9"
+    assert printed(tails.result(30)) == "/bin/sh\n"
+    assert client.get_job_status(waiting[1]) == "PENDING"
+    assert client.stop_job(waiting[1]) is True
+    assert runs.read_text() == "ran\n"
 
 
 def test_names(client: JobSubmissionClient) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 import os
 import shlex
 import sys
@@ -10,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 
 from jobqueue.ledger.connection import connect
-from jobqueue.trust.secrets.forms import forms
 from tests.acceptance.conftest import MakeStack
 from tests.acceptance.support.api import Api
 from tests.acceptance.support.stack import Stack
@@ -22,6 +24,17 @@ from tests.acceptance.support.stack import Stack
 ENVIRONMENT = "canary-of-the-environment/7Qx"
 FILE = 'canary "of" the\\file&9Zk'
 PROGRAM = "canary-of-the-program+3Wv"
+
+
+def forms(value: str) -> set[bytes]:
+    """What ordinary tools write for a text: unchanged, quoted, escaped, in base64 at each of three offsets, in hex."""
+    raw = value.encode()
+    texts = {value, json.dumps(value)[1:-1], repr(value)[1:-1], shlex.quote(value), quote(value), quote_plus(value)}
+    # the digits at the ends of base64 hold bits of what stands beside the text
+    codes = {base64.b64encode(bytes(shift) + raw)[-(-shift * 8 // 6) :].rstrip(b"=")[:-1] for shift in range(3)}
+    return {text.encode() for text in texts} | codes | {raw.hex().encode()}
+
+
 CANARIES = {canary: forms(canary) for canary in (ENVIRONMENT, FILE, PROGRAM)}
 SHELL, EXEC, CALL, TELL = "command.shell.execute", "command.exec.execute", "python.call", "accept.tell.do"
 ENV = {name: {"$secret": name.lower()} for name in ("CANARY", "FROM_FILE", "ASKED")}
@@ -82,9 +95,10 @@ def jobs(told: Stack) -> list[dict[str, Any]]:
 
 
 def leaks(text: bytes) -> list[str]:
-    """Which canaries are there, in any form, wherever lines were broken."""
+    """Which canaries are there, in any form, wherever lines were broken, in JSON, too."""
     plain = text.translate(None, b"\r\n")
-    return [canary for canary, found in CANARIES.items() if any(form in plain for form in found)]
+    unbroken = plain.replace(b"\\n", b"")
+    return [canary for canary, found in CANARIES.items() if any(form in plain or form in unbroken for form in found)]
 
 
 def test_operations_get_the_values(told: Stack) -> None:

@@ -282,6 +282,28 @@ def test_two_processes_repair_it_once(client: redis.Redis) -> None:
     assert [entry.deed.result for entry in first.after(5, 10)] == ["broken"]
 
 
+def test_a_repaired_break_is_told_until_it_has_left_the_trail(client: redis.Redis) -> None:
+    audit = process(client)
+    write(audit, 5)
+    assert not audit.is_broken()
+    poison_by_id(client)
+    assert audit.trouble()
+    write(audit, 1)
+    assert not audit.trouble()
+    assert audit.is_broken()
+    assert process(client).is_broken()
+    client.xtrim(KEYS.kind("audit"), minid="0-7")
+    assert not audit.is_broken()
+
+
+@pytest.mark.parametrize("value", ["x", "-1", "1", "999", "9" * 400, ""])
+def test_what_is_written_by_hand_is_no_break(client: redis.Redis, value: str) -> None:
+    audit = process(client)
+    write(audit, 2)
+    client.hset(KEYS.kind("audit_head"), "broken", value)
+    assert not audit.is_broken()
+
+
 def test_a_break_that_the_api_did_not_write_is_no_break(client: redis.Redis) -> None:
     audit = process(client)
     write(audit, 2)

@@ -8,6 +8,7 @@ import pytest
 
 from jobqueue.errors import JobFinal, JobNotFound
 from jobqueue.ledger.executions import Finished, Renewal
+from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ALL, ANY
 from tests.ledger.world import LEASE, World
@@ -88,7 +89,7 @@ def test_a_broadcast_at_all_stages_at_once(world: World) -> None:
 
 def test_an_agent_that_dies_with_the_cancel_pending(world: World) -> None:
     """Whether it stopped in time is not known, so nothing claims that it did; and nothing runs it again."""
-    job_id = world.create("a", is_idempotent=True, retries="5|1|1|0")
+    job_id = world.create("a", is_idempotent=True, retries=RetryPolicy(5, 1.0, 1.0, 0.0))
     world.claim(job_id, "a")
     world.jobs.cancel(job_id, "on request")
     world.clock.advance(LEASE)

@@ -84,16 +84,18 @@ def test_how_far_it_was_read_outlives_the_runs(world: World) -> None:
             world.run(job_id, "a")
         else:
             world.jobs.cancel(job_id, "on request")
-        assert stored.reached("c") == ("2026-01-02T00:00:00.000Z" if reference != "2026-01-02T00:00:00.000Z" else None)
+        assert stored.reached(HOLDS) == (
+            "2026-01-02T00:00:00.000Z" if reference != "2026-01-02T00:00:00.000Z" else None
+        )
         world.jobs.delete(job_id)
     for data in ({}, {"referenceTime": 7}):
         document = json.dumps({"operation": "op.x", "data": data, "target": "a"})
         job_id = world.create("a", exclusive=HOLDS, document=document)
         world.run(job_id, "a")
         world.jobs.delete(job_id)
-    assert stored.reached("c") == "2026-01-02T00:00:00.000Z"
+    assert stored.reached(HOLDS) == "2026-01-02T00:00:00.000Z"
     stored.delete("c", HOLDS)
-    assert stored.reached("c") is None
+    assert stored.reached(HOLDS) is None
 
 
 class TestAltered:

@@ -87,6 +87,14 @@ def test_an_unknown_target_is_refused_by_name(world: World, target: str) -> None
     assert world.jobs.counts() == dict.fromkeys(JobStatus, 0)
 
 
+@pytest.mark.parametrize(("target", "near"), [("W2.Example.COM", "w2.example.com"), ("db1", "DB1")])
+def test_a_hostname_in_another_case_is_suggested(world: World, target: str, near: str) -> None:
+    world.register("w2.example.com")
+    world.register("DB1")
+    with pytest.raises(UnknownTarget, match=rf"'{target}'\. Did you mean {near}\?"):
+        world.create(target)
+
+
 @pytest.mark.parametrize("target", [ANY, ALL, "group:web"])
 def test_offline_agents_are_not_waited_for_without_a_deadline(world: World, target: str) -> None:
     world.register("w1", labels={"group": "web"})

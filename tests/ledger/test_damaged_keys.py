@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from jobqueue.errors import JobQueueError, RecordAltered
+from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.target import ANY
 from tests.ledger.clock import FakeClock
@@ -67,7 +68,7 @@ def _broadcast(world: World) -> str:
 
 
 def _running(world: World, target: str = ANY) -> Any:
-    return world.claim(_job(world, target, retries="3|1"), target, "a")
+    return world.claim(_job(world, target, retries=RetryPolicy(3, 1.0, 300.0, 0.0)), target, "a")
 
 
 def _ended(world: World) -> str:
@@ -82,6 +83,10 @@ def _later(world: World) -> str:
     job_id = _job(world, "a", not_before=world.clock.now + 1_000_000)
     world.clock.advance(5)
     return job_id
+
+
+def _unplaced(world: World) -> str:
+    return _job(world, is_placed=False)
 
 
 def _expiring(world: World) -> None:
@@ -118,10 +123,10 @@ def _script(verb: str, *arguments: str | int) -> Callable[[World, Any], Any]:
 
 
 CASES = [
-    Case("create", lambda w: w.register("a", "b", labels={"group": "web"}), lambda w, _: _again(w, ANY)),
-    Case("create", lambda w: w.register("a", "b", labels={"group": "web"}), lambda w, _: _again(w, "group:web")),
-    Case("create", lambda w: w.register("a", "b"), lambda w, _: _again(w, "a", not_before=w.clock.now + 10**9)),
-    Case("create", _ended, lambda w, _: w.create("b", id=OTHER, retry_of=JOB)),
+    Case("create_jobs", lambda w: w.register("a", "b", labels={"group": "web"}), lambda w, _: _again(w, ANY)),
+    Case("create_jobs", lambda w: w.register("a", "b", labels={"group": "web"}), lambda w, _: _again(w, "group:web")),
+    Case("create_jobs", lambda w: w.register("a", "b"), lambda w, _: _again(w, "a", not_before=w.clock.now + 10**9)),
+    Case("create_jobs", _ended, lambda w, _: w.create("b", id=OTHER, retry_of=JOB)),
     Case("claim", _job, lambda w, _: w.try_claim(JOB, ANY, "a")),
     Case("claim", lambda w: _job(w, "a"), lambda w, _: w.try_claim(JOB, "a")),
     Case("claim", _expiring, lambda w, _: w.try_claim(JOB, "a")),
@@ -129,41 +134,73 @@ CASES = [
     Case("finish", _running, lambda w, grant: w.retry_later(grant, 5)),
     Case("finish", lambda w: _running(w, "a"), lambda w, grant: w.finish(grant, ExecutionState.FAILED, note="x")),
     Case("renew", _running, lambda w, grant: w.executions.renew("a", [grant])),
-    Case("report", _running, lambda w, grant: w.executions.report(grant, '{"info": {}}')),
-    Case("append", _running, lambda w, grant: w.ledger.scripts.call("append_output", *_batch(grant))),
-    Case("cancel", _broadcast, lambda w, _: w.jobs.cancel(JOB, "me")),
-    Case("cancel", _running, lambda w, _: w.jobs.cancel(JOB, "me")),
-    Case("delete", _ended, lambda w, _: w.jobs.delete(JOB)),
+    Case("report_progress", _running, lambda w, grant: w.executions.report(grant, '{"info": {}}')),
+    Case("append_output", _running, lambda w, grant: w.ledger.scripts.call("append_output", *_batch(grant))),
+    Case("cancel_job", _broadcast, lambda w, _: w.jobs.cancel(JOB, "me")),
+    Case("cancel_job", _running, lambda w, _: w.jobs.cancel(JOB, "me")),
+    Case("delete_job", _ended, lambda w, _: w.jobs.delete(JOB)),
     Case("promote", _later, lambda w, _: w.promote()),
+    Case("place", _unplaced, lambda w, _: w.executions.place(JOB, None, ["a", "b"], w.template)),
     Case("reap", _lapsed, lambda w, _: w.executions.reap(10)),
     Case("expire", _expiring, lambda w, _: w.executions.expire(10)),
     Case("reconcile", _lost, lambda w, _: w.reconcile("a")),
-    Case("drive", lambda w: None, _script("drive", "", "run", JOB, "{}", "op", "_outside", "t:u", "h", "running", "x",
-                                          "started", "", "", "start", "1")),
+    Case(
+        "report_external",
+        lambda w: None,
+        _script(
+            "report_external",
+            "",
+            "run",
+            JOB,
+            "{}",
+            "op",
+            "_outside",
+            "t:u",
+            "h",
+            "running",
+            "x",
+            "started",
+            "",
+            "",
+            "start",
+            "1",
+        ),
+    ),
     Case("expire_external", _job, _script("expire_external", "", 1, 10, "_outside", "silent")),
-    Case("register", _job, lambda w, _: w.register("a", labels={"group": "db"}, boot_id="new")),
-    Case("beat", _job, _script("beat", "", "a", "boot", 10**7, "{}", "0", "", "Ready")),
+    Case("register_agent", _job, lambda w, _: w.register("a", labels={"group": "db"}, boot_id="new")),
+    Case("heartbeat", _job, _script("heartbeat", "", "a", "boot", 10**7, "{}", "0", "", "Ready")),
     Case("leave", _job, lambda w, _: w.leave("a")),
-    Case("note", _job, _note),
-    Case("muster", _arrived, lambda w, _: w.agents.muster(9)),
-    Case("drain", _job, lambda w, _: w.agents.drain("a")),
-    Case("certify", _job, lambda w, _: w.agents.certify("a", "key", "certificate", "1", 5.0)),
-    Case("revoke", _job, lambda w, _: w.agents.revoke("a", "word")),
-    Case("forget", lambda w: (w.register("a"), w.leave("a"), w.clock.advance(1)), lambda w, _: w.agents.forget("a")),
-    Case("configure", lambda w: None, _script("configure", "", "c", "create", "{}", "me", 5, "held")),
-    Case("configure", _job, _script("configure", "", "c", "delete", "", "me", 5, "held")),
-    Case("stage", lambda w: None, _script("stage", "", UPLOAD, 0, "xyz", 1000, 60000)),
-    Case("shelve", lambda w: _script("stage", "", UPLOAD, 0, "xyz", 1000, 60000)(w, None),
-         _script("shelve", "", UPLOAD, "p", 3, "ab", 1000, "seal", "")),
-    Case("unstage", lambda w: _script("stage", "", UPLOAD, 0, "xyz", 1000, 60000)(w, None), _script("unstage", UPLOAD)),
-    Case("pin", lambda w: None, _script("pin", "", 1000, "p")),
-    Case("record", lambda w: None, _script("record", "credentials", "key:x", "", "{}", 10)),
-    Case("record", lambda w: None, _script("record", "roles", "x", "", "{}", 10)),
-    Case("attempt", lambda w: None, _script("attempt", "take", 1000, "x", 5, "y", 5)),
-    Case("pace", lambda w: None, _script("pace", "", "x", 10, 10)),
-    Case("lead", lambda w: None, _script("lead", "me", 1000)),
+    Case("note_alert", _job, _note),
+    Case("merge_agent_records", _arrived, lambda w, _: w.agents.muster(9)),
+    Case("drain_agent", _job, lambda w, _: w.agents.drain("a")),
+    Case("certify_agent", _job, lambda w, _: w.agents.certify("a", "key", "certificate", "1", 5.0)),
+    Case("revoke_agent", _job, lambda w, _: w.agents.revoke("a", "word")),
+    Case(
+        "forget_agent", lambda w: (w.register("a"), w.leave("a"), w.clock.advance(1)), lambda w, _: w.agents.forget("a")
+    ),
+    Case(
+        "store_configuration", lambda w: None, _script("store_configuration", "", "c", "create", "{}", "me", 5, "held")
+    ),
+    Case("store_configuration", _job, _script("store_configuration", "", "c", "delete", "", "me", 5, "held")),
+    Case("stage_upload", lambda w: None, _script("stage_upload", "", UPLOAD, 0, "xyz", 1000, 60000)),
+    Case(
+        "commit_upload",
+        lambda w: _script("stage_upload", "", UPLOAD, 0, "xyz", 1000, 60000)(w, None),
+        _script("commit_upload", "", UPLOAD, "p", 3, "ab", 1000, "seal", ""),
+    ),
+    Case(
+        "discard_upload",
+        lambda w: _script("stage_upload", "", UPLOAD, 0, "xyz", 1000, 60000)(w, None),
+        _script("discard_upload", UPLOAD),
+    ),
+    Case("touch_packages", lambda w: None, _script("touch_packages", "", 1000, "p")),
+    Case("credential_record", lambda w: None, _script("credential_record", "credentials", "key:x", "", "{}", 10)),
+    Case("credential_record", lambda w: None, _script("credential_record", "roles", "x", "", "{}", 10)),
+    Case("login_attempt", lambda w: None, _script("login_attempt", "take", 1000, "x", 5, "y", 5)),
+    Case("rate_limit", lambda w: None, _script("rate_limit", "", "x", 10, 10)),
+    Case("acquire_leadership", lambda w: None, _script("acquire_leadership", "me", 1000)),
     Case("alert", lambda w: None, lambda w, _: w.executions.alert("work_refused", JOB, "a", "x")),
-]  # fmt: skip
+]
 
 
 def _again(world: World, target: str, **options: Any) -> str:

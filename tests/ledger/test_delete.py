@@ -11,6 +11,7 @@ from jobqueue.errors import JobNotFinal, JobNotFound
 from jobqueue.ledger.executions import Grant
 from jobqueue.ledger.output import Piece
 from jobqueue.model.filter import JobFilter
+from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.target import ALL, ANY
 from tests.ledger.world import LEASE, World
@@ -41,7 +42,7 @@ def test_no_key_is_left_behind(world: World, target: str, end: str) -> None:
         expires_at=world.clock.after(100),
         idempotency_key="k",
         digest="ab",
-        retries="3|1|1|0",
+        retries=RetryPolicy(3, 1.0, 1.0, 0.0),
     )
     slots = [x.slot for x in world.job(job_id).executions]
     if end in ("complete", "fail", "retry", "lose"):

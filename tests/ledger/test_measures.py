@@ -5,6 +5,7 @@ from __future__ import annotations
 from jobqueue.ledger import measures
 from jobqueue.ledger.executions import Grant
 from jobqueue.model.measures import BUCKETS, OTHER, Measures
+from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ANY
 from tests.ledger.world import OPERATION, World
@@ -60,7 +61,7 @@ def test_what_takes_longer_than_the_last_bucket_is_counted_behind_it(world: Worl
 
 def test_a_retry_is_counted_and_its_run_only_once_it_is_over(world: World) -> None:
     world.register("a")
-    job = world.jobs.create(world.new_job("a", retries="3|0|0|0"), world.template).accepted.job_id
+    job = world.jobs.create(world.new_job("a", retries=RetryPolicy(3, 0.0, 0.0, 0.0)), world.template).accepted.job_id
     grant = granted(world, job, "a", "a")
     world.executions.finish(grant, ExecutionState.FAILED, note="no", retry_in=0.0, retry_note="again")
     found = read(world)

@@ -129,7 +129,7 @@ def test_an_empty_package_is_refused(packages: Packages) -> None:
 
 @pytest.mark.parametrize("name", ["x.zip", "", "_ray_pkg_0123456789abcdef.exe", "../../etc/passwd", f"{NAME}\n"])
 def test_a_name_that_no_package_can_have_is_refused(packages: Packages, name: str) -> None:
-    with pytest.raises(InvalidInput, match="is no name of a package"):
+    with pytest.raises(InvalidInput, match="is not the name of a package"):
         packages.store(name, [b"x"])
 
 
@@ -293,7 +293,7 @@ class TestRepeatedCalls:
 
     def test_an_upload_that_is_completed_twice_is_one_package(self, packages: Packages, world: World) -> None:
         packages._stage("u", 0, b"abc")
-        call = ("shelve", str(world.clock.now), "u", NAME, 3, "digest", TTL * 1_000_000, "seal", "")
+        call = ("commit_upload", str(world.clock.now), "u", NAME, 3, "digest", TTL * 1_000_000, "seal", "")
         assert world.ledger.scripts.call(*call) == world.ledger.scripts.call(*call)
         world.ledger.scripts.call("discard_upload", "u")  # as of a request that never saw the answer
         assert content(packages, packages.pin([NAME])[NAME]) == b"abc"

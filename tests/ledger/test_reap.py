@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ALL, ANY
 from tests.ledger.world import LEASE, World
@@ -80,7 +81,7 @@ def test_but_not_for_ever(world: World) -> None:
 
 @pytest.mark.parametrize("is_idempotent", [False, True])
 def test_the_callers_retries_count(world: World, is_idempotent: bool) -> None:
-    job_id = world.create("a", retries="2|1.0|300.0|0.1", is_idempotent=is_idempotent)
+    job_id = world.create("a", retries=RetryPolicy(2, 1.0, 300.0, 0.1), is_idempotent=is_idempotent)
     assert fall_silent(world, job_id, "a") == (1, 0)
     world.promote()
     assert fall_silent(world, job_id, "a") == (0, 1)
@@ -88,7 +89,7 @@ def test_the_callers_retries_count(world: World, is_idempotent: bool) -> None:
 
 
 def test_a_caller_who_wants_one_attempt_gets_one(world: World) -> None:
-    job_id = world.create("a", retries="1|1.0|300.0|0.1", is_idempotent=True)
+    job_id = world.create("a", retries=RetryPolicy(1, 1.0, 300.0, 0.1), is_idempotent=True)
     assert fall_silent(world, job_id, "a") == (0, 1)
 
 

@@ -18,7 +18,10 @@ from jobqueue.ledger.jobs import NewJob, Stored
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Registration
 from jobqueue.model.job import Execution, Job
+from jobqueue.model.job_fields import document_of
+from jobqueue.model.needs import Needs
 from jobqueue.model.states import ExecutionState
+from jobqueue.model.submission import Submission
 from jobqueue.model.target import ANY, Target
 from jobqueue.settings import Settings
 from tests.ledger.clock import FakeClock
@@ -44,6 +47,10 @@ def settings(url: str = "redis://127.0.0.1:1/0") -> Settings:
 def message_template() -> str:
     """The message as the dispatch layer makes it."""
     return Sender(settings()).template
+
+
+#: Options of ``new_job`` that are the ledger's, not the caller's.
+_OF_NEW_JOB = ("id", "document", "is_idempotent", "digest", "only", "deed")
 
 
 class World:
@@ -76,16 +83,16 @@ class World:
 
     # --- jobs ---------------------------------------------------------------------------------------------------------
     def new_job(self, target: str = ANY, **options: Any) -> NewJob:
-        values: dict[str, Any] = {"operation": OPERATION, "priority": 4, "is_idempotent": False} | options
-        document: dict[str, Any] = {"operation": values["operation"], "data": {"n": 1}, "target": target}
-        for name in ("not_before", "expires_at", "tags", "retry_of"):
-            if values.get(name) is not None:
-                document[name] = values[name]
+        own = {name: options.pop(name) for name in _OF_NEW_JOB if name in options}
+        if not options.pop("is_placed", True):
+            options["needs"] = Needs(num_cpus=1.0)
+        submission = Submission(**{"operation": OPERATION, "data": {"n": 1}, "target": target} | options)
         return NewJob(
-            id=values.pop("id", None) or str(uuid.uuid4()),
-            document=values.pop("document", None) or json.dumps(document),
+            id=own.pop("id", None) or str(uuid.uuid4()),
+            document=own.pop("document", None) or json.dumps(document_of(submission)),
+            submission=submission,
             target=Target.parse(target),
-            **values,
+            **{"is_idempotent": False} | own,
         )
 
     def create(self, target: str = ANY, **options: Any) -> str:

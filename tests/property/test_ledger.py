@@ -26,6 +26,7 @@ from jobqueue.ledger.external_runs import ReportOutcome
 from jobqueue.model.agent import AgentState, Heartbeat
 from jobqueue.model.external_run import ExternalRunReport
 from jobqueue.model.job import Job
+from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import FINAL_STATES, ExecutionState
 from jobqueue.model.target import ANY
 from tests.ledger import invariants
@@ -126,7 +127,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def first_agents_and_jobs(self) -> None:
         self.world.register("a", "b", labels={"group": "web.dev"})
         self.jobs += [self.world.create(ANY), self.world.create("_all", is_idempotent=True)]
-        self.jobs.append(self.world.create("a", retries="3|1|1|0"))
+        self.jobs.append(self.world.create("a", retries=RetryPolicy(3, 1.0, 1.0, 0.0)))
 
     @rule(event=events)
     def happens(self, event: tuple[str, dict[str, Any]]) -> None:

@@ -16,7 +16,9 @@ from jobqueue.ledger.shared_key_watch import Watch
 from jobqueue.model.agent import Agent, AgentState
 from jobqueue.model.alert import RESULTS_FORGED, RESULTS_UNVERIFIED
 from jobqueue.model.job import Job
+from jobqueue.model.needs import Needs
 from jobqueue.model.target import ANY
+from jobqueue.services.placement import candidates
 from jobqueue.services.result_verifier import ResultVerifier
 from jobqueue.trust.signing.trusted import TrustedKeys
 
@@ -27,6 +29,10 @@ STEP = 200
 #: How many ended jobs are looked at in one step, and how far back the first look goes.
 INSPECTED = 50
 LOOK_BACK_MICROS = 600 * 1_000_000
+#: Times as long as it takes to read all agents, the placer waits before it reads them again.
+_SHARE = 20
+#: Among how many hosts that fit the ledger chooses.
+_CHOICE = 50
 #: Seconds that an execution waits before it is sent again through a broker whose queues cannot be seen.
 BLIND_SECONDS = 15.0
 
@@ -85,6 +91,44 @@ class Watchman:
 
     def run_once(self) -> int:
         return self._watch.shared_keys() + self._watch.waiting_jobs(INSPECTED)
+
+
+class Placer:
+    """Gives jobs that no agent could run when they were accepted to an agent that can run them now.
+
+    It looks at ``STEP`` of them at a time, one after the other, and reads the agents no more often than costs a few
+    percent of its time, however many they are.
+    """
+
+    every_seconds = 1.0
+
+    def __init__(self, ledger: Ledger, sender: Sender, clock: Callable[[], float] = time.monotonic) -> None:
+        self._ledger = ledger
+        self._sender = sender
+        self._clock = clock
+        self._after = float("-inf")
+        self._not_before = float("-inf")
+
+    def run_once(self) -> int:
+        if self._clock() < self._not_before:
+            return 0
+        waiting = self._ledger.jobs.unplaced(self._after, STEP)
+        self._after = waiting[-1][1] if len(waiting) == STEP else float("-inf")
+        if not waiting:
+            return 0
+        began = self._clock()
+        agents = self._ledger.agents.all()
+        self._not_before = self._clock() + _SHARE * (self._clock() - began)
+        jobs = self._ledger.jobs.get_many(job_id for job_id, _ in waiting)
+        due = [message for job in jobs if job.is_readable for message in self._place(job, agents)]
+        _send(self._sender, due)
+        return len(due)
+
+    def _place(self, job: Job, agents: list[Agent]) -> list[Due]:
+        hosts = candidates(agents, job.operation, job.needs or Needs())[:_CHOICE]
+        if not hosts:
+            return []
+        return self._ledger.executions.place(job.id, job.not_before, hosts, self._sender.template)
 
 
 class Reaper:

@@ -80,19 +80,19 @@ def load(
 
 def _check_options(files: Sequence[Path], delimiter: str | None, decimal: str | None) -> None:
     if delimiter is not None and (len(delimiter) != 1 or (not delimiter.isprintable() and delimiter != "\t")):
-        raise _bad("delimiter", f"{delimiter[:20]!r} is not one character.")
+        raise InvalidInput.of("delimiter", f"{delimiter[:20]!r} is not one character.")
     if delimiter is not None and (delimiter.isalnum() or delimiter in '"-+ '):
-        raise _bad(
+        raise InvalidInput.of(
             "delimiter", f"{delimiter!r} can be part of a value; allowed are characters such as , ; | and a tab."
         )
     if decimal not in (None, *_DECIMALS):
-        raise _bad("decimal", f"Must be {' or '.join(_DECIMALS)}, not {decimal!r}.")
+        raise InvalidInput.of("decimal", f"Must be {' or '.join(_DECIMALS)}, not {decimal!r}.")
     others = [file for file in files if _format(file) != "csv"]
     if others and (delimiter is not None or decimal is not None):
         raise InvalidInput(f"The delimiter and the decimal sign are those of CSV files, and {others[0]} is none.")
     for file in files:
         if decimal is not None and _csv_format(file, delimiter, decimal).delimiter == decimal:
-            raise _bad("decimal", f"{decimal!r} separates the fields of {file}; pass --delimiter as well.")
+            raise InvalidInput.of("decimal", f"{decimal!r} separates the fields of {file}; pass --delimiter as well.")
 
 
 def _csv_format(file: Path, delimiter: str | None, decimal: str | None) -> CsvFormat:
@@ -226,10 +226,6 @@ def _wanted(name: str, found: str) -> str:
         return database.kept_as(found)
     wanted = field_type(name)
     return database.kept_as(found) if wanted is None or wanted.endswith("]") else wanted
-
-
-def _bad(name: str, sentence: str) -> InvalidInput:
-    return InvalidInput(f"{name}: {sentence}", {name: [sentence]})
 
 
 def _first_lines(error: Exception) -> str:

@@ -46,7 +46,7 @@ _ids = click.argument("job_ids", metavar="ID...", nargs=-1, required=True, shell
 def job() -> None:
     """Submit jobs, look at them, wait for them, stop them.
 
-    ID is a job's id, at least four characters that it begins with, or its alias (the submission id of Ray's clients).
+    ID is a job's id, at least four characters that it begins with, or its alias.
     """
 
 
@@ -77,6 +77,8 @@ def job() -> None:
 @click.option(
     "--timeout", type=duration, metavar="DURATION", help="Longest time that it may run on an agent, such as 30s."
 )
+@click.option("--title", help="A title, which lists show instead of the operation.")
+@click.option("--description", help="What the job is for.")
 @click.option("--priority", type=click.IntRange(0, 9), help="0 to 9, higher first.")
 @click.option("--tag", "tags", type=pair, metavar="KEY=VALUE", multiple=True, help="Tag to find the job by.")
 @click.option("--retries", type=click.IntRange(min=0), help="How often a failed run is tried again.")

@@ -37,7 +37,7 @@ def show_list(screen: Screen, page: Mapping[str, Any]) -> None:
                 screen.id(job.get("id")),
                 job.get("status"),
                 screen.when(job.get("created")),
-                (job.get("operation") or {}).get("type"),
+                _what(job),
                 job.get("target_hostname"),
                 job.get("error"),
             )
@@ -47,6 +47,12 @@ def show_list(screen: Screen, page: Mapping[str, Any]) -> None:
     if not screen.full:
         counts = ", ".join(f"{one_line(name)} {count}" for name, count in page["status_counts"].items() if count)
         screen.line(f"{len(jobs)} of {page['total_items']} jobs. All jobs: {counts or 'none'}.", "dim")
+
+
+def _what(job: Mapping[str, Any]) -> str | None:
+    """The operation, behind the job's title if it has one."""
+    operation: str | None = (job.get("operation") or {}).get("type")
+    return f"{job['title']} ({operation})" if job.get("title") else operation
 
 
 def show_job(screen: Screen, job: Mapping[str, Any]) -> None:
@@ -59,6 +65,8 @@ def show_job(screen: Screen, job: Mapping[str, Any]) -> None:
         [
             ("Job", job.get("id")),
             ("Status", status + asked),
+            ("Title", job.get("title")),
+            ("Description", job.get("description")),
             ("Operation", operation.get("type")),
             ("Data", _data(operation.get("data"), screen)),
             ("Target", job.get("target_hostname")),

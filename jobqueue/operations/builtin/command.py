@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from marshmallow import ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, validate, validates_schema
 
 from jobqueue.operations.base import operation
 from jobqueue.operations.context import Context
@@ -13,7 +13,7 @@ from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.process.capture import Capture
 from jobqueue.operations.process.run import ProcessResult
 from jobqueue.operations.result import encoded_size
-from jobqueue.operations.schema import Document, Path, Schema, Text, shape, timeout_field
+from jobqueue.operations.schema import MAX_ENTRIES, Document, Entries, Items, Path, Schema, Text, shape, timeout_field
 
 _MAX_ARGUMENTS = 10_000
 _LEAST_OUTPUT_BYTES = 64
@@ -24,9 +24,10 @@ class _Surroundings(Schema):
     """What both kinds of command take."""
 
     cwd = Path(metadata={"description": "Working directory; default: the agent's."})
-    env = fields.Dict(
+    env = Entries(
         keys=Text(**shape(r"[^=]+", "Must be a name without '='.")),
         values=Text(),
+        validate=validate.Length(max=MAX_ENTRIES),
         load_default=dict,
         metadata={"description": "Added to the agent's environment."},
     )
@@ -35,9 +36,9 @@ class _Surroundings(Schema):
 
 
 class ExecSchema(_Surroundings):
-    argv = fields.List(Text(), validate=validate.Length(1, _MAX_ARGUMENTS))
+    argv = Items(Text(), validate=validate.Length(1, _MAX_ARGUMENTS))
     command = Text(validate=validate.Length(1), metadata={"description": "The program; an alternative to argv."})
-    args = fields.List(Text(), validate=validate.Length(max=_MAX_ARGUMENTS))
+    args = Items(Text(), validate=validate.Length(max=_MAX_ARGUMENTS))
 
     @validates_schema
     def _one_form(self, data: Mapping[str, Any], **_kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""entrypoint.run: a line for the shell in a runtime environment of its own, as Ray's jobs are."""
+"""entrypoint.run: a line for the shell in a runtime environment of its own."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from collections.abc import Mapping
 from typing import Any
 
 import marshmallow
-from marshmallow import ValidationError, fields, validate
+from marshmallow import ValidationError, validate
 
 from jobqueue.entrypoints import capacity
+from jobqueue.entrypoints.failure import COMMAND_FAILED, START_FAILED, failed
 from jobqueue.entrypoints.log_tail import LogTail
 from jobqueue.entrypoints.spec import RuntimeEnv
 from jobqueue.entrypoints.surroundings import Surroundings, surround
 from jobqueue.errors import InvalidInput, OperationFailed, OperationTimedOut
+from jobqueue.model.needs import declared
 from jobqueue.operations.base import PinPackages, operation
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.process.run import ProcessResult
-from jobqueue.operations.schema import Number, Schema, Text, Whole, shape
+from jobqueue.operations.schema import MAX_ENTRIES, Entries, Number, Schema, Text, Whole, shape
 
 _SHELL = "/bin/sh"
 #: Linux takes no longer word on a command line (128 KiB with the NUL behind it).
@@ -26,10 +28,8 @@ _MAX_ENTRYPOINT_BYTES = 128 * 1024 - 1
 _MAX_CPUS = 1_000_000
 _MAX_MEMORY_BYTES = 2**60
 _NO_ADDRESS = "127.0.0.1"
-#: Seconds from SIGTERM to SIGKILL: Ray's own.
+#: Seconds from SIGTERM to SIGKILL.
 _GRACE_SECONDS = 3.0
-START_ERROR = "JOB_ENTRYPOINT_COMMAND_START_ERROR"
-COMMAND_ERROR = "JOB_ENTRYPOINT_COMMAND_ERROR"
 
 
 class _Entrypoint(Text):
@@ -53,17 +53,22 @@ def _check_runtime_env(value: Mapping[str, Any]) -> None:
 
 class RunSchema(Schema):
     entrypoint = _Entrypoint(required=True, metadata={"description": "A line for /bin/sh -c."})
-    runtime_env = fields.Dict(
+    runtime_env = Entries(
         keys=Text(),
         validate=_check_runtime_env,
         load_default=dict,
         metadata={"description": "env_vars, working_dir, py_modules, pip or uv, config: see runtime environments."},
     )
-    metadata = fields.Dict(
-        keys=Text(), values=Text(), load_default=dict, metadata={"description": "The caller's own notes on the job."}
-    )
-    packages = fields.Dict(
+    metadata = Entries(
         keys=Text(),
+        values=Text(),
+        validate=validate.Length(max=MAX_ENTRIES),
+        load_default=dict,
+        metadata={"description": "The caller's own notes on the job."},
+    )
+    packages = Entries(
+        keys=Text(),
+        validate=validate.Length(max=MAX_ENTRIES),
         values=Text(**shape(r"[0-9a-f]{64}", "Must be a sha256 in lower-case hexadecimal.")),
         load_default=dict,
         metadata={"description": "What uploaded packages must be: sha256 by name."},
@@ -78,11 +83,18 @@ class RunSchema(Schema):
         validate=validate.Range(min=0, max=_MAX_MEMORY_BYTES),
         metadata={"description": "Bytes of the host's memory that are reserved for it."},
     )
+    resources = Entries(
+        keys=Text(),
+        values=Number(validate=validate.Range(min=0, max=_MAX_CPUS)),
+        validate=validate.Length(max=MAX_ENTRIES),
+        load_default=dict,
+        metadata={"description": "Amounts that are reserved for it, by the name of an agent's label that is a number."},
+    )
 
     @marshmallow.pre_load
     def _without_null(self, data: Any, **_kwargs: Any) -> Any:
-        """Ray's client leaves open with null what was not given."""
-        optional = ("num_cpus", "memory", "metadata", "runtime_env", "packages")
+        """Clients may send null for what is not given."""
+        optional = ("num_cpus", "memory", "resources", "metadata", "runtime_env", "packages")
         return {name: value for name, value in data.items() if value is not None or name not in optional}
 
 
@@ -110,6 +122,7 @@ def run(data: dict[str, Any], context: Context) -> Outcome:
         raise OperationFailed("The agent gave no settings, so that there is no folder to run in.")
     wanted = RuntimeEnv.parse(data["runtime_env"])
     cpus, memory = data["num_cpus"], data["memory"]
+    resources = {name: (asked, declared(context.labels, name)) for name, asked in data["resources"].items()}
 
     is_prepared = wanted.needs_setup
 
@@ -119,7 +132,7 @@ def run(data: dict[str, Any], context: Context) -> Outcome:
         context.report({"phase": "waiting", "num_cpus": cpus, "memory": memory})
 
     with (
-        capacity.of_host().reserve(cpus, memory, context.check, waits),
+        capacity.of_host().reserve(cpus, memory, context.check, waits, resources),
         surround(wanted, data["packages"], context, context.settings) as surroundings,
     ):
         if is_prepared:
@@ -151,7 +164,7 @@ def _run(line: str, surroundings: Surroundings, context: Context, tail: LogTail)
             pass_fds=surroundings.fds,
             output=output,
             started=started,
-            merged=True,  # what came first stays first, as in Ray's one file
+            merged=True,  # one stream: what came first stays first
             grace=_GRACE_SECONDS,
         )
     except OperationTimedOut:
@@ -159,15 +172,14 @@ def _run(line: str, surroundings: Surroundings, context: Context, tail: LogTail)
     except OperationFailed as error:
         if pids:
             raise
-        raise OperationFailed(error.message, {"error_type": START_ERROR, "message": error.message}) from error
+        raise failed(START_FAILED, error.message) from error
 
 
 def _failed(result: ProcessResult, logs: str) -> OperationFailed:
-    """The error for an exit code, worded as Ray's users and tools know it."""
-    how = f"Job entrypoint command failed with exit code {result.exit_code}"
-    last = f", last available logs (truncated to 20,000 chars):\n{logs}" if logs else ". No logs available."
     signal = f" ({result.signal_name})" if result.signal_name else ""
-    return OperationFailed(
+    return failed(
+        COMMAND_FAILED,
         f"The entrypoint exited with code {result.exit_code}{signal}.",
-        {"error_type": COMMAND_ERROR, "exit_code": result.exit_code, "message": how + last},
+        exit_code=result.exit_code,
+        output=logs,
     )

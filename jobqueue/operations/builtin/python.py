@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from jobqueue.errors import OperationFailed
 from jobqueue.operations.base import operation
@@ -12,7 +12,7 @@ from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.process.child import is_allowed
 from jobqueue.operations.process.isolated import ask_child
-from jobqueue.operations.schema import Schema, Text, shape, timeout_field
+from jobqueue.operations.schema import MAX_ENTRIES, Entries, Items, Schema, Text, shape, timeout_field
 
 # a name with a leading underscore is private to its module, and is not called from afar
 _FUNCTION = r"(?:[A-Za-z_][A-Za-z0-9_]*\.)*[A-Za-z_][A-Za-z0-9_]*[.:][A-Za-z][A-Za-z0-9_]*"
@@ -23,8 +23,13 @@ class CallSchema(Schema):
         required=True,
         **shape(_FUNCTION, "Must be a public function of a module, such as package.module.function."),
     )
-    args = fields.List(fields.Raw(allow_none=True), load_default=list)
-    kwargs = fields.Dict(keys=Text(), values=fields.Raw(allow_none=True), load_default=dict)
+    args = Items(fields.Raw(allow_none=True), load_default=list)
+    kwargs = Entries(
+        keys=Text(),
+        values=fields.Raw(allow_none=True),
+        validate=validate.Length(max=MAX_ENTRIES),
+        load_default=dict,
+    )
     timeout = timeout_field()
 
 

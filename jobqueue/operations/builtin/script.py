@@ -13,14 +13,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from marshmallow import fields, validate
+from marshmallow import validate
 
 from jobqueue.errors import OperationFailed
 from jobqueue.model.output import AGENT
 from jobqueue.operations.base import operation
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
-from jobqueue.operations.schema import Flag, Schema, Text, shape, timeout_field
+from jobqueue.operations.schema import MAX_ENTRIES, Entries, Flag, Items, Schema, Text, shape, timeout_field
 from jobqueue.operations.text import brief
 from jobqueue.plain_text import with_unix_breaks, without_mark
 
@@ -44,10 +44,11 @@ class _ScriptSchema(Schema):
         validate=validate.Length(1),
         metadata={"description": "The code itself, or the absolute path of a file on the host."},
     )
-    args = fields.List(Text(), load_default=list, validate=validate.Length(max=_MAX_ARGUMENTS))
-    env = fields.Dict(
+    args = Items(Text(), load_default=list, validate=validate.Length(max=_MAX_ARGUMENTS))
+    env = Entries(
         keys=Text(**shape(r"[^=]+", "Must be a name without '='.")),
         values=Text(),
+        validate=validate.Length(max=MAX_ENTRIES),
         load_default=dict,
         metadata={"description": "Added to the agent's environment."},
     )
@@ -56,9 +57,10 @@ class _ScriptSchema(Schema):
 
 
 class PythonScriptSchema(_ScriptSchema):
-    python_files = fields.List(
+    python_files = Items(
         Text(validate=validate.Length(1)),
         load_default=list,
+        validate=validate.Length(max=_MAX_ARGUMENTS),
         metadata={"description": "Modules, folders and archives on the host that the script may import."},
     )
 

@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Iterator
 
 #: Whether a text may hold a row: in most there is none, and this is cheaper than looking for one of each kind.
-_HINT = re.compile(rb"\n[0-9A-Fa-f]{6}")
-_FIRST = re.compile(rb"[0-9A-Fa-f]{6}")
+_HINT = re.compile(rb"\n[0-9A-Fa-f]{6,8}:? ")
+_FIRST = re.compile(rb"[0-9A-Fa-f]{6,8}:? ")
 _ROWS = re.compile(
     rb"^(?:"
-    rb"(?:[0-9A-Fa-f]{8}: (?P<xxd>[0-9A-Fa-f]{2,8}(?: [0-9A-Fa-f]{2,8})*) {1,44}.{0,16})"
+    rb"(?:[0-9A-Fa-f]{8}: (?P<xxd>[0-9A-Fa-f]{2,8}(?: [0-9A-Fa-f]{2,8}){0,255}) {1,44}.{0,16})"
     rb"|[0-9A-Fa-f]{6,8}(?:"
     rb"(?P<cells>(?: {3}[ -~]| {2}\\[0abfnrtv]| [0-7]{3}){1,16}) *(?:>.{0,17})?"
     rb"|(?P<words>(?: {1,4}[0-9A-Fa-f]{4}){1,8}) *(?:>.{0,17})?"
@@ -29,6 +29,11 @@ _LETTERS |= {b"\\t": b"\t", b"\\v": b"\v"}
 def may_have_rows(text: bytes) -> bool:
     """Whether ``text`` is worth reading as a dump."""
     return bool(_FIRST.match(text) or _HINT.search(text))
+
+
+def has_rows(text: bytes) -> bool:
+    """Whether ``text`` holds a row."""
+    return may_have_rows(text) and _ROWS.search(text) is not None
 
 
 def rows(text: bytes) -> Iterator[tuple[int, int, bytes]]:

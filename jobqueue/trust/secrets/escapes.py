@@ -17,9 +17,7 @@ _MOST_LEVELS = 4
 #: What an escape can begin with. One that is made by undoing another needs one more level.
 _MARKS = b"%&\\"
 #: An escape that may go on behind the end of the text.
-_UNFINISHED = re.compile(
-    rb"(?:%[0-9A-Fa-f]?|&[#0-9A-Za-z]{0,32}|\\(?:u[0-9A-Fa-f]{0,3}|x[0-9A-Fa-f]?|[0-7]{0,2})|(?<![0-9A-Za-z])0(?:x[0-9A-Fa-f]?)?)\Z"
-)
+_UNFINISHED = re.compile(rb"(?:%[0-9A-Fa-f]?|&[#0-9A-Za-z]{0,32}|\\(?:u[0-9A-Fa-f]{0,3}|x[0-9A-Fa-f]?|[0-7]{0,2}))\Z")
 _LONGEST_UNFINISHED = 33
 
 _PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*")
@@ -27,7 +25,6 @@ _ENTITY = re.compile(rb"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][0-9A-Za-z
 # backslashes in front of the last one stay: they are passed over anyway, as quoting doubles them at each level
 _UNICODE = re.compile(rb"\\u[0-9A-Fa-f]{4}(?:\\{1,32}u[0-9A-Fa-f]{4}){0,15}")
 _BACKSLASH = re.compile(rb"\\(?:x[0-9A-Fa-f]{2}(?:\\x[0-9A-Fa-f]{2})*|[0-3][0-7]{2}(?:\\[0-3][0-7]{2})*|[nrtvf])")
-_BYTE = re.compile(rb"0x[0-9A-Fa-f]{2}(?![0-9A-Fa-f])")
 
 
 def cut_unfinished(text: Rewritten) -> int | None:
@@ -70,10 +67,6 @@ def _percent(run: bytes) -> bytes:
     return bytes.fromhex(run.replace(b"%", b"").decode("ascii"))
 
 
-def _byte(word: bytes) -> bytes:
-    return bytes.fromhex(word[2:].decode("ascii"))
-
-
 def _unicode(run: bytes) -> bytes:
     codes = b"\\u" + b"\\u".join(part.rstrip(b"\\") for part in run.split(b"u")[1:])
     return str(json.loads(b'"' + codes + b'"')).encode("utf-8", "surrogatepass")
@@ -103,5 +96,4 @@ _KINDS: tuple[tuple[bytes, re.Pattern[bytes], Callable[[bytes], bytes], bool], .
     (b"&", _ENTITY, _entity, False),
     (b"\\u", _UNICODE, _unicode, False),
     (b"\\", _BACKSLASH, _backslash, True),
-    (b"0x", _BYTE, _byte, True),
 )

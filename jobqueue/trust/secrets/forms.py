@@ -27,10 +27,12 @@ class Forms:
     """What is looked for: ``bare`` in text without what is passed over, ``exact`` in text without line breaks only.
 
     The latter for secrets of which too little would be left, and for those of digits, which dates and times look like.
+    ``codes``: those of ``bare`` that are encoded, in base64 or hexadecimal.
     """
 
     bare: frozenset[bytes]
     exact: frozenset[bytes]
+    codes: frozenset[bytes]
 
     @classmethod
     def of(cls, value: str) -> Forms:
@@ -44,17 +46,24 @@ class Forms:
             texts |= {line.encode() for line in parts}
             codes |= {code for line in parts for code in (*_base64(line.encode()), line.encode().hex().encode())}
         bare_texts = {text: bare(text) for text in texts}
-        found = {short for short in bare_texts.values() if _is_distinctive(short)} | {bare(code) for code in codes}
+        bare_codes = {bare(code) for code in codes}
+        found = {short for short in bare_texts.values() if _is_distinctive(short)} | bare_codes
         exact = {BREAK.sub(b"", text) for text, short in bare_texts.items() if not _is_distinctive(short)}
         return cls(
             frozenset(form for form in found if len(form) >= SHORTEST),
             frozenset(form for form in exact if len(form) >= SHORTEST),
+            frozenset(bare_codes),
         )
 
 
 def bare(text: bytes) -> bytes:
     """``text`` as ``Forms.bare`` are written."""
     return text.translate(BARE, PASSED_OVER)
+
+
+def latin(value: str) -> bytes:
+    """``value`` as it is once the ``\\xe9`` of Python's ``ascii()`` are undone, which stand for characters."""
+    return value.encode("latin-1", "backslashreplace")
 
 
 def edges(value: str) -> tuple[bytes, bytes]:
@@ -81,12 +90,14 @@ def _texts(value: str) -> Iterator[bytes]:
     yield quopri.encodestring(raw)
     yield quopri.encodestring(raw, quotetabs=True)
     if not value.isascii():  # what Python's ascii() has as \\xe9 is a character, not a byte of UTF-8
-        yield value.encode("latin-1", "backslashreplace")
+        yield latin(value)
+        yield ascii(value)[1:-1].encode()
 
 
 def _encoded(value: str) -> Iterator[bytes]:
     raw = value.encode()
     yield raw.hex().encode()
+    yield "".join(f"0x{byte:02x}" for byte in raw).encode()
     yield from _base64(raw)
     for wide in (value.encode("utf-16-le"), value.encode("utf-16-be")):
         if not value.isascii():  # else its letters are those of `raw`, with NULs between them

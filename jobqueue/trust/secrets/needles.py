@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 
 from jobqueue.trust.secrets import escapes
-from jobqueue.trust.secrets.forms import SHORTEST, Forms, bare, edges
+from jobqueue.trust.secrets.forms import BARE, SHORTEST, Forms, bare, edges, latin
 from jobqueue.trust.secrets.rewriting import Rewritten
 
 #: Bytes that the longest way to write one byte takes, as in ``&#x41;`` and ``\u0041``.
@@ -14,6 +15,16 @@ _LONGEST_ESCAPE = 6
 _MOST_PASSED_OVER = 4096
 #: Letters of a needle by which a text's end is compared with it.
 _HEAD = 4
+#: Letters that no program escapes unless it escapes all.
+_RUN = re.compile(rb"[0-9A-Za-z._-]+")
+_CODE_RUN = re.compile(rb"[0-9a-z]+")
+#: The first letters of a run may belong to an escape that begins before the secret, as the ``n`` of ``\\name``.
+_RUN_BEGIN = 2
+#: Letters of the shortest anchor; a shorter one would be in many texts. More than the longest do not make it faster.
+_SHORTEST_ANCHOR = 4
+_LONGEST_ANCHOR = 24
+#: Runs of one secret of which anchors are made.
+_MOST_RUNS = 64
 
 
 class NeedleSet:
@@ -23,27 +34,35 @@ class NeedleSet:
         # the longest first: a needle within another one is found with it
         self._needles = sorted(needles, key=len, reverse=True)
         self._heads = {needle[:length] for needle in self._needles for length in range(1, _HEAD)}
+        self._joined = b"\n".join(self._needles)  # no needle has a line break
 
     def __bool__(self) -> bool:
         return bool(self._needles)
 
-    def are_in(self, text: bytes) -> bool:
-        """Whether one of them is in ``text``."""
-        return any(needle in text for needle in self._needles)
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._needles)
 
     def hits(self, text: bytes) -> list[tuple[int, int, bytes]]:
-        """Start, end and needle of each place where one of them is."""
+        """Start, end and needle of each place where one of them is; places that overlap count as one."""
         return [hit for needle in self._needles if needle in text for hit in _hits(text, needle)]
+
+    def have(self, part: bytes) -> bool:
+        """Whether ``part`` is part of one of them."""
+        return part in self._joined
 
     def begun(self, text: bytes) -> int:
         """How many of the last bytes of ``text`` begin one of them, and are not all of it."""
-        most = max((_overlap(text, needle) for needle in self._needles), default=0)
+        most = 0
+        if self.have(text[-_HEAD:]):  # most ends are part of none
+            most = max((_overlap(text, needle) for needle in self._needles), default=0)
         if most:
             return most
         return len(next((text[-length:] for length in range(_HEAD - 1, 0, -1) if text[-length:] in self._heads), b""))
 
     def ended(self, text: bytes) -> int:
         """How many of the first bytes of ``text`` end one of them, and are not all of it."""
+        if not self.have(text[:_HEAD]):
+            return 0
         return max((_overlap_start(text, needle) for needle in self._needles), default=0)
 
 
@@ -52,7 +71,8 @@ class Needles:
 
     ``bare`` and ``exact``: see ``Forms``. ``undone``: what is looked for where escapes were undone; a secret may itself
     hold what looks like one. ``edges``: by needle, what is the secret's own beside it. ``window``: how many bytes the
-    beginning of one may take in running output.
+    beginning of one may take in running output. ``anchors`` and ``unanchored``: what is part of the needles, one at
+    least of each, and the needles that no anchor is part of; see ``Prefilter``.
     """
 
     def __init__(self, values: Iterable[str]) -> None:
@@ -60,15 +80,18 @@ class Needles:
         exacts: set[bytes] = set()
         undone: set[bytes] = set()
         self.edges: dict[bytes, tuple[bytes, bytes]] = {}
+        self.anchors: set[bytes] = set()
+        self.unanchored: set[bytes] = set()
         longest = 0
         for value in values:
             forms = Forms.of(value)
             raw = value.strip().encode()
             bares |= forms.bare
             exacts |= forms.exact
-            plain = _undone(raw)
-            if len(plain) >= SHORTEST and bare(raw) in forms.bare:
-                undone.add(plain)
+            plain = {_undone(raw), _undone(latin(value.strip()))} if bare(raw) in forms.bare else set()
+            plain = {text for text in plain if len(text) >= SHORTEST}
+            undone |= plain
+            self._anchor(value, (forms.bare - forms.codes) | plain, forms.bare & forms.codes)
             if any(edges(value)):
                 self.edges[bare(raw)] = edges(value)
             longest = max(longest, len(value.encode()))
@@ -80,6 +103,25 @@ class Needles:
     def __bool__(self) -> bool:
         return bool(self.bare) or bool(self.exact)
 
+    def _anchor(self, value: str, texts: Iterable[bytes], codes: frozenset[bytes]) -> None:
+        runs = _anchors(_RUN, value.encode())
+        anchors: set[bytes] = set()
+        for needle in (*texts, *sorted(codes)):
+            # those of a code are made of itself; base64 of UTF-16 has the same letters in either order of bytes
+            own = _anchors(_CODE_RUN, needle) if needle in codes else runs
+            anchor = next((part for part in (*anchors, *own) if part in needle), None)
+            if anchor is None:
+                self.unanchored.add(needle)
+            else:
+                anchors.add(anchor)
+        self.anchors |= anchors
+
+
+def _anchors(run: re.Pattern[bytes], text: bytes) -> list[bytes]:
+    """What is made of the runs in ``text``, the longest first."""
+    ends = (found[_RUN_BEGIN : _RUN_BEGIN + _LONGEST_ANCHOR].translate(BARE) for found in run.findall(text))
+    return sorted({end for end in ends if len(end) >= _SHORTEST_ANCHOR}, key=len, reverse=True)[:_MOST_RUNS]
+
 
 def _undone(raw: bytes) -> bytes:
     text = Rewritten(raw)
@@ -90,8 +132,11 @@ def _undone(raw: bytes) -> bytes:
 def _hits(text: bytes, needle: bytes) -> Iterable[tuple[int, int, bytes]]:
     at = text.find(needle)
     while at >= 0:
-        yield at, at + len(needle), needle
-        at = text.find(needle, at + 1)
+        start, end = at, at + len(needle)
+        while (at := text.find(needle, at + 1, end + len(needle) - 1)) >= 0:
+            end = at + len(needle)
+        yield start, end, needle
+        at = text.find(needle, end)
 
 
 def _overlap(text: bytes, needle: bytes) -> int:

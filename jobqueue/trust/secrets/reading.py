@@ -10,6 +10,9 @@ from jobqueue.trust.secrets.forms import BARE, BREAK, PASSED_OVER
 from jobqueue.trust.secrets.needles import Needles, NeedleSet
 from jobqueue.trust.secrets.rewriting import Rewritten
 
+#: Bytes of a text that was cut at its beginning of which the last ones do not depend on what was cut off.
+_ENOUGH = 100
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -79,13 +82,16 @@ class Reading:
             text.drop(BARE, PASSED_OVER)
             yield cls(data, text, needles.bare, {}, open_row, open_row)
 
-    def hits(self) -> bool:
-        """Whether there is anything of what is looked for."""
-        return self.needles.are_in(self.text.text)
-
     def spans(self) -> list[tuple[int, int]]:
         """Start and end in ``data`` of each place where there is."""
         return [self._span(*hit) for hit in self.needles.hits(self.text.text)]
+
+    def begins_within(self) -> bool:
+        """Whether a longer text with the same end would have the same beginning of a secret at its end."""
+        text = self.text.text
+        if self.open_row or b"\x1b]" in self.data or len(text) < _ENOUGH:
+            return False
+        return not self.needles.have(text[-4:])
 
     def beginning(self) -> tuple[int, int]:
         """How many of the last bytes of ``data`` may begin a secret, and how many of its letters they show."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from jobqueue.trust.secrets.needles import Needles
+from jobqueue.trust.secrets.prefilter import Prefilter
 from jobqueue.trust.secrets.reading import Reading
 
 MASK = b"***"
@@ -16,6 +17,10 @@ _CUTS = re.compile(rb"\n\[\.\.\. \d+ bytes cut[^\]]*\]\n|\.\.\.\Z")
 #: The same among many texts, with what stands between them.
 _BETWEEN = "\n\x01\n"
 _ANY_CUT = re.compile(rb" bytes cut|\.\.\.(\n\x01|\Z)")
+#: Bytes that are searched at once; text of which nothing can be ruled out is searched in the smaller parts.
+_BLOCKS = (65_536, 8_192)
+#: Bytes by which most ends of texts are judged.
+_SHORT_END = 256
 
 
 class Redactor:
@@ -23,6 +28,7 @@ class Redactor:
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         self._needles = Needles(values)
+        self._prefilter = Prefilter(self._needles)
 
     def __bool__(self) -> bool:
         return bool(self._needles)
@@ -49,8 +55,25 @@ class Redactor:
         return _masked(data, known, limit if waits else len(data), spans), limit, waits
 
     def _spans(self, data: bytes, known: int, *, goes_on: bool = False) -> list[tuple[int, int]]:
-        readings = Reading.all_of(data, self._needles, goes_on=goes_on)
-        return _merged([span for reading in readings for span in reading.spans() if span[1] > known])
+        spans = set()
+        for begin, end in self._suspects(data, 0, len(data), _BLOCKS):
+            for reading in Reading.all_of(data[begin:end], self._needles, goes_on=goes_on and end == len(data)):
+                spans.update((begin + first, begin + last) for first, last in reading.spans())
+        return _merged([span for span in spans if span[1] > known])
+
+    def _suspects(self, data: bytes, begin: int, end: int, sizes: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+        """Parts of ``data`` from ``begin`` to ``end`` that may hold a secret, with what it may take on either side."""
+        if not sizes:
+            yield max(0, begin - self._needles.window), min(len(data), end + self._needles.window)
+            return
+        size = max(sizes[0], self._needles.window)
+        while begin < end:
+            # a short rest is not worth a part of its own
+            stop = begin + size if begin + size * 3 // 2 < end else end
+            first = max(0, begin - self._needles.window)
+            if self._prefilter.may_hold(data[first : stop + self._needles.window]):
+                yield from self._suspects(data, begin, stop, sizes[1:])
+            begin = stop
 
     def text(self, text: str) -> str:
         """The same for text; also what a cut has left of a secret, where the text says that it was cut."""
@@ -68,7 +91,7 @@ class Redactor:
             return value
         # all texts at once: in most there is nothing to find, and to look into each by itself takes long
         whole = _BETWEEN.join(_texts(value)).encode("utf-8", "surrogatepass")
-        if not _ANY_CUT.search(whole) and not any(reading.hits() for reading in Reading.all_of(whole, self._needles)):
+        if not _ANY_CUT.search(whole) and not self._spans(whole, 0):
             return value
         return self._json(value)
 
@@ -89,20 +112,23 @@ class Redactor:
 
         And whether they tell something of it: the first few letters of a secret are those of many words.
         """
-        end = data[-self._needles.window :]
-        most, tells = 0, False
-        for reading in Reading.all_of(end, self._needles, goes_on=True, open_rows=True):
-            back, letters = reading.beginning()
-            most = max(most, back)
-            tells = tells or letters >= _LEAST_REMAINDER
-        return most, tells
+        for length in (_SHORT_END, self._needles.window):
+            end = data[-length:]
+            readings = list(Reading.all_of(end, self._needles, goes_on=True, open_rows=True))
+            if length >= len(data) or all(reading.begins_within() for reading in readings):
+                break
+        begun = [reading.beginning() for reading in readings]
+        most = max((back for back, _ in begun), default=0)
+        return most, any(letters >= _LEAST_REMAINDER for _, letters in begun)
 
     def _at_cuts(self, data: bytes) -> bytes:
+        cuts = list(_CUTS.finditer(data))
         done, clean = 0, bytearray()
-        for cut in _CUTS.finditer(data):
+        for number, cut in enumerate(cuts, start=1):
             clean += self._without_end(data[done : cut.start()]) + cut[0]
             done = cut.end()
-            gone = self._ended(data[done : done + self._needles.window])
+            following = cuts[number].start() if number < len(cuts) else len(data)
+            gone = self._ended(data[done : min(following, done + self._needles.window)])
             if gone:
                 clean += MASK
                 done += gone

@@ -3,37 +3,45 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 KEY = "$secret"
+#: Faults that are named; more are not looked for.
+_MOST_FAULTS = 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 def has_secret(data: Any) -> bool:
     """Whether a secret is named anywhere in ``data``."""
+    if isinstance(data, str):
+        return False
     if isinstance(data, Mapping):
         return KEY in data or any(has_secret(value) for value in data.values())
     return any(has_secret(value) for value in data) if isinstance(data, list) else False
 
 
-def faults(data: Any, place: str = "") -> dict[str, list[str]]:
-    """What is wrong with the places where ``data`` names secrets, by dotted place; empty if nothing is."""
-    found: dict[str, list[str]] = {}
+def faults(data: Any) -> dict[str, list[str]]:
+    """What is wrong with the places where ``data`` names secrets, by dotted place, the first ones; empty without."""
+    found = islice(_faults(data, ()), _MOST_FAULTS) if has_secret(data) else ()
+    return {".".join(map(str, way)): [sentence] for way, sentence in found}
+
+
+def _faults(data: Any, way: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
     if isinstance(data, Mapping):
         if KEY in data:
             name = data[KEY]
-            if len(data) > 1 or not place:
-                found[place] = [f'A secret stands in place of a value, as {{"{KEY}": "name"}} and nothing beside it.']
+            if len(data) > 1 or not way:
+                yield way, f'A secret stands in place of a value, as {{"{KEY}": "name"}} and nothing beside it.'
             elif not isinstance(name, str) or not _NAME.fullmatch(name):
-                found[place] = ["A secret's name has 1 to 128 letters, digits or . _ -, the first a letter or digit."]
-            return found
+                yield way, "A secret's name has 1 to 128 letters, digits or . _ -, the first a letter or digit."
+            return
         for key, value in data.items():
-            found |= faults(value, f"{place}.{key}" if place else str(key))
+            yield from _faults(value, (*way, str(key)))
     elif isinstance(data, list):
         for number, value in enumerate(data):
-            found |= faults(value, f"{place}.{number}" if place else str(number))
-    return found
+            yield from _faults(value, (*way, number))
 
 
 def fill_in(data: Any, value_of: Callable[[str], str]) -> Any:

@@ -73,6 +73,8 @@ class Deletion:
         self._dropped = dropped
         self.text = original.translate(table, dropped)
         self._kept: list[int] | None = None
+        #: Where the bytes of the block that was looked at last are in the original: one look at each block is enough.
+        self._block: tuple[int, list[int]] = -1, []
 
     def start(self, position: int) -> int:
         if len(self.text) == len(self._original):
@@ -83,13 +85,12 @@ class Deletion:
                 block = self._original[at : at + _BLOCK].translate(None, self._dropped)
                 self._kept.append(self._kept[-1] + len(block))
         block_number = bisect_right(self._kept, position) - 1
+        if block_number != self._block[0]:
+            begin = block_number * _BLOCK
+            block = self._original[begin : begin + _BLOCK]
+            self._block = block_number, [begin + at for at, byte in enumerate(block) if byte not in self._dropped]
         left = position - self._kept[block_number]
-        for at in range(block_number * _BLOCK, len(self._original)):
-            if self._original[at] not in self._dropped:
-                if not left:
-                    return at
-                left -= 1
-        return len(self._original)
+        return self._block[1][left] if left < len(self._block[1]) else len(self._original)
 
     def end(self, position: int) -> int:
         return self.start(position) + 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobqueue.errors import SealBroken, WorkRefused
-from jobqueue.model.target import Target, TargetKind, label_prefixes
+from jobqueue.model.target import Target
 from jobqueue.model.timestamps import to_iso
 from jobqueue.trust.signing.sealed import seal, unseal
 from jobqueue.trust.signing.signer import Signer
@@ -51,7 +51,7 @@ class Work:
         terms, document = self.terms, self.document
         if terms.only and hostname not in terms.only:
             raise WorkRefused("it was signed for other hosts")
-        if not _includes(document["target"], hostname, labels):
+        if not Target.parse(document["target"]).includes(hostname, labels):
             raise WorkRefused(f"it was signed for {document['target'][:80]!r}, and this agent is {hostname}")
         if now > terms.valid_until + skew:
             raise WorkRefused(f"its signature was valid until {to_iso(terms.valid_until)}; submit it again")
@@ -101,12 +101,3 @@ def _runs(document: Mapping[str, Any], *, idempotent: bool) -> int:
     if retries is not None:
         return int(retries["max_attempts"])
     return IDEMPOTENT_RUNS if idempotent else 1
-
-
-def _includes(text: str, hostname: str, labels: Mapping[str, str]) -> bool:
-    target = Target.parse(text)
-    if target.kind is TargetKind.HOST:
-        return target.text == hostname
-    if target.kind is TargetKind.LABEL:
-        return any(text in label_prefixes(key, value) for key, value in labels.items())
-    return True

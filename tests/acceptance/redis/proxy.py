@@ -1,4 +1,4 @@
-"""A TCP proxy whose connections can go silent, as behind a firewall that forgot them: nothing comes, nothing closes."""
+"""A TCP proxy whose connections can go silent: for good, as behind a firewall that forgot them, or for a while."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ class Proxy:
         self._connections: list[_Connection] = []
         self._lock = threading.Lock()
         self._closing = False
+        self._flows = threading.Event()
+        self._flows.set()
         self._listener = socket.create_server((LOOPBACK, 0), backlog=64)
         self.port = int(self._listener.getsockname()[1])
         self._thread = threading.Thread(target=self._accept, name="proxy", daemon=True)
@@ -36,8 +38,17 @@ class Proxy:
                 connection.is_silent = True
             return len(open_ones)
 
+    def hold(self) -> None:
+        """Let nothing through any more, on new connections neither: a network that drops packets, which come later."""
+        self._flows.clear()
+
+    def release(self) -> None:
+        """Deliver what was held, in order, and go on."""
+        self._flows.set()
+
     def close(self) -> None:
         self._closing = True
+        self._flows.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -67,13 +78,14 @@ class Proxy:
             for one in (client, server):
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
-                self._connections.append(_Connection(client, server))
+                self._connections.append(_Connection(client, server, self._flows))
 
 
 class _Connection:
     """Two sockets, and a thread for each direction."""
 
-    def __init__(self, client: socket.socket, server: socket.socket) -> None:
+    def __init__(self, client: socket.socket, server: socket.socket, flows: threading.Event) -> None:
+        self._flows = flows
         self.is_silent = False
         self.is_over = False
         self._sockets = (client, server)
@@ -83,6 +95,7 @@ class _Connection:
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(_CHUNK):
+                self._flows.wait()
                 if not self.is_silent:
                     sink.sendall(data)
         if not self.is_silent:  # the end is swallowed like the rest

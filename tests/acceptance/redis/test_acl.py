@@ -225,18 +225,18 @@ def test_the_ledgers_scripts_give_an_agent_no_more(guarded: Guarded, api: Api, t
     waiting = api.submit("node.hostname.get", target="web1-b", not_before="2100-01-01T00:00:00Z")
     scripts = Scripts(taken_over, KEYS)
     calls: dict[str, tuple[str | int, ...]] = {
-        "cancel": ("", waiting, "me"),
-        "delete": (job_id, ""),
-        "read": (job_id,),
+        "cancel_job": ("", waiting, "me"),
+        "delete_job": (job_id, ""),
+        "read_job": (job_id,),
         "finish": ("", job_id, "web1-b", "x", "completed", "{}", "", "", ""),
         "claim": ("", waiting, "web1-b", "web1-b", "x", 1_000_000),
-        "report": (job_id, "web1-b", "x", "{}"),
-        "append": (job_id, "web1-b", "x", 1000, 1, "stdout", 1, "t", "x"),
-        "register": ("", "web1-b", "boot", 1_000_000, "{}", "", ""),
-        "beat": ("", "web1-b", "boot", 1_000_000, "{}", "0", "", "Ready"),
+        "report_progress": (job_id, "web1-b", "x", "{}"),
+        "append_output": (job_id, "web1-b", "x", 1000, 1, "stdout", 1, "t", "x"),
+        "register_agent": ("", "web1-b", "boot", 1_000_000, "{}", "", ""),
+        "heartbeat": ("", "web1-b", "boot", 1_000_000, "{}", "0", "", "Ready"),
         "leave": ("", "web1-b", "boot"),
-        "drain": ("", "web1-b", "drain"),
-        "prune": ("", 0, 100),
+        "drain_agent": ("", "web1-b", "drain"),
+        "list_prunable": ("", 0, 100),
         "reap": ("", 100, ""),
         "alert": ("", "", "", "", ""),
     }

@@ -13,6 +13,9 @@ from jobqueue.aggregation.collections.loading import load
 from jobqueue.aggregation.config import AggregationConfig
 from jobqueue.aggregation.run import Surroundings, run_aggregation
 from tests.unit.aggregation.signals import AGGREGATED, CONFIG, SIGNALS, Row, write_lines
+from tests.unit.operations.conftest import perform, registry
+
+__all__ = ["Place", "perform", "place", "registry"]
 
 
 class Place:

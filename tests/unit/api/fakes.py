@@ -374,6 +374,7 @@ def a_glance(job: Job) -> JobSummary:
         job.target,
         Counter(execution.state for execution in job.executions),
         job.alias,
+        job.title,
         "" if job.is_broadcast else job.executions[0].hostname,
         job.is_broadcast,
         job.cancel_requested,

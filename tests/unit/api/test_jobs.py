@@ -93,6 +93,31 @@ def test_a_longer_backoff_raises_the_longest_wait(post: Ask, services: FakeServi
     assert services.submitted[0].retries == RetryPolicy(2, 600.0, 600.0, 0.1)
 
 
+def test_a_title_and_a_description(post: Ask, services: FakeServices) -> None:
+    texts = {"title": "T" * 200, "description": "Räumt auf: <b>alles</b>"}
+    assert post({**GOOD, **texts}).status_code == 201
+    (submission,) = services.submitted
+    assert (submission.title, submission.description) == (texts["title"], texts["description"])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("title", "", "1 to 200 characters"),
+        ("title", "x" * 201, "1 to 200 characters"),
+        ("title", "two\nlines", "control characters"),
+        ("title", "\x1b[31mred", "control characters"),
+        ("title", 7, "string"),
+        ("description", "x" * 2001, "1 to 2000 characters"),
+        ("description", "a\x00b", "control characters"),
+    ],
+)
+def test_a_bad_title_or_description(post: Ask, services: FakeServices, name: str, text: Any, says: str) -> None:
+    body = error(post({**GOOD, name: text}), 400)
+    assert says in body["details"][name][0]
+    assert services.submitted == []
+
+
 @pytest.mark.parametrize("fields", [{"target": "web1"}, {"target": "web1", "target_hostname": "web1"}])
 def test_target_is_an_alias(post: Ask, services: FakeServices, fields: dict[str, str]) -> None:
     assert post(good(**fields)).status_code == 201

@@ -36,6 +36,7 @@ MEASURES = Measures(
     scheduled=2,
     counters={"leases_lost": 5},
     maintained=True,
+    audit_broken=True,
 )
 
 
@@ -71,6 +72,8 @@ def test_it_tells_what_the_ledger_says(ask: Ask) -> None:
     expected = {
         ("jobqueue_jobs", (operation, ("status", "completed"))): 3,
         ("jobqueue_jobs", (("operation", OTHER), ("status", "failed"))): 1,
+        ("jobqueue_audit_unwritable", ()): 0,
+        ("jobqueue_audit_broken", ()): 1,
         ("jobqueue_executions_submitted_total", (operation,)): 4,
         ("jobqueue_executions_ended_total", (operation, ("state", "completed"))): 3,
         ("jobqueue_executions_retried_total", (operation,)): 1,

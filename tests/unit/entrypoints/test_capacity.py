@@ -53,7 +53,33 @@ def test_more_than_the_host_has_fails_at_once(cpus: float, memory: int, what: st
         Capacity(2.0, 1000).reserve(cpus, memory, _never, _not_expected),
     ):
         pytest.fail("it was given")
-    assert (caught.value.details or {})["error_type"] == "JOB_SUPERVISOR_ACTOR_UNSCHEDULABLE"
+    assert (caught.value.details or {})["error_type"] == "unschedulable"
+
+
+def test_declared_resources_are_shared_out() -> None:
+    capacity = Capacity(1.0, 0)
+    one, two = {"tpu": (1.5, 2.0)}, {"tpu": (2.0, 2.0)}
+    waiting: list[str] = []
+
+    def give_up() -> None:
+        raise OperationCancelled
+
+    with capacity.reserve(0, 0, _never, _not_expected, one):
+        with (
+            pytest.raises(OperationCancelled),
+            capacity.reserve(0, 0, give_up, lambda: waiting.append("waits"), one),
+        ):
+            pytest.fail("it was given twice")
+        with capacity.reserve(1, 0, _never, _not_expected, {"other": (1.0, 1.0), "tpu": (0.5, 2.0)}):
+            pass
+    assert waiting == ["waits"]
+    with capacity.reserve(0, 0, _never, _not_expected, two):
+        pass
+    with (
+        pytest.raises(OperationFailed, match=r"asks for 3 of the resource tpu, but this host has .*, 2 of tpu\."),
+        capacity.reserve(0, 0, _never, _not_expected, {"tpu": (3.0, 2.0)}),
+    ):
+        pytest.fail("it was given")
 
 
 def test_it_is_given_back_after_an_error() -> None:

@@ -117,8 +117,9 @@ def test_a_failed_set_up_says_what_uv_said_and_leaves_nothing(tmp_path: Path, ma
     with pytest.raises(OperationFailed, match="no-such-package") as caught, _open(tmp_path / "e", recipe, run):
         pytest.fail("it was built")
     details = caught.value.details or {}
-    assert details["error_type"] == "RUNTIME_ENV_SETUP_FAILURE"
+    assert details["error_type"] == "setup_failed"
     assert "could not be installed (uv exited with" in caught.value.message
+    assert caught.value.message.endswith("\nNo matching distribution found for no-such-package")  # as pip says it
     assert "no-such-package" in run.said()
     assert not (tmp_path / "e" / recipe.key).exists()
 
@@ -227,7 +228,7 @@ def test_the_set_ups_limit(tmp_path: Path, make_run: MakeRun, monkeypatch: pytes
     with pytest.raises(OperationFailed, match=complaint) as caught, opened:
         pytest.fail("it was built")
     assert not isinstance(caught.value, OperationTimedOut)
-    assert (caught.value.details or {})["error_type"] == "RUNTIME_ENV_SETUP_FAILURE"
+    assert (caught.value.details or {})["error_type"] == "setup_failed"
 
 
 def test_the_jobs_own_deadline_is_a_timeout(tmp_path: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,7 +105,7 @@ def test_addresses_stay_as_they_are() -> None:
 def test_what_is_not_there(line: str, complaint: str) -> None:
     with pytest.raises(OperationFailed, match=complaint) as caught:
         _recipe(line)
-    assert (caught.value.details or {})["error_type"] == "RUNTIME_ENV_SETUP_FAILURE"
+    assert (caught.value.details or {})["error_type"] == "setup_failed"
 
 
 def test_files_that_cannot_be_understood(tmp_path: Path) -> None:

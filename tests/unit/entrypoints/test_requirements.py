@@ -118,7 +118,7 @@ def test_lines_that_do_something_else(line: str, complaint: str) -> None:
     [
         (5, "must be a list"),
         ({}, r"'packages'\] must be a list"),
-        ({"packages": "requirements.txt"}, "Ray's client reads a requirements file"),
+        ({"packages": "requirements.txt"}, "put the lines of a requirements file"),
         ({"packages": ["a"], "version": 1}, "no key 'version'"),
         ({"packages": ["a"], "pip_version": "new"}, r"'pip_version'\] 'new' is not a version specifier"),
         ({"packages": ["a"], "pip_check": 1}, "'pip_check'"),
@@ -127,6 +127,8 @@ def test_lines_that_do_something_else(line: str, complaint: str) -> None:
         ({"packages": ["a", "b c"]}, "'b c' is not a requirement"),
         ({"packages": ["a --user"]}, "option that is not supported behind"),
         ({"packages": ["--editable ."]}, "--editable"),
+        ({"packages": ["--prefer-binary", "a"]}, "--prefer-binary, which uv does not have: .* --only-binary"),
+        ({"packages": ["a"], "pip_install_options": ["--prefer-binary"]}, "pin the version"),
         ({"packages": ["a"] * 10_001}, "too large"),
         ({"packages": ["a"], "pip_install_options": "--pre"}, "must be a list"),
         ({"packages": ["a"], "pip_install_options": ["b"]}, "options only"),

@@ -202,7 +202,7 @@ def test_failures_are_those_of_a_set_up(make_run: MakeRun, raw: dict[str, Any], 
     with pytest.raises(OperationFailed, match=complaint) as caught, _surround(run, raw):
         pytest.fail("it was set up")
     assert caught.value.message.startswith("The runtime environment could not be set up: ")
-    assert caught.value.details == {"error_type": "RUNTIME_ENV_SETUP_FAILURE", "message": caught.value.message}
+    assert caught.value.details == {"error_type": "setup_failed", "message": caught.value.message}
     assert _runs(run) == []
 
 

@@ -20,7 +20,18 @@ def execution(host: str, state: ExecutionState = S.COMPLETED, **more: Any) -> Ex
 def job(*executions: Execution, broadcast: bool = True, **more: Any) -> Job:
     states = [x.state for x in executions]
     status = derive_status({state: states.count(state) for state in states})
-    return Job("id", status, 1, 2, "op.x", {}, "_all", executions, is_broadcast=broadcast, **more)
+    return Job(
+        "op.x",
+        {},
+        "_all",
+        id="id",
+        status=status,
+        created=1,
+        updated=2,
+        executions=executions,
+        is_broadcast=broadcast,
+        **more,
+    )
 
 
 @pytest.mark.parametrize(

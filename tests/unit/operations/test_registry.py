@@ -6,7 +6,7 @@ import json
 import sys
 import types
 from collections.abc import Iterator
-from importlib.metadata import EntryPoint
+from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError
 from typing import Any
 
 import pytest
@@ -65,6 +65,19 @@ def test_every_built_in_operation_and_what_it_declares(registry: Registry) -> No
     assert len(registry) == len(list(registry)) == len(BUILTIN)
     assert "python.call" in registry
     assert registry.problems == ()
+
+
+def test_its_own_plugins_are_missed_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def not_installed(name: str) -> Distribution:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("jobqueue.operations.registry.distribution", not_installed)
+    found = Registry.load(plugins=())
+    assert "aggregation.run" not in found
+    assert len(found) == len(BUILTIN) - 1
+    assert found.problems == (
+        "jobqueue is not installed, so its own plugins are not known: pip install -e . (in a clone).",
+    )
 
 
 def test_schemas_are_json_schemas_that_refuse_unknown_fields(registry: Registry) -> None:

@@ -196,7 +196,7 @@ def a_job(*events: tuple[int, str], status: JobStatus = JobStatus.PROCESSING) ->
     execution = Execution(
         "web1", "web1", ExecutionState.STARTED, events=tuple(Event(at, e, "web1") for at, e in events)
     )
-    return Job(JOB, status, 1, 1, "op.x", {}, "web1", (execution,))
+    return Job("op.x", {}, "web1", id=JOB, status=status, created=1, updated=1, executions=(execution,))
 
 
 def test_a_job_begins_with_its_timeline_and_ends_when_it_is_final(

@@ -56,7 +56,7 @@ def test_looking_for_one_keeps_it(services: Services) -> None:
 
 def test_names_and_sizes_are_checked(services: Services) -> None:
     for call in (services.packages.find, lambda name: services.package_digests([name])):
-        with pytest.raises(InvalidInput, match="is no name of a package"):
+        with pytest.raises(InvalidInput, match="is not the name of a package"):
             call("../x.zip")
     with pytest.raises(PackageTooLarge):
         services.packages.store(NAME, [bytes(2001)])

@@ -13,6 +13,7 @@ from jobqueue.ledger.executions import Grant
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Registration
 from jobqueue.model.principal import Principal
+from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.submission import Submission
 from jobqueue.operations.registry import Registry
@@ -67,6 +68,33 @@ def test_a_retry_is_signed_as_a_job_of_its_own(services: Services, tmp_path: Pat
     signed = work.read(services.jobs.get(second).document, keys, second)
     assert signed.terms.job_id == second
     assert signed.document["data"] == {"command": "true"}
+
+
+def test_a_retry_keeps_what_describes_the_job(services: Services) -> None:
+    request = Submission(
+        "command.shell.execute",
+        {"command": "true"},
+        "web1",
+        title="Nightly",
+        description="Clean up",
+        timeout_seconds=5.0,
+        retries=RetryPolicy(2),
+        priority=7,
+        tags={"team": "web"},
+        origin="ray",
+        request={"a": 1},
+        alias="first",
+        principal=ADMIN,
+    )
+    first = services.submit.one(request).job_id
+    services.jobs.cancel(first)
+    second = services.jobs.get(services.retry(first, principal=ADMIN).job_id)
+    assert (second.title, second.description, second.timeout_seconds) == ("Nightly", "Clean up", 5.0)
+    assert (second.retries, second.priority, second.tags) == (RetryPolicy(2), 7, {"team": "web"})
+    assert (second.origin, second.request, second.target) == ("ray", {"a": 1}, "web1")
+    assert (second.alias, second.retry_of) == (None, first)
+    (summary, _), count, _ = services.jobs.starting("", 2)
+    assert (summary.title, count) == ("Nightly", 2)
 
 
 def test_a_record_that_was_altered_is_not_signed_again(services: Services) -> None:

@@ -18,6 +18,9 @@ from jobqueue.errors import LedgerUnavailable, OperationFailed, OperationNotSupp
 from jobqueue.ledger.jobs import NewJob
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Registration
+from jobqueue.model.needs import Needs
+from jobqueue.model.retry import RetryPolicy
+from jobqueue.model.submission import Submission
 from jobqueue.model.target import Target
 from jobqueue.operations.base import operation
 from jobqueue.operations.context import Context
@@ -120,7 +123,7 @@ def stubborn(data: dict[str, Any], context: Context) -> Outcome:
     return Outcome("late", changed=True)
 
 
-FACTS = {"kernel": "6.1"}
+FACTS = {"kernel": "6.1", "cpus": 4, "memory.total": 1000}
 
 
 @pytest.fixture
@@ -219,11 +222,15 @@ class Submitter:
         new = NewJob(
             id=job_id,
             document=self._signer.sign(job_id, document, now=now, idempotent=idempotent, only=()),
-            operation=kind,
+            submission=Submission(
+                kind,
+                data or {},
+                target,
+                retries=RetryPolicy(**retries) if retries else None,
+                needs=Needs.read(options["needs"]) if "needs" in options else None,
+            ),
             target=Target.parse(target),
-            priority=4,
             is_idempotent=idempotent,
-            retries=str(retries["max_attempts"]) if retries else "",
         )
         return self._ledger.jobs.create(new, "").accepted.job_id
 

@@ -169,6 +169,26 @@ def test_a_one_time_token(agent: MakeAgent, enrolment: Enrolment) -> None:
     assert enrolment.redeem() == ["db2"]
 
 
+def test_the_audit_trail_has_who_came_with_an_invitation(
+    agent: MakeAgent, enrolment: Enrolment, ledger: Ledger
+) -> None:
+    token, _ = enrolment.invite()
+    new = agent("db1", token)
+    new.beat()
+    client, trail = ledger.client, ledger.keys.kind("audit")
+    client.set(trail, "x")  # and no repair
+    client.set(ledger.keys.kind("audit_spoiled"), "x")
+    mend, ledger.audit.mend = ledger.audit.mend, lambda: False  # type: ignore[method-assign]
+    assert enrolment.redeem() == []
+    assert new.state is AgentState.PENDING
+    ledger.audit.mend = mend  # type: ignore[method-assign]
+    assert enrolment.redeem() == ["db1"], "it waited for its entry"
+    entry = ledger.audit.newest(1)[0].deed
+    assert entry.who.startswith("invitation ")
+    assert (entry.kind, entry.path, entry.result) == ("invitation", "/agent/db1/accept", "done")
+    assert entry.details == {"agent": "db1", "fingerprint": new.identity.fingerprint}
+
+
 def test_the_token_is_not_in_redis(agent: MakeAgent, enrolment: Enrolment, ledger: Ledger) -> None:
     token, _ = enrolment.invite()
     agent("db1", token).beat()

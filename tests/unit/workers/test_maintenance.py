@@ -20,9 +20,19 @@ from jobqueue.services.result_verifier import ResultVerifier
 from jobqueue.settings import Settings
 from jobqueue.trust.signing.trusted import TrustedKeys
 from tests.acceptance.support.until import until
+from workers.agent.execution.executor import Executor
 from workers.maintenance.leader import Leadership
 from workers.maintenance.service import Maintenance, make_services
-from workers.maintenance.services import STEP, ExternalRunExpirer, Pruner, Reaper, Reconciler, ResultInspector, Sweeper
+from workers.maintenance.services import (
+    STEP,
+    ExternalRunExpirer,
+    Placer,
+    Pruner,
+    Reaper,
+    Reconciler,
+    ResultInspector,
+    Sweeper,
+)
 from workers.metrics import MAINTENANCE
 
 from .conftest import HOST, Submitter
@@ -108,6 +118,75 @@ def test_an_outage_makes_it_wait_not_end(ledger: Ledger, outage: threading.Event
     thread.join(30)
     assert not thread.is_alive()
     assert service.runs > 0
+
+
+def _place(placer: Placer, clock: Clock) -> int:
+    clock.now += 60
+    return placer.run_once()
+
+
+def test_a_job_is_placed_when_an_agent_with_what_it_needs_joins(
+    ledger: Ledger, settings: Settings, submit: Submitter, executor: Executor
+) -> None:
+    clock = Clock()
+    placer = Placer(ledger, Sender(settings), clock)
+    needs = {"labels": {"zone": "a"}, "num_cpus": 2}
+    job_id = submit("test.echo.get", {"text": "hi"}, target="_any", needs=needs)
+    assert [_place(placer, clock), _place(placer, clock)] == [0, 0]  # HOST is there, and has no zone
+    assert ledger.jobs.get(job_id).status is JobStatus.SUBMITTED
+    ledger.agents.register(Registration("db1", "boot", {"zone": "a"}, {"cpus": 1}, ("test.echo.get",)))
+    assert _place(placer, clock) == 0
+    ledger.agents.register(Registration("db2", "boot", {"zone": "a"}, {"cpus": 2}, ("test.echo.get",)))
+    assert [_place(placer, clock), _place(placer, clock)] == [1, 0]
+    assert executor.execute(job_id, "_any") == "dropped: submitted"
+    assert isinstance(ledger.executions.claim(job_id, "db2", "db2", "token"), Grant)
+    assert ledger.jobs.get(job_id).executions[0].hostname == "db2"
+
+
+def test_an_agent_runs_what_was_placed_on_it(
+    ledger: Ledger, settings: Settings, submit: Submitter, executor: Executor
+) -> None:
+    clock = Clock()
+    job_id = submit("test.echo.get", {"text": "hi"}, target="_any", needs={"labels": {"group": "web.dev"}})
+    assert _place(Placer(ledger, Sender(settings), clock), clock) == 1
+    assert executor.execute(job_id, HOST) == "completed"
+    assert executor.execute(job_id, HOST) == "dropped: completed"
+    assert ledger.jobs.get(job_id).attempts == 1
+
+
+def test_all_that_wait_are_looked_at_in_turn(
+    ledger: Ledger, settings: Settings, submit: Submitter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.maintenance.services.STEP", 2)
+    clock = Clock()
+    placer = Placer(ledger, Sender(settings), clock)
+    for _ in range(4):
+        submit("test.echo.get", target="_any", needs={"labels": {"zone": "nowhere"}})
+    last = submit("test.echo.get", target="_any", needs={"labels": {"group": "web.dev"}})
+    assert [_place(placer, clock) for _ in range(3)] == [0, 0, 1]
+    assert ledger.jobs.get(last).executions[0].hostname == HOST
+
+
+def test_agents_are_read_for_a_small_part_of_the_time_only(
+    ledger: Ledger, settings: Settings, submit: Submitter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, reads = Clock(), Counting()
+    placer = Placer(ledger, Sender(settings), clock)
+
+    def slowly() -> list[Any]:
+        reads.run_once()
+        clock.now += 0.5  # a large fleet
+        return []
+
+    monkeypatch.setattr(ledger.agents, "all", slowly)
+    for _ in range(5):
+        placer.run_once()
+    assert reads.runs == 0  # nothing waits
+    submit("test.echo.get", target="_any", needs={"labels": {"zone": "a"}})
+    for _ in range(60):
+        placer.run_once()
+        clock.now += 1
+    assert 4 <= reads.runs <= 6
 
 
 def test_the_reaper_watches_for_one_lease_before_it_acts(ledger: Ledger, submit: Submitter) -> None:

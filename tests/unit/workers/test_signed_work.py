@@ -252,6 +252,30 @@ def test_an_agent_knows_its_own_labels_and_believes_nobody_else(
         assert_refused(ledger, executor, job_id, "it was signed for")
 
 
+@pytest.mark.parametrize(
+    ("needs", "runs"),
+    [
+        ({"labels": {"group": "web.dev"}}, True),
+        ({"labels": {"group": "db"}}, False),
+        ({"labels": {"jobqueue/hostname": HOST}}, True),
+        ({"num_cpus": 4, "memory": 1000}, True),
+        ({"num_cpus": 5}, False),
+        ({"memory": 1001}, False),
+        ({"resources": {"tpu": 1}}, False),
+    ],
+)
+def test_an_agent_knows_itself_what_it_has(
+    ledger: Ledger, executor: Executor, submit: Submitter, attacker: Attacker, needs: dict[str, Any], runs: bool
+) -> None:
+    ledger.client.hset(ledger.keys.agent(HOST), "labels", "group:db\ntpu:1")  # the ledger says what it likes
+    job_id = submit("test.echo.get")
+    attacker.write(job_id, _signed_for(executor, "_any", needs=needs)(job_id))
+    if runs:
+        assert executor.execute(job_id, HOST) == "completed"
+    else:
+        assert_refused(ledger, executor, job_id, "it was signed for a host with")
+
+
 def test_work_is_not_run_again(ledger: Ledger, executor: Executor, submit: Submitter, attacker: Attacker) -> None:
     job_id = submit("test.echo.get")
     assert executor.execute(job_id, HOST) == "completed"

@@ -11,6 +11,7 @@ from typing import Any
 
 from jobqueue.errors import OperationFailed, OperationNotAllowed, WorkRefused
 from jobqueue.ledger.executions import Grant
+from jobqueue.model.needs import Needs
 from jobqueue.model.timestamps import to_iso
 from jobqueue.operations.registry import Registry
 from jobqueue.settings import Settings
@@ -110,6 +111,7 @@ class WorkAdmission:
         now = int(self._clock() * 1_000_000)
         found.check(settings.hostname, settings.labels, now, self._skew)
         document, terms = found.document, found.terms
+        self._check_needs(document)
         self._check_memory(terms)
         known = document["operation"] in self._operations
         operation = self._operations.get(document["operation"]) if known else None
@@ -125,6 +127,13 @@ class WorkAdmission:
             raise
         self._journal.begin(terms.job_id, terms.runs, until, created=created, durable=durable)
         return AdmittedWork(document, permit, admission)
+
+    def _check_needs(self, document: Mapping[str, Any]) -> None:
+        """Raise ``WorkRefused`` unless this host has what the job waited for."""
+        needs = Needs.read(document.get("needs", {}))
+        settings, facts = self._settings, self._facts
+        if not needs.fit(settings.hostname, settings.labels, facts.get("cpus"), facts.get("memory.total")):
+            raise WorkRefused(f"it was signed for a host with {needs.text}, and {settings.hostname} does not have that")
 
     def _check_memory(self, terms: work.Terms) -> None:
         """Raise ``WorkRefused`` for work that may have run here while an earlier journal was kept, which was lost."""

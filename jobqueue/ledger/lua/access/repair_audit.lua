@@ -33,4 +33,5 @@ end
 redis.call('DEL', K.audit_spoiled)
 redis.call('HSET', K.audit_head, 'number', ARGV[2], 'link', ARGV[3])
 local number, link = append_entries(ARGV[1], {ARGV[4], ARGV[5]}, 1, 2)
+redis.call('HSET', K.audit_head, 'broken', number)
 return {'mended', number, link}

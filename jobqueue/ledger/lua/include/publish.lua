@@ -55,8 +55,9 @@ local function message_texts(template, id, attempt, priority, time)
   return texts
 end
 
--- time: from tick(), so that each of the lists holds its messages in the order of their times.
+-- time: from tick(), so that each of the lists holds its messages in the order of their times. What has no place yet is
+-- only noted: no agent reads a queue of it.
 local function publish(message, id, slot, priority, time)
   redis.call('ZADD', K.waiting .. slot, int(time), id)
-  if message then redis.call('LPUSH', queue_list(slot, 9 - priority), message) end
+  if message and slot ~= '_unplaced' then redis.call('LPUSH', queue_list(slot, 9 - priority), message) end
 end

@@ -1,50 +1,22 @@
 -- Accepts jobs: resolves each target to agents, stores the job with its executions and publishes them, all or nothing
 -- per job; a refused job does not affect the others.
--- include: clock next_time events index publish audit_trail
+-- include: clock next_time events index publish audit_trail hosts
 -- KEYS: none
 -- ARGV: 1 now, 2 window of idempotency keys in ms, 3 message template or '', 4 how many entries the audit trail keeps,
---   5 '1' if a job is refused while its entry cannot be written, then per job: its id, the document, operation, target, kind of target (any, all, host, label), priority,
---   not_before or '', expires_at or '', retry policy or '', '1' if the operation is idempotent or '', idempotency key
---   or '', digest of the request, tags ("key:value" lines) or '', id of the job that it retries or '', hostnames to
---   keep to (lines) or '', alias or '', name that it holds exclusively or '',
---   groups that list it (lines) or '', seal of its idempotency key or '',
---   its entry for the audit trail or '', the seal of that
+--   5 '1' if a job is refused while its entry cannot be written, then per job what JOB_ARGUMENTS names, '' for what it
+--   does not have: its id, the document, kind of target (any, all, host, label; unplaced: any
+--   agent, as soon as one can run it), '1' if the operation is idempotent,
+--   idempotency key, digest of the request, hostnames to keep to (lines), seal of the idempotency key, its entry for the
+--   audit trail, the seal of that, then the job's own fields (model/job_fields.py): tags as "key:value" lines, lists as
+--   lines
 -- returns: per job: {'created', created, {slot...}, number of its audit entry, link of that} (slots only if the caller
 --     has to send the messages; no entry if there is none, or if it cannot be written)
 --   | {'replayed', id, created, seal} | {'key_conflict', id} | {'alias_taken', id} | {'held', id} | {'unknown_target', near?}
 --   | {'unsupported'} | {'unrecorded', why} | {'away', state of the agent} | {'too_late'}
 --   | {'no_live_agent', offline or draining hostname...}
-local FIELDS = {'id', 'doc', 'op', 'target', 'kind', 'priority', 'not_before', 'expires', 'retry', 'idempotent', 'key',
-  'digest', 'tags', 'retry_of', 'only', 'alias', 'exclusive', 'groups', 'seal', 'entry', 'entry_seal'}
 local at = clock(ARGV[1])
 local window, template, keep, is_strict = ARGV[2], parse_template(ARGV[3]), ARGV[4], ARGV[5] == '1'
-local away = {}
-for _, host in ipairs(redis.call('SMEMBERS', K.away)) do away[host] = true end
--- agents may say of themselves that they are back, but not that they are accepted
-for _, host in ipairs(redis.call('SMEMBERS', K.barred)) do away[host] = true end
-
-local function taking(hosts, offline_too)
-  local found = {}
-  for first = 1, #hosts, 1000 do -- unpack has a limit
-    local last = math.min(first + 999, #hosts)
-    local live_until = redis.call('ZMSCORE', K.agents, unpack(hosts, first, last))
-    for i = first, last do
-      local time = tonumber(live_until[i - first + 1] or 0)
-      if (time > at or (offline_too and time > 0)) and not away[hosts[i]] then found[#found + 1] = hosts[i] end
-    end
-  end
-  return found
-end
-
-local function least_busy(hosts)
-  local best, least
-  for i = 1, math.min(#hosts, 50) do -- a sample, from a place that varies: a large fleet must not make this slow
-    local host = hosts[(at + i) % #hosts + 1]
-    local load = redis.call('ZCARD', K.waiting .. host) + num(redis.call('HGET', K.agent .. host, 'running'))
-    if not best or load < least then best, least = host, load end
-  end
-  return best
-end
+local away = hosts_away()
 
 -- Each returns the slots, or nil and the refusal. Offline agents are waited for (patient) only where the caller names
 -- one or gives a deadline: a broadcast without a deadline must not hang on a host that is gone for good.
@@ -77,32 +49,37 @@ end
 
 local shared = {} -- by operation and patience: the shared queue serves; nothing changes that within one call
 function resolve.any(job, patient)
-  local question = job.op .. (patient and '+' or '')
+  local question = job.operation .. (patient and '+' or '')
   if shared[question] and job.only == '' then return {'_any'} end
   local known = redis.call('ZCARD', K.agents)
-  if job.only == '' and next(away) == nil and redis.call('SCARD', K.offers .. job.op) == known then
+  if job.only == '' and next(away) == nil and redis.call('SCARD', K.offers .. job.operation) == known then
     local live = redis.call('ZCOUNT', K.agents, patient and '-inf' or '(' .. int(at), '+inf')
     if live == 0 then return nil, {'no_live_agent'} end
     shared[question] = true
     return {'_any'}
   end
-  local offering = redis.call('SMEMBERS', K.offers .. job.op)
+  local offering = redis.call('SMEMBERS', K.offers .. job.operation)
   if #offering == 0 and known > 0 then return nil, {'unsupported'} end
   offering = kept_to(job.only, offering)
-  local able = taking(offering, false)
+  local able = taking(offering, at, away, false)
   local wait = patient and #able == 0
-  if wait then able = taking(offering, true) end
+  if wait then able = taking(offering, at, away, true) end
   if #able == 0 then return nil, {'no_live_agent', unpack(offering, 1, math.min(#offering, 20))} end
-  if job.only ~= '' then return {least_busy(able)} end
+  if job.only ~= '' then return {least_busy(able, at)} end
   -- the shared queue serves as long as all that read it can run the operation
-  local readers = taking(redis.call('ZRANGE', K.agents, 0, -1), wait)
-  return {#able == #readers and '_any' or least_busy(able)}
+  local readers = taking(redis.call('ZRANGE', K.agents, 0, -1), at, away, wait)
+  return {#able == #readers and '_any' or least_busy(able, at)}
+end
+
+-- Maintenance places it, when there is an agent that has what the job needs.
+function resolve.unplaced()
+  return {'_unplaced'}
 end
 
 local function broadcast(hosts, job, patient)
   if #hosts == 0 then return nil, {'unknown_target'} end
   table.sort(hosts)
-  local slots = kept_to(job.only, taking(hosts, patient))
+  local slots = kept_to(job.only, taking(hosts, at, away, patient))
   if #slots == 0 then return nil, {'no_live_agent', unpack(hosts, 1, math.min(#hosts, 20))} end
   return slots
 end
@@ -127,7 +104,7 @@ end
 local function earlier(job)
   local created = redis.call('HGET', K.job .. job.id, 'created')
   if created and is_whole(job.id) then return {'replayed', job.id, created} end
-  local first = job.key ~= '' and redis.call('GET', K.idem .. job.key)
+  local first = job.idempotency_key ~= '' and redis.call('GET', K.idem .. job.idempotency_key)
   if first then
     local digest, id, time, seal = string.match(first, '^(%x+)|([^|]+)|(%d+)|(%x*)$')
     if not digest then return {'replayed', '', '0', ''} end -- no record of ours; the caller sees it by the seal
@@ -150,18 +127,17 @@ end
 local function store(job, slots, created)
   new_job = job.id
   local id, when = job.id, int(created)
-  redis.call('SET', K.doc .. id, job.doc)
-  local fields = {'status', 'submitted', 'created', when, 'updated', when, 'op', job.op, 'target', job.target,
-    'prio', job.priority, 'n.submitted', #slots, 'events', 1, 'last', when, 'e1', when .. '|submitted|_api|'}
+  redis.call('SET', K.doc .. id, job.document)
+  local fields = {'status', 'submitted', 'created', when, 'updated', when, 'n.submitted', #slots, 'events', 1, 'last', when, 'e1', when .. '|submitted|_api|'}
   local function remember(field, value)
     if value ~= '' then
       fields[#fields + 1] = field
       fields[#fields + 1] = value
     end
   end
-  for _, field in ipairs({'expires', 'retry', 'idempotent', 'key', 'tags', 'alias', 'exclusive', 'groups'}) do
-    remember(field, job[field])
-  end
+  for i = 1, #JOB_STORED, 2 do remember(JOB_STORED[i + 1], job[JOB_STORED[i]]) end
+  remember('idempotent', job.idempotent)
+  remember('key', job.idempotency_key)
   if job.kind == 'all' or job.kind == 'label' then
     remember('fanout', '1')
     for first = 1, #slots, 1000 do -- unpack has a limit
@@ -169,12 +145,16 @@ local function store(job, slots, created)
     end
   else
     remember('slot', slots[1])
-    if slots[1] == '_any' then remember('shared', '1') else remember('host', slots[1]) end
+    if slots[1] == '_any' then
+      remember('shared', '1')
+    elseif slots[1] ~= '_unplaced' then
+      remember('host', slots[1])
+    end
   end
   redis.call('HSET', K.job .. id, unpack(fields))
-  if job.expires ~= '' then redis.call('ZADD', K.deadlines, job.expires, id) end
-  if job.key ~= '' then
-    redis.call('SET', K.idem .. job.key, table.concat({job.digest, id, when, job.seal}, '|'), 'PX', window)
+  if job.expires_at ~= '' then redis.call('ZADD', K.deadlines, job.expires_at, id) end
+  if job.idempotency_key ~= '' then
+    redis.call('SET', K.idem .. job.idempotency_key, table.concat({job.digest, id, when, job.seal}, '|'), 'PX', window)
   end
   if job.alias ~= '' then redis.call('SET', K.alias .. job.alias, id) end
   if job.exclusive ~= '' then redis.call('SET', K.exclusive .. job.exclusive, id) end
@@ -186,8 +166,8 @@ local time
 local function accept(job)
   local answer = earlier(job)
   if answer then return answer end
-  if job.expires ~= '' and tonumber(job.expires) <= at then return {'too_late'} end
-  local slots, refusal = resolve[job.kind](job, job.expires ~= '')
+  if job.expires_at ~= '' and tonumber(job.expires_at) <= at then return {'too_late'} end
+  local slots, refusal = resolve[job.kind](job, job.expires_at ~= '')
   if not slots then return refusal end
 
   local first = K.job .. job.retry_of
@@ -202,8 +182,9 @@ local function accept(job)
   end
   local created, when = time, int(time)
   store(job, slots, created)
-  count(K.measured, 'submitted|' .. job.op, #slots)
-  local waits = job.not_before ~= '' and tonumber(job.not_before) > created
+  count(K.measured, 'submitted|' .. job.operation, #slots)
+  local is_placed = slots[1] ~= '_unplaced'
+  local waits = is_placed and job.not_before ~= '' and tonumber(job.not_before) > created
   local priority = tonumber(job.priority)
   local texts = #slots > 1 and message_texts(template, job.id, '1', priority, created)
   for _, slot in ipairs(slots) do
@@ -222,7 +203,7 @@ local function accept(job)
     local told = append_event(first, created, 'retried', '_api', 'as ' .. job.id)
     announce(job.retry_of, retried[1], told, 'retried', '_api', 'as ' .. job.id)
   end
-  local answer = {'created', when, (waits or template) and {} or slots}
+  local answer = {'created', when, (waits or template or not is_placed) and {} or slots}
   if not is_strict then -- while the trail cannot be written, the job counts all the same; the caller sees it
     is_entered, number, link = entered(keep, job.entry_seal, job.entry)
   end
@@ -231,9 +212,9 @@ local function accept(job)
 end
 
 local answers = {}
-for first = 6, #ARGV, #FIELDS do
+for first = 6, #ARGV, #JOB_ARGUMENTS do
   local job = {}
-  for i, field in ipairs(FIELDS) do job[field] = ARGV[first + i - 1] end
+  for i, field in ipairs(JOB_ARGUMENTS) do job[field] = ARGV[first + i - 1] end
   answers[#answers + 1] = accept(job)
 end
 if time and #answers > 1 then redis.call('SET', K.clock, int(time)) end

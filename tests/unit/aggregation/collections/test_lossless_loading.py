@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from jobqueue.aggregation.collections import database
 from jobqueue.aggregation.collections.collections import Collections
 from jobqueue.aggregation.collections.loading import load
-from jobqueue.cli.commands.collection import collection
+from jobqueue.aggregation.command import collection
 from jobqueue.errors import InvalidInput
 
 SHOES = "id;name_s;price_d\n1;Schuh;12,50\n2;Hut;3,99\n"

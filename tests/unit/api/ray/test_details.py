@@ -9,6 +9,7 @@ import pytest
 
 from api.ray.mapping import details, details_for_yuanrong
 from jobqueue.model.job import Job
+from jobqueue.model.needs import Needs
 from jobqueue.model.states import ExecutionState, JobStatus
 from tests.unit.api.conftest import Ask
 from tests.unit.api.fakes import a_job
@@ -59,6 +60,16 @@ CASES: dict[str, tuple[Job, str, str, str | None, int | None]] = {
         None,
         None,
     ),
+    "waits for an agent": (
+        an_entrypoint(S.SUBMITTED, execution={"slot": "_unplaced"}, needs=Needs(num_cpus=9)),
+        "PENDING",
+        (
+            "Job has not started yet. It is waiting for resources that no live agent has: 9 CPUs. It starts as soon as "
+            "an agent has them."
+        ),
+        None,
+        None,
+    ),
     "is set up": (
         an_entrypoint(S.STARTED, execution={"info": {"phase": "setting_up"}}),
         "PENDING",
@@ -87,6 +98,60 @@ CASES: dict[str, tuple[Job, str, str, str | None, int | None]] = {
         EXITED["message"],
         "JOB_ENTRYPOINT_COMMAND_ERROR",
         3,
+    ),
+    "exited, as agents report it": (
+        an_entrypoint(
+            S.FAILED,
+            execution={
+                "failure": {
+                    "error_type": "command_failed",
+                    "exit_code": 3,
+                    "message": "The entrypoint exited with code 3.",
+                    "output": "no",
+                },
+                "error": "exit code 3",
+            },
+        ),
+        "FAILED",
+        EXITED["message"],
+        "JOB_ENTRYPOINT_COMMAND_ERROR",
+        3,
+    ),
+    "exited without a word": (
+        an_entrypoint(
+            S.FAILED,
+            execution={
+                "failure": {"error_type": "command_failed", "exit_code": 3, "message": "exit", "output": ""},
+                "error": "exit code 3",
+            },
+        ),
+        "FAILED",
+        "Job entrypoint command failed with exit code 3. No logs available.",
+        "JOB_ENTRYPOINT_COMMAND_ERROR",
+        3,
+    ),
+    "asked for too much, as agents report it": (
+        an_entrypoint(S.FAILED, execution={"failure": {"error_type": "unschedulable", "message": "no"}, "error": "x"}),
+        "FAILED",
+        "no",
+        "JOB_SUPERVISOR_ACTOR_UNSCHEDULABLE",
+        None,
+    ),
+    "could not be started, as agents report it": (
+        an_entrypoint(S.FAILED, execution={"failure": {"error_type": "start_failed", "message": "no"}, "error": "x"}),
+        "FAILED",
+        "no",
+        "JOB_ENTRYPOINT_COMMAND_START_ERROR",
+        None,
+    ),
+    "could not be set up, as agents report it": (
+        an_entrypoint(
+            S.FAILED, execution={"failure": {"error_type": "setup_failed", "message": "pip: no"}, "error": "x"}
+        ),
+        "FAILED",
+        "runtime_env setup failed: Failed to set up runtime environment. pip: no",
+        "RUNTIME_ENV_SETUP_FAILURE",
+        None,
     ),
     "could not be set up": (
         an_entrypoint(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from flask.testing import FlaskClient
 
@@ -17,6 +19,7 @@ def test_the_version(ask: Ask) -> None:
     found = ask("GET", "/api/version").get_json()
     assert found["version"] == "4"
     assert set(found) == {"version", "ray_version", "ray_commit", "session_name"}
+    assert re.fullmatch("[0-9a-f]{40}", found["ray_commit"])
     assert tuple(map(int, found["ray_version"].split("."))) >= (2, 8, 0)
 
 

@@ -138,7 +138,7 @@ def test_a_wheel_keeps_its_name(ask: Ask, services: FakeServices, name: str) -> 
 )
 def test_other_names_are_refused(ask: Ask, services: FakeServices, method: str, name: str) -> None:
     answer = ask(method, f"/api/packages/gcs/{name}", data=b"x" if method == "PUT" else None)
-    assert_refused(answer, 400, "is no name of a package", ".tar.gz")
+    assert_refused(answer, 400, "is not the name of a package", ".tar.gz")
     assert services.stored_packages == {}
 
 

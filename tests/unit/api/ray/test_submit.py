@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from jobqueue.errors import NoLiveAgent
+from jobqueue.model.needs import Needs
+from jobqueue.model.selector import Selector
 from tests.unit.api.conftest import Ask
 from tests.unit.api.ray.conftest import Submit
-from tests.unit.api.ray.fakes import PACKAGE, RayServices
+from tests.unit.api.ray.fakes import AGENTS, PACKAGE, RayServices
 
 
 def test_the_answer_is_exactly_what_rays_client_takes(submit: Submit, services: RayServices) -> None:
@@ -88,18 +91,27 @@ def test_placement(submit: Submit, services: RayServices, needs: dict[str, Any],
 
 
 @pytest.mark.parametrize(
-    ("needs", "words"),
+    ("fields", "needs"),
     [
-        ({"entrypoint_label_selector": {"zone": "c"}}, ["No agent fits", "zone is c"]),
-        ({"entrypoint_num_cpus": 9}, ["9 CPUs", "the most that an agent has is 8"]),
-        ({"entrypoint_memory": 5000}, ["5000 bytes", "4000"]),
+        ({"entrypoint_label_selector": {"zone": "c"}}, Needs((Selector.parse("zone", "c"),))),
+        ({"entrypoint_num_cpus": 9}, Needs(num_cpus=9)),
+        ({"entrypoint_memory": 5000}, Needs(memory=5000)),
+        ({"entrypoint_resources": {"tpu": 2.5, "none": 0}}, Needs(resources=(("tpu", 2.5),))),
     ],
 )
-def test_nobody_fits(submit: Submit, services: RayServices, needs: dict[str, Any], words: list[str]) -> None:
-    response = submit(**needs)
-    assert response.status_code == 409
-    assert all(word in response.text for word in words), response.text
-    assert services.submitted == []
+def test_what_no_agent_has_is_waited_for(
+    submit: Submit, services: RayServices, fields: dict[str, Any], needs: Needs
+) -> None:
+    assert submit(**fields).status_code == 200
+    (wanted,) = services.submitted
+    assert (wanted.among, wanted.needs) == ((), needs)
+
+
+def test_a_custom_resource_is_a_label_that_is_a_number(submit: Submit, services: RayServices) -> None:
+    services.agents_known[1] = replace(AGENTS[1], labels={"tpu": "4"})
+    assert submit(entrypoint_resources={"tpu": 4}).status_code == 200
+    (wanted,) = services.submitted
+    assert (wanted.among, wanted.needs, wanted.data["resources"]) == (("web2",), None, {"tpu": 4})
 
 
 BAD: dict[str, tuple[Any, list[str]]] = {
@@ -122,7 +134,15 @@ BAD: dict[str, tuple[Any, list[str]]] = {
     "cpus negative": ({"entrypoint_num_cpus": -1}, ["entrypoint_num_cpus", "negative"]),
     "memory a fraction": ({"entrypoint_memory": 1.5}, ["entrypoint_memory", "whole"]),
     "gpus": ({"entrypoint_num_gpus": 1}, ["entrypoint_num_gpus", "no GPUs"]),
-    "resources": ({"entrypoint_resources": {"tpu": 1}}, ["entrypoint_resources", "not supported"]),
+    "resources no numbers": ({"entrypoint_resources": {"tpu": "1"}}, ["entrypoint_resources.tpu", "number"]),
+    "resources negative": ({"entrypoint_resources": {"tpu": -1}}, ["entrypoint_resources.tpu", "from 0"]),
+    "resources no object": ({"entrypoint_resources": [1]}, ["entrypoint_resources", "object of numbers"]),
+    "resource with a bad name": ({"entrypoint_resources": {"a b": 1}}, ["entrypoint_resources", "a b", "label"]),
+    "resource with a field of its own": (
+        {"entrypoint_resources": {"GPU": 1}},
+        ["resources.GPU", "fields of their own"],
+    ),
+    "too many resources": ({"entrypoint_resources": {f"r{n}": 1 for n in range(99)}}, ["resources", "At most 20"]),
     "selector no strings": ({"entrypoint_label_selector": {"zone": 1}}, ["entrypoint_label_selector.zone", "string"]),
     "selector not well formed": ({"entrypoint_label_selector": {"zone": "in(a"}}, ["in(a", "zone"]),
     "selector's key not well formed": ({"entrypoint_label_selector": {"-": "a"}}, ["'-'"]),
@@ -141,6 +161,10 @@ def test_bad_bodies(
     if "slash" not in request.node.callspec.id or path.endswith("/"):
         assert all(word in text for word in words), text
     assert services.submitted == []
+
+
+def test_an_unknown_field_in_the_words_of_rays_server(submit: Submit) -> None:
+    assert "TypeError: __init__() got an unexpected keyword argument 'key'" in submit(key=1, other=2).text
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,18 @@ def test_its_submissions_at_rays_path(submit: Submit, services: RayServices, bod
     assert wanted.origin == "openyuanrong"
 
 
+def test_a_client_that_says_who_it_is(ask: Ask) -> None:
+    """By what it submits it could be Ray's."""
+    response = ask(
+        "POST",
+        "/api/jobs/",
+        json={"entrypoint": "x", "submission_id": "a", "runtime_env": {"env_vars": {"A": "1"}}},
+        headers={"X-Jobqueue-Client": "openYuanrong"},
+    )
+    assert (response.status_code, response.get_json()) == (200, {"submission_id": "app-a"})
+    assert ask("GET", "/api/jobs/x", headers={"X-Jobqueue-Client": "openyuanrong"}).get_json() == "Job x does not exist"
+
+
 @pytest.mark.parametrize("body", RAYS.values(), ids=RAYS)
 def test_rays_submissions(submit: Submit, services: RayServices, body: dict[str, Any]) -> None:
     found = submit("/api/jobs/", **body).get_json()

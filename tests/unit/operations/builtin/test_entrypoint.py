@@ -81,7 +81,7 @@ def test_an_archive_that_cannot_be_read(go: Callable[..., Outcome]) -> None:
     with pytest.raises(OperationFailed, match="could not be set up") as caught:
         go("true", runtime_env={"working_dir": "file:///proc/self/mem"})
     assert caught.value.details is not None
-    assert caught.value.details["error_type"] == "RUNTIME_ENV_SETUP_FAILURE"
+    assert caught.value.details["error_type"] == "setup_failed"
 
 
 def test_the_pid_is_the_entrypoints(go: Callable[..., Outcome]) -> None:
@@ -98,27 +98,25 @@ def test_an_exit_code_fails_with_the_last_lines(go: Callable[..., Outcome]) -> N
     assert caught.value.message == "The entrypoint exited with code 7."
     lines = "".join(f"{number}\n" for number in range(92, 101))
     assert caught.value.details == {
-        "error_type": "JOB_ENTRYPOINT_COMMAND_ERROR",
+        "error_type": "command_failed",
         "exit_code": 7,
-        "message": "Job entrypoint command failed with exit code 7, last available logs (truncated to 20,000 chars):\n"
-        + lines
-        + "last words\n",
+        "message": "The entrypoint exited with code 7.",
+        "output": f"{lines}last words\n",
     }
 
 
 def test_an_exit_code_without_a_word(go: Callable[..., Outcome]) -> None:
     with pytest.raises(OperationFailed) as caught:
         go("exit 3")
-    message = (caught.value.details or {})["message"]
-    assert message == "Job entrypoint command failed with exit code 3. No logs available."
+    assert (caught.value.details or {})["output"] == ""
 
 
 def test_long_lines_are_cut(go: Callable[..., Outcome]) -> None:
     with pytest.raises(OperationFailed) as caught:
         go("head -c 300000 /dev/zero | tr '\\0' x; exit 1")
-    message = (caught.value.details or {})["message"]
-    assert message.endswith("x" * 20_000)
-    assert len(message) < 20_200
+    output = (caught.value.details or {})["output"]
+    assert output.endswith("x" * 20_000)
+    assert len(output) < 20_200
     assert len(json.dumps(caught.value.details)) < 64 * 1024
 
 
@@ -176,14 +174,14 @@ def test_what_cannot_be_started(go: Callable[..., Outcome], monkeypatch: pytest.
     monkeypatch.setattr(entrypoint, "_SHELL", "/nowhere/sh")
     with pytest.raises(OperationFailed, match=r"'/nowhere/sh' was not found") as caught:
         go("true")
-    assert (caught.value.details or {})["error_type"] == "JOB_ENTRYPOINT_COMMAND_START_ERROR"
+    assert (caught.value.details or {})["error_type"] == "start_failed"
 
 
 def test_a_set_up_that_fails(go: Callable[..., Outcome]) -> None:
     reports: Reports = []
     with pytest.raises(OperationFailed) as caught:
         go("true", runtime_env={"working_dir": "file:///nowhere.zip"}, context={"report": reports.append})
-    assert (caught.value.details or {})["error_type"] == "RUNTIME_ENV_SETUP_FAILURE"
+    assert (caught.value.details or {})["error_type"] == "setup_failed"
     assert reports == [{"phase": "setting_up"}]
 
 

@@ -1,4 +1,8 @@
-"""What ordinary tools make of a secret is found: each form is printed by the tool itself."""
+"""What ordinary tools make of a secret is found.
+
+Each form is printed by the tool itself where its name is that of a program; one that is built here is called after the
+notation, or ``as by`` the program that would print it.
+"""
 
 from __future__ import annotations
 
@@ -81,14 +85,14 @@ TOOLS: dict[str, Callable[[str], bytes]] = {
     "iconv UTF-16": lambda s: run("iconv", "-f", "UTF-8", "-t", "UTF-16", stdin=s.encode()),
     "iconv UTF-16BE": lambda s: run("iconv", "-f", "UTF-8", "-t", "UTF-16BE", stdin=s.encode()),
     "iconv UTF-32": lambda s: run("iconv", "-f", "UTF-8", "-t", "UTF-32LE", stdin=("x" + s).encode()),
-    "PowerShell": powershell,
-    "base64 of UTF-16BE": lambda s: base64.b64encode(b"abc" + s.encode("utf-16-be") + b"z"),
+    "as by powershell -EncodedCommand": powershell,
+    "base64 of Python, of UTF-16BE": lambda s: base64.b64encode(b"abc" + s.encode("utf-16-be") + b"z"),
     "JSON": lambda s: nested(s, 1),
     "JSON twice": lambda s: nested(s, 2),
     "JSON three times": lambda s: nested(s, 3),
     "JSON five times": lambda s: nested(s, 5),
-    "JSON of PHP": lambda s: json.dumps(s).replace("/", "\\/").encode(),
-    "JSON of Go": lambda s: (
+    "JSON as by PHP": lambda s: json.dumps(s).replace("/", "\\/").encode(),
+    "JSON as by Go": lambda s: (
         json.dumps(s, ensure_ascii=False)
         .replace("<", "\\u003c")
         .replace(">", "\\u003e")
@@ -136,12 +140,11 @@ TOOLS: dict[str, Callable[[str], bytes]] = {
     "od -c": lambda s: run("od", "-c", stdin=b"pw=" + s.encode() + b"\n"),
     "od -b": lambda s: run("od", "-b", stdin=s.encode()),
     "od -x": lambda s: run("od", "-x", stdin=s.encode()),
-    "colons": lambda s: s.encode().hex(":").encode(),
-    "colons in upper case": lambda s: s.encode().hex(":").upper().encode(),
-    "blanks": lambda s: s.encode().hex(" ", 2).encode(),
-    "cat -A": lambda s: run("cat", "-E", stdin=s.replace("é", "e").encode()) if s.isascii() else s.encode(),
+    "hexadecimal with colons": lambda s: s.encode().hex(":").encode(),
+    "hexadecimal with colons in upper case": lambda s: s.encode().hex(":").upper().encode(),
+    "hexadecimal with blanks": lambda s: s.encode().hex(" ", 2).encode(),
+    "cat -E": lambda s: run("cat", "-E", stdin=s.encode()),
     "openssl": lambda s: run("openssl", "base64", "-e", stdin=s.encode()),
-    "ls": lambda s: repr(s).encode(),
 }
 
 

@@ -178,7 +178,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("name", ["../../x.zip", "a/b.whl", "", ".in-use"])
     def test_a_name_that_leads_elsewhere(self, cache: PackageCache, name: str) -> None:
-        with pytest.raises(OperationFailed, match="is no name of a package"), cache.open(name, "0" * 64):
+        with pytest.raises(OperationFailed, match="is not the name of a package"), cache.open(name, "0" * 64):
             pass
 
     @pytest.mark.parametrize("wrong", ["", "../" * 21 + "x", "0" * 63, "G" * 64])

@@ -1,0 +1,25 @@
+"""The API of another system, served beside the native one for the clients of that system."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from flask import Flask
+
+from api.auth.request_credentials import Source
+from api.openapi import FacadeDocument
+
+
+@dataclass(frozen=True)
+class Facade:
+    """What the application needs of a facade.
+
+    ``rules`` gives what each of its routes needs, ``document`` describes the routes, and ``credentials`` finds those
+    that its clients send elsewhere than in ``Authorization``.
+    """
+
+    install: Callable[[Flask], None]
+    rules: Mapping[str, str]
+    document: FacadeDocument
+    credentials: Source | None = None

@@ -1,0 +1,26 @@
+"""What each route of Ray's Jobs API needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from api.auth.rules import KNOWN, PUBLIC
+
+RULES: Mapping[str, str] = {
+    "ray_version.version": KNOWN,
+    # probes and Ray's dashboard ask before they have credentials
+    "ray_health.gcs_health": PUBLIC,
+    "ray_health.authentication_mode": PUBLIC,
+    # Ray's client looks whether a package is there before it uploads it
+    "ray_packages.look": "job:write",
+    "ray_packages.upload": "job:write",
+    "ray_jobs.submit": "job:write",
+    "ray_jobs.submit_yuanrong": "job:write",
+    "ray_jobs.stop": "job:write",
+    "ray_jobs.delete": "job:write",
+    "ray_jobs.get_job": "job:read",
+    "ray_listing.list_jobs": "job:read",
+    "ray_listing.list_jobs_yuanrong": "job:read",
+    "ray_logs.get_logs": "job:read",
+    "ray_logs.tail_logs": "job:read",
+}

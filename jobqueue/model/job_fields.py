@@ -1,0 +1,221 @@
+"""The fields of a job that its caller gives, each spelled once.
+
+``JobFields`` is the table. Made from it: ``Submission`` and ``Job``, which inherit it; the document that the API signs;
+the arguments of ``create_jobs.lua``, the fields of the job's hash and of its summary; the decoder of records; the
+answers of the native API; what a retry keeps; and the table in ``docs/ledger.md``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field
+from enum import Enum
+from typing import Any
+
+from jobqueue.model.needs import Needs
+from jobqueue.model.retry import RetryPolicy
+from jobqueue.model.target import ANY
+
+DEFAULT_PRIORITY = 4
+MAX_TITLE = 200
+MAX_DESCRIPTION = 2000
+
+_TABLE = "job field"
+
+
+class Kind(Enum):
+    """What a value is, which says how it is encoded, decoded and shown."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    DIGIT = "number from 0 to 9"
+    TIME = "time"
+    TEXTS = "list of texts"
+    PAIRS = "object of texts"
+    OBJECT = "object"
+    POLICY = "retry policy"
+    NEEDS = "needs of a host"
+
+
+@dataclass(frozen=True)
+class JobField:
+    """Where one field of a job is kept, and where it is shown.
+
+    ``is_signed``: it stands in the document that the API signs. ``stored``: its name in the job's hash; empty if it is
+    not kept there (the names are those of the first version, so that its records can be read). ``is_argument``:
+    ``create_jobs.lua`` needs it. ``is_listed``: lists show it without reading the document. ``is_shown``: the
+    native API answers with it, as ``shown_as``. ``is_indexed``: jobs are found by it. ``is_renewed``: a retry has it
+    as well.
+    """
+
+    kind: Kind
+    meaning: str
+    name: str = ""
+    default: Any = None
+    is_required: bool = False
+    is_signed: bool = True
+    stored: str = ""
+    is_argument: bool = False
+    is_listed: bool = False
+    is_shown: bool = True
+    shown_as: str = ""
+    is_indexed: bool = False
+    is_renewed: bool = True
+
+    def document_value(self, value: Any) -> Any:
+        """The value as JSON has it."""
+        if self.kind is Kind.POLICY:
+            return value and asdict(value)
+        if self.kind is Kind.NEEDS:
+            return value and value.document()
+        if self.kind is Kind.TEXTS:
+            return list(value)
+        if self.kind in (Kind.PAIRS, Kind.OBJECT):
+            return value if value is None else dict(value)
+        return value
+
+    def argument_value(self, value: Any) -> str | int:
+        """The value as ``create_jobs.lua`` takes it; empty if there is none."""
+        if value is None:
+            return ""
+        if self.kind is Kind.TEXTS:
+            return "\n".join(value)
+        if self.kind is Kind.PAIRS:
+            return "\n".join(f"{key}:{text}" for key, text in value.items())
+        if self.kind is Kind.POLICY:  # the scripts read the first number
+            return f"{value.max_attempts}|{value.backoff_seconds}|{value.backoff_max_seconds}|{value.jitter}"
+        return value if isinstance(value, int) else str(value)
+
+
+def _about(kind: Kind, meaning: str, **more: Any) -> dict[str, JobField]:
+    return {_TABLE: JobField(kind, meaning, **more)}
+
+
+@dataclass(frozen=True)
+class JobFields:
+    """What a caller asks for. Times are microseconds since the epoch.
+
+    ``groups`` name lists that the job is put on, by which it is found (``JobFilter.group``): no request sets them, so
+    they can be believed where tags cannot. At most one job that has not ended holds the name ``exclusive``.
+    """
+
+    operation: str = field(
+        metadata=_about(
+            Kind.TEXT,
+            "type of the operation",
+            is_required=True,
+            stored="op",
+            is_listed=True,
+            is_indexed=True,
+            is_shown=False,
+        )
+    )
+    data: Mapping[str, Any] = field(
+        default_factory=dict, metadata=_about(Kind.OBJECT, "data of the operation", is_required=True, is_shown=False)
+    )
+    target: str = field(
+        default=ANY,
+        metadata=_about(
+            Kind.TEXT,
+            "the agents that the job is for",
+            is_required=True,
+            stored="target",
+            is_listed=True,
+            is_indexed=True,
+            shown_as="target_hostname",
+        ),
+    )
+    title: str | None = field(
+        default=None, metadata=_about(Kind.TEXT, "the caller's title, for lists", stored="title", is_listed=True)
+    )
+    description: str | None = field(default=None, metadata=_about(Kind.TEXT, "the caller's description"))
+    timeout_seconds: float | None = field(default=None, metadata=_about(Kind.NUMBER, "how long one run may take"))
+    not_before: int | None = field(
+        default=None,
+        metadata=_about(Kind.TIME, "no execution starts before this time", is_argument=True, is_renewed=False),
+    )
+    expires_at: int | None = field(
+        default=None,
+        metadata=_about(
+            Kind.TIME, "executions that have not started by this time expire", stored="expires", is_renewed=False
+        ),
+    )
+    retries: RetryPolicy | None = field(
+        default=None, metadata=_about(Kind.POLICY, "when a failed execution runs again", stored="retry")
+    )
+    priority: int = field(
+        default=DEFAULT_PRIORITY, metadata=_about(Kind.DIGIT, "a higher one runs first", stored="prio", is_signed=False)
+    )
+    tags: Mapping[str, str] = field(
+        default_factory=dict, metadata=_about(Kind.PAIRS, "the caller's tags", stored="tags", is_indexed=True)
+    )
+    origin: str = field(default="native", metadata=_about(Kind.TEXT, "the API that the job came through"))
+    submitted_by: str = field(default="", metadata=_about(Kind.TEXT, "name of the principal", is_renewed=False))
+    alias: str | None = field(
+        default=None,
+        metadata=_about(
+            Kind.TEXT, "the caller's own name for the job, unique", stored="alias", is_listed=True, is_renewed=False
+        ),
+    )
+    exclusive: str | None = field(
+        default=None,
+        metadata=_about(
+            Kind.TEXT, "a name that one job holds at a time", stored="exclusive", is_shown=False, is_renewed=False
+        ),
+    )
+    among: tuple[str, ...] = field(
+        default=(),
+        metadata=_about(Kind.TEXTS, "hostnames that a job for any agent is kept to; empty: all", is_shown=False),
+    )
+    needs: Needs | None = field(
+        default=None,
+        metadata=_about(
+            Kind.NEEDS, "what a host must have, if no agent had it when the job was accepted", is_shown=False
+        ),
+    )
+    groups: tuple[str, ...] = field(
+        default=(),
+        metadata=_about(
+            Kind.TEXTS,
+            "lists that the service puts the job on",
+            stored="groups",
+            is_indexed=True,
+            is_shown=False,
+            is_renewed=False,
+        ),
+    )
+    request: Mapping[str, Any] | None = field(
+        default=None,
+        metadata=_about(Kind.OBJECT, "the request in the words of the API that it came through", is_shown=False),
+    )
+    retry_of: str | None = field(
+        default=None,
+        metadata=_about(Kind.TEXT, "id of the job that this one retries", is_argument=True, is_renewed=False),
+    )
+
+
+def _described(one: dataclasses.Field[Any]) -> JobField:
+    about: JobField = one.metadata[_TABLE]
+    default = one.default_factory() if one.default_factory is not MISSING else one.default
+    return dataclasses.replace(about, name=one.name, default=default, shown_as=about.shown_as or one.name)
+
+
+#: The table, in the order of the fields.
+FIELDS: tuple[JobField, ...] = tuple(_described(one) for one in dataclasses.fields(JobFields))
+SIGNED = tuple(one for one in FIELDS if one.is_signed)
+STORED = tuple(one for one in FIELDS if one.stored)
+ARGUMENTS = tuple(one for one in FIELDS if one.stored or one.is_argument)
+LISTED = tuple(one for one in FIELDS if one.is_listed)
+SHOWN = tuple(one for one in FIELDS if one.is_shown)
+RENEWED = tuple(one for one in FIELDS if one.is_renewed)
+
+
+def document_of(job: JobFields) -> dict[str, Any]:
+    """What is signed and stored of the job. A field that has its default is left out: most jobs are small."""
+    return {
+        one.name: one.document_value(value)
+        for one in SIGNED
+        for value in (getattr(job, one.name),)
+        if one.is_required or value != one.default
+    }
