@@ -247,7 +247,9 @@ class Relations:
             relation = self._table(node)
             written, alias = identifier(node.name), node.alias or node.name
         else:
-            raise refuse(node, f"{node.sql('spark')[:80]!r} cannot stand where a table does")
+            raise refuse(
+                node, f"{node.sql('spark')[:80]!r} is not allowed in FROM; allowed are collections and subqueries"
+            )
         table_alias = node.args.get("alias")
         names = [column.name for column in table_alias.args.get("columns") or ()] if table_alias is not None else []
         scope.relations.append(_renamed(relation, alias, names))
@@ -257,7 +259,7 @@ class Relations:
     def _generated(self, call: exp.Anonymous, scope: Scope) -> Selected:
         name = function_name(call)
         if name not in _GENERATORS:
-            raise refuse(call, f"the function {name} cannot stand where a table does")
+            raise refuse(call, f"the function {name} is not allowed in FROM; allowed are {', '.join(_GENERATORS)}")
         value = Expressions(Scope(parent=scope.parent), self._subquery).typed(call)
         return f"(SELECT {value.sql} AS col)", Relation("", (Column("col", value.type),))
 

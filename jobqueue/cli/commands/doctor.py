@@ -21,7 +21,7 @@ _CANNOT = 2
 @json_option
 @click.pass_context
 def doctor(context: click.Context, repairs: bool, as_json: bool) -> None:
-    """Check the whole ledger in Redis, and mend it.
+    """Check the whole ledger in Redis, and repair it.
 
     Needs the rights of the user jobqueue-doctor that `jobqueue redis acl` prints. Exit code 0: nothing is wrong, 1:
     something was found (and mended, with --repair), 2: it could not be looked at.

@@ -27,7 +27,6 @@ LONG_AGO, NEXT_CENTURY, LATER = "2001-01-01T00:00:00Z", "2100-01-01T00:00:00Z", 
         (b'{"operation": {"type": "x"}} tail', ["not valid JSON", "Extra data"]),
         (b'{"a": "line\nbreak"}', ["not valid JSON", "control character"]),
         (b'{"a": "raw \x00 nul"}', ["not valid JSON"]),
-        (b'\xef\xbb\xbf{"a": 1}', ["not valid JSON"]),
         (b'{"a": "\xff"}', ["not UTF-8", "byte 7"]),
         (b'{"a": "\xed\xa0\x80"}', ["not UTF-8"]),  # a surrogate, encoded as if it were a character
         ('{"a": 1}'.encode("utf-16"), ["not UTF-8"]),
@@ -40,6 +39,14 @@ LONG_AGO, NEXT_CENTURY, LATER = "2001-01-01T00:00:00Z", "2100-01-01T00:00:00Z", 
 )
 def test_no_json_object(post: Ask, raw: bytes, words: list[str]) -> None:
     error(post(raw=raw), 400, *words)
+
+
+def test_a_byte_order_mark_is_ignored(post: Ask, services: FakeServices) -> None:
+    mark = b"\xef\xbb\xbf"
+    assert post(raw=mark + json.dumps(GOOD).encode()).status_code == 201
+    assert len(services.submitted) == 1
+    error(post(raw=mark + mark + b"{}"), 400, "not valid JSON")
+    error(post(raw=mark), 400)
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_json_instead_of_fields() -> None:
 
 def test_every_operation_has_a_form_whose_values_it_takes() -> None:
     """What a person writes into the required fields is data that the operation would load."""
-    texts = {"path": "/etc/hostname", "address": "localhost", "function": "os.getcwd"}
+    texts = {"path": "/etc/hostname", "address": "localhost", "function": "os.getcwd", "sql": "SELECT id FROM x"}
     for operation in Registry.load(()):
         info = operation.info()
         given = {
