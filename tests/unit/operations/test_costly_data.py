@@ -14,8 +14,8 @@ from jobqueue.operations.registry import Registry
 MANY = 40_000
 NUMBERS = {f"k{number}": 1 for number in range(MANY)}
 SOME = dict(list(NUMBERS.items())[:9_000])
-#: Calls of Python functions that a check may make for each value, on the average: one or two to look for secrets.
-MOST_CALLS = 4.0
+#: Calls of Python functions that a check may make for each value, on the average: two to look for secrets.
+MOST_CALLS = 2.5
 
 
 @pytest.fixture(scope="module")
