@@ -69,9 +69,10 @@ def tail(stack: Stack, job_id: str) -> tuple[socket.socket, WebSocketClient]:
     """A websocket on the output of a job, of which the first line has come."""
     place = urlsplit(stack.api.url)
     connection = socket.create_connection((place.hostname, place.port), timeout=LONG)
-    client = WebSocketClient(
-        connection, f"/api/jobs/{job_id}/logs/tail", {"Authorization": f"Bearer {stack.api.token}"}
-    )
+    path = f"/api/jobs/{job_id}/logs/tail"
+    client = WebSocketClient(connection, path, {"Authorization": f"Bearer {stack.api.token}"})
+    lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in client.headers.items()), "", ""]
+    client.say("\r\n".join(lines).encode())
     assert "begin" in next(client.texts())
     assert client.accepted
     return connection, client
