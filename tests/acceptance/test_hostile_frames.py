@@ -83,6 +83,7 @@ def send_all_and_leave(connection: socket.socket, data: bytes) -> None:
     connection.settimeout(LONG)
     with suppress(ConnectionError):  # the server may have had enough
         connection.sendall(data)
+    with suppress(OSError):  # there is no connection any more
         connection.shutdown(socket.SHUT_WR)
     with suppress(ConnectionError):
         while connection.recv(65_536):
