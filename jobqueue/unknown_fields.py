@@ -22,10 +22,10 @@ class UnknownFields:
 
 def many_unknown(schema: ma.Schema, data: Any, most: int, way: tuple[str | int, ...] = ()) -> UnknownFields | None:
     """The first object in ``data`` with more than ``most`` fields that its schema refuses as unknown; None without."""
-    if not isinstance(data, Mapping) or schema.unknown != ma.RAISE:
+    if not isinstance(data, Mapping):
         return None
     fields = {field.data_key or name: field for name, field in schema.load_fields.items()}
-    count = len(data.keys() - fields.keys())
+    count = len(data.keys() - fields.keys()) if schema.unknown == ma.RAISE else 0
     if count > most:
         names = tuple(islice((str(name) for name in data if name not in fields), most))
         return UnknownFields(way, tuple(sorted(fields)), names, count)

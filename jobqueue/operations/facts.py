@@ -23,6 +23,7 @@ from jobqueue.operations.text import brief, clean
 #: One more ``@`` in front makes it plain text. Within a word, as in press@fact.org, it is plain text anyway.
 _REFERENCE = re.compile(r"(?:(@)|(?<!\w))@fact\.(?:\{([^{}]{1,200})\}|([A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*))")
 _SIGN = "@fact."
+_PLAIN = frozenset({int, float, bool, type(None)})
 _FQDN_SECONDS = 2.0
 _PACKAGE_MANAGERS = ("apt", "dnf", "yum", "zypper", "apk", "pacman", "brew")
 _CONTAINER_FILES = ("/.dockerenv", "/run/.containerenv", "/run/systemd/container")
@@ -68,9 +69,11 @@ def has_reference(data: Any) -> bool:
     """Whether a string anywhere in ``data`` refers to a fact (or escapes such a reference)."""
     if isinstance(data, str):
         return _SIGN in data and bool(_REFERENCE.search(data))
-    if isinstance(data, Mapping):
-        return any(has_reference(value) for value in data.values())
-    return any(has_reference(value) for value in data) if isinstance(data, list) else False
+    values = data.values() if isinstance(data, Mapping) else data if isinstance(data, list) else ()
+    for value in values:  # of which most are plain texts, and there may be tens of thousands
+        if (_SIGN in value if type(value) is str else type(value) not in _PLAIN) and has_reference(value):
+            return True
+    return False
 
 
 def resolve_facts(data: Any, facts: Mapping[str, Any]) -> Any:

@@ -95,7 +95,9 @@ class Items(fields.List[Any]):
     def _deserialize(self, value: Any, *_args: Any, **kwargs: Any) -> list[Any]:
         if not isinstance(value, (list, tuple)):
             raise self.make_error("invalid")
-        _check_length(self, value)
+        for validator in self.validators:
+            if isinstance(validator, validate.Length):
+                validator(value)
         if type(self.inner) is Text and not self.inner.validators and _are_texts(value):
             return list(value)  # most lists; the field would take 2 us for each
         found: list[Any] = []
@@ -115,10 +117,15 @@ class Items(fields.List[Any]):
 class Entries(fields.Dict):
     """An object of any names: their number is checked before they are, and the check ends with the first wrong ones."""
 
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs["metadata"] = {"maxProperties": MAX_ENTRIES, **kwargs.get("metadata", {})}
+        super().__init__(**kwargs)
+
     def _deserialize(self, value: Any, *_args: Any, **kwargs: Any) -> dict[Any, Any]:
         if not isinstance(value, Mapping):
             raise self.make_error("invalid")
-        _check_length(self, value)
+        if len(value) > MAX_ENTRIES:
+            raise ValidationError(f"Must have at most {MAX_ENTRIES} entries, not {len(value)}.")
         found: dict[Any, Any] = {}
         wrong: dict[Any, dict[str, Any]] = {}
         for key, each in value.items():
@@ -153,12 +160,6 @@ def _are_texts(values: Sequence[Any]) -> bool:
         return False
     together = "".join(values)
     return "\0" not in together and is_clean(together)
-
-
-def _check_length(field: fields.Field[Any], value: Any) -> None:
-    for validator in field.validators:
-        if isinstance(validator, validate.Length):
-            validator(value)
 
 
 class Match(validate.Validator):

@@ -69,9 +69,10 @@ def tail(stack: Stack, job_id: str) -> tuple[socket.socket, WebSocketClient]:
     """A websocket on the output of a job, of which the first line has come."""
     place = urlsplit(stack.api.url)
     connection = socket.create_connection((place.hostname, place.port), timeout=LONG)
-    client = WebSocketClient(
-        connection, f"/api/jobs/{job_id}/logs/tail", {"Authorization": f"Bearer {stack.api.token}"}
-    )
+    path = f"/api/jobs/{job_id}/logs/tail"
+    client = WebSocketClient(connection, path, {"Authorization": f"Bearer {stack.api.token}"})
+    lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in client.headers.items()), "", ""]
+    client.say("\r\n".join(lines).encode())
     assert "begin" in next(client.texts())
     assert client.accepted
     return connection, client
@@ -82,6 +83,7 @@ def send_all_and_leave(connection: socket.socket, data: bytes) -> None:
     connection.settimeout(LONG)
     with suppress(ConnectionError):  # the server may have had enough
         connection.sendall(data)
+    with suppress(OSError):  # there is no connection any more
         connection.shutdown(socket.SHUT_WR)
     with suppress(ConnectionError):
         while connection.recv(65_536):

@@ -13,7 +13,7 @@ from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.process.capture import Capture
 from jobqueue.operations.process.run import ProcessResult
 from jobqueue.operations.result import encoded_size
-from jobqueue.operations.schema import MAX_ENTRIES, Document, Entries, Items, Path, Schema, Text, shape, timeout_field
+from jobqueue.operations.schema import Document, Entries, Items, Path, Schema, Text, shape, timeout_field
 
 _MAX_ARGUMENTS = 10_000
 _LEAST_OUTPUT_BYTES = 64
@@ -27,7 +27,6 @@ class _Surroundings(Schema):
     env = Entries(
         keys=Text(**shape(r"[^=]+", "Must be a name without '='.")),
         values=Text(),
-        validate=validate.Length(max=MAX_ENTRIES),
         load_default=dict,
         metadata={"description": "Added to the agent's environment."},
     )

@@ -20,7 +20,7 @@ from jobqueue.operations.base import PinPackages, operation
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.process.run import ProcessResult
-from jobqueue.operations.schema import MAX_ENTRIES, Entries, Number, Schema, Text, Whole, shape
+from jobqueue.operations.schema import Entries, Number, Schema, Text, Whole, shape
 
 _SHELL = "/bin/sh"
 #: Linux takes no longer word on a command line (128 KiB with the NUL behind it).
@@ -62,13 +62,11 @@ class RunSchema(Schema):
     metadata = Entries(
         keys=Text(),
         values=Text(),
-        validate=validate.Length(max=MAX_ENTRIES),
         load_default=dict,
         metadata={"description": "The caller's own notes on the job."},
     )
     packages = Entries(
         keys=Text(),
-        validate=validate.Length(max=MAX_ENTRIES),
         values=Text(**shape(r"[0-9a-f]{64}", "Must be a sha256 in lower-case hexadecimal.")),
         load_default=dict,
         metadata={"description": "What uploaded packages must be: sha256 by name."},

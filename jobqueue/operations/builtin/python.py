@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import fields, validate
+from marshmallow import fields
 
 from jobqueue.errors import OperationFailed
 from jobqueue.operations.base import operation
@@ -12,7 +12,7 @@ from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.process.child import is_allowed
 from jobqueue.operations.process.isolated import ask_child
-from jobqueue.operations.schema import MAX_ENTRIES, Entries, Items, Schema, Text, shape, timeout_field
+from jobqueue.operations.schema import Entries, Items, Schema, Text, shape, timeout_field
 
 # a name with a leading underscore is private to its module, and is not called from afar
 _FUNCTION = r"(?:[A-Za-z_][A-Za-z0-9_]*\.)*[A-Za-z_][A-Za-z0-9_]*[.:][A-Za-z][A-Za-z0-9_]*"
@@ -27,7 +27,6 @@ class CallSchema(Schema):
     kwargs = Entries(
         keys=Text(),
         values=fields.Raw(allow_none=True),
-        validate=validate.Length(max=MAX_ENTRIES),
         load_default=dict,
     )
     timeout = timeout_field()

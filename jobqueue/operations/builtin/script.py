@@ -20,7 +20,7 @@ from jobqueue.model.output import AGENT
 from jobqueue.operations.base import operation
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
-from jobqueue.operations.schema import MAX_ENTRIES, Entries, Flag, Items, Schema, Text, shape, timeout_field
+from jobqueue.operations.schema import Entries, Flag, Items, Schema, Text, shape, timeout_field
 from jobqueue.operations.text import brief
 from jobqueue.plain_text import with_unix_breaks, without_mark
 
@@ -48,7 +48,6 @@ class _ScriptSchema(Schema):
     env = Entries(
         keys=Text(**shape(r"[^=]+", "Must be a name without '='.")),
         values=Text(),
-        validate=validate.Length(max=MAX_ENTRIES),
         load_default=dict,
         metadata={"description": "Added to the agent's environment."},
     )

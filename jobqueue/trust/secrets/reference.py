@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
 KEY = "$secret"
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 #: Faults that are named; more are not looked for.
 _MOST_FAULTS = 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -15,11 +16,15 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 def has_secret(data: Any) -> bool:
     """Whether a secret is named anywhere in ``data``."""
-    if isinstance(data, str):
-        return False
+    values: Iterable[Any] = ()
     if isinstance(data, Mapping):
-        return KEY in data or any(has_secret(value) for value in data.values())
-    return any(has_secret(value) for value in data) if isinstance(data, list) else False
+        if KEY in data:
+            return True
+        values = data.values()
+    elif isinstance(data, list):
+        values = data
+    # of which most are plain, and there may be tens of thousands
+    return any(type(value) not in _PLAIN and has_secret(value) for value in values)
 
 
 def faults(data: Any) -> dict[str, list[str]]:
