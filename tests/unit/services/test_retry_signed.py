@@ -12,10 +12,13 @@ from jobqueue.errors import JobAltered, NothingToRetry
 from jobqueue.ledger.executions import Grant
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Registration
+from jobqueue.model.needs import Needs
 from jobqueue.model.principal import Principal
 from jobqueue.model.retry import RetryPolicy
+from jobqueue.model.selector import Selector
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.submission import Submission
+from jobqueue.model.target import UNPLACED
 from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
 from jobqueue.settings import Settings
@@ -153,3 +156,17 @@ def test_what_failed_is_only_retried_among_those_that_were_meant(services: Servi
     assert {x.slot for x in services.jobs.get(job_id).executions} == {"web2"}
     with pytest.raises(NothingToRetry):
         services.submit.one(wanted, only=("web3",))
+
+
+def test_a_job_that_waited_for_an_agent_waits_again(services: Services, tmp_path: Path) -> None:
+    needs = Needs((Selector.parse("zone", "a"),), 4)
+    wanted = Submission("command.shell.execute", {"command": "x"}, principal=ADMIN, needs=needs)
+    first = services.submit.one(wanted).job_id
+    services.jobs.cancel(first, "ann")
+    second = services.jobs.get(services.retry(first, principal=ADMIN).job_id)
+    assert (second.needs, second.executions[0].slot, second.retry_of) == (needs, UNPLACED, first)
+    signed = work.read(second.document, TrustedKeys.open(tmp_path / "signing.pub"), second.id)
+    assert signed.document["needs"] == {"labels": {"zone": "a"}, "num_cpus": 4}
+    services.jobs.cancel(second.id, "ann")
+    third = services.jobs.get(services.retry(second.id, target="web1", principal=ADMIN).job_id)
+    assert (third.needs, third.executions[0].slot) == (None, "web1")
