@@ -33,11 +33,18 @@ CREATE MACRO spark_text_to_double(s) AS
 CREATE MACRO spark_text_to_boolean(s) AS
   CASE WHEN lower(spark_blank(s)) IN ('t', 'true', 'y', 'yes', '1') THEN true
   WHEN lower(spark_blank(s)) IN ('f', 'false', 'n', 'no', '0') THEN false END;
-CREATE MACRO spark_parts(s) AS string_split(regexp_replace(spark_blank(s), '[ T].*$', ''), '-');
+-- days wrap as Java's int does; the first and the last three of them are no dates of DuckDB's
+CREATE MACRO spark_day(n) AS
+  CASE WHEN spark_int(n) BETWEEN -2147483646 AND 2147483646 THEN DATE '1970-01-01' + spark_int(n) END;
+CREATE MACRO spark_add_days(d, n) AS spark_day(CAST(d - DATE '1970-01-01' AS HUGEINT) + n);
+CREATE MACRO spark_date_piece(s, n) AS CAST(coalesce(nullif(regexp_extract(spark_blank(s),
+  '^([+-]?[0-9]{4,7})(?:-([0-9]{1,2})(?:-([0-9]{1,2})(?:[ T](?s:.*))?)?)?$', n), ''), CASE WHEN n > 1 THEN '1' END) AS BIGINT);
 CREATE MACRO spark_text_to_date(s) AS
-  CASE WHEN regexp_matches(spark_blank(s), '^[0-9]{4}(?:-[0-9]{1,2}(?:-[0-9]{1,2}(?:[ T](?s:.*))?)?)?$')
-  THEN TRY_CAST(spark_parts(s)[1] || '-' || lpad(coalesce(spark_parts(s)[2], '1'), 2, '0') || '-'
-    || lpad(coalesce(spark_parts(s)[3], '1'), 2, '0') AS DATE) END;
+  CASE WHEN spark_date_piece(s, 1) IS NOT NULL
+  THEN TRY(make_date(spark_date_piece(s, 1), spark_date_piece(s, 2), spark_date_piece(s, 3))) END;
+CREATE MACRO spark_year(d) AS CASE WHEN year(d) BETWEEN 0 AND 9999 THEN printf('%04d', year(d))
+  ELSE (CASE WHEN year(d) < 0 THEN '-' ELSE '+' END) || printf('%04d', abs(year(d))) END;
+CREATE MACRO spark_date_to_text(d) AS spark_year(d) || strftime(d, '-%m-%d');
 CREATE MACRO spark_piece(s, n) AS CAST(coalesce(nullif(regexp_extract(spark_blank(s),
   '^([0-9]{4})(?:-([0-9]{1,2})(?:-([0-9]{1,2})(?:[ T](?:([0-9]{1,2}):([0-9]{1,2})(?::([0-9]{1,2})(?:\.([0-9]{0,9}))?)?(Z|UTC|[+-][0-9]{1,2}:[0-9]{2})?)?)?)?)?$',
   n), ''), CASE WHEN n IN (2, 3) THEN '1' ELSE '0' END) AS VARCHAR);
@@ -64,6 +71,10 @@ CREATE MACRO spark_round_double(x, places) AS
   WHEN abs(x) < 9007199254740992
   THEN CAST(CAST(round(CAST(CAST(x AS VARCHAR) AS DECIMAL(38, 20)), places) AS VARCHAR) AS DOUBLE)
   ELSE x END;
+-- microseconds wrap as Java's long does
+CREATE MACRO spark_time_of_seconds(n) AS
+  CASE WHEN abs(CAST(spark_long(CAST(n AS HUGEINT) * 1000000) AS HUGEINT)) < 9223372036854775807
+  THEN make_timestamp(spark_long(CAST(n AS HUGEINT) * 1000000)) END;
 CREATE MACRO spark_seconds(t) AS epoch_us(t) // 1000000 - CASE WHEN epoch_us(t) % 1000000 < 0 THEN 1 ELSE 0 END;
 CREATE MACRO spark_whole_seconds(t) AS epoch_us(t) // 1000000;
 CREATE MACRO spark_millis(t) AS epoch_us(t) // 1000 - CASE WHEN epoch_us(t) % 1000 < 0 THEN 1 ELSE 0 END;
@@ -84,10 +95,18 @@ CREATE MACRO spark_substring_index(s, separator, n) AS
   CASE WHEN s IS NULL OR separator IS NULL OR n IS NULL THEN NULL WHEN separator = '' OR n = 0 THEN ''
   WHEN n > 0 THEN array_to_string(string_split(s, separator)[:n], separator)
   ELSE array_to_string(string_split(s, separator)[greatest(len(string_split(s, separator)) + n + 1, 1):], separator) END;
-CREATE MACRO spark_add_months(d, n) AS CAST(d + to_months(n) AS DATE);
+-- Spark fails, too, where a date is not one any more
+CREATE MACRO spark_month(d, n) AS CAST(year(d) AS BIGINT) * 12 + month(d) - 1 + n;
+CREATE MACRO spark_floor_div(a, b) AS (a - ((a % b) + b) % b) // b;
+CREATE MACRO spark_add_months(d, n) AS
+  CASE WHEN spark_floor_div(spark_month(d, n), 12) BETWEEN -5877000 AND 5881000
+  THEN make_date(spark_floor_div(spark_month(d, n), 12), spark_month(d, n) - 12 * spark_floor_div(spark_month(d, n), 12) + 1,
+    least(day(d), day(last_day(make_date(2000 + CAST(spark_floor_div(spark_month(d, n), 12) - 400 * spark_floor_div(spark_floor_div(spark_month(d, n), 12), 400) AS BIGINT),
+      spark_month(d, n) - 12 * spark_floor_div(spark_month(d, n), 12) + 1, 1)))))
+  WHEN d IS NOT NULL AND n IS NOT NULL THEN error('add_months: the result is not a date any more') END;
 CREATE MACRO spark_last_day(d) AS CAST(last_day(d) AS DATE);
 CREATE MACRO spark_time_to_text(t) AS
-  strftime(t, '%Y-%m-%d %H:%M:%S') || regexp_replace(regexp_replace('.' || strftime(t, '%f'), '0+$', ''), '^\.$', '');
+  spark_year(t) || strftime(t, '-%m-%d %H:%M:%S') || regexp_replace(regexp_replace('.' || strftime(t, '%f'), '0+$', ''), '^\.$', '');
 CREATE MACRO spark_reverse(s) AS array_to_string([substr(s, i, 1) for i in range(length(s), 0, -1)], '');
 CREATE MACRO spark_lower(s) AS lower(replace(s, 'İ', 'i̇'));
 -- letters that become several
