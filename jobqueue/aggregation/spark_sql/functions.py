@@ -80,6 +80,7 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
         _f("text text text", STRING, "CASE WHEN {1} = '' THEN {0} ELSE replace({0}, {1}, {2}) END"),
         _f("text text", STRING, "CASE WHEN {1} = '' THEN {0} ELSE replace({0}, {1}, '') END"),
     ),
+    "translate": (_f("text text text", STRING, "translate({0}, {1}, {2})"),),
     "repeat": (_f("text int", STRING, "spark_repeat({0}, {1})"),),
     "reverse": (_f("text", STRING, "spark_reverse({0})"),),
     "lpad": (
