@@ -10,7 +10,7 @@ import duckdb
 _SENTENCES = (
     (
         re.compile(r'column "([^"]+)" must appear in the GROUP BY clause'),
-        r"the column \1 is neither in GROUP BY nor inside an aggregate; add it to GROUP BY, or use first(\1) or max(\1)",
+        r"the column \1 is neither in GROUP BY nor inside an aggregate; add it to GROUP BY, or use max(\1)",
     ),
     (
         re.compile(r"GROUP BY term out of range - should be between 1 and (\d+)"),

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - all SQL here is made of constants
 """Mistakes in a query, and rows that cannot be computed as Spark does, are explained in sentences."""
 
 from __future__ import annotations
