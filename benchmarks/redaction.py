@@ -25,7 +25,8 @@ def texts(size: int = _BYTES) -> dict[str, bytes]:
     words = [bytes(draw.choices(b"abcdefghijklmnopqrstuvwxyz", k=draw.randint(2, 9))).decode() for _ in range(2000)]
 
     def repeat(line: Callable[[int], str]) -> bytes:
-        lines, length = [], 0
+        lines: list[str] = []
+        length = 0
         while length < size:
             lines.append(line(len(lines)))
             length += len(lines[-1])

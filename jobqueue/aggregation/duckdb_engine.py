@@ -9,6 +9,7 @@ import duckdb
 
 from jobqueue.aggregation.collections import database
 from jobqueue.aggregation.engine import View
+from jobqueue.aggregation.engine_error import explained
 from jobqueue.aggregation.query import Query
 from jobqueue.aggregation.spark_sql.translate import macros, translate
 from jobqueue.errors import OperationFailed
@@ -32,7 +33,7 @@ class DuckDBEngine:
                 columns = database.portable(database.schema(connection, sql))
                 database.write(connection, database.select(columns, f"({sql})"), rows)
             except (duckdb.Error, ValueError) as error:
-                raise OperationFailed(f"The sql failed: {' '.join(str(error).split())}") from error
+                raise OperationFailed(f"The sql failed: {explained(error)}") from error
         return [rows]
 
 

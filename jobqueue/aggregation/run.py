@@ -18,6 +18,7 @@ from jobqueue.aggregation.collections.name import SPARK_INPUT, table_key, table_
 from jobqueue.aggregation.config import AggregationConfig
 from jobqueue.aggregation.duckdb_engine import DuckDBEngine
 from jobqueue.aggregation.engine import Engine, View
+from jobqueue.aggregation.engine_error import explained
 from jobqueue.aggregation.output import Output
 from jobqueue.aggregation.parameters import resolve
 from jobqueue.aggregation.query import Query, prepare
@@ -81,7 +82,7 @@ class _Run:
             try:
                 result = self._aggregate(transaction)
             except (duckdb.Error, ValueError) as error:
-                raise OperationFailed(f"The aggregation failed: {' '.join(str(error).split())}") from error
+                raise OperationFailed(f"The aggregation failed: {explained(error)}") from error
             transaction.commit(key, result)
         return result
 

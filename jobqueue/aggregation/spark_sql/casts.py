@@ -29,7 +29,7 @@ CASTS: dict[tuple[str, str], str] = {
     ("DECIMAL", "DOUBLE"): "CAST(CAST({0} AS VARCHAR) AS DOUBLE)",
     ("DOUBLE", "INT"): "spark_double_to_int({0})",
     ("DOUBLE", "BIGINT"): "spark_double_to_long({0})",
-    ("DATE", "STRING"): "strftime({0}, '%Y-%m-%d')",
+    ("DATE", "STRING"): "spark_date_to_text({0})",
     ("TIMESTAMP", "STRING"): "spark_time_to_text({0})",
     ("DATE", "TIMESTAMP"): "CAST({0} AS TIMESTAMP)",
     ("TIMESTAMP", "DATE"): "CAST({0} AS DATE)",

@@ -80,6 +80,7 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
         _f("text text text", STRING, "CASE WHEN {1} = '' THEN {0} ELSE replace({0}, {1}, {2}) END"),
         _f("text text", STRING, "CASE WHEN {1} = '' THEN {0} ELSE replace({0}, {1}, '') END"),
     ),
+    "translate": (_f("text text text", STRING, "translate({0}, {1}, {2})"),),
     "repeat": (_f("text int", STRING, "spark_repeat({0}, {1})"),),
     "reverse": (_f("text", STRING, "spark_reverse({0})"),),
     "lpad": (
@@ -122,8 +123,8 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
     "hour": (_f("time", INT, "CAST(hour({0}) AS INTEGER)"),),
     "minute": (_f("time", INT, "CAST(minute({0}) AS INTEGER)"),),
     "second": (_f("time", INT, "CAST(second({0}) AS INTEGER)"),),
-    "date_add": (_f("date int", DATE, "({0} + {1})"),),
-    "date_sub": (_f("date int", DATE, "({0} - {1})"),),
+    "date_add": (_f("date int", DATE, "spark_add_days({0}, {1})"),),
+    "date_sub": (_f("date int", DATE, "spark_add_days({0}, -CAST({1} AS HUGEINT))"),),
     "datediff": (_f("date date", INT, "CAST({0} - {1} AS INTEGER)"),),
     "add_months": (_f("date int", DATE, "spark_add_months({0}, {1})"),),
     "last_day": (_f("date", DATE, "spark_last_day({0})"),),

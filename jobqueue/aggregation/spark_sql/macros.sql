@@ -27,31 +27,48 @@ CREATE MACRO spark_text_to_long(s) AS TRY_CAST(spark_digits(s) AS BIGINT);
 CREATE MACRO spark_text_to_double(s) AS
   CASE WHEN regexp_full_match(spark_blank(s), '[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[dDfF]?')
   THEN TRY_CAST(regexp_replace(spark_blank(s), '[dDfF]$', '') AS DOUBLE)
+  WHEN regexp_full_match(spark_blank(s), '[+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?[0-9]+[dDfF]?')
+  THEN error('the text ' || s || ' is a number in hexadecimal, which cannot be cast to DOUBLE')
   WHEN regexp_full_match(lower(spark_blank(s)), '\+?inf(?:inity)?') THEN CAST('inf' AS DOUBLE)
   WHEN regexp_full_match(lower(spark_blank(s)), '-inf(?:inity)?') THEN CAST('-inf' AS DOUBLE)
   WHEN lower(spark_blank(s)) = 'nan' THEN CAST('nan' AS DOUBLE) END;
 CREATE MACRO spark_text_to_boolean(s) AS
   CASE WHEN lower(spark_blank(s)) IN ('t', 'true', 'y', 'yes', '1') THEN true
   WHEN lower(spark_blank(s)) IN ('f', 'false', 'n', 'no', '0') THEN false END;
-CREATE MACRO spark_parts(s) AS string_split(regexp_replace(spark_blank(s), '[ T].*$', ''), '-');
+-- days wrap as Java's int does; the first and the last three of them are no dates of DuckDB's
+CREATE MACRO spark_day(n) AS
+  CASE WHEN spark_int(n) BETWEEN -2147483646 AND 2147483646 THEN DATE '1970-01-01' + spark_int(n) END;
+CREATE MACRO spark_add_days(d, n) AS spark_day(CAST(d - DATE '1970-01-01' AS HUGEINT) + n);
+CREATE MACRO spark_date_piece(s, n) AS CAST(coalesce(nullif(regexp_extract(spark_blank(s),
+  '^([+-]?[0-9]{4,7})(?:-([0-9]{1,2})(?:-([0-9]{1,2})(?:[ T](?s:.*))?)?)?$', n), ''), CASE WHEN n > 1 THEN '1' END) AS BIGINT);
 CREATE MACRO spark_text_to_date(s) AS
-  CASE WHEN regexp_matches(spark_blank(s), '^[0-9]{4}(?:-[0-9]{1,2}(?:-[0-9]{1,2}(?:[ T](?s:.*))?)?)?$')
-  THEN TRY_CAST(spark_parts(s)[1] || '-' || lpad(coalesce(spark_parts(s)[2], '1'), 2, '0') || '-'
-    || lpad(coalesce(spark_parts(s)[3], '1'), 2, '0') AS DATE) END;
+  CASE WHEN spark_date_piece(s, 1) IS NOT NULL
+  THEN TRY(make_date(spark_date_piece(s, 1), spark_date_piece(s, 2), spark_date_piece(s, 3))) END;
+CREATE MACRO spark_year(d) AS CASE WHEN year(d) BETWEEN 0 AND 9999 THEN printf('%04d', year(d))
+  ELSE (CASE WHEN year(d) < 0 THEN '-' ELSE '+' END) || printf('%04d', abs(year(d))) END;
+CREATE MACRO spark_date_to_text(d) AS spark_year(d) || strftime(d, '-%m-%d');
 CREATE MACRO spark_piece(s, n) AS CAST(coalesce(nullif(regexp_extract(spark_blank(s),
-  '^([0-9]{4})(?:-([0-9]{1,2})(?:-([0-9]{1,2})(?:[ T](?:([0-9]{1,2}):([0-9]{1,2})(?::([0-9]{1,2})(?:\.([0-9]{0,9}))?)?(Z|UTC|[+-][0-9]{1,2}:[0-9]{2})?)?)?)?)?$',
+  '^([+-]?[0-9]{4,6})(?:-([0-9]{1,2})(?:-([0-9]{1,2})(?:[ T](?:([0-9]{1,2}):([0-9]{1,2})(?::([0-9]{1,2})(?:\.([0-9]{0,9}))?)?( *[A-Za-z+-][^\n]*)?)?)?)?)?$',
   n), ''), CASE WHEN n IN (2, 3) THEN '1' ELSE '0' END) AS VARCHAR);
-CREATE MACRO spark_offset(zone) AS
-  CASE WHEN zone IN ('0', 'Z', 'UTC') THEN 0
-  ELSE (CASE WHEN zone[1] = '-' THEN -1 ELSE 1 END)
-    * (60 * TRY_CAST(string_split(zone[2:], ':')[1] AS INTEGER) + TRY_CAST(string_split(zone[2:], ':')[2] AS INTEGER)) END;
+CREATE MACRO spark_offset_part(zone, n) AS CAST(coalesce(nullif(regexp_extract(zone,
+  '^(?:UTC|GMT|UT)?([+-])([0-9]{1,2})(?::([0-9]{1,2})(?::([0-9]{2}))?)?$', n), ''), regexp_extract(zone,
+  '^(?:UTC|GMT|UT)?([+-])([0-9]{2})([0-9]{2})([0-9]{2})?$', n)) AS VARCHAR);
+-- seconds; NULL for what is no zone
+CREATE MACRO spark_offset(zone) AS CASE
+  WHEN zone IN ('0', 'Z', 'UTC', 'GMT', 'UT') THEN 0
+  WHEN spark_offset_part(zone, 1) <> '' AND coalesce(TRY_CAST(spark_offset_part(zone, 3) AS INTEGER), 0) < 60
+    AND coalesce(TRY_CAST(spark_offset_part(zone, 4) AS INTEGER), 0) < 60
+  THEN (CASE WHEN spark_offset_part(zone, 1) = '-' THEN -1 ELSE 1 END) * (3600 * CAST(spark_offset_part(zone, 2) AS INTEGER)
+    + 60 * coalesce(TRY_CAST(spark_offset_part(zone, 3) AS INTEGER), 0) + coalesce(TRY_CAST(spark_offset_part(zone, 4) AS INTEGER), 0))
+  WHEN regexp_matches(zone, '^(?:(?:Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Brazil|Canada|Chile|Etc|Europe|Indian|Mexico|Pacific|SystemV|US)/[A-Za-z0-9_/+-]+|ACT|AET|AGT|ART|AST|BET|BST|CAT|CNT|CST|CTT|EAT|ECT|EST|HST|IET|IST|JST|MIT|MST|NET|NST|PLT|PNT|PRT|PST|SST|VST|CET|MET|EET|WET|(?:EST5E|CST6C|MST7M|PST8P)DT|Cuba|Egypt|Eire|GB|GB-Eire|GMT0|Greenwich|Hongkong|Iceland|Iran|Israel|Jamaica|Japan|Kwajalein|Libya|NZ|NZ-CHAT|Navajo|PRC|Poland|Portugal|ROK|Singapore|Turkey|UCT|Universal|W-SU|Zulu)$')
+  THEN error('the text of a time names the time zone ' || zone || ', which is not supported; write its offset, such as +01:00, or set it apart with regexp_replace') END;
 CREATE MACRO spark_text_to_time(s) AS
-  CASE WHEN spark_piece(s, 1) <> '0' AND abs(spark_offset(spark_piece(s, 8))) <= 1080
-  THEN TRY_CAST(spark_piece(s, 1) || '-' || lpad(spark_piece(s, 2), 2, '0') || '-' || lpad(spark_piece(s, 3), 2, '0')
-    || ' ' || CASE WHEN CAST(spark_piece(s, 4) AS INTEGER) < 24 AND CAST(spark_piece(s, 6) AS INTEGER) < 60
-      THEN lpad(spark_piece(s, 4), 2, '0') ELSE 'x' END
-    || ':' || lpad(spark_piece(s, 5), 2, '0') || ':' || lpad(spark_piece(s, 6), 2, '0')
-    || '.' || rpad(spark_piece(s, 7), 6, '0')[1:6] AS TIMESTAMP) - to_minutes(spark_offset(spark_piece(s, 8))) END;
+  CASE WHEN CAST(spark_piece(s, 1) AS INTEGER) BETWEEN -290307 AND 294246 AND spark_piece(s, 1) <> '0' AND CAST(spark_piece(s, 4) AS INTEGER) < 24 AND CAST(spark_piece(s, 5) AS INTEGER) < 60
+    AND CAST(spark_piece(s, 6) AS INTEGER) < 60 AND abs(spark_offset(trim(spark_piece(s, 8)))) <= 64800
+  THEN TRY(CAST(make_date(CAST(spark_piece(s, 1) AS BIGINT), CAST(spark_piece(s, 2) AS BIGINT), CAST(spark_piece(s, 3) AS BIGINT)) AS TIMESTAMP)
+    + to_seconds(3600 * CAST(spark_piece(s, 4) AS INTEGER) + 60 * CAST(spark_piece(s, 5) AS INTEGER)
+      + CAST(spark_piece(s, 6) AS INTEGER))
+    + to_microseconds(CAST(rpad(spark_piece(s, 7), 6, '0')[1:6] AS BIGINT))) - to_seconds(spark_offset(trim(spark_piece(s, 8)))) END;
 CREATE MACRO spark_double_to_long(x) AS
   CASE WHEN isnan(x) THEN 0 WHEN x >= 9223372036854775807 THEN 9223372036854775807
   WHEN x <= -9223372036854775808 THEN -9223372036854775808 ELSE CAST(trunc(x) AS BIGINT) END;
@@ -64,6 +81,10 @@ CREATE MACRO spark_round_double(x, places) AS
   WHEN abs(x) < 9007199254740992
   THEN CAST(CAST(round(CAST(CAST(x AS VARCHAR) AS DECIMAL(38, 20)), places) AS VARCHAR) AS DOUBLE)
   ELSE x END;
+-- microseconds wrap as Java's long does
+CREATE MACRO spark_time_of_seconds(n) AS
+  CASE WHEN abs(CAST(spark_long(CAST(n AS HUGEINT) * 1000000) AS HUGEINT)) < 9223372036854775807
+  THEN make_timestamp(spark_long(CAST(n AS HUGEINT) * 1000000)) END;
 CREATE MACRO spark_seconds(t) AS epoch_us(t) // 1000000 - CASE WHEN epoch_us(t) % 1000000 < 0 THEN 1 ELSE 0 END;
 CREATE MACRO spark_whole_seconds(t) AS epoch_us(t) // 1000000;
 CREATE MACRO spark_millis(t) AS epoch_us(t) // 1000 - CASE WHEN epoch_us(t) % 1000 < 0 THEN 1 ELSE 0 END;
@@ -84,10 +105,18 @@ CREATE MACRO spark_substring_index(s, separator, n) AS
   CASE WHEN s IS NULL OR separator IS NULL OR n IS NULL THEN NULL WHEN separator = '' OR n = 0 THEN ''
   WHEN n > 0 THEN array_to_string(string_split(s, separator)[:n], separator)
   ELSE array_to_string(string_split(s, separator)[greatest(len(string_split(s, separator)) + n + 1, 1):], separator) END;
-CREATE MACRO spark_add_months(d, n) AS CAST(d + to_months(n) AS DATE);
+-- Spark fails, too, where a date is not one any more
+CREATE MACRO spark_month(d, n) AS CAST(year(d) AS BIGINT) * 12 + month(d) - 1 + n;
+CREATE MACRO spark_floor_div(a, b) AS (a - ((a % b) + b) % b) // b;
+CREATE MACRO spark_add_months(d, n) AS
+  CASE WHEN spark_floor_div(spark_month(d, n), 12) BETWEEN -5877000 AND 5881000
+  THEN make_date(spark_floor_div(spark_month(d, n), 12), spark_month(d, n) - 12 * spark_floor_div(spark_month(d, n), 12) + 1,
+    least(day(d), day(last_day(make_date(2000 + CAST(spark_floor_div(spark_month(d, n), 12) - 400 * spark_floor_div(spark_floor_div(spark_month(d, n), 12), 400) AS BIGINT),
+      spark_month(d, n) - 12 * spark_floor_div(spark_month(d, n), 12) + 1, 1)))))
+  WHEN d IS NOT NULL AND n IS NOT NULL THEN error('add_months: the result is not a date any more') END;
 CREATE MACRO spark_last_day(d) AS CAST(last_day(d) AS DATE);
 CREATE MACRO spark_time_to_text(t) AS
-  strftime(t, '%Y-%m-%d %H:%M:%S') || regexp_replace(regexp_replace('.' || strftime(t, '%f'), '0+$', ''), '^\.$', '');
+  spark_year(t) || strftime(t, '-%m-%d %H:%M:%S') || regexp_replace(regexp_replace('.' || strftime(t, '%f'), '0+$', ''), '^\.$', '');
 CREATE MACRO spark_reverse(s) AS array_to_string([substr(s, i, 1) for i in range(length(s), 0, -1)], '');
 CREATE MACRO spark_lower(s) AS lower(replace(s, 'İ', 'i̇'));
 -- letters that become several

@@ -35,6 +35,16 @@ _SIGNS: dict[type[exp.Expr], str] = {
 _WRAP = {"INT": "spark_int", "BIGINT": "spark_long"}
 _SPANS = {"DAY": "to_days", "WEEK": "to_weeks", "HOUR": "to_hours", "MINUTE": "to_minutes", "SECOND": "to_seconds"}
 _MONTHS = {"MONTH": 1, "YEAR": 12}
+#: About 10,000 years; with a longer one nearly every date would be out of range.
+_MOST_SPANS = {
+    "DAY": 3_652_500,
+    "WEEK": 521_786,
+    "HOUR": 87_660_000,
+    "MINUTE": 999_999_999,
+    "SECOND": 999_999_999,
+    "MONTH": 120_000,
+    "YEAR": 10_000,
+}
 
 
 def common_of(values: Sequence[Typed], what: str) -> SparkType:
@@ -86,7 +96,7 @@ def arithmetic(kind: type[exp.Expr], first: Typed, second: Typed) -> Typed:
     if second.type == NULL:
         second = cast(second, first.type)
     if first.type == DATE and second.type.name in ("INT", "SMALLINT", "TINYINT") and sign in "+-":
-        return Typed(f"({first.sql} {sign} {second.sql})", DATE)
+        return Typed(f"spark_add_days({first.sql}, {sign}CAST({second.sql} AS HUGEINT))", DATE)
     if not (first.type.is_numeric and second.type.is_numeric):
         raise _not_proved(first, sign, second)
     if "DOUBLE" in (first.type.name, second.type.name):
@@ -188,10 +198,14 @@ def plus_interval(moment: Typed, span: exp.Interval, minus: bool) -> Typed:
     if moment.type not in (DATE, TIMESTAMP, ANY):
         raise refuse(span, f"an INTERVAL can be added to a DATE or a TIMESTAMP, not to {moment.type}")
     number = -int(text) if minus else int(text)
+    if abs(number) > _MOST_SPANS[unit]:
+        raise refuse(span, f"{span.sql('spark')[:80]} is too long; at most {_MOST_SPANS[unit]:,} {unit}S are allowed")
+    if unit in _MONTHS and moment.type == DATE:
+        return Typed(f"spark_add_months({moment.sql}, {number * _MONTHS[unit]})", DATE)
     if unit in _MONTHS:
         return Typed(f"CAST({moment.sql} + to_months({number * _MONTHS[unit]}) AS {moment.type.duckdb})", moment.type)
     if moment.type == DATE:
         if unit not in ("DAY", "WEEK"):
             return plus_interval(cast(moment, TIMESTAMP), span, minus)
-        return Typed(f"({moment.sql} + CAST({number * (7 if unit == 'WEEK' else 1)} AS INTEGER))", DATE)
+        return Typed(f"spark_add_days({moment.sql}, {number * (7 if unit == 'WEEK' else 1)})", DATE)
     return Typed(f"({moment.sql} + {_SPANS[unit]}({number}))", moment.type)

@@ -17,7 +17,7 @@ _REPLACEMENT = re.compile(r"\\(.)|\$(\d)(?!\d)|([^\\$]+)", re.DOTALL)
 _DATE_PART = re.compile(r"'((?:[^']|'')*)'|([A-Za-z])\2*|([^A-Za-z'#\[\]{}]+)", re.DOTALL)
 #: A run of letters in a format of dates -> DuckDB's expression over {0}, a TIMESTAMP.
 DATE_PARTS = {
-    "yyyy": "printf('%04d', year({0}))",
+    "yyyy": "spark_year({0})",
     "y": "CAST(year({0}) AS VARCHAR)",
     "yy": "strftime({0}, '%y')",
     "Q": "CAST(quarter({0}) AS VARCHAR)",

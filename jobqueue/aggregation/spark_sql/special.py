@@ -85,7 +85,7 @@ def _from_unixtime(calls: Calls, arguments: Arguments) -> Typed:
     if seconds.type.name not in ("INT", "BIGINT", "ANY"):
         raise InvalidInput(f"from_unixtime: the seconds must be an integer, not {seconds.type}")
     pattern = calls.literal(arguments[1], "from_unixtime: the format") if arguments[1:] else "yyyy-MM-dd HH:mm:ss"
-    return Typed(date_format(pattern, f"(TIMESTAMP '1970-01-01' + to_seconds({seconds.sql}))"), STRING)
+    return Typed(date_format(pattern, f"spark_time_of_seconds({seconds.sql})"), STRING)
 
 
 def _regexp_replace(calls: Calls, arguments: Arguments) -> Typed:

@@ -55,7 +55,7 @@ class Redactor:
         return _masked(data, known, limit if waits else len(data), spans), limit, waits
 
     def _spans(self, data: bytes, known: int, *, goes_on: bool = False) -> list[tuple[int, int]]:
-        spans = set()
+        spans: set[tuple[int, int]] = set()
         for begin, end in self._suspects(data, 0, len(data), _BLOCKS):
             for reading in Reading.all_of(data[begin:end], self._needles, goes_on=goes_on and end == len(data)):
                 spans.update((begin + first, begin + last) for first, last in reading.spans())
@@ -112,14 +112,15 @@ class Redactor:
 
         And whether they tell something of it: the first few letters of a secret are those of many words.
         """
-        for length in (_SHORT_END, self._needles.window):
-            end = data[-length:]
-            readings = list(Reading.all_of(end, self._needles, goes_on=True, open_rows=True))
-            if length >= len(data) or all(reading.begins_within() for reading in readings):
-                break
+        readings = self._end(data[-_SHORT_END:])
+        if len(data) > _SHORT_END and not all(reading.begins_within() for reading in readings):
+            readings = self._end(data[-self._needles.window :])
         begun = [reading.beginning() for reading in readings]
         most = max((back for back, _ in begun), default=0)
         return most, any(letters >= _LEAST_REMAINDER for _, letters in begun)
+
+    def _end(self, data: bytes) -> list[Reading]:
+        return list(Reading.all_of(data, self._needles, goes_on=True, open_rows=True))
 
     def _at_cuts(self, data: bytes) -> bytes:
         cuts = list(_CUTS.finditer(data))
