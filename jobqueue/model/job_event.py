@@ -32,5 +32,5 @@ def event_position(news_id: str) -> tuple[int, int]:
     found = _ID.fullmatch(news_id)
     if not found:
         sentence = "Must be the id of an event of this stream; leave it out to begin now."
-        raise InvalidInput(f"Last-Event-ID: {sentence}", {"Last-Event-ID": [sentence]})
+        raise InvalidInput.of("Last-Event-ID", sentence)
     return int(found[1]), int(found[2])
