@@ -49,7 +49,7 @@ def last_event_id() -> tuple[str, int] | None:
     hostname, _, offset = text.rpartition(":")
     if not (offset.isascii() and offset.isdecimal() and len(offset) <= 15):
         sentence = "Must be the id of an event of this stream; leave it out to begin anew."
-        raise InvalidInput(f"Last-Event-ID: {sentence}", {"Last-Event-ID": [sentence]})
+        raise InvalidInput.of("Last-Event-ID", sentence)
     return hostname, int(offset)
 
 

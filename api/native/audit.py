@@ -31,7 +31,7 @@ def list_audit(loaded: dict[str, Any]) -> Response:
     else:
         if "before" in loaded or "who" in loaded:
             sentence = "Cannot be used with before or who; leave those out."
-            raise InvalidInput(f"after: {sentence}", {"after": [sentence]})
+            raise InvalidInput.of("after", sentence)
         entries = trail.after(after, loaded["limit"])
     return json_response({"entries": [mapping.audit_entry(entry) for entry in entries], "total": trail.total()})
 

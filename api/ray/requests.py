@@ -69,7 +69,7 @@ def _name(loaded: Mapping[str, Any], *, is_yuanrong: bool) -> str:
     given, older = loaded.get("submission_id"), loaded.get("job_id")
     if given is not None and older is not None and given != older:
         sentence = "Differs from submission_id, of which it is the old name; give submission_id alone."
-        raise InvalidInput(f"job_id: {sentence}", {"job_id": [sentence]})
+        raise InvalidInput.of("job_id", sentence)
     name: str | None = given if given is not None else older
     if name is not None:
         return yuanrong.checked_id(name) if is_yuanrong else submission_id.check(name)

@@ -25,7 +25,7 @@ def check(text: str) -> str:
     """``text`` if Ray's client can address a job by it. Raises ``InvalidInput`` that says what is in the way."""
     sentence = _problem(text)
     if sentence:
-        raise InvalidInput(f"submission_id: {sentence}", {"submission_id": [sentence]})
+        raise InvalidInput.of("submission_id", sentence)
     return text
 
 

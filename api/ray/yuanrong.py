@@ -75,7 +75,7 @@ def checked_id(text: str) -> str:
         )
     else:
         return name
-    raise InvalidInput(f"submission_id: {sentence}", {"submission_id": [sentence]})
+    raise InvalidInput.of("submission_id", sentence)
 
 
 def runtime_env(given: Mapping[str, Any]) -> dict[str, Any]:

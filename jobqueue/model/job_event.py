@@ -35,5 +35,5 @@ def event_position(news_id: str) -> tuple[int, int]:
     place = (int(found[1]), int(found[2])) if found else None
     if place is None or max(place) > _HIGHEST:
         sentence = "Must be the id of an event of this stream; leave it out to begin now."
-        raise InvalidInput(f"Last-Event-ID: {sentence}", {"Last-Event-ID": [sentence]})
+        raise InvalidInput.of("Last-Event-ID", sentence)
     return place

@@ -20,6 +20,7 @@ class Submission(JobFields):
     principal: Principal = NOBODY
 
     def __post_init__(self) -> None:
+        # the principal alone decides it, also where the fields were copied from another job
         object.__setattr__(self, "submitted_by", self.principal.name)
 
 

@@ -7,6 +7,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 
 from jobqueue.errors import InvalidInput, RoleInUse
 from jobqueue.ledger.credentials import Credentials
@@ -52,7 +53,8 @@ class CredentialManager:
         identity = "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
         secret = secrets.token_urlsafe(32)
         secret += self._credentials.key_check(identity, secret)
-        record = self._record(by, Kind.KEY, identity, secret.encode(), roles, permissions, expires, title)
+        record = self._record(by, Kind.KEY, identity, secret.encode(), roles, permissions, expires)
+        record = replace(record, title=title)
         self._credentials.add(record)
         return record, f"{KEY_PREFIX}{identity}_{secret}"
 
@@ -145,7 +147,7 @@ class CredentialManager:
             near = [] if text in known else difflib.get_close_matches(text, sorted(known), n=1, cutoff=_NEAR)
             if near:
                 sentence = f"Nothing needs the permission {text!r}. Did you mean {near[0]}?"
-                raise InvalidInput(f"permissions: {sentence}", {"permissions": [sentence]})
+                raise InvalidInput.of("permissions", sentence)
         return found
 
     def _record(  # noqa: PLR0913 - one for each field of the record
@@ -157,7 +159,6 @@ class CredentialManager:
         roles: Iterable[str],
         permissions: Iterable[str],
         expires: int | None,
-        title: str = "",
     ) -> Credential:
         if expires is not None and expires <= _now():
             raise InvalidInput("expires_at: Is in the past; give a later time.", {"expires_at": ["in the past"]})
@@ -170,18 +171,17 @@ class CredentialManager:
                 if unknown
                 else "Too many roles."
             )
-            raise InvalidInput(f"roles: {sentence}", {"roles": [sentence]})
+            raise InvalidInput.of("roles", sentence)
         direct = self._meant(permissions)
         if not wanted and not direct:
             sentence = "Give roles, permissions or both: without any, nothing could be done with it."
-            raise InvalidInput(f"roles: {sentence}", {"roles": [sentence]})
+            raise InvalidInput.of("roles", sentence)
         for permission in sorted({*direct, *(granted for role in wanted for granted in known[role].permissions)}):
             by.require(permission)
         return Credential(
             kind=kind,
             name=name,
             digest=hash_secret(secret),
-            title=title,
             roles=wanted,
             permissions=direct,
             created=_now(),
@@ -207,7 +207,7 @@ def _password(text: str | None) -> bytes:
     raw = (text or "").encode("utf-8", "surrogatepass")
     if not LEAST_PASSWORD <= len(raw) <= MOST_PASSWORD or any(character < " " for character in text or ""):
         sentence = f"Must be {LEAST_PASSWORD} to {MOST_PASSWORD} bytes long, without control characters."
-        raise InvalidInput(f"password: {sentence}", {"password": [sentence]})
+        raise InvalidInput.of("password", sentence)
     return raw
 
 

@@ -138,7 +138,7 @@ class TestAltered:
         world.register("a")
         first, other = world.new_job("a", alias="mine"), world.new_job("a", alias="yours")
         for job in (first, other):
-            documented = replace(job, document=job.document[:-1] + f', "alias": "{job.alias}"' + "}")
+            documented = replace(job, document=job.document[:-1] + f', "alias": "{job.submission.alias}"' + "}")
             world.jobs.create(documented, world.template)
         assert world.jobs.named("mine").id == world.jobs.named(first.id).id == first.id
         alias = world.ledger.keys.kind("alias") + "mine"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from importlib.resources import files
 
 import pytest
 
@@ -80,3 +82,9 @@ def test_a_document_has_what_was_given_and_no_defaults() -> None:
 def test_arguments_of_scripts(name: str, value: object, argument: str | int) -> None:
     (field,) = [field for field in ARGUMENTS if field.name == name]
     assert field.argument_value(value) == argument
+
+
+def test_the_indexes_are_those_of_the_ledger() -> None:
+    script = (files("jobqueue.ledger") / "lua" / "include" / "index.lua").read_text("utf-8")
+    read = set(re.findall(r"'(\w+)'", script.partition("HMGET")[2].partition(")")[0]))
+    assert {field.stored for field in FIELDS if field.is_indexed} == read - {"host", "fanout"}
