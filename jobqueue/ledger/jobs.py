@@ -51,8 +51,9 @@ _STATUSES = tuple(str(status) for status in JobStatus)
 class NewJob:
     """A job ready to be stored: its ``document`` (JSON, immutable) and what the ledger itself works with.
 
-    Times are microseconds. ``digest`` (hex) tells requests under one idempotency key apart. ``only`` keeps the job
-    to some of the agents that its target matches. ``deed`` is written into the audit trail if the job is stored, with
+    Times are microseconds. ``digest`` (hex) tells requests under one idempotency key apart; each ``submitter`` (the
+    principal's identity) has keys of its own. ``only`` keeps the job to some of the agents that its target matches.
+    ``deed`` is written into the audit trail if the job is stored, with
     its id and in the same step: no such job without its entry.
     """
 
@@ -74,6 +75,12 @@ class NewJob:
     exclusive: str | None = None
     groups: tuple[str, ...] = ()
     deed: AuditEntry | None = None
+    submitter: str = ""
+
+    @property
+    def scoped_key(self) -> str:
+        """The idempotency key as it is stored: no principal can take another's. No identity holds a blank."""
+        return f"{self.submitter} {self.idempotency_key}" if self.idempotency_key else ""
 
 
 @dataclass(frozen=True)
@@ -144,7 +151,8 @@ class Jobs:
         # another job answers under this idempotency key: only if we have said so ourselves
         _, job_id, created, mark = answer
         place, text = _key_record(job, job_id)
-        if self._seal.holds(mark, place, text):
+        # an older record does not name the submitter; the digest does
+        if self._seal.holds(mark, place, text) or self._seal.holds(mark, f"idempotency|{job.idempotency_key}", text):
             return Stored(Accepted(job_id, int(created), replayed=True))
         sentence = (
             f"The record of the idempotency key {job.idempotency_key!r} is not as this API stored it: somebody has "
@@ -434,7 +442,7 @@ def _fields(job: NewJob) -> tuple[Argument, ...]:
         job.expires_at if job.expires_at is not None else "",
         job.retries,
         "1" if job.is_idempotent else "",
-        job.idempotency_key or "",
+        job.scoped_key,
         job.digest,
         "\n".join([f"{key}:{value}" for key, value in job.tags.items()]) if job.tags else "",
         job.retry_of or "",
@@ -447,7 +455,7 @@ def _fields(job: NewJob) -> tuple[Argument, ...]:
 
 def _key_record(job: NewJob, job_id: str) -> tuple[str, str]:
     """Place and text of what stands behind an idempotency key."""
-    return f"idempotency|{job.idempotency_key}", f"{job.digest}|{job_id}"
+    return f"idempotency|{job.scoped_key}", f"{job.digest}|{job_id}"
 
 
 def _dimensions(wanted: JobFilter) -> list[str]:

@@ -145,6 +145,7 @@ class JobSubmitter:
             exclusive=submission.exclusive,
             groups=submission.groups,
             deed=deed,
+            submitter=submission.principal.identity,
         )
 
     def _send(self, stored: list[tuple[NewJob, Stored]]) -> None:

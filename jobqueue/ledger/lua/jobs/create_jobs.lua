@@ -3,12 +3,12 @@
 -- include: clock next_time events index publish audit_trail
 -- KEYS: none
 -- ARGV: 1 now, 2 window of idempotency keys in ms, 3 message template or '', 4 how many entries the audit trail keeps,
---   5 '1' if a job is refused while its entry cannot be written, then per job: its id, the document, operation, target, kind of target (any, all, host, label), priority,
---   not_before or '', expires_at or '', retry policy or '', '1' if the operation is idempotent or '', idempotency key
---   or '', digest of the request, tags ("key:value" lines) or '', id of the job that it retries or '', hostnames to
---   keep to (lines) or '', alias or '', name that it holds exclusively or '',
---   groups that list it (lines) or '', seal of its idempotency key or '',
---   its entry for the audit trail or '', the seal of that
+--   5 '1' if a job is refused while its entry cannot be written, then per job: its id, the document, operation, target,
+--   kind of target (any, all, host, label), priority, not_before or '', expires_at or '', retry policy or '', '1' if the
+--   operation is idempotent or '', identity of the submitter, a blank and the idempotency key, or '', digest of the
+--   request, tags ("key:value" lines) or '', id of the job that it retries or '', hostnames to keep to (lines) or '',
+--   alias or '', name that it holds exclusively or '', groups that list it (lines) or '', seal of its idempotency key or
+--   '', its entry for the audit trail or '', the seal of that
 -- returns: per job: {'created', created, {slot...}, number of its audit entry, link of that} (slots only if the caller
 --     has to send the messages; no entry if there is none, or if it cannot be written)
 --   | {'replayed', id, created, seal} | {'key_conflict', id} | {'alias_taken', id} | {'held', id} | {'unknown_target', near?}
@@ -128,6 +128,11 @@ local function earlier(job)
   local created = redis.call('HGET', K.job .. job.id, 'created')
   if created and is_whole(job.id) then return {'replayed', job.id, created} end
   local first = job.key ~= '' and redis.call('GET', K.idem .. job.key)
+  if not first and job.key ~= '' then
+    -- an older record does not name the submitter; the digest does, so that another digest may be another principal's
+    local former = redis.call('GET', K.idem .. string.match(job.key, ' (.*)$'))
+    if former and string.match(former, '^%x+') == job.digest then first = former end
+  end
   if first then
     local digest, id, time, seal = string.match(first, '^(%x+)|([^|]+)|(%d+)|(%x*)$')
     if not digest then return {'replayed', '', '0', ''} end -- no record of ours; the caller sees it by the seal
