@@ -27,7 +27,7 @@ PROGRAM = "canary-of-the-program+3Wv"
 
 
 def forms(value: str) -> set[bytes]:
-    """What ordinary tools write for a text: as it is, quoted, escaped, in base64 at each of three places, and in hex."""
+    """What ordinary tools write for a text: as it is, quoted, escaped, in base64 at each of three places, in hex."""
     raw = value.encode()
     texts = {value, json.dumps(value)[1:-1], repr(value)[1:-1], shlex.quote(value), quote(value), quote_plus(value)}
     # the digits at the ends of base64 hold bits of what stands beside the text
