@@ -276,7 +276,8 @@ def test_the_aggregation_of_the_page(fusion: Fusion, stack: Stack, tmp_path: Pat
     assert fusion.ask("PUT", f"/api/spark/configurations/{config['id']}", broken).status_code == 200
     refused = fusion.ask("POST", f"/api/spark/jobs/{config['id']}?sync=true")
     assert (refused.status_code, "sql: " in refused.text) == (400, True), refused.text
-    broken = {**config, "sql": "SELECT nothing FROM {inputCollection}"}
+    always = {"skipCheckEnabled": False, "skipJobIfSignalsEmpty": False}
+    broken = {**config, **always, "sql": "SELECT nothing FROM {inputCollection}"}
     assert fusion.ask("PUT", f"/api/spark/configurations/{config['id']}", broken).status_code == 200
     ended = fusion.ask("POST", f"/api/spark/jobs/{config['id']}?sync=true").json()
     assert (ended["state"], bool(ended["result"]["error"])) == ("error", True)
