@@ -86,7 +86,7 @@ class Doctor:
             yield from self._job(key.removeprefix(self._keys.kind("job")))
 
     def _names(self) -> Iterator[Damage]:
-        for key in self._scan("idem", "alias", "exclusive"):
+        for key in self._scan("idem", "alias", "exclusive", "reported"):
             yield from self._name(key)
 
     def _found(self, kind: str, key: str, text: str) -> Damage:
@@ -182,7 +182,7 @@ class Doctor:
         agents = self._keys.kind("agents")
         known = {key.removeprefix(self._keys.kind("agent")) for key in self._scan("agent")}
         with translated_errors():
-            listed = dict(self._client.zrange(agents, 0, -1, withscores=True))
+            listed = dict(self._client.zscan_iter(agents, count=_STEP))
         far = self._ledger.time() + _AHEAD
         for host in sorted(map(str, listed.keys() | known)):
             if host not in known:
@@ -212,7 +212,7 @@ class Doctor:
                     yield self._found(kind, key, f"agent {host!r} is missing")
         for key in list(self._scan(kind)):
             name = key.removeprefix(self._keys.kind(kind))
-            for host in self._client.sscan_iter(key, count=_STEP):
+            for host in set(self._client.sscan_iter(key, count=_STEP)):
                 names = self._client.hget(self._keys.kind("roster") + host, field) or ""
                 if name not in names.split("\n"):
                     if self._repairs:

@@ -54,9 +54,10 @@ _STATUSES = tuple(str(status) for status in JobStatus)
 class NewJob:
     """A job ready to be stored: its ``document`` (JSON, immutable) and what the ledger itself works with.
 
-    ``target`` is that of the submission, parsed. ``digest`` (hex) tells requests under one idempotency key apart.
-    ``only`` keeps the job to some of the agents that its target matches. ``deed`` is written into the audit trail if
-    the job is stored, with its id and in the same step: no such job without its entry.
+    ``target`` is that of the submission, parsed. ``digest`` (hex) tells requests under one idempotency key apart; each
+    ``submitter`` (the principal's identity) has keys of its own. ``only`` keeps the job to some of the agents that its
+    target matches. ``deed`` is written into the audit trail if the job is stored, with its id and in the same step: no
+    such job without its entry.
     """
 
     id: str
@@ -67,6 +68,13 @@ class NewJob:
     digest: str = ""
     only: tuple[str, ...] = ()
     deed: AuditEntry | None = None
+    submitter: str = ""
+
+    @property
+    def scoped_key(self) -> str:
+        """The idempotency key as it is stored: no principal can take another's. No identity holds a blank."""
+        key = self.submission.idempotency_key
+        return f"{self.submitter} {key}" if key else ""
 
 
 @dataclass(frozen=True)
@@ -133,7 +141,7 @@ class Jobs:
             job.document,
             job.target.kind.value if request.needs is None else UNPLACED_KIND,
             "1" if job.is_idempotent else "",
-            request.idempotency_key or "",
+            job.scoped_key,
             job.digest,
             "\n".join(job.only),
             mark,
@@ -151,7 +159,10 @@ class Jobs:
         # another job answers under this idempotency key: only if we have said so ourselves
         _, job_id, created, mark = answer
         place, text = _key_record(job, job_id)
-        if self._seal.holds(mark, place, text):
+        # an older record does not name the submitter; the digest does
+        if self._seal.holds(mark, place, text) or self._seal.holds(
+            mark, f"idempotency|{job.submission.idempotency_key}", text
+        ):
             return Stored(Accepted(job_id, int(created), replayed=True))
         sentence = (
             f"The record of the idempotency key {job.submission.idempotency_key!r} is not as this API stored it: it "
@@ -434,8 +445,8 @@ def _steps(jobs: list[NewJob]) -> Iterator[list[NewJob]]:
 
 
 def _key_record(job: NewJob, job_id: str) -> tuple[str, str]:
-    """Place and text of what stands behind an idempotency key."""
-    return f"idempotency|{job.submission.idempotency_key}", f"{job.digest}|{job_id}"
+    """Place and text of the sealed record of an idempotency key."""
+    return f"idempotency|{job.scoped_key}", f"{job.digest}|{job_id}"
 
 
 def _dimensions(wanted: JobFilter) -> list[str]:

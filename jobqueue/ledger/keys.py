@@ -28,7 +28,11 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "leases": ("leases", "zset", "{job}:{slot} of executions that run, by the end of their lease (microseconds)"),
     "deadlines": ("deadlines", "zset", "ids of jobs with expires_at and executions not started, by that time"),
     "finished": ("finished", "zset", "ids of final jobs, by the time they ended; pruned from here"),
-    "idem": ("idem:", "string", "{key}: digest, job id, creation time and seal behind an idempotency key; expires"),
+    "idem": (
+        "idem:",
+        "string",
+        "{submitter} {key}: digest, job id, creation time and seal behind an idempotency key; expires",
+    ),
     "alias": ("alias:", "string", "{alias}: id of the job with this caller-chosen alias"),
     "reported": (
         "reported:",

@@ -150,7 +150,7 @@ class CredentialManager:
                 raise InvalidInput.of("permissions", sentence)
         return found
 
-    def _record(  # noqa: PLR0913 - one for each field of the record
+    def _record(
         self,
         by: Principal,
         kind: Kind,

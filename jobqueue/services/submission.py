@@ -115,7 +115,8 @@ class JobSubmitter:
         text = self._signer.sign(
             job_id, document, now=time.time_ns() // 1000, idempotent=operation.idempotent, only=hosts
         )
-        return NewJob(job_id, text, submission, target, operation.idempotent, digest, hosts, deed)
+        who = submission.principal.identity
+        return NewJob(job_id, text, submission, target, operation.idempotent, digest, hosts, deed, who)
 
     def _send(self, stored: list[tuple[NewJob, Stored]]) -> None:
         try:

@@ -271,7 +271,13 @@ def test_the_aggregation_of_the_page(fusion: Fusion, stack: Stack, tmp_path: Pat
     # all of it was read: with skipCheckEnabled there is nothing to do
     again = fusion.ask("POST", f"/api/spark/jobs/{config['id']}?sync=true").json()
     assert again["state"] == "skipped", again
+    # SQL that no collection could make right is no run; what only the rows can tell ends one
     broken = {**config, "sql": "SELECT FROM WHERE"}
+    assert fusion.ask("PUT", f"/api/spark/configurations/{config['id']}", broken).status_code == 200
+    refused = fusion.ask("POST", f"/api/spark/jobs/{config['id']}?sync=true")
+    assert (refused.status_code, "sql: " in refused.text) == (400, True), refused.text
+    always = {"skipCheckEnabled": False, "skipJobIfSignalsEmpty": False}
+    broken = {**config, **always, "sql": "SELECT nothing FROM {inputCollection}"}
     assert fusion.ask("PUT", f"/api/spark/configurations/{config['id']}", broken).status_code == 200
     ended = fusion.ask("POST", f"/api/spark/jobs/{config['id']}?sync=true").json()
     assert (ended["state"], bool(ended["result"]["error"])) == ("error", True)

@@ -216,6 +216,9 @@ class _Inspection:
         for alias, job_id in self.records.kind("alias:").items():
             self.owned.add(f"alias:{alias}")
             self.equal(jobs.get(job_id, {}).get("alias"), alias, f"alias of job {job_id}")
+        for name, job_id in self.records.kind("reported:").items():
+            self.owned.add(f"reported:{name}")
+            self.equal(jobs.get(job_id, {}).get("reported"), name, f"what job {job_id} is reported as")
         for name, job_id in self.records.kind("exclusive:").items():
             self.owned.add(f"exclusive:{name}")
             self.equal(jobs.get(job_id, {}).get("exclusive"), name, f"what job {job_id} holds")

@@ -11,6 +11,7 @@ from jobqueue.errors import RecordAltered
 from jobqueue.ledger.doctor import Damage, Doctor
 from jobqueue.ledger.executions import Finished
 from jobqueue.ledger.shared_key_watch import Watch
+from jobqueue.model.external_run import ExternalRunReport
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.target import ANY
 from tests.ledger import invariants
@@ -25,13 +26,17 @@ ENDED = "33333333-3333-4333-8333-333333333333"
 
 @pytest.fixture
 def fleet(client: redis.Redis, clock: FakeClock) -> World:
-    """Two agents, a job that waits for one, a broadcast of which one execution runs, and a job that has ended."""
+    """Two agents, a job that waits for one, a broadcast of which one execution runs, a job that has ended, a run that
+    a driver elsewhere reports.
+    """
     world = World(client, clock)
     world.register("a", "b", labels={"group": "web"})
-    world.create("a", id=JOB, idempotency_key="k", digest="ab", alias="name", tags={"t": "u"})
+    world.create("a", id=JOB, idempotency_key="k", digest="ab", alias="name", tags={"t": "u"}, groups=("c1",))
     world.create("_all", id=BROADCAST)
     world.create("b", id=ENDED)
     world.run(ENDED, "b")
+    report = ExternalRunReport("run1", "running", frozenset({"running"}), "started", hostname="h", owner="user:ada")
+    world.ledger.outside.tell(report)
     return world
 
 
@@ -56,6 +61,8 @@ DAMAGES: dict[str, Callable[[redis.Redis], object]] = {
     "half-a-job": lambda r: r.delete(_key(f"exec:a:{JOB}")),
     "no-document": lambda r: r.delete(_key(f"doc:{JOB}")),
     "not-in-its-index": lambda r: r.zrem(_key("index:tag:t:u|submitted"), JOB),
+    "not-in-its-group": lambda r: r.zrem(_key("index:group:c1|submitted"), JOB),
+    "in-its-group-as-something-else": lambda r: r.zadd(_key("index:group:c1|failed"), {JOB: 5}),
     "in-another-index": lambda r: r.zadd(_key("index:all:|failed"), {JOB: 5}),
     "in-no-queue": lambda r: r.zrem(_key("waiting:a"), JOB),
     "a-lease-of-what-does-not-run": lambda r: r.zadd(_key("leases"), {f"{JOB}:a": 1}),
@@ -69,6 +76,7 @@ DAMAGES: dict[str, Callable[[redis.Redis], object]] = {
     "an-orphaned-output": lambda r: r.set(_key(f"out:a:{'9' * 36}"), "{}"),
     "an-execution-that-is-not-the-jobs": lambda r: r.hset(_key(f"exec:b:{JOB}"), "state", "submitted"),
     "a-key-to-a-job-that-is-gone": lambda r: r.set(_key("idem:x"), f"ab|{'9' * 36}|1|ab"),
+    "a-report-of-a-job-that-is-gone": lambda r: r.set(_key("reported:user:ada:x"), "9" * 36),
     "an-agent-that-is-not-there": lambda r: r.zadd(_key("agents"), {"ghost": 9e15}),
     "a-label-that-is-not-the-agents": lambda r: r.sadd(_key("label:group:db"), "a"),
     "an-operation-that-is-missing": lambda r: r.srem(_key("offers:op.x"), "a"),
@@ -96,6 +104,21 @@ def test_found_repaired_and_found_no_more(fleet: World, name: str) -> None:
     if name != "an-execution-has-no-such-state":
         assert fleet.finish(grant) is Finished.FINISHED
     assert fleet.create("a")
+
+
+def test_agents_are_read_in_steps(fleet: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No call to Redis grows with the fleet."""
+    calls: list[str] = []
+    original = fleet.client.execute_command
+
+    def noted(*arguments: object, **options: object) -> object:
+        calls.append(" ".join(map(str, arguments[:4])))
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(fleet.client, "execute_command", noted)
+    assert examine(fleet) == []
+    assert any(call.startswith(f"ZSCAN {_key('agents')}") for call in calls)
+    assert not [call for call in calls if call.startswith(("ZRANGE", "SMEMBERS", "HGETALL", "KEYS"))]
 
 
 def test_what_runs_is_unharmed(fleet: World, clock: FakeClock) -> None:

@@ -68,7 +68,7 @@ def test_a_deleted_job_leaves_the_key_of_a_newer_one(world: World) -> None:
     world.register("a")
     first = world.create("a", idempotency_key="k", digest="ab")
     world.run(first, "a")
-    world.client.delete(world.ledger.keys.kind("idem") + "k")  # what its expiry does
+    world.client.delete(world.ledger.keys.kind("idem") + " k")  # what its expiry does
     second = world.create("a", idempotency_key="k", digest="cd")
     world.jobs.delete(first)
     assert world.create("a", idempotency_key="k", digest="cd") == second
@@ -77,7 +77,37 @@ def test_a_deleted_job_leaves_the_key_of_a_newer_one(world: World) -> None:
 def test_the_key_is_kept_for_a_day(world: World) -> None:
     world.register("a")
     world.create("a", idempotency_key="k", digest="ab")
-    assert 86_000 < world.client.ttl(world.ledger.keys.kind("idem") + "k") <= 86_400
+    assert 86_000 < world.client.ttl(world.ledger.keys.kind("idem") + " k") <= 86_400
+
+
+def test_another_principals_key_is_another_key(world: World) -> None:
+    world.register("a")
+    first = world.create("a", idempotency_key="k", digest="ab", submitter="user:eve")
+    for digest in ("ab", "cd"):
+        assert world.create("a", idempotency_key="k", digest=digest, submitter=f"user:{digest}") != first
+    assert world.create("a", idempotency_key="k", digest="ab", submitter="user:eve") == first
+
+
+def _without_submitter(world: World, digest: str) -> str:
+    """A job whose key's record is as it was before keys had their submitter."""
+    job_id = world.create("a")
+    created = world.client.hget(world.ledger.keys.job(job_id), "created")
+    mark = world.jobs._seal.mark("idempotency|k", f"{digest}|{job_id}")
+    world.client.set(world.ledger.keys.kind("idem") + "k", f"{digest}|{job_id}|{created}|{mark}")
+    return job_id
+
+
+def test_a_record_of_the_version_before_answers_the_same_request(world: World) -> None:
+    world.register("a")
+    first = _without_submitter(world, "ab")
+    again = world.store("a", idempotency_key="k", digest="ab", submitter="user:ada").accepted
+    assert (again.job_id, again.replayed) == (first, True)
+
+
+def test_a_record_of_the_version_before_holds_no_other_request_up(world: World) -> None:
+    world.register("a")
+    _without_submitter(world, "ab")
+    assert not world.store("a", idempotency_key="k", digest="cd", submitter="user:ada").accepted.replayed
 
 
 def test_in_one_batch_too(world: World) -> None:
@@ -116,7 +146,7 @@ class TestAltered:
         world.register("a")
         world.create("a", idempotency_key="k", digest="ab")
         other = world.create("a")
-        key = world.ledger.keys.kind("idem") + "k"
+        key = world.ledger.keys.kind("idem") + " k"
         digest, _, created, mark = str(world.client.get(key)).split("|")
         world.client.set(key, f"{digest}|{other}|{created}|{mark}")
         with pytest.raises(RecordAltered, match=r"idempotency key 'k'.*Nothing was submitted"):
@@ -127,12 +157,12 @@ class TestAltered:
     def test_a_record_of_somebody_elses_making(self, world: World, text: str) -> None:
         world.register("a")
         job_id = world.create("a")
-        world.client.set(world.ledger.keys.kind("idem") + "k", text.format(job=job_id))
+        world.client.set(world.ledger.keys.kind("idem") + " k", text.format(job=job_id))
         with pytest.raises(RecordAltered):
             world.create("a", idempotency_key="k", digest="ab")
         (answer,) = world.jobs.create_many([world.new_job("a", idempotency_key="k", digest="ab")], world.template)
         assert isinstance(answer, RecordAltered)
-        world.client.delete(world.ledger.keys.kind("idem") + "k")
+        world.client.delete(world.ledger.keys.kind("idem") + " k")
 
     def test_a_name_that_leads_to_another_job(self, world: World) -> None:
         world.register("a")

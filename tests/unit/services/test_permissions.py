@@ -121,6 +121,13 @@ def test_an_idempotency_key_shows_a_job_to_nobody_else(services: Services) -> No
         services.submit.one(Submission(SHELL, DATA, principal=who("job:write"), idempotency_key="k"))
 
 
+def test_an_idempotency_key_can_be_taken_by_nobody_else(services: Services) -> None:
+    first = services.submit(Submission(SHELL, DATA, principal=who("*"), idempotency_key="k"))
+    other = replace(who("*"), name="eve", kind="user")
+    taken = services.submit(Submission(SHELL, {"command": "true"}, principal=other, idempotency_key="k"))
+    assert (taken.replayed, taken.job_id != first.job_id) == (False, True)
+
+
 def test_secrets_need_a_permission_of_their_own(services: Services) -> None:
     data = {"command": "deploy", "env": {"TOKEN": {"$secret": "deploy"}}}
     may_run, may_all = who("job:write", "shell:execute"), who("job:write", "shell:execute", "secret:use")

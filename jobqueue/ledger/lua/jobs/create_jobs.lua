@@ -6,8 +6,8 @@
 --   5 '1' if a job is refused while its entry cannot be written, then per job what JOB_ARGUMENTS names, '' for what it
 --   does not have: its id, the document, kind of target (any, all, host, label; unplaced: any
 --   agent, as soon as one can run it), '1' if the operation is idempotent,
---   idempotency key, digest of the request, hostnames to keep to (lines), seal of the idempotency key, its entry for the
---   audit trail, the seal of that, then the job's own fields (model/job_fields.py): tags as "key:value" lines, lists as
+--   identity of the submitter, a blank and the idempotency key, digest of the request, hostnames to
+--   keep to (lines), seal of the idempotency key, its entry for the audit trail, the seal of that, then the job's own fields (model/job_fields.py): tags as "key:value" lines, lists as
 --   lines
 -- returns: per job: {'created', created, {slot...}, number of its audit entry, link of that} (slots only if the caller
 --     has to send the messages; no entry if there is none, or if it cannot be written)
@@ -105,6 +105,11 @@ local function earlier(job)
   local created = redis.call('HGET', K.job .. job.id, 'created')
   if created and is_whole(job.id) then return {'replayed', job.id, created} end
   local first = job.idempotency_key ~= '' and redis.call('GET', K.idem .. job.idempotency_key)
+  if not first and job.idempotency_key ~= '' then
+    -- an older record does not name the submitter; the digest does, so that another digest may be another principal's
+    local former = redis.call('GET', K.idem .. string.match(job.idempotency_key, ' (.*)$'))
+    if former and string.match(former, '^%x+') == job.digest then first = former end
+  end
   if first then
     local digest, id, time, seal = string.match(first, '^(%x+)|([^|]+)|(%d+)|(%x*)$')
     if not digest then return {'replayed', '', '0', ''} end -- no record of ours; the caller sees it by the seal
