@@ -84,7 +84,6 @@ class RunSchema(Schema):
     resources = Entries(
         keys=Text(),
         values=Number(validate=validate.Range(min=0, max=_MAX_CPUS)),
-        validate=validate.Length(max=MAX_ENTRIES),
         load_default=dict,
         metadata={"description": "Amounts that are reserved for it, by the name of an agent's label that is a number."},
     )
