@@ -138,12 +138,15 @@ class Worker(GeventWorker):
         self._linger(client)
 
     def _linger(self, client: Any) -> None:
-        """Read on for a moment: a connection that is closed with something unread is reset, last answer and all."""
+        """Drain the connection before it is closed: closing it with unread data would reset it and lose the answer."""
         with suppress(OSError), gevent.Timeout(_REFUSAL_SECONDS, False):
             client.shutdown(socket.SHUT_WR)
-            for _ in range(_MOST_UNREAD // _DISCARD_STEP):
-                if not client.recv(_DISCARD_STEP):
+            left = _MOST_UNREAD
+            while left > 0:
+                data = client.recv(_DISCARD_STEP)
+                if not data:
                     return
+                left -= len(data)
 
     def timeout_ctx(self) -> _Idle:
         """What gunicorn wraps around the wait for a connection's next request."""
