@@ -55,7 +55,7 @@ class Authenticator:
         return principal
 
     def still(self, environ: Mapping[str, Any]) -> Principal | None:
-        """Who a request comes from that was let in before; None once its credentials are no longer good.
+        """The principal of an authenticated request; None once its credentials are no longer valid.
 
         Nothing is counted, neither as a failure nor as a request. Raises ``LedgerUnavailable``.
         """

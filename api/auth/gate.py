@@ -52,7 +52,7 @@ class Gate:
             principal.require(rule)
 
     def admits(self, environ: Mapping[str, Any], endpoint: str) -> bool:
-        """Whether a request that was let in would be let in now. Raises ``LedgerUnavailable``."""
+        """Whether an authenticated request would still be authenticated now. Raises ``LedgerUnavailable``."""
         rule = rule_of(endpoint)
         if rule == PUBLIC:
             return True

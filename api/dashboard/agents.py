@@ -22,7 +22,7 @@ _VIEWS = ("all", "ready", "pending", "away", "offline", "troubled")
 DONE = {
     "drained": "{} takes no new work.",
     "undrained": "{} takes work again.",
-    "accepted": "{} was let in; it takes work in a moment.",
+    "accepted": "{} was accepted; it starts taking work in a moment.",
 }
 
 

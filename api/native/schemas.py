@@ -434,7 +434,7 @@ class AgentMoved(AgentAnswer):
 
 
 class AcceptRequest(ma.Schema):
-    """Which agent is let in."""
+    """The agent to accept."""
 
     fingerprint = fields.String(
         required=True,

@@ -165,6 +165,6 @@ class AgentAdmitter:
             try:
                 self._enrolment.redeem()
             except JobQueueError as error:
-                logger.debug("Nobody can be let in now: %s", error)
-            except Exception:  # without this thread nobody would be let in any more
-                logger.exception("Nobody can be let in now")
+                logger.debug("Agents cannot be accepted at present: %s", error)
+            except Exception:  # without this thread no agent would be accepted any more
+                logger.exception("Agents cannot be accepted at present")
