@@ -32,7 +32,7 @@ class Admission:
         self._holds = True
 
     def holds(self) -> bool:
-        """Whether the request would still be authenticated; rechecked periodically. Cheap enough to call at every step."""
+        """Whether the request would still be authenticated; rechecked periodically, and cheap to call at every step."""
         now = time.monotonic()
         if self._holds and now >= self._next:
             self._next = now + LOOK_SECONDS

@@ -240,7 +240,7 @@ class Agents:
             return _agent(hostname, live, fields, waiting, log, is_barred=is_barred)
         except decoding.FAULTS:
             sentence = (
-                f"The record of agent {hostname[:253]!r} cannot be read: somebody has changed it in Redis. "
+                f"The record of agent {hostname[:253]!r} cannot be read: it was altered in Redis. "
                 "Restart the agent, which writes it anew."
             )
             self._alarm(f"agent|{hostname}", sentence)

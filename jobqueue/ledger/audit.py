@@ -170,7 +170,7 @@ class Audit:
         number, link = self._newest_of_ours()
         deed = AuditEntry("", "audit", "", "", "", 0, BROKEN, "", details={"reason": trouble, "after": number})
         sentence = (
-            f"The audit trail could not be written, because {trouble}: somebody has changed it in Redis. It goes on "
+            f"The audit trail could not be written, because {trouble}: it was altered in Redis. It goes on "
             f"behind entry {number} with a break; `jobqueue audit verify` shows it."
         )
         if self._alarm is not None:

@@ -116,7 +116,7 @@ class Configurations:
             text = self._seal.open(_place(config_id), sealed)
         except BrokenSeal as error:
             sentence = (
-                f"The configuration {config_id!r} is not as this API stored it: somebody has changed it in Redis, or "
+                f"The configuration {config_id!r} is not as this API stored it: it was altered in Redis, or "
                 "JOBQUEUE_API_SECRET is another one now. It is not used; store it again by PUT, or delete it."
             )
             self._alarm(_place(config_id), sentence)

@@ -191,7 +191,7 @@ def _alert(line: str) -> Alert:
         return Alert(decoding.whole(at), **fields)
     except decoding.FAULTS:
         shown = repr(line[: _LONGEST_ALERT // 4])
-        return Alert(0, RECORDS_ALTERED, "", "", f"An alert that cannot be read: somebody has written {shown}")
+        return Alert(0, RECORDS_ALTERED, "", "", f"Unreadable alert, altered in Redis: {shown}")
 
 
 def _due(flat: list[str]) -> list[Due]:

@@ -199,7 +199,7 @@ class Jobs:
         if name in (job.alias, job.id):
             return job
         sentence = (
-            f"The name {name!r} leads to job {job.id}, which has another name: somebody has changed that in Redis. "
+            f"The name {name!r} leads to job {job.id}, which has another name: it was altered in Redis. "
             "Go by the job's id."
         )
         self._alarm(f"alias|{name}", sentence)
@@ -237,7 +237,7 @@ class Jobs:
 
     def _unreadable(self, job_id: str) -> str:
         """Tells of a record that is not the ledger's; returns the sentence."""
-        sentence = f"The record of job {job_id[:64]} cannot be read: somebody has changed it in Redis."
+        sentence = f"The record of job {job_id[:64]} cannot be read: it was altered in Redis."
         self._alarm(f"job|{job_id}", sentence)
         return sentence
 

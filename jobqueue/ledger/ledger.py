@@ -144,7 +144,7 @@ class Ledger:
             found = self.client.hgetall(self.keys.kind("stats"))
         counts = decoding.numbers_of(found)
         if len(counts) < len(found):
-            self.alarm("stats", "Counters in Redis (stats) are no numbers: somebody has changed them.")
+            self.alarm("stats", "Counters in Redis (stats) are not numbers: they were altered.")
         return dict.fromkeys(COUNTERS, 0) | counts
 
     def close(self) -> None:

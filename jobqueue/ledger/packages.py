@@ -232,7 +232,7 @@ def _gone() -> LedgerUnavailable:
 def altered(name: str) -> str:
     """What there is to say about a package whose seal is broken."""
     return (
-        f"The package {name} is not as this API stored it: somebody has changed its record in Redis, or "
+        f"The package {name} is not as this API stored it: its record was altered in Redis, or "
         "JOBQUEUE_API_SECRET is another one now. It is not used; upload it again, which replaces it."
     )
 

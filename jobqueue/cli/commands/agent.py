@@ -81,7 +81,7 @@ def undrain(hostnames: Sequence[str], as_json: bool) -> None:
 @click.option("--hostname", default="", help="The only host that may use the token; default: any.")
 @click.option("--seconds", type=click.IntRange(1), default=3600, show_default=True, help="How long it counts.")
 def invite(hostname: str, seconds: int) -> None:
-    """Make a one-time token with which a new agent is let in.
+    """Create a one-time token that admits a new agent.
 
     Start the agent with the token in JOBQUEUE_JOIN_TOKEN. It is shown only here.
     """

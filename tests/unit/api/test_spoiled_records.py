@@ -175,7 +175,7 @@ def test_a_job(world: World, what: str) -> None:
 def test_it_says_that_it_cannot_be_read(world: World) -> None:
     world.ledger.client.set(world.ledger.keys.doc(world.spoiled), "{")
     (listed,) = [job for job in world.web.get("/job?view=full").get_json()["items"] if job["id"] == world.spoiled]
-    assert "cannot be read: somebody has changed it in Redis" in listed["error"]
+    assert "cannot be read: it was altered in Redis" in listed["error"]
     assert listed["status"] == "completed"
     answer = world.web.get(f"/job/{world.spoiled}")
     assert answer.status_code == RecordAltered.status if hasattr(RecordAltered, "status") else 409
