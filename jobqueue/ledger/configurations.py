@@ -18,7 +18,7 @@ from jobqueue.model.configuration import KEPT_UPDATES, Configuration, Update
 
 
 class Configurations:
-    """The configurations of one ledger. Each is sealed: the API signs what a run of it does."""
+    """The configurations of one ledger. Each is sealed, since the API signs the jobs that are made from it."""
 
     def __init__(
         self,
@@ -38,15 +38,15 @@ class Configurations:
         self._now = now
 
     def create(self, configuration: Configuration, user: str) -> None:
-        """Store a new one. Raises ``ConfigurationExists``."""
+        """Store a new configuration. Raises ``ConfigurationExists``."""
         self._change("create", configuration.id, configuration, user)
 
     def replace(self, configuration: Configuration, user: str) -> None:
-        """Store it in place of the one with its id. Raises ``ConfigurationNotFound``."""
+        """Replace the configuration with this id. Raises ``ConfigurationNotFound``."""
         self._change("replace", configuration.id, configuration, user)
 
     def delete(self, config_id: str, exclusive: str) -> None:
-        """Remove one whose runs hold the name ``exclusive``.
+        """Remove a configuration whose runs hold the name ``exclusive``.
 
         Raises ``ConfigurationNotFound``, and ``JobNotFinal`` while a run of it has not ended.
         """
@@ -60,23 +60,23 @@ class Configurations:
         return found[0]
 
     def some(self, ids: Iterable[str]) -> list[Configuration]:
-        """Those of the configurations that exist, in order. Raises ``RecordAltered``."""
+        """The configurations that exist among ``ids``, in order. Raises ``RecordAltered``."""
         return [self._opened(*record) for record in self._read(ids)]
 
     def all(self) -> list[Configuration]:
-        """All of them, by id. One that was altered is left out, and told of."""
+        """All configurations, by id. An altered one is left out, with an alert."""
         with translated_errors():
             ids = self._client.zrange(self._keys.kind("configs"), 0, -1)
         found = []
         for record in self._read(map(str, ids)):
             try:
                 found.append(self._opened(*record))
-            except RecordAltered:  # the alarm has been raised; the others are good
+            except RecordAltered:  # the alarm has been raised; the others are intact
                 continue
         return found
 
     def reached(self, exclusive: str) -> str | None:
-        """Reference time of the newest completed run, whose record was deleted, of those that held this name."""
+        """Reference time of the newest completed run that held this name and whose record was deleted."""
         with translated_errors():
             found = self._client.hget(self._keys.kind("reached"), exclusive)
         return None if found is None else str(found)
@@ -98,7 +98,7 @@ class Configurations:
             )
 
     def _read(self, ids: Iterable[str]) -> list[tuple[str, str, list[str]]]:
-        """Id, sealed text and history of those that exist."""
+        """Id, sealed text and history of the configurations that exist."""
         wanted = [config_id for config_id in ids if config_id]
         with translated_errors(), self._client.pipeline(transaction=True) as pipe:
             for config_id in wanted:
@@ -132,5 +132,5 @@ def _update(line: str) -> Update:
     at, _, user = line.partition("|")
     try:
         return Update(user, decoding.whole(at))
-    except ValueError:  # somebody else has written there
+    except ValueError:  # not written by the API
         return Update("?", 0)

@@ -1,6 +1,6 @@
-"""Reading values out of records that anybody who can write to Redis may have altered: each has its kind, or is refused.
+"""Decoding values of records that an attacker with write access to Redis may have altered: each type is checked.
 
-All of them raise ``ValueError`` (or one of the ``FAULTS``) that names what is wrong.
+All functions raise ``ValueError`` (or one of the ``FAULTS``) that names the fault.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from jobqueue.model.job_fields import JobField, Kind
 from jobqueue.model.needs import Needs
 from jobqueue.model.retry import RetryPolicy
 
-#: What reading a record can raise where the record is not one of ours.
+#: The exceptions that decoding an altered record can raise.
 FAULTS = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError, InvalidInput)
-#: Microseconds: in the year 2255, and so a number that Lua, JSON and a date can hold.
+#: Microseconds: in the year 2255, which Lua, JSON and a date can all represent.
 LATEST = 9_000_000_000_000_000
-#: Objects and lists inside each other; twice what a caller may send, since results stand inside others.
+#: Maximum nesting of objects and lists; twice what a caller may send, since results are nested in other objects.
 _DEEPEST = 200
 
 
 def whole(text: Any, most: int = LATEST) -> int:
-    """A number of the ledger's own: 0 to ``most``."""
+    """A non-negative integer: 0 to ``most``."""
     found = int(text) if isinstance(text, int) or str(text).isdecimal() else -1
     if isinstance(text, bool) or not 0 <= found <= most or len(str(text)) > 20:
         raise ValueError("invalid number")
@@ -32,7 +32,7 @@ def whole(text: Any, most: int = LATEST) -> int:
 
 
 def optional_whole(value: Any) -> int | None:
-    """The same, or None."""
+    """The same as ``whole``, or None."""
     return None if value is None else whole(value)
 
 
@@ -56,7 +56,7 @@ def texts(value: Any) -> tuple[str, ...]:
 
 
 def number(value: Any) -> float:
-    """A finite number; booleans are none."""
+    """A finite number; booleans are rejected."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not -1e300 < value < 1e300:
         raise ValueError("a number in it is none")
     return value
@@ -77,7 +77,7 @@ def pairs_of_texts(value: Any) -> dict[str, str]:
 
 
 def parsed(source: Any) -> Any:
-    """JSON that can be written again: not nested without end."""
+    """JSON of bounded depth, so that it can be encoded again."""
     raw = text(source)
     found = json.loads(raw)
     if raw.count("[") + raw.count("{") > _DEEPEST and _depth(found) > _DEEPEST:
@@ -104,7 +104,7 @@ def needs(value: Any) -> Needs:
 
 
 def field(about: JobField, value: Any) -> Any:
-    """One field of a job, as it is stored in the document or the hash; its default where there is none."""
+    """One field of a job, as stored in the document or the hash; its default if it is missing."""
     if value is None:
         if about.is_required or not about.is_signed:
             raise ValueError(f"it has no {about.name}")
@@ -113,7 +113,7 @@ def field(about: JobField, value: Any) -> Any:
 
 
 def numbers_of(record: Mapping[Any, Any]) -> dict[str, int]:
-    """Those of a hash's fields that hold whole numbers, and are so counters of ours."""
+    """The fields of a hash whose values are whole numbers: the valid counters."""
     found = {}
     for name, value in record.items():
         digits = str(value).removeprefix("-")
