@@ -176,8 +176,7 @@ class Client:
             yield page
 
     def iter_jobs(self, *, limit: int = MAX_LIMIT, **query: Any) -> Iterator[dict[str, Any]]:
-        """Every job that matches, newest first; ``query`` as for ``jobs``, ``limit`` is the number of jobs per
-        request."""
+        """Every matching job, newest first; ``query`` as for ``jobs``, ``limit`` is the number per request."""
         for page in self.iter_pages(limit=limit, **query):
             yield from page["items"]
 

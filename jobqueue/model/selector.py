@@ -18,7 +18,7 @@ _SHOWN = 80
 
 @dataclass(frozen=True)
 class Selector:
-    """One condition: the label ``key`` has one of ``values``; or, ``negated``, none of them (or is not there)."""
+    """One condition: the label ``key`` has one of ``values``; or, ``negated``, none of them (or is missing)."""
 
     key: str
     values: tuple[str, ...]
@@ -47,7 +47,7 @@ class Selector:
 
     @property
     def expression(self) -> str:
-        """As ``parse`` takes it."""
+        """The text that ``parse`` accepts."""
         values = self.values[0] if len(self.values) == 1 else f"in({', '.join(self.values)})"
         return f"{'!' if self.negated else ''}{values}"
 
