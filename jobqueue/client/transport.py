@@ -85,10 +85,10 @@ class Transport:
             try:
                 return self._once(method, url, content)
             except _Again as again:
-                wanted = _backoff(attempt) if again.after is None else again.after
-                if not (can_repeat or again.not_done) or attempt >= self._retries or wanted > _LONGEST_RETRY_AFTER:
+                pause = _backoff(attempt) if again.after is None else again.after
+                if not (can_repeat or again.not_done) or attempt >= self._retries or pause > _LONGEST_RETRY_AFTER:
                     raise again.error from again.__cause__
-            self._sleep(wanted)
+            self._sleep(pause)
             attempt += 1
 
     @contextmanager

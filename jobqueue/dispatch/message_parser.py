@@ -56,10 +56,10 @@ class MessageParser:
     def anew(self, queue: str, raw: bytes) -> bytes:
         """A message from a Redis queue, rebuilt from the template, for kombu. Raises ``ForeignMessage``."""
         usual = self._usual.get(queue)
-        found = usual.fullmatch(raw) if usual is not None else None
+        match = usual.fullmatch(raw) if usual is not None else None
         # exactly what this version produces; messages of other versions, or in other JSON, are parsed
-        if found is not None:
-            start, end = found.span("tag")
+        if match is not None:
+            start, end = match.span("tag")
             return b"%b%d%b" % (raw[:start], next(self._numbers), raw[end:])
         if len(raw) > LONGEST:
             raise ForeignMessage(f"it has {len(raw)} bytes")
@@ -137,10 +137,10 @@ def _job_id(content: Any, slot: str) -> str:
 
 
 def _object(raw: bytes, what: str) -> dict[str, Any]:
-    found = _json(raw, what)
-    if not isinstance(found, dict):
+    document = _json(raw, what)
+    if not isinstance(document, dict):
         raise ForeignMessage(f"{what} is no JSON object")
-    return found
+    return document
 
 
 def _json(raw: bytes | str, what: str) -> Any:
@@ -151,7 +151,7 @@ def _json(raw: bytes | str, what: str) -> Any:
 
 
 def _member(whole: Mapping[str, Any], name: str, kind: type) -> Any:
-    found = whole.get(name)
-    if not isinstance(found, kind):
+    member = whole.get(name)
+    if not isinstance(member, kind):
         raise ForeignMessage(f"its {name} is of another kind")
-    return found
+    return member

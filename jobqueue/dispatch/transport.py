@@ -44,8 +44,8 @@ class _Patient:
     """The common part of the channels."""
 
     def _connparams(self, asynchronous: bool = False) -> Any:
-        found = super()._connparams(asynchronous)  # type: ignore[misc]
-        return {**found, "connection_class": _patient(found["connection_class"])}
+        parameters = super()._connparams(asynchronous)  # type: ignore[misc]
+        return {**parameters, "connection_class": _patient(parameters["connection_class"])}
 
 
 class _Channel(Protocol):

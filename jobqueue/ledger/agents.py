@@ -176,8 +176,8 @@ class Agents:
     def revocations(self) -> dict[str, str]:
         """The signed revocations of all agents ever revoked, by hostname. Their signatures are not verified here."""
         with translated_errors():
-            found = self._client.hgetall(self._keys.kind("revoked"))
-        return {str(hostname): str(text) for hostname, text in found.items()}
+            revocations = self._client.hgetall(self._keys.kind("revoked"))
+        return {str(hostname): str(text) for hostname, text in revocations.items()}
 
     def certificate(self, hostname: str) -> str:
         """The certificate that the API issued to an agent, or an empty string."""
@@ -189,8 +189,8 @@ class Agents:
         if not key_ids:
             return {}
         with translated_errors():
-            found = self._client.hmget(self._keys.kind("certificates"), list(key_ids))
-        return {key_id: str(text) for key_id, text in zip(key_ids, found, strict=True) if text}
+            certificates = self._client.hmget(self._keys.kind("certificates"), list(key_ids))
+        return {key_id: str(text) for key_id, text in zip(key_ids, certificates, strict=True) if text}
 
     def joining(self) -> list[str]:
         """Hostnames of agents with a pending invitation."""
@@ -208,10 +208,10 @@ class Agents:
 
     def get(self, hostname: str) -> Agent:
         """One agent; raises ``AgentNotFound``."""
-        found = self._read([hostname])
-        if not found:
+        agents = self._read([hostname])
+        if not agents:
             raise _unknown(hostname)
-        return found[0]
+        return agents[0]
 
     def _read(self, hostnames: list[str]) -> list[Agent]:
         with translated_errors(), self._client.pipeline(transaction=False) as pipe:

@@ -150,10 +150,10 @@ class Audit:
         try:
             with translated_errors():
                 number = _whole(str(self._client.hget(self._keys.kind("audit_head"), "broken") or ""))
-            found = self.after(number - 1, 1) if number else []
+            entries = self.after(number - 1, 1) if number else []
         except RecordAltered:
             return False  # the trail cannot be written either, which ``trouble`` reports
-        return bool(found) and found[0].number == number and self._is_break(found[0])
+        return bool(entries) and entries[0].number == number and self._is_break(entries[0])
 
     def _is_break(self, entry: AuditRecord) -> bool:
         return entry.deed.result == BROKEN and self._seal.holds(entry.seal, _PLACE, entry.text)
@@ -192,9 +192,9 @@ class Audit:
     def _newest_of_ours(self) -> tuple[int, str]:
         """Number and link of the newest entry that the API wrote."""
         for kind in ("audit", "audit_spoiled"):
-            found = self._newest_sealed(self._keys.kind(kind))
-            if found is not None:
-                return found
+            newest = self._newest_sealed(self._keys.kind(kind))
+            if newest is not None:
+                return newest
         try:
             with translated_errors():
                 head = self._client.hgetall(self._keys.kind("audit_head"))

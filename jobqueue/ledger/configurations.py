@@ -54,10 +54,10 @@ class Configurations:
 
     def get(self, config_id: str) -> Configuration:
         """One configuration. Raises ``ConfigurationNotFound``, ``RecordAltered``."""
-        found = self.some([config_id])
-        if not found:
+        configurations = self.some([config_id])
+        if not configurations:
             raise ConfigurationNotFound.of(config_id)
-        return found[0]
+        return configurations[0]
 
     def some(self, ids: Iterable[str]) -> list[Configuration]:
         """The configurations that exist among ``ids``, in order. Raises ``RecordAltered``."""
@@ -67,19 +67,19 @@ class Configurations:
         """All configurations, by id. An altered one is left out, with an alert."""
         with translated_errors():
             ids = self._client.zrange(self._keys.kind("configs"), 0, -1)
-        found = []
+        configurations = []
         for record in self._read(map(str, ids)):
             try:
-                found.append(self._opened(*record))
+                configurations.append(self._opened(*record))
             except RecordAltered:  # the alarm has been raised; the others are intact
                 continue
-        return found
+        return configurations
 
     def reached(self, exclusive: str) -> str | None:
         """Reference time of the newest completed run that held this name and whose record was deleted."""
         with translated_errors():
-            found = self._client.hget(self._keys.kind("reached"), exclusive)
-        return None if found is None else str(found)
+            reached = self._client.hget(self._keys.kind("reached"), exclusive)
+        return None if reached is None else str(reached)
 
     def _change(
         self, verb: str, config_id: str, configuration: Configuration | None, user: str, exclusive: str = ""
@@ -99,15 +99,15 @@ class Configurations:
 
     def _read(self, ids: Iterable[str]) -> list[tuple[str, str, list[str]]]:
         """Id, sealed text and history of the configurations that exist."""
-        wanted = [config_id for config_id in ids if config_id]
+        config_ids = [config_id for config_id in ids if config_id]
         with translated_errors(), self._client.pipeline(transaction=True) as pipe:
-            for config_id in wanted:
+            for config_id in config_ids:
                 pipe.get(self._keys.config(config_id))
                 pipe.lrange(self._keys.config_log(config_id), 0, -1)
             answers = pipe.execute()
         return [
             (config_id, str(text), log)
-            for config_id, text, log in zip(wanted, answers[::2], answers[1::2], strict=True)
+            for config_id, text, log in zip(config_ids, answers[::2], answers[1::2], strict=True)
             if text is not None
         ]
 

@@ -66,8 +66,8 @@ def _translated(error: RedisError) -> JobQueueError | None:
 
 def _damaged(text: str) -> str:
     """Which key is damaged, as far as Redis names it, and how to repair it."""
-    found = _DAMAGED.search(text)
-    key = f"The key {found[1]!r} in Redis holds a {found[2]}" if found else "A key in Redis holds another type of value"
+    match = _DAMAGED.search(text)
+    key = f"The key {match[1]!r} in Redis holds a {match[2]}" if match else "A key in Redis holds another type of value"
     return f"{key}, which the ledger did not put there. `jobqueue doctor` finds what is damaged, and repairs it."
 
 

@@ -157,10 +157,10 @@ class Credentials:
         place = _place(kind, name)
         with translated_errors():
             raw = self._client.hget(self._keys.kind("credentials"), place)
-        found = self._parsed(place, raw)
-        if found is None:
+        credential = self._parsed(place, raw)
+        if credential is None:
             raise _unknown(kind, name)
-        return str(raw), found
+        return str(raw), credential
 
     def _parsed(self, place: str, raw: Any) -> Credential | None:
         text = self._opened(f"credentials|{place}", raw)

@@ -25,10 +25,10 @@ _DEEPEST = 200
 
 def whole(text: Any, most: int = LATEST) -> int:
     """A non-negative integer: 0 to ``most``."""
-    found = int(text) if isinstance(text, int) or str(text).isdecimal() else -1
-    if isinstance(text, bool) or not 0 <= found <= most or len(str(text)) > 20:
+    integer = int(text) if isinstance(text, int) or str(text).isdecimal() else -1
+    if isinstance(text, bool) or not 0 <= integer <= most or len(str(text)) > 20:
         raise ValueError("invalid number")
-    return found
+    return integer
 
 
 def optional_whole(value: Any) -> int | None:
@@ -71,18 +71,18 @@ def object_of(value: Any) -> dict[str, Any]:
 
 def pairs_of_texts(value: Any) -> dict[str, str]:
     """An object of texts."""
-    found = object_of(value)
-    texts(list(found.values()))
-    return found
+    pairs = object_of(value)
+    texts(list(pairs.values()))
+    return pairs
 
 
 def parsed(source: Any) -> Any:
     """JSON of bounded depth, so that it can be encoded again."""
     raw = text(source)
-    found = json.loads(raw)
-    if raw.count("[") + raw.count("{") > _DEEPEST and _depth(found) > _DEEPEST:
+    document = json.loads(raw)
+    if raw.count("[") + raw.count("{") > _DEEPEST and _depth(document) > _DEEPEST:
         raise ValueError("it is nested without end")
-    return found
+    return document
 
 
 def parsed_object(source: Any) -> dict[str, Any]:
@@ -114,12 +114,12 @@ def field(about: JobField, value: Any) -> Any:
 
 def numbers_of(record: Mapping[Any, Any]) -> dict[str, int]:
     """The fields of a hash whose values are whole numbers: the valid counters."""
-    found = {}
+    numbers = {}
     for name, value in record.items():
         digits = str(value).removeprefix("-")
         if digits.isdecimal() and len(digits) < 20:
-            found[str(name)] = int(value)
-    return found
+            numbers[str(name)] = int(value)
+    return numbers
 
 
 def _depth(value: Any) -> int:

@@ -188,10 +188,10 @@ class Jobs:
 
     def find(self, name: str) -> str:
         """The id of the job with this alias, or with this id; raises ``JobNotFound``."""
-        found = self._scripts.call("resolve_alias", name, "")
-        if not found:
+        job_id = self._scripts.call("resolve_alias", name, "")
+        if not job_id:
             raise JobNotFound.of(name)
-        return str(found)
+        return str(job_id)
 
     def named(self, name: str) -> Job:
         """The whole job with this alias, or this id. Raises ``JobNotFound``, ``RecordAltered``."""
@@ -207,10 +207,10 @@ class Jobs:
 
     def reported(self, owner: str, name: str) -> Job | None:
         """The run that a driver of ``owner`` reports as ``name``, or None. Raises ``RecordAltered``."""
-        found = self._scripts.call("resolve_alias", name, owner)
-        if not found:
+        job_id = self._scripts.call("resolve_alias", name, owner)
+        if not job_id:
             return None
-        job = self.get(str(found))
+        job = self.get(str(job_id))
         return job if job.outside is not None and job.outside.name == name else None
 
     def get_many(self, job_ids: Iterable[str]) -> list[Job]:
@@ -276,13 +276,13 @@ class Jobs:
 
         A job that cannot be repaired, since its document or all of its executions are gone, is removed, with an alert.
         """
-        found = list(self._scripts.call("examine_job", self._now(), job_id, "1" if repairs else "", lease_micros))
-        if repairs and found and found[0] in ("record", "half"):
+        faults = list(self._scripts.call("examine_job", self._now(), job_id, "1" if repairs else "", lease_micros))
+        if repairs and faults and faults[0] in ("record", "half"):
             self.remove(job_id)
             self._alarm(
                 f"job|{job_id}|removed", f"Job {job_id[:64]} was stored by half, or damaged beyond repair: removed."
             )
-        return found
+        return faults
 
     def removed_if_half(self, job_id: str, lease_micros: int) -> bool:
         """Remove an incompletely stored job, with an alert; returns whether it was removed."""
@@ -302,13 +302,13 @@ class Jobs:
 
     def waiting_longest(self, after: float, limit: int) -> list[tuple[str, float]]:
         """Ids and creation times of jobs that have not started, oldest first, from ``after`` on."""
-        found = self._scripts.call("list_submitted", after, limit, "")
-        return [(job_id, float(time)) for job_id, time in zip(found[::2], found[1::2], strict=True)]
+        rows = self._scripts.call("list_submitted", after, limit, "")
+        return [(job_id, float(time)) for job_id, time in zip(rows[::2], rows[1::2], strict=True)]
 
     def unplaced(self, after: float, limit: int) -> list[tuple[str, float]]:
         """Ids and times of jobs that no agent can run yet, oldest first, from ``after`` on."""
-        found = self._scripts.call("list_submitted", after, limit, UNPLACED)
-        return [(job_id, float(time)) for job_id, time in zip(found[::2], found[1::2], strict=True)]
+        rows = self._scripts.call("list_submitted", after, limit, UNPLACED)
+        return [(job_id, float(time)) for job_id, time in zip(rows[::2], rows[1::2], strict=True)]
 
     def prune(self, older_than_seconds: float, limit: int) -> int:
         """Remove at most ``limit`` of the jobs that ended longer ago than this; returns how many were removed."""
@@ -382,8 +382,8 @@ class Jobs:
         try:
             return list(self._scripts.call("summarize_jobs", *ids))
         except RecordAltered:
-            found = self._scripts.call_many("summarize_jobs", [(job_id,) for job_id in ids], are_apart=True)
-            return [answer[0] if isinstance(answer, list) else ["?"] for answer in found]
+            rows = self._scripts.call_many("summarize_jobs", [(job_id,) for job_id in ids], are_apart=True)
+            return [answer[0] if isinstance(answer, list) else ["?"] for answer in rows]
 
     def _find_page(self, wanted: JobFilter, *, counts_all: bool = True) -> tuple[list[str], str, int]:
         """Ids of the page, creation time of the last one, number of all matches."""
@@ -476,15 +476,15 @@ def _away(hostname: str, state: str) -> str:
     """Why an agent takes no work, and how to change that."""
     name = f"Agent {hostname!r}"
     if state == AgentState.PENDING:
-        found = (
+        reason = (
             f"{name} is pending, for nobody has accepted it yet: `jobqueue agent accept {hostname} FINGERPRINT` does"
         )
     elif state == AgentState.REVOKED:
-        found = f"{name} was revoked: `jobqueue agent accept {hostname} FINGERPRINT` would let it in again"
+        reason = f"{name} was revoked: `jobqueue agent accept {hostname} FINGERPRINT` would let it in again"
     else:
         what = "draining" if state == AgentState.DRAINING else "cordoned"
-        found = f"{name} is {what}: `jobqueue agent undrain {hostname}` gives it work again"
-    return f"{found}. Or choose another target."
+        reason = f"{name} is {what}: `jobqueue agent undrain {hostname}` gives it work again"
+    return f"{reason}. Or choose another target."
 
 
 def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:

@@ -129,9 +129,9 @@ class Ledger:
             except NoPermissionError as error:
                 logger.warning("Redis was not looked at: our user may not ask it for INFO (%s)", error)
                 return
-        found = refusals("Redis", info)
-        if found:
-            raise InvalidSettings(" ".join(found))
+        faults = refusals("Redis", info)
+        if faults:
+            raise InvalidSettings(" ".join(faults))
 
     def is_maintained(self) -> bool:
         """Whether a maintenance process holds the leadership."""
@@ -141,9 +141,9 @@ class Ledger:
     def stats(self) -> dict[str, int]:
         """Counters of safety events: claims_refused, results_refused, leases_lost, ..."""
         with translated_errors():
-            found = self.client.hgetall(self.keys.kind("stats"))
-        counts = decoding.numbers_of(found)
-        if len(counts) < len(found):
+            counters = self.client.hgetall(self.keys.kind("stats"))
+        counts = decoding.numbers_of(counters)
+        if len(counts) < len(counters):
             self.alarm("stats", "Counters in Redis (stats) are no numbers: somebody has changed them.")
         return dict.fromkeys(COUNTERS, 0) | counts
 

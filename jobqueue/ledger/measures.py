@@ -58,12 +58,12 @@ def _jobs(ledger: Ledger, operations: list[str]) -> dict[tuple[str, JobStatus], 
     calls: list[tuple[Argument, ...]] = [(len(part), *part, *statuses) for part in _parts(dimensions, _OPERATIONS)]
     sizes = [int(size) for answer in ledger.scripts.call_many("count_indexes", calls) for size in answer]
     names = [(name, status) for name in [_ALL, *operations] for status in JobStatus]
-    found = dict(zip(names, sizes, strict=True))
+    counts = dict(zip(names, sizes, strict=True))
     for status in JobStatus:
         # the calls are not atomic: a job that moved between them must not make this negative
-        rest = found.pop((_ALL, status)) - sum(found[name, status] for name in operations)
-        found[OTHER, status] = max(0, rest)
-    return found
+        rest = counts.pop((_ALL, status)) - sum(counts[name, status] for name in operations)
+        counts[OTHER, status] = max(0, rest)
+    return counts
 
 
 def _hosts(ledger: Ledger, live_until: Mapping[str, float], now: int) -> tuple[list[Backlog], list[Pulse]]:
@@ -108,8 +108,8 @@ class _Counts:
 
     def __init__(self, measured: Mapping[Any, Any]) -> None:
         numbers = decoding.numbers_of(measured)
-        found = {tuple(name.split("|")): max(0, count) for name, count in numbers.items()}
-        self._fields = {name: count for name, count in found.items() if _is_ours(name)}
+        values = {tuple(name.split("|")): max(0, count) for name, count in numbers.items()}
+        self._fields = {name: count for name, count in values.items() if _is_ours(name)}
         self.is_altered = len(self._fields) < len(measured)
 
     def of(self, what: str) -> dict[str, int]:
@@ -123,9 +123,9 @@ class _Counts:
 
     def distributions(self, what: str) -> dict[str, Distribution]:
         """By operation."""
-        found = {}
+        distributions = {}
         for operation in sorted(self.of(what)):
             counts = [self._fields.get((what, operation, str(bucket)), 0) for bucket in range(1, len(BUCKETS) + 2)]
             micros = self._fields.get((what, operation, "sum"), 0)
-            found[operation] = Distribution(tuple(counts), micros / 1e6)
-        return found
+            distributions[operation] = Distribution(tuple(counts), micros / 1e6)
+        return distributions

@@ -69,11 +69,11 @@ class Packages:
 
     def pin(self, names: Iterable[str]) -> dict[str, PackageInfo]:
         """The packages that exist; each is kept for ``ttl_seconds`` from now on."""
-        wanted = list(dict.fromkeys(names))
-        if not wanted:
+        unique = list(dict.fromkeys(names))
+        if not unique:
             return {}
-        records = self._scripts.call("touch_packages", self._now(), self._keep, *wanted)
-        return {name: _info(name, record) for name, record in zip(wanted, records, strict=True) if record}
+        records = self._scripts.call("touch_packages", self._now(), self._keep, *unique)
+        return {name: _info(name, record) for name, record in zip(unique, records, strict=True) if record}
 
     def is_ours(self, package: PackageInfo) -> bool:
         """Whether the API wrote this record; only the API can check this. A foreign record raises the alarm."""

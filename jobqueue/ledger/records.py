@@ -148,15 +148,15 @@ def _execution(slot: str, fields: Mapping[str, str], out: str | None) -> Executi
 
 def _answer(out: str) -> dict[str, Any]:
     """An agent's answer: data, changed, info, failure."""
-    found = decoding.parsed_object(out)
-    if not found.keys() <= {"data", "changed", "info", "failure"}:
+    answer = decoding.parsed_object(out)
+    if not answer.keys() <= {"data", "changed", "info", "failure"}:
         raise ValueError("an answer in it holds more than an answer")
-    decoding.object_of(found.get("info", {}))
-    if found.get("failure") is not None:
-        decoding.object_of(found["failure"])
-    if not isinstance(found.get("changed"), (bool, type(None))):
+    decoding.object_of(answer.get("info", {}))
+    if answer.get("failure") is not None:
+        decoding.object_of(answer["failure"])
+    if not isinstance(answer.get("changed"), (bool, type(None))):
         raise ValueError("an answer in it says neither that something changed nor that nothing did")
-    return found
+    return answer
 
 
 def _joined(fields: Mapping[str, str], name: str) -> str:
@@ -168,15 +168,15 @@ def _joined(fields: Mapping[str, str], name: str) -> str:
 def _outside(fields: Mapping[str, str], told: list[str], doc: Mapping[str, Any]) -> ExternalRun | None:
     if "outside" not in fields:
         return None
-    found = {name: decoding.parsed(text) for name, text in _pairs(told).items()}
+    reported = {name: decoding.parsed(text) for name, text in _pairs(told).items()}
     for name in (CONFIG, RESULT):
-        decoding.object_of(found.get(name, {}))
+        decoding.object_of(reported.get(name, {}))
     for name in (START, END):
-        if found.get(name):
-            from_iso(decoding.text(found[name]))
-    if found.get("duration") is not None:
-        decoding.number(found["duration"])
-    return ExternalRun(decoding.text(fields["outside"]), found, decoding.text(doc.get("reported_as", "")))
+        if reported.get(name):
+            from_iso(decoding.text(reported[name]))
+    if reported.get("duration") is not None:
+        decoding.number(reported["duration"])
+    return ExternalRun(decoding.text(fields["outside"]), reported, decoding.text(doc.get("reported_as", "")))
 
 
 def _driven(execution: Execution, hostname: str, outside: ExternalRun) -> Execution:
@@ -194,13 +194,13 @@ def _started(events: tuple[Event, ...]) -> int:
 
 
 def _events(fields: Mapping[str, str]) -> tuple[Event, ...]:
-    found = []
+    values = []
     for number in range(1, decoding.whole(fields.get("events", 0)) + 1):
         at, event, host, note = fields[f"e{number}"].split("|", 3)
         if event not in EVENTS:
             raise ValueError("unknown timeline event")
-        found.append(Event(decoding.whole(at), event, host, note))
-    return tuple(found)
+        values.append(Event(decoding.whole(at), event, host, note))
+    return tuple(values)
 
 
 def _pairs(flat: list[str]) -> dict[str, str]:

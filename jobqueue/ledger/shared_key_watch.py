@@ -59,6 +59,6 @@ class Watch:
 
         Jobs without a document or without executions are removed, with an alert. Returns how many were damaged.
         """
-        found = self._ledger.jobs.waiting_longest(self._behind, limit)
-        self._behind = found[-1][1] if len(found) == limit else 0.0
-        return sum(self._ledger.jobs.removed_if_half(job_id, self._lease) for job_id, _ in found)
+        waiting = self._ledger.jobs.waiting_longest(self._behind, limit)
+        self._behind = waiting[-1][1] if len(waiting) == limit else 0.0
+        return sum(self._ledger.jobs.removed_if_half(job_id, self._lease) for job_id, _ in waiting)

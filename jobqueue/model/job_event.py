@@ -31,9 +31,9 @@ class JobEvent:
 
 def event_position(news_id: str) -> tuple[int, int]:
     """An id as a comparable position; raises ``InvalidInput`` for an invalid id."""
-    found = _ID.fullmatch(news_id)
-    place = (int(found[1]), int(found[2])) if found else None
-    if place is None or max(place) > _HIGHEST:
+    match = _ID.fullmatch(news_id)
+    position = (int(match[1]), int(match[2])) if match else None
+    if position is None or max(position) > _HIGHEST:
         sentence = "Must be the id of an event of this stream; leave it out to begin now."
         raise InvalidInput.of("Last-Event-ID", sentence)
-    return place
+    return position

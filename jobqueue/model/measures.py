@@ -25,11 +25,11 @@ class Distribution:
     @property
     def cumulated(self) -> list[tuple[str, float]]:
         """Cumulative counts as (upper bound, count), the last bound being ``+Inf``: the format of Prometheus."""
-        total, found = 0, []
+        total, bounds = 0, []
         for bound, count in zip([*map(float, BUCKETS), float("inf")], self.counts, strict=True):
             total += count
-            found.append(("+Inf" if bound == float("inf") else str(bound), float(total)))
-        return found
+            bounds.append(("+Inf" if bound == float("inf") else str(bound), float(total)))
+        return bounds
 
 
 @dataclass(frozen=True)

@@ -49,13 +49,13 @@ class Needs:
 
     def document(self) -> dict[str, Any]:
         """As JSON, without unset needs."""
-        found = {
+        document = {
             "labels": {selector.key: selector.expression for selector in self.selectors},
             "num_cpus": self.num_cpus,
             "memory": self.memory,
             "resources": dict(self.resources),
         }
-        return {name: value for name, value in found.items() if value}
+        return {name: value for name, value in document.items() if value}
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> Needs:

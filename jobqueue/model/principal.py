@@ -79,14 +79,14 @@ def check_name(text: str, field: str = "name") -> str:
 
 def check_permissions(given: Iterable[str], field: str = "permissions") -> tuple[str, ...]:
     """Permissions without duplicates, sorted; raises ``InvalidInput`` that names an invalid one."""
-    found = sorted(set(given))
-    if len(found) > MAX_PERMISSIONS:
+    unique = sorted(set(given))
+    if len(unique) > MAX_PERMISSIONS:
         raise InvalidInput(f"{field}: At most {MAX_PERMISSIONS} permissions.", {field: ["Too many."]})
-    for text in found:
+    for text in unique:
         if text != EVERYTHING and not _GRANT.fullmatch(text):
             sentence = f"{text[:80]!r} is no permission; write resource:verb, resource:* or *."
             raise InvalidInput.of(field, sentence)
-    return tuple(found)
+    return tuple(unique)
 
 
 def narrowed(granted: Iterable[str], limits: Iterable[str]) -> frozenset[str]:

@@ -51,8 +51,8 @@ class AuditTrail:
 
     def trouble(self) -> str:
         """Why the trail cannot be written; empty if it can, or after a successful repair."""
-        found = self._audit.trouble()
-        return "" if found and self._audit.mend() else found
+        trouble = self._audit.trouble()
+        return "" if trouble and self._audit.mend() else trouble
 
     def miss(self, deed: AuditEntry, reason: str) -> None:
         """Log an entry that cannot be written."""
