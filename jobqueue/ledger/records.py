@@ -194,13 +194,13 @@ def _started(events: tuple[Event, ...]) -> int:
 
 
 def _events(fields: Mapping[str, str]) -> tuple[Event, ...]:
-    values = []
+    events = []
     for number in range(1, decoding.whole(fields.get("events", 0)) + 1):
         at, event, host, note = fields[f"e{number}"].split("|", 3)
         if event not in EVENTS:
             raise ValueError("unknown timeline event")
-        values.append(Event(decoding.whole(at), event, host, note))
-    return tuple(values)
+        events.append(Event(decoding.whole(at), event, host, note))
+    return tuple(events)
 
 
 def _pairs(flat: list[str]) -> dict[str, str]:

@@ -13,8 +13,7 @@ local function type_of(key)
   return found.ok or 'value of another type'
 end
 
--- Ends the script unless each of the keys is of this type or missing: for keys that the script writes but does not
--- read.
+-- Ends the script unless each of the keys is of this type or missing: for keys that are only written.
 local function need(wanted, ...)
   for _, key in ipairs({...}) do
     local found = type_of(key)

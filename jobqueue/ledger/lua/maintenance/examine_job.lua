@@ -3,8 +3,7 @@
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 '1' to repair or '', 4 length of a lease in microseconds
 -- returns: what is wrong: 'record' (another type), 'half' (no document or no execution), 'execution', 'counts',
--- 'index',
---   'finished', 'deadline', 'lease', 'waiting'. The caller handles 'record' and 'half' by removing the job.
+--   'index', 'finished', 'deadline', 'lease', 'waiting'. The caller handles 'record' and 'half' by removing the job.
 local at, id, repairs = clock(ARGV[1]), ARGV[2], ARGV[3] == '1'
 local job = K.job .. id
 for _, key in ipairs({job, K.doc .. id, K.slots .. id}) do
