@@ -1,4 +1,4 @@
-"""Where the API is, and with which token: from arguments, the environment, or the state directory."""
+"""The address of the API and the token: from arguments, the environment, or the state directory."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from jobqueue.settings import DEFAULT_REDIS_URL, Settings, env_name
 
 @dataclass(frozen=True)
 class Address:
-    """``url`` has no trailing slash; ``token`` is None when there is none to send."""
+    """``url`` has no trailing slash; ``token`` is None if there is none."""
 
     url: str
     token: str | None = field(default=None, repr=False)
 
 
 def resolve(url: str | None = None, token: str | None = None, environ: Mapping[str, str] | None = None) -> Address:
-    """The address to use: what is given wins, then ``JOBQUEUE_URL``/``JOBQUEUE_TOKEN``, then the state directory.
+    """The address to use: arguments win, then ``JOBQUEUE_URL``/``JOBQUEUE_TOKEN``, then the state directory.
 
-    The state directory's token belongs to the API that runs on this machine. It is sent to the address that stands
-    beside it or to a loopback address, never to any other host.
+    The state directory's token belongs to the API that runs on this machine. It is sent to the address stored beside it
+    or to a loopback address, never to any other host.
     Raises ``InvalidInput`` (``InvalidSettings`` for the environment).
     """
     environ = os.environ if environ is None else environ
@@ -40,7 +40,7 @@ def resolve(url: str | None = None, token: str | None = None, environ: Mapping[s
 
 
 def _not_asked_for(url: str | None, token: str | None, environ: Mapping[str, str]) -> dict[str, str]:
-    """Values for settings that a client does not use, so that they are not read from a state directory.
+    """Placeholder values for settings that a client does not use, so that no state directory is read for them.
 
     That directory may belong to another user or be unreadable, which does not matter to a client.
     """
@@ -57,7 +57,7 @@ def _checked_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError as error:  # a port that is no number, or a broken IPv6 address
+    except ValueError as error:  # an invalid port, or a malformed IPv6 address
         raise InvalidInput(f"{url[:120]!r} is not an API address; {example}.") from error
     if parts.username is not None or parts.password is not None:
         raise InvalidInput(f"An API's address holds no user or password; {example}, and a token in JOBQUEUE_TOKEN.")
@@ -79,5 +79,5 @@ def _is_loopback(url: str) -> bool:
         return True
     try:
         return ip_address(host).is_loopback
-    except ValueError:  # a name: nothing says that it stays on this machine
+    except ValueError:  # a hostname, which may resolve to another machine
         return False

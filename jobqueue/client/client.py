@@ -26,14 +26,14 @@ from jobqueue.model.timestamps import to_iso, to_micros
 
 _FINAL = frozenset(status.value for status in FINAL_STATUSES)
 _POLL_GROWTH = 1.5
-#: How long ``wait`` puts up with an API that was there before and is gone now (a restart, a deployment).
+#: How long ``wait`` tolerates an API that was reachable and is gone now (a restart, a deployment).
 _PATIENCE_SECONDS = 30.0
-#: Seconds before a stream that ended early (the server stops, a proxy has had enough) is asked for again.
+#: Seconds before a stream that ended early (a server that stops, a proxy time-out) is requested again.
 _STREAM_PAUSE = 0.2
 
 
 class Client:
-    """Talks to one API. Threads may share a client; a process that forks makes a new one in the child.
+    """A client for one API. Threads may share a client; a process that forks makes a new one in the child.
 
     ::
 
@@ -42,12 +42,12 @@ class Client:
             for hostname, answer in client.wait(job_id, timeout=60)["responses"].items():
                 ...
 
-    ``url`` and ``token`` come, unless given, from ``JOBQUEUE_URL`` and ``JOBQUEUE_TOKEN``, else from what
-    ``jobqueue up`` left in the state directory. ``timeout`` is seconds to wait for one answer; ``retries`` is how
-    often a request is tried again where that is safe (see ``Transport.request``).
+    ``url`` and ``token`` default to ``JOBQUEUE_URL`` and ``JOBQUEUE_TOKEN``, else to the files that ``jobqueue up``
+    left in the state directory. ``timeout`` is the number of seconds to wait for one answer; ``retries`` is the maximum
+    number of retries of a request that is safe to repeat (see ``Transport.request``).
 
     Every method raises ``ConnectionFailed``, ``InvalidAnswer`` or an ``ApiError`` (``jobqueue.client.errors``).
-    Times are given as ``datetime`` (a naive one is UTC) or as ISO 8601 text.
+    Times are passed as ``datetime`` (a naive one is UTC) or as ISO 8601 text.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Client:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, *, timeout: float = 30.0, retries: int = 4) -> Client:
-        """A client for what ``environ`` (the process's own by default) and the state directory name."""
+        """A client configured by ``environ`` (the process's own by default) and the state directory."""
         client = cls.__new__(cls)
         client._http = Transport(resolve(environ=environ), timeout=timeout, retries=retries)
         return client
@@ -68,7 +68,7 @@ class Client:
         return self._http.url
 
     def close(self) -> None:
-        """Close the connections. The client can still be used; it opens new ones."""
+        """Close the connections. The client can still be used; it opens new connections."""
         self._http.close()
 
     def __enter__(self) -> Client:
@@ -99,9 +99,9 @@ class Client:
     ) -> dict[str, Any]:
         """``{"job_id", "status", "revision", "timestamp"}`` of the accepted job.
 
-        ``target`` is ``_any``, ``_all``, a hostname or a label ``key:value``. Without an ``idempotency_key`` a new
-        one is made for this call, so that trying again after a broken connection never makes a second job. Give
-        your own to have the same over several calls: the first job then answers each of them.
+        ``target`` is ``_any``, ``_all``, a hostname or a label ``key:value``. By default, each call generates its own
+        ``idempotency_key``, so that a retry after a broken connection never creates a second job. Pass your own key for
+        the same guarantee across several calls: each of them then returns the first job.
         """
         body: dict[str, Any] = {
             "operation": {"type": operation, "data": dict(data or {})},
@@ -123,7 +123,7 @@ class Client:
         """``{"accepted": n, "items": [{"job_id", ...} or {"error", ...}]}``, in the order of ``jobs`` (at most 1000).
 
         Each of ``jobs`` is a body of ``POST /job``: ``{"operation": {"type", "data"}, "target_hostname", ...}``.
-        One that is refused does not stop the others. Idempotency keys are added as for ``submit``.
+        A refused job does not affect the others. Idempotency keys are added as for ``submit``.
         """
         items = [{"idempotency_key": uuid.uuid4().hex, **job} for job in jobs]
         return self._object("POST", "/job/batch", body={"jobs": items}, repeatable=True)
@@ -168,7 +168,7 @@ class Client:
         return self._object("GET", "/job", query={name: value for name, value in query.items() if value is not None})
 
     def iter_pages(self, *, limit: int = MAX_LIMIT, **query: Any) -> Iterator[dict[str, Any]]:
-        """Pages as of ``jobs`` to the last one, each job once, whatever is submitted meanwhile. No ``offset``."""
+        """All pages of ``jobs``, each job once, even if jobs are submitted meanwhile. No ``offset``."""
         page = self.jobs(limit=limit, **query)
         yield page
         while (cursor := page.get("next_cursor")) is not None:
@@ -176,7 +176,7 @@ class Client:
             yield page
 
     def iter_jobs(self, *, limit: int = MAX_LIMIT, **query: Any) -> Iterator[dict[str, Any]]:
-        """Every job that matches, newest first; ``query`` as for ``jobs``, ``limit`` is how many one request brings."""
+        """Every matching job, newest first; ``query`` as for ``jobs``, ``limit`` is the number per request."""
         for page in self.iter_pages(limit=limit, **query):
             yield from page["items"]
 
@@ -189,10 +189,10 @@ class Client:
         poll_max: float = 0.5,
         on_poll: Callable[[dict[str, Any]], None] | None = None,
     ) -> dict[str, Any]:
-        """The job once it is final. ``WaitTimeout`` (with the last state) after ``timeout`` seconds, if given.
+        """The job once it is final. Raises ``WaitTimeout`` (with the last state) after ``timeout`` seconds, if set.
 
-        Asks after ``poll_min`` seconds and then less and less often, down to every ``poll_max`` seconds. ``on_poll``
-        gets every answer. An API that goes away meanwhile is waited for, 30 s long.
+        Polls after ``poll_min`` seconds and then less and less often, up to every ``poll_max`` seconds. ``on_poll``
+        receives every answer. An API that becomes unreachable is retried for 30 s.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         pause = poll_min
@@ -215,21 +215,21 @@ class Client:
             if deadline is not None and now >= deadline:
                 message = f"Job {job_id} did not end within {timeout:g} s; it is {job.get('status')} and goes on."
                 raise WaitTimeout(message, job=job)
-            # an answer that takes long (a broadcast to many) is not asked for more than half of the time
+            # with a slow answer (a broadcast to many agents), at most half of the time is spent on polling
             rest = max(pause, now - asked)
             time.sleep(rest if deadline is None else min(rest, deadline - now))
             pause = min(pause * _POLL_GROWTH, poll_max)
 
     def logs(self, job_id: str, hostname: str | None = None, offset: int = 0) -> dict[str, Any]:
-        """What an execution has printed behind a byte offset: ``{"hostname", "status", "complete", "cut",
-        "next_offset", "chunks": [{"offset", "stream", "attempt", "text", "base64"?}]}``; a few hundred chunks at most.
+        """An execution's output after a byte offset: ``{"hostname", "status", "complete", "cut", "next_offset",
+        "chunks": [{"offset", "stream", "attempt", "text", "base64"?}]}``; a few hundred chunks at most.
 
         ``hostname`` is needed where the job ran on several agents.
         """
         return self._object("GET", _path("/job", job_id, "logs"), query=_log_query(hostname, offset))
 
     def iter_logs(self, job_id: str, hostname: str | None = None, offset: int = 0) -> Iterator[dict[str, Any]]:
-        """All pages that there are now."""
+        """All pages that are available now."""
         while True:
             page = self.logs(job_id, hostname, offset)
             yield page
@@ -238,9 +238,9 @@ class Client:
             offset = page["next_offset"]
 
     def follow_logs(self, job_id: str, hostname: str | None = None, offset: int = 0) -> Iterator[dict[str, Any]]:
-        """Pages like those of ``logs`` as they come, until the execution has ended.
+        """Pages like those of ``logs`` as they arrive, until the execution has ended.
 
-        A connection that breaks is made again behind what came last, for as long as ``wait`` is patient.
+        A broken connection is resumed after the last chunk, with the same time limit as ``wait``.
         """
         gone_since: float | None = None
         last_id = ""
@@ -262,18 +262,18 @@ class Client:
             time.sleep(_STREAM_PAUSE)
 
     def follow_events(self, job_id: str | None = None, after: str = "") -> Iterator[dict[str, Any]]:
-        """What happens to a job (to all jobs), as it happens, each step a dict with its ``kind``:
+        """The events of a job (or of all jobs) as they happen, each a dict with its ``kind``:
 
         ``job``: ``{"id", "job_id", "status", "event", "hostname", "timestamp", "message", "error"}``, where ``status``
-        is the job's; ``reset``: some steps are no longer kept, read anew what you show; ``end``: the job has ended.
-        Of a job, its steps so far come first, and ``end`` is the last. Of all jobs, there is no end; it begins with
-        now, or behind the step whose ``id`` is ``after``. Broken connections are made again, for as long as ``wait``
-        is patient. ``NotFound`` if the job does not exist, or the server has no event stream.
+        is the job's; ``reset``: some events are no longer kept, reload what you show; ``end``: the job has ended. For
+        one job, its events so far come first, and ``end`` is the last. For all jobs, the stream does not end; it starts
+        now, or after the event whose ``id`` is ``after``. Broken connections are resumed, with the same time limit as
+        ``wait``. Raises ``NotFound`` if the job does not exist, or the server has no event stream.
         """
         return events.follow(self._http, "/events" if job_id is None else _path("/job", job_id, "events"), after)
 
     def cancel(self, job_id: str) -> dict[str, Any]:
-        """The job, with ``cancel_requested``; ``Conflict`` if it has ended already."""
+        """The job, with ``cancel_requested``; raises ``Conflict`` if it has ended already."""
         return self._object("POST", _path("/job", job_id, "cancel"))
 
     def retry(
@@ -281,7 +281,7 @@ class Client:
     ) -> dict[str, Any]:
         """``{"job_id", ...}`` of the new job. ``only`` (``failed``, ``expired``, ``lost``) picks the agents.
 
-        Not tried again after a broken connection: a second one would make a second job.
+        Not retried after a broken connection, since a repeated request would create a second job.
         """
         body: dict[str, Any] = {}
         if target_hostname is not None:
@@ -291,7 +291,7 @@ class Client:
         return self._object("POST", _path("/job", job_id, "retry"), body=body)
 
     def delete(self, job_id: str) -> None:
-        """Forget a finished job; ``Conflict`` while it runs."""
+        """Delete a finished job; raises ``Conflict`` while it runs."""
         self._http.request("DELETE", _path("/job", job_id))
 
     # -- agents and operations ----------------------------------------------------------------------------------------
@@ -305,11 +305,11 @@ class Client:
         return self._object("GET", _path("/agent", hostname))
 
     def drain(self, hostname: str) -> dict[str, Any]:
-        """The agent; it takes no new work from now on."""
+        """Drain an agent, and return it; it takes no new work from now on."""
         return self._object("POST", _path("/agent", hostname, "drain"), repeatable=True)
 
     def undrain(self, hostname: str) -> dict[str, Any]:
-        """The agent; it takes work again."""
+        """Undrain an agent, and return it; it takes work again."""
         return self._object("POST", _path("/agent", hostname, "undrain"), repeatable=True)
 
     def invite(self, hostname: str = "", seconds: int = 3600) -> dict[str, Any]:
@@ -317,16 +317,16 @@ class Client:
         return self._object("POST", "/agent/invite", body={"hostname": hostname, "seconds": seconds})
 
     def accept(self, hostname: str, fingerprint: str) -> dict[str, Any]:
-        """The agent; it is let in if its key has this fingerprint."""
+        """Accept an agent whose key has this fingerprint, and return it."""
         path = _path("/agent", hostname, "accept")
         return self._object("POST", path, body={"fingerprint": fingerprint}, repeatable=True)
 
     def revoke(self, hostname: str) -> dict[str, Any]:
-        """The agent; it is not accepted any more."""
+        """Revoke an agent, and return it; it is no longer accepted."""
         return self._object("POST", _path("/agent", hostname, "revoke"), repeatable=True)
 
     def remove_agent(self, hostname: str) -> None:
-        """Forget an agent that is offline; ``Conflict`` while it is live, or work waits for it."""
+        """Forget an offline agent; raises ``Conflict`` while it is live, or work waits for it."""
         self._http.request("DELETE", _path("/agent", hostname))
 
     def operations(self) -> dict[str, Any]:
@@ -340,14 +340,14 @@ class Client:
         return self._object("GET", "/health")
 
     def ready(self) -> dict[str, Any]:
-        """Whether the API reaches its ledger; ``Unavailable`` at once if not."""
+        """Whether the API reaches its ledger; raises ``Unavailable`` immediately if not."""
         return self._object("GET", "/health/ready", repeatable=False)
 
     def status(self) -> dict[str, Any]:
         """Components, counts of jobs, agents."""
         return self._object("GET", "/health/status")
 
-    # -- who may get in ------------------------------------------------------------------------------------------------
+    # -- credentials and roles -----------------------------------------------------------------------------------------
 
     def keys(self) -> dict[str, Any]:
         """``{"keys": [...], "total": n}``: all API keys, without their secrets."""
@@ -381,21 +381,21 @@ class Client:
         permissions: Sequence[str] = (),
         expires_at: datetime | str | None = None,
     ) -> dict[str, Any]:
-        """The new user; without a password one is made up, and is in the answer this once."""
+        """The new user; a generated password is returned, this once, if none is given."""
         body = _access(name, roles, permissions, expires_at)
         return self._object("POST", "/user", body=body if password is None else {**body, "password": password})
 
     def set_password(self, name: str, password: str | None = None) -> dict[str, Any]:
-        """``{"name", "password"}``; without a password one is made up, and is in the answer this once."""
+        """``{"name", "password"}``; a generated password is returned, this once, if none is given."""
         body = {} if password is None else {"password": password}
         return self._object("PUT", _path("/user", name, "password"), body=body)
 
     def disable_user(self, name: str) -> dict[str, Any]:
-        """The user, who is locked out now."""
+        """Disable a user, and return it."""
         return self._object("POST", _path("/user", name, "disable"), repeatable=True)
 
     def enable_user(self, name: str) -> dict[str, Any]:
-        """The user, who is let in again."""
+        """Enable a user again, and return it."""
         return self._object("POST", _path("/user", name, "enable"), repeatable=True)
 
     def delete_user(self, name: str) -> None:
@@ -417,12 +417,12 @@ class Client:
     def audit(
         self, *, limit: int = 100, before: int | None = None, after: int | None = None, who: str | None = None
     ) -> dict[str, Any]:
-        """``{"entries": [...], "total": n}``: the newest first, or with ``after`` those behind a number in order."""
+        """``{"entries": [...], "total": n}``: newest first, or with ``after`` those after a number, oldest first."""
         query = {"limit": limit, "before": before, "after": after, "who": who}
         return self._object("GET", "/audit", query={name: value for name, value in query.items() if value is not None})
 
     def verify_audit(self) -> dict[str, Any]:
-        """``{"valid", "entries", "first", "last", "problems"}``: whether the audit trail is whole."""
+        """``{"valid", "entries", "first", "last", "problems"}``: whether the audit trail is intact."""
         return self._object("GET", "/audit/verify")
 
     def _object(self, method: str, path: str, **options: Any) -> dict[str, Any]:
@@ -440,7 +440,7 @@ def _access(
 
 
 def _path(collection: str, name: str, verb: str = "") -> str:
-    """``/job/<name>/<verb>`` with ``name`` made safe; ``.`` and ``..`` would lead to another route."""
+    """``/job/<name>/<verb>`` with ``name`` quoted; ``.`` and ``..`` are rejected: they would change the route."""
     if name in ("", ".", ".."):
         raise InvalidInput(f"{name!r} names no {collection.removeprefix('/')}.")
     path = f"{collection}/{quote(name, safe='', errors='replace')}"
@@ -456,7 +456,7 @@ def _log_query(hostname: str | None, offset: int) -> dict[str, Any]:
 
 
 def _log_page(event: ServerEvent) -> dict[str, Any]:
-    """One event of a log's stream, in the shape of a page."""
+    """One event of a log stream, in the format of a page."""
     try:
         data = json.loads(event.data)
     except ValueError as error:

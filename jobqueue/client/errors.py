@@ -1,10 +1,10 @@
-"""What can go wrong between the client and the API.
+"""The errors of the client.
 
 ``ClientError`` is the root (itself a ``jobqueue.errors.JobQueueError``)::
 
     ClientError
         ConnectionFailed          no answer: unreachable, cut off, or too slow
-        InvalidAnswer             an answer, but not one of the jobqueue API
+        InvalidAnswer             an answer, but not from the jobqueue API
         WaitTimeout               the job was not final in time (also a TimeoutError)
         ApiError                  the API answered with an error
             InvalidRequest        400, 413, 415, 422
@@ -60,9 +60,9 @@ class ApiError(ClientError):
     """The API refused the request.
 
     ``status``      the HTTP status
-    ``message``     the API's sentence
-    ``details``     what belongs to it, for invalid input ``{field: [messages]}``; or None
-    ``request_id``  finds the request in the API's log; or None
+    ``message``     the API's error message
+    ``details``     further details, for invalid input ``{field: [messages]}``; or None
+    ``request_id``  identifies the request in the API's log; or None
     """
 
     code = "api_error"
@@ -141,7 +141,7 @@ _TOKEN_HINT = "Give a token in JOBQUEUE_TOKEN, or with --token-file on the comma
 def api_error(
     status: int, message: str, details: Mapping[str, Any] | None = None, request_id: str | None = None
 ) -> ApiError:
-    """The error class for ``status``, filled in."""
+    """The exception for ``status``."""
     if status == 401:
         message = f"{message} {_TOKEN_HINT}"
     return _BY_STATUS.get(status, ApiError)(status, message, details, request_id)

@@ -11,17 +11,17 @@ from jobqueue.client.errors import ClientError, ConnectionFailed, InvalidAnswer,
 from jobqueue.client.sse import ServerEvent
 from jobqueue.client.transport import Transport
 
-#: How long an API that is gone is waited for.
+#: How long an unreachable API is retried.
 _PATIENCE_SECONDS = 30.0
-#: Seconds before a stream that ended early (the server stops, a proxy has had enough) is asked for again.
+#: Seconds before a stream that ended early (a server that stops, a proxy time-out) is requested again.
 _PAUSE_SECONDS = 0.2
 _KINDS = ("job", "reset", "end")
 
 
 def follow(http: Transport, path: str, after: str = "") -> Iterator[dict[str, Any]]:
-    """Events of the stream at ``path`` from behind the id ``after``, to its ``end`` if it has one.
+    """Events of the stream at ``path`` after the id ``after``, up to its ``end`` if it has one.
 
-    A connection that breaks is made again behind what came last. Raises the errors of ``jobqueue.client.errors``.
+    A broken connection is resumed after the last event. Raises the errors of ``jobqueue.client.errors``.
     """
     gone_since: float | None = None
     while True:
@@ -44,7 +44,7 @@ def follow(http: Transport, path: str, after: str = "") -> Iterator[dict[str, An
 
 
 def _document(event: ServerEvent) -> dict[str, Any] | None:
-    """One event as ``follow`` gives it; None for a kind that a newer server may send."""
+    """One event as ``follow`` yields it; None for a kind that only newer servers send."""
     try:
         data = json.loads(event.data)
     except ValueError as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ServerEvent:
-    """One event: its name, its data as text, and the id to go on behind it ('' if it has none)."""
+    """One event: its name, its data as text, and its id, from which to resume ('' without one)."""
 
     name: str
     data: str
@@ -16,7 +16,7 @@ class ServerEvent:
 
 
 def read_events(chunks: Iterable[bytes]) -> Iterator[ServerEvent]:
-    """The events of a stream that comes in arbitrary pieces; comments and incomplete ends are left out."""
+    """The events of a byte stream in arbitrary chunks; comments and incomplete events are skipped."""
     name, event_id, data = "message", "", list[str]()
     for line in _lines(chunks):
         if not line:

@@ -1,4 +1,4 @@
-"""One request to the API and its answer, tried again where that is safe."""
+"""One request to the API and its answer, retried if that is safe."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from jobqueue.errors import InvalidInput
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
-#: A server that asks for a longer pause than this gets its error reported instead.
+#: A ``Retry-After`` longer than this is not obeyed; the error is raised instead.
 _LONGEST_RETRY_AFTER = 30.0
 _CONNECT_TIMEOUT = 5.0
 _BUSY = frozenset({502, 503, 504})
@@ -32,8 +32,8 @@ _CONNECTIONS = 16
 class Transport:
     """HTTP with JSON both ways. Safe to share between threads: each request takes a connection of its own.
 
-    The system's certificates decide about TLS; redirects are not followed (a token must not wander), and the
-    proxies that the environment names are not used.
+    TLS uses the system's certificates. Redirects are not followed (they could leak the token), and proxy settings in
+    the environment are ignored.
     """
 
     def __init__(
@@ -70,9 +70,9 @@ class Transport:
     ) -> Any:
         """The answer's JSON, or None if it has no body.
 
-        ``repeatable`` says that doing it twice is as good as once (default: GET only). Such a request is tried again
-        when the connection breaks or the API is busy (502, 503, 504). Any request is tried again when it certainly
-        was not carried out: no connection, or refused with 429. A ``Retry-After`` up to 30 s is obeyed.
+        ``repeatable`` declares the request idempotent (default: GET only). Such a request is retried if the connection
+        breaks or the API is busy (502, 503, 504). Any request is retried if it certainly was not carried out: no
+        connection, or rejected with 429. A ``Retry-After`` up to 30 s is obeyed.
         Raises the errors of ``jobqueue.client.errors``; ``InvalidInput`` for a body that is not JSON.
         """
         url = self.url + path
@@ -85,10 +85,10 @@ class Transport:
             try:
                 return self._once(method, url, content)
             except _Again as again:
-                wanted = _backoff(attempt) if again.after is None else again.after
-                if not (can_repeat or again.not_done) or attempt >= self._retries or wanted > _LONGEST_RETRY_AFTER:
+                pause = _backoff(attempt) if again.after is None else again.after
+                if not (can_repeat or again.not_done) or attempt >= self._retries or pause > _LONGEST_RETRY_AFTER:
                     raise again.error from again.__cause__
-            self._sleep(wanted)
+            self._sleep(pause)
             attempt += 1
 
     @contextmanager
@@ -136,7 +136,7 @@ class Transport:
         raise failure
 
     def _no_answer(self, error: HTTPError) -> Exception:
-        """What to raise for a connection that failed."""
+        """The exception for a failed connection."""
         what = "Check the address (JOBQUEUE_URL or --url), and that the API runs: 'jobqueue up' starts one."
         if isinstance(error, (NewConnectionError, ConnectTimeoutError)):
             cause = error.__cause__
@@ -178,7 +178,7 @@ class Transport:
 
 
 class _Again(Exception):
-    """A failure that may be worth another try. ``not_done``: the request certainly was not carried out."""
+    """A failure that may be worth a retry. ``not_done``: the request certainly was not carried out."""
 
     def __init__(self, error: ClientError, *, after: float | None = None, not_done: bool = False) -> None:
         super().__init__(error.message)
@@ -188,12 +188,12 @@ class _Again(Exception):
 
 
 def _backoff(attempt: int) -> float:
-    """Doubling pauses, spread so that many clients do not come back in step."""
+    """Exponential back-off with jitter, so that many clients do not retry in step."""
     return min(_FIRST_PAUSE * 2.0**attempt, _LONGEST_PAUSE) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
 
 
 def _retry_after(response: urllib3.BaseHTTPResponse) -> float | None:
-    """Seconds; None if the header is missing or is a date (our API sends seconds)."""
+    """Seconds; None if the header is missing or is a date (the API sends seconds)."""
     text = response.headers.get("Retry-After", "").strip()
     return float(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
 

@@ -1,4 +1,4 @@
-"""The Celery application that both sides share: how messages look and how workers read them."""
+"""The Celery application of both sides: how messages are encoded and how workers read them."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from jobqueue.dispatch.connection import Amqp
 from jobqueue.dispatch.queues import PRIORITY_STEPS
 from jobqueue.settings import Settings
 
-#: Seconds between two looks at the connection on which an agent waits for messages. A waiting Redis answers every
-#: second; one that has been silent for this long and a second more is left and connected to anew. So an agent on a
-#: connection that went silent is back within twice this time, about.
+#: Seconds between two checks of the connection on which an agent waits for messages. A waiting Redis answers every
+#: second; a connection that has been silent for this long and a second more is replaced. An agent whose connection went
+#: silent is therefore back within about twice this time.
 CHECK_SECONDS = 4
-#: Seconds until a connection attempt, or an answer, counts as failed. Without them an agent waits for ever on a
-#: connection that was cut without a word, and does not even end when it is asked to.
+#: Seconds after which a connection attempt, or a command without an answer, fails. Without this limit, an agent would
+#: wait forever on a connection that was cut silently, and would not even stop when asked to.
 CONNECT_SECONDS = 1.0
 ANSWER_SECONDS = 3.0
-#: The same for a RabbitMQ: either side gives a connection up that was silent for this long.
+#: The same for RabbitMQ: either side closes a connection that was silent for this long.
 AMQP_HEARTBEAT_SECONDS = 6
 
 
 def is_ledger_broker(settings: Settings) -> bool:
-    """Whether messages go into the ledger's own Redis, so that its scripts can publish them."""
+    """Whether messages go to the ledger's own Redis, so that its scripts can publish them."""
     return settings.broker_url == settings.redis_url
 
 
 def make_app(settings: Settings) -> Celery:
-    """A Celery app for one deployment. It keeps no results: the ledger does."""
+    """A Celery app for one deployment. It stores no results: the ledger does."""
     url, transport_options = settings.broker()
     app = Celery("jobqueue", broker=url, amqp=Amqp, set_as_current=False)
     app.conf.update(
@@ -40,14 +40,14 @@ def make_app(settings: Settings) -> Celery:
         result_backend=None,
         task_ignore_result=True,
         task_store_errors_even_if_ignored=False,
-        # where a broker acknowledges, a message is done when the ledger holds the result
+        # on a broker with acknowledgements, a message is acknowledged once the ledger holds the result
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         task_create_missing_queues=False,
-        # an agent fetches a message only when it can run it: `_any` is shared fairly, priorities hold
+        # an agent fetches a message only when it can run it: `_any` is shared fairly, and priorities hold
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,
-        # after a lost connection, too: as many at a time as before
+        # after a lost connection, too: keep the prefetch limit
         worker_enable_prefetch_count_reduction=False,
         worker_enable_remote_control=True,
         worker_send_task_events=False,
@@ -55,12 +55,12 @@ def make_app(settings: Settings) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_heartbeat=AMQP_HEARTBEAT_SECONDS,
-        # RabbitMQ would hold an exclusive queue for the connection that went silent, and refuse the agent's new one
+        # RabbitMQ would hold an exclusive queue for the silent connection, and reject the agent's new one
         control_queue_exclusive=False,
         control_queue_durable=not is_redis(url),
         broker_transport_options=redis_options(url, transport_options)
         if is_redis(url)
-        # a sender is told that its message has arrived, and so notices a connection that went silent
+        # a sender gets a confirmation for each message, and so detects a silent connection
         else {**transport_options, "confirm_publish": True},
     )
     return app
@@ -70,7 +70,7 @@ def redis_options(url: str, options: dict[str, Any]) -> dict[str, Any]:
     """kombu's transport options for a Redis at ``url``, with the ``options`` that belong to the address."""
     timeouts = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": CONNECT_SECONDS}
     if url.startswith("sentinel"):
-        # by itself redis-py would neither limit how long it waits for a Sentinel nor ask the next one at once
+        # redis-py's defaults neither limit the wait for a Sentinel nor ask the next one at once
         no_retry = Retry(NoBackoff(), 0)
         options = {
             **options,
@@ -80,8 +80,8 @@ def redis_options(url: str, options: dict[str, Any]) -> dict[str, Any]:
         **options,
         **timeouts,
         "health_check_interval": CHECK_SECONDS,
-        # kombu's acknowledgement on Redis costs two round trips a message and redelivers what merely runs long;
-        # the ledger's leases do that work
+        # kombu's acknowledgement on Redis costs two round trips per message and redelivers long-running tasks; the
+        # ledger's leases replace it
         "ack_emulation": False,
         "priority_steps": PRIORITY_STEPS,
         "queue_order_strategy": "priority",

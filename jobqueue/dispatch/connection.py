@@ -1,4 +1,4 @@
-"""The connection to the broker: tried again soon, however long the broker has been away."""
+"""The connection to the broker: retried at short intervals, however long the broker has been away."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from kombu import Connection
 
 from jobqueue.dispatch.transport import SIEVED
 
-#: Seconds from one attempt to connect to the next: the first pause, what each adds, the longest. Celery's own pauses
-#: grow to half a minute, and a broker that is back would wait that long for its agents.
+#: Seconds between attempts to connect: the first pause, the increment, the longest pause. Celery's own pauses grow to
+#: half a minute, which would keep agents away from a recovered broker for that long.
 _PAUSES = {"interval_start": 1.0, "interval_step": 1.0, "interval_max": 3.0}
 
 
 class ReconnectingConnection(Connection):  # type: ignore[misc]
-    """A kombu connection that goes on trying at a steady pace."""
+    """A kombu connection that keeps retrying at a steady pace."""
 
     def ensure_connection(self, *args: Any, **kwargs: Any) -> ReconnectingConnection:
-        """Connect, trying for as long as the caller wants."""
+        """Connect, retrying for as long as the caller wants."""
         super().ensure_connection(*args, **{**_PAUSES, **kwargs})
         return self
 
     def get_transport_cls(self) -> type:
-        """The transport; for a Redis, the one that bears refusals, and looks at what comes out of an agent's queues."""
+        """The transport; for Redis, the one that tolerates refusals and filters an agent's messages."""
         found: type = super().get_transport_cls()
         return SIEVED.get(found, found)
 

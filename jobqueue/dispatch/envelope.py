@@ -1,7 +1,7 @@
-"""The message "execution X is due", in the form that Celery's message protocol 2 has on a kombu Redis queue.
+"""The message "execution X is due", in the format of Celery's message protocol 2 on a kombu Redis queue.
 
-It carries ids only; the ledger holds the rest. It is built once, by Celery and kombu themselves, as a template with
-placeholders, so that the ledger's scripts can publish a thousand of them within one call. A stock worker accepts them.
+It carries only ids; the ledger holds the rest. Celery and kombu themselves build it once, as a template with
+placeholders, so that the ledger's scripts can publish a thousand messages in one call. A stock worker accepts them.
 
 Placeholders: @TASK@ (job:slot:attempt), @JOB@, @SLOT@, @QUEUE@, @PRIORITY@ (kombu's: 0 is the highest), @TAG@.
 """
@@ -16,7 +16,7 @@ from kombu.utils.json import dumps
 
 from jobqueue.dispatch.queues import TASK
 
-#: The placeholder of the one value that is a number in JSON; its quotes go with it.
+#: The placeholder of the one numeric JSON value; its quotes are replaced with it.
 _PRIORITY = '"@PRIORITY@"'
 
 
@@ -33,7 +33,7 @@ def template(app: Celery) -> str:
         origin="jobqueue",
     )
     envelope: dict[str, Any] = {
-        # no base64 around the body: ids need none, and scripts could not fill placeholders inside it
+        # no base64 for the body: ids do not need it, and scripts could not fill placeholders inside it
         "body": dumps(message.body),
         "content-encoding": "utf-8",
         "content-type": "application/json",

@@ -1,7 +1,7 @@
-"""Reading what came out of a queue: our own message and nothing else, before kombu or Celery see any of it.
+"""Parses messages from a queue and rejects all but our own, before kombu or Celery process them.
 
-Whoever can write to the broker can put anything there, and both of them trust that a message looks like one. So what
-is not ours is told apart here, and what is ours is made anew, from the template and the few words that differ.
+An attacker with write access to the broker can enqueue anything, and kombu and Celery trust the structure of a message.
+The parser therefore rejects foreign messages, and rebuilds our own from the template and the few values that differ.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from celery import Celery
 from jobqueue.dispatch.envelope import template
 from jobqueue.dispatch.queues import TASK
 
-#: Bytes of the longest message that is looked into; ours have about 1,200.
+#: Maximum length in bytes of a message that is parsed; ours have about 1,200.
 LONGEST = 8192
 _JOB_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ATTEMPT = re.compile(r"[0-9]{1,9}")
-#: Headers whose text differs from one sender or message to the next.
+#: Headers whose values differ from one sender or message to the next.
 _TEXTS = frozenset({"id", "root_id", "argsrepr", "kwargsrepr", "origin"})
 _EMBEDDED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 
 class ForeignMessage(Exception):
-    """What came out of a queue is no message of ours; the text says why."""
+    """A message in a queue is not one of jobqueue's; the text says why."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a message says: the attempt of an execution (job:slot:attempt) that is due."""
+    """The content of a message: the attempt of an execution (job:slot:attempt) that is due."""
 
     id: str
     job_id: str
@@ -43,7 +43,7 @@ class Task:
 
 
 class MessageParser:
-    """Reads the messages of some queues. ``slots``: by the name of the queue, the slot whose messages it holds."""
+    """Parses the messages of some queues. ``slots``: queue name -> the slot whose messages it holds."""
 
     def __init__(self, app: Celery, slots: Mapping[str, str]) -> None:
         self._slots = slots
@@ -54,12 +54,12 @@ class MessageParser:
         self._usual = {queue: _pattern(self._template, queue, slot) for queue, slot in slots.items()}
 
     def anew(self, queue: str, raw: bytes) -> bytes:
-        """A message from a Redis queue, as kombu wants it and as we would have made it. Raises ``ForeignMessage``."""
+        """A message from a Redis queue, rebuilt from the template, for kombu. Raises ``ForeignMessage``."""
         usual = self._usual.get(queue)
-        found = usual.fullmatch(raw) if usual is not None else None
-        # to the letter what this version makes; what others make, or write as other JSON, is looked into
-        if found is not None:
-            start, end = found.span("tag")
+        match = usual.fullmatch(raw) if usual is not None else None
+        # exactly what this version produces; messages of other versions, or in other JSON, are parsed
+        if match is not None:
+            start, end = match.span("tag")
             return b"%b%d%b" % (raw[:start], next(self._numbers), raw[end:])
         if len(raw) > LONGEST:
             raise ForeignMessage(f"it has {len(raw)} bytes")
@@ -86,7 +86,7 @@ class MessageParser:
         return text.replace("@TAG@", f"{task.id}@{next(self._numbers)}").encode()
 
     def task(self, queue: str, headers: Any, content_type: Any, encoding: Any, body: bytes | str) -> Task:
-        """What the parts of a message say. Raises ``ForeignMessage``."""
+        """The task in the parts of a message. Raises ``ForeignMessage``."""
         slot = self._slots.get(queue)
         if slot is None:
             raise ForeignMessage("its queue is none of this agent's")
@@ -109,7 +109,7 @@ class MessageParser:
 
 
 def _pattern(template: str, queue: str, slot: str) -> re.Pattern[bytes]:
-    """What the template makes for one queue: the texts between its placeholders to the letter, one job all over."""
+    """The template as a pattern for one queue: its literal texts, with the same job id throughout."""
     task = rf"(?P=job):{re.escape(slot)}:{_ATTEMPT.pattern}"
     fills = {
         "JOB": "(?P=job)",
@@ -125,7 +125,7 @@ def _pattern(template: str, queue: str, slot: str) -> re.Pattern[bytes]:
 
 
 def _job_id(content: Any, slot: str) -> str:
-    """The job id in a message's content: arguments, keyword arguments, and what else Celery could be told to call."""
+    """The job id in a message's content, which must hold nothing else that Celery could call."""
     if not isinstance(content, list) or len(content) != 3 or content[1] != {} or content[2] != _EMBEDDED:
         raise ForeignMessage("its body is not that of one call")
     arguments = content[0]
@@ -137,10 +137,10 @@ def _job_id(content: Any, slot: str) -> str:
 
 
 def _object(raw: bytes, what: str) -> dict[str, Any]:
-    found = _json(raw, what)
-    if not isinstance(found, dict):
+    document = _json(raw, what)
+    if not isinstance(document, dict):
         raise ForeignMessage(f"{what} is no JSON object")
-    return found
+    return document
 
 
 def _json(raw: bytes | str, what: str) -> Any:
@@ -151,7 +151,7 @@ def _json(raw: bytes | str, what: str) -> Any:
 
 
 def _member(whole: Mapping[str, Any], name: str, kind: type) -> Any:
-    found = whole.get(name)
-    if not isinstance(found, kind):
+    member = whole.get(name)
+    if not isinstance(member, kind):
         raise ForeignMessage(f"its {name} is of another kind")
-    return found
+    return member

@@ -9,7 +9,7 @@ from jobqueue.model.target import ANY
 
 #: The one Celery task: run the execution (job id, slot).
 TASK = "jobqueue.execute"
-#: kombu's priorities on Redis: ten lists per queue, 0 is taken first.
+#: kombu's priorities on Redis: ten lists per queue, 0 is read first.
 PRIORITY_STEPS = list(range(10))
 
 
@@ -19,11 +19,11 @@ def broker_priority(priority: int) -> int:
 
 
 def queue(keys: Keys, slot: str) -> Queue:
-    """A slot's queue on the broker's default exchange, where its name is its address."""
+    """A slot's queue on the broker's default exchange, where its name is its routing key."""
     name = keys.queue(slot)
     return Queue(name, exchange="", routing_key=name, durable=True, max_priority=9)
 
 
 def agent_queues(keys: Keys, hostname: str) -> list[Queue]:
-    """What an agent reads: its own queue and the shared one."""
+    """The queues that an agent reads: its own and the shared one."""
     return [queue(keys, hostname), queue(keys, ANY)]

@@ -1,4 +1,4 @@
-"""Sending what is due: through the ledger's scripts where broker and ledger are one Redis, else through kombu."""
+"""Sends due messages: through the ledger's scripts if broker and ledger are one Redis, else through kombu."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ BATCH = 1000
 
 
 class Sender:
-    """How messages reach the agents' queues.
+    """Delivers messages to the agents' queues.
 
-    ``template`` goes to the ledger's scripts: with it, record and message are one atomic step. It is empty when the
-    broker is another server; then ``send`` publishes what the ledger says is due, and what is lost on the way
-    (a crash between the two) is published again by maintenance.
+    ``template`` goes to the ledger's scripts: with it, record and message are written in one atomic step. It is empty
+    if the broker is another server; then ``send`` publishes the executions that the ledger reports as due, and
+    maintenance republishes messages that are lost on the way (a crash between the two).
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -39,11 +39,11 @@ class Sender:
 
     @property
     def template(self) -> str:
-        """The message with placeholders, or '' when this sender publishes."""
+        """The message with placeholders, or '' if this sender publishes."""
         return "" if self._app else self._message
 
     def send(self, executions: Iterable[Due]) -> None:
-        """Publish messages, in one pipeline where the transport can; raises ``LedgerUnavailable``."""
+        """Publish messages, in one pipeline if the transport supports it; raises ``LedgerUnavailable``."""
         due = list(executions)
         if self._app is None or not due:
             return
@@ -52,7 +52,7 @@ class Sender:
                 producers[self._app.connection_for_write()].acquire(block=True) as producer,
                 producer.batch(max_size=BATCH),
             ):
-                # kombu's Redis has no confirmations; there, the answer to the command is one
+                # kombu's Redis has no confirmations; the command's answer is one
                 confirm = {} if self._is_redis else {"confirm_timeout": ANSWER_SECONDS}
                 for execution in due:
                     self._app.send_task(
@@ -69,16 +69,16 @@ class Sender:
                     )
         except (OperationalError, BatchPublishError, RedisError, OSError) as error:
             if isinstance(error, ResponseError):
-                raise  # a fault of ours
+                raise  # a bug of jobqueue
             raise _away(error) from error
 
     def _priority(self, execution: Due) -> int:
-        """Redis takes the lowest number first, AMQP the highest, as we do."""
+        """The broker's priority: Redis takes the lowest number first; AMQP, like jobqueue, the highest."""
         return broker_priority(execution.priority) if self._is_redis else execution.priority
 
 
 def _away(error: BaseException) -> LedgerUnavailable:
-    """What to raise for a broker that takes no messages: whether it is away, or answers and refuses."""
+    """The exception for a broker that takes no messages, whether it is away or refuses."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, BrokerRefuses):

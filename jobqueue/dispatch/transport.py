@@ -1,7 +1,7 @@
-"""kombu's Redis transports: a server that refuses counts as one that is away, and an agent's looks at what comes.
+"""kombu's Redis transports: a refusing server counts as unreachable, and an agent's messages are filtered.
 
-kombu and Celery connect anew when a connection is lost, and end the worker when a command is answered with an error. A
-server that takes no writes for a while (``jobqueue/redis_refusal.py``) answers BRPOP with one.
+kombu and Celery reconnect when a connection is lost, but end the worker when a command returns an error. A server that
+takes no writes for a while (``jobqueue/redis_refusal.py``) answers BRPOP with an error.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from redis.exceptions import ResponseError
 
 from jobqueue.redis_refusal import refusal_of
 
-#: Name of the transport option that brings the look: (queue, what came) -> the message to go on with, None to drop it.
+#: Name of the transport option with the filter: (queue, raw message) -> the message to process, None to drop it.
 MESSAGE_FILTER = "message_filter"
 Sieve = Callable[[str, bytes], bytes | None]
 
 
 class BrokerRefuses(RedisConnectionError):
-    """The broker's Redis answers, and does not serve now. kombu takes it for a lost connection."""
+    """The broker's Redis answers but cannot serve now. kombu handles it like a lost connection."""
 
 
 def _patient(connection_class: Any) -> Any:
-    """A class of connections whose refusals are lost connections."""
+    """A connection class that raises refusals as lost connections."""
 
     class Connection(connection_class):  # type: ignore[misc]
         def read_response(self, *args: Any, **options: Any) -> Any:
@@ -41,11 +41,11 @@ def _patient(connection_class: Any) -> Any:
 
 
 class _Patient:
-    """The channels' common part."""
+    """The common part of the channels."""
 
     def _connparams(self, asynchronous: bool = False) -> Any:
-        found = super()._connparams(asynchronous)  # type: ignore[misc]
-        return {**found, "connection_class": _patient(found["connection_class"])}
+        parameters = super()._connparams(asynchronous)  # type: ignore[misc]
+        return {**parameters, "connection_class": _patient(parameters["connection_class"])}
 
 
 class _Channel(Protocol):
@@ -54,7 +54,7 @@ class _Channel(Protocol):
 
 
 def _sieved(channel: _Channel, client: Any) -> Any:
-    """The client, whose answers to BRPOP go through the channel's message_filter."""
+    """A client whose BRPOP answers go through the channel's message_filter."""
     message_filter, read, separator = channel.message_filter, client.parse_response, channel.sep.encode()
     if message_filter is None:
         return client
@@ -66,7 +66,7 @@ def _sieved(channel: _Channel, client: Any) -> Any:
         place, raw = answer
         queue = bytes(place).rpartition(separator)[0] or place
         message = message_filter(str(queue, "utf-8", "replace"), raw)
-        # kombu takes None for a BRPOP that nothing came of
+        # kombu expects None for a BRPOP without a message
         return None if message is None else (place, message)
 
     client.parse_response = parse_response
@@ -74,10 +74,10 @@ def _sieved(channel: _Channel, client: Any) -> Any:
 
 
 class _Message(virtual.Message):  # type: ignore[misc]
-    """Goes back into its queue as it came.
+    """A message that returns to its queue unchanged.
 
-    kombu puts back what arrives just when an agent stops reading, as one that drains does. It would write the content
-    as bytes, in a JSON of its own, and the message_filter of the next agent would take that for a stranger's.
+    kombu requeues messages that arrive just as an agent stops reading, for example when it drains. It would encode the
+    content as bytes, in its own JSON, and the message_filter of the next agent would reject that as foreign.
     """
 
     def serializable(self) -> dict[str, Any]:
@@ -85,7 +85,7 @@ class _Message(virtual.Message):  # type: ignore[misc]
 
 
 class FilteredChannel(_Patient, redis.Channel):  # type: ignore[misc]
-    """Of one Redis."""
+    """A channel of one Redis."""
 
     Message = _Message
     message_filter: Sieve | None = None
@@ -97,7 +97,7 @@ class FilteredChannel(_Patient, redis.Channel):  # type: ignore[misc]
 
 
 class FilteredSentinelChannel(_Patient, redis.SentinelChannel):  # type: ignore[misc]
-    """Of a Redis behind Sentinels."""
+    """A channel of a Redis behind Sentinels."""
 
     Message = _Message
     message_filter: Sieve | None = None
@@ -109,16 +109,16 @@ class FilteredSentinelChannel(_Patient, redis.SentinelChannel):  # type: ignore[
 
 
 class FilteredTransport(redis.Transport):  # type: ignore[misc]
-    """Of one Redis."""
+    """The transport for one Redis."""
 
     Channel = FilteredChannel
 
 
 class FilteredSentinelTransport(redis.SentinelTransport):  # type: ignore[misc]
-    """Of a Redis behind Sentinels."""
+    """The transport for a Redis behind Sentinels."""
 
     Channel = FilteredSentinelChannel
 
 
-#: By kombu's own.
+#: Based on kombu's own.
 SIEVED = {redis.Transport: FilteredTransport, redis.SentinelTransport: FilteredSentinelTransport}

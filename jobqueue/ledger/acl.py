@@ -1,8 +1,8 @@
-"""Users of Redis, one per role, that may do what their part does and little else (Redis ACL, Redis 7 or newer).
+"""Redis users, one for each role, with the least privileges that the role needs (Redis ACL, Redis 7 or newer).
 
-Redis checks every command of a script against the rules of the user who calls it, so these rules hold whether a user
-calls the ledger's scripts or sends commands by hand. Which role may touch which kind of key stands in ``ROLES``; a new
-kind of key is nobody's until it is put there.
+Redis checks every command of a script against the rules of the user who calls it. The rules therefore hold both for the
+ledger's scripts and for commands sent by hand. ``ROLES`` lists the roles that may access each kind of key; a new kind
+of key is inaccessible until it is listed there.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from jobqueue.ledger.keys import Keys
 from jobqueue.model.target import ANY, check_hostname
 
-#: What every connection needs: nothing of it tells of anybody's data, or of other connections. By categories, since
-#: newer servers have more of these commands, which redis-py sends, and older ones do not know their names.
+#: What every connection needs: commands that reveal neither data nor other connections. They are granted by category,
+#: since redis-py sends commands that only newer servers know by name.
 _CONNECTION = "+@connection -@dangerous"
-#: What looks through the whole server, or moves data elsewhere, and is not called dangerous by Redis.
+#: Commands that scan the whole server or move data elsewhere, and that Redis does not class as dangerous.
 _NEVER = "-scan -randomkey -dbsize -move -copy"
 _SCRIPTS = "+evalsha +eval +script|load +script|exists"
 
@@ -70,26 +70,26 @@ ROLES: Mapping[str, tuple[str, ...]] = {
 
 #: What an agent may do: (kinds of keys, commands). ``{own}`` keys are those of its own slot and of the shared one;
 #: ``{host}`` keys those of its own hostname; the others are shared by all. Nothing here lists keys, members of the
-#: shared indexes, or other agents' executions: a job whose id an agent was not told is out of its reach.
+#: shared indexes, or other agents' executions: an agent can read only jobs whose ids it was given.
 _AGENT: tuple[tuple[tuple[str, ...], str], ...] = (
-    # what it was told to run
+    # the jobs that it runs
     (("doc",), "+get"),
     (("job",), "+hget +hmget +hset +hdel +hincrby +exists"),
     (("slots",), "+lrange +type"),
     (("exec/own",), "+hget +hmget +hset +hdel +rename +type"),
     (("out/own",), "+set +del"),
     (("log/own",), "+xadd +xrevrange +xtrim"),
-    # where its work is waiting, and the messages; kombu asks whether a queue is there
+    # its queues, and the messages; kombu checks whether a queue exists
     (("waiting/own",), "+zrem +zscore"),
     (("queue/own",), "+brpop +rpop +llen +exists"),
-    # the ledger's bookkeeping, written and never listed
+    # the ledger's bookkeeping: written, never listed
     (("index",), "+zadd +zrem"),
     (("due",), "+zadd +zscore"),
     (("leases", "deadlines"), "+zadd +zrem"),
     (("finished",), "+zadd"),
     (("stats", "measured"), "+hincrby"),
     (("events",), "+xadd"),
-    # who it is: it writes its own record, and maintenance takes that into the lists that all share
+    # its identity: it writes its own record, which maintenance merges into the shared lists
     (("agent/host",), "+hget +hmget +hset +hdel +type"),
     (("agent_log/host",), "+rpush +ltrim"),
     (("noted/host",), "+lpush +ltrim"),
@@ -100,11 +100,11 @@ _AGENT: tuple[tuple[tuple[str, ...], str], ...] = (
     (("packages",), "+zadd +zscore"),
     (("upload",), "+hget"),
 )
-#: kombu's own table, in which an agent notes that it reads its queues. Where messages go into the ledger's own Redis,
-#: nobody reads it.
+#: kombu's own table, in which an agent records the queues that it reads. With the ledger's own Redis as the broker, the
+#: table is never read.
 _KOMBU_TABLES = ("_kombu.binding.celery", "_kombu.binding_permanent.celery")
 
-#: A character that no hostname has. kombu's lists of higher numbers have two such before their number.
+#: A character that no hostname contains. kombu's lists of higher numbers have two of them before their number.
 _NO_HOSTNAME = "[^-.0-9A-Z_a-z]"
 
 
@@ -144,7 +144,7 @@ def keeper_user(keys: Keys, role: str) -> RedisUser:
 
 
 def doctor_user(keys: Keys) -> RedisUser:
-    """Whoever runs ``jobqueue doctor``: what the API may, and looking through all keys."""
+    """The user for ``jobqueue doctor``: the permissions of the API, and scanning all keys."""
     return RedisUser("jobqueue-doctor", (*keeper_user(keys, "api").rules, "+scan"))
 
 

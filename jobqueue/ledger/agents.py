@@ -1,4 +1,4 @@
-"""Agents in the ledger: who is known, who is live, what they say of themselves."""
+"""Agents in the ledger: which are known, which are live, and what they report."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from jobqueue.ledger.server_error import is_wrong_type
 from jobqueue.model.agent import Agent, AgentEvent, AgentState, Heartbeat, Registration
 from jobqueue.model.target import label_prefixes
 
-#: The condition of an agent whose record is not as the ledger wrote it.
+#: The condition of an agent whose record was altered.
 UNREADABLE = "RecordUnreadable"
-#: An agent is live until this many heartbeats were missed.
+#: An agent stays live until it has missed this many heartbeats.
 MISSED_BEATS = 3
 
 
 class Refused(Enum):
-    """Why a heartbeat does not count: another process took the hostname over, or the ledger does not know the agent."""
+    """Why a heartbeat is rejected: another process took the hostname over, or the ledger does not know the agent."""
 
     REPLACED = "replaced"
     UNKNOWN = "unknown"
@@ -82,9 +82,9 @@ class Agents:
         believed: AgentState = AgentState.READY,
         fresh: Registration | None = None,
     ) -> AgentState | Refused:
-        """One heartbeat, with ``fresh`` facts now and then; returns the agent's state.
+        """Record a heartbeat, now and then with ``fresh`` facts; returns the agent's state.
 
-        ``believed`` is the state the agent believed to be in when it counted what runs (for the end of draining).
+        ``believed`` is the state that the agent assumed when it counted its running executions (ends draining).
         """
         answer = self._scripts.call(
             "heartbeat",
@@ -100,11 +100,11 @@ class Agents:
         return Refused(answer) if answer in ("replaced", "unknown") else AgentState(answer)
 
     def drain(self, hostname: str) -> AgentState:
-        """Give the agent no new work; what runs may finish. Raises ``AgentNotFound``, ``Conflict``."""
+        """Give the agent no new work; running executions may finish. Raises ``AgentNotFound``, ``Conflict``."""
         return self._move(hostname, "drain", "drains or is cordoned already; undrain brings it back")
 
     def undrain(self, hostname: str) -> AgentState:
-        """Give the agent work again. Raises ``AgentNotFound``, ``Conflict``."""
+        """Give the agent new work again. Raises ``AgentNotFound``, ``Conflict``."""
         return self._move(hostname, "undrain", "takes work already; there is nothing to undrain")
 
     def _move(self, hostname: str, verb: str, refusal: str) -> AgentState:
@@ -118,22 +118,22 @@ class Agents:
         return AgentState(answer)
 
     def leave(self, hostname: str, boot_id: str) -> None:
-        """The agent shuts down: offline at once, still known."""
+        """Mark an agent that shuts down as offline at once; it stays known."""
         self._scripts.call("leave", self._now(), hostname, boot_id)
 
     def muster(self, limit: int) -> int:
-        """Take what at most ``limit`` agents have said of themselves into the lists that all share; returns how many.
+        """Merge the records of at most ``limit`` agents into the shared lists; returns how many.
 
-        Agents whose users of Redis may write nothing but their own records wait for this.
+        Agents whose Redis users may write only their own records depend on this.
         """
         return int(self._scripts.call("merge_agent_records", self._now(), limit))
 
     def certify(
         self, hostname: str, key_id: str, certificate: str, invitation: str = "", remember_seconds: float = 0.0
     ) -> bool:
-        """Give an agent its certificate; returns False if another one came with the ``invitation`` before.
+        """Give an agent its certificate; returns False if another agent has used the ``invitation`` already.
 
-        Without a certificate its invitation is refused. Raises ``AgentNotFound``.
+        Without a certificate, the agent's invitation is rejected. Raises ``AgentNotFound``.
         """
         remember_ms = max(1, int(remember_seconds * 1000))
         arguments = (hostname, key_id, certificate, invitation, remember_ms)
@@ -145,7 +145,7 @@ class Agents:
         return bool(answer == "certified")
 
     def revoke(self, hostname: str, text: str) -> None:
-        """Give an agent no work any more; ``text`` is the API's signed word. Raises ``AgentNotFound``, ``Conflict``."""
+        """Give an agent no more work; ``text`` is the signed revocation. Raises ``AgentNotFound``, ``Conflict``."""
         answer = self._audit.change(
             lambda entry: self._scripts.call("revoke_agent", self._now(), hostname, text, *entry), agent=hostname
         )
@@ -155,7 +155,7 @@ class Agents:
             raise Conflict(f"Agent {hostname!r} is pending: nobody has accepted it, so there is nothing to revoke.")
 
     def forget(self, hostname: str) -> None:
-        """Know an agent no more that is offline and has nothing left to do. Raises ``AgentNotFound``, ``Conflict``."""
+        """Remove an offline agent without open work. Raises ``AgentNotFound``, ``Conflict``."""
         answer = self._audit.change(
             lambda entry: self._scripts.call("forget_agent", self._now(), hostname, *entry), agent=hostname
         )
@@ -174,26 +174,26 @@ class Agents:
             )
 
     def revocations(self) -> dict[str, str]:
-        """The API's word on the agents that were ever revoked, by hostname. Nobody has checked its signature."""
+        """The signed revocations of all agents ever revoked, by hostname. Their signatures are not verified here."""
         with translated_errors():
-            found = self._client.hgetall(self._keys.kind("revoked"))
-        return {str(hostname): str(text) for hostname, text in found.items()}
+            revocations = self._client.hgetall(self._keys.kind("revoked"))
+        return {str(hostname): str(text) for hostname, text in revocations.items()}
 
     def certificate(self, hostname: str) -> str:
-        """The certificate that the API gave an agent; empty if there is none."""
+        """The certificate that the API issued to an agent, or an empty string."""
         with translated_errors():
             return str(self._client.hget(self._keys.agent(hostname), "certificate") or "")
 
     def certificates(self, key_ids: Sequence[str]) -> dict[str, str]:
-        """Those of the certificates of agents' keys that are known, by the ids of the keys."""
+        """The known certificates among those of the keys ``key_ids``, by key id."""
         if not key_ids:
             return {}
         with translated_errors():
-            found = self._client.hmget(self._keys.kind("certificates"), list(key_ids))
-        return {key_id: str(text) for key_id, text in zip(key_ids, found, strict=True) if text}
+            certificates = self._client.hmget(self._keys.kind("certificates"), list(key_ids))
+        return {key_id: str(text) for key_id, text in zip(key_ids, certificates, strict=True) if text}
 
     def joining(self) -> list[str]:
-        """Hostnames of agents that wait with an invitation."""
+        """Hostnames of agents with a pending invitation."""
         with translated_errors():
             return sorted(map(str, self._client.smembers(self._keys.kind("joining"))))
 
@@ -208,10 +208,10 @@ class Agents:
 
     def get(self, hostname: str) -> Agent:
         """One agent; raises ``AgentNotFound``."""
-        found = self._read([hostname])
-        if not found:
+        agents = self._read([hostname])
+        if not agents:
             raise _unknown(hostname)
-        return found[0]
+        return agents[0]
 
     def _read(self, hostnames: list[str]) -> list[Agent]:
         with translated_errors(), self._client.pipeline(transaction=False) as pipe:
@@ -235,7 +235,7 @@ class Agents:
         ]
 
     def _listed(self, hostname: str, live: bool, fields: Any, waiting: Any, log: Any, *, is_barred: bool) -> Agent:
-        """An agent; in place of one whose record is not the ledger's, one that says so."""
+        """An agent; if its record was altered, a placeholder that reports this."""
         try:
             return _agent(hostname, live, fields, waiting, log, is_barred=is_barred)
         except decoding.FAULTS:
@@ -272,7 +272,7 @@ def _agent(
     return Agent(
         hostname=hostname,
         live=live,
-        # whatever it says of itself
+        # regardless of what the agent reports
         state=AgentState.REVOKED if is_barred else AgentState(fields["state"]),
         labels=decoding.pairs_of_texts(info["labels"]),
         facts=decoding.object_of(info["facts"]),

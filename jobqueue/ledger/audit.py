@@ -1,12 +1,13 @@
-"""The audit trail in Redis: a bounded stream whose entries are chained, sealed, and vouch for each other.
+"""The audit trail in Redis: a bounded stream of entries that are chained, sealed, and vouch for each other.
 
-Each entry is sealed by the API (``seal``), so that nobody else can write or change one. Its link holds the link of the
-one before, so that none can be taken out or moved. The links alone could be computed anew by whoever can write to
-Redis; but each entry also says, under its seal, which link its process saw last. So what can vanish unseen are only
-the newest entries, all of them that every process wrote since; and a process that lives knows its own.
+The API seals each entry (``seal``), so that only the API can write or change one. Each entry's link includes the link
+of its predecessor, so that no entry can be removed or moved. An attacker with write access to Redis could recompute the
+links alone; but each entry also holds, under its seal, the last link that its process saw. So the only entries that can
+vanish undetected are the newest ones, and only if all entries that every process wrote since then vanish too; and a
+running process knows its own.
 
-Whoever can write to Redis can also make the stream unwritable. Then the next entry repairs it: the trail goes on behind
-a *break*, an entry under seal that says where it was broken and why.
+An attacker with write access to Redis can also make the stream unwritable. The next entry then repairs it: the trail
+continues after a *break*, a sealed entry that records where and why the trail was broken.
 """
 
 from __future__ import annotations
@@ -31,23 +32,23 @@ from jobqueue.ledger.tamper_alarm import TamperAlarm
 from jobqueue.model.audit import AuditEntry, AuditRecord, AuditVerdict
 from jobqueue.redis_refusal import refusal_of
 
-#: Entries that one read gives at the most, and that it looks through for those of one principal.
+#: Maximum number of entries that one read returns, and that it searches for those of one principal.
 MOST_ENTRIES = 1000
 _MOST_SCANNED = 20_000
 _MOST_PROBLEMS = 20
 _PLACE = "audit"
 #: ``result`` of the entry that marks where the trail was broken.
 BROKEN = "broken"
-#: Entries that one step of a repair moves, and its steps at the most; the next entry goes on with the rest.
+#: Entries that one repair step moves, and the maximum number of steps; the next entry continues with the rest.
 _MOST_MOVED, _MOST_STEPS = 1000, 500
-#: Higher numbers are not the trail's own: it would end with them.
+#: The trail never assigns higher numbers: it could not continue after them.
 _HIGHEST = 9_000_000_000_000_000 - 1_000_000
 
 
 class Together:
-    """The entry of a request, which the ledger writes in one step with the change that is asked for.
+    """The audit entry of a request, written by the ledger atomically with the requested change.
 
-    ``deed`` gives it when the change is made. ``is_written``: it is in the trail, and so was the change made.
+    ``deed`` returns the entry when the change is made. ``is_written``: the trail has it, and the change was made.
     """
 
     def __init__(self, deed: Callable[[], AuditEntry]) -> None:
@@ -60,7 +61,7 @@ _TOGETHER: ContextVar[Together | None] = ContextVar("audit_together", default=No
 
 @contextmanager
 def together(deed: Callable[[], AuditEntry]) -> Iterator[Together]:
-    """What is changed within is changed together with its entry, or not at all."""
+    """Changes made inside this context are written atomically with their entry, or not at all."""
     pending = Together(deed)
     token = _TOGETHER.set(pending)
     try:
@@ -84,7 +85,7 @@ class Audit:
         strict: bool = False,
     ) -> None:
         self._alarm = alarm
-        #: Jobs, too, are refused while they cannot be recorded.
+        #: Jobs are also refused while they cannot be recorded.
         self.strict = strict
         self._client = client
         self._keys = keys
@@ -96,9 +97,9 @@ class Audit:
         self._seen: tuple[int, str] = (0, "")
 
     def append(self, deeds: Sequence[AuditEntry]) -> int:
-        """Add entries in one call; returns the number of the last. A trail that is broken is repaired first.
+        """Add entries in one call; returns the number of the last. A broken trail is repaired first.
 
-        Raises ``AuditUnavailable`` if that cannot be done.
+        Raises ``AuditUnavailable`` if the repair fails.
         """
         try:
             return self._append(deeds)
@@ -117,10 +118,10 @@ class Audit:
         return int(number)
 
     def change(self, call: Callable[[tuple[int, str, str]], Any], **details: Any) -> str:
-        """Make a change together with the entry of the request that asks for it, if there is one (``together``).
+        """Make a change atomically with the audit entry of its request, if there is one (``together``).
 
-        ``call`` runs the script with what it takes to write the entry: how many to keep, the seal, the entry or ''.
-        Returns the first word of its answer. Raises ``AuditUnavailable``: nothing was changed.
+        ``call`` runs the script with what the entry needs: how many entries to keep, the seal, and the entry or ''.
+        Returns the first word of the script's answer. Raises ``AuditUnavailable``: nothing was changed.
         """
         pending = _TOGETHER.get()
         answer = call(self._entry(pending, details))
@@ -137,33 +138,34 @@ class Audit:
         return (self.keep, *(self.sealed(pending.deed(), **details) if pending else ("", "")))
 
     def trouble(self) -> str:
-        """What keeps the trail from being written; empty if nothing does."""
+        """Why the trail cannot be written; empty if it can."""
         return str(self._scripts.call("check_audit"))
 
     def is_broken(self) -> bool:
-        """Whether the newest break is still among the entries that are kept.
+        """Whether the newest break is still among the retained entries.
 
-        Whoever can write to Redis can hide it from here; ``verify``, which looks through everything, finds it then.
+        An attacker with write access to Redis can hide it from this check; ``verify`` reads the whole trail and finds
+        it.
         """
         try:
             with translated_errors():
                 number = _whole(str(self._client.hget(self._keys.kind("audit_head"), "broken") or ""))
-            found = self.after(number - 1, 1) if number else []
+            entries = self.after(number - 1, 1) if number else []
         except RecordAltered:
-            return False  # it cannot be written either, which ``trouble`` says
-        return bool(found) and found[0].number == number and self._is_break(found[0])
+            return False  # the trail cannot be written either, which ``trouble`` reports
+        return bool(entries) and entries[0].number == number and self._is_break(entries[0])
 
     def _is_break(self, entry: AuditRecord) -> bool:
         return entry.deed.result == BROKEN and self._seal.holds(entry.seal, _PLACE, entry.text)
 
     def check(self) -> None:
-        """Raise ``AuditUnavailable`` if the trail cannot be written, and not be repaired."""
+        """Raise ``AuditUnavailable`` if the trail can be neither written nor repaired."""
         trouble = self.trouble()
         if trouble and not self.mend():
             raise unavailable(trouble)
 
     def mend(self) -> bool:
-        """Let a trail that cannot be written go on behind a break; returns whether it can be written now."""
+        """Continue an unwritable trail after a break; returns whether it can be written now."""
         trouble = self.trouble()
         if not trouble:
             return True
@@ -190,9 +192,9 @@ class Audit:
     def _newest_of_ours(self) -> tuple[int, str]:
         """Number and link of the newest entry that the API wrote."""
         for kind in ("audit", "audit_spoiled"):
-            found = self._newest_sealed(self._keys.kind(kind))
-            if found is not None:
-                return found
+            newest = self._newest_sealed(self._keys.kind(kind))
+            if newest is not None:
+                return newest
         try:
             with translated_errors():
                 head = self._client.hgetall(self._keys.kind("audit_head"))
@@ -219,16 +221,16 @@ class Audit:
         return None
 
     def sealed(self, deed: AuditEntry, **more: Any) -> tuple[str, str]:
-        """The seal and the text of an entry, for a script that writes it together with what it tells of.
+        """The seal and the text of an entry, for a script that writes both with the change that the entry records.
 
-        ``more`` details are said in it than the deed has.
+        ``more`` are details to add to those of the deed.
         """
         details = {**deed.details, **more}
         text = json.dumps({"at": time.time_ns() // 1000, "seen": self._seen, **deed.document(), "details": details})
         return self._seal.mark(_PLACE, text), text
 
     def saw(self, number: int, link: str) -> None:
-        """Take note of an entry that such a script wrote: what this process writes from now on vouches for it."""
+        """Record an entry that such a script wrote: later entries of this process vouch for it."""
         if number > self._seen[0]:
             self._seen = (number, link)
 
@@ -238,7 +240,7 @@ class Audit:
             return int(self._client.xlen(self._keys.kind("audit")))
 
     def newest(self, limit: int, before: int | None = None, who: str | None = None) -> list[AuditRecord]:
-        """The newest entries, newest first: those numbered lower than ``before``, and of one principal if asked."""
+        """The newest entries, newest first: optionally only numbers below ``before``, and only one principal's."""
         found: list[AuditRecord] = []
         top = "+" if before is None else f"0-{max(before - 1, 0)}"
         scanned = 0
@@ -260,11 +262,11 @@ class Audit:
         return [_entry(name, fields) for name, fields in rows]
 
     def verify(self) -> AuditVerdict:
-        """Look through the whole trail for what was added, changed, moved or taken out."""
+        """Check the whole trail for entries that were added, changed, moved or removed."""
         trouble = self.trouble()
         try:
             return self._verify(trouble)
-        except RecordAltered:  # not even kinds of keys that could be looked through
+        except RecordAltered:  # the keys to check cannot even be determined
             return AuditVerdict(0, 0, 0, (f"The trail cannot be written: {trouble}.",))
 
     def _verify(self, trouble: str) -> AuditVerdict:
@@ -335,7 +337,7 @@ class Audit:
 
 
 def unavailable(why: str) -> AuditUnavailable | LedgerRefuses:
-    """The error for what is refused because ``why`` keeps its entry from being written."""
+    """The error for a request that is refused because its entry cannot be written (``why``)."""
     refusal = refusal_of(redis.ResponseError(why))
     if refusal is not None:
         return LedgerRefuses(f"{refusal.sentence}: {why}", sentence=f"{refusal.sentence}.")
@@ -350,12 +352,12 @@ def _whole(text: str) -> int | None:
 
 
 def _link(before: str, number: int, seal: str) -> str:
-    # as Redis' own Lua can compute it; the seal in it is what nobody else can make
+    # computable by Redis' own Lua; only the API can compute the seal in it
     return hashlib.sha1(f"{before}|{number}|{seal}".encode(), usedforsecurity=False).hexdigest()
 
 
 def _entry(name: Any, fields: Any) -> AuditRecord:
-    """An entry as it is stored; what somebody else wrote there is shown as far as it can be."""
+    """An entry as it is stored; a forged one is shown as far as it can be decoded."""
     number = int(str(name).partition("-")[2])
     text = str(fields.get("entry", ""))
     try:

@@ -18,7 +18,7 @@ from jobqueue.model.configuration import KEPT_UPDATES, Configuration, Update
 
 
 class Configurations:
-    """The configurations of one ledger. Each is sealed: the API signs what a run of it does."""
+    """The configurations of one ledger. Each is sealed, since the API signs the jobs that are made from it."""
 
     def __init__(
         self,
@@ -38,15 +38,15 @@ class Configurations:
         self._now = now
 
     def create(self, configuration: Configuration, user: str) -> None:
-        """Store a new one. Raises ``ConfigurationExists``."""
+        """Store a new configuration. Raises ``ConfigurationExists``."""
         self._change("create", configuration.id, configuration, user)
 
     def replace(self, configuration: Configuration, user: str) -> None:
-        """Store it in place of the one with its id. Raises ``ConfigurationNotFound``."""
+        """Replace the configuration with this id. Raises ``ConfigurationNotFound``."""
         self._change("replace", configuration.id, configuration, user)
 
     def delete(self, config_id: str, exclusive: str) -> None:
-        """Remove one whose runs hold the name ``exclusive``.
+        """Remove a configuration whose runs hold the name ``exclusive``.
 
         Raises ``ConfigurationNotFound``, and ``JobNotFinal`` while a run of it has not ended.
         """
@@ -54,32 +54,32 @@ class Configurations:
 
     def get(self, config_id: str) -> Configuration:
         """One configuration. Raises ``ConfigurationNotFound``, ``RecordAltered``."""
-        found = self.some([config_id])
-        if not found:
+        configurations = self.some([config_id])
+        if not configurations:
             raise ConfigurationNotFound.of(config_id)
-        return found[0]
+        return configurations[0]
 
     def some(self, ids: Iterable[str]) -> list[Configuration]:
-        """Those of the configurations that exist, in order. Raises ``RecordAltered``."""
+        """The configurations that exist among ``ids``, in order. Raises ``RecordAltered``."""
         return [self._opened(*record) for record in self._read(ids)]
 
     def all(self) -> list[Configuration]:
-        """All of them, by id. One that was altered is left out, and told of."""
+        """All configurations, by id. An altered one is left out, with an alert."""
         with translated_errors():
             ids = self._client.zrange(self._keys.kind("configs"), 0, -1)
-        found = []
+        configurations = []
         for record in self._read(map(str, ids)):
             try:
-                found.append(self._opened(*record))
-            except RecordAltered:  # the alarm has been raised; the others are good
+                configurations.append(self._opened(*record))
+            except RecordAltered:  # the alarm has been raised; the others are intact
                 continue
-        return found
+        return configurations
 
     def reached(self, exclusive: str) -> str | None:
-        """Reference time of the newest completed run, whose record was deleted, of those that held this name."""
+        """Reference time of the newest completed run that held this name and whose record was deleted."""
         with translated_errors():
-            found = self._client.hget(self._keys.kind("reached"), exclusive)
-        return None if found is None else str(found)
+            reached = self._client.hget(self._keys.kind("reached"), exclusive)
+        return None if reached is None else str(reached)
 
     def _change(
         self, verb: str, config_id: str, configuration: Configuration | None, user: str, exclusive: str = ""
@@ -98,16 +98,16 @@ class Configurations:
             )
 
     def _read(self, ids: Iterable[str]) -> list[tuple[str, str, list[str]]]:
-        """Id, sealed text and history of those that exist."""
-        wanted = [config_id for config_id in ids if config_id]
+        """Id, sealed text and history of the configurations that exist."""
+        config_ids = [config_id for config_id in ids if config_id]
         with translated_errors(), self._client.pipeline(transaction=True) as pipe:
-            for config_id in wanted:
+            for config_id in config_ids:
                 pipe.get(self._keys.config(config_id))
                 pipe.lrange(self._keys.config_log(config_id), 0, -1)
             answers = pipe.execute()
         return [
             (config_id, str(text), log)
-            for config_id, text, log in zip(wanted, answers[::2], answers[1::2], strict=True)
+            for config_id, text, log in zip(config_ids, answers[::2], answers[1::2], strict=True)
             if text is not None
         ]
 
@@ -132,5 +132,5 @@ def _update(line: str) -> Update:
     at, _, user = line.partition("|")
     try:
         return Update(user, decoding.whole(at))
-    except ValueError:  # somebody else has written there
+    except ValueError:  # not written by the API
         return Update("?", 0)

@@ -20,14 +20,14 @@ from jobqueue.ledger.server_error import is_denial, is_wrong_type
 from jobqueue.redis_refusal import refusal_of
 from jobqueue.redis_url import RedisUrl
 
-#: Seconds until a connection attempt, or a command without an answer, counts as failed.
+#: Seconds after which a connection attempt, or a command without an answer, fails.
 CONNECT_TIMEOUT = 1.0
 COMMAND_TIMEOUT = 1.5
-#: Connections of one process at the most; a server's own limit is 10,000 unless set otherwise.
+#: Maximum number of connections of one process; a server's own limit is 10,000 by default.
 MAX_CONNECTIONS = 8192
 
 _UNAVAILABLE = (RedisConnectionError, RedisTimeoutError, MasterNotFoundError)
-#: A server that answers so has no connection left for us.
+#: The server's error when it has no free connection.
 _TOO_MANY = "max number of clients reached"
 #: How the ledger's scripts name a key of a wrong type (lua/include/damage_guard.lua).
 _DAMAGED = re.compile(r"WRONGTYPE the key '(.+)' holds a (\w+)", re.DOTALL)
@@ -35,9 +35,9 @@ _DAMAGED = re.compile(r"WRONGTYPE the key '(.+)' holds a (\w+)", re.DOTALL)
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Turn what redis-py raises when Redis is away, or refuses us, into ``LedgerUnavailable``.
+    """Translate redis-py's errors for an unreachable or refusing Redis into ``LedgerUnavailable``.
 
-    ``LedgerRefuses`` where the server answers and does not serve now (``jobqueue/redis_refusal.py``).
+    ``LedgerRefuses`` if the server answers but cannot serve now (``jobqueue/redis_refusal.py``).
     """
     try:
         yield
@@ -49,7 +49,7 @@ def translated_errors() -> Iterator[None]:
 
 
 def _translated(error: RedisError) -> JobQueueError | None:
-    """The error to raise in place of one of redis-py's; None if it must show: a failing script is our bug."""
+    """The error that replaces one of redis-py's; None to let it propagate: a failing script is our bug."""
     if is_denial(error):
         return _refused(error)
     refusal = refusal_of(error)
@@ -65,9 +65,9 @@ def _translated(error: RedisError) -> JobQueueError | None:
 
 
 def _damaged(text: str) -> str:
-    """Which key is not as the ledger keeps it, as far as Redis names it, and what helps."""
-    found = _DAMAGED.search(text)
-    key = f"The key {found[1]!r} in Redis holds a {found[2]}" if found else "A key in Redis holds another type of value"
+    """Which key is damaged, as far as Redis names it, and how to repair it."""
+    match = _DAMAGED.search(text)
+    key = f"The key {match[1]!r} in Redis holds a {match[2]}" if match else "A key in Redis holds another type of value"
     return f"{key}, which the ledger did not put there. `jobqueue doctor` finds what is damaged, and repairs it."
 
 
@@ -79,22 +79,22 @@ def _refused(error: Exception) -> LedgerUnavailable:
 
 
 def connect(url: str) -> redis.Redis:
-    """A client with a pool; connects lazily. Every verb of the ledger may be repeated, so lost answers are asked again
-    (at worst the second answer says that the step was taken already).
+    """A client with a pool; connects lazily. All of the ledger's verbs are safe to repeat, so a lost answer is
+    requested again (at worst, the second answer is that the step was already taken).
 
     ``url`` is a ``redis://``, ``rediss://``, ``unix://`` or ``sentinel://`` address (``jobqueue/redis_url.py``).
     """
     address = RedisUrl.parse(url)
     options: dict[str, Any] = {
         "decode_responses": True,
-        # what is no text was not written by us; it must not make what stands beside it unreadable
+        # bytes that are not UTF-8 were not written by us; they must not make the rest of the record unreadable
         "encoding_errors": "replace",
         "socket_connect_timeout": CONNECT_TIMEOUT,
         "socket_timeout": COMMAND_TIMEOUT,
         "health_check_interval": 30,
         # each follower of live output holds one while it waits
         "max_connections": MAX_CONNECTIONS,
-        # a Redis that is silent stays so for a while: the caller should know soon, and try again itself
+        # an unresponsive Redis stays so for a while: fail fast, and let the caller retry
         "retry": Retry(ExponentialWithJitterBackoff(cap=0.2, base=0.02), 2, supported_errors=(RedisConnectionError,)),
     }
     if address.scheme != "unix":
@@ -107,7 +107,7 @@ def connect(url: str) -> redis.Redis:
             "socket_connect_timeout": CONNECT_TIMEOUT,
             "socket_timeout": COMMAND_TIMEOUT,
             "password": address.sentinel_password,
-            # by itself redis-py would pause before it asks the next Sentinel
+            # redis-py's default would pause before it asks the next Sentinel
             "retry": Retry(NoBackoff(), 0),
         },
         db=address.db,

@@ -1,4 +1,4 @@
-"""Keys, users and roles in the ledger. Every record is sealed: one that the API did not write counts for nothing."""
+"""Keys, users and roles in the ledger. Every record is sealed: a record that the API did not write is ignored."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from jobqueue.ledger.tamper_alarm import TamperAlarm
 from jobqueue.model.credential import Credential, Kind
 from jobqueue.model.role import BUILTIN, Role
 
-#: Records that there may be of each kind; all of them are read to list them.
+#: Maximum number of records of each kind; all of them are read to list them.
 MOST_CREDENTIALS = 10_000
 MOST_ROLES = 200
-#: Characters of ``key_check``: 48 bits, which save work; what keeps strangers out is the secret's hash.
+#: Characters of ``key_check``: 48 bits, which save work; security rests on the hash of the secret.
 KEY_CHECK_LENGTH = 12
 
 
@@ -43,7 +43,7 @@ class Credentials:
 
     # --- keys and users -----------------------------------------------------------------------------------------------
     def add(self, credential: Credential) -> None:
-        """Store a new one. Raises ``NameTaken``, and ``Conflict`` if there are too many."""
+        """Store a new credential. Raises ``NameTaken``, and ``Conflict`` if there are too many."""
         place = _place(credential.kind, credential.name)
         granted = {"roles": list(credential.roles), "permissions": list(credential.permissions)}
         details = {str(credential.kind): credential.name, **granted}
@@ -52,7 +52,7 @@ class Credentials:
             raise NameTaken(f"There is a {credential.kind} {credential.name!r} already.")
 
     def change(self, kind: Kind, name: str, **changes: Any) -> Credential:
-        """Change fields of one, and return it. Raises ``CredentialNotFound``, ``RecordChanged``."""
+        """Change fields of a credential, and return it. Raises ``CredentialNotFound``, ``RecordChanged``."""
         place = _place(kind, name)
         raw, before = self._must_get(kind, name)
         after = replace(before, **changes)
@@ -61,7 +61,7 @@ class Credentials:
         return after
 
     def remove(self, kind: Kind, name: str) -> None:
-        """Remove one. Raises ``CredentialNotFound``. A record with a broken seal can be removed, too."""
+        """Remove a credential. Raises ``CredentialNotFound``. Also removes a record with a broken seal."""
         place = _place(kind, name)
         with translated_errors():
             raw = self._client.hget(self._keys.kind("credentials"), place)
@@ -71,11 +71,11 @@ class Credentials:
             raise RecordChanged
 
     def get(self, kind: Kind, name: str) -> Credential:
-        """One of them, as it is now. Raises ``CredentialNotFound``."""
+        """One credential, as it is now. Raises ``CredentialNotFound``."""
         return self._must_get(kind, name)[1]
 
     def look_up(self, kind: Kind, name: str) -> tuple[Credential | None, dict[str, Role]]:
-        """One of them if it is there, and all custom roles: what it takes to know what somebody may do."""
+        """One credential, or None, and all custom roles: what is needed to determine its permissions."""
         place = _place(kind, name)
         with translated_errors(), self._client.pipeline(transaction=False) as pipe:
             pipe.hget(self._keys.kind("credentials"), place)
@@ -84,7 +84,7 @@ class Credentials:
         return self._parsed(place, raw), self._custom(roles)
 
     def all(self, kind: Kind) -> list[Credential]:
-        """All of one kind, by name."""
+        """All credentials of one kind, by name."""
         with translated_errors(), self._client.pipeline(transaction=True) as pipe:
             pipe.hgetall(self._keys.kind("credentials"))
             pipe.hgetall(self._keys.kind("used"))
@@ -97,23 +97,23 @@ class Credentials:
         return found
 
     def used(self, kind: Kind, name: str, at: int) -> None:
-        """Note when one was used last (microseconds)."""
+        """Record when a credential was last used (microseconds)."""
         with translated_errors():
             self._client.hset(self._keys.kind("used"), _place(kind, name), str(at))
 
     # --- sessions -----------------------------------------------------------------------------------------------------
     def end_session(self, session_id: str, until: int) -> None:
-        """Note that a session is over; kept until it would have ended by itself, at ``until`` (seconds)."""
+        """Record that a session has ended; kept until its original expiry at ``until`` (seconds)."""
         with translated_errors():
             self._client.set(self._keys.kind("ended") + session_id, "1", exat=max(until, int(time.time()) + 1))
 
     def is_session_over(self, session_id: str) -> bool:
-        """Whether somebody has ended it."""
+        """Whether the session was ended explicitly."""
         with translated_errors():
             return bool(self._client.exists(self._keys.kind("ended") + session_id))
 
     def key_check(self, identity: str, secret: str) -> str:
-        """The end of an API key's secret, by which a made-up one is told at once and without argon2."""
+        """A checksum at the end of an API key's secret: rejects an invented key at once, without argon2."""
         return self._seal.mark("key", f"{identity}_{secret}")[:KEY_CHECK_LENGTH]
 
     # --- roles --------------------------------------------------------------------------------------------------------
@@ -125,14 +125,14 @@ class Credentials:
         return {**builtin, **self._custom(records)}
 
     def add_role(self, role: Role) -> None:
-        """Store a new one. Raises ``NameTaken``, and ``Conflict`` if there are too many."""
+        """Store a new role. Raises ``NameTaken``, and ``Conflict`` if there are too many."""
         details = {"role": role.name, "permissions": list(role.permissions)}
         answer = self._write("roles", role.name, "", _role_text(role), MOST_ROLES, **details)
         if answer == "changed" or role.is_builtin:
             raise NameTaken(f"There is a role {role.name!r} already; delete it first.")
 
     def remove_role(self, name: str) -> None:
-        """Remove a custom one. Raises ``CredentialNotFound``."""
+        """Remove a custom role. Raises ``CredentialNotFound``."""
         with translated_errors():
             raw = self._client.hget(self._keys.kind("roles"), name)
         if raw is None:
@@ -149,7 +149,7 @@ class Credentials:
         return answer
 
     def _record(self, records: str, place: str, before: str, after: str, most: int, **details: Any) -> str:
-        """The answer to a change of a record, which is made together with its entry in the audit trail."""
+        """The answer to a change of a record, made atomically with its audit entry."""
         arguments = (records, place, before, after, most)
         return self._audit.change(lambda entry: self._scripts.call("credential_record", *arguments, *entry), **details)
 
@@ -157,10 +157,10 @@ class Credentials:
         place = _place(kind, name)
         with translated_errors():
             raw = self._client.hget(self._keys.kind("credentials"), place)
-        found = self._parsed(place, raw)
-        if found is None:
+        credential = self._parsed(place, raw)
+        if credential is None:
             raise _unknown(kind, name)
-        return str(raw), found
+        return str(raw), credential
 
     def _parsed(self, place: str, raw: Any) -> Credential | None:
         text = self._opened(f"credentials|{place}", raw)
@@ -187,7 +187,7 @@ class Credentials:
                 yield name, Role(name, tuple(fields["permissions"]), fields["created"])
 
     def _opened(self, place: str, raw: Any) -> str | None:
-        """The text of a record; None without one, and for one that the API did not write, of which the alarm tells."""
+        """The text of a record; None if it is missing, or if the API did not write it, which raises the alarm."""
         if raw is None:
             return None
         try:
@@ -198,7 +198,7 @@ class Credentials:
 
 
 def _when(micros: int | None) -> int | None:
-    """When something was used last; None for what no time can be: anybody may have written it."""
+    """When a credential was last used; None for an impossible time, since this value is not sealed."""
     return micros if micros is not None and 0 <= micros <= decoding.LATEST else None
 
 

@@ -1,6 +1,6 @@
-"""Reading values out of records that anybody who can write to Redis may have altered: each has its kind, or is refused.
+"""Decoding values of records that an attacker with write access to Redis may have altered: each type is checked.
 
-All of them raise ``ValueError`` (or one of the ``FAULTS``) that names what is wrong.
+All functions raise ``ValueError`` (or one of the ``FAULTS``) that names the fault.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from jobqueue.model.job_fields import JobField, Kind
 from jobqueue.model.needs import Needs
 from jobqueue.model.retry import RetryPolicy
 
-#: What reading a record can raise where the record is not one of ours.
+#: The exceptions that decoding an altered record can raise.
 FAULTS = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError, InvalidInput)
-#: Microseconds: in the year 2255, and so a number that Lua, JSON and a date can hold.
+#: Microseconds: in the year 2255, which Lua, JSON and a date can all represent.
 LATEST = 9_000_000_000_000_000
-#: Objects and lists inside each other; twice what a caller may send, since results stand inside others.
+#: Maximum nesting of objects and lists; twice what a caller may send, since results are nested in other objects.
 _DEEPEST = 200
 
 
 def whole(text: Any, most: int = LATEST) -> int:
-    """A number of the ledger's own: 0 to ``most``."""
-    found = int(text) if isinstance(text, int) or str(text).isdecimal() else -1
-    if isinstance(text, bool) or not 0 <= found <= most or len(str(text)) > 20:
+    """A non-negative integer: 0 to ``most``."""
+    integer = int(text) if isinstance(text, int) or str(text).isdecimal() else -1
+    if isinstance(text, bool) or not 0 <= integer <= most or len(str(text)) > 20:
         raise ValueError("invalid number")
-    return found
+    return integer
 
 
 def optional_whole(value: Any) -> int | None:
-    """The same, or None."""
+    """The same as ``whole``, or None."""
     return None if value is None else whole(value)
 
 
@@ -56,7 +56,7 @@ def texts(value: Any) -> tuple[str, ...]:
 
 
 def number(value: Any) -> float:
-    """A finite number; booleans are none."""
+    """A finite number; booleans are rejected."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not -1e300 < value < 1e300:
         raise ValueError("a number in it is none")
     return value
@@ -71,18 +71,18 @@ def object_of(value: Any) -> dict[str, Any]:
 
 def pairs_of_texts(value: Any) -> dict[str, str]:
     """An object of texts."""
-    found = object_of(value)
-    texts(list(found.values()))
-    return found
+    pairs = object_of(value)
+    texts(list(pairs.values()))
+    return pairs
 
 
 def parsed(source: Any) -> Any:
-    """JSON that can be written again: not nested without end."""
+    """JSON of bounded depth, so that it can be encoded again."""
     raw = text(source)
-    found = json.loads(raw)
-    if raw.count("[") + raw.count("{") > _DEEPEST and _depth(found) > _DEEPEST:
+    document = json.loads(raw)
+    if raw.count("[") + raw.count("{") > _DEEPEST and _depth(document) > _DEEPEST:
         raise ValueError("it is nested without end")
-    return found
+    return document
 
 
 def parsed_object(source: Any) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def needs(value: Any) -> Needs:
 
 
 def field(about: JobField, value: Any) -> Any:
-    """One field of a job, as it is stored in the document or the hash; its default where there is none."""
+    """One field of a job, as stored in the document or the hash; its default if it is missing."""
     if value is None:
         if about.is_required or not about.is_signed:
             raise ValueError(f"it has no {about.name}")
@@ -113,13 +113,13 @@ def field(about: JobField, value: Any) -> Any:
 
 
 def numbers_of(record: Mapping[Any, Any]) -> dict[str, int]:
-    """Those of a hash's fields that hold whole numbers, and are so counters of ours."""
-    found = {}
+    """The fields of a hash whose values are whole numbers: the valid counters."""
+    numbers = {}
     for name, value in record.items():
         digits = str(value).removeprefix("-")
         if digits.isdecimal() and len(digits) < 20:
-            found[str(name)] = int(value)
-    return found
+            numbers[str(name)] = int(value)
+    return numbers
 
 
 def _depth(value: Any) -> int:

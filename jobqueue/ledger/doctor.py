@@ -1,7 +1,7 @@
-"""Checks the whole ledger and mends it, while it is in use: in small steps, each of which is atomic by itself.
+"""Checks and repairs the whole ledger while it is in use, in small atomic steps.
 
-What is looked at: the type of every key, every job against its executions, indexes, counts and queues, records that
-belong to no job, members of lists that lead nowhere, the lists of agents, counters, and the stream of events.
+Checks the type of every key, every job against its executions, indexes, counts and queues, orphaned records, dangling
+members of lists, the lists of agents, counters, and the stream of events.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from jobqueue.ledger.scripts import SPOILED_SECONDS
 from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.model.states import ExecutionState
 
-#: Keys that one step of SCAN looks at.
+#: Keys that one SCAN step examines.
 _STEP = 500
-#: Microseconds by which an id of the events may be ahead of the clock.
+#: Microseconds by which an event id may be ahead of the clock.
 _AHEAD = 86_400 * 1_000_000
 _TEXTS = {
     "record": "its records hold values of another type",
@@ -37,7 +37,7 @@ _TEXTS = {
 
 @dataclass(frozen=True)
 class Damage:
-    """One thing that is wrong. ``kind`` is one word, ``key`` the Redis key, ``repaired`` whether it was mended."""
+    """One fault. ``kind`` is one word, ``key`` the Redis key, ``repaired`` whether it was repaired."""
 
     kind: str
     key: str
@@ -46,7 +46,7 @@ class Damage:
 
 
 class Doctor:
-    """Looks at one ledger; with ``repairs`` it mends what it finds."""
+    """Examines one ledger; with ``repairs`` it repairs what it finds."""
 
     def __init__(self, ledger: Ledger, *, repairs: bool, lease_seconds: float) -> None:
         self._ledger = ledger
@@ -58,7 +58,7 @@ class Doctor:
         self._kinds = {self._keys.kind(kind): (kind, of_type) for kind, (_, of_type, _) in KINDS.items()}
 
     def run(self) -> Iterator[Damage]:
-        """All that is wrong, as it is found. Raises ``LedgerUnavailable``."""
+        """All damage, as it is found. Raises ``LedgerUnavailable``."""
         for section in (
             self._types,
             self._stream,
@@ -73,7 +73,7 @@ class Doctor:
                 with translated_errors():
                     yield from section()
             except RecordAltered:
-                # the key was named by its type; what lies behind it can be looked at once it is repaired
+                # the wrong type was reported; the contents can be checked once the key is repaired
                 if self._repairs or not self._has_wrong_types:
                     raise
 
@@ -93,7 +93,7 @@ class Doctor:
         return Damage(kind, key, text, self._repairs)
 
     def _scan(self, *kinds: str) -> Iterator[str]:
-        """Keys of these kinds, or all of the ledger's."""
+        """Keys of these kinds, or all keys of the ledger."""
         for start in [self._keys.kind(kind) for kind in kinds] or [self._keys.prefix]:
             cursor = 0
             while True:
@@ -104,7 +104,7 @@ class Doctor:
                     break
 
     def _kind_of(self, key: str) -> tuple[str, str] | None:
-        """Kind and type of a key, by its name."""
+        """Kind and type of a key, from its name."""
         if key in self._kinds:
             return self._kinds[key]
         start = key[: key.find(":", len(self._keys.prefix)) + 1]
@@ -226,7 +226,7 @@ class Doctor:
         try:
             found = self._ledger.scripts.call("remove_orphan", key, job_id, slot, "1" if self._repairs else "")
         except RecordAltered:
-            return  # the job's own record is damaged, which is found with it
+            return  # the job's own record is damaged, which is reported with the job
         if found:
             yield self._found("orphan", key, "belongs to no job, or to no execution of it")
 

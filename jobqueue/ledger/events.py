@@ -1,4 +1,4 @@
-"""The stream of what happens to all jobs."""
+"""The stream of events of all jobs."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from jobqueue.model.job_event import JobEvent
 from jobqueue.model.states import JobStatus
 from jobqueue.model.timeline import EVENTS, Event
 
-#: Where the stream begins.
+#: Where the stream starts.
 START = "0-0"
-#: Entries that one read fetches at the most.
+#: Maximum number of entries of one read.
 _MOST = 1000
 
 
 class Events:
-    """What happened lately, and what happens. Bounded: the oldest are dropped."""
+    """Recent and new events. Bounded: the oldest are dropped."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._client = client
@@ -33,18 +33,18 @@ class Events:
         return str(found[0][0]) if found else START
 
     def holds(self, news_id: str) -> bool:
-        """Whether this entry is still there."""
+        """Whether this entry is still in the stream."""
         with translated_errors():
             return bool(self._client.xrange(self._key, news_id, news_id))
 
     def read(self, after: str) -> list[JobEvent]:
-        """What lies behind ``after``, oldest first, up to a thousand."""
+        """Events after ``after``, oldest first, up to a thousand."""
         with translated_errors():
             found: Any = self._client.xrange(self._key, f"({after}", "+", count=_MOST)
         return [_news(*entry) for entry in found]
 
     def wait(self, after: str, seconds: float) -> list[JobEvent]:
-        """The same, waiting up to ``seconds`` for something to come. Holds a connection meanwhile."""
+        """The same as ``read``, waiting up to ``seconds`` for an event. Holds a connection meanwhile."""
         with translated_errors():
             answer: Any = self._client.xread({self._key: after}, count=_MOST, block=int(seconds * 1000))
         if not answer:
@@ -61,5 +61,5 @@ def _news(entry_id: str, fields: dict[str, str]) -> JobEvent:
         )
         return JobEvent(entry_id, job_id, JobStatus(status), steps)
     except decoding.FAULTS:
-        # somebody else has written it; it has a place in the stream, and tells nothing
+        # a forged entry: it has a position in the stream, and no content
         return JobEvent(entry_id, "", JobStatus.SUBMITTED, ())

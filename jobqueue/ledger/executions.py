@@ -16,7 +16,7 @@ from jobqueue.model.states import ExecutionState
 
 @dataclass(frozen=True)
 class Grant:
-    """A claim that succeeded. ``token`` fences: without it no result is accepted; ``document`` is the job as JSON."""
+    """A successful claim. ``token`` fences: without it no result is accepted; ``document`` is the job as JSON."""
 
     job_id: str
     hostname: str
@@ -25,19 +25,19 @@ class Grant:
     document: str
 
 
-#: Why a claim is refused to an agent that drains and has not stopped reading yet.
+#: Why a claim by a draining agent that still reads its queues is refused.
 AWAY = "away"
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """A claim that did not: the execution is not due, runs elsewhere, or has ended. ``state`` says which."""
+    """A refused claim: the execution is not due, runs elsewhere, or has ended. ``state`` says which."""
 
     state: str
 
 
 class Finished(Enum):
-    """What became of a result."""
+    """The outcome of reporting a result."""
 
     FINISHED = "finished"
     RETRIED = "retried"
@@ -47,7 +47,7 @@ class Finished(Enum):
 
 
 class Renewal(Enum):
-    """What an agent learns about an execution that it runs."""
+    """The outcome of renewing the lease of one running execution."""
 
     OK = "ok"
     CANCEL = "cancel"
@@ -56,7 +56,7 @@ class Renewal(Enum):
 
 @dataclass(frozen=True)
 class Due:
-    """An execution whose message has to be sent, where the broker is not the ledger's Redis."""
+    """An execution whose message has to be sent because the broker is not the ledger's Redis."""
 
     job_id: str
     slot: str
@@ -64,7 +64,7 @@ class Due:
     attempt: int
 
 
-#: Characters that are kept of an alert's message.
+#: Maximum length of an alert's message.
 _LONGEST_ALERT = 500
 
 
@@ -77,14 +77,14 @@ class Executions:
         self._now = now
 
     def peek(self, job_id: str, slot: str) -> tuple[str, ExecutionState]:
-        """The slot where an execution is now (one for ``_any`` moves) and its state; raises ``JobNotFound``."""
+        """The current slot (of an ``_any`` execution: it moves) and state; raises ``JobNotFound``."""
         answer = self._scripts.call("peek_execution", job_id, slot)
         if not answer:
             raise JobNotFound.of(job_id)
         return answer[0], ExecutionState(answer[1])
 
     def claim(self, job_id: str, slot: str, hostname: str, token: str) -> Grant | Refusal:
-        """Take an execution up: at most one claim of an attempt succeeds. Repeating it with the same token is safe."""
+        """Claim an execution: at most one claim of an attempt succeeds. Repeating it with the same token is safe."""
         code, *rest = self._scripts.call("claim", self._now(), job_id, slot, hostname, token, self._lease)
         if code == "granted":
             return Grant(job_id, hostname, token, int(rest[0]), rest[1] if len(rest) > 1 and rest[1] else "")
@@ -103,10 +103,10 @@ class Executions:
     ) -> Finished:
         """Report how an execution ended.
 
-        ``out`` is a JSON object with ``data`` and ``changed``, or ``failure``, and ``info``; without it what was
-        reported stays. ``note`` is the error or reason, ``retry_in`` the seconds until the next attempt where there is
-        one (refused silently once the job is cancelled: then the state holds). ``signature`` is the agent's.
-        Raises ``IllegalTransition`` for a state that is not final or that a run cannot end in.
+        ``out`` is a JSON object with ``data`` and ``changed``, or ``failure``, and ``info``; without it, the last
+        report is kept. ``note`` is the error or reason. ``retry_in`` is the number of seconds until the next attempt,
+        if any (ignored once the job is cancelled: ``state`` then applies). ``signature`` is the agent's.
+        Raises ``IllegalTransition`` for a state that is not final or in which a run cannot end.
         """
         answer = self._scripts.call(
             "finish",
@@ -126,23 +126,23 @@ class Executions:
         return Finished(answer)
 
     def report(self, grant: Grant, out: str, *, is_idle: bool = False) -> bool:
-        """Show something of an execution while it runs: ``out`` is a JSON object with ``info``.
+        """Publish the progress of a running execution: ``out`` is a JSON object with ``info``.
 
-        ``is_idle``: nothing has been begun yet, so that it may be given to another agent if this one dies. Returns
-        False when the grant is stale.
+        ``is_idle``: no work has started yet, so the execution may go to another agent if this one dies. Returns False
+        if the grant is stale.
         """
         whose = (grant.job_id, grant.hostname, grant.token)
         return bool(self._scripts.call("report_progress", *whose, out, "1" if is_idle else "") == 1)
 
     def alert(self, kind: str, job_id: str, hostname: str, message: str, count: int = 1) -> None:
-        """Count something that nobody should see happen (``count`` times), and keep it among the newest alerts.
+        """Count a safety event (``count`` times), and keep it among the newest alerts.
 
-        For the API and maintenance; agents have ``note``.
+        For the API and maintenance; agents call ``note``.
         """
         self._scripts.call("alert", self._now(), kind, job_id, hostname, message[:_LONGEST_ALERT], count)
 
     def note(self, kind: str, job_id: str, hostname: str, message: str, count: int = 1) -> None:
-        """The same by the agent ``hostname``: maintenance moves it on to the alerts, which no agent may write."""
+        """The same for the agent ``hostname``: maintenance moves it to the alerts, which no agent may write."""
         told = {"kind": kind, "job_id": job_id, "message": message[:_LONGEST_ALERT], "count": count}
         self._scripts.call("note_alert", self._now(), hostname, json.dumps(told))
 
@@ -151,27 +151,27 @@ class Executions:
         return [_alert(line) for line in self._scripts.call("alert", self._now(), "", "", "", "")]
 
     def renew(self, hostname: str, held: list[Grant]) -> list[Renewal]:
-        """Renew the leases of all that an agent runs; tells per execution whether to go on."""
+        """Renew the leases of all executions of an agent; returns for each whether to continue."""
         pairs = [text for grant in held for text in (grant.job_id, grant.token)]
         return [Renewal(answer) for answer in self._scripts.call("renew", self._now(), hostname, self._lease, *pairs)]
 
     def promote(self, limit: int, template: str) -> list[Due]:
-        """Publish executions whose time has come; returns at most ``limit`` of them."""
+        """Publish executions that are due, at most ``limit``; returns those to send."""
         return _due(self._scripts.call("promote", self._now(), limit, template))
 
     def place(self, job_id: str, not_before: int | None, hostnames: Sequence[str], template: str) -> list[Due]:
-        """Give a job that waits for an agent to the least busy of these; returns its message, [] if none takes work."""
+        """Place a job that waits for an agent on the least busy of these; returns its message, [] if none can."""
         due = "" if not_before is None else not_before
         return _due(self._scripts.call("place", self._now(), job_id, due, template, *hostnames))
 
     def reconcile(self, slots: list[str], older_than_seconds: float, limit: int, template: str) -> list[Due]:
-        """Publish again what waits in these slots while its message is gone, at most ``limit`` of each."""
+        """Publish waiting executions of these slots whose message is gone again, at most ``limit`` of each."""
         micros = int(older_than_seconds * 1_000_000)
         calls: list[tuple[Argument, ...]] = [(self._now(), slot, micros, limit, template) for slot in slots]
         return [due for answer in self._scripts.call_many("reconcile", calls) for due in _due(answer)]
 
     def reap(self, limit: int, by: int | None = None) -> tuple[int, int]:
-        """Deal with leases that have run out, if given, ``by`` a time in microseconds.
+        """Handle expired leases; with ``by``, only those that had expired by that time (microseconds).
 
         Returns how many executions were (retried, lost).
         """
@@ -179,12 +179,12 @@ class Executions:
         return retried, lost + cancelled
 
     def expire(self, limit: int) -> int:
-        """End what was not started before its deadline; returns how many executions. Stops after ``limit``, by job."""
+        """Expire executions not started by their deadline; returns how many. Stops after ``limit``, by job."""
         return int(self._scripts.call("expire", self._now(), limit))
 
 
 def _alert(line: str) -> Alert:
-    """One of the alerts; in place of one that somebody else has written, one that says so."""
+    """One alert; a placeholder if its record was altered."""
     at, _, text = line.partition("|")
     try:
         fields = decoding.pairs_of_texts(decoding.parsed(text))

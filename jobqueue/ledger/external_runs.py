@@ -1,4 +1,4 @@
-"""Runs that no agent runs: drivers elsewhere tell the ledger how they stand."""
+"""External runs: no agent runs them; their drivers report their state to the ledger."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 from jobqueue.ledger.scripts import Argument, Clock, Scripts, redis_clock
 from jobqueue.model.external_run import EXTERNAL_OPERATION, EXTERNAL_SLOT, ExternalRunReport
 
-#: Longer notes are cut: they are for a person, and every listing carries them.
+#: Longer notes are cut: they are for a person, and every listing includes them.
 _LONGEST_NOTE = 2000
 _SILENCE = "its driver has told nothing for long; how far it came is not known"
 
 
 class ReportOutcome(Enum):
-    """What became of what a driver told."""
+    """The outcome of a driver's report."""
 
     TOLD = "told"
     REPEATED = "repeated"
@@ -28,7 +28,7 @@ class ReportOutcome(Enum):
 
 @dataclass(frozen=True)
 class ReportAnswer:
-    """The ledger's answer to a driver. ``word`` is the driver's last word before, given for ``ILLEGAL``."""
+    """The ledger's answer to a driver. ``word`` is the driver's previous word, set for ``ILLEGAL``."""
 
     heard: ReportOutcome
     job_id: str
@@ -36,17 +36,17 @@ class ReportAnswer:
 
 
 class ExternalRuns:
-    """The runs of one ledger that drivers elsewhere report."""
+    """The external runs of one ledger."""
 
     def __init__(self, scripts: Scripts, *, now: Clock = redis_clock) -> None:
         self._scripts = scripts
         self._now = now
 
     def tell(self, report: ExternalRunReport, *, is_cancelling: bool = False) -> ReportAnswer:
-        """Create the run, or move it; atomically, and not at all unless it is ``TOLD``.
+        """Create or update the run; atomically, and only if the outcome is ``TOLD``.
 
-        The same report again of a run that has ended is ``REPEATED``, any other ``FINAL``. ``ILLEGAL``: the driver's
-        last word is not among ``report.after``. ``NOT_OUTSIDE``: agents run the job of this name.
+        Repeating the last report of a run that has ended is ``REPEATED``, any other ``FINAL``. ``ILLEGAL``: the
+        driver's last word is not among ``report.after``. ``NOT_OUTSIDE``: agents run the job of this name.
         """
         told: list[Argument] = []
         for name, value in report.told.items():
@@ -73,7 +73,7 @@ class ExternalRuns:
         return ReportAnswer(ReportOutcome(code), job_id, *rest)
 
     def expire_external(self, silence_seconds: float, limit: int) -> int:
-        """End at most ``limit`` of the runs whose drivers have told nothing for so long; returns how many."""
+        """End at most ``limit`` runs whose drivers have been silent for ``silence_seconds``; returns how many."""
         micros = int(silence_seconds * 1_000_000)
         return int(self._scripts.call("expire_external", self._now(), micros, limit, EXTERNAL_SLOT, _SILENCE))
 
@@ -81,7 +81,7 @@ class ExternalRuns:
 def _document(report: ExternalRunReport) -> dict[str, Any]:
     document: dict[str, Any] = {
         "operation": EXTERNAL_OPERATION,
-        "data": {},  # what the driver told stands beside it: it may change
+        "data": {},  # the driver's report is stored separately, since it may change
         "target": EXTERNAL_SLOT,
         "reported_as" if report.owner else "alias": report.name,
         "origin": report.origin,

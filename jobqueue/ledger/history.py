@@ -1,4 +1,4 @@
-"""How many jobs came and ended over time, counted from the indexes: jobs that were deleted are not in it."""
+"""How many jobs were submitted and ended over time, counted from the indexes; deleted jobs are not counted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MICROS = 1_000_000
 
 
 class Counting:
-    """Counts the jobs of one ledger. Its cost depends on the number of spans, not on that of the jobs."""
+    """Counts the jobs of one ledger. The cost depends on the number of spans, not on the number of jobs."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._client = client

@@ -37,27 +37,27 @@ from jobqueue.model.states import JobStatus
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import UNPLACED, Target, TargetKind
 
-#: How many index entries one step of a listing by several dimensions looks at; keeps Redis responsive (about 1 ms).
+#: Index entries that one step of a multi-dimension listing examines; keeps Redis responsive (about 1 ms).
 _SCAN_STEP = 1000
-#: Jobs, the newest, among which one is looked for by the beginning of its id.
+#: The newest jobs, which a search by id prefix covers.
 LOOKED_THROUGH = 10_000
-#: How many jobs one call stores; keeps Redis responsive (about 2 ms).
+#: Jobs that one call stores; keeps Redis responsive (about 2 ms).
 _CREATE_STEP = 50
-#: Creation times that a job can have, at the most: an index may hold any number that somebody wrote there.
+#: The latest creation time that a job can have: a forged index entry may hold any number.
 _FIRST, _LAST = 0, 9_000_000_000_000_000
-#: In place of the kind of target, for a job that no agent can run yet.
+#: Stored instead of the kind of target for a job that no agent can run yet.
 UNPLACED_KIND = "unplaced"
 _STATUSES = tuple(str(status) for status in JobStatus)
 
 
 @dataclass(frozen=True)
 class NewJob:
-    """A job ready to be stored: its ``document`` (JSON, immutable) and what the ledger itself works with.
+    """A job ready to be stored: its ``document`` (JSON, immutable) and the fields that the ledger itself uses.
 
-    ``target`` is that of the submission, parsed. ``digest`` (hex) tells requests under one idempotency key apart; each
-    ``submitter`` (the principal's identity) has keys of its own. ``only`` keeps the job to some of the agents that its
-    target matches. ``deed`` is written into the audit trail if the job is stored, with its id and in the same step: no
-    such job without its entry.
+    ``target`` is that of the submission, parsed. ``digest`` (hex) distinguishes requests under one idempotency key;
+    each ``submitter`` (the principal's identity) has its own keys. ``only`` restricts the job to some of the agents
+    that its target matches. ``deed`` is written to the audit trail, with the job's id, in the same step as the job:
+    neither is stored without the other.
     """
 
     id: str
@@ -72,14 +72,14 @@ class NewJob:
 
     @property
     def scoped_key(self) -> str:
-        """The idempotency key as it is stored: no principal can take another's. No identity holds a blank."""
+        """The idempotency key as stored, prefixed with the identity of its submitter, which contains no space."""
         key = self.submission.idempotency_key
         return f"{self.submitter} {key}" if key else ""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """The ledger's answer to a new job. ``unsent`` are the slots whose messages the caller has to send."""
+    """The ledger's answer to a new job. ``unsent`` are the slots whose messages the caller must send."""
 
     accepted: Accepted
     unsent: tuple[str, ...] = ()
@@ -106,9 +106,9 @@ class Jobs:
         self._now = now
 
     def create(self, job: NewJob, template: str) -> Stored:
-        """Store one job and publish its executions, atomically; raises what makes it unacceptable.
+        """Store one job and publish its executions, atomically; raises the reason if the job is refused.
 
-        ``template`` is the message to publish (``dispatch/envelope.py``), empty when the caller sends it.
+        ``template`` is the message to publish (``dispatch/envelope.py``), empty if the caller sends it.
         """
         if self._audit.strict:
             self._audit.check()  # also for a job whose entry the caller writes
@@ -132,7 +132,7 @@ class Jobs:
         return (self._now(), self._window_ms, template, self._audit.keep, strict, *fields)
 
     def _fields(self, job: NewJob) -> tuple[Argument, ...]:
-        """One job, in the order of ``CREATE_ARGUMENTS``."""
+        """The arguments of one job, in the order of ``CREATE_ARGUMENTS``."""
         request = job.submission
         mark = self._seal.mark(*_key_record(job, job.id)) if request.idempotency_key else ""
         entry_mark, entry = self._audit.sealed(job.deed, job=job.id) if job.deed else ("", "")
@@ -151,15 +151,15 @@ class Jobs:
         )
 
     def _outcome(self, job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
-        """The create script's answer, or the error that it stands for."""
+        """The create script's answer, or the corresponding error."""
         if answer[0] == "created":
             return self._created(job, *answer[1:])
         if answer[0] != "replayed" or answer[1] == job.id:
             return _outcome(job, answer)
-        # another job answers under this idempotency key: only if we have said so ourselves
+        # another job answers under this idempotency key: only if its seal shows that the API stored it
         _, job_id, created, mark = answer
         place, text = _key_record(job, job_id)
-        # an older record does not name the submitter; the digest does
+        # an older record does not name the submitter; the digest includes it
         if self._seal.holds(mark, place, text) or self._seal.holds(
             mark, f"idempotency|{job.submission.idempotency_key}", text
         ):
@@ -188,10 +188,10 @@ class Jobs:
 
     def find(self, name: str) -> str:
         """The id of the job with this alias, or with this id; raises ``JobNotFound``."""
-        found = self._scripts.call("resolve_alias", name, "")
-        if not found:
+        job_id = self._scripts.call("resolve_alias", name, "")
+        if not job_id:
             raise JobNotFound.of(name)
-        return str(found)
+        return str(job_id)
 
     def named(self, name: str) -> Job:
         """The whole job with this alias, or this id. Raises ``JobNotFound``, ``RecordAltered``."""
@@ -206,21 +206,21 @@ class Jobs:
         raise RecordAltered(sentence, {"job_id": job.id})
 
     def reported(self, owner: str, name: str) -> Job | None:
-        """The run that a driver of ``owner`` reports as ``name``; None if there is none. Raises ``RecordAltered``."""
-        found = self._scripts.call("resolve_alias", name, owner)
-        if not found:
+        """The run that a driver of ``owner`` reports as ``name``, or None. Raises ``RecordAltered``."""
+        job_id = self._scripts.call("resolve_alias", name, owner)
+        if not job_id:
             return None
-        job = self.get(str(found))
+        job = self.get(str(job_id))
         return job if job.outside is not None and job.outside.name == name else None
 
     def get_many(self, job_ids: Iterable[str]) -> list[Job]:
-        """Those of the jobs that (still) exist, in order. One script call each, so that Redis is never held long."""
+        """The jobs that (still) exist, in order. One script call each, so that Redis is never blocked for long."""
         ids = list(job_ids)
         answers = self._scripts.call_many("read_job", [(job_id,) for job_id in ids], are_apart=True)
         return [self._listed(job_id, answer) for job_id, answer in zip(ids, answers, strict=True) if answer]
 
     def _listed(self, job_id: str, answer: Any) -> Job:
-        """A job of a list: one whose record is not the ledger's must not hide the others."""
+        """A job of a list: an altered record must not hide the other jobs."""
         try:
             return records.job(job_id, answer)
         except decoding.FAULTS:
@@ -236,13 +236,13 @@ class Jobs:
             return records.unreadable_summary(job_id, row)
 
     def _unreadable(self, job_id: str) -> str:
-        """Tells of a record that is not the ledger's; returns the sentence."""
+        """Raise the alarm over an altered record; returns the message."""
         sentence = f"The record of job {job_id[:64]} cannot be read: it was altered in Redis."
         self._alarm(f"job|{job_id}", sentence)
         return sentence
 
     def cancel(self, job_id: str, who: str) -> bool:
-        """Cancel a job; returns whether nothing of it runs any more. Raises ``JobNotFound``, ``JobFinal``."""
+        """Cancel a job; returns whether all of its executions have stopped. Raises ``JobNotFound``, ``JobFinal``."""
         answer = self._scripts.call("cancel_job", self._now(), job_id, who)
         if answer == "unknown":
             raise JobNotFound.of(job_id)
@@ -251,14 +251,14 @@ class Jobs:
         return bool(answer == "cancelled")
 
     def delete(self, job_id: str) -> None:
-        """Remove a final job and everything of it, or one whose record is damaged, in whatever state it is.
+        """Remove a final job and all of its records, or a job with a damaged record, in any state.
 
         Raises ``JobNotFound``, ``JobNotFinal``.
         """
         try:
             answer = self._scripts.call("delete_job", job_id, "")
             if answer == "running":
-                self.get(job_id)  # what cannot be read cannot be cancelled either, and would stay for ever
+                self.get(job_id)  # an unreadable job cannot be cancelled either, and could never be removed
         except RecordAltered:
             self.remove(job_id)
             return
@@ -268,30 +268,30 @@ class Jobs:
             raise JobNotFinal(f"Job {job_id} has not ended; cancel it first.")
 
     def remove(self, job_id: str) -> None:
-        """Remove everything of a job, whatever its record holds: for what is damaged. An agent that runs it stops."""
+        """Remove all records of a job, even damaged ones. An agent that runs the job stops it."""
         self._scripts.call("delete_job", job_id, "1")
 
     def examine(self, job_id: str, lease_micros: int, *, repairs: bool) -> list[str]:
-        """Hold a job's records against each other, and with ``repairs`` mend what differs; returns what does.
+        """Compare a job's records, and with ``repairs`` fix the differences; returns what differs.
 
-        A job that cannot be mended, since its document or all of its executions are gone, is removed, with an alert.
+        A job that cannot be repaired, since its document or all of its executions are gone, is removed, with an alert.
         """
-        found = list(self._scripts.call("examine_job", self._now(), job_id, "1" if repairs else "", lease_micros))
-        if repairs and found and found[0] in ("record", "half"):
+        faults = list(self._scripts.call("examine_job", self._now(), job_id, "1" if repairs else "", lease_micros))
+        if repairs and faults and faults[0] in ("record", "half"):
             self.remove(job_id)
             self._alarm(
                 f"job|{job_id}|removed", f"Job {job_id[:64]} was stored by half, or damaged beyond repair: removed."
             )
-        return found
+        return faults
 
     def removed_if_half(self, job_id: str, lease_micros: int) -> bool:
-        """Remove a job that was stored by half, with an alert; returns whether it was."""
+        """Remove an incompletely stored job, with an alert; returns whether it was removed."""
         if self.examine(job_id, lease_micros, repairs=False) != ["half"]:
             return False
         return bool(self.examine(job_id, lease_micros, repairs=True))
 
     def retell(self, job_id: str) -> None:
-        """Give a job that cannot be read a history that can be; remove it if that does not help."""
+        """Rebuild the timeline of an unreadable job; remove the job if that does not help."""
         self._scripts.call("rebuild_timeline", self._now(), job_id)
         try:
             self.get(job_id)
@@ -301,25 +301,25 @@ class Jobs:
             self.remove(job_id)
 
     def waiting_longest(self, after: float, limit: int) -> list[tuple[str, float]]:
-        """Ids and creation times of jobs that have not started, the oldest behind ``after`` first."""
-        found = self._scripts.call("list_submitted", after, limit, "")
-        return [(job_id, float(time)) for job_id, time in zip(found[::2], found[1::2], strict=True)]
+        """Ids and creation times of jobs that have not started, oldest first, from ``after`` on."""
+        rows = self._scripts.call("list_submitted", after, limit, "")
+        return [(job_id, float(time)) for job_id, time in zip(rows[::2], rows[1::2], strict=True)]
 
     def unplaced(self, after: float, limit: int) -> list[tuple[str, float]]:
-        """Ids and times of jobs that no agent can run yet, the oldest behind ``after`` first."""
-        found = self._scripts.call("list_submitted", after, limit, UNPLACED)
-        return [(job_id, float(time)) for job_id, time in zip(found[::2], found[1::2], strict=True)]
+        """Ids and times of jobs that no agent can run yet, oldest first, from ``after`` on."""
+        rows = self._scripts.call("list_submitted", after, limit, UNPLACED)
+        return [(job_id, float(time)) for job_id, time in zip(rows[::2], rows[1::2], strict=True)]
 
     def prune(self, older_than_seconds: float, limit: int) -> int:
-        """Remove at most ``limit`` of the jobs that ended longer ago than this; returns how many."""
+        """Remove at most ``limit`` of the jobs that ended longer ago than this; returns how many were removed."""
         ids = self._scripts.call("list_prunable", self._now(), int(older_than_seconds * 1_000_000), limit)
-        # one call each: a broadcast to many agents takes its time, and Redis should not be held for all of them
+        # one call each: a broadcast to many agents takes a while, and Redis should not be blocked for all of them
         return sum(self._scripts.call("delete_job", job_id, "") == "deleted" for job_id in ids)
 
     def ended_since(self, since: int, limit: int) -> tuple[list[str], int]:
-        """Ids of the newest jobs that ended after ``since`` (microseconds), and when the newest of them did."""
+        """Ids of the newest jobs that ended after ``since`` (microseconds), and the newest of their end times."""
         flat = self._scripts.call("list_ended", since, limit, self._now())
-        # a time that somebody else wrote may be any number
+        # a forged time may be any number
         return flat[::2], max([since, *(int(float(time)) for time in flat[1::2])])
 
     def counts(self) -> dict[JobStatus, int]:
@@ -330,8 +330,8 @@ class Jobs:
     def page(self, wanted: JobFilter) -> JobPage:
         """One page, newest first.
 
-        By status and at most one other dimension, its cost does not depend on how many jobs are stored. By several
-        dimensions it grows with the smallest of their indexes, in steps that do not hold Redis up.
+        By status and at most one other dimension, the cost does not depend on the number of stored jobs. By several
+        dimensions, it grows with the smallest of their indexes, in steps that do not block Redis.
         """
         ids, last, total = self._find_page(wanted)
         return JobPage(
@@ -342,10 +342,10 @@ class Jobs:
         )
 
     def summaries(self, wanted: JobFilter) -> JobSummaryPage:
-        """The same page without executions: its cost does not depend on how many agents the jobs on it have.
+        """The same page without executions: the cost does not depend on how many agents the jobs have.
 
-        By several dimensions, not all matches are counted: ``total`` is at least as many as the page reaches into, and
-        one more if there are more.
+        By several dimensions, not all matches are counted: ``total`` is at least the number of matches up to the end of
+        the page, plus one if there are more.
         """
         ids, last, total = self._find_page(wanted, counts_all=False)
         return JobSummaryPage(
@@ -359,7 +359,7 @@ class Jobs:
     def starting(self, prefix: str) -> tuple[list[str], bool]:
         """Ids that begin with ``prefix``, newest first, among the newest ``LOOKED_THROUGH`` jobs; whether that was all.
 
-        No index is in the order of ids. This costs ten calls of about a millisecond.
+        No index is ordered by id. This costs ten calls of about a millisecond.
         """
         found: list[str] = []
         cursor: Argument = ""
@@ -371,19 +371,19 @@ class Jobs:
         return found, False
 
     def heads(self, job_ids: list[str]) -> tuple[JobSummary, ...]:
-        """What a list shows of those of the jobs that (still) exist, in order."""
+        """The summaries of the jobs that (still) exist, in order."""
         rows = zip(job_ids, self._heads(job_ids), strict=True)
         return tuple(self._summarized(job_id, row) for job_id, row in rows if row[0])
 
     def _heads(self, ids: list[str]) -> list[list[Any]]:
-        """The rows of ``summarize_jobs.lua``: one call, or one for each job where a record has the wrong type."""
+        """The rows of ``summarize_jobs.lua``: one call, or one per job if a record has the wrong type."""
         if not ids:
             return []
         try:
             return list(self._scripts.call("summarize_jobs", *ids))
         except RecordAltered:
-            found = self._scripts.call_many("summarize_jobs", [(job_id,) for job_id in ids], are_apart=True)
-            return [answer[0] if isinstance(answer, list) else ["?"] for answer in found]
+            rows = self._scripts.call_many("summarize_jobs", [(job_id,) for job_id in ids], are_apart=True)
+            return [answer[0] if isinstance(answer, list) else ["?"] for answer in rows]
 
     def _find_page(self, wanted: JobFilter, *, counts_all: bool = True) -> tuple[list[str], str, int]:
         """Ids of the page, creation time of the last one, number of all matches."""
@@ -411,11 +411,11 @@ class Jobs:
         by_size = sorted(dimensions, key={dim: sum(next(sizes) for _ in statuses) for dim in dimensions}.__getitem__)
         least, most = _time_range(wanted)
         low, high = _FIRST if least == "-inf" else least, _LAST if most == "+inf" else most
-        newest: list[tuple[int, str]] = []  # a heap of as many as the page reaches into
+        newest: list[tuple[int, str]] = []  # a heap with room for all matches up to the end of the page
         reach, total = wanted.offset + wanted.limit, 0
         for status in statuses:
             start: Argument = high
-            behind = 0  # matches of this status that the page could show: they come newest first
+            behind = 0  # matches of this status that may belong on the page: they come newest first
             while start and (counts_all or behind <= reach):
                 matches, start = self._scripts.call("intersect_indexes", low, start, _SCAN_STEP, status, *by_size)
                 total += len(matches) // 2
@@ -425,12 +425,12 @@ class Jobs:
                         heapq.heappush(newest, (created, job_id))
                         if len(newest) > reach:
                             heapq.heappop(newest)
-        page = sorted(set(newest), reverse=True)[wanted.offset :]  # one that changed its status meanwhile came twice
+        page = sorted(set(newest), reverse=True)[wanted.offset :]  # a job that changed status came twice
         return [job_id for _, job_id in page], str(page[-1][0]) if page else "", total
 
 
 def _steps(jobs: list[NewJob]) -> Iterator[list[NewJob]]:
-    """Jobs in order, in steps that do not hold Redis up: a broadcast may be thousands of executions by itself."""
+    """Jobs in order, in batches that do not block Redis: one broadcast may have thousands of executions."""
     step: list[NewJob] = []
     for job in jobs:
         if step and (job.target.is_broadcast or len(step) == _CREATE_STEP):
@@ -445,12 +445,12 @@ def _steps(jobs: list[NewJob]) -> Iterator[list[NewJob]]:
 
 
 def _key_record(job: NewJob, job_id: str) -> tuple[str, str]:
-    """Place and text of the sealed record of an idempotency key."""
+    """Location and text of the sealed record of an idempotency key."""
     return f"idempotency|{job.scoped_key}", f"{job.digest}|{job_id}"
 
 
 def _dimensions(wanted: JobFilter) -> list[str]:
-    """The dimensions that the filter names, besides status and time; all jobs are one too."""
+    """The dimensions that the filter names, besides status and time; "all jobs" is also a dimension."""
     named = []
     if wanted.operation is not None:
         named.append(f"op:{wanted.operation}")
@@ -473,24 +473,24 @@ def _time_range(wanted: JobFilter) -> tuple[Argument, Argument]:
 
 
 def _away(hostname: str, state: str) -> str:
-    """Why an agent takes no work, and what helps."""
+    """Why an agent takes no work, and how to change that."""
     name = f"Agent {hostname!r}"
     if state == AgentState.PENDING:
-        found = (
+        reason = (
             f"{name} is pending, for nobody has accepted it yet: `jobqueue agent accept {hostname} FINGERPRINT` does"
         )
     elif state == AgentState.REVOKED:
-        found = f"{name} was revoked: `jobqueue agent accept {hostname} FINGERPRINT` would let it in again"
+        reason = f"{name} was revoked: `jobqueue agent accept {hostname} FINGERPRINT` would let it in again"
     else:
         what = "draining" if state == AgentState.DRAINING else "cordoned"
-        found = f"{name} is {what}: `jobqueue agent undrain {hostname}` gives it work again"
-    return f"{found}. Or choose another target."
+        reason = f"{name} is {what}: `jobqueue agent undrain {hostname}` gives it work again"
+    return f"{reason}. Or choose another target."
 
 
 def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
-    """What the create script's answer stands for where it stored nothing new."""
+    """The result or error for a create script's answer that stored nothing new."""
     code, *rest = answer
-    if code == "replayed":  # our own: the first answer was lost
+    if code == "replayed":  # our own earlier request: its answer was lost
         return Stored(Accepted(job.id, int(rest[1])))
     if code == "key_conflict":
         return IdempotencyConflict(

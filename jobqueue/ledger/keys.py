@@ -1,7 +1,7 @@
 """Every Redis key of the ledger: its name, type and meaning. No other module spells a key.
 
-The Lua scripts get the same names injected as the table ``K`` (``ledger/scripts.py``), so that a name changes in one
-place. Keys start with their kind, so that Redis ACL patterns can separate an agent's own keys from all others.
+The Lua scripts get the same names as the table ``K`` (``ledger/scripts.py``), so that a name changes in one place. Keys
+start with their kind, so that Redis ACL patterns can separate an agent's own keys from all others.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
 
 @dataclass(frozen=True)
 class Keys:
-    """Key names under one prefix (``JOBQUEUE_KEY_PREFIX``), so that deployments can share a Redis."""
+    """Key names under one prefix (``JOBQUEUE_KEY_PREFIX``), so that several deployments can share a Redis."""
 
     prefix: str
 

@@ -1,4 +1,4 @@
-"""The ledger: all records in Redis, behind one object."""
+"""The ledger: all records in Redis, behind one facade."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ from jobqueue.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-#: Seconds during which an idempotency key answers with its first job.
+#: Seconds for which an idempotency key returns its first job.
 IDEMPOTENCY_WINDOW_SECONDS = 86_400.0
 
-#: What ``stats`` counts; the scripts count under these names.
+#: The counters of ``stats``; the scripts use these names.
 COUNTERS = (
     *("claims_refused", "results_refused", "leases_lost", "republished"),
     *(WORK_REFUSED, RESULTS_FORGED, RESULTS_UNVERIFIED, RECORDS_ALTERED, MESSAGES_REFUSED),
@@ -52,7 +52,7 @@ COUNTERS = (
 class Ledger:
     """Jobs, executions, agents and packages in one Redis. Cheap to make; connects with the first call; thread-safe.
 
-    ``now`` gives the time (microseconds since the epoch, as text); Redis' own clock rules unless a test brings one.
+    ``now`` returns the time (microseconds since the epoch, as text); Redis' own clock is used unless a test sets one.
     """
 
     def __init__(self, client: redis.Redis, settings: Settings, *, now: Clock = redis_clock) -> None:
@@ -129,21 +129,21 @@ class Ledger:
             except NoPermissionError as error:
                 logger.warning("Redis was not looked at: our user may not ask it for INFO (%s)", error)
                 return
-        found = refusals("Redis", info)
-        if found:
-            raise InvalidSettings(" ".join(found))
+        faults = refusals("Redis", info)
+        if faults:
+            raise InvalidSettings(" ".join(faults))
 
     def is_maintained(self) -> bool:
-        """Whether a copy of maintenance leads."""
+        """Whether a maintenance process holds the leadership."""
         with translated_errors():
             return bool(self.client.exists(self.keys.kind("leader")))
 
     def stats(self) -> dict[str, int]:
-        """Counters of what should be rare: claims_refused, results_refused, leases_lost, ..."""
+        """Counters of safety events: claims_refused, results_refused, leases_lost, ..."""
         with translated_errors():
-            found = self.client.hgetall(self.keys.kind("stats"))
-        counts = decoding.numbers_of(found)
-        if len(counts) < len(found):
+            counters = self.client.hgetall(self.keys.kind("stats"))
+        counts = decoding.numbers_of(counters)
+        if len(counts) < len(counters):
             self.alarm("stats", "Counters in Redis (stats) are not numbers: they were altered.")
         return dict.fromkeys(COUNTERS, 0) | counts
 

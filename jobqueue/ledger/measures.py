@@ -1,4 +1,4 @@
-"""Reading the ledger's numbers, in few round trips and without holding Redis up."""
+"""Reading the ledger's metrics, in few round trips and without blocking Redis."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from jobqueue.model.measures import BUCKETS, OTHER, Backlog, Distribution, Measu
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ANY
 
-#: Hosts asked about in one pipeline, and operations in one call.
+#: Hosts queried in one pipeline, and operations in one call.
 _HOSTS = 500
 _OPERATIONS = 50
 _ALL = "all:"
 
 
 def read(ledger: Ledger, operations: Iterable[str]) -> Measures:
-    """Everything; ``operations`` are those whose jobs are counted by themselves. Raises ``LedgerUnavailable``."""
+    """All metrics; the jobs of ``operations`` are counted per operation. Raises ``LedgerUnavailable``."""
     now = ledger.time()
     with translated_errors(), ledger.client.pipeline(transaction=False) as pipe:
         pipe.hgetall(ledger.keys.kind("measured"))
@@ -58,12 +58,12 @@ def _jobs(ledger: Ledger, operations: list[str]) -> dict[tuple[str, JobStatus], 
     calls: list[tuple[Argument, ...]] = [(len(part), *part, *statuses) for part in _parts(dimensions, _OPERATIONS)]
     sizes = [int(size) for answer in ledger.scripts.call_many("count_indexes", calls) for size in answer]
     names = [(name, status) for name in [_ALL, *operations] for status in JobStatus]
-    found = dict(zip(names, sizes, strict=True))
+    counts = dict(zip(names, sizes, strict=True))
     for status in JobStatus:
-        # the calls are not one moment: a job that moved between them must not make this negative
-        rest = found.pop((_ALL, status)) - sum(found[name, status] for name in operations)
-        found[OTHER, status] = max(0, rest)
-    return found
+        # the calls are not atomic: a job that moved between them must not make this negative
+        rest = counts.pop((_ALL, status)) - sum(counts[name, status] for name in operations)
+        counts[OTHER, status] = max(0, rest)
+    return counts
 
 
 def _hosts(ledger: Ledger, live_until: Mapping[str, float], now: int) -> tuple[list[Backlog], list[Pulse]]:
@@ -104,12 +104,12 @@ def _is_ours(name: tuple[str, ...]) -> bool:
 
 
 class _Counts:
-    """The hash ``measured``: what|operation, what|operation|state and what|operation|bucket -> a number."""
+    """The hash ``measured``: metric|operation, metric|operation|state and metric|operation|bucket -> a number."""
 
     def __init__(self, measured: Mapping[Any, Any]) -> None:
         numbers = decoding.numbers_of(measured)
-        found = {tuple(name.split("|")): max(0, count) for name, count in numbers.items()}
-        self._fields = {name: count for name, count in found.items() if _is_ours(name)}
+        values = {tuple(name.split("|")): max(0, count) for name, count in numbers.items()}
+        self._fields = {name: count for name, count in values.items() if _is_ours(name)}
         self.is_altered = len(self._fields) < len(measured)
 
     def of(self, what: str) -> dict[str, int]:
@@ -123,9 +123,9 @@ class _Counts:
 
     def distributions(self, what: str) -> dict[str, Distribution]:
         """By operation."""
-        found = {}
+        distributions = {}
         for operation in sorted(self.of(what)):
             counts = [self._fields.get((what, operation, str(bucket)), 0) for bucket in range(1, len(BUCKETS) + 2)]
             micros = self._fields.get((what, operation, "sum"), 0)
-            found[operation] = Distribution(tuple(counts), micros / 1e6)
-        return found
+            distributions[operation] = Distribution(tuple(counts), micros / 1e6)
+        return distributions

@@ -15,13 +15,13 @@ from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.scripts import Argument, Scripts
 from jobqueue.model.output import Chunk
 
-#: Entries that one read fetches at the most.
+#: Maximum number of entries of one read.
 _MOST_ENTRIES = 500
 
 
 @dataclass(frozen=True)
 class Piece:
-    """What an agent adds: bytes of one stream."""
+    """Bytes of one stream that an agent appends."""
 
     stream: str
     data: bytes
@@ -29,7 +29,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Batch:
-    """What was read. ``ended``: the agent has reported the end behind these pieces."""
+    """The result of a read. ``ended``: the agent has reported the end of the output after these pieces."""
 
     chunks: tuple[Chunk, ...]
     ended: bool
@@ -45,22 +45,22 @@ class Output:
         self._cap = cap_bytes
 
     def append(self, grant: Grant, number: int, pieces: Iterable[Piece]) -> bool:
-        """Add pieces in order; returns False when the grant is stale and nothing was added.
+        """Add pieces in order; returns False if the grant is stale and nothing was added.
 
-        ``number`` grows with every batch of one grant: a batch that is sent again is not added again.
+        ``number`` grows with every batch of one grant: a batch that is sent again is not added twice.
         """
         arguments: list[Argument] = []
         for piece in pieces:
             try:
                 kind, payload = "t", piece.data.decode()
-            except UnicodeDecodeError:  # the connection speaks text
+            except UnicodeDecodeError:  # the connection is a text connection
                 kind, payload = "b", base64.b64encode(piece.data).decode()
             arguments += [piece.stream, len(piece.data), kind, payload]
         whose = (grant.job_id, grant.hostname, grant.token)
         return bool(self._scripts.call("append_output", *whose, self._cap, number, *arguments) >= 0)
 
     def read(self, job_id: str, hostname: str, offset: int) -> Batch:
-        """What lies behind the byte ``offset``, up to a few hundred pieces."""
+        """The output after the byte ``offset``, up to a few hundred pieces."""
         with translated_errors():
             entries: Any = self._client.xrange(
                 self._keys.log(job_id, hostname), f"({offset}-0", "+", count=_MOST_ENTRIES
@@ -68,7 +68,7 @@ class Output:
         return _batch(entries, offset)
 
     def wait(self, job_id: str, hostname: str, offset: int, seconds: float) -> Batch:
-        """The same, waiting up to ``seconds`` for something to come. Holds a connection meanwhile."""
+        """The same as ``read``, waiting up to ``seconds`` for output. Holds a connection meanwhile."""
         key = self._keys.log(job_id, hostname)
         with translated_errors():
             answer: Any = self._client.xread({key: f"{offset}-0"}, count=_MOST_ENTRIES, block=int(seconds * 1000))

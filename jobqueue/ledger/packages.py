@@ -1,4 +1,4 @@
-"""Packages in the ledger: uploaded in pieces, there for everybody once they are complete, and never changed."""
+"""Packages in the ledger: uploaded in pieces, available once they are complete, and immutable."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ from jobqueue.model.package import PackageInfo, check_package_name
 
 logger = logging.getLogger(__name__)
 
-#: Bytes that go to Redis, and come from it, at a time. For 256 KiB and a few bytes of its own Redis would take 320.
+#: Bytes per Redis read or write. Redis needs 320 KiB to store a value of 256 KiB plus its header of a few bytes.
 PIECE_BYTES = 255 * 1024
-#: Seconds that an upload may wait for its next piece; a slow client needs a while for one.
+#: Seconds after which an upload without a next piece expires; allows for slow clients.
 UPLOAD_SECONDS = 900.0
 
 
 class Packages:
-    """The packages of one ledger. Thread-safe. Everything raises ``LedgerUnavailable`` when Redis is away.
+    """The packages of one ledger. Thread-safe. All methods raise ``LedgerUnavailable`` when Redis is away.
 
-    ``max_bytes`` bounds one package, ``max_total_bytes`` all of them together with the uploads under way. A package is
-    kept for ``ttl_seconds`` after it was stored, found by ``pin``, or uploaded again.
+    ``max_bytes`` limits one package, ``max_total_bytes`` all packages and pending uploads together. A package is kept
+    for ``ttl_seconds`` after it was stored, found by ``pin``, or uploaded again.
 
-    Their records are sealed: the API signs their digests. Agents, who cannot look at seals, go by what was signed.
+    The records are sealed, and the API signs the digests. Agents cannot check seals; they rely on the signed digests.
     """
 
-    def __init__(  # noqa: PLR0913 - its parts and its bounds
+    def __init__(  # noqa: PLR0913 - its parts and its limits
         self,
         client: redis.Redis,
         keys: Keys,
@@ -68,28 +68,28 @@ class Packages:
         self.max_bytes = max_bytes
 
     def pin(self, names: Iterable[str]) -> dict[str, PackageInfo]:
-        """Those of the packages that are there, kept for longer from now on."""
-        wanted = list(dict.fromkeys(names))
-        if not wanted:
+        """The packages that exist; each is kept for ``ttl_seconds`` from now on."""
+        unique = list(dict.fromkeys(names))
+        if not unique:
             return {}
-        records = self._scripts.call("touch_packages", self._now(), self._keep, *wanted)
-        return {name: _info(name, record) for name, record in zip(wanted, records, strict=True) if record}
+        records = self._scripts.call("touch_packages", self._now(), self._keep, *unique)
+        return {name: _info(name, record) for name, record in zip(unique, records, strict=True) if record}
 
     def is_ours(self, package: PackageInfo) -> bool:
-        """Whether the API wrote this record, which only the API can tell. One that it did not is told of."""
+        """Whether the API wrote this record; only the API can check this. A foreign record raises the alarm."""
         if self._seal.holds(package.seal, _place(package.name), _sealed(package.size, package.sha256)):
             return True
         self._alarm(_place(package.name), altered(package.name))
         return False
 
     def store(self, name: str, stream: Iterable[bytes], expected_size: int | None = None) -> PackageInfo:
-        """Store what ``stream`` gives as the package ``name``; nothing is there before the stream has ended.
+        """Store the bytes of ``stream`` as the package ``name``, which becomes available when the stream ends.
 
-        A package of this name that is there already stays as it is: the stream is read to its end, and must give the
-        same bytes. But one whose record somebody has altered is replaced.
-        ``expected_size`` is how many bytes the stream should give, if that is known. Raises ``InvalidInput`` for a name
-        that no package can have and a stream that ends early or is empty, ``PackageExists`` for other bytes under a
-        name that is taken, ``PackageTooLarge``, ``PackagesFull``, and what ``stream`` raises; nothing is stored then.
+        An existing package of this name is kept: the stream is read to its end, and must have the same bytes. A package
+        whose record was altered is replaced. ``expected_size`` is the number of bytes in the stream, if known. Raises
+        ``InvalidInput`` for an invalid package name and for a stream that is empty or ends early, ``PackageExists`` for
+        other bytes under an existing name, ``PackageTooLarge``, ``PackagesFull``, and the exceptions of ``stream``;
+        nothing is stored then.
         """
         check_package_name(name)
         if expected_size is not None and expected_size > self.max_bytes:
@@ -111,9 +111,10 @@ class Packages:
             raise
 
     def find(self, name: str) -> PackageInfo | None:
-        """The package, kept for longer from now on; None if it is missing or its record was altered.
+        """The package, kept for ``ttl_seconds`` from now on; None if it is missing or its record was altered.
 
-        A caller uploads what is missing, and so replaces an altered record. Raises ``InvalidInput`` for a malformed
+        A caller then uploads the package, which also replaces an altered record. Raises ``InvalidInput`` for a
+        malformed
         name.
         """
         package = self.pin([check_package_name(name)]).get(name)
@@ -131,7 +132,7 @@ class Packages:
             number, have = number + 1, have + len(piece)
 
     def sweep(self, limit: int) -> int:
-        """Remove what is kept no longer, up to ``limit`` packages and as many uploads; returns how many it were."""
+        """Remove expired packages and uploads, at most ``limit`` of each; returns how many were removed."""
         return int(self._scripts.call("sweep_uploads", self._now(), limit))
 
     def close(self) -> None:
@@ -157,7 +158,7 @@ class Packages:
         stored = _info(name, record)
         if not self.is_ours(stored):
             raise RecordAltered(altered(name))
-        _check_same(stored, sha256)  # somebody else was quicker
+        _check_same(stored, sha256)  # another client was faster
         return stored
 
     def _stage(self, upload: str, number: int, piece: bytes) -> None:
@@ -230,7 +231,7 @@ def _gone() -> LedgerUnavailable:
 
 
 def altered(name: str) -> str:
-    """What there is to say about a package whose seal is broken."""
+    """The message about a package whose seal is broken."""
     return (
         f"The package {name} is not as this API stored it: its record was altered in Redis, or "
         "JOBQUEUE_API_SECRET is another one now. It is not used; upload it again, which replaces it."
@@ -253,5 +254,5 @@ def _info(name: str, record: list[Any]) -> PackageInfo:
 
 
 def _whole(text: str | None) -> int:
-    """A number of a record; 0 for what cannot be one, which is no record of ours."""
+    """A number of a record; 0 for an invalid one, which the API did not write."""
     return int(text) if text and text.isdecimal() and len(text) < 20 else 0

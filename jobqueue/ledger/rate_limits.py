@@ -1,4 +1,4 @@
-"""How often somebody may fail to log in, and how fast a principal may ask."""
+"""Limits on failed login attempts, and on the request rate of each principal."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ class RateLimits:
         self._now = now
 
     def attempt(self, allowed: dict[str, int], window_seconds: float) -> float:
-        """Count a log-in that may fail under each of these names (name -> failures that it may have).
+        """Count a login attempt that may fail under each of these names (name -> allowed failures).
 
-        Returns 0, or the seconds until the next attempt may be made; then nothing was counted. Counting comes before
-        the secret is looked at, so that many attempts at once are not more than the limit.
+        Returns 0, or the seconds until the next attempt is allowed; nothing was counted then. An attempt is counted
+        before its secret is checked, so that concurrent attempts cannot exceed the limit.
         """
         return int(self._call("take", allowed, window_seconds)) / 1000
 
     def succeeded(self, allowed: dict[str, int]) -> None:
-        """The attempt that was counted last did not fail."""
+        """Undo the count of the last attempt, which succeeded."""
         self._call("give", allowed, 1)
 
     def wait(self, principal: str, per_second: float, burst: int) -> float:
-        """Seconds that this request of a principal is early; 0 if it may pass, and then it counts."""
+        """Seconds to wait before this request of a principal is allowed; 0 admits it, and counts it."""
         micros = self._scripts.call("rate_limit", self._now(), _digest(principal), 1_000_000 / per_second, burst)
         return int(micros) / 1_000_000
 
@@ -40,5 +40,5 @@ class RateLimits:
 
 
 def _digest(text: str) -> str:
-    """A short name of bounded length for whatever somebody calls himself."""
+    """A short digest of a name that the client chose freely."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

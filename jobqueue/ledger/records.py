@@ -1,4 +1,4 @@
-"""Raw records of the ledger -> the model. The only place that knows the fields of the hashes."""
+"""Raw records of the ledger -> the model. The only module that knows the fields of the hashes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from jobqueue.model.target import ANY, NO_HOST
 from jobqueue.model.timeline import EVENTS, Event
 from jobqueue.model.timestamps import from_iso
 
-#: What ``summarize_jobs.lua`` answers in front of the listed fields.
+#: The values in front of the listed fields in an answer of ``summarize_jobs.lua``.
 _HEAD = ("status", "created", "updated", "host", "slot", "fanout", "cancel")
 _FINAL_EVENTS = frozenset(state.value for state in ExecutionState if state.is_final)
 
 
 def job(job_id: str, answer: list[Any]) -> Job:
-    """The answer of ``read_job.lua`` as a job. Raises one of ``decoding.FAULTS`` for a foreign record."""
+    """The answer of ``read_job.lua`` as a job. Raises one of ``decoding.FAULTS`` for an altered record."""
     document, flat, raw, told = answer
     doc, fields = decoding.parsed_object(document), _pairs(flat)
     outside = _outside(fields, told, doc)
@@ -55,7 +55,7 @@ def job(job_id: str, answer: list[Any]) -> Job:
 
 
 def _requested(doc: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, Any]:
-    """What the caller asked for: from the document, or from the hash what is not signed."""
+    """The caller's request: from the document, or for unsigned fields from the hash."""
     return {
         field.name: decoding.field(field, doc.get(field.name) if field.is_signed else fields.get(field.stored))
         for field in FIELDS
@@ -63,7 +63,7 @@ def _requested(doc: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, A
 
 
 def unreadable(job_id: str, fields: Mapping[str, str], error: str) -> Job:
-    """What stands in lists for a job that cannot be read: its own head as far as that can be, and the ``error``."""
+    """The placeholder for an unreadable job in lists: its readable fields, and the ``error``."""
     status = fields.get("status")
     known = JobStatus(status) if status in set(JobStatus) else JobStatus.FAILED
     state = ExecutionState.FAILED if known.is_final else ExecutionState.SUBMITTED
@@ -81,7 +81,7 @@ def unreadable(job_id: str, fields: Mapping[str, str], error: str) -> Job:
 
 
 def unreadable_summary(job_id: str, row: list[Any]) -> JobSummary:
-    """The same of a head."""
+    """The same placeholder as a summary."""
     named = zip((*_HEAD, *(field.stored for field in LISTED)), row, strict=False)
     job = unreadable(job_id, {name: value for name, value in named if isinstance(value, str)}, "")
     return JobSummary(
@@ -103,7 +103,7 @@ def _or_never(text: str | None) -> int:
 
 
 def glance(job_id: str, row: list[Any]) -> JobSummary:
-    """One row that ``summarize_jobs.lua`` answered -> the head of the job. Raises one of ``decoding.FAULTS``."""
+    """One row of ``summarize_jobs.lua`` as a summary. Raises one of ``decoding.FAULTS``."""
     status, created, updated, host, slot, fanout, cancel, *rest = row
     listed, counts = rest[: len(LISTED)], rest[len(LISTED) :]
     return JobSummary(
@@ -114,7 +114,7 @@ def glance(job_id: str, row: list[Any]) -> JobSummary:
         counts={
             state: found for state, count in zip(ExecutionState, counts, strict=True) if (found := _count(count or 0))
         },
-        # it may have been on an agent before, and wait for any one again
+        # an agent may have claimed it before; it is now back in the shared queue
         hostname="" if slot in NO_HOST else host or "",
         is_broadcast=bool(fanout),
         cancel_requested=bool(cancel),
@@ -147,20 +147,20 @@ def _execution(slot: str, fields: Mapping[str, str], out: str | None) -> Executi
 
 
 def _answer(out: str) -> dict[str, Any]:
-    """What an agent answered: data, changed, info, failure."""
-    found = decoding.parsed_object(out)
-    if not found.keys() <= {"data", "changed", "info", "failure"}:
+    """An agent's answer: data, changed, info, failure."""
+    answer = decoding.parsed_object(out)
+    if not answer.keys() <= {"data", "changed", "info", "failure"}:
         raise ValueError("an answer in it holds more than an answer")
-    decoding.object_of(found.get("info", {}))
-    if found.get("failure") is not None:
-        decoding.object_of(found["failure"])
-    if not isinstance(found.get("changed"), (bool, type(None))):
+    decoding.object_of(answer.get("info", {}))
+    if answer.get("failure") is not None:
+        decoding.object_of(answer["failure"])
+    if not isinstance(answer.get("changed"), (bool, type(None))):
         raise ValueError("an answer in it says neither that something changed nor that nothing did")
-    return found
+    return answer
 
 
 def _joined(fields: Mapping[str, str], name: str) -> str:
-    """A text that was cut into the fields ``name`` 1, 2 and so on."""
+    """A text that was split into the fields ``name`` 1, 2 and so on."""
     parts = itertools.takewhile(bool, (fields.get(f"{name}{number}") for number in itertools.count(1)))
     return "".join(map(str, parts))
 
@@ -168,25 +168,25 @@ def _joined(fields: Mapping[str, str], name: str) -> str:
 def _outside(fields: Mapping[str, str], told: list[str], doc: Mapping[str, Any]) -> ExternalRun | None:
     if "outside" not in fields:
         return None
-    found = {name: decoding.parsed(text) for name, text in _pairs(told).items()}
+    reported = {name: decoding.parsed(text) for name, text in _pairs(told).items()}
     for name in (CONFIG, RESULT):
-        decoding.object_of(found.get(name, {}))
+        decoding.object_of(reported.get(name, {}))
     for name in (START, END):
-        if found.get(name):
-            from_iso(decoding.text(found[name]))
-    if found.get("duration") is not None:
-        decoding.number(found["duration"])
-    return ExternalRun(decoding.text(fields["outside"]), found, decoding.text(doc.get("reported_as", "")))
+        if reported.get(name):
+            from_iso(decoding.text(reported[name]))
+    if reported.get("duration") is not None:
+        decoding.number(reported["duration"])
+    return ExternalRun(decoding.text(fields["outside"]), reported, decoding.text(doc.get("reported_as", "")))
 
 
 def _driven(execution: Execution, hostname: str, outside: ExternalRun) -> Execution:
-    """The execution of a run elsewhere: its driver's host is no slot of ours, its result is what the driver told."""
+    """The execution of an external run: its driver's host is not a slot, and its result is the driver's report."""
     data = outside.told.get(RESULT) if execution.state.is_final else None
     return replace(execution, hostname=hostname, data=data)
 
 
 def _started(events: tuple[Event, ...]) -> int:
-    """When the last attempt began to run; 0 if it has not, also after an earlier one did."""
+    """When the present attempt started to run; 0 if it has not started, even if an earlier attempt did."""
     for event in reversed(events):
         if event.event in ("started", "retried"):
             return event.at if event.event == "started" else 0
@@ -194,13 +194,13 @@ def _started(events: tuple[Event, ...]) -> int:
 
 
 def _events(fields: Mapping[str, str]) -> tuple[Event, ...]:
-    found = []
+    events = []
     for number in range(1, decoding.whole(fields.get("events", 0)) + 1):
         at, event, host, note = fields[f"e{number}"].split("|", 3)
         if event not in EVENTS:
             raise ValueError("unknown timeline event")
-        found.append(Event(decoding.whole(at), event, host, note))
-    return tuple(found)
+        events.append(Event(decoding.whole(at), event, host, note))
+    return tuple(events)
 
 
 def _pairs(flat: list[str]) -> dict[str, str]:

@@ -1,8 +1,8 @@
-"""A short way to Redis for the ledger's scripts.
+"""Fast Redis connections for the ledger's scripts.
 
-redis-py's client looks at a pooled connection's socket before each command, to find what a reader that was broken off
-left behind; under gevent that look costs as much as the command. Here a connection is given back only after a whole
-answer, and closed otherwise, so there is nothing to look for.
+redis-py's client checks a pooled connection's socket before each command, for data that an interrupted reader left
+behind; under gevent, this check costs as much as the command. Here a connection returns to the pool only after a
+complete answer and is closed otherwise, so the check is unnecessary.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from redis.exceptions import RedisError, ResponseError
 
 from jobqueue.redis_refusal import refusal_of
 
-#: Connections kept for later; a burst may use more.
+#: Idle connections to keep; a burst may use more.
 _MOST_IDLE = 64
 
 
 class ScriptConnection:
-    """Sends commands over connections like those of a client's pool, with the client's way to try again.
+    """Sends commands over connections like those of a client's pool, with the client's retry policy.
 
-    Threads and greenlets may share it. Raises what redis-py raises. ``binary``: answers are bytes, not text.
+    Safe to share between threads and greenlets. Raises redis-py's errors. ``binary``: answers are bytes, not text.
     """
 
     def __init__(self, client: redis.Redis, *, binary: bool = False) -> None:
@@ -32,7 +32,7 @@ class ScriptConnection:
         self._idle: list[Any] = []
 
     def __call__(self, *command: Any) -> Any:
-        """The answer to one command, which must bear repeating: a lost answer is asked for again."""
+        """The answer to one command, which must be safe to repeat: if the answer is lost, the command is sent again."""
         retry = self._client.get_retry()
         if retry is None:
             return self._once(command)
@@ -54,20 +54,20 @@ class ScriptConnection:
             connection = pool.connection_class(**{**pool.connection_kwargs, **self._options})
         try:
             if not connection.is_connected:
-                connection.connect()  # behind a Sentinel, only this asks for the master
+                connection.connect()  # with Sentinel, only this looks up the master
             connection.send_packed_command(connection.pack_command(*command))
             answer = connection.read_response()
         except ResponseError as error:
             refusal = refusal_of(error)
             if refusal is not None and refusal.is_elsewhere:
                 connection.disconnect()
-                self.close()  # those that are idle lead to the same server
+                self.close()  # idle connections lead to the same server
             else:
-                self._keep(connection)  # an error is a whole answer, too
+                self._keep(connection)  # an error is a complete answer, too
             raise
         except RedisConnectionError:
             connection.disconnect()
-            self.close()  # what broke one has most likely broken all
+            self.close()  # the same fault has most likely broken all of them
             raise
         except BaseException:
             connection.disconnect()

@@ -1,7 +1,7 @@
 """Loads the Lua scripts of ``lua/`` and calls them by EVALSHA.
 
-A script's source is what it needs, put together at load time: the key names (``keys.py``), the states and the table of
-transitions (``model/states.py``), the includes that its header names, and the file itself.
+A script's source is assembled at load time: the key names (``keys.py``), the states and the table of transitions
+(``model/states.py``), the includes that its header names, and the file itself.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from jobqueue.model.job_fields import ARGUMENTS, LISTED, STORED
 from jobqueue.model.measures import BUCKETS
 from jobqueue.model.states import FINAL_STATES, FINAL_STATUSES, TRANSITIONS, ExecutionState, JobStatus
 
-#: Kinds of keys that the ledger can do without, or make anew from other records: where one of them is damaged, the
-#: script that meets it moves it aside and goes on (``lua/include/damage_guard.lua``).
+#: Kinds of keys that the ledger can do without, or rebuild from other records. A script that meets a damaged one moves
+#: it aside and continues (``lua/include/damage_guard.lua``).
 MENDED = (
     *("events", "index", "waiting", "due", "leases", "deadlines", "finished", "outside", "queue", "clock"),
     *(
@@ -45,18 +45,18 @@ MENDED = (
     ),
     *("log", "leader", "failures", "pace", "used", "packages", "uploads", "bulk", "config_log", "configs"),
 )
-#: What ``create_jobs.lua`` takes of each job, in front of the fields of the job itself (``model/job_fields.py``).
+#: The arguments of ``create_jobs.lua`` for each job, before the job's own fields (``model/job_fields.py``).
 CREATE_ARGUMENTS = (
     *("id", "document", "kind", "idempotent", "idempotency_key"),
     *("digest", "only", "seal", "entry", "entry_seal"),
 )
-#: Seconds for which a damaged key is kept aside.
+#: Seconds for which a damaged key is retained.
 SPOILED_SECONDS = 7 * 86_400
 
 _INCLUDE = re.compile(r"^-- include: (.+)$", re.MULTILINE)
 Argument = str | int | float | bytes
 
-#: The time in microseconds, as the scripts take it; '' asks Redis for its own. Tests give a clock that they can move.
+#: The time in microseconds, as passed to the scripts; '' selects Redis' own. Tests pass a clock that they control.
 Clock = Callable[[], str]
 
 
@@ -70,7 +70,7 @@ _INCLUDES = "include"
 
 
 def _verb_files() -> dict[str, str]:
-    """Verb -> its file below ``lua/``: a folder for each noun, a file for each verb."""
+    """Verb -> its file below ``lua/``: one folder per noun, one file per verb."""
     folders = [folder for folder in _LUA.iterdir() if folder.is_dir() and folder.name != _INCLUDES]
     return {
         file.name.removesuffix(".lua"): f"{folder.name}/{file.name}"
@@ -91,7 +91,7 @@ def folder_of(verb: str) -> str:
 
 
 def header_of(verb: str) -> str:
-    """The file of a verb, which begins with its description, arguments and answers as comments."""
+    """The source of a verb, which begins with its description, arguments and answers as comments."""
     return _text(_FILES[verb])
 
 
@@ -109,7 +109,7 @@ def _lua_list(values: Iterable[str]) -> str:
 
 
 def _tables() -> dict[str, str]:
-    """The model's tables in Lua, by the name under which scripts use them."""
+    """The model's tables as Lua source, by the name that scripts use."""
     allowed = ", ".join(f"{state} = {_lua_set(map(str, to))}" for state, to in TRANSITIONS.items())
     tables = {
         "STATES": _lua_list(map(str, ExecutionState)),
@@ -134,12 +134,12 @@ def source(verb: str, keys: Keys) -> str:
 
 
 def _guard(keys: Keys) -> str:
-    """What stands in front of every script; see its file."""
+    """The preamble of every script; see its file."""
     mended = ", ".join(f"['{keys.kind(kind)}'] = '{KINDS[kind][1]}'" for kind in MENDED)
     names = ", ".join(f"{kind} = '{keys.kind(kind)}'" for kind in ("alerts", "events", "stats"))
     spoiled = f"aside = '{keys.kind('spoiled')}', kind = '{RECORDS_ALTERED}', seconds = {SPOILED_SECONDS}"
     text = re.sub(r"^--.*\n", "", _text(f"{_INCLUDES}/damage_guard.lua"), flags=re.MULTILINE)
-    # inside the functions that need them, so that a script which meets no damage does not build the tables
+    # inside the functions that need them, so that scripts build the tables only when they meet damage
     return (
         text.replace("pairs(MENDED)", f"pairs({{{mended}}})")
         .replace(
@@ -151,15 +151,15 @@ def _guard(keys: Keys) -> str:
 
 
 def complete(code: str, keys: Keys) -> str:
-    """Lua code with the guard, the keys and the model's tables that it uses in front."""
-    # Redis runs all of it with every call, so a script gets no more than it uses
+    """Lua code preceded by the guard, the keys and the model's tables that it uses."""
+    # Redis runs the whole source with every call, so a script includes only what it uses
     kinds = sorted(set(re.findall(r"\bK\.(\w+)", code)))
     tables = [table for name, table in _tables().items() if re.search(rf"\b{name}\b", code)]
     return "\n".join([_guard(keys), keys.lua_table(kinds), *tables, code])
 
 
 class Scripts:
-    """The ledger's verbs, callable on one Redis. Thread-safe, as the client is."""
+    """The ledger's verbs, callable on one Redis. Thread-safe, like the client."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._client = client
@@ -170,7 +170,7 @@ class Scripts:
         }
 
     def load(self) -> None:
-        """Load every script, so that users who may only call them can (Redis ACL), also after a restart of Redis."""
+        """Load every script, also after a restart of Redis, for users who may only call them (Redis ACL)."""
         with translated_errors(), self._client.pipeline(transaction=False) as pipe:
             for text in self._sources.values():
                 pipe.script_load(text)
@@ -194,11 +194,11 @@ class Scripts:
         self._call.close()
 
     def _bring(self, verb: str, args: tuple[Argument, ...]) -> Any:
-        """Call a verb whose script Redis does not have."""
+        """Call a verb whose script is missing from Redis, and load it."""
         try:
             return self._call("EVAL", self._sources[verb], 0, *args)
         except NoPermissionError as error:
-            if not is_denied_loading(error):  # the verb ran, and did what our user may not
+            if not is_denied_loading(error):  # the script ran, and did something that our user may not do
                 raise
             raise LedgerUnavailable(
                 f"Redis does not have our script {verb!r}, and our user may not load it: maintenance does, as soon as "
@@ -206,14 +206,14 @@ class Scripts:
             ) from error
 
     def call_many(self, verb: str, calls: list[tuple[Argument, ...]], *, are_apart: bool = False) -> list[Any]:
-        """Call one verb many times in one round trip; each call is atomic, the whole is not.
+        """Call one verb many times in one round trip; each call is atomic, the batch is not.
 
-        ``are_apart``: a call that fails, over a record that is of another kind, gives its error as its answer.
+        ``are_apart``: a call that fails on a record of the wrong type returns its error as its answer.
         """
         if not calls:
             return []
         with translated_errors(), self._client.pipeline(transaction=False) as pipe:
-            # loading first costs one cheap command a pipeline, and no call can meet a Redis that lost the script
+            # loading first costs one cheap command per pipeline, and rules out a Redis without the script
             pipe.script_load(self._sources[verb])
             for args in calls:
                 pipe.evalsha(self._shas[verb], 0, *args)

@@ -1,7 +1,7 @@
-"""Seals: what shows that a record in Redis was written by the API, in this place, and by nobody else.
+"""Seals: HMACs that prove that the API wrote a record in Redis, and in this location.
 
-Redis holds who may get in. Whoever can write to Redis, and cannot read the API's secret, could else let himself in, and
-have the API sign his work.
+Redis holds the credentials and roles. Without seals, an attacker with write access to Redis, who cannot read the API's
+secret, could grant himself access and have the API sign his work.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class BrokenSeal(JobQueueError):
 
 
 class Seal:
-    """Makes and checks seals under one secret."""
+    """Computes and checks seals with one secret."""
 
     def __init__(self, secret: str | bytes) -> None:
         key = secret.encode() if isinstance(secret, str) else secret
@@ -29,25 +29,25 @@ class Seal:
 
     @classmethod
     def of(cls, settings: Settings) -> Seal:
-        """The seal of an installation: its API secret, else its token. Without either no seal is ever found good."""
+        """The seal of an installation: its API secret, else its token. Without either, every seal is rejected."""
         return cls(settings.api_secret or settings.token or secrets.token_bytes(32))
 
     def mark(self, place: str, text: str) -> str:
         """The seal of ``text`` in ``place``: 64 hexadecimal digits."""
-        # the length keeps "a" + "bc" apart from "ab" + "c"
+        # the length separates "a" + "bc" from "ab" + "c"
         content = f"{len(place)}|{place}|{text}".encode()
         return hmac.new(self._key, content, hashlib.sha256).hexdigest()
 
     def holds(self, mark: str, place: str, text: str) -> bool:
-        """Whether ``mark`` is the seal of ``text`` in ``place``. Takes as long for a wrong one as for a right one."""
+        """Whether ``mark`` is the seal of ``text`` in ``place``, in constant time."""
         return hmac.compare_digest(mark.encode(), self.mark(place, text).encode())
 
     def close(self, place: str, text: str) -> str:
-        """``text`` with its seal in front."""
+        """``text``, preceded by its seal."""
         return f"{self.mark(place, text)}{text}"
 
     def open(self, place: str, sealed: str) -> str:
-        """The text in it; raises ``BrokenSeal``."""
+        """The text without its seal; raises ``BrokenSeal``."""
         mark, text = sealed[:64], sealed[64:]
         if not self.holds(mark, place, text):
             raise BrokenSeal(f"The record {place!r} in Redis was not written by this API (JOBQUEUE_API_SECRET).")

@@ -1,4 +1,4 @@
-"""Looks at the keys that all parts share, in an amount of work that does not depend on the number of jobs or agents."""
+"""Checks the keys that all components share, at a cost independent of the number of jobs or agents."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.scripts import MENDED, SPOILED_SECONDS
 from jobqueue.model.alert import RECORDS_ALTERED
 
-#: Counters that a hash of them can have at the most: operations, states and buckets, with room to spare.
+#: Maximum number of counters in one hash: operations, states and buckets, with room to spare.
 _MOST_COUNTERS = 20_000
-#: Microseconds by which an id of the events may be ahead of the clock.
+#: Microseconds by which an event id may be ahead of the clock.
 _AHEAD = 86_400 * 1_000_000
-#: Those that maintenance may touch; what only the API writes, its scripts move aside themselves.
+#: The keys that maintenance may touch; scripts of the API move aside the keys that only the API writes.
 _SHARED = tuple(kind for kind in MENDED if not KINDS[kind][0].endswith(":") and "maintenance" in ROLES[kind])
 
 
 class Watch:
-    """Finds what an agent's script meets and may not repair, since its user writes hardly anything but its own keys."""
+    """Finds damage that an agent's script cannot repair, since an agent's user may write few shared keys."""
 
     def __init__(self, ledger: Ledger, lease_seconds: float) -> None:
         self._ledger = ledger
@@ -26,7 +26,7 @@ class Watch:
         self._behind = 0.0
 
     def shared_keys(self) -> int:
-        """Move shared keys aside that are damaged, with an alert; returns how many."""
+        """Move damaged shared keys aside, with an alert; returns how many."""
         client, keys = self._ledger.client, self._ledger.keys
         with translated_errors(), client.pipeline(transaction=False) as pipe:
             for kind in _SHARED:
@@ -55,10 +55,10 @@ class Watch:
         return len(damaged)
 
     def waiting_jobs(self, limit: int) -> int:
-        """Look at some of the jobs that have not started, from one look to the next through all of them.
+        """Check some of the jobs that have not started; successive calls cover all of them.
 
-        Those without a document or without executions are removed, with an alert. Returns how many were damaged.
+        Jobs without a document or without executions are removed, with an alert. Returns how many were damaged.
         """
-        found = self._ledger.jobs.waiting_longest(self._behind, limit)
-        self._behind = found[-1][1] if len(found) == limit else 0.0
-        return sum(self._ledger.jobs.removed_if_half(job_id, self._lease) for job_id, _ in found)
+        waiting = self._ledger.jobs.waiting_longest(self._behind, limit)
+        self._behind = waiting[-1][1] if len(waiting) == limit else 0.0
+        return sum(self._ledger.jobs.removed_if_half(job_id, self._lease) for job_id, _ in waiting)

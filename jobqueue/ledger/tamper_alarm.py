@@ -1,4 +1,4 @@
-"""Tells of records in Redis that the API did not write, though only it may: in the log, and as an alert."""
+"""Reports records in Redis that the API should have written but did not: in the log, and as an alert."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from jobqueue.model.alert import RECORDS_ALTERED
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for which nothing more is said about one record: some are read with every request.
+#: Seconds between two reports of the same record: some are read with every request.
 QUIET_SECONDS = 60.0
 _MOST_PLACES = 1000
 
 
 class TamperAlarm:
-    """Raised over altered records. ``clock`` is in seconds."""
+    """Raised for altered records. ``clock`` is in seconds."""
 
     def __init__(self, executions: Executions, clock: Callable[[], float] = time.monotonic) -> None:
         self._executions = executions
@@ -27,7 +27,7 @@ class TamperAlarm:
         self._told: OrderedDict[str, float] = OrderedDict()
 
     def __call__(self, place: str, sentence: str) -> None:
-        """Tell that the record in ``place`` is not ours; ``sentence`` says so to a person."""
+        """Report that the API did not write the record in ``place``; ``sentence`` is the message for a person."""
         now = self._clock()
         if now - self._told.get(place, float("-inf")) < QUIET_SECONDS:
             return
@@ -38,5 +38,5 @@ class TamperAlarm:
         logger.error("SECURITY: %s", sentence)
         try:
             self._executions.alert(RECORDS_ALTERED, "", "", sentence)
-        except LedgerUnavailable as error:  # the log has it, and so will whoever reads the record next
+        except LedgerUnavailable as error:  # it is in the log, and the next reader of the record raises the alarm again
             logger.warning("The alert could not be kept: %s", error)

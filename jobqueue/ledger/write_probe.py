@@ -1,4 +1,4 @@
-"""Whether Redis takes writes: tried with a tiny one, at most once a second in each process."""
+"""Whether Redis accepts writes: tested with a tiny write, at most once a second in each process."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from jobqueue.errors import LedgerUnavailable
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import Keys
 
-#: Seconds for which an answer counts; probes of load balancers then cost nothing.
+#: Seconds for which a result is cached, so that probes of load balancers cost nothing.
 FRESH_SECONDS = 1.0
-#: Milliseconds until the key that is written expires.
+#: Milliseconds until the written key expires.
 _EXPIRES_MS = 10_000
 
 
@@ -30,8 +30,8 @@ class WriteProbe:
         self._error: LedgerUnavailable | None = None
 
     def __call__(self) -> None:
-        """Raise ``LedgerUnavailable`` if Redis is away, ``LedgerRefuses`` if it takes no writes."""
-        with self._lock:  # of many callers one asks
+        """Raise ``LedgerUnavailable`` if Redis is away, ``LedgerRefuses`` if it rejects writes."""
+        with self._lock:  # only one of the concurrent callers tests
             if self._clock() - self._at >= FRESH_SECONDS:
                 self._error = self._ask()
                 self._at = self._clock()

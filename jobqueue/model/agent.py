@@ -11,8 +11,8 @@ from typing import Any
 class AgentState(str, Enum):
     """Whether an agent takes new work.
 
-    Pending: nobody has accepted it yet. Draining: what runs may finish; Cordoned: nothing runs any more. Revoked: it
-    was accepted, and is not any more.
+    Pending: not accepted yet. Draining: running executions may finish; Cordoned: nothing runs any more. Revoked: it was
+    accepted earlier, and no longer is.
     """
 
     PENDING = "Pending"
@@ -27,7 +27,7 @@ class AgentState(str, Enum):
 
 @dataclass(frozen=True)
 class AgentEvent:
-    """A step in an agent's life: since ``at`` (microseconds) it is in ``state``."""
+    """A change in an agent's timeline: since ``at`` (microseconds) it is in ``state``."""
 
     at: int
     state: AgentState
@@ -35,12 +35,12 @@ class AgentEvent:
 
 @dataclass(frozen=True)
 class Registration:
-    """What an agent says of itself once, when it starts.
+    """What an agent reports once, when it starts.
 
-    ``boot_id`` names this run of the agent: a second process under the same hostname has another one.
+    ``boot_id`` identifies this process of the agent: a second process under the same hostname has another one.
     ``operations`` are the types it supports; ``facts`` hold os, kernel, cpus, memory, disks, addresses.
-    ``public_key`` is its own, ``certificate`` the API's word for it; ``joining`` proves an invitation. ``accepted``: it
-    holds a certificate that it trusts; without one it waits.
+    ``public_key`` is its own, ``certificate`` is issued by the API, and ``joining`` proves an invitation. ``accepted``:
+    it holds a certificate that it trusts; without one it waits.
     """
 
     hostname: str
@@ -58,7 +58,7 @@ class Registration:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """What an agent says of itself every few seconds.
+    """What an agent reports every few seconds.
 
     ``load`` is [1, 5, 15 minutes]; ``memory`` {total, available, percent} in bytes; ``running`` counts executions;
     ``conditions`` names what is wrong with the host: MemoryPressure, HighLoad, DiskPressure.
@@ -72,9 +72,9 @@ class Heartbeat:
 
 @dataclass(frozen=True)
 class Agent:
-    """An agent as the ledger knows it. Times are microseconds; ``live`` means that its heartbeat is fresh.
+    """An agent as the ledger knows it. Times are microseconds; ``live`` means that its last heartbeat is recent.
 
-    ``public_key`` and ``joining`` are what it says of itself, see ``Registration``.
+    ``public_key`` and ``joining`` are reported by the agent, see ``Registration``.
     """
 
     hostname: str

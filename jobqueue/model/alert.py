@@ -1,14 +1,15 @@
-"""Alerts: what nobody should see happen."""
+"""Alerts: safety events."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: The kinds, which are counters too. An agent refused work that was not signed for it; a result was not its agent's;
-#: a record that the API goes by was not written by the API; what lay in a queue was no message of ours.
+#: The kinds of alerts, which are also counters. An agent refused a job without a valid signature; a result was not
+#: signed by its agent; a record that only the API may write was altered; a message in a queue was not one of
+#: jobqueue's.
 WORK_REFUSED = "work_refused"
 RESULTS_FORGED = "results_forged"
-#: A result that cannot be verified, of an agent of another version: no verdict before it is upgraded.
+#: A result of an agent of another version, which cannot be verified until the agent is upgraded.
 RESULTS_UNVERIFIED = "results_unverified"
 RECORDS_ALTERED = "records_altered"
 MESSAGES_REFUSED = "messages_refused"
@@ -16,7 +17,7 @@ MESSAGES_REFUSED = "messages_refused"
 
 @dataclass(frozen=True)
 class Alert:
-    """Somebody tried something, or a host is not what it should be. ``at`` is in microseconds, ``kind`` a counter."""
+    """A suspected attack, or a host in a bad condition. ``at`` is in microseconds, ``kind`` a counter."""
 
     at: int
     kind: str

@@ -1,4 +1,4 @@
-"""Many agents' answers to one job, so that a person can read them: equal ones together, failures first."""
+"""The answers of many agents to one job, grouped for a person: equal answers together, failures first."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ ORDER = (
     ExecutionState.COMPLETED,
 )
 _PLACE = {state.value: place for place, state in enumerate(ORDER)}
-#: Fields of an answer that differ with every run and say nothing of how it went; equal answers may differ in them.
+#: Fields of an answer that differ in every run and do not describe the outcome; equal answers may differ in them.
 INCIDENTAL = ("duration_ms",)
 
 
 def rank(state: str) -> int:
-    """The place of a state in ``ORDER``; one that is not known comes first."""
+    """The position of a state in ``ORDER``; unknown states come first."""
     return _PLACE.get(state, -1)
 
 
 def group_equal(
     answers: Iterable[T], state: Callable[[T], str], hostname: Callable[[T], str], content: Callable[[T], Any]
 ) -> list[list[T]]:
-    """The answers in groups of one state and equal content (JSON): states in ``ORDER``, large groups first, by name."""
+    """The answers in groups of one state and equal content (JSON): by ``ORDER``, then large groups first, then name."""
     groups: dict[tuple[str, str], list[T]] = {}
     for answer in sorted(answers, key=hostname):
         key = state(answer), json.dumps(content(answer), sort_keys=True)
@@ -44,7 +44,7 @@ def group_equal(
 
 
 def without_incidental(data: Any) -> Any:
-    """An answer's data with null in place of what differs with every run."""
+    """An answer's data, with null for the fields that differ in every run."""
     if isinstance(data, Mapping) and any(name in data for name in INCIDENTAL):
         return {name: None if name in INCIDENTAL else value for name, value in data.items()}
     return data

@@ -1,4 +1,4 @@
-"""The audit trail: who did what, when, from where, and what came of it."""
+"""The audit trail: who did what, when, from where, and with what result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 class AuditEntry:
     """One call that changed something, or was refused. ``result`` is ``done``, ``refused`` or ``failed``.
 
-    ``kind`` and ``credential`` tell by what credentials ``who`` came; ``credential`` is the id of an API key.
+    ``kind`` is the kind of credentials that ``who`` presented; ``credential`` is the id of an API key.
     """
 
     who: str
@@ -32,9 +32,10 @@ class AuditEntry:
 
 @dataclass(frozen=True)
 class AuditRecord:
-    """A deed as it is kept. ``at`` is in microseconds.
+    """An audit entry as stored. ``at`` is in microseconds.
 
-    ``seal`` shows that the API wrote it; ``link`` is made of the link ``before``, the number, the time and the seal.
+    ``seal`` proves that the API wrote it; ``link`` is derived from the link ``before``, the number, the time and the
+    seal.
     """
 
     number: int
@@ -48,7 +49,7 @@ class AuditRecord:
 
 @dataclass(frozen=True)
 class AuditVerdict:
-    """What looking through the trail has shown. ``first`` and ``last`` are numbers of entries, 0 without any."""
+    """The result of verifying the trail. ``first`` and ``last`` are numbers of entries, 0 without any."""
 
     entries: int
     first: int
@@ -57,5 +58,5 @@ class AuditVerdict:
 
     @property
     def valid(self) -> bool:
-        """Whether the trail is whole."""
+        """Whether the trail is intact."""
         return not self.problems

@@ -12,7 +12,7 @@ from jobqueue.errors import InvalidInput
 _ID = re.compile(r"[a-zA-Z][_\-a-zA-Z0-9]*[a-zA-Z0-9]?")
 MAX_ID_LENGTH = 63
 MAX_TYPE_LENGTH = 100
-#: Changes that are remembered of one configuration.
+#: Maximum number of changes in a configuration's history.
 KEPT_UPDATES = 100
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 
@@ -27,7 +27,7 @@ class Update:
 
 @dataclass(frozen=True)
 class Configuration:
-    """``fields`` hold ``id``, ``type`` and whatever else its type of run takes. ``updates``: the newest changes."""
+    """``fields`` hold ``id``, ``type`` and the fields of that type of run. ``updates``: the newest changes."""
 
     fields: Mapping[str, Any]
     updates: tuple[Update, ...] = ()
@@ -64,7 +64,7 @@ class Configuration:
 
 
 def check_configuration_id(text: str) -> str:
-    """``text``, if a configuration can have this id. Raises ``InvalidInput``."""
+    """``text``, if it is a valid configuration id. Raises ``InvalidInput``."""
     if len(text) > MAX_ID_LENGTH or not _ID.fullmatch(text):
         raise InvalidInput.of(
             "id",

@@ -1,4 +1,4 @@
-"""API keys and users, as they are kept: with the hash of their secret, never with the secret."""
+"""API keys and users, as stored: with the hash of their secret, never with the secret."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Kind(str, Enum):
-    """What somebody logs in with."""
+    """The kinds of credentials."""
 
     KEY = "key"
     USER = "user"
@@ -20,8 +20,8 @@ class Kind(str, Enum):
 class Credential:
     """An API key, whose ``name`` is its id, or a user. Times are in microseconds.
 
-    ``title`` is what its owner calls a key; its principal is called so. ``digest`` is the argon2 hash of the secret.
-    ``permissions`` are granted besides those of ``roles``. ``last_used`` is as of the last minute.
+    ``title`` is the owner's name for a key, and the name of its principal. ``digest`` is the argon2 hash of the secret.
+    ``permissions`` are granted in addition to those of ``roles``. ``last_used`` has a resolution of a minute.
     """
 
     kind: Kind
@@ -37,5 +37,5 @@ class Credential:
     last_used: int | None = None
 
     def is_good(self, now: int) -> bool:
-        """Whether it lets anybody in at this time (microseconds)."""
+        """Whether the credential is valid at this time (microseconds)."""
         return not self.disabled and (self.expires is None or now < self.expires)

@@ -1,4 +1,4 @@
-"""A run that no agent of ours runs: a driver elsewhere does, and tells how it stands."""
+"""External runs: a driver outside jobqueue runs them, and reports their state."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-#: The slot of its only execution. No agent can have this name.
+#: The slot of the only execution. No agent can have this name.
 EXTERNAL_SLOT = "_outside"
-#: The operation that it is listed under.
+#: The operation under which external runs are listed.
 EXTERNAL_OPERATION = "outside.run"
 
-#: Fields of what a driver tells.
+#: Fields of a driver's report.
 CONFIG = "config"
 RESULT = "result"
 START = "startTime"
@@ -20,9 +20,9 @@ END = "endTime"
 
 @dataclass(frozen=True)
 class ExternalRun:
-    """``word`` is the driver's own word for the state; ``told`` what else it told, by field, the newest of each.
+    """``word`` is the driver's word for the state; ``told`` holds its other reports, the newest value of each field.
 
-    ``name`` is what the driver calls the run; empty if the service itself recorded it.
+    ``name`` is the driver's name for the run; empty if the service itself recorded it.
     """
 
     word: str
@@ -32,13 +32,13 @@ class ExternalRun:
 
 @dataclass(frozen=True)
 class ExternalRunReport:
-    """What a driver tells of the run that it calls ``name``.
+    """A driver's report on the run that it calls ``name``.
 
-    ``after`` are the words that it may have said before, ``state`` what the word means for the execution (a value of
-    ``ExecutionState``; empty: it stays where it is). ``told`` replaces what was told before, field by field. ``tags``
-    and ``groups`` count for a run that is new. ``hostname`` may be empty; ``note`` is the error, or the reason.
+    ``after`` are the words that may precede this one; ``state`` is the execution's state for the word (a value of
+    ``ExecutionState``; empty: unchanged). ``told`` replaces earlier reports, field by field. ``tags`` and ``groups``
+    apply only to a new run. ``hostname`` may be empty; ``note`` is the error or the reason.
 
-    ``owner`` tells the names of different reporters apart: only the same owner moves a run. Without an owner the
+    ``owner`` separates the names of different reporters: only the owner of a run can update it. Without an owner, the
     service itself reports, and ``name`` is an alias of the job.
     """
 

@@ -1,4 +1,4 @@
-"""Which jobs a listing shows."""
+"""Filters for job listings."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ DEFAULT_LIMIT = 10
 
 @dataclass(frozen=True)
 class JobFilter:
-    """All given conditions must hold. ``tag`` is (key, value); ``group`` is one of
-    the lists that only the service puts jobs on; times are microseconds, both ends inclusive.
+    """All conditions must hold. ``tag`` is (key, value); ``group`` is a list to which only the service adds jobs; times
+    are microseconds, both ends inclusive.
 
-    ``cursor`` is a page's ``next_cursor``: the listing goes on behind that page whatever was added in front since.
-    ``status`` may be several, of which one must hold. ``summary`` leaves out responses, agent_states and timeline
+    ``cursor`` is a page's ``next_cursor``: the listing continues after that page, regardless of jobs added since.
+    ``status`` may list several, one of which must match. ``summary`` leaves out responses, agent_states and timeline
     (they can be large for a broadcast).
     """
 
@@ -36,7 +36,7 @@ class JobFilter:
 
     @property
     def statuses(self) -> tuple[JobStatus, ...]:
-        """The statuses that are asked for, each once; all of them if none is named."""
+        """The requested statuses, each once; all statuses if none is given."""
         if self.status is None:
             return tuple(JobStatus)
         return (self.status,) if isinstance(self.status, JobStatus) else tuple(dict.fromkeys(self.status))

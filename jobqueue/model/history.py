@@ -1,4 +1,4 @@
-"""How many jobs came and ended, over time."""
+"""How many jobs were submitted and ended, over time."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from jobqueue.model.states import JobStatus
 
 @dataclass(frozen=True)
 class Span:
-    """What happened between ``start`` (microseconds) and the start of the next one.
+    """The counts between ``start`` (microseconds) and the start of the next span.
 
-    ``submitted`` are the jobs that were accepted in it, by their status now; ``ended`` counts those that became final.
+    ``submitted`` counts the jobs accepted in it, by their present status; ``ended`` counts those that became final.
     """
 
     start: int
@@ -21,23 +21,23 @@ class Span:
 
     @property
     def total(self) -> int:
-        """How many jobs were accepted."""
+        """The number of accepted jobs."""
         return sum(self.submitted.values())
 
 
 @dataclass(frozen=True)
 class History:
-    """Spans of equal length, oldest first; the last one is not over yet."""
+    """Spans of equal length, oldest first; the last one is still open."""
 
     seconds: int
     spans: tuple[Span, ...]
 
     @property
     def submitted(self) -> int:
-        """Jobs that were accepted in all of it."""
+        """The number of jobs accepted in all spans."""
         return sum(span.total for span in self.spans)
 
     @property
     def ended(self) -> int:
-        """Jobs that became final in all of it."""
+        """The number of jobs that became final in all spans."""
         return sum(span.ended for span in self.spans)

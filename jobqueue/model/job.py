@@ -1,4 +1,4 @@
-"""A job and its executions, as read from the ledger. Everything shown of a job is derived here, in one place."""
+"""A job and its executions, as read from the ledger. All derived values are computed here."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from jobqueue.model.job_fields import JobFields
 from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
 from jobqueue.model.timeline import Event
 
-#: More failures than this are counted in a job's ``error``, not spelled out.
+#: Beyond this number, failures are counted in a job's ``error``, not listed.
 _SPELLED_OUT_FAILURES = 10
 
 
 @dataclass(frozen=True)
 class Execution:
-    """One agent's share of a job. Times are microseconds, 0 while they have not happened.
+    """One agent's share of a job. Times are microseconds, 0 for events that have not happened.
 
-    ``slot`` is what the execution is queued for: an agent's hostname, or ``_any``; ``hostname`` is the agent that
-    claimed it (empty before the claim of an ``_any`` execution). ``info`` is what the operation tells of its present
-    attempt, ``failure`` what it tells of how it failed, besides ``error``. ``signature`` is the agent's, of the result
-    and of ``out``, from which data, info and failure were read; ``authenticity`` says what a look at it gave: signed,
-    unsigned, forged or revoked (None: nobody looked, or there is nothing to sign).
+    ``slot`` is the queue of the execution: an agent's hostname, or ``_any``; ``hostname`` is the agent that claimed it
+    (empty before the claim of an ``_any`` execution). ``info`` is the operation's report on its present attempt,
+    ``failure`` its report on a failure, besides ``error``. ``signature`` is the agent's, over the result and ``out``,
+    from which data, info and failure were decoded; ``authenticity`` is the result of verifying it: signed, unsigned,
+    forged or revoked (None: not verified, or nothing to verify).
     """
 
     slot: str
@@ -51,11 +51,11 @@ class Execution:
 
 @dataclass(frozen=True, kw_only=True)
 class Job(JobFields):
-    """One request, with what became of it. Times are microseconds since the epoch.
+    """One request and its outcome. Times are microseconds since the epoch.
 
-    ``outside``: no agent runs it, a driver elsewhere does and reports it. ``document`` is the record that all of this
-    was read from, as the API signed it. Not ``is_readable``: the record is not as the ledger wrote it; this stands for
-    it in lists, and ``error`` says so.
+    ``outside``: an external driver runs the job and reports on it. ``document`` is the record from which the job was
+    read, as the API signed it. Not ``is_readable``: the record was altered; this is its placeholder in lists, and
+    ``error`` explains it.
     """
 
     id: str
@@ -74,18 +74,18 @@ class Job(JobFields):
 
     @property
     def attempts(self) -> int:
-        """The highest number of attempts that any execution needed so far."""
+        """The highest number of attempts of any execution so far."""
         return max((x.attempt for x in self.executions), default=0)
 
     @property
     def timeline(self) -> list[Event]:
         """Events of the job and of its executions, oldest first."""
         events = [*self.events, *(event for x in self.executions for event in x.events)]
-        return sorted(events, key=lambda event: event.at)  # stable: the order within one execution is kept
+        return sorted(events, key=lambda event: event.at)  # stable: keeps the order within one execution
 
     @property
     def changed(self) -> bool | None:
-        """True if any agent changed something, False if all that completed changed nothing, None otherwise."""
+        """True if any agent made a change, False if all completed executions made none, None otherwise."""
         if not self.status.is_final:
             return None
         answers = [x.changed for x in self.executions if x.state is ExecutionState.COMPLETED]
@@ -100,7 +100,7 @@ class Job(JobFields):
 
     @property
     def hostname(self) -> str:
-        """The agent that processed the job; for a broadcast, the one that answered last (empty before any has)."""
+        """The agent that ran the job; for a broadcast, the one that answered last (empty before the first answer)."""
         if not self.is_broadcast:
             return self.executions[0].hostname
         last = max(self.executions, key=lambda x: x.finished)
@@ -108,7 +108,7 @@ class Job(JobFields):
 
     @property
     def error(self) -> str | None:
-        """What went wrong: the execution's own error, or for a broadcast a summary over its agents."""
+        """The error: the execution's own, or for a broadcast a summary over its agents."""
         failed = [x for x in self.executions if x.state in FAILURES]
         if not self.is_broadcast:
             return self.executions[0].error

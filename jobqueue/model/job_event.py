@@ -1,4 +1,4 @@
-"""What those who follow all jobs are told."""
+"""The events published to followers of all jobs."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from jobqueue.model.states import JobStatus
 from jobqueue.model.timeline import Event
 
 _ID = re.compile(r"([0-9]{1,20})-([0-9]{1,20})", re.ASCII)
-#: Both parts of an id of Redis' streams are unsigned and have 64 bits.
+#: Both parts of a Redis stream id are unsigned 64-bit numbers.
 _HIGHEST = 2**64 - 1
 
 
 @dataclass(frozen=True)
 class JobEvent:
-    """The steps that one job took in one moment. ``id`` grows; ``status`` is the job's after them."""
+    """The steps that one job took at one moment. ``id`` increases; ``status`` is the job's after these steps."""
 
     id: str
     job_id: str
@@ -25,15 +25,15 @@ class JobEvent:
 
     @property
     def place(self) -> tuple[int, int]:
-        """``id`` as something that can be compared."""
+        """``id`` as a comparable position."""
         return event_position(self.id)
 
 
 def event_position(news_id: str) -> tuple[int, int]:
-    """An id as something that can be compared; raises ``InvalidInput`` for what is no id."""
-    found = _ID.fullmatch(news_id)
-    place = (int(found[1]), int(found[2])) if found else None
-    if place is None or max(place) > _HIGHEST:
+    """An id as a comparable position; raises ``InvalidInput`` for an invalid id."""
+    match = _ID.fullmatch(news_id)
+    position = (int(match[1]), int(match[2])) if match else None
+    if position is None or max(position) > _HIGHEST:
         sentence = "Must be the id of an event of this stream; leave it out to begin now."
         raise InvalidInput.of("Last-Event-ID", sentence)
-    return place
+    return position

@@ -1,8 +1,8 @@
-"""The fields of a job that its caller gives, each spelled once.
+"""The fields of a job that its caller sets, each defined once.
 
-``JobFields`` is the table. Made from it: ``Submission`` and ``Job``, which inherit it; the document that the API signs;
-the arguments of ``create_jobs.lua``, the fields of the job's hash and of its summary; the decoder of records; the
-answers of the native API; what a retry keeps; and the table in ``docs/ledger.md``.
+``JobFields`` is the table. Derived from it: ``Submission`` and ``Job``, which inherit it; the document that the API
+signs; the arguments of ``create_jobs.lua``; the fields of the job's hash and of its summary; the decoder of records;
+the answers of the native API; the fields that a retry keeps; and the table in ``docs/ledger.md``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TABLE = "job field"
 
 
 class Kind(Enum):
-    """What a value is, which says how it is encoded, decoded and shown."""
+    """The type of a value, which determines how it is encoded, decoded and shown."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -40,13 +40,12 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class JobField:
-    """Where one field of a job is kept, and where it is shown.
+    """Where one field of a job is stored and shown.
 
-    ``is_signed``: it stands in the document that the API signs. ``stored``: its name in the job's hash; empty if it is
-    not kept there (the names are those of the first version, so that its records can be read). ``is_argument``:
-    ``create_jobs.lua`` needs it. ``is_listed``: lists show it without reading the document. ``is_shown``: the
-    native API answers with it, as ``shown_as``. ``is_indexed``: jobs are found by it. ``is_renewed``: a retry has it
-    as well.
+    ``is_signed``: the field is in the document that the API signs. ``stored``: its name in the job's hash; empty if it
+    is not stored there (the names are those of the first version, so that its records stay readable). ``is_argument``:
+    ``create_jobs.lua`` needs it. ``is_listed``: lists show it without reading the document. ``is_shown``: the native
+    API returns it, as ``shown_as``. ``is_indexed``: jobs can be searched by it. ``is_renewed``: a retry keeps it.
     """
 
     kind: Kind
@@ -64,7 +63,7 @@ class JobField:
     is_renewed: bool = True
 
     def document_value(self, value: Any) -> Any:
-        """The value as JSON has it."""
+        """The value in JSON form."""
         if self.kind is Kind.POLICY:
             return value and asdict(value)
         if self.kind is Kind.NEEDS:
@@ -76,14 +75,14 @@ class JobField:
         return value
 
     def argument_value(self, value: Any) -> str | int:
-        """The value as ``create_jobs.lua`` takes it; empty if there is none."""
+        """The value as an argument of ``create_jobs.lua``; empty if unset."""
         if value is None:
             return ""
         if self.kind is Kind.TEXTS:
             return "\n".join(value)
         if self.kind is Kind.PAIRS:
             return "\n".join(f"{key}:{text}" for key, text in value.items())
-        if self.kind is Kind.POLICY:  # the scripts read the first number
+        if self.kind is Kind.POLICY:  # the scripts parse the first number
             return f"{value.max_attempts}|{value.backoff_seconds}|{value.backoff_max_seconds}|{value.jitter}"
         return value if isinstance(value, int) else str(value)
 
@@ -94,10 +93,10 @@ def _about(kind: Kind, meaning: str, **more: Any) -> dict[str, JobField]:
 
 @dataclass(frozen=True)
 class JobFields:
-    """What a caller asks for. Times are microseconds since the epoch.
+    """What a caller requests. Times are microseconds since the epoch.
 
-    ``groups`` name lists that the job is put on, by which it is found (``JobFilter.group``): no request sets them, so
-    they can be believed where tags cannot. At most one job that has not ended holds the name ``exclusive``.
+    ``groups`` are the lists that include the job (``JobFilter.group``). No request sets them, so unlike tags they can
+    be trusted. At most one unfinished job holds the name ``exclusive``.
     """
 
     operation: str = field(
@@ -212,7 +211,7 @@ RENEWED = tuple(one for one in FIELDS if one.is_renewed)
 
 
 def document_of(job: JobFields) -> dict[str, Any]:
-    """What is signed and stored of the job. A field that has its default is left out: most jobs are small."""
+    """The part of the job that is signed and stored. Fields with default values are omitted: most jobs are small."""
     return {
         one.name: one.document_value(value)
         for one in SIGNED

@@ -1,4 +1,4 @@
-"""Jobs as a list shows them: without their executions, of which a broadcast has thousands."""
+"""Job summaries for lists: without executions, of which a broadcast has thousands."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from jobqueue.model.states import ExecutionState, JobStatus
 
 @dataclass(frozen=True)
 class JobSummary:
-    """The head of one job. Times are microseconds; ``counts`` has the states that any of its executions is in.
+    """The summary of one job. Times are microseconds; ``counts`` has the states in which any of its executions is.
 
-    ``hostname`` is the agent of a job for a single one, once it is known.
+    ``hostname`` is the agent of a job with one execution, once it is known.
     """
 
     id: str
@@ -31,12 +31,12 @@ class JobSummary:
 
     @property
     def agents(self) -> int:
-        """How many executions it has."""
+        """The number of executions."""
         return sum(self.counts.values())
 
     @property
     def ended(self) -> int:
-        """How many of them have ended."""
+        """The number of ended executions."""
         return sum(count for state, count in self.counts.items() if state.is_final)
 
 
@@ -44,7 +44,7 @@ class JobSummary:
 class JobSummaryPage:
     """One page, newest first. ``total`` counts the filter's matches, ``status_counts`` all jobs.
 
-    Where ``is_least``, there may be more matches than ``total``: those behind the page were not all counted.
+    If ``is_least``, there may be more matches than ``total``: those after the page were not all counted.
     """
 
     items: tuple[JobSummary, ...]

@@ -1,4 +1,4 @@
-"""How the fleet does, in numbers: what ``/metrics`` tells of the ledger. Pure data."""
+"""Fleet metrics: what ``/metrics`` reports of the ledger. Pure data."""
 
 from __future__ import annotations
 
@@ -7,35 +7,34 @@ from dataclasses import dataclass, field
 
 from jobqueue.model.states import ExecutionState, JobStatus
 
-#: Upper bounds, in seconds, of the buckets in which waits and runs are counted; one more bucket holds what is longer.
-#: The ledger's scripts count by this table (``ledger/scripts.py``). Counts that are stored already stay where they are
-#: when it changes, so let it be.
+#: Upper bounds, in seconds, of the buckets for wait and run times; one more bucket holds longer times. The ledger's
+#: scripts use this table (``ledger/scripts.py``). Do not change it: stored counts would stay in their old buckets.
 BUCKETS: tuple[float, ...] = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600)
 
-#: Jobs of operations that this process does not know are counted together under this name.
+#: Jobs of operations that this process does not know are counted under this name.
 OTHER = "other"
 
 
 @dataclass(frozen=True)
 class Distribution:
-    """Durations. ``counts`` has one number for each of ``BUCKETS`` and one for what is longer, none cumulated."""
+    """Durations. ``counts`` has one number for each of ``BUCKETS`` and one for longer times, not cumulative."""
 
     counts: tuple[int, ...]
     total_seconds: float
 
     @property
     def cumulated(self) -> list[tuple[str, float]]:
-        """(upper bound, how many are not longer), the last bound being ``+Inf``: what Prometheus wants."""
-        total, found = 0, []
+        """Cumulative counts as (upper bound, count), the last bound being ``+Inf``: the format of Prometheus."""
+        total, bounds = 0, []
         for bound, count in zip([*map(float, BUCKETS), float("inf")], self.counts, strict=True):
             total += count
-            found.append(("+Inf" if bound == float("inf") else str(bound), float(total)))
-        return found
+            bounds.append(("+Inf" if bound == float("inf") else str(bound), float(total)))
+        return bounds
 
 
 @dataclass(frozen=True)
 class Backlog:
-    """What waits in one queue: how many executions, and for how many seconds the oldest has (0 if none does)."""
+    """Waiting executions of one queue: their number, and the age of the oldest in seconds (0 without any)."""
 
     queue: str
     waiting: int
@@ -44,7 +43,7 @@ class Backlog:
 
 @dataclass(frozen=True)
 class Pulse:
-    """An agent's sign of life, ``age_seconds`` ago."""
+    """An agent's last heartbeat, ``age_seconds`` ago."""
 
     hostname: str
     live: bool
@@ -55,12 +54,12 @@ class Pulse:
 
 @dataclass(frozen=True)
 class Measures:
-    """One look at the ledger.
+    """One snapshot of the ledger.
 
-    Counts and distributions are by operation and only grow, for as long as the ledger lives. ``waits``: from when an
-    execution was published to its start. ``runs``: of attempts whose end an agent reported. ``scheduled`` executions
-    wait for a time. ``maintained``: a copy of maintenance leads. ``audit_unwritable``: the audit trail cannot be
-    written; ``audit_broken``: a break is among the entries that are kept.
+    Counts and distributions are by operation and only grow, for the lifetime of the ledger. ``waits``: from the
+    publication of an execution to its start. ``runs``: attempts whose end an agent reported. ``scheduled`` executions
+    wait for a time. ``maintained``: a maintenance process holds the leadership. ``audit_unwritable``: the audit trail
+    cannot be written; ``audit_broken``: a break is among the retained entries.
     """
 
     jobs: Mapping[tuple[str, JobStatus], int] = field(default_factory=dict)

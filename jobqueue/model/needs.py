@@ -1,4 +1,4 @@
-"""What a job needs of the host that runs it."""
+"""What a job requires of the host that runs it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 from jobqueue.errors import InvalidInput
 from jobqueue.model.selector import Selector
 
-#: A label that every agent has by itself: its hostname.
+#: A label that every agent has automatically: its hostname.
 HOSTNAME_LABEL = "jobqueue/hostname"
 _NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
 
 
 @dataclass(frozen=True)
 class Needs:
-    """``memory`` is in bytes; ``resources`` are amounts by the name of a label whose value is a number."""
+    """``memory`` is in bytes; ``resources`` maps names of labels with numeric values to amounts."""
 
     selectors: tuple[Selector, ...] = ()
     num_cpus: float = 0.0
@@ -26,11 +26,11 @@ class Needs:
 
     @property
     def are_any(self) -> bool:
-        """Whether anything is asked for at all."""
+        """Whether any need is set."""
         return bool(self.selectors or self.num_cpus or self.memory or self.resources)
 
     def fit(self, hostname: str, labels: Mapping[str, str], cpus: object, memory: object) -> bool:
-        """Whether a host has what is needed, however busy it is. A fact that is not a number counts as 0."""
+        """Whether a host meets the needs, regardless of its load. A fact that is not a number counts as 0."""
         known = {HOSTNAME_LABEL: hostname, **labels}
         return (
             all(selector.matches(known) for selector in self.selectors)
@@ -48,18 +48,18 @@ class Needs:
         return ", ".join([*parts, *(f"the label {selector.text}" for selector in self.selectors)])
 
     def document(self) -> dict[str, Any]:
-        """As JSON, without what is not needed."""
-        found = {
+        """As JSON, without unset needs."""
+        document = {
             "labels": {selector.key: selector.expression for selector in self.selectors},
             "num_cpus": self.num_cpus,
             "memory": self.memory,
             "resources": dict(self.resources),
         }
-        return {name: value for name, value in found.items() if value}
+        return {name: value for name, value in document.items() if value}
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> Needs:
-        """The reverse of ``document``. Raises ``InvalidInput``, ``TypeError`` or ``ValueError`` for anything else."""
+        """The inverse of ``document``. Raises ``InvalidInput``, ``TypeError`` or ``ValueError`` for anything else."""
         if unknown := document.keys() - {"labels", "num_cpus", "memory", "resources"}:
             raise InvalidInput(f"Unknown needs: {', '.join(sorted(unknown))[:200]}.")
         selectors = tuple(Selector.parse(key, text) for key, text in dict(document.get("labels", {})).items())
@@ -68,7 +68,7 @@ class Needs:
 
 
 def declared(labels: Mapping[str, str], name: str) -> float:
-    """How much of a resource an agent declares: the number in its label ``name``, 0 without one."""
+    """The amount of a resource that an agent declares: the number in its label ``name``, 0 without one."""
     text = labels.get(name, "")
     return float(text) if _NUMBER.fullmatch(text) else 0.0
 

@@ -8,15 +8,15 @@ from typing import Any
 
 STDOUT = "stdout"
 STDERR = "stderr"
-#: Carries notices of the agent itself, such as what was cut.
+#: The stream for the agent's own notices, such as truncated output.
 AGENT = "agent"
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """A piece of output. ``end`` is the byte offset behind it in the whole output, all streams taken together.
+    """A piece of output. ``end`` is the byte offset after it in the whole output, across all streams.
 
-    ``attempt`` counts from 1; ``data`` are the bytes as they were written.
+    ``attempt`` counts from 1; ``data`` are the bytes as written.
     """
 
     end: int
@@ -30,11 +30,11 @@ class Chunk:
 
     @property
     def text(self) -> str:
-        """The bytes as text; what is no UTF-8 becomes U+FFFD."""
+        """The bytes as text; invalid UTF-8 becomes U+FFFD."""
         return self.data.decode("utf-8", "replace")
 
     def after(self, offset: int) -> Chunk:
-        """The part of it that lies behind ``offset``."""
+        """The part of the chunk after ``offset``."""
         return (
             self
             if offset <= self.start
@@ -42,7 +42,7 @@ class Chunk:
         )
 
     def document(self) -> dict[str, Any]:
-        """As JSON; bytes that are no UTF-8 are given as ``base64``, too."""
+        """As JSON; invalid UTF-8 is also returned as ``base64``."""
         shown = {"offset": self.end, "stream": self.stream, "attempt": self.attempt, "text": self.text}
         if shown["text"].encode() != self.data:  # type: ignore[attr-defined]
             shown["base64"] = base64.b64encode(self.data).decode()
@@ -51,9 +51,9 @@ class Chunk:
 
 @dataclass(frozen=True)
 class OutputPage:
-    """Some output, oldest first. ``next_offset`` is where to go on.
+    """Some output, oldest first. ``next_offset`` is where to continue.
 
-    ``cut`` bytes before the first piece were asked for but are no longer kept. ``complete``: the execution has ended
+    ``cut`` bytes before the first piece were requested but are no longer kept. ``complete``: the execution has ended
     and nothing follows.
     """
 

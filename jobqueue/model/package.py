@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from jobqueue.errors import InvalidInput
 
-#: How the name of a package may end.
+#: The valid endings of a package name.
 FORMATS = (".zip", ".whl", ".tar.gz", ".tgz", ".tar.xz")
 _LONGEST_NAME = 255
-# a name with the hash of the content, and the file name of a wheel, however it is spelled
+# a name with the hash of the content, or the file name of a wheel, in any spelling
 _HASHED = re.compile(r"[A-Za-z_]{1,40}_[0-9a-f]{8,128}\.(zip|whl|tar\.gz|tgz|tar\.xz)")
 _WHEEL = re.compile(r"[^\W_][^/\\?#%:]*\.whl")
 
@@ -19,8 +19,8 @@ _WHEEL = re.compile(r"[^\W_][^/\\?#%:]*\.whl")
 class PackageInfo:
     """A stored package: ``size`` in bytes, ``sha256`` in hex, times in microseconds since the epoch.
 
-    It is kept until ``kept_until``, longer when it is used. ``upload`` names where the ledger has its bytes, ``seal``
-    shows to the API that it wrote this.
+    It is kept until ``kept_until``, longer if it is used. ``upload`` names the location of its bytes in the ledger,
+    ``seal`` proves to the API that it wrote this record.
     """
 
     name: str
@@ -33,7 +33,7 @@ class PackageInfo:
 
 
 def check_package_name(name: str) -> str:
-    """``name``, if a package can have it. Raises ``InvalidInput`` that says what a name looks like."""
+    """``name``, if it is a valid package name. Raises ``InvalidInput`` that describes valid names."""
     if _HASHED.fullmatch(name) or (_WHEEL.fullmatch(name) and _is_file_name(name)):
         return name
     sentence = (

@@ -1,4 +1,4 @@
-"""How often, and after how long, a failed execution is tried again."""
+"""How often, and after which delay, a failed execution is retried."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class RetryPolicy:
     """The caller's ``retries``: ``max_attempts`` counts the first run too.
 
-    Backoff doubles from ``backoff_seconds`` to at most ``backoff_max_seconds``; ``jitter`` (0..1) is the share of
-    each delay that is drawn at random so that a fleet does not retry in step.
+    The back-off doubles from ``backoff_seconds`` to at most ``backoff_max_seconds``; ``jitter`` (0..1) is the random
+    share of each delay, so that a fleet does not retry in step.
     """
 
     max_attempts: int = 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from jobqueue.model.principal import EVERYTHING
 
 READ = frozenset({"job:read", "agent:read", "metrics:read"})
-#: All work, on every host; but neither who may get in, nor the record of who did what.
+#: All work, on every host, but no access to credentials or the audit trail.
 WRITE = READ | {
     "job:write",
     "job:delete",
@@ -23,9 +23,9 @@ WRITE = READ | {
     "file:write",
     "secret:use",
 }
-#: What jobqueue itself asks for, besides the permissions of operations.
+#: The permissions that jobqueue itself requires, besides those of operations.
 KNOWN = WRITE | {"key:read", "key:write", "audit:read"}
-#: The roles that are always there. Operations of plugins may name permissions of their own: a custom role grants them.
+#: The built-in roles. Operations of plugins may name their own permissions, which custom roles can grant.
 BUILTIN: Mapping[str, frozenset[str]] = {"read": READ, "write": WRITE, "admin": frozenset({EVERYTHING})}
 
 
@@ -39,5 +39,5 @@ class Role:
 
     @property
     def is_builtin(self) -> bool:
-        """Whether it is always there."""
+        """Whether the role is built in."""
         return self.name in BUILTIN

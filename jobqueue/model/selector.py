@@ -18,7 +18,7 @@ _SHOWN = 80
 
 @dataclass(frozen=True)
 class Selector:
-    """One condition: the label ``key`` has one of ``values``; or, ``negated``, none of them (or is not there)."""
+    """One condition: the label ``key`` has one of ``values``; or, ``negated``, none of them (or is missing)."""
 
     key: str
     values: tuple[str, ...]
@@ -31,15 +31,15 @@ class Selector:
             raise InvalidInput(
                 f"Label key {key[:_SHOWN]!r} is not well formed: letters, digits and . _ - / inside, at most 63."
             )
-        found = _SELECTOR.fullmatch(text)
-        if not found:
+        match = _SELECTOR.fullmatch(text)
+        if not match:
             raise InvalidInput(
                 f"Label selector {text[:_SHOWN]!r} of {key!r} is not well formed: use value, !value, in(a, b) or "
                 "!in(a, b), with values of letters, digits and . _ - / inside."
             )
-        many: str | None = found["many"]
-        values = tuple(value.strip() for value in many.split(",")) if many is not None else (found["one"],)
-        return cls(key, values, negated=bool(found["no"]))
+        many: str | None = match["many"]
+        values = tuple(value.strip() for value in many.split(",")) if many is not None else (match["one"],)
+        return cls(key, values, negated=bool(match["no"]))
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether an agent with ``labels`` meets the condition."""
@@ -47,7 +47,7 @@ class Selector:
 
     @property
     def expression(self) -> str:
-        """As ``parse`` takes it."""
+        """The text that ``parse`` accepts."""
         values = self.values[0] if len(self.values) == 1 else f"in({', '.join(self.values)})"
         return f"{'!' if self.negated else ''}{values}"
 

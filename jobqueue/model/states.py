@@ -1,6 +1,6 @@
-"""The states of an execution, the one table of allowed transitions, and how a job's status follows.
+"""The states of an execution, the table of allowed transitions, and the rule that derives a job's status.
 
-The table below is the only one: the Lua scripts get it injected at load time (``ledger/scripts.py``).
+The table below is the only one: it is injected into the Lua scripts at load time (``ledger/scripts.py``).
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ class JobStatus(str, Enum):
 
 _S = ExecutionState
 
-#: from -> the states it may move to. A state that is no key here is final.
+#: from -> the states it may move to. A state that is not a key here is final.
 TRANSITIONS: Mapping[ExecutionState, frozenset[ExecutionState]] = {
     _S.SUBMITTED: frozenset({_S.ACKNOWLEDGED, _S.CANCELLED, _S.EXPIRED, _S.FAILED}),
-    # back to submitted: an agent that shuts down before it starts hands its work back
+    # back to submitted: an agent that shuts down returns work that it has not started
     _S.ACKNOWLEDGED: frozenset({_S.STARTED, _S.SUBMITTED, _S.CANCELLED, _S.EXPIRED, _S.FAILED, _S.SKIPPED}),
-    # back to submitted: a retry, or a lease that ran out under an operation that may run again
+    # back to submitted: a retry, or an expired lease of an operation that may run again
     _S.STARTED: frozenset({_S.COMPLETED, _S.FAILED, _S.SKIPPED, _S.CANCELLED, _S.LOST, _S.SUBMITTED}),
 }
 
@@ -67,14 +67,14 @@ FAILURES: frozenset[ExecutionState] = frozenset({_S.FAILED, _S.EXPIRED, _S.LOST}
 
 
 def is_allowed(current: ExecutionState, new: ExecutionState) -> bool:
-    """Whether the one table allows ``current -> new``."""
+    """Whether the table allows ``current -> new``."""
     return new in TRANSITIONS.get(current, frozenset())
 
 
 def derive_status(counts: Mapping[ExecutionState, int]) -> JobStatus:
     """The job's status from the number of its executions in each state.
 
-    ``lua/include/status.lua`` is the same rule inside Redis; a property test holds the two together.
+    ``lua/include/status.lua`` is the same rule inside Redis; a property test checks that both agree.
     """
     total = sum(counts.values())
     if counts.get(_S.SUBMITTED, 0) == total:

@@ -1,4 +1,4 @@
-"""What a caller asks for: one operation on one target."""
+"""A caller's request: one operation on one target."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jobqueue.model.principal import NOBODY, Principal
 class Submission(JobFields):
     """One request for a job, parsed but not yet resolved against agents and operations.
 
-    ``principal`` is who asks, and whose permissions decide; without one nothing is accepted.
+    ``principal`` is the caller, whose permissions apply; without one nothing is accepted.
     ``submitted_by`` is its name.
     """
 
@@ -20,7 +20,7 @@ class Submission(JobFields):
     principal: Principal = NOBODY
 
     def __post_init__(self) -> None:
-        # the principal alone decides it, also where the fields were copied from another job
+        # taken only from the principal, even if the fields were copied from another job
         object.__setattr__(self, "submitted_by", self.principal.name)
 
 
@@ -28,8 +28,8 @@ class Submission(JobFields):
 class Accepted:
     """The answer to a submission: the job is in the ledger. ``created`` is in microseconds.
 
-    ``replayed``: an earlier job with the same idempotency key answers; nothing new was stored. ``is_audited``: the
-    submission's deed is in the audit trail.
+    ``replayed``: an earlier job with the same idempotency key was returned; nothing new was stored. ``is_audited``: the
+    audit trail holds the entry of this submission.
     """
 
     job_id: str

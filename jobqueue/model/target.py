@@ -11,9 +11,9 @@ from jobqueue.errors import InvalidTarget
 
 ANY = "_any"
 ALL = "_all"
-#: The slot of a job that no agent can run yet: it waits there until one has what it needs.
+#: The slot of a job that no agent can run yet: it waits there until an agent has what it needs.
 UNPLACED = "_unplaced"
-#: Slots of executions that no agent has taken up yet.
+#: Slots of executions that no agent has claimed yet.
 NO_HOST = frozenset({ANY, UNPLACED})
 
 HOSTNAME_PATTERN = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?"

@@ -1,4 +1,4 @@
-"""Timeline: what happened to a job, in order, in words."""
+"""Timeline: the events of a job, in order, as text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from jobqueue.model.target import NO_HOST
 
-#: Hostname shown for events that the API caused.
+#: Hostname of events that the API caused.
 API_HOST = "_api"
 
 _MESSAGES = {
@@ -20,20 +20,20 @@ _MESSAGES = {
     "expired": "Job expired before {host} started it",
     "lost": "Agent {host} was lost while it ran the job; the outcome is unknown",
 }
-#: The same for an execution that any agent could have taken and none has.
+#: The same for an ``_any`` execution that no agent has claimed.
 _UNTAKEN = _MESSAGES | {
     "cancelled": "Job cancelled before an agent took it up",
     "expired": "Job expired before an agent took it up",
 }
 
 
-#: All that there can be.
+#: All valid events.
 EVENTS = frozenset(_MESSAGES) | {"retried", "reported"}
 
 
 @dataclass(frozen=True)
 class Event:
-    """One step in a job's life. ``at`` is in microseconds; ``note`` is the error, or what else there is to say."""
+    """One step of a job. ``at`` is in microseconds; ``note`` is the error, or another remark."""
 
     at: int
     event: str

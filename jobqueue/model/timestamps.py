@@ -1,6 +1,7 @@
-"""Times: integers of microseconds since the epoch inside, ISO 8601 with milliseconds and ``Z`` outside.
+"""Times: integers of microseconds since the epoch internally, ISO 8601 with milliseconds and ``Z`` externally.
 
-Microseconds, because the ledger orders jobs and events by them; an integer, because Lua keeps it exactly (< 2**53).
+Microseconds, because the ledger orders jobs and events by them; integers, because Lua represents them exactly (<
+2**53).
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ def _second_text(second: int) -> str:
 
 
 def from_iso(text: str) -> int:
-    """Microseconds since the epoch of a time in ISO 8601, without a zone in UTC. Raises ``ValueError``."""
+    """Microseconds since the epoch of a time in ISO 8601; without a zone, in UTC. Raises ``ValueError``."""
     return to_micros(parse_iso(text))
 
 
 def parse_iso(text: str) -> datetime:
-    """A time in ISO 8601, naive without a zone. Raises ``ValueError``."""
+    """A time in ISO 8601; naive if it has no zone. Raises ``ValueError``."""
     return datetime.fromisoformat(text.strip())
 
 

@@ -1,6 +1,6 @@
-"""The use cases. Every API, and through it the CLI, ends here.
+"""The use cases, called by every API (and through the API by the CLI).
 
-``Services`` is imported on first use: maintenance needs one service, and none of the packages of the API.
+``Services`` is imported on first use: maintenance needs only one service, and none of the API's packages.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Writing the audit trail: those who write at the same time share one call to Redis."""
+"""Writes the audit trail: concurrent writers share one call to Redis."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from jobqueue.model.audit import AuditEntry, AuditRecord, AuditVerdict
 
 logger = logging.getLogger("jobqueue.audit")
 
-#: Entries of one call at the most.
+#: Maximum number of entries of one call.
 _MOST_AT_ONCE = 200
 
 
 class AuditTrail:
-    """The audit trail, for all requests of a process."""
+    """The audit trail, shared by all requests of a process."""
 
     def __init__(self, audit: Audit) -> None:
         self._audit = audit
@@ -29,9 +29,9 @@ class AuditTrail:
         self._is_writing = False
 
     def write(self, deed: AuditEntry) -> None:
-        """Write one entry; it is in Redis when this returns, or else in the log as an error.
+        """Write one entry; when this returns, the entry is in Redis, or in the log as an error.
 
-        A request whose deed could not be written has done it all the same, so that nothing is raised.
+        A request whose entry could not be written has already been carried out, so no exception is raised.
         """
         turn = _Turn(deed)
         with self._lock:
@@ -41,21 +41,21 @@ class AuditTrail:
             if not turn.leads:
                 turn.woken = threading.Event()
         if turn.woken is not None:
-            turn.woken.wait()  # whoever writes is bounded by the time-outs of Redis, and always wakes the next
+            turn.woken.wait()  # the writer is bounded by Redis' time-outs, and always wakes the next one
         if turn.leads:
             self._write_all_that_wait()
 
     def must_write(self, deed: AuditEntry) -> None:
-        """Write one entry before what it tells of is done. Raises ``AuditUnavailable``: then it must not be done."""
+        """Write an entry before its action is carried out. Raises ``AuditUnavailable``: the action must not happen."""
         self._audit.append([deed])
 
     def trouble(self) -> str:
-        """What keeps the trail from being written; empty if nothing does, or once it was repaired."""
-        found = self._audit.trouble()
-        return "" if found and self._audit.mend() else found
+        """Why the trail cannot be written; empty if it can, or after a successful repair."""
+        trouble = self._audit.trouble()
+        return "" if trouble and self._audit.mend() else trouble
 
     def miss(self, deed: AuditEntry, reason: str) -> None:
-        """Put an entry that cannot be written into the log."""
+        """Log an entry that cannot be written."""
         logger.error("SECURITY: not in the audit trail (%s): %s", reason, json.dumps(deed.document()))
 
     def newest(self, limit: int, before: int | None = None, who: str | None = None) -> list[AuditRecord]:
@@ -63,7 +63,7 @@ class AuditTrail:
         return self._audit.newest(limit, before, who)
 
     def after(self, number: int, limit: int) -> list[AuditRecord]:
-        """Entries behind a number, oldest first."""
+        """Entries after a number, oldest first."""
         return self._audit.after(number, limit)
 
     def total(self) -> int:
@@ -71,11 +71,11 @@ class AuditTrail:
         return self._audit.total()
 
     def verify(self) -> AuditVerdict:
-        """Whether the trail is whole."""
+        """Verify the whole trail."""
         return self._audit.verify()
 
     def _write_all_that_wait(self) -> None:
-        """One call. Who came meanwhile is next: nobody writes for ever for others."""
+        """Write one batch in one call. The first writer still waiting writes the next one."""
         with self._lock:
             turns, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
         try:
@@ -96,7 +96,7 @@ class AuditTrail:
 
 @dataclass
 class _Turn:
-    """A deed that is to be written; its writer is woken when it is, or when it is up to him."""
+    """A pending entry; its writer is woken when the entry is written, or when it should write the next batch."""
 
     deed: AuditEntry
     leads: bool = False

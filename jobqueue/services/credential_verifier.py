@@ -1,4 +1,4 @@
-"""Telling who somebody is by a secret: checked once with argon2 and remembered, its record looked at every second."""
+"""Authentication by secret: checked with argon2 once and cached; its record is read again every second."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from jobqueue.services.passwords import is_secret
 
 logger = logging.getLogger(__name__)
 
-#: Seconds after which one request looks at the record again while others go on, and after which all wait for it.
+#: Seconds after which one request reads the record again while others proceed, and after which all wait for it.
 FRESH_SECONDS = 1.0
 STALE_SECONDS = 2.0
-#: Seconds for which a session is not asked for again: one that was ended elsewhere may go on for so long.
+#: Seconds for which the state of a session is cached; a session that was ended elsewhere may continue for so long.
 SESSION_SECONDS = 0.5
-#: Secrets that are remembered, the newest.
+#: Maximum number of cached secrets; the newest are kept.
 _MOST = 10_000
-#: Seconds between notes of when something was used last.
+#: Seconds between updates of a credential's last use.
 _NOTE_SECONDS = 60.0
 _STRIPES = 64
 
 
 @dataclass
 class _Known:
-    """A secret that was right. ``digest`` is the record's hash then: with another password it is not known any more."""
+    """A verified secret. ``digest`` is the record's hash at that time: a password change invalidates the entry."""
 
     principal: Principal
     digest: str
@@ -46,19 +46,19 @@ class _Known:
 
 
 class CredentialVerifier:
-    """Remembers, in this process only, which secrets were right; under a keyed hash, never the secrets themselves."""
+    """Caches verified secrets, in this process only, and as keyed hashes, never the secrets themselves."""
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
         self._key = secrets.token_bytes(32)
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._locks = [threading.Lock() for _ in range(_STRIPES)]
-        self._sessions: dict[str, float] = {}  # those that are not over: until when that is believed
+        self._sessions: dict[str, float] = {}  # active sessions: until when that is cached
         self._roles: dict[str, Role] = {}
         self._roles_read = float("-inf")
 
     def known(self, kind: Kind, name: str, secret: bytes) -> Principal | None:
-        """Who this is, if the secret was right before and nothing changed since. Raises ``LedgerUnavailable``."""
+        """The principal, if the secret was verified before and is unchanged. Raises ``LedgerUnavailable``."""
         place = self._place(kind, name, secret)
         found = self._known.get(place)
         if found is None:
@@ -79,7 +79,7 @@ class CredentialVerifier:
         return found.principal
 
     def check(self, kind: Kind, name: str, secret: bytes) -> Principal | None:
-        """Who this is, by the record and argon2; None for a wrong secret, and for whom nobody knows: just as slowly."""
+        """The principal, by the record and argon2; None for a wrong secret or, just as slowly, an unknown name."""
         place = self._place(kind, name, secret)
         with self._locks[place[0] % _STRIPES]:  # of many requests with one new key, one computes
             if (principal := self.known(kind, name, secret)) is not None:
@@ -98,18 +98,18 @@ class CredentialVerifier:
             return found.principal
 
     def is_key_of_ours(self, identity: str, secret: str) -> bool:
-        """Whether an API key was made here, also if it was revoked since; quick. Says nothing else of it."""
+        """Whether this API created the key, even if it was revoked since; fast. Proves nothing else."""
         body, check = secret[:-KEY_CHECK_LENGTH], secret[-KEY_CHECK_LENGTH:]
         expected = self._credentials.key_check(identity, body)
         return hmac.compare_digest(check.encode("utf-8", "surrogatepass"), expected.encode())
 
     def mark(self, kind: Kind, name: str) -> str | None:
-        """Tells whether a session was begun with the secret that a record has now; None if there is no record."""
+        """Identifies the present secret of a record, to which sessions are bound; None if there is no record."""
         record, _ = self._credentials.look_up(kind, name)
         return None if record is None else _mark(record)
 
     def resume(self, kind: Kind, name: str, mark: str) -> Principal | None:
-        """Who this is, whose session was begun with the secret behind ``mark``; None if that is over."""
+        """The principal of a session bound to the secret behind ``mark``; None if that secret is no longer valid."""
         place = self._place(kind, name, f"session {mark}".encode())
         found = self._known.get(place)
         now = time.monotonic()
@@ -126,12 +126,12 @@ class CredentialVerifier:
         return found.principal
 
     def end_session(self, session_id: str, until: int) -> None:
-        """A session is over, which would have ended by itself at ``until`` (seconds). Raises ``LedgerUnavailable``."""
+        """End a session before its expiry at ``until`` (seconds). Raises ``LedgerUnavailable``."""
         self._credentials.end_session(session_id, until)
         self._sessions.pop(session_id, None)
 
     def is_session_over(self, session_id: str) -> bool:
-        """Whether somebody has ended it. Asked of Redis once in ``SESSION_SECONDS``. Raises ``LedgerUnavailable``."""
+        """Whether the session was ended. Queries Redis once in ``SESSION_SECONDS``. Raises ``LedgerUnavailable``."""
         now = time.monotonic()
         if now < self._sessions.get(session_id, float("-inf")):
             return False
@@ -144,7 +144,7 @@ class CredentialVerifier:
         return False
 
     def granted(self, roles: Iterable[str], permissions: Iterable[str]) -> frozenset[str]:
-        """What these roles, custom ones among them, and permissions grant together. An unknown role grants nothing."""
+        """The permissions granted by these roles (built-in or custom) and permissions. Unknown roles grant nothing."""
         now = time.monotonic()
         wanted = tuple(roles)
         if now - self._roles_read >= FRESH_SECONDS and not BUILTIN.keys() >= set(wanted):
@@ -152,7 +152,7 @@ class CredentialVerifier:
         return _granted(wanted, permissions, self._roles)
 
     def forget(self) -> None:
-        """Forget all that is remembered."""
+        """Clear the cache."""
         self._known.clear()
         self._sessions.clear()
         self._roles_read = float("-inf")
@@ -172,7 +172,7 @@ class CredentialVerifier:
         found.noted = now
         try:
             self._credentials.used(kind, name, time.time_ns() // 1000)
-        except LedgerUnavailable as error:  # only a note; whether the request can be served shows by itself
+        except LedgerUnavailable as error:  # optional; whether Redis is available is checked elsewhere
             logger.warning("When %s %s was last used could not be noted: %s", kind, name, error)
 
     def _note_roles(self, roles: Mapping[str, Role], now: float) -> None:
@@ -188,7 +188,7 @@ def _mark(record: Credential) -> str:
 
 
 def principal_of(record: Credential, roles: Mapping[str, Role]) -> Principal:
-    """Who somebody with this record is, and may do with these custom roles."""
+    """The principal of a record, with the permissions of these custom roles."""
     granted = _granted(record.roles, record.permissions, roles)
     return Principal(record.title or record.name, granted, record.roles, str(record.kind), record.name)
 

@@ -1,4 +1,4 @@
-"""Keys, users and roles: making, changing and removing them. Nobody grants what he may not do himself."""
+"""Creates, changes and removes keys, users and roles. A caller cannot grant more than its own permissions."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from jobqueue.model.role import BUILTIN, KNOWN, Role
 from jobqueue.services.credential_verifier import principal_of
 from jobqueue.services.passwords import hash_secret
 
-#: Beginning of every API key, so that scanners of sources and logs know one when they see it.
+#: Prefix of every API key, by which scanners of sources and logs can recognize one.
 KEY_PREFIX = "jq_"
 _KEY = re.compile(r"jq_([a-z0-9]{12})_([A-Za-z0-9_-]{43}[0-9a-f]{12})")
 _ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _ID_LENGTH = 12
 LEAST_PASSWORD, MOST_PASSWORD = 12, 1024
-#: Roles of one key or user at the most.
+#: Maximum number of roles of one key or user.
 MAX_ROLES = 50
-#: How much alike two permissions are of which one is a slip of the pen for the other.
+#: Similarity of two permissions above which one is taken for a typing error.
 _NEAR = 0.8
 
 
 class CredentialManager:
-    """What ``/key``, ``/user`` and ``/role`` do. ``by`` is who asks for it, whose own permissions are the limit.
+    """The use cases of ``/key``, ``/user`` and ``/role``. ``by`` is the caller, whose own permissions are the limit.
 
-    ``offered`` are the permissions that operations need.
+    ``offered`` are the permissions that operations require.
     """
 
     def __init__(self, credentials: Credentials, offered: Iterable[str] = ()) -> None:
@@ -48,7 +48,7 @@ class CredentialManager:
         permissions: Iterable[str] = (),
         expires: int | None = None,
     ) -> tuple[Credential, str]:
-        """A new key and, this once, the text that lets its owner in. ``expires`` is in microseconds."""
+        """A new key and, this once, its text with the secret. ``expires`` is in microseconds."""
         check_name(title, "name")
         identity = "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
         secret = secrets.token_urlsafe(32)
@@ -63,7 +63,7 @@ class CredentialManager:
         return self._credentials.all(Kind.KEY)
 
     def revoke_key(self, identity: str) -> None:
-        """Remove a key; within two seconds it opens nothing any more. Raises ``CredentialNotFound``."""
+        """Remove a key; it stops working within two seconds. Raises ``CredentialNotFound``."""
         self._credentials.remove(Kind.KEY, identity)
 
     # --- users --------------------------------------------------------------------------------------------------------
@@ -76,7 +76,7 @@ class CredentialManager:
         permissions: Iterable[str] = (),
         expires: int | None = None,
     ) -> tuple[Credential, str | None]:
-        """A new user, with the password if one was made up for him. Raises ``NameTaken``."""
+        """A new user, with the password if one was generated. Raises ``NameTaken``."""
         check_name(name)
         made = None if password is not None else secrets.token_urlsafe(18)
         secret = _password(made if password is None else password)
@@ -89,10 +89,10 @@ class CredentialManager:
         return self._credentials.all(Kind.USER)
 
     def set_password(self, by: Principal, name: str, password: str | None = None) -> str | None:
-        """Give a user a new password, and return it if it was made up. The old one lets nobody in any more.
+        """Set a user's password, and return it if it was generated. The old password becomes invalid.
 
-        Raises ``CredentialNotFound``, and ``PermissionDenied`` if he may do what ``by`` may not: whoever sets his
-        password could act as he does.
+        Raises ``CredentialNotFound``, and ``PermissionDenied`` if the user has permissions that ``by`` lacks: setting
+        the password allows acting as that user.
         """
         self._require_at_least(by, name)
         made = None if password is not None else secrets.token_urlsafe(18)
@@ -100,7 +100,7 @@ class CredentialManager:
         return made
 
     def set_disabled(self, by: Principal, name: str, disabled: bool) -> Credential:
-        """Lock a user out, or let him in again. Raises ``CredentialNotFound``."""
+        """Disable a user, or enable it again. Raises ``CredentialNotFound``."""
         if not disabled:
             self._require_at_least(by, name)
         return self._credentials.change(Kind.USER, name, disabled=disabled)
@@ -124,21 +124,21 @@ class CredentialManager:
         return list(self._credentials.roles().values())
 
     def delete_role(self, name: str) -> None:
-        """Remove a custom role that nobody has. Raises ``CredentialNotFound``, ``RoleInUse``, ``InvalidInput``."""
+        """Remove an unused custom role. Raises ``CredentialNotFound``, ``RoleInUse``, ``InvalidInput``."""
         if name in BUILTIN:
             raise InvalidInput(f"The role {name} is built in; it cannot be deleted.", {"name": ["built in"]})
         holders = [record for kind in Kind for record in self._credentials.all(kind) if name in record.roles]
         if holders:
-            # else a later role under this name would be theirs
+            # else their holders would get a later role of this name
             names = ", ".join(f"{record.kind} {record.name}" for record in holders[:5])
             raise RoleInUse(f"The role {name} is in use ({names}); remove those first.", {"used_by": names})
         self._credentials.remove_role(name)
 
     # ------------------------------------------------------------------------------------------------------------------
     def _meant(self, permissions: Iterable[str]) -> tuple[str, ...]:
-        """The permissions; raises ``InvalidInput`` for one that nothing asks for, and that resembles one that counts.
+        """The permissions; raises ``InvalidInput`` for an unknown one that resembles a known one.
 
-        One that resembles nothing is taken: an operation that needs it may be installed later.
+        Other unknown permissions are accepted: an operation that requires them may be installed later.
         """
         found = check_permissions(permissions)
         known = {*KNOWN, *self._offered}
@@ -190,7 +190,7 @@ class CredentialManager:
         )
 
     def _require_at_least(self, by: Principal, name: str) -> None:
-        """Raise ``PermissionDenied`` unless ``by`` may do all that the user may."""
+        """Raise ``PermissionDenied`` unless ``by`` has all permissions of the user."""
         found, roles = self._credentials.look_up(Kind.USER, name)
         if found is not None:
             for permission in sorted(principal_of(found, roles).permissions):
@@ -198,7 +198,7 @@ class CredentialManager:
 
 
 def parse_key(text: str) -> tuple[str, bytes] | None:
-    """``(id, secret)`` of an API key; None for what is none."""
+    """``(id, secret)`` of an API key; None if the text is not an API key."""
     found = _KEY.fullmatch(text)
     return (found[1], found[2].encode()) if found else None
 

@@ -1,4 +1,4 @@
-"""Letting agents in: by an invitation that they show, or by a person who compares fingerprints; and out again."""
+"""Accepts agents, by invitation or by comparing fingerprints, and revokes them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from jobqueue.trust.signing.trusted import TrustedKeys
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for which an invitation counts, at most.
+#: Maximum lifetime of an invitation, in seconds.
 LONGEST_INVITATION = 30 * 86_400
 
 
@@ -46,7 +46,7 @@ class Enrolment:
         self._clock = clock
 
     def invite(self, hostname: str = "", seconds: int = 3600) -> tuple[str, int]:
-        """A token for one agent (``hostname`` empty: any), and until when it counts, in microseconds."""
+        """A token for one agent (``hostname`` empty: any), and its expiry in microseconds."""
         if hostname:
             check_hostname(hostname)
         if not 1 <= seconds <= LONGEST_INVITATION:
@@ -55,7 +55,7 @@ class Enrolment:
         return invitation.token(self._signer), invitation.expires * 1_000_000
 
     def accept(self, hostname: str, fingerprint: str, by: str) -> Agent:
-        """Accept the agent that has this fingerprint, in full. Raises ``AgentNotFound``, ``Conflict``."""
+        """Accept the agent with this complete fingerprint. Raises ``AgentNotFound``, ``Conflict``."""
         agent = self._agents.get(hostname)
         if not agent.public_key:
             raise Conflict(f"Agent {hostname!r} has not presented a key; upgrade the agent.")
@@ -70,30 +70,30 @@ class Enrolment:
         return self._agents.get(hostname)
 
     def revoke(self, hostname: str, by: str) -> Agent:
-        """Take back that an agent was accepted: it gets no work, and what it has answered counts as nobody's.
+        """Revoke an agent: it gets no work, and its earlier results no longer count as its own.
 
-        Raises ``AgentNotFound``, and ``Conflict`` for one that was never accepted.
+        Raises ``AgentNotFound``, and ``Conflict`` for an agent that was never accepted.
         """
         revocation = Revocation(hostname, max(int(self._clock() * 1_000_000), self._void_until(hostname)), by)
         self._agents.revoke(hostname, certificates.revoke(self._signer, revocation))
         return self._agents.get(hostname)
 
     def redeem(self) -> list[str]:
-        """Let in who waits with an invitation that is right; returns their hostnames."""
+        """Accept the waiting agents with a valid invitation; returns their hostnames."""
         return [hostname for hostname in self._agents.joining() if self._try_to_redeem(hostname)]
 
     def _try_to_redeem(self, hostname: str) -> bool:
-        """One of them, whose record may be anybody's work: the others wait for their turn."""
+        """Try one agent, whose record may be forged; an error must not block the others."""
         try:
             return self._redeem(hostname)
         except LedgerUnavailable:
             raise
-        except AuditUnavailable as error:  # it waits until its entry can be written
+        except AuditUnavailable as error:  # the agent waits until its entry can be written
             logger.warning("Agent %s comes with an invitation and is not accepted yet: %s", hostname, error)
             return False
         except Exception:
             logger.exception("ALERT: agent %s waits with an invitation that cannot be looked at", hostname[:253])
-            self._agents.certify(hostname, "", "")  # it waits no longer
+            self._agents.certify(hostname, "", "")  # its invitation is no longer pending
             return False
 
     def _redeem(self, hostname: str) -> bool:
@@ -117,7 +117,7 @@ class Enrolment:
         return False
 
     def _fault(self, invitation: Invitation, proof: str, agent: Agent) -> str:
-        """What is wrong with an invitation; empty if nothing is."""
+        """Why an invitation is invalid; empty if it is valid."""
         if not invitation.is_proof(self._signer, proof, agent.hostname, agent.public_key):
             return "it was not made by this API, or not for this agent's key"
         if invitation.expires < self._clock():
@@ -130,29 +130,29 @@ class Enrolment:
 
     def _certify(self, agent: Agent, by: str, invitation: str = "", remember_seconds: float = 0.0) -> bool:
         key = certificates.parse_public(agent.public_key)
-        # clocks of several machines differ, and it must count from now on
+        # clocks of several machines differ, and the certificate must be valid from now on
         now = max(int(self._clock() * 1_000_000), self._void_until(agent.hostname) + 1)
         text = certificates.certify(self._signer, agent.hostname, agent.public_key, now, by)
         return self._agents.certify(agent.hostname, pem.key_id(key), text, invitation, remember_seconds)
 
     def _void_until(self, hostname: str) -> int:
-        """Up to which time (microseconds) certificates of this host were revoked; 0 if never."""
+        """The time (microseconds) up to which certificates of this host are revoked; 0 if never."""
         text = self._agents.revocations().get(hostname)
         try:
             return certificates.read_revocation(text, self._keys).at if text else 0
-        except SealBroken:  # not ours, or by a key that is retired: then the certificates of that time are void as well
+        except SealBroken:  # forged, or by a retired key: then the certificates of that time are void as well
             return 0
 
 
 def _entry(by: str, agent: Agent) -> AuditEntry:
-    """What the audit trail says of an agent that is accepted without a request."""
+    """The audit entry of an agent that is accepted without a request."""
     key = certificates.parse_public(agent.public_key)
     details = {"fingerprint": pem.fingerprint(key)}
     return AuditEntry(by, "invitation", "", "", f"/agent/{agent.hostname}/accept", 0, "done", "", details=details)
 
 
 class AgentAdmitter:
-    """Looks for agents with invitations now and then."""
+    """Periodically looks for agents with invitations."""
 
     every_seconds = 1.0
 
@@ -160,7 +160,7 @@ class AgentAdmitter:
         self._enrolment = enrolment
 
     def run(self, pause: Callable[[float], bool]) -> None:
-        """Look until ``pause(seconds)`` says True: stop."""
+        """Run until ``pause(seconds)`` returns True."""
         while not pause(self.every_seconds):
             try:
                 self._enrolment.redeem()

@@ -1,4 +1,4 @@
-"""Following what happens to jobs: one reader of the ledger's stream serves everybody in this process."""
+"""Follows the events of jobs: one reader of the ledger's stream serves all followers in this process."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from jobqueue.model.timeline import Event
 
 logger = logging.getLogger(__name__)
 
-#: Entries that are kept in memory, for followers that lag behind.
+#: Entries kept in memory for followers that lag behind.
 _RECENT = 5000
 #: Seconds that one read of the stream waits.
 _READ_SECONDS = 1.0
-#: Entries that a follower gets at a time.
+#: Maximum number of entries that a follower gets at a time.
 _TURN = 500
 
 
@@ -31,7 +31,7 @@ class MissedEvents(JobQueueError):
 
 
 class EventFeed:
-    """What happens, to any number of followers. Each goes at its own pace: who is slow holds nobody up."""
+    """Events for any number of followers. Each proceeds at its own pace: a slow one does not delay the others."""
 
     def __init__(self, events: Events, read: Callable[[str], Job]) -> None:
         self._events = events
@@ -44,10 +44,11 @@ class EventFeed:
         self._reader: threading.Thread | None = None
 
     def follow(self, after: str | None = None, wait_seconds: float = 1.0) -> Iterator[list[JobEvent]]:
-        """What happens behind ``after`` (None: from now on), as it comes, without an end.
+        """Events after ``after`` (None: from now on) as they happen, without an end.
 
-        An empty list at least every ``wait_seconds``. Raises ``InvalidInput`` for what is no id, and ``MissedEvents``
-        if there is a gap behind ``after`` (or, much later, because the follower fell too far behind).
+        Yields an empty list at least every ``wait_seconds``. Raises ``InvalidInput`` for an invalid id, and
+        ``MissedEvents``
+        if there is a gap after ``after`` (or, much later, because the follower fell too far behind).
         """
         if after is None:
             return self._follow(self.position(), wait_seconds)
@@ -56,9 +57,9 @@ class EventFeed:
         return self._follow(after, wait_seconds)
 
     def follow_job(self, job_id: str, after: str | None = None) -> Iterator[list[JobEvent]]:
-        """What happens to one job until it is final; without ``after`` it begins with what happened so far.
+        """The events of one job until it is final; without ``after``, starting with those so far.
 
-        Raises ``JobNotFound``, and as ``follow`` does.
+        Raises ``JobNotFound``, and the errors of ``follow``.
         """
         position = self.position()  # before the job is read: an event in between may come twice, but none is lost
         job = self._job(job_id)
@@ -84,7 +85,7 @@ class EventFeed:
                 return
 
     def position(self) -> str:
-        """The id of the newest event: whoever follows from here misses nothing that comes."""
+        """The id of the newest event: following from here misses no later event."""
         return self._events.newest()
 
     def _follow(self, position: str, wait_seconds: float) -> Iterator[list[JobEvent]]:
@@ -92,7 +93,7 @@ class EventFeed:
         try:
             while True:
                 found = self._behind(position, wait_seconds)
-                if found is None:  # further back than what is in memory
+                if found is None:  # older than the events in memory
                     self._check_held(position)
                     found = self._events.read(position)
                     if not found:  # the reader is elsewhere, for a moment
@@ -104,7 +105,7 @@ class EventFeed:
             self._leave()
 
     def _behind(self, position: str, seconds: float) -> list[JobEvent] | None:
-        """What came behind ``position``, waiting for it; None where that is not known."""
+        """Events after ``position``, waiting for them; None if they are not in memory."""
         place = event_position(position)
         with self._came:
             if not self._reaches(place):
@@ -116,8 +117,8 @@ class EventFeed:
             return self._recent[first : first + _TURN]
 
     def _reaches(self, place: tuple[int, int]) -> bool:
-        """Whether all that came behind ``place`` is in memory. It is not where ``place`` lies ahead of the reader: an
-        entry that the reader has not got yet, or one of a stream that was begun anew.
+        """Whether all events after ``place`` are in memory. They are not if ``place`` is ahead of the reader: an entry
+        that it has not read yet, or one of a stream that was recreated.
         """
         newest = self._newest()
         return (self._places[0] if self._places else newest) <= place <= newest
@@ -147,7 +148,7 @@ class EventFeed:
             self._followers -= 1
 
     def _read(self) -> None:
-        """Read on for as long as anybody follows."""
+        """Read the stream for as long as there are followers."""
         pause = threading.Event()
         while True:
             with self._came:
@@ -166,7 +167,7 @@ class EventFeed:
                 pause.wait(_READ_SECONDS)
                 continue
             if event_position(newest) < self._newest():
-                # the stream was begun anew, or Redis has lost the end of it: nothing comes behind the last entry
+                # the stream was recreated, or Redis lost its end: no entry will follow the last one
                 with self._came:
                     self._recent, self._places, self._last = [], [], newest
                     self._came.notify_all()
@@ -182,5 +183,5 @@ class EventFeed:
 
 
 def _mark(event: Event) -> tuple[int, str, str]:
-    """What tells the steps of one job apart."""
+    """A key that identifies a step within one job."""
     return event.at, event.event, event.hostname

@@ -12,14 +12,14 @@ from jobqueue.model.principal import NOBODY, Principal
 from jobqueue.model.states import JobStatus
 from jobqueue.services.result_verifier import ResultVerifier
 
-#: Deleting the jobs of others.
+#: The permission to delete the jobs of others.
 DELETE = "job:delete"
 
 
 class JobManager:
-    """The jobs, as the APIs show them: the results of a single job always have their signatures verified.
+    """The jobs for the APIs: the results of a single job always have their signatures verified.
 
-    Lists are not verified, since that costs time for each execution: there ``Execution.authenticity`` is None.
+    Lists are not verified, since that takes time for each execution: their ``Execution.authenticity`` is None.
     """
 
     def __init__(self, ledger: Ledger, verify: ResultVerifier) -> None:
@@ -40,7 +40,7 @@ class JobManager:
         return self._jobs.page(wanted)
 
     def summaries(self, wanted: JobFilter) -> JobSummaryPage:
-        """The same page, of each job only what a list shows."""
+        """The same page, with summaries only."""
         return self._jobs.summaries(wanted)
 
     def starting(self, prefix: str, most: int) -> tuple[tuple[JobSummary, ...], int, bool]:
@@ -63,7 +63,7 @@ class JobManager:
         return self.get(job_id)
 
     def delete(self, job_id: str, principal: Principal = NOBODY) -> None:
-        """Delete a job that has ended: one's own, or with the permission ``job:delete`` any.
+        """Delete an ended job: one's own, or any job with the permission ``job:delete``.
 
         Raises ``JobNotFound``, ``JobNotFinal``, ``PermissionDenied``.
         """

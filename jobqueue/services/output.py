@@ -1,4 +1,4 @@
-"""Reading and following what executions print."""
+"""Reading and following the output of executions."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from jobqueue.ledger.output import Batch, Output
 from jobqueue.model.output import OutputPage
 from jobqueue.model.target import ANY, NO_HOST
 
-#: Shortest and longest wait for output before the state of the execution is looked at again, in seconds.
+#: Shortest and longest wait for output before the state of the execution is read again, in seconds.
 _FIRST_WAIT = 0.05
 _LONGEST_WAIT = 0.5
 
 
 class OutputReader:
-    """Output of one execution: a page from an offset, or all of it as it comes."""
+    """Output of one execution: one page from an offset, or all of it as it arrives."""
 
     def __init__(
         self, jobs: Jobs, executions: Executions, output: Output, sleep: Callable[[float], None] = time.sleep
@@ -29,17 +29,17 @@ class OutputReader:
         self._sleep = sleep
 
     def page(self, job_id: str, hostname: str | None = None, offset: int = 0) -> OutputPage:
-        """What is there behind ``offset``; raises ``JobNotFound``, ``AgentNotFound``, ``InvalidInput``."""
+        """The output after ``offset``; raises ``JobNotFound``, ``AgentNotFound``, ``InvalidInput``."""
         return self._page(job_id, self._slot(job_id, hostname), offset)
 
     def follow(
         self, job_id: str, hostname: str | None = None, offset: int = 0, host_before: str = ""
     ) -> Iterator[OutputPage]:
-        """Pages as they come, the last one ``complete``; an empty page at least every half second.
+        """Pages as they arrive, the last one ``complete``; an empty page at least every half second.
 
-        An execution for ``_any`` is followed to the agent that claims it, also across attempts on several hosts: each
-        host's output has offsets of its own, and ``host_before`` says whose output ``offset`` lies in, for those who
-        come back. Raises as ``page`` does, before the first page.
+        An ``_any`` execution is followed to the agent that claims it, also across attempts on several hosts. Offsets
+        are specific to a host's output: a client that resumes passes in ``host_before`` the host to which ``offset``
+        refers. Raises the errors of ``page``, before the first page.
         """
         slot = self._slot(job_id, hostname)
         return self._follow(job_id, slot, offset, host_before)
@@ -68,13 +68,13 @@ class OutputReader:
             wait = min(2 * wait, _LONGEST_WAIT)
 
     def _page(self, job_id: str, slot: str, offset: int) -> OutputPage:
-        # the state first: what was final before we read prints no more behind it
+        # read the state first: an execution that was final before the read prints nothing more
         slot, state = self._executions.peek(job_id, slot)
         batch = self._output.read(job_id, slot, offset)
         return _show(slot, state.value, batch, offset, complete=state.is_final and (batch.ended or not batch.chunks))
 
     def _slot(self, job_id: str, hostname: str | None) -> str:
-        """Where the wanted execution is kept."""
+        """The slot of the requested execution."""
         job = self._jobs.get(job_id)
         if hostname is None:
             if len(job.executions) > 1:

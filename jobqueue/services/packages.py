@@ -8,18 +8,18 @@ from jobqueue.errors import InvalidInput, RecordAltered
 from jobqueue.ledger.packages import Packages, altered
 from jobqueue.model.package import check_package_name
 
-#: Names that a sentence holds.
+#: Maximum number of names in an error message.
 _NAMED = 5
 
 
 class PackageResolver:
-    """Settles which bytes a job means by the names of packages, and that they stay for it."""
+    """Resolves the package names of a job to digests, and keeps these packages available for it."""
 
     def __init__(self, packages: Packages) -> None:
         self._packages = packages
 
     def __call__(self, names: Iterable[str]) -> dict[str, str]:
-        """Each name's sha256 (hex). Raises ``InvalidInput`` that names what was not uploaded, ``RecordAltered``."""
+        """Each name's sha256 (hex). Raises ``InvalidInput`` that names missing packages, ``RecordAltered``."""
         wanted = [check_package_name(name) for name in dict.fromkeys(names)]
         found = self._packages.pin(wanted)
         missing = [name for name in wanted if name not in found]

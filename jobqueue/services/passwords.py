@@ -1,4 +1,4 @@
-"""Hashing secrets with argon2, beside the loop that serves requests."""
+"""Hashing secrets with argon2, without blocking the loop that serves requests."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from jobqueue.errors import TooManyRequests
 
 T = TypeVar("T")
 
-#: What OWASP asks for at least (argon2id, 19 MiB, two passes): about 20 ms of one core.
+#: OWASP's minimum (argon2id, 19 MiB, two passes): about 20 ms of one core.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-#: Hashes made at a time, and how many may wait for their turn: those who log in must not take the server's memory.
+#: Concurrent hashes, and how many may wait for their turn: logins must not exhaust the server's memory.
 _AT_ONCE = 2
 _WAITING = 64
 
@@ -25,12 +25,12 @@ _count = threading.BoundedSemaphore(_AT_ONCE + _WAITING)
 
 
 def hash_secret(secret: bytes) -> str:
-    """The hash of a secret, with its salt and parameters in it."""
+    """The hash of a secret, including its salt and parameters."""
     return str(_beside(_HASHER.hash, secret))
 
 
 def is_secret(digest: str | None, secret: bytes) -> bool:
-    """Whether ``digest`` is the hash of this secret; takes as long for None, of which the answer is no."""
+    """Whether ``digest`` is the hash of this secret; for None, False after the same time."""
     matches = bool(_beside(_verify, digest if digest is not None else _nobodys(), secret))
     return matches and digest is not None
 
@@ -44,12 +44,12 @@ def _verify(digest: str, secret: bytes) -> bool:
 
 @cache
 def _nobodys() -> str:
-    """The hash of a secret that nobody has."""
+    """A dummy hash, so that checking an unknown name takes as long."""
     return str(_beside(_HASHER.hash, b"\x00" * 32))
 
 
 def _beside(function: Callable[..., T], *args: Any) -> T:
-    """Call it in a thread of its own where gevent serves requests in this one: argon2 would hold all of them up."""
+    """Call it in a separate thread if gevent serves requests in this one: argon2 would block all of them."""
     if not _count.acquire(blocking=False):
         raise TooManyRequests("Too many log in at once; try again in a second.", retry_after=1)
     try:

@@ -1,4 +1,4 @@
-"""Which agents can take a job that needs more than just any of them."""
+"""Finds the agents that can take a job with needs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jobqueue.model.needs import Needs
 
 
 def candidates(agents: Iterable[Agent], operation: str, needs: Needs) -> tuple[str, ...]:
-    """Hostnames of the agents that take work, can run ``operation`` and have what it ``needs``."""
+    """Hostnames of the agents that take work, support ``operation`` and meet ``needs``."""
     return tuple(
         agent.hostname
         for agent in agents

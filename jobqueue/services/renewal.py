@@ -1,4 +1,4 @@
-"""What changes when a job is run again under a new id."""
+"""What changes when a job runs again under a new id."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from jobqueue.operations.registry import Registry
 
 @dataclass(frozen=True)
 class Renewal:
-    """The data of the new job, the name that it holds exclusively, and the groups that list it."""
+    """The data of the new job, its exclusive name, and its groups."""
 
     data: Mapping[str, Any]
     exclusive: str | None = None
     groups: tuple[str, ...] = ()
 
 
-#: (ledger, registry, job, id of the new job, who runs it again) -> what changes.
+#: (ledger, registry, job, id of the new job, the caller) -> what changes.
 Renew = Callable[[Ledger, Registry, Job, str, Principal], Renewal]
 _RENEWALS: dict[str, Renew] = {}
 
 
 def register(origin: str, renew: Renew) -> None:
-    """Ask ``renew`` what changes when a job that came through the API ``origin`` is run again."""
+    """Register ``renew``, which returns the changes when a job of the API ``origin`` runs again."""
     _RENEWALS[origin] = renew
 
 
 class Renewer:
-    """What changes when jobs of one ledger are run again: nothing, unless the API that they came through says so."""
+    """What changes when jobs of one ledger run again: nothing, unless their API has registered a function for it."""
 
     def __init__(self, ledger: Ledger, registry: Registry) -> None:
         self._ledger = ledger
         self._registry = registry
 
     def __call__(self, job: Job, job_id: str, principal: Principal) -> Renewal:
-        """The changes for ``job``, run again as ``job_id``. Raises ``PermissionDenied``, ``InvalidInput``."""
+        """The changes for ``job`` when it runs again as ``job_id``. Raises ``PermissionDenied``, ``InvalidInput``."""
         renew = _RENEWALS.get(job.origin)
         if renew is None:
             return Renewal(job.data, job.exclusive, job.groups)

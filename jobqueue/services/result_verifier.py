@@ -1,4 +1,4 @@
-"""Whether results come from the agents that they name."""
+"""Verifies that results come from the agents that they name."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from jobqueue.trust.signing import pem
 from jobqueue.trust.signing.certificate import Certificate, read_certificate, read_revocation, result_bytes
 from jobqueue.trust.signing.trusted import TrustedKeys
 
-#: The answers about a result. A state that the ledger itself gave (expired, lost, cancelled) needs no signature.
-#: Revoked: its agent's key was taken back later, so anybody may have signed it by now.
+#: The verdicts on a result. A state set by the ledger itself (expired, lost, cancelled) needs no signature. Revoked:
+#: the agent's key was revoked later, so the signature may be anyone's by now.
 SIGNED, UNSIGNED, FORGED, REVOKED = "signed", "unsigned", "forged", "revoked"
-#: States that only an agent can give.
+#: States that only an agent can report.
 _BY_AGENT = frozenset({ExecutionState.COMPLETED, ExecutionState.FAILED, ExecutionState.SKIPPED})
-#: Seconds for which a certificate is remembered, and how many are.
+#: Seconds for which a certificate is cached, and the size of the cache.
 _REMEMBER_SECONDS = 60.0
-#: Seconds between two looks at who was revoked.
+#: Seconds between two reads of the revocations.
 LOOK_SECONDS = 2.0
 _MOST_REMEMBERED = 20_000
 
 
 class ResultVerifier:
-    """Checks the agents' signatures of results. Costs about 0.2 ms an execution, and a call now and then."""
+    """Verifies the agents' signatures of results. Costs about 0.2 ms per execution, and an occasional call."""
 
     def __init__(self, agents: Agents, keys: TrustedKeys, clock: Callable[[], float] = time.monotonic) -> None:
         self._agents = agents
@@ -38,7 +38,7 @@ class ResultVerifier:
         self._looked = float("-inf")
 
     def __call__(self, job: Job) -> Job:
-        """The job, its executions with ``authenticity`` where that can be said. Raises ``LedgerUnavailable``."""
+        """The job; executions have ``authenticity`` where it can be determined. Raises ``LedgerUnavailable``."""
         if job.outside is not None or not job.is_readable:
             return job
         self._learn({_key_id(x) for x in job.executions if x.signature})
@@ -47,7 +47,7 @@ class ResultVerifier:
         return replace(job, executions=tuple(replace(x, authenticity=self._judge(job, x)) for x in job.executions))
 
     def faults(self, job: Job) -> list[tuple[str, str]]:
-        """Hostname and what is wrong, of every result that is not its agent's."""
+        """Hostname and fault of every result that its agent did not sign."""
         words = {
             UNSIGNED: "not signed by its agent",
             FORGED: "its signature is not its agent's",
@@ -70,7 +70,7 @@ class ResultVerifier:
         return REVOKED if known[1].accepted <= self._void_until.get(execution.hostname, -1) else SIGNED
 
     def _learn(self, key_ids: set[str]) -> None:
-        """Fetch the certificates that are not known, or not lately."""
+        """Fetch the certificates that are not cached, or whose cache has expired."""
         now = self._clock()
         if len(self._known) > _MOST_REMEMBERED:
             self._known.clear()
@@ -86,7 +86,7 @@ class ResultVerifier:
                 self._known[key_id] = (now + _REMEMBER_SECONDS, found)
 
     def _look(self) -> None:
-        """See who was revoked, now and then."""
+        """Read the revocations periodically."""
         now = self._clock()
         if now - self._looked < LOOK_SECONDS:
             return
@@ -94,7 +94,7 @@ class ResultVerifier:
         for hostname, text in self._agents.revocations().items():
             try:
                 revocation = read_revocation(text, self._keys)
-            except SealBroken:  # whoever writes to Redis can revoke nobody
+            except SealBroken:  # an attacker with write access to Redis cannot revoke agents
                 continue
             if revocation.hostname == hostname:
                 found[hostname] = revocation.at

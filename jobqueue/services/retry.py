@@ -19,20 +19,20 @@ from jobqueue.services.submission import JobSubmitter
 from jobqueue.trust.signing import work
 from jobqueue.trust.signing.trusted import TrustedKeys
 
-#: States whose executions can be picked for a retry.
+#: States by which executions can be selected for a retry.
 RETRIABLE = frozenset({ExecutionState.FAILED, ExecutionState.EXPIRED, ExecutionState.LOST})
 
-#: What a look at a result can give that keeps it from being believed.
+#: The verdicts on a result for which it is not trusted.
 _DOUBTFUL = frozenset({UNSIGNED, FORGED, REVOKED})
-#: Hosts that an error names.
+#: Maximum number of hosts that an error names.
 _NAMED = 5
 
 
 class JobRetrier:
-    """Submits jobs again. Both jobs name each other.
+    """Submits jobs again. The old and the new job refer to each other.
 
-    ``check`` tells whether results are their agents' own: the states in the ledger are not signed. ``renew`` gives
-    what is different of a job that is run again under a new id: some data holds for one run only.
+    ``check`` verifies that results are their agents' own: the states in the ledger are not signed. ``renew`` returns
+    what changes in a job that runs again under a new id: some data is valid for one run only.
     """
 
     def __init__(
@@ -58,9 +58,9 @@ class JobRetrier:
     ) -> Accepted:
         """Retry with the same target and options, unless ``target`` is given.
 
-        ``only`` keeps it to the agents whose executions ended in one of these states. Raises ``JobNotFound``,
-        ``JobNotFinal``, ``NothingToRetry``, ``JobAltered`` (also where ``only`` picks a result that its agent did not
-        sign), and all that a submission raises.
+        ``only`` restricts it to the agents whose executions ended in one of these states. Raises ``JobNotFound``,
+        ``JobNotFinal``, ``NothingToRetry``, ``JobAltered`` (also if ``only`` selects a result that its agent did not
+        sign), and the errors of a submission.
         """
         job = self._jobs.get(job_id)
         if not job.status.is_final:
@@ -87,7 +87,7 @@ class JobRetrier:
         return self._submit.one(again, only=hosts, job_id=new_id)
 
     def _check(self, job: Job) -> None:
-        """Raise ``JobAltered`` unless the record is what we signed: a retry signs it again."""
+        """Raise ``JobAltered`` unless the API signed the record: a retry signs it again."""
         try:
             work.read(job.document, self._keys, job.id)
         except WorkRefused as refusal:

@@ -1,4 +1,4 @@
-"""One object with every use case, for the APIs."""
+"""A facade with every use case, for the APIs."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ from jobqueue.trust.signing.work import WorkSigner
 
 @dataclass(frozen=True)
 class Services:
-    """The use cases over one ledger. Raises nothing but ``jobqueue.errors``; Redis away is ``LedgerUnavailable``.
+    """The use cases over one ledger. Raises only ``jobqueue.errors``; Redis away is ``LedgerUnavailable``.
 
-    Single jobs are read by ``jobs``, which verifies results. ``ledger`` is for the ledger's own condition: its
+    ``jobs`` reads single jobs and verifies their results. ``ledger`` is for the ledger's own condition: its
     repositories verify nothing.
     """
 
@@ -61,7 +61,7 @@ class Services:
 
     @classmethod
     def open(cls, settings: Settings) -> Services:
-        """Everything for one process; connects with the first call."""
+        """All use cases for one process; connects with the first call."""
         return cls.over(Ledger.open(settings), settings, Registry.load())
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Submitting jobs: check the request, store it, have it published."""
+"""Submits jobs: checks the request, stores it, and has it published."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from jobqueue.services.packages import PackageResolver
 from jobqueue.trust.secrets.reference import has_secret
 from jobqueue.trust.signing.work import WorkSigner
 
-#: What every submission needs, besides the permission of its operation.
+#: The permission for every submission, besides that of its operation.
 SUBMIT = "job:write"
-#: What one that names secrets needs as well: even an operation that changes nothing, such as a look-up of a name, could
-#: carry a secret away.
+#: The additional permission for submissions that name secrets: even an operation that changes nothing, such as a DNS
+#: look-up, could leak a secret.
 USE_SECRETS = "secret:use"
-#: Jobs of a batch with an unknown operation for which similar ones are looked for: each takes 0.2 ms.
+#: Maximum number of jobs of a batch with an unknown operation for which similar names are suggested: each takes 0.2 ms.
 _MOST_COMPARED = 20
 
 logger = logging.getLogger(__name__)
 
 
 class JobSubmitter:
-    """Takes submissions into the ledger."""
+    """Accepts submissions into the ledger."""
 
     def __init__(
         self, jobs: Jobs, sender: Sender, operations: Registry, signer: WorkSigner, pinning: PackageResolver
@@ -55,8 +55,8 @@ class JobSubmitter:
         job_id: str | None = None,
         deed: AuditEntry | None = None,
     ) -> Accepted:
-        """Accept one job. ``job_id`` is a new UUID, for a caller who has to know it beforehand. ``deed`` goes into the
-        audit trail together with the job; without one, that is left to the caller.
+        """Accept one job. ``job_id`` is a new UUID, for a caller who must know it beforehand. ``deed`` is written to
+        the audit trail together with the job; without one, the caller writes its own entry.
 
         Raises ``PermissionDenied`` unless its principal may submit jobs and run this operation; ``InvalidInput``
         (operation, data, target), ``NoLiveAgent``, ``IdempotencyConflict``.
@@ -67,7 +67,7 @@ class JobSubmitter:
         return stored.accepted
 
     def many(self, submissions: list[Submission]) -> list[Accepted | JobQueueError]:
-        """Accept what can be accepted, in one round trip; answers come in order, refusals as errors."""
+        """Accept as many jobs as possible in one round trip; answers come in order, refusals as errors."""
         answers: list[Accepted | JobQueueError | None] = []
         new: list[NewJob] = []
         unknown = 0
@@ -124,25 +124,25 @@ class JobSubmitter:
                 Due(new.id, slot, new.submission.priority, 1) for new, outcome in stored for slot in outcome.unsent
             )
         except LedgerUnavailable as error:
-            # the jobs are accepted: a refusal now would have callers submit them twice; maintenance sends them again
+            # the jobs are accepted: an error now would make callers submit them twice; maintenance sends them again
             logger.warning("The broker took no messages for %d jobs, they wait: %s", len(stored), error)
 
 
 def _target(text: str) -> Target:
     try:
         return Target.parse(text)
-    except InvalidTarget as error:  # the field is named as it is for a target that nobody has
+    except InvalidTarget as error:  # the field is named as for an unknown target
         raise InvalidTarget(error.message, {"target_hostname": [error.message]}) from error
 
 
 def _digest(submission: Submission, document: dict[str, Any]) -> str:
-    """Tells whether two requests under one idempotency key are the same request; the order of keys says nothing."""
+    """A digest that identifies a request under one idempotency key; the order of keys is irrelevant."""
     text = json.dumps(document, sort_keys=True)
     return hashlib.sha256(f"{submission.priority}|{text}".encode()).hexdigest()
 
 
 def _within(only: tuple[str, ...], among: tuple[str, ...]) -> tuple[str, ...]:
-    """The hosts that a job is kept to by both; () if by neither. Raises ``NothingToRetry`` if none is left."""
+    """The hosts that both restrictions allow; () without any. Raises ``NothingToRetry`` if none is left."""
     if not only or not among:
         return only or among
     hosts = tuple(host for host in only if host in among)

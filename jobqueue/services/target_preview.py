@@ -1,4 +1,4 @@
-"""Which agents a job would go to, told before it is submitted."""
+"""Previews which agents a job would go to, before it is submitted."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from jobqueue.model.target import Target, TargetKind
 
 @dataclass(frozen=True)
 class TargetPreview:
-    """``takes``: the agents that would run the job now (for ``_any``: one of them). ``left_out``: hostname -> why not.
+    """``takes``: the agents that would run the job now (for ``_any``: one of them). ``left_out``: hostname -> reason.
 
-    ``unable`` are those among ``takes`` that do not support the operation: they would skip it. The ledger decides
-    anew when the job is submitted; this is how it would decide now.
+    ``unable`` are the agents among ``takes`` that do not support the operation: they would skip it. The ledger decides
+    again when the job is submitted; this is its present decision.
     """
 
     target: Target
@@ -45,7 +45,7 @@ def reach(agents: Iterable[Agent], operation: str, target: Target) -> TargetPrev
 
 
 def _reason(agent: Agent, operation: str, target: Target) -> str:
-    """Why the agent gets nothing; empty: it does."""
+    """Why the agent is left out; empty if it is not."""
     if agent.state is not AgentState.READY:
         return f"takes no new work ({agent.state.value})"
     if not agent.live and target.kind is not TargetKind.HOST:

@@ -2,5 +2,5 @@
 -- include: audit_trail
 -- KEYS: none
 -- ARGV: none
--- returns: '' | what keeps it from being written
+-- returns: '' | why the trail cannot be written
 return trail_trouble() or ''

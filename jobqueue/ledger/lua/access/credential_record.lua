@@ -4,7 +4,7 @@
 -- ARGV: 1 'credentials' or 'roles', 2 name of the record, 3 its text as the caller has seen it or '' if there was none,
 --   4 its new text or '' to delete it, 5 how many records there may be,
 --   6 how many entries the audit trail keeps, 7 seal of the entry for it, 8 that entry or ''
--- returns: {'done', number and link of the entry} | {'changed'} (somebody was quicker) | {'full'}
+-- returns: {'done', number and link of the entry} | {'changed'} (by a concurrent caller) | {'full'}
 --   | {'unrecorded', why} (the entry cannot be written, so nothing was done)
 local records = ARGV[1] == 'roles' and K.roles or K.credentials
 local name = ARGV[2]

@@ -2,7 +2,7 @@
 -- KEYS: none
 -- ARGV: 1 'take' or 'give', 2 milliseconds after which the first failure is forgotten, then pairs: a digest, how many
 --   failures it may have
--- returns: milliseconds until the next attempt may be made, 0 for now
+-- returns: milliseconds until the next attempt is allowed, 0 for now
 if ARGV[1] == 'give' then
   for i = 3, #ARGV, 2 do
     local key = K.failures .. ARGV[i]

@@ -1,11 +1,11 @@
 -- Admits a principal's request, or returns how long it must wait (token bucket: rate and burst).
 -- include: clock
 -- KEYS: none
--- ARGV: 1 now, 2 digest of the principal, 3 microseconds that one request takes up, 4 how many may come at once
+-- ARGV: 1 now, 2 digest of the principal, 3 microseconds that one request costs, 4 burst size
 -- returns: microseconds to wait, 0 if the request may pass
 local now = clock(ARGV[1])
 local key, step = K.pace .. ARGV[2], tonumber(ARGV[3])
--- one number is enough: when all that passed so far will have been paid for
+-- one number is enough: the time at which all admitted requests will have been paid for
 local paid = math.max(num(redis.call('GET', key)), now) + step
 local wait = paid - now - step * tonumber(ARGV[4])
 if wait > 0 then return math.ceil(wait) end

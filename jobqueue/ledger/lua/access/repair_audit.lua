@@ -4,7 +4,7 @@
 -- KEYS: none
 -- ARGV: 1 how many entries to keep, 2 number of the newest entry that is the API's, or 0, 3 its link or '',
 --   4 seal of the break, 5 the break, 6 how many entries to move at most
--- returns: {'whole'} (there is nothing to mend) | {'more'} (call again) | {'mended', number of the break, its link}
+-- returns: {'whole'} (the trail is intact) | {'more'} (call again) | {'mended', number of the break, its link}
 local function kind_of(name)
   local kind = redis.call('TYPE', name)
   return type(kind) == 'table' and kind.ok or kind
@@ -17,7 +17,7 @@ if kind_of(K.audit_spoiled) ~= 'stream' then
   if kind_of(K.audit) == 'stream' then
     redis.call('RENAME', K.audit, K.audit_spoiled)
   else
-    redis.call('DEL', K.audit) -- nothing of the trail is in it
+    redis.call('DEL', K.audit) -- it holds no entries of the trail
   end
 end
 local most = tonumber(ARGV[6])

@@ -24,7 +24,7 @@ local is_entered, number, link = entered(ARGV[6], ARGV[7], ARGV[8])
 if not is_entered then return {'unrecorded', number} end
 redis.call('SREM', K.joining, host)
 if ARGV[4] ~= '' then redis.call('SET', K.invite .. ARGV[4], host .. ' ' .. key, 'PX', ARGV[5]) end
-redis.call('SREM', K.barred, host) -- it stays away until it registers with this certificate
+redis.call('SREM', K.barred, host) -- it takes no work until it registers with this certificate
 redis.call('HSET', K.certificates, key, ARGV[3])
 redis.call('HSET', K.agent .. host, 'certificate', ARGV[3])
 return {'certified', number, link}

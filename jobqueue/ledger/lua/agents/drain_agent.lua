@@ -2,7 +2,7 @@
 -- include: clock agent_state
 -- KEYS: none
 -- ARGV: 1 now, 2 hostname, 3 'drain' or 'undrain'
--- returns: 'unknown' | 'already' | 'pending' (nobody has accepted it yet) | the agent's new state
+-- returns: 'unknown' | 'already' | 'pending' (not accepted yet) | the agent's new state
 local at = clock(ARGV[1])
 local host = ARGV[2]
 local state = redis.call('HGET', K.agent .. host, 'state')
@@ -14,6 +14,6 @@ if ARGV[3] == 'undrain' then
   return set_agent_state(host, 'Ready', at)
 end
 redis.call('SADD', K.away, host)
--- nothing runs on an agent that is offline, as far as anybody can tell
+-- an offline agent is assumed to run nothing
 local live_until = tonumber(redis.call('ZSCORE', K.agents, host) or 0)
 return set_agent_state(host, live_until > at and 'Draining' or 'Cordoned', at)

@@ -11,12 +11,12 @@ if not boot then return 'unknown' end
 if boot ~= ARGV[3] then return 'replaced' end
 redis.call('HSET', agent, 'beat', int(at), 'vitals', ARGV[5], 'running', ARGV[6])
 local state = redis.call('HGET', agent, 'state')
--- only a count that was taken after the agent knew that it drains proves that nothing new has begun since
+-- only a count taken after the agent knew that it drains proves that no new work has started since
 if state == 'Draining' and ARGV[8] == 'Draining' and ARGV[6] == '0' then
   state = set_agent_state(ARGV[2], 'Cordoned', at)
 end
 if ARGV[7] ~= '' then redis.call('HSET', agent, 'info', ARGV[7]) end
--- a beat that was under way when the agent left does not make it live again
+-- a heartbeat that was in flight when the agent left does not make it live again
 if redis.call('HGET', agent, 'left') ~= boot then
   redis.call('HSET', agent, 'until', int(at + tonumber(ARGV[4])))
   announce_agent(ARGV[2], at)

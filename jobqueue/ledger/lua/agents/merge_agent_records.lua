@@ -2,7 +2,7 @@
 -- include: clock agent_state raise_alert agent_lists
 -- KEYS: none
 -- ARGV: 1 now, 2 how many agents at most
--- returns: number of agents that were looked at
+-- returns: number of agents that were examined
 local at = clock(ARGV[1])
 local hosts = redis.call('SPOP', K.arrivals, ARGV[2])
 for _, host in ipairs(hosts) do muster(host, at) end

@@ -16,6 +16,6 @@ redis.call('HSET', agent, 'boot', boot, 'info', ARGV[5], 'labels', ARGV[6], 'off
   'registrations', int(number), 'registered', int(at) .. ':' .. int(number))
 redis.call('HDEL', agent, 'vitals', 'apart')
 announce_agent(host, at)
--- until maintenance has put it into the lists it gets nothing to do
+-- it gets no work until maintenance has added it to the lists
 if not redis.call('HGET', agent, 'state') then set_agent_state(host, 'Pending', at) end
 return old[1] and old[1] ~= boot and num(old[2]) > at and 'replaced' or 'registered'

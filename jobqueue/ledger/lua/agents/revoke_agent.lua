@@ -3,7 +3,7 @@
 -- KEYS: none
 -- ARGV: 1 now, 2 hostname, 3 the API's signed word,
 --   4 how many entries the audit trail keeps, 5 seal of the entry for it, 6 that entry or ''
--- returns: {'revoked', number and link of the entry} | {'unknown'} | {'pending'} (nobody has accepted it)
+-- returns: {'revoked', number and link of the entry} | {'unknown'} | {'pending'} (not accepted yet)
 --   | {'unrecorded', why} (the entry cannot be written, so nothing was done)
 local at = clock(ARGV[1])
 local host = ARGV[2]
@@ -14,7 +14,7 @@ need('hash', K.revoked)
 need('set', K.barred, K.away)
 local is_entered, number, link = entered(ARGV[4], ARGV[5], ARGV[6])
 if not is_entered then return {'unrecorded', number} end
--- a second time the time moves on, which is what somebody wants who is not sure
+-- revoking again advances the time, which an operator who is unsure wants
 redis.call('HSET', K.revoked, host, ARGV[3])
 redis.call('SADD', K.barred, host)
 redis.call('SADD', K.away, host)

@@ -6,7 +6,7 @@
 local id, host = ARGV[1], ARGV[2]
 local record = redis.call('HMGET', K.exec .. host .. ':' .. id, 'state', 'token', 'attempt')
 if record[1] ~= 'started' or record[2] ~= ARGV[3] then return -1 end
--- a batch that comes again, because our answer was lost on the way, is there already
+-- a batch that is sent again because our answer was lost has been stored already
 local last = redis.call('HGET', K.exec .. host .. ':' .. id, 'batch')
 local token, number = string.match(last or '', '^(.*):(%d+)$')
 local is_known = token == ARGV[3] and tonumber(number) >= tonumber(ARGV[5])
@@ -15,13 +15,13 @@ local newest = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)
 local total = newest[1] and tonumber(string.match(newest[1][1], '^%d+')) or 0
 if is_known then return total end
 local shared = redis.call('HMGET', K.job .. id, 'shared', 'logs')
-if total > 9e15 then -- no byte has such a number, and behind it there is room for none
+if total > 9e15 then -- larger than any valid offset; nothing could be appended after it
   redis.call('DEL', key)
   newest, total = {}, 0
 end
 redis.call('HSET', K.exec .. host .. ':' .. id, 'batch', ARGV[3] .. ':' .. ARGV[5])
 if not newest[1] and shared[1] then
-  -- another host may run a later attempt: remember whose output there is to delete
+  -- another host may run a later attempt: record whose output must be deleted
   local hosts = shared[2]
   redis.call('HSET', K.job .. id, 'logs', hosts and (hosts .. ' ' .. host) or host)
 end

@@ -10,7 +10,7 @@ local exec, job = K.exec .. slot .. ':' .. id, K.job .. id
 local mine = K.exec .. host .. ':' .. id
 
 if slot ~= '_any' and slot ~= host then return {'refused', 'foreign'} end
--- all that decides is read before anything is written
+-- everything that decides the claim is read before the first write
 local record = redis.call('HMGET', exec, 'state', 'attempt')
 local known = redis.call('HMGET', job, 'expires', 'shared', 'host', 'status', 'created', 'op', 'outside', 'slot',
   'fanout')
@@ -18,12 +18,12 @@ local is_away = redis.call('SISMEMBER', K.away, host) == 1 or redis.call('SISMEM
 local doc = redis.call('GET', K.doc .. id)
 local state = record[1]
 if state ~= 'submitted' then
-  -- the agent asks again because our first answer was lost on the way
+  -- a repeated claim: our first answer was lost
   local held = redis.call('HMGET', mine, 'token', 'attempt', 'state')
   if held[1] == token and held[3] == 'started' then
     return {'granted', num(held[2]), doc}
   end
-  if not state and slot == '_any' then -- another agent took it
+  if not state and slot == '_any' then -- another agent claimed it
     state = redis.call('HGET', K.exec .. (known[8] or slot) .. ':' .. id, 'state')
   end
   count(K.stats, 'claims_refused', 1)
@@ -38,14 +38,14 @@ if known[9] then need('list', K.slots .. id) end
 local published = redis.call('ZSCORE', K.waiting .. slot, id)
 redis.call('ZREM', K.waiting .. slot, id)
 if is_away then
-  -- the agent drains and has not stopped reading yet: the message goes back to the queue
+  -- the agent drains and still reads its queues: the message goes back to the queue
   redis.call('ZADD', K.due, int(at), member)
   return {'refused', 'away'}
 end
 known[6] = known[6] or '?'
-if known[7] then return {'refused', 'foreign'} end -- a driver elsewhere runs it
+if known[7] then return {'refused', 'foreign'} end -- an external driver runs it
 if known[2] and redis.call('SISMEMBER', K.offers .. known[6], host) == 0 then
-  -- the agent came after the submission; others can run it. Not at once: an idle agent must not turn in circles
+  -- the agent joined after the submission, and others can run it. Delay it: an idle agent must not loop
   redis.call('ZADD', K.due, int(at + 1000000), member)
   return {'refused', 'unsupported'}
 end

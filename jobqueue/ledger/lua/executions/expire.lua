@@ -1,7 +1,7 @@
 -- Ends executions that were not started before their deadline.
 -- include: clock events status index transition
 -- KEYS: none
--- ARGV: 1 now, 2 after how many executions to stop; those of one job are dealt with together
+-- ARGV: 1 now, 2 after how many executions to stop; the executions of one job are handled together
 -- returns: the number of executions that expired
 local at = clock(ARGV[1])
 local expired = 0

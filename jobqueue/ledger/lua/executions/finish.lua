@@ -25,16 +25,16 @@ local signature = ARGV[10] or ''
 if ARGV[6] ~= '' then
   keep_answer(host .. ':' .. id, ARGV[6])
 elseif signature ~= '' then
-  forget_answer(host .. ':' .. id) -- the signature is of all that is kept
+  forget_answer(host .. ':' .. id) -- the signature covers everything that is kept
 end
 if signature ~= '' then
-  -- in two, since one long value would cost the hash its compact encoding, and twice the memory
+  -- in two fields, since one long value would cost the hash its compact encoding, and twice the memory
   redis.call('HSET', exec, 's1', string.sub(signature, 1, 60), 's2', string.sub(signature, 61))
 end
 redis.call('ZREM', K.leases, id .. ':' .. host)
--- wakes those who follow the output; the id lies behind the last byte and before any next one
+-- wakes the followers of the output; the id lies after the last byte and before any later one
 local log = K.log .. host .. ':' .. id
 local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)
--- a stream whose ids its own host has spoiled takes no such entry: those who follow see the end a moment later
+-- if the host has corrupted the ids of its stream, this entry is rejected: followers see the end a moment later
 if newest[1] then redis.pcall('XADD', log, string.match(newest[1][1], '^%d+') .. '-1', 'end', state) end
 return 'finished'

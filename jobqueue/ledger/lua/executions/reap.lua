@@ -18,12 +18,12 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', K.leases, '-inf', int(until_
   local most = num(string.match(job[2] or '', '^%d+'))
   redis.call('ZREM', K.leases, member)
   count(K.stats, 'leases_lost', 1)
-  -- true of an agent that is gone, and of one that is back already and knows nothing of it
+  -- holds for an agent that is gone, and for one that has restarted and lost the execution
   local silence = 'agent ' .. host .. ' was killed, restarted or cut off during attempt ' .. int(attempt)
-  if not is_whole then -- `jobqueue doctor` shows what is wrong with it
+  if not is_whole then -- `jobqueue doctor` reports the damage
     lost = lost + 1
   elseif job[3] then
-    -- whether it stopped in time is not known either, and saying "cancelled" would claim that it did
+    -- whether it stopped in time is not known either; "cancelled" would claim that it did
     transition(id, host, at, host, {{'lost', 'lost', silence .. ' while a cancel was pending' .. unknown}})
     cancelled = cancelled + 1
   elseif (job[1] and most == 0 and attempt < 5) or attempt < most or (run[2] and attempt < 20) then

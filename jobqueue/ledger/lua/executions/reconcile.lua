@@ -7,7 +7,7 @@
 --   5 message template or '' (the broker is elsewhere: whatever waited that long counts as gone)
 -- returns: {"job:slot", priority, attempt, ...} of what was published again
 local slot, template = ARGV[2], parse_template(ARGV[5])
--- the messages' times may be ahead of a clock that was set back
+-- after the clock was set back, the messages' times may be ahead of it
 local at = clock(ARGV[1])
 at = math.max(at, ticked(at))
 local old = redis.call('ZRANGEBYSCORE', K.waiting .. slot, '-inf', int(at - tonumber(ARGV[3])),

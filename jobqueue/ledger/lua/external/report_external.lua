@@ -21,10 +21,10 @@ local id = redis.call('GET', reported and K.reported .. reported or K.alias .. n
 if not id then
   local named = reported and redis.call('GET', K.alias .. name)
   if redis.call('EXISTS', K.job .. name) == 1 then
-    if reported then return {'not_outside', name} end -- the id of a job names no other one
+    if reported then return {'not_outside', name} end -- the id of a job names only that job
     id = name
   elseif named and redis.call('HEXISTS', K.job .. named, 'groups') == 1 then
-    return {'not_outside', named} -- a run that the service started; any other job may have the same name
+    return {'not_outside', named} -- the service started this run; any other job may have the same name
   end
 end
 local known = id and redis.call('HMGET', K.job .. id, 'status', 'outside', 'host', 'created')
@@ -86,7 +86,7 @@ local who = host ~= '' and host or known and known[3] or slot
 if #steps > 0 then
   transition(id, slot, at, who, steps)
 elseif known and word ~= known[2] then
-  -- the ledger has no state of its own for this one
+  -- the ledger has no separate state for this word
   announce(id, known[1], append_event(job, at, 'reported', who, word), 'reported', who, word)
 end
 if FINAL_STATES[state] then

@@ -1,7 +1,7 @@
--- Takes what an agent says of itself into the lists that all agents share. An agent's own user of Redis may write its own
--- record only, so that it cannot speak for another agent: maintenance calls this for it then.
+-- Merges an agent's own record into the lists that all agents share. An agent's Redis user may write only the agent's
+-- own record, so that it cannot speak for another agent; maintenance then calls this on its behalf.
 -- Needs: clock, agent_state, raise.
-local LONGEST_LIFE = 3600000000 -- microseconds for which one heartbeat may count, at the most
+local LONGEST_LIFE = 3600000000 -- the longest time, in microseconds, for which one heartbeat may count
 
 local function list_agent(host, known, at)
   local roster = K.roster .. host
@@ -11,7 +11,7 @@ local function list_agent(host, known, at)
   for label in string.gmatch(known.labels, '[^\n]+') do redis.call('SADD', K.label .. label, host) end
   for op in string.gmatch(known.offers, '[^\n]+') do redis.call('SADD', K.offers .. op, host) end
   redis.call('HSET', roster, 'registered', known.registered, 'labels', known.labels, 'offers', known.offers)
-  -- whether the certificate is right only those can tell who know the API's key: they look at it again, see `certify`
+  -- only a holder of the API's key can verify the certificate, and does so again: see `certify`
   local state = redis.call('HGET', K.agent .. host, 'state')
   local given = redis.call('HGET', K.agent .. host, 'certificate')
   if redis.call('SISMEMBER', K.barred, host) == 1 then
@@ -19,7 +19,7 @@ local function list_agent(host, known, at)
     if state ~= 'Revoked' then set_agent_state(host, 'Revoked', at) end
     if known.proof ~= '' then redis.call('SADD', K.joining, host) end
   elseif known.holds == '' or (state == 'Revoked' and given and given ~= known.shown) then
-    -- or it was accepted again, and comes with the certificate that it had before
+    -- or it was accepted again, and presents its previous certificate
     redis.call('SADD', K.away, host)
     if state ~= 'Pending' then set_agent_state(host, 'Pending', at) end
     if known.proof ~= '' then redis.call('SADD', K.joining, host) end
@@ -27,11 +27,11 @@ local function list_agent(host, known, at)
     redis.call('SREM', K.away, host)
     set_agent_state(host, 'Ready', at)
   end
-  -- the API's own entry is never replaced by what an agent shows
+  -- the API's own entry is never replaced by one that the agent presents
   if known.shown ~= '' and known.key ~= '' then redis.call('HSETNX', K.certificates, known.key, known.shown) end
 end
 
--- Moves the agent's alerts on to those of all.
+-- Moves the agent's alerts to the shared list.
 local function take_notes(host, at)
   local notes = redis.call('LRANGE', K.noted .. host, 0, 19)
   if #notes == 0 then return end
@@ -47,8 +47,8 @@ local function take_notes(host, at)
 end
 
 local function muster(host, at)
-  take_notes(host, at) -- also of one that has not registered yet
-  -- an agent that cannot be read must not keep the others from being looked at; its own next step says what is wrong
+  take_notes(host, at) -- also of an agent that has not registered yet
+  -- an unreadable agent record must not block the others; the agent's own next step reports the error
   if type_of(K.agent .. host) ~= 'hash' then
     redis.call('ZREM', K.agents, host)
     return false
@@ -65,8 +65,8 @@ local function muster(host, at)
   return true
 end
 
--- The agent's record has changed. Where its user may, it is taken into the lists at once; else maintenance does, in a
--- moment. Which of them holds is tried once, at the registration.
+-- The agent's record has changed. If its user may, it is merged into the lists at once; otherwise maintenance does it,
+-- in a moment. Which of the two applies is tested once, at registration.
 local function announce_agent(host, at)
   local agent = K.agent .. host
   if not redis.call('HGET', agent, 'apart') then

@@ -1,4 +1,4 @@
--- Moves an agent to a state and notes it in the agent's own timeline, of which the newest hundred steps are kept.
+-- Moves an agent to a state and records it in the agent's own timeline, which keeps the newest hundred steps.
 local function set_agent_state(host, state, at)
   redis.call('HSET', K.agent .. host, 'state', state)
   redis.call('RPUSH', K.agent_log .. host, int(at) .. '|' .. state)

@@ -1,5 +1,5 @@
--- What an execution returned, or reports of itself, by `place` (slot:job). A short one lies in the execution's hash, in
--- fields short enough for Redis' compact encoding: a key of its own would take more room than most answers themselves.
+-- The result or progress of an execution, by `place` (slot:job). A short one is stored in the execution's hash, in
+-- fields short enough for Redis' compact encoding: a separate key would take more room than most answers themselves.
 local PIECE, PIECES = 60, {'o1', 'o2', 'o3'}
 
 local function forget_answer(place)
@@ -9,7 +9,7 @@ end
 
 local function keep_answer(place, out)
   forget_answer(place)
-  -- pieces of a text that is not ASCII could be cut within a character
+  -- splitting a text that is not ASCII could cut a character in two
   if #out > PIECE * #PIECES or string.find(out, '[\128-\255]') then
     redis.call('SET', K.out .. place, out)
     return

@@ -1,5 +1,5 @@
--- What keeps the audit trail from being written, or nil. Whoever can write to Redis can put another kind of key in its
--- place, or an entry behind which no next one can be added (the last possible id); ids that are deleted stay used.
+-- Why the audit trail cannot be written, or nil. An attacker with write access to Redis can replace it by a key of
+-- another type, or add an entry with the last possible id, after which none can be added; deleted ids stay used.
 local function trail_trouble()
   for _, name in ipairs({K.audit, K.audit_head}) do
     local kind = redis.call('TYPE', name)
@@ -16,7 +16,7 @@ local function trail_trouble()
   for i = 1, #info, 2 do
     if info[i] == 'last-generated-id' then
       local last = string.match(info[i + 1], '^0%-(%d+)$')
-      -- the head is looked at by the next entry, which goes on behind the newest one
+      -- the next entry checks the head, and continues after the newest entry
       if not last or tonumber(last) > 9e15 or (number and tonumber(last) > number) then
         return 'an entry ' .. info[i + 1] .. ' was written that is none of the API\'s'
       end
@@ -31,7 +31,7 @@ end
 local function append_entries(keep, entries, first, last)
   local head = redis.call('HMGET', K.audit_head, 'number', 'link')
   local number, link = tonumber(head[1] or '0'), head[2] or ''
-  -- somebody else wrote there, which a look through the trail shows; it goes on all the same
+  -- a foreign entry, which a verification of the trail reports; the trail continues regardless
   if not number or number ~= number or math.abs(number) > 9e15 then
     local newest = redis.call('XREVRANGE', K.audit, '+', '-', 'COUNT', 1)
     number = newest[1] and tonumber(string.match(newest[1][1], '%d+$')) or 0
@@ -50,9 +50,9 @@ local function append_entries(keep, entries, first, last)
   return name, link
 end
 
--- The entry that belongs to a change: it is written before the change, in the same step, or the change is not made.
--- `entry` '' is for changes that nobody asked for. Returns whether the change may be made, and the number and the link;
--- or false, and why the entry cannot be written.
+-- The entry that belongs to a change: written before the change, in the same step; without it the change is not made.
+-- An empty `entry` is for changes without a request. Returns true and the entry's number and link if the change may be
+-- made, or false and why the entry cannot be written.
 local function entered(keep, seal, entry)
   if (entry or '') == '' then return true end
   local is_written, number, link = pcall(append_entries, keep, {seal, entry}, 1, 2)

@@ -1,4 +1,4 @@
--- The time in microseconds: Redis' own, so that all agents share one clock; given only by tests.
+-- The time in microseconds: Redis' own, so that all agents share one clock; only tests pass a time.
 local function clock(given)
   if given ~= '' then
     return tonumber(given)
@@ -7,25 +7,25 @@ local function clock(given)
   return tonumber(time[1]) * 1000000 + tonumber(time[2])
 end
 
--- The number that a record holds; 0 where somebody else has left what is none, or what no number of ours can be.
+-- The number in a record; 0 if an altered record holds an invalid number or one out of range.
 local function num(text)
   local number = tonumber(text or 0) or 0
   return number == number and math.abs(number) < 9e15 and number or 0
 end
 
--- Adds to a counter, which begins anew where somebody else has left what cannot be counted on.
+-- Adds to a counter; restarts it if it was overwritten with a value that cannot be incremented.
 local function count(key, field, by)
   local answer = redis.pcall('HINCRBY', key, field, by)
   if type(answer) ~= 'table' or not answer.err then return answer end
   local why = tostring(answer.err)
   if not string.find(why, 'integer') and not string.find(why, 'overflow') then
-    return redis.call('HINCRBY', key, field, by) -- something else is wrong, and must show
+    return redis.call('HINCRBY', key, field, by) -- another fault, which must surface
   end
-  redis.pcall('HSET', key, field, by) -- agents may not, and others will
+  redis.pcall('HSET', key, field, by) -- agents may not do this; the API and maintenance will
   return tonumber(by)
 end
 
--- Lua's tostring would write large numbers as 1.7e+15.
+-- Lua's tostring would format large numbers as 1.7e+15.
 local function int(number)
   return string.format('%.0f', number)
 end

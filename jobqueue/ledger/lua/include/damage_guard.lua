@@ -1,19 +1,19 @@
--- In front of every script, because Redis takes nothing back of a script that fails halfway. A command that meets a
--- damaged key does not end the script where the ledger can do without what the key holds: the key is moved aside (kind
--- `spoiled`), an alert tells of it, and the command is carried out on a new key. Damaged is a key of another type, or an
--- `events` stream to which no later id can be added. A damaged key that the ledger cannot do without ends the script with
--- an error that names it; scripts read such keys before their first write. Nothing here costs anything until a command
--- fails. MENDED and SPOILED are put in by ledger/scripts.py.
+-- In front of every script, because Redis does not roll back a script that fails halfway. A command that meets a
+-- damaged key does not end the script if the ledger can do without the key's contents: the key is moved aside (kind
+-- `spoiled`), an alert reports it, and the command runs on a new key. A key is damaged if it has another type, or if it
+-- is an `events` stream to which no later id can be added. A damaged key that the ledger needs ends the script with an
+-- error that names it; scripts read such keys before their first write. The guard costs nothing until a command fails.
+-- ledger/scripts.py inserts MENDED and SPOILED.
 local server = redis
 local redis = {pcall = server.pcall, sha1hex = server.sha1hex}
 
--- The type of a key; where the user may not ask for it, a description.
+-- The type of a key, or a description if the user may not query it.
 local function type_of(key)
   local found = server.pcall('TYPE', key)
   return found.ok or 'value of another type'
 end
 
--- Ends the script, unless each of the keys is of this type or missing: for keys that it writes and does not read.
+-- Ends the script unless each of the keys is of this type or missing: for keys that are only written.
 local function need(wanted, ...)
   for _, key in ipairs({...}) do
     local found = type_of(key)
@@ -21,13 +21,13 @@ local function need(wanted, ...)
   end
 end
 
--- Whether a key is of this type, or missing: for steps over many records, where one that is damaged must not end the step.
+-- Whether a key is of this type or missing: for steps over many records, which one damaged record must not end.
 local function is_sound(wanted, key)
   local found = type_of(key)
   return found == wanted or found == 'none'
 end
 
--- Id of a job that the script makes: nothing of it can have been there before.
+-- Id of a job that the script creates: none of its keys can exist yet.
 local new_job
 
 local function mended_type(key)
@@ -37,8 +37,8 @@ local function mended_type(key)
   if new_job and string.sub(key, -#new_job) == new_job then return 'record of a new job' end
 end
 
--- Moves a damaged key aside and tells of it. Returns false where the user may not: an agent's. Maintenance looks at the
--- keys that all share once a second, and does it then.
+-- Moves a damaged key aside and raises an alert. Returns false if the user may not (an agent's user). Maintenance
+-- checks the shared keys once a second, and does it then.
 local function set_aside(key, what)
   local moved = server.pcall('RENAME', key, SPOILED.aside .. key)
   if type(moved) == 'table' and moved.err then return false end
@@ -62,7 +62,7 @@ local function mend(failure, command, key, ...)
   local is_type = string.find(why, 'WRONGTYPE', 1, true)
   local is_full = command == 'XADD' and key == SPOILED.events
     and (string.find(why, 'equal or smaller', 1, true) or string.find(why, 'exhausted', 1, true))
-  if not is_type and not is_full then return server.call(command, key, ...) end -- it fails again, and must show
+  if not is_type and not is_full then return server.call(command, key, ...) end -- it fails again, which must surface
   local wanted = mended_type(key)
   if not wanted then
     local found = type_of(key)

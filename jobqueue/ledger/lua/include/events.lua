@@ -1,6 +1,6 @@
--- Appends one event to the record (job or execution) behind `key`. Fields of their own, each short, keep the hash in
--- Redis' compact encoding. Times never run backwards within a record, whatever the machine's clock does.
--- Returns the time that the event got. Needs: clock.
+-- Appends one event to the record (job or execution) at `key`. Separate short fields keep the hash in Redis' compact
+-- encoding. Times never run backwards within a record, whatever the machine's clock does.
+-- Returns the event's time. Needs: clock.
 local function append_event(key, at, event, host, note)
   local last = redis.call('HMGET', key, 'events', 'last')
   local count = num(last[1]) + 1
@@ -10,8 +10,8 @@ local function append_event(key, at, event, host, note)
   return time
 end
 
--- Tells those who follow everything. `status` is the job's afterwards; `events` are those of one moment (a,b), and
--- share the note.
+-- Publishes to followers of all events. `status` is the job's status afterwards; `events` are those of one moment
+-- (a,b), which share the note.
 local function announce(id, status, time, events, host, note)
   redis.call('XADD', K.events, 'MAXLEN', '~', 10000, '*',
     'v', id .. '|' .. status .. '|' .. time .. '|' .. events .. '|' .. host .. '|' .. (note or ''))

@@ -1,6 +1,6 @@
--- Which hosts take work, and which of them has the least.
+-- Finds the hosts that take work, and the least busy of them.
 
--- Hosts that take no new work, as a set. Agents may say of themselves that they are back, but not that they are accepted.
+-- Hosts that take no new work, as a set. Agents may report that they are back, but not that they are accepted.
 local function hosts_away()
   local away = {}
   for _, key in ipairs({K.away, K.barred}) do
@@ -9,7 +9,7 @@ local function hosts_away()
   return away
 end
 
--- Those of the hosts that are live, or with offline_too known, and not away.
+-- The hosts that are not away and are live, or with `offline_too` known.
 local function taking(hosts, at, away, offline_too)
   local found = {}
   for first = 1, #hosts, 1000 do -- unpack has a limit
@@ -25,7 +25,7 @@ end
 
 local function least_busy(hosts, at)
   local best, least
-  for i = 1, math.min(#hosts, 50) do -- a sample, from a place that varies: a large fleet must not make this slow
+  for i = 1, math.min(#hosts, 50) do -- a sample from a varying start, so that a large fleet does not make this slow
     local host = hosts[(at + i) % #hosts + 1]
     local load = redis.call('ZCARD', K.waiting .. host) + num(redis.call('HGET', K.agent .. host, 'running'))
     if not best or load < least then best, least = host, load end

@@ -1,5 +1,5 @@
--- A package as the callers read it: size, sha256, time of storing, time until which it is kept, upload, seal; or {} if
--- there is none of this name.
+-- A package as returned to callers: size, sha256, time of storing, time until which it is kept, upload, seal; or {} if
+-- the name is unknown.
 local function package_record(name)
   local record = redis.call('HMGET', K.package .. name, 'size', 'sha256', 'stored', 'upload', 'seal')
   if not record[1] then return {} end

@@ -1,13 +1,13 @@
--- Puts the message "this execution is due" into its slot's queue, the way kombu's Redis transport reads it, and notes
+-- Puts the message "this execution is due" into its slot's queue, in the format of kombu's Redis transport, and records
 -- it as waiting. Needs: clock.
 
--- kombu's ten lists of one queue: 0, the highest priority, is the plain list; the others carry a suffix.
+-- kombu's ten lists of one queue: 0, the highest priority, is the plain list; the others have a suffix.
 local function queue_list(slot, step)
   return K.queue .. slot .. (step == 0 and '' or '\6\22' .. int(step))
 end
 
--- A template, cut into its texts and the names of the placeholders between them; nil for none: the broker is elsewhere
--- then, the caller sends and the ledger only notes. Plain searches: a pattern would be tried at each of its characters.
+-- A template, split into its texts and the names of the placeholders between them; nil without one: then the broker is
+-- elsewhere, and the caller sends the message. Plain searches: a pattern would be tried at each character.
 local function parse_template(template)
   if template == '' then return nil end
   local texts, names, from = {}, {}, 1
@@ -40,7 +40,7 @@ local function message_of(template, id, slot, attempt, priority, time)
   return table.concat(parts)
 end
 
--- The same for many slots: the texts between the slot's name, ready to be joined by each.
+-- The same for many slots: the texts between the slot names, ready to be joined with each name.
 local function message_texts(template, id, attempt, priority, time)
   if not template then return nil end
   local joint = message_of(template, id, '\1', attempt, priority, time)
@@ -55,8 +55,8 @@ local function message_texts(template, id, attempt, priority, time)
   return texts
 end
 
--- time: from tick(), so that each of the lists holds its messages in the order of their times. What has no place yet is
--- only noted: no agent reads a queue of it.
+-- time: from tick(), so that each list holds its messages in the order of their times. Executions without a host are
+-- only recorded as waiting: no agent reads a queue for them.
 local function publish(message, id, slot, priority, time)
   redis.call('ZADD', K.waiting .. slot, int(time), id)
   if message and slot ~= '_unplaced' then redis.call('LPUSH', queue_list(slot, 9 - priority), message) end

@@ -1,5 +1,5 @@
--- Adds an alert to those that are kept: the newest hundred, and of one kind from one host no more than twenty, so that
--- nobody can push out what was told of somebody else. Needs: clock.
+-- Stores an alert. The list keeps the newest hundred, and at most twenty of one kind from one host, so that one host
+-- cannot push out the alerts about another. Needs: clock.
 local function raise_alert(kind, job_id, host, message, times, at)
   count(K.stats, kind, times)
   local alike = {}

@@ -1,6 +1,6 @@
--- Gives an execution back to its queue: it waits until `due`, then maintenance publishes it again.
--- Needs: transition, answer. An `_any` execution returns to the shared slot, so that any agent may take it up.
--- Returns false if the table forbids it.
+-- Returns an execution to its queue: it waits until `due`, then maintenance publishes it again.
+-- Needs: transition, answer. An `_any` execution returns to the shared slot, so that any agent may claim it.
+-- Returns false if the transition is not allowed.
 local function release(id, host, at, due, event, note)
   if not transition(id, host, at, host, {{'submitted', event, note}}) then return false end
   redis.call('ZREM', K.leases, id .. ':' .. host)
@@ -14,7 +14,7 @@ local function release(id, host, at, due, event, note)
     redis.call('HSET', K.job .. id, 'slot', slot)
   end
   redis.call('ZADD', K.due, int(due), id .. ':' .. slot)
-  -- the deadline may have passed during the run, and been dealt with
+  -- the deadline may have passed during the run, and its entry been removed
   if job[2] then redis.call('ZADD', K.deadlines, job[2], id) end
   return true
 end

@@ -1,11 +1,11 @@
--- The only way an execution changes its state. Needs: clock, events, status, index.
--- steps: {{state, event, note}, ...}, taken in one go; each is checked against the one table.
--- Moves state, counts, timeline, the job's status and its indexes together. Returns false if the table forbids it.
+-- The only way to change the state of an execution. Needs: clock, events, status, index.
+-- steps: {{state, event, note}, ...}, applied together; each is checked against the table of transitions.
+-- Updates state, counts, timeline, the job's status and its indexes together. Returns false if a step is not allowed.
 local COUNTS = {'status', 'created', 'updated', 'op'}
 for _, state in ipairs(STATES) do COUNTS[#COUNTS + 1] = 'n.' .. state end
 COUNTS[#COUNTS + 1] = 'fanout'
 
--- Counts a duration in the operation's distribution ('wait' or 'run'): in one bucket, and in the sum.
+-- Adds a duration to the operation's distribution ('wait' or 'run'): to one bucket, and to the sum.
 local function observe(what, op, micros)
   micros = math.max(0, micros)
   local bucket = 1
@@ -23,7 +23,7 @@ local function transition(id, slot, at, host, steps)
     if not (ALLOWED[state] and ALLOWED[state][step[1]]) then return false end
     state = step[1]
   end
-  -- read before anything is written
+  -- read before the first write
   local now = redis.call('HMGET', job, unpack(COUNTS))
   if now[#COUNTS] then need('list', K.slots .. id) end
   redis.call('HSET', exec, 'state', state)
@@ -39,7 +39,7 @@ local function transition(id, slot, at, host, steps)
   local status, op = derive_status({unpack(now, 5, 4 + #STATES)}), now[4] or '?'
   if FINAL_STATES[state] then
     count(K.measured, 'ended|' .. op .. '|' .. state, 1)
-    -- the last event of what runs is its start; how long a lost one ran nobody knows
+    -- the last event of a running execution is its start; the run time of a lost one is unknown
     if from == 'started' and state ~= 'lost' then observe('run', op, at - num(before[2])) end
   elseif state == 'submitted' then
     count(K.measured, 'retried|' .. op, 1)
@@ -50,11 +50,11 @@ local function transition(id, slot, at, host, steps)
     if FINAL[status] then
       redis.call('ZADD', K.finished, int(at), id)
       redis.call('ZREM', K.deadlines, id)
-      redis.call('HDEL', job, 'idempotent', 'retry') -- said what to do when an agent dies
+      redis.call('HDEL', job, 'idempotent', 'retry') -- only needed if an agent dies
     end
   end
   local first = 1
-  for i, step in ipairs(steps) do -- one entry for steps of one moment: most come in pairs
+  for i, step in ipairs(steps) do -- one entry per moment: most steps come in pairs
     local following = steps[i + 1]
     if not following or times[i + 1] ~= times[i] or following[3] ~= step[3] then
       local events = {}

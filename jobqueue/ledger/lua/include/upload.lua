@@ -1,4 +1,4 @@
--- Forgets an upload that is not complete, and its bytes.
+-- Deletes an incomplete upload and its bytes.
 local function forget_upload(upload)
   local size = redis.call('HGET', K.bulk, upload)
   if size then count(K.bulk, 'all', int(0 - num(size))) end

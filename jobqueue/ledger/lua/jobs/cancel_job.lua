@@ -3,7 +3,7 @@
 -- include: clock events status index transition
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 who asked
--- returns: 'cancelled' (nothing runs any more) | 'requested' | 'final' | 'unknown'
+-- returns: 'cancelled' (nothing runs) | 'requested' | 'final' | 'unknown'
 local at = clock(ARGV[1])
 local id = ARGV[2]
 local job = K.job .. id

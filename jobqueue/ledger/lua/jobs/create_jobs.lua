@@ -10,7 +10,7 @@
 --   keep to (lines), seal of the idempotency key, its entry for the audit trail, the seal of that, then the job's own fields (model/job_fields.py): tags as "key:value" lines, lists as
 --   lines
 -- returns: per job: {'created', created, {slot...}, number of its audit entry, link of that} (slots only if the caller
---     has to send the messages; no entry if there is none, or if it cannot be written)
+--     has to send the messages; number and link only if an entry was given and could be written)
 --   | {'replayed', id, created, seal} | {'key_conflict', id} | {'alias_taken', id} | {'held', id} | {'unknown_target', near?}
 --   | {'unsupported'} | {'unrecorded', why} | {'away', state of the agent} | {'too_late'}
 --   | {'no_live_agent', offline or draining hostname...}
@@ -18,8 +18,8 @@ local at = clock(ARGV[1])
 local window, template, keep, is_strict = ARGV[2], parse_template(ARGV[3]), ARGV[4], ARGV[5] == '1'
 local away = hosts_away()
 
--- Each returns the slots, or nil and the refusal. Offline agents are waited for (patient) only where the caller names
--- one or gives a deadline: a broadcast without a deadline must not hang on a host that is gone for good.
+-- Each function returns the slots, or nil and the refusal. Offline agents are waited for (patient) only if the caller
+-- names an agent or sets a deadline: a broadcast without a deadline must not wait for a host that is gone for good.
 local resolve = {}
 
 function resolve.host(job)
@@ -36,7 +36,7 @@ function resolve.host(job)
   return {job.target}
 end
 
--- Those of the hosts that the job keeps to.
+-- The hosts to which the job is restricted.
 local function kept_to(only, hosts)
   if only == '' then return hosts end
   local keep, kept = {}, {}
@@ -47,7 +47,7 @@ local function kept_to(only, hosts)
   return kept
 end
 
-local shared = {} -- by operation and patience: the shared queue serves; nothing changes that within one call
+local shared = {} -- by operation and patience: whether the shared queue is usable, which is constant within one call
 function resolve.any(job, patient)
   local question = job.operation .. (patient and '+' or '')
   if shared[question] and job.only == '' then return {'_any'} end
@@ -66,12 +66,12 @@ function resolve.any(job, patient)
   if wait then able = taking(offering, at, away, true) end
   if #able == 0 then return nil, {'no_live_agent', unpack(offering, 1, math.min(#offering, 20))} end
   if job.only ~= '' then return {least_busy(able, at)} end
-  -- the shared queue serves as long as all that read it can run the operation
+  -- the shared queue is usable as long as all of its readers can run the operation
   local readers = taking(redis.call('ZRANGE', K.agents, 0, -1), at, away, wait)
   return {#able == #readers and '_any' or least_busy(able, at)}
 end
 
--- Maintenance places it, when there is an agent that has what the job needs.
+-- Maintenance places the job once there is an agent that has what it needs.
 function resolve.unplaced()
   return {'_unplaced'}
 end
@@ -92,34 +92,34 @@ function resolve.label(job, patient)
   return broadcast(redis.call('SMEMBERS', K.label .. job.target), job, patient)
 end
 
--- Whether a job has its document and its first execution: what was stored by half is none.
+-- Whether a job has its document and its first execution; an incompletely stored job does not exist.
 local function is_whole(id)
   if redis.call('EXISTS', K.doc .. id) == 0 then return false end
   local slot = redis.call('HGET', K.job .. id, 'slot') or redis.call('LINDEX', K.slots .. id, 0)
   return slot and redis.call('EXISTS', K.exec .. slot .. ':' .. id) == 1
 end
 
--- What was accepted before: under this id (the caller lost our first answer), or under this idempotency key; or what
--- has a name that this job wants for itself.
+-- A job accepted earlier: under this id (the caller lost our first answer), or under this idempotency key; or a job
+-- that holds a name that this job claims.
 local function earlier(job)
   local created = redis.call('HGET', K.job .. job.id, 'created')
   if created and is_whole(job.id) then return {'replayed', job.id, created} end
   local first = job.idempotency_key ~= '' and redis.call('GET', K.idem .. job.idempotency_key)
   if not first and job.idempotency_key ~= '' then
-    -- an older record does not name the submitter; the digest does, so that another digest may be another principal's
+    -- an older record does not name the submitter; the digest does, so a different digest may mean another principal
     local former = redis.call('GET', K.idem .. string.match(job.idempotency_key, ' (.*)$'))
     if former and string.match(former, '^%x+') == job.digest then first = former end
   end
   if first then
     local digest, id, time, seal = string.match(first, '^(%x+)|([^|]+)|(%d+)|(%x*)$')
-    if not digest then return {'replayed', '', '0', ''} end -- no record of ours; the caller sees it by the seal
-    -- a key must not answer for ever with what cannot run
+    if not digest then return {'replayed', '', '0', ''} end -- an altered record; the caller detects it by the seal
+    -- an idempotency key must not forever return a job that cannot run
     if digest ~= job.digest then return {'key_conflict', id} end
     if is_whole(id) then return {'replayed', id, time, seal} end
   end
   if job.alias ~= '' then
     local named = redis.call('GET', K.alias .. job.alias)
-    -- the id of a job is a name of it, too
+    -- a job's id is also one of its names
     if not named and redis.call('EXISTS', K.job .. job.alias) == 1 then named = job.alias end
     if named then return {'alias_taken', named} end
   end
@@ -178,7 +178,7 @@ local function accept(job)
   local first = K.job .. job.retry_of
   local retried = job.retry_of ~= '' and redis.call('HMGET', first, 'status', 'retried_as')
 
-  -- unique and growing, so that a page's cursor is one number
+  -- unique and growing, so that a page's cursor is a single number
   time = time and time + 1 or tick(at)
   local is_entered, number, link
   if is_strict then
@@ -209,7 +209,7 @@ local function accept(job)
     announce(job.retry_of, retried[1], told, 'retried', '_api', 'as ' .. job.id)
   end
   local answer = {'created', when, (waits or template or not is_placed) and {} or slots}
-  if not is_strict then -- while the trail cannot be written, the job counts all the same; the caller sees it
+  if not is_strict then -- a job is accepted even while the trail cannot be written; the caller is informed
     is_entered, number, link = entered(keep, job.entry_seal, job.entry)
   end
   if is_entered and number then answer[4], answer[5] = number, link end

@@ -1,7 +1,7 @@
 -- Deletes a final job with all of its records.
 -- include: clock index
 -- KEYS: none
--- ARGV: 1 job id, 2 '1' to remove it whatever it is, also where its record is damaged, or ''
+-- ARGV: 1 job id, 2 '1' to delete it in any state and even if its record is damaged, or ''
 -- returns: 'deleted' | 'running' | 'unknown'
 local id = ARGV[1]
 local job = K.job .. id
@@ -13,7 +13,7 @@ end
 local record = redis.call('HMGET', job, 'status', 'created', 'slot', 'fanout', 'key', 'logs', 'alias', 'exclusive',
   'reported')
 if not forced and not (record[1] and FINAL[record[1]]) then
-  -- an index that says it has ended is wrong, and must not hold up those behind it; what runs gets there at its end
+  -- a wrong index entry must not hold up later ones; a running job is indexed again when it ends
   redis.call('ZREM', K.finished, id)
   return record[1] and 'running' or 'unknown'
 end
@@ -33,14 +33,14 @@ for _, slot in ipairs(slots) do
 end
 for host in string.gmatch(record[6] or '', '%S+') do redis.call('DEL', K.log .. host .. ':' .. id) end
 if record[5] then
-  -- the key may have passed its window and belong to a newer job by now
+  -- the key's window may have passed, and the key may belong to a newer job
   if owner and string.find(owner, '|' .. id .. '|', 1, true) then redis.call('DEL', K.idem .. record[5]) end
 end
 if record[7] then redis.call('DEL', K.alias .. record[7]) end
 if record[9] and reporter == id then redis.call('DEL', K.reported .. record[9]) end
 if record[8] and holder == id then redis.call('DEL', K.exclusive .. record[8]) end
 if record[8] and record[1] == 'completed' then
-  -- what a next run begins behind must outlive the record of the last one
+  -- the reference time for the next run must outlive the record of the last one
   local is_read, document = pcall(cjson.decode, text)
   local data = is_read and type(document) == 'table' and document.data
   local reference = type(data) == 'table' and data.referenceTime

@@ -20,7 +20,7 @@ for i = 7, #ARGV do
   end
 end
 
--- a score that no job of ours can have would be found in no end of steps, and be no cursor
+-- a score that no valid job can have would make the search endless, and is not a valid cursor
 if low == '-inf' then low = '0' end
 local start = high == '+inf' and '9000000000000000' or high
 if ARGV[3] ~= '' and (high == '+inf' or tonumber(ARGV[3]) <= tonumber(high)) then start = '(' .. ARGV[3] end

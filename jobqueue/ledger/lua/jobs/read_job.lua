@@ -1,8 +1,8 @@
 -- Reads one whole job as of one moment.
 -- KEYS: none
 -- ARGV: 1 job id
--- returns: {doc, {field, value, ...} of the job, {slot, {field, value, ...}, result that lies apart or false, ...},
---   {field, value as JSON, ...} that a driver elsewhere told} | false
+-- returns: {doc, {field, value, ...} of the job, {slot, {field, value, ...}, separately stored result or false, ...},
+--   {field, value as JSON, ...} that an external driver reported} | false
 local id = ARGV[1]
 local job = redis.call('HGETALL', K.job .. id)
 if #job == 0 then return false end

@@ -1,6 +1,6 @@
 -- Acquires, renews or releases the leadership among the copies of maintenance.
 -- KEYS: none
--- ARGV: 1 who asks, 2 length of the lead in ms (0: give it up)
+-- ARGV: 1 the caller, 2 length of the lease in ms (0: release it)
 -- returns: 1 if the caller leads now, else 0
 local leader = redis.call('GET', K.leader)
 if ARGV[2] == '0' then

@@ -2,8 +2,8 @@
 -- include: clock status index
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 '1' to repair or '', 4 length of a lease in microseconds
--- returns: what is wrong: 'record' (another type), 'half' (no document or no execution), 'execution', 'counts', 'index',
---   'finished', 'deadline', 'lease', 'waiting'. What is 'record' or 'half' is left to the caller, who removes it.
+-- returns: what is wrong: 'record' (another type), 'half' (no document or no execution), 'execution', 'counts',
+--   'index', 'finished', 'deadline', 'lease', 'waiting'. The caller handles 'record' and 'half' by removing the job.
 local at, id, repairs = clock(ARGV[1]), ARGV[2], ARGV[3] == '1'
 local job = K.job .. id
 for _, key in ipairs({job, K.doc .. id, K.slots .. id}) do
@@ -29,7 +29,7 @@ end
 if there == 0 or redis.call('EXISTS', K.doc .. id) == 0 then return {'half'} end
 
 local function same(score, wanted) return score and tonumber(score) == tonumber(wanted) end
-local function listed(what, key, member, wanted) -- wanted: a score, or false if it must not be there
+local function listed(what, key, member, wanted) -- wanted: a score, or false if the member must be absent
   local score = redis.call('ZSCORE', key, member)
   if wanted and not same(score, wanted) then
     differs(what, function() redis.call('ZADD', key, int(num(wanted)), member) end)
@@ -58,7 +58,7 @@ for i, slot in ipairs(slots) do
   if record[6] then
     is_waiting = false
   elseif state == 'started' then
-    -- an agent that runs it renews the lease; of one that is gone it runs out
+    -- a live agent renews the lease; the lease of a dead one expires
     if not lease or num(lease) == 0 or num(lease) > at + 86400000000 then
       listed('lease', K.leases, member, int(at + tonumber(ARGV[4])))
     end

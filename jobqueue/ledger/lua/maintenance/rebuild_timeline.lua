@@ -10,7 +10,7 @@ local record = redis.call('HMGET', job, 'created', 'slot', 'fanout', 'cancel')
 local slots = record[3] and redis.call('LRANGE', K.slots .. id, 0, -1) or {record[2] or nil}
 need('hash', job)
 for _, slot in ipairs(slots) do need('hash', K.exec .. slot .. ':' .. id) end
--- fields that are numbered, or that nobody has, are written anew
+-- removes all events; new ones are written below
 local function clear(key)
   for _, field in ipairs(redis.call('HKEYS', key)) do
     if string.match(field, '^e%d*$') then redis.call('HDEL', key, field) end

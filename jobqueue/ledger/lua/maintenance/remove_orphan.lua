@@ -1,7 +1,7 @@
 -- Removes a record whose job or execution does not exist.
 -- KEYS: none
 -- ARGV: 1 the key, 2 job id, 3 slot or '', 4 '1' to remove or ''
--- returns: 1 if it leads nowhere, else 0
+-- returns: 1 if the record is orphaned, else 0
 local job = redis.call('HMGET', K.job .. ARGV[2], 'slot', 'fanout', 'logs')
 local is_there = job[1] or job[2]
 if is_there and ARGV[3] ~= '' then

@@ -9,7 +9,7 @@ local upload, name = ARGV[2], ARGV[3]
 local at = clock(ARGV[1])
 local known = redis.call('HGET', K.package .. name, 'upload')
 if known and known == ARGV[8] then
-  -- nothing that the record says is to be believed, its size least of all
+  -- the record cannot be trusted, least of all its size
   local size = 0
   for _, piece in ipairs(redis.call('HKEYS', K.upload .. known)) do
     size = size + redis.call('HSTRLEN', K.upload .. known, piece)

@@ -16,5 +16,5 @@ if have == number then
   count(K.bulk, upload, size)
 end
 redis.call('ZADD', K.uploads, int(clock(ARGV[1]) + tonumber(ARGV[6]) * 1000), upload)
-redis.call('PEXPIRE', data, ARGV[6]) -- also when no maintenance runs
+redis.call('PEXPIRE', data, ARGV[6]) -- also expires without maintenance
 return 'staged'

@@ -7,7 +7,7 @@ local at = int(clock(ARGV[1]))
 local packages = redis.call('ZRANGEBYSCORE', K.packages, '-inf', at, 'LIMIT', 0, ARGV[2])
 for _, name in ipairs(packages) do
   local record = redis.call('HMGET', K.package .. name, 'size', 'upload')
-  -- a record that somebody has altered must not keep the others from being removed
+  -- an altered record must not prevent the removal of the others
   count(K.bulk, 'all', int(0 - num(record[1])))
   if record[2] then redis.call('UNLINK', K.upload .. record[2]) end
   redis.call('DEL', K.package .. name)

@@ -2,7 +2,7 @@
 -- include: clock package
 -- KEYS: none
 -- ARGV: 1 now, 2 how long they are kept from now on in microseconds, then the names
--- returns: per name: size, sha256, time of storing, time until which it is kept, upload, seal | {} if there is none
+-- returns: per name: size, sha256, time of storing, time until which it is kept, upload, seal | {} if it is unknown
 local keep = clock(ARGV[1]) + tonumber(ARGV[2])
 local found = {}
 for i = 3, #ARGV do
