@@ -1,8 +1,8 @@
 r"""Cheaply rules out that a text holds a secret: nearly all texts hold none.
 
 Each needle has an *anchor*: a run of its letters and digits. No tool that escapes punctuation touches them, so the
-anchor appears unchanged in the text, except for colours, blanks and escaped blanks. Where a text holds escapes of letters,
-of digits or of what other escapes are made of, or rows of a dump, nothing is ruled out.
+anchor appears unchanged in the text, except for colours, blanks and escaped blanks. Nothing is ruled out if
+the text holds escapes of letters, of digits or of escape characters, or rows of a dump.
 """
 
 from __future__ import annotations
