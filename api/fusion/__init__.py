@@ -17,7 +17,7 @@ from api.fusion.run_list import RUNS
 from api.fusion.series import ORIGIN
 from jobqueue.services.renewal import register
 
-#: Where the routes under /spark are served; an app's name tells nothing apart here.
+#: Where the routes under /spark are served; the app's name is ignored.
 _SPARK_PREFIXES = ("/api/spark", "/api/apollo/spark", "/api/apps/<app>/spark", "/api/apollo/apps/<app>/spark")
 #: Where those under /jobs are; a list without an id only where it is not Ray's.
 _RESOURCE_PREFIXES = ("/api", "/api/apollo", "/api/apps/<app>", "/api/apollo/apps/<app>")

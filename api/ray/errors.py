@@ -12,7 +12,7 @@ from api.ray import yuanrong
 from api.ray.submission_id import RESERVED_TYPES
 from api.responses import json_response
 
-#: Resources of Fusion's Jobs API, which a colon tells from submission ids.
+#: Resources of Fusion's Jobs API; the colon distinguishes them from submission ids.
 _RESOURCE = re.compile(rf"/api/jobs/({'|'.join(RESERVED_TYPES)}):")
 _ROOTS = ("/api/jobs", "/api/packages", "/api/version", "/api/gcs_healthz", "/api/authentication_mode")
 

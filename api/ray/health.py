@@ -1,4 +1,4 @@
-"""What KubeRay's probes and Ray's dashboard ask before they have credentials."""
+"""Routes that KubeRay's probes and Ray's dashboard call without credentials."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def gcs_health() -> Response:
     try:
         services().ledger.ping()
     except LedgerUnavailable as error:
-        raise LedgerUnavailable from error  # without the address: whoever asks has shown no credentials
+        raise LedgerUnavailable from error  # without the address: the client is not authenticated
     return Response(_ALIVE, content_type="text/plain; charset=utf-8")
 
 

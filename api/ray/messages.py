@@ -1,4 +1,4 @@
-"""What Ray's API says of a job besides its status: a sentence, a kind of error, an exit code."""
+"""Ray's job fields besides the status: message, error type, exit code."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def message(job: Job) -> str:
 
 
 def error_type(job: Job) -> str | None:
-    """Which kind of error ended the job; None if none did."""
+    """The type of error that ended the job; None without an error."""
     failed = _first_failed(job)
     if failed is None or not job.status.is_final:
         return None
@@ -121,7 +121,7 @@ def _first_failed(job: Job) -> Execution | None:
 
 
 def _reason(job: Job) -> str:
-    """What a job that has not started waits for, as far as its agent has told."""
+    """What a job that has not started is waiting for, as reported by its agent."""
     for execution in job.executions:
         if execution.slot == UNPLACED and job.needs is not None:
             needs = job.needs.text.replace(HOSTNAME_LABEL, NODE_ID_LABEL)

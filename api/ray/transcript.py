@@ -96,7 +96,7 @@ class _Text:
         return "".join(found)
 
     def end(self, *, has_run: bool) -> str:
-        """What is left when nothing follows. ``has_run``: the command was started, even if it has printed nothing."""
+        """The rest of the text at the end. ``has_run``: the command was started, even without output."""
         return self._left() + (self._take_first_line() if has_run else "")
 
     def _take_first_line(self) -> str:

@@ -22,8 +22,8 @@ _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE", "DECI
 class Output:
     """An output collection as it was, and the rows that this run makes for it.
 
-    Several configurations may share a collection: every row says whose it is (``aggr_id_s``), and a roll-up takes in
-    the rows of its own configuration and those of nobody.
+    Several configurations may share a collection: every row names its own (``aggr_id_s``), and a roll-up takes in
+    the rows of its own configuration and those without one.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Output:
         return self._write([*kept, new], path)
 
     def _old(self, *, mine: bool) -> list[str]:
-        """The rows that are there already: of this configuration or of nobody, or those of the other ones."""
+        """The existing rows: of this configuration or without one, or those of the other configurations."""
         if self._existing is None:
             return []
         if _OWNER not in self._columns:

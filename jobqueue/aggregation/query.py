@@ -96,7 +96,7 @@ def prepare(
 
 
 def trusted(text: str) -> Query:
-    """A query of our own, in Spark's SQL."""
+    """A query written by jobqueue, in Spark's SQL."""
     return Query(text, _parse(text), frozenset())
 
 

@@ -65,7 +65,7 @@ class SparkEngine:
             "error": str(folder / "error.txt"),
         }
         (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
-        # in this process's own group: whoever stops this process stops Spark with it
+        # in this process's own group: stopping this process also stops Spark
         done = subprocess.run(self._argv(folder), cwd=folder, env=_environment(), stdin=subprocess.DEVNULL, check=False)
         if done.returncode != 0:
             error = folder / "error.txt"

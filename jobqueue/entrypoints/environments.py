@@ -170,7 +170,7 @@ class Environments:
             return False
         gone = False
         try:
-            (self._folder / key / _DONE).unlink(missing_ok=True)  # first, so that a partly removed environment is never used
+            (self._folder / key / _DONE).unlink(missing_ok=True)  # first, so that nothing partly removed is used
             gone = remove_tree(self._folder / key)
             logger.info("Removed the environment %s", key)
         finally:

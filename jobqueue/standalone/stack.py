@@ -117,7 +117,7 @@ class Stack:
 
         if self.plan.flower_port is not None:
             require_flower()
-        Signer.open(Settings(state_dir=self._state.path))  # so that no agent has to wait for the API to generate the keys
+        Signer.open(Settings(state_dir=self._state.path))  # so that no agent waits for the API to generate it
         if self.plan.redis_url is None:
             self._start_redis(pause)
         self._start("maintenance", ["maintenance"], _MAINTENANCE, self._metrics(0))

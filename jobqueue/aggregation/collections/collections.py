@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class CollectionInfo:
-    """What is known of a collection: rows, bytes on disk, column -> type, last change in seconds since 1970."""
+    """A collection's metadata: rows, bytes on disk, column -> type, last change in seconds since 1970."""
 
     name: str
     rows: int
@@ -51,7 +51,7 @@ class Collections:
         return sorted(name for name in found if is_name(name))
 
     def info(self, name: str) -> CollectionInfo:
-        """What is known of one collection; raises ``NotFound``."""
+        """A collection's metadata; raises ``NotFound``."""
         return self._with_snapshot(name, lambda path, scratch: _info(name, path, scratch))
 
     def head(self, name: str, limit: int) -> list[dict[str, Any]]:
@@ -69,7 +69,7 @@ class Collections:
         return self._with_snapshot(name, read)
 
     def delete(self, name: str) -> None:
-        """Remove a collection; raises ``NotFound``. Runs that read it already go on with what they have."""
+        """Remove a collection; raises ``NotFound``. Runs that already read it keep their snapshot."""
         with self.transaction((), [name]) as transaction:
             transaction.snapshot(name)
             self._path(name).unlink()
@@ -84,7 +84,7 @@ class Collections:
         """Snapshots of the named collections, and the right to replace those in ``writes`` until the block ends.
 
         Another transaction that writes one of them waits; ``on_wait`` is then called with the collection's name.
-        Raises ``Conflict`` for a new collection that SQL could not tell from an existing one.
+        Raises ``Conflict`` for a new collection whose name is the same to SQL as an existing one's.
         """
         written = {table_key(check_name(name)): name for name in writes}
         self._prepare()
@@ -121,7 +121,7 @@ class Collections:
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
-        """Hold everybody else off for a moment: while snapshots are taken, and while a commit replaces files."""
+        """Lock out other processes briefly: while snapshots are taken, and while a commit replaces files."""
         with locked(self.root / ".guard.lock"):
             yield
 
@@ -197,7 +197,7 @@ class Transaction:
         self._collections._commit(self._space, self._drafts, key, record)
 
     def record(self, key: str) -> Any:
-        """The record of an earlier commit; None if there was none."""
+        """The record of an earlier commit; None if it does not exist."""
         return self._collections._record(key)
 
 

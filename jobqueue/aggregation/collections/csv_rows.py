@@ -19,7 +19,7 @@ _LONGEST_FIELD = 64 * 1024 * 1024
 
 @dataclass(frozen=True)
 class CsvFormat:
-    """How a CSV file is written. ``is_given``: the delimiter was said, not taken from the file's name."""
+    """How a CSV file is written. ``is_given``: the delimiter was specified, not derived from the file's name."""
 
     delimiter: str = ","
     decimal: str = "."

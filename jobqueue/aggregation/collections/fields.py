@@ -19,7 +19,7 @@ _TEXTS = {"id", "doc_id", "user_id", "session_id", "fusion_query_id", "query", "
 
 
 def field_type(name: str) -> str | None:
-    """DuckDB's type for ``weight_d`` and the like; None for a name that says nothing."""
+    """DuckDB's type for ``weight_d`` and the like; None for a name without a type suffix."""
     if name in _TEXTS:
         return "VARCHAR"
     stem, _, ending = name.rpartition("_")

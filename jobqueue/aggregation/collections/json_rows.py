@@ -86,7 +86,7 @@ def _array(content: str, at: int, decoder: json.JSONDecoder) -> Iterator[Mapping
 
 
 def _solr_docs(value: Any) -> list[Any] | None:
-    """The documents of a Solr query's answer; None if it is none."""
+    """The documents of a Solr query response; None if it is not one."""
     if not isinstance(value, Mapping):
         return None
     response = value.get("response")

@@ -121,7 +121,7 @@ def _number(value: Any, decimal: str) -> str:
         raise ValueError(f"{shown(value)} is not a number")
     written = value.strip()
     if decimal != ".":
-        # a point would be a separator of thousands, which nothing says
+        # a point would be a thousands separator, which the input does not declare
         written = "?" if "." in written else written.replace(decimal, ".")
     return written
 

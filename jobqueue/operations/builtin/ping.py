@@ -80,7 +80,7 @@ class _Echo:
     payload: bytes
 
     def round_trip(self, sequence: int, timeout: float, context: Context) -> float | None:
-        """Milliseconds to the answer; None when there was none in time or the network refused."""
+        """Milliseconds to the answer; None if it did not arrive in time or the network refused."""
         began = time.perf_counter()
         try:
             self.sender.sendto(self._request(sequence), (self.address, 0))
