@@ -1,4 +1,4 @@
-"""The API of the Fusion job launcher: configurations, runs, and what drivers report of theirs."""
+"""The API of the Fusion job launcher: configurations, runs, and the reports of external drivers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PATHS = re.compile(r"/job-launcher(/|$)|/api/(job-launcher|spark|apollo|apps|se
 
 
 def belongs(path: str) -> bool:
-    """Whether ``path`` is one of Fusion's."""
+    """Whether ``path`` belongs to Fusion's API."""
     return _PATHS.match(path) is not None or resources.PATHS.match(path) is not None
 
 

@@ -32,10 +32,10 @@ _OWNER_LENGTH = 32
 
 @dataclass(frozen=True)
 class Series:
-    """Runs that belong together: at most one of them is active, and each goes on where the one before ended.
+    """Runs that belong together: at most one of them is active, and each continues where the previous one ended.
 
-    Those of a stored configuration are one, whoever starts them. Configurations that callers bring are apart from it,
-    and from those of other callers: their id is the caller's choice, and proves nothing.
+    All runs of a stored configuration form one series, independent of the caller. Inline configurations form separate
+    series per caller: their id is chosen by the caller and proves nothing.
     """
 
     group: str

@@ -1,4 +1,4 @@
-"""Stored configurations: who may write them, and what a caller learns about one that does not exist."""
+"""Stored configurations: write permissions, and errors for missing ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where Ray's clients put their credentials besides ``Authorization``: a header of Ray's own, and a cookie."""
+"""Credentials of Ray's clients besides ``Authorization``: a header of Ray's own, and a cookie."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jobqueue.errors import PermissionDenied
 _HEADER, _HEADER_NAME = "HTTP_X_RAY_AUTHORIZATION", "X-Ray-Authorization"
 _COOKIE = "ray-authentication-token"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-#: What a browser says of a request that no other site has caused.
+#: Values that a browser sends for requests not caused by another site.
 _OWN_SITES = frozenset({"same-origin", "none"})
 
 

@@ -10,7 +10,7 @@ from jobqueue.errors import LedgerUnavailable
 
 blueprint = Blueprint("ray_health", __name__)
 
-#: A probe looks for this word.
+#: Probes expect this word.
 _ALIVE = "success"
 #: Of Ray's modes, the one in which every request needs a token.
 _MODE = "token"

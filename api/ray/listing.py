@@ -24,7 +24,7 @@ from jobqueue.model.job import Job
 
 blueprint = Blueprint("ray_listing", __name__)
 
-#: Where the page's cursor goes: the body is a bare list.
+#: The header with the page's cursor: the body is a bare list.
 CURSOR_HEADER = "X-Next-Cursor"
 
 _query = RayJobQuery()

@@ -49,7 +49,7 @@ def details(job: Job) -> Document:
 def details_for_yuanrong(job: Job) -> Document:
     """A job with the fields that openYuanrong documents, as its client takes no others.
 
-    Times are seconds in texts, as in its examples; of other texts there is no null.
+    Times are seconds in texts, as in its examples; other texts are never null.
     """
     found = details(job)
     for name in _NOT_YUANRONGS:

@@ -111,7 +111,7 @@ def _told(failure: Mapping[str, Any], told: str) -> str:
 
 
 def _of_setup(failure: Mapping[str, Any], told: str) -> str:
-    """Scripts know a set-up that failed, or ran out of time, by Ray's words for it."""
+    """Scripts recognise a failed or timed-out set-up by Ray's wording."""
     timeout = "Timeout: " if failure.get("timed_out") else ""
     return f"runtime_env setup failed: Failed to set up runtime environment. {timeout}{told}"
 

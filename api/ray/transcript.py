@@ -47,7 +47,7 @@ def _parts(job: Job) -> list[tuple[Execution, str | None, str]]:
 
 
 def _first_line(job: Job) -> str:
-    """What Ray writes into the log before the entrypoint itself does: scripts look for it."""
+    """The line that Ray writes into the log before the entrypoint's output: scripts look for it."""
     if job.operation != ENTRYPOINT:
         return ""
     return f"Running entrypoint for job {mapping.name_of(job)}: {job.data.get('entrypoint', '')}\n"

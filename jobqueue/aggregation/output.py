@@ -1,4 +1,4 @@
-"""The rows that a run gives, and the output collection that they go into."""
+"""A run's rows, and the output collection that receives them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Output:
         if not (self._config.source_catchup and self._config.use_natural_key):
             self._write([rows], path)
             return
-        # rows of one run with one id are added up as well: it must not matter how the signals fell into runs
+        # rows of one run with the same id are summed as well: the result must not depend on how signals fell into runs
         old = self._old(mine=True) if "id" in self._columns else []
         fresh = f"SELECT *, 1 AS {_FRESH} FROM ({rows})"
         stale = [f"SELECT *, 0 AS {_FRESH} FROM ({query}) WHERE id IN (SELECT id FROM ({rows}))" for query in old]

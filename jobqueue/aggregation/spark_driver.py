@@ -1,6 +1,6 @@
 """The program that ``spark-submit`` runs: one plan, one SELECT, its rows as Parquet.
 
-It stands alone, because Spark's Python may not be the agent's: nothing of jobqueue is imported here.
+It imports nothing from jobqueue, because Spark's Python may not be the agent's.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class Location:
 
     @classmethod
     def parse(cls, uri: object, key: str, endings: tuple[str, ...]) -> Location:
-        """Understand ``uri``, the value of ``key`` (for messages); a package's name must have one of the ``endings``.
+        """Parse ``uri``, the value of ``key`` (for messages); a package's name must have one of the ``endings``.
 
         Raises ``InvalidInput``.
         """

@@ -46,7 +46,7 @@ class Requirements:
 
     @classmethod
     def parse(cls, tool: str, value: Any) -> Requirements | None:
-        """Understand ``runtime_env[tool]``, ``tool`` being "pip" or "uv": a list, an object, or a line for a shell.
+        """Parse ``runtime_env[tool]``, ``tool`` being "pip" or "uv": a list, an object, or a line for a shell.
 
         None if it asks for no package. Raises ``InvalidInput``.
         """

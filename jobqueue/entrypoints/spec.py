@@ -54,7 +54,7 @@ class RuntimeEnv:
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> RuntimeEnv:
-        """Understand the ``runtime_env`` of an entrypoint's data.
+        """Parse the ``runtime_env`` of an entrypoint's data.
 
         It holds ``env_vars`` (an object, or as ``envVars`` JSON in a string), ``working_dir`` and ``py_modules``
         (URIs), ``pip`` or ``uv`` (see ``Requirements.parse``), ``config`` and ``excludes``. A null counts as not given.

@@ -73,7 +73,7 @@ class Context:
     phase must follow before anything is begun, and waits until the ledger knows.
     ``packages`` hands out uploaded packages; ``settings`` are the agent's own. ``confinement`` holds for every process,
     and ``watched(mark)`` surrounds the life of each. ``secrets`` are the host's; ``run_operation`` puts them into the
-    data, and takes them out of what is told.
+    data, and redacts them from output, reports and results.
     """
 
     hostname: str

@@ -81,7 +81,7 @@ class Collections:
         writes: Iterable[str],
         on_wait: Callable[[str], None] | None = None,
     ) -> Iterator[Transaction]:
-        """Snapshots of the named collections, and the right to replace those in ``writes`` until the block ends.
+        """Open a transaction: snapshots of the named collections, and write access to those in ``writes``.
 
         Another transaction that writes one of them waits; ``on_wait`` is then called with the collection's name.
         Raises ``Conflict`` for a new collection whose name is the same to SQL as an existing one's.
@@ -89,7 +89,7 @@ class Collections:
         written = {table_key(check_name(name)): name for name in writes}
         self._prepare()
         with ExitStack() as stack:
-            for key in sorted(written):  # always in this order, so that two cannot wait for each other
+            for key in sorted(written):  # always in this order, to prevent deadlocks
                 waiting = None if on_wait is None else _calling(on_wait, written[key])
                 stack.enter_context(locked(self.root / f".{key}.lock", waiting))
             with self._guard():
@@ -136,7 +136,7 @@ class Collections:
             os.link(self._path(name), snapshot)
         except FileNotFoundError:
             return None
-        except OSError:  # a file system without links
+        except OSError:  # the file system does not support links
             shutil.copyfile(self._path(name), snapshot)
         return snapshot
 
@@ -157,7 +157,7 @@ class Collections:
 
 
 class Transaction:
-    """What one process may do with the collections that it named."""
+    """One process's transaction on named collections."""
 
     def __init__(
         self, collections: Collections, space: Workspace, snapshots: dict[str, Path | None], writes: frozenset[str]
@@ -170,11 +170,11 @@ class Transaction:
 
     @property
     def scratch(self) -> Path:
-        """A folder for anything; it goes when the transaction ends."""
+        """A scratch folder; it is removed when the transaction ends."""
         return self._space.folder
 
     def has(self, name: str) -> bool:
-        """Whether the collection was there when the transaction began."""
+        """Whether the collection existed when the transaction began."""
         return self._snapshots[name] is not None
 
     def snapshot(self, name: str) -> Path:
@@ -210,7 +210,7 @@ def _shown(column: str, kind: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON can have it."""
+    """A value as a JSON type."""
     if isinstance(value, dict):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""What the name of a field says of its type, as Solr's dynamic fields have it."""
+"""Field types by name suffix, as in Solr's dynamic fields."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BY_ENDING = {
     "dt": "TIMESTAMP WITH TIME ZONE",
     "tdt": "TIMESTAMP WITH TIME ZONE",
 }
-#: Names, not quantities, whatever they look like.
+#: Names, not quantities, even if they look like numbers.
 _TEXTS = {"id", "doc_id", "user_id", "session_id", "fusion_query_id", "query", "type"}
 
 

@@ -1,4 +1,4 @@
-"""A private folder of one transaction, and the commit that several files take part in.
+"""A transaction's private folder, and its atomic commit of several files.
 
 A commit first writes its plan for the drafts (``commit.json``), then executes it. If its owner dies, the next process
 that finds the folder completes the commit; so all files of a commit are replaced, or none is.
@@ -87,7 +87,7 @@ class Workspace:
         self._lock = lock
 
     def seal(self, replace: Mapping[str, str], key: str | None, record: Any) -> None:
-        """Decide the commit: from now on it happens, whatever dies. ``replace``: draft -> the file that it becomes."""
+        """Decide the commit: from now on it completes, even after a crash. ``replace``: draft -> its final file."""
         for draft in replace:
             sync_file(self.folder / draft)
         write_json(self.folder / _COMMIT, {"replace": dict(replace), "key": key, "record": record})

@@ -72,7 +72,7 @@ def _open(family: socket.AddressFamily) -> socket.socket | None:
 
 @dataclass(frozen=True)
 class _Echo:
-    """One series of requests; the random payload tells its answers from those to others."""
+    """One series of requests; the random payload identifies its answers."""
 
     sender: socket.socket
     family: socket.AddressFamily
