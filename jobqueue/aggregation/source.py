@@ -91,8 +91,8 @@ def view_of(
 ) -> Query:
     """The rows of a Parquet file, which is the engine's ``table``, with the ``added`` columns (name -> Spark's SQL).
 
-    Missing columns among ``wanted`` whose names have a type suffix (``count_i``) are added as nulls: a Solr field exists
-    even if no document has it.
+    Missing columns among ``wanted`` whose names have a type suffix (``count_i``) are added as nulls: a Solr field
+    exists even if no document has it.
     """
     added = added or {}
     columns = database.schema(connection, database.select(["*"], database.parquet(file)))

@@ -41,7 +41,7 @@ class Family:
                 process.send_signal(number)
 
     def is_gone(self) -> bool:
-        """Whether only the leader, if any, is alive."""
+        """Whether all processes but the leader have ended."""
         return not self._strays(include_group=True)
 
     def _strays(self, include_group: bool = False) -> list[psutil.Process]:

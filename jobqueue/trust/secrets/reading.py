@@ -94,7 +94,7 @@ class Reading:
         return not self.needles.have(text[-4:])
 
     def beginning(self) -> tuple[int, int]:
-        """The number of bytes at the end of ``data`` that may begin a secret, and how many of its letters they reveal."""
+        """The number of bytes at the end of ``data`` that may begin a secret, and the number of its letters shown."""
         text = self.text.text
         letters = self.needles.begun(text)
         back = len(self.data) - self.text.span(len(text) - letters, len(text))[0] if letters else 0
@@ -106,7 +106,7 @@ class Reading:
         return back, letters
 
     def ended(self) -> tuple[int, int]:
-        """The number of bytes at the start of ``data`` that may end a secret, and how many of its letters they reveal."""
+        """The number of bytes at the start of ``data`` that may end a secret, and the number of its letters shown."""
         letters = self.needles.ended(self.text.text)
         return (self.text.span(0, letters)[1] if letters else 0), letters
 
