@@ -1,4 +1,4 @@
-"""The optional parts of an installation: which packages each needs, and what to say where they are missing."""
+"""The optional extras: the packages that each needs, and the error if they are missing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def lacking(extra: str) -> tuple[str, ...]:
 
 
 def lack(what: str, extra: str, install: str | None = None) -> str | None:
-    """The sentence that says that ``what`` lacks something and how to install it; None if nothing is missing.
+    """A sentence that says what ``what`` lacks and how to install it; None if nothing is missing.
 
     ``install`` is the extra to install, where that is another one that holds ``extra``.
     """

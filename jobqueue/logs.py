@@ -1,7 +1,7 @@
-"""Log records that say what they belong to: a request, a job, an agent; as lines for people, or as JSON.
+"""Log records with context (a request, a job, an agent), as lines for people or as JSON.
 
-Whoever begins to work on something says so with ``bound`` (or ``bind``, where there is no block to wrap); every record
-that is logged meanwhile, by whatever code, carries it.
+Code sets the context with ``bound`` (or ``bind``, without a block to wrap); every record that is logged meanwhile
+carries it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pythonjsonlogger.json import JsonFormatter
 from jobqueue import tracing
 from jobqueue.settings import Settings
 
-#: What a record may carry, in the order in which it is shown.
+#: The context fields of a record, in display order.
 FIELDS = ("request_id", "job_id", "agent", "trace_id")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _bound: ContextVar[Mapping[str, str]] = ContextVar("jobqueue_log_fields", default=_NOTHING)
@@ -36,17 +36,17 @@ def bound(**fields: str) -> Iterator[None]:
 
 
 def bind(**fields: str) -> None:
-    """Carry exactly these ``fields`` from now on; none: nothing."""
+    """Set exactly these ``fields`` from now on; none clears them."""
     _bound.set(fields)
 
 
 def fields() -> Mapping[str, str]:
-    """What is carried right now."""
+    """The current context fields."""
     return _bound.get()
 
 
 def configure(settings: Settings, *, agent: str = "") -> None:
-    """Set the root logger up, on standard error. ``agent``: all that this process logs belongs to this agent."""
+    """Set up the root logger on standard error. ``agent``: the agent's name for all records of this process."""
     handler = logging.StreamHandler()
     handler.addFilter(Annotate(agent))
     handler.setFormatter(Json() if settings.log_format == "json" else Console(_CONSOLE))
@@ -57,7 +57,7 @@ def configure(settings: Settings, *, agent: str = "") -> None:
 
 
 class Annotate(logging.Filter):
-    """Puts what is carried on each record, as attributes of the names in ``FIELDS``."""
+    """Adds the context to each record, as attributes named in ``FIELDS``."""
 
     def __init__(self, agent: str = "") -> None:
         super().__init__()
@@ -75,9 +75,9 @@ class Annotate(logging.Filter):
 
 
 class Console(logging.Formatter):
-    """A line for people: what the record belongs to stands behind the message, unless the message says it itself.
+    """A line for people: the context follows the message, unless the message contains it.
 
-    The agent is left out: a terminal shows one agent's log, or says before each line whose it is.
+    The agent is left out: a terminal shows one agent's log, or prefixes each line with the agent's name.
     """
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
@@ -89,7 +89,7 @@ class Console(logging.Formatter):
 
 
 class Json(JsonFormatter):
-    """One JSON object per line: timestamp (UTC), level, logger, message, and what the record belongs to."""
+    """One JSON object per line: timestamp (UTC), level, logger, message, and the context."""
 
     def __init__(self) -> None:
         super().__init__(

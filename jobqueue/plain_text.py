@@ -30,6 +30,6 @@ def without_mark(text: str) -> str:
 
 
 def with_unix_breaks(text: str) -> str:
-    """``text`` with LF in place of CRLF, if all of its line breaks are CRLF; else some of them may be meant."""
+    """``text`` with LF instead of CRLF if all its line breaks are CRLF; otherwise they may be intentional."""
     breaks = text.count("\r\n")
     return text.replace("\r\n", "\n") if breaks and breaks == text.count("\n") else text

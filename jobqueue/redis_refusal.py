@@ -1,7 +1,7 @@
-"""Errors by which a Redis server says that it does not serve now, though it can be reached: they pass by themselves.
+"""Temporary errors of a Redis server that is reachable but rejects commands.
 
-One table for all parts: agents wait and go on, the API answers 503, nothing that runs is ended. What is not in it is a
-fault of ours, or of a record, and must show.
+One table for all components: agents wait and continue, the API responds with 503, running work is not ended. Any other
+error is a bug or a damaged record and must surface.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from redis.exceptions import (
 
 _NO_WRITES = "takes no writes"
 _NO_COMMANDS = "takes no commands"
-#: The code with which the server's error begins -> what it does not take, and why.
+#: The code at the start of the server's error -> what it rejects, and why.
 CODES: Mapping[str, tuple[str, str]] = {
     "OOM": (_NO_WRITES, "its memory is full (maxmemory)"),
     "MISCONF": (_NO_WRITES, "it cannot save its data to its disk"),
@@ -52,30 +52,30 @@ _IN_SCRIPT = re.compile(
     r"^(?:ERR )?Error running script \(call to \w+\): @user_script:[\d?]+: (?:@user_script: \d+: )?"
 )
 _TEXT = re.compile(rf"^-?(?:ERR )?({_NAMES})(?: |$)")
-#: After one of these the server should be looked for anew: a Sentinel or a name may lead to another one by now.
+#: After one of these, look up the server again: a Sentinel or a DNS name may lead to another one by now.
 _ELSEWHERE = frozenset({"READONLY", "MASTERDOWN", "LOADING", "UNBLOCKED"})
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """What a server does not take now. ``code`` is one of ``CODES``."""
+    """What a server currently rejects. ``code`` is one of ``CODES``."""
 
     code: str
 
     @property
     def sentence(self) -> str:
-        """For a person; holds nothing of the server's own words."""
+        """A sentence for people, without the server's own text."""
         what, why = CODES[self.code]
         return f"Redis {what}: {why} ({self.code})"
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether another server may be the one to ask now."""
+        """Whether another server may be responsible now."""
         return self.code in _ELSEWHERE
 
 
 def refusal_of(error: BaseException) -> Refusal | None:
-    """The refusal that an error of redis-py's is; None for every other error."""
+    """The refusal behind a redis-py error; None for any other error."""
     for kind, code in _CLASSES:
         if isinstance(error, kind):
             return Refusal(code)
@@ -86,5 +86,5 @@ def refusal_of(error: BaseException) -> Refusal | None:
 
 
 def server_text(error: BaseException) -> str:
-    """The server's own text of an error, without what redis-py or a script put before it."""
+    """The server's own error text, without the prefix that redis-py or a script added."""
     return _IN_SCRIPT.sub("", _PIPELINED.sub("", str(error)))

@@ -23,7 +23,7 @@ _BRACKETED = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::(.*))?")
 
 
 def mask_password(url: str) -> str:
-    """``redis://u:secret@h/0`` -> ``redis://u:***@h/0``: fit for logs and messages."""
+    """``redis://u:secret@h/0`` -> ``redis://u:***@h/0``: safe for logs and messages."""
     return _QUERY_PASSWORD.sub("***", _PASSWORD.sub(r"\1:***@", url))
 
 

@@ -1,7 +1,7 @@
-"""Loading by a marshmallow schema what is given, without asking every declared field about what is not.
+"""Fast loading for marshmallow schemas: only the fields in the input are processed, not every declared field.
 
-Most requests use three of a schema's dozen fields. The fields still do all the work on what is there, and defaults are
-theirs; whatever is not plainly right is left to the schema itself, whose verdict and words count.
+Most requests use three of a schema's dozen fields. The fields still load their values and supply the defaults. Any
+input that is not clearly valid is left to the schema itself, which decides and words the errors.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _HOOKS = (PRE_LOAD, POST_LOAD, VALIDATES, VALIDATES_SCHEMA)
 
 
 class SchemaFastPath:
-    """Loads for one schema instance."""
+    """The fast path for one schema instance."""
 
     def __init__(self, schema: ma.Schema) -> None:
-        #: A schema with ways of its own is left alone.
+        #: Schemas with custom behaviour are not handled here.
         self._is_usable = not (
             any(schema._hooks[hook] for hook in _HOOKS)
             or schema.partial
@@ -41,7 +41,7 @@ class SchemaFastPath:
                 self._constants[attribute] = field.load_default
 
     def load(self, data: Any) -> dict[str, Any] | None:
-        """What ``schema.load`` would give, or None: ask the schema."""
+        """The result of ``schema.load``, or None: use the schema."""
         if not self._is_usable or type(data) is not dict or not self._required <= data.keys():
             return None
         loaded = self._constants | {name: make() for name, make in self._factories.items()}

@@ -21,7 +21,7 @@ from jobqueue.plain_text import decoded
 from jobqueue.redis_url import RedisUrl, mask_password
 
 PREFIX = "JOBQUEUE_"
-#: More of a name is not compared with others, which would take time.
+#: Longer names are cut before they are compared with others, which takes time.
 _LONGEST_NAME = 80
 #: Not settings: secrets of an agent's host, by name (``jobqueue/trust/secrets``).
 SECRET_PREFIX = "JOBQUEUE_SECRET_"  # noqa: S105 (the beginning of names)
@@ -193,7 +193,7 @@ class Settings:
     secrets_command: str = ""
 
     def __post_init__(self) -> None:
-        """Fill in what depends on other fields."""
+        """Fill in the values that depend on other fields."""
         for name in ("cache", "data"):
             if getattr(self, f"{name}_dir") == Path():
                 object.__setattr__(self, f"{name}_dir", self.state_dir / name)
@@ -241,17 +241,17 @@ class Settings:
 
     @property
     def max_cached_environments_bytes(self) -> int:
-        """The part of an agent's cache that environments may take: all that packages may not."""
+        """The part of an agent's cache that environments may take: the rest."""
         return self.max_cache_bytes - self.max_cached_packages_bytes
 
     @property
     def has_own_signing_key(self) -> bool:
-        """Whether the private key is the state directory's, which may be made."""
+        """Whether the private key is the state directory's, which may be generated."""
         return self.signing_key == self.state_dir / SIGNING_KEY_FILE
 
     @property
     def masked_redis_url(self) -> str:
-        """``redis_url`` without its password: fit for logs and messages."""
+        """``redis_url`` without its password: safe for logs and messages."""
         return mask_password(self.redis_url)
 
     def broker(self) -> tuple[str, dict[str, Any]]:
@@ -286,7 +286,7 @@ def parse_labels(text: str) -> dict[str, str]:
 
 
 def _missing(values: Mapping[str, Any]) -> dict[str, str]:
-    """What is not there although another setting cannot do without it, by its name in the environment."""
+    """Missing settings that another setting requires, by their names in the environment."""
     given = {name for name, value in values.items() if value}
     found = {}
     for name, needed, why in _TOGETHER:
@@ -321,7 +321,7 @@ def _complaint(name: str, value: Any, error: Exception) -> str:
 
 
 def _with_state(values: dict[str, Any], environ: Mapping[str, str], problems: dict[str, str]) -> dict[str, Any]:
-    """Add the state directory, and what its files say about values that are still open."""
+    """Add the state directory, and the values from its files for settings that are still unset."""
     state_dir = values.get("state_dir") or _default_state_dir(environ)
     found = {"state_dir": state_dir}
     for name, file_name in (("redis_url", REDIS_URL_FILE), ("url", API_URL_FILE), ("token", TOKEN_FILE)):
@@ -407,7 +407,7 @@ def _http_url(value: Any) -> str:
     try:
         parts = urlsplit(str(value))
         valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError as error:  # a port that is no number, or a broken IPv6 address
+    except ValueError as error:  # a port that is not a number, or a malformed IPv6 address
         raise ValueError(wanted) from error
     if not valid or parts.query or parts.fragment or parts.username:
         raise ValueError(wanted)
@@ -415,7 +415,7 @@ def _http_url(value: Any) -> str:
 
 
 def _jwks(value: Any) -> str:
-    """An address stays as it is; a file's path becomes absolute. Without TLS keys could be replaced on the way."""
+    """A URL is kept; a file's path becomes absolute. Without TLS, keys could be replaced in transit."""
     text = str(value)
     if "://" not in text:
         return str(_folder(text))
@@ -515,7 +515,7 @@ def _log_level(value: Any) -> str:
 #: field -> what turns its text (or an override) into its value; raises ValueError("what it must be") or InvalidInput
 _CLAIMS = "a web token must name its iss and aud; without, one that was made for something else would be taken."
 _PAIR = "TLS takes a certificate and its key."
-#: A setting, another one without which it cannot be, and why.
+#: A setting, another one that it requires, and why.
 _TOGETHER = (
     ("jwt_secret", "jwt_issuer", _CLAIMS),
     ("jwt_secret", "jwt_audience", _CLAIMS),

@@ -1,4 +1,4 @@
-"""A flag that a signal handler may raise."""
+"""An event that a signal handler may set."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class SignalSafeEvent(threading.Event):
     """An event whose ``set`` may be called from a signal handler.
 
     ``threading.Event.set`` takes a lock, and a handler interrupts the main thread anywhere, also inside ``wait`` or
-    ``set`` with that lock held; then it waits for ever. The queue here is made for that case. It cannot be cleared.
+    ``set`` with that lock held; then it deadlocks. The queue used here supports that case. It cannot be cleared.
     """
 
     def __init__(self) -> None:
@@ -26,13 +26,13 @@ class SignalSafeEvent(threading.Event):
         self._wake.put(None)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Block until it is raised, or for ``timeout`` seconds; returns whether it is raised."""
+        """Block until it is set, or for ``timeout`` seconds; returns whether it is set."""
         if not self._raised:
             try:
                 self._wake.get(timeout=None if timeout is None else max(0.0, timeout))
             except queue.Empty:
                 return self._raised
-            self._wake.put(None)  # for whoever else waits
+            self._wake.put(None)  # for other waiting threads
         return self._raised
 
     def clear(self) -> None:

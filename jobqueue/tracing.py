@@ -1,7 +1,7 @@
 """Traces: one trace id from the request to each execution of its job (OpenTelemetry, optional).
 
 The trace's context travels in the job's document, in the words of W3C Trace Context, so it is signed with it and
-outlives a restart of anything. A caller's own context is handed on to the agents even where the API keeps no traces.
+survives any restart. A caller's own context is passed on to the agents even if the API does not trace.
 With ``JOBQUEUE_TRACES=off``, the default, nothing of OpenTelemetry is imported.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Span, Tracer
 
-#: Member of a job's document with what it carries: {"traceparent": ..., "request_id": ...}, whichever there are.
+#: Member of a job's document with the trace context: {"traceparent": ..., "request_id": ...}, each if available.
 MEMBER = "trace"
 HEADER = "traceparent"
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -34,7 +34,7 @@ _given: ContextVar[Mapping[str, str]] = ContextVar("jobqueue_trace", default={})
 
 @dataclass
 class _Current:
-    """How this process traces: None for not at all."""
+    """The tracer of this process; None if tracing is off."""
 
     tracer: Tracer | None = None
 
@@ -43,7 +43,7 @@ _current = _Current()
 
 
 def start(settings: Settings, service: str) -> Callable[[], None]:
-    """Begin to trace as ``service`` (``jobqueue-api``, ...), if the settings say so; returns what ends it.
+    """Start tracing as ``service`` (``jobqueue-api``, ...) if the settings say so; returns a function that stops it.
 
     Raises ``InvalidSettings`` if OpenTelemetry is not installed.
     """
@@ -78,12 +78,12 @@ def start(settings: Settings, service: str) -> Callable[[], None]:
 
 
 def use(provider: TracerProvider | None) -> None:
-    """Trace by this provider; None: not at all."""
+    """Trace with this provider; None turns tracing off."""
     _current.tracer = None if provider is None else provider.get_tracer("jobqueue", __version__)
 
 
 def is_on() -> bool:
-    """Whether this process makes traces."""
+    """Whether this process traces."""
     return _current.tracer is not None
 
 
@@ -107,7 +107,7 @@ def span(name: str, kind: str, parent: str | None, attributes: Mapping[str, Any]
 
 
 def begin(name: str, kind: str, parent: str | None, attributes: Mapping[str, Any]) -> tuple[Span, Any] | None:
-    """The same where there is no block to wrap: give what comes back to ``end``."""
+    """The same without a block to wrap; pass the return value to ``end``."""
     if _current.tracer is None:
         return None
     from opentelemetry import context as contexts
@@ -118,7 +118,7 @@ def begin(name: str, kind: str, parent: str | None, attributes: Mapping[str, Any
 
 
 def end(begun: tuple[Span, Any]) -> None:
-    """End what ``begin`` gave."""
+    """End a span that ``begin`` returned."""
     from opentelemetry import context as contexts
 
     found, token = begun
@@ -127,7 +127,7 @@ def end(begun: tuple[Span, Any]) -> None:
 
 
 def fail(found: Span | None, message: str) -> None:
-    """Say that a span's work failed."""
+    """Mark a span as failed."""
     if found is not None:
         from opentelemetry.trace import StatusCode
 
@@ -135,12 +135,12 @@ def fail(found: Span | None, message: str) -> None:
 
 
 def give(**carried: str) -> None:
-    """What the jobs carry that are submitted from here on, in this thread or greenlet: traceparent, request_id."""
+    """Set the context of jobs submitted from now on in this thread or greenlet: traceparent, request_id."""
     _given.set(carried)
 
 
 def carried() -> dict[str, str]:
-    """What a job that is submitted now carries; the span at hand comes before the caller's own context."""
+    """The context for a job submitted now; the current span takes precedence over the caller's own context."""
     found = dict(_given.get())
     if _current.tracer is not None:
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -152,7 +152,7 @@ def carried() -> dict[str, str]:
 
 
 def trace_id() -> str:
-    """The trace at hand, 32 hexadecimal digits; empty while nothing is traced."""
+    """The current trace id, 32 hexadecimal digits; empty if tracing is off."""
     if _current.tracer is None:
         return ""
     from opentelemetry.trace import format_trace_id, get_current_span
@@ -162,7 +162,7 @@ def trace_id() -> str:
 
 
 def checked(traceparent: object) -> str | None:
-    """A traceparent that is one, else None: what else callers send is none of our business."""
+    """A valid traceparent, else None: other values from callers are ignored."""
     found = isinstance(traceparent, str) and len(traceparent) == 55 and _TRACEPARENT.fullmatch(traceparent)
     return str(traceparent) if found else None
 
@@ -171,7 +171,7 @@ def _context(parent: str | None) -> Any:
     from opentelemetry.context import Context
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-    # an empty context: below nothing, not below what happens to be current
+    # an empty context: a root span, not a child of the current one
     return TraceContextTextMapPropagator().extract({HEADER: parent} if parent else {}, Context())
 
 

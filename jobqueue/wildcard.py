@@ -1,10 +1,10 @@
-"""Patterns with ``*`` for any text. Nothing more: a match takes a time that is linear in the text, whoever wrote it."""
+"""Patterns with ``*`` for any text and no other syntax, so that matching time is linear in the text."""
 
 from __future__ import annotations
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether ``pattern`` covers all of ``text``. There is no escape: a ``*`` cannot be meant literally."""
+    """Whether ``pattern`` covers all of ``text``. Without escapes: a ``*`` is never literal."""
     first, *rest = pattern.split("*")
     if not rest:
         return pattern == text

@@ -9,7 +9,7 @@ from jobqueue.settings import Settings
 
 
 def configure_logging(settings: Settings, *, agent: str = "") -> None:
-    """Set the root logger up. Celery's line per task costs more than a trivial task itself: only with DEBUG."""
+    """Set up the root logger. Celery's line per task costs more than a trivial task, so it needs DEBUG."""
     logs.configure(settings, agent=agent)
     if settings.log_level != "DEBUG":
         for name in ("celery.worker.strategy", "celery.app.trace"):

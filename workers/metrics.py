@@ -1,6 +1,6 @@
-"""What an agent, or a copy of maintenance, counts of itself; served for Prometheus where the settings give a port.
+"""Process metrics of an agent or of maintenance, served for Prometheus if the settings give a port.
 
-What concerns the fleet is in the ledger, and told by the API (``GET /metrics``). Here is what only this process knows.
+Fleet metrics come from the ledger through the API (``GET /metrics``). This module has what only the process knows.
 """
 
 from __future__ import annotations
@@ -57,19 +57,19 @@ _PING = "How long Redis took to answer a PING."
 
 
 class Service(Protocol):
-    """What ``step`` needs of a service of maintenance."""
+    """The part of a maintenance service that ``step`` needs."""
 
     def run_once(self) -> int: ...
 
 
 def ended(outcome: str) -> None:
-    """An execution was dealt with; ``outcome`` is what the executor says of it, such as ``dropped: completed``."""
+    """An execution was handled; ``outcome`` is the executor's, such as ``dropped: completed``."""
     EXECUTIONS.labels(outcome.partition(":")[0]).inc()
 
 
 @contextmanager
 def run_of(operation: str) -> Iterator[None]:
-    """Measures a run, however it ends."""
+    """Measure a run, however it ends."""
     begin = time.perf_counter()
     try:
         yield
@@ -78,7 +78,7 @@ def run_of(operation: str) -> Iterator[None]:
 
 
 def step(service: Service) -> int:
-    """One step of a service, measured; returns what it does."""
+    """Run and measure one step of a service; returns its result."""
     name = type(service).__name__.lower()
     with STEPS.labels(name).time():
         done = service.run_once()
@@ -87,9 +87,9 @@ def step(service: Service) -> int:
 
 
 def serve(settings: Settings, own: CollectorRegistry, ledger: Ledger) -> Callable[[], None]:
-    """Serve ``own`` metrics over HTTP, if the settings give a port; returns what ends that.
+    """Serve ``own`` metrics over HTTP if the settings give a port; returns a function that stops the server.
 
-    Raises ``InvalidSettings`` that names the address if it cannot be listened on.
+    Raises ``InvalidSettings`` with the address if the port cannot be bound.
     """
     port, host = settings.metrics_port, settings.metrics_host
     if port is None:
@@ -112,7 +112,7 @@ def serve(settings: Settings, own: CollectorRegistry, ledger: Ledger) -> Callabl
 
 
 def registry(own: CollectorRegistry, ledger: Ledger) -> CollectorRegistry:
-    """Everything that this process tells."""
+    """All metrics of this process."""
     found = CollectorRegistry(auto_describe=False)
     found.register(_Of(own))
     found.register(_Redis(ledger))

@@ -1,4 +1,4 @@
-"""The API of the Fusion job launcher: configurations, runs, and what drivers report of theirs."""
+"""The API of the Fusion job launcher: configurations, runs, and the reports of external drivers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from api.fusion.run_list import RUNS
 from api.fusion.series import ORIGIN
 from jobqueue.services.renewal import register
 
-#: Where the routes under /spark are served; an app's name tells nothing apart here.
+#: Where the routes under /spark are served; the app's name is ignored.
 _SPARK_PREFIXES = ("/api/spark", "/api/apollo/spark", "/api/apps/<app>/spark", "/api/apollo/apps/<app>/spark")
 #: Where those under /jobs are; a list without an id only where it is not Ray's.
 _RESOURCE_PREFIXES = ("/api", "/api/apollo", "/api/apps/<app>", "/api/apollo/apps/<app>")
@@ -26,7 +26,7 @@ _PATHS = re.compile(r"/job-launcher(/|$)|/api/(job-launcher|spark|apollo|apps|se
 
 
 def belongs(path: str) -> bool:
-    """Whether ``path`` is one of Fusion's."""
+    """Whether ``path`` belongs to Fusion's API."""
     return _PATHS.match(path) is not None or resources.PATHS.match(path) is not None
 
 

@@ -1,4 +1,4 @@
-"""Routes below /api/apps/{app}: the app's name is taken off, for nothing depends on it."""
+"""Routes below /api/apps/{app}: the app's name is ignored."""
 
 from __future__ import annotations
 

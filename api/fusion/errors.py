@@ -1,4 +1,4 @@
-"""Errors as Fusion's services word them."""
+"""Errors in the format of Fusion's services."""
 
 from __future__ import annotations
 

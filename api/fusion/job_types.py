@@ -46,7 +46,7 @@ class Moments:
 def task_of(configuration: Configuration, registry: Registry, run_id: str, moments: Callable[[], Moments]) -> Task:
     """What a run of ``configuration`` does.
 
-    Raises ``UnknownOperation`` for a type that nothing stands behind, ``InvalidInput`` for fields that do not fit it.
+    Raises ``UnknownOperation`` for an unknown type, ``InvalidInput`` for fields that do not fit it.
     """
     fields, kind = configuration.fields, configuration.type
     if kind == AGGREGATION:

@@ -61,7 +61,7 @@ def run_times(job: Job) -> Document:
 
 
 def idle(configuration: Configuration) -> Document:
-    """A configuration that never ran; there is no run, and so no run's id."""
+    """A configuration that never ran, so without a run id."""
     return _document(RunState.IDLE, "", document(configuration), "", {"jobConfigId": configuration.id})
 
 
@@ -72,7 +72,7 @@ def _document(
         "state": state.value,
         "jobId": run_id,
         "jobConfig": dict(config),
-        # what begins with an underscore is no host
+        # names that begin with an underscore are not hosts
         "hostname": "" if host.startswith("_") else host,
         "result": dict(result),
     }
@@ -101,7 +101,7 @@ def _result(job: Job, state: RunState) -> Document:
 def _times(job: Job, execution: Execution, outside: ExternalRun | None) -> Document:
     """The driver's own times rule for a run elsewhere. The duration is that between the times as they are shown.
 
-    The driver's own duration counts only where it did not tell both times.
+    The driver's own duration is used only if it did not report both times.
     """
     told = outside.told if outside else {}
     start = told.get(START) or to_iso(execution.started or job.created)

@@ -1,4 +1,4 @@
-"""What a run reads when it is started, and when it is run again: an aggregation goes on where the last one ended."""
+"""The input window of a started or repeated run: an aggregation continues where the last one ended."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from jobqueue.services.renewal import Renewal
 def renew(ledger: Ledger, registry: Registry, job: Job, run_id: str, principal: Principal) -> Renewal:
     """What changes when ``principal`` runs ``job`` again as ``run_id``.
 
-    An aggregation of a configuration reads what is there now and was not read yet, as a new start does: the same
-    window again would count twice what another run has read since. A run of a stored configuration is one again,
-    which takes the permission to run that configuration as it is now; any other is the principal's own. Raises
+    An aggregation reads the rows that are there now and were not read yet, as a new start does: repeating the same
+    window would count rows twice that another run has read since. A repeated run of a stored configuration remains one
+    and requires permission to run the configuration's current version; any other run belongs to the principal. Raises
     ``PermissionDenied``.
     """
     if job.request is None:

@@ -1,4 +1,4 @@
-"""What external drivers report of their runs. Each report creates or moves a job of the ledger."""
+"""Reports of external drivers on their runs. Each report creates or updates a job in the ledger."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _told(status: Status) -> dict[str, Any]:
 
 
 def _note(status: Status) -> str:
-    """Why it ended so, where the driver's result says it."""
+    """The reason for its end, if the driver's result has one."""
     result = status.result or {}
     said = next((result[name] for name in ("error", "message") if isinstance(result.get(name), str)), "")
     if status.state is RunState.ERROR:

@@ -1,4 +1,4 @@
-"""What routes read from a request's path and query."""
+"""Parses request paths and queries."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """/jobs: Fusion's Jobs API, the usual way to start a run: ``POST /jobs/spark:ID/actions {"action": "start"}``.
 
-A resource is ``type:id``. The colon tells its paths from those of Ray's ``/api/jobs/{submission id}``.
+A resource is ``type:id``. The colon distinguishes its paths from Ray's ``/api/jobs/{submission id}``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What each route of the Fusion job launcher's API needs."""
+"""The permission for each route of the Fusion job launcher's API."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ FINISHING_PHASE = "finishing"
 
 
 class RunState(str, Enum):
-    """State of a run. ``unknown``: nobody can tell; ``idle``: a configuration that never ran."""
+    """State of a run. ``unknown``: not known; ``idle``: a configuration that never ran."""
 
     UNKNOWN = "unknown"
     IDLE = "idle"
@@ -41,7 +41,7 @@ class RunState(str, Enum):
 
 _S = RunState
 
-#: from -> the next states. A state that is no key here is final, or says nothing (unknown).
+#: from -> the next states. A state without a key here is final or unknown.
 MOVES: Mapping[RunState, frozenset[RunState]] = {
     _S.IDLE: frozenset({_S.STARTING}),
     _S.STARTING: frozenset({_S.RUNNING, _S.SKIPPED, _S.CANCELLING, _S.ERROR}),

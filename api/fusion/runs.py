@@ -44,7 +44,7 @@ _LOOKS = (JobStatus.PROCESSING, JobStatus.SUBMITTED, JobStatus.PROCESSING)
 #: Shortest and longest time between two looks at a run that is waited for, in seconds.
 _FIRST_LOOK = 0.05
 _LONGEST_LOOK = 0.5
-#: Seconds for which the ledger may be away while somebody waits.
+#: Seconds for which the ledger may be unavailable during a wait.
 _LONGEST_OUTAGE = 60.0
 
 
@@ -76,9 +76,9 @@ class Runs:
         return self._start(self._stored.get(config_id), Series.stored(config_id), principal)
 
     def start_inline(self, configuration: Configuration, principal: Principal) -> Started:
-        """Start a run of a configuration that the caller brings. It is no run of a stored one, whatever its id.
+        """Start a run of a configuration that the caller brings. It is not a run of a stored one, whatever its id.
 
-        A type that nothing stands behind gives a run that ends in ``error``. Raises ``ExclusiveHeld`` while a run of
+        An unknown type gives a run that ends in ``error``. Raises ``ExclusiveHeld`` while a run of
         this configuration has not ended, ``InvalidInput`` for fields that do not fit the type, and what else refuses a
         submission (``NoLiveAgent``, ``AgentAway``, ``UnknownTarget``).
         """
@@ -99,7 +99,7 @@ class Runs:
     def wait(self, job_id: str, give_up: Callable[[], bool]) -> Job | None:
         """The job once it is final, or None once ``give_up`` says so.
 
-        Bears a ledger that is away for a while: who waits has started the run, and should not start it again. Raises
+        Tolerates a ledger that is unavailable for a while, because the caller should not start the run again. Raises
         ``JobNotFound`` if the job is deleted, ``LedgerUnavailable`` if that while was too long.
         """
         patience, answered = _FIRST_LOOK, time.monotonic()
@@ -146,7 +146,7 @@ class Runs:
         while limit > 0:
             step = min(limit, MAX_LIMIT)
             page = self._jobs.page(JobFilter(group=group, limit=step, offset=offset, cursor=cursor))
-            # Redis may have been written to by others; the job's own record says which groups it is in
+            # groups in Redis may have been altered; the job's own record is authoritative
             yield from (job for job in page.items if group in job.groups)
             if page.next_cursor is None:
                 return
@@ -219,7 +219,7 @@ class Runs:
     def _record_error(
         self, configuration: Configuration, series: Series, run_id: str, error: str, principal: Principal
     ) -> Started:
-        """A run that ended before it began: it is in the ledger all the same, and says why."""
+        """Record a run that ended before it began, with the reason."""
         result = {"jobConfigId": configuration.id, "jobRunId": run_id, "error": error}
         report = ExternalRunReport(
             name=run_id,

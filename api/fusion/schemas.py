@@ -29,7 +29,7 @@ class _Time(Text):
 
 
 class StatusRequest(validation.StrictSchema):
-    """A run's status. ``jobConfig`` and ``result`` hold any fields; what is left out stays as it was told before."""
+    """A run's status. ``jobConfig`` and ``result`` hold any fields; missing fields keep their last reported values."""
 
     state = Text(
         required=True, validate=validate.OneOf(_STATES, error=f"Unknown state; the states are {', '.join(_STATES)}.")

@@ -32,10 +32,10 @@ _OWNER_LENGTH = 32
 
 @dataclass(frozen=True)
 class Series:
-    """Runs that belong together: at most one of them is active, and each goes on where the one before ended.
+    """Runs that belong together: at most one of them is active, and each continues where the previous one ended.
 
-    Those of a stored configuration are one, whoever starts them. Configurations that callers bring are apart from it,
-    and from those of other callers: their id is the caller's choice, and proves nothing.
+    All runs of a stored configuration form one series, independent of the caller. Inline configurations form separate
+    series per caller: their id is chosen by the caller and proves nothing.
     """
 
     group: str
@@ -70,7 +70,7 @@ def members(jobs: Jobs, series: Series, status: JobStatus | None, created_after:
         page = jobs.page(
             JobFilter(status=status, group=series.group, created_after=created_after, limit=MAX_LIMIT, cursor=cursor)
         )
-        # Redis may have been written to by others; the job's own record says which groups it is in
+        # groups in Redis may have been altered; the job's own record is authoritative
         yield from (job for job in page.items if series.group in job.groups)
         if page.next_cursor is None:
             return
@@ -86,7 +86,7 @@ def find(jobs: Jobs, run_id: str) -> Job:
 
 
 def named(jobs: Jobs, run_id: str) -> Job | None:
-    """The same, or None if there is none."""
+    """The same, or None if it does not exist."""
     try:
         return find(jobs, run_id)
     except JobNotFound:
@@ -102,7 +102,7 @@ def run_id_of(job: Job) -> str:
 
 
 def owner_of(principal: Principal) -> str:
-    """Tells the names that ``principal`` gives its runs from those of others. A digest, so that it fits into keys."""
+    """Distinguishes the run names of ``principal`` from those of others. A digest, so that it fits into keys."""
     return hashlib.sha256(principal.identity.encode()).hexdigest()[:_OWNER_LENGTH]
 
 

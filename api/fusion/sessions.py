@@ -16,7 +16,7 @@ from jobqueue.errors import InvalidInput
 
 blueprint = Blueprint("session", __name__)
 
-#: A name and a password need no more. The body is read before anybody is known.
+#: A name and a password need no more. The body is read before authentication.
 MOST_BYTES = 4096
 
 
@@ -53,7 +53,7 @@ def _text(body: dict[str, Any], name: str) -> str:
 
 
 def _credentials(user: str, password: str) -> dict[str, Any]:
-    """A request's environment that shows them as Basic does."""
+    """A request environment with the credentials as Basic authentication."""
     if ":" in user:
         raise InvalidInput.of("username", "Must not hold a colon.")
     header = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()

@@ -1,4 +1,4 @@
-"""Stored configurations: who may write them, and what a caller learns about one that does not exist."""
+"""Stored configurations: write permissions, and errors for missing ones."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class StoredConfigurations:
         return found
 
     def find(self, config_id: str) -> Configuration | None:
-        """The configuration, or None if there is none. Raises ``RecordAltered``."""
+        """The configuration, or None if it does not exist. Raises ``RecordAltered``."""
         return next(iter(self._configurations.some([config_id])), None)
 
     def create(self, configuration: Configuration, principal: Principal) -> None:
         """Store a new configuration. Raises ``PermissionDenied``, ``ConfigurationExists``.
 
-        Others start it with their own permissions: so who writes one must be allowed to run it himself.
+        Others start it with their own permissions, so its author must be allowed to run it.
         """
         self.require(configuration, principal)
         self._configurations.create(configuration, principal.name)
@@ -57,7 +57,7 @@ class StoredConfigurations:
     def _require_stored(self, config_id: str, principal: Principal) -> None:
         try:
             stored = self.get(config_id)
-        except RecordAltered:  # nothing runs of it, whoever wrote it
+        except RecordAltered:  # an altered configuration never runs
             return
         self.require(stored, principal)
 

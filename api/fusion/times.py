@@ -10,5 +10,5 @@ _moment = Moment()
 
 
 def micros(text: object) -> int:
-    """Microseconds since the epoch; raises marshmallow's ``ValidationError`` for what is no time in ISO 8601."""
+    """Microseconds since the epoch; raises marshmallow's ``ValidationError`` unless it is a time in ISO 8601."""
     return cast("int", _moment.deserialize(text))

@@ -1,4 +1,4 @@
-"""Ray's Jobs API as its own client speaks it, and openYuanrong's variant of it.
+"""Ray's Jobs API, compatible with Ray's own client, and openYuanrong's variant of it.
 
 With the trailing slash, ``POST /api/jobs/`` and ``GET /api/jobs/`` speak Ray; without it, openYuanrong.
 """
@@ -27,7 +27,7 @@ BLUEPRINTS = (
 
 
 def install(app: Flask) -> None:
-    """Serve these routes, with errors as Ray's server words them: plain text."""
+    """Register these routes, with errors in Ray's format: plain text."""
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     facade_errors.add(app, errors.belongs, errors.render)

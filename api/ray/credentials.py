@@ -1,4 +1,4 @@
-"""Where Ray's clients put their credentials besides ``Authorization``: a header of Ray's own, and a cookie."""
+"""Credentials of Ray's clients besides ``Authorization``: a header of Ray's own, and a cookie."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jobqueue.errors import PermissionDenied
 _HEADER, _HEADER_NAME = "HTTP_X_RAY_AUTHORIZATION", "X-Ray-Authorization"
 _COOKIE = "ray-authentication-token"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-#: What a browser says of a request that no other site has caused.
+#: Values that a browser sends for requests not caused by another site.
 _OWN_SITES = frozenset({"same-origin", "none"})
 
 
@@ -27,7 +27,7 @@ def of(environ: Mapping[str, str]) -> RequestCredentials | None:
         return None
     header = environ.get(_HEADER)
     if header:
-        # without a scheme it is wrong rather than absent: the cookie is not asked
+        # without a scheme it is invalid rather than absent: the cookie is not checked
         return RequestCredentials.of_header(header, _HEADER_NAME) or RequestCredentials(header.strip(), _HEADER_NAME)
     token = _cookie(environ)
     if not token:
@@ -49,7 +49,7 @@ def _cookie(environ: Mapping[str, str]) -> str | None:
 
 
 def _require_own_page(environ: Mapping[str, str]) -> None:
-    """A browser adds the cookie by itself, whatever page has caused the request, but it also says which page that was.
+    """A browser adds the cookie to requests from any page, but it also sends headers that identify the page.
 
     Ray's client, which is a program, sends none of these headers.
     """

@@ -1,4 +1,4 @@
-"""What a job runs, as one line for a person."""
+"""A job's command, as one line for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What KubeRay's probes and Ray's dashboard ask before they have credentials."""
+"""Routes that KubeRay's probes and Ray's dashboard call without credentials."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jobqueue.errors import LedgerUnavailable
 
 blueprint = Blueprint("ray_health", __name__)
 
-#: A probe looks for this word.
+#: Probes expect this word.
 _ALIVE = "success"
 #: Of Ray's modes, the one in which every request needs a token.
 _MODE = "token"
@@ -22,7 +22,7 @@ def gcs_health() -> Response:
     try:
         services().ledger.ping()
     except LedgerUnavailable as error:
-        raise LedgerUnavailable from error  # without the address: whoever asks has shown no credentials
+        raise LedgerUnavailable from error  # without the address: the client is not authenticated
     return Response(_ALIVE, content_type="text/plain; charset=utf-8")
 
 

@@ -95,7 +95,7 @@ def find(name: str) -> Job:
 
 @contextmanager
 def gone(name: str) -> Iterator[None]:
-    """Say in Ray's words that there is no such job."""
+    """The error for an unknown job, in Ray's words."""
     try:
         yield
     except JobNotFound as error:

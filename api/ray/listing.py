@@ -24,7 +24,7 @@ from jobqueue.model.job import Job
 
 blueprint = Blueprint("ray_listing", __name__)
 
-#: Where the page's cursor goes: the body is a bare list.
+#: The header with the page's cursor: the body is a bare list.
 CURSOR_HEADER = "X-Next-Cursor"
 
 _query = RayJobQuery()
@@ -78,7 +78,7 @@ def _pages(wanted: JobFilter) -> Iterator[Job]:
 
 
 def _once(jobs: Iterator[Job]) -> Iterator[Job]:
-    """A job that changed its status while the lists were fetched may be in two of them."""
+    """Remove duplicates: a job whose status changed during the fetch may be in two lists."""
     last = ""
     for job in jobs:
         if job.id != last:

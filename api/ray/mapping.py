@@ -49,7 +49,7 @@ def details(job: Job) -> Document:
 def details_for_yuanrong(job: Job) -> Document:
     """A job with the fields that openYuanrong documents, as its client takes no others.
 
-    Times are seconds in texts, as in its examples; of other texts there is no null.
+    Times are seconds in texts, as in its examples; other texts are never null.
     """
     found = details(job)
     for name in _NOT_YUANRONGS:
@@ -80,7 +80,7 @@ def _driver(job: Job) -> Execution | None:
 
 
 def _driver_info(job: Job, execution: Execution | None) -> Document:
-    """What is not known is empty: openYuanrong's client takes no null here, and Ray's takes either."""
+    """Unknown values are empty: openYuanrong's client accepts no null here, and Ray's accepts both."""
     info = execution.info if execution is not None else {}
     address, pid = info.get("node_ip_address"), info.get("pid")
     return {

@@ -1,4 +1,4 @@
-"""What Ray's API says of a job besides its status: a sentence, a kind of error, an exit code."""
+"""Ray's job fields besides the status: message, error type, exit code."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def message(job: Job) -> str:
 
 
 def error_type(job: Job) -> str | None:
-    """Which kind of error ended the job; None if none did."""
+    """The type of error that ended the job; None without an error."""
     failed = _first_failed(job)
     if failed is None or not job.status.is_final:
         return None
@@ -111,7 +111,7 @@ def _told(failure: Mapping[str, Any], told: str) -> str:
 
 
 def _of_setup(failure: Mapping[str, Any], told: str) -> str:
-    """Scripts know a set-up that failed, or ran out of time, by Ray's words for it."""
+    """Scripts recognise a failed or timed-out set-up by Ray's wording."""
     timeout = "Timeout: " if failure.get("timed_out") else ""
     return f"runtime_env setup failed: Failed to set up runtime environment. {timeout}{told}"
 
@@ -121,7 +121,7 @@ def _first_failed(job: Job) -> Execution | None:
 
 
 def _reason(job: Job) -> str:
-    """What a job that has not started waits for, as far as its agent has told."""
+    """What a job that has not started is waiting for, as reported by its agent."""
     for execution in job.executions:
         if execution.slot == UNPLACED and job.needs is not None:
             needs = job.needs.text.replace(HOSTNAME_LABEL, NODE_ID_LABEL)

@@ -39,8 +39,8 @@ def look(protocol: str, name: str) -> Response:
 def upload(protocol: str, name: str) -> Response:
     """Take a package, the raw bytes. JOBQUEUE_MAX_PACKAGE_BYTES bounds it, not the limit on other bodies.
 
-    Ray's client takes whatever is there under the name that it looks for, and entrypoints run it: so who stores one
-    must be allowed to run such code himself.
+    Ray's client uses any package stored under the expected name, and entrypoints run it. So a user who stores one must
+    be allowed to run such code.
     """
     audit.note(package=name)
     _check_protocol(protocol)
@@ -84,7 +84,7 @@ def _body() -> Iterator[bytes]:
 
 @contextmanager
 def _impatient() -> Iterator[None]:
-    """Bounds each wait for the client: one that is silent for good must not hold an upload for ever."""
+    """Limits each wait for the client: a silent client must not block an upload indefinitely."""
     connection = request.environ.get("gunicorn.socket")
     if connection is None:  # another server
         yield

@@ -1,4 +1,4 @@
-"""From what Ray's client sends to what the services take."""
+"""Converts requests of Ray's client to submissions."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _loaded(given: Mapping[str, Any]) -> dict[str, Any]:
         unknown = sorted(given.keys() - _schema.fields.keys())
         if not unknown:
             raise
-        # scripts know a field that the server does not know by the words of Ray's server
+        # scripts recognise an unknown field by the wording of Ray's server
         words = f"TypeError: __init__() got an unexpected keyword argument {unknown[0][:_SHOWN]!r}"
         raise InvalidInput(f"{error.message} ({words})", error.details) from error
 

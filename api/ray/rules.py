@@ -1,4 +1,4 @@
-"""What each route of Ray's Jobs API needs."""
+"""The permission for each route of Ray's Jobs API."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from api.auth.rules import KNOWN, PUBLIC
 
 RULES: Mapping[str, str] = {
     "ray_version.version": KNOWN,
-    # probes and Ray's dashboard ask before they have credentials
+    # probes and Ray's dashboard send no credentials
     "ray_health.gcs_health": PUBLIC,
     "ray_health.authentication_mode": PUBLIC,
     # Ray's client looks whether a package is there before it uploads it

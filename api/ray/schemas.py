@@ -1,4 +1,4 @@
-"""What Ray's routes take."""
+"""Request schemas of Ray's routes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Submission ids: the names that callers give their jobs, or are given."""
+"""Submission ids: job names, chosen by the caller or generated."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def _parts(job: Job) -> list[tuple[Execution, str | None, str]]:
 
 
 def _first_line(job: Job) -> str:
-    """What Ray writes into the log before the entrypoint itself does: scripts look for it."""
+    """The line that Ray writes into the log before the entrypoint's output: scripts look for it."""
     if job.operation != ENTRYPOINT:
         return ""
     return f"Running entrypoint for job {mapping.name_of(job)}: {job.data.get('entrypoint', '')}\n"
@@ -96,7 +96,7 @@ class _Text:
         return "".join(found)
 
     def end(self, *, has_run: bool) -> str:
-        """What is left when nothing follows. ``has_run``: the command was started, even if it has printed nothing."""
+        """The rest of the text at the end. ``has_run``: the command was started, even without output."""
         return self._left() + (self._take_first_line() if has_run else "")
 
     def _take_first_line(self) -> str:

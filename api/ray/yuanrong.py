@@ -1,6 +1,6 @@
-"""openYuanrong's variant: how its client is told from Ray's, and what differs for it.
+"""openYuanrong's variant: how to distinguish its client from Ray's, and its differences.
 
-Both clients call the same paths by the same library and add no header of their own; what they submit tells them apart.
+Both clients call the same paths with the same library and send no header of their own; only their submissions differ.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """Aggregations: a SELECT in Spark's SQL over collections, run on DuckDB or on Spark, its rows merged into a collection.
 
-``config`` reads a configuration, ``query`` makes its SQL safe and runnable, ``run`` is the order of events, ``source``
-and ``output`` are what comes in and what goes out, ``engine`` is what runs a query.
+``config`` parses a configuration, ``query`` checks and prepares its SQL, ``run`` executes the steps, ``source`` and
+``output`` are the input and output rows, ``engine`` runs a query.
 """

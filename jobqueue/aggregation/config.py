@@ -1,4 +1,4 @@
-"""The configuration of an aggregation, as Fusion has it."""
+"""The configuration of an aggregation, in Fusion's format."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NO_OUTPUT = "-"
 ENGINES = ("duckdb", "spark")
 DEFAULT_SPARK_SQL = "SELECT * from spark_input"
 DEFAULT_TIME_FIELD = "timestamp_tdt"
-#: The parts of a configuration that change what is run. Everything else in it is kept, but means nothing here.
+#: The parts of a configuration that affect the run. All other fields are kept, but have no effect here.
 FIELDS = (
     "type",
     "id",

@@ -1,4 +1,4 @@
-"""DuckDB, shut off from everything but the files of the run."""
+"""DuckDB, restricted to the files of the run."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class DuckDBEngine:
 
 
 def _shut(connection: duckdb.DuckDBPyConnection, allowed: Sequence[Path]) -> None:
-    """From here on no file but the ``allowed`` ones, no network, no extension, and no way back."""
+    """Irrevocably restrict DuckDB to the ``allowed`` files, without network or extensions."""
     paths = ", ".join(database.literal(str(path)) for path in allowed)
     connection.execute(f"SET allowed_paths = [{paths}]")
     connection.execute("SET enable_external_access = false")
@@ -50,7 +50,7 @@ def _define(connection: duckdb.DuckDBPyConnection, name: str, sql: str) -> None:
 
 
 def _one_select(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
-    """The query, after DuckDB itself has said that it is one SELECT."""
+    """The query, once DuckDB itself has confirmed that it is one SELECT."""
     statements = connection.extract_statements(sql)
     if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
         raise OperationFailed("The sql is not one SELECT.")

@@ -1,4 +1,4 @@
-"""What runs a query: DuckDB in this process, or Spark."""
+"""Query engines: DuckDB in this process, or Spark."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ class Engine(Protocol):
     def select(self, files: Mapping[str, Path], views: Sequence[View], query: Query, folder: Path) -> list[Path]:
         """Run ``query`` with ``files`` and then ``views`` as its tables; gives the Parquet files with its rows.
 
-        ``folder`` is empty and takes whatever comes up. Raises ``OperationFailed`` with the engine's own message.
+        ``folder`` is initially empty, for any files. Raises ``OperationFailed`` with the engine's own message.
         """
         ...

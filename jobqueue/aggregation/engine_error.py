@@ -1,4 +1,4 @@
-"""What DuckDB's errors about a query mean, in the words of this project's other errors."""
+"""Translates DuckDB's query errors into jobqueue's wording."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 import duckdb
 
-#: Words of DuckDB's -> what is wrong and what to do.
+#: DuckDB's wording -> the problem and its fix.
 _SENTENCES = (
     (
         re.compile(r'column "([^"]+)" must appear in the GROUP BY clause'),

@@ -1,4 +1,4 @@
-"""The rows that a run gives, and the output collection that they go into."""
+"""A run's rows, and the output collection that receives them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE", "DECI
 class Output:
     """An output collection as it was, and the rows that this run makes for it.
 
-    Several configurations may share a collection: every row says whose it is (``aggr_id_s``), and a roll-up takes in
-    the rows of its own configuration and those of nobody.
+    Several configurations may share a collection: every row names its own (``aggr_id_s``), and a roll-up takes in
+    the rows of its own configuration and those without one.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Output:
         if not (self._config.source_catchup and self._config.use_natural_key):
             self._write([rows], path)
             return
-        # rows of one run with one id are added up as well: it must not matter how the signals fell into runs
+        # rows of one run with the same id are summed as well: the result must not depend on how signals fell into runs
         old = self._old(mine=True) if "id" in self._columns else []
         fresh = f"SELECT *, 1 AS {_FRESH} FROM ({rows})"
         stale = [f"SELECT *, 0 AS {_FRESH} FROM ({query}) WHERE id IN (SELECT id FROM ({rows}))" for query in old]
@@ -87,7 +87,7 @@ class Output:
         return self._write([*kept, new], path)
 
     def _old(self, *, mine: bool) -> list[str]:
-        """The rows that are there already: of this configuration or of nobody, or those of the other ones."""
+        """The existing rows: of this configuration or without one, or those of the other configurations."""
         if self._existing is None:
             return []
         if _OWNER not in self._columns:

@@ -1,4 +1,4 @@
-"""SQL of users: read as Spark's, checked to be one SELECT over collections and nothing else, written for an engine."""
+"""User SQL: parsed as Spark's, checked to be a single SELECT over collections, written for an engine."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Query:
     def for_duckdb(self, tables: Mapping[str, Sequence[Column]]) -> tuple[str, Sequence[Column]]:
         """The SELECT for DuckDB, and its columns. ``tables``: key -> the columns of what it reads.
 
-        Raises ``InvalidInput`` for what is not proved to give the same as in Spark.
+        Raises ``InvalidInput`` for SQL that is not proved to give the same result as in Spark.
         """
         try:
             sql, relation = Relations(tables).query(self.tree)
@@ -96,7 +96,7 @@ def prepare(
 
 
 def trusted(text: str) -> Query:
-    """A query of our own, in Spark's SQL."""
+    """A query written by jobqueue, in Spark's SQL."""
     return Query(text, _parse(text), frozenset())
 
 

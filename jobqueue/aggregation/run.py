@@ -180,7 +180,7 @@ class _Run:
         self._around.log(f"Waiting for another run that writes {name}.")
 
     def _key(self) -> str | None:
-        """What this run's record is kept under: the run and all that was asked of it."""
+        """The key of this run's record: the run and its whole request."""
         if not self._config.run_id:
             return None
         return hashlib.sha256(f"{self._config.run_id}\0{self._config.digest}".encode()).hexdigest()

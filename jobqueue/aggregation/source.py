@@ -26,7 +26,7 @@ class Source:
     def __init__(
         self, config: AggregationConfig, file: Path, ref_time: datetime, connection: duckdb.DuckDBPyConnection
     ) -> None:
-        """Raises ``OperationFailed`` when there is no column with the time."""
+        """Raises ``OperationFailed`` if the time column is missing."""
         self._file = file
         self._connection = connection
         self._ref_time = ref_time
@@ -91,8 +91,8 @@ def view_of(
 ) -> Query:
     """The rows of a Parquet file, which is the engine's ``table``, with the ``added`` columns (name -> Spark's SQL).
 
-    Columns among ``wanted`` that no row has, and whose names say a type (``count_i``), are there as well and null:
-    a field of Solr exists whether a document has it or not.
+    Missing columns among ``wanted`` whose names have a type suffix (``count_i``) are added as nulls: a Solr field
+    exists even if no document has it.
     """
     added = added or {}
     columns = database.schema(connection, database.select(["*"], database.parquet(file)))

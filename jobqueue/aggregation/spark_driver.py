@@ -1,6 +1,6 @@
 """The program that ``spark-submit`` runs: one plan, one SELECT, its rows as Parquet.
 
-It stands alone, because Spark's Python may not be the agent's: nothing of jobqueue is imported here.
+It imports nothing from jobqueue, because Spark's Python may not be the agent's.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def main(plan_path: str) -> int:
         for name, sql in plan["views"]:
             spark.sql(sql).createOrReplaceTempView(name)
         spark.sql(plan["query"]).write.parquet(plan["rows"])
-    except Exception as error:  # noqa: BLE001 - whatever Spark says is for whoever wrote the SQL
+    except Exception as error:  # noqa: BLE001 - any error of Spark is for the SQL's author
         Path(plan["error"]).write_text(str(error), encoding="utf-8")
         return 1
     finally:

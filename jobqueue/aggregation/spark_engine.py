@@ -1,4 +1,4 @@
-"""Spark, by spark-submit: for collections that outgrow one process. It finds its cluster as every Spark does."""
+"""Spark, by spark-submit: for collections that outgrow one process. Spark's own configuration selects the cluster."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class SparkEngine:
         self._submit = find_spark_submit()
 
     def select(self, files: Mapping[str, Path], views: Sequence[View], query: Query, folder: Path) -> list[Path]:
-        # what is refused on DuckDB is refused here, in the same words
+        # SQL that is refused on DuckDB is refused here with the same message
         with database.connect(folder) as connection:
             translate(connection, files, [(view.name, view.query) for view in views], query)
         plan = {
@@ -65,7 +65,7 @@ class SparkEngine:
             "error": str(folder / "error.txt"),
         }
         (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
-        # in this process's own group: whoever stops this process stops Spark with it
+        # in this process's own group: stopping this process also stops Spark
         done = subprocess.run(self._argv(folder), cwd=folder, env=_environment(), stdin=subprocess.DEVNULL, check=False)
         if done.returncode != 0:
             error = folder / "error.txt"

@@ -1,4 +1,4 @@
-"""What of a configuration's SQL can be checked before any collection is at hand."""
+"""Checks a configuration's SQL as far as possible without the collections."""
 
 from __future__ import annotations
 

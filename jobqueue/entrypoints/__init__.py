@@ -1,1 +1,1 @@
-"""What an entrypoint needs around it: its files, its Python packages, its variables."""
+"""The environment of an entrypoint: its files, Python packages and variables."""

@@ -1,4 +1,4 @@
-"""Unpacks what was uploaded, whatever it holds."""
+"""Safely unpacks uploaded archives."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _WHEEL_ROOTS = ("purelib", "platlib")
 
 
 def unpack(archive: Path, target: Path, limits: UnpackingLimits, check: Callable[[], None]) -> None:
-    """Unpack a zip, tar.gz or tar.xz into ``target``, an empty folder that nobody else touches meanwhile.
+    """Unpack a zip, tar.gz or tar.xz into ``target``, an empty folder that no other process touches meanwhile.
 
-    What it is, is told from its content. No entry gets out of ``target``, devices and the like are refused, set-user
-    bits are dropped, sizes are counted. Raises ``OperationFailed`` for what cannot be unpacked safely, and what
-    ``check`` raises, which is called often. What was unpacked until then stays: remove ``target``.
+    The format is detected from the content. No entry can escape ``target``, devices and the like are refused, set-user
+    bits are dropped, sizes are limited. Raises ``OperationFailed`` for archives that cannot be unpacked safely, and
+    what ``check`` raises, which is called often. After an error, remove ``target``.
     """
     with archive.open("rb") as file:
         start = file.read(_LONGEST_MAGIC)
@@ -33,7 +33,7 @@ def unpack(archive: Path, target: Path, limits: UnpackingLimits, check: Callable
 
 
 def unpack_wheel(archive: Path, target: Path, limits: UnpackingLimits, check: Callable[[], None]) -> None:
-    """``unpack`` for a wheel: its packages lie in ``target`` afterwards. What it depends on is not installed."""
+    """``unpack`` for a wheel: its packages are in ``target`` afterwards. Dependencies are not installed."""
     unpack(archive, target, limits, check)
     for root in sorted(target.glob("*.data/*")):
         if root.name not in _WHEEL_ROOTS or root.is_symlink() or not root.is_dir():

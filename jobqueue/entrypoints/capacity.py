@@ -1,4 +1,4 @@
-"""The host's CPUs, memory and declared resources, given to entrypoints that ask for them."""
+"""Reserves the host's CPUs, memory and declared resources for entrypoints."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import psutil
 
 from jobqueue.entrypoints.failure import UNSCHEDULABLE, failed
 
-#: How soon a waiting run sees that it should stop.
+#: Seconds between two checks whether a waiting run should stop.
 _TICK_SECONDS = 0.2
-#: Fractions are summed in millionths, so that ten tenths are one.
+#: Fractions are summed in millionths, so that ten tenths make one.
 _PARTS = 1_000_000
 _CPUS = "CPU"
 _MEMORY = "memory"
@@ -23,7 +23,7 @@ _MEMORY = "memory"
 class Capacity:
     """CPUs, bytes of memory and other resources of which runs reserve a share, first come, first served.
 
-    A run that waits is not overtaken by a smaller one behind it: else a large one might wait for ever.
+    A smaller run does not overtake a waiting one; otherwise a large run might starve.
     """
 
     def __init__(self, cpus: float, memory: int) -> None:
@@ -44,10 +44,10 @@ class Capacity:
     ) -> Iterator[None]:
         """Hold ``cpus``, ``memory`` (bytes) and ``resources`` while the block runs.
 
-        ``resources`` are by name: how much is asked for, and how much of it this host has when nothing is held.
+        ``resources``: by name, the requested amount and the host's total.
 
-        ``waits`` is called once if they are not free yet, ``check`` often while they are not; its exception ends the
-        wait. Raises ``OperationFailed`` at once for more than the host has.
+        ``waits`` is called once if they are not free yet, ``check`` repeatedly during the wait; its exception ends the
+        wait. Raises ``OperationFailed`` at once if the request exceeds the host's total.
         """
         resources = resources or {}
         wanted = {_CPUS: round(cpus * _PARTS), _MEMORY: memory}
@@ -116,5 +116,5 @@ class Capacity:
 
 @functools.cache
 def of_host() -> Capacity:
-    """This host's, shared by everything that this agent runs."""
+    """This host's capacity, shared by all runs of this agent."""
     return Capacity(float(psutil.cpu_count() or 1), psutil.virtual_memory().total)

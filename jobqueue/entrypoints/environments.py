@@ -1,4 +1,4 @@
-"""Python environments, kept by content and shared by all runs and agents of a host."""
+"""Python environments, cached by content and shared by all runs and agents of a host."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from jobqueue.errors import OperationFailed
 
 logger = logging.getLogger(__name__)
 
-#: Written last: an environment without it is half built and never used. Its time is that of the last use.
+#: Written last: an environment without it is incomplete and never used. Its mtime is the time of the last use.
 _DONE = "done.json"
 _LOCK = ".lock"
-#: Why the last build failed, for those who waited for it.
+#: Why the last build failed, for runs that waited for it.
 _FAILED = ".failed"
 _FAILED_SECONDS = 3600.0
 _VENV = "venv"
@@ -33,7 +33,7 @@ _VENV = "venv"
 
 @dataclass(frozen=True)
 class Environment:
-    """An environment in use. Hand ``fd`` to every process that uses it: while one has it, it is not removed."""
+    """An environment in use. Pass ``fd`` to every process that uses it: while one holds it, it is not removed."""
 
     path: Path
     fd: int
@@ -51,7 +51,7 @@ class _Kept:
 
 
 class Environments:
-    """The environments in ``folder``, which may take ``max_bytes`` as far as they are not in use."""
+    """The environments in ``folder``; those not in use may take ``max_bytes``."""
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self._folder = folder
@@ -59,7 +59,7 @@ class Environments:
 
     @contextlib.contextmanager
     def open(self, recipe: Recipe, setup: Setup, uv: Uv) -> Iterator[Environment]:
-        """The environment of ``recipe`` while the block runs; built first if it is not there, by one run only.
+        """The environment of ``recipe`` while the block runs; built first if missing, by one run only.
 
         Raises ``OperationFailed`` if it cannot be built, and what ``setup.check`` raises.
         """
@@ -73,7 +73,7 @@ class Environments:
                 self.evict()
 
     def evict(self) -> int:
-        """Remove what was not used for longest, until the rest fits; what is in use stays. Returns the bytes left."""
+        """Remove the least recently used until the rest fits; those in use are kept. Returns the bytes left."""
         self._clean()
         kept = sorted(self._kept(), key=lambda environment: environment.used)
         total = sum(environment.size for environment in kept)
@@ -85,7 +85,7 @@ class Environments:
         return total
 
     def _get(self, recipe: Recipe, setup: Setup, uv: Uv) -> tuple[FileLock, bool]:
-        """A shared lock on the environment, which is complete; and whether it was built for that."""
+        """A shared lock on the complete environment, and whether it was built just now."""
         since = time.time()
         built = False
         path = made(self._folder) / f"{recipe.key}{_LOCK}"
@@ -109,7 +109,7 @@ class Environments:
                     self._build(recipe, setup, uv, lock.fd)
                     built = True
             finally:
-                # taken again as a shared one: what happens in between is seen above
+                # the lock is taken again as shared; changes in between are detected above
                 lock.release()
 
     def _build(self, recipe: Recipe, setup: Setup, uv: Uv, fd: int) -> None:
@@ -131,7 +131,7 @@ class Environments:
             raise
 
     def _raise_if_failed(self, key: str, since: float, setup: Setup) -> None:
-        """Share the failure of a build that we were waiting for, rather than to repeat it once for each who waits."""
+        """Share the failure of the build that this run waited for, instead of repeating it for each waiting run."""
         path = self._folder / f"{key}{_FAILED}"
         try:
             if path.stat().st_mtime < since:
@@ -143,7 +143,7 @@ class Environments:
         raise setup_failed(failure["message"], output=failure["output"])
 
     def _use(self, key: str) -> bool:
-        """Note a use; returns False if the environment is not complete."""
+        """Record a use; returns False if the environment is incomplete."""
         if not self._is_complete(key):
             return False
         try:
@@ -154,7 +154,7 @@ class Environments:
 
     def _is_complete(self, key: str) -> bool:
         folder = self._folder / key
-        # the interpreter is a link to one of the host, which may be gone after an upgrade
+        # the interpreter is a link to the host's, which may be gone after an upgrade
         return (folder / _DONE).is_file() and (folder / _VENV / "bin" / "python").exists()
 
     def _kept(self) -> Iterator[_Kept]:
@@ -170,7 +170,7 @@ class Environments:
             return False
         gone = False
         try:
-            (self._folder / key / _DONE).unlink(missing_ok=True)  # first, so that nothing half removed is ever used
+            (self._folder / key / _DONE).unlink(missing_ok=True)  # first, so that nothing partly removed is used
             gone = remove_tree(self._folder / key)
             logger.info("Removed the environment %s", key)
         finally:
@@ -178,7 +178,7 @@ class Environments:
         return gone
 
     def _clean(self) -> None:
-        """Remove what killed agents left half built, locks without an environment, and old failures."""
+        """Remove incomplete environments of killed agents, locks without an environment, and old failures."""
         for path in self._folder.glob(f"*{_LOCK}"):
             if not (self._folder / path.stem / _DONE).exists():
                 self._remove(path.stem)
@@ -189,7 +189,7 @@ class Environments:
 
 
 def _size(folder: Path) -> int:
-    """Bytes on disk of all that is in ``folder``."""
+    """Bytes on disk of the content of ``folder``."""
     total = 0
     for root, folders, files in os.walk(folder):
         for name in (*folders, *files):

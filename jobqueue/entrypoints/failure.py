@@ -1,4 +1,4 @@
-"""How an entrypoint that fails is reported: ``error_type`` in the details of its failure."""
+"""Failure types of an entrypoint: ``error_type`` in the details of its failure."""
 
 from __future__ import annotations
 

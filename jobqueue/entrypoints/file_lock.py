@@ -1,4 +1,4 @@
-"""A lock on a file, which several agents of a host respect."""
+"""A file lock shared by the agents of a host."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from jobqueue.errors import OperationFailed
 
 
 class FileLock:
-    """A lock that is held. ``fd`` may be passed on to a process: the lock then ends with the last that has it.
+    """A held lock. ``fd`` may be passed to a process: the lock is released when its last holder ends.
 
-    A process that is killed gives its locks up.
+    A killed process releases its locks.
     """
 
     def __init__(self, path: Path, fd: int) -> None:
@@ -23,7 +23,7 @@ class FileLock:
 
     @classmethod
     def try_(cls, path: Path, *, shared: bool = False) -> FileLock | None:
-        """Take the lock if nobody holds it (``shared``: if nobody holds it alone), else None."""
+        """Take the lock if it is free (``shared``: if there is no exclusive holder), else None."""
         try:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
@@ -37,18 +37,18 @@ class FileLock:
         except BaseException:
             os.close(fd)
             raise
-        os.close(fd)  # somebody has it, or removed the file between our opening and locking it
+        os.close(fd)  # another process holds it, or removed the file between opening and locking
         return None
 
     @classmethod
     def take(cls, path: Path, pause: Callable[[], None], *, shared: bool = False) -> FileLock:
-        """Wait for the lock; ``pause`` is called between two looks, and its exception ends the waiting."""
+        """Wait for the lock; ``pause`` is called between two attempts, and its exception ends the wait."""
         while (lock := cls.try_(path, shared=shared)) is None:
             pause()
         return lock
 
     def release(self, *, remove: bool = False) -> None:
-        """Give the lock up; ``remove`` the file first, which only the one who holds it alone may do."""
+        """Release the lock; ``remove`` the file first, which requires an exclusive lock."""
         if remove:
             with contextlib.suppress(FileNotFoundError):
                 self._path.unlink()

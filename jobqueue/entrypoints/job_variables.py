@@ -1,4 +1,4 @@
-"""Those of a job's variables that bear on how its environment is built, as pip and uv would heed them."""
+"""The variables of a job that affect how its environment is built, as pip and uv read them."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ CONNECTIONS = (
     "all_proxy",
     "no_proxy",
 )
-#: Where packages come from: a job that names its index wants none of the host's.
+#: Package sources: a job that names its index does not use the host's.
 _INDEXES = ("UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_CONFIG_FILE")
 _CHOICES = ("UV_INDEX_URL", "UV_DEFAULT_INDEX")
-#: What is the agent's to decide, and files whose content the environment's key would not know.
+#: Variables that the agent decides, and files whose content is not part of the environment's key.
 _NOT_OF_A_JOB = re.compile(
     r"UV_(?:CACHE_DIR|NO_CACHE|CONFIG_FILE|NO_CONFIG|PYTHON|PYTHON_\w+|PROJECT\w*|WORKING_\w+|TOOL_\w+|LINK_MODE|OVERRIDE"
     r"|BUILD_CONSTRAINT|EXCLUDE|ENV_FILE|TARGET|PREFIX)"
@@ -57,8 +57,8 @@ _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 class JobVariables:
     """``variables`` and ``arguments`` are for uv. ``lines`` and ``options`` belong to the requirements.
 
-    ``unheeded`` are the names of those that have no effect on the environment. ``skips_pips_files``: the host's
-    configuration files of pip do not count.
+    ``unheeded`` are the names of those that have no effect on the environment. ``skips_pips_files``: the host's pip
+    configuration files are ignored.
     """
 
     variables: Mapping[str, str]
@@ -70,7 +70,7 @@ class JobVariables:
 
     @classmethod
     def of(cls, asked: Mapping[str, str]) -> JobVariables:
-        """From all variables that a job asks for. Those that pip and uv do not read are left out."""
+        """Select from all variables of a job. Those that pip and uv do not read are left out."""
         settings, arguments = uv_settings_of_job(asked)
         variables = {name: asked[name] for name in CONNECTIONS if asked.get(name)} | settings
         lines: list[str] = []
@@ -95,7 +95,7 @@ class JobVariables:
         return cls(variables, tuple(arguments), tuple(lines), tuple(options), tuple(unheeded), skips)
 
     def over(self, host: Mapping[str, str]) -> dict[str, str]:
-        """``host``'s variables for uv with the job's in their place."""
+        """``host``'s variables for uv, overridden by the job's."""
         if any(self.variables.get(name) for name in _CHOICES):
             host = {name: value for name, value in host.items() if name not in _INDEXES}
             return {**host, **self.variables, "UV_NO_CONFIG": "1"}
@@ -106,7 +106,7 @@ class JobVariables:
         return replace(
             requirements,
             lines=(*requirements.lines, *self.lines),
-            # what the requirements say themselves comes last, and counts
+            # the requirements' own options come last and take precedence
             options=(*self.options, *requirements.options),
         )
 

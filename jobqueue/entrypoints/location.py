@@ -1,4 +1,4 @@
-"""Where files of a job come from: an uploaded package, or a path on the agent's host."""
+"""Locations of a job's files: an uploaded package, or a path on the agent's host."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jobqueue.errors import InvalidInput
 from jobqueue.model.package import FORMATS, check_package_name
 
 WHEEL = ".whl"
-#: What can be unpacked into a working directory, by the end of its name.
+#: File name endings of archives that can be unpacked into a working directory.
 ARCHIVES = tuple(ending for ending in FORMATS if ending != WHEEL)
 
 #: The scheme of uploaded packages.
@@ -28,7 +28,7 @@ class Location:
 
     @classmethod
     def parse(cls, uri: object, key: str, endings: tuple[str, ...]) -> Location:
-        """Understand ``uri``, the value of ``key`` (for messages); a package's name must have one of the ``endings``.
+        """Parse ``uri``, the value of ``key`` (for messages); a package's name must have one of the ``endings``.
 
         Raises ``InvalidInput``.
         """

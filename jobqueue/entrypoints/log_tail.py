@@ -1,4 +1,4 @@
-"""The end of what an entrypoint printed, both streams in the order in which they came."""
+"""The end of an entrypoint's output, both streams in order of arrival."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _BYTES = 4 * _CHARACTERS  # no character takes more
 
 
 class LogTail:
-    """Remembers the last lines of what it is given."""
+    """Keeps the last lines of the output."""
 
     def __init__(self) -> None:
         self._chunks: deque[bytes] = deque()

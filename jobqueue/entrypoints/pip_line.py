@@ -16,7 +16,7 @@ _PUNCTUATION = frozenset("();<>|&")
 
 @dataclass(frozen=True)
 class PipLine:
-    """What a line does: the words behind each ``install``, whether it ends with a check, and "3.9" of ``pip3.9``."""
+    """A parsed line: the words after each ``install``, whether it ends with a check, and "3.9" of ``pip3.9``."""
 
     words: tuple[str, ...]
     check: bool
@@ -24,7 +24,7 @@ class PipLine:
 
     @classmethod
     def parse(cls, line: str, key: str) -> PipLine:
-        """Raises ``InvalidInput`` for anything that is not an installation by pip; nothing is ever given to a shell."""
+        """Raises ``InvalidInput`` for anything but an installation by pip; the line is never passed to a shell."""
         words: list[str] = []
         check = False
         versions: set[str] = set()
@@ -72,7 +72,7 @@ def _commands(line: str, key: str) -> list[list[str]]:
 
 
 def _behind_pip(command: list[str], key: str) -> tuple[str, list[str]]:
-    """Which Python a command is for, "" if it does not say, and what follows the word pip."""
+    """The command's Python version, "" if it has none, and the words after pip."""
     pip = _PIP.fullmatch(command[0])
     if pip:
         return pip["version"] or "", command[1:]

@@ -1,4 +1,4 @@
-"""The options of ``pip install`` that make sense for an environment, in uv's words."""
+"""The options of ``pip install`` that apply to an environment, translated for uv."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _VALUES = {
     "--prerelease": "--prerelease",
     "--exclude-newer": "--exclude-newer",
 }
-#: Options without a value. Empty: what it asks for is so in any case, as an environment is new, built once and kept.
+#: Options without a value. Empty: always the case, because an environment is new, built once and kept.
 _FLAGS: dict[str, tuple[str, ...]] = {
     "--no-index": ("--no-index",),
     "--no-deps": ("--no-deps",),
@@ -67,7 +67,7 @@ _FLAGS: dict[str, tuple[str, ...]] = {
     "-vvv": (),
     "-qqq": (),
 }
-#: Options without a counterpart in uv, which would choose other versions than pip does, and what to do instead.
+#: Options without a counterpart in uv, which would choose other versions than pip, and the alternative.
 _WITHOUT_COUNTERPART = {
     "--prefer-binary": "uv takes the newest version even if only its source is there; "
     "pin the version, or name the packages that must not be built with --only-binary",
@@ -81,7 +81,7 @@ FILES = {
     "--constraint": "-c",
     "--constraints": "-c",
 }
-#: Options with a value that is no matter of the environment: how progress is shown, how pip itself works.
+#: Options with a value that do not affect the environment: progress display, pip's own operation.
 _IGNORED_VALUES = frozenset({"--progress-bar", "--root-user-action", "--use-feature", "--use-deprecated"})
 #: The option whose value may be a folder on the agent's host.
 FIND_LINKS = "--find-links"
@@ -90,7 +90,7 @@ FIND_LINKS = "--find-links"
 def translate(words: Sequence[str], key: str) -> tuple[list[str], list[str]]:
     """The words of an installation as requirement lines (``-r FILE`` and ``-c FILE`` among them) and uv's arguments.
 
-    ``key`` is where they stand, for messages. Raises ``InvalidInput`` for an option that is not supported.
+    ``key`` is their key, for messages. Raises ``InvalidInput`` for an option that is not supported.
     """
     lines: list[str] = []
     options: list[str] = []

@@ -1,4 +1,4 @@
-"""Where pip is told to get packages from, for uv, which does not read pip's settings."""
+"""Translates pip's index settings for uv, which does not read them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
-#: uv has settings of its own when one of these is there, and pip's are left alone.
+#: If one of these exists, uv is configured itself, and pip's settings are ignored.
 _UV_NAMES = ("UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_CONFIG_FILE")
 _SECTIONS = ("global", "install")
 _OF_HOST = Path("/etc/pip.conf")
@@ -31,7 +31,7 @@ def uv_settings(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
 
 
 def uv_settings_of_job(variables: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """The same for the variables of one job alone: no file of the host is read but the one that they name."""
+    """The same for the variables of one job: only the file that they name is read from the host."""
     chosen = variables.get("PIP_CONFIG_FILE", "")
     files = [Path(chosen)] if chosen and chosen != os.devnull else []
     return _in_uvs_words(_pip_settings(files, variables), variables)
@@ -93,5 +93,5 @@ def _uv_files(environ: Mapping[str, str]) -> Iterator[Path]:
 
 
 def _is_there(place: str) -> bool:
-    """pip passes over folders that are missing; uv would fail."""
+    """pip ignores missing folders; uv would fail."""
     return "://" in place or Path(place).expanduser().exists()

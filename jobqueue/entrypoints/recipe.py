@@ -1,4 +1,4 @@
-"""What an environment is made of: requirements with every file that they name, and the key that follows from them."""
+"""The recipe of an environment: requirements with every file that they name, and the resulting cache key."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from jobqueue.plain_text import decoded
 
 logger = logging.getLogger(__name__)
 
-#: Changes with everything that makes old environments unfit.
+#: Incremented when existing environments become unusable.
 _FORMAT = 1
 #: The folder into which the working directory was unpacked: a variable whose name ends so. Clients put their own
 #: prefix in front.
@@ -55,7 +55,7 @@ class Recipe:
     def of(cls, requirements: Requirements, working_dir: Path | None, source: Mapping[str, str]) -> Recipe:
         """Read every file that is named; relative paths start at ``working_dir``. ``source``: where uv looks.
 
-        Raises ``OperationFailed`` for a file that is not there or cannot be understood.
+        Raises ``OperationFailed`` for a missing or invalid file.
         """
         reader = _Reader(working_dir)
         options = reader.options(requirements.options)
@@ -76,7 +76,7 @@ class Recipe:
 
 
 class _Reader:
-    """Reads requirement files and what they name; ``digests`` tells what stands behind a path."""
+    """Reads requirement files and the files that they name; ``digests`` identifies the content of each path."""
 
     def __init__(self, working_dir: Path | None) -> None:
         self.lines: list[str] = []
@@ -117,7 +117,7 @@ class _Reader:
         return found
 
     def digested(self, words: Iterable[str]) -> list[str]:
-        """``words`` with what stands behind a path in place of the path, which may be another next time."""
+        """``words`` with each path replaced by its content's digest, because paths may differ next time."""
         return [self._digests.get(word, word) for word in words]
 
     def _filled(self, text: str) -> str:
@@ -183,7 +183,7 @@ def _digest(path: Path) -> str:
 
 
 def _listing(folder: Path, by_content: bool) -> str:
-    """What is in a folder of wheels: by content, or by sizes and times where nobody unpacks it anew."""
+    """The files in a folder of wheels: by content, or by sizes and times if it is not unpacked for each run."""
     try:
         entries = sorted(entry for entry in folder.iterdir() if entry.is_file()) if folder.is_dir() else [folder]
         if by_content:
@@ -195,7 +195,7 @@ def _listing(folder: Path, by_content: bool) -> str:
 
 
 def _python(version: str) -> str:
-    """The interpreter for "3.9": that one if the host has it, else the agent's own."""
+    """The interpreter for "3.9" if the host has it, else the agent's own."""
     if version in ("", f"{sys.version_info[0]}.{sys.version_info[1]}"):
         return sys.executable
     found = shutil.which(f"python{version}")
@@ -203,7 +203,7 @@ def _python(version: str) -> str:
 
 
 def _real_python(program: str, version: str) -> str | None:
-    """Path of the interpreter behind ``program``, which may be a script of a version manager that has no such one."""
+    """Path of the interpreter behind ``program``, which may be a version manager's script without that version."""
     environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     argv = [program, "-I", "-c", "import sys; print('%d.%d' % sys.version_info[:2], sys.executable)"]
     try:
@@ -216,7 +216,7 @@ def _real_python(program: str, version: str) -> str | None:
 
 
 def _identity(python: str) -> list[str]:
-    """What tells one interpreter from another."""
+    """The identity of an interpreter."""
     real = os.path.realpath(python)
     if python == sys.executable:
         return [real, sys.version, platform.machine()]

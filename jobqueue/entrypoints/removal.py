@@ -1,4 +1,4 @@
-"""Removes folders that jobs have filled."""
+"""Removes folders written by jobs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
-#: Levels that are removed from here. Deeper trees cost descriptors and stack, which is better spent in a process.
+#: Levels removed in this process. Deeper trees cost descriptors and stack, so a separate process removes them.
 _DEEPEST = 32
 _CHMOD = "/bin/chmod"
 _RM = "/bin/rm"
 
 
 def remove_tree(path: Path) -> bool:
-    """Remove ``path`` and all below it, also where a job took away its own permissions; returns whether it is gone.
+    """Remove ``path`` and its content, even if a job removed its own permissions; returns whether it is gone.
 
-    Never follows links. What cannot be removed is logged.
+    Never follows links. Entries that cannot be removed are logged.
     """
     try:
         if path.is_symlink():
@@ -46,6 +46,6 @@ def _remove(folder: str, levels: int) -> None:
 
 
 def _remove_by_programs(path: Path) -> None:
-    """chmod and rm cope with trees of any depth, and with folders that are closed to their owner."""
+    """chmod and rm handle trees of any depth, and folders without permissions for their owner."""
     for command in ([_CHMOD, "-R", "u+rwX"], [_RM, "-rf"]):
         subprocess.run([*command, "--", str(path)], check=False, capture_output=True)

@@ -19,7 +19,7 @@ _MAX_LINES = 10_000
 _MAX_BYTES = 1024 * 1024
 _MAX_VERSION = 200
 _COMMENT = re.compile(r"(?:^|\s)#.*$")
-#: A requirement may carry the digests that its files must have, and no other option.
+#: A requirement may carry its files' digests, and no other option.
 #: (It begins with the first blank of several: else a million of them would take minutes.)
 _DIGEST = re.compile(r"(?<!\s)\s+--hash[= ]\s*\w+:[0-9a-fA-F]+")
 #: What marks a requirement as a path or an address rather than a name.
@@ -35,7 +35,7 @@ class Requirements:
     """``lines`` as of a requirements file, without options but ``-r FILE`` and ``-c FILE``; ``options`` for uv.
 
     ``check``: verify that what is installed fits together. ``python`` is "3.9" where one was named, else "".
-    ``tool_version`` is what was asked of pip or uv themselves ("pip==23.3"), which is told of rather than heeded.
+    ``tool_version`` is the requested version of pip or uv itself ("pip==23.3"), which is reported but not used.
     """
 
     lines: tuple[str, ...]
@@ -46,7 +46,7 @@ class Requirements:
 
     @classmethod
     def parse(cls, tool: str, value: Any) -> Requirements | None:
-        """Understand ``runtime_env[tool]``, ``tool`` being "pip" or "uv": a list, an object, or a line for a shell.
+        """Parse ``runtime_env[tool]``, ``tool`` being "pip" or "uv": a list, an object, or a line for a shell.
 
         None if it asks for no package. Raises ``InvalidInput``.
         """
@@ -118,7 +118,7 @@ def _requirements(lines: Iterable[str], options: Iterable[str], check: bool, pyt
 
 
 def _version(tool: str, value: Any, key: str) -> str:
-    """What is asked of the version of ``tool``, as a requirement; "" if nothing is."""
+    """The requested version of ``tool``, as a requirement; "" if there is none."""
     if value in (None, ""):
         return ""
     name = f"{key}['{tool}_version']"
@@ -180,7 +180,7 @@ def _check(line: str, key: str) -> None:
     if re.search(r"\s--?\w", bare):
         raise InvalidInput(f"{key}: {line[:100]!r} has an option that is not supported behind a requirement.")
     if _PLACE.search(bare):
-        return  # a path or an address: whether it leads anywhere shows on the agent
+        return  # a path or an address: the agent finds out whether it exists
     try:
         Requirement(bare)
     except InvalidRequirement as error:

@@ -1,4 +1,4 @@
-"""The time before the entrypoint's start: it has a limit of its own, and what it prints goes to the job's log."""
+"""The set-up before the entrypoint's start: it has its own time limit, and its output goes to the job's log."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class Setup:
             )
 
     def pause(self) -> None:
-        """Wait a moment for something that others do."""
+        """Wait a moment for another process."""
         self.check()
         self.context.cancelled.wait(_PAUSE_SECONDS)
 
     def say(self, text: str) -> None:
-        """Tell the reader of the job's log."""
+        """Write a line to the job's log."""
         self.context.output(AGENT, text.encode() + b"\n")
 
     def run(self, argv: Sequence[str], *, env: Mapping[str, str], cwd: str, pass_fds: Sequence[int]) -> ProcessResult:

@@ -1,4 +1,4 @@
-"""Where an agent gets uploaded packages from."""
+"""The agent's source of uploaded packages."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Protocol
 
 
 class PackageSource(Protocol):
-    """Hands uploaded packages out as local files."""
+    """Provides uploaded packages as local files."""
 
     def open(self, name: str, digest: str | None) -> AbstractContextManager[Path]:
-        """The package as a file that is there while the block runs. ``digest`` (sha256, hex) is what it must be.
+        """The package as a file that exists while the block runs. ``digest`` is its required sha256 (hex).
 
-        Raises ``OperationFailed`` if it is not known any more, is not what was wanted, or cannot be fetched.
+        Raises ``OperationFailed`` if the package no longer exists, has another digest, or cannot be fetched.
         """
         ...

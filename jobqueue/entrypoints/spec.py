@@ -1,4 +1,4 @@
-"""A runtime environment as it is asked for: parsed, checked, nothing ignored in silence."""
+"""A requested runtime environment: parsed and checked; no key is silently ignored."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from jobqueue.entrypoints.requirements import Requirements
 from jobqueue.errors import InvalidInput
 from jobqueue.model.package import FORMATS
 
-#: Seconds for everything that comes before the entrypoint's start, unless ``config`` says otherwise.
+#: Seconds for the set-up before the entrypoint's start, unless ``config`` sets another limit.
 DEFAULT_SETUP_SECONDS = 600.0
 _MAX_SETUP_SECONDS = 7 * 24 * 3600
 _MAX_MODULES = 100
 _MAX_VARIABLES_BYTES = 100_000
 _VARIABLE = re.compile(r"[^=\0]+")
 
-#: What cannot be had here, and what to do instead.
+#: Unsupported keys, and the alternative.
 _REFUSED: Mapping[str, str] = {
     "conda": "there is no conda; name the packages in 'pip' or 'uv'",
     "container": "entrypoints run as processes of the agent's host, not in containers",
@@ -34,14 +34,14 @@ _REFUSED: Mapping[str, str] = {
     "_rocprof_sys": "profilers are not supported; start it in the entrypoint",
     "mpi": "MPI is not supported; start it in the entrypoint",
 }
-#: What begins with it is a note of a client to its own server, and asks an agent for nothing.
+#: Prefix of keys that a client sends for its own server; agents ignore them.
 _NOTE = "_"
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
 @dataclass(frozen=True)
 class RuntimeEnv:
-    """What surrounds an entrypoint.
+    """The runtime environment of an entrypoint.
 
     ``setup_seconds`` bounds the set-up; None means without a bound of its own.
     """
@@ -54,11 +54,11 @@ class RuntimeEnv:
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> RuntimeEnv:
-        """Understand the ``runtime_env`` of an entrypoint's data.
+        """Parse the ``runtime_env`` of an entrypoint's data.
 
         It holds ``env_vars`` (an object, or as ``envVars`` JSON in a string), ``working_dir`` and ``py_modules``
         (URIs), ``pip`` or ``uv`` (see ``Requirements.parse``), ``config`` and ``excludes``. A null counts as not given.
-        Raises ``InvalidInput`` with a sentence that names the key that is wrong or cannot be had.
+        Raises ``InvalidInput`` that names the invalid or unsupported key.
         """
         if not isinstance(raw, Mapping):
             raise InvalidInput("runtime_env must be an object.")
@@ -89,7 +89,7 @@ class RuntimeEnv:
 def _check_known(key: Any, value: Any) -> None:
     if key in _REFUSED:
         if value in _EMPTY:
-            return  # nothing is asked for
+            return  # nothing is requested
         raise InvalidInput(f"runtime_env['{key}'] is not supported: {_REFUSED[key]}.")
     if key in _READERS or str(key).startswith(_NOTE):
         return
@@ -165,7 +165,7 @@ def _setup_seconds(config: Any) -> float | None:
 
 
 def _check_excludes(value: Any) -> None:
-    """They took effect when the package was made; only their form is checked."""
+    """They took effect when the package was created; only their format is checked."""
     if not isinstance(value, list) or not all(isinstance(pattern, str) for pattern in value):
         raise InvalidInput("runtime_env['excludes'] must be a list of strings.")
 
@@ -178,5 +178,5 @@ def _is_text(text: str) -> bool:
     return True
 
 
-#: The keys that mean something here.
+#: The supported keys.
 _READERS = ("env_vars", "envVars", "working_dir", "py_modules", "pip", "uv", "config", "excludes")

@@ -1,4 +1,4 @@
-"""What an entrypoint finds around it, made from its runtime environment and removed afterwards."""
+"""An entrypoint's surroundings: created from its runtime environment and removed afterwards."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Surroundings:
 def surround(
     wanted: RuntimeEnv, pins: Mapping[str, str], context: Context, settings: Settings
 ) -> Iterator[Surroundings]:
-    """Set up what ``wanted`` asks for while the block runs. ``pins``: digests (sha256) of packages by name.
+    """Set up the ``wanted`` environment while the block runs. ``pins``: digests (sha256) of packages by name.
 
     Raises ``OperationFailed`` with the details of a set-up failure, and what ``context.check`` raises.
     """
@@ -59,14 +59,14 @@ def surround(
             raise
         except OperationFailed as error:
             raise _worded(error) from error
-        except OSError as error:  # a disk that cannot be read, or written
+        except OSError as error:  # the disk cannot be read or written
             what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
             raise setup_failed(f"The runtime environment could not be set up: {what}") from error
         yield found
 
 
 class _Making:
-    """One set-up; what must be undone is left to ``stack``."""
+    """One set-up; ``stack`` cleans it up."""
 
     def __init__(
         self, wanted: RuntimeEnv, pins: Mapping[str, str], context: Context, settings: Settings, stack: ExitStack
@@ -114,7 +114,7 @@ class _Making:
         """The folder for PYTHONPATH."""
         folder.mkdir(parents=True)
         if place.path is not None and place.path.is_dir():
-            # the folder is the module: seen alone, not with what lies beside it
+            # the folder is the module: exposed alone, without its siblings
             (folder / place.path.name).symlink_to(place.path, target_is_directory=True)
             return folder
         is_wheel = (place.package or str(place.path)).endswith(WHEEL)
@@ -134,7 +134,7 @@ class _Making:
         if self._context.packages is None:
             raise setup_failed(f"This agent has no access to uploaded packages such as {place.package}.")
         pin = self._pins.get(place.package)
-        if pin is None:  # else whoever writes to Redis would choose what is run
+        if pin is None:  # otherwise an attacker with write access to Redis could choose the code
             raise setup_failed(f"The job does not say which content the package {place.package} has; submit it again.")
         with self._context.packages.open(place.package, pin) as archive:
             self._setup.check()
@@ -163,19 +163,19 @@ class _Making:
 
 
 def _worded(error: OperationFailed) -> OperationFailed:
-    """Every failure of a set-up says so, and has the details of one."""
+    """Turn every failure during the set-up into a set-up failure with its details."""
     more = {"timed_out": True} if (error.details or {}).get("timed_out") else {}
     return setup_failed(f"The runtime environment could not be set up: {error.message}", **more)
 
 
 def _bin(environment: Environment | None, workspace: Workspace) -> Path:
-    """The folder in front of PATH: it has a ``python``."""
+    """The first folder in PATH; it has a ``python``."""
     if environment is not None:
         return environment.bin
     own = Path(sys.executable).parent
     if (own / "python").exists():
         return own
-    # a script, not a link: an interpreter of a virtual environment finds that by its own path
+    # a script, not a link: an interpreter finds its virtual environment by its own path
     folder = workspace.folder("bin")
     for name in ("python", "python3"):
         script = folder / name
@@ -191,7 +191,7 @@ def _variables(
     own_path: list[Path],
     inherited: Mapping[str, str],
 ) -> dict[str, str]:
-    """What to add to the ``inherited`` variables. Those that are asked for may refer to others as ``${NAME}``."""
+    """Variables to add to the ``inherited`` ones. Requested variables may refer to others as ``${NAME}``."""
     seen = dict(inherited)
     python_path = os.pathsep.join(map(str, own_path))
     made = {
@@ -209,7 +209,7 @@ def _variables(
 
 
 def _resolved(asked: Mapping[str, str], inherited: Mapping[str, str]) -> dict[str, str]:
-    """The variables that are asked for, with the values of those that they refer to."""
+    """The requested variables with their references resolved."""
     seen = dict(inherited)
     found: dict[str, str] = {}
     for name, text in asked.items():
@@ -218,7 +218,7 @@ def _resolved(asked: Mapping[str, str], inherited: Mapping[str, str]) -> dict[st
 
 
 def _looked_up(found: re.Match[str], seen: Mapping[str, str]) -> str:
-    """The value that is referred to: ``${NAME}`` of an unknown name is empty, and ``$NAME`` stays."""
+    """The value of a reference: ``${NAME}`` of an unknown name is empty, and ``$NAME`` is kept."""
     return seen.get(found[1] or found[2], "" if found[1] else found[0])
 
 

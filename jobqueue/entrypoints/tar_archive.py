@@ -17,10 +17,10 @@ from jobqueue.errors import OperationFailed
 GZIP_MAGIC = b"\x1f\x8b"
 XZ_MAGIC = b"\xfd7zXZ\x00"
 _BLOCK_BYTES = tarfile.BLOCKSIZE
-#: Nobody's header is longer; tarfile would read a longer one into memory as a whole.
+#: Real headers are shorter; tarfile would read a longer one into memory as a whole.
 _LONGEST_READ = 1024 * 1024
 _CHUNK_BYTES = 64 * 1024
-#: What xz may use; its highest level takes half of that.
+#: Memory limit of xz; its highest level needs half of it.
 _XZ_MEMORY_BYTES = 128 * 1024 * 1024
 #: Bytes of headers and padding for each entry that do not count as content.
 _FRAME_BYTES = 4096
@@ -36,7 +36,7 @@ _BROKEN = (
     KeyError,
     RecursionError,
     MemoryError,
-    OSError,  # of reading: those of writing are told apart before
+    OSError,  # from reading: errors from writing are handled before
 )
 
 
@@ -47,7 +47,7 @@ class _Readable(Protocol):
 class _Stream:
     """The decompressed bytes, read forwards once, counted, and never many at a time.
 
-    tarfile looks back by at most one block, so that a little of what was read is kept.
+    tarfile seeks back by at most one block, so a little of the data is kept.
     """
 
     def __init__(self, raw: _Readable, room: int, check: Callable[[], None]) -> None:
@@ -57,7 +57,7 @@ class _Stream:
         self._window = b""
         self._start = 0  # where the window starts in the whole
         self._at = 0
-        #: The last block that was read as one: a header, or what stands in its place.
+        #: The last block that was read as a whole: a header, or data in its place.
         self.last_block = b""
 
     def read(self, size: int = -1) -> bytes:
@@ -79,7 +79,7 @@ class _Stream:
         if offset < self._start:
             raise OperationFailed("The archive is broken: its headers point backwards.")
         while self._end < offset and self._fill():
-            self._at = self._end  # what is passed over need not be kept
+            self._at = self._end  # skipped data need not be kept
         self._at = min(offset, self._end)
         return self._at
 
@@ -114,7 +114,7 @@ def unpack_tar(archive: Path, target: Path, limits: UnpackingLimits, check: Call
             with tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r:") as found:
                 for member in found:
                     _unpack_member(found, member, unpacking)
-            if any(stream.last_block):  # tarfile takes rubbish between files for the end
+            if any(stream.last_block):  # tarfile takes garbage between files for the end
                 raise OperationFailed("The archive is broken: something that is no file stands between its files.")
             stream.drain()
     except _BROKEN as error:

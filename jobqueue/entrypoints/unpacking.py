@@ -1,4 +1,4 @@
-"""Where the members of an archive are written: inside one folder, within bounds, nothing overwritten."""
+"""Writes an archive's members: inside one folder, within limits, without overwriting."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _MAX_TARGET_BYTES = 4096
 _PERMISSIONS = 0o755
 _OWNER = stat.S_IRUSR | stat.S_IWUSR
 _DRIVE = re.compile(r"[A-Za-z]:/")
-#: What is wrong with a name or with the disk, rather than with the agent.
+#: Errors of a name or of the disk rather than of the agent.
 _UNFIT = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
 
 
 @dataclass(frozen=True)
 class UnpackingLimits:
-    """What one archive may become: ``size`` bytes in ``entries`` files, folders and links.
+    """Limits for one archive: ``size`` bytes in ``entries`` files, folders and links.
 
-    It may also not grow beyond ``ratio`` times its own size, but always to ``free`` bytes.
+    It may also not grow beyond ``ratio`` times its own size, but ``free`` bytes are always allowed.
     """
 
     size: int
@@ -35,14 +35,14 @@ class UnpackingLimits:
     free: int = 16 * 1024 * 1024
 
     def within(self, archive_size: int) -> int:
-        """Bytes that an archive of ``archive_size`` bytes may become."""
+        """Maximum unpacked bytes of an archive of ``archive_size`` bytes."""
         return min(self.size, max(self.free, self.ratio * archive_size))
 
 
 class Unpacking:
-    """One archive being unpacked into ``target``, an empty folder that nobody else touches meanwhile.
+    """One archive being unpacked into ``target``, an empty folder that no other process touches meanwhile.
 
-    What is written is counted; what the archive says of its sizes is not believed. Links are made last, by ``finish``,
+    Written bytes are counted; the sizes in the archive are not trusted. Links are made last, by ``finish``,
     so that nothing is ever written through one. Every method raises ``OperationFailed`` and what ``check`` raises.
     """
 
@@ -59,13 +59,13 @@ class Unpacking:
         self._folders: set[str] = set()
 
     def folder(self, name: str) -> None:
-        """Make a folder; one that is there already is fine."""
+        """Make a folder; it may exist already."""
         self._count()
         parts = self._parts(name)
         self._make(parts)
 
     def file(self, name: str, mode: int, chunks: Iterator[bytes]) -> None:
-        """Write a file. Of ``mode`` only the permissions count; the owner may always read and write."""
+        """Write a file. Only the permission bits of ``mode`` are used; the owner may always read and write."""
         self._count()
         parts = self._parts(name)
         path = self._free(parts)
@@ -83,7 +83,7 @@ class Unpacking:
         self._files.add("/".join(parts))
 
     def symbolic_link(self, name: str, leads_to: str) -> None:
-        """Make a symbolic link at the end; where it leads must then lie inside."""
+        """Schedule a symbolic link for the end; its target must then be inside."""
         self._count()
         if not leads_to or "\0" in leads_to or len(os.fsencode(leads_to)) > _MAX_TARGET_BYTES:
             raise OperationFailed(f"The archive holds a link that leads nowhere: {_shown(name)}.")
@@ -116,7 +116,7 @@ class Unpacking:
             raise OperationFailed(f"The archive becomes too large: more than {self._room} bytes, {why}.")
 
     def finish(self) -> None:
-        """Make the links, and verify that none of them leads out."""
+        """Make the links, and verify that none of them points outside."""
         root = self._target.resolve()
         for name, leads_to in self._links.items():
             try:
@@ -174,7 +174,7 @@ class Unpacking:
 
 
 def pieces(read: Callable[[int], bytes]) -> Iterator[bytes]:
-    """What ``read`` gives, in chunks, to its end."""
+    """The chunks that ``read`` returns, to its end."""
     while chunk := read(_CHUNK_BYTES):
         yield chunk
 

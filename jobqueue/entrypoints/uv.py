@@ -18,18 +18,18 @@ from jobqueue.entrypoints.removal import remove_tree
 from jobqueue.entrypoints.setup import Setup
 from jobqueue.extras import lack
 
-#: What uv reads to trust an index and to log in there; processes do not inherit it otherwise.
+#: Variables that uv reads to trust an index and to log in; processes do not inherit them otherwise.
 _OF_CONNECTIONS = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CLIENT_CERT", "NETRC")
 
-#: How much of uv's last words an error carries.
+#: Length of uv's last output that an error carries.
 _MAX_OUTPUT_CHARACTERS = 4000
 _NOT_FOUND = re.compile(r"Because (\S+) was not found in |there (?:is|are) no versions? of (\S+)", re.IGNORECASE)
 
 
 class Uv:
-    """uv as the agent has it, with what a job's variables say of it.
+    """The agent's uv, configured by a job's variables.
 
-    ``source``: the variables and arguments by which it knows where to get packages.
+    ``source``: the variables and arguments for the package sources.
     """
 
     def __init__(self, environ: Mapping[str, str], job: JobVariables | None = None) -> None:
@@ -37,7 +37,7 @@ class Uv:
         if job.skips_pips_files:
             environ = {**environ, "PIP_CONFIG_FILE": os.devnull}
         variables, arguments = uv_settings(environ)
-        # processes inherit little, and these are not among it
+        # processes inherit few variables, and not these
         own = {name: value for name, value in environ.items() if name.startswith("UV_")}
         self._connections = {name: environ[name] for name in _OF_CONNECTIONS if environ.get(name)}
         self._has_cache = "UV_CACHE_DIR" in own
@@ -46,9 +46,9 @@ class Uv:
         self.source = {**self._variables, "arguments": " ".join(self._arguments)}
 
     def build(self, recipe: Recipe, folder: Path, venv: Path, setup: Setup, fd: int) -> None:
-        """Make ``venv`` with the packages of ``recipe``. ``folder`` is for files besides; ``fd`` is handed to uv.
+        """Create ``venv`` with the packages of ``recipe``. ``folder`` is for other files; ``fd`` is passed to uv.
 
-        Raises ``OperationFailed``, its details with the last of what uv said, and what ``setup.check`` raises.
+        Raises ``OperationFailed``, its details with uv's last output, and what ``setup.check`` raises.
         """
         binary = find_uv()
         cache = folder / "cache"
@@ -87,7 +87,7 @@ class Uv:
 
 
 def find_uv() -> str:
-    """Path of uv's program: the one installed with us, else one on PATH. Raises ``OperationFailed`` without any."""
+    """Path of uv: the one installed with jobqueue, else one on PATH. Raises ``OperationFailed`` without any."""
     missing = lack("An environment with Python packages", "environments")
     if not missing:
         from uv import find_uv_bin
@@ -101,13 +101,13 @@ def find_uv() -> str:
 
 
 def _words(text: str) -> str:
-    """What uv said, without the line that only names the environment."""
+    """uv's output, without the line that only names the environment."""
     lines = [line for line in text.strip().splitlines() if not line.startswith("Using Python ")]
     return "\n".join(lines)[-_MAX_OUTPUT_CHARACTERS:]
 
 
 def _in_pips_words(said: str) -> str:
-    """The sentence by which scripts know a package that no index has, where uv says so in its own; else empty."""
+    """pip's sentence for a package that no index has, which scripts look for, if uv reports that; else empty."""
     found = _NOT_FOUND.search(" ".join(said.split()))
     return f"\nNo matching distribution found for {found[1] or found[2]}" if found else ""
 

@@ -1,4 +1,4 @@
-"""A private folder for one run, removed afterwards, also when its agent died."""
+"""A private folder for one run, removed afterwards, even if its agent died."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _swept_lock = threading.Lock()
 
 
 class Workspace:
-    """``path`` is an empty folder at first. ``fd`` keeps it from being taken for left behind while it is open.
+    """``path`` is initially an empty folder. While ``fd`` is open, the folder does not count as abandoned.
 
-    Hand ``fd`` to every process that uses the folder: they may outlive an agent that is killed.
+    Pass ``fd`` to every process that uses the folder: they may outlive a killed agent.
     """
 
     def __init__(self, path: Path, fd: int) -> None:
@@ -96,5 +96,5 @@ def _sweep_now_and_then(parent: Path) -> None:
 
 
 def _moment() -> None:
-    """Nobody but a sweep can have the lock, which then finds nothing to remove."""
+    """Only a sweep can hold the lock, and then it finds nothing to remove."""
     time.sleep(0.01)

@@ -35,7 +35,7 @@ _BROKEN = (
     OverflowError,
     IndexError,
     MemoryError,
-    OSError,  # of reading: those of writing are told apart before
+    OSError,  # from reading: errors from writing are handled before
 )
 
 
@@ -76,7 +76,7 @@ def _unpack_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, unpacking:
 
 
 def _check_count(archive: Path, found: zipfile.ZipFile) -> None:
-    """Verify that as many entries were found as the end of the archive says: a damaged one may hide some."""
+    """Verify that the number of entries matches the archive's end record: a damaged archive may hide some."""
     with archive.open("rb") as file:
         file.seek(-_END.size - len(found.comment), os.SEEK_END)
         signature, count = _END.unpack(file.read(_END.size))

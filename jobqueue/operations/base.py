@@ -1,4 +1,4 @@
-"""An operation: code that an agent can run, with all that others must know of it."""
+"""An operation: code that an agent can run, with its metadata."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from jobqueue.unknown_fields import many_unknown
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z][A-Za-z0-9_-]*)+")
 _PERMISSION = re.compile(r"[A-Za-z][A-Za-z0-9_-]*:[A-Za-z][A-Za-z0-9_-]*")
 _MAX_TYPE_LENGTH = 100
-#: What a caller needs to run an operation that names no permission of its own.
+#: The permission for an operation that does not name its own.
 DEFAULT_PERMISSION = "operation:execute"
 #: Name under which operations without a plugin are listed.
 BUILTIN = "jobqueue"
@@ -32,7 +32,7 @@ BUILTIN = "jobqueue"
 Run = Callable[[dict[str, Any], Context], Any]
 #: The sha256 (hex) of each uploaded package, by name. Raises ``InvalidInput`` for names that were not uploaded.
 PinPackages = Callable[[Iterable[str]], dict[str, str]]
-#: Completes the valid data of a submission before it is signed: what is signed must leave no choice.
+#: Completes the valid data of a submission before it is signed: signed data must be unambiguous.
 Prepare = Callable[[dict[str, Any], PinPackages], dict[str, Any]]
 
 
@@ -40,7 +40,7 @@ SchemaClass: TypeAlias = type[marshmallow.Schema]
 
 
 class Empty(Schema):
-    """Data of an operation that takes none."""
+    """Schema of an operation without data."""
 
 
 @dataclass(frozen=True)
@@ -79,14 +79,14 @@ class Operation:
             raise ValueError(f"Permission {self.permission!r} of {self.type} must be resource:verb.")
         if not _is_schema_class(self.schema):
             raise ValueError(f"The schema of {self.type} must be a Schema class, not {self.schema!r}.")
-        object.__setattr__(self, "_loader", self.schema())  # building one costs more than most loads
+        object.__setattr__(self, "_loader", self.schema())  # building a schema costs more than most loads
         object.__setattr__(self, "_quick", SchemaFastPath(self._loader))
 
     def __call__(self, data: dict[str, Any], context: Context) -> Any:
         return self.run(data, context)
 
     def load(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """The data as the function gets it, defaults filled in.
+        """The data as the function receives it, with defaults.
 
         Raises ``InvalidOperationData``, its details ``{field: [messages]}`` with dotted names for inner fields.
         """
@@ -121,7 +121,7 @@ class Operation:
         return words if isinstance(words, str) else None
 
     def info(self) -> OperationInfo:
-        """What the catalogue shows."""
+        """The entry in the catalogue."""
         return OperationInfo(
             self.type,
             self.summary,
@@ -135,7 +135,7 @@ class Operation:
 
 
 class Traits(TypedDict, total=False):
-    """What the author of an operation may say of it: the fields of ``Operation`` with these names."""
+    """Optional keyword arguments of ``@operation``: the fields of ``Operation`` with these names."""
 
     schema: SchemaClass
     changes: bool
@@ -184,7 +184,7 @@ def _is_schema_class(thing: Any) -> bool:
 
 
 def invalid_data(type: str, messages: Mapping[str, list[str]], count: int | None = None) -> InvalidOperationData:
-    """The error for data that breaks a schema, naming at most three of the fields in its sentence.
+    """The error for data that violates a schema; its message names at most three fields.
 
     ``count``: how many problems there are, if ``messages`` does not hold all of them.
     """
@@ -198,5 +198,5 @@ def invalid_data(type: str, messages: Mapping[str, list[str]], count: int | None
 
 
 def _said(texts: Sequence[str]) -> str:
-    """Sentences as a part of one."""
+    """Join sentences into a part of a sentence."""
     return " ".join(texts).rstrip(".")

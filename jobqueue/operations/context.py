@@ -1,4 +1,4 @@
-"""What an operation knows of the run it is in, and the means it is given."""
+"""The context of an operation's run, and its resources."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from jobqueue.trust.secrets.redactor import Redactor
 
 DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024
 DEFAULT_MAX_RESULT_BYTES = 1024 * 1024
-#: Phases in which a run has begun nothing that must not be begun twice.
+#: Phases in which a run has not begun anything that must not be repeated.
 IDLE_PHASES = ("waiting", "setting_up")
 
 
 def _forget(info: Mapping[str, Any]) -> None:
-    """Nobody wants to know."""
+    """Ignore reports."""
 
 
 class ProcessOptions(TypedDict, total=False):
@@ -52,10 +52,10 @@ class Secrets(Protocol):
     """The secrets of one host."""
 
     def fill_in(self, data: Any, context: Context) -> Any:
-        """``data`` with the secrets that it names. Raises ``OperationFailed`` for one that this host does not have."""
+        """``data`` with the secrets that it references. Raises ``OperationFailed`` for one that this host lacks."""
 
     def redactor(self) -> Redactor:
-        """What takes out all secrets that are known by now. Raises ``OperationFailed`` if they cannot be read."""
+        """A redactor for all secrets known so far. Raises ``OperationFailed`` if they cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,12 @@ class Context:
     takes live output, ``stream`` being "stdout" or "stderr"; it may be called from the operation's thread only.
     ``max_output_bytes`` bounds what is kept of each stream of a process, ``max_result_bytes`` the result as JSON.
     ``python_modules`` are the modules (with all below them) that ``python.call`` may use. ``report(info)`` shows a JSON
-    object (at most 16 KiB) with the job from now on, in place of the last one; it never raises because Redis is away.
+    object (at most 16 KiB) with the job from now on, replacing the last one; an unavailable Redis never makes it raise.
     Its ``phase`` "waiting" or "setting_up" says that the run may be given to another agent if this one dies; another
     phase must follow before anything is begun, and waits until the ledger knows.
     ``packages`` hands out uploaded packages; ``settings`` are the agent's own. ``confinement`` holds for every process,
     and ``watched(mark)`` surrounds the life of each. ``secrets`` are the host's; ``run_operation`` puts them into the
-    data, and takes them out of what is told.
+    data, and redacts them from output, reports and results.
     """
 
     hostname: str

@@ -1,4 +1,4 @@
-"""What is known of the host: collected once for the registration, and filled into data as ``@fact.X``."""
+"""Host facts: collected once for the registration, and filled into data as ``@fact.X``."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def has_reference(data: Any) -> bool:
     if isinstance(data, str):
         return _SIGN in data and bool(_REFERENCE.search(data))
     values = data.values() if isinstance(data, Mapping) else data if isinstance(data, list) else ()
-    for value in values:  # of which most are plain texts, and there may be tens of thousands
+    for value in values:  # most values are plain texts, and there may be tens of thousands
         if (_SIGN in value if type(value) is str else type(value) not in _PLAIN) and has_reference(value):
             return True
     return False

@@ -1,4 +1,4 @@
-"""What an operation says of itself to a caller."""
+"""An operation's description for callers."""
 
 from __future__ import annotations
 

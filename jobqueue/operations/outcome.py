@@ -1,4 +1,4 @@
-"""What an operation hands back."""
+"""An operation's return value."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Absent:
-    """An operation that cannot run here: ``why``, as a sentence, and the permission that it needs all the same."""
+    """An operation that cannot run here: ``why``, as a sentence, and the permission that it still needs."""
 
     why: str
     permission: str
@@ -97,7 +97,7 @@ class Registry:
             raise UnknownOperation(sentence, {"operation.type": [sentence]}) from None
 
     def permission(self, type: str) -> str | None:
-        """What a caller needs to run it, also where it is absent; None for a type that is not known."""
+        """The permission to run it, also if it is absent; None for an unknown type."""
         known = self._operations.get(type) or self.absent.get(type)
         return known.permission if known else None
 
@@ -161,7 +161,7 @@ def _family(name: str) -> ModuleType:
 
 
 def _own_plugins() -> tuple[tuple[EntryPoint, ...], list[str]]:
-    """The entry points of jobqueue itself, and what is wrong with them."""
+    """The entry points of jobqueue itself, and their problems."""
     try:
         return tuple(distribution(BUILTIN).entry_points.select(group=GROUP)), []
     except PackageNotFoundError:
@@ -202,7 +202,7 @@ def _check_json(type: str, data: dict[str, Any]) -> None:
 
 
 def _raise_unless_deferred(error: InvalidOperationData, operation: Operation, data: Mapping[str, Any]) -> None:
-    """Raise ``error`` without what the agent's facts and secrets may put right, if anything is left of it."""
+    """Raise ``error`` without the problems that facts and secrets may fix on the agent, if any remain."""
     deferred = {
         name for name in operation.field_names & data.keys() if has_reference(data[name]) or has_secret(data[name])
     }

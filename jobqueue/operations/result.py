@@ -17,7 +17,7 @@ def encoded_size(value: Any) -> int:
 
 
 def checked(value: Any, max_bytes: int) -> Any:
-    """``value`` as plain JSON (tuples as lists), or ``OperationFailed`` that says where and why it is none."""
+    """``value`` as plain JSON (tuples as lists), or ``OperationFailed`` that says where and why it is not JSON."""
     plain = _plain(value, "", 0)
     try:
         size = len(_encode(plain))

@@ -51,21 +51,21 @@ def run_operation(operation: Operation, data: Mapping[str, Any] | None, context:
 
 
 def _filled(operation: Operation, data: dict[str, Any], context: Context) -> tuple[dict[str, Any], Redactor]:
-    """The data with everything that it refers to, and what takes the secrets out again."""
+    """The data with all references resolved, and the redactor for its secrets."""
     try:
         filled = resolve_facts(data, context.facts) if operation.takes_facts else data
         if context.secrets is None:
             if has_secret(filled):
                 raise OperationFailed("The data names a secret, and there are none here.")
             return filled, Redactor()
-        # after the facts: the value of a secret is not searched for anything
+        # after the facts: a secret's value is not searched for references
         return context.secrets.fill_in(filled, context), context.secrets.redactor()
     except JobQueueError as error:
         raise _bounded(error) from error.__cause__
 
 
 def _told(operation: Operation, data: dict[str, Any], context: Context) -> Outcome:
-    """Run with data that is complete; whatever goes wrong becomes an error for the user."""
+    """Run with complete data; any exception becomes an error for the user."""
     try:
         outcome = _run(operation, data, context)
         changed = operation.changes if outcome.changed is None else bool(outcome.changed)
@@ -81,7 +81,7 @@ def _told(operation: Operation, data: dict[str, Any], context: Context) -> Outco
 
 def _run(operation: Operation, data: dict[str, Any], context: Context) -> Outcome:
     loaded = operation.load(data)
-    # the child validates for itself: what a schema makes of the data need not be JSON any more
+    # the child validates the data itself: loaded data need not be JSON any more
     answer = run_isolated(operation, data, context) if operation.isolated else operation.run(loaded, context)
     return answer if isinstance(answer, Outcome) else Outcome(answer)
 
@@ -92,6 +92,6 @@ def _without_secrets(error: JobQueueError, redactor: Redactor) -> JobQueueError:
 
 
 def _bounded(error: JobQueueError) -> JobQueueError:
-    """``error`` with a message that can be stored: operations of users word theirs as they like."""
+    """``error`` with a message that can be stored: messages of user operations can be any text."""
     message = brief(str(error.message))
     return error if message == error.message else type(error)(message, error.details)

@@ -15,9 +15,9 @@ from jobqueue.operations.text import is_clean
 #: Longest time that a caller may allow one run, in seconds: a week.
 MAX_TIMEOUT_SECONDS = 7 * 24 * 3600
 MAX_PATH_LENGTH = 4096
-#: Wrong fields, items or entries that are named; what comes behind them is not looked at.
+#: Maximum number of invalid fields, items or entries reported; checking stops there.
 MAX_PROBLEMS = 20
-#: Entries of an object whose names the caller chooses, such as environment variables.
+#: Maximum entries of an object with names chosen by the caller, such as environment variables.
 MAX_ENTRIES = 10_000
 
 
@@ -76,7 +76,7 @@ class Whole(fields.Integer):
 
 
 class Path(Text):
-    """An absolute path without ``..``, so that what is allowed or logged is what is touched."""
+    """An absolute path without ``..``, so that the path allowed or logged is the path used."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         path = super()._deserialize(value, attr, data, **kwargs)
@@ -144,7 +144,7 @@ class Entries(fields.Dict):
 def _tried(
     field: fields.Field[Any] | None, what: str, value: Any, problems: dict[str, Any], options: dict[str, Any]
 ) -> Any:
-    """``value`` as ``field`` loads it. What is wrong goes into ``problems``, where marshmallow puts it."""
+    """``value`` as loaded by ``field``. Errors go into ``problems``, as in marshmallow."""
     if field is None:
         return value
     try:
@@ -155,7 +155,7 @@ def _tried(
 
 
 def _are_texts(values: Sequence[Any]) -> bool:
-    """Whether ``Text`` would take each as it is."""
+    """Whether ``Text`` would accept each unchanged."""
     if not all(type(value) is str for value in values):
         return False
     together = "".join(values)
@@ -217,7 +217,7 @@ def json_schema(schema: type[marshmallow.Schema]) -> dict[str, Any]:
 
 
 def _no_name(_schema: Any) -> str:
-    """Tells apispec to write a nested schema out in place; it takes None for that, though its types do not say so."""
+    """Makes apispec inline nested schemas; None does that, although its type hints do not allow it."""
     return cast(str, None)
 
 

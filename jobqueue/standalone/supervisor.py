@@ -20,7 +20,7 @@ from jobqueue.process_marks import marked
 from jobqueue.standalone import watchdog
 from jobqueue.standalone.child import TAIL_LINES, Child, ChildSpec, Emit, describe_exit
 
-#: Name under which the supervisor itself speaks.
+#: Name of the supervisor in its own output lines.
 OWN_NAME = "jobqueue"
 MARK_NAME = "SUPERVISED_BY"
 #: Where the package is installed; -S leaves site-packages out.
@@ -36,7 +36,7 @@ class Supervisor:
 
     Until ``settle()`` a child that ends is a failed start: it is not restarted, and ``failure`` describes it.
     Every child has one thread that waits for its end, and one that reads its output; nothing polls.
-    What the children left running in sessions of their own (found by a mark in its environment) ends with them.
+    Processes that the children left running in other sessions (found by a mark in their environment) end with them.
     """
 
     def __init__(
@@ -53,8 +53,8 @@ class Supervisor:
 
         ``remove_tree``: a directory that the guard removes if this process is killed.
 
-        ``owner``: a name that only one supervisor at a time goes by. What an earlier one of this name left running
-        (it and its guard were killed) is ended first.
+        ``owner``: a name used by only one supervisor at a time. Processes left running by an earlier one of this name
+        (it and its guard were killed) are ended first.
         """
         self._emit = emit
         self._backoff = backoff_seconds
@@ -125,7 +125,7 @@ class Supervisor:
     def stop(self) -> None:
         """Stop all children, stage by stage: asked first, killed when their grace is over. May be called twice."""
         for kept in self._kept:
-            kept.stop_restarting()  # all at once: none of a later stage is restarted while an earlier one ends
+            kept.stop_restarting()  # all at once: no child of a later stage is restarted while an earlier one ends
         for stage in sorted({kept.spec.stage for kept in self._kept}):
             self._stop_stage([kept for kept in self._kept if kept.spec.stage == stage])
         watchdog.end_processes(marked([self._mark]))
@@ -169,7 +169,7 @@ class Supervisor:
         return child
 
     def _keep(self, kept: _Kept) -> None:
-        """Wait for the child's end, over and over, until it is not to run any more."""
+        """Wait for the child's end and restart it, until it should no longer run."""
         delay = self._backoff
         while True:
             started = time.monotonic()
@@ -226,11 +226,11 @@ class _Kept:
         self._past: list[str] = []
 
     def stop_restarting(self) -> None:
-        with self.lock:  # a restart under way is over by then, or does not begin
+        with self.lock:  # a restart in progress is over by then, or does not begin
             self.stopping.set()
 
     def forget(self) -> None:
-        """The child has ended: keep its last lines only."""
+        """The child has ended: keep only its last lines."""
         if self.child is not None:
             self._past = list(self.child.tail)
         self.child = None

@@ -41,7 +41,7 @@ def processes() -> dict[int, tuple[int, int]]:
             # the name, in parentheses, may hold anything; the fields are after the last one: state, parent, group
             state, parent, group = entry.read_text(errors="replace").rpartition(")")[2].split()[:3]
         except (OSError, ValueError):
-            continue  # it has just ended
+            continue  # the process has just ended
         if state != "Z":
             found[int(entry.parent.name)] = (int(parent), int(group))
     return found

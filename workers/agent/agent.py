@@ -44,10 +44,10 @@ from workers.agent.secrets.vault import Vault
 
 
 class Agent:
-    """Built once; ``run`` once. Building waits for a Redis that is away, and ends what a killed agent left running."""
+    """Build it once and ``run`` it once. Building waits for an unavailable Redis and ends orphaned processes."""
 
     def __init__(self, settings: Settings, vault: Vault, *, events: bool) -> None:
-        """``events``: tell Flower about every execution. Raises ``InvalidSettings``."""
+        """``events``: send task events to Flower. Raises ``InvalidSettings``."""
         self._settings = settings
         self._held = RunningSet()
         self._closing = threading.Event()
@@ -62,10 +62,10 @@ class Agent:
         orphans.end()
         retry_until_available(ledger.check, "start", self._closing)
 
-        # who the ledger believes this agent to be
+        # identity in the ledger
         self._presence = Presence(ledger.agents, self._gate.offered(), self._held, settings, identity, self._on_state)
 
-        # what runs
+        # execution
         packages = PackageCache(
             ledger.packages, settings.cache_dir / "packages", settings.max_cached_packages_bytes, self._closing
         )
@@ -79,14 +79,14 @@ class Agent:
         )
         self._shutdown = GracefulShutdown(self._held, executor, self._closing, self._presence.not_reading)
 
-        # what reads the queues
+        # message consumption
         queues = agent_queues(ledger.keys, settings.hostname)
         self._intake = Intake([queue.name for queue in queues])
         self._watchdog = ConsumerWatchdog(self._held, settings.heartbeat_seconds, self._on_deaf)
         self._rejected = RejectedMessages(ledger.executions, settings.hostname)
         app = make_agent_app(settings, queues, executor)
         message_filter = make_message_filter(app, settings, queues, self._rejected)
-        # orders such as "shut down" come from whoever can write to Redis; only Flower, which needs events, gives any
+        # anyone with write access to Redis could send remote-control commands such as shutdown; only Flower needs them
         app.conf.worker_enable_remote_control = events
         app.steps["consumer"].add(presence_step(self._presence, self._intake, self._watchdog))
         self._worker = AgentWorker(
@@ -133,7 +133,7 @@ class Agent:
         self._watchdog.look(state)
 
     def _on_deaf(self) -> None:
-        """End the process: the consumer's event loop may hang and end nothing. Nothing runs that could be lost."""
+        """End the process: the consumer's event loop may hang. No execution is in progress, so no work is lost."""
         self._presence.not_reading()
         logging.shutdown()
         os._exit(1)
@@ -158,7 +158,7 @@ def make_agent_app(settings: Settings, queues: list[Queue], executor: Executor) 
 def make_message_filter(
     app: Celery, settings: Settings, queues: list[Queue], strangers: RejectedMessages
 ) -> MessageFilter:
-    """What looks at each message before the app does; where the broker is a Redis, before kombu reads it."""
+    """The filter that checks each message before the app; with a Redis broker, before kombu reads it."""
     slots = dict(zip((queue.name for queue in queues), (settings.hostname, ANY), strict=True))
     message_filter = MessageFilter(MessageParser(app, slots), strangers)
     if is_redis(settings.broker()[0]):

@@ -1,4 +1,4 @@
-"""The end of an agent: what it runs is finished, handed back, or given up, within a bounded time."""
+"""An agent's shutdown: running executions finish, are handed back, or are abandoned, within a bounded time."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that running executions get to finish once the agent is asked to stop.
 SHUTDOWN_GRACE_SECONDS = 5.0
-#: Seconds that the process gets to end once nothing runs any more.
+#: Seconds that the process gets to end once no execution is running.
 END_SECONDS = 5.0
 _LOOK_SECONDS = 0.05
 
 
 class GracefulShutdown(threading.Thread):
-    """Sees to it that a shutdown ends: what runs may finish for a while, is then stopped, and at last given up.
+    """Bounds a shutdown: running executions get time to finish, are then stopped, and finally abandoned.
 
-    A thread that ignores all of that, or an event loop that hangs, would keep the process for ever, so the process is
-    ended under it; by then everything it held has been reported, or its lease runs out.
+    A thread that ignores the stop request, or an event loop that hangs, would block the process indefinitely, so the
+    process is ended anyway. By then every execution has been reported, or its lease expires.
 
-    The thread is started ahead, and ``begin`` and ``hurry`` only set flags: signal handlers may call them.
+    The thread is started in advance, and ``begin`` and ``hurry`` only set flags, so signal handlers may call them.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class GracefulShutdown(threading.Thread):
         leave: Callable[[], None],
         end: Callable[[int], object] = os._exit,
     ) -> None:
-        """``leave`` tells the ledger that the agent is gone; ``end`` ends the process at once with an exit code."""
+        """``leave`` reports the agent's departure to the ledger; ``end`` ends the process at once with an exit code."""
         super().__init__(name="hand-back", daemon=True)
         self._held = held
         self._executor = executor
@@ -54,15 +54,15 @@ class GracefulShutdown(threading.Thread):
         return self._begun.is_set()
 
     def begin(self) -> None:
-        """The agent stops."""
+        """Begin the shutdown."""
         self._begun.set()
 
     def hurry(self) -> None:
-        """Stop what runs now; whoever asked does not want to wait."""
+        """Stop running executions now instead of letting them finish."""
         self._hurry.set()
 
     def ended(self) -> None:
-        """The worker has ended; the process follows."""
+        """The worker has ended; the process may end too."""
         self._ended.set()
         self._begun.set()
 
@@ -93,8 +93,8 @@ class GracefulShutdown(threading.Thread):
         end = time.monotonic() + seconds
         is_over = False
         while len(self._held) and not is_over and not (hurry and hurry.is_set()):
-            is_over = time.monotonic() >= end  # looked at before what follows: it happens once at least
-            if stop:  # with every look: a claim that was under way may have turned into a run
+            is_over = time.monotonic() >= end  # checked first, so that the steps below happen at least once
+            if stop:  # every turn: a claim in progress may have turned into a run
                 for one in self._held.all():
                     one.ask_to_stop("shutdown")
             time.sleep(_LOOK_SECONDS)

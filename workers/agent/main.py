@@ -13,12 +13,12 @@ from workers.logs import configure_logging
 
 
 def run(settings: Settings, *, events: bool = False) -> int:
-    """Run the agent until SIGTERM; returns its exit code. ``events``: tell Flower about every execution.
+    """Run the agent until SIGTERM; returns its exit code. ``events``: send task events to Flower.
 
-    Waits for a Redis that is away; raises ``InvalidSettings`` for one that cannot hold the ledger.
+    Waits for an unavailable Redis; raises ``InvalidSettings`` for one that cannot hold the ledger.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
-        # until the worker brings its own way to stop there is nothing to hand back
+        # until the worker installs its signal handlers there is nothing to hand back
         signal.signal(number, lambda *_: sys.exit(0))
     configure_logging(settings, agent=settings.hostname)
     vault = Vault.open(settings)

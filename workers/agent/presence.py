@@ -1,4 +1,4 @@
-"""An agent's presence in the ledger: registered while it reads its queues, with a heartbeat, gone when it stops."""
+"""An agent's presence in the ledger: registration, heartbeats, and departure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 #: Facts change rarely and cost more to collect than a heartbeat.
 _BEATS_PER_FACTS = 12
-#: Seconds between the beats of an agent that is out of service.
+#: Seconds between heartbeats of an agent that is out of service.
 _AWAY_SECONDS = 1.0
 
 
@@ -33,10 +33,9 @@ def _stop_this_process() -> None:
 
 
 class Presence(threading.Thread):
-    """Registers, beats, and leaves. A beat that fails is tried again soon; a ledger that forgot us is told again.
+    """Registers, sends heartbeats, and leaves. Failed heartbeats are retried soon; a lost registration is renewed.
 
-    ``on_state`` learns the agent's state with every beat: an
-    agent that is not Ready must not read its queues.
+    ``on_state`` receives the agent's state with every heartbeat: an agent that is not Ready must not read its queues.
     """
 
     def __init__(
@@ -68,14 +67,14 @@ class Presence(threading.Thread):
     def reading(self) -> None:
         """The consumer reads the queues (again): the agent may count as live.
 
-        It registers once only: one that was cut off while another process took its hostname must learn so, and not
-        take it back.
+        It registers only once: if another process took its hostname while it was disconnected, it must find that out
+        and not take the hostname back.
         """
         self._reading.set()
         self._wake.set()
 
     def cut_off(self) -> None:
-        """The consumer lost its broker: no beats until it reads again, so the agent goes offline if that takes long."""
+        """The consumer lost its broker: no heartbeats until it reads again, so the agent may go offline."""
         self._reading.clear()
 
     def not_reading(self) -> None:
@@ -87,7 +86,7 @@ class Presence(threading.Thread):
             logger.warning("The ledger could not be told that this agent stops reading: %s", error)
 
     def look_up(self) -> None:
-        """Something changed (the agent drains): ask the ledger now, not with the next beat."""
+        """The agent's state may have changed (it drains): query the ledger now, not with the next heartbeat."""
         self._wake.set()
 
     def stop(self) -> None:
@@ -96,7 +95,7 @@ class Presence(threading.Thread):
 
     def run(self) -> None:
         while not self._stopped:
-            # an agent out of service learns quickly that it is wanted again
+            # an agent out of service notices quickly that it is back in service
             beat = self._settings.heartbeat_seconds
             pause = beat if self._state is AgentState.READY else min(beat, _AWAY_SECONDS)
             if self._reading.is_set():
@@ -105,13 +104,13 @@ class Presence(threading.Thread):
                 except LedgerUnavailable as error:
                     logger.warning("The heartbeat did not reach the ledger: %s", error)
                     pause = min(pause, 1.0)
-                except Exception:  # without this thread the agent would seem to be gone
+                except Exception:  # without this thread the agent would appear offline
                     logger.exception("The heartbeat failed")
             self._wake.wait(pause)
             self._wake.clear()
 
     def beat_once(self) -> None:
-        """Register if that is due, else send one heartbeat."""
+        """Register if necessary, else send one heartbeat."""
         if not self._registered:
             self._register()
         self._beats += 1

@@ -1,1 +1,1 @@
-"""Maintenance: what keeps the ledger's promises when processes die. Each service is a ``run_once``."""
+"""Maintenance: keeps the ledger consistent when processes die. Each service has a ``run_once``."""

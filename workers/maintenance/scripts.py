@@ -1,4 +1,4 @@
-"""Keeps the ledger's scripts loaded, for agents whose users of Redis may call but not load them."""
+"""Keeps the ledger's scripts loaded, for agents whose Redis users may call but not load them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ logger = logging.getLogger(__name__)
 
 
 class ScriptKeeper:
-    """Loads the scripts again after a restart of Redis, or a fail-over: a replica does not have them."""
+    """Reloads the scripts after a restart of Redis or a failover: a replica does not have them."""
 
     every_seconds = 1.0
 
@@ -18,7 +18,7 @@ class ScriptKeeper:
         self._scripts = scripts
 
     def run_once(self) -> int:
-        """Look, and load all of them if one is missing; returns 1 then, else 0."""
+        """Load all scripts if one is missing; returns 1 then, else 0."""
         if not self._scripts.missing():
             return 0
         self._scripts.load()

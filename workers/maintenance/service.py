@@ -1,4 +1,4 @@
-"""The maintenance process: one leader runs the services, the other copies wait to take over."""
+"""The maintenance process: one leader runs the services, the others wait to take over."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _LEAD_EVERY_SECONDS = 1.0
 
 
 class Maintenance:
-    """Runs each service when its time has come."""
+    """Runs each service when it is due."""
 
     def __init__(
         self, leadership: Leadership, services: list[Service], clock: Callable[[], float] = time.monotonic
@@ -53,11 +53,11 @@ class Maintenance:
         self._next = dict.fromkeys(range(len(services)), 0.0)
         self._leads_until = 0.0
         self._leading = False
-        #: By number of a service: the kind of its last failure, which was told of.
+        #: By number of a service: the kind of its last reported failure.
         self._failing: dict[int, type[Exception]] = {}
 
     def turn(self) -> float:
-        """Do what is due now; returns seconds until the next turn."""
+        """Run the services that are due; returns seconds until the next turn."""
         now = self._clock()
         if now >= self._leads_until:
             leading = self._leadership.hold()
@@ -70,12 +70,12 @@ class Maintenance:
         for number, service in enumerate(self._services):
             if now >= self._next[number]:
                 done = self._step(number, service)
-                # a full step means that more waits
+                # a full step means that more work is waiting
                 self._next[number] = now if done >= STEP else now + service.every_seconds
         return max(0.0, min(self._leads_until, *self._next.values()) - self._clock())
 
     def _step(self, number: int, service: Service) -> int:
-        """One step, whatever the ledger holds: a record that one service stumbles over must not stop the others."""
+        """Run one step, catching its errors: a record that breaks one service must not stop the others."""
         name = type(service).__name__
         try:
             done = metrics.step(service)
@@ -94,7 +94,7 @@ class Maintenance:
         return done
 
     def run(self, stopped: threading.Event) -> None:
-        """Turn until stopped; a ledger that is away is asked again."""
+        """Run until stopped; an unavailable ledger is retried."""
         while not stopped.is_set():
             try:
                 pause = self.turn()
@@ -102,7 +102,7 @@ class Maintenance:
                 logger.warning("Maintenance waits for the ledger: %s", error)
                 self._leading, self._leads_until, pause = False, 0.0, 1.0
                 metrics.LEADING.set(0)
-            except Exception as error:  # the record of who leads can be anybody's work, too
+            except Exception as error:  # the leader's record may have been altered, too
                 metrics.FAILURES.labels("leadership").inc()
                 if self._failing.get(-1) is not type(error):
                     logger.exception("ALERT: nobody can lead maintenance")
@@ -138,7 +138,7 @@ def make_services(ledger: Ledger, settings: Settings) -> list[Service]:
 def run(settings: Settings) -> int:
     """Run maintenance until SIGTERM or SIGINT.
 
-    Waits for a Redis that is away; raises ``InvalidSettings`` for one that cannot hold the ledger.
+    Waits for an unavailable Redis; raises ``InvalidSettings`` for one that cannot hold the ledger.
     """
     stopped = SignalSafeEvent()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -149,7 +149,7 @@ def run(settings: Settings) -> int:
     try:
         retry_until_available(ledger.check, "start", stopped)
     except LedgerUnavailable:
-        return 0  # it was asked to stop first
+        return 0  # stopped before it began
     Maintenance(Leadership(ledger.scripts), make_services(ledger, settings)).run(stopped)
     stop_metrics()
     ledger.close()

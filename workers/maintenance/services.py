@@ -24,30 +24,30 @@ from jobqueue.trust.signing.trusted import TrustedKeys
 
 logger = logging.getLogger(__name__)
 
-#: How much one step takes on, so that Redis is never held up.
+#: Maximum number of items per step, so that Redis is never blocked for long.
 STEP = 200
-#: How many ended jobs are looked at in one step, and how far back the first look goes.
+#: Number of ended jobs checked per step, and how far back the first check goes.
 INSPECTED = 50
 LOOK_BACK_MICROS = 600 * 1_000_000
-#: Times as long as it takes to read all agents, the placer waits before it reads them again.
+#: The placer waits this many times the duration of reading all agents before it reads them again.
 _SHARE = 20
-#: Among how many hosts that fit the ledger chooses.
+#: Number of matching hosts from which the ledger chooses.
 _CHOICE = 50
-#: Seconds that an execution waits before it is sent again through a broker whose queues cannot be seen.
+#: Seconds that an execution waits before it is resent through a broker whose queues cannot be inspected.
 BLIND_SECONDS = 15.0
 
 
 class Service(Protocol):
-    """Something that ``run_once`` does for the ledger every ``every_seconds``."""
+    """A task on the ledger; ``run_once`` is called every ``every_seconds``."""
 
     every_seconds: float
 
     def run_once(self) -> int:
-        """Do one step; returns how many executions or jobs it dealt with."""
+        """Do one step; returns the number of executions or jobs handled."""
 
 
 def _send(sender: Sender, due: list[Due]) -> None:
-    """Send; a broker that is away must not keep the other services from their work, and the reconciler sends again."""
+    """Send; an unavailable broker must not block the other services, and the reconciler resends."""
     try:
         sender.send(due)
     except LedgerUnavailable as error:
@@ -55,7 +55,7 @@ def _send(sender: Sender, due: list[Due]) -> None:
 
 
 class Promoter:
-    """Publishes what has become due: ``not_before`` times and the back-off of retries."""
+    """Publishes executions that have become due, by ``not_before`` or after a retry's back-off."""
 
     every_seconds = 0.1
 
@@ -70,7 +70,7 @@ class Promoter:
 
 
 class Registrar:
-    """Takes what agents say of themselves (registrations, heartbeats, alerts) into the lists that all share."""
+    """Transfers agents' own records (registrations, heartbeats, alerts) to the shared lists."""
 
     every_seconds = 0.2
 
@@ -82,7 +82,7 @@ class Registrar:
 
 
 class Watchman:
-    """Looks at the keys that all share, and at jobs that wait: what is damaged there is mended, with an alert."""
+    """Checks shared keys and waiting jobs; repairs damage and raises an alert."""
 
     every_seconds = 1.0
 
@@ -94,10 +94,10 @@ class Watchman:
 
 
 class Placer:
-    """Gives jobs that no agent could run when they were accepted to an agent that can run them now.
+    """Places jobs that no agent could run when they were accepted, once an agent can run them.
 
-    It looks at ``STEP`` of them at a time, one after the other, and reads the agents no more often than costs a few
-    percent of its time, however many they are.
+    It checks ``STEP`` of them at a time, in turn. However many agents there are, reading them takes only a few percent
+    of its time.
     """
 
     every_seconds = 1.0
@@ -132,14 +132,14 @@ class Placer:
 
 
 class Reaper:
-    """Deals with leases that ran out: retried where that is safe, else lost.
+    """Handles expired leases: the execution is retried if that is safe, else lost.
 
-    While Redis is away no agent can renew, so leases that run out then prove nothing. The reaper therefore watches
-    first: it acts once it has reached the ledger without a gap for as long as a lease lasts, which gives every agent
-    that is alive the time to renew. The same holds for a copy of maintenance that has just become the leader.
+    While Redis is unavailable no agent can renew, so leases that expire then prove nothing. The reaper therefore waits:
+    it acts once it has reached the ledger without a gap for the duration of a lease, which gives every live agent the
+    time to renew. The same holds for a maintenance process that has just become the leader.
 
-    A Redis that stands still may carry a call out long after it was sent, or this process may stand still before it
-    sends it: so the call names the time of the last look, and leases that ran out later do not count.
+    A stalled Redis may execute a call long after it was sent, or this process may stall before it sends it. So the
+    call includes the time of the last check, and leases that expired later are ignored.
     """
 
     every_seconds = 1.0
@@ -153,7 +153,7 @@ class Reaper:
     def run_once(self) -> int:
         looked_at = self._ledger.time()
         now = self._clock()
-        # with short leases a short gap is long enough for leases to run out in it
+        # short leases can expire within a short gap
         if now - self._seen > min(3 * self.every_seconds, self.every_seconds + self._lease / 2):
             self._since = now
         self._seen = now
@@ -161,7 +161,7 @@ class Reaper:
 
 
 class Expirer:
-    """Ends what was not started before its deadline."""
+    """Expires executions that were not started before their deadline."""
 
     every_seconds = 0.5
 
@@ -173,11 +173,11 @@ class Expirer:
 
 
 class Reconciler:
-    """Publishes again what waits in the ledger while its message is gone.
+    """Republishes waiting executions whose messages were lost.
 
-    Where the broker is another server, nobody can see which messages are gone. Then what has waited for a while is sent
-    again to agents that are live and idle: they would have taken it up. For the others the broker keeps the messages,
-    and they would pile up.
+    With a separate broker, lost messages cannot be detected. Executions that have waited for a while are then resent to
+    live, idle agents, which would have claimed them by now. Busy or offline agents get no duplicates: the broker keeps
+    their messages, and duplicates would pile up.
     """
 
     every_seconds = 2.0
@@ -204,10 +204,10 @@ def _is_idle(agent: Agent) -> bool:
 
 
 class ResultInspector:
-    """Looks at the signatures of results of jobs that have just ended: nobody can answer for an agent unseen.
+    """Verifies result signatures of jobs that have just ended, so that forged results do not go unnoticed.
 
-    It looks at the newest, as many as cost a few percent of a core: on a quiet system at every job, on a busy one at
-    a sample. Whoever asks for one job has its signatures checked then, whatever was done here.
+    It checks the newest jobs within a few percent of a core: every job on a quiet system, a sample on a busy one.
+    A request for a job always verifies its signatures, independently of these checks.
     """
 
     every_seconds = 1.0
@@ -230,10 +230,10 @@ class ResultInspector:
         for job in self._ledger.jobs.get_many(ids):
             for hostname, what in self._faults(job):
                 self._tell(job, hostname, what)
-        return 0  # a full step here is no reason to hurry
+        return 0  # a full step here is not urgent
 
     def _tell(self, job: Job, hostname: str, what: str) -> None:
-        """Raise the alert. Agents of other versions may sign otherwise: about theirs there is no verdict."""
+        """Raise the alert. Agents of other versions may sign differently, so their results are not judged."""
         version = self._version(hostname)
         if version in ("", __version__):
             logger.error("ALERT: the result of job %s from %s is forged: %s", job.id, hostname, what)
@@ -244,14 +244,14 @@ class ResultInspector:
         self._ledger.executions.alert(RESULTS_UNVERIFIED, job.id, hostname, what)
 
     def _version(self, hostname: str) -> str:
-        """The version that an agent says it is of; empty for one that is not known."""
+        """The version that an agent reports; empty for an unknown agent."""
         try:
             return self._ledger.agents.get(hostname).version
         except AgentNotFound:
             return ""
 
     def _faults(self, job: Job) -> list[tuple[str, str]]:
-        """What is wrong; one that cannot be looked at at all must not keep the others from being looked at."""
+        """The faults found; a job that cannot be checked must not prevent checking the others."""
         try:
             return self._check.faults(job)
         except LedgerUnavailable:
@@ -275,7 +275,7 @@ class Pruner:
 
 
 class ExternalRunExpirer:
-    """Ends runs elsewhere whose drivers have told nothing for as long as jobs are kept: nobody else would."""
+    """Expires external runs whose drivers have not reported for as long as jobs are kept."""
 
     every_seconds = 5.0
 
@@ -288,7 +288,7 @@ class ExternalRunExpirer:
 
 
 class Sweeper:
-    """Removes packages that no job has used for long, and uploads that were given up."""
+    """Removes packages that no job has used for long, and abandoned uploads."""
 
     every_seconds = 5.0
 

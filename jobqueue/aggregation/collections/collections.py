@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class CollectionInfo:
-    """What is known of a collection: rows, bytes on disk, column -> type, last change in seconds since 1970."""
+    """A collection's metadata: rows, bytes on disk, column -> type, last change in seconds since 1970."""
 
     name: str
     rows: int
@@ -51,7 +51,7 @@ class Collections:
         return sorted(name for name in found if is_name(name))
 
     def info(self, name: str) -> CollectionInfo:
-        """What is known of one collection; raises ``NotFound``."""
+        """A collection's metadata; raises ``NotFound``."""
         return self._with_snapshot(name, lambda path, scratch: _info(name, path, scratch))
 
     def head(self, name: str, limit: int) -> list[dict[str, Any]]:
@@ -69,7 +69,7 @@ class Collections:
         return self._with_snapshot(name, read)
 
     def delete(self, name: str) -> None:
-        """Remove a collection; raises ``NotFound``. Runs that read it already go on with what they have."""
+        """Remove a collection; raises ``NotFound``. Runs that already read it keep their snapshot."""
         with self.transaction((), [name]) as transaction:
             transaction.snapshot(name)
             self._path(name).unlink()
@@ -81,15 +81,15 @@ class Collections:
         writes: Iterable[str],
         on_wait: Callable[[str], None] | None = None,
     ) -> Iterator[Transaction]:
-        """Snapshots of the named collections, and the right to replace those in ``writes`` until the block ends.
+        """Open a transaction: snapshots of the named collections, and write access to those in ``writes``.
 
         Another transaction that writes one of them waits; ``on_wait`` is then called with the collection's name.
-        Raises ``Conflict`` for a new collection that SQL could not tell from an existing one.
+        Raises ``Conflict`` for a new collection whose name is the same to SQL as an existing one's.
         """
         written = {table_key(check_name(name)): name for name in writes}
         self._prepare()
         with ExitStack() as stack:
-            for key in sorted(written):  # always in this order, so that two cannot wait for each other
+            for key in sorted(written):  # always in this order, to prevent deadlocks
                 waiting = None if on_wait is None else _calling(on_wait, written[key])
                 stack.enter_context(locked(self.root / f".{key}.lock", waiting))
             with self._guard():
@@ -121,7 +121,7 @@ class Collections:
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
-        """Hold everybody else off for a moment: while snapshots are taken, and while a commit replaces files."""
+        """Lock out other processes briefly: while snapshots are taken, and while a commit replaces files."""
         with locked(self.root / ".guard.lock"):
             yield
 
@@ -136,7 +136,7 @@ class Collections:
             os.link(self._path(name), snapshot)
         except FileNotFoundError:
             return None
-        except OSError:  # a file system without links
+        except OSError:  # the file system does not support links
             shutil.copyfile(self._path(name), snapshot)
         return snapshot
 
@@ -157,7 +157,7 @@ class Collections:
 
 
 class Transaction:
-    """What one process may do with the collections that it named."""
+    """One process's transaction on named collections."""
 
     def __init__(
         self, collections: Collections, space: Workspace, snapshots: dict[str, Path | None], writes: frozenset[str]
@@ -170,11 +170,11 @@ class Transaction:
 
     @property
     def scratch(self) -> Path:
-        """A folder for anything; it goes when the transaction ends."""
+        """A scratch folder; it is removed when the transaction ends."""
         return self._space.folder
 
     def has(self, name: str) -> bool:
-        """Whether the collection was there when the transaction began."""
+        """Whether the collection existed when the transaction began."""
         return self._snapshots[name] is not None
 
     def snapshot(self, name: str) -> Path:
@@ -197,7 +197,7 @@ class Transaction:
         self._collections._commit(self._space, self._drafts, key, record)
 
     def record(self, key: str) -> Any:
-        """The record of an earlier commit; None if there was none."""
+        """The record of an earlier commit; None if it does not exist."""
         return self._collections._record(key)
 
 
@@ -210,7 +210,7 @@ def _shown(column: str, kind: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON can have it."""
+    """A value as a JSON type."""
     if isinstance(value, dict):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""Names of columns. SQL does not look at case, so no two of a collection may differ by case alone."""
+"""Column names. SQL ignores case, so names within a collection must not differ by case alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CSV files: RFC 4180, with a header. Nothing is guessed: a row that does not fit is an error that names it."""
+"""CSV files: RFC 4180, with a header. No guessing: an invalid row is an error that names it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST_FIELD = 64 * 1024 * 1024
 
 @dataclass(frozen=True)
 class CsvFormat:
-    """How a CSV file is written. ``is_given``: the delimiter was said, not taken from the file's name."""
+    """How a CSV file is written. ``is_given``: the delimiter was specified, not derived from the file's name."""
 
     delimiter: str = ","
     decimal: str = "."
@@ -27,9 +27,9 @@ class CsvFormat:
 
 
 def rewrite(source: IO[str], target: Path, written: CsvFormat) -> dict[str, str | None]:
-    """Write the rows to ``target`` as CSV with commas in UTF-8; gives column -> the type that its name says, or None.
+    """Write the rows to ``target`` as CSV with commas in UTF-8; returns column -> the type in its name, or None.
 
-    Values whose type is said are checked, and written as DuckDB reads them. An empty field is no value. Raises
+    Values of typed columns are checked, and written as DuckDB reads them. An empty field is a null. Raises
     ``ValueError`` with the row (the header is row 1) and the field of the first value that does not fit.
     """
     csv.field_size_limit(_LONGEST_FIELD)

@@ -1,4 +1,4 @@
-"""A DuckDB connection of ours, and the few pieces of SQL that everything here is made of."""
+"""DuckDB connections, and the SQL fragments used throughout this package."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # loading DuckDB takes a tenth of a second: whoever only lists operations does not pay for it
+if TYPE_CHECKING:  # loading DuckDB takes a tenth of a second: listing operations must not pay for it
     import duckdb
 
 #: Types that Parquet or Spark cannot hold -> what they are kept as. Times are moments: stored in UTC, and said to be.
@@ -45,7 +45,7 @@ def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "allow_community_extensions": "false",
-            "python_enable_replacements": "false",  # a table's name must never mean a variable of ours
+            "python_enable_replacements": "false",  # a table's name must never resolve to a Python variable
             "preserve_insertion_order": "false",
             "temp_directory": str(scratch / "spill"),
         },

@@ -1,4 +1,4 @@
-"""What the name of a field says of its type, as Solr's dynamic fields have it."""
+"""Field types by name suffix, as in Solr's dynamic fields."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _BY_ENDING = {
     "dt": "TIMESTAMP WITH TIME ZONE",
     "tdt": "TIMESTAMP WITH TIME ZONE",
 }
-#: Names, not quantities, whatever they look like.
+#: Names, not quantities, even if they look like numbers.
 _TEXTS = {"id", "doc_id", "user_id", "session_id", "fusion_query_id", "query", "type"}
 
 
 def field_type(name: str) -> str | None:
-    """DuckDB's type for ``weight_d`` and the like; None for a name that says nothing."""
+    """DuckDB's type for ``weight_d`` and the like; None for a name without a type suffix."""
     if name in _TEXTS:
         return "VARCHAR"
     stem, _, ending = name.rpartition("_")

@@ -1,4 +1,4 @@
-"""JSON files: objects one a line, one array of them, or the answer of a Solr query."""
+"""JSON files: one object per line, an array of objects, or a Solr query response."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class _Column:
 
 
 def rewrite(source: IO[str], target: Path) -> dict[str, str | None]:
-    """Write the objects to ``target``, one a line in UTF-8; gives field -> the type that its name says, or None.
+    """Write the objects to ``target``, one per line in UTF-8; returns field -> the type in its name, or None.
 
-    Values of fields whose names say a type are checked and made to be of it. A field of another name whose values are
-    texts and numbers becomes one of texts. Raises ``ValueError`` with the row and the field of the first value that
-    does not fit: a list beside single values, names that differ by case alone, a name that comes twice in an object.
+    Values of typed fields are checked and converted. An untyped field with both texts and numbers becomes a text field.
+    Raises ``ValueError`` with the row and the field of the first invalid value: a list beside single values, names that
+    differ by case alone, a duplicate name in an object.
     """
     columns: dict[str, _Column] = {}
     names: dict[str, tuple[str, int]] = {}
@@ -86,7 +86,7 @@ def _array(content: str, at: int, decoder: json.JSONDecoder) -> Iterator[Mapping
 
 
 def _solr_docs(value: Any) -> list[Any] | None:
-    """The documents of a Solr query's answer; None if it is none."""
+    """The documents of a Solr query response; None if it is not one."""
     if not isinstance(value, Mapping):
         return None
     response = value.get("response")
@@ -150,7 +150,7 @@ def _checked(name: str, value: Any, number: int, columns: dict[str, _Column]) ->
 
 
 def _note(path: str, value: Any, number: int, columns: dict[str, _Column]) -> None:
-    """Remember the kind of a value, and of those inside it; raises ``ValueError`` if no column could hold both."""
+    """Record the kind of a value and of its inner values; raises ``ValueError`` if no column could hold both."""
     kind = _kind(value)
     if kind is None:
         return

@@ -1,4 +1,4 @@
-"""Rows from files into a collection."""
+"""Loads rows from files into a collection."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FORMATS = {
 }
 _COMPRESSED = (".gz", ".zst")
 _NUMBERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DOUBLE"}
-#: What a number would not keep: leading zeros, a plus sign, more digits than it has room for.
+#: Texts that a number would not preserve: leading zeros, a plus sign, too many digits.
 _NO_NUMBER = r"^[+-]?0[0-9]|^\+|^-?[0-9.,]{19,}$"
 _INEXACT = frozenset({"DOUBLE", "FLOAT"})
 _DECIMALS = (".", ",")
@@ -42,11 +42,11 @@ def load(
     delimiter: str | None = None,
     decimal: str | None = None,
 ) -> int:
-    """Add the rows of CSV, JSON and Parquet ``files`` to a collection, or put them in place of its rows.
+    """Add the rows of CSV, JSON and Parquet ``files`` to a collection, or replace its rows with them.
 
     ``delimiter`` of CSV files is a comma, of .tsv files a tab, unless it is given; ``decimal`` is a point or a comma.
-    Gives the number of rows that came in. All files are taken, or none, and no value is changed on the way: raises
-    ``InvalidInput`` that names the file, the row and the field that does not fit.
+    Returns the number of rows loaded. All files are loaded, or none, and no value is changed: raises ``InvalidInput``
+    that names the file, the row and the invalid field.
     """
     import duckdb
 
@@ -154,13 +154,13 @@ def _query(connection: duckdb.DuckDBPyConnection, file: Path, copy: Path, writte
 
 
 def _parquet(connection: duckdb.DuckDBPyConnection, file: Path, link: Path) -> str:
-    link.symlink_to(file.absolute())  # DuckDB takes *, ? and [ in a path for patterns
+    link.symlink_to(file.absolute())  # DuckDB treats *, ? and [ in a path as patterns
     path = database.literal(str(link))
     top = f"SELECT name FROM parquet_schema({path}) WHERE num_children IS NULL OR num_children >= 0"
     source = database.parquet(link)
     columns = database.schema(connection, f"SELECT * FROM {source}")
     written = [str(name) for (name,) in connection.execute(top).fetchall()]
-    renamed = [name for name in columns if name not in written]  # DuckDB tells names of another case apart by numbers
+    renamed = [name for name in columns if name not in written]  # DuckDB numbers names that differ by case alone
     if renamed:
         raise ValueError(f"the field {renamed[0]!r} has a name that differs from another one only by case; rename one")
     for name, found in columns.items():
@@ -183,7 +183,7 @@ def _check_whole(connection: duckdb.DuckDBPyConnection, path: str, name: str) ->
 
 
 def _json(connection: duckdb.DuckDBPyConnection, path: str, kinds: Mapping[str, str | None]) -> str:
-    """The rows of a checked JSON file. Types are given to the reader: what it finds by itself would change texts."""
+    """The rows of a checked JSON file. Types are passed to the reader: type detection would change texts."""
     given = f"{path}, format = 'newline_delimited', maximum_object_size = 67108864"
     found = database.schema(connection, f"SELECT * FROM read_json({given}, sample_size = -1)")
     read_as = {
@@ -195,8 +195,8 @@ def _json(connection: duckdb.DuckDBPyConnection, path: str, kinds: Mapping[str, 
 
 
 def _csv(connection: duckdb.DuckDBPyConnection, path: str, kinds: Mapping[str, str | None], decimal: str) -> str:
-    """The rows of a checked CSV file, whose columns have the types that keep every value as it is written."""
-    # said, not guessed: a broken file must not turn into one with other separators
+    """The rows of a checked CSV file, with column types that preserve every value as written."""
+    # explicit, not detected: a broken file must not be read with other separators
     given = (
         f"{path}, header = true, sample_size = -1, delim = ',', quote = '\"', escape = '\"', "
         f"decimal_separator = '{decimal}', max_line_size = 67108864"

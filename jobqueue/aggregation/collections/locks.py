@@ -1,4 +1,4 @@
-"""Locks between the processes of one host, each a file. The system gives them back when their holder dies."""
+"""Locks between the processes of one host, each a file. The system releases them when their holder dies."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 
 
 def open_lock(path: Path) -> int:
-    """A descriptor of the lock file, made when it is not there; it is not locked yet."""
+    """A descriptor of the lock file, created if missing; it is not locked yet."""
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
 def try_lock(descriptor: int) -> bool:
-    """Lock it, unless somebody else holds it."""
+    """Lock it, unless it is held elsewhere."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -25,7 +25,7 @@ def try_lock(descriptor: int) -> bool:
 
 @contextmanager
 def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold the lock while the block runs; ``on_wait`` is called first when somebody else holds it."""
+    """Hold the lock while the block runs; ``on_wait`` is called first if it is held elsewhere."""
     descriptor = open_lock(path)
     try:
         if not try_lock(descriptor):

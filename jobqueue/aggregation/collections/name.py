@@ -32,5 +32,5 @@ def table_name(name: str) -> str:
 
 
 def table_key(name: str) -> str:
-    """What tells tables apart: SQL does not look at case. No two collections share a key."""
+    """The unique key of a table: SQL ignores case. No two collections share a key."""
     return table_name(name).lower()

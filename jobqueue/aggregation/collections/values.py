@@ -1,4 +1,4 @@
-"""Values of fields whose names say their type: read without any loss, or refused with a sentence."""
+"""Values of typed fields: converted without loss, or refused with a message."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def typed(value: Any, kind: str, decimal: str = ".") -> Any:
         items = value if isinstance(value, list) else [value]
         return [None if item is None else text(item) for item in items]
     if isinstance(value, list):
-        # Solr takes a list of one for a field of one value, and no longer one
+        # Solr accepts a list of one for a single-valued field, but no longer list
         if len(value) != 1:
             raise ValueError(f"{shown(value)} is a list of {len(value)} values; a field of this name has one")
         return typed(value[0], kind, decimal)
@@ -121,7 +121,7 @@ def _number(value: Any, decimal: str) -> str:
         raise ValueError(f"{shown(value)} is not a number")
     written = value.strip()
     if decimal != ".":
-        # a point would be a separator of thousands, which nothing says
+        # a point would be a thousands separator, which the input does not declare
         written = "?" if "." in written else written.replace(decimal, ".")
     return written
 

@@ -1,7 +1,7 @@
-"""A private folder of one transaction, and the commit that several files take part in.
+"""A transaction's private folder, and its atomic commit of several files.
 
-A commit first writes down what is to become of its drafts (``commit.json``), then does it. Who finds such a folder
-whose owner has died does the rest; so all files of a commit are replaced, or none is.
+A commit first writes its plan for the drafts (``commit.json``), then executes it. If its owner dies, the next process
+that finds the folder completes the commit; so all files of a commit are replaced, or none is.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _KEPT_SECONDS = 7 * 24 * 3600  # as long as a job is kept by default
 
 
 class Workspaces:
-    """All workspaces below one folder. Whoever calls these methods holds the guard of the data directory."""
+    """All workspaces below one folder. Callers of these methods hold the guard of the data directory."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -61,7 +61,7 @@ class Workspaces:
                 record.unlink()
 
     def apply(self, folder: Path) -> None:
-        """Do what the commit says; what was done before is left alone."""
+        """Execute the commit's plan; completed steps are skipped."""
         commit = json.loads((folder / _COMMIT).read_text(encoding="utf-8"))
         for draft, target in commit["replace"].items():
             if (folder / draft).exists():
@@ -72,7 +72,7 @@ class Workspaces:
         (folder / _COMMIT).unlink()
 
     def record(self, key: str) -> Any:
-        """The record of the commit with this key; None if there was none."""
+        """The record of the commit with this key; None if it does not exist."""
         try:
             return json.loads((self._done / f"{key}.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -87,13 +87,13 @@ class Workspace:
         self._lock = lock
 
     def seal(self, replace: Mapping[str, str], key: str | None, record: Any) -> None:
-        """Decide the commit: from now on it happens, whatever dies. ``replace``: draft -> the file that it becomes."""
+        """Decide the commit: from now on it completes, even after a crash. ``replace``: draft -> its final file."""
         for draft in replace:
             sync_file(self.folder / draft)
         write_json(self.folder / _COMMIT, {"replace": dict(replace), "key": key, "record": record})
 
     def close(self) -> None:
-        """Remove the folder and let go of it; one whose commit was decided, but not done, is left to recovery."""
+        """Remove and release the folder; if its commit was decided but not completed, it is left to recovery."""
         try:
             if not (self.folder / _COMMIT).exists():
                 shutil.rmtree(self.folder)

@@ -1,4 +1,4 @@
-"""CAST, and the conversions that Spark makes by itself. One table; a pair that is not in it is refused."""
+"""CAST and Spark's implicit conversions. One table; a pair that is not in it is refused."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ _SparkParser: Any = Spark.Parser
 
 
 class SparkAsWritten(Spark):
-    """sqlglot's own reading renames functions and moves their arguments, and may lose what they mean in Spark."""
+    """sqlglot's own Spark parser renames functions and reorders arguments, and may lose their meaning in Spark."""
 
     class Parser(_SparkParser):  # type: ignore[misc]
         FUNCTIONS: ClassVar[Any] = {}

@@ -1,4 +1,4 @@
-"""The table of functions that are proved equal to Spark's. What is not in it is refused.
+"""The table of functions that are proved equal to Spark's. All others are refused.
 
 A parameter is a kind: ``text``, ``int``, ``whole`` (any integer), ``double``, ``date``, ``time``, ``flag``, ``value``
 (any type that can be compared), ``array``; ``=INT``: this type only; ``=text``: a literal. A result is a type,

@@ -48,7 +48,7 @@ class Scope:
     aliases: dict[str, Typed] = field(default_factory=dict)
 
     def column(self, name: str, table: str) -> Typed | None:
-        """A column by its name, with ``table`` if the SQL says it; None when there is none."""
+        """A column by its name, with ``table`` if the SQL names it; None if it does not exist."""
         found = [
             (relation, column)
             for relation in self.relations

@@ -21,7 +21,7 @@ _SHELL = "/bin/sh"
 
 
 class _Surroundings(Schema):
-    """What both kinds of command take."""
+    """The common fields of both kinds of command."""
 
     cwd = Path(metadata={"description": "Working directory; default: the agent's."})
     env = Entries(
@@ -88,11 +88,11 @@ def _execute(argv: Sequence[str], data: Mapping[str, Any], context: Context) -> 
         stdin=None if stdin is None else stdin.encode(),
         timeout=data.get("timeout"),
     )
-    return Outcome(_answer(result, context), changed=True)  # what it did is not known: assume that it did something
+    return Outcome(_answer(result, context), changed=True)  # its effects are unknown: assume a change
 
 
 def _answer(result: ProcessResult, context: Context) -> dict[str, Any]:
-    """The result, its output cut further where it would not fit: some bytes take six as JSON."""
+    """The result, its output cut further if it does not fit: some bytes take six as JSON."""
     limit = min(context.max_output_bytes, context.max_result_bytes)
     answer = _fields(result, limit)
     while encoded_size(answer) > context.max_result_bytes and limit > _LEAST_OUTPUT_BYTES:

@@ -23,7 +23,7 @@ from jobqueue.operations.process.run import ProcessResult
 from jobqueue.operations.schema import Entries, Number, Schema, Text, Whole, shape
 
 _SHELL = "/bin/sh"
-#: Linux takes no longer word on a command line (128 KiB with the NUL behind it).
+#: Maximum length of a word on a Linux command line (128 KiB with the trailing NUL).
 _MAX_ENTRYPOINT_BYTES = 128 * 1024 - 1
 _MAX_CPUS = 1_000_000
 _MAX_MEMORY_BYTES = 2**60
@@ -90,13 +90,13 @@ class RunSchema(Schema):
 
     @marshmallow.pre_load
     def _without_null(self, data: Any, **_kwargs: Any) -> Any:
-        """Clients may send null for what is not given."""
+        """Clients may send null for missing values."""
         optional = ("num_cpus", "memory", "resources", "metadata", "runtime_env", "packages")
         return {name: value for name, value in data.items() if value is not None or name not in optional}
 
 
 def _with_digests(data: dict[str, Any], pin: PinPackages) -> dict[str, Any]:
-    """The data with the digests of all packages that it names; those that the caller gave stay."""
+    """The data with the digests of all packages that it names; digests from the caller are kept."""
     if not data.get("runtime_env"):
         return data
     given: Mapping[str, str] = data.get("packages", {})
@@ -161,7 +161,7 @@ def _run(line: str, surroundings: Surroundings, context: Context, tail: LogTail)
             pass_fds=surroundings.fds,
             output=output,
             started=started,
-            merged=True,  # one stream: what came first stays first
+            merged=True,  # one stream, to keep the order of writes
             grace=_GRACE_SECONDS,
         )
     except OperationTimedOut:

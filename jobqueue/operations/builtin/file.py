@@ -32,7 +32,7 @@ from jobqueue.operations.text import clean
 _CHUNK_BYTES = 1024 * 1024
 _NEW_FILE_MODE = 0o644
 _SEPARATED = "the file had {} other name{} (hard links), which keep the old content: this one is a file of its own now"
-#: How the names begin of files that are not in their place yet.
+#: Prefix of temporary files that are not yet in place.
 _TEMPORARY = ".jobqueue-"
 _KINDS = {
     stat.S_IFREG: "file",
@@ -70,7 +70,7 @@ class DeploySchema(PathSchema):
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What a deployed file is to be; None leaves it as it is."""
+    """The wanted properties of a deployed file; None leaves a property unchanged."""
 
     content: bytes
     mode: int | None
@@ -146,7 +146,7 @@ def _wanted(data: Mapping[str, Any]) -> _Wanted:
 
 
 def _other_names(before: os.stat_result | None, path: str) -> int:
-    """How many other names the file had that was replaced at ``path``; 0 if it is still the same file."""
+    """The number of other names of the file replaced at ``path``; 0 if it is still the same file."""
     if before is None or os.lstat(path).st_ino == before.st_ino:
         return 0
     return before.st_nlink - 1
@@ -189,7 +189,7 @@ def _deploy(path: str, wanted: _Wanted) -> bool:
 
 
 def _regular(path: str) -> os.stat_result | None:
-    """The file's status, or None when there is none; anything but a regular file is refused."""
+    """The file's status, or None if it does not exist; anything but a regular file is refused."""
     try:
         found = os.lstat(path)
     except FileNotFoundError:
@@ -258,7 +258,7 @@ def _replace(path: str, wanted: _Wanted, found: os.stat_result | None) -> None:
 def _own(fd: int, uid: int | None, gid: int | None) -> None:
     found = os.fstat(fd)
     if uid in (None, found.st_uid) and gid in (None, found.st_gid):
-        return  # to ask for what is so needs no privilege, but chown would
+        return  # no change is needed, and chown would need privileges
     os.fchown(fd, -1 if uid is None else uid, -1 if gid is None else gid)
 
 
@@ -299,7 +299,7 @@ def _describe(path: str, found: os.stat_result, sha256: str | None) -> dict[str,
 
 def _failed(path: str, error: OSError) -> OperationFailed:
     name = str(error.filename or path)
-    if Path(name).name.startswith(_TEMPORARY):  # nobody knows that file: it is about the directory
+    if Path(name).name.startswith(_TEMPORARY):  # users do not know the temporary file: report the directory
         name = str(Path(name).parent)
         if isinstance(error, FileNotFoundError):
             return OperationFailed(f"{path}: There is no directory {clean(name)}; create_parents makes it.")

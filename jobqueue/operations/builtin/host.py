@@ -61,7 +61,7 @@ def disks() -> list[dict[str, Any]]:
 
 
 def conditions() -> tuple[str, ...]:
-    """What is wrong with the host: MemoryPressure, HighLoad, DiskPressure."""
+    """The host's problems: MemoryPressure, HighLoad, DiskPressure."""
     checks = (
         ("MemoryPressure", psutil.virtual_memory().percent > PRESSURE_PERCENT),
         ("HighLoad", psutil.getloadavg()[0] > LOAD_PER_CPU * (psutil.cpu_count() or 1)),
@@ -81,7 +81,7 @@ def os_release() -> dict[str, str]:
     system = platform.system().lower()
     try:
         release = platform.freedesktop_os_release()
-    except OSError:  # no Linux, or one without the file
+    except OSError:  # not Linux, or the file is missing
         return {
             "system": system,
             "distribution": system,
@@ -113,7 +113,7 @@ def network_addresses() -> dict[str, list[str]]:
 
 
 def user_and_group(uid: int, gid: int) -> tuple[str, str]:
-    """Names of ``uid`` and ``gid``; the number as text where there is no name."""
+    """Names of ``uid`` and ``gid``; the number as text if it has no name."""
     import grp
     import pwd
 

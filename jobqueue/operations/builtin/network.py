@@ -20,7 +20,7 @@ _NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9._:-]{0,253}[A-Za-z0-9._:])?|::[0-9A-Fa-f:.]*
 
 
 class HostName(Text):
-    """A host's name or address; a name with letters beyond ASCII becomes what the name service knows (xn--...)."""
+    """A host's name or address; a name with non-ASCII letters becomes its DNS form (xn--...)."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(validate=Match(_NAME, "Must be a host name or an IP address."), **kwargs)

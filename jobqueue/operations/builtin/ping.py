@@ -72,7 +72,7 @@ def _open(family: socket.AddressFamily) -> socket.socket | None:
 
 @dataclass(frozen=True)
 class _Echo:
-    """One series of requests; the random payload tells its answers from those to others."""
+    """One series of requests; the random payload identifies its answers."""
 
     sender: socket.socket
     family: socket.AddressFamily
@@ -80,7 +80,7 @@ class _Echo:
     payload: bytes
 
     def round_trip(self, sequence: int, timeout: float, context: Context) -> float | None:
-        """Milliseconds to the answer; None when there was none in time or the network refused."""
+        """Milliseconds to the answer; None if it did not arrive in time or the network refused."""
         began = time.perf_counter()
         try:
             self.sender.sendto(self._request(sequence), (self.address, 0))

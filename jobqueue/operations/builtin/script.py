@@ -27,17 +27,17 @@ from jobqueue.plain_text import with_unix_breaks, without_mark
 _SHELL = "/bin/sh"
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
 _MAX_ARGUMENTS = 10_000
-#: Bytes from which on no text is a path, nor a part of one between slashes, to Linux.
+#: Lengths in bytes from which a text cannot be a path on Linux, or a path component.
 _LONGEST_PATH = 4096
 _LONGEST_NAME = 255
-#: Bytes of a script on the host that are looked at for what an editor on Windows leaves.
+#: Bytes of a script on the host that are checked for a Windows editor's marks.
 _LOOKED_AT = 64 * 1024
 #: What Python imports from directly; a single module is put into a folder of its own first.
 _MODULE_SUFFIX = ".py"
 
 
 class _ScriptSchema(Schema):
-    """What both kinds of script take."""
+    """The common fields of both kinds of script."""
 
     script = Text(
         required=True,
@@ -114,7 +114,7 @@ def _path(script: str, context: Context) -> Path | None:
 
 
 def _can_be_path(line: str) -> bool:
-    """Whether a text can name a file, as far as the text itself says: most scripts cannot, and are not looked up."""
+    """Whether a text can be a path, judged by the text alone: most scripts cannot, and are not looked up."""
     if not line.startswith("/") or "\n" in line or "\r" in line or len(line.encode()) >= _LONGEST_PATH:
         return False
     return all(len(name.encode()) <= _LONGEST_NAME for name in line.split("/"))
@@ -123,7 +123,7 @@ def _can_be_path(line: str) -> bool:
 def _is_file(line: str) -> bool:
     try:
         return _can_be_path(line) and stat.S_ISREG(Path(line).stat().st_mode)
-    except OSError:  # not there, or not for the agent to see: a file that it could not run
+    except OSError:  # missing, or not readable by the agent, which then could not run it
         return False
 
 
@@ -149,13 +149,13 @@ def _written(place: Path, name: str, script: str) -> Path:
     folder = place / "code"  # beside the working directory, which is the script's own and empty
     folder.mkdir()
     path = folder / name
-    # as an editor on Windows saves it, a shell would not understand it
+    # a shell would not understand a file as saved by a Windows editor
     path.write_text(with_unix_breaks(without_mark(script)), encoding="utf-8", newline="")
     return path
 
 
 def _interpreter(path: Path) -> list[str]:
-    """What runs a shell script: what its first line names, nothing for a program, else the shell."""
+    """The interpreter of a shell script: from its first line, none for a program, else the shell."""
     with path.open("rb") as file:
         first = file.read(256).partition(b"\n")[0]
     if first.startswith(b"#!"):
@@ -167,7 +167,7 @@ def _interpreter(path: Path) -> list[str]:
 
 
 def _imports(place: Path, files: list[str], context: Context) -> list[str]:
-    """Where Python shall look for what ``files`` hold. A module alone must not bring its whole folder along."""
+    """Import paths for ``files``. A single module must not expose its whole folder."""
     modules = place / "modules"
     found: list[str] = []
     for name in files:
@@ -208,5 +208,5 @@ def _run(argv: list[str], place: Path, env: Mapping[str, str], data: Mapping[str
         last = result.stderr.text(4096).strip().rpartition("\n")[2]
         why = f": {brief(last, 500)}" if last else ""
         raise OperationFailed(f"The script {how}{why}", {"exit_code": result.exit_code, **result.tails()})
-    # what it did is not known: assume that it did something
+    # its effects are unknown: assume a change
     return Outcome({"exit_code": 0, "duration_ms": round(result.seconds * 1000)}, changed=True)

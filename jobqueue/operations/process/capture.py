@@ -1,4 +1,4 @@
-"""What a process printed, kept within bounds."""
+"""A process's output, of bounded size."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Capture:
                 del self._tail[: -self._tail_limit]
 
     def is_cut(self, limit: int | None = None) -> bool:
-        """Whether ``text(limit)`` leaves something out."""
+        """Whether ``text(limit)`` is incomplete."""
         return self.total > min(self._limit, limit if limit is not None else self._limit)
 
     def text(self, limit: int | None = None) -> str:

@@ -23,7 +23,7 @@ from jobqueue.operations.text import brief, clean, describe
 from jobqueue.settings import Settings
 
 _MAX_TRACE_LENGTH = 20_000
-#: Seconds between two looks whether the agent is still there.
+#: Seconds between two checks whether the agent is still alive.
 _LOOK_SECONDS = 0.5
 
 
@@ -33,7 +33,7 @@ def main() -> None:
     answer_fd: int = request["answer_fd"]
     report_fd: int = request["report_fd"]
     for own in (answer_fd, report_fd):
-        os.set_inheritable(own, False)  # not for what the code itself starts
+        os.set_inheritable(own, False)  # not inherited by the code's own processes
     threading.Thread(target=_end_with, args=(request["parent"],), name="parent", daemon=True).start()
     _silence_stdin()
     for stream in (sys.stdout, sys.stderr):
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def _end_with(parent: int) -> None:
-    """An agent that was killed answers for nothing any more: what it started ends, before another runs it again."""
+    """If the agent was killed, end this process and its children before another agent repeats the run."""
     while os.getppid() == parent:
         time.sleep(_LOOK_SECONDS)
     os.killpg(os.getpgrp(), signal.SIGKILL)  # this process leads a group of its own
@@ -123,7 +123,7 @@ def _call(request: Mapping[str, Any], context: Context) -> Outcome:
         raise OperationFailed(f"Module {module_name!r} has no function {name!r}.") from None
     if not callable(function):
         raise OperationFailed(f"{module_name}.{name} is not a function.")
-    # what an allowed module has merely imported (os.system, say) is not thereby allowed
+    # functions that an allowed module has merely imported (such as os.system) are not allowed
     home = getattr(function, "__module__", None)
     if not isinstance(home, str) or not is_allowed(home, context.python_modules):
         raise OperationFailed(f"{module_name}.{name} is defined in {home}, which this agent does not allow.")

@@ -1,4 +1,4 @@
-"""What a process that an agent starts may see and use, and as whom it runs."""
+"""The environment, limits and user of the processes that an agent starts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from jobqueue.wildcard import matches
 
-#: What processes inherit of the agent's environment. Nothing else: nobody can know which names hold secrets.
+#: What processes inherit of the agent's environment. Nothing else: any other variable might hold a secret.
 INHERITED = (
     "PATH",
     "HOME",
@@ -35,7 +35,7 @@ INHERITED = (
     "ALL_PROXY",
     "NO_PROXY",
 )
-#: The agent's own configuration, its token among it, is no business of what it runs, whatever the patterns say.
+#: The agent's own configuration, including its token, is never inherited, whatever the patterns allow.
 _OWN_SETTINGS = "JOBQUEUE_"
 _SHELL = "/bin/sh"
 #: limit -> the shell's command that sets it. Shells name the number of processes differently.
@@ -66,7 +66,7 @@ class ResourceLimits:
 
 @dataclass(frozen=True)
 class Confinement:
-    """``user`` is whom processes run as; empty: the agent's own user.
+    """``user`` runs the processes; empty: the agent's own user.
 
     ``environment`` are names, as patterns with ``*``, that are inherited besides the usual ones.
     """
@@ -76,7 +76,7 @@ class Confinement:
     environment: tuple[str, ...] = ()
 
     def environ(self, own: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
-        """The environment of a process: little of the agent's ``own``, and what the job has ``given``."""
+        """The environment of a process: a few of the agent's ``own`` variables, and the job's (``given``)."""
         wanted = INHERITED + self.environment
         found = {
             name: value

@@ -1,4 +1,4 @@
-"""The processes that one run has started, found again to stop all of them."""
+"""Finds all processes that a run has started, to stop them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Family:
         self._mark = mark
 
     def signal(self, number: signal.Signals) -> None:
-        """Send ``number`` to all of them. Call it only while the leader has not been reaped: its id is then ours."""
+        """Send ``number`` to all of them. Call it only before the leader is reaped: until then its id is not reused."""
         import psutil
 
         strays = self._strays()
@@ -41,7 +41,7 @@ class Family:
                 process.send_signal(number)
 
     def is_gone(self) -> bool:
-        """Whether no process but the leader lives."""
+        """Whether all processes but the leader have ended."""
         return not self._strays(include_group=True)
 
     def _strays(self, include_group: bool = False) -> list[psutil.Process]:

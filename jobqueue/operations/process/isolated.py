@@ -36,11 +36,11 @@ _BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
     "from jobqueue.operations.process.child import main; main()"
 )
-#: Room for the answer's frame around the result, which the child bounds itself.
+#: Bytes for the answer's frame around the result, whose size the child limits.
 _FRAME_BYTES = 64 * 1024
-#: The line behind the last report.
+#: The line after the last report.
 _END = b"end\n"
-#: What a child gets of the agent's settings.
+#: The agent's settings that a child receives.
 _SETTINGS = ("state_dir", "cache_dir", "data_dir", "hostname", "max_cache_bytes", "max_unpacked_bytes")
 #: Errors that keep their class on the way back; every other one means that the operation failed.
 _ERRORS = {
@@ -84,7 +84,7 @@ class _Reports:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # the child is gone, but something that it started may hold its end of the pipe: our own word ends the listening
+        # the child is gone, but its descendants may hold the pipe open: writing the last line ends the reader
         os.write(self.fd, _END)
         os.close(self.fd)
         self._thread.join()

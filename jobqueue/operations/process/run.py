@@ -30,12 +30,12 @@ from jobqueue.operations.text import brief
 Output = Callable[[str, bytes], None]
 #: Takes the id of a process that has just been started.
 Started = Callable[[int], None]
-#: What surrounds the life of a process family, given its mark.
+#: Context manager around the life of a process family, given its mark.
 Watched = Callable[[str], contextlib.AbstractContextManager[None]]
 
 #: Seconds that a family has for its own end. A cancel is seen within half a second, and has two in all.
 GRACE_SECONDS = 1.0
-#: How long output may still come after the process has exited, from children that it left running.
+#: Seconds that output is still read after the process has exited, from children that it left running.
 LINGER_SECONDS = 1.0
 _TICK_SECONDS = 0.2  # how soon a cancel is seen
 _STOPPING_TICK_SECONDS = 0.05
@@ -83,18 +83,18 @@ class ProcessResult:
             return f"SIG{-self.exit_code}"
 
     def tails(self) -> dict[str, str]:
-        """The little of both streams that fits into an error's details."""
+        """The ends of both streams that fit into an error's details."""
         return {"stdout": self.stdout.text(_TAIL_BYTES), "stderr": self.stderr.text(_TAIL_BYTES)}
 
 
 def unwatched(_mark: str) -> contextlib.AbstractContextManager[None]:
-    """Nobody but us looks after the family."""
+    """The family is not tracked elsewhere."""
     return contextlib.nullcontext()
 
 
 @dataclass(frozen=True)
 class ProcessSpec:
-    """What is started, without a shell.
+    """The process to start, without a shell.
 
     ``env`` is added to the little of this process's environment that ``confinement`` leaves; it also says as whom the
     child runs, and within which limits. Without ``stdin`` the child reads nothing. ``merged``: both streams are one,
@@ -236,7 +236,7 @@ class _Watch:
         )
 
     def _finish_off(self) -> None:
-        """Kill whatever is left of the family, again while it still forks."""
+        """Kill the rest of the family, repeatedly while it still forks."""
         until = time.monotonic() + _REAP_SECONDS
         self._family.signal(signal.SIGKILL)
         while not self._family.is_gone() and time.monotonic() < until:
@@ -284,11 +284,11 @@ class _Watch:
         if self._stopped or self._exited_at is not None:
             tick = _STOPPING_TICK_SECONDS
         elif self._pidfd is None and not self._open & {"stdout", "stderr"}:
-            tick = _STOPPING_TICK_SECONDS  # nothing but the clock will tell of its exit
+            tick = _STOPPING_TICK_SECONDS  # only polling will detect its exit
         return tick if until is None else max(0.0, min(tick, until - now))
 
     def _has_exited(self) -> bool:
-        # WNOWAIT: it stays a zombie, so that its process group's id cannot become somebody else's
+        # WNOWAIT: it stays a zombie, so that its process group's id cannot be reused
         try:
             return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
         except ChildProcessError:  # the embedding program reaps all children itself
@@ -297,7 +297,7 @@ class _Watch:
     def _pump(self, patience: float) -> None:
         for key, _ in self._selector.select(patience):
             if key.data == "exit":
-                self._selector.unregister(key.fileobj)  # readable for ever from now on
+                self._selector.unregister(key.fileobj)  # it would stay readable
             elif key.data == "stdin":
                 self._feed(key.fd)
             else:
@@ -308,7 +308,7 @@ class _Watch:
             self._input = self._input[os.write(fd, self._input[:_CHUNK_BYTES]) :]
         except BlockingIOError:
             return
-        except OSError:  # it closed its input: what it does not want it does not get
+        except OSError:  # it closed its input: drop the rest
             self._input = self._input[:0]
         if not self._input:
             self._close("stdin")

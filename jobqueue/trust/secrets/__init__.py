@@ -1,1 +1,1 @@
-"""Secrets of a host: named in jobs, known to the agent alone, and taken out of all that it tells."""
+"""Secrets of a host: referenced by name in jobs, known only to the agent, and redacted from all that it reports."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-#: Whether a text may hold a row: in most there is none, and this is cheaper than looking for one of each kind.
+#: Whether a text may hold a row. Most hold none, and this is cheaper than searching for each kind.
 _HINT = re.compile(rb"\n[0-9A-Fa-f]{6,8}:? ")
 _FIRST = re.compile(rb"[0-9A-Fa-f]{6,8}:? ")
 _ROWS = re.compile(
@@ -18,7 +18,7 @@ _ROWS = re.compile(
     rb"))\r?$",
     re.MULTILINE,
 )
-#: The last row of a text, which may go on: up to all that a row can hold.
+#: The last row of a text, which may be incomplete: up to the length of a row.
 _OPEN = re.compile(rb"(?:\A|\n)([0-9A-Fa-f]{1,8}|[0-9A-Fa-f]{6,8}:(?: [^\n]{0,120})?|[0-9A-Fa-f]{6,8} [^\n]{0,120})\Z")
 #: Bytes of the longest row.
 LONGEST_ROW = 130
@@ -44,7 +44,7 @@ def rows(text: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def open_row(text: bytes) -> int:
-    """How many of the last bytes of ``text`` are a row whose line has not ended; 0 if they are none."""
+    """How many of the last bytes of ``text`` are a row whose line has not ended; 0 if none are."""
     match = _OPEN.search(text, max(0, len(text) - LONGEST_ROW))
     return len(match[1]) if match else 0
 

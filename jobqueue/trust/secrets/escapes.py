@@ -1,6 +1,6 @@
 r"""Undoes the escapes of URLs, HTML, JSON, shells and programming languages: ``%2f``, ``&lt;``, ``\u003c``, ``\x3c``.
 
-Only within text that is searched: what is shown keeps its escapes.
+Only in the text that is searched: the output keeps its escapes.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from html.entities import html5
 
 from jobqueue.trust.secrets.rewriting import Rewritten
 
-#: Escapes within escapes are undone up to so many levels.
+#: Maximum depth of nested escapes.
 _MOST_LEVELS = 4
-#: What an escape can begin with. One that is made by undoing another needs one more level.
+#: Characters that can begin an escape. An escape that results from undoing another needs one more level.
 _MARKS = b"%&\\"
 #: An escape that may go on behind the end of the text.
 _UNFINISHED = re.compile(rb"(?:%[0-9A-Fa-f]?|&[#0-9A-Za-z]{0,32}|\\(?:u[0-9A-Fa-f]{0,3}|x[0-9A-Fa-f]?|[0-7]{0,2}))\Z")
@@ -22,13 +22,13 @@ _LONGEST_UNFINISHED = 33
 
 _PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*")
 _ENTITY = re.compile(rb"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][0-9A-Za-z]{1,31});")
-# backslashes in front of the last one stay: they are passed over anyway, as quoting doubles them at each level
+# earlier backslashes are kept: they are ignored anyway, because quoting doubles them at each level
 _UNICODE = re.compile(rb"\\u[0-9A-Fa-f]{4}(?:\\{1,32}u[0-9A-Fa-f]{4}){0,15}")
 _BACKSLASH = re.compile(rb"\\(?:x[0-9A-Fa-f]{2}(?:\\x[0-9A-Fa-f]{2})*|[0-3][0-7]{2}(?:\\[0-3][0-7]{2})*|[nrtvf])")
 
 
 def cut_unfinished(text: Rewritten) -> int | None:
-    """Leave out an escape that may go on behind the end of ``text``; where it began in the original."""
+    """Cut an escape that may continue after the end of ``text``; returns where it began in the original."""
     length = len(text.text)
     match = _UNFINISHED.search(text.text, max(0, length - _LONGEST_UNFINISHED))
     if match is None:
@@ -39,7 +39,7 @@ def cut_unfinished(text: Rewritten) -> int | None:
 
 
 def undo(text: Rewritten) -> bool:
-    """Undo the escapes in ``text``; whether there were any."""
+    """Undo the escapes in ``text``; returns whether there were any."""
     changed = False
     for _ in range(_MOST_LEVELS):
         nested = False
@@ -78,7 +78,7 @@ def _backslash(run: bytes) -> bytes:
         return bytes.fromhex(run.replace(b"\\x", b"").decode("ascii"))
     if kind.isdigit():
         return bytes(int(code, 8) for code in run.split(b"\\")[1:])
-    return b""  # a line break or a tab: blanks are passed over
+    return b""  # a line break or a tab: whitespace is ignored
 
 
 def _entity(entity: bytes) -> bytes:

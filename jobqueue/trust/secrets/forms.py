@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, quote_plus
 
-#: Bytes of the shortest secret. Shorter ones would be found, by chance, in text that has nothing to do with them.
+#: Bytes of the shortest secret. Shorter ones would match unrelated text by chance.
 SHORTEST = 8
 #: Bytes that are passed over, in secrets as in text: blanks, what quotes and escapes, what separates digits, and the
 #: NULs that UTF-16 puts between letters.
@@ -24,9 +24,9 @@ BREAK = re.compile(rb"[\r\n]+[ \t]*")
 
 @dataclass(frozen=True)
 class Forms:
-    """What is looked for: ``bare`` in text without what is passed over, ``exact`` in text without line breaks only.
+    """Search forms: ``bare`` for text without ignored bytes, ``exact`` for text that only lacks line breaks.
 
-    The latter for secrets of which too little would be left, and for those of digits, which dates and times look like.
+    ``exact`` is for secrets of which too little would be left, and for digits, which dates and times look like.
     ``codes``: those of ``bare`` that are encoded, in base64 or hexadecimal.
     """
 
@@ -36,7 +36,7 @@ class Forms:
 
     @classmethod
     def of(cls, value: str) -> Forms:
-        """Every form of ``value`` that is looked for."""
+        """All search forms of ``value``."""
         texts = {*_texts(value), *_texts(value.strip())}
         codes = {*_encoded(value), *_encoded(value.strip())}
         lines = [line.strip() for line in value.splitlines()]
@@ -67,7 +67,7 @@ def latin(value: str) -> bytes:
 
 
 def edges(value: str) -> tuple[bytes, bytes]:
-    """The bytes at both ends of a secret that are passed over; they are its own where they stand beside it."""
+    """The ignored bytes at both ends of a secret; next to a match they belong to it."""
     raw = value.strip().encode()
     rest = raw.lstrip(PASSED_OVER)
     return raw[: len(raw) - len(rest)], raw[len(raw.rstrip(PASSED_OVER)) :]
@@ -78,7 +78,7 @@ def _is_distinctive(short: bytes) -> bool:
 
 
 def _texts(value: str) -> Iterator[bytes]:
-    """``value`` as text that a person could still read."""
+    """``value`` in human-readable forms."""
     raw = value.encode()
     yield raw
     for text in (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1]):
@@ -106,7 +106,7 @@ def _encoded(value: str) -> Iterator[bytes]:
 
 
 def _base64(raw: bytes) -> Iterator[bytes]:
-    """What base64 makes of ``raw`` wherever it lies in a longer text: the characters that depend on it alone."""
+    """Base64 of ``raw`` at any offset in a longer text: only the characters that depend on ``raw`` alone."""
     for before in range(3):
         text = base64.b64encode(bytes(before) + raw)
         # the first characters depend on what comes before, the last one on what follows

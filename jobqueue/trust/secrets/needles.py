@@ -1,4 +1,4 @@
-"""All that a redactor looks for."""
+"""The search strings of a redactor."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from jobqueue.trust.secrets import escapes
 from jobqueue.trust.secrets.forms import BARE, SHORTEST, Forms, bare, edges, latin
 from jobqueue.trust.secrets.rewriting import Rewritten
 
-#: Bytes that the longest way to write one byte takes, as in ``&#x41;`` and ``\u0041``.
+#: Length of the longest escape of one byte, as in ``&#x41;`` and ``\u0041``.
 _LONGEST_ESCAPE = 6
 #: Bytes that are passed over within one secret in running output; without a limit, empty lines would pile up.
 _MOST_PASSED_OVER = 4096
 #: Letters of a needle by which a text's end is compared with it.
 _HEAD = 4
-#: Letters that no program escapes unless it escapes all.
+#: Letters that no program escapes unless it escapes all letters.
 _RUN = re.compile(rb"[0-9A-Za-z._-]+")
 _CODE_RUN = re.compile(rb"[0-9a-z]+")
 #: The first letters of a run may belong to an escape that begins before the secret, as the ``n`` of ``\\name``.
@@ -28,7 +28,7 @@ _MOST_RUNS = 64
 
 
 class NeedleSet:
-    """Needles that are looked for in the same text."""
+    """Needles that are searched for in the same text."""
 
     def __init__(self, needles: Iterable[bytes]) -> None:
         # the longest first: a needle within another one is found with it
@@ -43,7 +43,7 @@ class NeedleSet:
         return iter(self._needles)
 
     def hits(self, text: bytes) -> list[tuple[int, int, bytes]]:
-        """Start, end and needle of each place where one of them is; places that overlap count as one."""
+        """Start, end and needle of each match; overlapping matches count as one."""
         return [hit for needle in self._needles if needle in text for hit in _hits(text, needle)]
 
     def have(self, part: bytes) -> bool:
@@ -51,16 +51,16 @@ class NeedleSet:
         return part in self._joined
 
     def begun(self, text: bytes) -> int:
-        """How many of the last bytes of ``text`` begin one of them, and are not all of it."""
+        """The number of bytes at the end of ``text`` that begin a needle without completing it."""
         most = 0
-        if self.have(text[-_HEAD:]):  # most ends are part of none
+        if self.have(text[-_HEAD:]):  # most ends match nothing
             most = max((_overlap(text, needle) for needle in self._needles), default=0)
         if most:
             return most
         return len(next((text[-length:] for length in range(_HEAD - 1, 0, -1) if text[-length:] in self._heads), b""))
 
     def ended(self, text: bytes) -> int:
-        """How many of the first bytes of ``text`` end one of them, and are not all of it."""
+        """The number of bytes at the start of ``text`` that end a needle without being all of it."""
         if not self.have(text[:_HEAD]):
             return 0
         return max((_overlap_start(text, needle) for needle in self._needles), default=0)

@@ -1,8 +1,8 @@
-r"""Rules out, cheaply, that a text holds a secret: nearly all text holds none.
+r"""Cheaply rules out that a text holds a secret: nearly all texts hold none.
 
 Each needle has an *anchor*: a run of its letters and digits. No tool that escapes punctuation touches them, so the
-anchor is in the text as it stands, but for colours, blanks and escaped blanks. Where a text holds escapes of letters,
-of digits or of what other escapes are made of, or rows of a dump, nothing is ruled out.
+anchor appears unchanged in the text, except for colours, blanks and escaped blanks. Nothing is ruled out if
+the text holds escapes of letters, of digits or of escape characters, or rows of a dump.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _FREQUENT = ((b"%", b"%20", b"   "), (b"\\", b"\\n", b"  "), (b"\\", b'\\"', b" 
 
 
 class Prefilter:
-    """Rules out texts for some needles."""
+    """Rules out texts for a set of needles."""
 
     def __init__(self, needles: Needles) -> None:
         self._anchors = sorted(needles.anchors, key=len, reverse=True)
@@ -71,7 +71,7 @@ class Prefilter:
         self._exact = [needle.translate(None, b" \t\r\n") for needle in needles.exact]
 
     def may_hold(self, text: bytes) -> bool:
-        """Whether ``text`` is worth a search."""
+        """Whether ``text`` must be searched."""
         plain = _without_colours(text) if b"\x1b" in text else text
         if self._exact and self._has_exact(plain):
             return True

@@ -1,4 +1,4 @@
-"""The ways in which a text is read when secrets are looked for."""
+"""The rewritings of a text that are searched for secrets."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _ENOUGH = 100
 
 @dataclass(frozen=True)
 class Reading:
-    """``data`` rewritten, and what is looked for in it.
+    """``data`` rewritten, and the needles for it.
 
-    ``unread`` of its last bytes were left out: an escape that may go on, or (``open_row``) the row of a dump.
+    The last ``unread`` bytes were left out: an incomplete escape, or (``open_row``) an incomplete row of a dump.
     """
 
     data: bytes
@@ -74,7 +74,7 @@ class Reading:
         rows = dumps.rows(data) if dumps.may_have_rows(data) else ()
         parts = [part for part in rows if not open_row or part[0] < begin]
         if open_row and open_rows:
-            # the last cell may not be all there
+            # the last cell may be incomplete
             cells = data[begin : begin + data[begin:].rfind(b" ") + 1]
             parts.append((begin, len(data), next((row[2] for row in dumps.rows(cells)), b"")))
         if parts:
@@ -83,7 +83,7 @@ class Reading:
             yield cls(data, text, needles.bare, {}, open_row, open_row)
 
     def spans(self) -> list[tuple[int, int]]:
-        """Start and end in ``data`` of each place where there is."""
+        """Start and end in ``data`` of each match."""
         return [self._span(*hit) for hit in self.needles.hits(self.text.text)]
 
     def begins_within(self) -> bool:
@@ -94,7 +94,7 @@ class Reading:
         return not self.needles.have(text[-4:])
 
     def beginning(self) -> tuple[int, int]:
-        """How many of the last bytes of ``data`` may begin a secret, and how many of its letters they show."""
+        """The number of bytes at the end of ``data`` that may begin a secret, and the number of its letters shown."""
         text = self.text.text
         letters = self.needles.begun(text)
         back = len(self.data) - self.text.span(len(text) - letters, len(text))[0] if letters else 0
@@ -106,7 +106,7 @@ class Reading:
         return back, letters
 
     def ended(self) -> tuple[int, int]:
-        """How many of the first bytes of ``data`` may end a secret, and how many of its letters they show."""
+        """The number of bytes at the start of ``data`` that may end a secret, and the number of its letters shown."""
         letters = self.needles.ended(self.text.text)
         return (self.text.span(0, letters)[1] if letters else 0), letters
 

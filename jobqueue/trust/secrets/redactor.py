@@ -1,4 +1,4 @@
-"""Takes secrets out of text, JSON and running output."""
+"""Redacts secrets from text, JSON and live output."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from jobqueue.trust.secrets.prefilter import Prefilter
 from jobqueue.trust.secrets.reading import Reading
 
 MASK = b"***"
-#: Where text was cut, a secret may have been cut in two: a remainder of at least so many bytes goes, too.
+#: A cut in the text may have split a secret: a remainder of at least this many bytes is redacted, too.
 _LEAST_REMAINDER = 4
 _CUTS = re.compile(rb"\n\[\.\.\. \d+ bytes cut[^\]]*\]\n|\.\.\.\Z")
-#: The same among many texts, with what stands between them.
+#: The same among many texts, with the separators between them.
 _BETWEEN = "\n\x01\n"
 _ANY_CUT = re.compile(rb" bytes cut|\.\.\.(\n\x01|\Z)")
 #: Bytes that are searched at once; text of which nothing can be ruled out is searched in the smaller parts.
@@ -24,7 +24,7 @@ _SHORT_END = 256
 
 
 class Redactor:
-    """Knows what to look for. Cheap where nothing is found; never makes anything longer."""
+    """Redacts a set of secrets. Cheap if nothing matches; output never gets longer."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         self._needles = Needles(values)
@@ -34,7 +34,7 @@ class Redactor:
         return bool(self._needles)
 
     def raw(self, data: bytes) -> bytes:
-        """``data`` without secrets, however their parts were set apart."""
+        """``data`` without secrets, however their parts are separated."""
         return self.behind(data, 0)
 
     def behind(self, data: bytes, known: int) -> bytes:
@@ -76,7 +76,7 @@ class Redactor:
             begin = stop
 
     def text(self, text: str) -> str:
-        """The same for text; also what a cut has left of a secret, where the text says that it was cut."""
+        """The same for text; also redacts the remainder of a secret where the text says that it was cut."""
         if not self:
             return text
         data = self._at_cuts(self.raw(text.encode("utf-8", "surrogatepass")))
@@ -89,7 +89,7 @@ class Redactor:
         """The same for every text in JSON, keys among them. A number that is a secret becomes text."""
         if not self:
             return value
-        # all texts at once: in most there is nothing to find, and to look into each by itself takes long
+        # all texts at once: most hold no secret, and searching each one separately is slow
         whole = _BETWEEN.join(_texts(value)).encode("utf-8", "surrogatepass")
         if not _ANY_CUT.search(whole) and not self._spans(whole, 0):
             return value
@@ -108,9 +108,9 @@ class Redactor:
         return value
 
     def beginning(self, data: bytes) -> tuple[int, bool]:
-        """How many of the last bytes of ``data`` may begin a secret whose rest is still to come.
+        """The number of bytes at the end of ``data`` that may begin a secret whose rest is still to come.
 
-        And whether they tell something of it: the first few letters of a secret are those of many words.
+        Also returns whether they reveal any of it: the first few letters of a secret begin many words.
         """
         readings = self._end(data[-_SHORT_END:])
         if len(data) > _SHORT_END and not all(reading.begins_within() for reading in readings):
@@ -140,24 +140,24 @@ class Redactor:
         return data[:-gone] + MASK if tells else data
 
     def _ended(self, data: bytes) -> int:
-        """How many of the first bytes of ``data`` end a secret that was cut before them."""
+        """The number of bytes at the start of ``data`` that end a secret cut before them."""
         found = (reading.ended() for reading in Reading.all_of(data, self._needles))
         return max((end for end, letters in found if letters >= _LEAST_REMAINDER), default=0)
 
 
 class StreamRedactor:
-    """Takes secrets out of running output, stream by stream, also where they come in pieces."""
+    """Redacts secrets from live output, stream by stream, also if they arrive in pieces."""
 
     def __init__(self, redactor: Redactor, write: Callable[[str, bytes], None]) -> None:
         self._redactor = redactor
         self._write = write
-        #: The end of each stream that may begin a secret: what of it was passed on, and what was not.
+        #: The end of each stream that may begin a secret: the bytes already passed on, and those held back.
         self._ends: dict[str, tuple[bytes, bytes]] = {}
 
     def write(self, stream: str, chunk: bytes) -> None:
-        """Pass output on. What may be the beginning of a secret waits for what follows.
+        """Pass output on. A possible beginning of a secret is held back until more output follows.
 
-        Not the first few letters of one, else a line would often lack its end for as long as nothing follows.
+        The first few letters of a secret are not held back; otherwise lines would often lack their end until then.
         """
         if not self._redactor:
             self._write(stream, chunk)
@@ -172,9 +172,9 @@ class StreamRedactor:
             self._write(stream, clean)
 
     def close(self) -> None:
-        """Nothing follows: pass on what was held."""
+        """The output is complete: pass on the held bytes."""
         for stream, (shown, held) in self._ends.items():
-            # what waited for its end is judged as it is
+            # the held bytes are judged as they are
             rest = self._redactor.behind(shown + held, len(shown))
             if rest:
                 self._write(stream, rest)

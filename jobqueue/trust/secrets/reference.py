@@ -9,13 +9,13 @@ from typing import Any
 
 KEY = "$secret"
 _PLAIN = frozenset({str, int, float, bool, type(None)})
-#: Faults that are named; more are not looked for.
+#: Maximum number of faults reported.
 _MOST_FAULTS = 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 def has_secret(data: Any) -> bool:
-    """Whether a secret is named anywhere in ``data``."""
+    """Whether ``data`` references a secret anywhere."""
     values: Iterable[Any] = ()
     if isinstance(data, Mapping):
         if KEY in data:
@@ -23,12 +23,12 @@ def has_secret(data: Any) -> bool:
         values = data.values()
     elif isinstance(data, list):
         values = data
-    # of which most are plain, and there may be tens of thousands
+    # most values are plain, and there may be tens of thousands
     return any(type(value) not in _PLAIN and has_secret(value) for value in values)
 
 
 def faults(data: Any) -> dict[str, list[str]]:
-    """What is wrong with the places where ``data`` names secrets, by dotted place, the first ones; empty without."""
+    """Faults in the secret references of ``data``, by dotted path, the first ones; empty if there are none."""
     found = islice(_faults(data, ()), _MOST_FAULTS) if has_secret(data) else ()
     return {".".join(map(str, way)): [sentence] for way, sentence in found}
 
@@ -50,7 +50,7 @@ def _faults(data: Any, way: tuple[str | int, ...]) -> Iterator[tuple[tuple[str |
 
 
 def fill_in(data: Any, value_of: Callable[[str], str]) -> Any:
-    """``data`` with the values of the secrets that it names. Values are not searched again."""
+    """``data`` with its secret references replaced by values. Values are not searched again."""
     if isinstance(data, Mapping):
         if KEY in data:
             return value_of(str(data[KEY]))

@@ -1,4 +1,4 @@
-"""A text with some of its parts replaced or left out, which knows where each of its bytes came from."""
+"""A text with parts replaced or removed, which maps each byte to its position in the original."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class Rewritten:
         self.text = layer.text
 
     def copy(self) -> Rewritten:
-        """One that can be rewritten further, while this stays."""
+        """A copy that can be rewritten further."""
         other = Rewritten(self.text)
         other._layers = list(self._layers)
         return other

@@ -1,1 +1,1 @@
-"""Signatures: the API signs work, agents sign results, and each side knows the other's public keys only."""
+"""Signatures: the API signs work, agents sign results, and each side knows only the other's public keys."""

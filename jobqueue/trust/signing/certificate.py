@@ -22,7 +22,7 @@ _TOKEN_START = "jqj"  # noqa: S105 (what tokens begin with)
 
 @dataclass(frozen=True)
 class Certificate:
-    """The API's word that ``key`` is the key of the agent ``hostname``. ``accepted`` is in microseconds."""
+    """The API's statement that ``key`` belongs to the agent ``hostname``. ``accepted`` is in microseconds."""
 
     hostname: str
     key: Ed25519PublicKey
@@ -35,7 +35,7 @@ class Certificate:
 
 
 def certify(signer: Signer, hostname: str, public_key: str, now: int, by: str) -> str:
-    """A certificate, as text; ``public_key`` as ``public_text`` gives it. Raises ``InvalidInput`` for another text."""
+    """A certificate, as text; ``public_key`` as returned by ``public_text``, else raises ``InvalidInput``."""
     parse_public(public_key)
     return seal(signer, _AGENT, {"hostname": hostname, "key": public_key, "accepted": now, "by": by})
 
@@ -48,7 +48,7 @@ def read_certificate(text: str, keys: TrustedKeys) -> Certificate:
 
 @dataclass(frozen=True)
 class Revocation:
-    """The API's word that no certificate counts that it gave to ``hostname`` until ``at`` (microseconds)."""
+    """The API's revocation of all certificates issued to ``hostname`` until ``at`` (microseconds)."""
 
     hostname: str
     at: int
@@ -56,7 +56,7 @@ class Revocation:
 
 
 def revoke(signer: Signer, revocation: Revocation) -> str:
-    """A revocation, as text. It is about the name: which keys an agent shows, it can choose itself."""
+    """A revocation, as text. It names the host, not a key: an agent can present any key."""
     return seal(signer, _REVOKED, {"hostname": revocation.hostname, "at": revocation.at, "by": revocation.by})
 
 
@@ -85,7 +85,7 @@ def sign_result(signer: Signer, result: bytes) -> str:
 
 
 def result_bytes(job_id: str, hostname: str, attempt: int, state: str, note: str, out: str) -> bytes:
-    """What is signed of a result: all that is shown of it. ``out`` is what the operation returned, as it is stored."""
+    """The signed bytes of a result: everything shown of it. ``out`` is the operation's return value as stored."""
     digest = hashlib.sha256(out.encode("utf-8", "surrogatepass")).hexdigest()
     return json.dumps([job_id, hostname, attempt, state, note, digest]).encode("ascii")
 
@@ -94,8 +94,8 @@ def result_bytes(job_id: str, hostname: str, attempt: int, state: str, note: str
 class Invitation:
     """A right to join, once, until ``expires`` (seconds since the epoch); ``hostname`` may be empty: any.
 
-    The token holds a secret that only the API's private key can make again, so nobody has to store it. An agent never
-    shows the secret: it proves to know it.
+    The token holds a secret that can be derived again with the API's private key, so it is not stored. An agent never
+    sends the secret: it proves that it knows it.
     """
 
     number: str
@@ -103,21 +103,21 @@ class Invitation:
     hostname: str
 
     def token(self, signer: Signer) -> str:
-        """What the agent is given as JOBQUEUE_JOIN_TOKEN."""
+        """The value of the agent's JOBQUEUE_JOIN_TOKEN."""
         return ":".join((_TOKEN_START, self.number, str(self.expires), self.hostname, self._secret(signer)))
 
     def is_proof(self, signer: Signer, proof: str, hostname: str, public_key: str) -> bool:
-        """Whether somebody who knows the token wrote ``proof`` for this host and key."""
+        """Whether ``proof`` was made with the token for this host and key."""
         return hmac.compare_digest(_proof(self._secret(signer), hostname, public_key), proof.encode("utf-8", "replace"))
 
     def _secret(self, signer: Signer) -> str:
-        # signatures of Ed25519 are deterministic, and nobody can guess one
+        # Ed25519 signatures are deterministic and cannot be guessed
         signature = signer.sign(_INVITE, f"{self.number}:{self.expires}:{self.hostname}".encode())
         return hashlib.sha256(signature.encode("ascii")).hexdigest()
 
 
 def join(token: str, hostname: str, public_key: str) -> str:
-    """What an agent with a token tells to be let in. Raises ``InvalidInput`` for what is no token."""
+    """The join request of an agent with a token. Raises ``InvalidInput`` for an invalid token."""
     parts = token.split(":")
     if len(parts) != 5 or parts[0] != _TOKEN_START:
         raise InvalidInput("JOBQUEUE_JOIN_TOKEN is no token of `jobqueue agent invite`.")
@@ -126,7 +126,7 @@ def join(token: str, hostname: str, public_key: str) -> str:
 
 
 def read_join(text: str) -> tuple[Invitation, str]:
-    """The invitation that an agent names, and its proof. Raises ``SealBroken`` for what is neither."""
+    """The invitation in a join request, and its proof. Raises ``SealBroken`` for an invalid request."""
     parts = text.split(":")
     if len(parts) != 4 or not parts[1].isdecimal() or len(text) > 1000:
         raise SealBroken("it is no proof of an invitation")
@@ -139,7 +139,7 @@ def _proof(secret: str, hostname: str, public_key: str) -> bytes:
 
 
 def fingerprint_of(public_key: str) -> str | None:
-    """The fingerprint of a key as an agent shows it; None for what is no key."""
+    """The fingerprint of a key as an agent presents it; None for an invalid key."""
     try:
         return pem.fingerprint(parse_public(public_key))
     except InvalidInput:

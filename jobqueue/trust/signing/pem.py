@@ -47,7 +47,7 @@ def fingerprint(key: Ed25519PublicKey) -> str:
 
 
 def key_id(key: Ed25519PublicKey) -> str:
-    """A short name that signatures carry; it says where to look, and proves nothing."""
+    """A short key id for signatures; it only identifies the key and proves nothing."""
     return fingerprint(key)[:ID_LENGTH]
 
 
@@ -87,7 +87,7 @@ def write_public(path: Path, keys: PublicKeys) -> None:
 
 
 def read_private(path: Path) -> Ed25519PrivateKey:
-    """A private key. Raises ``FileNotFoundError``, ``InvalidSettings`` that says what is wrong with the file."""
+    """A private key. Raises ``FileNotFoundError``, or ``InvalidSettings`` that describes the file's error."""
     try:
         with path.open("rb") as file:
             if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & _OTHERS_READ:
@@ -107,7 +107,7 @@ def read_private(path: Path) -> Ed25519PrivateKey:
 
 
 def ensure_private(path: Path) -> tuple[Ed25519PrivateKey, bool]:
-    """The private key behind ``path``, made now if there is none; and whether it was. Of two that start, one wins."""
+    """The private key in ``path``, generated if missing, and whether it was. If two processes start, one wins."""
     try:
         return read_private(path), False
     except FileNotFoundError:
@@ -129,7 +129,7 @@ def ensure_private(path: Path) -> tuple[Ed25519PrivateKey, bool]:
 
 
 def write_private(path: Path, key: Ed25519PrivateKey) -> None:
-    """Put a private key in the place of another."""
+    """Replace a private key."""
     _replace(path, _private_bytes(key), 0o600)
 
 

@@ -1,7 +1,7 @@
 """Sealed documents: a JSON object whose last member is a signature of every byte before it.
 
-So it stays one JSON text that anybody may read, and whoever opens it parses exactly what was signed. A seal is for one
-purpose: a document that was sealed as one thing is worth nothing as another.
+It remains readable JSON, and a reader parses exactly the bytes that were signed. A seal is bound to one purpose: it is
+invalid for any other.
 """
 
 from __future__ import annotations
@@ -45,5 +45,5 @@ def unseal(text: str, keys: TrustedKeys, purpose: bytes) -> dict[str, Any]:
 
 
 def _digest(text: str) -> bytes:
-    # surrogates are kept as they are: what cannot be encoded must be refused, not raise
+    # surrogates are kept: text that cannot be encoded must be refused, not raise
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

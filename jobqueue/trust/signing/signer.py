@@ -1,4 +1,4 @@
-"""The API's key, with which it signs."""
+"""The API's signing key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jobqueue.errors import InvalidSettings
 from jobqueue.settings import TRUSTED_KEYS_FILE, Settings
 from jobqueue.trust.signing import pem
 
-#: Seconds between two looks at a file of keys: a key that was taken out of it counts for so long.
+#: Seconds between two checks of a key file: a removed key is still accepted for this long.
 LOOK_SECONDS = 1.0
 #: Bytes of a signature.
 _BYTES = 64
@@ -36,9 +36,9 @@ class Signer:
 
     @classmethod
     def open(cls, settings: Settings) -> Signer:
-        """The key of ``settings.signing_key``, made now if it is the state directory's own and is not there.
+        """The key of ``settings.signing_key``; generated if it is the state directory's own and missing.
 
-        Its public part is put among the state directory's trusted keys. Raises ``InvalidSettings``.
+        Its public key is added to the state directory's trusted keys. Raises ``InvalidSettings``.
         """
         path = settings.signing_key
         if settings.has_own_signing_key:
@@ -76,12 +76,12 @@ class Signer:
 
     def _set(self, key: Ed25519PrivateKey) -> None:
         self._key = key
-        # in one step, since others may be signing
+        # in one step, because other threads may be signing
         self._pair = (pem.secret(key) + pem.raw(key.public_key()), pem.key_id(key.public_key()) + ".")
 
 
 def framed(purpose: bytes, message: bytes) -> bytes:
-    """What is really signed: a signature for one purpose is worth nothing for another."""
+    """The signed bytes; they include the purpose, so a signature is invalid for any other."""
     return b"jobqueue " + purpose + b" 1\n" + message
 
 
@@ -91,7 +91,7 @@ def is_signed(key: Ed25519PublicKey, signature: str, purpose: bytes, message: by
     try:
         found = base64.b64decode(encoded + "==", altchars=b"-_", validate=True)
         if len(found) != _BYTES or base64.urlsafe_b64encode(found)[:-2].decode("ascii") != encoded:
-            return False  # another spelling of the same bytes
+            return False  # another encoding of the same bytes
         nacl.bindings.crypto_sign_open(found + framed(purpose, message), pem.raw(key))
     except (ValueError, CryptoError):
         return False
@@ -99,12 +99,12 @@ def is_signed(key: Ed25519PublicKey, signature: str, purpose: bytes, message: by
 
 
 def trust(path: Path, key: Ed25519PublicKey) -> None:
-    """Put a public key into a file of trusted keys. Raises ``InvalidSettings``."""
+    """Add a public key to a file of trusted keys. Raises ``InvalidSettings``."""
     _change(path, lambda keys: {**keys, pem.key_id(key): key})
 
 
 def untrust(path: Path, key_id: str) -> None:
-    """Take a key out of a file of trusted keys. Raises ``InvalidSettings``."""
+    """Remove a key from a file of trusted keys. Raises ``InvalidSettings``."""
     _change(path, lambda keys: {name: key for name, key in keys.items() if name != key_id})
 
 
@@ -127,5 +127,5 @@ def _change(path: Path, change: Callable[[pem.PublicKeys], pem.PublicKeys]) -> N
 def _version(path: Path) -> int:
     try:
         return path.stat().st_mtime_ns
-    except OSError:  # being replaced, or gone: what is in use goes on
+    except OSError:  # being replaced, or gone: keep using the current key
         return 0

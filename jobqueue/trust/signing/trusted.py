@@ -1,4 +1,4 @@
-"""The public keys whose signatures count, from a file that may change while it is in use."""
+"""The trusted public keys, from a file that may change while it is in use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 class TrustedKeys:
-    """Public keys by id. ``own``: a signer whose present key counts as well. Thread-safe."""
+    """Public keys by id. ``own``: a signer whose current key is trusted as well. Thread-safe."""
 
     def __init__(self, path: Path, own: Signer | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = path
@@ -42,7 +42,7 @@ class TrustedKeys:
     def get(self, key_id: str) -> Ed25519PublicKey | None:
         """The key with this id, if it is trusted now."""
         found = self._keys.get(key_id)
-        # a key that is not known may have come with a rotation just now
+        # an unknown key may have been added by a rotation just now
         if found is None or self._clock() - self._looked >= LOOK_SECONDS:
             self._looked = self._clock()
             self._look()
@@ -52,7 +52,7 @@ class TrustedKeys:
         return found
 
     def are_there(self) -> bool:
-        """Whether there is any key at all."""
+        """Whether there is any key."""
         if not self._keys:
             self._look()
         return bool(self._keys) or self._own is not None
@@ -66,7 +66,7 @@ class TrustedKeys:
             version = _version(self._path)
             if version == self._version:
                 return
-            self._version = version  # said once per change, whatever comes of it
+            self._version = version  # logged once per change, whatever the outcome
             self._keys = pem.read_public(self._path)
             logger.info("%s was read again: it holds the keys %s", self._path, ", ".join(self._keys) or "(none)")
         except OSError as error:
@@ -74,7 +74,7 @@ class TrustedKeys:
                 logger.error("No signature counts any more: %s cannot be read (%s)", self._path, error)
             self._version, self._keys = None, {}
         except InvalidSettings as error:
-            # perhaps it is just being written; nobody can have meant to take keys out by breaking the file
+            # the file may be half written; a broken file is not a request to remove keys
             logger.error("The trusted keys stay what they were: %s", error)
 
 

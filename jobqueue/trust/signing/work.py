@@ -1,4 +1,4 @@
-"""Signed work: a job's document, sealed, with what an agent must know to run it once, for itself and in time."""
+"""Signed work: a job's sealed document, with the terms that limit who may run it, when, and how often."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from jobqueue.trust.signing.sealed import seal, unseal
 from jobqueue.trust.signing.signer import Signer
 from jobqueue.trust.signing.trusted import TrustedKeys
 
-#: The member with what is signed besides the request itself: created, valid_until, runs, and the hosts of ``only``. Not
-#: the job's id, which the signature is for; a finished job should not take more room than it must.
+#: The member with the signed terms: created, valid_until, runs, and the hosts of ``only``. Without the job's id, which
+#: is part of the signature's purpose; this saves space for finished jobs.
 TERMS = "terms"
 #: How often an idempotent operation may be run on one host where the caller said nothing: maintenance gives it as many
 #: attempts. Runs that a stopping agent hands back are not counted.
@@ -23,10 +23,10 @@ IDEMPOTENT_RUNS = 5
 
 @dataclass(frozen=True)
 class Terms:
-    """What the signature binds besides the request. Times are microseconds since the epoch.
+    """The signed terms besides the request. Times are microseconds since the epoch.
 
-    ``job_id`` is the nonce as well: no id is given twice. ``runs`` says how often one host may run the job, ``only``
-    keeps it to some hosts of its target (all, if empty).
+    ``job_id`` is the nonce as well: ids are unique. ``runs`` is how often one host may run the job, ``only`` restricts
+    it to some hosts of its target (all, if empty).
     """
 
     job_id: str
@@ -38,15 +38,15 @@ class Terms:
 
 @dataclass(frozen=True)
 class Work:
-    """Work whose signature is right. ``document`` is the request."""
+    """Work with a valid signature. ``document`` is the request."""
 
     terms: Terms
     document: Mapping[str, Any]
 
     def check(self, hostname: str, labels: Mapping[str, str], now: int, skew: int) -> None:
-        """Raise ``WorkRefused`` unless it is for this agent, and in time by the agent's own clock.
+        """Raise ``WorkRefused`` unless it is for this agent and valid by the agent's own clock.
 
-        ``now`` and ``skew``, by how much clocks may differ, are in microseconds.
+        ``now`` and ``skew``, the allowed clock difference, are in microseconds.
         """
         terms, document = self.terms, self.document
         if terms.only and hostname not in terms.only:
@@ -63,7 +63,7 @@ class Work:
 
 
 class WorkSigner:
-    """Signs what the API accepts."""
+    """Signs the jobs that the API accepts."""
 
     def __init__(self, signer: Signer, ttl_seconds: float) -> None:
         self._signer = signer

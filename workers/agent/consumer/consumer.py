@@ -1,4 +1,4 @@
-"""Celery's consumer inside an agent: neither a message nor a broker that refuses for a while can end it."""
+"""The agent's Celery consumer; it survives invalid messages and temporary broker errors."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from workers.agent.consumer.rejected_messages import RejectedMessages
 
 logger = logging.getLogger(__name__)
 
-#: Seconds until a broker that answers and refuses is asked again; Celery pauses only where it cannot connect.
+#: Seconds before retrying a broker that returns errors; Celery itself pauses only if it cannot connect.
 REFUSED_SECONDS = 1.0
 
 
 class MessageFilter:
-    """Looks at what came out of the agent's queues, and tells of what is not ours."""
+    """Checks messages from the agent's queues and reports those that jobqueue did not send."""
 
     def __init__(self, incoming: MessageParser, strangers: RejectedMessages) -> None:
         self._incoming = incoming
         self._strangers = strangers
 
     def __call__(self, queue: str, raw: bytes) -> bytes | None:
-        """A message from a Redis queue made anew; None if it is not ours."""
+        """Rebuild a message from a Redis queue; None if jobqueue did not send it."""
         try:
             return self._incoming.anew(queue, raw)
         except ForeignMessage as why:
@@ -35,7 +35,7 @@ class MessageFilter:
             return None
 
     def passes(self, message: Any) -> bool:
-        """Whether a message that a broker's own protocol brought is ours."""
+        """Whether jobqueue sent this message, received through another broker's protocol."""
         queue = _queue(message)
         try:
             # a Message keeps its content as bytes, as text, or as a view of bytes
@@ -47,15 +47,15 @@ class MessageFilter:
         return True
 
     def failed(self, message: Any, error: Exception) -> None:
-        """Celery could not take up a message."""
+        """Celery could not process a message."""
         self._strangers.note(_queue(message), f"Celery could not take it up ({error!r})", repr(message.headers))
 
 
 class AgentConsumer(Consumer):  # type: ignore[misc]
-    """Drops what is not ours, and what Celery itself stumbles over."""
+    """Drops foreign messages and messages that Celery cannot process."""
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], Any]:
-        """Called by Celery's loop for what it does with each message."""
+        """Called by Celery's loop to get its message handler."""
         handle = super().create_task_handler(*args, **options)
         message_filter: MessageFilter = self.controller.message_filter
         is_made_anew = MESSAGE_FILTER in self.connection.transport_options
@@ -69,7 +69,7 @@ class AgentConsumer(Consumer):  # type: ignore[misc]
             except MemoryError:
                 raise
             except Exception as error:
-                # for kombu's Redis a KeyError is an error of the connection, too
+                # kombu's Redis transport also treats a KeyError as a connection error
                 if isinstance(error, self.connection_errors) and not isinstance(error, KeyError):
                     raise
                 logger.exception("Celery could not take up a message")
@@ -80,13 +80,13 @@ class AgentConsumer(Consumer):  # type: ignore[misc]
         return on_message
 
     def on_connection_error_after_connected(self, exc: BaseException) -> None:
-        """Called by Celery before it connects anew."""
+        """Called by Celery before it reconnects."""
         super().on_connection_error_after_connected(exc)
         if isinstance(exc, BrokerRefuses):
             time.sleep(REFUSED_SECONDS)
 
     def _drop(self, message: Any) -> None:
-        """It must not come again, from a broker that waits for an answer."""
+        """Reject the message, so that a broker with acknowledgements does not redeliver it."""
         if not message.acknowledged:
             self.call_soon(message.reject_log_error, logger, self.connection_errors)
 

@@ -1,4 +1,4 @@
-"""Whether an agent still asks its broker for messages: a heartbeat alone proves life, not progress."""
+"""Checks that an agent still polls its broker: a heartbeat alone proves life, not progress."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from workers.agent.execution.running import RunningSet
 
 logger = logging.getLogger(__name__)
 
-#: Seconds without a sign of the consumer after which it counts as deaf; kombu's own check acts well before.
+#: Seconds without consumer activity after which it counts as stalled; kombu's own check acts well before.
 DEAF_SECONDS = 20.0
 _TICK_SECONDS = 1.0
 
 
 class ConsumerWatchdog:
-    """Watches the consumer from outside of its event loop; looked at with every heartbeat that reached the ledger.
+    """Watches the consumer from outside its event loop; checked with every heartbeat that reaches the ledger.
 
-    A consumer that waits on Redis asks anew every second, and where messages come from another broker, its event loop
-    ticks. When neither is seen for a while, though the ledger answers, the agent is Ready and nothing runs, then the
-    consumer is deaf and would stay so: ``on_deaf`` is called.
+    A consumer that waits on Redis polls every second; with another broker, its event loop ticks. If neither happens for
+    a while although the ledger responds, the agent is Ready and nothing runs, then the consumer has stalled for good:
+    ``on_deaf`` is called.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class ConsumerWatchdog:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._held = held
-        # several looks at least: one may come right after the whole process was suspended
+        # several checks at least: one may come right after the whole process was suspended
         self._patience = max(DEAF_SECONDS, 4 * heartbeat_seconds)
         self._longest_gap = 3 * heartbeat_seconds
         self._on_deaf = on_deaf
@@ -53,14 +53,14 @@ class ConsumerWatchdog:
             self._timer_entry = consumer.timer.call_repeatedly(_TICK_SECONDS, self._tick)
 
     def detach(self) -> None:
-        """The consumer was stopped: there is nothing to expect of it."""
+        """The consumer was stopped: expect no activity."""
         with self._lock:
             if self._consumer is not None:
                 self._consumer.timer.cancel(self._timer_entry)
             self._consumer = self._timer_entry = None
 
     def look(self, state: AgentState) -> None:
-        """Look for a sign since the last look."""
+        """Check for consumer activity since the last check."""
         now = self._clock()
         sign = self._newest_sign() if state is AgentState.READY and not len(self._held) else None
         if sign is None or sign != self._sign or now - self._looked > self._longest_gap:
@@ -78,6 +78,6 @@ class ConsumerWatchdog:
             if self._consumer is None:
                 return None
             channel = getattr(self._consumer.task_consumer, "channel", None)
-        # kombu notes when it asked Redis last; other transports have no such note
+        # kombu records when it last polled Redis; other transports do not
         asked = getattr(channel, "_brpop_sent_at", None)
         return float(self._ticks) if asked is None else float(asked)

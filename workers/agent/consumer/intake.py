@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 class Intake:
-    """Opens and closes the consumer's queues. Told by the presence thread, acts in the consumer's event loop."""
+    """Opens and closes the consumer's queues. The presence thread requests it; the consumer's event loop does it."""
 
     def __init__(self, queue_names: list[str]) -> None:
         self._queue_names = queue_names
@@ -21,7 +21,7 @@ class Intake:
         self._lock = threading.Lock()
 
     def attach(self, consumer: Any) -> None:
-        """A consumer was started. Which queues it reads depends on the past; the next state settles it."""
+        """A consumer was started. Its queues may be outdated; the next state corrects them."""
         with self._lock:
             self._consumer, self._is_open = consumer, None
 

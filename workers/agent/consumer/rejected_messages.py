@@ -1,4 +1,4 @@
-"""Tells of what was in a queue of this agent and is no message of ours: in the log, as an alert, and counted."""
+"""Reports foreign messages in this agent's queues: in the log, as an alert, and as a count."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from jobqueue.model.alert import MESSAGES_REFUSED
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two lines in the log, and two alerts, however many come.
+#: Minimum seconds between two log lines and between two alerts.
 PAUSE_SECONDS = 1.0
-#: Characters that are shown of what came.
+#: Characters shown of a rejected message.
 LONGEST_EXCERPT = 120
 
 
 class RejectedMessages(threading.Thread):
-    """Noted by the event loop, told by this thread: who floods a queue holds up neither the loop nor the ledger."""
+    """Recorded by the event loop, reported by this thread: a flooded queue blocks neither the loop nor the ledger."""
 
     def __init__(self, executions: Executions, hostname: str) -> None:
         super().__init__(name="strangers", daemon=True)
@@ -30,7 +30,7 @@ class RejectedMessages(threading.Thread):
         self._stopped = threading.Event()
 
     def note(self, queue: str, why: str, excerpt: bytes | str) -> None:
-        """One more was dropped."""
+        """Record a dropped message."""
         shown = repr(excerpt[:LONGEST_EXCERPT])
         with self._lock:
             self._count += 1
@@ -38,7 +38,7 @@ class RejectedMessages(threading.Thread):
         self._wake.set()
 
     def stop(self) -> None:
-        """Tell what is left, and end."""
+        """Report the remaining messages and end."""
         self._stopped.set()
         self._wake.set()
 
@@ -51,7 +51,7 @@ class RejectedMessages(threading.Thread):
         self.tell()
 
     def tell(self) -> None:
-        """Tell what was noted since the last time; what the ledger cannot be told now is counted the next time."""
+        """Report what was recorded since the last report; if the ledger is unavailable, the next report includes it."""
         with self._lock:
             count, text = self._count, self._newest
             self._count = 0

@@ -1,4 +1,4 @@
-"""Our steps in the Celery worker's start and stop."""
+"""Additional steps in the Celery worker's start and stop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def presence_step(presence: Presence, intake: Intake, progress: ConsumerWatchdog
         requires = ("celery.worker.consumer.tasks:Tasks",)
 
         def start(self, c: Any) -> None:
-            # with a lost connection kombu would send again what runs already, and leave a file where it cannot
+            # after a lost connection kombu would resend messages of running executions, and write a file if it cannot
             c.task_consumer.channel.do_restore = False
             intake.attach(c)
             progress.attach(c)
@@ -31,8 +31,8 @@ def presence_step(presence: Presence, intake: Intake, progress: ConsumerWatchdog
             intake.detach()
             progress.detach()
             if c.blueprint.state == bootsteps.RUN:
-                # a lost connection, not a shutdown: most are back within the time that a heartbeat may be late, and
-                # until then the ledger should not refuse jobs for want of agents
+                # a lost connection, not a shutdown: most recover before a heartbeat is overdue, and
+                # until then the ledger should not refuse jobs for lack of agents
                 presence.cut_off()
             else:
                 presence.not_reading()

@@ -1,4 +1,4 @@
-"""The Celery worker inside an agent: Celery's own, with our way to stop."""
+"""The agent's Celery worker, with a graceful shutdown of its own."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 
 
 class AgentWorker(Worker):  # type: ignore[misc]
-    """Stops in order at the first signal that asks for it, and without patience at the second.
+    """Stops gracefully at the first stop signal and immediately at the second.
 
-    Celery would wait without end for what runs after SIGTERM, drop it after two SIGINT, and start anew after SIGHUP.
+    Celery would wait without limit for tasks after SIGTERM, drop them after two SIGINT, and restart after SIGHUP.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class AgentWorker(Worker):  # type: ignore[misc]
     def setup_logging(self, colorize: bool | None = None) -> Any:
         """Called by Celery once, early; it turns its warnings on."""
         done = super().setup_logging(colorize)
-        # with every lost connection it would announce what a later version does to tasks that Celery acknowledges
+        # at every lost connection it would warn about a change in a later version for tasks that Celery acknowledges
         warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
         return done
 
@@ -43,7 +43,7 @@ class AgentWorker(Worker):  # type: ignore[misc]
         for number in _STOP_SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup wants SIGHUP to be ignored
                 signal.signal(number, self._on_stop_signal)
-        install_cry_handler()  # SIGUSR1: tell where every thread stands
+        install_cry_handler()  # SIGUSR1: print the stack of every thread
 
     def stop(self, in_sighandler: bool = False, exitcode: int | None = None) -> None:
         """Stop, for whatever reason: a signal, an order by remote control, an error."""
@@ -51,11 +51,11 @@ class AgentWorker(Worker):  # type: ignore[misc]
         super().stop(in_sighandler, exitcode)
 
     def terminate(self, in_sighandler: bool = False) -> None:
-        """Stop like any other time: nothing that runs may be dropped."""
+        """Stop gracefully here as well: running work must not be dropped."""
         self.stop(in_sighandler, exitcode=1)
 
     def _on_stop_signal(self, number: int, frame: FrameType | None) -> None:
-        # a signal handler interrupts anything: it only sets flags
+        # a signal handler may interrupt any code, so it only sets flags
         if self._hand_back.has_begun:
             self._hand_back.hurry()
         self._hand_back.begin()

@@ -1,4 +1,4 @@
-"""The ledger as one agent's executor uses it: asked until it answers, and told nothing without a signature."""
+"""The ledger as an agent's executor uses it: calls are retried until it responds, and every report is signed."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _LARGEST_INFO = 16 * 1024
 
 
 class AgentLedger:
-    """Claims executions for one host and reports on them. Called from many threads at a time."""
+    """Claims executions for one host and reports on them. Thread-safe."""
 
     def __init__(self, executions: Executions, identity: Identity, hostname: str, closing: threading.Event) -> None:
-        """``closing``: once set, a ledger that is away is not waited for any longer."""
+        """``closing``: once set, an unavailable ledger is no longer retried."""
         self._executions = executions
         self.identity = identity
         self.hostname = hostname
@@ -42,7 +42,7 @@ class AgentLedger:
         return self._patiently(claim, f"claim job {job_id}")
 
     def alert(self, grant: Grant, refusal: WorkRefused) -> None:
-        """Raise an alert about work that the API has not signed for this agent and time: it may be an attack."""
+        """Raise an alert about work without a valid signature for this agent and time: it may be an attack."""
         logger.error("ALERT: refused job %s: %s", grant.job_id, refusal.message)
         try:
             self._patiently(
@@ -53,9 +53,9 @@ class AgentLedger:
             logger.warning("The ledger did not take the alert: %s", error)
 
     def show(self, running: RunningExecution, info: Mapping[str, Any]) -> None:
-        """Show what the operation reports of its run; a ledger that is away is no error, with one exception.
+        """Publish the operation's progress report; an unavailable ledger is not an error, with one exception.
 
-        The ledger gives a run that has begun nothing to others when this agent dies. Before one begins it has to know.
+        If this agent dies, the ledger reassigns a run that is still idle, so it must know before the run begins.
         Raises ``OperationCancelled`` for a run that must not begin.
         """
         found = bounded(running, info, _LARGEST_INFO)
@@ -86,7 +86,7 @@ class AgentLedger:
         running.is_idle = False
 
     def finish(self, grant: Grant, ending: Ending, running: RunningExecution | None = None) -> str:
-        """Report an end, ``running`` being the run if there was one; returns how the ledger took it, for the log."""
+        """Report an end; ``running`` is the run, if any. Returns the ledger's response, for the log."""
         answer = {**ending.answer, "info": running.info} if running and running.info else ending.answer
         out = _text(answer) if answer else ""
         signed = result_bytes(grant.job_id, grant.hostname, grant.attempt, ending.state.value, ending.note, out)
@@ -120,10 +120,10 @@ class AgentLedger:
 
 
 def _count(running: RunningExecution, finished: Finished) -> None:
-    """Have the journal know what became of a run whose report the ledger has taken."""
+    """Record in the journal the outcome of a run whose report the ledger has accepted."""
     if finished in (Finished.FINISHED, Finished.REPEATED):
         running.admission.ended()
-    elif running.reason == "shutdown":  # handed back; a failure that is tried again is one of the signed runs
+    elif running.reason == "shutdown":  # handed back; a retried failure counts as one of the signed runs
         running.admission.given_back()
 
 

@@ -1,4 +1,4 @@
-"""How an execution ended: what is told to the ledger, by what became of its run."""
+"""How an execution ended: what to report to the ledger for each outcome of a run."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ logger = logging.getLogger(__name__)
 
 #: Longer errors are cut: a note is for a person, and every listing carries it.
 _LONGEST_NOTE = 2000
-#: Bytes of JSON that may describe how an operation failed.
+#: Maximum bytes of the JSON that describes a failure.
 _LARGEST_FAILURE = 64 * 1024
 _draw = random.Random().random  # noqa: S311 - jitter, not a secret
 
 
 @dataclass(frozen=True)
 class Ending:
-    """The end of an attempt. ``answer`` is kept of it besides the state; ``retry_in`` (seconds): it is tried again."""
+    """The end of an attempt. ``answer`` is stored besides the state; ``retry_in``: seconds until it is retried."""
 
     state: ExecutionState
     note: str = ""
@@ -42,13 +42,13 @@ def completed(outcome: Outcome) -> Ending:
 
 
 def skipped(error: JobQueueError) -> Ending:
-    """Of an operation that this host lacks, does not support, or does not need."""
+    """For an operation that this host lacks, does not support, or does not need."""
     is_needless = isinstance(error, OperationNotNeeded)
     return Ending(ExecutionState.SKIPPED, error.message if is_needless else f"not supported: {error.message}")
 
 
 def failed(running: RunningExecution, error: str, failure: Mapping[str, Any] | None = None) -> Ending:
-    """Of an attempt that failed; ``failure`` is the operation's report. The job's policy may grant another attempt."""
+    """For a failed attempt; ``failure`` is the operation's report. The job's policy may allow a retry."""
     policy, attempt = RetryPolicy(**running.document.get("retries", {})), running.grant.attempt
     error = error[:_LONGEST_NOTE]
     if attempt >= policy.max_attempts:
@@ -61,7 +61,7 @@ def failed(running: RunningExecution, error: str, failure: Mapping[str, Any] | N
 
 
 def stopped(running: RunningExecution, operation: Operation) -> Ending | None:
-    """Of an operation that obeyed a request to stop. None: its lease was lost, and its end is not ours to report."""
+    """For an operation that obeyed a stop request. None: its lease was lost, so this agent must not report its end."""
     if running.reason == "stale":
         return None
     if running.reason != "shutdown":
@@ -75,7 +75,7 @@ def stopped(running: RunningExecution, operation: Operation) -> Ending | None:
 
 
 def given_up(running: RunningExecution) -> Ending | None:
-    """Of an operation that ignored its deadline or a request to stop. None as for ``stopped``."""
+    """For an operation that ignored its deadline or a stop request. None as for ``stopped``."""
     still = "the operation did not stop and may still run in the agent"
     if running.reason == "stale":
         return None
@@ -86,7 +86,7 @@ def given_up(running: RunningExecution) -> Ending | None:
 
 
 def bounded(running: RunningExecution, reported: Mapping[str, Any], largest: int) -> dict[str, Any] | None:
-    """What an operation reports beside its answer, as JSON of at most ``largest`` bytes; None for what is no such."""
+    """An operation's report as JSON of at most ``largest`` bytes; None if it is not JSON or too large."""
     try:
         found: dict[str, Any] = checked(dict(reported), largest)
     except OperationFailed as error:

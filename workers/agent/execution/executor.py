@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 class Executor:
-    """Takes executions up on one host. Called from many threads at a time."""
+    """Runs executions on one host. Thread-safe."""
 
     def __init__(
         self,
@@ -37,10 +37,9 @@ class Executor:
         self._on_away = on_away
 
     def execute(self, job_id: str, slot: str) -> str:
-        """Run the execution if it is still due; returns what became of it, for the log.
+        """Run the execution if it is still due; returns its outcome, for the log.
 
-        Nothing is reported back but through the ledger: a message for an execution that is claimed, final or unknown
-        is dropped here.
+        Results are reported only through the ledger. A message for a claimed, final or unknown execution is dropped.
         """
         with self._held.claiming():
             grant = self._ledger.claim(job_id, slot)
@@ -54,7 +53,7 @@ class Executor:
         try:
             return self._report(running, self._runner.run(running))
         finally:
-            # held until the report is in: the lease is renewed while the ledger is away and comes back
+            # held until the report is stored: the lease is renewed even if the ledger is unavailable for a while
             self._held.remove(running)
 
     def _drop(self, job_id: str, claim: Refusal) -> str:
@@ -64,14 +63,14 @@ class Executor:
         return f"dropped: {claim.state}"
 
     def _admit(self, grant: Grant) -> AdmittedWork | Ending:
-        """The work if it may be run here, else its end."""
+        """The work if it is admitted here, else how it ends."""
         try:
             return self._gate.admit(grant)
         except WorkRefused as refusal:
             self._ledger.alert(grant, refusal)
             return Ending(ExecutionState.FAILED, f"refused by the agent: {refusal.message}")
         except (OperationNotAllowed, OperationFailed) as refusal:
-            # failed, not skipped: the caller believes otherwise that it was done
+            # failed, not skipped: otherwise the caller would assume that it was done
             return Ending(ExecutionState.FAILED, refusal.message)
 
     def _report(self, running: RunningExecution, ending: Ending | None) -> str:
@@ -82,9 +81,9 @@ class Executor:
         return self._ledger.finish(running.grant, ending, running) if ending else "stopped: the lease was lost"
 
     def give_up(self, running: RunningExecution) -> str:
-        """Report an execution whose operation neither obeys its deadline nor a request to stop.
+        """Report an execution whose operation obeys neither its deadline nor a stop request.
 
-        Its thread goes on until the operation returns; that is said in the report.
+        Its thread continues until the operation returns; the report says so.
         """
         with logs.bound(job_id=running.grant.job_id):
             running.abandoned = True

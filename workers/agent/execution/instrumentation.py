@@ -1,4 +1,4 @@
-"""One run, as logs, metrics and traces see it."""
+"""Logs, metrics and traces of one run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workers.agent.execution.running import RunningExecution
 
 @contextmanager
 def instrumented(running: RunningExecution) -> Iterator[None]:
-    """The run of an operation: it is measured, its log records say whose it is, and its span is in the job's trace."""
+    """Instrument one run: metrics, log records with the execution's ids, and a span in the job's trace."""
     grant, document = running.grant, running.document
     operation = str(document["operation"])
     carried = document.get(tracing.MEMBER) or {}

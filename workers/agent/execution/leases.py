@@ -1,4 +1,4 @@
-"""Renews the leases of what the agent runs, passes on what should stop, and gives up on what does not."""
+"""Renews the leases of running executions, forwards stop requests, and gives up on those that do not stop."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST_SECONDS_BETWEEN = 0.5
 
 
 class LeaseKeeper(threading.Thread):
-    """A thread that renews until it is stopped. Executions shorter than one interval cost it nothing."""
+    """A thread that renews leases until it is stopped. Executions shorter than one interval need no renewal."""
 
     def __init__(
         self,
@@ -45,13 +45,13 @@ class LeaseKeeper(threading.Thread):
                 self.renew_once()
                 self.give_up_once()
             except LedgerUnavailable as error:
-                # the next turn tries again; a lease that runs out meanwhile shows as stale then
+                # the next turn retries; a lease that expires meanwhile is then reported as stale
                 logger.warning("Leases could not be renewed: %s", error)
-            except Exception:  # without this thread every lease would run out
+            except Exception:  # without this thread every lease would expire
                 logger.exception("Leases could not be renewed")
 
     def renew_once(self) -> int:
-        """Renew what has run for a while; returns how many leases were asked for."""
+        """Renew executions that have run for a while; returns the number of leases requested."""
         settled = self._clock() - self._interval
         running = [one for one in self._held.all() if one.since <= settled and not one.abandoned]
         if not running:
@@ -67,7 +67,7 @@ class LeaseKeeper(threading.Thread):
         return len(running)
 
     def give_up_once(self) -> int:
-        """Report what ran over its deadline, or ignored a request to stop; returns how many."""
+        """Report executions that exceeded their deadline or ignored a stop request; returns their number."""
         now = self._clock()
         overdue = [one for one in self._held.all() if one.is_overdue(now)]
         for one in overdue:

@@ -1,4 +1,4 @@
-"""Keep asking the ledger while it is away: what an agent holds must not be lost because Redis restarts."""
+"""Retries ledger calls while the ledger is unavailable: a Redis restart must not lose an agent's results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONGEST_PAUSE = 1.0
 
 
 def retry_until_available(call: Callable[[], T], what: str, give_up: threading.Event) -> T:
-    """Call until the ledger answers; raises ``LedgerUnavailable`` only once ``give_up`` is set."""
+    """Retry until the ledger responds; raises ``LedgerUnavailable`` only once ``give_up`` is set."""
     pause = _FIRST_PAUSE
     while True:
         try:

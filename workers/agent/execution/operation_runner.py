@@ -1,4 +1,4 @@
-"""Runs the operation of one execution, with all that it may use."""
+"""Runs the operation of one execution with the host's resources."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from workers.agent.guard.work_admission import AdmittedWork
 
 @dataclass(frozen=True)
 class HostMeans:
-    """What a host has for the operations that run on it; ``Context`` describes each."""
+    """The resources that a host offers its operations; ``Context`` describes each."""
 
     settings: Settings
     facts: Mapping[str, Any]
@@ -37,25 +37,25 @@ class HostMeans:
 
 
 class OperationRunner:
-    """Runs operations of one host. Called from many threads at a time."""
+    """Runs operations on one host. Thread-safe."""
 
     def __init__(self, operations: Registry, means: HostMeans, pump: OutputPump, ledger: AgentLedger) -> None:
         self._operations = operations
         self._means = means
         self._pump = pump
         self._ledger = ledger
-        #: For operations, which have no business with credentials.
+        #: Settings as operations see them, without credentials.
         nothing: dict[str, Any] = {"redis_url": DEFAULT_REDIS_URL, "broker_url": DEFAULT_REDIS_URL}
         self._plain_settings = replace(means.settings, **(nothing | dict.fromkeys(SECRETS)))
 
     def start(self, grant: Grant, work: AdmittedWork) -> RunningExecution:
-        """The execution as it runs from now on: its deadline counts from here."""
+        """Start an execution: its deadline counts from here."""
         timeout = work.document.get("timeout_seconds") or self._means.settings.default_timeout_seconds
         deadline = None if timeout is None else time.monotonic() + timeout
         return RunningExecution(grant, work.document, work.permit, work.admission, timeout, deadline=deadline)
 
     def run(self, running: RunningExecution) -> Ending | None:
-        """Run the operation to its end; None where that is not ours to report any more."""
+        """Run the operation to its end; None if this agent must no longer report it."""
         live, write = self._pump.open(running.grant)
         try:
             permit = running.permit or self._unknown(running)
@@ -74,7 +74,7 @@ class OperationRunner:
             self._pump.close(live)
 
     def _unknown(self, running: RunningExecution) -> Permit:
-        """Raises ``UnknownOperation``, which names similar ones."""
+        """Raises ``UnknownOperation`` with the names of similar operations."""
         return Permit(self._operations.get(running.document["operation"]), PLAIN)
 
     def _context(self, running: RunningExecution, permit: Permit, write: Callable[[str, bytes], None]) -> Context:

@@ -1,4 +1,4 @@
-"""What an agent that was killed has left running: its successor on the host ends it."""
+"""Orphaned processes of a killed agent: its successor on the host ends them."""
 
 from __future__ import annotations
 
@@ -16,29 +16,28 @@ from jobqueue.process_marks import marked
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for which new members of a family are looked for while it is being ended.
+#: Seconds to keep looking for new processes of a family while it is being ended.
 _MOST_SECONDS = 10.0
 _LOOK_SECONDS = 0.05
-#: Two times of one process may differ by the rounding of floats.
+#: Tolerance in seconds: two readings of one start time may differ by rounding.
 _SAME_SECONDS = 0.005
 
 
 class Orphans:
-    """A folder with one file per process family that an agent runs at present, named by the family's mark.
+    """A folder with one file per running process family, named by the family's mark.
 
-    A killed agent leaves its files behind, and so its successor knows which processes nobody waits for any more: their
-    executions are lost, or tried again, maybe elsewhere. What an execution left running on purpose when it ended has no
-    file, and is let alone.
+    A killed agent leaves its files behind, so its successor can identify orphaned processes, whose executions are lost
+    or retried, maybe elsewhere. Processes that an execution deliberately left running have no file and are not touched.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        #: Who writes the files; made with the folder.
+        #: The identity of the process that writes the files.
         self._own = ""
 
     @contextlib.contextmanager
     def watched(self, mark: str) -> Iterator[None]:
-        """While the block runs, the family with this mark is the agent's."""
+        """Register the family with this mark while the block runs."""
         path = self._folder / mark
         try:
             if not self._own:
@@ -54,7 +53,7 @@ class Orphans:
                 path.unlink(missing_ok=True)
 
     def end(self) -> int:
-        """End what agents that are gone have left; returns how many processes."""
+        """End the processes that dead agents left; returns their number."""
         marks = {path.name for path in self._files() if not _lives(path)}
         if not marks:
             return 0
@@ -84,17 +83,17 @@ class Orphans:
 
 
 def _self() -> str:
-    """This process, told apart from a later one with its number."""
+    """This process's identity, which differs from that of a later process with the same pid."""
     return f"{os.getpid()} {_started(psutil.Process())}"
 
 
 def _started(process: psutil.Process) -> float:
-    """Seconds from the host's start to the process's: unlike the time of day, nobody can set that."""
+    """Seconds from the host's boot to the process's start; unlike the wall clock, it cannot be set."""
     return process.create_time() - psutil.boot_time()
 
 
 def _lives(path: Path) -> bool:
-    """Whether the agent that wrote a file is still there; it may be on its way out, with its runs in hand."""
+    """Whether the agent that wrote a file is still alive; it may be shutting down with runs in progress."""
     try:
         pid, started = path.read_text(encoding="ascii").split()
         return abs(_started(psutil.Process(int(pid))) - float(started)) < _SAME_SECONDS

@@ -16,25 +16,25 @@ from jobqueue.operations.process.capture import whole_end
 
 logger = logging.getLogger(__name__)
 
-#: Seconds until what was printed is sent at the latest.
+#: Maximum seconds before output is sent.
 FLUSH_SECONDS = 0.1
-#: Bytes after which the operation itself sends, and so cannot print faster than the ledger takes it.
+#: Bytes after which the operation's thread sends, so that it cannot print faster than the ledger accepts output.
 _FULL = 256 * 1024
-#: Bytes in one piece at the most.
+#: Maximum bytes in one piece.
 _PIECE = 64 * 1024
 
 
 class Sends(Protocol):
-    """Something that takes numbered batches of output (``Output.append``)."""
+    """Receives numbered batches of output (``Output.append``)."""
 
     def __call__(self, grant: Grant, number: int, pieces: list[Piece]) -> bool: ...
 
 
 class LiveOutput:
-    """The output of one execution on its way to the ledger. Never raises: a command must not die of its log.
+    """Buffers one execution's output for the ledger. Never raises: a command must not fail because of its log.
 
-    Pieces end at whole characters, so that text stays text. While the ledger is away, up to ``cap_bytes`` are held;
-    beyond that the oldest are dropped, and a notice says so.
+    Pieces end at whole characters. While the ledger is unavailable, up to ``cap_bytes`` are buffered; beyond that the
+    oldest are dropped, and a notice says so.
     """
 
     def __init__(self, grant: Grant, send: Sends, cap_bytes: int) -> None:
@@ -45,14 +45,14 @@ class LiveOutput:
         self._held = 0
         self._partial: dict[str, bytes] = {}
         self._dropped = 0
-        #: What was sent and not confirmed: it is sent again as it is, under its number.
+        #: The batch that was sent but not confirmed: it is resent unchanged under its number.
         self._batch: list[Piece] = []
         self._number = 0
         self._buffer_lock = threading.Lock()
         self._send_lock = threading.Lock()
 
     def write(self, stream: str, chunk: bytes) -> None:
-        """Take output of the operation."""
+        """Add output of the operation."""
         with self._buffer_lock:
             data = self._partial.pop(stream, b"") + chunk
             whole = whole_end(data)
@@ -64,7 +64,7 @@ class LiveOutput:
             self.flush()
 
     def flush(self) -> bool:
-        """Send what is held; returns False when the ledger could not be reached and it is held on."""
+        """Send the buffer; returns False if the ledger could not be reached, and keeps the buffer."""
         with self._send_lock, logs.bound(job_id=self._grant.job_id):
             while self._batch or self._take():
                 try:
@@ -78,7 +78,7 @@ class LiveOutput:
             return True
 
     def _take(self) -> bool:
-        """Make what is held the next batch; returns whether there is any."""
+        """Turn the buffer into the next batch; returns whether there is one."""
         with self._buffer_lock:
             pieces, self._pieces, self._held = self._pieces, [], 0
             dropped, self._dropped = self._dropped, 0
@@ -90,7 +90,7 @@ class LiveOutput:
         return bool(pieces)
 
     def close(self) -> None:
-        """Send the rest. What the ledger does not take now is given up: the result matters more than its log."""
+        """Send the rest. Output that the ledger does not accept is dropped: the result matters more than its log."""
         with self._buffer_lock:
             for stream, rest in self._partial.items():
                 self._add(stream, rest)
@@ -101,7 +101,7 @@ class LiveOutput:
     def _add(self, stream: str, data: bytes) -> None:
         rest = data
         while rest:
-            # what is no UTF-8 at all may be cut anywhere
+            # data that is not UTF-8 may be cut anywhere
             part = whole_end(rest[:_PIECE]) or rest[:_PIECE]
             rest = rest[len(part) :]
             last = self._pieces[-1] if self._pieces else None
@@ -117,7 +117,7 @@ class LiveOutput:
 
 
 class OutputPump(threading.Thread):
-    """A thread that sends the output of everything that runs, a few times a second."""
+    """A thread that sends the output of all running executions a few times a second."""
 
     def __init__(self, output: Output, cap_bytes: int) -> None:
         super().__init__(name="output", daemon=True)
@@ -129,7 +129,7 @@ class OutputPump(threading.Thread):
         self._stopped = threading.Event()
 
     def open(self, grant: Grant) -> tuple[LiveOutput, Callable[[str, bytes], None]]:
-        """Output of one execution, and what its operation writes to."""
+        """Open the output of one execution; returns it and the function that its operation writes with."""
         live = LiveOutput(grant, self._output.append, self._cap)
         with self._lock:
             self._open.add(live)

@@ -1,4 +1,4 @@
-"""Uploaded packages as local files of the host: fetched once, kept for later jobs, thrown away when room is short."""
+"""Uploaded packages as local files: fetched once, cached for later jobs, evicted when space is short."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from workers.agent.execution.ledger_retry import retry_until_available
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _LOCK, _FETCHING, _UNFINISHED = ".lock", ".fetching", ".unfinished-"
 _READ_BYTES = 1024 * 1024
-#: Seconds between two looks at a lock that somebody else holds.
+#: Seconds between two attempts to take a held lock.
 _LOOK_SECONDS = 0.02
 
 T = TypeVar("T")
@@ -32,12 +32,11 @@ logger = logging.getLogger(__name__)
 
 
 class PackageCache:
-    """Hands packages out as files, one folder per content under ``directory``; several agents may share it.
+    """Provides packages as files, one folder per content under ``directory``; several agents may share it.
 
-    A folder's lock is shared by all who use its file, and the folder is removed only when nobody does: the longest
-    unused first, once all of them take more than ``max_bytes``. A file is looked at whole each time before it is
-    handed out, and fetched again if it is not what it should be. ``closing`` ends all waiting: for a ledger that is
-    away, and for somebody else's fetching.
+    Users of a file share its folder's lock. Once the cache exceeds ``max_bytes``, unused folders are removed, the least
+    recently used first. A file's digest is verified before each use, and the file is refetched if it does not match.
+    ``closing`` ends all waiting: for an unavailable ledger, and for another agent's download.
     """
 
     def __init__(self, packages: Packages, directory: Path, max_bytes: int, closing: threading.Event) -> None:
@@ -63,7 +62,7 @@ class PackageCache:
         lock = FileLock.take(lock_path, self._pause, shared=True)
         try:
             with _kept(name, self._directory):
-                os.utime(lock_path)  # when it was last used
+                os.utime(lock_path)  # the time of its last use
                 path = self._file(self._directory / digest, name, digest)
             yield path
         finally:
@@ -75,7 +74,7 @@ class PackageCache:
             folder.mkdir(mode=0o700, exist_ok=True)
             lock = FileLock.take(folder / _FETCHING, self._pause)
             try:
-                if not _is_whole(path, digest):  # somebody else may have fetched it meanwhile
+                if not _is_whole(path, digest):  # another agent may have fetched it meanwhile
                     self._fetch(path, digest)
             finally:
                 lock.release()
@@ -89,7 +88,7 @@ class PackageCache:
                 f"The package {name} was removed and uploaded anew with other content since the job was submitted; "
                 "submit the job again."
             )
-        for left in path.parent.glob(f"{_UNFINISHED}*"):  # of one that was killed
+        for left in path.parent.glob(f"{_UNFINISHED}*"):  # left by a killed agent
             left.unlink()
         self._make_room(package.size)
         descriptor, unfinished_name = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
@@ -132,16 +131,16 @@ class PackageCache:
             raise OperationFailed(f"The package {name} was not fetched before the agent shut down: {error}") from error
 
     def _make_room(self, needed: int) -> None:
-        """Remove folders that nobody uses, the longest unused first, until ``needed`` more bytes fit in."""
+        """Remove unused folders, the least recently used first, until ``needed`` more bytes fit."""
         folders = sorted(_look(folder) for folder in self._directory.iterdir() if folder.is_dir())
         total = sum(size for _, size, _ in folders) + needed
         for _, size, folder in folders:
-            # an empty one was made for a package that could not be fetched
+            # an empty folder belongs to a package that could not be fetched
             if (size == 0 or total > self._max_bytes) and self._remove(folder):
                 total -= size
 
     def _remove(self, folder: Path) -> bool:
-        """Remove the folder unless somebody uses it; returns whether it is gone."""
+        """Remove the folder unless it is in use; returns whether it is gone."""
         lock = FileLock.try_(folder.with_name(f"{folder.name}{_LOCK}"))
         if lock is None:
             return False
@@ -159,11 +158,11 @@ class PackageCache:
 
 
 def _look(folder: Path) -> tuple[float, int, Path]:
-    """When the folder was last used, how many bytes it holds, and the folder; others may be removing it."""
+    """The folder's last use, its size in bytes, and the folder; another process may be removing it."""
     used, size = 0.0, 0
     with suppress(FileNotFoundError):
         used = folder.with_name(f"{folder.name}{_LOCK}").stat().st_mtime
-    with suppress(FileNotFoundError):  # the folder itself may go while it is listed
+    with suppress(FileNotFoundError):  # the folder itself may be removed while it is listed
         for file in folder.glob("*"):
             with suppress(FileNotFoundError):
                 size += file.stat().st_size
@@ -183,7 +182,7 @@ def _is_whole(path: Path, digest: str) -> bool:
 
 @contextmanager
 def _kept(name: str, directory: Path) -> Iterator[None]:
-    """Turn what the disk refuses into a sentence."""
+    """Turn disk errors into ``OperationFailed`` messages."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What an agent runs right now."""
+"""The executions that an agent is running."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from jobqueue.ledger.executions import Grant
 from workers.agent.guard.operation_guard import Permit
 from workers.agent.guard.work_admission import Admission
 
-#: Seconds that an operation gets to end after its deadline or a request to stop. Processes are killed after three; an
-#: operation that runs in a thread and ignores both cannot be ended, only given up.
+#: Seconds that an operation gets to end after its deadline or a stop request. Processes are killed after three; an
+#: operation that runs in a thread and ignores both cannot be ended, only abandoned.
 STOP_GRACE_SECONDS = 5.0
 
 
@@ -22,11 +22,11 @@ STOP_GRACE_SECONDS = 5.0
 class RunningExecution:
     """One execution in progress; times in seconds of ``time.monotonic()``.
 
-    ``stop`` asks it to end; ``reason`` says why: cancel, stale or shutdown. ``abandoned``: it ended neither then nor
-    at its deadline, was reported so, and what it still returns is dropped. ``ended``: only its report is still due.
-    ``info`` is what the operation told of itself; ``is_idle`` that it has begun nothing yet. ``permit`` says how the
-    host's owner lets it run; None: the operation is not known here. ``admission`` is its run in the journal.
-    ``timeout_seconds`` is the span that led to ``deadline``.
+    ``stop`` asks it to end; ``reason`` says why: cancel, stale or shutdown. ``abandoned``: it ignored the stop request
+    or its deadline and was reported so; its late result is dropped. ``ended``: only its report is still due.
+    ``info`` is the operation's progress report; ``is_idle``: it has begun nothing yet. ``permit`` holds the host's
+    policy for the run; None: the operation is not known here. ``admission`` is its run in the journal.
+    ``timeout_seconds`` is the timeout that set ``deadline``.
     """
 
     grant: Grant
@@ -45,7 +45,7 @@ class RunningExecution:
     is_idle: bool = False
 
     def ask_to_stop(self, reason: str) -> None:
-        """Ask once; the first reason stays."""
+        """Ask once; the first reason is kept."""
         if not self.stop.is_set():
             self.reason = reason
             self.asked_at = time.monotonic()
@@ -60,7 +60,7 @@ class RunningExecution:
 
 
 class RunningSet:
-    """The executions in progress. Thread-safe; its length counts claims under way, too."""
+    """The executions in progress. Thread-safe; its length includes claims in progress."""
 
     def __init__(self) -> None:
         self._running: set[RunningExecution] = set()
@@ -69,7 +69,7 @@ class RunningSet:
 
     @contextmanager
     def claiming(self) -> Iterator[None]:
-        """Counts a claim that is under way, which may turn into a run at any moment."""
+        """Count a claim in progress, which may turn into a run at any moment."""
         with self._lock:
             self._claiming += 1
         try:

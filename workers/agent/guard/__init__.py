@@ -1,1 +1,1 @@
-"""What an agent checks for itself before it runs anything: it believes nobody who can merely write to Redis."""
+"""The agent's own checks before each run: write access to Redis alone must not be enough to run anything."""

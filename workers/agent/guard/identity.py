@@ -1,4 +1,4 @@
-"""Who an agent is: a key of its own, and the API's word that it belongs to this host."""
+"""An agent's identity: its own key, and the API's certificate that the key belongs to this host."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ class Identity:
         self.public_key = certificates.public_text(signer.public_key)
         self.key_id = pem.key_id(signer.public_key)
         self.fingerprint = pem.fingerprint(signer.public_key)
-        #: As text; empty while nobody has accepted this agent.
+        #: As text; empty until an administrator has accepted this agent.
         self.certificate = ""
 
     @classmethod
     def open(cls, settings: Settings, keys: TrustedKeys) -> Identity:
-        """The identity of one agent; its key is made at the first start. Raises ``InvalidSettings``."""
+        """The identity of one agent; its key is generated at the first start. Raises ``InvalidSettings``."""
         key, _ = pem.ensure_private(own_file(settings, "key"))
         found = cls(settings.hostname, Signer(key), keys, own_file(settings, "certificate"), settings.join_token)
         if not found.accepted:
             found._read()
         if not found.accepted and settings.has_own_signing_key and settings.signing_key.exists():
-            # whoever can read the API's own key may accept whom he likes: `up`, and all on one machine
+            # a process that can read the API's private key may certify itself: `up`, with everything on one machine
             now, by = time.time_ns() // 1000, "the state directory"
             api = Signer(pem.read_private(settings.signing_key))
             found.take(certificates.certify(api, settings.hostname, found.public_key, now, by))
@@ -55,12 +55,12 @@ class Identity:
 
     @property
     def accepted(self) -> bool:
-        """Whether there is a certificate; it was checked when it was taken."""
+        """Whether there is a certificate; it was verified when it was stored."""
         return bool(self.certificate)
 
     @property
     def joining(self) -> str:
-        """What proves an invitation; empty without one, or where none is needed."""
+        """The proof of an invitation; empty without one, or if none is needed."""
         if not self._token or self.accepted:
             return ""
         try:
@@ -69,7 +69,7 @@ class Identity:
             raise InvalidSettings(error.message) from error
 
     def take(self, text: str) -> bool:
-        """Use a certificate from now on, and keep it; returns whether it is right."""
+        """Verify, use and store a certificate; returns whether it is valid."""
         if text == self.certificate:
             return self.accepted
         if not self._is_right(text):

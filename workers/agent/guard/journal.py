@@ -1,4 +1,4 @@
-"""What this host has run: how often each job was begun, and which ones have ended. Signed work is held to both."""
+"""The host's journal: how often each job was begun, and which jobs have ended. It limits repeated runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SCHEMA = (
 )
 _HAS_RUNS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'runs'"
 _COLUMNS = "SELECT name FROM pragma_table_info('runs')"
-#: A journal of an older version has no such column.
+#: Journals of older versions lack this column.
 _ADD_ENDED = "ALTER TABLE runs ADD COLUMN ended INTEGER NOT NULL DEFAULT 0"
 _COUNT = """
 INSERT INTO runs (job, runs, until) VALUES (?, 1, ?)
@@ -42,14 +42,14 @@ _PRUNE = "DELETE FROM runs WHERE job IN (SELECT job FROM runs WHERE until < ? LI
 _MARK = """
 INSERT INTO marks (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)
 """
-#: Times in microseconds. Work that was signed before ``began`` may have run without a trace here (0: there was no
-#: earlier journal); what counted until before ``pruned`` may be forgotten.
+#: Times in microseconds. Work signed before ``began`` may have run without an entry here (0: there was no earlier
+#: journal); entries that were needed until a time before ``pruned`` may have been removed.
 _BEGAN, _PRUNED = "began", "pruned"
-#: Seconds to wait for another process of this agent that writes.
+#: Seconds to wait while another process of this agent writes.
 _BUSY_SECONDS = 10.0
-#: Seconds until a run of an idempotent operation is written at the latest.
+#: Maximum seconds before a run of an idempotent operation is written.
 _WRITE_SECONDS = 0.1
-#: Jobs whose runs are remembered without a look into the file.
+#: Number of jobs whose runs are cached in memory.
 _MOST_REMEMBERED = 20_000
 
 
@@ -58,7 +58,7 @@ class AlreadyEnded(WorkRefused):
 
 
 class _Entry(NamedTuple):
-    """Runs of one job. ``created``: a time before which it cannot have run, in microseconds."""
+    """Runs of one job. ``created``: the earliest time at which it can have run, in microseconds."""
 
     runs: int
     created: int
@@ -66,33 +66,33 @@ class _Entry(NamedTuple):
 
 
 class Journal:
-    """Counts runs in a file (SQLite) that outlives the agent. Threads and processes may share it.
+    """Counts runs in a SQLite file that outlives the agent. Threads and processes may share it.
 
-    A run that must not happen twice is on disk before it begins. One of an idempotent operation is counted at once and
-    written a moment later, many with one commit, and so is the end of each run: an agent that is killed in that moment
-    may count one less.
+    A run that must not happen twice is on disk before it begins. A run of an idempotent operation is counted at once
+    and written shortly after, many in one commit, and so is the end of each run. If the agent is killed in between,
+    those are missing from the count.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time, *, had_one: bool = False) -> None:
-        """``had_one``: this agent has had a journal before, so one that is missing or empty was lost.
+        """``had_one``: this agent had a journal before, so a missing or empty file means that it was lost.
 
-        Raises ``InvalidSettings`` if the file cannot be used: without it nothing may be run.
+        Raises ``InvalidSettings`` if the file cannot be used: the agent must not run anything without it.
         """
         self._path = path
         self._clock = clock
         self._lock = threading.Lock()
-        #: The newest jobs; the oldest are looked up in the file.
+        #: The newest jobs; older ones are looked up in the file.
         self._remembered: OrderedDict[bytes, _Entry] = OrderedDict()
-        #: What is not in the file yet: runs to add, until when they count (microseconds), whether the job has ended.
+        #: Pending writes: runs to add, until when they are needed (microseconds), whether the job has ended.
         self._unwritten: dict[bytes, tuple[int, int, bool]] = {}
-        #: Jobs that were created later are in no file: only in memory, if anywhere.
+        #: Jobs created after this time have no entry in the file, only in memory.
         self._horizon = 0
         self._is_closed = False
-        #: Why the file could not be written the last time.
+        #: The last write error.
         self._trouble: sqlite3.Error | None = None
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # "full": on disk with every commit, and all that the other connection wrote before with it
+            # "full": every commit is on disk, together with all earlier writes of the other connection
             self._durable, self._quick = self._connect("full", had_one), self._connect("normal", had_one)
             if self._quick.execute("SELECT 1 FROM runs LIMIT 1").fetchone():
                 self._horizon = self._now()
@@ -109,15 +109,15 @@ class Journal:
 
     @property
     def began(self) -> int:
-        """When this journal took the place of one that was lost, in microseconds; 0 if none was."""
+        """When this journal replaced a lost one, in microseconds; 0 if none was lost."""
         return self._began
 
     def begin(self, job_id: str, runs: int, until: int, *, created: int, durable: bool) -> int:
         """Count a run that is about to begin; returns its number, from 1.
 
-        ``until`` is how long this must be remembered, ``created`` a time before which the job cannot have run; both in
-        microseconds. Raises ``AlreadyEnded``, and ``WorkRefused`` once ``runs`` are used up, if the job may have been
-        forgotten here, or if the run cannot be written down.
+        The entry is kept until ``until``; ``created`` is the earliest time at which the job can have run; both in
+        microseconds. Raises ``AlreadyEnded``, and ``WorkRefused`` once ``runs`` are used up, if the job's entry may
+        have been removed, or if the run cannot be written.
         """
         if until < self._pruned:
             raise WorkRefused(
@@ -148,15 +148,15 @@ class Journal:
         return number
 
     def end(self, job_id: str, until: int, *, created: int) -> None:
-        """Note that the job's end was reported here: it is never begun again. Written a moment later."""
+        """Record that the job's end was reported: it must not begin again. Written shortly after."""
         self._note(job_id, 0, until, created, ended=True)
 
     def give_back(self, job_id: str, until: int, *, created: int) -> None:
-        """Take back one run that ``begin`` counted: this agent stopped it itself, and the ledger knows."""
+        """Undo the count of one run that this agent stopped itself and handed back to the ledger."""
         self._note(job_id, -1, until, created, ended=False)
 
     def close(self) -> None:
-        """Write what is not written, and stop."""
+        """Write pending entries, and stop."""
         with self._lock:
             self._is_closed = True
         self._wake.set()
@@ -173,7 +173,7 @@ class Journal:
                 return
             try:
                 before = self._remembered.get(key) or self._looked_up(key, created)
-            except sqlite3.Error as error:  # it stays owed to the file, and nothing is begun until that is written
+            except sqlite3.Error as error:  # the entry stays pending, and no run begins until it is written
                 logger.error("The journal %s cannot be read: %s", self._path, error)
                 self._trouble = error
                 before = _Entry(0, created)
@@ -183,7 +183,7 @@ class Journal:
             self._wake.set()
 
     def _count(self, key: bytes, runs: int, until: int) -> tuple[int | None, bool]:
-        """The run's number, or None; then also whether its end is the reason, and not the number of its runs."""
+        """The run's number, or None if refused; and whether that is because the job ended, not because of its count."""
         if key in self._unwritten:
             self._flush()
         row = self._durable.execute(_COUNT, (key, until, runs)).fetchone()
@@ -204,7 +204,7 @@ class Journal:
         return before.runs + 1, False
 
     def _looked_up(self, key: bytes, created: int) -> _Entry:
-        """What the file says, with what is to be written there."""
+        """The job's entry in the file, combined with its pending writes."""
         if created > self._horizon:
             return _Entry(0, created)
         row = self._quick.execute(_LOOK, (key,)).fetchone() or (0, 0)
@@ -212,7 +212,7 @@ class Journal:
         return _Entry(max(0, int(row[0]) + owed), created, bool(row[1]) or ended)
 
     def _keep(self, key: bytes, entry: _Entry, runs: int, until: int) -> None:
-        """Remember an entry, and that ``runs`` of it are to be added in the file."""
+        """Cache an entry, and schedule ``runs`` of it to be added to the file."""
         self._remembered[key] = entry
         owed, _, ended = self._unwritten.get(key, (0, 0, False))
         self._unwritten[key] = owed + runs, until, ended or entry.ended
@@ -221,11 +221,11 @@ class Journal:
             self._horizon = max(self._horizon, oldest.created)
 
     def _write(self) -> None:
-        """In a thread of its own: write what was counted, and forget what no longer counts."""
+        """In a separate thread: write pending entries, and remove expired ones."""
         while not self._is_closed:
             self._wake.wait()
             if not self._is_closed:
-                time.sleep(_WRITE_SECONDS)  # others join in
+                time.sleep(_WRITE_SECONDS)  # batch more entries
             self._wake.clear()
             was_in_trouble = self._trouble is not None
             try:
@@ -240,11 +240,11 @@ class Journal:
         rows = [(key, runs, until, ended, runs) for key, (runs, until, ended) in self._unwritten.items()]
         now = self._now()
         try:
-            with self._quick:  # commits, or takes all of it back
+            with self._quick:  # commits or rolls back
                 self._quick.execute("BEGIN IMMEDIATE")
                 self._quick.executemany(_ADD, rows)
                 if self._quick.execute(_PRUNE, (now,)).rowcount:
-                    # with the same commit: what is forgotten must not be taken for what never ran
+                    # in the same commit: a removed entry must not look like a job that never ran
                     self._quick.execute(_MARK, (_PRUNED, now))
                     self._pruned = max(self._pruned, now)
         except sqlite3.Error as error:

@@ -1,4 +1,4 @@
-"""What the owner of a host lets an agent run: checked on the host, whoever has signed the work."""
+"""The host owner's policy for an agent: enforced on the host, also for signed work."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from workers.agent.guard.policy import Policy
 
 @dataclass(frozen=True)
 class Permit:
-    """A run that is allowed: ``operation`` as it is to be run, in processes that are confined so."""
+    """An allowed run: the ``operation`` to run, and the confinement of its processes."""
 
     operation: Operation
     confinement: Confinement
@@ -30,7 +30,7 @@ class OperationGuard:
         self._policy = policy
         self._limits = limits
         self._environment = environment
-        #: The most usual one, where no rule says anything else.
+        #: The default, used if no rule specifies another.
         self._plain = Confinement("", limits, environment)
 
     @classmethod
@@ -45,14 +45,14 @@ class OperationGuard:
         return cls(Policy.load(settings.allow, settings.policy), limits, settings.pass_environment)
 
     def offered(self, operations: Registry) -> Registry:
-        """The operations that are worth asking this agent for."""
+        """The operations that this agent may be allowed to run."""
         allowed = (operation for operation in operations if self._policy.may_allow(operation))
         return Registry(allowed, absent=operations.absent)
 
     def check(self, operation: Operation, data: Mapping[str, Any], facts: Mapping[str, Any]) -> Permit:
-        """What may be run. Raises ``OperationNotAllowed``, and ``OperationFailed`` for facts that are not there.
+        """Check a run. Raises ``OperationNotAllowed``, and ``OperationFailed`` for unknown facts.
 
-        The arguments are judged as the operation will see them, so references to facts are resolved first.
+        Arguments are checked as the operation will see them, so references to facts are resolved first.
         """
         filled = _filled(operation, dict(data), facts) if self._policy.rules else data
         allowed, rule = self._policy.decide(operation, filled)
@@ -73,7 +73,7 @@ class OperationGuard:
                 "the agent's own user; run an agent as that user"
             )
         if user and not operation.only_starts_processes:
-            # what it does by itself it must do as that user as well
+            # work outside its child processes must run as that user, too
             operation = replace(operation, isolated=True)
         return Permit(operation, confinement)
 

@@ -1,4 +1,4 @@
-"""The rules of a host's owner: which operations, with which arguments, as whom, within which limits."""
+"""The host owner's rules: which operations, with which arguments, as which user, within which limits."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from jobqueue.operations.process.confinement import ResourceLimits
 from jobqueue.plain_text import decoded
 from jobqueue.wildcard import matches
 
-#: The word in JOBQUEUE_ALLOW for all operations that change nothing and look into no files.
+#: The value in JOBQUEUE_ALLOW for all operations that change nothing and read no files.
 READ_ONLY = "read-only"
 _FILES = "file:"
 _OTHERS_WRITE = 0o022
 _LARGEST_FILE = 1024 * 1024
-#: Longer arguments are never allowed by a pattern, and always denied by one.
+#: A pattern never allows longer arguments, and always denies them.
 LONGEST_ARGUMENT = 64 * 1024
-#: What may stand around a path, or a part of one, within an argument.
+#: Characters that may delimit a path, or a part of one, within an argument.
 _SEPARATORS = re.compile(r"[/\\\s=:,;'\"]")
 _SLASHES = re.compile("/+")
 _RULE = {"operations", "effect", "arguments", "run_as", "limits"}
@@ -34,10 +34,10 @@ _RULE = {"operations", "effect", "arguments", "run_as", "limits"}
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule. ``arguments``: field of the data -> what it must be; None: whatever the data.
+    """One rule. ``arguments``: field of the data -> required value; None: any data.
 
-    An allowing rule with ``arguments`` covers exactly the fields that it names: data with any other field is not
-    covered, since an environment or a directory can turn a harmless command into any other.
+    An allow rule with ``arguments`` covers exactly the fields that it names. It does not cover data with other fields,
+    because an environment or a directory can turn a harmless command into any other.
     """
 
     operations: tuple[str, ...]
@@ -47,11 +47,11 @@ class Rule:
     limits: ResourceLimits | None = None
 
     def names(self, operation: str) -> bool:
-        """Whether it is about this operation."""
+        """Whether it applies to this operation."""
         return any(matches(pattern, operation) for pattern in self.operations)
 
     def covers(self, data: Mapping[str, Any]) -> bool:
-        """Whether it is about this data."""
+        """Whether it applies to this data."""
         if self.arguments is None:
             return True
         if self.allows and not data.keys() <= self.arguments.keys():
@@ -69,7 +69,7 @@ class Policy:
 
     @classmethod
     def load(cls, allow: tuple[str, ...], path: Path | None) -> Policy:
-        """The policy of an agent. Raises ``InvalidSettings`` that says what is wrong with the file."""
+        """The policy of an agent. Raises ``InvalidSettings`` that describes the error in the file."""
         if path is None:
             return cls(allow)
         try:
@@ -88,7 +88,7 @@ class Policy:
             raise InvalidSettings(f"JOBQUEUE_POLICY: {path}: {error}") from error
 
     def decide(self, operation: Operation, data: Mapping[str, Any]) -> tuple[bool, Rule | None]:
-        """Whether a run is allowed, and the rule that says so, if one does."""
+        """Whether a run is allowed, and the deciding rule, if any."""
         for rule in self.rules:
             if rule.names(operation.type) and rule.covers(data):
                 return rule.allows, rule
@@ -116,7 +116,7 @@ def _is_read_only(operation: Operation) -> bool:
 
 
 def _is_allowed(pattern: str, text: str) -> bool:
-    """A pattern with ``*`` covers no way out of a folder: ``/srv/*`` is not ``/srv/../etc``. When in doubt, no."""
+    """A pattern with ``*`` does not cover paths out of its folder: ``/srv/*`` is not ``/srv/../etc``. In doubt, no."""
     if len(text) > LONGEST_ARGUMENT or not matches(pattern, text):
         return False
     return "*" not in pattern or ".." in pattern or ".." not in _SEPARATORS.split(text)

@@ -1,4 +1,4 @@
-"""The gate in front of every run: signed, for this agent, in time, not more often than signed, and allowed here."""
+"""Checks before every run: signed, for this agent, in time, not more often than signed, and allowed here."""
 
 from __future__ import annotations
 
@@ -22,39 +22,39 @@ from workers.agent.guard.operation_guard import OperationGuard, Permit
 
 logger = logging.getLogger(__name__)
 
-#: The setting ``lost_journal``: work from before a lost journal is refused.
+#: Value of ``lost_journal``: refuse work that was signed before the journal was lost.
 REFUSE = "refuse"
-#: Where an agent keeps what is its own, below the state directory.
+#: Folder below the state directory for an agent's own files.
 AGENTS = "agents"
-#: Seconds that an agent waits for the API on the same machine, which may be started together with it, to make a key.
+#: Seconds that an agent waits for an API on the same machine, maybe started together with it, to generate a key.
 _WAIT_SECONDS = 30.0
 _LOOK_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
 class Admission:
-    """A run that the journal has counted. Times in microseconds, as the journal takes them."""
+    """A run that the journal has counted. Times in microseconds, as in the journal."""
 
     journal: Journal
     job_id: str
     until: int
     created: int
-    #: One run is all that was signed: it is used up, whatever becomes of it.
+    #: Only one run was signed: it is used up, whatever its outcome.
     is_only: bool = False
 
     def ended(self) -> None:
-        """The job's end was reported: it must not be run here again."""
+        """Record that the job's end was reported: it must not run here again."""
         if not self.is_only:
             self.journal.end(self.job_id, self.until, created=self.created)
 
     def given_back(self) -> None:
-        """This agent stopped the run itself and the ledger took it back: it is none of those that were signed."""
+        """This agent stopped the run itself and handed it back to the ledger: it does not count as a signed run."""
         self.journal.give_back(self.job_id, self.until, created=self.created)
 
 
 @dataclass(frozen=True)
 class AdmittedWork:
-    """Work that may be run. ``permit`` is None for an operation that this agent does not know."""
+    """Admitted work. ``permit`` is None for an operation that this agent does not know."""
 
     document: Mapping[str, Any]
     permit: Permit | None
@@ -62,7 +62,7 @@ class AdmittedWork:
 
 
 class WorkAdmission:
-    """Decides about each claim before anything of it is run. Called from many threads."""
+    """Decides about each claim before it runs. Thread-safe."""
 
     def __init__(
         self,
@@ -87,22 +87,22 @@ class WorkAdmission:
     def open(
         cls, settings: Settings, operations: Registry, facts: Mapping[str, Any], keys: TrustedKeys
     ) -> WorkAdmission:
-        """The gate of one agent, whose ``facts`` jobs may refer to.
+        """The admission of one agent; jobs may refer to its ``facts``.
 
-        Raises ``InvalidSettings`` without a journal, or with a policy that cannot be used.
+        Raises ``InvalidSettings`` without a usable journal or policy.
         """
         guard = OperationGuard.open(settings)
-        # the key is made after the journal, so one without the other means that the journal was lost
+        # the key is generated after the journal, so a key without a journal means that the journal was lost
         had_one = own_file(settings, "key").exists()
         journal = Journal(own_file(settings, "journal"), had_one=had_one)
         return cls(settings, operations, keys, journal, guard, facts)
 
     def offered(self) -> Registry:
-        """The operations that are worth asking this agent for."""
+        """The operations that this agent may be allowed to run."""
         return self._guard.offered(self._operations)
 
     def admit(self, grant: Grant) -> AdmittedWork:
-        """Work that may be run now; its run is counted.
+        """Admit work that may run now, and count its run.
 
         Raises ``WorkRefused``, ``OperationNotAllowed``, and ``OperationFailed`` for facts that this host does not have.
         """
@@ -115,28 +115,28 @@ class WorkAdmission:
         self._check_memory(terms)
         known = document["operation"] in self._operations
         operation = self._operations.get(document["operation"]) if known else None
-        # a repeated run of what is not known here does no harm either
+        # repeating an operation that is unknown here is harmless, too
         durable = operation is not None and not operation.idempotent
         until, created = terms.valid_until + self._skew, terms.created - self._skew
         admission = Admission(self._journal, terms.job_id, until, created, durable and terms.runs == 1)
         try:
             permit = self._guard.check(operation, document["data"], self._facts) if operation else None
         except (OperationNotAllowed, OperationFailed):
-            # reported as failed: a policy that allows more one day must not let it run then
+            # reported as failed: a later, more permissive policy must not let it run
             self._journal.end(terms.job_id, until, created=created)
             raise
         self._journal.begin(terms.job_id, terms.runs, until, created=created, durable=durable)
         return AdmittedWork(document, permit, admission)
 
     def _check_needs(self, document: Mapping[str, Any]) -> None:
-        """Raise ``WorkRefused`` unless this host has what the job waited for."""
+        """Raise ``WorkRefused`` unless this host meets the job's needs."""
         needs = Needs.read(document.get("needs", {}))
         settings, facts = self._settings, self._facts
         if not needs.fit(settings.hostname, settings.labels, facts.get("cpus"), facts.get("memory.total")):
             raise WorkRefused(f"it was signed for a host with {needs.text}, and {settings.hostname} does not have that")
 
     def _check_memory(self, terms: work.Terms) -> None:
-        """Raise ``WorkRefused`` for work that may have run here while an earlier journal was kept, which was lost."""
+        """Raise ``WorkRefused`` for work that may have run here before the journal was lost."""
         began = self._journal.began
         if terms.created < began and self._settings.lost_journal == REFUSE:
             raise WorkRefused(
@@ -150,15 +150,15 @@ class WorkAdmission:
 
 
 def own_file(settings: Settings, kind: str) -> Path:
-    """A file of this agent alone; several agents may share a state directory."""
+    """A file private to this agent; several agents may share a state directory."""
     return settings.state_dir / AGENTS / f"{settings.hostname}.{kind}"
 
 
 def trusted_keys(settings: Settings, wait_seconds: float = _WAIT_SECONDS) -> TrustedKeys:
-    """The keys whose work is run here.
+    """The trusted keys of this agent.
 
-    In the state directory's own place they may be a moment late: the API that makes them may be starting beside us.
-    Raises ``InvalidSettings`` that says what to do.
+    In the state directory the file may appear a moment late, because the API that generates the key may be starting
+    at the same time. Raises ``InvalidSettings`` that says what to do.
     """
     path = settings.trusted_keys
     until = time.monotonic() + wait_seconds

@@ -1,4 +1,4 @@
-"""Where a host's secrets come from: the agent's environment, a directory, a command."""
+"""Providers of a host's secrets: the agent's environment, a directory, a command."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from jobqueue.trust.secrets.forms import SHORTEST
 
 #: Bytes of the longest secret.
 LONGEST = 16 * 1024
-#: Secrets that a host may have, since all of them are looked for in all that is printed.
+#: Maximum number of secrets of a host: all output is searched for all of them.
 MOST = 200
-#: Seconds for the command, and bytes of its answer that are read.
+#: Seconds for the command, and maximum bytes read of its output.
 _COMMAND_SECONDS = 30.0
 _OTHERS_WRITE = 0o022
 
 
 class Provider(Protocol):
-    """Something that knows secrets."""
+    """A source of secrets."""
 
     def get(self, name: str, context: Context) -> str | None:
-        """The value of a secret, None if it is not known here. Raises ``OperationFailed``."""
+        """The value of a secret; None if it is unknown here. Raises ``OperationFailed``."""
 
     def known(self) -> list[str]:
-        """The values of all secrets that can be had without asking anybody."""
+        """The values of all secrets that are available without running a command."""
 
 
 class Environment:
@@ -45,7 +45,7 @@ class Environment:
 
     @classmethod
     def taken_from(cls, environ: MutableMapping[str, str]) -> Environment:
-        """Take the secrets out of ``environ``, so that nothing that is started inherits them.
+        """Take the secrets out of ``environ``, so that no child process inherits them.
 
         Raises ``InvalidSettings`` for a value that cannot be a secret.
         """
@@ -66,7 +66,7 @@ class Environment:
 
 
 class Own:
-    """The agent's own credentials: no job gets them by name, and none shows them."""
+    """The agent's own credentials: jobs cannot reference them, and they are redacted from output."""
 
     def __init__(self, values: list[str]) -> None:
         self._values = values
@@ -88,7 +88,7 @@ class Directory:
     """A file per secret, named as the secret; one line break at its end does not count."""
 
     def __init__(self, path: Path) -> None:
-        """Raises ``InvalidSettings`` if it is no directory that can be read."""
+        """Raises ``InvalidSettings`` if it is not a readable directory."""
         self._path = path
         try:
             os.listdir(path)  # noqa: PTH208 - as an error names it
@@ -137,13 +137,13 @@ class Directory:
 
 
 class Command:
-    """A program that is given a name as its last argument and prints the secret; it may end with an error."""
+    """A program that takes a name as its last argument and prints the secret; it may fail."""
 
     def __init__(self, line: str) -> None:
         self._argv = shlex.split(line)
 
     def get(self, name: str, context: Context) -> str | None:
-        # as the agent itself, not as the user of the operation; what it prints is not output of the job
+        # runs as the agent's user, not the operation's; its output is not part of the job's output
         own = {key: value for key, value in os.environ.items() if not key.startswith("JOBQUEUE_")}
         until = context.clock() + _COMMAND_SECONDS
         deadline = until if context.deadline is None else min(until, context.deadline)

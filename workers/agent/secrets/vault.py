@@ -1,4 +1,4 @@
-"""The secrets of one host, as its agent has them."""
+"""The secrets of one host, held by its agent."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from workers.agent.secrets.providers import MOST, Command, Directory, Environmen
 
 
 class Vault:
-    """Gives secrets to operations, and remembers all of them so that they can be taken out of what is told.
+    """Provides secrets to operations, and remembers all of them so that they can be redacted from output and reports.
 
-    Called from many threads. Secrets that a job did not name are looked for as well: a command may print the files or
-    the environment that hold them.
+    Thread-safe. Secrets that a job did not name are redacted as well: a command may print the files or the environment
+    that hold them.
     """
 
     def __init__(self, providers: list[Provider]) -> None:
         self._providers = providers
         self._lock = threading.Lock()
-        #: Values that were given out or seen, the newest last; the old ones of what changed stay for a while.
+        #: Values that were used or seen, the newest last; old values of changed secrets are kept for a while.
         self._seen: dict[str, None] = {}
         self._redactor = Redactor()
 
     @classmethod
     def open(cls, settings: Settings, environ: MutableMapping[str, str] | None = None) -> Vault:
-        """The secrets of this host; those in ``environ`` (the process's own) are taken out of it.
+        """The secrets of this host; those in ``environ`` (the process's own) are removed from it.
 
         Raises ``InvalidSettings``.
         """
@@ -47,11 +47,11 @@ class Vault:
         return found
 
     def fill_in(self, data: Any, context: Context) -> Any:
-        """``data`` with the secrets that it names. Raises ``OperationFailed`` for one that this host does not have."""
+        """``data`` with the secrets that it references. Raises ``OperationFailed`` for one that this host lacks."""
         return fill_in(data, lambda name: self._get(name, context))
 
     def redactor(self) -> Redactor:
-        """What takes out all secrets that are known by now. Raises ``OperationFailed`` if they cannot be read."""
+        """A redactor for all secrets known so far. Raises ``OperationFailed`` if they cannot be read."""
         known = [value for provider in self._providers for value in provider.known()]
         with self._lock:
             self._remember(known)
@@ -79,17 +79,17 @@ class Vault:
         self._redactor = Redactor(self._seen)
 
     def guard_logs(self) -> None:
-        """Take secrets out of what this process logs, tracebacks among it."""
+        """Redact secrets from this process's logs, tracebacks included."""
         for handler in logging.getLogger().handlers:
             handler.setFormatter(_Cleaned(handler.formatter or logging.Formatter(), self))
 
     def clean(self, text: str) -> str:
-        """``text`` without the secrets that are known by now; asks no provider."""
+        """``text`` without the secrets known so far; does not query providers."""
         return self._redactor.text(text)
 
 
 class _Cleaned(logging.Formatter):
-    """Another formatter's lines without secrets."""
+    """Redacts secrets from another formatter's lines."""
 
     def __init__(self, inner: logging.Formatter, vault: Vault) -> None:
         super().__init__()
