@@ -14,7 +14,7 @@ import pytest
 import redis
 from redis.exceptions import RedisError, ResponseError
 
-from jobqueue.errors import JobQueueError, LedgerUnavailable, RecordAltered
+from jobqueue.errors import JobQueueError, LedgerRefuses, LedgerUnavailable, RecordAltered
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.scripts import Scripts
@@ -45,8 +45,8 @@ def check(meaning: str, error: RedisError) -> None:
     expected: dict[str, tuple[type[Exception], str]] = {
         "denied": (LedgerUnavailable, "Redis refuses our user.*jobqueue redis acl"),
         "denied loading": (LedgerUnavailable, "Redis refuses our user"),
-        "wrong type": (RecordAltered, "another kind of value"),
-        "no writes": (LedgerUnavailable, "takes no writes|cannot be reached"),
+        "wrong type": (RecordAltered, "another type of value"),
+        "no writes": (LedgerRefuses, "takes no (writes|commands)"),
         "bug": (ResponseError, ".*"),
     }
     kind, words = expected[meaning]
@@ -110,7 +110,7 @@ def test_a_real_server_refuses_what_a_script_does(limited: redis.Redis) -> None:
 def test_a_real_server_refuses_to_load_a_script(limited: redis.Redis) -> None:
     limited.script_flush()
     scripts = Scripts(limited, Keys("jobqueue:"))
-    with pytest.raises(JobQueueError, match="does not have our script 'read', and our user may not load it"):
+    with pytest.raises(JobQueueError, match="does not have our script 'read_job', and our user may not load it"):
         scripts.call("read_job", "some-job")
     scripts.close()
 
@@ -127,9 +127,8 @@ def test_a_batch_is_told_that_replicas_lack(short_path: Path) -> None:
             with redis.Redis.from_url(running.url, decode_responses=True) as client:
                 client.config_set("min-replicas-to-write", 1)
                 scripts = Scripts(client, Keys("jobqueue:"))
-                calls = [("", "web1", "boot", 1_000_000, "{}", "", "")]
                 with pytest.raises(LedgerUnavailable, match="takes no writes"):
-                    scripts.call_many("register_agent", calls)
+                    scripts.call_many("acquire_leadership", [("copy1", 1000)])
                 scripts.close()
         finally:
             running.kill()
