@@ -413,7 +413,7 @@ def test_cancel(ask: Ask, services: FakeServices) -> None:
 
 def test_cancel_what_has_ended(ask: Ask, services: FakeServices) -> None:
     services.store[ID] = a_job()
-    error(ask("POST", f"/job/{ID}/cancel"), 409, "final state")
+    error(ask("POST", f"/job/{ID}/cancel"), 409, "already ended")
 
 
 @pytest.mark.parametrize(

@@ -315,7 +315,7 @@ def test_what_cannot_be_done_is_said_on_the_page(client: FlaskClient, services: 
     services.store[ID] = a_job(id=ID)
     answer = client.post(f"/ui/jobs/{ID}/cancel", headers=AUTHORIZATION)
     assert answer.status_code == 409
-    assert "final state already" in parse(answer).find(class_="is-bad").get_text()
+    assert "already ended" in parse(answer).find(class_="is-bad").get_text()
 
 
 def test_drain_and_undrain(send: Send, services: FakeServices) -> None:
@@ -337,7 +337,7 @@ def test_agents_that_wait_to_be_let_in_stand_out(
     services.agents_known[0] = replace(AN_AGENT, state=AgentState.PENDING, public_key=KEYS[0])
     assert [row["id"] for row in page("/ui/agents?view=pending").select("tbody tr")] == ["agent-web1"]
     assert page("/ui/agents?view=away").select("tbody tr") == []
-    assert "waits to be let in" in page("/").find(id="agents-now").get_text()
+    assert "waits to be accepted" in page("/").find(id="agents-now").get_text()
     assert page("/ui/agents/web1").find(id="pending").code.get_text() == fingerprint_of(KEYS[0])
     services.agents_known[0] = replace(services.agents_known[0], state=AgentState.REVOKED)
     assert "revoked" in page("/").find(id="agents-now").get_text()
