@@ -57,7 +57,15 @@ def populate(world: World, rng: random.Random, count: int) -> list[Known]:
             elif step > 3:
                 world.finish(grant, rng.choice((S.COMPLETED, S.COMPLETED, S.FAILED, S.SKIPPED, S.CANCELLED)))
         known.append(
-            Known(job.id, created, job.operation, target, dict(job.tags or {}), hosts, world.job(job.id).status)
+            Known(
+                job.id,
+                created,
+                job.submission.operation,
+                target,
+                dict(job.submission.tags),
+                hosts,
+                world.job(job.id).status,
+            )
         )
     return known[::-1]
 

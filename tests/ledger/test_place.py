@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from jobqueue.ledger.executions import Due
+from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ANY, UNPLACED
 from tests.ledger.test_doctor import examine
@@ -104,7 +105,7 @@ def test_it_expires(world: World) -> None:
 
 
 def test_a_failure_is_tried_again_where_it_ran(world: World) -> None:
-    job_id = waiting_job(world, retries="3|1|1|0")
+    job_id = waiting_job(world, retries=RetryPolicy(3, 1, 1, 0))
     world.register("a")
     place(world, job_id, "a")
     world.retry_later(world.claim(job_id, world.pop("a") and "a"), 1)

@@ -188,8 +188,8 @@ def test_what_both_grant(left: set[str], right: set[str], both: set[str]) -> Non
 USELESS = {
     "HTML": (b"<!doctype html><title>Sign in</title>", "not JSON"),
     "nothing": (b"", "not JSON"),
-    "a list": (b"[]", "no JWKS"),
-    "no keys": (b'{"keys": {}}', "no JWKS"),
+    "a list": (b"[]", "not a JWKS"),
+    "no keys": (b'{"keys": {}}', "not a JWKS"),
     "an empty one": (b'{"keys": []}', "empty"),
     "nested": (b"[" * 200_000, "not JSON"),
     "only symmetric": (key_set({"kty": "oct", "k": "c2VjcmV0"}), "kty"),

@@ -16,7 +16,9 @@ if record[1] ~= 'submitted' or not tonumber(known[4] or '') then
   return {}
 end
 local able = {}
-for _, host in ipairs(taking({unpack(ARGV, 5)}, at, hosts_away(), false)) do
+local hosts = {}
+for i = 5, #ARGV do hosts[#hosts + 1] = ARGV[i] end -- unpack has a limit
+for _, host in ipairs(taking(hosts, at, hosts_away(), false)) do
   if redis.call('SISMEMBER', K.offers .. (known[1] or '?'), host) == 1 then able[#able + 1] = host end
 end
 if #able == 0 then return {} end

@@ -41,7 +41,7 @@ def test_json_is_one_object_a_line_and_can_be_taken_up(api: FakeApi, run: Run) -
 
 def test_what_is_missing_is_said(api: FakeApi, run: Run) -> None:
     result = run("event", "follow")
-    assert (result.exit_code, "tells no events" in result.stderr) == (2, True)
+    assert (result.exit_code, "has no event stream" in result.stderr) == (2, True)
     api.on("GET", f"/job/{ID}", Reply(404, {"error": f"No job has the id {ID}.", "code": 404, "details": None}))
     result = run("event", "follow", "--job", ID)
     assert (result.exit_code, "No job has the id" in result.stderr) == (2, True)

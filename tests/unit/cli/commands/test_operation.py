@@ -44,5 +44,5 @@ def test_show(run: Run) -> None:
 def test_show_unknown(run: Run) -> None:
     result = run("operation", "show", "network.pin.do")
     assert result.exit_code == 2
-    assert result.stderr == "Error: There is no operation 'network.pin.do'. Did you mean network.ping.do?\n"
+    assert result.stderr == "Error: Unknown operation 'network.pin.do'. Did you mean network.ping.do?\n"
     assert "operation list" in run("operation", "show", "qqq").stderr

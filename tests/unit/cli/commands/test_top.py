@@ -123,7 +123,7 @@ def test_it_fits_the_terminal(width: int, height: int, agents: int, jobs: int) -
 
 def test_while_the_api_is_away_the_last_is_shown_and_marked() -> None:
     text = _drawn(crowd(2, 2), ConnectionFailed("Cannot reach it."), 100, 30)
-    assert "no longer up to date: Cannot reach it." in text
+    assert "Out of date: Cannot reach it." in text
     assert "web0" in text
 
 

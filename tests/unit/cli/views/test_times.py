@@ -19,7 +19,7 @@ def test_durations(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "1w", "1h 30m", "5mm", "1e9", "inf", "1" * 30])
 def test_no_durations(text: str) -> None:
-    with pytest.raises(ValueError, match="no duration"):
+    with pytest.raises(ValueError, match="not a duration"):
         parse_duration(text)
 
 
@@ -40,7 +40,7 @@ def test_moments(text: str, past: bool, iso: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "tomorrow", "2030-13-01", "-5m", "99999999999d", "2030-06-01T12:00:00ZZ"])
 def test_no_moments(text: str) -> None:
-    with pytest.raises(ValueError, match=r"no time|no duration|calendar"):
+    with pytest.raises(ValueError, match=r"not a time|neither a duration|calendar"):
         parse_moment(text, NOW, past=False)
 
 
