@@ -13,6 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api.app import create_app
+from jobqueue.ledger.executions import Executions
 from jobqueue.model.audit import AuditEntry, AuditRecord
 from jobqueue.model.principal import system
 from jobqueue.services.audit import AuditTrail
@@ -371,5 +372,6 @@ def test_a_poisoned_trail_repairs_itself_and_misses_no_change_of_access(
     verdict = client.get("/audit/verify", headers=AUTHORIZATION).get_json()
     assert not verdict["valid"]
     assert "was broken behind entry 1" in verdict["problems"][0]
-    assert [alert.kind for alert in ledger.executions.alerts()] == ["records_altered"]
+    alerts = Executions.alerts(ledger.executions)  # the fake answers with one of its own
+    assert [alert.kind for alert in alerts] == ["records_altered"]
     assert client.get("/health/status", headers=AUTHORIZATION).get_json()["components"]["audit"] == {"status": "ok"}

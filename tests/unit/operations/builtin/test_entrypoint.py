@@ -66,7 +66,7 @@ def test_the_order_of_both_streams_is_kept(go: Callable[..., Outcome]) -> None:
     lines = b"".join(output).decode().split()
     assert lines == [f"{stream}{n}" for n in range(1, 9) for stream in "oe"]
     assert caught.value.details is not None
-    assert caught.value.details["message"].split()[-10:] == lines[-10:]
+    assert caught.value.details["output"].split()[-10:] == lines[-10:]
 
 
 def test_before_it_begins_it_says_so(go: Callable[..., Outcome], tmp_path: Path) -> None:
