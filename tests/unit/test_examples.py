@@ -53,11 +53,13 @@ def test_an_example_fits_its_operation(
 ) -> None:
     shutil.copy(Path(__file__).parent / "aggregation" / "click_signals.json", tmp_path)
     monkeypatch.chdir(tmp_path)
+    catalogue = [{"type": info.type, "positional": info.positional, "schema": info.schema} for info in REGISTRY.infos()]
+    api.on("GET", "/operation", Reply(200, {"operations": catalogue, "total": len(catalogue)}))
     api.on("POST", "/job", Reply(201, ACCEPTED))
     words = [word for word in _words(line) if word not in ("--watch", "--wait")]
     result = run("job", "submit", *words)
     assert result.exit_code == 0, f"{place}: {result.stderr}"
-    wanted = api.seen[0].body["operation"]
+    wanted = api.seen[-1].body["operation"]
     REGISTRY.validate(wanted["type"], wanted["data"])
 
 

@@ -35,9 +35,10 @@ CREATE MACRO spark_text_to_double(s) AS
 CREATE MACRO spark_text_to_boolean(s) AS
   CASE WHEN lower(spark_blank(s)) IN ('t', 'true', 'y', 'yes', '1') THEN true
   WHEN lower(spark_blank(s)) IN ('f', 'false', 'n', 'no', '0') THEN false END;
--- days wrap as Java's int does; the first and the last three of them are no dates of DuckDB's
+-- days wrap as Java's int does; DuckDB has no dates for the first and the last of them
 CREATE MACRO spark_day(n) AS
-  CASE WHEN spark_int(n) BETWEEN -2147483646 AND 2147483646 THEN DATE '1970-01-01' + spark_int(n) END;
+  CASE WHEN spark_int(n) BETWEEN -2147483646 AND 2147483646 THEN DATE '1970-01-01' + spark_int(n)
+  WHEN n IS NOT NULL THEN error('a date ' || n || ' days from 1970-01-01 cannot be represented') END;
 CREATE MACRO spark_add_days(d, n) AS spark_day(CAST(d - DATE '1970-01-01' AS HUGEINT) + n);
 CREATE MACRO spark_date_piece(s, n) AS CAST(coalesce(nullif(regexp_extract(spark_blank(s),
   '^([+-]?[0-9]{4,7})(?:-([0-9]{1,2})(?:-([0-9]{1,2})(?:[ T](?s:.*))?)?)?$', n), ''), CASE WHEN n > 1 THEN '1' END) AS BIGINT);
