@@ -358,6 +358,7 @@ def test_what_no_agent_has_is_waited_for(client: JobSubmissionClient, stack: Sta
     assert client.get_job_status(waiting[1]) == "PENDING"
     assert client.stop_job(waiting[1]) is True
     assert runs.read_text() == "ran\n"
+    stack.stop_agents()  # the other tests count on the two agents of `up`
 
 
 def test_names(client: JobSubmissionClient) -> None:
