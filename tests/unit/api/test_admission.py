@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jwt
@@ -69,7 +70,7 @@ def client(services: FakeServices) -> FlaskClient:
         while True:
             yield [NEWS]
 
-    services.events = events  # type: ignore[attr-defined]
+    services.events = SimpleNamespace(follow=events)
     settings = Settings(
         state_dir=Path("/nonexistent"), token=TOKEN, jwt_secret=SECRET, jwt_issuer="us", jwt_audience="jobqueue"
     )

@@ -64,7 +64,11 @@ class Seeing(FakeServices):
     carried: dict[str, str]
     logged: dict[str, str]
 
-    def agents(self) -> list[object]:  # type: ignore[override]
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.agents.all = self._all_agents
+
+    def _all_agents(self) -> list[object]:
         self.carried = tracing.carried()
         self.logged = dict(logs.fields())
         return []

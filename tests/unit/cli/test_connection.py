@@ -107,7 +107,7 @@ def test_a_typo_in_the_environment(api: FakeApi, run: Run) -> None:
 def test_each_fault_of_the_settings_is_told_once(api: FakeApi, run: Run) -> None:
     result = run("job", "list", env={"JOBQUEUE_TOKN": "x", "JOBQUEUE_LEASE_SECOND": "1"})
     said = one_line_on_stderr(result.stderr)
-    assert said.count("JOBQUEUE_TOKN ") == said.count("JOBQUEUE_LEASE_SECOND ") == 1
+    assert said.count("JOBQUEUE_TOKN;") == said.count("JOBQUEUE_LEASE_SECOND;") == 1
     assert api.seen == []
 
 

@@ -122,9 +122,9 @@ def test_an_idempotency_key_shows_a_job_to_nobody_else(services: Services) -> No
 
 
 def test_an_idempotency_key_can_be_taken_by_nobody_else(services: Services) -> None:
-    first = services.submit(Submission(SHELL, DATA, principal=who("*"), idempotency_key="k"))
+    first = services.submit.one(Submission(SHELL, DATA, principal=who("*"), idempotency_key="k"))
     other = replace(who("*"), name="eve", kind="user")
-    taken = services.submit(Submission(SHELL, {"command": "true"}, principal=other, idempotency_key="k"))
+    taken = services.submit.one(Submission(SHELL, {"command": "true"}, principal=other, idempotency_key="k"))
     assert (taken.replayed, taken.job_id != first.job_id) == (False, True)
 
 
