@@ -107,10 +107,12 @@ def make_world(folder: Path, role: str) -> World:
     jobs = [shell(services, alias) for alias in ("waits", "fails", "works")]
     end(services, jobs[1], ExecutionState.FAILED)
     end(services, jobs[2], ExecutionState.COMPLETED)
-    nightly = Configuration.parse({"id": "nightly", "type": "script", "script": "true"})
+    nightly = Configuration.parse({"id": "nightly", "type": "script", "script": "true", "language": "shell"})
     services.configurations.create(nightly, "ada")
     runs = Runs(services.ledger, services.submit, services.registry)
-    run = runs.start_inline(Configuration.parse({"id": "once", "type": "script", "script": "true"}), ROOT)
+    run = runs.start_inline(
+        Configuration.parse({"id": "once", "type": "script", "script": "true", "language": "shell"}), ROOT
+    )
     services.packages.store(PACKAGE, [b"bytes"])
     key, _ = services.credentials.create_key(ROOT, "spare", (), ("job:read",))
     services.credentials.create_user(ROOT, "alice", "correct horse battery", (), ("job:read",))

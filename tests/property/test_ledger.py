@@ -61,7 +61,7 @@ EVENTS: tuple[tuple[str, dict[str, st.SearchStrategy[Any]]], ...] = (
         {
             "meant": st.sampled_from(TARGETS),
             "is_idempotent": st.booleans(),
-            "retries": _one_of("", "1|1|1|0", "3|1|1|0"),
+            "retries": _one_of(None, RetryPolicy(1, 1.0, 1.0, 0.0), RetryPolicy(3, 1.0, 1.0, 0.0)),
             "wait": _one_of(None, None, None, -5, 3, 40),
             "deadline": _one_of(None, None, None, 2, 30, 100),
             "priority": st.integers(0, 9),
