@@ -63,6 +63,8 @@ class FacadeDocument:
     routes: Mapping[str, Route]
     error: tuple[str, Document]
     schemas: Callable[[], Mapping[str, Document]] = dict
+    #: The body of errors for its other clients, where they expect another media type.
+    other_error: tuple[str, Document] | None = None
 
 
 def complete(document: Document, app: Flask, dialects: Iterable[FacadeDocument]) -> Document:
@@ -102,7 +104,7 @@ def _operation(endpoint: str, route: Route, dialect: FacadeDocument) -> Document
     for status, answer in route.answers.items():
         responses[str(status)] = {"description": "Done."} | (_content(answer) if answer else {})
     errors = {*_errors(endpoint, has_body=route.body is not None), *route.errors}
-    _add_errors(responses, sorted(errors), dialect.error)
+    _add_errors(responses, sorted(errors), dialect.error, dialect.other_error)
     operation: Document = {
         "operationId": rule_name(endpoint).replace(".", "_"),
         "summary": route.summary,
@@ -128,10 +130,17 @@ def _errors(endpoint: str, *, has_body: bool) -> list[int]:
     return sorted([*found, *_READS_BODY] if has_body else found)
 
 
-def _add_errors(responses: Document, statuses: Iterable[int], error: tuple[str, Document]) -> None:
+def _add_errors(
+    responses: Document,
+    statuses: Iterable[int],
+    error: tuple[str, Document],
+    other: tuple[str, Document] | None = None,
+) -> None:
     for status in statuses:
         if str(status) not in responses:
             answer = responses[str(status)] = {"description": ERRORS[status], **_content(error)}
+            if other is not None:
+                answer["content"] = {**answer["content"], **_content(other)["content"]}
             if status in _HEADED:
                 answer["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
     for name in sorted(responses):  # in order, for people

@@ -145,8 +145,9 @@ _ROUTES = {
 
 DIALECT = FacadeDocument(
     "ray",
-    "Ray's Jobs API, and openYuanrong's variant of it. Errors are plain text.",
+    "Ray's Jobs API, and openYuanrong's variant of it. Errors are plain text; openYuanrong's are JSON strings.",
     _ROUTES,
     (TEXT, _TEXT),
     _schemas,
+    (JSON, {"type": "string"}),
 )
