@@ -96,7 +96,16 @@ def _add(document: Document, app: Flask, dialect: FacadeDocument) -> None:
                 {"in": "path", "name": name, "required": True, "schema": route.path.get(name, {"type": "string"})}
                 for name in _PARAMETER.findall(rule.rule)
             ]
-            document["paths"].setdefault(_path(rule.rule), {})[method.lower()] = operation
+            item = document["paths"].setdefault(_path(rule.rule), {})
+            _merge(item.setdefault(method.lower(), operation), operation)
+
+
+def _merge(shown: Document, other: Document) -> None:
+    """Add the answers of ``other``, which serves the same path with names of another form."""
+    for status, answer in other["responses"].items():
+        known = shown["responses"].setdefault(status, answer)
+        if "content" in answer:
+            known["content"] = {**answer["content"], **known.get("content", {})}
 
 
 def _operation(endpoint: str, route: Route, dialect: FacadeDocument) -> Document:
