@@ -211,4 +211,5 @@ DIALECT = FacadeDocument(
     _ROUTES,
     (JSON, {"$ref": "#/components/schemas/FusionError"}),
     _schemas,
+    other_error=("text/plain; charset=utf-8", {"type": "string"}),  # names that are not resources are Ray's
 )
