@@ -181,7 +181,7 @@ def ask(world: World, case: Any, aimed: Mapping[str, int]) -> None:
     case.path_parameters = {**(case.path_parameters or {}), **known}
     response = world.app.test_client().open(**case.as_transport_kwargs(headers=dict(world.headers)), buffered=False)
     try:
-        if not case.path.endswith("/session"):  # it signs in by the user and password in its body, whatever the headers say
+        if not case.path.endswith("/session"):  # it checks the credentials in its body
             world.statuses[response.status_code] += 1
         if case.operation.label in STREAMS and response.status_code == 200:
             assert response.mimetype == "text/event-stream"
