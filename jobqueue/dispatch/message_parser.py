@@ -89,7 +89,7 @@ class MessageParser:
         """The task in the parts of a message. Raises ``ForeignMessage``."""
         slot = self._slots.get(queue)
         if slot is None:
-            raise ForeignMessage("its queue is none of this agent's")
+            raise ForeignMessage("its queue does not belong to this agent")
         if not isinstance(headers, Mapping) or headers.get("task") != TASK:
             raise ForeignMessage(f"it is not for {TASK}")
         if content_type != "application/json" or encoding != "utf-8":

@@ -293,7 +293,7 @@ class Audit:
             problems.append(f"The trail cannot be written: {trouble}.")
         number, link = _whole(str(head.get("number", "0"))), str(head.get("link", ""))
         if number is None:
-            problems.append("The trail's head holds no number: somebody else has written there.")
+            problems.append("The trail's head is not a number: it was altered in Redis.")
             number = -1
         if (number or last) and links.get(number) != link:
             problems.append(f"Entry {number}, the newest by the trail's head, is not there as it was written.")
