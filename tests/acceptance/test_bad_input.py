@@ -135,7 +135,7 @@ CASES = {
     "surrogates in the wrong order": Case(raw(r'"\udc00\ud800"'), ("surrogate",)),
     "deep nesting": Case(raw("[" * 100 + "]" * 100), ("64 levels",)),
     "very deep nesting": Case(raw("[" * 40_000 + "]" * 40_000), ("64 levels",)),
-    "too many values": Case(raw("[" * 200_000 + "]" * 200_000), ("50000 values", "JOBQUEUE_MAX_BODY_VALUES"), 413),
+    "too many values": Case(raw("[" * 200_000 + "]" * 200_000), ("50000 values", "JOBQUEUE_MAX_BODY_VALUES")),
     "deep objects": Case(raw('{"a":' * 5000 + "1" + "}" * 5000), ("64 levels",)),
     "2^63": Case(raw("9223372036854775808"), ("out of range",)),
     "-2^63-1": Case(raw("-9223372036854775809"), ("out of range",)),
