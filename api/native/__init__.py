@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from api.native import agents, audit, events, health, jobs, keys, logs, metrics, operations, roles, users
+from api.native import agents, audit, bundles, events, health, jobs, keys, logs, metrics, operations, roles, users
 
 BLUEPRINTS = (
     jobs.blueprint,
     logs.blueprint,
     events.blueprint,
     agents.blueprint,
+    bundles.blueprint,
     operations.blueprint,
     health.blueprint,
     metrics.blueprint,

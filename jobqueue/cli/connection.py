@@ -36,11 +36,16 @@ class ClientGroup(click.Group):
         self.params.extend(_connection_options())
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
-        cmd.params.extend(_connection_options())
+        if not isinstance(cmd, LocalCommand):
+            cmd.params.extend(_connection_options())
         super().add_command(cmd, name)
 
     def invoke(self, ctx: click.Context) -> Any:
         return _ended_in_order(ctx, super().invoke)
+
+
+class LocalCommand(click.Command):
+    """A command of a ``ClientGroup`` that does not talk to the API."""
 
 
 class ClientCommand(click.Command):

@@ -316,6 +316,25 @@ class Client:
         """``{"token", "expires_at", "hostname"}``: a one-time token for a new agent."""
         return self._object("POST", "/agent/invite", body={"hostname": hostname, "seconds": seconds})
 
+    def bundle(
+        self,
+        hostname: str,
+        *,
+        seconds: int = 3600,
+        allow: Sequence[str] = ("read-only",),
+        labels: Mapping[str, str] | None = None,
+        redis_url: str | None = None,
+        replace: bool = False,
+    ) -> dict[str, Any]:
+        """``{"bundle", "hostname", "expires_at", "sha256", "redis_user", "redis_user_kept"}``: the content of the file
+        for ``jobqueue agent join`` on a new host. It holds secrets and is shown only here.
+        """
+        body: dict[str, Any] = {"hostname": hostname, "seconds": seconds, "allow": list(allow), "replace": replace}
+        body["labels"] = dict(labels or {})
+        if redis_url is not None:
+            body["redis_url"] = redis_url
+        return self._object("POST", "/agent/bundle", body=body)
+
     def accept(self, hostname: str, fingerprint: str) -> dict[str, Any]:
         """Accept an agent whose key has this fingerprint, and return it."""
         path = _path("/agent", hostname, "accept")

@@ -67,17 +67,25 @@ def read_public(path: Path) -> PublicKeys:
         if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & _OTHERS_WRITE:
             raise InvalidSettings(f"Others may write to {path}, and so say whose work is run: chmod go-w {path}")
         text = file.read(_LARGEST_FILE)
+    return parse_public_keys(text, str(path))
+
+
+def parse_public_keys(text: bytes, source: str) -> PublicKeys:
+    """The public keys of a PEM text; ``source`` names it in errors.
+
+    Raises ``InvalidSettings`` for a text that holds anything but Ed25519 public keys.
+    """
     keys = {}
     for block in _BLOCK.findall(text):
         try:
             key = load_pem_public_key(block)
         except (ValueError, UnsupportedAlgorithm) as error:
-            raise InvalidSettings(f"{path} holds a public key that cannot be read: {error}") from error
+            raise InvalidSettings(f"{source} holds a public key that cannot be read: {error}") from error
         if not isinstance(key, Ed25519PublicKey):
-            raise InvalidSettings(f"{path} holds a public key of another kind; only Ed25519 keys sign work.")
+            raise InvalidSettings(f"{source} holds a public key of another kind; only Ed25519 keys sign work.")
         keys[key_id(key)] = key
     if text.count(b"-----BEGIN") != len(_BLOCK.findall(text)):
-        raise InvalidSettings(f"{path} holds something else than public keys in PEM, or is cut off.")
+        raise InvalidSettings(f"{source} holds something else than public keys in PEM, or is cut off.")
     return keys
 
 
