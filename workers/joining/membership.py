@@ -68,7 +68,7 @@ def _is_own(settings: Settings, found: Certificate) -> bool:
         key = pem.read_private(own_file(settings, "key"))
     except (FileNotFoundError, InvalidInput):
         return False
-    return pem.raw(key.public_key()) == pem.raw(found.key)
+    return bytes(key.verify_key) == bytes(found.key)
 
 
 def _acceptance(bundle: Bundle) -> str:

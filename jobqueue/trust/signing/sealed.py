@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from nacl.signing import VerifyKey
 
 from jobqueue.errors import SealBroken
 from jobqueue.trust.signing import pem
@@ -26,7 +26,7 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"))
 class KeyRing(Protocol):
     """Public keys by id, such as ``TrustedKeys`` or a dict."""
 
-    def get(self, key_id: str, /) -> Ed25519PublicKey | None: ...
+    def get(self, key_id: str, /) -> VerifyKey | None: ...
 
 
 def seal(signer: Signer, purpose: bytes, document: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from unittest.mock import create_autospec
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from jobqueue.errors import AgentNotFound, Conflict, InvalidInput, InvalidSettings, InvalidTarget
 from jobqueue.ledger.agents import Agents
@@ -26,7 +26,7 @@ from jobqueue.trust.signing.trusted import TrustedKeys
 from tests.unit.api.fakes import AN_AGENT
 
 WEB1 = BundleRequest("web1", allow=("read-only", "command.*"), labels={"group": "web"})
-SIGNER = Signer(Ed25519PrivateKey.generate())
+SIGNER = Signer(SigningKey.generate())
 
 
 class Users:
@@ -75,7 +75,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     ],
 )
 def test_what_it_holds(make: Make, tmp_path: Path, settings: dict[str, str], where: str) -> None:
-    other = Ed25519PrivateKey.generate().public_key()
+    other = SigningKey.generate().verify_key
     trust(tmp_path / "signing.pub", other)  # of the next rotation
     made = make(**settings).make(WEB1)
     found = Bundle.parse(made.text)

@@ -6,14 +6,14 @@ import json
 from dataclasses import replace
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from jobqueue.errors import InvalidInput
 from jobqueue.trust.signing import pem
 from jobqueue.trust.signing.bundle import Bundle
 from jobqueue.trust.signing.signer import Signer
 
-SIGNER = Signer(Ed25519PrivateKey.generate())
+SIGNER = Signer(SigningKey.generate())
 BUNDLE = Bundle(
     hostname="web1",
     expires=2_000_000_000,
@@ -52,7 +52,7 @@ def test_every_member_is_signed(name: str) -> None:
 
 
 def test_one_signed_by_another_key_than_it_names() -> None:
-    other = Signer(Ed25519PrivateKey.generate())
+    other = Signer(SigningKey.generate())
     with pytest.raises(InvalidInput, match="not trusted"):
         Bundle.parse(BUNDLE.text(other))
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from jobqueue.env_file import read_env_file
 from jobqueue.errors import Conflict, InvalidInput, JobQueueError
@@ -20,7 +20,7 @@ from jobqueue.trust.signing.signer import Signer
 from workers.joining import join as joining
 from workers.joining.join import JoinRequest, join
 
-SIGNER = Signer(Ed25519PrivateKey.generate())
+SIGNER = Signer(SigningKey.generate())
 HOSTNAME = local_hostname()
 
 
