@@ -36,7 +36,8 @@ from jobqueue.model.states import FAILURES, JobStatus
 from jobqueue.model.target import ANY
 
 EXIT_JOB_FAILED = 1
-_GOOD = frozenset({JobStatus.COMPLETED.value, JobStatus.SKIPPED.value})
+#: Statuses of jobs that end a command with exit code 0.
+GOOD_STATUSES = frozenset({JobStatus.COMPLETED.value, JobStatus.SKIPPED.value})
 
 _id = click.argument("job_id", metavar="ID", shell_complete=job_ids_like)
 _ids = click.argument("job_ids", metavar="ID...", nargs=-1, required=True, shell_complete=job_ids_like)
@@ -65,7 +66,7 @@ def job() -> None:
     type=data_pair,
     metavar="KEY=VALUE",
     multiple=True,
-    help="One field of the data: key=text, or key:=JSON.",
+    help="One field of the data: key=text, key:text, key=@file, or key:=JSON.",
 )
 @click.option(
     "--target",
@@ -305,7 +306,7 @@ def _finish(
         screen().json(ended)
     else:
         show_answers(screen(full=full), answers(ended))
-    context.exit(0 if ended["status"] in _GOOD else EXIT_JOB_FAILED)
+    context.exit(0 if ended["status"] in GOOD_STATUSES else EXIT_JOB_FAILED)
 
 
 def _cancelled(found: dict[str, Any]) -> str:

@@ -16,6 +16,10 @@ from jobqueue.model.answers import INCIDENTAL, group_equal, rank, without_incide
 _AGENTS = 20
 _GROUPS = 20
 _LINES = 40
+#: Fields that every answer of a command or script has.
+_PROCESS_FIELDS = frozenset({"stdout", "stderr", "exit_code"})
+#: What such an answer leaves out, because it says nothing, or is shown elsewhere.
+_UNREMARKABLE: Mapping[str, Any] = {"stderr": "", "exit_code": 0, "changed": True, "truncated": False}
 
 
 @dataclass(frozen=True)
@@ -99,12 +103,30 @@ def _show_group(screen: Screen, group: list[Answer]) -> None:
     data = first.data if len(group) == 1 else _shared(first.data)
     if data is None:
         return
-    body = lines(data)
+    body = lines(_remarkable(data, full=screen.full))
     limit = len(body) if screen.full else _LINES
     for line in body[:limit]:
         screen.line(f"  {line}".rstrip())
     if len(body) > limit:
         screen.line(f"  ... {len(body) - limit} more lines; --full shows them.", "dim")
+
+
+def is_process(data: Any) -> bool:
+    """Whether an answer is that of a command or script."""
+    return isinstance(data, Mapping) and data.keys() >= _PROCESS_FIELDS
+
+
+def _remarkable(data: Any, *, full: bool) -> Any:
+    """``data`` without empty fields (unless ``full``); of a command's answer, its output alone if there is no more."""
+    if is_process(data):
+        kept = {
+            name: value for name, value in data.items() if name not in _UNREMARKABLE or value != _UNREMARKABLE[name]
+        }
+        left = kept.keys() - {"stdout", *INCIDENTAL}
+        return kept if left else kept["stdout"]
+    if full or not isinstance(data, Mapping):
+        return data
+    return {name: value for name, value in data.items() if value not in (None, "", [], {})} or data
 
 
 def _grouped(found: list[Answer], content: Callable[[Answer], Any]) -> list[list[Answer]]:

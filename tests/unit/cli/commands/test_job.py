@@ -105,7 +105,7 @@ def test_data_from_a_file_and_from_input(accepting: FakeApi, run: Run, tmp_path:
         (["x", "--data", "{"], "valid JSON"),
         (["x", "--data", "[1]"], "JSON object"),
         (["x", "--data", "[" * 100_000], "valid JSON"),
-        (["x", "--data", "@/nonexistent"], "cannot be read"),
+        (["x", "--data", "@/no/such/file"], "cannot be read"),
         (["x", "-d", "novalue"], "key=text"),
         (["x", "-d", "=v"], "key=text"),
         (["x", "-d", "n:={"], "valid JSON"),
