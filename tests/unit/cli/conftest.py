@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 from jobqueue.cli.commands.agent import agent
 from jobqueue.cli.commands.completion import completion
 from jobqueue.cli.commands.event import event
+from jobqueue.cli.commands.failing import failing
 from jobqueue.cli.commands.job import job
 from jobqueue.cli.commands.operation import operation
 from jobqueue.cli.commands.run import run as run_command
@@ -17,7 +18,7 @@ from tests.unit.client.fake_api import FakeApi
 
 Run = Callable[..., Result]
 _GROUPS: dict[str, click.Command] = {
-    command.name or "": command for command in (job, agent, operation, event, top, completion, run_command)
+    command.name or "": command for command in (job, agent, operation, event, failing, top, completion, run_command)
 }
 
 
