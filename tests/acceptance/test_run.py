@@ -110,3 +110,21 @@ def test_answers_fit_the_terminal(stack: Stack, columns: int) -> None:
         with terminal(stack.environ, stack.logs, *arguments, columns=columns) as screen:
             assert screen.end() == 0
             assert max(map(len, screen.lines)) <= columns, screen.shown
+
+
+def test_logs_of_all_hosts(stack: Stack) -> None:
+    line = "echo from @fact.hostname; test @fact.hostname != agent2 || exit 1"
+    submitted = stack.run("run", line, "--on", "_all", "--no-wait")
+    job_id = submitted.stdout.strip()
+    followed = stack.run("job", "logs", job_id, "-f")
+    expected = [f"agent{number} | from agent{number}" for number in (1, 2, 3)]
+    assert (followed.returncode, sorted(followed.stdout.splitlines())) == (0, expected)
+    assert stack.run("job", "logs", job_id).stdout.splitlines() == expected
+    assert stack.run("job", "logs", job_id, "--failed").stdout == "agent2 | from agent2\n"
+    assert stack.run("job", "logs", job_id, "--host", "agent3").stdout == "from agent3\n"
+    same = stack.run("run", "echo same", "--on", "_all", "--json").stdout
+    grouped = stack.run("job", "logs", json.loads(same)["id"], "--group")
+    assert grouped.stdout == "agent[1-3] (3 hosts):\n  same\n"
+    page = stack.api.get(f"/job/{job_id}/logs", limit=2).json
+    assert ([found["hostname"] for found in page["hosts"]], page["total"]) == (["agent1", "agent2"], 3)
+    assert page["next_cursor"] == "agent2"

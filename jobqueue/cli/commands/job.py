@@ -12,6 +12,7 @@ from jobqueue.cli.candidates import hostnames_like, job_ids_like, operations_lik
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import for_each
 from jobqueue.cli.job_ids import job_id_of
+from jobqueue.cli.log_selection import LogSelection, read_logs
 from jobqueue.cli.parameters import (
     data_pair,
     duration,
@@ -25,6 +26,7 @@ from jobqueue.cli.parameters import (
 )
 from jobqueue.cli.submission import add_arguments, different_tags, operation_data
 from jobqueue.cli.views.answers import answers, show_answers
+from jobqueue.cli.views.host_output import show_grouped_logs, show_prefixed_logs
 from jobqueue.cli.views.job_output import show_logs
 from jobqueue.cli.views.job_view import show_job, show_list
 from jobqueue.cli.views.output import complain, screen
@@ -229,21 +231,42 @@ def watch_job(context: click.Context, job_id: str, timeout: float | None, full: 
 
 @job.command()
 @_id
-@click.option("--hostname", shell_complete=hostnames_like, help="The agent; needed where the job ran on several.")
-@click.option("--offset", type=click.IntRange(min=0), default=0, help="Only what lies behind this byte.")
-@click.option("-f", "--follow", is_flag=True, help="Go on until the job has ended.")
+@click.option(
+    "--host",
+    "--hostname",
+    "hosts",
+    multiple=True,
+    shell_complete=hostnames_like,
+    help="Only this host's output; may be repeated. Default: all hosts.",
+)
+@click.option("--failed", is_flag=True, help="Only hosts that failed.")
+@click.option("--group", is_flag=True, help="Print equal outputs once, under the names of their hosts.")
+@click.option("--offset", type=click.IntRange(min=0), default=0, help="Of one host: only what lies behind this byte.")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the job has ended; at most 50 hosts.")
 @json_option
-def logs(job_id: str, hostname: str | None, offset: int, follow: bool, as_json: bool) -> None:
+def logs(
+    job_id: str, hosts: Sequence[str], failed: bool, group: bool, offset: int, follow: bool, as_json: bool
+) -> None:
     """Print a job's output; -f follows it.
 
-    With --json, one page of the API's JSON per line.
+    The lines of a job on several hosts are printed behind the names of their hosts: web1 | text. With --json, one page
+    of the API's JSON per line.
     """
+    if follow and (failed or group or len(hosts) > 1):
+        raise click.UsageError("-f follows one host or all; it takes neither --failed nor --group nor several --host.")
+    if offset and len(hosts) != 1:
+        raise click.UsageError("--offset is a place in the output of one host; name it with --host.")
+    selection = LogSelection(tuple(dict.fromkeys(hosts)), failed, follow, offset)
     with connect() as client:
         job_id = job_id_of(client, job_id)
-        pages = client.follow_logs(job_id, hostname, offset) if follow else client.iter_logs(job_id, hostname, offset)
+        pages, has_several = read_logs(client, job_id, selection)
         if as_json:
             for page in pages:
                 click.echo(json.dumps(page))
+        elif group:
+            show_grouped_logs(screen(), pages)
+        elif has_several:
+            show_prefixed_logs(pages)
         else:
             show_logs(pages)
 
