@@ -370,8 +370,8 @@ class JobListAnswer(ma.Schema):
     is_least = fields.Boolean(
         required=True,
         metadata=_about(
-            "Whether more jobs than total_items may match: a filter by several fields examines a bounded number of jobs "
-            "per request. The page may then have fewer jobs than limit although next_cursor continues it."
+            "Whether more jobs than total_items may match: a filter by several fields examines a bounded number of jobs"
+            " per request. The page may then have fewer jobs than limit although next_cursor continues it."
         ),
     )
     status_counts = fields.Dict(

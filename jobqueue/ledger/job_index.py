@@ -95,7 +95,7 @@ class JobIndex:
         return self._intersect(wanted, statuses, counts_all=counts_all)
 
     def starting(self, prefix: str) -> tuple[list[str], bool]:
-        """Ids that begin with ``prefix``, newest first, among the newest ``LOOKED_THROUGH`` jobs; whether all were seen."""
+        """Ids that begin with ``prefix`` among the newest ``LOOKED_THROUGH`` jobs; and whether that was all."""
         found: list[str] = []
         cursor: Argument = ""
         indexes = _with_statuses("all:", _STATUSES)

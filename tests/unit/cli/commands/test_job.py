@@ -211,11 +211,6 @@ def test_list_passes_every_filter(api: FakeApi, run: Run) -> None:
     }
 
 
-def test_a_list_that_did_not_examine_all_jobs(api: FakeApi, run: Run) -> None:
-    api.on("GET", "/job", Reply(200, page(job(), cursor="c1").body | {"is_least": True}))
-    assert "1 of at least 7 jobs" in run("job", "list").stdout
-
-
 def test_list_all_walks_the_pages(api: FakeApi, run: Run) -> None:
     first, second = job(), job("failed", id="other")
     api.on("GET", "/job", page(first, cursor="c1"), page(second))
