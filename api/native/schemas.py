@@ -373,6 +373,13 @@ class JobListAnswer(ma.Schema):
     """One page of jobs, newest first."""
 
     total_items = fields.Integer(required=True, metadata=_about("How many jobs match the filter."))
+    is_least = fields.Boolean(
+        required=True,
+        metadata=_about(
+            "Whether more jobs than total_items may match: a filter by several fields examines a bounded number of jobs"
+            " per request. The page may then have fewer jobs than limit although next_cursor continues it."
+        ),
+    )
     status_counts = fields.Dict(
         keys=fields.String(), values=fields.Integer(), required=True, metadata=_about("All jobs, by status.")
     )

@@ -147,7 +147,7 @@ class Client:
         cursor: str | int | None = None,
         view: str | None = None,
     ) -> dict[str, Any]:
-        """One page of jobs, newest first: ``{"total_items", "status_counts", "items", "next_cursor"}``.
+        """One page of jobs, newest first: ``{"total_items", "is_least", "status_counts", "items", "next_cursor"}``.
 
         All conditions must hold. ``tag`` is ``key:value``; ``limit`` 1-100; ``cursor`` is a page's ``next_cursor``;
         ``view="summary"`` leaves out responses, agent states and timeline.

@@ -185,6 +185,15 @@ def test_assets_are_our_own_and_nothing_else(client: FlaskClient) -> None:
 # --- what the pages show ---------------------------------------------------------------------------------------------
 
 
+def test_every_page_of_the_menu_has_a_key_of_its_own(page: Page) -> None:
+    titles = [title for _, title, _ in pages.MENU]
+    assert sorted(pages.KEYS) == sorted(titles)
+    assert len(set(pages.KEYS.values())) == len(titles)
+    found = page("/")
+    links = {link["data-key"]: link["href"] for link in found.select("#shortcuts a[data-key]")}
+    assert links == {pages.KEYS[title]: path for path, title, _ in pages.MENU}
+
+
 def test_overview_shows_what_fails(page: Page, services: FakeServices) -> None:
     found = page("/")
     assert "nothing failed in the last hour" in found.find(id="glance").get_text()
