@@ -58,7 +58,7 @@ def _of_hosts(job_id: str, loaded: dict[str, Any]) -> Response | None:
     if sse.is_wanted():
         pages = output.follow_hosts(job_id)
         return None if pages is None else sse.stream(_events_of_hosts(pages))
-    found = output.of_hosts(job_id, loaded["cursor"], loaded["limit"], only_failed=loaded["failed"])
+    found = output.of_hosts(job_id, loaded.get("cursor", ""), loaded["limit"], only_failed=loaded["failed"])
     if found is None:
         return None
     if request.accept_mimetypes.best_match(["application/json", "text/plain"]) == "text/plain":

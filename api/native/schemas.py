@@ -217,9 +217,7 @@ class LogQuery(StrictSchema):
     """Which output to read."""
 
     hostname = Text(validate=_length(1, MAX_NAME), metadata=_about("The agent; default: all of the job's hosts."))
-    cursor = Text(
-        load_default="", validate=_length(1, MAX_NAME), metadata=_about("Of several hosts: those behind this hostname.")
-    )
+    cursor = Text(validate=_length(1, MAX_NAME), metadata=_about("Of several hosts: those behind this hostname."))
     limit = QueryWhole(load_default=20, validate=_range(1, 100), metadata=_about("Of several hosts: at most so many."))
     failed = QueryFlag(load_default=False, metadata=_about("Of several hosts: only failed, expired and lost ones."))
     offset = QueryWhole(

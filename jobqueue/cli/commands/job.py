@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from jobqueue.cli.again import confirm_again
 from jobqueue.cli.candidates import hostnames_like, job_ids_like, operations_like, statuses_like, targets_like
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import for_each
@@ -23,7 +24,9 @@ from jobqueue.cli.parameters import (
     pair,
     past,
     statuses,
+    yes_option,
 )
+from jobqueue.cli.rerun import request_of, submit_request
 from jobqueue.cli.submission import add_arguments, different_tags, operation_data
 from jobqueue.cli.views.answers import answers, show_answers
 from jobqueue.cli.views.host_output import show_grouped_logs, show_prefixed_logs
@@ -292,14 +295,75 @@ def cancel(job_ids: Sequence[str], as_json: bool) -> None:
     multiple=True,
     help="Only agents that ended so; may be given several times.",
 )
+@yes_option
 @json_option
-def retry(job_ids: Sequence[str], target: str | None, only: Sequence[str], as_json: bool) -> None:
-    """Submit jobs again and print the new ids."""
+def retry(job_ids: Sequence[str], target: str | None, only: Sequence[str], yes: bool, as_json: bool) -> None:
+    """Submit jobs again and print the new ids.
+
+    Asks before a job runs again on several hosts, or where it has completed; --yes answers.
+    """
 
     def again(client: Client, job_id: str) -> dict[str, Any]:
-        return client.retry(job_id_of(client, job_id), target, only or None)
+        job_id = job_id_of(client, job_id)
+        if not yes:
+            confirm_again(client.job(job_id), target, only, yes=yes)
+        return client.retry(job_id, target, only or None)
 
     for_each(job_ids, again, lambda found: one_line(found.get("job_id")), as_json=as_json)
+
+
+@job.command()
+@_id
+@click.option(
+    "--on", "target", metavar="TARGET", shell_complete=targets_like, help="Another target than the first time."
+)
+@click.option(
+    "-d",
+    "pairs",
+    type=data_pair,
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Another value in the data: key=text, key:text, key=@file, or key:=JSON.",
+)
+@click.option("--edit", is_flag=True, help="Change the request in $EDITOR first.")
+@click.option("--watch", "wait", is_flag=True, help="Follow the new job to its end and print the answers.")
+@yes_option
+@full_option
+@json_option
+@click.pass_context
+def rerun(  # noqa: PLR0913 - one for each option
+    context: click.Context,
+    /,
+    job_id: str,
+    target: str | None,
+    pairs: Sequence[tuple[str, Any]],
+    edit: bool,
+    wait: bool,
+    yes: bool,
+    full: bool,
+    as_json: bool,
+) -> None:
+    """Submit a job's work as a new job, with changes, and print its id.
+
+    \b
+    jobqueue job rerun 6f1c2f8e -d version=1.11
+    jobqueue job rerun 6f1c2f8e --on web1 --edit
+
+    The new job has the same operation, data, target, title, tags, timeout, priority and retries. A retry, in contrast,
+    is the same work again, and both jobs name each other. Asks as a retry does; --yes answers.
+    """
+    with connect() as client:
+        first = client.job(job_id_of(client, job_id))
+        request = request_of(first, pairs, target, edit=edit)
+        confirm_again(first, request.get("target_hostname"), (), yes=yes)
+        accepted = submit_request(client, request)
+        if wait:
+            click.echo(f"Job {one_line(accepted['job_id'])}", err=True)
+            _finish(context, client, accepted["job_id"], None, full=full, as_json=as_json)
+    if as_json:
+        screen().json(accepted)
+    else:
+        screen().line(one_line(accepted["job_id"]))
 
 
 @job.command()
