@@ -49,7 +49,6 @@ def packages(world: World, clock: FakeClock) -> Iterator[Packages]:
     )
     ledger = Ledger(world.client, small, now=clock)
     yield ledger.packages
-    ledger.packages.close()
 
 
 def pieces(data: bytes, length: int) -> list[bytes]:
