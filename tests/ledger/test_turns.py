@@ -29,12 +29,14 @@ class Caller(threading.Thread):
 
 def started(turns: Turns, order: list[str], *names: str, urgent: bool = False) -> list[Caller]:
     """Callers, each of which waits before the next one comes."""
-    callers = []
-    for name in names:
-        before = len(turns._urgent) + len(turns._others) + len(order)
-        callers.append(Caller(turns, name, order, urgent=urgent))
-        callers[-1].start()
-        until(lambda: len(turns._urgent) + len(turns._others) + len(order) > before, f"{name} has come")
+
+    def come() -> int:
+        return len(turns._urgent) + len(turns._others) + len(order)
+
+    callers = [Caller(turns, name, order, urgent=urgent) for name in names]
+    for expected, caller in enumerate(callers, come() + 1):
+        caller.start()
+        until(lambda expected=expected: come() == expected, f"{caller.name} has come")
     return callers
 
 
