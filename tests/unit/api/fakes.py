@@ -48,6 +48,7 @@ from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.timeline import API_HOST, Event
 from jobqueue.operations.info import OperationInfo
 from jobqueue.services.audit import AuditTrail
+from jobqueue.services.bundles import BundleRequest, MadeBundle
 from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
 from jobqueue.settings import Settings
@@ -117,6 +118,7 @@ class FakeServices:
     stored_packages: dict[str, bytes] = field(default_factory=dict)
     max_package_bytes: int = 1_000_000
     turns: list[list[JobEvent]] = field(default_factory=list)
+    bundles_wanted: list[BundleRequest] = field(default_factory=list)
     failure: Exception | None = None
     #: Who may get in is kept in a real ledger, on a Redis of the process's own.
     ledger: Ledger = field(default_factory=lambda: a_ledger())  # noqa: PLW0108 (it is defined below)
@@ -151,6 +153,7 @@ class FakeServices:
             all=self._all_agents, get=self._agent, forget=self._forget, drain=self._drain, undrain=self._undrain
         )
         self.enrolment = SimpleNamespace(accept=self._accept)
+        self.bundles = SimpleNamespace(check=self._check_bundle, make=self._make_bundle)
         self.packages = SimpleNamespace(find=self._find_package, store=self._store_package)
         self.registry = SimpleNamespace(infos=self._infos)
         # the fields of the ledger's own condition, which the API shows
@@ -184,6 +187,13 @@ class FakeServices:
             except JobQueueError as error:
                 answers.append(error)
         return answers
+
+    def _check_bundle(self, request: BundleRequest) -> None:
+        self._fail()
+        self.bundles_wanted.append(request)
+
+    def _make_bundle(self, request: BundleRequest) -> MadeBundle:
+        return MadeBundle("the bundle\n", request.hostname, 1_718_359_200_000_000, "jobqueue-agent-web9", is_kept=True)
 
     def _job(self, job_id: str) -> Job:
         self._fail()
