@@ -77,6 +77,10 @@ class JobManager:
         ids, is_all = self._jobs.starting(prefix)
         return self._jobs.heads(ids[:most]), len(ids), is_all
 
+    def heads(self, job_ids: list[str]) -> tuple[JobSummary, ...]:
+        """The summaries of the jobs that (still) exist, in order."""
+        return self._jobs.heads(job_ids)
+
     def counts(self) -> dict[JobStatus, int]:
         """The number of jobs in every status."""
         return self._jobs.counts()

@@ -136,6 +136,7 @@ class FakeServices:
             search=self._search,
             summaries=self._summaries,
             starting=self._starting,
+            heads=self._heads,
             counts=self._counts,
             history=self._history,
             failures=self._failures,
@@ -267,7 +268,11 @@ class FakeServices:
 
     def _search(self, wanted: JobFilter, search: JobSearch) -> JobPage:
         self.searches.append(search)
-        return self._page(wanted)
+        page = self._page(wanted)
+        return replace(page, items=tuple(job for job in page.items if search.matches(job)))
+
+    def _heads(self, job_ids: list[str]) -> tuple[JobSummary, ...]:
+        return tuple(a_glance(self.store[job_id]) for job_id in job_ids)
 
     def _output_page(self, job_id: str, hostname: str | None = None, offset: int = 0) -> OutputPage:
         self._job(job_id)

@@ -287,6 +287,15 @@ def test_search_by_id_and_by_name(client: FlaskClient, services: FakeServices) -
     assert "“nope”" in parse(response).find(class_="is-bad").get_text()
 
 
+def test_search_by_text(page: Page, services: FakeServices) -> None:
+    other = ID[:-1] + "7"
+    services.store[ID] = a_job(id=ID, title="Patch the web hosts")
+    services.store[other] = a_job(id=other, title="Reboot")
+    found = page("/ui/jobs?q=patch")
+    assert [row["id"] for row in found.select("table.jobs tbody tr")] == [f"row-{ID}"]
+    assert "Jobs that contain “patch”: 1." in found.find(class_="notice").get_text()
+
+
 def test_search_by_the_beginning_of_an_id(client: FlaskClient, services: FakeServices) -> None:
     ids = [f"{start}-e89b-42d3-a456-426614174000" for start in ("abcd0001", "abcd0002", "abce0003", "abcd0004")]
     for job_id in ids:
