@@ -1,4 +1,4 @@
-"""What a JSON body may hold, whatever route it is sent to. Every refusal names the place."""
+"""Limits of JSON bodies on all routes. Every refusal names the place."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 
 class _Unfit:
-    """Stands for a number that is refused, so that the walk can say where it is."""
+    """A placeholder for a refused number, so that the walk can name its place."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -37,7 +37,7 @@ def check_size(body: bytes, what: str = "The body", most: int = MAX_VALUES) -> N
     """Raise ``InvalidInput`` if the JSON in ``body`` has more than ``most`` values; nothing is built to find out.
 
     A value is a member of an object, an element of a list, or the document itself; an empty object or list counts as
-    two. Only separators outside of texts count, so a long script is one value whatever it holds.
+    two. Only separators outside of texts count, so a long script is one value.
     """
     if body.count(b",") + body.count(b"[") + body.count(b"{") < most:
         return  # even if all of them were outside of texts
@@ -69,7 +69,7 @@ def decode(body: bytes, what: str = "The body", most: int = MAX_VALUES) -> tuple
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"{what} is not UTF-8: byte {error.start} is wrong.") from error
+        raise InvalidInput(f"{what} is not UTF-8: byte {error.start} is invalid.") from error
     suspect = "\\u" in text or text.count("[") + text.count("{") > MAX_DEPTH
     try:
         try:
@@ -128,7 +128,7 @@ def _text_problem(text: str) -> tuple[list[str | int], str] | None:
     if not found:
         return None
     what = "a NUL character" if found[0] == "\x00" else "half of a surrogate pair"
-    return [], f"The text holds {what} (at character {found.start()}), which is no text; remove it."
+    return [], f"The text contains {what} (at character {found.start()}), which is not allowed; remove it."
 
 
 def inside(place: str, part: str | int) -> str:
@@ -153,7 +153,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        sentence = "This key stands twice in one object; give it once."
+        sentence = "Duplicate key; give it once."
         raise InvalidInput.of(inside("", twice), sentence)
     return found
 

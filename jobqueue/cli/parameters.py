@@ -15,7 +15,7 @@ from jobqueue.model.states import JobStatus
 from jobqueue.plain_text import decoded
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
-full_option = click.option("--full", is_flag=True, help="Show everything, also where there are many agents.")
+full_option = click.option("--full", is_flag=True, help="Do not shorten the output, even for many agents.")
 
 
 def duration(text: str) -> float:

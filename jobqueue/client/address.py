@@ -14,7 +14,7 @@ from jobqueue.settings import DEFAULT_REDIS_URL, Settings, env_name
 
 @dataclass(frozen=True)
 class Address:
-    """``url`` has no trailing slash; ``token`` is None if there is none."""
+    """``url`` has no trailing slash; ``token`` is None without one."""
 
     url: str
     token: str | None = field(default=None, repr=False)

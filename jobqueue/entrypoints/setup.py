@@ -25,11 +25,11 @@ class Setup:
         self._deadline = None if seconds is None else context.clock() + seconds
 
     def check(self) -> None:
-        """Raise what the context's own ``check`` does, and ``OperationFailed`` at the limit."""
+        """Raise as the context's own ``check`` does, and ``OperationFailed`` at the limit."""
         self.context.check()
         if self._deadline is not None and self.context.clock() >= self._deadline:
             raise setup_failed(
-                f"The set-up took longer than its limit (setup_timeout_seconds) of {self._seconds:g} s.", timed_out=True
+                f"The set-up exceeded its limit (setup_timeout_seconds) of {self._seconds:g} s.", timed_out=True
             )
 
     def pause(self) -> None:

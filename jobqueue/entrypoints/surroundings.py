@@ -128,14 +128,14 @@ class _Making:
         self._setup.check()
         if place.path is not None:
             if not place.path.is_file():
-                raise setup_failed(f"{place.path} is not on this host, or neither a file nor a folder.")
+                raise setup_failed(f"{place.path} does not exist on this host, or is neither a file nor a folder.")
             how(place.path, folder, limits, self._setup.check)
             return
         if self._context.packages is None:
             raise setup_failed(f"This agent has no access to uploaded packages such as {place.package}.")
         pin = self._pins.get(place.package)
         if pin is None:  # otherwise an attacker with write access to Redis could choose the code
-            raise setup_failed(f"The job does not say which content the package {place.package} has; submit it again.")
+            raise setup_failed(f"The job lacks the checksum of the package {place.package}; submit it again.")
         with self._context.packages.open(place.package, pin) as archive:
             self._setup.check()
             how(archive, folder, limits, self._setup.check)

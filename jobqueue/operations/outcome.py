@@ -10,8 +10,8 @@ from typing import Any
 class Outcome:
     """The answer of one run.
 
-    ``data`` is any JSON value. ``changed`` says whether the host was changed; None leaves it to what the operation
-    declared (an operation that changes things is taken to have done so). ``run_operation`` always gives a bool.
+    ``data`` is any JSON value. ``changed`` says whether the host was changed; None stands for the
+    operation's default (true if it may change the host). ``run_operation`` always gives a bool.
     """
 
     data: Any = None

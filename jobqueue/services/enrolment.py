@@ -50,7 +50,7 @@ class Enrolment:
         if hostname:
             check_hostname(hostname)
         if not 1 <= seconds <= LONGEST_INVITATION:
-            raise InvalidInput(f"An invitation may count for 1 to {LONGEST_INVITATION} seconds.")
+            raise InvalidInput(f"An invitation may be valid for 1 to {LONGEST_INVITATION} seconds.")
         invitation = Invitation(secrets.token_hex(16), int(self._clock()) + seconds, hostname)
         return invitation.token(self._signer), invitation.expires * 1_000_000
 
@@ -63,8 +63,8 @@ class Enrolment:
         found = pem.fingerprint(key)
         if not hmac.compare_digest(found.encode(), fingerprint.lower().replace(":", "").encode("utf-8", "replace")):
             raise Conflict(
-                f"Agent {hostname!r} has another fingerprint: {found}. Compare it with what the agent's log says; if "
-                "they differ, somebody else answers under its name."
+                f"Agent {hostname!r} has another fingerprint: {found}. Compare it with the agent's log; if "
+                "they differ, another process impersonates the agent."
             )
         self._certify(agent, by)
         return self._agents.get(hostname)
@@ -89,10 +89,10 @@ class Enrolment:
         except LedgerUnavailable:
             raise
         except AuditUnavailable as error:  # the agent waits until its entry can be written
-            logger.warning("Agent %s comes with an invitation and is not accepted yet: %s", hostname, error)
+            logger.warning("Agent %s has an invitation and is not accepted yet: %s", hostname, error)
             return False
         except Exception:
-            logger.exception("ALERT: agent %s waits with an invitation that cannot be looked at", hostname[:253])
+            logger.exception("ALERT: the invitation of agent %s cannot be checked", hostname[:253])
             self._agents.certify(hostname, "", "")  # its invitation is no longer pending
             return False
 
@@ -107,9 +107,9 @@ class Enrolment:
                 with together(lambda: _entry(by, agent)):
                     is_accepted = self._certify(agent, by, invitation.number, left + 86_400)
                 if is_accepted:
-                    logger.info("Agent %s came with an invitation and is accepted", hostname)
+                    logger.info("Agent %s is accepted by its invitation", hostname)
                     return True
-                why = "another agent came with it before"
+                why = "another agent has used it before"
         except (SealBroken, InvalidInput, AgentNotFound) as error:
             why = error.message
         logger.warning("The invitation of agent %s is refused: %s", hostname, why)

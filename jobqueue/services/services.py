@@ -35,7 +35,7 @@ from jobqueue.trust.signing.work import WorkSigner
 
 @dataclass(frozen=True)
 class Services:
-    """The use cases over one ledger. Raises only ``jobqueue.errors``; Redis away is ``LedgerUnavailable``.
+    """The use cases over one ledger. Raises only ``jobqueue.errors``; ``LedgerUnavailable`` if Redis is down.
 
     ``jobs`` reads single jobs and verifies their results. ``ledger`` is for the ledger's own condition: its
     repositories verify nothing.

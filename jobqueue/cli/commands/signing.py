@@ -19,10 +19,10 @@ _COLUMNS = (Column("KEY", whole=True), Column("USE"), Column("FINGERPRINT", whol
 
 @click.group()
 def signing() -> None:
-    """See and change the keys that sign work. Run it where the API runs.
+    """Show and rotate the keys that sign work. Run it where the API runs.
 
     The API signs with one private key (JOBQUEUE_SIGNING_KEY). Agents trust the public keys in their own copy of one
-    file (JOBQUEUE_TRUSTED_KEYS), and both look at their files again by themselves.
+    file (JOBQUEUE_TRUSTED_KEYS), and both reload their files automatically.
     """
 
 
@@ -44,7 +44,7 @@ def list_keys(as_json: bool) -> None:
 
 @signing.command()
 def prepare() -> None:
-    """Make the next key and trust it, without signing by it yet.
+    """Create the next key and trust it, without signing with it yet.
 
     Copy the file of trusted keys to the agents' hosts then, and rotate: no work is refused meanwhile.
     """
@@ -57,7 +57,7 @@ def prepare() -> None:
 
 @signing.command()
 def rotate() -> None:
-    """Sign by a new key from now on: the one that was prepared, if there is one. The old one stays trusted."""
+    """Sign with a new key from now on: the prepared one, if any. The old key stays trusted."""
     settings = Settings.from_env()
     path, prepared = settings.signing_key, _next_file(settings.signing_key)
     is_prepared = prepared.exists()
@@ -71,16 +71,16 @@ def rotate() -> None:
             pem.write_private(path, key)
     except OSError as error:
         raise JobQueueError(f"The key {path} cannot be replaced: {error.strerror}.") from error
-    click.echo(f"Work is signed by {pem.key_id(key.public_key())} from now on; a running API notices by itself.")
+    click.echo(f"Work is signed by {pem.key_id(key.public_key())} from now on; a running API switches automatically.")
     if not is_prepared:
         click.echo(f"Agents on other hosts refuse it until they have the new {settings.trusted_keys}.")
-    click.echo("When no work signed by the old key waits any more: jobqueue signing retire KEY")
+    click.echo("Once no work signed by the old key is pending: jobqueue signing retire KEY")
 
 
 @signing.command()
 @click.argument("key")
 def retire(key: str) -> None:
-    """Trust a key no more; work that it signed and that still waits is refused. Copy the file to the agents then."""
+    """Stop trusting a key: pending work that it signed is refused. Then copy the file to the agents."""
     settings = Settings.from_env()
     known = _trusted(settings.trusted_keys)
     if key not in known:
@@ -88,11 +88,11 @@ def retire(key: str) -> None:
     if key == _id_of(settings.signing_key):
         raise InvalidSettings(f"Work is signed by {key} now; run `jobqueue signing rotate` first.")
     untrust(settings.trusted_keys, key)
-    click.echo(f"{key} is trusted no more on this host.")
+    click.echo(f"{key} is no longer trusted on this host.")
 
 
 def _keep_trusting(settings: Settings) -> None:
-    """What the old key signed still waits."""
+    """Keep the present key trusted, since work that it signed may still be pending."""
     if settings.signing_key.exists():
         trust(settings.trusted_keys, pem.read_private(settings.signing_key).public_key())
 

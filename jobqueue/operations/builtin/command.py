@@ -30,7 +30,7 @@ class _Surroundings(Schema):
         load_default=dict,
         metadata={"description": "Added to the agent's environment."},
     )
-    stdin = Document(metadata={"description": "Text for the standard input; without it the input is empty."})
+    stdin = Document(metadata={"description": "Text for the standard input; empty by default."})
     timeout = timeout_field()
 
 
@@ -44,7 +44,7 @@ class ExecSchema(_Surroundings):
         if ("argv" in data) == ("command" in data):
             raise ValidationError("Give either argv, or command with args.")
         if "argv" in data and "args" in data:
-            raise ValidationError("Belongs to command, not to argv.", "args")
+            raise ValidationError("Only allowed with command, not with argv.", "args")
         if "argv" in data and not data["argv"][0]:
             raise ValidationError("The program must not be empty.", "argv")
 
@@ -115,7 +115,7 @@ def _fields(result: ProcessResult, limit: int) -> dict[str, Any]:
         answer["signal"] = result.signal_name
     notices = [f"{name} was {total} bytes long; its middle was cut" for name, total in cut.items()]
     if result.left_running:
-        notices.append("a background process still holds the output and was left running")
+        notices.append("a background process still holds the output open and was left running")
     if notices:
         answer["notice"] = "; ".join(notices)
     return answer

@@ -65,7 +65,9 @@ def read_public(path: Path) -> PublicKeys:
     """
     with path.open("rb") as file:
         if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & _OTHERS_WRITE:
-            raise InvalidSettings(f"Others may write to {path}, and so say whose work is run: chmod go-w {path}")
+            raise InvalidSettings(
+                f"Other users may write to {path}, which decides whose work is run: chmod go-w {path}"
+            )
         text = file.read(_LARGEST_FILE)
     keys = {}
     for block in _BLOCK.findall(text):
@@ -74,10 +76,10 @@ def read_public(path: Path) -> PublicKeys:
         except (ValueError, UnsupportedAlgorithm) as error:
             raise InvalidSettings(f"{path} holds a public key that cannot be read: {error}") from error
         if not isinstance(key, Ed25519PublicKey):
-            raise InvalidSettings(f"{path} holds a public key of another kind; only Ed25519 keys sign work.")
+            raise InvalidSettings(f"{path} contains a public key of another type; only Ed25519 keys sign work.")
         keys[key_id(key)] = key
     if text.count(b"-----BEGIN") != len(_BLOCK.findall(text)):
-        raise InvalidSettings(f"{path} holds something else than public keys in PEM, or is cut off.")
+        raise InvalidSettings(f"{path} contains other data than public keys in PEM, or is truncated.")
     return keys
 
 
@@ -92,7 +94,7 @@ def read_private(path: Path) -> Ed25519PrivateKey:
         with path.open("rb") as file:
             if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & _OTHERS_READ:
                 raise InvalidSettings(
-                    f"Others may read the private key {path}: chmod 600 {path}, and consider a new key."
+                    f"Other users may read the private key {path}: chmod 600 {path}, and consider a new key."
                 )
             key = load_pem_private_key(file.read(_LARGEST_FILE), password=None)
     except FileNotFoundError:
@@ -100,9 +102,9 @@ def read_private(path: Path) -> Ed25519PrivateKey:
     except OSError as error:
         raise InvalidSettings(f"The private key {path} cannot be read: {error.strerror}.") from error
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise InvalidSettings(f"{path} is no private key in PEM without a password.") from error
+        raise InvalidSettings(f"{path} is not a private key in PEM without a password.") from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise InvalidSettings(f"{path} is a private key of another kind; it must be Ed25519.")
+        raise InvalidSettings(f"{path} is a private key of another type; it must be Ed25519.")
     return key
 
 
@@ -125,7 +127,7 @@ def ensure_private(path: Path) -> tuple[Ed25519PrivateKey, bool]:
             draft.unlink()
         return read_private(path), made
     except OSError as error:
-        raise InvalidSettings(f"The private key {path} cannot be made: {error.strerror}.") from error
+        raise InvalidSettings(f"The private key {path} cannot be created: {error.strerror}.") from error
 
 
 def write_private(path: Path, key: Ed25519PrivateKey) -> None:

@@ -275,7 +275,7 @@ def test_several_statuses(ask: Ask, services: FakeServices) -> None:
     assert services.filters == [JobFilter(status=(JobStatus.FAILED, JobStatus.CANCELLED))]
     refused = ask("GET", "/job?status=failed,odd")
     assert refused.status_code == 400
-    assert "several with commas between" in refused.get_json()["error"]
+    assert "several separated by commas" in refused.get_json()["error"]
 
 
 def test_offset(ask: Ask, services: FakeServices) -> None:

@@ -97,5 +97,5 @@ def test_a_directory_that_others_may_write_to_is_refused(tmp_path: Path) -> None
 
 def test_a_file_in_its_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(JobQueueError, match="cannot be made"):
+    with pytest.raises(JobQueueError, match="cannot be created"):
         StateDirectory(tmp_path / "file").acquire()

@@ -250,7 +250,7 @@ def test_a_token_expires(
 
 
 def test_nonsense_in_place_of_a_token(agent: MakeAgent, enrolment: Enrolment, ledger: Ledger) -> None:
-    with pytest.raises(InvalidSettings, match="JOBQUEUE_JOIN_TOKEN is no token"):
+    with pytest.raises(InvalidSettings, match="JOBQUEUE_JOIN_TOKEN is not a token"):
         agent("db1", "hello").beat()
     agent("db1").beat()
     for nonsense in ("", "a", "a:b:c:d", "a:1::", "a:9" + "9" * 2000 + ":x:y", "\u00e9:1::\ud800"):
@@ -328,7 +328,7 @@ def test_what_a_revoked_agent_runs_is_given_up(
 
 def test_who_was_never_accepted_cannot_be_revoked(agent: MakeAgent, enrolment: Enrolment) -> None:
     agent("db1").beat()
-    with pytest.raises(Conflict, match="nothing to revoke"):
+    with pytest.raises(Conflict, match="not accepted yet"):
         enrolment.revoke("db1", "admin")
     with pytest.raises(AgentNotFound):
         enrolment.revoke("db2", "admin")
@@ -593,7 +593,7 @@ def test_an_agent_of_another_version_is_not_accused(
     assert (ledger.stats()[RESULTS_FORGED], ledger.stats()[RESULTS_UNVERIFIED]) == (0, 1)
     (alert,) = ledger.executions.alerts()
     assert (alert.kind, alert.job_id, alert.hostname) == (RESULTS_UNVERIFIED, job_id, HOST)
-    assert "is of version '0.1'" in alert.message
+    assert "has version '0.1'" in alert.message
 
 
 def test_without_trusted_keys_maintenance_accuses_nobody(

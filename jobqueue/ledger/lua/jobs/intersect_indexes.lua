@@ -1,6 +1,6 @@
 -- Takes one step of a listing by several dimensions: walks the smallest index and keeps the members of all others.
 -- KEYS: none
--- ARGV: 1 lowest creation time or '-inf', 2 highest (or '(' and where the last step ended), 3 how many to look at,
+-- ARGV: 1 lowest creation time or '-inf', 2 highest (or '(' and where the last step ended), 3 maximum number to read,
 --   4 status, 5 dimension to walk, 6.. dimensions that must hold too
 -- returns: {{id, creation time, ...} of the matches, where to go on or ''}
 local status = ARGV[4]

@@ -55,7 +55,7 @@ def test_processes_that_start_at_once_have_one_key(settings: Settings, monkeypat
 
 def test_a_key_elsewhere_is_never_made_by_itself(tmp_path: Path) -> None:
     settings = Settings(state_dir=tmp_path, signing_key=tmp_path / "vault" / "key.pem")
-    with pytest.raises(InvalidSettings, match=r"JOBQUEUE_SIGNING_KEY names .*key.pem, which is not there"):
+    with pytest.raises(InvalidSettings, match=r"JOBQUEUE_SIGNING_KEY names .*key.pem, which does not exist"):
         Signer.open(settings)
     assert not settings.trusted_keys.exists()
 
@@ -102,7 +102,7 @@ def test_a_private_key_among_the_trusted_ones_is_refused(settings: Settings) -> 
     """It would tell whoever reads the agent's host how to sign work for all."""
     Signer.open(settings)
     settings.trusted_keys.write_bytes(settings.trusted_keys.read_bytes() + settings.signing_key.read_bytes())
-    with pytest.raises(InvalidSettings, match="something else than public keys"):
+    with pytest.raises(InvalidSettings, match="other data than public keys"):
         TrustedKeys.open(settings.trusted_keys)
 
 
