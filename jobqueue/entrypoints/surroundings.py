@@ -20,6 +20,7 @@ from jobqueue.entrypoints.job_variables import JobVariables
 from jobqueue.entrypoints.location import WHEEL, Location
 from jobqueue.entrypoints.recipe import Recipe
 from jobqueue.entrypoints.requirements import Requirements
+from jobqueue.entrypoints.run_context import RunContext
 from jobqueue.entrypoints.setup import Setup
 from jobqueue.entrypoints.spec import RuntimeEnv
 from jobqueue.entrypoints.unpacking import UnpackingLimits
@@ -28,7 +29,6 @@ from jobqueue.entrypoints.workspace import Workspace, open_workspace
 from jobqueue.errors import OperationFailed, OperationTimedOut
 
 if TYPE_CHECKING:
-    from jobqueue.operations.context import Context
     from jobqueue.settings import Settings
 
 _OWN_SETTINGS = "JOBQUEUE_"
@@ -46,7 +46,7 @@ class Surroundings:
 
 @contextlib.contextmanager
 def surround(
-    wanted: RuntimeEnv, pins: Mapping[str, str], context: Context, settings: Settings
+    wanted: RuntimeEnv, pins: Mapping[str, str], context: RunContext, settings: Settings
 ) -> Iterator[Surroundings]:
     """Set up the ``wanted`` environment while the block runs. ``pins``: digests (sha256) of packages by name.
 
@@ -69,7 +69,7 @@ class _Making:
     """One set-up; ``stack`` cleans it up."""
 
     def __init__(
-        self, wanted: RuntimeEnv, pins: Mapping[str, str], context: Context, settings: Settings, stack: ExitStack
+        self, wanted: RuntimeEnv, pins: Mapping[str, str], context: RunContext, settings: Settings, stack: ExitStack
     ) -> None:
         self._wanted = wanted
         self._pins = pins

@@ -67,12 +67,15 @@ class Packages:
         self._max_total = max_total_bytes
         self.max_bytes = max_bytes
 
-    def pin(self, names: Iterable[str]) -> dict[str, PackageInfo]:
-        """The packages that exist; each is kept for ``ttl_seconds`` from now on."""
+    def pin(self, names: Iterable[str], *, is_agent: bool = False) -> dict[str, PackageInfo]:
+        """The packages that exist; each is kept for ``ttl_seconds`` from now on.
+
+        ``is_agent``: the caller's Redis user may be an agent's, which cannot write the packages' records.
+        """
         unique = list(dict.fromkeys(names))
         if not unique:
             return {}
-        records = self._scripts.call("touch_packages", self._now(), self._keep, *unique)
+        records = self._scripts.call("touch_packages", self._now(), self._keep, "" if is_agent else "1", *unique)
         return {name: _info(name, record) for name, record in zip(unique, records, strict=True) if record}
 
     def is_ours(self, package: PackageInfo) -> bool:
@@ -133,7 +136,7 @@ class Packages:
 
     def sweep(self, limit: int) -> int:
         """Remove expired packages and uploads, at most ``limit`` of each; returns how many were removed."""
-        return int(self._scripts.call("sweep_uploads", self._now(), limit))
+        return int(self._scripts.call("sweep_uploads", self._now(), limit, self._keep))
 
     def close(self) -> None:
         """Close the connections; the next call opens a new one."""

@@ -6,6 +6,7 @@ import hmac
 import logging
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable
 
 from jobqueue.errors import (
@@ -32,18 +33,31 @@ logger = logging.getLogger(__name__)
 
 #: Maximum lifetime of an invitation, in seconds.
 LONGEST_INVITATION = 30 * 86_400
+#: Maximum number of refused invitations that are recorded per minute: agents must not push other entries out of the
+#: audit trail.
+_MOST_REFUSALS = 10
+_MINUTE_SECONDS = 60.0
 
 
 class Enrolment:
     """Certifies agents' keys with the API's key."""
 
     def __init__(
-        self, agents: Agents, signer: Signer, keys: TrustedKeys, clock: Callable[[], float] = time.time
+        self,
+        agents: Agents,
+        signer: Signer,
+        keys: TrustedKeys,
+        clock: Callable[[], float] = time.time,
+        *,
+        record: Callable[[AuditEntry], None] | None = None,
     ) -> None:
+        """``record`` writes the audit entries of refused invitations."""
         self._agents = agents
         self._signer = signer
         self._keys = keys
         self._clock = clock
+        self._record = record
+        self._refusals: deque[float] = deque(maxlen=_MOST_REFUSALS)
 
     def invite(self, hostname: str = "", seconds: int = 3600) -> tuple[str, int]:
         """A token for one agent (``hostname`` empty: any), and its expiry in microseconds."""
@@ -114,7 +128,20 @@ class Enrolment:
             why = error.message
         logger.warning("The invitation of agent %s is refused: %s", hostname, why)
         self._agents.certify(hostname, "", "")
+        self._record_refusal(hostname, why)
         return False
+
+    def _record_refusal(self, hostname: str, why: str) -> None:
+        now = self._clock()
+        is_full = len(self._refusals) == _MOST_REFUSALS and now - self._refusals[0] < _MINUTE_SECONDS
+        if self._record is not None and not is_full:
+            self._refusals.append(now)
+            path = f"/agent/{hostname[:253]}/accept"
+            self._record(
+                AuditEntry(
+                    "", "invitation", "", "", path, 0, "refused", "", details={"agent": hostname[:253], "why": why}
+                )
+            )
 
     def _fault(self, invitation: Invitation, proof: str, agent: Agent) -> str:
         """Why an invitation is invalid; empty if it is valid."""

@@ -73,6 +73,7 @@ class Services:
         submit = JobSubmitter(ledger.jobs, Sender(settings), registry, work, resolver)
         verifier = ResultVerifier(ledger.agents, keys)
         jobs = JobManager(ledger, verifier)
+        audit = AuditTrail(ledger.audit)
         return cls(
             ledger=ledger,
             registry=registry,
@@ -82,13 +83,13 @@ class Services:
             output=OutputReader(ledger.jobs, ledger.executions, ledger.output),
             events=EventFeed(ledger.events, jobs.get),
             agents=ledger.agents,
-            enrolment=Enrolment(ledger.agents, signer, keys),
+            enrolment=Enrolment(ledger.agents, signer, keys, record=audit.write),
             packages=ledger.packages,
             package_digests=resolver,
             configurations=ledger.configurations,
             credentials=CredentialManager(ledger.credentials, (info.permission for info in registry.infos())),
             verify=CredentialVerifier(ledger.credentials),
             limits=ledger.limits,
-            audit=AuditTrail(ledger.audit),
+            audit=audit,
             measures=partial(measures.read, ledger, registry.types()),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import click
@@ -9,12 +10,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from jobqueue.cli.parameters import json_option
 from jobqueue.cli.views.output import Column, screen
-from jobqueue.errors import InvalidSettings, JobQueueError
+from jobqueue.errors import AuditUnavailable, InvalidSettings, JobQueueError, LedgerUnavailable
 from jobqueue.settings import Settings
 from jobqueue.trust.signing import pem
 from jobqueue.trust.signing.signer import trust, untrust
 
 _COLUMNS = (Column("KEY", whole=True), Column("USE"), Column("FINGERPRINT", whole=True))
+_unrecorded = click.option(
+    "--unrecorded", "is_unrecorded", is_flag=True, help="Proceed even if the audit trail cannot be written."
+)
 
 
 @click.group()
@@ -22,7 +26,7 @@ def signing() -> None:
     """Show and rotate the keys that sign work. Run it where the API runs.
 
     The API signs with one private key (JOBQUEUE_SIGNING_KEY). Agents trust the public keys in their own copy of one
-    file (JOBQUEUE_TRUSTED_KEYS), and both reload their files automatically.
+    file (JOBQUEUE_TRUSTED_KEYS), and both reload their files automatically. The audit trail records each change.
     """
 
 
@@ -43,25 +47,29 @@ def list_keys(as_json: bool) -> None:
 
 
 @signing.command()
-def prepare() -> None:
+@_unrecorded
+def prepare(is_unrecorded: bool) -> None:
     """Create the next key and trust it, without signing with it yet.
 
     Copy the file of trusted keys to the agents' hosts then, and rotate: no work is refused meanwhile.
     """
     settings = Settings.from_env()
-    key, _ = pem.ensure_private(_next_file(settings.signing_key))
+    key, _ = pem.ensure_private(_next_file(settings.signing_key))  # has no effect before it is trusted
+    _record(settings, "prepare", pem.key_id(key.public_key()), is_unrecorded)
     trust(settings.trusted_keys, key.public_key())
     click.echo(f"Key {pem.key_id(key.public_key())} is ready. Copy {settings.trusted_keys} to the hosts of all agents,")
     click.echo("then run: jobqueue signing rotate")
 
 
 @signing.command()
-def rotate() -> None:
+@_unrecorded
+def rotate(is_unrecorded: bool) -> None:
     """Sign with a new key from now on: the prepared one, if any. The old key stays trusted."""
     settings = Settings.from_env()
     path, prepared = settings.signing_key, _next_file(settings.signing_key)
     is_prepared = prepared.exists()
     key = pem.read_private(prepared) if is_prepared else Ed25519PrivateKey.generate()
+    _record(settings, "rotate", pem.key_id(key.public_key()), is_unrecorded)
     _keep_trusting(settings)
     trust(settings.trusted_keys, key.public_key())
     try:
@@ -79,7 +87,8 @@ def rotate() -> None:
 
 @signing.command()
 @click.argument("key")
-def retire(key: str) -> None:
+@_unrecorded
+def retire(key: str, is_unrecorded: bool) -> None:
     """Stop trusting a key: pending work that it signed is refused. Then copy the file to the agents."""
     settings = Settings.from_env()
     known = _trusted(settings.trusted_keys)
@@ -87,8 +96,25 @@ def retire(key: str) -> None:
         raise InvalidSettings(f"{settings.trusted_keys} holds no key {key}; it has {', '.join(known) or 'none'}.")
     if key == _id_of(settings.signing_key):
         raise InvalidSettings(f"Work is signed by {key} now; run `jobqueue signing rotate` first.")
+    _record(settings, "retire", key, is_unrecorded)
     untrust(settings.trusted_keys, key)
     click.echo(f"{key} is no longer trusted on this host.")
+
+
+def _record(settings: Settings, action: str, key: str, is_unrecorded: bool) -> None:
+    """Write the audit entry before the change, which is refused otherwise, unless ``is_unrecorded``."""
+    # loaded here, since the other commands need neither Redis' client nor the ledger
+    audit = importlib.import_module("jobqueue.services.signing_audit")
+    try:
+        if not audit.record(settings, action, key=key):
+            click.echo("Not in the audit trail: no API has run with this state directory yet.", err=True)
+    except (LedgerUnavailable, AuditUnavailable) as error:
+        if not is_unrecorded:
+            raise JobQueueError(
+                f"Nothing was changed, because the change cannot be recorded in the audit trail: {error.message} "
+                "--unrecorded makes it anyway."
+            ) from error
+        click.echo(f"Not in the audit trail: {error.message}", err=True)
 
 
 def _keep_trusting(settings: Settings) -> None:

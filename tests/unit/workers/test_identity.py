@@ -189,6 +189,29 @@ def test_the_audit_trail_has_who_came_with_an_invitation(
     assert entry.details == {"agent": "db1", "fingerprint": new.identity.fingerprint}
 
 
+def test_the_audit_trail_has_refused_invitations(
+    agent: MakeAgent, ledger: Ledger, signer: Signer, keys: TrustedKeys
+) -> None:
+    now = [float(NOW)]
+    enrolment = Enrolment(
+        ledger.agents, signer, keys, lambda: now[0], record=lambda entry: ledger.audit.append([entry])
+    )
+    token, _ = enrolment.invite("db1")
+    for number in range(20):
+        agent(f"web{number}", token).beat()
+    assert enrolment.redeem() == []
+    entries = [record.deed for record in ledger.audit.newest(100)]
+    assert len(entries) == 10, "an agent must not push other entries out of the trail"
+    entry = next(deed for deed in entries if deed.details["agent"] == entries[0].details["agent"])
+    assert (entry.kind, entry.result, entry.who) == ("invitation", "refused", "")
+    assert entry.path == f"/agent/{entry.details['agent']}/accept"
+    assert "it is for db1" in str(entry.details["why"])
+    now[0] += 61
+    agent("late1", token).beat()
+    enrolment.redeem()
+    assert ledger.audit.newest(1)[0].deed.details["agent"] == "late1"
+
+
 def test_the_token_is_not_in_redis(agent: MakeAgent, enrolment: Enrolment, ledger: Ledger) -> None:
     token, _ = enrolment.invite()
     agent("db1", token).beat()

@@ -64,7 +64,7 @@ def test_a_key_elsewhere_is_never_made_by_itself(tmp_path: Path) -> None:
 def test_a_private_key_that_others_can_read_is_refused(settings: Settings, mode: int) -> None:
     Signer.open(settings)
     settings.signing_key.chmod(mode)
-    with pytest.raises(InvalidSettings, match=r"Others may read the private key .*chmod 600"):
+    with pytest.raises(InvalidSettings, match=r"Other users may read the private key .*chmod 600"):
         Signer.open(settings)
 
 
@@ -72,7 +72,7 @@ def test_a_private_key_that_others_can_read_is_refused(settings: Settings, mode:
 def test_a_file_of_trusted_keys_that_others_can_write_is_refused(settings: Settings, mode: int) -> None:
     Signer.open(settings)
     settings.trusted_keys.chmod(mode)
-    with pytest.raises(InvalidSettings, match=r"Others may write .*chmod go-w"):
+    with pytest.raises(InvalidSettings, match=r"Other users may write .*chmod go-w"):
         TrustedKeys.open(settings.trusted_keys)
 
 

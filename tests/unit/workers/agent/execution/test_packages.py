@@ -110,6 +110,7 @@ def test_it_is_fetched_once_and_then_needs_no_ledger(
 def test_fetching_it_keeps_it_for_longer(cache: PackageCache, upload: Upload, ledger: Ledger) -> None:
     package = upload()
     ledger.client.zadd(ledger.keys.kind("packages"), {package.name: 1})
+    ledger.client.hset(ledger.keys.kind("package") + package.name, "kept", 1)
     use(cache, package)
     assert ledger.client.zscore(ledger.keys.kind("packages"), package.name) > package.stored_at
 
@@ -164,6 +165,7 @@ class TestRefusals:
     ) -> None:
         package = upload()
         ledger.client.zadd(ledger.keys.kind("packages"), {package.name: 1})
+        ledger.client.hset(ledger.keys.kind("package") + package.name, "kept", 1)
         packages.sweep(10)
         with pytest.raises(OperationFailed, match="Upload it, and submit the job again"):
             use(cache, package)
