@@ -34,6 +34,7 @@ _JOBS = {
     "job.get_job": "job:read",
     "log.get_logs": "job:read",
     "event.get_events": "job:read",
+    "failure.list_failures": "job:read",
     "event.get_job_events": "job:read",
     "operation.list_operations": "job:read",
 }
@@ -43,6 +44,7 @@ _AGENTS = {
     "agent.drain_agent": "agent:write",
     "agent.undrain_agent": "agent:write",
     "agent.invite_agent": "agent:write",
+    "bundle.make_bundle": "agent:write",
     "agent.accept_agent": "agent:write",
     "agent.revoke_agent": "agent:write",
     "agent.remove_agent": "agent:write",

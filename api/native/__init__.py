@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from api.native import agents, audit, events, health, jobs, keys, logs, metrics, operations, roles, users
+from api.native import (
+    agents,
+    audit,
+    bundles,
+    events,
+    failures,
+    health,
+    jobs,
+    keys,
+    logs,
+    metrics,
+    operations,
+    roles,
+    users,
+)
 
 BLUEPRINTS = (
     jobs.blueprint,
     logs.blueprint,
     events.blueprint,
+    failures.blueprint,
     agents.blueprint,
+    bundles.blueprint,
     operations.blueprint,
     health.blueprint,
     metrics.blueprint,

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from jobqueue import __version__
+from jobqueue.cli.context_option import context_option
 from jobqueue.cli.views.output import make_streams_safe
 from jobqueue.cli.views.text import one_line
 from jobqueue.errors import JobQueueError
@@ -16,6 +17,10 @@ USAGE_EXIT = 2
 #: command -> (where it is, the first sentence of its help). Imported when it is used, so that no command waits for
 #: another one's libraries, and the list of all for none.
 _COMMANDS = {
+    "run": (
+        "jobqueue.cli.commands.run:run",
+        "Run a shell command, a script or an operation on hosts, and print the answers.",
+    ),
     "up": ("jobqueue.cli.commands.up:up", "Run everything on this machine until Ctrl-C."),
     "demo": (
         "jobqueue.cli.commands.demo:demo",
@@ -47,11 +52,19 @@ _COMMANDS = {
         "Load, see and delete the collections in this machine's data directory (JOBQUEUE_DATA_DIR).",
     ),
     "key": ("jobqueue.cli.commands.key:key", "Manage API keys, the credentials of programs."),
+    "context": (
+        "jobqueue.cli.commands.context:context",
+        "Keep the addresses and tokens of several APIs under names, and switch between them.",
+    ),
     "user": ("jobqueue.cli.commands.user:user", "Manage users, the credentials of people."),
     "role": ("jobqueue.cli.commands.role:role", "Manage roles, which are named sets of permissions."),
     "audit": (
         "jobqueue.cli.commands.audit:audit",
         "Show and verify the audit trail: who did what, when and from where.",
+    ),
+    "failing": (
+        "jobqueue.cli.commands.failing:failing",
+        "List what failed lately, grouped by operation, title and error, the largest groups first.",
     ),
     "top": (
         "jobqueue.cli.commands.top:top",
@@ -102,3 +115,6 @@ def main() -> None:
     `jobqueue check` says whether they are right.
     """
     make_streams_safe()
+
+
+main.params.append(context_option())

@@ -6,7 +6,7 @@ import importlib
 from pathlib import Path
 
 import click
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from jobqueue.cli.parameters import json_option
 from jobqueue.cli.views.output import Column, screen
@@ -55,9 +55,9 @@ def prepare(is_unrecorded: bool) -> None:
     """
     settings = Settings.from_env()
     key, _ = pem.ensure_private(_next_file(settings.signing_key))  # has no effect before it is trusted
-    _record(settings, "prepare", pem.key_id(key.public_key()), is_unrecorded)
-    trust(settings.trusted_keys, key.public_key())
-    click.echo(f"Key {pem.key_id(key.public_key())} is ready. Copy {settings.trusted_keys} to the hosts of all agents,")
+    _record(settings, "prepare", pem.key_id(key.verify_key), is_unrecorded)
+    trust(settings.trusted_keys, key.verify_key)
+    click.echo(f"Key {pem.key_id(key.verify_key)} is ready. Copy {settings.trusted_keys} to the hosts of all agents,")
     click.echo("then run: jobqueue signing rotate")
 
 
@@ -68,10 +68,10 @@ def rotate(is_unrecorded: bool) -> None:
     settings = Settings.from_env()
     path, prepared = settings.signing_key, _next_file(settings.signing_key)
     is_prepared = prepared.exists()
-    key = pem.read_private(prepared) if is_prepared else Ed25519PrivateKey.generate()
-    _record(settings, "rotate", pem.key_id(key.public_key()), is_unrecorded)
+    key = pem.read_private(prepared) if is_prepared else SigningKey.generate()
+    _record(settings, "rotate", pem.key_id(key.verify_key), is_unrecorded)
     _keep_trusting(settings)
-    trust(settings.trusted_keys, key.public_key())
+    trust(settings.trusted_keys, key.verify_key)
     try:
         if is_prepared:
             prepared.replace(path)
@@ -79,7 +79,7 @@ def rotate(is_unrecorded: bool) -> None:
             pem.write_private(path, key)
     except OSError as error:
         raise JobQueueError(f"The key {path} cannot be replaced: {error.strerror}.") from error
-    click.echo(f"Work is signed by {pem.key_id(key.public_key())} from now on; a running API switches automatically.")
+    click.echo(f"Work is signed by {pem.key_id(key.verify_key)} from now on; a running API switches automatically.")
     if not is_prepared:
         click.echo(f"Agents on other hosts refuse it until they have the new {settings.trusted_keys}.")
     click.echo("Once no work signed by the old key is pending: jobqueue signing retire KEY")
@@ -120,7 +120,7 @@ def _record(settings: Settings, action: str, key: str, is_unrecorded: bool) -> N
 def _keep_trusting(settings: Settings) -> None:
     """Keep the present key trusted, since work that it signed may still be pending."""
     if settings.signing_key.exists():
-        trust(settings.trusted_keys, pem.read_private(settings.signing_key).public_key())
+        trust(settings.trusted_keys, pem.read_private(settings.signing_key).verify_key)
 
 
 def _trusted(path: Path) -> pem.PublicKeys:
@@ -138,6 +138,6 @@ def _next_file(path: Path) -> Path:
 
 def _id_of(path: Path) -> str | None:
     try:
-        return pem.key_id(pem.read_private(path).public_key())
+        return pem.key_id(pem.read_private(path).verify_key)
     except FileNotFoundError:
         return None

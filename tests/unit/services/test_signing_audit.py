@@ -46,7 +46,7 @@ def run(state: Path, *arguments: str, redis_url: str = "redis://127.0.0.1:1/0") 
 
 
 def key_of(state: Path) -> str:
-    return pem.key_id(pem.read_private(state / "signing.key").public_key())
+    return pem.key_id(pem.read_private(state / "signing.key").verify_key)
 
 
 def test_each_change_has_an_entry(tmp_path: Path, entries: Callable[[], list[AuditEntry]]) -> None:
