@@ -115,7 +115,7 @@ class ConfigurationNotFound(NotFound):
     @classmethod
     def of(cls, config_id: str) -> ConfigurationNotFound:
         """The error for one id."""
-        return cls(f"There is no configuration {config_id!r}.")
+        return cls(f"No configuration has the id {config_id!r}.")
 
 
 class CredentialNotFound(NotFound):

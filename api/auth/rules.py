@@ -7,7 +7,7 @@ from collections.abc import Mapping
 #: Name of the blueprint that serves every native route a second time, under /api; its routes have the same rules.
 ALIAS = "api"
 
-#: Instead of a permission: no credentials are asked for at all.
+#: Instead of a permission: the route needs no credentials.
 PUBLIC = "public"
 #: Instead of a permission: any credentials that are good will do.
 KNOWN = "known"
@@ -24,7 +24,7 @@ _DOCUMENTS = {
     "docs.asset": KNOWN,
 }
 _JOBS = {
-    # and, for whatever submits a job, the permission of its operation, which the service asks for
+    # routes that submit a job also need the permission of its operation, which the service checks
     "job.submit": "job:write",
     "job.submit_batch": "job:write",
     "job.retry_job": "job:write",
@@ -104,7 +104,7 @@ def add(rules: Mapping[str, str]) -> None:
 
 
 def rule_of(endpoint: str) -> str | None:
-    """What the route behind a Flask endpoint needs; None without a rule."""
+    """The permission that the route of a Flask endpoint needs; None without a rule."""
     return RULES.get(endpoint) or RULES.get(rule_name(endpoint))
 
 

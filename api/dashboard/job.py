@@ -1,4 +1,4 @@
-"""One job: what each agent made of it, when, and what it printed; retry, cancel, delete."""
+"""One job: the result, times and output of each agent; retry, cancel, delete."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from jobqueue.model.states import FAILURES, ExecutionState
 from jobqueue.model.target import NO_HOST
 
 _EVENTS = 200
-#: What the page says after an action, by the parameter ``done``.
+#: The page's message after an action, by the parameter ``done``.
 DONE = {
     "submitted": "The job was submitted.",
-    "repeated": "This form had been sent before; here is the job that it made.",
+    "repeated": "This form was sent before; this is the job that it created.",
     "retried": "The job was submitted again; this is the new one.",
-    "cancelled": "The job was asked to stop.",
+    "cancelled": "The job is being cancelled.",
 }
 
 
@@ -45,7 +45,7 @@ def output(job_id: str) -> Response:
     while page.chunks:
         text += b"".join(chunk.data for chunk in page.chunks)
         page = services().output.page(found, host, page.next_offset)
-    # a page of ours must not be made of what a program printed, whatever it looks like
+    # a program's output must never become a part of the page's markup
     headers = {"Content-Security-Policy": "default-src 'none'; sandbox"}
     return Response(bytes(text), headers=headers, content_type="text/plain; charset=utf-8")
 
@@ -126,7 +126,7 @@ def _retry_question(found: Job) -> str:
 
 
 def _talking(found: Job) -> str:
-    """Whose output is shown first: of a failed execution, else of one that runs, else of any that began."""
+    """The execution whose output is shown first: a failed one, else a running one, else any that has started."""
     begun = [x for x in found.executions if x.hostname and (x.started or x.state is ExecutionState.STARTED)]
     return min(begun, key=lambda x: rank(x.state.value)).hostname if begun else ""
 

@@ -29,7 +29,7 @@ from jobqueue.services.target_preview import TargetPreview, reach
 _SEE_OTHER = 303
 _NAMED = 30
 _SUGGESTED = 300
-#: Fields of the job itself: name in the form -> what it becomes in the request.
+#: Fields of the job itself: name in the form -> its conversion for the request.
 _OPTIONS = (
     *("title", "description", "timeout_seconds", "not_before", "expires_at", "priority"),
     *("max_attempts", "backoff_seconds", "tags"),
@@ -43,7 +43,7 @@ _request = JobRequest()
 
 @dataclass
 class Problems:
-    """What is wrong with a form: a sentence on top, and one beside each field that it is about."""
+    """The errors of a form: a sentence at the top, and one beside each field concerned."""
 
     summary: str = ""
     fields: dict[str, str] = field(default_factory=dict)
@@ -67,7 +67,7 @@ def choose() -> Response:
 
 @blueprint.post(f"{PREFIX}/submit")
 def submit() -> Response:
-    """Submit what the form says; it is shown again where that cannot be."""
+    """Submit the form's job; show the form again with its errors if it is invalid."""
     given = dict(posted.form())
     info = _operation(given.get("operation", ""))
     if given.get("do") == "preview":
@@ -153,7 +153,7 @@ def _reach_of(agents: list[Agent], operation: str, target: str) -> dict[str, Any
 def _operation(name: str) -> OperationInfo:
     found = next((info for info in services().registry.infos() if info.type == name), None)
     if found is None:
-        raise UnknownOperation(f"Unknown operation {name[:80]!r}; choose one of the list.")
+        raise UnknownOperation(f"Unknown operation {name[:80]!r}; choose a listed one.")
     return found
 
 
@@ -182,12 +182,12 @@ def _body(info: OperationInfo, given: Mapping[str, str]) -> tuple[dict[str, Any]
     if retries:
         body["retries"] = {"max_attempts": 1, **retries}
     if problems.fields:
-        problems.summary = "Something in the form is not right yet."
+        problems.summary = "Some fields are invalid."
     return body, problems
 
 
 def _problems(error: JobQueueError) -> Problems:
-    """An error of the API's, beside the fields that it names."""
+    """An error of the API, shown beside the fields that it names."""
     fields: dict[str, str] = {}
     message, details = errors.told(error)
     for name, messages in (details or {}).items():

@@ -17,13 +17,13 @@ from jobqueue.model.job import Job
 from jobqueue.model.job_event import JobEvent, event_position
 from jobqueue.services.event_feed import MissedEvents
 
-blueprint = Blueprint("event", __name__, description="What happens to jobs, as it happens.")
+blueprint = Blueprint("event", __name__, description="Live events of jobs.")
 
 _JOB_ID = {"in": "path", "name": "job_id", "required": True, "schema": {"type": "string", "format": "uuid"}}
 _LAST_ID = {
     "in": "header",
     "name": "Last-Event-ID",
-    "description": "Go on behind this event.",
+    "description": "Resume after this event.",
     "schema": {"type": "string"},
 }
 _STREAM = {"text/event-stream": {"schema": {"type": "string"}}}
@@ -39,7 +39,7 @@ def get_events() -> Response:
     """Follow what happens to all jobs
 
     Server-sent events `job`, one for each step of each job, from now on or from behind `Last-Event-ID`. An event
-    `reset` says that some in between are no longer kept: read what you show anew.
+    `reset` means that some events in between are no longer stored: reload the displayed data.
     """
     after, follow = _last_event_id(), services().events.follow
     return sse.stream(_with_reset(follow, after))
@@ -55,7 +55,7 @@ def get_events() -> Response:
 def get_job_events(job_id: str) -> Response:
     """Follow what happens to one job
 
-    Its timeline so far, then each step as it is taken (events `job`), and at last `end` with the job's status.
+    Its past timeline, then each new step (events `job`), and finally `end` with the job's status.
     """
     job_id, after = requests.job_id(job_id), _last_event_id()
     found = services()

@@ -1,4 +1,4 @@
-"""/job: submit, list, look at, retry, cancel and delete jobs."""
+"""/job: submit, list, read, retry, cancel and delete jobs."""
 
 from __future__ import annotations
 
@@ -49,10 +49,13 @@ _batch_request = BatchRequest()
 @blueprint.arguments(JobRequest)
 @blueprint.response(201, AcceptedAnswer, headers=_LOCATION)
 @blueprint.alt_response(
-    200, schema=AcceptedAnswer, headers=_LOCATION, description="The idempotency key is known: the first job."
+    200,
+    schema=AcceptedAnswer,
+    headers=_LOCATION,
+    description="The idempotency key was used before; this is the first job.",
 )
 @blueprint.alt_response(
-    409, schema=ErrorAnswer, description="No live agent, or the idempotency key stands for another request."
+    409, schema=ErrorAnswer, description="No live agent, or the idempotency key was used with a different request."
 )
 @blueprint.doc(parameters=[_KEY_HEADER], operationId="submitJob")
 def submit(loaded: dict[str, Any]) -> Response:
@@ -76,13 +79,13 @@ def submit_batch() -> Response:
     One bad item does not stop the others: its place in `items` holds the error. A body that is not JSON, or an object
     in it that names a key twice, is refused as a whole.
     """
-    _refuse_header_key("Is for one job; give each job of the batch an idempotency_key of its own.")
+    _refuse_header_key("Only for single jobs; give each job of the batch its own idempotency_key.")
     body, suspect = decode_object(is_bulk=True)
     items = body.get("jobs")
-    if suspect:  # what is wrong inside an item is that item's error
+    if suspect:  # an error inside an item is reported as that item's error
         limits.check({name: value for name, value in body.items() if name != "jobs" or not isinstance(items, list)})
     validation.load(_batch_request, body)
-    assert isinstance(items, list)  # noqa: S101 (the schema has just said so)
+    assert isinstance(items, list)  # noqa: S101 (checked by the schema)
     answers: list[Submission | JobQueueError] = [
         _item(item, f"jobs[{index}]", suspect=suspect) for index, item in enumerate(items)
     ]
@@ -143,11 +146,11 @@ def delete_job(job_id: str) -> Response:
 @blueprint.arguments(RetryRequest, required=False)
 @blueprint.response(201, AcceptedAnswer, headers=_LOCATION)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
-@blueprint.alt_response(409, schema=ErrorAnswer, description="The job still runs, or has nothing to retry.")
+@blueprint.alt_response(409, schema=ErrorAnswer, description="The job has not ended, or has nothing to retry.")
 @blueprint.doc(operationId="retryJob")
 def retry_job(loaded: dict[str, Any], job_id: str) -> Response:
     """Submit a job again"""
-    _refuse_header_key("Does not count for a retry; leave it out, and see retried_as of the job for what was retried.")
+    _refuse_header_key("Not supported for a retry; leave it out, and see the job's retried_as for its retries.")
     only = frozenset(ExecutionState(state) for state in loaded["only"]) if "only" in loaded else None
     target = requests.target_of(loaded)
     accepted = services().retry(requests.job_id(job_id), target=target, only=only, principal=principal())

@@ -63,7 +63,7 @@ def operations_like(client: Client) -> _Candidates:
 @_asked
 def targets_like(client: Client) -> _Candidates:
     """Everything that a job can be for."""
-    yield ANY, "one agent, whichever is free"
+    yield ANY, "any one free agent"
     yield ALL, "every live agent"
     agents = client.agents()["agents"]
     for agent in agents:

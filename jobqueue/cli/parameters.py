@@ -20,7 +20,7 @@ _PAIR = re.compile(r"([^=:]+)(:=|=|:)(.*)", re.DOTALL)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-full_option = click.option("--full", is_flag=True, help="Show everything, also where there are many agents.")
+full_option = click.option("--full", is_flag=True, help="Do not shorten the output, even for many agents.")
 
 
 def duration(text: str) -> float:

@@ -299,7 +299,7 @@ class Client(ObjectMethods):
         """The events of a job (or of all jobs) as they happen, each a dict with its ``kind``:
 
         ``job``: ``{"id", "job_id", "status", "event", "hostname", "timestamp", "message", "error"}``, where ``status``
-        is the job's; ``reset``: some events are no longer kept, reload what you show; ``end``: the job has ended. For
+        is the job's; ``reset``: some events are no longer stored, so reload the job; ``end``: the job has ended. For
         one job, its events so far come first, and ``end`` is the last. For all jobs, the stream does not end; it starts
         now, or after the event whose ``id`` is ``after``. Broken connections are resumed, with the same time limit as
         ``wait``. Raises ``NotFound`` if the job does not exist, or the server has no event stream.
@@ -485,7 +485,7 @@ class Client(ObjectMethods):
     def _object(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         answer = self._http.request(method, path, **options)
         if not isinstance(answer, dict):
-            raise InvalidAnswer(f"What answers at {self.url} is not the jobqueue API (no JSON object at {path}).")
+            raise InvalidAnswer(f"The server at {self.url} is not the jobqueue API (no JSON object at {path}).")
         return answer
 
 
@@ -526,7 +526,7 @@ def _log_page(event: ServerEvent) -> dict[str, Any]:
     try:
         data = json.loads(event.data)
     except ValueError as error:
-        raise InvalidAnswer("The log's stream is not what the jobqueue API sends.") from error
+        raise InvalidAnswer("The log stream is not in the jobqueue API's format.") from error
     if event.name == "error":
         raise ClientError(data["error"], data.get("details"))
     return {

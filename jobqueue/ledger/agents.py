@@ -103,11 +103,11 @@ class Agents:
 
     def drain(self, hostname: str) -> AgentState:
         """Give the agent no new work; running executions may finish. Raises ``AgentNotFound``, ``Conflict``."""
-        return self._move(hostname, "drain", "drains or is cordoned already; undrain brings it back")
+        return self._move(hostname, "drain", "is already draining or cordoned; undrain reverses it")
 
     def undrain(self, hostname: str) -> AgentState:
         """Give the agent new work again. Raises ``AgentNotFound``, ``Conflict``."""
-        return self._move(hostname, "undrain", "takes work already; there is nothing to undrain")
+        return self._move(hostname, "undrain", "already takes work; undrain is not needed")
 
     def _move(self, hostname: str, verb: str, refusal: str) -> AgentState:
         answer = self._scripts.call("drain_agent", self._now(), hostname, verb)
@@ -154,7 +154,7 @@ class Agents:
         if answer == "unknown":
             raise _unknown(hostname)
         if answer == "pending":
-            raise Conflict(f"Agent {hostname!r} is pending: nobody has accepted it, so there is nothing to revoke.")
+            raise Conflict(f"Agent {hostname!r} is pending: it was not accepted yet, so its access cannot be revoked.")
 
     def forget(self, hostname: str) -> None:
         """Remove an offline agent without open work. Raises ``AgentNotFound``, ``Conflict``."""
@@ -251,7 +251,7 @@ class Agents:
         except decoding.FAULTS:
             sentence = (
                 f"The record of agent {hostname[:253]!r} cannot be read: it was altered in Redis. "
-                "Restart the agent, which writes it anew."
+                "Restart the agent, which writes it again."
             )
             self._alarm(f"agent|{hostname}", sentence)
             return Agent(

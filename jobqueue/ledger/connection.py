@@ -57,7 +57,7 @@ def _translated(error: RedisError) -> JobQueueError | None:
         return LedgerRefuses(f"{refusal.sentence}: {error}", sentence=f"{refusal.sentence}.")
     if isinstance(error, _UNAVAILABLE):
         if _TOO_MANY in str(error):
-            return LedgerUnavailable(f"Redis takes no further connection: {error} (its setting maxclients).")
+            return LedgerUnavailable(f"Redis accepts no further connections: {error} (its setting maxclients).")
         return LedgerUnavailable(f"Redis cannot be reached: {error}")
     if is_wrong_type(error):
         return RecordAltered(_damaged(str(error)))
@@ -68,12 +68,12 @@ def _damaged(text: str) -> str:
     """Which key is damaged, as far as Redis names it, and how to repair it."""
     match = _DAMAGED.search(text)
     key = f"The key {match[1]!r} in Redis holds a {match[2]}" if match else "A key in Redis holds another type of value"
-    return f"{key}, which the ledger did not put there. `jobqueue doctor` finds what is damaged, and repairs it."
+    return f"{key}, which the ledger did not put there. `jobqueue doctor` finds and repairs the damage."
 
 
 def _refused(error: Exception) -> LedgerUnavailable:
     return LedgerUnavailable(
-        f"Redis refuses our user: {error}. Check the credentials in JOBQUEUE_REDIS_URL, and that the user has the "
+        f"Redis refuses the user of JOBQUEUE_REDIS_URL: {error}. Check its credentials, and that it has the "
         "rules that `jobqueue redis acl` of this version prints."
     )
 
@@ -107,7 +107,7 @@ def connect(url: str) -> redis.Redis:
             "socket_connect_timeout": CONNECT_TIMEOUT,
             "socket_timeout": COMMAND_TIMEOUT,
             "password": address.sentinel_password,
-            # redis-py's default would pause before it asks the next Sentinel
+            # redis-py's default would pause before it tries the next Sentinel
             "retry": Retry(NoBackoff(), 0),
         },
         db=address.db,

@@ -159,8 +159,8 @@ class Jobs:
         ):
             return Stored(Accepted(job_id, int(created), replayed=True))
         sentence = (
-            f"The record of the idempotency key {job.submission.idempotency_key!r} is not as this API stored it: it "
-            "was changed in Redis, or JOBQUEUE_API_SECRET is another one now. Nothing was submitted; use a new key."
+            f"The record of the idempotency key {job.submission.idempotency_key!r} was not stored by this API: it "
+            "was changed in Redis, or JOBQUEUE_API_SECRET has changed. Nothing was submitted; use a new key."
         )
         self._alarm(place, sentence)
         return RecordAltered(sentence)
@@ -193,8 +193,8 @@ class Jobs:
         if name in (job.alias, job.id):
             return job
         sentence = (
-            f"The name {name!r} leads to job {job.id}, which has another name: it was altered in Redis. "
-            "Go by the job's id."
+            f"The name {name!r} refers to job {job.id}, which has another name: it was altered in Redis. "
+            "Use the job's id."
         )
         self._alarm(f"alias|{name}", sentence)
         raise RecordAltered(sentence, {"job_id": job.id})
@@ -241,7 +241,7 @@ class Jobs:
         if answer == "unknown":
             raise JobNotFound.of(job_id)
         if answer == "final":
-            raise JobFinal(f"Job {job_id} has ended already; there is nothing to cancel.")
+            raise JobFinal(f"Job {job_id} has already ended; it cannot be cancelled.")
         return bool(answer == "cancelled")
 
     def delete(self, job_id: str) -> None:
@@ -274,7 +274,8 @@ class Jobs:
         if repairs and faults and faults[0] in ("record", "half"):
             self.remove(job_id)
             self._alarm(
-                f"job|{job_id}|removed", f"Job {job_id[:64]} was stored by half, or damaged beyond repair: removed."
+                f"job|{job_id}|removed",
+                f"Job {job_id[:64]} was stored incompletely or damaged beyond repair, and was removed.",
             )
         return faults
 
@@ -398,14 +399,12 @@ def _away(hostname: str, state: str) -> str:
     """Why an agent takes no work, and how to change that."""
     name = f"Agent {hostname!r}"
     if state == AgentState.PENDING:
-        reason = (
-            f"{name} is pending, for nobody has accepted it yet: `jobqueue agent accept {hostname} FINGERPRINT` does"
-        )
+        reason = f"{name} is pending; accept it with `jobqueue agent accept {hostname} FINGERPRINT`"
     elif state == AgentState.REVOKED:
-        reason = f"{name} was revoked: `jobqueue agent accept {hostname} FINGERPRINT` would let it in again"
+        reason = f"{name} was revoked; `jobqueue agent accept {hostname} FINGERPRINT` accepts it again"
     else:
         what = "draining" if state == AgentState.DRAINING else "cordoned"
-        reason = f"{name} is {what}: `jobqueue agent undrain {hostname}` gives it work again"
+        reason = f"{name} is {what}: `jobqueue agent undrain {hostname}` sends it work again"
     return f"{reason}. Or choose another target."
 
 
@@ -432,20 +431,17 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
         )
     target = job.target
     if code == "unknown_target":
-        what = "host" if target.kind is TargetKind.HOST else "agent"
-        known = "as" if target.kind is TargetKind.HOST else "under"
+        unknown = "Unknown host" if target.kind is TargetKind.HOST else "No agent matches the target"
         near = f" Did you mean {rest[0]}?" if rest else ""
-        sentence = (
-            f"No {what} is known {known} {target.text!r}.{near} `jobqueue agent list` shows all agents and labels."
-        )
+        sentence = f"{unknown} {target.text!r}.{near} `jobqueue agent list` shows all agents and labels."
         return UnknownTarget(sentence, {"target_hostname": [sentence]})
     if code == "too_late":
-        return InvalidInput.of("expires_at", "Is in the past; give a later time, or leave it out.")
+        return InvalidInput.of("expires_at", "In the past; give a later time, or leave it out.")
     if code == "away":
         return AgentAway(_away(target.text, rest[0]))
     if code == "unsupported":
         return NoLiveAgent(
-            f"No agent supports {job.submission.operation!r}; `jobqueue agent get HOSTNAME` shows what one supports."
+            f"No agent supports {job.submission.operation!r}; `jobqueue agent get HOSTNAME` lists an agent's."
         )
     if code == "no_live_agent":
         hosts = f" ({', '.join(rest)})" if rest else ""

@@ -128,12 +128,12 @@ class Ledger:
         return int(self._now() or seconds * 1_000_000 + micros)
 
     def check(self) -> None:
-        """Raise ``InvalidSettings`` if this Redis cannot hold the ledger, ``LedgerUnavailable`` if it is away."""
+        """Raise ``InvalidSettings`` if this Redis cannot hold the ledger, ``LedgerUnavailable`` if it is down."""
         with translated_errors():
             try:
                 info = self.client.info()
             except NoPermissionError as error:
-                logger.warning("Redis was not looked at: our user may not ask it for INFO (%s)", error)
+                logger.warning("Redis was not checked: the user lacks the INFO command (%s)", error)
                 return
             finally:
                 # it is asked once; an agent of thousands must not keep a connection for it

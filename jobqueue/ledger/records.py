@@ -150,12 +150,12 @@ def _answer(out: str) -> dict[str, Any]:
     """An agent's answer: data, changed, info, failure."""
     answer = decoding.parsed_object(out)
     if not answer.keys() <= {"data", "changed", "info", "failure"}:
-        raise ValueError("an answer in it holds more than an answer")
+        raise ValueError("an answer has unknown fields")
     decoding.object_of(answer.get("info", {}))
     if answer.get("failure") is not None:
         decoding.object_of(answer["failure"])
     if not isinstance(answer.get("changed"), (bool, type(None))):
-        raise ValueError("an answer in it says neither that something changed nor that nothing did")
+        raise ValueError("the field `changed` of an answer is neither true nor false")
     return answer
 
 

@@ -207,15 +207,15 @@ class Scripts:
         self._call.close()
 
     def _bring(self, verb: str, args: tuple[Argument, ...]) -> Any:
-        """Call a verb whose script is missing from Redis, and load it."""
+        """Call a verb whose script is not loaded in Redis, and load it."""
         try:
             return self._call("EVAL", self._sources[verb], 0, *args)
         except NoPermissionError as error:
             if not is_denied_loading(error):  # the script ran, and did something that our user may not do
                 raise
             raise LedgerUnavailable(
-                f"Redis does not have our script {verb!r}, and our user may not load it: maintenance does, as soon as "
-                "it runs and is of the same version."
+                f"The script {verb!r} is not loaded in Redis, and this user may not load it: maintenance does, as "
+                "soon as it runs and is of the same version."
             ) from error
 
     def call_many(self, verb: str, calls: list[tuple[Argument, ...]], *, are_apart: bool = False) -> list[Any]:

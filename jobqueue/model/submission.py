@@ -12,7 +12,7 @@ from jobqueue.model.principal import NOBODY, Principal
 class Submission(JobFields):
     """One request for a job, parsed but not yet resolved against agents and operations.
 
-    ``principal`` is the caller, whose permissions apply; without one nothing is accepted.
+    ``principal`` is the caller, whose permissions apply; it is required.
     ``submitted_by`` is its name.
     """
 

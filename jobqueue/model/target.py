@@ -11,7 +11,7 @@ from jobqueue.errors import InvalidTarget
 
 ANY = "_any"
 ALL = "_all"
-#: The slot of a job that no agent can run yet: it waits there until an agent has what it needs.
+#: The slot of a job that no agent can run yet: it waits there until an agent has the resources that it needs.
 UNPLACED = "_unplaced"
 #: Slots of executions that no agent has claimed yet.
 NO_HOST = frozenset({ANY, UNPLACED})
@@ -47,7 +47,7 @@ class Target:
         return self.kind in (TargetKind.ALL, TargetKind.LABEL)
 
     def includes(self, hostname: str, labels: Mapping[str, str]) -> bool:
-        """Whether the target names this agent, whatever its state. ``create_jobs.lua`` decides the same atomically."""
+        """Whether the target names this agent in any state. ``create_jobs.lua`` decides the same atomically."""
         if self.kind is TargetKind.HOST:
             return hostname == self.text
         if self.kind is TargetKind.LABEL:

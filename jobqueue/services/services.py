@@ -36,7 +36,7 @@ from jobqueue.trust.signing.work import WorkSigner
 
 @dataclass(frozen=True)
 class Services:
-    """The use cases over one ledger. Raises only ``jobqueue.errors``; Redis away is ``LedgerUnavailable``.
+    """The use cases over one ledger. Raises only ``jobqueue.errors``; ``LedgerUnavailable`` if Redis is down.
 
     ``jobs`` reads single jobs and verifies their results. ``ledger`` is for the ledger's own condition: its
     repositories verify nothing.
@@ -75,7 +75,8 @@ class Services:
         submit = JobSubmitter(ledger.jobs, Sender(settings), registry, work, resolver)
         verifier = ResultVerifier(ledger.agents, keys)
         jobs = JobManager(ledger, verifier)
-        enrolment = Enrolment(ledger.agents, signer, keys)
+        audit = AuditTrail(ledger.audit)
+        enrolment = Enrolment(ledger.agents, signer, keys, record=audit.write)
         return cls(
             ledger=ledger,
             registry=registry,
@@ -93,6 +94,6 @@ class Services:
             credentials=CredentialManager(ledger.credentials, (info.permission for info in registry.infos())),
             verify=CredentialVerifier(ledger.credentials),
             limits=ledger.limits,
-            audit=AuditTrail(ledger.audit),
+            audit=audit,
             measures=partial(measures.read, ledger, registry.types()),
         )

@@ -130,7 +130,7 @@ class JobSubmitter:
             )
         except LedgerUnavailable as error:
             # the jobs are accepted: an error now would make callers submit them twice; maintenance sends them again
-            logger.warning("The broker took no messages for %d jobs, they wait: %s", len(stored), error)
+            logger.warning("The broker refused the messages of %d jobs, which wait: %s", len(stored), error)
 
 
 def _target(text: str) -> Target:
@@ -152,5 +152,5 @@ def _within(only: tuple[str, ...], among: tuple[str, ...]) -> tuple[str, ...]:
         return only or among
     hosts = tuple(host for host in only if host in among)
     if not hosts:
-        raise NothingToRetry("None of the hosts that failed is one that the job was meant for.")
+        raise NothingToRetry("The executions that failed are on hosts that the job was not submitted to.")
     return hosts

@@ -24,7 +24,7 @@ class TargetPreview:
 
     @property
     def is_known(self) -> bool:
-        """Whether the target names any agent at all."""
+        """Whether the target matches a known agent."""
         return bool(self.takes or self.left_out)
 
 

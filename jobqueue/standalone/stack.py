@@ -212,7 +212,7 @@ class Stack:
                     client.ready()
                     live = {agent["hostname"] for agent in client.agents()["agents"] if agent["status"] == "live"}
                     missing = ", ".join(sorted(wanted - live))
-                    reason = "no sign of life"
+                    reason = "no response"
                 except ClientError as error:
                     reason = error.message
                 if missing and time.monotonic() > deadline:

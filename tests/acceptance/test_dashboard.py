@@ -68,7 +68,7 @@ def test_signing_in_and_out(browser: Browser, stack: Stack) -> None:
     assert browser.path == "/ui/sign-in"
     browser.fill("secret", "wrong")
     browser.press("Sign in")
-    browser.wait_for("[role=alert]", "The token is not right.")
+    browser.wait_for("[role=alert]", "The token is wrong.")
     browser.fill("secret", stack.api.token)
     browser.press("Sign in")
     assert browser.path == "/ui/jobs"
@@ -87,7 +87,7 @@ def test_submit_and_watch_it_complete_live(browser: Browser, tmp_path: Path) -> 
     browser.fill("target", "group:web")
     browser.wait_for("#reach", "2 agents.")
     browser.fill("target", "nobody")
-    browser.wait_for("#reach", "No agent is known")
+    browser.wait_for("#reach", "No agent matches the target")
     browser.fill("target", "agent1")
     browser.wait_for("#reach", "1 agent.")
     browser.fill("data.command", f"echo begin; while [ ! -e {gate} ]; do sleep 0.05; done; echo end")

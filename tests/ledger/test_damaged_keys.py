@@ -193,7 +193,7 @@ CASES = [
         lambda w: _script("stage_upload", "", UPLOAD, 0, "xyz", 1000, 60000)(w, None),
         _script("discard_upload", UPLOAD),
     ),
-    Case("touch_packages", lambda w: None, _script("touch_packages", "", 1000, "p")),
+    Case("touch_packages", lambda w: None, _script("touch_packages", "", 1000, "1", "p")),
     Case("credential_record", lambda w: None, _script("credential_record", "credentials", "key:x", "", "{}", 10)),
     Case("credential_record", lambda w: None, _script("credential_record", "roles", "x", "", "{}", 10)),
     Case("login_attempt", lambda w: None, _script("login_attempt", "take", 1000, "x", 5, "y", 5)),

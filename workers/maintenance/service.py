@@ -84,7 +84,7 @@ class Maintenance:
         except Exception as error:
             metrics.FAILURES.labels(name.lower()).inc()
             if self._failing.get(number) is not type(error):
-                logger.exception("ALERT: %s failed, and is tried again; the others go on", name)
+                logger.exception("ALERT: %s failed and will be retried; the other services continue", name)
             self._failing[number] = type(error)
             return 0
         if self._failing.pop(number, None):
@@ -105,7 +105,7 @@ class Maintenance:
             except Exception as error:  # the leader's record may have been altered, too
                 metrics.FAILURES.labels("leadership").inc()
                 if self._failing.get(-1) is not type(error):
-                    logger.exception("ALERT: nobody can lead maintenance")
+                    logger.exception("ALERT: no copy of maintenance can become the leader")
                 self._failing[-1] = type(error)
                 self._leading, self._leads_until, pause = False, 0.0, 1.0
                 metrics.LEADING.set(0)
@@ -113,7 +113,7 @@ class Maintenance:
         try:
             self._leadership.give_up()
         except LedgerUnavailable as error:
-            logger.warning("The lead could not be given up, it runs out by itself: %s", error)
+            logger.warning("The leadership could not be released; it will expire: %s", error)
 
 
 def make_services(ledger: Ledger, settings: Settings) -> list[Service]:

@@ -3,7 +3,7 @@
 //
 // Each part of a page that can change is marked data-fresh and has an id. When something happens that concerns the page
 // (its <body data-live>), the page is fetched again and these parts are brought up to date in place, so that the focus,
-// what is unfolded and what is being written stay as they are.
+// unfolded details and fields being edited stay as they are.
 
 const root = document.body.dataset.root;
 const live = document.body.dataset.live;
@@ -103,7 +103,7 @@ function follow() {
   events = new EventSource(`${root}/events`);
   events.addEventListener("open", () => {
     showPulse();
-    look(); // what happened before it was open
+    look(); // events from before it was open
   });
   events.addEventListener("job", (event) => {
     const wanted = document.body.dataset.live;
@@ -226,7 +226,7 @@ function startOutput() {
   const query = isSingle ? "" : `?hostname=${encodeURIComponent(box.dataset.host)}`;
   const note = document.getElementById("output-note");
   let dropped = 0;
-  // it begins anew each time it is opened
+  // it starts again each time it is opened
   box.textContent = "";
   output = new EventSource(`${root}/job/${box.dataset.job}/logs${query}`);
   output.addEventListener("output", (event) => {
@@ -244,7 +244,7 @@ function startOutput() {
     if (isAtEnd) box.scrollTop = box.scrollHeight;
   });
   output.addEventListener("cut", (event) => {
-    note.textContent = `The first ${JSON.parse(event.data).bytes.toLocaleString("en")} bytes are no longer kept.`;
+    note.textContent = `The first ${JSON.parse(event.data).bytes.toLocaleString("en")} bytes are no longer stored.`;
   });
   output.addEventListener("end", () => {
     box.dataset.done = "yes";

@@ -1,4 +1,4 @@
-"""``jobqueue job``: submit jobs, look at them, wait for them, stop them."""
+"""``jobqueue job``: submit jobs, inspect them, wait for them, cancel them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _ids = click.argument("job_ids", metavar="ID...", nargs=-1, required=True, shell
 
 @click.group(cls=ClientGroup)
 def job() -> None:
-    """Submit jobs, look at them, wait for them, stop them.
+    """Submit jobs, inspect them, wait for them, cancel them.
 
     ID is a job's id, at least four characters that it begins with, or its alias.
     """
@@ -80,17 +80,15 @@ def job() -> None:
     shell_complete=targets_like,
     help="_any, _all, a hostname, or a label as key:value.",
 )
-@click.option(
-    "--timeout", type=duration, metavar="DURATION", help="Longest time that it may run on an agent, such as 30s."
-)
-@click.option("--title", help="A title, which lists show instead of the operation.")
-@click.option("--description", help="What the job is for.")
+@click.option("--timeout", type=duration, metavar="DURATION", help="Maximum run time on an agent, such as 30s.")
+@click.option("--title", help="A title, shown in lists instead of the operation.")
+@click.option("--description", help="The purpose of the job.")
 @click.option("--priority", type=click.IntRange(0, 9), help="0 to 9, higher first.")
 @click.option("--tag", "tags", type=pair, metavar="KEY=VALUE", multiple=True, help="Tag to find the job by.")
-@click.option("--retries", type=click.IntRange(min=0), help="How often a failed run is tried again.")
+@click.option("--retries", type=click.IntRange(min=0), help="How many times a failed run is retried.")
 @click.option("--not-before", type=future, metavar="TIME", help="Start no earlier: a UTC time, or a duration from now.")
 @click.option("--expires-at", type=future, metavar="TIME", help="Start no later: a UTC time, or a duration from now.")
-@click.option("--idempotency-key", metavar="KEY", help="The same key never makes a second job.")
+@click.option("--idempotency-key", metavar="KEY", help="A repeated submission with the same key returns the first job.")
 @click.option(
     "--watch/--no-watch",
     "--wait/--no-wait",
@@ -99,7 +97,10 @@ def job() -> None:
     help="Follow the job to its end and print the answers.",
 )
 @click.option(
-    "--wait-timeout", type=duration, metavar="DURATION", help="With --watch: give up watching after this time."
+    "--wait-timeout",
+    type=duration,
+    metavar="DURATION",
+    help="With --watch: stop watching after this time; the job continues.",
 )
 @full_option
 @json_option
@@ -128,7 +129,7 @@ def submit(  # noqa: PLR0913 - one for each option
     jobqueue job submit command.shell.execute --target group:web -- 'df -h | tail -n 3'
     jobqueue job submit network.ping.do -d address=db1 -d count:=3
 
-    Exit code: 0 submitted (with --watch: completed or skipped), 1 the job failed, 2 anything else.
+    Exit code: 0 submitted (with --watch: completed or skipped), 1 the job failed, 2 any other error.
     """
     content = operation_data(data, pairs)
     named = different_tags(tags)
@@ -158,11 +159,11 @@ def submit(  # noqa: PLR0913 - one for each option
     type=statuses,
     metavar="STATUS[,STATUS...]",
     shell_complete=statuses_like,
-    help=f"One of {', '.join(JobStatus)}, or several with commas between.",
+    help=f"One of {', '.join(JobStatus)}, or several separated by commas.",
 )
 @click.option("--operation", metavar="TYPE", shell_complete=operations_like, help="Jobs of this operation.")
 @click.option("--target", shell_complete=targets_like, help="Jobs submitted to this target.")
-@click.option("--hostname", shell_complete=hostnames_like, help="Jobs that this agent has a part in.")
+@click.option("--hostname", shell_complete=hostnames_like, help="Jobs with an execution on this agent.")
 @click.option("--tag", type=pair, metavar="KEY=VALUE", help="Jobs with this tag.")
 @click.option("--by", "submitted_by", metavar="NAME", help="Jobs that this user or key submitted.")
 @click.option(
@@ -172,10 +173,10 @@ def submit(  # noqa: PLR0913 - one for each option
 @click.option("--created-after", type=past, metavar="TIME", help="A UTC time, or how long ago: 1h.")
 @click.option("--created-before", type=past, metavar="TIME", help="A UTC time, or how long ago: 1h.")
 @click.option("--limit", type=click.IntRange(1, MAX_LIMIT), default=DEFAULT_LIMIT, show_default=True)
-@click.option("--offset", type=click.IntRange(min=0), help="Jobs to leave out at the front.")
-@click.option("--cursor", help="Go on behind the page that gave this next_cursor.")
-@click.option("--all", "everything", is_flag=True, help="All jobs that match, not one page.")
-@click.option("--view", type=click.Choice(["full", "summary"]), help="With --json: how much of each job.")
+@click.option("--offset", type=click.IntRange(min=0), help="Number of jobs to skip.")
+@click.option("--cursor", help="The next_cursor of the previous page.")
+@click.option("--all", "everything", is_flag=True, help="All matching jobs instead of one page.")
+@click.option("--view", type=click.Choice(["full", "summary"]), help="With --json: how much detail of each job.")
 @full_option
 @json_option
 def list_jobs(  # noqa: PLR0913 - one for each option
@@ -224,14 +225,14 @@ def get(job_id: str, full: bool, as_json: bool) -> None:
 
 @job.command("watch")
 @_id
-@click.option("--timeout", type=duration, metavar="DURATION", help="Give up watching after this time; the job goes on.")
+@click.option("--timeout", type=duration, metavar="DURATION", help="Stop watching after this time; the job continues.")
 @full_option
 @json_option
 @click.pass_context
 def watch_job(context: click.Context, job_id: str, timeout: float | None, full: bool, as_json: bool) -> None:
     """Follow a job to its end and print the answers. Ctrl-C stops the watching, not the job.
 
-    Exit code: 0 completed or skipped, 1 the job failed or was cancelled, 2 anything else.
+    Exit code: 0 completed or skipped, 1 the job failed or was cancelled, 2 any other error.
     """
     with connect() as client:
         _finish(context, client, job_id_of(client, job_id), timeout, full=full, as_json=as_json)
@@ -283,7 +284,7 @@ def logs(
 @_ids
 @json_option
 def cancel(job_ids: Sequence[str], as_json: bool) -> None:
-    """Stop jobs, wherever they are: queued or running."""
+    """Cancel queued or running jobs."""
 
     def stop(client: Client, job_id: str) -> dict[str, Any]:
         return client.cancel(job_id_of(client, job_id))
@@ -293,12 +294,12 @@ def cancel(job_ids: Sequence[str], as_json: bool) -> None:
 
 @job.command()
 @_ids
-@click.option("--target", shell_complete=targets_like, help="Another target than the first time.")
+@click.option("--target", shell_complete=targets_like, help="A different target for the retry.")
 @click.option(
     "--only",
     type=click.Choice(sorted(state.value for state in FAILURES)),
     multiple=True,
-    help="Only agents that ended so; may be given several times.",
+    help="Only agents whose executions ended in this state; may be repeated.",
 )
 @yes_option
 @json_option
@@ -319,9 +320,7 @@ def retry(job_ids: Sequence[str], target: str | None, only: Sequence[str], yes: 
 
 @job.command()
 @_id
-@click.option(
-    "--on", "target", metavar="TARGET", shell_complete=targets_like, help="Another target than the first time."
-)
+@click.option("--on", "target", metavar="TARGET", shell_complete=targets_like, help="A different target for the retry.")
 @click.option(
     "-d",
     "pairs",
@@ -375,7 +374,7 @@ def rerun(  # noqa: PLR0913 - one for each option
 @_ids
 @json_option
 def delete(job_ids: Sequence[str], as_json: bool) -> None:
-    """Forget finished jobs and all that is kept of them."""
+    """Delete finished jobs with all their data."""
 
     def forget(client: Client, job_id: str) -> dict[str, Any]:
         job_id = job_id_of(client, job_id)
@@ -388,7 +387,7 @@ def delete(job_ids: Sequence[str], as_json: bool) -> None:
 def _finish(
     context: click.Context, client: Client, job_id: str, timeout: float | None, *, full: bool, as_json: bool
 ) -> None:
-    """Wait for the job, print its answers, and exit as it ended."""
+    """Wait for the job, print its answers, and exit with the code of its status."""
     try:
         ended = watch(client, job_id, timeout)
     except WaitTimeout as error:

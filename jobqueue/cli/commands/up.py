@@ -53,13 +53,13 @@ def _listen(context: click.Context, parameter: click.Parameter, value: str | Non
 @click.option(
     "--state-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where jobs and the token are kept.  [JOBQUEUE_STATE_DIR, default ~/.local/state/jobqueue]",
+    help="Directory of the jobs and the token.  [JOBQUEUE_STATE_DIR, default ~/.local/state/jobqueue]",
 )
 @click.option(
     "--flower/--no-flower",
     default=False,
     show_default=True,
-    help="Flower too, and the task events it needs, which cost throughput.",
+    help="Also start Flower and the task events it needs, which cost throughput.",
 )
 @click.option(
     "--flower-port", type=click.IntRange(0, _LARGEST_PORT), default=FLOWER_PORT, show_default=True, help="0: any."

@@ -61,7 +61,7 @@ def _took(job: Mapping[str, Any]) -> str | None:
 
 
 def show_job(screen: Screen, job: Mapping[str, Any]) -> None:
-    """One job: what it is, its agents with the failures first, its timeline, the answers."""
+    """One job: its properties, its agents (failures first), its timeline and the answers."""
     found = answers(job)
     operation = job.get("operation") or {}
     status = one_line(job.get("status"))

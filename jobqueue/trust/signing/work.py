@@ -56,7 +56,7 @@ class Work:
         if now > terms.valid_until + skew:
             raise WorkRefused(f"its signature was valid until {to_iso(terms.valid_until)}; submit it again")
         if terms.created > now + skew:
-            raise WorkRefused(f"it was signed in the future, at {to_iso(terms.created)}: are the clocks right?")
+            raise WorkRefused(f"it was signed in the future, at {to_iso(terms.created)}: check the clocks")
         not_before = document.get("not_before")
         if not_before is not None and not_before > now + skew:
             raise WorkRefused(f"it was signed to run at {to_iso(not_before)}, not before")

@@ -242,7 +242,7 @@ def test_the_ledgers_scripts_give_an_agent_no_more(guarded: Guarded, api: Api, t
     }
     before = _told(api.job(waiting)), _told(api.job(job_id))
     for verb, arguments in calls.items():
-        with pytest.raises(LedgerUnavailable, match="refuses our user"):
+        with pytest.raises(LedgerUnavailable, match="refuses the user of"):
             scripts.call(verb, *arguments)
     scripts.close()
     # a job whose id an agent knows it can mark as cancelled; it can neither end it nor answer for another

@@ -149,7 +149,10 @@ def test_flower_keeps_the_token_off_the_command_line(monkeypatch: pytest.MonkeyP
 
 def test_flower_needs_a_password_that_it_can_take(tmp_path: Path) -> None:
     code, output = run("flower", JOBQUEUE_STATE_DIR=str(tmp_path), JOBQUEUE_TOKEN="a,b")
-    assert (code, output) == (2, "Error: Flower takes no password with a comma; choose another JOBQUEUE_TOKEN.\n")
+    assert (code, output) == (
+        2,
+        "Error: Flower does not support a comma in the password; choose another JOBQUEUE_TOKEN.\n",
+    )
 
 
 def test_agents_are_numbered_and_labels_take_turns() -> None:

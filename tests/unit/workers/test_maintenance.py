@@ -273,6 +273,7 @@ def test_the_sweeper_removes_packages_that_nobody_used(ledger: Ledger) -> None:
     sweeper = Sweeper(ledger)
     assert sweeper.run_once() == 0
     ledger.client.zadd(ledger.keys.kind("packages"), {package.name: 1})  # as if it had been kept until 1970
+    ledger.client.hset(ledger.keys.kind("package") + package.name, "kept", 1)
     assert sweeper.run_once() == 1
     assert ledger.client.keys(ledger.keys.upload("*")) == []
 

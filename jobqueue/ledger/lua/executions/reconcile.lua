@@ -1,10 +1,10 @@
 -- Publishes waiting executions again whose message is gone (lost between queue and agent, or with the queue).
--- Each of the ten lists of a queue is in the order of publication and gives away its oldest message only, so a message
+-- Each of the ten lists of a queue is in the order of publication and only its oldest message can be taken, so a message
 -- is gone exactly if its list is empty or the oldest message there is younger. `claim` refuses a duplicate message.
 -- include: clock next_time publish
 -- KEYS: none
--- ARGV: 1 now, 2 slot, 3 microseconds an execution must have waited, 4 how many to look at, oldest first,
---   5 message template or '' (the broker is elsewhere: whatever waited that long counts as gone)
+-- ARGV: 1 now, 2 slot, 3 microseconds an execution must have waited, 4 maximum number to check, oldest first,
+--   5 message template or '' (the broker is another server: a message that waited that long counts as lost)
 -- returns: {"job:slot", priority, attempt, ...} of what was published again
 local slot, template = ARGV[2], parse_template(ARGV[5])
 -- after the clock was set back, the messages' times may be ahead of it

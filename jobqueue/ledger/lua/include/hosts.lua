@@ -9,7 +9,7 @@ local function hosts_away()
   return away
 end
 
--- The hosts that are not away and are live, or with `offline_too` known.
+-- The Ready hosts that are live or, with `offline_too`, known.
 local function taking(hosts, at, away, offline_too)
   local found = {}
   for first = 1, #hosts, 1000 do -- unpack has a limit

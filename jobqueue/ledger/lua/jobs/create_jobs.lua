@@ -19,7 +19,7 @@ local window, template, keep, is_strict = ARGV[2], parse_template(ARGV[3]), ARGV
 local away = hosts_away()
 
 -- Each function returns the slots, or nil and the refusal. Offline agents are waited for (patient) only if the caller
--- names an agent or sets a deadline: a broadcast without a deadline must not wait for a host that is gone for good.
+-- names an agent or sets a deadline: a broadcast without a deadline must not wait for a host that is gone permanently.
 local resolve = {}
 
 function resolve.host(job)
@@ -71,7 +71,7 @@ function resolve.any(job, patient)
   return {#able == #readers and '_any' or least_busy(able, at)}
 end
 
--- Maintenance places the job once there is an agent that has what it needs.
+-- Maintenance places the job once an agent has the resources that it needs.
 function resolve.unplaced()
   return {'_unplaced'}
 end

@@ -162,14 +162,14 @@ def test_the_ledger_away_is_a_page(client: FlaskClient, services: FakeServices, 
     assert response.status_code in (200, 503)  # the audit trail has a ledger of its own here
     if response.status_code == 503:
         assert response.headers["Retry-After"]
-        assert parse(response).find("h1").get_text() == "The ledger is away"
+        assert parse(response).find("h1").get_text() == "The ledger is unavailable"
 
 
 def test_what_is_not_there_is_a_page(client: FlaskClient) -> None:
     for path in ("/ui/nope", f"/ui/jobs/{ID}", "/ui/agents/nobody"):
         response = client.get(path, headers=AUTHORIZATION)
         assert response.status_code == 404
-        assert parse(response).find("h1").get_text() == "There is nothing here"
+        assert parse(response).find("h1").get_text() == "Not found"
 
 
 def test_assets_are_our_own_and_nothing_else(client: FlaskClient) -> None:
@@ -311,7 +311,11 @@ def test_search_by_the_beginning_of_an_id(client: FlaskClient, services: FakeSer
     shown = parse(search("abcd"))
     assert [row["id"] for row in shown.select("#list tbody tr")] == [f"row-{ids[n]}" for n in (0, 1, 3)]
     assert "3 jobs begin with abcd" in shown.find(class_="notice").get_text()
-    for wanted, says in (("abc", "at least 4 characters"), ("abcf", "no id begins so"), ("ab%d", "in full")):
+    for wanted, says in (
+        ("abc", "at least the first 4 characters"),
+        ("abcf", "no id starts with it"),
+        ("ab%d", "the full id"),
+    ):
         response = search(wanted)
         assert (response.status_code, says in parse(response).find(class_="is-bad").get_text()) == (404, True)
 
@@ -545,7 +549,7 @@ def test_a_form_that_is_sent_twice_makes_one_job(signed_in: FlaskClient, service
         ({"not_before": "2199-01-01T00:00", "expires_at": "2198-01-01T00:00"}, "o-not_before", "before expires_at"),
         ({"tags": "no equals"}, "o-tags", "name=value"),
         ({"raw": "{"}, "raw", "is not valid JSON"),
-        ({"raw": '{"a": 1, "a": 2}'}, "raw", "stands twice"),
+        ({"raw": '{"a": 1, "a": 2}'}, "raw", "Duplicate key"),
         ({"raw": '{"a": 1e999}'}, "raw", "out of range"),
         ({"raw": '{"a": ' + "9" * 30 + "}"}, "raw", "out of range"),
         ({"raw": "[]"}, "raw", "JSON object"),
@@ -574,7 +578,7 @@ def test_the_form_shows_who_would_run_it(page: Page, services: FakeServices) -> 
     reach = page("/ui/submit?operation=node.hostname.get&target=group:web").find(id="reach")
     assert "1 agent." in reach.get_text()
     assert "web2: offline" in reach.get_text()
-    assert "No agent is known" in page("/ui/reach?target=nobody").get_text()
+    assert "No agent matches the target" in page("/ui/reach?target=nobody").get_text()
     assert "not well formed" in page("/ui/reach?target=%20-").get_text()
 
 

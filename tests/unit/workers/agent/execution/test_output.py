@@ -329,7 +329,7 @@ def test_an_outage_holds_the_output_and_cuts_the_oldest(grant: Grant) -> None:
     live.close()
     assert sent.pieces[0].data == b"first "  # once, though its answer was lost
     assert sent.pieces[1].stream == "agent"
-    assert b"bytes cut while the ledger was away" in sent.pieces[1].data
+    assert b"bytes cut while the ledger was unavailable" in sent.pieces[1].data
     kept = b"".join(piece.data for piece in sent.pieces[2:])
     assert len(kept) <= 300_000
     assert kept.endswith(b"9" * 60_000)
