@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, replace
 
 import flask
 from flask import Response
@@ -14,6 +15,7 @@ from api.dashboard.blueprint import PREFIX, blueprint
 from api.native import requests
 from jobqueue.errors import InvalidInput, JobQueueError
 from jobqueue.model.answers import rank
+from jobqueue.model.execution_page import MAX_LIMIT, ExecutionFilter
 from jobqueue.model.job import Job
 from jobqueue.model.states import FAILURES, ExecutionState
 from jobqueue.model.target import NO_HOST
@@ -84,11 +86,13 @@ def delete(job_id: str) -> Response:
     return _go(f"{PREFIX}/jobs?done=deleted")
 
 
-def _page(found: Job, problem: str = "", status: int = 200) -> Response:
+def _page(whole: Job, problem: str = "", status: int = 200) -> Response:
+    part = _part(whole)
+    found = part.job
     arranged = answers.arrange(found.executions)
     hosts = [answers.host_of(x) for x in found.executions]
-    wanted = query.text("host")
-    host = wanted if wanted in hosts else _talking(found)
+    wanted = query.text("host", 253)
+    host = wanted if wanted in hosts or (wanted and whole.left_out) else _talking(found)
     show_all = query.text("bars") == "all"
     timeline = found.timeline
     return pages.render(
@@ -98,7 +102,11 @@ def _page(found: Job, problem: str = "", status: int = 200) -> Response:
         problem=problem,
         done=DONE.get(query.text("done"), ""),
         answers=arranged,
-        is_single=len(found.executions) == 1,
+        is_single=(whole.total or len(whole.executions)) == 1,
+        agents=whole.total or len(whole.executions),
+        counts=part.counts or arranged.counts,
+        part=part,
+        query_with=query.with_changes,
         named=answers.NAMED,
         bars=bars.draw(found, pages.now(), None if show_all else bars.FEW),
         bars_width=bars.WIDTH,
@@ -109,8 +117,37 @@ def _page(found: Job, problem: str = "", status: int = 200) -> Response:
         hosts=sorted(host for host in hosts if host not in NO_HOST),
         output_host=host,
         can_retry=found.status.is_final,
-        can_retry_failed=found.is_broadcast and any(x.state in FAILURES for x in found.executions),
+        can_retry_failed=whole.is_broadcast and any(state in FAILURES for state, _ in part.counts or arranged.counts),
     )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The executions that the page shows: ``job`` has only these, ``counts`` are those of the whole job.
+
+    ``following`` and ``before`` are the queries of the other parts, empty if there are none.
+    """
+
+    job: Job
+    counts: tuple[tuple[str, int], ...]
+    state: str = ""
+    is_all: bool = True
+    following: str = ""
+    before: str = ""
+
+
+def _part(whole: Job) -> _Part:
+    """All executions, or of a large job or by state a page of them."""
+    counts = tuple(sorted(((str(state), count) for state, count in whole.counts.items()), key=lambda one: rank(one[0])))
+    states = tuple(state for state in ExecutionState if state.value == query.text("state"))
+    if not whole.is_broadcast or not (whole.left_out or states):
+        return _Part(whole, counts)
+    first = query.number("first", 0, whole.total)
+    page = services().jobs.executions.page(whole.id, ExecutionFilter(states, first, MAX_LIMIT))
+    following = query.with_changes(first=page.next_first, done=None) if page.next_first is not None else ""
+    before = query.with_changes(first=None, done=None) if first else ""
+    shown = replace(whole, executions=page.items)
+    return _Part(shown, counts, states[0].value if states else "", False, following, before)
 
 
 def _talking(found: Job) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from api.native import agents, audit, events, health, jobs, keys, logs, metrics, operations, roles, users
+from api.native import agents, audit, events, executions, health, jobs, keys, logs, metrics, operations, roles, users
 
 BLUEPRINTS = (
     jobs.blueprint,
+    executions.blueprint,
     logs.blueprint,
     events.blueprint,
     agents.blueprint,

@@ -11,7 +11,7 @@ from api.blueprint import Blueprint
 from api.body import decode_object
 from api.context import principal, services
 from api.errors import error_document
-from api.native import mapping, requests
+from api.native import links, mapping, requests
 from api.native.schemas import (
     AcceptedAnswer,
     BatchAnswer,
@@ -114,7 +114,11 @@ def list_jobs(loaded: dict[str, Any]) -> Response:
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
 @blueprint.doc(operationId="getJob")
 def get_job(job_id: str) -> Response:
-    """Get one job, whole"""
+    """Get one job
+
+    With its first 1,000 executions: `executions_left_out` counts the others, and `GET /job/{job_id}/executions` lists
+    all.
+    """
     return json_response(mapping.job(services().jobs.get(requests.job_id(job_id))))
 
 
@@ -170,8 +174,7 @@ def _item(item: Any, place: str, *, suspect: bool) -> Submission | JobQueueError
 
 
 def _accepted(answer: Accepted) -> Response:
-    prefix = "/api" if request.path.startswith("/api/") else ""
-    headers = {"Location": f"{request.script_root}{prefix}/job/{answer.job_id}"}
+    headers = {"Location": links.path(f"/job/{answer.job_id}")}
     return json_response(mapping.accepted(answer), 200 if answer.replayed else _CREATED, headers)
 
 

@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from api.native import links
 from api.native.fields import show_cursor
 from jobqueue.model.agent import Agent
 from jobqueue.model.alert import Alert
+from jobqueue.model.execution_page import who
 from jobqueue.model.filter import JobPage
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.job_fields import SHOWN, JobField, Kind
@@ -52,10 +54,13 @@ def job(found: Job, *, summary: bool = False) -> Document:
         "retried_as": list(found.retried_as),
         "cancel_requested": found.cancel_requested,
         **{field.shown_as: _shown(field, getattr(found, field.name)) for field in SHOWN},
+        "execution_counts": state_counts(found),
+        "executions_left_out": found.left_out,
+        "executions_url": links.path(f"/job/{found.id}/executions"),
     }
     if not summary:
-        document["responses"] = {_who(x): _response(x) for x in found.executions if x.state.is_final}
-        document["agent_states"] = {_who(x): _agent_state(x) for x in found.executions}
+        document["responses"] = {who(x): response(x) for x in found.executions if x.state.is_final}
+        document["agent_states"] = {who(x): agent_state(x) for x in found.executions}
         document["timeline"] = [event(each) for each in found.timeline]
     return document
 
@@ -68,6 +73,11 @@ def page(found: JobPage, *, summary: bool) -> Document:
         "items": [job(item, summary=summary) for item in found.items],
         "next_cursor": show_cursor(found.next_cursor),
     }
+
+
+def state_counts(found: Job) -> dict[str, int]:
+    """The states in which executions of the job are, with their number."""
+    return {state.value: count for state, count in found.counts.items() if count}
 
 
 def status_counts(counts: Mapping[JobStatus, int]) -> dict[str, int]:
@@ -143,12 +153,8 @@ def _time(micros: int | None) -> str | None:
     return to_iso(micros) if micros else None
 
 
-def _who(execution: Execution) -> str:
-    # an execution for _any has no hostname until an agent claims it; its slot is "_any" then
-    return execution.hostname or execution.slot
-
-
-def _response(execution: Execution) -> Document:
+def response(execution: Execution) -> Document:
+    """What one agent answered."""
     document: Document = {
         "status": execution.state.value,
         "data": execution.data,
@@ -163,7 +169,8 @@ def _response(execution: Execution) -> Document:
     return document
 
 
-def _agent_state(execution: Execution) -> Document:
+def agent_state(execution: Execution) -> Document:
+    """How far one agent is."""
     duration = execution.duration
     document: Document = {
         "status": execution.state.value,

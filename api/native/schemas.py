@@ -208,7 +208,10 @@ class JobQuery(StrictSchema):
     view = Text(
         load_default="full",
         validate=validate.OneOf(["full", "summary"], error="Must be one of {choices}."),
-        metadata=_about("summary leaves out responses, agent_states and timeline."),
+        metadata=_about(
+            "full has the first 50 executions of each job; summary leaves out responses, agent_states and timeline, "
+            "and what follows from the executions of a broadcast."
+        ),
     )
 
 
@@ -345,10 +348,18 @@ class JobSummary(ma.Schema):
     not_before = fields.DateTime(required=True, allow_none=True)
     expires_at = fields.DateTime(required=True, allow_none=True)
     retries = fields.Nested(RetriesAnswer, required=True, allow_none=True)
+    execution_counts = fields.Dict(
+        keys=fields.String(), values=fields.Integer(), required=True, metadata=_about("All executions, by state.")
+    )
+    executions_left_out = fields.Integer(
+        required=True,
+        metadata=_about("Executions that this answer leaves out; what follows from executions is without them."),
+    )
+    executions_url = fields.String(required=True, metadata=_about("Where all executions are listed, page by page."))
 
 
 class JobAnswer(JobSummary):
-    """A job, whole."""
+    """A job, with its first 1,000 executions."""
 
     responses = fields.Dict(keys=fields.String(), values=fields.Nested(ResponseAnswer), required=True)
     agent_states = fields.Dict(keys=fields.String(), values=fields.Nested(AgentStateAnswer), required=True)
@@ -356,7 +367,7 @@ class JobAnswer(JobSummary):
 
 
 class ListedJob(JobSummary):
-    """A job in a list; view=summary leaves out the last three."""
+    """A job in a list, with its first 50 executions; view=summary leaves out the last three fields."""
 
     responses = fields.Dict(keys=fields.String(), values=fields.Nested(ResponseAnswer))
     agent_states = fields.Dict(keys=fields.String(), values=fields.Nested(AgentStateAnswer))

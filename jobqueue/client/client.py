@@ -18,6 +18,7 @@ from jobqueue.client.errors import ClientError, ConnectionFailed, InvalidAnswer,
 from jobqueue.client.sse import ServerEvent
 from jobqueue.client.transport import Transport
 from jobqueue.errors import InvalidInput
+from jobqueue.model.execution_page import MAX_LIMIT as MAX_EXECUTIONS
 from jobqueue.model.filter import MAX_LIMIT
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import FINAL_STATUSES
@@ -129,8 +130,46 @@ class Client:
         return self._object("POST", "/job/batch", body={"jobs": items}, repeatable=True)
 
     def job(self, job_id: str) -> dict[str, Any]:
-        """The whole job: ``id``, ``status``, ``result``, ``responses``, ``agent_states``, ``timeline``"""
+        """The job: ``id``, ``status``, ``result``, ``responses``, ``agent_states``, ``timeline``, ``execution_counts``
+
+        Of a job for more than a thousand agents, the first thousand: ``executions_left_out`` counts the others, which
+        ``iter_executions`` reads.
+        """
         return self._object("GET", _path("/job", job_id))
+
+    def executions(
+        self,
+        job_id: str,
+        *,
+        state: str | None = None,
+        group: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> dict[str, Any]:
+        """One page of a job's executions, by hostname: ``{"total", "execution_counts", "items", "next_cursor"}``.
+
+        ``state`` is one state, or several with commas between. With ``group="answer"``, equal answers come together:
+        ``{"groups": [{"key", "status", "count", "hostnames", "data", ...}], "is_least", ...}``, up to ``limit`` groups.
+        A page may be short: only a ``next_cursor`` of None ends the list.
+        """
+        query = {"state": state, "group": group, "limit": limit, "cursor": cursor}
+        query = {name: value for name, value in query.items() if value is not None}
+        return self._object("GET", _path("/job", job_id, "executions"), query=query)
+
+    def iter_execution_pages(self, job_id: str, **query: Any) -> Iterator[dict[str, Any]]:
+        """All pages of ``executions``; ``query`` as there."""
+        cursor: str | None = None
+        while True:
+            page = self.executions(job_id, **{**query, "cursor": cursor})
+            yield page
+            cursor = page.get("next_cursor")
+            if cursor is None:
+                return
+
+    def iter_executions(self, job_id: str, *, limit: int = MAX_EXECUTIONS, **query: Any) -> Iterator[dict[str, Any]]:
+        """Every matching execution, by hostname; ``query`` as for ``executions``, ``limit`` is per request."""
+        for page in self.iter_execution_pages(job_id, limit=limit, **query):
+            yield from page["items"]
 
     def jobs(  # noqa: PLR0913 - one for each field of the request
         self,

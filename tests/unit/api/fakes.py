@@ -33,6 +33,14 @@ from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Agent, AgentEvent, AgentState
 from jobqueue.model.alert import Alert
 from jobqueue.model.audit import AuditEntry
+from jobqueue.model.execution_page import (
+    AnswerGroup,
+    AnswerGroups,
+    ExecutionFilter,
+    ExecutionPage,
+    content_key,
+    who,
+)
 from jobqueue.model.filter import JobFilter, JobPage
 from jobqueue.model.history import History, Span
 from jobqueue.model.job import Execution, Job
@@ -102,6 +110,7 @@ class FakeServices:
     agents_known: list[Agent] = field(default_factory=lambda: [AN_AGENT])
     submitted: list[Submission] = field(default_factory=list)
     filters: list[JobFilter] = field(default_factory=list)
+    execution_filters: list[ExecutionFilter] = field(default_factory=list)
     retries: list[tuple[str, str | None, frozenset[ExecutionState] | None]] = field(default_factory=list)
     keys: dict[str, tuple[Submission, Accepted]] = field(default_factory=dict)
     next_cursor: int | None = None
@@ -122,6 +131,7 @@ class FakeServices:
         self.submit = SimpleNamespace(one=self._submit, many=self._submit_many)
         self.jobs = SimpleNamespace(
             get=self._job,
+            executions=SimpleNamespace(page=self._execution_page, groups=self._answer_groups),
             find=self._find,
             page=self._page,
             summaries=self._summaries,
@@ -176,6 +186,19 @@ class FakeServices:
         if job_id not in self.store:
             raise JobNotFound(f"No job has the id {job_id}.")
         return self.store[job_id]
+
+    def _execution_page(self, job_id: str, wanted: ExecutionFilter) -> ExecutionPage:
+        job = self._job(job_id)
+        self.execution_filters.append(wanted)
+        matching = [x for x in job.executions if not wanted.states or x.state in wanted.states]
+        items = tuple(matching[wanted.first : wanted.first + wanted.limit])
+        end = wanted.first + len(items)
+        return ExecutionPage(job, items, len(items), end if end < len(matching) else None)
+
+    def _answer_groups(self, job_id: str, wanted: ExecutionFilter) -> AnswerGroups:
+        page = self._execution_page(job_id, wanted)
+        groups = tuple(AnswerGroup(content_key(x), x, (who(x),)) for x in page.items)
+        return AnswerGroups(page.job, groups, page.looked_at, page.next_first is not None, page.next_first)
 
     def _page(self, wanted: JobFilter) -> JobPage:
         self._fail()
