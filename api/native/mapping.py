@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from api.native import links
@@ -12,6 +11,7 @@ from jobqueue.model.agent import Agent
 from jobqueue.model.alert import Alert
 from jobqueue.model.execution_page import who
 from jobqueue.model.filter import JobPage
+from jobqueue.model.fleet import FleetSummary
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.job_fields import SHOWN, JobField, Kind
 from jobqueue.model.states import JobStatus
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from jobqueue.operations.info import OperationInfo
 
 Document = dict[str, Any]
+#: Fields of an agent that a summary leaves out.
+AGENT_DETAILS = frozenset({"facts", "operations", "memory", "timeline"})
 
 
 def accepted(answer: Accepted) -> Document:
@@ -108,15 +110,20 @@ def agent(found: Agent) -> Document:
     }
 
 
-def agent_counts(found: Sequence[Agent]) -> Document:
-    """Agents, counted."""
-    live = [item for item in found if item.live]
+def agent_summary(found: Agent) -> Document:
+    """An agent without what is long."""
+    return {name: value for name, value in agent(found).items() if name not in AGENT_DETAILS}
+
+
+def agent_counts(found: FleetSummary, now: int) -> Document:
+    """Agents, counted; ``now`` is the ledger's time in microseconds."""
     return {
-        "total": len(found),
-        "live": len(live),
-        "offline": len(found) - len(live),
-        "running": sum(item.running for item in live),
-        "conditions": dict(Counter(condition for item in live for condition in item.conditions)),
+        "total": found.total,
+        "live": found.live,
+        "offline": found.total - found.live,
+        "running": found.running,
+        "conditions": dict(found.conditions),
+        "age_seconds": round(max(0.0, (now - found.at) / 1e6), 3),
     }
 
 

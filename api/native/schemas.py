@@ -478,11 +478,24 @@ class InvitationAnswer(ma.Schema):
     hostname = fields.String(required=True, allow_none=True)
 
 
-class AgentListAnswer(ma.Schema):
-    """All agents that are known, live or not."""
+class ListedAgent(AgentAnswer):
+    """An agent in a list; view=summary leaves out facts, operations, memory and timeline."""
 
-    agents = fields.List(fields.Nested(AgentAnswer), required=True)
-    total = fields.Integer(required=True)
+    facts = fields.Dict()
+    memory = fields.Dict()
+    operations = fields.List(fields.String())
+    timeline = fields.List(fields.Nested(AgentStep))
+
+
+class AgentListAnswer(ma.Schema):
+    """One page of the agents that are known, live or not."""
+
+    agents = fields.List(fields.Nested(ListedAgent), required=True)
+    total = fields.Integer(required=True, metadata=_about("How many agents match, on all pages."))
+    is_least = fields.Boolean(
+        required=True, metadata=_about("There may be more: only the first 20,000 hostnames were looked at.")
+    )
+    next_cursor = fields.String(required=True, allow_none=True)
 
 
 class OperationInfoAnswer(ma.Schema):
@@ -533,6 +546,9 @@ class AgentCounts(ma.Schema):
     running = fields.Integer(required=True, metadata=_about("Executions that run now, on all live agents."))
     conditions = fields.Dict(
         keys=fields.String(), values=fields.Integer(), required=True, metadata=_about("Live agents by condition.")
+    )
+    age_seconds = fields.Float(
+        required=True, metadata=_about("How old these numbers are; of a large fleet, maintenance makes them.")
     )
 
 

@@ -20,6 +20,7 @@ from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
 from jobqueue.services.enrolment import Enrolment
 from jobqueue.services.event_feed import EventFeed
+from jobqueue.services.fleet import FleetReader
 from jobqueue.services.jobs import JobManager
 from jobqueue.services.output import OutputReader
 from jobqueue.services.packages import PackageResolver
@@ -49,6 +50,7 @@ class Services:
     output: OutputReader
     events: EventFeed
     agents: Agents
+    fleet: FleetReader
     enrolment: Enrolment
     packages: Packages
     package_digests: PackageResolver
@@ -73,6 +75,7 @@ class Services:
         submit = JobSubmitter(ledger.jobs, Sender(settings), registry, work, resolver)
         verifier = ResultVerifier(ledger.agents, keys)
         jobs = JobManager(ledger, verifier)
+        fleet = FleetReader(ledger.fleet, ledger.agents)
         return cls(
             ledger=ledger,
             registry=registry,
@@ -82,6 +85,7 @@ class Services:
             output=OutputReader(ledger.jobs, ledger.executions, ledger.output),
             events=EventFeed(ledger.events, jobs.get),
             agents=ledger.agents,
+            fleet=fleet,
             enrolment=Enrolment(ledger.agents, signer, keys),
             packages=ledger.packages,
             package_digests=resolver,
@@ -90,5 +94,5 @@ class Services:
             verify=CredentialVerifier(ledger.credentials),
             limits=ledger.limits,
             audit=AuditTrail(ledger.audit),
-            measures=partial(measures.read, ledger, registry.types()),
+            measures=partial(measures.read, ledger, registry.types(), fleet),
         )
