@@ -6,14 +6,15 @@ import json
 from dataclasses import dataclass, replace
 
 import flask
-from flask import Response
+from flask import Response, request
 
 from api import audit, errors
 from api.context import principal, services
 from api.dashboard import answers, bars, pages, posted, query
 from api.dashboard.blueprint import PREFIX, blueprint
+from api.dashboard.snippets import snippets
 from api.native import requests
-from jobqueue.errors import InvalidInput, JobQueueError
+from jobqueue.errors import InvalidInput, JobNotFound, JobQueueError
 from jobqueue.model.answers import rank
 from jobqueue.model.execution_page import MAX_LIMIT, ExecutionFilter
 from jobqueue.model.job import Job
@@ -21,10 +22,15 @@ from jobqueue.model.states import FAILURES, ExecutionState
 from jobqueue.model.target import NO_HOST
 
 _EVENTS = 200
+_NOT_STORED_YET = (
+    "Job {} is not stored: the ledger (Redis) did not confirm it in time. Reload this page in a moment; submit the job "
+    "again only if it is still missing after a minute."
+)
 #: What the page says after an action, by the parameter ``done``.
 DONE = {
     "submitted": "The job was submitted.",
     "repeated": "This form had been sent before; here is the job that it made.",
+    "unconfirmed": "The ledger had not confirmed the job in time; it is stored.",
     "retried": "The job was submitted again; this is the new one.",
     "cancelled": "The job was asked to stop.",
 }
@@ -33,7 +39,13 @@ DONE = {
 @blueprint.get(f"{PREFIX}/jobs/<job_id>")
 def job(job_id: str) -> Response:
     """The page of a job."""
-    return _page(services().jobs.get(requests.job_id(job_id)))
+    try:
+        found = services().jobs.get(requests.job_id(job_id))
+    except JobNotFound as error:
+        if query.text("done") == "unconfirmed":
+            raise JobNotFound(_NOT_STORED_YET.format(job_id)) from error
+        raise
+    return _page(found)
 
 
 @blueprint.get(f"{PREFIX}/jobs/<job_id>/output")
@@ -61,7 +73,7 @@ def retry(job_id: str) -> Response:
     except JobQueueError as error:
         return _refused(found, error)
     audit.note(job=accepted.job_id)
-    return _go(f"{PREFIX}/jobs/{accepted.job_id}?done=retried")
+    return _go(f"{PREFIX}/jobs/{accepted.job_id}?done={'retried' if accepted.is_confirmed else 'unconfirmed'}")
 
 
 @blueprint.post(f"{PREFIX}/jobs/<job_id>/cancel")
@@ -114,6 +126,7 @@ def _page(whole: Job, problem: str = "", status: int = 200) -> Response:
         events=timeline[-_EVENTS:],
         events_left_out=max(0, len(timeline) - _EVENTS),
         data=json.dumps(found.data, indent=2, ensure_ascii=False),
+        snippets=snippets(found, request.url_root.rstrip("/")),
         hosts=sorted(host for host in hosts if host not in NO_HOST),
         output_host=host,
         can_retry=found.status.is_final,

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from api.native import agents, audit, events, executions, health, jobs, keys, logs, metrics, operations, roles, users
+from api.native import (
+    agents,
+    audit,
+    events,
+    executions,
+    failures,
+    health,
+    jobs,
+    keys,
+    logs,
+    metrics,
+    operations,
+    roles,
+    users,
+)
 
 BLUEPRINTS = (
     jobs.blueprint,
     executions.blueprint,
     logs.blueprint,
     events.blueprint,
+    failures.blueprint,
     agents.blueprint,
     operations.blueprint,
     health.blueprint,

@@ -10,6 +10,7 @@ from api.native.fields import show_cursor
 from jobqueue.model.agent import Agent
 from jobqueue.model.alert import Alert
 from jobqueue.model.execution_page import who
+from jobqueue.model.failure import FailureGroup, RecentFailures
 from jobqueue.model.filter import JobPage
 from jobqueue.model.fleet import FleetSummary
 from jobqueue.model.job import Execution, Job
@@ -25,18 +26,26 @@ if TYPE_CHECKING:
     from jobqueue.operations.info import OperationInfo
 
 Document = dict[str, Any]
+#: What a caller should know of a job that the ledger has not confirmed.
+NOT_CONFIRMED = (
+    "The ledger (Redis) did not confirm the job in time. It may be stored, or may still be: submit it again only with "
+    "the same idempotency_key, or after GET /job/{job_id} has answered 404 for a minute."
+)
 #: Fields of an agent that a summary leaves out.
 AGENT_DETAILS = frozenset({"facts", "operations", "memory", "timeline"})
 
 
 def accepted(answer: Accepted) -> Document:
     """The answer to a submission."""
-    return {
+    document = {
         "job_id": answer.job_id,
         "status": answer.status,
         "revision": answer.revision,
         "timestamp": to_iso(answer.created),
     }
+    if not answer.is_confirmed:
+        document |= {"accepted": "not confirmed", "message": NOT_CONFIRMED}
+    return document
 
 
 def job(found: Job, *, summary: bool = False) -> Document:
@@ -71,6 +80,7 @@ def page(found: JobPage, *, summary: bool) -> Document:
     """One page of jobs."""
     return {
         "total_items": found.total,
+        "is_least": found.is_least,
         "status_counts": status_counts(found.status_counts),
         "items": [job(item, summary=summary) for item in found.items],
         "next_cursor": show_cursor(found.next_cursor),
@@ -135,6 +145,26 @@ def alert(found: Alert) -> Document:
         "job_id": found.job_id,
         "hostname": found.hostname,
         "message": found.message,
+    }
+
+
+def failures(found: RecentFailures) -> Document:
+    """Groups of recent failures as JSON."""
+    return {"items": [_failure_group(group) for group in found.groups], "complete": found.is_complete}
+
+
+def _failure_group(group: FailureGroup) -> Document:
+    return {
+        "operation": group.operation,
+        "title": group.title or None,
+        "error": group.error,
+        "executions": group.executions,
+        "host_count": group.host_count,
+        "hosts": list(group.hosts),
+        "job_count": group.job_count,
+        "job_ids": list(group.job_ids),
+        "first": to_iso(group.first),
+        "last": to_iso(group.last),
     }
 
 

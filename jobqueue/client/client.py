@@ -186,7 +186,7 @@ class Client:
         cursor: str | int | None = None,
         view: str | None = None,
     ) -> dict[str, Any]:
-        """One page of jobs, newest first: ``{"total_items", "status_counts", "items", "next_cursor"}``.
+        """One page of jobs, newest first: ``{"total_items", "is_least", "status_counts", "items", "next_cursor"}``.
 
         All conditions must hold. ``tag`` is ``key:value``; ``limit`` 1-100; ``cursor`` is a page's ``next_cursor``;
         ``view="summary"`` leaves out responses, agent states and timeline.
@@ -304,12 +304,18 @@ class Client:
         """The events of a job (or of all jobs) as they happen, each a dict with its ``kind``:
 
         ``job``: ``{"id", "job_id", "status", "event", "hostname", "timestamp", "message", "error"}``, where ``status``
-        is the job's; ``reset``: some events are no longer kept, reload what you show; ``end``: the job has ended. For
+        is the job's, and ``count`` is set for equal steps of that many agents (``hostname`` is then empty); ``reset``:
+        some events may be missing, reload what you show; ``waiting``: the ledger does not answer at present; ``end``:
+        the job has ended. For
         one job, its events so far come first, and ``end`` is the last. For all jobs, the stream does not end; it starts
         now, or after the event whose ``id`` is ``after``. Broken connections are resumed, with the same time limit as
         ``wait``. Raises ``NotFound`` if the job does not exist, or the server has no event stream.
         """
         return events.follow(self._http, "/events" if job_id is None else _path("/job", job_id, "events"), after)
+
+    def failures(self, within_seconds: int = 3600) -> dict[str, Any]:
+        """Failures of jobs that ended within these seconds, grouped: ``GET /failure``."""
+        return self._object("GET", "/failure", query={"within_seconds": within_seconds})
 
     def cancel(self, job_id: str) -> dict[str, Any]:
         """The job, with ``cancel_requested``; raises ``Conflict`` if it has ended already."""
@@ -335,9 +341,40 @@ class Client:
 
     # -- agents and operations ----------------------------------------------------------------------------------------
 
-    def agents(self) -> dict[str, Any]:
-        """``{"agents": [...], "total": n}``."""
-        return self._object("GET", "/agent")
+    def agents(
+        self,
+        *,
+        labels: Sequence[str] = (),
+        state: str | None = None,
+        hostname: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        view: str | None = None,
+    ) -> dict[str, Any]:
+        """One page of agents, by hostname: ``{"agents": [...], "total", "is_least", "next_cursor"}``, 1,000 by default.
+
+        All conditions must hold: ``labels`` are ``key:value`` as in a target; ``state`` is Ready, Draining, Cordoned,
+        Pending, Revoked, live or offline, or several with commas between; ``hostname`` may have stars.
+        ``view="summary"`` leaves out facts, operations, memory and timeline.
+        """
+        query: dict[str, Any] = {"state": state, "hostname": hostname, "limit": limit, "cursor": cursor, "view": view}
+        query = {name: value for name, value in query.items() if value is not None}
+        return self._object("GET", "/agent", query=query | ({"label": list(labels)} if labels else {}))
+
+    def iter_agent_pages(self, **query: Any) -> Iterator[dict[str, Any]]:
+        """All pages of ``agents``; ``query`` as there."""
+        cursor: str | None = None
+        while True:
+            page = self.agents(**{**query, "cursor": cursor})
+            yield page
+            cursor = page.get("next_cursor")
+            if cursor is None:
+                return
+
+    def iter_agents(self, **query: Any) -> Iterator[dict[str, Any]]:
+        """Every matching agent, by hostname; ``query`` as for ``agents``, ``limit`` is the number per request."""
+        for page in self.iter_agent_pages(**query):
+            yield from page["agents"]
 
     def agent(self, hostname: str) -> dict[str, Any]:
         """One agent: ``hostname``, ``status``, ``state``, ``labels``, ``facts``, ``load``, ``running``..."""

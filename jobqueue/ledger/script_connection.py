@@ -13,7 +13,9 @@ from typing import Any
 import redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from jobqueue.ledger.connection import mark_sent
 from jobqueue.redis_refusal import refusal_of
 
 #: Idle connections to keep; a burst may use more.
@@ -34,9 +36,14 @@ class ScriptConnection:
     def __call__(self, *command: Any) -> Any:
         """The answer to one command, which must be safe to repeat: if the answer is lost, the command is sent again."""
         retry = self._client.get_retry()
-        if retry is None:
-            return self._once(command)
-        return retry.call_with_retry(lambda: self._once(command), lambda _: None)
+        sent: list[bool] = []
+        try:
+            if retry is None:
+                return self._once(command, sent)
+            return retry.call_with_retry(lambda: self._once(command, sent), lambda _: None)
+        except (RedisConnectionError, RedisTimeoutError) as error:
+            mark_sent(error, is_sent=bool(sent))
+            raise
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -46,7 +53,7 @@ class ScriptConnection:
                 with suppress(RedisError):
                     connection.disconnect()
 
-    def _once(self, command: tuple[Any, ...]) -> Any:
+    def _once(self, command: tuple[Any, ...], sent: list[bool]) -> Any:
         try:
             connection = self._idle.pop()
         except IndexError:
@@ -55,7 +62,9 @@ class ScriptConnection:
         try:
             if not connection.is_connected:
                 connection.connect()  # with Sentinel, only this looks up the master
-            connection.send_packed_command(connection.pack_command(*command))
+            packed = connection.pack_command(*command)
+            sent.append(True)  # from here on, the server may receive it
+            connection.send_packed_command(packed)
             answer = connection.read_response()
         except ResponseError as error:
             refusal = refusal_of(error)

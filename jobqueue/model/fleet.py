@@ -47,8 +47,8 @@ class FleetSummary:
 
     ``states`` counts agents by state and liveness, ``conditions`` live agents by condition. ``running`` and ``room``
     are executions that run, and that the live and ready agents can run. ``troubled`` are the first of those that need
-    attention, ``afflicted`` counts agents with conditions. ``backlogs`` and ``pulses`` are at most ``MOST_NAMED``, and one
-    that stands for all others.
+    attention, ``afflicted`` counts agents with conditions. ``backlogs`` and ``pulses`` have at most
+    ``MOST_NAMED`` entries, and one that stands for all others.
     """
 
     at: int

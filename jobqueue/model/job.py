@@ -96,13 +96,13 @@ class Job(JobFields):
 
     @property
     def changed(self) -> bool | None:
-        """True if any agent made a change, False if all completed executions made none, None otherwise.
+        """True if any agent made a change, False if all that reported on it made none, None otherwise.
 
         Without all executions, None unless one of those that were read made a change.
         """
         if not self.status.is_final:
             return None
-        answers = [x.changed for x in self.executions if x.state is ExecutionState.COMPLETED]
+        answers = [x.changed for x in self.executions if x.state is ExecutionState.COMPLETED or x.changed is not None]
         if not answers or (self.left_out and not any(answers)):
             return None
         return any(answers)

@@ -140,6 +140,8 @@ def submit(  # noqa: PLR0913 - one for each option
             tags=named,
             **options,
         )
+        if accepted.get("accepted"):
+            complain(one_line(f"{accepted['job_id']}: {accepted.get('message')}"))
         if wait:
             click.echo(f"Job {one_line(accepted['job_id'])}", err=True)
             _finish(context, client, accepted["job_id"], wait_timeout, full=full, as_json=as_json)

@@ -31,6 +31,7 @@ from jobqueue.errors import (
 )
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Agent, AgentEvent, AgentState
+from jobqueue.model.agent_filter import AgentFilter, AgentPage
 from jobqueue.model.alert import Alert
 from jobqueue.model.audit import AuditEntry
 from jobqueue.model.execution_page import (
@@ -41,7 +42,9 @@ from jobqueue.model.execution_page import (
     content_key,
     who,
 )
+from jobqueue.model.failure import Failure, RecentFailures, group_failures
 from jobqueue.model.filter import JobFilter, JobPage
+from jobqueue.model.fleet import AgentRow, FleetSummary, summarize
 from jobqueue.model.history import History, Span
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.job_event import JobEvent
@@ -49,8 +52,9 @@ from jobqueue.model.job_summary import JobSummary, JobSummaryPage
 from jobqueue.model.output import OutputPage
 from jobqueue.model.package import PackageInfo, check_package_name
 from jobqueue.model.principal import NOBODY, Principal
-from jobqueue.model.states import ExecutionState, JobStatus
+from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
 from jobqueue.model.submission import Accepted, Submission
+from jobqueue.model.target import Target
 from jobqueue.model.timeline import API_HOST, Event
 from jobqueue.operations.info import OperationInfo
 from jobqueue.services.audit import AuditTrail
@@ -58,6 +62,7 @@ from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
 from jobqueue.settings import Settings
 from jobqueue.trust.signing.certificate import fingerprint_of
+from jobqueue.wildcard import matches
 
 AN_OPERATION = OperationInfo(
     type="node.hostname.get",
@@ -110,6 +115,7 @@ class FakeServices:
     agents_known: list[Agent] = field(default_factory=lambda: [AN_AGENT])
     submitted: list[Submission] = field(default_factory=list)
     filters: list[JobFilter] = field(default_factory=list)
+    agent_filters: list[AgentFilter] = field(default_factory=list)
     execution_filters: list[ExecutionFilter] = field(default_factory=list)
     retries: list[tuple[str, str | None, frozenset[ExecutionState] | None]] = field(default_factory=list)
     keys: dict[str, tuple[Submission, Accepted]] = field(default_factory=dict)
@@ -138,13 +144,20 @@ class FakeServices:
             starting=self._starting,
             counts=self._counts,
             history=self._history,
+            failures=self._failures,
             cancel=self._cancel,
             delete=self._delete,
         )
         self.output = SimpleNamespace(page=self._output_page, follow=self._follow)
         self.events = SimpleNamespace(follow=self._follow_events, follow_job=self._follow_job)
         self.agents = SimpleNamespace(
-            all=self._all_agents, get=self._agent, forget=self._forget, drain=self._drain, undrain=self._undrain
+            all=self._all_agents,
+            page=self._agent_page,
+            among=self._agents_among,
+            get=self._agent,
+            forget=self._forget,
+            drain=self._drain,
+            undrain=self._undrain,
         )
         self.enrolment = SimpleNamespace(accept=self._accept)
         self.packages = SimpleNamespace(find=self._find_package, store=self._store_package)
@@ -223,6 +236,16 @@ class FakeServices:
         found = [a_glance(job) for job in self.store.values() if job.id.startswith(prefix)]
         return tuple(found[:most]), len(found), True
 
+    def _failures(self, within_seconds: int) -> RecentFailures:
+        self._fail()
+        found = [
+            Failure(job.id, execution.hostname, job.operation, job.title or "", execution.error or "", job.updated)
+            for job in sorted(self.store.values(), key=lambda job: -job.updated)
+            for execution in job.executions
+            if execution.state in FAILURES and job.updated > now() - within_seconds * 1_000_000
+        ]
+        return RecentFailures(group_failures(found), is_complete=True)
+
     def _history(self, seconds: int, spans: int) -> History:
         self._fail()
         last = now() - now() % (seconds * 1_000_000)
@@ -269,6 +292,38 @@ class FakeServices:
     def _all_agents(self) -> list[Agent]:
         self._fail()
         return self.agents_known
+
+    def _agent_page(self, wanted: AgentFilter) -> AgentPage:
+        self.agent_filters.append(wanted)
+        found = [agent for agent in sorted(self._all_agents(), key=lambda one: one.hostname) if _matches(agent, wanted)]
+        behind = [agent for agent in found if agent.hostname > wanted.after]
+        items = tuple(behind[: wanted.limit])
+        return AgentPage(items, len(found), next_after=items[-1].hostname if len(behind) > len(items) else None)
+
+    def _agents_among(self, hostnames: list[str], wanted: AgentFilter) -> AgentPage:
+        page = self._agent_page(wanted)
+        items = tuple(agent for agent in page.items if agent.hostname in hostnames)
+        return AgentPage(items, len(items))
+
+    def fleet(self) -> FleetSummary:
+        at = self.ledger.time()
+        return summarize(
+            (
+                AgentRow(
+                    agent.hostname,
+                    agent.live,
+                    agent.state.value,
+                    agent.last_heartbeat,
+                    agent.running,
+                    agent.concurrency,
+                    agent.queue_length,
+                    0,
+                    agent.conditions,
+                )
+                for agent in self._all_agents()
+            ),
+            at,
+        )
 
     def _agent(self, hostname: str) -> Agent:
         for agent in self._all_agents():
@@ -352,6 +407,15 @@ class FakeServices:
 
 def away() -> LedgerUnavailable:
     return LedgerUnavailable("The ledger at redis://127.0.0.1:6379/0 cannot be reached.")
+
+
+def _matches(agent: Agent, wanted: AgentFilter) -> bool:
+    return (
+        (not wanted.hostname or matches(wanted.hostname, agent.hostname))
+        and all(Target.parse(f"{key}:{value}").includes(agent.hostname, agent.labels) for key, value in wanted.labels)
+        and (not wanted.states or agent.state in wanted.states)
+        and wanted.is_live in (None, agent.live)
+    )
 
 
 def a_job(**fields: Any) -> Job:

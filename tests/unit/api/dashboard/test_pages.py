@@ -12,7 +12,7 @@ from bs4 import BeautifulSoup
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from api.dashboard import fleet, pages
+from api.dashboard import pages
 from jobqueue.model.agent import AgentState
 from jobqueue.model.job import Execution
 from jobqueue.model.states import ExecutionState, JobStatus
@@ -185,6 +185,38 @@ def test_assets_are_our_own_and_nothing_else(client: FlaskClient) -> None:
 # --- what the pages show ---------------------------------------------------------------------------------------------
 
 
+def test_every_page_of_the_menu_has_a_key_of_its_own(page: Page) -> None:
+    titles = [title for _, title, _ in pages.MENU]
+    assert sorted(pages.KEYS) == sorted(titles)
+    assert len(set(pages.KEYS.values())) == len(titles)
+    found = page("/")
+    links = {link["data-key"]: link["href"] for link in found.select("#shortcuts a[data-key]")}
+    assert links == {pages.KEYS[title]: path for path, title, _ in pages.MENU}
+
+
+def test_overview_shows_what_fails(page: Page, services: FakeServices) -> None:
+    found = page("/")
+    assert "nothing failed in the last hour" in found.find(id="glance").get_text()
+    assert found.find(id="failing").has_attr("hidden")
+    for number in range(7):
+        hosts = tuple(
+            Execution(slot=f"web{n}", hostname=f"web{n}", state=S.FAILED, error=f"error {'abcdefg'[number]}")
+            for n in range(number + 1)
+        )
+        job = a_job(id=f"{number}{ID[1:]}", status=JobStatus.FAILED, executions=hosts, is_broadcast=True, updated=now())
+        services.store[job.id] = job
+    services.agents_known[:] = [AN_AGENT, replace(AN_AGENT, hostname="web2", live=False)]
+    found = page("/")
+    strip = " ".join(found.find(id="glance").get_text().split())
+    assert strip == "1 of 2 agents offline 28 failed in the last hour"
+    failing = found.find(id="failing")
+    assert not failing.has_attr("hidden")
+    rows = [" ".join(row.get_text(" ").split()) for row in failing.select("tbody tr")]
+    assert len(rows) == 5
+    assert rows[0].startswith("7 node.hostname.get error g web0, web1, web2 and 4 more")
+    assert "2 more kinds of failures" in failing.get_text()
+
+
 def test_overview_counts_and_draws(page: Page, services: FakeServices) -> None:
     services.store[ID] = a_pending_job(id=ID)
     found = page("/")
@@ -330,10 +362,7 @@ def test_drain_and_undrain(send: Send, services: FakeServices) -> None:
 KEYS = tuple(base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
 
 
-def test_agents_that_wait_to_be_let_in_stand_out(
-    page: Page, services: FakeServices, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fleet, "_FRESH_SECONDS", -1.0)
+def test_agents_that_wait_to_be_let_in_stand_out(page: Page, services: FakeServices) -> None:
     services.agents_known[0] = replace(AN_AGENT, state=AgentState.PENDING, public_key=KEYS[0])
     assert [row["id"] for row in page("/ui/agents?view=pending").select("tbody tr")] == ["agent-web1"]
     assert page("/ui/agents?view=away").select("tbody tr") == []
