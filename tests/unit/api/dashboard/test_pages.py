@@ -537,3 +537,24 @@ def test_operations_say_what_they_need(page: Page, services: FakeServices, monke
     text = page("/ui/submit").get_text()
     assert "may change the host" in text
     assert "Wipe it" in text
+
+
+def test_a_large_job_is_shown_in_parts(page: Page, services: FakeServices) -> None:
+    hosts = tuple(
+        Execution(slot=f"h{n:04}", hostname=f"h{n:04}", state=S.FAILED if n == 3 else S.COMPLETED, data="fine")
+        for n in range(1200)
+    )
+    counts = {S.COMPLETED: 1199, S.FAILED: 1}
+    job = a_job(
+        status=JobStatus.PARTIAL_FAILURE, executions=hosts, is_broadcast=True, counts=counts, total=1200, target="_all"
+    )
+    services.store[job.id] = job
+    services.jobs.get = lambda _: replace(job, executions=hosts[:1000])
+    found = page(f"/ui/jobs/{job.id}")
+    assert len(found.select("svg.cells use")) == 1000
+    assert "1,000 of 1,200 agents are shown" in " ".join(found.find(id="part").get_text().split())
+    assert [badge.get_text() for badge in found.select("#answers .head .badge")] == ["1 failed", "1,199 completed"]
+    rest = page(f"/ui/jobs/{job.id}{found.find(id='part').find(rel='next')['href'].partition('#')[0]}")
+    assert len(rest.select("svg.cells use")) == 200
+    failed = page(f"/ui/jobs/{job.id}?state=failed")
+    assert [cell.title.get_text() for cell in failed.select("svg.cells use")] == ["h0003: failed"]
