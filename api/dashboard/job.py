@@ -130,6 +130,7 @@ def _page(whole: Job, problem: str = "", status: int = 200) -> Response:
         hosts=sorted(host for host in hosts if host not in NO_HOST),
         output_host=host,
         can_retry=found.status.is_final,
+        retry_question=_retry_question(whole),
         can_retry_failed=whole.is_broadcast and any(state in FAILURES for state, _ in part.counts or arranged.counts),
     )
 
@@ -161,6 +162,20 @@ def _part(whole: Job) -> _Part:
     before = query.with_changes(first=None, done=None) if first else ""
     shown = replace(whole, executions=page.items)
     return _Part(shown, counts, states[0].value if states else "", False, following, before)
+
+
+def _retry_question(found: Job) -> str:
+    """Asked before a retry that touches several hosts, or one that has completed the job; empty for any other."""
+    agents = len(found.executions) + found.left_out
+    completed = (
+        found.counts.get(ExecutionState.COMPLETED, 0)
+        if found.left_out
+        else sum(x.state is ExecutionState.COMPLETED for x in found.executions)
+    )
+    if agents == 1:
+        return "Run this job again, though it has completed?" if completed else ""
+    again = f", {completed:,} of which have completed it" if completed else ""
+    return f"Run this job again on {agents:,} agents{again}?"
 
 
 def _talking(found: Job) -> str:

@@ -16,6 +16,7 @@ from jobqueue.ledger.rate_limits import RateLimits
 from jobqueue.model.measures import Measures
 from jobqueue.operations.registry import Registry
 from jobqueue.services.audit import AuditTrail
+from jobqueue.services.bundles import BundleMaker
 from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
 from jobqueue.services.enrolment import Enrolment
@@ -52,6 +53,7 @@ class Services:
     agents: Agents
     fleet: FleetReader
     enrolment: Enrolment
+    bundles: BundleMaker
     packages: Packages
     package_digests: PackageResolver
     configurations: Configurations
@@ -76,6 +78,7 @@ class Services:
         verifier = ResultVerifier(ledger.agents, keys)
         jobs = JobManager(ledger, verifier)
         fleet = FleetReader(ledger.fleet, ledger.agents)
+        enrolment = Enrolment(ledger.agents, signer, keys)
         return cls(
             ledger=ledger,
             registry=registry,
@@ -86,7 +89,8 @@ class Services:
             events=EventFeed(ledger.events, jobs.get),
             agents=ledger.agents,
             fleet=fleet,
-            enrolment=Enrolment(ledger.agents, signer, keys),
+            enrolment=enrolment,
+            bundles=BundleMaker(settings, enrolment, ledger.agents, signer),
             packages=ledger.packages,
             package_digests=resolver,
             configurations=ledger.configurations,
