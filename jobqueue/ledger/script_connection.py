@@ -2,7 +2,7 @@
 
 redis-py's client checks a pooled connection's socket before each command, for data that an interrupted reader left
 behind; under gevent, this check costs as much as the command. Here a connection returns to the pool only after a
-complete answer and is closed otherwise, so the check is unnecessary.
+complete answer and is closed otherwise, so the check is only made after a second without use.
 """
 
 from __future__ import annotations
@@ -22,8 +22,19 @@ from jobqueue.redis_refusal import refusal_of
 
 #: Idle connections to keep; a burst may use more.
 _MOST_IDLE = 64
+#: Seconds for which an idle connection is used without a look at it. A command on one that the server closed long ago
+#: fails after it was sent, as if it could have run.
+_TRUSTED_SECONDS = 1.0
 #: Seconds after which an idle connection is closed, if another one is in use.
 _IDLE_SECONDS = 10.0
+
+
+def _is_stale(connection: Any) -> bool:
+    """Whether the server has closed the connection, or there is data that no command asked for."""
+    try:
+        return bool(connection.is_connected and connection.can_read(0))
+    except (RedisError, OSError):
+        return True
 
 
 class ScriptConnection:
@@ -65,7 +76,9 @@ class ScriptConnection:
     def _once(self, command: tuple[Any, ...], sent: list[bool], binary: bool, urgent: bool) -> Any:
         with self._turns.take(urgent=urgent):
             try:
-                connection, _ = self._idle.pop()
+                connection, since = self._idle.pop()
+                if time.monotonic() - since > _TRUSTED_SECONDS and _is_stale(connection):
+                    connection.disconnect()
             except IndexError:
                 pool = self._client.connection_pool
                 connection = pool.connection_class(**pool.connection_kwargs)
@@ -84,7 +97,7 @@ class ScriptConnection:
                 else:
                     self._keep(connection)  # an error is a complete answer, too
                 raise
-            except RedisConnectionError:
+            except (RedisConnectionError, RedisTimeoutError):
                 connection.disconnect()
                 self.close()  # the same fault has most likely broken all of them
                 raise

@@ -233,7 +233,7 @@ class _Inspection:
         agents = self.records.kind("agent:")
         self.equal(set(self.records.one("agents")), set(agents), "known agents")
         self.equal(set(self.records.one("hostnames")), set(agents), "hostnames in alphabetical order")
-        self.owned.add("fleet")
+        self.owned |= {"hostnames", "fleet"}
         self.expect(set(self.records.one("away") or ()) <= agents.keys(), "unknown agents are away")
         expected: dict[str, set[str]] = {}
         for hostname, agent in agents.items():
