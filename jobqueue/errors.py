@@ -257,9 +257,20 @@ class PackagesFull(JobQueueError):
 
 
 class LedgerUnavailable(JobQueueError):
-    """The ledger (Redis) cannot be reached."""
+    """The ledger (Redis) cannot be reached.
+
+    ``may_have_run``: the command was sent and its answer was lost, so it may have run, or may still run.
+    """
 
     code = "ledger_unavailable"
+    may_have_run = False
+
+
+class LedgerUncertain(LedgerUnavailable):
+    """The ledger (Redis) did not confirm the change in time; it may have been made, or may still be made."""
+
+    code = "ledger_uncertain"
+    may_have_run = True
 
 
 class LedgerRefuses(LedgerUnavailable):

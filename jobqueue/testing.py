@@ -213,6 +213,10 @@ class FakeClient(ObjectMethods):
 
     follow_logs = iter_logs
 
+    def iter_agents(self) -> Iterator[dict[str, Any]]:
+        """Every agent."""
+        yield from self.agents()["agents"]
+
     def agents(self) -> dict[str, Any]:
         """As ``Client.agents``."""
         self._fail()

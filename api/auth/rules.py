@@ -32,6 +32,7 @@ _JOBS = {
     "job.delete_job": "job:write",
     "job.list_jobs": "job:read",
     "job.get_job": "job:read",
+    "execution.list_executions": "job:read",
     "log.get_logs": "job:read",
     "event.get_events": "job:read",
     "failure.list_failures": "job:read",

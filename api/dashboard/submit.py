@@ -86,7 +86,7 @@ def submit() -> Response:
         refusal = _form(info, given, _problems(error), status)
         refusal.headers.update(errors.headers_of(error))
         return refusal
-    done = "repeated" if accepted.replayed else "submitted"
+    done = "repeated" if accepted.replayed else "submitted" if accepted.is_confirmed else "unconfirmed"
     return flask.make_response(flask.redirect(pages.link(f"{PREFIX}/jobs/{accepted.job_id}?done={done}"), _SEE_OTHER))
 
 

@@ -7,6 +7,7 @@ from api.native import (
     audit,
     bundles,
     events,
+    executions,
     failures,
     health,
     jobs,
@@ -20,6 +21,7 @@ from api.native import (
 
 BLUEPRINTS = (
     jobs.blueprint,
+    executions.blueprint,
     logs.blueprint,
     events.blueprint,
     failures.blueprint,

@@ -11,7 +11,7 @@ from api.blueprint import Blueprint
 from api.body import decode_object
 from api.context import principal, services
 from api.errors import error_document
-from api.native import mapping, requests
+from api.native import links, mapping, requests
 from api.native.schemas import (
     AcceptedAnswer,
     BatchAnswer,
@@ -40,6 +40,13 @@ _KEY_HEADER = {
 }
 
 _CREATED = 201
+_NOT_CONFIRMED = 202
+_unconfirmed = blueprint.alt_response(
+    _NOT_CONFIRMED,
+    schema=AcceptedAnswer,
+    headers=_LOCATION,
+    description="The ledger has not confirmed the job in time; it may be stored, or may still be.",
+)
 
 _job_request = JobRequest()
 _batch_request = BatchRequest()
@@ -57,6 +64,7 @@ _batch_request = BatchRequest()
 @blueprint.alt_response(
     409, schema=ErrorAnswer, description="No live agent, or the idempotency key was used with a different request."
 )
+@_unconfirmed
 @blueprint.doc(parameters=[_KEY_HEADER], operationId="submitJob")
 def submit(loaded: dict[str, Any]) -> Response:
     """Submit a job"""
@@ -66,6 +74,7 @@ def submit(loaded: dict[str, Any]) -> Response:
 
 @blueprint.route("/job/batch", methods=["POST"])
 @blueprint.response(201, BatchAnswer)
+@blueprint.alt_response(202, schema=BatchAnswer, description="As 201; the ledger has not confirmed some of the jobs.")
 @blueprint.doc(
     operationId="submitJobs",
     requestBody={
@@ -96,10 +105,11 @@ def submit_batch() -> Response:
         for index, result in enumerate(results)
     ]
     accepted = sum(isinstance(result, Accepted) for result in results)
+    is_confirmed = all(result.is_confirmed for result in results if isinstance(result, Accepted))
     wanted = sorted({answer.operation for answer in answers if isinstance(answer, Submission)})
     audit.note(operations=wanted, jobs=[result.job_id for result in results if isinstance(result, Accepted)])
     audit.note(accepted=accepted, refused=len(results) - accepted)
-    return json_response({"accepted": accepted, "items": documents}, 201)
+    return json_response({"accepted": accepted, "items": documents}, _CREATED if is_confirmed else _NOT_CONFIRMED)
 
 
 @blueprint.route("/job", methods=["GET"])
@@ -124,7 +134,11 @@ def list_jobs(loaded: dict[str, Any]) -> Response:
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
 @blueprint.doc(operationId="getJob")
 def get_job(job_id: str) -> Response:
-    """Get one job, whole"""
+    """Get one job
+
+    With its first 1,000 executions: `executions_left_out` counts the others, and `GET /job/{job_id}/executions` lists
+    all.
+    """
     return json_response(mapping.job(services().jobs.get(requests.job_id(job_id))))
 
 
@@ -147,6 +161,7 @@ def delete_job(job_id: str) -> Response:
 @blueprint.response(201, AcceptedAnswer, headers=_LOCATION)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
 @blueprint.alt_response(409, schema=ErrorAnswer, description="The job has not ended, or has nothing to retry.")
+@_unconfirmed
 @blueprint.doc(operationId="retryJob")
 def retry_job(loaded: dict[str, Any], job_id: str) -> Response:
     """Submit a job again"""
@@ -180,9 +195,9 @@ def _item(item: Any, place: str, *, suspect: bool) -> Submission | JobQueueError
 
 
 def _accepted(answer: Accepted) -> Response:
-    prefix = "/api" if request.path.startswith("/api/") else ""
-    headers = {"Location": f"{request.script_root}{prefix}/job/{answer.job_id}"}
-    return json_response(mapping.accepted(answer), 200 if answer.replayed else _CREATED, headers)
+    headers = {"Location": links.path(f"/job/{answer.job_id}")}
+    status = 200 if answer.replayed else _CREATED if answer.is_confirmed else _NOT_CONFIRMED
+    return json_response(mapping.accepted(answer), status, headers)
 
 
 def _refuse_header_key(sentence: str) -> None:

@@ -214,7 +214,10 @@ class JobQuery(StrictSchema):
     view = Text(
         load_default="full",
         validate=validate.OneOf(["full", "summary"], error="Must be one of {choices}."),
-        metadata=_about("summary leaves out responses, agent_states and timeline."),
+        metadata=_about(
+            "full has the first 50 executions of each job; summary leaves out responses, agent_states and timeline, "
+            "and what follows from the executions of a broadcast."
+        ),
     )
 
 
@@ -250,10 +253,15 @@ class AcceptedAnswer(ma.Schema):
     status = fields.String(required=True, validate=validate.OneOf(_STATUSES))
     revision = fields.Integer(required=True)
     timestamp = fields.DateTime(required=True, metadata=_about("When it was accepted."))
+    accepted = fields.String(metadata=_about('"not confirmed": the ledger has not answered in time; with status 202.'))
+    message = fields.String(metadata=_about("What to do then."))
 
 
 class BatchItem(ma.Schema):
     """The answer to one job of a batch: an accepted job, or an error."""
+
+    accepted = fields.String(metadata=_about("As for a single job."))
+    message = fields.String()
 
     job_id = fields.UUID()
     status = fields.String(validate=validate.OneOf(_STATUSES))
@@ -353,10 +361,18 @@ class JobSummary(ma.Schema):
     not_before = fields.DateTime(required=True, allow_none=True)
     expires_at = fields.DateTime(required=True, allow_none=True)
     retries = fields.Nested(RetriesAnswer, required=True, allow_none=True)
+    execution_counts = fields.Dict(
+        keys=fields.String(), values=fields.Integer(), required=True, metadata=_about("All executions, by state.")
+    )
+    executions_left_out = fields.Integer(
+        required=True,
+        metadata=_about("Executions that this answer leaves out; what follows from executions is without them."),
+    )
+    executions_url = fields.String(required=True, metadata=_about("Where all executions are listed, page by page."))
 
 
 class JobAnswer(JobSummary):
-    """A job, whole."""
+    """A job, with its first 1,000 executions."""
 
     responses = fields.Dict(keys=fields.String(), values=fields.Nested(ResponseAnswer), required=True)
     agent_states = fields.Dict(keys=fields.String(), values=fields.Nested(AgentStateAnswer), required=True)
@@ -364,7 +380,7 @@ class JobAnswer(JobSummary):
 
 
 class ListedJob(JobSummary):
-    """A job in a list; view=summary leaves out the last three."""
+    """A job in a list, with its first 50 executions; view=summary leaves out the last three fields."""
 
     responses = fields.Dict(keys=fields.String(), values=fields.Nested(ResponseAnswer))
     agent_states = fields.Dict(keys=fields.String(), values=fields.Nested(AgentStateAnswer))
@@ -496,11 +512,24 @@ class InvitationAnswer(ma.Schema):
     hostname = fields.String(required=True, allow_none=True)
 
 
-class AgentListAnswer(ma.Schema):
-    """All agents that are known, live or not."""
+class ListedAgent(AgentAnswer):
+    """An agent in a list; view=summary leaves out facts, operations, memory and timeline."""
 
-    agents = fields.List(fields.Nested(AgentAnswer), required=True)
-    total = fields.Integer(required=True)
+    facts = fields.Dict()
+    memory = fields.Dict()
+    operations = fields.List(fields.String())
+    timeline = fields.List(fields.Nested(AgentStep))
+
+
+class AgentListAnswer(ma.Schema):
+    """One page of the agents that are known, live or not."""
+
+    agents = fields.List(fields.Nested(ListedAgent), required=True)
+    total = fields.Integer(required=True, metadata=_about("How many agents match, on all pages."))
+    is_least = fields.Boolean(
+        required=True, metadata=_about("There may be more: only the first 20,000 hostnames were looked at.")
+    )
+    next_cursor = fields.String(required=True, allow_none=True)
 
 
 class OperationInfoAnswer(ma.Schema):
@@ -553,6 +582,9 @@ class AgentCounts(ma.Schema):
     running = fields.Integer(required=True, metadata=_about("Executions running now on all live agents."))
     conditions = fields.Dict(
         keys=fields.String(), values=fields.Integer(), required=True, metadata=_about("Live agents by condition.")
+    )
+    age_seconds = fields.Float(
+        required=True, metadata=_about("How old these numbers are; of a large fleet, maintenance makes them.")
     )
 
 

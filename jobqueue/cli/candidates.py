@@ -49,7 +49,7 @@ def job_ids_like(client: Client) -> _Candidates:
 @_asked
 def hostnames_like(client: Client) -> _Candidates:
     """The agents."""
-    for agent in client.agents()["agents"]:
+    for agent in client.agents(view="summary")["agents"]:
         yield agent["hostname"], f"{agent.get('status')} {agent.get('state')}"
 
 
@@ -65,7 +65,7 @@ def targets_like(client: Client) -> _Candidates:
     """Everything that a job can be for."""
     yield ANY, "any one free agent"
     yield ALL, "every live agent"
-    agents = client.agents()["agents"]
+    agents = client.agents(view="summary")["agents"]
     for agent in agents:
         yield agent["hostname"], "the agent"
     labels = {f"{key}:{value}" for agent in agents for key, value in (agent.get("labels") or {}).items()}

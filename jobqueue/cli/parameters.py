@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from jobqueue.cli.views.times import parse_duration, parse_moment
-from jobqueue.model.states import JobStatus
+from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.plain_text import decoded
 
 #: key, then the first of ":=", "=" and ":", then the value.
@@ -82,7 +82,15 @@ def json_object(text: str) -> dict[str, Any]:
 
 def statuses(text: str) -> str:
     """Statuses of jobs with commas between."""
-    known = [status.value for status in JobStatus]
+    return _several(text, [status.value for status in JobStatus])
+
+
+def states(text: str) -> str:
+    """States of executions with commas between."""
+    return _several(text, [state.value for state in ExecutionState])
+
+
+def _several(text: str, known: list[str]) -> str:
     names = [name.strip() for name in text.split(",")]
     for name in names:
         if name not in known:

@@ -20,6 +20,7 @@ from jobqueue.client.polling import PATIENCE_SECONDS, Pacer
 from jobqueue.client.sse import ServerEvent
 from jobqueue.client.transport import Transport
 from jobqueue.errors import InvalidInput
+from jobqueue.model.execution_page import MAX_LIMIT as MAX_EXECUTIONS
 from jobqueue.model.filter import MAX_LIMIT
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import FINAL_STATUSES
@@ -139,8 +140,46 @@ class Client(ObjectMethods):
         return self._object("POST", "/job/batch", body={"jobs": items}, repeatable=True)
 
     def job(self, job_id: str) -> dict[str, Any]:
-        """The whole job: ``id``, ``status``, ``result``, ``responses``, ``agent_states``, ``timeline``"""
+        """The job: ``id``, ``status``, ``result``, ``responses``, ``agent_states``, ``timeline``, ``execution_counts``
+
+        Of a job for more than a thousand agents, the first thousand: ``executions_left_out`` counts the others, which
+        ``iter_executions`` reads.
+        """
         return self._object("GET", _path("/job", job_id))
+
+    def executions(
+        self,
+        job_id: str,
+        *,
+        state: str | None = None,
+        group: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> dict[str, Any]:
+        """One page of a job's executions, by hostname: ``{"total", "execution_counts", "items", "next_cursor"}``.
+
+        ``state`` is one state, or several with commas between. With ``group="answer"``, equal answers come together:
+        ``{"groups": [{"key", "status", "count", "hostnames", "data", ...}], "is_least", ...}``, up to ``limit`` groups.
+        A page may be short: only a ``next_cursor`` of None ends the list.
+        """
+        query = {"state": state, "group": group, "limit": limit, "cursor": cursor}
+        query = {name: value for name, value in query.items() if value is not None}
+        return self._object("GET", _path("/job", job_id, "executions"), query=query)
+
+    def iter_execution_pages(self, job_id: str, **query: Any) -> Iterator[dict[str, Any]]:
+        """All pages of ``executions``; ``query`` as there."""
+        cursor: str | None = None
+        while True:
+            page = self.executions(job_id, **{**query, "cursor": cursor})
+            yield page
+            cursor = page.get("next_cursor")
+            if cursor is None:
+                return
+
+    def iter_executions(self, job_id: str, *, limit: int = MAX_EXECUTIONS, **query: Any) -> Iterator[dict[str, Any]]:
+        """Every matching execution, by hostname; ``query`` as for ``executions``, ``limit`` is per request."""
+        for page in self.iter_execution_pages(job_id, limit=limit, **query):
+            yield from page["items"]
 
     def jobs(  # noqa: PLR0913 - one for each field of the request
         self,
@@ -299,7 +338,9 @@ class Client(ObjectMethods):
         """The events of a job (or of all jobs) as they happen, each a dict with its ``kind``:
 
         ``job``: ``{"id", "job_id", "status", "event", "hostname", "timestamp", "message", "error"}``, where ``status``
-        is the job's; ``reset``: some events are no longer stored, so reload the job; ``end``: the job has ended. For
+        is the job's, and ``count`` is set for equal steps of that many agents (``hostname`` is then empty); ``reset``:
+        some events may be missing, so reload the job; ``waiting``: the ledger does not answer at present; ``end``: the
+        job has ended. For
         one job, its events so far come first, and ``end`` is the last. For all jobs, the stream does not end; it starts
         now, or after the event whose ``id`` is ``after``. Broken connections are resumed, with the same time limit as
         ``wait``. Raises ``NotFound`` if the job does not exist, or the server has no event stream.
@@ -334,9 +375,40 @@ class Client(ObjectMethods):
 
     # -- agents and operations ----------------------------------------------------------------------------------------
 
-    def agents(self) -> dict[str, Any]:
-        """``{"agents": [...], "total": n}``."""
-        return self._object("GET", "/agent")
+    def agents(
+        self,
+        *,
+        labels: Sequence[str] = (),
+        state: str | None = None,
+        hostname: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        view: str | None = None,
+    ) -> dict[str, Any]:
+        """One page of agents, by hostname: ``{"agents": [...], "total", "is_least", "next_cursor"}``, 1,000 by default.
+
+        All conditions must hold: ``labels`` are ``key:value`` as in a target; ``state`` is Ready, Draining, Cordoned,
+        Pending, Revoked, live or offline, or several with commas between; ``hostname`` may have stars.
+        ``view="summary"`` leaves out facts, operations, memory and timeline.
+        """
+        query: dict[str, Any] = {"state": state, "hostname": hostname, "limit": limit, "cursor": cursor, "view": view}
+        query = {name: value for name, value in query.items() if value is not None}
+        return self._object("GET", "/agent", query=query | ({"label": list(labels)} if labels else {}))
+
+    def iter_agent_pages(self, **query: Any) -> Iterator[dict[str, Any]]:
+        """All pages of ``agents``; ``query`` as there."""
+        cursor: str | None = None
+        while True:
+            page = self.agents(**{**query, "cursor": cursor})
+            yield page
+            cursor = page.get("next_cursor")
+            if cursor is None:
+                return
+
+    def iter_agents(self, **query: Any) -> Iterator[dict[str, Any]]:
+        """Every matching agent, by hostname; ``query`` as for ``agents``, ``limit`` is the number per request."""
+        for page in self.iter_agent_pages(**query):
+            yield from page["agents"]
 
     def agent(self, hostname: str) -> dict[str, Any]:
         """One agent: ``hostname``, ``status``, ``state``, ``labels``, ``facts``, ``load``, ``running``..."""

@@ -54,7 +54,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
             ),
             *("reached", "clock", "agents", "agent", "agent_log", "away", "label", "offers", "stats", "alerts"),
             "measured",
-            *("noted", "arrivals", "roster", "spoiled"),
+            *("noted", "arrivals", "roster", "spoiled", "hostnames", "fleet"),
             *("leader", "queue", "joining", "certificates", "events", "barred", "revoked"),
         ),
         ("api", "maintenance"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jobqueue.errors import (
@@ -17,6 +18,7 @@ from jobqueue.errors import (
     JobNotFinal,
     JobNotFound,
     JobQueueError,
+    LedgerUnavailable,
     NoLiveAgent,
     RecordAltered,
     UnknownTarget,
@@ -26,19 +28,30 @@ from jobqueue.ledger.audit import Audit, unavailable
 from jobqueue.ledger.job_index import JobIndex
 from jobqueue.ledger.scripts import Argument, Clock, Scripts, redis_clock
 from jobqueue.ledger.seal import Seal
+from jobqueue.ledger.settling import settled
 from jobqueue.ledger.tamper_alarm import TamperAlarm
 from jobqueue.model.agent import AgentState
 from jobqueue.model.audit import AuditEntry
 from jobqueue.model.filter import JobFilter, JobPage
-from jobqueue.model.job import Job
+from jobqueue.model.job import Execution, Job
 from jobqueue.model.job_fields import ARGUMENTS
 from jobqueue.model.job_summary import JobSummary, JobSummaryPage
-from jobqueue.model.states import JobStatus
+from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import UNPLACED, Target, TargetKind
 
 #: Jobs that one call stores; keeps Redis responsive (about 2 ms).
 _CREATE_STEP = 50
+#: Executions that a list reads of each job, and one request for a single job.
+LISTED_EXECUTIONS = 50
+SHOWN_EXECUTIONS = 1000
+#: Executions that one call reads, and that one round trip of a list does; keeps Redis responsive (about 3 ms).
+_READ_STEP = 250
+#: Slots that one call looks at (about 1 ms); ten thousand executions are searched in twenty calls.
+_LOOK_STEP = 500
+#: After this many bytes of answers, a call reads no further execution: of one job of a list, of a single job.
+_LISTED_BYTES = 256 * 1024
+_READ_BYTES = 2 * 1024 * 1024
 #: Stored instead of the kind of target for a job that no agent can run yet.
 UNPLACED_KIND = "unplaced"
 
@@ -78,6 +91,19 @@ class Stored:
     unsent: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class ExecutionPart:
+    """Some executions of a broadcast, each with its place (from 1).
+
+    ``looked_at`` is the place up to which all were looked at, ``total`` the last place.
+    """
+
+    executions: tuple[Execution, ...]
+    places: tuple[int, ...]
+    looked_at: int
+    total: int
+
+
 class Jobs:
     """The jobs of one ledger."""
 
@@ -106,7 +132,8 @@ class Jobs:
         """
         if self._audit.strict:
             self._audit.check()  # also for a job whose entry the caller writes
-        (answer,) = self._scripts.call("create_jobs", *self._create_arguments([job], template))
+        arguments = self._create_arguments([job], template)
+        (answer,) = settled(lambda: self._scripts.call("create_jobs", *arguments))
         outcome = self._outcome(job, answer)
         if isinstance(outcome, JobQueueError):
             raise outcome
@@ -116,9 +143,20 @@ class Jobs:
         """Store many jobs in one round trip; each is accepted or refused on its own. Answers come in order."""
         if self._audit.strict:
             self._audit.check()
-        calls = [self._create_arguments(step, template) for step in _steps(jobs)]
-        answers = [answer for answers in self._scripts.call_many("create_jobs", calls) for answer in answers]
-        return [self._outcome(job, answer) for job, answer in zip(jobs, answers, strict=True)]
+        outcomes: list[Stored | JobQueueError] = []
+        for step in _steps(jobs):
+            arguments = self._create_arguments(step, template)
+            try:
+                answers = settled(lambda arguments=arguments: self._scripts.call("create_jobs", *arguments))  # type: ignore[misc]
+            except LedgerUnavailable as error:
+                if not outcomes and not error.may_have_run:
+                    raise
+                # earlier jobs are stored: the caller must learn which
+                outcomes += [error] * len(step)
+                missing = LedgerUnavailable("The ledger (Redis) cannot be reached; this job was not submitted.")
+                return outcomes + [missing] * (len(jobs) - len(outcomes))
+            outcomes += [self._outcome(job, answer) for job, answer in zip(step, answers, strict=True)]
+        return outcomes
 
     def _create_arguments(self, jobs: list[NewJob], template: str) -> tuple[Argument, ...]:
         fields = (value for job in jobs for value in self._fields(job))
@@ -170,15 +208,58 @@ class Jobs:
             self._audit.saw(int(number), link)
         return Stored(Accepted(job.id, int(created), is_audited=bool(number)), tuple(unsent))
 
-    def get(self, job_id: str) -> Job:
-        """The whole job; raises ``JobNotFound``."""
-        answer = self._scripts.call("read_job", job_id)
+    def get(self, job_id: str, most: int | None = None) -> Job:
+        """The job with at most ``most`` of its executions, by default all; raises ``JobNotFound``.
+
+        The first ``_READ_STEP`` executions are as of one moment. More are read in further calls, so that none of them
+        grows with the number of agents; an execution may have moved meanwhile.
+        """
+        most = sys.maxsize if most is None else most
+        answer = self._scripts.call("read_job", job_id, min(most, _READ_STEP), min(most, SHOWN_EXECUTIONS), _READ_BYTES)
         if not answer:
             raise JobNotFound.of(job_id)
         try:
-            return records.job(job_id, answer)
+            job = records.job(job_id, answer)
         except decoding.FAULTS as error:
             raise RecordAltered(self._unreadable(job_id), {"job_id": job_id}) from error
+        if not job.left_out or len(job.executions) >= most:
+            return job
+        executions = list(job.executions)
+        for part in self.parts(job):
+            executions += part[: most - len(executions)]
+            if len(executions) >= most:
+                break
+        names = tuple(x.slot for x in executions)
+        return replace(job, executions=tuple(executions), expected_agents=max(job.expected_agents, names, key=len))
+
+    def parts(self, job: Job) -> Iterator[tuple[Execution, ...]]:
+        """The executions that were not read with the job, in parts. Raises ``JobNotFound``, ``RecordAltered``."""
+        place = len(job.executions)
+        while place < job.total:
+            part = self.executions(job.id, place, _READ_STEP, ())
+            if part.looked_at == place:
+                return
+            yield part.executions
+            place = part.looked_at
+
+    def executions(self, job_id: str, first: int, most: int, states: tuple[ExecutionState, ...]) -> ExecutionPart:
+        """At most ``most`` of a broadcast's executions behind the ``first`` ones, of all or of those in ``states``.
+
+        One short call; it may find fewer than there are.
+
+        Raises ``JobNotFound``, ``RecordAltered``.
+        """
+        most = min(most, _READ_STEP)
+        looks = _LOOK_STEP if states else most
+        answer = self._scripts.call("read_executions", job_id, first, looks, most, _READ_BYTES, *map(str, states))
+        if not answer:
+            raise JobNotFound.of(job_id)
+        looked_at, total, raw, places = answer
+        try:
+            found = records.executions(raw, is_broadcast=True)
+        except decoding.FAULTS as error:
+            raise RecordAltered(self._unreadable(job_id), {"job_id": job_id}) from error
+        return ExecutionPart(found, tuple(places), looked_at, total)
 
     def find(self, name: str) -> str:
         """The id of the job with this alias, or with this id; raises ``JobNotFound``."""
@@ -187,9 +268,9 @@ class Jobs:
             raise JobNotFound.of(name)
         return str(job_id)
 
-    def named(self, name: str) -> Job:
-        """The whole job with this alias, or this id. Raises ``JobNotFound``, ``RecordAltered``."""
-        job = self.get(self.find(name))
+    def named(self, name: str, most: int | None = None) -> Job:
+        """The job with this alias, or this id, as ``get``. Raises ``JobNotFound``, ``RecordAltered``."""
+        job = self.get(self.find(name), most)
         if name in (job.alias, job.id):
             return job
         sentence = (
@@ -207,10 +288,20 @@ class Jobs:
         job = self.get(str(job_id))
         return job if job.outside is not None and job.outside.name == name else None
 
-    def get_many(self, job_ids: Iterable[str]) -> list[Job]:
-        """The jobs that (still) exist, in order. One script call each, so that Redis is never blocked for long."""
-        ids = list(job_ids)
-        answers = self._scripts.call_many("read_job", [(job_id,) for job_id in ids], are_apart=True)
+    def get_many(self, job_ids: Iterable[str], most: int = LISTED_EXECUTIONS) -> list[Job]:
+        """The jobs that (still) exist, in order, each with at most ``most`` executions.
+
+        One script call each, and few in a round trip: Redis serves no other client while it answers one.
+        """
+        ids, step = list(job_ids), max(1, _READ_STEP // max(most, 1))
+        arguments: tuple[Argument, ...] = (most, LISTED_EXECUTIONS, _LISTED_BYTES)
+        answers = [
+            answer
+            for first in range(0, len(ids), step)
+            for answer in self._scripts.call_many(
+                "read_job", [(job_id, *arguments) for job_id in ids[first : first + step]], are_apart=True
+            )
+        ]
         return [self._listed(job_id, answer) for job_id, answer in zip(ids, answers, strict=True) if answer]
 
     def _listed(self, job_id: str, answer: Any) -> Job:
@@ -323,14 +414,14 @@ class Jobs:
         return dict(zip(JobStatus, sizes, strict=True))
 
     def page(self, wanted: JobFilter) -> JobPage:
-        """One page, newest first.
+        """One page, newest first; of each job the first executions, or with ``wanted.summary`` none of a broadcast.
 
         By status and at most one other dimension, the cost does not depend on the number of stored jobs. By several
         dimensions, it is bounded (``JobIndex.find``). Raises ``InvalidInput`` for an offset beyond that bound.
         """
         found = self._index.find(wanted, counts_all=True)
         return JobPage(
-            items=tuple(self.get_many(found.ids)),
+            items=tuple(self.get_many(found.ids, 0 if wanted.summary else LISTED_EXECUTIONS)),
             total=found.total,
             status_counts=self.counts(),
             next_cursor=found.cursor,

@@ -82,6 +82,8 @@ KINDS: dict[str, tuple[str, str, str]] = {
         "time of the newest job or message (microseconds): ordering times that only grow",
     ),
     "agents": ("agents", "zset", "hostnames of all known agents, by the time until which they count as live"),
+    "hostnames": ("hostnames", "zset", "hostnames of all known agents, in alphabetical order, for lists in pages"),
+    "fleet": ("fleet", "string", "summary of all agents, JSON, that maintenance makes every few seconds"),
     "agent": ("agent:", "hash", "{hostname}: registration, last heartbeat, state"),
     "agent_log": ("agent-log:", "list", "{hostname}: the agent's newest states with their times"),
     "away": ("away", "set", "hostnames of agents that are not Ready"),

@@ -18,6 +18,7 @@ from jobqueue.ledger.events import Events
 from jobqueue.ledger.executions import Executions
 from jobqueue.ledger.external_runs import ExternalRuns
 from jobqueue.ledger.failures import Failures
+from jobqueue.ledger.fleet import Fleet
 from jobqueue.ledger.history import Counting
 from jobqueue.ledger.jobs import Jobs
 from jobqueue.ledger.keys import Keys
@@ -95,6 +96,7 @@ class Ledger:
             heartbeat_seconds=settings.heartbeat_seconds,
             now=now,
         )
+        self.fleet = Fleet(self.scripts, alarm, now=now)
         self.configurations = Configurations(client, self.keys, self.scripts, seal, alarm, now=now)
         self.outside = ExternalRuns(self.scripts, now=now)
         self.credentials = Credentials(client, self.keys, self.scripts, seal, alarm, self.audit)

@@ -24,16 +24,15 @@ _FINAL_EVENTS = frozenset(state.value for state in ExecutionState if state.is_fi
 
 def job(job_id: str, answer: list[Any]) -> Job:
     """The answer of ``read_job.lua`` as a job. Raises one of ``decoding.FAULTS`` for an altered record."""
-    document, flat, raw, told = answer
+    document, flat, raw, told, slots, total = answer
     doc, fields = decoding.parsed_object(document), _pairs(flat)
     outside = _outside(fields, told, doc)
-    executions = tuple(
-        _execution(slot, _pairs(record), out) for slot, record, out in zip(raw[::3], raw[1::3], raw[2::3], strict=True)
-    )
-    if not executions:
+    is_broadcast = "fanout" in fields
+    found = executions(raw, is_broadcast=is_broadcast)
+    if not total or not (found or is_broadcast):
         raise ValueError("it has no executions")
     if outside is not None:
-        executions = tuple(_driven(x, fields.get("host", ""), outside) for x in executions)
+        found = tuple(_driven(x, fields.get("host", ""), outside) for x in found)
     requested = _requested(doc, fields)
     if outside is not None:
         requested["data"] = decoding.object_of(outside.told.get(CONFIG, {}))
@@ -42,15 +41,30 @@ def job(job_id: str, answer: list[Any]) -> Job:
         status=JobStatus(fields["status"]),
         created=decoding.whole(fields["created"]),
         updated=decoding.whole(fields["updated"]),
-        executions=executions,
+        executions=found,
         events=_events(fields),
-        expected_agents=tuple(slot for slot in raw[::3] if slot not in (*NO_HOST, EXTERNAL_SLOT)),
+        expected_agents=tuple(slot for slot in slots if slot not in (*NO_HOST, EXTERNAL_SLOT)),
         outside=outside,
         retried_as=tuple(fields.get("retried_as", "").split()),
         cancel_requested="cancel" in fields,
-        is_broadcast="fanout" in fields,
+        is_broadcast=is_broadcast,
         document=document,
+        counts={state: count for state in ExecutionState if (count := decoding.whole(fields.get(f"n.{state}", 0))) > 0},
+        total=decoding.whole(total),
         **requested,
+    )
+
+
+def executions(raw: list[Any], *, is_broadcast: bool) -> tuple[Execution, ...]:
+    """Executions as scripts return them: slot, fields, separately stored result. Raises one of ``decoding.FAULTS``.
+
+    An execution of a broadcast without a record has not been opened yet.
+    """
+    return tuple(
+        Execution(slot, slot, ExecutionState.SUBMITTED)
+        if is_broadcast and not record
+        else _execution(slot, _pairs(record), out)
+        for slot, record, out in zip(raw[::3], raw[1::3], raw[2::3], strict=True)
     )
 
 

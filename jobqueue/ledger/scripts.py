@@ -32,6 +32,8 @@ MENDED = (
     *("events", "index", "waiting", "due", "leases", "deadlines", "finished", "outside", "queue", "clock"),
     *(
         "agents",
+        "hostnames",
+        "fleet",
         "agent_log",
         "label",
         "offers",

@@ -30,6 +30,9 @@ class Accepted:
 
     ``replayed``: an earlier job with the same idempotency key was returned; nothing new was stored. ``is_audited``: the
     audit trail holds the entry of this submission.
+
+    Not ``is_confirmed``: the ledger has not answered in time, so the job may be stored, or may still be; ``created`` is
+    then the time of the request.
     """
 
     job_id: str
@@ -38,3 +41,4 @@ class Accepted:
     replayed: bool = False
     status: str = "submitted"
     is_audited: bool = False
+    is_confirmed: bool = True

@@ -143,19 +143,20 @@ class OutputReader:
 
     def _slot(self, job_id: str, hostname: str | None) -> str:
         """The slot of the requested execution."""
-        job = self._jobs.get(job_id)
+        job = self._jobs.get(job_id, 1)
         if hostname is None:
-            if len(job.executions) > 1:
+            if job.total > 1:
                 names = ", ".join(job.expected_agents[:5])
                 raise InvalidInput(
-                    f"The job ran on {len(job.executions)} agents: name one with ?hostname= ({names}, ...).",
+                    f"The job ran on {job.total} agents: name one with ?hostname= ({names}, ...).",
                     {"hostname": ["required for a job on several agents"]},
                 )
             return job.executions[0].slot
-        for execution in job.executions:
-            if execution.hostname == hostname:
-                return execution.slot
-        raise AgentNotFound(f"Job {job.id} has no execution on {hostname!r}.")
+        if job.executions[0].hostname == hostname:
+            return job.executions[0].slot
+        if job.is_broadcast and self._executions.exists(job_id, hostname):
+            return hostname
+        raise AgentNotFound(f"Job {job.id} has no execution on {hostname!r}, or it has not been opened yet.")
 
 
 def _host(execution: Execution) -> str:

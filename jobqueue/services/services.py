@@ -21,6 +21,7 @@ from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
 from jobqueue.services.enrolment import Enrolment
 from jobqueue.services.event_feed import EventFeed
+from jobqueue.services.fleet import FleetReader
 from jobqueue.services.jobs import JobManager
 from jobqueue.services.output import OutputReader
 from jobqueue.services.packages import PackageResolver
@@ -50,6 +51,7 @@ class Services:
     output: OutputReader
     events: EventFeed
     agents: Agents
+    fleet: FleetReader
     enrolment: Enrolment
     bundles: BundleMaker
     packages: Packages
@@ -76,6 +78,7 @@ class Services:
         verifier = ResultVerifier(ledger.agents, keys)
         jobs = JobManager(ledger, verifier)
         audit = AuditTrail(ledger.audit)
+        fleet = FleetReader(ledger.fleet, ledger.agents)
         enrolment = Enrolment(ledger.agents, signer, keys, record=audit.write)
         return cls(
             ledger=ledger,
@@ -86,6 +89,7 @@ class Services:
             output=OutputReader(ledger.jobs, ledger.executions, ledger.output),
             events=EventFeed(ledger.events, jobs.get),
             agents=ledger.agents,
+            fleet=fleet,
             enrolment=enrolment,
             bundles=BundleMaker(settings, enrolment, ledger.agents, signer),
             packages=ledger.packages,
@@ -95,5 +99,5 @@ class Services:
             verify=CredentialVerifier(ledger.credentials),
             limits=ledger.limits,
             audit=audit,
-            measures=partial(measures.read, ledger, registry.types()),
+            measures=partial(measures.read, ledger, registry.types(), fleet),
         )

@@ -12,7 +12,14 @@ from typing import Any
 
 from jobqueue import tracing
 from jobqueue.dispatch.sender import Sender
-from jobqueue.errors import InvalidTarget, JobQueueError, LedgerUnavailable, NothingToRetry, UnknownOperation
+from jobqueue.errors import (
+    InvalidTarget,
+    JobQueueError,
+    LedgerUnavailable,
+    LedgerUncertain,
+    NothingToRetry,
+    UnknownOperation,
+)
 from jobqueue.ledger.executions import Due
 from jobqueue.ledger.jobs import Jobs, NewJob, Stored
 from jobqueue.model.audit import AuditEntry
@@ -59,11 +66,16 @@ class JobSubmitter:
         """Accept one job. ``job_id`` is a new UUID, for a caller who must know it beforehand. ``deed`` is written to
         the audit trail together with the job; without one, the caller writes its own entry.
 
+        If the ledger does not confirm the job in time, it may be stored: the answer is then not confirmed.
+
         Raises ``PermissionDenied`` unless its principal may submit jobs and run this operation; ``InvalidInput``
         (operation, data, target), ``NoLiveAgent``, ``IdempotencyConflict``.
         """
         new = self._prepare(submission, only, job_id, deed)
-        stored = self._jobs.create(new, self._sender.template)
+        try:
+            stored = self._jobs.create(new, self._sender.template)
+        except LedgerUncertain as error:
+            return _unconfirmed(new, error)
         self._send([(new, stored)])
         return stored.accepted
 
@@ -81,11 +93,13 @@ class JobSubmitter:
                 answers.append(error)
         outcomes = self._jobs.create_many(new, self._sender.template)
         self._send([(job, stored) for job, stored in zip(new, outcomes, strict=True) if isinstance(stored, Stored)])
-        results = iter(outcomes)
+        results = zip(new, outcomes, strict=True)
         for place, answer in enumerate(answers):
             if answer is None:
-                outcome = next(results)
+                created, outcome = next(results)
                 answers[place] = outcome.accepted if isinstance(outcome, Stored) else outcome
+                if isinstance(outcome, LedgerUncertain):
+                    answers[place] = _unconfirmed(created, outcome)
         return [answer for answer in answers if answer is not None]
 
     def _prepare(
@@ -131,6 +145,12 @@ class JobSubmitter:
         except LedgerUnavailable as error:
             # the jobs are accepted: an error now would make callers submit them twice; maintenance sends them again
             logger.warning("The broker refused the messages of %d jobs, which wait: %s", len(stored), error)
+
+
+def _unconfirmed(new: NewJob, error: LedgerUncertain) -> Accepted:
+    """The answer for a job that may be stored: an error would make the caller submit it a second time."""
+    logger.warning("Job %s was submitted, and the ledger has not confirmed it: %s", new.id, error.__cause__ or error)
+    return Accepted(new.id, time.time_ns() // 1000, is_confirmed=False)
 
 
 def _target(text: str) -> Target:

@@ -35,6 +35,7 @@ from workers.maintenance.services import (
     Sweeper,
     Watchman,
 )
+from workers.maintenance.surveyor import Surveyor
 
 logger = logging.getLogger(__name__)
 
@@ -122,6 +123,7 @@ def make_services(ledger: Ledger, settings: Settings) -> list[Service]:
     return [
         ScriptKeeper(ledger.scripts),
         Registrar(ledger),
+        Surveyor(ledger),
         Watchman(ledger, settings.lease_seconds),
         Promoter(ledger, sender),
         Placer(ledger, sender),

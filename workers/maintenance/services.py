@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from jobqueue import __version__
 from jobqueue.dispatch.sender import Sender
-from jobqueue.errors import AgentNotFound, LedgerUnavailable
+from jobqueue.errors import AgentNotFound, JobNotFound, LedgerUnavailable
 from jobqueue.ledger.executions import Due
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.shared_key_watch import Watch
@@ -253,9 +254,14 @@ class ResultInspector:
     def _faults(self, job: Job) -> list[tuple[str, str]]:
         """The faults found; a job that cannot be checked must not prevent checking the others."""
         try:
-            return self._check.faults(job)
+            faults = self._check.faults(job)
+            for part in self._ledger.jobs.parts(job):
+                faults += self._check.faults(replace(job, executions=part))
+            return faults
         except LedgerUnavailable:
             raise
+        except JobNotFound:  # it was deleted meanwhile
+            return []
         except Exception:
             logger.exception("The results of job %s could not be verified", job.id)
             return [("", "its results could not be verified")]

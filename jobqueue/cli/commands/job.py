@@ -23,12 +23,14 @@ from jobqueue.cli.parameters import (
     json_option,
     pair,
     past,
+    states,
     statuses,
     yes_option,
 )
 from jobqueue.cli.rerun import request_of, submit_request
 from jobqueue.cli.submission import add_arguments, different_tags, operation_data
 from jobqueue.cli.views.answers import answers, show_answers
+from jobqueue.cli.views.execution_view import merged, show_executions, show_groups
 from jobqueue.cli.views.host_output import show_grouped_logs, show_prefixed_logs
 from jobqueue.cli.views.job_output import show_logs
 from jobqueue.cli.views.job_view import show_job, show_list
@@ -36,8 +38,9 @@ from jobqueue.cli.views.output import complain, screen
 from jobqueue.cli.views.text import one_line
 from jobqueue.cli.views.watch import watch
 from jobqueue.client import Client, WaitTimeout
+from jobqueue.model.execution_page import MAX_LIMIT as MAX_EXECUTIONS
 from jobqueue.model.filter import DEFAULT_LIMIT, MAX_LIMIT
-from jobqueue.model.states import FAILURES, JobStatus
+from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
 from jobqueue.model.target import ANY
 
 EXIT_JOB_FAILED = 1
@@ -144,6 +147,8 @@ def submit(  # noqa: PLR0913 - one for each option
             tags=named,
             **options,
         )
+        if accepted.get("accepted"):
+            complain(one_line(f"{accepted['job_id']}: {accepted.get('message')}"))
         if wait:
             click.echo(f"Job {one_line(accepted['job_id'])}", err=True)
             _finish(context, client, accepted["job_id"], wait_timeout, full=full, as_json=as_json)
@@ -211,14 +216,39 @@ def list_jobs(  # noqa: PLR0913 - one for each option
 
 @job.command()
 @_id
+@click.option("--executions", is_flag=True, help="All of its executions instead, by hostname.")
+@click.option("--group", is_flag=True, help="All of its executions instead, equal answers together.")
+@click.option(
+    "--state",
+    type=states,
+    metavar="STATE[,STATE...]",
+    help=f"Executions in this state, one of {', '.join(ExecutionState)}, or in one of several.",
+)
 @full_option
 @json_option
-def get(job_id: str, full: bool, as_json: bool) -> None:
-    """Show a job: its agents (failures first), its timeline, the answers."""
+def get(*, job_id: str, executions: bool, group: bool, state: str | None, full: bool, as_json: bool) -> None:
+    """Show a job: its agents (failures first), its timeline, the answers.
+
+    Of a job for more than 1,000 agents, the first 1,000; --executions and --group cover all.
+    """
+    if executions and group:
+        raise click.UsageError("Give --executions or --group: executions are shown one by one, or in groups.")
     with connect() as client:
-        found = client.job(job_id_of(client, job_id))
+        job_id = job_id_of(client, job_id)
+        if group:
+            found = merged(client.iter_execution_pages(job_id, state=state, group="answer"))
+        elif executions or state:
+            found, *more = client.iter_execution_pages(job_id, state=state, limit=MAX_EXECUTIONS)
+            found["items"] += [item for page in more for item in page["items"]]
+            found["next_cursor"] = None
+        else:
+            found = client.job(job_id)
     if as_json:
         screen().json(found)
+    elif "groups" in found:
+        show_groups(screen(full=full), found)
+    elif "items" in found:
+        show_executions(screen(full=full), found["items"])
     else:
         show_job(screen(full=full), found)
 
@@ -395,6 +425,8 @@ def _finish(
         context.exit(EXIT_JOB_FAILED)
     if as_json:
         screen().json(ended)
+    elif ended.get("executions_left_out"):
+        show_groups(screen(full=full), merged(client.iter_execution_pages(job_id, group="answer")))
     else:
         show_answers(screen(full=full), answers(ended))
     context.exit(0 if ended["status"] in GOOD_STATUSES else EXIT_JOB_FAILED)

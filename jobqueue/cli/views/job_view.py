@@ -91,6 +91,10 @@ def show_job(screen: Screen, job: Mapping[str, Any]) -> None:
             ("Retried as", ", ".join(_names(job.get("retried_as")))),
         ]
     )
+    if job.get("executions_left_out"):
+        counts = ", ".join(f"{one_line(state)} {count}" for state, count in (job.get("execution_counts") or {}).items())
+        screen.heading("Executions")
+        screen.line(f"{counts}. Below are the first {len(found)}; --executions and --group show all.")
     if found:
         screen.heading("Agents")
         show_agents(screen, found)

@@ -43,6 +43,8 @@ class JobProgress:
         self.status = ""
         self.total = 1
         self._states: dict[str, str] = {}
+        #: agents of a large job that the API does not name
+        self._others: Counter[str] = Counter()
         self._news: list[ExecutionProgress] = []
         self._told: set[str] = set()
         self.replace(job)
@@ -50,12 +52,15 @@ class JobProgress:
     def replace(self, job: Mapping[str, Any]) -> None:
         """Take everything from the job as the API shows it."""
         self.status = str(job.get("status"))
+        self._others = Counter()
         states: Mapping[str, Any] = job.get("agent_states") or {}
         for hostname in self._states.keys() - states.keys():
             del self._states[hostname]
         for hostname, state in states.items():
             self._move(hostname, str((state or {}).get("status")), (state or {}).get("error"))
-        self.total = max(len(states), len(job.get("expected_agents") or ()), 1)
+        counts: Mapping[str, int] = job.get("execution_counts") or {}
+        self.total = max(len(states), len(job.get("expected_agents") or ()), sum(counts.values()), 1)
+        self._others = Counter(counts) - self._named() if len(states) < self.total else Counter()
 
     def apply(self, event: Mapping[str, Any]) -> None:
         """Take in one event of kind ``job``."""
@@ -70,6 +75,8 @@ class JobProgress:
             self._move(hostname, state, event.get("error"))
 
     def _move(self, hostname: str, state: str, error: Any) -> None:
+        if hostname not in self._states and self._others:
+            self._others -= Counter([self._likely(state)])
         self._states[hostname] = state
         if state in _FINAL and hostname not in self._told:  # a stream of events begins with what is known already
             self._told.add(hostname)
@@ -80,6 +87,14 @@ class JobProgress:
         news, self._news = self._news, []
         return news
 
+    def _likely(self, state: str) -> str:
+        """The state that one of the agents without a name was in before it moved to ``state``."""
+        order = ("submitted", "acknowledged", "started")
+        return next((name for name in order if name != state and self._others[name]), state)
+
+    def _named(self) -> Counter[str]:
+        return Counter(self._states.values())
+
     @property
     def is_over(self) -> bool:
         """Whether the job has ended."""
@@ -88,7 +103,7 @@ class JobProgress:
     @property
     def counts(self) -> Counter[str]:
         """Agents by state."""
-        return Counter(self._states.values())
+        return self._named() + self._others
 
     @property
     def done(self) -> int:

@@ -34,6 +34,7 @@ for op in string.gmatch(known[2] or '', '[^\n]+') do redis.call('SREM', K.offers
 for step = 0, 9 do redis.call('DEL', queue_list(host, step)) end
 redis.call('DEL', agent, K.agent_log .. host, K.waiting .. host, K.noted .. host, K.roster .. host)
 redis.call('ZREM', K.agents, host)
+redis.call('ZREM', K.hostnames, host)
 redis.call('SREM', K.away, host)
 redis.call('SREM', K.joining, host)
 return {'forgotten', number, link}
