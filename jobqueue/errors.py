@@ -124,6 +124,12 @@ class CredentialNotFound(NotFound):
     code = "credential_not_found"
 
 
+class TargetNotFound(NotFound):
+    """No target is stored under this name."""
+
+    code = "target_not_found"
+
+
 class AgentNotFound(NotFound):
     """No agent has this hostname."""
 

@@ -19,8 +19,9 @@ from api.native import requests
 from api.native.schemas import JobRequest
 from jobqueue.errors import InvalidInput, InvalidOperationData, JobQueueError, UnknownOperation
 from jobqueue.model.agent import Agent
-from jobqueue.model.target import ALL, ANY, Target, label_prefixes
+from jobqueue.model.target import ALL, ANY, TargetKind, label_prefixes
 from jobqueue.operations.info import OperationInfo
+from jobqueue.services import targets
 from jobqueue.services.target_preview import TargetPreview, reach
 
 #: Agents that the form names, and targets that it suggests.
@@ -116,7 +117,11 @@ def _reach_of(agents: list[Agent], operation: str, target: str) -> dict[str, Any
     if not principal().may("agent:read"):
         return values
     try:
-        found: TargetPreview = reach(agents, operation, Target.parse(target))
+        parsed = targets.parsed(target)
+        among = None
+        if parsed.kind is TargetKind.HOSTS:
+            among = frozenset(services().targets.resolve(parsed, "preview", is_patient=False).hosts)
+        found: TargetPreview = reach(agents, operation, parsed, among)
     except InvalidInput as error:
         return {**values, "reach_problem": error.message}
     return {**values, "reach": found}

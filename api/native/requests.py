@@ -14,7 +14,8 @@ from jobqueue.model.job_fields import FIELDS
 from jobqueue.model.principal import Principal
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.submission import Submission
-from jobqueue.model.target import ANY, Target, check_hostname
+from jobqueue.model.target import ANY, check_hostname
+from jobqueue.services.targets import parsed as parsed_target
 
 _T = TypeVar("_T")
 
@@ -77,7 +78,7 @@ def job_filter(loaded: Mapping[str, Any]) -> JobFilter:
     return JobFilter(
         status=loaded.get("status"),
         operation=loaded.get("operation"),
-        target=_well_formed("target", Target.parse, loaded["target"]).text if "target" in loaded else None,
+        target=_well_formed("target", parsed_target, loaded["target"]).text if "target" in loaded else None,
         hostname=_well_formed("hostname", check_hostname, loaded["hostname"]) if "hostname" in loaded else None,
         tag=loaded.get("tag"),
         created_after=after,

@@ -31,6 +31,7 @@ from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
 from jobqueue.model.target import ANY
 from jobqueue.operations.schema import Items
 from jobqueue.services.result_verifier import FORGED, REVOKED, UNSIGNED
+from jobqueue.targets import limits
 
 MAX_BATCH = 1000
 MAX_OFFSET = 1_000_000_000
@@ -38,8 +39,10 @@ MAX_TIMEOUT_SECONDS = 366 * 86_400
 MAX_ATTEMPTS = 100
 MAX_BACKOFF_SECONDS = 30 * 86_400
 MAX_IDEMPOTENCY_KEY = 200
-#: Longer than any target or operation type that can exist, short enough for messages and indexes.
+#: Longer than any operation type that can exist, short enough for messages and indexes.
 MAX_NAME = 512
+#: The most characters of a job's target.
+MAX_TARGET = limits.MAX_TEXT
 
 _STATUSES = [status.value for status in JobStatus]
 _RETRIABLE = sorted(state.value for state in FAILURES)
@@ -109,7 +112,8 @@ class JobRequest(StrictSchema):
     )
     target_hostname = Text(
         metadata=_about(
-            f"_any (one free agent), _all, a hostname, or a label as key:value. Default {ANY}.",
+            f"_any (one free agent), _all, a hostname, a label as key:value, or an expression of these, such as "
+            f"web[01-20] or group:web and not zone:a. Default {ANY}.",
             default=ANY,
             example="_any",
         )
@@ -197,7 +201,9 @@ class JobQuery(StrictSchema):
     )
     offset = QueryWhole(load_default=0, validate=_range(0, MAX_OFFSET), metadata=_about("How many jobs to skip."))
     operation = Text(validate=_length(1, MAX_NAME), metadata=_about("Only jobs of this operation type."))
-    target = Text(validate=_length(1, MAX_NAME), metadata=_about("Only jobs with exactly this target."))
+    target = Text(
+        validate=_length(1, MAX_TARGET), metadata=_about("Only jobs with exactly this target, in any spelling.")
+    )
     hostname = Text(validate=_length(1, MAX_NAME), metadata=_about("Only jobs that this agent has an execution of."))
     tag = TagQuery(metadata=_about("Only jobs with this tag, as key:value.", example="team:web"))
     created_after = Moment(metadata=_about("Only jobs created at this time or later."))

@@ -99,9 +99,10 @@ class Client:
     ) -> dict[str, Any]:
         """``{"job_id", "status", "revision", "timestamp"}`` of the accepted job.
 
-        ``target`` is ``_any``, ``_all``, a hostname or a label ``key:value``. By default, each call generates its own
-        ``idempotency_key``, so that a retry after a broken connection never creates a second job. Pass your own key for
-        the same guarantee across several calls: each of them then returns the first job.
+        ``target`` is ``_any``, ``_all``, a hostname, a label ``key:value`` or an expression (``docs/targets.md``). By
+        default, each call generates its own ``idempotency_key``, so that a retry after a broken connection never
+        creates a second job. Pass your own key for the same guarantee across several calls: each of them then returns
+        the first job.
         """
         body: dict[str, Any] = {
             "operation": {"type": operation, "data": dict(data or {})},

@@ -57,7 +57,7 @@ class NewJob:
     ``target`` is that of the submission, parsed. ``digest`` (hex) distinguishes requests under one idempotency key;
     each ``submitter`` (the principal's identity) has its own keys. ``only`` restricts the job to some of the agents
     that its target matches. ``deed`` is written to the audit trail, with the job's id, in the same step as the job:
-    neither is stored without the other.
+    neither is stored without the other. ``unmatched`` is the error if no agent matches the target.
     """
 
     id: str
@@ -69,6 +69,7 @@ class NewJob:
     only: tuple[str, ...] = ()
     deed: AuditEntry | None = None
     submitter: str = ""
+    unmatched: JobQueueError | None = None
 
     @property
     def scoped_key(self) -> str:
@@ -509,6 +510,8 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
             f"Job {rest[0]} holds {job.submission.exclusive!r} and has not ended yet.", {"job_id": rest[0]}
         )
     target = job.target
+    if code == "unknown_target" and job.unmatched is not None:
+        return job.unmatched
     if code == "unknown_target":
         what = "host" if target.kind is TargetKind.HOST else "agent"
         known = "as" if target.kind is TargetKind.HOST else "under"

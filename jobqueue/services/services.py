@@ -27,6 +27,7 @@ from jobqueue.services.renewal import Renewer
 from jobqueue.services.result_verifier import ResultVerifier
 from jobqueue.services.retry import JobRetrier
 from jobqueue.services.submission import JobSubmitter
+from jobqueue.services.targets import TargetResolver
 from jobqueue.settings import Settings
 from jobqueue.trust.signing.signer import Signer
 from jobqueue.trust.signing.trusted import TrustedKeys
@@ -49,6 +50,7 @@ class Services:
     output: OutputReader
     events: EventFeed
     agents: Agents
+    targets: TargetResolver
     enrolment: Enrolment
     packages: Packages
     package_digests: PackageResolver
@@ -70,9 +72,10 @@ class Services:
         signer = Signer.open(settings)
         keys = TrustedKeys(settings.trusted_keys, signer)
         resolver, work = PackageResolver(ledger.packages), WorkSigner(signer, settings.signature_ttl_seconds)
-        submit = JobSubmitter(ledger.jobs, Sender(settings), registry, work, resolver)
         verifier = ResultVerifier(ledger.agents, keys)
         jobs = JobManager(ledger, verifier)
+        targets = TargetResolver(ledger.roster, jobs.get, ledger.stored_targets)
+        submit = JobSubmitter(ledger.jobs, Sender(settings), registry, work, resolver, targets)
         return cls(
             ledger=ledger,
             registry=registry,
@@ -82,6 +85,7 @@ class Services:
             output=OutputReader(ledger.jobs, ledger.executions, ledger.output),
             events=EventFeed(ledger.events, jobs.get),
             agents=ledger.agents,
+            targets=targets,
             enrolment=Enrolment(ledger.agents, signer, keys),
             packages=ledger.packages,
             package_digests=resolver,

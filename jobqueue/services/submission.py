@@ -12,15 +12,24 @@ from typing import Any
 
 from jobqueue import tracing
 from jobqueue.dispatch.sender import Sender
-from jobqueue.errors import InvalidTarget, JobQueueError, LedgerUnavailable, NothingToRetry, UnknownOperation
+from jobqueue.errors import (
+    InvalidTarget,
+    JobQueueError,
+    LedgerUnavailable,
+    NothingToRetry,
+    UnknownOperation,
+    UnknownTarget,
+)
 from jobqueue.ledger.executions import Due
 from jobqueue.ledger.jobs import Jobs, NewJob, Stored
 from jobqueue.model.audit import AuditEntry
 from jobqueue.model.job_fields import document_of
 from jobqueue.model.submission import Accepted, Submission
-from jobqueue.model.target import Target
+from jobqueue.model.target import ANY, Target, TargetKind
 from jobqueue.operations.registry import Registry
+from jobqueue.services import targets
 from jobqueue.services.packages import PackageResolver
+from jobqueue.services.targets import TargetResolver
 from jobqueue.trust.secrets.reference import has_secret
 from jobqueue.trust.signing.work import WorkSigner
 
@@ -29,8 +38,10 @@ SUBMIT = "job:write"
 #: The additional permission for submissions that name secrets: even an operation that changes nothing, such as a DNS
 #: look-up, could leak a secret.
 USE_SECRETS = "secret:use"
-#: Maximum number of jobs of a batch with an unknown operation for which similar names are suggested: each takes 0.2 ms.
+#: Maximum number of jobs of a batch with an unknown operation or target for which similar names are suggested.
 _MOST_COMPARED = 20
+
+_TARGET_FIELD = "target_hostname"
 
 logger = logging.getLogger(__name__)
 
@@ -39,13 +50,20 @@ class JobSubmitter:
     """Accepts submissions into the ledger."""
 
     def __init__(
-        self, jobs: Jobs, sender: Sender, operations: Registry, signer: WorkSigner, pinning: PackageResolver
+        self,
+        jobs: Jobs,
+        sender: Sender,
+        operations: Registry,
+        signer: WorkSigner,
+        pinning: PackageResolver,
+        resolver: TargetResolver,
     ) -> None:
         self._jobs = jobs
         self._sender = sender
         self._operations = operations
         self._signer = signer
         self._pinning = pinning
+        self._targets = resolver
 
     def one(
         self,
@@ -62,7 +80,10 @@ class JobSubmitter:
         (operation, data, target), ``NoLiveAgent``, ``IdempotencyConflict``.
         """
         new = self._prepare(submission, only, job_id, deed)
-        stored = self._jobs.create(new, self._sender.template)
+        try:
+            stored = self._jobs.create(new, self._sender.template)
+        except UnknownTarget as error:
+            raise self._explained(new, error) from error
         self._send([(new, stored)])
         return stored.accepted
 
@@ -80,10 +101,12 @@ class JobSubmitter:
                 answers.append(error)
         outcomes = self._jobs.create_many(new, self._sender.template)
         self._send([(job, stored) for job, stored in zip(new, outcomes, strict=True) if isinstance(stored, Stored)])
-        results = iter(outcomes)
+        results, unknown = iter(zip(new, outcomes, strict=True)), 0
         for place, answer in enumerate(answers):
             if answer is None:
-                outcome = next(results)
+                job, outcome = next(results)
+                if isinstance(outcome, UnknownTarget) and unknown < _MOST_COMPARED:
+                    outcome, unknown = self._explained(job, outcome), unknown + 1
                 answers[place] = outcome.accepted if isinstance(outcome, Stored) else outcome
         return [answer for answer in answers if answer is not None]
 
@@ -98,6 +121,8 @@ class JobSubmitter:
     ) -> NewJob:
         submission.principal.require(SUBMIT)
         target = _target(submission.target)
+        if submission.among and target.text != ANY:  # a retry: the hosts are those of the first time
+            target = replace(target, kind=TargetKind.HOSTS)
         operation = self._operations.get(submission.operation, compares=compares)
         submission.principal.require(operation.permission)
         data = self._operations.validate(submission.operation, dict(submission.data))
@@ -105,18 +130,43 @@ class JobSubmitter:
             submission.principal.require(USE_SECRETS)
         if operation.prepare is not None:
             data = operation.prepare(data, self._pinning)
-        submission = replace(submission, data=data)
+        submission = replace(submission, data=data, target=target.text)
+        digest = _digest(submission, document_of(submission)) if submission.idempotency_key else ""
+        job_id, unmatched = job_id or str(uuid.uuid4()), None
+        if target.kind is TargetKind.HOSTS and not submission.among:
+            submission, unmatched = self._resolved(submission, target, job_id)
         document = document_of(submission)
-        digest = _digest(submission, document) if submission.idempotency_key else ""
         carried = tracing.carried()
         if carried:  # not in the digest: the same request may come again under another trace
             document[tracing.MEMBER] = carried
-        job_id, hosts = job_id or str(uuid.uuid4()), _within(only, submission.among)
+        hosts = _within(only, submission.among)
+        # the document lists the hosts of an expression already, as `among`
+        terms = only if target.kind is TargetKind.HOSTS else hosts
         text = self._signer.sign(
-            job_id, document, now=time.time_ns() // 1000, idempotent=operation.idempotent, only=hosts
+            job_id, document, now=time.time_ns() // 1000, idempotent=operation.idempotent, only=terms
         )
         who = submission.principal.identity
-        return NewJob(job_id, text, submission, target, operation.idempotent, digest, hosts, deed, who)
+        return NewJob(job_id, text, submission, target, operation.idempotent, digest, hosts, deed, who, unmatched)
+
+    def _resolved(self, submission: Submission, target: Target, job_id: str) -> tuple[Submission, UnknownTarget | None]:
+        """The submission with the hosts that its expression names.
+
+        Without any, and under an idempotency key, the error: the ledger looks at the key first.
+        """
+        try:
+            resolved = self._targets.resolve(target, job_id, is_patient=submission.expires_at is not None)
+        except UnknownTarget as error:
+            named = UnknownTarget(error.message, {_TARGET_FIELD: [error.message]})
+            if submission.idempotency_key:
+                return submission, named
+            raise named from error
+        return replace(submission, among=resolved.hosts), None
+
+    def _explained(self, job: NewJob, error: UnknownTarget) -> UnknownTarget:
+        """The error with what the caller may have meant."""
+        hint = "" if "Did you mean" in error.message else self._targets.explain(job.target)
+        sentence = f"{error.message}{hint}"
+        return UnknownTarget(sentence, {_TARGET_FIELD: [sentence]})
 
     def _send(self, stored: list[tuple[NewJob, Stored]]) -> None:
         try:
@@ -130,9 +180,9 @@ class JobSubmitter:
 
 def _target(text: str) -> Target:
     try:
-        return Target.parse(text)
+        return targets.parsed(text)
     except InvalidTarget as error:  # the field is named as for an unknown target
-        raise InvalidTarget(error.message, {"target_hostname": [error.message]}) from error
+        raise InvalidTarget(error.message, {_TARGET_FIELD: [error.message]}) from error
 
 
 def _digest(submission: Submission, document: dict[str, Any]) -> str:

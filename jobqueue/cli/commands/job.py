@@ -72,7 +72,7 @@ def job() -> None:
     default=ANY,
     show_default=True,
     shell_complete=targets_like,
-    help="_any, _all, a hostname, or a label as key:value.",
+    help="_any, _all, a hostname, a label as key:value, or an expression such as 'web[01-20] and not zone:a'.",
 )
 @click.option(
     "--timeout", type=duration, metavar="DURATION", help="Longest time that it may run on an agent, such as 30s."

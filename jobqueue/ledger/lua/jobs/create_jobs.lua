@@ -4,8 +4,8 @@
 -- KEYS: none
 -- ARGV: 1 now, 2 window of idempotency keys in ms, 3 message template or '', 4 how many entries the audit trail keeps,
 --   5 '1' if a job is refused while its entry cannot be written, then per job what JOB_ARGUMENTS names, '' for what it
---   does not have: its id, the document, kind of target (any, all, host, label; unplaced: any
---   agent, as soon as one can run it), '1' if the operation is idempotent,
+--   does not have: its id, the document, kind of target (any, all, host, label; hosts: those to
+--   keep to; unplaced: any agent, as soon as one can run it), '1' if the operation is idempotent,
 --   identity of the submitter, a blank and the idempotency key, digest of the request, hostnames to
 --   keep to (lines), seal of the idempotency key, its entry for the audit trail, the seal of that, then the job's own fields (model/job_fields.py): tags as "key:value" lines, lists as
 --   lines
@@ -84,6 +84,13 @@ local function broadcast(hosts, job, patient)
   return slots
 end
 
+-- The target is an expression: the API has evaluated it, and lists the hosts.
+function resolve.hosts(job, patient)
+  local hosts = {}
+  for host in string.gmatch(job.only, '[^\n]+') do hosts[#hosts + 1] = host end
+  return broadcast(hosts, job, patient)
+end
+
 function resolve.all(job, patient)
   return broadcast(redis.call('ZRANGE', K.agents, 0, -1), job, patient)
 end
@@ -143,7 +150,7 @@ local function store(job, slots, created)
   for i = 1, #JOB_STORED, 2 do remember(JOB_STORED[i + 1], job[JOB_STORED[i]]) end
   remember('idempotent', job.idempotent)
   remember('key', job.idempotency_key)
-  if job.kind == 'all' or job.kind == 'label' then
+  if job.kind == 'all' or job.kind == 'label' or job.kind == 'hosts' then
     remember('fanout', '1')
     for first = 1, #slots, 1000 do -- unpack has a limit
       redis.call('RPUSH', K.slots .. id, unpack(slots, first, math.min(first + 999, #slots)))
