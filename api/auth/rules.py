@@ -27,6 +27,7 @@ _JOBS = {
     # and, for whatever submits a job, the permission of its operation, which the service asks for
     "job.submit": "job:write",
     "job.submit_batch": "job:write",
+    "job.plan_job": "job:write",
     "job.retry_job": "job:write",
     "job.cancel_job": "job:write",
     "job.delete_job": "job:write",

@@ -64,7 +64,7 @@ def submission(loaded: Mapping[str, Any], *, principal: Principal, header_key: s
         "target": ANY if target is None else target,
         "retries": _policy(loaded["retries"]) if "retries" in loaded else None,
     }
-    return Submission(**given, idempotency_key=key, principal=principal)
+    return Submission(**given, idempotency_key=key, plan_hash=loaded.get("plan_hash"), principal=principal)
 
 
 def job_filter(loaded: Mapping[str, Any]) -> JobFilter:

@@ -142,6 +142,12 @@ class JobRequest(StrictSchema):
             example={"team": "web"},
         ),
     )
+    plan_hash = Text(
+        validate=validate.Regexp(r"^[0-9a-f]{48}\Z", error="Must be the plan_hash of an answer to POST /job/plan."),
+        metadata=_about(
+            "From POST /job/plan: the job is refused with 409 if the set of agents or the request differs from it."
+        ),
+    )
     idempotency_key = Text(
         validate=validate.Regexp(
             rf"^[\x21-\x7e]{{1,{MAX_IDEMPOTENCY_KEY}}}\Z",
@@ -247,6 +253,45 @@ class AcceptedAnswer(ma.Schema):
     status = fields.String(required=True, validate=validate.OneOf(_STATUSES))
     revision = fields.Integer(required=True)
     timestamp = fields.DateTime(required=True, metadata=_about("When it was accepted."))
+
+
+class LeftOut(ma.Schema):
+    """An agent that the target names, and that would not take the job."""
+
+    hostname = fields.String(required=True)
+    reason = fields.String(required=True)
+
+
+class PermissionCheck(ma.Schema):
+    """A permission that the job needs."""
+
+    permission = fields.String(required=True)
+    granted = fields.Boolean(required=True, metadata=_about("Whether the caller has it."))
+
+
+class PlanAnswer(ma.Schema):
+    """What a job would do if it was submitted now."""
+
+    operation = fields.String(required=True)
+    target_hostname = fields.String(required=True, metadata=_about("The target in its canonical spelling."))
+    executions = fields.Integer(required=True, metadata=_about("How many executions the job would have."))
+    hosts = fields.List(
+        fields.String(),
+        required=True,
+        metadata=_about("The agents that would take the job; for _any, those of which one takes it."),
+    )
+    skips = fields.List(
+        fields.String(),
+        required=True,
+        metadata=_about("Those of the hosts that do not support the operation and would skip it."),
+    )
+    left_out = fields.List(fields.Nested(LeftOut), required=True)
+    notes = fields.List(fields.String(), required=True, metadata=_about("Parts of the target that match nothing."))
+    permissions = fields.List(fields.Nested(PermissionCheck), required=True)
+    permitted = fields.Boolean(required=True, metadata=_about("Whether the caller has all of the permissions."))
+    plan_hash = fields.String(
+        required=True, metadata=_about("Identifies the request and the set of agents; for POST /job, for one hour.")
+    )
 
 
 class BatchItem(ma.Schema):

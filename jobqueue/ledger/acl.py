@@ -69,6 +69,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
                 "used",
                 "roles",
                 "targets",
+                "plan",
                 "failures",
                 "pace",
                 "invite",

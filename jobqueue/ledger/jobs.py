@@ -19,6 +19,7 @@ from jobqueue.errors import (
     JobNotFound,
     JobQueueError,
     NoLiveAgent,
+    PlanChanged,
     RecordAltered,
     UnknownTarget,
 )
@@ -488,6 +489,14 @@ def _away(hostname: str, state: str) -> str:
     return f"{reason}. Or choose another target."
 
 
+def _unknown_target(target: Target, near: list[str]) -> UnknownTarget:
+    what = "host" if target.kind is TargetKind.HOST else "agent"
+    known = "as" if target.kind is TargetKind.HOST else "under"
+    hint = f" Did you mean {near[0]}?" if near else ""
+    sentence = f"No {what} is known {known} {target.text!r}.{hint} `jobqueue agent list` shows all agents and labels."
+    return UnknownTarget(sentence, {"target_hostname": [sentence]})
+
+
 def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
     """The result or error for a create script's answer that stored nothing new."""
     code, *rest = answer
@@ -510,16 +519,10 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
             f"Job {rest[0]} holds {job.submission.exclusive!r} and has not ended yet.", {"job_id": rest[0]}
         )
     target = job.target
-    if code == "unknown_target" and job.unmatched is not None:
-        return job.unmatched
     if code == "unknown_target":
-        what = "host" if target.kind is TargetKind.HOST else "agent"
-        known = "as" if target.kind is TargetKind.HOST else "under"
-        near = f" Did you mean {rest[0]}?" if rest else ""
-        sentence = (
-            f"No {what} is known {known} {target.text!r}.{near} `jobqueue agent list` shows all agents and labels."
-        )
-        return UnknownTarget(sentence, {"target_hostname": [sentence]})
+        return job.unmatched or _unknown_target(target, rest)
+    if code == "plan_changed":
+        return PlanChanged.of([], rest)
     if code == "too_late":
         return InvalidInput.of("expires_at", "Is in the past; give a later time, or leave it out.")
     if code == "away":

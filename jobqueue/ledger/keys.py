@@ -60,6 +60,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "ended": ("ended-session:", "string", "{session}: the session was signed out; expires with it"),
     "roles": ("roles", "hash", "{name}: permissions of a custom role, sealed by the API"),
     "targets": ("targets", "hash", "{name}: a stored target, sealed by the API"),
+    "plan": ("plan:", "string", "{hash}: the agents of a plan, compressed; expires after an hour"),
     "failures": ("failures:", "string", "{digest of an address or a name}: its recent failed logins; expires"),
     "pace": (
         "pace:",

@@ -24,6 +24,7 @@ from jobqueue.ledger.jobs import Jobs
 from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.output import Output
 from jobqueue.ledger.packages import Packages
+from jobqueue.ledger.plans import Plans
 from jobqueue.ledger.rate_limits import RateLimits
 from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
 from jobqueue.ledger.seal import Seal
@@ -96,6 +97,7 @@ class Ledger:
         self.outside = ExternalRuns(self.scripts, now=now)
         self.credentials = Credentials(client, self.keys, self.scripts, seal, alarm, self.audit)
         self.stored_targets = StoredTargets(client, self.keys, self.scripts, seal, alarm, self.audit)
+        self.plans = Plans(client, self.keys)
         self.check_writes = WriteProbe(client, self.keys)
         self.counting = Counting(client, self.keys)
         self.limits = RateLimits(self.scripts, now=now)

@@ -30,7 +30,10 @@ class TargetKind(Enum):
     ALL = "all"
     HOST = "host"
     LABEL = "label"
+    #: An expression, whose hosts the job lists; the ledger leaves out those that take no work.
     HOSTS = "hosts"
+    #: A target whose hosts were planned; the ledger refuses the job unless all of them take work.
+    PLANNED = "planned"
 
 
 #: Names of facts, and of what else an agent reports: ``os.version:12`` is an expression, ``group:web`` a label.
@@ -72,13 +75,18 @@ class Target:
     @property
     def is_broadcast(self) -> bool:
         """Whether the target may fan out to several agents."""
-        return self.kind in (TargetKind.ALL, TargetKind.LABEL, TargetKind.HOSTS)
+        return self.kind not in (TargetKind.ANY, TargetKind.HOST)
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether the job lists the hosts that it is for."""
+        return self.kind in (TargetKind.HOSTS, TargetKind.PLANNED)
 
     @property
     def is_direct(self) -> bool:
         """Whether the ledger resolves it: not a label whose key could be a fact as well."""
         if self.kind is not TargetKind.LABEL:
-            return self.kind is not TargetKind.HOSTS
+            return not self.is_listed
         if self.key == "job":
             return not _JOB_VALUE.fullmatch(self.value)
         return self.key.partition(".")[0] not in REPORTED_NAMES

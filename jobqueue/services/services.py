@@ -23,6 +23,7 @@ from jobqueue.services.event_feed import EventFeed
 from jobqueue.services.jobs import JobManager
 from jobqueue.services.output import OutputReader
 from jobqueue.services.packages import PackageResolver
+from jobqueue.services.planner import Planner
 from jobqueue.services.renewal import Renewer
 from jobqueue.services.result_verifier import ResultVerifier
 from jobqueue.services.retry import JobRetrier
@@ -51,6 +52,7 @@ class Services:
     events: EventFeed
     agents: Agents
     targets: TargetResolver
+    plans: Planner
     enrolment: Enrolment
     packages: Packages
     package_digests: PackageResolver
@@ -75,7 +77,8 @@ class Services:
         verifier = ResultVerifier(ledger.agents, keys)
         jobs = JobManager(ledger, verifier)
         targets = TargetResolver(ledger.roster, jobs.get, ledger.stored_targets)
-        submit = JobSubmitter(ledger.jobs, Sender(settings), registry, work, resolver, targets)
+        planner = Planner(targets, registry, ledger.plans)
+        submit = JobSubmitter(ledger.jobs, Sender(settings), registry, work, resolver, targets, planner)
         return cls(
             ledger=ledger,
             registry=registry,
@@ -86,6 +89,7 @@ class Services:
             events=EventFeed(ledger.events, jobs.get),
             agents=ledger.agents,
             targets=targets,
+            plans=planner,
             enrolment=Enrolment(ledger.agents, signer, keys),
             packages=ledger.packages,
             package_digests=resolver,

@@ -17,6 +17,7 @@ from jobqueue.errors import (
     JobQueueError,
     LedgerUnavailable,
     NothingToRetry,
+    PlanChanged,
     UnknownOperation,
     UnknownTarget,
 )
@@ -27,17 +28,12 @@ from jobqueue.model.job_fields import document_of
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import ANY, Target, TargetKind
 from jobqueue.operations.registry import Registry
-from jobqueue.services import targets
+from jobqueue.services import submission_permissions, targets
 from jobqueue.services.packages import PackageResolver
+from jobqueue.services.planner import Planner
 from jobqueue.services.targets import TargetResolver
-from jobqueue.trust.secrets.reference import has_secret
 from jobqueue.trust.signing.work import WorkSigner
 
-#: The permission for every submission, besides that of its operation.
-SUBMIT = "job:write"
-#: The additional permission for submissions that name secrets: even an operation that changes nothing, such as a DNS
-#: look-up, could leak a secret.
-USE_SECRETS = "secret:use"
 #: Maximum number of jobs of a batch with an unknown operation or target for which similar names are suggested.
 _MOST_COMPARED = 20
 
@@ -57,6 +53,7 @@ class JobSubmitter:
         signer: WorkSigner,
         pinning: PackageResolver,
         resolver: TargetResolver,
+        planner: Planner,
     ) -> None:
         self._jobs = jobs
         self._sender = sender
@@ -64,6 +61,7 @@ class JobSubmitter:
         self._signer = signer
         self._pinning = pinning
         self._targets = resolver
+        self._planner = planner
 
     def one(
         self,
@@ -119,21 +117,26 @@ class JobSubmitter:
         *,
         compares: bool = True,
     ) -> NewJob:
-        submission.principal.require(SUBMIT)
+        submission.principal.require(submission_permissions.SUBMIT)
         target = _target(submission.target)
         if submission.among and target.text != ANY:  # a retry: the hosts are those of the first time
             target = replace(target, kind=TargetKind.HOSTS)
         operation = self._operations.get(submission.operation, compares=compares)
-        submission.principal.require(operation.permission)
+        submission.principal.require(operation.permission)  # before the data is looked at
         data = self._operations.validate(submission.operation, dict(submission.data))
-        if has_secret(data):
-            submission.principal.require(USE_SECRETS)
+        for permission in submission_permissions.needed(operation.permission, data):
+            submission.principal.require(permission)
+        planned = self._planned(submission, target) if submission.plan_hash else None
         if operation.prepare is not None:
             data = operation.prepare(data, self._pinning)
         submission = replace(submission, data=data, target=target.text)
         digest = _digest(submission, document_of(submission)) if submission.idempotency_key else ""
-        job_id, unmatched = job_id or str(uuid.uuid4()), None
-        if target.kind is TargetKind.HOSTS and not submission.among:
+        job_id = job_id or str(uuid.uuid4())
+        unmatched: JobQueueError | None = None
+        if planned is not None:
+            submission, unmatched = replace(submission, among=planned[0]), planned[1]
+            target = replace(target, kind=TargetKind.PLANNED)
+        elif target.kind is TargetKind.HOSTS and not submission.among:
             submission, unmatched = self._resolved(submission, target, job_id)
         document = document_of(submission)
         carried = tracing.carried()
@@ -141,12 +144,25 @@ class JobSubmitter:
             document[tracing.MEMBER] = carried
         hosts = _within(only, submission.among)
         # the document lists the hosts of an expression already, as `among`
-        terms = only if target.kind is TargetKind.HOSTS else hosts
+        terms = only if target.is_listed else hosts
         text = self._signer.sign(
             job_id, document, now=time.time_ns() // 1000, idempotent=operation.idempotent, only=terms
         )
         who = submission.principal.identity
         return NewJob(job_id, text, submission, target, operation.idempotent, digest, hosts, deed, who, unmatched)
+
+    def _planned(self, submission: Submission, target: Target) -> tuple[tuple[str, ...], JobQueueError | None] | None:
+        """The hosts of the plan that the submission refers to, for a job on several hosts; None for others.
+
+        Raises ``PlanChanged``; under an idempotency key the error is returned, for the ledger looks at the key first.
+        """
+        try:
+            hosts = self._planner.check(submission, target)
+        except PlanChanged as error:
+            if submission.idempotency_key:
+                return (), error
+            raise
+        return (hosts, None) if hosts and target.is_broadcast else None
 
     def _resolved(self, submission: Submission, target: Target, job_id: str) -> tuple[Submission, UnknownTarget | None]:
         """The submission with the hosts that its expression names.

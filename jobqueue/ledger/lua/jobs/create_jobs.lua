@@ -5,7 +5,7 @@
 -- ARGV: 1 now, 2 window of idempotency keys in ms, 3 message template or '', 4 how many entries the audit trail keeps,
 --   5 '1' if a job is refused while its entry cannot be written, then per job what JOB_ARGUMENTS names, '' for what it
 --   does not have: its id, the document, kind of target (any, all, host, label; hosts: those to
---   keep to; unplaced: any agent, as soon as one can run it), '1' if the operation is idempotent,
+--   keep to; planned: all of those, or none; unplaced: any agent, as soon as one can run it), '1' if the operation is idempotent,
 --   identity of the submitter, a blank and the idempotency key, digest of the request, hostnames to
 --   keep to (lines), seal of the idempotency key, its entry for the audit trail, the seal of that, then the job's own fields (model/job_fields.py): tags as "key:value" lines, lists as
 --   lines
@@ -13,6 +13,7 @@
 --     has to send the messages; number and link only if an entry was given and could be written)
 --   | {'replayed', id, created, seal} | {'key_conflict', id} | {'alias_taken', id} | {'held', id} | {'unknown_target', near?}
 --   | {'unsupported'} | {'unrecorded', why} | {'away', state of the agent} | {'too_late'}
+--   | {'plan_changed', host that takes no work...}
 --   | {'no_live_agent', offline or draining hostname...}
 local at = clock(ARGV[1])
 local window, template, keep, is_strict = ARGV[2], parse_template(ARGV[3]), ARGV[4], ARGV[5] == '1'
@@ -91,6 +92,19 @@ function resolve.hosts(job, patient)
   return broadcast(hosts, job, patient)
 end
 
+-- The hosts were planned: all of them, or none.
+function resolve.planned(job, patient)
+  local slots, refusal = resolve.hosts(job, patient)
+  if not slots then return nil, refusal end
+  local taken, gone = {}, {}
+  for _, host in ipairs(slots) do taken[host] = true end
+  for host in string.gmatch(job.only, '[^\n]+') do
+    if not taken[host] then gone[#gone + 1] = host end
+  end
+  if #gone > 0 then return nil, {'plan_changed', unpack(gone, 1, math.min(#gone, 20))} end
+  return slots
+end
+
 function resolve.all(job, patient)
   return broadcast(redis.call('ZRANGE', K.agents, 0, -1), job, patient)
 end
@@ -150,7 +164,7 @@ local function store(job, slots, created)
   for i = 1, #JOB_STORED, 2 do remember(JOB_STORED[i + 1], job[JOB_STORED[i]]) end
   remember('idempotent', job.idempotent)
   remember('key', job.idempotency_key)
-  if job.kind == 'all' or job.kind == 'label' or job.kind == 'hosts' then
+  if job.kind == 'all' or job.kind == 'label' or job.kind == 'hosts' or job.kind == 'planned' then
     remember('fanout', '1')
     for first = 1, #slots, 1000 do -- unpack has a limit
       redis.call('RPUSH', K.slots .. id, unpack(slots, first, math.min(first + 999, #slots)))
