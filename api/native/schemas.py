@@ -418,6 +418,13 @@ class JobListAnswer(ma.Schema):
     """One page of jobs, newest first."""
 
     total_items = fields.Integer(required=True, metadata=_about("How many jobs match the filter."))
+    is_least = fields.Boolean(
+        required=True,
+        metadata=_about(
+            "Whether more jobs than total_items may match: a filter by several fields examines a bounded number of jobs"
+            " per request. The page may then have fewer jobs than limit although next_cursor continues it."
+        ),
+    )
     status_counts = fields.Dict(
         keys=fields.String(), values=fields.Integer(), required=True, metadata=_about("All jobs, by status.")
     )
@@ -573,6 +580,39 @@ class AgentCounts(ma.Schema):
     running = fields.Integer(required=True, metadata=_about("Executions that run now, on all live agents."))
     conditions = fields.Dict(
         keys=fields.String(), values=fields.Integer(), required=True, metadata=_about("Live agents by condition.")
+    )
+
+
+class FailureQuery(StrictSchema):
+    """How far back failures are listed."""
+
+    within_seconds = QueryWhole(
+        load_default=3600, validate=_range(1, 7 * 86_400), metadata=_about("Only jobs that ended within these seconds.")
+    )
+
+
+class FailureGroupAnswer(ma.Schema):
+    """Failed executions of one operation and title, with the same error apart from numbers, ids and hostnames in it."""
+
+    operation = fields.String(required=True)
+    title = fields.String(required=True, allow_none=True)
+    error = fields.String(required=True, metadata=_about("The error of the newest."))
+    executions = fields.Integer(required=True)
+    host_count = fields.Integer(required=True)
+    hosts = fields.List(fields.String(), required=True, metadata=_about("At most 20, the newest first."))
+    job_count = fields.Integer(required=True)
+    job_ids = fields.List(fields.String(), required=True, metadata=_about("At most 20, the newest first."))
+    first = fields.DateTime(required=True, metadata=_about("When the first of the jobs ended."))
+    last = fields.DateTime(required=True, metadata=_about("When the last of the jobs ended."))
+
+
+class FailureListAnswer(ma.Schema):
+    """What failed lately, the largest groups first."""
+
+    items = fields.List(fields.Nested(FailureGroupAnswer), required=True)
+    complete = fields.Boolean(
+        required=True,
+        metadata=_about("False if only the newest 500 jobs, or 1,000 executions of jobs that failed, were examined."),
     )
 
 

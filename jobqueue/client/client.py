@@ -170,7 +170,7 @@ class Client:
         cursor: str | int | None = None,
         view: str | None = None,
     ) -> dict[str, Any]:
-        """One page of jobs, newest first: ``{"total_items", "status_counts", "items", "next_cursor"}``.
+        """One page of jobs, newest first: ``{"total_items", "is_least", "status_counts", "items", "next_cursor"}``.
 
         All conditions must hold. ``tag`` is ``key:value``; ``limit`` 1-100; ``cursor`` is a page's ``next_cursor``;
         ``view="summary"`` leaves out responses, agent states and timeline.
@@ -294,6 +294,10 @@ class Client:
         ``wait``. Raises ``NotFound`` if the job does not exist, or the server has no event stream.
         """
         return events.follow(self._http, "/events" if job_id is None else _path("/job", job_id, "events"), after)
+
+    def failures(self, within_seconds: int = 3600) -> dict[str, Any]:
+        """Failures of jobs that ended within these seconds, grouped: ``GET /failure``."""
+        return self._object("GET", "/failure", query={"within_seconds": within_seconds})
 
     def cancel(self, job_id: str) -> dict[str, Any]:
         """The job, with ``cancel_requested``; raises ``Conflict`` if it has ended already."""

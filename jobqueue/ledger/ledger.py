@@ -19,6 +19,7 @@ from jobqueue.ledger.credentials import Credentials
 from jobqueue.ledger.events import Events
 from jobqueue.ledger.executions import Executions
 from jobqueue.ledger.external_runs import ExternalRuns
+from jobqueue.ledger.failures import Failures
 from jobqueue.ledger.history import Counting
 from jobqueue.ledger.jobs import Jobs
 from jobqueue.ledger.keys import Keys
@@ -82,6 +83,7 @@ class Ledger:
         self.jobs = Jobs(
             self.scripts, seal, alarm, self.audit, idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS, now=now
         )
+        self.failures = Failures(self.scripts, now=now)
         self.output = Output(client, self.keys, self.scripts, cap_bytes=settings.max_log_bytes)
         self.events = Events(client, self.keys)
         self.agents = Agents(

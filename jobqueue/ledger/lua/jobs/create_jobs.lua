@@ -165,7 +165,7 @@ local function store(job, slots, created)
   remember('idempotent', job.idempotent)
   remember('key', job.idempotency_key)
   if job.kind == 'all' or job.kind == 'label' or job.kind == 'hosts' or job.kind == 'planned' then
-    remember('fanout', '1')
+    remember('fanout', FANNED_OUT)
     for first = 1, #slots, 1000 do -- unpack has a limit
       redis.call('RPUSH', K.slots .. id, unpack(slots, first, math.min(first + 999, #slots)))
     end
@@ -185,6 +185,7 @@ local function store(job, slots, created)
   if job.alias ~= '' then redis.call('SET', K.alias .. job.alias, id) end
   if job.exclusive ~= '' then redis.call('SET', K.exclusive .. job.exclusive, id) end
   reindex(id, when, nil, 'submitted')
+  if job.kind == 'all' or job.kind == 'label' then list_under(slots, id, when) end
   announce(id, 'submitted', when, 'submitted', '_api')
 end
 

@@ -25,6 +25,7 @@ local text = redis.call('GET', K.doc .. id) or ''
 local slots = record[4] and redis.call('LRANGE', K.slots .. id, 0, -1) or {record[3] or nil}
 for _, status in ipairs(forced and STATUSES or {record[1]}) do reindex(id, record[2], status, nil) end
 for _, slot in ipairs(slots) do
+  if record[4] then redis.call('ZREM', broadcasts_of(slot), id) end
   if forced then
     redis.call('ZREM', K.waiting .. slot, id)
     for _, key in ipairs({K.due, K.leases}) do redis.call('ZREM', key, id .. ':' .. slot) end

@@ -98,6 +98,13 @@ for _, dim in ipairs(dimensions(id)) do
     listed('index', K.index .. dim .. '|' .. other, id, other == status and created)
   end
 end
+if record[4] == FANNED_OUT then
+  for _, slot in ipairs(slots) do
+    listed('index', broadcasts_of(slot), id, created)
+    -- an agent of a version before may have moved it between the indexes that hold the status
+    for _, other in ipairs(STATUSES) do listed('index', K.index .. 'host:' .. slot .. '|' .. other, id, false) end
+  end
+end
 local ended = redis.call('ZSCORE', K.finished, id)
 if not FINAL[status] then
   listed('finished', K.finished, id, false)
