@@ -49,6 +49,14 @@ _AGENTS = {
     "agent.revoke_agent": "agent:write",
     "agent.remove_agent": "agent:write",
 }
+_TARGETS = {
+    "target.list_targets": "agent:read",
+    "target.get_target": "agent:read",
+    "target.complete_target": "agent:read",
+    "target.store_target": "target:write",
+    "target.put_target": "target:write",
+    "target.delete_target": "target:write",
+}
 _ACCESS = {
     # the service refuses to grant permissions that the caller lacks
     "key.create_key": "key:write",
@@ -95,7 +103,7 @@ _DASHBOARD = {
 }
 
 #: endpoint -> permission, ``PUBLIC`` or ``KNOWN``. The routes of facades come with them, see ``add``.
-RULES: dict[str, str] = {**_HEALTH, **_DOCUMENTS, **_JOBS, **_AGENTS, **_ACCESS, **_DASHBOARD}
+RULES: dict[str, str] = {**_HEALTH, **_DOCUMENTS, **_JOBS, **_AGENTS, **_TARGETS, **_ACCESS, **_DASHBOARD}
 
 
 def add(rules: Mapping[str, str]) -> None:

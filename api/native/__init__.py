@@ -1,8 +1,22 @@
-"""The native API: /job, its logs and events, /agent, /operation, /health, /metrics; /key, /user, /role and /audit."""
+"""The native API: /job, logs, events, /agent, /operation, /target, /health, /metrics; /key, /user, /role, /audit."""
 
 from __future__ import annotations
 
-from api.native import agents, audit, events, failures, health, jobs, keys, logs, metrics, operations, roles, users
+from api.native import (
+    agents,
+    audit,
+    events,
+    failures,
+    health,
+    jobs,
+    keys,
+    logs,
+    metrics,
+    operations,
+    roles,
+    targets,
+    users,
+)
 
 BLUEPRINTS = (
     jobs.blueprint,
@@ -16,5 +30,6 @@ BLUEPRINTS = (
     keys.blueprint,
     users.blueprint,
     roles.blueprint,
+    targets.blueprint,
     audit.blueprint,
 )

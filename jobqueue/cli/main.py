@@ -45,6 +45,7 @@ _COMMANDS = {
     ),
     "key": ("jobqueue.cli.commands.key:key", "Let programs in: API keys."),
     "user": ("jobqueue.cli.commands.user:user", "Let people in: users with passwords."),
+    "target": ("jobqueue.cli.commands.target:target", "Store targets under names, for use as @name."),
     "role": ("jobqueue.cli.commands.role:role", "Say what a role may do."),
     "audit": (
         "jobqueue.cli.commands.audit:audit",

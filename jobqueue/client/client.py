@@ -441,6 +441,27 @@ class Client:
         """Remove an unused custom role."""
         self._http.request("DELETE", _path("/role", name))
 
+    def targets(self) -> dict[str, Any]:
+        """``{"targets": [{"name", "target", "description", "changed", "changed_by"}], "total": n}``."""
+        return self._object("GET", "/target")
+
+    def target(self, name: str) -> dict[str, Any]:
+        """A stored target, with the ``hosts`` that it names now."""
+        return self._object("GET", _path("/target", name))
+
+    def set_target(self, name: str, target: str, description: str = "") -> dict[str, Any]:
+        """Store an expression under a name, for use as ``@name``; replaces one of the same name."""
+        body = {"target": target, "description": description}
+        return self._object("PUT", _path("/target", name), body=body, repeatable=True)
+
+    def delete_target(self, name: str) -> None:
+        """Remove a stored target that no other refers to."""
+        self._http.request("DELETE", _path("/target", name))
+
+    def complete_target(self, text: str) -> list[str]:
+        """Completions of a target that has been typed so far."""
+        return list(self._object("GET", "/target/complete", query={"q": text})["completions"])
+
     def audit(
         self, *, limit: int = 100, before: int | None = None, after: int | None = None, who: str | None = None
     ) -> dict[str, Any]:

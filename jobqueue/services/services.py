@@ -27,7 +27,9 @@ from jobqueue.services.planner import Planner
 from jobqueue.services.renewal import Renewer
 from jobqueue.services.result_verifier import ResultVerifier
 from jobqueue.services.retry import JobRetrier
+from jobqueue.services.stored_targets import StoredTargetManager
 from jobqueue.services.submission import JobSubmitter
+from jobqueue.services.target_completion import TargetCompletion
 from jobqueue.services.targets import TargetResolver
 from jobqueue.settings import Settings
 from jobqueue.trust.signing.signer import Signer
@@ -53,6 +55,8 @@ class Services:
     agents: Agents
     targets: TargetResolver
     plans: Planner
+    stored_targets: StoredTargetManager
+    complete_target: TargetCompletion
     enrolment: Enrolment
     packages: Packages
     package_digests: PackageResolver
@@ -90,6 +94,8 @@ class Services:
             agents=ledger.agents,
             targets=targets,
             plans=planner,
+            stored_targets=StoredTargetManager(ledger, targets),
+            complete_target=TargetCompletion(targets, ledger.stored_targets.all),
             enrolment=Enrolment(ledger.agents, signer, keys),
             packages=ledger.packages,
             package_digests=resolver,

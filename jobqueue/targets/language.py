@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jobqueue.errors import InvalidTarget
 from jobqueue.targets import limits
-from jobqueue.targets.nodes import Node
+from jobqueue.targets.nodes import Node, Stored, walk
 from jobqueue.targets.parser import parse
 from jobqueue.targets.printer import text_of
 
@@ -20,3 +20,8 @@ def spelled(text: str, longest: int = limits.MAX_TEXT) -> str:
     if len(canonical) > longest:
         raise InvalidTarget(f"The target has {len(canonical)} characters, at most {longest} are allowed.")
     return canonical
+
+
+def references(text: str) -> frozenset[str]:
+    """The names of the stored targets that an expression refers to."""
+    return frozenset(node.name for node, _ in walk(tree(text)) if isinstance(node, Stored))
