@@ -35,7 +35,7 @@ class Plans:
         """The members of a plan; None if it is not kept (any more), or its record was altered."""
         with translated_errors():
             packed = self._client.get(self._keys.kind("plan") + plan_hash)
-        if packed is None:
+        if not packed:
             return None
         try:
             unpacker = zlib.decompressobj()

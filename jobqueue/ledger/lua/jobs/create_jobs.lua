@@ -77,6 +77,9 @@ function resolve.unplaced()
   return {'_unplaced'}
 end
 
+-- Kinds of targets whose jobs have an execution for each of several agents.
+local FANS_OUT = {all = true, label = true, hosts = true, planned = true}
+
 local function broadcast(hosts, job, patient)
   if #hosts == 0 then return nil, {'unknown_target'} end
   table.sort(hosts)
@@ -164,7 +167,7 @@ local function store(job, slots, created)
   for i = 1, #JOB_STORED, 2 do remember(JOB_STORED[i + 1], job[JOB_STORED[i]]) end
   remember('idempotent', job.idempotent)
   remember('key', job.idempotency_key)
-  if job.kind == 'all' or job.kind == 'label' or job.kind == 'hosts' or job.kind == 'planned' then
+  if FANS_OUT[job.kind] then
     remember('fanout', FANNED_OUT)
     for first = 1, #slots, 1000 do -- unpack has a limit
       redis.call('RPUSH', K.slots .. id, unpack(slots, first, math.min(first + 999, #slots)))
@@ -185,7 +188,7 @@ local function store(job, slots, created)
   if job.alias ~= '' then redis.call('SET', K.alias .. job.alias, id) end
   if job.exclusive ~= '' then redis.call('SET', K.exclusive .. job.exclusive, id) end
   reindex(id, when, nil, 'submitted')
-  if job.kind == 'all' or job.kind == 'label' then list_under(slots, id, when) end
+  if FANS_OUT[job.kind] then list_under(slots, id, when) end
   announce(id, 'submitted', when, 'submitted', '_api')
 end
 
