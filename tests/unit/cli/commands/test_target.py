@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.unit.cli.conftest import Run
 from tests.unit.client.fake_api import FakeApi, Reply
 
@@ -85,3 +87,22 @@ def test_submit_what_was_planned(run: Run, api: FakeApi) -> None:
     api.on("POST", "/job", Reply(201, {"job_id": "1", "status": "submitted"}))
     run("job", "submit", "node.uptime.get", "--target", "web*", "--plan-hash", "ab" * 24)
     assert api.seen[-1].body["plan_hash"] == "ab" * 24
+
+
+@pytest.mark.parametrize(
+    ("targets", "expected"),
+    [
+        (["web1"], "web1"),
+        (["web1", "web[2-4]", "db*", "web1"], "web1,web[2-4],db*"),
+        (["group:web", "db1"], "(group:web) or (db1)"),
+        (["3 of group:web", "@odd and x"], "(3 of group:web) or (@odd and x)"),
+        (["_all", "web1"], "(_all) or (web1)"),
+    ],
+)
+def test_several_targets_of_a_run_add_up(run: Run, api: FakeApi, targets: list[str], expected: str) -> None:
+    api.on("POST", "/job/plan", Reply(200, PLAN))
+    options = [word for target in targets for word in ("--on", target)]
+    shown = run("run", "uptime", *options, "--dry-run").stdout
+    assert shown.startswith("node.uptime.get on web*: 3 agents; nothing was submitted\n")
+    assert api.seen[-1].body["target_hostname"] == expected
+    assert api.seen[-1].body["operation"]["data"] == {"command": "uptime"}
