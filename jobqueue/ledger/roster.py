@@ -21,6 +21,10 @@ from jobqueue.targets.quantity import Value
 
 #: Seconds for which one reading of the registry is used.
 KEPT_SECONDS = 1.0
+#: A reading is used for at least this many times as long as it took, but at most ``MOST_KEPT_SECONDS``: reading 10,000
+#: agents takes about 0.4 seconds.
+_PAYS_OFF = 5.0
+MOST_KEPT_SECONDS = 5.0
 #: Agents per call: each call takes Redis well under a millisecond.
 _SLICE = 200
 
@@ -54,17 +58,23 @@ class Roster:
         self._reading = threading.Lock()
         self._infos: dict[str, _Info] = {}
         self._operations: dict[tuple[str, ...], frozenset[str]] = {}
-        self._kept: tuple[float, Fleet] | None = None
+        self._kept: tuple[float, float, Fleet] | None = None  # when it was read, until when it is used
 
     def fleet(self, *, is_fresh: bool = False) -> Fleet:
-        """The agents, at most a second ago; with ``is_fresh``, read anew. Raises ``LedgerUnavailable``."""
+        """The agents as they were a moment ago (``KEPT_SECONDS``; a few seconds in fleets of thousands).
+
+        With ``is_fresh``, they are read anew. Raises ``LedgerUnavailable``.
+        """
         asked = self._monotonic()
         with self._reading:
-            if self._kept is not None and self._kept[0] > asked - (0 if is_fresh else KEPT_SECONDS):
-                return self._kept[1]
+            if self._kept is not None:
+                read, until, fleet = self._kept
+                if read > asked or (not is_fresh and asked < until):
+                    return fleet
             began = self._monotonic()
             fleet = Fleet(self._read())
-            self._kept = began, fleet
+            took = self._monotonic() - began
+            self._kept = began, began + min(max(KEPT_SECONDS, took * _PAYS_OFF), MOST_KEPT_SECONDS), fleet
             return fleet
 
     def _read(self) -> list[Host]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from jobqueue.errors import InvalidTarget, JobAltered, TargetNotFound, UnknownTarget
-from jobqueue.ledger.roster import Roster
+from jobqueue.ledger.roster import MOST_KEPT_SECONDS, Roster
 from jobqueue.ledger.stored_targets import StoredTargets
 from jobqueue.model.agent import AgentState
 from jobqueue.model.job import Job
@@ -16,12 +17,14 @@ from jobqueue.services.result_verifier import FORGED, REVOKED, UNSIGNED
 from jobqueue.targets import suggestions
 from jobqueue.targets.evaluation import Evaluation, Unmatched
 from jobqueue.targets.fleet import Fleet
-from jobqueue.targets.nodes import Node
+from jobqueue.targets.nodes import JobHosts, Node, Sample, Stored, walk
 
 _CHANGED = "changed"
 _DOUBTFUL = frozenset({UNSIGNED, FORGED, REVOKED})
 #: Most notes on terms that match nothing.
 _MOST_NOTES = 20
+#: Evaluations over one reading of the registry that are kept.
+_MOST_KEPT = 100
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,12 @@ class TargetResolver:
         self._roster = roster
         self._job = job
         self._stored = stored
+        #: Evaluations over one reading of the registry: the jobs of a batch often have the same target.
+        self._kept: tuple[Fleet, dict[str, Resolved]] | None = None
+        self._read_anew = float("-inf")
 
     def fleet(self) -> Fleet:
-        """The registry, as it was at most a second ago."""
+        """The registry, as it was a moment ago."""
         return self._roster.fleet()
 
     def resolve(self, target: Target, seed: str, *, is_patient: bool) -> Resolved:
@@ -73,7 +79,10 @@ class TargetResolver:
         """
         try:
             return self._resolve(self._roster.fleet(), target, seed, is_patient=is_patient)
-        except UnknownTarget:  # an agent may have registered within the last second
+        except UnknownTarget:  # an agent may have registered a moment ago
+            if time.monotonic() - self._read_anew < MOST_KEPT_SECONDS:
+                raise  # a batch of unknown targets must not read the registry for each
+            self._read_anew = time.monotonic()
             return self._resolve(self._roster.fleet(is_fresh=True), target, seed, is_patient=is_patient)
 
     def explain(self, target: Target) -> str:
@@ -88,16 +97,26 @@ class TargetResolver:
         return suggestions.for_value(fleet, target.key, target.value)
 
     def _resolve(self, fleet: Fleet, target: Target, seed: str, *, is_patient: bool) -> Resolved:
+        node = _tree(target.text)
+        is_constant = not any(isinstance(one, (Sample, JobHosts, Stored)) for one, _ in walk(node))
+        if self._kept is None or self._kept[0] is not fleet:
+            self._kept = fleet, {}
+        kept = self._kept[1]
+        if is_constant and target.text in kept:
+            return kept[target.text]
         ready = fleet.where(lambda host: host.state is AgentState.READY) if is_patient else fleet.taking
         evaluation = Evaluation(fleet, seed=seed, eligible=ready, job_hosts=self._job_hosts, stored=self._stored_tree)
-        hosts = evaluation.hosts(_tree(target.text))
+        hosts = evaluation.hosts(node)
         if not fleet.hosts:
             raise UnknownTarget("No agent is known yet; `jobqueue agent list` shows all agents.")
         _refuse_unknown(fleet, evaluation.unmatched)
         notes = _notes(fleet, evaluation.unmatched.terms)
         if not hosts:
             raise UnknownTarget(f"No agent matches the target {target.text[:200]!r}. {' '.join(notes)}".rstrip())
-        return Resolved(fleet, tuple(host.hostname for host in fleet.members(hosts)), notes)
+        resolved = Resolved(fleet, tuple(host.hostname for host in fleet.members(hosts)), notes)
+        if is_constant and len(kept) < _MOST_KEPT:
+            kept[target.text] = resolved
+        return resolved
 
     def _stored_tree(self, name: str) -> Node:
         try:

@@ -9,7 +9,7 @@ MAX_STORED_TEXT = 16_384
 #: Terms of one expression, each hostname of a list included.
 MAX_TERMS = 2000
 #: Terms that are compared with every distinct value: patterns, comparisons and regular expressions.
-MAX_SCANNING_TERMS = 200
+MAX_SCANNING_TERMS = 50
 #: Nested parentheses, ``not`` and samples.
 MAX_DEPTH = 50
 #: Hostnames that the ranges of one pattern stand for.

@@ -14,6 +14,7 @@ from jobqueue.model.principal import system
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.stored_target import StoredTarget
 from jobqueue.model.submission import Accepted, Submission
+from jobqueue.model.target import Target, TargetKind
 from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
 from jobqueue.settings import Settings
@@ -167,6 +168,29 @@ def test_an_agent_that_has_just_registered_is_found(services: Services) -> None:
     services.targets.fleet()
     register(services, "new1", {"group": "new"})
     assert hosts(services, submit(services, "group:new and _all").job_id) == ["new1"]
+
+
+def test_unknown_targets_do_not_read_the_registry_each_time(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings = []
+    read = services.ledger.roster._read
+    monkeypatch.setattr(services.ledger.roster, "_read", lambda: readings.append(1) or read())
+    unknown = [Submission(HOSTNAME, {}, f"none{number} or web1", principal=ALL_MAY) for number in range(100)]
+    assert {type(answer) for answer in services.submit.many(unknown)} == {UnknownTarget}
+    assert len(readings) <= 2
+
+
+def test_a_batch_evaluates_a_target_once(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    services.targets.fleet()
+    batch = [Submission(HOSTNAME, {}, "cpus>=5", principal=ALL_MAY) for _ in range(20)]
+    answers = services.submit.many(batch)
+    assert all(isinstance(answer, Accepted) for answer in answers)
+    target = Target(TargetKind.HOSTS, "cpus>=5")
+    kept = [services.targets.resolve(target, seed, is_patient=False) for seed in "ab"]
+    assert kept[0] is kept[1]
+    sample = Target(TargetKind.HOSTS, "3 of _all")
+    assert len({services.targets.resolve(sample, str(seed), is_patient=False).hosts for seed in range(20)}) > 1
 
 
 def test_under_an_idempotency_key_the_first_job_answers(services: Services) -> None:
