@@ -104,8 +104,13 @@ class TargetResolver:
         kept = self._kept[1]
         if is_constant and target.text in kept:
             return kept[target.text]
-        ready = fleet.where(lambda host: host.state is AgentState.READY) if is_patient else fleet.taking
-        evaluation = Evaluation(fleet, seed=seed, eligible=ready, job_hosts=self._job_hosts, stored=self._stored_tree)
+
+        def eligible() -> int:
+            return fleet.where(lambda host: host.state is AgentState.READY) if is_patient else fleet.taking
+
+        evaluation = Evaluation(
+            fleet, seed=seed, eligible=eligible, job_hosts=self._job_hosts, stored=self._stored_tree
+        )
         hosts = evaluation.hosts(node)
         if not fleet.hosts:
             raise UnknownTarget("No agent is known yet; `jobqueue agent list` shows all agents.")

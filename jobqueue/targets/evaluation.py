@@ -38,10 +38,12 @@ class Unmatched:
 class Evaluation:
     """One evaluation: which hosts an expression names. ``seed`` determines samples: the same seed, the same hosts.
 
-    Samples contain hosts of ``eligible`` only (a set of the fleet). ``unmatched`` collects what no agent has.
+    Samples contain hosts of ``eligible()`` only (a set of the fleet). ``unmatched`` collects what no agent has.
     """
 
-    def __init__(self, fleet: Fleet, *, seed: str, eligible: int, job_hosts: JobLookup, stored: StoredLookup) -> None:
+    def __init__(
+        self, fleet: Fleet, *, seed: str, eligible: Callable[[], int], job_hosts: JobLookup, stored: StoredLookup
+    ) -> None:
         self._fleet = fleet
         self._seed = seed
         self._eligible = eligible
@@ -82,7 +84,7 @@ class Evaluation:
         for text in patterns:
             pattern = host_pattern.parse(text)
             if pattern.is_glob:
-                matches = regex.searcher(pattern.expression())
+                matches = pattern.matcher()
                 matching = {place for hostname, place in places.items() if matches(hostname)}
             else:
                 matching = {places[name] for name in pattern.names() if name in places}
@@ -126,7 +128,7 @@ class Evaluation:
         return self._stored[name]
 
     def _sample(self, node: Sample) -> int:
-        population = self.hosts(node.of) & self._eligible
+        population = self.hosts(node.of) & self._eligible()
         chosen = 0
         for group in self._groups(node.per, population):
             members = self._fleet.members(group)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
@@ -41,11 +42,17 @@ class HostPattern:
         """Whether the pattern is one hostname."""
         return not self.is_glob and all(len(alternatives) == 1 for alternatives in self.parts)
 
+    def matcher(self) -> Callable[[str], bool]:
+        """Whether a hostname matches a pattern with ``*`` or ``?``."""
+        if all(len(alternatives) == 1 for alternatives in self.parts):
+            return regex.wildcard("".join(alternatives[0] for alternatives in self.parts))
+        return regex.searcher(self._expression())
+
     def names(self) -> list[str]:
         """The hostnames that a pattern without ``*`` and ``?`` stands for, in order."""
         return ["".join(choice) for choice in product(*self.parts)]
 
-    def expression(self) -> str:
+    def _expression(self) -> str:
         """A regular expression in RE2's syntax that matches the whole hostname."""
         pieces = (
             "(?:" + "|".join(map(regex.translated, alternatives)) + ")"

@@ -268,7 +268,7 @@ def evaluate(hosts: list[Host], node: Node, seed: str = SEED) -> set[str]:
     evaluation = Evaluation(
         fleet,
         seed=seed,
-        eligible=fleet.taking,
+        eligible=lambda: fleet.taking,
         job_hosts=lambda _, outcome: _ENDED[outcome],
         stored=lambda _: _STORED,
     )
