@@ -5,6 +5,7 @@ from __future__ import annotations
 from api.native import (
     agents,
     audit,
+    bundles,
     events,
     failures,
     health,
@@ -24,6 +25,7 @@ BLUEPRINTS = (
     events.blueprint,
     failures.blueprint,
     agents.blueprint,
+    bundles.blueprint,
     operations.blueprint,
     health.blueprint,
     metrics.blueprint,

@@ -16,6 +16,7 @@ from jobqueue.ledger.rate_limits import RateLimits
 from jobqueue.model.measures import Measures
 from jobqueue.operations.registry import Registry
 from jobqueue.services.audit import AuditTrail
+from jobqueue.services.bundles import BundleMaker
 from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
 from jobqueue.services.enrolment import Enrolment
@@ -58,6 +59,7 @@ class Services:
     stored_targets: StoredTargetManager
     complete_target: TargetCompletion
     enrolment: Enrolment
+    bundles: BundleMaker
     packages: Packages
     package_digests: PackageResolver
     configurations: Configurations
@@ -83,6 +85,7 @@ class Services:
         targets = TargetResolver(ledger.roster, jobs.get, ledger.stored_targets)
         planner = Planner(targets, registry, ledger.plans)
         submit = JobSubmitter(ledger.jobs, Sender(settings), registry, work, resolver, targets, planner)
+        enrolment = Enrolment(ledger.agents, signer, keys)
         return cls(
             ledger=ledger,
             registry=registry,
@@ -96,7 +99,8 @@ class Services:
             plans=planner,
             stored_targets=StoredTargetManager(ledger, targets),
             complete_target=TargetCompletion(targets, ledger.stored_targets.all),
-            enrolment=Enrolment(ledger.agents, signer, keys),
+            enrolment=enrolment,
+            bundles=BundleMaker(settings, enrolment, ledger.agents, signer),
             packages=ledger.packages,
             package_digests=resolver,
             configurations=ledger.configurations,

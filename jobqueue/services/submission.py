@@ -27,6 +27,7 @@ from jobqueue.model.audit import AuditEntry
 from jobqueue.model.job_fields import document_of
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import ANY, Target, TargetKind
+from jobqueue.model.title import default_title
 from jobqueue.operations.registry import Registry
 from jobqueue.services import submission_permissions, targets
 from jobqueue.services.packages import PackageResolver
@@ -139,6 +140,10 @@ class JobSubmitter:
         elif target.kind is TargetKind.HOSTS and not submission.among:
             submission, unmatched = self._resolved(submission, target, job_id)
         document = document_of(submission)
+        title = default_title(data, operation.positional) if submission.title is None else None
+        if title is not None:  # not in the digest: an earlier version may have accepted the same request without it
+            submission = replace(submission, title=title)
+            document["title"] = title
         carried = tracing.carried()
         if carried:  # not in the digest: the same request may come again under another trace
             document[tracing.MEMBER] = carried
