@@ -27,6 +27,7 @@ _JOBS = {
     # routes that submit a job also need the permission of its operation, which the service checks
     "job.submit": "job:write",
     "job.submit_batch": "job:write",
+    "job.plan_job": "job:write",
     "job.retry_job": "job:write",
     "job.cancel_job": "job:write",
     "job.delete_job": "job:write",
@@ -49,6 +50,14 @@ _AGENTS = {
     "agent.accept_agent": "agent:write",
     "agent.revoke_agent": "agent:write",
     "agent.remove_agent": "agent:write",
+}
+_TARGETS = {
+    "target.list_targets": "agent:read",
+    "target.get_target": "agent:read",
+    "target.complete_target": "agent:read",
+    "target.store_target": "target:write",
+    "target.put_target": "target:write",
+    "target.delete_target": "target:write",
 }
 _ACCESS = {
     # the service refuses to grant permissions that the caller lacks
@@ -96,7 +105,7 @@ _DASHBOARD = {
 }
 
 #: endpoint -> permission, ``PUBLIC`` or ``KNOWN``. The routes of facades come with them, see ``add``.
-RULES: dict[str, str] = {**_HEALTH, **_DOCUMENTS, **_JOBS, **_AGENTS, **_ACCESS, **_DASHBOARD}
+RULES: dict[str, str] = {**_HEALTH, **_DOCUMENTS, **_JOBS, **_AGENTS, **_TARGETS, **_ACCESS, **_DASHBOARD}
 
 
 def add(rules: Mapping[str, str]) -> None:

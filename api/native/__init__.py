@@ -1,4 +1,4 @@
-"""The native API: /job, its logs and events, /agent, /operation, /health, /metrics; /key, /user, /role and /audit."""
+"""The native API: /job, logs, events, /agent, /operation, /target, /health, /metrics; /key, /user, /role, /audit."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from api.native import (
     metrics,
     operations,
     roles,
+    targets,
     users,
 )
 
@@ -33,5 +34,6 @@ BLUEPRINTS = (
     keys.blueprint,
     users.blueprint,
     roles.blueprint,
+    targets.blueprint,
     audit.blueprint,
 )

@@ -21,6 +21,7 @@ from api.native.schemas import (
     JobListAnswer,
     JobQuery,
     JobRequest,
+    PlanAnswer,
     RetryRequest,
 )
 from api.responses import json_response
@@ -70,6 +71,21 @@ def submit(loaded: dict[str, Any]) -> Response:
     """Submit a job"""
     wanted = requests.submission(loaded, principal=principal(), header_key=_header_key())
     return _accepted(submitting.submit(wanted, _CREATED))
+
+
+@blueprint.route("/job/plan", methods=["POST"])
+@blueprint.arguments(JobRequest)
+@blueprint.response(200, PlanAnswer)
+@blueprint.doc(operationId="planJob")
+def plan_job(loaded: dict[str, Any]) -> Response:
+    """Plan a job
+
+    Takes the body of `POST /job` and runs nothing. The answer says which agents would take the job, which are left out
+    and why, and whether the caller has the permissions. Needs `agent:read` in addition to `job:write`.
+    """
+    wanted = requests.submission(loaded, principal=principal())
+    audit.note(operation=wanted.operation, target=wanted.target)
+    return json_response(mapping.plan(services().plans.plan(wanted)))
 
 
 @blueprint.route("/job/batch", methods=["POST"])

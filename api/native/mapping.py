@@ -24,6 +24,7 @@ from jobqueue.trust.signing.certificate import fingerprint_of
 
 if TYPE_CHECKING:
     from jobqueue.operations.info import OperationInfo
+    from jobqueue.services.planner import Plan
 
 Document = dict[str, Any]
 #: What a caller should know of a job that the ledger has not confirmed.
@@ -46,6 +47,23 @@ def accepted(answer: Accepted) -> Document:
     if not answer.is_confirmed:
         document |= {"accepted": "not confirmed", "message": NOT_CONFIRMED}
     return document
+
+
+def plan(made: Plan) -> Document:
+    """A plan."""
+    preview = made.preview
+    return {
+        "operation": made.operation,
+        "target_hostname": preview.target.text,
+        "executions": made.executions,
+        "hosts": [agent.hostname for agent in preview.takes],
+        "skips": list(preview.unable),
+        "left_out": [{"hostname": hostname, "reason": reason} for hostname, reason in preview.left_out.items()],
+        "notes": list(made.notes),
+        "permissions": [{"permission": name, "granted": granted} for name, granted in made.permissions],
+        "permitted": all(granted for _, granted in made.permissions),
+        "plan_hash": made.hash,
+    }
 
 
 def job(found: Job, *, summary: bool = False) -> Document:

@@ -32,6 +32,7 @@ from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
 from jobqueue.model.target import ANY
 from jobqueue.operations.schema import Items
 from jobqueue.services.result_verifier import FORGED, REVOKED, UNSIGNED
+from jobqueue.targets import limits
 
 MAX_BATCH = 1000
 MAX_OFFSET = 1_000_000_000
@@ -39,8 +40,10 @@ MAX_TIMEOUT_SECONDS = 366 * 86_400
 MAX_ATTEMPTS = 100
 MAX_BACKOFF_SECONDS = 30 * 86_400
 MAX_IDEMPOTENCY_KEY = 200
-#: Longer than any target or operation type that can exist, short enough for messages and indexes.
+#: Longer than any operation type that can exist, short enough for messages and indexes.
 MAX_NAME = 512
+#: The most characters of a job's target.
+MAX_TARGET = limits.MAX_TEXT
 
 _STATUSES = [status.value for status in JobStatus]
 _RETRIABLE = sorted(state.value for state in FAILURES)
@@ -108,7 +111,8 @@ class JobRequest(StrictSchema):
     )
     target_hostname = Text(
         metadata=_about(
-            f"_any (one free agent), _all, a hostname, or a label as key:value. Default {ANY}.",
+            f"_any (one free agent), _all, a hostname, a label as key:value, or an expression of these, such as "
+            f"web[01-20] or group:web and not zone:a. Default {ANY}.",
             default=ANY,
             example="_any",
         )
@@ -138,6 +142,12 @@ class JobRequest(StrictSchema):
         metadata=_about(
             f"At most {MAX_TAGS}; keys of at most {MAX_TAG_KEY} and values of at most {MAX_TAG_VALUE} characters.",
             example={"team": "web"},
+        ),
+    )
+    plan_hash = Text(
+        validate=validate.Regexp(r"^[0-9a-f]{48}\Z", error="Must be the plan_hash of an answer to POST /job/plan."),
+        metadata=_about(
+            "From POST /job/plan: the job is refused with 409 if the set of agents or the request differs from it."
         ),
     )
     idempotency_key = Text(
@@ -197,7 +207,9 @@ class JobQuery(StrictSchema):
     )
     offset = QueryWhole(load_default=0, validate=_range(0, MAX_OFFSET), metadata=_about("How many jobs to skip."))
     operation = Text(validate=_length(1, MAX_NAME), metadata=_about("Only jobs of this operation type."))
-    target = Text(validate=_length(1, MAX_NAME), metadata=_about("Only jobs with exactly this target."))
+    target = Text(
+        validate=_length(1, MAX_TARGET), metadata=_about("Only jobs with exactly this target, in any spelling.")
+    )
     hostname = Text(validate=_length(1, MAX_NAME), metadata=_about("Only jobs with an execution on this agent."))
     tag = TagQuery(metadata=_about("Only jobs with this tag, as key:value.", example="team:web"))
     q = Text(
@@ -255,6 +267,45 @@ class AcceptedAnswer(ma.Schema):
     timestamp = fields.DateTime(required=True, metadata=_about("When it was accepted."))
     accepted = fields.String(metadata=_about('"not confirmed": the ledger has not answered in time; with status 202.'))
     message = fields.String(metadata=_about("What to do then."))
+
+
+class LeftOut(ma.Schema):
+    """An agent that the target names, and that would not take the job."""
+
+    hostname = fields.String(required=True)
+    reason = fields.String(required=True)
+
+
+class PermissionCheck(ma.Schema):
+    """A permission that the job needs."""
+
+    permission = fields.String(required=True)
+    granted = fields.Boolean(required=True, metadata=_about("Whether the caller has it."))
+
+
+class PlanAnswer(ma.Schema):
+    """What a job would do if it was submitted now."""
+
+    operation = fields.String(required=True)
+    target_hostname = fields.String(required=True, metadata=_about("The target in its canonical spelling."))
+    executions = fields.Integer(required=True, metadata=_about("How many executions the job would have."))
+    hosts = fields.List(
+        fields.String(),
+        required=True,
+        metadata=_about("The agents that would take the job; for _any, those of which one takes it."),
+    )
+    skips = fields.List(
+        fields.String(),
+        required=True,
+        metadata=_about("Those of the hosts that do not support the operation and would skip it."),
+    )
+    left_out = fields.List(fields.Nested(LeftOut), required=True)
+    notes = fields.List(fields.String(), required=True, metadata=_about("Parts of the target that match nothing."))
+    permissions = fields.List(fields.Nested(PermissionCheck), required=True)
+    permitted = fields.Boolean(required=True, metadata=_about("Whether the caller has all of the permissions."))
+    plan_hash = fields.String(
+        required=True, metadata=_about("Identifies the request and the set of agents; for POST /job, for one hour.")
+    )
 
 
 class BatchItem(ma.Schema):

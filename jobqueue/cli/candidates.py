@@ -71,6 +71,8 @@ def targets_like(client: Client) -> _Candidates:
     labels = {f"{key}:{value}" for agent in agents for key, value in (agent.get("labels") or {}).items()}
     for label in sorted(labels):
         yield label, "every live agent with this label"
+    for stored in client.targets()["targets"]:
+        yield f"@{stored['name']}", stored.get("target") or "a stored target"
 
 
 def statuses_like(_context: click.Context, _parameter: click.Parameter, word: str) -> list[CompletionItem]:

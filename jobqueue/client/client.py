@@ -107,12 +107,14 @@ class Client(ObjectMethods):
         priority: int | None = None,
         tags: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
+        plan_hash: str | None = None,
     ) -> dict[str, Any]:
         """``{"job_id", "status", "revision", "timestamp"}`` of the accepted job.
 
-        ``target`` is ``_any``, ``_all``, a hostname or a label ``key:value``. By default, each call generates its own
-        ``idempotency_key``, so that a retry after a broken connection never creates a second job. Pass your own key for
-        the same guarantee across several calls: each of them then returns the first job.
+        ``target`` is ``_any``, ``_all``, a hostname, a label ``key:value`` or an expression (``docs/targets.md``). By
+        default, each call generates its own ``idempotency_key``, so that a retry after a broken connection never
+        creates a second job. Pass your own key for the same guarantee across several calls: each of them then returns
+        the first job. ``plan_hash`` is that of ``plan``: if the set of agents has changed, the job is refused.
         """
         body: dict[str, Any] = {
             "operation": {"type": operation, "data": dict(data or {})},
@@ -125,10 +127,31 @@ class Client(ObjectMethods):
             "retries": asdict(retries) if isinstance(retries, RetryPolicy) else retries,
             "priority": priority,
             "tags": dict(tags) if tags else None,
+            "plan_hash": plan_hash,
             "idempotency_key": uuid.uuid4().hex if idempotency_key is None else idempotency_key,
         }
         body = {name: value for name, value in body.items() if value is not None}
         return self._object("POST", "/job", body=body, repeatable=True)
+
+    def plan(
+        self, operation: str, data: Mapping[str, Any] | None = None, target: str = ANY, **options: Any
+    ) -> dict[str, Any]:
+        """What ``submit`` with the same arguments would do; nothing is submitted.
+
+        ``{"hosts": [...], "skips": [...], "left_out": [{"hostname", "reason"}], "permitted", "plan_hash", ...}``.
+        """
+        retries = options.get("retries")
+        body: dict[str, Any] = {
+            "operation": {"type": operation, "data": dict(data or {})},
+            "target_hostname": target,
+            **options,
+            "not_before": _time(options.get("not_before")),
+            "expires_at": _time(options.get("expires_at")),
+            "retries": asdict(retries) if isinstance(retries, RetryPolicy) else retries,
+            "tags": options.get("tags") or None,
+        }
+        body = {name: value for name, value in body.items() if value is not None}
+        return self._object("POST", "/job/plan", body=body, repeatable=True)
 
     def submit_batch(self, jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """``{"accepted": n, "items": [{"job_id", ...} or {"error", ...}]}``, in the order of ``jobs`` (at most 1000).
@@ -542,6 +565,27 @@ class Client(ObjectMethods):
     def delete_role(self, name: str) -> None:
         """Remove an unused custom role."""
         self._http.request("DELETE", _path("/role", name))
+
+    def targets(self) -> dict[str, Any]:
+        """``{"targets": [{"name", "target", "description", "changed", "changed_by"}], "total": n}``."""
+        return self._object("GET", "/target")
+
+    def target(self, name: str) -> dict[str, Any]:
+        """A stored target, with the ``hosts`` that it names now."""
+        return self._object("GET", _path("/target", name))
+
+    def set_target(self, name: str, target: str, description: str = "") -> dict[str, Any]:
+        """Store an expression under a name, for use as ``@name``; replaces one of the same name."""
+        body = {"target": target, "description": description}
+        return self._object("PUT", _path("/target", name), body=body, repeatable=True)
+
+    def delete_target(self, name: str) -> None:
+        """Remove a stored target that no other refers to."""
+        self._http.request("DELETE", _path("/target", name))
+
+    def complete_target(self, text: str) -> list[str]:
+        """Completions of a target that has been typed so far."""
+        return list(self._object("GET", "/target/complete", query={"q": text})["completions"])
 
     def audit(
         self, *, limit: int = 100, before: int | None = None, after: int | None = None, who: str | None = None

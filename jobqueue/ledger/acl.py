@@ -61,7 +61,19 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     ),
     **dict.fromkeys(
         (
-            *("config", "configs", "config_log", "credentials", "used", "roles", "failures", "pace", "invite"),
+            *(
+                "config",
+                "configs",
+                "config_log",
+                "credentials",
+                "used",
+                "roles",
+                "targets",
+                "plan",
+                "failures",
+                "pace",
+                "invite",
+            ),
             *("audit", "audit_head", "audit_spoiled", "ended", "probe"),
         ),
         ("api",),

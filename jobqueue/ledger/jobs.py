@@ -20,6 +20,7 @@ from jobqueue.errors import (
     JobQueueError,
     LedgerUnavailable,
     NoLiveAgent,
+    PlanChanged,
     RecordAltered,
     UnknownTarget,
 )
@@ -63,7 +64,7 @@ class NewJob:
     ``target`` is that of the submission, parsed. ``digest`` (hex) distinguishes requests under one idempotency key;
     each ``submitter`` (the principal's identity) has its own keys. ``only`` restricts the job to some of the agents
     that its target matches. ``deed`` is written to the audit trail, with the job's id, in the same step as the job:
-    neither is stored without the other.
+    neither is stored without the other. ``unmatched`` is the error if no agent matches the target.
     """
 
     id: str
@@ -75,6 +76,7 @@ class NewJob:
     only: tuple[str, ...] = ()
     deed: AuditEntry | None = None
     submitter: str = ""
+    unmatched: JobQueueError | None = None
 
     @property
     def scoped_key(self) -> str:
@@ -499,6 +501,14 @@ def _away(hostname: str, state: str) -> str:
     return f"{reason}. Or choose another target."
 
 
+def _unknown_target(target: Target, near: list[str]) -> UnknownTarget:
+    what = "host" if target.kind is TargetKind.HOST else "agent"
+    known = "as" if target.kind is TargetKind.HOST else "under"
+    hint = f" Did you mean {near[0]}?" if near else ""
+    sentence = f"No {what} is known {known} {target.text!r}.{hint} `jobqueue agent list` shows all agents and labels."
+    return UnknownTarget(sentence, {"target_hostname": [sentence]})
+
+
 def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
     """The result or error for a create script's answer that stored nothing new."""
     code, *rest = answer
@@ -522,10 +532,9 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
         )
     target = job.target
     if code == "unknown_target":
-        unknown = "Unknown host" if target.kind is TargetKind.HOST else "No agent matches the target"
-        near = f" Did you mean {rest[0]}?" if rest else ""
-        sentence = f"{unknown} {target.text!r}.{near} `jobqueue agent list` shows all agents and labels."
-        return UnknownTarget(sentence, {"target_hostname": [sentence]})
+        return job.unmatched or _unknown_target(target, rest)
+    if code == "plan_changed":
+        return PlanChanged.of([], rest)
     if code == "too_late":
         return InvalidInput.of("expires_at", "In the past; give a later time, or leave it out.")
     if code == "away":

@@ -63,6 +63,8 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "used": ("credentials-used", "hash", "{key or user}:{name}: when it was last used (microseconds)"),
     "ended": ("ended-session:", "string", "{session}: the session was signed out; expires with it"),
     "roles": ("roles", "hash", "{name}: permissions of a custom role, sealed by the API"),
+    "targets": ("targets", "hash", "{name}: a stored target, sealed by the API"),
+    "plan": ("plan:", "string", "{hash}: the agents of a plan, compressed; expires after an hour"),
     "failures": ("failures:", "string", "{digest of an address or a name}: its recent failed logins; expires"),
     "pace": (
         "pace:",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import redis
 from redis.exceptions import NoPermissionError
@@ -24,9 +26,11 @@ from jobqueue.ledger.jobs import Jobs
 from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.output import Output
 from jobqueue.ledger.packages import Packages
+from jobqueue.ledger.plans import Plans
 from jobqueue.ledger.rate_limits import RateLimits
 from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
 from jobqueue.ledger.seal import Seal
+from jobqueue.ledger.stored_targets import StoredTargets
 from jobqueue.ledger.tamper_alarm import TamperAlarm
 from jobqueue.ledger.write_probe import WriteProbe
 from jobqueue.model.alert import (
@@ -38,6 +42,9 @@ from jobqueue.model.alert import (
 )
 from jobqueue.redis_server import refusals
 from jobqueue.settings import Settings
+
+if TYPE_CHECKING:
+    from jobqueue.ledger.roster import Roster
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +107,8 @@ class Ledger:
         self.configurations = Configurations(client, self.keys, self.scripts, seal, alarm, now=now)
         self.outside = ExternalRuns(self.scripts, now=now)
         self.credentials = Credentials(client, self.keys, self.scripts, seal, alarm, self.audit)
+        self.stored_targets = StoredTargets(client, self.keys, self.scripts, seal, alarm, self.audit)
+        self.plans = Plans(client, self.keys)
         self.check_writes = WriteProbe(client, self.keys)
         self.counting = Counting(client, self.keys)
         self.limits = RateLimits(self.scripts, now=now)
@@ -113,6 +122,13 @@ class Ledger:
             ttl_seconds=settings.package_ttl_seconds,
             now=now,
         )
+
+    @cached_property
+    def roster(self) -> Roster:
+        """The registry for target expressions, which only the API evaluates: agents do not load it."""
+        from jobqueue.ledger.roster import Roster
+
+        return Roster(self.client, self.keys, now=self._now)
 
     @classmethod
     def open(cls, settings: Settings, *, most_connections: int | None = None) -> Ledger:

@@ -13,6 +13,7 @@ WRITE = READ | {
     "job:write",
     "job:delete",
     "agent:write",
+    "target:write",
     "operation:execute",
     "command:execute",
     "shell:execute",

@@ -35,6 +35,7 @@ from jobqueue.cli.views.host_output import show_grouped_logs, show_prefixed_logs
 from jobqueue.cli.views.job_output import show_logs
 from jobqueue.cli.views.job_view import show_job, show_list
 from jobqueue.cli.views.output import complain, screen
+from jobqueue.cli.views.plan_view import show_plan
 from jobqueue.cli.views.text import one_line
 from jobqueue.cli.views.watch import watch
 from jobqueue.client import Client, WaitTimeout
@@ -81,7 +82,7 @@ def job() -> None:
     default=ANY,
     show_default=True,
     shell_complete=targets_like,
-    help="_any, _all, a hostname, or a label as key:value.",
+    help="_any, _all, a hostname, a label as key:value, or an expression such as 'web[01-20] and not zone:a'.",
 )
 @click.option("--timeout", type=duration, metavar="DURATION", help="Maximum run time on an agent, such as 30s.")
 @click.option("--title", help="A title, shown in lists instead of the operation.")
@@ -92,6 +93,8 @@ def job() -> None:
 @click.option("--not-before", type=future, metavar="TIME", help="Start no earlier: a UTC time, or a duration from now.")
 @click.option("--expires-at", type=future, metavar="TIME", help="Start no later: a UTC time, or a duration from now.")
 @click.option("--idempotency-key", metavar="KEY", help="A repeated submission with the same key returns the first job.")
+@click.option("--dry-run", is_flag=True, help="Show which agents would take the job; submit nothing.")
+@click.option("--plan-hash", metavar="HASH", help="Refuse the job if the agents differ from those of the --dry-run.")
 @click.option(
     "--watch/--no-watch",
     "--wait/--no-wait",
@@ -120,6 +123,7 @@ def submit(  # noqa: PLR0913 - one for each option
     retries: int | None,
     wait: bool,
     wait_timeout: float | None,
+    dry_run: bool,
     full: bool,
     as_json: bool,
     **options: Any,
@@ -139,14 +143,12 @@ def submit(  # noqa: PLR0913 - one for each option
     with connect() as client:
         if arguments:
             add_arguments(content, arguments, operation, client.operations()["operations"])
-        accepted = client.submit(
-            operation,
-            content,
-            timeout_seconds=timeout,
-            retries=None if retries is None else {"max_attempts": retries + 1},
-            tags=named,
-            **options,
-        )
+        options |= {"retries": None if retries is None else {"max_attempts": retries + 1}}
+        options |= {"timeout_seconds": timeout, "tags": named}
+        if dry_run:
+            show_plan(screen(full=full), client.plan(operation, content, **options), as_json=as_json)
+            return
+        accepted = client.submit(operation, content, **options)
         if accepted.get("accepted"):
             complain(one_line(f"{accepted['job_id']}: {accepted.get('message')}"))
         if wait:

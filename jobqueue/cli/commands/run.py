@@ -18,6 +18,7 @@ from jobqueue.cli.submission import different_tags
 from jobqueue.cli.views.answers import Answer, answers, is_process, show_answers
 from jobqueue.cli.views.live import show_live
 from jobqueue.cli.views.output import complain, screen
+from jobqueue.cli.views.plan_view import show_plan
 from jobqueue.cli.views.process_answers import show_oneline, show_prefixed
 from jobqueue.cli.views.text import one_line
 from jobqueue.cli.views.totals import totals
@@ -85,6 +86,7 @@ class _Display:
 )
 @click.option("--oneline", is_flag=True, help="One line a host: host | exit code | first line.")
 @click.option("--group", is_flag=True, help="Print equal answers once, under the names of their hosts.")
+@click.option("--dry-run", is_flag=True, help="Show which agents would run it; submit nothing.")
 @click.option("--no-wait", is_flag=True, help="Submit, print the job's id and exit.")
 @full_option
 @json_option
@@ -104,6 +106,7 @@ def run(  # noqa: PLR0913 - one for each option
     oneline: bool,
     group: bool,
     no_wait: bool,
+    dry_run: bool,
     full: bool,
     as_json: bool,
 ) -> None:
@@ -129,7 +132,12 @@ def run(  # noqa: PLR0913 - one for each option
     with connect() as client:
         work = work_of(client, words, script, pairs, as_shell=as_shell)
         target = target_of(targets, work)
-        accepted = client.submit(work.operation, work.data, target, title=title, tags=named, timeout_seconds=timeout)
+        options: dict[str, Any] = {"title": title, "tags": named, "timeout_seconds": timeout}
+        if dry_run:
+            plan = client.plan(work.operation, work.data, target, **options)
+            show_plan(screen(full=full), plan, as_json=as_json)
+            return
+        accepted = client.submit(work.operation, work.data, target, **options)
         job_id = str(accepted["job_id"])
         if no_wait:
             _show_accepted(accepted, as_json=as_json)

@@ -58,10 +58,15 @@ from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import Target
 from jobqueue.model.timeline import API_HOST, Event
 from jobqueue.operations.info import OperationInfo
+from jobqueue.operations.registry import Registry
 from jobqueue.services.audit import AuditTrail
 from jobqueue.services.bundles import BundleRequest, MadeBundle
 from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
+from jobqueue.services.planner import Planner
+from jobqueue.services.stored_targets import StoredTargetManager
+from jobqueue.services.target_completion import TargetCompletion
+from jobqueue.services.targets import TargetResolver
 from jobqueue.settings import Settings
 from jobqueue.trust.signing.certificate import fingerprint_of
 from jobqueue.wildcard import matches
@@ -178,6 +183,11 @@ class FakeServices:
         self.bundles = SimpleNamespace(check=self._check_bundle, make=self._make_bundle)
         self.packages = SimpleNamespace(find=self._find_package, store=self._store_package)
         self.registry = SimpleNamespace(infos=self._infos)
+        # targets are resolved over the real ledger, which has no agents
+        self.targets = TargetResolver(self.ledger.roster, self._job, self.ledger.stored_targets)
+        self.stored_targets = StoredTargetManager(self.ledger, self.targets)
+        self.complete_target = TargetCompletion(self.targets, self.ledger.stored_targets.all)
+        self.plans = Planner(self.targets, Registry.load(()), self.ledger.plans)
         # the fields of the ledger's own condition, which the API shows
         self.ledger.ping = self.ledger.check_writes = self._fail  # type: ignore[method-assign, assignment]
         self.ledger.stats = lambda: dict(COUNTERS)  # type: ignore[method-assign]
