@@ -38,6 +38,9 @@ ROLES: Mapping[str, tuple[str, ...]] = {
                 "leases",
                 "deadlines",
                 "finished",
+                "cancelling",
+                "removals",
+                "removing",
             ),
             *(
                 "idem",

@@ -31,6 +31,7 @@ _TEXTS = {
     "finished": "its end is noted wrongly",
     "deadline": "its deadline is noted wrongly",
     "lease": "the lease of an execution does not fit its state",
+    "cancel": "it was cancelled, and an execution waits still",
     "waiting": "an execution waits and is in no queue, or is in one and does not wait",
 }
 
@@ -67,6 +68,7 @@ class Doctor:
             self._orphans,
             self._jobs,
             self._members,
+            self._removals,
             self._names,
         ):
             try:
@@ -84,6 +86,17 @@ class Doctor:
     def _jobs(self) -> Iterator[Damage]:
         for key in self._scan("job"):
             yield from self._job(key.removeprefix(self._keys.kind("job")))
+
+    def _removals(self) -> Iterator[Damage]:
+        removals = self._keys.kind("removals")
+        for key in self._scan("removing"):
+            job_id = key.removeprefix(self._keys.kind("removing"))
+            with translated_errors():
+                if self._client.zscore(removals, job_id) is not None or not self._client.exists(key):
+                    continue
+                if self._repairs:
+                    self._client.zadd(removals, {job_id: 1})
+            yield self._found("removal", key, "is of a deleted job whose removal does not go on")
 
     def _names(self) -> Iterator[Damage]:
         for key in self._scan("idem", "alias", "exclusive", "reported"):
@@ -245,7 +258,7 @@ class Doctor:
 
     def _members(self) -> Iterator[Damage]:
         sets = [(self._keys.kind(kind), "execution", "") for kind in ("due", "leases")]
-        sets += [(self._keys.kind(kind), "job", "") for kind in ("deadlines", "finished", "outside")]
+        sets += [(self._keys.kind(kind), "job", "") for kind in ("deadlines", "finished", "outside", "cancelling")]
         sets += [(key, "job", "") for key in self._scan("index")]
         sets += [(key, "job", key.removeprefix(self._keys.kind("waiting"))) for key in self._scan("waiting")]
         for key, of, slot in sets:

@@ -179,8 +179,16 @@ class Executions:
         return retried, lost + cancelled
 
     def expire(self, limit: int) -> int:
-        """Expire executions not started by their deadline; returns how many. Stops after ``limit``, by job."""
-        return int(self._scripts.call("expire", self._now(), limit))
+        """Look at ``limit`` executions of jobs whose deadline has passed; returns how many of them expired."""
+        return self.expire_slice(limit)[0]
+
+    def expire_slice(self, limit: int) -> tuple[int, bool]:
+        """Look at ``limit`` executions of jobs whose deadline has passed, and expire those that have not started.
+
+        Returns how many expired, and whether there may be more to look at.
+        """
+        expired, more = self._scripts.call("expire", self._now(), limit)
+        return int(expired), bool(more)
 
 
 def _alert(line: str) -> Alert:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from jobqueue.errors import (
     JobNotFinal,
     JobNotFound,
     JobQueueError,
+    LedgerUnavailable,
     NoLiveAgent,
     RecordAltered,
     UnknownTarget,
@@ -37,8 +39,14 @@ from jobqueue.model.states import JobStatus
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import UNPLACED, Target, TargetKind
 
+logger = logging.getLogger(__name__)
+
 #: Jobs that one call stores; keeps Redis responsive (about 2 ms).
 _CREATE_STEP = 50
+#: Executions of a broadcast that one call cancels or removes; keeps Redis responsive (about 5 ms).
+SLICE = 500
+#: Slices that the deletion of one job takes itself; maintenance takes those of a larger one.
+_MOST_SLICES = 100
 #: Stored instead of the kind of target for a job that no agent can run yet.
 UNPLACED_KIND = "unplaced"
 
@@ -237,12 +245,58 @@ class Jobs:
 
     def cancel(self, job_id: str, who: str) -> bool:
         """Cancel a job; returns whether all of its executions have stopped. Raises ``JobNotFound``, ``JobFinal``."""
-        answer = self._scripts.call("cancel_job", self._now(), job_id, who)
+        answer = self._cancel_slice(job_id, who)
+        try:
+            while answer == "more":
+                answer = self._cancel_slice(job_id, who)
+        except LedgerUnavailable as error:
+            # none of its executions starts any more, and maintenance ends the others
+            logger.warning("Job %s is cancelled, and maintenance ends its executions: %s", job_id, error)
+            return False
         if answer == "unknown":
             raise JobNotFound.of(job_id)
         if answer == "final":
             raise JobFinal(f"Job {job_id} has ended already; there is nothing to cancel.")
         return bool(answer == "cancelled")
+
+    def _cancel_slice(self, job_id: str, who: str, *, goes_on: bool = False) -> str:
+        most = "1" if goes_on else ""
+        return str(self._scripts.call("cancel_job", self._now(), job_id, who, SLICE, most))
+
+    def finish_slices(self, limit: int) -> int:
+        """Take up to ``limit`` slices of cancels and removals of broadcasts that are not complete; returns how many.
+
+        Those who began them may have died.
+        """
+        cancels, removals = self._scripts.call("list_unfinished", limit)
+        taken = 0
+        for job_id in cancels:
+            answer = "more"
+            while answer == "more" and taken < limit:
+                answer = self._cancel_slice(job_id, "", goes_on=True)
+                taken += 1
+        for job_id in removals:
+            if taken < limit:
+                taken += self._remove_executions(job_id, limit - taken)
+        return taken
+
+    def _remove_executions(self, job_id: str, limit: int) -> int:
+        """Remove the records of a deleted broadcast's executions, in at most ``limit`` slices; returns how many."""
+        for taken in range(1, limit + 1):
+            if self._scripts.call("remove_executions", job_id, SLICE) == "done":
+                return taken
+        return limit
+
+    def _deleted(self, job_id: str, forced: str, limit: int = _MOST_SLICES) -> tuple[str, int]:
+        """The answer of ``delete_job.lua``, and the number of slices that were removed after it."""
+        answer = str(self._scripts.call("delete_job", job_id, forced))
+        if answer != "removing":
+            return answer, 0
+        try:
+            return "deleted", self._remove_executions(job_id, limit)
+        except LedgerUnavailable as error:
+            logger.warning("Job %s is deleted, and maintenance removes its executions: %s", job_id, error)
+            return "deleted", limit
 
     def delete(self, job_id: str) -> None:
         """Remove a final job and all of its records, or a job with a damaged record, in any state.
@@ -250,7 +304,7 @@ class Jobs:
         Raises ``JobNotFound``, ``JobNotFinal``.
         """
         try:
-            answer = self._scripts.call("delete_job", job_id, "")
+            answer, _ = self._deleted(job_id, "")
             if answer == "running":
                 self.get(job_id)  # an unreadable job cannot be cancelled either, and could never be removed
         except RecordAltered:
@@ -263,7 +317,7 @@ class Jobs:
 
     def remove(self, job_id: str) -> None:
         """Remove all records of a job, even damaged ones. An agent that runs the job stops it."""
-        self._scripts.call("delete_job", job_id, "1")
+        self._deleted(job_id, "1")
 
     def examine(self, job_id: str, lease_micros: int, *, repairs: bool) -> list[str]:
         """Compare a job's records, and with ``repairs`` fix the differences; returns what differs.
@@ -305,10 +359,18 @@ class Jobs:
         return [(job_id, float(time)) for job_id, time in zip(rows[::2], rows[1::2], strict=True)]
 
     def prune(self, older_than_seconds: float, limit: int) -> int:
-        """Remove at most ``limit`` of the jobs that ended longer ago than this; returns how many were removed."""
+        """Remove at most ``limit`` of the jobs that ended longer ago than this; returns how many were removed.
+
+        A broadcast with many executions counts as many jobs as it takes slices to remove them.
+        """
         ids = self._scripts.call("list_prunable", self._now(), int(older_than_seconds * 1_000_000), limit)
-        # one call each: a broadcast to many agents takes a while, and Redis should not be blocked for all of them
-        return sum(self._scripts.call("delete_job", job_id, "") == "deleted" for job_id in ids)
+        removed = 0
+        for job_id in ids:  # one call each, so that Redis is not blocked for all of them
+            answer, slices = self._deleted(job_id, "", max(1, limit - removed))
+            removed += max(slices, answer == "deleted")
+            if removed >= limit:
+                break
+        return removed
 
     def ended_since(self, since: int, limit: int) -> tuple[list[str], int]:
         """Ids of the newest jobs that ended after ``since`` (microseconds), and the newest of their end times."""

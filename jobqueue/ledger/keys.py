@@ -31,6 +31,13 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "due": ("due", "zset", "{job}:{slot} of executions that wait for a time, by that time (microseconds)"),
     "leases": ("leases", "zset", "{job}:{slot} of executions that run, by the end of their lease (microseconds)"),
     "deadlines": ("deadlines", "zset", "ids of jobs with expires_at and executions not started, by that time"),
+    "cancelling": (
+        "cancelling",
+        "zset",
+        "ids of broadcasts whose waiting executions are being cancelled, by the number of executions looked at",
+    ),
+    "removals": ("removals", "zset", "ids of deleted broadcasts with records left, by what is left (0: records only)"),
+    "removing": ("removing:", "list", "{job}: slots of a deleted broadcast whose records are left"),
     "finished": ("finished", "zset", "ids of final jobs, by the time they ended; pruned from here"),
     "idem": (
         "idem:",

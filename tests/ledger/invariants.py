@@ -20,6 +20,7 @@ _GLOBAL = (
     *("due", "leases", "deadlines", "finished", "clock", "agents", "away", "stats", "alerts", "measured", "leader"),
     *("packages", "uploads", "package-bytes"),
     *("barred", "revoked"),
+    *("cancelling", "removals"),
     *("outside", "configs", "reached", "events", "audit", "audit-head"),
 )
 _S = ExecutionState
@@ -266,6 +267,10 @@ class _Inspection:
         self.owned |= {f"{kind}:{name}" for name in ids for kind in ("config", "config-log")}
 
     def rest(self) -> None:
+        self.equal(
+            set(self.records.kind("removing:")), set(self.records.one("removals")), "deleted jobs with records left"
+        )
+        self.owned |= {f"removing:{job_id}" for job_id in self.records.one("removals")}
         slots = {*self.records.kind("agent:"), ANY}
         for name in self.records.kind("queue:"):
             self.owned.add(f"queue:{name}")

@@ -11,6 +11,7 @@ from jobqueue import __version__
 from jobqueue.dispatch.sender import Sender
 from jobqueue.errors import AgentNotFound, LedgerUnavailable
 from jobqueue.ledger.executions import Due
+from jobqueue.ledger.jobs import SLICE
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.shared_key_watch import Watch
 from jobqueue.model.agent import Agent, AgentState
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 #: Maximum number of items per step, so that Redis is never blocked for long.
 STEP = 200
+#: Slices of cancels and removals that one step takes (about 50 ms of Redis, a few at a time).
+SLICES = 10
 #: Number of ended jobs checked per step, and how far back the first check goes.
 INSPECTED = 50
 LOOK_BACK_MICROS = 600 * 1_000_000
@@ -169,7 +172,21 @@ class Expirer:
         self._ledger = ledger
 
     def run_once(self) -> int:
-        return self._ledger.executions.expire(STEP)
+        expired, more = self._ledger.executions.expire_slice(SLICE)
+        return max(expired, STEP) if more else min(expired, STEP - 1)
+
+
+class Finisher:
+    """Completes cancels and removals of broadcasts, which are taken in slices, if the process that began them died."""
+
+    every_seconds = 1.0
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def run_once(self) -> int:
+        taken = self._ledger.jobs.finish_slices(SLICES)
+        return STEP if taken >= SLICES else taken
 
 
 class Reconciler:

@@ -13,7 +13,7 @@ if slot ~= '_any' and slot ~= host then return {'refused', 'foreign'} end
 -- everything that decides the claim is read before the first write
 local record = redis.call('HMGET', exec, 'state', 'attempt')
 local known = redis.call('HMGET', job, 'expires', 'shared', 'host', 'status', 'created', 'op', 'outside', 'slot',
-  'fanout')
+  'fanout', 'cancel', 'canceller')
 local is_away = redis.call('SISMEMBER', K.away, host) == 1 or redis.call('SISMEMBER', K.barred, host) == 1
 local doc = redis.call('GET', K.doc .. id)
 local state = record[1]
@@ -37,6 +37,11 @@ end
 if known[9] and known[9] ~= FANNED_OUT then need('list', K.slots .. id) end
 local published = redis.call('ZSCORE', K.waiting .. slot, id)
 redis.call('ZREM', K.waiting .. slot, id)
+if not known[4] then return {'unknown'} end -- the job was deleted
+if known[10] and not known[7] then -- the cancel has not reached this execution yet
+  transition(id, slot, at, slot, {{'cancelled', 'cancelled', known[11] or nil}})
+  return {'refused', 'cancelled'}
+end
 if is_away then
   -- the agent drains and still reads its queues: the message goes back to the queue
   redis.call('ZADD', K.due, int(at), member)

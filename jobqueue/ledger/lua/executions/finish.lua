@@ -20,7 +20,9 @@ if ARGV[8] ~= '' and not redis.call('HGET', K.job .. id, 'cancel') then
   release(id, host, at, at + tonumber(ARGV[8]), 'retried', ARGV[9])
   return 'retried'
 end
-if not FINAL_STATES[state] or not transition(id, host, at, host, {{state, state, ARGV[7]}}) then return 'illegal' end
+if not FINAL_STATES[state] or not transition(id, host, at, host, {{state, state, ARGV[7]}}) then
+  return redis.call('EXISTS', K.job .. id) == 1 and 'illegal' or 'unknown'
+end
 local signature = ARGV[10] or ''
 if ARGV[6] ~= '' then
   keep_answer(host .. ':' .. id, ARGV[6])

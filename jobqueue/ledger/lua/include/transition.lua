@@ -25,6 +25,7 @@ local function transition(id, slot, at, host, steps)
   end
   -- read before the first write
   local now = redis.call('HMGET', job, unpack(COUNTS))
+  if not now[1] then return false end -- the job was deleted
   if now[#COUNTS] and now[#COUNTS] ~= FANNED_OUT then need('list', K.slots .. id) end
   redis.call('HSET', exec, 'state', state)
   local times = {}

@@ -3,13 +3,13 @@
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 '1' to repair or '', 4 length of a lease in microseconds
 -- returns: what is wrong: 'record' (another type), 'half' (no document or no execution), 'execution', 'counts',
---   'index', 'finished', 'deadline', 'lease', 'waiting'. The caller handles 'record' and 'half' by removing the job.
+--   'index', 'finished', 'deadline', 'lease', 'waiting', 'cancel'. The caller handles 'record' and 'half' by removing the job.
 local at, id, repairs = clock(ARGV[1]), ARGV[2], ARGV[3] == '1'
 local job = K.job .. id
 for _, key in ipairs({job, K.doc .. id, K.slots .. id}) do
   if not is_sound(({[job] = 'hash', [K.doc .. id] = 'string', [K.slots .. id] = 'list'})[key], key) then return {'record'} end
 end
-local record = redis.call('HMGET', job, 'status', 'created', 'slot', 'fanout', 'expires', 'outside', 'op', 'updated')
+local record = redis.call('HMGET', job, 'status', 'created', 'slot', 'fanout', 'expires', 'outside', 'op', 'updated', 'cancel')
 if redis.call('EXISTS', job) == 0 then return {} end -- it was deleted a moment ago
 local slots = record[4] and redis.call('LRANGE', K.slots .. id, 0, -1) or {record[3] or nil}
 local found, noted = {}, {}
@@ -116,6 +116,7 @@ if is_waiting and record[5] then
 elseif FINAL[status] or not record[5] then
   listed('deadline', K.deadlines, id, false)
 end
+if is_waiting and record[9] and not redis.call('ZSCORE', K.cancelling, id) then listed('cancel', K.cancelling, id, '0') end
 if record[6] and not FINAL[status] then
   if not redis.call('ZSCORE', K.outside, id) then listed('waiting', K.outside, id, int(at)) end
 else
