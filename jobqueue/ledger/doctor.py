@@ -6,6 +6,7 @@ members of lists, the lists of agents, counters, and the stream of events.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -211,6 +212,7 @@ class Doctor:
                 )
         for kind in ("label", "offers"):
             yield from self._memberships(kind, known)
+        yield from self._takers(known)
 
     def _memberships(self, kind: str, known: set[str]) -> Iterator[Damage]:
         field = "labels" if kind == "label" else "offers"
@@ -231,6 +233,42 @@ class Doctor:
                     if self._repairs:
                         self._client.srem(key, host)
                     yield self._found(kind, key, f"{host[:253]!r} does not belong here")
+
+    def _takers(self, known: set[str]) -> Iterator[Damage]:
+        """Agents that take work and are not listed as such, or the reverse."""
+        start = self._keys.kind("takers")
+        listed = {(host, key) for key in self._scan("takers") for host, _ in self._client.zscan_iter(key, count=_STEP)}
+        wanted: set[tuple[str, str]] = set()
+        for host in sorted(known):
+            with translated_errors():
+                is_away = any(self._client.sismember(self._keys.kind(kind), host) for kind in ("away", "barred"))
+                operations = self._client.hget(self._keys.kind("roster") + host, "offers")
+            if operations is None or is_away:
+                continue
+            profile = hashlib.sha1(operations.encode(), usedforsecurity=False).hexdigest()
+            wanted.add((host, start + profile))
+            yield from self._profile(profile, set(filter(None, operations.split("\n"))))
+        for host, key in sorted(listed - wanted):
+            if self._repairs:
+                self._client.zrem(key, host)
+            yield self._found("takers", key, f"{host[:253]!r} takes no work, or supports other operations")
+        for host, key in sorted(wanted - listed):
+            if self._repairs:
+                self._client.sadd(self._keys.kind("arrivals"), host)
+            yield self._found("takers", key, f"agent {host!r} takes work and is missing")
+
+    def _profile(self, profile: str, operations: set[str]) -> Iterator[Damage]:
+        key, profiles = self._keys.kind("profile") + profile, self._keys.kind("profiles")
+        with translated_errors():
+            is_right = self._client.sismember(profiles, profile) and self._client.smembers(key) == operations
+            if is_right:
+                return
+            if self._repairs:
+                self._client.delete(key)
+                self._client.sadd(profiles, profile)
+                if operations:
+                    self._client.sadd(key, *operations)
+        yield self._found("profile", key, "does not list the operations of its agents")
 
     def _orphan(self, key: str) -> Iterator[Damage]:
         kind, _ = self._kind_of(key) or ("", "")

@@ -103,6 +103,13 @@ KINDS: dict[str, tuple[str, str, str]] = {
     ),
     "label": ("label:", "set", "{key}:{value prefix}: hostnames that a label target matches"),
     "offers": ("offers:", "set", "{operation}: hostnames of agents that support it"),
+    "profiles": ("profiles", "set", "profiles of agents that take work: all agents with the same operations share one"),
+    "profile": ("profile:", "set", "{profile}: its operations"),
+    "takers": (
+        "takers:",
+        "zset",
+        "{profile}: hostnames of agents that take work, by the time until which they count as live (microseconds)",
+    ),
     "stats": ("stats", "hash", "safety counters: refused claims, stale results, lost leases"),
     "measured": ("measured", "hash", "what|operation|state or bucket: counts of executions, and how long they took"),
     "alerts": ("alerts", "list", "{time}|{JSON} of alerts, newest first"),

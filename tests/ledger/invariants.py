@@ -3,6 +3,7 @@ read them, except for the names of keys and the rule of a job's status."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable
@@ -246,6 +247,23 @@ class _Inspection:
         }
         self.owned |= actual.keys()
         self.equal(actual, expected, "labels and operations")
+        self.takers(agents)
+
+    def takers(self, agents: dict[str, dict[str, str]]) -> None:
+        """Every agent that is not away is listed by its operations, by the time until which it counts as live."""
+        away = set(self.records.one("away") or ()) | set(self.records.one("barred") or ())
+        takers: dict[str, dict[str, int]] = {}
+        profiles: dict[str, set[str]] = {}
+        for hostname in agents.keys() - away:
+            operations = self.records.one(f"roster:{hostname}").get("offers", "")
+            profile = hashlib.sha1(operations.encode(), usedforsecurity=False).hexdigest()
+            takers.setdefault(profile, {})[hostname] = self.records.one("agents")[hostname]
+            profiles[profile] = {name for name in operations.split("\n") if name}
+        self.equal(self.records.kind("takers:"), takers, "agents that take work")
+        self.equal(set(self.records.one("profiles") or ()), set(profiles), "profiles of agents")
+        listed = {name: set(found) for name, found in self.records.kind("profile:").items()}
+        self.equal(listed, {name: found for name, found in profiles.items() if found}, "operations of profiles")
+        self.owned |= {"profiles", *(f"{kind}:{profile}" for kind in ("takers", "profile") for profile in profiles)}
 
     def packages(self) -> None:
         packages = self.records.kind("package:")

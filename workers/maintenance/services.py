@@ -73,14 +73,18 @@ class Promoter:
 
 
 class Registrar:
-    """Transfers agents' own records (registrations, heartbeats, alerts) to the shared lists."""
+    """Transfers agents' own records (registrations, heartbeats, alerts) to the shared lists; at first those of all."""
 
     every_seconds = 0.2
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._has_begun = False
 
     def run_once(self) -> int:
+        if not self._has_begun:
+            self._ledger.agents.muster_all()
+            self._has_begun = True
         return self._ledger.agents.muster(STEP)
 
 

@@ -16,7 +16,6 @@
 --   | {'no_live_agent', offline or draining hostname...}
 local at = clock(ARGV[1])
 local window, template, keep, is_strict = ARGV[2], parse_template(ARGV[3]), ARGV[4], ARGV[5] == '1'
-local away = hosts_away()
 
 -- Each function returns the slots, or nil and the refusal. Offline agents are waited for (patient) only if the caller
 -- names an agent or sets a deadline: a broadcast without a deadline must not wait for a host that is gone for good.
@@ -29,8 +28,8 @@ function resolve.host(job)
     end
     return nil, {'unknown_target'}
   end
-  if away[job.target] then
-    local barred = redis.call('SISMEMBER', K.barred, job.target) == 1
+  local barred = redis.call('SISMEMBER', K.barred, job.target) == 1
+  if barred or redis.call('SISMEMBER', K.away, job.target) == 1 then
     return nil, {'away', barred and 'Revoked' or redis.call('HGET', K.agent .. job.target, 'state') or ''}
   end
   return {job.target}
@@ -47,28 +46,91 @@ local function kept_to(only, hosts)
   return kept
 end
 
+-- The agents that take work, and those of them that support an operation: {all, able, {{profile, number}...} of the able}.
+-- since: the lowest time until which they must count as live.
+local function takers_of(op, since)
+  local found = {all = 0, able = 0, profiles = {}}
+  for _, profile in ipairs(redis.call('SMEMBERS', K.profiles)) do
+    local number = redis.call('ZCOUNT', K.takers .. profile, since, '+inf')
+    found.all = found.all + number
+    if number > 0 and redis.call('SISMEMBER', K.profile .. profile, op) == 1 then
+      found.able = found.able + number
+      found.profiles[#found.profiles + 1] = {profile, number}
+    end
+  end
+  return found
+end
+
+-- Some of these agents, from a varying start.
+local function some_of(takers)
+  local hosts, each = {}, math.ceil(SAMPLE / #takers.profiles)
+  for _, profile in ipairs(takers.profiles) do
+    -- the newest times come last, and those of the agents that count are the newest
+    local first = -profile[2] + (profile[2] > each and at % (profile[2] - each + 1) or 0)
+    local last = math.min(-1, first + each - 1)
+    for _, host in ipairs(redis.call('ZRANGE', K.takers .. profile[1], first, last)) do hosts[#hosts + 1] = host end
+  end
+  return hosts
+end
+
+-- The able agents among those that the caller keeps the job to: enough of them, from a varying start.
+local function able_among(only, op, offline_too)
+  local hosts, able = {}, {}
+  for host in string.gmatch(only, '[^\n]+') do hosts[#hosts + 1] = host end
+  for first = 1, #hosts, SAMPLE do
+    local part = {}
+    for i = first, math.min(first + SAMPLE - 1, #hosts) do part[#part + 1] = hosts[(at + i) % #hosts + 1] end
+    for _, host in ipairs(taking(part, at, offline_too)) do
+      if redis.call('SISMEMBER', K.offers .. op, host) == 1 then able[#able + 1] = host end
+    end
+    if #able >= SAMPLE then break end
+  end
+  return able
+end
+
+local refused = {} -- by operation: that no agent is able, which is constant within one call
+local function nobody(job)
+  local offers = K.offers .. job.operation
+  if redis.call('SCARD', offers) == 0 and redis.call('ZCARD', K.agents) > 0 then return {'unsupported'} end
+  local named = job.only == '' and redis.call('SRANDMEMBER', offers, 20) or {}
+  for host in string.gmatch(job.only, '[^\n]+') do
+    if #named == 20 then break end
+    if redis.call('SISMEMBER', offers, host) == 1 then named[#named + 1] = host end
+  end
+  return {'no_live_agent', unpack(named)}
+end
+
 local shared = {} -- by operation and patience: whether the shared queue is usable, which is constant within one call
 function resolve.any(job, patient)
-  local question = job.operation .. (patient and '+' or '')
-  if shared[question] and job.only == '' then return {'_any'} end
-  local known = redis.call('ZCARD', K.agents)
-  if job.only == '' and next(away) == nil and redis.call('SCARD', K.offers .. job.operation) == known then
-    local live = redis.call('ZCOUNT', K.agents, patient and '-inf' or '(' .. int(at), '+inf')
-    if live == 0 then return nil, {'no_live_agent'} end
-    shared[question] = true
-    return {'_any'}
+  local op = job.operation
+  if job.only ~= '' then
+    local able = able_among(job.only, op, false)
+    if patient and #able == 0 then able = able_among(job.only, op, true) end
+    if #able == 0 then return nil, nobody(job) end
+    return {least_busy(able, at)}
   end
-  local offering = redis.call('SMEMBERS', K.offers .. job.operation)
-  if #offering == 0 and known > 0 then return nil, {'unsupported'} end
-  offering = kept_to(job.only, offering)
-  local able = taking(offering, at, away, false)
-  local wait = patient and #able == 0
-  if wait then able = taking(offering, at, away, true) end
-  if #able == 0 then return nil, {'no_live_agent', unpack(offering, 1, math.min(#offering, 20))} end
-  if job.only ~= '' then return {least_busy(able, at)} end
+  local question = op .. (patient and '+' or '')
+  if shared[question] then return {'_any'} end
+  if refused[question] then return nil, refused[question] end
+  local takers = takers_of(op, '(' .. int(at))
+  if patient and takers.able == 0 then takers = takers_of(op, '(0') end
   -- the shared queue is usable as long as all of its readers can run the operation
-  local readers = taking(redis.call('ZRANGE', K.agents, 0, -1), at, away, wait)
-  return {#able == #readers and '_any' or least_busy(able, at)}
+  shared[question] = takers.able > 0 and takers.able == takers.all
+  if shared[question] then return {'_any'} end
+  local able = {}
+  if takers.able > 0 then
+    able = some_of(takers)
+  else
+    -- never refuse for a damaged or incomplete list: look at each agent that supports the operation
+    local offering = redis.call('SMEMBERS', K.offers .. op)
+    able = taking(offering, at, false)
+    if patient and #able == 0 then able = taking(offering, at, true) end
+  end
+  if #able == 0 then
+    refused[question] = nobody(job)
+    return nil, refused[question]
+  end
+  return {least_busy(able, at)}
 end
 
 -- Maintenance places the job once there is an agent that has what it needs.
@@ -79,7 +141,7 @@ end
 local function broadcast(hosts, job, patient)
   if #hosts == 0 then return nil, {'unknown_target'} end
   table.sort(hosts)
-  local slots = kept_to(job.only, taking(hosts, at, away, patient))
+  local slots = kept_to(job.only, taking(hosts, at, patient))
   if #slots == 0 then return nil, {'no_live_agent', unpack(hosts, 1, math.min(#hosts, 20))} end
   return slots
 end
