@@ -34,6 +34,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
                 "log",
                 "index",
                 "waiting",
+                "queues",
                 "due",
                 "leases",
                 "deadlines",

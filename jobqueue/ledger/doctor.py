@@ -18,6 +18,7 @@ from jobqueue.ledger.ledger import COUNTERS, Ledger
 from jobqueue.ledger.scripts import SPOILED_SECONDS
 from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.model.states import ExecutionState
+from jobqueue.model.target import UNPLACED
 
 #: Keys that one SCAN step examines.
 _STEP = 500
@@ -70,6 +71,7 @@ class Doctor:
             self._jobs,
             self._members,
             self._removals,
+            self._queues,
             self._names,
         ):
             try:
@@ -87,6 +89,19 @@ class Doctor:
     def _jobs(self) -> Iterator[Damage]:
         for key in self._scan("job"):
             yield from self._job(key.removeprefix(self._keys.kind("job")))
+
+    def _queues(self) -> Iterator[Damage]:
+        queues, start = self._keys.kind("queues"), self._keys.kind("waiting")
+        for key in self._scan("waiting"):
+            slot = key.removeprefix(start)
+            with translated_errors():
+                if slot == UNPLACED or self._client.zscore(queues, slot) is not None or not self._client.exists(key):
+                    continue
+                if self._repairs:
+                    self._client.zadd(queues, {slot: 0}, nx=True)
+            yield self._found(
+                "queue", queues, f"executions wait for {slot[:253]!r}, which the reconciler does not look at"
+            )
 
     def _removals(self) -> Iterator[Damage]:
         removals = self._keys.kind("removals")

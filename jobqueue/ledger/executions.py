@@ -170,6 +170,21 @@ class Executions:
         calls: list[tuple[Argument, ...]] = [(self._now(), slot, micros, limit, template) for slot in slots]
         return [due for answer in self._scripts.call_many("reconcile", calls) for due in _due(answer)]
 
+    def stale_queues(self, older_than_seconds: float, limit: int) -> tuple[list[str], bool]:
+        """Slots in which executions have waited for so long, among at most ``limit``; whether more are to be looked at.
+
+        Each is returned once per such time span.
+        """
+        micros = int(older_than_seconds * 1_000_000)
+        slots, looked_at = self._scripts.call("list_stale_queues", self._now(), micros, limit)
+        return slots, looked_at == limit
+
+    def watch_queues(self, slots: Sequence[str]) -> None:
+        """Have ``stale_queues`` look at these slots again: after an upgrade, or a loss of keys."""
+        self._scripts.call_many(
+            "watch_queues", [tuple(slots[first : first + 1000]) for first in range(0, len(slots), 1000)]
+        )
+
     def reap(self, limit: int, by: int | None = None) -> tuple[int, int]:
         """Handle expired leases; with ``by``, only those that had expired by that time (microseconds).
 

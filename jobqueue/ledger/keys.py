@@ -28,6 +28,11 @@ KINDS: dict[str, tuple[str, str, str]] = {
         "{dimension}:{value}|{status}: job ids by time of creation (microseconds); broadcast:{hostname}| has no status",
     ),
     "waiting": ("waiting:", "zset", "{slot}: ids of jobs whose message is in the slot's queue, by time of publishing"),
+    "queues": (
+        "queues",
+        "zset",
+        "slots in which executions wait, by the time of publishing of the oldest that the reconciler has not looked at",
+    ),
     "due": ("due", "zset", "{job}:{slot} of executions that wait for a time, by that time (microseconds)"),
     "leases": ("leases", "zset", "{job}:{slot} of executions that run, by the end of their lease (microseconds)"),
     "deadlines": ("deadlines", "zset", "ids of jobs with expires_at and executions not started, by that time"),

@@ -30,7 +30,7 @@ from jobqueue.model.states import FINAL_STATES, FINAL_STATUSES, TRANSITIONS, Exe
 #: it aside and continues (``lua/include/damage_guard.lua``).
 MENDED = (
     *("events", "index", "waiting", "due", "leases", "deadlines", "finished", "outside", "queue", "clock"),
-    *("cancelling", "removals"),
+    *("cancelling", "removals", "queues"),
     *(
         "agents",
         "agent_log",

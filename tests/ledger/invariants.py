@@ -15,13 +15,13 @@ import redis
 from jobqueue.ledger.keys import Keys
 from jobqueue.model.external_run import EXTERNAL_SLOT
 from jobqueue.model.states import ExecutionState, JobStatus, derive_status
-from jobqueue.model.target import ANY, label_prefixes
+from jobqueue.model.target import ANY, UNPLACED, label_prefixes
 
 _GLOBAL = (
     *("due", "leases", "deadlines", "finished", "clock", "agents", "away", "stats", "alerts", "measured", "leader"),
     *("packages", "uploads", "package-bytes"),
     *("barred", "revoked"),
-    *("cancelling", "removals"),
+    *("cancelling", "removals", "queues"),
     *("outside", "configs", "reached", "events", "audit", "audit-head"),
 )
 _S = ExecutionState
@@ -212,6 +212,8 @@ class _Inspection:
         for slot, members in self.records.kind("waiting:").items():
             self.owned.add(f"waiting:{slot}")
             self.equal(len(members), self.may_wait[slot], f"number of those that wait for {slot}")
+            is_watched = slot in self.records.one("queues") or slot == UNPLACED
+            self.expect(is_watched, f"executions wait for {slot}, which the reconciler does not look at")
         jobs = self.records.kind("job:")
         self.expect(set(self.records.one("deadlines")) <= jobs.keys(), "deadlines of jobs that do not exist")
         for key, value in self.records.kind("idem:").items():

@@ -14,7 +14,7 @@ from jobqueue.ledger.executions import Due
 from jobqueue.ledger.jobs import SLICE
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.shared_key_watch import Watch
-from jobqueue.model.agent import Agent, AgentState
+from jobqueue.model.agent import Agent
 from jobqueue.model.alert import RESULTS_FORGED, RESULTS_UNVERIFIED
 from jobqueue.model.job import Job
 from jobqueue.model.needs import Needs
@@ -36,6 +36,10 @@ LOOK_BACK_MICROS = 600 * 1_000_000
 _SHARE = 20
 #: Number of matching hosts from which the ledger chooses.
 _CHOICE = 50
+#: Seconds after which the reconciler looks at all queues again: those that it knows of may be lost.
+_ALL_QUEUES_SECONDS = 600.0
+#: Seconds that the claim of one agent of a fleet may be delayed by those of the others.
+_CLAIM_SECONDS = 0.001
 #: Seconds that an execution waits before it is resent through a broker whose queues cannot be inspected.
 BLIND_SECONDS = 15.0
 
@@ -196,32 +200,38 @@ class Finisher:
 class Reconciler:
     """Republishes waiting executions whose messages were lost.
 
-    With a separate broker, lost messages cannot be detected. Executions that have waited for a while are then resent to
-    live, idle agents, which would have claimed them by now. Busy or offline agents get no duplicates: the broker keeps
-    their messages, and duplicates would pile up.
+    It looks only at queues in which executions have waited for a while, and at each once per such time span, so that
+    an idle fleet costs nothing. A large fleet, whose claims take a while, is given more time. With a separate broker,
+    lost messages cannot be detected: executions are then resent to live, idle agents, which would have claimed them by
+    now. Busy or offline agents get no duplicates: the broker keeps their messages, and duplicates would pile up.
     """
 
     every_seconds = 2.0
 
-    def __init__(self, ledger: Ledger, sender: Sender, older_than_seconds: float) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        sender: Sender,
+        older_than_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._ledger = ledger
         self._sender = sender
-        self._is_blind = not sender.template
-        self._older_than = max(older_than_seconds, BLIND_SECONDS) if self._is_blind else older_than_seconds
+        self._clock = clock
+        self._older_than = older_than_seconds if sender.template else max(older_than_seconds, BLIND_SECONDS)
+        self._wait = self._older_than
+        self._looks_at_all = float("-inf")
 
     def run_once(self) -> int:
-        slots = self._idle() if self._is_blind else [ANY, *self._ledger.agents.hostnames()]
-        again = self._ledger.executions.reconcile(slots, self._older_than, STEP, self._sender.template)
+        if self._clock() >= self._looks_at_all:
+            self._looks_at_all = self._clock() + _ALL_QUEUES_SECONDS
+            hostnames = self._ledger.agents.hostnames()
+            self._wait = max(self._older_than, len(hostnames) * _CLAIM_SECONDS) if self._older_than else 0.0
+            self._ledger.executions.watch_queues([ANY, *hostnames])
+        slots, more = self._ledger.executions.stale_queues(self._wait, STEP)
+        again = self._ledger.executions.reconcile(slots, self._wait, STEP, self._sender.template)
         _send(self._sender, again)
-        return len(again)
-
-    def _idle(self) -> list[str]:
-        idle = [agent.hostname for agent in self._ledger.agents.all() if _is_idle(agent)]
-        return [ANY, *idle] if idle else []
-
-
-def _is_idle(agent: Agent) -> bool:
-    return agent.live and agent.state is AgentState.READY and not agent.running
+        return max(len(again), STEP) if more else min(len(again), STEP - 1)
 
 
 class ResultInspector:
