@@ -16,6 +16,7 @@ from api.native.fields import (
     Line,
     Moment,
     Number,
+    QueryFlag,
     QueryWhole,
     Statuses,
     TagQuery,
@@ -215,7 +216,10 @@ class JobQuery(StrictSchema):
 class LogQuery(StrictSchema):
     """Which output to read."""
 
-    hostname = Text(validate=_length(1, MAX_NAME), metadata=_about("The agent; needed where the job ran on several."))
+    hostname = Text(validate=_length(1, MAX_NAME), metadata=_about("The agent; default: all of the job's hosts."))
+    cursor = Text(validate=_length(1, MAX_NAME), metadata=_about("Of several hosts: those behind this hostname."))
+    limit = QueryWhole(load_default=20, validate=_range(1, 100), metadata=_about("Of several hosts: at most so many."))
+    failed = QueryFlag(load_default=False, metadata=_about("Of several hosts: only failed, expired and lost ones."))
     offset = QueryWhole(
         load_default=0, validate=_range(0, 2**53), metadata=_about("Only what lies behind this byte of the output.")
     )
@@ -391,16 +395,30 @@ class LogChunk(ma.Schema):
     base64 = fields.String(metadata=_about("The bytes, only where they are no UTF-8."))
 
 
-class LogAnswer(ma.Schema):
+class HostLog(ma.Schema):
     """Output of one execution."""
 
-    job_id = fields.UUID(required=True)
     hostname = fields.String(required=True, metadata=_about("Empty until an agent has claimed the execution."))
     status = fields.String(required=True, metadata=_about("State of the execution."))
     complete = fields.Boolean(required=True, metadata=_about("It has ended, and nothing follows."))
     cut = fields.Integer(required=True, metadata=_about("Bytes behind the offset that are no longer kept."))
     next_offset = fields.Integer(required=True, metadata=_about("Where to go on."))
     chunks = fields.List(fields.Nested(LogChunk), required=True)
+
+
+class LogAnswer(ma.Schema):
+    """Output of one execution, or of several hosts: then `hosts`, `total` and `next_cursor` instead of the rest."""
+
+    job_id = fields.UUID(required=True)
+    hostname = fields.String(metadata=_about("Empty until an agent has claimed the execution."))
+    status = fields.String(metadata=_about("State of the execution."))
+    complete = fields.Boolean(metadata=_about("It has ended, and nothing follows."))
+    cut = fields.Integer(metadata=_about("Bytes behind the offset that are no longer kept."))
+    next_offset = fields.Integer(metadata=_about("Where to go on."))
+    chunks = fields.List(fields.Nested(LogChunk))
+    hosts = fields.List(fields.Nested(HostLog), metadata=_about("The beginning of each host's output; see `offset`."))
+    total = fields.Integer(metadata=_about("How many hosts there are."))
+    next_cursor = fields.String(allow_none=True, metadata=_about("null on the last page."))
 
 
 class AgentStep(ma.Schema):
@@ -529,6 +547,39 @@ class AgentCounts(ma.Schema):
     running = fields.Integer(required=True, metadata=_about("Executions that run now, on all live agents."))
     conditions = fields.Dict(
         keys=fields.String(), values=fields.Integer(), required=True, metadata=_about("Live agents by condition.")
+    )
+
+
+class FailureQuery(StrictSchema):
+    """How far back failures are listed."""
+
+    within_seconds = QueryWhole(
+        load_default=3600, validate=_range(1, 7 * 86_400), metadata=_about("Only jobs that ended within these seconds.")
+    )
+
+
+class FailureGroupAnswer(ma.Schema):
+    """Failed executions of one operation and title, with the same error apart from numbers, ids and hostnames in it."""
+
+    operation = fields.String(required=True)
+    title = fields.String(required=True, allow_none=True)
+    error = fields.String(required=True, metadata=_about("The error of the newest."))
+    executions = fields.Integer(required=True)
+    host_count = fields.Integer(required=True)
+    hosts = fields.List(fields.String(), required=True, metadata=_about("At most 20, the newest first."))
+    job_count = fields.Integer(required=True)
+    job_ids = fields.List(fields.String(), required=True, metadata=_about("At most 20, the newest first."))
+    first = fields.DateTime(required=True, metadata=_about("When the first of the jobs ended."))
+    last = fields.DateTime(required=True, metadata=_about("When the last of the jobs ended."))
+
+
+class FailureListAnswer(ma.Schema):
+    """What failed lately, the largest groups first."""
+
+    items = fields.List(fields.Nested(FailureGroupAnswer), required=True)
+    complete = fields.Boolean(
+        required=True,
+        metadata=_about("False if only the newest 500 jobs, or 1,000 executions of jobs that failed, were examined."),
     )
 
 

@@ -204,8 +204,7 @@ class Agents:
 
     def certificate(self, hostname: str) -> str:
         """The certificate that the API issued to an agent, or an empty string."""
-        with translated_errors():
-            return str(self._client.hget(self._keys.agent(hostname), "certificate") or "")
+        return str(self._scripts.command("HGET", self._keys.agent(hostname), "certificate") or "")
 
     def certificates(self, key_ids: Sequence[str]) -> dict[str, str]:
         """The known certificates among those of the keys ``key_ids``, by key id."""

@@ -7,7 +7,7 @@ import logging
 import redis
 from redis.exceptions import NoPermissionError
 
-from jobqueue.errors import InvalidSettings, LedgerUnavailable
+from jobqueue.errors import InvalidSettings
 from jobqueue.ledger import decoding
 from jobqueue.ledger.agents import Agents
 from jobqueue.ledger.audit import Audit
@@ -17,6 +17,7 @@ from jobqueue.ledger.credentials import Credentials
 from jobqueue.ledger.events import Events
 from jobqueue.ledger.executions import Executions
 from jobqueue.ledger.external_runs import ExternalRuns
+from jobqueue.ledger.failures import Failures
 from jobqueue.ledger.history import Counting
 from jobqueue.ledger.jobs import Jobs
 from jobqueue.ledger.keys import Keys
@@ -55,11 +56,18 @@ class Ledger:
     ``now`` returns the time (microseconds since the epoch, as text); Redis' own clock is used unless a test sets one.
     """
 
-    def __init__(self, client: redis.Redis, settings: Settings, *, now: Clock = redis_clock) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        settings: Settings,
+        *,
+        now: Clock = redis_clock,
+        most_connections: int | None = None,
+    ) -> None:
         self.client = client
         self._now = now
         self.keys = Keys(settings.key_prefix)
-        self.scripts = Scripts(client, self.keys)
+        self.scripts = Scripts(client, self.keys, most_connections=most_connections)
         seal = Seal.of(settings)
         self.executions = Executions(self.scripts, lease_seconds=settings.lease_seconds, now=now)
         self.alarm = alarm = TamperAlarm(self.executions)
@@ -75,6 +83,7 @@ class Ledger:
         self.jobs = Jobs(
             self.scripts, seal, alarm, self.audit, idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS, now=now
         )
+        self.failures = Failures(self.scripts, now=now)
         self.output = Output(client, self.keys, self.scripts, cap_bytes=settings.max_log_bytes)
         self.events = Events(client, self.keys)
         self.agents = Agents(
@@ -93,7 +102,6 @@ class Ledger:
         self.counting = Counting(client, self.keys)
         self.limits = RateLimits(self.scripts, now=now)
         self.packages = Packages(
-            client,
             self.keys,
             self.scripts,
             seal,
@@ -105,15 +113,13 @@ class Ledger:
         )
 
     @classmethod
-    def open(cls, settings: Settings) -> Ledger:
-        """The ledger behind ``settings.redis_url``."""
-        return cls(connect(settings.redis_url), settings)
+    def open(cls, settings: Settings, *, most_connections: int | None = None) -> Ledger:
+        """The ledger behind ``settings.redis_url``; ``most_connections`` of its verbs at the same time, None: any."""
+        return cls(connect(settings.redis_url), settings, most_connections=most_connections)
 
     def ping(self) -> None:
         """Raise ``LedgerUnavailable`` unless Redis answers."""
-        with translated_errors():
-            if not self.client.ping():
-                raise LedgerUnavailable
+        self.scripts.command("PING")
 
     def time(self) -> int:
         """The ledger's clock, in microseconds. Raises ``LedgerUnavailable``."""
@@ -129,6 +135,9 @@ class Ledger:
             except NoPermissionError as error:
                 logger.warning("Redis was not looked at: our user may not ask it for INFO (%s)", error)
                 return
+            finally:
+                # it is asked once; an agent of thousands must not keep a connection for it
+                self.client.connection_pool.disconnect(inuse_connections=False)
         faults = refusals("Redis", info)
         if faults:
             raise InvalidSettings(" ".join(faults))
@@ -148,6 +157,5 @@ class Ledger:
         return dict.fromkeys(COUNTERS, 0) | counts
 
     def close(self) -> None:
-        self.packages.close()
         self.scripts.close()
         self.client.close()

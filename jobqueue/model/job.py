@@ -85,10 +85,10 @@ class Job(JobFields):
 
     @property
     def changed(self) -> bool | None:
-        """True if any agent made a change, False if all completed executions made none, None otherwise."""
+        """True if any agent made a change, False if all that reported on it made none, None otherwise."""
         if not self.status.is_final:
             return None
-        answers = [x.changed for x in self.executions if x.state is ExecutionState.COMPLETED]
+        answers = [x.changed for x in self.executions if x.state is ExecutionState.COMPLETED or x.changed is not None]
         if not answers:
             return None
         return any(answers)
