@@ -58,7 +58,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
             ),
             *("reached", "clock", "agents", "agent", "agent_log", "away", "label", "offers", "stats", "alerts"),
             "measured",
-            *("profiles", "profile", "takers"),
+            *("profiles", "profile", "takers", "outage"),
             *("noted", "arrivals", "roster", "spoiled"),
             *("leader", "queue", "joining", "certificates", "events", "barred", "revoked"),
         ),

@@ -21,6 +21,7 @@ from jobqueue.ledger.failures import Failures
 from jobqueue.ledger.history import Counting
 from jobqueue.ledger.jobs import Jobs
 from jobqueue.ledger.keys import Keys
+from jobqueue.ledger.outages import Outages
 from jobqueue.ledger.output import Output
 from jobqueue.ledger.packages import Packages
 from jobqueue.ledger.rate_limits import RateLimits
@@ -29,6 +30,7 @@ from jobqueue.ledger.seal import Seal
 from jobqueue.ledger.tamper_alarm import TamperAlarm
 from jobqueue.ledger.write_probe import WriteProbe
 from jobqueue.model.alert import (
+    AGENTS_LOST,
     MESSAGES_REFUSED,
     RECORDS_ALTERED,
     RESULTS_FORGED,
@@ -47,6 +49,7 @@ IDEMPOTENCY_WINDOW_SECONDS = 86_400.0
 COUNTERS = (
     *("claims_refused", "results_refused", "leases_lost", "republished"),
     *(WORK_REFUSED, RESULTS_FORGED, RESULTS_UNVERIFIED, RECORDS_ALTERED, MESSAGES_REFUSED),
+    AGENTS_LOST,
 )
 
 
@@ -95,6 +98,7 @@ class Ledger:
             heartbeat_seconds=settings.heartbeat_seconds,
             now=now,
         )
+        self.outages = Outages(client, self.keys, self.scripts, now=now)
         self.configurations = Configurations(client, self.keys, self.scripts, seal, alarm, now=now)
         self.outside = ExternalRuns(self.scripts, now=now)
         self.credentials = Credentials(client, self.keys, self.scripts, seal, alarm, self.audit)

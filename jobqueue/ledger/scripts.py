@@ -43,6 +43,7 @@ MENDED = (
         "profiles",
         "profile",
         "takers",
+        "outage",
         "stats",
         "measured",
         "alerts",

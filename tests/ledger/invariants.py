@@ -21,7 +21,7 @@ _GLOBAL = (
     *("due", "leases", "deadlines", "finished", "clock", "agents", "away", "stats", "alerts", "measured", "leader"),
     *("packages", "uploads", "package-bytes"),
     *("barred", "revoked"),
-    *("cancelling", "removals", "queues"),
+    *("cancelling", "removals", "queues", "outage"),
     *("outside", "configs", "reached", "events", "audit", "audit-head"),
 )
 _S = ExecutionState

@@ -18,6 +18,7 @@ from jobqueue.trust.signing.trusted import TrustedKeys
 from workers import metrics
 from workers.agent.execution.ledger_retry import retry_until_available
 from workers.logs import configure_logging
+from workers.maintenance.fleet_watch import FleetWatch
 from workers.maintenance.leader import Leadership
 from workers.maintenance.scripts import ScriptKeeper
 from workers.maintenance.services import (
@@ -123,6 +124,7 @@ def make_services(ledger: Ledger, settings: Settings) -> list[Service]:
     return [
         ScriptKeeper(ledger.scripts),
         Registrar(ledger),
+        FleetWatch(ledger, settings.heartbeat_seconds),
         Watchman(ledger, settings.lease_seconds),
         Promoter(ledger, sender),
         Placer(ledger, sender),
