@@ -37,6 +37,8 @@ ROLES: Mapping[str, tuple[str, ...]] = {
                 "due",
                 "leases",
                 "deadlines",
+                "opening",
+                "staged",
                 "finished",
             ),
             *(
@@ -85,7 +87,7 @@ _AGENT: tuple[tuple[tuple[str, ...], str], ...] = (
     # the ledger's bookkeeping: written, never listed
     (("index",), "+zadd +zrem"),
     (("due",), "+zadd +zscore"),
-    (("leases", "deadlines"), "+zadd +zrem"),
+    (("leases", "deadlines", "opening"), "+zadd +zrem"),
     (("finished",), "+zadd"),
     (("stats", "measured"), "+hincrby"),
     (("events",), "+xadd"),

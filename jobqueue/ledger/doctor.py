@@ -31,6 +31,7 @@ _TEXTS = {
     "finished": "its end is noted wrongly",
     "deadline": "its deadline is noted wrongly",
     "lease": "the lease of an execution does not fit its state",
+    "opening": "what it holds back for later does not fit its records",
     "waiting": "an execution waits and is in no queue, or is in one and does not wait",
 }
 
@@ -245,7 +246,7 @@ class Doctor:
 
     def _members(self) -> Iterator[Damage]:
         sets = [(self._keys.kind(kind), "execution", "") for kind in ("due", "leases")]
-        sets += [(self._keys.kind(kind), "job", "") for kind in ("deadlines", "finished", "outside")]
+        sets += [(self._keys.kind(kind), "job", "") for kind in ("deadlines", "opening", "finished", "outside")]
         sets += [(key, "job", "") for key in self._scan("index")]
         sets += [(key, "job", key.removeprefix(self._keys.kind("waiting"))) for key in self._scan("waiting")]
         for key, of, slot in sets:

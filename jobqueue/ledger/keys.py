@@ -27,6 +27,13 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "due": ("due", "zset", "{job}:{slot} of executions that wait for a time, by that time (microseconds)"),
     "leases": ("leases", "zset", "{job}:{slot} of executions that run, by the end of their lease (microseconds)"),
     "deadlines": ("deadlines", "zset", "ids of jobs with expires_at and executions not started, by that time"),
+    "opening": (
+        "opening",
+        "zset",
+        "ids of jobs with executions that have no record yet, by the time at which the next are opened; "
+        "far in the future while a job waits for its batch to end, for an approval, or is paused",
+    ),
+    "staged": ("staged:", "list", "{job}: hosts of a job that is about to be created, in order; expires"),
     "finished": ("finished", "zset", "ids of final jobs, by the time they ended; pruned from here"),
     "idem": (
         "idem:",

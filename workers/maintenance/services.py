@@ -9,8 +9,8 @@ from typing import Protocol
 
 from jobqueue import __version__
 from jobqueue.dispatch.sender import Sender
-from jobqueue.errors import AgentNotFound, LedgerUnavailable
-from jobqueue.ledger.executions import Due
+from jobqueue.errors import AgentNotFound, JobFinal, JobNotFound, LedgerUnavailable
+from jobqueue.ledger.due import Due
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.shared_key_watch import Watch
 from jobqueue.model.agent import Agent, AgentState
@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 #: Maximum number of items per step, so that Redis is never blocked for long.
 STEP = 200
+#: Number of jobs of which one step opens executions, 500 each at most.
+OPENED = 20
 #: Number of ended jobs checked per step, and how far back the first check goes.
 INSPECTED = 50
 LOOK_BACK_MICROS = 600 * 1_000_000
@@ -91,6 +93,31 @@ class Watchman:
 
     def run_once(self) -> int:
         return self._watch.shared_keys() + self._watch.waiting_jobs(INSPECTED)
+
+
+class Opener:
+    """Opens the next executions of large jobs and rollouts, and cancels those of rollouts that stopped."""
+
+    every_seconds = 0.1
+
+    def __init__(self, ledger: Ledger, sender: Sender) -> None:
+        self._ledger = ledger
+        self._sender = sender
+
+    def run_once(self) -> int:
+        ids = self._ledger.jobs.opening(OPENED)
+        return sum(self._open(job_id) for job_id in ids)
+
+    def _open(self, job_id: str) -> int:
+        what, due = self._ledger.jobs.open(job_id, self._sender.template)
+        _send(self._sender, due)
+        if what == "cancel":
+            try:
+                self._ledger.jobs.cancel(job_id, "the rollout stopped")
+            except (JobFinal, JobNotFound):
+                logger.info("Job %s ended before it could be cancelled", job_id)
+        # more of it waits: the next step follows at once
+        return STEP if what == "more" else 1
 
 
 class Placer:

@@ -1,5 +1,5 @@
 -- Deletes a final job with all of its records.
--- include: clock index
+-- include: clock index slots
 -- KEYS: none
 -- ARGV: 1 job id, 2 '1' to delete it in any state and even if its record is damaged, or ''
 -- returns: 'deleted' | 'running' | 'unknown'
@@ -11,7 +11,7 @@ for _, key in ipairs({K.doc .. id, K.slots .. id}) do
   if forced and type_of(key) ~= (key == K.doc .. id and 'string' or 'list') then redis.call('DEL', key) end
 end
 local record = redis.call('HMGET', job, 'status', 'created', 'slot', 'fanout', 'key', 'logs', 'alias', 'exclusive',
-  'reported')
+  'reported', 'opened')
 if not forced and not (record[1] and FINAL[record[1]]) then
   -- a wrong index entry must not hold up later ones; a running job is indexed again when it ends
   redis.call('ZREM', K.finished, id)
@@ -22,7 +22,7 @@ local holder = record[8] and redis.call('GET', K.exclusive .. record[8])
 local reporter = record[9] and redis.call('GET', K.reported .. record[9])
 local known = record[8] and redis.call('HGET', K.reached, record[8]) or ''
 local text = redis.call('GET', K.doc .. id) or ''
-local slots = record[4] and redis.call('LRANGE', K.slots .. id, 0, -1) or {record[3] or nil}
+local slots = recorded_slots(id, record[3], record[4], not forced and record[10])
 for _, status in ipairs(forced and STATUSES or {record[1]}) do reindex(id, record[2], status, nil) end
 for _, slot in ipairs(slots) do
   if forced then
@@ -49,6 +49,6 @@ if record[8] and record[1] == 'completed' then
   end
 end
 redis.call('ZREM', K.finished, id)
-for _, key in ipairs({K.deadlines, K.outside}) do redis.call('ZREM', key, id) end
+for _, key in ipairs({K.deadlines, K.outside, K.opening}) do redis.call('ZREM', key, id) end
 redis.call('DEL', job, K.doc .. id, K.slots .. id, K.told .. id)
 return 'deleted'
