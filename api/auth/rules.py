@@ -34,6 +34,7 @@ _JOBS = {
     "job.get_job": "job:read",
     "log.get_logs": "job:read",
     "event.get_events": "job:read",
+    "failure.list_failures": "job:read",
     "event.get_job_events": "job:read",
     "operation.list_operations": "job:read",
 }

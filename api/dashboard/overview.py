@@ -15,19 +15,23 @@ from jobqueue.model.filter import JobFilter
 
 _NEWEST = 10
 _ALERTS = 5
+_FAILING = 5
+#: Seconds for which a failure counts as recent.
+_LATELY = 3600
 
 
 @blueprint.get("/")
 def overview() -> Response:
     """Counts, the chart, the newest jobs, agents that need attention, alerts: as far as the viewer may see them."""
     who = principal()
-    values: dict[str, Any] = {"counts": {}, "chart": None, "newest": (), "agents": None, "alerts": ()}
+    values: dict[str, Any] = {"counts": {}, "chart": None, "newest": (), "agents": None, "alerts": (), "failing": None}
     if who.may("job:read"):
         page = services().jobs.summaries(JobFilter(limit=_NEWEST))
         shown = chart.range_of(query.text("range"))
         values |= {
             "counts": mapping.status_counts(page.status_counts),
             "newest": page.items,
+            "failing": services().jobs.failures(_LATELY),
             "chart": chart.draw(services().jobs.history(shown.seconds, shown.spans), shown),
         }
     if who.may("agent:read"):
@@ -40,7 +44,9 @@ def overview() -> Response:
         }
     else:
         values |= {"maintained": True, "counters": {}}
-    return pages.render("overview.html", ranges=chart.RANGES, box=(chart.WIDTH, chart.HEIGHT), **values)
+    return pages.render(
+        "overview.html", most_failing=_FAILING, ranges=chart.RANGES, box=(chart.WIDTH, chart.HEIGHT), **values
+    )
 
 
 @blueprint.get(PREFIX)

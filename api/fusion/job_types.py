@@ -94,6 +94,8 @@ def _script(fields: Mapping[str, Any], *, with_modules: bool) -> dict[str, Any]:
         "env": dict(_pairs(fields, "envOptions")),
         "verbose": fields.get("verboseReporting") is True,
     }
+    if "success_codes" in fields:
+        data["success_codes"] = fields["success_codes"]
     if with_modules:
         data["python_files"] = _texts(fields, "pythonFiles")
     return data

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from api.native import agents, audit, events, health, jobs, keys, logs, metrics, operations, roles, users
+from api.native import agents, audit, events, failures, health, jobs, keys, logs, metrics, operations, roles, users
 
 BLUEPRINTS = (
     jobs.blueprint,
     logs.blueprint,
     events.blueprint,
+    failures.blueprint,
     agents.blueprint,
     operations.blueprint,
     health.blueprint,

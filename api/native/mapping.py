@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from api.native.fields import show_cursor
 from jobqueue.model.agent import Agent
 from jobqueue.model.alert import Alert
+from jobqueue.model.failure import FailureGroup, RecentFailures
 from jobqueue.model.filter import JobPage
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.job_fields import SHOWN, JobField, Kind
@@ -118,6 +119,26 @@ def alert(found: Alert) -> Document:
         "job_id": found.job_id,
         "hostname": found.hostname,
         "message": found.message,
+    }
+
+
+def failures(found: RecentFailures) -> Document:
+    """Groups of recent failures as JSON."""
+    return {"items": [_failure_group(group) for group in found.groups], "complete": found.is_complete}
+
+
+def _failure_group(group: FailureGroup) -> Document:
+    return {
+        "operation": group.operation,
+        "title": group.title or None,
+        "error": group.error,
+        "executions": group.executions,
+        "host_count": group.host_count,
+        "hosts": list(group.hosts),
+        "job_count": group.job_count,
+        "job_ids": list(group.job_ids),
+        "first": to_iso(group.first),
+        "last": to_iso(group.last),
     }
 
 

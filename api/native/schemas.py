@@ -525,6 +525,39 @@ class AgentCounts(ma.Schema):
     )
 
 
+class FailureQuery(StrictSchema):
+    """How far back failures are listed."""
+
+    within_seconds = QueryWhole(
+        load_default=3600, validate=_range(1, 7 * 86_400), metadata=_about("Only jobs that ended within these seconds.")
+    )
+
+
+class FailureGroupAnswer(ma.Schema):
+    """Failed executions of one operation and title, with the same error apart from numbers, ids and hostnames in it."""
+
+    operation = fields.String(required=True)
+    title = fields.String(required=True, allow_none=True)
+    error = fields.String(required=True, metadata=_about("The error of the newest."))
+    executions = fields.Integer(required=True)
+    host_count = fields.Integer(required=True)
+    hosts = fields.List(fields.String(), required=True, metadata=_about("At most 20, the newest first."))
+    job_count = fields.Integer(required=True)
+    job_ids = fields.List(fields.String(), required=True, metadata=_about("At most 20, the newest first."))
+    first = fields.DateTime(required=True, metadata=_about("When the first of the jobs ended."))
+    last = fields.DateTime(required=True, metadata=_about("When the last of the jobs ended."))
+
+
+class FailureListAnswer(ma.Schema):
+    """What failed lately, the largest groups first."""
+
+    items = fields.List(fields.Nested(FailureGroupAnswer), required=True)
+    complete = fields.Boolean(
+        required=True,
+        metadata=_about("False if only the newest 500 jobs, or 1,000 executions of jobs that failed, were examined."),
+    )
+
+
 class AlertAnswer(ma.Schema):
     """An event that needs attention."""
 

@@ -50,6 +50,10 @@ _COMMANDS = {
         "jobqueue.cli.commands.audit:audit",
         "Show and verify the audit trail: who did what, when and from where.",
     ),
+    "failing": (
+        "jobqueue.cli.commands.failing:failing",
+        "List what failed lately, grouped by operation, title and error, the largest groups first.",
+    ),
     "top": (
         "jobqueue.cli.commands.top:top",
         "Show jobs by status, throughput, agents and the newest jobs, anew every few seconds, until Ctrl-C.",

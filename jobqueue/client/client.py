@@ -272,6 +272,10 @@ class Client:
         """
         return events.follow(self._http, "/events" if job_id is None else _path("/job", job_id, "events"), after)
 
+    def failures(self, within_seconds: int = 3600) -> dict[str, Any]:
+        """Failures of jobs that ended within these seconds, grouped: ``GET /failure``."""
+        return self._object("GET", "/failure", query={"within_seconds": within_seconds})
+
     def cancel(self, job_id: str) -> dict[str, Any]:
         """The job, with ``cancel_requested``; raises ``Conflict`` if it has ended already."""
         return self._object("POST", _path("/job", job_id, "cancel"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import json
-import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 from jobqueue.errors import (
     AgentAway,
     AliasTaken,
-    Conflict,
     ExclusiveHeld,
     IdempotencyConflict,
     InvalidInput,
@@ -20,17 +18,16 @@ from jobqueue.errors import (
     JobNotFinal,
     JobNotFound,
     JobQueueError,
-    LedgerUnavailable,
     NoLiveAgent,
     RecordAltered,
     UnknownTarget,
 )
 from jobqueue.ledger import decoding, records
 from jobqueue.ledger.audit import Audit, unavailable
-from jobqueue.ledger.due import Due, due_of
 from jobqueue.ledger.scripts import Argument, Clock, Scripts, redis_clock
+from jobqueue.ledger.rollouts import Rollouts
 from jobqueue.ledger.seal import Seal
-from jobqueue.ledger.staging import SLICE, Staging
+from jobqueue.ledger.staging import Staging
 from jobqueue.ledger.tamper_alarm import TamperAlarm
 from jobqueue.model.agent import AgentState
 from jobqueue.model.audit import AuditEntry
@@ -42,8 +39,6 @@ from jobqueue.model.rollout import MAX_BATCHES
 from jobqueue.model.states import JobStatus
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import UNPLACED, Target, TargetKind
-
-logger = logging.getLogger(__name__)
 
 #: Index entries that one step of a multi-dimension listing examines; keeps Redis responsive (about 1 ms).
 _SCAN_STEP = 1000
@@ -61,14 +56,6 @@ _STAGED = "staged"
 _LARGE = "large"
 #: The most hosts that an error names.
 _NAMED_HOSTS = 20
-#: Why a rollout cannot be paused, resumed, approved or aborted now.
-_STEERING = {
-    "no_rollout": "It has no rollout; `jobqueue job cancel` cancels it.",
-    "all_open": "All of its batches have been opened, so nothing is held; `jobqueue job cancel` cancels it.",
-    "paused": "Its rollout is paused; resume it first.",
-    "running": "Its rollout is not paused.",
-    "not_awaiting": "No batch of its rollout waits for an approval.",
-}
 _STATUSES = tuple(str(status) for status in JobStatus)
 
 
@@ -127,12 +114,14 @@ class Jobs:
         alarm: TamperAlarm,
         audit: Audit,
         staging: Staging,
+        rollouts: Rollouts,
         *,
         idempotency_window_seconds: float,
         now: Clock = redis_clock,
     ) -> None:
         self._scripts = scripts
         self._staging = staging
+        self._rollouts = rollouts
         self._seal = seal
         self._alarm = alarm
         self._audit = audit
@@ -169,29 +158,6 @@ class Jobs:
         }
         return [stored[job.id] if job.id in stored else self._create_staged(job, template) for job in jobs]
 
-    def open(self, job_id: str, template: str) -> tuple[str, list[Due]]:
-        """Open the next executions of a job that is opened in steps, at most 500.
-
-        Returns "more" if the next can be opened at once, "cancel" if its rollout stopped and what was opened must be
-        cancelled, else ""; and the executions whose messages the caller must send.
-        """
-        what, flat = self._scripts.call("open_slice", self._now(), job_id, SLICE, template)
-        return what, due_of(flat)
-
-    def opening(self, limit: int) -> list[str]:
-        """Ids of the jobs whose next executions may be opened."""
-        return list(self._scripts.call("list_opening", self._now(), limit))
-
-    def steer(self, job_id: str, verb: str, who: str) -> None:
-        """Pause, resume, approve or abort a rollout. Raises ``JobNotFound``, ``JobFinal``, ``Conflict``."""
-        answer = self._scripts.call("steer_rollout", self._now(), job_id, verb, who)
-        if answer == "unknown":
-            raise JobNotFound.of(job_id)
-        if answer == "final":
-            raise JobFinal(f"Job {job_id} has ended already; its rollout cannot be changed any more.")
-        if answer != "done":
-            raise Conflict(f"Job {job_id}: {_STEERING[answer]}")
-
     def _create_staged(self, job: NewJob, template: str) -> Stored | JobQueueError:
         """Store a job whose hosts are listed first, in slices, and then opened, in slices."""
         rollout = job.submission.rollout
@@ -210,18 +176,7 @@ class Jobs:
         outcome = self._outcome(job, answer)
         if isinstance(outcome, JobQueueError) or outcome.accepted.job_id != job.id:
             return outcome
-        return replace(outcome, unsent=tuple(self._open_all(job.id, template)))
-
-    def _open_all(self, job_id: str, template: str) -> Iterator[str]:
-        """Open what may be opened now; returns the slots whose messages the caller must send."""
-        what = "more"
-        try:
-            while what == "more":
-                what, due = self.open(job_id, template)
-                yield from (each.slot for each in due)
-        except LedgerUnavailable as error:
-            # the job is accepted: an error now would make its caller submit it twice; maintenance opens the others
-            logger.warning("Job %s was stored, and maintenance opens its executions: %s", job_id, error)
+        return replace(outcome, unsent=tuple(self._rollouts.open_all(job.id, template)))
 
     def _create_arguments(self, jobs: list[NewJob], template: str) -> tuple[Argument, ...]:
         fields = (value for job in jobs for value in self._fields(job))
@@ -597,14 +552,8 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
         )
     if code == "unrecorded":
         return unavailable(rest[0])
-    if code == "alias_taken":
-        return AliasTaken(
-            f"The name {job.submission.alias!r} belongs to job {rest[0]}; choose another one.", {"job_id": rest[0]}
-        )
-    if code == "held":
-        return ExclusiveHeld(
-            f"Job {rest[0]} holds {job.submission.exclusive!r} and has not ended yet.", {"job_id": rest[0]}
-        )
+    if code in ("alias_taken", "held"):
+        return _taken(job, code, rest[0])
     target = job.target
     if code == "unknown_target":
         what = "host" if target.kind is TargetKind.HOST else "agent"
@@ -615,12 +564,7 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
         )
         return UnknownTarget(sentence, {"target_hostname": [sentence]})
     if code == "misfit":
-        field, hosts = rest
-        if field == "batch":
-            sentence = f"Would make more than {MAX_BATCHES} batches of the target's {hosts} hosts; give larger ones."
-        else:
-            sentence = f"Is more than the target's {hosts} hosts, so that the limit could never be reached; give at most {hosts}."
-        return InvalidInput.of(f"rollout.{field}", sentence)
+        return _misfit(*rest)
     if code == "too_late":
         return InvalidInput.of("expires_at", "Is in the past; give a later time, or leave it out.")
     if code == "away":
@@ -637,3 +581,22 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
         )
         return NoLiveAgent(sentence, {"target_hostname": [sentence]})
     raise AssertionError(f"create_jobs.lua answered {json.dumps(answer)}")
+
+
+def _taken(job: NewJob, code: str, holder: str) -> JobQueueError:
+    """Another job has the name that this one wants."""
+    if code == "alias_taken":
+        sentence = f"The name {job.submission.alias!r} belongs to job {holder}; choose another one."
+        return AliasTaken(sentence, {"job_id": holder})
+    return ExclusiveHeld(f"Job {holder} holds {job.submission.exclusive!r} and has not ended yet.", {"job_id": holder})
+
+
+def _misfit(field: str, hosts: str) -> InvalidInput:
+    """A term of a rollout does not fit the number of hosts."""
+    if field == "batch":
+        sentence = f"Would make more than {MAX_BATCHES} batches of the target's {hosts} hosts; give larger ones."
+    else:
+        sentence = (
+            f"Is more than the target's {hosts} hosts, so the limit could never be reached; give at most {hosts}."
+        )
+    return InvalidInput.of(f"rollout.{field}", sentence)

@@ -30,8 +30,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "opening": (
         "opening",
         "zset",
-        "ids of jobs with executions that have no record yet, by the time at which the next are opened; "
-        "far in the future while a job waits for its batch to end, for an approval, or is paused",
+        "ids of jobs with executions that have no record yet, by the time to open the next; far ahead if they must wait",
     ),
     "staged": ("staged:", "list", "{job}: hosts of a job that is about to be created, in order; expires"),
     "finished": ("finished", "zset", "ids of final jobs, by the time they ended; pruned from here"),

@@ -17,12 +17,14 @@ from jobqueue.ledger.credentials import Credentials
 from jobqueue.ledger.events import Events
 from jobqueue.ledger.executions import Executions
 from jobqueue.ledger.external_runs import ExternalRuns
+from jobqueue.ledger.failures import Failures
 from jobqueue.ledger.history import Counting
 from jobqueue.ledger.jobs import Jobs
 from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.output import Output
 from jobqueue.ledger.packages import Packages
 from jobqueue.ledger.rate_limits import RateLimits
+from jobqueue.ledger.rollouts import Rollouts
 from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
 from jobqueue.ledger.seal import Seal
 from jobqueue.ledger.staging import Staging
@@ -73,15 +75,18 @@ class Ledger:
             alarm=alarm,
             strict=settings.unrecorded_jobs == "refuse",
         )
+        self.rollouts = Rollouts(self.scripts, now)
         self.jobs = Jobs(
             self.scripts,
             seal,
             alarm,
             self.audit,
             Staging(client, self.keys, self.scripts, now),
+            self.rollouts,
             idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS,
             now=now,
         )
+        self.failures = Failures(self.scripts, now=now)
         self.output = Output(client, self.keys, self.scripts, cap_bytes=settings.max_log_bytes)
         self.events = Events(client, self.keys)
         self.agents = Agents(

@@ -25,7 +25,7 @@ from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.model.job_fields import ARGUMENTS, LISTED, STORED
 from jobqueue.model.measures import BUCKETS
 from jobqueue.model.rollout import MAX_BATCHES
-from jobqueue.model.states import FINAL_STATES, FINAL_STATUSES, TRANSITIONS, ExecutionState, JobStatus
+from jobqueue.model.states import FAILURES, FINAL_STATES, FINAL_STATUSES, TRANSITIONS, ExecutionState, JobStatus
 
 #: Kinds of keys that the ledger can do without, or rebuild from other records. A script that meets a damaged one moves
 #: it aside and continues (``lua/include/damage_guard.lua``).
@@ -120,6 +120,7 @@ def _tables() -> dict[str, str]:
         "FINAL": _lua_set(map(str, FINAL_STATUSES)),
         "STATUSES": _lua_list(map(str, JobStatus)),
         "FINAL_STATES": _lua_set(map(str, FINAL_STATES)),
+        "FAILURES": _lua_set(map(str, FAILURES)),
         "JOB_ARGUMENTS": _lua_list([*CREATE_ARGUMENTS, *(field.name for field in ARGUMENTS)]),
         "JOB_STORED": _lua_list(name for field in STORED for name in (field.name, field.stored)),
         "JOB_LISTED": _lua_list(field.stored for field in LISTED),

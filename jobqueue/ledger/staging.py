@@ -40,7 +40,7 @@ class Staging:
         return sorted(found & set(only) if only else found)
 
     def spread(self, hosts: Sequence[str], key: str) -> list[str]:
-        """The hosts in an order in which the values of a label or fact take turns; hosts without a value are one group."""
+        """The hosts in an order in which the values of a label or fact take turns; those without one are a group."""
         groups: dict[str, list[str]] = {}
         for host, value in zip(hosts, self._values(hosts, key), strict=True):
             groups.setdefault(value, []).append(host)

@@ -24,7 +24,8 @@ class Execution:
     (empty before the claim of an ``_any`` execution). ``info`` is the operation's report on its present attempt,
     ``failure`` its report on a failure, besides ``error``. ``signature`` is the agent's, over the result and ``out``,
     from which data, info and failure were decoded; ``authenticity`` is the result of verifying it: signed, unsigned,
-    forged or revoked (None: not verified, or nothing to verify). ``is_held``: it waits for its turn and has no message yet.
+    forged or revoked (None: not verified, or nothing to verify). ``is_held``: it waits for its
+    turn, and no agent knows of it yet.
     """
 
     slot: str
@@ -88,10 +89,10 @@ class Job(JobFields):
 
     @property
     def changed(self) -> bool | None:
-        """True if any agent made a change, False if all completed executions made none, None otherwise."""
+        """True if any agent made a change, False if all that reported on it made none, None otherwise."""
         if not self.status.is_final:
             return None
-        answers = [x.changed for x in self.executions if x.state is ExecutionState.COMPLETED]
+        answers = [x.changed for x in self.executions if x.state is ExecutionState.COMPLETED or x.changed is not None]
         if not answers:
             return None
         return any(answers)

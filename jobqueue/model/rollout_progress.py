@@ -63,7 +63,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class RolloutProgress:
-    """Times are microseconds, 0 if that is not so: ``paused`` and ``awaits`` an approval since, next batch ``opens``."""
+    """``paused``, and ``awaits`` an approval since; the next batch ``opens``; times are microseconds, 0 if not so."""
 
     state: RolloutState
     batches: tuple[Batch, ...]
@@ -120,9 +120,8 @@ class OpeningRecord:
     def _bounds(self) -> list[tuple[int, int]]:
         """First and last place (exclusive) of each batch."""
         found = [(0, min(self.canary, self.hosts))] if self.canary else []
-        for first in range(min(self.canary, self.hosts), self.hosts, self.batch):
-            found.append((first, min(first + self.batch, self.hosts)))
-        return found
+        firsts = range(min(self.canary, self.hosts), self.hosts, self.batch)
+        return [*found, *((first, min(first + self.batch, self.hosts)) for first in firsts)]
 
     def _batch(self, number: int, first: int, end: int) -> Batch:
         if number > len(self.ends):

@@ -12,7 +12,10 @@ class Outcome:
 
     ``data`` is any JSON value. ``changed`` says whether the host was changed; None leaves it to what the operation
     declared (an operation that changes things is taken to have done so). ``run_operation`` always gives a bool.
+    ``error``: a sentence for the user if the run failed; ``data`` is kept all the same. Raise ``OperationFailed`` for a
+    failure that has no data.
     """
 
     data: Any = None
     changed: bool | None = None
+    error: str | None = None

@@ -47,7 +47,7 @@ def run_operation(operation: Operation, data: Mapping[str, Any] | None, context:
         raise _without_secrets(error, redactor) from None
     finally:
         screen.close()
-    return Outcome(redactor.json(outcome.data), outcome.changed)
+    return Outcome(redactor.json(outcome.data), outcome.changed, outcome.error and redactor.text(outcome.error))
 
 
 def _filled(operation: Operation, data: dict[str, Any], context: Context) -> tuple[dict[str, Any], Redactor]:
@@ -69,7 +69,8 @@ def _told(operation: Operation, data: dict[str, Any], context: Context) -> Outco
     try:
         outcome = _run(operation, data, context)
         changed = operation.changes if outcome.changed is None else bool(outcome.changed)
-        return Outcome(checked(outcome.data, context.max_result_bytes), changed)
+        error = None if outcome.error is None else brief(str(outcome.error))
+        return Outcome(checked(outcome.data, context.max_result_bytes), changed, error)
     except (OperationFailed, OperationCancelled, OperationNotSupported) as error:
         raise _bounded(error) from error.__cause__
     except JobQueueError as error:  # such as InvalidOperationData: a fact may not fit where it is put

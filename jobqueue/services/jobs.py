@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jobqueue.errors import PermissionDenied
 from jobqueue.ledger.ledger import Ledger
+from jobqueue.model.failure import RecentFailures, group_failures
 from jobqueue.model.filter import JobFilter, JobPage
 from jobqueue.model.history import History
 from jobqueue.model.job import Job
@@ -56,6 +57,11 @@ class JobManager:
     def history(self, seconds: int, spans: int) -> History:
         """How many jobs were submitted and ended in the last ``spans`` of ``seconds`` each."""
         return self._ledger.counting.history(self._ledger.time(), seconds, spans)
+
+    def failures(self, within_seconds: int) -> RecentFailures:
+        """What failed in jobs that ended within the last seconds, grouped by operation, title and error."""
+        found, is_complete = self._ledger.failures.since(self._ledger.time() - within_seconds * 1_000_000)
+        return RecentFailures(group_failures(found), is_complete)
 
     def cancel(self, job_id: str, who: str = "on request") -> Job:
         """Cancel, and return the job as it is now. Raises ``JobNotFound``, ``JobFinal``."""

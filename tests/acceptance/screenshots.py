@@ -15,7 +15,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from benchmarks.site import TOKEN, Site
 from jobqueue.ledger.executions import Grant
@@ -59,7 +59,7 @@ class Fleet:
         for kind, share in kinds:
             self.hosts += [f"{kind}{number:03d}" for number in range(1, round(HOSTS * share) + 1)]
         self.api = Signer.open(site.settings())
-        self.keys = {host: Signer(Ed25519PrivateKey.generate()) for host in self.hosts}
+        self.keys = {host: Signer(SigningKey.generate()) for host in self.hosts}
 
     def register(self) -> None:
         operations = Registry.load().types()

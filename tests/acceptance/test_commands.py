@@ -9,11 +9,11 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.acceptance.support.api import Api, assert_error
+from tests.acceptance.support.api import Api, assert_error, request
 from tests.acceptance.support.processes import unique_seconds, with_argument
 from tests.acceptance.support.stack import Stack
 
-EXEC, SHELL, CALL = "command.exec.execute", "command.shell.execute", "python.call"
+EXEC, SHELL, SCRIPT, CALL = "command.exec.execute", "command.shell.execute", "script.shell.execute", "python.call"
 MEGABYTE = 1024 * 1024
 
 
@@ -31,14 +31,40 @@ def test_a_command_gets_what_it_is_given(api: Api, tmp_path: Path) -> None:
     }
     job = api.run(EXEC, data)
     result = job["result"]
-    assert (job["status"], job["changed"], job["error"]) == ("completed", True, None)
+    assert (job["status"], job["changed"]) == ("failed", True)
+    assert job["error"].endswith("The command exited with code 3: bad")
     assert result["stdout"] == f"hello\n{tmp_path}\nred a b $HOME *\n"
     assert (result["stderr"], result["exit_code"], result["truncated"]) == ("bad\n", 3, False)
     assert result["duration_ms"] >= 0
 
 
+@pytest.mark.parametrize(("codes", "status"), [([0], "failed"), ([0, 3], "completed"), ("any", "completed")])
+def test_exit_codes_that_mean_success(api: Api, codes: Any, status: str) -> None:
+    for operation, data in ((SHELL, {"command": "echo out; exit 3"}), (SCRIPT, {"script": "echo out; exit 3"})):
+        job = api.run(operation, {**data, "success_codes": codes})
+        assert (job["status"], job["result"]["stdout"], job["result"]["exit_code"]) == (status, "out\n", 3)
+        response = next(iter(job["responses"].values()))
+        assert (response["status"], response["data"]) == (status, job["result"])
+
+
+@pytest.mark.parametrize("codes", [[], "none", 3, ["3"], [256], None])
+def test_wrong_success_codes_are_refused(api: Api, codes: Any) -> None:
+    answer = api.post("/job", request(SHELL, {"command": "x", "success_codes": codes}))
+    assert_error(answer, 400)
+    assert "success_codes" in answer.json["error"]
+
+
+def test_a_script_on_all_hosts_answers_with_its_output(api: Api) -> None:
+    job = api.run(SCRIPT, {"script": "echo here; echo there >&2"}, "_all")
+    assert job["status"] == "completed"
+    assert len(job["responses"]) > 1
+    for response in job["responses"].values():
+        assert (response["data"]["stdout"], response["data"]["stderr"]) == ("here\n", "there\n")
+
+
 def test_a_command_sees_nothing_of_our_settings(api: Api) -> None:
-    assert shell(api, "env | grep -c '^JOBQUEUE_'")["result"]["stdout"] == "0\n"
+    job = shell(api, "env | grep -c '^JOBQUEUE_'", success_codes=[1])  # grep found nothing
+    assert (job["status"], job["result"]["stdout"]) == ("completed", "0\n")
 
 
 def test_a_hundred_megabytes_of_output_are_bounded(api: Api, stack: Stack) -> None:
@@ -70,7 +96,8 @@ def test_a_command_that_is_not_there(api: Api) -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_a_command_that_dies_by_a_signal(api: Api, number: signal.Signals) -> None:
     job = shell(api, f"kill -{number.value} $$")
-    assert job["status"] == "completed"
+    assert job["status"] == "failed"
+    assert job["error"].endswith(f"The command was killed by {number.name}")
     assert (job["result"]["exit_code"], job["result"]["signal"]) == (-number.value, number.name)
 
 

@@ -191,7 +191,9 @@ def test_sync(fusion: Fusion) -> None:
     ended = fusion.ask("POST", "/api/spark/jobs?sync=true", bad).json()
     assert ended["state"] == "error"
     assert ended["result"]["error"] == "The script exited with code 3: trouble"
-    assert ended["result"]["details"]["exit_code"] == 3
+    assert (ended["result"]["exit_code"], ended["result"]["stderr"]) == (3, "trouble\n")
+    ended = fusion.ask("POST", "/api/spark/jobs?sync=true", {**bad, "success_codes": [3]}).json()
+    assert (ended["state"], ended["result"]["exit_code"]) == ("finished", 3)
 
 
 def test_one_at_a_time_however_many_ask(fusion: Fusion) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobqueue.errors import JobQueueError, NoLiveAgent, UnknownTarget
-from jobqueue.ledger import jobs, scripts, staging
+from jobqueue.ledger import scripts, staging
 from jobqueue.ledger.jobs import Stored
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ALL
@@ -19,7 +19,6 @@ HOSTS = tuple(f"h{number}" for number in range(8))
 def fleet(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A fleet of eight, of which a call opens three."""
     monkeypatch.setattr(staging, "SLICE", 3)
-    monkeypatch.setattr(jobs, "SLICE", 3)
     monkeypatch.setattr(scripts, "LARGE_JOB", 3)
     world.register(*HOSTS, labels={"group": "web"})
     return World(world.client, world.clock)
@@ -48,25 +47,25 @@ def test_a_large_broadcast_reaches_every_host_once(fleet: World) -> None:
 
 def test_an_api_that_dies_before_it_has_opened_all_loses_nothing(fleet: World, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as dying:
-        dying.setattr(type(fleet.jobs), "_open_all", lambda *_: ())
+        dying.setattr(type(fleet.ledger.rollouts), "open_all", lambda *_: ())
         job_id = fleet.create(ALL)
     assert opened(fleet, job_id) == []
     assert all(x.is_held for x in fleet.job(job_id).executions)
     assert fleet.refused(job_id, HOSTS[7]) == "unknown"
-    assert fleet.jobs.opening(10) == [job_id]
-    assert fleet.jobs.open(job_id, fleet.template)[0] == "more"
+    assert fleet.ledger.rollouts.due(10) == [job_id]
+    assert fleet.ledger.rollouts.open(job_id, fleet.template)[0] == "more"
     assert opened(fleet, job_id) == list(HOSTS[:3])
     fleet.run(job_id, HOSTS[0])
-    while fleet.jobs.opening(10):
-        fleet.jobs.open(job_id, fleet.template)
+    while fleet.ledger.rollouts.due(10):
+        fleet.ledger.rollouts.open(job_id, fleet.template)
     assert opened(fleet, job_id) == list(HOSTS)
 
 
 @pytest.mark.parametrize("how", ["cancelled", "expired"])
 def test_what_is_not_open_ends_with_the_job(fleet: World, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(type(fleet.jobs), "_open_all", lambda *_: ())
+    monkeypatch.setattr(type(fleet.ledger.rollouts), "open_all", lambda *_: ())
     job_id = fleet.create(ALL, expires_at=fleet.clock.after(60))
-    fleet.jobs.open(job_id, fleet.template)
+    fleet.ledger.rollouts.open(job_id, fleet.template)
     grant = fleet.claim(job_id, HOSTS[1])
     if how == "cancelled":
         assert fleet.jobs.cancel(job_id, "by ada") is False
@@ -77,8 +76,8 @@ def test_what_is_not_open_ends_with_the_job(fleet: World, how: str, monkeypatch:
     job = fleet.job(job_id)
     assert {x.state for x in job.executions if x.slot != HOSTS[1]} == {S(how)}
     assert job.status is JobStatus.PROCESSING
-    assert fleet.jobs.open(job_id, fleet.template) == ("", [])
-    assert fleet.jobs.opening(10) == []
+    assert fleet.ledger.rollouts.open(job_id, fleet.template) == ("", [])
+    assert fleet.ledger.rollouts.due(10) == []
     fleet.finish(grant)
     assert fleet.job(job_id).status is (JobStatus.CANCELLED if how == "cancelled" else JobStatus.PARTIAL_FAILURE)
     fleet.jobs.delete(job_id)
@@ -127,7 +126,8 @@ def test_a_job_for_later_is_published_when_it_is_due(fleet: World) -> None:
 
 
 def test_a_staged_list_expires(fleet: World) -> None:
-    assert fleet.jobs._staging.stage("j", HOSTS, patient=False) == len(HOSTS)
+    listing = staging.Staging(fleet.client, fleet.ledger.keys, fleet.ledger.scripts, fleet.clock)
+    assert listing.stage("j", HOSTS, patient=False) == len(HOSTS)
     key = fleet.ledger.keys.kind("staged") + "j"
     assert 0 < fleet.client.pttl(key) <= 300_000
     fleet.client.delete(key)

@@ -31,8 +31,8 @@ def start(world: World, target: str = ALL, more: Mapping[str, Any] | None = None
 
 def maintain(world: World) -> None:
     """What maintenance does between two steps."""
-    for job_id in world.jobs.opening(10):
-        what, _ = world.jobs.open(job_id, world.template)
+    for job_id in world.ledger.rollouts.due(10):
+        what, _ = world.ledger.rollouts.open(job_id, world.template)
         if what == "cancel":
             world.jobs.cancel(job_id, "the rollout stopped")
 
@@ -203,14 +203,14 @@ def test_each_batch_is_approved(world: World) -> None:
     job_id = start(world, canary=1, batch=5, between="approve")
     assert open_hosts(world, job_id) == ["a"]
     with pytest.raises(Conflict, match="No batch"):
-        world.jobs.steer(job_id, "approve", "by ada")
+        world.ledger.rollouts.steer(job_id, "approve", "by ada")
     end(world, job_id, "a")
     assert open_hosts(world, job_id) == []
     assert states(world, job_id) == ["ended", "awaiting_approval", "held"]
     assert progress(world, job_id).state is RolloutState.AWAITING_APPROVAL
-    world.jobs.steer(job_id, "approve", "by ada")
+    world.ledger.rollouts.steer(job_id, "approve", "by ada")
     with pytest.raises(Conflict):
-        world.jobs.steer(job_id, "approve", "by ada")
+        world.ledger.rollouts.steer(job_id, "approve", "by ada")
     assert open_hosts(world, job_id) == list("bcdef")
     assert "approved by ada" in names(world.job(job_id))
 
@@ -218,17 +218,17 @@ def test_each_batch_is_approved(world: World) -> None:
 def test_paused_and_resumed(world: World) -> None:
     job_id = start(world, batch=5)
     open_hosts(world, job_id)
-    world.jobs.steer(job_id, "pause", "by ada")
+    world.ledger.rollouts.steer(job_id, "pause", "by ada")
     with pytest.raises(Conflict, match="is paused"):
-        world.jobs.steer(job_id, "pause", "by ada")
+        world.ledger.rollouts.steer(job_id, "pause", "by ada")
     end(world, job_id, *"abcde")
     assert open_hosts(world, job_id) == []
     assert progress(world, job_id).state is RolloutState.PAUSED
     world.clock.advance(1000)
     assert open_hosts(world, job_id) == []
-    world.jobs.steer(job_id, "resume", "by ada")
+    world.ledger.rollouts.steer(job_id, "resume", "by ada")
     with pytest.raises(Conflict, match="not paused"):
-        world.jobs.steer(job_id, "resume", "by ada")
+        world.ledger.rollouts.steer(job_id, "resume", "by ada")
     assert open_hosts(world, job_id) == list("fghij")
     assert [each for each in names(world.job(job_id)) if "ada" in each] == ["paused by ada", "resumed by ada"]
 
@@ -239,35 +239,35 @@ def test_paused_while_it_waits(world: World) -> None:
         maintain(world)
         for host in "abcde":
             world.finish(world.claim(job_id, host))
-        world.jobs.steer(job_id, "pause", "by ada")
+        world.ledger.rollouts.steer(job_id, "pause", "by ada")
     for host in HOSTS:
         world.lose_messages(host)
     world.clock.advance(60)
     assert open_hosts(world, waiting) == []
     with pytest.raises(Conflict, match="resume"):
-        world.jobs.steer(awaiting, "approve", "by ada")
+        world.ledger.rollouts.steer(awaiting, "approve", "by ada")
     for job_id in (waiting, awaiting):
-        world.jobs.steer(job_id, "resume", "by ada")
+        world.ledger.rollouts.steer(job_id, "resume", "by ada")
     assert open_hosts(world, waiting) == list("fghij")
     assert open_hosts(world, awaiting) == []
-    world.jobs.steer(awaiting, "approve", "by ada")
+    world.ledger.rollouts.steer(awaiting, "approve", "by ada")
     assert open_hosts(world, awaiting) == list("fghij")
 
 
 def test_aborted(world: World) -> None:
     job_id = start(world, batch=5)
     open_hosts(world, job_id)
-    world.jobs.steer(job_id, "abort", "by ada")
+    world.ledger.rollouts.steer(job_id, "abort", "by ada")
     found = progress(world, job_id)
     assert (found.state, found.stopped_because) == (RolloutState.STOPPED, "aborted by ada")
     for verb in ("pause", "resume", "approve", "abort"):
-        with pytest.raises(Conflict, match="nothing is held"):
-            world.jobs.steer(job_id, verb, "by ada")
+        with pytest.raises(Conflict, match="No batch"):
+            world.ledger.rollouts.steer(job_id, verb, "by ada")
     end(world, job_id, *"abcde")
     assert open_hosts(world, job_id) == []
     assert world.job(job_id).status is JobStatus.CANCELLED
     with pytest.raises(JobFinal):
-        world.jobs.steer(job_id, "abort", "by ada")
+        world.ledger.rollouts.steer(job_id, "abort", "by ada")
     assert states(world, job_id) == ["ended", "cancelled"]
 
 
@@ -275,7 +275,7 @@ def test_aborted_between_two_batches_the_job_ends_at_once(world: World) -> None:
     job_id = start(world, batch=5, between="approve")
     open_hosts(world, job_id)
     end(world, job_id, *"abcde")
-    world.jobs.steer(job_id, "abort", "by ada")
+    world.ledger.rollouts.steer(job_id, "abort", "by ada")
     assert world.job(job_id).status is JobStatus.CANCELLED
 
 
@@ -335,9 +335,9 @@ def test_jobs_without_a_rollout(world: World) -> None:
     job_id = world.create(ALL)
     assert world.job(job_id).rollout_progress is None
     with pytest.raises(Conflict, match="no rollout"):
-        world.jobs.steer(job_id, "pause", "by ada")
+        world.ledger.rollouts.steer(job_id, "pause", "by ada")
     with pytest.raises(JobNotFound):
-        world.jobs.steer("0" * 36, "pause", "by ada")
+        world.ledger.rollouts.steer("0" * 36, "pause", "by ada")
 
 
 @pytest.mark.parametrize("field", ["rollout", "gate", "opened", "opening"])

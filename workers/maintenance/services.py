@@ -12,6 +12,7 @@ from jobqueue.dispatch.sender import Sender
 from jobqueue.errors import AgentNotFound, JobFinal, JobNotFound, LedgerUnavailable
 from jobqueue.ledger.due import Due
 from jobqueue.ledger.ledger import Ledger
+from jobqueue.ledger.rollouts import CANCEL, MORE
 from jobqueue.ledger.shared_key_watch import Watch
 from jobqueue.model.agent import Agent, AgentState
 from jobqueue.model.alert import RESULTS_FORGED, RESULTS_UNVERIFIED
@@ -105,19 +106,19 @@ class Opener:
         self._sender = sender
 
     def run_once(self) -> int:
-        ids = self._ledger.jobs.opening(OPENED)
+        ids = self._ledger.rollouts.due(OPENED)
         return sum(self._open(job_id) for job_id in ids)
 
     def _open(self, job_id: str) -> int:
-        what, due = self._ledger.jobs.open(job_id, self._sender.template)
+        what, due = self._ledger.rollouts.open(job_id, self._sender.template)
         _send(self._sender, due)
-        if what == "cancel":
+        if what == CANCEL:
             try:
                 self._ledger.jobs.cancel(job_id, "the rollout stopped")
             except (JobFinal, JobNotFound):
                 logger.info("Job %s ended before it could be cancelled", job_id)
         # more of it waits: the next step follows at once
-        return STEP if what == "more" else 1
+        return STEP if what == MORE else 1
 
 
 class Placer:

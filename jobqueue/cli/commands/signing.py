@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from jobqueue.cli.parameters import json_option
 from jobqueue.cli.views.output import Column, screen
@@ -50,8 +50,8 @@ def prepare() -> None:
     """
     settings = Settings.from_env()
     key, _ = pem.ensure_private(_next_file(settings.signing_key))
-    trust(settings.trusted_keys, key.public_key())
-    click.echo(f"Key {pem.key_id(key.public_key())} is ready. Copy {settings.trusted_keys} to the hosts of all agents,")
+    trust(settings.trusted_keys, key.verify_key)
+    click.echo(f"Key {pem.key_id(key.verify_key)} is ready. Copy {settings.trusted_keys} to the hosts of all agents,")
     click.echo("then run: jobqueue signing rotate")
 
 
@@ -61,9 +61,9 @@ def rotate() -> None:
     settings = Settings.from_env()
     path, prepared = settings.signing_key, _next_file(settings.signing_key)
     is_prepared = prepared.exists()
-    key = pem.read_private(prepared) if is_prepared else Ed25519PrivateKey.generate()
+    key = pem.read_private(prepared) if is_prepared else SigningKey.generate()
     _keep_trusting(settings)
-    trust(settings.trusted_keys, key.public_key())
+    trust(settings.trusted_keys, key.verify_key)
     try:
         if is_prepared:
             prepared.replace(path)
@@ -71,7 +71,7 @@ def rotate() -> None:
             pem.write_private(path, key)
     except OSError as error:
         raise JobQueueError(f"The key {path} cannot be replaced: {error.strerror}.") from error
-    click.echo(f"Work is signed by {pem.key_id(key.public_key())} from now on; a running API notices by itself.")
+    click.echo(f"Work is signed by {pem.key_id(key.verify_key)} from now on; a running API notices by itself.")
     if not is_prepared:
         click.echo(f"Agents on other hosts refuse it until they have the new {settings.trusted_keys}.")
     click.echo("When no work signed by the old key waits any more: jobqueue signing retire KEY")
@@ -94,7 +94,7 @@ def retire(key: str) -> None:
 def _keep_trusting(settings: Settings) -> None:
     """What the old key signed still waits."""
     if settings.signing_key.exists():
-        trust(settings.trusted_keys, pem.read_private(settings.signing_key).public_key())
+        trust(settings.trusted_keys, pem.read_private(settings.signing_key).verify_key)
 
 
 def _trusted(path: Path) -> pem.PublicKeys:
@@ -112,6 +112,6 @@ def _next_file(path: Path) -> Path:
 
 def _id_of(path: Path) -> str | None:
     try:
-        return pem.key_id(pem.read_private(path).public_key())
+        return pem.key_id(pem.read_private(path).verify_key)
     except FileNotFoundError:
         return None

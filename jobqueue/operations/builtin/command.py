@@ -10,13 +10,10 @@ from marshmallow import ValidationError, validate, validates_schema
 from jobqueue.operations.base import operation
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
-from jobqueue.operations.process.capture import Capture
-from jobqueue.operations.process.run import ProcessResult
-from jobqueue.operations.result import encoded_size
+from jobqueue.operations.process.answer import process_outcome, success_codes_field
 from jobqueue.operations.schema import Document, Entries, Items, Path, Schema, Text, shape, timeout_field
 
 _MAX_ARGUMENTS = 10_000
-_LEAST_OUTPUT_BYTES = 64
 _SHELL = "/bin/sh"
 
 
@@ -31,6 +28,7 @@ class _Surroundings(Schema):
         metadata={"description": "Added to the agent's environment."},
     )
     stdin = Document(metadata={"description": "Text for the standard input; without it the input is empty."})
+    success_codes = success_codes_field()
     timeout = timeout_field()
 
 
@@ -62,7 +60,7 @@ class ShellSchema(_Surroundings):
     positional="argv",
 )
 def exec_execute(data: dict[str, Any], context: Context) -> Outcome:
-    """Run a program without a shell. Non-zero exit codes do not fail the job; see `exit_code`."""
+    """Run a program without a shell. An exit code outside of `success_codes` fails the job."""
     return _execute(data["argv"] if "argv" in data else [data["command"], *data.get("args", [])], data, context)
 
 
@@ -75,7 +73,7 @@ def exec_execute(data: dict[str, Any], context: Context) -> Outcome:
     positional="command",
 )
 def shell_execute(data: dict[str, Any], context: Context) -> Outcome:
-    """Run a shell command line. Non-zero exit codes do not fail the job; see `exit_code`."""
+    """Run a shell command line. An exit code outside of `success_codes` fails the job."""
     return _execute([_SHELL, "-c", data["command"]], data, context)
 
 
@@ -88,38 +86,4 @@ def _execute(argv: Sequence[str], data: Mapping[str, Any], context: Context) -> 
         stdin=None if stdin is None else stdin.encode(),
         timeout=data.get("timeout"),
     )
-    return Outcome(_answer(result, context), changed=True)  # its effects are unknown: assume a change
-
-
-def _answer(result: ProcessResult, context: Context) -> dict[str, Any]:
-    """The result, its output cut further if it does not fit: some bytes take six as JSON."""
-    limit = min(context.max_output_bytes, context.max_result_bytes)
-    answer = _fields(result, limit)
-    while encoded_size(answer) > context.max_result_bytes and limit > _LEAST_OUTPUT_BYTES:
-        limit //= 2
-        answer = _fields(result, limit)
-    return answer
-
-
-def _fields(result: ProcessResult, limit: int) -> dict[str, Any]:
-    cut = {name: stream.total for name, stream in _streams(result).items() if stream.is_cut(limit)}
-    answer: dict[str, Any] = {
-        "stdout": result.stdout.text(limit),
-        "stderr": result.stderr.text(limit),
-        "exit_code": result.exit_code,
-        "duration_ms": round(result.seconds * 1000),
-        "changed": True,
-        "truncated": bool(cut),
-    }
-    if result.signal_name:
-        answer["signal"] = result.signal_name
-    notices = [f"{name} was {total} bytes long; its middle was cut" for name, total in cut.items()]
-    if result.left_running:
-        notices.append("a background process still holds the output and was left running")
-    if notices:
-        answer["notice"] = "; ".join(notices)
-    return answer
-
-
-def _streams(result: ProcessResult) -> dict[str, Capture]:
-    return {"stdout": result.stdout, "stderr": result.stderr}
+    return process_outcome(result, data["success_codes"], "command", context)

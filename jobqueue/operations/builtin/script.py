@@ -20,6 +20,7 @@ from jobqueue.model.output import AGENT
 from jobqueue.operations.base import operation
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
+from jobqueue.operations.process.answer import process_outcome, success_codes_field
 from jobqueue.operations.schema import Entries, Flag, Items, Schema, Text, shape, timeout_field
 from jobqueue.operations.text import brief
 from jobqueue.plain_text import with_unix_breaks, without_mark
@@ -52,6 +53,7 @@ class _ScriptSchema(Schema):
         metadata={"description": "Added to the agent's environment."},
     )
     verbose = Flag(load_default=False, metadata={"description": "Say in the output what is run, and how."})
+    success_codes = success_codes_field()
     timeout = timeout_field()
 
 
@@ -72,7 +74,7 @@ class ShellScriptSchema(_ScriptSchema):
     "script.python.execute", schema=PythonScriptSchema, changes=True, permission="python:execute", takes_facts=False
 )
 def python_execute(data: dict[str, Any], context: Context) -> Outcome:
-    """Run a Python script with the agent's own Python; a non-zero exit code fails the job."""
+    """Run a Python script with the agent's own Python; an exit code outside of `success_codes` fails the job."""
     with tempfile.TemporaryDirectory(prefix="jobqueue-script-") as name:
         place = Path(name)
         path = _path(data["script"], context) or _written(place, "script.py", data["script"])
@@ -86,7 +88,7 @@ def python_execute(data: dict[str, Any], context: Context) -> Outcome:
     "script.shell.execute", schema=ShellScriptSchema, changes=True, permission="shell:execute", takes_facts=False
 )
 def shell_execute(data: dict[str, Any], context: Context) -> Outcome:
-    """Run a shell script, or one that names its interpreter (#!); a non-zero exit code fails the job."""
+    """Run a shell script, or one with a #! line; an exit code outside of `success_codes` fails the job."""
     with tempfile.TemporaryDirectory(prefix="jobqueue-script-") as name:
         place = Path(name)
         text = data["script"]
@@ -106,6 +108,10 @@ def _path(script: str, context: Context) -> Path | None:
     if not _can_be_path(line):
         return None
     path = Path(line)
+    if path.is_dir():
+        raise OperationFailed(
+            f"The script {brief(line, 300)!r} on {context.hostname} is a directory; name a file in it."
+        )
     if not _is_file(line):
         raise OperationFailed(f"There is no script {brief(line, 300)!r} on {context.hostname}.")
     if not os.access(path, os.R_OK):
@@ -203,10 +209,4 @@ def _run(argv: list[str], place: Path, env: Mapping[str, str], data: Mapping[str
         names = " ".join(sorted(data["env"])) or "nothing"
         context.output(AGENT, f"+ {shlex.join(argv)}\n+ in {cwd}, {names} added to the environment\n".encode())
     result = context.run(argv, cwd=str(cwd), env=environment, timeout=data.get("timeout"))
-    if result.exit_code != 0:
-        how = f"died by {result.signal_name}" if result.signal_name else f"exited with code {result.exit_code}"
-        last = result.stderr.text(4096).strip().rpartition("\n")[2]
-        why = f": {brief(last, 500)}" if last else ""
-        raise OperationFailed(f"The script {how}{why}", {"exit_code": result.exit_code, **result.tails()})
-    # its effects are unknown: assume a change
-    return Outcome({"exit_code": 0, "duration_ms": round(result.seconds * 1000)}, changed=True)
+    return process_outcome(result, data["success_codes"], "script", context)

@@ -59,7 +59,9 @@ def _silence_stdin() -> None:
 def _answer(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     try:
         outcome = _call(request, context) if request["kind"] == "call" else _operate(request, context)
-        return {"data": checked(outcome.data, context.max_result_bytes), "changed": outcome.changed}
+        failed_with = None if outcome.error is None else brief(str(outcome.error))
+        data = checked(outcome.data, context.max_result_bytes)
+        return {"data": data, "changed": outcome.changed, "failed_with": failed_with}
     except JobQueueError as error:
         return {"error": brief(str(error.message)), "code": error.code, "details": _told(error.details, context)}
     except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever the code raises is the answer)

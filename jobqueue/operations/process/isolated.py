@@ -127,7 +127,7 @@ def _outcome(text: bytes, result: ProcessResult) -> Outcome:
         how = f"died by {result.signal_name}" if result.signal_name else f"exited with code {result.exit_code}"
         raise OperationFailed(f"The child process {how} before it answered.", details) from None
     if "error" not in answer:
-        return Outcome(answer["data"], answer["changed"])
+        return Outcome(answer["data"], answer["changed"], answer["failed_with"])
     if answer.get("trace"):
         _log.error("a child process raised:\n%s", answer["trace"])
     error = _ERRORS.get(answer["code"], OperationFailed)

@@ -8,7 +8,7 @@ import hmac
 import json
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from nacl.signing import VerifyKey
 
 from jobqueue.errors import InvalidInput, SealBroken
 from jobqueue.trust.signing import pem
@@ -25,7 +25,7 @@ class Certificate:
     """The API's statement that ``key`` belongs to the agent ``hostname``. ``accepted`` is in microseconds."""
 
     hostname: str
-    key: Ed25519PublicKey
+    key: VerifyKey
     accepted: int
     by: str
 
@@ -66,15 +66,15 @@ def read_revocation(text: str, keys: TrustedKeys) -> Revocation:
     return Revocation(found["hostname"], found["at"], found["by"])
 
 
-def public_text(key: Ed25519PublicKey) -> str:
+def public_text(key: VerifyKey) -> str:
     """A public key as text: base64 of its 32 bytes."""
-    return base64.b64encode(pem.raw(key)).decode("ascii")
+    return base64.b64encode(bytes(key)).decode("ascii")
 
 
-def parse_public(text: str) -> Ed25519PublicKey:
+def parse_public(text: str) -> VerifyKey:
     """A public key from its text. Raises ``InvalidInput``."""
     try:
-        return Ed25519PublicKey.from_public_bytes(base64.b64decode(text, validate=True))
+        return VerifyKey(base64.b64decode(text, validate=True))
     except ValueError as error:
         raise InvalidInput("This is no Ed25519 public key: 32 bytes in base64.") from error
 

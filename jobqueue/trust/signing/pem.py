@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import re
@@ -9,52 +10,37 @@ import stat
 from pathlib import Path
 from typing import TypeAlias
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-    load_pem_public_key,
-)
+from nacl.signing import SigningKey, VerifyKey
 
 from jobqueue.errors import InvalidSettings
 
-PublicKeys: TypeAlias = dict[str, Ed25519PublicKey]
+PublicKeys: TypeAlias = dict[str, VerifyKey]
 #: Characters of a key's id.
 ID_LENGTH = 16
 _OTHERS_READ = 0o077
 _OTHERS_WRITE = 0o022
-_BLOCK = re.compile(rb"-----BEGIN PUBLIC KEY-----[^-]*-----END PUBLIC KEY-----")
+_BLOCK = re.compile(rb"-----BEGIN PUBLIC KEY-----([^-]*)-----END PUBLIC KEY-----")
+_PRIVATE_BLOCK = re.compile(rb"-----BEGIN PRIVATE KEY-----([^-]*)-----END PRIVATE KEY-----")
+# A key of this algorithm in DER is a constant prefix and the key's 32 bytes (RFC 8410, sections 4 and 7).
+_PUBLIC_PREFIX = bytes.fromhex("302a300506032b6570032100")
+_PRIVATE_PREFIX = bytes.fromhex("302e020100300506032b657004220420")
+_KEY_BYTES = 32
 _LARGEST_FILE = 1024 * 1024
 
 
-def raw(key: Ed25519PublicKey) -> bytes:
-    """The 32 bytes of a public key."""
-    return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
-
-
-def secret(key: Ed25519PrivateKey) -> bytes:
-    """The 32 bytes that a private key is made from."""
-    return key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
-
-
-def fingerprint(key: Ed25519PublicKey) -> str:
+def fingerprint(key: VerifyKey) -> str:
     """SHA-256 of a public key, as hex."""
-    return hashlib.sha256(raw(key)).hexdigest()
+    return hashlib.sha256(bytes(key)).hexdigest()
 
 
-def key_id(key: Ed25519PublicKey) -> str:
+def key_id(key: VerifyKey) -> str:
     """A short key id for signatures; it only identifies the key and proves nothing."""
     return fingerprint(key)[:ID_LENGTH]
 
 
-def public_pem(key: Ed25519PublicKey) -> str:
+def public_pem(key: VerifyKey) -> str:
     """One public key for a file of trusted keys, its id above it."""
-    text = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")
-    return f"# {key_id(key)}\n{text}"
+    return f"# {key_id(key)}\n{_block('PUBLIC KEY', _PUBLIC_PREFIX + bytes(key))}"
 
 
 def read_public(path: Path) -> PublicKeys:
@@ -69,12 +55,13 @@ def read_public(path: Path) -> PublicKeys:
         text = file.read(_LARGEST_FILE)
     keys = {}
     for block in _BLOCK.findall(text):
-        try:
-            key = load_pem_public_key(block)
-        except (ValueError, UnsupportedAlgorithm) as error:
-            raise InvalidSettings(f"{path} holds a public key that cannot be read: {error}") from error
-        if not isinstance(key, Ed25519PublicKey):
+        der = _der(block)
+        if der is None:
+            raise InvalidSettings(f"{path} holds a public key that cannot be read: it is not DER in base64.")
+        found = _key_bytes(der, _PUBLIC_PREFIX)
+        if found is None:
             raise InvalidSettings(f"{path} holds a public key of another kind; only Ed25519 keys sign work.")
+        key = VerifyKey(found)
         keys[key_id(key)] = key
     if text.count(b"-----BEGIN") != len(_BLOCK.findall(text)):
         raise InvalidSettings(f"{path} holds something else than public keys in PEM, or is cut off.")
@@ -86,7 +73,7 @@ def write_public(path: Path, keys: PublicKeys) -> None:
     _replace(path, "".join(public_pem(key) for key in keys.values()).encode("ascii"), 0o644)
 
 
-def read_private(path: Path) -> Ed25519PrivateKey:
+def read_private(path: Path) -> SigningKey:
     """A private key. Raises ``FileNotFoundError``, or ``InvalidSettings`` that describes the file's error."""
     try:
         with path.open("rb") as file:
@@ -94,19 +81,21 @@ def read_private(path: Path) -> Ed25519PrivateKey:
                 raise InvalidSettings(
                     f"Others may read the private key {path}: chmod 600 {path}, and consider a new key."
                 )
-            key = load_pem_private_key(file.read(_LARGEST_FILE), password=None)
+            block = _PRIVATE_BLOCK.search(file.read(_LARGEST_FILE))
     except FileNotFoundError:
         raise
     except OSError as error:
         raise InvalidSettings(f"The private key {path} cannot be read: {error.strerror}.") from error
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise InvalidSettings(f"{path} is no private key in PEM without a password.") from error
-    if not isinstance(key, Ed25519PrivateKey):
+    der = _der(block[1]) if block else None
+    if der is None:
+        raise InvalidSettings(f"{path} is no private key in PEM (PKCS #8) without a password.")
+    found = _key_bytes(der, _PRIVATE_PREFIX)
+    if found is None:
         raise InvalidSettings(f"{path} is a private key of another kind; it must be Ed25519.")
-    return key
+    return SigningKey(found)
 
 
-def ensure_private(path: Path) -> tuple[Ed25519PrivateKey, bool]:
+def ensure_private(path: Path) -> tuple[SigningKey, bool]:
     """The private key in ``path``, generated if missing, and whether it was. If two processes start, one wins."""
     try:
         return read_private(path), False
@@ -115,7 +104,7 @@ def ensure_private(path: Path) -> tuple[Ed25519PrivateKey, bool]:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write(draft, _private_bytes(Ed25519PrivateKey.generate()), 0o600)
+        _write(draft, _private_bytes(SigningKey.generate()), 0o600)
         try:
             os.link(draft, path)
             made = True
@@ -128,13 +117,38 @@ def ensure_private(path: Path) -> tuple[Ed25519PrivateKey, bool]:
         raise InvalidSettings(f"The private key {path} cannot be made: {error.strerror}.") from error
 
 
-def write_private(path: Path, key: Ed25519PrivateKey) -> None:
+def write_private(path: Path, key: SigningKey) -> None:
     """Replace a private key."""
     _replace(path, _private_bytes(key), 0o600)
 
 
-def _private_bytes(key: Ed25519PrivateKey) -> bytes:
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+def _private_bytes(key: SigningKey) -> bytes:
+    return _block("PRIVATE KEY", _PRIVATE_PREFIX + bytes(key)).encode("ascii")
+
+
+def _block(label: str, der: bytes) -> str:
+    return f"-----BEGIN {label}-----\n{base64.b64encode(der).decode('ascii')}\n-----END {label}-----\n"
+
+
+def _der(text: bytes) -> bytes | None:
+    """The content of a PEM block; None unless it is one whole DER sequence in base64."""
+    try:
+        der = base64.b64decode(b"".join(text.split()), validate=True)
+    except ValueError:
+        return None
+    if len(der) < 2 or der[0] != 0x30:
+        return None
+    if der[1] < 0x80:
+        start, length = 2, der[1]
+    else:
+        start = 2 + (der[1] & 0x7F)
+        length = int.from_bytes(der[2:start], "big")
+    return der if start + length == len(der) else None
+
+
+def _key_bytes(der: bytes, prefix: bytes) -> bytes | None:
+    found = der.removeprefix(prefix)
+    return found if len(found) == _KEY_BYTES and len(der) == len(prefix) + _KEY_BYTES else None
 
 
 def _replace(path: Path, content: bytes, mode: int) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import nacl.bindings
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from nacl.exceptions import CryptoError
+from nacl.signing import SigningKey, VerifyKey
 
 from jobqueue.errors import InvalidSettings
 from jobqueue.settings import TRUSTED_KEYS_FILE, Settings
@@ -28,7 +28,7 @@ LENGTH = pem.ID_LENGTH + 1 + 86
 class Signer:
     """Signs with one private key; its file may be replaced while it is in use. Thread-safe."""
 
-    def __init__(self, key: Ed25519PrivateKey, path: Path | None = None) -> None:
+    def __init__(self, key: SigningKey, path: Path | None = None) -> None:
         self._path = path
         self._version = _version(path) if path else 0
         self._looked = time.monotonic()
@@ -43,7 +43,7 @@ class Signer:
         path = settings.signing_key
         if settings.has_own_signing_key:
             key, _ = pem.ensure_private(path)
-            trust(settings.state_dir / TRUSTED_KEYS_FILE, key.public_key())
+            trust(settings.state_dir / TRUSTED_KEYS_FILE, key.verify_key)
         else:
             try:
                 key = pem.read_private(path)
@@ -55,15 +55,15 @@ class Signer:
         return cls(key, path)
 
     @property
-    def public_key(self) -> Ed25519PublicKey:
-        return self._key.public_key()
+    def public_key(self) -> VerifyKey:
+        return self._key.verify_key
 
     def sign(self, purpose: bytes, message: bytes) -> str:
         """A signature of ``message`` for one ``purpose``, as text of ``LENGTH`` characters."""
         if self._path is not None and time.monotonic() - self._looked >= LOOK_SECONDS:
             self._look(self._path)
         secret, name = self._pair
-        # libsodium signs and verifies in half of OpenSSL's time; every job is signed twice and verified at least once
+        # the binding, because every job is signed twice and verified at least once: the class around it costs more
         signature = nacl.bindings.crypto_sign(framed(purpose, message), secret)[:_BYTES]
         return name + base64.urlsafe_b64encode(signature)[:-2].decode("ascii")
 
@@ -74,10 +74,10 @@ class Signer:
             self._set(pem.read_private(path))
             self._version = version
 
-    def _set(self, key: Ed25519PrivateKey) -> None:
+    def _set(self, key: SigningKey) -> None:
         self._key = key
         # in one step, because other threads may be signing
-        self._pair = (pem.secret(key) + pem.raw(key.public_key()), pem.key_id(key.public_key()) + ".")
+        self._pair = (bytes(key) + bytes(key.verify_key), pem.key_id(key.verify_key) + ".")
 
 
 def framed(purpose: bytes, message: bytes) -> bytes:
@@ -85,20 +85,20 @@ def framed(purpose: bytes, message: bytes) -> bytes:
     return b"jobqueue " + purpose + b" 1\n" + message
 
 
-def is_signed(key: Ed25519PublicKey, signature: str, purpose: bytes, message: bytes) -> bool:
+def is_signed(key: VerifyKey, signature: str, purpose: bytes, message: bytes) -> bool:
     """Whether ``signature`` (its part behind the key's id counts) is the key's, of this message for this purpose."""
     encoded = signature[pem.ID_LENGTH + 1 :]
     try:
         found = base64.b64decode(encoded + "==", altchars=b"-_", validate=True)
         if len(found) != _BYTES or base64.urlsafe_b64encode(found)[:-2].decode("ascii") != encoded:
             return False  # another encoding of the same bytes
-        nacl.bindings.crypto_sign_open(found + framed(purpose, message), pem.raw(key))
+        nacl.bindings.crypto_sign_open(found + framed(purpose, message), bytes(key))
     except (ValueError, CryptoError):
         return False
     return True
 
 
-def trust(path: Path, key: Ed25519PublicKey) -> None:
+def trust(path: Path, key: VerifyKey) -> None:
     """Add a public key to a file of trusted keys. Raises ``InvalidSettings``."""
     _change(path, lambda keys: {**keys, pem.key_id(key): key})
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from nacl.signing import VerifyKey
 
 from jobqueue.errors import InvalidSettings
 from jobqueue.trust.signing import pem
@@ -23,7 +23,7 @@ class TrustedKeys:
         self._path = path
         self._own = own
         self._clock = clock
-        self._keys: Mapping[str, Ed25519PublicKey] = {}
+        self._keys: Mapping[str, VerifyKey] = {}
         self._version: tuple[int, int, int] | None = None
         self._looked = float("-inf")
 
@@ -39,7 +39,7 @@ class TrustedKeys:
             raise InvalidSettings(_no_keys(path, "It is empty"))
         return keys
 
-    def get(self, key_id: str) -> Ed25519PublicKey | None:
+    def get(self, key_id: str) -> VerifyKey | None:
         """The key with this id, if it is trusted now."""
         found = self._keys.get(key_id)
         # an unknown key may have been added by a rotation just now

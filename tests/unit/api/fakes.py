@@ -33,6 +33,7 @@ from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Agent, AgentEvent, AgentState
 from jobqueue.model.alert import Alert
 from jobqueue.model.audit import AuditEntry
+from jobqueue.model.failure import Failure, RecentFailures, group_failures
 from jobqueue.model.filter import JobFilter, JobPage
 from jobqueue.model.history import History, Span
 from jobqueue.model.job import Execution, Job
@@ -41,7 +42,7 @@ from jobqueue.model.job_summary import JobSummary, JobSummaryPage
 from jobqueue.model.output import OutputPage
 from jobqueue.model.package import PackageInfo, check_package_name
 from jobqueue.model.principal import NOBODY, Principal
-from jobqueue.model.states import ExecutionState, JobStatus
+from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.timeline import API_HOST, Event
 from jobqueue.operations.info import OperationInfo
@@ -128,6 +129,7 @@ class FakeServices:
             starting=self._starting,
             counts=self._counts,
             history=self._history,
+            failures=self._failures,
             cancel=self._cancel,
             delete=self._delete,
         )
@@ -199,6 +201,16 @@ class FakeServices:
         self._fail()
         found = [a_glance(job) for job in self.store.values() if job.id.startswith(prefix)]
         return tuple(found[:most]), len(found), True
+
+    def _failures(self, within_seconds: int) -> RecentFailures:
+        self._fail()
+        found = [
+            Failure(job.id, execution.hostname, job.operation, job.title or "", execution.error or "", job.updated)
+            for job in sorted(self.store.values(), key=lambda job: -job.updated)
+            for execution in job.executions
+            if execution.state in FAILURES and job.updated > now() - within_seconds * 1_000_000
+        ]
+        return RecentFailures(group_failures(found), is_complete=True)
 
     def _history(self, seconds: int, spans: int) -> History:
         self._fail()

@@ -9,9 +9,9 @@ from flask.testing import FlaskClient
 
 from jobqueue import __version__
 from jobqueue.errors import LedgerRefuses
-from jobqueue.model.states import JobStatus
+from jobqueue.model.states import ExecutionState, JobStatus
 from tests.unit.api.conftest import Ask
-from tests.unit.api.fakes import AN_AGENT, FakeServices, away
+from tests.unit.api.fakes import AN_AGENT, FakeServices, a_job, away, now
 from tests.unit.api.shapes import error
 
 
@@ -145,3 +145,21 @@ def test_not_ready_while_the_ledger_takes_no_writes(
     assert "10.0.0.1" not in response.get_data(as_text=True)
     assert "cannot be reached" not in response.get_data(as_text=True)
     assert client.get("/health").status_code == 200
+
+
+def test_failures(ask: Ask, services: FakeServices) -> None:
+    failed = a_job(status=JobStatus.FAILED, updated=now())
+    failed = replace(
+        failed,
+        executions=tuple(replace(x, state=ExecutionState.FAILED, error="exit code 3") for x in failed.executions),
+    )
+    services.store[failed.id] = failed
+    body = ask("GET", "/failure").get_json()
+    assert body["complete"] is True
+    (group,) = body["items"]
+    assert group["job_ids"] == [failed.id]
+    assert (group["operation"], group["error"], group["executions"]) == (failed.operation, "exit code 3", 1)
+    services.store[failed.id] = replace(failed, updated=now() - 10_000_000)
+    assert ask("GET", "/failure?within_seconds=5").get_json()["items"] == []
+    for bad in ("0", "604801", "x", "1.5"):
+        error(ask("GET", f"/failure?within_seconds={bad}"), 400, field="within_seconds")

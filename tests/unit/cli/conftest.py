@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 from jobqueue.cli.commands.agent import agent
 from jobqueue.cli.commands.completion import completion
 from jobqueue.cli.commands.event import event
+from jobqueue.cli.commands.failing import failing
 from jobqueue.cli.commands.job import job
 from jobqueue.cli.commands.operation import operation
 from jobqueue.cli.commands.top import top
@@ -16,7 +17,7 @@ from tests.unit.client.fake_api import FakeApi
 
 Run = Callable[..., Result]
 _GROUPS: dict[str, click.Command] = {
-    command.name or "": command for command in (job, agent, operation, event, top, completion)
+    command.name or "": command for command in (job, agent, operation, event, failing, top, completion)
 }
 
 

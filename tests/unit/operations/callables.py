@@ -55,3 +55,7 @@ def nap(seconds: float) -> None:
 
 
 def _private() -> None: ...
+
+
+def half_done() -> Outcome:
+    return Outcome({"done": 1}, changed=True, error="the second half failed")

@@ -33,6 +33,10 @@ def test_a_function_may_say_that_nothing_changed(perform: Perform) -> None:
     assert _call(perform, "changed_nothing") == Outcome({"was": "so already"}, changed=False)
 
 
+def test_a_function_may_fail_and_keep_its_data(perform: Perform) -> None:
+    assert _call(perform, "half_done") == Outcome({"done": 1}, changed=True, error="the second half failed")
+
+
 def test_what_it_prints_is_live_output_and_its_input_is_empty(perform: Perform) -> None:
     seen: dict[str, bytes] = {"stdout": b"", "stderr": b""}
 

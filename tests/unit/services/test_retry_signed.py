@@ -6,7 +6,7 @@ from pathlib import Path
 
 import fakeredis
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from jobqueue.errors import JobAltered, NothingToRetry
 from jobqueue.ledger.executions import Grant
@@ -37,7 +37,7 @@ FAILED = frozenset({ExecutionState.FAILED})
 @pytest.fixture(scope="module")
 def keys() -> dict[str, Signer]:
     """The agents' own."""
-    return {host: Signer(Ed25519PrivateKey.generate()) for host in HOSTS}
+    return {host: Signer(SigningKey.generate()) for host in HOSTS}
 
 
 @pytest.fixture

@@ -51,6 +51,7 @@ HOST = "web1"
 class Anything(Schema):
     reports = fields.List(fields.Dict())
     failure = fields.Dict()
+    error = fields.String()
 
 
 class Text(Schema):
@@ -82,6 +83,8 @@ def tell(data: dict[str, Any], context: Context) -> Outcome:
         context.report(info)
     if "failure" in data:
         raise OperationFailed("it broke", data["failure"])
+    if "error" in data:
+        return Outcome({"kept": 1}, error=data["error"])
     assert context.settings is not None
     return Outcome({"token": context.settings.token, "host": context.settings.hostname})
 

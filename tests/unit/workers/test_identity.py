@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from jobqueue.errors import AgentNotFound, Conflict, InvalidInput, InvalidSettings
 from jobqueue.ledger.executions import Finished, Grant, Renewal
@@ -264,7 +264,7 @@ def test_nonsense_in_place_of_a_token(agent: MakeAgent, enrolment: Enrolment, le
 def test_a_made_up_certificate_is_not_taken(agent: MakeAgent, ledger: Ledger, keys: TrustedKeys) -> None:
     new = agent("db1")
     new.beat()
-    own = Signer(Ed25519PrivateKey.generate())
+    own = Signer(SigningKey.generate())
     forged = certificates.certify(own, "db1", new.identity.public_key, 1, "me")
     ledger.client.hset(ledger.keys.agent("db1"), "certificate", forged)
     new.beat()
@@ -518,7 +518,7 @@ def test_one_agent_cannot_answer_for_another(
     tmp_path: Path,
 ) -> None:
     """Not even one that is accepted, and signs the result of the other one's job as if it were the other one."""
-    evil = Identity("evil", Signer(Ed25519PrivateKey.generate()), keys, tmp_path / "evil.certificate")
+    evil = Identity("evil", Signer(SigningKey.generate()), keys, tmp_path / "evil.certificate")
     assert evil.take(certificates.certify(signer, "evil", evil.public_key, 1, "admin"))
     ledger.client.hset(ledger.keys.kind("certificates"), evil.key_id, evil.certificate)
     executor._ledger.identity = evil
@@ -545,7 +545,7 @@ def test_the_result_of_one_job_is_not_that_of_another(
 def test_a_made_up_certificate_proves_nothing(
     ledger: Ledger, executor: Executor, submit: Submitter, check: ResultVerifier, keys: TrustedKeys, tmp_path: Path
 ) -> None:
-    own = Ed25519PrivateKey.generate()
+    own = SigningKey.generate()
     evil = Identity(HOST, Signer(own), keys, tmp_path / "x")
     text = certificates.certify(Signer(own), HOST, evil.public_key, 1, "me")
     ledger.client.hset(ledger.keys.kind("certificates"), evil.key_id, text)
@@ -637,7 +637,7 @@ def test_whoever_writes_to_redis_can_revoke_nobody(
 ) -> None:
     job_id = submit("test.echo.get")
     executor.execute(job_id, HOST)
-    other = Signer(Ed25519PrivateKey.generate())
+    other = Signer(SigningKey.generate())
     text = certificates.revoke(other, certificates.Revocation(HOST, NOW * 1_000_000, "eve"))
     for planted in (text, "{}", "nonsense"):
         ledger.client.hset(ledger.keys.kind("revoked"), HOST, planted)

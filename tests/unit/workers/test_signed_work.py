@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import redis
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from jobqueue.ledger.executions import Grant
 from jobqueue.ledger.ledger import Ledger
@@ -178,7 +178,7 @@ def test_work_signed_by_another_key_is_refused(
     ledger: Ledger, executor: Executor, submit: Submitter, attacker: Attacker
 ) -> None:
     job_id = submit("test.echo.get")
-    own = Signer(Ed25519PrivateKey.generate())
+    own = Signer(SigningKey.generate())
     document = {"operation": "test.echo.get", "data": {}, "target": HOST}
     forged = WorkSigner(own, 3600).sign(job_id, document, now=NOW, idempotent=True, only=())
     attacker.write(job_id, forged)
@@ -443,7 +443,7 @@ def test_a_key_that_is_no_longer_trusted_counts_no_more(
     ledger: Ledger, executor: Executor, submit: Submitter, settings: Settings
 ) -> None:
     job_id = submit("test.echo.get")
-    new = Ed25519PrivateKey.generate().public_key()
+    new = SigningKey.generate().verify_key
     pem.write_public(settings.trusted_keys, {pem.key_id(new): new})
     executor._gate._keys._looked = float("-inf")
     assert_refused(ledger, executor, job_id, "a key that is not trusted here")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jobqueue.errors import JobQueueError, OperationFailed, OperationNotNeeded
@@ -37,8 +37,12 @@ class Ending:
     retry_note: str = ""
 
 
-def completed(outcome: Outcome) -> Ending:
-    return Ending(ExecutionState.COMPLETED, answer={"data": outcome.data, "changed": bool(outcome.changed)})
+def returned(running: RunningExecution, outcome: Outcome) -> Ending:
+    """For an operation that returned: completed, or failed with its data kept. The job's policy may allow a retry."""
+    answer = {"data": outcome.data, "changed": bool(outcome.changed)}
+    if outcome.error is None:
+        return Ending(ExecutionState.COMPLETED, answer=answer)
+    return replace(failed(running, outcome.error), answer=answer)
 
 
 def skipped(error: JobQueueError) -> Ending:

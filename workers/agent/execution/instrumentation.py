@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from jobqueue import logs, tracing
 from jobqueue.errors import JobQueueError
 from workers import metrics
 from workers.agent.execution.running import RunningExecution
 
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
 
 @contextmanager
-def instrumented(running: RunningExecution) -> Iterator[None]:
-    """Instrument one run: metrics, log records with the execution's ids, and a span in the job's trace."""
+def instrumented(running: RunningExecution) -> Iterator[Span | None]:
+    """Instrument one run: metrics, log records with the execution's ids, and a span in the job's trace (yielded)."""
     grant, document = running.grant, running.document
     operation = str(document["operation"])
     carried = document.get(tracing.MEMBER) or {}
@@ -33,7 +37,7 @@ def instrumented(running: RunningExecution) -> Iterator[None]:
         metrics.run_of(operation),
     ):
         try:
-            yield
+            yield span
         except JobQueueError as error:
             tracing.fail(span, error.message)
             raise

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from jobqueue import tracing
 from jobqueue.entrypoints.source import PackageSource
 from jobqueue.errors import JobQueueError, OperationCancelled, OperationNotSupported, UnknownOperation
 from jobqueue.ledger.executions import Grant
@@ -17,7 +18,7 @@ from jobqueue.operations.registry import Registry
 from jobqueue.operations.runner import run_operation
 from jobqueue.settings import DEFAULT_REDIS_URL, SECRETS, Settings
 from workers.agent.execution.agent_ledger import AgentLedger
-from workers.agent.execution.ending import Ending, completed, failed, skipped, stopped
+from workers.agent.execution.ending import Ending, failed, returned, skipped, stopped
 from workers.agent.execution.instrumentation import instrumented
 from workers.agent.execution.output import OutputPump
 from workers.agent.execution.running import RunningExecution
@@ -61,11 +62,13 @@ class OperationRunner:
             permit = running.permit or self._unknown(running)
             context = self._context(running, permit, write)
             try:
-                with instrumented(running):
+                with instrumented(running) as span:
                     outcome = run_operation(permit.operation, running.document["data"], context)
+                    if outcome.error is not None:
+                        tracing.fail(span, outcome.error)
             except OperationCancelled:
                 return stopped(running, permit.operation)
-            return completed(outcome)
+            return returned(running, outcome)
         except (UnknownOperation, OperationNotSupported) as error:
             return skipped(error)
         except JobQueueError as error:

@@ -185,6 +185,30 @@ def test_assets_are_our_own_and_nothing_else(client: FlaskClient) -> None:
 # --- what the pages show ---------------------------------------------------------------------------------------------
 
 
+def test_overview_shows_what_fails(page: Page, services: FakeServices) -> None:
+    found = page("/")
+    assert "nothing failed in the last hour" in found.find(id="glance").get_text()
+    assert found.find(id="failing").has_attr("hidden")
+    for number in range(7):
+        hosts = tuple(
+            Execution(slot=f"web{n}", hostname=f"web{n}", state=S.FAILED, error=f"error {'abcdefg'[number]}")
+            for n in range(number + 1)
+        )
+        job = a_job(id=f"{number}{ID[1:]}", status=JobStatus.FAILED, executions=hosts, is_broadcast=True, updated=now())
+        services.store[job.id] = job
+    services.agents_known[:] = [AN_AGENT, replace(AN_AGENT, hostname="web2", live=False)]
+    fleet._readings.clear()
+    found = page("/")
+    strip = " ".join(found.find(id="glance").get_text().split())
+    assert strip == "1 of 2 agents offline 28 failed in the last hour"
+    failing = found.find(id="failing")
+    assert not failing.has_attr("hidden")
+    rows = [" ".join(row.get_text(" ").split()) for row in failing.select("tbody tr")]
+    assert len(rows) == 5
+    assert rows[0].startswith("7 node.hostname.get error g web0, web1, web2 and 4 more")
+    assert "2 more kinds of failures" in failing.get_text()
+
+
 def test_overview_counts_and_draws(page: Page, services: FakeServices) -> None:
     services.store[ID] = a_pending_job(id=ID)
     found = page("/")

@@ -33,8 +33,11 @@ def test_both_forms_run_without_a_shell(perform: Perform, data: dict[str, Any]) 
 
 
 def test_the_shell_runs_a_line(perform: Perform) -> None:
-    outcome = perform(SHELL, {"command": "echo $((1 + 1)) | tr 2 3; exit 9", "env": {"X": "y"}})
-    assert (outcome.data["stdout"], outcome.data["exit_code"]) == ("3\n", 9)
+    outcome = perform(
+        SHELL, {"command": "echo $((1 + 1)) | tr 2 3; echo bad >&2; echo $X is bad >&2; exit 9", "env": {"X": "y"}}
+    )
+    assert (outcome.data["stdout"], outcome.data["stderr"], outcome.data["exit_code"]) == ("3\n", "bad\ny is bad\n", 9)
+    assert outcome.error == "The command exited with code 9: y is bad"
 
 
 def test_cwd_env_and_stdin(perform: Perform, tmp_path: Path) -> None:
@@ -42,9 +45,35 @@ def test_cwd_env_and_stdin(perform: Perform, tmp_path: Path) -> None:
     assert perform(SHELL, data).data["stdout"] == f"{tmp_path}\nblue\né\0"
 
 
-def test_a_signal_completes_with_its_name(perform: Perform) -> None:
+def test_a_signal_is_a_failure_with_its_name(perform: Perform) -> None:
     outcome = perform(SHELL, {"command": "kill -9 $$"})
     assert (outcome.data["exit_code"], outcome.data["signal"]) == (-9, "SIGKILL")
+    assert outcome.error == "The command was killed by SIGKILL"
+
+
+@pytest.mark.parametrize(
+    ("codes", "line", "error"),
+    [
+        ([0, 3], "exit 3", None),
+        ([0, 3], "exit 0", None),
+        ([3], "exit 0", "The command exited with code 0"),
+        ([255], "exit 255", None),
+        ("any", "exit 99", None),
+        ("any", "kill -15 $$", None),
+        ([15, 143], "kill -15 $$", "The command was killed by SIGTERM"),
+    ],
+)
+def test_success_codes(perform: Perform, codes: Any, line: str, error: str | None) -> None:
+    outcome = perform(SHELL, {"command": line, "success_codes": codes})
+    assert (outcome.error, outcome.changed) == (error, True)
+
+
+def test_the_error_is_one_bounded_line(perform: Perform) -> None:
+    outcome = perform(SHELL, {"command": "printf 'x%.0s' $(seq 3000) >&2; printf '\\0\\n\\n' >&2; exit 1"})
+    assert outcome.error is not None
+    assert outcome.error.startswith("The command exited with code 1: xxx")
+    assert len(outcome.error) < 600
+    assert "\0" not in outcome.error
 
 
 def test_a_command_that_is_not_found_fails(perform: Perform) -> None:
@@ -134,6 +163,26 @@ def test_a_process_left_behind_is_told_of(perform: Perform, monkeypatch: pytest.
         ({"command": "ls", "timeout": "5"}, "timeout"),
         ({"command": "ls", "timeout": True}, "timeout"),
         ({"command": "ls", "shell": True}, "shell"),
+        *(
+            ({"command": "ls", "success_codes": value}, "success_codes")
+            for value in (
+                [],
+                0,
+                "0",
+                "ANY",
+                None,
+                True,
+                [True],
+                [-1],
+                [256],
+                ["0"],
+                [0.0],
+                [None],
+                [[0]],
+                {"0": 1},
+                [0] * 257,
+            )
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else repr(value)[:40],
 )

@@ -25,13 +25,16 @@ Printed = Callable[..., str]
 def printed(perform: Perform) -> Printed:
     """What a script prints, all streams together."""
 
-    def run(type: str, script: str, **data: Any) -> str:
+    def run(type: str, script: str, *, verbose: bool = False, **data: Any) -> str:
         chunks: list[bytes] = []
-        outcome = perform(type, {"script": script, **data}, output=lambda _, chunk: chunks.append(chunk))
+        sent = {"script": script, "verbose": verbose, **data}
+        outcome = perform(type, sent, output=lambda _, chunk: chunks.append(chunk))
         assert outcome.data.pop("duration_ms") >= 0
-        assert outcome.data == {"exit_code": 0}
-        assert outcome.changed is True
-        return b"".join(chunks).decode()
+        live = b"".join(chunks).decode()
+        assert outcome.data.pop("stdout") == (live.partition("environment\n")[2] if verbose else live)
+        assert outcome.data == {"stderr": "", "exit_code": 0, "changed": True, "truncated": False}
+        assert (outcome.changed, outcome.error) == (True, None)
+        return live
 
     return run
 
@@ -65,10 +68,16 @@ def test_a_file_of_the_host(printed: Printed, tmp_path: Path) -> None:
     assert printed(SHELL, "/bin/true") == ""
 
 
-@pytest.mark.parametrize(("type", "name"), [(PYTHON, "/no/such thing.py"), (SHELL, "/no/such.sh"), (SHELL, "/")])
+@pytest.mark.parametrize(("type", "name"), [(PYTHON, "/no/such thing.py"), (SHELL, "/no/such.sh")])
 def test_a_file_that_is_not_there(perform: Perform, type: str, name: str) -> None:
     with pytest.raises(OperationFailed, match=f"no script '{name}' on web1"):
         perform(type, {"script": name})
+
+
+@pytest.mark.parametrize("type", [PYTHON, SHELL])
+def test_a_directory_is_no_script(perform: Perform, type: str) -> None:
+    with pytest.raises(OperationFailed, match=r"The script '/usr/lib' on web1 is a directory; name a file in it\."):
+        perform(type, {"script": "/usr/lib"})
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -106,16 +115,24 @@ def test_verbose(printed: Printed) -> None:
     assert said.endswith("hi\n")
 
 
-def test_failure_says_how(perform: Perform) -> None:
-    with pytest.raises(OperationFailed, match=r"exited with code 1: ZeroDivisionError: .*zero") as caught:
-        perform(PYTHON, {"script": "print('so far')\n1 / 0"})
-    assert caught.value.details is not None
-    assert caught.value.details["exit_code"] == 1
-    assert caught.value.details["stdout"] == "so far\n"
-    with pytest.raises(OperationFailed, match=r"died by SIGKILL$"):
-        perform(SHELL, {"script": "kill -9 $$"})
-    with pytest.raises(OperationFailed, match=r"exited with code 7$"):
-        perform(SHELL, {"script": "exit 7"})
+def test_failure_says_how_and_keeps_the_output(perform: Perform) -> None:
+    failed = perform(PYTHON, {"script": "print('so far')\n1 / 0"})
+    assert failed.error == "The script exited with code 1: ZeroDivisionError: division by zero"
+    assert (failed.data["exit_code"], failed.data["stdout"]) == (1, "so far\n")
+    assert "Traceback" in failed.data["stderr"]
+    killed = perform(SHELL, {"script": "kill -9 $$"})
+    assert (killed.error, killed.data["exit_code"], killed.data["signal"]) == (
+        "The script was killed by SIGKILL",
+        -9,
+        "SIGKILL",
+    )
+    assert perform(SHELL, {"script": "exit 7"}).error == "The script exited with code 7"
+
+
+def test_other_exit_codes_can_mean_success(perform: Perform) -> None:
+    assert perform(SHELL, {"script": "exit 7", "success_codes": [0, 7]}).error is None
+    assert perform(PYTHON, {"script": "raise SystemExit(3)", "success_codes": "any"}).error is None
+    assert perform(SHELL, {"script": "exit 0", "success_codes": [7]}).error == "The script exited with code 0"
 
 
 def test_nothing_of_the_agent_is_inherited(printed: Printed, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,10 +209,10 @@ def test_a_long_python_script(printed: Printed) -> None:
 def test_a_line_that_cannot_be_a_path_is_not_quoted(perform: Perform) -> None:
     """Such a script fails as code, and the message names none of it."""
     secret = "/s3cretCanary" + "x" * 300
-    with pytest.raises(OperationFailed) as caught:
-        perform(PYTHON, {"script": secret})
-    assert "There is no script" not in str(caught.value)
-    assert secret not in str(caught.value)
+    failed = perform(PYTHON, {"script": secret})
+    assert failed.error is not None
+    assert failed.error.startswith("The script exited with code 1: ")
+    assert secret not in failed.error
 
 
 @pytest.mark.parametrize("type", [PYTHON, SHELL])

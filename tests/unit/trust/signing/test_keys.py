@@ -11,7 +11,16 @@ import pytest
 from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+from nacl.signing import SigningKey
 
 from jobqueue.cli.main import main
 from jobqueue.errors import InvalidSettings
@@ -88,6 +97,39 @@ def test_only_ed25519_keys_sign(settings: Settings) -> None:
         TrustedKeys.open(settings.trusted_keys)
 
 
+def test_key_files_are_those_of_other_libraries(settings: Settings) -> None:
+    """Both directions, with OpenSSL's encoder as the judge."""
+    own = Signer.open(settings)
+    private, public = settings.signing_key.read_bytes(), settings.trusted_keys.read_bytes()
+    theirs = load_pem_private_key(private, password=None)
+    assert isinstance(theirs, Ed25519PrivateKey)
+    assert theirs.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) == private
+    assert theirs.public_key() == load_pem_public_key(public)
+    assert own.sign(b"work", b"message").split(".")[1] == base64.urlsafe_b64encode(
+        theirs.sign(signer.framed(b"work", b"message"))
+    )[:-2].decode("ascii")
+
+    made = Ed25519PrivateKey.generate()
+    settings.signing_key.write_bytes(made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    public_bytes = made.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    assert bytes(Signer.open(settings).public_key) == public_bytes
+    windows = made.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).replace(b"\n", b"\r\n")
+    settings.trusted_keys.write_bytes(windows)
+    assert [bytes(key) for key in pem.read_public(settings.trusted_keys).values()] == [public_bytes]
+
+
+def test_a_private_key_with_a_password_or_cut_off_is_refused(settings: Settings) -> None:
+    Signer.open(settings)
+    whole = settings.signing_key.read_bytes()
+    locked = Ed25519PrivateKey.generate().private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"password")
+    )
+    for content in (locked, whole[:-40], whole.replace(b"MC4", b"MC8"), whole.replace(b"MC4", b"M!4"), b""):
+        settings.signing_key.write_bytes(content)
+        with pytest.raises(InvalidSettings, match=r"is no private key in PEM \(PKCS #8\) without a password"):
+            Signer.open(settings)
+
+
 @pytest.mark.parametrize("text", ["", "# nothing\n", "no key"])
 def test_an_agent_without_a_trusted_key_is_told_what_to_do(tmp_path: Path, text: str) -> None:
     path = tmp_path / "signing.pub"
@@ -117,7 +159,7 @@ def test_a_signature_is_for_one_purpose_and_one_message(settings: Settings) -> N
     assert not is_signed(key, text[:-1], b"work", b"message")
     assert not is_signed(key, text + "=", b"work", b"message")
     assert not is_signed(key, text[:-1] + "\u00e9", b"work", b"message")
-    assert not is_signed(Ed25519PrivateKey.generate().public_key(), text, b"work", b"message")
+    assert not is_signed(SigningKey.generate().verify_key, text, b"work", b"message")
     zeros = pem.key_id(key) + "." + base64.urlsafe_b64encode(bytes(64))[:-2].decode()
     assert not is_signed(key, zeros, b"work", b"message")
 
@@ -126,7 +168,7 @@ def test_a_file_of_trusted_keys_is_read_again(settings: Settings) -> None:
     first = Signer.open(settings).public_key
     clock = [0.0]
     keys = TrustedKeys(settings.trusted_keys, clock=lambda: clock[0])
-    second = Ed25519PrivateKey.generate().public_key()
+    second = SigningKey.generate().verify_key
     assert keys.get(pem.key_id(first)) is not None
     signer.trust(settings.trusted_keys, second)
     assert keys.get(pem.key_id(second)) is not None  # at once: it may have come with a rotation

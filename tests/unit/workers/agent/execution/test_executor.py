@@ -97,6 +97,14 @@ def test_how_an_operation_failed(ledger: Ledger, executor: Executor, submit: Sub
     assert (found.error, found.failure, found.info) == ("it broke", {"exit_code": 3}, {"pid": 7})
 
 
+def test_a_failure_can_keep_its_data(ledger: Ledger, executor: Executor, submit: Submitter) -> None:
+    job_id = submit("test.tell.do", {"error": "exited with code 3"})
+    assert executor.execute(job_id, HOST) == "failed"
+    found = execution(ledger, job_id)
+    assert (found.error, found.data, found.changed, found.failure) == ("exited with code 3", {"kept": 1}, True, None)
+    assert ledger.jobs.get(job_id).status is JobStatus.FAILED
+
+
 def test_what_is_too_much_is_dropped(ledger: Ledger, executor: Executor, submit: Submitter) -> None:
     large = {"text": "x" * 100_000}
     job_id = submit("test.tell.do", {"reports": [{"pid": 7}, large], "failure": large})

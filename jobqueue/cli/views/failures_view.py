@@ -1,0 +1,41 @@
+"""Recent failures on a screen: one row for each group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jobqueue.cli.views.hostnames import fold
+from jobqueue.cli.views.output import Column, Screen
+
+_COLUMNS = (
+    Column("FAILED", whole=True, right=True),
+    Column("LAST", whole=True),
+    Column("OPERATION", least=16),
+    Column("ERROR", least=20),
+    Column("HOSTS", least=12),
+    Column("NEWEST JOB", whole=True),
+)
+
+
+def show_failures(screen: Screen, found: Mapping[str, Any]) -> None:
+    """The groups of ``GET /failure``."""
+    groups = found["items"]
+    if not groups:
+        screen.line("Nothing failed.")
+        return
+    screen.table(_COLUMNS, [_row(screen, group) for group in groups])
+    if not found["complete"]:
+        screen.line("There are more failures than were examined; choose a shorter time with --within.", "dim")
+
+
+def _row(screen: Screen, group: Mapping[str, Any]) -> tuple[Any, ...]:
+    hosts, rest = fold(group["hosts"]), group["host_count"] - len(group["hosts"])
+    return (
+        group["executions"],
+        screen.when(group["last"]),
+        group["title"] or group["operation"],
+        group["error"],
+        f"{hosts} and {rest} more" if rest > 0 else hosts,
+        screen.id(group["job_ids"][0]),
+    )
