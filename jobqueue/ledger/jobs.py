@@ -24,8 +24,8 @@ from jobqueue.errors import (
 )
 from jobqueue.ledger import decoding, records
 from jobqueue.ledger.audit import Audit, unavailable
-from jobqueue.ledger.scripts import Argument, Clock, Scripts, redis_clock
 from jobqueue.ledger.rollouts import Rollouts
+from jobqueue.ledger.scripts import Argument, Clock, Scripts, redis_clock
 from jobqueue.ledger.seal import Seal
 from jobqueue.ledger.staging import Staging
 from jobqueue.ledger.tamper_alarm import TamperAlarm
@@ -114,14 +114,13 @@ class Jobs:
         alarm: TamperAlarm,
         audit: Audit,
         staging: Staging,
-        rollouts: Rollouts,
         *,
         idempotency_window_seconds: float,
         now: Clock = redis_clock,
     ) -> None:
         self._scripts = scripts
         self._staging = staging
-        self._rollouts = rollouts
+        self._rollouts = Rollouts(scripts, now)
         self._seal = seal
         self._alarm = alarm
         self._audit = audit

@@ -30,7 +30,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "opening": (
         "opening",
         "zset",
-        "ids of jobs with executions that have no record yet, by the time to open the next; far ahead if they must wait",
+        "ids of jobs with executions without a record, by the time to open the next; far ahead while they wait",
     ),
     "staged": ("staged:", "list", "{job}: hosts of a job that is about to be created, in order; expires"),
     "finished": ("finished", "zset", "ids of final jobs, by the time they ended; pruned from here"),

@@ -82,7 +82,6 @@ class Ledger:
             alarm,
             self.audit,
             Staging(client, self.keys, self.scripts, now),
-            self.rollouts,
             idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS,
             now=now,
         )

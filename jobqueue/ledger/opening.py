@@ -24,11 +24,11 @@ def rest_of(fields: Mapping[str, str]) -> Rest:
     return ExecutionState(state), decoding.whole(at), reason
 
 
-def held_execution(slot: str, rest: Rest) -> Execution:
+def held_execution(slot: str, rest: Rest, holder: str) -> Execution:
     """The execution of a host that has not been opened."""
     state, at, reason = rest
     error = reason if state is ExecutionState.EXPIRED else None
-    return Execution(slot, slot, state, finished=at, error=error, is_held=not state.is_final)
+    return Execution(slot, slot, state, finished=at, error=error, held_by="" if state.is_final else holder)
 
 
 def events(fields: Mapping[str, str]) -> tuple[Event, ...]:

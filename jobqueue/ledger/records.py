@@ -28,8 +28,9 @@ def job(job_id: str, answer: list[Any]) -> Job:
     doc, fields = decoding.parsed_object(document), _pairs(flat)
     outside = _outside(fields, told, doc)
     rest = opening.rest_of(fields) if "opened" in fields else None
+    holder = "rollout" if "rollout" in fields else "opening"
     executions = tuple(
-        _execution(slot, _pairs(record), out) if record or rest is None else opening.held_execution(slot, rest)
+        _execution(slot, _pairs(record), out) if record or rest is None else opening.held_execution(slot, rest, holder)
         for slot, record, out in zip(raw[::3], raw[1::3], raw[2::3], strict=True)
     )
     if not executions:

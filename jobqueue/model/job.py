@@ -24,8 +24,8 @@ class Execution:
     (empty before the claim of an ``_any`` execution). ``info`` is the operation's report on its present attempt,
     ``failure`` its report on a failure, besides ``error``. ``signature`` is the agent's, over the result and ``out``,
     from which data, info and failure were decoded; ``authenticity`` is the result of verifying it: signed, unsigned,
-    forged or revoked (None: not verified, or nothing to verify). ``is_held``: it waits for its
-    turn, and no agent knows of it yet.
+    forged or revoked (None: not verified, or nothing to verify). ``held_by``: what keeps it
+    back, ``rollout`` or ``opening`` (of a large job, which takes a moment); empty once its agent may start it.
     """
 
     slot: str
@@ -44,7 +44,7 @@ class Execution:
     signature: str = ""
     out: str = field(default="", repr=False, compare=False)
     authenticity: str | None = None
-    is_held: bool = False
+    held_by: str = ""
 
     @property
     def duration(self) -> int | None:

@@ -35,7 +35,7 @@ def test_a_large_broadcast_reaches_every_host_once(fleet: World) -> None:
         job = fleet.job(job_id)
         assert job.expected_agents == HOSTS
         assert opened(fleet, job_id) == list(HOSTS)
-        assert not any(x.is_held for x in job.executions)
+        assert not any(x.held_by for x in job.executions)
         for host in HOSTS[:3]:
             fleet.run(job_id, host)
         fleet.jobs.cancel(job_id, "on request")
@@ -50,7 +50,7 @@ def test_an_api_that_dies_before_it_has_opened_all_loses_nothing(fleet: World, m
         dying.setattr(type(fleet.ledger.rollouts), "open_all", lambda *_: ())
         job_id = fleet.create(ALL)
     assert opened(fleet, job_id) == []
-    assert all(x.is_held for x in fleet.job(job_id).executions)
+    assert all(x.held_by for x in fleet.job(job_id).executions)
     assert fleet.refused(job_id, HOSTS[7]) == "unknown"
     assert fleet.ledger.rollouts.due(10) == [job_id]
     assert fleet.ledger.rollouts.open(job_id, fleet.template)[0] == "more"

@@ -67,7 +67,7 @@ def test_canary_then_batches(world: World) -> None:
     job_id = start(world, canary=1, batch=4)
     assert open_hosts(world, job_id) == ["a"]
     assert states(world, job_id) == ["running", "held", "held", "held"]
-    assert [x.is_held for x in world.job(job_id).executions] == [False] + [True] * 9
+    assert [x.held_by for x in world.job(job_id).executions] == [""] + ["rollout"] * 9
     assert world.refused(job_id, "b") == "unknown"
     world.clock.advance(1)
     end(world, job_id, "a")
