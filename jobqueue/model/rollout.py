@@ -18,7 +18,7 @@ MAX_HOSTS = 1_000_000
 #: The longest pause and deadline, in seconds.
 MAX_SECONDS = 30 * 86_400
 
-_SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,2})?)%")
+_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,2})?)%")
 _SPREAD = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?")
 
 #: A number of hosts, or a share of them such as "5%".

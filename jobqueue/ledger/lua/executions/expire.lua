@@ -1,5 +1,5 @@
 -- Ends executions that were not started before their deadline.
--- include: clock events status index rollout settle transition slots
+-- include: clock events status index batches rollout settle transition slots
 -- KEYS: none
 -- ARGV: 1 now, 2 after how many executions to stop; the executions of one job are handled together
 -- returns: the number of executions that expired

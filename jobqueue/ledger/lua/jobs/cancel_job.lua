@@ -1,6 +1,6 @@
 -- Cancels a job: executions that have not started end at once, those without a record together; running ones are marked, and their agents stop them.
 -- An external run is marked too: only its driver knows when it has stopped.
--- include: clock events status index rollout settle transition slots
+-- include: clock events status index batches rollout settle transition slots
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 who asked
 -- returns: 'cancelled' (nothing runs) | 'requested' | 'final' | 'unknown'

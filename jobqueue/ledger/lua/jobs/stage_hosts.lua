@@ -5,7 +5,7 @@
 -- ARGV: 1 now, 2 job id, 3 '1' to keep offline hosts or '', 4 milliseconds until the list expires, then hostnames, in order
 -- returns: how many of them take work
 local at, key = clock(ARGV[1]), K.staged .. ARGV[2]
-local hosts = {unpack(ARGV, 5)}
+local hosts = {unpack(ARGV, 5, #ARGV)}
 local away, barred = redis.call('SMISMEMBER', K.away, unpack(hosts)), redis.call('SMISMEMBER', K.barred, unpack(hosts))
 local live_until = redis.call('ZMSCORE', K.agents, unpack(hosts))
 local found = {}

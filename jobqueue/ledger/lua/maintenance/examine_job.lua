@@ -1,5 +1,5 @@
 -- Compares a job's records with each other and repairs differences: everything is derived from the executions.
--- include: clock events status index rollout slots
+-- include: clock status index batches slots
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 '1' to repair or '', 4 length of a lease in microseconds
 -- returns: what is wrong: 'record' (another type), 'half' (no document or no execution), 'execution', 'counts',
