@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 
 import flask
-from flask import Response
+from flask import Response, request
 
 from api import audit, errors
 from api.context import principal, services
 from api.dashboard import answers, bars, lanes, pages, posted, query
 from api.dashboard.blueprint import PREFIX, blueprint
+from api.dashboard.snippets import snippets
 from api.native import requests
 from jobqueue.errors import InvalidInput, JobQueueError
 from jobqueue.model.answers import rank
@@ -113,11 +114,22 @@ def _page(found: Job, problem: str = "", status: int = 200) -> Response:
         events=timeline[-_EVENTS:],
         events_left_out=max(0, len(timeline) - _EVENTS),
         data=json.dumps(found.data, indent=2, ensure_ascii=False),
+        snippets=snippets(found, request.url_root.rstrip("/")),
         hosts=sorted(host for host in hosts if host not in NO_HOST),
         output_host=host,
         can_retry=found.status.is_final,
+        retry_question=_retry_question(found),
         can_retry_failed=found.is_broadcast and any(x.state in FAILURES for x in found.executions),
     )
+
+
+def _retry_question(found: Job) -> str:
+    """Asked before a retry that touches several hosts, or one that has completed the job; empty for any other."""
+    completed = sum(x.state is ExecutionState.COMPLETED for x in found.executions)
+    if len(found.executions) == 1:
+        return "Run this job again, though it has completed?" if completed else ""
+    again = f", {completed:,} of which have completed it" if completed else ""
+    return f"Run this job again on {len(found.executions):,} agents{again}?"
 
 
 def _talking(found: Job) -> str:

@@ -15,7 +15,7 @@ from api.dashboard.blueprint import PREFIX, blueprint
 from api.native import mapping, requests
 from api.native.schemas import JobQuery
 from jobqueue.errors import InvalidInput, JobNotFound
-from jobqueue.ledger.jobs import LOOKED_THROUGH
+from jobqueue.ledger.job_index import LOOKED_THROUGH
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.job_summary import JobSummaryPage
 

@@ -30,6 +30,8 @@ MENU = (
     ("/ui/submit", "Submit", "job:write"),
     ("/ui/audit", "Audit", "audit:read"),
 )
+#: The key after "g" that goes to a page, by the page's title.
+KEYS = {"Overview": "o", "Jobs": "j", "Runs": "r", "Agents": "a", "Submit": "s", "Audit": "u"}
 
 
 @cache
@@ -76,6 +78,7 @@ def body(template: str, **values: Any) -> str:
             who=who,
             may=_may(who),
             menu=menu,
+            keys=KEYS,
             path=request.path,
             here=request.full_path.rstrip("?"),
             proof=access.of_this_app().proof() if who.name else "",

@@ -67,6 +67,7 @@ def page(found: JobPage, *, summary: bool) -> Document:
     """One page of jobs."""
     return {
         "total_items": found.total,
+        "is_least": found.is_least,
         "status_counts": status_counts(found.status_counts),
         "items": [job(item, summary=summary) for item in found.items],
         "next_cursor": show_cursor(found.next_cursor),

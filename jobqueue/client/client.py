@@ -151,7 +151,7 @@ class Client:
         cursor: str | int | None = None,
         view: str | None = None,
     ) -> dict[str, Any]:
-        """One page of jobs, newest first: ``{"total_items", "status_counts", "items", "next_cursor"}``.
+        """One page of jobs, newest first: ``{"total_items", "is_least", "status_counts", "items", "next_cursor"}``.
 
         All conditions must hold. ``tag`` is ``key:value``; ``limit`` 1-100; ``cursor`` is a page's ``next_cursor``;
         ``view="summary"`` leaves out responses, agent states and timeline.
@@ -241,13 +241,39 @@ class Client:
                 return
             offset = page["next_offset"]
 
+    def host_logs(self, job_id: str, cursor: str = "", limit: int = 20, *, failed: bool = False) -> dict[str, Any]:
+        """The beginning of the output of several hosts: ``{"job_id", "hosts": [pages as of ``logs``], "total",
+        "next_cursor"}``, in order of hostnames.
+
+        ``cursor`` is a page's ``next_cursor``; ``limit`` 1-100; ``failed`` picks failed, expired and lost executions.
+        For a job with a single execution, the page that ``logs`` returns, without ``hosts``.
+        """
+        query = {"limit": limit, **({"cursor": cursor} if cursor else {}), **({"failed": "true"} if failed else {})}
+        return self._object("GET", _path("/job", job_id, "logs"), query=query)
+
+    def iter_host_logs(self, job_id: str, *, failed: bool = False) -> Iterator[dict[str, Any]]:
+        """Pages like those of ``logs``: all output that is available now, host by host in order of hostnames."""
+        cursor = ""
+        while True:
+            answer = self.host_logs(job_id, cursor, failed=failed)
+            for page in answer.get("hosts", [answer]):
+                hostname = page["hostname"] or None
+                yield page
+                if page["chunks"] and not page["complete"]:
+                    yield from self.iter_logs(job_id, hostname, page["next_offset"])
+            if answer.get("next_cursor") is None:
+                return
+            cursor = answer["next_cursor"]
+
     def follow_logs(self, job_id: str, hostname: str | None = None, offset: int = 0) -> Iterator[dict[str, Any]]:
         """Pages like those of ``logs`` as they arrive, until the execution has ended.
 
-        A broken connection is resumed after the last chunk, with the same time limit as ``wait``.
+        Without ``hostname``, pages of all hosts (at most 50) until the last has ended. A broken connection is resumed
+        after the last chunk, with the same time limit as ``wait``.
         """
         gone_since: float | None = None
         last_id = ""
+        reached: dict[str, int] = {}
         path, query = _path("/job", job_id, "logs"), _log_query(hostname, offset)
         while True:
             try:
@@ -256,6 +282,8 @@ class Client:
                         gone_since = None
                         page = _log_page(event)
                         last_id = event.id or last_id
+                        if not last_id and _is_repeated(page, reached):
+                            continue
                         yield page
                         if page["complete"]:
                             return
@@ -477,6 +505,15 @@ def _time(moment: datetime | str | None) -> str | None:
 
 def _log_query(hostname: str | None, offset: int) -> dict[str, Any]:
     return {"offset": offset, **({"hostname": hostname} if hostname is not None else {})}
+
+
+def _is_repeated(page: Mapping[str, Any], reached: dict[str, int]) -> bool:
+    """Whether a stream of several hosts, which begins anew after a broken connection, had sent this page before."""
+    if not page["chunks"]:
+        return bool(page["cut"]) and page["hostname"] in reached
+    before = reached.get(page["hostname"], 0)
+    reached[page["hostname"]] = max(before, page["next_offset"])
+    return bool(page["next_offset"] <= before)
 
 
 def _log_page(event: ServerEvent) -> dict[str, Any]:

@@ -12,10 +12,9 @@ from jobqueue.dispatch.connection import Amqp
 from jobqueue.dispatch.queues import PRIORITY_STEPS
 from jobqueue.settings import Settings
 
-#: Seconds between two checks of the connection on which an agent waits for messages. A waiting Redis answers every
-#: second; a connection that has been silent for this long and a second more is replaced. An agent whose connection went
-#: silent is therefore back within about twice this time.
-CHECK_SECONDS = 4
+#: Seconds between two checks of the connection on which an agent waits for messages. A waiting Redis answers at least
+#: every WAIT_SECONDS; a connection that has been silent for this much longer is replaced at the next check.
+CHECK_SECONDS = 3
 #: Seconds after which a connection attempt, or a command without an answer, fails. Without this limit, an agent would
 #: wait forever on a connection that was cut silently, and would not even stop when asked to.
 CONNECT_SECONDS = 1.0

@@ -13,6 +13,7 @@ from kombu.transport import redis, virtual
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
+from jobqueue.dispatch.long_wait import WAIT_SECONDS, LongWait
 from jobqueue.redis_refusal import refusal_of
 
 #: Name of the transport option with the filter: (queue, raw message) -> the message to process, None to drop it.
@@ -84,7 +85,7 @@ class _Message(virtual.Message):  # type: ignore[misc]
         return dict(self._raw)
 
 
-class FilteredChannel(_Patient, redis.Channel):  # type: ignore[misc]
+class FilteredChannel(LongWait, _Patient, redis.Channel):  # type: ignore[misc]
     """A channel of one Redis."""
 
     Message = _Message
@@ -96,7 +97,7 @@ class FilteredChannel(_Patient, redis.Channel):  # type: ignore[misc]
         return _sieved(self, client) if asynchronous else client
 
 
-class FilteredSentinelChannel(_Patient, redis.SentinelChannel):  # type: ignore[misc]
+class FilteredSentinelChannel(LongWait, _Patient, redis.SentinelChannel):  # type: ignore[misc]
     """A channel of a Redis behind Sentinels."""
 
     Message = _Message
@@ -112,12 +113,14 @@ class FilteredTransport(redis.Transport):  # type: ignore[misc]
     """The transport for one Redis."""
 
     Channel = FilteredChannel
+    brpop_timeout = WAIT_SECONDS
 
 
 class FilteredSentinelTransport(redis.SentinelTransport):  # type: ignore[misc]
     """The transport for a Redis behind Sentinels."""
 
     Channel = FilteredSentinelChannel
+    brpop_timeout = WAIT_SECONDS
 
 
 #: Based on kombu's own.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from jobqueue.errors import (
 )
 from jobqueue.ledger import decoding, records
 from jobqueue.ledger.audit import Audit, unavailable
+from jobqueue.ledger.job_index import JobIndex
 from jobqueue.ledger.rollouts import Rollouts
 from jobqueue.ledger.scripts import Argument, Clock, Scripts, redis_clock
 from jobqueue.ledger.seal import Seal
@@ -40,14 +40,8 @@ from jobqueue.model.states import JobStatus
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import UNPLACED, Target, TargetKind
 
-#: Index entries that one step of a multi-dimension listing examines; keeps Redis responsive (about 1 ms).
-_SCAN_STEP = 1000
-#: The newest jobs, which a search by id prefix covers.
-LOOKED_THROUGH = 10_000
 #: Jobs that one call stores; keeps Redis responsive (about 2 ms).
 _CREATE_STEP = 50
-#: The latest creation time that a job can have: a forged index entry may hold any number.
-_FIRST, _LAST = 0, 9_000_000_000_000_000
 #: Stored instead of the kind of target for a job that no agent can run yet.
 UNPLACED_KIND = "unplaced"
 #: Stored instead of the kind of target for a job whose hosts are listed already.
@@ -56,7 +50,6 @@ _STAGED = "staged"
 _LARGE = "large"
 #: The most hosts that an error names.
 _NAMED_HOSTS = 20
-_STATUSES = tuple(str(status) for status in JobStatus)
 
 
 @dataclass(frozen=True)
@@ -119,6 +112,7 @@ class Jobs:
         now: Clock = redis_clock,
     ) -> None:
         self._scripts = scripts
+        self._index = JobIndex(scripts)
         self._staging = staging
         self._rollouts = Rollouts(scripts, now)
         self._seal = seal
@@ -375,21 +369,22 @@ class Jobs:
 
     def counts(self) -> dict[JobStatus, int]:
         """The number of jobs in every status, zero counts included."""
-        sizes = self._scripts.call("count_indexes", 1, "all:", *_STATUSES)
+        sizes = self._index.sizes([f"all:|{status}" for status in JobStatus])
         return dict(zip(JobStatus, sizes, strict=True))
 
     def page(self, wanted: JobFilter) -> JobPage:
         """One page, newest first.
 
         By status and at most one other dimension, the cost does not depend on the number of stored jobs. By several
-        dimensions, it grows with the smallest of their indexes, in steps that do not block Redis.
+        dimensions, it is bounded (``JobIndex.find``). Raises ``InvalidInput`` for an offset beyond that bound.
         """
-        ids, last, total = self._find_page(wanted)
+        found = self._index.find(wanted, counts_all=True)
         return JobPage(
-            items=tuple(self.get_many(ids)),
-            total=total,
+            items=tuple(self.get_many(found.ids)),
+            total=found.total,
             status_counts=self.counts(),
-            next_cursor=int(last) if last and len(ids) == wanted.limit else None,
+            next_cursor=found.cursor,
+            is_least=found.is_least,
         )
 
     def summaries(self, wanted: JobFilter) -> JobSummaryPage:
@@ -398,13 +393,13 @@ class Jobs:
         By several dimensions, not all matches are counted: ``total`` is at least the number of matches up to the end of
         the page, plus one if there are more.
         """
-        ids, last, total = self._find_page(wanted, counts_all=False)
+        found = self._index.find(wanted, counts_all=False)
         return JobSummaryPage(
-            items=self.heads(ids),
-            total=total,
+            items=self.heads(found.ids),
+            total=found.total,
             status_counts=self.counts(),
-            next_cursor=int(last) if last and len(ids) == wanted.limit else None,
-            is_least=len(_dimensions(wanted)) > 1 and total > wanted.offset + len(ids),
+            next_cursor=found.cursor,
+            is_least=found.is_least,
         )
 
     def starting(self, prefix: str) -> tuple[list[str], bool]:
@@ -412,14 +407,7 @@ class Jobs:
 
         No index is ordered by id. This costs ten calls of about a millisecond.
         """
-        found: list[str] = []
-        cursor: Argument = ""
-        for _ in range(LOOKED_THROUGH // _SCAN_STEP):
-            _, ids, cursor = self._scripts.call("list_jobs", "-inf", "+inf", cursor, 0, _SCAN_STEP, "all:", *_STATUSES)
-            found += [job_id for job_id in ids if job_id.startswith(prefix)]
-            if len(ids) < _SCAN_STEP:
-                return found, True
-        return found, False
+        return self._index.starting(prefix)
 
     def heads(self, job_ids: list[str]) -> tuple[JobSummary, ...]:
         """The summaries of the jobs that (still) exist, in order."""
@@ -435,49 +423,6 @@ class Jobs:
         except RecordAltered:
             rows = self._scripts.call_many("summarize_jobs", [(job_id,) for job_id in ids], are_apart=True)
             return [answer[0] if isinstance(answer, list) else ["?"] for answer in rows]
-
-    def _find_page(self, wanted: JobFilter, *, counts_all: bool = True) -> tuple[list[str], str, int]:
-        """Ids of the page, creation time of the last one, number of all matches."""
-        dimensions = _dimensions(wanted)
-        statuses = tuple(map(str, wanted.statuses))
-        if len(dimensions) > 1:
-            ids, last, total = self._intersect(wanted, dimensions, statuses, counts_all=counts_all)
-        else:
-            total, ids, last = self._scripts.call(
-                "list_jobs",
-                *_time_range(wanted),
-                wanted.cursor if wanted.cursor is not None else "",
-                wanted.offset,
-                wanted.limit,
-                dimensions[0],
-                *statuses,
-            )
-        return ids, last, total
-
-    def _intersect(
-        self, wanted: JobFilter, dimensions: list[str], statuses: tuple[str, ...], *, counts_all: bool
-    ) -> tuple[list[str], str, int]:
-        """Ids of the page, creation time of the last one, number of all matches."""
-        sizes = iter(self._scripts.call("count_indexes", len(dimensions), *dimensions, *statuses))
-        by_size = sorted(dimensions, key={dim: sum(next(sizes) for _ in statuses) for dim in dimensions}.__getitem__)
-        least, most = _time_range(wanted)
-        low, high = _FIRST if least == "-inf" else least, _LAST if most == "+inf" else most
-        newest: list[tuple[int, str]] = []  # a heap with room for all matches up to the end of the page
-        reach, total = wanted.offset + wanted.limit, 0
-        for status in statuses:
-            start: Argument = high
-            behind = 0  # matches of this status that may belong on the page: they come newest first
-            while start and (counts_all or behind <= reach):
-                matches, start = self._scripts.call("intersect_indexes", low, start, _SCAN_STEP, status, *by_size)
-                total += len(matches) // 2
-                for job_id, created in zip(matches[::2], (int(float(time)) for time in matches[1::2]), strict=True):
-                    if wanted.cursor is None or created < wanted.cursor:
-                        behind += 1
-                        heapq.heappush(newest, (created, job_id))
-                        if len(newest) > reach:
-                            heapq.heappop(newest)
-        page = sorted(set(newest), reverse=True)[wanted.offset :]  # a job that changed status came twice
-        return [job_id for _, job_id in page], str(page[-1][0]) if page else "", total
 
 
 def _steps(jobs: list[NewJob]) -> Iterator[list[NewJob]]:
@@ -498,29 +443,6 @@ def _steps(jobs: list[NewJob]) -> Iterator[list[NewJob]]:
 def _key_record(job: NewJob, job_id: str) -> tuple[str, str]:
     """Location and text of the sealed record of an idempotency key."""
     return f"idempotency|{job.scoped_key}", f"{job.digest}|{job_id}"
-
-
-def _dimensions(wanted: JobFilter) -> list[str]:
-    """The dimensions that the filter names, besides status and time; "all jobs" is also a dimension."""
-    named = []
-    if wanted.operation is not None:
-        named.append(f"op:{wanted.operation}")
-    if wanted.target is not None:
-        named.append(f"target:{wanted.target}")
-    if wanted.hostname is not None:
-        named.append(f"host:{wanted.hostname}")
-    if wanted.tag is not None:
-        named.append(f"tag:{wanted.tag[0]}:{wanted.tag[1]}")
-    if wanted.group is not None:
-        named.append(f"group:{wanted.group}")
-    return named or ["all:"]
-
-
-def _time_range(wanted: JobFilter) -> tuple[Argument, Argument]:
-    return (
-        wanted.created_after if wanted.created_after is not None else "-inf",
-        wanted.created_before if wanted.created_before is not None else "+inf",
-    )
 
 
 def _away(hostname: str, state: str) -> str:

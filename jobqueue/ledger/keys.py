@@ -22,7 +22,11 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "out": ("out:", "string", "{slot}:{job}: the result or progress report of the execution, JSON, if it is long"),
     "log": ("log:", "stream", "{slot}:{job}: output of the execution; entry ids are byte offsets"),
     "events": ("events", "stream", "recent events of jobs: one entry per step, newest last; bounded"),
-    "index": ("index:", "zset", "{dimension}:{value}|{status}: job ids by time of creation (microseconds)"),
+    "index": (
+        "index:",
+        "zset",
+        "{dimension}:{value}|{status}: job ids by time of creation (microseconds); broadcast:{hostname}| has no status",
+    ),
     "waiting": ("waiting:", "zset", "{slot}: ids of jobs whose message is in the slot's queue, by time of publishing"),
     "due": ("due", "zset", "{job}:{slot} of executions that wait for a time, by that time (microseconds)"),
     "leases": ("leases", "zset", "{job}:{slot} of executions that run, by the end of their lease (microseconds)"),

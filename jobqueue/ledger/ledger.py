@@ -7,7 +7,7 @@ import logging
 import redis
 from redis.exceptions import NoPermissionError
 
-from jobqueue.errors import InvalidSettings, LedgerUnavailable
+from jobqueue.errors import InvalidSettings
 from jobqueue.ledger import decoding
 from jobqueue.ledger.agents import Agents
 from jobqueue.ledger.audit import Audit
@@ -58,11 +58,18 @@ class Ledger:
     ``now`` returns the time (microseconds since the epoch, as text); Redis' own clock is used unless a test sets one.
     """
 
-    def __init__(self, client: redis.Redis, settings: Settings, *, now: Clock = redis_clock) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        settings: Settings,
+        *,
+        now: Clock = redis_clock,
+        most_connections: int | None = None,
+    ) -> None:
         self.client = client
         self._now = now
         self.keys = Keys(settings.key_prefix)
-        self.scripts = Scripts(client, self.keys)
+        self.scripts = Scripts(client, self.keys, most_connections=most_connections)
         seal = Seal.of(settings)
         self.executions = Executions(self.scripts, lease_seconds=settings.lease_seconds, now=now)
         self.alarm = alarm = TamperAlarm(self.executions)
@@ -104,7 +111,6 @@ class Ledger:
         self.counting = Counting(client, self.keys)
         self.limits = RateLimits(self.scripts, now=now)
         self.packages = Packages(
-            client,
             self.keys,
             self.scripts,
             seal,
@@ -116,15 +122,13 @@ class Ledger:
         )
 
     @classmethod
-    def open(cls, settings: Settings) -> Ledger:
-        """The ledger behind ``settings.redis_url``."""
-        return cls(connect(settings.redis_url), settings)
+    def open(cls, settings: Settings, *, most_connections: int | None = None) -> Ledger:
+        """The ledger behind ``settings.redis_url``; ``most_connections`` of its verbs at the same time, None: any."""
+        return cls(connect(settings.redis_url), settings, most_connections=most_connections)
 
     def ping(self) -> None:
         """Raise ``LedgerUnavailable`` unless Redis answers."""
-        with translated_errors():
-            if not self.client.ping():
-                raise LedgerUnavailable
+        self.scripts.command("PING")
 
     def time(self) -> int:
         """The ledger's clock, in microseconds. Raises ``LedgerUnavailable``."""
@@ -140,6 +144,9 @@ class Ledger:
             except NoPermissionError as error:
                 logger.warning("Redis was not looked at: our user may not ask it for INFO (%s)", error)
                 return
+            finally:
+                # it is asked once; an agent of thousands must not keep a connection for it
+                self.client.connection_pool.disconnect(inuse_connections=False)
         faults = refusals("Redis", info)
         if faults:
             raise InvalidSettings(" ".join(faults))
@@ -159,6 +166,5 @@ class Ledger:
         return dict.fromkeys(COUNTERS, 0) | counts
 
     def close(self) -> None:
-        self.packages.close()
         self.scripts.close()
         self.client.close()

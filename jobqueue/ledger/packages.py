@@ -8,8 +8,6 @@ import secrets
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import redis
-
 from jobqueue.errors import (
     InvalidInput,
     LedgerUnavailable,
@@ -19,9 +17,7 @@ from jobqueue.errors import (
     PackageTooLarge,
     RecordAltered,
 )
-from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import Keys
-from jobqueue.ledger.script_connection import ScriptConnection
 from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
 from jobqueue.ledger.seal import Seal
 from jobqueue.ledger.tamper_alarm import TamperAlarm
@@ -46,7 +42,6 @@ class Packages:
 
     def __init__(  # noqa: PLR0913 - its parts and its limits
         self,
-        client: redis.Redis,
         keys: Keys,
         scripts: Scripts,
         seal: Seal,
@@ -57,7 +52,6 @@ class Packages:
         ttl_seconds: float,
         now: Clock = redis_clock,
     ) -> None:
-        self._bytes = ScriptConnection(client, binary=True)
         self._keys = keys
         self._scripts = scripts
         self._seal = seal
@@ -124,8 +118,7 @@ class Packages:
         """The package's bytes in pieces. Raises ``NotFound`` if it has been removed meanwhile."""
         key, number, have = self._keys.upload(package.upload), 0, 0
         while have < package.size:
-            with translated_errors():
-                piece: bytes | None = self._bytes("HGET", key, number)
+            piece: bytes | None = self._scripts.command("HGET", key, number, binary=True)
             if piece is None:
                 raise NotFound(f"The package {package.name} has just been removed; upload it again.")
             yield piece
@@ -134,10 +127,6 @@ class Packages:
     def sweep(self, limit: int) -> int:
         """Remove expired packages and uploads, at most ``limit`` of each; returns how many were removed."""
         return int(self._scripts.call("sweep_uploads", self._now(), limit))
-
-    def close(self) -> None:
-        """Close the connections; the next call opens a new one."""
-        self._bytes.close()
 
     def _upload(
         self, upload: str, name: str, stream: Iterable[bytes], expected_size: int | None, instead_of: str

@@ -7,6 +7,7 @@ complete answer and is closed otherwise, so the check is unnecessary.
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -14,69 +15,83 @@ import redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
+from jobqueue.ledger.turns import Turns
 from jobqueue.redis_refusal import refusal_of
 
 #: Idle connections to keep; a burst may use more.
 _MOST_IDLE = 64
+#: Seconds after which an idle connection is closed, if another one is in use.
+_IDLE_SECONDS = 10.0
 
 
 class ScriptConnection:
     """Sends commands over connections like those of a client's pool, with the client's retry policy.
 
-    Safe to share between threads and greenlets. Raises redis-py's errors. ``binary``: answers are bytes, not text.
+    Safe to share between threads and greenlets. Raises redis-py's errors.
     """
 
-    def __init__(self, client: redis.Redis, *, binary: bool = False) -> None:
+    def __init__(self, client: redis.Redis, *, most: int | None = None) -> None:
+        """``most``: connections at the same time; further calls wait for their turn. None: no limit."""
         self._client = client
-        self._options = {"decode_responses": False} if binary else {}
-        self._idle: list[Any] = []
+        self._turns = Turns(most)
+        #: (connection, time of its last answer), the longest idle first.
+        self._idle: list[tuple[Any, float]] = []
 
-    def __call__(self, *command: Any) -> Any:
-        """The answer to one command, which must be safe to repeat: if the answer is lost, the command is sent again."""
+    def __call__(self, *command: Any, binary: bool = False, urgent: bool = False) -> Any:
+        """The answer to one command, which must be safe to repeat: if the answer is lost, the command is sent again.
+
+        ``binary``: the answer is bytes, not text. ``urgent``: before all calls that wait for their turn.
+        """
         retry = self._client.get_retry()
         if retry is None:
-            return self._once(command)
-        return retry.call_with_retry(lambda: self._once(command), lambda _: None)
+            return self._once(command, binary, urgent)
+        return retry.call_with_retry(lambda: self._once(command, binary, urgent), lambda _: None)
 
     def close(self) -> None:
         """Close the idle connections."""
         with suppress(IndexError):
             while True:
-                connection = self._idle.pop()
+                connection, _ = self._idle.pop()
                 with suppress(RedisError):
                     connection.disconnect()
 
-    def _once(self, command: tuple[Any, ...]) -> Any:
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            pool = self._client.connection_pool
-            connection = pool.connection_class(**{**pool.connection_kwargs, **self._options})
-        try:
-            if not connection.is_connected:
-                connection.connect()  # with Sentinel, only this looks up the master
-            connection.send_packed_command(connection.pack_command(*command))
-            answer = connection.read_response()
-        except ResponseError as error:
-            refusal = refusal_of(error)
-            if refusal is not None and refusal.is_elsewhere:
+    def _once(self, command: tuple[Any, ...], binary: bool, urgent: bool) -> Any:
+        with self._turns.take(urgent=urgent):
+            try:
+                connection, _ = self._idle.pop()
+            except IndexError:
+                pool = self._client.connection_pool
+                connection = pool.connection_class(**pool.connection_kwargs)
+            try:
+                if not connection.is_connected:
+                    connection.connect()  # with Sentinel, only this looks up the master
+                connection.send_packed_command(connection.pack_command(*command))
+                answer = connection.read_response(disable_decoding=binary)
+            except ResponseError as error:
+                refusal = refusal_of(error)
+                if refusal is not None and refusal.is_elsewhere:
+                    connection.disconnect()
+                    self.close()  # idle connections lead to the same server
+                else:
+                    self._keep(connection)  # an error is a complete answer, too
+                raise
+            except RedisConnectionError:
                 connection.disconnect()
-                self.close()  # idle connections lead to the same server
-            else:
-                self._keep(connection)  # an error is a complete answer, too
-            raise
-        except RedisConnectionError:
-            connection.disconnect()
-            self.close()  # the same fault has most likely broken all of them
-            raise
-        except BaseException:
-            connection.disconnect()
-            raise
-        self._keep(connection)
-        return answer
+                self.close()  # the same fault has most likely broken all of them
+                raise
+            except BaseException:
+                connection.disconnect()
+                raise
+            self._keep(connection)
+            return answer
 
     def _keep(self, connection: Any) -> None:
+        now = time.monotonic()
         if len(self._idle) < _MOST_IDLE:
-            self._idle.append(connection)
+            self._idle.append((connection, now))
         else:
             connection.disconnect()
+        with suppress(IndexError):  # another thread may take it first
+            if now - self._idle[0][1] > _IDLE_SECONDS:
+                left, _ = self._idle.pop(0)
+                left.disconnect()

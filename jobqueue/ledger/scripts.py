@@ -56,6 +56,9 @@ LARGE_JOB = 500
 #: Seconds for which a damaged key is retained.
 SPOILED_SECONDS = 7 * 86_400
 
+#: Verbs that wait for no other call of an agent: those that keep it and its executions alive.
+_URGENT = frozenset({"renew", "heartbeat"})
+
 _INCLUDE = re.compile(r"^-- include: (.+)$", re.MULTILINE)
 Argument = str | int | float | bytes
 
@@ -167,9 +170,10 @@ def complete(code: str, keys: Keys) -> str:
 class Scripts:
     """The ledger's verbs, callable on one Redis. Thread-safe, like the client."""
 
-    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+    def __init__(self, client: redis.Redis, keys: Keys, *, most_connections: int | None = None) -> None:
+        """``most_connections``: of ``call`` and ``command``, at the same time; None: no limit."""
         self._client = client
-        self._call = ScriptConnection(client)
+        self._call = ScriptConnection(client, most=most_connections)
         self._sources = {verb: source(verb, keys) for verb in VERBS}
         self._shas = {
             verb: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest() for verb, text in self._sources.items()
@@ -186,9 +190,17 @@ class Scripts:
         """Call one verb; raises ``LedgerUnavailable`` when Redis cannot be reached."""
         with translated_errors():
             try:
-                return self._call("EVALSHA", self._shas[verb], 0, *args)
+                return self._call("EVALSHA", self._shas[verb], 0, *args, urgent=verb in _URGENT)
             except NoScriptError:
                 return self._bring(verb, args)
+
+    def command(self, *words: Argument, binary: bool = False) -> Any:
+        """The answer to a command that is safe to repeat, on the scripts' own connections.
+
+        ``binary``: the answer is bytes, not text. Raises ``LedgerUnavailable``.
+        """
+        with translated_errors():
+            return self._call(*words, binary=binary)
 
     def missing(self) -> bool:
         """Whether Redis lacks a script: it was restarted, or another server took over. Raises ``LedgerUnavailable``."""

@@ -44,9 +44,14 @@ class JobFilter:
 
 @dataclass(frozen=True)
 class JobPage:
-    """One page, newest first. ``total`` counts the filter's matches, ``status_counts`` all jobs."""
+    """One page, newest first. ``total`` counts the filter's matches, ``status_counts`` all jobs.
+
+    If ``is_least``, there may be more matches than ``total``: a filter by several fields examines a bounded number of
+    jobs. The page may then have fewer jobs than its limit although ``next_cursor`` continues it.
+    """
 
     items: tuple[Job, ...]
     total: int
     status_counts: dict[JobStatus, int]
     next_cursor: int | None = None
+    is_least: bool = False

@@ -356,6 +356,25 @@ def test_everything_can_be_reached_with_the_keyboard(browser: Browser) -> None:
     browser.wait(lambda: browser.one("#summary details").get_property("open") is True, "it is unfolded")
 
 
+def test_keyboard_shortcuts(browser: Browser) -> None:
+    browser.open("/")
+    browser.keys("g", "j")
+    browser.wait(lambda: browser.path == "/ui/jobs", "the jobs are shown")
+    browser.keys("/")
+    browser.wait(lambda: browser.script("return document.activeElement.id") == "search", "the search has the focus")
+    browser.keys("g", "a")  # text, while the field has the focus
+    assert browser.one("#search").get_attribute("value") == "ga"
+    assert browser.path == "/ui/jobs"
+    browser.open("/ui/agents")
+    browser.keys("?")
+    browser.wait(lambda: browser.one("#shortcuts").is_displayed(), "the list is open")
+    assert browser.faults() == []
+    browser.keys(Keys.ESCAPE)
+    browser.wait(lambda: not browser.one("#shortcuts").is_displayed(), "the list is closed")
+    browser.keys("g", "o")
+    browser.wait(lambda: browser.path == "/", "the overview is shown")
+
+
 def test_all_of_it_works_without_scripts(browser: Browser, api: Api) -> None:
     browser.scripts(allowed=False)
     try:

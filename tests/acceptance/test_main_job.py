@@ -186,7 +186,7 @@ def test_counts_agree_with_the_listing(api: Api) -> None:
     seen = until(pages, "nothing moves while the pages are read")
     assert seen is not None
     page, of_status = seen
-    assert set(page) == {"total_items", "status_counts", "items", "next_cursor"}
+    assert set(page) == {"total_items", "is_least", "status_counts", "items", "next_cursor"}
     assert set(page["status_counts"]) == STATUSES
     assert sum(page["status_counts"].values()) == page["total_items"]
     for status, count in page["status_counts"].items():

@@ -198,7 +198,9 @@ def _indexes(snapshot: Snapshot) -> Iterator[Violation]:
         if not {"status", "created", "op", "target"} <= job.keys():
             continue  # reported already
         for dimension in _dimensions(snapshot, job_id, job):
-            wanted.setdefault(f"{dimension}|{job['status']}", {})[job_id] = float(job["created"])
+            # a broadcast is listed by host whatever its status
+            status = "" if dimension.startswith("broadcast:") else job["status"]
+            wanted.setdefault(f"{dimension}|{status}", {})[job_id] = float(job["created"])
         if JobStatus(job["status"]).is_final:
             final.add(job_id)
     yield from _differences("index", snapshot.kinds["index"], wanted)
@@ -217,7 +219,7 @@ def _dimensions(snapshot: Snapshot, job_id: str, job: Mapping[str, str]) -> Iter
     yield from (f"tag:{tag}" for tag in job.get("tags", "").splitlines())
     yield from (f"group:{group}" for group in job.get("groups", "").splitlines())
     if "fanout" in job:
-        yield from (f"host:{slot}" for slot in _slots(snapshot, job_id, job))
+        yield from (f"broadcast:{slot}" for slot in _slots(snapshot, job_id, job))
     elif "host" in job:
         yield f"host:{job['host']}"
 

@@ -79,7 +79,7 @@ def story() -> Story:
     kinds["slots"][ALL] = ["a1", "a2"]
     kinds["job"][ALL] = {
         **fields("status=partial_failure created=200 updated=290 op=x.y target=_all prio=4"),
-        **fields("tags=n:1 fanout=1 n.completed=1 n.lost=1"),
+        **fields("tags=n:1 fanout=2 n.completed=1 n.lost=1"),
         **events("200|submitted|_api"),
     }
     kinds["exec"][f"a1:{ALL}"] = {
@@ -105,8 +105,8 @@ def story() -> Story:
         "op:x.y|partial_failure": {ALL: 200.0},
         "target:_all|partial_failure": {ALL: 200.0},
         "tag:n:1|partial_failure": {ALL: 200.0},
-        "host:a1|partial_failure": {ALL: 200.0},
-        "host:a2|partial_failure": {ALL: 200.0},
+        "broadcast:a1|": {ALL: 200.0},
+        "broadcast:a2|": {ALL: 200.0},
     }
     kinds["finished"][""] = {ONE: 130.0, ALL: 290.0}
     story.promises = [
@@ -206,7 +206,7 @@ def _contradict_the_executions(story: Story) -> None:
 
 
 def _miss_in_an_index(story: Story) -> None:
-    del story.ledger.kinds["index"]["host:a2|partial_failure"]
+    del story.ledger.kinds["index"]["broadcast:a2|"]
 
 
 def _list_it_twice(story: Story) -> None:

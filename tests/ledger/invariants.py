@@ -164,12 +164,14 @@ class _Inspection:
             self.expect(not has_deadline, f"job {job_id} ({status}) is among the deadlines")
         elif _S.SUBMITTED in counts:
             self.expect(has_deadline, f"job {job_id} waits and is not among the deadlines")
-        hosts = slots if "fanout" in job else [job["host"]] if "host" in job else []
+        hosts = slots if job.get("fanout") == "1" else [job["host"]] if "host" in job else []
         tags = [f"tag:{tag}" for tag in job.get("tags", "").split("\n") if tag]
         groups = [f"group:{group}" for group in job.get("groups", "").split("\n") if group]
         listed = [*tags, *groups, *(f"host:{host}" for host in hosts)]
         for dim in ["all:", f"op:{job['op']}", f"target:{job['target']}", *listed]:
             self.expected_index.setdefault(f"{dim}|{status}", {})[job_id] = int(job["created"])
+        for host in slots[:opened] if job.get("fanout") == "2" else []:
+            self.expected_index.setdefault(f"broadcast:{host}|", {})[job_id] = int(job["created"])
 
     def without_record(self, job_id: str, job: dict[str, str], slots: list[str]) -> list[ExecutionState]:
         """The executions that are held, or ended without having been opened."""

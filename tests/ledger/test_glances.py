@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from jobqueue.ledger import jobs as jobs_module
+from jobqueue.ledger import job_index
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.states import JobStatus
 from tests.ledger.clock import SECOND
@@ -45,7 +45,7 @@ def test_no_jobs_no_glances(world: World) -> None:
 def test_pages_by_several_dimensions_are_the_same_pages(
     world: World, rng: random.Random, monkeypatch: pytest.MonkeyPatch, status: JobStatus | None
 ) -> None:
-    monkeypatch.setattr(jobs_module, "_SCAN_STEP", 3)
+    monkeypatch.setattr(job_index, "SCAN_STEP", 3)
     populate(world, rng, 120)
     seen = 0
     for offset in range(0, 60, 4):

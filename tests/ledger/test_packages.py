@@ -42,14 +42,13 @@ class BreaksOff(Exception):
 
 
 @pytest.fixture
-def packages(world: World, clock: FakeClock) -> Iterator[Packages]:
+def packages(world: World, clock: FakeClock) -> Packages:
     """A store with small limits."""
     small = replace(
         settings(), max_package_bytes=MAX, max_packages_bytes=MAX_TOTAL, package_ttl_seconds=TTL, key_prefix="jobqueue:"
     )
     ledger = Ledger(world.client, small, now=clock)
-    yield ledger.packages
-    ledger.packages.close()
+    return ledger.packages
 
 
 def pieces(data: bytes, length: int) -> list[bytes]:

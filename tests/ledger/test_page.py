@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 from _pytest.monkeypatch import MonkeyPatch
 
-from jobqueue.ledger import jobs as jobs_module
+from jobqueue.ledger import job_index
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ALL, ANY
@@ -131,7 +131,7 @@ def test_every_filter_against_a_brute_force_search(world: World, rng: random.Ran
 def test_a_walk_by_cursor_sees_every_job_once(
     world: World, rng: random.Random, wanted: JobFilter, monkeypatch: MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs_module, "_SCAN_STEP", 5)  # several steps, as with many jobs
+    monkeypatch.setattr(job_index, "SCAN_STEP", 5)  # several steps, as with many jobs
     known = populate(world, rng, 60)
     expected, seen = [job.id for job in search(known, wanted)], []
     cursor: int | None = None
@@ -178,8 +178,8 @@ def test_an_any_job_is_listed_under_the_agent_that_has_it(world: World) -> None:
 
 
 def test_by_the_beginning_of_an_id(world: World, monkeypatch: MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs_module, "_SCAN_STEP", 3)
-    monkeypatch.setattr(jobs_module, "LOOKED_THROUGH", 9)
+    monkeypatch.setattr(job_index, "SCAN_STEP", 3)
+    monkeypatch.setattr(job_index, "LOOKED_THROUGH", 9)
     world.register(*HOSTS)
     ids = [world.create("a") for _ in range(8)][::-1]
     for length in (1, 2, 8, 36):

@@ -6,6 +6,7 @@ import socket
 import threading
 import uuid
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 import redis
@@ -30,6 +31,10 @@ def name_of(client: redis.Redis) -> str:
 def connections(world: World, client: redis.Redis) -> list[str]:
     """Ids of the connections that this client has opened, and no other test's."""
     return [found["id"] for found in world.client.client_list() if found["name"] == name_of(client)]
+
+
+def has_at_least(found: list[object], count: int) -> bool:
+    return len(found) >= count
 
 
 def at_once(call: ScriptConnection, number: int, world: World, client: redis.Redis) -> None:
@@ -130,10 +135,36 @@ def test_a_burst_does_not_keep_its_connections(
     assert len(call._idle) == 2
 
 
-def test_a_binary_one_answers_in_bytes(client: redis.Redis) -> None:
-    text, binary = ScriptConnection(client), ScriptConnection(client, binary=True)
+def test_an_answer_in_bytes(client: redis.Redis) -> None:
+    call = ScriptConnection(client)
     data = bytes(range(256))
-    assert binary("ECHO", data) == data
-    assert text("ECHO", "text") == "text"
-    text.close()
-    binary.close()
+    assert call("ECHO", data, binary=True) == data
+    assert call("ECHO", "text") == "text"
+    call.close()
+
+
+def test_more_calls_than_connections_wait_for_their_turn(client: redis.Redis, real_world: World) -> None:
+    call = ScriptConnection(client, most=2)
+    found: list[object] = []
+    threads = [threading.Thread(target=lambda: found.append(call("BLPOP", "nothing", 50))) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for number in range(6):
+        until(lambda: len(connections(real_world, client)) == 2, "two of them wait at the server")
+        real_world.client.rpush("nothing", number)
+        until(partial(has_at_least, found, number + 1), "one has its answer")
+    for thread in threads:
+        thread.join(60)
+    assert len(connections(real_world, client)) == 2
+
+
+def test_a_connection_that_is_not_needed_any_more_is_closed(
+    client: redis.Redis, real_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = ScriptConnection(client)
+    at_once(call, 3, real_world, client)
+    assert len(connections(real_world, client)) == 3
+    monkeypatch.setattr("jobqueue.ledger.script_connection._IDLE_SECONDS", -1.0)
+    for _ in range(5):
+        call("PING")
+    until(lambda: len(connections(real_world, client)) <= 1, "the others are closed")

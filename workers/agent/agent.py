@@ -42,6 +42,9 @@ from workers.agent.guard.work_admission import WorkAdmission, own_file, trusted_
 from workers.agent.presence import Presence
 from workers.agent.secrets.vault import Vault
 
+#: Connections for calls of the ledger at the same time. An agent has one more, on which it waits for messages.
+MOST_CONNECTIONS = 2
+
 
 class Agent:
     """Build it once and ``run`` it once. Building waits for an unavailable Redis and ends orphaned processes."""
@@ -57,7 +60,7 @@ class Agent:
         self._gate = WorkAdmission.open(settings, operations, known, keys)
         identity = Identity.open(settings, keys)
 
-        self._ledger = ledger = Ledger.open(settings)
+        self._ledger = ledger = Ledger.open(settings, most_connections=MOST_CONNECTIONS)
         orphans = Orphans(own_file(settings, "runs"))
         orphans.end()
         retry_until_available(ledger.check, "start", self._closing)

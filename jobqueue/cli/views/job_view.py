@@ -47,7 +47,8 @@ def show_list(screen: Screen, page: Mapping[str, Any]) -> None:
     )
     if not screen.full:
         counts = ", ".join(f"{one_line(name)} {count}" for name, count in page["status_counts"].items() if count)
-        screen.line(f"{len(jobs)} of {page['total_items']} jobs. All jobs: {counts or 'none'}.", "dim")
+        at_least = "at least " if page.get("is_least") else ""
+        screen.line(f"{len(jobs)} of {at_least}{page['total_items']} jobs. All jobs: {counts or 'none'}.", "dim")
 
 
 def _what(job: Mapping[str, Any]) -> str | None:

@@ -39,7 +39,7 @@ from jobqueue.model.history import History, Span
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.job_event import JobEvent
 from jobqueue.model.job_summary import JobSummary, JobSummaryPage
-from jobqueue.model.output import OutputPage
+from jobqueue.model.output import HostOutputs, OutputPage
 from jobqueue.model.package import PackageInfo, check_package_name
 from jobqueue.model.principal import NOBODY, Principal
 from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
@@ -108,6 +108,10 @@ class FakeServices:
     next_cursor: int | None = None
     pages: list[OutputPage] = field(default_factory=list)
     read: list[tuple[str, str | None, int]] = field(default_factory=list)
+    #: The output of several hosts, for a job that has them; and what was asked of it.
+    host_outputs: HostOutputs | None = None
+    followed_hosts: list[OutputPage | None] | None = None
+    read_hosts: list[tuple[str, int, bool]] = field(default_factory=list)
     stored_packages: dict[str, bytes] = field(default_factory=dict)
     max_package_bytes: int = 1_000_000
     turns: list[list[JobEvent]] = field(default_factory=list)
@@ -135,7 +139,12 @@ class FakeServices:
             steer=self._steer,
             delete=self._delete,
         )
-        self.output = SimpleNamespace(page=self._output_page, follow=self._follow)
+        self.output = SimpleNamespace(
+            page=self._output_page,
+            follow=self._follow,
+            of_hosts=self._output_of_hosts,
+            follow_hosts=lambda job_id: self.followed_hosts and (self._job(job_id) and iter(self.followed_hosts)),
+        )
         self.events = SimpleNamespace(follow=self._follow_events, follow_job=self._follow_job)
         self.agents = SimpleNamespace(
             all=self._all_agents, get=self._agent, forget=self._forget, drain=self._drain, undrain=self._undrain
@@ -256,6 +265,13 @@ class FakeServices:
         self._job(job_id)
         self.read.append((job_id, hostname, offset))
         return next((page for page in self.pages if page.next_offset > offset), self.pages[1])
+
+    def _output_of_hosts(
+        self, job_id: str, after: str = "", limit: int = 20, *, only_failed: bool = False
+    ) -> HostOutputs | None:
+        self._job(job_id)
+        self.read_hosts.append((after, limit, only_failed))
+        return self.host_outputs
 
     def _follow(
         self, job_id: str, hostname: str | None = None, offset: int = 0, host_before: str = ""

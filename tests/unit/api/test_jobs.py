@@ -231,6 +231,7 @@ def test_a_batch_takes_part_in_no_query(ask: Ask) -> None:
 def test_empty_list(ask: Ask, services: FakeServices) -> None:
     assert ask("GET", "/job").get_json() == {
         "total_items": 0,
+        "is_least": False,
         "status_counts": dict.fromkeys((status.value for status in JobStatus), 0),
         "items": [],
         "next_cursor": None,

@@ -129,7 +129,8 @@ def test_interrupt_is_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_on_a_real_terminal(api: FakeApi) -> None:
     """Colours and a table within the terminal's width, and a host's escapes shown instead of obeyed."""
     listed = [job("failed", error="boom \x1b[2J" * 40, operation={"type": "[bold]x[/bold]", "data": {}})]
-    api.on("GET", "/job", Reply(200, {"total_items": 1, "status_counts": {"failed": 1}, "items": listed}))
+    found = {"total_items": 1, "is_least": True, "status_counts": {"failed": 1}, "items": listed}
+    api.on("GET", "/job", Reply(200, found))
     master, slave = pty.openpty()
     environment = {**os.environ, "JOBQUEUE_URL": api.url, "TERM": "xterm", "COLUMNS": "100"}
     program = "from jobqueue.cli.commands.job import job; job()"
@@ -147,7 +148,7 @@ def test_on_a_real_terminal(api: FakeApi) -> None:
     assert r"boom \x1b" in text
     assert "\x1b[2J" not in text
     assert "[bold]x[/bold]" in text
-    assert "1 of 1 jobs. All jobs: failed 1." in text
+    assert "1 of at least 1 jobs. All jobs: failed 1." in text
 
 
 def _read(master: int) -> bytes:

@@ -14,16 +14,16 @@ from workers.agent.execution.running import RunningSet
 logger = logging.getLogger(__name__)
 
 #: Seconds without consumer activity after which it counts as stalled; kombu's own check acts well before.
-DEAF_SECONDS = 20.0
+DEAF_SECONDS = 30.0
 _TICK_SECONDS = 1.0
 
 
 class ConsumerWatchdog:
     """Watches the consumer from outside its event loop; checked with every heartbeat that reaches the ledger.
 
-    A consumer that waits on Redis polls every second; with another broker, its event loop ticks. If neither happens for
-    a while although the ledger responds, the agent is Ready and nothing runs, then the consumer has stalled for good:
-    ``on_deaf`` is called.
+    A consumer that waits on Redis asks every few seconds; with another broker, its event loop ticks. If neither happens
+    for a while although the ledger responds, the agent is Ready and nothing runs, then the consumer has stalled for
+    good: ``on_deaf`` is called.
     """
 
     def __init__(

@@ -1,9 +1,10 @@
 -- Forgets an offline agent without open executions. Its revocation stays, and so do the certificates that verify its
 -- earlier results.
--- include: clock publish audit_trail
+-- include: clock index publish audit_trail
 -- KEYS: none
--- ARGV: 1 now, 2 hostname, 3 how many entries the audit trail keeps, 4 seal of the entry for it, 5 that entry or ''
--- returns: {'forgotten', number and link of the entry} | {'unknown'} | {'live'} | {'busy'} (something waits for it, or
+-- ARGV: 1 now, 2 hostname, 3 creation time up to which its broadcasts were looked at, 4 how many of them to look at,
+--   5 how many entries the audit trail keeps, 6 seal of the entry for it, 7 that entry or ''
+-- returns: {'more', creation time up to which its broadcasts have been looked at now} | {'forgotten', number and link of the entry} | {'unknown'} | {'live'} | {'busy'} (something waits for it, or
 --   has not ended there) | {'unrecorded', why} (the entry cannot be written, so nothing was done)
 local at = clock(ARGV[1])
 local host = ARGV[2]
@@ -18,7 +19,14 @@ for _, status in ipairs({'submitted', 'processing'}) do
     if state and not FINAL_STATES[state] then return {'busy'} end
   end
 end
-local is_entered, number, link = entered(ARGV[3], ARGV[4], ARGV[5])
+-- an execution that has ended stays so: what one call has looked at, the next need not
+local broadcasts = redis.call('ZRANGEBYSCORE', broadcasts_of(host), '(' .. ARGV[3], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[4])
+for i = 1, #broadcasts, 2 do
+  local state = redis.call('HGET', K.exec .. host .. ':' .. broadcasts[i], 'state')
+  if state and not FINAL_STATES[state] then return {'busy'} end
+end
+if #broadcasts == 2 * tonumber(ARGV[4]) then return {'more', broadcasts[#broadcasts]} end
+local is_entered, number, link = entered(ARGV[5], ARGV[6], ARGV[7])
 if not is_entered then return {'unrecorded', number} end
 for label in string.gmatch(known[1] or '', '[^\n]+') do redis.call('SREM', K.label .. label, host) end
 for op in string.gmatch(known[2] or '', '[^\n]+') do redis.call('SREM', K.offers .. op, host) end

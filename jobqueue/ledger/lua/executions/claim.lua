@@ -34,7 +34,7 @@ if redis.call('ZSCORE', K.due, member) then
   count(K.stats, 'claims_refused', 1)
   return {'refused', 'waiting'}
 end
-if known[9] then need('list', K.slots .. id) end
+if known[9] and known[9] ~= FANNED_OUT then need('list', K.slots .. id) end
 local published = redis.call('ZSCORE', K.waiting .. slot, id)
 redis.call('ZREM', K.waiting .. slot, id)
 if is_away then

@@ -26,7 +26,7 @@ local function transition(id, slot, at, host, steps)
   end
   -- read before the first write
   local now = redis.call('HMGET', job, unpack(COUNTS))
-  if now[#COUNTS] then need('list', K.slots .. id) end
+  if now[#COUNTS] and now[#COUNTS] ~= FANNED_OUT then need('list', K.slots .. id) end
   redis.call('HSET', exec, 'state', state)
   local times = {}
   for i, step in ipairs(steps) do times[i] = append_event(exec, at, step[2], host, step[3]) end

@@ -1,11 +1,7 @@
 -- Counts the jobs in each index.
 -- KEYS: none
--- ARGV: 1 number of dimensions, then the dimensions, then the statuses
--- returns: for each dimension and, within it, each status: the number of jobs
-local count, sizes = tonumber(ARGV[1]), {}
-for dim = 2, count + 1 do
-  for status = count + 2, #ARGV do
-    sizes[#sizes + 1] = redis.call('ZCARD', K.index .. ARGV[dim] .. '|' .. ARGV[status])
-  end
-end
+-- ARGV: indexes ("op:node.load.get|completed")
+-- returns: the number of jobs in each
+local sizes = {}
+for i = 1, #ARGV do sizes[i] = redis.call('ZCARD', K.index .. ARGV[i]) end
 return sizes

@@ -172,7 +172,7 @@ local function store(job, slots, created, terms)
   remember('idempotent', job.idempotent)
   remember('key', job.idempotency_key)
   if slots.staged then
-    remember('fanout', '1')
+    remember('fanout', FANNED_OUT)
     redis.call('RENAME', K.staged .. id, K.slots .. id)
     redis.call('PERSIST', K.slots .. id)
     remember('opened', '0')
@@ -181,7 +181,7 @@ local function store(job, slots, created, terms)
     remember('gate', int(terms and batch_end(terms_of(terms), 0, slots.staged) or slots.staged))
     redis.call('ZADD', K.opening, when, id)
   elseif job.kind == 'all' or job.kind == 'label' then
-    remember('fanout', '1')
+    remember('fanout', FANNED_OUT)
     for first = 1, #slots, 1000 do -- unpack has a limit
       redis.call('RPUSH', K.slots .. id, unpack(slots, first, math.min(first + 999, #slots)))
     end
@@ -201,6 +201,7 @@ local function store(job, slots, created, terms)
   if job.alias ~= '' then redis.call('SET', K.alias .. job.alias, id) end
   if job.exclusive ~= '' then redis.call('SET', K.exclusive .. job.exclusive, id) end
   reindex(id, when, nil, 'submitted')
+  if job.kind == 'all' or job.kind == 'label' then list_under(slots, id, when) end
   announce(id, 'submitted', when, 'submitted', '_api')
 end
 

@@ -25,6 +25,7 @@ local text = redis.call('GET', K.doc .. id) or ''
 local slots = recorded_slots(id, record[3], record[4], not forced and record[10])
 for _, status in ipairs(forced and STATUSES or {record[1]}) do reindex(id, record[2], status, nil) end
 for _, slot in ipairs(slots) do
+  if record[4] then redis.call('ZREM', broadcasts_of(slot), id) end
   if forced then
     redis.call('ZREM', K.waiting .. slot, id)
     for _, key in ipairs({K.due, K.leases}) do redis.call('ZREM', key, id .. ':' .. slot) end

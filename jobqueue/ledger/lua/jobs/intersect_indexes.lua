@@ -1,20 +1,32 @@
--- Takes one step of a listing by several dimensions: walks the smallest index and keeps the members of all others.
+-- Takes one step of a listing by several dimensions: walks one index and keeps the members of all others.
 -- KEYS: none
--- ARGV: 1 lowest creation time or '-inf', 2 highest (or '(' and where the last step ended), 3 how many to look at,
---   4 status, 5 dimension to walk, 6.. dimensions that must hold too
--- returns: {{id, creation time, ...} of the matches, where to go on or ''}
-local status = ARGV[4]
-local step = redis.call('ZREVRANGEBYSCORE', K.index .. ARGV[5] .. '|' .. status, ARGV[2], ARGV[1],
-  'WITHSCORES', 'LIMIT', 0, ARGV[3])
-local matches = {}
-for i = 1, #step, 2 do
-  local holds = true
-  for other = 6, #ARGV do
-    holds = holds and redis.call('ZSCORE', K.index .. ARGV[other] .. '|' .. status, step[i])
-  end
-  if holds then
-    matches[#matches + 1] = step[i]
-    matches[#matches + 1] = step[i + 1]
+-- ARGV: 1 lowest creation time, 2 highest (or '(' and where the last step ended), 3 how many to look at,
+--   4 the index to walk ("op:node.load.get|completed"), 5.. alternatives of indexes that must hold too: indexes, and ''
+--   after the last of each alternative
+-- returns: {{id, creation time, ...} of the matches, where to go on or '', how many were looked at}
+local step = redis.call('ZREVRANGEBYSCORE', K.index .. ARGV[4], ARGV[2], ARGV[1], 'WITHSCORES', 'LIMIT', 0, ARGV[3])
+local alternatives, keys = {}, {}
+for i = 5, #ARGV do
+  if ARGV[i] == '' then
+    alternatives[#alternatives + 1], keys = keys, {}
+  else
+    keys[#keys + 1] = K.index .. ARGV[i]
   end
 end
-return {matches, #step == 2 * tonumber(ARGV[3]) and '(' .. step[#step] or ''}
+local function is_in_all(id, others)
+  for _, key in ipairs(others) do
+    if not redis.call('ZSCORE', key, id) then return false end
+  end
+  return true
+end
+local matches = {}
+for i = 1, #step, 2 do
+  for _, others in ipairs(alternatives) do
+    if is_in_all(step[i], others) then
+      matches[#matches + 1] = step[i]
+      matches[#matches + 1] = step[i + 1]
+      break
+    end
+  end
+end
+return {matches, #step == 2 * tonumber(ARGV[3]) and '(' .. step[#step] or '', #step / 2}

@@ -1,13 +1,13 @@
--- Lists one page of jobs, newest first, from indexes only: each dimension has one index per status, merged here.
+-- Lists one page of jobs, newest first, from indexes only: a dimension has one index per status, merged here.
 -- KEYS: none
 -- ARGV: 1 lowest creation time or '-inf', 2 highest or '+inf', 3 cursor (only older ones) or '', 4 offset, 5 limit,
---   6 dimension ("op:node.load.get"), 7.. statuses
+--   6.. indexes ("op:node.load.get|completed"), none of which has a job of another
 -- returns: {total, {id...}, creation time of the last of them or ''}
-local low, high, dim = ARGV[1], ARGV[2], ARGV[6]
+local low, high = ARGV[1], ARGV[2]
 local offset, limit = tonumber(ARGV[4]), tonumber(ARGV[5])
 local keys, total = {}, 0
-for i = 7, #ARGV do
-  local key = K.index .. dim .. '|' .. ARGV[i]
+for i = 6, #ARGV do
+  local key = K.index .. ARGV[i]
   local count
   if low == '-inf' and high == '+inf' then
     count = redis.call('ZCARD', key)

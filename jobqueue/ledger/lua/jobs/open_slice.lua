@@ -71,6 +71,7 @@ for _, slot in ipairs(slots) do
   end
 end
 redis.call('HSET', job, 'opened', int(opened + #slots))
+list_under(slots, id, record.created)
 if opened + #slots >= hosts then
   redis.call('ZREM', K.opening, id)
 elseif opened + #slots >= gate then

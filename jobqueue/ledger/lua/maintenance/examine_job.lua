@@ -109,6 +109,13 @@ for _, dim in ipairs(dimensions(id)) do
     listed('index', K.index .. dim .. '|' .. other, id, other == status and created)
   end
 end
+if record[4] == FANNED_OUT then
+  for _, slot in ipairs(slots) do
+    listed('index', broadcasts_of(slot), id, created)
+    -- an agent of a version before may have moved it between the indexes that hold the status
+    for _, other in ipairs(STATUSES) do listed('index', K.index .. 'host:' .. slot .. '|' .. other, id, false) end
+  end
+end
 if is_stepwise then
   local gate = num(record[10])
   local is_sane = #slots == num(record[9]) and gate >= #slots and gate <= #slots + held and (gate > 0 or held == 0)

@@ -1,0 +1,213 @@
+"""Pages of jobs found in the ledger's indexes, in steps that never block Redis, and with a bound on all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from jobqueue.errors import InvalidInput
+from jobqueue.ledger.scripts import Argument, Scripts
+from jobqueue.model.filter import JobFilter
+from jobqueue.model.states import JobStatus
+
+#: Index entries that one step of a multi-dimension listing examines; keeps Redis responsive (about 1 ms).
+SCAN_STEP = 1000
+#: Index entries that one listing examines at most (10 to 20 ms of Redis, in steps).
+LOOKED_AT = 10_000
+#: The newest jobs, which a search by id prefix covers.
+LOOKED_THROUGH = 10_000
+#: The range of creation times that a job can have: a forged index entry may hold any number.
+_FIRST, _LAST = 0, 9_000_000_000_000_000
+_STATUSES = tuple(map(str, JobStatus))
+
+
+@dataclass(frozen=True)
+class FoundJobs:
+    """The ids of one page, newest first.
+
+    ``total``: number of all matches, or with ``is_least`` of those that were counted. ``cursor``: creation time at
+    which the next page begins; None after the last page. A page with a cursor may have fewer jobs than its limit: the
+    others are among older jobs than this page examined.
+    """
+
+    ids: list[str]
+    total: int
+    is_least: bool = False
+    cursor: int | None = None
+
+
+@dataclass
+class _Walk:
+    """A walk through one index, newest first, which keeps the jobs that are in all indexes of an alternative."""
+
+    index: str
+    alternatives: tuple[tuple[str, ...], ...]
+    #: The creation time down to which the index has been walked.
+    reached: int
+    is_done: bool = False
+
+    def arguments(self) -> tuple[str, ...]:
+        return (self.index, *(text for others in self.alternatives for text in (*others, "")))
+
+
+@dataclass
+class _Search:
+    """What the walks of one range of creation times have found."""
+
+    walks: list[_Walk]
+    matches: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def frontier(self) -> int | None:
+        """The creation time down to which every match is known; None once all are."""
+        return max((walk.reached for walk in self.walks if not walk.is_done), default=None)
+
+    def found(self) -> list[tuple[int, str]]:
+        """The matches down to the frontier, newest first."""
+        frontier = self.frontier
+        known = ((created, job_id) for job_id, created in self.matches.items())
+        return sorted((pair for pair in known if frontier is None or pair[0] >= frontier), reverse=True)
+
+
+class JobIndex:
+    """Finds pages of jobs.
+
+    A broadcast is listed by host in indexes that do not hold its status (``lua/include/index.lua``), so a filter by
+    host searches for jobs of one host and for broadcasts.
+    """
+
+    def __init__(self, scripts: Scripts) -> None:
+        self._scripts = scripts
+
+    def find(self, wanted: JobFilter, *, counts_all: bool) -> FoundJobs:
+        """One page. Raises ``InvalidInput`` for an offset that reaches behind what one listing examines.
+
+        By status and at most one other dimension (for a host: only if the status is free), one call finds the page, and
+        ``total`` is exact. Any other filter examines at most ``LOOKED_AT`` index entries. Unless ``counts_all``, it
+        counts the matches on the page and one more only.
+        """
+        statuses = tuple(map(str, wanted.statuses))
+        named = _named(wanted)
+        if wanted.hostname is None and len(named) <= 1:
+            return self._list(wanted, _with_statuses(named[0] if named else "all:", statuses))
+        if wanted.hostname is not None and not named and set(statuses) == set(_STATUSES):
+            return self._list(wanted, [*_with_statuses(f"host:{wanted.hostname}", statuses), _broadcasts(wanted)])
+        return self._intersect(wanted, statuses, counts_all=counts_all)
+
+    def starting(self, prefix: str) -> tuple[list[str], bool]:
+        """Ids that begin with ``prefix`` among the newest ``LOOKED_THROUGH`` jobs; and whether that was all."""
+        found: list[str] = []
+        cursor: Argument = ""
+        indexes = _with_statuses("all:", _STATUSES)
+        for _ in range(LOOKED_THROUGH // SCAN_STEP):
+            _, ids, cursor = self._scripts.call("list_jobs", "-inf", "+inf", cursor, 0, SCAN_STEP, *indexes)
+            found += [job_id for job_id in ids if job_id.startswith(prefix)]
+            if len(ids) < SCAN_STEP:
+                return found, True
+        return found, False
+
+    def sizes(self, indexes: Sequence[str]) -> list[int]:
+        """The number of jobs in each index."""
+        return list(self._scripts.call("count_indexes", *indexes))
+
+    def _list(self, wanted: JobFilter, indexes: Sequence[str]) -> FoundJobs:
+        low = wanted.created_after if wanted.created_after is not None else "-inf"
+        high = wanted.created_before if wanted.created_before is not None else "+inf"
+        cursor = wanted.cursor if wanted.cursor is not None else ""
+        total, ids, last = self._scripts.call("list_jobs", low, high, cursor, wanted.offset, wanted.limit, *indexes)
+        return FoundJobs(ids, total, cursor=int(last) if last and len(ids) == wanted.limit else None)
+
+    def _intersect(self, wanted: JobFilter, statuses: tuple[str, ...], *, counts_all: bool) -> FoundJobs:
+        low = _FIRST if wanted.created_after is None else wanted.created_after
+        top = _LAST if wanted.created_before is None else wanted.created_before
+        high = top if wanted.cursor is None else min(top, wanted.cursor - 1)
+        plan = self._plan(wanted, statuses)
+        reach = wanted.offset + wanted.limit
+        behind = _Search([_Walk(index, others, high + 1) for index, others in plan])
+        budget = self._walk(behind, low, LOOKED_AT, None if counts_all else reach)
+        found = behind.found()
+        if wanted.offset and len(found) < reach and behind.frontier is not None:
+            raise InvalidInput.of(
+                "offset",
+                f"{wanted.offset} is too far for this filter: one request examines {LOOKED_AT} jobs. Leave it out, and "
+                "pass next_cursor of each page to get the next one.",
+            )
+        before = 0
+        is_counted = behind.frontier is None
+        if high < top and counts_all:  # the matches on the pages before
+            ahead = _Search([_Walk(index, others, top + 1) for index, others in plan])
+            self._walk(ahead, max(low, high + 1), budget, None)
+            before, is_counted = len(ahead.matches), is_counted and ahead.frontier is None
+        page = found[wanted.offset : reach]
+        cursor = page[-1][0] if len(page) == wanted.limit else behind.frontier
+        return FoundJobs(
+            [job_id for _, job_id in page],
+            before + len(behind.matches if counts_all else found),
+            not is_counted if counts_all else len(found) > wanted.offset + len(page) or behind.frontier is not None,
+            cursor,
+        )
+
+    def _walk(self, search: _Search, low: int, budget: int, enough: int | None) -> int:
+        """Walk down to ``low``, or until more than ``enough`` matches are known; returns what is left of the budget."""
+        while budget > 0:
+            frontier = search.frontier
+            if frontier is None or (enough is not None and len(search.found()) > enough):
+                break
+            walk = next(walk for walk in search.walks if not walk.is_done and walk.reached == frontier)
+            start, step = f"({walk.reached}", min(SCAN_STEP, budget)
+            flat, behind, looked_at = self._scripts.call("intersect_indexes", low, start, step, *walk.arguments())
+            search.matches.update(zip(flat[::2], (int(float(time)) for time in flat[1::2]), strict=True))
+            walk.is_done = not behind
+            walk.reached = int(float(behind[1:])) if behind else walk.reached
+            budget -= max(1, looked_at)
+        return budget
+
+    def _plan(self, wanted: JobFilter, statuses: tuple[str, ...]) -> list[tuple[str, tuple[tuple[str, ...], ...]]]:
+        """The indexes to walk, each with the alternatives of others that must hold: the smallest is walked."""
+        named = _named(wanted)
+        if wanted.hostname is None:
+            return self._by_status(named, statuses)
+        alone = self._by_status([f"host:{wanted.hostname}", *named], statuses)
+        broadcasts = _broadcasts(wanted)
+        groups = self._by_status(named or ["all:"], statuses)
+        sizes = self.sizes([broadcasts, *(index for index, _ in groups)])
+        if sizes[0] == 0:
+            return alone
+        if sizes[0] <= sum(sizes[1:]):
+            return [*alone, (broadcasts, tuple((index, *others[0]) for index, others in groups))]
+        return [*alone, *((index, ((*others[0], broadcasts),)) for index, others in groups)]
+
+    def _by_status(
+        self, dimensions: list[str], statuses: tuple[str, ...]
+    ) -> list[tuple[str, tuple[tuple[str, ...], ...]]]:
+        """One walk for each status, through the dimension that has the fewest jobs in all of them."""
+        sizes = iter(self.sizes([index for dim in dimensions for index in _with_statuses(dim, statuses)]))
+        by_size = {dim: [next(sizes) for _ in statuses] for dim in dimensions}
+        first, *others = sorted(dimensions, key=lambda dim: sum(by_size[dim]))
+        return [
+            (f"{first}|{status}", (tuple(f"{dim}|{status}" for dim in others),))
+            for status, size in zip(statuses, by_size[first], strict=True)
+            if size
+        ]
+
+
+def _named(wanted: JobFilter) -> list[str]:
+    """The dimensions that the filter names, besides status, time and host."""
+    named = []
+    if wanted.operation is not None:
+        named.append(f"op:{wanted.operation}")
+    if wanted.target is not None:
+        named.append(f"target:{wanted.target}")
+    if wanted.tag is not None:
+        named.append(f"tag:{wanted.tag[0]}:{wanted.tag[1]}")
+    if wanted.group is not None:
+        named.append(f"group:{wanted.group}")
+    return named
+
+
+def _with_statuses(dimension: str, statuses: Sequence[str]) -> list[str]:
+    return [f"{dimension}|{status}" for status in statuses]
+
+
+def _broadcasts(wanted: JobFilter) -> str:
+    return f"broadcast:{wanted.hostname}|"

@@ -1,0 +1,61 @@
+"""Turns of threads that share a few connections: first come, first served, the urgent ones before the others."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Turns:
+    """At most ``most`` turns at the same time; None: any number. Thread-safe."""
+
+    def __init__(self, most: int | None) -> None:
+        self._is_bounded = most is not None
+        self._free = most or 0
+        self._lock = threading.Lock()
+        self._urgent: deque[threading.Lock] = deque()
+        self._others: deque[threading.Lock] = deque()
+
+    @contextmanager
+    def take(self, *, urgent: bool = False) -> Iterator[None]:
+        """Wait for a turn, and end it with the block. What is done in a turn must end by itself."""
+        if not self._is_bounded:
+            yield
+            return
+        self._begin(urgent)
+        try:
+            yield
+        finally:
+            self._end()
+
+    def _begin(self, urgent: bool) -> None:
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return
+            gate = threading.Lock()
+            gate.acquire()
+            (self._urgent if urgent else self._others).append(gate)
+        try:
+            gate.acquire()  # until the end of another turn hands it over
+        except BaseException:  # a signal handler ended the wait
+            self._give_up(gate)
+            raise
+
+    def _give_up(self, gate: threading.Lock) -> None:
+        with self._lock:
+            for waiting in (self._urgent, self._others):
+                if gate in waiting:
+                    waiting.remove(gate)
+                    return
+        self._end()  # the turn had just been handed over
+
+    def _end(self) -> None:
+        with self._lock:
+            waiting = self._urgent or self._others
+            if waiting:
+                waiting.popleft().release()
+            else:
+                self._free += 1

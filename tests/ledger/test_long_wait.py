@@ -1,0 +1,165 @@
+"""How an agent waits for messages: on one connection, long, and yet never longer than it should."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from kombu import Connection, Consumer, Message
+
+from jobqueue.dispatch.app import make_app
+from jobqueue.dispatch.long_wait import WAIT_SECONDS
+from jobqueue.dispatch.queues import agent_queues
+from jobqueue.dispatch.transport import MESSAGE_FILTER
+from tests.acceptance.support.until import until
+from tests.ledger.world import World, settings
+
+pytestmark = pytest.mark.realredis
+#: What must happen at once; less than one wait by far.
+AT_ONCE = 2.0
+
+
+class Agent:
+    """The reading part of an agent: a kombu consumer, whose events a thread of its own drains."""
+
+    def __init__(self, url: str, world: World, *hostnames: str) -> None:
+        app = make_app(settings(url))
+        options = {**app.conf.broker_transport_options, MESSAGE_FILTER: lambda _, raw: raw}
+        self.taken: list[str] = []
+        self.connection: Connection = app.connection_for_read(transport_options=options)
+        self.channel: Any = self.connection.channel()
+        self._queues = [queue for hostname in hostnames for queue in agent_queues(world.ledger.keys, hostname)]
+        self.consumer = Consumer(self.channel, self._queues, callbacks=[self._take], accept=["json"], prefetch_count=1)
+
+    def _take(self, _: object, message: Message) -> None:
+        self.taken.append(message.headers["id"].partition(":")[0])
+        message.ack()
+
+    def wait(self, seconds: float = WAIT_SECONDS + 5) -> None:
+        """Handle one event."""
+        self.connection.drain_events(timeout=seconds)
+
+
+@pytest.fixture
+def agent(real_world: World, redis_url: str) -> Iterator[Agent]:
+    real_world.register("a")
+    agent = Agent(redis_url, real_world, "a")
+    agent.consumer.consume()
+    yield agent
+    agent.connection.close()
+
+
+def waiting(world: World) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = world.client.client_list()
+    return [one for one in found if one["cmd"] == "brpop" and "b" in one["flags"]]
+
+
+def begin_to_wait(agent: Agent, world: World) -> None:
+    """The channel waits at the server, and the caller does not."""
+    agent.channel.connection.cycle.on_poll_start()
+    until(lambda: len(waiting(world)) == 1, "it waits")
+
+
+def connections(world: World) -> int:
+    return len(world.client.client_list())
+
+
+def test_one_wait_is_long_and_takes_a_message_at_once(agent: Agent, real_world: World) -> None:
+    begin_to_wait(agent, real_world)
+    calls = real_world.client.info("commandstats")["cmdstat_brpop"]["calls"]
+    time.sleep(2.5)
+    assert real_world.client.info("commandstats")["cmdstat_brpop"]["calls"] == calls
+    job_id = real_world.create("a")
+    begin = time.monotonic()
+    agent.wait()
+    assert time.monotonic() - begin < AT_ONCE
+    assert agent.taken == [job_id]
+
+
+def test_waits_differ_in_length(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[float] = []
+    agent.channel.client.connection = agent.channel.client.connection_pool.get_connection()
+    monkeypatch.setattr(
+        agent.channel.client.connection, "send_command", lambda *words: sent.append(words[-1]), raising=True
+    )
+    for _ in range(50):
+        agent.channel._brpop_start()
+    agent.channel._in_poll = None
+    assert len(set(sent)) > 10
+    assert 0 < min(sent) <= max(sent) <= WAIT_SECONDS
+
+
+def test_an_agent_keeps_one_connection(agent: Agent, real_world: World) -> None:
+    begin_to_wait(agent, real_world)
+    before = connections(real_world)
+    agent.connection.close()
+    until(lambda: connections(real_world) < before, "its connections are closed")
+    assert connections(real_world) == before - 1
+
+
+def test_closing_waits_for_no_message(agent: Agent, real_world: World) -> None:
+    begin_to_wait(agent, real_world)
+    begin = time.monotonic()
+    agent.channel.close()
+    assert time.monotonic() - begin < AT_ONCE
+    until(lambda: not waiting(real_world), "the server has noticed", AT_ONCE)
+    job_id = real_world.create("a")
+    assert real_world.queued("a") == [job_id]  # no dead reader takes it
+
+
+@pytest.mark.parametrize("step", ["close", "cancel"])
+def test_a_message_that_comes_just_before_is_delivered(agent: Agent, real_world: World, step: str) -> None:
+    begin_to_wait(agent, real_world)
+    job_id = real_world.create("a")  # the server has sent it before it answers this
+    getattr(agent.channel if step == "close" else agent.consumer, step)()
+    assert agent.taken == [job_id]
+    assert real_world.queued("a") == []
+
+
+def test_a_queue_that_is_cancelled_is_not_read_any_more(agent: Agent, real_world: World) -> None:
+    begin_to_wait(agent, real_world)
+    begin = time.monotonic()
+    agent.consumer.cancel()
+    assert time.monotonic() - begin < AT_ONCE
+    until(lambda: not waiting(real_world), "the server has noticed", AT_ONCE)
+    job_id = real_world.create("a")
+    assert real_world.queued("a") == [job_id]
+    agent.consumer.consume()
+    agent.wait()
+    assert agent.taken == [job_id]
+
+
+def test_a_queue_that_is_added_is_read_at_once(real_world: World, redis_url: str) -> None:
+    real_world.register("a", "b")
+    agent = Agent(redis_url, real_world, "a")
+    agent.consumer.consume()
+    begin_to_wait(agent, real_world)
+    more = Consumer(
+        agent.channel, agent_queues(real_world.ledger.keys, "b")[:1], callbacks=[agent._take], accept=["json"]
+    )
+    more.consume()
+    job_id = real_world.create("b")
+    begin = time.monotonic()
+    agent.wait()
+    assert time.monotonic() - begin < AT_ONCE
+    assert agent.taken == [job_id]
+    agent.connection.close()
+
+
+def test_a_server_that_does_not_notice_holds_nothing_up(agent: Agent, real_world: World) -> None:
+    """Such as one that hangs, or a proxy that forwards no half-closed streams."""
+    begin_to_wait(agent, real_world)
+    real_world.client.execute_command("CLIENT", "PAUSE", "4000")
+    begin = time.monotonic()
+    agent.channel.close()
+    assert time.monotonic() - begin < AT_ONCE
+    real_world.client.ping()
+
+
+def test_the_most_urgent_first_after_a_wait(agent: Agent, real_world: World) -> None:
+    jobs = {priority: real_world.create("a", priority=priority) for priority in (1, 9, 5)}
+    for _ in jobs:
+        agent.wait()
+    assert agent.taken == [jobs[9], jobs[5], jobs[1]]
