@@ -9,7 +9,7 @@ from flask import Response, request
 
 from api import audit, errors
 from api.context import principal, services
-from api.dashboard import answers, bars, pages, posted, query
+from api.dashboard import answers, bars, lanes, pages, posted, query
 from api.dashboard.blueprint import PREFIX, blueprint
 from api.dashboard.snippets import snippets
 from api.native import requests
@@ -26,6 +26,10 @@ DONE = {
     "repeated": "This form had been sent before; here is the job that it made.",
     "retried": "The job was submitted again; this is the new one.",
     "cancelled": "The job was asked to stop.",
+    "paused": "The rollout is paused: what has been opened goes on.",
+    "resumed": "The rollout goes on.",
+    "approved": "The next batch is opened.",
+    "aborted": "The rollout was aborted: what has been opened goes on.",
 }
 
 
@@ -58,9 +62,9 @@ def retry(job_id: str) -> Response:
     try:
         accepted = services().retry(found, only=only, principal=principal())
     except JobQueueError as error:
-        return _refused(found, error)
+        return refused(found, error)
     audit.note(job=accepted.job_id)
-    return _go(f"{PREFIX}/jobs/{accepted.job_id}?done=retried")
+    return go(f"{PREFIX}/jobs/{accepted.job_id}?done=retried")
 
 
 @blueprint.post(f"{PREFIX}/jobs/<job_id>/cancel")
@@ -70,8 +74,8 @@ def cancel(job_id: str) -> Response:
     try:
         services().jobs.cancel(found, f"by {principal()}")
     except JobQueueError as error:
-        return _refused(found, error)
-    return _go(f"{PREFIX}/jobs/{found}?done=cancelled")
+        return refused(found, error)
+    return go(f"{PREFIX}/jobs/{found}?done=cancelled")
 
 
 @blueprint.post(f"{PREFIX}/jobs/<job_id>/delete")
@@ -81,8 +85,8 @@ def delete(job_id: str) -> Response:
     try:
         services().jobs.delete(found, principal())
     except JobQueueError as error:
-        return _refused(found, error)
-    return _go(f"{PREFIX}/jobs?done=deleted")
+        return refused(found, error)
+    return go(f"{PREFIX}/jobs?done=deleted")
 
 
 def _page(found: Job, problem: str = "", status: int = 200) -> Response:
@@ -97,6 +101,9 @@ def _page(found: Job, problem: str = "", status: int = 200) -> Response:
         status,
         job=found,
         problem=problem,
+        rollout=found.rollout_progress,
+        lanes=lanes.draw(found.rollout_progress),
+        lane_width=lanes.WIDTH,
         done=DONE.get(query.text("done"), ""),
         answers=arranged,
         is_single=len(found.executions) == 1,
@@ -131,7 +138,7 @@ def _talking(found: Job) -> str:
     return min(begun, key=lambda x: rank(x.state.value)).hostname if begun else ""
 
 
-def _refused(job_id: str, error: JobQueueError) -> Response:
+def refused(job_id: str, error: JobQueueError) -> Response:
     """The job's page with the reason on it, where there still is one."""
     status = errors.status_of(error)
     if status in (404, 500, 503) or isinstance(error, InvalidInput):
@@ -141,5 +148,5 @@ def _refused(job_id: str, error: JobQueueError) -> Response:
     return _page(services().jobs.get(job_id), error.message, status)
 
 
-def _go(path: str) -> Response:
+def go(path: str) -> Response:
     return flask.make_response(flask.redirect(pages.link(path), 303))

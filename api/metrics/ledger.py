@@ -25,6 +25,7 @@ RARE: Mapping[str, str] = {
     "claims_refused": "Messages for executions that were not to be had: doubled, too late, or claimed elsewhere.",
     "results_refused": "Results that came without a valid token: after a lease was lost, or repeated.",
     "leases_lost": "Executions whose agent was killed, restarted or cut off.",
+    "rollouts_stopped": "Rollouts that stopped because of failures.",
     "republished": "Messages that were lost and sent again.",
     "work_refused": "Work that an agent refused because its signature did not hold. Look into each.",
     "results_forged": "Results whose signature did not hold. Look into each.",
@@ -81,6 +82,10 @@ def _metrics(found: Measures) -> Iterator[Metric]:
     yield _distributions("jobqueue_run_seconds", "From start to reported end of an execution.", found.runs)
     yield _gauge("jobqueue_executions_running", "Executions that run now.", found.running)
     yield _gauge("jobqueue_executions_scheduled", "Executions that wait for a time.", found.scheduled)
+    held = GaugeMetricFamily("jobqueue_jobs_held", "Jobs with batches that have not been opened.", labels=("state",))
+    for state, count in found.held.items():
+        held.add_metric((state,), count)
+    yield held
     yield from _queues(found.backlogs)
     yield from _agents(found.pulses)
     for name, text in RARE.items():

@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
-from api.native import agents, audit, events, failures, health, jobs, keys, logs, metrics, operations, roles, users
+from api.native import (
+    agents,
+    audit,
+    events,
+    failures,
+    health,
+    jobs,
+    keys,
+    logs,
+    metrics,
+    operations,
+    roles,
+    rollouts,
+    users,
+)
 
+_VIEWS = (rollouts,)  # add their routes to the blueprint of jobs
 BLUEPRINTS = (
     jobs.blueprint,
     logs.blueprint,

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from api.native.fields import show_cursor
+from api.native.rollout_mapping import rollout
 from jobqueue.model.agent import Agent
 from jobqueue.model.alert import Alert
 from jobqueue.model.failure import FailureGroup, RecentFailures
@@ -52,6 +53,7 @@ def job(found: Job, *, summary: bool = False) -> Document:
         "expected_agents": list(found.expected_agents),
         "retried_as": list(found.retried_as),
         "cancel_requested": found.cancel_requested,
+        "rollout": rollout(found),
         **{field.shown_as: _shown(field, getattr(found, field.name)) for field in SHOWN},
     }
     if not summary:
@@ -194,6 +196,8 @@ def _agent_state(execution: Execution) -> Document:
     }
     if execution.info:
         document["info"] = dict(execution.info)
+    if execution.held_by:
+        document["held_by"] = execution.held_by
     return document
 
 

@@ -24,6 +24,7 @@ from api.native.fields import (
     Text,
     Whole,
 )
+from api.native.rollout_schemas import RolloutAnswer, RolloutTerms
 from api.validation import StrictSchema
 from jobqueue.model.filter import DEFAULT_LIMIT, MAX_LIMIT
 from jobqueue.model.job_fields import DEFAULT_PRIORITY, MAX_DESCRIPTION, MAX_TITLE
@@ -127,6 +128,7 @@ class JobRequest(StrictSchema):
         metadata=_about("An execution that no agent has started by this time expires. Without a zone it is UTC.")
     )
     retries = fields.Nested(RetriesRequest, error_messages={"null": "May not be null; leave it out or give an object."})
+    rollout = RolloutTerms()
     title = Line(validate=_length(1, MAX_TITLE), metadata=_about("A title, for lists of jobs."))
     description = Line(validate=_length(1, MAX_DESCRIPTION), metadata=_about("What the job is for."))
     priority = Whole(
@@ -299,6 +301,7 @@ class AgentStateAnswer(ma.Schema):
     error = fields.String(required=True, allow_none=True)
     duration = fields.String(required=True, allow_none=True, metadata=_about('As in "45ms", "1.5s", "1m0s".'))
     info = fields.Dict(metadata=_about("Details that the operation reports about its run."))
+    held_by = fields.String(metadata=_about("While it is held: rollout, or opening (of a large job, for a moment)."))
 
 
 class TimelineEvent(ma.Schema):
@@ -349,6 +352,7 @@ class JobSummary(ma.Schema):
     not_before = fields.DateTime(required=True, allow_none=True)
     expires_at = fields.DateTime(required=True, allow_none=True)
     retries = fields.Nested(RetriesAnswer, required=True, allow_none=True)
+    rollout = fields.Nested(RolloutAnswer, required=True, allow_none=True)
 
 
 class JobAnswer(JobSummary):

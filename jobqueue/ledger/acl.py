@@ -38,6 +38,8 @@ ROLES: Mapping[str, tuple[str, ...]] = {
                 "due",
                 "leases",
                 "deadlines",
+                "opening",
+                "staged",
                 "finished",
                 "cancelling",
                 "removals",
@@ -90,7 +92,7 @@ _AGENT: tuple[tuple[tuple[str, ...], str], ...] = (
     # the ledger's bookkeeping: written, never listed
     (("index",), "+zadd +zrem"),
     (("due",), "+zadd +zscore"),
-    (("leases", "deadlines"), "+zadd +zrem"),
+    (("leases", "deadlines", "opening"), "+zadd +zrem"),
     (("finished",), "+zadd"),
     (("stats", "measured"), "+hincrby"),
     (("events",), "+xadd"),

@@ -33,6 +33,7 @@ _TEXTS = {
     "finished": "its end is noted wrongly",
     "deadline": "its deadline is noted wrongly",
     "lease": "the lease of an execution does not fit its state",
+    "opening": "what it holds back for later does not fit its records",
     "cancel": "it was cancelled, and an execution waits still",
     "waiting": "an execution waits and is in no queue, or is in one and does not wait",
 }
@@ -311,7 +312,9 @@ class Doctor:
 
     def _members(self) -> Iterator[Damage]:
         sets = [(self._keys.kind(kind), "execution", "") for kind in ("due", "leases")]
-        sets += [(self._keys.kind(kind), "job", "") for kind in ("deadlines", "finished", "outside", "cancelling")]
+        sets += [
+            (self._keys.kind(kind), "job", "") for kind in ("deadlines", "finished", "outside", "opening", "cancelling")
+        ]
         sets += [(key, "job", "") for key in self._scan("index")]
         sets += [(key, "job", key.removeprefix(self._keys.kind("waiting"))) for key in self._scan("waiting")]
         for key, of, slot in sets:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jobqueue.errors import (
@@ -26,8 +26,10 @@ from jobqueue.errors import (
 from jobqueue.ledger import decoding, records
 from jobqueue.ledger.audit import Audit, unavailable
 from jobqueue.ledger.job_index import JobIndex
+from jobqueue.ledger.rollouts import Rollouts
 from jobqueue.ledger.scripts import Argument, Clock, Scripts, redis_clock
 from jobqueue.ledger.seal import Seal
+from jobqueue.ledger.staging import Staging
 from jobqueue.ledger.tamper_alarm import TamperAlarm
 from jobqueue.model.agent import AgentState
 from jobqueue.model.audit import AuditEntry
@@ -35,6 +37,7 @@ from jobqueue.model.filter import JobFilter, JobPage
 from jobqueue.model.job import Job
 from jobqueue.model.job_fields import ARGUMENTS
 from jobqueue.model.job_summary import JobSummary, JobSummaryPage
+from jobqueue.model.rollout import MAX_BATCHES
 from jobqueue.model.states import JobStatus
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import UNPLACED, Target, TargetKind
@@ -49,6 +52,12 @@ SLICE = 500
 _MOST_SLICES = 100
 #: Stored instead of the kind of target for a job that no agent can run yet.
 UNPLACED_KIND = "unplaced"
+#: Stored instead of the kind of target for a job whose hosts are listed already.
+_STAGED = "staged"
+#: The answer for a job with more hosts than one call opens.
+_LARGE = "large"
+#: The most hosts that an error names.
+_NAMED_HOSTS = 20
 
 
 @dataclass(frozen=True)
@@ -58,7 +67,8 @@ class NewJob:
     ``target`` is that of the submission, parsed. ``digest`` (hex) distinguishes requests under one idempotency key;
     each ``submitter`` (the principal's identity) has its own keys. ``only`` restricts the job to some of the agents
     that its target matches. ``deed`` is written to the audit trail, with the job's id, in the same step as the job:
-    neither is stored without the other.
+    neither is stored without the other. ``is_staged``: its hosts are listed already. ``waits_for_offline``: a job that
+    is opened in steps also goes to hosts that are offline (None: if it has a deadline).
     """
 
     id: str
@@ -70,6 +80,15 @@ class NewJob:
     only: tuple[str, ...] = ()
     deed: AuditEntry | None = None
     submitter: str = ""
+    is_staged: bool = False
+    waits_for_offline: bool | None = None
+
+    @property
+    def kind(self) -> str:
+        """The kind of target, as ``create_jobs.lua`` names it."""
+        if self.is_staged:
+            return _STAGED
+        return self.target.kind.value if self.submission.needs is None else UNPLACED_KIND
 
     @property
     def scoped_key(self) -> str:
@@ -95,12 +114,15 @@ class Jobs:
         seal: Seal,
         alarm: TamperAlarm,
         audit: Audit,
+        staging: Staging,
         *,
         idempotency_window_seconds: float,
         now: Clock = redis_clock,
     ) -> None:
         self._scripts = scripts
         self._index = JobIndex(scripts)
+        self._staging = staging
+        self._rollouts = Rollouts(scripts, now)
         self._seal = seal
         self._alarm = alarm
         self._audit = audit
@@ -112,21 +134,50 @@ class Jobs:
 
         ``template`` is the message to publish (``dispatch/envelope.py``), empty if the caller sends it.
         """
-        if self._audit.strict:
-            self._audit.check()  # also for a job whose entry the caller writes
-        (answer,) = self._scripts.call("create_jobs", *self._create_arguments([job], template))
-        outcome = self._outcome(job, answer)
+        (outcome,) = self.create_many([job], template)
         if isinstance(outcome, JobQueueError):
             raise outcome
         return outcome
 
     def create_many(self, jobs: list[NewJob], template: str) -> list[Stored | JobQueueError]:
-        """Store many jobs in one round trip; each is accepted or refused on its own. Answers come in order."""
+        """Store many jobs in one round trip; each is accepted or refused on its own. Answers come in order.
+
+        Jobs with more than 500 hosts and rollouts take further calls, one for every few hundred hosts.
+        """
         if self._audit.strict:
-            self._audit.check()
-        calls = [self._create_arguments(step, template) for step in _steps(jobs)]
-        answers = [answer for answers in self._scripts.call_many("create_jobs", calls) for answer in answers]
-        return [self._outcome(job, answer) for job, answer in zip(jobs, answers, strict=True)]
+            self._audit.check()  # also for a job whose entry the caller writes
+        small = [job for job in jobs if job.submission.rollout is None]
+        if len(small) == 1:
+            answers = list(self._scripts.call("create_jobs", *self._create_arguments(small, template)))
+        else:
+            calls = [self._create_arguments(step, template) for step in _steps(small)]
+            answers = [answer for answers in self._scripts.call_many("create_jobs", calls) for answer in answers]
+        stored = {
+            job.id: self._outcome(job, answer)
+            for job, answer in zip(small, answers, strict=True)
+            if answer[0] != _LARGE
+        }
+        return [stored[job.id] if job.id in stored else self._create_staged(job, template) for job in jobs]
+
+    def _create_staged(self, job: NewJob, template: str) -> Stored | JobQueueError:
+        """Store a job whose hosts are listed first, in slices, and then opened, in slices."""
+        rollout = job.submission.rollout
+        if rollout is not None and not job.target.is_broadcast:
+            sentence = f"Needs a target of several hosts: _all or a label; {job.target.text[:80]!r} is one host."
+            return InvalidInput.of("rollout", sentence)
+        hosts = self._staging.hosts(job.target, job.only)
+        if rollout is not None and rollout.spread is not None:
+            hosts = self._staging.spread(hosts, rollout.spread)
+        is_patient = job.submission.expires_at is not None if job.waits_for_offline is None else job.waits_for_offline
+        self._staging.stage(job.id, hosts, patient=is_patient)
+        arguments = self._create_arguments([replace(job, only=(), is_staged=True)], template)
+        (answer,) = self._scripts.call("create_jobs", *arguments)
+        if answer[0] == "no_live_agent":
+            answer = [*answer, *hosts[:_NAMED_HOSTS]] if hosts else ["unknown_target"]
+        outcome = self._outcome(job, answer)
+        if isinstance(outcome, JobQueueError) or outcome.accepted.job_id != job.id:
+            return outcome
+        return replace(outcome, unsent=tuple(self._rollouts.open_all(job.id, template)))
 
     def _create_arguments(self, jobs: list[NewJob], template: str) -> tuple[Argument, ...]:
         fields = (value for job in jobs for value in self._fields(job))
@@ -141,7 +192,7 @@ class Jobs:
         return (
             job.id,
             job.document,
-            job.target.kind.value if request.needs is None else UNPLACED_KIND,
+            job.kind,
             "1" if job.is_idempotent else "",
             job.scoped_key,
             job.digest,
@@ -484,14 +535,8 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
         )
     if code == "unrecorded":
         return unavailable(rest[0])
-    if code == "alias_taken":
-        return AliasTaken(
-            f"The name {job.submission.alias!r} belongs to job {rest[0]}; choose another one.", {"job_id": rest[0]}
-        )
-    if code == "held":
-        return ExclusiveHeld(
-            f"Job {rest[0]} holds {job.submission.exclusive!r} and has not ended yet.", {"job_id": rest[0]}
-        )
+    if code in ("alias_taken", "held"):
+        return _taken(job, code, rest[0])
     target = job.target
     if code == "unknown_target":
         what = "host" if target.kind is TargetKind.HOST else "agent"
@@ -501,6 +546,8 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
             f"No {what} is known {known} {target.text!r}.{near} `jobqueue agent list` shows all agents and labels."
         )
         return UnknownTarget(sentence, {"target_hostname": [sentence]})
+    if code == "misfit":
+        return _misfit(*rest)
     if code == "too_late":
         return InvalidInput.of("expires_at", "Is in the past; give a later time, or leave it out.")
     if code == "away":
@@ -517,3 +564,22 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
         )
         return NoLiveAgent(sentence, {"target_hostname": [sentence]})
     raise AssertionError(f"create_jobs.lua answered {json.dumps(answer)}")
+
+
+def _taken(job: NewJob, code: str, holder: str) -> JobQueueError:
+    """Another job has the name that this one wants."""
+    if code == "alias_taken":
+        sentence = f"The name {job.submission.alias!r} belongs to job {holder}; choose another one."
+        return AliasTaken(sentence, {"job_id": holder})
+    return ExclusiveHeld(f"Job {holder} holds {job.submission.exclusive!r} and has not ended yet.", {"job_id": holder})
+
+
+def _misfit(field: str, hosts: str) -> InvalidInput:
+    """A term of a rollout does not fit the number of hosts."""
+    if field == "batch":
+        sentence = f"Would make more than {MAX_BATCHES} batches of the target's {hosts} hosts; give larger ones."
+    else:
+        sentence = (
+            f"Is more than the target's {hosts} hosts, so the limit could never be reached; give at most {hosts}."
+        )
+    return InvalidInput.of(f"rollout.{field}", sentence)

@@ -43,6 +43,12 @@ KINDS: dict[str, tuple[str, str, str]] = {
     ),
     "removals": ("removals", "zset", "ids of deleted broadcasts with records left, by what is left (0: records only)"),
     "removing": ("removing:", "list", "{job}: slots of a deleted broadcast whose records are left"),
+    "opening": (
+        "opening",
+        "zset",
+        "ids of jobs with executions without a record, by the time to open the next; far ahead while they wait",
+    ),
+    "staged": ("staged:", "list", "{job}: hosts of a job that is about to be created, in order; expires"),
     "finished": ("finished", "zset", "ids of final jobs, by the time they ended; pruned from here"),
     "idem": (
         "idem:",

@@ -25,8 +25,10 @@ from jobqueue.ledger.outages import Outages
 from jobqueue.ledger.output import Output
 from jobqueue.ledger.packages import Packages
 from jobqueue.ledger.rate_limits import RateLimits
+from jobqueue.ledger.rollouts import Rollouts
 from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
 from jobqueue.ledger.seal import Seal
+from jobqueue.ledger.staging import Staging
 from jobqueue.ledger.tamper_alarm import TamperAlarm
 from jobqueue.ledger.write_probe import WriteProbe
 from jobqueue.model.alert import (
@@ -47,7 +49,7 @@ IDEMPOTENCY_WINDOW_SECONDS = 86_400.0
 
 #: The counters of ``stats``; the scripts use these names.
 COUNTERS = (
-    *("claims_refused", "results_refused", "leases_lost", "republished"),
+    *("claims_refused", "results_refused", "leases_lost", "republished", "rollouts_stopped"),
     *(WORK_REFUSED, RESULTS_FORGED, RESULTS_UNVERIFIED, RECORDS_ALTERED, MESSAGES_REFUSED),
     AGENTS_LOST,
 )
@@ -83,8 +85,15 @@ class Ledger:
             alarm=alarm,
             strict=settings.unrecorded_jobs == "refuse",
         )
+        self.rollouts = Rollouts(self.scripts, now)
         self.jobs = Jobs(
-            self.scripts, seal, alarm, self.audit, idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS, now=now
+            self.scripts,
+            seal,
+            alarm,
+            self.audit,
+            Staging(client, self.keys, self.scripts, now),
+            idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS,
+            now=now,
         )
         self.failures = Failures(self.scripts, now=now)
         self.output = Output(client, self.keys, self.scripts, cap_bytes=settings.max_log_bytes)

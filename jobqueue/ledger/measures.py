@@ -19,6 +19,14 @@ _HOSTS = 500
 _OPERATIONS = 50
 _ALL = "all:"
 
+#: Jobs with held executions by what they wait for: ranges of scores in ``opening`` (``lua/include/rollout.lua``).
+_HELD: Mapping[str, tuple[float | str, float | str]] = {
+    "opening": ("-inf", 7.9e15),
+    "running": (8.0e15, 8.0e15),
+    "awaiting_approval": (8.1e15, 8.1e15),
+    "paused": (8.2e15, 8.2e15),
+}
+
 
 def read(ledger: Ledger, operations: Iterable[str]) -> Measures:
     """All metrics; the jobs of ``operations`` are counted per operation. Raises ``LedgerUnavailable``."""
@@ -28,7 +36,9 @@ def read(ledger: Ledger, operations: Iterable[str]) -> Measures:
         pipe.zrange(ledger.keys.kind("agents"), 0, -1, withscores=True)
         pipe.zcard(ledger.keys.kind("leases"))
         pipe.zcard(ledger.keys.kind("due"))
-        measured, agents, running, scheduled = pipe.execute()
+        for low, high in _HELD.values():
+            pipe.zcount(ledger.keys.kind("opening"), low, high)
+        measured, agents, running, scheduled, *held = pipe.execute()
     live_until = {str(host): float(until) for host, until in agents}
     backlogs, pulses = _hosts(ledger, live_until, now)
     counts = _Counts(measured)
@@ -45,6 +55,7 @@ def read(ledger: Ledger, operations: Iterable[str]) -> Measures:
         pulses=tuple(pulses),
         running=int(running),
         scheduled=int(scheduled),
+        held={state: int(count) for state, count in zip(_HELD, held, strict=True)},
         counters=ledger.stats(),
         maintained=ledger.is_maintained(),
         audit_unwritable=bool(ledger.audit.trouble()),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from jobqueue.ledger import decoding
+from jobqueue.ledger import decoding, opening
 from jobqueue.model.external_run import CONFIG, END, EXTERNAL_SLOT, RESULT, START, ExternalRun
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.job_fields import FIELDS, LISTED
@@ -27,8 +27,11 @@ def job(job_id: str, answer: list[Any]) -> Job:
     document, flat, raw, told = answer
     doc, fields = decoding.parsed_object(document), _pairs(flat)
     outside = _outside(fields, told, doc)
+    rest = opening.rest_of(fields) if "opened" in fields else None
+    holder = "rollout" if "rollout" in fields else "opening"
     executions = tuple(
-        _execution(slot, _pairs(record), out) for slot, record, out in zip(raw[::3], raw[1::3], raw[2::3], strict=True)
+        _execution(slot, _pairs(record), out) if record or rest is None else opening.held_execution(slot, rest, holder)
+        for slot, record, out in zip(raw[::3], raw[1::3], raw[2::3], strict=True)
     )
     if not executions:
         raise ValueError("it has no executions")
@@ -43,7 +46,8 @@ def job(job_id: str, answer: list[Any]) -> Job:
         created=decoding.whole(fields["created"]),
         updated=decoding.whole(fields["updated"]),
         executions=executions,
-        events=_events(fields),
+        events=(*_events(fields), *opening.events(fields)),
+        rollout_progress=opening.progress(fields),
         expected_agents=tuple(slot for slot in raw[::3] if slot not in (*NO_HOST, EXTERNAL_SLOT)),
         outside=outside,
         retried_as=tuple(fields.get("retried_as", "").split()),

@@ -13,7 +13,7 @@ from typing import Any
 from jobqueue import tracing
 from jobqueue.dispatch.sender import Sender
 from jobqueue.errors import InvalidTarget, JobQueueError, LedgerUnavailable, NothingToRetry, UnknownOperation
-from jobqueue.ledger.executions import Due
+from jobqueue.ledger.due import Due
 from jobqueue.ledger.jobs import Jobs, NewJob, Stored
 from jobqueue.model.audit import AuditEntry
 from jobqueue.model.job_fields import document_of
@@ -108,6 +108,11 @@ class JobSubmitter:
         submission = replace(submission, data=data)
         document = document_of(submission)
         digest = _digest(submission, document) if submission.idempotency_key else ""
+        is_patient = submission.expires_at is not None
+        if submission.rollout is not None and submission.rollout.deadline_seconds is not None:
+            # not in the digest: the same request may come again later
+            submission = replace(submission, expires_at=_deadline(submission, submission.rollout.deadline_seconds))
+            document = document_of(submission)
         carried = tracing.carried()
         if carried:  # not in the digest: the same request may come again under another trace
             document[tracing.MEMBER] = carried
@@ -116,7 +121,18 @@ class JobSubmitter:
             job_id, document, now=time.time_ns() // 1000, idempotent=operation.idempotent, only=hosts
         )
         who = submission.principal.identity
-        return NewJob(job_id, text, submission, target, operation.idempotent, digest, hosts, deed, who)
+        return NewJob(
+            job_id,
+            text,
+            submission,
+            target,
+            operation.idempotent,
+            digest,
+            hosts,
+            deed,
+            who,
+            waits_for_offline=is_patient,
+        )
 
     def _send(self, stored: list[tuple[NewJob, Stored]]) -> None:
         try:
@@ -133,6 +149,13 @@ def _target(text: str) -> Target:
         return Target.parse(text)
     except InvalidTarget as error:  # the field is named as for an unknown target
         raise InvalidTarget(error.message, {"target_hostname": [error.message]}) from error
+
+
+def _deadline(submission: Submission, seconds: float) -> int:
+    """The time after which no execution of a rollout starts: the earlier one of its own deadline and the job's."""
+    begin = max(time.time_ns() // 1000, submission.not_before or 0)
+    own = begin + int(seconds * 1_000_000)
+    return own if submission.expires_at is None else min(own, submission.expires_at)
 
 
 def _digest(submission: Submission, document: dict[str, Any]) -> str:

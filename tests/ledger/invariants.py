@@ -18,7 +18,20 @@ from jobqueue.model.states import ExecutionState, JobStatus, derive_status
 from jobqueue.model.target import ANY, UNPLACED, label_prefixes
 
 _GLOBAL = (
-    *("due", "leases", "deadlines", "finished", "clock", "agents", "away", "stats", "alerts", "measured", "leader"),
+    *(
+        "due",
+        "leases",
+        "deadlines",
+        "opening",
+        "finished",
+        "clock",
+        "agents",
+        "away",
+        "stats",
+        "alerts",
+        "measured",
+        "leader",
+    ),
     *("packages", "uploads", "package-bytes"),
     *("barred", "revoked"),
     *("cancelling", "removals", "queues", "outage"),
@@ -90,7 +103,13 @@ class _Inspection:
         self.found: list[str] = []
         self.owned: set[str] = {name for name in _GLOBAL if name in records.values}
         self.expected_index: dict[str, dict[str, int]] = {}
-        self.expected: dict[str, set[str]] = {"due": set(), "leases": set(), "finished": set(), "outside": set()}
+        self.expected: dict[str, set[str]] = {
+            "due": set(),
+            "leases": set(),
+            "finished": set(),
+            "outside": set(),
+            "opening": set(),
+        }
         self.may_wait: Counter[str] = Counter()
 
     def run(self) -> list[str]:
@@ -124,7 +143,9 @@ class _Inspection:
         self.equal(slots == [EXTERNAL_SLOT], is_outside, f"job {job_id} has the slot of runs elsewhere")
         if is_outside:
             self.owned |= {f"told:{job_id}"} & self.records.values.keys()
-        states = [self.execution(job_id, slot, is_outside) for slot in slots]
+        opened = int(job.get("opened", len(slots)))
+        states = [self.execution(job_id, slot, is_outside) for slot in slots[:opened]]
+        states += self.without_record(job_id, job, slots[opened:])
         counts = Counter(states)
         stored = {name[2:]: int(value) for name, value in job.items() if name.startswith("n.")}
         self.equal(stored, {str(state): count for state, count in counts.items()}, f"counts of job {job_id}")
@@ -151,8 +172,23 @@ class _Inspection:
         listed = [*tags, *groups, *(f"host:{host}" for host in hosts)]
         for dim in ["all:", f"op:{job['op']}", f"target:{job['target']}", *listed]:
             self.expected_index.setdefault(f"{dim}|{status}", {})[job_id] = int(job["created"])
-        for host in slots if job.get("fanout") == "2" else []:
+        for host in slots[:opened] if job.get("fanout") == "2" else []:
             self.expected_index.setdefault(f"broadcast:{host}|", {})[job_id] = int(job["created"])
+
+    def without_record(self, job_id: str, job: dict[str, str], slots: list[str]) -> list[ExecutionState]:
+        """The executions that are held, or ended without having been opened."""
+        for slot in slots:
+            self.expect(f"exec:{slot}:{job_id}" not in self.records.values, f"job {job_id} has opened {slot} too early")
+        state = ExecutionState(job["rest"].split("|")[0]) if "rest" in job else _S.SUBMITTED
+        if "opened" in job:
+            opened, gate = int(job["opened"]), int(job["gate"])
+            self.expect(opened <= gate, f"job {job_id} has opened {opened}, and its gate is {gate}")
+        if slots and state is _S.SUBMITTED:
+            self.expected["opening"].add(job_id)
+        elif job_id in self.records.one("opening"):  # what it has opened is still to be cancelled
+            self.expect("stopped" in job and "|cancel" in job["rollout"], f"job {job_id} holds nothing, and is listed")
+            self.expected["opening"].add(job_id)
+        return [state] * len(slots)
 
     def execution(self, job_id: str, slot: str, is_outside: bool) -> ExecutionState:
         name = f"exec:{slot}:{job_id}"

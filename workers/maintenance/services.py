@@ -9,10 +9,11 @@ from typing import Protocol
 
 from jobqueue import __version__
 from jobqueue.dispatch.sender import Sender
-from jobqueue.errors import AgentNotFound, LedgerUnavailable
-from jobqueue.ledger.executions import Due
+from jobqueue.errors import AgentNotFound, JobFinal, JobNotFound, LedgerUnavailable
+from jobqueue.ledger.due import Due
 from jobqueue.ledger.jobs import SLICE
 from jobqueue.ledger.ledger import Ledger
+from jobqueue.ledger.rollouts import CANCEL, MORE
 from jobqueue.ledger.shared_key_watch import Watch
 from jobqueue.model.agent import Agent
 from jobqueue.model.alert import RESULTS_FORGED, RESULTS_UNVERIFIED
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 STEP = 200
 #: Slices of cancels and removals that one step takes (about 50 ms of Redis, a few at a time).
 SLICES = 10
+#: Number of jobs of which one step opens executions, 500 each at most.
+OPENED = 20
 #: Number of ended jobs checked per step, and how far back the first check goes.
 INSPECTED = 50
 LOOK_BACK_MICROS = 600 * 1_000_000
@@ -102,6 +105,31 @@ class Watchman:
 
     def run_once(self) -> int:
         return self._watch.shared_keys() + self._watch.waiting_jobs(INSPECTED)
+
+
+class Opener:
+    """Opens the next executions of large jobs and rollouts, and cancels those of rollouts that stopped."""
+
+    every_seconds = 0.1
+
+    def __init__(self, ledger: Ledger, sender: Sender) -> None:
+        self._ledger = ledger
+        self._sender = sender
+
+    def run_once(self) -> int:
+        ids = self._ledger.rollouts.due(OPENED)
+        return sum(self._open(job_id) for job_id in ids)
+
+    def _open(self, job_id: str) -> int:
+        what, due = self._ledger.rollouts.open(job_id, self._sender.template)
+        _send(self._sender, due)
+        if what == CANCEL:
+            try:
+                self._ledger.jobs.cancel(job_id, "the rollout stopped")
+            except (JobFinal, JobNotFound):
+                logger.info("Job %s ended before it could be cancelled", job_id)
+        # more of it waits: the next step follows at once
+        return STEP if what == MORE else 1
 
 
 class Placer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -27,6 +27,7 @@ from jobqueue.cli.parameters import (
     yes_option,
 )
 from jobqueue.cli.rerun import request_of, submit_request
+from jobqueue.cli.rollout import rollout_options, take_rollout
 from jobqueue.cli.submission import add_arguments, different_tags, operation_data
 from jobqueue.cli.views.answers import answers, show_answers
 from jobqueue.cli.views.host_output import show_grouped_logs, show_prefixed_logs
@@ -91,6 +92,7 @@ def job() -> None:
 @click.option("--not-before", type=future, metavar="TIME", help="Start no earlier: a UTC time, or a duration from now.")
 @click.option("--expires-at", type=future, metavar="TIME", help="Start no later: a UTC time, or a duration from now.")
 @click.option("--idempotency-key", metavar="KEY", help="The same key never makes a second job.")
+@rollout_options
 @click.option(
     "--watch/--no-watch",
     "--wait/--no-wait",
@@ -127,11 +129,13 @@ def submit(  # noqa: PLR0913 - one for each option
     jobqueue job submit command.exec.execute --target web1 -- ls -l /
     jobqueue job submit command.shell.execute --target group:web -- 'df -h | tail -n 3'
     jobqueue job submit network.ping.do -d address=db1 -d count:=3
+    jobqueue job submit command.exec.execute --target group:web --canary 1 --batch 5% --max-failures 3 -- ./patch
 
     Exit code: 0 submitted (with --watch: completed or skipped), 1 the job failed, 2 anything else.
     """
     content = operation_data(data, pairs)
     named = different_tags(tags)
+    rollout = take_rollout(options)
     with connect() as client:
         if arguments:
             add_arguments(content, arguments, operation, client.operations()["operations"])
@@ -141,6 +145,7 @@ def submit(  # noqa: PLR0913 - one for each option
             timeout_seconds=timeout,
             retries=None if retries is None else {"max_attempts": retries + 1},
             tags=named,
+            rollout=rollout,
             **options,
         )
         if wait:
@@ -288,6 +293,38 @@ def cancel(job_ids: Sequence[str], as_json: bool) -> None:
 
 @job.command()
 @_ids
+@json_option
+def pause(job_ids: Sequence[str], as_json: bool) -> None:
+    """Pause rollouts: what has been opened goes on, and no further batch is opened."""
+    _steer(Client.pause, job_ids, as_json=as_json)
+
+
+@job.command()
+@_ids
+@json_option
+def resume(job_ids: Sequence[str], as_json: bool) -> None:
+    """Resume paused rollouts."""
+    _steer(Client.resume, job_ids, as_json=as_json)
+
+
+@job.command()
+@_ids
+@json_option
+def approve(job_ids: Sequence[str], as_json: bool) -> None:
+    """Open the next batch of rollouts that wait for an approval."""
+    _steer(Client.approve, job_ids, as_json=as_json)
+
+
+@job.command()
+@_ids
+@json_option
+def abort(job_ids: Sequence[str], as_json: bool) -> None:
+    """End rollouts: what is held is cancelled, and what has been opened goes on."""
+    _steer(Client.abort, job_ids, as_json=as_json)
+
+
+@job.command()
+@_ids
 @click.option("--target", shell_complete=targets_like, help="Another target than the first time.")
 @click.option(
     "--only",
@@ -378,6 +415,18 @@ def delete(job_ids: Sequence[str], as_json: bool) -> None:
         return {"id": job_id, "deleted": True}
 
     for_each(job_ids, forget, lambda found: f"{one_line(found['id'])}  deleted", as_json=as_json)
+
+
+def _steer(action: Callable[[Client, str], dict[str, Any]], job_ids: Sequence[str], *, as_json: bool) -> None:
+    """Do this to the rollout of each job, and print its state."""
+
+    def step(client: Client, job_id: str) -> dict[str, Any]:
+        return action(client, job_id_of(client, job_id))
+
+    def line(found: dict[str, Any]) -> str:
+        return f"{one_line(found.get('id'))}  {one_line((found.get('rollout') or {}).get('state'))}"
+
+    for_each(job_ids, step, line, as_json=as_json)
 
 
 def _finish(

@@ -115,6 +115,7 @@ class FakeServices:
     stored_packages: dict[str, bytes] = field(default_factory=dict)
     max_package_bytes: int = 1_000_000
     turns: list[list[JobEvent]] = field(default_factory=list)
+    steered: list[tuple[str, str, str]] = field(default_factory=list)
     failure: Exception | None = None
     #: Who may get in is kept in a real ledger, on a Redis of the process's own.
     ledger: Ledger = field(default_factory=lambda: a_ledger())  # noqa: PLW0108 (it is defined below)
@@ -135,6 +136,7 @@ class FakeServices:
             history=self._history,
             failures=self._failures,
             cancel=self._cancel,
+            steer=self._steer,
             delete=self._delete,
         )
         self.output = SimpleNamespace(
@@ -245,6 +247,13 @@ class FakeServices:
         self._job(job_id)
         self.retries.append((job_id, target, only))
         return Accepted(str(uuid.uuid4()), now())
+
+    def _steer(self, job_id: str, verb: str, who: str = "") -> Job:
+        job = self._job(job_id)
+        if job.rollout_progress is None:
+            raise Conflict(f"Job {job_id}: It has no rollout")
+        self.steered.append((job_id, verb, who))
+        return job
 
     def _cancel(self, job_id: str, who: str = "") -> Job:
         job = self._job(job_id)

@@ -44,6 +44,7 @@ def test_a_completed_job() -> None:
         "not_before": None,
         "expires_at": "2024-06-14T10:00:00.000Z",
         "retries": {"max_attempts": 3, "backoff_seconds": 1.0, "backoff_max_seconds": 300.0, "jitter": 0.1},
+        "rollout": None,
         "responses": {
             "web1": {
                 "status": "completed",

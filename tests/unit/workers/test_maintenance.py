@@ -10,7 +10,8 @@ from typing import Any, cast
 import pytest
 
 from jobqueue.dispatch.sender import Sender
-from jobqueue.ledger.executions import Due, Grant
+from jobqueue.ledger.due import Due
+from jobqueue.ledger.executions import Grant
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Heartbeat, Registration
 from jobqueue.model.external_run import ExternalRunReport

@@ -1,6 +1,6 @@
 -- Ends executions that were not started before their deadline. Those of a broadcast end in slices: the job stays among the
 -- deadlines until all have been looked at; meanwhile `claim` starts none of them.
--- include: clock events status index end_waiting
+-- include: clock events status index batches rollout settle end_waiting slots
 -- KEYS: none
 -- ARGV: 1 now, 2 how many executions to look at
 -- returns: {number of executions that expired, '1' if there may be more, or ''}
@@ -10,11 +10,12 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', K.deadlines, '-inf', int(at), 'L
   if room <= 0 then return {expired, '1'} end
   local job = K.job .. id
   local is_whole = is_sound('hash', job) and is_sound('list', K.slots .. id)
-  local record = is_whole and redis.call('HMGET', job, 'slot', 'fanout', 'expiring') or {}
-  local slots, first, most = {record[1] or nil}, num(record[3]), room
-  if record[2] then slots = redis.call('LRANGE', K.slots .. id, first, first + most - 1) end
+  local record = is_whole and redis.call('HMGET', job, 'slot', 'fanout', 'expiring', 'opened') or {}
+  local first, most = num(record[3]), room
+  local slots = recorded_slice(id, record[1], record[2], record[4], first, most)
   room = room - math.max(1, #slots)
   local waiting, records = waiting_among(id, slots, true)
+  if record[4] then end_held(id, at, 'expired', 'not started before its deadline') end
   local status = end_waiting(id, waiting, records, at, 'expired', 'not started before its deadline')
   expired = expired + #waiting
   if record[2] and #slots == most and not FINAL[status] then

@@ -1,5 +1,5 @@
 -- Ends executions of one job that have not started, together: counts, status and indexes move once for all of them.
--- Needs: clock, events, status, index. For a slice of a broadcast's executions, at the cost of a few commands each.
+-- Needs: clock, events, status, index, rollout, settle. For a slice of a broadcast's executions, at the cost of a few commands each.
 
 -- Those of the slots whose executions have not started, with the records that `end_waiting` needs: read before the first
 -- write. is_lenient: damaged records are left out (`jobqueue doctor` repairs them); else they are an error.
@@ -18,7 +18,7 @@ end
 
 -- state: the final state, and the event of the same name. Returns the job's status.
 local function end_waiting(id, waiting, records, at, state, note)
-  local job, fields = K.job .. id, {'status', 'created', 'updated', 'op'}
+  local job, fields = K.job .. id, {'status', 'created', 'updated', 'op', 'opened'}
   for _, name in ipairs(STATES) do fields[#fields + 1] = 'n.' .. name end
   local known = redis.call('HMGET', job, unpack(fields))
   if #waiting == 0 or not known[1] then return known[1] end
@@ -32,21 +32,14 @@ local function end_waiting(id, waiting, records, at, state, note)
   end
   local left = count(job, 'n.submitted', -#waiting)
   if left <= 0 then redis.call('HDEL', job, 'n.submitted') end
-  local more = count(job, 'n.' .. state, #waiting)
+  local more, counts = count(job, 'n.' .. state, #waiting), {unpack(known, 6, 5 + #STATES)}
   for i, name in ipairs(STATES) do
-    if name == state then known[4 + i] = more elseif name == 'submitted' then known[4 + i] = math.max(0, left) end
+    if name == state then counts[i] = more elseif name == 'submitted' then counts[i] = math.max(0, left) end
   end
   count(K.measured, 'ended|' .. (known[4] or '?') .. '|' .. state, #waiting)
-  local status = derive_status({unpack(known, 5, 4 + #STATES)})
-  redis.call('HSET', job, 'status', status, 'updated', int(math.max(at, num(known[3]))))
-  if status ~= known[1] then
-    reindex(id, known[2], known[1], status)
-    if FINAL[status] then
-      redis.call('ZADD', K.finished, int(at), id)
-      redis.call('ZREM', K.deadlines, id)
-      redis.call('HDEL', job, 'idempotent', 'retry') -- only needed if an agent dies
-    end
-  end
+  local news = known[5] and advance(id, at, counts, known[4] or '?') or {}
+  local status = settle(id, at, counts, known, known[5])
   for i, slot in ipairs(waiting) do announce(id, status, times[i], state, slot, note) end
+  announce_all(id, status, at, news)
   return status
 end

@@ -1,8 +1,9 @@
--- The only way to change the state of an execution. Needs: clock, events, status, index.
+-- The only way to change the state of an execution. Needs: clock, events, status, index, rollout, settle.
 -- steps: {{state, event, note}, ...}, applied together; each is checked against the table of transitions.
 -- Updates state, counts, timeline, the job's status and its indexes together. Returns false if a step is not allowed.
 local COUNTS = {'status', 'created', 'updated', 'op'}
 for _, state in ipairs(STATES) do COUNTS[#COUNTS + 1] = 'n.' .. state end
+COUNTS[#COUNTS + 1] = 'opened'
 COUNTS[#COUNTS + 1] = 'fanout'
 
 -- Adds a duration to the operation's distribution ('wait' or 'run'): to one bucket, and to the sum.
@@ -37,7 +38,7 @@ local function transition(id, slot, at, host, steps)
     if name == state then now[4 + i] = more elseif name == from then now[4 + i] = math.max(0, left) end
   end
 
-  local status, op = derive_status({unpack(now, 5, 4 + #STATES)}), now[4] or '?'
+  local op = now[4] or '?'
   if FINAL_STATES[state] then
     count(K.measured, 'ended|' .. op .. '|' .. state, 1)
     -- the last event of a running execution is its start; the run time of a lost one is unknown
@@ -45,15 +46,9 @@ local function transition(id, slot, at, host, steps)
   elseif state == 'submitted' then
     count(K.measured, 'retried|' .. op, 1)
   end
-  redis.call('HSET', job, 'status', status, 'updated', int(math.max(at, num(now[3]))))
-  if status ~= now[1] then
-    reindex(id, now[2], now[1], status)
-    if FINAL[status] then
-      redis.call('ZADD', K.finished, int(at), id)
-      redis.call('ZREM', K.deadlines, id)
-      redis.call('HDEL', job, 'idempotent', 'retry') -- only needed if an agent dies
-    end
-  end
+  local is_stepwise, counts = now[#COUNTS - 1], {unpack(now, 5, 4 + #STATES)}
+  local news = is_stepwise and FINAL_STATES[state] and advance(id, at, counts, op) or {}
+  local status = settle(id, at, counts, now, is_stepwise)
   local first = 1
   for i, step in ipairs(steps) do -- one entry per moment: most steps come in pairs
     local following = steps[i + 1]
@@ -64,5 +59,6 @@ local function transition(id, slot, at, host, steps)
       first = i + 1
     end
   end
+  announce_all(id, status, at, news)
   return true
 end

@@ -1,11 +1,12 @@
 -- Accepts jobs: resolves each target to agents, stores the job with its executions and publishes them, all or nothing
 -- per job; a refused job does not affect the others.
--- include: clock next_time events index publish audit_trail hosts
+-- include: clock next_time events index batches publish audit_trail hosts
 -- KEYS: none
 -- ARGV: 1 now, 2 window of idempotency keys in ms, 3 message template or '', 4 how many entries the audit trail keeps,
 --   5 '1' if a job is refused while its entry cannot be written, then per job what JOB_ARGUMENTS names, '' for what it
 --   does not have: its id, the document, kind of target (any, all, host, label; unplaced: any
---   agent, as soon as one can run it), '1' if the operation is idempotent,
+--   agent, as soon as one can run it; staged: the hosts that `stage_hosts` has listed, whose executions `open_slice`
+--   opens), '1' if the operation is idempotent,
 --   identity of the submitter, a blank and the idempotency key, digest of the request, hostnames to
 --   keep to (lines), seal of the idempotency key, its entry for the audit trail, the seal of that, then the job's own fields (model/job_fields.py): tags as "key:value" lines, lists as
 --   lines
@@ -14,6 +15,7 @@
 --   | {'replayed', id, created, seal} | {'key_conflict', id} | {'alias_taken', id} | {'held', id} | {'unknown_target', near?}
 --   | {'unsupported'} | {'unrecorded', why} | {'away', state of the agent} | {'too_late'}
 --   | {'no_live_agent', offline or draining hostname...}
+--   | {'large'} (stage the hosts first) | {'misfit', field of the rollout, number of hosts}
 local at = clock(ARGV[1])
 local window, template, keep, is_strict = ARGV[2], parse_template(ARGV[3]), ARGV[4], ARGV[5] == '1'
 
@@ -147,16 +149,42 @@ local function broadcast(hosts, job, patient)
 end
 
 function resolve.all(job, patient)
+  if redis.call('ZCARD', K.agents) > LARGE_JOB then return nil, {'large'} end
   return broadcast(redis.call('ZRANGE', K.agents, 0, -1), job, patient)
 end
 
 function resolve.label(job, patient)
+  if redis.call('SCARD', K.label .. job.target) > LARGE_JOB then return nil, {'large'} end
   return broadcast(redis.call('SMEMBERS', K.label .. job.target), job, patient)
+end
+
+-- Hosts that another script has listed for this job.
+function resolve.staged(job)
+  local hosts = redis.call('LLEN', K.staged .. job.id)
+  if hosts == 0 then return nil, {'no_live_agent'} end
+  return {staged = hosts}
+end
+
+-- A share of the hosts ("10%"), rounded up, or a number of them.
+local function amount(text, hosts)
+  local share = string.match(text, '^([%d.]+)%%$')
+  return share and math.max(1, math.ceil(hosts * tonumber(share) / 100 - 1e-9)) or tonumber(text)
+end
+
+-- The terms of a rollout over so many hosts, as the other scripts read them; or nil and the refusal.
+local function rollout_terms(job, hosts)
+  local canary, batch, failures, rest = string.match(job.rollout, '^(%d+)|([^|]+)|([^|]+)|(.*)$')
+  canary, batch = math.min(tonumber(canary), hosts), amount(batch, hosts)
+  local most = amount(failures, hosts)
+  if most > hosts and job.retry_of == '' then return nil, {'misfit', 'max_failures', int(hosts)} end
+  if math.ceil((hosts - canary) / batch) > MOST_BATCHES then return nil, {'misfit', 'batch', int(hosts)} end
+  return table.concat({int(canary), int(batch), int(math.min(most, hosts)), rest}, '|')
 end
 
 -- Whether a job has its document and its first execution; an incompletely stored job does not exist.
 local function is_whole(id)
   if redis.call('EXISTS', K.doc .. id) == 0 then return false end
+  if redis.call('HGET', K.job .. id, 'opened') then return redis.call('EXISTS', K.slots .. id) == 1 end
   local slot = redis.call('HGET', K.job .. id, 'slot') or redis.call('LINDEX', K.slots .. id, 0)
   return slot and redis.call('EXISTS', K.exec .. slot .. ':' .. id) == 1
 end
@@ -191,11 +219,11 @@ local function earlier(job)
   return nil
 end
 
-local function store(job, slots, created)
+local function store(job, slots, created, terms)
   new_job = job.id
   local id, when = job.id, int(created)
   redis.call('SET', K.doc .. id, job.document)
-  local fields = {'status', 'submitted', 'created', when, 'updated', when, 'n.submitted', #slots, 'events', 1, 'last', when, 'e1', when .. '|submitted|_api|'}
+  local fields = {'status', 'submitted', 'created', when, 'updated', when, 'n.submitted', slots.staged or #slots, 'events', 1, 'last', when, 'e1', when .. '|submitted|_api|'}
   local function remember(field, value)
     if value ~= '' then
       fields[#fields + 1] = field
@@ -205,7 +233,16 @@ local function store(job, slots, created)
   for i = 1, #JOB_STORED, 2 do remember(JOB_STORED[i + 1], job[JOB_STORED[i]]) end
   remember('idempotent', job.idempotent)
   remember('key', job.idempotency_key)
-  if job.kind == 'all' or job.kind == 'label' then
+  if slots.staged then
+    remember('fanout', FANNED_OUT)
+    redis.call('RENAME', K.staged .. id, K.slots .. id)
+    redis.call('PERSIST', K.slots .. id)
+    remember('opened', '0')
+    remember('not_before', job.not_before)
+    remember('rollout', terms or '')
+    remember('gate', int(terms and batch_end(terms_of(terms), 0, slots.staged) or slots.staged))
+    redis.call('ZADD', K.opening, when, id)
+  elseif job.kind == 'all' or job.kind == 'label' then
     remember('fanout', FANNED_OUT)
     for first = 1, #slots, 1000 do -- unpack has a limit
       redis.call('RPUSH', K.slots .. id, unpack(slots, first, math.min(first + 999, #slots)))
@@ -237,6 +274,11 @@ local function accept(job)
   if job.expires_at ~= '' and tonumber(job.expires_at) <= at then return {'too_late'} end
   local slots, refusal = resolve[job.kind](job, job.expires_at ~= '')
   if not slots then return refusal end
+  local terms, misfit
+  if job.rollout ~= '' then
+    terms, misfit = rollout_terms(job, slots.staged)
+    if not terms then return misfit end
+  end
 
   local first = K.job .. job.retry_of
   local retried = job.retry_of ~= '' and redis.call('HMGET', first, 'status', 'retried_as')
@@ -249,8 +291,8 @@ local function accept(job)
     if not is_entered then return {'unrecorded', number} end
   end
   local created, when = time, int(time)
-  store(job, slots, created)
-  count(K.measured, 'submitted|' .. job.operation, #slots)
+  store(job, slots, created, terms)
+  count(K.measured, 'submitted|' .. job.operation, slots.staged or #slots)
   local is_placed = slots[1] ~= '_unplaced'
   local waits = is_placed and job.not_before ~= '' and tonumber(job.not_before) > created
   local priority = tonumber(job.priority)
