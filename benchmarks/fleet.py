@@ -37,7 +37,10 @@ def run(report: Report, scale: Scale) -> None:
 
 def _add(report: Report, what: str, found: dict[str, float], before: dict[str, float]) -> None:
     is_each = "each" in what
-    name, bound = ("total_ms", _MOST_EACH_MS) if is_each else ("slowest_ms", _MOST_MS)
+    for figures in (found, before):
+        if figures:  # a script takes no more than Redis' CPU time: on a busy machine it was interrupted
+            figures["each_ms"] = min(figures["total_ms"], figures["cpu_ms"])
+    name, bound = ("each_ms", _MOST_EACH_MS) if is_each else ("slowest_ms", _MOST_MS)
     report.add(
         Row(
             what,
@@ -51,7 +54,7 @@ def _add(report: Report, what: str, found: dict[str, float], before: dict[str, f
 
 
 def _shown(found: dict[str, float], name: str) -> str:
-    return f"{found[name]:.3f} ms" if name == "total_ms" else f"{found[name]:.2f} ms, {found['calls']:.0f} calls"
+    return f"{found[name]:.3f} ms" if name == "each_ms" else f"{found[name]:.2f} ms, {found['calls']:.0f} calls"
 
 
 def _figures(checkout: Path, agents: int) -> dict[str, dict[str, float]]:

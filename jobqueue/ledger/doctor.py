@@ -276,7 +276,10 @@ class Doctor:
     def _profile(self, profile: str, operations: set[str]) -> Iterator[Damage]:
         key, profiles = self._keys.kind("profile") + profile, self._keys.kind("profiles")
         with translated_errors():
-            is_right = self._client.sismember(profiles, profile) and self._client.smembers(key) == operations
+            is_right = (
+                self._client.sismember(profiles, profile)
+                and set(self._client.sscan_iter(key, count=_STEP)) == operations
+            )
             if is_right:
                 return
             if self._repairs:

@@ -293,6 +293,8 @@ class _Inspection:
         takers: dict[str, dict[str, int]] = {}
         profiles: dict[str, set[str]] = {}
         for hostname in agents.keys() - away:
+            if f"roster:{hostname}" not in self.records.values:
+                continue  # maintenance has not merged its record
             operations = self.records.one(f"roster:{hostname}").get("offers", "")
             profile = hashlib.sha1(operations.encode(), usedforsecurity=False).hexdigest()
             takers.setdefault(profile, {})[hostname] = self.records.one("agents")[hostname]

@@ -38,11 +38,9 @@ def states(world: World, job_id: str) -> Counter[S]:
     return Counter(execution.state for execution in world.job(job_id).executions)
 
 
-def check_in_between(world: World, *, job_id: str = "") -> None:
-    """The records agree at every instant, and by the status counted here."""
+def check_in_between(world: World) -> None:
+    """The records agree at every instant: counts, status and indexes are those of the executions."""
     invariants.check(world.client, world.ledger.keys)
-    if job_id:
-        assert dict(world.job(job_id).counts) == dict(states(world, job_id))
 
 
 def test_a_cancel_takes_slices_and_is_complete(world: World) -> None:
@@ -51,27 +49,27 @@ def test_a_cancel_takes_slices_and_is_complete(world: World) -> None:
     assert world.jobs.cancel(job_id, "by ada") is True
     job = world.job(job_id)
     assert (job.status, job.updated) == (JobStatus.CANCELLED, world.clock.now)
-    assert [event.message for event in job.timeline[1:]] == ["by ada"] * len(HOSTS)
+    assert [event.message for event in job.timeline[1:]] == [f"Job cancelled on {host} (by ada)" for host in HOSTS]
 
 
 def test_between_slices_no_execution_starts(world: World) -> None:
     job_id = world.create(ALL)
     running = world.claim(job_id, "h0")
     assert cancel_slice(world, job_id) == "more"
-    check_in_between(world, job_id=job_id)
+    check_in_between(world)
     assert world.refused(job_id, "h6") == "cancelled"
     assert world.job(job_id).cancel_requested
     assert states(world, job_id) == {S.STARTED: 1, S.CANCELLED: 2, S.SUBMITTED: 4}
     assert world.executions.renew("h0", [running]) == [Renewal.CANCEL]
     # a retry of what runs is not granted either
     assert world.retry_later(running, 1) is Finished.FINISHED
-    check_in_between(world, job_id=job_id)
+    check_in_between(world)
     assert world.ledger.jobs.finish_slices(1) == 1
-    check_in_between(world, job_id=job_id)
+    check_in_between(world)
     world.ledger.jobs.finish_slices(10)
     assert states(world, job_id) == {S.CANCELLED: 6, S.FAILED: 1}
-    assert [event.message for event in world.execution(job_id, "h6").events] == ["by ada"]
-    assert [event.message for event in world.execution(job_id, "h5").events] == ["by ada"]
+    assert [event.note for event in world.execution(job_id, "h6").events] == ["by ada"]
+    assert [event.note for event in world.execution(job_id, "h5").events] == ["by ada"]
     assert world.client.keys(world.ledger.keys.kind("cancelling")) == []
     assert world.jobs.finish_slices(10) == 0
 
@@ -99,7 +97,8 @@ def test_a_second_cancel_goes_on(world: World) -> None:
     job_id = world.create(ALL)
     assert cancel_slice(world, job_id) == "more"
     assert world.jobs.cancel(job_id, "by bob") is True
-    assert [event.message for event in world.job(job_id).timeline[1:]] == ["by ada"] * 2 + ["by bob"] * 5
+    names = [event.message[-7:-1] for event in world.job(job_id).timeline[1:]]
+    assert names == ["by ada"] * 2 + ["by bob"] * 5
 
 
 def test_one_that_waits_for_its_retry_is_cancelled_too(world: World) -> None:
@@ -129,6 +128,7 @@ def test_a_damaged_execution_does_not_hold_up_maintenance(world: World) -> None:
     assert world.jobs.finish_slices(10) == 3
     assert world.client.exists(world.ledger.keys.kind("cancelling")) == 0
     list(Doctor(world.ledger, repairs=True, lease_seconds=LEASE).run())
+    world.client.delete(world.ledger.keys.kind("spoiled") + world.ledger.keys.execution(job_id, "h4"))
 
 
 # --- deadlines --------------------------------------------------------------------------------------------------------
@@ -138,10 +138,10 @@ def test_between_slices_of_a_deadline_no_execution_starts(world: World) -> None:
     job_id = world.create(ALL, expires_at=world.clock.after(10))
     world.clock.advance(20)
     assert world.executions.expire_slice(2) == (2, True)
-    check_in_between(world, job_id=job_id)
+    check_in_between(world)
     assert world.refused(job_id, "h6") == "expired"
     assert world.executions.expire_slice(4) == (4, True)
-    check_in_between(world, job_id=job_id)
+    check_in_between(world)
     world.executions.expire_slice(4)
     assert states(world, job_id) == {S.EXPIRED: 7}
     assert world.job(job_id).status is JobStatus.FAILED
@@ -155,7 +155,7 @@ def test_a_retry_behind_the_slices_expires_too(world: World) -> None:
     assert world.executions.expire_slice(4) == (3, True)
     world.retry_later(grant, 0)
     while world.executions.expire_slice(2)[1]:
-        check_in_between(world, job_id=job_id)
+        check_in_between(world)
     assert states(world, job_id) == {S.EXPIRED: 7}
 
 

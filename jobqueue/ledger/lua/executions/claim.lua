@@ -30,13 +30,14 @@ if state ~= 'submitted' then
   return state and {'refused', state} or {'unknown'}
 end
 local member = id .. ':' .. slot
-if redis.call('ZSCORE', K.due, member) then
+local published = redis.call('ZSCORE', K.waiting .. slot, id)
+-- an execution that waits for a time has no message, except one that came too early
+if not published and redis.call('ZSCORE', K.due, member) then
   count(K.stats, 'claims_refused', 1)
   return {'refused', 'waiting'}
 end
 if known[9] and known[9] ~= FANNED_OUT then need('list', K.slots .. id) end
-local published = redis.call('ZSCORE', K.waiting .. slot, id)
-redis.call('ZREM', K.waiting .. slot, id)
+if published then redis.call('ZREM', K.waiting .. slot, id) end
 if not known[4] then return {'unknown'} end -- the job was deleted
 if known[10] and not known[7] then -- the cancel has not reached this execution yet
   transition(id, slot, at, slot, {{'cancelled', 'cancelled', known[11] or nil}})
@@ -68,8 +69,8 @@ if known[2] then
   end
 end
 local attempt = num(record[2]) + 1
-redis.call('HSET', mine, 'attempt', attempt, 'token', token)
-transition(id, host, at, host, {{'acknowledged', 'acknowledged'}, {'started', 'started'}})
+transition(id, host, at, host, {{'acknowledged', 'acknowledged'}, {'started', 'started'}},
+  {'attempt', int(attempt), 'token', token})
 if published then observe('wait', known[6], at - tonumber(published)) end
 redis.call('ZADD', K.leases, int(at + tonumber(ARGV[6])), id .. ':' .. host)
 return {'granted', attempt, doc}
