@@ -383,6 +383,10 @@ class Jobs:
             )
         return faults
 
+    def suspicious(self, job_ids: list[str]) -> list[str]:
+        """Those that may be incompletely stored, at a fixed cost for each: for ``removed_if_half``."""
+        return list(self._scripts.call("list_suspicious", *job_ids)) if job_ids else []
+
     def removed_if_half(self, job_id: str, lease_micros: int) -> bool:
         """Remove an incompletely stored job, with an alert; returns whether it was removed."""
         if self.examine(job_id, lease_micros, repairs=False) != ["half"]:

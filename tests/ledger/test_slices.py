@@ -10,12 +10,13 @@ from jobqueue.errors import JobNotFound, LedgerUnavailable
 from jobqueue.ledger import jobs as jobs_module
 from jobqueue.ledger.doctor import Doctor
 from jobqueue.ledger.executions import Finished, Renewal
+from jobqueue.ledger.shared_key_watch import Watch
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ALL
 from tests.ledger import invariants
-from tests.ledger.counting import most_in_one_call
+from tests.ledger.counting import commands_of, most_in_one_call
 from tests.ledger.test_broadcast_index import as_before
 from tests.ledger.world import LEASE, World
 
@@ -239,3 +240,14 @@ def test_no_call_grows_with_the_broadcast(real_world: World, monkeypatch: pytest
         most.append(counted.most)
         assert counted.calls > 4 * hosts // 20
     assert most[0] == most[1] < 20 * 8
+
+
+@pytest.mark.realredis
+def test_the_watch_looks_at_waiting_jobs_at_a_fixed_cost(real_world: World) -> None:
+    world, ran = real_world, []
+    for hosts in (20, 120):
+        world.register(*(f"host{number}" for number in range(hosts)))
+        world.create(ALL)
+        watch = Watch(world.ledger, LEASE)
+        ran.append(commands_of(world.client, lambda watch=watch: watch.waiting_jobs(1)))
+    assert ran[0] == ran[1] < 12

@@ -112,8 +112,8 @@ end
 if record[4] == FANNED_OUT then
   for _, slot in ipairs(slots) do
     listed('index', broadcasts_of(slot), id, created)
-    -- an agent of a version before may have moved it between the indexes that hold the status
-    for _, other in ipairs(STATUSES) do listed('index', K.index .. 'host:' .. slot .. '|' .. other, id, false) end
+    -- an agent of a version before may have moved it between the indexes that hold the status; harmless, and not cheap
+    for _, other in ipairs(repairs and STATUSES or {}) do listed('index', K.index .. 'host:' .. slot .. '|' .. other, id, false) end
   end
 end
 if is_stepwise then
