@@ -11,7 +11,7 @@ local mine = K.exec .. host .. ':' .. id
 
 if slot ~= '_any' and slot ~= host then return {'refused', 'foreign'} end
 -- everything that decides the claim is read before the first write
-local record = redis.call('HMGET', exec, 'state', 'attempt')
+local record = redis.call('HMGET', exec, 'state', 'last', 'events', 'attempt')
 local known = redis.call('HMGET', job, 'expires', 'shared', 'host', 'status', 'created', 'op', 'outside', 'slot',
   'fanout', 'cancel', 'canceller')
 local is_away = redis.call('SISMEMBER', K.away, host) == 1 or redis.call('SISMEMBER', K.barred, host) == 1
@@ -68,9 +68,9 @@ if known[2] then
     redis.call('ZADD', K.index .. 'host:' .. host .. '|' .. known[4], int(num(known[5])), id)
   end
 end
-local attempt = num(record[2]) + 1
+local attempt = num(record[4]) + 1
 transition(id, host, at, host, {{'acknowledged', 'acknowledged'}, {'started', 'started'}},
-  {'attempt', int(attempt), 'token', token})
+  {'attempt', int(attempt), 'token', token}, record)
 if published then observe('wait', known[6], at - tonumber(published)) end
 redis.call('ZADD', K.leases, int(at + tonumber(ARGV[6])), id .. ':' .. host)
 return {'granted', attempt, doc}

@@ -9,10 +9,10 @@
 local at = clock(ARGV[1])
 local id, host, token, state = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local exec = K.exec .. host .. ':' .. id
-local record = redis.call('HMGET', exec, 'state', 'token', 'o1')
+local record = redis.call('HMGET', exec, 'state', 'last', 'events', 'token', 'o1')
 local is_barred = redis.call('SISMEMBER', K.barred, host) == 1
-if is_barred or record[2] ~= token or record[1] ~= 'started' then
-  if record[2] == token and record[1] == state then return 'repeated' end
+if is_barred or record[4] ~= token or record[1] ~= 'started' then
+  if record[4] == token and record[1] == state then return 'repeated' end
   count(K.stats, 'results_refused', 1)
   return redis.call('EXISTS', K.job .. id) == 1 and 'stale' or 'unknown'
 end
@@ -28,11 +28,11 @@ if signature ~= '' then
   for _, value in ipairs({'s1', string.sub(signature, 1, 60), 's2', string.sub(signature, 61)}) do more[#more + 1] = value end
 end
 local is_replaced = ARGV[6] ~= '' or signature ~= '' -- the signature covers everything that is kept
-if not transition(id, host, at, host, {{state, state, ARGV[7]}}, more) then
+if not transition(id, host, at, host, {{state, state, ARGV[7]}}, more, record) then
   return redis.call('EXISTS', K.job .. id) == 1 and 'illegal' or 'unknown'
 end
 if is_replaced then
-  if record[3] then -- pieces of a longer report
+  if record[5] then -- pieces of a longer report
     local stale = {}
     for i, name in ipairs(PIECES) do
       if #ARGV[6] <= (i - 1) * PIECE or not short_answer(ARGV[6]) then stale[#stale + 1] = name end

@@ -1,6 +1,7 @@
 -- The only way to change the state of an execution. Needs: clock, events, status, index, rollout, settle.
 -- steps: {{state, event, note}, ...}, applied together; each is checked against the table of transitions.
--- more: fields of the execution that are written with its state, with their values, or nil.
+-- more: fields of the execution that are written with its state, with their values, or nil. read: its {state, last, events}
+-- if the caller has just read them, or nil.
 -- Updates state, counts, timeline, the job's status and its indexes together, each record with one command: claims and
 -- results are the calls that a fleet makes most. Returns false if a step is not allowed.
 local COUNTS = {'status', 'created', 'updated', 'op'}
@@ -19,9 +20,9 @@ local function observe(what, op, micros)
   count(K.measured, what .. '|' .. op .. '|sum', int(micros))
 end
 
-local function transition(id, slot, at, host, steps, more)
+local function transition(id, slot, at, host, steps, more, read)
   local exec, job = K.exec .. slot .. ':' .. id, K.job .. id
-  local before = redis.call('HMGET', exec, 'state', 'last', 'events')
+  local before = read or redis.call('HMGET', exec, 'state', 'last', 'events')
   local from = before[1]
   local state = from
   for _, step in ipairs(steps) do
