@@ -59,12 +59,13 @@ class Fleet:
         self.redis.config_set("slowlog-log-slower-than", -1)
         scripts = [entry["duration"] for entry in self.redis.slowlog_get(-1) if entry["command"][:4] == b"EVAL"]
         counted = self.redis.info("commandstats")
-        total = sum(found["usec"] for name, found in counted.items() if name in ("cmdstat_eval", "cmdstat_evalsha"))
+        calls = [found for name, found in counted.items() if name in ("cmdstat_eval", "cmdstat_evalsha")]
+        total = sum(found["usec"] for found in calls)
         self.figures[step] = {
             "slowest_ms": max(scripts, default=0) / 1000,
             "total_ms": total / 1000 / times,
             "cpu_ms": cpu * 1000 / times,
-            "calls": len(scripts) / times,
+            "calls": sum(found["calls"] for found in calls) / times,
         }
 
     def _cpu_seconds(self) -> float:
