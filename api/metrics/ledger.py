@@ -82,8 +82,8 @@ def _metrics(found: Measures) -> Iterator[Metric]:
     yield _gauge("jobqueue_executions_running", "Executions that run now.", found.running)
     yield _gauge("jobqueue_executions_scheduled", "Executions that wait for a time.", found.scheduled)
     held = GaugeMetricFamily("jobqueue_jobs_held", "Jobs with batches that have not been opened.", labels=("state",))
-    for state, count in found.held.items():
-        held.add_metric((state,), count)
+    for reason, count in found.held.items():
+        held.add_metric((reason,), count)
     yield held
     yield from _queues(found.backlogs)
     yield from _agents(found.pulses)
