@@ -52,11 +52,12 @@ class Staging:
 
         ``patient``: offline hosts are kept, for they are waited for.
         """
-        calls = [
-            (self._now(), job_id, "1" if patient else "", _KEPT_MS, *part)
-            for part in (hosts[first : first + SLICE] for first in range(0, len(hosts), SLICE))
-        ]
-        return sum(int(self._scripts.call("stage_hosts", *call)) for call in calls)
+        staged = 0
+        for first in range(0, len(hosts), SLICE):
+            part = hosts[first : first + SLICE]
+            keeps = "1" if patient else ""
+            staged += int(self._scripts.call("stage_hosts", self._now(), job_id, keeps, _KEPT_MS, staged, *part))
+        return staged
 
     def _values(self, hosts: Sequence[str], key: str) -> Iterator[str]:
         for first in range(0, len(hosts), SLICE):

@@ -97,7 +97,7 @@ class JobSubmitter:
         compares: bool = True,
     ) -> NewJob:
         submission.principal.require(SUBMIT)
-        target = _target(submission.target)
+        target = parse_target(submission.target)
         operation = self._operations.get(submission.operation, compares=compares)
         submission.principal.require(operation.permission)
         data = self._operations.validate(submission.operation, dict(submission.data))
@@ -144,7 +144,8 @@ class JobSubmitter:
             logger.warning("The broker took no messages for %d jobs, they wait: %s", len(stored), error)
 
 
-def _target(text: str) -> Target:
+def parse_target(text: str) -> Target:
+    """The target; raises ``InvalidTarget``, which names the field."""
     try:
         return Target.parse(text)
     except InvalidTarget as error:  # the field is named as for an unknown target

@@ -129,6 +129,9 @@ def test_a_staged_list_expires(fleet: World) -> None:
     listing = staging.Staging(fleet.client, fleet.ledger.keys, fleet.ledger.scripts, fleet.clock)
     assert listing.stage("j", HOSTS, patient=False) == len(HOSTS)
     key = fleet.ledger.keys.kind("staged") + "j"
+    # a call is repeated whose answer was lost
+    assert fleet.ledger.scripts.call("stage_hosts", fleet.clock(), "j", "", 300_000, 6, *HOSTS[6:]) == 2
+    assert fleet.client.lrange(key, 0, -1) == list(HOSTS)
     assert 0 < fleet.client.pttl(key) <= 300_000
     fleet.client.delete(key)
 

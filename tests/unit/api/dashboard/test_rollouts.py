@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from jobqueue.model.rollout import Rollout
 from jobqueue.model.states import ExecutionState
-from tests.unit.api.dashboard.conftest import Page, Send
+from tests.unit.api.dashboard.conftest import Page, Send, parse
 from tests.unit.api.fakes import FakeServices
 from tests.unit.api.test_rollouts import ID, OPENED, a_rollout
 
@@ -38,6 +39,31 @@ def test_the_buttons(page: Page, services: FakeServices, changes: dict[str, obje
     assert found is not None
     assert [button.get_text() for button in found.select("button")] == buttons
     assert ("Stopped: 3 of 5 hosts failed." in found.get_text()) == ("stopped" in changes)
+
+
+def test_the_form_submits_terms(send: Send, services: FakeServices) -> None:
+    at = "/ui/submit?operation=node.hostname.get"
+    terms = {"rollout_canary": "1", "rollout_batch": "10%", "rollout_max_failures": "3", "rollout_spread": "zone"}
+    assert send(at, "/ui/submit", target="_all", **terms).status_code == 303
+    assert services.submitted[-1].rollout == Rollout(1, "10%", "zone", 3)
+
+
+def test_a_wrong_term_is_said_beside_its_field(send: Send, services: FakeServices) -> None:
+    answer = send("/ui/submit?operation=node.hostname.get", "/ui/submit", target="_all", rollout_batch="101%")
+    assert answer.status_code == 400
+    assert "100%" in parse(answer).select_one("#o-rollout_batch-problem").get_text()
+    assert not services.submitted
+
+
+def test_running_it_again_keeps_the_terms(page: Page, services: FakeServices) -> None:
+    services.store[ID] = a_rollout()
+    form = page(f"/ui/submit?job={ID}")
+    assert [form.select_one(f"#o-rollout_{name}")["value"] for name in ("canary", "batch", "max_failures")] == [
+        "1",
+        "2",
+        "",
+    ]
+    assert "--canary 1 --batch 2" in page(f"/ui/jobs/{ID}").get_text()
 
 
 @pytest.mark.parametrize(
