@@ -10,7 +10,7 @@ from flask import Response, request
 
 from api import audit, errors
 from api.context import principal, services
-from api.dashboard import answers, bars, pages, posted, query
+from api.dashboard import answers, bars, lanes, pages, posted, query
 from api.dashboard.blueprint import PREFIX, blueprint
 from api.dashboard.snippets import snippets
 from api.native import requests
@@ -33,6 +33,10 @@ DONE = {
     "unconfirmed": "The ledger had not confirmed the job in time; it is stored.",
     "retried": "The job was submitted again; this is the new one.",
     "cancelled": "The job is being cancelled.",
+    "paused": "The rollout is paused. Executions that have been opened go on.",
+    "resumed": "The rollout goes on.",
+    "approved": "The next batch is being opened.",
+    "aborted": "The rollout was aborted. Executions that have been opened go on.",
 }
 
 
@@ -71,9 +75,9 @@ def retry(job_id: str) -> Response:
     try:
         accepted = services().retry(found, only=only, principal=principal())
     except JobQueueError as error:
-        return _refused(found, error)
+        return refused(found, error)
     audit.note(job=accepted.job_id)
-    return _go(f"{PREFIX}/jobs/{accepted.job_id}?done={'retried' if accepted.is_confirmed else 'unconfirmed'}")
+    return go(f"{PREFIX}/jobs/{accepted.job_id}?done={'retried' if accepted.is_confirmed else 'unconfirmed'}")
 
 
 @blueprint.post(f"{PREFIX}/jobs/<job_id>/cancel")
@@ -83,8 +87,8 @@ def cancel(job_id: str) -> Response:
     try:
         services().jobs.cancel(found, f"by {principal()}")
     except JobQueueError as error:
-        return _refused(found, error)
-    return _go(f"{PREFIX}/jobs/{found}?done=cancelled")
+        return refused(found, error)
+    return go(f"{PREFIX}/jobs/{found}?done=cancelled")
 
 
 @blueprint.post(f"{PREFIX}/jobs/<job_id>/delete")
@@ -94,8 +98,8 @@ def delete(job_id: str) -> Response:
     try:
         services().jobs.delete(found, principal())
     except JobQueueError as error:
-        return _refused(found, error)
-    return _go(f"{PREFIX}/jobs?done=deleted")
+        return refused(found, error)
+    return go(f"{PREFIX}/jobs?done=deleted")
 
 
 def _page(whole: Job, problem: str = "", status: int = 200) -> Response:
@@ -112,6 +116,9 @@ def _page(whole: Job, problem: str = "", status: int = 200) -> Response:
         status,
         job=found,
         problem=problem,
+        rollout=found.rollout_progress,
+        lanes=lanes.draw(found.rollout_progress),
+        lane_width=lanes.WIDTH,
         done=DONE.get(query.text("done"), ""),
         answers=arranged,
         is_single=(whole.total or len(whole.executions)) == 1,
@@ -184,7 +191,7 @@ def _talking(found: Job) -> str:
     return min(begun, key=lambda x: rank(x.state.value)).hostname if begun else ""
 
 
-def _refused(job_id: str, error: JobQueueError) -> Response:
+def refused(job_id: str, error: JobQueueError) -> Response:
     """The job's page with the reason on it, where there still is one."""
     status = errors.status_of(error)
     if status in (404, 500, 503) or isinstance(error, InvalidInput):
@@ -194,5 +201,5 @@ def _refused(job_id: str, error: JobQueueError) -> Response:
     return _page(services().jobs.get(job_id), error.message, status)
 
 
-def _go(path: str) -> Response:
+def go(path: str) -> Response:
     return flask.make_response(flask.redirect(pages.link(path), 303))

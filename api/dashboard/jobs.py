@@ -43,9 +43,9 @@ def jobs() -> Response:
             return flask.make_response(flask.redirect(pages.link(f"{PREFIX}/jobs/{found[0]}"), 303))
         if found:
             return _several(wanted.lower())
-        page = services().jobs.search(JobFilter(limit=_LIMIT), JobSearch(text=wanted))
-        if page.items:
-            return _matching(wanted, page)
+        matching = services().jobs.search(JobFilter(limit=_LIMIT), JobSearch(text=wanted))
+        if matching.items:
+            return _matching(wanted, matching)
     filters = {name: query.text(name) for name in ("status", *FILTERS)}
     offset = query.number("offset", 0, _MOST_OFFSET)
     problem = ""

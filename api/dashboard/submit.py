@@ -13,7 +13,7 @@ from flask import Response
 
 from api import errors, limits, submitting, validation
 from api.context import principal, services
-from api.dashboard import form, pages, posted, query
+from api.dashboard import form, pages, posted, query, rollout_form
 from api.dashboard.blueprint import PREFIX, blueprint
 from api.native import requests
 from api.native.schemas import JobRequest
@@ -102,6 +102,7 @@ def _again(job: Job) -> Response:
             "max_attempts": str(job.retries.max_attempts),
             "backoff_seconds": f"{job.retries.backoff_seconds:g}",
         }
+    given |= rollout_form.given_of(job.rollout)
     given |= {
         "title": job.title or "",
         "description": job.description or "",
@@ -131,8 +132,9 @@ def _form(info: OperationInfo, given: Mapping[str, str], problems: Problems, sta
         status,
         operation=info,
         fields=form.fields_of(info.schema, given),
-        given={name: given.get(name, "") for name in (*_OPTIONS, form.RAW)},
+        given={name: given.get(name, "") for name in (*_OPTIONS, *rollout_form.NAMES, form.RAW)},
         has_options=any(given.get(name) for name in _OPTIONS),
+        has_rollout=any(given.get(name) for name in rollout_form.NAMES),
         target=target,
         problems=problems,
         # a form that is sent twice makes one job
@@ -191,6 +193,10 @@ def _body(info: OperationInfo, given: Mapping[str, str]) -> tuple[dict[str, Any]
             problems.fields[name] = str(error)
             continue
         (retries if name in ("max_attempts", "backoff_seconds") else body)[name] = value
+    terms, wrong_terms = rollout_form.terms_of(given)
+    problems.fields |= wrong_terms
+    if terms:
+        body["rollout"] = terms
     if retries:
         body["retries"] = {"max_attempts": 1, **retries}
     if problems.fields:
@@ -211,6 +217,8 @@ def _problems(error: JobQueueError) -> Problems:
             fields[form.PREFIX + first] = f"{rest}: {sentence}" if rest else sentence
         elif name in ("target_hostname", "target"):
             fields[_TARGET] = sentence
+        elif first == "rollout" and rest:
+            fields[rollout_form.place_of(rest)] = sentence
         else:
             fields[rest if first == "retries" and rest else first] = sentence
     return Problems(message, fields)

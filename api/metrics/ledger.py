@@ -27,11 +27,13 @@ RARE: Mapping[str, str] = {
     "claims_refused": "Messages for executions that could not be claimed: duplicate, late, or claimed elsewhere.",
     "results_refused": "Results without a valid token: sent after a lost lease, or repeated.",
     "leases_lost": "Executions whose agent was killed, restarted or disconnected.",
+    "rollouts_stopped": "Rollouts that stopped because of failures.",
     "republished": "Messages that were lost and sent again.",
     "work_refused": "Work that an agent refused because its signature was invalid. Investigate each.",
     "results_forged": "Results with an invalid signature. Investigate each.",
     "results_unverified": "Results of agents of another version, whose signatures cannot be verified.",
     "records_altered": "Records sealed by the API that were changed outside of it. Investigate each.",
+    "agents_lost": "Outages in which a fifth of the agents or more stopped answering within ten minutes.",
     "messages_refused": "Foreign messages found in agents' queues. Investigate each.",
 }
 
@@ -82,6 +84,10 @@ def _metrics(found: Measures) -> Iterator[Metric]:
     yield _distributions("jobqueue_run_seconds", "Time from start to reported end of an execution.", found.runs)
     yield _gauge("jobqueue_executions_running", "Executions running now.", found.running)
     yield _gauge("jobqueue_executions_scheduled", "Executions waiting for a start time.", found.scheduled)
+    held = GaugeMetricFamily("jobqueue_jobs_held", "Jobs with batches that have not been opened.", labels=("state",))
+    for reason, count in found.held.items():
+        held.add_metric((reason,), count)
+    yield held
     yield from _queues(found.backlogs)
     yield from _agents(found.pulses, found.agents)
     yield _gauge(

@@ -16,10 +16,12 @@ from api.native import (
     metrics,
     operations,
     roles,
+    rollouts,
     targets,
     users,
 )
 
+_VIEWS = (rollouts,)  # add their routes to the blueprint of jobs
 BLUEPRINTS = (
     jobs.blueprint,
     executions.blueprint,

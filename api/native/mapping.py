@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from api.native import links
 from api.native.fields import show_cursor
+from api.native.rollout_mapping import rollout
 from jobqueue.model.agent import Agent
 from jobqueue.model.alert import Alert
 from jobqueue.model.execution_page import who
@@ -82,6 +83,7 @@ def job(found: Job, *, summary: bool = False) -> Document:
         "expected_agents": list(found.expected_agents),
         "retried_as": list(found.retried_as),
         "cancel_requested": found.cancel_requested,
+        "rollout": rollout(found),
         **{field.shown_as: _shown(field, getattr(found, field.name)) for field in SHOWN},
         "execution_counts": state_counts(found),
         "executions_left_out": found.left_out,
@@ -234,6 +236,8 @@ def agent_state(execution: Execution) -> Document:
     }
     if execution.info:
         document["info"] = dict(execution.info)
+    if execution.held_by:
+        document["held_by"] = execution.held_by
     return document
 
 

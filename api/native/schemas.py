@@ -24,6 +24,7 @@ from api.native.fields import (
     Text,
     Whole,
 )
+from api.native.rollout_schemas import RolloutAnswer, RolloutTerms
 from api.validation import StrictSchema
 from jobqueue.model.filter import DEFAULT_LIMIT, MAX_LIMIT
 from jobqueue.model.job_fields import DEFAULT_PRIORITY, MAX_DESCRIPTION, MAX_TITLE
@@ -129,6 +130,7 @@ class JobRequest(StrictSchema):
         metadata=_about("An execution that has not started by this time expires. UTC if it has no zone.")
     )
     retries = fields.Nested(RetriesRequest, error_messages={"null": "May not be null; leave it out or give an object."})
+    rollout = RolloutTerms()
     title = Line(
         validate=_length(1, MAX_TITLE),
         metadata=_about("A title, for lists of jobs. Default: the first line of the command."),
@@ -362,6 +364,7 @@ class AgentStateAnswer(ma.Schema):
     error = fields.String(required=True, allow_none=True)
     duration = fields.String(required=True, allow_none=True, metadata=_about('As in "45ms", "1.5s", "1m0s".'))
     info = fields.Dict(metadata=_about("Details that the operation reports about its run."))
+    held_by = fields.String(metadata=_about("While it is held: rollout, or opening (of a large job, for a moment)."))
 
 
 class TimelineEvent(ma.Schema):
@@ -420,6 +423,7 @@ class JobSummary(ma.Schema):
         metadata=_about("Executions that this answer leaves out; what follows from executions is without them."),
     )
     executions_url = fields.String(required=True, metadata=_about("Where all executions are listed, page by page."))
+    rollout = fields.Nested(RolloutAnswer, required=True, allow_none=True)
 
 
 class JobAnswer(JobSummary):

@@ -23,6 +23,7 @@ from jobqueue.errors import InvalidInput
 from jobqueue.model.execution_page import MAX_LIMIT as MAX_EXECUTIONS
 from jobqueue.model.filter import MAX_LIMIT
 from jobqueue.model.retry import RetryPolicy
+from jobqueue.model.rollout import Rollout
 from jobqueue.model.states import FINAL_STATUSES
 from jobqueue.model.target import ANY
 from jobqueue.model.timestamps import to_iso, to_micros
@@ -104,6 +105,7 @@ class Client(ObjectMethods):
         not_before: datetime | str | None = None,
         expires_at: datetime | str | None = None,
         retries: RetryPolicy | Mapping[str, Any] | None = None,
+        rollout: Rollout | Mapping[str, Any] | None = None,
         priority: int | None = None,
         tags: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
@@ -115,6 +117,7 @@ class Client(ObjectMethods):
         default, each call generates its own ``idempotency_key``, so that a retry after a broken connection never
         creates a second job. Pass your own key for the same guarantee across several calls: each of them then returns
         the first job. ``plan_hash`` is that of ``plan``: if the set of agents has changed, the job is refused.
+        ``rollout``: run on the hosts in batches, ``{"canary": 1, "batch": "10%", "max_failures": 3}``.
         """
         body: dict[str, Any] = {
             "operation": {"type": operation, "data": dict(data or {})},
@@ -125,6 +128,7 @@ class Client(ObjectMethods):
             "not_before": _time(not_before),
             "expires_at": _time(expires_at),
             "retries": asdict(retries) if isinstance(retries, RetryPolicy) else retries,
+            "rollout": rollout.document() if isinstance(rollout, Rollout) else rollout,
             "priority": priority,
             "tags": dict(tags) if tags else None,
             "plan_hash": plan_hash,
@@ -140,7 +144,7 @@ class Client(ObjectMethods):
 
         ``{"hosts": [...], "skips": [...], "left_out": [{"hostname", "reason"}], "permitted", "plan_hash", ...}``.
         """
-        retries = options.get("retries")
+        retries, rollout = options.get("retries"), options.get("rollout")
         body: dict[str, Any] = {
             "operation": {"type": operation, "data": dict(data or {})},
             "target_hostname": target,
@@ -149,6 +153,7 @@ class Client(ObjectMethods):
             "expires_at": _time(options.get("expires_at")),
             "retries": asdict(retries) if isinstance(retries, RetryPolicy) else retries,
             "tags": options.get("tags") or None,
+            "rollout": rollout.document() if isinstance(rollout, Rollout) else rollout,
         }
         body = {name: value for name, value in body.items() if value is not None}
         return self._object("POST", "/job/plan", body=body, repeatable=True)
@@ -377,6 +382,22 @@ class Client(ObjectMethods):
     def cancel(self, job_id: str) -> dict[str, Any]:
         """The job, with ``cancel_requested``; raises ``Conflict`` if it has ended already."""
         return self._object("POST", _path("/job", job_id, "cancel"))
+
+    def pause(self, job_id: str) -> dict[str, Any]:
+        """Pause a rollout, and return the job. What has been opened goes on. Raises ``Conflict`` if it cannot be."""
+        return self._object("POST", _path("/job", job_id, "pause"))
+
+    def resume(self, job_id: str) -> dict[str, Any]:
+        """Resume a paused rollout, and return the job."""
+        return self._object("POST", _path("/job", job_id, "resume"))
+
+    def approve(self, job_id: str) -> dict[str, Any]:
+        """Open the next batch of a rollout with ``between: approve``, and return the job."""
+        return self._object("POST", _path("/job", job_id, "approve"))
+
+    def abort(self, job_id: str) -> dict[str, Any]:
+        """End a rollout, and return the job: what is held is cancelled, and what has been opened goes on."""
+        return self._object("POST", _path("/job", job_id, "abort"))
 
     def retry(
         self, job_id: str, target_hostname: str | None = None, only: Sequence[str] | None = None

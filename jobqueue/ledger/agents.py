@@ -33,6 +33,8 @@ MAX_AGENTS = 10_000_000
 _RECORDS = 100
 #: Broadcasts of an agent that one call examines before it forgets the agent; keeps Redis responsive (about 1 ms).
 _FORGET_STEP = 1000
+#: Agents that one call marks for maintenance.
+_ARRIVALS_STEP = 1000
 #: An agent stays live until it has missed this many heartbeats.
 MISSED_BEATS = 3
 
@@ -138,6 +140,16 @@ class Agents:
         Agents whose Redis users may write only their own records depend on this.
         """
         return int(self._scripts.call("merge_agent_records", self._now(), limit))
+
+    def muster_all(self) -> None:
+        """Have the records of all known agents merged into the shared lists again (``muster``), whatever changed.
+
+        After an upgrade, or a loss of keys, this restores lists that agents themselves restore only while they beat.
+        """
+        hostnames = self.hostnames()
+        for first in range(0, len(hostnames), _ARRIVALS_STEP):
+            with translated_errors():
+                self._client.sadd(self._keys.kind("arrivals"), *hostnames[first : first + _ARRIVALS_STEP])
 
     def certify(
         self, hostname: str, key_id: str, certificate: str, invitation: str = "", remember_seconds: float = 0.0

@@ -24,16 +24,20 @@ from jobqueue.ledger.fleet import Fleet
 from jobqueue.ledger.history import Counting
 from jobqueue.ledger.jobs import Jobs
 from jobqueue.ledger.keys import Keys
+from jobqueue.ledger.outages import Outages
 from jobqueue.ledger.output import Output
 from jobqueue.ledger.packages import Packages
 from jobqueue.ledger.plans import Plans
 from jobqueue.ledger.rate_limits import RateLimits
+from jobqueue.ledger.rollouts import Rollouts
 from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
 from jobqueue.ledger.seal import Seal
+from jobqueue.ledger.staging import Staging
 from jobqueue.ledger.stored_targets import StoredTargets
 from jobqueue.ledger.tamper_alarm import TamperAlarm
 from jobqueue.ledger.write_probe import WriteProbe
 from jobqueue.model.alert import (
+    AGENTS_LOST,
     MESSAGES_REFUSED,
     RECORDS_ALTERED,
     RESULTS_FORGED,
@@ -53,8 +57,9 @@ IDEMPOTENCY_WINDOW_SECONDS = 86_400.0
 
 #: The counters of ``stats``; the scripts use these names.
 COUNTERS = (
-    *("claims_refused", "results_refused", "leases_lost", "republished"),
+    *("claims_refused", "results_refused", "leases_lost", "republished", "rollouts_stopped"),
     *(WORK_REFUSED, RESULTS_FORGED, RESULTS_UNVERIFIED, RECORDS_ALTERED, MESSAGES_REFUSED),
+    AGENTS_LOST,
 )
 
 
@@ -88,8 +93,15 @@ class Ledger:
             alarm=alarm,
             strict=settings.unrecorded_jobs == "refuse",
         )
+        self.rollouts = Rollouts(self.scripts, now)
         self.jobs = Jobs(
-            self.scripts, seal, alarm, self.audit, idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS, now=now
+            self.scripts,
+            seal,
+            alarm,
+            self.audit,
+            Staging(client, self.keys, self.scripts, now),
+            idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS,
+            now=now,
         )
         self.failures = Failures(self.scripts, now=now)
         self.output = Output(client, self.keys, self.scripts, cap_bytes=settings.max_log_bytes)
@@ -104,6 +116,7 @@ class Ledger:
             now=now,
         )
         self.fleet = Fleet(self.scripts, alarm, now=now)
+        self.outages = Outages(client, self.keys, self.scripts, now=now)
         self.configurations = Configurations(client, self.keys, self.scripts, seal, alarm, now=now)
         self.outside = ExternalRuns(self.scripts, now=now)
         self.credentials = Credentials(client, self.keys, self.scripts, seal, alarm, self.audit)

@@ -109,6 +109,14 @@ class JobManager:
         self._jobs.cancel(job_id, who)
         return self.get(job_id)
 
+    def steer(self, job_id: str, verb: str, who: str = "on request") -> Job:
+        """Pause, resume, approve or abort a rollout, and return the job as it is now.
+
+        Raises ``JobNotFound``, ``JobFinal``, ``Conflict``.
+        """
+        self._ledger.rollouts.steer(job_id, verb, who)
+        return self.get(job_id)
+
     def delete(self, job_id: str, principal: Principal = NOBODY) -> None:
         """Delete an ended job: one's own, or any job with the permission ``job:delete``.
 

@@ -22,7 +22,7 @@ from jobqueue.errors import (
     UnknownOperation,
     UnknownTarget,
 )
-from jobqueue.ledger.executions import Due
+from jobqueue.ledger.due import Due
 from jobqueue.ledger.jobs import Jobs, NewJob, Stored
 from jobqueue.model.audit import AuditEntry
 from jobqueue.model.job_fields import document_of
@@ -126,7 +126,7 @@ class JobSubmitter:
         compares: bool = True,
     ) -> NewJob:
         submission.principal.require(submission_permissions.SUBMIT)
-        target = _target(submission.target)
+        target = parse_target(submission.target)
         if submission.among and target.text != ANY:  # a retry: the hosts are those of the first time
             target = replace(target, kind=TargetKind.HOSTS)
         operation = self._operations.get(submission.operation, compares=compares)
@@ -147,6 +147,11 @@ class JobSubmitter:
         elif target.kind is TargetKind.HOSTS and not submission.among:
             submission, unmatched = self._resolved(submission, target, job_id)
         document = document_of(submission)
+        is_patient = submission.expires_at is not None
+        if submission.rollout is not None and submission.rollout.deadline_seconds is not None:
+            # not in the digest: the same request may come again later
+            submission = replace(submission, expires_at=_deadline(submission, submission.rollout.deadline_seconds))
+            document = document_of(submission)
         title = default_title(data, operation.positional) if submission.title is None else None
         if title is not None:  # not in the digest: an earlier version may have accepted the same request without it
             submission = replace(submission, title=title)
@@ -161,7 +166,19 @@ class JobSubmitter:
             job_id, document, now=time.time_ns() // 1000, idempotent=operation.idempotent, only=terms
         )
         who = submission.principal.identity
-        return NewJob(job_id, text, submission, target, operation.idempotent, digest, hosts, deed, who, unmatched)
+        return NewJob(
+            job_id,
+            text,
+            submission,
+            target,
+            operation.idempotent,
+            digest,
+            hosts,
+            deed,
+            who,
+            unmatched,
+            waits_for_offline=is_patient,
+        )
 
     def _planned(self, submission: Submission, target: Target) -> tuple[tuple[str, ...], JobQueueError | None] | None:
         """The hosts of the plan that the submission refers to, for a job on several hosts; None for others.
@@ -212,11 +229,19 @@ def _unconfirmed(new: NewJob, error: LedgerUncertain) -> Accepted:
     return Accepted(new.id, time.time_ns() // 1000, is_confirmed=False)
 
 
-def _target(text: str) -> Target:
+def parse_target(text: str) -> Target:
+    """The target; raises ``InvalidTarget``, which names the field."""
     try:
         return targets.parsed(text)
     except InvalidTarget as error:  # the field is named as for an unknown target
         raise InvalidTarget(error.message, {_TARGET_FIELD: [error.message]}) from error
+
+
+def _deadline(submission: Submission, seconds: float) -> int:
+    """The time after which no execution of a rollout starts: the earlier one of its own deadline and the job's."""
+    begin = max(time.time_ns() // 1000, submission.not_before or 0)
+    own = begin + int(seconds * 1_000_000)
+    return own if submission.expires_at is None else min(own, submission.expires_at)
 
 
 def _digest(submission: Submission, document: dict[str, Any]) -> str:

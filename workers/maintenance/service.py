@@ -18,12 +18,15 @@ from jobqueue.trust.signing.trusted import TrustedKeys
 from workers import metrics
 from workers.agent.execution.ledger_retry import retry_until_available
 from workers.logs import configure_logging
+from workers.maintenance.fleet_watch import FleetWatch
 from workers.maintenance.leader import Leadership
 from workers.maintenance.scripts import ScriptKeeper
 from workers.maintenance.services import (
     STEP,
     Expirer,
     ExternalRunExpirer,
+    Finisher,
+    Opener,
     Placer,
     Promoter,
     Pruner,
@@ -124,11 +127,14 @@ def make_services(ledger: Ledger, settings: Settings) -> list[Service]:
         ScriptKeeper(ledger.scripts),
         Registrar(ledger),
         Surveyor(ledger),
+        FleetWatch(ledger, settings.heartbeat_seconds),
         Watchman(ledger, settings.lease_seconds),
         Promoter(ledger, sender),
+        Opener(ledger, sender),
         Placer(ledger, sender),
         Reaper(ledger, settings.lease_seconds),
         Expirer(ledger),
+        Finisher(ledger),
         Reconciler(ledger, sender, older_than_seconds=settings.heartbeat_seconds),
         Pruner(ledger, settings.job_ttl_seconds),
         ExternalRunExpirer(ledger, settings.job_ttl_seconds),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -28,6 +28,7 @@ from jobqueue.cli.parameters import (
     yes_option,
 )
 from jobqueue.cli.rerun import request_of, submit_request
+from jobqueue.cli.rollout import rollout_options, take_rollout
 from jobqueue.cli.submission import add_arguments, different_tags, operation_data
 from jobqueue.cli.views.answers import answers, show_answers
 from jobqueue.cli.views.execution_view import merged, show_executions, show_groups
@@ -95,6 +96,7 @@ def job() -> None:
 @click.option("--idempotency-key", metavar="KEY", help="A repeated submission with the same key returns the first job.")
 @click.option("--dry-run", is_flag=True, help="Show which agents would take the job; submit nothing.")
 @click.option("--plan-hash", metavar="HASH", help="Refuse the job if the agents differ from those of the --dry-run.")
+@rollout_options
 @click.option(
     "--watch/--no-watch",
     "--wait/--no-wait",
@@ -135,16 +137,18 @@ def submit(  # noqa: PLR0913 - one for each option
     jobqueue job submit command.exec.execute --target web1 -- ls -l /
     jobqueue job submit command.shell.execute --target group:web -- 'df -h | tail -n 3'
     jobqueue job submit network.ping.do -d address=db1 -d count:=3
+    jobqueue job submit command.exec.execute --target group:web --canary 1 --batch 5% --max-failures 3 -- ./patch
 
     Exit code: 0 submitted (with --watch: completed or skipped), 1 the job failed, 2 any other error.
     """
     content = operation_data(data, pairs)
     named = different_tags(tags)
+    rollout = take_rollout(options)
     with connect() as client:
         if arguments:
             add_arguments(content, arguments, operation, client.operations()["operations"])
         options |= {"retries": None if retries is None else {"max_attempts": retries + 1}}
-        options |= {"timeout_seconds": timeout, "tags": named}
+        options |= {"timeout_seconds": timeout, "tags": named, "rollout": rollout}
         if dry_run:
             show_plan(screen(full=full), client.plan(operation, content, **options), as_json=as_json)
             return
@@ -326,6 +330,38 @@ def cancel(job_ids: Sequence[str], as_json: bool) -> None:
 
 @job.command()
 @_ids
+@json_option
+def pause(job_ids: Sequence[str], as_json: bool) -> None:
+    """Pause rollouts: what has been opened goes on, and no further batch is opened."""
+    _steer(Client.pause, job_ids, as_json=as_json)
+
+
+@job.command()
+@_ids
+@json_option
+def resume(job_ids: Sequence[str], as_json: bool) -> None:
+    """Resume paused rollouts."""
+    _steer(Client.resume, job_ids, as_json=as_json)
+
+
+@job.command()
+@_ids
+@json_option
+def approve(job_ids: Sequence[str], as_json: bool) -> None:
+    """Open the next batch of rollouts that wait for an approval."""
+    _steer(Client.approve, job_ids, as_json=as_json)
+
+
+@job.command()
+@_ids
+@json_option
+def abort(job_ids: Sequence[str], as_json: bool) -> None:
+    """End rollouts: what is held is cancelled, and what has been opened goes on."""
+    _steer(Client.abort, job_ids, as_json=as_json)
+
+
+@job.command()
+@_ids
 @click.option("--target", shell_complete=targets_like, help="A different target for the retry.")
 @click.option(
     "--only",
@@ -414,6 +450,18 @@ def delete(job_ids: Sequence[str], as_json: bool) -> None:
         return {"id": job_id, "deleted": True}
 
     for_each(job_ids, forget, lambda found: f"{one_line(found['id'])}  deleted", as_json=as_json)
+
+
+def _steer(action: Callable[[Client, str], dict[str, Any]], job_ids: Sequence[str], *, as_json: bool) -> None:
+    """Do this to the rollout of each job, and print its state."""
+
+    def step(client: Client, job_id: str) -> dict[str, Any]:
+        return action(client, job_id_of(client, job_id))
+
+    def line(found: dict[str, Any]) -> str:
+        return f"{one_line(found.get('id'))}  {one_line((found.get('rollout') or {}).get('state'))}"
+
+    for_each(job_ids, step, line, as_json=as_json)
 
 
 def _finish(

@@ -14,6 +14,7 @@ from jobqueue.cli.commands.job import EXIT_JOB_FAILED, GOOD_STATUSES
 from jobqueue.cli.connection import EXIT_INTERRUPTED, ClientCommand, connect
 from jobqueue.cli.interrupt import settle_interrupted
 from jobqueue.cli.parameters import data_pair, duration, full_option, json_option, pair
+from jobqueue.cli.rollout import rollout_options, take_rollout
 from jobqueue.cli.submission import different_tags
 from jobqueue.cli.views.answers import Answer, answers, is_process, show_answers
 from jobqueue.cli.views.live import show_live
@@ -84,6 +85,7 @@ class _Display:
     metavar="DURATION",
     help="Stop waiting after this time and print what is in; the job goes on.",
 )
+@rollout_options
 @click.option("--oneline", is_flag=True, help="One line a host: host | exit code | first line.")
 @click.option("--group", is_flag=True, help="Print equal answers once, under the names of their hosts.")
 @click.option("--dry-run", is_flag=True, help="Show which agents would run it; submit nothing.")
@@ -109,6 +111,7 @@ def run(  # noqa: PLR0913 - one for each option
     dry_run: bool,
     full: bool,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Run a shell command, a script or an operation on hosts, and print the answers.
 
@@ -116,6 +119,7 @@ def run(  # noqa: PLR0913 - one for each option
     jobqueue run 'df -h' --on group:web
     jobqueue run 'systemctl restart nginx' --on web1 --on web2
     jobqueue run --script check.sh --on _all --oneline
+    jobqueue run 'apt-get -y upgrade' --on group:web --canary 1 --batch 5% --max-failures 3
     jobqueue run network.ping.do -d address=db1 -d count:=3
 
     One word such as node.uptime.get is an operation; all else is a line for /bin/sh. Work that may change hosts needs
@@ -129,10 +133,11 @@ def run(  # noqa: PLR0913 - one for each option
     if sum((oneline, group, as_json)) > 1:
         raise click.UsageError("Choose one of --oneline, --group and --json.")
     named = different_tags(tags)
+    rollout = take_rollout(options)
     with connect() as client:
         work = work_of(client, words, script, pairs, as_shell=as_shell)
         target = target_of(targets, work)
-        options: dict[str, Any] = {"title": title, "tags": named, "timeout_seconds": timeout}
+        options |= {"title": title, "tags": named, "timeout_seconds": timeout, "rollout": rollout}
         if dry_run:
             plan = client.plan(work.operation, work.data, target, **options)
             show_plan(screen(full=full), plan, as_json=as_json)

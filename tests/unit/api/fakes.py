@@ -137,6 +137,7 @@ class FakeServices:
     stored_packages: dict[str, bytes] = field(default_factory=dict)
     max_package_bytes: int = 1_000_000
     turns: list[list[JobEvent]] = field(default_factory=list)
+    steered: list[tuple[str, str, str]] = field(default_factory=list)
     bundles_wanted: list[BundleRequest] = field(default_factory=list)
     failure: Exception | None = None
     #: Who may get in is kept in a real ledger, on a Redis of the process's own.
@@ -161,6 +162,7 @@ class FakeServices:
             history=self._history,
             failures=self._failures,
             cancel=self._cancel,
+            steer=self._steer,
             delete=self._delete,
         )
         self.output = SimpleNamespace(
@@ -303,6 +305,13 @@ class FakeServices:
         self._job(job_id)
         self.retries.append((job_id, target, only))
         return Accepted(str(uuid.uuid4()), now())
+
+    def _steer(self, job_id: str, verb: str, who: str = "") -> Job:
+        job = self._job(job_id)
+        if job.rollout_progress is None:
+            raise Conflict(f"Job {job_id}: It has no rollout")
+        self.steered.append((job_id, verb, who))
+        return job
 
     def _cancel(self, job_id: str, who: str = "") -> Job:
         job = self._job(job_id)

@@ -10,7 +10,8 @@ from typing import Any, cast
 import pytest
 
 from jobqueue.dispatch.sender import Sender
-from jobqueue.ledger.executions import Due, Grant
+from jobqueue.ledger.due import Due
+from jobqueue.ledger.executions import Grant
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Heartbeat, Registration
 from jobqueue.model.external_run import ExternalRunReport
@@ -247,6 +248,7 @@ def test_with_a_broker_elsewhere_only_live_and_idle_agents_get_messages_again(
     for host in (HOST, "db1", "busy"):
         job_id = submit("test.echo.get", target=host)
         ledger.client.zadd(ledger.keys.waiting(host), {job_id: 1})  # waits since 1970
+        ledger.client.zadd(ledger.keys.kind("queues"), {host: 1})
     submit("test.echo.get")
     ledger.agents.leave("db1", "boot")
     reconciler = Reconciler(ledger, Elsewhere(), older_than_seconds=0)  # type: ignore[arg-type]
@@ -264,7 +266,7 @@ def test_the_pruner_removes_what_ended_long_ago_and_nothing_else(ledger: Ledger,
     assert ledger.jobs.counts()[JobStatus.SUBMITTED] == 1
     ledger.jobs.cancel(waiting, "test")
     assert Pruner(ledger, ttl_seconds=0).run_once() == 1
-    remaining = {ledger.keys.kind(kind) for kind in ("clock", "events", "measured")}
+    remaining = {ledger.keys.kind(kind) for kind in ("clock", "events", "measured", "queues")}
     assert set(ledger.client.keys()) - known == remaining
 
 
