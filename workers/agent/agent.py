@@ -20,7 +20,6 @@ from jobqueue.model.target import ANY
 from jobqueue.operations import facts
 from jobqueue.operations.registry import Registry
 from jobqueue.settings import Settings
-from workers import metrics
 from workers.agent.consumer.consumer import MessageFilter
 from workers.agent.consumer.consumer_watchdog import ConsumerWatchdog
 from workers.agent.consumer.intake import Intake
@@ -39,6 +38,7 @@ from workers.agent.execution.running import RunningSet
 from workers.agent.graceful_shutdown import GracefulShutdown
 from workers.agent.guard.identity import Identity
 from workers.agent.guard.work_admission import WorkAdmission, own_file, trusted_keys
+from workers.agent.own_metrics import OWN_METRICS
 from workers.agent.presence import Presence
 from workers.agent.secrets.vault import Vault
 
@@ -110,9 +110,7 @@ class Agent:
     def run(self) -> int:
         """Run until SIGTERM; returns the exit code."""
         threads = (self._leases, self._pump, self._presence, self._shutdown, self._rejected)
-        metrics.CONCURRENCY.set(self._settings.concurrency)
-        metrics.HELD.set_function(lambda: len(self._held))
-        stop_metrics = metrics.serve(self._settings, metrics.AGENT, self._ledger)
+        stop_metrics = OWN_METRICS.serve(self._settings, self._ledger, self._held)
         for thread in threads:
             thread.start()
         try:
@@ -151,7 +149,7 @@ def make_agent_app(settings: Settings, queues: list[Queue], executor: Executor) 
     def execute(job_id: str, slot: str) -> str:
         with logs.bound(job_id=job_id):
             outcome = executor.execute(job_id, slot)
-        metrics.ended(outcome)
+        OWN_METRICS.ended(outcome)
         return outcome
 
     app.finalize()
