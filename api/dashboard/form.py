@@ -67,6 +67,26 @@ def data_of(schema: Mapping[str, Any], given: Mapping[str, str]) -> tuple[dict[s
     return data, problems
 
 
+def given_of(schema: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, str]:
+    """What to write into the form for ``data``: into its fields, or as JSON where these cannot express it."""
+    given: dict[str, str] = {}
+    for field in fields_of(schema, {}):
+        if field.name in data:
+            given[field.input_name] = _written(field, data[field.name])
+    made, problems = data_of(schema, given)
+    if problems or made != data:
+        return {RAW: json.dumps(data, indent=2, ensure_ascii=False)}
+    return given
+
+
+def _written(field: Field, value: Any) -> str:
+    if field.kind == "lines" and isinstance(value, list):
+        return "\n".join(map(str, value))
+    if field.kind == "pairs" and isinstance(value, Mapping):
+        return "\n".join(f"{name}={text}" for name, text in value.items())
+    return _word(value) if field.kind != "json" else json.dumps(value, ensure_ascii=False)
+
+
 def _field(name: str, about: Mapping[str, Any], is_required: bool, value: str) -> Field:
     kind = _kind(name, about)
     choices: list[tuple[str, str]] = []

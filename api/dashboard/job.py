@@ -111,8 +111,18 @@ def _page(found: Job, problem: str = "", status: int = 200) -> Response:
         hosts=sorted(host for host in hosts if host not in NO_HOST),
         output_host=host,
         can_retry=found.status.is_final,
+        retry_question=_retry_question(found),
         can_retry_failed=found.is_broadcast and any(x.state in FAILURES for x in found.executions),
     )
+
+
+def _retry_question(found: Job) -> str:
+    """Asked before a retry that touches several hosts, or one that has completed the job; empty for any other."""
+    completed = sum(x.state is ExecutionState.COMPLETED for x in found.executions)
+    if len(found.executions) == 1:
+        return "Run this job again, though it has completed?" if completed else ""
+    again = f", {completed:,} of which have completed it" if completed else ""
+    return f"Run this job again on {len(found.executions):,} agents{again}?"
 
 
 def _talking(found: Job) -> str:

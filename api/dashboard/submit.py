@@ -17,8 +17,10 @@ from api.dashboard import form, pages, posted, query
 from api.dashboard.blueprint import PREFIX, blueprint
 from api.native import requests
 from api.native.schemas import JobRequest
-from jobqueue.errors import InvalidInput, InvalidOperationData, JobQueueError, UnknownOperation
+from jobqueue.errors import InvalidInput, InvalidOperationData, JobQueueError, PermissionDenied, UnknownOperation
 from jobqueue.model.agent import Agent
+from jobqueue.model.job import Job
+from jobqueue.model.job_fields import DEFAULT_PRIORITY
 from jobqueue.model.target import ALL, ANY, Target, label_prefixes
 from jobqueue.operations.info import OperationInfo
 from jobqueue.services.target_preview import TargetPreview, reach
@@ -49,12 +51,17 @@ class Problems:
 
 @blueprint.get(f"{PREFIX}/submit")
 def choose() -> Response:
-    """The operations; with ``operation`` the form of that one."""
+    """The operations; with ``operation`` the form of that one, with ``job`` that of a job's, filled in."""
+    again = query.text("job")
+    if again:
+        return _again(services().jobs.get(requests.job_id(again)))
     wanted = query.text("operation")
     if wanted:
         return _form(_operation(wanted), {_TARGET: query.text("target") or ANY}, Problems())
     found = services().registry.infos()
     families = [(name, list(group)) for name, group in groupby(found, key=lambda info: info.type.partition(".")[0])]
+    # what takes words on a command line runs a command: the first choice of most people
+    families.sort(key=lambda family: all(info.positional is None for info in family[1]))
     return pages.render("operations.html", families=families)
 
 
@@ -81,6 +88,27 @@ def submit() -> Response:
         return refusal
     done = "repeated" if accepted.replayed else "submitted"
     return flask.make_response(flask.redirect(pages.link(f"{PREFIX}/jobs/{accepted.job_id}?done={done}"), _SEE_OTHER))
+
+
+def _again(job: Job) -> Response:
+    """The form of a job's operation with what that job had; times are left out, since they have passed."""
+    if not principal().may("job:read"):
+        raise PermissionDenied.of(principal().name, "job:read")
+    info = _operation(job.operation)
+    given = form.given_of(info.schema, job.data) | {_TARGET: job.target}
+    if job.retries:
+        given |= {
+            "max_attempts": str(job.retries.max_attempts),
+            "backoff_seconds": f"{job.retries.backoff_seconds:g}",
+        }
+    given |= {
+        "title": job.title or "",
+        "description": job.description or "",
+        "timeout_seconds": f"{job.timeout_seconds:g}" if job.timeout_seconds else "",
+        "priority": str(job.priority) if job.priority != DEFAULT_PRIORITY else "",
+        "tags": "\n".join(f"{key}={value}" for key, value in job.tags.items()),
+    }
+    return _form(info, given, Problems())
 
 
 @blueprint.get(f"{PREFIX}/reach")

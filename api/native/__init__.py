@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from api.native import agents, audit, events, failures, health, jobs, keys, logs, metrics, operations, roles, users
+from api.native import (
+    agents,
+    audit,
+    bundles,
+    events,
+    failures,
+    health,
+    jobs,
+    keys,
+    logs,
+    metrics,
+    operations,
+    roles,
+    users,
+)
 
 BLUEPRINTS = (
     jobs.blueprint,
@@ -10,6 +24,7 @@ BLUEPRINTS = (
     events.blueprint,
     failures.blueprint,
     agents.blueprint,
+    bundles.blueprint,
     operations.blueprint,
     health.blueprint,
     metrics.blueprint,

@@ -83,6 +83,17 @@ class QueryWhole(Whole):
         return int(value)
 
 
+class QueryFlag(fields.Boolean):
+    """``true`` or ``false`` in a query string."""
+
+    default_error_messages = {**_COMMON, "invalid": "Must be true or false."}  # noqa: RUF012
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> bool:
+        if value not in ("true", "false"):
+            raise self.make_error("invalid")
+        return bool(value == "true")
+
+
 class Moment(fields.DateTime):
     """A time in ISO 8601, loaded as microseconds since the epoch. No zone means UTC; no time of day, midnight."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from flask import Response, request
+from flask import Response, request, stream_with_context
 
 from api.blueprint import Blueprint
 from api.context import services
@@ -13,7 +13,7 @@ from api.live import sse
 from api.native import requests
 from api.native.schemas import ErrorAnswer, LogAnswer, LogQuery
 from api.responses import json_response
-from jobqueue.model.output import OutputPage
+from jobqueue.model.output import HostOutputs, OutputPage
 from jobqueue.model.target import check_hostname
 
 blueprint = Blueprint("log", __name__, description="Output of jobs.")
@@ -29,11 +29,20 @@ _JOB_ID = {"in": "path", "name": "job_id", "required": True, "schema": {"type": 
 def get_logs(loaded: dict[str, Any], job_id: str) -> Response:
     """Read a job's output
 
+    A job on several hosts: without `hostname`, the output of `limit` hosts behind `cursor`, in `hosts`.
+
     With `Accept: text/event-stream` it is followed to its end: events `output`, whose ids say how far they reach (send
-    the last one back as `Last-Event-ID` to go on behind it), and at last `end`. `Accept: text/plain` gives bare text.
+    the last one back as `Last-Event-ID` to go on behind it), and at last `end`. The output of several hosts (at most
+    50) is followed together: `host_end` is the end of one host, `end` that of all, and the events have no ids.
+
+    `Accept: text/plain` gives bare text; of several hosts, each line is behind its host, as in `web1 | text`, and the
+    header `X-Next-Cursor` is the `next_cursor`.
     """
     job_id = requests.job_id(job_id)
     hostname = check_hostname(loaded["hostname"]) if "hostname" in loaded else None
+    of_hosts = None if hostname is not None else _of_hosts(job_id, loaded)
+    if of_hosts is not None:
+        return of_hosts
     if sse.is_wanted():
         before, offset = sse.last_event_id() or ("", loaded["offset"])
         return sse.stream(_events(services().output.follow(job_id, hostname, offset, before)))
@@ -41,6 +50,46 @@ def get_logs(loaded: dict[str, Any], job_id: str) -> Response:
     if request.accept_mimetypes.best_match(["application/json", "text/plain"]) == "text/plain":
         return Response(_text(job_id, hostname, page), content_type="text/plain; charset=utf-8")
     return json_response({"job_id": job_id, **_document(page)})
+
+
+def _of_hosts(job_id: str, loaded: dict[str, Any]) -> Response | None:
+    """The output of all hosts; None if the job has a single execution."""
+    output = services().output
+    if sse.is_wanted():
+        pages = output.follow_hosts(job_id)
+        return None if pages is None else sse.stream(_events_of_hosts(pages))
+    found = output.of_hosts(job_id, loaded.get("cursor", ""), loaded["limit"], only_failed=loaded["failed"])
+    if found is None:
+        return None
+    if request.accept_mimetypes.best_match(["application/json", "text/plain"]) == "text/plain":
+        headers = {} if found.next_cursor is None else {"X-Next-Cursor": found.next_cursor}
+        return Response(
+            stream_with_context(_prefixed(job_id, found)), content_type="text/plain; charset=utf-8", headers=headers
+        )
+    document = {"job_id": job_id, "hosts": [_document(page) for page in found.pages]}
+    return json_response({**document, "total": found.total, "next_cursor": found.next_cursor})
+
+
+def _prefixed(job_id: str, found: HostOutputs) -> Iterator[bytes]:
+    """Each line of output behind its host. An execution's output is bounded, so each host's is read at once."""
+    for page in found.pages:
+        for line in _text(job_id, page.hostname, page).splitlines():
+            yield page.hostname.encode() + b" | " + line + b"\n"
+
+
+def _events_of_hosts(pages: Iterable[OutputPage | None]) -> Iterator[list[sse.ServerEvent]]:
+    for page in pages:
+        if page is None:
+            yield []
+            continue
+        events = []
+        if page.cut:
+            events.append(sse.ServerEvent("cut", {"hostname": page.hostname, "bytes": page.cut}))
+        events += [sse.ServerEvent("output", {"hostname": page.hostname, **chunk.document()}) for chunk in page.chunks]
+        if page.complete:
+            events.append(sse.ServerEvent("host_end", {"hostname": page.hostname, "status": page.state}))
+        yield events
+    yield [sse.ServerEvent("end", {"hostname": "", "status": ""})]
 
 
 def _text(job_id: str, hostname: str | None, page: OutputPage) -> bytes:

@@ -16,6 +16,7 @@ from api.native.fields import (
     Line,
     Moment,
     Number,
+    QueryFlag,
     QueryWhole,
     Statuses,
     TagQuery,
@@ -215,7 +216,10 @@ class JobQuery(StrictSchema):
 class LogQuery(StrictSchema):
     """Which output to read."""
 
-    hostname = Text(validate=_length(1, MAX_NAME), metadata=_about("The agent; needed where the job ran on several."))
+    hostname = Text(validate=_length(1, MAX_NAME), metadata=_about("The agent; default: all of the job's hosts."))
+    cursor = Text(validate=_length(1, MAX_NAME), metadata=_about("Of several hosts: those behind this hostname."))
+    limit = QueryWhole(load_default=20, validate=_range(1, 100), metadata=_about("Of several hosts: at most so many."))
+    failed = QueryFlag(load_default=False, metadata=_about("Of several hosts: only failed, expired and lost ones."))
     offset = QueryWhole(
         load_default=0, validate=_range(0, 2**53), metadata=_about("Only what lies behind this byte of the output.")
     )
@@ -391,16 +395,30 @@ class LogChunk(ma.Schema):
     base64 = fields.String(metadata=_about("The bytes, only where they are no UTF-8."))
 
 
-class LogAnswer(ma.Schema):
+class HostLog(ma.Schema):
     """Output of one execution."""
 
-    job_id = fields.UUID(required=True)
     hostname = fields.String(required=True, metadata=_about("Empty until an agent has claimed the execution."))
     status = fields.String(required=True, metadata=_about("State of the execution."))
     complete = fields.Boolean(required=True, metadata=_about("It has ended, and nothing follows."))
     cut = fields.Integer(required=True, metadata=_about("Bytes behind the offset that are no longer kept."))
     next_offset = fields.Integer(required=True, metadata=_about("Where to go on."))
     chunks = fields.List(fields.Nested(LogChunk), required=True)
+
+
+class LogAnswer(ma.Schema):
+    """Output of one execution, or of several hosts: then `hosts`, `total` and `next_cursor` instead of the rest."""
+
+    job_id = fields.UUID(required=True)
+    hostname = fields.String(metadata=_about("Empty until an agent has claimed the execution."))
+    status = fields.String(metadata=_about("State of the execution."))
+    complete = fields.Boolean(metadata=_about("It has ended, and nothing follows."))
+    cut = fields.Integer(metadata=_about("Bytes behind the offset that are no longer kept."))
+    next_offset = fields.Integer(metadata=_about("Where to go on."))
+    chunks = fields.List(fields.Nested(LogChunk))
+    hosts = fields.List(fields.Nested(HostLog), metadata=_about("The beginning of each host's output; see `offset`."))
+    total = fields.Integer(metadata=_about("How many hosts there are."))
+    next_cursor = fields.String(allow_none=True, metadata=_about("null on the last page."))
 
 
 class AgentStep(ma.Schema):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 import click
 
 from jobqueue.cli.views.output import complain, make_streams_safe
-from jobqueue.client import ApiError, Client
+from jobqueue.client import ApiError, Client, ConnectionFailed, InvalidAnswer, Unauthorized
 from jobqueue.errors import InvalidSettings, JobQueueError
 
 EXIT_ERROR = 2
@@ -22,6 +22,13 @@ _RETRIES = 3
 _URL = "jobqueue.url"
 _TOKEN = "jobqueue.token"  # noqa: S105 - the name of a place
 _TOKEN_LIMIT = 65_536
+_ADDRESS_HINT = " --url names another one; 'jobqueue up' starts an API on this machine."
+#: What a person at the command line can do about an error of the client.
+_HINTS: Mapping[type[Exception], str] = {
+    ConnectionFailed: _ADDRESS_HINT,
+    InvalidAnswer: _ADDRESS_HINT,
+    Unauthorized: " Or give one with --token-file.",
+}
 
 
 class ClientGroup(click.Group):
@@ -36,11 +43,16 @@ class ClientGroup(click.Group):
         self.params.extend(_connection_options())
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
-        cmd.params.extend(_connection_options())
+        if not isinstance(cmd, LocalCommand):
+            cmd.params.extend(_connection_options())
         super().add_command(cmd, name)
 
     def invoke(self, ctx: click.Context) -> Any:
         return _ended_in_order(ctx, super().invoke)
+
+
+class LocalCommand(click.Command):
+    """A command of a ``ClientGroup`` that does not talk to the API."""
 
 
 class ClientCommand(click.Command):
@@ -71,6 +83,7 @@ def sentence(error: JobQueueError) -> str:
     more = [f"{path}: {said}" if path else said for path, said in details if not _says(text, path, said, len(details))]
     if more:
         text += f" ({'; '.join(more)})"
+    text += _HINTS.get(type(error), "")
     if isinstance(error, ApiError) and error.status >= 500 and error.request_id:
         text += f" (request {error.request_id})"
     return text

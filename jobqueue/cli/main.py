@@ -16,6 +16,10 @@ USAGE_EXIT = 2
 #: command -> (where it is, the first sentence of its help). Imported when it is used, so that no command waits for
 #: another one's libraries, and the list of all for none.
 _COMMANDS = {
+    "run": (
+        "jobqueue.cli.commands.run:run",
+        "Run a shell command, a script or an operation on hosts, and print the answers.",
+    ),
     "up": ("jobqueue.cli.commands.up:up", "Run everything on this machine until Ctrl-C."),
     "demo": (
         "jobqueue.cli.commands.demo:demo",

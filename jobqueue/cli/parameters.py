@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
@@ -14,7 +15,11 @@ from jobqueue.cli.views.times import parse_duration, parse_moment
 from jobqueue.model.states import JobStatus
 from jobqueue.plain_text import decoded
 
+#: key, then the first of ":=", "=" and ":", then the value.
+_PAIR = re.compile(r"([^=:]+)(:=|=|:)(.*)", re.DOTALL)
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 full_option = click.option("--full", is_flag=True, help="Show everything, also where there are many agents.")
 
 
@@ -37,22 +42,27 @@ def past(text: str) -> str:
 
 
 def pair(text: str) -> tuple[str, str]:
-    """``key=value`` as ``(key, value)``."""
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise click.BadParameter(f"{text!r} is not of the form key=value.")
-    return key, value
+    """``key=value`` or ``key:value`` as ``(key, value)``; the first of the two signs counts."""
+    found = _PAIR.fullmatch(text)
+    if found is None:
+        raise click.BadParameter(f"{text!r} is neither key=value nor key:value.")
+    return found[1], found[3]
 
 
 def data_pair(text: str) -> tuple[str, Any]:
-    """``key=text`` as ``(key, "text")``, and ``key:=json`` as ``(key, value)``."""
-    key, equals, value = text.partition("=")
-    if not equals or key in ("", ":"):
-        raise click.BadParameter(f"{text!r} is neither key=text nor key:=json.")
-    if not key.endswith(":"):
-        return key, value
+    """``key=text`` or ``key:text`` as ``(key, "text")``, ``key=@file`` with the file's text, ``key:=json`` as JSON.
+
+    ``@fact.x`` refers to a fact of the agent, and ``@@`` is left to it as well: neither is a file.
+    """
+    found = _PAIR.fullmatch(text)
+    if found is None or (found[2] == ":=" and not found[1]):
+        raise click.BadParameter(f"{text!r} is neither key=text, key:text, key=@file nor key:=json.")
+    key, sign, value = found.groups()
+    is_file = value.startswith("@") and not value.startswith(("@fact.", "@@"))
+    if sign != ":=":
+        return key, local_text(value[1:]) if is_file else value
     try:
-        return key[:-1], json.loads(value)
+        return key, json.loads(local_text(value[1:]) if is_file else value)
     except (ValueError, RecursionError) as error:
         raise click.BadParameter(f"{value[:80]!r} is not valid JSON ({error}); use key=text for plain text.") from error
 
@@ -60,7 +70,7 @@ def data_pair(text: str) -> tuple[str, Any]:
 def json_object(text: str) -> dict[str, Any]:
     """A JSON object: written out, or from a file as ``@name`` (``@-`` is standard input)."""
     if text.startswith("@"):
-        text = _read(text[1:])
+        text = local_text(text[1:])
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -87,8 +97,11 @@ def _moment(text: str, *, past: bool) -> str:
         raise click.BadParameter(str(error)) from error
 
 
-def _read(name: str) -> str:
+def local_text(name: str) -> str:
+    """The text of a local file; ``-`` reads standard input. Raises ``BadParameter`` that says why it cannot be read."""
     try:
         return decoded(sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes())
+    except IsADirectoryError as error:
+        raise click.BadParameter(f"{name!r} is a directory, not a file.") from error
     except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a name with a NUL byte
         raise click.BadParameter(f"{name!r} cannot be read: {error}.") from error

@@ -14,7 +14,9 @@ from urllib.parse import quote
 
 from jobqueue.client import events
 from jobqueue.client.address import resolve
-from jobqueue.client.errors import ClientError, ConnectionFailed, InvalidAnswer, Unavailable, WaitTimeout
+from jobqueue.client.errors import ClientError, ConnectionFailed, InvalidAnswer, Unavailable
+from jobqueue.client.object_methods import ObjectMethods
+from jobqueue.client.polling import PATIENCE_SECONDS, Pacer
 from jobqueue.client.sse import ServerEvent
 from jobqueue.client.transport import Transport
 from jobqueue.errors import InvalidInput
@@ -25,22 +27,23 @@ from jobqueue.model.target import ANY
 from jobqueue.model.timestamps import to_iso, to_micros
 
 _FINAL = frozenset(status.value for status in FINAL_STATUSES)
-_POLL_GROWTH = 1.5
-#: How long ``wait`` tolerates an API that was reachable and is gone now (a restart, a deployment).
-_PATIENCE_SECONDS = 30.0
 #: Seconds before a stream that ended early (a server that stops, a proxy time-out) is requested again.
 _STREAM_PAUSE = 0.2
 
 
-class Client:
+class Client(ObjectMethods):
     """A client for one API. Threads may share a client; a process that forks makes a new one in the child.
 
     ::
 
         with Client() as client:
-            job_id = client.submit("node.hostname.get", target="_all")["job_id"]
-            for hostname, answer in client.wait(job_id, timeout=60)["responses"].items():
-                ...
+            job = client.run("df -h", on="group:web")
+            for result in job.results():
+                print(result.hostname, result.stdout)
+            job.wait(check=True)
+
+    The methods inherited from ``ObjectMethods`` (``run``, ``start``, ``get``, ``search``, ``wait_many``, ``hosts``,
+    ``host``) return objects. Below them is one method for each route, which returns the API's JSON.
 
     ``url`` and ``token`` default to ``JOBQUEUE_URL`` and ``JOBQUEUE_TOKEN``, else to the files that ``jobqueue up``
     left in the state directory. ``timeout`` is the number of seconds to wait for one answer; ``retries`` is the maximum
@@ -194,31 +197,20 @@ class Client:
         Polls after ``poll_min`` seconds and then less and less often, up to every ``poll_max`` seconds. ``on_poll``
         receives every answer. An API that becomes unreachable is retried for 30 s.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        pause = poll_min
-        job: dict[str, Any] | None = None
-        answered = 0.0
+        pacer = Pacer(job_id, timeout, poll_min, poll_max)
         while True:
-            asked = time.monotonic()
+            pacer.ask()
             try:
                 job = self.job(job_id)
-                answered = time.monotonic()
-            except (ConnectionFailed, Unavailable):
-                if job is None or time.monotonic() - answered > _PATIENCE_SECONDS:
-                    raise
+            except (ConnectionFailed, Unavailable) as error:
+                pacer.unreachable(error)
             else:
+                pacer.answered(job)
                 if on_poll is not None:
                     on_poll(job)
                 if job.get("status") in _FINAL:
                     return job
-            now = time.monotonic()
-            if deadline is not None and now >= deadline:
-                message = f"Job {job_id} did not end within {timeout:g} s; it is {job.get('status')} and goes on."
-                raise WaitTimeout(message, job=job)
-            # with a slow answer (a broadcast to many agents), at most half of the time is spent on polling
-            rest = max(pause, now - asked)
-            time.sleep(rest if deadline is None else min(rest, deadline - now))
-            pause = min(pause * _POLL_GROWTH, poll_max)
+            time.sleep(pacer.pause())
 
     def logs(self, job_id: str, hostname: str | None = None, offset: int = 0) -> dict[str, Any]:
         """An execution's output after a byte offset: ``{"hostname", "status", "complete", "cut", "next_offset",
@@ -237,13 +229,39 @@ class Client:
                 return
             offset = page["next_offset"]
 
+    def host_logs(self, job_id: str, cursor: str = "", limit: int = 20, *, failed: bool = False) -> dict[str, Any]:
+        """The beginning of the output of several hosts: ``{"job_id", "hosts": [pages as of ``logs``], "total",
+        "next_cursor"}``, in order of hostnames.
+
+        ``cursor`` is a page's ``next_cursor``; ``limit`` 1-100; ``failed`` picks failed, expired and lost executions.
+        For a job with a single execution, the page that ``logs`` returns, without ``hosts``.
+        """
+        query = {"limit": limit, **({"cursor": cursor} if cursor else {}), **({"failed": "true"} if failed else {})}
+        return self._object("GET", _path("/job", job_id, "logs"), query=query)
+
+    def iter_host_logs(self, job_id: str, *, failed: bool = False) -> Iterator[dict[str, Any]]:
+        """Pages like those of ``logs``: all output that is available now, host by host in order of hostnames."""
+        cursor = ""
+        while True:
+            answer = self.host_logs(job_id, cursor, failed=failed)
+            for page in answer.get("hosts", [answer]):
+                hostname = page["hostname"] or None
+                yield page
+                if page["chunks"] and not page["complete"]:
+                    yield from self.iter_logs(job_id, hostname, page["next_offset"])
+            if answer.get("next_cursor") is None:
+                return
+            cursor = answer["next_cursor"]
+
     def follow_logs(self, job_id: str, hostname: str | None = None, offset: int = 0) -> Iterator[dict[str, Any]]:
         """Pages like those of ``logs`` as they arrive, until the execution has ended.
 
-        A broken connection is resumed after the last chunk, with the same time limit as ``wait``.
+        Without ``hostname``, pages of all hosts (at most 50) until the last has ended. A broken connection is resumed
+        after the last chunk, with the same time limit as ``wait``.
         """
         gone_since: float | None = None
         last_id = ""
+        reached: dict[str, int] = {}
         path, query = _path("/job", job_id, "logs"), _log_query(hostname, offset)
         while True:
             try:
@@ -252,12 +270,14 @@ class Client:
                         gone_since = None
                         page = _log_page(event)
                         last_id = event.id or last_id
+                        if not last_id and _is_repeated(page, reached):
+                            continue
                         yield page
                         if page["complete"]:
                             return
             except (ConnectionFailed, Unavailable):
                 gone_since = gone_since or time.monotonic()
-                if time.monotonic() - gone_since > _PATIENCE_SECONDS:
+                if time.monotonic() - gone_since > PATIENCE_SECONDS:
                     raise
             time.sleep(_STREAM_PAUSE)
 
@@ -319,6 +339,25 @@ class Client:
     def invite(self, hostname: str = "", seconds: int = 3600) -> dict[str, Any]:
         """``{"token", "expires_at", "hostname"}``: a one-time token for a new agent."""
         return self._object("POST", "/agent/invite", body={"hostname": hostname, "seconds": seconds})
+
+    def bundle(
+        self,
+        hostname: str,
+        *,
+        seconds: int = 3600,
+        allow: Sequence[str] = ("read-only",),
+        labels: Mapping[str, str] | None = None,
+        redis_url: str | None = None,
+        replace: bool = False,
+    ) -> dict[str, Any]:
+        """``{"bundle", "hostname", "expires_at", "sha256", "redis_user", "redis_user_kept"}``: the content of the file
+        for ``jobqueue agent join`` on a new host. It holds secrets and is shown only here.
+        """
+        body: dict[str, Any] = {"hostname": hostname, "seconds": seconds, "allow": list(allow), "replace": replace}
+        body["labels"] = dict(labels or {})
+        if redis_url is not None:
+            body["redis_url"] = redis_url
+        return self._object("POST", "/agent/bundle", body=body)
 
     def accept(self, hostname: str, fingerprint: str) -> dict[str, Any]:
         """Accept an agent whose key has this fingerprint, and return it."""
@@ -457,6 +496,15 @@ def _time(moment: datetime | str | None) -> str | None:
 
 def _log_query(hostname: str | None, offset: int) -> dict[str, Any]:
     return {"offset": offset, **({"hostname": hostname} if hostname is not None else {})}
+
+
+def _is_repeated(page: Mapping[str, Any], reached: dict[str, int]) -> bool:
+    """Whether a stream of several hosts, which begins anew after a broken connection, had sent this page before."""
+    if not page["chunks"]:
+        return bool(page["cut"]) and page["hostname"] in reached
+    before = reached.get(page["hostname"], 0)
+    reached[page["hostname"]] = max(before, page["next_offset"])
+    return bool(page["next_offset"] <= before)
 
 
 def _log_page(event: ServerEvent) -> dict[str, Any]:

@@ -63,3 +63,15 @@ class OutputPage:
     cut: int = 0
     complete: bool = False
     state: str = ""
+
+
+@dataclass(frozen=True)
+class HostOutputs:
+    """The output of several hosts of a job, of each at least its beginning, in order of hostnames.
+
+    ``total`` counts all hosts that were asked for; ``next_cursor`` is the last hostname here, None if no more follow.
+    """
+
+    pages: tuple[OutputPage, ...]
+    total: int
+    next_cursor: str | None

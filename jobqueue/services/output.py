@@ -9,12 +9,20 @@ from jobqueue.errors import AgentNotFound, InvalidInput
 from jobqueue.ledger.executions import Executions
 from jobqueue.ledger.jobs import Jobs
 from jobqueue.ledger.output import Batch, Output
-from jobqueue.model.output import OutputPage
+from jobqueue.model.job import Execution
+from jobqueue.model.output import HostOutputs, OutputPage
+from jobqueue.model.states import FAILURES
 from jobqueue.model.target import ANY, NO_HOST
 
 #: Shortest and longest wait for output before the state of the execution is read again, in seconds.
 _FIRST_WAIT = 0.05
 _LONGEST_WAIT = 0.5
+#: The same where all hosts of a job are followed, each with a read of its own.
+_LONGEST_WAIT_FOR_ALL = 1.0
+#: Hosts that can be followed at once.
+MAX_FOLLOWED_HOSTS = 50
+#: Bytes of output after which a page takes no further host.
+_FULL_PAGE_BYTES = 1024 * 1024
 
 
 class OutputReader:
@@ -43,6 +51,66 @@ class OutputReader:
         """
         slot = self._slot(job_id, hostname)
         return self._follow(job_id, slot, offset, host_before)
+
+    def of_hosts(
+        self, job_id: str, after: str = "", limit: int = 20, *, only_failed: bool = False
+    ) -> HostOutputs | None:
+        """The beginning of the output of up to ``limit`` hosts behind the hostname ``after``, in order of their names.
+
+        Fewer hosts if their output is large. ``page`` continues a host's output at its ``next_offset``. None: the job
+        has a single execution. Raises ``JobNotFound``.
+        """
+        job = self._jobs.get(job_id)
+        if len(job.executions) == 1:
+            return None
+        wanted = [x for x in job.executions if not only_failed or x.state in FAILURES]
+        behind = sorted((x for x in wanted if _host(x) > after), key=_host)
+        pages: list[OutputPage] = []
+        size = 0
+        for execution in behind[:limit]:
+            page = self._page(job_id, execution.slot, 0)
+            pages.append(page)
+            size += sum(len(chunk.data) for chunk in page.chunks)
+            if size >= _FULL_PAGE_BYTES:
+                break
+        more = len(behind) > len(pages)
+        return HostOutputs(tuple(pages), len(wanted), pages[-1].hostname if more and pages else None)
+
+    def follow_hosts(self, job_id: str) -> Iterator[OutputPage | None] | None:
+        """Pages of all hosts as they arrive, the last one of each ``complete``; None now and then: nothing new.
+
+        Returns None if the job has a single execution. Raises ``InvalidInput`` for more than ``MAX_FOLLOWED_HOSTS``
+        hosts, and ``JobNotFound``.
+        """
+        job = self._jobs.get(job_id)
+        count = len(job.executions)
+        if count == 1:
+            return None
+        if count > MAX_FOLLOWED_HOSTS:
+            sentence = (
+                f"The job has {count} hosts, and at most {MAX_FOLLOWED_HOSTS} can be followed at once: name one with "
+                "?hostname=, or read the output without following it."
+            )
+            raise InvalidInput(sentence, {"hostname": [f"required for more than {MAX_FOLLOWED_HOSTS} hosts"]})
+        return self._follow_hosts(job_id, [x.slot for x in sorted(job.executions, key=_host)])
+
+    def _follow_hosts(self, job_id: str, slots: list[str]) -> Iterator[OutputPage | None]:
+        offsets = dict.fromkeys(slots, 0)
+        wait = _FIRST_WAIT
+        while offsets:
+            has_news = False
+            for slot, offset in list(offsets.items()):
+                page = self._page(job_id, slot, offset)
+                offsets[slot] = page.next_offset
+                if page.complete:
+                    del offsets[slot]
+                if page.chunks or page.cut or page.complete:
+                    has_news = True
+                    yield page
+            yield None
+            wait = _FIRST_WAIT if has_news else min(2 * wait, _LONGEST_WAIT_FOR_ALL)
+            if offsets:
+                self._sleep(wait)
 
     def _follow(self, job_id: str, slot: str, offset: int, host: str) -> Iterator[OutputPage]:
         wait = _FIRST_WAIT
@@ -88,6 +156,10 @@ class OutputReader:
             if execution.hostname == hostname:
                 return execution.slot
         raise AgentNotFound(f"Job {job.id} has no execution on {hostname!r}.")
+
+
+def _host(execution: Execution) -> str:
+    return execution.hostname or execution.slot
 
 
 def _show(slot: str, state: str, batch: Batch, offset: int, *, complete: bool) -> OutputPage:

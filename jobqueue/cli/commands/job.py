@@ -8,10 +8,12 @@ from typing import Any
 
 import click
 
+from jobqueue.cli.again import confirm_again
 from jobqueue.cli.candidates import hostnames_like, job_ids_like, operations_like, statuses_like, targets_like
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import for_each
 from jobqueue.cli.job_ids import job_id_of
+from jobqueue.cli.log_selection import LogSelection, read_logs
 from jobqueue.cli.parameters import (
     data_pair,
     duration,
@@ -22,9 +24,12 @@ from jobqueue.cli.parameters import (
     pair,
     past,
     statuses,
+    yes_option,
 )
+from jobqueue.cli.rerun import request_of, submit_request
 from jobqueue.cli.submission import add_arguments, different_tags, operation_data
 from jobqueue.cli.views.answers import answers, show_answers
+from jobqueue.cli.views.host_output import show_grouped_logs, show_prefixed_logs
 from jobqueue.cli.views.job_output import show_logs
 from jobqueue.cli.views.job_view import show_job, show_list
 from jobqueue.cli.views.output import complain, screen
@@ -36,7 +41,8 @@ from jobqueue.model.states import FAILURES, JobStatus
 from jobqueue.model.target import ANY
 
 EXIT_JOB_FAILED = 1
-_GOOD = frozenset({JobStatus.COMPLETED.value, JobStatus.SKIPPED.value})
+#: Statuses of jobs that end a command with exit code 0.
+GOOD_STATUSES = frozenset({JobStatus.COMPLETED.value, JobStatus.SKIPPED.value})
 
 _id = click.argument("job_id", metavar="ID", shell_complete=job_ids_like)
 _ids = click.argument("job_ids", metavar="ID...", nargs=-1, required=True, shell_complete=job_ids_like)
@@ -65,7 +71,7 @@ def job() -> None:
     type=data_pair,
     metavar="KEY=VALUE",
     multiple=True,
-    help="One field of the data: key=text, or key:=JSON.",
+    help="One field of the data: key=text, key:text, key=@file, or key:=JSON.",
 )
 @click.option(
     "--target",
@@ -228,21 +234,42 @@ def watch_job(context: click.Context, job_id: str, timeout: float | None, full: 
 
 @job.command()
 @_id
-@click.option("--hostname", shell_complete=hostnames_like, help="The agent; needed where the job ran on several.")
-@click.option("--offset", type=click.IntRange(min=0), default=0, help="Only what lies behind this byte.")
-@click.option("-f", "--follow", is_flag=True, help="Go on until the job has ended.")
+@click.option(
+    "--host",
+    "--hostname",
+    "hosts",
+    multiple=True,
+    shell_complete=hostnames_like,
+    help="Only this host's output; may be repeated. Default: all hosts.",
+)
+@click.option("--failed", is_flag=True, help="Only hosts that failed.")
+@click.option("--group", is_flag=True, help="Print equal outputs once, under the names of their hosts.")
+@click.option("--offset", type=click.IntRange(min=0), default=0, help="Of one host: only what lies behind this byte.")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the job has ended; at most 50 hosts.")
 @json_option
-def logs(job_id: str, hostname: str | None, offset: int, follow: bool, as_json: bool) -> None:
+def logs(
+    job_id: str, hosts: Sequence[str], failed: bool, group: bool, offset: int, follow: bool, as_json: bool
+) -> None:
     """Print a job's output; -f follows it.
 
-    With --json, one page of the API's JSON per line.
+    The lines of a job on several hosts are printed behind the names of their hosts: web1 | text. With --json, one page
+    of the API's JSON per line.
     """
+    if follow and (failed or group or len(hosts) > 1):
+        raise click.UsageError("-f follows one host or all; it takes neither --failed nor --group nor several --host.")
+    if offset and len(hosts) != 1:
+        raise click.UsageError("--offset is a place in the output of one host; name it with --host.")
+    selection = LogSelection(tuple(dict.fromkeys(hosts)), failed, follow, offset)
     with connect() as client:
         job_id = job_id_of(client, job_id)
-        pages = client.follow_logs(job_id, hostname, offset) if follow else client.iter_logs(job_id, hostname, offset)
+        pages, has_several = read_logs(client, job_id, selection)
         if as_json:
             for page in pages:
                 click.echo(json.dumps(page))
+        elif group:
+            show_grouped_logs(screen(), pages)
+        elif has_several:
+            show_prefixed_logs(pages)
         else:
             show_logs(pages)
 
@@ -268,14 +295,75 @@ def cancel(job_ids: Sequence[str], as_json: bool) -> None:
     multiple=True,
     help="Only agents that ended so; may be given several times.",
 )
+@yes_option
 @json_option
-def retry(job_ids: Sequence[str], target: str | None, only: Sequence[str], as_json: bool) -> None:
-    """Submit jobs again and print the new ids."""
+def retry(job_ids: Sequence[str], target: str | None, only: Sequence[str], yes: bool, as_json: bool) -> None:
+    """Submit jobs again and print the new ids.
+
+    Asks before a job runs again on several hosts, or where it has completed; --yes answers.
+    """
 
     def again(client: Client, job_id: str) -> dict[str, Any]:
-        return client.retry(job_id_of(client, job_id), target, only or None)
+        job_id = job_id_of(client, job_id)
+        if not yes:
+            confirm_again(client.job(job_id), target, only, yes=yes)
+        return client.retry(job_id, target, only or None)
 
     for_each(job_ids, again, lambda found: one_line(found.get("job_id")), as_json=as_json)
+
+
+@job.command()
+@_id
+@click.option(
+    "--on", "target", metavar="TARGET", shell_complete=targets_like, help="Another target than the first time."
+)
+@click.option(
+    "-d",
+    "pairs",
+    type=data_pair,
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Another value in the data: key=text, key:text, key=@file, or key:=JSON.",
+)
+@click.option("--edit", is_flag=True, help="Change the request in $EDITOR first.")
+@click.option("--watch", "wait", is_flag=True, help="Follow the new job to its end and print the answers.")
+@yes_option
+@full_option
+@json_option
+@click.pass_context
+def rerun(  # noqa: PLR0913 - one for each option
+    context: click.Context,
+    /,
+    job_id: str,
+    target: str | None,
+    pairs: Sequence[tuple[str, Any]],
+    edit: bool,
+    wait: bool,
+    yes: bool,
+    full: bool,
+    as_json: bool,
+) -> None:
+    """Submit a job's work as a new job, with changes, and print its id.
+
+    \b
+    jobqueue job rerun 6f1c2f8e -d version=1.11
+    jobqueue job rerun 6f1c2f8e --on web1 --edit
+
+    The new job has the same operation, data, target, title, tags, timeout, priority and retries. A retry, in contrast,
+    is the same work again, and both jobs name each other. Asks as a retry does; --yes answers.
+    """
+    with connect() as client:
+        first = client.job(job_id_of(client, job_id))
+        request = request_of(first, pairs, target, edit=edit)
+        confirm_again(first, request.get("target_hostname"), (), yes=yes)
+        accepted = submit_request(client, request)
+        if wait:
+            click.echo(f"Job {one_line(accepted['job_id'])}", err=True)
+            _finish(context, client, accepted["job_id"], None, full=full, as_json=as_json)
+    if as_json:
+        screen().json(accepted)
+    else:
+        screen().line(one_line(accepted["job_id"]))
 
 
 @job.command()
@@ -305,7 +393,7 @@ def _finish(
         screen().json(ended)
     else:
         show_answers(screen(full=full), answers(ended))
-    context.exit(0 if ended["status"] in _GOOD else EXIT_JOB_FAILED)
+    context.exit(0 if ended["status"] in GOOD_STATUSES else EXIT_JOB_FAILED)
 
 
 def _cancelled(found: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +11,20 @@ from jobqueue.cli.views.output import Column, Screen
 from jobqueue.cli.views.text import lines, one_line
 from jobqueue.cli.views.times import span
 from jobqueue.model.answers import INCIDENTAL, group_equal, rank, without_incidental
+from jobqueue.model.failure import masked
+from jobqueue.model.states import FAILURES
 
 #: On a terminal, without --full: more agents than this are grouped, more groups or lines than this are cut.
 _AGENTS = 20
 _GROUPS = 20
 _LINES = 40
+#: Longer texts are compared as they are.
+_MASKED = 300
+_FAILURES = frozenset(state.value for state in FAILURES)
+#: Fields that every answer of a command or script has.
+_PROCESS_FIELDS = frozenset({"stdout", "stderr", "exit_code"})
+#: What such an answer leaves out, because it says nothing, or is shown elsewhere.
+_UNREMARKABLE: Mapping[str, Any] = {"stderr": "", "exit_code": 0, "changed": True, "truncated": False}
 
 
 @dataclass(frozen=True)
@@ -69,16 +78,16 @@ def show_agents(screen: Screen, found: list[Answer]) -> None:
                 fold(item.hostname for item in group),
                 span([item.duration for item in group if item.duration]),
                 group[0].changed,
-                group[0].error,
+                _common_error(group),
             )
-            for group in _grouped(found, lambda item: (item.error, item.changed))
+            for group in _grouped(found, lambda item: (_masked_error(item), item.changed))
         ],
     )
 
 
 def show_answers(screen: Screen, found: list[Answer]) -> None:
     """Each different answer once, under the names of those that gave it."""
-    groups = _grouped(found, lambda item: (item.error, item.changed, without_incidental(item.data)))
+    groups = _grouped(found, lambda item: (_masked_error(item), item.changed, _comparable(item)))
     limit = len(groups) if screen.full else _GROUPS
     for group in groups[:limit]:
         _show_group(screen, group)
@@ -95,11 +104,13 @@ def _show_group(screen: Screen, group: list[Answer]) -> None:
         f"{one_line(fold(item.hostname for item in group))}{count}: {one_line(first.status)}{changed}", first.status
     )
     if first.error:
-        screen.line(f"  {one_line(first.error)}")
+        screen.line(f"  {one_line(_common_error(group))}")
     data = first.data if len(group) == 1 else _shared(first.data)
+    if any(item.data != first.data for item in group):
+        data = _comparable(first, shown=data)
     if data is None:
         return
-    body = lines(data)
+    body = lines(_remarkable(data, full=screen.full))
     limit = len(body) if screen.full else _LINES
     for line in body[:limit]:
         screen.line(f"  {line}".rstrip())
@@ -107,8 +118,52 @@ def _show_group(screen: Screen, group: list[Answer]) -> None:
         screen.line(f"  ... {len(body) - limit} more lines; --full shows them.", "dim")
 
 
+def is_process(data: Any) -> bool:
+    """Whether an answer is that of a command or script."""
+    return isinstance(data, Mapping) and data.keys() >= _PROCESS_FIELDS
+
+
+def _remarkable(data: Any, *, full: bool) -> Any:
+    """``data`` without empty fields (unless ``full``); of a command's answer, its output alone if there is no more."""
+    if is_process(data):
+        kept = {
+            name: value for name, value in data.items() if name not in _UNREMARKABLE or value != _UNREMARKABLE[name]
+        }
+        left = kept.keys() - {"stdout", *INCIDENTAL}
+        return kept if left else kept["stdout"]
+    if full or not isinstance(data, Mapping):
+        return data
+    return {name: value for name, value in data.items() if value not in (None, "", [], {})} or data
+
+
 def _grouped(found: list[Answer], content: Callable[[Answer], Any]) -> list[list[Answer]]:
     return group_equal(found, lambda item: item.status, lambda item: item.hostname, content)
+
+
+def _masked_error(item: Answer) -> str | None:
+    """The error without what differs from host to host: numbers, and the hostname."""
+    return None if item.error is None else masked(item.error, item.hostname)
+
+
+def _common_error(group: Sequence[Answer]) -> str | None:
+    first = group[0]
+    return first.error if all(item.error == first.error for item in group) else _masked_error(first)
+
+
+def _comparable(item: Answer, shown: Any = None) -> Any:
+    """The data of an answer for comparison: without incidental fields, and in a failure's texts without numbers."""
+    data = without_incidental(item.data) if shown is None else shown
+    return _masked(data, item.hostname) if item.status in _FAILURES else data
+
+
+def _masked(data: Any, hostname: str) -> Any:
+    if isinstance(data, str):
+        return masked(data, hostname) if len(data) <= _MASKED else data
+    if isinstance(data, list):
+        return [_masked(item, hostname) for item in data]
+    if isinstance(data, dict):
+        return {key: _masked(item, hostname) for key, item in data.items()}
+    return data
 
 
 def _shared(data: Any) -> Any:

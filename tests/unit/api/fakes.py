@@ -39,7 +39,7 @@ from jobqueue.model.history import History, Span
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.job_event import JobEvent
 from jobqueue.model.job_summary import JobSummary, JobSummaryPage
-from jobqueue.model.output import OutputPage
+from jobqueue.model.output import HostOutputs, OutputPage
 from jobqueue.model.package import PackageInfo, check_package_name
 from jobqueue.model.principal import NOBODY, Principal
 from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
@@ -47,6 +47,7 @@ from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.timeline import API_HOST, Event
 from jobqueue.operations.info import OperationInfo
 from jobqueue.services.audit import AuditTrail
+from jobqueue.services.bundles import BundleRequest, MadeBundle
 from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
 from jobqueue.settings import Settings
@@ -108,9 +109,14 @@ class FakeServices:
     next_cursor: int | None = None
     pages: list[OutputPage] = field(default_factory=list)
     read: list[tuple[str, str | None, int]] = field(default_factory=list)
+    #: The output of several hosts, for a job that has them; and what was asked of it.
+    host_outputs: HostOutputs | None = None
+    followed_hosts: list[OutputPage | None] | None = None
+    read_hosts: list[tuple[str, int, bool]] = field(default_factory=list)
     stored_packages: dict[str, bytes] = field(default_factory=dict)
     max_package_bytes: int = 1_000_000
     turns: list[list[JobEvent]] = field(default_factory=list)
+    bundles_wanted: list[BundleRequest] = field(default_factory=list)
     failure: Exception | None = None
     #: Who may get in is kept in a real ledger, on a Redis of the process's own.
     ledger: Ledger = field(default_factory=lambda: a_ledger())  # noqa: PLW0108 (it is defined below)
@@ -133,12 +139,18 @@ class FakeServices:
             cancel=self._cancel,
             delete=self._delete,
         )
-        self.output = SimpleNamespace(page=self._output_page, follow=self._follow)
+        self.output = SimpleNamespace(
+            page=self._output_page,
+            follow=self._follow,
+            of_hosts=self._output_of_hosts,
+            follow_hosts=lambda job_id: self.followed_hosts and (self._job(job_id) and iter(self.followed_hosts)),
+        )
         self.events = SimpleNamespace(follow=self._follow_events, follow_job=self._follow_job)
         self.agents = SimpleNamespace(
             all=self._all_agents, get=self._agent, forget=self._forget, drain=self._drain, undrain=self._undrain
         )
         self.enrolment = SimpleNamespace(accept=self._accept)
+        self.bundles = SimpleNamespace(check=self._check_bundle, make=self._make_bundle)
         self.packages = SimpleNamespace(find=self._find_package, store=self._store_package)
         self.registry = SimpleNamespace(infos=self._infos)
         # the fields of the ledger's own condition, which the API shows
@@ -172,6 +184,13 @@ class FakeServices:
             except JobQueueError as error:
                 answers.append(error)
         return answers
+
+    def _check_bundle(self, request: BundleRequest) -> None:
+        self._fail()
+        self.bundles_wanted.append(request)
+
+    def _make_bundle(self, request: BundleRequest) -> MadeBundle:
+        return MadeBundle("the bundle\n", request.hostname, 1_718_359_200_000_000, "jobqueue-agent-web9", is_kept=True)
 
     def _job(self, job_id: str) -> Job:
         self._fail()
@@ -247,6 +266,13 @@ class FakeServices:
         self._job(job_id)
         self.read.append((job_id, hostname, offset))
         return next((page for page in self.pages if page.next_offset > offset), self.pages[1])
+
+    def _output_of_hosts(
+        self, job_id: str, after: str = "", limit: int = 20, *, only_failed: bool = False
+    ) -> HostOutputs | None:
+        self._job(job_id)
+        self.read_hosts.append((after, limit, only_failed))
+        return self.host_outputs
 
     def _follow(
         self, job_id: str, hostname: str | None = None, offset: int = 0, host_before: str = ""

@@ -6,7 +6,7 @@ import pytest
 
 from api.live import sse
 from jobqueue.errors import JobNotFound
-from jobqueue.model.output import Chunk, OutputPage
+from jobqueue.model.output import Chunk, HostOutputs, OutputPage
 from jobqueue.signal_safe_event import SignalSafeEvent
 from tests.unit.api.conftest import Ask
 from tests.unit.api.fakes import FakeServices, a_job, a_pending_job
@@ -104,3 +104,53 @@ def test_bad_input(ask: Ask) -> None:
     error(ask("GET", f"/job/{JOB}/logs?offset=-1"), 400, field="offset")
     error(ask("GET", f"/job/{JOB}/logs?hostname=a%20b"), 400, "not well formed")
     error(ask("GET", f"/job/{JOB}/logs?follow=1"), 400, field="follow")
+
+
+# -- several hosts -----------------------------------------------------------------------------------------------------
+
+WEB2 = OutputPage("web2", (Chunk(2, "stdout", b"a\n"),), 2, 0, True, "failed")
+
+
+@pytest.fixture
+def several(services: FakeServices) -> FakeServices:
+    services.host_outputs = HostOutputs((FIRST, WEB2), 3, "web2")
+    services.followed_hosts = [FIRST, None, WEB2, LAST, None]
+    return services
+
+
+def test_the_output_of_several_hosts(ask: Ask, several: FakeServices) -> None:
+    found = ask("GET", f"/job/{JOB}/logs?cursor=web0&limit=2&failed=true").get_json()
+    assert several.read_hosts == [("web0", 2, True)]
+    assert set(found) == {"job_id", "hosts", "total", "next_cursor"}
+    assert (found["job_id"], found["total"], found["next_cursor"]) == (JOB, 3, "web2")
+    assert [(page["hostname"], page["status"], page["next_offset"]) for page in found["hosts"]] == [
+        ("web1", "started", 8),
+        ("web2", "failed", 2),
+    ]
+
+
+def test_a_hostname_reads_one_host(ask: Ask, several: FakeServices) -> None:
+    assert ask("GET", f"/job/{JOB}/logs?hostname=web1").get_json()["hostname"] == "web1"
+    assert several.read_hosts == []
+
+
+def test_text_of_several_hosts_has_each_line_behind_its_host(ask: Ask, several: FakeServices) -> None:
+    response = ask("GET", f"/job/{JOB}/logs", headers={"Accept": "text/plain"})
+    assert response.headers["X-Next-Cursor"] == "web2"
+    lines = response.data.splitlines()
+    assert lines[:2] == [b"web1 | one", b"web1 | \xff\xfe!"]
+    assert lines[-1].startswith(b"web2 | ")
+
+
+def test_several_hosts_are_followed_together(ask: Ask, several: FakeServices) -> None:
+    text = ask("GET", f"/job/{JOB}/logs", headers=STREAM).get_data(as_text=True)
+    names = [line.removeprefix("event: ") for line in text.splitlines() if line.startswith("event: ")]
+    assert names == ["output", "output", "output", "host_end", "cut", "output", "host_end", "end"]
+    assert "\nid:" not in text
+
+
+@pytest.mark.parametrize(
+    ("query", "field"), [("limit=0", "limit"), ("limit=101", "limit"), ("failed=1", "failed"), ("cursor=", "cursor")]
+)
+def test_bad_input_for_several_hosts(ask: Ask, several: FakeServices, query: str, field: str) -> None:
+    error(ask("GET", f"/job/{JOB}/logs?{query}"), 400, field=field)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -68,3 +69,36 @@ def test_errors_end_the_following(api: FakeApi) -> None:
     api.on("GET", PATH, Reply(body=b'event: error\ndata: {"error":"deleted meanwhile","details":null}\n\n'))
     with pytest.raises(ClientError, match="deleted meanwhile"):
         list(client(api).follow_logs(ID))
+
+
+def hosts(*names: str, cursor: str | None = None) -> Reply:
+    pages = [{**page([{**CHUNK, "text": f"{name}\n"}], 4), "hostname": name, "complete": name != "b"} for name in names]
+    return Reply(body={"job_id": ID, "hosts": pages, "total": 3, "next_cursor": cursor})
+
+
+def test_the_output_of_all_hosts(api: FakeApi) -> None:
+    api.on("GET", PATH, hosts("a", "b", cursor="b"), Reply(body=page([], 4)), hosts("c"))
+    found = list(client(api).iter_host_logs(ID, failed=True))
+    assert [chunk["text"] for part in found for chunk in part["chunks"]] == ["a\n", "b\n", "c\n"]
+    assert [seen.query for seen in api.seen] == [
+        {"limit": "20", "failed": "true"},
+        {"offset": "4", "hostname": "b"},  # only what may go on is read on
+        {"limit": "20", "failed": "true", "cursor": "b"},
+    ]
+
+
+def test_a_stream_of_several_hosts_that_begins_anew_repeats_nothing(api: FakeApi) -> None:
+    def event(name: str, **data: object) -> bytes:
+        return f"event: {name}\ndata: {json.dumps(data)}\n\n".encode()
+
+    def output(host: str, offset: int) -> bytes:
+        return event("output", hostname=host, offset=offset, stream="stdout", attempt=1, text=f"{host}{offset}")
+
+    first = event("cut", hostname="a", bytes=7) + output("a", 10) + output("b", 4)
+    again = first + output("b", 8) + event("host_end", hostname="a", status="failed")
+    end = event("end", hostname="", status="")
+    api.on("GET", PATH, Reply(body=first), Reply(body=again + end))
+    found = list(client(api).follow_logs(ID))
+    assert [chunk["text"] for part in found for chunk in part["chunks"]] == ["a10", "b4", "b8"]
+    assert sum(part["cut"] for part in found) == 7
+    assert found[-1]["complete"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.dashboard.form import data_of, fields_of
+from api.dashboard.form import RAW, data_of, fields_of, given_of
 from jobqueue.operations.registry import Registry
 
 SCHEMA: dict[str, Any] = {
@@ -35,6 +35,39 @@ def test_kinds_of_fields() -> None:
         "name": "text", "content": "long", "optional": "text", "count": "number", "ratio": "number", "kind": "choice",
         "flag": "choice", "maybe": "text", "argv": "lines", "env": "pairs", "any": "json", "free": "json",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"name": "a", "content": "two\nlines"},
+        {"name": "a", "content": "", "count": 7, "ratio": 0.5, "kind": "B", "flag": True, "maybe": "x"},
+        {"name": "a", "content": "c", "argv": ["one", "two"], "env": {"A": "1", "B": "x=y"}, "any": [1, {"x": None}]},
+        {"name": "a", "content": "c", "count": "@fact.cpus"},
+    ],
+)
+def test_data_goes_back_into_the_fields(data: dict[str, Any]) -> None:
+    given = given_of(SCHEMA, data)
+    assert RAW not in given
+    assert data_of(SCHEMA, given) == (data, {})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"name": "a", "content": "c", "unknown": 1},
+        {"name": "a", "content": "c", "argv": ["two\nlines"]},
+        {"name": "a", "content": "c", "argv": []},
+        {"name": "a", "content": "c", "optional": ""},
+        {"name": "a", "content": "c", "maybe": None},
+        {"name": "a", "content": "c", "env": {" A": "1"}},
+        {"name": "a", "content": "windows\r\nlines"},
+    ],
+)
+def test_data_that_fields_cannot_express_goes_back_as_json(data: dict[str, Any]) -> None:
+    given = given_of(SCHEMA, data)
+    assert list(given) == [RAW]
+    assert data_of(SCHEMA, given) == (data, {})
 
 
 def test_required_ones_come_first() -> None:

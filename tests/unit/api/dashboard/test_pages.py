@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 from api.dashboard import fleet, pages
 from jobqueue.model.agent import AgentState
 from jobqueue.model.job import Execution
+from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.timeline import API_HOST, Event
 from jobqueue.operations.info import OperationInfo
@@ -192,6 +193,39 @@ def test_every_page_of_the_menu_has_a_key_of_its_own(page: Page) -> None:
     found = page("/")
     links = {link["data-key"]: link["href"] for link in found.select("#shortcuts a[data-key]")}
     assert links == {pages.KEYS[title]: path for path, title, _ in pages.MENU}
+
+
+def test_run_again_with_changes(page: Page, services: FakeServices) -> None:
+    job = services.store[ID] = a_job(
+        id=ID, target="group:web", title="Say <it>", tags={"team": "a=b"}, timeout_seconds=30.5,
+        retries=RetryPolicy(3, 2.5), not_before=1_718_359_200_000_000,
+    )  # fmt: skip
+    address = page(f"/ui/jobs/{ID}").find("a", string="Run again with changes")["href"]
+    assert address == f"/ui/submit?job={ID}"
+    form = form_to(page(address), "/ui/submit")
+    given = values_of(form)
+    assert given["operation"] == job.operation
+    assert (given["target"], given["title"], given["tags"]) == ("group:web", "Say <it>", "team=a=b")
+    assert (given["timeout_seconds"], given["max_attempts"], given["backoff_seconds"]) == ("30.5", "3", "2.5")
+    assert (given["not_before"], given["priority"]) == ("", "")
+    page(f"/ui/submit?job={ID[:-1]}7", 404)
+
+
+@pytest.mark.parametrize(
+    ("states", "question"),
+    [
+        ([S.FAILED], None),
+        ([S.COMPLETED], "Run this job again, though it has completed?"),
+        ([S.FAILED, S.FAILED], "Run this job again on 2 agents?"),
+        ([S.COMPLETED, S.FAILED, S.COMPLETED], "Run this job again on 3 agents, 2 of which have completed it?"),
+    ],
+)
+def test_a_retry_asks(page: Page, services: FakeServices, states: list[ExecutionState], question: str | None) -> None:
+    hosts = tuple(Execution(slot=f"w{n}", hostname=f"w{n}", state=state) for n, state in enumerate(states))
+    services.store[ID] = a_job(id=ID, status=JobStatus.FAILED, executions=hosts, is_broadcast=len(states) > 1)
+    forms = page(f"/ui/jobs/{ID}").find_all("form", action=f"/ui/jobs/{ID}/retry")
+    (button,) = [form.find("button") for form in forms if form.find("button").get_text() == "Retry"]
+    assert button.get("data-confirm") == question
 
 
 def test_overview_shows_what_fails(page: Page, services: FakeServices) -> None:

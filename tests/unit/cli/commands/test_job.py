@@ -105,7 +105,7 @@ def test_data_from_a_file_and_from_input(accepting: FakeApi, run: Run, tmp_path:
         (["x", "--data", "{"], "valid JSON"),
         (["x", "--data", "[1]"], "JSON object"),
         (["x", "--data", "[" * 100_000], "valid JSON"),
-        (["x", "--data", "@/nonexistent"], "cannot be read"),
+        (["x", "--data", "@/no/such/file"], "cannot be read"),
         (["x", "-d", "novalue"], "key=text"),
         (["x", "-d", "=v"], "key=text"),
         (["x", "-d", "n:={"], "valid JSON"),
@@ -309,8 +309,8 @@ def test_cancel_several_and_one_is_refused(api: FakeApi, run: Run) -> None:
 
 def test_retry_prints_the_new_id(api: FakeApi, run: Run) -> None:
     api.on("POST", f"/job/{ONE}/retry", Reply(201, {**ACCEPTED, "job_id": "new"}))
-    assert run("job", "retry", ONE).stdout == "new\n"
-    run("job", "retry", ONE, "--target", "web2", "--only", "failed", "--only", "lost")
+    assert run("job", "retry", ONE, "--yes").stdout == "new\n"
+    run("job", "retry", ONE, "-y", "--target", "web2", "--only", "failed", "--only", "lost")
     assert [seen.body for seen in api.seen] == [{}, {"target_hostname": "web2", "only": ["failed", "lost"]}]
 
 

@@ -58,6 +58,36 @@ def test_equal_answers_are_shown_once(capsys: pytest.CaptureFixture[str]) -> Non
     ]
 
 
+def failed(error: str, **data: object) -> dict[str, object]:
+    return {"status": "failed", "error": error, "data": {"stdout": "", "stderr": error, "exit_code": 1, **data}}
+
+
+def test_errors_that_differ_in_numbers_and_hostnames_stand_together(capsys: pytest.CaptureFixture[str]) -> None:
+    found = {
+        "web1": failed("web1: pid 17 died after 3.5 s"),
+        "web2": failed("web2: pid 2048 died after 4.25 s"),
+        "web3": failed("web3: pid 17 died after 3.5 s", exit_code=2),
+        "web4": {"status": "completed", "data": "17"},
+        "web5": {"status": "completed", "data": "18"},
+    }
+    show_answers(PlainScreen(), answers(broadcast("partial_failure", found)))
+    text = capsys.readouterr().out
+    assert "web[1-2] (2 agents): failed\n" in text
+    assert "2048" not in text
+    assert "HOST: pid N died" in text
+    assert "web3: failed\n  web3: pid 17 died after 3.5 s\n" in text, "another exit code is another failure"
+    assert "web4: completed\n  17\nweb5: completed\n  18\n" in text, "answers of success are as they are"
+
+
+def test_what_says_nothing_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    data = {"name": "x", "notes": "", "tags": [], "owner": None, "size": 0, "open": False}
+    found = answers(broadcast("completed", {"w": {"status": "completed", "data": data}}))
+    show_answers(on_terminal(), found)
+    assert capsys.readouterr().out.splitlines() == ["w: completed", "  name: x", "  size: 0", "  open: false"]
+    show_answers(on_terminal(full=True), found)
+    assert "notes:" in capsys.readouterr().out
+
+
 def test_a_single_answer_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
     data = {"stdout": "one\ntwo\n", "exit_code": 0, "duration_ms": 3}
     show_answers(

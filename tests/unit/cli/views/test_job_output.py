@@ -11,7 +11,8 @@ from tests.unit.client.test_logs import CHUNK, END, ID, ONE, PATH, page
 
 def test_streams_go_where_they_went_on_the_host(run: Run, api: FakeApi) -> None:
     binary = {**CHUNK, "stream": "stderr", "text": "\ufffd\n", "base64": "/wo="}
-    api.on("GET", PATH, Reply(body={**page([CHUNK, binary], 6), "cut": 7}), Reply(body=page([], 6)))
+    one = {**page([CHUNK, binary], 6), "cut": 7}
+    api.on("GET", PATH, Reply(body=one), Reply(body=one), Reply(body=page([], 6)))
     result = run("job", "logs", ID)
     assert result.exit_code == 0
     assert result.stdout_bytes == b"one\n"
@@ -26,6 +27,6 @@ def test_follow(run: Run, api: FakeApi) -> None:
 
 
 def test_json_is_one_page_a_line(run: Run, api: FakeApi) -> None:
-    api.on("GET", PATH, Reply(body=page([CHUNK], 4)), Reply(body=page([], 4)))
+    api.on("GET", PATH, *[Reply(body=page([CHUNK], 4))] * 2, Reply(body=page([], 4)))
     result = run("job", "logs", "--json", ID)
     assert [json.loads(line)["next_offset"] for line in result.stdout.splitlines()] == [4, 4]

@@ -129,6 +129,86 @@ def test_a_job_on_several_agents_needs_a_hostname(ledger: Ledger, submit: Submit
     assert reader.page(job_id, "db1", 0).state == "submitted"
 
 
+HOSTS = ("db1", "db2", HOST)
+
+
+@pytest.fixture
+def shared(ledger: Ledger, submit: Submitter) -> str:
+    """A job on three hosts, each of which has printed its name; db1 has failed, db2 has ended, the third goes on."""
+    for host in HOSTS[:2]:
+        ledger.agents.register(Registration(host, f"boot {host}", {}, {}, ("test.echo.get",)))
+    job_id = submit("test.echo.get", target="_all")
+    for host in HOSTS:
+        grant = ledger.executions.claim(job_id, host, host, f"token {host}")
+        assert isinstance(grant, Grant)
+        append(ledger, grant, Piece("stdout", f"{host}\n".encode()))
+        if host == "db1":
+            ledger.executions.finish(grant, ExecutionState.FAILED, note="broken")
+        elif host == "db2":
+            end(ledger, grant)
+    return job_id
+
+
+def test_the_output_of_several_hosts_in_pages(shared: str, reader: OutputReader) -> None:
+    first = reader.of_hosts(shared, limit=2)
+    assert first is not None
+    assert [(page.hostname, pieces(page), page.state) for page in first.pages] == [
+        ("db1", [("stdout", b"db1\n")], "failed"),
+        ("db2", [("stdout", b"db2\n")], "completed"),
+    ]
+    assert (first.total, first.next_cursor) == (3, "db2")
+    last = reader.of_hosts(shared, "db2", limit=2)
+    assert last is not None
+    assert ([page.hostname for page in last.pages], last.next_cursor) == ([HOST], None)
+    failed = reader.of_hosts(shared, only_failed=True)
+    assert failed is not None
+    assert ([page.hostname for page in failed.pages], failed.total, failed.next_cursor) == (["db1"], 1, None)
+
+
+def test_a_page_takes_no_further_host_once_it_is_full(
+    shared: str, reader: OutputReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobqueue.services.output._FULL_PAGE_BYTES", 6)
+    found = reader.of_hosts(shared)
+    assert found is not None
+    assert ([page.hostname for page in found.pages], found.next_cursor) == (["db1", "db2"], "db2")
+
+
+def test_a_single_execution_is_none_of_several(grant: Grant, reader: OutputReader) -> None:
+    assert reader.of_hosts(grant.job_id) is None
+    assert reader.follow_hosts(grant.job_id) is None
+    with pytest.raises(JobNotFound):
+        reader.of_hosts("00000000-0000-4000-8000-000000000000")
+
+
+def test_several_hosts_are_followed_until_the_last_has_ended(ledger: Ledger, shared: str, reader: OutputReader) -> None:
+    pages = reader.follow_hosts(shared)
+    assert pages is not None
+    printed: dict[str, bytes] = dict.fromkeys(HOSTS, b"")
+    complete = []
+    turns = 0
+    for page in pages:
+        if page is None:
+            turns += 1
+            assert turns < 100
+            if turns == 2:
+                grant = Grant(shared, HOST, f"token {HOST}", 1, "")
+                append(ledger, grant, Piece("stdout", b"more\n"))
+                end(ledger, grant)
+            continue
+        printed[page.hostname] += b"".join(chunk.data for chunk in page.chunks)
+        if page.complete:
+            complete.append((page.hostname, page.state))
+    assert printed == {"db1": b"db1\n", "db2": b"db2\n", HOST: f"{HOST}\nmore\n".encode()}
+    assert sorted(complete) == sorted([("db1", "failed"), ("db2", "completed"), (HOST, "completed")])
+
+
+def test_too_many_hosts_are_not_followed(shared: str, reader: OutputReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobqueue.services.output.MAX_FOLLOWED_HOSTS", 2)
+    with pytest.raises(InvalidInput, match="The job has 3 hosts, and at most 2 can be followed at once"):
+        reader.follow_hosts(shared)
+
+
 def collect(pages: Iterator[OutputPage]) -> tuple[bytes, OutputPage]:
     data, page = b"", None
     for page in pages:

@@ -1,0 +1,198 @@
+"""``jobqueue run``: one line to run a command, a script or an operation, and to see how it ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from jobqueue.cli.candidates import operations_like, targets_like
+from jobqueue.cli.commands.job import EXIT_JOB_FAILED, GOOD_STATUSES
+from jobqueue.cli.connection import EXIT_INTERRUPTED, ClientCommand, connect
+from jobqueue.cli.interrupt import settle_interrupted
+from jobqueue.cli.parameters import data_pair, duration, full_option, json_option, pair
+from jobqueue.cli.submission import different_tags
+from jobqueue.cli.views.answers import Answer, answers, is_process, show_answers
+from jobqueue.cli.views.live import show_live
+from jobqueue.cli.views.output import complain, screen
+from jobqueue.cli.views.process_answers import show_oneline, show_prefixed
+from jobqueue.cli.views.text import one_line
+from jobqueue.cli.views.totals import totals
+from jobqueue.cli.views.watch import watch
+from jobqueue.cli.work import target_of, work_of
+from jobqueue.client import Client, WaitTimeout
+from jobqueue.model.states import FINAL_STATES
+
+_FINAL = frozenset(state.value for state in FINAL_STATES)
+#: On a terminal, outputs of more hosts than this are grouped.
+_PREFIXED_HOSTS = 20
+
+
+@dataclass(frozen=True)
+class _Display:
+    """How the answers are printed."""
+
+    oneline: bool
+    group: bool
+    full: bool
+    as_json: bool
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the output of a single host is printed as it arrives."""
+        return not (self.oneline or self.group or self.as_json)
+
+
+@click.command(cls=ClientCommand)
+@click.argument("words", metavar="COMMAND|OPERATION [-- WORD...]", nargs=-1, shell_complete=operations_like)
+@click.option(
+    "--on",
+    "targets",
+    metavar="TARGET",
+    multiple=True,
+    shell_complete=targets_like,
+    help="Where it runs; several add up.",
+)
+@click.option(
+    "--script",
+    metavar="FILE",
+    help="Run this local file on the hosts; - reads standard input. Words after -- are its arguments.",
+)
+@click.option(
+    "-d",
+    "pairs",
+    type=data_pair,
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="A field of the operation's data: key=text, key:text, key=@file, key:=JSON.",
+)
+@click.option(
+    "--shell", "as_shell", is_flag=True, help="The words are a shell command, even if they look like an operation."
+)
+@click.option("--title", help="A title for the job; default: the first line of the command.")
+@click.option(
+    "--tag", "tags", type=pair, metavar="KEY=VALUE", multiple=True, help="A tag to find the job by; key:value, too."
+)
+@click.option("--timeout", type=duration, metavar="DURATION", help="Maximum run time on a host, such as 30s.")
+@click.option(
+    "--wait-timeout",
+    type=duration,
+    metavar="DURATION",
+    help="Stop waiting after this time and print what is in; the job goes on.",
+)
+@click.option("--oneline", is_flag=True, help="One line a host: host | exit code | first line.")
+@click.option("--group", is_flag=True, help="Print equal answers once, under the names of their hosts.")
+@click.option("--no-wait", is_flag=True, help="Submit, print the job's id and exit.")
+@full_option
+@json_option
+@click.pass_context
+def run(  # noqa: PLR0913 - one for each option
+    context: click.Context,
+    /,
+    words: Sequence[str],
+    targets: Sequence[str],
+    script: str | None,
+    pairs: Sequence[tuple[str, Any]],
+    as_shell: bool,
+    title: str | None,
+    tags: Sequence[tuple[str, str]],
+    timeout: float | None,
+    wait_timeout: float | None,
+    oneline: bool,
+    group: bool,
+    no_wait: bool,
+    full: bool,
+    as_json: bool,
+) -> None:
+    """Run a shell command, a script or an operation on hosts, and print the answers.
+
+    \b
+    jobqueue run 'df -h' --on group:web
+    jobqueue run 'systemctl restart nginx' --on web1 --on web2
+    jobqueue run --script check.sh --on _all --oneline
+    jobqueue run network.ping.do -d address=db1 -d count:=3
+
+    One word such as node.uptime.get is an operation; all else is a line for /bin/sh. Work that may change hosts needs
+    --on. The output of a single host is printed as it arrives; of several hosts, progress, and then each line behind
+    the name of its host. The last line (on standard error) counts the hosts. Ctrl-C asks whether to cancel the job; in
+    a pipe it goes on.
+
+    Exit code: 0 completed or skipped on every host, 1 any other end (also --wait-timeout), 2 usage or connection.
+    """
+    display = _Display(oneline, group, full, as_json)
+    if sum((oneline, group, as_json)) > 1:
+        raise click.UsageError("Choose one of --oneline, --group and --json.")
+    named = different_tags(tags)
+    with connect() as client:
+        work = work_of(client, words, script, pairs, as_shell=as_shell)
+        target = target_of(targets, work)
+        accepted = client.submit(work.operation, work.data, target, title=title, tags=named, timeout_seconds=timeout)
+        job_id = str(accepted["job_id"])
+        if no_wait:
+            _show_accepted(accepted, as_json=as_json)
+            return
+        try:
+            job = _follow(client, job_id, wait_timeout, display)
+        except KeyboardInterrupt:
+            settle_interrupted(client, job_id)
+            context.exit(EXIT_INTERRUPTED)
+    context.exit(0 if job["status"] in GOOD_STATUSES else EXIT_JOB_FAILED)
+
+
+def _show_accepted(accepted: Mapping[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        screen().json(accepted)
+    else:
+        screen().line(one_line(accepted["job_id"]))
+
+
+def _follow(client: Client, job_id: str, wait_timeout: float | None, display: _Display) -> dict[str, Any]:
+    """Wait for the job and print its answers; returns it as it is then."""
+    deadline = None if wait_timeout is None else time.monotonic() + wait_timeout
+    click.echo(f"Job {one_line(job_id)}", err=True)
+    job = client.job(job_id)
+    is_live = display.is_live and len(job.get("expected_agents") or ()) <= 1
+    late = ""
+    try:
+        if is_live:
+            show_live(client, job_id, deadline)
+            job = client.wait(job_id, _left(deadline))
+        else:
+            job = watch(client, job_id, _left(deadline))
+    except WaitTimeout as error:
+        job = error.job
+        late = f"Job {job_id} did not end within {wait_timeout:g} s and goes on: jobqueue job watch {job_id}"
+    _show(job, display, is_live=is_live)
+    if late:
+        complain(late)
+    return job
+
+
+def _left(deadline: float | None) -> float | None:
+    return None if deadline is None else max(deadline - time.monotonic(), 0.0)
+
+
+def _show(job: Mapping[str, Any], display: _Display, *, is_live: bool) -> None:
+    if display.as_json:
+        screen().json(job)
+        return
+    found = answers(job)
+    ended = [answer for answer in found if answer.status in _FINAL]
+    if not (is_live and all(answer.data is None or is_process(answer.data) for answer in ended)):
+        _show_answers(ended, display)
+    click.echo(totals(job, found), err=True)
+
+
+def _show_answers(ended: list[Answer], display: _Display) -> None:
+    out = screen(full=display.full)
+    if display.oneline:
+        show_oneline(out, ended)
+    elif display.group or not any(is_process(answer.data) for answer in ended):
+        show_answers(out, ended)
+    elif out.full or len(ended) <= _PREFIXED_HOSTS:
+        show_prefixed(out, ended)
+    else:
+        show_answers(out, ended)

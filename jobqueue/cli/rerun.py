@@ -1,0 +1,61 @@
+"""A job as the beginning of another one, changed by options or in an editor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from jobqueue.cli.submission import operation_data
+from jobqueue.client import Client
+from jobqueue.model.target import ANY
+
+#: Fields of a job that the new one takes over, as the API names them in a job and as ``Client.submit`` takes them.
+_KEPT = ("title", "description", "timeout_seconds", "retries", "priority", "tags")
+_EDITED = frozenset({"operation", "target_hostname", *_KEPT})
+
+
+def request_of(
+    job: Mapping[str, Any], pairs: Sequence[tuple[str, Any]], target: str | None, *, edit: bool
+) -> dict[str, Any]:
+    """The body of ``POST /job`` for the same work, with each ``-d`` and ``--on`` over it, and then as edited.
+
+    Raises ``UsageError`` if nothing was saved in the editor, or it is not a request any more.
+    """
+    operation = job.get("operation") or {}
+    request: dict[str, Any] = {
+        "operation": {"type": operation.get("type"), "data": operation_data(operation.get("data"), pairs)},
+        "target_hostname": target or job.get("target_hostname"),
+        **{name: job[name] for name in _KEPT if job.get(name) not in (None, {}, "")},
+    }
+    return _edited(request) if edit else request
+
+
+def submit_request(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Submit what ``request_of`` returned; the API's answer."""
+    options = {name: request[name] for name in _KEPT if name in request}
+    operation, target = request["operation"], request.get("target_hostname") or ANY
+    return client.submit(operation["type"], operation.get("data"), target, **options)
+
+
+def _edited(request: Mapping[str, Any]) -> dict[str, Any]:
+    text = click.edit(json.dumps(request, indent=2, ensure_ascii=False) + "\n", extension=".json")
+    if text is None:
+        raise click.UsageError("The editor saved nothing, so nothing was submitted.")
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise click.UsageError(f"What was saved is not valid JSON ({error}); nothing was submitted.") from error
+    if not isinstance(found, dict):
+        raise click.UsageError("What was saved is not a JSON object; nothing was submitted.")
+    operation = found.get("operation")
+    if not isinstance(operation, dict) or not isinstance(operation.get("type"), str):
+        raise click.UsageError('What was saved has no "operation" with a "type"; nothing was submitted.')
+    unknown = sorted(set(found) - _EDITED)
+    if unknown:
+        raise click.UsageError(
+            f"What was saved has unknown fields: {', '.join(unknown)}; known are {', '.join(sorted(_EDITED))}."
+        )
+    return found

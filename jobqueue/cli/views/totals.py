@@ -1,0 +1,44 @@
+"""The last line of a run: how many hosts ended in which way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from jobqueue.cli.views.answers import Answer
+from jobqueue.cli.views.hostnames import fold
+from jobqueue.cli.views.text import one_line
+from jobqueue.model.answers import rank
+from jobqueue.model.states import FAILURES
+from jobqueue.model.timestamps import duration_text
+
+_FAILURES = frozenset(state.value for state in FAILURES)
+#: Characters of the failed hosts' names.
+_LONGEST_NAMES = 200
+
+
+def totals(job: Mapping[str, Any], found: Sequence[Answer]) -> str:
+    """``"3 hosts: 2 completed, 1 failed (web2) in 1.5s; job 6f1c..."``; for one host also its error."""
+    took = _duration(job)
+    tail = f"{f' in {took}' if took else ''}; job {one_line(job.get('id'))}"
+    if len(found) == 1:
+        error = f": {one_line(found[0].error)}" if found[0].error else ""
+        return f"{one_line(found[0].hostname)}: {one_line(found[0].status)}{error}{tail}"
+    parts = []
+    for status, count in sorted(Counter(answer.status for answer in found).items(), key=lambda pair: -rank(pair[0])):
+        names = ""
+        if status in _FAILURES:
+            folded = fold(one_line(answer.hostname) for answer in found if answer.status == status)
+            names = f" ({folded})" if len(folded) <= _LONGEST_NAMES else f" ({folded[:_LONGEST_NAMES]}...)"
+        parts.append(f"{count} {one_line(status)}{names}")
+    return f"{len(found)} hosts: {', '.join(parts) or one_line(job.get('status'))}{tail}"
+
+
+def _duration(job: Mapping[str, Any]) -> str:
+    try:
+        began, ended = (datetime.fromisoformat(str(job.get(name))) for name in ("created", "updated_at"))
+        return duration_text(round((ended - began).total_seconds() * 1e6))
+    except (ValueError, TypeError):  # not times, or only one of them with a zone
+        return ""

@@ -1,0 +1,99 @@
+"""The work of ``jobqueue run``: the operation, its data, and the target, from words and options."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jobqueue.cli.parameters import local_text
+from jobqueue.cli.submission import add_arguments, operation_data
+from jobqueue.cli.views.text import one_line
+from jobqueue.client import Client
+from jobqueue.model.target import ANY
+
+SHELL = "command.shell.execute"
+_SHELL_SCRIPT = "script.shell.execute"
+_PYTHON_SCRIPT = "script.python.execute"
+_OPERATION = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z][A-Za-z0-9_-]*)+")
+#: A single word with this many dots is rather a misspelt operation than a program.
+_DOTS_OF_AN_OPERATION = 2
+
+
+@dataclass(frozen=True)
+class Work:
+    """What to submit. ``changes``: it may change hosts; ``label`` names it in messages."""
+
+    operation: str
+    data: dict[str, Any]
+    changes: bool
+    label: str
+
+
+def work_of(
+    client: Client, words: Sequence[str], script: str | None, pairs: Sequence[tuple[str, Any]], *, as_shell: bool
+) -> Work:
+    """The work that the words mean: a script's arguments, an operation with its words, or a shell command line.
+
+    Raises ``UsageError`` if they mean nothing, or a value is given twice.
+    """
+    data = operation_data(None, pairs)
+    if script is not None:
+        return _script(script, words, data)
+    if not words:
+        raise click.UsageError("Give a shell command, an operation, or --script FILE.")
+    if not as_shell and _OPERATION.fullmatch(words[0]):
+        catalogue = client.operations()["operations"]
+        known = {str(found["type"]): found for found in catalogue}
+        if words[0] in known:
+            if words[1:]:
+                add_arguments(data, words[1:], words[0], catalogue)
+            return Work(words[0], data, bool(known[words[0]].get("changes")), f"The operation {words[0]}")
+        _refuse_misspelt(words, known)
+    if "command" in data:
+        raise click.UsageError("The command is given twice: as words, and with -d command.")
+    data["command"] = words[0] if len(words) == 1 else shlex.join(words)
+    return Work(SHELL, data, changes=True, label="A shell command")
+
+
+def target_of(targets: Sequence[str], work: Work) -> str:
+    """The target: several ``--on`` add up. Raises ``UsageError`` without one, if the work may change hosts."""
+    if not targets:
+        if work.changes:
+            raise click.UsageError(
+                f"{work.label} may change hosts, so say where it runs: --on HOST, --on group:web, --on {ANY} (one "
+                "agent, whichever is free) or --on _all."
+            )
+        return ANY
+    if len(targets) > 1 and ANY in targets:
+        raise click.UsageError(f"--on {ANY} means one agent, whichever is free; it cannot be combined with others.")
+    different = list(dict.fromkeys(targets))
+    return different[0] if len(different) == 1 else ",".join(different)
+
+
+def _script(name: str, words: Sequence[str], data: dict[str, Any]) -> Work:
+    for field, given in (("script", True), ("args", bool(words))):
+        if given and field in data:
+            raise click.UsageError(f"The script's {field} is given twice: on the command line, and with -d {field}.")
+    data["script"] = local_text(name)
+    if not data["script"].strip():
+        raise click.UsageError(f"The script {one_line(name)} is empty.")
+    if words:
+        data["args"] = list(words)
+    operation = _PYTHON_SCRIPT if Path(name).suffix == ".py" else _SHELL_SCRIPT
+    return Work(operation, data, changes=True, label="A script")
+
+
+def _refuse_misspelt(words: Sequence[str], known: Mapping[str, Any]) -> None:
+    """Raise ``UsageError`` for what looks like an operation, and is none."""
+    if words[0].count(".") < _DOTS_OF_AN_OPERATION:
+        return
+    similar = get_close_matches(words[0], known, n=3)
+    hint = f" Did you mean {' or '.join(similar)}?" if similar else " `jobqueue operation list` shows all."
+    raise click.UsageError(f"There is no operation {words[0]!r}.{hint} If it is a shell command, add --shell.")
