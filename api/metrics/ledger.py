@@ -30,6 +30,7 @@ RARE: Mapping[str, str] = {
     "results_forged": "Results whose signature did not hold. Look into each.",
     "results_unverified": "Results of agents of another version, whose signatures cannot be verified.",
     "records_altered": "Records sealed by the API that were changed outside of it. Investigate each.",
+    "connections_scarce": "Times that Redis had few connections left (maxclients).",
     "messages_refused": "Foreign messages found in agents' queues. Investigate each.",
 }
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 import redis
-from redis.exceptions import NoPermissionError
+from redis.exceptions import NoPermissionError, ResponseError
 
 from jobqueue.errors import InvalidSettings
 from jobqueue.ledger import decoding
@@ -29,12 +31,14 @@ from jobqueue.ledger.seal import Seal
 from jobqueue.ledger.tamper_alarm import TamperAlarm
 from jobqueue.ledger.write_probe import WriteProbe
 from jobqueue.model.alert import (
+    CONNECTIONS_SCARCE,
     MESSAGES_REFUSED,
     RECORDS_ALTERED,
     RESULTS_FORGED,
     RESULTS_UNVERIFIED,
     WORK_REFUSED,
 )
+from jobqueue.redis_refusal import refusal_of
 from jobqueue.redis_server import refusals
 from jobqueue.settings import Settings
 
@@ -47,6 +51,7 @@ IDEMPOTENCY_WINDOW_SECONDS = 86_400.0
 COUNTERS = (
     *("claims_refused", "results_refused", "leases_lost", "republished"),
     *(WORK_REFUSED, RESULTS_FORGED, RESULTS_UNVERIFIED, RECORDS_ALTERED, MESSAGES_REFUSED),
+    CONNECTIONS_SCARCE,
 )
 
 
@@ -141,6 +146,20 @@ class Ledger:
         faults = refusals("Redis", info)
         if faults:
             raise InvalidSettings(" ".join(faults))
+
+    def server(self) -> Mapping[str, Any]:
+        """What Redis says about itself (``INFO``); empty if our user may not ask, or if the command was renamed.
+
+        Raises ``LedgerUnavailable``.
+        """
+        with translated_errors():
+            try:
+                info: Mapping[str, Any] = self.client.info()
+            except ResponseError as error:
+                if refusal_of(error) is None:
+                    return {}
+                raise
+        return info
 
     def is_maintained(self) -> bool:
         """Whether a maintenance process holds the leadership."""

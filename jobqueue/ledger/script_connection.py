@@ -16,6 +16,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
 from jobqueue.ledger.turns import Turns
+from jobqueue.redis_clients_limit import TOO_MANY_CLIENTS, set_up
 from jobqueue.redis_refusal import refusal_of
 
 #: Idle connections to keep; a burst may use more.
@@ -64,7 +65,7 @@ class ScriptConnection:
                 connection = pool.connection_class(**pool.connection_kwargs)
             try:
                 if not connection.is_connected:
-                    connection.connect()  # with Sentinel, only this looks up the master
+                    set_up(connection)  # with Sentinel, only this looks up the master
                 connection.send_packed_command(connection.pack_command(*command))
                 answer = connection.read_response(disable_decoding=binary)
             except ResponseError as error:
@@ -75,9 +76,10 @@ class ScriptConnection:
                 else:
                     self._keep(connection)  # an error is a complete answer, too
                 raise
-            except RedisConnectionError:
+            except RedisConnectionError as error:
                 connection.disconnect()
-                self.close()  # the same fault has most likely broken all of them
+                if TOO_MANY_CLIENTS not in str(error):  # then, those that are open are worth keeping
+                    self.close()  # the same fault has most likely broken all of them
                 raise
             except BaseException:
                 connection.disconnect()
