@@ -45,8 +45,9 @@ class Client(ObjectMethods):
     The methods inherited from ``ObjectMethods`` (``run``, ``start``, ``get``, ``search``, ``wait_many``, ``hosts``,
     ``host``) return objects. Below them is one method for each route, which returns the API's JSON.
 
-    ``url`` and ``token`` default to ``JOBQUEUE_URL`` and ``JOBQUEUE_TOKEN``, else to the files that ``jobqueue up``
-    left in the state directory. ``timeout`` is the number of seconds to wait for one answer; ``retries`` is the maximum
+    ``url`` and ``token`` default to ``JOBQUEUE_URL`` and ``JOBQUEUE_TOKEN``, else to those of a context (``context``,
+    ``JOBQUEUE_CONTEXT``, or the current one of ``jobqueue context``), else to the files that ``jobqueue up`` left in
+    the state directory. ``timeout`` is the number of seconds to wait for one answer; ``retries`` is the maximum
     number of retries of a request that is safe to repeat (see ``Transport.request``).
 
     Every method raises ``ConnectionFailed``, ``InvalidAnswer`` or an ``ApiError`` (``jobqueue.client.errors``).
@@ -54,9 +55,15 @@ class Client(ObjectMethods):
     """
 
     def __init__(
-        self, url: str | None = None, token: str | None = None, *, timeout: float = 30.0, retries: int = 4
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        *,
+        context: str | None = None,
+        timeout: float = 30.0,
+        retries: int = 4,
     ) -> None:
-        self._http = Transport(resolve(url, token), timeout=timeout, retries=retries)
+        self._http = Transport(resolve(url, token, context=context), timeout=timeout, retries=retries)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, *, timeout: float = 30.0, retries: int = 4) -> Client:
@@ -143,6 +150,9 @@ class Client(ObjectMethods):
         target: str | None = None,
         hostname: str | None = None,
         tag: str | None = None,
+        q: str | None = None,
+        error: str | None = None,
+        submitted_by: str | None = None,
         created_after: datetime | str | None = None,
         created_before: datetime | str | None = None,
         limit: int | None = None,
@@ -153,7 +163,8 @@ class Client(ObjectMethods):
         """One page of jobs, newest first: ``{"total_items", "is_least", "status_counts", "items", "next_cursor"}``.
 
         All conditions must hold. ``tag`` is ``key:value``; ``limit`` 1-100; ``cursor`` is a page's ``next_cursor``;
-        ``view="summary"`` leaves out responses, agent states and timeline.
+        ``q`` is a text in title, host, tag, submitter or error; with it, ``error`` or ``submitted_by``, a page may be
+        short although ``next_cursor`` continues it. ``view="summary"`` leaves out responses, agent states and timeline.
         """
         query = {
             "status": status,
@@ -161,6 +172,9 @@ class Client(ObjectMethods):
             "target": target,
             "hostname": hostname,
             "tag": tag,
+            "q": q,
+            "error": error,
+            "submitted_by": submitted_by,
             "created_after": _time(created_after),
             "created_before": _time(created_before),
             "limit": limit,
