@@ -34,6 +34,7 @@ RARE: Mapping[str, str] = {
     "results_unverified": "Results of agents of another version, whose signatures cannot be verified.",
     "records_altered": "Records sealed by the API that were changed outside of it. Investigate each.",
     "agents_lost": "Outages in which a fifth of the agents or more stopped answering within ten minutes.",
+    "connections_scarce": "Times that Redis had few connections left (maxclients).",
     "messages_refused": "Foreign messages found in agents' queues. Investigate each.",
 }
 

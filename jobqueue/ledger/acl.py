@@ -114,6 +114,8 @@ _AGENT: tuple[tuple[tuple[str, ...], str], ...] = (
     (("noted/host",), "+lpush +ltrim"),
     (("arrivals",), "+sadd"),
     (("away", "barred", "offers"), "+sismember"),
+    # how many agents there are: they spread what all of them do at once
+    (("agents",), "+zcard"),
     # packages
     (("package",), "+hmget +exists"),
     (("packages",), "+zadd +zscore"),

@@ -65,6 +65,8 @@ class Agents:
         self._scripts = scripts
         self._alarm = alarm
         self._audit = audit
+        #: How many agents there were at the last heartbeat; 0: not known.
+        self.fleet_size = 0
         self._live_for = int(heartbeat_seconds * MISSED_BEATS * 1_000_000)
         self._now = now
 
@@ -110,7 +112,10 @@ class Agents:
             json.dumps(asdict(fresh)) if fresh else "",
             str(believed),
         )
-        return Refused(answer) if answer in ("replaced", "unknown") else AgentState(answer)
+        if isinstance(answer, str):
+            return Refused(answer)
+        state, self.fleet_size = answer
+        return AgentState(state)
 
     def drain(self, hostname: str) -> AgentState:
         """Give the agent no new work; running executions may finish. Raises ``AgentNotFound``, ``Conflict``."""

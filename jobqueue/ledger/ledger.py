@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import redis
-from redis.exceptions import NoPermissionError
+from redis.exceptions import NoPermissionError, ResponseError
 
 from jobqueue.errors import InvalidSettings
 from jobqueue.ledger import decoding
@@ -38,12 +39,14 @@ from jobqueue.ledger.tamper_alarm import TamperAlarm
 from jobqueue.ledger.write_probe import WriteProbe
 from jobqueue.model.alert import (
     AGENTS_LOST,
+    CONNECTIONS_SCARCE,
     MESSAGES_REFUSED,
     RECORDS_ALTERED,
     RESULTS_FORGED,
     RESULTS_UNVERIFIED,
     WORK_REFUSED,
 )
+from jobqueue.redis_refusal import refusal_of
 from jobqueue.redis_server import refusals
 from jobqueue.settings import Settings
 
@@ -60,6 +63,7 @@ COUNTERS = (
     *("claims_refused", "results_refused", "leases_lost", "republished", "rollouts_stopped"),
     *(WORK_REFUSED, RESULTS_FORGED, RESULTS_UNVERIFIED, RECORDS_ALTERED, MESSAGES_REFUSED),
     AGENTS_LOST,
+    CONNECTIONS_SCARCE,
 )
 
 
@@ -172,6 +176,20 @@ class Ledger:
         faults = refusals("Redis", info)
         if faults:
             raise InvalidSettings(" ".join(faults))
+
+    def server(self) -> Mapping[str, Any]:
+        """What Redis says about itself (``INFO``); empty if our user may not ask, or if the command was renamed.
+
+        Raises ``LedgerUnavailable``.
+        """
+        with translated_errors():
+            try:
+                info: Mapping[str, Any] = self.client.info()
+            except ResponseError as error:
+                if refusal_of(error) is None:
+                    return {}
+                raise
+        return info
 
     def is_maintained(self) -> bool:
         """Whether a maintenance process holds the leadership."""

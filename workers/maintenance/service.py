@@ -18,6 +18,7 @@ from jobqueue.trust.signing.trusted import TrustedKeys
 from workers import metrics
 from workers.agent.execution.ledger_retry import retry_until_available
 from workers.logs import configure_logging
+from workers.maintenance.connections import ConnectionCounter
 from workers.maintenance.fleet_watch import FleetWatch
 from workers.maintenance.leader import Leadership
 from workers.maintenance.scripts import ScriptKeeper
@@ -139,6 +140,7 @@ def make_services(ledger: Ledger, settings: Settings) -> list[Service]:
         Pruner(ledger, settings.job_ttl_seconds),
         ExternalRunExpirer(ledger, settings.job_ttl_seconds),
         Sweeper(ledger),
+        ConnectionCounter(ledger),
         ResultInspector(ledger, ResultVerifier(ledger.agents, keys), keys),
     ]
 

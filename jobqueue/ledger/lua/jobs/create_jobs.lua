@@ -321,7 +321,7 @@ local function accept(job)
   local is_placed = slots[1] ~= '_unplaced'
   local waits = is_placed and job.not_before ~= '' and tonumber(job.not_before) > created
   local priority = tonumber(job.priority)
-  local texts = #slots > 1 and message_texts(template, job.id, '1', priority, created)
+  local texts = #slots > 1 and message_texts(template, job.id, '1', priority, created, #slots)
   for _, slot in ipairs(slots) do
     redis.call('HSET', K.exec .. slot .. ':' .. job.id, 'state', 'submitted', 'attempt', '0', 'last', when)
     if waits then
