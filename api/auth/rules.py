@@ -33,6 +33,7 @@ _JOBS = {
     "job.list_jobs": "job:read",
     "job.get_job": "job:read",
     "log.get_logs": "job:read",
+    "output.get_output": "job:read",
     "event.get_events": "job:read",
     "failure.list_failures": "job:read",
     "event.get_job_events": "job:read",

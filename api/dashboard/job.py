@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 import flask
 from flask import Response, request
@@ -16,8 +18,10 @@ from api.native import requests
 from jobqueue.errors import InvalidInput, JobQueueError
 from jobqueue.model.answers import rank
 from jobqueue.model.job import Job
+from jobqueue.model.output import OutputPage
 from jobqueue.model.states import FAILURES, ExecutionState
-from jobqueue.model.target import NO_HOST
+from jobqueue.model.target import ALL, NO_HOST
+from jobqueue.services.output import MAX_FOLLOWED_HOSTS
 
 _EVENTS = 200
 #: What the page says after an action, by the parameter ``done``.
@@ -40,14 +44,26 @@ def output(job_id: str) -> Response:
     """All that one of its executions printed, as plain text."""
     found = requests.job_id(job_id)
     host = query.text("host") or None
+    # a page of ours must not be made of what a program printed, whatever it looks like
+    headers = {"Content-Security-Policy": "default-src 'none'; sandbox"}
+    content_type = "text/plain; charset=utf-8"
+    if host == ALL:
+        lines = flask.stream_with_context(_prefixed(services().output.everything(found)))
+        return Response(lines, headers=headers, content_type=content_type)
     page = services().output.page(found, host)
     text = bytearray()
     while page.chunks:
         text += b"".join(chunk.data for chunk in page.chunks)
         page = services().output.page(found, host, page.next_offset)
-    # a page of ours must not be made of what a program printed, whatever it looks like
-    headers = {"Content-Security-Policy": "default-src 'none'; sandbox"}
-    return Response(bytes(text), headers=headers, content_type="text/plain; charset=utf-8")
+    return Response(bytes(text), headers=headers, content_type=content_type)
+
+
+def _prefixed(output: Iterable[OutputPage]) -> Iterator[bytes]:
+    """Each line of output behind its agent."""
+    for host, pages_of_host in groupby(output, key=lambda page: page.hostname):
+        text = b"".join(chunk.data for page in pages_of_host for chunk in page.chunks)
+        for line in text.splitlines():
+            yield host.encode() + b" | " + line + b"\n"
 
 
 @blueprint.post(f"{PREFIX}/jobs/<job_id>/retry")
@@ -89,7 +105,8 @@ def _page(found: Job, problem: str = "", status: int = 200) -> Response:
     arranged = answers.arrange(found.executions)
     hosts = [answers.host_of(x) for x in found.executions]
     wanted = query.text("host")
-    host = wanted if wanted in hosts else _talking(found)
+    can_follow_all = 1 < len(hosts) <= MAX_FOLLOWED_HOSTS
+    host = wanted if wanted in hosts or (wanted == ALL and can_follow_all) else _talking(found)
     show_all = query.text("bars") == "all"
     timeline = found.timeline
     return pages.render(
@@ -110,6 +127,7 @@ def _page(found: Job, problem: str = "", status: int = 200) -> Response:
         snippets=snippets(found, request.url_root.rstrip("/")),
         hosts=sorted(host for host in hosts if host not in NO_HOST),
         output_host=host,
+        all_hosts=ALL if can_follow_all else "",
         can_retry=found.status.is_final,
         retry_question=_retry_question(found),
         can_retry_failed=found.is_broadcast and any(x.state in FAILURES for x in found.executions),

@@ -14,6 +14,7 @@ from api.native import (
     logs,
     metrics,
     operations,
+    output,
     roles,
     users,
 )
@@ -21,6 +22,7 @@ from api.native import (
 BLUEPRINTS = (
     jobs.blueprint,
     logs.blueprint,
+    output.blueprint,
     events.blueprint,
     failures.blueprint,
     agents.blueprint,
