@@ -47,6 +47,7 @@ _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _KEY_PREFIX = re.compile(r"[A-Za-z0-9:._-]{1,64}")
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 _SECRET = re.compile(r"[\x21-\x7e]{32,4096}")
+_CONTEXT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _CLAIM = re.compile(r"[\x21-\x7e]{1,256}")
 _LISTEN = re.compile(r"[A-Za-z0-9:._%-]{1,253}")
 _HOST = re.compile(r"\*|(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[?[0-9A-Fa-f:.]{2,45}\]?")
@@ -68,6 +69,7 @@ class Settings:
     ``redis_admin_url``      the API's: address of Redis with a user that may create users, for agents' bundles;
                              else ``redis_url``
     ``url``                  the API's address, for the client; else a running ``up``'s, else http://127.0.0.1:8080
+    ``context``              name of the client's context (`jobqueue context`), if ``url`` is not set
     ``token``                bearer token of the API and of the client; else the state directory's ``admin.token``
     ``state_dir``            where ``up`` keeps its state; $XDG_STATE_HOME/jobqueue or ~/.local/state/jobqueue
     ``hostname``, ``labels`` an agent's name, and its labels as ``k=v,k2=v2``
@@ -132,6 +134,7 @@ class Settings:
     agent_redis_url: str = ""
     redis_admin_url: str = field(default="", repr=False)
     url: str = DEFAULT_URL
+    context: str = ""
     token: str | None = field(default=None, repr=False)
     hostname: str = ""
     labels: dict[str, str] = field(default_factory=dict)
@@ -555,6 +558,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "agent_redis_url": _network_redis_url,
     "redis_admin_url": _redis_url,
     "url": _http_url,
+    "context": _matching(_CONTEXT, "a context's name, as `jobqueue context list` shows it"),
     "token": _matching(_TOKEN, "visible ASCII characters without blanks, at most 4096"),
     "hostname": lambda value: check_hostname(str(value)),
     "labels": _labels,

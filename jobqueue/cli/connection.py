@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 import click
 
+from jobqueue.cli.context_option import CONTEXT, context_option
 from jobqueue.cli.views.output import complain, make_streams_safe
 from jobqueue.client import ApiError, Client, ConnectionFailed, InvalidAnswer, Unauthorized
 from jobqueue.errors import InvalidSettings, JobQueueError
@@ -69,7 +70,7 @@ class ClientCommand(click.Command):
 def connect() -> Client:
     """The client for the command that runs."""
     meta = click.get_current_context().meta
-    return Client(meta.get(_URL), meta.get(_TOKEN), retries=_RETRIES)
+    return Client(meta.get(_URL), meta.get(_TOKEN), context=meta.get(CONTEXT), retries=_RETRIES)
 
 
 def sentence(error: JobQueueError) -> str:
@@ -123,12 +124,13 @@ def _details(value: Any, path: str = "") -> list[tuple[str, str]]:
 
 def _connection_options() -> list[click.Parameter]:
     return [
+        context_option(),
         click.Option(
             ["--url"],
             metavar="URL",
             expose_value=False,
             callback=_keep_url,
-            help="Address of the API. Default: JOBQUEUE_URL, else that of 'jobqueue up' on this machine.",
+            help="Address of the API. Default: JOBQUEUE_URL, else the context's, or that of 'up' on this machine.",
         ),
         click.Option(
             ["--token-file"],
@@ -136,7 +138,7 @@ def _connection_options() -> list[click.Parameter]:
             metavar="FILE",
             expose_value=False,
             callback=_keep_token,
-            help="Read the token from FILE (- for stdin). Default: JOBQUEUE_TOKEN, else the token of 'jobqueue up'.",
+            help="Read the token from FILE (- for stdin). Default: JOBQUEUE_TOKEN, the context's, or that of 'up'.",
         ),
     ]
 

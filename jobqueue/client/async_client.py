@@ -126,11 +126,12 @@ class AsyncClient:
         url: str | None = None,
         token: str | None = None,
         *,
+        context: str | None = None,
         timeout: float = 30.0,
         retries: int = 4,
         client: JobClient | None = None,
     ) -> None:
-        self._client = client or Client(url, token, timeout=timeout, retries=retries)
+        self._client = client or Client(url, token, context=context, timeout=timeout, retries=retries)
 
     async def __aenter__(self) -> AsyncClient:
         return self

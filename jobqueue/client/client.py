@@ -45,8 +45,9 @@ class Client(ObjectMethods):
     The methods inherited from ``ObjectMethods`` (``run``, ``start``, ``get``, ``search``, ``wait_many``, ``hosts``,
     ``host``) return objects. Below them is one method for each route, which returns the API's JSON.
 
-    ``url`` and ``token`` default to ``JOBQUEUE_URL`` and ``JOBQUEUE_TOKEN``, else to the files that ``jobqueue up``
-    left in the state directory. ``timeout`` is the number of seconds to wait for one answer; ``retries`` is the maximum
+    ``url`` and ``token`` default to ``JOBQUEUE_URL`` and ``JOBQUEUE_TOKEN``, else to those of a context (``context``,
+    ``JOBQUEUE_CONTEXT``, or the current one of ``jobqueue context``), else to the files that ``jobqueue up`` left in
+    the state directory. ``timeout`` is the number of seconds to wait for one answer; ``retries`` is the maximum
     number of retries of a request that is safe to repeat (see ``Transport.request``).
 
     Every method raises ``ConnectionFailed``, ``InvalidAnswer`` or an ``ApiError`` (``jobqueue.client.errors``).
@@ -54,9 +55,15 @@ class Client(ObjectMethods):
     """
 
     def __init__(
-        self, url: str | None = None, token: str | None = None, *, timeout: float = 30.0, retries: int = 4
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        *,
+        context: str | None = None,
+        timeout: float = 30.0,
+        retries: int = 4,
     ) -> None:
-        self._http = Transport(resolve(url, token), timeout=timeout, retries=retries)
+        self._http = Transport(resolve(url, token, context=context), timeout=timeout, retries=retries)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, *, timeout: float = 30.0, retries: int = 4) -> Client:

@@ -52,6 +52,7 @@ class Transport:
             maxsize=_CONNECTIONS,
             headers=headers,
             retries=False,
+            ca_certs=address.ca,
             timeout=urllib3.Timeout(connect=min(timeout, _CONNECT_TIMEOUT), read=timeout),
         )
 
