@@ -21,6 +21,7 @@ from jobqueue.cli.parameters import (
     future,
     json_object,
     json_option,
+    oneline_option,
     pair,
     past,
     statuses,
@@ -33,6 +34,7 @@ from jobqueue.cli.views.host_output import show_grouped_logs, show_prefixed_logs
 from jobqueue.cli.views.job_output import show_logs
 from jobqueue.cli.views.job_view import show_job, show_list
 from jobqueue.cli.views.output import complain, screen
+from jobqueue.cli.views.process_answers import show_oneline
 from jobqueue.cli.views.text import one_line
 from jobqueue.cli.views.watch import watch
 from jobqueue.client import Client, WaitTimeout
@@ -210,14 +212,17 @@ def list_jobs(  # noqa: PLR0913 - one for each option
 
 @job.command()
 @_id
+@oneline_option
 @full_option
 @json_option
-def get(job_id: str, full: bool, as_json: bool) -> None:
+def get(job_id: str, oneline: bool, full: bool, as_json: bool) -> None:
     """Show a job: its agents (failures first), its timeline, the answers."""
     with connect() as client:
         found = client.job(job_id_of(client, job_id))
     if as_json:
         screen().json(found)
+    elif oneline:
+        show_oneline(screen(full=full), answers(found))
     else:
         show_job(screen(full=full), found)
 
@@ -225,16 +230,20 @@ def get(job_id: str, full: bool, as_json: bool) -> None:
 @job.command("watch")
 @_id
 @click.option("--timeout", type=duration, metavar="DURATION", help="Give up watching after this time; the job goes on.")
+@oneline_option
 @full_option
 @json_option
 @click.pass_context
-def watch_job(context: click.Context, job_id: str, timeout: float | None, full: bool, as_json: bool) -> None:
+def watch_job(
+    context: click.Context, job_id: str, timeout: float | None, oneline: bool, full: bool, as_json: bool
+) -> None:
     """Follow a job to its end and print the answers. Ctrl-C stops the watching, not the job.
 
     Exit code: 0 completed or skipped, 1 the job failed or was cancelled, 2 anything else.
     """
     with connect() as client:
-        _finish(context, client, job_id_of(client, job_id), timeout, full=full, as_json=as_json)
+        job_id = job_id_of(client, job_id)
+        _finish(context, client, job_id, timeout, full=full, as_json=as_json, oneline=oneline)
 
 
 @job.command()
@@ -386,7 +395,14 @@ def delete(job_ids: Sequence[str], as_json: bool) -> None:
 
 
 def _finish(
-    context: click.Context, client: Client, job_id: str, timeout: float | None, *, full: bool, as_json: bool
+    context: click.Context,
+    client: Client,
+    job_id: str,
+    timeout: float | None,
+    *,
+    full: bool,
+    as_json: bool,
+    oneline: bool = False,
 ) -> None:
     """Wait for the job, print its answers, and exit as it ended."""
     try:
@@ -396,6 +412,8 @@ def _finish(
         context.exit(EXIT_JOB_FAILED)
     if as_json:
         screen().json(ended)
+    elif oneline:
+        show_oneline(screen(full=full), answers(ended))
     else:
         show_answers(screen(full=full), answers(ended))
     context.exit(0 if ended["status"] in GOOD_STATUSES else EXIT_JOB_FAILED)

@@ -13,7 +13,7 @@ from jobqueue.cli.candidates import operations_like, targets_like
 from jobqueue.cli.commands.job import EXIT_JOB_FAILED, GOOD_STATUSES
 from jobqueue.cli.connection import EXIT_INTERRUPTED, ClientCommand, connect
 from jobqueue.cli.interrupt import settle_interrupted
-from jobqueue.cli.parameters import data_pair, duration, full_option, json_option, pair
+from jobqueue.cli.parameters import data_pair, duration, full_option, json_option, oneline_option, pair
 from jobqueue.cli.submission import different_tags
 from jobqueue.cli.views.answers import Answer, answers, is_process, show_answers
 from jobqueue.cli.views.live import show_live
@@ -83,7 +83,7 @@ class _Display:
     metavar="DURATION",
     help="Stop waiting after this time and print what is in; the job goes on.",
 )
-@click.option("--oneline", is_flag=True, help="One line a host: host | exit code | first line.")
+@oneline_option
 @click.option("--group", is_flag=True, help="Print equal answers once, under the names of their hosts.")
 @click.option("--no-wait", is_flag=True, help="Submit, print the job's id and exit.")
 @full_option
