@@ -244,13 +244,19 @@ function startOutput() {
   const isSingle = box.dataset.single === "yes";
   if (!box.dataset.host && !isSingle) return;
   const isOfAll = box.dataset.all === "yes";
-  const prefixed = isOfAll ? prefixer() : (piece) => piece.text;
+  let prefixed = isOfAll ? prefixer() : (piece) => piece.text;
   const query = isSingle || isOfAll ? "" : `?hostname=${encodeURIComponent(box.dataset.host)}`;
   const note = document.getElementById("output-note");
   let dropped = 0;
   // it begins anew each time it is opened
   box.textContent = "";
   output = new EventSource(`${root}/job/${box.dataset.job}/logs${query}`);
+  output.addEventListener("open", () => {
+    if (!isOfAll) return;
+    // without ids of events, the server begins anew after a broken connection
+    box.textContent = "";
+    prefixed = prefixer();
+  });
   output.addEventListener("output", (event) => {
     const piece = JSON.parse(event.data);
     const isAtEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 30;
