@@ -25,6 +25,7 @@ from jobqueue.cli.views.watch import watch
 from jobqueue.cli.work import target_of, work_of
 from jobqueue.client import Client, WaitTimeout
 from jobqueue.model.states import FINAL_STATES
+from jobqueue.model.target import ANY
 
 _FINAL = frozenset(state.value for state in FINAL_STATES)
 #: On a terminal, outputs of more hosts than this are grouped.
@@ -154,7 +155,7 @@ def _follow(client: Client, job_id: str, wait_timeout: float | None, display: _D
     deadline = None if wait_timeout is None else time.monotonic() + wait_timeout
     click.echo(f"Job {one_line(job_id)}", err=True)
     job = client.job(job_id)
-    is_live = display.is_live and len(job.get("expected_agents") or ()) <= 1
+    is_live = display.is_live and _has_one_host(job)
     late = ""
     try:
         if is_live:
@@ -169,6 +170,11 @@ def _follow(client: Client, job_id: str, wait_timeout: float | None, display: _D
     if late:
         complain(late)
     return job
+
+
+def _has_one_host(job: Mapping[str, Any]) -> bool:
+    hosts = job.get("expected_agents") or ()
+    return len(hosts) == 1 or (not hosts and job.get("target_hostname") == ANY)
 
 
 def _left(deadline: float | None) -> float | None:
