@@ -39,6 +39,7 @@ _JOBS = {
     "job.get_job": "job:read",
     "execution.list_executions": "job:read",
     "log.get_logs": "job:read",
+    "output.get_output": "job:read",
     "event.get_events": "job:read",
     "failure.list_failures": "job:read",
     "event.get_job_events": "job:read",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import flask
 from flask import Response, request
@@ -18,8 +20,10 @@ from jobqueue.errors import InvalidInput, JobNotFound, JobQueueError
 from jobqueue.model.answers import rank
 from jobqueue.model.execution_page import MAX_LIMIT, ExecutionFilter
 from jobqueue.model.job import Job
+from jobqueue.model.output import OutputPage
 from jobqueue.model.states import FAILURES, ExecutionState
-from jobqueue.model.target import NO_HOST
+from jobqueue.model.target import ALL, NO_HOST
+from jobqueue.services.output import MAX_FOLLOWED_HOSTS
 
 _EVENTS = 200
 _NOT_STORED_YET = (
@@ -57,14 +61,26 @@ def output(job_id: str) -> Response:
     """All that one of its executions printed, as plain text."""
     found = requests.job_id(job_id)
     host = query.text("host") or None
+    # a page of ours must not be made of what a program printed, whatever it looks like
+    headers = {"Content-Security-Policy": "default-src 'none'; sandbox"}
+    content_type = "text/plain; charset=utf-8"
+    if host == ALL:
+        lines = flask.stream_with_context(_prefixed(services().output.everything(found)))
+        return Response(lines, headers=headers, content_type=content_type)
     page = services().output.page(found, host)
     text = bytearray()
     while page.chunks:
         text += b"".join(chunk.data for chunk in page.chunks)
         page = services().output.page(found, host, page.next_offset)
-    # a program's output must never become a part of the page's markup
-    headers = {"Content-Security-Policy": "default-src 'none'; sandbox"}
-    return Response(bytes(text), headers=headers, content_type="text/plain; charset=utf-8")
+    return Response(bytes(text), headers=headers, content_type=content_type)
+
+
+def _prefixed(output: Iterable[OutputPage]) -> Iterator[bytes]:
+    """Each line of output behind its agent."""
+    for host, pages_of_host in groupby(output, key=lambda page: page.hostname):
+        text = b"".join(chunk.data for page in pages_of_host for chunk in page.chunks)
+        for line in text.splitlines():
+            yield host.encode() + b" | " + line + b"\n"
 
 
 @blueprint.post(f"{PREFIX}/jobs/<job_id>/retry")
@@ -108,7 +124,11 @@ def _page(whole: Job, problem: str = "", status: int = 200) -> Response:
     arranged = answers.arrange(found.executions)
     hosts = [answers.host_of(x) for x in found.executions]
     wanted = query.text("host", 253)
-    host = wanted if wanted in hosts or (wanted and whole.left_out) else _talking(found)
+    can_follow_all = 1 < len(hosts) <= MAX_FOLLOWED_HOSTS and not whole.left_out
+    is_known = (
+        wanted in hosts or (wanted == ALL and can_follow_all) or bool(wanted and wanted != ALL and whole.left_out)
+    )
+    host = wanted if is_known else _talking(found)
     show_all = query.text("bars") == "all"
     timeline = found.timeline
     return pages.render(
@@ -136,6 +156,7 @@ def _page(whole: Job, problem: str = "", status: int = 200) -> Response:
         snippets=snippets(found, request.url_root.rstrip("/")),
         hosts=sorted(host for host in hosts if host not in NO_HOST),
         output_host=host,
+        all_hosts=ALL if can_follow_all else "",
         can_retry=found.status.is_final,
         retry_question=_retry_question(whole),
         can_retry_failed=whole.is_broadcast and any(state in FAILURES for state, _ in part.counts or arranged.counts),

@@ -247,6 +247,17 @@ class LogQuery(StrictSchema):
     )
 
 
+class OutputQuery(StrictSchema):
+    """Which file to make of a job's output."""
+
+    format = Text(
+        load_default="jsonl",
+        validate=validate.OneOf(["jsonl", "zip"], error="Must be one of {choices}."),
+        metadata=_about("jsonl: a line for each piece of output. zip: a file for each host."),
+    )
+    failed = QueryFlag(load_default=False, metadata=_about("Only failed, expired and lost executions."))
+
+
 # --- answers: never walked by marshmallow, a test holds the real answers against them ---------------------------------
 
 

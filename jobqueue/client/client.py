@@ -297,14 +297,17 @@ class Client(ObjectMethods):
         """An execution's output after a byte offset: ``{"hostname", "status", "complete", "cut", "next_offset",
         "chunks": [{"offset", "stream", "attempt", "text", "base64"?}]}``; a few hundred chunks at most.
 
-        ``hostname`` is needed where the job ran on several agents.
+        Of a job on several hosts, without ``hostname``: the same as ``host_logs``.
         """
         return self._object("GET", _path("/job", job_id, "logs"), query=_log_query(hostname, offset))
 
     def iter_logs(self, job_id: str, hostname: str | None = None, offset: int = 0) -> Iterator[dict[str, Any]]:
-        """All pages that are available now."""
+        """All pages that are available now; without ``hostname``, of all hosts, one after the other."""
         while True:
             page = self.logs(job_id, hostname, offset)
+            if "hosts" in page:
+                yield from self._host_pages(job_id, page, failed=False)
+                return
             yield page
             if not page["chunks"]:
                 return
@@ -322,17 +325,17 @@ class Client(ObjectMethods):
 
     def iter_host_logs(self, job_id: str, *, failed: bool = False) -> Iterator[dict[str, Any]]:
         """Pages like those of ``logs``: all output that is available now, host by host in order of hostnames."""
-        cursor = ""
+        return self._host_pages(job_id, self.host_logs(job_id, failed=failed), failed=failed)
+
+    def _host_pages(self, job_id: str, answer: dict[str, Any], *, failed: bool) -> Iterator[dict[str, Any]]:
         while True:
-            answer = self.host_logs(job_id, cursor, failed=failed)
             for page in answer.get("hosts", [answer]):
-                hostname = page["hostname"] or None
                 yield page
                 if page["chunks"] and not page["complete"]:
-                    yield from self.iter_logs(job_id, hostname, page["next_offset"])
+                    yield from self.iter_logs(job_id, page["hostname"] or None, page["next_offset"])
             if answer.get("next_cursor") is None:
                 return
-            cursor = answer["next_cursor"]
+            answer = self.host_logs(job_id, answer["next_cursor"], failed=failed)
 
     def follow_logs(self, job_id: str, hostname: str | None = None, offset: int = 0) -> Iterator[dict[str, Any]]:
         """Pages like those of ``logs`` as they arrive, until the execution has ended.

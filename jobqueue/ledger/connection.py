@@ -64,8 +64,8 @@ def _translated(error: RedisError) -> JobQueueError | None:
     if isinstance(error, _UNAVAILABLE):
         if TOO_MANY_CLIENTS in str(error):
             return LedgerUnavailable(
-                f"Redis accepts no further connections: {error}. Raise its setting maxclients; `jobqueue check` shows how "
-                "many agents fit. This process retries."
+                f"Redis accepts no further connections: {error}. Raise its setting maxclients; `jobqueue check` shows "
+                "how many agents fit. This process retries."
             )
         unavailable = LedgerUnavailable(f"Redis cannot be reached: {error}")
         unavailable.may_have_run = getattr(error, _SENT, False)

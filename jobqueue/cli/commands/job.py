@@ -21,6 +21,7 @@ from jobqueue.cli.parameters import (
     future,
     json_object,
     json_option,
+    oneline_option,
     pair,
     past,
     states,
@@ -37,6 +38,7 @@ from jobqueue.cli.views.job_output import show_logs
 from jobqueue.cli.views.job_view import show_job, show_list
 from jobqueue.cli.views.output import complain, screen
 from jobqueue.cli.views.plan_view import show_plan
+from jobqueue.cli.views.process_answers import show_oneline
 from jobqueue.cli.views.text import one_line
 from jobqueue.cli.views.watch import watch
 from jobqueue.client import Client, WaitTimeout
@@ -230,9 +232,12 @@ def list_jobs(  # noqa: PLR0913 - one for each option
     metavar="STATE[,STATE...]",
     help=f"Executions in this state, one of {', '.join(ExecutionState)}, or in one of several.",
 )
+@oneline_option
 @full_option
 @json_option
-def get(*, job_id: str, executions: bool, group: bool, state: str | None, full: bool, as_json: bool) -> None:
+def get(
+    *, job_id: str, executions: bool, group: bool, state: str | None, oneline: bool, full: bool, as_json: bool
+) -> None:
     """Show a job: its agents (failures first), its timeline, the answers.
 
     Of a job for more than 1,000 agents, the first 1,000; --executions and --group cover all.
@@ -255,6 +260,8 @@ def get(*, job_id: str, executions: bool, group: bool, state: str | None, full: 
         show_groups(screen(full=full), found)
     elif "items" in found:
         show_executions(screen(full=full), found["items"])
+    elif oneline:
+        show_oneline(screen(full=full), answers(found))
     else:
         show_job(screen(full=full), found)
 
@@ -262,16 +269,20 @@ def get(*, job_id: str, executions: bool, group: bool, state: str | None, full: 
 @job.command("watch")
 @_id
 @click.option("--timeout", type=duration, metavar="DURATION", help="Stop watching after this time; the job continues.")
+@oneline_option
 @full_option
 @json_option
 @click.pass_context
-def watch_job(context: click.Context, job_id: str, timeout: float | None, full: bool, as_json: bool) -> None:
+def watch_job(
+    context: click.Context, job_id: str, timeout: float | None, oneline: bool, full: bool, as_json: bool
+) -> None:
     """Follow a job to its end and print the answers. Ctrl-C stops the watching, not the job.
 
     Exit code: 0 completed or skipped, 1 the job failed or was cancelled, 2 any other error.
     """
     with connect() as client:
-        _finish(context, client, job_id_of(client, job_id), timeout, full=full, as_json=as_json)
+        job_id = job_id_of(client, job_id)
+        _finish(context, client, job_id, timeout, full=full, as_json=as_json, oneline=oneline)
 
 
 @job.command()
@@ -465,7 +476,14 @@ def _steer(action: Callable[[Client, str], dict[str, Any]], job_ids: Sequence[st
 
 
 def _finish(
-    context: click.Context, client: Client, job_id: str, timeout: float | None, *, full: bool, as_json: bool
+    context: click.Context,
+    client: Client,
+    job_id: str,
+    timeout: float | None,
+    *,
+    full: bool,
+    as_json: bool,
+    oneline: bool = False,
 ) -> None:
     """Wait for the job, print its answers, and exit with the code of its status."""
     try:
@@ -475,6 +493,8 @@ def _finish(
         context.exit(EXIT_JOB_FAILED)
     if as_json:
         screen().json(ended)
+    elif oneline:
+        show_oneline(screen(full=full), answers(ended))
     elif ended.get("executions_left_out"):
         show_groups(screen(full=full), merged(client.iter_execution_pages(job_id, group="answer")))
     else:

@@ -13,7 +13,7 @@ from jobqueue.cli.candidates import operations_like, targets_like
 from jobqueue.cli.commands.job import EXIT_JOB_FAILED, GOOD_STATUSES
 from jobqueue.cli.connection import EXIT_INTERRUPTED, ClientCommand, connect
 from jobqueue.cli.interrupt import settle_interrupted
-from jobqueue.cli.parameters import data_pair, duration, full_option, json_option, pair
+from jobqueue.cli.parameters import data_pair, duration, full_option, json_option, oneline_option, pair
 from jobqueue.cli.rollout import rollout_options, take_rollout
 from jobqueue.cli.submission import different_tags
 from jobqueue.cli.views.answers import Answer, answers, is_process, show_answers
@@ -27,6 +27,7 @@ from jobqueue.cli.views.watch import watch
 from jobqueue.cli.work import target_of, work_of
 from jobqueue.client import Client, WaitTimeout
 from jobqueue.model.states import FINAL_STATES
+from jobqueue.model.target import ANY
 
 _FINAL = frozenset(state.value for state in FINAL_STATES)
 #: On a terminal, outputs of more hosts than this are grouped.
@@ -86,7 +87,7 @@ class _Display:
     help="Stop waiting after this time and print what is in; the job goes on.",
 )
 @rollout_options
-@click.option("--oneline", is_flag=True, help="One line a host: host | exit code | first line.")
+@oneline_option
 @click.option("--group", is_flag=True, help="Print equal answers once, under the names of their hosts.")
 @click.option("--dry-run", is_flag=True, help="Show which agents would run it; submit nothing.")
 @click.option("--no-wait", is_flag=True, help="Submit, print the job's id and exit.")
@@ -167,7 +168,7 @@ def _follow(client: Client, job_id: str, wait_timeout: float | None, display: _D
     deadline = None if wait_timeout is None else time.monotonic() + wait_timeout
     click.echo(f"Job {one_line(job_id)}", err=True)
     job = client.job(job_id)
-    is_live = display.is_live and len(job.get("expected_agents") or ()) <= 1
+    is_live = display.is_live and _has_one_host(job)
     late = ""
     try:
         if is_live:
@@ -182,6 +183,11 @@ def _follow(client: Client, job_id: str, wait_timeout: float | None, display: _D
     if late:
         complain(late)
     return job
+
+
+def _has_one_host(job: Mapping[str, Any]) -> bool:
+    hosts = job.get("expected_agents") or ()
+    return len(hosts) == 1 or (not hosts and job.get("target_hostname") == ANY)
 
 
 def _left(deadline: float | None) -> float | None:

@@ -169,6 +169,7 @@ class FakeServices:
             page=self._output_page,
             follow=self._follow,
             of_hosts=self._output_of_hosts,
+            everything=self._everything,
             follow_hosts=lambda job_id: self.followed_hosts and (self._job(job_id) and iter(self.followed_hosts)),
         )
         self.events = SimpleNamespace(follow=self._follow_events, follow_job=self._follow_job)
@@ -318,6 +319,12 @@ class FakeServices:
         if job.status.is_final:
             raise JobFinal
         return replace(job, cancel_requested=True)
+
+    def _everything(self, job_id: str, *, only_failed: bool = False) -> Iterator[OutputPage]:
+        self._job(job_id)
+        return iter(
+            [page for page in self.followed_hosts or [] if page and (not only_failed or page.state == "failed")]
+        )
 
     def _search(self, wanted: JobFilter, search: JobSearch) -> JobPage:
         self.searches.append(search)

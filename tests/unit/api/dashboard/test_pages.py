@@ -507,6 +507,20 @@ def test_output_is_plain_text_that_no_browser_runs(client: FlaskClient, services
     assert "sandbox" in response.headers["Content-Security-Policy"]
 
 
+def test_output_of_all_agents_has_each_line_behind_its_agent(client: FlaskClient, services: FakeServices) -> None:
+    from jobqueue.model.output import Chunk, OutputPage
+
+    services.store[ID] = a_job(id=ID)
+    services.followed_hosts = [
+        OutputPage("web1", (Chunk(3, "stdout", b"a\nb"),), 3),
+        OutputPage("web1", (Chunk(5, "stderr", b"c\n"),), 5),
+        OutputPage("web2", (Chunk(2, "stdout", b"d\n"),), 2),
+    ]
+    response = client.get(f"/ui/jobs/{ID}/output?host=_all", headers=AUTHORIZATION)
+    assert response.data == b"web1 | a\nweb1 | bc\nweb2 | d\n"
+    assert "sandbox" in response.headers["Content-Security-Policy"]
+
+
 # --- submitting ------------------------------------------------------------------------------------------------------
 
 

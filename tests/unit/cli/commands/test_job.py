@@ -364,6 +364,16 @@ def test_watch_reports_changes_on_stderr(api: FakeApi, run: Run) -> None:
     assert result.stdout == "a, b (2 agents): completed\n"
 
 
+def test_one_line_a_host(api: FakeApi, run: Run) -> None:
+    out = {"stdout": "one\ntwo\n", "stderr": "", "exit_code": 0}
+    states = {"web1": {"status": "completed", "data": out}, "db1": {"status": "failed", "error": "disk full"}}
+    api.on("GET", f"/job/{ID}", Reply(200, broadcast("partial_failure", states)))
+    expected = "db1  | failed | disk full\nweb1 | 0      | one\n"
+    assert run("job", "get", ID, "--oneline").stdout == expected
+    watched = run("job", "watch", ID, "--oneline")
+    assert (watched.exit_code, watched.stdout) == (1, expected)
+
+
 # -- cancel, retry, delete ---------------------------------------------------------------------------------------------
 
 
