@@ -91,7 +91,7 @@ def test_an_altered_record_hides_no_other(world: World, roster: Roster) -> None:
 
 def test_a_revoked_agent_takes_no_work_whatever_it_reports(world: World, roster: Roster) -> None:
     world.register("web1")
-    world.client.sadd(world.ledger.keys.kind("barred"), "web1")
+    world.agents.revoke("web1", "signed word")
     assert roster.fleet().hosts[0].state is AgentState.REVOKED
 
 
