@@ -1,4 +1,4 @@
-"""The connection to the broker: retried at short intervals, however long the broker has been away."""
+"""The connection to the broker: retried at short intervals, however long the broker is down."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jobqueue.dispatch.transport import SIEVED
 from jobqueue.jitter import shortened
 
 #: Seconds between attempts to connect: the first pause, the increment, the longest pause. Celery's own pauses grow to
-#: half a minute, which would keep agents away from a recovered broker for that long. Each is shortened at random.
+#: half a minute, which would delay the agents' return to a recovered broker by as much. Each is shortened at random.
 _PAUSES = {"interval_start": 1.0, "interval_step": 1.0, "interval_max": 3.0}
 
 

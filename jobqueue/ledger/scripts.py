@@ -25,14 +25,18 @@ from jobqueue.ledger.server_error import is_denied_loading, is_wrong_type
 from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.model.job_fields import ARGUMENTS, LISTED, STORED
 from jobqueue.model.measures import BUCKETS
+from jobqueue.model.rollout import MAX_BATCHES
 from jobqueue.model.states import FAILURES, FINAL_STATES, FINAL_STATUSES, TRANSITIONS, ExecutionState, JobStatus
 
 #: Kinds of keys that the ledger can do without, or rebuild from other records. A script that meets a damaged one moves
 #: it aside and continues (``lua/include/damage_guard.lua``).
 MENDED = (
-    *("events", "index", "waiting", "due", "leases", "deadlines", "finished", "outside", "queue", "clock"),
+    *("events", "index", "waiting", "due", "leases", "deadlines", "opening", "finished", "outside", "queue", "clock"),
+    *("cancelling", "removals", "queues"),
     *(
         "agents",
+        "hostnames",
+        "fleet",
         "agent_log",
         "label",
         "offers",
@@ -40,6 +44,10 @@ MENDED = (
         "arrivals",
         "noted",
         "roster",
+        "profiles",
+        "profile",
+        "takers",
+        "outage",
         "stats",
         "measured",
         "alerts",
@@ -51,6 +59,8 @@ CREATE_ARGUMENTS = (
     *("id", "document", "kind", "idempotent", "idempotency_key"),
     *("digest", "only", "seal", "entry", "entry_seal"),
 )
+#: Hosts of a job that one call creates and opens; the hosts of a larger one are staged first.
+LARGE_JOB = 500
 #: Seconds for which a damaged key is retained.
 SPOILED_SECONDS = 7 * 86_400
 
@@ -125,6 +135,8 @@ def _tables() -> dict[str, str]:
         "JOB_ARGUMENTS": _lua_list([*CREATE_ARGUMENTS, *(field.name for field in ARGUMENTS)]),
         "JOB_STORED": _lua_list(name for field in STORED for name in (field.name, field.stored)),
         "JOB_LISTED": _lua_list(field.stored for field in LISTED),
+        "LARGE_JOB": str(LARGE_JOB),
+        "MOST_BATCHES": str(MAX_BATCHES),
         "BUCKETS": f"{{{', '.join(str(int(seconds * 1_000_000)) for seconds in BUCKETS)}}}",
     }
     return {name: f"local {name} = {table}" for name, table in tables.items()}
@@ -225,15 +237,15 @@ class Scripts:
         self._call.close()
 
     def _bring(self, verb: str, args: tuple[Argument, ...]) -> Any:
-        """Call a verb whose script is missing from Redis, and load it."""
+        """Call a verb whose script is not loaded in Redis, and load it."""
         try:
             return self._call("EVAL", self._of(verb).source, 0, *args)
         except NoPermissionError as error:
             if not is_denied_loading(error):  # the script ran, and did something that our user may not do
                 raise
             raise LedgerUnavailable(
-                f"Redis does not have our script {verb!r}, and our user may not load it: maintenance does, as soon as "
-                "it runs and is of the same version."
+                f"The script {verb!r} is not loaded in Redis, and this user may not load it: maintenance does, as "
+                "soon as it runs and is of the same version."
             ) from error
 
     def call_many(self, verb: str, calls: list[tuple[Argument, ...]], *, are_apart: bool = False) -> list[Any]:

@@ -184,7 +184,7 @@ def test_a_server_without_a_free_connection_costs_none_of_those_that_are_open(
     until(lambda: any(one["cmd"] == "blpop" for one in admin.client_list()), "the open one is in use")
     admin.config_set("maxclients", len(admin.client_list()))
     try:
-        with pytest.raises(LedgerUnavailable, match=r"takes no further connection.*maxclients"), translated_errors():
+        with pytest.raises(LedgerUnavailable, match=r"accepts no further connections.*maxclients"), translated_errors():
             call("PING")
         admin.rpush("nothing", 1)
         waiting.join(60)

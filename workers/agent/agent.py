@@ -104,7 +104,7 @@ class Agent:
             pool="threads",
             concurrency=settings.concurrency,
             events=events,
-            quiet=settings.log_format == "json",  # no banner
+            quiet=True,  # no banner
             without_gossip=True,
             without_mingle=True,
             without_heartbeat=not events,

@@ -69,18 +69,18 @@ class RunSchema(Schema):
         keys=Text(),
         values=Text(),
         load_default=dict,
-        metadata={"description": "The caller's own notes on the job."},
+        metadata={"description": "The caller's metadata of the job."},
     )
     packages = Entries(
         keys=Text(),
         values=Text(**shape(r"[0-9a-f]{64}", "Must be a sha256 in lower-case hexadecimal.")),
         load_default=dict,
-        metadata={"description": "What uploaded packages must be: sha256 by name."},
+        metadata={"description": "Expected sha256 of uploaded packages, by name."},
     )
     num_cpus = Number(
         load_default=0.0,
         validate=validate.Range(min=0, max=_MAX_CPUS),
-        metadata={"description": "CPUs of the agent's host that are reserved for it; fractions are fine."},
+        metadata={"description": "CPUs of the agent's host that are reserved for it; fractions are allowed."},
     )
     memory = Whole(
         load_default=0,
@@ -91,7 +91,7 @@ class RunSchema(Schema):
         keys=Text(),
         values=Number(validate=validate.Range(min=0, max=_MAX_CPUS)),
         load_default=dict,
-        metadata={"description": "Amounts that are reserved for it, by the name of an agent's label that is a number."},
+        metadata={"description": "Reserved amounts of resources, by the name of an agent's numeric label."},
     )
 
     @marshmallow.pre_load
@@ -127,7 +127,7 @@ def run(data: dict[str, Any], context: Context) -> Outcome:
     from jobqueue.entrypoints.surroundings import surround
 
     if context.settings is None:
-        raise OperationFailed("The agent gave no settings, so that there is no folder to run in.")
+        raise OperationFailed("The agent passed no settings, so the operation has no folder to run in.")
     wanted = RuntimeEnv.parse(data["runtime_env"])
     cpus, memory = data["num_cpus"], data["memory"]
     resources = {name: (asked, declared(context.labels, name)) for name, asked in data["resources"].items()}

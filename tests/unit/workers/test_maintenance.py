@@ -11,7 +11,8 @@ import pytest
 from redis.exceptions import NoPermissionError
 
 from jobqueue.dispatch.sender import Sender
-from jobqueue.ledger.executions import Due, Grant
+from jobqueue.ledger.due import Due
+from jobqueue.ledger.executions import Grant
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Heartbeat, Registration
 from jobqueue.model.alert import CONNECTIONS_SCARCE
@@ -250,6 +251,7 @@ def test_with_a_broker_elsewhere_only_live_and_idle_agents_get_messages_again(
     for host in (HOST, "db1", "busy"):
         job_id = submit("test.echo.get", target=host)
         ledger.client.zadd(ledger.keys.waiting(host), {job_id: 1})  # waits since 1970
+        ledger.client.zadd(ledger.keys.kind("queues"), {host: 1})
     submit("test.echo.get")
     ledger.agents.leave("db1", "boot")
     reconciler = Reconciler(ledger, Elsewhere(), older_than_seconds=0)  # type: ignore[arg-type]
@@ -267,7 +269,7 @@ def test_the_pruner_removes_what_ended_long_ago_and_nothing_else(ledger: Ledger,
     assert ledger.jobs.counts()[JobStatus.SUBMITTED] == 1
     ledger.jobs.cancel(waiting, "test")
     assert Pruner(ledger, ttl_seconds=0).run_once() == 1
-    remaining = {ledger.keys.kind(kind) for kind in ("clock", "events", "measured")}
+    remaining = {ledger.keys.kind(kind) for kind in ("clock", "events", "measured", "queues")}
     assert set(ledger.client.keys()) - known == remaining
 
 
@@ -276,6 +278,7 @@ def test_the_sweeper_removes_packages_that_nobody_used(ledger: Ledger) -> None:
     sweeper = Sweeper(ledger)
     assert sweeper.run_once() == 0
     ledger.client.zadd(ledger.keys.kind("packages"), {package.name: 1})  # as if it had been kept until 1970
+    ledger.client.hset(ledger.keys.kind("package") + package.name, "kept", 1)
     assert sweeper.run_once() == 1
     assert ledger.client.keys(ledger.keys.upload("*")) == []
 

@@ -50,7 +50,7 @@ class MessageFilter:
 
     def failed(self, message: Any, error: Exception) -> None:
         """Celery could not process a message."""
-        self._strangers.note(_queue(message), f"Celery could not take it up ({error!r})", repr(message.headers))
+        self._strangers.note(_queue(message), f"Celery could not process it ({error!r})", repr(message.headers))
 
 
 class AgentConsumer(Consumer):  # type: ignore[misc]
@@ -74,7 +74,7 @@ class AgentConsumer(Consumer):  # type: ignore[misc]
                 # kombu's Redis transport also treats a KeyError as a connection error
                 if isinstance(error, self.connection_errors) and not isinstance(error, KeyError):
                     raise
-                logger.exception("Celery could not take up a message")
+                logger.exception("Celery could not process a message")
                 message_filter.failed(message, error)
                 self._drop(message)
                 return None

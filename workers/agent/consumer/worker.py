@@ -54,7 +54,7 @@ class AgentWorker(Worker):  # type: ignore[misc]
         install_cry_handler()  # SIGUSR1: print the stack of every thread
 
     def stop(self, in_sighandler: bool = False, exitcode: int | None = None) -> None:
-        """Stop, for whatever reason: a signal, an order by remote control, an error."""
+        """Stop, for any reason: a signal, a remote control command, an error."""
         self._hand_back.begin()
         super().stop(in_sighandler, exitcode)
 

@@ -59,5 +59,7 @@ end
 -- only recorded as waiting: no agent reads a queue for them.
 local function publish(message, id, slot, priority, time)
   redis.call('ZADD', K.waiting .. slot, int(time), id)
-  if message and slot ~= '_unplaced' then redis.call('LPUSH', queue_list(slot, 9 - priority), message) end
+  if slot == '_unplaced' then return end
+  redis.call('ZADD', K.queues, 'NX', int(time), slot) -- for the reconciler
+  if message then redis.call('LPUSH', queue_list(slot, 9 - priority), message) end
 end
