@@ -64,9 +64,11 @@ def read(ledger: Ledger, operations: Iterable[str]) -> Measures:
 
 
 def _jobs(ledger: Ledger, operations: list[str]) -> dict[tuple[str, JobStatus], int]:
-    statuses = [str(status) for status in JobStatus]
     dimensions = [_ALL, *(f"op:{name}" for name in operations)]
-    calls: list[tuple[Argument, ...]] = [(len(part), *part, *statuses) for part in _parts(dimensions, _OPERATIONS)]
+    calls: list[tuple[Argument, ...]] = [
+        tuple(f"{dimension}|{status}" for dimension in part for status in JobStatus)
+        for part in _parts(dimensions, _OPERATIONS)
+    ]
     sizes = [int(size) for answer in ledger.scripts.call_many("count_indexes", calls) for size in answer]
     names = [(name, status) for name in [_ALL, *operations] for status in JobStatus]
     counts = dict(zip(names, sizes, strict=True))
