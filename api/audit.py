@@ -38,6 +38,7 @@ ACCESS = {
     "agent.revoke_agent": 200,
     "agent.remove_agent": 204,
     "agent.invite_agent": 201,
+    "bundle.make_bundle": 201,
     "dashboard.accept": 303,
 }
 _WRITTEN = "audit_written"

@@ -106,6 +106,12 @@ class RedisUrl:
         """The address without its password."""
         return mask_password(self.text)
 
+    def with_login(self, username: str, password: str) -> str:
+        """The same address with other credentials; with empty ones, without any."""
+        _, _, rest = self.text.partition("://")
+        body, mark, query = rest.partition("?")
+        return f"{self.scheme}://{_login(username, password)}{body.rpartition('@')[2]}{mark}{query}"
+
     def broker(self) -> tuple[str, dict[str, Any]]:
         """The same Redis in kombu's spelling: ``(broker_url, transport_options)`` for Celery."""
         login = _login(self.username, self.password)

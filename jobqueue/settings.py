@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _KEY_PREFIX = re.compile(r"[A-Za-z0-9:._-]{1,64}")
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 _SECRET = re.compile(r"[\x21-\x7e]{32,4096}")
+_CONTEXT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _CLAIM = re.compile(r"[\x21-\x7e]{1,256}")
 _LISTEN = re.compile(r"[A-Za-z0-9:._%-]{1,253}")
 _HOST = re.compile(r"\*|(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[?[0-9A-Fa-f:.]{2,45}\]?")
@@ -63,7 +64,12 @@ class Settings:
     ``redis_url``            the ledger: redis://, rediss://, unix:// or sentinel://; else what a running ``up``
                              wrote to the state directory, else redis://127.0.0.1:6379/0
     ``broker_url``           where Celery's messages go; the same Redis unless set (also amqp://)
+    ``agent_redis_url``      the API's: address, without credentials, at which other hosts reach Redis, for bundles;
+                             else ``redis_url``, if that is not local to this machine
+    ``redis_admin_url``      the API's: address of Redis with a user that may create users, for agents' bundles;
+                             else ``redis_url``
     ``url``                  the API's address, for the client; else a running ``up``'s, else http://127.0.0.1:8080
+    ``context``              name of the client's context (`jobqueue context`), if ``url`` is not set
     ``token``                bearer token of the API and of the client; else the state directory's ``admin.token``
     ``state_dir``            where ``up`` keeps its state; $XDG_STATE_HOME/jobqueue or ~/.local/state/jobqueue
     ``hostname``, ``labels`` an agent's name, and its labels as ``k=v,k2=v2``
@@ -125,7 +131,10 @@ class Settings:
     state_dir: Path
     redis_url: str = field(default=DEFAULT_REDIS_URL, repr=False)
     broker_url: str = field(default="", repr=False)
+    agent_redis_url: str = ""
+    redis_admin_url: str = field(default="", repr=False)
     url: str = DEFAULT_URL
+    context: str = ""
     token: str | None = field(default=None, repr=False)
     hostname: str = ""
     labels: dict[str, str] = field(default_factory=dict)
@@ -259,6 +268,14 @@ class Settings:
         if self.broker_url.partition("://")[0] in _BROKER_SCHEMES:
             return self.broker_url, {}
         return RedisUrl.parse(self.broker_url).broker()
+
+
+def check_allowed(patterns: Sequence[str]) -> None:
+    """Raise ``InvalidInput`` unless these are names or patterns of operations, as in ``allow``."""
+    try:
+        _CHECKS["allow"](patterns)
+    except ValueError as error:
+        raise InvalidInput(f"The allowed operations must be {error}, not {', '.join(patterns)[:120]!r}.") from error
 
 
 def env_name(field_name: str) -> str:
@@ -397,6 +414,13 @@ def _redis_url(value: Any) -> str:
     return RedisUrl.parse(str(value)).text
 
 
+def _network_redis_url(value: Any) -> str:
+    address = RedisUrl.parse(str(value))
+    if address.scheme not in ("redis", "rediss") or address.username or address.password:
+        raise ValueError("an address such as redis://redis.example.org:6379/0, without user and password")
+    return address.text
+
+
 def _broker_url(value: Any) -> str:
     text = str(value)
     return text if text.partition("://")[0] in _BROKER_SCHEMES else _redis_url(text)
@@ -531,7 +555,10 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "state_dir": _folder,
     "redis_url": _redis_url,
     "broker_url": _broker_url,
+    "agent_redis_url": _network_redis_url,
+    "redis_admin_url": _redis_url,
     "url": _http_url,
+    "context": _matching(_CONTEXT, "a context's name, as `jobqueue context list` shows it"),
     "token": _matching(_TOKEN, "visible ASCII characters without blanks, at most 4096"),
     "hostname": lambda value: check_hostname(str(value)),
     "labels": _labels,

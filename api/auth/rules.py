@@ -48,6 +48,7 @@ _AGENTS = {
     "agent.drain_agent": "agent:write",
     "agent.undrain_agent": "agent:write",
     "agent.invite_agent": "agent:write",
+    "bundle.make_bundle": "agent:write",
     "agent.accept_agent": "agent:write",
     "agent.revoke_agent": "agent:write",
     "agent.remove_agent": "agent:write",

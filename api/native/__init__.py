@@ -5,6 +5,7 @@ from __future__ import annotations
 from api.native import (
     agents,
     audit,
+    bundles,
     events,
     failures,
     health,
@@ -25,6 +26,7 @@ BLUEPRINTS = (
     events.blueprint,
     failures.blueprint,
     agents.blueprint,
+    bundles.blueprint,
     operations.blueprint,
     health.blueprint,
     metrics.blueprint,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 import click
 
+from jobqueue.cli.context_option import CONTEXT, context_option
 from jobqueue.cli.views.output import complain, make_streams_safe
-from jobqueue.client import ApiError, Client
+from jobqueue.client import ApiError, Client, ConnectionFailed, InvalidAnswer, Unauthorized
 from jobqueue.errors import InvalidSettings, JobQueueError
 
 EXIT_ERROR = 2
@@ -22,6 +23,13 @@ _RETRIES = 3
 _URL = "jobqueue.url"
 _TOKEN = "jobqueue.token"  # noqa: S105 - the name of a place
 _TOKEN_LIMIT = 65_536
+_ADDRESS_HINT = " --url names another one; 'jobqueue up' starts an API on this machine."
+#: What a person at the command line can do about an error of the client.
+_HINTS: Mapping[type[Exception], str] = {
+    ConnectionFailed: _ADDRESS_HINT,
+    InvalidAnswer: _ADDRESS_HINT,
+    Unauthorized: " Or give one with --token-file.",
+}
 
 
 class ClientGroup(click.Group):
@@ -36,11 +44,16 @@ class ClientGroup(click.Group):
         self.params.extend(_connection_options())
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
-        cmd.params.extend(_connection_options())
+        if not isinstance(cmd, LocalCommand):
+            cmd.params.extend(_connection_options())
         super().add_command(cmd, name)
 
     def invoke(self, ctx: click.Context) -> Any:
         return _ended_in_order(ctx, super().invoke)
+
+
+class LocalCommand(click.Command):
+    """A command of a ``ClientGroup`` that does not talk to the API."""
 
 
 class ClientCommand(click.Command):
@@ -57,7 +70,7 @@ class ClientCommand(click.Command):
 def connect() -> Client:
     """The client for the command that runs."""
     meta = click.get_current_context().meta
-    return Client(meta.get(_URL), meta.get(_TOKEN), retries=_RETRIES)
+    return Client(meta.get(_URL), meta.get(_TOKEN), context=meta.get(CONTEXT), retries=_RETRIES)
 
 
 def sentence(error: JobQueueError) -> str:
@@ -71,6 +84,7 @@ def sentence(error: JobQueueError) -> str:
     more = [f"{path}: {said}" if path else said for path, said in details if not _says(text, path, said, len(details))]
     if more:
         text += f" ({'; '.join(more)})"
+    text += _HINTS.get(type(error), "")
     if isinstance(error, ApiError) and error.status >= 500 and error.request_id:
         text += f" (request {error.request_id})"
     return text
@@ -110,12 +124,13 @@ def _details(value: Any, path: str = "") -> list[tuple[str, str]]:
 
 def _connection_options() -> list[click.Parameter]:
     return [
+        context_option(),
         click.Option(
             ["--url"],
             metavar="URL",
             expose_value=False,
             callback=_keep_url,
-            help="Address of the API. Default: JOBQUEUE_URL, else that of 'jobqueue up' on this machine.",
+            help="Address of the API. Default: JOBQUEUE_URL, else the context's, or that of 'up' on this machine.",
         ),
         click.Option(
             ["--token-file"],
@@ -123,7 +138,7 @@ def _connection_options() -> list[click.Parameter]:
             metavar="FILE",
             expose_value=False,
             callback=_keep_token,
-            help="Read the token from FILE (- for stdin). Default: JOBQUEUE_TOKEN, else the token of 'jobqueue up'.",
+            help="Read the token from FILE (- for stdin). Default: JOBQUEUE_TOKEN, the context's, or that of 'up'.",
         ),
     ]
 

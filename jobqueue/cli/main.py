@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from jobqueue import __version__
+from jobqueue.cli.context_option import context_option
 from jobqueue.cli.views.output import make_streams_safe
 from jobqueue.cli.views.text import one_line
 from jobqueue.errors import JobQueueError
@@ -48,6 +49,10 @@ _COMMANDS = {
         "Load, see and delete the collections in this machine's data directory (JOBQUEUE_DATA_DIR).",
     ),
     "key": ("jobqueue.cli.commands.key:key", "Let programs in: API keys."),
+    "context": (
+        "jobqueue.cli.commands.context:context",
+        "Keep the addresses and tokens of several APIs under names, and switch between them.",
+    ),
     "user": ("jobqueue.cli.commands.user:user", "Let people in: users with passwords."),
     "role": ("jobqueue.cli.commands.role:role", "Say what a role may do."),
     "audit": (
@@ -107,3 +112,6 @@ def main() -> None:
     `jobqueue check` says whether they are right.
     """
     make_streams_safe()
+
+
+main.params.append(context_option())

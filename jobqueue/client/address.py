@@ -8,35 +8,71 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from jobqueue.client.contexts import Context, Contexts
 from jobqueue.errors import InvalidInput
 from jobqueue.settings import DEFAULT_REDIS_URL, Settings, env_name
 
 
 @dataclass(frozen=True)
 class Address:
-    """``url`` has no trailing slash; ``token`` is None if there is none."""
+    """``url`` has no trailing slash; ``token`` is None if there is none.
+
+    ``ca`` is a PEM file with the only authority to trust; None: those of the system.
+    """
 
     url: str
     token: str | None = field(default=None, repr=False)
+    ca: str | None = None
 
 
-def resolve(url: str | None = None, token: str | None = None, environ: Mapping[str, str] | None = None) -> Address:
-    """The address to use: arguments win, then ``JOBQUEUE_URL``/``JOBQUEUE_TOKEN``, then the state directory.
+def resolve(
+    url: str | None = None,
+    token: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    context: str | None = None,
+) -> Address:
+    """The address to use: arguments win, then ``JOBQUEUE_URL``/``JOBQUEUE_TOKEN``, then the context, then the state
+    directory. The context is ``context``, else ``JOBQUEUE_CONTEXT``, else the current one of the user's file.
 
+    A context's token is sent to the context's own address only.
     The state directory's token belongs to the API that runs on this machine. It is sent to the address stored beside it
     or to a loopback address, never to any other host.
     Raises ``InvalidInput`` (``InvalidSettings`` for the environment).
     """
     environ = os.environ if environ is None else environ
+    if url is not None and context is not None:
+        raise InvalidInput(f"An address and the context {context[:80]!r} were given; give one of them.")
     if url is not None and token is not None:
-        return Address(_checked_url(url), _checked_token(token))
+        return Address(check_url(url), _checked_token(token))
+    found = None if url is not None else _context(environ, context)
+    if found is not None:
+        return _of_context(found, token, environ, is_argument=context is not None)
     settings = Settings.from_env(environ, **_not_asked_for(url, token, environ))
-    address = _checked_url(url if url is not None else settings.url)
+    address = check_url(url if url is not None else settings.url)
     if token is None:
         named = url is not None or bool(environ.get(env_name("url")))
         from_environment = bool(environ.get(env_name("token")))
         token = settings.token if from_environment or not named or _is_loopback(address) else None
     return Address(address, _checked_token(token) if token is not None else None)
+
+
+def _context(environ: Mapping[str, str], name: str | None) -> Context | None:
+    """The context to use, or None. Raises ``NotFound`` for one that is not there."""
+    if name is None and environ.get(env_name("url"), "").strip():
+        return None
+    contexts = Contexts.load(environ)
+    chosen = name or environ.get(env_name("context"), "").strip() or contexts.current
+    return contexts.get(chosen) if chosen else None
+
+
+def _of_context(context: Context, token: str | None, environ: Mapping[str, str], *, is_argument: bool) -> Address:
+    """The address of a context. Its token is not needed where another one wins."""
+    url = check_url(context.url)
+    has_own = bool(context.token_file or context.token_command)
+    if token is None and has_own and (is_argument or not environ.get(env_name("token"), "").strip()):
+        token = context.token()
+    found = resolve(url, token, environ)
+    return Address(found.url, found.token, context.authority())
 
 
 def _not_asked_for(url: str | None, token: str | None, environ: Mapping[str, str]) -> dict[str, str]:
@@ -46,13 +82,13 @@ def _not_asked_for(url: str | None, token: str | None, environ: Mapping[str, str
     """
     values = {} if environ.get(env_name("redis_url"), "").strip() else {"redis_url": DEFAULT_REDIS_URL}
     if url is not None:
-        values["url"] = _checked_url(url)
+        values["url"] = check_url(url)
     if token is not None:
         values["token"] = _checked_token(token)
     return values
 
 
-def _checked_url(url: str) -> str:
+def check_url(url: str) -> str:
     example = "give an address such as http://127.0.0.1:8080"
     try:
         parts = urlsplit(url)

@@ -14,7 +14,9 @@ from urllib.parse import quote
 
 from jobqueue.client import events
 from jobqueue.client.address import resolve
-from jobqueue.client.errors import ClientError, ConnectionFailed, InvalidAnswer, Unavailable, WaitTimeout
+from jobqueue.client.errors import ClientError, ConnectionFailed, InvalidAnswer, Unavailable
+from jobqueue.client.object_methods import ObjectMethods
+from jobqueue.client.polling import PATIENCE_SECONDS, Pacer
 from jobqueue.client.sse import ServerEvent
 from jobqueue.client.transport import Transport
 from jobqueue.errors import InvalidInput
@@ -26,25 +28,27 @@ from jobqueue.model.target import ANY
 from jobqueue.model.timestamps import to_iso, to_micros
 
 _FINAL = frozenset(status.value for status in FINAL_STATUSES)
-_POLL_GROWTH = 1.5
-#: How long ``wait`` tolerates an API that was reachable and is gone now (a restart, a deployment).
-_PATIENCE_SECONDS = 30.0
 #: Seconds before a stream that ended early (a server that stops, a proxy time-out) is requested again.
 _STREAM_PAUSE = 0.2
 
 
-class Client:
+class Client(ObjectMethods):
     """A client for one API. Threads may share a client; a process that forks makes a new one in the child.
 
     ::
 
         with Client() as client:
-            job_id = client.submit("node.hostname.get", target="_all")["job_id"]
-            for hostname, answer in client.wait(job_id, timeout=60)["responses"].items():
-                ...
+            job = client.run("df -h", on="group:web")
+            for result in job.results():
+                print(result.hostname, result.stdout)
+            job.wait(check=True)
 
-    ``url`` and ``token`` default to ``JOBQUEUE_URL`` and ``JOBQUEUE_TOKEN``, else to the files that ``jobqueue up``
-    left in the state directory. ``timeout`` is the number of seconds to wait for one answer; ``retries`` is the maximum
+    The methods inherited from ``ObjectMethods`` (``run``, ``start``, ``get``, ``search``, ``wait_many``, ``hosts``,
+    ``host``) return objects. Below them is one method for each route, which returns the API's JSON.
+
+    ``url`` and ``token`` default to ``JOBQUEUE_URL`` and ``JOBQUEUE_TOKEN``, else to those of a context (``context``,
+    ``JOBQUEUE_CONTEXT``, or the current one of ``jobqueue context``), else to the files that ``jobqueue up`` left in
+    the state directory. ``timeout`` is the number of seconds to wait for one answer; ``retries`` is the maximum
     number of retries of a request that is safe to repeat (see ``Transport.request``).
 
     Every method raises ``ConnectionFailed``, ``InvalidAnswer`` or an ``ApiError`` (``jobqueue.client.errors``).
@@ -52,9 +56,15 @@ class Client:
     """
 
     def __init__(
-        self, url: str | None = None, token: str | None = None, *, timeout: float = 30.0, retries: int = 4
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        *,
+        context: str | None = None,
+        timeout: float = 30.0,
+        retries: int = 4,
     ) -> None:
-        self._http = Transport(resolve(url, token), timeout=timeout, retries=retries)
+        self._http = Transport(resolve(url, token, context=context), timeout=timeout, retries=retries)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, *, timeout: float = 30.0, retries: int = 4) -> Client:
@@ -144,6 +154,9 @@ class Client:
         target: str | None = None,
         hostname: str | None = None,
         tag: str | None = None,
+        q: str | None = None,
+        error: str | None = None,
+        submitted_by: str | None = None,
         created_after: datetime | str | None = None,
         created_before: datetime | str | None = None,
         limit: int | None = None,
@@ -154,7 +167,8 @@ class Client:
         """One page of jobs, newest first: ``{"total_items", "is_least", "status_counts", "items", "next_cursor"}``.
 
         All conditions must hold. ``tag`` is ``key:value``; ``limit`` 1-100; ``cursor`` is a page's ``next_cursor``;
-        ``view="summary"`` leaves out responses, agent states and timeline.
+        ``q`` is a text in title, host, tag, submitter or error; with it, ``error`` or ``submitted_by``, a page may be
+        short although ``next_cursor`` continues it. ``view="summary"`` leaves out responses, agent states and timeline.
         """
         query = {
             "status": status,
@@ -162,6 +176,9 @@ class Client:
             "target": target,
             "hostname": hostname,
             "tag": tag,
+            "q": q,
+            "error": error,
+            "submitted_by": submitted_by,
             "created_after": _time(created_after),
             "created_before": _time(created_before),
             "limit": limit,
@@ -198,31 +215,20 @@ class Client:
         Polls after ``poll_min`` seconds and then less and less often, up to every ``poll_max`` seconds. ``on_poll``
         receives every answer. An API that becomes unreachable is retried for 30 s.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        pause = poll_min
-        job: dict[str, Any] | None = None
-        answered = 0.0
+        pacer = Pacer(job_id, timeout, poll_min, poll_max)
         while True:
-            asked = time.monotonic()
+            pacer.ask()
             try:
                 job = self.job(job_id)
-                answered = time.monotonic()
-            except (ConnectionFailed, Unavailable):
-                if job is None or time.monotonic() - answered > _PATIENCE_SECONDS:
-                    raise
+            except (ConnectionFailed, Unavailable) as error:
+                pacer.unreachable(error)
             else:
+                pacer.answered(job)
                 if on_poll is not None:
                     on_poll(job)
                 if job.get("status") in _FINAL:
                     return job
-            now = time.monotonic()
-            if deadline is not None and now >= deadline:
-                message = f"Job {job_id} did not end within {timeout:g} s; it is {job.get('status')} and goes on."
-                raise WaitTimeout(message, job=job)
-            # with a slow answer (a broadcast to many agents), at most half of the time is spent on polling
-            rest = max(pause, now - asked)
-            time.sleep(rest if deadline is None else min(rest, deadline - now))
-            pause = min(pause * _POLL_GROWTH, poll_max)
+            time.sleep(pacer.pause())
 
     def logs(self, job_id: str, hostname: str | None = None, offset: int = 0) -> dict[str, Any]:
         """An execution's output after a byte offset: ``{"hostname", "status", "complete", "cut", "next_offset",
@@ -289,7 +295,7 @@ class Client:
                             return
             except (ConnectionFailed, Unavailable):
                 gone_since = gone_since or time.monotonic()
-                if time.monotonic() - gone_since > _PATIENCE_SECONDS:
+                if time.monotonic() - gone_since > PATIENCE_SECONDS:
                     raise
             time.sleep(_STREAM_PAUSE)
 
@@ -367,6 +373,25 @@ class Client:
     def invite(self, hostname: str = "", seconds: int = 3600) -> dict[str, Any]:
         """``{"token", "expires_at", "hostname"}``: a one-time token for a new agent."""
         return self._object("POST", "/agent/invite", body={"hostname": hostname, "seconds": seconds})
+
+    def bundle(
+        self,
+        hostname: str,
+        *,
+        seconds: int = 3600,
+        allow: Sequence[str] = ("read-only",),
+        labels: Mapping[str, str] | None = None,
+        redis_url: str | None = None,
+        replace: bool = False,
+    ) -> dict[str, Any]:
+        """``{"bundle", "hostname", "expires_at", "sha256", "redis_user", "redis_user_kept"}``: the content of the file
+        for ``jobqueue agent join`` on a new host. It holds secrets and is shown only here.
+        """
+        body: dict[str, Any] = {"hostname": hostname, "seconds": seconds, "allow": list(allow), "replace": replace}
+        body["labels"] = dict(labels or {})
+        if redis_url is not None:
+            body["redis_url"] = redis_url
+        return self._object("POST", "/agent/bundle", body=body)
 
     def accept(self, hostname: str, fingerprint: str) -> dict[str, Any]:
         """Accept an agent whose key has this fingerprint, and return it."""

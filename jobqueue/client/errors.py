@@ -6,6 +6,7 @@
         ConnectionFailed          no answer: unreachable, cut off, or too slow
         InvalidAnswer             an answer, but not from the jobqueue API
         WaitTimeout               the job was not final in time (also a TimeoutError)
+        JobFailed                 the job has ended, and not well
         ApiError                  the API answered with an error
             InvalidRequest        400, 413, 415, 422
             Unauthorized          401
@@ -18,10 +19,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from jobqueue.errors import JobQueueError
+
+if TYPE_CHECKING:
+    from jobqueue.client.objects import JobInfo, Result
+
+#: Hosts that a message names.
+_MOST_HOSTS = 10
 
 
 class ClientError(JobQueueError):
@@ -54,6 +61,25 @@ class WaitTimeout(ClientError, TimeoutError):
     def __init__(self, message: str | None = None, *, job: Mapping[str, Any]) -> None:
         super().__init__(message)
         self.job = dict(job)
+
+
+class JobFailed(ClientError):
+    """A job has ended, and not well: it failed, or it was cancelled.
+
+    ``job``      the job; of several (``wait_many``) the first
+    ``jobs``     all of them
+    ``results``  the failures, of all of these jobs
+    ``hosts``    their hostnames, each once
+    """
+
+    code = "job_failed"
+
+    def __init__(self, message: str | None = None, *, job: JobInfo, others: Sequence[JobInfo] = ()) -> None:
+        self.job = job
+        self.jobs = (job, *others)
+        self.results = tuple(result for one in self.jobs for result in one.failures)
+        self.hosts = tuple(dict.fromkeys(result.hostname for result in self.results))
+        super().__init__(message or " ".join(map(_failure_of, self.jobs)))
 
 
 class ApiError(ClientError):
@@ -135,7 +161,7 @@ _BY_STATUS: Mapping[int, type[ApiError]] = {
     503: Unavailable,
     504: Unavailable,
 }
-_TOKEN_HINT = "Give a token in JOBQUEUE_TOKEN, or with --token-file on the command line."  # noqa: S105 - no secret
+_TOKEN_HINT = "Give a token in JOBQUEUE_TOKEN, or as the client's argument."  # noqa: S105 - no secret
 
 
 def api_error(
@@ -145,3 +171,18 @@ def api_error(
     if status == 401:
         message = f"{message} {_TOKEN_HINT}"
     return _BY_STATUS.get(status, ApiError)(status, message, details, request_id)
+
+
+def _failure_of(job: JobInfo) -> str:
+    name = f"Job {job.id}" + (f" ({job.title})" if job.title else "")
+    failures = job.failures
+    if not failures:
+        return f"{name} ended as {job.status}" + (f": {job.error.rstrip('.')}." if job.error else ".")
+    named = "; ".join(_reason(result) for result in failures[:_MOST_HOSTS])
+    more = f"; and {len(failures) - _MOST_HOSTS} more" if len(failures) > _MOST_HOSTS else ""
+    return f"{name} failed on {len(failures)} of {len(job.answers())} hosts: {named}{more}."
+
+
+def _reason(result: Result) -> str:
+    reason = result.error or (None if result.exit_code is None else f"exit code {result.exit_code}") or result.status
+    return f"{result.hostname}: {reason.rstrip('.')}"

@@ -52,6 +52,7 @@ class Transport:
             maxsize=_CONNECTIONS,
             headers=headers,
             retries=False,
+            ca_certs=address.ca,
             timeout=urllib3.Timeout(connect=min(timeout, _CONNECT_TIMEOUT), read=timeout),
         )
 
@@ -137,7 +138,7 @@ class Transport:
 
     def _no_answer(self, error: HTTPError) -> Exception:
         """The exception for a failed connection."""
-        what = "Check the address (JOBQUEUE_URL or --url), and that the API runs: 'jobqueue up' starts one."
+        what = "Check the address (JOBQUEUE_URL, if no other was given), and that the API runs."
         if isinstance(error, (NewConnectionError, ConnectTimeoutError)):
             cause = error.__cause__
             reason = (cause.strerror if isinstance(cause, OSError) else None) or "no answer"
@@ -210,5 +211,6 @@ def _decode(content: bytes, url: str) -> Any:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
         raise InvalidAnswer(
-            f"What answers at {url} is not the jobqueue API (no JSON). Check the address (JOBQUEUE_URL or --url)."
+            f"What answers at {url} is not the jobqueue API (no JSON). Check the address (JOBQUEUE_URL, if no other "
+            "was given)."
         ) from error

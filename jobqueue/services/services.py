@@ -16,6 +16,7 @@ from jobqueue.ledger.rate_limits import RateLimits
 from jobqueue.model.measures import Measures
 from jobqueue.operations.registry import Registry
 from jobqueue.services.audit import AuditTrail
+from jobqueue.services.bundles import BundleMaker
 from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
 from jobqueue.services.enrolment import Enrolment
@@ -50,6 +51,7 @@ class Services:
     events: EventFeed
     agents: Agents
     enrolment: Enrolment
+    bundles: BundleMaker
     packages: Packages
     package_digests: PackageResolver
     configurations: Configurations
@@ -73,6 +75,7 @@ class Services:
         submit = JobSubmitter(ledger.jobs, Sender(settings), registry, work, resolver)
         verifier = ResultVerifier(ledger.agents, keys)
         jobs = JobManager(ledger, verifier)
+        enrolment = Enrolment(ledger.agents, signer, keys)
         return cls(
             ledger=ledger,
             registry=registry,
@@ -82,7 +85,8 @@ class Services:
             output=OutputReader(ledger.jobs, ledger.executions, ledger.output),
             events=EventFeed(ledger.events, jobs.get),
             agents=ledger.agents,
-            enrolment=Enrolment(ledger.agents, signer, keys),
+            enrolment=enrolment,
+            bundles=BundleMaker(settings, enrolment, ledger.agents, signer),
             packages=ledger.packages,
             package_digests=resolver,
             configurations=ledger.configurations,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import socket
 
 from jobqueue.errors import JobQueueError
@@ -27,6 +28,25 @@ def claim_port(host: str, port: int, option: str) -> int:
         if error.errno == errno.EACCES:
             raise JobQueueError(f"Port {port} needs privileges; choose one above 1023 with {option}.") from error
         raise JobQueueError(f"Nothing can listen on {host} port {port}: {error.strerror}.") from error
+
+
+def parse_listen(text: str, default_port: int) -> tuple[str, int]:
+    """``10.0.0.1``, ``10.0.0.1:6380`` or ``[fd00::1]:6380`` as address and port; raises ``ValueError``.
+
+    The address is one of this machine: agents need to know where they connect, so no wildcard.
+    """
+    wanted = "an IP address of this machine that the other hosts reach, such as 192.0.2.10 or 192.0.2.10:6379"
+    host, port = text, str(default_port)
+    if text.startswith("[") or text.count(":") == 1:
+        host, _, rest = text.removeprefix("[").rpartition("]") if "]" in text else text.rpartition(":")
+        port = (rest.removeprefix(":") or port) if "]" in text else rest
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError as error:
+        raise ValueError(f"{text[:80]!r} is not {wanted}") from error
+    if address.is_unspecified or not port.isdecimal() or not 0 < int(port) < 65_536:
+        raise ValueError(f"{text[:80]!r} is not {wanted}")
+    return str(address), int(port)
 
 
 def url_host(host: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 import subprocess
@@ -19,7 +20,7 @@ from redis.retry import Retry
 
 from jobqueue.errors import JobQueueError
 from jobqueue.standalone.binary import LAST_COMMON, LAST_COMMON_SNAPSHOT, RedisBinary, Writer, find_redis_server
-from jobqueue.standalone.ports import LOOPBACK, free_port
+from jobqueue.standalone.ports import LOOPBACK, free_port, url_host
 
 #: Longest path of a unix socket that every system takes (Linux 107 bytes, macOS 103).
 SOCKET_PATH_BYTES = 103
@@ -28,22 +29,35 @@ STOP_SECONDS = 15.0
 _LOOK_SECONDS = 0.02
 _LONGEST_LOOK_SECONDS = 0.25
 _NAMES = ("redis", "valkey")
+#: From this version on, users have the rules that agents need (selectors).
+ACL_VERSION = (7, 0)
+_DEFAULT = "user default "
 
 
 class EmbeddedRedis:
     """Prepares, watches and stops one Redis server whose files are all in ``directory``.
 
     ``persistent``: jobs outlive a restart (append-only file, written to disk every second).
-    ``search_path`` stands in for ``$PATH`` when the server is looked for.
+    ``search_path`` stands in for ``$PATH`` when the server is looked for. ``listen``: an address and port of this
+    machine on which agents of other hosts reach it, each with a user of its own; nothing is open without a password.
     """
 
-    def __init__(self, directory: Path, *, persistent: bool = True, search_path: str | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        persistent: bool = True,
+        search_path: str | None = None,
+        listen: tuple[str, int] | None = None,
+    ) -> None:
         self.directory = directory.absolute()
         self.persistent = persistent
         self._search_path = search_path
+        self._listen = listen
         self._config = self.directory / "redis.conf"
         self._socket = self.directory / "redis.sock"
         self._pid_file = self.directory / "redis.pid"
+        self._users = self.directory / "users.acl"
         self._written_by = self.directory / "written-by"
         self._binary: RedisBinary | None = None
         self._url: str | None = None
@@ -83,7 +97,7 @@ class EmbeddedRedis:
         self._socket.unlink(missing_ok=True)
         self._pid_file.unlink(missing_ok=True)
         self._binary = self._choose_binary()
-        address = self._address()
+        address = self._address() if self._listen is None else self._network_address(*self._listen)
         lines = [
             *address,
             f"dir {_quoted(self.directory)}",
@@ -215,6 +229,34 @@ class EmbeddedRedis:
         password = secrets.token_urlsafe(32)
         self._url = f"redis://:{password}@{LOOPBACK}:{port}/0"
         return [f"port {port}", f"bind {LOOPBACK}", f"requirepass {password}"]
+
+    def _network_address(self, host: str, port: int) -> list[str]:
+        """The same, where agents of other hosts connect as well: every user has a password."""
+        if self.binary.version[:2] < ACL_VERSION:
+            raise JobQueueError(
+                f"{self.binary.path} is {self.binary}. Agents of other hosts need users of their own, which "
+                f"{self.binary.product} has from version {'.'.join(map(str, ACL_VERSION))} on."
+            )
+        password = secrets.token_urlsafe(32)
+        self._write_users(password)
+        lines = [f"port {port}", f"bind {host}", "protected-mode yes", f"aclfile {_quoted(self._users)}"]
+        if len(os.fsencode(self._socket)) <= SOCKET_PATH_BYTES:
+            self._url = f"unix://:{password}@{quote(str(self._socket))}?db=0"
+            return [*lines, f"unixsocket {_quoted(self._socket)}", "unixsocketperm 600"]
+        self._url = f"redis://:{password}@{url_host(host)}:{port}/0"
+        return lines
+
+    def _write_users(self, password: str) -> None:
+        """Give the default user, that of this machine's own parts, a new password; keep the agents' users."""
+        try:
+            known = self._users.read_text().splitlines()
+        except FileNotFoundError:
+            known = []
+        digest = hashlib.sha256(password.encode()).hexdigest()
+        lines = [f"user default on #{digest} ~* &* +@all", *(line for line in known if not line.startswith(_DEFAULT))]
+        self._users.unlink(missing_ok=True)
+        with os.fdopen(os.open(self._users, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write("\n".join(lines) + "\n")
 
     def _stop_orphan(self) -> None:
         """End the server that a killed ``up`` left behind: the one under our pid file that works in our directory."""

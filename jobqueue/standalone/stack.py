@@ -56,7 +56,8 @@ class AgentPlan:
 class Plan:
     """What to start.
 
-    ``redis_url`` None: an embedded Redis. ``flower_port`` None: no Flower. ``token`` None: the state directory's.
+    ``redis_url`` None: an embedded Redis. ``listen``: address and port at which agents of other hosts reach it.
+    ``flower_port`` None: no Flower. ``token`` None: the state directory's.
     """
 
     agents: Sequence[AgentPlan]
@@ -67,6 +68,7 @@ class Plan:
     flower_port: int | None = None
     token: str | None = None
     persistent: bool = True
+    listen: tuple[str, int] | None = None
 
 
 def numbered_agents(count: int) -> list[AgentPlan]:
@@ -104,6 +106,14 @@ class Stack:
     def flower_url(self) -> str | None:
         return None if self.plan.flower_port is None else f"http://{LOOPBACK}:{self.plan.flower_port}"
 
+    @property
+    def agent_redis_url(self) -> str | None:
+        """Where agents of other hosts reach the embedded Redis; None if they cannot."""
+        if self.plan.listen is None:
+            return None
+        host, port = self.plan.listen
+        return f"redis://{url_host(host)}:{port}/0"
+
     def start(self, is_stopping: Callable[[], bool]) -> None:
         """Start everything and return when the API is ready and every agent is live.
 
@@ -135,7 +145,7 @@ class Stack:
         self._supervisor.settle()
 
     def _start_redis(self, pause: Callable[[float], None]) -> None:
-        server = EmbeddedRedis(self._state.path / "redis", persistent=self.plan.persistent)
+        server = EmbeddedRedis(self._state.path / "redis", persistent=self.plan.persistent, listen=self.plan.listen)
         server.prepare()
         spec = ChildSpec(
             "redis",
@@ -149,6 +159,8 @@ class Stack:
         self._supervisor.start(spec)
         server.wait_ready(pause)
         self._environ[PREFIX + "REDIS_URL"] = server.url
+        if self.agent_redis_url is not None:
+            self._environ[PREFIX + "AGENT_REDIS_URL"] = self.agent_redis_url
         self._state.write(REDIS_URL_FILE, server.url)
 
     def _metrics(self, number: int) -> dict[str, str]:

@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from jobqueue.client import Client, ConnectionFailed
+from jobqueue.client.contexts import Context, Contexts
 from tests.acceptance.support.ports import free_port
 from tests.acceptance.support.until import until
 
@@ -183,3 +185,23 @@ def test_it_refuses_an_open_address_without_tls(tmp_path: Path) -> None:
     assert "without TLS" in done.stderr
     assert "--behind-proxy" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_context_with_the_authority(served: tuple[int, ssl.SSLContext], tmp_path: Path) -> None:
+    """The Python client trusts the authority that the context names, and no other."""
+    port, _ = served
+    ca, token = tmp_path / "ca.pem", tmp_path / "token"
+    ca.write_text(ssl.get_server_certificate(("127.0.0.1", port)))
+    token.write_text(TOKEN)
+    known = {"HOME": str(tmp_path)}
+    contexts = Contexts.load(known)
+    for name, path in (("right", str(ca)), ("none", "")):
+        contexts = contexts.with_context(Context(name, f"https://127.0.0.1:{port}", str(token), ca=path))
+    contexts.using("right").save()
+    with Client.from_env(known) as client:
+        assert client.health()["status"]
+    with (
+        Client.from_env({**known, "JOBQUEUE_CONTEXT": "none"}, retries=0) as client,
+        pytest.raises(ConnectionFailed, match="No secure connection"),
+    ):
+        client.health()

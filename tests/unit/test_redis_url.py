@@ -109,3 +109,17 @@ def test_settings_give_celery_other_brokers_as_they_are() -> None:
 )
 def test_passwords_are_masked(text: str, masked: str) -> None:
     assert mask_password(text) == masked
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("redis://h:7/3", "redis://u:p%40%2F@h:7/3"),
+        ("redis://a:b@h", "redis://u:p%40%2F@h"),
+        ("unix://:b@/run/r.sock?db=2", "unix://u:p%40%2F@/run/r.sock?db=2"),
+        ("rediss://a@[::1]:7?ssl_cert_reqs=none", "rediss://u:p%40%2F@[::1]:7?ssl_cert_reqs=none"),
+    ],
+)
+def test_other_credentials(text: str, expected: str) -> None:
+    assert RedisUrl.parse(text).with_login("u", "p@/") == expected
+    assert "@" not in RedisUrl.parse(text).with_login("", "")

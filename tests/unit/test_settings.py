@@ -44,6 +44,9 @@ def test_every_field_has_its_name_in_the_environment(tmp_path: Path) -> None:
         "state_dir": str(tmp_path / "state"),
         "redis_url": "redis://r:1/2",
         "broker_url": "amqp://b//",
+        "agent_redis_url": "redis://r.example:1/2",
+        "redis_admin_url": "redis://admin:pw@r:1/2",
+        "context": "prod",
         "url": "https://api.example/jobs/",
         "token": "t0ken",
         "hostname": "web1.example",
@@ -115,6 +118,9 @@ def test_every_field_has_its_name_in_the_environment(tmp_path: Path) -> None:
     assert dataclasses.asdict(found) == {
         **texts,
         "state_dir": tmp_path / "state",
+        "agent_redis_url": "redis://r.example:1/2",
+        "redis_admin_url": "redis://admin:pw@r:1/2",
+        "context": "prod",
         "url": "https://api.example/jobs",
         "labels": {"group": "web.dev", "n": "1"},
         "lease_seconds": 3.5,
@@ -353,3 +359,9 @@ def test_secrets_are_no_settings(tmp_path: Path) -> None:
     assert "not for anybody" not in repr(settings(tmp_path, JOBQUEUE_SECRET_DB_PASSWORD="not for anybody"))
     with pytest.raises(InvalidSettings, match="Unknown setting JOBQUEUE_SECRETDIR"):
         settings(tmp_path, JOBQUEUE_SECRETDIR="x")
+
+
+@pytest.mark.parametrize("value", ["unix:///run/r.sock", "redis://u:pw@r/0", "sentinel://s:1/main", "r.example"])
+def test_the_address_for_other_hosts_is_one_of_the_network_without_credentials(value: str) -> None:
+    with pytest.raises(InvalidSettings, match="JOBQUEUE_AGENT_REDIS_URL"):
+        Settings.from_env({"HOME": "/", "JOBQUEUE_AGENT_REDIS_URL": value})

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 #: Maximum number of items per step, so that Redis is never blocked for long.
 STEP = 200
-#: Number of jobs of which one step opens executions, 500 each at most.
+#: Number of jobs of which one step opens executions, a few hundred each.
 OPENED = 20
 #: Number of ended jobs checked per step, and how far back the first check goes.
 INSPECTED = 50

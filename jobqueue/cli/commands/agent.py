@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from jobqueue.cli.candidates import hostnames_like
+from jobqueue.cli.commands import joining
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import for_each
 from jobqueue.cli.parameters import json_option
@@ -32,6 +33,10 @@ _hostnames = click.argument("hostnames", metavar="HOSTNAME...", nargs=-1, requir
 @click.group(cls=ClientGroup)
 def agent() -> None:
     """See the hosts that run jobs, and take them out of service."""
+
+
+agent.add_command(joining.bundle)
+agent.add_command(joining.join)
 
 
 @agent.command("list")

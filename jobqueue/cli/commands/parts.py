@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from jobqueue.env_file import read_env_file
 from jobqueue.errors import InvalidSettings, InvalidTarget
 from jobqueue.extras import require
 from jobqueue.plain_text import decoded
@@ -68,10 +69,21 @@ def api(host: str | None, port: int | None, workers: int | None, behind_proxy: b
 )
 @click.option("--concurrency", type=int, help="Executions at a time.  [JOBQUEUE_CONCURRENCY, default 8]")
 @click.option(
+    "--env-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Read settings, as NAME=value lines, from this file; the environment wins.",
+)
+@click.option(
     "--events/--no-events", default=False, show_default=True, help="Send Celery's task events, which Flower shows."
 )
-def worker(hostname: str | None, labels: dict[str, str], concurrency: int | None, events: bool) -> None:
+def worker(
+    hostname: str | None, labels: dict[str, str], concurrency: int | None, env_file: Path | None, events: bool
+) -> None:
     """Run the agent of one host until SIGTERM."""
+    if env_file is not None:
+        # into the environment, where secrets of this host are looked up as well
+        for name, value in read_env_file(env_file).items():
+            os.environ.setdefault(name, value)
     settings = Settings.from_env(hostname=hostname, concurrency=concurrency)
     settings = replace(settings, labels={**settings.labels, **labels})
     _run("workers.agent.main", "run", settings, events=events)

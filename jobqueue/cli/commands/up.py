@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import os
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
 from jobqueue.cli.commands.parts import FLOWER_PORT
 from jobqueue.cli.stopping import Stopping
 from jobqueue.cli.views.log_lines import LogLines, say
+from jobqueue.errors import JobQueueError
 from jobqueue.extras import require
 from jobqueue.settings import TOKEN_FILE, Settings
-from jobqueue.standalone.ports import LOOPBACK, claim_port
+from jobqueue.standalone.ports import LOOPBACK, claim_port, parse_listen
 from jobqueue.standalone.stack import Plan, Stack, Stopped, numbered_agents, require_flower
 from jobqueue.standalone.state import StateDirectory
 from jobqueue.standalone.supervisor import Supervisor
 
 _LARGEST_PORT = 65_535
+_REDIS_PORT = 6379
+
+
+def _listen(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, int] | None:
+    try:
+        return None if value is None else parse_listen(value, _REDIS_PORT)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.", context, parameter) from error
 
 
 @click.command()
@@ -31,6 +42,12 @@ _LARGEST_PORT = 65_535
     is_flag=True,
     default=None,
     help="Trust X-Forwarded-* headers; a TLS proxy is the only client.  [JOBQUEUE_BEHIND_PROXY]",
+)
+@click.option(
+    "--listen",
+    metavar="ADDRESS[:PORT]",
+    callback=_listen,
+    help="Let other hosts join: the embedded Redis also listens here (port 6379), every user with a password.",
 )
 @click.option("--agents", type=click.IntRange(0, 100), default=3, show_default=True, help="Number of agents.")
 @click.option(
@@ -47,33 +64,45 @@ _LARGEST_PORT = 65_535
 @click.option(
     "--flower-port", type=click.IntRange(0, _LARGEST_PORT), default=FLOWER_PORT, show_default=True, help="0: any."
 )
-def up(
-    port: int,
-    host: str,
-    behind_proxy: bool | None,
-    agents: int,
-    state_dir: Path | None,
-    flower: bool,
-    flower_port: int,
-) -> None:
+def up(**options: Any) -> None:
     """Run everything on this machine until Ctrl-C.
 
     Redis is embedded unless JOBQUEUE_REDIS_URL is set; jobs and the admin token outlive a restart.
     """
-    settings = Settings.from_env(state_dir=state_dir, behind_proxy=behind_proxy)
-    if flower:
+    _run(_Options(**options))
+
+
+@dataclass(frozen=True)
+class _Options:
+    """The command line's."""
+
+    port: int
+    host: str
+    behind_proxy: bool | None
+    listen: tuple[str, int] | None
+    agents: int
+    state_dir: Path | None
+    flower: bool
+    flower_port: int
+
+
+def _run(options: _Options) -> None:
+    settings = Settings.from_env(state_dir=options.state_dir, behind_proxy=options.behind_proxy)
+    if options.flower:
         require_flower()
     require("jobqueue up", "api", install="all")
+    redis_url = _redis_url(options)
     with StateDirectory(settings.state_dir) as state, Stopping() as stopping:
         logs = LogLines()
         with Supervisor(logs.emit, owner=str(state.path.resolve())) as supervisor:
             plan = Plan(
-                agents=numbered_agents(agents),
-                host=host,
+                agents=numbered_agents(options.agents),
+                host=options.host,
                 behind_proxy=settings.behind_proxy,
-                port=claim_port(host, port, "--port"),
-                redis_url=os.environ.get("JOBQUEUE_REDIS_URL", "").strip() or None,
-                flower_port=claim_port(LOOPBACK, flower_port, "--flower-port") if flower else None,
+                port=claim_port(options.host, options.port, "--port"),
+                redis_url=redis_url,
+                listen=None if options.listen is None else (options.listen[0], claim_port(*options.listen, "--listen")),
+                flower_port=claim_port(LOOPBACK, options.flower_port, "--flower-port") if options.flower else None,
                 token=os.environ.get("JOBQUEUE_TOKEN", "").strip() or None,
             )
             stack = Stack(plan, state, supervisor)
@@ -87,6 +116,17 @@ def up(
     say("Stopped.")
 
 
+def _redis_url(options: _Options) -> str | None:
+    """The Redis to use instead of an embedded one."""
+    url = os.environ.get("JOBQUEUE_REDIS_URL", "").strip() or None
+    if options.listen is not None and url is not None:
+        raise JobQueueError(
+            "--listen is for the embedded Redis, and JOBQUEUE_REDIS_URL names another one. Leave out --listen, and set "
+            "JOBQUEUE_AGENT_REDIS_URL to the address at which other hosts reach that Redis."
+        )
+    return url
+
+
 def _greet(stack: Stack, state: StateDirectory) -> None:
     token_file = state.path / TOKEN_FILE
     token = f"$(cat {shlex.quote(str(token_file))})" if stack.plan.token is None else "$JOBQUEUE_TOKEN"
@@ -96,6 +136,8 @@ def _greet(stack: Stack, state: StateDirectory) -> None:
     say(f"  API docs   {stack.url}/docs")
     if stack.flower_url is not None:
         say(f"  Flower     {stack.flower_url}/ (user admin, password: the token)")
+    if stack.agent_redis_url is not None:
+        say("  Add hosts  jobqueue agent bundle web9 > web9.join, and on the host: jobqueue agent join web9.join")
     say(f"  Token      {token_file if stack.plan.token is None else 'as in JOBQUEUE_TOKEN'}")
     where = "" if Settings.from_env().state_dir == state.path else f"JOBQUEUE_STATE_DIR={shlex.quote(str(state.path))} "
     say(f"  Try        {where}jobqueue job submit node.hostname.get --target _all")

@@ -12,7 +12,7 @@ from nacl.signing import VerifyKey
 
 from jobqueue.errors import InvalidInput, SealBroken
 from jobqueue.trust.signing import pem
-from jobqueue.trust.signing.sealed import seal, unseal
+from jobqueue.trust.signing.sealed import KeyRing, seal, unseal
 from jobqueue.trust.signing.signer import Signer, is_signed
 from jobqueue.trust.signing.trusted import TrustedKeys
 
@@ -40,7 +40,7 @@ def certify(signer: Signer, hostname: str, public_key: str, now: int, by: str) -
     return seal(signer, _AGENT, {"hostname": hostname, "key": public_key, "accepted": now, "by": by})
 
 
-def read_certificate(text: str, keys: TrustedKeys) -> Certificate:
+def read_certificate(text: str, keys: KeyRing) -> Certificate:
     """Raises ``SealBroken`` unless a trusted key signed it."""
     found = unseal(text, keys, _AGENT)
     return Certificate(found["hostname"], parse_public(found["key"]), found["accepted"], found["by"])

@@ -53,18 +53,26 @@ def read_public(path: Path) -> PublicKeys:
         if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & _OTHERS_WRITE:
             raise InvalidSettings(f"Others may write to {path}, and so say whose work is run: chmod go-w {path}")
         text = file.read(_LARGEST_FILE)
+    return parse_public_keys(text, str(path))
+
+
+def parse_public_keys(text: bytes, source: str) -> PublicKeys:
+    """The public keys of a PEM text; ``source`` names it in errors.
+
+    Raises ``InvalidSettings`` for a text that holds anything but Ed25519 public keys.
+    """
     keys = {}
     for block in _BLOCK.findall(text):
         der = _der(block)
         if der is None:
-            raise InvalidSettings(f"{path} holds a public key that cannot be read: it is not DER in base64.")
+            raise InvalidSettings(f"{source} holds a public key that cannot be read: it is not DER in base64.")
         found = _key_bytes(der, _PUBLIC_PREFIX)
         if found is None:
-            raise InvalidSettings(f"{path} holds a public key of another kind; only Ed25519 keys sign work.")
+            raise InvalidSettings(f"{source} holds a public key of another kind; only Ed25519 keys sign work.")
         key = VerifyKey(found)
         keys[key_id(key)] = key
     if text.count(b"-----BEGIN") != len(_BLOCK.findall(text)):
-        raise InvalidSettings(f"{path} holds something else than public keys in PEM, or is cut off.")
+        raise InvalidSettings(f"{source} holds something else than public keys in PEM, or is cut off.")
     return keys
 
 

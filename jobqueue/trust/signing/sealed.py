@@ -9,17 +9,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
+
+from nacl.signing import VerifyKey
 
 from jobqueue.errors import SealBroken
 from jobqueue.trust.signing import pem
 from jobqueue.trust.signing.signer import LENGTH, Signer, is_signed
-from jobqueue.trust.signing.trusted import TrustedKeys
 
 _BEFORE = ',"sig":"'
 _AFTER = '"}'
 _TAIL = len(_BEFORE) + LENGTH + len(_AFTER)
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
+
+
+class KeyRing(Protocol):
+    """Public keys by id, such as ``TrustedKeys`` or a dict."""
+
+    def get(self, key_id: str, /) -> VerifyKey | None: ...
 
 
 def seal(signer: Signer, purpose: bytes, document: Mapping[str, Any]) -> str:
@@ -28,7 +35,7 @@ def seal(signer: Signer, purpose: bytes, document: Mapping[str, Any]) -> str:
     return f"{text}{_BEFORE}{signer.sign(purpose, _digest(text))}{_AFTER}"
 
 
-def unseal(text: str, keys: TrustedKeys, purpose: bytes) -> dict[str, Any]:
+def unseal(text: str, keys: KeyRing, purpose: bytes) -> dict[str, Any]:
     """The document behind a sealed one. Raises ``SealBroken`` unless a trusted key sealed it for this purpose."""
     signed, tail = text[:-_TAIL], text[-_TAIL:]
     if not (tail.startswith(_BEFORE) and tail.endswith(_AFTER)):

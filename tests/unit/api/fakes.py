@@ -38,6 +38,7 @@ from jobqueue.model.filter import JobFilter, JobPage
 from jobqueue.model.history import History, Span
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.job_event import JobEvent
+from jobqueue.model.job_search import JobSearch
 from jobqueue.model.job_summary import JobSummary, JobSummaryPage
 from jobqueue.model.output import HostOutputs, OutputPage
 from jobqueue.model.package import PackageInfo, check_package_name
@@ -47,6 +48,7 @@ from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.timeline import API_HOST, Event
 from jobqueue.operations.info import OperationInfo
 from jobqueue.services.audit import AuditTrail
+from jobqueue.services.bundles import BundleRequest, MadeBundle
 from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
 from jobqueue.settings import Settings
@@ -108,6 +110,7 @@ class FakeServices:
     next_cursor: int | None = None
     pages: list[OutputPage] = field(default_factory=list)
     read: list[tuple[str, str | None, int]] = field(default_factory=list)
+    searches: list[JobSearch] = field(default_factory=list)
     #: The output of several hosts, for a job that has them; and what was asked of it.
     host_outputs: HostOutputs | None = None
     followed_hosts: list[OutputPage | None] | None = None
@@ -116,6 +119,7 @@ class FakeServices:
     max_package_bytes: int = 1_000_000
     turns: list[list[JobEvent]] = field(default_factory=list)
     steered: list[tuple[str, str, str]] = field(default_factory=list)
+    bundles_wanted: list[BundleRequest] = field(default_factory=list)
     failure: Exception | None = None
     #: Who may get in is kept in a real ledger, on a Redis of the process's own.
     ledger: Ledger = field(default_factory=lambda: a_ledger())  # noqa: PLW0108 (it is defined below)
@@ -130,6 +134,7 @@ class FakeServices:
             get=self._job,
             find=self._find,
             page=self._page,
+            search=self._search,
             summaries=self._summaries,
             starting=self._starting,
             counts=self._counts,
@@ -150,6 +155,7 @@ class FakeServices:
             all=self._all_agents, get=self._agent, forget=self._forget, drain=self._drain, undrain=self._undrain
         )
         self.enrolment = SimpleNamespace(accept=self._accept)
+        self.bundles = SimpleNamespace(check=self._check_bundle, make=self._make_bundle)
         self.packages = SimpleNamespace(find=self._find_package, store=self._store_package)
         self.registry = SimpleNamespace(infos=self._infos)
         # the fields of the ledger's own condition, which the API shows
@@ -183,6 +189,13 @@ class FakeServices:
             except JobQueueError as error:
                 answers.append(error)
         return answers
+
+    def _check_bundle(self, request: BundleRequest) -> None:
+        self._fail()
+        self.bundles_wanted.append(request)
+
+    def _make_bundle(self, request: BundleRequest) -> MadeBundle:
+        return MadeBundle("the bundle\n", request.hostname, 1_718_359_200_000_000, "jobqueue-agent-web9", is_kept=True)
 
     def _job(self, job_id: str) -> Job:
         self._fail()
@@ -260,6 +273,10 @@ class FakeServices:
         if job.status.is_final:
             raise JobFinal
         return replace(job, cancel_requested=True)
+
+    def _search(self, wanted: JobFilter, search: JobSearch) -> JobPage:
+        self.searches.append(search)
+        return self._page(wanted)
 
     def _output_page(self, job_id: str, hostname: str | None = None, offset: int = 0) -> OutputPage:
         self._job(job_id)

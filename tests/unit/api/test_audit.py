@@ -326,6 +326,7 @@ CHANGES_OF_ACCESS: list[tuple[str, str, dict[str, Any] | None]] = [
     ("DELETE", "/user/alice", None),
     ("POST", "/role", {"name": "ops", "permissions": ["job:read"]}),
     ("POST", "/agent/invite", {}),
+    ("POST", "/agent/bundle", {"hostname": "web9"}),
 ]
 
 
@@ -351,6 +352,7 @@ def test_access_is_not_changed_while_that_cannot_be_recorded(
     assert int(answer.headers["Retry-After"]) > 0
     assert [ledger.client.hgetall(kind) for kind in kinds] == before
     assert "token" not in answer.get_json()
+    assert "bundle" not in answer.get_json()
 
 
 def test_a_trail_that_cannot_be_written_shows_in_the_status(client: FlaskClient, unwritable: FakeServices) -> None:

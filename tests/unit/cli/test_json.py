@@ -21,6 +21,8 @@ _CONFIRM = {
     *(f"user {verb}" for verb in ("password", "disable", "enable", "delete")),
     "agent invite",
     "agent accept",
+    "agent join",
+    *(f"context {verb}" for verb in ("add", "use", "remove")),
     "key revoke",
     "role delete",
     "collection delete",

@@ -159,6 +159,7 @@ def test_wait_gives_up_with_the_last_state(api: FakeApi, client: Client, monkeyp
     api.on("GET", f"/job/{JOB}", state("processing"))
     clock = Clock()
     monkeypatch.setattr("jobqueue.client.client.time", clock)
+    monkeypatch.setattr("jobqueue.client.polling.time", clock)
     with pytest.raises(TimeoutError) as caught:
         client.wait(JOB, 0.15)
     assert clock.now == pytest.approx(100.15)

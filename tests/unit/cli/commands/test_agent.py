@@ -85,3 +85,48 @@ def test_an_offline_agent_is_not_called_ready(api: FakeApi, run: Run, status: st
     api.on("GET", "/agent", Reply(200, {"agents": [found], "total": 1}))
     assert run("agent", "list").stdout.splitlines()[1].split()[:3] == ["web1", status, shown]
     assert json.loads(run("agent", "list", "--json").stdout)["agents"] == [found]
+
+
+BUNDLE: dict[str, Any] = {
+    "bundle": '{"jobqueue_bundle":1}\n',
+    "hostname": "web9",
+    "expires_at": "2026-01-01T00:00:00.000Z",
+    "sha256": "ab" * 32,
+    "redis_user": "jobqueue-agent-web9",
+    "redis_user_kept": True,
+}
+
+
+def test_bundle(api: FakeApi, run: Run) -> None:
+    api.on("POST", "/agent/bundle", Reply(201, BUNDLE))
+    done = run("agent", "bundle", "web9", "--expires", "2h", "--allow", "node.*", "--label", "group=web")
+    assert done.stdout == BUNDLE["bundle"]  # goes into the file as it is
+    assert "jobqueue agent join web9.join" in done.stderr
+    assert BUNDLE["sha256"] in done.stderr
+    assert "aclfile" not in done.stderr
+    assert api.seen[-1].body == {
+        "hostname": "web9",
+        "seconds": 7200,
+        "allow": ["node.*"],
+        "labels": {"group": "web"},
+        "replace": False,
+    }
+
+
+def test_bundle_with_an_address_of_ones_own(api: FakeApi, run: Run) -> None:
+    api.on("POST", "/agent/bundle", Reply(201, {**BUNDLE, "redis_user": None}))
+    done = run("agent", "bundle", "web9", "--redis-url-file", "-", "--replace", "--json", stdin="redis://u:p@r/0\n")
+    assert json.loads(done.stdout)["redis_user"] is None
+    assert api.seen[-1].body["redis_url"] == "redis://u:p@r/0"
+    assert api.seen[-1].body["replace"] is True
+
+
+def test_bundle_says_that_the_user_is_lost_with_a_restart(api: FakeApi, run: Run) -> None:
+    api.on("POST", "/agent/bundle", Reply(201, {**BUNDLE, "redis_user_kept": False}))
+    assert "it has no aclfile" in run("agent", "bundle", "web9").stderr
+
+
+def test_join_takes_no_address_of_the_api(run: Run) -> None:
+    said = run("agent", "join", "--help").stdout
+    assert "--url" not in said
+    assert "--token-file" not in said

@@ -1,0 +1,49 @@
+"""/agent/bundle: the file with which a new host joins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+
+from api import audit
+from api.blueprint import Blueprint
+from api.context import services
+from api.native import bundle_schemas
+from api.native.schemas import ErrorAnswer
+from api.responses import json_response
+from jobqueue.model.timestamps import to_iso
+from jobqueue.services.bundles import BundleRequest
+
+blueprint = Blueprint("bundle", __name__, description="Bundles: files with which new hosts join.")
+
+
+@blueprint.route("/agent/bundle", methods=["POST"])
+@blueprint.arguments(bundle_schemas.BundleRequest)
+@blueprint.response(201, bundle_schemas.BundleAnswer)
+@blueprint.alt_response(
+    409,
+    schema=ErrorAnswer,
+    description="The agent has joined already, or no address or no user of Redis can be given to it.",
+)
+@blueprint.doc(operationId="makeBundle")
+def make_bundle(loaded: dict[str, Any]) -> Response:
+    """Make the file with which a new host joins
+
+    It holds the address of Redis, the password of a Redis user for this agent alone, the trusted keys, a one-time
+    invitation, and the operations that the host is to allow. Run `jobqueue agent join FILE` on the host.
+    """
+    wanted = BundleRequest(**{**loaded, "allow": tuple(loaded["allow"])})
+    audit.note(hostname=wanted.hostname, allow=list(wanted.allow), seconds=wanted.seconds, replace=str(wanted.replace))
+    services().bundles.check(wanted)
+    audit.write_first(201)
+    made = services().bundles.make(wanted)
+    answer = {
+        "bundle": made.text,
+        "hostname": made.hostname,
+        "expires_at": to_iso(made.expires_at),
+        "sha256": made.sha256,
+        "redis_user": made.redis_user or None,
+        "redis_user_kept": made.is_kept,
+    }
+    return json_response(answer, 201)

@@ -1,0 +1,147 @@
+"""``jobqueue context``: the APIs that this user works with, by name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+
+from jobqueue.cli.parameters import json_option
+from jobqueue.cli.views.output import Column, screen
+from jobqueue.client.address import check_url
+from jobqueue.client.contexts import Context, Contexts, check_command, check_name
+from jobqueue.errors import InvalidInput, JobQueueError
+from jobqueue.settings import env_name
+
+_COLUMNS = (
+    Column("CURRENT", whole=True),
+    Column("NAME", whole=True),
+    Column("URL"),
+    Column("TOKEN"),
+    Column("CA"),
+)
+
+
+def _names(_context: click.Context, _parameter: click.Parameter, word: str) -> list[CompletionItem]:
+    try:
+        found = Contexts.load().items
+    except JobQueueError:
+        return []
+    return [CompletionItem(name) for name in found if name.startswith(word)]
+
+
+_name = click.argument("name", shell_complete=_names)
+_file = click.Path(exists=True, dir_okay=False, readable=True, resolve_path=True, path_type=Path)
+
+
+@click.group()
+def context() -> None:
+    """Keep the addresses and tokens of several APIs under names, and switch between them.
+
+    \b
+    jobqueue context add prod --url https://jobs.example.org --token-command 'pass show jobqueue'
+    jobqueue context use prod
+    jobqueue --context prod job list
+
+    Options win over the environment (JOBQUEUE_URL, JOBQUEUE_TOKEN), that over the context, and that over what
+    'jobqueue up' left on this machine.
+    """
+
+
+@context.command()
+@click.argument("name")
+@click.option("--url", required=True, help="Address of the API.")
+@click.option("--token-file", type=_file, help="File with the token. It is read for each command, and not copied.")
+@click.option("--token-command", metavar="COMMAND", help="Program, with arguments, that prints the token. No shell.")
+@click.option("--ca", type=_file, help="PEM file of the authority that the API's certificate is from.")
+@click.option("--use", is_flag=True, help="Make it the current one.")
+@click.option("--replace", is_flag=True, help="Also if there is one of this name.")
+def add(
+    name: str,
+    url: str,
+    token_file: Path | None,
+    token_command: str | None,
+    ca: Path | None,
+    use: bool,
+    replace: bool,
+) -> None:
+    """Add a context."""
+    if token_file is not None and token_command is not None:
+        raise InvalidInput("--token-file and --token-command were given; a context has one token.")
+    contexts = Contexts.load()
+    if check_name(name) in contexts.items and not replace:
+        raise InvalidInput(f"There is a context {name!r} already; --replace overwrites it.")
+    command = "" if token_command is None else check_command(token_command)
+    new = Context(name, check_url(url), _text(token_file), command, _text(ca))
+    contexts = contexts.with_context(new)
+    (contexts.using(name) if use else contexts).save()
+    click.echo(f"{name} is the current context." if use else f"{name} is added. To use it: jobqueue context use {name}")
+
+
+@context.command()
+@click.argument("name", required=False, shell_complete=_names)
+@click.option("--none", "is_none", is_flag=True, help="Use no context: what 'jobqueue up' left on this machine.")
+def use(name: str | None, is_none: bool) -> None:
+    """Make a context the current one."""
+    if (name is None) != is_none:
+        raise InvalidInput("Give the name of a context, or --none.")
+    Contexts.load().using(name or "").save()
+    click.echo(f"{name} is the current context." if name else "There is no current context.")
+
+
+@context.command("list")
+@json_option
+def list_contexts(as_json: bool) -> None:
+    """List the contexts. The current one is marked."""
+    contexts = Contexts.load()
+    current = _current(contexts)
+    if as_json:
+        found = [
+            {"name": item.name, "current": item.name == current, **_fields(item)} for item in contexts.items.values()
+        ]
+        screen().json({"contexts": found, "current": current or None})
+        return
+    rows = [
+        ("*" if item.name == current else "", item.name, item.url, item.token_file or item.token_command, item.ca)
+        for item in contexts.items.values()
+    ]
+    screen().table(_COLUMNS, rows)
+
+
+@context.command()
+@click.argument("name", required=False, shell_complete=_names)
+@json_option
+def show(name: str | None, as_json: bool) -> None:
+    """Show a context, by default the current one. Tokens are not shown."""
+    contexts = Contexts.load()
+    chosen = name or _current(contexts)
+    if not chosen:
+        raise InvalidInput("There is no current context; name one, or choose one with `jobqueue context use`.")
+    found = contexts.get(chosen)
+    if as_json:
+        screen().json({"name": found.name, "current": found.name == _current(contexts), **_fields(found)})
+        return
+    titles = {"url": "URL", "token_file": "Token file", "token_command": "Token command", "ca": "CA"}
+    screen().fields([("Name", found.name), *((titles[key], value) for key, value in _fields(found).items())])
+
+
+@context.command()
+@_name
+def remove(name: str) -> None:
+    """Remove a context. Files and commands that it names stay."""
+    Contexts.load().without(name).save()
+    click.echo(f"{name} is removed.")
+
+
+def _current(contexts: Contexts) -> str:
+    return os.environ.get(env_name("context"), "").strip() or contexts.current
+
+
+def _fields(found: Context) -> dict[str, str | None]:
+    return {name: getattr(found, name) or None for name in ("url", "token_file", "token_command", "ca")}
+
+
+def _text(path: Path | None) -> str:
+    return "" if path is None else str(path)

