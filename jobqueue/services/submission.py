@@ -109,15 +109,15 @@ class JobSubmitter:
         submission = replace(submission, data=data)
         document = document_of(submission)
         digest = _digest(submission, document) if submission.idempotency_key else ""
+        title = default_title(data, operation.positional) if submission.title is None else None
+        if title is not None:  # not in the digest: an earlier version may have accepted the same request without it
+            submission = replace(submission, title=title)
+            document["title"] = title
         is_patient = submission.expires_at is not None
         if submission.rollout is not None and submission.rollout.deadline_seconds is not None:
             # not in the digest: the same request may come again later
             submission = replace(submission, expires_at=_deadline(submission, submission.rollout.deadline_seconds))
             document = document_of(submission)
-        title = default_title(data, operation.positional) if submission.title is None else None
-        if title is not None:  # not in the digest: an earlier version may have accepted the same request without it
-            submission = replace(submission, title=title)
-            document["title"] = title
         carried = tracing.carried()
         if carried:  # not in the digest: the same request may come again under another trace
             document[tracing.MEMBER] = carried
