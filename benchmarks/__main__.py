@@ -32,6 +32,7 @@ NAMES = (
     "aggregation",
     "ray_jobs",
     "redaction",
+    "targets",
     "fleet",
 )
 

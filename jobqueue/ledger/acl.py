@@ -61,14 +61,26 @@ ROLES: Mapping[str, tuple[str, ...]] = {
             *("reached", "clock", "agents", "agent", "agent_log", "away", "label", "offers", "stats", "alerts"),
             "measured",
             *("profiles", "profile", "takers", "outage"),
-            *("noted", "arrivals", "roster", "spoiled"),
+            *("noted", "arrivals", "roster", "spoiled", "hostnames", "fleet"),
             *("leader", "queue", "joining", "certificates", "events", "barred", "revoked"),
         ),
         ("api", "maintenance"),
     ),
     **dict.fromkeys(
         (
-            *("config", "configs", "config_log", "credentials", "used", "roles", "failures", "pace", "invite"),
+            *(
+                "config",
+                "configs",
+                "config_log",
+                "credentials",
+                "used",
+                "roles",
+                "targets",
+                "plan",
+                "failures",
+                "pace",
+                "invite",
+            ),
             *("audit", "audit_head", "audit_spoiled", "ended", "probe"),
         ),
         ("api",),
@@ -102,6 +114,8 @@ _AGENT: tuple[tuple[tuple[str, ...], str], ...] = (
     (("noted/host",), "+lpush +ltrim"),
     (("arrivals",), "+sadd"),
     (("away", "barred", "offers"), "+sismember"),
+    # how many agents there are: they spread what all of them do at once
+    (("agents",), "+zcard"),
     # packages
     (("package",), "+hmget +exists"),
     (("packages",), "+zadd +zscore"),

@@ -26,16 +26,16 @@ _STEP = 500
 _AHEAD = 86_400 * 1_000_000
 _TEXTS = {
     "record": "its records hold values of another type",
-    "half": "it has no document, or none of its executions",
+    "half": "its document or all its executions are missing",
     "execution": "an execution of it is missing or cannot be read",
     "counts": "its status, its times or its counts are not those of its executions",
-    "index": "it stands in the wrong indexes, or in too few",
-    "finished": "its end is noted wrongly",
-    "deadline": "its deadline is noted wrongly",
+    "index": "it is in wrong indexes, or missing from some",
+    "finished": "its end is recorded wrongly",
+    "deadline": "its deadline is recorded wrongly",
     "lease": "the lease of an execution does not fit its state",
-    "opening": "what it holds back for later does not fit its records",
-    "cancel": "it was cancelled, and an execution waits still",
-    "waiting": "an execution waits and is in no queue, or is in one and does not wait",
+    "opening": "its held executions do not match its records",
+    "cancel": "it was cancelled, and an execution still waits",
+    "waiting": "a waiting execution is in no queue, or a queued one is not waiting",
 }
 
 
@@ -164,7 +164,7 @@ class Doctor:
             if self._repairs:
                 self._client.sadd(barred, *hosts)
             yield self._found(
-                "barred", barred, "was lost: all that were ever revoked are barred until they are accepted"
+                "barred", barred, "was lost: agents that were ever revoked stay barred until they are accepted"
             )
 
     def _set_aside(self, key: str) -> None:
@@ -182,7 +182,7 @@ class Doctor:
         if int(last.partition("-")[0]) * 1000 > self._ledger.time() + _AHEAD:
             if self._repairs:
                 self._set_aside(key)
-            yield self._found("stream", key, f"its last id {last} is in the future: soon none can be added")
+            yield self._found("stream", key, f"its last id {last} is in the future: soon no more entries can be added")
 
     def _counters(self) -> Iterator[Damage]:
         states, words = set(map(str, ExecutionState)), {"submitted": 2, "retried": 2, "ended": 3, "wait": 3, "run": 3}
@@ -197,7 +197,9 @@ class Doctor:
                     continue
                 if self._repairs:
                     self._client.hdel(key, name)
-                yield self._found("counter", key, f"{name[:100]!r} holds {value[:40]!r}: no counter of the ledger")
+                yield self._found(
+                    "counter", key, f"{name[:100]!r} holds {value[:40]!r}, which is not a counter of the ledger"
+                )
 
     def _pairs(self, key: str) -> Iterator[tuple[str, str]]:
         cursor = 0
@@ -218,13 +220,13 @@ class Doctor:
             if host not in known:
                 if self._repairs:
                     self._client.zrem(agents, host)
-                yield self._found("agent", agents, f"{host[:253]!r} is listed and has no record")
+                yield self._found("agent", agents, f"{host[:253]!r} is listed without a record")
             elif host not in listed or not 0 <= listed[host] <= far:
                 if self._repairs:
                     self._client.zadd(agents, {host: 0})
                     self._client.sadd(self._keys.kind("arrivals"), host)
                 yield self._found(
-                    "agent", agents, f"{host[:253]!r} has a record and is not listed, or until no time that can be"
+                    "agent", agents, f"{host[:253]!r} has a record but is not listed, or listed with an invalid time"
                 )
         for kind in ("label", "offers"):
             yield from self._memberships(kind, known)
@@ -298,7 +300,7 @@ class Doctor:
         except RecordAltered:
             return  # the job's own record is damaged, which is reported with the job
         if found:
-            yield self._found("orphan", key, "belongs to no job, or to no execution of it")
+            yield self._found("orphan", key, "belongs to no existing job or execution")
 
     def _job(self, job_id: str) -> Iterator[Damage]:
         key = self._keys.job(job_id)
@@ -340,4 +342,4 @@ class Doctor:
                 return
             if self._repairs:
                 self._client.delete(key)
-        yield self._found("name", key, f"leads to job {job_id[:40]!r}, which is not there")
+        yield self._found("name", key, f"leads to job {job_id[:40]!r}, which does not exist")

@@ -74,6 +74,10 @@ class Executions:
             raise JobNotFound.of(job_id)
         return answer[0], ExecutionState(answer[1])
 
+    def exists(self, job_id: str, slot: str) -> bool:
+        """Whether the job has a record of an execution in this slot."""
+        return bool(self._scripts.call("peek_execution", job_id, slot))
+
     def claim(self, job_id: str, slot: str, hostname: str, token: str) -> Grant | Refusal:
         """Claim an execution: at most one claim of an attempt succeeds. Repeating it with the same token is safe."""
         code, *rest = self._scripts.call("claim", self._now(), job_id, slot, hostname, token, self._lease)

@@ -81,6 +81,8 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "used": ("credentials-used", "hash", "{key or user}:{name}: when it was last used (microseconds)"),
     "ended": ("ended-session:", "string", "{session}: the session was signed out; expires with it"),
     "roles": ("roles", "hash", "{name}: permissions of a custom role, sealed by the API"),
+    "targets": ("targets", "hash", "{name}: a stored target, sealed by the API"),
+    "plan": ("plan:", "string", "{hash}: the agents of a plan, compressed; expires after an hour"),
     "failures": ("failures:", "string", "{digest of an address or a name}: its recent failed logins; expires"),
     "pace": (
         "pace:",
@@ -100,6 +102,8 @@ KINDS: dict[str, tuple[str, str, str]] = {
         "time of the newest job or message (microseconds): ordering times that only grow",
     ),
     "agents": ("agents", "zset", "hostnames of all known agents, by the time until which they count as live"),
+    "hostnames": ("hostnames", "zset", "hostnames of all known agents, in alphabetical order, for lists in pages"),
+    "fleet": ("fleet", "string", "summary of all agents, JSON, that maintenance makes every few seconds"),
     "agent": ("agent:", "hash", "{hostname}: registration, last heartbeat, state"),
     "agent_log": ("agent-log:", "list", "{hostname}: the agent's newest states with their times"),
     "away": ("away", "set", "hostnames of agents that are not Ready"),

@@ -272,6 +272,8 @@ class _Inspection:
     def agents(self) -> None:
         agents = self.records.kind("agent:")
         self.equal(set(self.records.one("agents")), set(agents), "known agents")
+        self.equal(set(self.records.one("hostnames")), set(agents), "hostnames in alphabetical order")
+        self.owned |= {"hostnames", "fleet"}
         self.expect(set(self.records.one("away") or ()) <= agents.keys(), "unknown agents are away")
         expected: dict[str, set[str]] = {}
         for hostname, agent in agents.items():

@@ -202,12 +202,16 @@ CASES = [
         lambda w: _script("stage_upload", "", UPLOAD, 0, "xyz", 1000, 60000)(w, None),
         _script("discard_upload", UPLOAD),
     ),
-    Case("touch_packages", lambda w: None, _script("touch_packages", "", 1000, "p")),
+    Case("touch_packages", lambda w: None, _script("touch_packages", "", 1000, "1", "p")),
     Case("credential_record", lambda w: None, _script("credential_record", "credentials", "key:x", "", "{}", 10)),
     Case("credential_record", lambda w: None, _script("credential_record", "roles", "x", "", "{}", 10)),
     Case("login_attempt", lambda w: None, _script("login_attempt", "take", 1000, "x", 5, "y", 5)),
     Case("rate_limit", lambda w: None, _script("rate_limit", "", "x", 10, 10)),
     Case("acquire_leadership", lambda w: None, _script("acquire_leadership", "me", 1000)),
+    Case("align_hostnames", _job, _script("align_hostnames", "add", "0", 10)),
+    Case("align_hostnames", _job, _script("align_hostnames", "remove", "0", 10)),
+    Case("survey_agents", _job, _script("survey_agents", "", "", 10)),
+    Case("store_fleet", _job, _script("store_fleet", "{}")),
     Case("alert", lambda w: None, lambda w, _: w.executions.alert("work_refused", JOB, "a", "x")),
 ]
 

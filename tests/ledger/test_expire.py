@@ -81,7 +81,7 @@ def test_in_steps_of_so_many_executions(world: World) -> None:
 
 def test_a_deadline_in_the_past(world: World) -> None:
     before = world.client.dbsize()
-    with pytest.raises(InvalidInput, match="expires_at: Is in the past"):
+    with pytest.raises(InvalidInput, match="expires_at: In the past"):
         world.create("a", expires_at=world.clock.after(-1))
     assert world.client.dbsize() == before
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from jobqueue import __version__
@@ -61,7 +62,7 @@ def _send(sender: Sender, due: list[Due]) -> None:
     try:
         sender.send(due)
     except LedgerUnavailable as error:
-        logger.warning("The broker took no messages for %d executions, they wait: %s", len(due), error)
+        logger.warning("The broker refused the messages of %d executions, which wait: %s", len(due), error)
 
 
 class Promoter:
@@ -281,7 +282,7 @@ class ResultInspector:
     def run_once(self) -> int:
         if not self._keys.are_there():
             if not self._is_told:
-                logger.warning("Nobody looks at the signatures of results: there are no trusted keys here")
+                logger.warning("The signatures of results are not verified: this host has no trusted keys")
             self._is_told = True
             return 0
         since = self._since or self._ledger.time() - LOOK_BACK_MICROS
@@ -298,7 +299,7 @@ class ResultInspector:
             logger.error("ALERT: the result of job %s from %s is forged: %s", job.id, hostname, what)
             self._ledger.executions.alert(RESULTS_FORGED, job.id, hostname, what)
             return
-        what = f"{what}; but the agent is of version {version[:40]!r}, and this is {__version__}: upgrade it"
+        what = f"{what}; the agent has version {version[:40]!r}, and this is {__version__}: upgrade it"
         logger.warning("The result of job %s from %s cannot be verified: %s", job.id, hostname, what)
         self._ledger.executions.alert(RESULTS_UNVERIFIED, job.id, hostname, what)
 
@@ -312,12 +313,17 @@ class ResultInspector:
     def _faults(self, job: Job) -> list[tuple[str, str]]:
         """The faults found; a job that cannot be checked must not prevent checking the others."""
         try:
-            return self._check.faults(job)
+            faults = self._check.faults(job)
+            for part in self._ledger.jobs.parts(job):
+                faults += self._check.faults(replace(job, executions=part))
+            return faults
         except LedgerUnavailable:
             raise
+        except JobNotFound:  # it was deleted meanwhile
+            return []
         except Exception:
-            logger.exception("The results of job %s could not be looked at", job.id)
-            return [("", "its results could not be looked at")]
+            logger.exception("The results of job %s could not be verified", job.id)
+            return [("", "its results could not be verified")]
 
 
 class Pruner:

@@ -35,6 +35,7 @@ for step = 0, 9 do redis.call('DEL', queue_list(host, step)) end
 stand_down(host)
 redis.call('DEL', agent, K.agent_log .. host, K.waiting .. host, K.noted .. host, K.roster .. host)
 redis.call('ZREM', K.agents, host)
+redis.call('ZREM', K.hostnames, host)
 redis.call('SREM', K.away, host)
 redis.call('SREM', K.joining, host)
 return {'forgotten', number, link}

@@ -1,13 +1,13 @@
 -- Publishes waiting executions again whose message is gone (lost between queue and agent, or with the queue).
--- Each of the ten lists of a queue is in the order of publication and gives away its oldest message only, so a message
+-- Each of the ten lists of a queue is in the order of publication and only its oldest message can be taken, so a message
 -- is gone exactly if its list is empty or the oldest message there is younger. `claim` refuses a duplicate message.
 -- A message that is gone may be in the hands of its agent, which is merely late: one that is offline is waited for, and
 -- one that is busy gets BUSY times as long, unless it was started after the message was published.
 -- include: clock next_time publish
 -- KEYS: none
--- ARGV: 1 now, 2 slot, 3 microseconds an execution must have waited, 4 how many to look at, oldest first,
---   5 message template or '' (the broker is elsewhere: whatever waited that long counts as gone, unless its agent is
---   busy or away, for the broker keeps its messages)
+-- ARGV: 1 now, 2 slot, 3 microseconds an execution must have waited, 4 maximum number to check, oldest first,
+--   5 message template or '' (the broker is another server: a message that waited that long counts as lost, unless its
+--   agent is busy or away, since the broker keeps its messages)
 -- returns: {"job:slot", priority, attempt, ...} of what was published again
 local slot, template = ARGV[2], parse_template(ARGV[5])
 -- after the clock was set back, the messages' times may be ahead of it

@@ -12,6 +12,7 @@ local function list_agent(host, known, at)
   for op in string.gmatch(known.offers, '[^\n]+') do redis.call('SADD', K.offers .. op, host) end
   stand_down(host) -- `note_taker` lists it again, with its new operations
   redis.call('HSET', roster, 'registered', known.registered, 'labels', known.labels, 'offers', known.offers)
+  redis.call('ZADD', K.hostnames, 0, host)
   -- only a holder of the API's key can verify the certificate, and does so again: see `certify`
   local state = redis.call('HGET', K.agent .. host, 'state')
   local given = redis.call('HGET', K.agent .. host, 'certificate')
@@ -52,6 +53,7 @@ local function muster(host, at)
   -- an unreadable agent record must not block the others; the agent's own next step reports the error
   if type_of(K.agent .. host) ~= 'hash' then
     redis.call('ZREM', K.agents, host)
+    redis.call('ZREM', K.hostnames, host)
     stand_down(host)
     return false
   end

@@ -1,7 +1,7 @@
 -- Finds the hosts that take work, and the least busy of them.
 local SAMPLE = 50 -- hosts of which the least busy is chosen, so that a large fleet does not make this slow
 
--- The hosts that are neither away nor barred and are live, or with `offline_too` known. Agents may report that they are
+-- The hosts that are neither away nor barred and are live or, with `offline_too`, known. Agents may report that they are
 -- back, but not that they are accepted.
 local function taking(hosts, at, offline_too)
   local found = {}

@@ -4,9 +4,9 @@
 -- KEYS: none
 -- ARGV: 1 now, 2 window of idempotency keys in ms, 3 message template or '', 4 how many entries the audit trail keeps,
 --   5 '1' if a job is refused while its entry cannot be written, then per job what JOB_ARGUMENTS names, '' for what it
---   does not have: its id, the document, kind of target (any, all, host, label; unplaced: any
---   agent, as soon as one can run it; staged: the hosts that `stage_hosts` has listed, whose executions `open_slice`
---   opens), '1' if the operation is idempotent,
+--   does not have: its id, the document, kind of target (any, all, host, label; hosts: those to keep to; planned: all of
+--   those, or none; unplaced: any agent, as soon as one can run it; staged: the hosts that `stage_hosts` has listed,
+--   whose executions `open_slice` opens), '1' if the operation is idempotent,
 --   identity of the submitter, a blank and the idempotency key, digest of the request, hostnames to
 --   keep to (lines), seal of the idempotency key, its entry for the audit trail, the seal of that, then the job's own fields (model/job_fields.py): tags as "key:value" lines, lists as
 --   lines
@@ -14,13 +14,14 @@
 --     has to send the messages; number and link only if an entry was given and could be written)
 --   | {'replayed', id, created, seal} | {'key_conflict', id} | {'alias_taken', id} | {'held', id} | {'unknown_target', near?}
 --   | {'unsupported'} | {'unrecorded', why} | {'away', state of the agent} | {'too_late'}
+--   | {'plan_changed', host that takes no work...}
 --   | {'no_live_agent', offline or draining hostname...}
 --   | {'large'} (stage the hosts first) | {'misfit', field of the rollout, number of hosts}
 local at = clock(ARGV[1])
 local window, template, keep, is_strict = ARGV[2], parse_template(ARGV[3]), ARGV[4], ARGV[5] == '1'
 
 -- Each function returns the slots, or nil and the refusal. Offline agents are waited for (patient) only if the caller
--- names an agent or sets a deadline: a broadcast without a deadline must not wait for a host that is gone for good.
+-- names an agent or sets a deadline: a broadcast without a deadline must not wait for a host that is gone permanently.
 local resolve = {}
 
 function resolve.host(job)
@@ -135,16 +136,40 @@ function resolve.any(job, patient)
   return {least_busy(able, at)}
 end
 
--- Maintenance places the job once there is an agent that has what it needs.
+-- Maintenance places the job once an agent has the resources that it needs.
 function resolve.unplaced()
   return {'_unplaced'}
 end
+
+-- Kinds of targets whose jobs have an execution for each of several agents.
+local FANS_OUT = {all = true, label = true, hosts = true, planned = true}
 
 local function broadcast(hosts, job, patient)
   if #hosts == 0 then return nil, {'unknown_target'} end
   table.sort(hosts)
   local slots = kept_to(job.only, taking(hosts, at, patient))
   if #slots == 0 then return nil, {'no_live_agent', unpack(hosts, 1, math.min(#hosts, 20))} end
+  return slots
+end
+
+-- The target is an expression: the API has evaluated it, and lists the hosts.
+function resolve.hosts(job, patient)
+  local hosts = {}
+  for host in string.gmatch(job.only, '[^\n]+') do hosts[#hosts + 1] = host end
+  if #hosts > LARGE_JOB then return nil, {'large'} end
+  return broadcast(hosts, job, patient)
+end
+
+-- The hosts were planned: all of them, or none.
+function resolve.planned(job, patient)
+  local slots, refusal = resolve.hosts(job, patient)
+  if not slots then return nil, refusal end
+  local taken, gone = {}, {}
+  for _, host in ipairs(slots) do taken[host] = true end
+  for host in string.gmatch(job.only, '[^\n]+') do
+    if not taken[host] then gone[#gone + 1] = host end
+  end
+  if #gone > 0 then return nil, {'plan_changed', unpack(gone, 1, math.min(#gone, 20))} end
   return slots
 end
 
@@ -242,7 +267,7 @@ local function store(job, slots, created, terms)
     remember('rollout', terms or '')
     remember('gate', int(terms and batch_end(terms_of(terms), 0, slots.staged) or slots.staged))
     redis.call('ZADD', K.opening, when, id)
-  elseif job.kind == 'all' or job.kind == 'label' then
+  elseif FANS_OUT[job.kind] then
     remember('fanout', FANNED_OUT)
     for first = 1, #slots, 1000 do -- unpack has a limit
       redis.call('RPUSH', K.slots .. id, unpack(slots, first, math.min(first + 999, #slots)))
@@ -263,7 +288,7 @@ local function store(job, slots, created, terms)
   if job.alias ~= '' then redis.call('SET', K.alias .. job.alias, id) end
   if job.exclusive ~= '' then redis.call('SET', K.exclusive .. job.exclusive, id) end
   reindex(id, when, nil, 'submitted')
-  if job.kind == 'all' or job.kind == 'label' then list_under(slots, id, when) end
+  if FANS_OUT[job.kind] then list_under(slots, id, when) end
   announce(id, 'submitted', when, 'submitted', '_api')
 end
 
@@ -296,7 +321,7 @@ local function accept(job)
   local is_placed = slots[1] ~= '_unplaced'
   local waits = is_placed and job.not_before ~= '' and tonumber(job.not_before) > created
   local priority = tonumber(job.priority)
-  local texts = #slots > 1 and message_texts(template, job.id, '1', priority, created)
+  local texts = #slots > 1 and message_texts(template, job.id, '1', priority, created, #slots)
   for _, slot in ipairs(slots) do
     redis.call('HSET', K.exec .. slot .. ':' .. job.id, 'state', 'submitted', 'attempt', '0', 'last', when)
     if waits then
