@@ -42,7 +42,7 @@ def agents() -> Response:
 
 @blueprint.get(f"{PREFIX}/agents/<hostname>")
 def agent(hostname: str) -> Response:
-    """One of them, with what it ran."""
+    """One agent and its newest jobs."""
     return _one(services().agents.get(check_hostname(hostname)))
 
 
@@ -60,7 +60,7 @@ def undrain(hostname: str) -> Response:
 
 @blueprint.post(f"{PREFIX}/agents/<hostname>/accept")
 def accept(hostname: str) -> Response:
-    """Let it in, if its key still is the one whose fingerprint the page showed."""
+    """Accept the agent if its key still has the fingerprint that the page showed."""
     return _move(hostname, "accepted")
 
 

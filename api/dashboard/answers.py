@@ -28,21 +28,21 @@ _ESCAPES = re.compile(
 )
 #: Signature findings that a person should see.
 _DOUBTS = {
-    UNSIGNED: "Not signed by the agent that it names.",
-    FORGED: "Forged: its signature is not that of the agent that it names.",
+    UNSIGNED: "Not signed by the named agent.",
+    FORGED: "Forged: the signature is not the named agent's.",
     REVOKED: "Its agent was revoked: the holder of its key may have forged it.",
 }
 
 
 @dataclass(frozen=True)
 class Group:
-    """Agents whose executions are in one state and say the same."""
+    """Agents whose executions have the same state and the same answer."""
 
     state: ExecutionState
     hosts: tuple[str, ...]
     changed: bool | None
     error: str | None
-    #: What the operation answered, and what it told of its failure; ``has_data`` tells null from nothing.
+    #: The operation's answer and its failure details; ``has_data`` distinguishes null from no answer.
     data: Any
     has_data: bool
     failure: Mapping[str, Any] | None
@@ -119,7 +119,7 @@ def _part(state: ExecutionState, groups: list[Group], whole: set[int]) -> Part:
 
 
 def plain(text: str) -> str:
-    """What a program printed, without what terminals take as commands: colours, movements, titles."""
+    """A program's output without terminal control sequences: colours, cursor movements, titles."""
     return _ESCAPES.sub("", text.replace("\r\n", "\n"))
 
 
@@ -148,7 +148,7 @@ def _group(same: list[Execution]) -> Group:
 
 
 def _common(same: list[Execution]) -> Any:
-    """What they all answered; of what differs with every run, the least and the most."""
+    """The shared answer; of values that differ with each run, the minimum and the maximum."""
     data = same[0].data
     if len(same) == 1 or not isinstance(data, Mapping):
         return data

@@ -1,16 +1,18 @@
-"""One job: what each agent made of it, when, and what it printed; retry, cancel, delete."""
+"""One job: the result, times and output of each agent; retry, cancel, delete."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import flask
 from flask import Response, request
 
 from api import audit, errors
 from api.context import principal, services
-from api.dashboard import answers, bars, pages, posted, query
+from api.dashboard import answers, bars, lanes, pages, posted, query
 from api.dashboard.blueprint import PREFIX, blueprint
 from api.dashboard.snippets import snippets
 from api.native import requests
@@ -18,21 +20,27 @@ from jobqueue.errors import InvalidInput, JobNotFound, JobQueueError
 from jobqueue.model.answers import rank
 from jobqueue.model.execution_page import MAX_LIMIT, ExecutionFilter
 from jobqueue.model.job import Job
+from jobqueue.model.output import OutputPage
 from jobqueue.model.states import FAILURES, ExecutionState
-from jobqueue.model.target import NO_HOST
+from jobqueue.model.target import ALL, NO_HOST
+from jobqueue.services.output import MAX_FOLLOWED_HOSTS
 
 _EVENTS = 200
 _NOT_STORED_YET = (
     "Job {} is not stored: the ledger (Redis) did not confirm it in time. Reload this page in a moment; submit the job "
     "again only if it is still missing after a minute."
 )
-#: What the page says after an action, by the parameter ``done``.
+#: The page's message after an action, by the parameter ``done``.
 DONE = {
     "submitted": "The job was submitted.",
-    "repeated": "This form had been sent before; here is the job that it made.",
+    "repeated": "This form was sent before; this is the job that it created.",
     "unconfirmed": "The ledger had not confirmed the job in time; it is stored.",
     "retried": "The job was submitted again; this is the new one.",
-    "cancelled": "The job was asked to stop.",
+    "cancelled": "The job is being cancelled.",
+    "paused": "The rollout is paused. Executions that have been opened go on.",
+    "resumed": "The rollout goes on.",
+    "approved": "The next batch is being opened.",
+    "aborted": "The rollout was aborted. Executions that have been opened go on.",
 }
 
 
@@ -53,14 +61,26 @@ def output(job_id: str) -> Response:
     """All that one of its executions printed, as plain text."""
     found = requests.job_id(job_id)
     host = query.text("host") or None
+    # a page of ours must not be made of what a program printed, whatever it looks like
+    headers = {"Content-Security-Policy": "default-src 'none'; sandbox"}
+    content_type = "text/plain; charset=utf-8"
+    if host == ALL:
+        lines = flask.stream_with_context(_prefixed(services().output.everything(found)))
+        return Response(lines, headers=headers, content_type=content_type)
     page = services().output.page(found, host)
     text = bytearray()
     while page.chunks:
         text += b"".join(chunk.data for chunk in page.chunks)
         page = services().output.page(found, host, page.next_offset)
-    # a page of ours must not be made of what a program printed, whatever it looks like
-    headers = {"Content-Security-Policy": "default-src 'none'; sandbox"}
-    return Response(bytes(text), headers=headers, content_type="text/plain; charset=utf-8")
+    return Response(bytes(text), headers=headers, content_type=content_type)
+
+
+def _prefixed(output: Iterable[OutputPage]) -> Iterator[bytes]:
+    """Each line of output behind its agent."""
+    for host, pages_of_host in groupby(output, key=lambda page: page.hostname):
+        text = b"".join(chunk.data for page in pages_of_host for chunk in page.chunks)
+        for line in text.splitlines():
+            yield host.encode() + b" | " + line + b"\n"
 
 
 @blueprint.post(f"{PREFIX}/jobs/<job_id>/retry")
@@ -71,9 +91,9 @@ def retry(job_id: str) -> Response:
     try:
         accepted = services().retry(found, only=only, principal=principal())
     except JobQueueError as error:
-        return _refused(found, error)
+        return refused(found, error)
     audit.note(job=accepted.job_id)
-    return _go(f"{PREFIX}/jobs/{accepted.job_id}?done={'retried' if accepted.is_confirmed else 'unconfirmed'}")
+    return go(f"{PREFIX}/jobs/{accepted.job_id}?done={'retried' if accepted.is_confirmed else 'unconfirmed'}")
 
 
 @blueprint.post(f"{PREFIX}/jobs/<job_id>/cancel")
@@ -83,8 +103,8 @@ def cancel(job_id: str) -> Response:
     try:
         services().jobs.cancel(found, f"by {principal()}")
     except JobQueueError as error:
-        return _refused(found, error)
-    return _go(f"{PREFIX}/jobs/{found}?done=cancelled")
+        return refused(found, error)
+    return go(f"{PREFIX}/jobs/{found}?done=cancelled")
 
 
 @blueprint.post(f"{PREFIX}/jobs/<job_id>/delete")
@@ -94,8 +114,8 @@ def delete(job_id: str) -> Response:
     try:
         services().jobs.delete(found, principal())
     except JobQueueError as error:
-        return _refused(found, error)
-    return _go(f"{PREFIX}/jobs?done=deleted")
+        return refused(found, error)
+    return go(f"{PREFIX}/jobs?done=deleted")
 
 
 def _page(whole: Job, problem: str = "", status: int = 200) -> Response:
@@ -104,7 +124,11 @@ def _page(whole: Job, problem: str = "", status: int = 200) -> Response:
     arranged = answers.arrange(found.executions)
     hosts = [answers.host_of(x) for x in found.executions]
     wanted = query.text("host", 253)
-    host = wanted if wanted in hosts or (wanted and whole.left_out) else _talking(found)
+    can_follow_all = 1 < len(hosts) <= MAX_FOLLOWED_HOSTS and not whole.left_out
+    is_known = (
+        wanted in hosts or (wanted == ALL and can_follow_all) or bool(wanted and wanted != ALL and whole.left_out)
+    )
+    host = wanted if is_known else _talking(found)
     show_all = query.text("bars") == "all"
     timeline = found.timeline
     return pages.render(
@@ -112,6 +136,9 @@ def _page(whole: Job, problem: str = "", status: int = 200) -> Response:
         status,
         job=found,
         problem=problem,
+        rollout=found.rollout_progress,
+        lanes=lanes.draw(found.rollout_progress),
+        lane_width=lanes.WIDTH,
         done=DONE.get(query.text("done"), ""),
         answers=arranged,
         is_single=(whole.total or len(whole.executions)) == 1,
@@ -129,6 +156,7 @@ def _page(whole: Job, problem: str = "", status: int = 200) -> Response:
         snippets=snippets(found, request.url_root.rstrip("/")),
         hosts=sorted(host for host in hosts if host not in NO_HOST),
         output_host=host,
+        all_hosts=ALL if can_follow_all else "",
         can_retry=found.status.is_final,
         retry_question=_retry_question(whole),
         can_retry_failed=whole.is_broadcast and any(state in FAILURES for state, _ in part.counts or arranged.counts),
@@ -179,12 +207,12 @@ def _retry_question(found: Job) -> str:
 
 
 def _talking(found: Job) -> str:
-    """Whose output is shown first: of a failed execution, else of one that runs, else of any that began."""
+    """The execution whose output is shown first: a failed one, else a running one, else any that has started."""
     begun = [x for x in found.executions if x.hostname and (x.started or x.state is ExecutionState.STARTED)]
     return min(begun, key=lambda x: rank(x.state.value)).hostname if begun else ""
 
 
-def _refused(job_id: str, error: JobQueueError) -> Response:
+def refused(job_id: str, error: JobQueueError) -> Response:
     """The job's page with the reason on it, where there still is one."""
     status = errors.status_of(error)
     if status in (404, 500, 503) or isinstance(error, InvalidInput):
@@ -194,5 +222,5 @@ def _refused(job_id: str, error: JobQueueError) -> Response:
     return _page(services().jobs.get(job_id), error.message, status)
 
 
-def _go(path: str) -> Response:
+def go(path: str) -> Response:
     return flask.make_response(flask.redirect(pages.link(path), 303))

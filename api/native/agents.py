@@ -68,7 +68,7 @@ def get_agent(hostname: str) -> Response:
 def remove_agent(hostname: str) -> Response:
     """Forget an agent that is offline
 
-    Its jobs and answers stay, and so does its revocation, if it was revoked. If it starts again, it registers anew.
+    Its jobs and answers stay, and so does its revocation, if it was revoked. If it starts again, it registers again.
     """
     services().agents.forget(check_hostname(hostname))
     return Response(status=204)
@@ -82,7 +82,7 @@ def remove_agent(hostname: str) -> Response:
 def drain_agent(hostname: str) -> Response:
     """Give an agent no new work
 
-    What runs may finish; then the agent is Cordoned.
+    Running executions may finish; then the agent is Cordoned.
     """
     services().agents.drain(check_hostname(hostname))
     found = services().agents.get(hostname)
@@ -104,7 +104,7 @@ def undrain_agent(hostname: str) -> Response:
 @blueprint.route("/agent/invite", methods=["POST"])
 @blueprint.arguments(InvitationRequest, required=False)
 @blueprint.response(201, InvitationAnswer)
-@blueprint.alt_response(400, schema=ErrorAnswer, description="The hostname or the time is not right.")
+@blueprint.alt_response(400, schema=ErrorAnswer, description="The hostname or the validity period is invalid.")
 @blueprint.doc(operationId="inviteAgent")
 def invite_agent(loaded: dict[str, Any]) -> Response:
     """Make a one-time token for a new agent

@@ -21,13 +21,13 @@ from jobqueue.model.job_event import JobEvent, event_position
 from jobqueue.model.timeline import Event
 from jobqueue.services.event_feed import MissedEvents
 
-blueprint = Blueprint("event", __name__, description="What happens to jobs, as it happens.")
+blueprint = Blueprint("event", __name__, description="Live events of jobs.")
 
 _JOB_ID = {"in": "path", "name": "job_id", "required": True, "schema": {"type": "string", "format": "uuid"}}
 _LAST_ID = {
     "in": "header",
     "name": "Last-Event-ID",
-    "description": "Go on behind this event.",
+    "description": "Resume after this event.",
     "schema": {"type": "string"},
 }
 _AWAY = "The ledger (Redis) does not answer; events follow once it does."
@@ -50,7 +50,7 @@ def get_events() -> Response:
 
     Server-sent events `job`, one for each step of each job, from now on or from behind `Last-Event-ID`. Equal steps of
     many agents of one job within a moment come as one event, with their `count` and an empty `hostname`. An event
-    `reset` says that some events may be missing: read what you show anew. `waiting` says that the ledger does not
+    `reset` means that some events may be missing: reload the displayed data. `waiting` means that the ledger does not
     answer at present; a `reset` follows once it does.
     """
     after, follow = _last_event_id(), services().events.follow
@@ -67,7 +67,7 @@ def get_events() -> Response:
 def get_job_events(job_id: str) -> Response:
     """Follow what happens to one job
 
-    Its timeline so far, then each step as it is taken (events `job`), and at last `end` with the job's status.
+    Its past timeline, then each new step (events `job`), and finally `end` with the job's status.
     """
     job_id, after = requests.job_id(job_id), _last_event_id()
     found = services()

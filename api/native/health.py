@@ -15,11 +15,11 @@ from api.responses import json_response
 from jobqueue import __version__
 from jobqueue.errors import LedgerRefuses, LedgerUnavailable
 
-blueprint = Blueprint("health", __name__, description="Whether the system works.")
+blueprint = Blueprint("health", __name__, description="State of the system.")
 
 #: How many alerts are shown, the newest.
 _ALERTS = 10
-_AWAY = "The ledger (Redis) cannot be reached, or takes no writes."
+_AWAY = "The ledger (Redis) cannot be reached, or rejects writes."
 
 
 @blueprint.route("/health", methods=["GET"])
@@ -86,7 +86,7 @@ def status() -> Response:
 
 
 def _refusal() -> str:
-    """What the ledger refuses, in a sentence; empty while it takes writes."""
+    """The ledger's current refusal as a sentence; empty while it accepts writes."""
     try:
         services().ledger.check_writes()
     except LedgerRefuses as error:

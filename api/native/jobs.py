@@ -1,4 +1,4 @@
-"""/job: submit, list, look at, retry, cancel and delete jobs."""
+"""/job: submit, list, read, retry, cancel and delete jobs."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from api.native.schemas import (
     JobListAnswer,
     JobQuery,
     JobRequest,
+    PlanAnswer,
     RetryRequest,
 )
 from api.responses import json_response
@@ -30,7 +31,7 @@ from jobqueue.model.submission import Accepted, Submission
 
 blueprint = Blueprint("job", __name__, description="Jobs: one request to run one operation on one target.")
 
-_JOB_ID = {"in": "path", "name": "job_id", "required": True, "schema": {"type": "string", "format": "uuid"}}
+JOB_ID = {"in": "path", "name": "job_id", "required": True, "schema": {"type": "string", "format": "uuid"}}
 _LOCATION = {"Location": {"description": "Path of the job.", "schema": {"type": "string"}}}
 _KEY_HEADER = {
     "in": "header",
@@ -56,10 +57,13 @@ _batch_request = BatchRequest()
 @blueprint.arguments(JobRequest)
 @blueprint.response(201, AcceptedAnswer, headers=_LOCATION)
 @blueprint.alt_response(
-    200, schema=AcceptedAnswer, headers=_LOCATION, description="The idempotency key is known: the first job."
+    200,
+    schema=AcceptedAnswer,
+    headers=_LOCATION,
+    description="The idempotency key was used before; this is the first job.",
 )
 @blueprint.alt_response(
-    409, schema=ErrorAnswer, description="No live agent, or the idempotency key stands for another request."
+    409, schema=ErrorAnswer, description="No live agent, or the idempotency key was used with a different request."
 )
 @_unconfirmed
 @blueprint.doc(parameters=[_KEY_HEADER], operationId="submitJob")
@@ -67,6 +71,21 @@ def submit(loaded: dict[str, Any]) -> Response:
     """Submit a job"""
     wanted = requests.submission(loaded, principal=principal(), header_key=_header_key())
     return _accepted(submitting.submit(wanted, _CREATED))
+
+
+@blueprint.route("/job/plan", methods=["POST"])
+@blueprint.arguments(JobRequest)
+@blueprint.response(200, PlanAnswer)
+@blueprint.doc(operationId="planJob")
+def plan_job(loaded: dict[str, Any]) -> Response:
+    """Plan a job
+
+    Takes the body of `POST /job` and runs nothing. The answer says which agents would take the job, which are left out
+    and why, and whether the caller has the permissions. Needs `agent:read` in addition to `job:write`.
+    """
+    wanted = requests.submission(loaded, principal=principal())
+    audit.note(operation=wanted.operation, target=wanted.target)
+    return json_response(mapping.plan(services().plans.plan(wanted)))
 
 
 @blueprint.route("/job/batch", methods=["POST"])
@@ -85,13 +104,13 @@ def submit_batch() -> Response:
     One bad item does not stop the others: its place in `items` holds the error. A body that is not JSON, or an object
     in it that names a key twice, is refused as a whole.
     """
-    _refuse_header_key("Is for one job; give each job of the batch an idempotency_key of its own.")
+    _refuse_header_key("Only for single jobs; give each job of the batch its own idempotency_key.")
     body, suspect = decode_object(is_bulk=True)
     items = body.get("jobs")
-    if suspect:  # what is wrong inside an item is that item's error
+    if suspect:  # an error inside an item is reported as that item's error
         limits.check({name: value for name, value in body.items() if name != "jobs" or not isinstance(items, list)})
     validation.load(_batch_request, body)
-    assert isinstance(items, list)  # noqa: S101 (the schema has just said so)
+    assert isinstance(items, list)  # noqa: S101 (checked by the schema)
     answers: list[Submission | JobQueueError] = [
         _item(item, f"jobs[{index}]", suspect=suspect) for index, item in enumerate(items)
     ]
@@ -126,7 +145,7 @@ def list_jobs(loaded: dict[str, Any]) -> Response:
     return json_response(mapping.page(found, summary=wanted.summary))
 
 
-@blueprint.route("/job/<job_id>", methods=["GET"], parameters=[_JOB_ID])
+@blueprint.route("/job/<job_id>", methods=["GET"], parameters=[JOB_ID])
 @blueprint.response(200, JobAnswer)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
 @blueprint.doc(operationId="getJob")
@@ -139,7 +158,7 @@ def get_job(job_id: str) -> Response:
     return json_response(mapping.job(services().jobs.get(requests.job_id(job_id))))
 
 
-@blueprint.route("/job/<job_id>", methods=["DELETE"], parameters=[_JOB_ID])
+@blueprint.route("/job/<job_id>", methods=["DELETE"], parameters=[JOB_ID])
 @blueprint.response(204)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
 @blueprint.alt_response(409, schema=ErrorAnswer, description="The job still runs; cancel it first.")
@@ -153,16 +172,16 @@ def delete_job(job_id: str) -> Response:
     return Response(status=204)
 
 
-@blueprint.route("/job/<job_id>/retry", methods=["POST"], parameters=[_JOB_ID])
+@blueprint.route("/job/<job_id>/retry", methods=["POST"], parameters=[JOB_ID])
 @blueprint.arguments(RetryRequest, required=False)
 @blueprint.response(201, AcceptedAnswer, headers=_LOCATION)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
-@blueprint.alt_response(409, schema=ErrorAnswer, description="The job still runs, or has nothing to retry.")
+@blueprint.alt_response(409, schema=ErrorAnswer, description="The job has not ended, or has nothing to retry.")
 @_unconfirmed
 @blueprint.doc(operationId="retryJob")
 def retry_job(loaded: dict[str, Any], job_id: str) -> Response:
     """Submit a job again"""
-    _refuse_header_key("Does not count for a retry; leave it out, and see retried_as of the job for what was retried.")
+    _refuse_header_key("Not supported for a retry; leave it out, and see the job's retried_as for its retries.")
     only = frozenset(ExecutionState(state) for state in loaded["only"]) if "only" in loaded else None
     target = requests.target_of(loaded)
     accepted = services().retry(requests.job_id(job_id), target=target, only=only, principal=principal())
@@ -170,7 +189,7 @@ def retry_job(loaded: dict[str, Any], job_id: str) -> Response:
     return _accepted(accepted)
 
 
-@blueprint.route("/job/<job_id>/cancel", methods=["POST"], parameters=[_JOB_ID])
+@blueprint.route("/job/<job_id>/cancel", methods=["POST"], parameters=[JOB_ID])
 @blueprint.response(202, JobAnswer)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
 @blueprint.alt_response(409, schema=ErrorAnswer, description="The job has ended already.")

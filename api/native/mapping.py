@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from api.native import links
 from api.native.fields import show_cursor
+from api.native.rollout_mapping import rollout
 from jobqueue.model.agent import Agent
 from jobqueue.model.alert import Alert
 from jobqueue.model.execution_page import who
@@ -24,6 +25,7 @@ from jobqueue.trust.signing.certificate import fingerprint_of
 
 if TYPE_CHECKING:
     from jobqueue.operations.info import OperationInfo
+    from jobqueue.services.planner import Plan
 
 Document = dict[str, Any]
 #: What a caller should know of a job that the ledger has not confirmed.
@@ -48,6 +50,23 @@ def accepted(answer: Accepted) -> Document:
     return document
 
 
+def plan(made: Plan) -> Document:
+    """A plan."""
+    preview = made.preview
+    return {
+        "operation": made.operation,
+        "target_hostname": preview.target.text,
+        "executions": made.executions,
+        "hosts": [agent.hostname for agent in preview.takes],
+        "skips": list(preview.unable),
+        "left_out": [{"hostname": hostname, "reason": reason} for hostname, reason in preview.left_out.items()],
+        "notes": list(made.notes),
+        "permissions": [{"permission": name, "granted": granted} for name, granted in made.permissions],
+        "permitted": all(granted for _, granted in made.permissions),
+        "plan_hash": made.hash,
+    }
+
+
 def job(found: Job, *, summary: bool = False) -> Document:
     """A job; ``summary`` leaves out responses, agent_states and timeline."""
     document: Document = {
@@ -64,6 +83,7 @@ def job(found: Job, *, summary: bool = False) -> Document:
         "expected_agents": list(found.expected_agents),
         "retried_as": list(found.retried_as),
         "cancel_requested": found.cancel_requested,
+        "rollout": rollout(found),
         **{field.shown_as: _shown(field, getattr(found, field.name)) for field in SHOWN},
         "execution_counts": state_counts(found),
         "executions_left_out": found.left_out,
@@ -216,6 +236,8 @@ def agent_state(execution: Execution) -> Document:
     }
     if execution.info:
         document["info"] = dict(execution.info)
+    if execution.held_by:
+        document["held_by"] = execution.held_by
     return document
 
 

@@ -63,7 +63,7 @@ def operations_like(client: Client) -> _Candidates:
 @_asked
 def targets_like(client: Client) -> _Candidates:
     """Everything that a job can be for."""
-    yield ANY, "one agent, whichever is free"
+    yield ANY, "any one free agent"
     yield ALL, "every live agent"
     agents = client.agents(view="summary")["agents"]
     for agent in agents:
@@ -71,6 +71,8 @@ def targets_like(client: Client) -> _Candidates:
     labels = {f"{key}:{value}" for agent in agents for key, value in (agent.get("labels") or {}).items()}
     for label in sorted(labels):
         yield label, "every live agent with this label"
+    for stored in client.targets()["targets"]:
+        yield f"@{stored['name']}", stored.get("target") or "a stored target"
 
 
 def statuses_like(_context: click.Context, _parameter: click.Parameter, word: str) -> list[CompletionItem]:

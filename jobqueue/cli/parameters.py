@@ -19,8 +19,9 @@ from jobqueue.plain_text import decoded
 _PAIR = re.compile(r"([^=:]+)(:=|=|:)(.*)", re.DOTALL)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
+oneline_option = click.option("--oneline", is_flag=True, help="One line a host: host | exit code | first line.")
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-full_option = click.option("--full", is_flag=True, help="Show everything, also where there are many agents.")
+full_option = click.option("--full", is_flag=True, help="Do not shorten the output, even for many agents.")
 
 
 def duration(text: str) -> float:

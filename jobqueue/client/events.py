@@ -48,9 +48,9 @@ def _document(event: ServerEvent) -> dict[str, Any] | None:
     try:
         data = json.loads(event.data)
     except ValueError as error:
-        raise InvalidAnswer("The stream of events is not what the jobqueue API sends.") from error
+        raise InvalidAnswer("The event stream is not in the jobqueue API's format.") from error
     if not isinstance(data, dict):
-        raise InvalidAnswer("The stream of events is not what the jobqueue API sends.")
+        raise InvalidAnswer("The event stream is not in the jobqueue API's format.")
     if event.name == "error":
         raise ClientError(str(data.get("error")), data.get("details"))
     if event.name not in _KINDS:

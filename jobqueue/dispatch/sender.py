@@ -14,7 +14,7 @@ from jobqueue.dispatch.envelope import template
 from jobqueue.dispatch.queues import TASK, broker_priority, queue
 from jobqueue.dispatch.transport import BrokerRefuses
 from jobqueue.errors import LedgerRefuses, LedgerUnavailable
-from jobqueue.ledger.executions import Due
+from jobqueue.ledger.due import Due
 from jobqueue.ledger.keys import Keys
 from jobqueue.settings import Settings
 
@@ -78,10 +78,10 @@ class Sender:
 
 
 def _away(error: BaseException) -> LedgerUnavailable:
-    """The exception for a broker that takes no messages, whether it is away or refuses."""
+    """The exception for a broker that is unreachable or refuses messages."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, BrokerRefuses):
-            return LedgerRefuses(f"The broker does not serve now: {cause}; the message is sent again later.")
+            return LedgerRefuses(f"The broker refuses messages: {cause}; the message will be sent again later.")
         cause = cause.__cause__ or cause.__context__
     return LedgerUnavailable(f"The broker cannot be reached: {error}")

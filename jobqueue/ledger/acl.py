@@ -34,10 +34,16 @@ ROLES: Mapping[str, tuple[str, ...]] = {
                 "log",
                 "index",
                 "waiting",
+                "queues",
                 "due",
                 "leases",
                 "deadlines",
+                "opening",
+                "staged",
                 "finished",
+                "cancelling",
+                "removals",
+                "removing",
             ),
             *(
                 "idem",
@@ -54,6 +60,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
             ),
             *("reached", "clock", "agents", "agent", "agent_log", "away", "label", "offers", "stats", "alerts"),
             "measured",
+            *("profiles", "profile", "takers", "outage"),
             *("noted", "arrivals", "roster", "spoiled", "hostnames", "fleet"),
             *("leader", "queue", "joining", "certificates", "events", "barred", "revoked"),
         ),
@@ -61,7 +68,19 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     ),
     **dict.fromkeys(
         (
-            *("config", "configs", "config_log", "credentials", "used", "roles", "failures", "pace", "invite"),
+            *(
+                "config",
+                "configs",
+                "config_log",
+                "credentials",
+                "used",
+                "roles",
+                "targets",
+                "plan",
+                "failures",
+                "pace",
+                "invite",
+            ),
             *("audit", "audit_head", "audit_spoiled", "ended", "probe"),
         ),
         ("api",),
@@ -85,7 +104,7 @@ _AGENT: tuple[tuple[tuple[str, ...], str], ...] = (
     # the ledger's bookkeeping: written, never listed
     (("index",), "+zadd +zrem"),
     (("due",), "+zadd +zscore"),
-    (("leases", "deadlines"), "+zadd +zrem"),
+    (("leases", "deadlines", "opening"), "+zadd +zrem"),
     (("finished",), "+zadd"),
     (("stats", "measured"), "+hincrby"),
     (("events",), "+xadd"),
@@ -95,6 +114,8 @@ _AGENT: tuple[tuple[tuple[str, ...], str], ...] = (
     (("noted/host",), "+lpush +ltrim"),
     (("arrivals",), "+sadd"),
     (("away", "barred", "offers"), "+sismember"),
+    # how many agents there are: they spread what all of them do at once
+    (("agents",), "+zcard"),
     # packages
     (("package",), "+hmget +exists"),
     (("packages",), "+zadd +zscore"),

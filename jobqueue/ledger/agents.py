@@ -33,6 +33,8 @@ MAX_AGENTS = 10_000_000
 _RECORDS = 100
 #: Broadcasts of an agent that one call examines before it forgets the agent; keeps Redis responsive (about 1 ms).
 _FORGET_STEP = 1000
+#: Agents that one call marks for maintenance.
+_ARRIVALS_STEP = 1000
 #: An agent stays live until it has missed this many heartbeats.
 MISSED_BEATS = 3
 
@@ -63,6 +65,8 @@ class Agents:
         self._scripts = scripts
         self._alarm = alarm
         self._audit = audit
+        #: How many agents there were at the last heartbeat; 0: not known.
+        self.fleet_size = 0
         self._live_for = int(heartbeat_seconds * MISSED_BEATS * 1_000_000)
         self._now = now
 
@@ -108,15 +112,18 @@ class Agents:
             json.dumps(asdict(fresh)) if fresh else "",
             str(believed),
         )
-        return Refused(answer) if answer in ("replaced", "unknown") else AgentState(answer)
+        if isinstance(answer, str):
+            return Refused(answer)
+        state, self.fleet_size = answer
+        return AgentState(state)
 
     def drain(self, hostname: str) -> AgentState:
         """Give the agent no new work; running executions may finish. Raises ``AgentNotFound``, ``Conflict``."""
-        return self._move(hostname, "drain", "drains or is cordoned already; undrain brings it back")
+        return self._move(hostname, "drain", "is already draining or cordoned; undrain reverses it")
 
     def undrain(self, hostname: str) -> AgentState:
         """Give the agent new work again. Raises ``AgentNotFound``, ``Conflict``."""
-        return self._move(hostname, "undrain", "takes work already; there is nothing to undrain")
+        return self._move(hostname, "undrain", "already takes work; undrain is not needed")
 
     def _move(self, hostname: str, verb: str, refusal: str) -> AgentState:
         answer = self._scripts.call("drain_agent", self._now(), hostname, verb)
@@ -138,6 +145,16 @@ class Agents:
         Agents whose Redis users may write only their own records depend on this.
         """
         return int(self._scripts.call("merge_agent_records", self._now(), limit))
+
+    def muster_all(self) -> None:
+        """Have the records of all known agents merged into the shared lists again (``muster``), whatever changed.
+
+        After an upgrade, or a loss of keys, this restores lists that agents themselves restore only while they beat.
+        """
+        hostnames = self.hostnames()
+        for first in range(0, len(hostnames), _ARRIVALS_STEP):
+            with translated_errors():
+                self._client.sadd(self._keys.kind("arrivals"), *hostnames[first : first + _ARRIVALS_STEP])
 
     def certify(
         self, hostname: str, key_id: str, certificate: str, invitation: str = "", remember_seconds: float = 0.0
@@ -163,7 +180,7 @@ class Agents:
         if answer == "unknown":
             raise _unknown(hostname)
         if answer == "pending":
-            raise Conflict(f"Agent {hostname!r} is pending: nobody has accepted it, so there is nothing to revoke.")
+            raise Conflict(f"Agent {hostname!r} is pending: it was not accepted yet, so its access cannot be revoked.")
 
     def forget(self, hostname: str) -> None:
         """Remove an offline agent without open work. Raises ``AgentNotFound``, ``Conflict``."""
@@ -360,7 +377,7 @@ class Agents:
         except decoding.FAULTS:
             sentence = (
                 f"The record of agent {hostname[:253]!r} cannot be read: it was altered in Redis. "
-                "Restart the agent, which writes it anew."
+                "Restart the agent, which writes it again."
             )
             self._alarm(f"agent|{hostname}", sentence)
             return Agent(

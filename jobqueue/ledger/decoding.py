@@ -14,6 +14,7 @@ from jobqueue.errors import InvalidInput
 from jobqueue.model.job_fields import JobField, Kind
 from jobqueue.model.needs import Needs
 from jobqueue.model.retry import RetryPolicy
+from jobqueue.model.rollout import Rollout
 
 #: The exceptions that decoding an altered record can raise.
 FAULTS = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError, InvalidInput)
@@ -39,7 +40,7 @@ def optional_whole(value: Any) -> int | None:
 def text(value: Any) -> str:
     """A text."""
     if not isinstance(value, str):
-        raise ValueError("a text in it is none")
+        raise ValueError("invalid text")
     return value
 
 
@@ -51,21 +52,21 @@ def optional_text(value: Any) -> str | None:
 def texts(value: Any) -> tuple[str, ...]:
     """A list of texts."""
     if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
-        raise ValueError("a list of texts in it is none")
+        raise ValueError("invalid list of texts")
     return tuple(value)
 
 
 def number(value: Any) -> float:
     """A finite number; booleans are rejected."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not -1e300 < value < 1e300:
-        raise ValueError("a number in it is none")
+        raise ValueError("invalid number")
     return value
 
 
 def object_of(value: Any) -> dict[str, Any]:
     """A JSON object."""
     if not isinstance(value, dict):
-        raise ValueError("an object in it is none")
+        raise ValueError("invalid object")
     return value
 
 
@@ -81,7 +82,7 @@ def parsed(source: Any) -> Any:
     raw = text(source)
     document = json.loads(raw)
     if raw.count("[") + raw.count("{") > _DEEPEST and _depth(document) > _DEEPEST:
-        raise ValueError("it is nested without end")
+        raise ValueError("nested too deeply")
     return document
 
 
@@ -101,6 +102,11 @@ def policy(value: Any) -> RetryPolicy:
 def needs(value: Any) -> Needs:
     """The needs of a job."""
     return Needs.read(object_of(value))
+
+
+def rollout(value: Any) -> Rollout:
+    """The terms of a rollout."""
+    return Rollout.read(object_of(value))
 
 
 def field(about: JobField, value: Any) -> Any:
@@ -145,4 +151,5 @@ _DECODERS: dict[Kind, Callable[[Any], Any]] = {
     Kind.OBJECT: object_of,
     Kind.POLICY: policy,
     Kind.NEEDS: needs,
+    Kind.ROLLOUT: rollout,
 }

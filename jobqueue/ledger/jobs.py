@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 from jobqueue.errors import (
     AgentAway,
@@ -20,15 +22,18 @@ from jobqueue.errors import (
     JobQueueError,
     LedgerUnavailable,
     NoLiveAgent,
+    PlanChanged,
     RecordAltered,
     UnknownTarget,
 )
 from jobqueue.ledger import decoding, records
 from jobqueue.ledger.audit import Audit, unavailable
 from jobqueue.ledger.job_index import JobIndex
+from jobqueue.ledger.rollouts import Rollouts
 from jobqueue.ledger.scripts import Argument, Clock, Scripts, redis_clock
 from jobqueue.ledger.seal import Seal
 from jobqueue.ledger.settling import settled
+from jobqueue.ledger.staging import Staging
 from jobqueue.ledger.tamper_alarm import TamperAlarm
 from jobqueue.model.agent import AgentState
 from jobqueue.model.audit import AuditEntry
@@ -36,9 +41,12 @@ from jobqueue.model.filter import JobFilter, JobPage
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.job_fields import ARGUMENTS
 from jobqueue.model.job_summary import JobSummary, JobSummaryPage
+from jobqueue.model.rollout import MAX_BATCHES
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import UNPLACED, Target, TargetKind
+
+logger = logging.getLogger(__name__)
 
 #: Jobs that one call stores; keeps Redis responsive (about 2 ms).
 _CREATE_STEP = 50
@@ -52,8 +60,18 @@ _LOOK_STEP = 500
 #: After this many bytes of answers, a call reads no further execution: of one job of a list, of a single job.
 _LISTED_BYTES = 256 * 1024
 _READ_BYTES = 2 * 1024 * 1024
+#: Executions of a broadcast that one call cancels or removes; keeps Redis responsive (about 3 ms).
+SLICE = 250
+#: Slices that the deletion of one job takes itself; maintenance takes those of a larger one.
+_MOST_SLICES = 100
 #: Stored instead of the kind of target for a job that no agent can run yet.
 UNPLACED_KIND = "unplaced"
+#: Stored instead of the kind of target for a job whose hosts are listed already.
+_STAGED = "staged"
+#: The answer for a job with more hosts than one call opens.
+_LARGE = "large"
+#: The most hosts that an error names.
+_NAMED_HOSTS = 20
 
 
 @dataclass(frozen=True)
@@ -63,7 +81,9 @@ class NewJob:
     ``target`` is that of the submission, parsed. ``digest`` (hex) distinguishes requests under one idempotency key;
     each ``submitter`` (the principal's identity) has its own keys. ``only`` restricts the job to some of the agents
     that its target matches. ``deed`` is written to the audit trail, with the job's id, in the same step as the job:
-    neither is stored without the other.
+    neither is stored without the other. ``unmatched`` is the error if no agent matches the target. ``is_staged``: its
+    hosts are listed already. ``waits_for_offline``: a job that is opened in steps also goes to hosts that are offline
+    (None: if it has a deadline).
     """
 
     id: str
@@ -75,6 +95,16 @@ class NewJob:
     only: tuple[str, ...] = ()
     deed: AuditEntry | None = None
     submitter: str = ""
+    unmatched: JobQueueError | None = None
+    is_staged: bool = False
+    waits_for_offline: bool | None = None
+
+    @property
+    def kind(self) -> str:
+        """The kind of target, as ``create_jobs.lua`` names it."""
+        if self.is_staged:
+            return _STAGED
+        return self.target.kind.value if self.submission.needs is None else UNPLACED_KIND
 
     @property
     def scoped_key(self) -> str:
@@ -104,6 +134,9 @@ class ExecutionPart:
     total: int
 
 
+_Outcomes: TypeAlias = dict[str, Stored | JobQueueError]
+
+
 class Jobs:
     """The jobs of one ledger."""
 
@@ -113,12 +146,15 @@ class Jobs:
         seal: Seal,
         alarm: TamperAlarm,
         audit: Audit,
+        staging: Staging,
         *,
         idempotency_window_seconds: float,
         now: Clock = redis_clock,
     ) -> None:
         self._scripts = scripts
         self._index = JobIndex(scripts)
+        self._staging = staging
+        self._rollouts = Rollouts(scripts, now)
         self._seal = seal
         self._alarm = alarm
         self._audit = audit
@@ -130,33 +166,69 @@ class Jobs:
 
         ``template`` is the message to publish (``dispatch/envelope.py``), empty if the caller sends it.
         """
-        if self._audit.strict:
-            self._audit.check()  # also for a job whose entry the caller writes
-        arguments = self._create_arguments([job], template)
-        (answer,) = settled(lambda: self._scripts.call("create_jobs", *arguments))
-        outcome = self._outcome(job, answer)
+        (outcome,) = self.create_many([job], template)
         if isinstance(outcome, JobQueueError):
             raise outcome
         return outcome
 
     def create_many(self, jobs: list[NewJob], template: str) -> list[Stored | JobQueueError]:
-        """Store many jobs in one round trip; each is accepted or refused on its own. Answers come in order."""
+        """Store many jobs in one round trip; each is accepted or refused on its own. Answers come in order.
+
+        Jobs with more than 500 hosts and rollouts take further calls, one for every few hundred hosts.
+        """
         if self._audit.strict:
-            self._audit.check()
-        outcomes: list[Stored | JobQueueError] = []
-        for step in _steps(jobs):
-            arguments = self._create_arguments(step, template)
+            self._audit.check()  # also for a job whose entry the caller writes
+        outcomes: dict[str, Stored | JobQueueError] = {}
+        rollouts = [job for job in jobs if job.submission.rollout is not None]
+        small = [job for job in jobs if job.submission.rollout is None]
+        calls = [partial(self._create_small, step, template) for step in _steps(small)]
+        calls += [partial(self._create_staged, [job], template) for job in rollouts]
+        while calls:
+            call = calls.pop(0)
             try:
-                answers = settled(lambda arguments=arguments: self._scripts.call("create_jobs", *arguments))  # type: ignore[misc]
+                answered, large = call()
             except LedgerUnavailable as error:
                 if not outcomes and not error.may_have_run:
                     raise
                 # earlier jobs are stored: the caller must learn which
-                outcomes += [error] * len(step)
+                outcomes |= {job.id: error for job in call.args[0]}
                 missing = LedgerUnavailable("The ledger (Redis) cannot be reached; this job was not submitted.")
-                return outcomes + [missing] * (len(jobs) - len(outcomes))
-            outcomes += [self._outcome(job, answer) for job, answer in zip(step, answers, strict=True)]
-        return outcomes
+                outcomes = {job.id: missing for job in jobs} | outcomes
+                break
+            outcomes |= answered
+            calls += [partial(self._create_staged, [job], template) for job in large]
+        return [outcomes[job.id] for job in jobs]
+
+    def _create_small(self, jobs: list[NewJob], template: str) -> tuple[_Outcomes, list[NewJob]]:
+        """Store jobs in one call: their outcomes, and those that have too many hosts for it."""
+        arguments = self._create_arguments(jobs, template)
+        answers = settled(lambda: self._scripts.call("create_jobs", *arguments))
+        pairs = list(zip(jobs, answers, strict=True))
+        large = [job for job, answer in pairs if answer[0] == _LARGE]
+        return {job.id: self._outcome(job, answer) for job, answer in pairs if answer[0] != _LARGE}, large
+
+    def _create_staged(self, jobs: list[NewJob], template: str) -> tuple[_Outcomes, list[NewJob]]:
+        """Store one job whose hosts are listed first, in slices, and then opened, in slices."""
+        (job,) = jobs
+        rollout = job.submission.rollout
+        if rollout is not None and not job.target.is_broadcast:
+            sentence = f"Needs a target of several hosts: _all or a label; {job.target.text[:80]!r} is one host."
+            return {job.id: InvalidInput.of("rollout", sentence)}, []
+        hosts = self._staging.hosts(job.target, job.only)
+        if rollout is not None and rollout.spread is not None:
+            hosts = self._staging.spread(hosts, rollout.spread)
+        is_patient = job.submission.expires_at is not None if job.waits_for_offline is None else job.waits_for_offline
+        staged = self._staging.stage(job.id, hosts, patient=is_patient)
+        if job.target.kind is TargetKind.PLANNED and staged != len(hosts):
+            return {job.id: PlanChanged.of([], hosts if not staged else [f"{len(hosts) - staged} hosts"])}, []
+        arguments = self._create_arguments([replace(job, only=(), is_staged=True)], template)
+        (answer,) = settled(lambda: self._scripts.call("create_jobs", *arguments))
+        if answer[0] == "no_live_agent":
+            answer = [*answer, *hosts[:_NAMED_HOSTS]] if hosts else ["unknown_target"]
+        outcome = self._outcome(job, answer)
+        if isinstance(outcome, Stored) and outcome.accepted.job_id == job.id:
+            outcome = replace(outcome, unsent=tuple(self._rollouts.open_all(job.id, template)))
+        return {job.id: outcome}, []
 
     def _create_arguments(self, jobs: list[NewJob], template: str) -> tuple[Argument, ...]:
         fields = (value for job in jobs for value in self._fields(job))
@@ -171,7 +243,7 @@ class Jobs:
         return (
             job.id,
             job.document,
-            job.target.kind.value if request.needs is None else UNPLACED_KIND,
+            job.kind,
             "1" if job.is_idempotent else "",
             job.scoped_key,
             job.digest,
@@ -197,8 +269,8 @@ class Jobs:
         ):
             return Stored(Accepted(job_id, int(created), replayed=True))
         sentence = (
-            f"The record of the idempotency key {job.submission.idempotency_key!r} is not as this API stored it: it "
-            "was changed in Redis, or JOBQUEUE_API_SECRET is another one now. Nothing was submitted; use a new key."
+            f"The record of the idempotency key {job.submission.idempotency_key!r} was not stored by this API: it "
+            "was changed in Redis, or JOBQUEUE_API_SECRET has changed. Nothing was submitted; use a new key."
         )
         self._alarm(place, sentence)
         return RecordAltered(sentence)
@@ -254,9 +326,9 @@ class Jobs:
         answer = self._scripts.call("read_executions", job_id, first, looks, most, _READ_BYTES, *map(str, states))
         if not answer:
             raise JobNotFound.of(job_id)
-        looked_at, total, raw, places = answer
+        looked_at, total, raw, places, held = answer
         try:
-            found = records.executions(raw, is_broadcast=True)
+            found = records.executions(raw, {"fanout": "1"} | dict(zip(held[::2], held[1::2], strict=True)))
         except decoding.FAULTS as error:
             raise RecordAltered(self._unreadable(job_id), {"job_id": job_id}) from error
         return ExecutionPart(found, tuple(places), looked_at, total)
@@ -274,8 +346,8 @@ class Jobs:
         if name in (job.alias, job.id):
             return job
         sentence = (
-            f"The name {name!r} leads to job {job.id}, which has another name: it was altered in Redis. "
-            "Go by the job's id."
+            f"The name {name!r} refers to job {job.id}, which has another name: it was altered in Redis. "
+            "Use the job's id."
         )
         self._alarm(f"alias|{name}", sentence)
         raise RecordAltered(sentence, {"job_id": job.id})
@@ -328,12 +400,58 @@ class Jobs:
 
     def cancel(self, job_id: str, who: str) -> bool:
         """Cancel a job; returns whether all of its executions have stopped. Raises ``JobNotFound``, ``JobFinal``."""
-        answer = self._scripts.call("cancel_job", self._now(), job_id, who)
+        answer = self._cancel_slice(job_id, who)
+        try:
+            while answer == "more":
+                answer = self._cancel_slice(job_id, who)
+        except LedgerUnavailable as error:
+            # none of its executions starts any more, and maintenance ends the others
+            logger.warning("Job %s is cancelled, and maintenance ends its executions: %s", job_id, error)
+            return False
         if answer == "unknown":
             raise JobNotFound.of(job_id)
         if answer == "final":
-            raise JobFinal(f"Job {job_id} has ended already; there is nothing to cancel.")
+            raise JobFinal(f"Job {job_id} has already ended; it cannot be cancelled.")
         return bool(answer == "cancelled")
+
+    def _cancel_slice(self, job_id: str, who: str, *, goes_on: bool = False) -> str:
+        most = "1" if goes_on else ""
+        return str(self._scripts.call("cancel_job", self._now(), job_id, who, SLICE, most))
+
+    def finish_slices(self, limit: int) -> int:
+        """Take up to ``limit`` slices of cancels and removals of broadcasts that are not complete; returns how many.
+
+        Those who began them may have died.
+        """
+        cancels, removals = self._scripts.call("list_unfinished", limit)
+        taken = 0
+        for job_id in cancels:
+            answer = "more"
+            while answer == "more" and taken < limit:
+                answer = self._cancel_slice(job_id, "", goes_on=True)
+                taken += 1
+        for job_id in removals:
+            if taken < limit:
+                taken += self._remove_executions(job_id, limit - taken)
+        return taken
+
+    def _remove_executions(self, job_id: str, limit: int) -> int:
+        """Remove the records of a deleted broadcast's executions, in at most ``limit`` slices; returns how many."""
+        for taken in range(1, limit + 1):
+            if self._scripts.call("remove_executions", job_id, SLICE) == "done":
+                return taken
+        return limit
+
+    def _deleted(self, job_id: str, forced: str, limit: int = _MOST_SLICES) -> tuple[str, int]:
+        """The answer of ``delete_job.lua``, and the number of slices that were removed after it."""
+        answer = str(self._scripts.call("delete_job", job_id, forced))
+        if answer != "removing":
+            return answer, 0
+        try:
+            return "deleted", self._remove_executions(job_id, limit)
+        except LedgerUnavailable as error:
+            logger.warning("Job %s is deleted, and maintenance removes its executions: %s", job_id, error)
+            return "deleted", limit
 
     def delete(self, job_id: str) -> None:
         """Remove a final job and all of its records, or a job with a damaged record, in any state.
@@ -341,7 +459,7 @@ class Jobs:
         Raises ``JobNotFound``, ``JobNotFinal``.
         """
         try:
-            answer = self._scripts.call("delete_job", job_id, "")
+            answer, _ = self._deleted(job_id, "")
             if answer == "running":
                 self.get(job_id)  # an unreadable job cannot be cancelled either, and could never be removed
         except RecordAltered:
@@ -354,7 +472,7 @@ class Jobs:
 
     def remove(self, job_id: str) -> None:
         """Remove all records of a job, even damaged ones. An agent that runs the job stops it."""
-        self._scripts.call("delete_job", job_id, "1")
+        self._deleted(job_id, "1")
 
     def examine(self, job_id: str, lease_micros: int, *, repairs: bool) -> list[str]:
         """Compare a job's records, and with ``repairs`` fix the differences; returns what differs.
@@ -365,9 +483,14 @@ class Jobs:
         if repairs and faults and faults[0] in ("record", "half"):
             self.remove(job_id)
             self._alarm(
-                f"job|{job_id}|removed", f"Job {job_id[:64]} was stored by half, or damaged beyond repair: removed."
+                f"job|{job_id}|removed",
+                f"Job {job_id[:64]} was stored incompletely or damaged beyond repair, and was removed.",
             )
         return faults
+
+    def suspicious(self, job_ids: list[str]) -> list[str]:
+        """Those that may be incompletely stored, at a fixed cost for each: for ``removed_if_half``."""
+        return list(self._scripts.call("list_suspicious", *job_ids)) if job_ids else []
 
     def removed_if_half(self, job_id: str, lease_micros: int) -> bool:
         """Remove an incompletely stored job, with an alert; returns whether it was removed."""
@@ -396,10 +519,18 @@ class Jobs:
         return [(job_id, float(time)) for job_id, time in zip(rows[::2], rows[1::2], strict=True)]
 
     def prune(self, older_than_seconds: float, limit: int) -> int:
-        """Remove at most ``limit`` of the jobs that ended longer ago than this; returns how many were removed."""
+        """Remove at most ``limit`` of the jobs that ended longer ago than this; returns how many were removed.
+
+        A broadcast with many executions counts as many jobs as it takes slices to remove them.
+        """
         ids = self._scripts.call("list_prunable", self._now(), int(older_than_seconds * 1_000_000), limit)
-        # one call each: a broadcast to many agents takes a while, and Redis should not be blocked for all of them
-        return sum(self._scripts.call("delete_job", job_id, "") == "deleted" for job_id in ids)
+        removed = 0
+        for job_id in ids:  # one call each, so that Redis is not blocked for all of them
+            answer, slices = self._deleted(job_id, "", max(1, limit - removed))
+            removed += max(slices, answer == "deleted")
+            if removed >= limit:
+                break
+        return removed
 
     def ended_since(self, since: int, limit: int) -> tuple[list[str], int]:
         """Ids of the newest jobs that ended after ``since`` (microseconds), and the newest of their end times."""
@@ -489,15 +620,20 @@ def _away(hostname: str, state: str) -> str:
     """Why an agent takes no work, and how to change that."""
     name = f"Agent {hostname!r}"
     if state == AgentState.PENDING:
-        reason = (
-            f"{name} is pending, for nobody has accepted it yet: `jobqueue agent accept {hostname} FINGERPRINT` does"
-        )
+        reason = f"{name} is pending; accept it with `jobqueue agent accept {hostname} FINGERPRINT`"
     elif state == AgentState.REVOKED:
-        reason = f"{name} was revoked: `jobqueue agent accept {hostname} FINGERPRINT` would let it in again"
+        reason = f"{name} was revoked; `jobqueue agent accept {hostname} FINGERPRINT` accepts it again"
     else:
         what = "draining" if state == AgentState.DRAINING else "cordoned"
-        reason = f"{name} is {what}: `jobqueue agent undrain {hostname}` gives it work again"
+        reason = f"{name} is {what}: `jobqueue agent undrain {hostname}` sends it work again"
     return f"{reason}. Or choose another target."
+
+
+def _unknown_target(target: Target, near: list[str]) -> UnknownTarget:
+    unknown = "Unknown host" if target.kind is TargetKind.HOST else "No agent matches the target"
+    hint = f" Did you mean {near[0]}?" if near else ""
+    sentence = f"{unknown} {target.text!r}.{hint} `jobqueue agent list` shows all agents and labels."
+    return UnknownTarget(sentence, {"target_hostname": [sentence]})
 
 
 def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
@@ -513,30 +649,22 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
         )
     if code == "unrecorded":
         return unavailable(rest[0])
-    if code == "alias_taken":
-        return AliasTaken(
-            f"The name {job.submission.alias!r} belongs to job {rest[0]}; choose another one.", {"job_id": rest[0]}
-        )
-    if code == "held":
-        return ExclusiveHeld(
-            f"Job {rest[0]} holds {job.submission.exclusive!r} and has not ended yet.", {"job_id": rest[0]}
-        )
+    if code in ("alias_taken", "held"):
+        return _taken(job, code, rest[0])
     target = job.target
     if code == "unknown_target":
-        what = "host" if target.kind is TargetKind.HOST else "agent"
-        known = "as" if target.kind is TargetKind.HOST else "under"
-        near = f" Did you mean {rest[0]}?" if rest else ""
-        sentence = (
-            f"No {what} is known {known} {target.text!r}.{near} `jobqueue agent list` shows all agents and labels."
-        )
-        return UnknownTarget(sentence, {"target_hostname": [sentence]})
+        return job.unmatched or _unknown_target(target, rest)
+    if code == "plan_changed":
+        return PlanChanged.of([], rest)
+    if code == "misfit":
+        return _misfit(*rest)
     if code == "too_late":
-        return InvalidInput.of("expires_at", "Is in the past; give a later time, or leave it out.")
+        return InvalidInput.of("expires_at", "In the past; give a later time, or leave it out.")
     if code == "away":
         return AgentAway(_away(target.text, rest[0]))
     if code == "unsupported":
         return NoLiveAgent(
-            f"No agent supports {job.submission.operation!r}; `jobqueue agent get HOSTNAME` shows what one supports."
+            f"No agent supports {job.submission.operation!r}; `jobqueue agent get HOSTNAME` lists an agent's."
         )
     if code == "no_live_agent":
         hosts = f" ({', '.join(rest)})" if rest else ""
@@ -546,3 +674,22 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
         )
         return NoLiveAgent(sentence, {"target_hostname": [sentence]})
     raise AssertionError(f"create_jobs.lua answered {json.dumps(answer)}")
+
+
+def _taken(job: NewJob, code: str, holder: str) -> JobQueueError:
+    """Another job has the name that this one wants."""
+    if code == "alias_taken":
+        sentence = f"The name {job.submission.alias!r} belongs to job {holder}; choose another one."
+        return AliasTaken(sentence, {"job_id": holder})
+    return ExclusiveHeld(f"Job {holder} holds {job.submission.exclusive!r} and has not ended yet.", {"job_id": holder})
+
+
+def _misfit(field: str, hosts: str) -> InvalidInput:
+    """A term of a rollout does not fit the number of hosts."""
+    if field == "batch":
+        sentence = f"Would make more than {MAX_BATCHES} batches of the target's {hosts} hosts; give larger ones."
+    else:
+        sentence = (
+            f"Is more than the target's {hosts} hosts, so the limit could never be reached; give at most {hosts}."
+        )
+    return InvalidInput.of(f"rollout.{field}", sentence)

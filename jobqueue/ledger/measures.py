@@ -20,6 +20,14 @@ from jobqueue.model.target import ANY
 _OPERATIONS = 50
 _ALL = "all:"
 
+#: Jobs with held executions by what they wait for: ranges of scores in ``opening`` (``lua/include/rollout.lua``).
+_HELD: Mapping[str, tuple[float | str, float | str]] = {
+    "opening": ("-inf", 7.9e15),
+    "running": (8.0e15, 8.0e15),
+    "awaiting_approval": (8.1e15, 8.1e15),
+    "paused": (8.2e15, 8.2e15),
+}
+
 
 def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSummary]) -> Measures:
     """All metrics; the jobs of ``operations`` are counted per operation, ``fleet`` sums up the agents.
@@ -33,7 +41,9 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
         pipe.zcard(ledger.keys.kind("due"))
         pipe.zcard(ledger.keys.waiting(ANY))
         pipe.zrange(ledger.keys.waiting(ANY), 0, 0, withscores=True)
-        measured, running, scheduled, waiting, oldest = pipe.execute()
+        for low, high in _HELD.values():
+            pipe.zcount(ledger.keys.kind("opening"), low, high)
+        measured, running, scheduled, waiting, oldest, *held = pipe.execute()
     summary = fleet()
     age = max(0.0, (now - summary.at) / 1e6)
     shared = Backlog(ANY, int(waiting), max(0.0, (now - oldest[0][1]) / 1e6) if oldest else 0.0)
@@ -53,6 +63,7 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
         agents_age_seconds=age,
         running=int(running),
         scheduled=int(scheduled),
+        held={state: int(count) for state, count in zip(_HELD, held, strict=True)},
         counters=ledger.stats(),
         maintained=ledger.is_maintained(),
         audit_unwritable=bool(ledger.audit.trouble()),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from jobqueue.ledger import decoding
+from jobqueue.ledger import decoding, opening
 from jobqueue.model.external_run import CONFIG, END, EXTERNAL_SLOT, RESULT, START, ExternalRun
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.job_fields import FIELDS, LISTED
@@ -28,7 +28,7 @@ def job(job_id: str, answer: list[Any]) -> Job:
     doc, fields = decoding.parsed_object(document), _pairs(flat)
     outside = _outside(fields, told, doc)
     is_broadcast = "fanout" in fields
-    found = executions(raw, is_broadcast=is_broadcast)
+    found = executions(raw, fields)
     if not total or not (found or is_broadcast):
         raise ValueError("it has no executions")
     if outside is not None:
@@ -42,7 +42,8 @@ def job(job_id: str, answer: list[Any]) -> Job:
         created=decoding.whole(fields["created"]),
         updated=decoding.whole(fields["updated"]),
         executions=found,
-        events=_events(fields),
+        events=(*_events(fields), *opening.events(fields)),
+        rollout_progress=opening.progress(fields),
         expected_agents=tuple(slot for slot in slots if slot not in (*NO_HOST, EXTERNAL_SLOT)),
         outside=outside,
         retried_as=tuple(fields.get("retried_as", "").split()),
@@ -55,14 +56,16 @@ def job(job_id: str, answer: list[Any]) -> Job:
     )
 
 
-def executions(raw: list[Any], *, is_broadcast: bool) -> tuple[Execution, ...]:
+def executions(raw: list[Any], job_fields: Mapping[str, str]) -> tuple[Execution, ...]:
     """Executions as scripts return them: slot, fields, separately stored result. Raises one of ``decoding.FAULTS``.
 
-    An execution of a broadcast without a record has not been opened yet.
+    An execution without a record, of a job that is opened in steps, has not been opened.
     """
+    rest = opening.rest_of(job_fields) if "opened" in job_fields else None
+    holder = "rollout" if "rollout" in job_fields else "opening"
     return tuple(
-        Execution(slot, slot, ExecutionState.SUBMITTED)
-        if is_broadcast and not record
+        opening.held_execution(slot, rest, holder)
+        if rest is not None and not record
         else _execution(slot, _pairs(record), out)
         for slot, record, out in zip(raw[::3], raw[1::3], raw[2::3], strict=True)
     )
@@ -164,12 +167,12 @@ def _answer(out: str) -> dict[str, Any]:
     """An agent's answer: data, changed, info, failure."""
     answer = decoding.parsed_object(out)
     if not answer.keys() <= {"data", "changed", "info", "failure"}:
-        raise ValueError("an answer in it holds more than an answer")
+        raise ValueError("an answer has unknown fields")
     decoding.object_of(answer.get("info", {}))
     if answer.get("failure") is not None:
         decoding.object_of(answer["failure"])
     if not isinstance(answer.get("changed"), (bool, type(None))):
-        raise ValueError("an answer in it says neither that something changed nor that nothing did")
+        raise ValueError("the field `changed` of an answer is neither true nor false")
     return answer
 
 

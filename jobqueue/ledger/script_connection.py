@@ -18,6 +18,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from jobqueue.ledger.connection import mark_sent
 from jobqueue.ledger.turns import Turns
+from jobqueue.redis_clients_limit import TOO_MANY_CLIENTS, set_up
 from jobqueue.redis_refusal import refusal_of
 
 #: Idle connections to keep; a burst may use more.
@@ -84,7 +85,7 @@ class ScriptConnection:
                 connection = pool.connection_class(**pool.connection_kwargs)
             try:
                 if not connection.is_connected:
-                    connection.connect()  # with Sentinel, only this looks up the master
+                    set_up(connection)  # with Sentinel, only this looks up the master
                 packed = connection.pack_command(*command)
                 sent.append(True)  # from here on, the server may receive it
                 connection.send_packed_command(packed)
@@ -97,9 +98,10 @@ class ScriptConnection:
                 else:
                     self._keep(connection)  # an error is a complete answer, too
                 raise
-            except (RedisConnectionError, RedisTimeoutError):
+            except (RedisConnectionError, RedisTimeoutError) as error:
                 connection.disconnect()
-                self.close()  # the same fault has most likely broken all of them
+                if TOO_MANY_CLIENTS not in str(error):  # then, those that are open are worth keeping
+                    self.close()  # the same fault has most likely broken all of them
                 raise
             except BaseException:
                 connection.disconnect()

@@ -8,6 +8,7 @@ from typing import Any
 
 from jobqueue.model.external_run import ExternalRun
 from jobqueue.model.job_fields import JobFields
+from jobqueue.model.rollout_progress import RolloutProgress
 from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
 from jobqueue.model.timeline import Event
 
@@ -23,7 +24,8 @@ class Execution:
     (empty before the claim of an ``_any`` execution). ``info`` is the operation's report on its present attempt,
     ``failure`` its report on a failure, besides ``error``. ``signature`` is the agent's, over the result and ``out``,
     from which data, info and failure were decoded; ``authenticity`` is the result of verifying it: signed, unsigned,
-    forged or revoked (None: not verified, or nothing to verify).
+    forged or revoked (None: not verified, or nothing to verify). ``held_by``: what keeps it
+    back, ``rollout`` or ``opening`` (of a large job, which takes a moment); empty once its agent may start it.
     """
 
     slot: str
@@ -42,6 +44,7 @@ class Execution:
     signature: str = ""
     out: str = field(default="", repr=False, compare=False)
     authenticity: str | None = None
+    held_by: str = ""
 
     @property
     def duration(self) -> int | None:
@@ -72,6 +75,7 @@ class Job(JobFields):
     retried_as: tuple[str, ...] = ()
     cancel_requested: bool = False
     is_broadcast: bool = False
+    rollout_progress: RolloutProgress | None = None
     document: str = field(default="", repr=False, compare=False)
     is_readable: bool = True
     counts: Mapping[ExecutionState, int] = field(default_factory=dict)

@@ -12,11 +12,12 @@ from jobqueue.model.principal import NOBODY, Principal
 class Submission(JobFields):
     """One request for a job, parsed but not yet resolved against agents and operations.
 
-    ``principal`` is the caller, whose permissions apply; without one nothing is accepted.
-    ``submitted_by`` is its name.
+    ``principal`` is the caller, whose permissions apply; it is required.
+    ``submitted_by`` is its name. ``plan_hash`` is that of a plan; the job is refused if the set of agents has changed.
     """
 
     idempotency_key: str | None = None
+    plan_hash: str | None = None
     principal: Principal = NOBODY
 
     def __post_init__(self) -> None:

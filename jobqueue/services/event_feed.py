@@ -25,7 +25,7 @@ _TURN = 500
 
 
 class MissedEvents(JobQueueError):
-    """Some events between the last one that you saw and now are no longer kept."""
+    """Some events since the last one that the reader saw are no longer stored."""
 
     code = "missed_events"
 
@@ -57,7 +57,7 @@ class EventFeed:
         return self._follow(after, wait_seconds)
 
     def follow_job(self, job_id: str, after: str | None = None) -> Iterator[list[JobEvent]]:
-        """The events of one job until it is final; without ``after``, starting with those so far.
+        """The events of one job until it is final; without ``after``, starting with the past ones.
 
         Raises ``JobNotFound``, and the errors of ``follow``.
         """
@@ -161,7 +161,7 @@ class EventFeed:
                 # afterwards: as long as the stream holds the last entry, it had all that follow
                 has_gap = bool(news) and not self._events.holds(self._last)
             except LedgerUnavailable as error:
-                logger.warning("The events wait for the ledger: %s", error)
+                logger.warning("The event feed is waiting for the ledger: %s", error)
                 pause.wait(_READ_SECONDS)
                 continue
             except Exception:

@@ -87,6 +87,10 @@ class JobManager:
         ids, is_all = self._jobs.starting(prefix)
         return self._jobs.heads(ids[:most]), len(ids), is_all
 
+    def heads(self, job_ids: list[str]) -> tuple[JobSummary, ...]:
+        """The summaries of the jobs that (still) exist, in order."""
+        return self._jobs.heads(job_ids)
+
     def counts(self) -> dict[JobStatus, int]:
         """The number of jobs in every status."""
         return self._jobs.counts()
@@ -103,6 +107,14 @@ class JobManager:
     def cancel(self, job_id: str, who: str = "on request") -> Job:
         """Cancel, and return the job as it is now. Raises ``JobNotFound``, ``JobFinal``."""
         self._jobs.cancel(job_id, who)
+        return self.get(job_id)
+
+    def steer(self, job_id: str, verb: str, who: str = "on request") -> Job:
+        """Pause, resume, approve or abort a rollout, and return the job as it is now.
+
+        Raises ``JobNotFound``, ``JobFinal``, ``Conflict``.
+        """
+        self._ledger.rollouts.steer(job_id, verb, who)
         return self.get(job_id)
 
     def delete(self, job_id: str, principal: Principal = NOBODY) -> None:

@@ -76,6 +76,24 @@ class OutputReader:
         more = len(behind) > len(pages)
         return HostOutputs(tuple(pages), len(wanted), pages[-1].hostname if more and pages else None)
 
+    def everything(self, job_id: str, *, only_failed: bool = False) -> Iterator[OutputPage]:
+        """All output that is available now, host by host in order of hostnames; of each host at least one page.
+
+        Raises ``JobNotFound``, before the first page.
+        """
+        job = self._jobs.get(job_id)
+        wanted = [x for x in job.executions if not only_failed or x.state in FAILURES]
+        return self._everything(job_id, [x.slot for x in sorted(wanted, key=_host)])
+
+    def _everything(self, job_id: str, slots: list[str]) -> Iterator[OutputPage]:
+        for slot in slots:
+            page = self._page(job_id, slot, 0)
+            yield page
+            while page.chunks and not page.complete:
+                page = self._page(job_id, slot, page.next_offset)
+                if page.chunks:
+                    yield page
+
     def follow_hosts(self, job_id: str) -> Iterator[OutputPage | None] | None:
         """Pages of all hosts as they arrive, the last one of each ``complete``; None now and then: nothing new.
 

@@ -35,7 +35,7 @@ _hostnames = click.argument("hostnames", metavar="HOSTNAME...", nargs=-1, requir
 
 @click.group(cls=ClientGroup)
 def agent() -> None:
-    """See the hosts that run jobs, and take them out of service."""
+    """List the agents, and take them in and out of service."""
 
 
 agent.add_command(joining.bundle)
@@ -91,7 +91,7 @@ def get(hostname: str, as_json: bool) -> None:
 @_hostnames
 @json_option
 def drain(hostnames: Sequence[str], as_json: bool) -> None:
-    """Give agents no new work; what runs there may finish."""
+    """Send agents no new work; running executions may finish."""
     for_each(hostnames, Client.drain, _describe, as_json=as_json)
 
 
@@ -99,13 +99,13 @@ def drain(hostnames: Sequence[str], as_json: bool) -> None:
 @_hostnames
 @json_option
 def undrain(hostnames: Sequence[str], as_json: bool) -> None:
-    """Give agents work again."""
+    """Send agents work again."""
     for_each(hostnames, Client.undrain, _describe, as_json=as_json)
 
 
 @agent.command()
 @click.option("--hostname", default="", help="The only host that may use the token; default: any.")
-@click.option("--seconds", type=click.IntRange(1), default=3600, show_default=True, help="How long it counts.")
+@click.option("--seconds", type=click.IntRange(1), default=3600, show_default=True, help="How long it is valid.")
 def invite(hostname: str, seconds: int) -> None:
     """Create a one-time token that admits a new agent.
 
@@ -114,14 +114,14 @@ def invite(hostname: str, seconds: int) -> None:
     with connect() as client:
         found = client.invite(hostname, seconds)
     click.echo(one_line(found["token"]))
-    click.echo(f"It counts once, until {one_line(found['expires_at'])}.", err=True)
+    click.echo(f"It can be used once, until {one_line(found['expires_at'])}.", err=True)
 
 
 @agent.command()
 @click.argument("hostname")
 @click.argument("fingerprint")
 def accept(hostname: str, fingerprint: str) -> None:
-    """Let a pending agent in; FINGERPRINT must come from the agent's own log."""
+    """Accept a pending agent; FINGERPRINT must come from the agent's own log."""
     with connect() as client:
         click.echo(one_line(client.accept(hostname, fingerprint)["message"]))
 
@@ -138,7 +138,7 @@ def revoke(hostnames: Sequence[str], as_json: bool) -> None:
 @_hostnames
 @json_option
 def remove(hostnames: Sequence[str], as_json: bool) -> None:
-    """Forget agents that are offline and have nothing to do; one that starts again registers anew."""
+    """Remove agents that are offline and have no pending work; an agent that starts again registers again."""
 
     def forget(client: Client, hostname: str) -> dict[str, Any]:
         client.remove_agent(hostname)
@@ -163,7 +163,7 @@ def _row(out: Screen, found: Mapping[str, Any]) -> list[Any]:
 
 
 def _show(out: Screen, found: Mapping[str, Any]) -> None:
-    """Everything that the API says of the agent: what fits a line first, then the rest under its name."""
+    """All fields of the agent: those that fit on a line first, then the others, each under its name."""
     labels = pairs(found["labels"]) if found.get("labels") else None
     simple = {name: value for name, value in found.items() if name != "labels" and _fits_a_line(value)}
     out.fields([*((_title(name), _joined(value)) for name, value in simple.items()), ("Labels", labels)])

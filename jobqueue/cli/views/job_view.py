@@ -10,6 +10,7 @@ from typing import Any
 from jobqueue.cli.views.answers import answers, show_agents, show_answers
 from jobqueue.cli.views.hostnames import fold
 from jobqueue.cli.views.output import Column, Screen
+from jobqueue.cli.views.rollout_view import show_rollout
 from jobqueue.cli.views.text import one_line, pairs
 from jobqueue.cli.views.times import ago, between
 from jobqueue.model.states import FINAL_STATUSES
@@ -61,7 +62,7 @@ def _took(job: Mapping[str, Any]) -> str | None:
 
 
 def show_job(screen: Screen, job: Mapping[str, Any]) -> None:
-    """One job: what it is, its agents with the failures first, its timeline, the answers."""
+    """One job: its properties, its agents (failures first), its timeline and the answers."""
     found = answers(job)
     operation = job.get("operation") or {}
     status = one_line(job.get("status"))
@@ -91,6 +92,9 @@ def show_job(screen: Screen, job: Mapping[str, Any]) -> None:
             ("Retried as", ", ".join(_names(job.get("retried_as")))),
         ]
     )
+    if job.get("rollout"):
+        screen.heading("Rollout")
+        show_rollout(screen, job["rollout"], job.get("created"))
     if job.get("executions_left_out"):
         counts = ", ".join(f"{one_line(state)} {count}" for state, count in (job.get("execution_counts") or {}).items())
         screen.heading("Executions")

@@ -18,7 +18,7 @@ from jobqueue.model.answers import rank
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-#: In a pipe: answers of more agents than this are not named one by one, but for this many failures.
+#: In a pipe: above this number of agents, single answers are not listed, except for this many failures.
 _NAMED = 20
 #: On a terminal: answers that are shown below the bars.
 _LATEST = 8
@@ -105,7 +105,7 @@ class TerminalView(ProgressView):
         head = Text(f"Job {one_line(progress.job_id)}  ", no_wrap=True, overflow="ellipsis")
         head.append(one_line(progress.status), STYLES.get(progress.status, ""))
         agents = f"  {progress.done} of {progress.total} agents" if progress.total > 1 else ""
-        head.append(f"{agents}  {minutes}:{seconds:02}")
+        head.append(f"{agents}{progress.rollout}  {minutes}:{seconds:02}")
         if progress.total == 1:
             return head
         latest = [Text(str(x), STYLES.get(x.status, ""), no_wrap=True, overflow="ellipsis") for x in self._latest]

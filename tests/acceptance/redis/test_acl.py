@@ -141,6 +141,11 @@ def test_everything_works_and_nothing_is_refused(guarded: Guarded, api: Api, tmp
         assert api.run(FLAKY, {"file": file, "failures": 1}, target, retries=retries)["attempts"] == 2
         failed = api.run(FLAKY, {"file": f"{file}.", "failures": 9}, target, tags={"a": "b"}, expires_at="2100-01-01")
         assert failed["status"] == "failed"
+    # the agent that ends a batch raises the gate, or stops the rollout
+    rolled = api.run(NOTE, {"file": str(tmp_path / "rolled")}, "_all", rollout={"batch": 1})
+    assert [batch["state"] for batch in rolled["rollout"]["batches"]] == ["ended", "ended"]
+    stopped = api.run(SHELL, {"command": "exit 3"}, "_all", rollout={"batch": 1})
+    assert [state["status"] for state in stopped["agent_states"].values()] == ["failed", "cancelled"]
     printing = api.submit(SHELL, {"command": "echo begun; sleep 600"}, "web1")
     until(lambda: api.get(f"/job/{printing}/logs").json["chunks"], "there is output")
     assert api.post(f"/job/{printing}/cancel").status == 202
@@ -245,7 +250,7 @@ def test_the_ledgers_scripts_give_an_agent_no_more(guarded: Guarded, api: Api, t
     }
     before = _told(api.job(waiting)), _told(api.job(job_id))
     for verb, arguments in calls.items():
-        with pytest.raises(LedgerUnavailable, match="refuses our user"):
+        with pytest.raises(LedgerUnavailable, match="refuses the user of"):
             scripts.call(verb, *arguments)
     scripts.close()
     # a job whose id an agent knows it can mark as cancelled; it can neither end it nor answer for another

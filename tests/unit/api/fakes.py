@@ -58,10 +58,15 @@ from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import Target
 from jobqueue.model.timeline import API_HOST, Event
 from jobqueue.operations.info import OperationInfo
+from jobqueue.operations.registry import Registry
 from jobqueue.services.audit import AuditTrail
 from jobqueue.services.bundles import BundleRequest, MadeBundle
 from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
+from jobqueue.services.planner import Planner
+from jobqueue.services.stored_targets import StoredTargetManager
+from jobqueue.services.target_completion import TargetCompletion
+from jobqueue.services.targets import TargetResolver
 from jobqueue.settings import Settings
 from jobqueue.trust.signing.certificate import fingerprint_of
 from jobqueue.wildcard import matches
@@ -132,6 +137,7 @@ class FakeServices:
     stored_packages: dict[str, bytes] = field(default_factory=dict)
     max_package_bytes: int = 1_000_000
     turns: list[list[JobEvent]] = field(default_factory=list)
+    steered: list[tuple[str, str, str]] = field(default_factory=list)
     bundles_wanted: list[BundleRequest] = field(default_factory=list)
     failure: Exception | None = None
     #: Who may get in is kept in a real ledger, on a Redis of the process's own.
@@ -151,16 +157,19 @@ class FakeServices:
             search=self._search,
             summaries=self._summaries,
             starting=self._starting,
+            heads=self._heads,
             counts=self._counts,
             history=self._history,
             failures=self._failures,
             cancel=self._cancel,
+            steer=self._steer,
             delete=self._delete,
         )
         self.output = SimpleNamespace(
             page=self._output_page,
             follow=self._follow,
             of_hosts=self._output_of_hosts,
+            everything=self._everything,
             follow_hosts=lambda job_id: self.followed_hosts and (self._job(job_id) and iter(self.followed_hosts)),
         )
         self.events = SimpleNamespace(follow=self._follow_events, follow_job=self._follow_job)
@@ -177,6 +186,11 @@ class FakeServices:
         self.bundles = SimpleNamespace(check=self._check_bundle, make=self._make_bundle)
         self.packages = SimpleNamespace(find=self._find_package, store=self._store_package)
         self.registry = SimpleNamespace(infos=self._infos)
+        # targets are resolved over the real ledger, which has no agents
+        self.targets = TargetResolver(self.ledger.roster, self._job, self.ledger.stored_targets)
+        self.stored_targets = StoredTargetManager(self.ledger, self.targets)
+        self.complete_target = TargetCompletion(self.targets, self.ledger.stored_targets.all)
+        self.plans = Planner(self.targets, Registry.load(()), self.ledger.plans)
         # the fields of the ledger's own condition, which the API shows
         self.ledger.ping = self.ledger.check_writes = self._fail  # type: ignore[method-assign, assignment]
         self.ledger.stats = lambda: dict(COUNTERS)  # type: ignore[method-assign]
@@ -293,15 +307,32 @@ class FakeServices:
         self.retries.append((job_id, target, only))
         return Accepted(str(uuid.uuid4()), now())
 
+    def _steer(self, job_id: str, verb: str, who: str = "") -> Job:
+        job = self._job(job_id)
+        if job.rollout_progress is None:
+            raise Conflict(f"Job {job_id}: It has no rollout")
+        self.steered.append((job_id, verb, who))
+        return job
+
     def _cancel(self, job_id: str, who: str = "") -> Job:
         job = self._job(job_id)
         if job.status.is_final:
             raise JobFinal
         return replace(job, cancel_requested=True)
 
+    def _everything(self, job_id: str, *, only_failed: bool = False) -> Iterator[OutputPage]:
+        self._job(job_id)
+        return iter(
+            [page for page in self.followed_hosts or [] if page and (not only_failed or page.state == "failed")]
+        )
+
     def _search(self, wanted: JobFilter, search: JobSearch) -> JobPage:
         self.searches.append(search)
-        return self._page(wanted)
+        page = self._page(wanted)
+        return replace(page, items=tuple(job for job in page.items if search.matches(job)))
+
+    def _heads(self, job_ids: list[str]) -> tuple[JobSummary, ...]:
+        return tuple(a_glance(self.store[job_id]) for job_id in job_ids)
 
     def _output_page(self, job_id: str, hostname: str | None = None, offset: int = 0) -> OutputPage:
         self._job(job_id)

@@ -69,7 +69,7 @@ def test_a_gap_begins_anew(ask: Ask, services: FakeServices) -> None:
     services.events.follow = follow
     found = events(ask("GET", "/events", headers={"Last-Event-ID": "5-0"}).get_data(as_text=True))
     assert [(each["event"], each.get("id")) for each in found] == [("reset", None), ("job", "9-0")]
-    assert "no longer kept" in found[0]["data"]
+    assert "no longer stored" in found[0]["data"]
 
 
 def test_one_job_to_its_end(ask: Ask, services: FakeServices) -> None:

@@ -47,6 +47,7 @@ def test_a_completed_job() -> None:
         "execution_counts": {},
         "executions_left_out": 0,
         "executions_url": "/job/123e4567-e89b-42d3-a456-426614174000/executions",
+        "rollout": None,
         "responses": {
             "web1": {
                 "status": "completed",
