@@ -46,7 +46,7 @@ for _facade in FACADES:
 
 
 class Application(Flask):
-    """Our views are plain functions, which saves asking so five times a request."""
+    """The views are plain functions, so Flask need not check for coroutines five times a request."""
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """The function itself."""

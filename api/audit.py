@@ -52,7 +52,7 @@ _MOST_CLIENTS = 10_000
 
 
 def note(**details: str | int | list[str]) -> None:
-    """Say more about what this request does; no secrets. The audit trail shows it under ``details``."""
+    """Add details of this request to its audit entry; never secrets."""
     found: dict[str, Any] = g.setdefault("audit_details", {})
     for name, value in details.items():
         found[name] = _short(value)
@@ -64,12 +64,12 @@ def turned_away() -> None:
 
 
 def foretold(status: int) -> AuditEntry:
-    """The entry of this request if it ends with ``status``, for the ledger to write together with what is done."""
+    """The entry of this request if it ends with ``status``, for the ledger to write together with the change."""
     return _deed(request._get_current_object(), principal(), status, "done")  # type: ignore[attr-defined]
 
 
 def is_written(status: int) -> None:
-    """The ledger has written what was ``foretold``."""
+    """The ledger has written the ``foretold`` entry."""
     setattr(g, _WRITTEN, status)
 
 
@@ -105,7 +105,7 @@ def install(app: Flask) -> None:
         pending = g.get(_TOGETHER)
         if pending is not None and pending[1].is_written:
             is_written(pending[2])
-        # looks through Flask's proxies are what is slow here
+        # looking through Flask's proxies is the slow part here
         asked: Request = request._get_current_object()  # type: ignore[attr-defined]
         who = principal()
         changes = asked.method not in _SAFE and asked.endpoint is not None
@@ -123,7 +123,7 @@ def install(app: Flask) -> None:
         result = "refused" if is_refused or is_stranger else "done" if status < _WRONG else "failed"
         deed = _deed(asked, who, status, result)
         if status == _AWAY:  # Redis has just kept this request waiting; it would once more
-            services().audit.miss(deed, "Redis is away")
+            services().audit.miss(deed, "Redis is unavailable")
         else:
             services().audit.write(deed)
         return response

@@ -1,7 +1,7 @@
 """flask-smorest's documentation, with our own reading of requests behind it.
 
 Our views answer with ready responses, and what they take is read through ``api.body`` (limits, 415, empty bodies) and
-``api.validation`` (the one error shape). So flask-smorest's decorators are used for what they document; the functions
+``api.validation`` (the one error shape). So flask-smorest's decorators serve the documentation only; the functions
 that they would wrap around a view (six for one that takes a body, 20 us a request) are left out.
 """
 
@@ -73,11 +73,11 @@ class Blueprint(flask_smorest.Blueprint):
         return decorator
 
     def response(self, *args: Any, **kwargs: Any) -> _Decorator:
-        """Document what the view answers."""
+        """Document the view's response."""
         return _Decorator(super().response(*args, **kwargs))
 
     def alt_response(self, *args: Any, **kwargs: Any) -> _Decorator:
-        """Document what the view answers in another case."""
+        """Document a further response of the view."""
         return _Decorator(super().alt_response(*args, **kwargs))
 
     @staticmethod

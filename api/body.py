@@ -58,7 +58,7 @@ def read_all() -> bytes:
     raw = asked.get_data(cache=False)
     if asked.environ.get("CONTENT_LENGTH"):
         return raw  # werkzeug refuses one beyond the limit
-    # but a body without one is cut there, as if that were its end
+    # but a body without one is truncated there, as if it had ended
     limit = asked.max_content_length
     if limit is not None and len(raw) >= limit and asked.environ["wsgi.input"].read(1):
         raise RequestEntityTooLarge

@@ -18,7 +18,7 @@ SECONDS = "JOBQUEUE_BODY_SECONDS"
 def bounded(what: str) -> Iterator[None]:
     """Raise ``RequestTimeout`` (408) if the block, which reads ``what``, takes too long; the connection ends then.
 
-    Under another server than ours, such as a test's, nothing bounds it.
+    Under another server, such as a test's, the time is not limited.
     """
     connection: Any = request.environ.get("gunicorn.socket")
     if connection is None:
@@ -33,11 +33,13 @@ def bounded(what: str) -> Iterator[None]:
         if error is not timeout:  # another timeout's
             raise
         cut(connection)
-        raise RequestTimeout(f"{what} took longer than {seconds:g} s; send it again, faster.") from None
+        raise RequestTimeout(
+            f"{what} took longer than {seconds:g} s; send it again over a faster connection."
+        ) from None
 
 
 def cut(connection: Any) -> None:
-    """Let nothing more be read: what was being read when time ran out is lost, so the next request cannot be found."""
+    """Stop reading: the data in flight at the timeout is lost, so the next request cannot be found."""
     end = getattr(connection, "end", None)
     if end is not None:
         end()

@@ -1,4 +1,4 @@
-"""Request bodies as the application reads them: what is malformed in them is the client's mistake, not a fault."""
+"""Request bodies as the application reads them: a malformed body is the client's error, not a fault of the server."""
 
 from __future__ import annotations
 

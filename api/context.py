@@ -1,4 +1,4 @@
-"""What a request handler works with besides the request itself."""
+"""What a request handler needs besides the request."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ def services() -> Services:
 
 
 def principal() -> Principal:
-    """Who makes this request, as the credentials say; ``NOBODY`` on routes that need none."""
+    """The principal of this request's credentials; ``NOBODY`` on routes that need none."""
     found: Principal = g.get("principal", NOBODY)
     return found

@@ -33,7 +33,7 @@ _DOCS = FacadeDocument(
         "docs.openapi": Route("This document", {200: (JSON, {"type": "object"})}),
         "docs.docs": Route("A page that shows it", {200: _HTML}),
         "docs.asset": Route(
-            "What that page loads",
+            "Files of that page",
             {200: ("*/*", {})},
             path={"name": {"type": "string", "pattern": "^[a-z-]+\\.(js|css)$"}},
             errors=(404,),
@@ -98,7 +98,7 @@ def pages(api: OpenApi, facades: Sequence[FacadeDocument]) -> flask.Blueprint:
 
 
 def _swagger_ui() -> Path:
-    """Where the installed Swagger UI has its files. Found without importing the package, whose page we do not use."""
+    """Where the installed Swagger UI has its files. Found without importing the package, whose page is not used."""
     spec = find_spec("flask_swagger_ui")
     if spec is None or spec.origin is None:
         raise RuntimeError("The package flask-swagger-ui is not installed; install jobqueue again.")

@@ -19,7 +19,7 @@ log = logging.getLogger("jobqueue.api")
 
 #: Maximum number of fields in an answer, and of characters of each name, text and message.
 MOST_FIELDS, _MOST_TEXT, _MOST_MESSAGE = 20, 500, 2000
-#: Seconds after which a caller may try again while the ledger is away.
+#: Seconds after which a caller may retry while the ledger is unavailable.
 RETRY_AFTER_SECONDS = 2
 
 
@@ -150,7 +150,7 @@ def _http(error: HTTPException) -> Response | HTTPException:
 
 def _sentence(error: HTTPException) -> str:
     if isinstance(error, NotFound):
-        return f"There is nothing at {request.path[:200]!r}; /openapi.json lists what there is."
+        return f"No route {request.path[:200]!r}; /openapi.json lists the routes."
     if isinstance(error, MethodNotAllowed):
         allowed = ", ".join(sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"}))
         return f"{request.method} is not allowed here; use {allowed}."
@@ -170,5 +170,5 @@ def _unexpected(error: Exception) -> Response:
     identity = request_id.current()
     # %r: a path may hold line breaks, which must not forge lines of the log
     log.error("request %s: %s %r failed", identity, request.method, request.path, exc_info=error)
-    message = f"Something went wrong on our side; the log of the API says what, under request id {identity}."
+    message = f"Internal error; the API's log has the details under request id {identity}."
     return _answer(500, message, {"request_id": identity})

@@ -13,7 +13,7 @@ from api.openapi import FacadeDocument
 
 @dataclass(frozen=True)
 class Facade:
-    """What the application needs of a facade.
+    """What the application needs to know about a facade.
 
     ``rules`` gives what each of its routes needs, ``document`` describes the routes, and ``credentials`` finds those
     that its clients send elsewhere than in ``Authorization``.

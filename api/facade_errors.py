@@ -13,7 +13,7 @@ _EXTENSION = "jobqueue.dialects"
 
 
 def add(app: Flask, belongs: Callable[[str], bool], render: Render) -> None:
-    """Answer every error under the paths that ``belongs`` picks, whatever raised it, by ``render``."""
+    """Render every error under the paths that ``belongs`` selects with ``render``."""
     app.extensions.setdefault(_EXTENSION, []).append((belongs, render))
 
 

@@ -1,4 +1,4 @@
-"""Turns for others: one greenlet that always finds work at hand would keep the whole process to itself.
+"""Cooperative scheduling: a greenlet that never waits would block the whole process.
 
 A read from a socket only waits, and so lets others run, when nothing has arrived; a client that sends faster than it
 is served is read without a wait.
@@ -17,7 +17,7 @@ SLICE_SECONDS = 0.01
 
 
 class FairSocket:
-    """A client's socket whose reads give others a turn when the connection has had its slice of time."""
+    """A client's socket whose reads yield to other greenlets when the connection has used its time slice."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock

@@ -1,4 +1,4 @@
-"""What a JSON body may hold, whatever route it is sent to. Every refusal names the place."""
+"""Limits of JSON bodies on all routes. Every refusal names the place."""
 
 from __future__ import annotations
 
@@ -20,10 +20,14 @@ MIN_INTEGER = -(2**63)
 _SHOWN = 80
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
+#: Escapes that may be a NUL or a surrogate.
+_ESCAPED = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+#: Digits of the shortest integer beyond 64 bits.
+_MANY_DIGITS = re.compile("[0-9]{19}")
 
 
 class _Unfit:
-    """Stands for a number that is refused, so that the walk can say where it is."""
+    """A placeholder for a refused number, so that the walk can name its place."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -37,7 +41,7 @@ def check_size(body: bytes, what: str = "The body", most: int = MAX_VALUES) -> N
     """Raise ``InvalidInput`` if the JSON in ``body`` has more than ``most`` values; nothing is built to find out.
 
     A value is a member of an object, an element of a list, or the document itself; an empty object or list counts as
-    two. Only separators outside of texts count, so a long script is one value whatever it holds.
+    two. Only separators outside of texts count, so a long script is one value.
     """
     if body.count(b",") + body.count(b"[") + body.count(b"{") < most:
         return  # even if all of them were outside of texts
@@ -62,18 +66,19 @@ def decode(body: bytes, what: str = "The body", most: int = MAX_VALUES) -> tuple
     Raises ``InvalidInput`` for invalid JSON or UTF-8, too many values, excessive nesting, or duplicate keys
     in one object (parsers differ in which of the two they take, so it is refused rather than guessed).
 
-    Only a body with an escape can hold a NUL or a lone surrogate, only one with many brackets can nest deeply, and the
-    decoder itself sees every number. So an ordinary body is never walked.
+    Only a body with certain escapes can hold a NUL or a lone surrogate, and the decoder itself sees the large numbers.
+    So the texts of an ordinary body are never walked.
     """
     check_size(body, what, most)
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"{what} is not UTF-8: byte {error.start} is wrong.") from error
-    suspect = "\\u" in text or text.count("[") + text.count("{") > MAX_DEPTH
+        raise InvalidInput(f"{what} is not UTF-8: byte {error.start} is invalid.") from error
+    suspect = _ESCAPED.search(text) is not None
     try:
         try:
-            return _FAST.decode(text), suspect
+            value = (_FAST if _MANY_DIGITS.search(text) else _FASTEST).decode(text)
+            return value, suspect or (text.count("[") + text.count("{") > MAX_DEPTH and _is_deep(value))
         except _UnfitNumber:
             return _MARKING.decode(text), True
     except json.JSONDecodeError as error:
@@ -96,6 +101,17 @@ def check(value: Any, name: str = "") -> None:
     if sentence == _TOO_DEEP:  # the whole way down would be longer than the message is worth
         raise _too_deep(place)
     raise InvalidInput(f"{place or 'The body'}: {sentence}", {place or "body": [sentence]})
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether ``value`` has more than ``MAX_DEPTH`` levels; looks at lists and objects only."""
+    level = [part for part in (value,) if type(part) is dict or type(part) is list]
+    for _ in range(MAX_DEPTH):
+        items = (item for part in level for item in (part.values() if type(part) is dict else part))
+        level = [item for item in items if type(item) is dict or type(item) is list]
+        if not level:
+            break
+    return bool(level)
 
 
 def _problem(value: Any, depth: int) -> tuple[list[str | int], str] | None:
@@ -128,7 +144,7 @@ def _text_problem(text: str) -> tuple[list[str | int], str] | None:
     if not found:
         return None
     what = "a NUL character" if found[0] == "\x00" else "half of a surrogate pair"
-    return [], f"The text holds {what} (at character {found.start()}), which is no text; remove it."
+    return [], f"The text contains {what} (at character {found.start()}), which is not allowed; remove it."
 
 
 def inside(place: str, part: str | int) -> str:
@@ -153,7 +169,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        sentence = "This key stands twice in one object; give it once."
+        sentence = "Duplicate key; give it once."
         raise InvalidInput.of(inside("", twice), sentence)
     return found
 
@@ -171,10 +187,10 @@ def _real(text: str, refuse: Callable[[str], Any]) -> Any:
     return refuse(text) if number in (float("inf"), float("-inf")) else number
 
 
-def _decoder(refuse: Callable[[str], Any]) -> json.JSONDecoder:
+def _decoder(refuse: Callable[[str], Any], parse_int: Callable[[str], Any] | None = None) -> json.JSONDecoder:
     return json.JSONDecoder(
         object_pairs_hook=_object,
-        parse_int=lambda text: _integer(text, refuse),
+        parse_int=parse_int or (lambda text: _integer(text, refuse)),
         parse_float=lambda text: _real(text, refuse),
         parse_constant=refuse,
     )
@@ -189,4 +205,6 @@ def _mark(text: str) -> Any:
 
 
 _FAST = _decoder(_raise)
+#: For texts whose integers all fit into 64 bits.
+_FASTEST = _decoder(_raise, int)
 _MARKING = _decoder(_mark)

@@ -8,7 +8,7 @@ from gunicorn.glogging import Logger
 
 
 class ServerLog(Logger):
-    """gunicorn's, without its own handlers: its records look like all others, and are JSON where those are."""
+    """gunicorn's logger without its own handlers: its records have the format of all others."""
 
     def setup(self, cfg: Any) -> None:
         """Called by gunicorn, at every change of its settings too."""

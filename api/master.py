@@ -1,4 +1,4 @@
-"""The server's master process: gunicorn's, whose workers can be stopped from their first moment on."""
+"""gunicorn's master process, changed so that its workers can be stopped from the moment they start."""
 
 from __future__ import annotations
 

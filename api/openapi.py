@@ -1,4 +1,4 @@
-"""What /openapi.json says beyond what flask-smorest notes: which errors there can be, and the routes of other APIs."""
+"""Additions to flask-smorest's /openapi.json: the possible errors, and the routes of other APIs."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from api.auth.rules import ALIAS, KNOWN, PUBLIC, rule_name, rule_of
 Document = dict[str, Any]
 
 JSON, TEXT = "application/json", "text/plain; charset=utf-8"
-#: What an error means wherever it is answered.
+#: Default descriptions of the error statuses.
 ERRORS: Mapping[int, str] = {
-    400: "Something in the request is not right; the sentence says what.",
-    401: "There are no credentials, or they are not valid.",
-    403: "The credentials are good, but lack a permission.",
-    404: "There is nothing of this name.",
+    400: "Invalid request; the message has the details.",
+    401: "Missing or invalid credentials.",
+    403: "The credentials lack a permission.",
+    404: "Not found.",
     408: "The body took too long.",
-    409: "It conflicts with how things stand now.",
+    409: "The request conflicts with the current state.",
     413: "The body is too large.",
     415: "The body must be JSON in UTF-8, and not compressed.",
-    426: "This address speaks websocket only.",
+    426: "This route supports websocket only.",
     429: "Too many requests, or failed log-ins; Retry-After says when to retry.",
-    500: "Something went wrong on our side; the log says what.",
+    500: "Internal error; the log has the details.",
     503: "The ledger cannot be reached now; Retry-After says when to retry.",
     507: "Insufficient storage.",
 }
 _READS_BODY = (408, 413, 415)
 _HEADED = frozenset({429, 503})
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
-#: What is served at several places is described at the first one.
+#: A route served under several paths is described under the first one.
 _FIRST = re.compile(r"[a-z_]+0?\.\w+")
 
 
 @dataclass(frozen=True)
 class Route:
-    """A view and what it answers, in OpenAPI's words. ``answers``: status -> (media type, schema), or None for none.
+    """A view and its responses in OpenAPI's terms. ``answers``: status -> (media type, schema), or None for none.
 
     ``body`` is (media type, schema); ``query`` and ``path`` hold schemas by the parameters' names.
     """
@@ -129,7 +129,7 @@ def _operation(endpoint: str, route: Route, dialect: FacadeDocument) -> Document
 
 
 def _errors(endpoint: str, *, has_body: bool) -> list[int]:
-    """The statuses that do not depend on what the view does."""
+    """The statuses that do not depend on the view."""
     rule = rule_of(endpoint)
     found = [400, 500]
     if rule != PUBLIC:

@@ -10,7 +10,7 @@ _ENVIRON_NAME = "HTTP_X_REQUEST_ID"
 
 
 def current() -> str:
-    """The id of the request at hand: the caller's own if it is safe to repeat, else a new one."""
+    """The id of the current request: the caller's own if it is safe to repeat, else a new one."""
     found: str | None = g.get("request_id")
     if found is None:
         found = g.request_id = chosen(request.environ.get(_ENVIRON_NAME, ""))

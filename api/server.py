@@ -42,18 +42,18 @@ CONNECTIONS = 4096
 BACKLOG = 2048
 #: Characters of a token that cannot be guessed.
 STRONG_TOKEN = 24
-#: What a browser or client may send as one line, one header, and how many headers.
+#: Limits of a request line, a header, and the number of headers.
 MOST_LINE, MOST_HEADER, MOST_HEADERS = 8190, 16_380, 100
 
 
 def serve(settings: Settings) -> None:
     """Serve the API until SIGTERM or SIGINT; ends the process (status 0 after a clean stop).
 
-    Raises ``InvalidSettings`` before anything is started: the address is taken or not ours, the token cannot be kept,
+    Raises ``InvalidSettings`` before anything starts: the address is taken or not local, the token cannot be stored,
     the keys of web tokens or TLS do not work.
     """
     logs.configure(settings)
-    Signer.open(settings)  # what is wrong with the key is said before anything is started
+    Signer.open(settings)  # reports an invalid key before anything is started
     token, written = ensure_token(settings)
     listener = listen(settings.api_host, settings.api_port)
     if written:
@@ -69,8 +69,8 @@ def serve(settings: Settings) -> None:
         raise
     if len(token) < STRONG_TOKEN:
         log.warning(
-            "SECURITY: the token has %d characters; guessing it is enough to run commands on every host. Take %d or "
-            "more at random, or none, and one is made.",
+            "SECURITY: the token has %d characters; guessing it is enough to run commands on every host. Use %d or "
+            "more random characters, or none to have one generated.",
             len(token),
             STRONG_TOKEN,
         )
@@ -79,7 +79,7 @@ def serve(settings: Settings) -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises ``InvalidSettings`` that names the address and says what is wrong with it.
+    """A listening socket. Raises ``InvalidSettings`` that names the address and the reason.
 
     gunicorn would try again for seconds and then end with status 1. Here a taken port is a mistake that stays one.
     """
@@ -144,7 +144,7 @@ class Server(BaseApplication):
             "proc_name": "jobqueue api",
             # else a socket in the home directory through which the server can be steered
             "control_socket_disable": True,
-            # by themselves gunicorn would believe the headers of everybody on this machine; api/web.py sees to proxies
+            # by default gunicorn trusts the headers of every local process; api/web.py handles proxies
             "forwarded_allow_ips": "",
             "forwarder_headers": "",
             "limit_request_line": MOST_LINE,

@@ -37,7 +37,7 @@ class Refusal:
 
 
 NO_HOST = Refusal(400, "Bad Request", "The request has no Host header, which HTTP/1.1 requires; send one.")
-FAULT = Refusal(500, "Internal Server Error", "Something went wrong on our side; the API's log has the request id.")
+FAULT = Refusal(500, "Internal Server Error", "Internal error; the API's log has the details under the request id.")
 
 
 def of(error: BaseException, *, most_line: int, most_header: int, most_headers: int) -> Refusal | None:
@@ -64,6 +64,6 @@ def of(error: BaseException, *, most_line: int, most_header: int, most_headers: 
 
 
 def _told(error: errors.ParseException) -> str:
-    """What the parser says, cut: it quotes what was sent. Its messages quote by ``repr``, so control characters too."""
+    """The parser's message, truncated because it quotes the request; quotes are a ``repr``."""
     text = str(error).rstrip(".")
     return text if len(text) <= 200 else f"{text[:200]}..."

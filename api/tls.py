@@ -12,7 +12,7 @@ from jobqueue.settings import Settings
 
 
 def check_address(settings: Settings, listener: socket.socket) -> None:
-    """Raise ``InvalidSettings`` if what goes over this address could be read and changed on its way."""
+    """Raise ``InvalidSettings`` if traffic to this address could be read or changed on its way."""
     if is_loopback(listener) or files_of(settings) is not None or settings.behind_proxy:
         return
     raise InvalidSettings(
@@ -34,7 +34,7 @@ def files_of(settings: Settings) -> tuple[Path, Path] | None:
         return None
     if certificate is None or key is None:
         missing = "JOBQUEUE_TLS_CERT" if certificate is None else "JOBQUEUE_TLS_KEY"
-        raise InvalidSettings(f"{missing} is missing: TLS takes a certificate and its key.")
+        raise InvalidSettings(f"{missing} is missing: TLS needs a certificate and its key.")
     try:
         context(certificate, key)
     except OSError as error:  # ssl.SSLError is one
@@ -49,6 +49,6 @@ def context(certificate: Path, key: Path) -> ssl.SSLContext:
     """TLS 1.2 or newer with this certificate."""
     found = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     found.minimum_version = ssl.TLSVersion.TLSv1_2
-    # an empty password: else a key with one would ask at the terminal
+    # an empty password, or OpenSSL would prompt for one at the terminal
     found.load_cert_chain(certificate, key, password="")
     return found

@@ -23,7 +23,7 @@ def ensure_token(settings: Settings) -> tuple[str, Path | None]:
 
 
 def ensure_secret(settings: Settings) -> str:
-    """What the API seals its records with; a new one goes to ``<state_dir>/api.secret``.
+    """The secret that seals the API's records; a new one is stored in ``<state_dir>/api.secret``.
 
     Raises ``InvalidSettings`` if that cannot be written.
     """

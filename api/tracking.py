@@ -1,4 +1,4 @@
-"""What a request belongs to, for the logs and for traces: its id, the job or agent of its path, the trace it is in."""
+"""A request's context for logs and traces: its id, the job or agent in its path, its trace."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _FAULT = 500
 
 
 def install(app: Flask) -> None:
-    """Say for each request of ``app`` what belongs to it, before anything else looks at it."""
+    """Set the context of each request of ``app``, before any other handler."""
     app.before_request(_begin)
     app.after_request(_end)
 
 
 def _begin() -> None:
-    # looks through Flask's proxies are what is slow here
+    # looking through Flask's proxies is the slow part here
     asked: Request = request._get_current_object()  # type: ignore[attr-defined]
     environ, identity = asked.environ, request_id.current()
     about = {"request_id": identity}
@@ -54,6 +54,6 @@ def _end(response: Response) -> Response:
         if response.status_code >= _FAULT:
             tracing.fail(span, response.status)
         tracing.end(begun)
-    # a stream is still sent when the request is over; whatever it logs belongs to it
+    # a stream is still sent after the request; its log records belong to the request
     response.call_on_close(logs.bind)
     return response

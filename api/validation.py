@@ -1,4 +1,4 @@
-"""From what marshmallow says to what a person can act on."""
+"""From marshmallow's messages to ones that people can act on."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def load(schema: ma.Schema, data: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _refuse_many_unknown(schema: ma.Schema, data: Any, prefix: str) -> None:
-    """Raise ``InvalidInput`` for an object with more unknown fields than marshmallow is to look at."""
+    """Raise ``InvalidInput`` for an object with more unknown fields than marshmallow should check."""
     found = many_unknown(schema, data, _MOST_UNKNOWN)
     if found:
         known = _unknown_message(found.known)

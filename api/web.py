@@ -52,9 +52,9 @@ class SecurityHeaders:
 
 
 class BehindProxy:
-    """A WSGI application behind one proxy, whose X-Forwarded-For, -Proto and -Prefix are believed.
+    """A WSGI application behind one proxy, whose X-Forwarded-For, -Proto and -Prefix are trusted.
 
-    Of each only the last value counts: the proxy's own. What stands before it is what the client claims.
+    Only the last value of each counts, the proxy's own. Earlier values are the client's claims.
     """
 
     def __init__(self, app: WSGIApplication, prefix: str = "") -> None:

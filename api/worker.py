@@ -27,9 +27,9 @@ _READABLE = 1
 #: Bytes of an unread body that are drained, and how many at a time.
 _MOST_DISCARDED = 1024**3
 _DISCARD_STEP = 256 * 1024
-#: Bytes that are read behind what was no request, so that its answer arrives.
+#: Bytes that are read after an invalid request, so that its response arrives.
 _MOST_UNREAD = 8 * 1024**2
-#: Seconds that a client has to take the answer to what was no request.
+#: Seconds that a client has to read the response to an invalid request.
 _REFUSAL_SECONDS = 2.0
 #: As gunicorn names the header with a request's id.
 _ID_HEADER = HEADER.upper()
@@ -107,7 +107,7 @@ class Worker(GeventWorker):
                     if not data:
                         return True
                     left -= len(data)
-                    gevent.sleep(0)  # what has arrived is read without a wait, so others would get no turn
+                    gevent.sleep(0)  # buffered data is read without waiting, so other greenlets would never run
             except (OSError, InvalidInput):  # the client is gone, or its chunks are malformed
                 return False
         return False
@@ -159,7 +159,7 @@ class Worker(GeventWorker):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM."""
         if not self.booted:
-            sys.exit(0)  # there are no requests yet
+            sys.exit(0)  # no request has arrived yet
         super().handle_exit(sig, frame)
         closing.set()
         for client in self._idle:
@@ -169,7 +169,7 @@ class Worker(GeventWorker):
 class _Joined:
     """A socket that sends a response's head together with the first part of its body; gunicorn sends them one by one.
 
-    Whatever comes after the first part, such as the events of a stream, goes out at once.
+    Everything after the first part, such as the events of a stream, is sent at once.
     """
 
     def __init__(self, sock: Any) -> None:
@@ -261,7 +261,7 @@ class _Idle:
 
 
 def hang_up(client: socket.socket) -> None:
-    """Read what has arrived, then nothing more: a request that is there already is still answered."""
+    """Read the received data, then stop: a request that has already arrived is still answered."""
     with suppress(OSError):  # the client was quicker
         # gevent's own shutdown() would raise an error in the greenlet that reads; that of the socket inside lets it
         # read the end

@@ -1,6 +1,6 @@
 """jobqueue: run operations on fleets of hosts, and see per host what happened.
 
-What an author of operations needs is here: ``operation``, ``Context``, ``Outcome``, ``Schema``, and the errors that an
+The public names for authors of operations: ``operation``, ``Context``, ``Outcome``, ``Schema``, and the errors that an
 operation may raise. They are imported on first use, so that a client does not pay for them.
 """
 

@@ -10,7 +10,7 @@ from jobqueue.errors import JobQueueError
 MODULES = {
     "api": (
         *("flask", "flask_smorest", "apispec", "werkzeug", "jinja2", "flask_swagger_ui"),
-        *("gunicorn", "gevent", "wsproto", "argon2", "jwt", "cryptography"),
+        *("gunicorn", "gevent", "wsproto", "argon2", "jwt", "cryptography", "lark", "re2"),
     ),
     "aggregation": ("duckdb", "sqlglot"),
     "environments": ("uv",),
@@ -48,7 +48,7 @@ def require(what: str, extra: str, install: str | None = None) -> None:
 
 
 def _is_installed(module: str) -> bool:
-    """Whether it could be imported. Nothing is, but the packages above it."""
+    """Whether the module could be imported. Only its parent packages are imported."""
     try:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:  # the package above it

@@ -1,4 +1,4 @@
-"""Processes found by a mark in their environment, which whatever they start inherits.
+"""Processes found by a mark in their environment, which their child processes inherit.
 
 Only the standard library where there is a /proc: the watchdog of ``up`` runs without the packages of the virtual
 environment, and every child process of an isolated operation would pay for psutil.

@@ -28,7 +28,7 @@ CODES: Mapping[str, tuple[str, str]] = {
     "MISCONF": (_NO_WRITES, "it cannot save its data to its disk"),
     "READONLY": (_NO_WRITES, "it is a read-only replica"),
     "NOREPLICAS": (_NO_WRITES, "too few replicas are connected (min-replicas-to-write)"),
-    "MASTERDOWN": (_NO_COMMANDS, "it is a replica whose primary is away"),
+    "MASTERDOWN": (_NO_COMMANDS, "it is a replica that has lost its primary"),
     "LOADING": (_NO_COMMANDS, "it loads its data after a start"),
     "BUSY": (_NO_COMMANDS, "it is busy with a script"),
     "UNBLOCKED": (_NO_COMMANDS, "it has just become a replica"),
@@ -52,13 +52,13 @@ _IN_SCRIPT = re.compile(
     r"^(?:ERR )?Error running script \(call to \w+\): @user_script:[\d?]+: (?:@user_script: \d+: )?"
 )
 _TEXT = re.compile(rf"^-?(?:ERR )?({_NAMES})(?: |$)")
-#: After one of these, look up the server again: a Sentinel or a DNS name may lead to another one by now.
+#: After one of these, resolve the server again: a Sentinel or a DNS name may lead to another one by now.
 _ELSEWHERE = frozenset({"READONLY", "MASTERDOWN", "LOADING", "UNBLOCKED"})
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """What a server currently rejects. ``code`` is one of ``CODES``."""
+    """A server's current refusal. ``code`` is one of ``CODES``."""
 
     code: str
 

@@ -51,7 +51,7 @@ class RedisUrl:
         """Parse an address; raises ``InvalidSettings`` with the accepted forms."""
         scheme, separator, rest = text.partition("://")
         if not separator or scheme not in SCHEMES:
-            raise InvalidSettings(f"{mask_password(text)[:120]!r} is no address of Redis; use {_FORMS}.")
+            raise InvalidSettings(f"{mask_password(text)[:120]!r} is not a Redis URL; use {_FORMS}.")
         if re.search(r"[\s\x00-\x1f]", text):
             raise InvalidSettings(f"{mask_password(text)[:120]!r} contains blanks or control characters.")
         body, _, query = rest.partition("?")
@@ -82,7 +82,7 @@ class RedisUrl:
             )
         except ValueError as error:
             raise InvalidSettings(
-                f"{mask_password(text)[:120]!r} is no address of Redis: {error}; use {_FORMS}."
+                f"{mask_password(text)[:120]!r} is not a Redis URL: {error}; use {_FORMS}."
             ) from error
 
     @classmethod
@@ -149,13 +149,13 @@ def _host_and_port(text: str, default: int) -> tuple[str, int]:
     if not port:
         return host, default
     if not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ValueError(f"{port!r} is no port")
+        raise ValueError(f"{port!r} is not a port")
     return host, int(port)
 
 
 def _database(text: str) -> int:
     if not text.isdecimal():
-        raise ValueError(f"{text!r} is no number of a database")
+        raise ValueError(f"{text!r} is not a database number")
     return int(text)
 
 

@@ -119,7 +119,7 @@ class Settings:
     ``clock_skew_seconds``   largest difference between the clocks of API and agents
     ``lost_journal``         refuse: an agent whose journal was lost refuses work that was signed before; or run
     ``join_token``           an agent's one-time token of `jobqueue agent invite`; without one it waits to be accepted
-    ``allow``                operations that an agent runs, as ``op,family.*``; ``read-only``, the default, stands for
+    ``allow``                operations that an agent runs, as ``op,family.*``; ``read-only``, the default, means
                              all that change nothing and look into no files
     ``policy``               file with more rules of an agent, by argument, user and limits (docs/guard.md)
     ``pass_environment``     names of an agent's environment that processes of jobs inherit, as ``NAME,OTHER_*``
@@ -290,10 +290,13 @@ def local_hostname() -> str:
 
 
 def parse_labels(text: str) -> dict[str, str]:
-    """``"group=web.dev,n=1"`` -> ``{"group": "web.dev", "n": "1"}``; raises ``ValueError`` or ``InvalidTarget``."""
+    """``"group=web.dev,n=1"`` -> ``{"group": "web.dev", "n": "1"}``; raises ``ValueError`` or ``InvalidTarget``.
+
+    ``key:value`` is accepted, too.
+    """
     labels: dict[str, str] = {}
     for part in filter(None, (piece.strip() for piece in text.split(","))):
-        key, equals, value = (piece.strip() for piece in part.partition("="))
+        key, equals, value = (piece.strip() for piece in part.partition("=" if "=" in part else ":"))
         if not equals:
             raise ValueError(f"labels as key=value,key2=value2 ({part!r} has no =)")
         if key in labels:
@@ -371,7 +374,7 @@ def _default_state_dir(environ: Mapping[str, str]) -> Path:
     try:
         return Path.home() / ".local/state/jobqueue"
     except RuntimeError as error:
-        raise InvalidSettings("There is no home directory for the state; set JOBQUEUE_STATE_DIR.") from error
+        raise InvalidSettings("The user has no home directory to keep the state in; set JOBQUEUE_STATE_DIR.") from error
 
 
 def _number(least: float, most: float) -> Callable[[Any], float]:
@@ -536,9 +539,9 @@ def _log_level(value: Any) -> str:
     return level
 
 
-#: field -> what turns its text (or an override) into its value; raises ValueError("what it must be") or InvalidInput
-_CLAIMS = "a web token must name its iss and aud; without, one that was made for something else would be taken."
-_PAIR = "TLS takes a certificate and its key."
+#: field -> parser of its text (or of an override); raises ValueError("an expected form") or InvalidInput
+_CLAIMS = "a web token must name its iss and aud; otherwise a token issued for another service would be accepted."
+_PAIR = "TLS needs a certificate and its key."
 #: A setting, another one that it requires, and why.
 _TOGETHER = (
     ("jwt_secret", "jwt_issuer", _CLAIMS),

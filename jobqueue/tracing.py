@@ -2,7 +2,7 @@
 
 The trace's context travels in the job's document, in the words of W3C Trace Context, so it is signed with it and
 survives any restart. A caller's own context is passed on to the agents even if the API does not trace.
-With ``JOBQUEUE_TRACES=off``, the default, nothing of OpenTelemetry is imported.
+With ``JOBQUEUE_TRACES=off``, the default, OpenTelemetry is not imported.
 """
 
 from __future__ import annotations

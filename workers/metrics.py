@@ -28,32 +28,36 @@ MAINTENANCE = CollectorRegistry()
 
 EXECUTIONS = Counter(
     "jobqueue_agent_executions",
-    "Messages that the agent took up, by what became of them: a final state, retried, dropped, unreported, ...",
+    "Messages that the agent received, by outcome: a final state, retried, dropped, unreported, ...",
     ("outcome",),
     registry=AGENT,
 )
 RUN = Histogram(
-    "jobqueue_agent_run_seconds", "How long operations ran here.", ("operation",), buckets=BUCKETS, registry=AGENT
+    "jobqueue_agent_run_seconds",
+    "Run time of operations on this agent.",
+    ("operation",),
+    buckets=BUCKETS,
+    registry=AGENT,
 )
-HELD = Gauge("jobqueue_agent_held", "Executions that the agent holds now, claims under way included.", registry=AGENT)
-CONCURRENCY = Gauge("jobqueue_agent_concurrency", "Executions that the agent runs at a time.", registry=AGENT)
+HELD = Gauge("jobqueue_agent_held", "Executions that the agent holds, including claims in progress.", registry=AGENT)
+CONCURRENCY = Gauge("jobqueue_agent_concurrency", "Maximum number of concurrent executions.", registry=AGENT)
 
-LEADING = Gauge("jobqueue_maintenance_leading", "Whether this copy leads.", registry=MAINTENANCE)
+LEADING = Gauge("jobqueue_maintenance_leading", "Whether this copy is the leader.", registry=MAINTENANCE)
 STEPS = Histogram(
-    "jobqueue_maintenance_step_seconds", "How long one step of a service took.", ("service",), registry=MAINTENANCE
+    "jobqueue_maintenance_step_seconds", "Duration of one step of a service.", ("service",), registry=MAINTENANCE
 )
 HANDLED = Counter(
-    "jobqueue_maintenance_handled", "Executions or jobs that a service dealt with.", ("service",), registry=MAINTENANCE
+    "jobqueue_maintenance_handled", "Executions or jobs that a service handled.", ("service",), registry=MAINTENANCE
 )
 
 FAILURES = Counter(
     "jobqueue_maintenance_failures",
-    "Steps that failed. Somebody may have altered the ledger's records.",
+    "Failed steps. The ledger's records may have been altered.",
     ("service",),
     registry=MAINTENANCE,
 )
 
-_PING = "How long Redis took to answer a PING."
+_PING = "Round-trip time of a PING to Redis."
 
 
 class Service(Protocol):

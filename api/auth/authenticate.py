@@ -1,4 +1,4 @@
-"""From what a request shows to who sends it."""
+"""From a request's credentials to its principal."""
 
 from __future__ import annotations
 
@@ -115,5 +115,5 @@ class Authenticator:
 def _refusal(given: RequestCredentials) -> Unauthenticated:
     """The same for all that can be wrong: who guesses should not learn whether the name was right."""
     if given.is_basic:
-        return Unauthenticated(f"The name or password is not valid; check those behind {given.place}.")
-    return Unauthenticated(f"The token is not valid; check the one behind {given.place}.")
+        return Unauthenticated(f"The name or password is not valid; check those in {given.place}.")
+    return Unauthenticated(f"The token is not valid; check the one in {given.place}.")

@@ -33,11 +33,11 @@ class Gate:
         self._hosts = hosts
 
     def check(self) -> None:
-        """Let the request at hand pass, or raise ``Unauthenticated``, ``PermissionDenied`` or ``InvalidInput`` (Host).
+        """Let the current request pass, or raise ``Unauthenticated``, ``PermissionDenied`` or ``InvalidInput`` (Host).
 
         An unknown path needs credentials too, so that a client without any cannot probe which routes exist.
         """
-        # a look through Flask's proxy takes as long as a check
+        # looking through Flask's proxy takes as long as a check
         current: Request = request._get_current_object()  # type: ignore[attr-defined]
         environ = current.environ
         self._hosts.check(environ)

@@ -42,7 +42,7 @@ class Hosts:
             return
         if not self._takes_all and not self._is_ours(given):
             raise InvalidInput(
-                "The header Host names no host of this API; use its own address, or add the name to "
+                "The Host header is not a name of this API; use the API's own address, or add the name to "
                 "JOBQUEUE_ALLOWED_HOSTS."
             )
         if len(self._good) < _REMEMBERED:

@@ -1,4 +1,4 @@
-"""Keys that web tokens are checked with. What a key is decides which algorithms it may be used with."""
+"""Keys that verify web tokens. The kind of a key decides which algorithms it may be used with."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class VerificationKey:
 
 
 def algorithms_of(key: object) -> frozenset[str]:
-    """What a public key may be used with. Raises ``ValueError`` that says which keys are taken."""
+    """The algorithms that a public key may be used with. Raises ``ValueError`` that names the supported keys."""
     if isinstance(key, rsa.RSAPublicKey) and _RSA_BITS[0] <= key.key_size <= _RSA_BITS[1]:
         return _RSA
     if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES:
@@ -63,7 +63,7 @@ def parse_key_set(raw: bytes) -> tuple[tuple[VerificationKey, ...], list[str]]:
     if not isinstance(listed, list):
         raise ValueError('not a JWKS; expected an object with a list "keys"')
     if len(listed) > MOST_KEYS:
-        raise ValueError(f"it has {len(listed)} keys; at most {MOST_KEYS} are taken")
+        raise ValueError(f"it has {len(listed)} keys; at most {MOST_KEYS} are allowed")
     usable, unused = [], []
     for index, member in enumerate(listed):
         try:

@@ -1,4 +1,4 @@
-"""One download of a key set, bounded in time and size whatever the other side does."""
+"""One download of a key set, bounded in time and size however the server behaves."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def download(address: str) -> bytes:
     timer.start()
     try:
         connection.connect()
-        sock = connection.sock  # an answer without a length takes it away from the connection
+        sock = connection.sock  # a response without a length detaches it from the connection
         path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
         connection.request("GET", path, headers={"Accept": "application/json", "User-Agent": "jobqueue"})
         response = connection.getresponse()

@@ -1,6 +1,6 @@
 """Where an issuer's published keys (JWKS) come from: a file, or an address that is asked now and then.
 
-An address may be away or hang: the last good set goes on, also after a restart, and no request waits for long.
+If an address is down or hangs, the last valid set stays in use, also after a restart, and no request waits for long.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ log = logging.getLogger("jobqueue.api")
 
 #: The file in the state directory with the last good set.
 STORE_FILE = "jwks.json"
-#: Seconds after which a set is asked for anew, and after which a file is looked at again.
+#: Seconds after which a set is downloaded again, and after which a file is checked again.
 REFRESH_SECONDS, LOOK_SECONDS = 300.0, 5.0
-#: Seconds between two beginnings of a download, whatever asks for it: unknown keys, or a set that is old.
+#: Minimum seconds between the starts of two downloads, whether for an unknown key or an old set.
 PAUSE_SECONDS = 10.0
 #: Seconds from the beginning of a download for which requests with an unknown key wait.
 WAIT_SECONDS = 2.0
@@ -79,7 +79,7 @@ class KeyFile:
             self._keys = _parsed(self._path.read_bytes(), str(self._path))
             self._version += 1
         except (OSError, ValueError) as error:
-            log.warning("JOBQUEUE_JWT_JWKS: %s cannot be used, so the keys before it go on: %s", self._path, error)
+            log.warning("JOBQUEUE_JWT_JWKS: %s cannot be used; the previous keys stay in use: %s", self._path, error)
 
     def _stat(self) -> tuple[int, int, int]:
         found = self._path.stat()
@@ -111,7 +111,7 @@ class KeyAddress:
         self._load()
 
     def find(self, algorithm: str, kid: str | None) -> list[VerificationKey]:
-        """As ``KeySource``. Waits for a new set where the one at hand has no such key, ``WAIT_SECONDS`` at most."""
+        """As ``KeySource``. Waits for a new set if the current one has no such key, ``WAIT_SECONDS`` at most."""
         is_due = self._clock() - self._fetched >= REFRESH_SECONDS
         running = self._begin() if is_due else None
         found = fitting(self._keys, algorithm, kid) if self._is_usable() else []
@@ -130,7 +130,7 @@ class KeyAddress:
         return bool(self._keys) and self._clock() - self._fetched < self._max_age
 
     def _begin(self) -> threading.Event | None:
-        """Begin a download unless there was one just now; returns what is set at the end of the one that runs."""
+        """Start a download unless one started recently; returns the event that is set when the running one ends."""
         with self._lock:
             now = time.monotonic()
             if self._running is None and now - self._began >= PAUSE_SECONDS:
@@ -150,7 +150,7 @@ class KeyAddress:
             raw = self._fetch(self._address)
             keys = _parsed(raw, self._address)
         except (OSError, ValueError) as error:
-            log.warning("The web tokens' keys at %s cannot be had: %s", self._address, error)
+            log.warning("The web tokens' keys cannot be fetched from %s: %s", self._address, error)
         finally:
             with self._lock:
                 if keys:
@@ -170,7 +170,7 @@ class KeyAddress:
             fresh.write_text(text, encoding="utf-8")
             fresh.replace(self._store)
         except OSError as error:
-            log.warning("The web tokens' keys cannot be kept for a restart in %s: %s", self._store, error)
+            log.warning("The web tokens' keys cannot be cached in %s: %s", self._store, error)
 
     def _load(self) -> None:
         try:
@@ -181,7 +181,7 @@ class KeyAddress:
         except FileNotFoundError:
             return
         except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-            log.warning("The web tokens' keys of the last time, in %s, cannot be used: %s", self._store, error)
+            log.warning("The cached keys for web tokens in %s cannot be used: %s", self._store, error)
 
 
 def fitting(keys: Keys, algorithm: str, kid: str | None) -> list[VerificationKey]:
@@ -192,5 +192,5 @@ def fitting(keys: Keys, algorithm: str, kid: str | None) -> list[VerificationKey
 def _parsed(raw: bytes, where: str) -> Keys:
     keys, unused = parse_key_set(raw)
     for reason in unused:
-        log.info("A key of %s is not used: %s", where, reason)
+        log.info("A key of %s is ignored: %s", where, reason)
     return keys

@@ -1,4 +1,4 @@
-"""What a request shows to prove who sends it."""
+"""The credentials in a request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _KEY_HEADERS = ("HTTP_X_API_KEY", "HTTP_APIKEY")
 
 @dataclass(frozen=True)
 class RequestCredentials:
-    """A secret, and under which name it came; ``user`` only with Basic. Nothing of it has been checked."""
+    """A secret and where it was found; ``user`` only with Basic. Not verified yet."""
 
     secret: str
     place: str
@@ -25,7 +25,7 @@ class RequestCredentials:
         """Credentials of a request (its WSGI environment); None without readable ones.
 
         ``Authorization`` rules where it is given. Then come ``others``, the places where clients of one protocol put
-        theirs. The headers ``x-api-key`` and ``apiKey`` are for those who cannot set it.
+        theirs. The headers ``x-api-key`` and ``apiKey`` are for clients that cannot set it.
         """
         header = environ.get("HTTP_AUTHORIZATION")
         if header:
@@ -47,7 +47,7 @@ class RequestCredentials:
         return _basic(given, name) if scheme.lower() == "basic" else None
 
 
-#: Finds the credentials in a WSGI environment; None if there are none in its place.
+#: Finds the credentials in a WSGI environment; None if its place is empty.
 Source = Callable[[Mapping[str, str]], RequestCredentials | None]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 #: Name of the blueprint that serves every native route a second time, under /api; its routes have the same rules.
 ALIAS = "api"
 
-#: Instead of a permission: no credentials are asked for at all.
+#: Instead of a permission: the route needs no credentials.
 PUBLIC = "public"
 #: Instead of a permission: any credentials that are good will do.
 KNOWN = "known"
@@ -24,9 +24,10 @@ _DOCUMENTS = {
     "docs.asset": KNOWN,
 }
 _JOBS = {
-    # and, for whatever submits a job, the permission of its operation, which the service asks for
+    # routes that submit a job also need the permission of its operation, which the service checks
     "job.submit": "job:write",
     "job.submit_batch": "job:write",
+    "job.plan_job": "job:write",
     "job.retry_job": "job:write",
     "job.cancel_job": "job:write",
     "job.pause_rollout": "job:write",
@@ -36,7 +37,9 @@ _JOBS = {
     "job.delete_job": "job:write",
     "job.list_jobs": "job:read",
     "job.get_job": "job:read",
+    "execution.list_executions": "job:read",
     "log.get_logs": "job:read",
+    "output.get_output": "job:read",
     "event.get_events": "job:read",
     "failure.list_failures": "job:read",
     "event.get_job_events": "job:read",
@@ -52,6 +55,14 @@ _AGENTS = {
     "agent.accept_agent": "agent:write",
     "agent.revoke_agent": "agent:write",
     "agent.remove_agent": "agent:write",
+}
+_TARGETS = {
+    "target.list_targets": "agent:read",
+    "target.get_target": "agent:read",
+    "target.complete_target": "agent:read",
+    "target.store_target": "target:write",
+    "target.put_target": "target:write",
+    "target.delete_target": "target:write",
 }
 _ACCESS = {
     # the service refuses to grant permissions that the caller lacks
@@ -103,7 +114,7 @@ _DASHBOARD = {
 }
 
 #: endpoint -> permission, ``PUBLIC`` or ``KNOWN``. The routes of facades come with them, see ``add``.
-RULES: dict[str, str] = {**_HEALTH, **_DOCUMENTS, **_JOBS, **_AGENTS, **_ACCESS, **_DASHBOARD}
+RULES: dict[str, str] = {**_HEALTH, **_DOCUMENTS, **_JOBS, **_AGENTS, **_TARGETS, **_ACCESS, **_DASHBOARD}
 
 
 def add(rules: Mapping[str, str]) -> None:
@@ -112,7 +123,7 @@ def add(rules: Mapping[str, str]) -> None:
 
 
 def rule_of(endpoint: str) -> str | None:
-    """What the route behind a Flask endpoint needs; None without a rule."""
+    """The permission that the route of a Flask endpoint needs; None without a rule."""
     return RULES.get(endpoint) or RULES.get(rule_name(endpoint))
 
 

@@ -64,7 +64,7 @@ class Sessions:
 
         ``environ``: that of the request to sign in; the cookie is for its scheme and for the path under which the API
         is served. ``for_programs``: requests of the session need no CSRF token, which only our own pages know; the
-        browser's Origin and Sec-Fetch-Site headers are checked all the same. Raises ``PermissionDenied`` for web
+        browser's Origin and Sec-Fetch-Site headers are still checked. Raises ``PermissionDenied`` for web
         tokens, which are issued elsewhere.
         """
         if principal.kind == _TOKEN:
@@ -73,7 +73,7 @@ class Sessions:
             name = principal.id
             found = self._verify.mark(Kind(principal.kind), name)
             if found is None:
-                raise PermissionDenied("These credentials were removed just now.")
+                raise PermissionDenied("These credentials have just been removed.")
             mark = found
         else:
             raise PermissionDenied("Only a user, an API key or the admin token can begin a session.")
@@ -100,7 +100,7 @@ class Sessions:
         return self.csrf_token(value)
 
     def end(self, environ: Mapping[str, Any], response: Response) -> None:
-        """End the session that a request belongs to, everywhere, and take the cookie away."""
+        """End the session of a request everywhere, and delete its cookie."""
         content = self._content(cookie_of(environ))
         if content is not None:
             self._verify.end_session(content["id"], content["end"])
@@ -115,10 +115,10 @@ class Sessions:
 
     # --- requests -----------------------------------------------------------------------------------------------------
     def principal(self, environ: Mapping[str, Any]) -> Principal | None:
-        """Whose session a request belongs to; None without one that is good.
+        """The principal of a request's session; None without a valid one.
 
         Raises ``PermissionDenied`` for a request that could change something, or opens a WebSocket, and does not come
-        from a page of ours.
+        from a page of this API.
         """
         found = self.owner(environ)
         value = cookie_of(environ) or ""
@@ -140,7 +140,7 @@ class Sessions:
             raise PermissionDenied("The request comes from a page of another site; a session serves its own only.")
 
     def owner(self, environ: Mapping[str, Any]) -> Principal | None:
-        """Whose session a request belongs to, wherever it comes from; None without one that is good."""
+        """The principal of a request's session, from any origin; None without a valid one."""
         content = self._content(cookie_of(environ))
         if content is None or self._verify.is_session_over(content["id"]):
             return None

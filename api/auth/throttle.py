@@ -1,4 +1,4 @@
-"""RateLimits: on log-ins that fail, and on how fast a principal may ask."""
+"""Rate limits on failed log-ins and on the requests of a principal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 #: A name may fail so many times as often as an address: otherwise an attacker could lock the owner out.
 _NAME_FACTOR = 5
-#: What an attacker has of IPv6 is a network of this size.
+#: An attacker with IPv6 usually controls a network of this size.
 _IPV6_NETWORK = 64
 
 
@@ -75,7 +75,7 @@ class Attempt:
 
 
 def network_of(address: str) -> str:
-    """What one client may be assumed to have: an IPv4 address, or a /64 of IPv6. Other text stays as it is."""
+    """The network that one client may control: an IPv4 address, or a /64 of IPv6. Other text is returned unchanged."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -7,7 +7,7 @@ import hmac
 from api.auth.request_credentials import RequestCredentials
 from jobqueue.model.principal import EVERYTHING, Principal, is_name
 
-#: What the principal is called that brings the token and no name.
+#: Name of the principal that sends the admin token without a name.
 ADMIN = "admin"
 _ADMIN = Principal(ADMIN, frozenset({EVERYTHING}), ("admin",), "token")
 

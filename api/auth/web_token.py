@@ -19,10 +19,10 @@ from jobqueue.errors import InvalidInput
 from jobqueue.model.principal import Principal, check_permissions, narrowed
 from jobqueue.settings import Settings
 
-#: (roles, permissions) -> what they grant together.
+#: (roles, permissions) -> the permissions that they grant together.
 Granted = Callable[[Iterable[str], Iterable[str]], frozenset[str]]
 
-#: Seconds by which the issuer's clock may differ from ours.
+#: Seconds by which the issuer's clock may differ from this host's.
 LEEWAY_SECONDS = 30
 #: Longest token that is looked at.
 _MOST_CHARACTERS = 8192
@@ -54,7 +54,7 @@ class WebTokens:
         return bool(self._keys or self._source) and len(text) <= _MOST_CHARACTERS and bool(_TOKEN.fullmatch(text))
 
     def principal(self, text: str) -> Principal:
-        """Who brings it; raises ``Unauthenticated`` that says what is wrong with it, or ``IssuerUnavailable``."""
+        """The principal of a token; raises ``Unauthenticated`` with the reason, or ``IssuerUnavailable``."""
         version = self._source.version() if self._source else 0
         digest = hashlib.sha256(text.encode("latin-1")).digest()
         known = self._known.get(digest)
@@ -79,14 +79,14 @@ class WebTokens:
             algorithm, kid = header.get("alg"), header.get("kid")
             if not isinstance(algorithm, str) or algorithm not in self._algorithms():
                 taken = ", ".join(sorted(self._algorithms()))
-                raise Unauthenticated(f"The web token's algorithm is not taken here; sign it with one of {taken}.")
+                raise Unauthenticated(f"The web token's algorithm is not accepted here; sign it with one of {taken}.")
             return _read(self._claims(text, algorithm, kid if isinstance(kid, str) else None))
         except KeysUnavailable as error:
             raise IssuerUnavailable from error
         except jwt.ExpiredSignatureError as error:
             raise Unauthenticated("The web token has expired; get a new one.") from error
         except (jwt.PyJWTError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
-            raise Unauthenticated("The web token is not valid: its signature, or exp, iss, aud or sub.") from error
+            raise Unauthenticated("The web token is not valid: check its signature, exp, iss, aud and sub.") from error
 
     def _algorithms(self) -> frozenset[str]:
         """Those that some key can have: a public key is never a secret for HS256."""

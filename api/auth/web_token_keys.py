@@ -14,7 +14,7 @@ from jobqueue.settings import Settings
 
 
 def keys_of(settings: Settings) -> list[VerificationKey]:
-    """The keys of the settings themselves; none if there are none. Raises ``InvalidSettings``."""
+    """The keys in the settings themselves, if any. Raises ``InvalidSettings``."""
     keys = []
     if settings.jwt_secret is not None:
         keys.append(VerificationKey(settings.jwt_secret.encode(), frozenset({"HS256"})))
@@ -22,14 +22,14 @@ def keys_of(settings: Settings) -> list[VerificationKey]:
         keys.append(_public_key(settings.jwt_public_key))
     if (keys or settings.jwt_jwks) and not (settings.jwt_issuer and settings.jwt_audience):
         raise InvalidSettings(
-            "JSON Web Tokens need JOBQUEUE_JWT_ISSUER and JOBQUEUE_JWT_AUDIENCE: what they must name as iss and "
+            "JSON Web Tokens need JOBQUEUE_JWT_ISSUER and JOBQUEUE_JWT_AUDIENCE: the values of iss and "
             "aud. Without, a token that was made for something else would be taken."
         )
     return keys
 
 
 def source_of(settings: Settings) -> KeySource | None:
-    """Where the issuer's published keys come from, if the settings say so. Raises ``InvalidSettings`` for a file."""
+    """The source of the issuer's published keys, if one is configured. Raises ``InvalidSettings`` for a file."""
     if not settings.jwt_jwks:
         return None
     if "://" not in settings.jwt_jwks:

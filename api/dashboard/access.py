@@ -42,7 +42,7 @@ class Access:
         self._seal = Seal.of(settings)
 
     def proof(self) -> str:
-        """The proof for a form of the session at hand; empty without one."""
+        """The CSRF token for a form of the current session; empty without a session."""
         value = cookie_of(request.environ)
         return self.sessions.csrf_token(value) if value else ""
 
@@ -57,11 +57,11 @@ class Access:
         """
         with self.counted():
             if not self._is_our_form():
-                raise InvalidInput("The form was too old, or was not ours: please try again.")
+                raise InvalidInput("The form has expired or was not sent from this page; please try again.")
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """What the block raises is a log-in of this address that failed, or ``TooManyRequests`` after too many."""
+        """Count an exception of the block as a failed log-in of this address; ``TooManyRequests`` after too many."""
         try:
             yield
         except (JobQueueError, HTTPException):
@@ -76,14 +76,14 @@ class Access:
 
 
 def install(app: Flask, settings: Settings, services: Services) -> None:
-    """Keep what this needs with ``app``, and take proofs from forms before its gate asks for them."""
+    """Store the state with ``app``, and read CSRF tokens from forms before its gate checks them."""
     app.extensions[_EXTENSION] = Access(settings, services)
     # in front of the gate, which was installed before
     app.before_request_funcs.setdefault(None, []).insert(0, _take_proof)
 
 
 def of_this_app() -> Access:
-    """That of the application at hand."""
+    """The one of the current application."""
     found: Access = current_app.extensions[_EXTENSION]
     return found
 

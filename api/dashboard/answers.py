@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from jobqueue.model.answers import INCIDENTAL, group_equal, rank, without_incidental
+from jobqueue.model.answers import INCIDENTAL, group_equal, rank
+from jobqueue.model.execution_page import content_of, note_of
 from jobqueue.model.job import Execution
 from jobqueue.model.states import ExecutionState
 from jobqueue.services.result_verifier import FORGED, REVOKED, UNSIGNED
@@ -27,21 +28,21 @@ _ESCAPES = re.compile(
 )
 #: Signature findings that a person should see.
 _DOUBTS = {
-    UNSIGNED: "Not signed by the agent that it names.",
-    FORGED: "Forged: its signature is not that of the agent that it names.",
+    UNSIGNED: "Not signed by the named agent.",
+    FORGED: "Forged: the signature is not the named agent's.",
     REVOKED: "Its agent was revoked: the holder of its key may have forged it.",
 }
 
 
 @dataclass(frozen=True)
 class Group:
-    """Agents whose executions are in one state and say the same."""
+    """Agents whose executions have the same state and the same answer."""
 
     state: ExecutionState
     hosts: tuple[str, ...]
     changed: bool | None
     error: str | None
-    #: What the operation answered, and what it told of its failure; ``has_data`` tells null from nothing.
+    #: The operation's answer and its failure details; ``has_data`` distinguishes null from no answer.
     data: Any
     has_data: bool
     failure: Mapping[str, Any] | None
@@ -96,7 +97,7 @@ def host_of(execution: Execution) -> str:
 def arrange(executions: Iterable[Execution]) -> Answers:
     """Group, and put in order."""
     ordered = sorted(executions, key=lambda x: (rank(x.state.value), host_of(x)))
-    groups = [_group(same) for same in group_equal(ordered, lambda x: x.state.value, host_of, _content)]
+    groups = [_group(same) for same in group_equal(ordered, lambda x: x.state.value, host_of, content_of)]
     counts: dict[str, int] = {}
     for execution in ordered:
         counts[execution.state.value] = counts.get(execution.state.value, 0) + 1
@@ -118,7 +119,7 @@ def _part(state: ExecutionState, groups: list[Group], whole: set[int]) -> Part:
 
 
 def plain(text: str) -> str:
-    """What a program printed, without what terminals take as commands: colours, movements, titles."""
+    """A program's output without terminal control sequences: colours, cursor movements, titles."""
     return _ESCAPES.sub("", text.replace("\r\n", "\n"))
 
 
@@ -128,17 +129,6 @@ def pretty(value: Any) -> str:
     if len(text) > _SHORT:
         text = json.dumps(value, indent=2, ensure_ascii=False)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n... ({len(text) - _LONGEST:,} more characters)"
-
-
-def _content(execution: Execution) -> tuple[Any, ...]:
-    return (
-        execution.changed,
-        execution.error,
-        without_incidental(execution.data),
-        execution.failure,
-        _note(execution),
-        execution.authenticity,
-    )
 
 
 def _group(same: list[Execution]) -> Group:
@@ -152,13 +142,13 @@ def _group(same: list[Execution]) -> Group:
         _common(same),
         is_answered or first.data is not None,
         first.failure,
-        _note(first),
+        note_of(first),
         _DOUBTS.get(first.authenticity or "", ""),
     )
 
 
 def _common(same: list[Execution]) -> Any:
-    """What they all answered; of what differs with every run, the least and the most."""
+    """The shared answer; of values that differ with each run, the minimum and the maximum."""
     data = same[0].data
     if len(same) == 1 or not isinstance(data, Mapping):
         return data
@@ -168,13 +158,6 @@ def _common(same: list[Execution]) -> Any:
         if values and min(values) != max(values):
             found[name] = f"{min(values):g} to {max(values):g}"
     return found
-
-
-def _note(execution: Execution) -> str:
-    """Why an execution was skipped or cancelled."""
-    if execution.state in (ExecutionState.SKIPPED, ExecutionState.CANCELLED) and execution.events:
-        return execution.events[-1].note
-    return ""
 
 
 def _cut(text: str) -> str:

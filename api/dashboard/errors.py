@@ -16,18 +16,18 @@ from api.dashboard import pages
 from api.dashboard.blueprint import DOCUMENTS
 
 _TITLES = {
-    400: "This could not be understood",
+    400: "Invalid request",
     401: "Please sign in",
     403: "This is not allowed",
-    404: "There is nothing here",
-    409: "This cannot be done now",
+    404: "Not found",
+    409: "Conflict",
     429: "Too many requests",
-    503: "The ledger is away",
+    503: "The ledger is unavailable",
 }
 
 
 def wants_page(path: str) -> bool:
-    """Whether the request is a browser's for the API's own documents: programs ask for no HTML."""
+    """Whether a browser asks for the API's own documents: programs do not accept HTML."""
     return path in DOCUMENTS and flask.has_request_context() and "text/html" in request.headers.get("Accept", "")
 
 

@@ -1,4 +1,4 @@
-"""A form made from an operation's JSON Schema, and what was written into it as the operation's data."""
+"""A form made from an operation's JSON Schema, and the operation's data made from its fields."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PREFIX = "data."
 #: The field that gives the whole data as JSON instead.
 RAW = "raw"
 _LONGEST_NUMBER = 40
-#: Texts that tend to have more than one line. The schema cannot say so.
+#: Texts that usually have several lines, which a schema cannot express.
 _LONG = frozenset({"command", "code", "content", "entrypoint", "script", "sql", "stdin"})
 
 
@@ -40,7 +40,7 @@ class Field:
 
 
 def fields_of(schema: Mapping[str, Any], given: Mapping[str, str]) -> list[Field]:
-    """The fields for a schema, required ones first, with what was ``given`` before."""
+    """The fields for a schema, required ones first, filled with the ``given`` values."""
     required = set(schema.get("required", ()))
     found = [
         _field(name, about, name in required, given.get(PREFIX + name, ""))
@@ -130,9 +130,9 @@ def _is_text(about: Any) -> bool:
 def _help(about: Mapping[str, Any], kind: str, default: Any) -> str:
     parts = [str(about.get("description", ""))]
     if kind == "lines":
-        parts.append("One item a line.")
+        parts.append("One item per line.")
     elif kind == "pairs":
-        parts.append("NAME=value, one a line.")
+        parts.append("NAME=value, one per line.")
     elif kind == "json":
         parts.append("JSON.")
     elif kind == "number" and "minimum" in about and "maximum" in about:
@@ -186,7 +186,7 @@ def pairs_of(text: str, shape: str) -> dict[str, str]:
     for line in filter(str.strip, text.replace("\r\n", "\n").split("\n")):
         name, equals, value = line.partition("=")
         if not equals or not name.strip():
-            raise ValueError(f"Write {shape}, one a line; {line.strip()[:40]!r} is not.")
+            raise ValueError(f"Write {shape}, one per line; {line.strip()[:40]!r} is not.")
         if name.strip() in found:
             raise ValueError(f"{name.strip()[:40]!r} is given twice.")
         found[name.strip()] = value

@@ -1,4 +1,4 @@
-"""The list of jobs, with filters and pages, and the search for one of them."""
+"""The list of jobs, with filters and pages, and the search by id, name or text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from api.native import mapping, requests
 from api.native.schemas import JobQuery
 from jobqueue.errors import InvalidInput, JobNotFound
 from jobqueue.ledger.job_index import LOOKED_THROUGH
-from jobqueue.model.filter import JobFilter
+from jobqueue.model.filter import JobFilter, JobPage
+from jobqueue.model.job_search import JobSearch
 from jobqueue.model.job_summary import JobSummaryPage
 
 _LIMIT = 25
@@ -24,7 +25,7 @@ _MOST_OFFSET = 1_000_000_000
 #: The form's fields besides status; each is a parameter of the API too.
 FILTERS = ("operation", "target", "hostname", "tag", "created_after", "created_before")
 _LONGEST_NAME = 512
-#: The beginning of an id: what the list shows of one has eight characters.
+#: The shortest prefix of an id; the list shows eight characters.
 _LEAST = 4
 _BEGINNING = re.compile(rf"[0-9A-Fa-f][0-9A-Fa-f-]{{{_LEAST - 1},35}}")
 
@@ -33,7 +34,7 @@ _query = JobQuery()
 
 @blueprint.get(f"{PREFIX}/jobs")
 def jobs() -> Response:
-    """One page of the list; with ``q`` the job of that id or name, or whose id begins so, if there is one."""
+    """One page of the list; with ``q``, the job with that id or name, or the jobs that contain that text."""
     wanted = query.text("q", _LONGEST_NAME)
     missing = ""
     if wanted:
@@ -42,6 +43,9 @@ def jobs() -> Response:
             return flask.make_response(flask.redirect(pages.link(f"{PREFIX}/jobs/{found[0]}"), 303))
         if found:
             return _several(wanted.lower())
+        matching = services().jobs.search(JobFilter(limit=_LIMIT), JobSearch(text=wanted))
+        if matching.items:
+            return _matching(wanted, matching)
     filters = {name: query.text(name) for name in ("status", *FILTERS)}
     offset = query.number("offset", 0, _MOST_OFFSET)
     problem = ""
@@ -83,25 +87,39 @@ def _render(
 
 
 def _look_for(wanted: str) -> tuple[list[str], str]:
-    """Ids of the matching jobs, and a message if there are none."""
+    """Ids of the matching jobs, and a message if none matches."""
     try:
         return [services().jobs.find(wanted.lower() if _is_uuid(wanted) else wanted).id], ""
     except JobNotFound:
         nobody = f"No job has the id or the name “{wanted}”"
     if not _BEGINNING.fullmatch(wanted):
-        return [], f"{nobody}. Give it in full, or at least {_LEAST} characters of an id's beginning."
+        return [], f"{nobody}. Give the full id or name, or at least the first {_LEAST} characters of an id."
     items, _, is_all = services().jobs.starting(wanted.lower(), _LIMIT)
-    among = "no id begins so" if is_all else f"none of the newest {LOOKED_THROUGH:,} has an id that begins so"
+    among = (
+        "no id starts with it"
+        if is_all
+        else f"none of the newest {LOOKED_THROUGH:,} jobs has an id that starts with it"
+    )
     return [item.id for item in items], f"{nobody}, and {among}."
 
 
 def _several(beginning: str) -> Response:
-    """The jobs whose ids begin so, to choose from."""
+    """The jobs whose ids have this prefix, to choose from."""
     items, total, is_all = services().jobs.starting(beginning, _LIMIT)
     counts = services().jobs.counts()
     page = JobSummaryPage(items, total, counts)
     place = "" if is_all else f" among the newest {LOOKED_THROUGH:,}"
     return _render(page, dict.fromkeys(("status", *FILTERS), ""), note=f"{total:,} jobs begin with {beginning}{place}.")
+
+
+def _matching(wanted: str, found: JobPage) -> Response:
+    """The newest jobs in which a text is."""
+    items = services().jobs.heads([job.id for job in found.items])
+    page = JobSummaryPage(items, len(items), services().jobs.counts())
+    more = ", and perhaps more: `jobqueue job list --q` continues" if found.is_least else ""
+    return _render(
+        page, dict.fromkeys(("status", *FILTERS), ""), note=f"Jobs that contain “{wanted}”: {len(items):,}{more}."
+    )
 
 
 def _older(page: JobSummaryPage, offset: int) -> str:
@@ -110,7 +128,7 @@ def _older(page: JobSummaryPage, offset: int) -> str:
 
 
 def _filter(filters: dict[str, str], offset: int) -> JobFilter:
-    """What the API would make of the same parameters; raises ``InvalidInput``."""
+    """The query that the API would read from the same parameters; raises ``InvalidInput``."""
     given = {name: value for name, value in filters.items() if value}
     loaded = validation.load(_query, {**given, "limit": str(_LIMIT), "offset": str(offset)})
     return requests.job_filter(loaded)

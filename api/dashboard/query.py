@@ -1,4 +1,4 @@
-"""Reading the query strings of pages. A page forgives what the API refuses: a wrong number is the default."""
+"""Reading the query strings of pages. Where the API refuses an invalid value, a page uses the default."""
 
 from __future__ import annotations
 

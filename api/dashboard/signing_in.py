@@ -29,7 +29,7 @@ def sign_in() -> Response:
 
 @blueprint.post(f"{PREFIX}/sign-in")
 def begin() -> Response:
-    """Check what was given; begin a session."""
+    """Check the credentials and start a session."""
     keeper = access.of_this_app()
     with keeper.counted():
         given = posted.form()
@@ -41,7 +41,7 @@ def begin() -> Response:
         keeper.sessions.begin(response, principal, request.environ)
         g.principal = principal  # for the audit trail
     except errors.Unauthenticated:
-        sentence = "The name or the password is not right." if user else "The token is not right."
+        sentence = "The name or the password is wrong." if user else "The token is wrong."
         return _form(next_=next_, user=user, problem=sentence, status=403)
     except JobQueueError as error:
         status = errors.status_of(error)
@@ -53,7 +53,7 @@ def begin() -> Response:
 
 @blueprint.post(f"{PREFIX}/sign-out")
 def end() -> Response:
-    """End the session, wherever its cookie may have got to."""
+    """End the session, for every copy of its cookie."""
     response = _redirect(f"{PREFIX}/sign-in")
     access.of_this_app().sessions.end(request.environ, response)
     return response

@@ -21,15 +21,16 @@ from jobqueue.errors import InvalidInput, InvalidOperationData, JobQueueError, P
 from jobqueue.model.agent import Agent
 from jobqueue.model.job import Job
 from jobqueue.model.job_fields import DEFAULT_PRIORITY
-from jobqueue.model.target import ALL, ANY, Target, label_prefixes
+from jobqueue.model.target import ALL, ANY, TargetKind, label_prefixes
 from jobqueue.operations.info import OperationInfo
+from jobqueue.services import targets
 from jobqueue.services.target_preview import TargetPreview, reach
 
 #: Agents that the form names, and targets that it suggests.
 _SEE_OTHER = 303
 _NAMED = 30
 _SUGGESTED = 300
-#: Fields of the job itself: name in the form -> what it becomes in the request.
+#: Fields of the job itself: name in the form -> its conversion for the request.
 _OPTIONS = (
     *("title", "description", "timeout_seconds", "not_before", "expires_at", "priority"),
     *("max_attempts", "backoff_seconds", "tags"),
@@ -43,7 +44,7 @@ _request = JobRequest()
 
 @dataclass
 class Problems:
-    """What is wrong with a form: a sentence on top, and one beside each field that it is about."""
+    """The errors of a form: a sentence at the top, and one beside each field concerned."""
 
     summary: str = ""
     fields: dict[str, str] = field(default_factory=dict)
@@ -67,7 +68,7 @@ def choose() -> Response:
 
 @blueprint.post(f"{PREFIX}/submit")
 def submit() -> Response:
-    """Submit what the form says; it is shown again where that cannot be."""
+    """Submit the form's job; show the form again with its errors if it is invalid."""
     given = dict(posted.form())
     info = _operation(given.get("operation", ""))
     if given.get("do") == "preview":
@@ -86,7 +87,7 @@ def submit() -> Response:
         refusal = _form(info, given, _problems(error), status)
         refusal.headers.update(errors.headers_of(error))
         return refusal
-    done = "repeated" if accepted.replayed else "submitted"
+    done = "repeated" if accepted.replayed else "submitted" if accepted.is_confirmed else "unconfirmed"
     return flask.make_response(flask.redirect(pages.link(f"{PREFIX}/jobs/{accepted.job_id}?done={done}"), _SEE_OTHER))
 
 
@@ -115,8 +116,11 @@ def _again(job: Job) -> Response:
 @blueprint.get(f"{PREFIX}/reach")
 def preview() -> Response:
     """A piece of a page: which agents a target matches."""
+    agents, target = services().agents.all(), query.text(_TARGET)
     return pages.render(
-        "reach.html", **_reach_of(services().agents.all(), query.text("operation"), query.text(_TARGET) or ANY)
+        "reach.html",
+        **_reach_of(agents, query.text("operation"), target or ANY),
+        suggestions=_suggestions(agents, target),
     )
 
 
@@ -132,21 +136,29 @@ def _form(info: OperationInfo, given: Mapping[str, str], problems: Problems, sta
         has_options=any(given.get(name) for name in _OPTIONS),
         has_rollout=any(given.get(name) for name in rollout_form.NAMES),
         target=target,
-        suggestions=_suggestions(agents),
         problems=problems,
         # a form that is sent twice makes one job
         key=given.get(_KEY) or f"ui-{secrets.token_urlsafe(18)}",
         can_run=principal().may(info.permission),
         **_reach_of(agents, info.type, target),
+        suggestions=_suggestions(agents, target),
     )
 
 
 def _reach_of(agents: list[Agent], operation: str, target: str) -> dict[str, Any]:
-    values: dict[str, Any] = {"reach": None, "reach_problem": "", "named": _NAMED, "reach_target": target}
+    values: dict[str, Any] = {"reach": None, "reach_problem": "", "reach_notes": (), "reach_hint": ""}
+    values |= {"named": _NAMED, "reach_target": target}
     if not principal().may("agent:read"):
         return values
     try:
-        found: TargetPreview = reach(agents, operation, Target.parse(target))
+        parsed = targets.parsed(target)
+        among = None
+        if parsed.kind is TargetKind.HOSTS:
+            resolved = services().targets.resolve(parsed, "preview", is_patient=False)
+            among, values["reach_notes"] = frozenset(resolved.hosts), resolved.notes
+        found: TargetPreview = reach(agents, operation, parsed, among)
+        if not found.is_known:
+            values["reach_hint"] = services().targets.explain(parsed)
     except InvalidInput as error:
         return {**values, "reach_problem": error.message}
     return {**values, "reach": found}
@@ -155,7 +167,7 @@ def _reach_of(agents: list[Agent], operation: str, target: str) -> dict[str, Any
 def _operation(name: str) -> OperationInfo:
     found = next((info for info in services().registry.infos() if info.type == name), None)
     if found is None:
-        raise UnknownOperation(f"Unknown operation {name[:80]!r}; choose one of the list.")
+        raise UnknownOperation(f"Unknown operation {name[:80]!r}; choose a listed one.")
     return found
 
 
@@ -188,12 +200,12 @@ def _body(info: OperationInfo, given: Mapping[str, str]) -> tuple[dict[str, Any]
     if retries:
         body["retries"] = {"max_attempts": 1, **retries}
     if problems.fields:
-        problems.summary = "Something in the form is not right yet."
+        problems.summary = "Some fields are invalid."
     return body, problems
 
 
 def _problems(error: JobQueueError) -> Problems:
-    """An error of the API's, beside the fields that it names."""
+    """An error of the API, shown beside the fields that it names."""
     fields: dict[str, str] = {}
     message, details = errors.told(error)
     for name, messages in (details or {}).items():
@@ -212,6 +224,12 @@ def _problems(error: JobQueueError) -> Problems:
     return Problems(message, fields)
 
 
-def _suggestions(agents: list[Agent]) -> list[str]:
+def _suggestions(agents: list[Agent], target: str) -> list[str]:
+    """Targets for the field's list: what completes the text in it, or if it is as good as empty, what there is."""
+    if not agents:
+        return []
+    if target not in ("", ANY, ALL):
+        return services().complete_target(target)
+    stored = [f"@{one.name}" for one in services().stored_targets.all()]
     labels = sorted({text for one in agents for pair in one.labels.items() for text in label_prefixes(*pair)})
-    return [ANY, ALL, *labels, *(one.hostname for one in agents)][:_SUGGESTED]
+    return [ANY, ALL, *stored, *labels, *(one.hostname for one in agents)][:_SUGGESTED]

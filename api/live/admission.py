@@ -14,10 +14,10 @@ from jobqueue.errors import JobQueueError, LedgerUnavailable
 
 logger = logging.getLogger("jobqueue.api")
 
-#: Seconds between two looks. What was revoked is no longer known after two seconds (``services/verify.py``).
+#: Seconds between two checks. A revocation takes effect within two seconds (``services/verify.py``).
 LOOK_SECONDS = 2.0
 #: The message to the reader of a stream.
-OVER = "The credentials of this stream are no longer valid, or no longer allow it; sign in again, and follow anew."
+OVER = "The credentials of this stream are no longer valid, or no longer allow it; sign in again and reconnect."
 
 
 class Admission:
@@ -39,7 +39,7 @@ class Admission:
             try:
                 self._holds = self._gate.admits(self._environ, self._endpoint)
             except LedgerUnavailable as error:  # then nothing new comes to read either
-                logger.warning("Whether the readers of streams may go on cannot be looked at: %s", error)
+                logger.warning("The permissions of stream readers cannot be checked: %s", error)
             except JobQueueError:
                 self._holds = False
         return self._holds

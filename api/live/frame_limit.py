@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-#: What may come at once, and per second from then on. A reader of output has nothing to say but pings and a close.
+#: The burst allowed at once, and the rate per second afterwards. A reader of output sends only pings and a close.
 BURST_FRAMES, FRAMES_PER_SECOND = 256, 10
 BURST_BYTES, BYTES_PER_SECOND = 256 * 1024, 16 * 1024
 

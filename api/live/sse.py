@@ -23,7 +23,7 @@ MIME = "text/event-stream"
 
 @dataclass(frozen=True)
 class ServerEvent:
-    """One event. ``id`` is what a client sends back as Last-Event-ID to go on behind it."""
+    """One event. A client sends its ``id`` as Last-Event-ID to resume after it."""
 
     name: str
     data: Any
@@ -48,7 +48,7 @@ def last_event_id() -> tuple[str, int] | None:
         return None
     hostname, _, offset = text.rpartition(":")
     if not (offset.isascii() and offset.isdecimal() and len(offset) <= 15):
-        sentence = "Must be the id of an event of this stream; leave it out to begin anew."
+        sentence = "Must be the id of an event of this stream; leave it out to start from now."
         raise InvalidInput.of("Last-Event-ID", sentence)
     return hostname, int(offset)
 

@@ -1,6 +1,6 @@
 """Websockets on a connection that gunicorn hands over.
 
-The protocol is wsproto's; this module moves its bytes, and bounds what a client can make the server do.
+The protocol is wsproto's; this module moves its bytes, and limits the work that a client can cause.
 simple-websocket (MIT, kept; 1.1.0 was looked at) is wsproto with a thread for each connection. That thread handles
 every frame that comes, however many: ``max_message_size``, off by default, bounds the size of a message and nothing
 else. Whole messages are queued without a bound, which an application that only sends would have to empty. It writes by
@@ -46,7 +46,7 @@ class UpgradeRequired(HTTPException):
     """The request is not a websocket handshake."""
 
     code = 426
-    description = "This address speaks websocket (version 13) only; open it with a websocket client."
+    description = "This route supports websocket (version 13) only; use a websocket client."
 
     def get_headers(self, *args: Any, **kwargs: Any) -> list[tuple[str, str]]:
         """What to upgrade to."""
@@ -71,7 +71,7 @@ class WebSocket:
 
     @classmethod
     def accept(cls) -> WebSocket:
-        """Accept the present request's websocket; raises ``UpgradeRequired`` if it asks for none."""
+        """Accept the current request's websocket; raises ``UpgradeRequired`` if it is not a websocket request."""
         given = request.environ.get("gunicorn.socket")
         connection: socket.socket | None = getattr(given, "unbuffered", given)  # see api.worker
         protocol = WSConnection(ConnectionType.SERVER)
@@ -92,12 +92,12 @@ class WebSocket:
         self._emit(Message(data=text))
 
     def attend(self) -> None:
-        """Handle what has come meanwhile, without waiting, and ask for a sign of life now and then."""
+        """Handle received data without waiting, and ping the client from time to time."""
         while data := self._receive(0.0):
             self._take(data)
         now = self._clock()
         if now - self._heard > _PATIENCE * PING_SECONDS:
-            raise Gone("no sign of life")
+            raise Gone("no answer to a ping")
         if now - max(self._heard, self._asked) > PING_SECONDS:
             self._asked = now
             self._emit(Ping())
@@ -105,7 +105,7 @@ class WebSocket:
     def close(self) -> None:
         """Close in order: everything that was sent is read before the connection ends."""
         self._emit(CloseConnection(code=1000))
-        # a connection that is closed with something unread is reset, and what the other side has not read yet is lost
+        # closing with unread data resets the connection, and the client loses what it has not read yet
         end = self._clock() + CLOSE_SECONDS
         try:
             while (left := end - self._clock()) > 0 and (data := self._receive(left)):
@@ -119,11 +119,11 @@ class WebSocket:
         self._socket.close()
 
     def response(self) -> Response:
-        """What the view returns when it is through with the websocket."""
+        """The view's response after the websocket has ended."""
         return _Handled()
 
     def _reset_at_end(self, wanted: bool) -> None:
-        """Whether the end of the connection is a reset: also if this process is killed, nobody takes it for orderly."""
+        """Make the connection end with a reset, so that a killed process does not look like an orderly close."""
         with suppress(OSError):  # it is broken already
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", int(wanted), 0))
 
@@ -135,7 +135,7 @@ class WebSocket:
             raise Gone(str(error) or "the connection broke") from error
 
     def _receive(self, seconds: float) -> bytes:
-        """What has come, waiting up to ``seconds`` for it; empty if nothing has."""
+        """Received data, waiting up to ``seconds`` for it; empty if none arrives."""
         try:
             self._socket.settimeout(seconds)
             data = self._socket.recv(_READ_BYTES)

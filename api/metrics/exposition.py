@@ -18,7 +18,7 @@ from jobqueue.model.measures import Measures
 
 
 def exposition(ping: Callable[[], None], measures: Callable[[], Measures], accept: str) -> tuple[bytes, str]:
-    """The body and its content type, in the format that the header Accept asks for."""
+    """The body and its content type, in the format chosen by the Accept header."""
     encode, content_type = choose_encoder(accept)
     return encode(registry(ping, measures)), content_type
 

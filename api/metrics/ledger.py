@@ -6,8 +6,8 @@ Every API process reports the same numbers, since all read the same ledger: quer
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -17,26 +17,30 @@ from jobqueue.errors import LedgerUnavailable
 from jobqueue.model.agent import AgentState
 from jobqueue.model.measures import OTHER, Backlog, Distribution, Measures, Pulse
 
+_T = TypeVar("_T")
+
 #: Agents, and their queues, that are shown one by one; of any more, those that wait longest or are most silent.
 MOST_AGENTS = 1000
 
 #: Counters of what should be rare.
 RARE: Mapping[str, str] = {
-    "claims_refused": "Messages for executions that were not to be had: doubled, too late, or claimed elsewhere.",
-    "results_refused": "Results that came without a valid token: after a lease was lost, or repeated.",
-    "leases_lost": "Executions whose agent was killed, restarted or cut off.",
+    "claims_refused": "Messages for executions that could not be claimed: duplicate, late, or claimed elsewhere.",
+    "results_refused": "Results without a valid token: sent after a lost lease, or repeated.",
+    "leases_lost": "Executions whose agent was killed, restarted or disconnected.",
     "rollouts_stopped": "Rollouts that stopped because of failures.",
     "republished": "Messages that were lost and sent again.",
-    "work_refused": "Work that an agent refused because its signature did not hold. Look into each.",
-    "results_forged": "Results whose signature did not hold. Look into each.",
+    "work_refused": "Work that an agent refused because its signature was invalid. Investigate each.",
+    "results_forged": "Results with an invalid signature. Investigate each.",
     "results_unverified": "Results of agents of another version, whose signatures cannot be verified.",
     "records_altered": "Records sealed by the API that were changed outside of it. Investigate each.",
+    "agents_lost": "Outages in which a fifth of the agents or more stopped answering within ten minutes.",
+    "connections_scarce": "Times that Redis had few connections left (maxclients).",
     "messages_refused": "Foreign messages found in agents' queues. Investigate each.",
 }
 
 
 class LedgerCollector(Collector):
-    """Metrics of one look at the ledger. With Redis away, ``jobqueue_redis_up`` is 0 and the rest is missing."""
+    """Metrics read from the ledger. While Redis is unavailable, ``jobqueue_redis_up`` is 0 and the rest is missing."""
 
     def __init__(self, ping: Callable[[], None], measures: Callable[[], Measures]) -> None:
         self._ping = ping
@@ -59,7 +63,7 @@ class LedgerCollector(Collector):
             return
         up.add_metric((), 1)
         yield up
-        yield _gauge("jobqueue_redis_latency_seconds", "How long Redis took to answer a PING.", latency)
+        yield _gauge("jobqueue_redis_latency_seconds", "Round-trip time of a PING to Redis.", latency)
         yield from _metrics(found)
 
 
@@ -72,21 +76,24 @@ def _metrics(found: Measures) -> Iterator[Metric]:
         jobs.add_metric((operation, str(status)), count)
     yield jobs
     yield _by_operation("jobqueue_executions_submitted", "Executions accepted.", found.submitted)
-    yield _by_operation("jobqueue_executions_retried", "Executions that went back to wait.", found.retried)
+    yield _by_operation("jobqueue_executions_retried", "Executions that returned to waiting.", found.retried)
     ended = CounterMetricFamily("jobqueue_executions_ended", "Executions ended.", labels=("operation", "state"))
     for (operation, state), count in sorted(found.ended.items()):
         ended.add_metric((operation, str(state)), count)
     yield ended
-    yield _distributions("jobqueue_queue_wait_seconds", "From publishing to start of an execution.", found.waits)
-    yield _distributions("jobqueue_run_seconds", "From start to reported end of an execution.", found.runs)
-    yield _gauge("jobqueue_executions_running", "Executions that run now.", found.running)
-    yield _gauge("jobqueue_executions_scheduled", "Executions that wait for a time.", found.scheduled)
+    yield _distributions("jobqueue_queue_wait_seconds", "Time from publishing to start of an execution.", found.waits)
+    yield _distributions("jobqueue_run_seconds", "Time from start to reported end of an execution.", found.runs)
+    yield _gauge("jobqueue_executions_running", "Executions running now.", found.running)
+    yield _gauge("jobqueue_executions_scheduled", "Executions waiting for a start time.", found.scheduled)
     held = GaugeMetricFamily("jobqueue_jobs_held", "Jobs with batches that have not been opened.", labels=("state",))
     for reason, count in found.held.items():
         held.add_metric((reason,), count)
     yield held
     yield from _queues(found.backlogs)
-    yield from _agents(found.pulses)
+    yield from _agents(found.pulses, found.agents)
+    yield _gauge(
+        "jobqueue_agents_age_seconds", "How old the numbers of agents and queues are.", found.agents_age_seconds
+    )
     for name, text in RARE.items():
         rare = CounterMetricFamily(f"jobqueue_{name}", text)
         rare.add_metric((), found.counters.get(name, 0))
@@ -94,12 +101,13 @@ def _metrics(found: Measures) -> Iterator[Metric]:
 
 
 def _queues(backlogs: Iterable[Backlog]) -> Iterator[Metric]:
-    depth = GaugeMetricFamily("jobqueue_queue_depth", "Executions that wait in a queue.", labels=("queue",))
+    depth = GaugeMetricFamily("jobqueue_queue_depth", "Executions waiting in a queue.", labels=("queue",))
     age = GaugeMetricFamily(
-        "jobqueue_queue_oldest_age_seconds", "For how long the oldest of them has waited.", labels=("queue",)
+        "jobqueue_queue_oldest_age_seconds", "Waiting time of the oldest of them.", labels=("queue",)
     )
-    ranked = sorted(backlogs, key=lambda backlog: (backlog.oldest_seconds, backlog.waiting), reverse=True)
-    shown, rest = ranked[:MOST_AGENTS], ranked[MOST_AGENTS:]
+    named, others = _apart(backlogs, lambda backlog: backlog.queue)
+    ranked = sorted(named, key=lambda backlog: (backlog.oldest_seconds, backlog.waiting), reverse=True)
+    shown, rest = ranked[:MOST_AGENTS], [*ranked[MOST_AGENTS:], *others]
     if rest:
         oldest = max(backlog.oldest_seconds for backlog in rest)
         shown.append(Backlog(OTHER, sum(backlog.waiting for backlog in rest), oldest))
@@ -110,24 +118,33 @@ def _queues(backlogs: Iterable[Backlog]) -> Iterator[Metric]:
     yield age
 
 
-def _agents(pulses: Iterable[Pulse]) -> Iterator[Metric]:
-    ranked = sorted(pulses, key=lambda pulse: pulse.age_seconds, reverse=True)
-    states = Counter((pulse.state, "live" if pulse.live else "offline") for pulse in ranked)
+def _apart(found: Iterable[_T], name: Callable[[_T], str]) -> tuple[list[_T], list[_T]]:
+    """The queues or agents with a name, and the one that stands for all others."""
+    named: list[_T] = []
+    others: list[_T] = []
+    for one in found:
+        (others if name(one) == OTHER else named).append(one)
+    return named, others
+
+
+def _agents(pulses: Iterable[Pulse], states: Mapping[tuple[str, str], int]) -> Iterator[Metric]:
+    named, others = _apart(pulses, lambda pulse: pulse.hostname)
+    ranked = sorted(named, key=lambda pulse: pulse.age_seconds, reverse=True)
     agents = GaugeMetricFamily("jobqueue_agents", "Known agents.", labels=("state", "status"))
     for state in AgentState:
         for status in ("live", "offline"):
-            agents.add_metric((str(state), status), states[str(state), status])
+            agents.add_metric((str(state), status), states.get((str(state), status), 0))
     yield agents
     age = GaugeMetricFamily(
-        "jobqueue_agent_heartbeat_age_seconds", "Since an agent's last sign of life.", labels=("agent",)
+        "jobqueue_agent_heartbeat_age_seconds", "Seconds since an agent's last heartbeat.", labels=("agent",)
     )
-    running = GaugeMetricFamily("jobqueue_agent_running", "Executions that an agent runs.", labels=("agent",))
+    running = GaugeMetricFamily("jobqueue_agent_running", "Executions running on an agent.", labels=("agent",))
     for pulse in ranked[:MOST_AGENTS]:
         age.add_metric((pulse.hostname,), pulse.age_seconds)
         running.add_metric((pulse.hostname,), pulse.running)
-    rest = ranked[MOST_AGENTS:]
+    rest = [*ranked[MOST_AGENTS:], *others]
     if rest:
-        age.add_metric((OTHER,), rest[0].age_seconds)
+        age.add_metric((OTHER,), max(pulse.age_seconds for pulse in rest))
         running.add_metric((OTHER,), sum(pulse.running for pulse in rest))
     yield age
     yield running

@@ -12,7 +12,7 @@ from functools import lru_cache
 from flask import Flask, Request, Response, g, request
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-#: What this process counts. Not the library's own registry, to which any library may add what it likes.
+#: This process's metrics. Not the library's default registry, to which any library may add its own.
 REGISTRY = CollectorRegistry()
 #: The route of a request that no route matches: callers can invent any number of paths.
 UNMATCHED = "unmatched"
@@ -22,7 +22,7 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 REQUESTS = Counter("jobqueue_http_requests", "Requests answered.", ("method", "route", "status"), registry=REGISTRY)
 DURATION = Histogram(
     "jobqueue_http_request_duration_seconds",
-    "From a request's arrival until its answer begins; a stream then goes on.",
+    "Time from a request's arrival to the start of its response; streams continue after that.",
     ("method", "route"),
     buckets=_BUCKETS,
     registry=REGISTRY,
@@ -61,7 +61,7 @@ def _begin() -> None:
 
 
 def _end(response: Response) -> Response:
-    # looks through Flask's proxies are what is slow here
+    # looking through Flask's proxies is the slow part here
     asked: Request = request._get_current_object()  # type: ignore[attr-defined]
     method = asked.method if asked.method in _METHODS else "other"
     answered, duration = _series(method, _route(asked), response.status_code)
@@ -70,7 +70,7 @@ def _end(response: Response) -> Response:
     return response
 
 
-@lru_cache(maxsize=2048)  # finding them anew would cost more than counting does
+@lru_cache(maxsize=2048)  # looking them up each time would cost more than counting
 def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
     return REQUESTS.labels(method, route, str(status)), DURATION.labels(method, route)
 

@@ -34,7 +34,7 @@ class SharedMetrics:
         os.environ[VARIABLE] = str(self.path)
 
     def forget(self, pid: int) -> None:
-        """A worker has ended: what it held open is open no more. What it counted still counts."""
+        """A worker has ended: drop its gauges of open streams, and keep its counters."""
         # what prometheus_client.multiprocess.mark_process_dead does; importing it here, before gevent's changes to
         # the standard library, would hand the wrong locks to every worker that is forked later
         for path in self.path.glob(f"gauge_live*_{pid}.db"):

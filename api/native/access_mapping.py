@@ -1,4 +1,4 @@
-"""From credentials, roles and the audit trail to JSON. Nothing of a secret or its hash goes out here."""
+"""From credentials, roles and the audit trail to JSON. Secrets and their hashes are never included."""
 
 from __future__ import annotations
 

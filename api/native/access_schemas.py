@@ -24,7 +24,7 @@ def _about(text: str, **more: Any) -> dict[str, Any]:
 
 
 def _length(least: int, most: int) -> validate.Length:
-    return validate.Length(least, most, error="Must have {min} to {max} of them, or so many characters.")
+    return validate.Length(least, most, error="Must have {min} to {max} items or characters.")
 
 
 def _name(what: str) -> Text:
@@ -67,7 +67,7 @@ def _permissions(*, required: bool = False) -> Names:
 
 
 def _expires() -> Moment:
-    return Moment(metadata=_about("Not good any more from this time on. Without a zone it is UTC."))
+    return Moment(metadata=_about("Expiry time. UTC if it has no zone."))
 
 
 # --- requests ---------------------------------------------------------------------------------------------------------
@@ -76,7 +76,7 @@ def _expires() -> Moment:
 class KeyRequest(StrictSchema):
     """A new API key. Its creator must have all of its permissions."""
 
-    name = _name("What its principal is called")
+    name = _name("Name of its principal")
     roles = _roles()
     permissions = _permissions()
     expires_at = _expires()
@@ -87,7 +87,7 @@ class PasswordRequest(StrictSchema):
 
     password = Text(
         validate=validate.Length(LEAST_PASSWORD, MOST_PASSWORD, error="Must be {min} to {max} characters long."),
-        metadata=_about("Left out, one is made up and shown once."),
+        metadata=_about("If omitted, one is generated and shown once."),
     )
 
 
@@ -117,13 +117,13 @@ class AuditQuery(StrictSchema):
     )
     before = QueryWhole(
         validate=validate.Range(1, 10**15, error="Must be from {min} to {max}."),
-        metadata=_about("Only entries with a lower number: the next page backwards."),
+        metadata=_about("Only entries with a lower number, for paging backwards."),
     )
     after = QueryWhole(
         validate=validate.Range(0, 10**15, error="Must be from {min} to {max}."),
         metadata=_about("Only entries with a higher number, oldest first; 0 for the beginning."),
     )
-    who = Text(validate=_length(1, _MOST_WHO), metadata=_about("Only what this principal did."))
+    who = Text(validate=_length(1, _MOST_WHO), metadata=_about("Only actions of this principal."))
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------
@@ -132,12 +132,12 @@ class AuditQuery(StrictSchema):
 class _CredentialAnswer(ma.Schema):
     name = fields.String(required=True)
     roles = fields.List(fields.String(), required=True)
-    permissions = fields.List(fields.String(), required=True, metadata=_about("Besides those of the roles."))
+    permissions = fields.List(fields.String(), required=True, metadata=_about("In addition to those of the roles."))
     created = fields.DateTime(required=True)
     created_by = fields.String(required=True)
     expires_at = fields.DateTime(required=True, allow_none=True)
     disabled = fields.Boolean(required=True)
-    last_used = fields.DateTime(required=True, allow_none=True, metadata=_about("As of the last minute."))
+    last_used = fields.DateTime(required=True, allow_none=True, metadata=_about("Accurate to the minute."))
 
 
 class KeyAnswer(_CredentialAnswer):
@@ -149,7 +149,7 @@ class KeyAnswer(_CredentialAnswer):
 class NewKeyAnswer(KeyAnswer):
     """A new API key. Its text is shown this once."""
 
-    key = fields.String(required=True, metadata=_about("What to send: Authorization: Bearer jq_..."))
+    key = fields.String(required=True, metadata=_about("The secret to send, as Authorization: Bearer jq_..."))
 
 
 class KeyListAnswer(ma.Schema):
@@ -166,7 +166,7 @@ class UserAnswer(_CredentialAnswer):
 class NewUserAnswer(UserAnswer):
     """A new user."""
 
-    password = fields.String(required=True, allow_none=True, metadata=_about("Shown this once, if it was made up."))
+    password = fields.String(required=True, allow_none=True, metadata=_about("Shown only here, if it was generated."))
 
 
 class UserListAnswer(ma.Schema):
@@ -180,7 +180,7 @@ class PasswordAnswer(ma.Schema):
     """The password was set."""
 
     name = fields.String(required=True)
-    password = fields.String(required=True, allow_none=True, metadata=_about("Shown this once, if it was made up."))
+    password = fields.String(required=True, allow_none=True, metadata=_about("Shown only here, if it was generated."))
 
 
 class RoleAnswer(ma.Schema):
@@ -213,9 +213,9 @@ class AuditEntryAnswer(ma.Schema):
     status = fields.Integer(required=True)
     result = fields.String(required=True, metadata=_about("done, refused or failed."))
     request_id = fields.String(required=True)
-    details = fields.Dict(required=True, metadata=_about("What it was about, as far as it is known."))
+    details = fields.Dict(required=True, metadata=_about("The subject of the action, as far as it is known."))
     seal = fields.String(required=True)
-    before = fields.String(required=True, metadata=_about("Link of the entry before."))
+    before = fields.String(required=True, metadata=_about("Link of the previous entry."))
     link = fields.String(required=True)
 
 
@@ -223,14 +223,14 @@ class AuditAnswer(ma.Schema):
     """Entries of the audit trail."""
 
     entries = fields.List(fields.Nested(AuditEntryAnswer), required=True)
-    total = fields.Integer(required=True, metadata=_about("How many entries are kept."))
+    total = fields.Integer(required=True, metadata=_about("Number of entries kept."))
 
 
 class AuditVerdictAnswer(ma.Schema):
     """Whether the audit trail is whole."""
 
     valid = fields.Boolean(required=True)
-    entries = fields.Integer(required=True, metadata=_about("How many were looked at."))
-    first = fields.Integer(required=True, metadata=_about("Number of the oldest entry that is kept; 0 without any."))
+    entries = fields.Integer(required=True, metadata=_about("Number of entries checked."))
+    first = fields.Integer(required=True, metadata=_about("Number of the oldest entry kept; 0 without any."))
     last = fields.Integer(required=True)
     problems = fields.List(fields.String(), required=True)

@@ -1,4 +1,4 @@
-"""Fields that take exactly what the API documents: no number in a string, no boolean as a number."""
+"""Fields that accept exactly the documented types: no numbers in strings, no booleans as numbers."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ class Tags(fields.Dict):
 
 
 def tag_problem(key: str, value: Any) -> str | None:
-    """What is wrong with a tag, or None."""
+    """The error in a tag, or None."""
     if not 1 <= len(key) <= MAX_TAG_KEY or ":" in key or _CONTROL.search(key):
         return f"A tag's key must be 1 to {MAX_TAG_KEY} characters without colons and control characters."
     if not isinstance(value, str):
@@ -172,7 +172,7 @@ def tag_problem(key: str, value: Any) -> str | None:
 class Statuses(fields.String):
     """Statuses of jobs in a query string, with commas between; loaded as one ``JobStatus``, or several as a tuple."""
 
-    default_error_messages = {**_COMMON, "invalid": "Must be one of {choices}, or several with commas between."}  # noqa: RUF012
+    default_error_messages = {**_COMMON, "invalid": "Must be one of {choices}, or several separated by commas."}  # noqa: RUF012
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
         try:

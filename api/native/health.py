@@ -15,11 +15,11 @@ from api.responses import json_response
 from jobqueue import __version__
 from jobqueue.errors import LedgerRefuses, LedgerUnavailable
 
-blueprint = Blueprint("health", __name__, description="Whether the system works.")
+blueprint = Blueprint("health", __name__, description="State of the system.")
 
 #: How many alerts are shown, the newest.
 _ALERTS = 10
-_AWAY = "The ledger (Redis) cannot be reached, or takes no writes."
+_AWAY = "The ledger (Redis) cannot be reached, or rejects writes."
 
 
 @blueprint.route("/health", methods=["GET"])
@@ -61,7 +61,7 @@ def status() -> Response:
         begin = time.perf_counter()
         services().ledger.ping()
         latency_ms = round((time.perf_counter() - begin) * 1000, 3)
-        counts, agents = services().jobs.counts(), services().agents.all()
+        counts, agents, now = services().jobs.counts(), services().fleet(), services().ledger.time()
         maintained, counters = services().ledger.is_maintained(), services().ledger.stats()
         trail, ledger = services().audit.trouble(), _refusal()
     except LedgerUnavailable as error:
@@ -78,7 +78,7 @@ def status() -> Response:
                 "audit": _component("unwritable", trail and f"The audit trail cannot be written: {trail}."),
             },
             "status_counts": mapping.status_counts(counts),
-            "agents": mapping.agent_counts(agents),
+            "agents": mapping.agent_counts(agents, now),
             "counters": counters,
             "alerts": [mapping.alert(found) for found in services().ledger.executions.alerts()[:_ALERTS]],
         }
@@ -86,7 +86,7 @@ def status() -> Response:
 
 
 def _refusal() -> str:
-    """What the ledger refuses, in a sentence; empty while it takes writes."""
+    """The ledger's current refusal as a sentence; empty while it accepts writes."""
     try:
         services().ledger.check_writes()
     except LedgerRefuses as error:

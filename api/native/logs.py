@@ -1,4 +1,4 @@
-"""/job/{id}/logs: what a job's executions print, while they print it and afterwards."""
+"""/job/{id}/logs: the output of a job's executions, live and afterwards."""
 
 from __future__ import annotations
 

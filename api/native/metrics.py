@@ -20,7 +20,7 @@ _TEXT = {"text/plain": {"schema": {"type": "string"}}}
 def get_metrics() -> Response:
     """How the fleet does, in numbers, for Prometheus
 
-    Answers with Redis away, too: then `jobqueue_redis_up` is 0.
+    Also answers while Redis is unavailable: then `jobqueue_redis_up` is 0.
     """
     body, content_type = exposition(services().ledger.ping, services().measures, request.headers.get("Accept", ""))
     return Response(body, content_type=content_type)

@@ -1,4 +1,4 @@
-"""From loaded requests to what the services take."""
+"""From loaded requests to the arguments of the services."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from jobqueue.model.job_search import JobSearch
 from jobqueue.model.principal import Principal
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.submission import Submission
-from jobqueue.model.target import ANY, Target, check_hostname
+from jobqueue.model.target import ANY, check_hostname
+from jobqueue.services.targets import parsed as parsed_target
 
 _T = TypeVar("_T")
 
@@ -37,7 +38,7 @@ def target_of(loaded: Mapping[str, Any]) -> str | None:
     if alias is None:
         return name
     if name is not None and name != alias:
-        sentence = f"Differs from target_hostname ({name[:80]!r}), of which it is another name; give one."
+        sentence = f"Differs from target_hostname ({name[:80]!r}), which is the same field; give one of them."
         raise InvalidInput.of("target", sentence)
     return alias
 
@@ -53,9 +54,9 @@ def submission(loaded: Mapping[str, Any], *, principal: Principal, header_key: s
     if expires_at is not None:
         # under an idempotency key the first job may have been accepted in time: the ledger looks at the key first
         if not key and expires_at <= time.time() * 1_000_000:
-            raise InvalidInput.of("expires_at", "Is in the past; give a later time, or leave it out.")
+            raise InvalidInput.of("expires_at", "In the past; give a later time, or leave it out.")
         if not_before is not None and not_before >= expires_at:
-            raise InvalidInput.of("not_before", "Must be before expires_at, else the job could never start.")
+            raise InvalidInput.of("not_before", "Must be before expires_at, or the job could never start.")
     target = target_of(loaded)
     given = {field.name: loaded[field.name] for field in FIELDS if field.name in loaded}
     given |= {
@@ -64,24 +65,24 @@ def submission(loaded: Mapping[str, Any], *, principal: Principal, header_key: s
         "target": ANY if target is None else target,
         "retries": _policy(loaded["retries"]) if "retries" in loaded else None,
     }
-    return Submission(**given, idempotency_key=key, principal=principal)
+    return Submission(**given, idempotency_key=key, plan_hash=loaded.get("plan_hash"), principal=principal)
 
 
 def job_filter(loaded: Mapping[str, Any]) -> JobFilter:
     """What ``JobQuery`` loaded, as a filter."""
     if loaded.get("cursor") is not None and loaded["offset"]:
-        sentence = "Cannot be used with cursor: a cursor already says where the page begins; leave one out."
+        sentence = "Cannot be combined with cursor, which already defines where the page starts; leave one out."
         raise InvalidInput.of("offset", sentence)
     if loaded["offset"] and not job_search(loaded).is_empty:
         sentence = "Cannot be used with q, error or submitted_by; pass next_cursor of each page to get the next one."
         raise InvalidInput.of("offset", sentence)
     after, before = loaded.get("created_after"), loaded.get("created_before")
     if after is not None and before is not None and after > before:
-        raise InvalidInput.of("created_after", "Is later than created_before, so nothing can match; swap them.")
+        raise InvalidInput.of("created_after", "Later than created_before, so no job can match; swap them.")
     return JobFilter(
         status=loaded.get("status"),
         operation=loaded.get("operation"),
-        target=_well_formed("target", Target.parse, loaded["target"]).text if "target" in loaded else None,
+        target=_well_formed("target", parsed_target, loaded["target"]).text if "target" in loaded else None,
         hostname=_well_formed("hostname", check_hostname, loaded["hostname"]) if "hostname" in loaded else None,
         tag=loaded.get("tag"),
         created_after=after,

@@ -33,6 +33,7 @@ from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
 from jobqueue.model.target import ANY
 from jobqueue.operations.schema import Items
 from jobqueue.services.result_verifier import FORGED, REVOKED, UNSIGNED
+from jobqueue.targets import limits
 
 MAX_BATCH = 1000
 MAX_OFFSET = 1_000_000_000
@@ -40,8 +41,10 @@ MAX_TIMEOUT_SECONDS = 366 * 86_400
 MAX_ATTEMPTS = 100
 MAX_BACKOFF_SECONDS = 30 * 86_400
 MAX_IDEMPOTENCY_KEY = 200
-#: Longer than any target or operation type that can exist, short enough for messages and indexes.
+#: Longer than any operation type that can exist, short enough for messages and indexes.
 MAX_NAME = 512
+#: The most characters of a job's target.
+MAX_TARGET = limits.MAX_TEXT
 
 _STATUSES = [status.value for status in JobStatus]
 _RETRIABLE = sorted(state.value for state in FAILURES)
@@ -87,9 +90,7 @@ class RetriesRequest(StrictSchema):
     )
     backoff_seconds = Number(
         validate=_range(0, MAX_BACKOFF_SECONDS),
-        metadata=_about(
-            "Wait before the second run; it doubles with every further one.", default=_POLICY.backoff_seconds
-        ),
+        metadata=_about("Wait before the second run; doubled for every further run.", default=_POLICY.backoff_seconds),
     )
     backoff_max_seconds = Number(
         validate=_range(0, MAX_BACKOFF_SECONDS),
@@ -97,7 +98,7 @@ class RetriesRequest(StrictSchema):
     )
     jitter = Number(
         validate=_range(0, 1),
-        metadata=_about("Share of each wait that is drawn at random.", default=_POLICY.jitter),
+        metadata=_about("Randomized share of each wait.", default=_POLICY.jitter),
     )
 
 
@@ -111,29 +112,30 @@ class JobRequest(StrictSchema):
     )
     target_hostname = Text(
         metadata=_about(
-            f"_any (one free agent), _all, a hostname, or a label as key:value. Default {ANY}.",
+            f"_any (one free agent), _all, a hostname, a label as key:value, or an expression of these, such as "
+            f"web[01-20] or group:web and not zone:a. Default {ANY}.",
             default=ANY,
             example="_any",
         )
     )
-    target = Text(metadata=_about("Another name of target_hostname."))
+    target = Text(metadata=_about("Alias of target_hostname."))
     timeout_seconds = Number(
         validate=validate.Range(
             0, MAX_TIMEOUT_SECONDS, min_inclusive=False, error="Must be more than {min} and at most {max}."
         ),
-        metadata=_about("How long one run may take."),
+        metadata=_about("Maximum duration of one run."),
     )
-    not_before = Moment(metadata=_about("The job is not started before this time. Without a zone it is UTC."))
+    not_before = Moment(metadata=_about("The job does not start before this time. UTC if it has no zone."))
     expires_at = Moment(
-        metadata=_about("An execution that no agent has started by this time expires. Without a zone it is UTC.")
+        metadata=_about("An execution that has not started by this time expires. UTC if it has no zone.")
     )
     retries = fields.Nested(RetriesRequest, error_messages={"null": "May not be null; leave it out or give an object."})
     rollout = RolloutTerms()
     title = Line(
         validate=_length(1, MAX_TITLE),
-        metadata=_about("A title, for lists of jobs; default: the first line of the command."),
+        metadata=_about("A title, for lists of jobs. Default: the first line of the command."),
     )
-    description = Line(validate=_length(1, MAX_DESCRIPTION), metadata=_about("What the job is for."))
+    description = Line(validate=_length(1, MAX_DESCRIPTION), metadata=_about("The purpose of the job."))
     priority = Whole(
         load_default=DEFAULT_PRIORITY, validate=_range(0, 9), metadata=_about("0 to 9, higher runs first.")
     )
@@ -144,22 +146,26 @@ class JobRequest(StrictSchema):
             example={"team": "web"},
         ),
     )
+    plan_hash = Text(
+        validate=validate.Regexp(r"^[0-9a-f]{48}\Z", error="Must be the plan_hash of an answer to POST /job/plan."),
+        metadata=_about(
+            "From POST /job/plan: the job is refused with 409 if the set of agents or the request differs from it."
+        ),
+    )
     idempotency_key = Text(
         validate=validate.Regexp(
             rf"^[\x21-\x7e]{{1,{MAX_IDEMPOTENCY_KEY}}}\Z",
             error=f"Must be 1 to {MAX_IDEMPOTENCY_KEY} visible ASCII characters without blanks.",
         ),
-        metadata=_about(
-            "The same key with the same request answers with the first job. Also as header Idempotency-Key."
-        ),
+        metadata=_about("Repeating a request with the same key returns the first job. Also as header Idempotency-Key."),
     )
 
 
 class BatchRequest(StrictSchema):
-    """Many requests at once. Each is judged by itself."""
+    """A batch of requests. Each is validated separately."""
 
     jobs = Items(
-        fields.Raw(allow_none=True),  # null is refused in its place, as every other item that is no object
+        fields.Raw(allow_none=True),  # null is refused at its index, like every other item that is not an object
         required=True,
         validate=validate.Length(1, MAX_BATCH, error="Must hold {min} to {max} jobs."),
         error_messages={
@@ -176,8 +182,8 @@ class BatchRequest(StrictSchema):
 class RetryRequest(StrictSchema):
     """How to retry. Without a body: the same target and options."""
 
-    target_hostname = Text(metadata=_about("Another target than the job's own."))
-    target = Text(metadata=_about("Another name of target_hostname."))
+    target_hostname = Text(metadata=_about("A different target than the job's own."))
+    target = Text(metadata=_about("Alias of target_hostname."))
     only = Items(  # type: ignore[assignment]  # marshmallow takes fields out of the class
         Text(validate=validate.OneOf(_RETRIABLE, error="Must be one of {choices}.")),
         validate=validate.Length(1, len(_RETRIABLE), error="Must name {min} to {max} states."),
@@ -194,17 +200,19 @@ class JobQuery(StrictSchema):
 
     status: fields.String = Statuses(
         metadata=_about(
-            "Only jobs of this status, or of one of these, with commas between.",
+            "Only jobs with this status, or one of several separated by commas.",
             pattern=f"^({'|'.join(_STATUSES)})(,({'|'.join(_STATUSES)}))*$",
         ),
     )
     limit = QueryWhole(
-        load_default=DEFAULT_LIMIT, validate=_range(1, MAX_LIMIT), metadata=_about("The most jobs on a page.")
+        load_default=DEFAULT_LIMIT, validate=_range(1, MAX_LIMIT), metadata=_about("Maximum number of jobs on a page.")
     )
     offset = QueryWhole(load_default=0, validate=_range(0, MAX_OFFSET), metadata=_about("How many jobs to skip."))
     operation = Text(validate=_length(1, MAX_NAME), metadata=_about("Only jobs of this operation type."))
-    target = Text(validate=_length(1, MAX_NAME), metadata=_about("Only jobs with exactly this target."))
-    hostname = Text(validate=_length(1, MAX_NAME), metadata=_about("Only jobs that this agent has an execution of."))
+    target = Text(
+        validate=_length(1, MAX_TARGET), metadata=_about("Only jobs with exactly this target, in any spelling.")
+    )
+    hostname = Text(validate=_length(1, MAX_NAME), metadata=_about("Only jobs with an execution on this agent."))
     tag = TagQuery(metadata=_about("Only jobs with this tag, as key:value.", example="team:web"))
     q = Text(
         validate=_length(1, MAX_TITLE),
@@ -215,12 +223,15 @@ class JobQuery(StrictSchema):
     created_after = Moment(metadata=_about("Only jobs created at this time or later."))
     created_before = Moment(metadata=_about("Only jobs created at this time or earlier."))
     cursor = Cursor(
-        metadata=_about("The next_cursor of the page before: goes on behind it, whatever was submitted since.")
+        metadata=_about("The next_cursor of the previous page; jobs submitted since do not shift the pages.")
     )
     view = Text(
         load_default="full",
         validate=validate.OneOf(["full", "summary"], error="Must be one of {choices}."),
-        metadata=_about("summary leaves out responses, agent_states and timeline."),
+        metadata=_about(
+            "full has the first 50 executions of each job; summary leaves out responses, agent_states and timeline, "
+            "and what follows from the executions of a broadcast."
+        ),
     )
 
 
@@ -232,8 +243,19 @@ class LogQuery(StrictSchema):
     limit = QueryWhole(load_default=20, validate=_range(1, 100), metadata=_about("Of several hosts: at most so many."))
     failed = QueryFlag(load_default=False, metadata=_about("Of several hosts: only failed, expired and lost ones."))
     offset = QueryWhole(
-        load_default=0, validate=_range(0, 2**53), metadata=_about("Only what lies behind this byte of the output.")
+        load_default=0, validate=_range(0, 2**53), metadata=_about("Start at this byte offset of the output.")
     )
+
+
+class OutputQuery(StrictSchema):
+    """Which file to make of a job's output."""
+
+    format = Text(
+        load_default="jsonl",
+        validate=validate.OneOf(["jsonl", "zip"], error="Must be one of {choices}."),
+        metadata=_about("jsonl: a line for each piece of output. zip: a file for each host."),
+    )
+    failed = QueryFlag(load_default=False, metadata=_about("Only failed, expired and lost executions."))
 
 
 # --- answers: never walked by marshmallow, a test holds the real answers against them ---------------------------------
@@ -242,10 +264,10 @@ class LogQuery(StrictSchema):
 class ErrorAnswer(ma.Schema):
     """Every error, on every route."""
 
-    error = fields.String(required=True, metadata=_about("A sentence that a person can act on."))
+    error = fields.String(required=True, metadata=_about("An explanation for people."))
     code = fields.Integer(required=True, metadata=_about("The HTTP status."))
     details = fields.Dict(
-        required=True, allow_none=True, metadata=_about("What is wrong where: {field: [messages]}; or null.")
+        required=True, allow_none=True, metadata=_about("Messages by field: {field: [messages]}; or null.")
     )
 
 
@@ -256,16 +278,60 @@ class AcceptedAnswer(ma.Schema):
     status = fields.String(required=True, validate=validate.OneOf(_STATUSES))
     revision = fields.Integer(required=True)
     timestamp = fields.DateTime(required=True, metadata=_about("When it was accepted."))
+    accepted = fields.String(metadata=_about('"not confirmed": the ledger has not answered in time; with status 202.'))
+    message = fields.String(metadata=_about("What to do then."))
+
+
+class LeftOut(ma.Schema):
+    """An agent that the target names, and that would not take the job."""
+
+    hostname = fields.String(required=True)
+    reason = fields.String(required=True)
+
+
+class PermissionCheck(ma.Schema):
+    """A permission that the job needs."""
+
+    permission = fields.String(required=True)
+    granted = fields.Boolean(required=True, metadata=_about("Whether the caller has it."))
+
+
+class PlanAnswer(ma.Schema):
+    """What a job would do if it was submitted now."""
+
+    operation = fields.String(required=True)
+    target_hostname = fields.String(required=True, metadata=_about("The target in its canonical spelling."))
+    executions = fields.Integer(required=True, metadata=_about("How many executions the job would have."))
+    hosts = fields.List(
+        fields.String(),
+        required=True,
+        metadata=_about("The agents that would take the job; for _any, those of which one takes it."),
+    )
+    skips = fields.List(
+        fields.String(),
+        required=True,
+        metadata=_about("Those of the hosts that do not support the operation and would skip it."),
+    )
+    left_out = fields.List(fields.Nested(LeftOut), required=True)
+    notes = fields.List(fields.String(), required=True, metadata=_about("Parts of the target that match nothing."))
+    permissions = fields.List(fields.Nested(PermissionCheck), required=True)
+    permitted = fields.Boolean(required=True, metadata=_about("Whether the caller has all of the permissions."))
+    plan_hash = fields.String(
+        required=True, metadata=_about("Identifies the request and the set of agents; for POST /job, for one hour.")
+    )
 
 
 class BatchItem(ma.Schema):
     """The answer to one job of a batch: an accepted job, or an error."""
 
+    accepted = fields.String(metadata=_about("As for a single job."))
+    message = fields.String()
+
     job_id = fields.UUID()
     status = fields.String(validate=validate.OneOf(_STATUSES))
     revision = fields.Integer()
     timestamp = fields.DateTime()
-    index = fields.Integer(metadata=_about("Place in the batch; errors only."))
+    index = fields.Integer(metadata=_about("Index in the batch; errors only."))
     error = fields.String()
     code = fields.Integer()
     details = fields.Dict(allow_none=True)
@@ -274,31 +340,30 @@ class BatchItem(ma.Schema):
 class BatchAnswer(ma.Schema):
     """One item per job of the batch, in order."""
 
-    accepted = fields.Integer(required=True, metadata=_about("How many items are jobs."))
+    accepted = fields.Integer(required=True, metadata=_about("Number of items that are jobs."))
     items = fields.List(fields.Nested(BatchItem), required=True)
 
 
 class OperationAnswer(ma.Schema):
-    """What was asked for."""
+    """The operation of a job and its data."""
 
     type = fields.String(required=True)
     data = fields.Dict(required=True)
 
 
 class ResponseAnswer(ma.Schema):
-    """What one agent answered."""
+    """The answer of one agent."""
 
     status = fields.String(required=True)
     data = fields.Raw(required=True, allow_none=True)
     changed = fields.Boolean(required=True, allow_none=True)
     error = fields.String(required=True, allow_none=True)
     hostname = fields.String(required=True)
-    details = fields.Dict(metadata=_about("How it failed, where the operation says more than its error."))
+    details = fields.Dict(metadata=_about("Details of the failure, if the operation gives more than its error."))
     authenticity = fields.String(
         validate=validate.OneOf([UNSIGNED, FORGED, REVOKED]),
         metadata=_about(
-            "Only if this is not the answer of the agent that it names: it did not sign it, or was revoked since. "
-            "Lists do not look."
+            "Present only if the named agent did not sign this answer, or was revoked since. Not checked in lists."
         ),
     )
 
@@ -333,7 +398,7 @@ class RetriesAnswer(ma.Schema):
 
 
 class JobSummary(ma.Schema):
-    """A job, without what can be large for a broadcast."""
+    """A job, without the fields that can be large for a broadcast."""
 
     id = fields.UUID(required=True)
     status = fields.String(required=True, validate=validate.OneOf(_STATUSES))
@@ -361,11 +426,19 @@ class JobSummary(ma.Schema):
     not_before = fields.DateTime(required=True, allow_none=True)
     expires_at = fields.DateTime(required=True, allow_none=True)
     retries = fields.Nested(RetriesAnswer, required=True, allow_none=True)
+    execution_counts = fields.Dict(
+        keys=fields.String(), values=fields.Integer(), required=True, metadata=_about("All executions, by state.")
+    )
+    executions_left_out = fields.Integer(
+        required=True,
+        metadata=_about("Executions that this answer leaves out; what follows from executions is without them."),
+    )
+    executions_url = fields.String(required=True, metadata=_about("Where all executions are listed, page by page."))
     rollout = fields.Nested(RolloutAnswer, required=True, allow_none=True)
 
 
 class JobAnswer(JobSummary):
-    """A job, whole."""
+    """A job, with its first 1,000 executions."""
 
     responses = fields.Dict(keys=fields.String(), values=fields.Nested(ResponseAnswer), required=True)
     agent_states = fields.Dict(keys=fields.String(), values=fields.Nested(AgentStateAnswer), required=True)
@@ -373,7 +446,7 @@ class JobAnswer(JobSummary):
 
 
 class ListedJob(JobSummary):
-    """A job in a list; view=summary leaves out the last three."""
+    """A job in a list, with its first 50 executions; view=summary leaves out the last three fields."""
 
     responses = fields.Dict(keys=fields.String(), values=fields.Nested(ResponseAnswer))
     agent_states = fields.Dict(keys=fields.String(), values=fields.Nested(AgentStateAnswer))
@@ -383,7 +456,7 @@ class ListedJob(JobSummary):
 class JobListAnswer(ma.Schema):
     """One page of jobs, newest first."""
 
-    total_items = fields.Integer(required=True, metadata=_about("How many jobs match the filter."))
+    total_items = fields.Integer(required=True, metadata=_about("Number of jobs that match the filter."))
     is_least = fields.Boolean(
         required=True,
         metadata=_about(
@@ -401,11 +474,11 @@ class JobListAnswer(ma.Schema):
 class LogChunk(ma.Schema):
     """A piece of output."""
 
-    offset = fields.Integer(required=True, metadata=_about("Bytes of output up to its end, all streams together."))
+    offset = fields.Integer(required=True, metadata=_about("Offset of its end: bytes of output of all streams so far."))
     stream = fields.String(required=True, metadata=_about("stdout, stderr, or agent for the agent's own notices."))
     attempt = fields.Integer(required=True)
     text = fields.String(required=True, metadata=_about("Invalid UTF-8 is replaced by U+FFFD."))
-    base64 = fields.String(metadata=_about("The bytes, only where they are no UTF-8."))
+    base64 = fields.String(metadata=_about("The bytes, only if they are not valid UTF-8."))
 
 
 class HostLog(ma.Schema):
@@ -413,9 +486,9 @@ class HostLog(ma.Schema):
 
     hostname = fields.String(required=True, metadata=_about("Empty until an agent has claimed the execution."))
     status = fields.String(required=True, metadata=_about("State of the execution."))
-    complete = fields.Boolean(required=True, metadata=_about("It has ended, and nothing follows."))
-    cut = fields.Integer(required=True, metadata=_about("Bytes behind the offset that are no longer kept."))
-    next_offset = fields.Integer(required=True, metadata=_about("Where to go on."))
+    complete = fields.Boolean(required=True, metadata=_about("The output is complete."))
+    cut = fields.Integer(required=True, metadata=_about("Bytes after the offset that are no longer stored."))
+    next_offset = fields.Integer(required=True, metadata=_about("Offset of the next page."))
     chunks = fields.List(fields.Nested(LogChunk), required=True)
 
 
@@ -425,9 +498,9 @@ class LogAnswer(ma.Schema):
     job_id = fields.UUID(required=True)
     hostname = fields.String(metadata=_about("Empty until an agent has claimed the execution."))
     status = fields.String(metadata=_about("State of the execution."))
-    complete = fields.Boolean(metadata=_about("It has ended, and nothing follows."))
-    cut = fields.Integer(metadata=_about("Bytes behind the offset that are no longer kept."))
-    next_offset = fields.Integer(metadata=_about("Where to go on."))
+    complete = fields.Boolean(metadata=_about("The output is complete."))
+    cut = fields.Integer(metadata=_about("Bytes after the offset that are no longer stored."))
+    next_offset = fields.Integer(metadata=_about("Offset of the next page."))
     chunks = fields.List(fields.Nested(LogChunk))
     hosts = fields.List(fields.Nested(HostLog), metadata=_about("The beginning of each host's output; see `offset`."))
     total = fields.Integer(metadata=_about("How many hosts there are."))
@@ -450,11 +523,11 @@ class AgentAnswer(ma.Schema):
     labels = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
     facts = fields.Dict(required=True)
     load = fields.List(  # type: ignore[assignment]
-        fields.Float(), required=True, metadata=_about("Over 1, 5 and 15 minutes.")
+        fields.Float(), required=True, metadata=_about("Averages over 1, 5 and 15 minutes.")
     )
     memory = fields.Dict(required=True, metadata=_about("total and available in bytes, percent in use."))
-    running = fields.Integer(required=True, metadata=_about("Executions that run now."))
-    queue_length = fields.Integer(required=True, metadata=_about("Executions that wait for this agent."))
+    running = fields.Integer(required=True, metadata=_about("Executions running now."))
+    queue_length = fields.Integer(required=True, metadata=_about("Executions waiting for this agent."))
     concurrency = fields.Integer(required=True)
     last_heartbeat = fields.DateTime(required=True, allow_none=True)
     started_at = fields.DateTime(required=True, allow_none=True)
@@ -487,13 +560,13 @@ class InvitationRequest(ma.Schema):
     """For whom a token is, and for how long."""
 
     hostname = fields.String(
-        load_default="", validate=validate.Length(max=253), metadata=_about("The only one that may use it.")
+        load_default="", validate=validate.Length(max=253), metadata=_about("The only host that may use it.")
     )
     seconds = fields.Integer(
         load_default=3600,
         strict=True,
         validate=validate.Range(1, 30 * 86_400),
-        metadata=_about("How long it counts."),
+        metadata=_about("How long it is valid."),
     )
 
 
@@ -505,11 +578,24 @@ class InvitationAnswer(ma.Schema):
     hostname = fields.String(required=True, allow_none=True)
 
 
-class AgentListAnswer(ma.Schema):
-    """All agents that are known, live or not."""
+class ListedAgent(AgentAnswer):
+    """An agent in a list; view=summary leaves out facts, operations, memory and timeline."""
 
-    agents = fields.List(fields.Nested(AgentAnswer), required=True)
-    total = fields.Integer(required=True)
+    facts = fields.Dict()
+    memory = fields.Dict()
+    operations = fields.List(fields.String())
+    timeline = fields.List(fields.Nested(AgentStep))
+
+
+class AgentListAnswer(ma.Schema):
+    """One page of the agents that are known, live or not."""
+
+    agents = fields.List(fields.Nested(ListedAgent), required=True)
+    total = fields.Integer(required=True, metadata=_about("How many agents match, on all pages."))
+    is_least = fields.Boolean(
+        required=True, metadata=_about("There may be more: only the first 20,000 hostnames were looked at.")
+    )
+    next_cursor = fields.String(required=True, allow_none=True)
 
 
 class OperationInfoAnswer(ma.Schema):
@@ -519,13 +605,15 @@ class OperationInfoAnswer(ma.Schema):
     summary = fields.String(required=True)
     schema = fields.Dict(required=True, metadata=_about("JSON Schema of the operation's data."))
     changes = fields.Boolean(required=True, metadata=_about("Whether it may change the host."))
-    idempotent = fields.Boolean(required=True, metadata=_about("Whether running it twice is as good as once."))
+    idempotent = fields.Boolean(
+        required=True, metadata=_about("Whether running it twice has the same effect as running it once.")
+    )
     permission = fields.String(required=True)
-    plugin = fields.String(required=True, metadata=_about("The distribution that it comes from."))
+    plugin = fields.String(required=True, metadata=_about("The Python distribution that provides it."))
     positional = fields.String(
         required=True,
         allow_none=True,
-        metadata=_about("The field of the data that takes the words behind -- on a command line, if there is one."),
+        metadata=_about("The data field that takes the arguments after -- on a command line, if any."),
     )
 
 
@@ -557,9 +645,12 @@ class AgentCounts(ma.Schema):
     total = fields.Integer(required=True)
     live = fields.Integer(required=True)
     offline = fields.Integer(required=True)
-    running = fields.Integer(required=True, metadata=_about("Executions that run now, on all live agents."))
+    running = fields.Integer(required=True, metadata=_about("Executions running now on all live agents."))
     conditions = fields.Dict(
         keys=fields.String(), values=fields.Integer(), required=True, metadata=_about("Live agents by condition.")
+    )
+    age_seconds = fields.Float(
+        required=True, metadata=_about("How old these numbers are; of a large fleet, maintenance makes them.")
     )
 
 
@@ -609,7 +700,7 @@ class AlertAnswer(ma.Schema):
 
 
 class StatusAnswer(ma.Schema):
-    """The system at a glance."""
+    """An overview of the system."""
 
     status = fields.String(required=True)
     version = fields.String(required=True)
@@ -620,6 +711,8 @@ class StatusAnswer(ma.Schema):
         keys=fields.String(),
         values=fields.Integer(),
         required=True,
-        metadata=_about("What should be rare: claims_refused, results_refused, leases_lost, work_refused and so on."),
+        metadata=_about(
+            "Counters of rare events: claims_refused, results_refused, leases_lost, work_refused and so on."
+        ),
     )
     alerts = fields.List(fields.Nested(AlertAnswer), required=True, metadata=_about("The newest ten, newest first."))

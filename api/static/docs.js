@@ -4,5 +4,5 @@ SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#docs",
   deepLinking: true,
-  validatorUrl: null, // the default asks a server on the internet
+  validatorUrl: null, // the default calls a server on the internet
 });

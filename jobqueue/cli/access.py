@@ -1,4 +1,4 @@
-"""What the commands about keys, users and roles have in common."""
+"""Shared parts of the commands for keys, users and roles."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def grants(command: Command) -> Command:
             "expires_at",
             type=future,
             metavar="WHEN",
-            help="Not good any more from this time on, or after this long: 2026-12-31, 90d, 12h.",
+            help="When it expires, as a time or a duration from now: 2026-12-31, 90d, 12h.",
         ),
         click.option("--permission", "permissions", multiple=True, metavar="R:V", help="As job:read; may be repeated."),
         click.option(
@@ -52,6 +52,6 @@ def row(out: Screen, found: Mapping[str, Any]) -> list[Any]:
 
 
 def show_secret(text: Any, what: str) -> None:
-    """Print a secret alone on standard output, so that it can go into a file, and on standard error what it is."""
+    """Print a secret alone on standard output, so that it can go into a file, and its label on standard error."""
     click.echo(str(text))
     click.echo(f"This is {what}. It is shown only here; keep it in a safe place.", err=True)

@@ -35,7 +35,7 @@ _HINTS: Mapping[type[Exception], str] = {
 class ClientGroup(click.Group):
     """A group of commands that talk to the API.
 
-    The group and each of its commands take ``--url`` and ``--token-file``. Whatever fails between here and the API
+    The group and each of its commands take ``--url`` and ``--token-file``. Failures on the way to the API
     ends as one line on standard error and exit code 2.
     """
 
@@ -98,7 +98,7 @@ def _ended_in_order(ctx: click.Context, invoke: Callable[[click.Context], Any]) 
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
-        # who read has seen enough, as `head` does; what is left must not be written at the end either
+        # the reader has closed the pipe, as `head` does; buffered output must not be flushed at exit either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         ctx.exit(EXIT_CLOSED_PIPE)
     except JobQueueError as error:

@@ -39,7 +39,7 @@ def job_id_of(client: Client, word: str) -> str:
     if len(found) > 1:
         more = f" and {len(found) - _CANDIDATES} more" if len(found) > _CANDIDATES else ""
         names = ", ".join(one_line(each) for each in found[:_CANDIDATES])
-        raise InvalidInput(f"The ids of several jobs begin with {word}: {names}{more}. Give more of the id.")
+        raise InvalidInput(f"The ids of several jobs begin with {word}: {names}{more}. Give more characters.")
     if not found:
         among = f" among the newest {looked_at}; give the whole id" if total > looked_at else ""
         raise JobNotFound(

@@ -34,12 +34,12 @@ class Stopping:
         return self._asked.is_set()
 
     def wait(self) -> None:
-        """Block until a signal asks to stop."""
+        """Block until a termination signal arrives."""
         self._asked.wait()
 
     @property
     def exit_code(self) -> int:
-        """What a shell expects of a command that a signal ended."""
+        """Exit with the code that shells expect of a command that a signal ended."""
         return 128 + (self.signal or 0)
 
     def _note(self, number: int, _: FrameType | None) -> None:

@@ -15,7 +15,7 @@ from jobqueue.client.transport import Transport
 _PATIENCE_SECONDS = 30.0
 #: Seconds before a stream that ended early (a server that stops, a proxy time-out) is requested again.
 _PAUSE_SECONDS = 0.2
-_KINDS = ("job", "reset", "end")
+_KINDS = ("job", "reset", "waiting", "end")
 
 
 def follow(http: Transport, path: str, after: str = "") -> Iterator[dict[str, Any]]:
@@ -48,9 +48,9 @@ def _document(event: ServerEvent) -> dict[str, Any] | None:
     try:
         data = json.loads(event.data)
     except ValueError as error:
-        raise InvalidAnswer("The stream of events is not what the jobqueue API sends.") from error
+        raise InvalidAnswer("The event stream is not in the jobqueue API's format.") from error
     if not isinstance(data, dict):
-        raise InvalidAnswer("The stream of events is not what the jobqueue API sends.")
+        raise InvalidAnswer("The event stream is not in the jobqueue API's format.")
     if event.name == "error":
         raise ClientError(str(data.get("error")), data.get("details"))
     if event.name not in _KINDS:

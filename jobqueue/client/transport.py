@@ -78,7 +78,7 @@ class Transport:
         """
         url = self.url + path
         if query:
-            url += "?" + urlencode(query)
+            url += "?" + urlencode(query, doseq=True)
         content = None if body is None else _encode(body)
         can_repeat = method == "GET" if repeatable is None else repeatable
         attempt = 0
@@ -100,7 +100,7 @@ class Transport:
         headers = {**self._pool.headers, "Accept": "text/event-stream"}
         if last_id:
             headers["Last-Event-ID"] = last_id
-        url = f"{self.url}{path}?{urlencode(query)}" if query else self.url + path
+        url = f"{self.url}{path}?{urlencode(query, doseq=True)}" if query else self.url + path
         try:
             response = self._pool.request("GET", url, headers=headers, redirect=False, preload_content=False)
         except HTTPError as error:
@@ -117,7 +117,7 @@ class Transport:
         try:
             yield from read_events(response.stream(65536))
         except HTTPError as error:
-            raise ConnectionFailed(f"The connection to {self.url} broke ({error}).", url=self.url) from error
+            raise ConnectionFailed(f"The connection to {self.url} was lost ({error}).", url=self.url) from error
 
     def _once(self, method: str, url: str, content: bytes | None) -> Any:
         headers = dict(self._pool.headers)
@@ -156,7 +156,9 @@ class Transport:
                 "certificate in SSL_CERT_FILE.",
                 url=self.url,
             )
-        failure = ConnectionFailed(f"The connection to the jobqueue API at {self.url} broke ({error}).", url=self.url)
+        failure = ConnectionFailed(
+            f"The connection to the jobqueue API at {self.url} was lost ({error}).", url=self.url
+        )
         return _Again(failure)
 
     def _failure(self, response: urllib3.BaseHTTPResponse) -> ClientError:
@@ -211,6 +213,6 @@ def _decode(content: bytes, url: str) -> Any:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
         raise InvalidAnswer(
-            f"What answers at {url} is not the jobqueue API (no JSON). Check the address (JOBQUEUE_URL, if no other "
+            f"The server at {url} is not the jobqueue API (no JSON). Check the address (JOBQUEUE_URL, if no other "
             "was given)."
         ) from error

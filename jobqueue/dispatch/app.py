@@ -69,7 +69,7 @@ def redis_options(url: str, options: dict[str, Any]) -> dict[str, Any]:
     """kombu's transport options for a Redis at ``url``, with the ``options`` that belong to the address."""
     timeouts = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": CONNECT_SECONDS}
     if url.startswith("sentinel"):
-        # redis-py's defaults neither limit the wait for a Sentinel nor ask the next one at once
+        # redis-py's defaults neither limit the wait for a Sentinel nor try the next one at once
         no_retry = Retry(NoBackoff(), 0)
         options = {
             **options,

@@ -17,10 +17,10 @@ from typing import Any
 
 from celery import Celery
 
-from jobqueue.dispatch.envelope import template
+from jobqueue.dispatch.envelope import spread_of, template
 from jobqueue.dispatch.queues import TASK
 
-#: Maximum length in bytes of a message that is parsed; ours have about 1,200.
+#: Maximum length in bytes of a message that is parsed; genuine ones have about 1,200.
 LONGEST = 8192
 _JOB_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ATTEMPT = re.compile(r"[0-9]{1,9}")
@@ -73,16 +73,18 @@ class MessageParser:
             except (binascii.Error, ValueError):
                 raise ForeignMessage("its body is not base64") from None
         elif encoding not in (None, "utf-8"):
-            raise ForeignMessage("its body_encoding is another one")
+            raise ForeignMessage("its body_encoding is unknown")
         priority = properties.get("priority", 0)
         if type(priority) is not int or not 0 <= priority <= 9:
-            raise ForeignMessage("its priority is no number from 0 to 9")
+            raise ForeignMessage("its priority is not a number from 0 to 9")
         if not isinstance(properties.get("delivery_info"), dict) or not isinstance(properties.get("delivery_tag"), str):
-            raise ForeignMessage("its delivery_info or delivery_tag is of another kind")
+            raise ForeignMessage("its delivery_info or delivery_tag has the wrong type")
         headers = _member(whole, "headers", dict)
         task = self.task(queue, headers, whole.get("content-type"), whole.get("content-encoding"), body)
         text = self._template.replace("@TASK@", task.id).replace("@JOB@", task.job_id).replace("@SLOT@", task.slot)
         text = text.replace("@QUEUE@", queue).replace("@PRIORITY@", str(priority))
+        spread = spread_of(headers.get("origin"))
+        text = text.replace("@SPREAD@", f"/{spread}" if spread > 1 else "")
         return text.replace("@TAG@", f"{task.id}@{next(self._numbers)}").encode()
 
     def task(self, queue: str, headers: Any, content_type: Any, encoding: Any, body: bytes | str) -> Task:
@@ -96,15 +98,15 @@ class MessageParser:
             raise ForeignMessage("its content is not JSON in UTF-8")
         for name, value in self._fixed.items():
             if headers.get(name, value) != value:
-                raise ForeignMessage(f"its header {name} is another one")
+                raise ForeignMessage(f"its header {name} has an unexpected value")
         if not all(isinstance(headers.get(name, ""), str) for name in _TEXTS):
-            raise ForeignMessage("a header of it is no text")
+            raise ForeignMessage("one of its headers is not text")
         if len(body) > LONGEST:
             raise ForeignMessage(f"its body has {len(body)} bytes")
         job_id = _job_id(_json(body, "its body"), slot)
         name = str(headers.get("id"))
         if not name.startswith(f"{job_id}:{slot}:") or not _ATTEMPT.fullmatch(name[len(job_id) + len(slot) + 2 :]):
-            raise ForeignMessage("its id is not that of its execution")
+            raise ForeignMessage("its id does not match its execution")
         return Task(name, job_id, slot)
 
 
@@ -116,6 +118,7 @@ def _pattern(template: str, queue: str, slot: str) -> re.Pattern[bytes]:
         "SLOT": re.escape(slot),
         "QUEUE": re.escape(queue),
         "PRIORITY": "[0-9]",
+        "SPREAD": "(?:/[0-9]{1,9})?",
         "TASK": task,
         "TAG": rf"{task}@(?P<tag>[0-9]{{1,20}})",
     }
@@ -127,10 +130,10 @@ def _pattern(template: str, queue: str, slot: str) -> re.Pattern[bytes]:
 def _job_id(content: Any, slot: str) -> str:
     """The job id in a message's content, which must hold nothing else that Celery could call."""
     if not isinstance(content, list) or len(content) != 3 or content[1] != {} or content[2] != _EMBEDDED:
-        raise ForeignMessage("its body is not that of one call")
+        raise ForeignMessage("its body is not a single call")
     arguments = content[0]
     if not isinstance(arguments, list) or len(arguments) != 2 or not all(isinstance(text, str) for text in arguments):
-        raise ForeignMessage("its arguments are not two texts")
+        raise ForeignMessage("its arguments are not two strings")
     if not _JOB_ID.fullmatch(arguments[0]) or arguments[1] != slot:
         raise ForeignMessage("it names no job, or another queue's slot")
     return str(arguments[0])
@@ -139,7 +142,7 @@ def _job_id(content: Any, slot: str) -> str:
 def _object(raw: bytes, what: str) -> dict[str, Any]:
     document = _json(raw, what)
     if not isinstance(document, dict):
-        raise ForeignMessage(f"{what} is no JSON object")
+        raise ForeignMessage(f"{what} is not a JSON object")
     return document
 
 
@@ -153,5 +156,5 @@ def _json(raw: bytes | str, what: str) -> Any:
 def _member(whole: Mapping[str, Any], name: str, kind: type) -> Any:
     member = whole.get(name)
     if not isinstance(member, kind):
-        raise ForeignMessage(f"its {name} is of another kind")
+        raise ForeignMessage(f"its {name} has the wrong type")
     return member

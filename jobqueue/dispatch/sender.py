@@ -78,10 +78,10 @@ class Sender:
 
 
 def _away(error: BaseException) -> LedgerUnavailable:
-    """The exception for a broker that takes no messages, whether it is away or refuses."""
+    """The exception for a broker that is unreachable or refuses messages."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, BrokerRefuses):
-            return LedgerRefuses(f"The broker does not serve now: {cause}; the message is sent again later.")
+            return LedgerRefuses(f"The broker refuses messages: {cause}; the message will be sent again later.")
         cause = cause.__cause__ or cause.__context__
     return LedgerUnavailable(f"The broker cannot be reached: {error}")

@@ -29,7 +29,7 @@ def unpack(archive: Path, target: Path, limits: UnpackingLimits, check: Callable
     elif start.startswith((tar_archive.GZIP_MAGIC, tar_archive.XZ_MAGIC)):
         tar_archive.unpack_tar(archive, target, limits, check)
     else:
-        raise OperationFailed("This is no archive: neither zip, tar.gz nor tar.xz.")
+        raise OperationFailed("Not an archive: expected zip, tar.gz or tar.xz.")
 
 
 def unpack_wheel(archive: Path, target: Path, limits: UnpackingLimits, check: Callable[[], None]) -> None:

@@ -76,7 +76,7 @@ class Capacity:
             if is_too_much:
                 declared = "".join(f", {has:g} of {name}" for name, (_, has) in resources.items())
                 message = (
-                    f"The entrypoint asks for {what}, but this host has {self.cpus:g} CPUs and {self.memory} bytes"
+                    f"The entrypoint needs {what}, but this host has {self.cpus:g} CPUs and {self.memory} bytes"
                     f"{declared}."
                 )
                 raise failed(UNSCHEDULABLE, message)

@@ -100,7 +100,7 @@ class Environments:
             if lock is None:
                 if not waiting:
                     waiting = True
-                    setup.say("Waiting for an environment that another job sets up.")
+                    setup.say("Waiting for an environment that another job is setting up.")
                 setup.pause()
                 continue
             try:

@@ -8,7 +8,7 @@ from jobqueue.errors import OperationFailed
 
 #: Its environment could not be set up.
 SETUP_FAILED = "setup_failed"
-#: It asks for more than its host has.
+#: It needs more resources than its host has.
 UNSCHEDULABLE = "unschedulable"
 #: Its shell could not be started.
 START_FAILED = "start_failed"

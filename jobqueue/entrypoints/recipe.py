@@ -124,7 +124,7 @@ class _Reader:
         if not _WORKING_DIR.search(text):
             return text
         if self.working_dir is None:
-            raise setup_failed(f"{text!r} names the working directory, but the job has none.")
+            raise setup_failed(f"{text!r} refers to the working directory, but the job has none.")
         folder = str(self.working_dir)
         return _WORKING_DIR.sub(lambda _: folder, text)
 
@@ -139,7 +139,9 @@ class _Reader:
             return line
         ending = _ARCHIVE.search(place)
         if ending is None:
-            raise setup_failed(f"{line!r} is no wheel or source archive; a folder cannot be installed, build a wheel.")
+            raise setup_failed(
+                f"{line!r} is not a wheel or source archive; folders cannot be installed, so build a wheel."
+            )
         name, rest = place[: ending.end()], place[ending.end() :]
         path = self._path(unquote(urlsplit(name).path) if is_url else name, folder)
         made = f"{prefix}{path.as_uri()}{rest}" if prefix else f"{path}{rest}"
@@ -150,7 +152,7 @@ class _Reader:
         path = Path(name.removeprefix("file://")).expanduser()
         if not path.is_absolute():
             if folder is None:
-                raise setup_failed(f"{name!r} is a relative path, but the job has no working directory to find it in.")
+                raise setup_failed(f"{name!r} is a relative path, but the job has no working directory.")
             path = folder / path
         if not path.exists():
             raise setup_failed(

@@ -1,4 +1,4 @@
-"""The Python packages that an entrypoint asks for."""
+"""The Python packages that an entrypoint requires."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _FIELDS = {
 class Requirements:
     """``lines`` as of a requirements file, without options but ``-r FILE`` and ``-c FILE``; ``options`` for uv.
 
-    ``check``: verify that what is installed fits together. ``python`` is "3.9" where one was named, else "".
+    ``check``: verify that the installed packages are compatible. ``python`` is "3.9" where one was named, else "".
     ``tool_version`` is the requested version of pip or uv itself ("pip==23.3"), which is reported but not used.
     """
 
@@ -48,7 +48,7 @@ class Requirements:
     def parse(cls, tool: str, value: Any) -> Requirements | None:
         """Parse ``runtime_env[tool]``, ``tool`` being "pip" or "uv": a list, an object, or a line for a shell.
 
-        None if it asks for no package. Raises ``InvalidInput``.
+        None if it requires no package. Raises ``InvalidInput``.
         """
         key = f"runtime_env['{tool}']"
         if isinstance(value, str):
@@ -118,7 +118,7 @@ def _requirements(lines: Iterable[str], options: Iterable[str], check: bool, pyt
 
 
 def _version(tool: str, value: Any, key: str) -> str:
-    """The requested version of ``tool``, as a requirement; "" if there is none."""
+    """The requested version of ``tool``, as a requirement; "" if none was requested."""
     if value in (None, ""):
         return ""
     name = f"{key}['{tool}_version']"
@@ -150,14 +150,14 @@ def _check_size(texts: list[str], key: str) -> None:
         raise InvalidInput(f"{key} is too large: at most {_MAX_LINES} lines of {_MAX_BYTES} characters in all.")
     for text in texts:
         if not text.replace("\t", " ").replace("\n", " ").replace("\r", " ").isprintable():
-            raise InvalidInput(f"{key} holds a character that no requirement can hold: {text[:100]!r}.")
+            raise InvalidInput(f"{key} contains a character that is not allowed in a requirement: {text[:100]!r}.")
 
 
 def _words(line: str, key: str) -> list[str]:
     try:
         return shlex.split(line)
     except ValueError as error:
-        raise InvalidInput(f"{key}: {line[:100]!r} cannot be understood: {error}.") from None
+        raise InvalidInput(f"{key}: {line[:100]!r} cannot be parsed: {error}.") from None
 
 
 def _logical(texts: Iterable[str]) -> list[str]:

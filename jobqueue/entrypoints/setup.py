@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from jobqueue.entrypoints.failure import setup_failed
+from jobqueue.entrypoints.run_context import RunContext, ToolResult
 from jobqueue.errors import OperationTimedOut
 from jobqueue.model.output import AGENT
-
-if TYPE_CHECKING:
-    from jobqueue.operations.context import Context
-    from jobqueue.operations.process.run import ProcessResult
 
 _PAUSE_SECONDS = 0.1
 
@@ -19,17 +15,17 @@ _PAUSE_SECONDS = 0.1
 class Setup:
     """One set-up of at most ``seconds`` (None: no limit of its own) within the run of ``context``."""
 
-    def __init__(self, context: Context, seconds: float | None) -> None:
+    def __init__(self, context: RunContext, seconds: float | None) -> None:
         self.context = context
         self._seconds = seconds
         self._deadline = None if seconds is None else context.clock() + seconds
 
     def check(self) -> None:
-        """Raise what the context's own ``check`` does, and ``OperationFailed`` at the limit."""
+        """Raise as the context's own ``check`` does, and ``OperationFailed`` at the limit."""
         self.context.check()
         if self._deadline is not None and self.context.clock() >= self._deadline:
             raise setup_failed(
-                f"The set-up took longer than its limit (setup_timeout_seconds) of {self._seconds:g} s.", timed_out=True
+                f"The set-up exceeded its limit (setup_timeout_seconds) of {self._seconds:g} s.", timed_out=True
             )
 
     def pause(self) -> None:
@@ -41,7 +37,7 @@ class Setup:
         """Write a line to the job's log."""
         self.context.output(AGENT, text.encode() + b"\n")
 
-    def run(self, argv: Sequence[str], *, env: Mapping[str, str], cwd: str, pass_fds: Sequence[int]) -> ProcessResult:
+    def run(self, argv: Sequence[str], *, env: Mapping[str, str], cwd: str, pass_fds: Sequence[int]) -> ToolResult:
         """Run a tool within the limit; raises as ``check`` does."""
         left = None if self._deadline is None else max(0.001, self._deadline - self.context.clock())
         try:

@@ -22,12 +22,12 @@ _VARIABLE = re.compile(r"[^=\0]+")
 
 #: Unsupported keys, and the alternative.
 _REFUSED: Mapping[str, str] = {
-    "conda": "there is no conda; name the packages in 'pip' or 'uv'",
+    "conda": "conda is not available; name the packages in 'pip' or 'uv'",
     "container": "entrypoints run as processes of the agent's host, not in containers",
     "image_uri": "entrypoints run as processes of the agent's host, not in containers",
     "java_jars": "Java drivers are not supported",
     "py_executable": "start the interpreter that you want in the entrypoint itself",
-    "worker_process_setup_hook": "there are no worker processes; call the hook in the entrypoint",
+    "worker_process_setup_hook": "entrypoints have no worker processes; call the hook in the entrypoint",
     "nsight": "profilers are not supported; start it in the entrypoint",
     "_nsight": "profilers are not supported; start it in the entrypoint",
     "rocprof_sys": "profilers are not supported; start it in the entrypoint",
@@ -117,7 +117,9 @@ def _variables(given: Mapping[str, Any]) -> dict[str, str]:
                 f"runtime_env['{key}'] has the name {name[:100]!r}; it must have no '=' and not be empty."
             )
         if "\0" in value or not _is_text(name + value):
-            raise InvalidInput(f"runtime_env['{key}'][{name!r}] holds a character that no variable can hold.")
+            raise InvalidInput(
+                f"runtime_env['{key}'][{name!r}] contains a character that is not allowed in a variable."
+            )
     if sum(len(name.encode()) + len(value.encode()) for name, value in found.items()) > _MAX_VARIABLES_BYTES:
         raise InvalidInput(f"runtime_env['{key}'] is too large: at most {_MAX_VARIABLES_BYTES} bytes in all.")
     return dict(found)

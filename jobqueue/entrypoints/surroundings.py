@@ -20,6 +20,7 @@ from jobqueue.entrypoints.job_variables import JobVariables
 from jobqueue.entrypoints.location import WHEEL, Location
 from jobqueue.entrypoints.recipe import Recipe
 from jobqueue.entrypoints.requirements import Requirements
+from jobqueue.entrypoints.run_context import RunContext
 from jobqueue.entrypoints.setup import Setup
 from jobqueue.entrypoints.spec import RuntimeEnv
 from jobqueue.entrypoints.unpacking import UnpackingLimits
@@ -28,7 +29,6 @@ from jobqueue.entrypoints.workspace import Workspace, open_workspace
 from jobqueue.errors import OperationFailed, OperationTimedOut
 
 if TYPE_CHECKING:
-    from jobqueue.operations.context import Context
     from jobqueue.settings import Settings
 
 _OWN_SETTINGS = "JOBQUEUE_"
@@ -46,7 +46,7 @@ class Surroundings:
 
 @contextlib.contextmanager
 def surround(
-    wanted: RuntimeEnv, pins: Mapping[str, str], context: Context, settings: Settings
+    wanted: RuntimeEnv, pins: Mapping[str, str], context: RunContext, settings: Settings
 ) -> Iterator[Surroundings]:
     """Set up the ``wanted`` environment while the block runs. ``pins``: digests (sha256) of packages by name.
 
@@ -69,7 +69,7 @@ class _Making:
     """One set-up; ``stack`` cleans it up."""
 
     def __init__(
-        self, wanted: RuntimeEnv, pins: Mapping[str, str], context: Context, settings: Settings, stack: ExitStack
+        self, wanted: RuntimeEnv, pins: Mapping[str, str], context: RunContext, settings: Settings, stack: ExitStack
     ) -> None:
         self._wanted = wanted
         self._pins = pins
@@ -128,14 +128,14 @@ class _Making:
         self._setup.check()
         if place.path is not None:
             if not place.path.is_file():
-                raise setup_failed(f"{place.path} is not on this host, or neither a file nor a folder.")
+                raise setup_failed(f"{place.path} does not exist on this host, or is neither a file nor a folder.")
             how(place.path, folder, limits, self._setup.check)
             return
         if self._context.packages is None:
             raise setup_failed(f"This agent has no access to uploaded packages such as {place.package}.")
         pin = self._pins.get(place.package)
         if pin is None:  # otherwise an attacker with write access to Redis could choose the code
-            raise setup_failed(f"The job does not say which content the package {place.package} has; submit it again.")
+            raise setup_failed(f"The job lacks the checksum of the package {place.package}; submit it again.")
         with self._context.packages.open(place.package, pin) as archive:
             self._setup.check()
             how(archive, folder, limits, self._setup.check)

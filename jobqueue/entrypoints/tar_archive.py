@@ -115,7 +115,7 @@ def unpack_tar(archive: Path, target: Path, limits: UnpackingLimits, check: Call
                 for member in found:
                     _unpack_member(found, member, unpacking)
             if any(stream.last_block):  # tarfile takes garbage between files for the end
-                raise OperationFailed("The archive is broken: something that is no file stands between its files.")
+                raise OperationFailed("The archive is broken: unexpected data between its files.")
             stream.drain()
     except _BROKEN as error:
         raise OperationFailed(f"The archive is broken: {_reason(error)}.") from error

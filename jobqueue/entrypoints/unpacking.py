@@ -86,7 +86,7 @@ class Unpacking:
         """Schedule a symbolic link for the end; its target must then be inside."""
         self._count()
         if not leads_to or "\0" in leads_to or len(os.fsencode(leads_to)) > _MAX_TARGET_BYTES:
-            raise OperationFailed(f"The archive holds a link that leads nowhere: {_shown(name)}.")
+            raise OperationFailed(f"The archive holds a link that has no target: {_shown(name)}.")
         parts = self._parts(name)
         self._free(parts)
         self._links["/".join(parts)] = leads_to
@@ -97,7 +97,7 @@ class Unpacking:
         source = "/".join(self._parts(leads_to))
         if source not in self._files:
             raise OperationFailed(
-                f"The archive's link {_shown(name)} leads to {_shown(leads_to)}, which is no file in it."
+                f"The archive's link {_shown(name)} leads to {_shown(leads_to)}, which is not a file in it."
             )
         parts = self._parts(name)
         path = self._free(parts)
@@ -128,7 +128,7 @@ class Unpacking:
             try:
                 end = Path(os.path.realpath(self._target / name))
             except (OSError, RecursionError) as error:
-                raise OperationFailed(f"The archive's link {_shown(name)} leads nowhere.") from error
+                raise OperationFailed(f"The archive's link {_shown(name)} has no target.") from error
             if leads_to.startswith("/") or not end.is_relative_to(root):
                 raise OperationFailed(f"The archive's link {_shown(name)} leads out of it, to {_shown(leads_to)}.")
 
@@ -164,7 +164,7 @@ class Unpacking:
             return path
         self._make(parts[:-1])
         if name in self._links:
-            raise OperationFailed(f"The archive holds a file behind a link: {_shown(name)}.")
+            raise OperationFailed(f"The archive contains a file below a link: {_shown(name)}.")
         try:
             path.mkdir(0o755, exist_ok=True)
         except OSError as error:
@@ -186,5 +186,7 @@ def _shown(name: str) -> str:
 
 def _refused(error: OSError, name: str) -> OperationFailed:
     if error.errno in _UNFIT:
-        return OperationFailed(f"The archive holds a file that cannot be made: {_shown(name)} ({error.strerror}).")
+        return OperationFailed(
+            f"The archive contains a file that cannot be created: {_shown(name)} ({error.strerror})."
+        )
     return OperationFailed(f"The archive could not be unpacked: {error.strerror or error} (at {_shown(name)}).")

@@ -81,7 +81,7 @@ class Uv:
         options = [*self._arguments, *recipe.options]
         run("The packages could not be installed", "pip", "install", "--python", python, *files, *options)
         if recipe.check:
-            run("The packages do not fit together", "pip", "check", "--python", python)
+            run("The packages are incompatible", "pip", "check", "--python", python)
         for rest in (cache, folder / "tmp"):
             remove_tree(rest)
 
@@ -96,7 +96,7 @@ def find_uv() -> str:
             return find_uv_bin()
     found = shutil.which("uv", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))))
     if found is None:
-        raise setup_failed(missing or "The package uv on this host holds no program; install it again: pip install uv")
+        raise setup_failed(missing or "The package uv on this host contains no program; reinstall it: pip install uv")
     return found
 
 

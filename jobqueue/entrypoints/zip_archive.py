@@ -56,7 +56,7 @@ def unpack_zip(archive: Path, target: Path, limits: UnpackingLimits, check: Call
 
 
 def _unpack_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, unpacking: Unpacking) -> None:
-    name = member.orig_filename  # "filename" ends at a NUL, so that two could look alike
+    name = member.orig_filename  # "filename" ends at a NUL, so two different names could appear equal
     mode = member.external_attr >> 16 if member.create_system == _UNIX else 0
     kind = stat.S_IFMT(mode)
     if member.flag_bits & _ENCRYPTED:
@@ -81,7 +81,7 @@ def _check_count(archive: Path, found: zipfile.ZipFile) -> None:
         file.seek(-_END.size - len(found.comment), os.SEEK_END)
         signature, count = _END.unpack(file.read(_END.size))
     if signature != MAGIC[1]:
-        raise OperationFailed("The archive is broken: something follows behind its end.")
+        raise OperationFailed("The archive is broken: unexpected data after its end.")
     if count not in (len(found.infolist()), _SEE_ELSEWHERE):
         raise OperationFailed(f"The archive is broken: it should hold {count} entries.")
 

@@ -71,7 +71,7 @@ def together(deed: Callable[[], AuditEntry]) -> Iterator[Together]:
 
 
 class Audit:
-    """The audit trail of one ledger. Thread-safe. Raises ``LedgerUnavailable`` when Redis is away."""
+    """The audit trail of one ledger. Thread-safe. Raises ``LedgerUnavailable`` when Redis is down."""
 
     def __init__(
         self,
@@ -172,8 +172,8 @@ class Audit:
         number, link = self._newest_of_ours()
         deed = AuditEntry("", "audit", "", "", "", 0, BROKEN, "", details={"reason": trouble, "after": number})
         sentence = (
-            f"The audit trail could not be written, because {trouble}: it was altered in Redis. It goes on "
-            f"behind entry {number} with a break; `jobqueue audit verify` shows it."
+            f"The audit trail could not be written, because {trouble}: it was altered in Redis. It continues "
+            f"after entry {number} with a break; `jobqueue audit verify` shows it."
         )
         if self._alarm is not None:
             self._alarm("audit", sentence)
@@ -183,7 +183,7 @@ class Audit:
                 state, *rest = self._scripts.call("repair_audit", self.keep, number, link, mark, text, _MOST_MOVED)
             except (redis.ResponseError, RecordAltered):
                 return False
-            if state == "mended":
+            if state == "repaired":
                 self.saw(int(rest[0]), str(rest[1]))
             if state != "more":
                 return True
@@ -296,9 +296,9 @@ class Audit:
             problems.append("The trail's head is not a number: it was altered in Redis.")
             number = -1
         if (number or last) and links.get(number) != link:
-            problems.append(f"Entry {number}, the newest by the trail's head, is not there as it was written.")
+            problems.append(f"Entry {number}, the newest by the trail's head, is missing or was changed.")
         if seen[0] and links.get(seen[0]) != seen[1] and not 0 < seen[0] < first:
-            problems.append(f"Entry {seen[0]}, which this process wrote, is not there as it was written.")
+            problems.append(f"Entry {seen[0]}, which this process wrote, is missing or was changed.")
         return AuditVerdict(len(links), first, last, tuple(problems[:_MOST_PROBLEMS]))
 
     def _walk(self) -> Iterator[AuditRecord]:
@@ -322,8 +322,8 @@ class Audit:
         if entry.deed.result == BROKEN:
             details = entry.deed.details
             yield (
-                f"The trail was broken behind entry {details.get('after')} ({details.get('reason')}), and goes on with "
-                f"entry {number}: what happened in between is only in the logs of the API."
+                f"The trail was broken after entry {details.get('after')} ({details.get('reason')}), and continues "
+                f"with entry {number}: events in between are recorded only in the logs of the API."
             )
         if entry.link != _link(entry.before, number, entry.seal):
             yield f"Entry {number} does not fit its link."
@@ -333,7 +333,7 @@ class Audit:
             yield f"Entry {number} does not follow the entry before it."
         seen_number, seen_link = json.loads(entry.text)["seen"]
         if seen_number >= first and links.get(seen_number) != seen_link:
-            yield f"Entry {seen_number} is not the one that entry {number} saw before it was written."
+            yield f"Entry {seen_number} is not the one that preceded entry {number} when it was written."
 
 
 def unavailable(why: str) -> AuditUnavailable | LedgerRefuses:
@@ -342,8 +342,8 @@ def unavailable(why: str) -> AuditUnavailable | LedgerRefuses:
     if refusal is not None:
         return LedgerRefuses(f"{refusal.sentence}: {why}", sentence=f"{refusal.sentence}.")
     return AuditUnavailable(
-        f"Nothing was done, because it cannot be written into the audit trail ({why}). `jobqueue audit verify` says "
-        "more; see docs/runbook.md."
+        f"The change was refused, because it cannot be recorded in the audit trail ({why}). `jobqueue audit verify` "
+        "has details; see docs/runbook.md."
     )
 
 

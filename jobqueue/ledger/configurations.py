@@ -89,7 +89,7 @@ class Configurations:
             "store_configuration", self._now(), config_id, verb, text, user, KEPT_UPDATES, exclusive
         )
         if code == "taken":
-            raise ConfigurationExists(f"There is a configuration {config_id!r} already; change it by PUT.")
+            raise ConfigurationExists(f"The configuration {config_id!r} already exists; change it with PUT.")
         if code == "unknown":
             raise ConfigurationNotFound.of(config_id)
         if code == "busy":
@@ -116,8 +116,8 @@ class Configurations:
             text = self._seal.open(_place(config_id), sealed)
         except BrokenSeal as error:
             sentence = (
-                f"The configuration {config_id!r} is not as this API stored it: it was altered in Redis, or "
-                "JOBQUEUE_API_SECRET is another one now. It is not used; store it again by PUT, or delete it."
+                f"The configuration {config_id!r} was not stored by this API: it was altered in Redis, or "
+                "JOBQUEUE_API_SECRET has changed. It is not used; store it again with PUT, or delete it."
             )
             self._alarm(_place(config_id), sentence)
             raise RecordAltered(sentence, {"id": config_id}) from error

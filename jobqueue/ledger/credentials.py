@@ -29,7 +29,7 @@ KEY_CHECK_LENGTH = 12
 
 
 class Credentials:
-    """The keys, users and roles of one ledger. Thread-safe. Raises ``LedgerUnavailable`` when Redis is away."""
+    """The keys, users and roles of one ledger. Thread-safe. Raises ``LedgerUnavailable`` when Redis is down."""
 
     def __init__(
         self, client: redis.Redis, keys: Keys, scripts: Scripts, seal: Seal, alarm: TamperAlarm, audit: Audit
@@ -49,7 +49,7 @@ class Credentials:
         details = {str(credential.kind): credential.name, **granted}
         answer = self._write("credentials", place, "", _text(credential), MOST_CREDENTIALS, **details)
         if answer == "changed":
-            raise NameTaken(f"There is a {credential.kind} {credential.name!r} already.")
+            raise NameTaken(f"The {credential.kind} {credential.name!r} already exists.")
 
     def change(self, kind: Kind, name: str, **changes: Any) -> Credential:
         """Change fields of a credential, and return it. Raises ``CredentialNotFound``, ``RecordChanged``."""
@@ -75,7 +75,7 @@ class Credentials:
         return self._must_get(kind, name)[1]
 
     def look_up(self, kind: Kind, name: str) -> tuple[Credential | None, dict[str, Role]]:
-        """One credential, or None, and all custom roles: what is needed to determine its permissions."""
+        """One credential, or None, and all custom roles: together they determine its permissions."""
         place = _place(kind, name)
         with translated_errors(), self._client.pipeline(transaction=False) as pipe:
             pipe.hget(self._keys.kind("credentials"), place)
@@ -129,14 +129,14 @@ class Credentials:
         details = {"role": role.name, "permissions": list(role.permissions)}
         answer = self._write("roles", role.name, "", _role_text(role), MOST_ROLES, **details)
         if answer == "changed" or role.is_builtin:
-            raise NameTaken(f"There is a role {role.name!r} already; delete it first.")
+            raise NameTaken(f"The role {role.name!r} already exists; delete it first.")
 
     def remove_role(self, name: str) -> None:
         """Remove a custom role. Raises ``CredentialNotFound``."""
         with translated_errors():
             raw = self._client.hget(self._keys.kind("roles"), name)
         if raw is None:
-            raise CredentialNotFound(f"There is no custom role {name!r}; `jobqueue role list` shows all.")
+            raise CredentialNotFound(f"Unknown custom role {name!r}; `jobqueue role list` shows all.")
         if self._record("roles", name, str(raw), "", MOST_ROLES) == "changed":
             raise RecordChanged
 
@@ -145,7 +145,7 @@ class Credentials:
         sealed = self._seal.close(f"{records}|{place}", text)
         answer = self._record(records, place, before, sealed, most, **details)
         if answer == "full":
-            raise Conflict(f"There are {most} {records} already; delete some first.")
+            raise Conflict(f"The limit of {most} {records} is reached; delete some first.")
         return answer
 
     def _record(self, records: str, place: str, before: str, after: str, most: int, **details: Any) -> str:
@@ -207,7 +207,7 @@ def _place(kind: Kind, name: str) -> str:
 
 
 def _unknown(kind: Kind, name: str) -> CredentialNotFound:
-    return CredentialNotFound(f"There is no {kind} {name!r}; `jobqueue {kind} list` shows all.")
+    return CredentialNotFound(f"Unknown {kind} {name!r}; `jobqueue {kind} list` shows all.")
 
 
 def _text(credential: Credential) -> str:

@@ -40,7 +40,7 @@ def optional_whole(value: Any) -> int | None:
 def text(value: Any) -> str:
     """A text."""
     if not isinstance(value, str):
-        raise ValueError("a text in it is none")
+        raise ValueError("invalid text")
     return value
 
 
@@ -52,21 +52,21 @@ def optional_text(value: Any) -> str | None:
 def texts(value: Any) -> tuple[str, ...]:
     """A list of texts."""
     if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
-        raise ValueError("a list of texts in it is none")
+        raise ValueError("invalid list of texts")
     return tuple(value)
 
 
 def number(value: Any) -> float:
     """A finite number; booleans are rejected."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not -1e300 < value < 1e300:
-        raise ValueError("a number in it is none")
+        raise ValueError("invalid number")
     return value
 
 
 def object_of(value: Any) -> dict[str, Any]:
     """A JSON object."""
     if not isinstance(value, dict):
-        raise ValueError("an object in it is none")
+        raise ValueError("invalid object")
     return value
 
 
@@ -82,7 +82,7 @@ def parsed(source: Any) -> Any:
     raw = text(source)
     document = json.loads(raw)
     if raw.count("[") + raw.count("{") > _DEEPEST and _depth(document) > _DEEPEST:
-        raise ValueError("it is nested without end")
+        raise ValueError("nested too deeply")
     return document
 
 

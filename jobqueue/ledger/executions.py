@@ -74,6 +74,10 @@ class Executions:
             raise JobNotFound.of(job_id)
         return answer[0], ExecutionState(answer[1])
 
+    def exists(self, job_id: str, slot: str) -> bool:
+        """Whether the job has a record of an execution in this slot."""
+        return bool(self._scripts.call("peek_execution", job_id, slot))
+
     def claim(self, job_id: str, slot: str, hostname: str, token: str) -> Grant | Refusal:
         """Claim an execution: at most one claim of an attempt succeeds. Repeating it with the same token is safe."""
         code, *rest = self._scripts.call("claim", self._now(), job_id, slot, hostname, token, self._lease)
@@ -161,6 +165,21 @@ class Executions:
         calls: list[tuple[Argument, ...]] = [(self._now(), slot, micros, limit, template) for slot in slots]
         return [due for answer in self._scripts.call_many("reconcile", calls) for due in due_of(answer)]
 
+    def stale_queues(self, older_than_seconds: float, limit: int) -> tuple[list[str], bool]:
+        """Slots in which executions have waited for so long, among at most ``limit``; whether more are to be looked at.
+
+        Each is returned once per such time span.
+        """
+        micros = int(older_than_seconds * 1_000_000)
+        slots, looked_at = self._scripts.call("list_stale_queues", self._now(), micros, limit)
+        return slots, looked_at == limit
+
+    def watch_queues(self, slots: Sequence[str]) -> None:
+        """Have ``stale_queues`` look at these slots again: after an upgrade, or a loss of keys."""
+        self._scripts.call_many(
+            "watch_queues", [tuple(slots[first : first + 1000]) for first in range(0, len(slots), 1000)]
+        )
+
     def reap(self, limit: int, by: int | None = None) -> tuple[int, int]:
         """Handle expired leases; with ``by``, only those that had expired by that time (microseconds).
 
@@ -170,8 +189,16 @@ class Executions:
         return retried, lost + cancelled
 
     def expire(self, limit: int) -> int:
-        """Expire executions not started by their deadline; returns how many. Stops after ``limit``, by job."""
-        return int(self._scripts.call("expire", self._now(), limit))
+        """Look at ``limit`` executions of jobs whose deadline has passed; returns how many of them expired."""
+        return self.expire_slice(limit)[0]
+
+    def expire_slice(self, limit: int) -> tuple[int, bool]:
+        """Look at ``limit`` executions of jobs whose deadline has passed, and expire those that have not started.
+
+        Returns how many expired, and whether there may be more to look at.
+        """
+        expired, more = self._scripts.call("expire", self._now(), limit)
+        return int(expired), bool(more)
 
 
 def _alert(line: str) -> Alert:

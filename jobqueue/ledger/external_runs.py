@@ -13,7 +13,7 @@ from jobqueue.model.external_run import EXTERNAL_OPERATION, EXTERNAL_SLOT, Exter
 
 #: Longer notes are cut: they are for a person, and every listing includes them.
 _LONGEST_NOTE = 2000
-_SILENCE = "its driver has told nothing for long; how far it came is not known"
+_SILENCE = "its driver has stopped reporting; its progress is unknown"
 
 
 class ReportOutcome(Enum):

@@ -32,7 +32,7 @@ UPLOAD_SECONDS = 900.0
 
 
 class Packages:
-    """The packages of one ledger. Thread-safe. All methods raise ``LedgerUnavailable`` when Redis is away.
+    """The packages of one ledger. Thread-safe. All methods raise ``LedgerUnavailable`` when Redis is down.
 
     ``max_bytes`` limits one package, ``max_total_bytes`` all packages and pending uploads together. A package is kept
     for ``ttl_seconds`` after it was stored, found by ``pin``, or uploaded again.
@@ -61,12 +61,15 @@ class Packages:
         self._max_total = max_total_bytes
         self.max_bytes = max_bytes
 
-    def pin(self, names: Iterable[str]) -> dict[str, PackageInfo]:
-        """The packages that exist; each is kept for ``ttl_seconds`` from now on."""
+    def pin(self, names: Iterable[str], *, is_agent: bool = False) -> dict[str, PackageInfo]:
+        """The packages that exist; each is kept for ``ttl_seconds`` from now on.
+
+        ``is_agent``: the caller's Redis user may be an agent's, which cannot write the packages' records.
+        """
         unique = list(dict.fromkeys(names))
         if not unique:
             return {}
-        records = self._scripts.call("touch_packages", self._now(), self._keep, *unique)
+        records = self._scripts.call("touch_packages", self._now(), self._keep, "" if is_agent else "1", *unique)
         return {name: _info(name, record) for name, record in zip(unique, records, strict=True) if record}
 
     def is_ours(self, package: PackageInfo) -> bool:
@@ -126,7 +129,7 @@ class Packages:
 
     def sweep(self, limit: int) -> int:
         """Remove expired packages and uploads, at most ``limit`` of each; returns how many were removed."""
-        return int(self._scripts.call("sweep_uploads", self._now(), limit))
+        return int(self._scripts.call("sweep_uploads", self._now(), limit, self._keep))
 
     def _upload(
         self, upload: str, name: str, stream: Iterable[bytes], expected_size: int | None, instead_of: str
@@ -156,9 +159,9 @@ class Packages:
         )
         if answer == "full":
             raise PackagesFull(
-                f"All packages together may take {self._max_total} bytes, and this one does not fit in any more. "
-                "Packages that no job uses go by themselves. JOBQUEUE_MAX_PACKAGES_BYTES and "
-                "JOBQUEUE_PACKAGE_TTL_SECONDS say how many may stay, and for how long."
+                f"The packages may take {self._max_total} bytes in total, and this one does not fit. "
+                "Packages that no job uses are removed automatically. JOBQUEUE_MAX_PACKAGES_BYTES and "
+                "JOBQUEUE_PACKAGE_TTL_SECONDS set the limit and the time."
             )
         if answer == "gone":
             raise _gone()
@@ -167,7 +170,7 @@ class Packages:
         try:
             self._scripts.call("discard_upload", upload)
         except LedgerUnavailable as error:
-            logger.info("An upload that broke off is not dropped now, it goes by itself: %s", error)
+            logger.info("An incomplete upload could not be removed now; it expires: %s", error)
 
     def _bounded(self, stream: Iterable[bytes]) -> Iterator[bytes]:
         size = 0
@@ -179,8 +182,8 @@ class Packages:
 
     def _too_large(self) -> PackageTooLarge:
         return PackageTooLarge(
-            f"The package is larger than {self.max_bytes} bytes; leave out what the job does not need ('excludes' "
-            "in runtime_env), or raise JOBQUEUE_MAX_PACKAGE_BYTES."
+            f"The package is larger than {self.max_bytes} bytes; leave out unneeded files ('excludes' in "
+            "runtime_env), or raise JOBQUEUE_MAX_PACKAGE_BYTES."
         )
 
 
@@ -214,7 +217,7 @@ def _check_same(stored: PackageInfo, sha256: str) -> None:
 
 def _gone() -> LedgerUnavailable:
     return LedgerUnavailable(
-        f"The beginning of the upload is gone: Redis has lost it, or the next {PIECE_BYTES} bytes took longer than "
+        f"The start of the upload was lost: Redis has lost it, or the next {PIECE_BYTES} bytes took longer than "
         f"{UPLOAD_SECONDS:g} s. Nothing was stored; send it again."
     )
 
@@ -222,8 +225,8 @@ def _gone() -> LedgerUnavailable:
 def altered(name: str) -> str:
     """The message about a package whose seal is broken."""
     return (
-        f"The package {name} is not as this API stored it: its record was altered in Redis, or "
-        "JOBQUEUE_API_SECRET is another one now. It is not used; upload it again, which replaces it."
+        f"The package {name} was not stored by this API: its record was altered in Redis, or "
+        "JOBQUEUE_API_SECRET has changed. It is not used; upload it again, which replaces it."
     )
 
 

@@ -24,19 +24,15 @@ _FINAL_EVENTS = frozenset(state.value for state in ExecutionState if state.is_fi
 
 def job(job_id: str, answer: list[Any]) -> Job:
     """The answer of ``read_job.lua`` as a job. Raises one of ``decoding.FAULTS`` for an altered record."""
-    document, flat, raw, told = answer
+    document, flat, raw, told, slots, total = answer
     doc, fields = decoding.parsed_object(document), _pairs(flat)
     outside = _outside(fields, told, doc)
-    rest = opening.rest_of(fields) if "opened" in fields else None
-    holder = "rollout" if "rollout" in fields else "opening"
-    executions = tuple(
-        _execution(slot, _pairs(record), out) if record or rest is None else opening.held_execution(slot, rest, holder)
-        for slot, record, out in zip(raw[::3], raw[1::3], raw[2::3], strict=True)
-    )
-    if not executions:
+    is_broadcast = "fanout" in fields
+    found = executions(raw, fields)
+    if not total or not (found or is_broadcast):
         raise ValueError("it has no executions")
     if outside is not None:
-        executions = tuple(_driven(x, fields.get("host", ""), outside) for x in executions)
+        found = tuple(_driven(x, fields.get("host", ""), outside) for x in found)
     requested = _requested(doc, fields)
     if outside is not None:
         requested["data"] = decoding.object_of(outside.told.get(CONFIG, {}))
@@ -45,16 +41,33 @@ def job(job_id: str, answer: list[Any]) -> Job:
         status=JobStatus(fields["status"]),
         created=decoding.whole(fields["created"]),
         updated=decoding.whole(fields["updated"]),
-        executions=executions,
+        executions=found,
         events=(*_events(fields), *opening.events(fields)),
         rollout_progress=opening.progress(fields),
-        expected_agents=tuple(slot for slot in raw[::3] if slot not in (*NO_HOST, EXTERNAL_SLOT)),
+        expected_agents=tuple(slot for slot in slots if slot not in (*NO_HOST, EXTERNAL_SLOT)),
         outside=outside,
         retried_as=tuple(fields.get("retried_as", "").split()),
         cancel_requested="cancel" in fields,
-        is_broadcast="fanout" in fields,
+        is_broadcast=is_broadcast,
         document=document,
+        counts={state: count for state in ExecutionState if (count := decoding.whole(fields.get(f"n.{state}", 0))) > 0},
+        total=decoding.whole(total),
         **requested,
+    )
+
+
+def executions(raw: list[Any], job_fields: Mapping[str, str]) -> tuple[Execution, ...]:
+    """Executions as scripts return them: slot, fields, separately stored result. Raises one of ``decoding.FAULTS``.
+
+    An execution without a record, of a job that is opened in steps, has not been opened.
+    """
+    rest = opening.rest_of(job_fields) if "opened" in job_fields else None
+    holder = "rollout" if "rollout" in job_fields else "opening"
+    return tuple(
+        opening.held_execution(slot, rest, holder)
+        if rest is not None and not record
+        else _execution(slot, _pairs(record), out)
+        for slot, record, out in zip(raw[::3], raw[1::3], raw[2::3], strict=True)
     )
 
 
@@ -154,12 +167,12 @@ def _answer(out: str) -> dict[str, Any]:
     """An agent's answer: data, changed, info, failure."""
     answer = decoding.parsed_object(out)
     if not answer.keys() <= {"data", "changed", "info", "failure"}:
-        raise ValueError("an answer in it holds more than an answer")
+        raise ValueError("an answer has unknown fields")
     decoding.object_of(answer.get("info", {}))
     if answer.get("failure") is not None:
         decoding.object_of(answer["failure"])
     if not isinstance(answer.get("changed"), (bool, type(None))):
-        raise ValueError("an answer in it says neither that something changed nor that nothing did")
+        raise ValueError("the field `changed` of an answer is neither true nor false")
     return answer
 
 

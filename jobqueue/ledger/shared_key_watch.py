@@ -37,10 +37,10 @@ class Watch:
             if types["events"] == "stream":
                 last = str(client.xinfo_stream(keys.kind("events"))["last-generated-id"])
                 if int(last.partition("-")[0]) * 1000 > self._ledger.time() + _AHEAD:
-                    damaged["events"] = f"had the last id {last}, behind which no other can be added"
+                    damaged["events"] = f"had the last id {last}, after which no entry can be added"
             for kind in ("stats", "measured"):
                 if types[kind] == "hash" and client.hlen(keys.kind(kind)) > _MOST_COUNTERS:
-                    damaged[kind] = "held more counters than there can be"
+                    damaged[kind] = "held more counters than the ledger has"
             for kind, what in damaged.items():
                 aside = keys.kind("spoiled") + keys.kind(kind)
                 client.rename(keys.kind(kind), aside)
@@ -49,8 +49,8 @@ class Watch:
                     RECORDS_ALTERED,
                     "",
                     "",
-                    f"The key {keys.kind(kind)} {what}. It was moved to {aside} and begun anew; "
-                    "`jobqueue doctor --repair` restores what can be derived from other records.",
+                    f"The key {keys.kind(kind)} {what}. It was moved to {aside} and replaced by an empty one; "
+                    "`jobqueue doctor --repair` restores what other records contain.",
                 )
         return len(damaged)
 
@@ -61,4 +61,5 @@ class Watch:
         """
         waiting = self._ledger.jobs.waiting_longest(self._behind, limit)
         self._behind = waiting[-1][1] if len(waiting) == limit else 0.0
-        return sum(self._ledger.jobs.removed_if_half(job_id, self._lease) for job_id, _ in waiting)
+        suspicious = self._ledger.jobs.suspicious([job_id for job_id, _ in waiting])
+        return sum(self._ledger.jobs.removed_if_half(job_id, self._lease) for job_id in suspicious)

@@ -32,7 +32,12 @@ class Staging:
         self._now = now
 
     def hosts(self, target: Target, only: Sequence[str] = ()) -> list[str]:
-        """The hosts that a broadcast names, whatever their state, in alphabetical order; kept to ``only``, if given."""
+        """The hosts that a broadcast names, whatever their state, in alphabetical order; kept to ``only``, if given.
+
+        A target that is an expression was evaluated before: ``only`` are its hosts.
+        """
+        if target.is_listed:
+            return sorted(only)
         key = self._keys.kind("agents")
         with translated_errors():
             if target.kind is TargetKind.LABEL:

@@ -39,4 +39,4 @@ class TamperAlarm:
         try:
             self._executions.alert(RECORDS_ALTERED, "", "", sentence)
         except LedgerUnavailable as error:  # it is in the log, and the next reader of the record raises the alarm again
-            logger.warning("The alert could not be kept: %s", error)
+            logger.warning("The alert could not be stored: %s", error)

@@ -30,7 +30,7 @@ class WriteProbe:
         self._error: LedgerUnavailable | None = None
 
     def __call__(self) -> None:
-        """Raise ``LedgerUnavailable`` if Redis is away, ``LedgerRefuses`` if it rejects writes."""
+        """Raise ``LedgerUnavailable`` if Redis is down, ``LedgerRefuses`` if it rejects writes."""
         with self._lock:  # only one of the concurrent callers tests
             if self._clock() - self._at >= FRESH_SECONDS:
                 self._error = self._ask()

@@ -35,7 +35,7 @@ class AgentEvent:
 
 @dataclass(frozen=True)
 class Registration:
-    """What an agent reports once, when it starts.
+    """An agent's registration, reported when it starts.
 
     ``boot_id`` identifies this process of the agent: a second process under the same hostname has another one.
     ``operations`` are the types it supports; ``facts`` hold os, kernel, cpus, memory, disks, addresses.
@@ -58,7 +58,7 @@ class Registration:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """What an agent reports every few seconds.
+    """An agent's heartbeat, reported every few seconds.
 
     ``load`` is [1, 5, 15 minutes]; ``memory`` {total, available, percent} in bytes; ``running`` counts executions;
     ``conditions`` names what is wrong with the host: MemoryPressure, HighLoad, DiskPressure.

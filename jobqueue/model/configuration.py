@@ -43,7 +43,7 @@ class Configuration:
     @property
     def created(self) -> int | None:
         """When it was first stored, in microseconds since the epoch; None if it is not stored, or if the oldest changes
-        are no longer kept.
+        are no longer stored.
         """
         return self.updates[0].at if 0 < len(self.updates) < KEPT_UPDATES else None
 

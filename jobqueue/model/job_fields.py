@@ -169,7 +169,11 @@ class JobFields:
     )
     among: tuple[str, ...] = field(
         default=(),
-        metadata=_about(Kind.TEXTS, "hostnames that a job for any agent is kept to; empty: all", is_shown=False),
+        metadata=_about(
+            Kind.TEXTS,
+            "hostnames that the job is kept to, such as those that an expression named; empty: all",
+            is_shown=False,
+        ),
     )
     needs: Needs | None = field(
         default=None,

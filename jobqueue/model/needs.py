@@ -1,4 +1,4 @@
-"""What a job requires of the host that runs it."""
+"""The resources and labels that a job requires of its host."""
 
 from __future__ import annotations
 

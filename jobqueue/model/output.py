@@ -1,4 +1,4 @@
-"""What an execution printed, piece by piece."""
+"""The output of an execution, in pieces."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Chunk:
 class OutputPage:
     """Some output, oldest first. ``next_offset`` is where to continue.
 
-    ``cut`` bytes before the first piece were requested but are no longer kept. ``complete``: the execution has ended
+    ``cut`` bytes before the first piece were requested but are no longer stored. ``complete``: the execution has ended
     and nothing follows.
     """
 

@@ -84,7 +84,7 @@ def check_permissions(given: Iterable[str], field: str = "permissions") -> tuple
         raise InvalidInput(f"{field}: At most {MAX_PERMISSIONS} permissions.", {field: ["Too many."]})
     for text in unique:
         if text != EVERYTHING and not _GRANT.fullmatch(text):
-            sentence = f"{text[:80]!r} is no permission; write resource:verb, resource:* or *."
+            sentence = f"{text[:80]!r} is not a permission; write resource:verb, resource:* or *."
             raise InvalidInput.of(field, sentence)
     return tuple(unique)
 

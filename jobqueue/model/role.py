@@ -14,6 +14,7 @@ WRITE = READ | {
     "job:delete",
     "job:approve",
     "agent:write",
+    "target:write",
     "operation:execute",
     "command:execute",
     "shell:execute",

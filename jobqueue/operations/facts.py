@@ -79,7 +79,7 @@ def has_reference(data: Any) -> bool:
 def resolve_facts(data: Any, facts: Mapping[str, Any]) -> Any:
     """``data`` with the facts filled in; keys stay as they are.
 
-    A string that is nothing but a reference becomes the fact itself, whatever its type; inside other text, a text or
+    A string that consists of a reference becomes the fact itself, of any type; inside other text, a text or
     a number is put in its place. ``@@fact.x`` gives the plain text ``@fact.x``; within a word, as in an address of
     e-mail, it is plain text. Values are not searched again.
     Raises ``OperationFailed`` for a fact that this host does not have, naming those with similar names.

@@ -10,9 +10,9 @@ from typing import Any
 class Outcome:
     """The answer of one run.
 
-    ``data`` is any JSON value. ``changed`` says whether the host was changed; None leaves it to what the operation
-    declared (an operation that changes things is taken to have done so). ``run_operation`` always gives a bool.
-    ``error``: a sentence for the user if the run failed; ``data`` is kept all the same. Raise ``OperationFailed`` for a
+    ``data`` is any JSON value. ``changed`` says whether the host was changed; None stands for the
+    operation's default (true if it may change the host). ``run_operation`` always gives a bool.
+    ``error``: a sentence for the user if the run failed; ``data`` is kept. Raise ``OperationFailed`` for a
     failure that has no data.
     """
 

@@ -37,7 +37,7 @@ class Absent:
 
 
 class Registry:
-    """Operations by type. ``problems`` says what is wrong with plugins that could not be loaded.
+    """Operations by type. ``problems`` lists the plugins that could not be loaded, with the reasons.
 
     ``absent``: by type the operations that are known but lack an extra of jobqueue here.
     """
@@ -165,7 +165,7 @@ def _own_plugins() -> tuple[tuple[EntryPoint, ...], list[str]]:
     try:
         return tuple(distribution(BUILTIN).entry_points.select(group=GROUP)), []
     except PackageNotFoundError:
-        problem = "jobqueue is not installed, so its own plugins are not known: pip install -e . (in a clone)."
+        problem = "jobqueue is not installed, so its own plugins cannot be found: pip install -e . (in a clone)."
         _log.warning("%s", problem)
         return (), [problem]
 
@@ -194,7 +194,7 @@ def _check_json(type: str, data: dict[str, Any]) -> None:
     try:
         _ENCODER.encode(data).encode()
     except UnicodeEncodeError:
-        raise invalid_data(type, {"": ["Must not contain a lone surrogate: it is not a character."]}) from None
+        raise invalid_data(type, {"": ["Must not contain a lone surrogate."]}) from None
     except RecursionError:
         raise invalid_data(type, {"": ["Is nested too deeply."]}) from None
     except (TypeError, ValueError) as error:

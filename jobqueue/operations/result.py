@@ -22,9 +22,7 @@ def checked(value: Any, max_bytes: int) -> Any:
     try:
         size = len(_encode(plain))
     except UnicodeEncodeError:
-        raise OperationFailed(
-            "The result is not valid JSON: it holds a lone surrogate, which is no character."
-        ) from None
+        raise OperationFailed("The result is not valid JSON: it contains a lone surrogate.") from None
     except ValueError as error:  # an integer with more digits than Python is willing to print
         raise OperationFailed(f"The result is not valid JSON: {brief(str(error), 200)}.") from error
     if size > max_bytes:

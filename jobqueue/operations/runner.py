@@ -31,8 +31,8 @@ def run_operation(operation: Operation, data: Mapping[str, Any] | None, context:
 
     ``changed`` of the outcome is a bool. Neither output, reports, the result nor an error holds a secret of the host.
 
-    Raises ``OperationFailed`` (``OperationTimedOut`` among it) with a message for the user, whatever the operation
-    raised; ``OperationCancelled``; ``OperationNotSupported``. A traceback goes to the log only. An operation that is
+    Raises ``OperationFailed`` (``OperationTimedOut`` among it) with a message for the user, for any exception of the
+    operation; ``OperationCancelled``; ``OperationNotSupported``. A traceback goes to the log only. An operation that is
     not isolated and never looks at the context may return after its deadline: that is the caller's to judge.
     """
     context.check()
@@ -56,7 +56,7 @@ def _filled(operation: Operation, data: dict[str, Any], context: Context) -> tup
         filled = resolve_facts(data, context.facts) if operation.takes_facts else data
         if context.secrets is None:
             if has_secret(filled):
-                raise OperationFailed("The data names a secret, and there are none here.")
+                raise OperationFailed("The data refers to a secret, but this agent has none.")
             return filled, Redactor()
         # after the facts: a secret's value is not searched for references
         return context.secrets.fill_in(filled, context), context.secrets.redactor()

@@ -46,7 +46,7 @@ class Document(fields.String):
 
 
 class Flag(fields.Boolean):
-    """JSON ``true`` or ``false`` and nothing that merely looks like it (1, "yes")."""
+    """JSON ``true`` or ``false``, but no lookalikes (1, "yes")."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
         if not isinstance(value, bool):
@@ -223,5 +223,5 @@ def _no_name(_schema: Any) -> str:
 
 def _without_surrogates(text: str) -> str:
     if not is_clean(text):
-        raise ValidationError("Must not contain a lone surrogate: it is not a character.")
+        raise ValidationError("Must not contain a lone surrogate.")
     return text

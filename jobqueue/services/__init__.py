@@ -1,6 +1,6 @@
 """The use cases, called by every API (and through the API by the CLI).
 
-``Services`` is imported on first use: maintenance needs only one service, and none of the API's packages.
+``Services`` is imported on first use: maintenance needs only one service, and must not need the API's packages.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ class CredentialVerifier:
         return hmac.compare_digest(check.encode("utf-8", "surrogatepass"), expected.encode())
 
     def mark(self, kind: Kind, name: str) -> str | None:
-        """Identifies the present secret of a record, to which sessions are bound; None if there is no record."""
+        """Identifies the present secret of a record, to which sessions are bound; None without a record."""
         record, _ = self._credentials.look_up(kind, name)
         return None if record is None else _mark(record)
 

@@ -167,14 +167,12 @@ class CredentialManager:
         unknown = [role for role in wanted if role not in known]
         if unknown or len(wanted) > MAX_ROLES:
             sentence = (
-                f"There is no role {unknown[0][:80]!r}; `jobqueue role list` shows all."
-                if unknown
-                else "Too many roles."
+                f"Unknown role {unknown[0][:80]!r}; `jobqueue role list` shows all." if unknown else "Too many roles."
             )
             raise InvalidInput.of("roles", sentence)
         direct = self._meant(permissions)
         if not wanted and not direct:
-            sentence = "Give roles, permissions or both: without any, nothing could be done with it."
+            sentence = "Give roles, permissions or both; a credential without any would be useless."
             raise InvalidInput.of("roles", sentence)
         for permission in sorted({*direct, *(granted for role in wanted for granted in known[role].permissions)}):
             by.require(permission)

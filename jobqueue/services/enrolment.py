@@ -6,6 +6,7 @@ import hmac
 import logging
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable
 
 from jobqueue.errors import (
@@ -32,25 +33,38 @@ logger = logging.getLogger(__name__)
 
 #: Maximum lifetime of an invitation, in seconds.
 LONGEST_INVITATION = 30 * 86_400
+#: Maximum number of refused invitations that are recorded per minute: agents must not push other entries out of the
+#: audit trail.
+_MOST_REFUSALS = 10
+_MINUTE_SECONDS = 60.0
 
 
 class Enrolment:
     """Certifies agents' keys with the API's key."""
 
     def __init__(
-        self, agents: Agents, signer: Signer, keys: TrustedKeys, clock: Callable[[], float] = time.time
+        self,
+        agents: Agents,
+        signer: Signer,
+        keys: TrustedKeys,
+        clock: Callable[[], float] = time.time,
+        *,
+        record: Callable[[AuditEntry], None] | None = None,
     ) -> None:
+        """``record`` writes the audit entries of refused invitations."""
         self._agents = agents
         self._signer = signer
         self._keys = keys
         self._clock = clock
+        self._record = record
+        self._refusals: deque[float] = deque(maxlen=_MOST_REFUSALS)
 
     def invite(self, hostname: str = "", seconds: int = 3600) -> tuple[str, int]:
         """A token for one agent (``hostname`` empty: any), and its expiry in microseconds."""
         if hostname:
             check_hostname(hostname)
         if not 1 <= seconds <= LONGEST_INVITATION:
-            raise InvalidInput(f"An invitation may count for 1 to {LONGEST_INVITATION} seconds.")
+            raise InvalidInput(f"An invitation may be valid for 1 to {LONGEST_INVITATION} seconds.")
         invitation = Invitation(secrets.token_hex(16), int(self._clock()) + seconds, hostname)
         return invitation.token(self._signer), invitation.expires * 1_000_000
 
@@ -63,8 +77,8 @@ class Enrolment:
         found = pem.fingerprint(key)
         if not hmac.compare_digest(found.encode(), fingerprint.lower().replace(":", "").encode("utf-8", "replace")):
             raise Conflict(
-                f"Agent {hostname!r} has another fingerprint: {found}. Compare it with what the agent's log says; if "
-                "they differ, somebody else answers under its name."
+                f"Agent {hostname!r} has another fingerprint: {found}. Compare it with the agent's log; if "
+                "they differ, another process impersonates the agent."
             )
         self._certify(agent, by)
         return self._agents.get(hostname)
@@ -89,10 +103,10 @@ class Enrolment:
         except LedgerUnavailable:
             raise
         except AuditUnavailable as error:  # the agent waits until its entry can be written
-            logger.warning("Agent %s comes with an invitation and is not accepted yet: %s", hostname, error)
+            logger.warning("Agent %s has an invitation and is not accepted yet: %s", hostname, error)
             return False
         except Exception:
-            logger.exception("ALERT: agent %s waits with an invitation that cannot be looked at", hostname[:253])
+            logger.exception("ALERT: the invitation of agent %s cannot be checked", hostname[:253])
             self._agents.certify(hostname, "", "")  # its invitation is no longer pending
             return False
 
@@ -107,14 +121,27 @@ class Enrolment:
                 with together(lambda: _entry(by, agent)):
                     is_accepted = self._certify(agent, by, invitation.number, left + 86_400)
                 if is_accepted:
-                    logger.info("Agent %s came with an invitation and is accepted", hostname)
+                    logger.info("Agent %s is accepted by its invitation", hostname)
                     return True
-                why = "another agent came with it before"
+                why = "another agent has used it before"
         except (SealBroken, InvalidInput, AgentNotFound) as error:
             why = error.message
         logger.warning("The invitation of agent %s is refused: %s", hostname, why)
         self._agents.certify(hostname, "", "")
+        self._record_refusal(hostname, why)
         return False
+
+    def _record_refusal(self, hostname: str, why: str) -> None:
+        now = self._clock()
+        is_full = len(self._refusals) == _MOST_REFUSALS and now - self._refusals[0] < _MINUTE_SECONDS
+        if self._record is not None and not is_full:
+            self._refusals.append(now)
+            path = f"/agent/{hostname[:253]}/accept"
+            self._record(
+                AuditEntry(
+                    "", "invitation", "", "", path, 0, "refused", "", details={"agent": hostname[:253], "why": why}
+                )
+            )
 
     def _fault(self, invitation: Invitation, proof: str, agent: Agent) -> str:
         """Why an invitation is invalid; empty if it is valid."""

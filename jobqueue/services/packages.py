@@ -26,7 +26,7 @@ class PackageResolver:
         if missing:
             what = f"The package {missing[0]} is" if len(missing) == 1 else f"The packages {_list(missing)} are"
             sentence = (
-                f"{what} not here: never uploaded, or removed since, because no job used it for long. Upload it, "
+                f"{what} not stored: never uploaded, or removed because no job used it for a long time. Upload it, "
                 "then submit again."
             )
             raise InvalidInput(sentence, {"runtime_env": [sentence]})

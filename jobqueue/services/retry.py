@@ -66,7 +66,9 @@ class JobRetrier:
         if not job.status.is_final:
             raise JobNotFinal(f"Job {job_id} has not ended; cancel it first, or wait for it.")
         if job.outside is not None:
-            raise Conflict(f"No agent ran job {job_id}, so none can run it again; start it anew where it came from.")
+            raise Conflict(
+                f"Job {job_id} was not run by an agent, so it cannot be retried; start it again where it came from."
+            )
         self._check(job)
         hosts: tuple[str, ...] = ()
         if only is not None:
@@ -109,7 +111,7 @@ class JobRetrier:
             more = f" and {len(doubtful) - _NAMED} more" if len(doubtful) > _NAMED else ""
             raise JobAltered(
                 f"Job {job.id} cannot be retried by 'only': the result of {', '.join(doubtful[:_NAMED])}{more} is not "
-                "signed by its agent (any more), so it may have ended otherwise. Look at what the host did; then retry "
+                "signed by its agent, or the agent was revoked since, so it may be false. Check the host; then retry "
                 "without 'only', or submit a new job for the hosts."
             )
         return tuple(x.hostname for x in matching) if job.is_broadcast else ()

@@ -86,7 +86,7 @@ class Child:
         return code
 
     def ask_to_stop(self) -> None:
-        """Ask the process to end, its own way."""
+        """Ask the process to end, in its own way."""
         if self.spec.ask is not None:
             try:
                 self.spec.ask()

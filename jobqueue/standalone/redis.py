@@ -145,7 +145,7 @@ class EmbeddedRedis:
             with self._client() as client:
                 client.shutdown()
         except RedisError as error:
-            raise JobQueueError(f"The embedded Redis takes no SHUTDOWN: {error}.") from error
+            raise JobQueueError(f"The embedded Redis refuses SHUTDOWN: {error}.") from error
 
     @contextlib.contextmanager
     def running(self) -> Iterator[EmbeddedRedis]:

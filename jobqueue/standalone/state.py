@@ -112,7 +112,7 @@ class StateDirectory:
             status = self.path.stat()
         except OSError as error:
             raise JobQueueError(
-                f"The state directory {self.path} cannot be made: {error.strerror}; choose another one with "
+                f"The state directory {self.path} cannot be created: {error.strerror}; choose another one with "
                 "--state-dir."
             ) from error
         if status.st_uid != os.geteuid():
@@ -121,6 +121,6 @@ class StateDirectory:
             )
         if stat.S_IMODE(status.st_mode) & 0o022:
             raise JobQueueError(
-                f"Others may write to the state directory {self.path}; run chmod go-w on it, or choose another one "
-                "with --state-dir."
+                f"Other users may write to the state directory {self.path}; run chmod go-w on it, or choose another "
+                "one with --state-dir."
             )

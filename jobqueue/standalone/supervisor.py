@@ -80,7 +80,7 @@ class Supervisor:
         self.stop()
 
     def start(self, spec: ChildSpec) -> None:
-        """Start a child and keep it; raises ``JobQueueError`` if it cannot be started at all."""
+        """Start a child and keep it running; raises ``JobQueueError`` if it cannot be started."""
         kept = _Kept(spec)
         kept.child = self._spawn(spec)
         kept.thread = threading.Thread(target=self._keep, args=(kept,), name=f"{spec.name}-keeper", daemon=True)
@@ -139,7 +139,7 @@ class Supervisor:
                 left.append(psutil.Process(pid))
         if not left:
             return
-        self._emit(OWN_NAME, f"ending {len(left)} processes that were left behind")
+        self._emit(OWN_NAME, f"ending {len(left)} orphaned processes")
         for process in left:
             with suppress(psutil.NoSuchProcess):
                 process.terminate()
@@ -185,7 +185,7 @@ class Supervisor:
                 if time.monotonic() - started >= self._steady:
                     delay = self._backoff
                 self._emit(
-                    OWN_NAME, f"{kept.spec.name} ended unasked ({describe_exit(code)}); starting it in {delay:g}s"
+                    OWN_NAME, f"{kept.spec.name} ended unexpectedly ({describe_exit(code)}); starting it in {delay:g}s"
                 )
             if kept.stopping.wait(delay):
                 return
@@ -240,7 +240,7 @@ class _Kept:
         return list(child.tail) if child is not None and child.tail else self._past
 
     def ended(self, deadline: float) -> bool:
-        """Whether the child has ended for good by ``deadline`` (monotonic seconds)."""
+        """Whether the child has ended, without a restart, by ``deadline`` (monotonic seconds)."""
         if self.thread is None:
             return True
         self.thread.join(max(0.0, deadline - time.monotonic()))

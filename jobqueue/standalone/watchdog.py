@@ -34,7 +34,7 @@ _LOOK_SECONDS = 0.05
 
 
 def processes() -> dict[int, tuple[int, int]]:
-    """Every process except zombies: pid -> (parent, group). Empty where there is no /proc."""
+    """Every process except zombies: pid -> (parent, group). Empty without a /proc."""
     found = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -48,7 +48,7 @@ def processes() -> dict[int, tuple[int, int]]:
 
 
 def descendants(roots: Iterable[int]) -> set[int]:
-    """The children of ``roots``, and theirs, in whatever process group."""
+    """All descendants of ``roots``, in any process group."""
     table = processes()
     found: set[int] = set()
     layer = set(roots)

@@ -144,7 +144,7 @@ def test_the_newer_of_two_agents_with_one_name_wins(api: Api, spare: Stack, tmp_
     older = spare.agent("twin")
     newer = spare.agent("twin", log_name="twin-newer", wait=False)
     older.wait()
-    assert "Another process runs as agent twin now" in older.log()
+    assert "Another process now runs as agent twin" in older.log()
     assert newer.exit_code is None
     api.wait_for_agent("twin")
     for _ in range(5):
@@ -202,7 +202,7 @@ def test_an_operation_that_ignores_its_timeout_is_given_up(api: Api, spare: Stac
     data = {"file": str(tmp_path / "ran"), "seconds": 600, "gate": str(gate)}
     job = api.run("accept.deaf.do", data, "agent1", timeout_seconds=0.5)
     assert job["status"] == "failed"
-    assert job["error"] == "timed out; the operation did not stop and may still run in the agent"
+    assert job["error"] == "timed out; the operation did not stop and may still be running in the agent"
     gate.touch()
     until(lambda: runs(tmp_path / "ran"), "it ends all the same")
     assert api.job(job["id"]) == job  # what it returned is dropped

@@ -53,7 +53,7 @@ CASES = {
     "a number": Case(b"7", ("object", "a number")),
     "latin-1": Case('{"operation": {"type": "ä"}}'.encode("latin-1"), ("UTF-8",)),
     "utf-16": Case(json.dumps(BODY).encode("utf-16"), ("UTF-8",)),
-    "a key twice": Case(b'{"operation": {"type": "a.b", "type": "node.hostname.get"}}', ("twice", "type")),
+    "a key twice": Case(b'{"operation": {"type": "a.b", "type": "node.hostname.get"}}', ("Duplicate key", "type")),
     # -- another kind of body
     "form": Case(b"a=1", ("application/json",), 415, {"Content-Type": "application/x-www-form-urlencoded"}),
     "no content type": Case(given(), ("application/json",), 415, {"Content-Type": ""}),

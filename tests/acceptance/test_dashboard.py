@@ -68,7 +68,7 @@ def test_signing_in_and_out(browser: Browser, stack: Stack) -> None:
     assert browser.path == "/ui/sign-in"
     browser.fill("secret", "wrong")
     browser.press("Sign in")
-    browser.wait_for("[role=alert]", "The token is not right.")
+    browser.wait_for("[role=alert]", "The token is wrong.")
     browser.fill("secret", stack.api.token)
     browser.press("Sign in")
     assert browser.path == "/ui/jobs"
@@ -87,7 +87,7 @@ def test_submit_and_watch_it_complete_live(browser: Browser, tmp_path: Path) -> 
     browser.fill("target", "group:web")
     browser.wait_for("#reach", "2 agents.")
     browser.fill("target", "nobody")
-    browser.wait_for("#reach", "No agent is known")
+    browser.wait_for("#reach", "No agent matches the target")
     browser.fill("target", "agent1")
     browser.wait_for("#reach", "1 agent.")
     browser.fill("data.command", f"echo begin; while [ ! -e {gate} ]; do sleep 0.05; done; echo end")
@@ -167,6 +167,16 @@ def test_filter_and_search(browser: Browser, api: Api) -> None:
     browser.open("/ui/jobs")
     browser.one("#search").send_keys("nothing", Keys.ENTER)
     browser.wait_for("[role=alert]", "No job has the id or the name")
+
+
+def test_the_output_of_all_agents(browser: Browser, api: Api) -> None:
+    job_id = api.run("command.shell.execute", {"command": "echo from @fact.hostname"}, "_all")["id"]
+    browser.open(f"/ui/jobs/{job_id}?host=_all")
+    for number in (1, 2, 3):
+        browser.wait_for("#output", f"agent{number} | from agent{number}")
+    assert browser.one("#output-host").get_attribute("value") == "_all"
+    for form in ("jsonl", "zip"):
+        assert browser.one(f"a[href$='/job/{job_id}/output?format={form}']").is_displayed()
 
 
 def test_retry_and_delete(browser: Browser, api: Api) -> None:

@@ -101,7 +101,7 @@ def test_a_stranger_waits_until_somebody_compares_fingerprints(stack: Stack, api
     until(lambda: stranger.agent().get("state") == "Pending", "it waits")
     refused = api.post("/job", {"operation": {"type": HOSTNAME, "data": {}}, "target_hostname": "stranger1"})
     assert refused.status == 409
-    assert "nobody has accepted it yet" in refused.json["error"]
+    assert "is pending; accept it with" in refused.json["error"]
     assert api.post("/agent/stranger1/undrain").status == 409
     fingerprint = stranger.agent()["fingerprint"]
     assert f"jobqueue agent accept stranger1 {fingerprint}" in process.log()
@@ -243,7 +243,7 @@ def test_no_message_ends_an_agent(api: Api, stack: Stack, client: redis.Redis) -
     assert api.run(HOSTNAME, target="agent7")["status"] == "completed"
     assert process.exit_code is None
     assert api.job(waits)["status"] == "submitted"
-    assert "SECURITY: A message in the queue jobqueue:queue:agent7 is not ours" in process.log()
+    assert "SECURITY: A message in the queue jobqueue:queue:agent7 is not from jobqueue" in process.log()
     process.stop()
 
 

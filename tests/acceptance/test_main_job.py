@@ -124,7 +124,7 @@ def test_a_broadcast_that_fails_on_one_host(api: Api, tmp_path: Path) -> None:
     (tmp_path / "agent2.conf").mkdir()
     job = api.run("file.deploy.execute", {"path": f"{tmp_path}/@fact.{{hostname}}.conf", "content": "x"}, "_all")
     check_story(job, AGENTS)
-    reason = f"{tmp_path}/agent2.conf is a directory, not a regular file; it was left alone."
+    reason = f"{tmp_path}/agent2.conf is a directory, not a regular file; it was not changed."
     assert (job["status"], job["error"]) == ("partial_failure", f"1 of 3 agents failed: agent2: {reason}")
     assert {host: state["status"] for host, state in job["agent_states"].items()} == {
         "agent1": "completed", "agent2": "failed", "agent3": "completed",

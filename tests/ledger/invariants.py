@@ -3,6 +3,7 @@ read them, except for the names of keys and the rule of a job's status."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable
@@ -14,7 +15,7 @@ import redis
 from jobqueue.ledger.keys import Keys
 from jobqueue.model.external_run import EXTERNAL_SLOT
 from jobqueue.model.states import ExecutionState, JobStatus, derive_status
-from jobqueue.model.target import ANY, label_prefixes
+from jobqueue.model.target import ANY, UNPLACED, label_prefixes
 
 _GLOBAL = (
     *(
@@ -33,6 +34,7 @@ _GLOBAL = (
     ),
     *("packages", "uploads", "package-bytes"),
     *("barred", "revoked"),
+    *("cancelling", "removals", "queues", "outage"),
     *("outside", "configs", "reached", "events", "audit", "audit-head"),
 )
 _S = ExecutionState
@@ -246,6 +248,8 @@ class _Inspection:
         for slot, members in self.records.kind("waiting:").items():
             self.owned.add(f"waiting:{slot}")
             self.equal(len(members), self.may_wait[slot], f"number of those that wait for {slot}")
+            is_watched = slot in self.records.one("queues") or slot == UNPLACED
+            self.expect(is_watched, f"executions wait for {slot}, which the reconciler does not look at")
         jobs = self.records.kind("job:")
         self.expect(set(self.records.one("deadlines")) <= jobs.keys(), "deadlines of jobs that do not exist")
         for key, value in self.records.kind("idem:").items():
@@ -268,6 +272,8 @@ class _Inspection:
     def agents(self) -> None:
         agents = self.records.kind("agent:")
         self.equal(set(self.records.one("agents")), set(agents), "known agents")
+        self.equal(set(self.records.one("hostnames")), set(agents), "hostnames in alphabetical order")
+        self.owned |= {"hostnames", "fleet"}
         self.expect(set(self.records.one("away") or ()) <= agents.keys(), "unknown agents are away")
         expected: dict[str, set[str]] = {}
         for hostname, agent in agents.items():
@@ -281,6 +287,25 @@ class _Inspection:
         }
         self.owned |= actual.keys()
         self.equal(actual, expected, "labels and operations")
+        self.takers(agents)
+
+    def takers(self, agents: dict[str, dict[str, str]]) -> None:
+        """Every agent that is not away is listed by its operations, by the time until which it counts as live."""
+        away = set(self.records.one("away") or ()) | set(self.records.one("barred") or ())
+        takers: dict[str, dict[str, int]] = {}
+        profiles: dict[str, set[str]] = {}
+        for hostname in agents.keys() - away:
+            if f"roster:{hostname}" not in self.records.values:
+                continue  # maintenance has not merged its record
+            operations = self.records.one(f"roster:{hostname}").get("offers", "")
+            profile = hashlib.sha1(operations.encode(), usedforsecurity=False).hexdigest()
+            takers.setdefault(profile, {})[hostname] = self.records.one("agents")[hostname]
+            profiles[profile] = {name for name in operations.split("\n") if name}
+        self.equal(self.records.kind("takers:"), takers, "agents that take work")
+        self.equal(set(self.records.one("profiles") or ()), set(profiles), "profiles of agents")
+        listed = {name: set(found) for name, found in self.records.kind("profile:").items()}
+        self.equal(listed, {name: found for name, found in profiles.items() if found}, "operations of profiles")
+        self.owned |= {"profiles", *(f"{kind}:{profile}" for kind in ("takers", "profile") for profile in profiles)}
 
     def packages(self) -> None:
         packages = self.records.kind("package:")
@@ -302,6 +327,10 @@ class _Inspection:
         self.owned |= {f"{kind}:{name}" for name in ids for kind in ("config", "config-log")}
 
     def rest(self) -> None:
+        self.equal(
+            set(self.records.kind("removing:")), set(self.records.one("removals")), "deleted jobs with records left"
+        )
+        self.owned |= {f"removing:{job_id}" for job_id in self.records.one("removals")}
         slots = {*self.records.kind("agent:"), ANY}
         for name in self.records.kind("queue:"):
             self.owned.add(f"queue:{name}")

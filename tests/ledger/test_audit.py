@@ -253,7 +253,7 @@ def test_a_trail_that_cannot_be_written_goes_on_behind_a_break(client: redis.Red
     assert not other.trouble()
     for each in (audit, other, process(client)):
         problems = each.verify().problems
-        assert any("was broken behind entry 30" in problem for problem in problems), problems
+        assert any("was broken after entry 30" in problem for problem in problems), problems
         if poison is not poison_by_kind:  # which took the entries with it
             assert len(problems) == 1
             assert each.verify().entries == 32

@@ -107,7 +107,7 @@ class TestAltered:
         stored.create(configuration("d", script="true"), "ada")
         world.client.set(key, str(world.client.get(key)).replace('"true"', '"rm -rf /"'))
         for attempt in (lambda: stored.get("c"), lambda: stored.some(["d", "c"])):
-            with pytest.raises(RecordAltered, match=r"configuration 'c' is not as this API stored it.*PUT"):
+            with pytest.raises(RecordAltered, match=r"configuration 'c' was not stored by this API.*PUT"):
                 attempt()
         assert [found.id for found in stored.all()] == ["d"]
         assert "SECURITY: The configuration 'c'" in caplog.text

@@ -218,7 +218,7 @@ class TestAway:
         with pytest.raises(AgentAway, match="is cordoned: `jobqueue agent undrain a`"):
             world.create("a")
         world.agents.revoke("a", "signed word")
-        with pytest.raises(AgentAway, match="was revoked: `jobqueue agent accept a FINGERPRINT`"):
+        with pytest.raises(AgentAway, match="was revoked; `jobqueue agent accept a FINGERPRINT`"):
             world.create("a")
 
     @pytest.mark.parametrize("target", [ALL, "group:web"])

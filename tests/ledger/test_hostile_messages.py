@@ -95,7 +95,7 @@ def test_nothing_but_ours_reaches_celery(agent: Agent) -> None:
     assert world.ledger.stats()[MESSAGES_REFUSED] == len(hostile)
     [alert] = world.ledger.executions.alerts()
     assert (alert.kind, alert.hostname) == (MESSAGES_REFUSED, "a")
-    assert "is not ours and was dropped" in alert.message
+    assert "is not from jobqueue and was dropped" in alert.message
     assert len(alert.message) <= 500
 
 

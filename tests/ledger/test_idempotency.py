@@ -173,6 +173,6 @@ class TestAltered:
         assert world.jobs.named("mine").id == world.jobs.named(first.id).id == first.id
         alias = world.ledger.keys.kind("alias") + "mine"
         world.client.set(alias, other.id)
-        with pytest.raises(RecordAltered, match="The name 'mine' leads to job"):
+        with pytest.raises(RecordAltered, match="The name 'mine' refers to job"):
             world.jobs.named("mine")
         world.client.set(alias, first.id)

@@ -227,6 +227,39 @@ class TestSweeping:
             content(packages, second)
         assert held(world.client) == 3
 
+    def test_a_time_written_by_an_agent_removes_no_package_early(
+        self, packages: Packages, world: World, clock: FakeClock
+    ) -> None:
+        packages.store(NAME, [b"one"])
+        clock.advance(TTL - 1)
+        packages.pin([NAME])
+        world.client.zadd("jobqueue:packages", {NAME: 0, OTHER: 0})  # an agent's Redis user may do this
+        assert packages.sweep(10) == 1, "the name without a package is removed from the list"
+        assert packages.pin([NAME], is_agent=True)[NAME].kept_until == clock.after(TTL)
+        world.client.zadd("jobqueue:packages", {NAME: 0})
+        clock.advance(TTL + 1)
+        assert packages.sweep(10) == 1
+
+    def test_a_package_of_an_earlier_version_is_kept_from_its_storing_on(
+        self, packages: Packages, world: World, clock: FakeClock
+    ) -> None:
+        packages.store(NAME, [b"one"])
+        world.client.hdel(f"jobqueue:package:{NAME}", "kept")
+        world.client.zadd("jobqueue:packages", {NAME: 0})
+        assert packages.sweep(10) == 0
+        clock.advance(TTL + 1)
+        assert packages.sweep(10) == 1
+
+    def test_a_time_written_by_an_agent_keeps_nothing_for_ever(
+        self, packages: Packages, world: World, clock: FakeClock
+    ) -> None:
+        packages.store(NAME, [b"one"])
+        world.client.zadd("jobqueue:packages", {NAME: "+inf", OTHER: 9e15})
+        assert packages.sweep(10) == 0
+        clock.advance(TTL + 1)
+        assert packages.sweep(10) == 2
+        assert world.client.exists(f"jobqueue:package:{NAME}", "jobqueue:packages") == 0
+
     def test_a_name_that_went_may_come_again_with_other_bytes(self, packages: Packages, clock: FakeClock) -> None:
         packages.store(NAME, [b"one"])
         clock.advance(TTL + 1)

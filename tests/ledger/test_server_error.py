@@ -43,8 +43,8 @@ def parsed(line: str) -> RedisError:
 def check(meaning: str, error: RedisError) -> None:
     """``translated_errors`` gives ``error`` the class and the words of its meaning."""
     expected: dict[str, tuple[type[Exception], str]] = {
-        "denied": (LedgerUnavailable, "Redis refuses our user.*jobqueue redis acl"),
-        "denied loading": (LedgerUnavailable, "Redis refuses our user"),
+        "denied": (LedgerUnavailable, "Redis refuses the user of.*jobqueue redis acl"),
+        "denied loading": (LedgerUnavailable, "Redis refuses the user of"),
         "wrong type": (RecordAltered, "another type of value"),
         "no writes": (LedgerRefuses, "takes no (writes|commands)"),
         "bug": (ResponseError, ".*"),
@@ -99,9 +99,9 @@ def limited(request: pytest.FixtureRequest, short_path: Path) -> Iterator[redis.
 @pytest.mark.realredis
 def test_a_real_server_refuses_what_a_script_does(limited: redis.Redis) -> None:
     scripts = Scripts(limited, Keys("jobqueue:"))
-    with pytest.raises(LedgerUnavailable, match="refuses our user"):
+    with pytest.raises(LedgerUnavailable, match="refuses the user of"):
         scripts.call("read_job", "some-job")
-    with pytest.raises(LedgerUnavailable, match="refuses our user"):
+    with pytest.raises(LedgerUnavailable, match="refuses the user of"):
         scripts.call_many("read_job", [("some-job",)])
     scripts.close()
 
@@ -110,7 +110,7 @@ def test_a_real_server_refuses_what_a_script_does(limited: redis.Redis) -> None:
 def test_a_real_server_refuses_to_load_a_script(limited: redis.Redis) -> None:
     limited.script_flush()
     scripts = Scripts(limited, Keys("jobqueue:"))
-    with pytest.raises(JobQueueError, match="does not have our script 'read_job', and our user may not load it"):
+    with pytest.raises(JobQueueError, match="script 'read_job' is not loaded in Redis, and this user may not load it"):
         scripts.call("read_job", "some-job")
     scripts.close()
 

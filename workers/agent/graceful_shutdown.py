@@ -69,9 +69,9 @@ class GracefulShutdown(threading.Thread):
     def run(self) -> None:
         self._begun.wait()
         if not self._ended.is_set():
-            logger.info("This agent stops; what runs has %g s to finish", SHUTDOWN_GRACE_SECONDS)
+            logger.info("This agent is stopping; running executions have %g s to finish", SHUTDOWN_GRACE_SECONDS)
         if not self._is_idle_within(SHUTDOWN_GRACE_SECONDS, self._hurry):
-            logger.warning("%d executions still run; they are stopped", len(self._held))
+            logger.warning("%d executions are still running; stopping them", len(self._held))
             if not self._is_idle_within(STOP_GRACE_SECONDS, stop=True):
                 self._closing.set()
                 for one in self._held.all():
@@ -80,7 +80,7 @@ class GracefulShutdown(threading.Thread):
                 self._end_process()
                 return
         if not self._ended.wait(END_SECONDS):
-            logger.error("Nothing runs any more and the worker does not end; the process is ended")
+            logger.error("Nothing is running any more but the worker does not end; ending the process")
             self._closing.set()
             self._end_process()
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from jobqueue import __version__
 from jobqueue.errors import LedgerUnavailable
+from jobqueue.jitter import shortened
 from jobqueue.ledger.agents import Agents, Refused
 from jobqueue.model.agent import AgentState, Heartbeat, Registration
 from jobqueue.operations import facts
@@ -78,12 +79,12 @@ class Presence(threading.Thread):
         self._reading.clear()
 
     def not_reading(self) -> None:
-        """The consumer stopped reading for good: the agent counts as offline at once."""
+        """The consumer has stopped permanently: the agent counts as offline at once."""
         self._reading.clear()
         try:
             self._agents.leave(self._settings.hostname, self._boot_id)
         except LedgerUnavailable as error:
-            logger.warning("The ledger could not be told that this agent stops reading: %s", error)
+            logger.warning("Could not report to the ledger that this agent stops reading: %s", error)
 
     def look_up(self) -> None:
         """The agent's state may have changed (it drains): query the ledger now, not with the next heartbeat."""
@@ -106,7 +107,7 @@ class Presence(threading.Thread):
                     pause = min(pause, 1.0)
                 except Exception:  # without this thread the agent would appear offline
                     logger.exception("The heartbeat failed")
-            self._wake.wait(pause)
+            self._wake.wait(shortened(pause))
             self._wake.clear()
 
     def beat_once(self) -> None:
@@ -127,11 +128,11 @@ class Presence(threading.Thread):
             if answer in (AgentState.PENDING, AgentState.REVOKED):
                 self._look_for_certificate()
         elif answer is Refused.UNKNOWN:
-            logger.warning("The ledger does not know this agent any more; registering again")
+            logger.warning("The ledger no longer knows this agent; registering again")
             self._register()
         else:
             logger.error(
-                "Another process runs as agent %s now; this one stops. Give each agent its own --hostname.",
+                "Another process now runs as agent %s; stopping this one. Give each agent its own --hostname.",
                 self._settings.hostname,
             )
             self._reading.clear()
@@ -147,7 +148,7 @@ class Presence(threading.Thread):
 
     def _register(self) -> None:
         if self._agents.register(self._registration(), self._identity.key_id):
-            logger.warning("Another process ran as agent %s; it is told to stop", self._settings.hostname)
+            logger.warning("Another process was running as agent %s; it has to stop", self._settings.hostname)
         self._registered = True
         logger.info("Agent %s is registered", self._settings.hostname)
 

@@ -18,12 +18,15 @@ from jobqueue.trust.signing.trusted import TrustedKeys
 from workers import metrics
 from workers.agent.execution.ledger_retry import retry_until_available
 from workers.logs import configure_logging
+from workers.maintenance.connections import ConnectionCounter
+from workers.maintenance.fleet_watch import FleetWatch
 from workers.maintenance.leader import Leadership
 from workers.maintenance.scripts import ScriptKeeper
 from workers.maintenance.services import (
     STEP,
     Expirer,
     ExternalRunExpirer,
+    Finisher,
     Opener,
     Placer,
     Promoter,
@@ -36,6 +39,7 @@ from workers.maintenance.services import (
     Sweeper,
     Watchman,
 )
+from workers.maintenance.surveyor import Surveyor
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +89,7 @@ class Maintenance:
         except Exception as error:
             metrics.FAILURES.labels(name.lower()).inc()
             if self._failing.get(number) is not type(error):
-                logger.exception("ALERT: %s failed, and is tried again; the others go on", name)
+                logger.exception("ALERT: %s failed and will be retried; the other services continue", name)
             self._failing[number] = type(error)
             return 0
         if self._failing.pop(number, None):
@@ -106,7 +110,7 @@ class Maintenance:
             except Exception as error:  # the leader's record may have been altered, too
                 metrics.FAILURES.labels("leadership").inc()
                 if self._failing.get(-1) is not type(error):
-                    logger.exception("ALERT: nobody can lead maintenance")
+                    logger.exception("ALERT: no copy of maintenance can become the leader")
                 self._failing[-1] = type(error)
                 self._leading, self._leads_until, pause = False, 0.0, 1.0
                 metrics.LEADING.set(0)
@@ -114,7 +118,7 @@ class Maintenance:
         try:
             self._leadership.give_up()
         except LedgerUnavailable as error:
-            logger.warning("The lead could not be given up, it runs out by itself: %s", error)
+            logger.warning("The leadership could not be released; it will expire: %s", error)
 
 
 def make_services(ledger: Ledger, settings: Settings) -> list[Service]:
@@ -123,16 +127,20 @@ def make_services(ledger: Ledger, settings: Settings) -> list[Service]:
     return [
         ScriptKeeper(ledger.scripts),
         Registrar(ledger),
+        Surveyor(ledger),
+        FleetWatch(ledger, settings.heartbeat_seconds),
         Watchman(ledger, settings.lease_seconds),
         Promoter(ledger, sender),
         Opener(ledger, sender),
         Placer(ledger, sender),
         Reaper(ledger, settings.lease_seconds),
         Expirer(ledger),
+        Finisher(ledger),
         Reconciler(ledger, sender, older_than_seconds=settings.heartbeat_seconds),
         Pruner(ledger, settings.job_ttl_seconds),
         ExternalRunExpirer(ledger, settings.job_ttl_seconds),
         Sweeper(ledger),
+        ConnectionCounter(ledger),
         ResultInspector(ledger, ResultVerifier(ledger.agents, keys), keys),
     ]
 

@@ -12,9 +12,11 @@ from jobqueue.cli.commands import joining
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import for_each
 from jobqueue.cli.parameters import json_option
-from jobqueue.cli.views.output import Column, Screen, screen
+from jobqueue.cli.views.output import Column, Screen, complain, screen
 from jobqueue.cli.views.text import lines, one_line, pairs, state_of
 from jobqueue.client import Client
+from jobqueue.model.agent import AgentState
+from jobqueue.model.agent_filter import DEFAULT_LIMIT, MAX_LIMIT
 
 _COLUMNS = (
     Column("HOSTNAME", whole=True),
@@ -27,12 +29,13 @@ _COLUMNS = (
     Column("LABELS"),
     Column("CONDITIONS"),
 )
+_STATES = (*(state.value for state in AgentState), "live", "offline")
 _hostnames = click.argument("hostnames", metavar="HOSTNAME...", nargs=-1, required=True, shell_complete=hostnames_like)
 
 
 @click.group(cls=ClientGroup)
 def agent() -> None:
-    """See the hosts that run jobs, and take them out of service."""
+    """List the agents, and take them in and out of service."""
 
 
 agent.add_command(joining.bundle)
@@ -40,16 +43,34 @@ agent.add_command(joining.join)
 
 
 @agent.command("list")
+@click.option("--label", "labels", metavar="KEY:VALUE", multiple=True, help="Agents with this label; all, if several.")
+@click.option("--state", metavar="STATE[,STATE...]", help=f"Agents in one of these states: {', '.join(_STATES)}.")
+@click.option("--hostname", metavar="PATTERN", help="Agents with this hostname; * stands for any characters.")
+@click.option("--limit", type=click.IntRange(1, MAX_LIMIT), help=f"The most agents, by default {DEFAULT_LIMIT}.")
+@click.option("--cursor", help="Go on behind the page that gave this next_cursor.")
+@click.option("--all", "everything", is_flag=True, help="All agents that match, not one page.")
+@click.option("--view", type=click.Choice(["full", "summary"]), help="With --json: how much of each agent.")
 @json_option
-def list_agents(as_json: bool) -> None:
-    """List all agents."""
+def list_agents(*, cursor: str | None, everything: bool, view: str | None, as_json: bool, **query: Any) -> None:
+    """List agents by hostname."""
+    if everything and cursor is not None:
+        raise click.UsageError("--all shows all agents; it takes no --cursor.")
+    query["view"] = view if as_json else "summary"
     with connect() as client:
-        found = client.agents()
+        if everything:
+            found, *more = client.iter_agent_pages(**query)
+            found["agents"] += [item for page in more for item in page["agents"]]
+            found["next_cursor"] = None
+        else:
+            found = client.agents(cursor=cursor, **query)
     out = screen()
     if as_json:
         out.json(found)
-    else:
-        out.table(_COLUMNS, [_row(out, item) for item in found["agents"]])
+        return
+    out.table(_COLUMNS, [_row(out, item) for item in found["agents"]])
+    if found.get("next_cursor"):
+        of = f"{'at least ' if found.get('is_least') else ''}{found['total']}"
+        complain(f"These are {len(found['agents'])} of {of} agents; --all shows all.")
 
 
 @agent.command()
@@ -70,7 +91,7 @@ def get(hostname: str, as_json: bool) -> None:
 @_hostnames
 @json_option
 def drain(hostnames: Sequence[str], as_json: bool) -> None:
-    """Give agents no new work; what runs there may finish."""
+    """Send agents no new work; running executions may finish."""
     for_each(hostnames, Client.drain, _describe, as_json=as_json)
 
 
@@ -78,13 +99,13 @@ def drain(hostnames: Sequence[str], as_json: bool) -> None:
 @_hostnames
 @json_option
 def undrain(hostnames: Sequence[str], as_json: bool) -> None:
-    """Give agents work again."""
+    """Send agents work again."""
     for_each(hostnames, Client.undrain, _describe, as_json=as_json)
 
 
 @agent.command()
 @click.option("--hostname", default="", help="The only host that may use the token; default: any.")
-@click.option("--seconds", type=click.IntRange(1), default=3600, show_default=True, help="How long it counts.")
+@click.option("--seconds", type=click.IntRange(1), default=3600, show_default=True, help="How long it is valid.")
 def invite(hostname: str, seconds: int) -> None:
     """Create a one-time token that admits a new agent.
 
@@ -93,14 +114,14 @@ def invite(hostname: str, seconds: int) -> None:
     with connect() as client:
         found = client.invite(hostname, seconds)
     click.echo(one_line(found["token"]))
-    click.echo(f"It counts once, until {one_line(found['expires_at'])}.", err=True)
+    click.echo(f"It can be used once, until {one_line(found['expires_at'])}.", err=True)
 
 
 @agent.command()
 @click.argument("hostname")
 @click.argument("fingerprint")
 def accept(hostname: str, fingerprint: str) -> None:
-    """Let a pending agent in; FINGERPRINT must come from the agent's own log."""
+    """Accept a pending agent; FINGERPRINT must come from the agent's own log."""
     with connect() as client:
         click.echo(one_line(client.accept(hostname, fingerprint)["message"]))
 
@@ -117,7 +138,7 @@ def revoke(hostnames: Sequence[str], as_json: bool) -> None:
 @_hostnames
 @json_option
 def remove(hostnames: Sequence[str], as_json: bool) -> None:
-    """Forget agents that are offline and have nothing to do; one that starts again registers anew."""
+    """Remove agents that are offline and have no pending work; an agent that starts again registers again."""
 
     def forget(client: Client, hostname: str) -> dict[str, Any]:
         client.remove_agent(hostname)
@@ -142,7 +163,7 @@ def _row(out: Screen, found: Mapping[str, Any]) -> list[Any]:
 
 
 def _show(out: Screen, found: Mapping[str, Any]) -> None:
-    """Everything that the API says of the agent: what fits a line first, then the rest under its name."""
+    """All fields of the agent: those that fit on a line first, then the others, each under its name."""
     labels = pairs(found["labels"]) if found.get("labels") else None
     simple = {name: value for name, value in found.items() if name != "labels" and _fits_a_line(value)}
     out.fields([*((_title(name), _joined(value)) for name, value in simple.items()), ("Labels", labels)])

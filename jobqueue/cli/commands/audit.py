@@ -32,7 +32,7 @@ def audit() -> None:
 
 @audit.command("list")
 @click.option("--limit", type=click.IntRange(1, _PAGE), default=50, show_default=True, help="The most entries.")
-@click.option("--who", metavar="NAME", help="Only what this principal did.")
+@click.option("--who", metavar="NAME", help="Only actions of this principal.")
 @json_option
 def list_entries(limit: int, who: str | None, as_json: bool) -> None:
     """List the newest entries."""
@@ -60,14 +60,14 @@ def list_entries(limit: int, who: str | None, as_json: bool) -> None:
 @audit.command()
 @json_option
 def verify(as_json: bool) -> None:
-    """Check that nothing was added, changed, moved or taken out. Exit code 1: something was."""
+    """Verify that no entry was added, changed, moved or removed. Exit code 1: tampering was found."""
     with connect() as client:
         found = client.verify_audit()
     out = screen()
     if as_json:
         out.json(found)
     elif found["valid"]:
-        out.line(f"The audit trail is whole: {found['entries']} entries, {found['first']} to {found['last']}.")
+        out.line(f"The audit trail is intact: {found['entries']} entries, {found['first']} to {found['last']}.")
     else:
         for problem in found["problems"]:
             complain(one_line(problem))

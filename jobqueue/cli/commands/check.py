@@ -18,7 +18,7 @@ _COLOURS = {CheckResult.OK: "green", CheckResult.WARNING: "yellow", CheckResult.
 @json_option
 @click.pass_context
 def check(context: click.Context, as_json: bool) -> None:
-    """Validate the configuration and reach Redis; start nothing. Exit code 0: all is well, 2: something must change."""
+    """Validate the configuration and the connection to Redis; start nothing. Exit code: 0 valid, 2 not valid."""
     findings = _findings()
     if as_json:
         click.echo(

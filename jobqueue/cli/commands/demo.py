@@ -35,7 +35,7 @@ _AGENTS = (
 
 @dataclass(frozen=True)
 class _Request:
-    """A job of the demo; ``agents`` must answer it, or any one if there are none."""
+    """A job of the demo; ``agents`` must answer it, or any one agent if empty."""
 
     operation: str
     target: str
@@ -45,7 +45,7 @@ class _Request:
 
 
 _REQUESTS = (
-    _Request("node.hostname.get", "_any", "whichever agent is free"),
+    _Request("node.hostname.get", "_any", "any free agent"),
     _Request("node.uptime.get", "db1", "one host by its name", frozenset({"db1"})),
     _Request(
         "command.exec.execute",
@@ -61,7 +61,7 @@ _STORY = "command.exec.execute"
 
 
 @click.command()
-@click.option("--logs", is_flag=True, help="Show what the processes print, too.")
+@click.option("--logs", is_flag=True, help="Also show the output of the processes.")
 @click.pass_context
 def demo(context: click.Context, logs: bool) -> None:
     """Start everything on free ports, run real jobs on three agents, show their answers, stop everything.
@@ -89,7 +89,7 @@ def demo(context: click.Context, logs: bool) -> None:
     if stopping.is_asked():
         context.exit(stopping.exit_code)
     say()
-    say("Everything is stopped. `jobqueue up` starts the same and stays.")
+    say("Everything is stopped. `jobqueue up` starts the same and keeps running.")
 
 
 def _ignore(name: str, line: str) -> None:
@@ -131,7 +131,7 @@ def _run_jobs(stack: Stack, out: Screen, stopping: Stopping) -> None:
 
 
 def _complaints(request: _Request, job: Mapping[str, Any]) -> list[str]:
-    """What is wrong with a finished job."""
+    """The faults of a finished job."""
     name = f"{request.operation} to {request.target}"
     if job["status"] != "completed":
         return [f"{name} is {job['status']} ({job['error']})"]

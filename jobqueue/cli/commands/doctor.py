@@ -17,19 +17,19 @@ _CANNOT = 2
 
 
 @click.command()
-@click.option("--repair", "repairs", is_flag=True, help="Mend what is found; what runs goes on meanwhile.")
+@click.option("--repair", "repairs", is_flag=True, help="Repair the damage found; running work continues.")
 @json_option
 @click.pass_context
 def doctor(context: click.Context, repairs: bool, as_json: bool) -> None:
     """Check the whole ledger in Redis, and repair it.
 
     Needs the rights of the user jobqueue-doctor that `jobqueue redis acl` prints. Exit code 0: nothing is wrong, 1:
-    something was found (and mended, with --repair), 2: it could not be looked at.
+    damage was found (and repaired, with --repair), 2: the ledger could not be checked.
     """
     try:
         found = _examine(repairs)
     except (InvalidSettings, LedgerUnavailable) as error:
-        click.echo(f"The ledger could not be looked at: {error.message}", err=True)
+        click.echo(f"The ledger could not be checked: {error.message}", err=True)
         context.exit(_CANNOT)
     if as_json:
         click.echo(json.dumps([asdict(damage) for damage in found], indent=2))

@@ -23,20 +23,20 @@ _STEPS = (*(state.value for state in ExecutionState), "retried")
 
 @click.group(cls=ClientGroup)
 def event() -> None:
-    """See what happens to jobs."""
+    """Follow the events of jobs."""
 
 
 @event.command()
-@click.option("--job", "job_id", metavar="ID", shell_complete=job_ids_like, help="Of this job only, to its end.")
 @click.option(
-    "--event", "steps", type=click.Choice(_STEPS), multiple=True, help="Only such; may be given several times."
+    "--job", "job_id", metavar="ID", shell_complete=job_ids_like, help="Only this job's events, until it ends."
 )
 @click.option(
-    "--after", metavar="ID", default="", help="Go on behind the event with this id (with --json, each has one)."
+    "--event", "steps", type=click.Choice(_STEPS), multiple=True, help="Only events of this type; may be repeated."
 )
+@click.option("--after", metavar="ID", default="", help="Resume after the event with this id (--json shows the ids).")
 @json_option
 def follow(job_id: str | None, steps: Sequence[str], after: str, as_json: bool) -> None:
-    """Print each step of each job as it is taken, until Ctrl-C.
+    """Print the events of jobs as they happen, until Ctrl-C.
 
     With --json, one object per line.
     """
@@ -44,7 +44,7 @@ def follow(job_id: str | None, steps: Sequence[str], after: str, as_json: bool) 
     with connect() as client:
         if job_id is not None:
             job_id = job_id_of(client, job_id)
-            client.job(job_id)  # what is missing then is the job, not the stream
+            client.job(job_id)  # raises if the job is missing rather than the stream
         try:
             for found in client.follow_events(job_id, after):
                 if found["kind"] == "job" and steps and found.get("event") not in steps:
@@ -59,13 +59,16 @@ def follow(job_id: str | None, steps: Sequence[str], after: str, as_json: bool) 
 
 def _show(out: Screen, found: Mapping[str, Any]) -> None:
     if found["kind"] == "reset":
-        complain("Some events in between are no longer kept.")
+        complain("Some events in between may be missing.")
+    elif found["kind"] == "waiting":
+        complain(one_line(found.get("reason")))
     elif found["kind"] == "end":
         out.line(f"Job {one_line(found.get('job_id'))} is {one_line(found.get('status'))}.", str(found.get("status")))
     else:
         text = f"  {one_line(found['error'])}" if found.get("error") else ""
+        where = f"{found['count']} agents" if found.get("count") else one_line(found.get("hostname"))
         out.line(
             f"{one_line(found.get('timestamp'))}  {one_line(found.get('job_id'))}  {one_line(found.get('event')):<12}  "
-            f"{one_line(found.get('hostname'))}{text}",
+            f"{where}{text}",
             str(found.get("event")),
         )

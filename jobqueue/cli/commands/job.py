@@ -1,4 +1,4 @@
-"""``jobqueue job``: submit jobs, look at them, wait for them, stop them."""
+"""``jobqueue job``: submit jobs, inspect them, wait for them, cancel them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ from jobqueue.cli.parameters import (
     future,
     json_object,
     json_option,
+    oneline_option,
     pair,
     past,
+    states,
     statuses,
     yes_option,
 )
@@ -30,15 +32,19 @@ from jobqueue.cli.rerun import request_of, submit_request
 from jobqueue.cli.rollout import rollout_options, take_rollout
 from jobqueue.cli.submission import add_arguments, different_tags, operation_data
 from jobqueue.cli.views.answers import answers, show_answers
+from jobqueue.cli.views.execution_view import merged, show_executions, show_groups
 from jobqueue.cli.views.host_output import show_grouped_logs, show_prefixed_logs
 from jobqueue.cli.views.job_output import show_logs
 from jobqueue.cli.views.job_view import show_job, show_list
 from jobqueue.cli.views.output import complain, screen
+from jobqueue.cli.views.plan_view import show_plan
+from jobqueue.cli.views.process_answers import show_oneline
 from jobqueue.cli.views.text import one_line
 from jobqueue.cli.views.watch import watch
 from jobqueue.client import Client, WaitTimeout
+from jobqueue.model.execution_page import MAX_LIMIT as MAX_EXECUTIONS
 from jobqueue.model.filter import DEFAULT_LIMIT, MAX_LIMIT
-from jobqueue.model.states import FAILURES, JobStatus
+from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
 from jobqueue.model.target import ANY
 
 EXIT_JOB_FAILED = 1
@@ -51,7 +57,7 @@ _ids = click.argument("job_ids", metavar="ID...", nargs=-1, required=True, shell
 
 @click.group(cls=ClientGroup)
 def job() -> None:
-    """Submit jobs, look at them, wait for them, stop them.
+    """Submit jobs, inspect them, wait for them, cancel them.
 
     ID is a job's id, at least four characters that it begins with, or its alias.
     """
@@ -79,19 +85,19 @@ def job() -> None:
     default=ANY,
     show_default=True,
     shell_complete=targets_like,
-    help="_any, _all, a hostname, or a label as key:value.",
+    help="_any, _all, a hostname, a label as key:value, or an expression such as 'web[01-20] and not zone:a'.",
 )
-@click.option(
-    "--timeout", type=duration, metavar="DURATION", help="Longest time that it may run on an agent, such as 30s."
-)
-@click.option("--title", help="A title, which lists show instead of the operation.")
-@click.option("--description", help="What the job is for.")
+@click.option("--timeout", type=duration, metavar="DURATION", help="Maximum run time on an agent, such as 30s.")
+@click.option("--title", help="A title, shown in lists instead of the operation.")
+@click.option("--description", help="The purpose of the job.")
 @click.option("--priority", type=click.IntRange(0, 9), help="0 to 9, higher first.")
 @click.option("--tag", "tags", type=pair, metavar="KEY=VALUE", multiple=True, help="Tag to find the job by.")
-@click.option("--retries", type=click.IntRange(min=0), help="How often a failed run is tried again.")
+@click.option("--retries", type=click.IntRange(min=0), help="How many times a failed run is retried.")
 @click.option("--not-before", type=future, metavar="TIME", help="Start no earlier: a UTC time, or a duration from now.")
 @click.option("--expires-at", type=future, metavar="TIME", help="Start no later: a UTC time, or a duration from now.")
-@click.option("--idempotency-key", metavar="KEY", help="The same key never makes a second job.")
+@click.option("--idempotency-key", metavar="KEY", help="A repeated submission with the same key returns the first job.")
+@click.option("--dry-run", is_flag=True, help="Show which agents would take the job; submit nothing.")
+@click.option("--plan-hash", metavar="HASH", help="Refuse the job if the agents differ from those of the --dry-run.")
 @rollout_options
 @click.option(
     "--watch/--no-watch",
@@ -101,7 +107,10 @@ def job() -> None:
     help="Follow the job to its end and print the answers.",
 )
 @click.option(
-    "--wait-timeout", type=duration, metavar="DURATION", help="With --watch: give up watching after this time."
+    "--wait-timeout",
+    type=duration,
+    metavar="DURATION",
+    help="With --watch: stop watching after this time; the job continues.",
 )
 @full_option
 @json_option
@@ -118,6 +127,7 @@ def submit(  # noqa: PLR0913 - one for each option
     retries: int | None,
     wait: bool,
     wait_timeout: float | None,
+    dry_run: bool,
     full: bool,
     as_json: bool,
     **options: Any,
@@ -131,7 +141,7 @@ def submit(  # noqa: PLR0913 - one for each option
     jobqueue job submit network.ping.do -d address=db1 -d count:=3
     jobqueue job submit command.exec.execute --target group:web --canary 1 --batch 5% --max-failures 3 -- ./patch
 
-    Exit code: 0 submitted (with --watch: completed or skipped), 1 the job failed, 2 anything else.
+    Exit code: 0 submitted (with --watch: completed or skipped), 1 the job failed, 2 any other error.
     """
     content = operation_data(data, pairs)
     named = different_tags(tags)
@@ -139,15 +149,14 @@ def submit(  # noqa: PLR0913 - one for each option
     with connect() as client:
         if arguments:
             add_arguments(content, arguments, operation, client.operations()["operations"])
-        accepted = client.submit(
-            operation,
-            content,
-            timeout_seconds=timeout,
-            retries=None if retries is None else {"max_attempts": retries + 1},
-            tags=named,
-            rollout=rollout,
-            **options,
-        )
+        options |= {"retries": None if retries is None else {"max_attempts": retries + 1}}
+        options |= {"timeout_seconds": timeout, "tags": named, "rollout": rollout}
+        if dry_run:
+            show_plan(screen(full=full), client.plan(operation, content, **options), as_json=as_json)
+            return
+        accepted = client.submit(operation, content, **options)
+        if accepted.get("accepted"):
+            complain(one_line(f"{accepted['job_id']}: {accepted.get('message')}"))
         if wait:
             click.echo(f"Job {one_line(accepted['job_id'])}", err=True)
             _finish(context, client, accepted["job_id"], wait_timeout, full=full, as_json=as_json)
@@ -163,11 +172,11 @@ def submit(  # noqa: PLR0913 - one for each option
     type=statuses,
     metavar="STATUS[,STATUS...]",
     shell_complete=statuses_like,
-    help=f"One of {', '.join(JobStatus)}, or several with commas between.",
+    help=f"One of {', '.join(JobStatus)}, or several separated by commas.",
 )
 @click.option("--operation", metavar="TYPE", shell_complete=operations_like, help="Jobs of this operation.")
 @click.option("--target", shell_complete=targets_like, help="Jobs submitted to this target.")
-@click.option("--hostname", shell_complete=hostnames_like, help="Jobs that this agent has a part in.")
+@click.option("--hostname", shell_complete=hostnames_like, help="Jobs with an execution on this agent.")
 @click.option("--tag", type=pair, metavar="KEY=VALUE", help="Jobs with this tag.")
 @click.option("--by", "submitted_by", metavar="NAME", help="Jobs that this user or key submitted.")
 @click.option(
@@ -177,10 +186,10 @@ def submit(  # noqa: PLR0913 - one for each option
 @click.option("--created-after", type=past, metavar="TIME", help="A UTC time, or how long ago: 1h.")
 @click.option("--created-before", type=past, metavar="TIME", help="A UTC time, or how long ago: 1h.")
 @click.option("--limit", type=click.IntRange(1, MAX_LIMIT), default=DEFAULT_LIMIT, show_default=True)
-@click.option("--offset", type=click.IntRange(min=0), help="Jobs to leave out at the front.")
-@click.option("--cursor", help="Go on behind the page that gave this next_cursor.")
-@click.option("--all", "everything", is_flag=True, help="All jobs that match, not one page.")
-@click.option("--view", type=click.Choice(["full", "summary"]), help="With --json: how much of each job.")
+@click.option("--offset", type=click.IntRange(min=0), help="Number of jobs to skip.")
+@click.option("--cursor", help="The next_cursor of the previous page.")
+@click.option("--all", "everything", is_flag=True, help="All matching jobs instead of one page.")
+@click.option("--view", type=click.Choice(["full", "summary"]), help="With --json: how much detail of each job.")
 @full_option
 @json_option
 def list_jobs(  # noqa: PLR0913 - one for each option
@@ -215,31 +224,65 @@ def list_jobs(  # noqa: PLR0913 - one for each option
 
 @job.command()
 @_id
+@click.option("--executions", is_flag=True, help="All of its executions instead, by hostname.")
+@click.option("--group", is_flag=True, help="All of its executions instead, equal answers together.")
+@click.option(
+    "--state",
+    type=states,
+    metavar="STATE[,STATE...]",
+    help=f"Executions in this state, one of {', '.join(ExecutionState)}, or in one of several.",
+)
+@oneline_option
 @full_option
 @json_option
-def get(job_id: str, full: bool, as_json: bool) -> None:
-    """Show a job: its agents (failures first), its timeline, the answers."""
+def get(
+    *, job_id: str, executions: bool, group: bool, state: str | None, oneline: bool, full: bool, as_json: bool
+) -> None:
+    """Show a job: its agents (failures first), its timeline, the answers.
+
+    Of a job for more than 1,000 agents, the first 1,000; --executions and --group cover all.
+    """
+    if executions and group:
+        raise click.UsageError("Give --executions or --group: executions are shown one by one, or in groups.")
     with connect() as client:
-        found = client.job(job_id_of(client, job_id))
+        job_id = job_id_of(client, job_id)
+        if group:
+            found = merged(client.iter_execution_pages(job_id, state=state, group="answer"))
+        elif executions or state:
+            found, *more = client.iter_execution_pages(job_id, state=state, limit=MAX_EXECUTIONS)
+            found["items"] += [item for page in more for item in page["items"]]
+            found["next_cursor"] = None
+        else:
+            found = client.job(job_id)
     if as_json:
         screen().json(found)
+    elif "groups" in found:
+        show_groups(screen(full=full), found)
+    elif "items" in found:
+        show_executions(screen(full=full), found["items"])
+    elif oneline:
+        show_oneline(screen(full=full), answers(found))
     else:
         show_job(screen(full=full), found)
 
 
 @job.command("watch")
 @_id
-@click.option("--timeout", type=duration, metavar="DURATION", help="Give up watching after this time; the job goes on.")
+@click.option("--timeout", type=duration, metavar="DURATION", help="Stop watching after this time; the job continues.")
+@oneline_option
 @full_option
 @json_option
 @click.pass_context
-def watch_job(context: click.Context, job_id: str, timeout: float | None, full: bool, as_json: bool) -> None:
+def watch_job(
+    context: click.Context, job_id: str, timeout: float | None, oneline: bool, full: bool, as_json: bool
+) -> None:
     """Follow a job to its end and print the answers. Ctrl-C stops the watching, not the job.
 
-    Exit code: 0 completed or skipped, 1 the job failed or was cancelled, 2 anything else.
+    Exit code: 0 completed or skipped, 1 the job failed or was cancelled, 2 any other error.
     """
     with connect() as client:
-        _finish(context, client, job_id_of(client, job_id), timeout, full=full, as_json=as_json)
+        job_id = job_id_of(client, job_id)
+        _finish(context, client, job_id, timeout, full=full, as_json=as_json, oneline=oneline)
 
 
 @job.command()
@@ -288,7 +331,7 @@ def logs(
 @_ids
 @json_option
 def cancel(job_ids: Sequence[str], as_json: bool) -> None:
-    """Stop jobs, wherever they are: queued or running."""
+    """Cancel queued or running jobs."""
 
     def stop(client: Client, job_id: str) -> dict[str, Any]:
         return client.cancel(job_id_of(client, job_id))
@@ -330,12 +373,12 @@ def abort(job_ids: Sequence[str], as_json: bool) -> None:
 
 @job.command()
 @_ids
-@click.option("--target", shell_complete=targets_like, help="Another target than the first time.")
+@click.option("--target", shell_complete=targets_like, help="A different target for the retry.")
 @click.option(
     "--only",
     type=click.Choice(sorted(state.value for state in FAILURES)),
     multiple=True,
-    help="Only agents that ended so; may be given several times.",
+    help="Only agents whose executions ended in this state; may be repeated.",
 )
 @yes_option
 @json_option
@@ -356,9 +399,7 @@ def retry(job_ids: Sequence[str], target: str | None, only: Sequence[str], yes: 
 
 @job.command()
 @_id
-@click.option(
-    "--on", "target", metavar="TARGET", shell_complete=targets_like, help="Another target than the first time."
-)
+@click.option("--on", "target", metavar="TARGET", shell_complete=targets_like, help="A different target for the retry.")
 @click.option(
     "-d",
     "pairs",
@@ -412,7 +453,7 @@ def rerun(  # noqa: PLR0913 - one for each option
 @_ids
 @json_option
 def delete(job_ids: Sequence[str], as_json: bool) -> None:
-    """Forget finished jobs and all that is kept of them."""
+    """Delete finished jobs with all their data."""
 
     def forget(client: Client, job_id: str) -> dict[str, Any]:
         job_id = job_id_of(client, job_id)
@@ -435,9 +476,16 @@ def _steer(action: Callable[[Client, str], dict[str, Any]], job_ids: Sequence[st
 
 
 def _finish(
-    context: click.Context, client: Client, job_id: str, timeout: float | None, *, full: bool, as_json: bool
+    context: click.Context,
+    client: Client,
+    job_id: str,
+    timeout: float | None,
+    *,
+    full: bool,
+    as_json: bool,
+    oneline: bool = False,
 ) -> None:
-    """Wait for the job, print its answers, and exit as it ended."""
+    """Wait for the job, print its answers, and exit with the code of its status."""
     try:
         ended = watch(client, job_id, timeout)
     except WaitTimeout as error:
@@ -445,6 +493,10 @@ def _finish(
         context.exit(EXIT_JOB_FAILED)
     if as_json:
         screen().json(ended)
+    elif oneline:
+        show_oneline(screen(full=full), answers(ended))
+    elif ended.get("executions_left_out"):
+        show_groups(screen(full=full), merged(client.iter_execution_pages(job_id, group="answer")))
     else:
         show_answers(screen(full=full), answers(ended))
     context.exit(0 if ended["status"] in GOOD_STATUSES else EXIT_JOB_FAILED)

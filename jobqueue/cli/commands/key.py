@@ -14,7 +14,7 @@ from jobqueue.cli.views.output import Column, screen
 
 @click.group(cls=ClientGroup)
 def key() -> None:
-    """Let programs in: API keys."""
+    """Manage API keys, the credentials of programs."""
 
 
 @key.command()
@@ -48,7 +48,7 @@ def list_keys(as_json: bool) -> None:
 @key.command()
 @click.argument("key_ids", metavar="ID...", nargs=-1, required=True)
 def revoke(key_ids: Sequence[str]) -> None:
-    """Take keys back. Within two seconds they open nothing any more."""
+    """Revoke keys. A revoked key is refused within two seconds."""
     with connect() as client:
         for key_id in key_ids:
             client.revoke_key(key_id)

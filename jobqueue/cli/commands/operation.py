@@ -25,7 +25,7 @@ _COLUMNS = (
 
 @click.group(cls=ClientGroup)
 def operation() -> None:
-    """See what agents can do."""
+    """List the operations that agents support."""
 
 
 @operation.command("list")

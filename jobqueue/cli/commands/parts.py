@@ -107,7 +107,7 @@ def maintenance() -> None:
     help="Port to listen on.",
 )
 def flower(address: str, port: int) -> None:
-    """Run Flower, with user admin and the API's token as password; where none is known, with one of its own.
+    """Run Flower, with user admin and the API's token as password, or a generated one if no token is known.
 
     It shows the executions of agents that run with --events. Needs: pip install 'jobqueue[flower]'.
     """
@@ -120,7 +120,7 @@ def flower(address: str, port: int) -> None:
         password, path = own_password(settings)
         click.echo(f"Flower's user is admin, and its password is in {path}", err=True)
     if "," in password:
-        raise InvalidSettings("Flower takes no password with a comma; choose another JOBQUEUE_TOKEN.")
+        raise InvalidSettings("Flower does not support a comma in the password; choose another JOBQUEUE_TOKEN.")
     os.environ.update(
         {
             # by environment: the command line of a process can be read by every user
@@ -141,7 +141,7 @@ def own_password(settings: Settings) -> tuple[str, Path]:
             StateDirectory(settings.state_dir).write(FLOWER_PASSWORD_FILE, secrets.token_urlsafe(32))
         password = decoded(path.read_bytes()).strip()
     except (OSError, UnicodeError) as error:
-        raise InvalidSettings(f"Flower's password cannot be kept in {path} ({error}); set JOBQUEUE_TOKEN.") from error
+        raise InvalidSettings(f"Flower's password cannot be stored in {path} ({error}); set JOBQUEUE_TOKEN.") from error
     if not password:
         raise InvalidSettings(f"{path} holds no password; remove the file to get a new one.")
     return password, path

@@ -16,11 +16,13 @@ _PASSWORD_BYTES = 32
 
 @click.group()
 def redis() -> None:
-    """Give each part a user of its own on the Redis that they share."""
+    """Print a Redis user with minimal rights for each component."""
 
 
 @redis.command()
-@click.option("--agent", "agents", metavar="HOSTNAME", multiple=True, help="The user of this agent only; repeatable.")
+@click.option(
+    "--agent", "agents", metavar="HOSTNAME", multiple=True, help="Only the user of this agent; may be repeated."
+)
 @click.option(
     "--commands/--file",
     default=False,

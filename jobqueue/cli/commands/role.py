@@ -16,7 +16,7 @@ _COLUMNS = (Column("NAME", whole=True), Column("BUILT IN", whole=True), Column("
 
 @click.group(cls=ClientGroup)
 def role() -> None:
-    """Say what a role may do."""
+    """Manage roles, which are named sets of permissions."""
 
 
 @role.command()
@@ -24,7 +24,7 @@ def role() -> None:
 @click.argument("permissions", metavar="PERMISSION...", nargs=-1, required=True)
 @json_option
 def create(name: str, permissions: Sequence[str], as_json: bool) -> None:
-    """Make a role: jobqueue role create deployer job:write file:write."""
+    """Create a role: jobqueue role create deployer job:write file:write."""
     with connect() as client:
         made = client.create_role(name, permissions)
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import click
@@ -9,20 +10,23 @@ from nacl.signing import SigningKey
 
 from jobqueue.cli.parameters import json_option
 from jobqueue.cli.views.output import Column, screen
-from jobqueue.errors import InvalidSettings, JobQueueError
+from jobqueue.errors import AuditUnavailable, InvalidSettings, JobQueueError, LedgerUnavailable
 from jobqueue.settings import Settings
 from jobqueue.trust.signing import pem
 from jobqueue.trust.signing.signer import trust, untrust
 
 _COLUMNS = (Column("KEY", whole=True), Column("USE"), Column("FINGERPRINT", whole=True))
+_unrecorded = click.option(
+    "--unrecorded", "is_unrecorded", is_flag=True, help="Proceed even if the audit trail cannot be written."
+)
 
 
 @click.group()
 def signing() -> None:
-    """See and change the keys that sign work. Run it where the API runs.
+    """Show and rotate the keys that sign work. Run it where the API runs.
 
     The API signs with one private key (JOBQUEUE_SIGNING_KEY). Agents trust the public keys in their own copy of one
-    file (JOBQUEUE_TRUSTED_KEYS), and both look at their files again by themselves.
+    file (JOBQUEUE_TRUSTED_KEYS), and both reload their files automatically. The audit trail records each change.
     """
 
 
@@ -43,25 +47,29 @@ def list_keys(as_json: bool) -> None:
 
 
 @signing.command()
-def prepare() -> None:
-    """Make the next key and trust it, without signing by it yet.
+@_unrecorded
+def prepare(is_unrecorded: bool) -> None:
+    """Create the next key and trust it, without signing with it yet.
 
     Copy the file of trusted keys to the agents' hosts then, and rotate: no work is refused meanwhile.
     """
     settings = Settings.from_env()
-    key, _ = pem.ensure_private(_next_file(settings.signing_key))
+    key, _ = pem.ensure_private(_next_file(settings.signing_key))  # has no effect before it is trusted
+    _record(settings, "prepare", pem.key_id(key.verify_key), is_unrecorded)
     trust(settings.trusted_keys, key.verify_key)
     click.echo(f"Key {pem.key_id(key.verify_key)} is ready. Copy {settings.trusted_keys} to the hosts of all agents,")
     click.echo("then run: jobqueue signing rotate")
 
 
 @signing.command()
-def rotate() -> None:
-    """Sign by a new key from now on: the one that was prepared, if there is one. The old one stays trusted."""
+@_unrecorded
+def rotate(is_unrecorded: bool) -> None:
+    """Sign with a new key from now on: the prepared one, if any. The old key stays trusted."""
     settings = Settings.from_env()
     path, prepared = settings.signing_key, _next_file(settings.signing_key)
     is_prepared = prepared.exists()
     key = pem.read_private(prepared) if is_prepared else SigningKey.generate()
+    _record(settings, "rotate", pem.key_id(key.verify_key), is_unrecorded)
     _keep_trusting(settings)
     trust(settings.trusted_keys, key.verify_key)
     try:
@@ -71,28 +79,46 @@ def rotate() -> None:
             pem.write_private(path, key)
     except OSError as error:
         raise JobQueueError(f"The key {path} cannot be replaced: {error.strerror}.") from error
-    click.echo(f"Work is signed by {pem.key_id(key.verify_key)} from now on; a running API notices by itself.")
+    click.echo(f"Work is signed by {pem.key_id(key.verify_key)} from now on; a running API switches automatically.")
     if not is_prepared:
         click.echo(f"Agents on other hosts refuse it until they have the new {settings.trusted_keys}.")
-    click.echo("When no work signed by the old key waits any more: jobqueue signing retire KEY")
+    click.echo("Once no work signed by the old key is pending: jobqueue signing retire KEY")
 
 
 @signing.command()
 @click.argument("key")
-def retire(key: str) -> None:
-    """Trust a key no more; work that it signed and that still waits is refused. Copy the file to the agents then."""
+@_unrecorded
+def retire(key: str, is_unrecorded: bool) -> None:
+    """Stop trusting a key: pending work that it signed is refused. Then copy the file to the agents."""
     settings = Settings.from_env()
     known = _trusted(settings.trusted_keys)
     if key not in known:
         raise InvalidSettings(f"{settings.trusted_keys} holds no key {key}; it has {', '.join(known) or 'none'}.")
     if key == _id_of(settings.signing_key):
         raise InvalidSettings(f"Work is signed by {key} now; run `jobqueue signing rotate` first.")
+    _record(settings, "retire", key, is_unrecorded)
     untrust(settings.trusted_keys, key)
-    click.echo(f"{key} is trusted no more on this host.")
+    click.echo(f"{key} is no longer trusted on this host.")
+
+
+def _record(settings: Settings, action: str, key: str, is_unrecorded: bool) -> None:
+    """Write the audit entry before the change, which is refused otherwise, unless ``is_unrecorded``."""
+    # loaded here, since the other commands need neither Redis' client nor the ledger
+    audit = importlib.import_module("jobqueue.services.signing_audit")
+    try:
+        if not audit.record(settings, action, key=key):
+            click.echo("Not in the audit trail: no API has run with this state directory yet.", err=True)
+    except (LedgerUnavailable, AuditUnavailable) as error:
+        if not is_unrecorded:
+            raise JobQueueError(
+                f"Nothing was changed, because the change cannot be recorded in the audit trail: {error.message} "
+                "--unrecorded makes it anyway."
+            ) from error
+        click.echo(f"Not in the audit trail: {error.message}", err=True)
 
 
 def _keep_trusting(settings: Settings) -> None:
-    """What the old key signed still waits."""
+    """Keep the present key trusted, since work that it signed may still be pending."""
     if settings.signing_key.exists():
         trust(settings.trusted_keys, pem.read_private(settings.signing_key).verify_key)
 

@@ -1,4 +1,4 @@
-"""``jobqueue top``: everything at a glance."""
+"""``jobqueue top``: an overview of the whole system."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _MOST_JOBS = 100
 
 
 @click.command(cls=ClientCommand)
-@click.option("--interval", type=duration, default="2s", show_default=True, help="How often it looks, at least 200ms.")
+@click.option("--interval", type=duration, default="2s", show_default=True, help="Refresh interval, at least 200ms.")
 @click.option(
     "--jobs", type=click.IntRange(0, _MOST_JOBS), default=10, show_default=True, help="How many jobs to show."
 )
 @click.option("--once", is_flag=True, help="Print once and exit (default when piped).")
 @json_option
 def top(interval: float, jobs: int, once: bool, as_json: bool) -> None:
-    """Show jobs by status, throughput, agents and the newest jobs, anew every few seconds, until Ctrl-C.
+    """Show jobs by status, throughput, agents and the newest jobs, refreshed every few seconds, until Ctrl-C.
 
     In a pipe, with --once or with --json: as it is now, once.
     """

@@ -22,14 +22,14 @@ _password = click.option(
     "--password-file",
     type=click.File("r", encoding="utf-8"),
     metavar="FILE",
-    help="File that holds the password, - for input. Default: one is made up and printed.",
+    help="Read the password from FILE (- for stdin). Default: generate one and print it.",
 )
 _names = click.argument("names", metavar="NAME...", nargs=-1, required=True)
 
 
 @click.group(cls=ClientGroup)
 def user() -> None:
-    """Let people in: users with passwords."""
+    """Manage users, the credentials of people."""
 
 
 @user.command()
@@ -45,7 +45,7 @@ def create(
     password_file: TextIO | None,
     as_json: bool,
 ) -> None:
-    """Make a user."""
+    """Create a user."""
     with connect() as client:
         made = client.create_user(
             name, _read(password_file), roles=roles, permissions=permissions, expires_at=expires_at
@@ -88,7 +88,7 @@ def password(name: str, password_file: TextIO | None) -> None:
 @_names
 @json_option
 def disable(names: Sequence[str], as_json: bool) -> None:
-    """Lock users out."""
+    """Disable users."""
     for_each(names, Client.disable_user, lambda found: f"{one_line(found.get('name'))}  disabled", as_json=as_json)
 
 
@@ -96,7 +96,7 @@ def disable(names: Sequence[str], as_json: bool) -> None:
 @_names
 @json_option
 def enable(names: Sequence[str], as_json: bool) -> None:
-    """Let users in again."""
+    """Enable users again."""
     for_each(names, Client.enable_user, lambda found: f"{one_line(found.get('name'))}  enabled", as_json=as_json)
 
 

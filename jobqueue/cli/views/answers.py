@@ -1,4 +1,4 @@
-"""What the agents answered to a job, with equal answers together, so that a thousand of them stay readable."""
+"""The agents' answers to a job; equal answers are grouped, so that a thousand of them stay readable."""
 
 from __future__ import annotations
 
@@ -167,5 +167,5 @@ def _masked(data: Any, hostname: str) -> Any:
 
 
 def _shared(data: Any) -> Any:
-    """What a group of answers has in common."""
+    """The lines shared by a group of answers."""
     return {key: value for key, value in data.items() if key not in INCIDENTAL} if isinstance(data, dict) else data

@@ -11,10 +11,10 @@ from jobqueue.cli.views.text import visible
 
 
 def show_logs(pages: Iterable[Mapping[str, Any]]) -> None:
-    """Write pieces of output as they come; says what was cut, and bytes that a terminal would obey are spelled out."""
+    """Write chunks of output as they arrive; gaps are marked, and terminal control characters are escaped."""
     for page in pages:
         if page.get("cut"):
-            print(f"[... {page['cut']} bytes are no longer kept ...]", file=sys.stderr, flush=True)
+            print(f"[... {page['cut']} bytes are no longer stored ...]", file=sys.stderr, flush=True)
         for chunk in page["chunks"]:
             _write(sys.stdout if chunk["stream"] == "stdout" else sys.stderr, chunk)
 

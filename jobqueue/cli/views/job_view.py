@@ -62,7 +62,7 @@ def _took(job: Mapping[str, Any]) -> str | None:
 
 
 def show_job(screen: Screen, job: Mapping[str, Any]) -> None:
-    """One job: what it is, its agents with the failures first, its timeline, the answers."""
+    """One job: its properties, its agents (failures first), its timeline and the answers."""
     found = answers(job)
     operation = job.get("operation") or {}
     status = one_line(job.get("status"))
@@ -95,6 +95,10 @@ def show_job(screen: Screen, job: Mapping[str, Any]) -> None:
     if job.get("rollout"):
         screen.heading("Rollout")
         show_rollout(screen, job["rollout"], job.get("created"))
+    if job.get("executions_left_out"):
+        counts = ", ".join(f"{one_line(state)} {count}" for state, count in (job.get("execution_counts") or {}).items())
+        screen.heading("Executions")
+        screen.line(f"{counts}. Below are the first {len(found)}; --executions and --group show all.")
     if found:
         screen.heading("Agents")
         show_agents(screen, found)

@@ -1,4 +1,4 @@
-"""What the commands print with: tables that fit a terminal, plain columns for a pipe, JSON for programs."""
+"""Output of the commands: tables that fit a terminal, plain columns for a pipe, JSON for programs."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Screen(ABC):
         """A time of the API for a table."""
 
     def clock(self, iso: str | None, beside: str | None) -> str:  # noqa: ARG002 - whole, unless a screen is narrow
-        """A time of the API for a table, next to ``beside``, which shows the day."""
+        """A time of the API for a table; the day is left out if ``beside``, the time next to it, has the same."""
         return one_line(iso)
 
     def id(self, job_id: str | None) -> str:
@@ -89,7 +89,7 @@ class Screen(ABC):
         return one_line(job_id)
 
     def fields(self, pairs: Iterable[tuple[str, Any]]) -> None:
-        """Print names and values, one a line; what has no value is left out."""
+        """Print names and values, one per line; names without a value are left out."""
         shown = [(name, value) for name, value in pairs if value not in (None, "", [], {}, ())]
         width = max((len(name) for name, _ in shown), default=0)
         for name, value in shown:
@@ -186,9 +186,9 @@ class TerminalScreen(Screen):
 
 
 def _shortened(columns: Sequence[Column], natural: Sequence[int], room: int) -> list[int]:
-    """Each column's width, so that all fit into ``room`` if that can be; the widest one gives way first.
+    """Each column's width, so that all fit into ``room`` if possible; the widest one shrinks first.
 
-    First to ``least``, then to what can just be read, and whole ones at last. The first one names the row and stays.
+    First to ``least``, then to the narrowest readable width; then whole columns go. The first names the row and stays.
     """
     widths = list(natural)
     partly = [number for number, column in enumerate(columns) if not column.whole]

@@ -44,6 +44,8 @@ class JobProgress:
         self.status = ""
         self.total = 1
         self._states: dict[str, str] = {}
+        #: agents of a large job that the API does not name
+        self._others: Counter[str] = Counter()
         self._news: list[ExecutionProgress] = []
         self._told: set[str] = set()
         self._held: set[str] = set()
@@ -53,14 +55,17 @@ class JobProgress:
     def replace(self, job: Mapping[str, Any]) -> None:
         """Take everything from the job as the API shows it."""
         self.status = str(job.get("status"))
+        self._others = Counter()
         states: Mapping[str, Any] = job.get("agent_states") or {}
         for hostname in self._states.keys() - states.keys():
             del self._states[hostname]
         for hostname, state in states.items():
             self._move(hostname, str((state or {}).get("status")), (state or {}).get("error"))
+        counts: Mapping[str, int] = job.get("execution_counts") or {}
         self._held = {hostname for hostname, state in states.items() if (state or {}).get("held_by")}
         self.rollout.replace(job.get("rollout") or {})
-        self.total = max(len(states), len(job.get("expected_agents") or ()), 1)
+        self.total = max(len(states), len(job.get("expected_agents") or ()), sum(counts.values()), 1)
+        self._others = Counter(counts) - self._named() if len(states) < self.total else Counter()
 
     def apply(self, event: Mapping[str, Any]) -> None:
         """Take in one event of kind ``job``."""
@@ -87,6 +92,8 @@ class JobProgress:
             self._held = set()
 
     def _move(self, hostname: str, state: str, error: Any) -> None:
+        if hostname not in self._states and self._others:
+            self._others -= Counter([self._likely(state)])
         self._states[hostname] = state
         if state in _FINAL and hostname not in self._told:  # a stream of events begins with what is known already
             self._told.add(hostname)
@@ -97,6 +104,14 @@ class JobProgress:
         news, self._news = self._news, []
         return news
 
+    def _likely(self, state: str) -> str:
+        """The state that one of the agents without a name was in before it moved to ``state``."""
+        order = ("submitted", "acknowledged", "started")
+        return next((name for name in order if name != state and self._others[name]), state)
+
+    def _named(self) -> Counter[str]:
+        return Counter(self._states.values())
+
     @property
     def is_over(self) -> bool:
         """Whether the job has ended."""
@@ -105,7 +120,7 @@ class JobProgress:
     @property
     def counts(self) -> Counter[str]:
         """Agents by state."""
-        return Counter(self._states.values())
+        return self._named() + self._others
 
     @property
     def done(self) -> int:

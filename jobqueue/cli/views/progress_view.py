@@ -18,7 +18,7 @@ from jobqueue.model.answers import rank
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-#: In a pipe: answers of more agents than this are not named one by one, but for this many failures.
+#: In a pipe: above this number of agents, single answers are not listed, except for this many failures.
 _NAMED = 20
 #: On a terminal: answers that are shown below the bars.
 _LATEST = 8

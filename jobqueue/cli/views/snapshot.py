@@ -20,7 +20,7 @@ _FINAL = frozenset(status.value for status in FINAL_STATUSES)
 class Snapshot:
     """Counts, agents and the newest jobs.
 
-    ``submitted_per_second`` is of the last minute; ``ended_per_second`` is since the glance before, None for the
+    ``submitted_per_second`` is of the last minute; ``ended_per_second`` is since the previous snapshot, None for the
     first. ``health`` is ``GET /health/status``, None for who may not see it.
     """
 
@@ -52,7 +52,7 @@ class Snapshot:
 
 
 def look(client: Client, jobs: int) -> Snapshot:
-    """Ask the API for everything; ``jobs`` is how many of the newest are wanted."""
+    """Fetch a snapshot from the API; ``jobs`` is the number of newest jobs to include."""
     taken, moment = datetime.now(timezone.utc), monotonic()
     page = client.jobs(limit=max(jobs, 1), view="summary")
     try:
@@ -79,7 +79,7 @@ class Rates:
         self._before: Snapshot | None = None
 
     def of(self, glance: Snapshot) -> Snapshot:
-        """``glance`` with its rate."""
+        """``glance`` with its rate of ended jobs."""
         before, self._before = self._before, glance
         if before is None:
             return glance

@@ -1,4 +1,4 @@
-"""A glance on a screen: as many rows as fit, what needs attention first."""
+"""A snapshot on a screen: as many rows as fit, problems first."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _JOB_COLUMNS = (
     Column("TARGET", least=6),
     Column("ERROR", least=14),
 )
-#: Lines that are no rows: four of figures, two empty ones, two headings of tables, one for what is left out.
+#: Lines that are not rows: four of figures, two empty ones, two table headings, one that counts omitted rows.
 _OTHER_LINES = 9
 _FEWEST_ROWS = 2
 
@@ -75,7 +75,7 @@ def _health(health: Mapping[str, Any] | None) -> str:
     components: Mapping[str, Any] = health.get("components") or {}
     bad = [one_line(name) for name, part in components.items() if (part or {}).get("status") != "ok"]
     latency = (components.get("ledger") or {}).get("latency_ms")
-    text = f"  {', '.join(bad)} not available" if bad else "  all well"
+    text = f"  {', '.join(bad)} not available" if bad else "  healthy"
     if isinstance(latency, (int, float)):
         text += f", Redis {latency:.1f} ms"
     alerts = len(health.get("alerts") or ())

@@ -13,7 +13,7 @@ from jobqueue.cli.views.progress_view import ProgressView, progress_view
 from jobqueue.client import ApiError, Client, WaitTimeout
 from jobqueue.errors import JobQueueError
 
-#: What a server answers that has no stream of events for a job.
+#: Statuses with which a server without an event stream for jobs answers.
 _NO_EVENTS = (404, 405)
 _LONGEST_WAIT = 3600.0
 
@@ -21,7 +21,7 @@ _LONGEST_WAIT = 3600.0
 def watch(client: Client, job_id: str, timeout: float | None = None) -> dict[str, Any]:
     """The job once it is final; shows meanwhile which agents have answered, and how.
 
-    Follows the job's events; where the server has none, it asks again and again. Raises ``WaitTimeout`` after
+    Follows the job's events; polls the job if the server has no event stream. Raises ``WaitTimeout`` after
     ``timeout`` seconds, if given.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
@@ -53,7 +53,7 @@ def watch(client: Client, job_id: str, timeout: float | None = None) -> dict[str
 def _follow(client: Client, job_id: str, progress: JobProgress, view: ProgressView, deadline: float | None) -> None:
     """Show what happens until the job has ended or the time is up."""
     heard: SimpleQueue[dict[str, Any] | JobQueueError | None] = SimpleQueue()
-    # in a thread of its own: reading a stream blocks: it cannot look at the clock nor be interrupted
+    # in a thread of its own: reading a stream blocks, and can neither watch the clock nor be interrupted
     Thread(target=_listen, args=(client, job_id, heard), name="events", daemon=True).start()
     while deadline is None or time.monotonic() < deadline:
         for event in _heard_within(heard, deadline, view.interval):
@@ -81,7 +81,7 @@ def _listen(client: Client, job_id: str, heard: SimpleQueue[dict[str, Any] | Job
 def _heard_within(
     heard: SimpleQueue[dict[str, Any] | JobQueueError | None], deadline: float | None, interval: float
 ) -> Iterator[dict[str, Any] | JobQueueError | None]:
-    """What comes next, and all that follows it within ``interval`` seconds; nothing if the deadline is first."""
+    """The next item and all that follow within ``interval`` seconds; empty if the deadline comes first."""
     now = time.monotonic()
     end = now + _LONGEST_WAIT if deadline is None else deadline
     is_first = True

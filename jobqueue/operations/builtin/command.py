@@ -27,7 +27,7 @@ class _Surroundings(Schema):
         load_default=dict,
         metadata={"description": "Added to the agent's environment."},
     )
-    stdin = Document(metadata={"description": "Text for the standard input; without it the input is empty."})
+    stdin = Document(metadata={"description": "Text for the standard input; empty by default."})
     success_codes = success_codes_field()
     timeout = timeout_field()
 
@@ -42,7 +42,7 @@ class ExecSchema(_Surroundings):
         if ("argv" in data) == ("command" in data):
             raise ValidationError("Give either argv, or command with args.")
         if "argv" in data and "args" in data:
-            raise ValidationError("Belongs to command, not to argv.", "args")
+            raise ValidationError("Only allowed with command, not with argv.", "args")
         if "argv" in data and not data["argv"][0]:
             raise ValidationError("The program must not be empty.", "argv")
 

@@ -1,4 +1,4 @@
-"""Files: deploy, remove, look at. Regular files only; links and directories are refused rather than followed."""
+"""Files: deploy, remove, inspect. Regular files only; links and directories are refused rather than followed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from jobqueue.operations.text import clean
 
 _CHUNK_BYTES = 1024 * 1024
 _NEW_FILE_MODE = 0o644
-_SEPARATED = "the file had {} other name{} (hard links), which keep the old content: this one is a file of its own now"
+_SEPARATED = "the file had {} other name{} (hard links), which keep the old content: this one is now a separate file"
 #: Prefix of temporary files that are not yet in place.
 _TEMPORARY = ".jobqueue-"
 _KINDS = {
@@ -53,7 +53,10 @@ class DeploySchema(PathSchema):
     content = Document(required=True)
     encoding = Text(load_default="text", validate=validate.OneOf(["text", "base64"]))
     mode = Text(
-        **shape(r"0?[0-7]{3,4}", 'Must be octal digits in a string, such as "0644"; default: as it is, else 0644.'),
+        **shape(
+            r"0?[0-7]{3,4}",
+            'Must be octal digits in a string, such as "0644"; default: unchanged, or 0644 for a new file.',
+        ),
     )
     owner = Text(validate=validate.Length(1, 100), metadata={"description": "A user's name or number."})
     group = Text(validate=validate.Length(1, 100), metadata={"description": "A group's name or number."})
@@ -196,7 +199,7 @@ def _regular(path: str) -> os.stat_result | None:
         return None
     if not stat.S_ISREG(found.st_mode):
         kind = _KINDS.get(stat.S_IFMT(found.st_mode), "special file")
-        raise OperationFailed(f"{path} is a {kind}, not a regular file; it was left alone.")
+        raise OperationFailed(f"{path} is a {kind}, not a regular file; it was not changed.")
     return found
 
 
@@ -226,7 +229,7 @@ def _set_attributes(path: str, wanted: _Wanted) -> None:
 
 
 def _replace(path: str, wanted: _Wanted, found: os.stat_result | None) -> None:
-    """Write beside ``path``, then rename over it; owner, group and mode not asked for stay those of the old file."""
+    """Write beside ``path``, then rename over it; unspecified owner, group and mode are kept from the old file."""
     old_mode = stat.S_IMODE(found.st_mode) if found else _NEW_FILE_MODE
     fd, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=Path(path).parent)
     try:
@@ -302,6 +305,6 @@ def _failed(path: str, error: OSError) -> OperationFailed:
     if Path(name).name.startswith(_TEMPORARY):  # users do not know the temporary file: report the directory
         name = str(Path(name).parent)
         if isinstance(error, FileNotFoundError):
-            return OperationFailed(f"{path}: There is no directory {clean(name)}; create_parents makes it.")
+            return OperationFailed(f"{path}: the directory {clean(name)} does not exist; create_parents creates it.")
     where = f" ({clean(name)})" if name != path else ""
     return OperationFailed(f"{path}: {error.strerror or error}{where}")

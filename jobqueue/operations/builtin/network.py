@@ -1,4 +1,4 @@
-"""The network as the host sees it: echo requests and name look-ups."""
+"""The network from the host's side: echo requests and name look-ups."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-import idna
 from marshmallow import ValidationError, validate
 
 from jobqueue.errors import OperationFailed
@@ -29,6 +28,8 @@ class HostName(Text):
         text = super()._deserialize(value, attr, data, **kwargs)
         if text.isascii():
             return text
+        import idna  # its tables are large, and such names are rare
+
         try:
             return idna.encode(text, uts46=True, transitional=False).decode("ascii")
         except (idna.IDNAError, UnicodeError):
@@ -59,14 +60,14 @@ class PingSchema(Schema):
 class DnsSchema(Schema):
     name = HostName()
     type = Text(load_default="A", validate=validate.OneOf(_RECORD_TYPES))
-    server = Text(validate=_is_address, metadata={"description": "Ask this name server; default: the host's own."})
+    server = Text(validate=_is_address, metadata={"description": "Query this name server; default: the host's own."})
     port = Whole(load_default=_DNS_PORT, validate=validate.Range(1, 65535))
     timeout = Number(load_default=5.0, validate=validate.Range(0.1, 60.0), metadata={"description": "Seconds in all."})
 
 
 @operation("network.ping.do", schema=PingSchema, permission=_READ)
 def ping_do(data: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Send echo requests; no answer at all is a result too (packet_loss 100). Times are in milliseconds."""
+    """Send echo requests; without any answer, the result has packet_loss 100. Times are in milliseconds."""
     address, times = ping(data["address"], data["count"], data["timeout"], context)
     received = [time for time in times if time is not None]
     return {
@@ -83,7 +84,7 @@ def ping_do(data: dict[str, Any], context: Context) -> dict[str, Any]:
 
 @operation("network.dns.get", schema=DnsSchema, permission=_READ)
 def dns_get(data: dict[str, Any], context: Context) -> dict[str, Any]:
-    """The host's name servers and search domains and, given a name, what they answer."""
+    """The host's name servers and search domains and, for a given name, its records."""
     import dns.exception
     import dns.resolver
 

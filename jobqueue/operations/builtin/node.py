@@ -79,7 +79,9 @@ def os_get(data: dict[str, Any], context: Context) -> dict[str, Any]:
 
 
 class ProcessListSchema(Schema):
-    limit = Whole(load_default=100, validate=validate.Range(1, 1000), metadata={"description": "At most so many."})
+    limit = Whole(
+        load_default=100, validate=validate.Range(1, 1000), metadata={"description": "Maximum number of processes."}
+    )
     sort = Text(load_default="memory", validate=validate.OneOf(list(_SORTS)))
     name = Text(
         validate=validate.Length(1, 200), metadata={"description": "Only processes whose name contains this text."}
@@ -88,7 +90,7 @@ class ProcessListSchema(Schema):
 
 @operation("node.process.list", schema=ProcessListSchema, permission=_READ)
 def process_list(data: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Running processes, by memory unless told otherwise.
+    """Running processes, sorted by memory unless requested otherwise.
 
     Command lines are left out: they often carry passwords, and reading about a host needs no more than a read right.
     """
@@ -104,7 +106,7 @@ def process_list(data: dict[str, Any], context: Context) -> dict[str, Any]:
 
 
 def _process(info: dict[str, Any]) -> dict[str, Any]:
-    """One process; what this user may not see is null (zero where it is counted)."""
+    """One process; values that the agent's user may not read are null (zero in sums)."""
     times, memory, created = info["cpu_times"], info["memory_info"], info["create_time"]
     return {
         "pid": info["pid"],

@@ -1,4 +1,4 @@
-"""Echo requests (ICMP), by whichever way the host allows.
+"""Echo requests (ICMP), by a method that the host allows.
 
 A datagram socket needs no privilege where ``net.ipv4.ping_group_range`` covers the agent's group; a raw socket needs
 CAP_NET_RAW; the ``ping`` program usually has that privilege of its own.
@@ -120,7 +120,7 @@ def _by_program(address: str, count: int, timeout: float, context: Context) -> l
     program = shutil.which("ping")
     if program is None:
         raise OperationFailed(
-            "This agent may not send echo requests (no ICMP socket is allowed), and there is no ping program."
+            "This agent may not send echo requests (no ICMP socket is allowed), and the host has no ping program."
         )
     result = context.run(
         [program, "-n", "-c", str(count), "-W", str(math.ceil(timeout)), address],

@@ -34,7 +34,7 @@ class CallSchema(Schema):
 
 @operation("python.call", schema=CallSchema, changes=True, permission="python:execute", only_starts_processes=True)
 def call(data: dict[str, Any], context: Context) -> Outcome:
-    """Call a function of an importable module; what it returns is the result and must be JSON.
+    """Call a function of an importable module; its return value is the result and must be JSON.
 
     It runs in a child process, which is killed at the timeout. A function may return an ``Outcome`` to say whether
     it changed anything.

@@ -52,7 +52,9 @@ class _ScriptSchema(Schema):
         load_default=dict,
         metadata={"description": "Added to the agent's environment."},
     )
-    verbose = Flag(load_default=False, metadata={"description": "Say in the output what is run, and how."})
+    verbose = Flag(
+        load_default=False, metadata={"description": "Print the command line and environment into the output."}
+    )
     success_codes = success_codes_field()
     timeout = timeout_field()
 
@@ -113,9 +115,9 @@ def _path(script: str, context: Context) -> Path | None:
             f"The script {brief(line, 300)!r} on {context.hostname} is a directory; name a file in it."
         )
     if not _is_file(line):
-        raise OperationFailed(f"There is no script {brief(line, 300)!r} on {context.hostname}.")
+        raise OperationFailed(f"The script {brief(line, 300)!r} does not exist on {context.hostname}.")
     if not os.access(path, os.R_OK):
-        raise OperationFailed(f"The script {brief(line, 300)!r} on {context.hostname} may not be read by the agent.")
+        raise OperationFailed(f"The script {brief(line, 300)!r} on {context.hostname} is not readable by the agent.")
     return path
 
 
@@ -146,8 +148,8 @@ def _check_text(path: Path) -> None:
     has_shell = any(Path(word).name in _SHELLS for word in words)
     if has_shell and b"\r\n" in begin and begin.count(b"\r\n") == begin.count(b"\n"):
         raise OperationFailed(
-            f"The script {brief(str(path), 300)!r} has the line breaks of Windows (CRLF), which a shell takes "
-            "for a part of each command; convert it: sed -i 's/\\r$//' FILE"
+            f"The script {brief(str(path), 300)!r} has Windows line breaks (CRLF), which a shell takes "
+            "as a part of each command; convert it: sed -i 's/\\r$//' FILE"
         )
 
 
@@ -181,7 +183,7 @@ def _imports(place: Path, files: list[str], context: Context) -> list[str]:
         if not path.is_absolute():
             raise OperationFailed(f"python_files: {brief(name, 300)!r} must be an absolute path.")
         if not path.exists():
-            raise OperationFailed(f"python_files: there is no {brief(name, 300)!r} on {context.hostname}.")
+            raise OperationFailed(f"python_files: {brief(name, 300)!r} does not exist on {context.hostname}.")
         if path.suffix != _MODULE_SUFFIX:
             found.append(name)
             continue

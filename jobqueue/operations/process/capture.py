@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Capture:
-    """The first and the last half of ``limit`` bytes of a stream; what lies between is counted and dropped.
+    """The first and the last half of ``limit`` bytes of a stream; the bytes in between are counted and dropped.
 
     Never holds more than twice ``limit``, however much is written.
     """

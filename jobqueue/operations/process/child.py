@@ -64,7 +64,7 @@ def _answer(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
         return {"data": data, "changed": outcome.changed, "failed_with": failed_with}
     except JobQueueError as error:
         return {"error": brief(str(error.message)), "code": error.code, "details": _told(error.details, context)}
-    except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever the code raises is the answer)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (an exception of the code is the answer)
         trace = clean(traceback.format_exc(limit=50))[-_MAX_TRACE_LENGTH:]
         return {"error": describe(error), "code": OperationFailed.code, "trace": trace}
 

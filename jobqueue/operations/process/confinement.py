@@ -35,7 +35,7 @@ INHERITED = (
     "ALL_PROXY",
     "NO_PROXY",
 )
-#: The agent's own configuration, including its token, is never inherited, whatever the patterns allow.
+#: The agent's own configuration, including its token, is never inherited, even if the patterns allow it.
 _OWN_SETTINGS = "JOBQUEUE_"
 _SHELL = "/bin/sh"
 #: limit -> the shell's command that sets it. Shells name the number of processes differently.

@@ -1,7 +1,7 @@
 """Run Python code in a child process, so that it can be killed at a timeout or on cancel.
 
 The child is a fresh interpreter, not a fork: forking a process that has threads is not safe. It gets its request as
-JSON on its standard input and answers as JSON through a nameless file; what it prints is live output.
+JSON on its standard input and answers as JSON through an unnamed file; its printed text is live output.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def ask_child(request: Mapping[str, Any], context: Context, timeout: float | Non
 
 
 class _Reports:
-    """Hands what a child reports of its run, one JSON object a line, to the context of the run."""
+    """Passes a child's progress reports, one JSON object per line, to the context of the run."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -97,7 +97,7 @@ class _Reports:
                 try:
                     info = json.loads(line)
                 except ValueError:
-                    _log.warning("job %s reported something that is no JSON", self._context.job_id)
+                    _log.warning("job %s sent a progress report that is not JSON", self._context.job_id)
                     continue
                 self._context.report(info)
 

@@ -108,7 +108,7 @@ class Redactor:
         return value
 
     def beginning(self, data: bytes) -> tuple[int, bool]:
-        """The number of bytes at the end of ``data`` that may begin a secret whose rest is still to come.
+        """The number of bytes at the end of ``data`` that may start a secret whose rest has not arrived yet.
 
         Also returns whether they reveal any of it: the first few letters of a secret begin many words.
         """

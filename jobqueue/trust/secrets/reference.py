@@ -38,7 +38,7 @@ def _faults(data: Any, way: tuple[str | int, ...]) -> Iterator[tuple[tuple[str |
         if KEY in data:
             name = data[KEY]
             if len(data) > 1 or not way:
-                yield way, f'A secret stands in place of a value, as {{"{KEY}": "name"}} and nothing beside it.'
+                yield way, f'A secret reference replaces a whole value: {{"{KEY}": "name"}}, without other keys.'
             elif not isinstance(name, str) or not _NAME.fullmatch(name):
                 yield way, "A secret's name has 1 to 128 letters, digits or . _ -, the first a letter or digit."
             return

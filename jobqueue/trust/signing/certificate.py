@@ -76,7 +76,7 @@ def parse_public(text: str) -> VerifyKey:
     try:
         return VerifyKey(base64.b64decode(text, validate=True))
     except ValueError as error:
-        raise InvalidInput("This is no Ed25519 public key: 32 bytes in base64.") from error
+        raise InvalidInput("Not an Ed25519 public key; expected 32 bytes in base64.") from error
 
 
 def sign_result(signer: Signer, result: bytes) -> str:
@@ -120,7 +120,7 @@ def join(token: str, hostname: str, public_key: str) -> str:
     """The join request of an agent with a token. Raises ``InvalidInput`` for an invalid token."""
     parts = token.split(":")
     if len(parts) != 5 or parts[0] != _TOKEN_START:
-        raise InvalidInput("JOBQUEUE_JOIN_TOKEN is no token of `jobqueue agent invite`.")
+        raise InvalidInput("JOBQUEUE_JOIN_TOKEN is not a token of `jobqueue agent invite`.")
     _, number, expires, bound, secret = parts
     return ":".join((number, expires, bound, _proof(secret, hostname, public_key).decode("ascii")))
 
@@ -129,7 +129,7 @@ def read_join(text: str) -> tuple[Invitation, str]:
     """The invitation in a join request, and its proof. Raises ``SealBroken`` for an invalid request."""
     parts = text.split(":")
     if len(parts) != 4 or not parts[1].isdecimal() or len(text) > 1000:
-        raise SealBroken("it is no proof of an invitation")
+        raise SealBroken("it is not a proof of an invitation")
     return Invitation(parts[0], int(parts[1]), parts[2]), parts[3]
 
 

@@ -51,7 +51,9 @@ def read_public(path: Path) -> PublicKeys:
     """
     with path.open("rb") as file:
         if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & _OTHERS_WRITE:
-            raise InvalidSettings(f"Others may write to {path}, and so say whose work is run: chmod go-w {path}")
+            raise InvalidSettings(
+                f"Other users may write to {path}, which decides whose work is run: chmod go-w {path}"
+            )
         text = file.read(_LARGEST_FILE)
     return parse_public_keys(text, str(path))
 
@@ -68,11 +70,11 @@ def parse_public_keys(text: bytes, source: str) -> PublicKeys:
             raise InvalidSettings(f"{source} holds a public key that cannot be read: it is not DER in base64.")
         found = _key_bytes(der, _PUBLIC_PREFIX)
         if found is None:
-            raise InvalidSettings(f"{source} holds a public key of another kind; only Ed25519 keys sign work.")
+            raise InvalidSettings(f"{source} contains a public key of another type; only Ed25519 keys sign work.")
         key = VerifyKey(found)
         keys[key_id(key)] = key
     if text.count(b"-----BEGIN") != len(_BLOCK.findall(text)):
-        raise InvalidSettings(f"{source} holds something else than public keys in PEM, or is cut off.")
+        raise InvalidSettings(f"{source} contains other data than public keys in PEM, or is truncated.")
     return keys
 
 
@@ -87,7 +89,7 @@ def read_private(path: Path) -> SigningKey:
         with path.open("rb") as file:
             if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & _OTHERS_READ:
                 raise InvalidSettings(
-                    f"Others may read the private key {path}: chmod 600 {path}, and consider a new key."
+                    f"Other users may read the private key {path}: chmod 600 {path}, and consider a new key."
                 )
             block = _PRIVATE_BLOCK.search(file.read(_LARGEST_FILE))
     except FileNotFoundError:
@@ -99,7 +101,7 @@ def read_private(path: Path) -> SigningKey:
         raise InvalidSettings(f"{path} is no private key in PEM (PKCS #8) without a password.")
     found = _key_bytes(der, _PRIVATE_PREFIX)
     if found is None:
-        raise InvalidSettings(f"{path} is a private key of another kind; it must be Ed25519.")
+        raise InvalidSettings(f"{path} is a private key of another type; it must be Ed25519.")
     return SigningKey(found)
 
 
@@ -122,7 +124,7 @@ def ensure_private(path: Path) -> tuple[SigningKey, bool]:
             draft.unlink()
         return read_private(path), made
     except OSError as error:
-        raise InvalidSettings(f"The private key {path} cannot be made: {error.strerror}.") from error
+        raise InvalidSettings(f"The private key {path} cannot be created: {error.strerror}.") from error
 
 
 def write_private(path: Path, key: SigningKey) -> None:

@@ -49,7 +49,7 @@ class Signer:
                 key = pem.read_private(path)
             except FileNotFoundError:
                 raise InvalidSettings(
-                    f"JOBQUEUE_SIGNING_KEY names {path}, which is not there. Make one with "
+                    f"JOBQUEUE_SIGNING_KEY names {path}, which does not exist. Create one with "
                     "`jobqueue signing rotate`, or by: openssl genpkey -algorithm ed25519"
                 ) from None
         return cls(key, path)

@@ -66,16 +66,16 @@ class TrustedKeys:
             version = _version(self._path)
             if version == self._version:
                 return
-            self._version = version  # logged once per change, whatever the outcome
+            self._version = version  # logged once per change, also if reading fails
             self._keys = pem.read_public(self._path)
-            logger.info("%s was read again: it holds the keys %s", self._path, ", ".join(self._keys) or "(none)")
+            logger.info("%s was reloaded: trusted keys %s", self._path, ", ".join(self._keys) or "(none)")
         except OSError as error:
             if self._keys:
-                logger.error("No signature counts any more: %s cannot be read (%s)", self._path, error)
+                logger.error("No signature is accepted any more: %s cannot be read (%s)", self._path, error)
             self._version, self._keys = None, {}
         except InvalidSettings as error:
             # the file may be half written; a broken file is not a request to remove keys
-            logger.error("The trusted keys stay what they were: %s", error)
+            logger.error("The trusted keys stay unchanged: %s", error)
 
 
 def _version(path: Path) -> tuple[int, int, int]:
@@ -85,6 +85,6 @@ def _version(path: Path) -> tuple[int, int, int]:
 
 def _no_keys(path: Path, why: str) -> str:
     return (
-        f"There is no trusted key in {path} ({why}): without one every job would be refused. Copy signing.pub from the "
+        f"No trusted key in {path} ({why}): without one every job would be refused. Copy signing.pub from the "
         "state directory of the API to this host, and set JOBQUEUE_TRUSTED_KEYS to where it is."
     )

@@ -232,7 +232,10 @@ def test_the_ledgers_scripts_give_an_agent_no_more(guarded: Guarded, api: Api, t
     calls: dict[str, tuple[str | int, ...]] = {
         "cancel_job": ("", waiting, "me"),
         "delete_job": (job_id, ""),
-        "read_job": (job_id,),
+        "read_job": (job_id, 1, 1, 1),
+        "read_executions": (job_id, 0, 1, 1, 1),
+        "survey_agents": ("", "", 10),
+        "store_fleet": ("{}",),
         "finish": ("", job_id, "web1-b", "x", "completed", "{}", "", "", ""),
         "claim": ("", waiting, "web1-b", "web1-b", "x", 1_000_000),
         "report_progress": (job_id, "web1-b", "x", "{}"),
@@ -247,7 +250,7 @@ def test_the_ledgers_scripts_give_an_agent_no_more(guarded: Guarded, api: Api, t
     }
     before = _told(api.job(waiting)), _told(api.job(job_id))
     for verb, arguments in calls.items():
-        with pytest.raises(LedgerUnavailable, match="refuses our user"):
+        with pytest.raises(LedgerUnavailable, match="refuses the user of"):
             scripts.call(verb, *arguments)
     scripts.close()
     # a job whose id an agent knows it can mark as cancelled; it can neither end it nor answer for another

@@ -34,7 +34,7 @@ def test_all_parts_wait_for_a_redis_that_comes_later(place: Path, make_parts: Ma
     parts.start_api()
     assert parts.status("/health/ready") == 503
     for process in (maintenance, agent):
-        until(lambda process=process: "Cannot start yet, trying on" in process.log(), f"{process.name} waits")
+        until(lambda process=process: "Cannot start yet, retrying" in process.log(), f"{process.name} waits")
     try:
         server.start()
         parts.api.wait_for_agent("a1")

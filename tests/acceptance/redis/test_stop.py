@@ -21,7 +21,7 @@ IDLE_STOP = 8.0
 
 
 #: What an agent says when it is asked to stop.
-AGENT_STOPS = "This agent stops"
+AGENT_STOPS = "This agent is stopping"
 
 
 def stop(process: Process, *numbers: signal.Signals, noticed: str = "") -> tuple[int, float]:

@@ -205,7 +205,7 @@ def test_while_redis_is_away_nobody_waits_twice(
     services.failure = away()
     with caplog.at_level(logging.ERROR, "jobqueue.audit"):
         assert client.post("/job", json=GOOD, headers=AUTHORIZATION).status_code == 503
-    assert "not in the audit trail (Redis is away)" in caplog.text
+    assert "not in the audit trail (Redis is unavailable)" in caplog.text
 
 
 def test_long_and_strange_paths(client: FlaskClient, services: FakeServices) -> None:
@@ -348,7 +348,7 @@ def test_access_is_not_changed_while_that_cannot_be_recorded(
     kinds = [ledger.keys.kind(kind) for kind in ("credentials", "roles")]
     before = [ledger.client.hgetall(kind) for kind in kinds]
     answer = client.open(path, method=method, json=body, headers=AUTHORIZATION)
-    error(answer, 503, "cannot be written into the audit trail")
+    error(answer, 503, "cannot be recorded in the audit trail")
     assert int(answer.headers["Retry-After"]) > 0
     assert [ledger.client.hgetall(kind) for kind in kinds] == before
     assert "token" not in answer.get_json()
@@ -373,7 +373,7 @@ def test_a_poisoned_trail_repairs_itself_and_misses_no_change_of_access(
     assert [entry.deed.path or entry.deed.result for entry in entries(services)] == ["/role", "broken", "/key"]
     verdict = client.get("/audit/verify", headers=AUTHORIZATION).get_json()
     assert not verdict["valid"]
-    assert "was broken behind entry 1" in verdict["problems"][0]
+    assert "was broken after entry 1" in verdict["problems"][0]
     alerts = Executions.alerts(ledger.executions)  # the fake answers with one of its own
     assert [alert.kind for alert in alerts] == ["records_altered"]
     assert client.get("/health/status", headers=AUTHORIZATION).get_json()["components"]["audit"] == {"status": "ok"}

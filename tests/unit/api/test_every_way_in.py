@@ -145,7 +145,7 @@ def test_an_altered_configuration_is_not_started(app: Flask, services: Services)
     for method, path in (("POST", "/api/spark/jobs/nightly"), ("GET", "/api/spark/configurations/nightly")):
         response = client.open(path, method=method)
         assert response.status_code == 409
-        assert "not as this API stored it" in response.get_json()["message"]
+        assert "not stored by this API" in response.get_json()["message"]
     assert job_ids(services) == []
     (refused,) = [entry for entry in client.get("/audit").get_json()["entries"] if entry["status"] == 409]
     assert refused["path"] == "/api/spark/jobs/nightly"

@@ -277,7 +277,7 @@ def test_several_statuses(ask: Ask, services: FakeServices) -> None:
     assert services.filters == [JobFilter(status=(JobStatus.FAILED, JobStatus.CANCELLED))]
     refused = ask("GET", "/job?status=failed,odd")
     assert refused.status_code == 400
-    assert "several with commas between" in refused.get_json()["error"]
+    assert "several separated by commas" in refused.get_json()["error"]
 
 
 def test_offset(ask: Ask, services: FakeServices) -> None:
@@ -315,7 +315,7 @@ def test_summary_leaves_out_what_can_be_large(ask: Ask, services: FakeServices) 
         ("tag=:x", "tag", ["key"]),
         ("created_after=yesterday", "created_after", ["ISO 8601"]),
         ("created_before=2026-02-30", "created_before", ["ISO 8601"]),
-        ("created_after=2026-02-02&created_before=2026-02-01", "created_after", ["later than created_before"]),
+        ("created_after=2026-02-02&created_before=2026-02-01", "created_after", ["Later than created_before"]),
         ("cursor=17", "cursor", ["next_cursor"]),
         ("cursor=c", "cursor", ["next_cursor"]),
         ("cursor=c" + "1" * 17, "cursor", ["next_cursor"]),

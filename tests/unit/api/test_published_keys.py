@@ -382,7 +382,7 @@ def test_the_last_good_set_goes_on(
     assert source.find("RS256", "unknown") == []
     assert issuer.asked == 2
     assert source.find("RS256", "r")
-    assert "cannot be had" in caplog.text
+    assert "cannot be fetched" in caplog.text
 
 
 @pytest.mark.usefixtures("no_pause")

@@ -110,7 +110,7 @@ def test_a_silent_reader_is_asked_and_then_given_up(server: WebSocket, client: W
         clock.now += websocket.PING_SECONDS
         server.attend()
     clock.now += 1
-    with pytest.raises(Gone, match="no sign of life"):
+    with pytest.raises(Gone, match="no answer to a ping"):
         server.attend()
 
 

@@ -73,7 +73,7 @@ def test_get_waits_as_long_as_the_server_asks(api: FakeApi) -> None:
 def test_pauses_grow_and_end(api: FakeApi) -> None:
     api.on("GET", "/x", RESET)
     calls = Calls(api.url, retries=7)
-    with pytest.raises(ConnectionFailed, match="broke"):
+    with pytest.raises(ConnectionFailed, match="was lost"):
         calls()
     assert len(api.seen) == 8
     limits = [0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0]

@@ -155,7 +155,7 @@ def test_nothing_is_written_through_a_link(tmp_path: Path, target: Path, first: 
     link: Entry = ("d", b"", of_type(tarfile.SYMTYPE, str(target.parent)))
     file: Entry = ("d/evil", b"evil", plain)
     entries = [link, file] if first == "link" else [file, link]
-    with pytest.raises(OperationFailed, match=r"behind a link|two files of one name"):
+    with pytest.raises(OperationFailed, match=r"below a link|two files of one name"):
         _unpack(make_tar(tmp_path / "a.tgz", *entries), target)
 
 
@@ -174,7 +174,7 @@ def test_devices_in_zips_are_refused(tmp_path: Path, target: Path, kind: int) ->
 @pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
 @pytest.mark.parametrize("names", [("a", "a"), ("a", "./a"), ("a", "a/b"), ("a/b", "a"), ("a/", "a")])
 def test_one_name_twice(tmp_path: Path, target: Path, names: tuple[str, str]) -> None:
-    with pytest.raises(OperationFailed, match=r"two files of one name|cannot be made"):
+    with pytest.raises(OperationFailed, match=r"two files of one name|cannot be created"):
         _unpack(make_zip(tmp_path / "a.zip", *((name, b"" if name.endswith("/") else b"1") for name in names)), target)
     for path in target.iterdir():
         assert path.name == "a"
@@ -270,7 +270,7 @@ def test_truncated_archives(tmp_path: Path, target: Path, kind: str, rng: random
         archive.write_bytes(whole[:part])
         folder = target / str(part)
         folder.mkdir()
-        with pytest.raises(OperationFailed, match=r"^(The archive is broken|This is no archive)"):
+        with pytest.raises(OperationFailed, match=r"^(The archive is broken|Not an archive)"):
             unpack(archive, folder, LIMITS, _never)
 
 

@@ -49,7 +49,7 @@ def test_nothing_asked_for_waits_for_nothing() -> None:
 @pytest.mark.parametrize(("cpus", "memory", "what"), [(2.5, 0, "2.5 CPUs"), (1, 2000, "2000 bytes of memory")])
 def test_more_than_the_host_has_fails_at_once(cpus: float, memory: int, what: str) -> None:
     with (
-        pytest.raises(OperationFailed, match=f"asks for {what}, but this host has") as caught,
+        pytest.raises(OperationFailed, match=f"needs {what}, but this host has") as caught,
         Capacity(2.0, 1000).reserve(cpus, memory, _never, _not_expected),
     ):
         pytest.fail("it was given")
@@ -76,7 +76,7 @@ def test_declared_resources_are_shared_out() -> None:
     with capacity.reserve(0, 0, _never, _not_expected, two):
         pass
     with (
-        pytest.raises(OperationFailed, match=r"asks for 3 of the resource tpu, but this host has .*, 2 of tpu\."),
+        pytest.raises(OperationFailed, match=r"needs 3 of the resource tpu, but this host has .*, 2 of tpu\."),
         capacity.reserve(0, 0, _never, _not_expected, {"tpu": (3.0, 2.0)}),
     ):
         pytest.fail("it was given")

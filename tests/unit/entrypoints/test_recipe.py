@@ -98,8 +98,8 @@ def test_addresses_stay_as_they_are() -> None:
         ("-r missing.txt", "no working directory"),
         ("-r /nowhere/missing.txt", "is not on this host"),
         (f"{WORKING_DIR}/x.whl", "the job has none"),
-        ("/tmp", "is no wheel"),
-        ("file:///tmp", "is no wheel"),
+        ("/tmp", "is not a wheel"),
+        ("file:///tmp", "is not a wheel"),
     ],
 )
 def test_what_is_not_there(line: str, complaint: str) -> None:

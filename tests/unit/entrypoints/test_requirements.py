@@ -123,7 +123,7 @@ def test_lines_that_do_something_else(line: str, complaint: str) -> None:
         ({"packages": ["a"], "pip_version": "new"}, r"'pip_version'\] 'new' is not a version specifier"),
         ({"packages": ["a"], "pip_check": 1}, "'pip_check'"),
         ({"packages": [1]}, r"'packages'\]\[0\]"),
-        ({"packages": ["a\0b"]}, "no requirement can hold"),
+        ({"packages": ["a\0b"]}, "not allowed in a requirement"),
         ({"packages": ["a", "b c"]}, "'b c' is not a requirement"),
         ({"packages": ["a --user"]}, "option that is not supported behind"),
         ({"packages": ["--editable ."]}, "--editable"),

@@ -66,7 +66,7 @@ def test_a_package_without_a_digest_is_not_unpacked(tmp_path: Path, make_run: Ma
     run = make_run()
     run.packages.files[NAME] = make_zip(tmp_path / "sha", ("run.py", b"print(1)"))
     with (
-        pytest.raises(OperationFailed, match="does not say which content the package"),
+        pytest.raises(OperationFailed, match="lacks the checksum of the package"),
         _surround(run, {"working_dir": f"gcs://{NAME}"}, {}),
     ):
         pass
@@ -188,9 +188,9 @@ def test_a_python_where_the_agents_has_another_name(
 
 FAILURES: list[tuple[dict[str, Any], str]] = [
     ({"working_dir": f"gcs://{NAME}"}, "not known any more; upload it again"),
-    ({"working_dir": "file:///nowhere/x.zip"}, "/nowhere/x.zip is not on this host"),
-    ({"working_dir": "file:///dev/null"}, "/dev/null is not on this host, or neither"),
-    ({"py_modules": ["file:///etc/hostname"]}, "is no archive"),
+    ({"working_dir": "file:///nowhere/x.zip"}, "/nowhere/x.zip does not exist on this host"),
+    ({"working_dir": "file:///dev/null"}, "/dev/null does not exist on this host, or is neither"),
+    ({"py_modules": ["file:///etc/hostname"]}, "Not an archive"),
     ({"pip": ["--no-index", "no-such-package"]}, "no-such-package"),
     ({"pip": ["./missing.whl"]}, "no working directory"),
 ]

@@ -163,7 +163,7 @@ def test_whatever_works_by_itself_runs_as_the_other_user_too(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("{", "is no JSON"),
+        ("{", "is not JSON"),
         ("[]", "must be a JSON object"),
         ('{"rule": []}', "unknown rule"),
         ('{"rules": [{"operations": ["*"]}]}', "rule 1: effect must be allow or deny"),
@@ -173,7 +173,10 @@ def test_whatever_works_by_itself_runs_as_the_other_user_too(tmp_path: Path) -> 
         ('{"rules": [{"operations": ["*"], "effect": "allow", "arguments": {"a": 5}}]}', "arguments.a must be"),
         ('{"rules": [{"operations": ["*"], "effect": "allow", "arguments": {"a": {"regex": "x"}}}]}', "'regex'"),
         ('{"rules": [{"operations": ["*"], "effect": "allow", "run_as": "no-such-user"}]}', "no user 'no-such-user'"),
-        ('{"rules": [{"operations": ["*"], "effect": "deny", "limits": {}}]}', "belong to rules that allow"),
+        (
+            '{"rules": [{"operations": ["*"], "effect": "deny", "limits": {}}]}',
+            "only valid in rules with the effect allow",
+        ),
         ('{"rules": [{"operations": ["*"], "effect": "allow", "limits": {"cpu": 5}}]}', "unknown cpu"),
         ('{"rules": [{"operations": ["*"], "effect": "allow", "limits": {"cpu_seconds": 0}}]}', "whole number from 1"),
     ],

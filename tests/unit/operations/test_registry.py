@@ -76,7 +76,7 @@ def test_its_own_plugins_are_missed_where_it_is_not_installed(monkeypatch: pytes
     assert "aggregation.run" not in found
     assert len(found) == len(BUILTIN) - 1
     assert found.problems == (
-        "jobqueue is not installed, so its own plugins are not known: pip install -e . (in a clone).",
+        "jobqueue is not installed, so its own plugins cannot be found: pip install -e . (in a clone).",
     )
 
 
@@ -91,7 +91,7 @@ def test_schemas_are_json_schemas_that_refuse_unknown_fields(registry: Registry)
     assert by_type["file.deploy.execute"]["properties"]["encoding"]["enum"] == ["text", "base64"]
     assert by_type["command.exec.execute"]["properties"]["timeout"]["exclusiveMinimum"] == 0
     assert by_type["node.process.list"]["properties"]["limit"] == {
-        "type": "integer", "default": 100, "minimum": 1, "maximum": 1000, "description": "At most so many.",
+        "type": "integer", "default": 100, "minimum": 1, "maximum": 1000, "description": "Maximum number of processes.",
     }  # fmt: skip
 
 

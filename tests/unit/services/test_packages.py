@@ -37,11 +37,11 @@ def test_a_pin_is_the_digest_of_the_bytes(services: Services) -> None:
 
 def test_what_was_never_uploaded_is_named(services: Services) -> None:
     services.packages.store(NAME, [b"x"])
-    with pytest.raises(InvalidInput, match=f"The package {OTHER} is not here.*Upload it") as found:
+    with pytest.raises(InvalidInput, match=f"The package {OTHER} is not stored.*Upload it") as found:
         services.package_digests([NAME, OTHER])
     assert found.value.details == {"runtime_env": [found.value.message]}
     third = NAME.replace("zip", "tgz")
-    with pytest.raises(InvalidInput, match=f"The packages {third}, {OTHER} are not here"):
+    with pytest.raises(InvalidInput, match=f"The packages {third}, {OTHER} are not stored"):
         services.package_digests([third, NAME, OTHER])
 
 

@@ -91,11 +91,11 @@ def test_run_files_of_a_killed_run_are_removed_at_the_start(tmp_path: Path) -> N
 
 def test_a_directory_that_others_may_write_to_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
-    with pytest.raises(JobQueueError, match="Others may write"):
+    with pytest.raises(JobQueueError, match="Other users may write"):
         StateDirectory(tmp_path).acquire()
 
 
 def test_a_file_in_its_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(JobQueueError, match="cannot be made"):
+    with pytest.raises(JobQueueError, match="cannot be created"):
         StateDirectory(tmp_path / "file").acquire()

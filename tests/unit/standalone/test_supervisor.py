@@ -219,7 +219,7 @@ def test_what_an_earlier_supervisor_left_is_ended_first(lines: Lines) -> None:
         assert psutil.pid_exists(left)
     with Supervisor(lines.emit, owner="someone"):
         wait_gone(left)
-    lines.wait_for(OWN_NAME, "ending 1 processes that were left behind")
+    lines.wait_for(OWN_NAME, "ending 1 orphaned processes")
 
 
 PARENT = """

@@ -189,6 +189,29 @@ def test_the_audit_trail_has_who_came_with_an_invitation(
     assert entry.details == {"agent": "db1", "fingerprint": new.identity.fingerprint}
 
 
+def test_the_audit_trail_has_refused_invitations(
+    agent: MakeAgent, ledger: Ledger, signer: Signer, keys: TrustedKeys
+) -> None:
+    now = [float(NOW)]
+    enrolment = Enrolment(
+        ledger.agents, signer, keys, lambda: now[0], record=lambda entry: ledger.audit.append([entry])
+    )
+    token, _ = enrolment.invite("db1")
+    for number in range(20):
+        agent(f"web{number}", token).beat()
+    assert enrolment.redeem() == []
+    entries = [record.deed for record in ledger.audit.newest(100)]
+    assert len(entries) == 10, "an agent must not push other entries out of the trail"
+    entry = next(deed for deed in entries if deed.details["agent"] == entries[0].details["agent"])
+    assert (entry.kind, entry.result, entry.who) == ("invitation", "refused", "")
+    assert entry.path == f"/agent/{entry.details['agent']}/accept"
+    assert "it is for db1" in str(entry.details["why"])
+    now[0] += 61
+    agent("late1", token).beat()
+    enrolment.redeem()
+    assert ledger.audit.newest(1)[0].deed.details["agent"] == "late1"
+
+
 def test_the_token_is_not_in_redis(agent: MakeAgent, enrolment: Enrolment, ledger: Ledger) -> None:
     token, _ = enrolment.invite()
     agent("db1", token).beat()
@@ -250,7 +273,7 @@ def test_a_token_expires(
 
 
 def test_nonsense_in_place_of_a_token(agent: MakeAgent, enrolment: Enrolment, ledger: Ledger) -> None:
-    with pytest.raises(InvalidSettings, match="JOBQUEUE_JOIN_TOKEN is no token"):
+    with pytest.raises(InvalidSettings, match="JOBQUEUE_JOIN_TOKEN is not a token"):
         agent("db1", "hello").beat()
     agent("db1").beat()
     for nonsense in ("", "a", "a:b:c:d", "a:1::", "a:9" + "9" * 2000 + ":x:y", "\u00e9:1::\ud800"):
@@ -328,7 +351,7 @@ def test_what_a_revoked_agent_runs_is_given_up(
 
 def test_who_was_never_accepted_cannot_be_revoked(agent: MakeAgent, enrolment: Enrolment) -> None:
     agent("db1").beat()
-    with pytest.raises(Conflict, match="nothing to revoke"):
+    with pytest.raises(Conflict, match="not accepted yet"):
         enrolment.revoke("db1", "admin")
     with pytest.raises(AgentNotFound):
         enrolment.revoke("db2", "admin")
@@ -593,7 +616,7 @@ def test_an_agent_of_another_version_is_not_accused(
     assert (ledger.stats()[RESULTS_FORGED], ledger.stats()[RESULTS_UNVERIFIED]) == (0, 1)
     (alert,) = ledger.executions.alerts()
     assert (alert.kind, alert.job_id, alert.hostname) == (RESULTS_UNVERIFIED, job_id, HOST)
-    assert "is of version '0.1'" in alert.message
+    assert "has version '0.1'" in alert.message
 
 
 def test_without_trusted_keys_maintenance_accuses_nobody(

@@ -206,7 +206,7 @@ def test_the_work_of_one_job_is_refused_under_the_id_of_another(
 ) -> None:
     wanted, harmless = submit("test.tell.do", {"reports": []}), submit("test.echo.get")
     attacker.write(harmless, attacker.document(wanted))
-    assert_refused(ledger, executor, harmless, "signed as something else")
+    assert_refused(ledger, executor, harmless, "signed for another purpose")
 
 
 def test_work_for_another_agent_is_refused(
@@ -283,7 +283,7 @@ def test_work_is_not_run_again(ledger: Ledger, executor: Executor, submit: Submi
         attacker.rewind(job_id)
         assert executor.execute(job_id, HOST) == "failed"
     assert ledger.stats()[WORK_REFUSED] == 3
-    assert "has run it already, once" in ledger.executions.alerts()[0].message
+    assert "has already run it once" in ledger.executions.alerts()[0].message
 
 
 def test_a_broadcast_that_was_answered_is_not_run_under_another_slot(
@@ -319,7 +319,7 @@ def test_idempotent_work_that_ended_is_not_run_again(
         attacker.rewind(job_id)
         assert executor.execute(job_id, HOST) == "failed"
         assert ledger.stats()[WORK_REFUSED] == number
-    assert "has reported its end already" in ledger.executions.alerts()[0].message
+    assert "has already reported its end" in ledger.executions.alerts()[0].message
 
 
 def test_a_retry_that_completed_is_not_run_again(
@@ -483,5 +483,5 @@ def test_the_gate_takes_a_grant_of_the_right_form_only(
     job_id = submit("test.echo.get", {"text": "hi"})
     grant = Grant(job_id, HOST, "token", 1, attacker.document(job_id))
     assert gate.admit(grant).document["data"] == {"text": "hi"}
-    with pytest.raises(Exception, match="signed as something else"):
+    with pytest.raises(Exception, match="signed for another purpose"):
         gate.admit(replace(grant, job_id=str(uuid.uuid4())))

@@ -11,7 +11,9 @@ from celery.worker.consumer import Consumer
 
 from jobqueue.dispatch.message_parser import ForeignMessage, MessageParser
 from jobqueue.dispatch.transport import MESSAGE_FILTER, BrokerRefuses
+from jobqueue.jitter import shortened
 from workers.agent.consumer.rejected_messages import RejectedMessages
+from workers.agent.spread import reconnect_pause
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +50,7 @@ class MessageFilter:
 
     def failed(self, message: Any, error: Exception) -> None:
         """Celery could not process a message."""
-        self._strangers.note(_queue(message), f"Celery could not take it up ({error!r})", repr(message.headers))
+        self._strangers.note(_queue(message), f"Celery could not process it ({error!r})", repr(message.headers))
 
 
 class AgentConsumer(Consumer):  # type: ignore[misc]
@@ -72,7 +74,7 @@ class AgentConsumer(Consumer):  # type: ignore[misc]
                 # kombu's Redis transport also treats a KeyError as a connection error
                 if isinstance(error, self.connection_errors) and not isinstance(error, KeyError):
                     raise
-                logger.exception("Celery could not take up a message")
+                logger.exception("Celery could not process a message")
                 message_filter.failed(message, error)
                 self._drop(message)
                 return None
@@ -82,8 +84,8 @@ class AgentConsumer(Consumer):  # type: ignore[misc]
     def on_connection_error_after_connected(self, exc: BaseException) -> None:
         """Called by Celery before it reconnects."""
         super().on_connection_error_after_connected(exc)
-        if isinstance(exc, BrokerRefuses):
-            time.sleep(REFUSED_SECONDS)
+        pause = reconnect_pause(self.controller.fleet_size())
+        time.sleep(pause + shortened(REFUSED_SECONDS) if isinstance(exc, BrokerRefuses) else pause)
 
     def _drop(self, message: Any) -> None:
         """Reject the message, so that a broker with acknowledgements does not redeliver it."""

@@ -66,7 +66,7 @@ class ConsumerWatchdog:
         if sign is None or sign != self._sign or now - self._looked > self._longest_gap:
             self._sign, self._since = sign, now
         elif now - self._since >= self._patience:
-            logger.critical("The consumer has not asked for messages for %.0f s; it is deaf", now - self._since)
+            logger.critical("The consumer has not polled for messages for %.0f s; it has stalled", now - self._since)
             self._on_deaf()
         self._looked = now
 

@@ -34,7 +34,9 @@ class RejectedMessages(threading.Thread):
         shown = repr(excerpt[:LONGEST_EXCERPT])
         with self._lock:
             self._count += 1
-            self._newest = f"A message in the queue {queue} is not ours and was dropped: {why}. It begins with {shown}"
+            self._newest = (
+                f"A message in the queue {queue} is not from jobqueue and was dropped: {why}. It begins with {shown}"
+            )
         self._wake.set()
 
     def stop(self) -> None:
@@ -62,7 +64,7 @@ class RejectedMessages(threading.Thread):
         try:
             self._executions.note(MESSAGES_REFUSED, "", self._hostname, text + more, count)
         except LedgerUnavailable as error:
-            logger.warning("The alert could not be kept yet: %s", error)
+            logger.warning("The alert could not be stored yet: %s", error)
             with self._lock:
                 self._count += count
             if not self._stopped.is_set():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import warnings
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -25,10 +26,17 @@ class AgentWorker(Worker):  # type: ignore[misc]
     """
 
     def __init__(
-        self, app: Celery, graceful_shutdown: GracefulShutdown, message_filter: MessageFilter, **options: Any
+        self,
+        app: Celery,
+        graceful_shutdown: GracefulShutdown,
+        message_filter: MessageFilter,
+        fleet_size: Callable[[], int],
+        **options: Any,
     ) -> None:
         self._hand_back = graceful_shutdown
-        self.message_filter = message_filter  # for the consumer
+        # for the consumer
+        self.message_filter = message_filter
+        self.fleet_size = fleet_size
         super().__init__(app, consumer_cls=AgentConsumer, **options)
 
     def setup_logging(self, colorize: bool | None = None) -> Any:
@@ -46,7 +54,7 @@ class AgentWorker(Worker):  # type: ignore[misc]
         install_cry_handler()  # SIGUSR1: print the stack of every thread
 
     def stop(self, in_sighandler: bool = False, exitcode: int | None = None) -> None:
-        """Stop, for whatever reason: a signal, an order by remote control, an error."""
+        """Stop, for any reason: a signal, a remote control command, an error."""
         self._hand_back.begin()
         super().stop(in_sighandler, exitcode)
 

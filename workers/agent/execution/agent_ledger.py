@@ -50,7 +50,7 @@ class AgentLedger:
                 f"raise the alert about job {grant.job_id}",
             )
         except LedgerUnavailable as error:
-            logger.warning("The ledger did not take the alert: %s", error)
+            logger.warning("The ledger did not store the alert: %s", error)
 
     def show(self, running: RunningExecution, info: Mapping[str, Any]) -> None:
         """Publish the operation's progress report; an unavailable ledger is not an error, with one exception.
@@ -69,7 +69,7 @@ class AgentLedger:
         try:
             self._executions.report(running.grant, _text({"info": found}), is_idle=is_idle)
         except LedgerUnavailable as error:
-            logger.info("What job %s reports of itself is shown later: %s", running.grant.job_id, error)
+            logger.info("The progress report of job %s is delayed: %s", running.grant.job_id, error)
             return
         running.is_idle = is_idle
 
@@ -106,7 +106,7 @@ class AgentLedger:
             )
         except LedgerUnavailable:
             logger.error(
-                "The result of job %s could not be stored before the shutdown; its lease will run out", grant.job_id
+                "The result of job %s could not be stored before the shutdown; its lease will expire", grant.job_id
             )
             return "unreported"
         if finished in (Finished.STALE, Finished.UNKNOWN):

@@ -80,7 +80,7 @@ def stopped(running: RunningExecution, operation: Operation) -> Ending | None:
 
 def given_up(running: RunningExecution) -> Ending | None:
     """For an operation that ignored its deadline or a stop request. None as for ``stopped``."""
-    still = "the operation did not stop and may still run in the agent"
+    still = "the operation did not stop and may still be running in the agent"
     if running.reason == "stale":
         return None
     if running.reason == "cancel":

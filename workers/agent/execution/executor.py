@@ -75,18 +75,18 @@ class Executor:
 
     def _report(self, running: RunningExecution, ending: Ending | None) -> str:
         if running.abandoned:
-            logger.warning("Job %s ended after it had been given up; its result is dropped", running.grant.job_id)
+            logger.warning("Job %s ended after it was abandoned; its result is dropped", running.grant.job_id)
             return "abandoned"
         running.ended = True
         return self._ledger.finish(running.grant, ending, running) if ending else "stopped: the lease was lost"
 
     def give_up(self, running: RunningExecution) -> str:
-        """Report an execution whose operation obeys neither its deadline nor a stop request.
+        """Report an execution whose operation ignores its deadline and stop requests.
 
         Its thread continues until the operation returns; the report says so.
         """
         with logs.bound(job_id=running.grant.job_id):
             running.abandoned = True
-            logger.error("Job %s does not stop; its thread is given up", running.grant.job_id)
+            logger.error("Job %s does not stop; its thread is abandoned", running.grant.job_id)
             ending = given_up(running)
             return self._ledger.finish(running.grant, ending, running) if ending else "abandoned"

@@ -45,7 +45,7 @@ class Orphans:
                 self._own = _self()
             path.write_text(self._own, encoding="ascii")
         except OSError as error:
-            logger.warning("If this agent is killed, processes that it started now will stay: %s", error)
+            logger.warning("If this agent is killed, processes that it starts now will keep running: %s", error)
         try:
             yield
         finally:
@@ -66,13 +66,13 @@ class Orphans:
                     ended.add(process.pid)
             time.sleep(_LOOK_SECONDS)  # they may have forked meanwhile
         if found:
-            logger.error("Processes of an agent that was killed cannot be ended: %s", [each.pid for each in found])
+            logger.error("Orphaned processes of a killed agent cannot be ended: %s", [each.pid for each in found])
         else:
             for mark in marks:
                 with contextlib.suppress(OSError):
                     (self._folder / mark).unlink(missing_ok=True)
         if ended:
-            logger.warning("Ended %d processes that an agent of this host left when it was killed", len(ended))
+            logger.warning("Ended %d orphaned processes of a killed agent of this host", len(ended))
         return len(ended)
 
     def _files(self) -> list[Path]:

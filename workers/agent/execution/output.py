@@ -70,7 +70,7 @@ class LiveOutput:
                 try:
                     self._send(self._grant, self._number, self._batch)
                 except LedgerUnavailable as error:
-                    logger.debug("Output of job %s waits: %s", self._grant.job_id, error)
+                    logger.debug("Output of job %s is delayed: %s", self._grant.job_id, error)
                     return False
                 except Exception:
                     logger.exception("Output of job %s was refused and is dropped", self._grant.job_id)
@@ -83,7 +83,7 @@ class LiveOutput:
             pieces, self._pieces, self._held = self._pieces, [], 0
             dropped, self._dropped = self._dropped, 0
         if dropped:
-            notice = f"[... {dropped} bytes cut while the ledger was away ...]\n"
+            notice = f"[... {dropped} bytes cut while the ledger was unavailable ...]\n"
             pieces.insert(0, Piece(AGENT, notice.encode()))
         self._batch = pieces
         self._number += 1

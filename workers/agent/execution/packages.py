@@ -55,7 +55,7 @@ class PackageCache:
         if digest is None:
             digest = self._ask(name).sha256
         if not _DIGEST.fullmatch(digest):
-            raise OperationFailed(f"{digest[:80]!r} is no sha256 of a package; give 64 hex digits.")
+            raise OperationFailed(f"{digest[:80]!r} is not a sha256 of a package; give 64 hex digits.")
         with _kept(name, self._directory):
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock_path = self._directory / f"{digest}{_LOCK}"
@@ -85,7 +85,7 @@ class PackageCache:
         package = self._ask(name)
         if package.sha256 != digest:
             raise OperationFailed(
-                f"The package {name} was removed and uploaded anew with other content since the job was submitted; "
+                f"The package {name} was removed and uploaded again with other content since the job was submitted; "
                 "submit the job again."
             )
         for left in path.parent.glob(f"{_UNFINISHED}*"):  # left by a killed agent
@@ -97,7 +97,9 @@ class PackageCache:
             with os.fdopen(descriptor, "wb") as file:
                 found = self._persist(partial(self._copy, package, file), name)
             if found != digest:
-                raise OperationFailed(f"The package {name} is damaged: Redis holds other bytes than were uploaded.")
+                raise OperationFailed(
+                    f"The package {name} is damaged: the bytes in Redis differ from the uploaded ones."
+                )
             unfinished.chmod(0o400)
             unfinished.replace(path)
         finally:
@@ -115,10 +117,10 @@ class PackageCache:
         return digest.hexdigest()
 
     def _ask(self, name: str) -> PackageInfo:
-        found = self._persist(lambda: self._packages.pin([name]), name).get(name)
+        found = self._persist(lambda: self._packages.pin([name], is_agent=True), name).get(name)
         if found is None:
             raise OperationFailed(
-                f"The package {name} is not stored: no job used it for long. Upload it, and submit the job again."
+                f"The package {name} is not stored: no job used it for a long time. Upload it and submit the job again."
             )
         return found
 
@@ -154,7 +156,7 @@ class PackageCache:
 
     def _pause(self) -> None:
         if self._closing.wait(_LOOK_SECONDS):
-            raise OperationFailed("The agent shut down before the package was here.")
+            raise OperationFailed("The agent shut down before the package was fetched.")
 
 
 def _look(folder: Path) -> tuple[float, int, Path]:
@@ -187,5 +189,5 @@ def _kept(name: str, directory: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OperationFailed(
-            f"The package {name} cannot be kept in {directory} on this host: {error.strerror or error}."
+            f"The package {name} cannot be stored in {directory} on this host: {error.strerror or error}."
         ) from error

@@ -45,7 +45,7 @@ class RunningExecution:
     is_idle: bool = False
 
     def ask_to_stop(self, reason: str) -> None:
-        """Ask once; the first reason is kept."""
+        """Request a stop; the first reason is kept."""
         if not self.stop.is_set():
             self.reason = reason
             self.asked_at = time.monotonic()

@@ -49,7 +49,9 @@ class Identity:
             found.take(certificates.certify(api, settings.hostname, found.public_key, now, by))
         if not found.accepted:
             logger.warning(
-                "This agent waits to be accepted: jobqueue agent accept %s %s", settings.hostname, found.fingerprint
+                "This agent is waiting to be accepted: jobqueue agent accept %s %s",
+                settings.hostname,
+                found.fingerprint,
             )
         return found
 
@@ -79,7 +81,9 @@ class Identity:
             draft.write_text(text, encoding="utf-8")
             draft.replace(self._path)
         except OSError as error:
-            logger.warning("The certificate cannot be kept in %s, the next start will ask again: %s", self._path, error)
+            logger.warning(
+                "The certificate cannot be stored in %s; the next start will request it again: %s", self._path, error
+            )
         self.certificate = text
         return True
 
@@ -103,9 +107,9 @@ class Identity:
         try:
             found = certificates.read_certificate(text, self._keys)
         except SealBroken as error:
-            logger.warning("A certificate for this agent is not right: %s", error)
+            logger.warning("A certificate for this agent is invalid: %s", error)
             return False
         if found.hostname != self._hostname or pem.key_id(found.key) != self.key_id:
-            logger.warning("A certificate is for agent %s with another key or name, not for this one", found.hostname)
+            logger.warning("Ignored a certificate for agent %s with another key or name", found.hostname)
             return False
         return True

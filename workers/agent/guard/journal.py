@@ -100,8 +100,8 @@ class Journal:
             self._began, self._pruned = marks.get(_BEGAN, 0), marks.get(_PRUNED, 0)
         except (OSError, sqlite3.Error) as error:
             raise InvalidSettings(
-                f"The agent's journal {path} cannot be used ({error}). It says what has run here, so nothing is run "
-                "without it: see to the disk, or choose another JOBQUEUE_STATE_DIR."
+                f"The agent's journal {path} cannot be used ({error}). It records what has run here, so nothing is run "
+                "without it: check the disk, or choose another JOBQUEUE_STATE_DIR."
             ) from error
         self._wake = threading.Event()
         self._writer = threading.Thread(target=self._write, name="journal", daemon=True)
@@ -121,8 +121,8 @@ class Journal:
         """
         if until < self._pruned:
             raise WorkRefused(
-                f"its signature counted until {to_iso(until)}, and this host's journal has forgotten what ran until "
-                f"{to_iso(self._pruned)}: was the clock put back? Submit the job again"
+                f"its signature was valid until {to_iso(until)}, and this host's journal no longer covers runs before "
+                f"{to_iso(self._pruned)}: was the clock set back? Submit the job again"
             )
         key = _key(job_id)
         number: int | None
@@ -138,10 +138,10 @@ class Journal:
                 f"this agent's journal cannot be written ({error}), and nothing is run without it"
             ) from error
         if has_ended:
-            raise AlreadyEnded("this host has reported its end already, and may not run it again")
+            raise AlreadyEnded("this host has already reported its end, and may not run it again")
         if number is None:
             raise WorkRefused(
-                f"this host has run it already, {'once' if runs == 1 else f'{runs} times'}, and may not again"
+                f"this host has already run it {'once' if runs == 1 else f'{runs} times'}, and may not run it again"
             )
         if not durable and not self._wake.is_set():
             self._wake.set()
@@ -233,7 +233,7 @@ class Journal:
                     self._flush()
             except sqlite3.Error as error:
                 if not was_in_trouble:
-                    logger.error("The journal %s cannot be written; it is tried again: %s", self._path, error)
+                    logger.error("The journal %s cannot be written; retrying: %s", self._path, error)
                 self._wake.set()
 
     def _flush(self) -> None:
@@ -270,7 +270,7 @@ class Journal:
             if is_new and had_one:
                 connection.execute(_MARK, (_BEGAN, self._now()))
         if is_new and had_one:
-            logger.error("ALERT: this agent's journal %s was lost; a new one begins", self._path)
+            logger.error("ALERT: this agent's journal %s was lost; a new one was started", self._path)
         return connection
 
 

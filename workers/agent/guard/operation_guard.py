@@ -69,8 +69,8 @@ class OperationGuard:
         confinement = Confinement(user, replace(self._limits, **both), self._environment)
         if user and operation.needs_agent_user:
             raise OperationNotAllowed(
-                f"not allowed on this host: its policy wants {operation.type} to run as {user}, and it can only run as "
-                "the agent's own user; run an agent as that user"
+                f"not allowed on this host: its policy requires {operation.type} to run as {user}, but it can only run "
+                "as the agent's own user; run an agent as that user"
             )
         if user and not operation.only_starts_processes:
             # work outside its child processes must run as that user, too

@@ -75,12 +75,12 @@ class Policy:
         try:
             with path.open("rb") as file:
                 if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & _OTHERS_WRITE:
-                    raise InvalidSettings(f"Others may write to the policy {path}: chmod go-w {path}")
+                    raise InvalidSettings(f"Other users may write to the policy {path}: chmod go-w {path}")
                 document = json.loads(decoded(file.read(_LARGEST_FILE)))
         except OSError as error:
             raise InvalidSettings(f"JOBQUEUE_POLICY: {path} cannot be read ({error.strerror}).") from error
         except ValueError as error:
-            raise InvalidSettings(f"JOBQUEUE_POLICY: {path} is no JSON: {error}") from error
+            raise InvalidSettings(f"JOBQUEUE_POLICY: {path} is not JSON: {error}") from error
         try:
             _only(document, {"rules"}, "the policy")
             return cls(allow, tuple(_rule(raw, f"rule {n}") for n, raw in enumerate(document.get("rules", []), 1)))
@@ -161,7 +161,7 @@ def _rule(raw: Any, place: str) -> Rule:
         raise ValueError(f"{place}: effect must be allow or deny")
     rule = Rule(tuple(operations), raw["effect"] == "allow")
     if not rule.allows and (raw.keys() & {"run_as", "limits"}):
-        raise ValueError(f"{place}: run_as and limits belong to rules that allow")
+        raise ValueError(f"{place}: run_as and limits are only valid in rules with the effect allow")
     if "arguments" in raw:
         _only(raw["arguments"], None, f"{place}: arguments")
         for name, wanted in raw["arguments"].items():
@@ -187,7 +187,7 @@ def _check_pattern(wanted: Any, place: str) -> None:
     elif kind == "object" and isinstance(inner, dict):
         children = list(inner.values())
     else:
-        raise ValueError(f"{place}: {kind!r} is none of any, list, each, object, or holds the wrong thing")
+        raise ValueError(f"{place}: {kind!r} must be one of any, list, each, object, with a value of the right type")
     for child in children:
         _check_pattern(child, f"{place}.{kind}")
 
@@ -198,7 +198,7 @@ def _user(name: Any, place: str) -> str:
     try:
         uid = pwd.getpwnam(name).pw_uid
     except KeyError:
-        raise ValueError(f"{place}: there is no user {name!r} on this host") from None
+        raise ValueError(f"{place}: unknown user {name!r} on this host") from None
     if uid != os.geteuid() and os.geteuid() != 0:
         raise ValueError(f"{place}: only an agent that runs as root can run operations as {name!r}")
     return name

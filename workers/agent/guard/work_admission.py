@@ -39,7 +39,7 @@ class Admission:
     job_id: str
     until: int
     created: int
-    #: Only one run was signed: it is used up, whatever its outcome.
+    #: Only one run was signed: it is used up, regardless of its outcome.
     is_only: bool = False
 
     def ended(self) -> None:
@@ -133,15 +133,15 @@ class WorkAdmission:
         needs = Needs.read(document.get("needs", {}))
         settings, facts = self._settings, self._facts
         if not needs.fit(settings.hostname, settings.labels, facts.get("cpus"), facts.get("memory.total")):
-            raise WorkRefused(f"it was signed for a host with {needs.text}, and {settings.hostname} does not have that")
+            raise WorkRefused(f"it was signed for a host with {needs.text}, which {settings.hostname} lacks")
 
     def _check_memory(self, terms: work.Terms) -> None:
         """Raise ``WorkRefused`` for work that may have run here before the journal was lost."""
         began = self._journal.began
         if terms.created < began and self._settings.lost_journal == REFUSE:
             raise WorkRefused(
-                f"it was signed at {to_iso(terms.created)}, and this agent's journal was lost and begun anew at "
-                f"{to_iso(began)}, so whether this host has run it is not known; look at the host and submit it again, "
+                f"it was signed at {to_iso(terms.created)}, and this agent's journal was lost and restarted at "
+                f"{to_iso(began)}, so this host may have run it already; check the host and submit it again, "
                 "or set JOBQUEUE_LOST_JOURNAL=run for this agent"
             )
 
@@ -163,7 +163,7 @@ def trusted_keys(settings: Settings, wait_seconds: float = _WAIT_SECONDS) -> Tru
     path = settings.trusted_keys
     until = time.monotonic() + wait_seconds
     if path.parent == settings.state_dir and not path.exists():
-        logger.warning("There is no trusted key in %s yet; waiting %g s for an API to make one", path, wait_seconds)
+        logger.warning("No trusted key in %s yet; waiting %g s for an API to create one", path, wait_seconds)
         while not path.exists() and time.monotonic() < until:
             time.sleep(_LOOK_SECONDS)
     return TrustedKeys.open(path)

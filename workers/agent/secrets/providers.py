@@ -107,7 +107,7 @@ class Directory:
         except OSError as error:
             raise OperationFailed(f"The directory of this host's secrets cannot be read: {error.strerror}.") from error
         if len(files) > MOST:
-            raise OperationFailed(f"This host has {len(files)} secrets; {MOST} can be kept out of what is printed.")
+            raise OperationFailed(f"This host has {len(files)} secrets; at most {MOST} can be removed from output.")
         seen = tuple(sorted((name, state.st_mtime_ns, state.st_size) for name, state in files))
         if seen != self._seen:
             texts = [self._text(self._path / name) for name, _, _ in seen]
@@ -128,7 +128,9 @@ class Directory:
         try:
             with path.open("rb") as file:
                 if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & _OTHERS_WRITE:
-                    raise OperationFailed(f"Others may write to the secret {path.name!r} of this host: chmod go-w.")
+                    raise OperationFailed(
+                        f"Other users may write to the secret {path.name!r} of this host: chmod go-w."
+                    )
                 return decoded(file.read(4 * LONGEST + 6)).removesuffix("\n").removesuffix("\r")
         except FileNotFoundError:
             return None
@@ -153,7 +155,7 @@ class Command:
         context.check()
         if done.stopped or done.exit_code != 0:
             how = "took too long" if done.stopped else f"ended with code {done.exit_code}"
-            raise OperationFailed(f"This host's command for secrets {how} when it was asked for {name!r}.")
+            raise OperationFailed(f"This host's command for secrets {how} for {name!r}.")
         text = done.stdout.text().removesuffix("\n").removesuffix("\r")
         problem = fault(text)
         if problem:
@@ -173,11 +175,11 @@ def fault(value: str) -> str:
     """Why a value cannot be a secret; empty if it can."""
     size = len(value.encode("utf-8", "surrogateescape"))
     if len(value.strip().encode("utf-8", "surrogateescape")) < SHORTEST:
-        return f"it has fewer than {SHORTEST} bytes, and so could not be told from other text in what is printed"
+        return f"it has fewer than {SHORTEST} bytes, too few to distinguish it from other text in output"
     if size > LONGEST:
         return f"it has more than {LONGEST} bytes"
     try:
         value.encode()
     except UnicodeEncodeError:
-        return "it is no UTF-8"
+        return "it is not UTF-8"
     return ""

@@ -65,7 +65,7 @@ class Vault:
                     self._remember([value])
                 return value
         raise OperationFailed(
-            f"This host has no secret {name!r}. Its owner can give it as {variable(name)}, as a file in "
+            f"This host has no secret {name!r}. Provide it as {variable(name)}, as a file in "
             "JOBQUEUE_SECRETS_DIR, or by JOBQUEUE_SECRETS_COMMAND."
         )
 

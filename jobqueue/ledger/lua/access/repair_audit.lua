@@ -4,7 +4,7 @@
 -- KEYS: none
 -- ARGV: 1 how many entries to keep, 2 number of the newest entry that is the API's, or 0, 3 its link or '',
 --   4 seal of the break, 5 the break, 6 how many entries to move at most
--- returns: {'whole'} (the trail is intact) | {'more'} (call again) | {'mended', number of the break, its link}
+-- returns: {'whole'} (the trail is intact) | {'more'} (call again) | {'repaired', number of the break, its link}
 local function kind_of(name)
   local kind = redis.call('TYPE', name)
   return type(kind) == 'table' and kind.ok or kind
@@ -34,4 +34,4 @@ redis.call('DEL', K.audit_spoiled)
 redis.call('HSET', K.audit_head, 'number', ARGV[2], 'link', ARGV[3])
 local number, link = append_entries(ARGV[1], {ARGV[4], ARGV[5]}, 1, 2)
 redis.call('HSET', K.audit_head, 'broken', number)
-return {'mended', number, link}
+return {'repaired', number, link}

@@ -3,7 +3,7 @@
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 time before which it must not start or '', 4 message template or '', then hostnames of agents
 --   that have what the job needs
--- returns: {"job:slot", priority, attempt} of what was published | {}: none of the agents takes work, or the job waits
+-- returns: {"job:slot", priority, attempt} of what was published | {}: no agent takes work, or the job waits
 --   no more, or waits for its time
 local at = clock(ARGV[1])
 local id = ARGV[2]
@@ -18,7 +18,7 @@ end
 local able = {}
 local hosts = {}
 for i = 5, #ARGV do hosts[#hosts + 1] = ARGV[i] end -- unpack has a limit
-for _, host in ipairs(taking(hosts, at, hosts_away(), false)) do
+for _, host in ipairs(taking(hosts, at, false)) do
   if redis.call('SISMEMBER', K.offers .. (known[1] or '?'), host) == 1 then able[#able + 1] = host end
 end
 if #able == 0 then return {} end

@@ -1,4 +1,4 @@
--- Records what an operation reports while it runs; a report replaces the previous one.
+-- Records an operation's progress report, which replaces the previous one.
 -- include: answer
 -- KEYS: none
 -- ARGV: 1 job id, 2 hostname, 3 token, 4 JSON, 5 '1' while nothing has been begun that must not be begun twice, or ''

@@ -18,7 +18,7 @@ local function trail_trouble()
       local last = string.match(info[i + 1], '^0%-(%d+)$')
       -- the next entry checks the head, and continues after the newest entry
       if not last or tonumber(last) > 9e15 or (number and tonumber(last) > number) then
-        return 'an entry ' .. info[i + 1] .. ' was written that is none of the API\'s'
+        return 'an entry ' .. info[i + 1] .. ' was not written by the API'
       end
     end
   end

@@ -27,7 +27,7 @@ local function is_sound(wanted, key)
   return found == wanted or found == 'none'
 end
 
--- Id of a job that the script creates: none of its keys can exist yet.
+-- Id of a job that the script creates: its keys cannot exist yet.
 local new_job
 
 local function mended_type(key)
@@ -44,7 +44,7 @@ local function set_aside(key, what)
   if type(moved) == 'table' and moved.err then return false end
   server.pcall('EXPIRE', SPOILED.aside .. key, SPOILED.seconds)
   local message = 'The key ' .. key .. ' ' .. what .. '. It was moved to ' .. SPOILED.aside .. key
-    .. ' and begun anew; `jobqueue doctor --repair` restores what can be derived from other records.'
+    .. ' and replaced by an empty one; `jobqueue doctor --repair` restores what other records contain.'
   if type_of(SPOILED.alerts) ~= 'list' then server.call('DEL', SPOILED.alerts) end
   for _, told in ipairs(server.call('LRANGE', SPOILED.alerts, 0, -1)) do
     if string.find(told, cjson.encode(message), 1, true) then return true end

@@ -1,5 +1,5 @@
 -- Appends one event to the record (job or execution) at `key`. Separate short fields keep the hash in Redis' compact
--- encoding. Times never run backwards within a record, whatever the machine's clock does.
+-- encoding. Times never run backwards within a record, even if the machine's clock does.
 -- Returns the event's time. Needs: clock.
 local function append_event(key, at, event, host, note)
   local last = redis.call('HMGET', key, 'events', 'last')

@@ -4,7 +4,7 @@ local function ticked(at)
   return last <= at + 315360000000000 and last or 0
 end
 
--- A unique time that never runs backwards, whatever the machine's clock does: jobs and messages are ordered by it.
+-- A unique time that never runs backwards, even if the machine's clock does: jobs and messages are ordered by it.
 -- Needs: clock.
 local function tick(at)
   local time = math.max(at, ticked(at) + 1)

@@ -1,19 +1,29 @@
 -- Derives a job's status from its counts, and moves its indexes with it. Needs: clock, events, status, index.
 -- counts: in the order of STATES; known: its {status, created, updated} so far; is_stepwise: it is opened in steps.
+-- change: what else is written with it, in the same commands: {fields, gone, indexed, no_deadline}: fields of its hash
+-- with their values, fields to delete, the fields that `dimensions` needs, and whether it is not among the deadlines.
 -- Returns the status.
-local function settle(id, at, counts, known, is_stepwise)
+local function settle(id, at, counts, known, is_stepwise, change)
   local job, status = K.job .. id, derive_status(counts)
-  redis.call('HSET', job, 'status', status, 'updated', int(math.max(at, num(known[3]))))
-  if status == known[1] then return status end
-  reindex(id, known[2], known[1], status)
-  if FINAL[status] then
+  change = change or {fields = {}, gone = {}}
+  local fields, gone = change.fields, change.gone
+  fields[#fields + 1], fields[#fields + 2], fields[#fields + 3] = 'status', status, 'updated'
+  fields[#fields + 1] = int(math.max(at, num(known[3])))
+  redis.call('HSET', job, unpack(fields))
+  local is_final = status ~= known[1] and FINAL[status]
+  if is_final then -- only needed if an agent dies
+    gone[#gone + 1] = 'idempotent'
+    gone[#gone + 1] = 'retry'
+  end
+  if #gone > 0 then redis.call('HDEL', job, unpack(gone)) end
+  if status ~= known[1] then reindex(id, known[2], known[1], status, change.indexed) end
+  if is_final then
     redis.call('ZADD', K.finished, int(at), id)
-    redis.call('ZREM', K.deadlines, id)
+    if not change.no_deadline then redis.call('ZREM', K.deadlines, id) end
     if is_stepwise then
       redis.call('ZREM', K.opening, id)
       redis.call('HDEL', job, 'paused', 'awaits')
     end
-    redis.call('HDEL', job, 'idempotent', 'retry') -- only needed if an agent dies
   end
   return status
 end

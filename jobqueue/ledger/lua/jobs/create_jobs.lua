@@ -4,9 +4,9 @@
 -- KEYS: none
 -- ARGV: 1 now, 2 window of idempotency keys in ms, 3 message template or '', 4 how many entries the audit trail keeps,
 --   5 '1' if a job is refused while its entry cannot be written, then per job what JOB_ARGUMENTS names, '' for what it
---   does not have: its id, the document, kind of target (any, all, host, label; unplaced: any
---   agent, as soon as one can run it; staged: the hosts that `stage_hosts` has listed, whose executions `open_slice`
---   opens), '1' if the operation is idempotent,
+--   does not have: its id, the document, kind of target (any, all, host, label; hosts: those to keep to; planned: all of
+--   those, or none; unplaced: any agent, as soon as one can run it; staged: the hosts that `stage_hosts` has listed,
+--   whose executions `open_slice` opens), '1' if the operation is idempotent,
 --   identity of the submitter, a blank and the idempotency key, digest of the request, hostnames to
 --   keep to (lines), seal of the idempotency key, its entry for the audit trail, the seal of that, then the job's own fields (model/job_fields.py): tags as "key:value" lines, lists as
 --   lines
@@ -14,14 +14,14 @@
 --     has to send the messages; number and link only if an entry was given and could be written)
 --   | {'replayed', id, created, seal} | {'key_conflict', id} | {'alias_taken', id} | {'held', id} | {'unknown_target', near?}
 --   | {'unsupported'} | {'unrecorded', why} | {'away', state of the agent} | {'too_late'}
+--   | {'plan_changed', host that takes no work...}
 --   | {'no_live_agent', offline or draining hostname...}
 --   | {'large'} (stage the hosts first) | {'misfit', field of the rollout, number of hosts}
 local at = clock(ARGV[1])
 local window, template, keep, is_strict = ARGV[2], parse_template(ARGV[3]), ARGV[4], ARGV[5] == '1'
-local away = hosts_away()
 
 -- Each function returns the slots, or nil and the refusal. Offline agents are waited for (patient) only if the caller
--- names an agent or sets a deadline: a broadcast without a deadline must not wait for a host that is gone for good.
+-- names an agent or sets a deadline: a broadcast without a deadline must not wait for a host that is gone permanently.
 local resolve = {}
 
 function resolve.host(job)
@@ -31,8 +31,8 @@ function resolve.host(job)
     end
     return nil, {'unknown_target'}
   end
-  if away[job.target] then
-    local barred = redis.call('SISMEMBER', K.barred, job.target) == 1
+  local barred = redis.call('SISMEMBER', K.barred, job.target) == 1
+  if barred or redis.call('SISMEMBER', K.away, job.target) == 1 then
     return nil, {'away', barred and 'Revoked' or redis.call('HGET', K.agent .. job.target, 'state') or ''}
   end
   return {job.target}
@@ -49,40 +49,127 @@ local function kept_to(only, hosts)
   return kept
 end
 
-local shared = {} -- by operation and patience: whether the shared queue is usable, which is constant within one call
-function resolve.any(job, patient)
-  local question = job.operation .. (patient and '+' or '')
-  if shared[question] and job.only == '' then return {'_any'} end
-  local known = redis.call('ZCARD', K.agents)
-  if job.only == '' and next(away) == nil and redis.call('SCARD', K.offers .. job.operation) == known then
-    local live = redis.call('ZCOUNT', K.agents, patient and '-inf' or '(' .. int(at), '+inf')
-    if live == 0 then return nil, {'no_live_agent'} end
-    shared[question] = true
-    return {'_any'}
+-- The agents that take work, and those of them that support an operation: {all, able, {{profile, number}...} of the able}.
+-- since: the lowest time until which they must count as live.
+local function takers_of(op, since)
+  local found = {all = 0, able = 0, profiles = {}}
+  for _, profile in ipairs(redis.call('SMEMBERS', K.profiles)) do
+    local number = redis.call('ZCOUNT', K.takers .. profile, since, '+inf')
+    found.all = found.all + number
+    if number > 0 and redis.call('SISMEMBER', K.profile .. profile, op) == 1 then
+      found.able = found.able + number
+      found.profiles[#found.profiles + 1] = {profile, number}
+    end
   end
-  local offering = redis.call('SMEMBERS', K.offers .. job.operation)
-  if #offering == 0 and known > 0 then return nil, {'unsupported'} end
-  offering = kept_to(job.only, offering)
-  local able = taking(offering, at, away, false)
-  local wait = patient and #able == 0
-  if wait then able = taking(offering, at, away, true) end
-  if #able == 0 then return nil, {'no_live_agent', unpack(offering, 1, math.min(#offering, 20))} end
-  if job.only ~= '' then return {least_busy(able, at)} end
-  -- the shared queue is usable as long as all of its readers can run the operation
-  local readers = taking(redis.call('ZRANGE', K.agents, 0, -1), at, away, wait)
-  return {#able == #readers and '_any' or least_busy(able, at)}
+  return found
 end
 
--- Maintenance places the job once there is an agent that has what it needs.
+-- Some of these agents, from a varying start.
+local function some_of(takers)
+  local hosts, each = {}, math.ceil(SAMPLE / #takers.profiles)
+  for _, profile in ipairs(takers.profiles) do
+    -- the newest times come last, and those of the agents that count are the newest
+    local first = -profile[2] + (profile[2] > each and at % (profile[2] - each + 1) or 0)
+    local last = math.min(-1, first + each - 1)
+    for _, host in ipairs(redis.call('ZRANGE', K.takers .. profile[1], first, last)) do hosts[#hosts + 1] = host end
+  end
+  return hosts
+end
+
+-- The able agents among those that the caller keeps the job to: enough of them, from a varying start.
+local function able_among(only, op, offline_too)
+  local hosts, able = {}, {}
+  for host in string.gmatch(only, '[^\n]+') do hosts[#hosts + 1] = host end
+  for first = 1, #hosts, SAMPLE do
+    local part = {}
+    for i = first, math.min(first + SAMPLE - 1, #hosts) do part[#part + 1] = hosts[(at + i) % #hosts + 1] end
+    for _, host in ipairs(taking(part, at, offline_too)) do
+      if redis.call('SISMEMBER', K.offers .. op, host) == 1 then able[#able + 1] = host end
+    end
+    if #able >= SAMPLE then break end
+  end
+  return able
+end
+
+local refused = {} -- by operation: that no agent is able, which is constant within one call
+local function nobody(job)
+  local offers = K.offers .. job.operation
+  if redis.call('SCARD', offers) == 0 and redis.call('ZCARD', K.agents) > 0 then return {'unsupported'} end
+  local named = job.only == '' and redis.call('SRANDMEMBER', offers, 20) or {}
+  for host in string.gmatch(job.only, '[^\n]+') do
+    if #named == 20 then break end
+    if redis.call('SISMEMBER', offers, host) == 1 then named[#named + 1] = host end
+  end
+  return {'no_live_agent', unpack(named)}
+end
+
+local shared = {} -- by operation and patience: whether the shared queue is usable, which is constant within one call
+function resolve.any(job, patient)
+  local op = job.operation
+  if job.only ~= '' then
+    local able = able_among(job.only, op, false)
+    if patient and #able == 0 then able = able_among(job.only, op, true) end
+    if #able == 0 then return nil, nobody(job) end
+    return {least_busy(able, at)}
+  end
+  local question = op .. (patient and '+' or '')
+  if shared[question] then return {'_any'} end
+  if refused[question] then return nil, refused[question] end
+  local takers = takers_of(op, '(' .. int(at))
+  if patient and takers.able == 0 then takers = takers_of(op, '(0') end
+  -- the shared queue is usable as long as all of its readers can run the operation
+  shared[question] = takers.able > 0 and takers.able == takers.all
+  if shared[question] then return {'_any'} end
+  local able = {}
+  if takers.able > 0 then
+    able = some_of(takers)
+  else
+    -- never refuse for a damaged or incomplete list: look at each agent that supports the operation
+    local offering = redis.call('SMEMBERS', K.offers .. op)
+    able = taking(offering, at, false)
+    if patient and #able == 0 then able = taking(offering, at, true) end
+  end
+  if #able == 0 then
+    refused[question] = nobody(job)
+    return nil, refused[question]
+  end
+  return {least_busy(able, at)}
+end
+
+-- Maintenance places the job once an agent has the resources that it needs.
 function resolve.unplaced()
   return {'_unplaced'}
 end
 
+-- Kinds of targets whose jobs have an execution for each of several agents.
+local FANS_OUT = {all = true, label = true, hosts = true, planned = true}
+
 local function broadcast(hosts, job, patient)
   if #hosts == 0 then return nil, {'unknown_target'} end
   table.sort(hosts)
-  local slots = kept_to(job.only, taking(hosts, at, away, patient))
+  local slots = kept_to(job.only, taking(hosts, at, patient))
   if #slots == 0 then return nil, {'no_live_agent', unpack(hosts, 1, math.min(#hosts, 20))} end
+  return slots
+end
+
+-- The target is an expression: the API has evaluated it, and lists the hosts.
+function resolve.hosts(job, patient)
+  local hosts = {}
+  for host in string.gmatch(job.only, '[^\n]+') do hosts[#hosts + 1] = host end
+  if #hosts > LARGE_JOB then return nil, {'large'} end
+  return broadcast(hosts, job, patient)
+end
+
+-- The hosts were planned: all of them, or none.
+function resolve.planned(job, patient)
+  local slots, refusal = resolve.hosts(job, patient)
+  if not slots then return nil, refusal end
+  local taken, gone = {}, {}
+  for _, host in ipairs(slots) do taken[host] = true end
+  for host in string.gmatch(job.only, '[^\n]+') do
+    if not taken[host] then gone[#gone + 1] = host end
+  end
+  if #gone > 0 then return nil, {'plan_changed', unpack(gone, 1, math.min(#gone, 20))} end
   return slots
 end
 
@@ -180,7 +267,7 @@ local function store(job, slots, created, terms)
     remember('rollout', terms or '')
     remember('gate', int(terms and batch_end(terms_of(terms), 0, slots.staged) or slots.staged))
     redis.call('ZADD', K.opening, when, id)
-  elseif job.kind == 'all' or job.kind == 'label' then
+  elseif FANS_OUT[job.kind] then
     remember('fanout', FANNED_OUT)
     for first = 1, #slots, 1000 do -- unpack has a limit
       redis.call('RPUSH', K.slots .. id, unpack(slots, first, math.min(first + 999, #slots)))
@@ -201,7 +288,7 @@ local function store(job, slots, created, terms)
   if job.alias ~= '' then redis.call('SET', K.alias .. job.alias, id) end
   if job.exclusive ~= '' then redis.call('SET', K.exclusive .. job.exclusive, id) end
   reindex(id, when, nil, 'submitted')
-  if job.kind == 'all' or job.kind == 'label' then list_under(slots, id, when) end
+  if FANS_OUT[job.kind] then list_under(slots, id, when) end
   announce(id, 'submitted', when, 'submitted', '_api')
 end
 
@@ -234,7 +321,7 @@ local function accept(job)
   local is_placed = slots[1] ~= '_unplaced'
   local waits = is_placed and job.not_before ~= '' and tonumber(job.not_before) > created
   local priority = tonumber(job.priority)
-  local texts = #slots > 1 and message_texts(template, job.id, '1', priority, created)
+  local texts = #slots > 1 and message_texts(template, job.id, '1', priority, created, #slots)
   for _, slot in ipairs(slots) do
     redis.call('HSET', K.exec .. slot .. ':' .. job.id, 'state', 'submitted', 'attempt', '0', 'last', when)
     if waits then

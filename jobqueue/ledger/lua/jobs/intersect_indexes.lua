@@ -1,6 +1,6 @@
 -- Takes one step of a listing by several dimensions: walks one index and keeps the members of all others.
 -- KEYS: none
--- ARGV: 1 lowest creation time, 2 highest (or '(' and where the last step ended), 3 how many to look at,
+-- ARGV: 1 lowest creation time, 2 highest (or '(' and where the last step ended), 3 maximum number to read,
 --   4 the index to walk ("op:node.load.get|completed"), 5.. alternatives of indexes that must hold too: indexes, and ''
 --   after the last of each alternative
 -- returns: {{id, creation time, ...} of the matches, where to go on or '', how many were looked at}

@@ -3,14 +3,14 @@
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 '1' to repair or '', 4 length of a lease in microseconds
 -- returns: what is wrong: 'record' (another type), 'half' (no document or no execution), 'execution', 'counts',
---   'index', 'finished', 'deadline', 'lease', 'waiting', 'opening'. The caller handles 'record' and 'half' by removing the job.
+--   'index', 'finished', 'deadline', 'lease', 'waiting', 'opening', 'cancel'. The caller handles 'record' and 'half' by removing the job.
 local at, id, repairs = clock(ARGV[1]), ARGV[2], ARGV[3] == '1'
 local job = K.job .. id
 for _, key in ipairs({job, K.doc .. id, K.slots .. id}) do
   if not is_sound(({[job] = 'hash', [K.doc .. id] = 'string', [K.slots .. id] = 'list'})[key], key) then return {'record'} end
 end
 local record = redis.call('HMGET', job, 'status', 'created', 'slot', 'fanout', 'expires', 'outside', 'op', 'updated', 'opened',
-  'gate', 'rest', 'rollout')
+  'gate', 'rest', 'rollout', 'cancel')
 if redis.call('EXISTS', job) == 0 then return {} end -- it was deleted a moment ago
 local slots = recorded_slots(id, record[3], record[4], record[9])
 local is_stepwise = record[9] and record[4] and true or false
@@ -112,8 +112,8 @@ end
 if record[4] == FANNED_OUT then
   for _, slot in ipairs(slots) do
     listed('index', broadcasts_of(slot), id, created)
-    -- an agent of a version before may have moved it between the indexes that hold the status
-    for _, other in ipairs(STATUSES) do listed('index', K.index .. 'host:' .. slot .. '|' .. other, id, false) end
+    -- an agent of a version before may have moved it between the indexes that hold the status; harmless, and not cheap
+    for _, other in ipairs(repairs and STATUSES or {}) do listed('index', K.index .. 'host:' .. slot .. '|' .. other, id, false) end
   end
 end
 if is_stepwise then
@@ -148,6 +148,7 @@ if is_waiting and record[5] then
 elseif FINAL[status] or not record[5] then
   listed('deadline', K.deadlines, id, false)
 end
+if is_waiting and record[13] and not redis.call('ZSCORE', K.cancelling, id) then listed('cancel', K.cancelling, id, '0') end
 if record[6] and not FINAL[status] then
   if not redis.call('ZSCORE', K.outside, id) then listed('waiting', K.outside, id, int(at)) end
 else

@@ -31,5 +31,7 @@ if not known then
 elseif known ~= upload then
   forget_upload(upload)
 end
-redis.call('ZADD', K.packages, int(at + tonumber(ARGV[6])), name)
+local kept = int(at + tonumber(ARGV[6]))
+redis.call('HSET', K.package .. name, 'kept', kept)
+redis.call('ZADD', K.packages, kept, name)
 return package_record(name)

@@ -73,7 +73,7 @@ def test_a_user_signs_in_with_a_password(services: FakeServices) -> None:
 def test_wrong_credentials(browser: FlaskClient, fields: dict[str, str]) -> None:
     status, says = sign_in(browser, **fields)
     assert status == 403
-    assert "is not right" in says
+    assert "is wrong" in says
     assert browser.get_cookie("jobqueue_session") is None
 
 
@@ -86,7 +86,7 @@ def test_odd_characters_are_only_wrong(browser: FlaskClient) -> None:
 def test_other_sites_cannot_sign_anybody_in(browser: FlaskClient, origin: str | None) -> None:
     status, says = sign_in(browser, origin=origin, secret=TOKEN)
     assert (status, browser.get_cookie("jobqueue_session")) == (400, None)
-    assert "was not ours" in says
+    assert "was not sent from this page" in says
 
 
 def test_the_form_is_tied_to_the_browser(browser: FlaskClient) -> None:

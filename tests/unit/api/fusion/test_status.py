@@ -160,7 +160,7 @@ def test_it_is_run_again_only_elsewhere(ask: Ask) -> None:
     (job,) = ask("GET", "/job").get_json()["items"]
     response = ask("POST", f"/job/{job['id']}/retry")
     assert response.status_code == 409
-    assert "No agent ran" in response.get_json()["error"]
+    assert "was not run by an agent" in response.get_json()["error"]
     fusion_error(ask("GET", "/api/spark/driver/log/run1"), 404, "run1")
 
 

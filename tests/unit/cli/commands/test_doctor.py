@@ -12,4 +12,4 @@ def test_a_redis_that_is_away_is_told_by_the_exit_code(monkeypatch: pytest.Monke
     monkeypatch.setenv("JOBQUEUE_REDIS_URL", "redis://127.0.0.1:1/0")
     done = CliRunner().invoke(main, ["doctor"])
     assert done.exit_code == 2, done.output
-    assert "could not be looked at" in done.stderr
+    assert "could not be checked" in done.stderr

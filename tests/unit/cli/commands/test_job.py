@@ -33,6 +33,66 @@ def sent(api: FakeApi) -> dict[str, Any]:
     return body
 
 
+# -- executions --------------------------------------------------------------------------------------------------------
+
+
+def execution(hostname: str, status: str = "completed", **fields: Any) -> dict[str, Any]:
+    return {"hostname": hostname, "status": status, "attempt": 1, "duration": "5ms", "error": None, **fields}
+
+
+def part(cursor: str | None, **fields: Any) -> Reply:
+    return Reply(200, {"job_id": ID, "status": "completed", "total": 3, "next_cursor": cursor, **fields})
+
+
+def group(key: str, status: str, hostnames: list[str], **fields: Any) -> dict[str, Any]:
+    return {
+        "key": key,
+        "status": status,
+        "count": len(hostnames),
+        "hostnames": hostnames,
+        "hostnames_left_out": 0,
+        "data": None,
+        "error": None,
+        **fields,
+    }
+
+
+def test_executions_of_all_pages(api: FakeApi, run: Run) -> None:
+    first, second = [execution("web1"), execution("web2")], [execution("web3", "failed", error="broke")]
+    api.on("GET", f"/job/{ID}/executions", part("c", items=first), part(None, items=second))
+    result = run("job", "get", ID, "--state", "completed,failed")
+    assert result.exit_code == 0, result.output
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["HOSTNAME", "web1", "web2", "web3"]
+    assert "broke" in result.stdout
+    assert [seen.query.get("cursor") for seen in api.seen] == [None, "c"]
+    assert {seen.query["state"] for seen in api.seen} == {"completed,failed"}
+
+
+def test_groups_with_the_same_key_are_one(api: FakeApi, run: Run) -> None:
+    first = [group("a", "completed", ["web1"], data={"x": 1})]
+    second = [group("b", "failed", ["web2"], error="broke"), group("a", "completed", ["web3"], data={"x": 1})]
+    api.on(
+        "GET", f"/job/{ID}/executions", part("c", groups=first, is_least=True), part(None, groups=second, is_least=True)
+    )
+    result = run("job", "get", ID, "--group", "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert [(one["key"], one["count"]) for one in found["groups"]] == [("b", 1), ("a", 2)]
+    assert found["groups"][1]["hostnames"] == ["web1", "web3"]
+    assert (found["is_least"], found["next_cursor"]) == (False, None)
+
+
+def test_executions_or_groups(api: FakeApi, run: Run) -> None:
+    assert run("job", "get", ID, "--group", "--executions").exit_code == 2
+    assert run("job", "get", ID, "--state", "odd").exit_code == 2
+
+
+def test_a_large_job_says_what_is_left_out(api: FakeApi, run: Run) -> None:
+    counts = {"completed": 9_999, "failed": 1}
+    api.on("GET", f"/job/{ID}", Reply(200, job(executions_left_out=9_000, execution_counts=counts)))
+    assert "completed 9999, failed 1" in run("job", "get", ID).stdout
+
+
 # -- submit ------------------------------------------------------------------------------------------------------------
 
 
@@ -302,6 +362,16 @@ def test_watch_reports_changes_on_stderr(api: FakeApi, run: Run) -> None:
         f"Job {ID}: completed, 2 of 2 agents done (completed 2)",
     ]
     assert result.stdout == "a, b (2 agents): completed\n"
+
+
+def test_one_line_a_host(api: FakeApi, run: Run) -> None:
+    out = {"stdout": "one\ntwo\n", "stderr": "", "exit_code": 0}
+    states = {"web1": {"status": "completed", "data": out}, "db1": {"status": "failed", "error": "disk full"}}
+    api.on("GET", f"/job/{ID}", Reply(200, broadcast("partial_failure", states)))
+    expected = "db1  | failed | disk full\nweb1 | 0      | one\n"
+    assert run("job", "get", ID, "--oneline").stdout == expected
+    watched = run("job", "watch", ID, "--oneline")
+    assert (watched.exit_code, watched.stdout) == (1, expected)
 
 
 # -- cancel, retry, delete ---------------------------------------------------------------------------------------------

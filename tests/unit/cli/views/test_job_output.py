@@ -16,7 +16,7 @@ def test_streams_go_where_they_went_on_the_host(run: Run, api: FakeApi) -> None:
     result = run("job", "logs", ID)
     assert result.exit_code == 0
     assert result.stdout_bytes == b"one\n"
-    assert result.stderr_bytes == b"[... 7 bytes are no longer kept ...]\n\xff\n"
+    assert result.stderr_bytes == b"[... 7 bytes are no longer stored ...]\n\xff\n"
 
 
 def test_follow(run: Run, api: FakeApi) -> None:

@@ -204,7 +204,7 @@ def test_it_waits_for_cpus(go: Callable[..., Outcome], monkeypatch: pytest.Monke
 
 
 def test_more_than_the_host_has(go: Callable[..., Outcome]) -> None:
-    with pytest.raises(OperationFailed, match="asks for 100000 CPUs, but this host has"):
+    with pytest.raises(OperationFailed, match="needs 100000 CPUs, but this host has"):
         go("true", num_cpus=100_000)
 
 

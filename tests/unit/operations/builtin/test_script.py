@@ -85,7 +85,7 @@ def test_a_file_that_may_not_be_read(perform: Perform, tmp_path: Path) -> None:
     path = tmp_path / "secret.py"
     path.write_text("")
     path.chmod(0)
-    with pytest.raises(OperationFailed, match="may not be read"):
+    with pytest.raises(OperationFailed, match="is not readable"):
         perform(PYTHON, {"script": str(path)})
 
 
@@ -235,7 +235,7 @@ def test_line_breaks_that_a_script_means_stay(printed: Printed) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"\xef\xbb\xbf#!/bin/bash\necho\n", "byte order mark"), (b"#!/bin/sh\r\necho\r\n", "line breaks of Windows")],
+    [(b"\xef\xbb\xbf#!/bin/bash\necho\n", "byte order mark"), (b"#!/bin/sh\r\necho\r\n", "Windows line breaks")],
 )
 def test_a_file_made_on_windows(perform: Perform, tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "script.sh"

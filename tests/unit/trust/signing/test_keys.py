@@ -64,7 +64,7 @@ def test_processes_that_start_at_once_have_one_key(settings: Settings, monkeypat
 
 def test_a_key_elsewhere_is_never_made_by_itself(tmp_path: Path) -> None:
     settings = Settings(state_dir=tmp_path, signing_key=tmp_path / "vault" / "key.pem")
-    with pytest.raises(InvalidSettings, match=r"JOBQUEUE_SIGNING_KEY names .*key.pem, which is not there"):
+    with pytest.raises(InvalidSettings, match=r"JOBQUEUE_SIGNING_KEY names .*key.pem, which does not exist"):
         Signer.open(settings)
     assert not settings.trusted_keys.exists()
 
@@ -73,7 +73,7 @@ def test_a_key_elsewhere_is_never_made_by_itself(tmp_path: Path) -> None:
 def test_a_private_key_that_others_can_read_is_refused(settings: Settings, mode: int) -> None:
     Signer.open(settings)
     settings.signing_key.chmod(mode)
-    with pytest.raises(InvalidSettings, match=r"Others may read the private key .*chmod 600"):
+    with pytest.raises(InvalidSettings, match=r"Other users may read the private key .*chmod 600"):
         Signer.open(settings)
 
 
@@ -81,7 +81,7 @@ def test_a_private_key_that_others_can_read_is_refused(settings: Settings, mode:
 def test_a_file_of_trusted_keys_that_others_can_write_is_refused(settings: Settings, mode: int) -> None:
     Signer.open(settings)
     settings.trusted_keys.chmod(mode)
-    with pytest.raises(InvalidSettings, match=r"Others may write .*chmod go-w"):
+    with pytest.raises(InvalidSettings, match=r"Other users may write .*chmod go-w"):
         TrustedKeys.open(settings.trusted_keys)
 
 
@@ -144,7 +144,7 @@ def test_a_private_key_among_the_trusted_ones_is_refused(settings: Settings) -> 
     """It would tell whoever reads the agent's host how to sign work for all."""
     Signer.open(settings)
     settings.trusted_keys.write_bytes(settings.trusted_keys.read_bytes() + settings.signing_key.read_bytes())
-    with pytest.raises(InvalidSettings, match="something else than public keys"):
+    with pytest.raises(InvalidSettings, match="other data than public keys"):
         TrustedKeys.open(settings.trusted_keys)
 
 

@@ -111,4 +111,4 @@ def test_a_folder_that_cannot_be_written_stops_no_run(tmp_path: Path, caplog: py
     (tmp_path / "file").write_text("")
     result = Context("web1", watched=Orphans(tmp_path / "file" / "runs").watched).run(["true"])
     assert result.exit_code == 0
-    assert "will stay" in caplog.text
+    assert "will keep running" in caplog.text

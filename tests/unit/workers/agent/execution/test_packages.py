@@ -110,6 +110,7 @@ def test_it_is_fetched_once_and_then_needs_no_ledger(
 def test_fetching_it_keeps_it_for_longer(cache: PackageCache, upload: Upload, ledger: Ledger) -> None:
     package = upload()
     ledger.client.zadd(ledger.keys.kind("packages"), {package.name: 1})
+    ledger.client.hset(ledger.keys.kind("package") + package.name, "kept", 1)
     use(cache, package)
     assert ledger.client.zscore(ledger.keys.kind("packages"), package.name) > package.stored_at
 
@@ -164,6 +165,7 @@ class TestRefusals:
     ) -> None:
         package = upload()
         ledger.client.zadd(ledger.keys.kind("packages"), {package.name: 1})
+        ledger.client.hset(ledger.keys.kind("package") + package.name, "kept", 1)
         packages.sweep(10)
         with pytest.raises(OperationFailed, match="Upload it, and submit the job again"):
             use(cache, package)
@@ -171,7 +173,7 @@ class TestRefusals:
     def test_one_that_has_other_content_now(self, cache: PackageCache, upload: Upload) -> None:
         package = upload()
         with (
-            pytest.raises(OperationFailed, match="uploaded anew with other content"),
+            pytest.raises(OperationFailed, match="uploaded again with other content"),
             cache.open(package.name, "0" * 64),
         ):
             pass
@@ -183,7 +185,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("wrong", ["", "../" * 21 + "x", "0" * 63, "G" * 64])
     def test_a_digest_that_is_none(self, cache: PackageCache, wrong: str) -> None:
-        with pytest.raises(OperationFailed, match="is no sha256"), cache.open("_ray_pkg_00000000.zip", wrong):
+        with pytest.raises(OperationFailed, match="is not a sha256"), cache.open("_ray_pkg_00000000.zip", wrong):
             pass
 
     def test_bytes_that_changed_in_redis(
@@ -210,7 +212,7 @@ class TestRefusals:
             patch(
                 "workers.agent.execution.packages.tempfile.mkstemp", side_effect=OSError(28, "No space left on device")
             ),
-            pytest.raises(OperationFailed, match=r"cannot be kept in .*: No space left on device"),
+            pytest.raises(OperationFailed, match=r"cannot be stored in .*: No space left on device"),
         ):
             use(cache, package)
 
@@ -218,7 +220,7 @@ class TestRefusals:
         self, packages: Packages, upload: Upload, tmp_path: Path, closing: threading.Event
     ) -> None:
         (tmp_path / "file").touch()
-        with pytest.raises(OperationFailed, match="cannot be kept in"):
+        with pytest.raises(OperationFailed, match="cannot be stored in"):
             use(PackageCache(packages, tmp_path / "file", MAX, closing), upload())
 
     def test_what_goes_wrong_in_the_job_is_the_jobs(self, cache: PackageCache, upload: Upload) -> None:
