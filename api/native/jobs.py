@@ -107,9 +107,16 @@ def submit_batch() -> Response:
 @blueprint.response(200, JobListAnswer)
 @blueprint.doc(operationId="listJobs")
 def list_jobs(loaded: dict[str, Any]) -> Response:
-    """List jobs, newest first"""
-    wanted = requests.job_filter(loaded)
-    return json_response(mapping.page(services().jobs.page(wanted), summary=wanted.summary))
+    """List jobs, newest first
+
+    With `q`, `error` or `submitted_by`, one request examines the newest 1000 jobs that match the other filters (behind
+    `cursor`): a page may have fewer jobs than `limit`, even none, although `next_cursor` continues it. `total_items`
+    then counts the jobs on the page.
+    """
+    wanted, search = requests.job_filter(loaded), requests.job_search(loaded)
+    jobs = services().jobs
+    found = jobs.page(wanted) if search.is_empty else jobs.search(wanted, search)
+    return json_response(mapping.page(found, summary=wanted.summary))
 
 
 @blueprint.route("/job/<job_id>", methods=["GET"], parameters=[_JOB_ID])

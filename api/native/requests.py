@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from jobqueue.errors import InvalidInput, InvalidTarget
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.job_fields import FIELDS
+from jobqueue.model.job_search import JobSearch
 from jobqueue.model.principal import Principal
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.submission import Submission
@@ -71,6 +72,9 @@ def job_filter(loaded: Mapping[str, Any]) -> JobFilter:
     if loaded.get("cursor") is not None and loaded["offset"]:
         sentence = "Cannot be combined with cursor, which already defines where the page starts; leave one out."
         raise InvalidInput.of("offset", sentence)
+    if loaded["offset"] and not job_search(loaded).is_empty:
+        sentence = "Cannot be used with q, error or submitted_by; pass next_cursor of each page to get the next one."
+        raise InvalidInput.of("offset", sentence)
     after, before = loaded.get("created_after"), loaded.get("created_before")
     if after is not None and before is not None and after > before:
         raise InvalidInput.of("created_after", "Later than created_before, so no job can match; swap them.")
@@ -87,6 +91,11 @@ def job_filter(loaded: Mapping[str, Any]) -> JobFilter:
         cursor=loaded.get("cursor"),
         summary=loaded["view"] == "summary",
     )
+
+
+def job_search(loaded: Mapping[str, Any]) -> JobSearch:
+    """What ``JobQuery`` loaded beyond a filter."""
+    return JobSearch(loaded.get("q"), loaded.get("submitted_by"), loaded.get("error"))
 
 
 def _well_formed(field: str, parse: Callable[[str], _T], text: str) -> _T:

@@ -125,7 +125,10 @@ class JobRequest(StrictSchema):
         metadata=_about("An execution that has not started by this time expires. UTC if it has no zone.")
     )
     retries = fields.Nested(RetriesRequest, error_messages={"null": "May not be null; leave it out or give an object."})
-    title = Line(validate=_length(1, MAX_TITLE), metadata=_about("A title, for lists of jobs."))
+    title = Line(
+        validate=_length(1, MAX_TITLE),
+        metadata=_about("A title, for lists of jobs; default: the first line of the command."),
+    )
     description = Line(validate=_length(1, MAX_DESCRIPTION), metadata=_about("The purpose of the job."))
     priority = Whole(
         load_default=DEFAULT_PRIORITY, validate=_range(0, 9), metadata=_about("0 to 9, higher runs first.")
@@ -197,6 +200,12 @@ class JobQuery(StrictSchema):
     target = Text(validate=_length(1, MAX_NAME), metadata=_about("Only jobs with exactly this target."))
     hostname = Text(validate=_length(1, MAX_NAME), metadata=_about("Only jobs with an execution on this agent."))
     tag = TagQuery(metadata=_about("Only jobs with this tag, as key:value.", example="team:web"))
+    q = Text(
+        validate=_length(1, MAX_TITLE),
+        metadata=_about("Only jobs with this text in title, operation, target, host, tag, submitter or error."),
+    )
+    error = Text(validate=_length(1, MAX_TITLE), metadata=_about("Only jobs with this text in their error."))
+    submitted_by = Text(validate=_length(1, MAX_NAME), metadata=_about("Only jobs of this principal."))
     created_after = Moment(metadata=_about("Only jobs created at this time or later."))
     created_before = Moment(metadata=_about("Only jobs created at this time or earlier."))
     cursor = Cursor(

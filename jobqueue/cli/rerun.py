@@ -11,6 +11,7 @@ import click
 from jobqueue.cli.submission import operation_data
 from jobqueue.client import Client
 from jobqueue.model.target import ANY
+from jobqueue.model.title import default_title
 
 #: Fields of a job that the new one takes over, as the API names them in a job and as ``Client.submit`` takes them.
 _KEPT = ("title", "description", "timeout_seconds", "retries", "priority", "tags")
@@ -30,6 +31,8 @@ def request_of(
         "target_hostname": target or job.get("target_hostname"),
         **{name: job[name] for name in _KEPT if job.get(name) not in (None, {}, "")},
     }
+    if request.get("title") == default_title(operation.get("data") or {}):
+        del request["title"]  # the new job gets one after its own command
     return _edited(request) if edit else request
 
 

@@ -150,6 +150,9 @@ class Client(ObjectMethods):
         target: str | None = None,
         hostname: str | None = None,
         tag: str | None = None,
+        q: str | None = None,
+        error: str | None = None,
+        submitted_by: str | None = None,
         created_after: datetime | str | None = None,
         created_before: datetime | str | None = None,
         limit: int | None = None,
@@ -160,7 +163,8 @@ class Client(ObjectMethods):
         """One page of jobs, newest first: ``{"total_items", "is_least", "status_counts", "items", "next_cursor"}``.
 
         All conditions must hold. ``tag`` is ``key:value``; ``limit`` 1-100; ``cursor`` is a page's ``next_cursor``;
-        ``view="summary"`` leaves out responses, agent states and timeline.
+        ``q`` is a text in title, host, tag, submitter or error; with it, ``error`` or ``submitted_by``, a page may be
+        short although ``next_cursor`` continues it. ``view="summary"`` leaves out responses, agent states and timeline.
         """
         query = {
             "status": status,
@@ -168,6 +172,9 @@ class Client(ObjectMethods):
             "target": target,
             "hostname": hostname,
             "tag": tag,
+            "q": q,
+            "error": error,
+            "submitted_by": submitted_by,
             "created_after": _time(created_after),
             "created_before": _time(created_before),
             "limit": limit,

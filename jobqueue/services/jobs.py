@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from jobqueue.errors import PermissionDenied
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.failure import RecentFailures, group_failures
-from jobqueue.model.filter import JobFilter, JobPage
+from jobqueue.model.filter import MAX_LIMIT, JobFilter, JobPage
 from jobqueue.model.history import History
 from jobqueue.model.job import Job
+from jobqueue.model.job_search import JobSearch
 from jobqueue.model.job_summary import JobSummary, JobSummaryPage
 from jobqueue.model.principal import NOBODY, Principal
 from jobqueue.model.states import JobStatus
@@ -15,6 +18,8 @@ from jobqueue.services.result_verifier import ResultVerifier
 
 #: The permission to delete the jobs of others.
 DELETE = "job:delete"
+#: Jobs that one request examines for a text, an error or a submitter.
+SEARCHED_JOBS = 1000
 
 
 class JobManager:
@@ -39,6 +44,28 @@ class JobManager:
     def page(self, wanted: JobFilter) -> JobPage:
         """One page of whole jobs, newest first; not verified."""
         return self._jobs.page(wanted)
+
+    def search(self, wanted: JobFilter, search: JobSearch) -> JobPage:
+        """One page of those jobs that also match ``search``, newest first; not verified.
+
+        Examines at most ``SEARCHED_JOBS`` jobs of the filter; ``next_cursor`` continues behind them, so that a page may
+        be short, or empty. ``total`` counts the matches on the page; ``is_least``: there may be others.
+        """
+        found: list[Job] = []
+        cursor = wanted.cursor
+        page = JobPage((), 0, {})
+        for _ in range(SEARCHED_JOBS // MAX_LIMIT):
+            page = self._jobs.page(replace(wanted, limit=MAX_LIMIT, offset=0, cursor=cursor))
+            for job in page.items:
+                if search.matches(job):
+                    found.append(job)
+                if len(found) == wanted.limit:
+                    return replace(page, items=tuple(found), total=len(found), next_cursor=job.created, is_least=True)
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        is_least = cursor is not None or wanted.cursor is not None
+        return replace(page, items=tuple(found), total=len(found), next_cursor=cursor, is_least=is_least)
 
     def summaries(self, wanted: JobFilter) -> JobSummaryPage:
         """The same page, with summaries only."""

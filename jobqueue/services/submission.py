@@ -19,6 +19,7 @@ from jobqueue.model.audit import AuditEntry
 from jobqueue.model.job_fields import document_of
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import Target
+from jobqueue.model.title import default_title
 from jobqueue.operations.registry import Registry
 from jobqueue.services.packages import PackageResolver
 from jobqueue.trust.secrets.reference import has_secret
@@ -108,6 +109,10 @@ class JobSubmitter:
         submission = replace(submission, data=data)
         document = document_of(submission)
         digest = _digest(submission, document) if submission.idempotency_key else ""
+        title = default_title(data, operation.positional) if submission.title is None else None
+        if title is not None:  # not in the digest: an earlier version may have accepted the same request without it
+            submission = replace(submission, title=title)
+            document["title"] = title
         carried = tracing.carried()
         if carried:  # not in the digest: the same request may come again under another trace
             document[tracing.MEMBER] = carried

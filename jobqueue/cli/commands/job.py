@@ -165,6 +165,11 @@ def submit(  # noqa: PLR0913 - one for each option
 @click.option("--target", shell_complete=targets_like, help="Jobs submitted to this target.")
 @click.option("--hostname", shell_complete=hostnames_like, help="Jobs with an execution on this agent.")
 @click.option("--tag", type=pair, metavar="KEY=VALUE", help="Jobs with this tag.")
+@click.option("--by", "submitted_by", metavar="NAME", help="Jobs that this user or key submitted.")
+@click.option(
+    "--q", metavar="TEXT", help="Jobs with this text in title, operation, target, host, tag, submitter or error."
+)
+@click.option("--error", metavar="TEXT", help="Jobs with this text in their error.")
 @click.option("--created-after", type=past, metavar="TIME", help="A UTC time, or how long ago: 1h.")
 @click.option("--created-before", type=past, metavar="TIME", help="A UTC time, or how long ago: 1h.")
 @click.option("--limit", type=click.IntRange(1, MAX_LIMIT), default=DEFAULT_LIMIT, show_default=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -11,49 +11,53 @@ from jobqueue.cli.views.answers import answers, show_agents, show_answers
 from jobqueue.cli.views.hostnames import fold
 from jobqueue.cli.views.output import Column, Screen
 from jobqueue.cli.views.text import one_line, pairs
-from jobqueue.cli.views.times import ago
+from jobqueue.cli.views.times import ago, between
+from jobqueue.model.states import FINAL_STATUSES
 
 #: On a terminal, without --full: a longer timeline is summed up, longer data is cut.
 _EVENTS = 40
 _DATA = 200
+_FINAL_STATUSES = frozenset(status.value for status in FINAL_STATUSES)
 
-_COLUMNS = (
-    Column("ID", whole=True),
-    Column("STATUS", whole=True),
-    Column("CREATED", whole=True),
-    Column("OPERATION", least=20),
-    Column("TARGET", least=6),
-    Column("ERROR", least=14),
-)
+#: Lines with fewer characters leave out how long a job took, who submitted it, and a title's operation.
+_WIDE = 110
 
 
 def show_list(screen: Screen, page: Mapping[str, Any]) -> None:
     """The page of a listing; on a terminal with the counts below."""
     jobs = page["items"]
-    screen.table(
-        _COLUMNS,
-        [
-            (
-                screen.id(job.get("id")),
-                job.get("status"),
-                screen.when(job.get("created")),
-                _what(job),
-                job.get("target_hostname"),
-                job.get("error"),
-            )
-            for job in jobs
-        ],
-    )
+    is_wide = screen.width >= _WIDE
+    columns: dict[Column, Callable[[Mapping[str, Any]], Any]] = {
+        Column("ID", whole=True): lambda job: screen.id(job.get("id")),
+        Column("STATUS", whole=True): lambda job: job.get("status"),
+        Column("CREATED", whole=True): lambda job: screen.when(job.get("created")),
+        **({Column("TOOK", whole=True): _took} if is_wide else {}),
+        Column("TITLE", least=20): lambda job: _what(job, with_operation=is_wide),
+        Column("TARGET", least=6): lambda job: job.get("target_hostname"),
+        **({Column("BY", least=5): lambda job: job.get("submitted_by")} if is_wide else {}),
+        Column("ERROR", least=14): lambda job: job.get("error"),
+    }
+    screen.table(list(columns), [[cell(job) for cell in columns.values()] for job in jobs])
     if not screen.full:
         counts = ", ".join(f"{one_line(name)} {count}" for name, count in page["status_counts"].items() if count)
         at_least = "at least " if page.get("is_least") else ""
         screen.line(f"{len(jobs)} of {at_least}{page['total_items']} jobs. All jobs: {counts or 'none'}.", "dim")
 
 
-def _what(job: Mapping[str, Any]) -> str | None:
-    """The operation, behind the job's title if it has one."""
+def _what(job: Mapping[str, Any], *, with_operation: bool) -> str | None:
+    """The job's title, if there is room with its operation; the operation of a job without a title."""
     operation: str | None = (job.get("operation") or {}).get("type")
-    return f"{job['title']} ({operation})" if job.get("title") else operation
+    title: str | None = job.get("title")
+    if not title:
+        return operation
+    return f"{title} ({operation})" if with_operation else title
+
+
+def _took(job: Mapping[str, Any]) -> str | None:
+    """The time from a job's submission to its end."""
+    if job.get("status") not in _FINAL_STATUSES:
+        return None
+    return between(job.get("created"), job.get("updated_at"))
 
 
 def show_job(screen: Screen, job: Mapping[str, Any]) -> None:
@@ -80,6 +84,7 @@ def show_job(screen: Screen, job: Mapping[str, Any]) -> None:
             ("Timeout", f"{job['timeout_seconds']} s" if job.get("timeout_seconds") else None),
             ("Attempts", job.get("attempts")),
             ("Tags", pairs(job["tags"]) if job.get("tags") else None),
+            ("Submitted by", job.get("submitted_by")),
             ("Origin", job.get("origin")),
             ("Alias", job.get("alias")),
             ("Retry of", job.get("retry_of")),

@@ -63,6 +63,11 @@ class Screen(ABC):
 
     full = True
 
+    @property
+    def width(self) -> int:
+        """Characters of a line; a pipe has no limit."""
+        return sys.maxsize
+
     @abstractmethod
     def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None:
         """Print rows under their columns' names."""
@@ -122,6 +127,10 @@ class TerminalScreen(Screen):
     def __init__(self, console: Console, *, full: bool = False) -> None:
         self._console = console
         self.full = full
+
+    @property
+    def width(self) -> int:
+        return self._console.width
 
     def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None:
         from rich.cells import cell_len

@@ -55,6 +55,15 @@ def ago(iso: str, now: datetime) -> str:
     return f"{_rough(seconds)} ago"
 
 
+def between(begin: str | None, end: str | None) -> str:
+    """``"1.5s"`` from one time of the API to another; empty if one of them is none."""
+    try:
+        began, ended = (datetime.fromisoformat(str(moment)) for moment in (begin, end))
+        return duration_text(round((ended - began).total_seconds() * 1e6))
+    except (ValueError, TypeError):  # not times, or only one of them with a zone
+        return ""
+
+
 def span(durations: list[str]) -> str:
     """``["45ms", "1.5s"]`` -> ``"45ms to 1.5s"``; ``"-"`` for none. Other texts are listed unchanged."""
     if not durations:

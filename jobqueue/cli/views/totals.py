@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from jobqueue.cli.views.answers import Answer
 from jobqueue.cli.views.hostnames import fold
 from jobqueue.cli.views.text import one_line
+from jobqueue.cli.views.times import between
 from jobqueue.model.answers import rank
 from jobqueue.model.states import FAILURES
-from jobqueue.model.timestamps import duration_text
 
 _FAILURES = frozenset(state.value for state in FAILURES)
 #: Characters of the failed hosts' names.
@@ -21,7 +20,7 @@ _LONGEST_NAMES = 200
 
 def totals(job: Mapping[str, Any], found: Sequence[Answer]) -> str:
     """``"3 hosts: 2 completed, 1 failed (web2) in 1.5s; job 6f1c..."``; for one host also its error."""
-    took = _duration(job)
+    took = between(job.get("created"), job.get("updated_at"))
     tail = f"{f' in {took}' if took else ''}; job {one_line(job.get('id'))}"
     if len(found) == 1:
         error = f": {one_line(found[0].error)}" if found[0].error else ""
@@ -34,11 +33,3 @@ def totals(job: Mapping[str, Any], found: Sequence[Answer]) -> str:
             names = f" ({folded})" if len(folded) <= _LONGEST_NAMES else f" ({folded[:_LONGEST_NAMES]}...)"
         parts.append(f"{count} {one_line(status)}{names}")
     return f"{len(found)} hosts: {', '.join(parts) or one_line(job.get('status'))}{tail}"
-
-
-def _duration(job: Mapping[str, Any]) -> str:
-    try:
-        began, ended = (datetime.fromisoformat(str(job.get(name))) for name in ("created", "updated_at"))
-        return duration_text(round((ended - began).total_seconds() * 1e6))
-    except (ValueError, TypeError):  # not times, or only one of them with a zone
-        return ""

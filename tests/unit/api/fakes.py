@@ -38,6 +38,7 @@ from jobqueue.model.filter import JobFilter, JobPage
 from jobqueue.model.history import History, Span
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.job_event import JobEvent
+from jobqueue.model.job_search import JobSearch
 from jobqueue.model.job_summary import JobSummary, JobSummaryPage
 from jobqueue.model.output import HostOutputs, OutputPage
 from jobqueue.model.package import PackageInfo, check_package_name
@@ -109,6 +110,7 @@ class FakeServices:
     next_cursor: int | None = None
     pages: list[OutputPage] = field(default_factory=list)
     read: list[tuple[str, str | None, int]] = field(default_factory=list)
+    searches: list[JobSearch] = field(default_factory=list)
     #: The output of several hosts, for a job that has them; and what was asked of it.
     host_outputs: HostOutputs | None = None
     followed_hosts: list[OutputPage | None] | None = None
@@ -131,6 +133,7 @@ class FakeServices:
             get=self._job,
             find=self._find,
             page=self._page,
+            search=self._search,
             summaries=self._summaries,
             starting=self._starting,
             counts=self._counts,
@@ -261,6 +264,10 @@ class FakeServices:
         if job.status.is_final:
             raise JobFinal
         return replace(job, cancel_requested=True)
+
+    def _search(self, wanted: JobFilter, search: JobSearch) -> JobPage:
+        self.searches.append(search)
+        return self._page(wanted)
 
     def _output_page(self, job_id: str, hostname: str | None = None, offset: int = 0) -> OutputPage:
         self._job(job_id)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from jobqueue.model.filter import JobFilter
+from jobqueue.model.job_search import JobSearch
 from jobqueue.model.principal import Principal
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState, JobStatus
@@ -454,3 +455,25 @@ def test_bad_retry(ask: Ask, services: FakeServices, document: Any, field: str) 
     services.store[ID] = a_job()
     error(ask("POST", f"/job/{ID}/retry", json=document), 400, field=field)
     assert services.retries == []
+
+
+def test_a_search(ask: Ask, services: FakeServices) -> None:
+    assert ask("GET", "/job?q=disk&error=full&submitted_by=ann&limit=5").status_code == 200
+    assert services.searches == [JobSearch("disk", "ann", "full")]
+    assert ask("GET", "/job").status_code == 200
+    assert len(services.searches) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("q=", "q"),
+        (f"q={'x' * 201}", "q"),
+        ("error=", "error"),
+        ("submitted_by=", "submitted_by"),
+        ("q=x&offset=1", "offset"),
+        ("submitted_by=x&offset=1", "offset"),
+    ],
+)
+def test_a_bad_search(ask: Ask, query: str, field: str) -> None:
+    error(ask("GET", f"/job?{query}"), 400, field=field)

@@ -179,19 +179,29 @@ def page(*jobs: dict[str, Any], cursor: str | None = None) -> Reply:
 
 
 def test_list_in_a_pipe(api: FakeApi, run: Run) -> None:
-    api.on("GET", "/job", page(job(), job("failed", error="x" * 300)))
+    api.on("GET", "/job", page(job(title="uname", submitted_by="ann"), job("failed", error="x" * 300)))
     result = run("job", "list")
     assert result.exit_code == 0
     head, first, second = result.stdout.splitlines()
-    assert head.split() == ["ID", "STATUS", "CREATED", "OPERATION", "TARGET", "ERROR"]
-    assert first.split() == [ID, "completed", "2026-01-01T00:00:00.000Z", "command.exec.execute", "web1", "-"]
+    assert head.split() == ["ID", "STATUS", "CREATED", "TOOK", "TITLE", "TARGET", "BY", "ERROR"]
+    started = "2026-01-01T00:00:00.000Z"
+    assert first.split() == [ID, "completed", started, "1.5s", "uname", "(command.exec.execute)", "web1", "ann", "-"]
     assert second.endswith("x" * 300)
     assert api.seen[0].query == {"limit": "10", "view": "summary"}
 
 
 def test_list_passes_every_filter(api: FakeApi, run: Run) -> None:
     api.on("GET", "/job", page())
-    filters = ["--status=failed", "--operation=o", "--target=_all", "--hostname=h", "--tag=a=b:c"]
+    filters = [
+        "--status=failed",
+        "--operation=o",
+        "--target=_all",
+        "--hostname=h",
+        "--tag=a=b:c",
+        "--by=ann",
+        "--q=disk",
+        "--error=full",
+    ]
     paging = ["--limit=5", "--offset=3", "--cursor=c9"]
     result = run(
         "job", "list", *filters, *paging, "--created-after", "2026-01-01", "--created-before", "2026-01-02", "--json"
@@ -203,6 +213,9 @@ def test_list_passes_every_filter(api: FakeApi, run: Run) -> None:
         "target": "_all",
         "hostname": "h",
         "tag": "a:b:c",
+        "q": "disk",
+        "error": "full",
+        "submitted_by": "ann",
         "limit": "5",
         "offset": "3",
         "cursor": "c9",
@@ -422,7 +435,8 @@ def test_a_list_on_a_narrow_terminal_can_be_read(width: int) -> None:
     assert second.startswith(f"{OTHER[:8]}  completed")
     assert [name for name in ("ID", "STATUS", "CREATED", "TARGET", "ERROR") if name in head.split()][:3]
     if width >= 80:
-        assert head.split() == ["ID", "STATUS", "CREATED", "OPERATION", "TARGET", "ERROR"]
+        more = (["TOOK"], ["BY"]) if width >= 110 else ([], [])
+        assert head.split() == ["ID", "STATUS", "CREATED", *more[0], "TITLE", "TARGET", *more[1], "ERROR"]
         assert "command.exec.ex" in first
         assert "disk " in first
 
