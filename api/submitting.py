@@ -8,7 +8,7 @@ from jobqueue.model.submission import Accepted, Submission
 
 
 def submit(wanted: Submission, status: int) -> Accepted:
-    """Submit a job, for a request that is answered with ``status`` if the job is accepted.
+    """Submit a job, for a request that is answered with ``status`` if the job is accepted and confirmed.
 
     Raises what ``JobSubmitter.one`` raises. The request's entry in the audit trail is written together with the job.
     """

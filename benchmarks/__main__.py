@@ -32,6 +32,8 @@ NAMES = (
     "aggregation",
     "ray_jobs",
     "redaction",
+    "targets",
+    "fleet",
 )
 
 
@@ -41,6 +43,8 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="name", help=f"which ones; all unless named: {', '.join(NAMES)}")
     parser.add_argument("--quick", action="store_true", help="smaller and rougher, about four minutes")
     parser.add_argument("--jobs", type=int, metavar="N", help="jobs stored in the large ledger of `listing`")
+    parser.add_argument("--agents", metavar="N,N", help="sizes of the fleets of `fleet`, such as 100,10000")
+    parser.add_argument("--before", type=Path, metavar="PATH", help="a checkout of an earlier version, for `fleet`")
     parser.add_argument("--output", type=Path, default=Path("build/benchmarks.json"), help="where the JSON goes")
     parser.add_argument("--strict", action="store_true", help="exit with 1 if a figure misses what is wanted")
     options = parser.parse_args()
@@ -50,6 +54,10 @@ def main() -> int:
     scale = QUICK if options.quick else FULL
     if options.jobs:
         scale = replace(scale, stored_jobs=options.jobs)
+    if options.agents:
+        scale = replace(scale, fleets=tuple(map(int, options.agents.split(","))))
+    if options.before:
+        scale = replace(scale, before=options.before)
     signal.signal(signal.SIGTERM, _interrupt)  # so that what was started is ended
 
     report = Report()

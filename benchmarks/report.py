@@ -79,7 +79,7 @@ class Report:
         document = {
             "machine": machine(),
             "seconds": round(time.monotonic() - self._started, 1),
-            "scale": asdict(scale),
+            "scale": {name: str(value) if isinstance(value, Path) else value for name, value in asdict(scale).items()},
             "results": {
                 name: [{**asdict(row), "wanted": row.wanted, "met": row.met} for row in rows]
                 for name, rows in self.rows.items()

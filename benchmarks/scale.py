@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Sizes of one run. ``stored_jobs`` is the size of the large ledger that listings are measured on."""
+    """Sizes of one run.
+
+    ``stored_jobs`` is the size of the large ledger that listings are measured on; ``fleets`` are the numbers of agents
+    of ``fleet``, and ``before`` the checkout of an earlier version that it also measures.
+    """
 
     rounds: int
     agent_jobs: int
@@ -21,6 +26,8 @@ class Scale:
     latencies: int
     idle_seconds: float
     signals: int
+    fleets: tuple[int, ...]
+    before: Path | None = None
 
 
 FULL = Scale(
@@ -36,6 +43,7 @@ FULL = Scale(
     latencies=300,
     idle_seconds=20.0,
     signals=1_000_000,
+    fleets=(100, 1_000, 3_000),
 )
 QUICK = Scale(
     rounds=1,
@@ -50,4 +58,5 @@ QUICK = Scale(
     latencies=60,
     idle_seconds=8.0,
     signals=200_000,
+    fleets=(100, 1_000),
 )

@@ -6,8 +6,11 @@ One root class; the class docstring is the default message. Each class carries a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
+
+#: Hosts that an error names.
+_MOST_NAMED = 20
 
 
 class JobQueueError(Exception):
@@ -124,6 +127,12 @@ class CredentialNotFound(NotFound):
     code = "credential_not_found"
 
 
+class TargetNotFound(NotFound):
+    """No target is stored under this name."""
+
+    code = "target_not_found"
+
+
 class AgentNotFound(NotFound):
     """No agent has this hostname."""
 
@@ -146,6 +155,22 @@ class AgentAway(Conflict):
     """The agent does not accept new work."""
 
     code = "agent_away"
+
+
+class PlanChanged(Conflict):
+    """The set of agents has changed since the plan."""
+
+    code = "plan_changed"
+
+    @classmethod
+    def of(cls, added: Sequence[str], removed: Sequence[str]) -> PlanChanged:
+        """The error for agents that were added to the set and removed from it; it names the first of them."""
+        changes = [f"{word} {_listed(hosts)}" for word, hosts in (("now also", added), ("no longer", removed)) if hosts]
+        return cls(
+            f"The set of agents has changed since the plan: {'; '.join(changes)}. Plan again, and submit with the new "
+            "plan_hash.",
+            {"added": list(added), "removed": list(removed)},
+        )
 
 
 class JobNotFinal(Conflict):
@@ -245,9 +270,20 @@ class PackagesFull(JobQueueError):
 
 
 class LedgerUnavailable(JobQueueError):
-    """The ledger (Redis) cannot be reached."""
+    """The ledger (Redis) cannot be reached.
+
+    ``may_have_run``: the command was sent and its answer was lost, so it may have run, or may still run.
+    """
 
     code = "ledger_unavailable"
+    may_have_run = False
+
+
+class LedgerUncertain(LedgerUnavailable):
+    """The ledger (Redis) did not confirm the change in time; it may have been made, or may still be made."""
+
+    code = "ledger_uncertain"
+    may_have_run = True
 
 
 class LedgerRefuses(LedgerUnavailable):
@@ -315,3 +351,8 @@ class SealBroken(JobQueueError):
     """The signature is missing, invalid, or by an untrusted key."""
 
     code = "seal_broken"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"{', '.join(names[:_MOST_NAMED])}{more}"

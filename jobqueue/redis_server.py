@@ -8,6 +8,13 @@ from typing import Any
 #: Oldest supported version of Redis; the scripts and kombu need it.
 MINIMUM = (6, 2)
 
+#: Connections of one agent: idle, and while it works.
+IDLE_CONNECTIONS, BUSY_CONNECTIONS = 2, 3
+#: Part of the server's connections from which on the rest may not last.
+SCARCE = 0.8
+#: Room for fewer further agents than this deserves a warning, even on an idle server.
+_FEW_AGENTS = 50
+
 Info = Mapping[str, Any]
 
 
@@ -52,3 +59,29 @@ def refusals(name: str, info: Info) -> list[str]:
     if int(info.get("maxmemory", 0)) > 0:
         found.append(evicts(name, info))
     return [complaint for complaint in found if complaint]
+
+
+def connections(info: Info) -> tuple[int, int]:
+    """(connections now, the most that the server takes: its ``maxclients``); 0 for what it does not say."""
+    return int(info.get("connected_clients", 0)), int(info.get("maxclients", 0))
+
+
+def is_scarce(info: Info) -> bool:
+    """Whether most of the server's connections are in use."""
+    used, most = connections(info)
+    return bool(most) and used >= SCARCE * most
+
+
+def room(name: str, info: Info) -> tuple[bool, str]:
+    """(whether there is room for further agents, how many fit), as a sentence; '' if the server does not say."""
+    used, most = connections(info)
+    if not most:
+        return True, ""
+    agents = max(0, most - used) // BUSY_CONNECTIONS
+    has_room = agents >= _FEW_AGENTS and not is_scarce(info)
+    text = (
+        f"{name} takes {most} connections (maxclients) and has {used}; about {agents} further agents fit, each with "
+        f"{IDLE_CONNECTIONS} connections while idle and {BUSY_CONNECTIONS} while it works."
+    )
+    raise_it = " Beyond that, agents and the API are refused: raise maxclients, and the server's limit of open files."
+    return has_room, text if has_room else text + raise_it

@@ -290,10 +290,13 @@ def local_hostname() -> str:
 
 
 def parse_labels(text: str) -> dict[str, str]:
-    """``"group=web.dev,n=1"`` -> ``{"group": "web.dev", "n": "1"}``; raises ``ValueError`` or ``InvalidTarget``."""
+    """``"group=web.dev,n=1"`` -> ``{"group": "web.dev", "n": "1"}``; raises ``ValueError`` or ``InvalidTarget``.
+
+    ``key:value`` is accepted, too.
+    """
     labels: dict[str, str] = {}
     for part in filter(None, (piece.strip() for piece in text.split(","))):
-        key, equals, value = (piece.strip() for piece in part.partition("="))
+        key, equals, value = (piece.strip() for piece in part.partition("=" if "=" in part else ":"))
         if not equals:
             raise ValueError(f"labels as key=value,key2=value2 ({part!r} has no =)")
         if key in labels:

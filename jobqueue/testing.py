@@ -200,18 +200,22 @@ class FakeClient(ObjectMethods):
         del self._records[job_id]
 
     def iter_logs(self, job_id: str, hostname: str | None = None, offset: int = 0) -> Iterator[dict[str, Any]]:
-        """As ``Client.iter_logs``: the standard output, as one chunk."""
+        """As ``Client.iter_logs``: the standard output of each host, as one chunk."""
         self._fail()
         record = self._record(job_id)
-        if hostname is None and len(record.hosts) > 1:
-            raise InvalidRequest(400, f"Job {job_id} ran on {len(record.hosts)} hosts; name one.")
-        response = self._document(record)["responses"].get(hostname or record.hosts[0], {})
-        data = response.get("data")
-        text = str(data.get("stdout") or "") if isinstance(data, Mapping) else ""
-        chunks = [{"offset": offset, "stream": "stdout", "attempt": 1, "text": text[offset:]}] if text else []
-        yield {"hostname": hostname, "status": response.get("status"), "complete": True, "chunks": chunks}
+        responses = self._document(record)["responses"]
+        for host in [hostname] if hostname is not None else record.hosts:
+            response = responses.get(host, {})
+            data = response.get("data")
+            text = str(data.get("stdout") or "") if isinstance(data, Mapping) else ""
+            chunks = [{"offset": offset, "stream": "stdout", "attempt": 1, "text": text[offset:]}] if text else []
+            yield {"hostname": host, "status": response.get("status"), "complete": True, "chunks": chunks}
 
     follow_logs = iter_logs
+
+    def iter_agents(self) -> Iterator[dict[str, Any]]:
+        """Every agent."""
+        yield from self.agents()["agents"]
 
     def agents(self) -> dict[str, Any]:
         """As ``Client.agents``."""

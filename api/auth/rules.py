@@ -27,12 +27,19 @@ _JOBS = {
     # routes that submit a job also need the permission of its operation, which the service checks
     "job.submit": "job:write",
     "job.submit_batch": "job:write",
+    "job.plan_job": "job:write",
     "job.retry_job": "job:write",
     "job.cancel_job": "job:write",
+    "job.pause_rollout": "job:write",
+    "job.resume_rollout": "job:write",
+    "job.approve_batch": "job:approve",
+    "job.abort_rollout": "job:write",
     "job.delete_job": "job:write",
     "job.list_jobs": "job:read",
     "job.get_job": "job:read",
+    "execution.list_executions": "job:read",
     "log.get_logs": "job:read",
+    "output.get_output": "job:read",
     "event.get_events": "job:read",
     "failure.list_failures": "job:read",
     "event.get_job_events": "job:read",
@@ -48,6 +55,14 @@ _AGENTS = {
     "agent.accept_agent": "agent:write",
     "agent.revoke_agent": "agent:write",
     "agent.remove_agent": "agent:write",
+}
+_TARGETS = {
+    "target.list_targets": "agent:read",
+    "target.get_target": "agent:read",
+    "target.complete_target": "agent:read",
+    "target.store_target": "target:write",
+    "target.put_target": "target:write",
+    "target.delete_target": "target:write",
 }
 _ACCESS = {
     # the service refuses to grant permissions that the caller lacks
@@ -82,6 +97,10 @@ _DASHBOARD = {
     "dashboard.runs": "job:read",
     "dashboard.retry": "job:write",
     "dashboard.cancel": "job:write",
+    "dashboard.pause_rollout": "job:write",
+    "dashboard.resume_rollout": "job:write",
+    "dashboard.approve_batch": "job:approve",
+    "dashboard.abort_rollout": "job:write",
     "dashboard.delete": "job:write",
     "dashboard.choose": "job:write",
     "dashboard.submit": "job:write",
@@ -95,7 +114,7 @@ _DASHBOARD = {
 }
 
 #: endpoint -> permission, ``PUBLIC`` or ``KNOWN``. The routes of facades come with them, see ``add``.
-RULES: dict[str, str] = {**_HEALTH, **_DOCUMENTS, **_JOBS, **_AGENTS, **_ACCESS, **_DASHBOARD}
+RULES: dict[str, str] = {**_HEALTH, **_DOCUMENTS, **_JOBS, **_AGENTS, **_TARGETS, **_ACCESS, **_DASHBOARD}
 
 
 def add(rules: Mapping[str, str]) -> None:

@@ -5,12 +5,24 @@ from __future__ import annotations
 from flask import Flask
 
 from api import facade_errors
-from api.dashboard import access, agents, assets, audit, errors, job, jobs, overview, runs, signing_in, submit
+from api.dashboard import access, agents, assets, audit, errors, job, jobs, overview, rollouts, runs, signing_in, submit
 from api.dashboard.blueprint import belongs, blueprint
 from jobqueue.services import Services
 from jobqueue.settings import Settings
 
-__all__ = ["agents", "assets", "audit", "install", "job", "jobs", "overview", "runs", "signing_in", "submit"]
+__all__ = [
+    "agents",
+    "assets",
+    "audit",
+    "install",
+    "job",
+    "jobs",
+    "overview",
+    "rollouts",
+    "runs",
+    "signing_in",
+    "submit",
+]
 
 
 def install(app: Flask, settings: Settings, services: Services) -> None:

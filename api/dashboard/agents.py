@@ -9,9 +9,12 @@ from api import errors
 from api.context import principal, services
 from api.dashboard import pages, posted, query
 from api.dashboard.blueprint import PREFIX, blueprint
-from jobqueue.errors import Conflict
+from api.native import agent_query
+from jobqueue.errors import Conflict, InvalidInput
 from jobqueue.model.agent import Agent, AgentState
+from jobqueue.model.agent_filter import AgentFilter, AgentPage
 from jobqueue.model.filter import JobFilter
+from jobqueue.model.fleet import FleetSummary
 from jobqueue.model.target import check_hostname
 from jobqueue.trust.signing.certificate import fingerprint_of
 
@@ -19,6 +22,11 @@ _LIMIT = 100
 _JOBS = 10
 _LONGEST_FINGERPRINT = 200
 _VIEWS = ("all", "ready", "pending", "away", "offline", "troubled")
+_STATES = {
+    "ready": (AgentState.READY,),
+    "pending": (AgentState.PENDING,),
+    "away": (AgentState.DRAINING, AgentState.CORDONED),
+}
 DONE = {
     "drained": "{} takes no new work.",
     "undrained": "{} takes work again.",
@@ -75,27 +83,57 @@ def _move(hostname: str, verb: str) -> Response:
 
 
 def _list() -> Response:
-    found = services().agents.all()
-    view, words = query.text("view"), query.text("q").lower()
-    counts = {name: sum(_is_in(name, one) for one in found) for name in _VIEWS}
-    shown = [one for one in found if _is_in(view, one) and _has(words, one)]
-    shown.sort(key=lambda one: (one.live and not one.conditions, one.hostname))
-    offset = query.number("offset", 0, 10**6)
-    part = shown[offset : offset + _LIMIT]
+    fleet, view, words = services().fleet(), query.text("view"), query.text("q")
+    after, problem = query.text("after", 253), ""
+    try:
+        page = _found(view, words, after)
+    except InvalidInput as error:
+        problem, page = error.message, AgentPage((), 0)
+    agents = sorted(page.items, key=lambda one: (one.live and not one.conditions, one.hostname))
     return pages.render(
         "agents.html",
-        agents=part,
+        400 if problem else 200,
+        agents=agents,
         view=view if view in _VIEWS else "all",
-        counts=counts,
-        q=query.text("q"),
-        total=len(shown),
-        first=offset + 1 if part else 0,
-        last=offset + len(part),
+        counts=_counts(fleet),
+        q=words,
+        page=page,
+        problem=problem,
         done=_done(),
-        newer=query.with_changes(offset=max(0, offset - _LIMIT) or None, done=None) if offset else "",
-        older=query.with_changes(offset=offset + _LIMIT, done=None) if offset + _LIMIT < len(shown) else "",
+        newer=query.with_changes(after=None, done=None) if after else "",
+        older=query.with_changes(after=page.next_after, done=None) if page.next_after else "",
         query_with=query.with_changes,
     )
+
+
+def _found(view: str, words: str, after: str) -> AgentPage:
+    """One page of the agents in a view whose hostnames contain the words, or that have the labels among them."""
+    labels = [word for word in words.split() if ":" in word]
+    names = [word for word in words.split() if ":" not in word]
+    wanted = AgentFilter(
+        hostname=f"*{'*'.join(names)}*" if names else "",
+        labels=agent_query.label_pairs(labels),
+        states=_STATES.get(view, ()),
+        is_live={"ready": True, "offline": False}.get(view),
+        limit=_LIMIT,
+        after=after,
+    )
+    if view == "troubled":
+        # the summary names them: there is no index of conditions
+        return services().agents.among([one.hostname for one in services().fleet().troubled if one.conditions], wanted)
+    return services().agents.page(wanted)
+
+
+def _counts(fleet: FleetSummary) -> dict[str, int]:
+    """The number of agents in each view."""
+    return {
+        "all": fleet.total,
+        "ready": fleet.count(AgentState.READY, live=True),
+        "pending": fleet.count(AgentState.PENDING),
+        "away": fleet.count(AgentState.DRAINING, AgentState.CORDONED),
+        "offline": fleet.total - fleet.live,
+        "troubled": fleet.afflicted,
+    }
 
 
 def _one(found: Agent, problem: str = "", status: int = 200) -> Response:
@@ -113,23 +151,3 @@ def _one(found: Agent, problem: str = "", status: int = 200) -> Response:
 def _done() -> str:
     sentence = DONE.get(query.text("done"), "")
     return sentence.format(query.text("host", 253)) if sentence else ""
-
-
-def _is_in(view: str, agent: Agent) -> bool:
-    if view == "ready":
-        return agent.live and agent.state is AgentState.READY
-    if view == "pending":
-        return agent.state is AgentState.PENDING
-    if view == "away":
-        return agent.state in (AgentState.DRAINING, AgentState.CORDONED)
-    if view == "offline":
-        return not agent.live
-    if view == "troubled":
-        return bool(agent.conditions)
-    return True
-
-
-def _has(words: str, agent: Agent) -> bool:
-    """Whether each of the words is in its name or its labels."""
-    text = " ".join([agent.hostname, *(f"{key}:{value}" for key, value in agent.labels.items())]).lower()
-    return all(word in text for word in words.split())

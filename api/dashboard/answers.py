@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from jobqueue.model.answers import INCIDENTAL, group_equal, rank, without_incidental
+from jobqueue.model.answers import INCIDENTAL, group_equal, rank
+from jobqueue.model.execution_page import content_of, note_of
 from jobqueue.model.job import Execution
 from jobqueue.model.states import ExecutionState
 from jobqueue.services.result_verifier import FORGED, REVOKED, UNSIGNED
@@ -96,7 +97,7 @@ def host_of(execution: Execution) -> str:
 def arrange(executions: Iterable[Execution]) -> Answers:
     """Group, and put in order."""
     ordered = sorted(executions, key=lambda x: (rank(x.state.value), host_of(x)))
-    groups = [_group(same) for same in group_equal(ordered, lambda x: x.state.value, host_of, _content)]
+    groups = [_group(same) for same in group_equal(ordered, lambda x: x.state.value, host_of, content_of)]
     counts: dict[str, int] = {}
     for execution in ordered:
         counts[execution.state.value] = counts.get(execution.state.value, 0) + 1
@@ -130,17 +131,6 @@ def pretty(value: Any) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n... ({len(text) - _LONGEST:,} more characters)"
 
 
-def _content(execution: Execution) -> tuple[Any, ...]:
-    return (
-        execution.changed,
-        execution.error,
-        without_incidental(execution.data),
-        execution.failure,
-        _note(execution),
-        execution.authenticity,
-    )
-
-
 def _group(same: list[Execution]) -> Group:
     first = same[0]
     is_answered = first.state is ExecutionState.COMPLETED
@@ -152,7 +142,7 @@ def _group(same: list[Execution]) -> Group:
         _common(same),
         is_answered or first.data is not None,
         first.failure,
-        _note(first),
+        note_of(first),
         _DOUBTS.get(first.authenticity or "", ""),
     )
 
@@ -168,13 +158,6 @@ def _common(same: list[Execution]) -> Any:
         if values and min(values) != max(values):
             found[name] = f"{min(values):g} to {max(values):g}"
     return found
-
-
-def _note(execution: Execution) -> str:
-    """Why an execution was skipped or cancelled."""
-    if execution.state in (ExecutionState.SKIPPED, ExecutionState.CANCELLED) and execution.events:
-        return execution.events[-1].note
-    return ""
 
 
 def _cut(text: str) -> str:

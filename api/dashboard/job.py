@@ -3,36 +3,57 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 import flask
 from flask import Response, request
 
 from api import audit, errors
 from api.context import principal, services
-from api.dashboard import answers, bars, pages, posted, query
+from api.dashboard import answers, bars, lanes, pages, posted, query
 from api.dashboard.blueprint import PREFIX, blueprint
 from api.dashboard.snippets import snippets
 from api.native import requests
-from jobqueue.errors import InvalidInput, JobQueueError
+from jobqueue.errors import InvalidInput, JobNotFound, JobQueueError
 from jobqueue.model.answers import rank
+from jobqueue.model.execution_page import MAX_LIMIT, ExecutionFilter
 from jobqueue.model.job import Job
+from jobqueue.model.output import OutputPage
 from jobqueue.model.states import FAILURES, ExecutionState
-from jobqueue.model.target import NO_HOST
+from jobqueue.model.target import ALL, NO_HOST
+from jobqueue.services.output import MAX_FOLLOWED_HOSTS
 
 _EVENTS = 200
+_NOT_STORED_YET = (
+    "Job {} is not stored: the ledger (Redis) did not confirm it in time. Reload this page in a moment; submit the job "
+    "again only if it is still missing after a minute."
+)
 #: The page's message after an action, by the parameter ``done``.
 DONE = {
     "submitted": "The job was submitted.",
     "repeated": "This form was sent before; this is the job that it created.",
+    "unconfirmed": "The ledger had not confirmed the job in time; it is stored.",
     "retried": "The job was submitted again; this is the new one.",
     "cancelled": "The job is being cancelled.",
+    "paused": "The rollout is paused. Executions that have been opened go on.",
+    "resumed": "The rollout goes on.",
+    "approved": "The next batch is being opened.",
+    "aborted": "The rollout was aborted. Executions that have been opened go on.",
 }
 
 
 @blueprint.get(f"{PREFIX}/jobs/<job_id>")
 def job(job_id: str) -> Response:
     """The page of a job."""
-    return _page(services().jobs.get(requests.job_id(job_id)))
+    try:
+        found = services().jobs.get(requests.job_id(job_id))
+    except JobNotFound as error:
+        if query.text("done") == "unconfirmed":
+            raise JobNotFound(_NOT_STORED_YET.format(job_id)) from error
+        raise
+    return _page(found)
 
 
 @blueprint.get(f"{PREFIX}/jobs/<job_id>/output")
@@ -40,14 +61,26 @@ def output(job_id: str) -> Response:
     """All that one of its executions printed, as plain text."""
     found = requests.job_id(job_id)
     host = query.text("host") or None
+    # a page of ours must not be made of what a program printed, whatever it looks like
+    headers = {"Content-Security-Policy": "default-src 'none'; sandbox"}
+    content_type = "text/plain; charset=utf-8"
+    if host == ALL:
+        lines = flask.stream_with_context(_prefixed(services().output.everything(found)))
+        return Response(lines, headers=headers, content_type=content_type)
     page = services().output.page(found, host)
     text = bytearray()
     while page.chunks:
         text += b"".join(chunk.data for chunk in page.chunks)
         page = services().output.page(found, host, page.next_offset)
-    # a program's output must never become a part of the page's markup
-    headers = {"Content-Security-Policy": "default-src 'none'; sandbox"}
-    return Response(bytes(text), headers=headers, content_type="text/plain; charset=utf-8")
+    return Response(bytes(text), headers=headers, content_type=content_type)
+
+
+def _prefixed(output: Iterable[OutputPage]) -> Iterator[bytes]:
+    """Each line of output behind its agent."""
+    for host, pages_of_host in groupby(output, key=lambda page: page.hostname):
+        text = b"".join(chunk.data for page in pages_of_host for chunk in page.chunks)
+        for line in text.splitlines():
+            yield host.encode() + b" | " + line + b"\n"
 
 
 @blueprint.post(f"{PREFIX}/jobs/<job_id>/retry")
@@ -58,9 +91,9 @@ def retry(job_id: str) -> Response:
     try:
         accepted = services().retry(found, only=only, principal=principal())
     except JobQueueError as error:
-        return _refused(found, error)
+        return refused(found, error)
     audit.note(job=accepted.job_id)
-    return _go(f"{PREFIX}/jobs/{accepted.job_id}?done=retried")
+    return go(f"{PREFIX}/jobs/{accepted.job_id}?done={'retried' if accepted.is_confirmed else 'unconfirmed'}")
 
 
 @blueprint.post(f"{PREFIX}/jobs/<job_id>/cancel")
@@ -70,8 +103,8 @@ def cancel(job_id: str) -> Response:
     try:
         services().jobs.cancel(found, f"by {principal()}")
     except JobQueueError as error:
-        return _refused(found, error)
-    return _go(f"{PREFIX}/jobs/{found}?done=cancelled")
+        return refused(found, error)
+    return go(f"{PREFIX}/jobs/{found}?done=cancelled")
 
 
 @blueprint.post(f"{PREFIX}/jobs/<job_id>/delete")
@@ -81,15 +114,21 @@ def delete(job_id: str) -> Response:
     try:
         services().jobs.delete(found, principal())
     except JobQueueError as error:
-        return _refused(found, error)
-    return _go(f"{PREFIX}/jobs?done=deleted")
+        return refused(found, error)
+    return go(f"{PREFIX}/jobs?done=deleted")
 
 
-def _page(found: Job, problem: str = "", status: int = 200) -> Response:
+def _page(whole: Job, problem: str = "", status: int = 200) -> Response:
+    part = _part(whole)
+    found = part.job
     arranged = answers.arrange(found.executions)
     hosts = [answers.host_of(x) for x in found.executions]
-    wanted = query.text("host")
-    host = wanted if wanted in hosts else _talking(found)
+    wanted = query.text("host", 253)
+    can_follow_all = 1 < len(hosts) <= MAX_FOLLOWED_HOSTS and not whole.left_out
+    is_known = (
+        wanted in hosts or (wanted == ALL and can_follow_all) or bool(wanted and wanted != ALL and whole.left_out)
+    )
+    host = wanted if is_known else _talking(found)
     show_all = query.text("bars") == "all"
     timeline = found.timeline
     return pages.render(
@@ -97,9 +136,16 @@ def _page(found: Job, problem: str = "", status: int = 200) -> Response:
         status,
         job=found,
         problem=problem,
+        rollout=found.rollout_progress,
+        lanes=lanes.draw(found.rollout_progress),
+        lane_width=lanes.WIDTH,
         done=DONE.get(query.text("done"), ""),
         answers=arranged,
-        is_single=len(found.executions) == 1,
+        is_single=(whole.total or len(whole.executions)) == 1,
+        agents=whole.total or len(whole.executions),
+        counts=part.counts or arranged.counts,
+        part=part,
+        query_with=query.with_changes,
         named=answers.NAMED,
         bars=bars.draw(found, pages.now(), None if show_all else bars.FEW),
         bars_width=bars.WIDTH,
@@ -110,19 +156,54 @@ def _page(found: Job, problem: str = "", status: int = 200) -> Response:
         snippets=snippets(found, request.url_root.rstrip("/")),
         hosts=sorted(host for host in hosts if host not in NO_HOST),
         output_host=host,
+        all_hosts=ALL if can_follow_all else "",
         can_retry=found.status.is_final,
-        retry_question=_retry_question(found),
-        can_retry_failed=found.is_broadcast and any(x.state in FAILURES for x in found.executions),
+        retry_question=_retry_question(whole),
+        can_retry_failed=whole.is_broadcast and any(state in FAILURES for state, _ in part.counts or arranged.counts),
     )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The executions that the page shows: ``job`` has only these, ``counts`` are those of the whole job.
+
+    ``following`` and ``before`` are the queries of the other parts, empty if there are none.
+    """
+
+    job: Job
+    counts: tuple[tuple[str, int], ...]
+    state: str = ""
+    is_all: bool = True
+    following: str = ""
+    before: str = ""
+
+
+def _part(whole: Job) -> _Part:
+    """All executions, or of a large job or by state a page of them."""
+    counts = tuple(sorted(((str(state), count) for state, count in whole.counts.items()), key=lambda one: rank(one[0])))
+    states = tuple(state for state in ExecutionState if state.value == query.text("state"))
+    if not whole.is_broadcast or not (whole.left_out or states):
+        return _Part(whole, counts)
+    first = query.number("first", 0, whole.total)
+    page = services().jobs.executions.page(whole.id, ExecutionFilter(states, first, MAX_LIMIT))
+    following = query.with_changes(first=page.next_first, done=None) if page.next_first is not None else ""
+    before = query.with_changes(first=None, done=None) if first else ""
+    shown = replace(whole, executions=page.items)
+    return _Part(shown, counts, states[0].value if states else "", False, following, before)
 
 
 def _retry_question(found: Job) -> str:
     """Asked before a retry that touches several hosts, or one that has completed the job; empty for any other."""
-    completed = sum(x.state is ExecutionState.COMPLETED for x in found.executions)
-    if len(found.executions) == 1:
+    agents = len(found.executions) + found.left_out
+    completed = (
+        found.counts.get(ExecutionState.COMPLETED, 0)
+        if found.left_out
+        else sum(x.state is ExecutionState.COMPLETED for x in found.executions)
+    )
+    if agents == 1:
         return "Run this job again, though it has completed?" if completed else ""
     again = f", {completed:,} of which have completed it" if completed else ""
-    return f"Run this job again on {len(found.executions):,} agents{again}?"
+    return f"Run this job again on {agents:,} agents{again}?"
 
 
 def _talking(found: Job) -> str:
@@ -131,7 +212,7 @@ def _talking(found: Job) -> str:
     return min(begun, key=lambda x: rank(x.state.value)).hostname if begun else ""
 
 
-def _refused(job_id: str, error: JobQueueError) -> Response:
+def refused(job_id: str, error: JobQueueError) -> Response:
     """The job's page with the reason on it, where there still is one."""
     status = errors.status_of(error)
     if status in (404, 500, 503) or isinstance(error, InvalidInput):
@@ -141,5 +222,5 @@ def _refused(job_id: str, error: JobQueueError) -> Response:
     return _page(services().jobs.get(job_id), error.message, status)
 
 
-def _go(path: str) -> Response:
+def go(path: str) -> Response:
     return flask.make_response(flask.redirect(pages.link(path), 303))

@@ -1,4 +1,4 @@
-"""The list of jobs, with filters and pages, and the search for one of them."""
+"""The list of jobs, with filters and pages, and the search by id, name or text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from api.native import mapping, requests
 from api.native.schemas import JobQuery
 from jobqueue.errors import InvalidInput, JobNotFound
 from jobqueue.ledger.job_index import LOOKED_THROUGH
-from jobqueue.model.filter import JobFilter
+from jobqueue.model.filter import JobFilter, JobPage
+from jobqueue.model.job_search import JobSearch
 from jobqueue.model.job_summary import JobSummaryPage
 
 _LIMIT = 25
@@ -33,7 +34,7 @@ _query = JobQuery()
 
 @blueprint.get(f"{PREFIX}/jobs")
 def jobs() -> Response:
-    """One page of the list; with ``q``, the job with that id, name or prefix of an id, if it is unique."""
+    """One page of the list; with ``q``, the job with that id or name, or the jobs that contain that text."""
     wanted = query.text("q", _LONGEST_NAME)
     missing = ""
     if wanted:
@@ -42,6 +43,9 @@ def jobs() -> Response:
             return flask.make_response(flask.redirect(pages.link(f"{PREFIX}/jobs/{found[0]}"), 303))
         if found:
             return _several(wanted.lower())
+        matching = services().jobs.search(JobFilter(limit=_LIMIT), JobSearch(text=wanted))
+        if matching.items:
+            return _matching(wanted, matching)
     filters = {name: query.text(name) for name in ("status", *FILTERS)}
     offset = query.number("offset", 0, _MOST_OFFSET)
     problem = ""
@@ -106,6 +110,16 @@ def _several(beginning: str) -> Response:
     page = JobSummaryPage(items, total, counts)
     place = "" if is_all else f" among the newest {LOOKED_THROUGH:,}"
     return _render(page, dict.fromkeys(("status", *FILTERS), ""), note=f"{total:,} jobs begin with {beginning}{place}.")
+
+
+def _matching(wanted: str, found: JobPage) -> Response:
+    """The newest jobs in which a text is."""
+    items = services().jobs.heads([job.id for job in found.items])
+    page = JobSummaryPage(items, len(items), services().jobs.counts())
+    more = ", and perhaps more: `jobqueue job list --q` continues" if found.is_least else ""
+    return _render(
+        page, dict.fromkeys(("status", *FILTERS), ""), note=f"Jobs that contain “{wanted}”: {len(items):,}{more}."
+    )
 
 
 def _older(page: JobSummaryPage, offset: int) -> str:

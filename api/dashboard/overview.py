@@ -7,14 +7,16 @@ from typing import Any
 from flask import Response
 
 from api.context import principal, services
-from api.dashboard import chart, fleet, pages, query
+from api.dashboard import chart, pages, query
 from api.dashboard.blueprint import PREFIX, blueprint
 from api.native import mapping
-from jobqueue.model.agent import Agent, AgentState
+from jobqueue.model.agent import AgentState
 from jobqueue.model.filter import JobFilter
+from jobqueue.model.fleet import FleetSummary
 
 _NEWEST = 10
 _ALERTS = 5
+_TROUBLED = 8
 _FAILING = 5
 #: Seconds for which a failure counts as recent.
 _LATELY = 3600
@@ -35,7 +37,7 @@ def overview() -> Response:
             "chart": chart.draw(services().jobs.history(shown.seconds, shown.spans), shown),
         }
     if who.may("agent:read"):
-        values |= {"agents": _summary(fleet.recent())}
+        values |= {"agents": _summary(services().fleet())}
     if who.may("metrics:read"):
         values |= {
             "alerts": services().ledger.executions.alerts()[:_ALERTS],
@@ -55,20 +57,15 @@ def ui() -> Response:
     return overview()
 
 
-def _summary(agents: list[Agent]) -> dict[str, object]:
-    live = [agent for agent in agents if agent.live]
+def _summary(fleet: FleetSummary) -> dict[str, object]:
     return {
-        "total": len(agents),
-        "live": len(live),
-        "offline": len(agents) - len(live),
-        "away": sum(agent.state in (AgentState.DRAINING, AgentState.CORDONED) for agent in live),
-        "pending": sum(agent.state is AgentState.PENDING for agent in live),
-        "running": sum(agent.running for agent in live),
-        "room": sum(agent.concurrency for agent in live if agent.state is AgentState.READY),
-        "waiting": sum(agent.queue_length for agent in agents),
-        "troubled": [agent for agent in agents if _needs_a_look(agent)][:8],
+        "total": fleet.total,
+        "live": fleet.live,
+        "offline": fleet.total - fleet.live,
+        "away": fleet.count(AgentState.DRAINING, AgentState.CORDONED, live=True),
+        "pending": fleet.count(AgentState.PENDING, live=True),
+        "running": fleet.running,
+        "room": fleet.room,
+        "waiting": fleet.waiting,
+        "troubled": fleet.troubled[:_TROUBLED],
     }
-
-
-def _needs_a_look(agent: Agent) -> bool:
-    return not agent.live or bool(agent.conditions) or agent.state in (AgentState.PENDING, AgentState.REVOKED)

@@ -35,6 +35,8 @@ def snippets(job: Job, base: str) -> tuple[Snippet, ...]:
 
 def _body(job: Job) -> dict[str, Any]:
     optional = {"title": job.title, "timeout_seconds": job.timeout_seconds, "tags": dict(job.tags)}
+    if job.rollout is not None:
+        optional["rollout"] = job.rollout.document()
     return {
         "operation": {"type": job.operation, "data": job.data},
         "target_hostname": job.target,
@@ -51,6 +53,9 @@ def _command_line(body: dict[str, Any]) -> str:
         words += ["--title", body["title"]]
     if "timeout_seconds" in body:
         words += ["--timeout", f"{body['timeout_seconds']:g}s"]
+    for name, value in body.get("rollout", {}).items():
+        option = name.removesuffix("_seconds")
+        words += [f"--{option.replace('_', '-')}", f"{value:g}s" if option != name else str(value)]
     for key, value in body.get("tags", {}).items():
         words += ["--tag", f"{key}={value}"]
     return shlex.join([*words, "--watch"])
@@ -70,7 +75,7 @@ def _curl(body: dict[str, Any], base: str) -> str:
 def _python(body: dict[str, Any]) -> str:
     operation = body["operation"]
     arguments = [repr(operation["type"]), repr(operation["data"]), f"target={body['target_hostname']!r}"]
-    arguments += [f"{name}={body[name]!r}" for name in ("title", "timeout_seconds", "tags") if name in body]
+    arguments += [f"{name}={body[name]!r}" for name in ("title", "timeout_seconds", "rollout", "tags") if name in body]
     return "\n".join(
         [
             "from jobqueue.client import Client",

@@ -13,7 +13,7 @@ from flask import Response
 
 from api import errors, limits, submitting, validation
 from api.context import principal, services
-from api.dashboard import form, pages, posted, query
+from api.dashboard import form, pages, posted, query, rollout_form
 from api.dashboard.blueprint import PREFIX, blueprint
 from api.native import requests
 from api.native.schemas import JobRequest
@@ -21,8 +21,9 @@ from jobqueue.errors import InvalidInput, InvalidOperationData, JobQueueError, P
 from jobqueue.model.agent import Agent
 from jobqueue.model.job import Job
 from jobqueue.model.job_fields import DEFAULT_PRIORITY
-from jobqueue.model.target import ALL, ANY, Target, label_prefixes
+from jobqueue.model.target import ALL, ANY, TargetKind, label_prefixes
 from jobqueue.operations.info import OperationInfo
+from jobqueue.services import targets
 from jobqueue.services.target_preview import TargetPreview, reach
 
 #: Agents that the form names, and targets that it suggests.
@@ -86,7 +87,7 @@ def submit() -> Response:
         refusal = _form(info, given, _problems(error), status)
         refusal.headers.update(errors.headers_of(error))
         return refusal
-    done = "repeated" if accepted.replayed else "submitted"
+    done = "repeated" if accepted.replayed else "submitted" if accepted.is_confirmed else "unconfirmed"
     return flask.make_response(flask.redirect(pages.link(f"{PREFIX}/jobs/{accepted.job_id}?done={done}"), _SEE_OTHER))
 
 
@@ -101,6 +102,7 @@ def _again(job: Job) -> Response:
             "max_attempts": str(job.retries.max_attempts),
             "backoff_seconds": f"{job.retries.backoff_seconds:g}",
         }
+    given |= rollout_form.given_of(job.rollout)
     given |= {
         "title": job.title or "",
         "description": job.description or "",
@@ -114,8 +116,11 @@ def _again(job: Job) -> Response:
 @blueprint.get(f"{PREFIX}/reach")
 def preview() -> Response:
     """A piece of a page: which agents a target matches."""
+    agents, target = services().agents.all(), query.text(_TARGET)
     return pages.render(
-        "reach.html", **_reach_of(services().agents.all(), query.text("operation"), query.text(_TARGET) or ANY)
+        "reach.html",
+        **_reach_of(agents, query.text("operation"), target or ANY),
+        suggestions=_suggestions(agents, target),
     )
 
 
@@ -127,24 +132,33 @@ def _form(info: OperationInfo, given: Mapping[str, str], problems: Problems, sta
         status,
         operation=info,
         fields=form.fields_of(info.schema, given),
-        given={name: given.get(name, "") for name in (*_OPTIONS, form.RAW)},
+        given={name: given.get(name, "") for name in (*_OPTIONS, *rollout_form.NAMES, form.RAW)},
         has_options=any(given.get(name) for name in _OPTIONS),
+        has_rollout=any(given.get(name) for name in rollout_form.NAMES),
         target=target,
-        suggestions=_suggestions(agents),
         problems=problems,
         # a form that is sent twice makes one job
         key=given.get(_KEY) or f"ui-{secrets.token_urlsafe(18)}",
         can_run=principal().may(info.permission),
         **_reach_of(agents, info.type, target),
+        suggestions=_suggestions(agents, target),
     )
 
 
 def _reach_of(agents: list[Agent], operation: str, target: str) -> dict[str, Any]:
-    values: dict[str, Any] = {"reach": None, "reach_problem": "", "named": _NAMED, "reach_target": target}
+    values: dict[str, Any] = {"reach": None, "reach_problem": "", "reach_notes": (), "reach_hint": ""}
+    values |= {"named": _NAMED, "reach_target": target}
     if not principal().may("agent:read"):
         return values
     try:
-        found: TargetPreview = reach(agents, operation, Target.parse(target))
+        parsed = targets.parsed(target)
+        among = None
+        if parsed.kind is TargetKind.HOSTS:
+            resolved = services().targets.resolve(parsed, "preview", is_patient=False)
+            among, values["reach_notes"] = frozenset(resolved.hosts), resolved.notes
+        found: TargetPreview = reach(agents, operation, parsed, among)
+        if not found.is_known:
+            values["reach_hint"] = services().targets.explain(parsed)
     except InvalidInput as error:
         return {**values, "reach_problem": error.message}
     return {**values, "reach": found}
@@ -179,6 +193,10 @@ def _body(info: OperationInfo, given: Mapping[str, str]) -> tuple[dict[str, Any]
             problems.fields[name] = str(error)
             continue
         (retries if name in ("max_attempts", "backoff_seconds") else body)[name] = value
+    terms, wrong_terms = rollout_form.terms_of(given)
+    problems.fields |= wrong_terms
+    if terms:
+        body["rollout"] = terms
     if retries:
         body["retries"] = {"max_attempts": 1, **retries}
     if problems.fields:
@@ -199,11 +217,19 @@ def _problems(error: JobQueueError) -> Problems:
             fields[form.PREFIX + first] = f"{rest}: {sentence}" if rest else sentence
         elif name in ("target_hostname", "target"):
             fields[_TARGET] = sentence
+        elif first == "rollout" and rest:
+            fields[rollout_form.place_of(rest)] = sentence
         else:
             fields[rest if first == "retries" and rest else first] = sentence
     return Problems(message, fields)
 
 
-def _suggestions(agents: list[Agent]) -> list[str]:
+def _suggestions(agents: list[Agent], target: str) -> list[str]:
+    """Targets for the field's list: what completes the text in it, or if it is as good as empty, what there is."""
+    if not agents:
+        return []
+    if target not in ("", ANY, ALL):
+        return services().complete_target(target)
+    stored = [f"@{one.name}" for one in services().stored_targets.all()]
     labels = sorted({text for one in agents for pair in one.labels.items() for text in label_prefixes(*pair)})
-    return [ANY, ALL, *labels, *(one.hostname for one in agents)][:_SUGGESTED]
+    return [ANY, ALL, *stored, *labels, *(one.hostname for one in agents)][:_SUGGESTED]

@@ -50,7 +50,10 @@ _LONGEST_OUTAGE = 60.0
 
 @dataclass(frozen=True)
 class Started:
-    """A run that was accepted. ``is_over``: nothing could be run, and the run has ended in ``error``."""
+    """A run that was accepted. ``is_over``: nothing could be run, and the run has ended in ``error``.
+
+    Not ``is_confirmed``: the ledger has not answered in time, so the run may be stored, or may still be.
+    """
 
     run_id: str
     job_id: str
@@ -58,6 +61,7 @@ class Started:
     is_over: bool = False
     operation: str = ""
     target: str = ""
+    is_confirmed: bool = True
 
 
 class Runs:
@@ -94,7 +98,14 @@ class Runs:
             accepted = self._submit.one(_submission(configuration, series, task, run_id, principal))
         except ExclusiveHeld as error:
             raise self._held(configuration.id, error) from error
-        return Started(run_id, accepted.job_id, configuration, operation=task.operation, target=task.target)
+        return Started(
+            run_id,
+            accepted.job_id,
+            configuration,
+            operation=task.operation,
+            target=task.target,
+            is_confirmed=accepted.is_confirmed,
+        )
 
     def wait(self, job_id: str, give_up: Callable[[], bool]) -> Job | None:
         """The job once it is final, or None once ``give_up`` says so.

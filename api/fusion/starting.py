@@ -14,6 +14,9 @@ from api.live.closing import closing
 from api.responses import json_response
 from jobqueue.model.configuration import Configuration
 
+#: The ledger has not confirmed the run in time; an error would make the caller start it a second time.
+_NOT_CONFIRMED = 202
+
 
 def start(config_id: str) -> Response:
     """Start a run of a stored configuration."""
@@ -39,6 +42,8 @@ def _answer(started: Started) -> Response:
     note(started)
     if started.is_over:
         return json_response(mapping.status(services().jobs.get(started.job_id)))
+    if not started.is_confirmed:
+        return json_response(mapping.starting(started), _NOT_CONFIRMED)
     if not requests.is_sync():
         return json_response(mapping.starting(started))
     ended = runs().wait(started.job_id, closing.is_set)

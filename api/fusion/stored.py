@@ -9,7 +9,7 @@ from jobqueue.ledger.configurations import Configurations
 from jobqueue.model.configuration import Configuration
 from jobqueue.model.principal import Principal
 from jobqueue.operations.registry import Registry
-from jobqueue.services.submission import SUBMIT, USE_SECRETS
+from jobqueue.services.submission_permissions import SUBMIT, USE_SECRETS
 from jobqueue.trust.secrets.reference import has_secret
 
 

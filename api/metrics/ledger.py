@@ -6,8 +6,8 @@ Every API process reports the same numbers, since all read the same ledger: quer
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -17,6 +17,8 @@ from jobqueue.errors import LedgerUnavailable
 from jobqueue.model.agent import AgentState
 from jobqueue.model.measures import OTHER, Backlog, Distribution, Measures, Pulse
 
+_T = TypeVar("_T")
+
 #: Agents, and their queues, that are shown one by one; of any more, those that wait longest or are most silent.
 MOST_AGENTS = 1000
 
@@ -25,11 +27,14 @@ RARE: Mapping[str, str] = {
     "claims_refused": "Messages for executions that could not be claimed: duplicate, late, or claimed elsewhere.",
     "results_refused": "Results without a valid token: sent after a lost lease, or repeated.",
     "leases_lost": "Executions whose agent was killed, restarted or disconnected.",
+    "rollouts_stopped": "Rollouts that stopped because of failures.",
     "republished": "Messages that were lost and sent again.",
     "work_refused": "Work that an agent refused because its signature was invalid. Investigate each.",
     "results_forged": "Results with an invalid signature. Investigate each.",
     "results_unverified": "Results of agents of another version, whose signatures cannot be verified.",
     "records_altered": "Records sealed by the API that were changed outside of it. Investigate each.",
+    "agents_lost": "Outages in which a fifth of the agents or more stopped answering within ten minutes.",
+    "connections_scarce": "Times that Redis had few connections left (maxclients).",
     "messages_refused": "Foreign messages found in agents' queues. Investigate each.",
 }
 
@@ -80,8 +85,15 @@ def _metrics(found: Measures) -> Iterator[Metric]:
     yield _distributions("jobqueue_run_seconds", "Time from start to reported end of an execution.", found.runs)
     yield _gauge("jobqueue_executions_running", "Executions running now.", found.running)
     yield _gauge("jobqueue_executions_scheduled", "Executions waiting for a start time.", found.scheduled)
+    held = GaugeMetricFamily("jobqueue_jobs_held", "Jobs with batches that have not been opened.", labels=("state",))
+    for reason, count in found.held.items():
+        held.add_metric((reason,), count)
+    yield held
     yield from _queues(found.backlogs)
-    yield from _agents(found.pulses)
+    yield from _agents(found.pulses, found.agents)
+    yield _gauge(
+        "jobqueue_agents_age_seconds", "How old the numbers of agents and queues are.", found.agents_age_seconds
+    )
     for name, text in RARE.items():
         rare = CounterMetricFamily(f"jobqueue_{name}", text)
         rare.add_metric((), found.counters.get(name, 0))
@@ -93,8 +105,9 @@ def _queues(backlogs: Iterable[Backlog]) -> Iterator[Metric]:
     age = GaugeMetricFamily(
         "jobqueue_queue_oldest_age_seconds", "Waiting time of the oldest of them.", labels=("queue",)
     )
-    ranked = sorted(backlogs, key=lambda backlog: (backlog.oldest_seconds, backlog.waiting), reverse=True)
-    shown, rest = ranked[:MOST_AGENTS], ranked[MOST_AGENTS:]
+    named, others = _apart(backlogs, lambda backlog: backlog.queue)
+    ranked = sorted(named, key=lambda backlog: (backlog.oldest_seconds, backlog.waiting), reverse=True)
+    shown, rest = ranked[:MOST_AGENTS], [*ranked[MOST_AGENTS:], *others]
     if rest:
         oldest = max(backlog.oldest_seconds for backlog in rest)
         shown.append(Backlog(OTHER, sum(backlog.waiting for backlog in rest), oldest))
@@ -105,13 +118,22 @@ def _queues(backlogs: Iterable[Backlog]) -> Iterator[Metric]:
     yield age
 
 
-def _agents(pulses: Iterable[Pulse]) -> Iterator[Metric]:
-    ranked = sorted(pulses, key=lambda pulse: pulse.age_seconds, reverse=True)
-    states = Counter((pulse.state, "live" if pulse.live else "offline") for pulse in ranked)
+def _apart(found: Iterable[_T], name: Callable[[_T], str]) -> tuple[list[_T], list[_T]]:
+    """The queues or agents with a name, and the one that stands for all others."""
+    named: list[_T] = []
+    others: list[_T] = []
+    for one in found:
+        (others if name(one) == OTHER else named).append(one)
+    return named, others
+
+
+def _agents(pulses: Iterable[Pulse], states: Mapping[tuple[str, str], int]) -> Iterator[Metric]:
+    named, others = _apart(pulses, lambda pulse: pulse.hostname)
+    ranked = sorted(named, key=lambda pulse: pulse.age_seconds, reverse=True)
     agents = GaugeMetricFamily("jobqueue_agents", "Known agents.", labels=("state", "status"))
     for state in AgentState:
         for status in ("live", "offline"):
-            agents.add_metric((str(state), status), states[str(state), status])
+            agents.add_metric((str(state), status), states.get((str(state), status), 0))
     yield agents
     age = GaugeMetricFamily(
         "jobqueue_agent_heartbeat_age_seconds", "Seconds since an agent's last heartbeat.", labels=("agent",)
@@ -120,9 +142,9 @@ def _agents(pulses: Iterable[Pulse]) -> Iterator[Metric]:
     for pulse in ranked[:MOST_AGENTS]:
         age.add_metric((pulse.hostname,), pulse.age_seconds)
         running.add_metric((pulse.hostname,), pulse.running)
-    rest = ranked[MOST_AGENTS:]
+    rest = [*ranked[MOST_AGENTS:], *others]
     if rest:
-        age.add_metric((OTHER,), rest[0].age_seconds)
+        age.add_metric((OTHER,), max(pulse.age_seconds for pulse in rest))
         running.add_metric((OTHER,), sum(pulse.running for pulse in rest))
     yield age
     yield running

@@ -1,4 +1,4 @@
-"""The native API: /job, its logs and events, /agent, /operation, /health, /metrics; /key, /user, /role and /audit."""
+"""The native API: /job, logs, events, /agent, /operation, /target, /health, /metrics; /key, /user, /role, /audit."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from api.native import (
     audit,
     bundles,
     events,
+    executions,
     failures,
     health,
     jobs,
@@ -14,13 +15,19 @@ from api.native import (
     logs,
     metrics,
     operations,
+    output,
     roles,
+    rollouts,
+    targets,
     users,
 )
 
+_VIEWS = (rollouts,)  # add their routes to the blueprint of jobs
 BLUEPRINTS = (
     jobs.blueprint,
+    executions.blueprint,
     logs.blueprint,
+    output.blueprint,
     events.blueprint,
     failures.blueprint,
     agents.blueprint,
@@ -31,5 +38,6 @@ BLUEPRINTS = (
     keys.blueprint,
     users.blueprint,
     roles.blueprint,
+    targets.blueprint,
     audit.blueprint,
 )

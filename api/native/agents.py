@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 
 from api import audit
 from api.blueprint import Blueprint
 from api.context import principal, services
-from api.native import mapping
+from api.native import agent_query, list_cursor, mapping
+from api.native.agent_query import AgentQuery
 from api.native.schemas import (
     AcceptRequest,
     AgentAnswer,
@@ -29,12 +30,25 @@ _HOSTNAME = {"in": "path", "name": "hostname", "required": True, "schema": {"typ
 
 
 @blueprint.route("/agent", methods=["GET"])
+@blueprint.arguments(AgentQuery, location="query")
 @blueprint.response(200, AgentListAnswer)
 @blueprint.doc(operationId="listAgents")
-def list_agents() -> Response:
-    """List all agents, live or not"""
-    agents = [mapping.agent(agent) for agent in services().agents.all()]
-    return json_response({"agents": agents, "total": len(agents)})
+def list_agents(loaded: dict[str, Any]) -> Response:
+    """List agents by hostname, live or not
+
+    At most 1,000 on a page; `next_cursor` is null at the end.
+    """
+    wanted, of = agent_query.agent_filter(loaded, request.args.getlist("label"))
+    page = services().agents.page(wanted)
+    summary = loaded["view"] == "summary"
+    return json_response(
+        {
+            "agents": [mapping.agent_summary(agent) if summary else mapping.agent(agent) for agent in page.items],
+            "total": page.total,
+            "is_least": page.is_least,
+            "next_cursor": None if page.next_after is None else list_cursor.show(page.next_after, *of),
+        }
+    )
 
 
 @blueprint.route("/agent/<hostname>", methods=["GET"], parameters=[_HOSTNAME])

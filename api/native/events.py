@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -13,8 +15,10 @@ from api.context import services
 from api.live import sse
 from api.native import mapping, requests
 from api.native.schemas import ErrorAnswer
+from jobqueue.errors import LedgerUnavailable
 from jobqueue.model.job import Job
 from jobqueue.model.job_event import JobEvent, event_position
+from jobqueue.model.timeline import Event
 from jobqueue.services.event_feed import MissedEvents
 
 blueprint = Blueprint("event", __name__, description="Live events of jobs.")
@@ -26,6 +30,12 @@ _LAST_ID = {
     "description": "Resume after this event.",
     "schema": {"type": "string"},
 }
+_AWAY = "The ledger (Redis) does not answer; events follow once it does."
+_WAS_AWAY = "The ledger (Redis) did not answer for a while; some events may be missing."
+#: Seconds before a ledger that does not answer is asked again.
+_PAUSE_SECONDS = 1.0
+#: Equal steps of one job within a turn that are sent one by one.
+_MANY = 20
 _STREAM = {"text/event-stream": {"schema": {"type": "string"}}}
 
 
@@ -38,11 +48,13 @@ _STREAM = {"text/event-stream": {"schema": {"type": "string"}}}
 def get_events() -> Response:
     """Follow what happens to all jobs
 
-    Server-sent events `job`, one for each step of each job, from now on or from behind `Last-Event-ID`. An event
-    `reset` means that some events in between are no longer stored: reload the displayed data.
+    Server-sent events `job`, one for each step of each job, from now on or from behind `Last-Event-ID`. Equal steps of
+    many agents of one job within a moment come as one event, with their `count` and an empty `hostname`. An event
+    `reset` means that some events may be missing: reload the displayed data. `waiting` means that the ledger does not
+    answer at present; a `reset` follows once it does.
     """
     after, follow = _last_event_id(), services().events.follow
-    return sse.stream(_with_reset(follow, after))
+    return sse.stream(_told(follow, after, _coalesced))
 
 
 @blueprint.route("/job/<job_id>/events", methods=["GET"], parameters=[_JOB_ID])
@@ -67,7 +79,7 @@ def get_job_events(job_id: str) -> Response:
         yield from turns
         yield [sse.ServerEvent("end", _state(found.jobs.get(job_id)))]
 
-    return sse.stream(to_the_end(_with_reset(follow, after)))
+    return sse.stream(to_the_end(_told(follow, after, _each)))
 
 
 def _last_event_id() -> str | None:
@@ -77,40 +89,85 @@ def _last_event_id() -> str | None:
     return given
 
 
-def _with_reset(
-    follow: Callable[[str | None], Iterator[list[JobEvent]]], after: str | None
-) -> Iterator[list[sse.ServerEvent]]:
-    """Everything that is followed; anew, behind an event that says so, where a part of it is no longer kept.
+_Follow = Callable[[str | None], Iterator[list[JobEvent]]]
+_Show = Callable[[list[JobEvent]], list[sse.ServerEvent]]
+
+
+def _told(follow: _Follow, after: str | None, show: _Show) -> Iterator[list[sse.ServerEvent]]:
+    """Everything that is followed. Where some of it is missing, or the ledger is away, an event says so.
 
     Where it begins is settled with the call, not with the first turn: what happens from now on is not missed.
     """
     try:
-        return _turns(follow, follow(after), None)
-    except MissedEvents as error:
-        return _turns(follow, follow(None), error)
+        return _turns(follow, follow(after), None, show)
+    except (MissedEvents, LedgerUnavailable) as error:
+        return _turns(follow, iter(()), error, show)
 
 
 def _turns(
-    follow: Callable[[str | None], Iterator[list[JobEvent]]],
-    turns: Iterator[list[JobEvent]],
-    missed: MissedEvents | None,
+    follow: _Follow, turns: Iterator[list[JobEvent]], fault: MissedEvents | LedgerUnavailable | None, show: _Show
 ) -> Iterator[list[sse.ServerEvent]]:
     while True:
-        if missed:
-            yield [sse.ServerEvent("reset", {"reason": missed.message})]
         try:
-            for turn in turns:
-                yield [event for news in turn for event in _shown(news)]
-        except MissedEvents as error:
-            missed, turns = error, follow(None)
-        else:
-            return
+            if fault is None:
+                for turn in turns:
+                    yield show(turn)
+                return
+        except (MissedEvents, LedgerUnavailable) as error:
+            fault = error
+        if isinstance(fault, LedgerUnavailable):
+            yield [sse.ServerEvent("waiting", {"reason": _AWAY})]
+        turns = yield from _resumed(follow)
+        reason = fault.message if isinstance(fault, MissedEvents) else _WAS_AWAY
+        yield [sse.ServerEvent("reset", {"reason": reason})]
+        fault = None
+
+
+def _resumed(follow: _Follow) -> Generator[list[sse.ServerEvent], None, Iterator[list[JobEvent]]]:
+    """What is followed from now on, once the ledger answers; an empty turn for each failed try."""
+    while True:
+        try:
+            return follow(None)
+        except LedgerUnavailable:
+            yield []
+            time.sleep(_PAUSE_SECONDS)
+
+
+def _each(turn: list[JobEvent]) -> list[sse.ServerEvent]:
+    """An event for each step."""
+    return [event for news in turn for event in _shown(news)]
+
+
+def _coalesced(turn: list[JobEvent]) -> list[sse.ServerEvent]:
+    """The same, but one event for equal steps of a job that many agents took."""
+    if len(turn) <= _MANY:
+        return _each(turn)
+    groups: dict[tuple[str, str, str], list[tuple[JobEvent, Event]]] = {}
+    for news in turn:
+        for step in news.events:
+            groups.setdefault((news.job_id, step.event, step.note), []).append((news, step))
+    if all(len(steps) <= _MANY for steps in groups.values()):
+        return _each(turn)
+    found = []
+    for steps in groups.values():
+        if len(steps) <= _MANY:
+            found += [sse.ServerEvent("job", _about(news, step)) for news, step in steps]
+            continue
+        news, last = steps[-1]
+        document = _about(news, last) | {"hostname": "", "count": len(steps)}
+        document["message"] = f"{len(steps)} agents: {last.event}"
+        found.append(sse.ServerEvent("job", document))
+    # only the last has an id: a client that saw less is sent all of them again
+    return [*found[:-1], replace(found[-1], id=turn[-1].id)] if found else []
+
+
+def _about(news: JobEvent, step: Event) -> dict[str, Any]:
+    return {"job_id": news.job_id, "status": news.status.value, **mapping.event(step)}
 
 
 @lru_cache(maxsize=4096)  # of two hundred followers, all get the same
 def _shown(news: JobEvent) -> tuple[sse.ServerEvent, ...]:
-    about = {"job_id": news.job_id, "status": news.status.value}
-    documents = [{**about, **mapping.event(event)} for event in news.events]
+    documents = [_about(news, event) for event in news.events]
     # only the last has the id: who saw less is given all of them again
     last = len(documents) - 1
     return tuple(

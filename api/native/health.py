@@ -61,7 +61,7 @@ def status() -> Response:
         begin = time.perf_counter()
         services().ledger.ping()
         latency_ms = round((time.perf_counter() - begin) * 1000, 3)
-        counts, agents = services().jobs.counts(), services().agents.all()
+        counts, agents, now = services().jobs.counts(), services().fleet(), services().ledger.time()
         maintained, counters = services().ledger.is_maintained(), services().ledger.stats()
         trail, ledger = services().audit.trouble(), _refusal()
     except LedgerUnavailable as error:
@@ -78,7 +78,7 @@ def status() -> Response:
                 "audit": _component("unwritable", trail and f"The audit trail cannot be written: {trail}."),
             },
             "status_counts": mapping.status_counts(counts),
-            "agents": mapping.agent_counts(agents),
+            "agents": mapping.agent_counts(agents, now),
             "counters": counters,
             "alerts": [mapping.alert(found) for found in services().ledger.executions.alerts()[:_ALERTS]],
         }

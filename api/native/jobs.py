@@ -11,7 +11,7 @@ from api.blueprint import Blueprint
 from api.body import decode_object
 from api.context import principal, services
 from api.errors import error_document
-from api.native import mapping, requests
+from api.native import links, mapping, requests
 from api.native.schemas import (
     AcceptedAnswer,
     BatchAnswer,
@@ -21,6 +21,7 @@ from api.native.schemas import (
     JobListAnswer,
     JobQuery,
     JobRequest,
+    PlanAnswer,
     RetryRequest,
 )
 from api.responses import json_response
@@ -30,7 +31,7 @@ from jobqueue.model.submission import Accepted, Submission
 
 blueprint = Blueprint("job", __name__, description="Jobs: one request to run one operation on one target.")
 
-_JOB_ID = {"in": "path", "name": "job_id", "required": True, "schema": {"type": "string", "format": "uuid"}}
+JOB_ID = {"in": "path", "name": "job_id", "required": True, "schema": {"type": "string", "format": "uuid"}}
 _LOCATION = {"Location": {"description": "Path of the job.", "schema": {"type": "string"}}}
 _KEY_HEADER = {
     "in": "header",
@@ -40,6 +41,13 @@ _KEY_HEADER = {
 }
 
 _CREATED = 201
+_NOT_CONFIRMED = 202
+_unconfirmed = blueprint.alt_response(
+    _NOT_CONFIRMED,
+    schema=AcceptedAnswer,
+    headers=_LOCATION,
+    description="The ledger has not confirmed the job in time; it may be stored, or may still be.",
+)
 
 _job_request = JobRequest()
 _batch_request = BatchRequest()
@@ -57,6 +65,7 @@ _batch_request = BatchRequest()
 @blueprint.alt_response(
     409, schema=ErrorAnswer, description="No live agent, or the idempotency key was used with a different request."
 )
+@_unconfirmed
 @blueprint.doc(parameters=[_KEY_HEADER], operationId="submitJob")
 def submit(loaded: dict[str, Any]) -> Response:
     """Submit a job"""
@@ -64,8 +73,24 @@ def submit(loaded: dict[str, Any]) -> Response:
     return _accepted(submitting.submit(wanted, _CREATED))
 
 
+@blueprint.route("/job/plan", methods=["POST"])
+@blueprint.arguments(JobRequest)
+@blueprint.response(200, PlanAnswer)
+@blueprint.doc(operationId="planJob")
+def plan_job(loaded: dict[str, Any]) -> Response:
+    """Plan a job
+
+    Takes the body of `POST /job` and runs nothing. The answer says which agents would take the job, which are left out
+    and why, and whether the caller has the permissions. Needs `agent:read` in addition to `job:write`.
+    """
+    wanted = requests.submission(loaded, principal=principal())
+    audit.note(operation=wanted.operation, target=wanted.target)
+    return json_response(mapping.plan(services().plans.plan(wanted)))
+
+
 @blueprint.route("/job/batch", methods=["POST"])
 @blueprint.response(201, BatchAnswer)
+@blueprint.alt_response(202, schema=BatchAnswer, description="As 201; the ledger has not confirmed some of the jobs.")
 @blueprint.doc(
     operationId="submitJobs",
     requestBody={
@@ -96,10 +121,11 @@ def submit_batch() -> Response:
         for index, result in enumerate(results)
     ]
     accepted = sum(isinstance(result, Accepted) for result in results)
+    is_confirmed = all(result.is_confirmed for result in results if isinstance(result, Accepted))
     wanted = sorted({answer.operation for answer in answers if isinstance(answer, Submission)})
     audit.note(operations=wanted, jobs=[result.job_id for result in results if isinstance(result, Accepted)])
     audit.note(accepted=accepted, refused=len(results) - accepted)
-    return json_response({"accepted": accepted, "items": documents}, 201)
+    return json_response({"accepted": accepted, "items": documents}, _CREATED if is_confirmed else _NOT_CONFIRMED)
 
 
 @blueprint.route("/job", methods=["GET"])
@@ -119,16 +145,20 @@ def list_jobs(loaded: dict[str, Any]) -> Response:
     return json_response(mapping.page(found, summary=wanted.summary))
 
 
-@blueprint.route("/job/<job_id>", methods=["GET"], parameters=[_JOB_ID])
+@blueprint.route("/job/<job_id>", methods=["GET"], parameters=[JOB_ID])
 @blueprint.response(200, JobAnswer)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
 @blueprint.doc(operationId="getJob")
 def get_job(job_id: str) -> Response:
-    """Get one job, whole"""
+    """Get one job
+
+    With its first 1,000 executions: `executions_left_out` counts the others, and `GET /job/{job_id}/executions` lists
+    all.
+    """
     return json_response(mapping.job(services().jobs.get(requests.job_id(job_id))))
 
 
-@blueprint.route("/job/<job_id>", methods=["DELETE"], parameters=[_JOB_ID])
+@blueprint.route("/job/<job_id>", methods=["DELETE"], parameters=[JOB_ID])
 @blueprint.response(204)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
 @blueprint.alt_response(409, schema=ErrorAnswer, description="The job still runs; cancel it first.")
@@ -142,11 +172,12 @@ def delete_job(job_id: str) -> Response:
     return Response(status=204)
 
 
-@blueprint.route("/job/<job_id>/retry", methods=["POST"], parameters=[_JOB_ID])
+@blueprint.route("/job/<job_id>/retry", methods=["POST"], parameters=[JOB_ID])
 @blueprint.arguments(RetryRequest, required=False)
 @blueprint.response(201, AcceptedAnswer, headers=_LOCATION)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
 @blueprint.alt_response(409, schema=ErrorAnswer, description="The job has not ended, or has nothing to retry.")
+@_unconfirmed
 @blueprint.doc(operationId="retryJob")
 def retry_job(loaded: dict[str, Any], job_id: str) -> Response:
     """Submit a job again"""
@@ -158,7 +189,7 @@ def retry_job(loaded: dict[str, Any], job_id: str) -> Response:
     return _accepted(accepted)
 
 
-@blueprint.route("/job/<job_id>/cancel", methods=["POST"], parameters=[_JOB_ID])
+@blueprint.route("/job/<job_id>/cancel", methods=["POST"], parameters=[JOB_ID])
 @blueprint.response(202, JobAnswer)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
 @blueprint.alt_response(409, schema=ErrorAnswer, description="The job has ended already.")
@@ -180,9 +211,9 @@ def _item(item: Any, place: str, *, suspect: bool) -> Submission | JobQueueError
 
 
 def _accepted(answer: Accepted) -> Response:
-    prefix = "/api" if request.path.startswith("/api/") else ""
-    headers = {"Location": f"{request.script_root}{prefix}/job/{answer.job_id}"}
-    return json_response(mapping.accepted(answer), 200 if answer.replayed else _CREATED, headers)
+    headers = {"Location": links.path(f"/job/{answer.job_id}")}
+    status = 200 if answer.replayed else _CREATED if answer.is_confirmed else _NOT_CONFIRMED
+    return json_response(mapping.accepted(answer), status, headers)
 
 
 def _refuse_header_key(sentence: str) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from api.native import links
 from api.native.fields import show_cursor
+from api.native.rollout_mapping import rollout
 from jobqueue.model.agent import Agent
 from jobqueue.model.alert import Alert
+from jobqueue.model.execution_page import who
 from jobqueue.model.failure import FailureGroup, RecentFailures
 from jobqueue.model.filter import JobPage
+from jobqueue.model.fleet import FleetSummary
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.job_fields import SHOWN, JobField, Kind
 from jobqueue.model.states import JobStatus
@@ -22,17 +25,45 @@ from jobqueue.trust.signing.certificate import fingerprint_of
 
 if TYPE_CHECKING:
     from jobqueue.operations.info import OperationInfo
+    from jobqueue.services.planner import Plan
 
 Document = dict[str, Any]
+#: What a caller should know of a job that the ledger has not confirmed.
+NOT_CONFIRMED = (
+    "The ledger (Redis) did not confirm the job in time. It may be stored, or may still be: submit it again only with "
+    "the same idempotency_key, or after GET /job/{job_id} has answered 404 for a minute."
+)
+#: Fields of an agent that a summary leaves out.
+AGENT_DETAILS = frozenset({"facts", "operations", "memory", "timeline"})
 
 
 def accepted(answer: Accepted) -> Document:
     """The answer to a submission."""
-    return {
+    document = {
         "job_id": answer.job_id,
         "status": answer.status,
         "revision": answer.revision,
         "timestamp": to_iso(answer.created),
+    }
+    if not answer.is_confirmed:
+        document |= {"accepted": "not confirmed", "message": NOT_CONFIRMED}
+    return document
+
+
+def plan(made: Plan) -> Document:
+    """A plan."""
+    preview = made.preview
+    return {
+        "operation": made.operation,
+        "target_hostname": preview.target.text,
+        "executions": made.executions,
+        "hosts": [agent.hostname for agent in preview.takes],
+        "skips": list(preview.unable),
+        "left_out": [{"hostname": hostname, "reason": reason} for hostname, reason in preview.left_out.items()],
+        "notes": list(made.notes),
+        "permissions": [{"permission": name, "granted": granted} for name, granted in made.permissions],
+        "permitted": all(granted for _, granted in made.permissions),
+        "plan_hash": made.hash,
     }
 
 
@@ -52,11 +83,15 @@ def job(found: Job, *, summary: bool = False) -> Document:
         "expected_agents": list(found.expected_agents),
         "retried_as": list(found.retried_as),
         "cancel_requested": found.cancel_requested,
+        "rollout": rollout(found),
         **{field.shown_as: _shown(field, getattr(found, field.name)) for field in SHOWN},
+        "execution_counts": state_counts(found),
+        "executions_left_out": found.left_out,
+        "executions_url": links.path(f"/job/{found.id}/executions"),
     }
     if not summary:
-        document["responses"] = {_who(x): _response(x) for x in found.executions if x.state.is_final}
-        document["agent_states"] = {_who(x): _agent_state(x) for x in found.executions}
+        document["responses"] = {who(x): response(x) for x in found.executions if x.state.is_final}
+        document["agent_states"] = {who(x): agent_state(x) for x in found.executions}
         document["timeline"] = [event(each) for each in found.timeline]
     return document
 
@@ -70,6 +105,11 @@ def page(found: JobPage, *, summary: bool) -> Document:
         "items": [job(item, summary=summary) for item in found.items],
         "next_cursor": show_cursor(found.next_cursor),
     }
+
+
+def state_counts(found: Job) -> dict[str, int]:
+    """The states in which executions of the job are, with their number."""
+    return {state.value: count for state, count in found.counts.items() if count}
 
 
 def status_counts(counts: Mapping[JobStatus, int]) -> dict[str, int]:
@@ -100,15 +140,20 @@ def agent(found: Agent) -> Document:
     }
 
 
-def agent_counts(found: Sequence[Agent]) -> Document:
-    """Agents, counted."""
-    live = [item for item in found if item.live]
+def agent_summary(found: Agent) -> Document:
+    """An agent without what is long."""
+    return {name: value for name, value in agent(found).items() if name not in AGENT_DETAILS}
+
+
+def agent_counts(found: FleetSummary, now: int) -> Document:
+    """Agents, counted; ``now`` is the ledger's time in microseconds."""
     return {
-        "total": len(found),
-        "live": len(live),
-        "offline": len(found) - len(live),
-        "running": sum(item.running for item in live),
-        "conditions": dict(Counter(condition for item in live for condition in item.conditions)),
+        "total": found.total,
+        "live": found.live,
+        "offline": found.total - found.live,
+        "running": found.running,
+        "conditions": dict(found.conditions),
+        "age_seconds": round(max(0.0, (now - found.at) / 1e6), 3),
     }
 
 
@@ -165,12 +210,8 @@ def _time(micros: int | None) -> str | None:
     return to_iso(micros) if micros else None
 
 
-def _who(execution: Execution) -> str:
-    # an execution for _any has no hostname until an agent claims it; its slot is "_any" then
-    return execution.hostname or execution.slot
-
-
-def _response(execution: Execution) -> Document:
+def response(execution: Execution) -> Document:
+    """What one agent answered."""
     document: Document = {
         "status": execution.state.value,
         "data": execution.data,
@@ -185,7 +226,8 @@ def _response(execution: Execution) -> Document:
     return document
 
 
-def _agent_state(execution: Execution) -> Document:
+def agent_state(execution: Execution) -> Document:
+    """How far one agent is."""
     duration = execution.duration
     document: Document = {
         "status": execution.state.value,
@@ -194,6 +236,8 @@ def _agent_state(execution: Execution) -> Document:
     }
     if execution.info:
         document["info"] = dict(execution.info)
+    if execution.held_by:
+        document["held_by"] = execution.held_by
     return document
 
 

@@ -15,7 +15,8 @@ from jobqueue.model.job_search import JobSearch
 from jobqueue.model.principal import Principal
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.submission import Submission
-from jobqueue.model.target import ANY, Target, check_hostname
+from jobqueue.model.target import ANY, check_hostname
+from jobqueue.services.targets import parsed as parsed_target
 
 _T = TypeVar("_T")
 
@@ -64,7 +65,7 @@ def submission(loaded: Mapping[str, Any], *, principal: Principal, header_key: s
         "target": ANY if target is None else target,
         "retries": _policy(loaded["retries"]) if "retries" in loaded else None,
     }
-    return Submission(**given, idempotency_key=key, principal=principal)
+    return Submission(**given, idempotency_key=key, plan_hash=loaded.get("plan_hash"), principal=principal)
 
 
 def job_filter(loaded: Mapping[str, Any]) -> JobFilter:
@@ -81,7 +82,7 @@ def job_filter(loaded: Mapping[str, Any]) -> JobFilter:
     return JobFilter(
         status=loaded.get("status"),
         operation=loaded.get("operation"),
-        target=_well_formed("target", Target.parse, loaded["target"]).text if "target" in loaded else None,
+        target=_well_formed("target", parsed_target, loaded["target"]).text if "target" in loaded else None,
         hostname=_well_formed("hostname", check_hostname, loaded["hostname"]) if "hostname" in loaded else None,
         tag=loaded.get("tag"),
         created_after=after,

@@ -24,6 +24,7 @@ from api.native.fields import (
     Text,
     Whole,
 )
+from api.native.rollout_schemas import RolloutAnswer, RolloutTerms
 from api.validation import StrictSchema
 from jobqueue.model.filter import DEFAULT_LIMIT, MAX_LIMIT
 from jobqueue.model.job_fields import DEFAULT_PRIORITY, MAX_DESCRIPTION, MAX_TITLE
@@ -32,6 +33,7 @@ from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
 from jobqueue.model.target import ANY
 from jobqueue.operations.schema import Items
 from jobqueue.services.result_verifier import FORGED, REVOKED, UNSIGNED
+from jobqueue.targets import limits
 
 MAX_BATCH = 1000
 MAX_OFFSET = 1_000_000_000
@@ -39,8 +41,10 @@ MAX_TIMEOUT_SECONDS = 366 * 86_400
 MAX_ATTEMPTS = 100
 MAX_BACKOFF_SECONDS = 30 * 86_400
 MAX_IDEMPOTENCY_KEY = 200
-#: Longer than any target or operation type that can exist, short enough for messages and indexes.
+#: Longer than any operation type that can exist, short enough for messages and indexes.
 MAX_NAME = 512
+#: The most characters of a job's target.
+MAX_TARGET = limits.MAX_TEXT
 
 _STATUSES = [status.value for status in JobStatus]
 _RETRIABLE = sorted(state.value for state in FAILURES)
@@ -108,7 +112,8 @@ class JobRequest(StrictSchema):
     )
     target_hostname = Text(
         metadata=_about(
-            f"_any (one free agent), _all, a hostname, or a label as key:value. Default {ANY}.",
+            f"_any (one free agent), _all, a hostname, a label as key:value, or an expression of these, such as "
+            f"web[01-20] or group:web and not zone:a. Default {ANY}.",
             default=ANY,
             example="_any",
         )
@@ -125,9 +130,10 @@ class JobRequest(StrictSchema):
         metadata=_about("An execution that has not started by this time expires. UTC if it has no zone.")
     )
     retries = fields.Nested(RetriesRequest, error_messages={"null": "May not be null; leave it out or give an object."})
+    rollout = RolloutTerms()
     title = Line(
         validate=_length(1, MAX_TITLE),
-        metadata=_about("A title, for lists of jobs; default: the first line of the command."),
+        metadata=_about("A title, for lists of jobs. Default: the first line of the command."),
     )
     description = Line(validate=_length(1, MAX_DESCRIPTION), metadata=_about("The purpose of the job."))
     priority = Whole(
@@ -138,6 +144,12 @@ class JobRequest(StrictSchema):
         metadata=_about(
             f"At most {MAX_TAGS}; keys of at most {MAX_TAG_KEY} and values of at most {MAX_TAG_VALUE} characters.",
             example={"team": "web"},
+        ),
+    )
+    plan_hash = Text(
+        validate=validate.Regexp(r"^[0-9a-f]{48}\Z", error="Must be the plan_hash of an answer to POST /job/plan."),
+        metadata=_about(
+            "From POST /job/plan: the job is refused with 409 if the set of agents or the request differs from it."
         ),
     )
     idempotency_key = Text(
@@ -197,7 +209,9 @@ class JobQuery(StrictSchema):
     )
     offset = QueryWhole(load_default=0, validate=_range(0, MAX_OFFSET), metadata=_about("How many jobs to skip."))
     operation = Text(validate=_length(1, MAX_NAME), metadata=_about("Only jobs of this operation type."))
-    target = Text(validate=_length(1, MAX_NAME), metadata=_about("Only jobs with exactly this target."))
+    target = Text(
+        validate=_length(1, MAX_TARGET), metadata=_about("Only jobs with exactly this target, in any spelling.")
+    )
     hostname = Text(validate=_length(1, MAX_NAME), metadata=_about("Only jobs with an execution on this agent."))
     tag = TagQuery(metadata=_about("Only jobs with this tag, as key:value.", example="team:web"))
     q = Text(
@@ -214,7 +228,10 @@ class JobQuery(StrictSchema):
     view = Text(
         load_default="full",
         validate=validate.OneOf(["full", "summary"], error="Must be one of {choices}."),
-        metadata=_about("summary leaves out responses, agent_states and timeline."),
+        metadata=_about(
+            "full has the first 50 executions of each job; summary leaves out responses, agent_states and timeline, "
+            "and what follows from the executions of a broadcast."
+        ),
     )
 
 
@@ -228,6 +245,17 @@ class LogQuery(StrictSchema):
     offset = QueryWhole(
         load_default=0, validate=_range(0, 2**53), metadata=_about("Start at this byte offset of the output.")
     )
+
+
+class OutputQuery(StrictSchema):
+    """Which file to make of a job's output."""
+
+    format = Text(
+        load_default="jsonl",
+        validate=validate.OneOf(["jsonl", "zip"], error="Must be one of {choices}."),
+        metadata=_about("jsonl: a line for each piece of output. zip: a file for each host."),
+    )
+    failed = QueryFlag(load_default=False, metadata=_about("Only failed, expired and lost executions."))
 
 
 # --- answers: never walked by marshmallow, a test holds the real answers against them ---------------------------------
@@ -250,10 +278,54 @@ class AcceptedAnswer(ma.Schema):
     status = fields.String(required=True, validate=validate.OneOf(_STATUSES))
     revision = fields.Integer(required=True)
     timestamp = fields.DateTime(required=True, metadata=_about("When it was accepted."))
+    accepted = fields.String(metadata=_about('"not confirmed": the ledger has not answered in time; with status 202.'))
+    message = fields.String(metadata=_about("What to do then."))
+
+
+class LeftOut(ma.Schema):
+    """An agent that the target names, and that would not take the job."""
+
+    hostname = fields.String(required=True)
+    reason = fields.String(required=True)
+
+
+class PermissionCheck(ma.Schema):
+    """A permission that the job needs."""
+
+    permission = fields.String(required=True)
+    granted = fields.Boolean(required=True, metadata=_about("Whether the caller has it."))
+
+
+class PlanAnswer(ma.Schema):
+    """What a job would do if it was submitted now."""
+
+    operation = fields.String(required=True)
+    target_hostname = fields.String(required=True, metadata=_about("The target in its canonical spelling."))
+    executions = fields.Integer(required=True, metadata=_about("How many executions the job would have."))
+    hosts = fields.List(
+        fields.String(),
+        required=True,
+        metadata=_about("The agents that would take the job; for _any, those of which one takes it."),
+    )
+    skips = fields.List(
+        fields.String(),
+        required=True,
+        metadata=_about("Those of the hosts that do not support the operation and would skip it."),
+    )
+    left_out = fields.List(fields.Nested(LeftOut), required=True)
+    notes = fields.List(fields.String(), required=True, metadata=_about("Parts of the target that match nothing."))
+    permissions = fields.List(fields.Nested(PermissionCheck), required=True)
+    permitted = fields.Boolean(required=True, metadata=_about("Whether the caller has all of the permissions."))
+    plan_hash = fields.String(
+        required=True, metadata=_about("Identifies the request and the set of agents; for POST /job, for one hour.")
+    )
 
 
 class BatchItem(ma.Schema):
     """The answer to one job of a batch: an accepted job, or an error."""
+
+    accepted = fields.String(metadata=_about("As for a single job."))
+    message = fields.String()
 
     job_id = fields.UUID()
     status = fields.String(validate=validate.OneOf(_STATUSES))
@@ -303,6 +375,7 @@ class AgentStateAnswer(ma.Schema):
     error = fields.String(required=True, allow_none=True)
     duration = fields.String(required=True, allow_none=True, metadata=_about('As in "45ms", "1.5s", "1m0s".'))
     info = fields.Dict(metadata=_about("Details that the operation reports about its run."))
+    held_by = fields.String(metadata=_about("While it is held: rollout, or opening (of a large job, for a moment)."))
 
 
 class TimelineEvent(ma.Schema):
@@ -353,10 +426,19 @@ class JobSummary(ma.Schema):
     not_before = fields.DateTime(required=True, allow_none=True)
     expires_at = fields.DateTime(required=True, allow_none=True)
     retries = fields.Nested(RetriesAnswer, required=True, allow_none=True)
+    execution_counts = fields.Dict(
+        keys=fields.String(), values=fields.Integer(), required=True, metadata=_about("All executions, by state.")
+    )
+    executions_left_out = fields.Integer(
+        required=True,
+        metadata=_about("Executions that this answer leaves out; what follows from executions is without them."),
+    )
+    executions_url = fields.String(required=True, metadata=_about("Where all executions are listed, page by page."))
+    rollout = fields.Nested(RolloutAnswer, required=True, allow_none=True)
 
 
 class JobAnswer(JobSummary):
-    """A job, whole."""
+    """A job, with its first 1,000 executions."""
 
     responses = fields.Dict(keys=fields.String(), values=fields.Nested(ResponseAnswer), required=True)
     agent_states = fields.Dict(keys=fields.String(), values=fields.Nested(AgentStateAnswer), required=True)
@@ -364,7 +446,7 @@ class JobAnswer(JobSummary):
 
 
 class ListedJob(JobSummary):
-    """A job in a list; view=summary leaves out the last three."""
+    """A job in a list, with its first 50 executions; view=summary leaves out the last three fields."""
 
     responses = fields.Dict(keys=fields.String(), values=fields.Nested(ResponseAnswer))
     agent_states = fields.Dict(keys=fields.String(), values=fields.Nested(AgentStateAnswer))
@@ -496,11 +578,24 @@ class InvitationAnswer(ma.Schema):
     hostname = fields.String(required=True, allow_none=True)
 
 
-class AgentListAnswer(ma.Schema):
-    """All agents that are known, live or not."""
+class ListedAgent(AgentAnswer):
+    """An agent in a list; view=summary leaves out facts, operations, memory and timeline."""
 
-    agents = fields.List(fields.Nested(AgentAnswer), required=True)
-    total = fields.Integer(required=True)
+    facts = fields.Dict()
+    memory = fields.Dict()
+    operations = fields.List(fields.String())
+    timeline = fields.List(fields.Nested(AgentStep))
+
+
+class AgentListAnswer(ma.Schema):
+    """One page of the agents that are known, live or not."""
+
+    agents = fields.List(fields.Nested(ListedAgent), required=True)
+    total = fields.Integer(required=True, metadata=_about("How many agents match, on all pages."))
+    is_least = fields.Boolean(
+        required=True, metadata=_about("There may be more: only the first 20,000 hostnames were looked at.")
+    )
+    next_cursor = fields.String(required=True, allow_none=True)
 
 
 class OperationInfoAnswer(ma.Schema):
@@ -553,6 +648,9 @@ class AgentCounts(ma.Schema):
     running = fields.Integer(required=True, metadata=_about("Executions running now on all live agents."))
     conditions = fields.Dict(
         keys=fields.String(), values=fields.Integer(), required=True, metadata=_about("Live agents by condition.")
+    )
+    age_seconds = fields.Float(
+        required=True, metadata=_about("How old these numbers are; of a large fleet, maintenance makes them.")
     )
 
 

@@ -20,6 +20,7 @@ from jobqueue.settings import Settings
 #: blueprint -> heading. Those of one heading stand together; a blueprint that is not named here gets one of its own.
 _HEADINGS: Mapping[str, str] = {
     "job": "Jobs",
+    "execution": "Jobs",
     "log": "Jobs",
     "event": "Events",
     "operation": "Operations",

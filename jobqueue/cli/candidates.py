@@ -49,7 +49,7 @@ def job_ids_like(client: Client) -> _Candidates:
 @_asked
 def hostnames_like(client: Client) -> _Candidates:
     """The agents."""
-    for agent in client.agents()["agents"]:
+    for agent in client.agents(view="summary")["agents"]:
         yield agent["hostname"], f"{agent.get('status')} {agent.get('state')}"
 
 
@@ -65,12 +65,14 @@ def targets_like(client: Client) -> _Candidates:
     """Everything that a job can be for."""
     yield ANY, "any one free agent"
     yield ALL, "every live agent"
-    agents = client.agents()["agents"]
+    agents = client.agents(view="summary")["agents"]
     for agent in agents:
         yield agent["hostname"], "the agent"
     labels = {f"{key}:{value}" for agent in agents for key, value in (agent.get("labels") or {}).items()}
     for label in sorted(labels):
         yield label, "every live agent with this label"
+    for stored in client.targets()["targets"]:
+        yield f"@{stored['name']}", stored.get("target") or "a stored target"
 
 
 def statuses_like(_context: click.Context, _parameter: click.Parameter, word: str) -> list[CompletionItem]:

@@ -12,13 +12,14 @@ from typing import Any
 import click
 
 from jobqueue.cli.views.times import parse_duration, parse_moment
-from jobqueue.model.states import JobStatus
+from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.plain_text import decoded
 
 #: key, then the first of ":=", "=" and ":", then the value.
 _PAIR = re.compile(r"([^=:]+)(:=|=|:)(.*)", re.DOTALL)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
+oneline_option = click.option("--oneline", is_flag=True, help="One line a host: host | exit code | first line.")
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 full_option = click.option("--full", is_flag=True, help="Do not shorten the output, even for many agents.")
 
@@ -82,7 +83,15 @@ def json_object(text: str) -> dict[str, Any]:
 
 def statuses(text: str) -> str:
     """Statuses of jobs with commas between."""
-    known = [status.value for status in JobStatus]
+    return _several(text, [status.value for status in JobStatus])
+
+
+def states(text: str) -> str:
+    """States of executions with commas between."""
+    return _several(text, [state.value for state in ExecutionState])
+
+
+def _several(text: str, known: list[str]) -> str:
     names = [name.strip() for name in text.split(",")]
     for name in names:
         if name not in known:

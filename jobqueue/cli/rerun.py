@@ -10,11 +10,11 @@ import click
 
 from jobqueue.cli.submission import operation_data
 from jobqueue.client import Client
-from jobqueue.model.target import ANY
+from jobqueue.model.target import ANY, Target
 from jobqueue.model.title import default_title
 
 #: Fields of a job that the new one takes over, as the API names them in a job and as ``Client.submit`` takes them.
-_KEPT = ("title", "description", "timeout_seconds", "retries", "priority", "tags")
+_KEPT = ("title", "description", "timeout_seconds", "retries", "priority", "tags", "rollout")
 _EDITED = frozenset({"operation", "target_hostname", *_KEPT})
 
 
@@ -31,6 +31,9 @@ def request_of(
         "target_hostname": target or job.get("target_hostname"),
         **{name: job[name] for name in _KEPT if job.get(name) not in (None, {}, "")},
     }
+    rollout = request.pop("rollout", None)
+    if rollout and (target is None or Target.parse(target).is_broadcast):  # one host has no batches
+        request["rollout"] = rollout["terms"]
     if request.get("title") == default_title(operation.get("data") or {}):
         del request["title"]  # the new job gets one after its own command
     return _edited(request) if edit else request

@@ -16,12 +16,14 @@ from jobqueue.cli.parameters import local_text
 from jobqueue.cli.submission import add_arguments, operation_data
 from jobqueue.cli.views.text import one_line
 from jobqueue.client import Client
-from jobqueue.model.target import ANY
+from jobqueue.model.target import ALL, ANY
 
 SHELL = "command.shell.execute"
 _SHELL_SCRIPT = "script.shell.execute"
 _PYTHON_SCRIPT = "script.python.execute"
 _OPERATION = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z][A-Za-z0-9_-]*)+")
+#: Hostnames, ranges and wildcards of them, and lists of these.
+_HOSTNAMES = re.compile(r"[A-Za-z0-9._*?,\[\]-]+")
 #: A single word with this many dots is rather a misspelt operation than a program.
 _DOTS_OF_AN_OPERATION = 2
 
@@ -74,7 +76,11 @@ def target_of(targets: Sequence[str], work: Work) -> str:
     if len(targets) > 1 and ANY in targets:
         raise click.UsageError(f"--on {ANY} means one agent, whichever is free; it cannot be combined with others.")
     different = list(dict.fromkeys(targets))
-    return different[0] if len(different) == 1 else ",".join(different)
+    if len(different) == 1:
+        return different[0]
+    if ALL not in different and all(map(_HOSTNAMES.fullmatch, different)):
+        return ",".join(different)
+    return " or ".join(f"({one})" for one in different)
 
 
 def _script(name: str, words: Sequence[str], data: dict[str, Any]) -> Work:

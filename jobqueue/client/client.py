@@ -20,8 +20,10 @@ from jobqueue.client.polling import PATIENCE_SECONDS, Pacer
 from jobqueue.client.sse import ServerEvent
 from jobqueue.client.transport import Transport
 from jobqueue.errors import InvalidInput
+from jobqueue.model.execution_page import MAX_LIMIT as MAX_EXECUTIONS
 from jobqueue.model.filter import MAX_LIMIT
 from jobqueue.model.retry import RetryPolicy
+from jobqueue.model.rollout import Rollout
 from jobqueue.model.states import FINAL_STATUSES
 from jobqueue.model.target import ANY
 from jobqueue.model.timestamps import to_iso, to_micros
@@ -103,15 +105,19 @@ class Client(ObjectMethods):
         not_before: datetime | str | None = None,
         expires_at: datetime | str | None = None,
         retries: RetryPolicy | Mapping[str, Any] | None = None,
+        rollout: Rollout | Mapping[str, Any] | None = None,
         priority: int | None = None,
         tags: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
+        plan_hash: str | None = None,
     ) -> dict[str, Any]:
         """``{"job_id", "status", "revision", "timestamp"}`` of the accepted job.
 
-        ``target`` is ``_any``, ``_all``, a hostname or a label ``key:value``. By default, each call generates its own
-        ``idempotency_key``, so that a retry after a broken connection never creates a second job. Pass your own key for
-        the same guarantee across several calls: each of them then returns the first job.
+        ``target`` is ``_any``, ``_all``, a hostname, a label ``key:value`` or an expression (``docs/targets.md``). By
+        default, each call generates its own ``idempotency_key``, so that a retry after a broken connection never
+        creates a second job. Pass your own key for the same guarantee across several calls: each of them then returns
+        the first job. ``plan_hash`` is that of ``plan``: if the set of agents has changed, the job is refused.
+        ``rollout``: run on the hosts in batches, ``{"canary": 1, "batch": "10%", "max_failures": 3}``.
         """
         body: dict[str, Any] = {
             "operation": {"type": operation, "data": dict(data or {})},
@@ -122,12 +128,35 @@ class Client(ObjectMethods):
             "not_before": _time(not_before),
             "expires_at": _time(expires_at),
             "retries": asdict(retries) if isinstance(retries, RetryPolicy) else retries,
+            "rollout": rollout.document() if isinstance(rollout, Rollout) else rollout,
             "priority": priority,
             "tags": dict(tags) if tags else None,
+            "plan_hash": plan_hash,
             "idempotency_key": uuid.uuid4().hex if idempotency_key is None else idempotency_key,
         }
         body = {name: value for name, value in body.items() if value is not None}
         return self._object("POST", "/job", body=body, repeatable=True)
+
+    def plan(
+        self, operation: str, data: Mapping[str, Any] | None = None, target: str = ANY, **options: Any
+    ) -> dict[str, Any]:
+        """What ``submit`` with the same arguments would do; nothing is submitted.
+
+        ``{"hosts": [...], "skips": [...], "left_out": [{"hostname", "reason"}], "permitted", "plan_hash", ...}``.
+        """
+        retries, rollout = options.get("retries"), options.get("rollout")
+        body: dict[str, Any] = {
+            "operation": {"type": operation, "data": dict(data or {})},
+            "target_hostname": target,
+            **options,
+            "not_before": _time(options.get("not_before")),
+            "expires_at": _time(options.get("expires_at")),
+            "retries": asdict(retries) if isinstance(retries, RetryPolicy) else retries,
+            "tags": options.get("tags") or None,
+            "rollout": rollout.document() if isinstance(rollout, Rollout) else rollout,
+        }
+        body = {name: value for name, value in body.items() if value is not None}
+        return self._object("POST", "/job/plan", body=body, repeatable=True)
 
     def submit_batch(self, jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """``{"accepted": n, "items": [{"job_id", ...} or {"error", ...}]}``, in the order of ``jobs`` (at most 1000).
@@ -139,8 +168,46 @@ class Client(ObjectMethods):
         return self._object("POST", "/job/batch", body={"jobs": items}, repeatable=True)
 
     def job(self, job_id: str) -> dict[str, Any]:
-        """The whole job: ``id``, ``status``, ``result``, ``responses``, ``agent_states``, ``timeline``"""
+        """The job: ``id``, ``status``, ``result``, ``responses``, ``agent_states``, ``timeline``, ``execution_counts``
+
+        Of a job for more than a thousand agents, the first thousand: ``executions_left_out`` counts the others, which
+        ``iter_executions`` reads.
+        """
         return self._object("GET", _path("/job", job_id))
+
+    def executions(
+        self,
+        job_id: str,
+        *,
+        state: str | None = None,
+        group: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> dict[str, Any]:
+        """One page of a job's executions, by hostname: ``{"total", "execution_counts", "items", "next_cursor"}``.
+
+        ``state`` is one state, or several with commas between. With ``group="answer"``, equal answers come together:
+        ``{"groups": [{"key", "status", "count", "hostnames", "data", ...}], "is_least", ...}``, up to ``limit`` groups.
+        A page may be short: only a ``next_cursor`` of None ends the list.
+        """
+        query = {"state": state, "group": group, "limit": limit, "cursor": cursor}
+        query = {name: value for name, value in query.items() if value is not None}
+        return self._object("GET", _path("/job", job_id, "executions"), query=query)
+
+    def iter_execution_pages(self, job_id: str, **query: Any) -> Iterator[dict[str, Any]]:
+        """All pages of ``executions``; ``query`` as there."""
+        cursor: str | None = None
+        while True:
+            page = self.executions(job_id, **{**query, "cursor": cursor})
+            yield page
+            cursor = page.get("next_cursor")
+            if cursor is None:
+                return
+
+    def iter_executions(self, job_id: str, *, limit: int = MAX_EXECUTIONS, **query: Any) -> Iterator[dict[str, Any]]:
+        """Every matching execution, by hostname; ``query`` as for ``executions``, ``limit`` is per request."""
+        for page in self.iter_execution_pages(job_id, limit=limit, **query):
+            yield from page["items"]
 
     def jobs(  # noqa: PLR0913 - one for each field of the request
         self,
@@ -230,14 +297,17 @@ class Client(ObjectMethods):
         """An execution's output after a byte offset: ``{"hostname", "status", "complete", "cut", "next_offset",
         "chunks": [{"offset", "stream", "attempt", "text", "base64"?}]}``; a few hundred chunks at most.
 
-        ``hostname`` is needed where the job ran on several agents.
+        Of a job on several hosts, without ``hostname``: the same as ``host_logs``.
         """
         return self._object("GET", _path("/job", job_id, "logs"), query=_log_query(hostname, offset))
 
     def iter_logs(self, job_id: str, hostname: str | None = None, offset: int = 0) -> Iterator[dict[str, Any]]:
-        """All pages that are available now."""
+        """All pages that are available now; without ``hostname``, of all hosts, one after the other."""
         while True:
             page = self.logs(job_id, hostname, offset)
+            if "hosts" in page:
+                yield from self._host_pages(job_id, page, failed=False)
+                return
             yield page
             if not page["chunks"]:
                 return
@@ -255,17 +325,17 @@ class Client(ObjectMethods):
 
     def iter_host_logs(self, job_id: str, *, failed: bool = False) -> Iterator[dict[str, Any]]:
         """Pages like those of ``logs``: all output that is available now, host by host in order of hostnames."""
-        cursor = ""
+        return self._host_pages(job_id, self.host_logs(job_id, failed=failed), failed=failed)
+
+    def _host_pages(self, job_id: str, answer: dict[str, Any], *, failed: bool) -> Iterator[dict[str, Any]]:
         while True:
-            answer = self.host_logs(job_id, cursor, failed=failed)
             for page in answer.get("hosts", [answer]):
-                hostname = page["hostname"] or None
                 yield page
                 if page["chunks"] and not page["complete"]:
-                    yield from self.iter_logs(job_id, hostname, page["next_offset"])
+                    yield from self.iter_logs(job_id, page["hostname"] or None, page["next_offset"])
             if answer.get("next_cursor") is None:
                 return
-            cursor = answer["next_cursor"]
+            answer = self.host_logs(job_id, answer["next_cursor"], failed=failed)
 
     def follow_logs(self, job_id: str, hostname: str | None = None, offset: int = 0) -> Iterator[dict[str, Any]]:
         """Pages like those of ``logs`` as they arrive, until the execution has ended.
@@ -299,7 +369,9 @@ class Client(ObjectMethods):
         """The events of a job (or of all jobs) as they happen, each a dict with its ``kind``:
 
         ``job``: ``{"id", "job_id", "status", "event", "hostname", "timestamp", "message", "error"}``, where ``status``
-        is the job's; ``reset``: some events are no longer stored, so reload the job; ``end``: the job has ended. For
+        is the job's, and ``count`` is set for equal steps of that many agents (``hostname`` is then empty); ``reset``:
+        some events may be missing, so reload the job; ``waiting``: the ledger does not answer at present; ``end``: the
+        job has ended. For
         one job, its events so far come first, and ``end`` is the last. For all jobs, the stream does not end; it starts
         now, or after the event whose ``id`` is ``after``. Broken connections are resumed, with the same time limit as
         ``wait``. Raises ``NotFound`` if the job does not exist, or the server has no event stream.
@@ -313,6 +385,22 @@ class Client(ObjectMethods):
     def cancel(self, job_id: str) -> dict[str, Any]:
         """The job, with ``cancel_requested``; raises ``Conflict`` if it has ended already."""
         return self._object("POST", _path("/job", job_id, "cancel"))
+
+    def pause(self, job_id: str) -> dict[str, Any]:
+        """Pause a rollout, and return the job. What has been opened goes on. Raises ``Conflict`` if it cannot be."""
+        return self._object("POST", _path("/job", job_id, "pause"))
+
+    def resume(self, job_id: str) -> dict[str, Any]:
+        """Resume a paused rollout, and return the job."""
+        return self._object("POST", _path("/job", job_id, "resume"))
+
+    def approve(self, job_id: str) -> dict[str, Any]:
+        """Open the next batch of a rollout with ``between: approve``, and return the job."""
+        return self._object("POST", _path("/job", job_id, "approve"))
+
+    def abort(self, job_id: str) -> dict[str, Any]:
+        """End a rollout, and return the job: what is held is cancelled, and what has been opened goes on."""
+        return self._object("POST", _path("/job", job_id, "abort"))
 
     def retry(
         self, job_id: str, target_hostname: str | None = None, only: Sequence[str] | None = None
@@ -334,9 +422,40 @@ class Client(ObjectMethods):
 
     # -- agents and operations ----------------------------------------------------------------------------------------
 
-    def agents(self) -> dict[str, Any]:
-        """``{"agents": [...], "total": n}``."""
-        return self._object("GET", "/agent")
+    def agents(
+        self,
+        *,
+        labels: Sequence[str] = (),
+        state: str | None = None,
+        hostname: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        view: str | None = None,
+    ) -> dict[str, Any]:
+        """One page of agents, by hostname: ``{"agents": [...], "total", "is_least", "next_cursor"}``, 1,000 by default.
+
+        All conditions must hold: ``labels`` are ``key:value`` as in a target; ``state`` is Ready, Draining, Cordoned,
+        Pending, Revoked, live or offline, or several with commas between; ``hostname`` may have stars.
+        ``view="summary"`` leaves out facts, operations, memory and timeline.
+        """
+        query: dict[str, Any] = {"state": state, "hostname": hostname, "limit": limit, "cursor": cursor, "view": view}
+        query = {name: value for name, value in query.items() if value is not None}
+        return self._object("GET", "/agent", query=query | ({"label": list(labels)} if labels else {}))
+
+    def iter_agent_pages(self, **query: Any) -> Iterator[dict[str, Any]]:
+        """All pages of ``agents``; ``query`` as there."""
+        cursor: str | None = None
+        while True:
+            page = self.agents(**{**query, "cursor": cursor})
+            yield page
+            cursor = page.get("next_cursor")
+            if cursor is None:
+                return
+
+    def iter_agents(self, **query: Any) -> Iterator[dict[str, Any]]:
+        """Every matching agent, by hostname; ``query`` as for ``agents``, ``limit`` is the number per request."""
+        for page in self.iter_agent_pages(**query):
+            yield from page["agents"]
 
     def agent(self, hostname: str) -> dict[str, Any]:
         """One agent: ``hostname``, ``status``, ``state``, ``labels``, ``facts``, ``load``, ``running``..."""
@@ -470,6 +589,27 @@ class Client(ObjectMethods):
     def delete_role(self, name: str) -> None:
         """Remove an unused custom role."""
         self._http.request("DELETE", _path("/role", name))
+
+    def targets(self) -> dict[str, Any]:
+        """``{"targets": [{"name", "target", "description", "changed", "changed_by"}], "total": n}``."""
+        return self._object("GET", "/target")
+
+    def target(self, name: str) -> dict[str, Any]:
+        """A stored target, with the ``hosts`` that it names now."""
+        return self._object("GET", _path("/target", name))
+
+    def set_target(self, name: str, target: str, description: str = "") -> dict[str, Any]:
+        """Store an expression under a name, for use as ``@name``; replaces one of the same name."""
+        body = {"target": target, "description": description}
+        return self._object("PUT", _path("/target", name), body=body, repeatable=True)
+
+    def delete_target(self, name: str) -> None:
+        """Remove a stored target that no other refers to."""
+        self._http.request("DELETE", _path("/target", name))
+
+    def complete_target(self, text: str) -> list[str]:
+        """Completions of a target that has been typed so far."""
+        return list(self._object("GET", "/target/complete", query={"q": text})["completions"])
 
     def audit(
         self, *, limit: int = 100, before: int | None = None, after: int | None = None, who: str | None = None

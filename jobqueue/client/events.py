@@ -15,7 +15,7 @@ from jobqueue.client.transport import Transport
 _PATIENCE_SECONDS = 30.0
 #: Seconds before a stream that ended early (a server that stops, a proxy time-out) is requested again.
 _PAUSE_SECONDS = 0.2
-_KINDS = ("job", "reset", "end")
+_KINDS = ("job", "reset", "waiting", "end")
 
 
 def follow(http: Transport, path: str, after: str = "") -> Iterator[dict[str, Any]]:

@@ -36,6 +36,8 @@ class Calls(Protocol):
     @property
     def agents(self) -> Callable[[], Document]: ...
     @property
+    def iter_agents(self) -> Callable[[], Iterator[Document]]: ...
+    @property
     def agent(self) -> Callable[[str], Document]: ...
 
 
@@ -91,7 +93,7 @@ class Job(JobInfo):
     def output(self, hostname: str | None = None, *, follow: bool = False) -> Iterator[str]:
         """The text that the job printed on a host so far; with ``follow``, as it comes until it has ended there.
 
-        ``hostname`` is needed if the job runs on several hosts.
+        Without ``hostname``: on all hosts, one after the other, or with ``follow`` as it comes (at most 50 hosts).
         """
         pages = self.calls.follow_logs if follow else self.calls.iter_logs
         for page in pages(self.id, hostname):

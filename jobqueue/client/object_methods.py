@@ -92,7 +92,7 @@ class ObjectMethods:
 
     def hosts(self) -> list[Agent]:
         """All agents, live or not."""
-        return [Agent.of(document) for document in self._calls.agents()["agents"]]
+        return [Agent.of(document) for document in self._calls.iter_agents()]
 
     def host(self, hostname: str) -> Agent:
         """One agent. Raises ``NotFound``."""

@@ -78,7 +78,7 @@ class Transport:
         """
         url = self.url + path
         if query:
-            url += "?" + urlencode(query)
+            url += "?" + urlencode(query, doseq=True)
         content = None if body is None else _encode(body)
         can_repeat = method == "GET" if repeatable is None else repeatable
         attempt = 0
@@ -100,7 +100,7 @@ class Transport:
         headers = {**self._pool.headers, "Accept": "text/event-stream"}
         if last_id:
             headers["Last-Event-ID"] = last_id
-        url = f"{self.url}{path}?{urlencode(query)}" if query else self.url + path
+        url = f"{self.url}{path}?{urlencode(query, doseq=True)}" if query else self.url + path
         try:
             response = self._pool.request("GET", url, headers=headers, redirect=False, preload_content=False)
         except HTTPError as error:

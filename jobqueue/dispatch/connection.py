@@ -8,9 +8,10 @@ from celery.app.amqp import AMQP
 from kombu import Connection
 
 from jobqueue.dispatch.transport import SIEVED
+from jobqueue.jitter import shortened
 
 #: Seconds between attempts to connect: the first pause, the increment, the longest pause. Celery's own pauses grow to
-#: half a minute, which would delay the agents' return to a recovered broker by as much.
+#: half a minute, which would delay the agents' return to a recovered broker by as much. Each is shortened at random.
 _PAUSES = {"interval_start": 1.0, "interval_step": 1.0, "interval_max": 3.0}
 
 
@@ -19,7 +20,8 @@ class ReconnectingConnection(Connection):  # type: ignore[misc]
 
     def ensure_connection(self, *args: Any, **kwargs: Any) -> ReconnectingConnection:
         """Connect, retrying for as long as the caller wants."""
-        super().ensure_connection(*args, **{**_PAUSES, **kwargs})
+        pauses = {name: shortened(seconds, 0.5) for name, seconds in _PAUSES.items()}
+        super().ensure_connection(*args, **{**pauses, **kwargs})
         return self
 
     def get_transport_cls(self) -> type:

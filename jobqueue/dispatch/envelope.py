@@ -3,12 +3,14 @@
 It carries only ids; the ledger holds the rest. Celery and kombu themselves build it once, as a template with
 placeholders, so that the ledger's scripts can publish a thousand messages in one call. A stock worker accepts them.
 
-Placeholders: @TASK@ (job:slot:attempt), @JOB@, @SLOT@, @QUEUE@, @PRIORITY@ (kombu's: 0 is the highest), @TAG@.
+Placeholders: @TASK@ (job:slot:attempt), @JOB@, @SLOT@, @QUEUE@, @PRIORITY@ (kombu's: 0 is the highest), @TAG@,
+@SPREAD@ (of a message to many hosts at once: / and their number; else empty).
 """
 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from celery import Celery
@@ -16,6 +18,8 @@ from kombu.utils.json import dumps
 
 from jobqueue.dispatch.queues import TASK
 
+_ORIGIN = "jobqueue"
+_SPREAD = re.compile(rf"{_ORIGIN}/([0-9]{{1,9}})")
 #: The placeholder of the one numeric JSON value; its quotes are replaced with it.
 _PRIORITY = '"@PRIORITY@"'
 
@@ -30,7 +34,7 @@ def template(app: Celery) -> str:
         argsrepr="('@JOB@', '@SLOT@')",
         kwargsrepr="{}",
         ignore_result=True,
-        origin="jobqueue",
+        origin=f"{_ORIGIN}@SPREAD@",
     )
     envelope: dict[str, Any] = {
         # no base64 for the body: ids do not need it, and scripts could not fill placeholders inside it
@@ -47,3 +51,9 @@ def template(app: Celery) -> str:
         },
     }
     return json.dumps(envelope, separators=(",", ":")).replace(_PRIORITY, "@PRIORITY@")
+
+
+def spread_of(origin: object) -> int:
+    """How many hosts got a message at once, by its header ``origin``; 1 for one alone, and for other senders'."""
+    found = _SPREAD.fullmatch(origin) if isinstance(origin, str) else None
+    return int(found[1]) if found else 1

@@ -17,7 +17,7 @@ from typing import Any
 
 from celery import Celery
 
-from jobqueue.dispatch.envelope import template
+from jobqueue.dispatch.envelope import spread_of, template
 from jobqueue.dispatch.queues import TASK
 
 #: Maximum length in bytes of a message that is parsed; genuine ones have about 1,200.
@@ -83,6 +83,8 @@ class MessageParser:
         task = self.task(queue, headers, whole.get("content-type"), whole.get("content-encoding"), body)
         text = self._template.replace("@TASK@", task.id).replace("@JOB@", task.job_id).replace("@SLOT@", task.slot)
         text = text.replace("@QUEUE@", queue).replace("@PRIORITY@", str(priority))
+        spread = spread_of(headers.get("origin"))
+        text = text.replace("@SPREAD@", f"/{spread}" if spread > 1 else "")
         return text.replace("@TAG@", f"{task.id}@{next(self._numbers)}").encode()
 
     def task(self, queue: str, headers: Any, content_type: Any, encoding: Any, body: bytes | str) -> Task:
@@ -116,6 +118,7 @@ def _pattern(template: str, queue: str, slot: str) -> re.Pattern[bytes]:
         "SLOT": re.escape(slot),
         "QUEUE": re.escape(queue),
         "PRIORITY": "[0-9]",
+        "SPREAD": "(?:/[0-9]{1,9})?",
         "TASK": task,
         "TAG": rf"{task}@(?P<tag>[0-9]{{1,20}})",
     }

@@ -14,7 +14,7 @@ from jobqueue.dispatch.envelope import template
 from jobqueue.dispatch.queues import TASK, broker_priority, queue
 from jobqueue.dispatch.transport import BrokerRefuses
 from jobqueue.errors import LedgerRefuses, LedgerUnavailable
-from jobqueue.ledger.executions import Due
+from jobqueue.ledger.due import Due
 from jobqueue.ledger.keys import Keys
 from jobqueue.settings import Settings
 

@@ -14,6 +14,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from jobqueue.dispatch.long_wait import WAIT_SECONDS, LongWait
+from jobqueue.redis_clients_limit import set_up
 from jobqueue.redis_refusal import refusal_of
 
 #: Name of the transport option with the filter: (queue, raw message) -> the message to process, None to drop it.
@@ -29,6 +30,9 @@ def _patient(connection_class: Any) -> Any:
     """A connection class that raises refusals as lost connections."""
 
     class Connection(connection_class):  # type: ignore[misc]
+        def connect(self) -> None:
+            set_up(super())
+
         def read_response(self, *args: Any, **options: Any) -> Any:
             try:
                 return super().read_response(*args, **options)

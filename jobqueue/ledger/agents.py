@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
 from enum import Enum
 from typing import Any
 
@@ -18,12 +18,23 @@ from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.scripts import Argument, Clock, Scripts, redis_clock
 from jobqueue.ledger.server_error import is_wrong_type
 from jobqueue.model.agent import Agent, AgentEvent, AgentState, Heartbeat, Registration
+from jobqueue.model.agent_filter import AgentFilter, AgentPage
 from jobqueue.model.target import label_prefixes
+from jobqueue.wildcard import matches
 
 #: The condition of an agent whose record was altered.
 UNREADABLE = "RecordUnreadable"
+#: Hostnames that one call looks at (less than a millisecond), and that one request does.
+_NAMES = 1000
+MAX_LOOKED_AT = 20_000
+#: More agents than one ledger can have.
+MAX_AGENTS = 10_000_000
+#: Agents whose whole records one round trip reads.
+_RECORDS = 100
 #: Broadcasts of an agent that one call examines before it forgets the agent; keeps Redis responsive (about 1 ms).
 _FORGET_STEP = 1000
+#: Agents that one call marks for maintenance.
+_ARRIVALS_STEP = 1000
 #: An agent stays live until it has missed this many heartbeats.
 MISSED_BEATS = 3
 
@@ -54,6 +65,8 @@ class Agents:
         self._scripts = scripts
         self._alarm = alarm
         self._audit = audit
+        #: How many agents there were at the last heartbeat; 0: not known.
+        self.fleet_size = 0
         self._live_for = int(heartbeat_seconds * MISSED_BEATS * 1_000_000)
         self._now = now
 
@@ -99,7 +112,10 @@ class Agents:
             json.dumps(asdict(fresh)) if fresh else "",
             str(believed),
         )
-        return Refused(answer) if answer in ("replaced", "unknown") else AgentState(answer)
+        if isinstance(answer, str):
+            return Refused(answer)
+        state, self.fleet_size = answer
+        return AgentState(state)
 
     def drain(self, hostname: str) -> AgentState:
         """Give the agent no new work; running executions may finish. Raises ``AgentNotFound``, ``Conflict``."""
@@ -129,6 +145,16 @@ class Agents:
         Agents whose Redis users may write only their own records depend on this.
         """
         return int(self._scripts.call("merge_agent_records", self._now(), limit))
+
+    def muster_all(self) -> None:
+        """Have the records of all known agents merged into the shared lists again (``muster``), whatever changed.
+
+        After an upgrade, or a loss of keys, this restores lists that agents themselves restore only while they beat.
+        """
+        hostnames = self.hostnames()
+        for first in range(0, len(hostnames), _ARRIVALS_STEP):
+            with translated_errors():
+                self._client.sadd(self._keys.kind("arrivals"), *hostnames[first : first + _ARRIVALS_STEP])
 
     def certify(
         self, hostname: str, key_id: str, certificate: str, invitation: str = "", remember_seconds: float = 0.0
@@ -212,9 +238,109 @@ class Agents:
         with translated_errors():
             return sorted(map(str, self._client.zrange(self._keys.kind("agents"), 0, -1)))
 
+    def count(self) -> int:
+        """The number of known agents."""
+        with translated_errors():
+            return int(self._client.zcard(self._keys.kind("agents")))
+
+    def align(self) -> None:
+        """Complete the list of hostnames in alphabetical order where it differs from the list of agents.
+
+        It does after an upgrade from a version without it, or if it was damaged. Short calls.
+        """
+        for what in ("add", "remove"):
+            with translated_errors(), self._client.pipeline(transaction=False) as pipe:
+                pipe.zcard(self._keys.kind("agents"))
+                pipe.zcard(self._keys.kind("hostnames"))
+                known, listed = pipe.execute(raise_on_error=False)
+            if known == listed:
+                return
+            cursor = "0"
+            for _ in range(MAX_AGENTS // _NAMES):  # a damaged cursor must not make this endless
+                cursor = str(self._scripts.call("align_hostnames", what, cursor, _NAMES))
+                if cursor == "0":
+                    break
+
+    def page(self, wanted: AgentFilter) -> AgentPage:
+        """One page, by hostname. No call grows with the fleet.
+
+        ``total`` counts all matches among the first ``MAX_LOOKED_AT`` hostnames; in a larger fleet, a filtered page
+        counts those behind ``wanted.after`` and is ``is_least``.
+        """
+        self.align()
+        known = self.count()
+        if wanted.is_all:
+            hosts = self._names(wanted.after, wanted.limit + 1)
+            return self._page(hosts, wanted.limit, known)
+        is_counted = known <= MAX_LOOKED_AT
+        after = "" if is_counted else wanted.after
+        matching: list[str] = []
+        for _ in range(-(-MAX_LOOKED_AT // _NAMES)):
+            names = self._names(after, _NAMES)
+            matching += self._matching(names, wanted)
+            after = names[-1] if len(names) == _NAMES else ""
+            if not after:
+                break
+        behind = [host for host in matching if host > wanted.after]
+        page = self._page(behind, wanted.limit, len(matching))
+        if is_counted:
+            return page
+        # the search continues behind the hostnames that were looked at
+        return replace(page, is_least=True, next_after=page.next_after or after or None)
+
+    def _page(self, hosts: list[str], limit: int, total: int) -> AgentPage:
+        """The first ``limit`` of these hosts."""
+        shown = hosts[:limit]
+        items = tuple(agent for part in _parts(shown) for agent in self._read(part))
+        return AgentPage(items, total, next_after=shown[-1] if len(hosts) > limit else None)
+
+    def among(self, hostnames: list[str], wanted: AgentFilter) -> AgentPage:
+        """One page of these few hostnames."""
+        matching = [host for host in self._matching(sorted(hostnames), wanted) if host > wanted.after]
+        return self._page(matching, wanted.limit, len(matching))
+
+    def _names(self, after: str, limit: int) -> list[str]:
+        with translated_errors():
+            found: Any = self._client.zrangebylex(
+                self._keys.kind("hostnames"), f"({after}" if after else "-", "+", start=0, num=limit
+            )
+        return [str(name) for name in found]
+
+    def _matching(self, names: list[str], wanted: AgentFilter) -> list[str]:
+        """Those of a few hostnames that match."""
+        if wanted.hostname:
+            names = [name for name in names if matches(wanted.hostname, name)]
+        if not names or (not wanted.labels and not wanted.states and wanted.is_live is None):
+            return names
+        with translated_errors(), self._client.pipeline(transaction=False) as pipe:
+            for key, value in wanted.labels:
+                pipe.smismember(self._keys.kind("label") + f"{key}:{value}", names)
+            pipe.time()
+            pipe.smismember(self._keys.kind("barred"), names)
+            pipe.zmscore(self._keys.kind("agents"), names)
+            for name in names if wanted.states else ():
+                pipe.hget(self._keys.agent(name), "state")
+            answers = pipe.execute()
+        labelled, ((seconds, micros), barred, live_until, *states) = (
+            answers[: len(wanted.labels)],
+            answers[len(wanted.labels) :],
+        )
+        now = int(self._now() or seconds * 1_000_000 + micros)
+        found = []
+        for number, name in enumerate(names):
+            state = AgentState.REVOKED if barred[number] else states[number] if states else None
+            is_live = float(live_until[number] or 0) > now
+            if (
+                all(members[number] for members in labelled)
+                and (not wanted.states or state in wanted.states)
+                and wanted.is_live in (None, is_live)
+            ):
+                found.append(name)
+        return found
+
     def all(self) -> list[Agent]:
-        """All known agents, by hostname."""
-        return self._read(self.hostnames())
+        """All known agents, by hostname. Of ten thousand, this takes more than a second; ``page`` reads a part."""
+        return [agent for part in _parts(self.hostnames()) for agent in self._read(part)]
 
     def get(self, hostname: str) -> Agent:
         """One agent; raises ``AgentNotFound``."""
@@ -268,6 +394,11 @@ class Agents:
                 queue_length=waiting if isinstance(waiting, int) else 0,
                 conditions=(UNREADABLE,),
             )
+
+
+def _parts(hosts: list[str]) -> Iterator[list[str]]:
+    for first in range(0, len(hosts), _RECORDS):
+        yield hosts[first : first + _RECORDS]
 
 
 def _unknown(hostname: str) -> AgentNotFound:

@@ -17,6 +17,7 @@ from redis.sentinel import MasterNotFoundError, Sentinel
 
 from jobqueue.errors import JobQueueError, LedgerRefuses, LedgerUnavailable, RecordAltered
 from jobqueue.ledger.server_error import is_denial, is_wrong_type
+from jobqueue.redis_clients_limit import TOO_MANY_CLIENTS
 from jobqueue.redis_refusal import refusal_of
 from jobqueue.redis_url import RedisUrl
 
@@ -27,10 +28,15 @@ COMMAND_TIMEOUT = 1.5
 MAX_CONNECTIONS = 8192
 
 _UNAVAILABLE = (RedisConnectionError, RedisTimeoutError, MasterNotFoundError)
-#: The server's error when it has no free connection.
-_TOO_MANY = "max number of clients reached"
+#: The attribute of an error that says whether the command was sent.
+_SENT = "jobqueue_sent"
 #: How the ledger's scripts name a key of a wrong type (lua/include/damage_guard.lua).
 _DAMAGED = re.compile(r"WRONGTYPE the key '(.+)' holds a (\w+)", re.DOTALL)
+
+
+def mark_sent(error: RedisError, *, is_sent: bool) -> None:
+    """Note on the error whether the command was sent to the server at least once, so that it may have run."""
+    setattr(error, _SENT, is_sent)
 
 
 @contextmanager
@@ -56,9 +62,14 @@ def _translated(error: RedisError) -> JobQueueError | None:
     if refusal is not None:
         return LedgerRefuses(f"{refusal.sentence}: {error}", sentence=f"{refusal.sentence}.")
     if isinstance(error, _UNAVAILABLE):
-        if _TOO_MANY in str(error):
-            return LedgerUnavailable(f"Redis accepts no further connections: {error} (its setting maxclients).")
-        return LedgerUnavailable(f"Redis cannot be reached: {error}")
+        if TOO_MANY_CLIENTS in str(error):
+            return LedgerUnavailable(
+                f"Redis accepts no further connections: {error}. Raise its setting maxclients; `jobqueue check` shows "
+                "how many agents fit. This process retries."
+            )
+        unavailable = LedgerUnavailable(f"Redis cannot be reached: {error}")
+        unavailable.may_have_run = getattr(error, _SENT, False)
+        return unavailable
     if is_wrong_type(error):
         return RecordAltered(_damaged(str(error)))
     return None

@@ -14,6 +14,7 @@ from jobqueue.errors import InvalidInput
 from jobqueue.model.job_fields import JobField, Kind
 from jobqueue.model.needs import Needs
 from jobqueue.model.retry import RetryPolicy
+from jobqueue.model.rollout import Rollout
 
 #: The exceptions that decoding an altered record can raise.
 FAULTS = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError, InvalidInput)
@@ -93,6 +94,11 @@ def needs(value: Any) -> Needs:
     return Needs.read(object_of(value))
 
 
+def rollout(value: Any) -> Rollout:
+    """The terms of a rollout."""
+    return Rollout.read(object_of(value))
+
+
 def field(about: JobField, value: Any) -> Any:
     """One field of a job, as stored in the document or the hash; its default if it is missing."""
     if value is None:
@@ -135,4 +141,5 @@ _DECODERS: dict[Kind, Callable[[Any], Any]] = {
     Kind.OBJECT: object_of,
     Kind.POLICY: policy,
     Kind.NEEDS: needs,
+    Kind.ROLLOUT: rollout,
 }

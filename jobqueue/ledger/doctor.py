@@ -6,6 +6,7 @@ members of lists, the lists of agents, counters, and the stream of events.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from jobqueue.ledger.ledger import COUNTERS, Ledger
 from jobqueue.ledger.scripts import SPOILED_SECONDS
 from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.model.states import ExecutionState
+from jobqueue.model.target import UNPLACED
 
 #: Keys that one SCAN step examines.
 _STEP = 500
@@ -31,6 +33,8 @@ _TEXTS = {
     "finished": "its end is recorded wrongly",
     "deadline": "its deadline is recorded wrongly",
     "lease": "the lease of an execution does not fit its state",
+    "opening": "its held executions do not match its records",
+    "cancel": "it was cancelled, and an execution still waits",
     "waiting": "a waiting execution is in no queue, or a queued one is not waiting",
 }
 
@@ -67,6 +71,8 @@ class Doctor:
             self._orphans,
             self._jobs,
             self._members,
+            self._removals,
+            self._queues,
             self._names,
         ):
             try:
@@ -84,6 +90,30 @@ class Doctor:
     def _jobs(self) -> Iterator[Damage]:
         for key in self._scan("job"):
             yield from self._job(key.removeprefix(self._keys.kind("job")))
+
+    def _queues(self) -> Iterator[Damage]:
+        queues, start = self._keys.kind("queues"), self._keys.kind("waiting")
+        for key in self._scan("waiting"):
+            slot = key.removeprefix(start)
+            with translated_errors():
+                if slot == UNPLACED or self._client.zscore(queues, slot) is not None or not self._client.exists(key):
+                    continue
+                if self._repairs:
+                    self._client.zadd(queues, {slot: 0}, nx=True)
+            yield self._found(
+                "queue", queues, f"executions wait for {slot[:253]!r}, which the reconciler does not look at"
+            )
+
+    def _removals(self) -> Iterator[Damage]:
+        removals = self._keys.kind("removals")
+        for key in self._scan("removing"):
+            job_id = key.removeprefix(self._keys.kind("removing"))
+            with translated_errors():
+                if self._client.zscore(removals, job_id) is not None or not self._client.exists(key):
+                    continue
+                if self._repairs:
+                    self._client.zadd(removals, {job_id: 1})
+            yield self._found("removal", key, "is of a deleted job whose removal does not go on")
 
     def _names(self) -> Iterator[Damage]:
         for key in self._scan("idem", "alias", "exclusive", "reported"):
@@ -200,6 +230,7 @@ class Doctor:
                 )
         for kind in ("label", "offers"):
             yield from self._memberships(kind, known)
+        yield from self._takers(known)
 
     def _memberships(self, kind: str, known: set[str]) -> Iterator[Damage]:
         field = "labels" if kind == "label" else "offers"
@@ -220,6 +251,45 @@ class Doctor:
                     if self._repairs:
                         self._client.srem(key, host)
                     yield self._found(kind, key, f"{host[:253]!r} does not belong here")
+
+    def _takers(self, known: set[str]) -> Iterator[Damage]:
+        """Agents that take work and are not listed as such, or the reverse."""
+        start = self._keys.kind("takers")
+        listed = {(host, key) for key in self._scan("takers") for host, _ in self._client.zscan_iter(key, count=_STEP)}
+        wanted: set[tuple[str, str]] = set()
+        for host in sorted(known):
+            with translated_errors():
+                is_away = any(self._client.sismember(self._keys.kind(kind), host) for kind in ("away", "barred"))
+                operations = self._client.hget(self._keys.kind("roster") + host, "offers")
+            if operations is None or is_away:
+                continue
+            profile = hashlib.sha1(operations.encode(), usedforsecurity=False).hexdigest()
+            wanted.add((host, start + profile))
+            yield from self._profile(profile, set(filter(None, operations.split("\n"))))
+        for host, key in sorted(listed - wanted):
+            if self._repairs:
+                self._client.zrem(key, host)
+            yield self._found("takers", key, f"{host[:253]!r} takes no work, or supports other operations")
+        for host, key in sorted(wanted - listed):
+            if self._repairs:
+                self._client.sadd(self._keys.kind("arrivals"), host)
+            yield self._found("takers", key, f"agent {host!r} takes work and is missing")
+
+    def _profile(self, profile: str, operations: set[str]) -> Iterator[Damage]:
+        key, profiles = self._keys.kind("profile") + profile, self._keys.kind("profiles")
+        with translated_errors():
+            is_right = (
+                self._client.sismember(profiles, profile)
+                and set(self._client.sscan_iter(key, count=_STEP)) == operations
+            )
+            if is_right:
+                return
+            if self._repairs:
+                self._client.delete(key)
+                self._client.sadd(profiles, profile)
+                if operations:
+                    self._client.sadd(key, *operations)
+        yield self._found("profile", key, "does not list the operations of its agents")
 
     def _orphan(self, key: str) -> Iterator[Damage]:
         kind, _ = self._kind_of(key) or ("", "")
@@ -247,7 +317,9 @@ class Doctor:
 
     def _members(self) -> Iterator[Damage]:
         sets = [(self._keys.kind(kind), "execution", "") for kind in ("due", "leases")]
-        sets += [(self._keys.kind(kind), "job", "") for kind in ("deadlines", "finished", "outside")]
+        sets += [
+            (self._keys.kind(kind), "job", "") for kind in ("deadlines", "finished", "outside", "opening", "cancelling")
+        ]
         sets += [(key, "job", "") for key in self._scan("index")]
         sets += [(key, "job", key.removeprefix(self._keys.kind("waiting"))) for key in self._scan("waiting")]
         for key, of, slot in sets:

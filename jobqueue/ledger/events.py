@@ -15,6 +15,8 @@ from jobqueue.model.timeline import EVENTS, Event
 
 #: Where the stream starts.
 START = "0-0"
+#: Number of entries that the stream keeps at least (``lua/include/events.lua``).
+KEPT = 10_000
 #: Maximum number of entries of one read.
 _MOST = 1000
 
@@ -33,8 +35,14 @@ class Events:
         return str(found[0][0]) if found else START
 
     def holds(self, news_id: str) -> bool:
-        """Whether this entry is still in the stream."""
+        """Whether all entries after this one are still in the stream.
+
+        The oldest are removed first, so they are as long as this one is. ``START`` is no entry: without it, a stream
+        with fewer entries than it keeps has lost none.
+        """
         with translated_errors():
+            if news_id == START:
+                return int(self._client.xlen(self._key)) < KEPT
             return bool(self._client.xrange(self._key, news_id, news_id))
 
     def read(self, after: str) -> list[JobEvent]:

@@ -9,6 +9,7 @@ from enum import Enum
 
 from jobqueue.errors import IllegalTransition, JobNotFound
 from jobqueue.ledger import decoding
+from jobqueue.ledger.due import Due, due_of
 from jobqueue.ledger.scripts import Argument, Clock, Scripts, redis_clock
 from jobqueue.model.alert import RECORDS_ALTERED, Alert
 from jobqueue.model.states import ExecutionState
@@ -54,16 +55,6 @@ class Renewal(Enum):
     STALE = "stale"
 
 
-@dataclass(frozen=True)
-class Due:
-    """An execution whose message has to be sent because the broker is not the ledger's Redis."""
-
-    job_id: str
-    slot: str
-    priority: int
-    attempt: int
-
-
 #: Maximum length of an alert's message.
 _LONGEST_ALERT = 500
 
@@ -82,6 +73,10 @@ class Executions:
         if not answer:
             raise JobNotFound.of(job_id)
         return answer[0], ExecutionState(answer[1])
+
+    def exists(self, job_id: str, slot: str) -> bool:
+        """Whether the job has a record of an execution in this slot."""
+        return bool(self._scripts.call("peek_execution", job_id, slot))
 
     def claim(self, job_id: str, slot: str, hostname: str, token: str) -> Grant | Refusal:
         """Claim an execution: at most one claim of an attempt succeeds. Repeating it with the same token is safe."""
@@ -157,18 +152,33 @@ class Executions:
 
     def promote(self, limit: int, template: str) -> list[Due]:
         """Publish executions that are due, at most ``limit``; returns those to send."""
-        return _due(self._scripts.call("promote", self._now(), limit, template))
+        return due_of(self._scripts.call("promote", self._now(), limit, template))
 
     def place(self, job_id: str, not_before: int | None, hostnames: Sequence[str], template: str) -> list[Due]:
         """Place a job that waits for an agent on the least busy of these; returns its message, [] if none can."""
         due = "" if not_before is None else not_before
-        return _due(self._scripts.call("place", self._now(), job_id, due, template, *hostnames))
+        return due_of(self._scripts.call("place", self._now(), job_id, due, template, *hostnames))
 
     def reconcile(self, slots: list[str], older_than_seconds: float, limit: int, template: str) -> list[Due]:
         """Publish waiting executions of these slots whose message is gone again, at most ``limit`` of each."""
         micros = int(older_than_seconds * 1_000_000)
         calls: list[tuple[Argument, ...]] = [(self._now(), slot, micros, limit, template) for slot in slots]
-        return [due for answer in self._scripts.call_many("reconcile", calls) for due in _due(answer)]
+        return [due for answer in self._scripts.call_many("reconcile", calls) for due in due_of(answer)]
+
+    def stale_queues(self, older_than_seconds: float, limit: int) -> tuple[list[str], bool]:
+        """Slots in which executions have waited for so long, among at most ``limit``; whether more are to be looked at.
+
+        Each is returned once per such time span.
+        """
+        micros = int(older_than_seconds * 1_000_000)
+        slots, looked_at = self._scripts.call("list_stale_queues", self._now(), micros, limit)
+        return slots, looked_at == limit
+
+    def watch_queues(self, slots: Sequence[str]) -> None:
+        """Have ``stale_queues`` look at these slots again: after an upgrade, or a loss of keys."""
+        self._scripts.call_many(
+            "watch_queues", [tuple(slots[first : first + 1000]) for first in range(0, len(slots), 1000)]
+        )
 
     def reap(self, limit: int, by: int | None = None) -> tuple[int, int]:
         """Handle expired leases; with ``by``, only those that had expired by that time (microseconds).
@@ -179,8 +189,16 @@ class Executions:
         return retried, lost + cancelled
 
     def expire(self, limit: int) -> int:
-        """Expire executions not started by their deadline; returns how many. Stops after ``limit``, by job."""
-        return int(self._scripts.call("expire", self._now(), limit))
+        """Look at ``limit`` executions of jobs whose deadline has passed; returns how many of them expired."""
+        return self.expire_slice(limit)[0]
+
+    def expire_slice(self, limit: int) -> tuple[int, bool]:
+        """Look at ``limit`` executions of jobs whose deadline has passed, and expire those that have not started.
+
+        Returns how many expired, and whether there may be more to look at.
+        """
+        expired, more = self._scripts.call("expire", self._now(), limit)
+        return int(expired), bool(more)
 
 
 def _alert(line: str) -> Alert:
@@ -192,10 +210,3 @@ def _alert(line: str) -> Alert:
     except decoding.FAULTS:
         shown = repr(line[: _LONGEST_ALERT // 4])
         return Alert(0, RECORDS_ALTERED, "", "", f"Unreadable alert, altered in Redis: {shown}")
-
-
-def _due(flat: list[str]) -> list[Due]:
-    return [
-        Due(member[:36], member[37:], int(priority), int(attempt))
-        for member, priority, attempt in zip(flat[::3], flat[1::3], flat[2::3], strict=True)
-    ]

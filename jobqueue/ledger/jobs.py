@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
+import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeAlias
 
 from jobqueue.errors import (
     AgentAway,
@@ -17,30 +20,58 @@ from jobqueue.errors import (
     JobNotFinal,
     JobNotFound,
     JobQueueError,
+    LedgerUnavailable,
     NoLiveAgent,
+    PlanChanged,
     RecordAltered,
     UnknownTarget,
 )
 from jobqueue.ledger import decoding, records
 from jobqueue.ledger.audit import Audit, unavailable
 from jobqueue.ledger.job_index import JobIndex
+from jobqueue.ledger.rollouts import Rollouts
 from jobqueue.ledger.scripts import Argument, Clock, Scripts, redis_clock
 from jobqueue.ledger.seal import Seal
+from jobqueue.ledger.settling import settled
+from jobqueue.ledger.staging import Staging
 from jobqueue.ledger.tamper_alarm import TamperAlarm
 from jobqueue.model.agent import AgentState
 from jobqueue.model.audit import AuditEntry
 from jobqueue.model.filter import JobFilter, JobPage
-from jobqueue.model.job import Job
+from jobqueue.model.job import Execution, Job
 from jobqueue.model.job_fields import ARGUMENTS
 from jobqueue.model.job_summary import JobSummary, JobSummaryPage
-from jobqueue.model.states import JobStatus
+from jobqueue.model.rollout import MAX_BATCHES
+from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import UNPLACED, Target, TargetKind
 
+logger = logging.getLogger(__name__)
+
 #: Jobs that one call stores; keeps Redis responsive (about 2 ms).
 _CREATE_STEP = 50
+#: Executions that a list reads of each job, and one request for a single job.
+LISTED_EXECUTIONS = 50
+SHOWN_EXECUTIONS = 1000
+#: Executions that one call reads, and that one round trip of a list does; keeps Redis responsive (about 3 ms).
+_READ_STEP = 250
+#: Slots that one call looks at (about 1 ms); ten thousand executions are searched in twenty calls.
+_LOOK_STEP = 500
+#: After this many bytes of answers, a call reads no further execution: of one job of a list, of a single job.
+_LISTED_BYTES = 256 * 1024
+_READ_BYTES = 2 * 1024 * 1024
+#: Executions of a broadcast that one call cancels or removes; keeps Redis responsive (about 3 ms).
+SLICE = 250
+#: Slices that the deletion of one job takes itself; maintenance takes those of a larger one.
+_MOST_SLICES = 100
 #: Stored instead of the kind of target for a job that no agent can run yet.
 UNPLACED_KIND = "unplaced"
+#: Stored instead of the kind of target for a job whose hosts are listed already.
+_STAGED = "staged"
+#: The answer for a job with more hosts than one call opens.
+_LARGE = "large"
+#: The most hosts that an error names.
+_NAMED_HOSTS = 20
 
 
 @dataclass(frozen=True)
@@ -50,7 +81,9 @@ class NewJob:
     ``target`` is that of the submission, parsed. ``digest`` (hex) distinguishes requests under one idempotency key;
     each ``submitter`` (the principal's identity) has its own keys. ``only`` restricts the job to some of the agents
     that its target matches. ``deed`` is written to the audit trail, with the job's id, in the same step as the job:
-    neither is stored without the other.
+    neither is stored without the other. ``unmatched`` is the error if no agent matches the target. ``is_staged``: its
+    hosts are listed already. ``waits_for_offline``: a job that is opened in steps also goes to hosts that are offline
+    (None: if it has a deadline).
     """
 
     id: str
@@ -62,6 +95,16 @@ class NewJob:
     only: tuple[str, ...] = ()
     deed: AuditEntry | None = None
     submitter: str = ""
+    unmatched: JobQueueError | None = None
+    is_staged: bool = False
+    waits_for_offline: bool | None = None
+
+    @property
+    def kind(self) -> str:
+        """The kind of target, as ``create_jobs.lua`` names it."""
+        if self.is_staged:
+            return _STAGED
+        return self.target.kind.value if self.submission.needs is None else UNPLACED_KIND
 
     @property
     def scoped_key(self) -> str:
@@ -78,6 +121,22 @@ class Stored:
     unsent: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class ExecutionPart:
+    """Some executions of a broadcast, each with its place (from 1).
+
+    ``looked_at`` is the place up to which all were looked at, ``total`` the last place.
+    """
+
+    executions: tuple[Execution, ...]
+    places: tuple[int, ...]
+    looked_at: int
+    total: int
+
+
+_Outcomes: TypeAlias = dict[str, Stored | JobQueueError]
+
+
 class Jobs:
     """The jobs of one ledger."""
 
@@ -87,12 +146,15 @@ class Jobs:
         seal: Seal,
         alarm: TamperAlarm,
         audit: Audit,
+        staging: Staging,
         *,
         idempotency_window_seconds: float,
         now: Clock = redis_clock,
     ) -> None:
         self._scripts = scripts
         self._index = JobIndex(scripts)
+        self._staging = staging
+        self._rollouts = Rollouts(scripts, now)
         self._seal = seal
         self._alarm = alarm
         self._audit = audit
@@ -104,21 +166,69 @@ class Jobs:
 
         ``template`` is the message to publish (``dispatch/envelope.py``), empty if the caller sends it.
         """
-        if self._audit.strict:
-            self._audit.check()  # also for a job whose entry the caller writes
-        (answer,) = self._scripts.call("create_jobs", *self._create_arguments([job], template))
-        outcome = self._outcome(job, answer)
+        (outcome,) = self.create_many([job], template)
         if isinstance(outcome, JobQueueError):
             raise outcome
         return outcome
 
     def create_many(self, jobs: list[NewJob], template: str) -> list[Stored | JobQueueError]:
-        """Store many jobs in one round trip; each is accepted or refused on its own. Answers come in order."""
+        """Store many jobs in one round trip; each is accepted or refused on its own. Answers come in order.
+
+        Jobs with more than 500 hosts and rollouts take further calls, one for every few hundred hosts.
+        """
         if self._audit.strict:
-            self._audit.check()
-        calls = [self._create_arguments(step, template) for step in _steps(jobs)]
-        answers = [answer for answers in self._scripts.call_many("create_jobs", calls) for answer in answers]
-        return [self._outcome(job, answer) for job, answer in zip(jobs, answers, strict=True)]
+            self._audit.check()  # also for a job whose entry the caller writes
+        outcomes: dict[str, Stored | JobQueueError] = {}
+        rollouts = [job for job in jobs if job.submission.rollout is not None]
+        small = [job for job in jobs if job.submission.rollout is None]
+        calls = [partial(self._create_small, step, template) for step in _steps(small)]
+        calls += [partial(self._create_staged, [job], template) for job in rollouts]
+        while calls:
+            call = calls.pop(0)
+            try:
+                answered, large = call()
+            except LedgerUnavailable as error:
+                if not outcomes and not error.may_have_run:
+                    raise
+                # earlier jobs are stored: the caller must learn which
+                outcomes |= {job.id: error for job in call.args[0]}
+                missing = LedgerUnavailable("The ledger (Redis) cannot be reached; this job was not submitted.")
+                outcomes = {job.id: missing for job in jobs} | outcomes
+                break
+            outcomes |= answered
+            calls += [partial(self._create_staged, [job], template) for job in large]
+        return [outcomes[job.id] for job in jobs]
+
+    def _create_small(self, jobs: list[NewJob], template: str) -> tuple[_Outcomes, list[NewJob]]:
+        """Store jobs in one call: their outcomes, and those that have too many hosts for it."""
+        arguments = self._create_arguments(jobs, template)
+        answers = settled(lambda: self._scripts.call("create_jobs", *arguments))
+        pairs = list(zip(jobs, answers, strict=True))
+        large = [job for job, answer in pairs if answer[0] == _LARGE]
+        return {job.id: self._outcome(job, answer) for job, answer in pairs if answer[0] != _LARGE}, large
+
+    def _create_staged(self, jobs: list[NewJob], template: str) -> tuple[_Outcomes, list[NewJob]]:
+        """Store one job whose hosts are listed first, in slices, and then opened, in slices."""
+        (job,) = jobs
+        rollout = job.submission.rollout
+        if rollout is not None and not job.target.is_broadcast:
+            sentence = f"Needs a target of several hosts: _all or a label; {job.target.text[:80]!r} is one host."
+            return {job.id: InvalidInput.of("rollout", sentence)}, []
+        hosts = self._staging.hosts(job.target, job.only)
+        if rollout is not None and rollout.spread is not None:
+            hosts = self._staging.spread(hosts, rollout.spread)
+        is_patient = job.submission.expires_at is not None if job.waits_for_offline is None else job.waits_for_offline
+        staged = self._staging.stage(job.id, hosts, patient=is_patient)
+        if job.target.kind is TargetKind.PLANNED and staged != len(hosts):
+            return {job.id: PlanChanged.of([], hosts if not staged else [f"{len(hosts) - staged} hosts"])}, []
+        arguments = self._create_arguments([replace(job, only=(), is_staged=True)], template)
+        (answer,) = settled(lambda: self._scripts.call("create_jobs", *arguments))
+        if answer[0] == "no_live_agent":
+            answer = [*answer, *hosts[:_NAMED_HOSTS]] if hosts else ["unknown_target"]
+        outcome = self._outcome(job, answer)
+        if isinstance(outcome, Stored) and outcome.accepted.job_id == job.id:
+            outcome = replace(outcome, unsent=tuple(self._rollouts.open_all(job.id, template)))
+        return {job.id: outcome}, []
 
     def _create_arguments(self, jobs: list[NewJob], template: str) -> tuple[Argument, ...]:
         fields = (value for job in jobs for value in self._fields(job))
@@ -133,7 +243,7 @@ class Jobs:
         return (
             job.id,
             job.document,
-            job.target.kind.value if request.needs is None else UNPLACED_KIND,
+            job.kind,
             "1" if job.is_idempotent else "",
             job.scoped_key,
             job.digest,
@@ -170,15 +280,58 @@ class Jobs:
             self._audit.saw(int(number), link)
         return Stored(Accepted(job.id, int(created), is_audited=bool(number)), tuple(unsent))
 
-    def get(self, job_id: str) -> Job:
-        """The whole job; raises ``JobNotFound``."""
-        answer = self._scripts.call("read_job", job_id)
+    def get(self, job_id: str, most: int | None = None) -> Job:
+        """The job with at most ``most`` of its executions, by default all; raises ``JobNotFound``.
+
+        The first ``_READ_STEP`` executions are as of one moment. More are read in further calls, so that none of them
+        grows with the number of agents; an execution may have moved meanwhile.
+        """
+        most = sys.maxsize if most is None else most
+        answer = self._scripts.call("read_job", job_id, min(most, _READ_STEP), min(most, SHOWN_EXECUTIONS), _READ_BYTES)
         if not answer:
             raise JobNotFound.of(job_id)
         try:
-            return records.job(job_id, answer)
+            job = records.job(job_id, answer)
         except decoding.FAULTS as error:
             raise RecordAltered(self._unreadable(job_id), {"job_id": job_id}) from error
+        if not job.left_out or len(job.executions) >= most:
+            return job
+        executions = list(job.executions)
+        for part in self.parts(job):
+            executions += part[: most - len(executions)]
+            if len(executions) >= most:
+                break
+        names = tuple(x.slot for x in executions)
+        return replace(job, executions=tuple(executions), expected_agents=max(job.expected_agents, names, key=len))
+
+    def parts(self, job: Job) -> Iterator[tuple[Execution, ...]]:
+        """The executions that were not read with the job, in parts. Raises ``JobNotFound``, ``RecordAltered``."""
+        place = len(job.executions)
+        while place < job.total:
+            part = self.executions(job.id, place, _READ_STEP, ())
+            if part.looked_at == place:
+                return
+            yield part.executions
+            place = part.looked_at
+
+    def executions(self, job_id: str, first: int, most: int, states: tuple[ExecutionState, ...]) -> ExecutionPart:
+        """At most ``most`` of a broadcast's executions behind the ``first`` ones, of all or of those in ``states``.
+
+        One short call; it may find fewer than there are.
+
+        Raises ``JobNotFound``, ``RecordAltered``.
+        """
+        most = min(most, _READ_STEP)
+        looks = _LOOK_STEP if states else most
+        answer = self._scripts.call("read_executions", job_id, first, looks, most, _READ_BYTES, *map(str, states))
+        if not answer:
+            raise JobNotFound.of(job_id)
+        looked_at, total, raw, places, held = answer
+        try:
+            found = records.executions(raw, {"fanout": "1"} | dict(zip(held[::2], held[1::2], strict=True)))
+        except decoding.FAULTS as error:
+            raise RecordAltered(self._unreadable(job_id), {"job_id": job_id}) from error
+        return ExecutionPart(found, tuple(places), looked_at, total)
 
     def find(self, name: str) -> str:
         """The id of the job with this alias, or with this id; raises ``JobNotFound``."""
@@ -187,9 +340,9 @@ class Jobs:
             raise JobNotFound.of(name)
         return str(job_id)
 
-    def named(self, name: str) -> Job:
-        """The whole job with this alias, or this id. Raises ``JobNotFound``, ``RecordAltered``."""
-        job = self.get(self.find(name))
+    def named(self, name: str, most: int | None = None) -> Job:
+        """The job with this alias, or this id, as ``get``. Raises ``JobNotFound``, ``RecordAltered``."""
+        job = self.get(self.find(name), most)
         if name in (job.alias, job.id):
             return job
         sentence = (
@@ -207,10 +360,20 @@ class Jobs:
         job = self.get(str(job_id))
         return job if job.outside is not None and job.outside.name == name else None
 
-    def get_many(self, job_ids: Iterable[str]) -> list[Job]:
-        """The jobs that (still) exist, in order. One script call each, so that Redis is never blocked for long."""
-        ids = list(job_ids)
-        answers = self._scripts.call_many("read_job", [(job_id,) for job_id in ids], are_apart=True)
+    def get_many(self, job_ids: Iterable[str], most: int = LISTED_EXECUTIONS) -> list[Job]:
+        """The jobs that (still) exist, in order, each with at most ``most`` executions.
+
+        One script call each, and few in a round trip: Redis serves no other client while it answers one.
+        """
+        ids, step = list(job_ids), max(1, _READ_STEP // max(most, 1))
+        arguments: tuple[Argument, ...] = (most, LISTED_EXECUTIONS, _LISTED_BYTES)
+        answers = [
+            answer
+            for first in range(0, len(ids), step)
+            for answer in self._scripts.call_many(
+                "read_job", [(job_id, *arguments) for job_id in ids[first : first + step]], are_apart=True
+            )
+        ]
         return [self._listed(job_id, answer) for job_id, answer in zip(ids, answers, strict=True) if answer]
 
     def _listed(self, job_id: str, answer: Any) -> Job:
@@ -237,12 +400,58 @@ class Jobs:
 
     def cancel(self, job_id: str, who: str) -> bool:
         """Cancel a job; returns whether all of its executions have stopped. Raises ``JobNotFound``, ``JobFinal``."""
-        answer = self._scripts.call("cancel_job", self._now(), job_id, who)
+        answer = self._cancel_slice(job_id, who)
+        try:
+            while answer == "more":
+                answer = self._cancel_slice(job_id, who)
+        except LedgerUnavailable as error:
+            # none of its executions starts any more, and maintenance ends the others
+            logger.warning("Job %s is cancelled, and maintenance ends its executions: %s", job_id, error)
+            return False
         if answer == "unknown":
             raise JobNotFound.of(job_id)
         if answer == "final":
             raise JobFinal(f"Job {job_id} has already ended; it cannot be cancelled.")
         return bool(answer == "cancelled")
+
+    def _cancel_slice(self, job_id: str, who: str, *, goes_on: bool = False) -> str:
+        most = "1" if goes_on else ""
+        return str(self._scripts.call("cancel_job", self._now(), job_id, who, SLICE, most))
+
+    def finish_slices(self, limit: int) -> int:
+        """Take up to ``limit`` slices of cancels and removals of broadcasts that are not complete; returns how many.
+
+        Those who began them may have died.
+        """
+        cancels, removals = self._scripts.call("list_unfinished", limit)
+        taken = 0
+        for job_id in cancels:
+            answer = "more"
+            while answer == "more" and taken < limit:
+                answer = self._cancel_slice(job_id, "", goes_on=True)
+                taken += 1
+        for job_id in removals:
+            if taken < limit:
+                taken += self._remove_executions(job_id, limit - taken)
+        return taken
+
+    def _remove_executions(self, job_id: str, limit: int) -> int:
+        """Remove the records of a deleted broadcast's executions, in at most ``limit`` slices; returns how many."""
+        for taken in range(1, limit + 1):
+            if self._scripts.call("remove_executions", job_id, SLICE) == "done":
+                return taken
+        return limit
+
+    def _deleted(self, job_id: str, forced: str, limit: int = _MOST_SLICES) -> tuple[str, int]:
+        """The answer of ``delete_job.lua``, and the number of slices that were removed after it."""
+        answer = str(self._scripts.call("delete_job", job_id, forced))
+        if answer != "removing":
+            return answer, 0
+        try:
+            return "deleted", self._remove_executions(job_id, limit)
+        except LedgerUnavailable as error:
+            logger.warning("Job %s is deleted, and maintenance removes its executions: %s", job_id, error)
+            return "deleted", limit
 
     def delete(self, job_id: str) -> None:
         """Remove a final job and all of its records, or a job with a damaged record, in any state.
@@ -250,7 +459,7 @@ class Jobs:
         Raises ``JobNotFound``, ``JobNotFinal``.
         """
         try:
-            answer = self._scripts.call("delete_job", job_id, "")
+            answer, _ = self._deleted(job_id, "")
             if answer == "running":
                 self.get(job_id)  # an unreadable job cannot be cancelled either, and could never be removed
         except RecordAltered:
@@ -263,7 +472,7 @@ class Jobs:
 
     def remove(self, job_id: str) -> None:
         """Remove all records of a job, even damaged ones. An agent that runs the job stops it."""
-        self._scripts.call("delete_job", job_id, "1")
+        self._deleted(job_id, "1")
 
     def examine(self, job_id: str, lease_micros: int, *, repairs: bool) -> list[str]:
         """Compare a job's records, and with ``repairs`` fix the differences; returns what differs.
@@ -278,6 +487,10 @@ class Jobs:
                 f"Job {job_id[:64]} was stored incompletely or damaged beyond repair, and was removed.",
             )
         return faults
+
+    def suspicious(self, job_ids: list[str]) -> list[str]:
+        """Those that may be incompletely stored, at a fixed cost for each: for ``removed_if_half``."""
+        return list(self._scripts.call("list_suspicious", *job_ids)) if job_ids else []
 
     def removed_if_half(self, job_id: str, lease_micros: int) -> bool:
         """Remove an incompletely stored job, with an alert; returns whether it was removed."""
@@ -306,10 +519,18 @@ class Jobs:
         return [(job_id, float(time)) for job_id, time in zip(rows[::2], rows[1::2], strict=True)]
 
     def prune(self, older_than_seconds: float, limit: int) -> int:
-        """Remove at most ``limit`` of the jobs that ended longer ago than this; returns how many were removed."""
+        """Remove at most ``limit`` of the jobs that ended longer ago than this; returns how many were removed.
+
+        A broadcast with many executions counts as many jobs as it takes slices to remove them.
+        """
         ids = self._scripts.call("list_prunable", self._now(), int(older_than_seconds * 1_000_000), limit)
-        # one call each: a broadcast to many agents takes a while, and Redis should not be blocked for all of them
-        return sum(self._scripts.call("delete_job", job_id, "") == "deleted" for job_id in ids)
+        removed = 0
+        for job_id in ids:  # one call each, so that Redis is not blocked for all of them
+            answer, slices = self._deleted(job_id, "", max(1, limit - removed))
+            removed += max(slices, answer == "deleted")
+            if removed >= limit:
+                break
+        return removed
 
     def ended_since(self, since: int, limit: int) -> tuple[list[str], int]:
         """Ids of the newest jobs that ended after ``since`` (microseconds), and the newest of their end times."""
@@ -323,14 +544,14 @@ class Jobs:
         return dict(zip(JobStatus, sizes, strict=True))
 
     def page(self, wanted: JobFilter) -> JobPage:
-        """One page, newest first.
+        """One page, newest first; of each job the first executions, or with ``wanted.summary`` none of a broadcast.
 
         By status and at most one other dimension, the cost does not depend on the number of stored jobs. By several
         dimensions, it is bounded (``JobIndex.find``). Raises ``InvalidInput`` for an offset beyond that bound.
         """
         found = self._index.find(wanted, counts_all=True)
         return JobPage(
-            items=tuple(self.get_many(found.ids)),
+            items=tuple(self.get_many(found.ids, 0 if wanted.summary else LISTED_EXECUTIONS)),
             total=found.total,
             status_counts=self.counts(),
             next_cursor=found.cursor,
@@ -408,6 +629,13 @@ def _away(hostname: str, state: str) -> str:
     return f"{reason}. Or choose another target."
 
 
+def _unknown_target(target: Target, near: list[str]) -> UnknownTarget:
+    unknown = "Unknown host" if target.kind is TargetKind.HOST else "No agent matches the target"
+    hint = f" Did you mean {near[0]}?" if near else ""
+    sentence = f"{unknown} {target.text!r}.{hint} `jobqueue agent list` shows all agents and labels."
+    return UnknownTarget(sentence, {"target_hostname": [sentence]})
+
+
 def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
     """The result or error for a create script's answer that stored nothing new."""
     code, *rest = answer
@@ -421,20 +649,15 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
         )
     if code == "unrecorded":
         return unavailable(rest[0])
-    if code == "alias_taken":
-        return AliasTaken(
-            f"The name {job.submission.alias!r} belongs to job {rest[0]}; choose another one.", {"job_id": rest[0]}
-        )
-    if code == "held":
-        return ExclusiveHeld(
-            f"Job {rest[0]} holds {job.submission.exclusive!r} and has not ended yet.", {"job_id": rest[0]}
-        )
+    if code in ("alias_taken", "held"):
+        return _taken(job, code, rest[0])
     target = job.target
     if code == "unknown_target":
-        unknown = "Unknown host" if target.kind is TargetKind.HOST else "No agent matches the target"
-        near = f" Did you mean {rest[0]}?" if rest else ""
-        sentence = f"{unknown} {target.text!r}.{near} `jobqueue agent list` shows all agents and labels."
-        return UnknownTarget(sentence, {"target_hostname": [sentence]})
+        return job.unmatched or _unknown_target(target, rest)
+    if code == "plan_changed":
+        return PlanChanged.of([], rest)
+    if code == "misfit":
+        return _misfit(*rest)
     if code == "too_late":
         return InvalidInput.of("expires_at", "In the past; give a later time, or leave it out.")
     if code == "away":
@@ -451,3 +674,22 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
         )
         return NoLiveAgent(sentence, {"target_hostname": [sentence]})
     raise AssertionError(f"create_jobs.lua answered {json.dumps(answer)}")
+
+
+def _taken(job: NewJob, code: str, holder: str) -> JobQueueError:
+    """Another job has the name that this one wants."""
+    if code == "alias_taken":
+        sentence = f"The name {job.submission.alias!r} belongs to job {holder}; choose another one."
+        return AliasTaken(sentence, {"job_id": holder})
+    return ExclusiveHeld(f"Job {holder} holds {job.submission.exclusive!r} and has not ended yet.", {"job_id": holder})
+
+
+def _misfit(field: str, hosts: str) -> InvalidInput:
+    """A term of a rollout does not fit the number of hosts."""
+    if field == "batch":
+        sentence = f"Would make more than {MAX_BATCHES} batches of the target's {hosts} hosts; give larger ones."
+    else:
+        sentence = (
+            f"Is more than the target's {hosts} hosts, so the limit could never be reached; give at most {hosts}."
+        )
+    return InvalidInput.of(f"rollout.{field}", sentence)

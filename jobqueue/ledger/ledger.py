@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import redis
-from redis.exceptions import NoPermissionError
+from redis.exceptions import NoPermissionError, ResponseError
 
 from jobqueue.errors import InvalidSettings
 from jobqueue.ledger import decoding
@@ -18,25 +21,37 @@ from jobqueue.ledger.events import Events
 from jobqueue.ledger.executions import Executions
 from jobqueue.ledger.external_runs import ExternalRuns
 from jobqueue.ledger.failures import Failures
+from jobqueue.ledger.fleet import Fleet
 from jobqueue.ledger.history import Counting
 from jobqueue.ledger.jobs import Jobs
 from jobqueue.ledger.keys import Keys
+from jobqueue.ledger.outages import Outages
 from jobqueue.ledger.output import Output
 from jobqueue.ledger.packages import Packages
+from jobqueue.ledger.plans import Plans
 from jobqueue.ledger.rate_limits import RateLimits
+from jobqueue.ledger.rollouts import Rollouts
 from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
 from jobqueue.ledger.seal import Seal
+from jobqueue.ledger.staging import Staging
+from jobqueue.ledger.stored_targets import StoredTargets
 from jobqueue.ledger.tamper_alarm import TamperAlarm
 from jobqueue.ledger.write_probe import WriteProbe
 from jobqueue.model.alert import (
+    AGENTS_LOST,
+    CONNECTIONS_SCARCE,
     MESSAGES_REFUSED,
     RECORDS_ALTERED,
     RESULTS_FORGED,
     RESULTS_UNVERIFIED,
     WORK_REFUSED,
 )
+from jobqueue.redis_refusal import refusal_of
 from jobqueue.redis_server import refusals
 from jobqueue.settings import Settings
+
+if TYPE_CHECKING:
+    from jobqueue.ledger.roster import Roster
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +60,10 @@ IDEMPOTENCY_WINDOW_SECONDS = 86_400.0
 
 #: The counters of ``stats``; the scripts use these names.
 COUNTERS = (
-    *("claims_refused", "results_refused", "leases_lost", "republished"),
+    *("claims_refused", "results_refused", "leases_lost", "republished", "rollouts_stopped"),
     *(WORK_REFUSED, RESULTS_FORGED, RESULTS_UNVERIFIED, RECORDS_ALTERED, MESSAGES_REFUSED),
+    AGENTS_LOST,
+    CONNECTIONS_SCARCE,
 )
 
 
@@ -80,8 +97,15 @@ class Ledger:
             alarm=alarm,
             strict=settings.unrecorded_jobs == "refuse",
         )
+        self.rollouts = Rollouts(self.scripts, now)
         self.jobs = Jobs(
-            self.scripts, seal, alarm, self.audit, idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS, now=now
+            self.scripts,
+            seal,
+            alarm,
+            self.audit,
+            Staging(client, self.keys, self.scripts, now),
+            idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS,
+            now=now,
         )
         self.failures = Failures(self.scripts, now=now)
         self.output = Output(client, self.keys, self.scripts, cap_bytes=settings.max_log_bytes)
@@ -95,9 +119,13 @@ class Ledger:
             heartbeat_seconds=settings.heartbeat_seconds,
             now=now,
         )
+        self.fleet = Fleet(self.scripts, alarm, now=now)
+        self.outages = Outages(client, self.keys, self.scripts, now=now)
         self.configurations = Configurations(client, self.keys, self.scripts, seal, alarm, now=now)
         self.outside = ExternalRuns(self.scripts, now=now)
         self.credentials = Credentials(client, self.keys, self.scripts, seal, alarm, self.audit)
+        self.stored_targets = StoredTargets(client, self.keys, self.scripts, seal, alarm, self.audit)
+        self.plans = Plans(client, self.keys)
         self.check_writes = WriteProbe(client, self.keys)
         self.counting = Counting(client, self.keys)
         self.limits = RateLimits(self.scripts, now=now)
@@ -111,6 +139,13 @@ class Ledger:
             ttl_seconds=settings.package_ttl_seconds,
             now=now,
         )
+
+    @cached_property
+    def roster(self) -> Roster:
+        """The registry for target expressions, which only the API evaluates: agents do not load it."""
+        from jobqueue.ledger.roster import Roster
+
+        return Roster(self.client, self.keys, now=self._now)
 
     @classmethod
     def open(cls, settings: Settings, *, most_connections: int | None = None) -> Ledger:
@@ -141,6 +176,20 @@ class Ledger:
         faults = refusals("Redis", info)
         if faults:
             raise InvalidSettings(" ".join(faults))
+
+    def server(self) -> Mapping[str, Any]:
+        """What Redis says about itself (``INFO``); empty if our user may not ask, or if the command was renamed.
+
+        Raises ``LedgerUnavailable``.
+        """
+        with translated_errors():
+            try:
+                info: Mapping[str, Any] = self.client.info()
+            except ResponseError as error:
+                if refusal_of(error) is None:
+                    return {}
+                raise
+        return info
 
     def is_maintained(self) -> bool:
         """Whether a maintenance process holds the leadership."""

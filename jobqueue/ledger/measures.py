@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -10,27 +11,42 @@ from jobqueue.ledger import decoding
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.scripts import Argument
-from jobqueue.model.measures import BUCKETS, OTHER, Backlog, Distribution, Measures, Pulse
+from jobqueue.model.fleet import FleetSummary
+from jobqueue.model.measures import BUCKETS, OTHER, Backlog, Distribution, Measures
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ANY
 
-#: Hosts queried in one pipeline, and operations in one call.
-_HOSTS = 500
+#: Operations counted in one call.
 _OPERATIONS = 50
 _ALL = "all:"
 
+#: Jobs with held executions by what they wait for: ranges of scores in ``opening`` (``lua/include/rollout.lua``).
+_HELD: Mapping[str, tuple[float | str, float | str]] = {
+    "opening": ("-inf", 7.9e15),
+    "running": (8.0e15, 8.0e15),
+    "awaiting_approval": (8.1e15, 8.1e15),
+    "paused": (8.2e15, 8.2e15),
+}
 
-def read(ledger: Ledger, operations: Iterable[str]) -> Measures:
-    """All metrics; the jobs of ``operations`` are counted per operation. Raises ``LedgerUnavailable``."""
+
+def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSummary]) -> Measures:
+    """All metrics; the jobs of ``operations`` are counted per operation, ``fleet`` sums up the agents.
+
+    Raises ``LedgerUnavailable``.
+    """
     now = ledger.time()
     with translated_errors(), ledger.client.pipeline(transaction=False) as pipe:
         pipe.hgetall(ledger.keys.kind("measured"))
-        pipe.zrange(ledger.keys.kind("agents"), 0, -1, withscores=True)
         pipe.zcard(ledger.keys.kind("leases"))
         pipe.zcard(ledger.keys.kind("due"))
-        measured, agents, running, scheduled = pipe.execute()
-    live_until = {str(host): float(until) for host, until in agents}
-    backlogs, pulses = _hosts(ledger, live_until, now)
+        pipe.zcard(ledger.keys.waiting(ANY))
+        pipe.zrange(ledger.keys.waiting(ANY), 0, 0, withscores=True)
+        for low, high in _HELD.values():
+            pipe.zcount(ledger.keys.kind("opening"), low, high)
+        measured, running, scheduled, waiting, oldest, *held = pipe.execute()
+    summary = fleet()
+    age = max(0.0, (now - summary.at) / 1e6)
+    shared = Backlog(ANY, int(waiting), max(0.0, (now - oldest[0][1]) / 1e6) if oldest else 0.0)
     counts = _Counts(measured)
     if counts.is_altered:
         ledger.alarm("measured", "Counters in Redis (measured) are not as the ledger counts; they are left out.")
@@ -41,10 +57,13 @@ def read(ledger: Ledger, operations: Iterable[str]) -> Measures:
         ended=counts.ended(),
         waits=counts.distributions("wait"),
         runs=counts.distributions("run"),
-        backlogs=tuple(backlogs),
-        pulses=tuple(pulses),
+        backlogs=(shared, *(_aged_backlog(backlog, age) for backlog in summary.backlogs)),
+        pulses=tuple(replace(pulse, age_seconds=pulse.age_seconds + age) for pulse in summary.pulses),
+        agents={(state, "live" if live else "offline"): count for (state, live), count in summary.states.items()},
+        agents_age_seconds=age,
         running=int(running),
         scheduled=int(scheduled),
+        held={state: int(count) for state, count in zip(_HELD, held, strict=True)},
         counters=ledger.stats(),
         maintained=ledger.is_maintained(),
         audit_unwritable=bool(ledger.audit.trouble()),
@@ -53,9 +72,11 @@ def read(ledger: Ledger, operations: Iterable[str]) -> Measures:
 
 
 def _jobs(ledger: Ledger, operations: list[str]) -> dict[tuple[str, JobStatus], int]:
-    statuses = [str(status) for status in JobStatus]
     dimensions = [_ALL, *(f"op:{name}" for name in operations)]
-    calls: list[tuple[Argument, ...]] = [(len(part), *part, *statuses) for part in _parts(dimensions, _OPERATIONS)]
+    calls: list[tuple[Argument, ...]] = [
+        tuple(f"{dimension}|{status}" for dimension in part for status in JobStatus)
+        for part in _parts(dimensions, _OPERATIONS)
+    ]
     sizes = [int(size) for answer in ledger.scripts.call_many("count_indexes", calls) for size in answer]
     names = [(name, status) for name in [_ALL, *operations] for status in JobStatus]
     counts = dict(zip(names, sizes, strict=True))
@@ -66,26 +87,8 @@ def _jobs(ledger: Ledger, operations: list[str]) -> dict[tuple[str, JobStatus], 
     return counts
 
 
-def _hosts(ledger: Ledger, live_until: Mapping[str, float], now: int) -> tuple[list[Backlog], list[Pulse]]:
-    backlogs, pulses = [], []
-    for part in _parts([ANY, *sorted(live_until)], _HOSTS):
-        with translated_errors(), ledger.client.pipeline(transaction=False) as pipe:
-            for slot in part:
-                pipe.zcard(ledger.keys.waiting(slot))
-                pipe.zrange(ledger.keys.waiting(slot), 0, 0, withscores=True)
-                pipe.hmget(ledger.keys.agent(slot), "beat", "state", "running")
-            answers = pipe.execute()
-        for slot, waiting, oldest, (beat, state, running) in zip(
-            part, answers[::3], answers[1::3], answers[2::3], strict=True
-        ):
-            age = max(0.0, (now - oldest[0][1]) / 1e6) if oldest else 0.0
-            backlogs.append(Backlog(slot, int(waiting), age))
-            if slot != ANY and beat is not None:
-                live = live_until[slot] > now
-                numbers = decoding.numbers_of({"beat": beat, "running": running or 0})
-                age = max(0.0, (now - numbers.get("beat", 0)) / 1e6)
-                pulses.append(Pulse(slot, live, str(state), numbers.get("running", 0) if live else 0, age))
-    return backlogs, pulses
+def _aged_backlog(backlog: Backlog, age: float) -> Backlog:
+    return replace(backlog, oldest_seconds=backlog.oldest_seconds + age) if backlog.oldest_seconds else backlog
 
 
 def _parts(items: list[str], size: int) -> Iterator[list[str]]:

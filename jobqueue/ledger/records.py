@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from jobqueue.ledger import decoding
+from jobqueue.ledger import decoding, opening
 from jobqueue.model.external_run import CONFIG, END, EXTERNAL_SLOT, RESULT, START, ExternalRun
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.job_fields import FIELDS, LISTED
@@ -24,16 +24,15 @@ _FINAL_EVENTS = frozenset(state.value for state in ExecutionState if state.is_fi
 
 def job(job_id: str, answer: list[Any]) -> Job:
     """The answer of ``read_job.lua`` as a job. Raises one of ``decoding.FAULTS`` for an altered record."""
-    document, flat, raw, told = answer
+    document, flat, raw, told, slots, total = answer
     doc, fields = decoding.parsed_object(document), _pairs(flat)
     outside = _outside(fields, told, doc)
-    executions = tuple(
-        _execution(slot, _pairs(record), out) for slot, record, out in zip(raw[::3], raw[1::3], raw[2::3], strict=True)
-    )
-    if not executions:
+    is_broadcast = "fanout" in fields
+    found = executions(raw, fields)
+    if not total or not (found or is_broadcast):
         raise ValueError("it has no executions")
     if outside is not None:
-        executions = tuple(_driven(x, fields.get("host", ""), outside) for x in executions)
+        found = tuple(_driven(x, fields.get("host", ""), outside) for x in found)
     requested = _requested(doc, fields)
     if outside is not None:
         requested["data"] = decoding.object_of(outside.told.get(CONFIG, {}))
@@ -42,15 +41,33 @@ def job(job_id: str, answer: list[Any]) -> Job:
         status=JobStatus(fields["status"]),
         created=decoding.whole(fields["created"]),
         updated=decoding.whole(fields["updated"]),
-        executions=executions,
-        events=_events(fields),
-        expected_agents=tuple(slot for slot in raw[::3] if slot not in (*NO_HOST, EXTERNAL_SLOT)),
+        executions=found,
+        events=(*_events(fields), *opening.events(fields)),
+        rollout_progress=opening.progress(fields),
+        expected_agents=tuple(slot for slot in slots if slot not in (*NO_HOST, EXTERNAL_SLOT)),
         outside=outside,
         retried_as=tuple(fields.get("retried_as", "").split()),
         cancel_requested="cancel" in fields,
-        is_broadcast="fanout" in fields,
+        is_broadcast=is_broadcast,
         document=document,
+        counts={state: count for state in ExecutionState if (count := decoding.whole(fields.get(f"n.{state}", 0))) > 0},
+        total=decoding.whole(total),
         **requested,
+    )
+
+
+def executions(raw: list[Any], job_fields: Mapping[str, str]) -> tuple[Execution, ...]:
+    """Executions as scripts return them: slot, fields, separately stored result. Raises one of ``decoding.FAULTS``.
+
+    An execution without a record, of a job that is opened in steps, has not been opened.
+    """
+    rest = opening.rest_of(job_fields) if "opened" in job_fields else None
+    holder = "rollout" if "rollout" in job_fields else "opening"
+    return tuple(
+        opening.held_execution(slot, rest, holder)
+        if rest is not None and not record
+        else _execution(slot, _pairs(record), out)
+        for slot, record, out in zip(raw[::3], raw[1::3], raw[2::3], strict=True)
     )
 
 

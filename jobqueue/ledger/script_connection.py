@@ -2,7 +2,7 @@
 
 redis-py's client checks a pooled connection's socket before each command, for data that an interrupted reader left
 behind; under gevent, this check costs as much as the command. Here a connection returns to the pool only after a
-complete answer and is closed otherwise, so the check is unnecessary.
+complete answer and is closed otherwise, so the check is only made after a second without use.
 """
 
 from __future__ import annotations
@@ -14,14 +14,28 @@ from typing import Any
 import redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from jobqueue.ledger.connection import mark_sent
 from jobqueue.ledger.turns import Turns
+from jobqueue.redis_clients_limit import TOO_MANY_CLIENTS, set_up
 from jobqueue.redis_refusal import refusal_of
 
 #: Idle connections to keep; a burst may use more.
 _MOST_IDLE = 64
+#: Seconds for which an idle connection is used without a look at it. A command on one that the server closed long ago
+#: fails after it was sent, as if it could have run.
+_TRUSTED_SECONDS = 1.0
 #: Seconds after which an idle connection is closed, if another one is in use.
 _IDLE_SECONDS = 10.0
+
+
+def _is_stale(connection: Any) -> bool:
+    """Whether the server has closed the connection, or there is data that no command asked for."""
+    try:
+        return bool(connection.is_connected and connection.can_read(0))
+    except (RedisError, OSError):
+        return True
 
 
 class ScriptConnection:
@@ -43,9 +57,14 @@ class ScriptConnection:
         ``binary``: the answer is bytes, not text. ``urgent``: before all calls that wait for their turn.
         """
         retry = self._client.get_retry()
-        if retry is None:
-            return self._once(command, binary, urgent)
-        return retry.call_with_retry(lambda: self._once(command, binary, urgent), lambda _: None)
+        sent: list[bool] = []
+        try:
+            if retry is None:
+                return self._once(command, sent, binary, urgent)
+            return retry.call_with_retry(lambda: self._once(command, sent, binary, urgent), lambda _: None)
+        except (RedisConnectionError, RedisTimeoutError) as error:
+            mark_sent(error, is_sent=bool(sent))
+            raise
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -55,17 +74,21 @@ class ScriptConnection:
                 with suppress(RedisError):
                     connection.disconnect()
 
-    def _once(self, command: tuple[Any, ...], binary: bool, urgent: bool) -> Any:
+    def _once(self, command: tuple[Any, ...], sent: list[bool], binary: bool, urgent: bool) -> Any:
         with self._turns.take(urgent=urgent):
             try:
-                connection, _ = self._idle.pop()
+                connection, since = self._idle.pop()
+                if time.monotonic() - since > _TRUSTED_SECONDS and _is_stale(connection):
+                    connection.disconnect()
             except IndexError:
                 pool = self._client.connection_pool
                 connection = pool.connection_class(**pool.connection_kwargs)
             try:
                 if not connection.is_connected:
-                    connection.connect()  # with Sentinel, only this looks up the master
-                connection.send_packed_command(connection.pack_command(*command))
+                    set_up(connection)  # with Sentinel, only this looks up the master
+                packed = connection.pack_command(*command)
+                sent.append(True)  # from here on, the server may receive it
+                connection.send_packed_command(packed)
                 answer = connection.read_response(disable_decoding=binary)
             except ResponseError as error:
                 refusal = refusal_of(error)
@@ -75,9 +98,10 @@ class ScriptConnection:
                 else:
                     self._keep(connection)  # an error is a complete answer, too
                 raise
-            except RedisConnectionError:
+            except (RedisConnectionError, RedisTimeoutError) as error:
                 connection.disconnect()
-                self.close()  # the same fault has most likely broken all of them
+                if TOO_MANY_CLIENTS not in str(error):  # then, those that are open are worth keeping
+                    self.close()  # the same fault has most likely broken all of them
                 raise
             except BaseException:
                 connection.disconnect()

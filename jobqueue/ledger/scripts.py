@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -24,14 +25,18 @@ from jobqueue.ledger.server_error import is_denied_loading, is_wrong_type
 from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.model.job_fields import ARGUMENTS, LISTED, STORED
 from jobqueue.model.measures import BUCKETS
+from jobqueue.model.rollout import MAX_BATCHES
 from jobqueue.model.states import FAILURES, FINAL_STATES, FINAL_STATUSES, TRANSITIONS, ExecutionState, JobStatus
 
 #: Kinds of keys that the ledger can do without, or rebuild from other records. A script that meets a damaged one moves
 #: it aside and continues (``lua/include/damage_guard.lua``).
 MENDED = (
-    *("events", "index", "waiting", "due", "leases", "deadlines", "finished", "outside", "queue", "clock"),
+    *("events", "index", "waiting", "due", "leases", "deadlines", "opening", "finished", "outside", "queue", "clock"),
+    *("cancelling", "removals", "queues"),
     *(
         "agents",
+        "hostnames",
+        "fleet",
         "agent_log",
         "label",
         "offers",
@@ -39,6 +44,10 @@ MENDED = (
         "arrivals",
         "noted",
         "roster",
+        "profiles",
+        "profile",
+        "takers",
+        "outage",
         "stats",
         "measured",
         "alerts",
@@ -50,6 +59,8 @@ CREATE_ARGUMENTS = (
     *("id", "document", "kind", "idempotent", "idempotency_key"),
     *("digest", "only", "seal", "entry", "entry_seal"),
 )
+#: Hosts of a job that one call creates and opens; the hosts of a larger one are staged first.
+LARGE_JOB = 500
 #: Seconds for which a damaged key is retained.
 SPOILED_SECONDS = 7 * 86_400
 
@@ -124,6 +135,8 @@ def _tables() -> dict[str, str]:
         "JOB_ARGUMENTS": _lua_list([*CREATE_ARGUMENTS, *(field.name for field in ARGUMENTS)]),
         "JOB_STORED": _lua_list(name for field in STORED for name in (field.name, field.stored)),
         "JOB_LISTED": _lua_list(field.stored for field in LISTED),
+        "LARGE_JOB": str(LARGE_JOB),
+        "MOST_BATCHES": str(MAX_BATCHES),
         "BUCKETS": f"{{{', '.join(str(int(seconds * 1_000_000)) for seconds in BUCKETS)}}}",
     }
     return {name: f"local {name} = {table}" for name, table in tables.items()}
@@ -162,6 +175,18 @@ def complete(code: str, keys: Keys) -> str:
     return "\n".join([_guard(keys), keys.lua_table(kinds), *tables, code])
 
 
+@dataclass(frozen=True)
+class Script:
+    """The source of a verb as Redis gets it, and the digest by which Redis knows it."""
+
+    source: str
+    sha: str
+
+    @classmethod
+    def of(cls, source: str) -> Script:
+        return cls(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
+
+
 class Scripts:
     """The ledger's verbs, callable on one Redis. Thread-safe, like the client."""
 
@@ -169,23 +194,28 @@ class Scripts:
         """``most_connections``: of ``call`` and ``command``, at the same time; None: no limit."""
         self._client = client
         self._call = ScriptConnection(client, most=most_connections)
-        self._sources = {verb: source(verb, keys) for verb in VERBS}
-        self._shas = {
-            verb: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest() for verb, text in self._sources.items()
-        }
+        self._keys = keys
+        self._known: dict[str, Script] = {}
+
+    def _of(self, verb: str) -> Script:
+        """The script of a verb; assembled when it is first called, since an agent calls only some."""
+        found = self._known.get(verb)
+        if found is None:
+            found = self._known[verb] = Script.of(source(verb, self._keys))
+        return found
 
     def load(self) -> None:
         """Load every script, also after a restart of Redis, for users who may only call them (Redis ACL)."""
         with translated_errors(), self._client.pipeline(transaction=False) as pipe:
-            for text in self._sources.values():
-                pipe.script_load(text)
+            for verb in VERBS:
+                pipe.script_load(self._of(verb).source)
             pipe.execute()
 
     def call(self, verb: str, *args: Argument) -> Any:
         """Call one verb; raises ``LedgerUnavailable`` when Redis cannot be reached."""
         with translated_errors():
             try:
-                return self._call("EVALSHA", self._shas[verb], 0, *args, urgent=verb in _URGENT)
+                return self._call("EVALSHA", self._of(verb).sha, 0, *args, urgent=verb in _URGENT)
             except NoScriptError:
                 return self._bring(verb, args)
 
@@ -200,7 +230,7 @@ class Scripts:
     def missing(self) -> bool:
         """Whether Redis lacks a script: it was restarted, or another server took over. Raises ``LedgerUnavailable``."""
         with translated_errors():
-            return not all(self._call("SCRIPT EXISTS", *self._shas.values()))
+            return not all(self._call("SCRIPT EXISTS", *(self._of(verb).sha for verb in VERBS)))
 
     def close(self) -> None:
         """Close the connections; the next call opens a new one."""
@@ -209,7 +239,7 @@ class Scripts:
     def _bring(self, verb: str, args: tuple[Argument, ...]) -> Any:
         """Call a verb whose script is not loaded in Redis, and load it."""
         try:
-            return self._call("EVAL", self._sources[verb], 0, *args)
+            return self._call("EVAL", self._of(verb).source, 0, *args)
         except NoPermissionError as error:
             if not is_denied_loading(error):  # the script ran, and did something that our user may not do
                 raise
@@ -227,9 +257,9 @@ class Scripts:
             return []
         with translated_errors(), self._client.pipeline(transaction=False) as pipe:
             # loading first costs one cheap command per pipeline, and rules out a Redis without the script
-            pipe.script_load(self._sources[verb])
+            pipe.script_load(self._of(verb).source)
             for args in calls:
-                pipe.evalsha(self._shas[verb], 0, *args)
+                pipe.evalsha(self._of(verb).sha, 0, *args)
             answers = list(pipe.execute(raise_on_error=not are_apart))
             for answer in answers:
                 if isinstance(answer, RedisError) and not is_wrong_type(answer):

@@ -61,4 +61,5 @@ class Watch:
         """
         waiting = self._ledger.jobs.waiting_longest(self._behind, limit)
         self._behind = waiting[-1][1] if len(waiting) == limit else 0.0
-        return sum(self._ledger.jobs.removed_if_half(job_id, self._lease) for job_id, _ in waiting)
+        suspicious = self._ledger.jobs.suspicious([job_id for job_id, _ in waiting])
+        return sum(self._ledger.jobs.removed_if_half(job_id, self._lease) for job_id in suspicious)

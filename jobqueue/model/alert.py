@@ -13,6 +13,10 @@ RESULTS_FORGED = "results_forged"
 RESULTS_UNVERIFIED = "results_unverified"
 RECORDS_ALTERED = "records_altered"
 MESSAGES_REFUSED = "messages_refused"
+#: Many agents stopped answering at about the same time.
+AGENTS_LOST = "agents_lost"
+#: Redis has few connections left (its setting maxclients): soon it refuses agents.
+CONNECTIONS_SCARCE = "connections_scarce"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from jobqueue.model.external_run import ExternalRun
 from jobqueue.model.job_fields import JobFields
+from jobqueue.model.rollout_progress import RolloutProgress
 from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
 from jobqueue.model.timeline import Event
 
@@ -23,7 +24,8 @@ class Execution:
     (empty before the claim of an ``_any`` execution). ``info`` is the operation's report on its present attempt,
     ``failure`` its report on a failure, besides ``error``. ``signature`` is the agent's, over the result and ``out``,
     from which data, info and failure were decoded; ``authenticity`` is the result of verifying it: signed, unsigned,
-    forged or revoked (None: not verified, or nothing to verify).
+    forged or revoked (None: not verified, or nothing to verify). ``held_by``: what keeps it
+    back, ``rollout`` or ``opening`` (of a large job, which takes a moment); empty once its agent may start it.
     """
 
     slot: str
@@ -42,6 +44,7 @@ class Execution:
     signature: str = ""
     out: str = field(default="", repr=False, compare=False)
     authenticity: str | None = None
+    held_by: str = ""
 
     @property
     def duration(self) -> int | None:
@@ -56,6 +59,9 @@ class Job(JobFields):
     ``outside``: an external driver runs the job and reports on it. ``document`` is the record from which the job was
     read, as the API signed it. Not ``is_readable``: the record was altered; this is its placeholder in lists, and
     ``error`` explains it.
+
+    ``executions`` are all, or the first of a broadcast to many agents: ``total`` is their number, ``counts`` has the
+    number in each state. What is derived from executions then follows from those that were read.
     """
 
     id: str
@@ -69,13 +75,22 @@ class Job(JobFields):
     retried_as: tuple[str, ...] = ()
     cancel_requested: bool = False
     is_broadcast: bool = False
+    rollout_progress: RolloutProgress | None = None
     document: str = field(default="", repr=False, compare=False)
     is_readable: bool = True
+    counts: Mapping[ExecutionState, int] = field(default_factory=dict)
+    total: int = 0
+
+    @property
+    def left_out(self) -> int:
+        """The number of executions that were not read."""
+        return max(0, self.total - len(self.executions))
 
     @property
     def attempts(self) -> int:
-        """The highest number of attempts of any execution so far."""
-        return max((x.attempt for x in self.executions), default=0)
+        """The highest number of attempts of any execution so far; of those that were not read, one."""
+        first = int(any(count for state, count in self.counts.items() if state is not ExecutionState.SUBMITTED))
+        return max((x.attempt for x in self.executions), default=first)
 
     @property
     def timeline(self) -> list[Event]:
@@ -85,11 +100,14 @@ class Job(JobFields):
 
     @property
     def changed(self) -> bool | None:
-        """True if any agent made a change, False if all that reported on it made none, None otherwise."""
+        """True if any agent made a change, False if all that reported on it made none, None otherwise.
+
+        Without all executions, None unless one of those that were read made a change.
+        """
         if not self.status.is_final:
             return None
         answers = [x.changed for x in self.executions if x.state is ExecutionState.COMPLETED or x.changed is not None]
-        if not answers:
+        if not answers or (self.left_out and not any(answers)):
             return None
         return any(answers)
 
@@ -103,8 +121,8 @@ class Job(JobFields):
         """The agent that ran the job; for a broadcast, the one that answered last (empty before the first answer)."""
         if not self.is_broadcast:
             return self.executions[0].hostname
-        last = max(self.executions, key=lambda x: x.finished)
-        return last.hostname if last.finished else ""
+        last = max(self.executions, key=lambda x: x.finished, default=None)
+        return last.hostname if last and last.finished else ""
 
     @property
     def error(self) -> str | None:
@@ -112,9 +130,11 @@ class Job(JobFields):
         failed = [x for x in self.executions if x.state in FAILURES]
         if not self.is_broadcast:
             return self.executions[0].error
-        if not failed:
+        number = sum(self.counts.get(state, 0) for state in FAILURES) if self.left_out else len(failed)
+        if not number:
             return None
         reasons = [f"{x.hostname}: {x.error or x.state.value}" for x in failed[:_SPELLED_OUT_FAILURES]]
-        more = len(failed) - _SPELLED_OUT_FAILURES
-        tail = f"; and {more} more" if more > 0 else ""
-        return f"{len(failed)} of {len(self.executions)} agents failed: {'; '.join(reasons)}{tail}"
+        more = number - len(reasons)
+        tail = f"; and {more} more" if more > 0 and reasons else ""
+        spelled_out = f": {'; '.join(reasons)}{tail}" if reasons else ""
+        return f"{number} of {len(self.executions) + self.left_out} agents failed{spelled_out}"

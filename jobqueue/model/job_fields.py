@@ -15,6 +15,7 @@ from typing import Any
 
 from jobqueue.model.needs import Needs
 from jobqueue.model.retry import RetryPolicy
+from jobqueue.model.rollout import Rollout
 from jobqueue.model.target import ANY
 
 DEFAULT_PRIORITY = 4
@@ -36,6 +37,7 @@ class Kind(Enum):
     OBJECT = "object"
     POLICY = "retry policy"
     NEEDS = "needs of a host"
+    ROLLOUT = "terms of a rollout"
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class JobField:
         """The value in JSON form."""
         if self.kind is Kind.POLICY:
             return value and asdict(value)
-        if self.kind is Kind.NEEDS:
+        if self.kind in (Kind.NEEDS, Kind.ROLLOUT):
             return value and value.document()
         if self.kind is Kind.TEXTS:
             return list(value)
@@ -84,6 +86,8 @@ class JobField:
             return "\n".join(f"{key}:{text}" for key, text in value.items())
         if self.kind is Kind.POLICY:  # the scripts parse the first number
             return f"{value.max_attempts}|{value.backoff_seconds}|{value.backoff_max_seconds}|{value.jitter}"
+        if self.kind is Kind.ROLLOUT:
+            return str(value.argument())
         return value if isinstance(value, int) else str(value)
 
 
@@ -165,7 +169,11 @@ class JobFields:
     )
     among: tuple[str, ...] = field(
         default=(),
-        metadata=_about(Kind.TEXTS, "hostnames that a job for any agent is kept to; empty: all", is_shown=False),
+        metadata=_about(
+            Kind.TEXTS,
+            "hostnames that the job is kept to, such as those that an expression named; empty: all",
+            is_shown=False,
+        ),
     )
     needs: Needs | None = field(
         default=None,
@@ -187,6 +195,12 @@ class JobFields:
     request: Mapping[str, Any] | None = field(
         default=None,
         metadata=_about(Kind.OBJECT, "the request in the words of the API that it came through", is_shown=False),
+    )
+    rollout: Rollout | None = field(
+        default=None,
+        metadata=_about(
+            Kind.ROLLOUT, "runs on the hosts in batches, and when to stop", is_argument=True, is_shown=False
+        ),
     )
     retry_of: str | None = field(
         default=None,

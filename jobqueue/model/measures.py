@@ -58,18 +58,24 @@ class Measures:
 
     Counts and distributions are by operation and only grow, for the lifetime of the ledger. ``waits``: from the
     publication of an execution to its start. ``runs``: attempts whose end an agent reported. ``scheduled`` executions
-    wait for a time. ``maintained``: a maintenance process holds the leadership. ``audit_unwritable``: the audit trail
-    cannot be written; ``audit_broken``: a break is among the retained entries.
+    wait for a time. ``agents`` counts agents by state and status (live, offline). These, ``backlogs`` and ``pulses``
+    were read ``agents_age_seconds`` ago, and the queues and agents beyond the first thousand are one named ``OTHER``.
+    ``held``: jobs with executions that have not been opened, by what they wait for. ``maintained``: a maintenance
+    process holds the leadership. ``audit_unwritable``: the audit trail cannot be written; ``audit_broken``: a break is
+    among the retained entries.
     """
 
     jobs: Mapping[tuple[str, JobStatus], int] = field(default_factory=dict)
     submitted: Mapping[str, int] = field(default_factory=dict)
     retried: Mapping[str, int] = field(default_factory=dict)
+    held: Mapping[str, int] = field(default_factory=dict)
     ended: Mapping[tuple[str, ExecutionState], int] = field(default_factory=dict)
     waits: Mapping[str, Distribution] = field(default_factory=dict)
     runs: Mapping[str, Distribution] = field(default_factory=dict)
     backlogs: tuple[Backlog, ...] = ()
     pulses: tuple[Pulse, ...] = ()
+    agents: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    agents_age_seconds: float = 0.0
     running: int = 0
     scheduled: int = 0
     counters: Mapping[str, int] = field(default_factory=dict)

@@ -12,7 +12,9 @@ READ = frozenset({"job:read", "agent:read", "metrics:read"})
 WRITE = READ | {
     "job:write",
     "job:delete",
+    "job:approve",
     "agent:write",
+    "target:write",
     "operation:execute",
     "command:execute",
     "shell:execute",

@@ -13,10 +13,11 @@ class Submission(JobFields):
     """One request for a job, parsed but not yet resolved against agents and operations.
 
     ``principal`` is the caller, whose permissions apply; it is required.
-    ``submitted_by`` is its name.
+    ``submitted_by`` is its name. ``plan_hash`` is that of a plan; the job is refused if the set of agents has changed.
     """
 
     idempotency_key: str | None = None
+    plan_hash: str | None = None
     principal: Principal = NOBODY
 
     def __post_init__(self) -> None:
@@ -30,6 +31,9 @@ class Accepted:
 
     ``replayed``: an earlier job with the same idempotency key was returned; nothing new was stored. ``is_audited``: the
     audit trail holds the entry of this submission.
+
+    Not ``is_confirmed``: the ledger has not answered in time, so the job may be stored, or may still be; ``created`` is
+    then the time of the request.
     """
 
     job_id: str
@@ -38,3 +42,4 @@ class Accepted:
     replayed: bool = False
     status: str = "submitted"
     is_audited: bool = False
+    is_confirmed: bool = True

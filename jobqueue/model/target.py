@@ -30,11 +30,42 @@ class TargetKind(Enum):
     ALL = "all"
     HOST = "host"
     LABEL = "label"
+    #: An expression, whose hosts the job lists; the ledger leaves out those that take no work.
+    HOSTS = "hosts"
+    #: A target whose hosts were planned; the ledger refuses the job unless all of them take work.
+    PLANNED = "planned"
+
+
+#: Names of facts, and of what else an agent reports: ``os.version:12`` is an expression, ``group:web`` a label.
+REPORTED_NAMES = frozenset(
+    (
+        *(
+            "hostname",
+            "fqdn",
+            "os",
+            "kernel",
+            "arch",
+            "cpus",
+            "memory",
+            "disks",
+            "addresses",
+            "interfaces",
+            "interface",
+        ),
+        *("address", "containerized", "service_mgr", "package_mgr", "python"),
+        *("state", "condition", "version", "label", "fact", "agent"),
+    )
+)
+_JOB_VALUE = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?:\..*)?")
 
 
 @dataclass(frozen=True)
 class Target:
-    """A parsed target. ``text`` is what the caller wrote; ``key``/``value`` are set for labels only."""
+    """A parsed target. ``text`` is what the caller wrote; ``key``/``value`` are set for labels only.
+
+    The ledger resolves a target itself, unless its kind is ``HOSTS``: an expression (``jobqueue/targets``), which the
+    API evaluates; the job then lists the hosts.
+    """
 
     kind: TargetKind
     text: str
@@ -44,10 +75,27 @@ class Target:
     @property
     def is_broadcast(self) -> bool:
         """Whether the target may fan out to several agents."""
-        return self.kind in (TargetKind.ALL, TargetKind.LABEL)
+        return self.kind not in (TargetKind.ANY, TargetKind.HOST)
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether the job lists the hosts that it is for."""
+        return self.kind in (TargetKind.HOSTS, TargetKind.PLANNED)
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether the ledger resolves it: not a label whose key could be a fact as well."""
+        if self.kind is not TargetKind.LABEL:
+            return not self.is_listed
+        if self.key == "job":
+            return not _JOB_VALUE.fullmatch(self.value)
+        return self.key.partition(".")[0] not in REPORTED_NAMES
 
     def includes(self, hostname: str, labels: Mapping[str, str]) -> bool:
-        """Whether the target names this agent in any state. ``create_jobs.lua`` decides the same atomically."""
+        """Whether the target names this agent, in any state. ``create_jobs.lua`` decides the same atomically.
+
+        An expression includes every host: the job lists those that it names.
+        """
         if self.kind is TargetKind.HOST:
             return hostname == self.text
         if self.kind is TargetKind.LABEL:

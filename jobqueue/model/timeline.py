@@ -27,8 +27,24 @@ _UNTAKEN = _MESSAGES | {
 }
 
 
+#: The steps of a rollout; ``{note}`` is the number of the batch, who asked, or the reason.
+_ROLLOUT = {
+    "batch_opened": "Batch {note} opened",
+    "batch_ended": "Batch {note} ended",
+    "paused": "Rollout paused {note}",
+    "resumed": "Rollout resumed {note}",
+    "approved": "Next batch approved {note}",
+    "aborted": "Rollout aborted {note}",
+    "stopped": "Rollout stopped: {note}",
+}
+#: The end of executions that were held, of which none has been opened.
+_HELD = {
+    "cancelled": "Held executions cancelled",
+    "expired": "Held executions expired before they were opened",
+}
+
 #: All valid events.
-EVENTS = frozenset(_MESSAGES) | {"retried", "reported"}
+EVENTS = frozenset(_MESSAGES) | frozenset(_ROLLOUT) | {"retried", "reported"}
 
 
 @dataclass(frozen=True)
@@ -47,6 +63,10 @@ class Event:
             return f"Job retried: {self.note}" if self.note else "Job retried"
         if self.event == "reported":
             return f"The driver on {self.hostname} reported {self.note}"
+        if self.event in _ROLLOUT:
+            return _ROLLOUT[self.event].format(note=self.note).rstrip()
+        if self.hostname == API_HOST and self.event in _HELD:
+            return f"{_HELD[self.event]} ({self.note})" if self.note else _HELD[self.event]
         text = (_UNTAKEN if self.hostname in NO_HOST else _MESSAGES)[self.event].format(host=self.hostname)
         if self.note and self.event in ("skipped", "cancelled"):
             return f"{text} ({self.note})"

@@ -94,8 +94,8 @@ class EventFeed:
             while True:
                 found = self._behind(position, wait_seconds)
                 if found is None:  # older than the events in memory
-                    self._check_held(position)
                     found = self._events.read(position)
+                    self._check_held(position)  # afterwards: until then, the stream may lose what was not read
                     if not found:  # the reader is elsewhere, for a moment
                         self._wait(wait_seconds)
                 if found:
@@ -131,7 +131,7 @@ class EventFeed:
             self._came.wait(seconds)
 
     def _check_held(self, position: str) -> None:
-        if position != START and not self._events.holds(position):
+        if not self._events.holds(position):
             raise MissedEvents
 
     def _join(self) -> None:
@@ -158,6 +158,8 @@ class EventFeed:
             try:
                 news = self._events.wait(self._last, _READ_SECONDS)
                 newest = self._last if news else self._events.newest()
+                # afterwards: as long as the stream holds the last entry, it had all that follow
+                has_gap = bool(news) and not self._events.holds(self._last)
             except LedgerUnavailable as error:
                 logger.warning("The event feed is waiting for the ledger: %s", error)
                 pause.wait(_READ_SECONDS)
@@ -173,6 +175,8 @@ class EventFeed:
                     self._came.notify_all()
             elif news:
                 with self._came:
+                    if has_gap:  # followers that are behind it are told: what they saw last is not in memory
+                        self._recent, self._places = [], []
                     self._last = news[-1].id
                     self._recent += news
                     self._places += [one.place for one in news]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from jobqueue.errors import PermissionDenied
+from jobqueue.ledger.jobs import SHOWN_EXECUTIONS
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.failure import RecentFailures, group_failures
 from jobqueue.model.filter import MAX_LIMIT, JobFilter, JobPage
@@ -14,6 +15,7 @@ from jobqueue.model.job_search import JobSearch
 from jobqueue.model.job_summary import JobSummary, JobSummaryPage
 from jobqueue.model.principal import NOBODY, Principal
 from jobqueue.model.states import JobStatus
+from jobqueue.services.execution_pages import ExecutionReader
 from jobqueue.services.result_verifier import ResultVerifier
 
 #: The permission to delete the jobs of others.
@@ -32,17 +34,25 @@ class JobManager:
         self._ledger = ledger
         self._jobs = ledger.jobs
         self._verify = verify
+        self.executions = ExecutionReader(ledger.jobs, verify)
 
     def get(self, job_id: str) -> Job:
-        """The job with this id, verified. Raises ``JobNotFound``, ``RecordAltered``."""
-        return self._verify(self._jobs.get(job_id))
+        """The job with this id, with its first ``SHOWN_EXECUTIONS`` executions, verified.
+
+        Raises ``JobNotFound``, ``RecordAltered``.
+        """
+        return self._verify(self._jobs.get(job_id, SHOWN_EXECUTIONS))
+
+    def head(self, job_id: str) -> Job:
+        """The same job without the executions of a broadcast. Raises ``JobNotFound``, ``RecordAltered``."""
+        return self._verify(self._jobs.get(job_id, 0))
 
     def find(self, name: str) -> Job:
-        """The job with this alias or id, verified. Raises ``JobNotFound``, ``RecordAltered``."""
-        return self._verify(self._jobs.named(name))
+        """The job with this alias or id, as ``get``. Raises ``JobNotFound``, ``RecordAltered``."""
+        return self._verify(self._jobs.named(name, SHOWN_EXECUTIONS))
 
     def page(self, wanted: JobFilter) -> JobPage:
-        """One page of whole jobs, newest first; not verified."""
+        """One page of jobs, newest first, each with its first executions; not verified."""
         return self._jobs.page(wanted)
 
     def search(self, wanted: JobFilter, search: JobSearch) -> JobPage:
@@ -77,6 +87,10 @@ class JobManager:
         ids, is_all = self._jobs.starting(prefix)
         return self._jobs.heads(ids[:most]), len(ids), is_all
 
+    def heads(self, job_ids: list[str]) -> tuple[JobSummary, ...]:
+        """The summaries of the jobs that (still) exist, in order."""
+        return self._jobs.heads(job_ids)
+
     def counts(self) -> dict[JobStatus, int]:
         """The number of jobs in every status."""
         return self._jobs.counts()
@@ -95,11 +109,19 @@ class JobManager:
         self._jobs.cancel(job_id, who)
         return self.get(job_id)
 
+    def steer(self, job_id: str, verb: str, who: str = "on request") -> Job:
+        """Pause, resume, approve or abort a rollout, and return the job as it is now.
+
+        Raises ``JobNotFound``, ``JobFinal``, ``Conflict``.
+        """
+        self._ledger.rollouts.steer(job_id, verb, who)
+        return self.get(job_id)
+
     def delete(self, job_id: str, principal: Principal = NOBODY) -> None:
         """Delete an ended job: one's own, or any job with the permission ``job:delete``.
 
         Raises ``JobNotFound``, ``JobNotFinal``, ``PermissionDenied``.
         """
-        if not principal.may(DELETE) and self._jobs.get(job_id).submitted_by != principal.name:
+        if not principal.may(DELETE) and self._jobs.get(job_id, 0).submitted_by != principal.name:
             raise PermissionDenied.of(principal.name, DELETE)
         self._jobs.delete(job_id)

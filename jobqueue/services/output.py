@@ -76,6 +76,24 @@ class OutputReader:
         more = len(behind) > len(pages)
         return HostOutputs(tuple(pages), len(wanted), pages[-1].hostname if more and pages else None)
 
+    def everything(self, job_id: str, *, only_failed: bool = False) -> Iterator[OutputPage]:
+        """All output that is available now, host by host in order of hostnames; of each host at least one page.
+
+        Raises ``JobNotFound``, before the first page.
+        """
+        job = self._jobs.get(job_id)
+        wanted = [x for x in job.executions if not only_failed or x.state in FAILURES]
+        return self._everything(job_id, [x.slot for x in sorted(wanted, key=_host)])
+
+    def _everything(self, job_id: str, slots: list[str]) -> Iterator[OutputPage]:
+        for slot in slots:
+            page = self._page(job_id, slot, 0)
+            yield page
+            while page.chunks and not page.complete:
+                page = self._page(job_id, slot, page.next_offset)
+                if page.chunks:
+                    yield page
+
     def follow_hosts(self, job_id: str) -> Iterator[OutputPage | None] | None:
         """Pages of all hosts as they arrive, the last one of each ``complete``; None now and then: nothing new.
 
@@ -143,19 +161,20 @@ class OutputReader:
 
     def _slot(self, job_id: str, hostname: str | None) -> str:
         """The slot of the requested execution."""
-        job = self._jobs.get(job_id)
+        job = self._jobs.get(job_id, 1)
         if hostname is None:
-            if len(job.executions) > 1:
+            if job.total > 1:
                 names = ", ".join(job.expected_agents[:5])
                 raise InvalidInput(
-                    f"The job ran on {len(job.executions)} agents: name one with ?hostname= ({names}, ...).",
+                    f"The job ran on {job.total} agents: name one with ?hostname= ({names}, ...).",
                     {"hostname": ["required for a job on several agents"]},
                 )
             return job.executions[0].slot
-        for execution in job.executions:
-            if execution.hostname == hostname:
-                return execution.slot
-        raise AgentNotFound(f"Job {job.id} has no execution on {hostname!r}.")
+        if job.executions[0].hostname == hostname:
+            return job.executions[0].slot
+        if job.is_broadcast and self._executions.exists(job_id, hostname):
+            return hostname
+        raise AgentNotFound(f"Job {job.id} has no execution on {hostname!r}, or it has not been opened yet.")
 
 
 def _host(execution: Execution) -> str:

@@ -15,7 +15,7 @@ from jobqueue.model.states import ExecutionState
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.services.renewal import Renewal
 from jobqueue.services.result_verifier import FORGED, REVOKED, UNSIGNED
-from jobqueue.services.submission import JobSubmitter
+from jobqueue.services.submission import JobSubmitter, parse_target
 from jobqueue.trust.signing import work
 from jobqueue.trust.signing.trusted import TrustedKeys
 
@@ -85,7 +85,9 @@ class JobRetrier:
             principal=principal,
         )
         if target is not None:
-            again = replace(again, target=target, among=(), needs=None)
+            # one host has no batches
+            rollout = again.rollout if parse_target(target).is_broadcast else None
+            again = replace(again, target=target, among=(), needs=None, rollout=rollout)
         return self._submit.one(again, only=hosts, job_id=new_id)
 
     def _check(self, job: Job) -> None:

@@ -21,13 +21,18 @@ from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
 from jobqueue.services.enrolment import Enrolment
 from jobqueue.services.event_feed import EventFeed
+from jobqueue.services.fleet import FleetReader
 from jobqueue.services.jobs import JobManager
 from jobqueue.services.output import OutputReader
 from jobqueue.services.packages import PackageResolver
+from jobqueue.services.planner import Planner
 from jobqueue.services.renewal import Renewer
 from jobqueue.services.result_verifier import ResultVerifier
 from jobqueue.services.retry import JobRetrier
+from jobqueue.services.stored_targets import StoredTargetManager
 from jobqueue.services.submission import JobSubmitter
+from jobqueue.services.target_completion import TargetCompletion
+from jobqueue.services.targets import TargetResolver
 from jobqueue.settings import Settings
 from jobqueue.trust.signing.signer import Signer
 from jobqueue.trust.signing.trusted import TrustedKeys
@@ -50,6 +55,11 @@ class Services:
     output: OutputReader
     events: EventFeed
     agents: Agents
+    fleet: FleetReader
+    targets: TargetResolver
+    plans: Planner
+    stored_targets: StoredTargetManager
+    complete_target: TargetCompletion
     enrolment: Enrolment
     bundles: BundleMaker
     packages: Packages
@@ -72,11 +82,14 @@ class Services:
         signer = Signer.open(settings)
         keys = TrustedKeys(settings.trusted_keys, signer)
         resolver, work = PackageResolver(ledger.packages), WorkSigner(signer, settings.signature_ttl_seconds)
-        submit = JobSubmitter(ledger.jobs, Sender(settings), registry, work, resolver)
         verifier = ResultVerifier(ledger.agents, keys)
         jobs = JobManager(ledger, verifier)
         audit = AuditTrail(ledger.audit)
+        fleet = FleetReader(ledger.fleet, ledger.agents)
         enrolment = Enrolment(ledger.agents, signer, keys, record=audit.write)
+        targets = TargetResolver(ledger.roster, jobs.get, ledger.stored_targets)
+        planner = Planner(targets, registry, ledger.plans)
+        submit = JobSubmitter(ledger.jobs, Sender(settings), registry, work, resolver, targets, planner)
         return cls(
             ledger=ledger,
             registry=registry,
@@ -86,6 +99,11 @@ class Services:
             output=OutputReader(ledger.jobs, ledger.executions, ledger.output),
             events=EventFeed(ledger.events, jobs.get),
             agents=ledger.agents,
+            fleet=fleet,
+            targets=targets,
+            plans=planner,
+            stored_targets=StoredTargetManager(ledger, targets),
+            complete_target=TargetCompletion(targets, ledger.stored_targets.all),
             enrolment=enrolment,
             bundles=BundleMaker(settings, enrolment, ledger.agents, signer),
             packages=ledger.packages,
@@ -95,5 +113,5 @@ class Services:
             verify=CredentialVerifier(ledger.credentials),
             limits=ledger.limits,
             audit=audit,
-            measures=partial(measures.read, ledger, registry.types()),
+            measures=partial(measures.read, ledger, registry.types(), fleet),
         )

@@ -12,26 +12,34 @@ from typing import Any
 
 from jobqueue import tracing
 from jobqueue.dispatch.sender import Sender
-from jobqueue.errors import InvalidTarget, JobQueueError, LedgerUnavailable, NothingToRetry, UnknownOperation
-from jobqueue.ledger.executions import Due
+from jobqueue.errors import (
+    InvalidTarget,
+    JobQueueError,
+    LedgerUnavailable,
+    LedgerUncertain,
+    NothingToRetry,
+    PlanChanged,
+    UnknownOperation,
+    UnknownTarget,
+)
+from jobqueue.ledger.due import Due
 from jobqueue.ledger.jobs import Jobs, NewJob, Stored
 from jobqueue.model.audit import AuditEntry
 from jobqueue.model.job_fields import document_of
 from jobqueue.model.submission import Accepted, Submission
-from jobqueue.model.target import Target
+from jobqueue.model.target import ANY, Target, TargetKind
 from jobqueue.model.title import default_title
 from jobqueue.operations.registry import Registry
+from jobqueue.services import submission_permissions, targets
 from jobqueue.services.packages import PackageResolver
-from jobqueue.trust.secrets.reference import has_secret
+from jobqueue.services.planner import Planner
+from jobqueue.services.targets import TargetResolver
 from jobqueue.trust.signing.work import WorkSigner
 
-#: The permission for every submission, besides that of its operation.
-SUBMIT = "job:write"
-#: The additional permission for submissions that name secrets: even an operation that changes nothing, such as a DNS
-#: look-up, could leak a secret.
-USE_SECRETS = "secret:use"
-#: Maximum number of jobs of a batch with an unknown operation for which similar names are suggested: each takes 0.2 ms.
+#: Maximum number of jobs of a batch with an unknown operation or target for which similar names are suggested.
 _MOST_COMPARED = 20
+
+_TARGET_FIELD = "target_hostname"
 
 logger = logging.getLogger(__name__)
 
@@ -40,13 +48,22 @@ class JobSubmitter:
     """Accepts submissions into the ledger."""
 
     def __init__(
-        self, jobs: Jobs, sender: Sender, operations: Registry, signer: WorkSigner, pinning: PackageResolver
+        self,
+        jobs: Jobs,
+        sender: Sender,
+        operations: Registry,
+        signer: WorkSigner,
+        pinning: PackageResolver,
+        resolver: TargetResolver,
+        planner: Planner,
     ) -> None:
         self._jobs = jobs
         self._sender = sender
         self._operations = operations
         self._signer = signer
         self._pinning = pinning
+        self._targets = resolver
+        self._planner = planner
 
     def one(
         self,
@@ -59,11 +76,18 @@ class JobSubmitter:
         """Accept one job. ``job_id`` is a new UUID, for a caller who must know it beforehand. ``deed`` is written to
         the audit trail together with the job; without one, the caller writes its own entry.
 
+        If the ledger does not confirm the job in time, it may be stored: the answer is then not confirmed.
+
         Raises ``PermissionDenied`` unless its principal may submit jobs and run this operation; ``InvalidInput``
         (operation, data, target), ``NoLiveAgent``, ``IdempotencyConflict``.
         """
         new = self._prepare(submission, only, job_id, deed)
-        stored = self._jobs.create(new, self._sender.template)
+        try:
+            stored = self._jobs.create(new, self._sender.template)
+        except LedgerUncertain as error:
+            return _unconfirmed(new, error)
+        except UnknownTarget as error:
+            raise self._explained(new, error) from error
         self._send([(new, stored)])
         return stored.accepted
 
@@ -81,11 +105,15 @@ class JobSubmitter:
                 answers.append(error)
         outcomes = self._jobs.create_many(new, self._sender.template)
         self._send([(job, stored) for job, stored in zip(new, outcomes, strict=True) if isinstance(stored, Stored)])
-        results = iter(outcomes)
+        results, unknown = iter(zip(new, outcomes, strict=True)), 0
         for place, answer in enumerate(answers):
             if answer is None:
-                outcome = next(results)
+                created, outcome = next(results)
+                if isinstance(outcome, UnknownTarget) and unknown < _MOST_COMPARED:
+                    outcome, unknown = self._explained(created, outcome), unknown + 1
                 answers[place] = outcome.accepted if isinstance(outcome, Stored) else outcome
+                if isinstance(outcome, LedgerUncertain):
+                    answers[place] = _unconfirmed(created, outcome)
         return [answer for answer in answers if answer is not None]
 
     def _prepare(
@@ -97,18 +125,33 @@ class JobSubmitter:
         *,
         compares: bool = True,
     ) -> NewJob:
-        submission.principal.require(SUBMIT)
-        target = _target(submission.target)
+        submission.principal.require(submission_permissions.SUBMIT)
+        target = parse_target(submission.target)
+        if submission.among and target.text != ANY:  # a retry: the hosts are those of the first time
+            target = replace(target, kind=TargetKind.HOSTS)
         operation = self._operations.get(submission.operation, compares=compares)
-        submission.principal.require(operation.permission)
+        submission.principal.require(operation.permission)  # before the data is looked at
         data = self._operations.validate(submission.operation, dict(submission.data))
-        if has_secret(data):
-            submission.principal.require(USE_SECRETS)
+        for permission in submission_permissions.needed(operation.permission, data):
+            submission.principal.require(permission)
+        planned = self._planned(submission, target) if submission.plan_hash else None
         if operation.prepare is not None:
             data = operation.prepare(data, self._pinning)
-        submission = replace(submission, data=data)
+        submission = replace(submission, data=data, target=target.text)
+        digest = _digest(submission, document_of(submission)) if submission.idempotency_key else ""
+        job_id = job_id or str(uuid.uuid4())
+        unmatched: JobQueueError | None = None
+        if planned is not None:
+            submission, unmatched = replace(submission, among=planned[0]), planned[1]
+            target = replace(target, kind=TargetKind.PLANNED)
+        elif target.kind is TargetKind.HOSTS and not submission.among:
+            submission, unmatched = self._resolved(submission, target, job_id)
         document = document_of(submission)
-        digest = _digest(submission, document) if submission.idempotency_key else ""
+        is_patient = submission.expires_at is not None
+        if submission.rollout is not None and submission.rollout.deadline_seconds is not None:
+            # not in the digest: the same request may come again later
+            submission = replace(submission, expires_at=_deadline(submission, submission.rollout.deadline_seconds))
+            document = document_of(submission)
         title = default_title(data, operation.positional) if submission.title is None else None
         if title is not None:  # not in the digest: an earlier version may have accepted the same request without it
             submission = replace(submission, title=title)
@@ -116,12 +159,59 @@ class JobSubmitter:
         carried = tracing.carried()
         if carried:  # not in the digest: the same request may come again under another trace
             document[tracing.MEMBER] = carried
-        job_id, hosts = job_id or str(uuid.uuid4()), _within(only, submission.among)
+        hosts = _within(only, submission.among)
+        # the document lists the hosts of an expression already, as `among`
+        terms = only if target.is_listed else hosts
         text = self._signer.sign(
-            job_id, document, now=time.time_ns() // 1000, idempotent=operation.idempotent, only=hosts
+            job_id, document, now=time.time_ns() // 1000, idempotent=operation.idempotent, only=terms
         )
         who = submission.principal.identity
-        return NewJob(job_id, text, submission, target, operation.idempotent, digest, hosts, deed, who)
+        return NewJob(
+            job_id,
+            text,
+            submission,
+            target,
+            operation.idempotent,
+            digest,
+            hosts,
+            deed,
+            who,
+            unmatched,
+            waits_for_offline=is_patient,
+        )
+
+    def _planned(self, submission: Submission, target: Target) -> tuple[tuple[str, ...], JobQueueError | None] | None:
+        """The hosts of the plan that the submission refers to, for a job on several hosts; None for others.
+
+        Raises ``PlanChanged``; under an idempotency key the error is returned, for the ledger looks at the key first.
+        """
+        try:
+            hosts = self._planner.check(submission, target)
+        except PlanChanged as error:
+            if submission.idempotency_key:
+                return (), error
+            raise
+        return (hosts, None) if hosts and target.is_broadcast else None
+
+    def _resolved(self, submission: Submission, target: Target, job_id: str) -> tuple[Submission, UnknownTarget | None]:
+        """The submission with the hosts that its expression names.
+
+        Without any, and under an idempotency key, the error: the ledger looks at the key first.
+        """
+        try:
+            resolved = self._targets.resolve(target, job_id, is_patient=submission.expires_at is not None)
+        except UnknownTarget as error:
+            named = UnknownTarget(error.message, {_TARGET_FIELD: [error.message]})
+            if submission.idempotency_key:
+                return submission, named
+            raise named from error
+        return replace(submission, among=resolved.hosts), None
+
+    def _explained(self, job: NewJob, error: UnknownTarget) -> UnknownTarget:
+        """The error with what the caller may have meant."""
+        hint = "" if "Did you mean" in error.message else self._targets.explain(job.target)
+        sentence = f"{error.message}{hint}"
+        return UnknownTarget(sentence, {_TARGET_FIELD: [sentence]})
 
     def _send(self, stored: list[tuple[NewJob, Stored]]) -> None:
         try:
@@ -133,11 +223,25 @@ class JobSubmitter:
             logger.warning("The broker refused the messages of %d jobs, which wait: %s", len(stored), error)
 
 
-def _target(text: str) -> Target:
+def _unconfirmed(new: NewJob, error: LedgerUncertain) -> Accepted:
+    """The answer for a job that may be stored: an error would make the caller submit it a second time."""
+    logger.warning("Job %s was submitted, and the ledger has not confirmed it: %s", new.id, error.__cause__ or error)
+    return Accepted(new.id, time.time_ns() // 1000, is_confirmed=False)
+
+
+def parse_target(text: str) -> Target:
+    """The target; raises ``InvalidTarget``, which names the field."""
     try:
-        return Target.parse(text)
+        return targets.parsed(text)
     except InvalidTarget as error:  # the field is named as for an unknown target
-        raise InvalidTarget(error.message, {"target_hostname": [error.message]}) from error
+        raise InvalidTarget(error.message, {_TARGET_FIELD: [error.message]}) from error
+
+
+def _deadline(submission: Submission, seconds: float) -> int:
+    """The time after which no execution of a rollout starts: the earlier one of its own deadline and the job's."""
+    begin = max(time.time_ns() // 1000, submission.not_before or 0)
+    own = begin + int(seconds * 1_000_000)
+    return own if submission.expires_at is None else min(own, submission.expires_at)
 
 
 def _digest(submission: Submission, document: dict[str, Any]) -> str:

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
-from jobqueue.model.agent import Agent, AgentState
+from jobqueue.model.agent import AgentState
 from jobqueue.model.target import Target, TargetKind
+
+
+class Candidate(Protocol):
+    """What a preview needs of an agent."""
+
+    @property
+    def hostname(self) -> str: ...
+    @property
+    def live(self) -> bool: ...
+    @property
+    def state(self) -> AgentState: ...
+    @property
+    def labels(self) -> Mapping[str, str]: ...
+    @property
+    def operations(self) -> Container[str]: ...
 
 
 @dataclass(frozen=True)
@@ -18,7 +34,7 @@ class TargetPreview:
     """
 
     target: Target
-    takes: tuple[Agent, ...]
+    takes: tuple[Candidate, ...]
     left_out: dict[str, str]
     unable: tuple[str, ...] = ()
 
@@ -28,27 +44,44 @@ class TargetPreview:
         return bool(self.takes or self.left_out)
 
 
-def reach(agents: Iterable[Agent], operation: str, target: Target) -> TargetPreview:
-    """Where a job with this target would go. ``operation`` may be empty: then any agent can run it."""
-    takes: list[Agent] = []
+def reach(
+    agents: Iterable[Candidate],
+    operation: str,
+    target: Target,
+    among: Container[str] | None = None,
+    *,
+    is_patient: bool = False,
+) -> TargetPreview:
+    """Where a job with this target would go. ``operation`` may be empty: then any agent can run it.
+
+    ``among`` are the hosts that the target names, if it is an expression. ``is_patient``: the job has a deadline, and
+    waits for agents that are offline.
+    """
+    takes: list[Candidate] = []
     left_out: dict[str, str] = {}
     for agent in agents:
+        if among is not None and agent.hostname not in among:
+            continue
         if not target.includes(agent.hostname, agent.labels):
             continue
-        reason = _reason(agent, operation, target)
+        reason = _reason(agent, operation, target, is_patient=is_patient)
         if reason:
             left_out[agent.hostname] = reason
         else:
             takes.append(agent)
+    if target.kind is TargetKind.ANY and any(agent.live for agent in takes):
+        for agent in (agent for agent in takes if not agent.live):  # waited for only if no other can take the job
+            left_out[agent.hostname] = "offline"
+        takes = [agent for agent in takes if agent.live]
     unable = tuple(agent.hostname for agent in takes if operation and operation not in agent.operations)
     return TargetPreview(target, tuple(takes), left_out, unable)
 
 
-def _reason(agent: Agent, operation: str, target: Target) -> str:
+def _reason(agent: Candidate, operation: str, target: Target, *, is_patient: bool) -> str:
     """Why the agent is left out; empty if it is not."""
     if agent.state is not AgentState.READY:
         return f"takes no new work ({agent.state.value})"
-    if not agent.live and target.kind is not TargetKind.HOST:
+    if not agent.live and not is_patient and target.kind is not TargetKind.HOST:
         return "offline"
     if target.kind is TargetKind.ANY and operation and operation not in agent.operations:
         return f"does not support {operation}"

@@ -66,6 +66,9 @@ def judge(name: str, info: dict[str, Any]) -> list[Finding]:
         findings.append(Finding(CheckResult.OK, f"{name} runs {product} {version}."))
     if not eviction:
         findings.append(Finding(CheckResult.OK, f"{name} evicts nothing (maxmemory-policy noeviction)."))
+    has_room, connections = redis_server.room(name, info)
+    if connections:
+        findings.append(Finding(CheckResult.OK if has_room else CheckResult.WARNING, connections))
     if info.get("role") == "slave":
         findings.append(
             Finding(CheckResult.ERROR, f"{name} is a replica, which rejects writes; give the address of the primary.")

@@ -14,6 +14,7 @@ import jobqueue
 from jobqueue.client import Client, ClientError
 from jobqueue.errors import JobQueueError
 from jobqueue.extras import require
+from jobqueue.model.target import check_hostname
 from jobqueue.settings import API_URL_FILE, PREFIX, REDIS_URL_FILE, Settings
 from jobqueue.standalone.child import ChildSpec
 from jobqueue.standalone.ports import LOOPBACK, url_host
@@ -77,6 +78,24 @@ def numbered_agents(count: int) -> list[AgentPlan]:
         AgentPlan(f"agent{number}", {"group": _GROUPS[(number - 1) % len(_GROUPS)], "n": str(number)})
         for number in range(1, count + 1)
     ]
+
+
+#: The agents of `jobqueue up`, as the documentation names them.
+EXAMPLE_AGENTS = ("web1", "web2", "db1")
+_EXAMPLE_GROUPS = {"web1": "web.dev", "web2": "web.prod"}
+
+
+def named_agents(names: Sequence[str]) -> list[AgentPlan]:
+    """Agents with these hostnames, each in the group that its name says: ``db1`` is labelled ``group=db``.
+
+    ``web1`` is in ``web.dev`` and ``web2`` in ``web.prod``, which a job for ``group:web`` reaches both. Raises
+    ``InvalidTarget`` for a name that no agent can have.
+    """
+    plans = []
+    for name in names:
+        group = _EXAMPLE_GROUPS.get(name) or check_hostname(name).partition(".")[0].rstrip("0123456789-_")
+        plans.append(AgentPlan(name, {"group": group} if group else {}))
+    return plans
 
 
 def require_flower() -> None:

@@ -169,6 +169,16 @@ def test_filter_and_search(browser: Browser, api: Api) -> None:
     browser.wait_for("[role=alert]", "No job has the id or the name")
 
 
+def test_the_output_of_all_agents(browser: Browser, api: Api) -> None:
+    job_id = api.run("command.shell.execute", {"command": "echo from @fact.hostname"}, "_all")["id"]
+    browser.open(f"/ui/jobs/{job_id}?host=_all")
+    for number in (1, 2, 3):
+        browser.wait_for("#output", f"agent{number} | from agent{number}")
+    assert browser.one("#output-host").get_attribute("value") == "_all"
+    for form in ("jsonl", "zip"):
+        assert browser.one(f"a[href$='/job/{job_id}/output?format={form}']").is_displayed()
+
+
 def test_retry_and_delete(browser: Browser, api: Api) -> None:
     job_id = api.run("network.dns.get", {"name": "no-such-host.invalid"})["id"]
     browser.open(f"/ui/jobs/{job_id}")

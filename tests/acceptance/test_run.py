@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import urllib.request
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -130,6 +133,13 @@ def test_logs_of_all_hosts(stack: Stack) -> None:
     page = stack.api.get(f"/job/{job_id}/logs", limit=2).json
     assert ([found["hostname"] for found in page["hosts"]], page["total"]) == (["agent1", "agent2"], 3)
     assert page["next_cursor"] == "agent2"
+    request = urllib.request.Request(  # noqa: S310 - the loopback address of the stack
+        f"{stack.api.url}/job/{job_id}/output?format=zip", headers={"Authorization": f"Bearer {stack.api.token}"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
+        archive = zipfile.ZipFile(io.BytesIO(response.read()))
+    assert archive.namelist() == ["agent1.txt", "agent2.txt", "agent3.txt"]
+    assert archive.read("agent2.txt") == b"from agent2\n"
 
 
 def test_titles_and_search(stack: Stack) -> None:

@@ -6,6 +6,7 @@ states and the list of keys are the program's, because they are its definition.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -44,6 +45,7 @@ RECORD = "record is not whole"
 RAN_TOO_OFTEN = "ran too often"
 NEVER_RAN = "completed without a run"
 STALE_ANSWER = "answer of another attempt"
+BATCH = "a batch was opened too early"
 LOST = frozenset({LOST_JOB, NOT_FINAL, NEVER_RAN})
 DOUBLED = frozenset({DOUBLED_JOB, FINAL_TWICE, RAN_TOO_OFTEN, STALE_ANSWER})
 
@@ -67,6 +69,7 @@ def check(snapshot: Snapshot, promises: Iterable[Promise], runs: Runs) -> list[V
     for job_id, job in snapshot.kinds["job"].items():
         found += _record(snapshot, job_id, job)
         found += _executions(snapshot, job_id, job)
+        found += _batches(snapshot, job_id, job)
     found += _indexes(snapshot)
     found += _pending(snapshot)
     found += _owners(snapshot)
@@ -119,6 +122,11 @@ def _record(snapshot: Snapshot, job_id: str, job: Mapping[str, str]) -> Iterator
     if set(executions) != set(_slots(snapshot, job_id, job)):
         yield Violation(RECORD, job_id, f"has slots {_slots(snapshot, job_id, job)} and executions {list(executions)}")
     counted = Counter(record.get("state", "") for record in executions.values())
+    held = len(snapshot.kinds["slots"].get(job_id, [])) - len(executions) if "opened" in job else 0
+    if held:  # they ended together, without a record
+        counted[job.get("rest", "submitted").split("|")[0]] += held
+    if "submitted" in counted and held:
+        yield Violation(NOT_FINAL, job_id, f"holds {held} executions")
     stored = {state: int(job.get(f"n.{state}", 0)) for state in _STATES}
     if counted != Counter({state: count for state, count in stored.items() if count}):
         yield Violation(COUNTS, job_id, f"says {stored}, has {dict(counted)}")
@@ -132,7 +140,11 @@ def _record(snapshot: Snapshot, job_id: str, job: Mapping[str, str]) -> Iterator
 
 
 def _slots(snapshot: Snapshot, job_id: str, job: Mapping[str, str]) -> list[str]:
-    return list(snapshot.kinds["slots"].get(job_id, [])) if "fanout" in job else [job.get("slot", "")]
+    """The slots that have a record."""
+    if "fanout" not in job:
+        return [job.get("slot", "")]
+    slots = list(snapshot.kinds["slots"].get(job_id, []))
+    return slots[: int(job["opened"])] if "opened" in job else slots
 
 
 def _times(subject: str, record: Mapping[str, str], earliest: int) -> Iterator[Violation]:
@@ -187,6 +199,30 @@ def _path(subject: str, record: Mapping[str, str]) -> Iterator[Violation]:
         yield Violation(TIMELINE, subject, f"is in attempt {record.get('attempt')} and was started {starts} times")
 
 
+def _batches(snapshot: Snapshot, job_id: str, job: Mapping[str, str]) -> Iterator[Violation]:
+    """Nothing started before every earlier batch had ended, nor behind a limit of failures that was reached."""
+    if "rollout" not in job:
+        return
+    canary, size, limit = (int(term) for term in job["rollout"].split("|")[:3])
+    slots = list(snapshot.kinds["slots"].get(job_id, []))
+    records = [snapshot.executions(job_id)[slot] for slot in _slots(snapshot, job_id, job)]
+    bounds = [0, *([canary] if canary else [])]
+    while bounds[-1] < len(slots):
+        bounds.append(min(bounds[-1] + size, len(slots)))
+    failures, ended = 0, 0
+    for number, (first, end) in enumerate(itertools.pairwise(bounds), 1):
+        batch = records[first:end]
+        starts = [at for record in batch for at, event in _events(record) if event == "started"]
+        if batch and (failures >= limit or (canary and first == canary and failures)):
+            yield Violation(BATCH, job_id, f"batch {number} was opened after {failures} failures, the limit is {limit}")
+        if starts and min(starts) < ended:
+            yield Violation(
+                BATCH, job_id, f"batch {number} started at {min(starts)}, the previous one ended at {ended}"
+            )
+        failures += sum(record.get("state") in ("failed", "expired", "lost") for record in batch)
+        ended = max([ended, *(at for record in batch for at, _ in _events(record)[-1:])])
+
+
 # --- indexes, and what points to records ------------------------------------------------------------------------------
 
 
@@ -238,7 +274,7 @@ def _differences(
 
 def _pending(snapshot: Snapshot) -> Iterator[Violation]:
     """Nothing waits, runs or is due any more, and no message is left."""
-    for kind in ("due", "leases", "deadlines"):
+    for kind in ("due", "leases", "deadlines", "opening"):
         for member in snapshot.one(kind):
             yield Violation(PENDING, kind, member)
     for slot, waiting in snapshot.kinds["waiting"].items():
@@ -251,7 +287,7 @@ def _pending(snapshot: Snapshot) -> Iterator[Violation]:
 def _owners(snapshot: Snapshot) -> Iterator[Violation]:
     """Every key belongs to a job or an agent that exists, or to the deployment as a whole."""
     owners: dict[str, Mapping[str, Any]] = {"job": snapshot.kinds["job"], "hostname": snapshot.kinds["agent"]}
-    for kind in KINDS:
+    for kind in KINDS.keys() - {"staged"}:  # those of submissions that were cut off expire
         for name in snapshot.kinds[kind]:
             owner = owner_of(kind, name)
             if owner is not None and owner[1] not in owners[owner[0]]:

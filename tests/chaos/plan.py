@@ -162,6 +162,9 @@ def _request(draw: random.Random, at: float, number: int, batch: int | None) -> 
     timeout = sometimes(0.08, 0.2, 1.0)
     if timeout is not None:
         options["timeout_seconds"] = timeout
+    if (target == "_all" or ":" in target) and draw.random() < 0.5:
+        options["rollout"] = {"batch": draw.choice([1, 1, 2, "50%"]), "max_failures": draw.choice([1, "50%", "100%"])}
+        options["rollout"] |= draw.choice([{}, {"canary": 1}, {"pause_seconds": 0.3}, {"on_failure": "cancel"}])
     not_before, expires_at = sometimes(0.1, 0.3, 3.0), sometimes(0.2, 0.5, 10.0)
     if not_before is not None and expires_at is not None:
         expires_at += not_before

@@ -326,6 +326,30 @@ def _answer_for_another_attempt(story: Story) -> None:
     story.ledger.kinds["out"][f"a1:{ALL}"] = '{"data": {"attempt": 1, "hostname": "a1"}, "changed": true}'
 
 
+def _roll_out(story: Story, limit: int) -> None:
+    """The broadcast was one batch of a1, then one of a2, with a third host that was never opened."""
+    story.job(ALL).update({"rollout": f"0|1|{limit}|0|auto|stop", "opened": "2", "gate": "2", "n.cancelled": "1"})
+    story.job(ALL)["rest"] = "cancelled|290|the rollout stopped"
+    story.ledger.kinds["slots"][ALL] = ["a1", "a2", "a3"]
+    record = story.ledger.kinds["exec"][f"a2:{ALL}"]
+    record.update(events("250|acknowledged|a2|", "250|started|a2|", "290|lost|a2|fell silent"))
+
+
+def test_a_good_rollout(story: Story) -> None:
+    _roll_out(story, 1)
+    assert check(story.ledger, story.promises, story.runs) == []
+
+
+def _open_a_batch_early(story: Story) -> None:
+    _roll_out(story, 1)
+    story.ledger.kinds["exec"][f"a2:{ALL}"]["e1"] = "230|acknowledged|a2|"
+    story.ledger.kinds["exec"][f"a2:{ALL}"]["e2"] = "230|started|a2|"
+
+
+def _open_a_batch_behind_the_limit(story: Story) -> None:
+    _roll_out(story, 0)
+
+
 def _answer_for_another_host(story: Story) -> None:
     story.ledger.kinds["out"][f"a1:{ONE}"] = '{"data": {"attempt": 1, "hostname": "a2"}, "changed": true}'
 
@@ -359,6 +383,7 @@ def _answer_for_another_host(story: Story) -> None:
                 *(_run_elsewhere, _try_more_often_than_allowed, _run_without_a_job),
             ],
             checker.NEVER_RAN: [_complete_without_running],
+            checker.BATCH: [_open_a_batch_early, _open_a_batch_behind_the_limit],
             checker.STALE_ANSWER: [_answer_for_another_attempt, _answer_for_another_host],
         }.items()
         for spoil in spoilers

@@ -177,7 +177,7 @@ class World:
     def backlog(self) -> dict[str, int]:
         """What is not done yet, by where it waits; empty when all is final and no message is left."""
         with self.redis.client(PATIENT) as client:
-            found = {name: client.zcard(self.keys.kind(name)) for name in ("due", "leases", "deadlines")}
+            found = {name: client.zcard(self.keys.kind(name)) for name in ("due", "leases", "deadlines", "opening")}
             for slot in ("_any", *HOSTS):
                 found[f"waiting {slot}"] = client.zcard(self.keys.waiting(slot))
                 found[f"queue {slot}"] = sum(client.llen(name) for name in queue_lists(self.keys, slot))

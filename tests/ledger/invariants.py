@@ -3,6 +3,7 @@ read them, except for the names of keys and the rule of a job's status."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable
@@ -14,12 +15,26 @@ import redis
 from jobqueue.ledger.keys import Keys
 from jobqueue.model.external_run import EXTERNAL_SLOT
 from jobqueue.model.states import ExecutionState, JobStatus, derive_status
-from jobqueue.model.target import ANY, label_prefixes
+from jobqueue.model.target import ANY, UNPLACED, label_prefixes
 
 _GLOBAL = (
-    *("due", "leases", "deadlines", "finished", "clock", "agents", "away", "stats", "alerts", "measured", "leader"),
+    *(
+        "due",
+        "leases",
+        "deadlines",
+        "opening",
+        "finished",
+        "clock",
+        "agents",
+        "away",
+        "stats",
+        "alerts",
+        "measured",
+        "leader",
+    ),
     *("packages", "uploads", "package-bytes"),
     *("barred", "revoked"),
+    *("cancelling", "removals", "queues", "outage"),
     *("outside", "configs", "reached", "events", "audit", "audit-head"),
 )
 _S = ExecutionState
@@ -88,7 +103,13 @@ class _Inspection:
         self.found: list[str] = []
         self.owned: set[str] = {name for name in _GLOBAL if name in records.values}
         self.expected_index: dict[str, dict[str, int]] = {}
-        self.expected: dict[str, set[str]] = {"due": set(), "leases": set(), "finished": set(), "outside": set()}
+        self.expected: dict[str, set[str]] = {
+            "due": set(),
+            "leases": set(),
+            "finished": set(),
+            "outside": set(),
+            "opening": set(),
+        }
         self.may_wait: Counter[str] = Counter()
 
     def run(self) -> list[str]:
@@ -122,7 +143,9 @@ class _Inspection:
         self.equal(slots == [EXTERNAL_SLOT], is_outside, f"job {job_id} has the slot of runs elsewhere")
         if is_outside:
             self.owned |= {f"told:{job_id}"} & self.records.values.keys()
-        states = [self.execution(job_id, slot, is_outside) for slot in slots]
+        opened = int(job.get("opened", len(slots)))
+        states = [self.execution(job_id, slot, is_outside) for slot in slots[:opened]]
+        states += self.without_record(job_id, job, slots[opened:])
         counts = Counter(states)
         stored = {name[2:]: int(value) for name, value in job.items() if name.startswith("n.")}
         self.equal(stored, {str(state): count for state, count in counts.items()}, f"counts of job {job_id}")
@@ -149,8 +172,23 @@ class _Inspection:
         listed = [*tags, *groups, *(f"host:{host}" for host in hosts)]
         for dim in ["all:", f"op:{job['op']}", f"target:{job['target']}", *listed]:
             self.expected_index.setdefault(f"{dim}|{status}", {})[job_id] = int(job["created"])
-        for host in slots if job.get("fanout") == "2" else []:
+        for host in slots[:opened] if job.get("fanout") == "2" else []:
             self.expected_index.setdefault(f"broadcast:{host}|", {})[job_id] = int(job["created"])
+
+    def without_record(self, job_id: str, job: dict[str, str], slots: list[str]) -> list[ExecutionState]:
+        """The executions that are held, or ended without having been opened."""
+        for slot in slots:
+            self.expect(f"exec:{slot}:{job_id}" not in self.records.values, f"job {job_id} has opened {slot} too early")
+        state = ExecutionState(job["rest"].split("|")[0]) if "rest" in job else _S.SUBMITTED
+        if "opened" in job:
+            opened, gate = int(job["opened"]), int(job["gate"])
+            self.expect(opened <= gate, f"job {job_id} has opened {opened}, and its gate is {gate}")
+        if slots and state is _S.SUBMITTED:
+            self.expected["opening"].add(job_id)
+        elif job_id in self.records.one("opening"):  # what it has opened is still to be cancelled
+            self.expect("stopped" in job and "|cancel" in job["rollout"], f"job {job_id} holds nothing, and is listed")
+            self.expected["opening"].add(job_id)
+        return [state] * len(slots)
 
     def execution(self, job_id: str, slot: str, is_outside: bool) -> ExecutionState:
         name = f"exec:{slot}:{job_id}"
@@ -210,6 +248,8 @@ class _Inspection:
         for slot, members in self.records.kind("waiting:").items():
             self.owned.add(f"waiting:{slot}")
             self.equal(len(members), self.may_wait[slot], f"number of those that wait for {slot}")
+            is_watched = slot in self.records.one("queues") or slot == UNPLACED
+            self.expect(is_watched, f"executions wait for {slot}, which the reconciler does not look at")
         jobs = self.records.kind("job:")
         self.expect(set(self.records.one("deadlines")) <= jobs.keys(), "deadlines of jobs that do not exist")
         for key, value in self.records.kind("idem:").items():
@@ -232,6 +272,8 @@ class _Inspection:
     def agents(self) -> None:
         agents = self.records.kind("agent:")
         self.equal(set(self.records.one("agents")), set(agents), "known agents")
+        self.equal(set(self.records.one("hostnames")), set(agents), "hostnames in alphabetical order")
+        self.owned |= {"hostnames", "fleet"}
         self.expect(set(self.records.one("away") or ()) <= agents.keys(), "unknown agents are away")
         expected: dict[str, set[str]] = {}
         for hostname, agent in agents.items():
@@ -245,6 +287,25 @@ class _Inspection:
         }
         self.owned |= actual.keys()
         self.equal(actual, expected, "labels and operations")
+        self.takers(agents)
+
+    def takers(self, agents: dict[str, dict[str, str]]) -> None:
+        """Every agent that is not away is listed by its operations, by the time until which it counts as live."""
+        away = set(self.records.one("away") or ()) | set(self.records.one("barred") or ())
+        takers: dict[str, dict[str, int]] = {}
+        profiles: dict[str, set[str]] = {}
+        for hostname in agents.keys() - away:
+            if f"roster:{hostname}" not in self.records.values:
+                continue  # maintenance has not merged its record
+            operations = self.records.one(f"roster:{hostname}").get("offers", "")
+            profile = hashlib.sha1(operations.encode(), usedforsecurity=False).hexdigest()
+            takers.setdefault(profile, {})[hostname] = self.records.one("agents")[hostname]
+            profiles[profile] = {name for name in operations.split("\n") if name}
+        self.equal(self.records.kind("takers:"), takers, "agents that take work")
+        self.equal(set(self.records.one("profiles") or ()), set(profiles), "profiles of agents")
+        listed = {name: set(found) for name, found in self.records.kind("profile:").items()}
+        self.equal(listed, {name: found for name, found in profiles.items() if found}, "operations of profiles")
+        self.owned |= {"profiles", *(f"{kind}:{profile}" for kind in ("takers", "profile") for profile in profiles)}
 
     def packages(self) -> None:
         packages = self.records.kind("package:")
@@ -266,6 +327,10 @@ class _Inspection:
         self.owned |= {f"{kind}:{name}" for name in ids for kind in ("config", "config-log")}
 
     def rest(self) -> None:
+        self.equal(
+            set(self.records.kind("removing:")), set(self.records.one("removals")), "deleted jobs with records left"
+        )
+        self.owned |= {f"removing:{job_id}" for job_id in self.records.one("removals")}
         slots = {*self.records.kind("agent:"), ANY}
         for name in self.records.kind("queue:"):
             self.owned.add(f"queue:{name}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+import redis
 
 from jobqueue.errors import AgentNotFound, Conflict, NoLiveAgent, UnknownTarget
 from jobqueue.ledger.agents import Refused
+from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import AgentState, Heartbeat, Registration
 from jobqueue.model.target import ALL
-from tests.ledger.world import HEARTBEAT, LIVE, World
+from tests.ledger.world import HEARTBEAT, LIVE, World, settings
 
 VITALS = Heartbeat(load=(0.5, 0.25, 0.1), memory={"total": 100, "percent": 12.5}, running=2, conditions=("HighLoad",))
 
@@ -214,3 +216,25 @@ class TestForget:
         world.register("a")
         assert world.agents.get("a").state is AgentState.REVOKED
         assert world.agents.revocations() == {"a": "signed word"}
+
+
+def test_a_heartbeat_says_how_large_the_fleet_is(world: World) -> None:
+    world.register("a", "b", "c")
+    assert world.agents.fleet_size == 0
+    world.agents.beat("a", "boot", VITALS)
+    assert world.agents.fleet_size == 3
+
+
+@pytest.mark.realredis
+def test_a_user_that_may_not_count_agents_still_sends_heartbeats(real_world: World) -> None:
+    """Rules that an earlier version printed."""
+    real_world.register("a", "b")
+    admin = real_world.client
+    admin.execute_command("ACL", "SETUSER", "earlier", "reset", "on", ">secret", "~*", "+@all", "-zcard")
+    options = {**admin.connection_pool.connection_kwargs, "username": "earlier", "password": "secret"}
+    pool = redis.ConnectionPool(connection_class=admin.connection_pool.connection_class, **options)
+    ledger = Ledger(redis.Redis(connection_pool=pool), settings())
+    assert ledger.agents.beat("a", "boot", VITALS) is AgentState.READY
+    assert ledger.agents.fleet_size == 0
+    ledger.close()
+    admin.execute_command("ACL", "DELUSER", "earlier")

@@ -103,6 +103,7 @@ def _lost(world: World) -> None:
     _job(world, "a")
     world.lose_messages("a")
     world.clock.advance(60)
+    world.register("a")
 
 
 def _arrived(world: World) -> None:
@@ -112,6 +113,11 @@ def _arrived(world: World) -> None:
 
 def _batch(grant: Any) -> tuple[str | int, ...]:
     return (JOB, "a", grant.token, 99, 1, "o", 1, "t", "x")
+
+
+def _removing(world: World) -> None:
+    _broadcast(world)
+    world.ledger.scripts.call("delete_job", JOB, "1")
 
 
 def _note(world: World, _: Any) -> None:
@@ -144,6 +150,9 @@ CASES = [
     Case("reap", _lapsed, lambda w, _: w.executions.reap(10)),
     Case("expire", _expiring, lambda w, _: w.executions.expire(10)),
     Case("reconcile", _lost, lambda w, _: w.reconcile("a")),
+    Case("list_stale_queues", _lost, lambda w, _: w.executions.stale_queues(5.0, 10)),
+    Case("watch_queues", _lost, lambda w, _: w.executions.watch_queues(["a", "b"])),
+    Case("remove_executions", _removing, lambda w, _: w.jobs.finish_slices(10)),
     Case(
         "report_external",
         lambda w: None,
@@ -199,6 +208,10 @@ CASES = [
     Case("login_attempt", lambda w: None, _script("login_attempt", "take", 1000, "x", 5, "y", 5)),
     Case("rate_limit", lambda w: None, _script("rate_limit", "", "x", 10, 10)),
     Case("acquire_leadership", lambda w: None, _script("acquire_leadership", "me", 1000)),
+    Case("align_hostnames", _job, _script("align_hostnames", "add", "0", 10)),
+    Case("align_hostnames", _job, _script("align_hostnames", "remove", "0", 10)),
+    Case("survey_agents", _job, _script("survey_agents", "", "", 10)),
+    Case("store_fleet", _job, _script("store_fleet", "{}")),
     Case("alert", lambda w: None, lambda w, _: w.executions.alert("work_refused", JOB, "a", "x")),
 ]
 

@@ -72,11 +72,11 @@ def test_what_runs_and_what_has_ended_is_left_alone(world: World) -> None:
     assert world.job(job_id).status is JobStatus.PARTIAL_FAILURE
 
 
-def test_in_steps_of_whole_jobs(world: World) -> None:
+def test_in_steps_of_so_many_executions(world: World) -> None:
     for seconds in (1, 2, 3):
         world.create(ALL, expires_at=world.clock.after(seconds))
     world.clock.advance(5)
-    assert [world.executions.expire(4) for _ in range(3)] == [6, 3, 0]
+    assert [world.executions.expire_slice(4) for _ in range(4)] == [(4, True), (4, True), (1, False), (0, False)]
 
 
 def test_a_deadline_in_the_past(world: World) -> None:

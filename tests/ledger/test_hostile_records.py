@@ -105,6 +105,7 @@ def test_what_waits_is_published_again(
     odd.lose_messages("a")
     spoil(odd, spoiled, value)
     clock.advance(100)
+    odd.register("a")
     assert good in odd.reconcile("a")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from kombu import Connection, Consumer, Message
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from jobqueue.dispatch.app import make_app
 from jobqueue.dispatch.long_wait import WAIT_SECONDS
@@ -163,3 +164,14 @@ def test_the_most_urgent_first_after_a_wait(agent: Agent, real_world: World) -> 
     for _ in jobs:
         agent.wait()
     assert agent.taken == [jobs[9], jobs[5], jobs[1]]
+
+
+def test_an_agent_without_a_free_connection_is_told_so(real_world: World, redis_url: str) -> None:
+    admin = real_world.client
+    before = admin.config_get("maxclients")["maxclients"]
+    admin.config_set("maxclients", len(admin.client_list()))
+    try:
+        with pytest.raises(RedisConnectionError, match="max number of clients reached"):
+            Agent(redis_url, real_world, "a")
+    finally:
+        admin.config_set("maxclients", before)

@@ -69,6 +69,15 @@ def test_a_message_is_what_kombu_itself_would_put(real_world: World, app: Celery
     assert _shape(mine) == _shape(theirs)
 
 
+def test_a_message_to_many_hosts_says_to_how_many(world: World) -> None:
+    world.register("a", "b", "c")
+    world.create("_all")
+    world.create("a")
+    found = {slot: [message["headers"]["origin"] for message in world.messages(slot)] for slot in ("a", "b", "c")}
+    assert sorted(found["a"]) == ["jobqueue", "jobqueue/3"]
+    assert found["b"] == found["c"] == ["jobqueue/3"]
+
+
 def test_each_message_has_a_delivery_tag_of_its_own(world: World) -> None:
     world.register("a", "b")
     for target in ("_all", "_all", "a", "group:none"):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jobqueue.ledger.executions import Due
+from jobqueue.ledger.due import Due
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ANY, UNPLACED

@@ -15,6 +15,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.retry import Retry
 
+from jobqueue.errors import LedgerUnavailable
+from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.script_connection import ScriptConnection
 from tests.acceptance.support.until import until
 from tests.ledger.world import World
@@ -168,3 +170,25 @@ def test_a_connection_that_is_not_needed_any_more_is_closed(
     for _ in range(5):
         call("PING")
     until(lambda: len(connections(real_world, client)) <= 1, "the others are closed")
+
+
+def test_a_server_without_a_free_connection_costs_none_of_those_that_are_open(
+    client: redis.Redis, real_world: World
+) -> None:
+    admin = real_world.client
+    before = admin.config_get("maxclients")["maxclients"]
+    call = ScriptConnection(client, most=2)
+    call("PING")
+    waiting = threading.Thread(target=call, args=("BLPOP", "nothing", 50))
+    waiting.start()
+    until(lambda: any(one["cmd"] == "blpop" for one in admin.client_list()), "the open one is in use")
+    admin.config_set("maxclients", len(admin.client_list()))
+    try:
+        with pytest.raises(LedgerUnavailable, match=r"accepts no further connections.*maxclients"), translated_errors():
+            call("PING")
+        admin.rpush("nothing", 1)
+        waiting.join(60)
+        assert call("PING") in (True, "PONG")
+        assert len(connections(real_world, client)) == 1
+    finally:
+        admin.config_set("maxclients", before)

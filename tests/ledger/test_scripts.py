@@ -138,5 +138,5 @@ class TestScriptCache:
     def test_loaded_scripts_are_the_ones_that_are_called(self, world: World) -> None:
         world.client.script_flush()
         world.ledger.scripts.load()
-        shas = list(world.ledger.scripts._shas.values())
+        shas = [world.ledger.scripts._of(verb).sha for verb in VERBS]
         assert world.client.script_exists(*shas) == [True] * len(VERBS)

@@ -357,6 +357,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self.clock.advance(60)
             self.world.promote()
             self.world.executions.expire(100)
+            self.world.register(*HOSTS)
             for slot in (ANY, *HOSTS):
                 self.world.reconcile(slot)
                 while self.world.messages(slot):

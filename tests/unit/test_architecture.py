@@ -20,6 +20,8 @@ SERVER_SIDE = {"redis", "celery", "kombu", "flask", "gevent", "gunicorn"}
         ("jobqueue.ledger", {"flask", "celery", "gunicorn"}),
         ("jobqueue.services", {"flask", "gunicorn"}),
         ("workers", {"flask", "flask_smorest", "gunicorn", "api"}),
+        # only the API evaluates target expressions
+        ("workers.agent.agent", {"lark", "re2", "jobqueue.targets"}),
         ("api", {"workers"}),
         # the master process: what its workers import must come after gevent's changes
         ("api.server", {"flask", "redis", "prometheus_client"}),

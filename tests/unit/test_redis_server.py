@@ -11,7 +11,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from jobqueue.errors import InvalidSettings, LedgerUnavailable
 from jobqueue.ledger.ledger import Ledger
-from jobqueue.redis_server import refusals
+from jobqueue.redis_server import is_scarce, refusals, room
 from jobqueue.settings import Settings
 
 GOOD = {"redis_version": "7.0.15", "redis_mode": "standalone", "maxmemory": 0, "maxmemory_policy": "noeviction"}
@@ -22,6 +22,7 @@ class FakeClient:
 
     def __init__(self, answer: dict[str, Any] | Exception) -> None:
         self._answer = answer
+        self.connection_pool = redis.ConnectionPool()
 
     def info(self) -> dict[str, Any]:
         if isinstance(self._answer, Exception):
@@ -75,3 +76,26 @@ def test_a_redis_that_is_away_is_not_refused() -> None:
 def test_a_user_who_may_not_look_may_still_work(caplog: pytest.LogCaptureFixture) -> None:
     a_ledger(NoPermissionError("this user has no permissions to run the 'info' command")).check()
     assert "Redis was not checked" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("used", "most", "has_room", "agents"),
+    [
+        (1, 10_000, True, "about 3333 further agents fit"),
+        (7_999, 10_000, True, "about 667 further agents fit"),
+        (8_000, 10_000, False, "about 666 further agents fit"),
+        (3, 64, False, "takes 64 connections (maxclients) and has 3; about 20 further agents fit"),
+        (64, 64, False, "about 0 further agents fit"),
+        (70, 64, False, "about 0 further agents fit"),  # it was lowered
+    ],
+)
+def test_how_many_agents_fit(used: int, most: int, has_room: bool, agents: str) -> None:
+    found, text = room("Redis", {"connected_clients": used, "maxclients": most})
+    assert found is has_room
+    assert agents in text
+    assert ("raise maxclients" in text) is not has_room
+
+
+def test_a_server_that_does_not_say_has_room() -> None:
+    assert room("Redis", {}) == (True, "")
+    assert not is_scarce({})

@@ -352,6 +352,7 @@ def test_this_machines_name_is_made_valid(monkeypatch: pytest.MonkeyPatch, name:
 def test_labels() -> None:
     assert parse_labels("") == {}
     assert parse_labels("group=web.dev,n=1,") == {"group": "web.dev", "n": "1"}
+    assert parse_labels("group:web.dev, n=1") == {"group": "web.dev", "n": "1"}
 
 
 def test_secrets_are_no_settings(tmp_path: Path) -> None:

@@ -150,8 +150,8 @@ def test_output_and_search() -> None:
     assert list(client.search(status="failed")) == []
     with pytest.raises(NotImplementedError, match="tag"):
         list(client.search(tag="a:b"))
-    with pytest.raises(InvalidRequest, match="name one"):
-        list(other.output())
+    assert list(job.output("web1")) == ["hello"]
+    assert list(other.output()) == ["hello"], "that of all hosts"
 
 
 def test_hosts() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from typing import Any
 
 from celery import Celery
 from kombu import Queue
 
 from jobqueue import logs
 from jobqueue.dispatch.app import is_redis, make_app
+from jobqueue.dispatch.envelope import spread_of
 from jobqueue.dispatch.message_parser import MessageParser
 from jobqueue.dispatch.queues import TASK, agent_queues
 from jobqueue.dispatch.transport import MESSAGE_FILTER
@@ -20,7 +22,6 @@ from jobqueue.model.target import ANY
 from jobqueue.operations import facts
 from jobqueue.operations.registry import Registry
 from jobqueue.settings import Settings
-from workers import metrics
 from workers.agent.consumer.consumer import MessageFilter
 from workers.agent.consumer.consumer_watchdog import ConsumerWatchdog
 from workers.agent.consumer.intake import Intake
@@ -39,8 +40,10 @@ from workers.agent.execution.running import RunningSet
 from workers.agent.graceful_shutdown import GracefulShutdown
 from workers.agent.guard.identity import Identity
 from workers.agent.guard.work_admission import WorkAdmission, own_file, trusted_keys
+from workers.agent.own_metrics import OWN_METRICS
 from workers.agent.presence import Presence
 from workers.agent.secrets.vault import Vault
+from workers.agent.spread import claim_pause
 
 #: Connections for calls of the ledger at the same time. An agent has one more, on which it waits for messages.
 MOST_CONNECTIONS = 2
@@ -87,7 +90,7 @@ class Agent:
         self._intake = Intake([queue.name for queue in queues])
         self._watchdog = ConsumerWatchdog(self._held, settings.heartbeat_seconds, self._on_deaf)
         self._rejected = RejectedMessages(ledger.executions, settings.hostname)
-        app = make_agent_app(settings, queues, executor)
+        app = make_agent_app(settings, queues, executor, self._closing)
         message_filter = make_message_filter(app, settings, queues, self._rejected)
         # anyone with write access to Redis could send remote-control commands such as shutdown; only Flower needs them
         app.conf.worker_enable_remote_control = events
@@ -96,11 +99,12 @@ class Agent:
             app,
             self._shutdown,
             message_filter,
+            lambda: ledger.agents.fleet_size,
             hostname=f"agent@{settings.hostname}",
             pool="threads",
             concurrency=settings.concurrency,
             events=events,
-            quiet=settings.log_format == "json",  # no banner
+            quiet=True,  # no banner
             without_gossip=True,
             without_mingle=True,
             without_heartbeat=not events,
@@ -110,9 +114,7 @@ class Agent:
     def run(self) -> int:
         """Run until SIGTERM; returns the exit code."""
         threads = (self._leases, self._pump, self._presence, self._shutdown, self._rejected)
-        metrics.CONCURRENCY.set(self._settings.concurrency)
-        metrics.HELD.set_function(lambda: len(self._held))
-        stop_metrics = metrics.serve(self._settings, metrics.AGENT, self._ledger)
+        stop_metrics = OWN_METRICS.serve(self._settings, self._ledger, self._held)
         for thread in threads:
             thread.start()
         try:
@@ -142,16 +144,18 @@ class Agent:
         os._exit(1)
 
 
-def make_agent_app(settings: Settings, queues: list[Queue], executor: Executor) -> Celery:
+def make_agent_app(settings: Settings, queues: list[Queue], executor: Executor, closing: threading.Event) -> Celery:
     """The Celery app with this agent's queues and the one task."""
     app = make_app(settings)
     app.conf.task_queues = queues
 
-    @app.task(name=TASK, ignore_result=True, shared=False)  # type: ignore[untyped-decorator]
-    def execute(job_id: str, slot: str) -> str:
+    @app.task(name=TASK, ignore_result=True, shared=False, bind=True)  # type: ignore[untyped-decorator]
+    def execute(task: Any, job_id: str, slot: str) -> str:
+        # the other hosts of a broadcast got their messages at the same moment
+        closing.wait(claim_pause(spread_of(task.request.origin)))
         with logs.bound(job_id=job_id):
             outcome = executor.execute(job_id, slot)
-        metrics.ended(outcome)
+        OWN_METRICS.ended(outcome)
         return outcome
 
     app.finalize()

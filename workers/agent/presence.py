@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from jobqueue import __version__
 from jobqueue.errors import LedgerUnavailable
+from jobqueue.jitter import shortened
 from jobqueue.ledger.agents import Agents, Refused
 from jobqueue.model.agent import AgentState, Heartbeat, Registration
 from jobqueue.operations import facts
@@ -106,7 +107,7 @@ class Presence(threading.Thread):
                     pause = min(pause, 1.0)
                 except Exception:  # without this thread the agent would appear offline
                     logger.exception("The heartbeat failed")
-            self._wake.wait(pause)
+            self._wake.wait(shortened(pause))
             self._wake.clear()
 
     def beat_once(self) -> None:

@@ -39,8 +39,8 @@ WantedBy={target}
 
 
 def agent_command(places: Places) -> list[str]:
-    """The command that runs the agent in the foreground."""
-    return [sys.executable, "-m", "jobqueue", "worker", "--env-file", str(places.settings_file)]
+    """The command that runs the agent in the foreground. ``-P``: nothing is imported from the working directory."""
+    return [sys.executable, "-P", "-m", "jobqueue", "worker", "--env-file", str(places.settings_file)]
 
 
 class Systemd:

@@ -18,12 +18,16 @@ from jobqueue.trust.signing.trusted import TrustedKeys
 from workers import metrics
 from workers.agent.execution.ledger_retry import retry_until_available
 from workers.logs import configure_logging
+from workers.maintenance.connections import ConnectionCounter
+from workers.maintenance.fleet_watch import FleetWatch
 from workers.maintenance.leader import Leadership
 from workers.maintenance.scripts import ScriptKeeper
 from workers.maintenance.services import (
     STEP,
     Expirer,
     ExternalRunExpirer,
+    Finisher,
+    Opener,
     Placer,
     Promoter,
     Pruner,
@@ -35,6 +39,7 @@ from workers.maintenance.services import (
     Sweeper,
     Watchman,
 )
+from workers.maintenance.surveyor import Surveyor
 
 logger = logging.getLogger(__name__)
 
@@ -122,15 +127,20 @@ def make_services(ledger: Ledger, settings: Settings) -> list[Service]:
     return [
         ScriptKeeper(ledger.scripts),
         Registrar(ledger),
+        Surveyor(ledger),
+        FleetWatch(ledger, settings.heartbeat_seconds),
         Watchman(ledger, settings.lease_seconds),
         Promoter(ledger, sender),
+        Opener(ledger, sender),
         Placer(ledger, sender),
         Reaper(ledger, settings.lease_seconds),
         Expirer(ledger),
+        Finisher(ledger),
         Reconciler(ledger, sender, older_than_seconds=settings.heartbeat_seconds),
         Pruner(ledger, settings.job_ttl_seconds),
         ExternalRunExpirer(ledger, settings.job_ttl_seconds),
         Sweeper(ledger),
+        ConnectionCounter(ledger),
         ResultInspector(ledger, ResultVerifier(ledger.agents, keys), keys),
     ]
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from jobqueue import __version__
 from jobqueue.dispatch.sender import Sender
-from jobqueue.errors import AgentNotFound, LedgerUnavailable
-from jobqueue.ledger.executions import Due
+from jobqueue.errors import AgentNotFound, JobFinal, JobNotFound, LedgerUnavailable
+from jobqueue.ledger.due import Due
+from jobqueue.ledger.jobs import SLICE
 from jobqueue.ledger.ledger import Ledger
+from jobqueue.ledger.rollouts import CANCEL, MORE
 from jobqueue.ledger.shared_key_watch import Watch
-from jobqueue.model.agent import Agent, AgentState
+from jobqueue.model.agent import Agent
 from jobqueue.model.alert import RESULTS_FORGED, RESULTS_UNVERIFIED
 from jobqueue.model.job import Job
 from jobqueue.model.needs import Needs
@@ -26,6 +29,10 @@ logger = logging.getLogger(__name__)
 
 #: Maximum number of items per step, so that Redis is never blocked for long.
 STEP = 200
+#: Slices of cancels and removals that one step takes (about 50 ms of Redis, a few at a time).
+SLICES = 10
+#: Number of jobs of which one step opens executions, 500 each at most.
+OPENED = 20
 #: Number of ended jobs checked per step, and how far back the first check goes.
 INSPECTED = 50
 LOOK_BACK_MICROS = 600 * 1_000_000
@@ -33,6 +40,10 @@ LOOK_BACK_MICROS = 600 * 1_000_000
 _SHARE = 20
 #: Number of matching hosts from which the ledger chooses.
 _CHOICE = 50
+#: Seconds after which the reconciler looks at all queues again: those that it knows of may be lost.
+_ALL_QUEUES_SECONDS = 600.0
+#: Seconds that the claim of one agent of a fleet may be delayed by those of the others.
+_CLAIM_SECONDS = 0.001
 #: Seconds that an execution waits before it is resent through a broker whose queues cannot be inspected.
 BLIND_SECONDS = 15.0
 
@@ -70,14 +81,18 @@ class Promoter:
 
 
 class Registrar:
-    """Transfers agents' own records (registrations, heartbeats, alerts) to the shared lists."""
+    """Transfers agents' own records (registrations, heartbeats, alerts) to the shared lists; at first those of all."""
 
     every_seconds = 0.2
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._has_begun = False
 
     def run_once(self) -> int:
+        if not self._has_begun:
+            self._ledger.agents.muster_all()
+            self._has_begun = True
         return self._ledger.agents.muster(STEP)
 
 
@@ -91,6 +106,31 @@ class Watchman:
 
     def run_once(self) -> int:
         return self._watch.shared_keys() + self._watch.waiting_jobs(INSPECTED)
+
+
+class Opener:
+    """Opens the next executions of large jobs and rollouts, and cancels those of rollouts that stopped."""
+
+    every_seconds = 0.1
+
+    def __init__(self, ledger: Ledger, sender: Sender) -> None:
+        self._ledger = ledger
+        self._sender = sender
+
+    def run_once(self) -> int:
+        ids = self._ledger.rollouts.due(OPENED)
+        return sum(self._open(job_id) for job_id in ids)
+
+    def _open(self, job_id: str) -> int:
+        what, due = self._ledger.rollouts.open(job_id, self._sender.template)
+        _send(self._sender, due)
+        if what == CANCEL:
+            try:
+                self._ledger.jobs.cancel(job_id, "the rollout stopped")
+            except (JobFinal, JobNotFound):
+                logger.info("Job %s ended before it could be cancelled", job_id)
+        # more of it waits: the next step follows at once
+        return STEP if what == MORE else 1
 
 
 class Placer:
@@ -169,38 +209,58 @@ class Expirer:
         self._ledger = ledger
 
     def run_once(self) -> int:
-        return self._ledger.executions.expire(STEP)
+        expired, more = self._ledger.executions.expire_slice(SLICE)
+        return max(expired, STEP) if more else min(expired, STEP - 1)
+
+
+class Finisher:
+    """Completes cancels and removals of broadcasts, which are taken in slices, if the process that began them died."""
+
+    every_seconds = 1.0
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def run_once(self) -> int:
+        taken = self._ledger.jobs.finish_slices(SLICES)
+        return STEP if taken >= SLICES else taken
 
 
 class Reconciler:
     """Republishes waiting executions whose messages were lost.
 
-    With a separate broker, lost messages cannot be detected. Executions that have waited for a while are then resent to
-    live, idle agents, which would have claimed them by now. Busy or offline agents get no duplicates: the broker keeps
-    their messages, and duplicates would pile up.
+    It looks only at queues in which executions have waited for a while, and at each once per such time span, so that
+    an idle fleet costs nothing. A large fleet, whose claims take a while, is given more time. With a separate broker,
+    lost messages cannot be detected: executions are then resent to live, idle agents, which would have claimed them by
+    now. Busy or offline agents get no duplicates: the broker keeps their messages, and duplicates would pile up.
     """
 
     every_seconds = 2.0
 
-    def __init__(self, ledger: Ledger, sender: Sender, older_than_seconds: float) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        sender: Sender,
+        older_than_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._ledger = ledger
         self._sender = sender
-        self._is_blind = not sender.template
-        self._older_than = max(older_than_seconds, BLIND_SECONDS) if self._is_blind else older_than_seconds
+        self._clock = clock
+        self._older_than = older_than_seconds if sender.template else max(older_than_seconds, BLIND_SECONDS)
+        self._wait = self._older_than
+        self._looks_at_all = float("-inf")
 
     def run_once(self) -> int:
-        slots = self._idle() if self._is_blind else [ANY, *self._ledger.agents.hostnames()]
-        again = self._ledger.executions.reconcile(slots, self._older_than, STEP, self._sender.template)
+        if self._clock() >= self._looks_at_all:
+            self._looks_at_all = self._clock() + _ALL_QUEUES_SECONDS
+            hostnames = self._ledger.agents.hostnames()
+            self._wait = max(self._older_than, len(hostnames) * _CLAIM_SECONDS) if self._older_than else 0.0
+            self._ledger.executions.watch_queues([ANY, *hostnames])
+        slots, more = self._ledger.executions.stale_queues(self._wait, STEP)
+        again = self._ledger.executions.reconcile(slots, self._wait, STEP, self._sender.template)
         _send(self._sender, again)
-        return len(again)
-
-    def _idle(self) -> list[str]:
-        idle = [agent.hostname for agent in self._ledger.agents.all() if _is_idle(agent)]
-        return [ANY, *idle] if idle else []
-
-
-def _is_idle(agent: Agent) -> bool:
-    return agent.live and agent.state is AgentState.READY and not agent.running
+        return max(len(again), STEP) if more else min(len(again), STEP - 1)
 
 
 class ResultInspector:
@@ -253,9 +313,14 @@ class ResultInspector:
     def _faults(self, job: Job) -> list[tuple[str, str]]:
         """The faults found; a job that cannot be checked must not prevent checking the others."""
         try:
-            return self._check.faults(job)
+            faults = self._check.faults(job)
+            for part in self._ledger.jobs.parts(job):
+                faults += self._check.faults(replace(job, executions=part))
+            return faults
         except LedgerUnavailable:
             raise
+        except JobNotFound:  # it was deleted meanwhile
+            return []
         except Exception:
             logger.exception("The results of job %s could not be verified", job.id)
             return [("", "its results could not be verified")]

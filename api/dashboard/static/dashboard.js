@@ -218,23 +218,51 @@ const MOST_PIECES = 3000; // kept on the page
 const ESCAPES = /\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])|[\x00-\x08\x0b\x0c\x0e-\x1f]/g;
 let output = null;
 
+// puts each line of several agents' output behind its agent, whatever pieces it comes in
+function prefixer() {
+  let openHost = null; // whose line is unfinished
+  return ({ hostname, text }) => {
+    let shown = openHost !== null && openHost !== hostname ? "\n" : "";
+    if (shown) openHost = null;
+    text.split("\n").forEach((part, number) => {
+      if (number > 0) {
+        shown += "\n";
+        openHost = null;
+      }
+      if (!part) return;
+      if (openHost === null) shown += `${hostname} | `;
+      shown += part;
+      openHost = hostname;
+    });
+    return shown;
+  };
+}
+
 function startOutput() {
   const box = document.getElementById("output");
   if (!box || output || box.dataset.done || document.hidden) return;
   const isSingle = box.dataset.single === "yes";
   if (!box.dataset.host && !isSingle) return;
-  const query = isSingle ? "" : `?hostname=${encodeURIComponent(box.dataset.host)}`;
+  const isOfAll = box.dataset.all === "yes";
+  let prefixed = isOfAll ? prefixer() : (piece) => piece.text;
+  const query = isSingle || isOfAll ? "" : `?hostname=${encodeURIComponent(box.dataset.host)}`;
   const note = document.getElementById("output-note");
   let dropped = 0;
   // it starts again each time it is opened
   box.textContent = "";
   output = new EventSource(`${root}/job/${box.dataset.job}/logs${query}`);
+  output.addEventListener("open", () => {
+    if (!isOfAll) return;
+    // without ids of events, the server begins anew after a broken connection
+    box.textContent = "";
+    prefixed = prefixer();
+  });
   output.addEventListener("output", (event) => {
     const piece = JSON.parse(event.data);
     const isAtEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 30;
     const span = document.createElement("span");
     span.className = `from-${piece.stream}`;
-    span.textContent = piece.text.replace(/\r\n/g, "\n").replace(ESCAPES, "");
+    span.textContent = prefixed(piece).replace(/\r\n/g, "\n").replace(ESCAPES, "");
     box.append(span);
     while (box.childElementCount > MOST_PIECES) {
       box.firstElementChild.remove();

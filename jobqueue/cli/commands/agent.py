@@ -12,9 +12,11 @@ from jobqueue.cli.commands import joining
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import for_each
 from jobqueue.cli.parameters import json_option
-from jobqueue.cli.views.output import Column, Screen, screen
+from jobqueue.cli.views.output import Column, Screen, complain, screen
 from jobqueue.cli.views.text import lines, one_line, pairs, state_of
 from jobqueue.client import Client
+from jobqueue.model.agent import AgentState
+from jobqueue.model.agent_filter import DEFAULT_LIMIT, MAX_LIMIT
 
 _COLUMNS = (
     Column("HOSTNAME", whole=True),
@@ -27,6 +29,7 @@ _COLUMNS = (
     Column("LABELS"),
     Column("CONDITIONS"),
 )
+_STATES = (*(state.value for state in AgentState), "live", "offline")
 _hostnames = click.argument("hostnames", metavar="HOSTNAME...", nargs=-1, required=True, shell_complete=hostnames_like)
 
 
@@ -40,16 +43,34 @@ agent.add_command(joining.join)
 
 
 @agent.command("list")
+@click.option("--label", "labels", metavar="KEY:VALUE", multiple=True, help="Agents with this label; all, if several.")
+@click.option("--state", metavar="STATE[,STATE...]", help=f"Agents in one of these states: {', '.join(_STATES)}.")
+@click.option("--hostname", metavar="PATTERN", help="Agents with this hostname; * stands for any characters.")
+@click.option("--limit", type=click.IntRange(1, MAX_LIMIT), help=f"The most agents, by default {DEFAULT_LIMIT}.")
+@click.option("--cursor", help="Go on behind the page that gave this next_cursor.")
+@click.option("--all", "everything", is_flag=True, help="All agents that match, not one page.")
+@click.option("--view", type=click.Choice(["full", "summary"]), help="With --json: how much of each agent.")
 @json_option
-def list_agents(as_json: bool) -> None:
-    """List all agents."""
+def list_agents(*, cursor: str | None, everything: bool, view: str | None, as_json: bool, **query: Any) -> None:
+    """List agents by hostname."""
+    if everything and cursor is not None:
+        raise click.UsageError("--all shows all agents; it takes no --cursor.")
+    query["view"] = view if as_json else "summary"
     with connect() as client:
-        found = client.agents()
+        if everything:
+            found, *more = client.iter_agent_pages(**query)
+            found["agents"] += [item for page in more for item in page["agents"]]
+            found["next_cursor"] = None
+        else:
+            found = client.agents(cursor=cursor, **query)
     out = screen()
     if as_json:
         out.json(found)
-    else:
-        out.table(_COLUMNS, [_row(out, item) for item in found["agents"]])
+        return
+    out.table(_COLUMNS, [_row(out, item) for item in found["agents"]])
+    if found.get("next_cursor"):
+        of = f"{'at least ' if found.get('is_least') else ''}{found['total']}"
+        complain(f"These are {len(found['agents'])} of {of} agents; --all shows all.")
 
 
 @agent.command()

@@ -59,13 +59,16 @@ def follow(job_id: str | None, steps: Sequence[str], after: str, as_json: bool) 
 
 def _show(out: Screen, found: Mapping[str, Any]) -> None:
     if found["kind"] == "reset":
-        complain("Some events in between are no longer stored.")
+        complain("Some events in between may be missing.")
+    elif found["kind"] == "waiting":
+        complain(one_line(found.get("reason")))
     elif found["kind"] == "end":
         out.line(f"Job {one_line(found.get('job_id'))} is {one_line(found.get('status'))}.", str(found.get("status")))
     else:
         text = f"  {one_line(found['error'])}" if found.get("error") else ""
+        where = f"{found['count']} agents" if found.get("count") else one_line(found.get("hostname"))
         out.line(
             f"{one_line(found.get('timestamp'))}  {one_line(found.get('job_id'))}  {one_line(found.get('event')):<12}  "
-            f"{one_line(found.get('hostname'))}{text}",
+            f"{where}{text}",
             str(found.get("event")),
         )

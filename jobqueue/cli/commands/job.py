@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -21,23 +21,30 @@ from jobqueue.cli.parameters import (
     future,
     json_object,
     json_option,
+    oneline_option,
     pair,
     past,
+    states,
     statuses,
     yes_option,
 )
 from jobqueue.cli.rerun import request_of, submit_request
+from jobqueue.cli.rollout import rollout_options, take_rollout
 from jobqueue.cli.submission import add_arguments, different_tags, operation_data
 from jobqueue.cli.views.answers import answers, show_answers
+from jobqueue.cli.views.execution_view import merged, show_executions, show_groups
 from jobqueue.cli.views.host_output import show_grouped_logs, show_prefixed_logs
 from jobqueue.cli.views.job_output import show_logs
 from jobqueue.cli.views.job_view import show_job, show_list
 from jobqueue.cli.views.output import complain, screen
+from jobqueue.cli.views.plan_view import show_plan
+from jobqueue.cli.views.process_answers import show_oneline
 from jobqueue.cli.views.text import one_line
 from jobqueue.cli.views.watch import watch
 from jobqueue.client import Client, WaitTimeout
+from jobqueue.model.execution_page import MAX_LIMIT as MAX_EXECUTIONS
 from jobqueue.model.filter import DEFAULT_LIMIT, MAX_LIMIT
-from jobqueue.model.states import FAILURES, JobStatus
+from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
 from jobqueue.model.target import ANY
 
 EXIT_JOB_FAILED = 1
@@ -78,7 +85,7 @@ def job() -> None:
     default=ANY,
     show_default=True,
     shell_complete=targets_like,
-    help="_any, _all, a hostname, or a label as key:value.",
+    help="_any, _all, a hostname, a label as key:value, or an expression such as 'web[01-20] and not zone:a'.",
 )
 @click.option("--timeout", type=duration, metavar="DURATION", help="Maximum run time on an agent, such as 30s.")
 @click.option("--title", help="A title, shown in lists instead of the operation.")
@@ -89,6 +96,9 @@ def job() -> None:
 @click.option("--not-before", type=future, metavar="TIME", help="Start no earlier: a UTC time, or a duration from now.")
 @click.option("--expires-at", type=future, metavar="TIME", help="Start no later: a UTC time, or a duration from now.")
 @click.option("--idempotency-key", metavar="KEY", help="A repeated submission with the same key returns the first job.")
+@click.option("--dry-run", is_flag=True, help="Show which agents would take the job; submit nothing.")
+@click.option("--plan-hash", metavar="HASH", help="Refuse the job if the agents differ from those of the --dry-run.")
+@rollout_options
 @click.option(
     "--watch/--no-watch",
     "--wait/--no-wait",
@@ -117,6 +127,7 @@ def submit(  # noqa: PLR0913 - one for each option
     retries: int | None,
     wait: bool,
     wait_timeout: float | None,
+    dry_run: bool,
     full: bool,
     as_json: bool,
     **options: Any,
@@ -128,22 +139,24 @@ def submit(  # noqa: PLR0913 - one for each option
     jobqueue job submit command.exec.execute --target web1 -- ls -l /
     jobqueue job submit command.shell.execute --target group:web -- 'df -h | tail -n 3'
     jobqueue job submit network.ping.do -d address=db1 -d count:=3
+    jobqueue job submit command.exec.execute --target group:web --canary 1 --batch 5% --max-failures 3 -- ./patch
 
     Exit code: 0 submitted (with --watch: completed or skipped), 1 the job failed, 2 any other error.
     """
     content = operation_data(data, pairs)
     named = different_tags(tags)
+    rollout = take_rollout(options)
     with connect() as client:
         if arguments:
             add_arguments(content, arguments, operation, client.operations()["operations"])
-        accepted = client.submit(
-            operation,
-            content,
-            timeout_seconds=timeout,
-            retries=None if retries is None else {"max_attempts": retries + 1},
-            tags=named,
-            **options,
-        )
+        options |= {"retries": None if retries is None else {"max_attempts": retries + 1}}
+        options |= {"timeout_seconds": timeout, "tags": named, "rollout": rollout}
+        if dry_run:
+            show_plan(screen(full=full), client.plan(operation, content, **options), as_json=as_json)
+            return
+        accepted = client.submit(operation, content, **options)
+        if accepted.get("accepted"):
+            complain(one_line(f"{accepted['job_id']}: {accepted.get('message')}"))
         if wait:
             click.echo(f"Job {one_line(accepted['job_id'])}", err=True)
             _finish(context, client, accepted["job_id"], wait_timeout, full=full, as_json=as_json)
@@ -211,14 +224,44 @@ def list_jobs(  # noqa: PLR0913 - one for each option
 
 @job.command()
 @_id
+@click.option("--executions", is_flag=True, help="All of its executions instead, by hostname.")
+@click.option("--group", is_flag=True, help="All of its executions instead, equal answers together.")
+@click.option(
+    "--state",
+    type=states,
+    metavar="STATE[,STATE...]",
+    help=f"Executions in this state, one of {', '.join(ExecutionState)}, or in one of several.",
+)
+@oneline_option
 @full_option
 @json_option
-def get(job_id: str, full: bool, as_json: bool) -> None:
-    """Show a job: its agents (failures first), its timeline, the answers."""
+def get(
+    *, job_id: str, executions: bool, group: bool, state: str | None, oneline: bool, full: bool, as_json: bool
+) -> None:
+    """Show a job: its agents (failures first), its timeline, the answers.
+
+    Of a job for more than 1,000 agents, the first 1,000; --executions and --group cover all.
+    """
+    if executions and group:
+        raise click.UsageError("Give --executions or --group: executions are shown one by one, or in groups.")
     with connect() as client:
-        found = client.job(job_id_of(client, job_id))
+        job_id = job_id_of(client, job_id)
+        if group:
+            found = merged(client.iter_execution_pages(job_id, state=state, group="answer"))
+        elif executions or state:
+            found, *more = client.iter_execution_pages(job_id, state=state, limit=MAX_EXECUTIONS)
+            found["items"] += [item for page in more for item in page["items"]]
+            found["next_cursor"] = None
+        else:
+            found = client.job(job_id)
     if as_json:
         screen().json(found)
+    elif "groups" in found:
+        show_groups(screen(full=full), found)
+    elif "items" in found:
+        show_executions(screen(full=full), found["items"])
+    elif oneline:
+        show_oneline(screen(full=full), answers(found))
     else:
         show_job(screen(full=full), found)
 
@@ -226,16 +269,20 @@ def get(job_id: str, full: bool, as_json: bool) -> None:
 @job.command("watch")
 @_id
 @click.option("--timeout", type=duration, metavar="DURATION", help="Stop watching after this time; the job continues.")
+@oneline_option
 @full_option
 @json_option
 @click.pass_context
-def watch_job(context: click.Context, job_id: str, timeout: float | None, full: bool, as_json: bool) -> None:
+def watch_job(
+    context: click.Context, job_id: str, timeout: float | None, oneline: bool, full: bool, as_json: bool
+) -> None:
     """Follow a job to its end and print the answers. Ctrl-C stops the watching, not the job.
 
     Exit code: 0 completed or skipped, 1 the job failed or was cancelled, 2 any other error.
     """
     with connect() as client:
-        _finish(context, client, job_id_of(client, job_id), timeout, full=full, as_json=as_json)
+        job_id = job_id_of(client, job_id)
+        _finish(context, client, job_id, timeout, full=full, as_json=as_json, oneline=oneline)
 
 
 @job.command()
@@ -290,6 +337,38 @@ def cancel(job_ids: Sequence[str], as_json: bool) -> None:
         return client.cancel(job_id_of(client, job_id))
 
     for_each(job_ids, stop, lambda found: f"{one_line(found.get('id'))}  {_cancelled(found)}", as_json=as_json)
+
+
+@job.command()
+@_ids
+@json_option
+def pause(job_ids: Sequence[str], as_json: bool) -> None:
+    """Pause rollouts: what has been opened goes on, and no further batch is opened."""
+    _steer(Client.pause, job_ids, as_json=as_json)
+
+
+@job.command()
+@_ids
+@json_option
+def resume(job_ids: Sequence[str], as_json: bool) -> None:
+    """Resume paused rollouts."""
+    _steer(Client.resume, job_ids, as_json=as_json)
+
+
+@job.command()
+@_ids
+@json_option
+def approve(job_ids: Sequence[str], as_json: bool) -> None:
+    """Open the next batch of rollouts that wait for an approval."""
+    _steer(Client.approve, job_ids, as_json=as_json)
+
+
+@job.command()
+@_ids
+@json_option
+def abort(job_ids: Sequence[str], as_json: bool) -> None:
+    """End rollouts: what is held is cancelled, and what has been opened goes on."""
+    _steer(Client.abort, job_ids, as_json=as_json)
 
 
 @job.command()
@@ -384,8 +463,27 @@ def delete(job_ids: Sequence[str], as_json: bool) -> None:
     for_each(job_ids, forget, lambda found: f"{one_line(found['id'])}  deleted", as_json=as_json)
 
 
+def _steer(action: Callable[[Client, str], dict[str, Any]], job_ids: Sequence[str], *, as_json: bool) -> None:
+    """Do this to the rollout of each job, and print its state."""
+
+    def step(client: Client, job_id: str) -> dict[str, Any]:
+        return action(client, job_id_of(client, job_id))
+
+    def line(found: dict[str, Any]) -> str:
+        return f"{one_line(found.get('id'))}  {one_line((found.get('rollout') or {}).get('state'))}"
+
+    for_each(job_ids, step, line, as_json=as_json)
+
+
 def _finish(
-    context: click.Context, client: Client, job_id: str, timeout: float | None, *, full: bool, as_json: bool
+    context: click.Context,
+    client: Client,
+    job_id: str,
+    timeout: float | None,
+    *,
+    full: bool,
+    as_json: bool,
+    oneline: bool = False,
 ) -> None:
     """Wait for the job, print its answers, and exit with the code of its status."""
     try:
@@ -395,6 +493,10 @@ def _finish(
         context.exit(EXIT_JOB_FAILED)
     if as_json:
         screen().json(ended)
+    elif oneline:
+        show_oneline(screen(full=full), answers(ended))
+    elif ended.get("executions_left_out"):
+        show_groups(screen(full=full), merged(client.iter_execution_pages(job_id, group="answer")))
     else:
         show_answers(screen(full=full), answers(ended))
     context.exit(0 if ended["status"] in GOOD_STATUSES else EXIT_JOB_FAILED)

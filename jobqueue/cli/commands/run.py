@@ -13,11 +13,13 @@ from jobqueue.cli.candidates import operations_like, targets_like
 from jobqueue.cli.commands.job import EXIT_JOB_FAILED, GOOD_STATUSES
 from jobqueue.cli.connection import EXIT_INTERRUPTED, ClientCommand, connect
 from jobqueue.cli.interrupt import settle_interrupted
-from jobqueue.cli.parameters import data_pair, duration, full_option, json_option, pair
+from jobqueue.cli.parameters import data_pair, duration, full_option, json_option, oneline_option, pair
+from jobqueue.cli.rollout import rollout_options, take_rollout
 from jobqueue.cli.submission import different_tags
 from jobqueue.cli.views.answers import Answer, answers, is_process, show_answers
 from jobqueue.cli.views.live import show_live
 from jobqueue.cli.views.output import complain, screen
+from jobqueue.cli.views.plan_view import show_plan
 from jobqueue.cli.views.process_answers import show_oneline, show_prefixed
 from jobqueue.cli.views.text import one_line
 from jobqueue.cli.views.totals import totals
@@ -25,6 +27,7 @@ from jobqueue.cli.views.watch import watch
 from jobqueue.cli.work import target_of, work_of
 from jobqueue.client import Client, WaitTimeout
 from jobqueue.model.states import FINAL_STATES
+from jobqueue.model.target import ANY
 
 _FINAL = frozenset(state.value for state in FINAL_STATES)
 #: On a terminal, outputs of more hosts than this are grouped.
@@ -83,8 +86,10 @@ class _Display:
     metavar="DURATION",
     help="Stop waiting after this time and print what is in; the job goes on.",
 )
-@click.option("--oneline", is_flag=True, help="One line a host: host | exit code | first line.")
+@rollout_options
+@oneline_option
 @click.option("--group", is_flag=True, help="Print equal answers once, under the names of their hosts.")
+@click.option("--dry-run", is_flag=True, help="Show which agents would run it; submit nothing.")
 @click.option("--no-wait", is_flag=True, help="Submit, print the job's id and exit.")
 @full_option
 @json_option
@@ -104,8 +109,10 @@ def run(  # noqa: PLR0913 - one for each option
     oneline: bool,
     group: bool,
     no_wait: bool,
+    dry_run: bool,
     full: bool,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Run a shell command, a script or an operation on hosts, and print the answers.
 
@@ -113,6 +120,7 @@ def run(  # noqa: PLR0913 - one for each option
     jobqueue run 'df -h' --on group:web
     jobqueue run 'systemctl restart nginx' --on web1 --on web2
     jobqueue run --script check.sh --on _all --oneline
+    jobqueue run 'apt-get -y upgrade' --on group:web --canary 1 --batch 5% --max-failures 3
     jobqueue run network.ping.do -d address=db1 -d count:=3
 
     One word such as node.uptime.get is an operation; all else is a line for /bin/sh. Work that may change hosts needs
@@ -126,10 +134,16 @@ def run(  # noqa: PLR0913 - one for each option
     if sum((oneline, group, as_json)) > 1:
         raise click.UsageError("Choose one of --oneline, --group and --json.")
     named = different_tags(tags)
+    rollout = take_rollout(options)
     with connect() as client:
         work = work_of(client, words, script, pairs, as_shell=as_shell)
         target = target_of(targets, work)
-        accepted = client.submit(work.operation, work.data, target, title=title, tags=named, timeout_seconds=timeout)
+        options |= {"title": title, "tags": named, "timeout_seconds": timeout, "rollout": rollout}
+        if dry_run:
+            plan = client.plan(work.operation, work.data, target, **options)
+            show_plan(screen(full=full), plan, as_json=as_json)
+            return
+        accepted = client.submit(work.operation, work.data, target, **options)
         job_id = str(accepted["job_id"])
         if no_wait:
             _show_accepted(accepted, as_json=as_json)
@@ -154,7 +168,7 @@ def _follow(client: Client, job_id: str, wait_timeout: float | None, display: _D
     deadline = None if wait_timeout is None else time.monotonic() + wait_timeout
     click.echo(f"Job {one_line(job_id)}", err=True)
     job = client.job(job_id)
-    is_live = display.is_live and len(job.get("expected_agents") or ()) <= 1
+    is_live = display.is_live and _has_one_host(job)
     late = ""
     try:
         if is_live:
@@ -169,6 +183,11 @@ def _follow(client: Client, job_id: str, wait_timeout: float | None, display: _D
     if late:
         complain(late)
     return job
+
+
+def _has_one_host(job: Mapping[str, Any]) -> bool:
+    hosts = job.get("expected_agents") or ()
+    return len(hosts) == 1 or (not hosts and job.get("target_hostname") == ANY)
 
 
 def _left(deadline: float | None) -> float | None:

@@ -13,16 +13,44 @@ import click
 from jobqueue.cli.commands.parts import FLOWER_PORT
 from jobqueue.cli.stopping import Stopping
 from jobqueue.cli.views.log_lines import LogLines, say
-from jobqueue.errors import JobQueueError
+from jobqueue.errors import InvalidTarget, JobQueueError
 from jobqueue.extras import require
 from jobqueue.settings import TOKEN_FILE, Settings
+from jobqueue.standalone.log_files import LogFiles
 from jobqueue.standalone.ports import LOOPBACK, claim_port, parse_listen
-from jobqueue.standalone.stack import Plan, Stack, Stopped, numbered_agents, require_flower
+from jobqueue.standalone.stack import (
+    EXAMPLE_AGENTS,
+    AgentPlan,
+    Plan,
+    Stack,
+    Stopped,
+    named_agents,
+    numbered_agents,
+    require_flower,
+)
 from jobqueue.standalone.state import StateDirectory
 from jobqueue.standalone.supervisor import Supervisor
 
 _LARGEST_PORT = 65_535
 _REDIS_PORT = 6379
+_MOST_AGENTS = 100
+_MOST_NAMED = 5
+#: Folder of the state directory.
+LOGS = "logs"
+
+
+def _agents(context: click.Context, parameter: click.Parameter, value: str) -> list[AgentPlan]:
+    names = [name.strip() for name in value.split(",") if name.strip()]
+    number = value.strip()[:9]
+    try:
+        plans = (
+            numbered_agents(min(int(number), _MOST_AGENTS + 1)) if value.strip().isdecimal() else named_agents(names)
+        )
+    except InvalidTarget as error:
+        raise click.BadParameter(error.message, context, parameter) from error
+    if len(plans) > _MOST_AGENTS or len({plan.hostname for plan in plans}) < len(plans):
+        raise click.BadParameter(f"give up to {_MOST_AGENTS} different names, or their number", context, parameter)
+    return plans
 
 
 def _listen(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, int] | None:
@@ -49,7 +77,15 @@ def _listen(context: click.Context, parameter: click.Parameter, value: str | Non
     callback=_listen,
     help="Let other hosts join: the embedded Redis also listens here (port 6379), every user with a password.",
 )
-@click.option("--agents", type=click.IntRange(0, 100), default=3, show_default=True, help="Number of agents.")
+@click.option(
+    "--agents",
+    metavar="NAMES|NUMBER",
+    default=",".join(EXAMPLE_AGENTS),
+    show_default=True,
+    callback=_agents,
+    help="Hostnames of the agents, with commas between; or their number, for agent1, agent2, ...",
+)
+@click.option("--verbose", is_flag=True, help="Show what the processes print, which is in files otherwise.")
 @click.option(
     "--state-dir",
     type=click.Path(file_okay=False, path_type=Path),
@@ -80,10 +116,14 @@ class _Options:
     host: str
     behind_proxy: bool | None
     listen: tuple[str, int] | None
-    agents: int
+    agents: list[AgentPlan]
+    verbose: bool
     state_dir: Path | None
     flower: bool
     flower_port: int
+
+
+_TAIL_LINES = 15
 
 
 def _run(options: _Options) -> None:
@@ -93,10 +133,13 @@ def _run(options: _Options) -> None:
     require("jobqueue up", "api", install="all")
     redis_url = _redis_url(options)
     with StateDirectory(settings.state_dir) as state, Stopping() as stopping:
-        logs = LogLines()
-        with Supervisor(logs.emit, owner=str(state.path.resolve())) as supervisor:
+        lines = LogLines()
+        with (
+            LogFiles(state.subdirectory(LOGS), lines.emit, everything=options.verbose) as logs,
+            Supervisor(logs.emit, owner=str(state.path.resolve())) as supervisor,
+        ):
             plan = Plan(
-                agents=numbered_agents(options.agents),
+                agents=options.agents,
                 host=options.host,
                 behind_proxy=settings.behind_proxy,
                 port=claim_port(options.host, options.port, "--port"),
@@ -112,6 +155,10 @@ def _run(options: _Options) -> None:
                 stopping.wait()
             except Stopped:
                 pass
+            except JobQueueError:
+                for name, line in () if options.verbose else supervisor.tail(_TAIL_LINES):
+                    lines.emit(name, line)
+                raise
             say("Stopping...")
     say("Stopped.")
 
@@ -131,13 +178,17 @@ def _greet(stack: Stack, state: StateDirectory) -> None:
     token_file = state.path / TOKEN_FILE
     token = f"$(cat {shlex.quote(str(token_file))})" if stack.plan.token is None else "$JOBQUEUE_TOKEN"
     say()
-    say(f"jobqueue is up: {len(stack.plan.agents)} agents are live. Ctrl-C stops everything.")
+    names = ", ".join(agent.hostname for agent in stack.plan.agents[:_MOST_NAMED])
+    more = ", ..." if len(stack.plan.agents) > _MOST_NAMED else ""
+    agents = f"the agents {names}{more} are live" if names else "there are no agents yet"
+    say(f"jobqueue is up: {agents}. Ctrl-C stops everything.")
     say(f"  Dashboard  {stack.url}/")
     say(f"  API docs   {stack.url}/docs")
     if stack.flower_url is not None:
         say(f"  Flower     {stack.flower_url}/ (user admin, password: the token)")
     if stack.agent_redis_url is not None:
         say("  Add hosts  jobqueue agent bundle web9 > web9.join, and on the host: jobqueue agent join web9.join")
+    say(f"  Logs       {state.path / LOGS}/ (or --verbose)")
     say(f"  Token      {token_file if stack.plan.token is None else 'as in JOBQUEUE_TOKEN'}")
     where = "" if Settings.from_env().state_dir == state.path else f"JOBQUEUE_STATE_DIR={shlex.quote(str(state.path))} "
     say(f"  Try        {where}jobqueue job submit node.hostname.get --target _all")

@@ -10,6 +10,7 @@ from typing import Any
 from jobqueue.cli.views.answers import answers, show_agents, show_answers
 from jobqueue.cli.views.hostnames import fold
 from jobqueue.cli.views.output import Column, Screen
+from jobqueue.cli.views.rollout_view import show_rollout
 from jobqueue.cli.views.text import one_line, pairs
 from jobqueue.cli.views.times import ago, between
 from jobqueue.model.states import FINAL_STATUSES
@@ -91,6 +92,13 @@ def show_job(screen: Screen, job: Mapping[str, Any]) -> None:
             ("Retried as", ", ".join(_names(job.get("retried_as")))),
         ]
     )
+    if job.get("rollout"):
+        screen.heading("Rollout")
+        show_rollout(screen, job["rollout"], job.get("created"))
+    if job.get("executions_left_out"):
+        counts = ", ".join(f"{one_line(state)} {count}" for state, count in (job.get("execution_counts") or {}).items())
+        screen.heading("Executions")
+        screen.line(f"{counts}. Below are the first {len(found)}; --executions and --group show all.")
     if found:
         screen.heading("Agents")
         show_agents(screen, found)

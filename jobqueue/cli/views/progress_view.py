@@ -105,7 +105,7 @@ class TerminalView(ProgressView):
         head = Text(f"Job {one_line(progress.job_id)}  ", no_wrap=True, overflow="ellipsis")
         head.append(one_line(progress.status), STYLES.get(progress.status, ""))
         agents = f"  {progress.done} of {progress.total} agents" if progress.total > 1 else ""
-        head.append(f"{agents}  {minutes}:{seconds:02}")
+        head.append(f"{agents}{progress.rollout}  {minutes}:{seconds:02}")
         if progress.total == 1:
             return head
         latest = [Text(str(x), STYLES.get(x.status, ""), no_wrap=True, overflow="ellipsis") for x in self._latest]

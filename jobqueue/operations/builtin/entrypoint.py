@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import marshmallow
 from marshmallow import ValidationError, validate
@@ -12,8 +12,6 @@ from marshmallow import ValidationError, validate
 from jobqueue.entrypoints import capacity
 from jobqueue.entrypoints.failure import COMMAND_FAILED, START_FAILED, failed
 from jobqueue.entrypoints.log_tail import LogTail
-from jobqueue.entrypoints.spec import RuntimeEnv
-from jobqueue.entrypoints.surroundings import Surroundings, surround
 from jobqueue.errors import InvalidInput, OperationFailed, OperationTimedOut
 from jobqueue.model.needs import declared
 from jobqueue.operations.base import PinPackages, operation
@@ -21,6 +19,12 @@ from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.process.run import ProcessResult
 from jobqueue.operations.schema import Entries, Number, Schema, Text, Whole, shape
+
+if TYPE_CHECKING:
+    from jobqueue.entrypoints.surroundings import Surroundings
+
+# Archives, packages and environments are imported when an entrypoint is first used: an idle agent needs no memory for
+# them.
 
 _SHELL = "/bin/sh"
 #: Maximum length of a word on a Linux command line (128 KiB with the trailing NUL).
@@ -45,6 +49,8 @@ class _Entrypoint(Text):
 
 
 def _check_runtime_env(value: Mapping[str, Any]) -> None:
+    from jobqueue.entrypoints.spec import RuntimeEnv
+
     try:
         RuntimeEnv.parse(value)
     except InvalidInput as error:
@@ -99,6 +105,8 @@ def _with_digests(data: dict[str, Any], pin: PinPackages) -> dict[str, Any]:
     """The data with the digests of all packages that it names; digests from the caller are kept."""
     if not data.get("runtime_env"):
         return data
+    from jobqueue.entrypoints.spec import RuntimeEnv
+
     given: Mapping[str, str] = data.get("packages", {})
     missing = [name for name in RuntimeEnv.parse(data["runtime_env"]).packages if name not in given]
     return {**data, "packages": {**given, **pin(missing)}} if missing else data
@@ -115,6 +123,9 @@ def _with_digests(data: dict[str, Any], pin: PinPackages) -> dict[str, Any]:
 )
 def run(data: dict[str, Any], context: Context) -> Outcome:
     """Run a line by the shell in a runtime environment; a non-zero exit code fails the job."""
+    from jobqueue.entrypoints.spec import RuntimeEnv
+    from jobqueue.entrypoints.surroundings import surround
+
     if context.settings is None:
         raise OperationFailed("The agent passed no settings, so the operation has no folder to run in.")
     wanted = RuntimeEnv.parse(data["runtime_env"])

@@ -6,7 +6,6 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-import idna
 from marshmallow import ValidationError, validate
 
 from jobqueue.errors import OperationFailed
@@ -29,6 +28,8 @@ class HostName(Text):
         text = super()._deserialize(value, attr, data, **kwargs)
         if text.isascii():
             return text
+        import idna  # its tables are large, and such names are rare
+
         try:
             return idna.encode(text, uts46=True, transitional=False).decode("ascii")
         except (idna.IDNAError, UnicodeError):

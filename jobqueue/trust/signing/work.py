@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobqueue.errors import SealBroken, WorkRefused
-from jobqueue.model.target import Target
+from jobqueue.model.target import ANY, Target
 from jobqueue.model.timestamps import to_iso
 from jobqueue.trust.signing.sealed import seal, unseal
 from jobqueue.trust.signing.signer import Signer
@@ -51,7 +51,7 @@ class Work:
         terms, document = self.terms, self.document
         if terms.only and hostname not in terms.only:
             raise WorkRefused("it was signed for other hosts")
-        if not Target.parse(document["target"]).includes(hostname, labels):
+        if not _is_for(document, hostname, labels):
             raise WorkRefused(f"it was signed for {document['target'][:80]!r}, and this agent is {hostname}")
         if now > terms.valid_until + skew:
             raise WorkRefused(f"its signature was valid until {to_iso(terms.valid_until)}; submit it again")
@@ -90,6 +90,14 @@ def read(text: str, keys: TrustedKeys, job_id: str) -> Work:
         raise WorkRefused(error.message) from error
     created, valid_until, runs, *only = document.pop(TERMS)
     return Work(Terms(job_id, created, valid_until, runs, tuple(only)), document)
+
+
+def _is_for(document: Mapping[str, Any], hostname: str, labels: Mapping[str, str]) -> bool:
+    """Whether the target names the agent. An expression comes with the hosts that it named at submission."""
+    among, target = document.get("among"), document["target"]
+    if among and target != ANY:
+        return hostname in among
+    return Target.parse(target).includes(hostname, labels)
 
 
 def _purpose(job_id: str) -> bytes:

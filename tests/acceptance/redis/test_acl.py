@@ -141,6 +141,11 @@ def test_everything_works_and_nothing_is_refused(guarded: Guarded, api: Api, tmp
         assert api.run(FLAKY, {"file": file, "failures": 1}, target, retries=retries)["attempts"] == 2
         failed = api.run(FLAKY, {"file": f"{file}.", "failures": 9}, target, tags={"a": "b"}, expires_at="2100-01-01")
         assert failed["status"] == "failed"
+    # the agent that ends a batch raises the gate, or stops the rollout
+    rolled = api.run(NOTE, {"file": str(tmp_path / "rolled")}, "_all", rollout={"batch": 1})
+    assert [batch["state"] for batch in rolled["rollout"]["batches"]] == ["ended", "ended"]
+    stopped = api.run(SHELL, {"command": "exit 3"}, "_all", rollout={"batch": 1})
+    assert [state["status"] for state in stopped["agent_states"].values()] == ["failed", "cancelled"]
     printing = api.submit(SHELL, {"command": "echo begun; sleep 600"}, "web1")
     until(lambda: api.get(f"/job/{printing}/logs").json["chunks"], "there is output")
     assert api.post(f"/job/{printing}/cancel").status == 202
@@ -227,7 +232,10 @@ def test_the_ledgers_scripts_give_an_agent_no_more(guarded: Guarded, api: Api, t
     calls: dict[str, tuple[str | int, ...]] = {
         "cancel_job": ("", waiting, "me"),
         "delete_job": (job_id, ""),
-        "read_job": (job_id,),
+        "read_job": (job_id, 1, 1, 1),
+        "read_executions": (job_id, 0, 1, 1, 1),
+        "survey_agents": ("", "", 10),
+        "store_fleet": ("{}",),
         "finish": ("", job_id, "web1-b", "x", "completed", "{}", "", "", ""),
         "claim": ("", waiting, "web1-b", "web1-b", "x", 1_000_000),
         "report_progress": (job_id, "web1-b", "x", "{}"),

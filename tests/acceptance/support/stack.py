@@ -51,7 +51,17 @@ class Stack:
     def up(self, agents: int = 3, *options: str) -> Process:
         """Start ``jobqueue up`` and wait until it serves."""
         # not any port: while the API is away because a test ended it, an outgoing connection might take that
-        argv = ["up", "--port", str(free_port()), "--agents", str(agents), "--state-dir", str(self.state), *options]
+        argv = [
+            "up",
+            "--port",
+            str(free_port()),
+            "--agents",
+            str(agents),
+            "--state-dir",
+            str(self.state),
+            "--verbose",
+            *options,
+        ]
         address = self.state / "api.url"
         address.unlink(missing_ok=True)  # left by one that was killed
         process = self.start("up", argv, self._environ)

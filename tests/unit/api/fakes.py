@@ -31,10 +31,20 @@ from jobqueue.errors import (
 )
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Agent, AgentEvent, AgentState
+from jobqueue.model.agent_filter import AgentFilter, AgentPage
 from jobqueue.model.alert import Alert
 from jobqueue.model.audit import AuditEntry
+from jobqueue.model.execution_page import (
+    AnswerGroup,
+    AnswerGroups,
+    ExecutionFilter,
+    ExecutionPage,
+    content_key,
+    who,
+)
 from jobqueue.model.failure import Failure, RecentFailures, group_failures
 from jobqueue.model.filter import JobFilter, JobPage
+from jobqueue.model.fleet import AgentRow, FleetSummary, summarize
 from jobqueue.model.history import History, Span
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.job_event import JobEvent
@@ -45,14 +55,21 @@ from jobqueue.model.package import PackageInfo, check_package_name
 from jobqueue.model.principal import NOBODY, Principal
 from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
 from jobqueue.model.submission import Accepted, Submission
+from jobqueue.model.target import Target
 from jobqueue.model.timeline import API_HOST, Event
 from jobqueue.operations.info import OperationInfo
+from jobqueue.operations.registry import Registry
 from jobqueue.services.audit import AuditTrail
 from jobqueue.services.bundles import BundleRequest, MadeBundle
 from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
+from jobqueue.services.planner import Planner
+from jobqueue.services.stored_targets import StoredTargetManager
+from jobqueue.services.target_completion import TargetCompletion
+from jobqueue.services.targets import TargetResolver
 from jobqueue.settings import Settings
 from jobqueue.trust.signing.certificate import fingerprint_of
+from jobqueue.wildcard import matches
 
 AN_OPERATION = OperationInfo(
     type="node.hostname.get",
@@ -105,6 +122,8 @@ class FakeServices:
     agents_known: list[Agent] = field(default_factory=lambda: [AN_AGENT])
     submitted: list[Submission] = field(default_factory=list)
     filters: list[JobFilter] = field(default_factory=list)
+    agent_filters: list[AgentFilter] = field(default_factory=list)
+    execution_filters: list[ExecutionFilter] = field(default_factory=list)
     retries: list[tuple[str, str | None, frozenset[ExecutionState] | None]] = field(default_factory=list)
     keys: dict[str, tuple[Submission, Accepted]] = field(default_factory=dict)
     next_cursor: int | None = None
@@ -118,6 +137,7 @@ class FakeServices:
     stored_packages: dict[str, bytes] = field(default_factory=dict)
     max_package_bytes: int = 1_000_000
     turns: list[list[JobEvent]] = field(default_factory=list)
+    steered: list[tuple[str, str, str]] = field(default_factory=list)
     bundles_wanted: list[BundleRequest] = field(default_factory=list)
     failure: Exception | None = None
     #: Who may get in is kept in a real ledger, on a Redis of the process's own.
@@ -131,31 +151,46 @@ class FakeServices:
         self.submit = SimpleNamespace(one=self._submit, many=self._submit_many)
         self.jobs = SimpleNamespace(
             get=self._job,
+            executions=SimpleNamespace(page=self._execution_page, groups=self._answer_groups),
             find=self._find,
             page=self._page,
             search=self._search,
             summaries=self._summaries,
             starting=self._starting,
+            heads=self._heads,
             counts=self._counts,
             history=self._history,
             failures=self._failures,
             cancel=self._cancel,
+            steer=self._steer,
             delete=self._delete,
         )
         self.output = SimpleNamespace(
             page=self._output_page,
             follow=self._follow,
             of_hosts=self._output_of_hosts,
+            everything=self._everything,
             follow_hosts=lambda job_id: self.followed_hosts and (self._job(job_id) and iter(self.followed_hosts)),
         )
         self.events = SimpleNamespace(follow=self._follow_events, follow_job=self._follow_job)
         self.agents = SimpleNamespace(
-            all=self._all_agents, get=self._agent, forget=self._forget, drain=self._drain, undrain=self._undrain
+            all=self._all_agents,
+            page=self._agent_page,
+            among=self._agents_among,
+            get=self._agent,
+            forget=self._forget,
+            drain=self._drain,
+            undrain=self._undrain,
         )
         self.enrolment = SimpleNamespace(accept=self._accept)
         self.bundles = SimpleNamespace(check=self._check_bundle, make=self._make_bundle)
         self.packages = SimpleNamespace(find=self._find_package, store=self._store_package)
         self.registry = SimpleNamespace(infos=self._infos)
+        # targets are resolved over the real ledger, which has no agents
+        self.targets = TargetResolver(self.ledger.roster, self._job, self.ledger.stored_targets)
+        self.stored_targets = StoredTargetManager(self.ledger, self.targets)
+        self.complete_target = TargetCompletion(self.targets, self.ledger.stored_targets.all)
+        self.plans = Planner(self.targets, Registry.load(()), self.ledger.plans)
         # the fields of the ledger's own condition, which the API shows
         self.ledger.ping = self.ledger.check_writes = self._fail  # type: ignore[method-assign, assignment]
         self.ledger.stats = lambda: dict(COUNTERS)  # type: ignore[method-assign]
@@ -200,6 +235,19 @@ class FakeServices:
         if job_id not in self.store:
             raise JobNotFound(f"No job has the id {job_id}.")
         return self.store[job_id]
+
+    def _execution_page(self, job_id: str, wanted: ExecutionFilter) -> ExecutionPage:
+        job = self._job(job_id)
+        self.execution_filters.append(wanted)
+        matching = [x for x in job.executions if not wanted.states or x.state in wanted.states]
+        items = tuple(matching[wanted.first : wanted.first + wanted.limit])
+        end = wanted.first + len(items)
+        return ExecutionPage(job, items, len(items), end if end < len(matching) else None)
+
+    def _answer_groups(self, job_id: str, wanted: ExecutionFilter) -> AnswerGroups:
+        page = self._execution_page(job_id, wanted)
+        groups = tuple(AnswerGroup(content_key(x), x, (who(x),)) for x in page.items)
+        return AnswerGroups(page.job, groups, page.looked_at, page.next_first is not None, page.next_first)
 
     def _page(self, wanted: JobFilter) -> JobPage:
         self._fail()
@@ -259,15 +307,32 @@ class FakeServices:
         self.retries.append((job_id, target, only))
         return Accepted(str(uuid.uuid4()), now())
 
+    def _steer(self, job_id: str, verb: str, who: str = "") -> Job:
+        job = self._job(job_id)
+        if job.rollout_progress is None:
+            raise Conflict(f"Job {job_id}: It has no rollout")
+        self.steered.append((job_id, verb, who))
+        return job
+
     def _cancel(self, job_id: str, who: str = "") -> Job:
         job = self._job(job_id)
         if job.status.is_final:
             raise JobFinal
         return replace(job, cancel_requested=True)
 
+    def _everything(self, job_id: str, *, only_failed: bool = False) -> Iterator[OutputPage]:
+        self._job(job_id)
+        return iter(
+            [page for page in self.followed_hosts or [] if page and (not only_failed or page.state == "failed")]
+        )
+
     def _search(self, wanted: JobFilter, search: JobSearch) -> JobPage:
         self.searches.append(search)
-        return self._page(wanted)
+        page = self._page(wanted)
+        return replace(page, items=tuple(job for job in page.items if search.matches(job)))
+
+    def _heads(self, job_ids: list[str]) -> tuple[JobSummary, ...]:
+        return tuple(a_glance(self.store[job_id]) for job_id in job_ids)
 
     def _output_page(self, job_id: str, hostname: str | None = None, offset: int = 0) -> OutputPage:
         self._job(job_id)
@@ -291,6 +356,38 @@ class FakeServices:
     def _all_agents(self) -> list[Agent]:
         self._fail()
         return self.agents_known
+
+    def _agent_page(self, wanted: AgentFilter) -> AgentPage:
+        self.agent_filters.append(wanted)
+        found = [agent for agent in sorted(self._all_agents(), key=lambda one: one.hostname) if _matches(agent, wanted)]
+        behind = [agent for agent in found if agent.hostname > wanted.after]
+        items = tuple(behind[: wanted.limit])
+        return AgentPage(items, len(found), next_after=items[-1].hostname if len(behind) > len(items) else None)
+
+    def _agents_among(self, hostnames: list[str], wanted: AgentFilter) -> AgentPage:
+        page = self._agent_page(wanted)
+        items = tuple(agent for agent in page.items if agent.hostname in hostnames)
+        return AgentPage(items, len(items))
+
+    def fleet(self) -> FleetSummary:
+        at = self.ledger.time()
+        return summarize(
+            (
+                AgentRow(
+                    agent.hostname,
+                    agent.live,
+                    agent.state.value,
+                    agent.last_heartbeat,
+                    agent.running,
+                    agent.concurrency,
+                    agent.queue_length,
+                    0,
+                    agent.conditions,
+                )
+                for agent in self._all_agents()
+            ),
+            at,
+        )
 
     def _agent(self, hostname: str) -> Agent:
         for agent in self._all_agents():
@@ -374,6 +471,15 @@ class FakeServices:
 
 def away() -> LedgerUnavailable:
     return LedgerUnavailable("The ledger at redis://127.0.0.1:6379/0 cannot be reached.")
+
+
+def _matches(agent: Agent, wanted: AgentFilter) -> bool:
+    return (
+        (not wanted.hostname or matches(wanted.hostname, agent.hostname))
+        and all(Target.parse(f"{key}:{value}").includes(agent.hostname, agent.labels) for key, value in wanted.labels)
+        and (not wanted.states or agent.state in wanted.states)
+        and wanted.is_live in (None, agent.live)
+    )
 
 
 def a_job(**fields: Any) -> Job:

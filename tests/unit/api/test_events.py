@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobqueue.errors import JobNotFound
+from api.native import events as events_module
+from jobqueue.errors import JobNotFound, LedgerUnavailable
 from jobqueue.model.job_event import JobEvent
 from jobqueue.model.states import JobStatus
 from jobqueue.model.timeline import Event
@@ -114,3 +115,69 @@ def test_a_job_that_is_deleted_meanwhile(ask: Ask, services: FakeServices) -> No
 def test_a_bad_last_event_id(ask: Ask, services: FakeServices, path: str, given: str) -> None:
     services.store[JOB.id] = JOB
     error(ask("GET", path, headers={"Last-Event-ID": given}), 400, field="Last-Event-ID")
+
+
+def of_many(count: int, first: int = 1, job_id: str = JOB.id, event: str = "cancelled") -> list[JobEvent]:
+    """The same step of many agents."""
+    return [
+        JobEvent(f"{number}-0", job_id, JobStatus.CANCELLED, (Event(AT + number, event, f"web{number}", "on request"),))
+        for number in range(first, first + count)
+    ]
+
+
+def test_equal_steps_of_many_agents_are_one_event(ask: Ask, services: FakeServices) -> None:
+    other = "423e4567-e89b-42d3-a456-426614174000"
+    turn = [*of_many(300), *of_many(2, 301, other), *of_many(100, 303, event="expired")]
+    services.events.follow = lambda after: iter([turn, of_many(1, 403)])
+    found = events(ask("GET", "/events").get_data(as_text=True))
+    documents = [json.loads(one["data"]) for one in found]
+    assert [(one["job_id"], one["event"], one.get("count", 0)) for one in documents] == [
+        (JOB.id, "cancelled", 300),
+        (other, "cancelled", 0),
+        (other, "cancelled", 0),
+        (JOB.id, "expired", 100),
+        (JOB.id, "cancelled", 0),
+    ]
+    assert (documents[0]["hostname"], documents[0]["message"]) == ("", "300 agents: cancelled")
+    assert documents[1]["hostname"] == "web301"
+    # what was sent in part is sent again as a whole
+    assert [one.get("id") for one in found] == [None, None, None, "402-0", "403-0"]
+    assert len(json.dumps(documents)) < 2_000
+
+
+def test_the_steps_of_one_job_are_not_counted(ask: Ask, services: FakeServices) -> None:
+    services.store[JOB.id] = JOB
+    services.events.follow_job = lambda job_id, after: iter([of_many(300)])
+    found = events(ask("GET", f"/job/{JOB.id}/events").get_data(as_text=True))
+    assert [one["event"] for one in found] == ["job"] * 300 + ["end"]
+
+
+@pytest.fixture
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events_module, "_PAUSE_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("no_pause")
+@pytest.mark.parametrize("begins", [True, False], ids=["while it joins", "later"])
+def test_a_ledger_that_does_not_answer(ask: Ask, services: FakeServices, begins: bool) -> None:
+    calls: list[str | None] = []
+
+    def broken() -> Iterator[list[JobEvent]]:
+        yield [news(1)]
+        raise LedgerUnavailable
+
+    def follow(after: str | None = None) -> Iterator[list[JobEvent]]:
+        calls.append(after)
+        if begins and len(calls) == 1:
+            raise LedgerUnavailable
+        if not begins and len(calls) == 1:
+            return broken()
+        if len(calls) < 4:
+            raise LedgerUnavailable
+        return iter([[news(9)]])
+
+    services.events.follow = follow
+    found = events(ask("GET", "/events").get_data(as_text=True))
+    assert [one["event"] for one in found] == [*([] if begins else ["job"]), "waiting", "reset", "job"]
+    assert "Redis" in json.loads(found[-3]["data"])["reason"]
+    assert calls == [None] * 4

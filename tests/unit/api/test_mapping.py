@@ -44,6 +44,10 @@ def test_a_completed_job() -> None:
         "not_before": None,
         "expires_at": "2024-06-14T10:00:00.000Z",
         "retries": {"max_attempts": 3, "backoff_seconds": 1.0, "backoff_max_seconds": 300.0, "jitter": 0.1},
+        "execution_counts": {},
+        "executions_left_out": 0,
+        "executions_url": "/job/123e4567-e89b-42d3-a456-426614174000/executions",
+        "rollout": None,
         "responses": {
             "web1": {
                 "status": "completed",

@@ -87,6 +87,12 @@ def test_the_output_of_all_hosts(api: FakeApi) -> None:
     ]
 
 
+def test_pages_without_a_hostname_are_those_of_all_hosts(api: FakeApi) -> None:
+    api.on("GET", PATH, hosts("a", cursor="a"), hosts("c"))
+    found = list(client(api).iter_logs(ID))
+    assert [part["hostname"] for part in found] == ["a", "c"]
+
+
 def test_a_stream_of_several_hosts_that_begins_anew_repeats_nothing(api: FakeApi) -> None:
     def event(name: str, **data: object) -> bytes:
         return f"event: {name}\ndata: {json.dumps(data)}\n\n".encode()

@@ -10,7 +10,7 @@ import pytest
 from kombu.utils.json import dumps
 
 from jobqueue.dispatch.app import make_app
-from jobqueue.dispatch.envelope import template
+from jobqueue.dispatch.envelope import spread_of, template
 from jobqueue.dispatch.message_parser import ForeignMessage, MessageParser
 from jobqueue.dispatch.transport import FilteredChannel, FilteredSentinelChannel
 from jobqueue.settings import Settings
@@ -29,10 +29,10 @@ def incoming(settings: Settings) -> MessageParser:
     return MessageParser(make_app(settings), {QUEUE: SLOT, "jobqueue:queue:_any": "_any"})
 
 
-@pytest.fixture
-def text(settings: Settings) -> str:
+@pytest.fixture(params=["", "/10000"], ids=["to one host", "to many hosts"])
+def text(settings: Settings, request: pytest.FixtureRequest) -> str:
     """As the ledger's scripts fill the template."""
-    found = template(make_app(settings))
+    found = template(make_app(settings)).replace("@SPREAD@", request.param)
     for name, value in {
         "TASK": f"{JOB}:{SLOT}:3",
         "JOB": JOB,
@@ -56,6 +56,24 @@ def test_at_a_glance_or_looked_into_it_is_the_same(incoming: MessageParser, text
     quick = incoming.anew(QUEUE, text.encode())
     slow = incoming.anew(QUEUE, json.dumps(json.loads(text), indent=1).encode())
     assert taken(quick) == taken(slow) == taken(text.encode())
+
+
+@pytest.mark.parametrize(
+    ("origin", "hosts"),
+    [
+        ("jobqueue", 1),
+        ("jobqueue/10000", 10_000),
+        ("gen4711@api.example", 1),
+        ("jobqueue/0x10", 1),
+        ("jobqueue/99999999999", 1),
+        ("jobqueue/-5", 1),
+        ("jobqueue/\N{ARABIC-INDIC DIGIT FIVE}", 1),
+        (None, 1),
+        (7, 1),
+    ],
+)
+def test_how_many_hosts_got_a_message(origin: object, hosts: int) -> None:
+    assert spread_of(origin) == hosts
 
 
 def test_no_two_have_one_tag(incoming: MessageParser, text: str) -> None:

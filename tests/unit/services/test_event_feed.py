@@ -277,3 +277,73 @@ def test_a_follower_of_the_new_stream_does_not_spin(
     end(new)
     with pytest.raises(MissedEvents):
         take(old, 1)
+
+
+def rush(stream: Stream, count: int, keep: int) -> list[str]:
+    """So many entries at once that the stream keeps only the last of them."""
+    told = [stream.tell() for _ in range(count)]
+    stream.ledger.client.xtrim(stream.key, maxlen=keep, approximate=False)
+    return told
+
+
+class Rushing:
+    """The ledger's events; before one of the reads, more rush through than the stream keeps."""
+
+    def __init__(self, stream: Stream, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+        self.told: list[str] = []
+        self._stream = stream
+        original = getattr(stream.ledger.events, method)
+
+        def read(after: str, *more: float) -> list[JobEvent]:
+            if not self.told:
+                self.told = rush(stream, 30, 10)
+            return list(original(after, *more))
+
+        monkeypatch.setattr(stream.ledger.events, method, read)
+
+
+def until_missed(turns: Iterator[list[JobEvent]]) -> list[str]:
+    """The ids of all news until some are missed."""
+    found: list[str] = []
+    with pytest.raises(MissedEvents):
+        found.extend(news.id for turn in turns for news in turn)
+    return found
+
+
+def test_entries_that_the_reader_missed(feed: EventFeed, stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream.tell()
+    rushing = Rushing(stream, monkeypatch, "wait")
+    assert until_missed(feed.follow()) == []
+    later = feed.follow()
+    told = stream.tell()
+    assert take(later, 1) == [told]
+    end(later)
+    assert len(rushing.told) == 30
+
+
+def test_entries_missed_in_a_stream_that_was_empty(
+    feed: EventFeed, stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobqueue.ledger.events.KEPT", 10)
+    Rushing(stream, monkeypatch, "wait")
+    assert until_missed(feed.follow()) == []
+
+
+def test_entries_that_a_slow_follower_missed_while_it_read(
+    feed: EventFeed, stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = stream.tell()
+    monkeypatch.setattr(stream.ledger.events, "holds", lambda _: True)
+    turns = feed.follow(first)  # older than what is in memory
+    monkeypatch.undo()
+    monkeypatch.setattr(feed_module, "_READ_SECONDS", 0.05)
+    stream.tell()
+    Rushing(stream, monkeypatch, "read")
+    assert until_missed(turns) == []
+
+
+def test_no_reset_without_a_gap(feed: EventFeed, stream: Stream) -> None:
+    turns = feed.follow()
+    told = [stream.tell() for _ in range(30)]
+    assert take(turns, 30) == told
+    end(turns)

@@ -20,7 +20,7 @@ from jobqueue.cli.main import main
 from jobqueue.errors import JobQueueError
 from jobqueue.settings import Settings
 from jobqueue.standalone.ports import claim_port, free_port, url_host
-from jobqueue.standalone.stack import numbered_agents
+from jobqueue.standalone.stack import named_agents, numbered_agents
 from jobqueue.standalone.state import StateDirectory
 
 
@@ -162,6 +162,23 @@ def test_agents_are_numbered_and_labels_take_turns() -> None:
         ("agent3", {"group": "db", "n": "3"}),
         ("agent4", {"group": "web.dev", "n": "4"}),
     ]
+
+
+def test_agents_by_name_are_in_the_group_that_the_name_says() -> None:
+    assert [(plan.hostname, plan.labels) for plan in named_agents(["web1", "web2", "db1", "cache-07.fra", "7"])] == [
+        ("web1", {"group": "web.dev"}),
+        ("web2", {"group": "web.prod"}),
+        ("db1", {"group": "db"}),
+        ("cache-07.fra", {"group": "cache"}),
+        ("7", {}),
+    ]
+
+
+@pytest.mark.parametrize("value", ["a b", "-1", "web1,web1", "101", "99999999999", "_any"])
+def test_agents_that_cannot_be(value: str, tmp_path: Path) -> None:
+    code, output = run("up", "--agents", value, "--state-dir", str(tmp_path))
+    assert code == 2
+    assert "--agents" in output
 
 
 def test_ports(taken: int) -> None:

@@ -100,3 +100,11 @@ def test_a_redis_that_is_away_is_one_error(scheme: str) -> None:
     assert result.exit_code == 2
     assert "cannot be used" in result.output
     assert "Traceback" not in result.output
+
+
+def test_few_connections_are_a_warning_with_what_to_do() -> None:
+    [(verdict, text)] = verdicts(connected_clients=3, maxclients=64)
+    assert verdict is CheckResult.WARNING
+    assert "takes 64 connections (maxclients)" in text
+    assert "raise maxclients" in text
+    assert verdicts(connected_clients=3, maxclients=10_000) == []

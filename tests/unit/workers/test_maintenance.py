@@ -8,11 +8,14 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from redis.exceptions import NoPermissionError
 
 from jobqueue.dispatch.sender import Sender
-from jobqueue.ledger.executions import Due, Grant
+from jobqueue.ledger.due import Due
+from jobqueue.ledger.executions import Grant
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Heartbeat, Registration
+from jobqueue.model.alert import CONNECTIONS_SCARCE
 from jobqueue.model.external_run import ExternalRunReport
 from jobqueue.model.job import Job
 from jobqueue.model.states import ExecutionState, JobStatus
@@ -21,6 +24,7 @@ from jobqueue.settings import Settings
 from jobqueue.trust.signing.trusted import TrustedKeys
 from tests.acceptance.support.until import until
 from workers.agent.execution.executor import Executor
+from workers.maintenance.connections import ConnectionCounter
 from workers.maintenance.leader import Leadership
 from workers.maintenance.service import Maintenance, make_services
 from workers.maintenance.services import (
@@ -247,6 +251,7 @@ def test_with_a_broker_elsewhere_only_live_and_idle_agents_get_messages_again(
     for host in (HOST, "db1", "busy"):
         job_id = submit("test.echo.get", target=host)
         ledger.client.zadd(ledger.keys.waiting(host), {job_id: 1})  # waits since 1970
+        ledger.client.zadd(ledger.keys.kind("queues"), {host: 1})
     submit("test.echo.get")
     ledger.agents.leave("db1", "boot")
     reconciler = Reconciler(ledger, Elsewhere(), older_than_seconds=0)  # type: ignore[arg-type]
@@ -264,7 +269,7 @@ def test_the_pruner_removes_what_ended_long_ago_and_nothing_else(ledger: Ledger,
     assert ledger.jobs.counts()[JobStatus.SUBMITTED] == 1
     ledger.jobs.cancel(waiting, "test")
     assert Pruner(ledger, ttl_seconds=0).run_once() == 1
-    remaining = {ledger.keys.kind(kind) for kind in ("clock", "events", "measured")}
+    remaining = {ledger.keys.kind(kind) for kind in ("clock", "events", "measured", "queues")}
     assert set(ledger.client.keys()) - known == remaining
 
 
@@ -354,3 +359,28 @@ def test_a_result_that_cannot_be_looked_at_hides_no_other(
     keys = SimpleNamespace(are_there=lambda: True)
     assert ResultInspector(ledger, check, cast("Any", keys)).run_once() == 0
     assert {alert.job_id for alert in ledger.executions.alerts()} == {first, second}
+
+
+def test_few_connections_left_are_an_alert_once(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = {"connected_clients": 79, "maxclients": 100}
+    monkeypatch.setattr(ledger, "server", lambda: info)
+    counter = ConnectionCounter(ledger)
+    assert counter.run_once() == 0
+    info["connected_clients"] = 80
+    assert [counter.run_once() for _ in range(3)] == [1, 0, 0]
+    [alert] = ledger.executions.alerts()
+    assert alert.kind == CONNECTIONS_SCARCE
+    assert "takes 100 connections (maxclients) and has 80" in alert.message
+    assert ledger.stats()[CONNECTIONS_SCARCE] == 1
+    info["connected_clients"] = 20
+    assert counter.run_once() == 0
+    info["connected_clients"] = 100
+    assert counter.run_once() == 1
+
+
+def test_a_user_that_may_not_ask_the_server_watches_nothing(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied() -> None:
+        raise NoPermissionError("NOPERM this user has no permissions to run the 'info' command")
+
+    monkeypatch.setattr(ledger.client, "info", denied)
+    assert ConnectionCounter(ledger).run_once() == 0

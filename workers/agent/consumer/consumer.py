@@ -11,7 +11,9 @@ from celery.worker.consumer import Consumer
 
 from jobqueue.dispatch.message_parser import ForeignMessage, MessageParser
 from jobqueue.dispatch.transport import MESSAGE_FILTER, BrokerRefuses
+from jobqueue.jitter import shortened
 from workers.agent.consumer.rejected_messages import RejectedMessages
+from workers.agent.spread import reconnect_pause
 
 logger = logging.getLogger(__name__)
 
@@ -82,8 +84,8 @@ class AgentConsumer(Consumer):  # type: ignore[misc]
     def on_connection_error_after_connected(self, exc: BaseException) -> None:
         """Called by Celery before it reconnects."""
         super().on_connection_error_after_connected(exc)
-        if isinstance(exc, BrokerRefuses):
-            time.sleep(REFUSED_SECONDS)
+        pause = reconnect_pause(self.controller.fleet_size())
+        time.sleep(pause + shortened(REFUSED_SECONDS) if isinstance(exc, BrokerRefuses) else pause)
 
     def _drop(self, message: Any) -> None:
         """Reject the message, so that a broker with acknowledgements does not redeliver it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import warnings
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -25,10 +26,17 @@ class AgentWorker(Worker):  # type: ignore[misc]
     """
 
     def __init__(
-        self, app: Celery, graceful_shutdown: GracefulShutdown, message_filter: MessageFilter, **options: Any
+        self,
+        app: Celery,
+        graceful_shutdown: GracefulShutdown,
+        message_filter: MessageFilter,
+        fleet_size: Callable[[], int],
+        **options: Any,
     ) -> None:
         self._hand_back = graceful_shutdown
-        self.message_filter = message_filter  # for the consumer
+        # for the consumer
+        self.message_filter = message_filter
+        self.fleet_size = fleet_size
         super().__init__(app, consumer_cls=AgentConsumer, **options)
 
     def setup_logging(self, colorize: bool | None = None) -> Any:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from jobqueue import logs, tracing
 from jobqueue.errors import JobQueueError
-from workers import metrics
 from workers.agent.execution.running import RunningExecution
+from workers.agent.own_metrics import OWN_METRICS
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -34,7 +34,7 @@ def instrumented(running: RunningExecution) -> Iterator[Span | None]:
     with (
         logs.bound(**about),
         tracing.span(f"run {operation}", "CONSUMER", parent, attributes) as span,
-        metrics.run_of(operation),
+        OWN_METRICS.run_of(operation),
     ):
         try:
             yield span

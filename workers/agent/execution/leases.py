@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from jobqueue import logs
 from jobqueue.errors import LedgerUnavailable
+from jobqueue.jitter import shortened
 from jobqueue.ledger.executions import Executions, Renewal
 from workers.agent.execution.running import RunningExecution, RunningSet
 
@@ -40,7 +41,7 @@ class LeaseKeeper(threading.Thread):
         self._stopped = threading.Event()
 
     def run(self) -> None:
-        while not self._stopped.wait(self._interval):
+        while not self._stopped.wait(shortened(self._interval)):
             try:
                 self.renew_once()
                 self.give_up_once()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from jobqueue.errors import LedgerUnavailable
+from jobqueue.jitter import shortened
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -25,6 +26,6 @@ def retry_until_available(call: Callable[[], T], what: str, give_up: threading.E
         except LedgerUnavailable as error:
             if pause == _FIRST_PAUSE:
                 logger.warning("Cannot %s yet, retrying: %s", what, error)
-            if give_up.wait(pause):
+            if give_up.wait(shortened(pause, 0.5)):
                 raise
             pause = min(pause * 2, _LONGEST_PAUSE)

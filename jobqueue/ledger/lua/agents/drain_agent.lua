@@ -1,5 +1,5 @@
 -- Drains or undrains an agent. A draining agent becomes Cordoned with the first heartbeat that reports nothing running.
--- include: clock agent_state
+-- include: clock agent_state takers
 -- KEYS: none
 -- ARGV: 1 now, 2 hostname, 3 'drain' or 'undrain'
 -- returns: 'unknown' | 'already' | 'pending' (not accepted yet) | the agent's new state
@@ -11,9 +11,11 @@ if state == 'Pending' or state == 'Revoked' then return 'pending' end
 if (ARGV[3] == 'undrain') == (state == 'Ready') then return 'already' end
 if ARGV[3] == 'undrain' then
   redis.call('SREM', K.away, host)
+  stand_by(host, redis.call('ZSCORE', K.agents, host) or '0')
   return set_agent_state(host, 'Ready', at)
 end
 redis.call('SADD', K.away, host)
+stand_down(host)
 -- an offline agent is assumed to run nothing
 local live_until = tonumber(redis.call('ZSCORE', K.agents, host) or 0)
 return set_agent_state(host, live_until > at and 'Draining' or 'Cordoned', at)

@@ -1,9 +1,9 @@
 -- Records an agent's heartbeat.
--- include: clock agent_state raise_alert agent_lists
+-- include: clock agent_state raise_alert takers agent_lists
 -- KEYS: none
 -- ARGV: 1 now, 2 hostname, 3 boot id, 4 microseconds it counts as live, 5 vitals as JSON, 6 executions that run,
 --   7 the registration again, with fresh facts, or '', 8 the state in which the agent believed to be when it counted
--- returns: the agent's state | 'replaced' (another process took the hostname over) | 'unknown' (register first)
+-- returns: {the agent's state, how many agents there are (0: our user may not know)} | 'replaced' (another process took the hostname over) | 'unknown' (register first)
 local at = clock(ARGV[1])
 local agent = K.agent .. ARGV[2]
 local boot = redis.call('HGET', agent, 'boot')
@@ -21,4 +21,5 @@ if redis.call('HGET', agent, 'left') ~= boot then
   redis.call('HSET', agent, 'until', int(at + tonumber(ARGV[4])))
   announce_agent(ARGV[2], at)
 end
-return redis.call('HGET', agent, 'state')
+local size = redis.pcall('ZCARD', K.agents)
+return {redis.call('HGET', agent, 'state'), type(size) == 'number' and size or 0}

@@ -1,5 +1,5 @@
 -- Revokes an agent: it gets no work, and its certificates are no longer valid.
--- include: clock agent_state audit_trail
+-- include: clock agent_state audit_trail takers
 -- KEYS: none
 -- ARGV: 1 now, 2 hostname, 3 the API's signed word,
 --   4 how many entries the audit trail keeps, 5 seal of the entry for it, 6 that entry or ''
@@ -18,6 +18,7 @@ if not is_entered then return {'unrecorded', number} end
 redis.call('HSET', K.revoked, host, ARGV[3])
 redis.call('SADD', K.barred, host)
 redis.call('SADD', K.away, host)
+stand_down(host)
 redis.call('SREM', K.joining, host)
 redis.call('HDEL', K.agent .. host, 'certificate')
 if state ~= 'Revoked' then set_agent_state(host, 'Revoked', at) end

@@ -1,5 +1,5 @@
 -- Claims an execution for an agent: at most one claim of an attempt succeeds; it returns a lease and a fencing token.
--- include: clock events status index transition
+-- include: clock events status index batches rollout settle transition
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 slot, 4 hostname of the agent, 5 new token, 6 lease in microseconds
 -- returns: {'granted', attempt, doc} | {'refused', its state, 'waiting', 'away', 'unsupported' or 'foreign'} | {'expired'}
@@ -11,9 +11,9 @@ local mine = K.exec .. host .. ':' .. id
 
 if slot ~= '_any' and slot ~= host then return {'refused', 'foreign'} end
 -- everything that decides the claim is read before the first write
-local record = redis.call('HMGET', exec, 'state', 'attempt')
+local record = redis.call('HMGET', exec, 'state', 'last', 'events', 'attempt')
 local known = redis.call('HMGET', job, 'expires', 'shared', 'host', 'status', 'created', 'op', 'outside', 'slot',
-  'fanout')
+  'fanout', 'cancel', 'canceller')
 local is_away = redis.call('SISMEMBER', K.away, host) == 1 or redis.call('SISMEMBER', K.barred, host) == 1
 local doc = redis.call('GET', K.doc .. id)
 local state = record[1]
@@ -30,13 +30,19 @@ if state ~= 'submitted' then
   return state and {'refused', state} or {'unknown'}
 end
 local member = id .. ':' .. slot
-if redis.call('ZSCORE', K.due, member) then
+local published = redis.call('ZSCORE', K.waiting .. slot, id)
+-- an execution that waits for a time has no message, except one that came too early
+if not published and redis.call('ZSCORE', K.due, member) then
   count(K.stats, 'claims_refused', 1)
   return {'refused', 'waiting'}
 end
 if known[9] and known[9] ~= FANNED_OUT then need('list', K.slots .. id) end
-local published = redis.call('ZSCORE', K.waiting .. slot, id)
-redis.call('ZREM', K.waiting .. slot, id)
+if published then redis.call('ZREM', K.waiting .. slot, id) end
+if not known[4] then return {'unknown'} end -- the job was deleted
+if known[10] and not known[7] then -- the cancel has not reached this execution yet
+  transition(id, slot, at, slot, {{'cancelled', 'cancelled', known[11] or nil}})
+  return {'refused', 'cancelled'}
+end
 if is_away then
   -- the agent drains and still reads its queues: the message goes back to the queue
   redis.call('ZADD', K.due, int(at), member)
@@ -62,9 +68,9 @@ if known[2] then
     redis.call('ZADD', K.index .. 'host:' .. host .. '|' .. known[4], int(num(known[5])), id)
   end
 end
-local attempt = num(record[2]) + 1
-redis.call('HSET', mine, 'attempt', attempt, 'token', token)
-transition(id, host, at, host, {{'acknowledged', 'acknowledged'}, {'started', 'started'}})
+local attempt = num(record[4]) + 1
+transition(id, host, at, host, {{'acknowledged', 'acknowledged'}, {'started', 'started'}},
+  {'attempt', int(attempt), 'token', token}, record)
 if published then observe('wait', known[6], at - tonumber(published)) end
 redis.call('ZADD', K.leases, int(at + tonumber(ARGV[6])), id .. ':' .. host)
 return {'granted', attempt, doc}

@@ -1,5 +1,5 @@
 -- Records the end of an execution. Only the holder of the token may; repeating the same report is harmless.
--- include: clock events status index transition answer release
+-- include: clock events status index batches rollout settle transition answer release
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 hostname of the agent, 4 token, 5 state (completed, failed, skipped, cancelled),
 --   6 what it returned as JSON, or '' to leave what it reported, 7 note: the error, or the reason, or '',
@@ -9,10 +9,10 @@
 local at = clock(ARGV[1])
 local id, host, token, state = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local exec = K.exec .. host .. ':' .. id
-local record = redis.call('HMGET', exec, 'state', 'token')
+local record = redis.call('HMGET', exec, 'state', 'last', 'events', 'token', 'o1')
 local is_barred = redis.call('SISMEMBER', K.barred, host) == 1
-if is_barred or record[2] ~= token or record[1] ~= 'started' then
-  if record[2] == token and record[1] == state then return 'repeated' end
+if is_barred or record[4] ~= token or record[1] ~= 'started' then
+  if record[4] == token and record[1] == state then return 'repeated' end
   count(K.stats, 'results_refused', 1)
   return redis.call('EXISTS', K.job .. id) == 1 and 'stale' or 'unknown'
 end
@@ -20,20 +20,31 @@ if ARGV[8] ~= '' and not redis.call('HGET', K.job .. id, 'cancel') then
   release(id, host, at, at + tonumber(ARGV[8]), 'retried', ARGV[9])
   return 'retried'
 end
-if not FINAL_STATES[state] or not transition(id, host, at, host, {{state, state, ARGV[7]}}) then return 'illegal' end
-local signature = ARGV[10] or ''
-if ARGV[6] ~= '' then
-  keep_answer(host .. ':' .. id, ARGV[6])
-elseif signature ~= '' then
-  forget_answer(host .. ':' .. id) -- the signature covers everything that is kept
-end
+if not FINAL_STATES[state] then return 'illegal' end
+local place, signature = host .. ':' .. id, ARGV[10] or ''
+local more = ARGV[6] ~= '' and short_answer(ARGV[6]) or {}
 if signature ~= '' then
   -- in two fields, since one long value would cost the hash its compact encoding, and twice the memory
-  redis.call('HSET', exec, 's1', string.sub(signature, 1, 60), 's2', string.sub(signature, 61))
+  for _, value in ipairs({'s1', string.sub(signature, 1, 60), 's2', string.sub(signature, 61)}) do more[#more + 1] = value end
+end
+local is_replaced = ARGV[6] ~= '' or signature ~= '' -- the signature covers everything that is kept
+if not transition(id, host, at, host, {{state, state, ARGV[7]}}, more, record) then
+  return redis.call('EXISTS', K.job .. id) == 1 and 'illegal' or 'unknown'
+end
+if is_replaced then
+  if record[5] then -- pieces of a longer report
+    local stale = {}
+    for i, name in ipairs(PIECES) do
+      if #ARGV[6] <= (i - 1) * PIECE or not short_answer(ARGV[6]) then stale[#stale + 1] = name end
+    end
+    if #stale > 0 then redis.call('HDEL', exec, unpack(stale)) end
+  end
+  redis.call('DEL', K.out .. place)
+  if ARGV[6] ~= '' and not short_answer(ARGV[6]) then redis.call('SET', K.out .. place, ARGV[6]) end
 end
 redis.call('ZREM', K.leases, id .. ':' .. host)
 -- wakes the followers of the output; the id lies after the last byte and before any later one
-local log = K.log .. host .. ':' .. id
+local log = K.log .. place
 local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)
 -- if the host has corrupted the ids of its stream, this entry is rejected: followers see the end a moment later
 if newest[1] then redis.pcall('XADD', log, string.match(newest[1][1], '^%d+') .. '-1', 'end', state) end

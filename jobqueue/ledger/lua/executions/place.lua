@@ -18,7 +18,7 @@ end
 local able = {}
 local hosts = {}
 for i = 5, #ARGV do hosts[#hosts + 1] = ARGV[i] end -- unpack has a limit
-for _, host in ipairs(taking(hosts, at, hosts_away(), false)) do
+for _, host in ipairs(taking(hosts, at, false)) do
   if redis.call('SISMEMBER', K.offers .. (known[1] or '?'), host) == 1 then able[#able + 1] = host end
 end
 if #able == 0 then return {} end

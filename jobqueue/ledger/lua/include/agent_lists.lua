@@ -1,6 +1,6 @@
 -- Merges an agent's own record into the lists that all agents share. An agent's Redis user may write only the agent's
 -- own record, so that it cannot speak for another agent; maintenance then calls this on its behalf.
--- Needs: clock, agent_state, raise.
+-- Needs: clock, agent_state, raise, takers.
 local LONGEST_LIFE = 3600000000 -- the longest time, in microseconds, for which one heartbeat may count
 
 local function list_agent(host, known, at)
@@ -10,7 +10,9 @@ local function list_agent(host, known, at)
   for op in string.gmatch(listed[2] or '', '[^\n]+') do redis.call('SREM', K.offers .. op, host) end
   for label in string.gmatch(known.labels, '[^\n]+') do redis.call('SADD', K.label .. label, host) end
   for op in string.gmatch(known.offers, '[^\n]+') do redis.call('SADD', K.offers .. op, host) end
+  stand_down(host) -- `note_taker` lists it again, with its new operations
   redis.call('HSET', roster, 'registered', known.registered, 'labels', known.labels, 'offers', known.offers)
+  redis.call('ZADD', K.hostnames, 0, host)
   -- only a holder of the API's key can verify the certificate, and does so again: see `certify`
   local state = redis.call('HGET', K.agent .. host, 'state')
   local given = redis.call('HGET', K.agent .. host, 'certificate')
@@ -51,6 +53,8 @@ local function muster(host, at)
   -- an unreadable agent record must not block the others; the agent's own next step reports the error
   if type_of(K.agent .. host) ~= 'hash' then
     redis.call('ZREM', K.agents, host)
+    redis.call('ZREM', K.hostnames, host)
+    stand_down(host)
     return false
   end
   local found = redis.call('HMGET', K.agent .. host, 'registered', 'labels', 'offers', 'holds', 'key', 'shown', 'proof',
@@ -60,8 +64,11 @@ local function muster(host, at)
   end
   local known = {registered = found[1], labels = found[2] or '', offers = found[3] or '', holds = found[4] or '',
     key = found[5] or '', shown = found[6] or '', proof = found[7] or ''}
-  if redis.call('HGET', K.roster .. host, 'registered') ~= known.registered then list_agent(host, known, at) end
-  redis.call('ZADD', K.agents, int(math.min(num(found[8]), at + LONGEST_LIFE)), host)
+  local listed = redis.call('HMGET', K.roster .. host, 'registered', 'profile')
+  local live_until = int(math.min(num(found[8]), at + LONGEST_LIFE))
+  if listed[1] ~= known.registered then list_agent(host, known, at) end
+  redis.call('ZADD', K.agents, live_until, host)
+  note_taker(host, listed[1] == known.registered and listed[2], live_until)
   return true
 end
 

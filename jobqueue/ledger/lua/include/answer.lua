@@ -7,13 +7,10 @@ local function forget_answer(place)
   redis.call('DEL', K.out .. place)
 end
 
-local function keep_answer(place, out)
-  forget_answer(place)
+-- The fields that hold a short answer, with their values; or nil for one that needs a key of its own.
+local function short_answer(out)
   -- splitting a text that is not ASCII could cut a character in two
-  if #out > PIECE * #PIECES or string.find(out, '[\128-\255]') then
-    redis.call('SET', K.out .. place, out)
-    return
-  end
+  if #out > PIECE * #PIECES or string.find(out, '[\128-\255]') then return nil end
   local fields = {}
   for i, name in ipairs(PIECES) do
     local piece = string.sub(out, (i - 1) * PIECE + 1, i * PIECE)
@@ -21,5 +18,11 @@ local function keep_answer(place, out)
     fields[#fields + 1] = name
     fields[#fields + 1] = piece
   end
-  redis.call('HSET', K.exec .. place, unpack(fields))
+  return fields
+end
+
+local function keep_answer(place, out)
+  forget_answer(place)
+  local fields = short_answer(out)
+  if fields then redis.call('HSET', K.exec .. place, unpack(fields)) else redis.call('SET', K.out .. place, out) end
 end

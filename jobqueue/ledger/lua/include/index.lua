@@ -6,8 +6,9 @@
 -- one index per host and status.
 local FANNED_OUT = '2'
 
-local function dimensions(id)
-  local job = redis.call('HMGET', K.job .. id, 'op', 'target', 'tags', 'host', 'fanout', 'groups')
+-- job: the fields read below, if the caller has read them.
+local function dimensions(id, job)
+  job = job or redis.call('HMGET', K.job .. id, 'op', 'target', 'tags', 'host', 'fanout', 'groups')
   local dims = {'all:', 'op:' .. (job[1] or '?'), 'target:' .. (job[2] or '?')}
   for tag in string.gmatch(job[3] or '', '[^\n]+') do
     dims[#dims + 1] = 'tag:' .. tag
@@ -27,10 +28,12 @@ local function dimensions(id)
 end
 
 -- Moves the job from the indexes of one status to those of another; nil for either: the job enters or leaves.
-local function reindex(id, created, from, to)
-  for _, dim in ipairs(dimensions(id)) do
+-- job: see `dimensions`.
+local function reindex(id, created, from, to, job)
+  local time = int(num(created))
+  for _, dim in ipairs(dimensions(id, job)) do
     if from then redis.call('ZREM', K.index .. dim .. '|' .. from, id) end
-    if to then redis.call('ZADD', K.index .. dim .. '|' .. to, int(num(created)), id) end
+    if to then redis.call('ZADD', K.index .. dim .. '|' .. to, time, id) end
   end
 end
 

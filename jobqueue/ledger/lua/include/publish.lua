@@ -23,13 +23,13 @@ local function parse_template(template)
   return {texts = texts, names = names}
 end
 
--- The message for one attempt.
-local function message_of(template, id, slot, attempt, priority, time)
+-- The message for one attempt. spread: how many hosts get one at the same time; nil: only this one.
+local function message_of(template, id, slot, attempt, priority, time, spread)
   if not template then return nil end
   local task = id .. ':' .. slot .. ':' .. attempt
   local values = {
     JOB = id, SLOT = slot, QUEUE = K.queue .. slot, PRIORITY = int(9 - priority), TASK = task,
-    TAG = task .. '@' .. int(time),
+    TAG = task .. '@' .. int(time), SPREAD = spread and '/' .. int(spread) or '',
   }
   local texts, parts = template.texts, {}
   for i, name in ipairs(template.names) do
@@ -41,9 +41,9 @@ local function message_of(template, id, slot, attempt, priority, time)
 end
 
 -- The same for many slots: the texts between the slot names, ready to be joined with each name.
-local function message_texts(template, id, attempt, priority, time)
+local function message_texts(template, id, attempt, priority, time, spread)
   if not template then return nil end
-  local joint = message_of(template, id, '\1', attempt, priority, time)
+  local joint = message_of(template, id, '\1', attempt, priority, time, spread)
   local texts, from = {}, 1
   while true do
     local at = string.find(joint, '\1', from, true)
@@ -59,5 +59,7 @@ end
 -- only recorded as waiting: no agent reads a queue for them.
 local function publish(message, id, slot, priority, time)
   redis.call('ZADD', K.waiting .. slot, int(time), id)
-  if message and slot ~= '_unplaced' then redis.call('LPUSH', queue_list(slot, 9 - priority), message) end
+  if slot == '_unplaced' then return end
+  redis.call('ZADD', K.queues, 'NX', int(time), slot) -- for the reconciler
+  if message then redis.call('LPUSH', queue_list(slot, 9 - priority), message) end
 end

@@ -15,6 +15,9 @@ local function release(id, host, at, due, event, note)
   end
   redis.call('ZADD', K.due, int(due), id .. ':' .. slot)
   -- the deadline may have passed during the run, and its entry been removed
-  if job[2] then redis.call('ZADD', K.deadlines, job[2], id) end
+  if job[2] then
+    redis.call('ZADD', K.deadlines, job[2], id)
+    redis.call('HDEL', K.job .. id, 'expiring') -- or `expire` has looked at this execution already
+  end
   return true
 end

@@ -1,11 +1,12 @@
 -- Accepts jobs: resolves each target to agents, stores the job with its executions and publishes them, all or nothing
 -- per job; a refused job does not affect the others.
--- include: clock next_time events index publish audit_trail hosts
+-- include: clock next_time events index batches publish audit_trail hosts
 -- KEYS: none
 -- ARGV: 1 now, 2 window of idempotency keys in ms, 3 message template or '', 4 how many entries the audit trail keeps,
 --   5 '1' if a job is refused while its entry cannot be written, then per job what JOB_ARGUMENTS names, '' for what it
---   does not have: its id, the document, kind of target (any, all, host, label; unplaced: any
---   agent, as soon as one can run it), '1' if the operation is idempotent,
+--   does not have: its id, the document, kind of target (any, all, host, label; hosts: those to keep to; planned: all of
+--   those, or none; unplaced: any agent, as soon as one can run it; staged: the hosts that `stage_hosts` has listed,
+--   whose executions `open_slice` opens), '1' if the operation is idempotent,
 --   identity of the submitter, a blank and the idempotency key, digest of the request, hostnames to
 --   keep to (lines), seal of the idempotency key, its entry for the audit trail, the seal of that, then the job's own fields (model/job_fields.py): tags as "key:value" lines, lists as
 --   lines
@@ -13,10 +14,11 @@
 --     has to send the messages; number and link only if an entry was given and could be written)
 --   | {'replayed', id, created, seal} | {'key_conflict', id} | {'alias_taken', id} | {'held', id} | {'unknown_target', near?}
 --   | {'unsupported'} | {'unrecorded', why} | {'away', state of the agent} | {'too_late'}
+--   | {'plan_changed', host that takes no work...}
 --   | {'no_live_agent', offline or draining hostname...}
+--   | {'large'} (stage the hosts first) | {'misfit', field of the rollout, number of hosts}
 local at = clock(ARGV[1])
 local window, template, keep, is_strict = ARGV[2], parse_template(ARGV[3]), ARGV[4], ARGV[5] == '1'
-local away = hosts_away()
 
 -- Each function returns the slots, or nil and the refusal. Offline agents are waited for (patient) only if the caller
 -- names an agent or sets a deadline: a broadcast without a deadline must not wait for a host that is gone permanently.
@@ -29,8 +31,8 @@ function resolve.host(job)
     end
     return nil, {'unknown_target'}
   end
-  if away[job.target] then
-    local barred = redis.call('SISMEMBER', K.barred, job.target) == 1
+  local barred = redis.call('SISMEMBER', K.barred, job.target) == 1
+  if barred or redis.call('SISMEMBER', K.away, job.target) == 1 then
     return nil, {'away', barred and 'Revoked' or redis.call('HGET', K.agent .. job.target, 'state') or ''}
   end
   return {job.target}
@@ -47,28 +49,91 @@ local function kept_to(only, hosts)
   return kept
 end
 
+-- The agents that take work, and those of them that support an operation: {all, able, {{profile, number}...} of the able}.
+-- since: the lowest time until which they must count as live.
+local function takers_of(op, since)
+  local found = {all = 0, able = 0, profiles = {}}
+  for _, profile in ipairs(redis.call('SMEMBERS', K.profiles)) do
+    local number = redis.call('ZCOUNT', K.takers .. profile, since, '+inf')
+    found.all = found.all + number
+    if number > 0 and redis.call('SISMEMBER', K.profile .. profile, op) == 1 then
+      found.able = found.able + number
+      found.profiles[#found.profiles + 1] = {profile, number}
+    end
+  end
+  return found
+end
+
+-- Some of these agents, from a varying start.
+local function some_of(takers)
+  local hosts, each = {}, math.ceil(SAMPLE / #takers.profiles)
+  for _, profile in ipairs(takers.profiles) do
+    -- the newest times come last, and those of the agents that count are the newest
+    local first = -profile[2] + (profile[2] > each and at % (profile[2] - each + 1) or 0)
+    local last = math.min(-1, first + each - 1)
+    for _, host in ipairs(redis.call('ZRANGE', K.takers .. profile[1], first, last)) do hosts[#hosts + 1] = host end
+  end
+  return hosts
+end
+
+-- The able agents among those that the caller keeps the job to: enough of them, from a varying start.
+local function able_among(only, op, offline_too)
+  local hosts, able = {}, {}
+  for host in string.gmatch(only, '[^\n]+') do hosts[#hosts + 1] = host end
+  for first = 1, #hosts, SAMPLE do
+    local part = {}
+    for i = first, math.min(first + SAMPLE - 1, #hosts) do part[#part + 1] = hosts[(at + i) % #hosts + 1] end
+    for _, host in ipairs(taking(part, at, offline_too)) do
+      if redis.call('SISMEMBER', K.offers .. op, host) == 1 then able[#able + 1] = host end
+    end
+    if #able >= SAMPLE then break end
+  end
+  return able
+end
+
+local refused = {} -- by operation: that no agent is able, which is constant within one call
+local function nobody(job)
+  local offers = K.offers .. job.operation
+  if redis.call('SCARD', offers) == 0 and redis.call('ZCARD', K.agents) > 0 then return {'unsupported'} end
+  local named = job.only == '' and redis.call('SRANDMEMBER', offers, 20) or {}
+  for host in string.gmatch(job.only, '[^\n]+') do
+    if #named == 20 then break end
+    if redis.call('SISMEMBER', offers, host) == 1 then named[#named + 1] = host end
+  end
+  return {'no_live_agent', unpack(named)}
+end
+
 local shared = {} -- by operation and patience: whether the shared queue is usable, which is constant within one call
 function resolve.any(job, patient)
-  local question = job.operation .. (patient and '+' or '')
-  if shared[question] and job.only == '' then return {'_any'} end
-  local known = redis.call('ZCARD', K.agents)
-  if job.only == '' and next(away) == nil and redis.call('SCARD', K.offers .. job.operation) == known then
-    local live = redis.call('ZCOUNT', K.agents, patient and '-inf' or '(' .. int(at), '+inf')
-    if live == 0 then return nil, {'no_live_agent'} end
-    shared[question] = true
-    return {'_any'}
+  local op = job.operation
+  if job.only ~= '' then
+    local able = able_among(job.only, op, false)
+    if patient and #able == 0 then able = able_among(job.only, op, true) end
+    if #able == 0 then return nil, nobody(job) end
+    return {least_busy(able, at)}
   end
-  local offering = redis.call('SMEMBERS', K.offers .. job.operation)
-  if #offering == 0 and known > 0 then return nil, {'unsupported'} end
-  offering = kept_to(job.only, offering)
-  local able = taking(offering, at, away, false)
-  local wait = patient and #able == 0
-  if wait then able = taking(offering, at, away, true) end
-  if #able == 0 then return nil, {'no_live_agent', unpack(offering, 1, math.min(#offering, 20))} end
-  if job.only ~= '' then return {least_busy(able, at)} end
+  local question = op .. (patient and '+' or '')
+  if shared[question] then return {'_any'} end
+  if refused[question] then return nil, refused[question] end
+  local takers = takers_of(op, '(' .. int(at))
+  if patient and takers.able == 0 then takers = takers_of(op, '(0') end
   -- the shared queue is usable as long as all of its readers can run the operation
-  local readers = taking(redis.call('ZRANGE', K.agents, 0, -1), at, away, wait)
-  return {#able == #readers and '_any' or least_busy(able, at)}
+  shared[question] = takers.able > 0 and takers.able == takers.all
+  if shared[question] then return {'_any'} end
+  local able = {}
+  if takers.able > 0 then
+    able = some_of(takers)
+  else
+    -- never refuse for a damaged or incomplete list: look at each agent that supports the operation
+    local offering = redis.call('SMEMBERS', K.offers .. op)
+    able = taking(offering, at, false)
+    if patient and #able == 0 then able = taking(offering, at, true) end
+  end
+  if #able == 0 then
+    refused[question] = nobody(job)
+    return nil, refused[question]
+  end
+  return {least_busy(able, at)}
 end
 
 -- Maintenance places the job once an agent has the resources that it needs.
@@ -76,25 +141,75 @@ function resolve.unplaced()
   return {'_unplaced'}
 end
 
+-- Kinds of targets whose jobs have an execution for each of several agents.
+local FANS_OUT = {all = true, label = true, hosts = true, planned = true}
+
 local function broadcast(hosts, job, patient)
   if #hosts == 0 then return nil, {'unknown_target'} end
   table.sort(hosts)
-  local slots = kept_to(job.only, taking(hosts, at, away, patient))
+  local slots = kept_to(job.only, taking(hosts, at, patient))
   if #slots == 0 then return nil, {'no_live_agent', unpack(hosts, 1, math.min(#hosts, 20))} end
   return slots
 end
 
+-- The target is an expression: the API has evaluated it, and lists the hosts.
+function resolve.hosts(job, patient)
+  local hosts = {}
+  for host in string.gmatch(job.only, '[^\n]+') do hosts[#hosts + 1] = host end
+  if #hosts > LARGE_JOB then return nil, {'large'} end
+  return broadcast(hosts, job, patient)
+end
+
+-- The hosts were planned: all of them, or none.
+function resolve.planned(job, patient)
+  local slots, refusal = resolve.hosts(job, patient)
+  if not slots then return nil, refusal end
+  local taken, gone = {}, {}
+  for _, host in ipairs(slots) do taken[host] = true end
+  for host in string.gmatch(job.only, '[^\n]+') do
+    if not taken[host] then gone[#gone + 1] = host end
+  end
+  if #gone > 0 then return nil, {'plan_changed', unpack(gone, 1, math.min(#gone, 20))} end
+  return slots
+end
+
 function resolve.all(job, patient)
+  if redis.call('ZCARD', K.agents) > LARGE_JOB then return nil, {'large'} end
   return broadcast(redis.call('ZRANGE', K.agents, 0, -1), job, patient)
 end
 
 function resolve.label(job, patient)
+  if redis.call('SCARD', K.label .. job.target) > LARGE_JOB then return nil, {'large'} end
   return broadcast(redis.call('SMEMBERS', K.label .. job.target), job, patient)
+end
+
+-- Hosts that another script has listed for this job.
+function resolve.staged(job)
+  local hosts = redis.call('LLEN', K.staged .. job.id)
+  if hosts == 0 then return nil, {'no_live_agent'} end
+  return {staged = hosts}
+end
+
+-- A share of the hosts ("10%"), rounded up, or a number of them.
+local function amount(text, hosts)
+  local share = string.match(text, '^([%d.]+)%%$')
+  return share and math.max(1, math.ceil(hosts * tonumber(share) / 100 - 1e-9)) or tonumber(text)
+end
+
+-- The terms of a rollout over so many hosts, as the other scripts read them; or nil and the refusal.
+local function rollout_terms(job, hosts)
+  local canary, batch, failures, rest = string.match(job.rollout, '^(%d+)|([^|]+)|([^|]+)|(.*)$')
+  canary, batch = math.min(tonumber(canary), hosts), amount(batch, hosts)
+  local most = amount(failures, hosts)
+  if most > hosts and job.retry_of == '' then return nil, {'misfit', 'max_failures', int(hosts)} end
+  if math.ceil((hosts - canary) / batch) > MOST_BATCHES then return nil, {'misfit', 'batch', int(hosts)} end
+  return table.concat({int(canary), int(batch), int(math.min(most, hosts)), rest}, '|')
 end
 
 -- Whether a job has its document and its first execution; an incompletely stored job does not exist.
 local function is_whole(id)
   if redis.call('EXISTS', K.doc .. id) == 0 then return false end
+  if redis.call('HGET', K.job .. id, 'opened') then return redis.call('EXISTS', K.slots .. id) == 1 end
   local slot = redis.call('HGET', K.job .. id, 'slot') or redis.call('LINDEX', K.slots .. id, 0)
   return slot and redis.call('EXISTS', K.exec .. slot .. ':' .. id) == 1
 end
@@ -129,11 +244,11 @@ local function earlier(job)
   return nil
 end
 
-local function store(job, slots, created)
+local function store(job, slots, created, terms)
   new_job = job.id
   local id, when = job.id, int(created)
   redis.call('SET', K.doc .. id, job.document)
-  local fields = {'status', 'submitted', 'created', when, 'updated', when, 'n.submitted', #slots, 'events', 1, 'last', when, 'e1', when .. '|submitted|_api|'}
+  local fields = {'status', 'submitted', 'created', when, 'updated', when, 'n.submitted', slots.staged or #slots, 'events', 1, 'last', when, 'e1', when .. '|submitted|_api|'}
   local function remember(field, value)
     if value ~= '' then
       fields[#fields + 1] = field
@@ -143,7 +258,16 @@ local function store(job, slots, created)
   for i = 1, #JOB_STORED, 2 do remember(JOB_STORED[i + 1], job[JOB_STORED[i]]) end
   remember('idempotent', job.idempotent)
   remember('key', job.idempotency_key)
-  if job.kind == 'all' or job.kind == 'label' then
+  if slots.staged then
+    remember('fanout', FANNED_OUT)
+    redis.call('RENAME', K.staged .. id, K.slots .. id)
+    redis.call('PERSIST', K.slots .. id)
+    remember('opened', '0')
+    remember('not_before', job.not_before)
+    remember('rollout', terms or '')
+    remember('gate', int(terms and batch_end(terms_of(terms), 0, slots.staged) or slots.staged))
+    redis.call('ZADD', K.opening, when, id)
+  elseif FANS_OUT[job.kind] then
     remember('fanout', FANNED_OUT)
     for first = 1, #slots, 1000 do -- unpack has a limit
       redis.call('RPUSH', K.slots .. id, unpack(slots, first, math.min(first + 999, #slots)))
@@ -164,7 +288,7 @@ local function store(job, slots, created)
   if job.alias ~= '' then redis.call('SET', K.alias .. job.alias, id) end
   if job.exclusive ~= '' then redis.call('SET', K.exclusive .. job.exclusive, id) end
   reindex(id, when, nil, 'submitted')
-  if job.kind == 'all' or job.kind == 'label' then list_under(slots, id, when) end
+  if FANS_OUT[job.kind] then list_under(slots, id, when) end
   announce(id, 'submitted', when, 'submitted', '_api')
 end
 
@@ -175,6 +299,11 @@ local function accept(job)
   if job.expires_at ~= '' and tonumber(job.expires_at) <= at then return {'too_late'} end
   local slots, refusal = resolve[job.kind](job, job.expires_at ~= '')
   if not slots then return refusal end
+  local terms, misfit
+  if job.rollout ~= '' then
+    terms, misfit = rollout_terms(job, slots.staged)
+    if not terms then return misfit end
+  end
 
   local first = K.job .. job.retry_of
   local retried = job.retry_of ~= '' and redis.call('HMGET', first, 'status', 'retried_as')
@@ -187,12 +316,12 @@ local function accept(job)
     if not is_entered then return {'unrecorded', number} end
   end
   local created, when = time, int(time)
-  store(job, slots, created)
-  count(K.measured, 'submitted|' .. job.operation, #slots)
+  store(job, slots, created, terms)
+  count(K.measured, 'submitted|' .. job.operation, slots.staged or #slots)
   local is_placed = slots[1] ~= '_unplaced'
   local waits = is_placed and job.not_before ~= '' and tonumber(job.not_before) > created
   local priority = tonumber(job.priority)
-  local texts = #slots > 1 and message_texts(template, job.id, '1', priority, created)
+  local texts = #slots > 1 and message_texts(template, job.id, '1', priority, created, #slots)
   for _, slot in ipairs(slots) do
     redis.call('HSET', K.exec .. slot .. ':' .. job.id, 'state', 'submitted', 'attempt', '0', 'last', when)
     if waits then

@@ -1,8 +1,9 @@
--- Deletes a final job with all of its records.
--- include: clock index
+-- Deletes a final job with all of its records. Those of a broadcast's executions are left to `remove_executions`, which
+-- removes them in slices; the job is gone with the first call.
+-- include: clock index removal
 -- KEYS: none
 -- ARGV: 1 job id, 2 '1' to delete it in any state and even if its record is damaged, or ''
--- returns: 'deleted' | 'running' | 'unknown'
+-- returns: 'deleted' | 'removing' (its executions are left) | 'running' | 'unknown'
 local id = ARGV[1]
 local job = K.job .. id
 local forced = ARGV[2] == '1'
@@ -22,10 +23,17 @@ local holder = record[8] and redis.call('GET', K.exclusive .. record[8])
 local reporter = record[9] and redis.call('GET', K.reported .. record[9])
 local known = record[8] and redis.call('HGET', K.reached, record[8]) or ''
 local text = redis.call('GET', K.doc .. id) or ''
-local slots = record[4] and redis.call('LRANGE', K.slots .. id, 0, -1) or {record[3] or nil}
+local is_broadcast = record[4] and redis.call('EXISTS', K.slots .. id) == 1
+if not forced and record[4] then need('list', K.slots .. id) end
+-- `remove_executions` takes it out of the indexes by host, in which versions before put it
+if is_broadcast and record[4] ~= FANNED_OUT then redis.call('HSET', job, 'fanout', FANNED_OUT) end
 for _, status in ipairs(forced and STATUSES or {record[1]}) do reindex(id, record[2], status, nil) end
-for _, slot in ipairs(slots) do
-  if record[4] then redis.call('ZREM', broadcasts_of(slot), id) end
+local slot = record[3]
+if is_broadcast then
+  redis.call('DEL', K.removing .. id)
+  redis.call('RENAME', K.slots .. id, K.removing .. id)
+  redis.call('ZADD', K.removals, (forced or record[4] ~= FANNED_OUT) and ALL_TRACES or RECORDS, id)
+elseif slot then
   if forced then
     redis.call('ZREM', K.waiting .. slot, id)
     for _, key in ipairs({K.due, K.leases}) do redis.call('ZREM', key, id .. ':' .. slot) end
@@ -50,6 +58,6 @@ if record[8] and record[1] == 'completed' then
   end
 end
 redis.call('ZREM', K.finished, id)
-for _, key in ipairs({K.deadlines, K.outside}) do redis.call('ZREM', key, id) end
+for _, key in ipairs({K.deadlines, K.outside, K.opening, K.cancelling}) do redis.call('ZREM', key, id) end
 redis.call('DEL', job, K.doc .. id, K.slots .. id, K.told .. id)
-return 'deleted'
+return is_broadcast and 'removing' or 'deleted'

@@ -1,17 +1,20 @@
 -- Compares a job's records with each other and repairs differences: everything is derived from the executions.
--- include: clock status index
+-- include: clock status index batches slots
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 '1' to repair or '', 4 length of a lease in microseconds
 -- returns: what is wrong: 'record' (another type), 'half' (no document or no execution), 'execution', 'counts',
---   'index', 'finished', 'deadline', 'lease', 'waiting'. The caller handles 'record' and 'half' by removing the job.
+--   'index', 'finished', 'deadline', 'lease', 'waiting', 'opening', 'cancel'. The caller handles 'record' and 'half' by removing the job.
 local at, id, repairs = clock(ARGV[1]), ARGV[2], ARGV[3] == '1'
 local job = K.job .. id
 for _, key in ipairs({job, K.doc .. id, K.slots .. id}) do
   if not is_sound(({[job] = 'hash', [K.doc .. id] = 'string', [K.slots .. id] = 'list'})[key], key) then return {'record'} end
 end
-local record = redis.call('HMGET', job, 'status', 'created', 'slot', 'fanout', 'expires', 'outside', 'op', 'updated')
+local record = redis.call('HMGET', job, 'status', 'created', 'slot', 'fanout', 'expires', 'outside', 'op', 'updated', 'opened',
+  'gate', 'rest', 'rollout', 'cancel')
 if redis.call('EXISTS', job) == 0 then return {} end -- it was deleted a moment ago
-local slots = record[4] and redis.call('LRANGE', K.slots .. id, 0, -1) or {record[3] or nil}
+local slots = recorded_slots(id, record[3], record[4], record[9])
+local is_stepwise = record[9] and record[4] and true or false
+local held = is_stepwise and math.max(0, redis.call('LLEN', K.slots .. id) - #slots) or 0
 local found, noted = {}, {}
 local function differs(what, mend)
   if not noted[what] then found[#found + 1] = what end
@@ -26,7 +29,7 @@ for i, slot in ipairs(slots) do
   states[i] = redis.call('HGET', exec, 'state')
   if states[i] then there = there + 1 end
 end
-if there == 0 or redis.call('EXISTS', K.doc .. id) == 0 then return {'half'} end
+if (there == 0 and held == 0) or redis.call('EXISTS', K.doc .. id) == 0 then return {'half'} end
 
 local function same(score, wanted) return score and tonumber(score) == tonumber(wanted) end
 local function listed(what, key, member, wanted) -- wanted: a score, or false if the member must be absent
@@ -41,6 +44,14 @@ end
 local known, counts = {}, {}
 for i, state in ipairs(STATES) do known[state], counts[i] = i, 0 end
 local is_waiting = false
+local rest = record[11] and string.match(record[11], '^(%l+)|%d+|')
+if held > 0 then
+  if record[11] and not (rest and FINAL_STATES[rest]) then
+    rest = 'cancelled'
+    differs('opening', function() redis.call('HSET', job, 'rest', rest .. '|' .. int(at) .. '|its record was damaged') end)
+  end
+  counts[known[rest or 'submitted']] = held
+end
 for i, slot in ipairs(slots) do
   local exec, member = K.exec .. slot .. ':' .. id, id .. ':' .. slot
   if not known[states[i]] or not string.match(redis.call('HGET', exec, 'attempt') or '', '^%d+$') then
@@ -101,8 +112,29 @@ end
 if record[4] == FANNED_OUT then
   for _, slot in ipairs(slots) do
     listed('index', broadcasts_of(slot), id, created)
-    -- an agent of a version before may have moved it between the indexes that hold the status
-    for _, other in ipairs(STATUSES) do listed('index', K.index .. 'host:' .. slot .. '|' .. other, id, false) end
+    -- an agent of a version before may have moved it between the indexes that hold the status; harmless, and not cheap
+    for _, other in ipairs(repairs and STATUSES or {}) do listed('index', K.index .. 'host:' .. slot .. '|' .. other, id, false) end
+  end
+end
+if is_stepwise then
+  local gate = num(record[10])
+  local is_sane = #slots == num(record[9]) and gate >= #slots and gate <= #slots + held and (gate > 0 or held == 0)
+  if not is_sane then
+    differs('opening', function() redis.call('HSET', job, 'opened', #slots, 'gate', record[12] and math.max(1, #slots) or #slots + held) end)
+  end
+  -- the signed document tells whether there are terms; without them nothing more may be opened
+  if not terms_of(record[12]) and record[12] ~= 'lost' and held > 0 and string.find(redis.call('GET', K.doc .. id), '"rollout"', 1, true) then
+    differs('opening', function() redis.call('HSET', job, 'rollout', 'lost') end)
+  end
+  local due = redis.call('ZSCORE', K.opening, id)
+  if held > 0 and not rest and not FINAL[status] then
+    -- the next step compares the rollout with its counts
+    local is_repaired = repairs and #found > 0
+    if is_repaired or not due or num(due) == 0 then
+      if is_repaired then redis.call('ZADD', K.opening, int(at), id) else listed('opening', K.opening, id, int(at)) end
+    end
+  elseif due and not redis.call('HGET', job, 'stopped') then
+    listed('opening', K.opening, id, false)
   end
 end
 local ended = redis.call('ZSCORE', K.finished, id)
@@ -116,6 +148,7 @@ if is_waiting and record[5] then
 elseif FINAL[status] or not record[5] then
   listed('deadline', K.deadlines, id, false)
 end
+if is_waiting and record[13] and not redis.call('ZSCORE', K.cancelling, id) then listed('cancel', K.cancelling, id, '0') end
 if record[6] and not FINAL[status] then
   if not redis.call('ZSCORE', K.outside, id) then listed('waiting', K.outside, id, int(at)) end
 else

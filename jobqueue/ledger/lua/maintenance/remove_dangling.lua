@@ -10,7 +10,8 @@ for i = 1, #answer[2], 2 do
   local id, slot = string.sub(member, 1, 36), string.sub(member, 38)
   if ARGV[3] == 'job' then id, slot = member, ARGV[4] end
   local key = slot == '' and K.job .. id or K.exec .. slot .. ':' .. id
-  if redis.call('EXISTS', key) == 0 or redis.call('EXISTS', K.job .. id) == 0 then
+  local is_dangling = redis.call('EXISTS', key) == 0 or redis.call('EXISTS', K.job .. id) == 0
+  if is_dangling and not redis.call('ZSCORE', K.removals, id) then -- or `remove_executions` has not come to it yet
     found[#found + 1] = member
     if ARGV[5] == '1' then redis.call('ZREM', ARGV[1], member) end
   end

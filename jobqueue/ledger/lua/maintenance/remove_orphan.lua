@@ -11,6 +11,8 @@ if is_there and ARGV[3] ~= '' then
     for _, slot in ipairs(redis.call('LRANGE', K.slots .. ARGV[2], 0, -1)) do is_there = is_there or slot == ARGV[3] end
   end
 end
+-- `remove_executions` has not come to it yet
+if not is_there and ARGV[3] ~= '' then is_there = redis.call('ZSCORE', K.removals, ARGV[2]) end
 if is_there or redis.call('EXISTS', ARGV[1]) == 0 then return 0 end
 if ARGV[4] == '1' then redis.call('UNLINK', ARGV[1]) end
 return 1

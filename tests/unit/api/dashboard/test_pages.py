@@ -12,7 +12,7 @@ from bs4 import BeautifulSoup
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from api.dashboard import fleet, pages
+from api.dashboard import pages
 from jobqueue.model.agent import AgentState
 from jobqueue.model.job import Execution
 from jobqueue.model.retry import RetryPolicy
@@ -240,7 +240,6 @@ def test_overview_shows_what_fails(page: Page, services: FakeServices) -> None:
         job = a_job(id=f"{number}{ID[1:]}", status=JobStatus.FAILED, executions=hosts, is_broadcast=True, updated=now())
         services.store[job.id] = job
     services.agents_known[:] = [AN_AGENT, replace(AN_AGENT, hostname="web2", live=False)]
-    fleet._readings.clear()
     found = page("/")
     strip = " ".join(found.find(id="glance").get_text().split())
     assert strip == "1 of 2 agents offline 28 failed in the last hour"
@@ -285,6 +284,15 @@ def test_search_by_id_and_by_name(client: FlaskClient, services: FakeServices) -
     response = client.get("/ui/jobs?q=nope", headers=AUTHORIZATION)
     assert response.status_code == 404
     assert "“nope”" in parse(response).find(class_="is-bad").get_text()
+
+
+def test_search_by_text(page: Page, services: FakeServices) -> None:
+    other = ID[:-1] + "7"
+    services.store[ID] = a_job(id=ID, title="Patch the web hosts")
+    services.store[other] = a_job(id=other, title="Reboot")
+    found = page("/ui/jobs?q=patch")
+    assert [row["id"] for row in found.select("table.jobs tbody tr")] == [f"row-{ID}"]
+    assert "Jobs that contain “patch”: 1." in found.find(class_="notice").get_text()
 
 
 def test_search_by_the_beginning_of_an_id(client: FlaskClient, services: FakeServices) -> None:
@@ -401,10 +409,7 @@ def test_drain_and_undrain(send: Send, services: FakeServices) -> None:
 KEYS = tuple(base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
 
 
-def test_agents_that_wait_to_be_let_in_stand_out(
-    page: Page, services: FakeServices, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fleet, "_FRESH_SECONDS", -1.0)
+def test_agents_that_wait_to_be_let_in_stand_out(page: Page, services: FakeServices) -> None:
     services.agents_known[0] = replace(AN_AGENT, state=AgentState.PENDING, public_key=KEYS[0])
     assert [row["id"] for row in page("/ui/agents?view=pending").select("tbody tr")] == ["agent-web1"]
     assert page("/ui/agents?view=away").select("tbody tr") == []
@@ -502,6 +507,20 @@ def test_output_is_plain_text_that_no_browser_runs(client: FlaskClient, services
     assert "sandbox" in response.headers["Content-Security-Policy"]
 
 
+def test_output_of_all_agents_has_each_line_behind_its_agent(client: FlaskClient, services: FakeServices) -> None:
+    from jobqueue.model.output import Chunk, OutputPage
+
+    services.store[ID] = a_job(id=ID)
+    services.followed_hosts = [
+        OutputPage("web1", (Chunk(3, "stdout", b"a\nb"),), 3),
+        OutputPage("web1", (Chunk(5, "stderr", b"c\n"),), 5),
+        OutputPage("web2", (Chunk(2, "stdout", b"d\n"),), 2),
+    ]
+    response = client.get(f"/ui/jobs/{ID}/output?host=_all", headers=AUTHORIZATION)
+    assert response.data == b"web1 | a\nweb1 | bc\nweb2 | d\n"
+    assert "sandbox" in response.headers["Content-Security-Policy"]
+
+
 # --- submitting ------------------------------------------------------------------------------------------------------
 
 
@@ -579,3 +598,24 @@ def test_operations_say_what_they_need(page: Page, services: FakeServices, monke
     text = page("/ui/submit").get_text()
     assert "may change the host" in text
     assert "Wipe it" in text
+
+
+def test_a_large_job_is_shown_in_parts(page: Page, services: FakeServices) -> None:
+    hosts = tuple(
+        Execution(slot=f"h{n:04}", hostname=f"h{n:04}", state=S.FAILED if n == 3 else S.COMPLETED, data="fine")
+        for n in range(1200)
+    )
+    counts = {S.COMPLETED: 1199, S.FAILED: 1}
+    job = a_job(
+        status=JobStatus.PARTIAL_FAILURE, executions=hosts, is_broadcast=True, counts=counts, total=1200, target="_all"
+    )
+    services.store[job.id] = job
+    services.jobs.get = lambda _: replace(job, executions=hosts[:1000])
+    found = page(f"/ui/jobs/{job.id}")
+    assert len(found.select("svg.cells use")) == 1000
+    assert "1,000 of 1,200 agents are shown" in " ".join(found.find(id="part").get_text().split())
+    assert [badge.get_text() for badge in found.select("#answers .head .badge")] == ["1 failed", "1,199 completed"]
+    rest = page(f"/ui/jobs/{job.id}{found.find(id='part').find(rel='next')['href'].partition('#')[0]}")
+    assert len(rest.select("svg.cells use")) == 200
+    failed = page(f"/ui/jobs/{job.id}?state=failed")
+    assert [cell.title.get_text() for cell in failed.select("svg.cells use")] == ["h0003: failed"]

@@ -87,6 +87,37 @@ def test_an_offline_agent_is_not_called_ready(api: FakeApi, run: Run, status: st
     assert json.loads(run("agent", "list", "--json").stdout)["agents"] == [found]
 
 
+def test_list_with_filters(api: FakeApi, run: Run) -> None:
+    api.on("GET", "/agent", Reply(200, {"agents": [WEB1], "total": 1, "is_least": False, "next_cursor": None}))
+    options = ["--label", "group:web", "--state", "live,Ready", "--hostname", "web*", "--limit", "10"]
+    result = run("agent", "list", *options)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert api.seen[-1].query == {
+        "label": "group:web",
+        "state": "live,Ready",
+        "hostname": "web*",
+        "limit": "10",
+        "view": "summary",
+    }
+
+
+def test_list_says_that_there_are_more(api: FakeApi, run: Run) -> None:
+    page = {"agents": [WEB1], "total": 12, "is_least": False, "next_cursor": "c"}
+    api.on("GET", "/agent", Reply(200, page))
+    assert "1 of 12 agents; --all shows all" in run("agent", "list").stderr
+    api.on("GET", "/agent", Reply(200, {**page, "is_least": True}))
+    assert "1 of at least 12 agents" in run("agent", "list").stderr
+
+
+def test_list_all(api: FakeApi, run: Run) -> None:
+    last = {"agents": [{**WEB1, "hostname": "web2"}], "total": 2, "next_cursor": None}
+    api.on("GET", "/agent", Reply(200, {"agents": [WEB1], "total": 2, "next_cursor": "c"}), Reply(200, last))
+    found = json.loads(run("agent", "list", "--all", "--json").stdout)
+    assert [agent["hostname"] for agent in found["agents"]] == ["web1", "web2"]
+    assert [seen.query.get("cursor") for seen in api.seen] == [None, "c"]
+    assert run("agent", "list", "--all", "--cursor", "c").exit_code == 2
+
+
 BUNDLE: dict[str, Any] = {
     "bundle": '{"jobqueue_bundle":1}\n',
     "hostname": "web9",

@@ -33,6 +33,66 @@ def sent(api: FakeApi) -> dict[str, Any]:
     return body
 
 
+# -- executions --------------------------------------------------------------------------------------------------------
+
+
+def execution(hostname: str, status: str = "completed", **fields: Any) -> dict[str, Any]:
+    return {"hostname": hostname, "status": status, "attempt": 1, "duration": "5ms", "error": None, **fields}
+
+
+def part(cursor: str | None, **fields: Any) -> Reply:
+    return Reply(200, {"job_id": ID, "status": "completed", "total": 3, "next_cursor": cursor, **fields})
+
+
+def group(key: str, status: str, hostnames: list[str], **fields: Any) -> dict[str, Any]:
+    return {
+        "key": key,
+        "status": status,
+        "count": len(hostnames),
+        "hostnames": hostnames,
+        "hostnames_left_out": 0,
+        "data": None,
+        "error": None,
+        **fields,
+    }
+
+
+def test_executions_of_all_pages(api: FakeApi, run: Run) -> None:
+    first, second = [execution("web1"), execution("web2")], [execution("web3", "failed", error="broke")]
+    api.on("GET", f"/job/{ID}/executions", part("c", items=first), part(None, items=second))
+    result = run("job", "get", ID, "--state", "completed,failed")
+    assert result.exit_code == 0, result.output
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["HOSTNAME", "web1", "web2", "web3"]
+    assert "broke" in result.stdout
+    assert [seen.query.get("cursor") for seen in api.seen] == [None, "c"]
+    assert {seen.query["state"] for seen in api.seen} == {"completed,failed"}
+
+
+def test_groups_with_the_same_key_are_one(api: FakeApi, run: Run) -> None:
+    first = [group("a", "completed", ["web1"], data={"x": 1})]
+    second = [group("b", "failed", ["web2"], error="broke"), group("a", "completed", ["web3"], data={"x": 1})]
+    api.on(
+        "GET", f"/job/{ID}/executions", part("c", groups=first, is_least=True), part(None, groups=second, is_least=True)
+    )
+    result = run("job", "get", ID, "--group", "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert [(one["key"], one["count"]) for one in found["groups"]] == [("b", 1), ("a", 2)]
+    assert found["groups"][1]["hostnames"] == ["web1", "web3"]
+    assert (found["is_least"], found["next_cursor"]) == (False, None)
+
+
+def test_executions_or_groups(api: FakeApi, run: Run) -> None:
+    assert run("job", "get", ID, "--group", "--executions").exit_code == 2
+    assert run("job", "get", ID, "--state", "odd").exit_code == 2
+
+
+def test_a_large_job_says_what_is_left_out(api: FakeApi, run: Run) -> None:
+    counts = {"completed": 9_999, "failed": 1}
+    api.on("GET", f"/job/{ID}", Reply(200, job(executions_left_out=9_000, execution_counts=counts)))
+    assert "completed 9999, failed 1" in run("job", "get", ID).stdout
+
+
 # -- submit ------------------------------------------------------------------------------------------------------------
 
 
@@ -304,6 +364,16 @@ def test_watch_reports_changes_on_stderr(api: FakeApi, run: Run) -> None:
     assert result.stdout == "a, b (2 agents): completed\n"
 
 
+def test_one_line_a_host(api: FakeApi, run: Run) -> None:
+    out = {"stdout": "one\ntwo\n", "stderr": "", "exit_code": 0}
+    states = {"web1": {"status": "completed", "data": out}, "db1": {"status": "failed", "error": "disk full"}}
+    api.on("GET", f"/job/{ID}", Reply(200, broadcast("partial_failure", states)))
+    expected = "db1  | failed | disk full\nweb1 | 0      | one\n"
+    assert run("job", "get", ID, "--oneline").stdout == expected
+    watched = run("job", "watch", ID, "--oneline")
+    assert (watched.exit_code, watched.stdout) == (1, expected)
+
+
 # -- cancel, retry, delete ---------------------------------------------------------------------------------------------
 
 
@@ -481,3 +551,52 @@ def test_a_closed_pipe_is_no_failure(api: FakeApi) -> None:
         process.stdout.close()
         complaint = process.stderr.read()
     assert (process.returncode, complaint) == (141, b"")
+
+
+# -- rollouts ----------------------------------------------------------------------------------------------------------
+
+
+def test_submit_a_rollout(accepting: FakeApi, run: Run) -> None:
+    options = ["--canary=1", "--batch=10%", "--max-failures=3", "--pause=1m", "--spread=zone", "--between=approve"]
+    result = run("job", "submit", "x", "--target=_all", *options, "--on-failure=cancel", "--deadline=1h")
+    assert result.exit_code == 0, result.output
+    assert sent(accepting)["rollout"] == {
+        "canary": 1,
+        "batch": "10%",
+        "max_failures": 3,
+        "pause_seconds": 60.0,
+        "spread": "zone",
+        "between": "approve",
+        "on_failure": "cancel",
+        "deadline_seconds": 3600.0,
+    }
+    run("job", "submit", "x", "--target=_all", "--batch=5")
+    assert sent(accepting)["rollout"] == {"batch": 5}
+
+
+@pytest.mark.parametrize("options", [["--batch=0"], ["--batch=0%"], ["--batch=101%"], ["--max-failures=2"]])
+def test_bad_terms_are_refused_before_anything_is_sent(accepting: FakeApi, run: Run, options: list[str]) -> None:
+    result = run("job", "submit", "x", "--target=_all", *options)
+    assert result.exit_code == 2
+    assert "atch" in result.stderr
+    assert not accepting.seen
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume", "approve", "abort"])
+def test_steer_a_rollout(api: FakeApi, run: Run, verb: str) -> None:
+    api.on("POST", f"/job/{ID}/{verb}", Reply(200, job("processing", rollout={"state": "paused"})))
+    result = run("job", verb, ID)
+    assert (result.exit_code, result.stdout) == (0, f"{ID}  paused\n")
+
+
+def test_a_job_shows_its_batches(api: FakeApi, run: Run) -> None:
+    batch = {"state": "ended", "hosts": 2, "first_hosts": ["a", "b"], "opened": "2026-01-01T00:00:01.000Z"}
+    batches = [
+        {"number": number, "ended": "2026-01-01T00:00:02.000Z", "counts": {"completed": 2}, **batch}
+        for number in range(1, 31)
+    ]
+    rollout = {"terms": {"batch": 2}, "state": "stopped", "stopped_because": "3 of 60 hosts failed", "batches": batches}
+    api.on("GET", f"/job/{ID}", Reply(200, job("failed", rollout=rollout)))
+    result = run("job", "get", ID)
+    assert "3 of 60 hosts failed" in result.stdout
+    assert "completed 2" in result.stdout

@@ -151,3 +151,11 @@ def test_nothing_is_submitted_if_the_edit_is_no_request(
     result = run("job", "rerun", ID, "--edit", env=editor(tmp_path, text + later))
     assert (result.exit_code, posted(accepting)) == (2, [])
     assert says in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize(("options", "is_kept"), [([], True), (["--on", "group:db"], True), (["--on", "web2"], False)])
+def test_a_rerun_keeps_the_batches(accepting: FakeApi, run: Run, options: list[str], is_kept: bool) -> None:
+    rollout = {"terms": {"canary": 1, "batch": "5%"}, "state": "ended", "batches": []}
+    accepting.on("GET", f"/job/{ID}", Reply(200, MANY | {"rollout": rollout}))
+    assert run("job", "rerun", ID, "--yes", *options).exit_code == 0
+    assert posted(accepting)[-1].get("rollout") == (rollout["terms"] if is_kept else None)

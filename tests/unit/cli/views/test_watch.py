@@ -141,3 +141,24 @@ def test_a_narrow_terminal_is_not_overrun() -> None:
     hosts = {"a-host-with-a-rather-long-name": {"status": "failed", "error": "e" * 200}, "b": {"status": "started"}}
     plain = [line.split("\x1b")[0] for line in drawn(40, broadcast("processing", hosts))]
     assert max(len(line) for line in plain) <= 40
+
+
+def test_a_rollout_is_watched() -> None:
+    held = {"status": "submitted", "held_by": "rollout"}
+    batches = [{"opened": "2026-01-01T00:00:00.000Z"}, {"opened": None}, {"opened": None}]
+    states = {"a": {"status": "started"}, "b": held, "c": held}
+    rollout = {"state": "running", "batches": batches}
+    progress = JobProgress(job("processing", agent_states=states, rollout=rollout))
+    assert str(progress).endswith(", batch 1 of 3")
+    progress.apply(told("batch_opened", "_api", message="Batch 1 opened"))  # a stream begins with what is known
+    assert str(progress).endswith(", batch 1 of 3")
+    progress.apply(told("paused", "_api", message="Rollout paused by ada"))
+    assert str(progress).endswith(", batch 1 of 3 (paused)")
+    progress.apply(told("batch_opened", "_api", message="Batch 2 opened"))
+    assert str(progress).endswith(", batch 2 of 3")
+    progress.apply(told("acknowledged", "b"))
+    progress.apply(told("failed", "b", error="disk full"))
+    progress.apply(told("stopped", "_api", message="Rollout stopped: 1 of 3 hosts failed; the limit is 1"))
+    progress.apply(told("cancelled", "_api", message="Held executions cancelled"))
+    assert progress.counts == {"started": 1, "failed": 1, "cancelled": 1}
+    assert str(progress).endswith("batch 2 of 3 (rollout stopped: 1 of 3 hosts failed; the limit is 1)")

@@ -39,7 +39,7 @@ def test_it_says_the_same_as_the_unit_in_deploy(places: Places) -> None:
 
 
 def test_its_command_runs_the_agent_with_the_settings(places: Places) -> None:
-    assert agent_command(places)[:3] == [sys.executable, "-m", "jobqueue"]
+    assert agent_command(places)[:4] == [sys.executable, "-P", "-m", "jobqueue"]
     line = parsed(unit_text(places))["Service"]["ExecStart"]
     assert line == " ".join(f'"{word}"' for word in agent_command(places))
 

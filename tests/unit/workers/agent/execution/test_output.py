@@ -203,6 +203,15 @@ def test_several_hosts_are_followed_until_the_last_has_ended(ledger: Ledger, sha
     assert sorted(complete) == sorted([("db1", "failed"), ("db2", "completed"), (HOST, "completed")])
 
 
+def test_everything_host_by_host(shared: str, reader: OutputReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobqueue.ledger.output._MOST_ENTRIES", 1)  # pages of one piece
+    found = [(page.hostname, pieces(page)) for page in reader.everything(shared)]
+    assert found == [(host, [("stdout", f"{host}\n".encode())]) for host in HOSTS]
+    assert [page.hostname for page in reader.everything(shared, only_failed=True)] == ["db1"]
+    with pytest.raises(JobNotFound):
+        reader.everything("00000000-0000-4000-8000-000000000000")
+
+
 def test_too_many_hosts_are_not_followed(shared: str, reader: OutputReader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobqueue.services.output.MAX_FOLLOWED_HOSTS", 2)
     with pytest.raises(InvalidInput, match="The job has 3 hosts, and at most 2 can be followed at once"):

@@ -1,0 +1,45 @@
+"""The rollout of a job: a lane for each batch, and the buttons."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from api.context import principal, services
+from api.dashboard.blueprint import PREFIX, blueprint
+from api.dashboard.job import go, refused
+from api.native import requests
+from jobqueue.errors import JobQueueError
+from jobqueue.ledger.rollouts import ABORT, APPROVE, PAUSE, RESUME
+
+
+@blueprint.post(f"{PREFIX}/jobs/<job_id>/pause")
+def pause_rollout(job_id: str) -> Response:
+    """Open no further batch."""
+    return _steer(job_id, PAUSE, "paused")
+
+
+@blueprint.post(f"{PREFIX}/jobs/<job_id>/resume")
+def resume_rollout(job_id: str) -> Response:
+    """Go on."""
+    return _steer(job_id, RESUME, "resumed")
+
+
+@blueprint.post(f"{PREFIX}/jobs/<job_id>/approve")
+def approve_batch(job_id: str) -> Response:
+    """Open the next batch."""
+    return _steer(job_id, APPROVE, "approved")
+
+
+@blueprint.post(f"{PREFIX}/jobs/<job_id>/abort")
+def abort_rollout(job_id: str) -> Response:
+    """Cancel what is held."""
+    return _steer(job_id, ABORT, "aborted")
+
+
+def _steer(job_id: str, verb: str, done: str) -> Response:
+    found = requests.job_id(job_id)
+    try:
+        services().jobs.steer(found, verb, f"by {principal()}")
+    except JobQueueError as error:
+        return refused(found, error)
+    return go(f"{PREFIX}/jobs/{found}?done={done}")

@@ -1,0 +1,106 @@
+"""The query of a list of agents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import fields, validate
+
+from api.native import list_cursor
+from api.native.fields import QueryWhole, Text
+from api.validation import StrictSchema
+from jobqueue.errors import InvalidInput, InvalidTarget
+from jobqueue.model.agent import AgentState
+from jobqueue.model.agent_filter import DEFAULT_LIMIT, MAX_LIMIT, AgentFilter
+from jobqueue.model.target import Target, TargetKind
+
+#: Labels that all must match.
+MAX_LABELS = 8
+_LIVE = {"live": True, "offline": False}
+_STATES = [*(state.value for state in AgentState), *_LIVE]
+
+
+def _about(text: str, **more: Any) -> dict[str, Any]:
+    return {"description": text, **more}
+
+
+class States(fields.String):
+    """States of agents in a query string, with commas between; loaded as a list of names."""
+
+    default_error_messages = {"invalid": "Must be one of {choices}, or several with commas between."}  # noqa: RUF012
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        names = [name.strip().lower() for name in str(value).split(",")]
+        known = {name.lower(): name for name in _STATES}
+        if not set(names) <= known.keys():
+            raise self.make_error("invalid", choices=", ".join(_STATES))
+        return list(dict.fromkeys(known[name] for name in names))
+
+
+class AgentQuery(StrictSchema):
+    """Which agents to list."""
+
+    limit = QueryWhole(
+        load_default=DEFAULT_LIMIT,
+        validate=validate.Range(1, MAX_LIMIT, error="Must be from {min} to {max}."),
+        metadata=_about("The most agents on a page."),
+    )
+    cursor = Text(
+        validate=validate.Length(1, 300, error="Must be {min} to {max} characters long."),
+        metadata=_about("The next_cursor of the page before, with the same filters."),
+    )
+    label = Text(
+        validate=validate.Length(1, 512, error="Must be {min} to {max} characters long."),
+        metadata=_about(
+            "Only agents with this label, as key:value; a value matches as in a target. May be given several times.",
+            example="group:web",
+        ),
+    )
+    state = States(
+        metadata=_about(f"Only agents in one of these states, with commas between: {', '.join(_STATES)}."),
+    )
+    hostname = Text(
+        validate=validate.Length(1, 253, error="Must be {min} to {max} characters long."),
+        metadata=_about("Only agents with this hostname; * stands for any characters.", example="web*"),
+    )
+    view = Text(
+        load_default="full",
+        validate=validate.OneOf(["full", "summary"], error="Must be one of {choices}."),
+        metadata=_about("summary leaves out facts, operations, memory and timeline."),
+    )
+
+
+def agent_filter(loaded: dict[str, Any], labels: list[str]) -> tuple[AgentFilter, tuple[str, ...]]:
+    """What ``AgentQuery`` loaded as a filter, and what identifies the list for its cursors.
+
+    ``labels`` are all values of ``label``. Raises ``InvalidInput``.
+    """
+    names: list[str] = loaded.get("state", [])
+    hostname: str = loaded.get("hostname", "")
+    of = ("agents", hostname, ",".join(labels), ",".join(names))
+    cursor: str | None = loaded.get("cursor")
+    live = {_LIVE[name] for name in names if name in _LIVE}
+    return AgentFilter(
+        hostname=hostname,
+        labels=label_pairs(labels),
+        states=tuple(AgentState(name) for name in names if name not in _LIVE),
+        is_live=next(iter(live)) if len(live) == 1 else None,
+        limit=loaded["limit"],
+        after="" if cursor is None else list_cursor.read(cursor, *of),
+    ), of
+
+
+def label_pairs(texts: list[str]) -> tuple[tuple[str, str], ...]:
+    """Labels as (key, value). Raises ``InvalidInput``."""
+    if len(texts) > MAX_LABELS:
+        raise InvalidInput.of("label", f"May be given at most {MAX_LABELS} times.")
+    found = []
+    for text in texts:
+        try:
+            target = Target.parse(text)
+        except InvalidTarget as error:
+            raise InvalidInput.of("label", "Must be a label as key:value, such as group:web.") from error
+        if target.kind is not TargetKind.LABEL:
+            raise InvalidInput.of("label", "Must be a label as key:value, such as group:web.")
+        found.append((target.key, target.value))
+    return tuple(found)

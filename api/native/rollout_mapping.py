@@ -1,0 +1,49 @@
+"""From the model to the JSON of rollouts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobqueue.model.job import Job
+from jobqueue.model.rollout_progress import BatchState, RolloutProgress
+from jobqueue.model.timestamps import to_iso
+
+_NAMED = 10
+
+
+def rollout(job: Job) -> dict[str, Any] | None:
+    """The rollout of a job, or None."""
+    if job.rollout is None:
+        return None
+    document: dict[str, Any] = {"terms": job.rollout.document()}
+    found = job.rollout_progress
+    if found is None:  # its record was altered
+        return {**document, "state": "", "batches": [], "stopped_because": None, "paused": False, "next_opens": None}
+    return {
+        **document,
+        "state": found.state.value,
+        "batches": [
+            {
+                "number": batch.number,
+                "state": batch.state.value,
+                "hosts": batch.hosts,
+                "first_hosts": list(job.expected_agents[batch.first : batch.first + min(batch.hosts, _NAMED)]),
+                "counts": {state.value: count for state, count in batch.counts.items()},
+                "opened": _time(batch.opened),
+                "ended": _time(batch.ended),
+            }
+            for batch in found.batches
+        ],
+        "stopped_because": found.stopped_because or None,
+        "paused": bool(found.paused),
+        "next_opens": _time(_next_opens(found)),
+    }
+
+
+def _next_opens(found: RolloutProgress) -> int:
+    """When the next batch opens by itself, if one waits for its time."""
+    return found.opens if any(batch.state is BatchState.WAITING for batch in found.batches) else 0
+
+
+def _time(micros: int) -> str | None:
+    return to_iso(micros) if micros else None

@@ -1,0 +1,98 @@
+"""The shapes of rollouts in the native API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import fields
+
+from jobqueue.errors import InvalidInput
+from jobqueue.model.rollout import APPROVE, AUTO, CANCEL, MAX_HOSTS, MAX_SECONDS, STOP, Rollout
+
+_HOSTS = {"type": "integer", "minimum": 1, "maximum": MAX_HOSTS}
+_AMOUNT = {"oneOf": [_HOSTS, {"type": "string", "pattern": r"^\d{1,3}(\.\d{1,2})?%$"}]}
+_SECONDS = {"type": "number", "maximum": MAX_SECONDS}
+#: The JSON Schema of the terms.
+PROPERTIES: dict[str, Any] = {
+    "canary": {**_HOSTS, "description": "Hosts of the first batch; one that fails stops the rollout."},
+    "batch": {**_AMOUNT, "description": "Hosts of each further batch, or a share of them such as 10%."},
+    "spread": {"type": "string", "description": "Key of a label, or a fact, whose values take turns in the order."},
+    "max_failures": {
+        **_AMOUNT,
+        "default": 1,
+        "description": "Once so many hosts have failed, expired or been lost, no further batch is opened.",
+    },
+    "pause_seconds": {**_SECONDS, "minimum": 0, "default": 0, "description": "Wait between two batches."},
+    "between": {
+        "type": "string",
+        "enum": [AUTO, APPROVE],
+        "default": AUTO,
+        "description": "With approve, each further batch waits for POST /job/{job_id}/approve.",
+    },
+    "on_failure": {
+        "type": "string",
+        "enum": [STOP, CANCEL],
+        "default": STOP,
+        "description": "With cancel, a rollout that stops also cancels what has been opened.",
+    },
+    "deadline_seconds": {**_SECONDS, "minimum": 1, "description": "After this time no execution starts."},
+}
+
+
+class RolloutTerms(fields.Dict):
+    """The terms of a rollout."""
+
+    default_error_messages = {  # noqa: RUF012
+        "invalid": "Must be a JSON object.",
+        "null": "May not be null; leave it out or give an object.",
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        metadata = {
+            "description": "Run on the hosts of a broadcast in batches, and stop at failures.",
+            "properties": PROPERTIES,
+            "additionalProperties": False,
+            "example": {"canary": 1, "batch": "10%", "max_failures": 3},
+        }
+        super().__init__(metadata=metadata, **kwargs)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, dict):
+            raise self.make_error("invalid")
+        try:
+            return Rollout.read(value)
+        except InvalidInput as error:
+            problems = {name.removeprefix("rollout."): found for name, found in (error.details or {}).items()}
+            raise ma.ValidationError(problems) from error
+
+
+class RolloutBatchAnswer(ma.Schema):
+    """One batch of a rollout."""
+
+    number = fields.Integer(required=True)
+    state = fields.String(
+        required=True,
+        metadata={"description": "held, waiting (for its time), awaiting_approval, running, ended or cancelled."},
+    )
+    hosts = fields.Integer(required=True, metadata={"description": "How many hosts it has."})
+    first_hosts = fields.List(fields.String(), required=True, metadata={"description": "The first ten of them."})
+    counts = fields.Dict(
+        keys=fields.String(), values=fields.Integer(), required=True, metadata={"description": "Hosts by state."}
+    )
+    opened = fields.DateTime(required=True, allow_none=True)
+    ended = fields.DateTime(required=True, allow_none=True)
+
+
+class RolloutAnswer(ma.Schema):
+    """How far a rollout has come."""
+
+    terms = fields.Dict(required=True, metadata={"properties": PROPERTIES})
+    state = fields.String(
+        required=True,
+        metadata={"description": "running, waiting, awaiting_approval, paused, stopped or ended; empty: unknown."},
+    )
+    batches = fields.List(fields.Nested(RolloutBatchAnswer), required=True)
+    stopped_because = fields.String(required=True, allow_none=True)
+    paused = fields.Boolean(required=True)
+    next_opens = fields.DateTime(required=True, allow_none=True)

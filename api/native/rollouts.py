@@ -1,0 +1,57 @@
+"""/job/{job_id}/pause, /resume, /approve, /abort: steer a rollout."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from api.context import principal, services
+from api.native import mapping, requests
+from api.native.jobs import JOB_ID, blueprint
+from api.native.schemas import ErrorAnswer, JobAnswer
+from api.responses import json_response
+from jobqueue.ledger.rollouts import ABORT, APPROVE, PAUSE, RESUME
+
+
+@blueprint.route("/job/<job_id>/pause", methods=["POST"], parameters=[JOB_ID])
+@blueprint.response(200, JobAnswer)
+@blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
+@blueprint.alt_response(409, schema=ErrorAnswer, description="It has no rollout, is paused already, or holds nothing.")
+@blueprint.doc(operationId="pauseRollout")
+def pause_rollout(job_id: str) -> Response:
+    """Pause a rollout: what has been opened goes on, and no further batch is opened"""
+    return _steer(job_id, PAUSE)
+
+
+@blueprint.route("/job/<job_id>/resume", methods=["POST"], parameters=[JOB_ID])
+@blueprint.response(200, JobAnswer)
+@blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
+@blueprint.alt_response(409, schema=ErrorAnswer, description="It has no rollout, is not paused, or has ended.")
+@blueprint.doc(operationId="resumeRollout")
+def resume_rollout(job_id: str) -> Response:
+    """Resume a paused rollout"""
+    return _steer(job_id, RESUME)
+
+
+@blueprint.route("/job/<job_id>/approve", methods=["POST"], parameters=[JOB_ID])
+@blueprint.response(200, JobAnswer)
+@blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
+@blueprint.alt_response(409, schema=ErrorAnswer, description="No batch waits for an approval, or it is paused.")
+@blueprint.doc(operationId="approveBatch")
+def approve_batch(job_id: str) -> Response:
+    """Open the next batch of a rollout with `between: approve`"""
+    return _steer(job_id, APPROVE)
+
+
+@blueprint.route("/job/<job_id>/abort", methods=["POST"], parameters=[JOB_ID])
+@blueprint.response(200, JobAnswer)
+@blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
+@blueprint.alt_response(409, schema=ErrorAnswer, description="It has no rollout, or holds nothing any more.")
+@blueprint.doc(operationId="abortRollout")
+def abort_rollout(job_id: str) -> Response:
+    """End a rollout: what is held is cancelled, and what has been opened goes on"""
+    return _steer(job_id, ABORT)
+
+
+def _steer(job_id: str, verb: str) -> Response:
+    found = requests.job_id(job_id)
+    return json_response(mapping.job(services().jobs.steer(found, verb, f"by {principal()}")))

@@ -1,0 +1,84 @@
+"""The shapes of /target."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from api.native.fields import Line, Text
+from api.validation import StrictSchema
+from jobqueue.model.stored_target import MAX_DESCRIPTION
+from jobqueue.targets.limits import MAX_STORED_TEXT
+
+
+def _about(text: str, **more: Any) -> dict[str, Any]:
+    return {"description": text, **more}
+
+
+def _length(least: int, most: int) -> validate.Length:
+    return validate.Length(least, most, error="Must be {min} to {max} characters long.")
+
+
+class TargetRequest(StrictSchema):
+    """An expression to store under the name in the path."""
+
+    target = Text(
+        required=True,
+        validate=_length(1, MAX_STORED_TEXT),
+        metadata=_about("The expression; it may refer to other stored targets.", example="group:web and not zone:a"),
+    )
+    description = Line(
+        load_default="", validate=_length(0, MAX_DESCRIPTION), metadata=_about("What the target is for.")
+    )
+
+
+class NamedTargetRequest(TargetRequest):
+    """An expression to store, and its name."""
+
+    name = Text(
+        required=True,
+        validate=_length(1, 64),
+        metadata=_about("Letters, digits and . _ -, beginning and ending with a letter or digit.", example="web-prod"),
+    )
+
+
+class TargetCompletionQuery(StrictSchema):
+    """What has been typed."""
+
+    q = Text(
+        load_default="", validate=_length(0, MAX_STORED_TEXT), metadata=_about("The target, as far as it is typed.")
+    )
+
+
+class TargetCompletionAnswer(ma.Schema):
+    """Completions of a target."""
+
+    completions = fields.List(fields.String(), required=True)
+
+
+class StoredTargetAnswer(ma.Schema):
+    """A stored target."""
+
+    name = fields.String(required=True)
+    target = fields.String(required=True, metadata=_about("The expression in its canonical spelling."))
+    description = fields.String(required=True)
+    changed = fields.DateTime(required=True, metadata=_about("When it was last changed."))
+    changed_by = fields.String(required=True, metadata=_about("Who changed it last."))
+
+
+class TargetMembersAnswer(StoredTargetAnswer):
+    """A stored target and the hosts that it names now."""
+
+    hosts = fields.List(
+        fields.String(), required=True, metadata=_about("The hosts that it names now, whether or not they take work.")
+    )
+    notes = fields.List(fields.String(), required=True, metadata=_about("Parts of the expression that match nothing."))
+
+
+class TargetListAnswer(ma.Schema):
+    """All stored targets, by name."""
+
+    targets = fields.List(fields.Nested(StoredTargetAnswer), required=True)
+    total = fields.Integer(required=True)

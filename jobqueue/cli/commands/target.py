@@ -1,0 +1,88 @@
+"""``jobqueue target``: expressions stored under names, for use as @name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from jobqueue.cli.connection import ClientGroup, connect
+from jobqueue.cli.parameters import full_option, json_option
+from jobqueue.cli.views.output import Column, screen
+from jobqueue.cli.views.text import one_line
+
+_COLUMNS = (
+    Column("NAME", whole=True),
+    Column("TARGET", wrap=True),
+    Column("CHANGED BY"),
+    Column("DESCRIPTION", wrap=True),
+)
+
+
+@click.group(cls=ClientGroup)
+def target() -> None:
+    """Store targets under names, for use as @name."""
+
+
+@target.command("set")
+@click.argument("name")
+@click.argument("expression")
+@click.option("--description", default="", help="What the target is for.")
+@json_option
+def set_target(name: str, expression: str, description: str, as_json: bool) -> None:
+    """Store a target, or replace it: jobqueue target set odd 'group:web and zone:a'."""
+    with connect() as client:
+        stored = client.set_target(name, expression, description)
+    if as_json:
+        screen().json(stored)
+    else:
+        screen().line(f"@{one_line(stored.get('name'))}  {one_line(stored.get('target'))}")
+
+
+@target.command("list")
+@full_option
+@json_option
+def list_targets(full: bool, as_json: bool) -> None:
+    """List all stored targets."""
+    with connect() as client:
+        answer = client.targets()
+    out = screen(full=full)
+    if as_json:
+        out.json(answer)
+        return
+    rows = [[one.get(name) for name in ("name", "target", "changed_by", "description")] for one in answer["targets"]]
+    out.table(_COLUMNS, rows)
+
+
+@target.command()
+@click.argument("name")
+@json_option
+def show(name: str, as_json: bool) -> None:
+    """Show a stored target, and the hosts that it names now."""
+    with connect() as client:
+        stored = client.target(name)
+    out = screen()
+    if as_json:
+        out.json(stored)
+        return
+    hosts = stored.get("hosts") or []
+    out.fields(
+        [
+            ("Name", stored.get("name")),
+            ("Target", stored.get("target")),
+            ("Description", stored.get("description")),
+            ("Changed", f"{out.when(stored.get('changed'))} by {one_line(stored.get('changed_by'))}"),
+            ("Hosts", f"{len(hosts)}: {', '.join(map(one_line, hosts))}" if hosts else "none now"),
+            *(("Note", note) for note in stored.get("notes") or ()),
+        ]
+    )
+
+
+@target.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+def delete(names: Sequence[str]) -> None:
+    """Delete stored targets."""
+    with connect() as client:
+        for name in names:
+            client.delete_target(name)
+            screen().line(f"{one_line(name)}  deleted")

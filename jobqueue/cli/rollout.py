@@ -1,0 +1,74 @@
+"""The options of a rollout on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from jobqueue.cli.parameters import duration
+from jobqueue.errors import InvalidInput
+from jobqueue.model.rollout import APPROVE, AUTO, CANCEL, STOP, Rollout
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+#: Option -> the field of the terms.
+_FIELDS = {
+    "canary": "canary",
+    "batch": "batch",
+    "spread": "spread",
+    "max_failures": "max_failures",
+    "pause": "pause_seconds",
+    "between": "between",
+    "on_failure": "on_failure",
+    "deadline": "deadline_seconds",
+}
+
+
+def _amount(text: str) -> int | str:
+    """A number of hosts, or a share of them."""
+    return int(text) if text.isdecimal() and len(text) < 10 else text
+
+
+_OPTIONS = (
+    click.option(
+        "--canary", type=int, metavar="N", help="Rollout: run on the first N hosts alone; one failure stops it."
+    ),
+    click.option("--batch", type=_amount, metavar="N|N%", help="Rollout: run on so many hosts at a time."),
+    click.option("--spread", metavar="KEY", help="Rollout: take turns by this label or fact, such as zone."),
+    click.option(
+        "--max-failures",
+        type=_amount,
+        metavar="N|N%",
+        help="Rollout: open no further batch once so many hosts failed; default 1.",
+    ),
+    click.option("--pause", type=duration, metavar="DURATION", help="Rollout: wait so long between two batches."),
+    click.option(
+        "--between", type=click.Choice([AUTO, APPROVE]), help="Rollout: approve: each batch must be approved."
+    ),
+    click.option(
+        "--on-failure",
+        type=click.Choice([STOP, CANCEL]),
+        help="Rollout: cancel: one that stops also cancels what runs.",
+    ),
+    click.option("--deadline", type=duration, metavar="DURATION", help="Rollout: start nothing after this time."),
+)
+
+
+def rollout_options(command: _F) -> _F:
+    """Give a command the options of a rollout."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def take_rollout(options: dict[str, Any]) -> dict[str, Any] | None:
+    """Take the options of a rollout out of ``options``; the terms, or None without any. Raises ``UsageError``."""
+    given = {field: value for name, field in _FIELDS.items() if (value := options.pop(name)) is not None}
+    if not given:
+        return None
+    try:
+        return Rollout.read(given).document()
+    except InvalidInput as error:
+        raise click.UsageError(error.message.removeprefix("rollout.")) from error

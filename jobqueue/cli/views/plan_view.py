@@ -1,0 +1,44 @@
+"""A plan as text: who would take a job, and who would not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jobqueue.cli.views.output import Screen
+from jobqueue.cli.views.text import one_line
+from jobqueue.model.target import ANY
+
+#: Hosts that are named without ``--full``.
+_MOST = 20
+
+
+def show_plan(out: Screen, plan: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print an answer of ``POST /job/plan``."""
+    if as_json:
+        out.json(plan)
+        return
+    hosts, skips = plan.get("hosts") or [], plan.get("skips") or []
+    target = one_line(plan.get("target_hostname"))
+    what = f"one of {len(hosts)} agents" if target == ANY else f"{len(hosts)} agents"
+    out.line(f"{one_line(plan.get('operation'))} on {target}: {what}; nothing was submitted")
+    _names(out, "takes it", hosts)
+    _names(out, "skips it (operation not supported)", skips)
+    left_out = plan.get("left_out") or []
+    for one in left_out if out.full else left_out[:_MOST]:
+        out.line(f"  left out: {one_line(one.get('hostname'))}, {one_line(one.get('reason'))}")
+    if len(left_out) > _MOST and not out.full:
+        out.line(f"  left out: {len(left_out) - _MOST} more (--full)")
+    for note in plan.get("notes") or ():
+        out.line(f"  note: {one_line(note)}")
+    for one in plan.get("permissions") or ():
+        if not one.get("granted"):
+            out.line(f"  refused: you lack the permission {one_line(one.get('permission'))}")
+    out.line(f"  plan hash: {one_line(plan.get('plan_hash'))}")
+
+
+def _names(out: Screen, word: str, hosts: list[Any]) -> None:
+    shown = hosts if out.full else hosts[:_MOST]
+    if shown:
+        more = f" and {len(hosts) - len(shown)} more (--full)" if len(hosts) > len(shown) else ""
+        out.line(f"  {word}: {', '.join(map(one_line, shown))}{more}")

@@ -1,0 +1,112 @@
+"""All agents at a glance: surveyed in short steps, and stored as one summary."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from jobqueue.ledger import decoding
+from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
+from jobqueue.model.fleet import AgentRow, FleetSummary, TroubledAgent
+from jobqueue.model.measures import Backlog, Pulse
+
+#: Agents that one call surveys (about 2 ms).
+STEP = 250
+
+
+class Fleet:
+    """The survey of all agents, and its stored result."""
+
+    def __init__(self, scripts: Scripts, alarm: Callable[[str, str], None], *, now: Clock = redis_clock) -> None:
+        self._scripts = scripts
+        self._alarm = alarm
+        self._now = now
+
+    def survey(self, after: str = "") -> tuple[list[AgentRow], str, int]:
+        """The next agents behind ``after``, by hostname; the last hostname (empty at the end), and the time.
+
+        One short call, however many agents there are.
+        """
+        at, raw = self._scripts.call("survey_agents", self._now(), after, STEP)
+        pairs = list(zip(raw[::2], raw[1::2], strict=True))
+        rows = [row for hostname, fields in pairs if fields and (row := self._row(hostname, fields)) is not None]
+        return rows, pairs[-1][0] if len(pairs) == STEP else "", int(at)
+
+    def rows(self) -> Iterator[AgentRow]:
+        """All agents, in short calls."""
+        after = ""
+        while True:
+            found, after, _ = self.survey(after)
+            yield from found
+            if not after:
+                return
+
+    def store(self, summary: FleetSummary) -> None:
+        """Replace the stored summary."""
+        self._scripts.call("store_fleet", json.dumps(_document(summary)))
+
+    def stored(self) -> FleetSummary | None:
+        """The stored summary; None if there is none, or it was altered."""
+        text = self._scripts.call("store_fleet", "")
+        if not text:
+            return None
+        try:
+            return _summary(decoding.parsed_object(text))
+        except decoding.FAULTS:
+            self._alarm("fleet", "The summary of all agents in Redis (fleet) cannot be read; it is made anew.")
+            return None
+
+    def _row(self, hostname: str, fields: list[Any]) -> AgentRow | None:
+        live, state, beat, running, concurrency, waiting, oldest, conditions = fields
+        try:
+            return AgentRow(
+                hostname,
+                bool(live),
+                decoding.text(state),
+                decoding.whole(beat),
+                decoding.whole(running),
+                decoding.whole(concurrency),
+                decoding.whole(waiting),
+                decoding.whole(oldest or 0),
+                decoding.texts(conditions),
+            )
+        except decoding.FAULTS:  # reading the agent itself raises the alarm
+            return None
+
+
+def _document(summary: FleetSummary) -> dict[str, Any]:
+    return {
+        "at": summary.at,
+        "states": [[state, live, count] for (state, live), count in summary.states.items()],
+        "conditions": dict(summary.conditions),
+        "running": summary.running,
+        "room": summary.room,
+        "waiting": summary.waiting,
+        "afflicted": summary.afflicted,
+        "troubled": [[one.hostname, one.live, one.state, list(one.conditions)] for one in summary.troubled],
+        "backlogs": [[one.queue, one.waiting, one.oldest_seconds] for one in summary.backlogs],
+        "pulses": [[one.hostname, one.live, one.state, one.running, one.age_seconds] for one in summary.pulses],
+    }
+
+
+def _summary(found: dict[str, Any]) -> FleetSummary:
+    whole, text, number = decoding.whole, decoding.text, decoding.number
+    return FleetSummary(
+        at=whole(found["at"]),
+        states={(text(state), bool(live)): whole(count) for state, live, count in found["states"]},
+        conditions={name: whole(count) for name, count in decoding.object_of(found["conditions"]).items()},
+        running=whole(found["running"]),
+        room=whole(found["room"]),
+        waiting=whole(found["waiting"]),
+        afflicted=whole(found["afflicted"]),
+        troubled=tuple(
+            TroubledAgent(text(host), bool(live), text(state), decoding.texts(conditions))
+            for host, live, state, conditions in found["troubled"]
+        ),
+        backlogs=tuple(Backlog(text(queue), whole(count), number(age)) for queue, count, age in found["backlogs"]),
+        pulses=tuple(
+            Pulse(text(host), bool(live), text(state), whole(running), number(age))
+            for host, live, state, running, age in found["pulses"]
+        ),
+    )

@@ -1,0 +1,22 @@
+-- Removes a slice of what is left of a deleted broadcast: the records of its executions, and its entries in lists by host.
+-- include: clock index removal
+-- KEYS: none
+-- ARGV: 1 job id, 2 how many executions
+-- returns: 'more' | 'done'
+local id = ARGV[1]
+local found = redis.call('ZSCORE', K.removals, id)
+if not found then return 'done' end
+if type_of(K.removing .. id) ~= 'list' then redis.call('DEL', K.removing .. id) end
+local slots = redis.call('LPOP', K.removing .. id, ARGV[2]) or {}
+for _, slot in ipairs(slots) do
+  redis.call('DEL', K.exec .. slot .. ':' .. id, K.out .. slot .. ':' .. id, K.log .. slot .. ':' .. id)
+  redis.call('ZREM', broadcasts_of(slot), id)
+  if found ~= RECORDS then
+    redis.call('ZREM', K.waiting .. slot, id)
+    for _, key in ipairs({K.due, K.leases}) do redis.call('ZREM', key, id .. ':' .. slot) end
+    for _, status in ipairs(STATUSES) do redis.call('ZREM', K.index .. 'host:' .. slot .. '|' .. status, id) end
+  end
+end
+if #slots == tonumber(ARGV[2]) then return 'more' end
+redis.call('ZREM', K.removals, id)
+return 'done'

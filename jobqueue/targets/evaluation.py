@@ -1,0 +1,195 @@
+"""Evaluates an expression over the registry."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TypeVar
+
+from jobqueue.errors import InvalidTarget
+from jobqueue.targets import host_pattern, limits, quantity, regex
+from jobqueue.targets.fleet import Fleet, KeyIndex
+from jobqueue.targets.nodes import And, Everything, Hosts, JobHosts, Match, Node, Not, Or, Sample, Stored
+from jobqueue.targets.quantity import Value
+
+_T = TypeVar("_T")
+
+#: Hostnames of an earlier job's executions that had an outcome.
+JobLookup = Callable[[str, str], Sequence[str]]
+#: The syntax tree of a stored target; raises for an unknown one.
+StoredLookup = Callable[[str], Node]
+
+
+@dataclass
+class Unmatched:
+    """What no agent has. ``keys`` and ``hosts`` (single hostnames) are refused: they are probably typing errors.
+
+    ``terms`` are (key, value), or ("", pattern of hostnames), without any match.
+    """
+
+    keys: list[str] = field(default_factory=list)
+    hosts: list[str] = field(default_factory=list)
+    terms: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Evaluation:
+    """One evaluation: which hosts an expression names. ``seed`` determines samples: the same seed, the same hosts.
+
+    Samples contain hosts of ``eligible()`` only (a set of the fleet). ``unmatched`` collects what no agent has.
+    """
+
+    def __init__(
+        self, fleet: Fleet, *, seed: str, eligible: Callable[[], int], job_hosts: JobLookup, stored: StoredLookup
+    ) -> None:
+        self._fleet = fleet
+        self._seed = seed
+        self._eligible = eligible
+        self._job_hosts = job_hosts
+        self._lookup = stored
+        self._stored: dict[str, int] = {}
+        self._open: list[str] = []
+        self.unmatched = Unmatched()
+
+    def hosts(self, node: Node) -> int:
+        """The hosts that the expression names, as a set of the fleet."""
+        if isinstance(node, Match):
+            return self._match(node)
+        if isinstance(node, Hosts):
+            return self._patterns(node.patterns)
+        if isinstance(node, Everything):
+            return self._fleet.everything
+        if isinstance(node, JobHosts):
+            return self._of_job(node)
+        if isinstance(node, Stored):
+            return self._of_stored(node.name)
+        return self._compound(node)
+
+    def _compound(self, node: Not | And | Or | Sample) -> int:
+        if isinstance(node, Not):
+            return self._fleet.everything & ~self.hosts(node.of)
+        if isinstance(node, Sample):
+            return self._sample(node)
+        sets = [self.hosts(part) for part in node.parts]  # all of them, so that each typing error is found
+        result = sets[0]
+        for one in sets[1:]:
+            result = result & one if isinstance(node, And) else result | one
+        return result
+
+    def _patterns(self, patterns: Sequence[str]) -> int:
+        places = self._fleet.places
+        result: set[int] = set()
+        for text in patterns:
+            pattern = host_pattern.parse(text)
+            if pattern.is_glob:
+                matches = pattern.matcher()
+                matching = {place for hostname, place in places.items() if matches(hostname)}
+            else:
+                matching = {places[name] for name in pattern.names() if name in places}
+            if not matching and pattern.is_literal:
+                self.unmatched.hosts.append(text)
+            elif not matching:
+                self.unmatched.terms.append(("", text))
+            result |= matching
+        return self._fleet.set_of(result)
+
+    def _match(self, node: Match) -> int:
+        index = self._fleet.index(node.key)
+        if not index.is_known:
+            self.unmatched.keys.append(node.key)
+            return 0
+        if node.operator == ":":
+            places = _equal(index, node.value)
+        elif node.operator == "~":
+            places = _searched(index, node.value)
+        else:
+            places = _compared(index, node.operator, node.value)
+        hosts = self._fleet.set_of(places)
+        if not hosts and node.operator == ":":
+            self.unmatched.terms.append((node.key, node.value))
+        return hosts
+
+    def _of_job(self, node: JobHosts) -> int:
+        places = self._fleet.places
+        names = self._job_hosts(node.job_id, node.outcome)
+        return self._fleet.set_of(places[name] for name in names if name in places)
+
+    def _of_stored(self, name: str) -> int:
+        if name in self._open:
+            raise InvalidTarget(f"The stored target @{name} refers to itself: {' -> '.join([*self._open, name])}.")
+        if len(self._open) >= limits.MAX_STORED_DEPTH:
+            raise InvalidTarget(f"Stored targets refer to each other more than {limits.MAX_STORED_DEPTH} levels deep.")
+        if name not in self._stored:  # once each, however often they refer to each other
+            self._open.append(name)
+            self._stored[name] = self.hosts(self._lookup(name))
+            self._open.pop()
+        return self._stored[name]
+
+    def _sample(self, node: Sample) -> int:
+        population = self.hosts(node.of) & self._eligible()
+        chosen = 0
+        for group in self._groups(node.per, population):
+            members = self._fleet.members(group)
+            share = node.amount / 100 * len(members)
+            size = math.ceil(round(share, 9)) if node.is_percent else int(node.amount)
+            if size >= len(members):
+                chosen |= group
+                continue
+            members.sort(key=lambda host: _rank(self._seed, host.hostname))
+            chosen |= self._fleet.set_of(self._fleet.places[host.hostname] for host in members[:size])
+        return chosen
+
+    def _groups(self, per: str, population: int) -> list[int]:
+        """The population by the values of a key. The hosts without the key form a group as well."""
+        if not per:
+            return [population] if population else []
+        index = self._fleet.index(per)
+        if not index.is_known:
+            self.unmatched.keys.append(per)
+        groups: list[int] = []
+        rest = population
+        for places in (*index.labels.values(), *index.facts.values()):
+            hosts = self._fleet.set_of(places)
+            groups.append(hosts & rest)  # of several values, the first counts: no host is in two groups
+            rest &= ~hosts
+        return [group for group in (*groups, rest) if group]
+
+
+def _equal(index: KeyIndex, value: str) -> Iterable[int]:
+    """The hosts whose label has the value or begins with it and a dot, or whose fact is equal; ``*`` and ``?`` match.
+
+    Labels are compared exactly, facts and reports regardless of case.
+    """
+    if "*" in value or "?" in value:
+        matches, folded = regex.wildcard(value), regex.wildcard(value.lower())
+        yield from _places(index.prefixes, matches)
+        yield from _places(index.folded, folded)
+        return
+    yield from index.prefixes.get(value, ())
+    yield from index.folded.get(value.lower(), ())
+    number = quantity.quantity(value)
+    if number is not None:
+        yield from index.facts.get(number, ())
+
+
+def _compared(index: KeyIndex, comparison: str, value: str) -> Iterable[int]:
+    matches: Callable[[Value], bool] = quantity.comparison(comparison, value)
+    yield from _places(index.labels, matches)
+    yield from _places(index.facts, matches)
+
+
+def _searched(index: KeyIndex, pattern: str) -> Iterable[int]:
+    matches = regex.searcher(pattern)
+    yield from _places(index.labels, matches)
+    yield from _places(index.facts, lambda value: matches(str(value)))
+
+
+def _places(values: Mapping[_T, list[int]], matches: Callable[[_T], bool]) -> Iterable[int]:
+    """The places of the hosts whose value matches."""
+    return chain.from_iterable(places for value, places in values.items() if matches(value))
+
+
+def _rank(seed: str, hostname: str) -> bytes:
+    return hashlib.blake2b(f"{seed}\0{hostname}".encode(), digest_size=8).digest()

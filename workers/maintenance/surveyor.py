@@ -1,0 +1,39 @@
+"""Keeps the summary of all agents."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from jobqueue.ledger.ledger import Ledger
+from jobqueue.model.fleet import AgentRow, summarize
+
+#: Seconds from the beginning of one survey to that of the next, unless it takes longer.
+_SURVEY_SECONDS = 5.0
+
+
+class Surveyor:
+    """Surveys all agents, a few hundred at a time, and stores the summary: readers need not look at each agent."""
+
+    every_seconds = 0.1
+
+    def __init__(self, ledger: Ledger, clock: Callable[[], float] = time.monotonic) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._rows: list[AgentRow] = []
+        self._after = ""
+        self._not_before = float("-inf")
+
+    def run_once(self) -> int:
+        if not self._after:
+            if self._clock() < self._not_before:
+                return 0
+            self._not_before = self._clock() + _SURVEY_SECONDS
+            self._ledger.agents.align()
+            self._rows = []
+        rows, self._after, at = self._ledger.fleet.survey(self._after)
+        self._rows += rows
+        if not self._after:
+            self._ledger.fleet.store(summarize(self._rows, at))
+            self._rows = []
+        return 0
