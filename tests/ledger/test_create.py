@@ -209,7 +209,7 @@ class TestAway:
     def test_the_refusal_says_why_and_what_helps(self, world: World) -> None:
         world.register("a")
         world.agents.register(Registration("new", "boot", {}, {}, ("op.x",), accepted=False))
-        told = {"new": "is pending, .* agent accept new FINGERPRINT", "a": "is draining: `jobqueue agent undrain a`"}
+        told = {"new": "is pending; .* agent accept new FINGERPRINT", "a": "is draining: `jobqueue agent undrain a`"}
         world.agents.drain("a")
         for hostname, words in told.items():
             with pytest.raises(AgentAway, match=words):
