@@ -61,7 +61,7 @@ class OutputReader:
         has a single execution. Raises ``JobNotFound``.
         """
         job = self._jobs.get(job_id)
-        if len(job.executions) == 1:
+        if len(job.executions) + job.left_out == 1:
             return None
         wanted = [x for x in job.executions if not only_failed or x.state in FAILURES]
         behind = sorted((x for x in wanted if _host(x) > after), key=_host)
@@ -100,8 +100,8 @@ class OutputReader:
         Returns None if the job has a single execution. Raises ``InvalidInput`` for more than ``MAX_FOLLOWED_HOSTS``
         hosts, and ``JobNotFound``.
         """
-        job = self._jobs.get(job_id)
-        count = len(job.executions)
+        job = self._jobs.get(job_id, MAX_FOLLOWED_HOSTS + 1)
+        count = len(job.executions) + job.left_out
         if count == 1:
             return None
         if count > MAX_FOLLOWED_HOSTS:
