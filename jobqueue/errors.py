@@ -251,22 +251,10 @@ class RoleInUse(Conflict):
     code = "role_in_use"
 
 
-class HostnameTaken(Conflict):
-    """Another live agent runs under this hostname."""
-
-    code = "hostname_taken"
-
-
 class IllegalTransition(Conflict):
     """The transition is not allowed from the present state."""
 
     code = "illegal_transition"
-
-
-class StaleToken(Conflict):
-    """The fencing token is stale; the result is refused."""
-
-    code = "stale_token"
 
 
 class PackageTooLarge(JobQueueError):

@@ -42,7 +42,7 @@ _SIGN_IN = {
     "properties": {name: {"type": "string", "minLength": 1} for name in ("username", "password")},
     "required": ["username", "password"],
 }
-_SYNC = {"sync": {"type": "string", "enum": ["true", "false"], "description": "Answer when the run has ended."}}
+_SYNC = {"sync": {"type": "string", "enum": ["true", "false"], "description": "Respond when the run has ended."}}
 _PAGE = {
     "limit": {"type": "integer", "minimum": 1, "maximum": MOST_STATUSES, "default": MOST_STATUSES},
     "offset": {"type": "integer", "minimum": 0, "maximum": 10**9 - 1, "default": 0},
@@ -159,13 +159,13 @@ _ROUTES = {
         errors=(404, 409),
     ),
     "fusion_driver.show": Route(
-        "Read what a run has printed", {200: (TEXT, _TEXT)}, path={"run_id": _RUN_ID}, errors=(404, 409)
+        "Read the output of a run", {200: (TEXT, _TEXT)}, path={"run_id": _RUN_ID}, errors=(404, 409)
     ),
     "fusion_resource_list.list_resources": Route(
-        "List stored configurations, and how each stands", {200: (JSON, {"type": "array", "items": _RESOURCE})}
+        "List stored configurations with their states", {200: (JSON, {"type": "array", "items": _RESOURCE})}
     ),
     "fusion_resources.show": Route(
-        "See how a stored configuration stands", {200: (JSON, _RESOURCE)}, path={"name": _NAME}, errors=(404, 409)
+        "Get the state of a stored configuration", {200: (JSON, _RESOURCE)}, path={"name": _NAME}, errors=(404, 409)
     ),
     "fusion_resources.history": Route(
         "List the newest runs of a stored configuration",
@@ -175,7 +175,7 @@ _ROUTES = {
         errors=(404, 409),
     ),
     "fusion_resources.schedule": Route(
-        "See that nothing starts it by itself",
+        "Read the schedule, which is always empty",
         {200: (JSON, {"type": "object", "properties": {"triggers": {"type": "array", "items": {}}}})},
         path={"name": _NAME},
         errors=(404, 409),
@@ -196,7 +196,7 @@ _ROUTES = {
     "fusion_session.end": Route("Sign out", {204: None}),
     "fusion_launcher.list_statuses": Route("List runs, newest first", {200: (HAL, _STATUSES)}, query=_PAGE),
     "fusion_launcher.update_status": Route(
-        "A driver reports how a run stands",
+        "Report the state of a run, as its driver",
         {200: (JSON, _STATUS)},
         body=(JSON, {"$ref": "#/components/schemas/FusionReport"}),
         errors=(409,),

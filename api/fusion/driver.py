@@ -1,4 +1,4 @@
-"""/spark/driver/log: what runs print."""
+"""/spark/driver/log: the output of runs."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ blueprint = make_blueprint("driver")
 
 @blueprint.get("/driver/log/<run_id>")
 def show(run_id: str) -> Response:
-    """All that a run has printed so far, as text."""
+    """The whole output of a run so far, as text."""
     job = find(services().ledger.jobs, requests.run_id(run_id))
     if job.outside is not None:
-        raise NotFound(f"Run {run_id} is not run by an agent, so its log is not here.")
-    # the first page before the answer begins: what is wrong with it is still an error of its own
+        raise NotFound(f"Run {run_id} was not run by an agent, so its log is not stored here.")
+    # the first page before the response starts, so that its errors still have their own status
     known = services()
     return Response(_text(known, job.id, known.output.page(job.id)), content_type="text/plain; charset=utf-8")
 

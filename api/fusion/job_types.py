@@ -62,7 +62,7 @@ def task_of(configuration: Configuration, registry: Registry, run_id: str, momen
         raise UnknownOperation(registry.absent[operation].why)
     if operation not in registry:
         raise UnknownOperation(
-            f"There is no job type {kind!r}: use {AGGREGATION}, {PYTHON_JOB} or {SCRIPT}, or the name of an operation "
+            f"Unknown job type {kind!r}: use {AGGREGATION}, {PYTHON_JOB} or {SCRIPT}, or the name of an operation "
             "(`jobqueue operation list` shows them)."
         )
     return Task(operation, data, _target(fields))
@@ -152,7 +152,7 @@ def _arguments(fields: Mapping[str, Any]) -> list[str]:
         try:
             return shlex.split(given)
         except ValueError as error:
-            raise _bad("submitArgs", f"Is no line of arguments: {error}.") from error
+            raise _bad("submitArgs", f"Not a valid argument line: {error}.") from error
     if isinstance(given, list) and all(isinstance(item, str) for item in given):
         return list(given)
     return [text for pair in _pairs(fields, "submitArgs") for text in pair if text]

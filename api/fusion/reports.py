@@ -68,9 +68,9 @@ class Reports:
             before = RunState(hearing.word)
             raise _illegal(f"Run {status.run_id} is {before} and cannot become {status.state}", before, _next(before))
         if hearing.heard is ReportOutcome.FINAL:
-            raise _illegal(f"Run {status.run_id} has ended as {run_state(job)}, and that stays so", run_state(job))
+            raise _illegal(f"Run {status.run_id} has already ended as {run_state(job)}", run_state(job))
         if hearing.heard is ReportOutcome.NOT_OUTSIDE:
-            sentence = f"{status.run_id} names a job that was started here; only its agent reports how it stands"
+            sentence = f"{status.run_id} is a job that was started here; only its agent may report its state"
             raise _illegal(sentence, run_state(job))
         return job
 
@@ -116,7 +116,7 @@ def _note(status: Status) -> str:
 
 
 def _next(state: RunState) -> frozenset[RunState]:
-    """What a driver may report after ``state``: that it goes on, or what comes later."""
+    """The states that a driver may report after ``state``: the same, or a later one."""
     return reachable(state) | {state}
 
 

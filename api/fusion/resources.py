@@ -74,7 +74,7 @@ def history(name: str) -> Response:
 
 @blueprint.get("/jobs/<resource:name>/schedule")
 def schedule(name: str) -> Response:
-    """That nothing starts it by itself: there are no schedules."""
+    """The schedule, always empty: schedules are not supported."""
     _configuration(name)
     return json_response({"resource": name, "enabled": False, "triggers": []})
 
@@ -119,11 +119,11 @@ def _id(name: str) -> str:
     """The configuration's id in ``spark:ID``. Raises ``NotFound`` for what Fusion has and jobqueue has not."""
     kind, _, config_id = name.partition(":")
     if kind != SPARK:
-        raise NotFound(f"There is no resource {name[:100]!r}: only those of the type {SPARK} exist here ({SPARK}:ID).")
+        raise NotFound(f"Unknown resource {name[:100]!r}: only resources of the type {SPARK} exist here ({SPARK}:ID).")
     try:
         return check_configuration_id(config_id)
     except InvalidInput as error:
-        raise NotFound(f"There is no resource {name[:100]!r}: {error.message}") from error
+        raise NotFound(f"Unknown resource {name[:100]!r}: {error.message}") from error
 
 
 def _status(configuration: Configuration) -> dict[str, Any]:

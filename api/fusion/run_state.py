@@ -8,7 +8,7 @@ from enum import Enum
 from jobqueue.model.job import Job
 from jobqueue.model.states import ExecutionState, JobStatus
 
-#: What an operation reports as ``phase`` while it writes its answer.
+#: The ``phase`` that an operation reports while it writes its answer.
 FINISHING_PHASE = "finishing"
 
 
@@ -50,7 +50,7 @@ MOVES: Mapping[RunState, frozenset[RunState]] = {
     _S.CANCELLING: frozenset({_S.CANCELLED, _S.ERROR}),
 }
 
-#: What a driver's word means for the run's execution; None: it stays where it is.
+#: A driver's state -> the state of the run's execution; None: unchanged.
 EXECUTION_STATES: Mapping[RunState, ExecutionState | None] = {
     _S.IDLE: ExecutionState.SUBMITTED,
     _S.STARTING: ExecutionState.SUBMITTED,

@@ -80,7 +80,7 @@ class Runs:
         return self._start(self._stored.get(config_id), Series.stored(config_id), principal)
 
     def start_inline(self, configuration: Configuration, principal: Principal) -> Started:
-        """Start a run of a configuration that the caller brings. It is not a run of a stored one, whatever its id.
+        """Start a run of a configuration in the request. It is never a run of a stored one, whatever its id.
 
         An unknown type gives a run that ends in ``error``. Raises ``ExclusiveHeld`` while a run of
         this configuration has not ended, ``InvalidInput`` for fields that do not fit the type, and what else refuses a
@@ -145,7 +145,7 @@ class Runs:
             or self._reported(name, principal)
         )
         if found is None:
-            raise JobNotFound(f"There is no run {name!r}, and no configuration of this name.")
+            raise JobNotFound(f"No run and no configuration has the name {name!r}.")
         return found
 
     def recent(self, limit: int, offset: int = 0, group: str = ALL_RUNS) -> Iterator[Job]:

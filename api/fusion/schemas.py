@@ -47,8 +47,8 @@ _schema = StatusRequest()
 
 
 def read_status(body: Mapping[str, Any]) -> Status:
-    """What a driver reports. Raises ``InvalidInput``."""
-    # a driver that does not know something yet may say so by null
+    """A driver's report. Raises ``InvalidInput``."""
+    # null: the driver does not know the value yet
     given = {name: value for name, value in body.items() if value is not None}
     loaded = validation.load(_schema, given)
     if START in given and END in given and micros(given[END]) < micros(given[START]):

@@ -39,7 +39,7 @@ def begin() -> Response:
 
 @blueprint.delete("/session")
 def end() -> Response:
-    """End the session, and take the cookie away."""
+    """End the session, and delete its cookie."""
     response = Response(status=204)
     access.of_this_app().sessions.end(request.environ, response)
     return response

@@ -49,7 +49,7 @@ def _answer(started: Started) -> Response:
     ended = runs().wait(started.job_id, closing.is_set)
     if ended is None:
         raise Closing(
-            f"Run {started.run_id} was started and goes on; this server stops. Ask another one how it ended: "
+            f"Run {started.run_id} was started and continues; this server is stopping. Query another one for its end: "
             f"GET /api/spark/jobs/{started.run_id}.",
             {"jobRunId": started.run_id},
         )

@@ -73,4 +73,6 @@ class StoredConfigurations:
 
 
 def _unknown(config_id: str) -> ConfigurationNotFound:
-    return ConfigurationNotFound(f"There is no configuration {config_id!r}; GET /api/spark/configurations lists them.")
+    return ConfigurationNotFound(
+        f"No configuration has the id {config_id!r}; GET /api/spark/configurations lists them."
+    )

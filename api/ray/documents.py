@@ -81,7 +81,7 @@ def _schemas() -> dict[str, Document]:
 
 _ROUTES = {
     "ray_version.version": Route(
-        "What is served here",
+        "The version of the API",
         {200: (JSON, _object(dict.fromkeys(("version", "ray_version", "ray_commit", "session_name"), _TEXT)))},
     ),
     "ray_health.gcs_health": Route("Whether the ledger answers", {200: (TEXT, _TEXT)}, errors=(503,)),

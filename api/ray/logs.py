@@ -53,7 +53,7 @@ def _send_all(job: Job, socket: WebSocket) -> None:
     admission = Admission()
     for text in transcript.follow(job):
         if not admission.holds():
-            log.info("a reader of job %s is sent away: %s", job.id, OVER)
+            log.info("a reader of job %s is disconnected: %s", job.id, OVER)
             socket.abort()
             return
         if closing.is_set():

@@ -46,7 +46,7 @@ def upload(protocol: str, name: str) -> Response:
     _check_protocol(protocol)
     principal().require(RUNS_PACKAGES)
     if request.headers.get("Content-Encoding", "identity") != "identity":
-        raise UnsupportedMedia("The package must not be compressed once more: leave out the header Content-Encoding.")
+        raise UnsupportedMedia("The package must not be compressed again: leave out the header Content-Encoding.")
     with _impatient():
         services().packages.store(name, _body(), request.content_length)
     return _done()
@@ -55,7 +55,7 @@ def upload(protocol: str, name: str) -> Response:
 def _check_protocol(protocol: str) -> None:
     if protocol != PROTOCOL:
         raise InvalidInput(
-            f"{protocol[:80]!r} is no protocol of packages here; use /api/packages/{PROTOCOL}/<name>.",
+            f"{protocol[:80]!r} is not a protocol of packages here; use /api/packages/{PROTOCOL}/<name>.",
             {"protocol": [f"must be {PROTOCOL}"]},
         )
 
@@ -76,10 +76,10 @@ def _body() -> Iterator[bytes]:
     except TimeoutError as error:
         body_timeout.cut(request.environ.get("gunicorn.socket"))
         raise RequestTimeout(
-            f"Nothing of the package has come for {SILENCE_SECONDS:g} s; nothing was stored. Send it again."
+            f"No data of the package has arrived for {SILENCE_SECONDS:g} s; nothing was stored. Send it again."
         ) from error
     except OSError as error:
-        raise InvalidInput("The upload broke off before its end; nothing was stored. Send it again.") from error
+        raise InvalidInput("The upload ended early; nothing was stored. Send it again.") from error
 
 
 @contextmanager

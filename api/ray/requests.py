@@ -68,7 +68,7 @@ def _loaded(given: Mapping[str, Any]) -> dict[str, Any]:
 def _name(loaded: Mapping[str, Any], *, is_yuanrong: bool) -> str:
     given, older = loaded.get("submission_id"), loaded.get("job_id")
     if given is not None and older is not None and given != older:
-        sentence = "Differs from submission_id, of which it is the old name; give submission_id alone."
+        sentence = "Differs from submission_id, of which it is the former name; give submission_id only."
         raise InvalidInput.of("job_id", sentence)
     name: str | None = given if given is not None else older
     if name is not None:

@@ -21,9 +21,7 @@ MAX_OFFSET = 10_000
 MAX_RESOURCES = 20
 MOST_OF_A_RESOURCE = 1_000_000
 _RESOURCE_NAME = re.compile(LABEL_KEY_PATTERN)
-_NO_GPUS = (
-    "Agents have no GPUs to give away; leave it out, or choose the agents by their labels (entrypoint_label_selector)."
-)
+_NO_GPUS = "Agents cannot reserve GPUs; leave it out, or choose the agents by their labels (entrypoint_label_selector)."
 
 
 class Strings(Data):
@@ -87,7 +85,7 @@ class SubmitRequest(StrictSchema):
 
 
 class YuanrongSubmitRequest(SubmitRequest):
-    """The same with what openYuanrong has besides, none of which has a counterpart here."""
+    """The same with the additional fields of openYuanrong, which have no counterpart here."""
 
     labels = Text()
     createOptions = Strings()  # noqa: N815 (the name on the wire)
@@ -95,7 +93,7 @@ class YuanrongSubmitRequest(SubmitRequest):
 
 
 class RayJobQuery(JobQuery):
-    """Which jobs to list. Ray's own server knows none of it."""
+    """Which jobs to list. Ray's own server has no such parameters."""
 
     class Meta(JobQuery.Meta):
         exclude = ("view",)
@@ -103,5 +101,5 @@ class RayJobQuery(JobQuery):
     status = Text(validate=validate.OneOf([str(status) for status in RayStatus], error="Must be one of {choices}."))
     limit = QueryWhole(load_default=MAX_LISTED, validate=validate.Range(1, MAX_LISTED, error="Must be {min} to {max}."))
     offset = QueryWhole(
-        load_default=0, validate=validate.Range(0, MAX_OFFSET, error="Must be {min} to {max}; go on by cursor.")
+        load_default=0, validate=validate.Range(0, MAX_OFFSET, error="Must be {min} to {max}; use the cursor for more.")
     )

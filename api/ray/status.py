@@ -56,7 +56,7 @@ def status_of(job: Job) -> RayStatus:
 
 
 def phase_of(execution: Execution) -> str:
-    """What the operation says of how far it is; empty if it says nothing."""
+    """The phase that the operation reports; empty if it reports none."""
     phase = execution.info.get("phase")
     return phase if isinstance(phase, str) else ""
 

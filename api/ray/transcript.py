@@ -14,7 +14,7 @@ from jobqueue.model.output import AGENT, OutputPage
 
 
 def whole(job: Job) -> Iterator[str]:
-    """What has been printed by now, piece by piece."""
+    """The output so far, piece by piece."""
     for execution, host, heading in _parts(job):
         text = _Text(heading, _first_line(job))
         offset = 0
@@ -84,7 +84,7 @@ class _Text:
             found.append(self._left() + f"[{page.cut} bytes of output are no longer kept]\n")
         for chunk in page.chunks:
             whose = (page.hostname, chunk.attempt)
-            if whose != self._whose:  # another process: what the last one left undone stays so
+            if whose != self._whose:  # another process: the incomplete line of the last one stays as it is
                 found.append(self._left())
                 self._whose = whose
             if chunk.stream != AGENT:

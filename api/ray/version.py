@@ -1,4 +1,4 @@
-"""/api/version: what Ray's client asks before everything else."""
+"""/api/version: the first request of Ray's client."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _RAY_COMMIT = "b7f4259e944bf6959f721b106adc366ddfa0c356"
 
 @blueprint.get("/api/version")
 def version() -> Response:
-    """What is served here."""
+    """The version of the API."""
     return json_response(
         {
             "version": _API_VERSION,

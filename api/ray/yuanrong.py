@@ -23,7 +23,7 @@ _RESERVED = "driver"
 _LISTING = "/api/jobs"
 _JOBS = "/api/jobs/"
 _FLAG = "speaks_yuanrong"
-#: By this header a caller can say that it is openYuanrong's client, whatever it submits.
+#: By this header a caller identifies itself as openYuanrong's client, regardless of its body.
 CLIENT_HEADER = "X-Jobqueue-Client"
 CLIENT = "openyuanrong"
 

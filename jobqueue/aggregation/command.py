@@ -34,8 +34,8 @@ def collection() -> None:
 @collection.command()
 @click.argument("name")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--replace", is_flag=True, help="Put the rows in place of those that are there.")
-@click.option("--delimiter", help="What separates the fields of CSV files, one character or 'tab' (default: a comma).")
+@click.option("--replace", is_flag=True, help="Replace the existing rows.")
+@click.option("--delimiter", help="The field separator of CSV files, one character or 'tab' (default: a comma).")
 @click.option("--decimal", type=click.Choice([".", ","]), help="The decimal sign of CSV files (default: a point).")
 @json_option
 def load(
@@ -75,7 +75,7 @@ def list_collections(as_json: bool) -> None:
 
 @collection.command()
 @click.argument("name")
-@click.option("--limit", type=click.IntRange(0, 10_000), default=10, show_default=True, help="How many rows to show.")
+@click.option("--limit", type=click.IntRange(0, 10_000), default=10, show_default=True, help="Number of rows to show.")
 @json_option
 def show(name: str, limit: int, as_json: bool) -> None:
     """Show a collection: its columns, and some of its rows."""
@@ -92,7 +92,7 @@ def show(name: str, limit: int, as_json: bool) -> None:
 @collection.command()
 @click.argument("name")
 def delete(name: str) -> None:
-    """Delete a collection. Runs that read it already go on with what they have."""
+    """Delete a collection. Runs that already read it continue with their data."""
     _collections().delete(name)
     screen().line(f"{name} is deleted.")
 

@@ -77,7 +77,7 @@ class AggregationConfig:
         output = raw.get("outputCollection") or f"{source}_aggr"
         remove = bool(raw.get("sourceRemove", False))
         if remove and output == source:
-            raise InvalidInput("sourceRemove: the inputCollection cannot be the outputCollection as well.")
+            raise InvalidInput("sourceRemove: the inputCollection and the outputCollection must differ.")
         select = (raw.get("selectQuery") or "*:*").strip()
         if select != "*:*":
             raise InvalidInput("selectQuery: only *:* (all rows) is supported; put the condition into the sql.")
@@ -128,6 +128,6 @@ def _pairs(raw: Mapping[str, Any], name: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for item in raw.get(name) or ():
         if item["key"] in found:
-            raise InvalidInput(f"{name}: {item['key']!r} is there twice.")
+            raise InvalidInput(f"{name}: {item['key']!r} is given twice.")
         found[item["key"]] = item["value"]
     return found

@@ -35,7 +35,7 @@ class RunSchema(Schema):
     outputCollection = Text(  # noqa: N815
         allow_none=True, metadata={"description": "Default: the input collection's name with _aggr; - writes nothing."}
     )
-    referenceTime = Text(allow_none=True, metadata={"description": "Default: when it runs."})  # noqa: N815
+    referenceTime = Text(allow_none=True, metadata={"description": "Default: the time of the run."})  # noqa: N815
     sourceCatchup = Flag()  # noqa: N815
     sourceRemove = Flag()  # noqa: N815
     skipCheckEnabled = Flag()  # noqa: N815
@@ -50,7 +50,7 @@ class RunSchema(Schema):
     run_id = Text(
         allow_none=True,
         validate=validate.Length(max=1000),
-        metadata={"description": "A run with the same id writes its rows once."},
+        metadata={"description": "Runs with the same id write their rows once."},
     )
     last_run = Text(allow_none=True, metadata={"description": "The last run's reference time, for sourceCatchup."})
 

@@ -40,7 +40,7 @@ class Output:
         self._columns = set() if self._existing is None else _names(connection, self._existing)
 
     def combined(self, new: Sequence[Path], path: Path) -> None:
-        """Write what a roll-up reads: the rows of this configuration that are there, and the ``new`` ones."""
+        """Write the input of a roll-up: the existing rows of this configuration, and the ``new`` ones."""
         self._write([*self._old(mine=True), self._stamped(new)], path)
 
     def merged(self, new: Sequence[Path], path: Path) -> None:
@@ -67,7 +67,7 @@ class Output:
         )
 
     def rolled_up(self, rows: Sequence[Path], path: Path) -> None:
-        """Write what the roll-up gave."""
+        """Write the result of the roll-up."""
         self._write([self._stamped(rows)], path)
 
     def count(self, rows: Path) -> int:

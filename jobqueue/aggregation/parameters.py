@@ -25,7 +25,7 @@ def resolve(parameters: Mapping[str, str]) -> dict[str, str]:
 
     def value(name: str, asking: tuple[str, ...]) -> str:
         if name in asking:
-            raise InvalidInput(f"parameters: {' -> '.join([*asking, name])} goes round in a circle.")
+            raise InvalidInput(f"parameters: {' -> '.join([*asking, name])} is a circular reference.")
         if name not in found:
             text = parameters[name]
             found[name] = _from_regex(name, text, asking) if text.startswith(_REGEX) else text
@@ -37,13 +37,13 @@ def resolve(parameters: Mapping[str, str]) -> dict[str, str]:
             raise InvalidInput(f"parameters: {name} must be _regex/SOURCE/PATTERN/REPLACEMENT/FLAGS, with / as \\/.")
         source, pattern, replacement, flags = parts.groups()
         if source not in parameters:
-            raise InvalidInput(f"parameters: {name} is made from {source!r}, which is not there.")
+            raise InvalidInput(f"parameters: {name} is made from {source!r}, which does not exist.")
         try:
             compiled = re.compile(_NAMED_GROUP.sub("(?P<", pattern), re.IGNORECASE if "i" in flags else 0)
             template = _python_template(replacement)
             return compiled.sub(template, value(source, (*asking, name)), count=0 if "g" in flags else 1)
         except (re.error, IndexError) as error:
-            raise InvalidInput(f"parameters: {name} has a pattern that does not work: {error}.") from error
+            raise InvalidInput(f"parameters: {name} has an invalid pattern: {error}.") from error
 
     return {name: value(name, ()) for name in parameters}
 

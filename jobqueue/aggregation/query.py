@@ -135,7 +135,7 @@ def _tables(tree: exp.Query, known: Collection[str] | None) -> frozenset[str]:
         if known is not None and key in known:
             found.add(key)
         elif known is not None and not _is_of_the_query(table):
-            raise InvalidInput(f"there is no collection {table.name[:200]!r}.")
+            raise InvalidInput(f"unknown collection {table.name[:200]!r}.")
     return frozenset(found)
 
 

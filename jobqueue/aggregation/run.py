@@ -77,7 +77,7 @@ class _Run:
             key = self._key()
             before: dict[str, Any] | None = transaction.record(key) if key else None
             if before is not None:
-                self._around.log("This run has written its rows before; nothing is done again.")
+                self._around.log("This run has already written its rows; nothing to do.")
                 return before
             try:
                 result = self._aggregate(transaction)
@@ -89,7 +89,7 @@ class _Run:
     def _aggregate(self, transaction: Transaction) -> dict[str, Any]:
         config, log = self._config, self._around.log
         if config.unused:
-            log(f"Without meaning here: {', '.join(config.unused)}.")
+            log(f"Ignored settings: {', '.join(config.unused)}.")
         with database.connect(transaction.scratch) as connection:
             source = Source(config, transaction.snapshot(config.input_collection), self._ref_time, connection)
             count = source.count()
@@ -150,7 +150,7 @@ class _Run:
         count = output.count(rows)
         name = self._config.output_collection
         if name is None:
-            self._around.log(f"{count} rows, which are not written anywhere.")
+            self._around.log(f"{count} rows, not written to a collection.")
             return count
         total = output.write(rows, transaction.draft(name), replaces_mine=self._rollup is not None)
         self._around.log(f"{name}: {count} rows written, {total} in all.")

@@ -49,7 +49,7 @@ class SparkEngine:
         """``config``: the configuration's ``sparkConfig``; raises ``InvalidInput`` for what it may not set."""
         for name in config:
             if name not in ALLOWED_CONFIG:
-                raise InvalidInput(f"sparkConfig: {name} cannot be set here; these can: {', '.join(ALLOWED_CONFIG)}.")
+                raise InvalidInput(f"sparkConfig: {name} cannot be set here; allowed are {', '.join(ALLOWED_CONFIG)}.")
         self._config = dict(config)
         self._submit = find_spark_submit()
 

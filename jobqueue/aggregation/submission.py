@@ -12,7 +12,7 @@ LONGEST_CHECKED = 50_000
 
 
 def check_sql(config: AggregationConfig) -> None:
-    """Raise ``InvalidInput`` for SQL that no agent would run, whatever the collections hold."""
+    """Raise ``InvalidInput`` for SQL that no agent would run, regardless of the collections' content."""
     own = [name for name in (config.input_collection, config.output_collection) if name is not None]
     values = {"inputCollection": table_name(config.input_collection), **resolve(config.parameters)}
     if config.output_collection is not None:

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypedDict, Unpack, cast
 from jobqueue.client.jobs import Calls, Job, raise_for
 from jobqueue.client.objects import Agent
 from jobqueue.model.retry import RetryPolicy
+from jobqueue.model.rollout import Rollout
 
 SHELL = "command.shell.execute"
 
@@ -23,6 +24,7 @@ class JobOptions(TypedDict, total=False):
     not_before: datetime | str
     expires_at: datetime | str
     retries: RetryPolicy | Mapping[str, Any]
+    rollout: Rollout | Mapping[str, Any]
     priority: int
     tags: Mapping[str, str]
     idempotency_key: str

@@ -40,5 +40,5 @@ def unpack_wheel(archive: Path, target: Path, limits: UnpackingLimits, check: Ca
             continue
         for entry in root.iterdir():
             if (target / entry.name).exists():
-                raise OperationFailed(f"The wheel holds {entry.name[:200]!r} twice.")
+                raise OperationFailed(f"The wheel contains {entry.name[:200]!r} twice.")
             shutil.move(entry, target / entry.name)

@@ -168,11 +168,11 @@ def _unpack_member(archive: tarfile.TarFile, member: tarfile.TarInfo, unpacking:
     elif member.isreg() and not member.issparse():
         data = archive.extractfile(member)
         if data is None:
-            raise OperationFailed(f"The archive holds {member.name[:200]!r} without its content.")
+            raise OperationFailed(f"The archive contains {member.name[:200]!r} without its content.")
         with data:
             unpacking.file(member.name, member.mode, pieces(data.read))
     else:
-        raise OperationFailed(f"The archive holds {member.name[:200]!r}, which is neither file, folder nor link.")
+        raise OperationFailed(f"The archive contains {member.name[:200]!r}, which is neither file, folder nor link.")
 
 
 def _reason(error: BaseException) -> str:

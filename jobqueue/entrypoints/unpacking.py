@@ -86,7 +86,7 @@ class Unpacking:
         """Schedule a symbolic link for the end; its target must then be inside."""
         self._count()
         if not leads_to or "\0" in leads_to or len(os.fsencode(leads_to)) > _MAX_TARGET_BYTES:
-            raise OperationFailed(f"The archive holds a link that has no target: {_shown(name)}.")
+            raise OperationFailed(f"The archive contains a link that has no target: {_shown(name)}.")
         parts = self._parts(name)
         self._free(parts)
         self._links["/".join(parts)] = leads_to
@@ -136,24 +136,24 @@ class Unpacking:
         self._check()
         self._entries += 1
         if self._entries > self._limits.entries:
-            raise OperationFailed(f"The archive holds too many files: more than {self._limits.entries}.")
+            raise OperationFailed(f"The archive contains too many files: more than {self._limits.entries}.")
 
     def _parts(self, name: str) -> tuple[str, ...]:
         """The folders and the name of ``name``, which must stay inside."""
         if name.startswith("/") or "\\" in name or _DRIVE.match(name):
-            raise OperationFailed(f"The archive holds a file with an absolute or foreign path: {_shown(name)}.")
+            raise OperationFailed(f"The archive contains a file with an absolute or foreign path: {_shown(name)}.")
         parts = tuple(part for part in name.split("/") if part not in ("", "."))
         if ".." in parts:
-            raise OperationFailed(f"The archive holds a file outside of its folder: {_shown(name)}.")
+            raise OperationFailed(f"The archive contains a file outside of its folder: {_shown(name)}.")
         if "\0" in name or len(os.fsencode(name)) > _MAX_NAME_BYTES:
-            raise OperationFailed(f"The archive holds a file with a name that cannot be used: {_shown(name)}.")
+            raise OperationFailed(f"The archive contains a file with a name that cannot be used: {_shown(name)}.")
         return parts
 
     def _free(self, parts: tuple[str, ...]) -> Path:
         """The path of a new entry, its folder made; raises if something has its name."""
         name = "/".join(parts)
         if not parts or name in self._links or os.path.lexists(self._target / name):
-            raise OperationFailed(f"The archive holds two files of one name: {_shown(name or '.')}.")
+            raise OperationFailed(f"The archive contains two files of one name: {_shown(name or '.')}.")
         return self._make(parts[:-1]) / parts[-1]
 
     def _make(self, parts: tuple[str, ...]) -> Path:

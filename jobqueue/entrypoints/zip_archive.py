@@ -72,7 +72,7 @@ def _unpack_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, unpacking:
         with archive.open(member) as data:
             unpacking.file(name, stat.S_IMODE(mode) or 0o644, pieces(data.read))
     else:
-        raise OperationFailed(f"The archive holds {name[:200]!r}, which is neither file, folder nor link.")
+        raise OperationFailed(f"The archive contains {name[:200]!r}, which is neither file, folder nor link.")
 
 
 def _check_count(archive: Path, found: zipfile.ZipFile) -> None:
@@ -95,7 +95,7 @@ def _count_records(archive: Path, limits: UnpackingLimits) -> None:
         except ValueError:  # an empty file cannot be mapped
             raise OperationFailed("The archive is empty.") from None
     if count > limits.entries:
-        raise OperationFailed(f"The archive holds too many files: more than {limits.entries}.")
+        raise OperationFailed(f"The archive contains too many files: more than {limits.entries}.")
 
 
 def _reason(error: BaseException) -> str:

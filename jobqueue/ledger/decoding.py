@@ -32,21 +32,11 @@ def whole(text: Any, most: int = LATEST) -> int:
     return integer
 
 
-def optional_whole(value: Any) -> int | None:
-    """The same as ``whole``, or None."""
-    return None if value is None else whole(value)
-
-
 def text(value: Any) -> str:
     """A text."""
     if not isinstance(value, str):
         raise ValueError("invalid text")
     return value
-
-
-def optional_text(value: Any) -> str | None:
-    """A text, or None."""
-    return None if value is None else text(value)
 
 
 def texts(value: Any) -> tuple[str, ...]:

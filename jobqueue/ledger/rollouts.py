@@ -32,12 +32,12 @@ class Rollouts:
         self._now = now
 
     def open(self, job_id: str, template: str) -> tuple[str, list[Due]]:
-        """Open the next executions of a job, at most 500.
+        """Open the next executions of a job, at most ``staging.OPENED``.
 
         Returns ``MORE`` if the next can be opened at once, ``CANCEL`` if the rollout stopped and what was opened must
         be cancelled, else ""; and the executions whose messages the caller must send.
         """
-        what, flat = self._scripts.call("open_slice", self._now(), job_id, staging.SLICE, template)
+        what, flat = self._scripts.call("open_slice", self._now(), job_id, staging.OPENED, template)
         return what, due_of(flat)
 
     def open_all(self, job_id: str, template: str) -> Iterator[str]:

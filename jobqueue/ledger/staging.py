@@ -14,8 +14,10 @@ from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
 from jobqueue.model.target import Target, TargetKind
 
-#: Hosts that one call stages, reads or opens; keeps Redis responsive (a few milliseconds).
+#: Hosts that one call stages or reads; keeps Redis responsive (a few milliseconds).
 SLICE = 500
+#: Executions that one call opens: each takes several commands.
+OPENED = 250
 #: Milliseconds until a staged list expires whose job was not created.
 _KEPT_MS = 300_000
 

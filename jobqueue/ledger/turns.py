@@ -21,16 +21,16 @@ class Turns:
     @contextmanager
     def take(self, *, urgent: bool = False) -> Iterator[None]:
         """Wait for a turn, and end it with the block. What is done in a turn must end by itself."""
-        if not self._is_bounded:
-            yield
-            return
-        self._begin(urgent)
+        self.begin(urgent=urgent)
         try:
             yield
         finally:
-            self._end()
+            self.end()
 
-    def _begin(self, urgent: bool) -> None:
+    def begin(self, *, urgent: bool = False) -> None:
+        """Wait for a turn, which ``end`` ends."""
+        if not self._is_bounded:
+            return
         with self._lock:
             if self._free:
                 self._free -= 1
@@ -50,9 +50,12 @@ class Turns:
                 if gate in waiting:
                     waiting.remove(gate)
                     return
-        self._end()  # the turn had just been handed over
+        self.end()  # the turn had just been handed over
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Hand the turn over to the next one that waits."""
+        if not self._is_bounded:
+            return
         with self._lock:
             waiting = self._urgent or self._others
             if waiting:

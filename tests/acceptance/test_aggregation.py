@@ -71,7 +71,7 @@ def test_how_else_it_ends(api: Api) -> None:
     assert '"nothing" not found' in job["error"]
     job = api.wait(missing)
     assert job["status"] == "failed"
-    assert job["error"].startswith("There is no collection missing; there are")
+    assert job["error"].startswith("Unknown collection missing; there are")
 
 
 def test_bad_data_is_refused_at_once(api: Api) -> None:

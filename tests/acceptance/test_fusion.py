@@ -132,7 +132,7 @@ def test_the_samples(fusion: Fusion, api: Api) -> None:
     assert started["jobConfig"] == configuration
     ended = fusion.wait(started["jobId"])
     assert ended["state"] == "error"  # there is no such file on the agent, and the result says so
-    assert "no script '/compare_fusion_apis.py'" in ended["result"]["error"]
+    assert "The script '/compare_fusion_apis.py' does not exist" in ended["result"]["error"]
 
 
 def test_ways_to_show_who_one_is(fusion: Fusion, api: Api) -> None:

@@ -121,8 +121,11 @@ class TestOneJob:
         assert count.reads == [3, 3]  # two megabytes, and the execution that exceeds them
 
     def test_an_execution_that_was_not_opened_is_submitted(self, world: World, large: str) -> None:
-        world.client.delete(world.ledger.keys.execution(large, HOSTS[7]))
+        key = world.ledger.keys.execution(large, HOSTS[7])
+        record = world.client.hgetall(key)
+        world.client.delete(key)
         job = world.jobs.get(large, 10)
+        world.client.hset(key, mapping=record)
         assert (job.executions[7].hostname, job.executions[7].state) == (HOSTS[7], SUBMITTED)
         assert job.executions[7].attempt == 0
 
@@ -197,9 +200,11 @@ class TestPages:
             reader.page("123e4567-e89b-42d3-a456-426614174000", ExecutionFilter())
 
     def test_an_altered_record(self, world: World, large: str, reader: ExecutionReader) -> None:
-        world.client.hset(world.ledger.keys.execution(large, HOSTS[5]), "state", "odd")
+        key = world.ledger.keys.execution(large, HOSTS[5])
+        world.client.hset(key, "state", "odd")
         with pytest.raises(RecordAltered):
             reader.page(large, ExecutionFilter())
+        world.client.hset(key, "state", "submitted")
 
     def test_a_job_that_was_deleted_meanwhile(self, world: World, large: str) -> None:
         job: Job = world.jobs.get(large, 10)

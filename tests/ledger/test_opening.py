@@ -19,6 +19,7 @@ HOSTS = tuple(f"h{number}" for number in range(8))
 def fleet(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A fleet of eight, of which a call opens three."""
     monkeypatch.setattr(staging, "SLICE", 3)
+    monkeypatch.setattr(staging, "OPENED", 3)
     monkeypatch.setattr(scripts, "LARGE_JOB", 3)
     world.register(*HOSTS, labels={"group": "web"})
     return World(world.client, world.clock)

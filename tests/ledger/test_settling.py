@@ -98,7 +98,7 @@ def blocked(client: redis.Redis, seconds: float) -> Iterator[None]:
     thread.start()
     started.wait()
     # the script runs as soon as nothing else is answered
-    while True:
+    while thread.is_alive():
         try:
             client.connection_pool.connection_class(
                 **{**client.connection_pool.connection_kwargs, "socket_timeout": 0.05, "retry": None}

@@ -151,8 +151,9 @@ def make_agent_app(settings: Settings, queues: list[Queue], executor: Executor, 
 
     @app.task(name=TASK, ignore_result=True, shared=False, bind=True)  # type: ignore[untyped-decorator]
     def execute(task: Any, job_id: str, slot: str) -> str:
-        # the other hosts of a broadcast got their messages at the same moment
-        closing.wait(claim_pause(spread_of(task.request.origin)))
+        pause = claim_pause(spread_of(task.request.origin))
+        if pause:  # the other hosts of a broadcast got their messages at the same moment
+            closing.wait(pause)
         with logs.bound(job_id=job_id):
             outcome = executor.execute(job_id, slot)
         OWN_METRICS.ended(outcome)

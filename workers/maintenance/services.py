@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 STEP = 200
 #: Slices of cancels and removals that one step takes (about 50 ms of Redis, a few at a time).
 SLICES = 10
-#: Number of jobs of which one step opens executions, 500 each at most.
+#: Number of jobs of which one step opens executions, a few hundred each.
 OPENED = 20
 #: Number of ended jobs checked per step, and how far back the first check goes.
 INSPECTED = 50

@@ -128,7 +128,9 @@ class Collections:
     def _check_new(self, name: str) -> None:
         for other in self.names():
             if other != name and table_key(other) == table_key(name):
-                raise Conflict(f"SQL cannot tell {name} from the collection {other}; choose another name.")
+                raise Conflict(
+                    f"In SQL, {name} is the same name as that of the collection {other}; choose another name."
+                )
 
     def _link(self, name: str, folder: Path) -> Path | None:
         snapshot = folder / f"snapshot-{table_key(name)}{_SUFFIX}"
@@ -181,7 +183,7 @@ class Transaction:
         """The collection's file as it was when the transaction began; raises ``NotFound``."""
         path = self._snapshots[name]
         if path is None:
-            raise NotFound(f"There is no collection {name}{_known(self._collections.names())}")
+            raise NotFound(f"Unknown collection {name}{_known(self._collections.names())}")
         return path
 
     def draft(self, name: str) -> Path:
@@ -232,7 +234,7 @@ def _known(names: Sequence[str]) -> str:
     return (
         f"; there are {', '.join(names[:20])}."
         if names
-        else "; there is none yet (jobqueue collection load makes one)."
+        else "; no collection exists yet (`jobqueue collection load` creates one)."
     )
 
 

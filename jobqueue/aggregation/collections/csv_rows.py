@@ -66,7 +66,7 @@ def _lines(source: IO[str]) -> Iterable[str]:
     """The lines, whose ends may be those of any system. A NUL would end a text in C, and is refused."""
     for line in source:
         if "\x00" in line:
-            raise csv.Error("it holds a NUL character")
+            raise csv.Error("it contains a NUL character")
         yield line
 
 

@@ -75,7 +75,7 @@ def schema(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, type_name, *_ in connection.execute(f"DESCRIBE {query}").fetchall():
         if name.lower() in {other.lower() for other in found}:
-            raise ValueError(f"the column {name!r} comes twice; give each a name of its own with AS")
+            raise ValueError(f"the column {name!r} appears twice; give each a distinct name with AS")
         found[name] = type_name
     return found
 

@@ -46,7 +46,7 @@ def opened(connection: duckdb.DuckDBPyConnection, file: Path) -> Iterator[IO[str
             raise ValueError(f"it cannot be decompressed: {error}") from error
         encoding = next((name for mark, name in _MARKS if start.startswith(mark)), "utf-8")
         if encoding == "utf-8" and b"\x00" in start:
-            raise ValueError("it holds NUL bytes: it is no text, or UTF-16 without a byte order mark; save it as UTF-8")
+            raise ValueError("it contains NUL bytes: not text, or UTF-16 without a byte order mark; save it as UTF-8")
         text = io.TextIOWrapper(buffered, encoding=encoding, newline="")
         try:
             yield text

@@ -82,7 +82,7 @@ def _array(content: str, at: int, decoder: json.JSONDecoder) -> Iterator[Mapping
         at = _skip(content, at)
         yield _row(value, number)
     if _skip(content, at + 1) != len(content):
-        raise ValueError("there is more behind the end of the array")
+        raise ValueError("unexpected data after the end of the array")
 
 
 def _solr_docs(value: Any) -> list[Any] | None:
@@ -93,7 +93,7 @@ def _solr_docs(value: Any) -> list[Any] | None:
     if isinstance(response, Mapping) and isinstance(response.get("docs"), list):
         return list(response["docs"])
     if "responseHeader" in value:
-        raise ValueError("it is an answer of Solr without response.docs; query for documents (wt=json, no grouping)")
+        raise ValueError("it is a Solr response without response.docs; query for documents (wt=json, no grouping)")
     return None
 
 
@@ -118,7 +118,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"field {next(name for name in names if names.count(name) > 1)!r}: it comes twice")
+        raise ValueError(f"field {next(name for name in names if names.count(name) > 1)!r}: duplicate name")
     return found
 
 
@@ -204,7 +204,7 @@ def _texts(columns: Mapping[str, _Column], names: set[str]) -> set[str]:
             column = columns[path]
             rows = sorted({*column.values.values(), *column.items.values()})
             raise ValueError(
-                f"row {rows[-1]}, field {path!r}: it has values of several kinds (rows {rows}); use one kind"
+                f"row {rows[-1]}, field {path!r}: it has values of several types (rows {rows}); use one type"
             )
     return found
 

@@ -73,7 +73,7 @@ def load(
             columns = database.portable(database.schema(connection, query))
             database.write(connection, database.select(columns, f"({query})"), transaction.draft(name))
         except (duckdb.Error, ValueError) as error:
-            raise InvalidInput(f"The rows do not fit together: {_first_lines(error)}") from error
+            raise InvalidInput(f"The rows are incompatible: {_first_lines(error)}") from error
         transaction.commit()
     return count
 
@@ -89,7 +89,7 @@ def _check_options(files: Sequence[Path], delimiter: str | None, decimal: str | 
         raise InvalidInput.of("decimal", f"Must be {' or '.join(_DECIMALS)}, not {decimal!r}.")
     others = [file for file in files if _format(file) != "csv"]
     if others and (delimiter is not None or decimal is not None):
-        raise InvalidInput(f"The delimiter and the decimal sign are those of CSV files, and {others[0]} is none.")
+        raise InvalidInput(f"--delimiter and --decimal apply to CSV files only, and {others[0]} is not one.")
     for file in files:
         if decimal is not None and _csv_format(file, delimiter, decimal).delimiter == decimal:
             raise InvalidInput.of("decimal", f"{decimal!r} separates the fields of {file}; pass --delimiter as well.")
@@ -101,7 +101,7 @@ def _csv_format(file: Path, delimiter: str | None, decimal: str | None) -> CsvFo
 
 
 def _check_together(connection: duckdb.DuckDBPyConnection, parts: Sequence[str]) -> None:
-    """Raise ``ValueError`` where one file's column would become another thing beside that of another file."""
+    """Raise ``ValueError`` if a column has incompatible types in two files."""
     columns: dict[str, tuple[str, str]] = {}
     for part in parts:
         for name, kind in database.schema(connection, part).items():

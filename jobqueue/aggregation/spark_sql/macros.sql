@@ -54,7 +54,7 @@ CREATE MACRO spark_piece(s, n) AS CAST(coalesce(nullif(regexp_extract(spark_blan
 CREATE MACRO spark_offset_part(zone, n) AS CAST(coalesce(nullif(regexp_extract(zone,
   '^(?:UTC|GMT|UT)?([+-])([0-9]{1,2})(?::([0-9]{1,2})(?::([0-9]{2}))?)?$', n), ''), regexp_extract(zone,
   '^(?:UTC|GMT|UT)?([+-])([0-9]{2})([0-9]{2})([0-9]{2})?$', n)) AS VARCHAR);
--- seconds; NULL for what is no zone
+-- seconds; NULL for an invalid zone
 CREATE MACRO spark_offset(zone) AS CASE
   WHEN zone IN ('0', 'Z', 'UTC', 'GMT', 'UT') THEN 0
   WHEN spark_offset_part(zone, 1) <> '' AND coalesce(TRY_CAST(spark_offset_part(zone, 3) AS INTEGER), 0) < 60

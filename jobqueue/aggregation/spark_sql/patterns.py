@@ -95,7 +95,7 @@ def regex(pattern: str, *, splits: bool = False) -> str:
     try:
         compiled = re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
-        raise InvalidInput(f"the regular expression {pattern[:100]!r} does not work: {error}") from None
+        raise InvalidInput(f"the regular expression {pattern[:100]!r} is invalid: {error}") from None
     if splits and compiled.match("") is not None:
         raise InvalidInput(f"the regular expression {pattern[:100]!r} matches an empty text, which is refused here")
     return _Regex(pattern, splits).written()

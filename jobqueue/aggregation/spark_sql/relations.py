@@ -183,7 +183,7 @@ class Relations:
         table = item.table if isinstance(item, exp.Column) else ""
         chosen = [one for one in scope.relations if not table or one.alias.lower() == table.lower()]
         if not chosen:
-            raise refuse(item, f"{item.sql('spark')[:80]}: there is no such table in FROM")
+            raise refuse(item, f"{item.sql('spark')[:80]}: unknown table")
         found = [
             (f"{identifier(one.alias)}.{identifier(column.name)}", column)
             for one in chosen
@@ -346,7 +346,7 @@ def _is_generator(node: exp.Expr) -> bool:
 def _no_nested_generator(node: exp.Expr) -> None:
     for inner in node.find_all(exp.Anonymous):
         if inner is not node and _is_generator(inner):
-            raise refuse(inner, f"{function_name(inner)} must stand by itself in the SELECT, or in LATERAL VIEW")
+            raise refuse(inner, f"{function_name(inner)} must be a whole column of the SELECT, or in LATERAL VIEW")
 
 
 def _renamed(relation: Relation, alias: str, names: Sequence[str]) -> Relation:

@@ -230,7 +230,7 @@ def test_the_ledgers_scripts_give_an_agent_no_more(guarded: Guarded, api: Api, t
     waiting = api.submit("node.hostname.get", target="web1-b", not_before="2100-01-01T00:00:00Z")
     scripts = Scripts(taken_over, KEYS)
     calls: dict[str, tuple[str | int, ...]] = {
-        "cancel_job": ("", waiting, "me"),
+        "cancel_job": ("", waiting, "me", 100, ""),
         "delete_job": (job_id, ""),
         "read_job": (job_id, 1, 1, 1),
         "read_executions": (job_id, 0, 1, 1, 1),

@@ -53,8 +53,8 @@ def test_json(tmp_path: Path, signals: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["show", "nothing"], "There is no collection nothing"),
-        (["delete", "nothing"], "There is no collection nothing"),
+        (["show", "nothing"], "Unknown collection nothing"),
+        (["delete", "nothing"], "Unknown collection nothing"),
         (["show", "../x"], "A collection's name"),
         (["load", "s", "missing.csv"], "missing.csv cannot be read"),
         (["load", "s", "/etc/hostname"], "a file to load ends in"),

@@ -72,7 +72,7 @@ def test_the_jobs_id_stands_for_the_runs(perform: Perform, settings: Settings, c
         ({"sql": "SELECT nothing FROM api-test-app_signals"}, 'The sql was refused: column "nothing" not found'),
         ({"rollupSql": "SELECT 1, FROM x y z"}, "rollupSql: "),
         ({"sql": "SELECT * FROM read_csv('/etc/passwd')"}, "is not allowed"),
-        ({"inputCollection": "missing", "sql": "SELECT 1 AS a FROM missing"}, "There is no collection missing; "),
+        ({"inputCollection": "missing", "sql": "SELECT 1 AS a FROM missing"}, "Unknown collection missing; "),
         ({"parameters": [{"key": "a", "value": "_regex/b/c/d/g"}]}, "made from 'b', which does not exist"),
         ({"engine": "spark", "sparkConfig": [{"key": "spark.jars", "value": "x"}]}, "spark.jars cannot be set here"),
     ],

@@ -172,7 +172,7 @@ def test_types_that_parquet_or_spark_lack(place: Place) -> None:
         ({"referenceTime": "yesterday"}, "referenceTime: must be a time"),
         ({"last_run": "2025-13-01"}, "last_run: must be a time"),
         ({"outputCollection": "t", "sourceRemove": True}, "sourceRemove: the inputCollection"),
-        ({"parameters": [{"key": "a", "value": "1"}, {"key": "a", "value": "2"}]}, "parameters: 'a' is there twice"),
+        ({"parameters": [{"key": "a", "value": "1"}, {"key": "a", "value": "2"}]}, "parameters: 'a' is given twice"),
         ({"sql": "SELECT 1 FROM t", "rollupSql": "DROP TABLE out"}, "rollupSql: must be one SELECT"),
     ],
 )

@@ -115,7 +115,7 @@ def test_a_run_counts_once_however_often_it_is_run(place: Place) -> None:
     before = place.rows()
     assert place.run(run_id="one") == result
     assert place.rows() == before
-    assert "nothing is done again" in place.log[-1]
+    assert "nothing to do" in place.log[-1]
     place.run(run_id="two")
     assert place.rows()["ipad|2"]["aggr_count_i"] == 2
 

@@ -36,11 +36,11 @@ def test_values_made_from_others(made: str, expected: str) -> None:
         ("_regex/a/b/c", "must be _regex/"),
         ("_regex/a/b/c/g/d", "must be _regex/"),
         ("_regex/a/b/c/x", "must be _regex/"),
-        ("_regex/nothing/b/c/g", "which is not there"),
-        ("_regex/a/(/c/g", "does not work"),
-        ("_regex/a/b/$7/g", "does not work"),
-        ("_regex/made/b/c/g", "goes round in a circle"),
-        ("_regex/other/b/c/g", "made -> other -> made goes round"),
+        ("_regex/nothing/b/c/g", "which does not exist"),
+        ("_regex/a/(/c/g", "has an invalid pattern"),
+        ("_regex/a/b/$7/g", "has an invalid pattern"),
+        ("_regex/made/b/c/g", "is a circular reference"),
+        ("_regex/other/b/c/g", "made -> other -> made is a circular reference"),
     ],
 )
 def test_values_that_cannot_be_made(made: str, words: str) -> None:

@@ -145,7 +145,7 @@ def test_refused(sql: str) -> None:
     ],
 )
 def test_a_with_gives_a_name_only_where_it_holds(sql: str) -> None:
-    with pytest.raises(InvalidInput, match="there is no collection"):
+    with pytest.raises(InvalidInput, match="unknown collection"):
         _prepare(sql)
 
 
@@ -283,7 +283,7 @@ def test_sparks_sql_on_duckdb(place: Place, sql: str, expected: list[dict[str, o
     [
         ("SELECT nothing FROM t", "nothing"),
         ("SELECT cuont FROM t", "cuont"),
-        ("SELECT a, a FROM t", "comes twice"),
+        ("SELECT a, a FROM t", "appears twice"),
         ("SELECT a FROM t GROUP BY b", "GROUP BY"),
         ("SELECT c FROM t WHERE b", "a condition must be a BOOLEAN"),
         ("SELECT b IN (1, 'x') AS c FROM t", "IN with values of STRING and INT is not proved"),

@@ -111,7 +111,7 @@ def test_nothing_new(place: Place, changes: dict[str, Any], skipped: bool) -> No
 
 
 def test_an_unknown_collection(place: Place) -> None:
-    with pytest.raises(NotFound, match="no collection nothing-here; there are api-test-app_signals"):
+    with pytest.raises(NotFound, match="Unknown collection nothing-here; there are api-test-app_signals"):
         place.run(inputCollection="nothing-here", sql="SELECT 1 AS a FROM nothing-here")
 
 
@@ -162,4 +162,4 @@ def test_a_failed_run_removes_and_writes_nothing(place: Place) -> None:
 
 def test_fields_without_meaning_are_named_in_the_log(place: Place) -> None:
     place.run(hello=1, sql=CONFIG["sql"])
-    assert place.log[0] == "Without meaning here: hello, optimizeSegments, readOptions, sparkPartitions."
+    assert place.log[0] == "Ignored settings: hello, optimizeSegments, readOptions, sparkPartitions."

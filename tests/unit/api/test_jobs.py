@@ -322,7 +322,7 @@ def test_summary_leaves_out_what_can_be_large(ask: Ask, services: FakeServices) 
         ("cursor=c-1", "cursor", ["next_cursor"]),
         ("view=all", "view", ["full, summary"]),
         ("operation=", "operation", ["1 to 512"]),
-        ("target=" + "x" * 513, "target", ["1 to 512"]),
+        ("target=" + "x" * 4097, "target", ["1 to 4096"]),
         ("limitt=3", "limitt", ["did you mean limit?"]),
         ("stat=failed", "stat", ["status"]),
         ("zzz=1", "zzz", ["created_after", "view"]),

@@ -102,7 +102,7 @@ def test_fields_of_a_request(document: dict[str, Any]) -> None:
     schema = document["components"]["schemas"]["JobRequest"]
     assert set(schema["properties"]) == {
         "operation", "target_hostname", "target", "timeout_seconds", "not_before", "expires_at", "retries", "priority",
-        "tags", "idempotency_key", "title", "description", "rollout",
+        "tags", "idempotency_key", "title", "description", "plan_hash", "rollout",
     }  # fmt: skip
     assert schema["required"] == ["operation"]
     assert schema["additionalProperties"] is False

@@ -172,7 +172,10 @@ def test_whatever_works_by_itself_runs_as_the_other_user_too(tmp_path: Path) -> 
         ('{"rules": [{"operations": ["*"], "effect": "allow", "argument": {}}]}', "unknown argument;"),
         ('{"rules": [{"operations": ["*"], "effect": "allow", "arguments": {"a": 5}}]}', "arguments.a must be"),
         ('{"rules": [{"operations": ["*"], "effect": "allow", "arguments": {"a": {"regex": "x"}}}]}', "'regex'"),
-        ('{"rules": [{"operations": ["*"], "effect": "allow", "run_as": "no-such-user"}]}', "no user 'no-such-user'"),
+        (
+            '{"rules": [{"operations": ["*"], "effect": "allow", "run_as": "no-such-user"}]}',
+            "unknown user 'no-such-user'",
+        ),
         (
             '{"rules": [{"operations": ["*"], "effect": "deny", "limits": {}}]}',
             "only valid in rules with the effect allow",

@@ -21,26 +21,22 @@ if ARGV[8] ~= '' and not redis.call('HGET', K.job .. id, 'cancel') then
   return 'retried'
 end
 if not FINAL_STATES[state] then return 'illegal' end
-local place, signature = host .. ':' .. id, ARGV[10] or ''
-local more = ARGV[6] ~= '' and short_answer(ARGV[6]) or {}
+local place, out, signature = host .. ':' .. id, ARGV[6], ARGV[10] or ''
+local short = out ~= '' and short_answer(out)
+local more = short or {}
+local pieces = short and #short / 2 or 0
 if signature ~= '' then
   -- in two fields, since one long value would cost the hash its compact encoding, and twice the memory
   for _, value in ipairs({'s1', string.sub(signature, 1, 60), 's2', string.sub(signature, 61)}) do more[#more + 1] = value end
 end
-local is_replaced = ARGV[6] ~= '' or signature ~= '' -- the signature covers everything that is kept
+local is_replaced = out ~= '' or signature ~= '' -- the signature covers everything that is kept
 if not transition(id, host, at, host, {{state, state, ARGV[7]}}, more, record) then
   return redis.call('EXISTS', K.job .. id) == 1 and 'illegal' or 'unknown'
 end
 if is_replaced then
-  if record[5] then -- pieces of a longer report
-    local stale = {}
-    for i, name in ipairs(PIECES) do
-      if #ARGV[6] <= (i - 1) * PIECE or not short_answer(ARGV[6]) then stale[#stale + 1] = name end
-    end
-    if #stale > 0 then redis.call('HDEL', exec, unpack(stale)) end
-  end
+  if record[5] and pieces < #PIECES then redis.call('HDEL', exec, unpack(PIECES, pieces + 1)) end -- of a longer report
   redis.call('DEL', K.out .. place)
-  if ARGV[6] ~= '' and not short_answer(ARGV[6]) then redis.call('SET', K.out .. place, ARGV[6]) end
+  if out ~= '' and not short then redis.call('SET', K.out .. place, out) end
 end
 redis.call('ZREM', K.leases, id .. ':' .. host)
 -- wakes the followers of the output; the id lies after the last byte and before any later one

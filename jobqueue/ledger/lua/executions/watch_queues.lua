@@ -1,6 +1,6 @@
 -- Has the reconciler look at these slots again, whatever it knows: after an upgrade, or a loss of keys.
 -- KEYS: none
--- ARGV: slots
+-- ARGV: 1.. slots
 -- returns: 1
 for i = 1, #ARGV do
   if redis.call('EXISTS', K.waiting .. ARGV[i]) == 1 then redis.call('ZADD', K.queues, 'NX', '0', ARGV[i]) end

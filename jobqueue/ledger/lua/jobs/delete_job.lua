@@ -1,6 +1,6 @@
 -- Deletes a final job with all of its records. Those of a broadcast's executions are left to `remove_executions`, which
 -- removes them in slices; the job is gone with the first call.
--- include: clock index removal
+-- include: clock index
 -- KEYS: none
 -- ARGV: 1 job id, 2 '1' to delete it in any state and even if its record is damaged, or ''
 -- returns: 'deleted' | 'removing' (its executions are left) | 'running' | 'unknown'
@@ -32,7 +32,8 @@ local slot = record[3]
 if is_broadcast then
   redis.call('DEL', K.removing .. id)
   redis.call('RENAME', K.slots .. id, K.removing .. id)
-  redis.call('ZADD', K.removals, (forced or record[4] ~= FANNED_OUT) and ALL_TRACES or RECORDS, id)
+  -- 0: only the records of its executions and its entries in lists by host are left; 1: all traces
+  redis.call('ZADD', K.removals, (forced or record[4] ~= FANNED_OUT) and '1' or '0', id)
 elseif slot then
   if forced then
     redis.call('ZREM', K.waiting .. slot, id)

@@ -1,5 +1,5 @@
 -- Removes a slice of what is left of a deleted broadcast: the records of its executions, and its entries in lists by host.
--- include: clock index removal
+-- include: clock index
 -- KEYS: none
 -- ARGV: 1 job id, 2 how many executions
 -- returns: 'more' | 'done'
@@ -11,7 +11,7 @@ local slots = redis.call('LPOP', K.removing .. id, ARGV[2]) or {}
 for _, slot in ipairs(slots) do
   redis.call('DEL', K.exec .. slot .. ':' .. id, K.out .. slot .. ':' .. id, K.log .. slot .. ':' .. id)
   redis.call('ZREM', broadcasts_of(slot), id)
-  if found ~= RECORDS then
+  if found ~= '0' then -- it waited or ran, or is in the indexes of versions before
     redis.call('ZREM', K.waiting .. slot, id)
     for _, key in ipairs({K.due, K.leases}) do redis.call('ZREM', key, id .. ':' .. slot) end
     for _, status in ipairs(STATUSES) do redis.call('ZREM', K.index .. 'host:' .. slot .. '|' .. status, id) end

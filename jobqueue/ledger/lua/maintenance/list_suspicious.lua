@@ -1,6 +1,6 @@
 -- Tells, at a fixed cost for each, which of some jobs may be incompletely stored: `examine_job` looks at those.
 -- KEYS: none
--- ARGV: job ids
+-- ARGV: 1.. job ids
 -- returns: ids
 local function is_whole(id)
   local job = K.job .. id

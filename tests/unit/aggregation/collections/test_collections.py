@@ -64,7 +64,7 @@ def test_what_is_there(collections: Collections) -> None:
     collections.delete("a")
     assert collections.names() == ["b-c"]
     for call in (collections.info, collections.delete, lambda name: collections.head(name, 1)):
-        with pytest.raises(NotFound, match="There is no collection a; there are b-c"):
+        with pytest.raises(NotFound, match="Unknown collection a; there are b-c"):
             call("a")
 
 
@@ -101,7 +101,7 @@ def test_without_a_commit_nothing_changes(collections: Collections) -> None:
 def test_names_that_sql_cannot_tell_apart(collections: Collections) -> None:
     _put(collections, "a-b", 1)
     for name in ("a_b", "A-B"):
-        with pytest.raises(Conflict, match=f"SQL cannot tell {name} from the collection a-b"):
+        with pytest.raises(Conflict, match=f"In SQL, {name} is the same name as that of the collection a-b"):
             _put(collections, name, 2)
     _put(collections, "a-b", 2)
 

@@ -195,7 +195,7 @@ def test_the_command_line_takes_the_same_options(
         (['{"f": ["a"]}', '{"f": "a"}'], ["row 2", "'f'", "a single value", "row 1 has a list"]),
         (['{"f": 1}', '{"f": {"a": 1}}'], ["row 2", "'f'", "an object"]),
         (['{"f": [1, [2]]}'], ["row 1", "'f'", "a list"]),
-        (['{"f": {"x": 1}}', '{"f": {"x": "a"}}'], ["row 2", "'f.x'", "several kinds"]),
+        (['{"f": {"x": 1}}', '{"f": {"x": "a"}}'], ["row 2", "'f.x'", "several types"]),
         (['{"count_i": 1}', '{"Count_i": 2}'], ["row 2", "'Count_i'", "'count_i'", "row 1"]),
         (['{"a": 1, "a": 2}'], ["row 1", "'a'", "twice"]),
         (['{"a": NaN}'], ["row 1", "NaN"]),

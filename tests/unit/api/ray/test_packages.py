@@ -195,7 +195,7 @@ def test_an_upload_that_breaks_off_stores_nothing(
     ask: Ask, services: FakeServices, error: Exception, length: dict[str, str]
 ) -> None:
     environ = {"wsgi.input": Breaking(b"half", error), **length}
-    assert_refused(ask("PUT", PATH, environ_overrides=environ), 400, "broke off", "Send it again")
+    assert_refused(ask("PUT", PATH, environ_overrides=environ), 400, "ended early", "Send it again")
     assert services.stored_packages == {}
 
 
@@ -231,7 +231,7 @@ def test_a_client_that_is_silent_is_given_up(ask: Ask, services: FakeServices, c
         "CONTENT_LENGTH": "8",
         "gunicorn.socket": connection,
     }
-    assert_refused(ask("PUT", PATH, environ_overrides=environ), 408, "Nothing of the package has come for 60 s")
+    assert_refused(ask("PUT", PATH, environ_overrides=environ), 408, "No data of the package has arrived for 60 s")
     assert services.stored_packages == {}
 
 

@@ -106,7 +106,9 @@ def test_an_unknown_owner_fails(perform: Perform, tmp_path: Path, key: str, valu
 
 def test_a_missing_directory_fails_or_is_made(perform: Perform, tmp_path: Path) -> None:
     path = tmp_path / "a" / "b" / "f"
-    with pytest.raises(OperationFailed, match=r"There is no directory .*/a/b; create_parents makes it") as caught:
+    with pytest.raises(
+        OperationFailed, match=r"the directory .*/a/b does not exist; create_parents creates it"
+    ) as caught:
         perform(DEPLOY, {"path": str(path), "content": "x"})
     assert ".jobqueue-" not in caught.value.message  # a name of ours, which tells nobody anything
     assert perform(DEPLOY, {"path": str(path), "content": "x", "create_parents": True}).changed is True

@@ -70,7 +70,7 @@ def test_a_file_of_the_host(printed: Printed, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("type", "name"), [(PYTHON, "/no/such thing.py"), (SHELL, "/no/such.sh")])
 def test_a_file_that_is_not_there(perform: Perform, type: str, name: str) -> None:
-    with pytest.raises(OperationFailed, match=f"no script '{name}' on web1"):
+    with pytest.raises(OperationFailed, match=f"The script '{name}' does not exist on web1"):
         perform(type, {"script": name})
 
 
@@ -102,7 +102,7 @@ def test_python_files(printed: Printed, perform: Perform, tmp_path: Path) -> Non
     )
     assert printed(PYTHON, script, python_files=files) == "1 2 3\nno\n"
     assert printed(PYTHON, script, python_files=files, env={"PYTHONPATH": "/nowhere"}) == "1 2 3\nno\n"
-    for wrong, says in (("relative.py", "absolute"), (str(tmp_path / "none.py"), "there is no")):
+    for wrong, says in (("relative.py", "absolute"), (str(tmp_path / "none.py"), "does not exist")):
         with pytest.raises(OperationFailed, match=says):
             perform(PYTHON, {"script": "1", "python_files": [wrong]})
 

@@ -167,7 +167,7 @@ class TestRefusals:
         ledger.client.zadd(ledger.keys.kind("packages"), {package.name: 1})
         ledger.client.hset(ledger.keys.kind("package") + package.name, "kept", 1)
         packages.sweep(10)
-        with pytest.raises(OperationFailed, match="Upload it, and submit the job again"):
+        with pytest.raises(OperationFailed, match="Upload it and submit the job again"):
             use(cache, package)
 
     def test_one_that_has_other_content_now(self, cache: PackageCache, upload: Upload) -> None:
