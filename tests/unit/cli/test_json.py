@@ -25,6 +25,7 @@ _CONFIRM = {
     *(f"context {verb}" for verb in ("add", "use", "remove")),
     "key revoke",
     "role delete",
+    "target delete",
     "collection delete",
 }
 
