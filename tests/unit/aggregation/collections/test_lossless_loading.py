@@ -197,7 +197,7 @@ def test_the_command_line_takes_the_same_options(
         (['{"f": [1, [2]]}'], ["row 1", "'f'", "a list"]),
         (['{"f": {"x": 1}}', '{"f": {"x": "a"}}'], ["row 2", "'f.x'", "several types"]),
         (['{"count_i": 1}', '{"Count_i": 2}'], ["row 2", "'Count_i'", "'count_i'", "row 1"]),
-        (['{"a": 1, "a": 2}'], ["row 1", "'a'", "twice"]),
+        (['{"a": 1, "a": 2}'], ["row 1", "'a'", "duplicate name"]),
         (['{"a": NaN}'], ["row 1", "NaN"]),
         (['{"a": 1e999}'], ["row 1", "1e999"]),
         (['{"a": 1}', "{"], ["row 2", "JSON"]),

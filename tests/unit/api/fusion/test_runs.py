@@ -344,7 +344,7 @@ def test_sync_when_the_server_stops(ask: Ask, stored: dict[str, Any], monkeypatc
     raised = SignalSafeEvent()
     raised.set()
     monkeypatch.setattr("api.fusion.starting.closing", raised)
-    body = fusion_error(ask("POST", f"{AT}/job1?sync=true"), 503, "goes on")
+    body = fusion_error(ask("POST", f"{AT}/job1?sync=true"), 503, "continues")
     assert state(ask, body["details"]["jobRunId"]) == "starting"
 
 

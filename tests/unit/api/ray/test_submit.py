@@ -133,7 +133,7 @@ BAD: dict[str, tuple[Any, list[str]]] = {
     "cpus true": ({"entrypoint_num_cpus": True}, ["entrypoint_num_cpus", "number"]),
     "cpus negative": ({"entrypoint_num_cpus": -1}, ["entrypoint_num_cpus", "negative"]),
     "memory a fraction": ({"entrypoint_memory": 1.5}, ["entrypoint_memory", "whole"]),
-    "gpus": ({"entrypoint_num_gpus": 1}, ["entrypoint_num_gpus", "no GPUs"]),
+    "gpus": ({"entrypoint_num_gpus": 1}, ["entrypoint_num_gpus", "cannot reserve GPUs"]),
     "resources no numbers": ({"entrypoint_resources": {"tpu": "1"}}, ["entrypoint_resources.tpu", "number"]),
     "resources negative": ({"entrypoint_resources": {"tpu": -1}}, ["entrypoint_resources.tpu", "from 0"]),
     "resources no object": ({"entrypoint_resources": [1]}, ["entrypoint_resources", "object of numbers"]),
