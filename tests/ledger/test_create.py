@@ -334,6 +334,7 @@ def test_a_broadcast_to_more_agents_than_lua_can_unpack(real_world: World) -> No
         part = hosts[first : first + 1000]
         with world.client.pipeline(transaction=False) as pipe:
             pipe.zadd(keys.kind("agents"), dict.fromkeys(part, now + 10**9))
+            pipe.zadd(keys.kind("hostnames"), dict.fromkeys(part, 0))
             pipe.sadd(keys.kind("label") + "group:web", *part)
             pipe.sadd(keys.kind("offers") + "op.x", *part)
             for host in part:

@@ -199,7 +199,7 @@ def test_a_silent_driver_is_given_up(world: World) -> None:
     assert world.ledger.outside.expire_external(50, 10) == 0
     states = [world.state(job_id) for job_id in (idle, running, speaking)]
     assert states == [ExecutionState.EXPIRED, ExecutionState.LOST, ExecutionState.STARTED]
-    assert "told nothing" in (world.job(running).error or "")
+    assert "stopped reporting" in (world.job(running).error or "")
     assert run_state(world.job(running)) is R.ERROR
     assert tell(world, R.FINISHED, name="r").heard is ReportOutcome.FINAL
 

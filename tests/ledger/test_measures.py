@@ -8,11 +8,12 @@ from jobqueue.model.measures import BUCKETS, OTHER, Measures
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ANY
+from jobqueue.services.fleet import FleetReader
 from tests.ledger.world import OPERATION, World
 
 
 def read(world: World) -> Measures:
-    return measures.read(world.ledger, [OPERATION])
+    return measures.read(world.ledger, [OPERATION], FleetReader(world.ledger.fleet, world.ledger.agents))
 
 
 def granted(world: World, job_id: str, slot: str, host: str, token: str = "t") -> Grant:  # noqa: S107 - no secret

@@ -117,7 +117,7 @@ def test_a_cancel_whose_note_is_lost_is_found_by_the_doctor(world: World) -> Non
     cancel_slice(world, job_id)
     world.client.delete(world.ledger.keys.kind("cancelling"))
     doctor = Doctor(world.ledger, repairs=True, lease_seconds=LEASE)
-    assert [damage.text for damage in doctor.run()] == ["it was cancelled, and an execution waits still"]
+    assert [damage.text for damage in doctor.run()] == ["it was cancelled, and an execution still waits"]
     world.jobs.finish_slices(10)
     assert world.job(job_id).status is JobStatus.CANCELLED
 

@@ -54,7 +54,10 @@ def test_no_more_than_allowed_and_the_urgent_ones_first() -> None:
     assert order == ["first", "second"]
     end([first])
     until(lambda: len(order) == 3, "one more has a turn")
-    end([second, urgent, *others])
+    for number, caller in enumerate((second, urgent), 4):
+        end([caller])
+        until(lambda number=number: len(order) == number, "one more has a turn")
+    end(others)
     assert order == ["first", "second", "urgent", "third", "fourth"]
 
 
