@@ -23,6 +23,7 @@ from api.native.schemas import (
     JobRequest,
     PlanAnswer,
     RetryRequest,
+    UnconfirmedAnswer,
 )
 from api.responses import json_response
 from jobqueue.errors import InvalidInput, JobQueueError
@@ -44,7 +45,7 @@ _CREATED = 201
 _NOT_CONFIRMED = 202
 _unconfirmed = blueprint.alt_response(
     _NOT_CONFIRMED,
-    schema=AcceptedAnswer,
+    schema=UnconfirmedAnswer,
     headers=_LOCATION,
     description="The ledger has not confirmed the job in time; it may be stored, or may still be.",
 )

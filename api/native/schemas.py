@@ -278,8 +278,13 @@ class AcceptedAnswer(ma.Schema):
     status = fields.String(required=True, validate=validate.OneOf(_STATUSES))
     revision = fields.Integer(required=True)
     timestamp = fields.DateTime(required=True, metadata=_about("When it was accepted."))
-    accepted = fields.String(metadata=_about('"not confirmed": the ledger has not answered in time; with status 202.'))
-    message = fields.String(metadata=_about("What to do then."))
+
+
+class UnconfirmedAnswer(AcceptedAnswer):
+    """The ledger has not answered in time: the job may be stored, or may still be."""
+
+    accepted = fields.String(required=True, metadata=_about('"not confirmed".'))
+    message = fields.String(required=True, metadata=_about("What to do now."))
 
 
 class LeftOut(ma.Schema):

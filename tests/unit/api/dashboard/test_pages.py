@@ -311,7 +311,7 @@ def test_search_by_the_beginning_of_an_id(client: FlaskClient, services: FakeSer
     assert [row["id"] for row in shown.select("#list tbody tr")] == [f"row-{ids[n]}" for n in (0, 1, 3)]
     assert "3 jobs begin with abcd" in shown.find(class_="notice").get_text()
     for wanted, says in (
-        ("abc", "at least the first 4 characters"),
+        ("abz", "at least the first 4 characters"),
         ("abcf", "no id starts with it"),
         ("ab%d", "the full id"),
     ):

@@ -22,6 +22,7 @@ def full_api(api: FakeApi) -> FakeApi:
     agents = [{"hostname": "web1", "status": "live", "state": "Ready", "labels": {"group": "web.dev"}}]
     api.on("GET", "/agent", Reply(200, {"agents": agents}))
     api.on("GET", "/operation", Reply(200, {"operations": [{"type": "node.load.get", "summary": "Load"}]}))
+    api.on("GET", "/target", Reply(200, {"targets": [{"name": "edge", "target": "zone:a"}]}))
     return api
 
 
@@ -63,7 +64,7 @@ def test_a_script_for_each_shell(run: Run, shell: str, tmp_path: Path) -> None:
         ("jobqueue job cancel x", []),
         ("jobqueue agent drain w", ["web1"]),
         ("jobqueue job submit no", ["node.load.get"]),
-        ("jobqueue job submit x --target ", ["_any", "_all", "web1", "group:web.dev"]),
+        ("jobqueue job submit x --target ", ["_any", "_all", "web1", "group:web.dev", "@edge"]),
         ("jobqueue job list --status co", ["completed"]),
     ],
 )
