@@ -10,8 +10,8 @@ from jobqueue.errors import LedgerUnavailable, LedgerUncertain
 
 _T = TypeVar("_T")
 
-#: Seconds before each further try. A try without an answer takes ``COMMAND_TIMEOUT``, so all take about eight seconds.
-PAUSES = (0.2, 0.4, 0.8)
+#: Seconds before each further try. A try without an answer takes ``COMMAND_TIMEOUT``, so all take about six seconds.
+PAUSES = (0.2, 0.4)
 
 
 def settled(call: Callable[[], _T], sleep: Callable[[float], None] = time.sleep) -> _T:

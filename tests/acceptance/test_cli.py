@@ -146,7 +146,7 @@ def test_watch_and_top(stack: Stack) -> None:
     assert all(f"agent{number} completed" in done.stderr for number in (1, 2, 3))
     assert "agent[1-3] (3 agents): completed" in done.stdout
     shown = ok(stack, "top")
-    assert all(words in shown for words in ("agent1", "agent2", "agent3", "all well", "command.shell.execute"))
+    assert all(words in shown for words in ("agent1", "agent2", "agent3", "healthy", "command.shell.execute"))
     found = as_json(stack, "top", "--jobs", "1")
     assert found["status_counts"]["completed"] >= 1
     assert (len(found["jobs"]), len(found["agents"])) == (1, 3)

@@ -129,7 +129,7 @@ def test_an_agent_without_a_trusted_key_does_not_start(stack: Stack) -> None:
     machine.keys.write_text("")
     process = machine.start(wait=False)
     assert process.wait() != 0
-    assert "There is no trusted key in" in process.log()
+    assert "No trusted key in" in process.log()
     assert "Copy signing.pub" in process.log()
 
 

@@ -339,7 +339,7 @@ def test_what_no_agent_has_is_waited_for(client: JobSubmissionClient, stack: Sta
         assert client.stop_job(name) is True
         assert wait(client, name).status == "STOPPED"
         assert client.delete_job(name) is True
-    with pytest.raises(RuntimeError, match="no GPUs"):
+    with pytest.raises(RuntimeError, match="cannot reserve GPUs"):
         client.submit_job(entrypoint="echo x", entrypoint_num_gpus=1)
 
     runs = tmp_path / "runs"

@@ -73,13 +73,19 @@ def timed(answer: Answer, begin: float) -> Answer:
     return answer
 
 
-def check_away(api: Api) -> None:
-    """What every caller is told while Redis is away, and how soon."""
+def check_away(api: Api, *, hangs: bool = False) -> None:
+    """What every caller is told while Redis is away, and how soon.
+
+    A Redis that ``hangs`` takes requests in, and may answer them later: a submission is then not confirmed.
+    """
     for method, path, body in (("POST", "/job", b'{"operation": {"type": "node.hostname.get"}}'), ("GET", "/job", None),
                                ("GET", f"/job/{uuid.uuid4()}", None), ("GET", "/agent", None),
                                ("GET", "/health/ready", None), ("GET", "/health/status", None)):  # fmt: skip
         begin = time.monotonic()
         answer = timed(api.send(method, path, body, {"Content-Type": "application/json"} if body else None), begin)
+        if hangs and method == "POST":
+            assert (answer.status, answer.json["accepted"]) == (202, "not confirmed")
+            continue
         assert_error(answer, 503)
         assert int(answer.headers["Retry-After"]) >= 1
         assert TOKEN not in answer.json["error"]
@@ -105,7 +111,7 @@ def test_a_redis_that_hangs(api: Api, server: OwnRedis, tmp_path: Path) -> None:
     until((tmp_path / "ran").exists, "it runs")
     server.freeze()
     try:
-        check_away(api)
+        check_away(api, hangs=True)
     finally:
         server.thaw()
     begin = time.monotonic()

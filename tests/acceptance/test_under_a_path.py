@@ -91,7 +91,8 @@ def test_the_dashboard(browser: Browser, proxy: PathProxy, stack: Stack, tmp_pat
     browser.wait_for("#summary .badge", "completed")
     assert browser.script("return window.stayed === true") is True, "the page changed without being loaded anew"
 
-    browser.press("Retry", "#actions")
+    browser.press("Retry", "#actions", leads_on=False)
+    browser.answer(yes=True)  # it has completed
     browser.wait_for("#summary .badge", "completed")
     assert browser.path.rpartition("/")[2] != job_id
     browser.open("/ui/jobs")

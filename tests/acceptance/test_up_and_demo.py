@@ -94,7 +94,7 @@ def test_up_starts_a_part_that_died_again_and_no_job_suffers(spare: Stack, tmp_p
         before = int((spare.state / "redis" / "redis.pid").read_text())
     else:
         before = spare.part_pid(part)
-    log, told = spare.logs / "up.log", f"{part} ended unasked"
+    log, told = spare.logs / "up.log", f"{part} ended unexpectedly"
     so_far = log.read_text().count(told)
     os.kill(before, signal.SIGKILL)
     until(lambda: not is_running(before), "it is dead")

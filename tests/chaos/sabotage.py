@@ -20,7 +20,7 @@ _SCRIPTS = {
     # whoever ran the execution once may end it, also after it was given to another attempt
     "fencing": (
         "finish",
-        "if is_barred or record[2] ~= token or record[1] ~= 'started' then",
+        "if is_barred or record[4] ~= token or record[1] ~= 'started' then",
         "if is_barred or record[1] ~= 'started' then",
     ),
 }
