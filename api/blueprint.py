@@ -57,11 +57,12 @@ class Blueprint(flask_smorest.Blueprint):
         self, schema: type[ma.Schema], *, location: str = "json", required: bool = True, **documented: Any
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Give the view the loaded body (``json``; ``{}`` for an absent one that is not ``required``) or ``query``."""
+        repeated: tuple[str, ...] = getattr(schema, "repeated", ())
         instance = schema()  # one for all requests: marshmallow sets up its fields once
         document = _Decorator(super().arguments(schema, location=location, required=required, **documented))
 
         def read() -> dict[str, Any]:
-            return read_query() if location == "query" else read_object(required=required)
+            return read_query(repeated) if location == "query" else read_object(required=required)
 
         def decorator(view: Callable[..., Any]) -> Callable[..., Any]:
             @wraps(view)
@@ -86,17 +87,20 @@ class Blueprint(flask_smorest.Blueprint):
         return _Decorator(flask_smorest.Blueprint.doc(**kwargs))
 
 
-def read_query() -> dict[str, str]:
-    """The query string as ``{name: value}``; a name that is given twice is refused, not guessed."""
+def read_query(repeated: tuple[str, ...] = ()) -> dict[str, str]:
+    """The query string as ``{name: value}``; a name that is given twice is refused, not guessed.
+
+    Of names in ``repeated`` the first value is returned; the view reads the others itself.
+    """
     try:
         unquote_to_bytes(request.query_string).decode("utf-8")  # werkzeug would leave wrong bytes quoted, as "%ff"
     except UnicodeDecodeError as error:
         raise InvalidInput.of("Query string", "It is not UTF-8; encode it in UTF-8, then quote it.") from error
     found = {}
     for name, values in request.args.lists():
-        if len(values) > 1:
+        if len(values) > 1 and name not in repeated:
             raise InvalidInput.of(inside("", name), "This parameter is given twice; give it once.")
-        if _CONTROL.search(values[0]):
+        if any(map(_CONTROL.search, values)):
             raise InvalidInput.of(inside("", name), "Control characters are not allowed here; remove them.")
         found[name] = values[0]
     return found

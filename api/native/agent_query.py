@@ -40,6 +40,9 @@ class States(fields.String):
 class AgentQuery(StrictSchema):
     """Which agents to list."""
 
+    #: Parameters that may be given several times.
+    repeated = ("label",)
+
     limit = QueryWhole(
         load_default=DEFAULT_LIMIT,
         validate=validate.Range(1, MAX_LIMIT, error="Must be from {min} to {max}."),

@@ -14,7 +14,7 @@ from jobqueue.targets.fleet import Fleet
 
 MOST = 50
 #: The word that is being typed: it begins behind a blank, a parenthesis, or the comma of a list of hosts.
-_WORD = re.compile(r"[^\s(),]*\Z")
+_BREAK = re.compile(r"[\s(),]")
 _MATCH = re.compile(r"(?P<key>[^:=<>~!@]+)(?P<operator>:|==?|!=)(?P<value>[^\"']*)")
 _PLAIN = re.compile(r"[A-Za-z0-9._/*?-]+")
 
@@ -28,8 +28,7 @@ class TargetCompletion:
 
     def __call__(self, text: str) -> list[str]:
         """At most ``MOST`` texts that begin as ``text`` does, each with its last word completed."""
-        start = _WORD.search(text)
-        word = start[0] if start else ""
+        word = _BREAK.split(text)[-1]
         before = text[: len(text) - len(word)]
         found = (f"{before}{one}" for one in self._words(word, is_first=not before.strip()) if one != word)
         return list(islice(dict.fromkeys(found), MOST))

@@ -56,7 +56,7 @@ def test_an_example_fits_its_operation(
     catalogue = [{"type": info.type, "positional": info.positional, "schema": info.schema} for info in REGISTRY.infos()]
     api.on("GET", "/operation", Reply(200, {"operations": catalogue, "total": len(catalogue)}))
     api.on("POST", "/job", Reply(201, ACCEPTED))
-    words = [word for word in _words(line) if word not in ("--watch", "--wait")]
+    words = [word for word in _words(line) if word not in ("--watch", "--wait", "--dry-run")]
     result = run("job", "submit", *words)
     assert result.exit_code == 0, f"{place}: {result.stderr}"
     wanted = api.seen[-1].body["operation"]

@@ -55,6 +55,8 @@ def full_measures() -> Measures:
         runs={"op": some},
         backlogs=(Backlog("_any", 1, 1.0),),
         pulses=(Pulse("a", True, "Ready", 0, 1.0),),
+        agents={("Ready", "live"): 1},
+        held={"opening": 1},
     )
 
 

@@ -32,6 +32,7 @@ MEASURES = Measures(
     runs={OPERATION: DISTRIBUTION},
     backlogs=(Backlog("_any", 2, 1.5),),
     pulses=(Pulse("a", True, "Ready", 1, 0.5), Pulse("b", False, "Draining", 0, 99)),
+    agents={("Ready", "live"): 1, ("Draining", "offline"): 1},
     running=1,
     scheduled=2,
     counters={"leases_lost": 5},

@@ -15,7 +15,10 @@ from jobqueue.operations.registry import Registry
 
 _ROOT = Path(jobqueue.__file__).parents[1]
 #: Callers, which choose what to run, and facades whose requests name no operation.
-_CALLERS = ("jobqueue/cli/commands/demo.py", "api/native/schemas.py", "api/fusion/job_types.py")
+_CALLERS = (
+    *("jobqueue/cli/commands/demo.py", "jobqueue/cli/work.py", "jobqueue/client/object_methods.py"),
+    *("api/native/schemas.py", "api/fusion/job_types.py"),
+)
 
 
 def _sources() -> Iterator[Path]:

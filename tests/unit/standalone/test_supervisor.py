@@ -90,7 +90,7 @@ def test_a_child_that_dies_is_started_again_and_said_so(supervisor: Supervisor, 
     lines.wait_for("agent1", READY)
     first = supervisor.pids()["agent1"]
     os.kill(first, signal.SIGKILL)
-    assert lines.wait_for(OWN_NAME, "agent1") == "agent1 ended unasked (signal SIGKILL); starting it in 0.01s"
+    assert lines.wait_for(OWN_NAME, "agent1") == "agent1 ended unexpectedly (signal SIGKILL); starting it in 0.01s"
     assert supervisor.wait_for_restart("agent1", 1, WAIT)
     lines.wait_for("agent1", READY)
     assert supervisor.pids()["agent1"] != first
@@ -100,7 +100,7 @@ def test_the_back_off_doubles_up_to_its_limit(supervisor: Supervisor, lines: Lin
     supervisor.settle()
     supervisor.start(shell("broken", "exit 3"))
     for delay in ("0.01", "0.02", "0.02"):
-        assert lines.wait_for(OWN_NAME, "broken") == f"broken ended unasked (exit code 3); starting it in {delay}s"
+        assert lines.wait_for(OWN_NAME, "broken") == f"broken ended unexpectedly (exit code 3); starting it in {delay}s"
 
 
 def test_a_child_that_ran_long_starts_with_a_short_back_off_again(lines: Lines) -> None:
