@@ -236,12 +236,23 @@ class Monkey:
         with self._redis() as client:
             end = time.monotonic() + 1.5
             while len(taken) < _MESSAGES_AT_A_TIME and time.monotonic() < end:
+                # Redis serves who has waited longest, and agents wait for seconds: they are sent to the end of the line
+                others = threading.Timer(0.02, self._unblock_others, [client.client_id()])
+                others.start()
                 found = client.brpop(lists, timeout=0.5)
+                others.join()
                 if found:
                     taken.append((found[0], found[1]))
         if not taken:
             raise Skipped
         return taken
+
+    def _unblock_others(self, own: int) -> None:
+        """End the wait of every other client for a message, as if it had timed out; agents wait again at once."""
+        with contextlib.suppress(RedisError), self._redis() as client:
+            for other in client.client_list():
+                if "b" in other["flags"] and int(other["id"]) != own:
+                    client.client_unblock(int(other["id"]))
 
     # --- means --------------------------------------------------------------------------------------------------------
 
