@@ -7,8 +7,7 @@ import logging
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 from jobqueue.errors import (
     AgentAway,
@@ -134,9 +133,6 @@ class ExecutionPart:
     total: int
 
 
-_Outcomes: TypeAlias = dict[str, Stored | JobQueueError]
-
-
 class Jobs:
     """The jobs of one ledger."""
 
@@ -172,55 +168,52 @@ class Jobs:
         return outcome
 
     def create_many(self, jobs: list[NewJob], template: str) -> list[Stored | JobQueueError]:
-        """Store many jobs in one round trip; each is accepted or refused on its own. Answers come in order.
+        """Store many jobs, some in each call; each is accepted or refused on its own. Answers come in order.
 
         Jobs with more than 500 hosts and rollouts take further calls, one for every few hundred hosts.
         """
         if self._audit.strict:
             self._audit.check()  # also for a job whose entry the caller writes
         outcomes: dict[str, Stored | JobQueueError] = {}
-        rollouts = [job for job in jobs if job.submission.rollout is not None]
         small = [job for job in jobs if job.submission.rollout is None]
-        calls = [partial(self._create_small, step, template) for step in _steps(small)]
-        calls += [partial(self._create_staged, [job], template) for job in rollouts]
-        while calls:
-            call = calls.pop(0)
-            try:
-                answered, large = call()
-            except LedgerUnavailable as error:
-                if not outcomes and not error.may_have_run:
-                    raise
-                # earlier jobs are stored: the caller must learn which
-                outcomes |= {job.id: error for job in call.args[0]}
-                missing = LedgerUnavailable("The ledger (Redis) cannot be reached; this job was not submitted.")
-                outcomes = {job.id: missing for job in jobs} | outcomes
-                break
-            outcomes |= answered
-            calls += [partial(self._create_staged, [job], template) for job in large]
+        submitting: list[NewJob] = []  # in the call whose answer is awaited
+        try:
+            for submitting in _steps(small):
+                outcomes |= self._create_small(submitting, template)
+            for job in jobs:
+                if job.id not in outcomes:
+                    submitting = [job]
+                    outcomes[job.id] = self._create_staged(job, template)
+        except LedgerUnavailable as error:
+            if not outcomes and not error.may_have_run:
+                raise
+            # earlier jobs are stored: the caller must learn which
+            missing = LedgerUnavailable("The ledger (Redis) cannot be reached; this job was not submitted.")
+            outcomes |= {job.id: error for job in submitting if job.id not in outcomes}
+            outcomes |= {job.id: missing for job in jobs if job.id not in outcomes}
         return [outcomes[job.id] for job in jobs]
 
-    def _create_small(self, jobs: list[NewJob], template: str) -> tuple[_Outcomes, list[NewJob]]:
-        """Store jobs in one call: their outcomes, and those that have too many hosts for it."""
+    def _create_small(self, jobs: list[NewJob], template: str) -> dict[str, Stored | JobQueueError]:
+        """Store jobs in one call: their outcomes by id, but for those that have too many hosts for it."""
         arguments = self._create_arguments(jobs, template)
         answers = settled(lambda: self._scripts.call("create_jobs", *arguments))
-        pairs = list(zip(jobs, answers, strict=True))
-        large = [job for job, answer in pairs if answer[0] == _LARGE]
-        return {job.id: self._outcome(job, answer) for job, answer in pairs if answer[0] != _LARGE}, large
+        return {
+            job.id: self._outcome(job, answer) for job, answer in zip(jobs, answers, strict=True) if answer[0] != _LARGE
+        }
 
-    def _create_staged(self, jobs: list[NewJob], template: str) -> tuple[_Outcomes, list[NewJob]]:
-        """Store one job whose hosts are listed first, in slices, and then opened, in slices."""
-        (job,) = jobs
+    def _create_staged(self, job: NewJob, template: str) -> Stored | JobQueueError:
+        """Store a job whose hosts are listed first, in slices, and then opened, in slices."""
         rollout = job.submission.rollout
         if rollout is not None and not job.target.is_broadcast:
             sentence = f"Needs a target of several hosts: _all or a label; {job.target.text[:80]!r} is one host."
-            return {job.id: InvalidInput.of("rollout", sentence)}, []
+            return InvalidInput.of("rollout", sentence)
         hosts = self._staging.hosts(job.target, job.only)
         if rollout is not None and rollout.spread is not None:
             hosts = self._staging.spread(hosts, rollout.spread)
         is_patient = job.submission.expires_at is not None if job.waits_for_offline is None else job.waits_for_offline
-        staged = self._staging.stage(job.id, hosts, patient=is_patient)
-        if job.target.kind is TargetKind.PLANNED and staged != len(hosts):
-            return {job.id: PlanChanged.of([], hosts if not staged else [f"{len(hosts) - staged} hosts"])}, []
+        left_out = self._staging.stage(job.id, hosts, patient=is_patient)
+        if job.target.kind is TargetKind.PLANNED and left_out:
+            return PlanChanged.of([], left_out[:_NAMED_HOSTS])
         arguments = self._create_arguments([replace(job, only=(), is_staged=True)], template)
         (answer,) = settled(lambda: self._scripts.call("create_jobs", *arguments))
         if answer[0] == "no_live_agent":
@@ -228,7 +221,7 @@ class Jobs:
         outcome = self._outcome(job, answer)
         if isinstance(outcome, Stored) and outcome.accepted.job_id == job.id:
             outcome = replace(outcome, unsent=tuple(self._rollouts.open_all(job.id, template)))
-        return {job.id: outcome}, []
+        return outcome
 
     def _create_arguments(self, jobs: list[NewJob], template: str) -> tuple[Argument, ...]:
         fields = (value for job in jobs for value in self._fields(job))

@@ -54,17 +54,18 @@ class Staging:
         turns = itertools.zip_longest(*(groups[value] for value in sorted(groups)))
         return [host for turn in turns for host in turn if host is not None]
 
-    def stage(self, job_id: str, hosts: Sequence[str], *, patient: bool) -> int:
-        """Stage these hosts, in order, without those that take no work; returns how many.
+    def stage(self, job_id: str, hosts: Sequence[str], *, patient: bool) -> list[str]:
+        """Stage these hosts, in order, without those that take no work; returns the latter.
 
         ``patient``: offline hosts are kept, for they are waited for.
         """
-        staged = 0
+        left_out: list[str] = []
         for first in range(0, len(hosts), SLICE):
             part = hosts[first : first + SLICE]
             keeps = "1" if patient else ""
-            staged += int(self._scripts.call("stage_hosts", self._now(), job_id, keeps, _KEPT_MS, staged, *part))
-        return staged
+            staged = first - len(left_out)
+            left_out += self._scripts.call("stage_hosts", self._now(), job_id, keeps, _KEPT_MS, staged, *part)
+        return left_out
 
     def _values(self, hosts: Sequence[str], key: str) -> Iterator[str]:
         for first in range(0, len(hosts), SLICE):

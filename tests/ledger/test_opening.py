@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
+from dataclasses import replace
+
 import pytest
 
-from jobqueue.errors import JobQueueError, NoLiveAgent, UnknownTarget
+from jobqueue.errors import JobQueueError, NoLiveAgent, PlanChanged, UnknownTarget
 from jobqueue.ledger import scripts, staging
 from jobqueue.ledger.jobs import Stored
 from jobqueue.model.states import ExecutionState, JobStatus
-from jobqueue.model.target import ALL
+from jobqueue.model.target import ALL, Target, TargetKind
 from tests.ledger.world import World
 
 S = ExecutionState
@@ -128,10 +131,10 @@ def test_a_job_for_later_is_published_when_it_is_due(fleet: World) -> None:
 
 def test_a_staged_list_expires(fleet: World) -> None:
     listing = staging.Staging(fleet.client, fleet.ledger.keys, fleet.ledger.scripts, fleet.clock)
-    assert listing.stage("j", HOSTS, patient=False) == len(HOSTS)
+    assert listing.stage("j", HOSTS, patient=False) == []
     key = fleet.ledger.keys.kind("staged") + "j"
     # a call is repeated whose answer was lost
-    assert fleet.ledger.scripts.call("stage_hosts", fleet.clock(), "j", "", 300_000, 6, *HOSTS[6:]) == 2
+    assert fleet.ledger.scripts.call("stage_hosts", fleet.clock(), "j", "", 300_000, 6, *HOSTS[6:]) == []
     assert fleet.client.lrange(key, 0, -1) == list(HOSTS)
     assert 0 < fleet.client.pttl(key) <= 300_000
     fleet.client.delete(key)
@@ -148,3 +151,18 @@ def test_no_call_grows_with_the_fleet(real_world: World) -> None:
     real_world.leave(hosts[0])
     small = real_world.create(ALL, only=tuple(hosts[1:]))
     assert len(real_world.job(small).executions) == len(hosts) - 1
+
+
+def test_a_large_job_for_planned_hosts_goes_to_all_of_them_or_none(fleet: World) -> None:
+    planned = replace(
+        fleet.new_job(ALL, among=HOSTS, only=HOSTS), target=Target(TargetKind.PLANNED, "h*"), id=str(uuid.uuid4())
+    )
+    fleet.leave(HOSTS[1], HOSTS[6])
+    with pytest.raises(PlanChanged) as raised:
+        fleet.jobs.create(planned, fleet.template)
+    assert raised.value.details == {"added": [], "removed": [HOSTS[1], HOSTS[6]]}
+    assert opened(fleet, planned.id) == []
+    fleet.register(HOSTS[1], HOSTS[6], labels={"group": "web"})
+    fleet.jobs.create(planned, fleet.template)
+    assert fleet.job(planned.id).expected_agents == HOSTS
+    assert opened(fleet, planned.id) == list(HOSTS)
