@@ -18,13 +18,12 @@ from api.dashboard.blueprint import PREFIX, blueprint
 from api.native import requests
 from api.native.schemas import JobRequest
 from jobqueue.errors import InvalidInput, InvalidOperationData, JobQueueError, PermissionDenied, UnknownOperation
-from jobqueue.model.agent import Agent
 from jobqueue.model.job import Job
 from jobqueue.model.job_fields import DEFAULT_PRIORITY
-from jobqueue.model.target import ALL, ANY, TargetKind, label_prefixes
+from jobqueue.model.target import ALL, ANY, label_prefixes
 from jobqueue.operations.info import OperationInfo
 from jobqueue.services import targets
-from jobqueue.services.target_preview import TargetPreview, reach
+from jobqueue.services.planner import SEE_AGENTS
 
 #: Agents that the form names, and targets that it suggests.
 _SEE_OTHER = 303
@@ -116,17 +115,14 @@ def _again(job: Job) -> Response:
 @blueprint.get(f"{PREFIX}/reach")
 def preview() -> Response:
     """A piece of a page: which agents a target matches."""
-    agents, target = services().agents.all(), query.text(_TARGET)
+    target = query.text(_TARGET)
     return pages.render(
-        "reach.html",
-        **_reach_of(agents, query.text("operation"), target or ANY),
-        suggestions=_suggestions(agents, target),
+        "reach.html", **_reach_of(query.text("operation"), target or ANY), suggestions=_suggestions(target)
     )
 
 
 def _form(info: OperationInfo, given: Mapping[str, str], problems: Problems, status: int = 200) -> Response:
     target = given.get(_TARGET, "").strip() or ANY
-    agents = services().agents.all() if principal().may("agent:read") else []
     return pages.render(
         "submit.html",
         status,
@@ -140,23 +136,19 @@ def _form(info: OperationInfo, given: Mapping[str, str], problems: Problems, sta
         # a form that is sent twice makes one job
         key=given.get(_KEY) or f"ui-{secrets.token_urlsafe(18)}",
         can_run=principal().may(info.permission),
-        **_reach_of(agents, info.type, target),
-        suggestions=_suggestions(agents, target),
+        **_reach_of(info.type, target),
+        suggestions=_suggestions(target),
     )
 
 
-def _reach_of(agents: list[Agent], operation: str, target: str) -> dict[str, Any]:
+def _reach_of(operation: str, target: str) -> dict[str, Any]:
     values: dict[str, Any] = {"reach": None, "reach_problem": "", "reach_notes": (), "reach_hint": ""}
     values |= {"named": _NAMED, "reach_target": target}
-    if not principal().may("agent:read"):
+    if not principal().may(SEE_AGENTS):
         return values
     try:
         parsed = targets.parsed(target)
-        among = None
-        if parsed.kind is TargetKind.HOSTS:
-            resolved = services().targets.resolve(parsed, "preview", is_patient=False)
-            among, values["reach_notes"] = frozenset(resolved.hosts), resolved.notes
-        found: TargetPreview = reach(agents, operation, parsed, among)
+        found, values["reach_notes"] = services().plans.preview(parsed, operation, "preview", is_patient=False)
         if not found.is_known:
             values["reach_hint"] = services().targets.explain(parsed)
     except InvalidInput as error:
@@ -224,8 +216,9 @@ def _problems(error: JobQueueError) -> Problems:
     return Problems(message, fields)
 
 
-def _suggestions(agents: list[Agent], target: str) -> list[str]:
+def _suggestions(target: str) -> list[str]:
     """Targets for the field's list: what completes the text in it, or if it is as good as empty, what there is."""
+    agents = services().targets.fleet().hosts if principal().may(SEE_AGENTS) else ()
     if not agents:
         return []
     if target not in ("", ANY, ALL):

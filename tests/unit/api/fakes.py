@@ -68,6 +68,8 @@ from jobqueue.services.stored_targets import StoredTargetManager
 from jobqueue.services.target_completion import TargetCompletion
 from jobqueue.services.targets import TargetResolver
 from jobqueue.settings import Settings
+from jobqueue.targets.fleet import Fleet
+from jobqueue.targets.host import Host, flat_facts
 from jobqueue.trust.signing.certificate import fingerprint_of
 from jobqueue.wildcard import matches
 
@@ -186,8 +188,11 @@ class FakeServices:
         self.bundles = SimpleNamespace(check=self._check_bundle, make=self._make_bundle)
         self.packages = SimpleNamespace(find=self._find_package, store=self._store_package)
         self.registry = SimpleNamespace(infos=self._infos)
-        # targets are resolved over the real ledger, which has no agents
-        self.targets = TargetResolver(self.ledger.roster, self._job, self.ledger.stored_targets)
+        self.targets = TargetResolver(
+            SimpleNamespace(fleet=self._fleet),  # type: ignore[arg-type]
+            self._job,
+            self.ledger.stored_targets,
+        )
         self.stored_targets = StoredTargetManager(self.ledger, self.targets)
         self.complete_target = TargetCompletion(self.targets, self.ledger.stored_targets.all)
         self.plans = Planner(self.targets, Registry.load(()), self.ledger.plans)
@@ -357,6 +362,11 @@ class FakeServices:
         self._fail()
         return self.agents_known
 
+    def _fleet(self, *, is_fresh: bool = False) -> Fleet:
+        """The agents that a test registered in the ledger, or else those that are known."""
+        registered = self.ledger.roster.fleet(is_fresh=is_fresh)
+        return registered if registered.hosts else Fleet(map(_host, self._all_agents()))
+
     def _agent_page(self, wanted: AgentFilter) -> AgentPage:
         self.agent_filters.append(wanted)
         found = [agent for agent in sorted(self._all_agents(), key=lambda one: one.hostname) if _matches(agent, wanted)]
@@ -512,6 +522,13 @@ def a_job(**fields: Any) -> Job:
         "events": (Event(created, "submitted", API_HOST),),
     }
     return Job(**{**values, **fields})
+
+
+def _host(agent: Agent) -> Host:
+    """What expressions see of an agent."""
+    return Host(
+        agent.hostname, agent.live, agent.state, agent.labels, flat_facts(agent.facts), frozenset(agent.operations)
+    )
 
 
 def a_glance(job: Job) -> JobSummary:
