@@ -7,7 +7,7 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from api.native.fields import Moment, QueryWhole, Text
+from api.native.fields import Moment, QueryWhole, Text, about, between, length
 from api.validation import StrictSchema
 from jobqueue.ledger.audit import MOST_ENTRIES
 from jobqueue.model.principal import MAX_PERMISSIONS
@@ -19,10 +19,6 @@ _MOST_NAME = 100
 _MOST_WHO = 200
 
 
-def _about(text: str, **more: Any) -> dict[str, Any]:
-    return {"description": text, **more}
-
-
 def _length(least: int, most: int) -> validate.Length:
     return validate.Length(least, most, error="Must have {min} to {max} items or characters.")
 
@@ -31,7 +27,7 @@ def _name(what: str) -> Text:
     return Text(
         required=True,
         validate=_length(1, _MOST_NAME),
-        metadata=_about(f"{what}: letters, digits and . _ @ -.", example="deploy"),
+        metadata=about(f"{what}: letters, digits and . _ @ -.", example="deploy"),
     )
 
 
@@ -52,7 +48,7 @@ def _roles() -> Names:
     return Names(
         load_default=list,
         validate=_length(0, MAX_ROLES),
-        metadata=_about("read, write, admin, or custom ones; GET /role lists them.", example=["read"]),
+        metadata=about("read, write, admin, or custom ones; GET /role lists them.", example=["read"]),
     )
 
 
@@ -61,13 +57,13 @@ def _permissions(*, required: bool = False) -> Names:
     return Names(
         required=required,
         validate=_length(1 if required else 0, MAX_PERMISSIONS),
-        metadata=_about("resource:verb, resource:* or *.", example=["job:read"]),
+        metadata=about("resource:verb, resource:* or *.", example=["job:read"]),
         **default,
     )
 
 
 def _expires() -> Moment:
-    return Moment(metadata=_about("Expiry time. UTC if it has no zone."))
+    return Moment(metadata=about("Expiry time. UTC if it has no zone."))
 
 
 # --- requests ---------------------------------------------------------------------------------------------------------
@@ -86,8 +82,8 @@ class PasswordRequest(StrictSchema):
     """A password; left out, one is made up and shown once."""
 
     password = Text(
-        validate=validate.Length(LEAST_PASSWORD, MOST_PASSWORD, error="Must be {min} to {max} characters long."),
-        metadata=_about("If omitted, one is generated and shown once."),
+        validate=length(LEAST_PASSWORD, MOST_PASSWORD),
+        metadata=about("If omitted, one is generated and shown once."),
     )
 
 
@@ -112,18 +108,18 @@ class AuditQuery(StrictSchema):
 
     limit = QueryWhole(
         load_default=100,
-        validate=validate.Range(1, MOST_ENTRIES, error="Must be from {min} to {max}."),
-        metadata=_about("The most entries."),
+        validate=between(1, MOST_ENTRIES),
+        metadata=about("The most entries."),
     )
     before = QueryWhole(
-        validate=validate.Range(1, 10**15, error="Must be from {min} to {max}."),
-        metadata=_about("Only entries with a lower number, for paging backwards."),
+        validate=between(1, 10**15),
+        metadata=about("Only entries with a lower number, for paging backwards."),
     )
     after = QueryWhole(
-        validate=validate.Range(0, 10**15, error="Must be from {min} to {max}."),
-        metadata=_about("Only entries with a higher number, oldest first; 0 for the beginning."),
+        validate=between(0, 10**15),
+        metadata=about("Only entries with a higher number, oldest first; 0 for the beginning."),
     )
-    who = Text(validate=_length(1, _MOST_WHO), metadata=_about("Only actions of this principal."))
+    who = Text(validate=_length(1, _MOST_WHO), metadata=about("Only actions of this principal."))
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------
@@ -132,12 +128,12 @@ class AuditQuery(StrictSchema):
 class _CredentialAnswer(ma.Schema):
     name = fields.String(required=True)
     roles = fields.List(fields.String(), required=True)
-    permissions = fields.List(fields.String(), required=True, metadata=_about("In addition to those of the roles."))
+    permissions = fields.List(fields.String(), required=True, metadata=about("In addition to those of the roles."))
     created = fields.DateTime(required=True)
     created_by = fields.String(required=True)
     expires_at = fields.DateTime(required=True, allow_none=True)
     disabled = fields.Boolean(required=True)
-    last_used = fields.DateTime(required=True, allow_none=True, metadata=_about("Accurate to the minute."))
+    last_used = fields.DateTime(required=True, allow_none=True, metadata=about("Accurate to the minute."))
 
 
 class KeyAnswer(_CredentialAnswer):
@@ -149,7 +145,7 @@ class KeyAnswer(_CredentialAnswer):
 class NewKeyAnswer(KeyAnswer):
     """A new API key. Its text is shown this once."""
 
-    key = fields.String(required=True, metadata=_about("The secret to send, as Authorization: Bearer jq_..."))
+    key = fields.String(required=True, metadata=about("The secret to send, as Authorization: Bearer jq_..."))
 
 
 class KeyListAnswer(ma.Schema):
@@ -166,7 +162,7 @@ class UserAnswer(_CredentialAnswer):
 class NewUserAnswer(UserAnswer):
     """A new user."""
 
-    password = fields.String(required=True, allow_none=True, metadata=_about("Shown only here, if it was generated."))
+    password = fields.String(required=True, allow_none=True, metadata=about("Shown only here, if it was generated."))
 
 
 class UserListAnswer(ma.Schema):
@@ -180,7 +176,7 @@ class PasswordAnswer(ma.Schema):
     """The password was set."""
 
     name = fields.String(required=True)
-    password = fields.String(required=True, allow_none=True, metadata=_about("Shown only here, if it was generated."))
+    password = fields.String(required=True, allow_none=True, metadata=about("Shown only here, if it was generated."))
 
 
 class RoleAnswer(ma.Schema):
@@ -204,18 +200,18 @@ class AuditEntryAnswer(ma.Schema):
 
     number = fields.Integer(required=True)
     timestamp = fields.DateTime(required=True)
-    who = fields.String(required=True, metadata=_about("The principal; empty for unauthenticated requests."))
-    kind = fields.String(required=True, metadata=_about("token, key, user, jwt, system or none."))
-    credential = fields.String(required=True, metadata=_about("Id of the API key, if it was one."))
+    who = fields.String(required=True, metadata=about("The principal; empty for unauthenticated requests."))
+    kind = fields.String(required=True, metadata=about("token, key, user, jwt, system or none."))
+    credential = fields.String(required=True, metadata=about("Id of the API key, if it was one."))
     address = fields.String(required=True)
     method = fields.String(required=True)
     path = fields.String(required=True)
     status = fields.Integer(required=True)
-    result = fields.String(required=True, metadata=_about("done, refused or failed."))
+    result = fields.String(required=True, metadata=about("done, refused or failed."))
     request_id = fields.String(required=True)
-    details = fields.Dict(required=True, metadata=_about("The subject of the action, as far as it is known."))
+    details = fields.Dict(required=True, metadata=about("The subject of the action, as far as it is known."))
     seal = fields.String(required=True)
-    before = fields.String(required=True, metadata=_about("Link of the previous entry."))
+    before = fields.String(required=True, metadata=about("Link of the previous entry."))
     link = fields.String(required=True)
 
 
@@ -223,14 +219,14 @@ class AuditAnswer(ma.Schema):
     """Entries of the audit trail."""
 
     entries = fields.List(fields.Nested(AuditEntryAnswer), required=True)
-    total = fields.Integer(required=True, metadata=_about("Number of entries kept."))
+    total = fields.Integer(required=True, metadata=about("Number of entries kept."))
 
 
 class AuditVerdictAnswer(ma.Schema):
     """Whether the audit trail is whole."""
 
     valid = fields.Boolean(required=True)
-    entries = fields.Integer(required=True, metadata=_about("Number of entries checked."))
-    first = fields.Integer(required=True, metadata=_about("Number of the oldest entry kept; 0 without any."))
+    entries = fields.Integer(required=True, metadata=about("Number of entries checked."))
+    first = fields.Integer(required=True, metadata=about("Number of the oldest entry kept; 0 without any."))
     last = fields.Integer(required=True)
     problems = fields.List(fields.String(), required=True)

@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from api.native import list_cursor
-from api.native.fields import QueryWhole, Text
+from api.native.fields import QueryWhole, Text, about, between, length
 from api.validation import StrictSchema
 from jobqueue.errors import InvalidInput, InvalidTarget
 from jobqueue.model.agent import AgentState
@@ -18,10 +18,6 @@ from jobqueue.model.target import Target, TargetKind
 MAX_LABELS = 8
 _LIVE = {"live": True, "offline": False}
 _STATES = [*(state.value for state in AgentState), *_LIVE]
-
-
-def _about(text: str, **more: Any) -> dict[str, Any]:
-    return {"description": text, **more}
 
 
 class States(fields.String):
@@ -45,31 +41,31 @@ class AgentQuery(StrictSchema):
 
     limit = QueryWhole(
         load_default=DEFAULT_LIMIT,
-        validate=validate.Range(1, MAX_LIMIT, error="Must be from {min} to {max}."),
-        metadata=_about("The most agents on a page."),
+        validate=between(1, MAX_LIMIT),
+        metadata=about("The most agents on a page."),
     )
     cursor = Text(
-        validate=validate.Length(1, 300, error="Must be {min} to {max} characters long."),
-        metadata=_about("The next_cursor of the page before, with the same filters."),
+        validate=length(1, 300),
+        metadata=about("The next_cursor of the page before, with the same filters."),
     )
     label = Text(
-        validate=validate.Length(1, 512, error="Must be {min} to {max} characters long."),
-        metadata=_about(
+        validate=length(1, 512),
+        metadata=about(
             "Only agents with this label, as key:value; a value matches as in a target. May be given several times.",
             example="group:web",
         ),
     )
     state = States(
-        metadata=_about(f"Only agents in one of these states, with commas between: {', '.join(_STATES)}."),
+        metadata=about(f"Only agents in one of these states, with commas between: {', '.join(_STATES)}."),
     )
     hostname = Text(
-        validate=validate.Length(1, 253, error="Must be {min} to {max} characters long."),
-        metadata=_about("Only agents with this hostname; * stands for any characters.", example="web*"),
+        validate=length(1, 253),
+        metadata=about("Only agents with this hostname; * stands for any characters.", example="web*"),
     )
     view = Text(
         load_default="full",
         validate=validate.OneOf(["full", "summary"], error="Must be one of {choices}."),
-        metadata=_about("summary leaves out facts, operations, memory and timeline."),
+        metadata=about("summary leaves out facts, operations, memory and timeline."),
     )
 
 

@@ -23,7 +23,6 @@ from jobqueue.services.event_feed import MissedEvents
 
 blueprint = Blueprint("event", __name__, description="Live events of jobs.")
 
-_JOB_ID = {"in": "path", "name": "job_id", "required": True, "schema": {"type": "string", "format": "uuid"}}
 _LAST_ID = {
     "in": "header",
     "name": "Last-Event-ID",
@@ -57,7 +56,7 @@ def get_events() -> Response:
     return sse.stream(_told(follow, after, _coalesced))
 
 
-@blueprint.route("/job/<job_id>/events", methods=["GET"], parameters=[_JOB_ID])
+@blueprint.route("/job/<job_id>/events", methods=["GET"], parameters=[requests.JOB_ID])
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
 @blueprint.doc(
     operationId="followJobEvents",

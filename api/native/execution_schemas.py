@@ -7,17 +7,13 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from api.native.fields import QueryWhole, Text
+from api.native.fields import QueryWhole, Text, about, between, length
 from api.native.schemas import AgentStateAnswer, ResponseAnswer
 from api.validation import StrictSchema
 from jobqueue.model.execution_page import DEFAULT_GROUPS, DEFAULT_LIMIT, MAX_GROUPS, MAX_LIMIT
 from jobqueue.model.states import ExecutionState, JobStatus
 
 _STATES = [state.value for state in ExecutionState]
-
-
-def _about(text: str, **more: Any) -> dict[str, Any]:
-    return {"description": text, **more}
 
 
 class States(fields.String):
@@ -36,39 +32,39 @@ class ExecutionQuery(StrictSchema):
     """Which executions of a job to list."""
 
     state: fields.String = States(
-        metadata=_about(
+        metadata=about(
             "Only executions in this state, or in one of these, with commas between.",
             pattern=f"^({'|'.join(_STATES)})(,({'|'.join(_STATES)}))*$",
         ),
     )
     group = Text(
         validate=validate.OneOf(["answer"], error="Must be one of {choices}."),
-        metadata=_about("answer puts executions in one state with equal answers together."),
+        metadata=about("answer puts executions in one state with equal answers together."),
     )
     limit = QueryWhole(
-        validate=validate.Range(1, MAX_LIMIT, error="Must be from {min} to {max}."),
-        metadata=_about(
+        validate=between(1, MAX_LIMIT),
+        metadata=about(
             f"The most executions on a page, by default {DEFAULT_LIMIT}; with group the most groups, by default "
             f"{DEFAULT_GROUPS} and at most {MAX_GROUPS}."
         ),
     )
     cursor = Text(
-        validate=validate.Length(1, 300, error="Must be {min} to {max} characters long."),
-        metadata=_about("The next_cursor of the page before, with the same filters."),
+        validate=length(1, 300),
+        metadata=about("The next_cursor of the page before, with the same filters."),
     )
 
 
 class ExecutionAnswer(AgentStateAnswer):
     """The share of one agent in a job."""
 
-    hostname = fields.String(required=True, metadata=_about("_any until an agent has claimed it."))
+    hostname = fields.String(required=True, metadata=about("_any until an agent has claimed it."))
     attempt = fields.Integer(required=True)
     started_at = fields.DateTime(required=True, allow_none=True)
     finished_at = fields.DateTime(required=True, allow_none=True)
     data = fields.Raw(required=True, allow_none=True)
     changed = fields.Boolean(required=True, allow_none=True)
-    details = fields.Dict(metadata=_about("How it failed, where the operation says more than its error."))
-    authenticity = fields.String(metadata=_about("As in the responses of a job."))
+    details = fields.Dict(metadata=about("How it failed, where the operation says more than its error."))
+    authenticity = fields.String(metadata=about("As in the responses of a job."))
 
 
 class AnswerGroupAnswer(ResponseAnswer):
@@ -77,9 +73,9 @@ class AnswerGroupAnswer(ResponseAnswer):
     class Meta:
         exclude = ("hostname",)
 
-    key = fields.String(required=True, metadata=_about("Equal answers on other pages have the same key."))
+    key = fields.String(required=True, metadata=about("Equal answers on other pages have the same key."))
     count = fields.Integer(required=True)
-    hostnames = fields.List(fields.String(), required=True, metadata=_about("The first hundred."))
+    hostnames = fields.List(fields.String(), required=True, metadata=about("The first hundred."))
     hostnames_left_out = fields.Integer(required=True)
 
 
@@ -89,12 +85,12 @@ class ExecutionListAnswer(ma.Schema):
     job_id = fields.UUID(required=True)
     status = fields.String(required=True, validate=validate.OneOf([status.value for status in JobStatus]))
     execution_counts = fields.Dict(
-        keys=fields.String(), values=fields.Integer(), required=True, metadata=_about("Executions by state.")
+        keys=fields.String(), values=fields.Integer(), required=True, metadata=about("Executions by state.")
     )
-    total = fields.Integer(required=True, metadata=_about("Executions that match, on all pages."))
+    total = fields.Integer(required=True, metadata=about("Executions that match, on all pages."))
     items = fields.List(fields.Nested(ExecutionAnswer))
-    groups = fields.List(fields.Nested(AnswerGroupAnswer), metadata=_about("Failures first, then large groups."))
+    groups = fields.List(fields.Nested(AnswerGroupAnswer), metadata=about("Failures first, then large groups."))
     is_least = fields.Boolean(
-        metadata=_about("The groups may be larger: this page does not cover all executions that match.")
+        metadata=about("The groups may be larger: this page does not cover all executions that match.")
     )
     next_cursor = fields.String(required=True, allow_none=True)

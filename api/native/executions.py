@@ -17,10 +17,8 @@ from jobqueue.model.execution_page import DEFAULT_GROUPS, DEFAULT_LIMIT, MAX_GRO
 
 blueprint = Blueprint("execution", __name__, description="Executions: the share of one agent in a job.")
 
-_JOB_ID = {"in": "path", "name": "job_id", "required": True, "schema": {"type": "string", "format": "uuid"}}
 
-
-@blueprint.route("/job/<job_id>/executions", methods=["GET"], parameters=[_JOB_ID])
+@blueprint.route("/job/<job_id>/executions", methods=["GET"], parameters=[requests.JOB_ID])
 @blueprint.arguments(ExecutionQuery, location="query")
 @blueprint.response(200, ExecutionListAnswer)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 import marshmallow as ma
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from jobqueue.model.states import JobStatus
 from jobqueue.model.timestamps import to_micros
@@ -32,6 +32,21 @@ _TIME = re.compile(
 )
 # kept exactly by Lua and by JSON readers that know only doubles, with room for arithmetic
 _LATEST = to_micros(datetime(2200, 1, 1, tzinfo=timezone.utc))
+
+
+def about(text: str, **more: Any) -> dict[str, Any]:
+    """What the API's description says of a field."""
+    return {"description": text, **more}
+
+
+def length(least: int, most: int) -> validate.Length:
+    """The bounds of a text, in characters."""
+    return validate.Length(least, most, error="Must be {min} to {max} characters long.")
+
+
+def between(least: float, most: float) -> validate.Range:
+    """The bounds of a number."""
+    return validate.Range(least, most, error="Must be from {min} to {max}.")
 
 
 class Text(fields.String):

@@ -32,7 +32,6 @@ from jobqueue.model.submission import Accepted, Submission
 
 blueprint = Blueprint("job", __name__, description="Jobs: one request to run one operation on one target.")
 
-JOB_ID = {"in": "path", "name": "job_id", "required": True, "schema": {"type": "string", "format": "uuid"}}
 _LOCATION = {"Location": {"description": "Path of the job.", "schema": {"type": "string"}}}
 _KEY_HEADER = {
     "in": "header",
@@ -146,7 +145,7 @@ def list_jobs(loaded: dict[str, Any]) -> Response:
     return json_response(mapping.page(found, summary=wanted.summary))
 
 
-@blueprint.route("/job/<job_id>", methods=["GET"], parameters=[JOB_ID])
+@blueprint.route("/job/<job_id>", methods=["GET"], parameters=[requests.JOB_ID])
 @blueprint.response(200, JobAnswer)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
 @blueprint.doc(operationId="getJob")
@@ -159,7 +158,7 @@ def get_job(job_id: str) -> Response:
     return json_response(mapping.job(services().jobs.get(requests.job_id(job_id))))
 
 
-@blueprint.route("/job/<job_id>", methods=["DELETE"], parameters=[JOB_ID])
+@blueprint.route("/job/<job_id>", methods=["DELETE"], parameters=[requests.JOB_ID])
 @blueprint.response(204)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
 @blueprint.alt_response(409, schema=ErrorAnswer, description="The job still runs; cancel it first.")
@@ -173,7 +172,7 @@ def delete_job(job_id: str) -> Response:
     return Response(status=204)
 
 
-@blueprint.route("/job/<job_id>/retry", methods=["POST"], parameters=[JOB_ID])
+@blueprint.route("/job/<job_id>/retry", methods=["POST"], parameters=[requests.JOB_ID])
 @blueprint.arguments(RetryRequest, required=False)
 @blueprint.response(201, AcceptedAnswer, headers=_LOCATION)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
@@ -190,7 +189,7 @@ def retry_job(loaded: dict[str, Any], job_id: str) -> Response:
     return _accepted(accepted)
 
 
-@blueprint.route("/job/<job_id>/cancel", methods=["POST"], parameters=[JOB_ID])
+@blueprint.route("/job/<job_id>/cancel", methods=["POST"], parameters=[requests.JOB_ID])
 @blueprint.response(202, JobAnswer)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
 @blueprint.alt_response(409, schema=ErrorAnswer, description="The job has ended already.")

@@ -18,10 +18,8 @@ from jobqueue.model.target import check_hostname
 
 blueprint = Blueprint("log", __name__, description="Output of jobs.")
 
-_JOB_ID = {"in": "path", "name": "job_id", "required": True, "schema": {"type": "string", "format": "uuid"}}
 
-
-@blueprint.route("/job/<job_id>/logs", methods=["GET"], parameters=[_JOB_ID])
+@blueprint.route("/job/<job_id>/logs", methods=["GET"], parameters=[requests.JOB_ID])
 @blueprint.arguments(LogQuery, location="query")
 @blueprint.response(200, LogAnswer)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id, or it has no execution on this host.")

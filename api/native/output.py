@@ -17,13 +17,12 @@ from jobqueue.model.output import OutputPage
 
 blueprint = Blueprint("output", __name__, description="Output of jobs as files.")
 
-_JOB_ID = {"in": "path", "name": "job_id", "required": True, "schema": {"type": "string", "format": "uuid"}}
 _MIMES = {"jsonl": "application/jsonl", "zip": "application/zip"}
 _CONTENT = {mime: {"schema": {"type": "string", "format": "binary"}} for mime in _MIMES.values()}
 _SHORT_ID = 8
 
 
-@blueprint.route("/job/<job_id>/output", methods=["GET"], parameters=[_JOB_ID])
+@blueprint.route("/job/<job_id>/output", methods=["GET"], parameters=[requests.JOB_ID])
 @blueprint.arguments(OutputQuery, location="query")
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
 @blueprint.doc(operationId="getJobOutput", responses={"200": {"description": "The file.", "content": _CONTENT}})

@@ -20,6 +20,9 @@ from jobqueue.services.targets import parsed as parsed_target
 
 _T = TypeVar("_T")
 
+#: The API's description of the job's id in a path, which ``job_id`` reads.
+JOB_ID = {"in": "path", "name": "job_id", "required": True, "schema": {"type": "string", "format": "uuid"}}
+
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 

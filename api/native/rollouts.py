@@ -6,13 +6,13 @@ from flask import Response
 
 from api.context import principal, services
 from api.native import mapping, requests
-from api.native.jobs import JOB_ID, blueprint
+from api.native.jobs import blueprint
 from api.native.schemas import ErrorAnswer, JobAnswer
 from api.responses import json_response
 from jobqueue.ledger.rollouts import ABORT, APPROVE, PAUSE, RESUME
 
 
-@blueprint.route("/job/<job_id>/pause", methods=["POST"], parameters=[JOB_ID])
+@blueprint.route("/job/<job_id>/pause", methods=["POST"], parameters=[requests.JOB_ID])
 @blueprint.response(200, JobAnswer)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
 @blueprint.alt_response(409, schema=ErrorAnswer, description="It has no rollout, is paused already, or holds nothing.")
@@ -22,7 +22,7 @@ def pause_rollout(job_id: str) -> Response:
     return _steer(job_id, PAUSE)
 
 
-@blueprint.route("/job/<job_id>/resume", methods=["POST"], parameters=[JOB_ID])
+@blueprint.route("/job/<job_id>/resume", methods=["POST"], parameters=[requests.JOB_ID])
 @blueprint.response(200, JobAnswer)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
 @blueprint.alt_response(409, schema=ErrorAnswer, description="It has no rollout, is not paused, or has ended.")
@@ -32,7 +32,7 @@ def resume_rollout(job_id: str) -> Response:
     return _steer(job_id, RESUME)
 
 
-@blueprint.route("/job/<job_id>/approve", methods=["POST"], parameters=[JOB_ID])
+@blueprint.route("/job/<job_id>/approve", methods=["POST"], parameters=[requests.JOB_ID])
 @blueprint.response(200, JobAnswer)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
 @blueprint.alt_response(409, schema=ErrorAnswer, description="No batch waits for an approval, or it is paused.")
@@ -42,7 +42,7 @@ def approve_batch(job_id: str) -> Response:
     return _steer(job_id, APPROVE)
 
 
-@blueprint.route("/job/<job_id>/abort", methods=["POST"], parameters=[JOB_ID])
+@blueprint.route("/job/<job_id>/abort", methods=["POST"], parameters=[requests.JOB_ID])
 @blueprint.response(200, JobAnswer)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
 @blueprint.alt_response(409, schema=ErrorAnswer, description="It has no rollout, or holds nothing any more.")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import marshmallow as ma
 from marshmallow import fields, validate
 
@@ -23,6 +21,9 @@ from api.native.fields import (
     Tags,
     Text,
     Whole,
+    about,
+    between,
+    length,
 )
 from api.native.rollout_schemas import RolloutAnswer, RolloutTerms
 from api.validation import StrictSchema
@@ -51,18 +52,6 @@ _RETRIABLE = sorted(state.value for state in FAILURES)
 _POLICY = RetryPolicy()
 
 
-def _about(text: str, **more: Any) -> dict[str, Any]:
-    return {"description": text, **more}
-
-
-def _length(least: int, most: int) -> validate.Length:
-    return validate.Length(least, most, error="Must be {min} to {max} characters long.")
-
-
-def _range(least: float, most: float) -> validate.Range:
-    return validate.Range(least, most, error="Must be from {min} to {max}.")
-
-
 # --- requests ---------------------------------------------------------------------------------------------------------
 
 
@@ -71,12 +60,12 @@ class OperationRequest(StrictSchema):
 
     type = Text(
         required=True,
-        validate=_length(1, MAX_NAME),
-        metadata=_about("An operation's type; GET /operation lists them.", example="node.hostname.get"),
+        validate=length(1, MAX_NAME),
+        metadata=about("An operation's type; GET /operation lists them.", example="node.hostname.get"),
     )
     data = Data(
         load_default=dict,
-        metadata=_about("The operation's data; GET /operation has the JSON Schema of each.", example={}),
+        metadata=about("The operation's data; GET /operation has the JSON Schema of each.", example={}),
     )
 
 
@@ -85,20 +74,20 @@ class RetriesRequest(StrictSchema):
 
     max_attempts = Whole(
         required=True,
-        validate=_range(1, MAX_ATTEMPTS),
-        metadata=_about("Maximum number of attempts, the first one included."),
+        validate=between(1, MAX_ATTEMPTS),
+        metadata=about("Maximum number of attempts, the first one included."),
     )
     backoff_seconds = Number(
-        validate=_range(0, MAX_BACKOFF_SECONDS),
-        metadata=_about("Wait before the second run; doubled for every further run.", default=_POLICY.backoff_seconds),
+        validate=between(0, MAX_BACKOFF_SECONDS),
+        metadata=about("Wait before the second run; doubled for every further run.", default=_POLICY.backoff_seconds),
     )
     backoff_max_seconds = Number(
-        validate=_range(0, MAX_BACKOFF_SECONDS),
-        metadata=_about("The longest wait.", default=_POLICY.backoff_max_seconds),
+        validate=between(0, MAX_BACKOFF_SECONDS),
+        metadata=about("The longest wait.", default=_POLICY.backoff_max_seconds),
     )
     jitter = Number(
-        validate=_range(0, 1),
-        metadata=_about("Randomized share of each wait.", default=_POLICY.jitter),
+        validate=between(0, 1),
+        metadata=about("Randomized share of each wait.", default=_POLICY.jitter),
     )
 
 
@@ -111,44 +100,44 @@ class JobRequest(StrictSchema):
         error_messages={"required": "Missing; it is required.", "null": "May not be null; give type and data."},
     )
     target_hostname = Text(
-        metadata=_about(
+        metadata=about(
             f"_any (one free agent), _all, a hostname, a label as key:value, or an expression of these, such as "
             f"web[01-20] or group:web and not zone:a. Default {ANY}.",
             default=ANY,
             example="_any",
         )
     )
-    target = Text(metadata=_about("Alias of target_hostname."))
+    target = Text(metadata=about("Alias of target_hostname."))
     timeout_seconds = Number(
         validate=validate.Range(
             0, MAX_TIMEOUT_SECONDS, min_inclusive=False, error="Must be more than {min} and at most {max}."
         ),
-        metadata=_about("Maximum duration of one run."),
+        metadata=about("Maximum duration of one run."),
     )
-    not_before = Moment(metadata=_about("The job does not start before this time. UTC if it has no zone."))
+    not_before = Moment(metadata=about("The job does not start before this time. UTC if it has no zone."))
     expires_at = Moment(
-        metadata=_about("An execution that has not started by this time expires. UTC if it has no zone.")
+        metadata=about("An execution that has not started by this time expires. UTC if it has no zone.")
     )
     retries = fields.Nested(RetriesRequest, error_messages={"null": "May not be null; leave it out or give an object."})
     rollout = RolloutTerms()
     title = Line(
-        validate=_length(1, MAX_TITLE),
-        metadata=_about("A title, for lists of jobs. Default: the first line of the command."),
+        validate=length(1, MAX_TITLE),
+        metadata=about("A title, for lists of jobs. Default: the first line of the command."),
     )
-    description = Line(validate=_length(1, MAX_DESCRIPTION), metadata=_about("The purpose of the job."))
+    description = Line(validate=length(1, MAX_DESCRIPTION), metadata=about("The purpose of the job."))
     priority = Whole(
-        load_default=DEFAULT_PRIORITY, validate=_range(0, 9), metadata=_about("0 to 9, higher runs first.")
+        load_default=DEFAULT_PRIORITY, validate=between(0, 9), metadata=about("0 to 9, higher runs first.")
     )
     tags = Tags(
         load_default=dict,
-        metadata=_about(
+        metadata=about(
             f"At most {MAX_TAGS}; keys of at most {MAX_TAG_KEY} and values of at most {MAX_TAG_VALUE} characters.",
             example={"team": "web"},
         ),
     )
     plan_hash = Text(
         validate=validate.Regexp(r"^[0-9a-f]{48}\Z", error="Must be the plan_hash of an answer to POST /job/plan."),
-        metadata=_about(
+        metadata=about(
             "From POST /job/plan: the job is refused with 409 if the set of agents or the request differs from it."
         ),
     )
@@ -157,7 +146,7 @@ class JobRequest(StrictSchema):
             rf"^[\x21-\x7e]{{1,{MAX_IDEMPOTENCY_KEY}}}\Z",
             error=f"Must be 1 to {MAX_IDEMPOTENCY_KEY} visible ASCII characters without blanks.",
         ),
-        metadata=_about("Repeating a request with the same key returns the first job. Also as header Idempotency-Key."),
+        metadata=about("Repeating a request with the same key returns the first job. Also as header Idempotency-Key."),
     )
 
 
@@ -173,7 +162,7 @@ class BatchRequest(StrictSchema):
             "null": "Must be a list of jobs.",
             "invalid": "Must be a list of jobs.",
         },
-        metadata=_about(
+        metadata=about(
             f"At most {MAX_BATCH} jobs, each as in POST /job.", items={"$ref": "#/components/schemas/JobRequest"}
         ),
     )
@@ -182,8 +171,8 @@ class BatchRequest(StrictSchema):
 class RetryRequest(StrictSchema):
     """How to retry. Without a body: the same target and options."""
 
-    target_hostname = Text(metadata=_about("A different target than the job's own."))
-    target = Text(metadata=_about("Alias of target_hostname."))
+    target_hostname = Text(metadata=about("A different target than the job's own."))
+    target = Text(metadata=about("Alias of target_hostname."))
     only = Items(  # type: ignore[assignment]  # marshmallow takes fields out of the class
         Text(validate=validate.OneOf(_RETRIABLE, error="Must be one of {choices}.")),
         validate=validate.Length(1, len(_RETRIABLE), error="Must name {min} to {max} states."),
@@ -191,7 +180,7 @@ class RetryRequest(StrictSchema):
             "null": "May not be null; leave it out or give a list.",
             "invalid": f"Must be a list of {', '.join(_RETRIABLE)}.",
         },
-        metadata=_about("Retry only the executions that ended in one of these states."),
+        metadata=about("Retry only the executions that ended in one of these states."),
     )
 
 
@@ -199,36 +188,36 @@ class JobQuery(StrictSchema):
     """Which jobs to list."""
 
     status: fields.String = Statuses(
-        metadata=_about(
+        metadata=about(
             "Only jobs with this status, or one of several separated by commas.",
             pattern=f"^({'|'.join(_STATUSES)})(,({'|'.join(_STATUSES)}))*$",
         ),
     )
     limit = QueryWhole(
-        load_default=DEFAULT_LIMIT, validate=_range(1, MAX_LIMIT), metadata=_about("Maximum number of jobs on a page.")
+        load_default=DEFAULT_LIMIT, validate=between(1, MAX_LIMIT), metadata=about("Maximum number of jobs on a page.")
     )
-    offset = QueryWhole(load_default=0, validate=_range(0, MAX_OFFSET), metadata=_about("How many jobs to skip."))
-    operation = Text(validate=_length(1, MAX_NAME), metadata=_about("Only jobs of this operation type."))
+    offset = QueryWhole(load_default=0, validate=between(0, MAX_OFFSET), metadata=about("How many jobs to skip."))
+    operation = Text(validate=length(1, MAX_NAME), metadata=about("Only jobs of this operation type."))
     target = Text(
-        validate=_length(1, MAX_TARGET), metadata=_about("Only jobs with exactly this target, in any spelling.")
+        validate=length(1, MAX_TARGET), metadata=about("Only jobs with exactly this target, in any spelling.")
     )
-    hostname = Text(validate=_length(1, MAX_NAME), metadata=_about("Only jobs with an execution on this agent."))
-    tag = TagQuery(metadata=_about("Only jobs with this tag, as key:value.", example="team:web"))
+    hostname = Text(validate=length(1, MAX_NAME), metadata=about("Only jobs with an execution on this agent."))
+    tag = TagQuery(metadata=about("Only jobs with this tag, as key:value.", example="team:web"))
     q = Text(
-        validate=_length(1, MAX_TITLE),
-        metadata=_about("Only jobs with this text in title, operation, target, host, tag, submitter or error."),
+        validate=length(1, MAX_TITLE),
+        metadata=about("Only jobs with this text in title, operation, target, host, tag, submitter or error."),
     )
-    error = Text(validate=_length(1, MAX_TITLE), metadata=_about("Only jobs with this text in their error."))
-    submitted_by = Text(validate=_length(1, MAX_NAME), metadata=_about("Only jobs of this principal."))
-    created_after = Moment(metadata=_about("Only jobs created at this time or later."))
-    created_before = Moment(metadata=_about("Only jobs created at this time or earlier."))
+    error = Text(validate=length(1, MAX_TITLE), metadata=about("Only jobs with this text in their error."))
+    submitted_by = Text(validate=length(1, MAX_NAME), metadata=about("Only jobs of this principal."))
+    created_after = Moment(metadata=about("Only jobs created at this time or later."))
+    created_before = Moment(metadata=about("Only jobs created at this time or earlier."))
     cursor = Cursor(
-        metadata=_about("The next_cursor of the previous page; jobs submitted since do not shift the pages.")
+        metadata=about("The next_cursor of the previous page; jobs submitted since do not shift the pages.")
     )
     view = Text(
         load_default="full",
         validate=validate.OneOf(["full", "summary"], error="Must be one of {choices}."),
-        metadata=_about(
+        metadata=about(
             "full has the first 50 executions of each job; summary leaves out responses, agent_states and timeline, "
             "and what follows from the executions of a broadcast."
         ),
@@ -238,12 +227,12 @@ class JobQuery(StrictSchema):
 class LogQuery(StrictSchema):
     """Which output to read."""
 
-    hostname = Text(validate=_length(1, MAX_NAME), metadata=_about("The agent; default: all of the job's hosts."))
-    cursor = Text(validate=_length(1, MAX_NAME), metadata=_about("Of several hosts: those behind this hostname."))
-    limit = QueryWhole(load_default=20, validate=_range(1, 100), metadata=_about("Of several hosts: at most so many."))
-    failed = QueryFlag(load_default=False, metadata=_about("Of several hosts: only failed, expired and lost ones."))
+    hostname = Text(validate=length(1, MAX_NAME), metadata=about("The agent; default: all of the job's hosts."))
+    cursor = Text(validate=length(1, MAX_NAME), metadata=about("Of several hosts: those behind this hostname."))
+    limit = QueryWhole(load_default=20, validate=between(1, 100), metadata=about("Of several hosts: at most so many."))
+    failed = QueryFlag(load_default=False, metadata=about("Of several hosts: only failed, expired and lost ones."))
     offset = QueryWhole(
-        load_default=0, validate=_range(0, 2**53), metadata=_about("Start at this byte offset of the output.")
+        load_default=0, validate=between(0, 2**53), metadata=about("Start at this byte offset of the output.")
     )
 
 
@@ -253,9 +242,9 @@ class OutputQuery(StrictSchema):
     format = Text(
         load_default="jsonl",
         validate=validate.OneOf(["jsonl", "zip"], error="Must be one of {choices}."),
-        metadata=_about("jsonl: a line for each piece of output. zip: a file for each host."),
+        metadata=about("jsonl: a line for each piece of output. zip: a file for each host."),
     )
-    failed = QueryFlag(load_default=False, metadata=_about("Only failed, expired and lost executions."))
+    failed = QueryFlag(load_default=False, metadata=about("Only failed, expired and lost executions."))
 
 
 # --- answers: never walked by marshmallow, a test holds the real answers against them ---------------------------------
@@ -264,10 +253,10 @@ class OutputQuery(StrictSchema):
 class ErrorAnswer(ma.Schema):
     """Every error, on every route."""
 
-    error = fields.String(required=True, metadata=_about("An explanation for people."))
-    code = fields.Integer(required=True, metadata=_about("The HTTP status."))
+    error = fields.String(required=True, metadata=about("An explanation for people."))
+    code = fields.Integer(required=True, metadata=about("The HTTP status."))
     details = fields.Dict(
-        required=True, allow_none=True, metadata=_about("Messages by field: {field: [messages]}; or null.")
+        required=True, allow_none=True, metadata=about("Messages by field: {field: [messages]}; or null.")
     )
 
 
@@ -277,14 +266,14 @@ class AcceptedAnswer(ma.Schema):
     job_id = fields.UUID(required=True)
     status = fields.String(required=True, validate=validate.OneOf(_STATUSES))
     revision = fields.Integer(required=True)
-    timestamp = fields.DateTime(required=True, metadata=_about("When it was accepted."))
+    timestamp = fields.DateTime(required=True, metadata=about("When it was accepted."))
 
 
 class UnconfirmedAnswer(AcceptedAnswer):
     """The ledger has not answered in time: the job may be stored, or may still be."""
 
-    accepted = fields.String(required=True, metadata=_about('"not confirmed".'))
-    message = fields.String(required=True, metadata=_about("What to do now."))
+    accepted = fields.String(required=True, metadata=about('"not confirmed".'))
+    message = fields.String(required=True, metadata=about("What to do now."))
 
 
 class LeftOut(ma.Schema):
@@ -298,45 +287,45 @@ class PermissionCheck(ma.Schema):
     """A permission that the job needs."""
 
     permission = fields.String(required=True)
-    granted = fields.Boolean(required=True, metadata=_about("Whether the caller has it."))
+    granted = fields.Boolean(required=True, metadata=about("Whether the caller has it."))
 
 
 class PlanAnswer(ma.Schema):
     """What a job would do if it was submitted now."""
 
     operation = fields.String(required=True)
-    target_hostname = fields.String(required=True, metadata=_about("The target in its canonical spelling."))
-    executions = fields.Integer(required=True, metadata=_about("How many executions the job would have."))
+    target_hostname = fields.String(required=True, metadata=about("The target in its canonical spelling."))
+    executions = fields.Integer(required=True, metadata=about("How many executions the job would have."))
     hosts = fields.List(
         fields.String(),
         required=True,
-        metadata=_about("The agents that would take the job; for _any, those of which one takes it."),
+        metadata=about("The agents that would take the job; for _any, those of which one takes it."),
     )
     skips = fields.List(
         fields.String(),
         required=True,
-        metadata=_about("Those of the hosts that do not support the operation and would skip it."),
+        metadata=about("Those of the hosts that do not support the operation and would skip it."),
     )
     left_out = fields.List(fields.Nested(LeftOut), required=True)
-    notes = fields.List(fields.String(), required=True, metadata=_about("Parts of the target that match nothing."))
+    notes = fields.List(fields.String(), required=True, metadata=about("Parts of the target that match nothing."))
     permissions = fields.List(fields.Nested(PermissionCheck), required=True)
-    permitted = fields.Boolean(required=True, metadata=_about("Whether the caller has all of the permissions."))
+    permitted = fields.Boolean(required=True, metadata=about("Whether the caller has all of the permissions."))
     plan_hash = fields.String(
-        required=True, metadata=_about("Identifies the request and the set of agents; for POST /job, for one hour.")
+        required=True, metadata=about("Identifies the request and the set of agents; for POST /job, for one hour.")
     )
 
 
 class BatchItem(ma.Schema):
     """The answer to one job of a batch: an accepted job, or an error."""
 
-    accepted = fields.String(metadata=_about("As for a single job."))
+    accepted = fields.String(metadata=about("As for a single job."))
     message = fields.String()
 
     job_id = fields.UUID()
     status = fields.String(validate=validate.OneOf(_STATUSES))
     revision = fields.Integer()
     timestamp = fields.DateTime()
-    index = fields.Integer(metadata=_about("Index in the batch; errors only."))
+    index = fields.Integer(metadata=about("Index in the batch; errors only."))
     error = fields.String()
     code = fields.Integer()
     details = fields.Dict(allow_none=True)
@@ -345,7 +334,7 @@ class BatchItem(ma.Schema):
 class BatchAnswer(ma.Schema):
     """One item per job of the batch, in order."""
 
-    accepted = fields.Integer(required=True, metadata=_about("Number of items that are jobs."))
+    accepted = fields.Integer(required=True, metadata=about("Number of items that are jobs."))
     items = fields.List(fields.Nested(BatchItem), required=True)
 
 
@@ -364,10 +353,10 @@ class ResponseAnswer(ma.Schema):
     changed = fields.Boolean(required=True, allow_none=True)
     error = fields.String(required=True, allow_none=True)
     hostname = fields.String(required=True)
-    details = fields.Dict(metadata=_about("Details of the failure, if the operation gives more than its error."))
+    details = fields.Dict(metadata=about("Details of the failure, if the operation gives more than its error."))
     authenticity = fields.String(
         validate=validate.OneOf([UNSIGNED, FORGED, REVOKED]),
-        metadata=_about(
+        metadata=about(
             "Present only if the named agent did not sign this answer, or was revoked since. Not checked in lists."
         ),
     )
@@ -378,17 +367,17 @@ class AgentStateAnswer(ma.Schema):
 
     status = fields.String(required=True, validate=validate.OneOf([state.value for state in ExecutionState]))
     error = fields.String(required=True, allow_none=True)
-    duration = fields.String(required=True, allow_none=True, metadata=_about('As in "45ms", "1.5s", "1m0s".'))
-    info = fields.Dict(metadata=_about("Details that the operation reports about its run."))
-    held_by = fields.String(metadata=_about("While it is held: rollout, or opening (of a large job, for a moment)."))
+    duration = fields.String(required=True, allow_none=True, metadata=about('As in "45ms", "1.5s", "1m0s".'))
+    info = fields.Dict(metadata=about("Details that the operation reports about its run."))
+    held_by = fields.String(metadata=about("While it is held: rollout, or opening (of a large job, for a moment)."))
 
 
 class TimelineEvent(ma.Schema):
     """One step in a job's life."""
 
     timestamp = fields.DateTime(required=True)
-    event = fields.String(required=True, metadata=_about("submitted, acknowledged, started, completed, ..."))
-    hostname = fields.String(required=True, metadata=_about("The agent, or _api, or _maintenance."))
+    event = fields.String(required=True, metadata=about("submitted, acknowledged, started, completed, ..."))
+    hostname = fields.String(required=True, metadata=about("The agent, or _api, or _maintenance."))
     message = fields.String(required=True)
     error = fields.String(required=True, allow_none=True)
 
@@ -410,10 +399,10 @@ class JobSummary(ma.Schema):
     created = fields.DateTime(required=True)
     updated_at = fields.DateTime(required=True)
     operation = fields.Nested(OperationAnswer, required=True)
-    result = fields.Raw(required=True, allow_none=True, metadata=_about("The answer of a job for one agent."))
+    result = fields.Raw(required=True, allow_none=True, metadata=about("The answer of a job for one agent."))
     changed = fields.Boolean(required=True, allow_none=True)
     error = fields.String(required=True, allow_none=True)
-    hostname = fields.String(required=True, metadata=_about("The agent that answered; empty before one has."))
+    hostname = fields.String(required=True, metadata=about("The agent that answered; empty before one has."))
     target_hostname = fields.String(required=True)
     tags = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
     attempts = fields.Integer(required=True)
@@ -421,24 +410,24 @@ class JobSummary(ma.Schema):
     retry_of = fields.UUID(required=True, allow_none=True)
     retried_as = fields.List(fields.UUID(), required=True)
     cancel_requested = fields.Boolean(required=True)
-    origin = fields.String(required=True, metadata=_about("The API that the job came through."))
+    origin = fields.String(required=True, metadata=about("The API that the job came through."))
     submitted_by = fields.String(required=True)
-    alias = fields.String(required=True, allow_none=True, metadata=_about("The caller's own name for the job."))
-    title = fields.String(required=True, allow_none=True, metadata=_about("The caller's title."))
-    description = fields.String(required=True, allow_none=True, metadata=_about("The caller's description."))
+    alias = fields.String(required=True, allow_none=True, metadata=about("The caller's own name for the job."))
+    title = fields.String(required=True, allow_none=True, metadata=about("The caller's title."))
+    description = fields.String(required=True, allow_none=True, metadata=about("The caller's description."))
     priority = fields.Integer(required=True)
     timeout_seconds = fields.Float(required=True, allow_none=True)
     not_before = fields.DateTime(required=True, allow_none=True)
     expires_at = fields.DateTime(required=True, allow_none=True)
     retries = fields.Nested(RetriesAnswer, required=True, allow_none=True)
     execution_counts = fields.Dict(
-        keys=fields.String(), values=fields.Integer(), required=True, metadata=_about("All executions, by state.")
+        keys=fields.String(), values=fields.Integer(), required=True, metadata=about("All executions, by state.")
     )
     executions_left_out = fields.Integer(
         required=True,
-        metadata=_about("Executions that this answer leaves out; what follows from executions is without them."),
+        metadata=about("Executions that this answer leaves out; what follows from executions is without them."),
     )
-    executions_url = fields.String(required=True, metadata=_about("Where all executions are listed, page by page."))
+    executions_url = fields.String(required=True, metadata=about("Where all executions are listed, page by page."))
     rollout = fields.Nested(RolloutAnswer, required=True, allow_none=True)
 
 
@@ -461,39 +450,39 @@ class ListedJob(JobSummary):
 class JobListAnswer(ma.Schema):
     """One page of jobs, newest first."""
 
-    total_items = fields.Integer(required=True, metadata=_about("Number of jobs that match the filter."))
+    total_items = fields.Integer(required=True, metadata=about("Number of jobs that match the filter."))
     is_least = fields.Boolean(
         required=True,
-        metadata=_about(
+        metadata=about(
             "Whether more jobs than total_items may match: a filter by several fields examines a bounded number of jobs"
             " per request. The page may then have fewer jobs than limit although next_cursor continues it."
         ),
     )
     status_counts = fields.Dict(
-        keys=fields.String(), values=fields.Integer(), required=True, metadata=_about("All jobs, by status.")
+        keys=fields.String(), values=fields.Integer(), required=True, metadata=about("All jobs, by status.")
     )
     items = fields.List(fields.Nested(ListedJob), required=True)
-    next_cursor = fields.String(required=True, allow_none=True, metadata=_about("null on the last page."))
+    next_cursor = fields.String(required=True, allow_none=True, metadata=about("null on the last page."))
 
 
 class LogChunk(ma.Schema):
     """A piece of output."""
 
-    offset = fields.Integer(required=True, metadata=_about("Offset of its end: bytes of output of all streams so far."))
-    stream = fields.String(required=True, metadata=_about("stdout, stderr, or agent for the agent's own notices."))
+    offset = fields.Integer(required=True, metadata=about("Offset of its end: bytes of output of all streams so far."))
+    stream = fields.String(required=True, metadata=about("stdout, stderr, or agent for the agent's own notices."))
     attempt = fields.Integer(required=True)
-    text = fields.String(required=True, metadata=_about("Invalid UTF-8 is replaced by U+FFFD."))
-    base64 = fields.String(metadata=_about("The bytes, only if they are not valid UTF-8."))
+    text = fields.String(required=True, metadata=about("Invalid UTF-8 is replaced by U+FFFD."))
+    base64 = fields.String(metadata=about("The bytes, only if they are not valid UTF-8."))
 
 
 class HostLog(ma.Schema):
     """Output of one execution."""
 
-    hostname = fields.String(required=True, metadata=_about("Empty until an agent has claimed the execution."))
-    status = fields.String(required=True, metadata=_about("State of the execution."))
-    complete = fields.Boolean(required=True, metadata=_about("The output is complete."))
-    cut = fields.Integer(required=True, metadata=_about("Bytes after the offset that are no longer stored."))
-    next_offset = fields.Integer(required=True, metadata=_about("Offset of the next page."))
+    hostname = fields.String(required=True, metadata=about("Empty until an agent has claimed the execution."))
+    status = fields.String(required=True, metadata=about("State of the execution."))
+    complete = fields.Boolean(required=True, metadata=about("The output is complete."))
+    cut = fields.Integer(required=True, metadata=about("Bytes after the offset that are no longer stored."))
+    next_offset = fields.Integer(required=True, metadata=about("Offset of the next page."))
     chunks = fields.List(fields.Nested(LogChunk), required=True)
 
 
@@ -501,15 +490,15 @@ class LogAnswer(ma.Schema):
     """Output of one execution, or of several hosts: then `hosts`, `total` and `next_cursor` instead of the rest."""
 
     job_id = fields.UUID(required=True)
-    hostname = fields.String(metadata=_about("Empty until an agent has claimed the execution."))
-    status = fields.String(metadata=_about("State of the execution."))
-    complete = fields.Boolean(metadata=_about("The output is complete."))
-    cut = fields.Integer(metadata=_about("Bytes after the offset that are no longer stored."))
-    next_offset = fields.Integer(metadata=_about("Offset of the next page."))
+    hostname = fields.String(metadata=about("Empty until an agent has claimed the execution."))
+    status = fields.String(metadata=about("State of the execution."))
+    complete = fields.Boolean(metadata=about("The output is complete."))
+    cut = fields.Integer(metadata=about("Bytes after the offset that are no longer stored."))
+    next_offset = fields.Integer(metadata=about("Offset of the next page."))
     chunks = fields.List(fields.Nested(LogChunk))
-    hosts = fields.List(fields.Nested(HostLog), metadata=_about("The beginning of each host's output; see `offset`."))
-    total = fields.Integer(metadata=_about("How many hosts there are."))
-    next_cursor = fields.String(allow_none=True, metadata=_about("null on the last page."))
+    hosts = fields.List(fields.Nested(HostLog), metadata=about("The beginning of each host's output; see `offset`."))
+    total = fields.Integer(metadata=about("How many hosts there are."))
+    next_cursor = fields.String(allow_none=True, metadata=about("null on the last page."))
 
 
 class AgentStep(ma.Schema):
@@ -524,23 +513,23 @@ class AgentAnswer(ma.Schema):
 
     hostname = fields.String(required=True)
     status = fields.String(required=True, validate=validate.OneOf(["live", "offline"]))
-    state = fields.String(required=True, metadata=_about("Pending, Ready, Draining, Cordoned or Revoked."))
+    state = fields.String(required=True, metadata=about("Pending, Ready, Draining, Cordoned or Revoked."))
     labels = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
     facts = fields.Dict(required=True)
     load = fields.List(  # type: ignore[assignment]
-        fields.Float(), required=True, metadata=_about("Averages over 1, 5 and 15 minutes.")
+        fields.Float(), required=True, metadata=about("Averages over 1, 5 and 15 minutes.")
     )
-    memory = fields.Dict(required=True, metadata=_about("total and available in bytes, percent in use."))
-    running = fields.Integer(required=True, metadata=_about("Executions running now."))
-    queue_length = fields.Integer(required=True, metadata=_about("Executions waiting for this agent."))
+    memory = fields.Dict(required=True, metadata=about("total and available in bytes, percent in use."))
+    running = fields.Integer(required=True, metadata=about("Executions running now."))
+    queue_length = fields.Integer(required=True, metadata=about("Executions waiting for this agent."))
     concurrency = fields.Integer(required=True)
     last_heartbeat = fields.DateTime(required=True, allow_none=True)
     started_at = fields.DateTime(required=True, allow_none=True)
     version = fields.String(required=True)
     operations = fields.List(fields.String(), required=True)
-    conditions = fields.List(fields.String(), required=True, metadata=_about("MemoryPressure, HighLoad, DiskPressure."))
-    fingerprint = fields.String(required=True, allow_none=True, metadata=_about("SHA-256 of the agent's own key."))
-    timeline = fields.List(fields.Nested(AgentStep), required=True, metadata=_about("Its newest states, oldest first."))
+    conditions = fields.List(fields.String(), required=True, metadata=about("MemoryPressure, HighLoad, DiskPressure."))
+    fingerprint = fields.String(required=True, allow_none=True, metadata=about("SHA-256 of the agent's own key."))
+    timeline = fields.List(fields.Nested(AgentStep), required=True, metadata=about("Its newest states, oldest first."))
 
 
 class AgentMoved(AgentAnswer):
@@ -557,7 +546,7 @@ class AcceptRequest(ma.Schema):
         validate=validate.Regexp(
             r"[0-9A-Fa-f:]{64,95}\Z", error="Must be the SHA-256 of the agent's key: 64 hex digits."
         ),
-        metadata=_about("As the agent's log shows it."),
+        metadata=about("As the agent's log shows it."),
     )
 
 
@@ -565,20 +554,20 @@ class InvitationRequest(ma.Schema):
     """For whom a token is, and for how long."""
 
     hostname = fields.String(
-        load_default="", validate=validate.Length(max=253), metadata=_about("The only host that may use it.")
+        load_default="", validate=validate.Length(max=253), metadata=about("The only host that may use it.")
     )
     seconds = fields.Integer(
         load_default=3600,
         strict=True,
         validate=validate.Range(1, 30 * 86_400),
-        metadata=_about("How long it is valid."),
+        metadata=about("How long it is valid."),
     )
 
 
 class InvitationAnswer(ma.Schema):
     """A token for one agent."""
 
-    token = fields.String(required=True, metadata=_about("For JOBQUEUE_JOIN_TOKEN; shown only here."))
+    token = fields.String(required=True, metadata=about("For JOBQUEUE_JOIN_TOKEN; shown only here."))
     expires_at = fields.DateTime(required=True)
     hostname = fields.String(required=True, allow_none=True)
 
@@ -596,9 +585,9 @@ class AgentListAnswer(ma.Schema):
     """One page of the agents that are known, live or not."""
 
     agents = fields.List(fields.Nested(ListedAgent), required=True)
-    total = fields.Integer(required=True, metadata=_about("How many agents match, on all pages."))
+    total = fields.Integer(required=True, metadata=about("How many agents match, on all pages."))
     is_least = fields.Boolean(
-        required=True, metadata=_about("There may be more: only the first 20,000 hostnames were looked at.")
+        required=True, metadata=about("There may be more: only the first 20,000 hostnames were looked at.")
     )
     next_cursor = fields.String(required=True, allow_none=True)
 
@@ -608,17 +597,17 @@ class OperationInfoAnswer(ma.Schema):
 
     type = fields.String(required=True)
     summary = fields.String(required=True)
-    schema = fields.Dict(required=True, metadata=_about("JSON Schema of the operation's data."))
-    changes = fields.Boolean(required=True, metadata=_about("Whether it may change the host."))
+    schema = fields.Dict(required=True, metadata=about("JSON Schema of the operation's data."))
+    changes = fields.Boolean(required=True, metadata=about("Whether it may change the host."))
     idempotent = fields.Boolean(
-        required=True, metadata=_about("Whether running it twice has the same effect as running it once.")
+        required=True, metadata=about("Whether running it twice has the same effect as running it once.")
     )
     permission = fields.String(required=True)
-    plugin = fields.String(required=True, metadata=_about("The Python distribution that provides it."))
+    plugin = fields.String(required=True, metadata=about("The Python distribution that provides it."))
     positional = fields.String(
         required=True,
         allow_none=True,
-        metadata=_about("The data field that takes the arguments after -- on a command line, if any."),
+        metadata=about("The data field that takes the arguments after -- on a command line, if any."),
     )
 
 
@@ -640,8 +629,8 @@ class ComponentAnswer(ma.Schema):
     """How one part of the system is."""
 
     status = fields.String(required=True)
-    latency_ms = fields.Float(metadata=_about("Time of one round trip."))
-    reason = fields.String(metadata=_about("Why it is not ok."))
+    latency_ms = fields.Float(metadata=about("Time of one round trip."))
+    reason = fields.String(metadata=about("Why it is not ok."))
 
 
 class AgentCounts(ma.Schema):
@@ -650,12 +639,12 @@ class AgentCounts(ma.Schema):
     total = fields.Integer(required=True)
     live = fields.Integer(required=True)
     offline = fields.Integer(required=True)
-    running = fields.Integer(required=True, metadata=_about("Executions running now on all live agents."))
+    running = fields.Integer(required=True, metadata=about("Executions running now on all live agents."))
     conditions = fields.Dict(
-        keys=fields.String(), values=fields.Integer(), required=True, metadata=_about("Live agents by condition.")
+        keys=fields.String(), values=fields.Integer(), required=True, metadata=about("Live agents by condition.")
     )
     age_seconds = fields.Float(
-        required=True, metadata=_about("How old these numbers are; of a large fleet, maintenance makes them.")
+        required=True, metadata=about("How old these numbers are; of a large fleet, maintenance makes them.")
     )
 
 
@@ -663,7 +652,7 @@ class FailureQuery(StrictSchema):
     """How far back failures are listed."""
 
     within_seconds = QueryWhole(
-        load_default=3600, validate=_range(1, 7 * 86_400), metadata=_about("Only jobs that ended within these seconds.")
+        load_default=3600, validate=between(1, 7 * 86_400), metadata=about("Only jobs that ended within these seconds.")
     )
 
 
@@ -672,14 +661,14 @@ class FailureGroupAnswer(ma.Schema):
 
     operation = fields.String(required=True)
     title = fields.String(required=True, allow_none=True)
-    error = fields.String(required=True, metadata=_about("The error of the newest."))
+    error = fields.String(required=True, metadata=about("The error of the newest."))
     executions = fields.Integer(required=True)
     host_count = fields.Integer(required=True)
-    hosts = fields.List(fields.String(), required=True, metadata=_about("At most 20, the newest first."))
+    hosts = fields.List(fields.String(), required=True, metadata=about("At most 20, the newest first."))
     job_count = fields.Integer(required=True)
-    job_ids = fields.List(fields.String(), required=True, metadata=_about("At most 20, the newest first."))
-    first = fields.DateTime(required=True, metadata=_about("When the first of the jobs ended."))
-    last = fields.DateTime(required=True, metadata=_about("When the last of the jobs ended."))
+    job_ids = fields.List(fields.String(), required=True, metadata=about("At most 20, the newest first."))
+    first = fields.DateTime(required=True, metadata=about("When the first of the jobs ended."))
+    last = fields.DateTime(required=True, metadata=about("When the last of the jobs ended."))
 
 
 class FailureListAnswer(ma.Schema):
@@ -688,7 +677,7 @@ class FailureListAnswer(ma.Schema):
     items = fields.List(fields.Nested(FailureGroupAnswer), required=True)
     complete = fields.Boolean(
         required=True,
-        metadata=_about("False if only the newest 500 jobs, or 1,000 executions of jobs that failed, were examined."),
+        metadata=about("False if only the newest 500 jobs, or 1,000 executions of jobs that failed, were examined."),
     )
 
 
@@ -697,7 +686,7 @@ class AlertAnswer(ma.Schema):
 
     timestamp = fields.DateTime(required=True)
     kind = fields.String(
-        required=True, metadata=_about("work_refused, results_forged, ...; a counter has this name too.")
+        required=True, metadata=about("work_refused, results_forged, ...; a counter has this name too.")
     )
     job_id = fields.String(required=True)
     hostname = fields.String(required=True)
@@ -716,8 +705,8 @@ class StatusAnswer(ma.Schema):
         keys=fields.String(),
         values=fields.Integer(),
         required=True,
-        metadata=_about(
+        metadata=about(
             "Counters of rare events: claims_refused, results_refused, leases_lost, work_refused and so on."
         ),
     )
-    alerts = fields.List(fields.Nested(AlertAnswer), required=True, metadata=_about("The newest ten, newest first."))
+    alerts = fields.List(fields.Nested(AlertAnswer), required=True, metadata=about("The newest ten, newest first."))

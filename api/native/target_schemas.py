@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import marshmallow as ma
-from marshmallow import fields, validate
+from marshmallow import fields
 
-from api.native.fields import Line, Text
+from api.native.fields import Line, Text, about, length
 from api.validation import StrictSchema
 from jobqueue.model.stored_target import MAX_DESCRIPTION
 from jobqueue.targets.limits import MAX_STORED_TEXT
-
-
-def _about(text: str, **more: Any) -> dict[str, Any]:
-    return {"description": text, **more}
-
-
-def _length(least: int, most: int) -> validate.Length:
-    return validate.Length(least, most, error="Must be {min} to {max} characters long.")
 
 
 class TargetRequest(StrictSchema):
@@ -26,12 +16,10 @@ class TargetRequest(StrictSchema):
 
     target = Text(
         required=True,
-        validate=_length(1, MAX_STORED_TEXT),
-        metadata=_about("The expression; it may refer to other stored targets.", example="group:web and not zone:a"),
+        validate=length(1, MAX_STORED_TEXT),
+        metadata=about("The expression; it may refer to other stored targets.", example="group:web and not zone:a"),
     )
-    description = Line(
-        load_default="", validate=_length(0, MAX_DESCRIPTION), metadata=_about("What the target is for.")
-    )
+    description = Line(load_default="", validate=length(0, MAX_DESCRIPTION), metadata=about("What the target is for."))
 
 
 class NamedTargetRequest(TargetRequest):
@@ -39,17 +27,15 @@ class NamedTargetRequest(TargetRequest):
 
     name = Text(
         required=True,
-        validate=_length(1, 64),
-        metadata=_about("Letters, digits and . _ -, beginning and ending with a letter or digit.", example="web-prod"),
+        validate=length(1, 64),
+        metadata=about("Letters, digits and . _ -, beginning and ending with a letter or digit.", example="web-prod"),
     )
 
 
 class TargetCompletionQuery(StrictSchema):
     """What has been typed."""
 
-    q = Text(
-        load_default="", validate=_length(0, MAX_STORED_TEXT), metadata=_about("The target, as far as it is typed.")
-    )
+    q = Text(load_default="", validate=length(0, MAX_STORED_TEXT), metadata=about("The target, as far as it is typed."))
 
 
 class TargetCompletionAnswer(ma.Schema):
@@ -62,19 +48,19 @@ class StoredTargetAnswer(ma.Schema):
     """A stored target."""
 
     name = fields.String(required=True)
-    target = fields.String(required=True, metadata=_about("The expression in its canonical spelling."))
+    target = fields.String(required=True, metadata=about("The expression in its canonical spelling."))
     description = fields.String(required=True)
-    changed = fields.DateTime(required=True, metadata=_about("When it was last changed."))
-    changed_by = fields.String(required=True, metadata=_about("Who changed it last."))
+    changed = fields.DateTime(required=True, metadata=about("When it was last changed."))
+    changed_by = fields.String(required=True, metadata=about("Who changed it last."))
 
 
 class TargetMembersAnswer(StoredTargetAnswer):
     """A stored target and the hosts that it names now."""
 
     hosts = fields.List(
-        fields.String(), required=True, metadata=_about("The hosts that it names now, whether or not they take work.")
+        fields.String(), required=True, metadata=about("The hosts that it names now, whether or not they take work.")
     )
-    notes = fields.List(fields.String(), required=True, metadata=_about("Parts of the expression that match nothing."))
+    notes = fields.List(fields.String(), required=True, metadata=about("Parts of the expression that match nothing."))
 
 
 class TargetListAnswer(ma.Schema):
