@@ -91,16 +91,16 @@ def _look_for(wanted: str) -> tuple[list[str], str]:
     try:
         return [services().jobs.find(wanted.lower() if _is_uuid(wanted) else wanted).id], ""
     except JobNotFound:
-        nobody = f"No job has the id or the name “{wanted}”"
+        unknown = f"No job has the id or the name “{wanted}”"
     if not _BEGINNING.fullmatch(wanted):
-        return [], f"{nobody}. Give the full id or name, or at least the first {_LEAST} characters of an id."
+        return [], f"{unknown}. Give the full id or name, or at least the first {_LEAST} characters of an id."
     items, _, is_all = services().jobs.starting(wanted.lower(), _LIMIT)
     among = (
         "no id starts with it"
         if is_all
         else f"none of the newest {LOOKED_THROUGH:,} jobs has an id that starts with it"
     )
-    return [item.id for item in items], f"{nobody}, and {among}."
+    return [item.id for item in items], f"{unknown}, and {among}."
 
 
 def _several(beginning: str) -> Response:

@@ -53,7 +53,7 @@ def get_events() -> Response:
     answer at present; a `reset` follows once it does.
     """
     after, follow = _last_event_id(), services().events.follow
-    return sse.stream(_told(follow, after, _coalesced))
+    return sse.stream(_announced(follow, after, _coalesced))
 
 
 @blueprint.route("/job/<job_id>/events", methods=["GET"], parameters=[requests.JOB_ID])
@@ -78,7 +78,7 @@ def get_job_events(job_id: str) -> Response:
         yield from turns
         yield [sse.ServerEvent("end", _state(found.jobs.get(job_id)))]
 
-    return sse.stream(to_the_end(_told(follow, after, _each)))
+    return sse.stream(to_the_end(_announced(follow, after, _each)))
 
 
 def _last_event_id() -> str | None:
@@ -92,7 +92,7 @@ _Follow = Callable[[str | None], Iterator[list[JobEvent]]]
 _Show = Callable[[list[JobEvent]], list[sse.ServerEvent]]
 
 
-def _told(follow: _Follow, after: str | None, show: _Show) -> Iterator[list[sse.ServerEvent]]:
+def _announced(follow: _Follow, after: str | None, show: _Show) -> Iterator[list[sse.ServerEvent]]:
     """Everything that is followed. Where some of it is missing, or the ledger is away, an event says so.
 
     Where it begins is settled with the call, not with the first turn: what happens from now on is not missed.
@@ -150,23 +150,23 @@ def _coalesced(turn: list[JobEvent]) -> list[sse.ServerEvent]:
     found = []
     for steps in groups.values():
         if len(steps) <= _MANY:
-            found += [sse.ServerEvent("job", _about(news, step)) for news, step in steps]
+            found += [sse.ServerEvent("job", _document(news, step)) for news, step in steps]
             continue
         news, last = steps[-1]
-        document = _about(news, last) | {"hostname": "", "count": len(steps)}
+        document = _document(news, last) | {"hostname": "", "count": len(steps)}
         document["message"] = f"{len(steps)} agents: {last.event}"
         found.append(sse.ServerEvent("job", document))
     # only the last has an id: a client that saw less is sent all of them again
     return [*found[:-1], replace(found[-1], id=turn[-1].id)] if found else []
 
 
-def _about(news: JobEvent, step: Event) -> dict[str, Any]:
+def _document(news: JobEvent, step: Event) -> dict[str, Any]:
     return {"job_id": news.job_id, "status": news.status.value, **mapping.event(step)}
 
 
 @lru_cache(maxsize=4096)  # of two hundred followers, all get the same
 def _shown(news: JobEvent) -> tuple[sse.ServerEvent, ...]:
-    documents = [_about(news, event) for event in news.events]
+    documents = [_document(news, event) for event in news.events]
     # only the last has the id: who saw less is given all of them again
     last = len(documents) - 1
     return tuple(

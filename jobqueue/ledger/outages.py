@@ -85,8 +85,8 @@ class Outages:
 
     def tell(self, began: int, kind: str, message: str) -> None:
         """Raise the alert about an outage, or update it."""
-        self._scripts.call("tell_outage", began, kind, message)
+        self._scripts.call("report_outage", began, kind, message)
 
     def end(self, message: str) -> None:
         """The outage is over: replace its alert by this one, the last about it."""
-        self._scripts.call("tell_outage", "", "", message)
+        self._scripts.call("report_outage", "", "", message)

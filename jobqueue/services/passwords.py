@@ -31,7 +31,7 @@ def hash_secret(secret: bytes) -> str:
 
 def is_secret(digest: str | None, secret: bytes) -> bool:
     """Whether ``digest`` is the hash of this secret; for None, False after the same time."""
-    matches = bool(_beside(_verify, digest if digest is not None else _nobodys(), secret))
+    matches = bool(_beside(_verify, digest if digest is not None else _dummy_hash(), secret))
     return matches and digest is not None
 
 
@@ -43,7 +43,7 @@ def _verify(digest: str, secret: bytes) -> bool:
 
 
 @cache
-def _nobodys() -> str:
+def _dummy_hash() -> str:
     """A dummy hash, so that checking an unknown name takes as long."""
     return str(_beside(_HASHER.hash, b"\x00" * 32))
 

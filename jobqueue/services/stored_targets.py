@@ -77,7 +77,7 @@ class StoredTargetManager:
         from jobqueue.targets import language, limits
 
         if text.strip() == ANY:
-            raise InvalidInput.of(_EXPRESSION, "_any cannot be stored: it is no set of hosts.")
+            raise InvalidInput.of(_EXPRESSION, "_any cannot be stored: it does not name a set of hosts.")
         try:
             canonical = language.spelled(text, limits.MAX_STORED_TEXT)
         except InvalidTarget as error:

@@ -93,7 +93,7 @@ class _Builder(Transformer[Token, Node]):
     def match(self, children: list[Token]) -> Node:
         key, sign, value = children
         if not _KEY.fullmatch(key):
-            raise _Malformed(f"{key[:_SHOWN]!r} is no key: letters, digits and . _ - / inside, at most 63", _at(key))
+            raise _Malformed(f"{key[:_SHOWN]!r} is not a key: letters, digits and . _ - / inside, at most 63", _at(key))
         operator, content = _OPERATORS.get(sign, str(sign)), _content(value)
         if not content or len(content) > _MAX_VALUE:
             raise _Malformed(f"a value has 1 to {_MAX_VALUE} characters", _at(value))
@@ -112,7 +112,7 @@ class _Builder(Transformer[Token, Node]):
         if not is_percent and not 1 <= number <= limits.MAX_RANGE:
             raise _Malformed(f"{amount[:_SHOWN]} is no sample: use 1 to {limits.MAX_RANGE}", _at(amount))
         if per is not None and not _KEY.fullmatch(per):
-            raise _Malformed(f"{per[:_SHOWN]!r} is no key of a label or a fact", _at(per))
+            raise _Malformed(f"{per[:_SHOWN]!r} is not the key of a label or a fact", _at(per))
         return Sample(number, is_percent, "" if per is None else str(per), of)  # type: ignore[arg-type]
 
 

@@ -62,8 +62,8 @@ def process_outcome(
 ) -> Outcome:
     """The outcome of a process that ran to its end; its effects are unknown, so a change is assumed.
 
-    An exit code outside of ``success_codes`` fails the run with an error about ``subject`` ("command"); the output is
-    kept all the same.
+    An exit code outside of ``success_codes`` fails the run with an error about ``subject`` ("command"), and keeps the
+    output.
     """
     is_success = success_codes == ANY_CODE or result.exit_code in success_codes
     return Outcome(_answer(result, context), changed=True, error=None if is_success else _sentence(result, subject))

@@ -1,7 +1,7 @@
 """Bundles: one file with all that a new host needs to join, signed by the API.
 
 The signature proves that the file is complete and unaltered. It does not prove that the API is the right one, because
-the host knows no key yet: whoever carries the file there vouches for it, or compares its SHA-256.
+the host knows no key yet: the person who carries the file vouches for it, or compares its SHA-256.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ local function able_among(only, op, offline_too)
 end
 
 local refused = {} -- by operation: that no agent is able, which is constant within one call
-local function nobody(job)
+local function no_able_agent(job)
   local offers = K.offers .. job.operation
   if redis.call('SCARD', offers) == 0 and redis.call('ZCARD', K.agents) > 0 then return {'unsupported'} end
   local named = job.only == '' and redis.call('SRANDMEMBER', offers, 20) or {}
@@ -109,7 +109,7 @@ function resolve.any(job, patient)
   if job.only ~= '' then
     local able = able_among(job.only, op, false)
     if patient and #able == 0 then able = able_among(job.only, op, true) end
-    if #able == 0 then return nil, nobody(job) end
+    if #able == 0 then return nil, no_able_agent(job) end
     return {least_busy(able, at)}
   end
   local question = op .. (patient and '+' or '')
@@ -130,7 +130,7 @@ function resolve.any(job, patient)
     if patient and #able == 0 then able = taking(offering, at, true) end
   end
   if #able == 0 then
-    refused[question] = nobody(job)
+    refused[question] = no_able_agent(job)
     return nil, refused[question]
   end
   return {least_busy(able, at)}
