@@ -74,10 +74,6 @@ class RolloutProgress:
     stopped: int = 0
     stopped_because: str = ""
 
-    def batch_of(self, place: int) -> Batch:
-        """The batch of the host at this place of the job's order."""
-        return next(batch for batch in self.batches if batch.first <= place < batch.first + batch.hosts)
-
 
 @dataclass(frozen=True)
 class OpeningRecord:
