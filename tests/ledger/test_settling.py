@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +11,6 @@ from typing import Any
 
 import pytest
 import redis
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from jobqueue.errors import LedgerRefuses, LedgerUnavailable, LedgerUncertain
 from jobqueue.ledger import settling
@@ -80,55 +80,36 @@ def hasty(real_client: redis.Redis, redis_url: str) -> Iterator[World]:
 
 
 @contextmanager
-def blocked(client: redis.Redis, seconds: float) -> Iterator[None]:
-    """Redis answers nobody for a while: it runs a script."""
-    script = """
-        local function now() local t = redis.call('TIME') return t[1] + t[2] / 1e6 end
-        local begin = now()
-        while now() - begin < tonumber(ARGV[1]) do end
-    """
-    started = threading.Event()
-
-    def run() -> None:
-        with client.pipeline(transaction=False) as pipe:
-            started.set()
-            pipe.eval(script, 0, str(seconds)).execute()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    started.wait()
-    # the script runs as soon as nothing else is answered
-    while thread.is_alive():
-        try:
-            client.connection_pool.connection_class(
-                **{**client.connection_pool.connection_kwargs, "socket_timeout": 0.05, "retry": None}
-            ).connect()
-        except (RedisTimeoutError, RedisConnectionError):
-            break
+def suspended(client: redis.Redis, seconds: float) -> Iterator[None]:
+    """Redis answers nobody for a while: its process is stopped. What is sent to it meanwhile waits in its sockets."""
+    pid = client.info("server")["process_id"]
+    resume = threading.Timer(seconds, os.kill, (pid, signal.SIGCONT))
+    os.kill(pid, signal.SIGSTOP)
+    resume.start()
     try:
         yield
     finally:
-        thread.join()
+        resume.join()
 
 
 @pytest.mark.realredis
-class TestBlockedRedis:
+class TestSuspendedRedis:
     def test_it_is_settled_before_the_answer(self, hasty: World, real_client: redis.Redis) -> None:
-        with blocked(real_client, 3 * TIMEOUT):
+        with suspended(real_client, 3 * TIMEOUT):
             job_id = hasty.create("_all")
         assert [job.id for job in hasty.jobs.page(JobFilter()).items] == [job_id]
         assert hasty.job(job_id).total == 2
 
     def test_a_batch(self, hasty: World, real_client: redis.Redis) -> None:
         new = [hasty.new_job() for _ in range(120)]
-        with blocked(real_client, 3 * TIMEOUT):
+        with suspended(real_client, 3 * TIMEOUT):
             hasty.jobs.create_many(new, hasty.template)
         assert hasty.jobs.page(JobFilter(limit=1)).total == len(new)
 
     def test_it_is_not_confirmed(self, hasty: World, real_client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(settling, "PAUSES", ())
         new = hasty.new_job()
-        with blocked(real_client, 4 * TIMEOUT), pytest.raises(LedgerUncertain):
+        with suspended(real_client, 4 * TIMEOUT), pytest.raises(LedgerUncertain):
             hasty.jobs.create(new, hasty.template)
         assert hasty.job(new.id).id == new.id  # it was stored all the same
 
