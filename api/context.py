@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, current_app, g
 
-from jobqueue.model.principal import NOBODY, Principal
+from jobqueue.model.principal import ANONYMOUS, Principal
 
 if TYPE_CHECKING:
     from jobqueue.services import Services
@@ -26,6 +26,6 @@ def services() -> Services:
 
 
 def principal() -> Principal:
-    """The principal of this request's credentials; ``NOBODY`` on routes that need none."""
-    found: Principal = g.get("principal", NOBODY)
+    """The principal of this request's credentials; ``ANONYMOUS`` on routes that need none."""
+    found: Principal = g.get("principal", ANONYMOUS)
     return found

@@ -199,7 +199,7 @@ def _body(info: OperationInfo, given: Mapping[str, str]) -> tuple[dict[str, Any]
 def _problems(error: JobQueueError) -> Problems:
     """An error of the API, shown beside the fields that it names."""
     fields: dict[str, str] = {}
-    message, details = errors.told(error)
+    message, details = errors.message_and_details(error)
     for name, messages in (details or {}).items():
         if not isinstance(messages, list):
             continue

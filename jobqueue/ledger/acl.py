@@ -55,7 +55,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
                 "upload",
                 "uploads",
                 "bulk",
-                "told",
+                "driver_report",
                 "outside",
             ),
             *("reached", "clock", "agents", "agent", "agent_log", "away", "label", "offers", "stats", "alerts"),

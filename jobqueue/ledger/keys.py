@@ -67,7 +67,11 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "upload": ("upload:", "hash", "{upload}: bytes of a package by number of the piece; expires unless it is complete"),
     "uploads": ("uploads", "zset", "uploads that are not complete, by the time at which they are given up"),
     "bulk": ("package-bytes", "hash", "bytes of all packages and uploads together, and of each incomplete upload"),
-    "told": ("told:", "hash", "{job}: what the driver of an external run reported, JSON by field, newest values"),
+    "driver_report": (
+        "told:",
+        "hash",
+        "{job}: what the driver of an external run reported, JSON by field, newest values",
+    ),
     "outside": (
         "outside",
         "zset",

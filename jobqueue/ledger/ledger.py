@@ -122,7 +122,7 @@ class Ledger:
         self.fleet = Fleet(self.scripts, alarm, now=now)
         self.outages = Outages(client, self.keys, self.scripts, now=now)
         self.configurations = Configurations(client, self.keys, self.scripts, seal, alarm, now=now)
-        self.outside = ExternalRuns(self.scripts, now=now)
+        self.external_runs = ExternalRuns(self.scripts, now=now)
         self.credentials = Credentials(client, self.keys, self.scripts, seal, alarm, self.audit)
         self.stored_targets = StoredTargets(client, self.keys, self.scripts, seal, alarm, self.audit)
         self.plans = Plans(client, self.keys)

@@ -30,7 +30,7 @@ from jobqueue.model.states import FAILURES, FINAL_STATES, FINAL_STATUSES, TRANSI
 
 #: Kinds of keys that the ledger can do without, or rebuild from other records. A script that meets a damaged one moves
 #: it aside and continues (``lua/include/damage_guard.lua``).
-MENDED = (
+REPAIRABLE = (
     *("events", "index", "waiting", "due", "leases", "deadlines", "opening", "finished", "outside", "queue", "clock"),
     *("cancelling", "removals", "queues"),
     *(
@@ -152,13 +152,13 @@ def source(verb: str, keys: Keys) -> str:
 
 def _guard(keys: Keys) -> str:
     """The preamble of every script; see its file."""
-    mended = ", ".join(f"['{keys.kind(kind)}'] = '{KINDS[kind][1]}'" for kind in MENDED)
+    repairable = ", ".join(f"['{keys.kind(kind)}'] = '{KINDS[kind][1]}'" for kind in REPAIRABLE)
     names = ", ".join(f"{kind} = '{keys.kind(kind)}'" for kind in ("alerts", "events", "stats"))
     spoiled = f"aside = '{keys.kind('spoiled')}', kind = '{RECORDS_ALTERED}', seconds = {SPOILED_SECONDS}"
     text = re.sub(r"^--.*\n", "", _text(f"{_INCLUDES}/damage_guard.lua"), flags=re.MULTILINE)
     # inside the functions that need them, so that scripts build the tables only when they meet damage
     return (
-        text.replace("pairs(MENDED)", f"pairs({{{mended}}})")
+        text.replace("pairs(REPAIRABLE)", f"pairs({{{repairable}}})")
         .replace(
             "local function set_aside(key, what)\n",
             f"local function set_aside(key, what)\n  local SPOILED = {{{names}, {spoiled}}}\n",

@@ -56,7 +56,7 @@ class Principal:
 
 
 #: The principal without permissions, used where no principal is given.
-NOBODY = Principal("", frozenset(), kind="none")
+ANONYMOUS = Principal("", frozenset(), kind="none")
 
 
 def system(name: str) -> Principal:

@@ -13,7 +13,7 @@ from jobqueue.model.history import History
 from jobqueue.model.job import Job
 from jobqueue.model.job_search import JobSearch
 from jobqueue.model.job_summary import JobSummary, JobSummaryPage
-from jobqueue.model.principal import NOBODY, Principal
+from jobqueue.model.principal import ANONYMOUS, Principal
 from jobqueue.model.states import JobStatus
 from jobqueue.services.execution_pages import ExecutionReader
 from jobqueue.services.result_verifier import ResultVerifier
@@ -117,7 +117,7 @@ class JobManager:
         self._ledger.rollouts.steer(job_id, verb, who)
         return self.get(job_id)
 
-    def delete(self, job_id: str, principal: Principal = NOBODY) -> None:
+    def delete(self, job_id: str, principal: Principal = ANONYMOUS) -> None:
         """Delete an ended job: one's own, or any job with the permission ``job:delete``.
 
         Raises ``JobNotFound``, ``JobNotFinal``, ``PermissionDenied``.

@@ -71,17 +71,17 @@ class JobSubmitter:
         *,
         only: tuple[str, ...] = (),
         job_id: str | None = None,
-        deed: AuditEntry | None = None,
+        audit_entry: AuditEntry | None = None,
     ) -> Accepted:
-        """Accept one job. ``job_id`` is a new UUID, for a caller who must know it beforehand. ``deed`` is written to
-        the audit trail together with the job; without one, the caller writes its own entry.
+        """Accept one job. ``job_id`` is a new UUID, for a caller who must know it beforehand. ``audit_entry`` is
+        written to the audit trail together with the job; without one, the caller writes its own entry.
 
         If the ledger does not confirm the job in time, it may be stored: the answer is then not confirmed.
 
         Raises ``PermissionDenied`` unless its principal may submit jobs and run this operation; ``InvalidInput``
         (operation, data, target), ``NoLiveAgent``, ``IdempotencyConflict``.
         """
-        new = self._prepare(submission, only, job_id, deed)
+        new = self._prepare(submission, only, job_id, audit_entry)
         try:
             stored = self._jobs.create(new, self._sender.template)
         except LedgerUncertain as error:
@@ -121,7 +121,7 @@ class JobSubmitter:
         submission: Submission,
         only: tuple[str, ...] = (),
         job_id: str | None = None,
-        deed: AuditEntry | None = None,
+        audit_entry: AuditEntry | None = None,
         *,
         compares: bool = True,
     ) -> NewJob:
@@ -174,7 +174,7 @@ class JobSubmitter:
             operation.idempotent,
             digest,
             hosts,
-            deed,
+            audit_entry,
             who,
             unmatched,
             waits_for_offline=is_patient,

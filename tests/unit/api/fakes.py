@@ -52,7 +52,7 @@ from jobqueue.model.job_search import JobSearch
 from jobqueue.model.job_summary import JobSummary, JobSummaryPage
 from jobqueue.model.output import HostOutputs, OutputPage
 from jobqueue.model.package import PackageInfo, check_package_name
-from jobqueue.model.principal import NOBODY, Principal
+from jobqueue.model.principal import ANONYMOUS, Principal
 from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import Target
@@ -202,7 +202,7 @@ class FakeServices:
         self.ledger.is_maintained = lambda: True  # type: ignore[method-assign]
         self.ledger.executions.alerts = lambda: [AN_ALERT]  # type: ignore[method-assign]
 
-    def _submit(self, submission: Submission, deed: AuditEntry | None = None) -> Accepted:
+    def _submit(self, submission: Submission, audit_entry: AuditEntry | None = None) -> Accepted:
         self._fail()
         if submission.operation != AN_OPERATION.type:
             raise UnknownOperation(f"No operation {submission.operation!r}; did you mean {AN_OPERATION.type}?")
@@ -269,12 +269,12 @@ class FakeServices:
 
     def _summaries(self, wanted: JobFilter) -> JobSummaryPage:
         page = self._page(wanted)
-        items = tuple(a_glance(job) for job in page.items)[wanted.offset :][: wanted.limit]
+        items = tuple(a_summary(job) for job in page.items)[wanted.offset :][: wanted.limit]
         return JobSummaryPage(items, page.total, page.status_counts)
 
     def _starting(self, prefix: str, most: int) -> tuple[tuple[JobSummary, ...], int, bool]:
         self._fail()
-        found = [a_glance(job) for job in self.store.values() if job.id.startswith(prefix)]
+        found = [a_summary(job) for job in self.store.values() if job.id.startswith(prefix)]
         return tuple(found[:most]), len(found), True
 
     def _failures(self, within_seconds: int) -> RecentFailures:
@@ -294,7 +294,7 @@ class FakeServices:
         starts = [last - number * seconds * 1_000_000 for number in reversed(range(spans))]
         return History(seconds, tuple(Span(start, submitted, 2) for start in starts))
 
-    def _delete(self, job_id: str, principal: Principal = NOBODY) -> None:
+    def _delete(self, job_id: str, principal: Principal = ANONYMOUS) -> None:
         if not principal.may("job:delete") and self._job(job_id).submitted_by != principal.name:
             raise PermissionDenied.of(principal.name, "job:delete")
         if not self._job(job_id).status.is_final:
@@ -306,7 +306,7 @@ class FakeServices:
         job_id: str,
         target: str | None = None,
         only: frozenset[ExecutionState] | None = None,
-        principal: Principal = NOBODY,
+        principal: Principal = ANONYMOUS,
     ) -> Accepted:
         self._job(job_id)
         self.retries.append((job_id, target, only))
@@ -337,7 +337,7 @@ class FakeServices:
         return replace(page, items=tuple(job for job in page.items if search.matches(job)))
 
     def _heads(self, job_ids: list[str]) -> tuple[JobSummary, ...]:
-        return tuple(a_glance(self.store[job_id]) for job_id in job_ids)
+        return tuple(a_summary(self.store[job_id]) for job_id in job_ids)
 
     def _output_page(self, job_id: str, hostname: str | None = None, offset: int = 0) -> OutputPage:
         self._job(job_id)
@@ -531,7 +531,7 @@ def _host(agent: Agent) -> Host:
     )
 
 
-def a_glance(job: Job) -> JobSummary:
+def a_summary(job: Job) -> JobSummary:
     """What a list shows of a job."""
     return JobSummary(
         job.id,

@@ -335,8 +335,8 @@ local function accept(job)
   if retried and retried[1] then
     local as = retried[2]
     redis.call('HSET', first, 'retried_as', as and (as .. ' ' .. job.id) or job.id)
-    local told = append_event(first, created, 'retried', '_api', 'as ' .. job.id)
-    announce(job.retry_of, retried[1], told, 'retried', '_api', 'as ' .. job.id)
+    local event = append_event(first, created, 'retried', '_api', 'as ' .. job.id)
+    announce(job.retry_of, retried[1], event, 'retried', '_api', 'as ' .. job.id)
   end
   local answer = {'created', when, (waits or template or not is_placed) and {} or slots}
   if not is_strict then -- a job is accepted even while the trail cannot be written; the caller is informed

@@ -518,7 +518,7 @@ def test_full_shows_the_whole_id_on_a_terminal() -> None:
     assert ID in file.getvalue()
 
 
-def test_the_timeline_tells_the_day_only_where_it_is_another(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_timeline_shows_the_day_only_when_it_changes(capsys: pytest.CaptureFixture[str]) -> None:
     steps = [
         {
             "timestamp": f"2026-01-0{day}T00:00:00.000Z",
