@@ -101,7 +101,7 @@ def test_a_strict_trail_stops_jobs_that_cannot_be_recorded(
     before = {key: ready.client.dump(key) for key in ready.client.scan_iter()}
     ready.client.xadd(ready.ledger.keys.kind("audit"), {"x": "y"}, id="18446744073709551615-18446744073709551614")
     with monkeypatch.context() as patch:
-        patch.setattr(audit, "mend", lambda: False)
+        patch.setattr(audit, "repair", lambda: False)
         with pytest.raises(AuditUnavailable, match="The change was refused"):
             ready.store(audit_entry=entry)
         with pytest.raises(AuditUnavailable, match="The change was refused"):

@@ -338,7 +338,7 @@ def unwritable(client: FlaskClient, services: FakeServices, monkeypatch: pytest.
     client.post("/user", json={"name": "alice", "roles": ["read"]}, headers=AUTHORIZATION)
     ledger = services.ledger
     ledger.client.xadd(ledger.keys.kind("audit"), {"x": "y"}, id="18446744073709551615-18446744073709551614")
-    monkeypatch.setattr(ledger.audit, "mend", lambda: False)
+    monkeypatch.setattr(ledger.audit, "repair", lambda: False)
     return services
 
 

@@ -668,7 +668,9 @@ def test_a_writer_to_redis_cannot_revoke_keys(
         assert checked(ledger, fresh, job_id).authenticity == SIGNED
 
 
-def test_an_unreadable_joining_record_excludes_no_other_agent(agent: MakeAgent, enrolment: Enrolment, ledger: Ledger) -> None:
+def test_an_unreadable_joining_record_excludes_no_other_agent(
+    agent: MakeAgent, enrolment: Enrolment, ledger: Ledger
+) -> None:
     """Every agent can write its own record, and that it waits."""
     good = agent("web9", enrolment.invite("web9")[0])
     good.beat()
