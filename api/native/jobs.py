@@ -11,7 +11,7 @@ from api.blueprint import Blueprint
 from api.body import decode_object
 from api.context import principal, services
 from api.errors import error_document
-from api.native import links, mapping, requests
+from api.native import links, mapping, pause_mapping, requests
 from api.native.schemas import (
     AcceptedAnswer,
     BatchAnswer,
@@ -155,7 +155,9 @@ def get_job(job_id: str) -> Response:
     With its first 1,000 executions: `executions_left_out` counts the others, and `GET /job/{job_id}/executions` lists
     all.
     """
-    return json_response(mapping.job(services().jobs.get(requests.job_id(job_id))))
+    found = services().jobs.get(requests.job_id(job_id))
+    paused_by = [pause_mapping.paused_by(pause) for pause in services().pauses.of_job(found)]
+    return json_response({**mapping.job(found), "paused_by": paused_by})
 
 
 @blueprint.route("/job/<job_id>", methods=["DELETE"], parameters=[requests.JOB_ID])
