@@ -18,6 +18,7 @@ from api.native.schemas import (
     BatchRequest,
     ErrorAnswer,
     JobAnswer,
+    JobDetailsAnswer,
     JobListAnswer,
     JobQuery,
     JobRequest,
@@ -146,7 +147,7 @@ def list_jobs(loaded: dict[str, Any]) -> Response:
 
 
 @blueprint.route("/job/<job_id>", methods=["GET"], parameters=[requests.JOB_ID])
-@blueprint.response(200, JobAnswer)
+@blueprint.response(200, JobDetailsAnswer)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
 @blueprint.doc(operationId="getJob")
 def get_job(job_id: str) -> Response:

@@ -440,8 +440,13 @@ class JobAnswer(JobSummary):
     responses = fields.Dict(keys=fields.String(), values=fields.Nested(ResponseAnswer), required=True)
     agent_states = fields.Dict(keys=fields.String(), values=fields.Nested(AgentStateAnswer), required=True)
     timeline = fields.List(fields.Nested(TimelineEvent), required=True)
+
+
+class JobDetailsAnswer(JobAnswer):
+    """A job, with its first 1,000 executions and what keeps them from starting."""
+
     paused_by = fields.List(
-        fields.Nested(PausedBy), metadata=about("Pauses that keep executions of it from starting; only of GET.")
+        fields.Nested(PausedBy), required=True, metadata=about("Pauses that keep executions of it from starting.")
     )
 
 

@@ -45,7 +45,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
                 "removals",
                 "removing",
             ),
-            *("pauses", "paused_hosts", "parked", "returning"),
+            *("pauses", "paused", "paused_hosts", "parked", "returning"),
             *(
                 "idem",
                 "alias",
@@ -107,7 +107,7 @@ _AGENT: tuple[tuple[tuple[str, ...], str], ...] = (
     (("due",), "+zadd +zscore"),
     (("leases", "deadlines", "opening"), "+zadd +zrem"),
     # what is paused, and the executions that it holds back
-    (("pauses",), "+hgetall"),
+    (("paused",), "+get"),
     (("paused_hosts",), "+sismember"),
     (("parked",), "+zadd +zrem +zscore"),
     (("finished",), "+zadd"),

@@ -326,7 +326,7 @@ class _Inspection:
                 name in returning or name.removeprefix("pause:") in pauses, f"nothing returns what {name} holds"
             )
             self.equal(set(members), self.expected_parked.get(f"parked:{name}", set()), f"executions parked by {name}")
-        self.owned |= {"pauses", "returning", *(f"paused-hosts:{pause}" for pause in pauses)}
+        self.owned |= {"pauses", "paused", "returning", *(f"paused-hosts:{pause}" for pause in pauses)}
 
     def packages(self) -> None:
         packages = self.records.kind("package:")

@@ -298,6 +298,14 @@ def test_deleting_a_paused_job_by_force_leaves_nothing(world: World) -> None:
     assert not world.client.exists(world.ledger.keys.parked("pause:00000000"))
 
 
+def test_a_lost_list_of_pauses_is_written_again(world: World) -> None:
+    pause(world)
+    world.client.delete(world.ledger.keys.kind("paused"))
+    maintain(world)
+    world.create("a")
+    assert offer(world, "a") == "paused"
+
+
 def test_an_unreadable_pause_is_reported_and_holds_nothing(world: World) -> None:
     world.client.hset(world.ledger.keys.kind("pauses"), "00000000", "nonsense")
     assert world.ledger.pauses.all() == []

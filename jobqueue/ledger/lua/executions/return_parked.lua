@@ -1,19 +1,22 @@
 -- Ends pauses whose time has passed, and returns executions to the front of their queues that are held back no more. The
 -- newest return first, so that each list of messages stays in the order of their times.
--- include: clock publish
+-- include: clock publish pauses
 -- KEYS: none
 -- ARGV: 1 now, 2 how many at most, 3 message template or '' (the broker is elsewhere: the caller sends the messages)
 -- returns: {number of executions that were looked at, {"job:slot", priority, attempt, ...} of what returned}
 local at, most, template = clock(ARGV[1]), tonumber(ARGV[2]), parse_template(ARGV[3])
-local pauses = redis.call('HGETALL', K.pauses)
+local pauses, left = redis.call('HGETALL', K.pauses), {}
 for i = 1, #pauses, 2 do
   local until_ = string.match(pauses[i + 1], '^%l+|(%d+)|')
   if until_ and num(until_) <= at then
     redis.call('HDEL', K.pauses, pauses[i])
     redis.call('UNLINK', K.paused_hosts .. pauses[i])
     redis.call('ZADD', K.returning, int(at), 'pause:' .. pauses[i])
+  else
+    left[#left + 1], left[#left + 2] = pauses[i], pauses[i + 1]
   end
 end
+list_paused(left)
 
 -- Whether the execution waits for its return: anything else that happened to it has a place of its own.
 local function is_parked(id, slot, reason)

@@ -3,18 +3,17 @@
 -- an execution is the reason. Needs: clock.
 
 -- A pause that holds back an operation on this host: its id, and whether it is one of hosts; nil without any. One read
--- while there is no pause.
+-- while there is no pause. Agents may read this list, which has no reasons.
 local function pause_of(op, tags, host, at)
-  local pauses = redis.call('HGETALL', K.pauses)
-  for i = 1, #pauses, 2 do
-    local kind, until_, length, rest = string.match(pauses[i + 1], '^(%l+)|(%d*)|(%d+)|(.*)$')
-    local value = kind and string.sub(rest, 1, num(length))
+  local paused = redis.call('GET', K.paused)
+  if not paused then return nil end
+  for id, kind, until_, value in string.gmatch(paused, '(%x+)|(%l+)|(%d*)|([^\n]*)\n') do
     local is_met = kind == 'everything'
       or (kind == 'operation' and (value == op or (string.sub(value, -2) == '.*'
         and string.sub(op, 1, #value - 1) == string.sub(value, 1, -2))))
       or (kind == 'tag' and string.find('\n' .. tags .. '\n', '\n' .. value .. '\n', 1, true))
-      or (kind == 'target' and redis.call('SISMEMBER', K.paused_hosts .. pauses[i], host) == 1)
-    if is_met and (until_ == '' or num(until_) > at) then return pauses[i], kind == 'target' end
+      or (kind == 'target' and redis.call('SISMEMBER', K.paused_hosts .. id, host) == 1)
+    if is_met and (until_ == '' or num(until_) > at) then return id, kind == 'target' end
   end
   return nil
 end
