@@ -53,9 +53,9 @@ _MOST_CLIENTS = 10_000
 
 def note(**details: str | int | list[str]) -> None:
     """Add details of this request to its audit entry; never secrets."""
-    found: dict[str, Any] = g.setdefault("audit_details", {})
+    noted: dict[str, Any] = g.setdefault("audit_details", {})
     for name, value in details.items():
-        found[name] = _short(value)
+        noted[name] = _short(value)
 
 
 def turned_away() -> None:
@@ -162,16 +162,16 @@ class _Refusals:
     def count(self, client: str) -> int | None:
         """None: leave this one out. Else how many of this client's were left out before it."""
         now = time.monotonic()
-        found = self._clients.get(client)
-        if found is None:
-            found = self._clients[client] = [now, 0, 0]  # since when, written, left out
+        refused = self._clients.get(client)
+        if refused is None:
+            refused = self._clients[client] = [now, 0, 0]  # since when, written, left out
             while len(self._clients) > _MOST_CLIENTS:
                 self._clients.popitem(last=False)
-        if now - found[0] >= _MINUTE:
-            found[0], found[1] = now, 0
-        if found[1] >= _MOST_REFUSALS:
-            found[2] += 1
+        if now - refused[0] >= _MINUTE:
+            refused[0], refused[1] = now, 0
+        if refused[1] >= _MOST_REFUSALS:
+            refused[2] += 1
             return None
-        found[1] += 1
-        left_out, found[2] = int(found[2]), 0
+        refused[1] += 1
+        left_out, refused[2] = int(refused[2]), 0
         return left_out

@@ -21,10 +21,10 @@ def read_object(*, required: bool = True) -> dict[str, Any]:
 
     Raises ``InvalidInput`` (400), ``UnsupportedMedia`` (415) or werkzeug's ``RequestEntityTooLarge`` (413).
     """
-    found, suspect = decode_object(required=required)
+    body, suspect = decode_object(required=required)
     if suspect:
-        limits.check(found)
-    return found
+        limits.check(body)
+    return body
 
 
 def decode_object(*, required: bool = True, is_bulk: bool = False) -> tuple[dict[str, Any], bool]:
@@ -41,10 +41,10 @@ def decode_object(*, required: bool = True, is_bulk: bool = False) -> tuple[dict
     _check_media()
     if not raw:
         raise InvalidInput("The body is empty; send a JSON object.")
-    found, suspect = limits.decode(raw, most=current_app.config[MAX_VALUES])
-    if not isinstance(found, dict):
-        raise InvalidInput(f"The body must be a JSON object, not {_kind(found)}.")
-    return found, suspect
+    body, suspect = limits.decode(raw, most=current_app.config[MAX_VALUES])
+    if not isinstance(body, dict):
+        raise InvalidInput(f"The body must be a JSON object, not {_kind(body)}.")
+    return body, suspect
 
 
 def _read() -> bytes:

@@ -37,18 +37,18 @@ class CheckedBody:
 
     def read(self, size: int | None = None) -> bytes:
         """Up to ``size`` bytes, all without it; empty at the end."""
-        found: bytes = self._checked(self._body.read, size)
-        return found
+        chunk: bytes = self._checked(self._body.read, size)
+        return chunk
 
     def readline(self, size: int | None = None) -> bytes:
         """One line."""
-        found: bytes = self._checked(self._body.readline, size)
-        return found
+        line: bytes = self._checked(self._body.readline, size)
+        return line
 
     def readlines(self, size: int | None = None) -> list[bytes]:
         """All lines."""
-        found: list[bytes] = self._checked(self._body.readlines, size)
-        return found
+        lines: list[bytes] = self._checked(self._body.readlines, size)
+        return lines
 
     def __iter__(self) -> Iterator[bytes]:
         while line := self.readline():

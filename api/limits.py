@@ -91,10 +91,10 @@ def decode(body: bytes, what: str = "The body", most: int = MAX_VALUES) -> tuple
 
 def check(value: Any, name: str = "") -> None:
     """Raise ``InvalidInput`` that names the place if ``value`` breaks a limit. ``name`` is what ``value`` is called."""
-    found = _problem(value, 1)
-    if found is None:
+    problem = _problem(value, 1)
+    if problem is None:
         return
-    parts, sentence = found
+    parts, sentence = problem
     place = name
     for part in reversed(parts):
         place = inside(place, part)
@@ -122,29 +122,29 @@ def _problem(value: Any, depth: int) -> tuple[list[str | int], str] | None:
         if depth > MAX_DEPTH:
             return [], _TOO_DEEP
         for key, item in value.items():
-            found = _text_problem(key) or (None if item is None else _problem(item, depth + 1))
-            if found:
-                found[0].append(key)
-                return found
+            problem = _text_problem(key) or (None if item is None else _problem(item, depth + 1))
+            if problem:
+                problem[0].append(key)
+                return problem
     elif isinstance(value, list):
         if depth > MAX_DEPTH:
             return [], _TOO_DEEP
         for index, item in enumerate(value):
-            found = _problem(item, depth + 1)
-            if found:
-                found[0].append(index)
-                return found
+            problem = _problem(item, depth + 1)
+            if problem:
+                problem[0].append(index)
+                return problem
     elif isinstance(value, _Unfit):
         return [], f"The number {value.text} is out of range; use 64-bit integers and finite numbers."
     return None
 
 
 def _text_problem(text: str) -> tuple[list[str | int], str] | None:
-    found = _NOT_TEXT.search(text)
-    if not found:
+    match = _NOT_TEXT.search(text)
+    if not match:
         return None
-    what = "a NUL character" if found[0] == "\x00" else "half of a surrogate pair"
-    return [], f"The text contains {what} (at character {found.start()}), which is not allowed; remove it."
+    what = "a NUL character" if match[0] == "\x00" else "half of a surrogate pair"
+    return [], f"The text contains {what} (at character {match.start()}), which is not allowed; remove it."
 
 
 def inside(place: str, part: str | int) -> str:
@@ -165,13 +165,13 @@ def _too_deep(place: str) -> InvalidInput:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         sentence = "Duplicate key; give it once."
         raise InvalidInput.of(inside("", twice), sentence)
-    return found
+    return members
 
 
 def _integer(text: str, refuse: Callable[[str], Any]) -> Any:

@@ -69,18 +69,18 @@ class FacadeDocument:
 
 def complete(document: Document, app: Flask, dialects: Iterable[FacadeDocument]) -> Document:
     """``document`` of the native API with every status that each route can answer, and with the routes of others."""
-    found = copy.deepcopy(document)
+    completed = copy.deepcopy(document)
     native = (JSON, {"$ref": "#/components/schemas/ErrorAnswer"})
     endpoints = {(_path(rule.rule), method.lower()): rule.endpoint for rule in _rules(app) for method in rule.methods}
-    for path, item in found["paths"].items():
+    for path, item in completed["paths"].items():
         for method, operation in item.items():
             if method != "parameters":
                 operation["responses"].pop("default", None)
                 has_body = "requestBody" in operation
                 _add_errors(operation["responses"], _errors(endpoints[path, method], has_body=has_body), native)
     for dialect in dialects:
-        _add(found, app, dialect)
-    return found
+        _add(completed, app, dialect)
+    return completed
 
 
 def _add(document: Document, app: Flask, dialect: FacadeDocument) -> None:
@@ -131,12 +131,12 @@ def _operation(endpoint: str, route: Route, dialect: FacadeDocument) -> Document
 def _errors(endpoint: str, *, has_body: bool) -> list[int]:
     """The statuses that do not depend on the view."""
     rule = rule_of(endpoint)
-    found = [400, 500]
+    statuses = [400, 500]
     if rule != PUBLIC:
-        found += [401, 429, 503]
+        statuses += [401, 429, 503]
     if rule not in (PUBLIC, KNOWN):
-        found.append(403)
-    return sorted([*found, *_READS_BODY] if has_body else found)
+        statuses.append(403)
+    return sorted([*statuses, *_READS_BODY] if has_body else statuses)
 
 
 def _add_errors(

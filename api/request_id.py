@@ -11,10 +11,10 @@ _ENVIRON_NAME = "HTTP_X_REQUEST_ID"
 
 def current() -> str:
     """The id of the current request: the caller's own if it is safe to repeat, else a new one."""
-    found: str | None = g.get("request_id")
-    if found is None:
-        found = g.request_id = chosen(request.environ.get(_ENVIRON_NAME, ""))
-    return found
+    request_id: str | None = g.get("request_id")
+    if request_id is None:
+        request_id = g.request_id = chosen(request.environ.get(_ENVIRON_NAME, ""))
+    return request_id
 
 
 def install(app: Flask) -> None:

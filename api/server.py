@@ -199,10 +199,10 @@ class Server(BaseApplication):
 
 def _context(config: Any, _default: object) -> ssl.SSLContext:
     """gunicorn's hook."""
-    found = tls.context(Path(config.certfile), Path(config.keyfile))
+    context = tls.context(Path(config.certfile), Path(config.keyfile))
     # else gevent shakes hands before the worker has the connection, and waits for ever
-    found.wrap_socket = partial(found.wrap_socket, do_handshake_on_connect=False)  # type: ignore[method-assign]
-    return found
+    context.wrap_socket = partial(context.wrap_socket, do_handshake_on_connect=False)  # type: ignore[method-assign]
+    return context
 
 
 def _allow_many_connections() -> None:

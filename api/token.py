@@ -35,13 +35,13 @@ def _ensure(settings: Settings, file_name: str, name: str) -> tuple[str, Path | 
     try:
         settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         is_ours = _write_new(path, secrets.token_urlsafe(32))
-        found = decoded(path.read_bytes()).strip()
+        token = decoded(path.read_bytes()).strip()
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise InvalidSettings(f"{path} cannot be written ({reason}); set {name}.") from error
-    if not found:
+    if not token:
         raise InvalidSettings(f"{path} is empty; remove it, or set {name}.")
-    return found, path if is_ours else None
+    return token, path if is_ours else None
 
 
 def _write_new(path: Path, token: str) -> bool:

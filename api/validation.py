@@ -73,10 +73,10 @@ def load(schema: ma.Schema, data: Any, prefix: str = "") -> dict[str, Any]:
 
 def _refuse_many_unknown(schema: ma.Schema, data: Any, prefix: str) -> None:
     """Raise ``InvalidInput`` for an object with more unknown fields than marshmallow should check."""
-    found = many_unknown(schema, data, _MOST_UNKNOWN)
-    if found:
-        known = _unknown_message(found.known)
-        raise invalid({name: [known] for name in found.names}, reduce(inside, found.way, prefix), found.count)
+    unknown = many_unknown(schema, data, _MOST_UNKNOWN)
+    if unknown:
+        known = _unknown_message(unknown.known)
+        raise invalid({name: [known] for name in unknown.names}, reduce(inside, unknown.way, prefix), unknown.count)
 
 
 def invalid(messages: Any, prefix: str = "", count: int | None = None) -> InvalidInput:

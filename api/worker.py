@@ -118,23 +118,23 @@ class Worker(GeventWorker):
             self.log.debug("A client broke TLS: %s", exc)
             return
         identity = str(uuid.uuid4())
-        found = server_refusal.of(
+        refusal = server_refusal.of(
             exc,
             most_line=self.cfg.limit_request_line,
             most_header=self.cfg.limit_request_field_size,
             most_headers=self.cfg.limit_request_fields,
         )
-        if found is None:
+        if refusal is None:
             self.log.error("request %s failed outside of the application", identity, exc_info=exc)
-            found = server_refusal.FAULT
+            refusal = server_refusal.FAULT
         else:  # %r: nothing that was sent forges lines of the log
-            self.log.info("request %s was refused with %d: %.200r", identity, found.status, str(exc))
-        self._refuse(client, found, identity)
+            self.log.info("request %s was refused with %d: %.200r", identity, refusal.status, str(exc))
+        self._refuse(client, refusal, identity)
 
-    def _refuse(self, client: Any, found: server_refusal.Refusal, identity: str) -> None:
+    def _refuse(self, client: Any, refusal: server_refusal.Refusal, identity: str) -> None:
         """Send a refusal as the last that is said on a connection."""
         with suppress(OSError), gevent.Timeout(_REFUSAL_SECONDS, False):
-            client.sendall(found.response(identity, is_secure=bool(self.cfg.is_ssl)))
+            client.sendall(refusal.response(identity, is_secure=bool(self.cfg.is_ssl)))
         self._linger(client)
 
     def _linger(self, client: Any) -> None:

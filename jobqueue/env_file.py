@@ -31,12 +31,12 @@ def read_env_file(path: Path) -> dict[str, str]:
             text = decoded(file.read(_LARGEST))
     except (OSError, UnicodeError) as error:
         raise InvalidSettings(f"The settings in {path} cannot be read: {error}.") from error
-    found: dict[str, str] = {}
+    variables: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip() and line.lstrip()[0] not in "#;":
             name, value = _pair(line.strip(), f"{path}, line {number}")
-            found[name] = value
-    return found
+            variables[name] = value
+    return variables
 
 
 def env_text(values: Mapping[str, str]) -> str:

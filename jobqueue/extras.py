@@ -30,12 +30,12 @@ def lack(what: str, extra: str, install: str | None = None) -> str | None:
 
     ``install`` is the extra to install, where that is another one that holds ``extra``.
     """
-    found = lacking(extra)
-    if not found:
+    missing = lacking(extra)
+    if not missing:
         return None
     wanted = install or extra
     return (
-        f"{what} needs {_listed(found)}, not installed here: pip install 'jobqueue[{wanted}]' "
+        f"{what} needs {_listed(missing)}, not installed here: pip install 'jobqueue[{wanted}]' "
         f"(in a clone: pip install '.[{wanted}]')."
     )
 

@@ -21,26 +21,26 @@ def marked(marks: Iterable[str]) -> set[int]:
     wanted = set(map(os.fsencode, marks))
     if not (_PROC / "self" / "environ").exists():
         return _marked_elsewhere(wanted)
-    found = set()
+    pids = set()
     for entry in _PROC.glob("[0-9]*/environ"):
         try:
             variables = entry.read_bytes().split(b"\0")
         except OSError:
             continue  # it has just ended, or belongs to another user
         if not wanted.isdisjoint(variables):
-            found.add(int(entry.parent.name))
-    return found
+            pids.add(int(entry.parent.name))
+    return pids
 
 
 def _marked_elsewhere(wanted: set[bytes]) -> set[int]:
     import psutil
 
-    found = set()
+    pids = set()
     for process in psutil.process_iter():
         try:
             variables = {os.fsencode(f"{key}={value}") for key, value in process.environ().items()}
         except (psutil.Error, OSError):
             continue
         if not wanted.isdisjoint(variables):
-            found.add(process.pid)
-    return found
+            pids.add(process.pid)
+    return pids

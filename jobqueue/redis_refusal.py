@@ -81,8 +81,8 @@ def refusal_of(error: BaseException) -> Refusal | None:
             return Refusal(code)
     if not isinstance(error, RedisError):
         return None
-    found = _TEXT.match(server_text(error))
-    return Refusal(found.group(1)) if found else None
+    match = _TEXT.match(server_text(error))
+    return Refusal(match.group(1)) if match else None
 
 
 def server_text(error: BaseException) -> str:

@@ -55,10 +55,10 @@ def evicts(name: str, info: Info) -> str | None:
 
 def refusals(name: str, info: Info) -> list[str]:
     """Why this server cannot be used; empty if it can. Without a memory limit, no policy evicts keys."""
-    found = [too_old(name, info), is_cluster(name, info)]
+    reasons = [too_old(name, info), is_cluster(name, info)]
     if int(info.get("maxmemory", 0)) > 0:
-        found.append(evicts(name, info))
-    return [complaint for complaint in found if complaint]
+        reasons.append(evicts(name, info))
+    return [complaint for complaint in reasons if complaint]
 
 
 def connections(info: Info) -> tuple[int, int]:

@@ -308,11 +308,11 @@ def parse_labels(text: str) -> dict[str, str]:
 def _missing(values: Mapping[str, Any]) -> dict[str, str]:
     """Missing settings that another setting requires, by their names in the environment."""
     given = {name for name, value in values.items() if value}
-    found = {}
+    missing = {}
     for name, needed, why in _TOGETHER:
         if name in given and needed not in given:
-            found[env_name(needed)] = f"{env_name(needed)} is missing: {why}"
-    return found
+            missing[env_name(needed)] = f"{env_name(needed)} is missing: {why}"
+    return missing
 
 
 def _unknown_names(environ: Mapping[str, str]) -> dict[str, str]:
@@ -503,10 +503,10 @@ def _hosts(value: Any) -> tuple[str, ...]:
 def _patterns(pattern: re.Pattern[str], wanted: str) -> Callable[[Any], tuple[str, ...]]:
     def check(value: Any) -> tuple[str, ...]:
         names = value.split(",") if isinstance(value, str) else value
-        found = tuple(name.strip() for name in names if name.strip())
-        if not all(pattern.fullmatch(name) for name in found):
+        patterns = tuple(name.strip() for name in names if name.strip())
+        if not all(pattern.fullmatch(name) for name in patterns):
             raise ValueError(wanted)
-        return found
+        return patterns
 
     return check
 

@@ -151,13 +151,13 @@ class FakeClient(ObjectMethods):
             raise NotImplementedError(f"FakeClient does not search by {', '.join(sorted(unknown))}.")
         for record in reversed(list(self._records.values())):
             document = self._document(record)
-            found = {
+            jobs = {
                 "status": document["status"],
                 "operation": record.submission.operation,
                 "target": record.submission.target,
             }
             is_there = query.get("hostname") is None or query["hostname"] in record.hosts
-            if is_there and all(query.get(name) in (None, value) for name, value in found.items()):
+            if is_there and all(query.get(name) in (None, value) for name, value in jobs.items()):
                 yield document
 
     def cancel(self, job_id: str) -> dict[str, Any]:
@@ -248,14 +248,14 @@ class FakeClient(ObjectMethods):
         if target in (ANY, ALL):
             return tuple(names[:1] if target == ANY else names)
         if ":" in target:
-            found = tuple(name for name in names if target in self._labels(name))
+            hostnames = tuple(name for name in names if target in self._labels(name))
         else:
-            found = tuple(target.split(","))
-            if not set(found) <= self._agents.keys():
-                found = ()
-        if not found:
+            hostnames = tuple(target.split(","))
+            if not set(hostnames) <= self._agents.keys():
+                hostnames = ()
+        if not hostnames:
             raise InvalidRequest(400, f"The target {target!r} names no agent; there are {', '.join(names)}.")
-        return found
+        return hostnames
 
     def _labels(self, hostname: str) -> set[str]:
         labels = self._agents[hostname].items()

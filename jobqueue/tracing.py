@@ -141,14 +141,14 @@ def give(**carried: str) -> None:
 
 def carried() -> dict[str, str]:
     """The context for a job submitted now; the current span takes precedence over the caller's own context."""
-    found = dict(_given.get())
+    headers = dict(_given.get())
     if _current.tracer is not None:
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
         carrier: dict[str, str] = {}
         TraceContextTextMapPropagator().inject(carrier)
-        found.update({HEADER: carrier[HEADER]} if HEADER in carrier else {})
-    return found
+        headers.update({HEADER: carrier[HEADER]} if HEADER in carrier else {})
+    return headers
 
 
 def trace_id() -> str:
@@ -163,8 +163,8 @@ def trace_id() -> str:
 
 def checked(traceparent: object) -> str | None:
     """A valid traceparent, else None: other values from callers are ignored."""
-    found = isinstance(traceparent, str) and len(traceparent) == 55 and _TRACEPARENT.fullmatch(traceparent)
-    return str(traceparent) if found else None
+    match = isinstance(traceparent, str) and len(traceparent) == 55 and _TRACEPARENT.fullmatch(traceparent)
+    return str(traceparent) if match else None
 
 
 def _context(parent: str | None) -> Any:

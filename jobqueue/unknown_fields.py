@@ -30,8 +30,8 @@ def many_unknown(schema: ma.Schema, data: Any, most: int, way: tuple[str | int, 
         names = tuple(islice((str(name) for name in data if name not in fields), most))
         return UnknownFields(way, tuple(sorted(fields)), names, count)
     for name, field in fields.items():
-        if name in data and (found := _within(field, data[name], most, (*way, name))):
-            return found
+        if name in data and (unknown := _within(field, data[name], most, (*way, name))):
+            return unknown
     return None
 
 

@@ -15,8 +15,8 @@ def matches(pattern: str, text: str) -> bool:
     if end < at or not text.endswith(last):
         return False
     for part in middle:  # the leftmost place for each leaves most room for the others
-        found = text.find(part, at, end)
-        if found < 0:
+        position = text.find(part, at, end)
+        if position < 0:
             return False
-        at = found + len(part)
+        at = position + len(part)
     return True

@@ -117,11 +117,11 @@ def serve(settings: Settings, own: CollectorRegistry, ledger: Ledger) -> Callabl
 
 def registry(own: CollectorRegistry, ledger: Ledger) -> CollectorRegistry:
     """All metrics of this process."""
-    found = CollectorRegistry(auto_describe=False)
-    found.register(_Of(own))
-    found.register(_Redis(ledger))
-    ProcessCollector(registry=found)
-    return found
+    collectors = CollectorRegistry(auto_describe=False)
+    collectors.register(_Of(own))
+    collectors.register(_Redis(ledger))
+    ProcessCollector(registry=collectors)
+    return collectors
 
 
 class _Of(Collector):

@@ -105,11 +105,11 @@ class Authenticator:
             return known
         with self._throttle.attempt(environ, f"{kind}:{name}") as attempt:
             # invalid names are looked up too, so that they take as long as valid ones
-            found = self._verify.check(kind, name if is_name(name) else "?", raw)
-            if found is None:
+            principal = self._verify.check(kind, name if is_name(name) else "?", raw)
+            if principal is None:
                 raise _refusal(given)
             attempt.succeeded()
-        return found
+        return principal
 
 
 def _refusal(given: RequestCredentials) -> Unauthenticated:

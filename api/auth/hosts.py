@@ -49,10 +49,10 @@ class Hosts:
             self._good.add(given)
 
     def _is_ours(self, given: str) -> bool:
-        found = _HOST.fullmatch(given)
-        if found is None:
+        match = _HOST.fullmatch(given)
+        if match is None:
             return False
-        name = _plain(found[1])
+        name = _plain(match[1])
         if name in self._names or name.endswith(self._endings):
             return True
         return self._takes_addresses and _is_address(name)

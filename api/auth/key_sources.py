@@ -82,8 +82,8 @@ class KeyFile:
             log.warning("JOBQUEUE_JWT_JWKS: %s cannot be used; the previous keys stay in use: %s", self._path, error)
 
     def _stat(self) -> tuple[int, int, int]:
-        found = self._path.stat()
-        return found.st_mtime_ns, found.st_ino, found.st_size
+        status = self._path.stat()
+        return status.st_mtime_ns, status.st_ino, status.st_size
 
 
 class KeyAddress:
@@ -114,13 +114,13 @@ class KeyAddress:
         """As ``KeySource``. Waits for a new set if the current one has no such key, ``WAIT_SECONDS`` at most."""
         is_due = self._clock() - self._fetched >= REFRESH_SECONDS
         running = self._begin() if is_due else None
-        found = fitting(self._keys, algorithm, kid) if self._is_usable() else []
-        if not found:
+        keys = fitting(self._keys, algorithm, kid) if self._is_usable() else []
+        if not keys:
             self._wait(running or self._begin())
-            found = fitting(self._keys, algorithm, kid)
+            keys = fitting(self._keys, algorithm, kid)
         if not self._is_usable():
             raise KeysUnavailable
-        return found
+        return keys
 
     def version(self) -> int:
         """As ``KeySource``."""

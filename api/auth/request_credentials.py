@@ -31,8 +31,8 @@ class RequestCredentials:
         if header:
             return cls.of_header(header, "Authorization")
         for source in others:
-            if (found := source(environ)) is not None:
-                return found
+            if (credentials := source(environ)) is not None:
+                return credentials
         for name in _KEY_HEADERS:
             if key := environ.get(name):
                 return cls(key.strip(), "x-api-key" if name == "HTTP_X_API_KEY" else "apiKey")

@@ -120,15 +120,15 @@ class Sessions:
         Raises ``PermissionDenied`` for a request that could change something, or opens a WebSocket, and does not come
         from a page of this API.
         """
-        found = self.owner(environ)
+        principal = self.owner(environ)
         value = cookie_of(environ) or ""
-        if found is not None and (environ["REQUEST_METHOD"] not in _SAFE or environ.get("HTTP_UPGRADE")):
+        if principal is not None and (environ["REQUEST_METHOD"] not in _SAFE or environ.get("HTTP_UPGRADE")):
             content = self._content(value)
             if content is not None and content.get("for") == _PROGRAMS:
                 self.require_no_other_page(environ)
             else:
                 self._require_own_page(environ, value)
-        return found
+        return principal
 
     def require_no_other_page(self, environ: Mapping[str, Any]) -> None:
         """Raise ``PermissionDenied`` for a request of a browser that does not come from a page of this API.
@@ -190,8 +190,8 @@ def cookie_of(environ: Mapping[str, Any]) -> str | None:
         cookies = SimpleCookie(header)
     except CookieError:
         return None
-    found = cookies.get(_name(secure=_is_secure(environ), prefix=_prefix(environ)))
-    return found.value if found is not None else None
+    cookie = cookies.get(_name(secure=_is_secure(environ), prefix=_prefix(environ)))
+    return cookie.value if cookie is not None else None
 
 
 def _is_secure(environ: Mapping[str, Any]) -> bool:
@@ -200,8 +200,8 @@ def _is_secure(environ: Mapping[str, Any]) -> bool:
 
 def _prefix(environ: Mapping[str, Any]) -> str:
     """The path under which the API is served, without a slash at its end; empty at the root of the host."""
-    found: str = environ.get("SCRIPT_NAME", "")
-    return found
+    prefix: str = environ.get("SCRIPT_NAME", "")
+    return prefix
 
 
 def _name(*, secure: bool, prefix: str) -> str:

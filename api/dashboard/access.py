@@ -84,8 +84,8 @@ def install(app: Flask, settings: Settings, services: Services) -> None:
 
 def of_this_app() -> Access:
     """The one of the current application."""
-    found: Access = current_app.extensions[_EXTENSION]
-    return found
+    access: Access = current_app.extensions[_EXTENSION]
+    return access
 
 
 def is_secure() -> bool:

@@ -17,14 +17,14 @@ def audit() -> Response:
     trail = services().audit
     who = query.text("who", 200)
     before = query.number("before", 0, 10**15)
-    found = trail.newest(_LIMIT, before or None, who or None)
-    more = len(found) == _LIMIT
+    records = trail.newest(_LIMIT, before or None, who or None)
+    more = len(records) == _LIMIT
     return pages.render(
         "audit.html",
-        entries=found,
+        entries=records,
         who_wanted=who,
         total=trail.total(),
-        older=query.with_changes(before=found[-1].number) if more else "",
+        older=query.with_changes(before=records[-1].number) if more else "",
         newest=query.with_changes(before=None) if before else "",
         query_with=query.with_changes,
     )

@@ -103,15 +103,15 @@ def draw(history: History, shown: Range) -> Chart:
 
 
 def _column(span: Span, x: float, width: float, top: int) -> list[Bar]:
-    found, y = [], float(HEIGHT)
+    bars, y = [], float(HEIGHT)
     for status in STACK:
         count = span.submitted.get(status, 0)
         if count:
             height = count / top * HEIGHT
             y -= height
             gap = width * _GAP
-            found.append(Bar(round(x + gap / 2, 1), round(y, 1), round(width - gap, 1), round(height, 1), status.value))
-    return found
+            bars.append(Bar(round(x + gap / 2, 1), round(y, 1), round(width - gap, 1), round(height, 1), status.value))
+    return bars
 
 
 def _top(most: int) -> int:

@@ -42,11 +42,11 @@ class Field:
 def fields_of(schema: Mapping[str, Any], given: Mapping[str, str]) -> list[Field]:
     """The fields for a schema, required ones first, filled with the ``given`` values."""
     required = set(schema.get("required", ()))
-    found = [
+    fields = [
         _field(name, about, name in required, given.get(PREFIX + name, ""))
         for name, about in schema.get("properties", {}).items()
     ]
-    return sorted(found, key=lambda field: not field.is_required)
+    return sorted(fields, key=lambda field: not field.is_required)
 
 
 def data_of(schema: Mapping[str, Any], given: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -163,15 +163,15 @@ def _value(field: Field, about: Mapping[str, Any], text: str) -> Any:
 
 def number_of(text: str) -> float | int:
     """A finite number; raises ``ValueError``."""
-    found = text.strip()
+    stripped = text.strip()
     try:
-        value = float(found)
+        value = float(stripped)
     except ValueError:
         raise ValueError("Must be a number.") from None
-    if not math.isfinite(value) or len(found) > _LONGEST_NUMBER:
+    if not math.isfinite(value) or len(stripped) > _LONGEST_NUMBER:
         raise ValueError("Number too large.")
     try:
-        return int(found)
+        return int(stripped)
     except ValueError:
         return value
 
@@ -182,15 +182,15 @@ def _pairs(text: str) -> dict[str, str]:
 
 def pairs_of(text: str, shape: str) -> dict[str, str]:
     """``{name: value}`` of lines; raises ``ValueError``."""
-    found: dict[str, str] = {}
+    pairs: dict[str, str] = {}
     for line in filter(str.strip, text.replace("\r\n", "\n").split("\n")):
         name, equals, value = line.partition("=")
         if not equals or not name.strip():
             raise ValueError(f"Write {shape}, one per line; {line.strip()[:40]!r} is not.")
-        if name.strip() in found:
+        if name.strip() in pairs:
             raise ValueError(f"{name.strip()[:40]!r} is given twice.")
-        found[name.strip()] = value
-    return found
+        pairs[name.strip()] = value
+    return pairs
 
 
 def _json(text: str) -> Any:
@@ -206,12 +206,12 @@ def _json(text: str) -> Any:
 
 def _raw(text: str) -> tuple[dict[str, Any], dict[str, str]]:
     try:
-        found = _json(text)
+        value = _json(text)
     except ValueError as error:
         return {}, {RAW: str(error)}
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         return {}, {RAW: 'Must be a JSON object, such as {"name": "value"}.'}
-    return found, {}
+    return value, {}
 
 
 def _word(value: Any) -> str:

@@ -25,10 +25,10 @@ def form() -> Mapping[str, str]:
 
     Raises ``InvalidInput``, ``UnsupportedMedia`` (415), or werkzeug's ``RequestEntityTooLarge`` (413).
     """
-    found: Mapping[str, str] | None = g.get("form")
-    if found is None:
-        found = g.form = _read()
-    return found
+    fields: Mapping[str, str] | None = g.get("form")
+    if fields is None:
+        fields = g.form = _read()
+    return fields
 
 
 def _read() -> dict[str, str]:

@@ -58,8 +58,8 @@ def choose() -> Response:
     wanted = query.text("operation")
     if wanted:
         return _form(_operation(wanted), {_TARGET: query.text("target") or ANY}, Problems())
-    found = services().registry.infos()
-    families = [(name, list(group)) for name, group in groupby(found, key=lambda info: info.type.partition(".")[0])]
+    infos = services().registry.infos()
+    families = [(name, list(group)) for name, group in groupby(infos, key=lambda info: info.type.partition(".")[0])]
     # what takes words on a command line runs a command: the first choice of most people
     families.sort(key=lambda family: all(info.positional is None for info in family[1]))
     return pages.render("operations.html", families=families)

@@ -9,9 +9,9 @@ from flask import Blueprint
 
 def blueprint(name: str) -> Blueprint:
     """A blueprint that can be served below an app's name as well."""
-    found = Blueprint(name, __name__)
-    found.url_value_preprocessor(_take_off)
-    return found
+    routes = Blueprint(name, __name__)
+    routes.url_value_preprocessor(_take_off)
+    return routes
 
 
 def _take_off(_endpoint: str | None, values: dict[str, Any] | None) -> None:

@@ -20,7 +20,7 @@ blueprint = make_blueprint("configurations")
 @blueprint.get("/configurations")
 def list_configurations() -> Response:
     """All of them, by id."""
-    return json_response([document(found) for found in configurations().all()])
+    return json_response([document(configuration) for configuration in configurations().all()])
 
 
 @blueprint.post("/configurations")

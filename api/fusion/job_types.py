@@ -116,14 +116,14 @@ def _language(fields: Mapping[str, Any]) -> str:
     first = text.partition("\n")[0]
     if first.startswith("#!"):
         return _PYTHON if "python" in first else _SHELL
-    found = _SUFFIXES.get(PurePath(first).suffix) if first == text else None
-    if found is None:
+    language = _SUFFIXES.get(PurePath(first).suffix) if first == text else None
+    if language is None:
         raise _bad(
             "language",
             "Missing; a script without a language is Scala in Fusion, which cannot run here. Give "
             f"{', '.join(_LANGUAGES)}, or begin the script with a #! line.",
         )
-    return found
+    return language
 
 
 def _own_data(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -160,10 +160,10 @@ def _arguments(fields: Mapping[str, Any]) -> list[str]:
 
 def _texts(fields: Mapping[str, Any], name: str) -> list[str]:
     given = fields.get(name, [])
-    found = given.split(",") if isinstance(given, str) else given
-    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+    texts = given.split(",") if isinstance(given, str) else given
+    if not isinstance(texts, list) or not all(isinstance(item, str) for item in texts):
         raise _bad(name, "Must be a list of strings.")
-    return [item.strip() for item in found if item.strip()]
+    return [item.strip() for item in texts if item.strip()]
 
 
 def _pairs(fields: Mapping[str, Any], name: str) -> list[tuple[str, str]]:

@@ -55,7 +55,7 @@ def install(app: Flask) -> None:
 @listing.get("/jobs")
 def list_resources() -> Response:
     """All stored configurations, and how each stands."""
-    return json_response([_status(found) for found in configurations().all()])
+    return json_response([_status(configuration) for configuration in configurations().all()])
 
 
 @blueprint.get("/jobs/<resource:name>")
@@ -139,13 +139,13 @@ def _status(configuration: Configuration) -> dict[str, Any]:
 
 def _run(name: str, job: Job) -> dict[str, Any]:
     """One run as the Jobs API shows it."""
-    found = mapping.status(job)
+    document = mapping.status(job)
     return {
         "resource": name,
         "enabled": True,
-        "runId": found["jobId"],
-        "status": mapping.resource_status(found["state"]),
-        "state": found["state"],
+        "runId": document["jobId"],
+        "status": mapping.resource_status(document["state"]),
+        "state": document["state"],
         **mapping.run_times(job),
-        "extra": found["result"],
+        "extra": document["result"],
     }

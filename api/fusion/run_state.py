@@ -74,14 +74,14 @@ _FINAL: Mapping[JobStatus, RunState] = {
 
 def reachable(state: RunState) -> frozenset[RunState]:
     """Where a run may be after ``state``: drivers do not report every step, so steps may be left out."""
-    found: set[RunState] = set()
+    states: set[RunState] = set()
     left = [state]
     while left:
         for following in MOVES.get(left.pop(), frozenset()):
-            if following not in found:
-                found.add(following)
+            if following not in states:
+                states.add(following)
                 left.append(following)
-    return frozenset(found)
+    return frozenset(states)
 
 
 def reporters(state: RunState) -> frozenset[RunState]:

@@ -138,15 +138,15 @@ class Runs:
         configuration = self._stored.find(name)
         if configuration is not None:
             return self._newest(Series.stored(name), configuration) or configuration
-        found = (
+        job = (
             named(self._jobs, name)
             or self._newest(Series.stored(name))
             or self._newest(Series.inline(name, principal))
             or self._reported(name, principal)
         )
-        if found is None:
+        if job is None:
             raise JobNotFound(f"No run and no configuration has the name {name!r}.")
-        return found
+        return job
 
     def recent(self, limit: int, offset: int = 0, group: str = ALL_RUNS) -> Iterator[Job]:
         """Runs, the newest first: at most ``limit`` of them, behind the first ``offset``.
@@ -177,8 +177,8 @@ class Runs:
         if self._stored.find(name) is not None:
             active = self._active(Series.stored(name))
         else:
-            found = named(self._jobs, name)
-            active = [found] if found else self._active(Series.stored(name), Series.inline(name, principal))
+            job = named(self._jobs, name)
+            active = [job] if job else self._active(Series.stored(name), Series.inline(name, principal))
         if not active:
             reported = self.status(name, principal)
             if isinstance(reported, Configuration) or not _is_reported(reported):
@@ -208,14 +208,14 @@ class Runs:
             return own
         group = reported_group(name)
         page = self._jobs.page(JobFilter(group=group, limit=_FEW))
-        found = [job for job in page.items if group in job.groups]
-        if len(found) > 1:
-            ids = ", ".join(job.id for job in found)
+        jobs = [job for job in page.items if group in job.groups]
+        if len(jobs) > 1:
+            ids = ", ".join(job.id for job in jobs)
             raise Conflict(
                 f"Drivers of several callers report a run {name!r}; name the one you mean by the id of its job: {ids}.",
-                {"jobs": [{"job_id": job.id, "submitted_by": job.submitted_by} for job in found]},
+                {"jobs": [{"job_id": job.id, "submitted_by": job.submitted_by} for job in jobs]},
             )
-        return found[0] if found else None
+        return jobs[0] if jobs else None
 
     def _newest(self, series: Series, configuration: Configuration | None = None) -> Job | None:
         """The newest run; of the configuration as it is stored now, not of an earlier one under its id."""
@@ -224,8 +224,10 @@ class Runs:
 
     def _active(self, *series: Series) -> list[Job]:
         """All runs that have not ended, the newest first."""
-        found = {job.id: job for each in series for status in _LOOKS for job in members(self._jobs, each, status, None)}
-        return sorted(found.values(), key=lambda job: job.created, reverse=True)
+        jobs_by_id = {
+            job.id: job for each in series for status in _LOOKS for job in members(self._jobs, each, status, None)
+        }
+        return sorted(jobs_by_id.values(), key=lambda job: job.created, reverse=True)
 
     def _record_error(
         self, configuration: Configuration, series: Series, run_id: str, error: str, principal: Principal

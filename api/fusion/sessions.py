@@ -29,11 +29,11 @@ def begin() -> Response:
         keeper.sessions.require_no_other_page(request.environ)
         body = read_object()
         user, password = _text(body, "username"), _text(body, "password")
-    found = gate.of(current_app).authenticate(_credentials(user, password))
-    g.principal = found  # for the audit trail
-    audit.note(name=found.name)
-    response = json_response({"user": found.name}, 201)
-    keeper.sessions.begin(response, found, request.environ, for_programs=True)
+    principal = gate.of(current_app).authenticate(_credentials(user, password))
+    g.principal = principal  # for the audit trail
+    audit.note(name=principal.name)
+    response = json_response({"user": principal.name}, 201)
+    keeper.sessions.begin(response, principal, request.environ, for_programs=True)
     return response
 
 

@@ -26,10 +26,10 @@ class StoredConfigurations:
 
     def get(self, config_id: str) -> Configuration:
         """One configuration. Raises ``ConfigurationNotFound``, ``RecordAltered``."""
-        found = self.find(config_id)
-        if found is None:
+        configuration = self.find(config_id)
+        if configuration is None:
             raise _unknown(config_id)
-        return found
+        return configuration
 
     def find(self, config_id: str) -> Configuration | None:
         """The configuration, or None if it does not exist. Raises ``RecordAltered``."""

@@ -25,13 +25,13 @@ def exposition(ping: Callable[[], None], measures: Callable[[], Measures], accep
 
 def registry(ping: Callable[[], None], measures: Callable[[], Measures]) -> CollectorRegistry:
     """All metrics of the API: of all server processes, or of this one outside the server."""
-    found = CollectorRegistry(auto_describe=False)
+    collectors = CollectorRegistry(auto_describe=False)
     if VARIABLE in os.environ:
-        found.register(_AllProcesses(os.environ[VARIABLE]))
+        collectors.register(_AllProcesses(os.environ[VARIABLE]))
     else:
-        found.register(_ThisProcess())
-    found.register(LedgerCollector(ping, measures))
-    return found
+        collectors.register(_ThisProcess())
+    collectors.register(LedgerCollector(ping, measures))
+    return collectors
 
 
 class _AllProcesses(Collector):

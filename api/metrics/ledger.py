@@ -56,7 +56,7 @@ class LedgerCollector(Collector):
             begin = time.perf_counter()
             self._ping()
             latency = time.perf_counter() - begin
-            found = self._measures()
+            measures = self._measures()
         except LedgerUnavailable:
             up.add_metric((), 0)
             yield up
@@ -64,41 +64,45 @@ class LedgerCollector(Collector):
         up.add_metric((), 1)
         yield up
         yield _gauge("jobqueue_redis_latency_seconds", "Round-trip time of a PING to Redis.", latency)
-        yield from _metrics(found)
+        yield from _metrics(measures)
 
 
-def _metrics(found: Measures) -> Iterator[Metric]:
-    yield _gauge("jobqueue_maintained", "Whether a copy of maintenance leads.", int(found.maintained))
-    yield _gauge("jobqueue_audit_unwritable", "Whether the audit trail cannot be written.", int(found.audit_unwritable))
-    yield _gauge("jobqueue_audit_broken", "Whether a break is in the audit trail.", int(found.audit_broken))
+def _metrics(measures: Measures) -> Iterator[Metric]:
+    yield _gauge("jobqueue_maintained", "Whether a copy of maintenance leads.", int(measures.maintained))
+    yield _gauge(
+        "jobqueue_audit_unwritable", "Whether the audit trail cannot be written.", int(measures.audit_unwritable)
+    )
+    yield _gauge("jobqueue_audit_broken", "Whether a break is in the audit trail.", int(measures.audit_broken))
     jobs = GaugeMetricFamily("jobqueue_jobs", "Jobs in the ledger.", labels=("operation", "status"))
-    for (operation, status), count in sorted(found.jobs.items()):
+    for (operation, status), count in sorted(measures.jobs.items()):
         jobs.add_metric((operation, str(status)), count)
     yield jobs
-    yield _by_operation("jobqueue_executions_submitted", "Executions accepted.", found.submitted)
-    yield _by_operation("jobqueue_executions_retried", "Executions that returned to waiting.", found.retried)
+    yield _by_operation("jobqueue_executions_submitted", "Executions accepted.", measures.submitted)
+    yield _by_operation("jobqueue_executions_retried", "Executions that returned to waiting.", measures.retried)
     ended = CounterMetricFamily("jobqueue_executions_ended", "Executions ended.", labels=("operation", "state"))
-    for (operation, state), count in sorted(found.ended.items()):
+    for (operation, state), count in sorted(measures.ended.items()):
         ended.add_metric((operation, str(state)), count)
     yield ended
-    yield _distributions("jobqueue_queue_wait_seconds", "Time from publishing to start of an execution.", found.waits)
-    yield _distributions("jobqueue_run_seconds", "Time from start to reported end of an execution.", found.runs)
-    yield _gauge("jobqueue_executions_running", "Executions running now.", found.running)
-    yield _gauge("jobqueue_executions_scheduled", "Executions waiting for a start time.", found.scheduled)
-    yield _gauge("jobqueue_pauses", "Pauses in force.", found.pauses)
-    yield _gauge("jobqueue_executions_paused", "Executions that a pause has kept from starting.", found.paused)
+    yield _distributions(
+        "jobqueue_queue_wait_seconds", "Time from publishing to start of an execution.", measures.waits
+    )
+    yield _distributions("jobqueue_run_seconds", "Time from start to reported end of an execution.", measures.runs)
+    yield _gauge("jobqueue_executions_running", "Executions running now.", measures.running)
+    yield _gauge("jobqueue_executions_scheduled", "Executions waiting for a start time.", measures.scheduled)
+    yield _gauge("jobqueue_pauses", "Pauses in force.", measures.pauses)
+    yield _gauge("jobqueue_executions_paused", "Executions that a pause has kept from starting.", measures.paused)
     held = GaugeMetricFamily("jobqueue_jobs_held", "Jobs with batches that have not been opened.", labels=("state",))
-    for reason, count in found.held.items():
+    for reason, count in measures.held.items():
         held.add_metric((reason,), count)
     yield held
-    yield from _queues(found.backlogs)
-    yield from _agents(found.pulses, found.agents)
+    yield from _queues(measures.backlogs)
+    yield from _agents(measures.pulses, measures.agents)
     yield _gauge(
-        "jobqueue_agents_age_seconds", "How old the numbers of agents and queues are.", found.agents_age_seconds
+        "jobqueue_agents_age_seconds", "How old the numbers of agents and queues are.", measures.agents_age_seconds
     )
     for name, text in RARE.items():
         rare = CounterMetricFamily(f"jobqueue_{name}", text)
-        rare.add_metric((), found.counters.get(name, 0))
+        rare.add_metric((), measures.counters.get(name, 0))
         yield rare
 
 
@@ -120,11 +124,11 @@ def _queues(backlogs: Iterable[Backlog]) -> Iterator[Metric]:
     yield age
 
 
-def _apart(found: Iterable[_T], name: Callable[[_T], str]) -> tuple[list[_T], list[_T]]:
+def _apart(items: Iterable[_T], name: Callable[[_T], str]) -> tuple[list[_T], list[_T]]:
     """The queues or agents with a name, and the one that stands for all others."""
     named: list[_T] = []
     others: list[_T] = []
-    for one in found:
+    for one in items:
         (others if name(one) == OTHER else named).append(one)
     return named, others
 

@@ -12,14 +12,14 @@ from jobqueue.model.timestamps import to_iso
 Document = dict[str, Any]
 
 
-def key(found: Credential) -> Document:
+def key(credential: Credential) -> Document:
     """An API key."""
-    return {"id": found.name, **_credential(found), "name": found.title}
+    return {"id": credential.name, **_credential(credential), "name": credential.title}
 
 
-def user(found: Credential) -> Document:
+def user(credential: Credential) -> Document:
     """A user."""
-    return _credential(found)
+    return _credential(credential)
 
 
 def role(found: Role) -> Document:
@@ -32,26 +32,26 @@ def role(found: Role) -> Document:
     }
 
 
-def audit_entry(found: AuditRecord) -> Document:
+def audit_entry(record: AuditRecord) -> Document:
     """An entry of the audit trail."""
     return {
-        "number": found.number,
-        "timestamp": to_iso(found.at),
-        **found.content.document(),
-        "seal": found.seal,
-        "before": found.before,
-        "link": found.link,
+        "number": record.number,
+        "timestamp": to_iso(record.at),
+        **record.content.document(),
+        "seal": record.seal,
+        "before": record.before,
+        "link": record.link,
     }
 
 
-def _credential(found: Credential) -> Document:
+def _credential(credential: Credential) -> Document:
     return {
-        "name": found.name,
-        "roles": list(found.roles),
-        "permissions": list(found.permissions),
-        "created": to_iso(found.created),
-        "created_by": found.created_by,
-        "expires_at": to_iso(found.expires) if found.expires else None,
-        "disabled": found.disabled,
-        "last_used": to_iso(found.last_used) if found.last_used else None,
+        "name": credential.name,
+        "roles": list(credential.roles),
+        "permissions": list(credential.permissions),
+        "created": to_iso(credential.created),
+        "created_by": credential.created_by,
+        "expires_at": to_iso(credential.expires) if credential.expires else None,
+        "disabled": credential.disabled,
+        "last_used": to_iso(credential.last_used) if credential.last_used else None,
     }

@@ -93,7 +93,7 @@ def label_pairs(texts: list[str]) -> tuple[tuple[str, str], ...]:
     """Labels as (key, value). Raises ``InvalidInput``."""
     if len(texts) > MAX_LABELS:
         raise InvalidInput.of("label", f"May be given at most {MAX_LABELS} times.")
-    found = []
+    pairs = []
     for text in texts:
         try:
             target = Target.parse(text)
@@ -101,5 +101,5 @@ def label_pairs(texts: list[str]) -> tuple[tuple[str, str], ...]:
             raise InvalidInput.of("label", "Must be a label as key:value, such as group:web.") from error
         if target.kind is not TargetKind.LABEL:
             raise InvalidInput.of("label", "Must be a label as key:value, such as group:web.")
-        found.append((target.key, target.value))
-    return tuple(found)
+        pairs.append((target.key, target.value))
+    return tuple(pairs)

@@ -85,8 +85,8 @@ def drain_agent(hostname: str) -> Response:
     Running executions may finish; then the agent is Cordoned.
     """
     services().agents.drain(check_hostname(hostname))
-    found = services().agents.get(hostname)
-    return json_response({"message": f"Agent {found.hostname} takes no new work.", **mapping.agent(found)})
+    agent = services().agents.get(hostname)
+    return json_response({"message": f"Agent {agent.hostname} takes no new work.", **mapping.agent(agent)})
 
 
 @blueprint.route("/agent/<hostname>/undrain", methods=["POST"], parameters=[_HOSTNAME])
@@ -97,8 +97,8 @@ def drain_agent(hostname: str) -> Response:
 def undrain_agent(hostname: str) -> Response:
     """Give a drained agent work again"""
     services().agents.undrain(check_hostname(hostname))
-    found = services().agents.get(hostname)
-    return json_response({"message": f"Agent {found.hostname} takes work again.", **mapping.agent(found)})
+    agent = services().agents.get(hostname)
+    return json_response({"message": f"Agent {agent.hostname} takes work again.", **mapping.agent(agent)})
 
 
 @blueprint.route("/agent/invite", methods=["POST"])
@@ -127,8 +127,8 @@ def accept_agent(loaded: dict[str, Any], hostname: str) -> Response:
 
     The fingerprint is that of the agent's own key, as its log shows it. The agent takes work a moment later.
     """
-    found = services().enrolment.accept(check_hostname(hostname), loaded["fingerprint"], principal().name)
-    return json_response({"message": f"Agent {found.hostname} is accepted.", **mapping.agent(found)})
+    agent = services().enrolment.accept(check_hostname(hostname), loaded["fingerprint"], principal().name)
+    return json_response({"message": f"Agent {agent.hostname} is accepted.", **mapping.agent(agent)})
 
 
 @blueprint.route("/agent/<hostname>/revoke", methods=["POST"], parameters=[_HOSTNAME])
@@ -142,5 +142,5 @@ def revoke_agent(hostname: str) -> Response:
     It gets no work any more, what it runs is given up, and its results are shown as revoked. Accept it to let it in
     again.
     """
-    found = services().enrolment.revoke(check_hostname(hostname), principal().name)
-    return json_response({"message": f"Agent {found.hostname} is revoked.", **mapping.agent(found)})
+    agent = services().enrolment.revoke(check_hostname(hostname), principal().name)
+    return json_response({"message": f"Agent {agent.hostname} is revoked.", **mapping.agent(agent)})

@@ -41,13 +41,13 @@ def list_audit(loaded: dict[str, Any]) -> Response:
 @blueprint.doc(operationId="verifyAudit")
 def verify_audit() -> Response:
     """Check that nothing in the audit trail was added, changed, moved or taken out"""
-    found = services().audit.verify()
+    verdict = services().audit.verify()
     return json_response(
         {
-            "valid": found.valid,
-            "entries": found.entries,
-            "first": found.first,
-            "last": found.last,
-            "problems": list(found.problems),
+            "valid": verdict.valid,
+            "entries": verdict.entries,
+            "first": verdict.first,
+            "last": verdict.last,
+            "problems": list(verdict.problems),
         }
     )

@@ -147,17 +147,17 @@ def _coalesced(turn: list[JobEvent]) -> list[sse.ServerEvent]:
             groups.setdefault((news.job_id, step.event, step.note), []).append((news, step))
     if all(len(steps) <= _MANY for steps in groups.values()):
         return _each(turn)
-    found = []
+    events = []
     for steps in groups.values():
         if len(steps) <= _MANY:
-            found += [sse.ServerEvent("job", _document(news, step)) for news, step in steps]
+            events += [sse.ServerEvent("job", _document(news, step)) for news, step in steps]
             continue
         news, last = steps[-1]
         document = _document(news, last) | {"hostname": "", "count": len(steps)}
         document["message"] = f"{len(steps)} agents: {last.event}"
-        found.append(sse.ServerEvent("job", document))
+        events.append(sse.ServerEvent("job", document))
     # only the last has an id: a client that saw less is sent all of them again
-    return [*found[:-1], replace(found[-1], id=turn[-1].id)] if found else []
+    return [*events[:-1], replace(events[-1], id=turn[-1].id)] if events else []
 
 
 def _document(news: JobEvent, step: Event) -> dict[str, Any]:

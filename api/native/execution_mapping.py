@@ -24,13 +24,13 @@ def page(found: ExecutionPage, states: tuple[ExecutionState, ...]) -> Document:
     }
 
 
-def groups(found: AnswerGroups, states: tuple[ExecutionState, ...]) -> Document:
+def groups(grouped: AnswerGroups, states: tuple[ExecutionState, ...]) -> Document:
     """One page of groups; ``next_cursor`` as for ``page``."""
     return {
-        **_head(found.job, states),
-        "groups": [_group(group) for group in found.groups],
-        "is_least": found.is_least,
-        "next_cursor": None if found.next_first is None else str(found.next_first),
+        **_head(grouped.job, states),
+        "groups": [_group(group) for group in grouped.groups],
+        "is_least": grouped.is_least,
+        "next_cursor": None if grouped.next_first is None else str(grouped.next_first),
     }
 
 

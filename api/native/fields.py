@@ -119,10 +119,10 @@ class Moment(fields.DateTime):
     }
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
-        found = _TIME.fullmatch(value) if isinstance(value, str) else None
-        if not found:
+        match = _TIME.fullmatch(value) if isinstance(value, str) else None
+        if not match:
             raise self.make_error("invalid")
-        year, month, day, hour, minute, second, fraction, zone = found.groups()
+        year, month, day, hour, minute, second, fraction, zone = match.groups()
         try:
             clock = (int(hour or 0), int(minute or 0), int(second or 0))
             moment = datetime(int(year), int(month), int(day), *clock, tzinfo=timezone.utc)
@@ -191,10 +191,10 @@ class Statuses(fields.String):
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
         try:
-            found = tuple(dict.fromkeys(JobStatus(name.strip()) for name in str(value).split(",")))
+            statuses = tuple(dict.fromkeys(JobStatus(name.strip()) for name in str(value).split(",")))
         except ValueError as error:
             raise self.make_error("invalid", choices=", ".join(JobStatus)) from error
-        return found[0] if len(found) == 1 else found
+        return statuses[0] if len(statuses) == 1 else statuses
 
 
 class TagQuery(fields.String):

@@ -142,8 +142,8 @@ def list_jobs(loaded: dict[str, Any]) -> Response:
     """
     wanted, search = requests.job_filter(loaded), requests.job_search(loaded)
     jobs = services().jobs
-    found = jobs.page(wanted) if search.is_empty else jobs.search(wanted, search)
-    return json_response(mapping.page(found, summary=wanted.summary))
+    page = jobs.page(wanted) if search.is_empty else jobs.search(wanted, search)
+    return json_response(mapping.page(page, summary=wanted.summary))
 
 
 @blueprint.route("/job/<job_id>", methods=["GET"], parameters=[requests.JOB_ID])
@@ -156,9 +156,9 @@ def get_job(job_id: str) -> Response:
     With its first 1,000 executions: `executions_left_out` counts the others, and `GET /job/{job_id}/executions` lists
     all.
     """
-    found = services().jobs.get(requests.job_id(job_id))
-    paused_by = [pause_mapping.paused_by(pause) for pause in services().pauses.of_job(found)]
-    return json_response({**mapping.job(found), "paused_by": paused_by})
+    job = services().jobs.get(requests.job_id(job_id))
+    paused_by = [pause_mapping.paused_by(pause) for pause in services().pauses.of_job(job)]
+    return json_response({**mapping.job(job), "paused_by": paused_by})
 
 
 @blueprint.route("/job/<job_id>", methods=["DELETE"], parameters=[requests.JOB_ID])

@@ -42,8 +42,8 @@ def create_key(loaded: dict[str, Any]) -> Response:
 @blueprint.doc(operationId="listKeys")
 def list_keys() -> Response:
     """List all API keys"""
-    found = [mapping.key(item) for item in services().credentials.all_keys()]
-    return json_response({"keys": found, "total": len(found)})
+    items = [mapping.key(item) for item in services().credentials.all_keys()]
+    return json_response({"keys": items, "total": len(items)})
 
 
 @blueprint.route("/key/<key_id>", methods=["DELETE"], parameters=[_ID])

@@ -56,21 +56,21 @@ def _of_hosts(job_id: str, loaded: dict[str, Any]) -> Response | None:
     if sse.is_wanted():
         pages = output.follow_hosts(job_id)
         return None if pages is None else sse.stream(_events_of_hosts(pages))
-    found = output.of_hosts(job_id, loaded.get("cursor", ""), loaded["limit"], only_failed=loaded["failed"])
-    if found is None:
+    outputs = output.of_hosts(job_id, loaded.get("cursor", ""), loaded["limit"], only_failed=loaded["failed"])
+    if outputs is None:
         return None
     if request.accept_mimetypes.best_match(["application/json", "text/plain"]) == "text/plain":
-        headers = {} if found.next_cursor is None else {"X-Next-Cursor": found.next_cursor}
+        headers = {} if outputs.next_cursor is None else {"X-Next-Cursor": outputs.next_cursor}
         return Response(
-            stream_with_context(_prefixed(job_id, found)), content_type="text/plain; charset=utf-8", headers=headers
+            stream_with_context(_prefixed(job_id, outputs)), content_type="text/plain; charset=utf-8", headers=headers
         )
-    document = {"job_id": job_id, "hosts": [_document(page) for page in found.pages]}
-    return json_response({**document, "total": found.total, "next_cursor": found.next_cursor})
+    document = {"job_id": job_id, "hosts": [_document(page) for page in outputs.pages]}
+    return json_response({**document, "total": outputs.total, "next_cursor": outputs.next_cursor})
 
 
-def _prefixed(job_id: str, found: HostOutputs) -> Iterator[bytes]:
+def _prefixed(job_id: str, outputs: HostOutputs) -> Iterator[bytes]:
     """Each line of output behind its host. An execution's output is bounded, so each host's is read at once."""
-    for page in found.pages:
+    for page in outputs.pages:
         for line in _text(job_id, page.hostname, page).splitlines():
             yield page.hostname.encode() + b" | " + line + b"\n"
 
@@ -92,11 +92,11 @@ def _events_of_hosts(pages: Iterable[OutputPage | None]) -> Iterator[list[sse.Se
 
 def _text(job_id: str, hostname: str | None, page: OutputPage) -> bytes:
     """All that there is now, from ``page`` on. An execution's output is bounded, so it is read at once."""
-    found = bytearray()
+    text = bytearray()
     while page.chunks:
-        found += b"".join(chunk.data for chunk in page.chunks)
+        text += b"".join(chunk.data for chunk in page.chunks)
         page = services().output.page(job_id, hostname, page.next_offset)
-    return bytes(found)
+    return bytes(text)
 
 
 def _document(page: OutputPage) -> dict[str, Any]:

@@ -145,15 +145,15 @@ def agent_summary(found: Agent) -> Document:
     return {name: value for name, value in agent(found).items() if name not in AGENT_DETAILS}
 
 
-def agent_counts(found: FleetSummary, now: int) -> Document:
+def agent_counts(summary: FleetSummary, now: int) -> Document:
     """Agents, counted; ``now`` is the ledger's time in microseconds."""
     return {
-        "total": found.total,
-        "live": found.live,
-        "offline": found.total - found.live,
-        "running": found.running,
-        "conditions": dict(found.conditions),
-        "age_seconds": round(max(0.0, (now - found.at) / 1e6), 3),
+        "total": summary.total,
+        "live": summary.live,
+        "offline": summary.total - summary.live,
+        "running": summary.running,
+        "conditions": dict(summary.conditions),
+        "age_seconds": round(max(0.0, (now - summary.at) / 1e6), 3),
     }
 
 
@@ -188,17 +188,17 @@ def _failure_group(group: FailureGroup) -> Document:
     }
 
 
-def operation(found: OperationInfo) -> Document:
+def operation(info: OperationInfo) -> Document:
     """An operation of the catalogue."""
     return {
-        "type": found.type,
-        "summary": found.summary,
-        "schema": dict(found.schema),
-        "changes": found.changes,
-        "idempotent": found.idempotent,
-        "permission": found.permission,
-        "plugin": found.plugin,
-        "positional": found.positional,
+        "type": info.type,
+        "summary": info.summary,
+        "schema": dict(info.schema),
+        "changes": info.changes,
+        "idempotent": info.idempotent,
+        "permission": info.permission,
+        "plugin": info.plugin,
+        "positional": info.positional,
     }
 
 

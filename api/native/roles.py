@@ -37,8 +37,8 @@ def create_role(loaded: dict[str, Any]) -> Response:
 @blueprint.doc(operationId="listRoles")
 def list_roles() -> Response:
     """List all roles"""
-    found = [mapping.role(item) for item in services().credentials.all_roles()]
-    return json_response({"roles": found, "total": len(found)})
+    items = [mapping.role(item) for item in services().credentials.all_roles()]
+    return json_response({"roles": items, "total": len(items)})
 
 
 @blueprint.route("/role/<name>", methods=["DELETE"], parameters=[_NAME])

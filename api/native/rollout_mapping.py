@@ -16,12 +16,12 @@ def rollout(job: Job) -> dict[str, Any] | None:
     if job.rollout is None:
         return None
     document: dict[str, Any] = {"terms": job.rollout.document()}
-    found = job.rollout_progress
-    if found is None:  # its record was altered
+    progress = job.rollout_progress
+    if progress is None:  # its record was altered
         return {**document, "state": "", "batches": [], "stopped_because": None, "paused": False, "next_opens": None}
     return {
         **document,
-        "state": found.state.value,
+        "state": progress.state.value,
         "batches": [
             {
                 "number": batch.number,
@@ -32,17 +32,17 @@ def rollout(job: Job) -> dict[str, Any] | None:
                 "opened": _time(batch.opened),
                 "ended": _time(batch.ended),
             }
-            for batch in found.batches
+            for batch in progress.batches
         ],
-        "stopped_because": found.stopped_because or None,
-        "paused": bool(found.paused),
-        "next_opens": _time(_next_opens(found)),
+        "stopped_because": progress.stopped_because or None,
+        "paused": bool(progress.paused),
+        "next_opens": _time(_next_opens(progress)),
     }
 
 
-def _next_opens(found: RolloutProgress) -> int:
+def _next_opens(progress: RolloutProgress) -> int:
     """When the next batch opens by itself, if one waits for its time."""
-    return found.opens if any(batch.state is BatchState.WAITING for batch in found.batches) else 0
+    return progress.opens if any(batch.state is BatchState.WAITING for batch in progress.batches) else 0
 
 
 def _time(micros: int) -> str | None:

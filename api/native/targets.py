@@ -33,8 +33,8 @@ _NAME = {"in": "path", "name": "name", "required": True, "schema": {"type": "str
 @blueprint.doc(operationId="listTargets")
 def list_targets() -> Response:
     """List all stored targets"""
-    found = [_document(target) for target in services().stored_targets.all()]
-    return json_response({"targets": found, "total": len(found)})
+    items = [_document(target) for target in services().stored_targets.all()]
+    return json_response({"targets": items, "total": len(items)})
 
 
 @blueprint.route("/target", methods=["POST"])

@@ -53,8 +53,8 @@ def create_user(loaded: dict[str, Any]) -> Response:
 @blueprint.doc(operationId="listUsers")
 def list_users() -> Response:
     """List all users"""
-    found = [mapping.user(item) for item in services().credentials.all_users()]
-    return json_response({"users": found, "total": len(found)})
+    items = [mapping.user(item) for item in services().credentials.all_users()]
+    return json_response({"users": items, "total": len(items)})
 
 
 @blueprint.route("/user/<name>/password", methods=["PUT"], parameters=[_NAME])

@@ -42,10 +42,10 @@ def _cookie(environ: Mapping[str, str]) -> str | None:
     if not header:
         return None
     try:
-        found = SimpleCookie(header).get(_COOKIE)
+        cookie = SimpleCookie(header).get(_COOKIE)
     except CookieError:
         return None
-    return found.value if found is not None else None
+    return cookie.value if cookie is not None else None
 
 
 def _require_own_page(environ: Mapping[str, str]) -> None:

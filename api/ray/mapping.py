@@ -51,15 +51,15 @@ def details_for_yuanrong(job: Job) -> Document:
 
     Times are seconds in texts, as in its examples; other texts are never null.
     """
-    found = details(job)
+    document = details(job)
     for name in _NOT_YUANRONGS:
-        del found[name]
+        del document[name]
     for name in ("start_time", "end_time"):
-        if found[name] is not None:
-            found[name] = str(found[name] // 1000)
+        if document[name] is not None:
+            document[name] = str(document[name] // 1000)
     for name in ("error_type", "driver_agent_http_address", "driver_node_id"):
-        found[name] = found[name] or ""
-    return found
+        document[name] = document[name] or ""
+    return document
 
 
 def listed(job: Job) -> Document:
@@ -69,9 +69,9 @@ def listed(job: Job) -> Document:
     """
     if job.origin == YUANRONG:
         return details_for_yuanrong(job)
-    found = details(job)
-    del found["job_id"]
-    return found
+    document = details(job)
+    del document["job_id"]
+    return document
 
 
 def _driver(job: Job) -> Execution | None:

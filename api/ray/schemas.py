@@ -30,12 +30,12 @@ class Strings(Data):
     default_error_messages = {"invalid": "Must be a JSON object of strings."}  # noqa: RUF012
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
-        found = super()._deserialize(value, attr, data, **kwargs)
-        wrong = (key for key, text in found.items() if not isinstance(text, str))
+        strings = super()._deserialize(value, attr, data, **kwargs)
+        wrong = (key for key, text in strings.items() if not isinstance(text, str))
         problems = {key: ["Must be a string."] for key in islice(wrong, MAX_PROBLEMS)}
         if problems:
             raise ValidationError(problems)
-        return found
+        return strings
 
 
 class Resources(Data):
@@ -44,15 +44,17 @@ class Resources(Data):
     default_error_messages = {"invalid": "Must be a JSON object of numbers."}  # noqa: RUF012
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
-        found = super()._deserialize(value, attr, data, **kwargs)
+        resources = super()._deserialize(value, attr, data, **kwargs)
         problems = {
-            name: [problem] for name, asked in islice(found.items(), MAX_RESOURCES) if (problem := _fault(name, asked))
+            name: [problem]
+            for name, asked in islice(resources.items(), MAX_RESOURCES)
+            if (problem := _fault(name, asked))
         }
-        if len(found) > MAX_RESOURCES:
+        if len(resources) > MAX_RESOURCES:
             problems["_"] = [f"At most {MAX_RESOURCES} resources."]
         if problems:
             raise ValidationError(problems)
-        return found
+        return resources
 
 
 def _fault(name: str, asked: Any) -> str | None:

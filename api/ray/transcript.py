@@ -78,22 +78,22 @@ class _Text:
 
     def of(self, page: OutputPage) -> str:
         """The text of one more page."""
-        found = [self._heading]
+        lines = [self._heading]
         self._heading = ""
         if page.cut:
-            found.append(self._left() + f"[{page.cut} bytes of output are no longer kept]\n")
+            lines.append(self._left() + f"[{page.cut} bytes of output are no longer kept]\n")
         for chunk in page.chunks:
             whose = (page.hostname, chunk.attempt)
             if whose != self._whose:  # another process: the incomplete line of the last one stays as it is
-                found.append(self._left())
+                lines.append(self._left())
                 self._whose = whose
             if chunk.stream != AGENT:
-                found.append(self._take_first_line())
+                lines.append(self._take_first_line())
             decoder = self._decoders.get(chunk.stream)
             if decoder is None:
                 decoder = self._decoders[chunk.stream] = codecs.getincrementaldecoder("utf-8")("replace")
-            found.append(decoder.decode(chunk.data))
-        return "".join(found)
+            lines.append(decoder.decode(chunk.data))
+        return "".join(lines)
 
     def end(self, *, has_run: bool) -> str:
         """The rest of the text at the end. ``has_run``: the command was started, even without output."""

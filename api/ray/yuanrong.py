@@ -80,11 +80,11 @@ def checked_id(text: str) -> str:
 
 def runtime_env(given: Mapping[str, Any]) -> dict[str, Any]:
     """Its runtime environment with the working directory as a URI: it names one on the host by its path."""
-    found = dict(given)
-    place = found.get("working_dir")
+    document = dict(given)
+    place = document.get("working_dir")
     if isinstance(place, str) and place.startswith("/"):
-        found["working_dir"] = f"file://{_quoted(place)}"
-    return found
+        document["working_dir"] = f"file://{_quoted(place)}"
+    return document
 
 
 def _quoted(path: str) -> str:

@@ -7,11 +7,11 @@ from docs.generate.pages import stale
 
 def main() -> None:
     """Write every file that is not as the code says."""
-    found = stale()
-    for path, text in found.items():
+    pages = stale()
+    for path, text in pages.items():
         path.write_text(text, encoding="utf-8")
         print(path)
-    if not found:
+    if not pages:
         print("Everything is as the code says.")
 
 

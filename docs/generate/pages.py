@@ -50,9 +50,9 @@ def stale(docs: Path = DOCS) -> dict[Path, str]:
 
 def fresh(page: str) -> str:
     """``page`` with every part made anew."""
-    return _PART.sub(lambda found: f"{found[1]}\n{PARTS[found[2]]().strip()}\n\n{found[3]}", page)
+    return _PART.sub(lambda match: f"{match[1]}\n{PARTS[match[2]]().strip()}\n\n{match[3]}", page)
 
 
 def parts_of(page: str) -> list[str]:
     """The names of the parts in ``page``."""
-    return [found[2] for found in _PART.finditer(page)]
+    return [match[2] for match in _PART.finditer(page)]

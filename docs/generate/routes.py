@@ -64,7 +64,7 @@ def application() -> Flask:
 def routes() -> list[Route]:
     """All routes in the order of the application. A route that is served twice is there once."""
     app = application()
-    found: dict[tuple[str, tuple[str, ...]], Route] = {}
+    by_rule: dict[tuple[str, tuple[str, ...]], Route] = {}
     known = {rule.endpoint for rule in app.url_map.iter_rules()}
     for rule in app.url_map.iter_rules():
         native = rule.endpoint.removeprefix(f"{ALIAS}.")
@@ -72,15 +72,15 @@ def routes() -> list[Route]:
             continue
         endpoint = canonical(rule.endpoint)
         methods = ("WEBSOCKET",) if rule.websocket else tuple(sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}))
-        before = found.get((endpoint, methods))
-        found[endpoint, methods] = Route(
+        before = by_rule.get((endpoint, methods))
+        by_rule[endpoint, methods] = Route(
             endpoint,
             methods,
             (*(before.paths if before else ()), rule.rule),
             rule_of(rule.endpoint) or "",
             _summary(app.view_functions[rule.endpoint], endpoint),
         )
-    return list(found.values())
+    return list(by_rule.values())
 
 
 def canonical(endpoint: str) -> str:

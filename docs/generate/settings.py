@@ -45,11 +45,11 @@ def undescribed() -> list[str]:
 
 
 def _purposes() -> dict[str, str]:
-    found = {}
+    purposes = {}
     for names, purpose in _ENTRY.findall(Settings.__doc__ or ""):
         for name in re.findall(r"\w+", names):
-            found[name] = re.sub(r"\s+", " ", purpose).replace("``", "`").replace("<", "&lt;")
-    return found
+            purposes[name] = re.sub(r"\s+", " ", purpose).replace("``", "`").replace("<", "&lt;")
+    return purposes
 
 
 def _takes(item: Field[Any]) -> str:
@@ -59,9 +59,9 @@ def _takes(item: Field[Any]) -> str:
         Settings.from_env({name: _NONSENSE, "HOME": "/nonexistent"})
     except InvalidSettings as error:
         sentence = "".join((error.details or {}).get(name, []))
-        found = re.search(r"must be (.*), not ", sentence)
-        if found:
-            wanted = re.sub(r" \(.*\)$", "", found[1])
+        match = re.search(r"must be (.*), not ", sentence)
+        if match:
+            wanted = re.sub(r" \(.*\)$", "", match[1])
             return wanted.replace("<", "&lt;").replace("*", "\\*")
     if "Path" in str(item.type):
         return "a path"

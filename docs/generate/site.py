@@ -46,14 +46,14 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
 
 def menu(index: str) -> list[Any]:
     """``docs/README.md`` as MkDocs' ``nav``."""
-    found: list[Any] = ["README.md"]
+    entries: list[Any] = ["README.md"]
     for heading, target in _SECTION.findall(index):
         if heading:
-            found.append({heading: []})
+            entries.append({heading: []})
         else:
-            members: list[str] = next(iter(found[-1].values()))
+            members: list[str] = next(iter(entries[-1].values()))
             members.append(_place(posixpath.normpath(f"docs/{target}")) or target)
-    return [item for item in found if item == "README.md" or next(iter(item.values()))]
+    return [item for item in entries if item == "README.md" or next(iter(item.values()))]
 
 
 def linked(markdown: str, place: str) -> str:

@@ -20,7 +20,7 @@ def text() -> str:
 
 
 def _description(verb: str) -> str:
-    found = _DESCRIPTION.match(header_of(verb))
-    if found is None:
+    match = _DESCRIPTION.match(header_of(verb))
+    if match is None:
         raise ValueError(f"{verb}.lua does not begin with a description")
-    return " ".join(line.removeprefix("-- ") for line in found[1].splitlines())
+    return " ".join(line.removeprefix("-- ") for line in match[1].splitlines())

@@ -64,12 +64,12 @@ def load(
 def list_collections(as_json: bool) -> None:
     """List all collections."""
     collections = _collections()
-    found = [collections.info(name) for name in collections.names()]
+    infos = [collections.info(name) for name in collections.names()]
     out = screen()
     if as_json:
-        out.json({"collections": [_described(info) for info in found], "total": len(found)})
+        out.json({"collections": [_described(info) for info in infos], "total": len(infos)})
     else:
-        rows = [[info.name, info.rows, info.size, len(info.columns), out.when(_when(info))] for info in found]
+        rows = [[info.name, info.rows, info.size, len(info.columns), out.when(_when(info))] for info in infos]
         out.table(_COLUMNS, rows)
 
 

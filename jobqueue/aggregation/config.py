@@ -116,18 +116,18 @@ def _moment(raw: Mapping[str, Any], name: str) -> datetime | None:
     if not text:
         return None
     try:
-        found = parse_iso(text)
-        if found.tzinfo is None:
-            found = found.replace(tzinfo=timezone.utc)
-        return found.astimezone(timezone.utc)
+        moment = parse_iso(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=timezone.utc)
+        return moment.astimezone(timezone.utc)
     except (ValueError, OverflowError):
         raise InvalidInput(f"{name}: must be a time such as 2025-10-17T18:56:14.660Z, not {text[:100]!r}.") from None
 
 
 def _pairs(raw: Mapping[str, Any], name: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+    pairs: dict[str, str] = {}
     for item in raw.get(name) or ():
-        if item["key"] in found:
+        if item["key"] in pairs:
             raise InvalidInput(f"{name}: {item['key']!r} is given twice.")
-        found[item["key"]] = item["value"]
-    return found
+        pairs[item["key"]] = item["value"]
+    return pairs

@@ -63,18 +63,18 @@ def _text(node: exp.Expression, what: str) -> str:
 
 
 def _factors(text: str) -> dict[str, float]:
-    found: dict[str, float] = {}
+    factors: dict[str, float] = {}
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         name, _, number = part.rpartition(":")
         try:
-            found[name.strip()] = float(number)
+            factors[name.strip()] = float(number)
         except ValueError:
             name = ""
         if not name.strip():
             raise InvalidInput(f"the factors of weighted_sum must be like 'click:1.0,cart:10.0'; {part!r} is not.")
-    if not found:
+    if not factors:
         raise InvalidInput("weighted_sum needs factors, such as 'click:1.0,cart:10.0'.")
-    return found
+    return factors
 
 
 def _span(text: str) -> float:

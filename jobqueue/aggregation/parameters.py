@@ -21,15 +21,15 @@ def resolve(parameters: Mapping[str, str]) -> dict[str, str]:
     Patterns and replacements are Java's: ``$1`` is a group. Flag g replaces all matches, i ignores case. Raises
     ``InvalidInput`` that names the parameter.
     """
-    found: dict[str, str] = {}
+    resolved: dict[str, str] = {}
 
     def value(name: str, asking: tuple[str, ...]) -> str:
         if name in asking:
             raise InvalidInput(f"parameters: {' -> '.join([*asking, name])} is a circular reference.")
-        if name not in found:
+        if name not in resolved:
             text = parameters[name]
-            found[name] = _from_regex(name, text, asking) if text.startswith(_REGEX) else text
-        return found[name]
+            resolved[name] = _from_regex(name, text, asking) if text.startswith(_REGEX) else text
+        return resolved[name]
 
     def _from_regex(name: str, text: str, asking: tuple[str, ...]) -> str:
         parts = _PARTS.fullmatch(text)

@@ -124,7 +124,7 @@ def _parse(text: str) -> exp.Query:
 
 
 def _tables(tree: exp.Query, known: Collection[str] | None) -> frozenset[str]:
-    found = set()
+    tables = set()
     for table in tree.find_all(exp.Table):
         if isinstance(table.this, exp.Anonymous):
             continue  # ``Relations`` knows which functions may stand there
@@ -133,10 +133,10 @@ def _tables(tree: exp.Query, known: Collection[str] | None) -> frozenset[str]:
         key = table_key(table.name)
         table.this.set("this", table_name(table.name))
         if known is not None and key in known:
-            found.add(key)
+            tables.add(key)
         elif known is not None and not _is_of_the_query(table):
             raise InvalidInput(f"unknown collection {table.name[:200]!r}.")
-    return frozenset(found)
+    return frozenset(tables)
 
 
 def _is_of_the_query(table: exp.Table) -> bool:
@@ -168,7 +168,7 @@ def _is_recursive(cte: exp.Expression) -> bool:
 
 
 def _columns(tree: exp.Query) -> dict[str, frozenset[str]]:
-    found: dict[str, set[str]] = {}
+    columns: dict[str, set[str]] = {}
     for scope in traverse_scope(tree):
         # a bare name is the only table's, unless this SELECT gives something that name
         only = next(iter(scope.sources.values())) if len(scope.sources) == 1 else None
@@ -178,8 +178,8 @@ def _columns(tree: exp.Query) -> dict[str, frozenset[str]]:
             bare = only if column.name.lower() not in given else None
             source: exp.Expression | Scope | None = scope.sources.get(column.table) if column.table else bare
             if isinstance(source, exp.Table):
-                found.setdefault(table_key(source.name), set()).add(column.name)
-    return {key: frozenset(names) for key, names in found.items()}
+                columns.setdefault(table_key(source.name), set()).add(column.name)
+    return {key: frozenset(names) for key, names in columns.items()}
 
 
 def _written_out(tree: exp.Query) -> exp.Query:

@@ -88,13 +88,13 @@ def find_spark_submit() -> str:
     for home in homes:
         if (home / "bin" / "spark-submit").is_file():
             return str(home / "bin" / "spark-submit")
-    found = shutil.which("spark-submit")
-    if found is None:
+    path = shutil.which("spark-submit")
+    if path is None:
         raise OperationFailed(
             "This host has no Spark: install Java, and pyspark (pip install '.[pyspark]' in a clone of jobqueue), or "
             "set SPARK_HOME for the agent."
         )
-    return found
+    return path
 
 
 def _environment() -> dict[str, str]:

@@ -40,14 +40,14 @@ def grants(command: Command) -> Command:
     return command
 
 
-def row(out: Screen, found: Mapping[str, Any]) -> list[Any]:
+def row(out: Screen, credential: Mapping[str, Any]) -> list[Any]:
     """The cells for ``COLUMNS``."""
     return [
-        " ".join(found.get("roles") or ()),
-        " ".join(found.get("permissions") or ()),
-        found.get("expires_at"),
-        out.when(found.get("last_used")),
-        found.get("disabled"),
+        " ".join(credential.get("roles") or ()),
+        " ".join(credential.get("permissions") or ()),
+        credential.get("expires_at"),
+        out.when(credential.get("last_used")),
+        credential.get("disabled"),
     ]
 
 

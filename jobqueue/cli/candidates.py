@@ -30,10 +30,10 @@ def _asked(find: Callable[[Client], _Candidates]) -> _Complete:
     def complete(_context: click.Context, _parameter: click.Parameter, word: str) -> list[CompletionItem]:
         try:
             with Client(timeout=_TIMEOUT_SECONDS, retries=0) as client:
-                found = list(find(client))
+                candidates = list(find(client))
         except JobQueueError:
             return []
-        items = ((one_line(value), one_line(text)) for value, text in found)
+        items = ((one_line(value), one_line(text)) for value, text in candidates)
         return [CompletionItem(value, help=text) for value, text in items if value.startswith(word)]
 
     return complete

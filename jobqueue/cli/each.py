@@ -28,14 +28,14 @@ def for_each(
     with connect() as client:
         for name in names:
             try:
-                found = act(client, name)
+                answer = act(client, name)
             except JobQueueError as error:
                 complain(f"{name}: {sentence(error)}" if len(names) > 1 else sentence(error))
                 refused = True
                 continue
             if as_json:
-                screen().json(found)
+                screen().json(answer)
             else:
-                screen().line(describe(found))
+                screen().line(describe(answer))
     if refused:
         click.get_current_context().exit(EXIT_ERROR)

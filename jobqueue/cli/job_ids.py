@@ -25,7 +25,7 @@ def job_id_of(client: Client, word: str) -> str:
     start = word.lower()
     if _ID.fullmatch(start):
         return start
-    found, looked_at, total = [], 0, 0
+    matches, looked_at, total = [], 0, 0
     for page in client.iter_pages(limit=MAX_LIMIT, view="summary"):
         total = page["total_items"]
         for job in page["items"]:
@@ -33,17 +33,17 @@ def job_id_of(client: Client, word: str) -> str:
             if job.get("alias") == word:
                 return str(job["id"])
             if len(start) >= SHORTEST and job["id"].startswith(start):
-                found.append(str(job["id"]))
+                matches.append(str(job["id"]))
         if looked_at >= MOST_JOBS:
             break
-    if len(found) > 1:
-        more = f" and {len(found) - _CANDIDATES} more" if len(found) > _CANDIDATES else ""
-        names = ", ".join(one_line(each) for each in found[:_CANDIDATES])
+    if len(matches) > 1:
+        more = f" and {len(matches) - _CANDIDATES} more" if len(matches) > _CANDIDATES else ""
+        names = ", ".join(one_line(each) for each in matches[:_CANDIDATES])
         raise InvalidInput(f"The ids of several jobs begin with {word}: {names}{more}. Give more characters.")
-    if not found:
+    if not matches:
         among = f" among the newest {looked_at}; give the whole id" if total > looked_at else ""
         raise JobNotFound(
             f"No job has the id or the alias {word!r}{among}. At least {SHORTEST} characters of an id are needed; "
             "`jobqueue job list` shows them."
         )
-    return found[0]
+    return matches[0]

@@ -44,10 +44,10 @@ def past(text: str) -> str:
 
 def pair(text: str) -> tuple[str, str]:
     """``key=value`` or ``key:value`` as ``(key, value)``; the first of the two signs counts."""
-    found = _PAIR.fullmatch(text)
-    if found is None:
+    match = _PAIR.fullmatch(text)
+    if match is None:
         raise click.BadParameter(f"{text!r} is neither key=value nor key:value.")
-    return found[1], found[3]
+    return match[1], match[3]
 
 
 def data_pair(text: str) -> tuple[str, Any]:
@@ -55,10 +55,10 @@ def data_pair(text: str) -> tuple[str, Any]:
 
     ``@fact.x`` refers to a fact of the agent, and ``@@`` is left to it as well: neither is a file.
     """
-    found = _PAIR.fullmatch(text)
-    if found is None or (found[2] == ":=" and not found[1]):
+    match = _PAIR.fullmatch(text)
+    if match is None or (match[2] == ":=" and not match[1]):
         raise click.BadParameter(f"{text!r} is neither key=text, key:text, key=@file nor key:=json.")
-    key, sign, value = found.groups()
+    key, sign, value = match.groups()
     is_file = value.startswith("@") and not value.startswith(("@fact.", "@@"))
     if sign != ":=":
         return key, local_text(value[1:]) if is_file else value
@@ -73,12 +73,12 @@ def json_object(text: str) -> dict[str, Any]:
     if text.startswith("@"):
         text = local_text(text[1:])
     try:
-        found = json.loads(text)
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise click.BadParameter(f"Not valid JSON: {error}. Use @FILE to read a file.") from error
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise click.BadParameter('An operation\'s data is a JSON object such as {"key": "value"}.')
-    return found
+    return value
 
 
 def statuses(text: str) -> str:

@@ -51,17 +51,17 @@ def _edited(request: Mapping[str, Any]) -> dict[str, Any]:
     if text is None:
         raise click.UsageError("The editor saved nothing, so nothing was submitted.")
     try:
-        found = json.loads(text)
+        document = json.loads(text)
     except ValueError as error:
         raise click.UsageError(f"What was saved is not valid JSON ({error}); nothing was submitted.") from error
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise click.UsageError("What was saved is not a JSON object; nothing was submitted.")
-    operation = found.get("operation")
+    operation = document.get("operation")
     if not isinstance(operation, dict) or not isinstance(operation.get("type"), str):
         raise click.UsageError('What was saved has no "operation" with a "type"; nothing was submitted.')
-    unknown = sorted(set(found) - _EDITED)
+    unknown = sorted(set(document) - _EDITED)
     if unknown:
         raise click.UsageError(
             f"What was saved has unknown fields: {', '.join(unknown)}; known are {', '.join(sorted(_EDITED))}."
         )
-    return found
+    return document

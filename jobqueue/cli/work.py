@@ -52,7 +52,7 @@ def work_of(
         raise click.UsageError("Give a shell command, an operation, or --script FILE.")
     if not as_shell and _OPERATION.fullmatch(words[0]):
         catalogue = client.operations()["operations"]
-        known = {str(found["type"]): found for found in catalogue}
+        known = {str(operation["type"]): operation for operation in catalogue}
         if words[0] in known:
             if words[1:]:
                 add_arguments(data, words[1:], words[0], catalogue)

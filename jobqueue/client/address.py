@@ -71,8 +71,8 @@ def _of_context(context: Context, token: str | None, environ: Mapping[str, str],
     has_own = bool(context.token_file or context.token_command)
     if token is None and has_own and (is_argument or not environ.get(env_name("token"), "").strip()):
         token = context.token()
-    found = resolve(url, token, environ)
-    return Address(found.url, found.token, context.authority())
+    address = resolve(url, token, environ)
+    return Address(address.url, address.token, context.authority())
 
 
 def _not_asked_for(url: str | None, token: str | None, environ: Mapping[str, str]) -> dict[str, str]:

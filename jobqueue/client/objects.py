@@ -63,8 +63,8 @@ class Result:
     @property
     def exit_code(self) -> int | None:
         """A command's exit code; None for other operations, or if it did not run to its end."""
-        found = self._field("exit_code")
-        return found if isinstance(found, int) else None
+        code = self._field("exit_code")
+        return code if isinstance(code, int) else None
 
     @property
     def stdout(self) -> str:

@@ -55,5 +55,5 @@ def template(app: Celery) -> str:
 
 def spread_of(origin: object) -> int:
     """How many hosts got a message at once, by its header ``origin``; 1 for one alone, and for other senders'."""
-    found = _SPREAD.fullmatch(origin) if isinstance(origin, str) else None
-    return int(found[1]) if found else 1
+    match = _SPREAD.fullmatch(origin) if isinstance(origin, str) else None
+    return int(match[1]) if match else 1

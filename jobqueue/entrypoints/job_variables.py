@@ -78,12 +78,12 @@ class JobVariables:
         unheeded: list[str] = []
         for name, value in asked.items():
             if name.startswith("PIP_"):
-                found = _option(name, value)
-                if found is None:
+                option = _option(name, value)
+                if option is None:
                     unheeded.append(name)
                 else:
-                    lines += found[0]
-                    options += found[1]
+                    lines += option[0]
+                    options += option[1]
             elif name == _CONSTRAINTS:
                 lines += [f"-c {path}" for path in value.split()]
             elif name.startswith("UV_"):

@@ -37,23 +37,23 @@ def uv_settings_of_job(variables: Mapping[str, str]) -> tuple[dict[str, str], li
     return _in_uvs_words(_pip_settings(files, variables), variables)
 
 
-def _in_uvs_words(found: Mapping[str, str], environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+def _in_uvs_words(settings: Mapping[str, str], environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     variables = {
-        "UV_INDEX_URL": found.get("index-url", ""),
-        "UV_EXTRA_INDEX_URL": " ".join(found.get("extra-index-url", "").split()),
-        "UV_FIND_LINKS": ",".join(place for place in found.get("find-links", "").split() if _is_there(place)),
-        "UV_INSECURE_HOST": " ".join(found.get("trusted-host", "").split()),
-        "UV_HTTP_TIMEOUT": found.get("timeout", "") or found.get("default-timeout", ""),
+        "UV_INDEX_URL": settings.get("index-url", ""),
+        "UV_EXTRA_INDEX_URL": " ".join(settings.get("extra-index-url", "").split()),
+        "UV_FIND_LINKS": ",".join(place for place in settings.get("find-links", "").split() if _is_there(place)),
+        "UV_INSECURE_HOST": " ".join(settings.get("trusted-host", "").split()),
+        "UV_HTTP_TIMEOUT": settings.get("timeout", "") or settings.get("default-timeout", ""),
     }
     if not environ.get("SSL_CERT_FILE"):
-        variables["SSL_CERT_FILE"] = found.get("cert", "")
-    arguments = ["--no-index"] if found.get("no-index", "").lower() in _TRUE else []
+        variables["SSL_CERT_FILE"] = settings.get("cert", "")
+    arguments = ["--no-index"] if settings.get("no-index", "").lower() in _TRUE else []
     return {name: value for name, value in variables.items() if value}, arguments
 
 
 def _pip_settings(files: Iterable[Path], environ: Mapping[str, str]) -> dict[str, str]:
     """Pip's settings by their long names; later files win over earlier ones, and variables over files."""
-    found: dict[str, str] = {}
+    settings: dict[str, str] = {}
     for path in files:
         parser = configparser.RawConfigParser()
         try:
@@ -63,11 +63,11 @@ def _pip_settings(files: Iterable[Path], environ: Mapping[str, str]) -> dict[str
             continue
         for section in _SECTIONS:
             if parser.has_section(section):
-                found.update({name.replace("_", "-"): value for name, value in parser.items(section)})
+                settings.update({name.replace("_", "-"): value for name, value in parser.items(section)})
     for name, value in environ.items():
         if name.startswith("PIP_") and value:
-            found[name.removeprefix("PIP_").lower().replace("_", "-")] = value
-    return found
+            settings[name.removeprefix("PIP_").lower().replace("_", "-")] = value
+    return settings
 
 
 def _pip_files(environ: Mapping[str, str]) -> Iterator[Path]:

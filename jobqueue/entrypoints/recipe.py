@@ -176,10 +176,10 @@ def _text(path: Path) -> str:
 def _digest(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            found = hashlib.sha256()
+            digest = hashlib.sha256()
             while chunk := file.read(1024 * 1024):
-                found.update(chunk)
-            return found.hexdigest()
+                digest.update(chunk)
+            return digest.hexdigest()
     except OSError as error:
         raise setup_failed(f"{path.name} cannot be read: {error.strerror}.") from error
 
@@ -200,8 +200,8 @@ def _python(version: str) -> str:
     """The interpreter for "3.9" if the host has it, else the agent's own."""
     if version in ("", f"{sys.version_info[0]}.{sys.version_info[1]}"):
         return sys.executable
-    found = shutil.which(f"python{version}")
-    return (found and _real_python(found, version)) or sys.executable
+    path = shutil.which(f"python{version}")
+    return (path and _real_python(path, version)) or sys.executable
 
 
 def _real_python(program: str, version: str) -> str | None:

@@ -73,8 +73,8 @@ class Requirements:
         more, extra = translate(words, options_key)
         if any(not line.startswith("-") for line in more):
             raise InvalidInput(f"{options_key} must hold options only; name packages in 'packages'.")
-        found = _requirements((*lines, *more), (*options, *extra), check)
-        return replace(found, tool_version=version) if found is not None else None
+        requirements = _requirements((*lines, *more), (*options, *extra), check)
+        return replace(requirements, tool_version=version) if requirements is not None else None
 
 
 def read_lines(texts: Iterable[str], key: str) -> tuple[list[str], list[str]]:
@@ -162,17 +162,17 @@ def _words(line: str, key: str) -> list[str]:
 
 def _logical(texts: Iterable[str]) -> list[str]:
     """Lines without comments and blanks, those that end in a backslash joined with the next."""
-    found: list[str] = []
+    logical: list[str] = []
     held = ""
     for text in texts:
         for raw in text.splitlines():
             line = held + _COMMENT.sub("", raw).strip()
             held = line[:-1].rstrip() + " " if line.endswith("\\") else ""
             if line and not held:
-                found.append(line)
+                logical.append(line)
     if held.strip():
-        found.append(held.strip())
-    return found
+        logical.append(held.strip())
+    return logical
 
 
 def _check(line: str, key: str) -> None:

@@ -101,15 +101,15 @@ def _variables(given: Mapping[str, Any]) -> dict[str, str]:
     if "env_vars" in given and "envVars" in given:
         raise InvalidInput("runtime_env has both 'env_vars' and 'envVars'; give one of them.")
     key = "envVars" if "envVars" in given else "env_vars"
-    found = given.get(key, {})
-    if key == "envVars" and isinstance(found, str):
+    variables = given.get(key, {})
+    if key == "envVars" and isinstance(variables, str):
         try:
-            found = json.loads(found) if found.strip() else {}
+            variables = json.loads(variables) if variables.strip() else {}
         except (ValueError, RecursionError):
             raise InvalidInput("runtime_env['envVars'] must be a JSON object in a string.") from None
-    if not isinstance(found, Mapping):
+    if not isinstance(variables, Mapping):
         raise InvalidInput(f"runtime_env['{key}'] must be an object of strings.")
-    for name, value in found.items():
+    for name, value in variables.items():
         if not isinstance(name, str) or not isinstance(value, str):
             raise InvalidInput(f"runtime_env['{key}'][{name!r}] must be a string.")
         if not _VARIABLE.fullmatch(name):
@@ -120,9 +120,9 @@ def _variables(given: Mapping[str, Any]) -> dict[str, str]:
             raise InvalidInput(
                 f"runtime_env['{key}'][{name!r}] contains a character that is not allowed in a variable."
             )
-    if sum(len(name.encode()) + len(value.encode()) for name, value in found.items()) > _MAX_VARIABLES_BYTES:
+    if sum(len(name.encode()) + len(value.encode()) for name, value in variables.items()) > _MAX_VARIABLES_BYTES:
         raise InvalidInput(f"runtime_env['{key}'] is too large: at most {_MAX_VARIABLES_BYTES} bytes in all.")
-    return dict(found)
+    return dict(variables)
 
 
 def _working_dir(value: Any) -> Location | None:

@@ -54,7 +54,7 @@ def surround(
     """
     with ExitStack() as stack:
         try:
-            found = _Making(wanted, pins, context, settings, stack).make()
+            surroundings = _Making(wanted, pins, context, settings, stack).make()
         except OperationTimedOut:
             raise
         except OperationFailed as error:
@@ -62,7 +62,7 @@ def surround(
         except OSError as error:  # the disk cannot be read or written
             what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
             raise setup_failed(f"The runtime environment could not be set up: {what}") from error
-        yield found
+        yield surroundings
 
 
 class _Making:
@@ -211,15 +211,15 @@ def _variables(
 def _resolved(asked: Mapping[str, str], inherited: Mapping[str, str]) -> dict[str, str]:
     """The requested variables with their references resolved."""
     seen = dict(inherited)
-    found: dict[str, str] = {}
+    resolved: dict[str, str] = {}
     for name, text in asked.items():
-        seen[name] = found[name] = _REFERENCE.sub(lambda reference: _looked_up(reference, seen), text)
-    return found
+        seen[name] = resolved[name] = _REFERENCE.sub(lambda reference: _looked_up(reference, seen), text)
+    return resolved
 
 
-def _looked_up(found: re.Match[str], seen: Mapping[str, str]) -> str:
+def _looked_up(match: re.Match[str], seen: Mapping[str, str]) -> str:
     """The value of a reference: ``${NAME}`` of an unknown name is empty, and ``$NAME`` is kept."""
-    return seen.get(found[1] or found[2], "" if found[1] else found[0])
+    return seen.get(match[1] or match[2], "" if match[1] else match[0])
 
 
 def _is_own_version(version: str) -> bool:

@@ -66,11 +66,11 @@ class _Stream:
         while self._end < self._at + size and self._fill():
             pass
         first = self._at - self._start
-        found = self._window[first : first + size]
-        self._at += len(found)
+        chunk = self._window[first : first + size]
+        self._at += len(chunk)
         if size == _BLOCK_BYTES:
-            self.last_block = found
-        return found
+            self.last_block = chunk
+        return chunk
 
     def tell(self) -> int:
         return self._at
@@ -143,9 +143,9 @@ class _Xz:
                     raise EOFError("it ends in the middle")
             else:
                 rest = b""
-            found = self._part.decompress(rest, size)
-            if found:
-                return found
+            chunk = self._part.decompress(rest, size)
+            if chunk:
+                return chunk
 
     @staticmethod
     def _new() -> lzma.LZMADecompressor:

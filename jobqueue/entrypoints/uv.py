@@ -94,10 +94,10 @@ def find_uv() -> str:
 
         with contextlib.suppress(FileNotFoundError):
             return find_uv_bin()
-    found = shutil.which("uv", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))))
-    if found is None:
+    path = shutil.which("uv", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))))
+    if path is None:
         raise setup_failed(missing or "The package uv on this host contains no program; reinstall it: pip install uv")
-    return found
+    return path
 
 
 def _words(text: str) -> str:
@@ -108,8 +108,8 @@ def _words(text: str) -> str:
 
 def _in_pips_words(said: str) -> str:
     """pip's sentence for a package that no index has, which scripts look for, if uv reports that; else empty."""
-    found = _NOT_FOUND.search(" ".join(said.split()))
-    return f"\nNo matching distribution found for {found[1] or found[2]}" if found else ""
+    match = _NOT_FOUND.search(" ".join(said.split()))
+    return f"\nNo matching distribution found for {match[1] or match[2]}" if match else ""
 
 
 def _made(folder: Path) -> Path:

@@ -301,10 +301,10 @@ class Agents:
 
     def _names(self, after: str, limit: int) -> list[str]:
         with translated_errors():
-            found: Any = self._client.zrangebylex(
+            names: Any = self._client.zrangebylex(
                 self._keys.kind("hostnames"), f"({after}" if after else "-", "+", start=0, num=limit
             )
-        return [str(name) for name in found]
+        return [str(name) for name in names]
 
     def _matching(self, names: list[str], wanted: AgentFilter) -> list[str]:
         """Those of a few hostnames that match."""
@@ -326,7 +326,7 @@ class Agents:
             answers[len(wanted.labels) :],
         )
         now = int(self._now() or seconds * 1_000_000 + micros)
-        found = []
+        hostnames = []
         for number, name in enumerate(names):
             state = AgentState.REVOKED if barred[number] else states[number] if states else None
             is_live = float(live_until[number] or 0) > now
@@ -335,8 +335,8 @@ class Agents:
                 and (not wanted.states or state in wanted.states)
                 and wanted.is_live in (None, is_live)
             ):
-                found.append(name)
-        return found
+                hostnames.append(name)
+        return hostnames
 
     def all(self) -> list[Agent]:
         """All known agents, by hostname. Of ten thousand, this takes more than a second; ``page`` reads a part."""

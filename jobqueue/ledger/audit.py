@@ -241,19 +241,19 @@ class Audit:
 
     def newest(self, limit: int, before: int | None = None, who: str | None = None) -> list[AuditRecord]:
         """The newest entries, newest first: optionally only numbers below ``before``, and only one principal's."""
-        found: list[AuditRecord] = []
+        records: list[AuditRecord] = []
         top = "+" if before is None else f"0-{max(before - 1, 0)}"
         scanned = 0
-        while len(found) < limit and scanned < _MOST_SCANNED:
+        while len(records) < limit and scanned < _MOST_SCANNED:
             with translated_errors():
                 rows: Any = self._client.xrevrange(self._keys.kind("audit"), top, "-", count=MOST_ENTRIES)
             entries = [_entry(name, fields) for name, fields in rows]
-            found += [entry for entry in entries if who is None or entry.content.who == who]
+            records += [entry for entry in entries if who is None or entry.content.who == who]
             if len(entries) < MOST_ENTRIES:
                 break
             scanned += len(entries)
             top = f"0-{entries[-1].number - 1}"
-        return found[:limit]
+        return records[:limit]
 
     def after(self, number: int, limit: int) -> list[AuditRecord]:
         """Entries with a higher number, oldest first."""

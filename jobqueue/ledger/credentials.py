@@ -89,12 +89,12 @@ class Credentials:
             pipe.hgetall(self._keys.kind("credentials"))
             pipe.hgetall(self._keys.kind("used"))
             records, used = pipe.execute()
-        found, last = [], decoding.numbers_of(used)
+        credentials, last = [], decoding.numbers_of(used)
         for place in sorted(records):
             credential = self._parsed(place, records[place]) if place.startswith(f"{kind}:") else None
             if credential is not None:
-                found.append(replace(credential, last_used=_when(last.get(place))))
-        return found
+                credentials.append(replace(credential, last_used=_when(last.get(place))))
+        return credentials
 
     def used(self, kind: Kind, name: str, at: int) -> None:
         """Record when a credential was last used (microseconds)."""

@@ -159,16 +159,16 @@ class Doctor:
             if known is None or known[1] == "any":
                 continue
             with translated_errors():
-                found = self._client.type(key)
-            if found in (known[1], "none"):
+                kind = self._client.type(key)
+            if kind in (known[1], "none"):
                 continue
             self._has_wrong_types = True
             if self._repairs:
                 self._set_aside(key)
                 self._ledger.executions.alert(
-                    RECORDS_ALTERED, "", "", f"The key {key[:200]} held a {found}: moved aside."
+                    RECORDS_ALTERED, "", "", f"The key {key[:200]} held a {kind}: moved aside."
                 )
-            yield self._found("type", key, f"holds a {found} in place of a {known[1]}")
+            yield self._found("type", key, f"holds a {kind} in place of a {known[1]}")
         barred, revoked = self._keys.kind("barred"), self._keys.kind("revoked")
         with translated_errors():
             is_lost = not self._client.exists(barred) and self._client.exists(self._keys.kind("spoiled") + barred)
@@ -218,8 +218,8 @@ class Doctor:
         cursor = 0
         while True:
             with translated_errors():
-                cursor, found = self._client.hscan(key, cursor, count=_STEP)
-            yield from ((str(name), str(value)) for name, value in found.items())
+                cursor, pairs = self._client.hscan(key, cursor, count=_STEP)
+            yield from ((str(name), str(value)) for name, value in pairs.items())
             if not cursor:
                 return
 
@@ -339,10 +339,10 @@ class Doctor:
         for key, of, slot in sets:
             cursor = "0"
             while True:
-                cursor, *found = self._ledger.scripts.call(
+                cursor, *members = self._ledger.scripts.call(
                     "remove_dangling", key, cursor, of, slot, "1" if self._repairs else ""
                 )
-                for member in found:
+                for member in members:
                     yield self._found("member", key, f"{member[:80]!r} leads nowhere")
                 if cursor == "0":
                     break

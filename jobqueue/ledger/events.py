@@ -31,8 +31,8 @@ class Events:
     def newest(self) -> str:
         """The id of the newest entry."""
         with translated_errors():
-            found: Any = self._client.xrevrange(self._key, count=1)
-        return str(found[0][0]) if found else START
+            entries: Any = self._client.xrevrange(self._key, count=1)
+        return str(entries[0][0]) if entries else START
 
     def holds(self, news_id: str) -> bool:
         """Whether all entries after this one are still in the stream.
@@ -48,8 +48,8 @@ class Events:
     def read(self, after: str) -> list[JobEvent]:
         """Events after ``after``, oldest first, up to a thousand."""
         with translated_errors():
-            found: Any = self._client.xrange(self._key, f"({after}", "+", count=_MOST)
-        return [_news(*entry) for entry in found]
+            entries: Any = self._client.xrange(self._key, f"({after}", "+", count=_MOST)
+        return [_news(*entry) for entry in entries]
 
     def wait(self, after: str, seconds: float) -> list[JobEvent]:
         """The same as ``read``, waiting up to ``seconds`` for an event. Holds a connection meanwhile."""

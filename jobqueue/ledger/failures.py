@@ -23,12 +23,12 @@ class Failures:
         these are all of them: the newest ``MOST_JOBS`` jobs and the first ``MOST_EXECUTIONS`` executions are examined.
         """
         is_complete, *jobs = self._scripts.call("list_failures", moment, self._now(), MOST_JOBS, MOST_EXECUTIONS)
-        found = [
+        failures = [
             Failure(job_id, hostname, operation, title, _error(event), int(float(end)))
             for job_id, end, operation, title, _, failed in jobs
             for hostname, event in zip(failed[::2], failed[1::2], strict=True)
         ]
-        return found, is_complete == "1"
+        return failures, is_complete == "1"
 
 
 def _error(event: str) -> str:

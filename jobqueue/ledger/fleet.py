@@ -37,8 +37,8 @@ class Fleet:
         """All agents, in short calls."""
         after = ""
         while True:
-            found, after, _ = self.survey(after)
-            yield from found
+            rows, after, _ = self.survey(after)
+            yield from rows
             if not after:
                 return
 
@@ -90,23 +90,23 @@ def _document(summary: FleetSummary) -> dict[str, Any]:
     }
 
 
-def _summary(found: dict[str, Any]) -> FleetSummary:
+def _summary(fields: dict[str, Any]) -> FleetSummary:
     whole, text, number = decoding.whole, decoding.text, decoding.number
     return FleetSummary(
-        at=whole(found["at"]),
-        states={(text(state), bool(live)): whole(count) for state, live, count in found["states"]},
-        conditions={name: whole(count) for name, count in decoding.object_of(found["conditions"]).items()},
-        running=whole(found["running"]),
-        room=whole(found["room"]),
-        waiting=whole(found["waiting"]),
-        afflicted=whole(found["afflicted"]),
+        at=whole(fields["at"]),
+        states={(text(state), bool(live)): whole(count) for state, live, count in fields["states"]},
+        conditions={name: whole(count) for name, count in decoding.object_of(fields["conditions"]).items()},
+        running=whole(fields["running"]),
+        room=whole(fields["room"]),
+        waiting=whole(fields["waiting"]),
+        afflicted=whole(fields["afflicted"]),
         troubled=tuple(
             TroubledAgent(text(host), bool(live), text(state), decoding.texts(conditions))
-            for host, live, state, conditions in found["troubled"]
+            for host, live, state, conditions in fields["troubled"]
         ),
-        backlogs=tuple(Backlog(text(queue), whole(count), number(age)) for queue, count, age in found["backlogs"]),
+        backlogs=tuple(Backlog(text(queue), whole(count), number(age)) for queue, count, age in fields["backlogs"]),
         pulses=tuple(
             Pulse(text(host), bool(live), text(state), whole(running), number(age))
-            for host, live, state, running, age in found["pulses"]
+            for host, live, state, running, age in fields["pulses"]
         ),
     )

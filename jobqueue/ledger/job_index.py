@@ -96,15 +96,15 @@ class JobIndex:
 
     def starting(self, prefix: str) -> tuple[list[str], bool]:
         """Ids that begin with ``prefix`` among the newest ``LOOKED_THROUGH`` jobs; and whether that was all."""
-        found: list[str] = []
+        job_ids: list[str] = []
         cursor: Argument = ""
         indexes = _with_statuses("all:", _STATUSES)
         for _ in range(LOOKED_THROUGH // SCAN_STEP):
             _, ids, cursor = self._scripts.call("list_jobs", "-inf", "+inf", cursor, 0, SCAN_STEP, *indexes)
-            found += [job_id for job_id in ids if job_id.startswith(prefix)]
+            job_ids += [job_id for job_id in ids if job_id.startswith(prefix)]
             if len(ids) < SCAN_STEP:
-                return found, True
-        return found, False
+                return job_ids, True
+        return job_ids, False
 
     def sizes(self, indexes: Sequence[str]) -> list[int]:
         """The number of jobs in each index."""
@@ -125,8 +125,8 @@ class JobIndex:
         reach = wanted.offset + wanted.limit
         behind = _Search([_Walk(index, others, high + 1) for index, others in plan])
         budget = self._walk(behind, low, LOOKED_AT, None if counts_all else reach)
-        found = behind.found()
-        if wanted.offset and len(found) < reach and behind.frontier is not None:
+        pairs = behind.found()
+        if wanted.offset and len(pairs) < reach and behind.frontier is not None:
             raise InvalidInput.of(
                 "offset",
                 f"{wanted.offset} is too far for this filter: one request examines {LOOKED_AT} jobs. Leave it out, and "
@@ -138,12 +138,12 @@ class JobIndex:
             ahead = _Search([_Walk(index, others, top + 1) for index, others in plan])
             self._walk(ahead, max(low, high + 1), budget, None)
             before, is_counted = len(ahead.matches), is_counted and ahead.frontier is None
-        page = found[wanted.offset : reach]
+        page = pairs[wanted.offset : reach]
         cursor = page[-1][0] if len(page) == wanted.limit else behind.frontier
         return FoundJobs(
             [job_id for _, job_id in page],
-            before + len(behind.matches if counts_all else found),
-            not is_counted if counts_all else len(found) > wanted.offset + len(page) or behind.frontier is not None,
+            before + len(behind.matches if counts_all else pairs),
+            not is_counted if counts_all else len(pairs) > wanted.offset + len(page) or behind.frontier is not None,
             cursor,
         )
 

@@ -321,10 +321,10 @@ class Jobs:
             raise JobNotFound.of(job_id)
         looked_at, total, raw, places, held = answer
         try:
-            found = records.executions(raw, {"fanout": "1"} | dict(zip(held[::2], held[1::2], strict=True)))
+            executions = records.executions(raw, {"fanout": "1"} | dict(zip(held[::2], held[1::2], strict=True)))
         except decoding.FAULTS as error:
             raise RecordAltered(self._unreadable(job_id), {"job_id": job_id}) from error
-        return ExecutionPart(found, tuple(places), looked_at, total)
+        return ExecutionPart(executions, tuple(places), looked_at, total)
 
     def find(self, name: str) -> str:
         """The id of the job with this alias, or with this id; raises ``JobNotFound``."""
@@ -542,13 +542,13 @@ class Jobs:
         By status and at most one other dimension, the cost does not depend on the number of stored jobs. By several
         dimensions, it is bounded (``JobIndex.find``). Raises ``InvalidInput`` for an offset beyond that bound.
         """
-        found = self._index.find(wanted, counts_all=True)
+        page = self._index.find(wanted, counts_all=True)
         return JobPage(
-            items=tuple(self.get_many(found.ids, 0 if wanted.summary else LISTED_EXECUTIONS)),
-            total=found.total,
+            items=tuple(self.get_many(page.ids, 0 if wanted.summary else LISTED_EXECUTIONS)),
+            total=page.total,
             status_counts=self.counts(),
-            next_cursor=found.cursor,
-            is_least=found.is_least,
+            next_cursor=page.cursor,
+            is_least=page.is_least,
         )
 
     def summaries(self, wanted: JobFilter) -> JobSummaryPage:
@@ -557,13 +557,13 @@ class Jobs:
         By several dimensions, not all matches are counted: ``total`` is at least the number of matches up to the end of
         the page, plus one if there are more.
         """
-        found = self._index.find(wanted, counts_all=False)
+        page = self._index.find(wanted, counts_all=False)
         return JobSummaryPage(
-            items=self.heads(found.ids),
-            total=found.total,
+            items=self.heads(page.ids),
+            total=page.total,
             status_counts=self.counts(),
-            next_cursor=found.cursor,
-            is_least=found.is_least,
+            next_cursor=page.cursor,
+            is_least=page.is_least,
         )
 
     def starting(self, prefix: str) -> tuple[list[str], bool]:

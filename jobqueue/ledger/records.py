@@ -129,7 +129,7 @@ def job_summary(job_id: str, row: list[Any]) -> JobSummary:
         created=decoding.whole(created),
         updated=decoding.whole(updated),
         counts={
-            state: found for state, count in zip(ExecutionState, counts, strict=True) if (found := _count(count or 0))
+            state: number for state, count in zip(ExecutionState, counts, strict=True) if (number := _count(count or 0))
         },
         # an agent may have claimed it before; it is now back in the shared queue
         hostname="" if slot in NO_HOST else host or "",

@@ -101,12 +101,12 @@ class Roster:
         return list(hosts.values())
 
     def _fields(self, rows: Iterable[tuple[str, float]]) -> Iterable[tuple[str, float, list[str | None]]]:
-        found = list(rows)
+        scored = list(rows)
         with self._client.pipeline(transaction=False) as pipe:
-            for hostname, _ in found:
+            for hostname, _ in scored:
                 pipe.hmget(self._keys.agent(hostname), ["info", "state", "vitals"])
             answers = pipe.execute(raise_on_error=False)
-        for (hostname, live_until), fields in zip(found, answers, strict=True):
+        for (hostname, live_until), fields in zip(scored, answers, strict=True):
             if isinstance(fields, redis.RedisError):
                 if not is_wrong_type(fields):
                     raise fields

@@ -199,10 +199,10 @@ class Scripts:
 
     def _of(self, verb: str) -> Script:
         """The script of a verb; assembled when it is first called, since an agent calls only some."""
-        found = self._known.get(verb)
-        if found is None:
-            found = self._known[verb] = Script.of(source(verb, self._keys))
-        return found
+        script = self._known.get(verb)
+        if script is None:
+            script = self._known[verb] = Script.of(source(verb, self._keys))
+        return script
 
     def load(self) -> None:
         """Load every script, also after a restart of Redis, for users who may only call them (Redis ACL)."""

@@ -41,10 +41,10 @@ class Staging:
         key = self._keys.kind("agents")
         with translated_errors():
             if target.kind is TargetKind.LABEL:
-                found = set(self._client.sscan_iter(self._keys.kind("label") + target.text, count=SLICE))
+                hostnames = set(self._client.sscan_iter(self._keys.kind("label") + target.text, count=SLICE))
             else:
-                found = {host for host, _ in self._client.zscan_iter(key, count=SLICE)}
-        return sorted(found & set(only) if only else found)
+                hostnames = {host for host, _ in self._client.zscan_iter(key, count=SLICE)}
+        return sorted(hostnames & set(only) if only else hostnames)
 
     def spread(self, hosts: Sequence[str], key: str) -> list[str]:
         """The hosts in an order in which the values of a label or fact take turns; those without one are a group."""
@@ -81,14 +81,14 @@ def _value(info: Any, key: str) -> str:
     try:
         known = json.loads(info or "{}")
         labels = known.get("labels") or {}
-        found = labels[key] if key in labels else _fact(known.get("facts") or {}, key.split("."))
+        value = labels[key] if key in labels else _fact(known.get("facts") or {}, key.split("."))
     except (ValueError, AttributeError, TypeError):
         return ""
-    return str(found) if isinstance(found, (str, int, float)) else ""
+    return str(value) if isinstance(value, (str, int, float)) else ""
 
 
 def _fact(facts: Mapping[str, Any], path: Iterable[str]) -> Any:
-    found: Any = facts
+    value: Any = facts
     for name in path:
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return found
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value

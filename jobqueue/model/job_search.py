@@ -33,7 +33,7 @@ class JobSearch:
         if self.text is None:
             return True
         text = self.text.casefold()
-        return job.id.startswith(text) or any(text in found.casefold() for found in _texts(job))
+        return job.id.startswith(text) or any(text in part.casefold() for part in _texts(job))
 
 
 def _texts(job: Job) -> Iterator[str]:

@@ -115,9 +115,9 @@ class OpeningRecord:
 
     def _bounds(self) -> list[tuple[int, int]]:
         """First and last place (exclusive) of each batch."""
-        found = [(0, min(self.canary, self.hosts))] if self.canary else []
+        bounds = [(0, min(self.canary, self.hosts))] if self.canary else []
         firsts = range(min(self.canary, self.hosts), self.hosts, self.batch)
-        return [*found, *((first, min(first + self.batch, self.hosts)) for first in firsts)]
+        return [*bounds, *((first, min(first + self.batch, self.hosts)) for first in firsts)]
 
     def _batch(self, number: int, first: int, end: int) -> Batch:
         if number > len(self.ends):
@@ -144,17 +144,17 @@ class OpeningRecord:
         _, ended, at_end = self.ends[number - 1]
         missing = max(0, end - max(first, self.opened))
         if ended:
-            found = dict(zip(COUNTED, (now - then for now, then in zip(at_end, before, strict=True)), strict=True))
+            counts = dict(zip(COUNTED, (now - then for now, then in zip(at_end, before, strict=True)), strict=True))
         else:
-            found = dict(self.counts)
+            counts = dict(self.counts)
             shared = self.rest or ExecutionState.SUBMITTED
-            found[shared] = found.get(shared, 0) - max(0, self.hosts - self.opened)
+            counts[shared] = counts.get(shared, 0) - max(0, self.hosts - self.opened)
             for state, then in zip(COUNTED, before, strict=True):
-                found[state] = found.get(state, 0) - then
+                counts[state] = counts.get(state, 0) - then
         if missing:
             shared = self.rest or ExecutionState.SUBMITTED
-            found[shared] = found.get(shared, 0) + missing
-        return {state: count for state, count in found.items() if count > 0}
+            counts[shared] = counts.get(shared, 0) + missing
+        return {state: count for state, count in counts.items() if count > 0}
 
     def _state(self, batches: tuple[Batch, ...]) -> RolloutState:
         if not self.now_running:

@@ -27,7 +27,7 @@ def default_title(data: Mapping[str, Any], positional: str | None = None) -> str
 
 
 def _commands(data: Mapping[str, Any], positional: str | None) -> list[str]:
-    found = []
+    commands = []
     for name in dict.fromkeys((positional, "argv", *_LINES)):
         value = data.get(name) if name else None
         if name == "command" and isinstance(value, str) and isinstance(data.get("args"), list):
@@ -35,5 +35,5 @@ def _commands(data: Mapping[str, Any], positional: str | None) -> list[str]:
         if isinstance(value, list):
             value = shlex.join(word if isinstance(word, str) else "..." for word in value[:_LOOKED_AT])
         if isinstance(value, str):
-            found.append(value)
-    return found
+            commands.append(value)
+    return commands

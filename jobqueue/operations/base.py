@@ -102,11 +102,11 @@ class Operation:
         return loaded
 
     def _refuse_many_unknown(self, data: Mapping[str, Any]) -> None:
-        found = many_unknown(self._loader, data, MAX_PROBLEMS)
-        if found:
-            known = f"Unknown field; the known ones are {', '.join(found.known) or 'none'}."
-            names = (".".join(map(str, (*found.way, name))) for name in found.names)
-            raise invalid_data(self.type, {name: [known] for name in names}, found.count)
+        unknown = many_unknown(self._loader, data, MAX_PROBLEMS)
+        if unknown:
+            known = f"Unknown field; the known ones are {', '.join(unknown.known) or 'none'}."
+            names = (".".join(map(str, (*unknown.way, name))) for name in unknown.names)
+            raise invalid_data(self.type, {name: [known] for name in names}, unknown.count)
 
     @property
     def field_names(self) -> frozenset[str]:

@@ -59,10 +59,10 @@ def collect(hostname: str | None = None) -> dict[str, Any]:
 
 def lookup(facts: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The flat names of ``@fact.X``: ``{"os": {...}, "os.name": ..., "label.group": ...}``."""
-    found: dict[str, Any] = {}
-    _flatten(facts, "", found)
-    found.update({f"label.{key}": value for key, value in (labels or {}).items()})
-    return found
+    values: dict[str, Any] = {}
+    _flatten(facts, "", values)
+    values.update({f"label.{key}": value for key, value in (labels or {}).items()})
+    return values
 
 
 def has_reference(data: Any) -> bool:
@@ -120,21 +120,21 @@ def _fact(name: str, facts: Mapping[str, Any]) -> Any:
     )
 
 
-def _flatten(value: Mapping[str, Any], prefix: str, found: dict[str, Any]) -> None:
+def _flatten(value: Mapping[str, Any], prefix: str, flat: dict[str, Any]) -> None:
     for key, inner in value.items():
-        found[f"{prefix}{key}"] = inner
+        flat[f"{prefix}{key}"] = inner
         if isinstance(inner, Mapping):
-            _flatten(inner, f"{prefix}{key}.", found)
+            _flatten(inner, f"{prefix}{key}.", flat)
 
 
 def _fqdn() -> str:
     """The full name, or the short one when the name service takes too long."""
-    found = [socket.gethostname()]
+    names = [socket.gethostname()]
     # a look-up cannot be given a timeout, so it runs aside; a late answer is dropped
-    thread = threading.Thread(target=lambda: found.append(socket.getfqdn()), daemon=True, name="fqdn")
+    thread = threading.Thread(target=lambda: names.append(socket.getfqdn()), daemon=True, name="fqdn")
     thread.start()
     thread.join(_FQDN_SECONDS)
-    return clean(found[-1])
+    return clean(names[-1])
 
 
 def _primary() -> tuple[str, str]:

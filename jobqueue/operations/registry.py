@@ -64,8 +64,8 @@ class Registry:
         A plugin that cannot be loaded is logged and listed in ``problems``. Raises ``InvalidSettings`` when two
         operations have the same type: which one runs must not be left to chance.
         """
-        found = [operation for family in _FAMILIES for operation in _operations_of(_family(family))]
-        known = {id(operation) for operation in found}
+        operations = [operation for family in _FAMILIES for operation in _operations_of(_family(family))]
+        known = {id(operation) for operation in operations}
         own, problems = _own_plugins()
         others = entry_points(group=GROUP) if plugins is None else plugins
         for plugin in (*own, *(plugin for plugin in others if plugin not in own)):
@@ -80,13 +80,13 @@ class Registry:
             # the same object may be reached twice: imported by a module, or named by two entry points
             fresh = [operation for operation in loaded if id(operation) not in known]
             known.update(id(operation) for operation in fresh)
-            found.extend(replace(operation, plugin=_origin(plugin)) for operation in fresh)
+            operations.extend(replace(operation, plugin=_origin(plugin)) for operation in fresh)
         absent = {
             one.type: Absent(why, one.permission)
-            for one in found
+            for one in operations
             if one.extra and (why := lack(f"Operation {one.type}", one.extra))
         }
-        return cls((one for one in found if one.type not in absent), problems, absent)
+        return cls((one for one in operations if one.type not in absent), problems, absent)
 
     def get(self, type: str, *, compares: bool = True) -> Operation:
         """The operation; raises ``UnknownOperation``, whose message names similar types (which takes time)."""
@@ -175,7 +175,7 @@ def _operations_of(thing: Any) -> list[Operation]:
     if isinstance(thing, Operation):
         return [thing]
     things = vars(thing).values() if isinstance(thing, ModuleType) else thing
-    unique = {id(found): found for found in things if isinstance(found, Operation)}
+    unique = {id(item): item for item in things if isinstance(item, Operation)}
     return list(unique.values())
 
 

@@ -100,18 +100,18 @@ class Items(fields.List[Any]):
                 validator(value)
         if type(self.inner) is Text and not self.inner.validators and _are_texts(value):
             return list(value)  # most lists; the field would take 2 us for each
-        found: list[Any] = []
+        items: list[Any] = []
         wrong: dict[int, Any] = {}
         for number, each in enumerate(value):
             try:
-                found.append(self.inner.deserialize(each, **kwargs))
+                items.append(self.inner.deserialize(each, **kwargs))
             except ValidationError as error:
                 wrong[number] = error.messages
                 if len(wrong) == MAX_PROBLEMS:
                     break
         if wrong:
             raise ValidationError(wrong)
-        return found
+        return items
 
 
 class Entries(fields.Dict):
@@ -126,19 +126,19 @@ class Entries(fields.Dict):
             raise self.make_error("invalid")
         if len(value) > MAX_ENTRIES:
             raise ValidationError(f"Must have at most {MAX_ENTRIES} entries, not {len(value)}.")
-        found: dict[Any, Any] = {}
+        entries: dict[Any, Any] = {}
         wrong: dict[Any, dict[str, Any]] = {}
         for key, each in value.items():
             problems: dict[str, Any] = {}
             name = _tried(self.key_field, "key", key, problems, kwargs)
-            found[name] = _tried(self.value_field, "value", each, problems, kwargs)
+            entries[name] = _tried(self.value_field, "value", each, problems, kwargs)
             if problems:
                 wrong[key] = problems
                 if len(wrong) == MAX_PROBLEMS:
                     break
         if wrong:
             raise ValidationError(wrong)
-        return found
+        return entries
 
 
 def _tried(
@@ -211,9 +211,9 @@ def json_schema(schema: type[marshmallow.Schema]) -> dict[str, Any]:
     APISpec(title="operations", version="1", openapi_version="3.1.0", plugins=[plugin])
     if plugin.converter is None:
         raise RuntimeError("apispec did not set up its converter")
-    found: dict[str, Any] = plugin.converter.schema2jsonschema(schema())
-    found.setdefault("type", "object")
-    return found
+    document: dict[str, Any] = plugin.converter.schema2jsonschema(schema())
+    document.setdefault("type", "object")
+    return document
 
 
 def _no_name(_schema: Any) -> str:

@@ -60,23 +60,23 @@ class CredentialVerifier:
     def known(self, kind: Kind, name: str, secret: bytes) -> Principal | None:
         """The principal, if the secret was verified before and is unchanged. Raises ``LedgerUnavailable``."""
         place = self._place(kind, name, secret)
-        found = self._known.get(place)
-        if found is None:
+        known = self._known.get(place)
+        if known is None:
             return None
         now = time.monotonic()
-        age = now - found.read
-        if age >= STALE_SECONDS or (age >= FRESH_SECONDS and not found.is_being_read):
-            found.is_being_read = True
+        age = now - known.read
+        if age >= STALE_SECONDS or (age >= FRESH_SECONDS and not known.is_being_read):
+            known.is_being_read = True
             try:
-                if not self._refresh(found, kind, name, now):
+                if not self._refresh(known, kind, name, now):
                     self._known.pop(place, None)
                     return None
             finally:
-                found.is_being_read = False
-        if found.expires is not None and time.time() * 1_000_000 >= found.expires:
+                known.is_being_read = False
+        if known.expires is not None and time.time() * 1_000_000 >= known.expires:
             self._known.pop(place, None)
             return None
-        return found.principal
+        return known.principal
 
     def check(self, kind: Kind, name: str, secret: bytes) -> Principal | None:
         """The principal, by the record and argon2; None for a wrong secret or, just as slowly, an unknown name."""
@@ -90,12 +90,12 @@ class CredentialVerifier:
             if record is None or not is_right or not record.is_good(time.time_ns() // 1000):
                 return None
             self._note_roles(roles, now)
-            found = _Known(principal_of(record, roles), record.digest, record.expires, now)
-            self._known[place] = found
+            known = _Known(principal_of(record, roles), record.digest, record.expires, now)
+            self._known[place] = known
             while len(self._known) > _MOST:
                 self._known.popitem(last=False)
-            self._note_use(found, kind, name, now)
-            return found.principal
+            self._note_use(known, kind, name, now)
+            return known.principal
 
     def is_key_of_ours(self, identity: str, secret: str) -> bool:
         """Whether this API created the key, even if it was revoked since; fast. Proves nothing else."""
@@ -111,19 +111,19 @@ class CredentialVerifier:
     def resume(self, kind: Kind, name: str, mark: str) -> Principal | None:
         """The principal of a session bound to the secret behind ``mark``; None if that secret is no longer valid."""
         place = self._place(kind, name, f"session {mark}".encode())
-        found = self._known.get(place)
+        known = self._known.get(place)
         now = time.monotonic()
-        if found is not None and now - found.read < FRESH_SECONDS:
-            return found.principal
+        if known is not None and now - known.read < FRESH_SECONDS:
+            return known.principal
         record, roles = self._credentials.look_up(kind, name)
         self._note_roles(roles, now)
         is_good = record is not None and record.is_good(time.time_ns() // 1000)
         if record is None or not is_good or not hmac.compare_digest(_mark(record), mark):
             self._known.pop(place, None)
             return None
-        found = _Known(principal_of(record, roles), record.digest, record.expires, now)
-        self._known[place] = found
-        return found.principal
+        known = _Known(principal_of(record, roles), record.digest, record.expires, now)
+        self._known[place] = known
+        return known.principal
 
     def end_session(self, session_id: str, until: int) -> None:
         """End a session before its expiry at ``until`` (seconds). Raises ``LedgerUnavailable``."""
@@ -157,19 +157,19 @@ class CredentialVerifier:
         self._sessions.clear()
         self._roles_read = float("-inf")
 
-    def _refresh(self, found: _Known, kind: Kind, name: str, now: float) -> bool:
+    def _refresh(self, known: _Known, kind: Kind, name: str, now: float) -> bool:
         record, roles = self._credentials.look_up(kind, name)
         self._note_roles(roles, now)
-        if record is None or record.digest != found.digest or not record.is_good(time.time_ns() // 1000):
+        if record is None or record.digest != known.digest or not record.is_good(time.time_ns() // 1000):
             return False
-        found.principal, found.expires, found.read = principal_of(record, roles), record.expires, now
-        self._note_use(found, kind, name, now)
+        known.principal, known.expires, known.read = principal_of(record, roles), record.expires, now
+        self._note_use(known, kind, name, now)
         return True
 
-    def _note_use(self, found: _Known, kind: Kind, name: str, now: float) -> None:
-        if now - found.noted < _NOTE_SECONDS:
+    def _note_use(self, known: _Known, kind: Kind, name: str, now: float) -> None:
+        if now - known.noted < _NOTE_SECONDS:
             return
-        found.noted = now
+        known.noted = now
         try:
             self._credentials.used(kind, name, time.time_ns() // 1000)
         except LedgerUnavailable as error:  # optional; whether Redis is available is checked elsewhere
@@ -194,10 +194,10 @@ def principal_of(record: Credential, roles: Mapping[str, Role]) -> Principal:
 
 
 def _granted(roles: Iterable[str], permissions: Iterable[str], custom: Mapping[str, Role]) -> frozenset[str]:
-    found = set(permissions)
+    granted = set(permissions)
     for name in roles:
         if name in BUILTIN:
-            found |= BUILTIN[name]
+            granted |= BUILTIN[name]
         elif name in custom:
-            found |= set(custom[name].permissions)
-    return frozenset(found)
+            granted |= set(custom[name].permissions)
+    return frozenset(granted)

@@ -140,15 +140,15 @@ class CredentialManager:
 
         Other unknown permissions are accepted: an operation that requires them may be installed later.
         """
-        found = check_permissions(permissions)
+        checked = check_permissions(permissions)
         known = {*KNOWN, *self._offered}
         known |= {EVERYTHING, *(f"{permission.partition(':')[0]}:{EVERYTHING}" for permission in known)}
-        for text in found:
+        for text in checked:
             near = [] if text in known else difflib.get_close_matches(text, sorted(known), n=1, cutoff=_NEAR)
             if near:
                 sentence = f"Nothing needs the permission {text!r}. Did you mean {near[0]}?"
                 raise InvalidInput.of("permissions", sentence)
-        return found
+        return checked
 
     def _record(
         self,
@@ -189,16 +189,16 @@ class CredentialManager:
 
     def _require_at_least(self, by: Principal, name: str) -> None:
         """Raise ``PermissionDenied`` unless ``by`` has all permissions of the user."""
-        found, roles = self._credentials.look_up(Kind.USER, name)
-        if found is not None:
-            for permission in sorted(principal_of(found, roles).permissions):
+        credential, roles = self._credentials.look_up(Kind.USER, name)
+        if credential is not None:
+            for permission in sorted(principal_of(credential, roles).permissions):
                 by.require(permission)
 
 
 def parse_key(text: str) -> tuple[str, bytes] | None:
     """``(id, secret)`` of an API key; None if the text is not an API key."""
-    found = _KEY.fullmatch(text)
-    return (found[1], found[2].encode()) if found else None
+    match = _KEY.fullmatch(text)
+    return (match[1], match[2].encode()) if match else None
 
 
 def _password(text: str | None) -> bytes:

@@ -74,10 +74,10 @@ class Enrolment:
         if not agent.public_key:
             raise Conflict(f"Agent {hostname!r} has not presented a key; upgrade the agent.")
         key = certificates.parse_public(agent.public_key)
-        found = pem.fingerprint(key)
-        if not hmac.compare_digest(found.encode(), fingerprint.lower().replace(":", "").encode("utf-8", "replace")):
+        actual = pem.fingerprint(key)
+        if not hmac.compare_digest(actual.encode(), fingerprint.lower().replace(":", "").encode("utf-8", "replace")):
             raise Conflict(
-                f"Agent {hostname!r} has another fingerprint: {found}. Compare it with the agent's log; if "
+                f"Agent {hostname!r} has another fingerprint: {actual}. Compare it with the agent's log; if "
                 "they differ, another process impersonates the agent."
             )
         self._certify(agent, by)

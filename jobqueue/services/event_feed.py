@@ -92,15 +92,15 @@ class EventFeed:
         self._join()
         try:
             while True:
-                found = self._behind(position, wait_seconds)
-                if found is None:  # older than the events in memory
-                    found = self._events.read(position)
+                events = self._behind(position, wait_seconds)
+                if events is None:  # older than the events in memory
+                    events = self._events.read(position)
                     self._check_held(position)  # afterwards: until then, the stream may lose what was not read
-                    if not found:  # the reader is elsewhere, for a moment
+                    if not events:  # the reader is elsewhere, for a moment
                         self._wait(wait_seconds)
-                if found:
-                    position = found[-1].id
-                yield found
+                if events:
+                    position = events[-1].id
+                yield events
         finally:
             self._leave()
 

@@ -32,9 +32,9 @@ class FleetReader:
 
     def __call__(self) -> FleetSummary:
         """The summary. Raises ``LedgerUnavailable``."""
-        found = self._reading
-        if found is not None and self._clock() < self._until:
-            return found
+        summary = self._reading
+        if summary is not None and self._clock() < self._until:
+            return summary
         with self._lock:  # of many requests at once, one reads
             if self._reading is None or self._clock() >= self._until:
                 self._reading, seconds = self._read()

@@ -61,21 +61,21 @@ class JobManager:
         Examines at most ``SEARCHED_JOBS`` jobs of the filter; ``next_cursor`` continues behind them, so that a page may
         be short, or empty. ``total`` counts the matches on the page; ``is_least``: there may be others.
         """
-        found: list[Job] = []
+        jobs: list[Job] = []
         cursor = wanted.cursor
         page = JobPage((), 0, {})
         for _ in range(SEARCHED_JOBS // MAX_LIMIT):
             page = self._jobs.page(replace(wanted, limit=MAX_LIMIT, offset=0, cursor=cursor))
             for job in page.items:
                 if search.matches(job):
-                    found.append(job)
-                if len(found) == wanted.limit:
-                    return replace(page, items=tuple(found), total=len(found), next_cursor=job.created, is_least=True)
+                    jobs.append(job)
+                if len(jobs) == wanted.limit:
+                    return replace(page, items=tuple(jobs), total=len(jobs), next_cursor=job.created, is_least=True)
             cursor = page.next_cursor
             if cursor is None:
                 break
         is_least = cursor is not None or wanted.cursor is not None
-        return replace(page, items=tuple(found), total=len(found), next_cursor=cursor, is_least=is_least)
+        return replace(page, items=tuple(jobs), total=len(jobs), next_cursor=cursor, is_least=is_least)
 
     def summaries(self, wanted: JobFilter) -> JobSummaryPage:
         """The same page, with summaries only."""
@@ -101,8 +101,8 @@ class JobManager:
 
     def failures(self, within_seconds: int) -> RecentFailures:
         """What failed in jobs that ended within the last seconds, grouped by operation, title and error."""
-        found, is_complete = self._ledger.failures.since(self._ledger.time() - within_seconds * 1_000_000)
-        return RecentFailures(group_failures(found), is_complete)
+        failures, is_complete = self._ledger.failures.since(self._ledger.time() - within_seconds * 1_000_000)
+        return RecentFailures(group_failures(failures), is_complete)
 
     def cancel(self, job_id: str, who: str = "on request") -> Job:
         """Cancel, and return the job as it is now. Raises ``JobNotFound``, ``JobFinal``."""

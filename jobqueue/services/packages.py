@@ -21,8 +21,8 @@ class PackageResolver:
     def __call__(self, names: Iterable[str]) -> dict[str, str]:
         """Each name's sha256 (hex). Raises ``InvalidInput`` that names missing packages, ``RecordAltered``."""
         wanted = [check_package_name(name) for name in dict.fromkeys(names)]
-        found = self._packages.pin(wanted)
-        missing = [name for name in wanted if name not in found]
+        packages = self._packages.pin(wanted)
+        missing = [name for name in wanted if name not in packages]
         if missing:
             what = f"The package {missing[0]} is" if len(missing) == 1 else f"The packages {_list(missing)} are"
             sentence = (
@@ -30,10 +30,10 @@ class PackageResolver:
                 "then submit again."
             )
             raise InvalidInput(sentence, {"runtime_env": [sentence]})
-        for name, package in found.items():
+        for name, package in packages.items():
             if not self._packages.is_ours(package):
                 raise RecordAltered(altered(name), {"package": name})
-        return {name: package.sha256 for name, package in found.items()}
+        return {name: package.sha256 for name, package in packages.items()}
 
 
 def _list(names: list[str]) -> str:

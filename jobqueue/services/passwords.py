@@ -55,8 +55,8 @@ def _beside(function: Callable[..., T], *args: Any) -> T:
     try:
         if not _is_gevent():
             return function(*args)
-        found: T = _pool().apply(function, args)
-        return found
+        result: T = _pool().apply(function, args)
+        return result
     finally:
         _count.release()
 

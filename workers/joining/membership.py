@@ -35,13 +35,13 @@ def require_unused(settings: Settings, bundle: Bundle, command: str) -> None:
             f"This bundle has been used on this host: agent {bundle.hostname!r} was accepted with it at "
             f"{to_iso(own.accepted)}. Start the agent, if it does not run: {command}"
         )
-    found = _recorded(settings, bundle)
-    if found is None or found.by != _acceptance(bundle) or _is_own(settings, found):
+    certificate = _recorded(settings, bundle)
+    if certificate is None or certificate.by != _acceptance(bundle) or _is_own(settings, certificate):
         return
     raise Conflict(
         "This bundle has been used on another machine: an agent with the key "
-        f"{pem.fingerprint(found.key)} was accepted with it at {to_iso(found.accepted)}. If that was not intended, "
-        f"revoke it (`jobqueue agent revoke {bundle.hostname}`) and make a new bundle."
+        f"{pem.fingerprint(certificate.key)} was accepted with it at {to_iso(certificate.accepted)}. If that was not "
+        f"intended, revoke it (`jobqueue agent revoke {bundle.hostname}`) and make a new bundle."
     )
 
 
@@ -63,12 +63,12 @@ def _recorded(settings: Settings, bundle: Bundle) -> Certificate | None:
         return None
 
 
-def _is_own(settings: Settings, found: Certificate) -> bool:
+def _is_own(settings: Settings, certificate: Certificate) -> bool:
     try:
         key = pem.read_private(own_file(settings, "key"))
     except (FileNotFoundError, InvalidInput):
         return False
-    return bytes(key.verify_key) == bytes(found.key)
+    return bytes(key.verify_key) == bytes(certificate.key)
 
 
 def _acceptance(bundle: Bundle) -> str:

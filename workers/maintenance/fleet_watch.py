@@ -54,11 +54,11 @@ class FleetWatch:
         if began is not None and now - began > _LONGEST_MICROS:
             return self._end(f"The outage that began at {_shown(began)} is no longer followed.")
         since = now - _PERIOD_MICROS if began is None else began
-        found = self._ledger.outages.liveness(since, now)
-        if began is None and found.silent < max(_LEAST, _SHARE * (found.live + found.silent)):
+        liveness = self._ledger.outages.liveness(since, now)
+        if began is None and liveness.silent < max(_LEAST, _SHARE * (liveness.live + liveness.silent)):
             return 0
         missing = list(self._ledger.outages.missing(since, now))
-        total = found.live + len(missing)
+        total = liveness.live + len(missing)
         if began is None and len(missing) < max(_LEAST, _SHARE * total):
             return 0  # most of them left, as agents do that are stopped
         if began is not None and len(missing) < max(1, _ENDS_BELOW * total):

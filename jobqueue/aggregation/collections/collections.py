@@ -47,8 +47,8 @@ class Collections:
 
     def names(self) -> list[str]:
         """All collections, sorted by name."""
-        found = (path.name.removesuffix(_SUFFIX) for path in self.root.glob(f"*{_SUFFIX}"))
-        return sorted(name for name in found if is_name(name))
+        names = (path.name.removesuffix(_SUFFIX) for path in self.root.glob(f"*{_SUFFIX}"))
+        return sorted(name for name in names if is_name(name))
 
     def info(self, name: str) -> CollectionInfo:
         """A collection's metadata; raises ``NotFound``."""
@@ -98,8 +98,8 @@ class Collections:
                     self._check_new(name)
                 space = self._spaces.create()
                 stack.callback(self._close, space)
-                found = {name: self._link(name, space.folder) for name in {*reads, *written.values()}}
-            yield Transaction(self, space, found, frozenset(written.values()))
+                links = {name: self._link(name, space.folder) for name in {*reads, *written.values()}}
+            yield Transaction(self, space, links, frozenset(written.values()))
 
     def _with_snapshot(self, name: str, read: Callable[[Path, Path], T]) -> T:
         import duckdb

@@ -91,10 +91,10 @@ def portable_as(columns: Mapping[str, str], wanted: Callable[[str, str], str]) -
     return [_as(name, found, to) for name, (found, to) in kept.items()]
 
 
-def _as(name: str, found: str, to: str) -> str:
-    if found == "JSON":  # a column of values of many kinds: a text without its quotes
+def _as(name: str, kind: str, to: str) -> str:
+    if kind == "JSON":  # a column of values of many kinds: a text without its quotes
         return f"CAST({identifier(name)} ->> '$' AS {to}) AS {identifier(name)}"
-    return identifier(name) if found == to else cast(name, to)
+    return identifier(name) if kind == to else cast(name, to)
 
 
 def kept_as(type_name: str) -> str:

@@ -115,11 +115,11 @@ def _row(value: Any, number: int) -> Mapping[str, Any]:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    row = dict(pairs)
+    if len(row) < len(pairs):
         names = [name for name, _ in pairs]
         raise ValueError(f"field {next(name for name in names if names.count(name) > 1)!r}: duplicate name")
-    return found
+    return row
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -198,24 +198,24 @@ def _kind(value: Any) -> str | None:
 
 def _texts(columns: Mapping[str, _Column], names: set[str]) -> set[str]:
     """The fields whose values only texts can hold as they are. Raises ``ValueError`` for such a one inside another."""
-    found = {path for path, column in columns.items() if _needs_text(column.values) or _needs_text(column.items)}
-    for path in found:
+    paths = {path for path, column in columns.items() if _needs_text(column.values) or _needs_text(column.items)}
+    for path in paths:
         if path not in names:
             column = columns[path]
             rows = sorted({*column.values.values(), *column.items.values()})
             raise ValueError(
                 f"row {rows[-1]}, field {path!r}: it has values of several types (rows {rows}); use one type"
             )
-    return found
+    return paths
 
 
 def _needs_text(kinds: Mapping[str, int]) -> bool:
     """Whether values of these kinds fit into one column only as texts: a DOUBLE would round what is beyond 2^53."""
-    found = kinds.keys() & _SINGLE
+    single = kinds.keys() & _SINGLE
     return (
-        "large" in found
-        or found >= {"exact", "fraction"}
-        or len({"number" if kind in _NUMBERS else kind for kind in found}) > 1
+        "large" in single
+        or single >= {"exact", "fraction"}
+        or len({"number" if kind in _NUMBERS else kind for kind in single}) > 1
     )
 
 

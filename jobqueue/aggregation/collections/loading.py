@@ -163,9 +163,9 @@ def _parquet(connection: duckdb.DuckDBPyConnection, file: Path, link: Path) -> s
     renamed = [name for name in columns if name not in written]  # DuckDB numbers names that differ by case alone
     if renamed:
         raise ValueError(f"the field {renamed[0]!r} has a name that differs from another one only by case; rename one")
-    for name, found in columns.items():
-        is_inexact = found in _INEXACT or found == "VARCHAR" or found.startswith("DECIMAL")
-        if _wanted(name, found) == "BIGINT" and is_inexact:
+    for name, kind in columns.items():
+        is_inexact = kind in _INEXACT or kind == "VARCHAR" or kind.startswith("DECIMAL")
+        if _wanted(name, kind) == "BIGINT" and is_inexact:
             _check_whole(connection, path, name)
     return database.select(database.portable_as(columns, _wanted), source)
 
@@ -185,10 +185,10 @@ def _check_whole(connection: duckdb.DuckDBPyConnection, path: str, name: str) ->
 def _json(connection: duckdb.DuckDBPyConnection, path: str, kinds: Mapping[str, str | None]) -> str:
     """The rows of a checked JSON file. Types are passed to the reader: type detection would change texts."""
     given = f"{path}, format = 'newline_delimited', maximum_object_size = 67108864"
-    found = database.schema(connection, f"SELECT * FROM read_json({given}, sample_size = -1)")
+    schema = database.schema(connection, f"SELECT * FROM read_json({given}, sample_size = -1)")
     read_as = {
         name: kinds.get(name) or ("VARCHAR" if database.kept_as(kind) == "VARCHAR" else kind)
-        for name, kind in found.items()
+        for name, kind in schema.items()
     }
     columns = ", ".join(f"{database.literal(name)}: {database.literal(kind)}" for name, kind in read_as.items())
     return database.select(database.portable_as(read_as, _wanted), f"read_json({given}, columns = {{{columns}}})")
@@ -201,10 +201,10 @@ def _csv(connection: duckdb.DuckDBPyConnection, path: str, kinds: Mapping[str, s
         f"{path}, header = true, sample_size = -1, delim = ',', quote = '\"', escape = '\"', "
         f"decimal_separator = '{decimal}', max_line_size = 67108864"
     )
-    found = database.schema(connection, f"SELECT * FROM read_csv({given})")
-    reals = {name for name in found if kinds.get(name) == "DOUBLE"}
-    texts = {name for name, kind in found.items() if kinds.get(name) or database.kept_as(kind) == "VARCHAR"} - reals
-    unsure = [name for name, kind in found.items() if kind in _NUMBERS and name not in texts | reals]
+    schema = database.schema(connection, f"SELECT * FROM read_csv({given})")
+    reals = {name for name in schema if kinds.get(name) == "DOUBLE"}
+    texts = {name for name, kind in schema.items() if kinds.get(name) or database.kept_as(kind) == "VARCHAR"} - reals
+    unsure = [name for name, kind in schema.items() if kind in _NUMBERS and name not in texts | reals]
     if unsure:
         checks = [
             f"coalesce(bool_or(regexp_matches({database.identifier(name)}, {database.literal(_NO_NUMBER)})), false)"
@@ -216,16 +216,16 @@ def _csv(connection: duckdb.DuckDBPyConnection, path: str, kinds: Mapping[str, s
     overrides = {**dict.fromkeys(sorted(texts), "VARCHAR"), **dict.fromkeys(sorted(reals), "DOUBLE")}
     types = ", ".join(f"{database.literal(name)}: '{kind}'" for name, kind in overrides.items())
     options = f", types = {{{types}}}" if types else ""
-    columns = {**found, **overrides}
+    columns = {**schema, **overrides}
     return database.select(database.portable_as(columns, _wanted), f"read_csv({given}{options})")
 
 
-def _wanted(name: str, found: str) -> str:
+def _wanted(name: str, kind: str) -> str:
     """The type that a column is kept as; a list stays one."""
-    if found.endswith("]") or found.startswith(("STRUCT", "MAP")):
-        return database.kept_as(found)
+    if kind.endswith("]") or kind.startswith(("STRUCT", "MAP")):
+        return database.kept_as(kind)
     wanted = field_type(name)
-    return database.kept_as(found) if wanted is None or wanted.endswith("]") else wanted
+    return database.kept_as(kind) if wanted is None or wanted.endswith("]") else wanted
 
 
 def _first_lines(error: Exception) -> str:

@@ -90,10 +90,10 @@ def _real(value: Any, decimal: str) -> float:
 def _flag(value: Any, _decimal: str) -> bool:
     if isinstance(value, bool):
         return value
-    found = _FLAGS.get(value.strip().lower()) if isinstance(value, str) else None
-    if found is None:
+    flag = _FLAGS.get(value.strip().lower()) if isinstance(value, str) else None
+    if flag is None:
         raise ValueError(f"{shown(value)} is neither true nor false")
-    return found
+    return flag
 
 
 def _moment(value: Any, _decimal: str) -> str:

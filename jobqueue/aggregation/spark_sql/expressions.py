@@ -126,16 +126,16 @@ class Expressions:
         if node.args.get("db") or isinstance(node.this, exp.Star):
             raise refuse(node, f"{node.sql('spark')[:80]} is not a column")
         name = node.name
-        found = self.scope.column(name, node.table)
-        if found is None and not node.table:
-            found = self.scope.aliases.get(name.lower())
-            if found is None and name.lower() in ("current_date", "current_timestamp"):
+        column = self.scope.column(name, node.table)
+        if column is None and not node.table:
+            column = self.scope.aliases.get(name.lower())
+            if column is None and name.lower() in ("current_date", "current_timestamp"):
                 return self.calls.named(node, name.lower(), [])
-        if found is None:
+        if column is None:
             like = difflib.get_close_matches(name, self.scope.names(), 1)
             hint = f"; did you mean {like[0]}?" if like else f"; there are {', '.join(self.scope.names())[:300]}"
             raise refuse(node, f'column "{node.sql("spark").replace("`", "")[:100]}" not found{hint}')
-        return found
+        return column
 
     def _literal(self, node: exp.Literal) -> Typed:
         return Typed(quote(node.name), STRING, literal=node.name) if node.is_string else literal_number(node.name)

@@ -184,13 +184,13 @@ class Relations:
         chosen = [one for one in scope.relations if not table or one.alias.lower() == table.lower()]
         if not chosen:
             raise refuse(item, f"{item.sql('spark')[:80]}: unknown table")
-        found = [
+        columns = [
             (f"{identifier(one.alias)}.{identifier(column.name)}", column)
             for one in chosen
             for column in one.columns
             if table or column.name.lower() not in one.hidden
         ]
-        return found, any(one.open for one in chosen)
+        return columns, any(one.open for one in chosen)
 
     def _group(self, node: exp.Select, expressions: Expressions) -> str:
         group = node.args.get("group")

@@ -49,17 +49,17 @@ class Scope:
 
     def column(self, name: str, table: str) -> Typed | None:
         """A column by its name, with ``table`` if the SQL names it; None if it does not exist."""
-        found = [
+        candidates = [
             (relation, column)
             for relation in self.relations
             if not table or relation.alias.lower() == table.lower()
             if (column := relation.find(name)) is not None and (table or column.name.lower() not in relation.hidden)
         ]
-        known = [pair for pair in found if not pair[0].open]
-        if len(known or found) > 1 and known:
+        known = [pair for pair in candidates if not pair[0].open]
+        if len(known or candidates) > 1 and known:
             raise InvalidInput(f"the column {name} is ambiguous: {', '.join(pair[0].alias for pair in known)} have it")
-        if found:
-            relation, column = (known or found)[0]
+        if candidates:
+            relation, column = (known or candidates)[0]
             return Typed(f"{identifier(relation.alias)}.{identifier(column.name)}", column.type, name=column.name)
         return None if self.parent is None else self.parent.column(name, table)
 

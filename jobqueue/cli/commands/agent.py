@@ -58,19 +58,19 @@ def list_agents(*, cursor: str | None, everything: bool, view: str | None, as_js
     query["view"] = view if as_json else "summary"
     with connect() as client:
         if everything:
-            found, *more = client.iter_agent_pages(**query)
-            found["agents"] += [item for page in more for item in page["agents"]]
-            found["next_cursor"] = None
+            first, *more = client.iter_agent_pages(**query)
+            first["agents"] += [item for page in more for item in page["agents"]]
+            first["next_cursor"] = None
         else:
-            found = client.agents(cursor=cursor, **query)
+            first = client.agents(cursor=cursor, **query)
     out = screen()
     if as_json:
-        out.json(found)
+        out.json(first)
         return
-    out.table(_COLUMNS, [_row(out, item) for item in found["agents"]])
-    if found.get("next_cursor"):
-        of = f"{'at least ' if found.get('is_least') else ''}{found['total']}"
-        complain(f"These are {len(found['agents'])} of {of} agents; --all shows all.")
+    out.table(_COLUMNS, [_row(out, item) for item in first["agents"]])
+    if first.get("next_cursor"):
+        of = f"{'at least ' if first.get('is_least') else ''}{first['total']}"
+        complain(f"These are {len(first['agents'])} of {of} agents; --all shows all.")
 
 
 @agent.command()
@@ -112,9 +112,9 @@ def invite(hostname: str, seconds: int) -> None:
     Start the agent with the token in JOBQUEUE_JOIN_TOKEN. It is shown only here.
     """
     with connect() as client:
-        found = client.invite(hostname, seconds)
-    click.echo(one_line(found["token"]))
-    click.echo(f"It can be used once, until {one_line(found['expires_at'])}.", err=True)
+        invitation = client.invite(hostname, seconds)
+    click.echo(one_line(invitation["token"]))
+    click.echo(f"It can be used once, until {one_line(invitation['expires_at'])}.", err=True)
 
 
 @agent.command()
@@ -144,7 +144,7 @@ def remove(hostnames: Sequence[str], as_json: bool) -> None:
         client.remove_agent(hostname)
         return {"hostname": hostname, "removed": True}
 
-    for_each(hostnames, forget, lambda found: f"{one_line(found['hostname'])}  removed", as_json=as_json)
+    for_each(hostnames, forget, lambda removed: f"{one_line(removed['hostname'])}  removed", as_json=as_json)
 
 
 def _row(out: Screen, found: Mapping[str, Any]) -> list[Any]:

@@ -37,10 +37,10 @@ def audit() -> None:
 def list_entries(limit: int, who: str | None, as_json: bool) -> None:
     """List the newest entries."""
     with connect() as client:
-        found = client.audit(limit=limit, who=who)
+        page = client.audit(limit=limit, who=who)
     out = screen()
     if as_json:
-        out.json(found)
+        out.json(page)
         return
     rows = [
         [
@@ -52,7 +52,7 @@ def list_entries(limit: int, who: str | None, as_json: bool) -> None:
             f"{item.get('method')} {item.get('path')}",
             item.get("details") or None,
         ]
-        for item in found["entries"]
+        for item in page["entries"]
     ]
     out.table(_COLUMNS, rows)
 
@@ -62,16 +62,16 @@ def list_entries(limit: int, who: str | None, as_json: bool) -> None:
 def verify(as_json: bool) -> None:
     """Verify that no entry was added, changed, moved or removed. Exit code 1: tampering was found."""
     with connect() as client:
-        found = client.verify_audit()
+        verdict = client.verify_audit()
     out = screen()
     if as_json:
-        out.json(found)
-    elif found["valid"]:
-        out.line(f"The audit trail is intact: {found['entries']} entries, {found['first']} to {found['last']}.")
+        out.json(verdict)
+    elif verdict["valid"]:
+        out.line(f"The audit trail is intact: {verdict['entries']} entries, {verdict['first']} to {verdict['last']}.")
     else:
-        for problem in found["problems"]:
+        for problem in verdict["problems"]:
             complain(one_line(problem))
-    if not found["valid"]:
+    if not verdict["valid"]:
         click.get_current_context().exit(EXIT_BROKEN)
 
 

@@ -26,10 +26,10 @@ _COLUMNS = (
 
 def _names(_context: click.Context, _parameter: click.Parameter, word: str) -> list[CompletionItem]:
     try:
-        found = Contexts.load().items
+        contexts = Contexts.load().items
     except JobQueueError:
         return []
-    return [CompletionItem(name) for name in found if name.startswith(word)]
+    return [CompletionItem(name) for name in contexts if name.startswith(word)]
 
 
 _name = click.argument("name", shell_complete=_names)

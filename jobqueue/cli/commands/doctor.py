@@ -27,17 +27,17 @@ def doctor(context: click.Context, repairs: bool, as_json: bool) -> None:
     damage was found (and repaired, with --repair), 2: the ledger could not be checked.
     """
     try:
-        found = _examine(repairs)
+        findings = _examine(repairs)
     except (InvalidSettings, LedgerUnavailable) as error:
         click.echo(f"The ledger could not be checked: {error.message}", err=True)
         context.exit(_CANNOT)
     if as_json:
-        click.echo(json.dumps([asdict(damage) for damage in found], indent=2))
+        click.echo(json.dumps([asdict(damage) for damage in findings], indent=2))
     else:
-        for damage in found:
+        for damage in findings:
             click.echo(f"{'repaired' if damage.repaired else 'damaged'}  {damage.key}: {damage.text}")
-        click.echo(f"{len(found)} findings." if found else "Nothing is wrong.")
-    context.exit(1 if found else 0)
+        click.echo(f"{len(findings)} findings." if findings else "Nothing is wrong.")
+    context.exit(1 if findings else 0)
 
 
 def _examine(repairs: bool) -> list[Any]:

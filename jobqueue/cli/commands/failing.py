@@ -27,8 +27,8 @@ def failing(within: float, full: bool, as_json: bool) -> None:
     if not 1 <= within <= _LONGEST:
         raise click.BadParameter("must be from 1s to 7d.", param_hint="--within")
     with connect() as client:
-        found = client.failures(int(within))
+        failures = client.failures(int(within))
     if as_json:
-        screen().json(found)
+        screen().json(failures)
     else:
-        show_failures(screen(full=full), found)
+        show_failures(screen(full=full), failures)

@@ -394,7 +394,7 @@ def retry(job_ids: Sequence[str], target: str | None, only: Sequence[str], yes: 
             confirm_again(client.job(job_id), target, only, yes=yes)
         return client.retry(job_id, target, only or None)
 
-    for_each(job_ids, again, lambda found: one_line(found.get("job_id")), as_json=as_json)
+    for_each(job_ids, again, lambda accepted: one_line(accepted.get("job_id")), as_json=as_json)
 
 
 @job.command()
@@ -460,7 +460,7 @@ def delete(job_ids: Sequence[str], as_json: bool) -> None:
         client.delete(job_id)
         return {"id": job_id, "deleted": True}
 
-    for_each(job_ids, forget, lambda found: f"{one_line(found['id'])}  deleted", as_json=as_json)
+    for_each(job_ids, forget, lambda deleted: f"{one_line(deleted['id'])}  deleted", as_json=as_json)
 
 
 def _steer(action: Callable[[Client, str], dict[str, Any]], job_ids: Sequence[str], *, as_json: bool) -> None:

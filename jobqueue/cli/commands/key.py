@@ -36,13 +36,13 @@ def create(name: str, roles: Sequence[str], permissions: Sequence[str], expires_
 def list_keys(as_json: bool) -> None:
     """List all keys, without their secrets."""
     with connect() as client:
-        found = client.keys()
+        page = client.keys()
     out = screen()
     if as_json:
-        out.json(found)
+        out.json(page)
         return
     columns = (Column("ID", whole=True), Column("NAME", whole=True), *COLUMNS)
-    out.table(columns, [[item.get("id"), item.get("name"), *row(out, item)] for item in found["keys"]])
+    out.table(columns, [[item.get("id"), item.get("name"), *row(out, item)] for item in page["keys"]])
 
 
 @key.command()

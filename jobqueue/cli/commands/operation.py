@@ -33,13 +33,13 @@ def operation() -> None:
 def list_operations(as_json: bool) -> None:
     """List the types of operations."""
     with connect() as client:
-        found = client.operations()
+        page = client.operations()
     out = screen()
     if as_json:
-        out.json(found)
+        out.json(page)
         return
     names = [column.name.lower() for column in _COLUMNS]
-    out.table(_COLUMNS, [[item.get(name) for name in names] for item in found["operations"]])
+    out.table(_COLUMNS, [[item.get(name) for name in names] for item in page["operations"]])
 
 
 @operation.command()
@@ -51,14 +51,14 @@ def show(operation_type: str, as_json: bool) -> None:
         known = {str(item.get("type")): item for item in client.operations()["operations"]}
     if operation_type not in known:
         raise UnknownOperation(_unknown(operation_type, list(known)))
-    found: dict[str, Any] = known[operation_type]
+    details: dict[str, Any] = known[operation_type]
     out = screen()
     if as_json:
-        out.json(found)
+        out.json(details)
         return
-    out.fields([(name.replace("_", " ").capitalize(), value) for name, value in found.items() if name != "schema"])
+    out.fields([(name.replace("_", " ").capitalize(), value) for name, value in details.items() if name != "schema"])
     out.heading("Data (JSON Schema)")
-    for line in json.dumps(found.get("schema"), indent=2).splitlines():
+    for line in json.dumps(details.get("schema"), indent=2).splitlines():
         out.line(line)
 
 

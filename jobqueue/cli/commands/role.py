@@ -38,12 +38,12 @@ def create(name: str, permissions: Sequence[str], as_json: bool) -> None:
 def list_roles(as_json: bool) -> None:
     """List all roles."""
     with connect() as client:
-        found = client.roles()
+        page = client.roles()
     out = screen()
     if as_json:
-        out.json(found)
+        out.json(page)
         return
-    rows = [[item.get("name"), item.get("builtin"), " ".join(item.get("permissions") or ())] for item in found["roles"]]
+    rows = [[item.get("name"), item.get("builtin"), " ".join(item.get("permissions") or ())] for item in page["roles"]]
     out.table(_COLUMNS, rows)
 
 

@@ -63,12 +63,12 @@ def create(
 def list_users(as_json: bool) -> None:
     """List all users."""
     with connect() as client:
-        found = client.users()
+        page = client.users()
     out = screen()
     if as_json:
-        out.json(found)
+        out.json(page)
         return
-    out.table((Column("NAME", whole=True), *COLUMNS), [[item.get("name"), *row(out, item)] for item in found["users"]])
+    out.table((Column("NAME", whole=True), *COLUMNS), [[item.get("name"), *row(out, item)] for item in page["users"]])
 
 
 @user.command()

@@ -28,7 +28,7 @@ MAX_MERGED = 1000
 def show_executions(screen: Screen, executions: Iterable[Mapping[str, Any]]) -> None:
     """A table with one execution a row."""
     names = ("hostname", "status", "attempt", "duration", "changed", "error")
-    screen.table(_COLUMNS, [[found.get(name) for name in names] for found in executions])
+    screen.table(_COLUMNS, [[execution.get(name) for name in names] for execution in executions])
 
 
 def merged(pages: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -18,14 +18,14 @@ _COLUMNS = (
 )
 
 
-def show_failures(screen: Screen, found: Mapping[str, Any]) -> None:
+def show_failures(screen: Screen, failures: Mapping[str, Any]) -> None:
     """The groups of ``GET /failure``."""
-    groups = found["items"]
+    groups = failures["items"]
     if not groups:
         screen.line("Nothing failed.")
         return
     screen.table(_COLUMNS, [_row(screen, group) for group in groups])
-    if not found["complete"]:
+    if not failures["complete"]:
         screen.line("There are more failures than were examined; choose a shorter time with --within.", "dim")
 
 

@@ -12,10 +12,10 @@ from jobqueue.cli.views.output import Column, Screen
 from jobqueue.cli.views.text import lines, one_line
 
 
-def show_prefixed(screen: Screen, found: Sequence[Answer]) -> None:
+def show_prefixed(screen: Screen, answers: Sequence[Answer]) -> None:
     """Each line of output behind its host, ``web1 | text``; standard error and failures go to standard error."""
-    width = max((len(one_line(answer.hostname)) for answer in found), default=0)
-    for answer in found:
+    width = max((len(one_line(answer.hostname)) for answer in answers), default=0)
+    for answer in answers:
         head = f"{one_line(answer.hostname).ljust(width)} | "
         data = answer.data if is_process(answer.data) else {"stdout": "", "stderr": ""}
         for line in _lines(data["stdout"]):
@@ -26,9 +26,9 @@ def show_prefixed(screen: Screen, found: Sequence[Answer]) -> None:
         sys.stderr.flush()
 
 
-def show_oneline(screen: Screen, found: Sequence[Answer]) -> None:
+def show_oneline(screen: Screen, answers: Sequence[Answer]) -> None:
     """One line a host: hostname, exit code (or status), first line of the output (or the error)."""
-    rows = [(answer.hostname, _end(answer), _first_line(answer)) for answer in found]
+    rows = [(answer.hostname, _end(answer), _first_line(answer)) for answer in answers]
     if screen.full:
         widths = [max((len(one_line(row[number])) for row in rows), default=0) for number in (0, 1)]
         for host, end, first in rows:

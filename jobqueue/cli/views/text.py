@@ -48,22 +48,22 @@ def lines(value: Any, depth: int = 0) -> list[str]:
         return visible(value.replace("\r\n", "\n").removesuffix("\n"), keep="\n\t").split("\n")
     if depth >= _DEEPEST or not value or not isinstance(value, (dict, list)):
         return [visible(json.dumps(value, ensure_ascii=False))]
-    found: list[str] = []
+    wrapped: list[str] = []
     for key, item in value.items() if isinstance(value, dict) else ((None, item) for item in value):
         head = "-" if key is None else f"{visible(str(key))}:"
         inner = lines(item, depth + 1)
         if len(inner) == 1 and not (isinstance(item, (dict, list)) and item):
-            found.append(f"{head} {inner[0]}".rstrip())
+            wrapped.append(f"{head} {inner[0]}".rstrip())
         elif key is None:
-            found += [f"- {inner[0]}", *(f"  {line}" for line in inner[1:])]
+            wrapped += [f"- {inner[0]}", *(f"  {line}" for line in inner[1:])]
         else:
-            found += [head, *(f"  {line}" for line in inner)]
-    return found
+            wrapped += [head, *(f"  {line}" for line in inner)]
+    return wrapped
 
 
-def state_of(found: Mapping[str, Any]) -> Any:
+def state_of(agent: Mapping[str, Any]) -> Any:
     """An agent's state for a table. That one which is offline would take work says nothing, and looks well."""
-    return None if found.get("status") == "offline" and found.get("state") == "Ready" else found.get("state")
+    return None if agent.get("status") == "offline" and agent.get("state") == "Ready" else agent.get("state")
 
 
 def _prints(char: str) -> bool:

@@ -18,18 +18,18 @@ _FAILURES = frozenset(state.value for state in FAILURES)
 _LONGEST_NAMES = 200
 
 
-def totals(job: Mapping[str, Any], found: Sequence[Answer]) -> str:
+def totals(job: Mapping[str, Any], answers: Sequence[Answer]) -> str:
     """``"3 hosts: 2 completed, 1 failed (web2) in 1.5s; job 6f1c..."``; for one host also its error."""
     took = between(job.get("created"), job.get("updated_at"))
     tail = f"{f' in {took}' if took else ''}; job {one_line(job.get('id'))}"
-    if len(found) == 1:
-        error = f": {one_line(found[0].error)}" if found[0].error else ""
-        return f"{one_line(found[0].hostname)}: {one_line(found[0].status)}{error}{tail}"
+    if len(answers) == 1:
+        error = f": {one_line(answers[0].error)}" if answers[0].error else ""
+        return f"{one_line(answers[0].hostname)}: {one_line(answers[0].status)}{error}{tail}"
     parts = []
-    for status, count in sorted(Counter(answer.status for answer in found).items(), key=lambda pair: -rank(pair[0])):
+    for status, count in sorted(Counter(answer.status for answer in answers).items(), key=lambda pair: -rank(pair[0])):
         names = ""
         if status in _FAILURES:
-            folded = fold(one_line(answer.hostname) for answer in found if answer.status == status)
+            folded = fold(one_line(answer.hostname) for answer in answers if answer.status == status)
             names = f" ({folded})" if len(folded) <= _LONGEST_NAMES else f" ({folded[:_LONGEST_NAMES]}...)"
         parts.append(f"{count} {one_line(status)}{names}")
-    return f"{len(found)} hosts: {', '.join(parts) or one_line(job.get('status'))}{tail}"
+    return f"{len(answers)} hosts: {', '.join(parts) or one_line(job.get('status'))}{tail}"

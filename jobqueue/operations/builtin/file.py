@@ -80,11 +80,11 @@ class _Wanted:
     uid: int | None
     gid: int | None
 
-    def has_attributes_of(self, found: os.stat_result) -> bool:
+    def has_attributes_of(self, status: os.stat_result) -> bool:
         return (
-            self.mode in (None, stat.S_IMODE(found.st_mode))
-            and self.uid in (None, found.st_uid)
-            and self.gid in (None, found.st_gid)
+            self.mode in (None, stat.S_IMODE(status.st_mode))
+            and self.uid in (None, status.st_uid)
+            and self.gid in (None, status.st_gid)
         )
 
 
@@ -111,13 +111,13 @@ def undeploy_execute(data: dict[str, Any], context: Context) -> Outcome:
     """Remove a file; nothing happens when it is not there."""
     path: str = data["path"]
     try:
-        found = _regular(path)
-        if found is not None:
+        status = _regular(path)
+        if status is not None:
             Path(path).unlink()
             _sync_directory(path)
     except OSError as error:
         raise _failed(path, error) from error
-    changed = found is not None
+    changed = status is not None
     return Outcome({"path": path, "changed": changed}, changed)
 
 
@@ -126,10 +126,10 @@ def status_get(data: dict[str, Any], context: Context) -> dict[str, Any]:
     """Whether a file exists, and its kind, size, mode, owner and SHA-256."""
     path: str = data["path"]
     try:
-        found = os.lstat(path)
-        is_file = stat.S_ISREG(found.st_mode)
-        answer = _describe(path, found, _digest(path, context) if is_file else None)
-        if stat.S_ISLNK(found.st_mode):
+        status = os.lstat(path)
+        is_file = stat.S_ISREG(status.st_mode)
+        answer = _describe(path, status, _digest(path, context) if is_file else None)
+        if stat.S_ISLNK(status.st_mode):
             answer["target"] = clean(str(Path(path).readlink()))
         return answer
     except (FileNotFoundError, NotADirectoryError):
@@ -181,26 +181,26 @@ def _number(kind: str, name: str) -> int:
 
 
 def _deploy(path: str, wanted: _Wanted) -> bool:
-    found = _regular(path)
-    if found is not None and _holds(path, wanted.content):
-        if wanted.has_attributes_of(found):
+    status = _regular(path)
+    if status is not None and _holds(path, wanted.content):
+        if wanted.has_attributes_of(status):
             return False
         _set_attributes(path, wanted)
         return True
-    _replace(path, wanted, found)
+    _replace(path, wanted, status)
     return True
 
 
 def _regular(path: str) -> os.stat_result | None:
     """The file's status, or None if it does not exist; anything but a regular file is refused."""
     try:
-        found = os.lstat(path)
+        status = os.lstat(path)
     except FileNotFoundError:
         return None
-    if not stat.S_ISREG(found.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "special file")
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "special file")
         raise OperationFailed(f"{path} is a {kind}, not a regular file; it was not changed.")
-    return found
+    return status
 
 
 @contextlib.contextmanager
@@ -228,16 +228,16 @@ def _set_attributes(path: str, wanted: _Wanted) -> None:
             os.fchmod(fd, wanted.mode)
 
 
-def _replace(path: str, wanted: _Wanted, found: os.stat_result | None) -> None:
+def _replace(path: str, wanted: _Wanted, status: os.stat_result | None) -> None:
     """Write beside ``path``, then rename over it; unspecified owner, group and mode are kept from the old file."""
-    old_mode = stat.S_IMODE(found.st_mode) if found else _NEW_FILE_MODE
+    old_mode = stat.S_IMODE(status.st_mode) if status else _NEW_FILE_MODE
     fd, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=Path(path).parent)
     try:
         with os.fdopen(fd, "wb") as file:
             file.write(wanted.content)
             file.flush()
-            uid = wanted.uid if wanted.uid is not None or found is None else found.st_uid
-            gid = wanted.gid if wanted.gid is not None or found is None else found.st_gid
+            uid = wanted.uid if wanted.uid is not None or status is None else status.st_uid
+            gid = wanted.gid if wanted.gid is not None or status is None else status.st_gid
             _own(fd, uid, gid)
             os.fchmod(fd, wanted.mode if wanted.mode is not None else old_mode)  # after chown, which clears set-id bits
             os.fsync(fd)
@@ -259,8 +259,8 @@ def _replace(path: str, wanted: _Wanted, found: os.stat_result | None) -> None:
 
 
 def _own(fd: int, uid: int | None, gid: int | None) -> None:
-    found = os.fstat(fd)
-    if uid in (None, found.st_uid) and gid in (None, found.st_gid):
+    status = os.fstat(fd)
+    if uid in (None, status.st_uid) and gid in (None, status.st_gid):
         return  # no change is needed, and chown would need privileges
     os.fchown(fd, -1 if uid is None else uid, -1 if gid is None else gid)
 
@@ -283,19 +283,19 @@ def _digest(path: str, context: Context) -> str:
     return digest.hexdigest()
 
 
-def _describe(path: str, found: os.stat_result, sha256: str | None) -> dict[str, Any]:
-    owner, group = user_and_group(found.st_uid, found.st_gid)
+def _describe(path: str, status: os.stat_result, sha256: str | None) -> dict[str, Any]:
+    owner, group = user_and_group(status.st_uid, status.st_gid)
     return {
         "path": path,
         "exists": True,
-        "type": _KINDS.get(stat.S_IFMT(found.st_mode), "special file"),
-        "size": found.st_size,
-        "mode": f"{stat.S_IMODE(found.st_mode):04o}",
+        "type": _KINDS.get(stat.S_IFMT(status.st_mode), "special file"),
+        "size": status.st_size,
+        "mode": f"{stat.S_IMODE(status.st_mode):04o}",
         "owner": owner,
         "group": group,
-        "uid": found.st_uid,
-        "gid": found.st_gid,
-        "modified": to_iso(found.st_mtime_ns // 1000),
+        "uid": status.st_uid,
+        "gid": status.st_gid,
+        "modified": to_iso(status.st_mtime_ns // 1000),
         "sha256": sha256,
     }
 

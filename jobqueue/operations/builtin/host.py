@@ -101,15 +101,15 @@ def os_release() -> dict[str, str]:
 
 def network_addresses() -> dict[str, list[str]]:
     """Internet addresses per interface, IPv4 first, without link-local ones."""
-    found: dict[str, list[str]] = {}
+    addresses: dict[str, list[str]] = {}
     for name, entries in psutil.net_if_addrs().items():
         held = [
             (entry.family, entry.address.partition("%")[0])
             for entry in entries
             if entry.family in (socket.AF_INET, socket.AF_INET6)
         ]
-        found[name] = [address for _, address in sorted(held) if not address.lower().startswith("fe80:")]
-    return found
+        addresses[name] = [address for _, address in sorted(held) if not address.lower().startswith("fe80:")]
+    return addresses
 
 
 def user_and_group(uid: int, gid: int) -> tuple[str, str]:

@@ -114,7 +114,7 @@ def _look_up(resolver: Any, data: Mapping[str, Any], context: Context) -> dict[s
     seconds = data["timeout"] if remaining is None else min(data["timeout"], max(remaining, 0.01))
     try:
         asked = dns.reversename.from_address(name) if kind == "PTR" and _looks_like_address(name) else name
-        found = resolver.resolve(asked, kind, lifetime=seconds, raise_on_no_answer=False)
+        answer = resolver.resolve(asked, kind, lifetime=seconds, raise_on_no_answer=False)
     except dns.resolver.NXDOMAIN as error:
         raise OperationFailed(f"The name {name} does not exist.") from error
     except dns.resolver.LifetimeTimeout as error:
@@ -122,7 +122,7 @@ def _look_up(resolver: Any, data: Mapping[str, Any], context: Context) -> dict[s
         raise OperationFailed(f"No name server answered for {name} within {seconds:g}s.") from error
     except dns.exception.DNSException as error:
         raise OperationFailed(f"The look-up of {name} failed: {error}") from error
-    records = [{"value": record.to_text(), "ttl": found.rrset.ttl} for record in found.rrset or ()]
+    records = [{"value": record.to_text(), "ttl": answer.rrset.ttl} for record in answer.rrset or ()]
     return {"name": name, "type": kind, "records": records}
 
 

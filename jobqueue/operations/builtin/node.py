@@ -94,15 +94,15 @@ def process_list(data: dict[str, Any], context: Context) -> dict[str, Any]:
 
     Command lines are left out: they often carry passwords, and reading about a host needs no more than a read right.
     """
-    found = []
+    processes = []
     wanted = ["pid", "ppid", "name", "username", "status", "memory_info", "cpu_times", "create_time"]
     for process in psutil.process_iter(wanted):
         context.check()
         entry = _process(process.info)
         if data.get("name", "") in entry["name"]:
-            found.append(entry)
-    found.sort(key=_SORTS[data["sort"]])
-    return {"total": len(found), "processes": found[: data["limit"]]}
+            processes.append(entry)
+    processes.sort(key=_SORTS[data["sort"]])
+    return {"total": len(processes), "processes": processes[: data["limit"]]}
 
 
 def _process(info: dict[str, Any]) -> dict[str, Any]:

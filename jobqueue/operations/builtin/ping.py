@@ -51,11 +51,11 @@ def ping(host: str, count: int, timeout: float, context: Context) -> tuple[str, 
 
 def _resolve(host: str) -> tuple[socket.AddressFamily, str]:
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+        addresses = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise OperationFailed(f"The name {host} has no address: {reason}.") from error
-    family, _, _, _, address = found[0]
+    family, _, _, _, address = addresses[0]
     return family, str(address[0])
 
 
@@ -130,6 +130,6 @@ def _by_program(address: str, count: int, timeout: float, context: Context) -> l
     output = result.stdout.text()
     if result.exit_code not in (0, 1):  # 1: nothing answered
         raise OperationFailed(f"ping failed: {(result.stderr.text() or output).strip()[:300]}")
-    found = {int(sequence): float(ms) for sequence, ms in _PROGRAM_REPLY.findall(output)}
-    answered = list(found.values())[:count]
+    replies = {int(sequence): float(ms) for sequence, ms in _PROGRAM_REPLY.findall(output)}
+    answered = list(replies.values())[:count]
     return [*answered, *[None] * (count - len(answered))]

@@ -112,9 +112,9 @@ def _operate(request: Mapping[str, Any], context: Context) -> Outcome:
     from jobqueue.operations.base import Operation
 
     module = importlib.import_module(request["module"])
-    for found in vars(module).values():
-        if isinstance(found, Operation) and found.type == request["type"]:
-            answer = found.run(found.load(request["data"]), context)
+    for member in vars(module).values():
+        if isinstance(member, Operation) and member.type == request["type"]:
+            answer = member.run(member.load(request["data"]), context)
             return answer if isinstance(answer, Outcome) else Outcome(answer)
     raise OperationFailed(f"Module {request['module']} no longer holds the operation {request['type']}.")
 

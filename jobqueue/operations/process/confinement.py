@@ -78,16 +78,16 @@ class Confinement:
     def environ(self, own: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
         """The environment of a process: a few of the agent's ``own`` variables, and the job's (``given``)."""
         wanted = INHERITED + self.environment
-        found = {
+        variables = {
             name: value
             for name, value in own.items()
             if not name.startswith(_OWN_SETTINGS) and any(matches(pattern, name) for pattern in wanted)
         }
         if self.user:
             entry = pwd.getpwnam(self.user)
-            found |= {"HOME": entry.pw_dir, "USER": self.user, "LOGNAME": self.user, "SHELL": entry.pw_shell}
-            found.pop("TMPDIR", None)  # it may be the agent's private one
-        return {**found, **given}
+            variables |= {"HOME": entry.pw_dir, "USER": self.user, "LOGNAME": self.user, "SHELL": entry.pw_shell}
+            variables.pop("TMPDIR", None)  # it may be the agent's private one
+        return {**variables, **given}
 
     def wrap(self, argv: Sequence[str], cwd: str | None, environ: Mapping[str, str]) -> list[str]:
         """``argv`` under the limits. They are set by a shell that becomes the program: Python offers nothing between
@@ -101,10 +101,10 @@ class Confinement:
         if os.sep in program:
             program = os.path.join(cwd or os.getcwd(), program)  # noqa: PTH109, PTH118 - a name may begin with a dash
         else:
-            found = shutil.which(program, path=environ.get("PATH", os.defpath))
-            if found is None:
+            path = shutil.which(program, path=environ.get("PATH", os.defpath))
+            if path is None:
                 raise FileNotFoundError(2, "No such file or directory", program)
-            program = found
+            program = path
         return [_SHELL, "-c", f'{commands} && exec "$@"', _SHELL, program, *argv[1:]]
 
     def identity(self) -> dict[str, Any]:

@@ -47,17 +47,17 @@ class Family:
     def _strays(self, include_group: bool = False) -> list[psutil.Process]:
         import psutil
 
-        found: dict[int, psutil.Process] = {}
+        processes: dict[int, psutil.Process] = {}
         with contextlib.suppress(psutil.Error):
-            found = {child.pid: child for child in psutil.Process(self._leader).children(recursive=True)}
+            processes = {child.pid: child for child in psutil.Process(self._leader).children(recursive=True)}
         with_mark = marked([f"{MARK}={self._mark}"])
         for pid in psutil.pids():
-            if pid in found or pid in (self._leader, os.getpid()):
+            if pid in processes or pid in (self._leader, os.getpid()):
                 continue
             with contextlib.suppress(psutil.Error, OSError):
                 if pid in with_mark or os.getpgid(pid) == self._leader:
-                    found[pid] = psutil.Process(pid)
-        return [process for process in found.values() if self._counts(process, include_group)]
+                    processes[pid] = psutil.Process(pid)
+        return [process for process in processes.values() if self._counts(process, include_group)]
 
     def _counts(self, process: psutil.Process, include_group: bool) -> bool:
         import psutil

@@ -47,10 +47,10 @@ class Forms:
             codes |= {code for line in parts for code in (*_base64(line.encode()), line.encode().hex().encode())}
         bare_texts = {text: bare(text) for text in texts}
         bare_codes = {bare(code) for code in codes}
-        found = {short for short in bare_texts.values() if _is_distinctive(short)} | bare_codes
+        forms = {short for short in bare_texts.values() if _is_distinctive(short)} | bare_codes
         exact = {BREAK.sub(b"", text) for text, short in bare_texts.items() if not _is_distinctive(short)}
         return cls(
-            frozenset(form for form in found if len(form) >= SHORTEST),
+            frozenset(form for form in forms if len(form) >= SHORTEST),
             frozenset(form for form in exact if len(form) >= SHORTEST),
             frozenset(bare_codes),
         )

@@ -29,8 +29,8 @@ def has_secret(data: Any) -> bool:
 
 def faults(data: Any) -> dict[str, list[str]]:
     """Faults in the secret references of ``data``, by dotted path, the first ones; empty if there are none."""
-    found = islice(_faults(data, ()), _MOST_FAULTS) if has_secret(data) else ()
-    return {".".join(map(str, way)): [sentence] for way, sentence in found}
+    problems = islice(_faults(data, ()), _MOST_FAULTS) if has_secret(data) else ()
+    return {".".join(map(str, way)): [sentence] for way, sentence in problems}
 
 
 def _faults(data: Any, way: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:

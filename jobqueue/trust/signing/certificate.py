@@ -42,8 +42,8 @@ def certify(signer: Signer, hostname: str, public_key: str, now: int, by: str) -
 
 def read_certificate(text: str, keys: KeyRing) -> Certificate:
     """Raises ``SealBroken`` unless a trusted key signed it."""
-    found = unseal(text, keys, _AGENT)
-    return Certificate(found["hostname"], parse_public(found["key"]), found["accepted"], found["by"])
+    fields = unseal(text, keys, _AGENT)
+    return Certificate(fields["hostname"], parse_public(fields["key"]), fields["accepted"], fields["by"])
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ def revoke(signer: Signer, revocation: Revocation) -> str:
 
 def read_revocation(text: str, keys: TrustedKeys) -> Revocation:
     """Raises ``SealBroken`` unless a trusted key signed it."""
-    found = unseal(text, keys, _REVOKED)
-    return Revocation(found["hostname"], found["at"], found["by"])
+    fields = unseal(text, keys, _REVOKED)
+    return Revocation(fields["hostname"], fields["at"], fields["by"])
 
 
 def public_text(key: VerifyKey) -> str:

@@ -68,10 +68,10 @@ def parse_public_keys(text: bytes, source: str) -> PublicKeys:
         der = _der(block)
         if der is None:
             raise InvalidSettings(f"{source} holds a public key that cannot be read: it is not DER in base64.")
-        found = _key_bytes(der, _PUBLIC_PREFIX)
-        if found is None:
+        raw = _key_bytes(der, _PUBLIC_PREFIX)
+        if raw is None:
             raise InvalidSettings(f"{source} contains a public key of another type; only Ed25519 keys sign work.")
-        key = VerifyKey(found)
+        key = VerifyKey(raw)
         keys[key_id(key)] = key
     if text.count(b"-----BEGIN") != len(_BLOCK.findall(text)):
         raise InvalidSettings(f"{source} contains other data than public keys in PEM, or is truncated.")
@@ -99,10 +99,10 @@ def read_private(path: Path) -> SigningKey:
     der = _der(block[1]) if block else None
     if der is None:
         raise InvalidSettings(f"{path} is no private key in PEM (PKCS #8) without a password.")
-    found = _key_bytes(der, _PRIVATE_PREFIX)
-    if found is None:
+    raw = _key_bytes(der, _PRIVATE_PREFIX)
+    if raw is None:
         raise InvalidSettings(f"{path} is a private key of another type; it must be Ed25519.")
-    return SigningKey(found)
+    return SigningKey(raw)
 
 
 def ensure_private(path: Path) -> tuple[SigningKey, bool]:
@@ -157,8 +157,8 @@ def _der(text: bytes) -> bytes | None:
 
 
 def _key_bytes(der: bytes, prefix: bytes) -> bytes | None:
-    found = der.removeprefix(prefix)
-    return found if len(found) == _KEY_BYTES and len(der) == len(prefix) + _KEY_BYTES else None
+    raw = der.removeprefix(prefix)
+    return raw if len(raw) == _KEY_BYTES and len(der) == len(prefix) + _KEY_BYTES else None
 
 
 def _replace(path: Path, content: bytes, mode: int) -> None:

@@ -47,8 +47,8 @@ def unseal(text: str, keys: KeyRing, purpose: bytes) -> dict[str, Any]:
         raise SealBroken(f"it is signed by a key that is not trusted here ({name!r})")
     if not is_signed(key, signature, purpose, _digest(signed)):
         raise SealBroken("its signature is wrong: it was altered after it was signed, or signed for another purpose")
-    found: dict[str, Any] = json.loads(signed + "}")
-    return found
+    document: dict[str, Any] = json.loads(signed + "}")
+    return document
 
 
 def _digest(text: str) -> bytes:

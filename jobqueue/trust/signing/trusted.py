@@ -41,15 +41,15 @@ class TrustedKeys:
 
     def get(self, key_id: str) -> VerifyKey | None:
         """The key with this id, if it is trusted now."""
-        found = self._keys.get(key_id)
+        key = self._keys.get(key_id)
         # an unknown key may have been added by a rotation just now
-        if found is None or self._clock() - self._looked >= LOOK_SECONDS:
+        if key is None or self._clock() - self._looked >= LOOK_SECONDS:
             self._looked = self._clock()
             self._look()
-            found = self._keys.get(key_id)
-        if found is None and self._own is not None and pem.key_id(self._own.public_key) == key_id:
+            key = self._keys.get(key_id)
+        if key is None and self._own is not None and pem.key_id(self._own.public_key) == key_id:
             return self._own.public_key
-        return found
+        return key
 
     def are_there(self) -> bool:
         """Whether there is any key."""
@@ -79,8 +79,8 @@ class TrustedKeys:
 
 
 def _version(path: Path) -> tuple[int, int, int]:
-    found = path.stat()
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _no_keys(path: Path, why: str) -> str:

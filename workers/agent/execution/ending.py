@@ -92,8 +92,8 @@ def given_up(running: RunningExecution) -> Ending | None:
 def bounded(running: RunningExecution, reported: Mapping[str, Any], largest: int) -> dict[str, Any] | None:
     """An operation's report as JSON of at most ``largest`` bytes; None if it is not JSON or too large."""
     try:
-        found: dict[str, Any] = checked(dict(reported), largest)
+        document: dict[str, Any] = checked(dict(reported), largest)
     except OperationFailed as error:
         logger.warning("A report of job %s is dropped: %s", running.grant.job_id, error)
         return None
-    return found
+    return document

@@ -59,14 +59,14 @@ class Orphans:
             return 0
         ended: set[int] = set()
         until = time.monotonic() + _MOST_SECONDS
-        while (found := _with_marks(marks)) and time.monotonic() < until:
-            for process in found:
+        while (processes := _with_marks(marks)) and time.monotonic() < until:
+            for process in processes:
                 with contextlib.suppress(psutil.Error):
                     process.kill()
                     ended.add(process.pid)
             time.sleep(_LOOK_SECONDS)  # they may have forked meanwhile
-        if found:
-            logger.error("Orphaned processes of a killed agent cannot be ended: %s", [each.pid for each in found])
+        if processes:
+            logger.error("Orphaned processes of a killed agent cannot be ended: %s", [each.pid for each in processes])
         else:
             for mark in marks:
                 with contextlib.suppress(OSError):
@@ -102,8 +102,8 @@ def _lives(path: Path) -> bool:
 
 
 def _with_marks(marks: set[str]) -> list[psutil.Process]:
-    found = []
+    processes = []
     for pid in marked(f"{MARK}={mark}" for mark in marks):
         with contextlib.suppress(psutil.Error):
-            found.append(psutil.Process(pid))
-    return found
+            processes.append(psutil.Process(pid))
+    return processes

@@ -117,12 +117,12 @@ class PackageCache:
         return digest.hexdigest()
 
     def _ask(self, name: str) -> PackageInfo:
-        found = self._persist(lambda: self._packages.pin([name], is_agent=True), name).get(name)
-        if found is None:
+        package = self._persist(lambda: self._packages.pin([name], is_agent=True), name).get(name)
+        if package is None:
             raise OperationFailed(
                 f"The package {name} is not stored: no job used it for a long time. Upload it and submit the job again."
             )
-        return found
+        return package
 
     def _persist(self, call: Callable[[], T], name: str) -> T:
         try:

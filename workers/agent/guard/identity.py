@@ -39,21 +39,21 @@ class Identity:
     def open(cls, settings: Settings, keys: TrustedKeys) -> Identity:
         """The identity of one agent; its key is generated at the first start. Raises ``InvalidSettings``."""
         key, _ = pem.ensure_private(own_file(settings, "key"))
-        found = cls(settings.hostname, Signer(key), keys, own_file(settings, "certificate"), settings.join_token)
-        if not found.accepted:
-            found._read()
-        if not found.accepted and settings.has_own_signing_key and settings.signing_key.exists():
+        identity = cls(settings.hostname, Signer(key), keys, own_file(settings, "certificate"), settings.join_token)
+        if not identity.accepted:
+            identity._read()
+        if not identity.accepted and settings.has_own_signing_key and settings.signing_key.exists():
             # a process that can read the API's private key may certify itself: `up`, with everything on one machine
             now, by = time.time_ns() // 1000, "the state directory"
             api = Signer(pem.read_private(settings.signing_key))
-            found.take(certificates.certify(api, settings.hostname, found.public_key, now, by))
-        if not found.accepted:
+            identity.take(certificates.certify(api, settings.hostname, identity.public_key, now, by))
+        if not identity.accepted:
             logger.warning(
                 "This agent is waiting to be accepted: jobqueue agent accept %s %s",
                 settings.hostname,
-                found.fingerprint,
+                identity.fingerprint,
             )
-        return found
+        return identity
 
     @property
     def accepted(self) -> bool:
@@ -105,11 +105,11 @@ class Identity:
 
     def _is_right(self, text: str) -> bool:
         try:
-            found = certificates.read_certificate(text, self._keys)
+            certificate = certificates.read_certificate(text, self._keys)
         except SealBroken as error:
             logger.warning("A certificate for this agent is invalid: %s", error)
             return False
-        if found.hostname != self._hostname or pem.key_id(found.key) != self.key_id:
-            logger.warning("Ignored a certificate for agent %s with another key or name", found.hostname)
+        if certificate.hostname != self._hostname or pem.key_id(certificate.key) != self.key_id:
+            logger.warning("Ignored a certificate for agent %s with another key or name", certificate.hostname)
             return False
         return True

@@ -49,14 +49,14 @@ class Environment:
 
         Raises ``InvalidSettings`` for a value that cannot be a secret.
         """
-        found = {}
+        values = {}
         for name in [name for name in environ if name.startswith(SECRET_PREFIX)]:
             value = environ.pop(name)
             problem = fault(value)
             if problem:
                 raise InvalidSettings(f"{name} cannot be a secret: {problem}.")
-            found[name] = value
-        return cls(found)
+            values[name] = value
+        return cls(values)
 
     def get(self, name: str, context: Context) -> str | None:
         return self._values.get(variable(name))

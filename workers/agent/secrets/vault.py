@@ -42,9 +42,9 @@ class Vault:
             providers.append(Directory(settings.secrets_dir))
         if settings.secrets_command:
             providers.append(Command(settings.secrets_command))
-        found = cls(providers)
-        found.redactor()
-        return found
+        vault = cls(providers)
+        vault.redactor()
+        return vault
 
     def fill_in(self, data: Any, context: Context) -> Any:
         """``data`` with the secrets that it references. Raises ``OperationFailed`` for one that this host lacks."""
