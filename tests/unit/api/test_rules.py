@@ -101,7 +101,8 @@ def test_every_route_for_every_role(
 
 def test_options_run_no_view(app: Flask) -> None:
     """So that credentials are enough for them (and none is enough, see test_auth)."""
-    assert [rule.endpoint for rule in app.url_map.iter_rules() if not rule.provide_automatic_options] == []
+    views = [rule.endpoint for rule in app.url_map.iter_rules() if not vars(rule)["provide_automatic_options"]]
+    assert views == []
 
 
 def test_a_refused_request_does_nothing(

@@ -13,6 +13,7 @@ import pytest
 from jobqueue import logs, tracing
 from jobqueue.errors import InvalidSettings, OperationFailed
 from jobqueue.ledger.executions import Grant
+from jobqueue.model.agent import Agent
 from jobqueue.settings import Settings
 from tests.unit.api.conftest import Ask
 from tests.unit.api.fakes import FakeServices
@@ -68,7 +69,7 @@ class Seeing(FakeServices):
         super().__post_init__()
         self.agents.all = self._all_agents
 
-    def _all_agents(self) -> list[object]:
+    def _all_agents(self) -> list[Agent]:
         self.carried = tracing.carried()
         self.logged = dict(logs.fields())
         return []
