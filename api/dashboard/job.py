@@ -61,7 +61,7 @@ def output(job_id: str) -> Response:
     """All that one of its executions printed, as plain text."""
     found = requests.job_id(job_id)
     host = query.text("host") or None
-    # a page of ours must not be made of what a program printed, whatever it looks like
+    # the output of a program must never run as a page of the dashboard
     headers = {"Content-Security-Policy": "default-src 'none'; sandbox"}
     content_type = "text/plain; charset=utf-8"
     if host == ALL:

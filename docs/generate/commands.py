@@ -59,7 +59,7 @@ def _option(context: click.Context, item: click.Option) -> tuple[str, str] | Non
 
 
 def _help(command: click.Command) -> str:
-    """The help as Markdown: what click is told not to wrap is an example."""
+    """The help as Markdown: paragraphs that click must not wrap are examples."""
     paragraphs = []
     for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
         if paragraph.startswith("\b\n"):

@@ -1,4 +1,4 @@
-"""Every setting: what it is for, what it takes, and what it is when nobody sets it."""
+"""Every setting: its purpose, its allowed values and its default."""
 
 from __future__ import annotations
 

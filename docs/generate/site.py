@@ -1,4 +1,4 @@
-"""What MkDocs is told besides ``mkdocs.yml``: the menu, and pages of the project that lie outside of ``docs``."""
+"""MkDocs settings that ``mkdocs.yml`` cannot express: the menu, and the project's pages outside ``docs``."""
 
 from __future__ import annotations
 

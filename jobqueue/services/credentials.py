@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 import secrets
 import time
 from collections.abc import Iterable
@@ -19,7 +18,6 @@ from jobqueue.services.passwords import hash_secret
 
 #: Prefix of every API key, by which scanners of sources and logs can recognize one.
 KEY_PREFIX = "jq_"
-_KEY = re.compile(r"jq_([a-z0-9]{12})_([A-Za-z0-9_-]{43}[0-9a-f]{12})")
 _ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _ID_LENGTH = 12
 LEAST_PASSWORD, MOST_PASSWORD = 12, 1024
@@ -193,12 +191,6 @@ class CredentialManager:
         if credential is not None:
             for permission in sorted(principal_of(credential, roles).permissions):
                 by.require(permission)
-
-
-def parse_key(text: str) -> tuple[str, bytes] | None:
-    """``(id, secret)`` of an API key; None if the text is not an API key."""
-    match = _KEY.fullmatch(text)
-    return (match[1], match[2].encode()) if match else None
 
 
 def _password(text: str | None) -> bytes:

@@ -83,7 +83,7 @@ def test_several_jobs_in_one_call(ready: World) -> None:
 
 
 def test_a_spoiled_trail_stops_no_job(ready: World) -> None:
-    """The caller is told, so that it can say so elsewhere."""
+    """The caller gets the error and can record it elsewhere."""
     ready.client.set(ready.ledger.keys.kind("audit"), "something else")
     stored = ready.store(audit_entry=ENTRY)
     assert not stored.accepted.is_audited

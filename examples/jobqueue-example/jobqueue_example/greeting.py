@@ -16,5 +16,5 @@ class GreetingSchema(Schema):
 
 @operation("example.greeting.get", schema=GreetingSchema, permission="agent:read")
 def greeting(data: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Greet somebody from the host that runs it."""
+    """Return a greeting from the host that runs it."""
     return {"greeting": f"Hello, {data['name']}, from {context.hostname}!"}

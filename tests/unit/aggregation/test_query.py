@@ -239,7 +239,7 @@ def test_duckdb_itself_refuses_what_got_past_the_check(sql: str, tmp_path: Path)
 
 
 class _Raw(Query):
-    """A query that says just what it is told to."""
+    """A query with exactly the given text."""
 
     def __init__(self, text: str) -> None:
         tree = sqlglot.parse_one("SELECT 1")

@@ -19,7 +19,7 @@ from jobqueue.errors import InvalidInput
 from jobqueue.model.credential import Kind
 from jobqueue.model.principal import Principal, system
 from jobqueue.services import credential_verifier, passwords
-from jobqueue.services.credentials import CredentialManager, parse_key
+from jobqueue.services.credentials import CredentialManager
 from jobqueue.settings import Settings
 from tests.unit.api.conftest import TOKEN
 from tests.unit.api.fakes import FakeServices
@@ -27,6 +27,12 @@ from tests.unit.api.shapes import GOOD, error
 
 ROOT = system("test")
 PASSWORD = "correct horse battery"
+
+
+def parse_key(text: str) -> tuple[str, bytes] | None:
+    """``(id, secret)`` of an API key of the documented form; None for another text."""
+    match = re.fullmatch(r"jq_([a-z0-9]{12})_([A-Za-z0-9_-]{43}[0-9a-f]{12})", text)
+    return (match[1], match[2].encode()) if match else None
 
 
 def settings(**fields: object) -> Settings:

@@ -1,4 +1,4 @@
-"""A message of ours is known at a glance, and told apart from all that only looks like one."""
+"""Own messages are recognised quickly and distinguished from look-alikes."""
 
 from __future__ import annotations
 

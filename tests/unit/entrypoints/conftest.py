@@ -33,7 +33,7 @@ class Packages:
 
 @dataclass
 class Run:
-    """A context, and what was told through it."""
+    """A context, and what was reported through it."""
 
     context: Context
     settings: Settings

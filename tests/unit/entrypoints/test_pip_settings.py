@@ -1,4 +1,4 @@
-"""uv looks where pip would, unless it is told otherwise itself."""
+"""uv uses the indexes of pip's settings unless its own are set."""
 
 from __future__ import annotations
 

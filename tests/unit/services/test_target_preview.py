@@ -1,4 +1,4 @@
-"""Which agents a target matches, told beforehand: what the ledger itself decides, see tests/ledger/test_reach.py."""
+"""The preview of the agents that a target matches. The ledger's own decision: tests/ledger/test_reach.py."""
 
 from __future__ import annotations
 

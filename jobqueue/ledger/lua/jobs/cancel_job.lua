@@ -4,7 +4,7 @@
 -- include: clock events status index batches rollout settle parking end_waiting slots
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 who asked, 4 how many executions to look at, 5 '1' to take the next slice of a cancel that is
---   not complete, whoever requested it, or ''
+--   not complete, regardless of who requested it, or ''
 -- returns: 'cancelled' (nothing runs) | 'requested' | 'more' (repeat the call) | 'final' | 'unknown'
 local at, id, most = clock(ARGV[1]), ARGV[2], tonumber(ARGV[4])
 local job = K.job .. id

@@ -153,7 +153,7 @@ def _extend(written: bytearray, _stream: str, chunk: bytes) -> None:
 
 
 def letters(secret: str) -> set[str]:
-    """Runs of the secret that are long enough to be told from other text."""
+    """Runs of the secret that are long enough to be distinguished from other text."""
     return {secret[at : at + 8].lower() for at in range(len(secret) - 7) if "-" not in secret[at : at + 8]}
 
 

@@ -141,7 +141,7 @@ def test_an_agent_without_a_trusted_key_gets_instructions(tmp_path: Path, text: 
 
 
 def test_a_private_key_among_the_trusted_ones_is_refused(settings: Settings) -> None:
-    """It would tell whoever reads the agent's host how to sign work for all."""
+    """It would let anyone who reads the agent's host sign work for all hosts."""
     Signer.open(settings)
     settings.trusted_keys.write_bytes(settings.trusted_keys.read_bytes() + settings.signing_key.read_bytes())
     with pytest.raises(InvalidSettings, match="other data than public keys"):
