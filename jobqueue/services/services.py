@@ -29,6 +29,7 @@ from jobqueue.services.planner import Planner
 from jobqueue.services.renewal import Renewer
 from jobqueue.services.result_verifier import ResultVerifier
 from jobqueue.services.retry import JobRetrier
+from jobqueue.services.saved.manager import SavedJobManager
 from jobqueue.services.stored_targets import StoredTargetManager
 from jobqueue.services.submission import JobSubmitter
 from jobqueue.services.target_completion import TargetCompletion
@@ -60,6 +61,7 @@ class Services:
     plans: Planner
     stored_targets: StoredTargetManager
     complete_target: TargetCompletion
+    saved: SavedJobManager
     enrolment: Enrolment
     bundles: BundleMaker
     packages: Packages
@@ -104,6 +106,7 @@ class Services:
             plans=planner,
             stored_targets=StoredTargetManager(ledger, targets),
             complete_target=TargetCompletion(targets, ledger.stored_targets.all),
+            saved=SavedJobManager(ledger, registry),
             enrolment=enrolment,
             bundles=BundleMaker(settings, enrolment, ledger.agents, signer),
             packages=ledger.packages,
