@@ -182,7 +182,8 @@ def _about(schema: Mapping[str, Any]) -> str:
         words.append(f"default {schema['default']}")
     elif schema.get("required", True):
         words.append("required")
-    return f"{', '.join(words)}  {schema.get('description') or ''}".rstrip()
+    about = schema.get("description")
+    return f"{', '.join(words)}: {about}" if about else ", ".join(words)
 
 
 def _plain(name: str) -> str:

@@ -56,7 +56,7 @@ def test_list(run: Run, api: FakeApi) -> None:
 def test_show(run: Run, api: FakeApi) -> None:
     api.on("GET", "/saved/deploy", Reply(200, SAVED))
     shown = run("saved", "show", "@deploy").stdout
-    assert "-p version=...  string, required  The release." in shown
+    assert "-p version=...  string, required: The release." in shown
     assert "-p count=...  integer, default 3" in shown
     assert "-p token=...  secret" in shown
     assert "role:deploy" in shown

@@ -20,7 +20,10 @@ def load(path: Path, text: str, name: str = "a.yaml") -> Any:
 
 
 def test_only_the_types_of_json(tmp_path: Path) -> None:
-    values = ["no", "12:30", "010", "1_000", "2026-01-01", "yes", "1.10", "true", "-3", "null", "~", "1e3", "=", "'3'", "0x1f", "<<"]
+    values = [
+        *("no", "12:30", "010", "1_000", "2026-01-01", "yes", "1.10", "true"),
+        *("-3", "null", "~", "1e3", "=", "'3'", "0x1f", "<<"),
+    ]
     text = "".join(f"{key}: {value}\n" for key, value in zip("abcdefghijklmnop", values, strict=True))
     assert load(tmp_path, text) == {
         "a": "no",
