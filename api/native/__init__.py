@@ -16,6 +16,7 @@ from api.native import (
     metrics,
     operations,
     output,
+    pauses,
     roles,
     rollouts,
     saved,
@@ -41,5 +42,6 @@ BLUEPRINTS = (
     roles.blueprint,
     targets.blueprint,
     saved.blueprint,
+    pauses.blueprint,
     audit.blueprint,
 )

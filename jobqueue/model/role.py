@@ -17,6 +17,7 @@ WRITE = READ | {
     "target:write",
     "saved:write",
     "saved:run",
+    "pause:write",
     "operation:execute",
     "command:execute",
     "shell:execute",
