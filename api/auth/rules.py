@@ -64,6 +64,18 @@ _TARGETS = {
     "target.put_target": "target:write",
     "target.delete_target": "target:write",
 }
+_SAVED = {
+    "saved.list_saved": "saved:read",
+    "saved.get_saved": "saved:read",
+    "saved.list_versions": "saved:read",
+    "saved.compare_versions": "saved:read",
+    "saved.put_saved": "saved:write",
+    "saved.delete_saved": "saved:write",
+    "saved.restore_saved": "saved:write",
+    # also need job:write and the permission of the operation, which the service checks
+    "saved.run_saved": "saved:run",
+    "saved.plan_saved": "saved:run",
+}
 _PAUSES = {
     "pause.list_pauses": "job:read",
     "pause.add_pause": "pause:write",
@@ -120,7 +132,17 @@ _DASHBOARD = {
 }
 
 #: endpoint -> permission, ``PUBLIC`` or ``KNOWN``. The routes of facades come with them, see ``add``.
-RULES: dict[str, str] = {**_HEALTH, **_DOCUMENTS, **_JOBS, **_AGENTS, **_TARGETS, **_PAUSES, **_ACCESS, **_DASHBOARD}
+RULES: dict[str, str] = {
+    **_HEALTH,
+    **_DOCUMENTS,
+    **_JOBS,
+    **_AGENTS,
+    **_TARGETS,
+    **_PAUSES,
+    **_SAVED,
+    **_ACCESS,
+    **_DASHBOARD,
+}
 
 
 def add(rules: Mapping[str, str]) -> None:

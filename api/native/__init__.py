@@ -1,4 +1,4 @@
-"""The native API: /job, logs, events, /agent, /operation, /target, /health, /metrics; /key, /user, /role, /audit."""
+"""The native API: /job, logs, events, /agent, /operation, /target, /saved, /health, /metrics; access and the audit."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from api.native import (
     pauses,
     roles,
     rollouts,
+    saved,
     targets,
     users,
 )
@@ -40,6 +41,7 @@ BLUEPRINTS = (
     users.blueprint,
     roles.blueprint,
     targets.blueprint,
+    saved.blueprint,
     pauses.blueprint,
     audit.blueprint,
 )

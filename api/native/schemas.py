@@ -204,6 +204,7 @@ class JobQuery(StrictSchema):
     )
     hostname = Text(validate=length(1, MAX_NAME), metadata=about("Only jobs with an execution on this agent."))
     tag = TagQuery(metadata=about("Only jobs with this tag, as key:value.", example="team:web"))
+    saved = Text(validate=length(1, 64), metadata=about("Only jobs that were made from this saved job."))
     q = Text(
         validate=length(1, MAX_TITLE),
         metadata=about("Only jobs with this text in title, operation, target, host, tag, submitter or error."),
@@ -410,6 +411,11 @@ class JobSummary(ma.Schema):
     tags = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
     attempts = fields.Integer(required=True)
     expected_agents = fields.List(fields.String(), required=True)
+    saved = fields.Dict(
+        required=True,
+        allow_none=True,
+        metadata=about('The saved job that it was made from, as {"name", "version"}.'),
+    )
     retry_of = fields.UUID(required=True, allow_none=True)
     retried_as = fields.List(fields.UUID(), required=True)
     cancel_requested = fields.Boolean(required=True)

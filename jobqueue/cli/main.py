@@ -59,6 +59,10 @@ _COMMANDS = {
     "user": ("jobqueue.cli.commands.user:user", "Manage users, the credentials of people."),
     "pause": ("jobqueue.cli.commands.pause:pause", "Pause operations, tags, hosts or everything, and resume them."),
     "target": ("jobqueue.cli.commands.target:target", "Store targets under names, for use as @name."),
+    "saved": (
+        "jobqueue.cli.commands.saved:saved",
+        "Save jobs under names, with parameters; `jobqueue run @NAME` runs them.",
+    ),
     "role": ("jobqueue.cli.commands.role:role", "Manage roles, which are named sets of permissions."),
     "audit": (
         "jobqueue.cli.commands.audit:audit",

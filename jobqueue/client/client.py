@@ -17,6 +17,7 @@ from jobqueue.client.address import resolve
 from jobqueue.client.errors import ClientError, ConnectionFailed, InvalidAnswer, Unavailable
 from jobqueue.client.object_methods import ObjectMethods
 from jobqueue.client.polling import PATIENCE_SECONDS, Pacer
+from jobqueue.client.saved import SavedJobs
 from jobqueue.client.sse import ServerEvent
 from jobqueue.client.transport import Transport
 from jobqueue.errors import InvalidInput
@@ -217,6 +218,7 @@ class Client(ObjectMethods):
         target: str | None = None,
         hostname: str | None = None,
         tag: str | None = None,
+        saved: str | None = None,
         q: str | None = None,
         error: str | None = None,
         submitted_by: str | None = None,
@@ -229,9 +231,10 @@ class Client(ObjectMethods):
     ) -> dict[str, Any]:
         """One page of jobs, newest first: ``{"total_items", "is_least", "status_counts", "items", "next_cursor"}``.
 
-        All conditions must hold. ``tag`` is ``key:value``; ``limit`` 1-100; ``cursor`` is a page's ``next_cursor``;
-        ``q`` is a text in title, host, tag, submitter or error; with it, ``error`` or ``submitted_by``, a page may be
-        short although ``next_cursor`` continues it. ``view="summary"`` leaves out responses, agent states and timeline.
+        All conditions must hold. ``tag`` is ``key:value``; ``saved`` is a saved job's name; ``limit`` 1-100;
+        ``cursor`` is a page's ``next_cursor``; ``q`` is a text in title, host, tag, submitter or error; with it,
+        ``error`` or ``submitted_by``, a page may be short although ``next_cursor`` continues it. ``view="summary"``
+        leaves out responses, agent states and timeline.
         """
         query = {
             "status": status,
@@ -239,6 +242,7 @@ class Client(ObjectMethods):
             "target": target,
             "hostname": hostname,
             "tag": tag,
+            "saved": saved,
             "q": q,
             "error": error,
             "submitted_by": submitted_by,
@@ -641,6 +645,11 @@ class Client(ObjectMethods):
     def complete_target(self, text: str) -> list[str]:
         """Completions of a target that has been typed so far."""
         return list(self._object("GET", "/target/complete", query={"q": text})["completions"])
+
+    @property
+    def saved(self) -> SavedJobs:
+        """The saved jobs: ``client.saved.list()``, ``get``, ``put``, ``delete``, ``versions``, ``diff``, ``run``..."""
+        return SavedJobs(self._http)
 
     def audit(
         self, *, limit: int = 100, before: int | None = None, after: int | None = None, who: str | None = None

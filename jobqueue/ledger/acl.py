@@ -82,6 +82,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
                 "pace",
                 "invite",
             ),
+            *("saved", "saved_names", "saved_versions"),
             *("audit", "audit_head", "audit_spoiled", "ended", "probe"),
         ),
         ("api",),

@@ -95,6 +95,9 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "ended": ("ended-session:", "string", "{session}: the session was signed out; expires with it"),
     "roles": ("roles", "hash", "{name}: permissions of a custom role, sealed by the API"),
     "targets": ("targets", "hash", "{name}: a stored target, sealed by the API"),
+    "saved": ("saved:", "string", "{name}: the newest version of a saved job, JSON, sealed by the API"),
+    "saved_names": ("saved-names", "zset", "names of all saved jobs, in alphabetical order"),
+    "saved_versions": ("saved-versions:", "list", "{name}: versions of a saved job, newest first, each sealed"),
     "plan": ("plan:", "string", "{hash}: the agents of a plan, compressed; expires after an hour"),
     "failures": ("failures:", "string", "{digest of an address or a name}: its recent failed logins; expires"),
     "pace": (
@@ -198,6 +201,12 @@ class Keys:
 
     def config(self, config_id: str) -> str:
         return self.kind("config") + config_id
+
+    def saved(self, name: str) -> str:
+        return self.kind("saved") + name
+
+    def saved_versions(self, name: str) -> str:
+        return self.kind("saved_versions") + name
 
     def config_log(self, config_id: str) -> str:
         return self.kind("config_log") + config_id

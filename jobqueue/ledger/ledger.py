@@ -32,6 +32,7 @@ from jobqueue.ledger.pauses import Pauses
 from jobqueue.ledger.plans import Plans
 from jobqueue.ledger.rate_limits import RateLimits
 from jobqueue.ledger.rollouts import Rollouts
+from jobqueue.ledger.saved_jobs import SavedJobs
 from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
 from jobqueue.ledger.seal import Seal
 from jobqueue.ledger.staging import Staging
@@ -126,6 +127,7 @@ class Ledger:
         self.external_runs = ExternalRuns(self.scripts, now=now)
         self.credentials = Credentials(client, self.keys, self.scripts, seal, alarm, self.audit)
         self.stored_targets = StoredTargets(client, self.keys, self.scripts, seal, alarm, self.audit)
+        self.saved_jobs = SavedJobs(client, self.keys, self.scripts, seal, alarm, self.audit)
         self.pauses = Pauses(client, self.keys, self.scripts, alarm, now)
         self.plans = Plans(client, self.keys)
         self.check_writes = WriteProbe(client, self.keys)

@@ -53,6 +53,7 @@ REPAIRABLE = (
         "alerts",
     ),
     *("log", "leader", "failures", "pace", "used", "packages", "uploads", "bulk", "config_log", "configs"),
+    *("saved_names", "saved_versions"),
 )
 #: The arguments of ``create_jobs.lua`` for each job, before the job's own fields (``model/job_fields.py``).
 CREATE_ARGUMENTS = (

@@ -202,6 +202,10 @@ class JobFields:
             Kind.ROLLOUT, "runs on the hosts in batches, and when to stop", is_argument=True, is_shown=False
         ),
     )
+    saved: Mapping[str, Any] | None = field(
+        default=None,
+        metadata=_about(Kind.OBJECT, "name and version of the saved job that this one was made from"),
+    )
     retry_of: str | None = field(
         default=None,
         metadata=_about(Kind.TEXT, "id of the job that this one retries", is_argument=True, is_renewed=False),

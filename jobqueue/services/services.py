@@ -30,6 +30,7 @@ from jobqueue.services.planner import Planner
 from jobqueue.services.renewal import Renewer
 from jobqueue.services.result_verifier import ResultVerifier
 from jobqueue.services.retry import JobRetrier
+from jobqueue.services.saved.manager import SavedJobManager
 from jobqueue.services.stored_targets import StoredTargetManager
 from jobqueue.services.submission import JobSubmitter
 from jobqueue.services.target_completion import TargetCompletion
@@ -62,6 +63,7 @@ class Services:
     pauses: PauseManager
     stored_targets: StoredTargetManager
     complete_target: TargetCompletion
+    saved: SavedJobManager
     enrolment: Enrolment
     bundles: BundleMaker
     packages: Packages
@@ -107,6 +109,7 @@ class Services:
             pauses=PauseManager(ledger, targets, registry),
             stored_targets=StoredTargetManager(ledger, targets),
             complete_target=TargetCompletion(targets, ledger.stored_targets.all),
+            saved=SavedJobManager(ledger, registry),
             enrolment=enrolment,
             bundles=BundleMaker(settings, enrolment, ledger.agents, signer),
             packages=ledger.packages,

@@ -35,7 +35,7 @@ _GLOBAL = (
     *("packages", "uploads", "package-bytes"),
     *("barred", "revoked"),
     *("cancelling", "removals", "queues", "outage"),
-    *("outside", "configs", "reached", "events", "audit", "audit-head"),
+    *("outside", "configs", "saved-names", "reached", "events", "audit", "audit-head"),
 )
 _S = ExecutionState
 
@@ -124,6 +124,7 @@ class _Inspection:
         self.pauses()
         self.packages()
         self.configurations()
+        self.saved_jobs()
         self.rest()
         return self.found
 
@@ -346,6 +347,12 @@ class _Inspection:
         self.equal(set(self.records.one("configs")), set(ids), "stored configurations")
         self.equal(self.records.kind("config-log:").keys(), ids, "histories of configurations")
         self.owned |= {f"{kind}:{name}" for name in ids for kind in ("config", "config-log")}
+
+    def saved_jobs(self) -> None:
+        names = self.records.kind("saved:").keys()
+        self.equal(set(self.records.one("saved-names")), set(names), "names of saved jobs")
+        self.equal(self.records.kind("saved-versions:").keys(), names, "versions of saved jobs")
+        self.owned |= {f"{kind}:{name}" for name in names for kind in ("saved", "saved-versions")}
 
     def rest(self) -> None:
         self.equal(

@@ -178,6 +178,7 @@ def submit(  # noqa: PLR0913 - one for each option
 @click.option("--target", shell_complete=targets_like, help="Jobs submitted to this target.")
 @click.option("--hostname", shell_complete=hostnames_like, help="Jobs with an execution on this agent.")
 @click.option("--tag", type=pair, metavar="KEY=VALUE", help="Jobs with this tag.")
+@click.option("--saved", metavar="NAME", help="Jobs that were made from this saved job.")
 @click.option("--by", "submitted_by", metavar="NAME", help="Jobs that this user or key submitted.")
 @click.option(
     "--q", metavar="TEXT", help="Jobs with this text in title, operation, target, host, tag, submitter or error."

@@ -88,6 +88,7 @@ def show_job(screen: Screen, job: Mapping[str, Any]) -> None:
             ("Submitted by", job.get("submitted_by")),
             ("Origin", job.get("origin")),
             ("Alias", job.get("alias")),
+            ("Saved job", _saved(job.get("saved"))),
             ("Retry of", job.get("retry_of")),
             ("Retried as", ", ".join(_names(job.get("retried_as")))),
         ]
@@ -158,3 +159,8 @@ def _moment(iso: str | None) -> str | None:
 
 def _names(value: Any) -> list[str]:
     return [str(item) for item in value] if isinstance(value, list) else [str(value)] if value else []
+
+
+def _saved(saved: Any) -> str | None:
+    """The saved job that a job was made from, as @name and version."""
+    return f"@{saved.get('name')}, version {saved.get('version')}" if isinstance(saved, Mapping) else None

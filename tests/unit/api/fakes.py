@@ -65,6 +65,7 @@ from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
 from jobqueue.services.pauses import PauseManager
 from jobqueue.services.planner import Planner
+from jobqueue.services.saved.manager import SavedJobManager
 from jobqueue.services.stored_targets import StoredTargetManager
 from jobqueue.services.target_completion import TargetCompletion
 from jobqueue.services.targets import TargetResolver
@@ -195,6 +196,7 @@ class FakeServices:
             self.ledger.stored_targets,
         )
         self.stored_targets = StoredTargetManager(self.ledger, self.targets)
+        self.saved = SavedJobManager(self.ledger, Registry.load(()))
         self.complete_target = TargetCompletion(self.targets, self.ledger.stored_targets.all)
         self.plans = Planner(self.targets, Registry.load(()), self.ledger.plans)
         self.pauses = PauseManager(self.ledger, self.targets, Registry.load(()))
