@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
 from dataclasses import dataclass, field
+from itertools import product
 
 from jobqueue.errors import InvalidInput
 from jobqueue.ledger.scripts import Argument, Scripts
@@ -20,8 +20,8 @@ LOOKED_THROUGH = 10_000
 #: The range of creation times that a job can have: a forged index entry may hold any number.
 _FIRST, _LAST = 0, 9_000_000_000_000_000
 _STATUSES = tuple(map(str, JobStatus))
-#: The statuses of jobs that have not ended. Any dimension but ``all:`` has one index for them, named like the first; the
-#: other holds jobs that agents of versions before have started.
+#: The statuses of jobs that have not ended. Any dimension but ``all:`` has one index for them, named like the first;
+#: the other holds jobs that agents of versions before have started.
 _UNFINISHED = (str(JobStatus.SUBMITTED), str(JobStatus.PROCESSING))
 _Plan = list[tuple[str, tuple[tuple[str, ...], ...]]]
 
@@ -77,9 +77,9 @@ class _Search:
 class JobIndex:
     """Finds pages of jobs.
 
-    ``lua/include/index.lua`` describes the indexes. A broadcast is listed by host in indexes that do not hold its status,
-    so a filter by host searches for jobs of one host and for broadcasts. Jobs that have not ended are in one index of a
-    dimension, so a filter by one of their two statuses also searches the index of all jobs of that status.
+    ``lua/include/index.lua`` describes the indexes. A broadcast is listed by host in indexes that do not hold its
+    status, so a filter by host searches for jobs of one host and for broadcasts. Jobs that have not ended are in one
+    index of a dimension, so a filter by one of their two statuses also searches the index of all jobs of that status.
     """
 
     def __init__(self, scripts: Scripts) -> None:

@@ -1,7 +1,7 @@
 """Every Redis key of the ledger: its name, type and meaning. No other module spells a key.
 
-The Lua scripts spell them as fields of ``K`` (``ledger/scripts.py`` inserts the names), so that a name changes in one place. Keys
-start with their kind, so that Redis ACL patterns can separate an agent's own keys from all others.
+The Lua scripts spell them as fields of ``K`` (``ledger/scripts.py`` inserts the names), so that a name changes in one
+place. Keys start with their kind, so that Redis ACL patterns can separate an agent's own keys from all others.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ def test_a_job_that_an_earlier_version_started_is_found_by_its_status_and_leaves
 
 
 def test_an_agent_of_an_earlier_version_may_end_what_this_version_started(earlier: World) -> None:
-    """It leaves the job in the index of those that have not ended: a check reports that, and the job's removal mends it."""
+    """It leaves the job in the index of those that have not ended: a check reports that, and its removal mends it."""
     job_id, keys = earlier.create("web1"), earlier.ledger.keys
     earlier.run(job_id, "web1")
     earlier.client.zadd(keys.index("op", OPERATION, "submitted"), {job_id: earlier.job(job_id).created})
