@@ -1,12 +1,11 @@
 """Every Redis key of the ledger: its name, type and meaning. No other module spells a key.
 
-The Lua scripts get the same names as the table ``K`` (``ledger/scripts.py``), so that a name changes in one place. Keys
-start with their kind, so that Redis ACL patterns can separate an agent's own keys from all others.
+The Lua scripts spell them as fields of ``K`` (``ledger/scripts.py`` inserts the names), so that a name changes in one
+place. Keys start with their kind, so that Redis ACL patterns can separate an agent's own keys from all others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 #: name in Lua -> (start of the key, Redis type, the rest of the key, and the value)
@@ -172,11 +171,6 @@ class Keys:
     def kind(self, name: str) -> str:
         """The start of all keys of one kind."""
         return self.prefix + KINDS[name][0]
-
-    def lua_table(self, kinds: Iterable[str]) -> str:
-        """The Lua source of the table ``K``, with these kinds of keys."""
-        entries = ", ".join(f"{name} = '{self.kind(name)}'" for name in kinds)
-        return f"local K = {{{entries}}}"
 
     def doc(self, job_id: str) -> str:
         return self.kind("doc") + job_id

@@ -107,9 +107,13 @@ if not string.match(record[8] or '', '^%d+$') or num(record[8]) < num(created) t
   differs('counts', function() redis.call('HSET', job, 'updated', created) end)
 end
 if record[1] ~= status then differs('counts', function() redis.call('HSET', job, 'status', status) end) end
+for _, other in ipairs(STATUSES) do listed('index', K.index .. 'all:|' .. other, id, other == status and created) end
 for _, dim in ipairs(dimensions(id)) do
+  local wanted = listed_as(status)
+  -- started by an agent of a version before
+  if wanted == 'submitted' and same(redis.call('ZSCORE', K.index .. dim .. '|processing', id), created) then wanted = 'processing' end
   for _, other in ipairs(STATUSES) do
-    listed('index', K.index .. dim .. '|' .. other, id, other == status and created)
+    listed('index', K.index .. dim .. '|' .. other, id, other == wanted and created)
   end
 end
 if record[4] == FANNED_OUT then
