@@ -133,6 +133,12 @@ class TargetNotFound(NotFound):
     code = "target_not_found"
 
 
+class ScheduleNotFound(NotFound):
+    """No schedule has this name."""
+
+    code = "schedule_not_found"
+
+
 class AgentNotFound(NotFound):
     """No agent has this hostname."""
 
@@ -225,6 +231,12 @@ class ConfigurationExists(Conflict):
     """A configuration with this id exists already."""
 
     code = "configuration_exists"
+
+
+class ScheduleExists(Conflict):
+    """A schedule with this name exists already."""
+
+    code = "schedule_exists"
 
 
 class PackageExists(Conflict):

@@ -64,6 +64,18 @@ _TARGETS = {
     "target.put_target": "target:write",
     "target.delete_target": "target:write",
 }
+_SCHEDULES = {
+    # storing and triggering also need the permissions for the schedule's job, which the service checks
+    "schedule.list_schedules": "schedule:read",
+    "schedule.get_schedule": "schedule:read",
+    "schedule.preview_schedule": "schedule:read",
+    "schedule.create_schedule": "schedule:write",
+    "schedule.put_schedule": "schedule:write",
+    "schedule.delete_schedule": "schedule:write",
+    "schedule.pause_schedule": "schedule:write",
+    "schedule.resume_schedule": "schedule:write",
+    "schedule.trigger_schedule": "schedule:write",
+}
 _ACCESS = {
     # the service refuses to grant permissions that the caller lacks
     "key.create_key": "key:write",
@@ -114,7 +126,7 @@ _DASHBOARD = {
 }
 
 #: endpoint -> permission, ``PUBLIC`` or ``KNOWN``. The routes of facades come with them, see ``add``.
-RULES: dict[str, str] = {**_HEALTH, **_DOCUMENTS, **_JOBS, **_AGENTS, **_TARGETS, **_ACCESS, **_DASHBOARD}
+RULES: dict[str, str] = {**_HEALTH, **_DOCUMENTS, **_JOBS, **_AGENTS, **_TARGETS, **_SCHEDULES, **_ACCESS, **_DASHBOARD}
 
 
 def add(rules: Mapping[str, str]) -> None:

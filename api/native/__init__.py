@@ -1,4 +1,4 @@
-"""The native API: /job, logs, events, /agent, /operation, /target, /health, /metrics; /key, /user, /role, /audit."""
+"""The native API: jobs, events, agents, operations, targets, schedules, health, metrics; credentials and the audit."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from api.native import (
     output,
     roles,
     rollouts,
+    schedules,
     targets,
     users,
 )
@@ -39,5 +40,6 @@ BLUEPRINTS = (
     users.blueprint,
     roles.blueprint,
     targets.blueprint,
+    schedules.blueprint,
     audit.blueprint,
 )

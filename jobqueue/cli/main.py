@@ -58,6 +58,10 @@ _COMMANDS = {
     ),
     "user": ("jobqueue.cli.commands.user:user", "Manage users, the credentials of people."),
     "target": ("jobqueue.cli.commands.target:target", "Store targets under names, for use as @name."),
+    "schedule": (
+        "jobqueue.cli.commands.schedule:schedule",
+        "Submit jobs at times: by cron expression, at an interval, once, or by a recurrence rule.",
+    ),
     "role": ("jobqueue.cli.commands.role:role", "Manage roles, which are named sets of permissions."),
     "audit": (
         "jobqueue.cli.commands.audit:audit",

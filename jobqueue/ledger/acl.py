@@ -82,6 +82,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
                 "invite",
             ),
             *("audit", "audit_head", "audit_spoiled", "ended", "probe"),
+            *("schedule", "schedules", "schedules_due", "schedules_planned", "schedule_log", "scheduler"),
         ),
         ("api",),
     ),

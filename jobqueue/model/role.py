@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from jobqueue.model.principal import EVERYTHING
 
-READ = frozenset({"job:read", "agent:read", "metrics:read"})
+READ = frozenset({"job:read", "agent:read", "schedule:read", "metrics:read"})
 #: All work, on every host, but no access to credentials or the audit trail.
 WRITE = READ | {
     "job:write",
@@ -15,6 +15,7 @@ WRITE = READ | {
     "job:approve",
     "agent:write",
     "target:write",
+    "schedule:write",
     "operation:execute",
     "command:execute",
     "shell:execute",

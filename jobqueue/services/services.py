@@ -29,6 +29,7 @@ from jobqueue.services.planner import Planner
 from jobqueue.services.renewal import Renewer
 from jobqueue.services.result_verifier import ResultVerifier
 from jobqueue.services.retry import JobRetrier
+from jobqueue.services.schedules import ScheduleManager
 from jobqueue.services.stored_targets import StoredTargetManager
 from jobqueue.services.submission import JobSubmitter
 from jobqueue.services.target_completion import TargetCompletion
@@ -59,6 +60,7 @@ class Services:
     targets: TargetResolver
     plans: Planner
     stored_targets: StoredTargetManager
+    schedules: ScheduleManager
     complete_target: TargetCompletion
     enrolment: Enrolment
     bundles: BundleMaker
@@ -103,6 +105,7 @@ class Services:
             targets=targets,
             plans=planner,
             stored_targets=StoredTargetManager(ledger, targets),
+            schedules=ScheduleManager(ledger, submit, jobs.cancel),
             complete_target=TargetCompletion(targets, ledger.stored_targets.all),
             enrolment=enrolment,
             bundles=BundleMaker(settings, enrolment, ledger.agents, signer),

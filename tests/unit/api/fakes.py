@@ -64,6 +64,7 @@ from jobqueue.services.bundles import BundleRequest, MadeBundle
 from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
 from jobqueue.services.planner import Planner
+from jobqueue.services.schedules import ScheduleManager
 from jobqueue.services.stored_targets import StoredTargetManager
 from jobqueue.services.target_completion import TargetCompletion
 from jobqueue.services.targets import TargetResolver
@@ -194,6 +195,7 @@ class FakeServices:
             self.ledger.stored_targets,
         )
         self.stored_targets = StoredTargetManager(self.ledger, self.targets)
+        self.schedules = ScheduleManager(self.ledger, SimpleNamespace(check=lambda _: None), self._cancel)  # type: ignore[arg-type]
         self.complete_target = TargetCompletion(self.targets, self.ledger.stored_targets.all)
         self.plans = Planner(self.targets, Registry.load(()), self.ledger.plans)
         # the fields of the ledger's own condition, which the API shows
