@@ -28,7 +28,7 @@ def _blackout(text: str) -> dict[str, str]:
     """``CRON/DURATION``."""
     cron, slash, length = text.rpartition("/")
     if not slash or not cron.strip():
-        raise click.BadParameter(f"{text!r} is not a cron expression and a duration, as in '0 22 * * 5/2d'.")
+        raise click.BadParameter(f"{text!r} is not a cron expression and a duration, as in '0 22 * * 5 / 2d'.")
     return {"cron": cron.strip(), "duration": _span(length)}
 
 
@@ -48,7 +48,7 @@ _TIMING = (
         type=_blackout,
         metavar="CRON/DURATION",
         multiple=True,
-        help="Fire nothing in this window, such as '0 22 * * 5/2d'; may be given several times.",
+        help="Fire nothing in this window, such as '0 22 * * 5 / 2d'; may be given several times.",
     ),
 )
 _TERMS = (

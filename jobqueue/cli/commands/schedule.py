@@ -61,8 +61,8 @@ def schedule() -> None:
 @click.option("--dry-run", is_flag=True, help="Show the next ten times; store nothing.")
 @json_option
 def create(  # noqa: PLR0913 - one for each option
+    *,
     name: str,
-    /,
     words: Sequence[str],
     targets: Sequence[str],
     script: str | None,
