@@ -144,7 +144,6 @@ class ScheduleRequest(TimingRequest):
     expires_after = Duration(
         times.SECOND,
         times.MAX_EVERY,
-        load_default=None,
         metadata=about(
             "Executions that have not started so long after the time expire; hosts that are offline are waited for."
         ),
