@@ -76,6 +76,11 @@ _SCHEDULES = {
     "schedule.resume_schedule": "schedule:write",
     "schedule.trigger_schedule": "schedule:write",
 }
+_PAUSES = {
+    "pause.list_pauses": "job:read",
+    "pause.add_pause": "pause:write",
+    "pause.end_pause": "pause:write",
+}
 _ACCESS = {
     # the service refuses to grant permissions that the caller lacks
     "key.create_key": "key:write",
@@ -129,10 +134,21 @@ _DASHBOARD = {
     "dashboard.drain": "agent:write",
     "dashboard.undrain": "agent:write",
     "dashboard.audit": "audit:read",
+    "dashboard.end_pause": "pause:write",
 }
 
 #: endpoint -> permission, ``PUBLIC`` or ``KNOWN``. The routes of facades come with them, see ``add``.
-RULES: dict[str, str] = {**_HEALTH, **_DOCUMENTS, **_JOBS, **_AGENTS, **_TARGETS, **_SCHEDULES, **_ACCESS, **_DASHBOARD}
+RULES: dict[str, str] = {
+    **_HEALTH,
+    **_DOCUMENTS,
+    **_JOBS,
+    **_AGENTS,
+    **_TARGETS,
+    **_PAUSES,
+    **_SCHEDULES,
+    **_ACCESS,
+    **_DASHBOARD,
+}
 
 
 def add(rules: Mapping[str, str]) -> None:

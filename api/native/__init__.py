@@ -16,6 +16,7 @@ from api.native import (
     metrics,
     operations,
     output,
+    pauses,
     roles,
     rollouts,
     schedules,
@@ -41,5 +42,6 @@ BLUEPRINTS = (
     roles.blueprint,
     targets.blueprint,
     schedules.blueprint,
+    pauses.blueprint,
     audit.blueprint,
 )

@@ -163,7 +163,7 @@ class NamedScheduleRequest(ScheduleRequest):
     )
 
 
-class PauseRequest(StrictSchema):
+class SchedulePauseRequest(StrictSchema):
     """Why a schedule is paused."""
 
     reason = Line(load_default="", validate=length(0, MAX_DESCRIPTION), metadata=about("For people who wonder."))
@@ -178,7 +178,7 @@ class ScheduleQuery(StrictSchema):
     cursor = Text(validate=length(1, 300), metadata=about("The next_cursor of the previous page."))
 
 
-class PauseAnswer(ma.Schema):
+class SchedulePauseAnswer(ma.Schema):
     """Why a schedule is paused, since when, and who paused it."""
 
     reason = fields.String(required=True)
@@ -224,7 +224,7 @@ class ScheduleAnswer(ma.Schema):
     overlap = fields.String(required=True, validate=validate.OneOf(_OVERLAPS))
     catch_up = fields.String(required=True)
     expires_after = fields.String(required=True, allow_none=True)
-    pause = fields.Nested(PauseAnswer, required=True, allow_none=True)
+    pause = fields.Nested(SchedulePauseAnswer, required=True, allow_none=True)
     owner = fields.String(required=True, metadata=about("The principal whose permissions its jobs have."))
     created = fields.DateTime(required=True)
     changed = fields.DateTime(required=True)

@@ -13,11 +13,11 @@ from api.native import links, list_cursor, mapping
 from api.native.schedule_mapping import preview_document, schedule_document, schedule_of
 from api.native.schedule_schemas import (
     NamedScheduleRequest,
-    PauseRequest,
     PreviewAnswer,
     ScheduleAnswer,
     ScheduleDetailAnswer,
     ScheduleListAnswer,
+    SchedulePauseRequest,
     ScheduleQuery,
     ScheduleRequest,
     TimingRequest,
@@ -121,7 +121,7 @@ def delete_schedule(name: str) -> Response:
 
 
 @blueprint.route("/schedule/<name>/pause", methods=["POST"], parameters=[_NAME])
-@blueprint.arguments(PauseRequest, required=False)
+@blueprint.arguments(SchedulePauseRequest, required=False)
 @blueprint.response(200, ScheduleAnswer)
 @_unknown
 @_changed

@@ -35,6 +35,7 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
     Raises ``LedgerUnavailable``.
     """
     now = ledger.time()
+    pauses = ledger.pauses.all()
     with translated_errors(), ledger.client.pipeline(transaction=False) as pipe:
         pipe.hgetall(ledger.keys.kind("measured"))
         pipe.zcard(ledger.keys.kind("leases"))
@@ -68,6 +69,8 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
         schedules=int(schedules),
         schedule_results=counts.of("schedule"),
         schedules_overdue_seconds=max(0.0, (now - earliest[0][1]) / 1e6) if earliest else 0.0,
+        pauses=len(pauses),
+        paused=sum(ledger.pauses.held_back(pauses)),
         held={state: int(count) for state, count in zip(_HELD, held, strict=True)},
         counters=ledger.stats(),
         maintained=ledger.is_maintained(),

@@ -16,6 +16,7 @@ WRITE = READ | {
     "agent:write",
     "target:write",
     "schedule:write",
+    "pause:write",
     "operation:execute",
     "command:execute",
     "shell:execute",
