@@ -84,6 +84,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
             ),
             *("saved", "saved_names", "saved_versions"),
             *("audit", "audit_head", "audit_spoiled", "ended", "probe"),
+            *("schedule", "schedules", "schedules_due", "schedules_planned", "schedule_log", "scheduler"),
         ),
         ("api",),
     ),

@@ -97,6 +97,20 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "saved": ("saved:", "string", "{name}: the newest version of a saved job, JSON, sealed by the API"),
     "saved_names": ("saved-names", "zset", "names of all saved jobs, in alphabetical order"),
     "saved_versions": ("saved-versions:", "list", "{name}: versions of a saved job, newest first, each sealed"),
+    "schedule": (
+        "schedule:",
+        "hash",
+        "{name}: a schedule, sealed by the API; its serial number, next time, last job, and what it waits for",
+    ),
+    "schedules": ("schedules", "zset", "names of all schedules, in alphabetical order"),
+    "schedules_due": ("schedules-due", "zset", "names of schedules by the time at which they fire next (microseconds)"),
+    "schedules_planned": (
+        "schedules-planned",
+        "zset",
+        "the same names, by the time at which that was computed: one ahead of the clock shows that the clock went back",
+    ),
+    "schedule_log": ("schedule-log:", "list", "{name}: what came of its times, newest results"),
+    "scheduler": ("scheduler", "string", "which API process fires schedules; expires"),
     "plan": ("plan:", "string", "{hash}: the agents of a plan, compressed; expires after an hour"),
     "failures": ("failures:", "string", "{digest of an address or a name}: its recent failed logins; expires"),
     "pace": (

@@ -33,6 +33,7 @@ from jobqueue.ledger.plans import Plans
 from jobqueue.ledger.rate_limits import RateLimits
 from jobqueue.ledger.rollouts import Rollouts
 from jobqueue.ledger.saved_jobs import SavedJobs
+from jobqueue.ledger.schedules import Schedules
 from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
 from jobqueue.ledger.seal import Seal
 from jobqueue.ledger.staging import Staging
@@ -46,6 +47,7 @@ from jobqueue.model.alert import (
     RECORDS_ALTERED,
     RESULTS_FORGED,
     RESULTS_UNVERIFIED,
+    SCHEDULES_STOPPED,
     WORK_REFUSED,
 )
 from jobqueue.redis_refusal import refusal_of
@@ -66,6 +68,7 @@ COUNTERS = (
     *(WORK_REFUSED, RESULTS_FORGED, RESULTS_UNVERIFIED, RECORDS_ALTERED, MESSAGES_REFUSED),
     AGENTS_LOST,
     CONNECTIONS_SCARCE,
+    SCHEDULES_STOPPED,
 )
 
 
@@ -128,6 +131,7 @@ class Ledger:
         self.credentials = Credentials(client, self.keys, self.scripts, seal, alarm, self.audit)
         self.stored_targets = StoredTargets(client, self.keys, self.scripts, seal, alarm, self.audit)
         self.saved_jobs = SavedJobs(client, self.keys, self.scripts, seal, alarm, self.audit)
+        self.schedules = Schedules(self.keys, self.scripts, seal, alarm, now=now)
         self.pauses = Pauses(client, self.keys, self.scripts, alarm, now)
         self.plans = Plans(client, self.keys)
         self.check_writes = WriteProbe(client, self.keys)

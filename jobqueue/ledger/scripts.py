@@ -28,6 +28,7 @@ from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.model.job_fields import ARGUMENTS, LISTED, STORED
 from jobqueue.model.measures import BUCKETS
 from jobqueue.model.rollout import MAX_BATCHES
+from jobqueue.model.schedule import KEPT_RESULTS
 from jobqueue.model.states import FAILURES, FINAL_STATES, FINAL_STATUSES, TRANSITIONS, ExecutionState, JobStatus
 
 #: Kinds of keys that the ledger can do without, or rebuild from other records. A script that meets a damaged one moves
@@ -60,7 +61,7 @@ REPAIRABLE = (
 #: The arguments of ``create_jobs.lua`` for each job, before the job's own fields (``model/job_fields.py``).
 CREATE_ARGUMENTS = (
     *("id", "document", "kind", "idempotent", "idempotency_key"),
-    *("digest", "only", "seal", "entry", "entry_seal"),
+    *("digest", "only", "seal", "entry", "entry_seal", "fire"),
 )
 #: Hosts of a job that one call creates and opens; the hosts of a larger one are staged first.
 LARGE_JOB = 500
@@ -145,6 +146,7 @@ def _tables() -> dict[str, str]:
         "JOB_LISTED": _lua_list(field.stored for field in LISTED),
         "LARGE_JOB": str(LARGE_JOB),
         "MOST_BATCHES": str(MAX_BATCHES),
+        "KEPT_RESULTS": str(KEPT_RESULTS),
         "BUCKETS": f"{{{', '.join(str(int(seconds * 1_000_000)) for seconds in BUCKETS)}}}",
     }
     return {name: f"local {name} = {table}" for name, table in tables.items()}

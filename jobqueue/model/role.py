@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from jobqueue.model.principal import EVERYTHING
 
-READ = frozenset({"job:read", "agent:read", "metrics:read", "saved:read"})
+READ = frozenset({"job:read", "agent:read", "metrics:read", "saved:read", "schedule:read"})
 #: All work, on every host, but no access to credentials or the audit trail.
 WRITE = READ | {
     "job:write",
@@ -17,6 +17,7 @@ WRITE = READ | {
     "target:write",
     "saved:write",
     "saved:run",
+    "schedule:write",
     "pause:write",
     "operation:execute",
     "command:execute",

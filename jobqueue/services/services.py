@@ -31,6 +31,7 @@ from jobqueue.services.renewal import Renewer
 from jobqueue.services.result_verifier import ResultVerifier
 from jobqueue.services.retry import JobRetrier
 from jobqueue.services.saved.manager import SavedJobManager
+from jobqueue.services.schedules import ScheduleManager
 from jobqueue.services.stored_targets import StoredTargetManager
 from jobqueue.services.submission import JobSubmitter
 from jobqueue.services.target_completion import TargetCompletion
@@ -62,6 +63,7 @@ class Services:
     plans: Planner
     pauses: PauseManager
     stored_targets: StoredTargetManager
+    schedules: ScheduleManager
     complete_target: TargetCompletion
     saved: SavedJobManager
     enrolment: Enrolment
@@ -108,6 +110,7 @@ class Services:
             plans=planner,
             pauses=PauseManager(ledger, targets, registry),
             stored_targets=StoredTargetManager(ledger, targets),
+            schedules=ScheduleManager(ledger, submit, jobs.cancel),
             complete_target=TargetCompletion(targets, ledger.stored_targets.all),
             saved=SavedJobManager(ledger, registry),
             enrolment=enrolment,

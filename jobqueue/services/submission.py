@@ -7,7 +7,8 @@ import json
 import logging
 import time
 import uuid
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jobqueue import tracing
@@ -42,6 +43,19 @@ _MOST_COMPARED = 20
 _TARGET_FIELD = "target_hostname"
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ScheduledJob:
+    """A job that a schedule makes at a time, which ``fire`` names (``ledger.schedules.fire_argument``).
+
+    ``id`` is the same whenever the job is submitted for this time.
+    """
+
+    submission: Submission
+    id: str
+    fire: str
+    audit_entry: AuditEntry
 
 
 class JobSubmitter:
@@ -115,6 +129,38 @@ class JobSubmitter:
                 if isinstance(outcome, LedgerUncertain):
                     answers[place] = _unconfirmed(created, outcome)
         return [answer for answer in answers if answer is not None]
+
+    def check(self, submission: Submission) -> None:
+        """Raise what ``one`` would raise for the operation, its data, the spelling of the target and the permissions.
+
+        Nothing is submitted, and the target need not match an agent yet.
+        """
+        try:
+            self._prepare(submission)
+        except UnknownTarget as error:
+            logger.debug("No agent matches the target %r yet: %s", submission.target, error)
+
+    def fire(self, jobs: Sequence[ScheduledJob]) -> list[Accepted | JobQueueError]:
+        """Accept the jobs of schedules in few round trips; answers come in order, refusals as errors.
+
+        ``LedgerUnavailable`` and ``LedgerUncertain`` as answers: the job is to be submitted again, which never makes
+        a second one. ``RecordChanged``: the schedule was changed, or another process dealt with this time.
+        """
+        prepared = [self._prepared(job) for job in jobs]
+        new = [job for job in prepared if isinstance(job, NewJob)]
+        outcomes = self._jobs.create_many(new, self._sender.template)
+        self._send([(job, stored) for job, stored in zip(new, outcomes, strict=True) if isinstance(stored, Stored)])
+        by_id = {
+            job.id: outcome.accepted if isinstance(outcome, Stored) else outcome
+            for job, outcome in zip(new, outcomes, strict=True)
+        }
+        return [by_id[job.id] if isinstance(job, NewJob) else job for job in prepared]
+
+    def _prepared(self, job: ScheduledJob) -> NewJob | JobQueueError:
+        try:
+            return replace(self._prepare(job.submission, (), job.id, job.audit_entry), fire=job.fire)
+        except JobQueueError as error:
+            return error
 
     def _prepare(
         self,

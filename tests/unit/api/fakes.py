@@ -66,7 +66,9 @@ from jobqueue.services.credentials import CredentialManager
 from jobqueue.services.pauses import PauseManager
 from jobqueue.services.planner import Planner
 from jobqueue.services.saved.manager import SavedJobManager
+from jobqueue.services.schedules import ScheduleManager
 from jobqueue.services.stored_targets import StoredTargetManager
+from jobqueue.services.submission import ScheduledJob
 from jobqueue.services.target_completion import TargetCompletion
 from jobqueue.services.targets import TargetResolver
 from jobqueue.settings import Settings
@@ -197,6 +199,9 @@ class FakeServices:
         )
         self.stored_targets = StoredTargetManager(self.ledger, self.targets)
         self.saved = SavedJobManager(self.ledger, Registry.load(()))
+        self.fired: list[ScheduledJob] = []
+        submitter = SimpleNamespace(check=lambda _: None, fire=self._fire)
+        self.schedules = ScheduleManager(self.ledger, submitter, self._cancel)  # type: ignore[arg-type]
         self.complete_target = TargetCompletion(self.targets, self.ledger.stored_targets.all)
         self.plans = Planner(self.targets, Registry.load(()), self.ledger.plans)
         self.pauses = PauseManager(self.ledger, self.targets, Registry.load(()))
@@ -205,6 +210,10 @@ class FakeServices:
         self.ledger.stats = lambda: dict(COUNTERS)  # type: ignore[method-assign]
         self.ledger.is_maintained = lambda: True  # type: ignore[method-assign]
         self.ledger.executions.alerts = lambda: [AN_ALERT]  # type: ignore[method-assign]
+
+    def _fire(self, jobs: list[ScheduledJob]) -> list[Accepted]:
+        self.fired += jobs
+        return [Accepted(job.id, now(), is_audited=True) for job in jobs]
 
     def _submit(self, submission: Submission, audit_entry: AuditEntry | None = None) -> Accepted:
         self._fail()
