@@ -217,7 +217,7 @@ def refused(job_id: str, error: JobQueueError) -> Response:
     status = errors.status_of(error)
     if status in (404, 500, 503) or isinstance(error, InvalidInput):
         raise error
-    if not principal().may("job:read"):
+    if not principal().may_somewhere("job:read"):
         raise error
     return _page(services().jobs.get(job_id), error.message, status)
 

@@ -14,6 +14,7 @@ from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.packages import Packages
 from jobqueue.ledger.rate_limits import RateLimits
 from jobqueue.model.measures import Measures
+from jobqueue.model.principal import Principal
 from jobqueue.operations.registry import Registry
 from jobqueue.services.audit import AuditTrail
 from jobqueue.services.bundles import BundleMaker
@@ -29,8 +30,11 @@ from jobqueue.services.planner import Planner
 from jobqueue.services.renewal import Renewer
 from jobqueue.services.result_verifier import ResultVerifier
 from jobqueue.services.retry import JobRetrier
+from jobqueue.services.scopes import Scopes
+from jobqueue.services.seen.services import seen_by, sees_job
 from jobqueue.services.stored_targets import StoredTargetManager
 from jobqueue.services.submission import JobSubmitter
+from jobqueue.services.submission_scope import SubmissionScope
 from jobqueue.services.target_completion import TargetCompletion
 from jobqueue.services.targets import TargetResolver
 from jobqueue.settings import Settings
@@ -70,6 +74,12 @@ class Services:
     limits: RateLimits
     audit: AuditTrail
     measures: Callable[[], Measures]
+    scopes: Scopes
+    verify_results: ResultVerifier
+
+    def seen_by(self, principal: Principal) -> Services:
+        """The use cases for a principal: each keeps to the hosts on which it has permissions, or is closed."""
+        return seen_by(self, principal) if principal.restricted else self
 
     @classmethod
     def open(cls, settings: Settings) -> Services:
@@ -88,7 +98,9 @@ class Services:
         fleet = FleetReader(ledger.fleet, ledger.agents)
         enrolment = Enrolment(ledger.agents, signer, keys, record=audit.write)
         targets = TargetResolver(ledger.roster, jobs.get, ledger.stored_targets)
-        planner = Planner(targets, registry, ledger.plans)
+        scopes = Scopes(ledger.roster.fleet)
+        scope = SubmissionScope(scopes, partial(sees_job, ledger, scopes))
+        planner = Planner(targets, registry, ledger.plans, scope)
         submit = JobSubmitter(ledger.jobs, Sender(settings), registry, work, resolver, targets, planner)
         return cls(
             ledger=ledger,
@@ -109,9 +121,13 @@ class Services:
             packages=ledger.packages,
             package_digests=resolver,
             configurations=ledger.configurations,
-            credentials=CredentialManager(ledger.credentials, (info.permission for info in registry.infos())),
+            credentials=CredentialManager(
+                ledger.credentials, (info.permission for info in registry.infos()), ledger.roster.fleet
+            ),
             verify=CredentialVerifier(ledger.credentials),
             limits=ledger.limits,
             audit=audit,
             measures=partial(measures.read, ledger, registry.types(), fleet),
+            scopes=scopes,
+            verify_results=verifier,
         )

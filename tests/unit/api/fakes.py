@@ -64,7 +64,9 @@ from jobqueue.services.bundles import BundleRequest, MadeBundle
 from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
 from jobqueue.services.planner import Planner
+from jobqueue.services.scopes import Scopes
 from jobqueue.services.stored_targets import StoredTargetManager
+from jobqueue.services.submission_scope import SubmissionScope
 from jobqueue.services.target_completion import TargetCompletion
 from jobqueue.services.targets import TargetResolver
 from jobqueue.settings import Settings
@@ -195,7 +197,9 @@ class FakeServices:
         )
         self.stored_targets = StoredTargetManager(self.ledger, self.targets)
         self.complete_target = TargetCompletion(self.targets, self.ledger.stored_targets.all)
-        self.plans = Planner(self.targets, Registry.load(()), self.ledger.plans)
+        self.scopes = Scopes(self._fleet)
+        scope = SubmissionScope(self.scopes, lambda _principal, _job_id: True)
+        self.plans = Planner(self.targets, Registry.load(()), self.ledger.plans, scope)
         # the fields of the ledger's own condition, which the API shows
         self.ledger.ping = self.ledger.check_writes = self._fail  # type: ignore[method-assign, assignment]
         self.ledger.stats = lambda: dict(COUNTERS)  # type: ignore[method-assign]
