@@ -23,6 +23,7 @@ from jobqueue.model.job import Job
 from jobqueue.model.output import OutputPage
 from jobqueue.model.states import FAILURES, ExecutionState
 from jobqueue.model.target import ALL, NO_HOST
+from jobqueue.services.jobs import awaits_first_approval
 from jobqueue.services.output import MAX_FOLLOWED_HOSTS
 
 _EVENTS = 200
@@ -137,6 +138,7 @@ def _page(whole: Job, problem: str = "", status: int = 200) -> Response:
         job=found,
         problem=problem,
         rollout=found.rollout_progress,
+        awaits_first=awaits_first_approval(whole),
         lanes=lanes.draw(found.rollout_progress),
         lane_width=lanes.WIDTH,
         done=DONE.get(query.text("done"), ""),

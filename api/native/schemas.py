@@ -25,7 +25,7 @@ from api.native.fields import (
     between,
     length,
 )
-from api.native.rollout_schemas import RolloutAnswer, RolloutTerms
+from api.native.rollout_schemas import ApprovalAnswer, RolloutAnswer, RolloutTerms
 from api.validation import StrictSchema
 from jobqueue.model.filter import DEFAULT_LIMIT, MAX_LIMIT
 from jobqueue.model.job_fields import DEFAULT_PRIORITY, MAX_DESCRIPTION, MAX_TITLE
@@ -429,6 +429,12 @@ class JobSummary(ma.Schema):
     )
     executions_url = fields.String(required=True, metadata=about("Where all executions are listed, page by page."))
     rollout = fields.Nested(RolloutAnswer, required=True, allow_none=True)
+    approval = fields.Nested(
+        ApprovalAnswer,
+        required=True,
+        allow_none=True,
+        metadata=about("Set if the job exceeds a limit of its submitter's grants."),
+    )
 
 
 class JobAnswer(JobSummary):

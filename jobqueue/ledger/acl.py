@@ -79,6 +79,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
                 "plan",
                 "failures",
                 "pace",
+                "spent",
                 "invite",
             ),
             *("audit", "audit_head", "audit_spoiled", "ended", "probe"),

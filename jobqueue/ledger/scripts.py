@@ -52,7 +52,7 @@ MENDED = (
         "measured",
         "alerts",
     ),
-    *("log", "leader", "failures", "pace", "used", "packages", "uploads", "bulk", "config_log", "configs"),
+    *("log", "leader", "failures", "pace", "spent", "used", "packages", "uploads", "bulk", "config_log", "configs"),
 )
 #: The arguments of ``create_jobs.lua`` for each job, before the job's own fields (``model/job_fields.py``).
 CREATE_ARGUMENTS = (

@@ -16,7 +16,9 @@ from jobqueue.ledger.rate_limits import RateLimits
 from jobqueue.model.measures import Measures
 from jobqueue.model.principal import Principal
 from jobqueue.operations.registry import Registry
+from jobqueue.services.approvals import Approvals
 from jobqueue.services.audit import AuditTrail
+from jobqueue.services.blast_radius import BlastRadius
 from jobqueue.services.bundles import BundleMaker
 from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
@@ -75,6 +77,7 @@ class Services:
     audit: AuditTrail
     measures: Callable[[], Measures]
     scopes: Scopes
+    approve: Approvals
     verify_results: ResultVerifier
 
     def seen_by(self, principal: Principal) -> Services:
@@ -99,7 +102,8 @@ class Services:
         enrolment = Enrolment(ledger.agents, signer, keys, record=audit.write)
         targets = TargetResolver(ledger.roster, jobs.get, ledger.stored_targets)
         scopes = Scopes(ledger.roster.fleet)
-        scope = SubmissionScope(scopes, partial(sees_job, ledger, scopes))
+        radius = BlastRadius(scopes, ledger.limits.spend)
+        scope = SubmissionScope(scopes, partial(sees_job, ledger, scopes), radius, settings.approval_seconds)
         planner = Planner(targets, registry, ledger.plans, scope)
         submit = JobSubmitter(ledger.jobs, Sender(settings), registry, work, resolver, targets, planner)
         return cls(
@@ -129,5 +133,6 @@ class Services:
             audit=audit,
             measures=partial(measures.read, ledger, registry.types(), fleet),
             scopes=scopes,
+            approve=Approvals(targets),
             verify_results=verifier,
         )

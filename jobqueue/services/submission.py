@@ -189,6 +189,23 @@ class JobSubmitter:
         limits: Limits | None,
         only: tuple[str, ...],
     ) -> tuple[Submission, Target, JobQueueError | None]:
+        """The submission with the hosts that the API lists, within its principal's scopes; and the error if there are
+        none. One that exceeds a limit of its principal waits for an approval.
+        """
+        submission, target, unmatched = self._located(submission, target, job_id, planned, limits, only)
+        if limits is not None and unmatched is None:
+            submission, target = self._scope.within_radius(limits, submission, target, only)
+        return submission, target, unmatched
+
+    def _located(
+        self,
+        submission: Submission,
+        target: Target,
+        job_id: str,
+        planned: tuple[tuple[str, ...], JobQueueError | None] | None,
+        limits: Limits | None,
+        only: tuple[str, ...],
+    ) -> tuple[Submission, Target, JobQueueError | None]:
         """The submission with the hosts that the API lists, all of them within the principal's scopes; and the error
         if there are none.
 
@@ -202,12 +219,12 @@ class JobSubmitter:
             try:
                 submission, unmatched = self._resolved(submission, target, job_id)
             except UnknownTarget as error:
-                if limits is None:
+                if limits is None or not limits.scopes:
                     raise
                 # the message suggests names of the whole fleet
                 raise limits.unknown(target) from error
             if limits is not None:
-                if unmatched is not None:
+                if unmatched is not None and limits.scopes:
                     raise limits.unknown(target)
                 limits.require(target, submission.among)
             return submission, target, unmatched
@@ -226,7 +243,11 @@ class JobSubmitter:
             hosts = self._planner.check(submission, target, limits)
         except PlanChanged as error:
             # the difference may name hosts that the principal may not see
-            told = error if limits is None else PlanChanged("The set of agents has changed since the plan. Plan again.")
+            told = (
+                error
+                if limits is None or not limits.scopes
+                else PlanChanged("The set of agents has changed since the plan. Plan again.")
+            )
             if submission.idempotency_key:
                 return (), told
             raise told from error

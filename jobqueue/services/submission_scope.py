@@ -9,6 +9,8 @@ from jobqueue.errors import JobNotFound, NoLiveAgent, PermissionDenied
 from jobqueue.model.principal import Principal
 from jobqueue.model.submission import Submission
 from jobqueue.model.target import Target, TargetKind
+from jobqueue.services import approvals
+from jobqueue.services.blast_radius import BlastRadius
 from jobqueue.services.scopes import Scope, Scopes, outside, unknown
 from jobqueue.targets.fleet import Fleet
 from jobqueue.targets.nodes import JobHosts, walk
@@ -21,11 +23,15 @@ MOST_CHOICES = 200
 
 @dataclass(frozen=True)
 class Limits:
-    """The scopes that a submission must keep to, the narrowest first. ``visible``: the hosts that refusals may name."""
+    """The scopes that a submission must keep to, the narrowest first; none if its grants have limits only.
+
+    ``visible``: the hosts that refusals may name. ``permissions``: those that it needs.
+    """
 
     principal: Principal
     scopes: tuple[Scope, ...]
     visible: Scope | None
+    permissions: tuple[str, ...]
 
     def require(self, target: Target, hosts: Sequence[str]) -> None:
         """Raise ``PermissionDenied`` unless all of these hosts are within every scope."""
@@ -36,9 +42,9 @@ class Limits:
                 raise outside(self.principal, scope, hosts, self.visible)
 
     @property
-    def hosts(self) -> frozenset[str]:
-        """The hosts within every scope."""
-        return frozenset.intersection(*(scope.hosts for scope in self.scopes))
+    def hosts(self) -> frozenset[str] | None:
+        """The hosts within every scope; None: all."""
+        return frozenset.intersection(*(scope.hosts for scope in self.scopes)) if self.scopes else None
 
     def unknown(self, target: Target) -> PermissionDenied:
         """The refusal of a target without any host, which tells nothing about hosts outside of the scopes."""
@@ -48,20 +54,29 @@ class Limits:
 class SubmissionScope:
     """Applies the scopes of a principal to targets. ``sees_job`` tells whether a principal may see all of a job."""
 
-    def __init__(self, scopes: Scopes, sees_job: Callable[[Principal, str], bool]) -> None:
+    def __init__(
+        self,
+        scopes: Scopes,
+        sees_job: Callable[[Principal, str], bool],
+        radius: BlastRadius,
+        approval_seconds: int,
+    ) -> None:
         self._scopes = scopes
         self._sees_job = sees_job
+        self._radius = radius
+        self._approval_seconds = approval_seconds
 
     def of(self, principal: Principal, permissions: Iterable[str]) -> Limits | None:
-        """What a submission that needs these permissions must keep to; None if they are granted on every host."""
+        """What a submission that needs these permissions must keep to; None if they are granted without."""
         if not principal.restricted:
             return None
-        held = (one for one in permissions if principal.may_somewhere(one))
+        held = tuple(one for one in permissions if principal.may_somewhere(one))
+        is_limited = any(grant.has_limits for one in held if not principal.may(one) for grant in principal.grants(one))
         scopes = [scope for one in held if (scope := self._scopes.of(principal, one)) is not None]
-        if not scopes:
+        if not scopes and not is_limited:
             return None
         scopes.sort(key=lambda scope: len(scope.hosts))
-        return Limits(principal, tuple(scopes), self._scopes.of(principal, READ_AGENTS))
+        return Limits(principal, tuple(scopes), self._scopes.of(principal, READ_AGENTS), held)
 
     def visible(self, principal: Principal) -> Scope | None:
         """The hosts that a principal may see; None: all."""
@@ -86,7 +101,7 @@ class SubmissionScope:
         the scopes; ``NoLiveAgent``.
         """
         fleet = self._scopes.fleet()
-        if submission.needs is not None:
+        if submission.needs is not None and limits.scopes:
             sentence = (
                 f"{limits.principal.name} has {limits.scopes[0].permission} on some hosts only "
                 f"({limits.scopes[0].text}), so a job with needs is refused: it may wait, and is then placed on any "
@@ -94,6 +109,8 @@ class SubmissionScope:
             )
             raise PermissionDenied(sentence, {"permission": limits.scopes[0].permission})
         if target.kind is TargetKind.ANY:
+            if not limits.scopes:
+                return submission, target
             return replace(submission, among=self._choices(limits, submission, fleet)), target
         if target.kind is TargetKind.HOST:
             limits.require(target, [target.text])
@@ -105,10 +122,31 @@ class SubmissionScope:
             limits.require(target, only)
             return replace(submission, among=only), replace(target, kind=TargetKind.HOSTS)
         hosts = [host.hostname for host in fleet.hosts if target.includes(host.hostname, host.labels)]
+        if not hosts and not limits.scopes:
+            return submission, target  # the ledger refuses it, and suggests others
         if not hosts:
             raise limits.unknown(target)
         limits.require(target, hosts)
         return replace(submission, among=tuple(hosts)), replace(target, kind=TargetKind.HOSTS)
+
+    def within_radius(
+        self, limits: Limits, submission: Submission, target: Target, only: tuple[str, ...]
+    ) -> tuple[Submission, Target]:
+        """The submission, or if it reaches more hosts than its principal may without an approval, one that waits.
+
+        Raises ``PermissionDenied`` if such a submission has no fixed hosts.
+        """
+        hosts = only or submission.among
+        if target.kind is TargetKind.HOST:
+            hosts = (target.text,)
+        elif target.kind is TargetKind.ANY:  # one of them
+            hosts = (hosts or tuple(self._scopes.fleet().hostnames))[:1]
+        because = self._radius.excess(limits.principal, limits.permissions, hosts)
+        return (
+            approvals.held(submission, target, hosts, because, self._approval_seconds)
+            if because
+            else (submission, target)
+        )
 
     def _choices(self, limits: Limits, submission: Submission, fleet: Fleet) -> tuple[str, ...]:
         """The hosts among which the ledger may choose: those that can run the job, as far as they are permitted."""

@@ -40,10 +40,10 @@ class GuardedJobManager(JobManager):
         self._access.require(WRITE, self._hosts_of(job_id))
         return super().cancel(job_id, who)
 
-    def steer(self, job_id: str, verb: str, who: str = "on request") -> Job:
+    def steer(self, job_id: str, verb: str, who: str = "on request", *, is_checked: bool = False) -> Job:
         """Steer a rollout all of whose hosts are within the scope of ``job:write``, or ``job:approve``."""
         self._access.require(APPROVES if verb == APPROVE else WRITE, self._hosts_of(job_id))
-        return super().steer(job_id, verb, who)
+        return super().steer(job_id, verb, who, is_checked=is_checked)
 
     def delete(self, job_id: str, principal: Principal = NOBODY) -> None:
         """Delete an ended job all of whose hosts are within the scope of ``job:write``: one's own, or any with

@@ -74,6 +74,7 @@ class Sight:
             rollout=None,
             rollout_progress=None,
             retried_as=(),
+            approval=None,
             among=tuple(host for host in job.among if host in hosts),
             target=shown_target(job.target, visible),
             document="",

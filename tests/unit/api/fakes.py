@@ -59,7 +59,9 @@ from jobqueue.model.target import Target
 from jobqueue.model.timeline import API_HOST, Event
 from jobqueue.operations.info import OperationInfo
 from jobqueue.operations.registry import Registry
+from jobqueue.services.approvals import Approvals
 from jobqueue.services.audit import AuditTrail
+from jobqueue.services.blast_radius import BlastRadius
 from jobqueue.services.bundles import BundleRequest, MadeBundle
 from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
@@ -157,6 +159,7 @@ class FakeServices:
             get=self._job,
             executions=SimpleNamespace(page=self._execution_page, groups=self._answer_groups),
             find=self._find,
+            head=self._job,
             page=self._page,
             search=self._search,
             summaries=self._summaries,
@@ -198,7 +201,9 @@ class FakeServices:
         self.stored_targets = StoredTargetManager(self.ledger, self.targets)
         self.complete_target = TargetCompletion(self.targets, self.ledger.stored_targets.all)
         self.scopes = Scopes(self._fleet)
-        scope = SubmissionScope(self.scopes, lambda _principal, _job_id: True)
+        radius = BlastRadius(self.scopes, self.ledger.limits.spend)
+        scope = SubmissionScope(self.scopes, lambda _principal, _job_id: True, radius, 3600)
+        self.approve = Approvals(self.targets)
         self.plans = Planner(self.targets, Registry.load(()), self.ledger.plans, scope)
         # the fields of the ledger's own condition, which the API shows
         self.ledger.ping = self.ledger.check_writes = self._fail  # type: ignore[method-assign, assignment]
@@ -316,7 +321,8 @@ class FakeServices:
         self.retries.append((job_id, target, only))
         return Accepted(str(uuid.uuid4()), now())
 
-    def _steer(self, job_id: str, verb: str, who: str = "") -> Job:
+    def _steer(self, job_id: str, verb: str, who: str = "", *, is_checked: bool = False) -> Job:
+        assert is_checked == (verb == "approve")
         job = self._job(job_id)
         if job.rollout_progress is None:
             raise Conflict(f"Job {job_id}: It has no rollout")
