@@ -137,6 +137,7 @@ def _page(whole: Job, problem: str = "", status: int = 200) -> Response:
         status,
         job=found,
         problem=problem,
+        paused_by=services().pauses.of_job(whole),
         rollout=found.rollout_progress,
         awaits_first=awaits_first_approval(whole),
         lanes=lanes.draw(found.rollout_progress),

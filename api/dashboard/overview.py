@@ -27,6 +27,7 @@ def overview() -> Response:
     """Counts, the chart, the newest jobs, agents that need attention, alerts: as far as the viewer may see them."""
     who = principal()
     values: dict[str, Any] = {"counts": {}, "chart": None, "newest": (), "agents": None, "alerts": (), "failing": None}
+    values |= {"pauses": services().pauses.all() if who.may("job:read") else ()}
     if who.may_somewhere("job:read"):
         page = services().jobs.summaries(JobFilter(limit=_NEWEST))
         values |= {

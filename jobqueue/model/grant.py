@@ -21,7 +21,19 @@ _LIMITS = re.compile(
 )
 _LIMIT = re.compile(r";(max_hosts(?:_per_hour)?)=([^;@\"']*)$")
 #: Permissions that concern the whole system, so no target can narrow them.
-UNSCOPED = frozenset({"metrics:read", "audit:read", "target:write", "key:read", "key:write", "key:*", "audit:*"})
+UNSCOPED = frozenset(
+    {
+        "metrics:read",
+        "audit:read",
+        "target:write",
+        "pause:write",
+        "pause:*",
+        "key:read",
+        "key:write",
+        "key:*",
+        "audit:*",
+    }
+)
 _WHOLE = 100.0
 
 

@@ -16,6 +16,7 @@ from jobqueue.services.seen.agents import SeenAgents, SeenFleet
 from jobqueue.services.seen.closed import Closed
 from jobqueue.services.seen.jobs import SeenJobs
 from jobqueue.services.seen.manager import GuardedJobManager, SeenJobManager, SeenRetrier
+from jobqueue.services.seen.pauses import SeenPauses
 from jobqueue.services.seen.sight import Sight
 from jobqueue.services.seen.streams import SeenEvents, SeenOutput
 
@@ -69,6 +70,7 @@ def _jobs(all_of: Services, access: Access) -> dict[str, Any]:
         "jobs": seen,
         "retry": SeenRetrier(all_of.retry, jobs, access),
         "output": SeenOutput(ledger, jobs, hosts),
+        "pauses": SeenPauses(all_of.pauses, access, hosts),
         "events": SeenEvents(all_of.events, jobs, sight, seen.get),
     }
 

@@ -65,6 +65,7 @@ from jobqueue.services.blast_radius import BlastRadius
 from jobqueue.services.bundles import BundleRequest, MadeBundle
 from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
+from jobqueue.services.pauses import PauseManager
 from jobqueue.services.planner import Planner
 from jobqueue.services.scopes import Scopes
 from jobqueue.services.stored_targets import StoredTargetManager
@@ -205,6 +206,7 @@ class FakeServices:
         scope = SubmissionScope(self.scopes, lambda _principal, _job_id: True, radius, 3600)
         self.approve = Approvals(self.targets)
         self.plans = Planner(self.targets, Registry.load(()), self.ledger.plans, scope)
+        self.pauses = PauseManager(self.ledger, self.targets, Registry.load(()))
         # the fields of the ledger's own condition, which the API shows
         self.ledger.ping = self.ledger.check_writes = self._fail  # type: ignore[method-assign, assignment]
         self.ledger.stats = lambda: dict(COUNTERS)  # type: ignore[method-assign]
