@@ -52,13 +52,18 @@ class Gate:
         if rule != KNOWN and not _is_about_the_route(current):
             _require(principal, rule, endpoint or "")
 
-    def admits(self, environ: Mapping[str, Any], endpoint: str) -> bool:
-        """Whether an authenticated request would still be authenticated now. Raises ``LedgerUnavailable``."""
+    def admits(self, environ: Mapping[str, Any], endpoint: str, before: Principal | None = None) -> bool:
+        """Whether an authenticated request would still be authenticated now. Raises ``LedgerUnavailable``.
+
+        ``before``: its principal. A stream shows the hosts of the grants that it began with, so it ends with these.
+        """
         rule = rule_of(endpoint)
         if rule == PUBLIC:
             return True
         principal = self.authenticate.still(environ)
         if principal is None or rule is None:
+            return False
+        if before is not None and before.restricted and before.permissions != principal.permissions:
             return False
         return rule == KNOWN or principal.may(rule) or (is_scoped(endpoint) and principal.may_somewhere(rule))
 

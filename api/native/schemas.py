@@ -311,6 +311,11 @@ class PlanAnswer(ma.Schema):
     notes = fields.List(fields.String(), required=True, metadata=about("Parts of the target that match nothing."))
     permissions = fields.List(fields.Nested(PermissionCheck), required=True)
     permitted = fields.Boolean(required=True, metadata=about("Whether the caller has all of the permissions."))
+    awaits_approval = fields.String(
+        required=True,
+        allow_none=True,
+        metadata=about("The limit per job that it exceeds: it would wait for an approval by another principal."),
+    )
     plan_hash = fields.String(
         required=True, metadata=about("Identifies the request and the set of agents; for POST /job, for one hour.")
     )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from jobqueue.errors import Conflict, InvalidInput, PermissionDenied, PlanChanged, UnknownTarget
+from jobqueue.ledger.jobs import Jobs
 from jobqueue.ledger.rollouts import APPROVE
 from jobqueue.model.job import Job
 from jobqueue.model.job_fields import document_of
@@ -43,8 +44,10 @@ def held(
 class Approvals:
     """Approves batches; the first one of a job that exceeds its submitter's limits only for another principal."""
 
-    def __init__(self, targets: TargetResolver) -> None:
+    def __init__(self, targets: TargetResolver, whole: Jobs) -> None:
+        """``whole`` reads jobs as they are: those that a principal sees in part do not show that they wait."""
         self._targets = targets
+        self._whole = whole
 
     def __call__(self, jobs: JobManager, job_id: str, principal: Principal, plan_hash: str | None) -> Job:
         """Open the batch that waits. ``plan_hash`` is that of the job's ``approval``, which the principal has seen.
@@ -52,7 +55,8 @@ class Approvals:
         Raises ``JobNotFound``, ``Conflict`` (nothing waits), ``PlanChanged`` (another hash, or the target names other
         hosts now), ``PermissionDenied`` for the submitter, ``InvalidInput`` without the hash.
         """
-        job = jobs.head(job_id)
+        jobs.head(job_id)  # it must be visible
+        job = self._whole.get(job_id, 0)
         if awaits_first_approval(job):
             self._check(job, dict(job.approval or {}), principal, plan_hash)
         return jobs.steer(job_id, APPROVE, f"by {principal}", is_checked=True)

@@ -19,11 +19,13 @@ class BlastRadius:
         self._scopes = scopes
         self._spend = spend
 
-    def excess(self, principal: Principal, permissions: Iterable[str], hosts: Sequence[str]) -> str:
+    def excess(
+        self, principal: Principal, permissions: Iterable[str], hosts: Sequence[str], *, is_dry: bool = False
+    ) -> str:
         """Which limit a submission to these hosts exceeds, as a sentence; empty if none.
 
         A limit counts the hosts that its grant names and that no grant without limits does. The hosts are counted for
-        the hour only if no limit per job is exceeded.
+        the hour only if no limit per job is exceeded, and not at all if ``is_dry``.
         """
         named: dict[Grant, int] = {}
         for permission in permissions:
@@ -38,7 +40,9 @@ class BlastRadius:
                 return f"The job reaches {number} hosts, and {grant} allows {most}{share} without an approval."
         for grant, number in named.items():
             most_per_hour = grant.max_hosts_per_hour
-            if most_per_hour is not None and not self._spend(f"{principal.identity} {grant}", number, most_per_hour):
+            if most_per_hour is None or is_dry:
+                continue
+            if not self._spend(f"{principal.identity} {grant}", number, most_per_hour):
                 return (
                     f"With its {number} hosts, the job exceeds the {most_per_hour} within an hour that {grant} allows "
                     "without an approval."

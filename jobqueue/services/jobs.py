@@ -125,7 +125,7 @@ class JobManager:
         ``is_checked``: the approver of a job that waits for its first approval was checked (``Approvals``).
         Raises ``JobNotFound``, ``JobFinal``, ``Conflict``.
         """
-        if verb == APPROVE and not is_checked and awaits_first_approval(self._jobs.get(job_id, 0)):
+        if verb == APPROVE and not is_checked and awaits_first_approval(self._ledger.jobs.get(job_id, 0)):
             raise Conflict(f"Job {job_id} waits for an approval of its plan, which names its plan_hash.")
         self._ledger.rollouts.steer(job_id, verb, who)
         return self.get(job_id)

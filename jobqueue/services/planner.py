@@ -32,7 +32,8 @@ _SEED_LENGTH = 16
 @dataclass(frozen=True)
 class Plan:
     """``preview`` says which agents would take the job, skip it, or are left out; ``notes`` name terms of the target
-    that match nothing. ``permissions``: (permission, whether the principal has it). ``hash`` identifies the request and
+    that match nothing. ``permissions``: (permission, whether the principal has it). ``awaits_approval``: which
+    limit per job it exceeds, so that it would wait for an approval; empty if none. ``hash`` identifies the request and
     the set of agents; a submission that carries it is refused if either has changed.
     """
 
@@ -41,6 +42,7 @@ class Plan:
     notes: tuple[str, ...]
     permissions: tuple[tuple[str, bool], ...]
     hash: str
+    awaits_approval: str = ""
 
     @property
     def executions(self) -> int:
@@ -87,7 +89,8 @@ class Planner:
             (one, principal.may_somewhere(one) and (one not in scopes or scopes[one].hosts.issuperset(hosts)))
             for one in needed
         )
-        return Plan(submission.operation, preview, notes, permissions, plan_hash)
+        because = self.scope.excess(limits, target, hosts) if limits is not None else ""
+        return Plan(submission.operation, preview, notes, permissions, plan_hash, because)
 
     def visible_preview(
         self,

@@ -136,6 +136,6 @@ class Services:
             audit=audit,
             measures=partial(measures.read, ledger, registry.types(), fleet),
             scopes=scopes,
-            approve=Approvals(targets),
+            approve=Approvals(targets, ledger.jobs),
             verify_results=verifier,
         )

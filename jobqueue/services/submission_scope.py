@@ -129,6 +129,11 @@ class SubmissionScope:
         limits.require(target, hosts)
         return replace(submission, among=tuple(hosts)), replace(target, kind=TargetKind.HOSTS)
 
+    def excess(self, limits: Limits, target: Target, hosts: Sequence[str]) -> str:
+        """Which limit per job a submission to these hosts would exceed; empty if none. Nothing is counted."""
+        reached = hosts[:1] if target.kind is TargetKind.ANY else hosts
+        return self._radius.excess(limits.principal, limits.permissions, reached, is_dry=True)
+
     def within_radius(
         self, limits: Limits, submission: Submission, target: Target, only: tuple[str, ...]
     ) -> tuple[Submission, Target]:

@@ -78,6 +78,17 @@ class TestLimits:
         api.services.ledger.rollouts.open(job["id"], "")
         assert opened(api, job["id"]) == {"web2"}
 
+    def test_a_plan_tells(self, api: Api) -> None:
+        client = api.by(*WORK)
+        body = {"operation": {"type": "command.shell.execute", "data": {"command": "true"}}}
+        plan = client.post("/job/plan", json={**body, "target_hostname": "_all"}).get_json()
+        assert (plan["permitted"], "allows 2 without" in plan["awaits_approval"]) == (True, True)
+        job_id = submit(client, "_all", plan_hash=plan["plan_hash"]).get_json().get("job_id")
+        for target in ("group:web", "_any"):
+            plan = client.post("/job/plan", json={**body, "target_hostname": target}).get_json()
+            assert plan["awaits_approval"] is None
+        assert job_id is None or opened(api, job_id) == set()
+
     def test_a_rollout_keeps_its_terms(self, api: Api) -> None:
         job = waiting(api, *WORK, rollout={"canary": 1, "batch": 3, "deadline_seconds": 60})
         assert job["rollout"]["terms"] == {"canary": 1, "batch": 3, "deadline_seconds": 60}
@@ -148,6 +159,16 @@ class TestApproving:
         error(approve(api, job, "job:approve@group:web", "job:read"), 403, "some hosts only")
         error(approve(api, job, "job:approve@group:web", "job:read@group:web"), 403)
         assert approve(api, job, "job:approve@group:web or group:oracle", "job:read").status_code == 200
+
+    def test_who_sees_a_part_is_checked_as_well(self, api: Api) -> None:
+        """Whether the job waits is asked of the whole job, not of the part that the approver sees."""
+        grants = ("job:write", "job:approve", "job:read@group:web", "agent:read", "shell:execute;max_hosts=2")
+        job = waiting(api, *WORK)
+        for name, status in (("anna", 403), ("bob", 400)):
+            client = api.by(*grants, name=name)
+            error(client.post(f"/job/{job['id']}/approve"), status)
+            assert client.post(f"/ui/jobs/{job['id']}/approve", data={}).status_code == status
+        assert opened(api, job["id"]) == set()
 
     def test_paused_and_resumed_it_still_waits(self, api: Api) -> None:
         job = waiting(api, *WORK)

@@ -368,6 +368,31 @@ class TestReading:
         assert client.get("/ui/submit?operation=command.shell.execute&target=web1").status_code == 200
 
 
+def test_a_stream_ends_with_its_grants(api: Api, app: Flask) -> None:
+    """It shows the hosts of the grants that it began with."""
+    web, narrower = (Principal("anna", frozenset({grant})) for grant in ("job:read@group:web", "job:read@web1"))
+    for now, holds in ((web, True), (narrower, False), (Principal("anna", frozenset({"agent:read"})), False)):
+        gate.of(app).authenticate = _Always(now)  # type: ignore[assignment]
+        assert gate.of(app).admits({}, "event.get_events", web) is holds
+    everywhere = Principal("anna", frozenset({"job:read", "job:write"}))
+    gate.of(app).authenticate = _Always(Principal("anna", frozenset({"job:read"})))  # type: ignore[assignment]
+    assert gate.of(app).admits({}, "event.get_events", everywhere)
+
+
+def test_the_feed_of_all_jobs(api: Api) -> None:
+    seen = api.services.seen_by(Principal("anna", frozenset({"job:read@group:web"})))
+    turns = seen.events.follow(None, 0.1)
+    hidden, part, whole = api.job("oracle1"), api.job("web1,oracle1"), api.job("web1")
+    for job_id, host in ((hidden, "oracle1"), (part, "oracle1"), (part, "web1"), (whole, "web1")):
+        api.end(job_id, host, ExecutionState.FAILED if host == "oracle1" else ExecutionState.COMPLETED)
+    news = [one for _ in range(10) for one in next(turns)]
+    assert {one.job_id for one in news} == {part, whole}
+    hosts = {step.hostname for one in news for step in one.events}
+    assert "web1" in hosts
+    assert "oracle1" not in hosts
+    assert [one.status.value for one in news if one.job_id == part][-1] == "completed"
+
+
 #: Grants on some hosts of everything.
 ROLES = {
     "all on web": ("*@group:web",),
