@@ -398,9 +398,14 @@ class Client(ObjectMethods):
         """Resume a paused rollout, and return the job."""
         return self._object("POST", _path("/job", job_id, "resume"))
 
-    def approve(self, job_id: str) -> dict[str, Any]:
-        """Open the next batch of a rollout with ``between: approve``, and return the job."""
-        return self._object("POST", _path("/job", job_id, "approve"))
+    def approve(self, job_id: str, plan_hash: str | None = None) -> dict[str, Any]:
+        """Open the next batch of a rollout with ``between: approve``, and return the job.
+
+        A job that exceeds a limit of its submitter's grants waits for the approval of the ``plan_hash`` in its
+        ``approval``, by another principal.
+        """
+        body = None if plan_hash is None else {"plan_hash": plan_hash}
+        return self._object("POST", _path("/job", job_id, "approve"), body=body)
 
     def abort(self, job_id: str) -> dict[str, Any]:
         """End a rollout, and return the job: what is held is cancelled, and what has been opened goes on."""

@@ -80,6 +80,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
                 "plan",
                 "failures",
                 "pace",
+                "spent",
                 "invite",
             ),
             *("saved", "saved_names", "saved_versions"),

@@ -118,6 +118,11 @@ KINDS: dict[str, tuple[str, str, str]] = {
         "string",
         "{digest of a principal}: time at which its rate limit is used up (microseconds); expires",
     ),
+    "spent": (
+        "spent:",
+        "hash",
+        "{digest of a principal and a grant}: per minute of the last hour, hosts of its jobs; expires",
+    ),
     "audit": ("audit", "stream", "who did what, newest entries; each is chained to the previous one"),
     "audit_head": ("audit-head", "hash", "number and link of the newest entry of the audit trail"),
     "audit_spoiled": (

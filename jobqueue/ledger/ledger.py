@@ -23,6 +23,7 @@ from jobqueue.ledger.external_runs import ExternalRuns
 from jobqueue.ledger.failures import Failures
 from jobqueue.ledger.fleet import Fleet
 from jobqueue.ledger.history import Counting
+from jobqueue.ledger.job_slots import JobSlots
 from jobqueue.ledger.jobs import Jobs
 from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.outages import Outages
@@ -112,6 +113,7 @@ class Ledger:
             idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS,
             now=now,
         )
+        self.job_slots = JobSlots(self.scripts)
         self.failures = Failures(self.scripts, now=now)
         self.output = Output(client, self.keys, self.scripts, cap_bytes=settings.max_log_bytes)
         self.events = Events(client, self.keys)

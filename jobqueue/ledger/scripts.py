@@ -55,7 +55,7 @@ REPAIRABLE = (
         "measured",
         "alerts",
     ),
-    *("log", "leader", "failures", "pace", "used", "packages", "uploads", "bulk", "config_log", "configs"),
+    *("log", "leader", "failures", "pace", "spent", "used", "packages", "uploads", "bulk", "config_log", "configs"),
     *("saved_names", "saved_versions"),
 )
 #: The arguments of ``create_jobs.lua`` for each job, before the job's own fields (``model/job_fields.py``).

@@ -59,7 +59,9 @@ from jobqueue.model.target import Target
 from jobqueue.model.timeline import API_HOST, Event
 from jobqueue.operations.info import OperationInfo
 from jobqueue.operations.registry import Registry
+from jobqueue.services.approvals import Approvals
 from jobqueue.services.audit import AuditTrail
+from jobqueue.services.blast_radius import BlastRadius
 from jobqueue.services.bundles import BundleRequest, MadeBundle
 from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
@@ -67,8 +69,10 @@ from jobqueue.services.pauses import PauseManager
 from jobqueue.services.planner import Planner
 from jobqueue.services.saved.manager import SavedJobManager
 from jobqueue.services.schedules import ScheduleManager
+from jobqueue.services.scopes import Scopes
 from jobqueue.services.stored_targets import StoredTargetManager
 from jobqueue.services.submission import ScheduledJob
+from jobqueue.services.submission_scope import SubmissionScope
 from jobqueue.services.target_completion import TargetCompletion
 from jobqueue.services.targets import TargetResolver
 from jobqueue.settings import Settings
@@ -159,6 +163,7 @@ class FakeServices:
             get=self._job,
             executions=SimpleNamespace(page=self._execution_page, groups=self._answer_groups),
             find=self._find,
+            head=self._job,
             page=self._page,
             search=self._search,
             summaries=self._summaries,
@@ -203,7 +208,11 @@ class FakeServices:
         submitter = SimpleNamespace(check=lambda _: None, fire=self._fire)
         self.schedules = ScheduleManager(self.ledger, submitter, self._cancel)  # type: ignore[arg-type]
         self.complete_target = TargetCompletion(self.targets, self.ledger.stored_targets.all)
-        self.plans = Planner(self.targets, Registry.load(()), self.ledger.plans)
+        self.scopes = Scopes(self._fleet)
+        radius = BlastRadius(self.scopes, self.ledger.limits.spend)
+        scope = SubmissionScope(self.scopes, lambda _principal, _job_id: True, radius, 3600)
+        self.approve = Approvals(self.targets, self.jobs)
+        self.plans = Planner(self.targets, Registry.load(()), self.ledger.plans, scope)
         self.pauses = PauseManager(self.ledger, self.targets, Registry.load(()))
         # the fields of the ledger's own condition, which the API shows
         self.ledger.ping = self.ledger.check_writes = self._fail  # type: ignore[method-assign, assignment]
@@ -325,7 +334,8 @@ class FakeServices:
         self.retries.append((job_id, target, only))
         return Accepted(str(uuid.uuid4()), now())
 
-    def _steer(self, job_id: str, verb: str, who: str = "") -> Job:
+    def _steer(self, job_id: str, verb: str, who: str = "", *, is_checked: bool = False) -> Job:
+        assert is_checked == (verb == "approve")
         job = self._job(job_id)
         if job.rollout_progress is None:
             raise Conflict(f"Job {job_id}: It has no rollout")

@@ -266,8 +266,14 @@ local function store(job, slots, created, terms)
     remember('opened', '0')
     remember('not_before', job.not_before)
     remember('rollout', terms or '')
-    remember('gate', int(terms and batch_end(terms_of(terms), 0, slots.staged) or slots.staged))
-    redis.call('ZADD', K.opening, when, id)
+    if job.approval ~= '' then -- nothing is opened before it is approved
+      remember('gate', '0')
+      remember('awaits', when)
+      redis.call('ZADD', K.opening, AWAITING, id)
+    else
+      remember('gate', int(terms and batch_end(terms_of(terms), 0, slots.staged) or slots.staged))
+      redis.call('ZADD', K.opening, when, id)
+    end
   elseif FANS_OUT[job.kind] then
     remember('fanout', FANNED_OUT)
     for first = 1, #slots, 1000 do -- unpack has a limit
