@@ -26,6 +26,7 @@ from jobqueue.services.jobs import JobManager
 from jobqueue.services.output import OutputReader
 from jobqueue.services.packages import PackageResolver
 from jobqueue.services.planner import Planner
+from jobqueue.services.redis_access import RedisAccess
 from jobqueue.services.renewal import Renewer
 from jobqueue.services.result_verifier import ResultVerifier
 from jobqueue.services.retry import JobRetrier
@@ -62,6 +63,7 @@ class Services:
     complete_target: TargetCompletion
     enrolment: Enrolment
     bundles: BundleMaker
+    redis_access: RedisAccess
     packages: Packages
     package_digests: PackageResolver
     configurations: Configurations
@@ -106,6 +108,7 @@ class Services:
             complete_target=TargetCompletion(targets, ledger.stored_targets.all),
             enrolment=enrolment,
             bundles=BundleMaker(settings, enrolment, ledger.agents, signer),
+            redis_access=RedisAccess(settings),
             packages=ledger.packages,
             package_digests=resolver,
             configurations=ledger.configurations,

@@ -64,6 +64,7 @@ from jobqueue.services.bundles import BundleRequest, MadeBundle
 from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
 from jobqueue.services.planner import Planner
+from jobqueue.services.redis_access import AccessTaken
 from jobqueue.services.stored_targets import StoredTargetManager
 from jobqueue.services.target_completion import TargetCompletion
 from jobqueue.services.targets import TargetResolver
@@ -185,6 +186,7 @@ class FakeServices:
             undrain=self._undrain,
         )
         self.enrolment = SimpleNamespace(accept=self._accept)
+        self.redis_access = SimpleNamespace(take=self._take_access)
         self.bundles = SimpleNamespace(check=self._check_bundle, make=self._make_bundle)
         self.packages = SimpleNamespace(find=self._find_package, store=self._store_package)
         self.registry = SimpleNamespace(infos=self._infos)
@@ -227,6 +229,9 @@ class FakeServices:
             except JobQueueError as error:
                 answers.append(error)
         return answers
+
+    def _take_access(self, hostname: str) -> AccessTaken:
+        return AccessTaken(f"jobqueue-agent-{hostname}", True, "Its Redis user is removed.")
 
     def _check_bundle(self, request: BundleRequest) -> None:
         self._fail()
