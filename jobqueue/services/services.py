@@ -25,6 +25,7 @@ from jobqueue.services.fleet import FleetReader
 from jobqueue.services.jobs import JobManager
 from jobqueue.services.output import OutputReader
 from jobqueue.services.packages import PackageResolver
+from jobqueue.services.pauses import PauseManager
 from jobqueue.services.planner import Planner
 from jobqueue.services.redis_access import RedisAccess
 from jobqueue.services.renewal import Renewer
@@ -59,6 +60,7 @@ class Services:
     fleet: FleetReader
     targets: TargetResolver
     plans: Planner
+    pauses: PauseManager
     stored_targets: StoredTargetManager
     complete_target: TargetCompletion
     enrolment: Enrolment
@@ -104,6 +106,7 @@ class Services:
             fleet=fleet,
             targets=targets,
             plans=planner,
+            pauses=PauseManager(ledger, targets, registry),
             stored_targets=StoredTargetManager(ledger, targets),
             complete_target=TargetCompletion(targets, ledger.stored_targets.all),
             enrolment=enrolment,
