@@ -566,6 +566,20 @@ class AgentMoved(AgentAnswer):
     message = fields.String(required=True)
 
 
+class RemovedRedisUser(ma.Schema):
+    """What became of an agent's Redis user."""
+
+    name = fields.String(required=True)
+    removed = fields.Boolean(required=True)
+    note = fields.String(required=True, metadata={"description": "What was done, or what must be done by hand."})
+
+
+class AgentRevoked(AgentMoved):
+    """An agent that was revoked, as it is now."""
+
+    redis_user = fields.Nested(RemovedRedisUser, required=True)
+
+
 class AcceptRequest(ma.Schema):
     """The agent to accept."""
 

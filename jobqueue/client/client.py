@@ -507,7 +507,7 @@ class Client(ObjectMethods):
         return self._object("POST", path, body={"fingerprint": fingerprint}, repeatable=True)
 
     def revoke(self, hostname: str) -> dict[str, Any]:
-        """Revoke an agent, and return it; it is no longer accepted."""
+        """Revoke an agent, and return it; ``redis_user`` says what became of its Redis user."""
         return self._object("POST", _path("/agent", hostname, "revoke"), repeatable=True)
 
     def remove_agent(self, hostname: str) -> None:

@@ -30,6 +30,7 @@ from jobqueue.services.output import OutputReader
 from jobqueue.services.packages import PackageResolver
 from jobqueue.services.pauses import PauseManager
 from jobqueue.services.planner import Planner
+from jobqueue.services.redis_access import RedisAccess
 from jobqueue.services.renewal import Renewer
 from jobqueue.services.result_verifier import ResultVerifier
 from jobqueue.services.retry import JobRetrier
@@ -74,6 +75,7 @@ class Services:
     saved: SavedJobManager
     enrolment: Enrolment
     bundles: BundleMaker
+    redis_access: RedisAccess
     packages: Packages
     package_digests: PackageResolver
     configurations: Configurations
@@ -131,6 +133,7 @@ class Services:
             saved=SavedJobManager(ledger, registry),
             enrolment=enrolment,
             bundles=BundleMaker(settings, enrolment, ledger.agents, signer),
+            redis_access=RedisAccess(settings),
             packages=ledger.packages,
             package_digests=resolver,
             configurations=ledger.configurations,

@@ -70,6 +70,7 @@ from jobqueue.services.planner import Planner
 from jobqueue.services.saved.manager import SavedJobManager
 from jobqueue.services.schedules import ScheduleManager
 from jobqueue.services.scopes import Scopes
+from jobqueue.services.redis_access import AccessTaken
 from jobqueue.services.stored_targets import StoredTargetManager
 from jobqueue.services.submission import ScheduledJob
 from jobqueue.services.submission_scope import SubmissionScope
@@ -194,6 +195,7 @@ class FakeServices:
             undrain=self._undrain,
         )
         self.enrolment = SimpleNamespace(accept=self._accept)
+        self.redis_access = SimpleNamespace(take=self._take_access)
         self.bundles = SimpleNamespace(check=self._check_bundle, make=self._make_bundle)
         self.packages = SimpleNamespace(find=self._find_package, store=self._store_package)
         self.registry = SimpleNamespace(infos=self._infos)
@@ -249,6 +251,9 @@ class FakeServices:
             except JobQueueError as error:
                 answers.append(error)
         return answers
+
+    def _take_access(self, hostname: str) -> AccessTaken:
+        return AccessTaken(f"jobqueue-agent-{hostname}", True, "Its Redis user is removed.")
 
     def _check_bundle(self, request: BundleRequest) -> None:
         self._fail()
