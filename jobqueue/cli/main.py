@@ -67,6 +67,14 @@ _COMMANDS = {
         "jobqueue.cli.commands.schedule:schedule",
         "Submit jobs at times: by cron expression, at an interval, once, or by a recurrence rule.",
     ),
+    "apply": (
+        "jobqueue.cli.commands.apply:apply",
+        "Store the saved jobs and targets that files declare: jobqueue apply -f jobs/ --prune.",
+    ),
+    "export": (
+        "jobqueue.cli.commands.apply:export",
+        "Print saved jobs and targets as files for `jobqueue apply`: jobqueue export > jobs.yaml.",
+    ),
     "role": ("jobqueue.cli.commands.role:role", "Manage roles, which are named sets of permissions."),
     "audit": (
         "jobqueue.cli.commands.audit:audit",

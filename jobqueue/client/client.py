@@ -612,6 +612,18 @@ class Client(ObjectMethods):
         body = {"target": target, "description": description}
         return self._object("PUT", _path("/target", name), body=body, repeatable=True)
 
+    def put_target(
+        self, name: str, body: Mapping[str, Any], *, dry_run: bool = False, assume: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """Store a target, or replace it. ``body`` is that of ``PUT /target/{name}``: ``target``, ``description``,
+        ``managed_by``.
+
+        ``dry_run`` stores nothing, takes the targets ``assume`` for stored, and adds ``change`` (created, changed or
+        unchanged) and ``changes`` to the answer.
+        """
+        query = {"dry_run": "true", **({"assume": ",".join(assume)} if assume else {})} if dry_run else {}
+        return self._object("PUT", _path("/target", name), body=body, query=query, repeatable=True)
+
     def delete_target(self, name: str) -> None:
         """Remove a stored target that no other refers to."""
         self._http.request("DELETE", _path("/target", name))

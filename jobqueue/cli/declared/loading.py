@@ -26,7 +26,7 @@ _MAX_DEPTH = 50
 SUFFIXES = (".yaml", ".yml", ".json")
 _STDIN = "-"
 #: What text without quotes means, as in YAML 1.2: YAML 1.1 would read `no` as false, 12:30 as 750, 010 as 8.
-_MEANINGS = (
+MEANINGS = (
     ("bool", r"true|false", "tf"),
     ("int", r"-?(?:0|[1-9][0-9]*)", "-0123456789"),
     ("float", r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", "-0123456789"),
@@ -132,7 +132,7 @@ def _loader() -> type[yaml.SafeLoader]:
 
     # a subclass with resolvers of its own; the base's would be changed for every user of PyYAML
     loader: Any = type("Loader", (yaml.SafeLoader,), {"yaml_implicit_resolvers": {}})
-    for name, pattern, first in _MEANINGS:
+    for name, pattern, first in MEANINGS:
         loader.add_implicit_resolver(f"tag:yaml.org,2002:{name}", re.compile(rf"^(?:{pattern})$"), list(first))
     return loader  # type: ignore[no-any-return]
 

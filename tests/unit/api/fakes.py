@@ -67,10 +67,10 @@ from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
 from jobqueue.services.pauses import PauseManager
 from jobqueue.services.planner import Planner
+from jobqueue.services.redis_access import AccessTaken
 from jobqueue.services.saved.manager import SavedJobManager
 from jobqueue.services.schedules import ScheduleManager
 from jobqueue.services.scopes import Scopes
-from jobqueue.services.redis_access import AccessTaken
 from jobqueue.services.stored_targets import StoredTargetManager
 from jobqueue.services.submission import ScheduledJob
 from jobqueue.services.submission_scope import SubmissionScope
