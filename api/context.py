@@ -20,9 +20,17 @@ def attach(app: Flask, services: Services) -> None:
 
 
 def services() -> Services:
-    """The use cases: the only thing behind the API."""
+    """The use cases: the only thing behind the API. Those of a principal with permissions on some hosts only keep to
+    these hosts.
+    """
     found: Services = current_app.extensions[_EXTENSION]
-    return found
+    who: Principal | None = g.get("principal")
+    if who is None or not who.restricted:
+        return found
+    seen: Services | None = g.get("seen")
+    if seen is None:
+        seen = g.seen = found.seen_by(who)
+    return seen
 
 
 def principal() -> Principal:

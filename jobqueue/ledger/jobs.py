@@ -23,6 +23,7 @@ from jobqueue.errors import (
     NoLiveAgent,
     PlanChanged,
     RecordAltered,
+    RecordChanged,
     UnknownTarget,
 )
 from jobqueue.ledger import decoding, records
@@ -82,7 +83,8 @@ class NewJob:
     that its target matches. ``audit_entry`` is written to the audit trail, with the job's id, in the same step as the
     job: neither is stored without the other. ``unmatched`` is the error if no agent matches the target. ``is_staged``:
     its hosts are listed already. ``waits_for_offline``: a job that is opened in steps also goes to hosts that are
-    offline (None: if it has a deadline).
+    offline (None: if it has a deadline). ``fire``: the time of a schedule that the job is made for; the schedule
+    proceeds in the same step, and the job is refused if it has done so already.
     """
 
     id: str
@@ -97,6 +99,7 @@ class NewJob:
     unmatched: JobQueueError | None = None
     is_staged: bool = False
     waits_for_offline: bool | None = None
+    fire: str = ""
 
     @property
     def kind(self) -> str:
@@ -244,6 +247,7 @@ class Jobs:
             mark,
             entry,
             entry_mark,
+            job.fire,
             *(field.argument_value(getattr(request, field.name)) for field in ARGUMENTS),
         )
 
@@ -251,6 +255,8 @@ class Jobs:
         """The create script's answer, or the corresponding error."""
         if answer[0] == "created":
             return self._created(job, *answer[1:])
+        if answer[0] == "unscheduled":
+            return RecordChanged("The schedule was changed, or this time of it was dealt with, in the meantime.")
         if answer[0] != "replayed" or answer[1] == job.id:
             return _outcome(job, answer)
         # another job answers under this idempotency key: only if its seal shows that the API stored it

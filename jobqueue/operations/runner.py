@@ -40,14 +40,20 @@ def run_operation(operation: Operation, data: Mapping[str, Any] | None, context:
     if not redactor:
         return _outcome(operation, filled, context)
     screen, report = StreamRedactor(redactor, context.output), context.report
-    inner = replace(context, output=screen.write, report=lambda info: report(redactor.json(info)), secrets=None)
+    inner = replace(
+        context,
+        output=screen.write,
+        report=lambda info: report(redactor.messages(info)),
+        secrets=None,
+        redactor=redactor,
+    )
     try:
         outcome = _outcome(operation, filled, inner)
     except JobQueueError as error:
         raise _without_secrets(error, redactor) from None
     finally:
         screen.close()
-    return Outcome(redactor.json(outcome.data), outcome.changed, outcome.error and redactor.text(outcome.error))
+    return Outcome(redactor.json(outcome.data), outcome.changed, outcome.error and redactor.message(outcome.error))
 
 
 def _filled(operation: Operation, data: dict[str, Any], context: Context) -> tuple[dict[str, Any], Redactor]:
@@ -88,8 +94,8 @@ def _run(operation: Operation, data: dict[str, Any], context: Context) -> Outcom
 
 
 def _without_secrets(error: JobQueueError, redactor: Redactor) -> JobQueueError:
-    details = None if error.details is None else redactor.json(error.details)
-    return type(error)(redactor.text(str(error.message)), details)
+    details = None if error.details is None else redactor.messages(error.details)
+    return type(error)(redactor.message(str(error.message)), details)
 
 
 def _bounded(error: JobQueueError) -> JobQueueError:

@@ -121,6 +121,12 @@ def test_a_good_ledger(story: Story) -> None:
     assert check(story.ledger, story.promises, story.runs) == []
 
 
+def test_a_job_that_runs_is_listed_with_those_that_wait() -> None:
+    assert checker._listed_as("all:", "processing") == "processing"
+    assert checker._listed_as("op:x", "processing") == "submitted"
+    assert checker._listed_as("op:x", "failed") == "failed"
+
+
 def test_what_ran_without_leaving_a_trace_and_was_lost_is_fine(story: Story) -> None:
     del story.runs[1, "a2"]
     assert story.found() == set()

@@ -34,6 +34,15 @@ def test_a_claim_returns_what_to_run(world: World, job_id: str) -> None:
     assert (member, int(until)) == (f"{job_id}:a", world.clock.after(LEASE))
 
 
+def test_a_start_moves_a_job_in_the_index_of_all_jobs_only(world: World, job_id: str) -> None:
+    index = world.ledger.keys.index
+    world.claim(job_id, "a")
+    assert world.client.zrange(index("all", "", "processing"), 0, -1) == [job_id]
+    for dim, value in (("op", "op.x"), ("target", "a"), ("host", "a")):
+        assert world.client.zrange(index(dim, value, "submitted"), 0, -1) == [job_id]
+        assert not world.client.exists(index(dim, value, "processing"))
+
+
 def test_a_second_message_is_refused(world: World, job_id: str) -> None:
     world.claim(job_id, "a")
     assert world.refused(job_id, "a") == "started"

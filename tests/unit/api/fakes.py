@@ -59,13 +59,21 @@ from jobqueue.model.target import Target
 from jobqueue.model.timeline import API_HOST, Event
 from jobqueue.operations.info import OperationInfo
 from jobqueue.operations.registry import Registry
+from jobqueue.services.approvals import Approvals
 from jobqueue.services.audit import AuditTrail
+from jobqueue.services.blast_radius import BlastRadius
 from jobqueue.services.bundles import BundleRequest, MadeBundle
 from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
 from jobqueue.services.pauses import PauseManager
 from jobqueue.services.planner import Planner
+from jobqueue.services.redis_access import AccessTaken
+from jobqueue.services.saved.manager import SavedJobManager
+from jobqueue.services.schedules import ScheduleManager
+from jobqueue.services.scopes import Scopes
 from jobqueue.services.stored_targets import StoredTargetManager
+from jobqueue.services.submission import ScheduledJob
+from jobqueue.services.submission_scope import SubmissionScope
 from jobqueue.services.target_completion import TargetCompletion
 from jobqueue.services.targets import TargetResolver
 from jobqueue.settings import Settings
@@ -156,6 +164,7 @@ class FakeServices:
             get=self._job,
             executions=SimpleNamespace(page=self._execution_page, groups=self._answer_groups),
             find=self._find,
+            head=self._job,
             page=self._page,
             search=self._search,
             summaries=self._summaries,
@@ -186,6 +195,7 @@ class FakeServices:
             undrain=self._undrain,
         )
         self.enrolment = SimpleNamespace(accept=self._accept)
+        self.redis_access = SimpleNamespace(take=self._take_access)
         self.bundles = SimpleNamespace(check=self._check_bundle, make=self._make_bundle)
         self.packages = SimpleNamespace(find=self._find_package, store=self._store_package)
         self.registry = SimpleNamespace(infos=self._infos)
@@ -195,14 +205,26 @@ class FakeServices:
             self.ledger.stored_targets,
         )
         self.stored_targets = StoredTargetManager(self.ledger, self.targets)
+        self.saved = SavedJobManager(self.ledger, Registry.load(()))
+        self.fired: list[ScheduledJob] = []
+        submitter = SimpleNamespace(check=lambda _: None, fire=self._fire)
+        self.schedules = ScheduleManager(self.ledger, submitter, self._cancel)  # type: ignore[arg-type]
         self.complete_target = TargetCompletion(self.targets, self.ledger.stored_targets.all)
-        self.plans = Planner(self.targets, Registry.load(()), self.ledger.plans)
+        self.scopes = Scopes(self._fleet)
+        radius = BlastRadius(self.scopes, self.ledger.limits.spend)
+        scope = SubmissionScope(self.scopes, lambda _principal, _job_id: True, radius, 3600)
+        self.approve = Approvals(self.targets, self.jobs)
+        self.plans = Planner(self.targets, Registry.load(()), self.ledger.plans, scope)
         self.pauses = PauseManager(self.ledger, self.targets, Registry.load(()))
         # the fields of the ledger's own condition, which the API shows
         self.ledger.ping = self.ledger.check_writes = self._fail  # type: ignore[method-assign, assignment]
         self.ledger.stats = lambda: dict(COUNTERS)  # type: ignore[method-assign]
         self.ledger.is_maintained = lambda: True  # type: ignore[method-assign]
         self.ledger.executions.alerts = lambda: [AN_ALERT]  # type: ignore[method-assign]
+
+    def _fire(self, jobs: list[ScheduledJob]) -> list[Accepted]:
+        self.fired += jobs
+        return [Accepted(job.id, now(), is_audited=True) for job in jobs]
 
     def _submit(self, submission: Submission, audit_entry: AuditEntry | None = None) -> Accepted:
         self._fail()
@@ -229,6 +251,9 @@ class FakeServices:
             except JobQueueError as error:
                 answers.append(error)
         return answers
+
+    def _take_access(self, hostname: str) -> AccessTaken:
+        return AccessTaken(f"jobqueue-agent-{hostname}", True, "Its Redis user is removed.")
 
     def _check_bundle(self, request: BundleRequest) -> None:
         self._fail()
@@ -314,7 +339,8 @@ class FakeServices:
         self.retries.append((job_id, target, only))
         return Accepted(str(uuid.uuid4()), now())
 
-    def _steer(self, job_id: str, verb: str, who: str = "") -> Job:
+    def _steer(self, job_id: str, verb: str, who: str = "", *, is_checked: bool = False) -> Job:
+        assert is_checked == (verb == "approve")
         job = self._job(job_id)
         if job.rollout_progress is None:
             raise Conflict(f"Job {job_id}: It has no rollout")

@@ -87,7 +87,7 @@ def test_parameters_of_the_listing(document: dict[str, Any]) -> None:
     parameters = {item["name"]: item["schema"] for item in document["paths"]["/job"]["get"]["parameters"]}
     assert set(parameters) == {
         "status", "limit", "offset", "operation", "target", "hostname", "tag", "created_after", "created_before",
-        "cursor", "view", "q", "error", "submitted_by",
+        "cursor", "view", "q", "error", "submitted_by", "saved",
     }  # fmt: skip
     assert (parameters["limit"]["minimum"], parameters["limit"]["maximum"], parameters["limit"]["default"]) == (
         1,

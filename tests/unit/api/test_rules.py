@@ -10,7 +10,8 @@ from flask.testing import FlaskClient
 
 from api.auth import gate
 from api.auth.rules import ALIAS, KNOWN, PUBLIC, RULES, rule_name, rule_of
-from jobqueue.model.principal import ANONYMOUS, EVERYTHING, Principal, check_permissions
+from jobqueue.model.grant import EVERYTHING
+from jobqueue.model.principal import ANONYMOUS, Principal, check_permissions
 from jobqueue.model.role import BUILTIN
 from jobqueue.model.role import KNOWN as GIVEN
 from tests.unit.api.fakes import FakeServices

@@ -114,6 +114,7 @@ def test_a_plan_and_its_job(client: FlaskClient, services: Services) -> None:
             {"permission": "agent:read", "granted": True},
         ],
         "permitted": True,
+        "awaits_approval": None,
     }
     assert services.jobs.counts() == dict.fromkeys(services.jobs.counts(), 0)
 

@@ -1,6 +1,6 @@
 -- Creates or moves an external run as its driver reports, through the same table of transitions as every job. Skipped
 -- steps are filled in.
--- include: clock next_time events status index batches rollout settle transition
+-- include: clock next_time events status index advance<batches,rollout> settle transition
 -- KEYS: none
 -- ARGV: 1 now, 2 the driver's name of the run, 3 id of the job if it is new, 4 its document, 5 its operation, 6 its slot,
 --   7 its tags ("key:value" lines) or '', 8 hostname of the driver or '', 9 its word for the state,
@@ -48,8 +48,7 @@ local job
 if known then
   job = K.job .. id
   if host ~= '' and host ~= known[3] then
-    if known[3] then redis.call('ZREM', K.index .. 'host:' .. known[3] .. '|' .. known[1], id) end
-    redis.call('ZADD', K.index .. 'host:' .. host .. '|' .. known[1], int(num(known[4])), id)
+    change_host(id, known[4], known[1], known[3], host)
     redis.call('HSET', job, 'host', host)
   end
 else

@@ -38,6 +38,7 @@ PAGES = (
     "/ui/agents",
     "/ui/agents/web1",
     "/ui/submit",
+    "/ui/schedules",
     "/ui/submit?operation=node.hostname.get",
     "/ui/reach?target=_all&operation=node.hostname.get",
     "/ui/audit",

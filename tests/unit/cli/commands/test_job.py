@@ -589,6 +589,18 @@ def test_steer_a_rollout(api: FakeApi, run: Run, verb: str) -> None:
     assert (result.exit_code, result.stdout) == (0, f"{ID}  paused\n")
 
 
+def test_approve_a_plan(api: FakeApi, run: Run) -> None:
+    approval = {"because": "The job reaches 4 hosts.", "plan_hash": "93c1", "by": "user:anna"}
+    rollout = {"state": "awaiting_approval", "batches": []}
+    api.on("GET", f"/job/{ID}", Reply(200, job("submitted", rollout=rollout, approval=approval)))
+    shown = run("job", "get", ID).stdout
+    assert "The job reaches 4 hosts." in shown
+    assert "93c1" in shown
+    api.on("POST", f"/job/{ID}/approve", Reply(200, job("submitted", rollout={"state": "waiting"})))
+    assert run("job", "approve", ID, "--plan-hash=93c1").stdout == f"{ID}  waiting\n"
+    assert api.seen[-1].body == {"plan_hash": "93c1"}
+
+
 def test_a_job_shows_its_batches(api: FakeApi, run: Run) -> None:
     batch = {"state": "ended", "hosts": 2, "first_hosts": ["a", "b"], "opened": "2026-01-01T00:00:01.000Z"}
     batches = [
