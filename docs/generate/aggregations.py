@@ -23,8 +23,10 @@ def text() -> str:
                 ("aggregate", "of", "also called"),
                 [(name, kinds, _synonyms(name.strip("`"))) for name, kinds in aggregates],
             ),
-            "With `OVER (... ORDER BY ...)`: the aggregates but `collect_*`, "
-            f"{codes([*RANKS, 'ntile', 'lag', 'lead'])}.",
+            (
+                "With `OVER (... ORDER BY ...)`: the aggregates but `collect_*`, "
+                f"{codes([*RANKS, 'ntile', 'lag', 'lead'])}."
+            ),
             "`CAST`, besides between integers and decimals:",
             table(("from", "to"), [(code(kind), codes(kinds)) for kind, kinds in sorted(casts.items())]),
             f"In formats of dates: {codes(DATE_PARTS)}, texts in single quotes and punctuation.",
