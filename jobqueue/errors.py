@@ -133,6 +133,17 @@ class TargetNotFound(NotFound):
     code = "target_not_found"
 
 
+class SavedJobNotFound(NotFound):
+    """No job is saved under this name."""
+
+    code = "saved_job_not_found"
+
+    @classmethod
+    def of(cls, name: str) -> SavedJobNotFound:
+        """The error for one name."""
+        return cls(f"No job is saved as {name[:80]!r}; `jobqueue saved list` shows all.")
+
+
 class ScheduleNotFound(NotFound):
     """No schedule has this name."""
 

@@ -13,6 +13,7 @@ MODULES = {
         *("gunicorn", "gevent", "wsproto", "argon2", "jwt", "cryptography", "lark", "re2", "cronsim"),
     ),
     "aggregation": ("duckdb", "sqlglot"),
+    "apply": ("yaml",),
     "environments": ("uv",),
     "flower": ("flower",),
     "otel": ("opentelemetry.sdk", "opentelemetry.exporter"),

@@ -64,6 +64,18 @@ _TARGETS = {
     "target.put_target": "target:write",
     "target.delete_target": "target:write",
 }
+_SAVED = {
+    "saved.list_saved": "saved:read",
+    "saved.get_saved": "saved:read",
+    "saved.list_versions": "saved:read",
+    "saved.compare_versions": "saved:read",
+    "saved.put_saved": "saved:write",
+    "saved.delete_saved": "saved:write",
+    "saved.restore_saved": "saved:write",
+    # also need job:write and the permission of the operation, which the service checks
+    "saved.run_saved": "saved:run",
+    "saved.plan_saved": "saved:run",
+}
 _SCHEDULES = {
     # storing and triggering also need the permissions for the schedule's job, which the service checks
     "schedule.list_schedules": "schedule:read",
@@ -145,6 +157,7 @@ RULES: dict[str, str] = {
     **_AGENTS,
     **_TARGETS,
     **_PAUSES,
+    **_SAVED,
     **_SCHEDULES,
     **_ACCESS,
     **_DASHBOARD,

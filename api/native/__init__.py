@@ -1,4 +1,4 @@
-"""The native API: jobs, events, agents, operations, targets, schedules, health, metrics; credentials and the audit."""
+"""The native API: jobs, events, agents, operations, targets, saved jobs, schedules, health, metrics, access, audit."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from api.native import (
     pauses,
     roles,
     rollouts,
+    saved,
     schedules,
     targets,
     users,
@@ -41,6 +42,7 @@ BLUEPRINTS = (
     users.blueprint,
     roles.blueprint,
     targets.blueprint,
+    saved.blueprint,
     schedules.blueprint,
     pauses.blueprint,
     audit.blueprint,

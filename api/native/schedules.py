@@ -169,7 +169,7 @@ def trigger(view: ScheduleView, status: int = _CREATED) -> Any:
     """Submit a schedule's job for the present request, which is answered with ``status``."""
     submission = scheduling.submission_of(view.schedule.content, principal())
     audit.note(operation=submission.operation, target=submission.target)
-    accepted = services().schedules.trigger(view, submission, audit.foretold(status))
+    accepted = services().schedules.trigger(view, submission, audit.entry_of(status))
     audit.note(job=accepted.job_id)
     if accepted.is_audited:
         audit.is_written(status)

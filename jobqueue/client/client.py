@@ -17,6 +17,7 @@ from jobqueue.client.address import resolve
 from jobqueue.client.errors import ClientError, ConnectionFailed, InvalidAnswer, Unavailable
 from jobqueue.client.object_methods import ObjectMethods
 from jobqueue.client.polling import PATIENCE_SECONDS, Pacer
+from jobqueue.client.saved import SavedJobs
 from jobqueue.client.sse import ServerEvent
 from jobqueue.client.transport import Transport
 from jobqueue.errors import InvalidInput
@@ -217,6 +218,7 @@ class Client(ObjectMethods):
         target: str | None = None,
         hostname: str | None = None,
         tag: str | None = None,
+        saved: str | None = None,
         q: str | None = None,
         error: str | None = None,
         submitted_by: str | None = None,
@@ -229,9 +231,10 @@ class Client(ObjectMethods):
     ) -> dict[str, Any]:
         """One page of jobs, newest first: ``{"total_items", "is_least", "status_counts", "items", "next_cursor"}``.
 
-        All conditions must hold. ``tag`` is ``key:value``; ``limit`` 1-100; ``cursor`` is a page's ``next_cursor``;
-        ``q`` is a text in title, host, tag, submitter or error; with it, ``error`` or ``submitted_by``, a page may be
-        short although ``next_cursor`` continues it. ``view="summary"`` leaves out responses, agent states and timeline.
+        All conditions must hold. ``tag`` is ``key:value``; ``saved`` is a saved job's name; ``limit`` 1-100;
+        ``cursor`` is a page's ``next_cursor``; ``q`` is a text in title, host, tag, submitter or error; with it,
+        ``error`` or ``submitted_by``, a page may be short although ``next_cursor`` continues it. ``view="summary"``
+        leaves out responses, agent states and timeline.
         """
         query = {
             "status": status,
@@ -239,6 +242,7 @@ class Client(ObjectMethods):
             "target": target,
             "hostname": hostname,
             "tag": tag,
+            "saved": saved,
             "q": q,
             "error": error,
             "submitted_by": submitted_by,
@@ -394,9 +398,14 @@ class Client(ObjectMethods):
         """Resume a paused rollout, and return the job."""
         return self._object("POST", _path("/job", job_id, "resume"))
 
-    def approve(self, job_id: str) -> dict[str, Any]:
-        """Open the next batch of a rollout with ``between: approve``, and return the job."""
-        return self._object("POST", _path("/job", job_id, "approve"))
+    def approve(self, job_id: str, plan_hash: str | None = None) -> dict[str, Any]:
+        """Open the next batch of a rollout with ``between: approve``, and return the job.
+
+        A job that exceeds a limit of its submitter's grants waits for the approval of the ``plan_hash`` in its
+        ``approval``, by another principal.
+        """
+        body = None if plan_hash is None else {"plan_hash": plan_hash}
+        return self._object("POST", _path("/job", job_id, "approve"), body=body)
 
     def abort(self, job_id: str) -> dict[str, Any]:
         """End a rollout, and return the job: what is held is cancelled, and what has been opened goes on."""
@@ -498,7 +507,7 @@ class Client(ObjectMethods):
         return self._object("POST", path, body={"fingerprint": fingerprint}, repeatable=True)
 
     def revoke(self, hostname: str) -> dict[str, Any]:
-        """Revoke an agent, and return it; it is no longer accepted."""
+        """Revoke an agent, and return it; ``redis_user`` says what became of its Redis user."""
         return self._object("POST", _path("/agent", hostname, "revoke"), repeatable=True)
 
     def remove_agent(self, hostname: str) -> None:
@@ -603,6 +612,18 @@ class Client(ObjectMethods):
         body = {"target": target, "description": description}
         return self._object("PUT", _path("/target", name), body=body, repeatable=True)
 
+    def put_target(
+        self, name: str, body: Mapping[str, Any], *, dry_run: bool = False, assume: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """Store a target, or replace it. ``body`` is that of ``PUT /target/{name}``: ``target``, ``description``,
+        ``managed_by``.
+
+        ``dry_run`` stores nothing, takes the targets ``assume`` for stored, and adds ``change`` (created, changed or
+        unchanged) and ``changes`` to the answer.
+        """
+        query = {"dry_run": "true", **({"assume": ",".join(assume)} if assume else {})} if dry_run else {}
+        return self._object("PUT", _path("/target", name), body=body, query=query, repeatable=True)
+
     def delete_target(self, name: str) -> None:
         """Remove a stored target that no other refers to."""
         self._http.request("DELETE", _path("/target", name))
@@ -641,6 +662,11 @@ class Client(ObjectMethods):
     def complete_target(self, text: str) -> list[str]:
         """Completions of a target that has been typed so far."""
         return list(self._object("GET", "/target/complete", query={"q": text})["completions"])
+
+    @property
+    def saved(self) -> SavedJobs:
+        """The saved jobs: ``client.saved.list()``, ``get``, ``put``, ``delete``, ``versions``, ``diff``, ``run``..."""
+        return SavedJobs(self._http)
 
     def schedules(self, *, limit: int = 100, cursor: str | None = None) -> dict[str, Any]:
         """One page of schedules by name, with their last results: ``{"schedules": [...], "total", "next_cursor"}``."""

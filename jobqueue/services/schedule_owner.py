@@ -7,7 +7,8 @@ import time
 from jobqueue.errors import InvalidInput
 from jobqueue.ledger.credentials import Credentials
 from jobqueue.model.credential import Kind
-from jobqueue.model.principal import EVERYTHING, Principal
+from jobqueue.model.grant import EVERYTHING
+from jobqueue.model.principal import Principal
 from jobqueue.model.schedule import Owner
 from jobqueue.services.credential_verifier import principal_of
 

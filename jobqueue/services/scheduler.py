@@ -246,9 +246,9 @@ class Scheduler:
         submission = made_for(schedule, self._make(schedule.content, principal), now)
         details = {"operation": submission.operation, "target": submission.target[:200], "time": to_iso(firing.time)}
         path = f"/schedule/{schedule.name}"
-        deed = AuditEntry(principal.name, principal.kind, "", "", path, 201, "done", "", principal.id, details)
+        audit_entry = AuditEntry(principal.name, principal.kind, "", "", path, 201, "done", "", principal.id, details)
         fire = fire_argument(schedule, Outcome.FIRED, firing.time, firing.next, firing.due)
-        return ScheduledJob(submission, job_id_of(schedule, firing.time), fire, deed)
+        return ScheduledJob(submission, job_id_of(schedule, firing.time), fire, audit_entry)
 
     def _stop(self, schedule: Schedule, now: int) -> None:
         """Pause a schedule whose owner is gone, and raise an alert."""

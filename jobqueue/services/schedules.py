@@ -118,7 +118,7 @@ class ScheduleManager:
         """Remove a schedule, also an altered one; its jobs remain. Raises ``ScheduleNotFound``, ``RecordChanged``."""
         self._schedules.remove(name, self._schedules.serial(name))
 
-    def trigger(self, view: ScheduleView, submission: Submission, deed: AuditEntry) -> Accepted:
+    def trigger(self, view: ScheduleView, submission: Submission, audit_entry: AuditEntry) -> Accepted:
         """Submit the schedule's job now, beside its times, for the submission's principal, not for the owner.
 
         It also does so if the schedule is paused, or in a blackout. Raises ``Conflict`` if its last job has not ended,
@@ -135,7 +135,7 @@ class ScheduleManager:
             )
         now = self._ledger.time()
         fire = fire_argument(schedule, Outcome.TRIGGERED, now, None, None)
-        job = ScheduledJob(made_for(schedule, submission, now), str(uuid.uuid4()), fire, deed)
+        job = ScheduledJob(made_for(schedule, submission, now), str(uuid.uuid4()), fire, audit_entry)
         (outcome,) = self._submit.fire([job])
         if not isinstance(outcome, Accepted):
             raise outcome

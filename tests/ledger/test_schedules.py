@@ -136,8 +136,10 @@ def test_a_schedule_fires_at_its_times_for_its_owner(clockwork: Clockwork) -> No
     job = clockwork.services.jobs.get(clockwork.results()[1].job_id)
     assert (job.submitted_by, job.tags, job.target) == ("admin", {"schedule": "s"}, "web1")
     entries = clockwork.services.audit.newest(10)
-    assert [entry.deed.details["job"] for entry in entries] == [result.job_id for result in clockwork.results()][::-1]
-    assert {entry.deed.path for entry in entries} == {"/schedule/s"}
+    assert [entry.content.details["job"] for entry in entries] == [result.job_id for result in clockwork.results()][
+        ::-1
+    ]
+    assert {entry.audit_entry.path for entry in entries} == {"/schedule/s"}
 
 
 class Killed(BaseException):

@@ -266,8 +266,14 @@ local function store(job, slots, created, terms)
     remember('opened', '0')
     remember('not_before', job.not_before)
     remember('rollout', terms or '')
-    remember('gate', int(terms and batch_end(terms_of(terms), 0, slots.staged) or slots.staged))
-    redis.call('ZADD', K.opening, when, id)
+    if job.approval ~= '' then -- nothing is opened before it is approved
+      remember('gate', '0')
+      remember('awaits', when)
+      redis.call('ZADD', K.opening, AWAITING, id)
+    else
+      remember('gate', int(terms and batch_end(terms_of(terms), 0, slots.staged) or slots.staged))
+      redis.call('ZADD', K.opening, when, id)
+    end
   elseif FANS_OUT[job.kind] then
     remember('fanout', FANNED_OUT)
     for first = 1, #slots, 1000 do -- unpack has a limit
@@ -342,8 +348,8 @@ local function accept(job)
   if retried and retried[1] then
     local as = retried[2]
     redis.call('HSET', first, 'retried_as', as and (as .. ' ' .. job.id) or job.id)
-    local told = append_event(first, created, 'retried', '_api', 'as ' .. job.id)
-    announce(job.retry_of, retried[1], told, 'retried', '_api', 'as ' .. job.id)
+    local event = append_event(first, created, 'retried', '_api', 'as ' .. job.id)
+    announce(job.retry_of, retried[1], event, 'retried', '_api', 'as ' .. job.id)
   end
   local answer = {'created', when, (waits or template or not is_placed) and {} or slots}
   if not is_strict then -- a job is accepted even while the trail cannot be written; the caller is informed
