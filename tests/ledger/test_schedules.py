@@ -139,7 +139,7 @@ def test_a_schedule_fires_at_its_times_for_its_owner(clockwork: Clockwork) -> No
     assert [entry.content.details["job"] for entry in entries] == [result.job_id for result in clockwork.results()][
         ::-1
     ]
-    assert {entry.audit_entry.path for entry in entries} == {"/schedule/s"}
+    assert {entry.content.path for entry in entries} == {"/schedule/s"}
 
 
 class Killed(BaseException):

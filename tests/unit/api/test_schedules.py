@@ -125,7 +125,7 @@ def test_trigger_submits_for_the_caller_and_is_audited_once(client: FlaskClient,
     assert found is not None
     (result,) = found["results"]
     assert (result["outcome"], result["job_id"]) == ("triggered", answer.json["job_id"])
-    entries = [entry.audit_entry for entry in services.audit.newest(10) if entry.audit_entry.path.endswith("/trigger")]
+    entries = [entry.content for entry in services.audit.newest(10) if entry.content.path.endswith("/trigger")]
     assert [(entry.details["job"], entry.status) for entry in entries] == [(answer.json["job_id"], 201)]
     assert client.post("/schedule/nightly/trigger").status_code == 409
     refused = client.post("/schedule/nightly/trigger", headers={"Idempotency-Key": "k"})
