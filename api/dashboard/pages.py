@@ -26,12 +26,13 @@ MENU = (
     ("/", "Overview", ""),
     ("/ui/jobs", "Jobs", "job:read"),
     ("/ui/runs", "Runs", "job:read"),
+    ("/ui/saved", "Saved", "saved:read"),
     ("/ui/agents", "Agents", "agent:read"),
     ("/ui/submit", "Submit", "job:write"),
     ("/ui/audit", "Audit", "audit:read"),
 )
 #: The key after "g" that goes to a page, by the page's title.
-KEYS = {"Overview": "o", "Jobs": "j", "Runs": "r", "Agents": "a", "Submit": "s", "Audit": "u"}
+KEYS = {"Overview": "o", "Jobs": "j", "Runs": "r", "Saved": "v", "Agents": "a", "Submit": "s", "Audit": "u"}
 
 
 @cache
