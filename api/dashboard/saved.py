@@ -14,7 +14,7 @@ from api.dashboard import form, pages, posted, query
 from api.dashboard.blueprint import PREFIX, blueprint
 from api.dashboard.job import go, refused
 from api.native import requests
-from jobqueue.errors import InvalidInput, JobQueueError, PermissionDenied
+from jobqueue.errors import InvalidInput, JobQueueError
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.principal import check_name
 from jobqueue.model.saved_job import SavedJob, check_saved_name, group_of
@@ -80,10 +80,9 @@ def run_saved(name: str) -> Response:
 def save_job(job_id: str) -> Response:
     """Save what a job was submitted with under a name that is not in use."""
     found = requests.job_id(job_id)
-    if not principal().may("job:read"):
-        raise PermissionDenied.of(principal().name, "job:read")
+    name = check_saved_name(posted.form().get("name", "").strip())
+    principal().require("job:read")  # what is saved can be read
     try:
-        name = check_saved_name(posted.form().get("name", "").strip())
         job = services().jobs.get(found)
         services().saved.put(SavedJob(name, saved_fields(job)), principal(), expected=0)
     except JobQueueError as error:
