@@ -144,6 +144,12 @@ class SavedJobNotFound(NotFound):
         return cls(f"No job is saved as {name[:80]!r}; `jobqueue saved list` shows all.")
 
 
+class ScheduleNotFound(NotFound):
+    """No schedule has this name."""
+
+    code = "schedule_not_found"
+
+
 class PauseNotFound(NotFound):
     """No pause has this id."""
 
@@ -246,6 +252,12 @@ class ConfigurationExists(Conflict):
     """A configuration with this id exists already."""
 
     code = "configuration_exists"
+
+
+class ScheduleExists(Conflict):
+    """A schedule with this name exists already."""
+
+    code = "schedule_exists"
 
 
 class PackageExists(Conflict):

@@ -76,6 +76,18 @@ _SAVED = {
     "saved.run_saved": "saved:run",
     "saved.plan_saved": "saved:run",
 }
+_SCHEDULES = {
+    # storing and triggering also need the permissions for the schedule's job, which the service checks
+    "schedule.list_schedules": "schedule:read",
+    "schedule.get_schedule": "schedule:read",
+    "schedule.preview_schedule": "schedule:read",
+    "schedule.create_schedule": "schedule:write",
+    "schedule.put_schedule": "schedule:write",
+    "schedule.delete_schedule": "schedule:write",
+    "schedule.pause_schedule": "schedule:write",
+    "schedule.resume_schedule": "schedule:write",
+    "schedule.trigger_schedule": "schedule:write",
+}
 _PAUSES = {
     "pause.list_pauses": "job:read",
     "pause.add_pause": "pause:write",
@@ -126,6 +138,12 @@ _DASHBOARD = {
     "dashboard.choose": "job:write",
     "dashboard.submit": "job:write",
     "dashboard.preview": "agent:read",
+    "dashboard.schedules": "schedule:read",
+    "dashboard.schedule": "schedule:read",
+    "dashboard.pause_schedule": "schedule:write",
+    "dashboard.resume_schedule": "schedule:write",
+    "dashboard.delete_schedule": "schedule:write",
+    "dashboard.trigger_schedule": "schedule:write",
     "dashboard.agents": "agent:read",
     "dashboard.agent": "agent:read",
     "dashboard.accept": "agent:write",
@@ -144,6 +162,7 @@ RULES: dict[str, str] = {
     **_TARGETS,
     **_PAUSES,
     **_SAVED,
+    **_SCHEDULES,
     **_ACCESS,
     **_DASHBOARD,
 }

@@ -18,6 +18,7 @@ from api.dashboard import (
     rollouts,
     runs,
     saved,
+    schedules,
     signing_in,
     submit,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "rollouts",
     "runs",
     "saved",
+    "schedules",
     "signing_in",
     "submit",
 ]

@@ -1,4 +1,4 @@
-"""The native API: /job, logs, events, /agent, /operation, /target, /saved, /health, /metrics; access and the audit."""
+"""The native API: jobs, events, agents, operations, targets, saved jobs, schedules, health, metrics, access, audit."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from api.native import (
     roles,
     rollouts,
     saved,
+    schedules,
     targets,
     users,
 )
@@ -42,6 +43,7 @@ BLUEPRINTS = (
     roles.blueprint,
     targets.blueprint,
     saved.blueprint,
+    schedules.blueprint,
     pauses.blueprint,
     audit.blueprint,
 )

@@ -63,6 +63,10 @@ _COMMANDS = {
         "jobqueue.cli.commands.saved:saved",
         "Save jobs under names, with parameters; `jobqueue run @NAME` runs them.",
     ),
+    "schedule": (
+        "jobqueue.cli.commands.schedule:schedule",
+        "Submit jobs at times: by cron expression, at an interval, once, or by a recurrence rule.",
+    ),
     "apply": (
         "jobqueue.cli.commands.apply:apply",
         "Store the saved jobs and targets that files declare: jobqueue apply -f jobs/ --prune.",

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobqueue.errors import InvalidInput
-from jobqueue.model.principal import EVERYTHING, Principal
+from jobqueue.model.grant import EVERYTHING
+from jobqueue.model.principal import Principal
 
 READ, WRITE, RUN = "saved:read", "saved:write", "saved:run"
 #: Maximum number of principals and roles in ``run_by`` and in ``edit_by``.

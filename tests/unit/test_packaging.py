@@ -99,6 +99,8 @@ def test_what_is_looked_for_is_what_the_extra_installs(extra: str) -> None:
     not_imported = {
         # what the extra `flower` adds for the Procfile, and OpenTelemetry's API beside its SDK
         *("honcho", "opentelemetry-api", "opentelemetry-exporter-otlp-proto-http", "opentelemetry-sdk"),
+        # data, which Python itself reads
+        "tzdata",
     }
     assert _only(extra) - not_imported <= looked_for
     assert not looked_for & set(_requirements())

@@ -279,7 +279,7 @@ def test_what_goes_together_is_asked_for(tmp_path: Path, given: dict[str, str], 
     assert list(caught.value.details or {}) == [f"JOBQUEUE_{name}" for name in missing]
 
 
-def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings) as caught:
         settings(tmp_path, JOBQUEUE_TYPO="1", JOBQUEUE_API_PORT="x", JOBQUEUE_LEASE_SECONDS="y")
     assert set(caught.value.details or {}) == {"JOBQUEUE_TYPO", "JOBQUEUE_API_PORT", "JOBQUEUE_LEASE_SECONDS"}

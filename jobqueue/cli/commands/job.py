@@ -359,9 +359,10 @@ def resume(job_ids: Sequence[str], as_json: bool) -> None:
 @job.command()
 @_ids
 @json_option
-def approve(job_ids: Sequence[str], as_json: bool) -> None:
-    """Open the next batch of rollouts that wait for an approval."""
-    _steer(Client.approve, job_ids, as_json=as_json)
+@click.option("--plan-hash", help="For a job that exceeds its submitter's limits: approval.plan_hash in `job get`.")
+def approve(job_ids: Sequence[str], as_json: bool, plan_hash: str | None) -> None:
+    """Open the next batch of rollouts that wait for an approval, or a job that exceeds its submitter's limits."""
+    _steer(lambda client, job_id: client.approve(job_id, plan_hash), job_ids, as_json=as_json)
 
 
 @job.command()

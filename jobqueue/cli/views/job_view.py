@@ -89,6 +89,7 @@ def show_job(screen: Screen, job: Mapping[str, Any]) -> None:
             ("Origin", job.get("origin")),
             ("Alias", job.get("alias")),
             ("Saved job", _saved(job.get("saved"))),
+            ("Approval", _approval(job.get("approval"))),
             ("Retry of", job.get("retry_of")),
             ("Retried as", ", ".join(_names(job.get("retried_as")))),
         ]
@@ -151,6 +152,11 @@ def _data(data: Any, screen: Screen) -> str | None:
     return (
         text if screen.full or len(text) <= _DATA else f"{text[:_DATA]}... ({len(text)} characters; --full shows all)"
     )
+
+
+def _approval(approval: Mapping[str, Any] | None) -> str | None:
+    """Why the first batch waits, or waited, for an approval, and what is to be approved."""
+    return f"{approval.get('because')} Its plan_hash is {approval.get('plan_hash')}." if approval else None
 
 
 def _moment(iso: str | None) -> str | None:

@@ -26,6 +26,7 @@ _CONFIRM = {
     "key revoke",
     "role delete",
     "target delete",
+    "schedule delete",
     "collection delete",
 }
 
