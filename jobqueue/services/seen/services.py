@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jobqueue.errors import JobNotFound
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.principal import Principal
+from jobqueue.services.jobs import DELETE
 from jobqueue.services.scopes import Scopes
 from jobqueue.services.seen import agents, manager
 from jobqueue.services.seen.access import Access
@@ -33,24 +34,29 @@ def seen_by(all_of: Services, principal: Principal) -> Services:
     What submits jobs is the same: it looks at the principal of each submission.
     """
     access = Access(principal, all_of.scopes)
-    sees_jobs, sees_agents = principal.may(manager.READ), principal.may(agents.READ)
+    reads_agents = _is_scoped(principal, agents.READ)
     changes: dict[str, Any] = {}
-    if not (sees_jobs and all(map(principal.may, (manager.WRITE, manager.APPROVES)))):
+    if _is_scoped(principal, manager.READ, manager.WRITE, manager.APPROVES, DELETE):
         changes |= _jobs(all_of, access)
-    if not (sees_agents and principal.may(agents.WRITE)):
+    if _is_scoped(principal, agents.READ, agents.WRITE):
         changes |= {"agents": SeenAgents(all_of.ledger.agents, access)}
-    if not sees_agents:
+    if reads_agents:
         closed = Closed(access, agents.READ, "A stored target, or the completion of one,")
         changes |= {"complete_target": closed, "targets": closed}
         if not principal.may("metrics:read"):
             changes |= {"fleet": SeenFleet(all_of.targets.fleet, access, all_of.ledger.time)}
         if not principal.may("target:write"):
             changes |= {"stored_targets": closed}
-    if not (sees_jobs and sees_agents):
+    if reads_agents or _is_scoped(principal, manager.READ, manager.WRITE):
         open_parts = _MEASURED if principal.may("metrics:read") else ("ping",)
         allowed = {name: getattr(all_of.ledger, name) for name in open_parts}
         changes |= {"ledger": Closed(access, manager.READ, "This request", **allowed)}
     return replace(all_of, **changes)
+
+
+def _is_scoped(principal: Principal, *permissions: str) -> bool:
+    """Whether one of the permissions is granted on some hosts only."""
+    return any(not principal.may(one) and principal.grants(one) for one in permissions)
 
 
 def _jobs(all_of: Services, access: Access) -> dict[str, Any]:

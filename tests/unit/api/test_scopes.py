@@ -368,6 +368,21 @@ class TestReading:
         assert client.get("/ui/submit?operation=command.shell.execute&target=web1").status_code == 200
 
 
+def test_a_grant_of_an_operation_changes_no_other_permission(api: Api) -> None:
+    """Whoever may run shells on some hosts only reads as before, with and without agent:read."""
+    job_id = api.job("oracle1")
+    for grants in (("job:read", "job:write"), ("job:read", "job:write", "agent:read")):
+        client = api.by(*grants, "shell:execute@group:web")
+        assert client.get(f"/job/{job_id}").status_code == 200
+        assert client.get("/api/spark/configurations").status_code == 200
+        assert client.get("/ui/runs").status_code == 200
+        assert len(client.get("/job").get_json()["items"]) == 1
+    client = api.by("job:write", "shell:execute@group:web")
+    assert client.post(f"/job/{job_id}/cancel").status_code == 202
+    client = api.by("job:write", "job:read", "job:delete@group:oracle")
+    assert client.delete(f"/job/{job_id}").status_code == 204
+
+
 def test_a_stream_ends_with_its_grants(api: Api, app: Flask) -> None:
     """It shows the hosts of the grants that it began with."""
     web, narrower = (Principal("anna", frozenset({grant})) for grant in ("job:read@group:web", "job:read@web1"))

@@ -27,6 +27,7 @@ _CONFIRM = {
     "role delete",
     "target delete",
     "schedule delete",
+    "pause resume",
     "collection delete",
 }
 
