@@ -144,7 +144,7 @@ def _shown(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _problems(error: JobQueueError) -> dict[str, str]:
     """An error of the API by the fields of the form that it names."""
-    _, details = errors.told(error)
+    _, details = errors.message_and_details(error)
     return {
         form.PREFIX + name.removeprefix(_PARAMETERS) if name.startswith(_PARAMETERS) else name: " ".join(messages)
         for name, messages in (details or {}).items()
