@@ -26,6 +26,7 @@ MENU = (
     ("/", "Overview", ""),
     ("/ui/jobs", "Jobs", "job:read"),
     ("/ui/runs", "Runs", "job:read"),
+    ("/ui/saved", "Saved", "saved:read"),
     ("/ui/schedules", "Schedules", "schedule:read"),
     ("/ui/agents", "Agents", "agent:read"),
     ("/ui/submit", "Submit", "job:write"),
@@ -34,7 +35,16 @@ MENU = (
 #: Pages that show a part to those with a permission on some hosts only.
 _OF_HOSTS = frozenset({"/ui/jobs", "/ui/agents", "/ui/submit"})
 #: The key after "g" that goes to a page, by the page's title.
-KEYS = {"Overview": "o", "Jobs": "j", "Runs": "r", "Schedules": "c", "Agents": "a", "Submit": "s", "Audit": "u"}
+KEYS = {
+    "Overview": "o",
+    "Jobs": "j",
+    "Runs": "r",
+    "Saved": "v",
+    "Schedules": "c",
+    "Agents": "a",
+    "Submit": "s",
+    "Audit": "u",
+}
 
 
 @cache

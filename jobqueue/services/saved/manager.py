@@ -11,7 +11,7 @@ from jobqueue.errors import InvalidInput, InvalidTarget, PermissionDenied, Recor
 from jobqueue.ledger import decoding
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.changes import Change, changes
-from jobqueue.model.job_fields import FIELDS
+from jobqueue.model.job_fields import FIELDS, JobFields
 from jobqueue.model.principal import Principal
 from jobqueue.model.saved_job import MAX_BYTES, SavedJob, check_saved_name, group_of
 from jobqueue.model.submission import Submission
@@ -169,9 +169,9 @@ class SavedJobManager:
         return replace(saved, parameters=parameters)
 
 
-def saved_fields(submission: Submission) -> dict[str, Any]:
-    """The fields of a submission, in JSON form, that a saved job keeps."""
-    values = ((one, getattr(submission, one.name)) for one in SAVED_FIELDS)
+def saved_fields(job: JobFields) -> dict[str, Any]:
+    """The fields of a submission or a job, in JSON form, that a saved job keeps."""
+    values = ((one, getattr(job, one.name)) for one in SAVED_FIELDS)
     return {one.name: one.document_value(value) for one, value in values if one.is_required or value != one.default}
 
 

@@ -35,6 +35,7 @@ PAGES = (
     f"/ui/jobs/{ID}",
     "/ui/runs",
     "/ui/runs?of=fusion",
+    "/ui/saved",
     "/ui/agents",
     "/ui/agents/web1",
     "/ui/submit",
