@@ -38,7 +38,7 @@ def run_operation(operation: Operation, data: Mapping[str, Any] | None, context:
     context.check()
     filled, redactor = _filled(operation, dict(data or {}), context)
     if not redactor:
-        return _told(operation, filled, context)
+        return _outcome(operation, filled, context)
     screen, report = StreamRedactor(redactor, context.output), context.report
     inner = replace(
         context,
@@ -48,7 +48,7 @@ def run_operation(operation: Operation, data: Mapping[str, Any] | None, context:
         redactor=redactor,
     )
     try:
-        outcome = _told(operation, filled, inner)
+        outcome = _outcome(operation, filled, inner)
     except JobQueueError as error:
         raise _without_secrets(error, redactor) from None
     finally:
@@ -70,7 +70,7 @@ def _filled(operation: Operation, data: dict[str, Any], context: Context) -> tup
         raise _bounded(error) from error.__cause__
 
 
-def _told(operation: Operation, data: dict[str, Any], context: Context) -> Outcome:
+def _outcome(operation: Operation, data: dict[str, Any], context: Context) -> Outcome:
     """Run with complete data; any exception becomes an error for the user."""
     try:
         outcome = _run(operation, data, context)

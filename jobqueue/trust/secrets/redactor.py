@@ -139,8 +139,8 @@ class Redactor:
         return bytes(clean + data[done:])
 
     def _without_end(self, data: bytes) -> bytes:
-        gone, tells = self.beginning(data)
-        return data[:-gone] + MASK if tells else data
+        gone, reveals = self.beginning(data)
+        return data[:-gone] + MASK if reveals else data
 
     def _ended(self, data: bytes) -> int:
         """The number of bytes at the start of ``data`` that end a secret cut before them."""
