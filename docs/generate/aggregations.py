@@ -12,6 +12,7 @@ def text() -> str:
     """Functions, aggregates, window functions, casts and formats of dates."""
     rows = [(code(name), _arguments(name), _synonyms(name)) for name in sorted({*FUNCTIONS, *SPECIAL} - {"%"})]
     aggregates = [(code(name), ", ".join(one.parameter.strip("=") for one in AGGREGATES[name])) for name in AGGREGATES]
+    over = [*RANKS, "ntile", "lag", "lead"]
     casts: dict[str, list[str]] = {}
     for kind, to in CASTS:
         casts.setdefault(kind, []).append(to)
@@ -23,10 +24,7 @@ def text() -> str:
                 ("aggregate", "of", "also called"),
                 [(name, kinds, _synonyms(name.strip("`"))) for name, kinds in aggregates],
             ),
-            (
-                "With `OVER (... ORDER BY ...)`: the aggregates but `collect_*`, "
-                f"{codes([*RANKS, 'ntile', 'lag', 'lead'])}."
-            ),
+            f"With `OVER (... ORDER BY ...)`: the aggregates but `collect_*`, {codes(over)}.",
             "`CAST`, besides between integers and decimals:",
             table(("from", "to"), [(code(kind), codes(kinds)) for kind, kinds in sorted(casts.items())]),
             f"In formats of dates: {codes(DATE_PARTS)}, texts in single quotes and punctuation.",

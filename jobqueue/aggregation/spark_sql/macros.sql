@@ -97,7 +97,11 @@ CREATE MACRO spark_time_of_pieces(p) AS
 CREATE MACRO spark_zoned_time(p) AS
   CASE WHEN spark_is_region(p[8]) THEN spark_utc(spark_time_of_pieces(p), p[8])
   WHEN abs(spark_offset(p[8])) <= 64800 THEN spark_time_of_pieces(p) - to_seconds(spark_offset(p[8])) END;
-CREATE MACRO spark_text_to_time(s) AS [spark_zoned_time(p) FOR p IN spark_pieces(s)][1];
+CREATE MACRO spark_odd_text_to_time(s) AS [spark_zoned_time(p) FOR p IN spark_pieces(s)][1];
+-- most texts of times need none of this
+CREATE MACRO spark_text_to_time(s) AS CASE WHEN regexp_full_match(s,
+  '[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}(?:[ T](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?Z?)?')
+  THEN TRY_CAST(rtrim(s, 'Z') AS TIMESTAMP) WHEN s IS NOT NULL THEN spark_odd_text_to_time(s) END;
 CREATE MACRO spark_double_to_long(x) AS
   CASE WHEN isnan(x) THEN 0 WHEN x >= 9223372036854775807 THEN 9223372036854775807
   WHEN x <= -9223372036854775808 THEN -9223372036854775808 ELSE CAST(trunc(x) AS BIGINT) END;

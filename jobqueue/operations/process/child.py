@@ -14,12 +14,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jobqueue import excerpt
 from jobqueue.errors import JobQueueError, OperationFailed
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.process.confinement import Confinement
 from jobqueue.operations.result import checked
-from jobqueue.operations.text import brief, brief_end, clean, describe
+from jobqueue.operations.text import brief, clean, describe
 from jobqueue.settings import Settings
 
 _MAX_TRACE_LENGTH = 20_000
@@ -69,7 +70,7 @@ def _answer(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
             "details": _checked_details(error.details, context),
         }
     except (Exception, SystemExit) as error:  # noqa: BLE001 (an exception of the code is the answer)
-        trace = brief_end(clean(traceback.format_exc(limit=50)), _MAX_TRACE_LENGTH)
+        trace = excerpt.end(clean(traceback.format_exc(limit=50)), _MAX_TRACE_LENGTH)
         return {"error": describe(error), "code": OperationFailed.code, "trace": trace}
 
 

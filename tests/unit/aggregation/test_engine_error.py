@@ -22,10 +22,10 @@ from tests.unit.aggregation.spark_cases import Ours
         ("SELECT i FROM t WHERE sum(i) > 1", "put the condition into HAVING"),
         ("SELECT sum(max(i)) FROM t", "an aggregate stands inside an aggregate"),
         (
-            "SELECT CAST('2026-11-01 10:00:00 Europe/Berlin' AS TIMESTAMP) FROM t",
-            "time zone Europe/Berlin, which is not",
+            "SELECT CAST('2026-11-01 10:00:00 America/Vancouver' AS TIMESTAMP) FROM t",
+            "time zone America/Vancouver, which is not",
         ),
-        ("SELECT CAST('0x1p3' AS DOUBLE) FROM t", "the text 0x1p3 is a number in hexadecimal"),
+        ("SELECT CAST('0x1p2000' AS DOUBLE) FROM t", "the text 0x1p2000 is a number in hexadecimal"),
         ("SELECT add_months(y, 2147483647) FROM t", "the result is not a date any more"),
     ],
 )

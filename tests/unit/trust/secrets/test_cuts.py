@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from jobqueue import excerpt
 from jobqueue.entrypoints.log_tail import LogTail
 from jobqueue.entrypoints.uv import _words
 from jobqueue.errors import OperationFailed
@@ -16,7 +17,7 @@ from jobqueue.operations.process.answer import process_outcome
 from jobqueue.operations.process.capture import Capture
 from jobqueue.operations.process.run import ProcessResult
 from jobqueue.operations.runner import run_operation
-from jobqueue.operations.text import brief, brief_end
+from jobqueue.operations.text import brief
 from jobqueue.trust.secrets.redactor import Redactor, StreamRedactor
 
 SECRET = "kT9-wQz/4Lm+Rb7"
@@ -70,7 +71,7 @@ def test_messages_with_a_cut_at_every_place(form: str) -> None:
         for marked in (
             f"The script {brief(text, cut)!r} does not exist.",
             f"{brief(text, cut)}. Try again",
-            f"it said {brief_end(text, len(' --verbose') + length)}; see above",
+            f"it said {excerpt.end(text, len(' --verbose') + length)}; see above",
         ):
             assert parts(redactor.message(marked)) == [], (length, marked)
         for unmarked in (
