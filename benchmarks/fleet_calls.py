@@ -158,7 +158,7 @@ def main(url: str, state_dir: str, agents: int) -> None:
     connection.COMMAND_TIMEOUT = 120.0  # what takes longer than the product waits is to be measured, not to fail
     settings: Callable[..., Settings] = Settings.from_env
     fleet = Fleet(
-        settings({}, state_dir=Path(state_dir), redis_url=url, token="benchmark", heartbeat_seconds=3600), agents
+        settings({}, state_dir=Path(state_dir), redis_url=url, token="benchmark", heartbeat_seconds=600), agents
     )
     fleet.register()
     for step in (_idle, _run_all, _stop, _reconcile, _single, _any):
