@@ -29,11 +29,12 @@ from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.model.job_fields import ARGUMENTS, LISTED, STORED
 from jobqueue.model.measures import BUCKETS
 from jobqueue.model.rollout import MAX_BATCHES
+from jobqueue.model.schedule import KEPT_RESULTS
 from jobqueue.model.states import FAILURES, FINAL_STATES, FINAL_STATUSES, TRANSITIONS, ExecutionState, JobStatus
 
 #: Kinds of keys that the ledger can do without, or rebuild from other records. A script that meets a damaged one moves
 #: it aside and continues (``lua/include/damage_guard.lua``).
-MENDED = (
+REPAIRABLE = (
     *("events", "index", "waiting", "due", "leases", "deadlines", "opening", "finished", "outside", "queue", "clock"),
     *("cancelling", "removals", "queues", "parked", "returning"),
     *(
@@ -55,12 +56,13 @@ MENDED = (
         "measured",
         "alerts",
     ),
-    *("log", "leader", "failures", "pace", "used", "packages", "uploads", "bulk", "config_log", "configs"),
+    *("log", "leader", "failures", "pace", "spent", "used", "packages", "uploads", "bulk", "config_log", "configs"),
+    *("saved_names", "saved_versions"),
 )
 #: The arguments of ``create_jobs.lua`` for each job, before the job's own fields (``model/job_fields.py``).
 CREATE_ARGUMENTS = (
     *("id", "document", "kind", "idempotent", "idempotency_key"),
-    *("digest", "only", "seal", "entry", "entry_seal"),
+    *("digest", "only", "seal", "entry", "entry_seal", "fire"),
 )
 #: Hosts of a job that one call creates and opens; the hosts of a larger one are staged first.
 LARGE_JOB = 500
@@ -147,6 +149,7 @@ def _tables() -> dict[str, str]:
         "JOB_LISTED": _lua_list(field.stored for field in LISTED),
         "LARGE_JOB": str(LARGE_JOB),
         "MOST_BATCHES": str(MAX_BATCHES),
+        "KEPT_RESULTS": str(KEPT_RESULTS),
         "BUCKETS": f"{{{', '.join(str(int(seconds * 1_000_000)) for seconds in BUCKETS)}}}",
     }
     return {name: f"local {name} = {table}" for name, table in tables.items()}
@@ -172,13 +175,13 @@ def _included(name: str) -> str:
 
 def _guard(keys: Keys) -> str:
     """The preamble of every script; see its file."""
-    mended = ", ".join(f"['{keys.kind(kind)}'] = '{KINDS[kind][1]}'" for kind in MENDED)
+    repairable = ", ".join(f"['{keys.kind(kind)}'] = '{KINDS[kind][1]}'" for kind in REPAIRABLE)
     names = ", ".join(f"{kind} = '{keys.kind(kind)}'" for kind in ("alerts", "events", "stats"))
     spoiled = f"aside = '{keys.kind('spoiled')}', kind = '{RECORDS_ALTERED}', seconds = {SPOILED_SECONDS}"
     text = re.sub(r"^--.*\n", "", _text(f"{_INCLUDES}/damage_guard.lua"), flags=re.MULTILINE)
     # inside the functions that need them, so that scripts build the tables only when they meet damage
     return (
-        text.replace("pairs(MENDED)", f"pairs({{{mended}}})")
+        text.replace("pairs(REPAIRABLE)", f"pairs({{{repairable}}})")
         .replace(
             "local function set_aside(key, what)\n",
             f"local function set_aside(key, what)\n  local SPOILED = {{{names}, {spoiled}}}\n",

@@ -19,7 +19,7 @@ def job_id(world: World) -> str:
     return world.create("a")
 
 
-def test_a_claim_tells_what_to_run(world: World, job_id: str) -> None:
+def test_a_claim_returns_what_to_run(world: World, job_id: str) -> None:
     world.clock.advance(2)
     grant = world.claim(job_id, "a", token="t1")
     assert (grant.job_id, grant.hostname, grant.token, grant.attempt) == (job_id, "a", "t1", 1)

@@ -134,7 +134,7 @@ def test_every_job_is_run_to_its_end_and_pruned(earlier: World) -> None:
     assert sorted(earlier.promote()) == sorted([JOBS["scheduled"], JOBS["retrying"]])
     earlier.run(JOBS["scheduled"], "web1")
     assert earlier.run(JOBS["retrying"], ANY, "web1").attempt == 2
-    assert earlier.ledger.outside.expire_external(300, 10) == 1
+    assert earlier.ledger.external_runs.expire_external(300, 10) == 1
     assert not listed(earlier, status=(S.SUBMITTED, S.PROCESSING))
     assert [damage.text for damage in Doctor(earlier.ledger, repairs=False, lease_seconds=LEASE).run()] == []
     earlier.clock.advance(10)
@@ -157,6 +157,6 @@ def test_jobs_are_cancelled_and_deleted(earlier: World) -> None:
 
 
 def test_a_driver_may_report_the_end_of_its_run(earlier: World) -> None:
-    assert earlier.ledger.outside.tell(
+    assert earlier.ledger.external_runs.report(
         ExternalRunReport("run1", "finished", frozenset({"running"}), "completed", hostname="driver1")
     )

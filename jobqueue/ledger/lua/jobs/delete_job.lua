@@ -64,5 +64,5 @@ if record[8] and record[1] == 'completed' then
 end
 redis.call('ZREM', K.finished, id)
 for _, key in ipairs({K.deadlines, K.outside, K.opening, K.cancelling}) do redis.call('ZREM', key, id) end
-redis.call('DEL', job, K.doc .. id, K.slots .. id, K.told .. id)
+redis.call('DEL', job, K.doc .. id, K.slots .. id, K.driver_report .. id)
 return is_broadcast and 'removing' or 'deleted'
