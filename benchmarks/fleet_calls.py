@@ -17,7 +17,7 @@ from typing import Any
 
 from jobqueue.dispatch.sender import Sender
 from jobqueue.ledger import connection
-from jobqueue.model.agent import Registration
+from jobqueue.model.agent import Heartbeat, Registration
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.principal import system
 from jobqueue.model.states import ExecutionState
@@ -90,6 +90,15 @@ class Fleet:
         self.ledger.executions.finish(grant, ExecutionState.COMPLETED, out=_OUT, signature=_SIGNATURE)
 
 
+def _idle(fleet: Fleet) -> None:
+    """What agents without work cost: two heartbeats of each."""
+    vitals = Heartbeat(load=(0.1, 0.2, 0.3), memory={"total": 2**30, "available": 2**29, "percent": 50.0})
+    hosts = fleet.hosts[:1000]
+    with fleet.measured("heartbeat, each", 2 * len(hosts)):
+        for host in hosts * 2:
+            fleet.ledger.agents.beat(host, "0", vitals)
+
+
 def _run_all(fleet: Fleet) -> None:
     """A broadcast from its creation to its deletion."""
     with fleet.measured("create a broadcast"):
@@ -149,10 +158,10 @@ def main(url: str, state_dir: str, agents: int) -> None:
     connection.COMMAND_TIMEOUT = 120.0  # what takes longer than the product waits is to be measured, not to fail
     settings: Callable[..., Settings] = Settings.from_env
     fleet = Fleet(
-        settings({}, state_dir=Path(state_dir), redis_url=url, token="benchmark", heartbeat_seconds=3600), agents
+        settings({}, state_dir=Path(state_dir), redis_url=url, token="benchmark", heartbeat_seconds=600), agents
     )
     fleet.register()
-    for step in (_run_all, _stop, _reconcile, _single, _any):
+    for step in (_idle, _run_all, _stop, _reconcile, _single, _any):
         step(fleet)
     print(json.dumps(fleet.figures))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -74,6 +75,7 @@ _URGENT = frozenset({"renew", "heartbeat"})
 _INCLUDE = re.compile(r"^-- include: (.+)$", re.MULTILINE)
 #: A function that a script or an include defines.
 _FUNCTION = re.compile(r"^local function (\w+)\(", re.MULTILINE)
+_WORD = re.compile(r"\w+")
 #: A function that is built when it is called: its name, and the includes that it consists of.
 _DEFERRED = re.compile(r"(\w+)<([\w,]+)>")
 Argument = str | int | float | bytes
@@ -130,6 +132,7 @@ def _lua_list(values: Iterable[str]) -> str:
     return "{" + ", ".join(f"'{value}'" for value in values) + "}"
 
 
+@cache
 def _tables() -> dict[str, str]:
     """The model's tables as Lua source, by the name that scripts use."""
     allowed = ", ".join(f"{state} = {_lua_set(map(str, to))}" for state, to in TRANSITIONS.items())
@@ -190,7 +193,8 @@ def _guard(keys: Keys) -> str:
 def complete(code: str, keys: Keys) -> str:
     """Lua code preceded by the guard, the keys and the model's tables that it uses."""
     code = code.replace("COUNT_FIELDS", ", ".join(f"'n.{state}'" for state in ExecutionState))
-    tables = [table for name, table in _tables().items() if re.search(rf"\b{name}\b", code)]
+    words = set(_WORD.findall(code))
+    tables = [table for name, table in _tables().items() if name in words]
     code = re.sub(r"\bK\.(\w+)", lambda kind: f"'{keys.kind(kind[1])}'", code)
     return _without_unused("\n".join([_guard(keys), *tables, code]))
 
@@ -198,7 +202,8 @@ def complete(code: str, keys: Keys) -> str:
 def _without_unused(code: str) -> str:
     """The code without the functions that nothing in it calls."""
     while True:
-        names = [name for name in _FUNCTION.findall(code) if len(re.findall(rf"\b{name}\b", code)) == 1]
+        words = Counter(_WORD.findall(code))
+        names = [name for name in _FUNCTION.findall(code) if words[name] == 1]
         if not names:
             return code
         function = rf"^local function (?:{'|'.join(names)})\((?:[^\n]* end\n|.*?^end\n)"

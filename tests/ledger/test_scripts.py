@@ -116,6 +116,24 @@ def test_no_key_can_be_taken_for_one_of_another_kind() -> None:
     assert not any(longer.startswith(shorter) for shorter, longer in pairwise(starts) if shorter.endswith(":"))
 
 
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_script_defines_only_functions_that_it_calls(verb: str) -> None:
+    """Redis builds each of them with every call."""
+    code = source(verb, Keys("x:"))
+    defined = re.findall(r"^local function (\w+)\(", code, re.MULTILINE)
+    words = re.findall(r"\w+", code)
+    assert [name for name in defined if words.count(name) == 1] == []
+
+
+def test_the_steps_of_a_rollout_are_built_only_when_they_are_taken() -> None:
+    code = source("claim", Keys("x:"))
+    assert code.count("local function advance(...)\n") == 1
+    assert code.count("return advance(...)\nend") == 1
+    outside, inside = code.split("local function advance(...)\n")[0], code.split("local function advance(...)\n")[1]
+    assert "local function end_rest(" not in outside
+    assert "local function end_rest(" in inside.split("return advance(...)\nend")[0]
+
+
 def test_the_prefix_is_in_one_place() -> None:
     for verb in VERBS:
         assert "jobqueue:" not in source(verb, Keys("other:")).replace("jobqueue.", "")
