@@ -16,6 +16,7 @@ from jobqueue.model.submission import Submission
 from jobqueue.model.target import Target, TargetKind
 from jobqueue.operations.registry import Registry
 from jobqueue.services import submission_permissions, targets
+from jobqueue.services.batch_budget import BatchBudget
 from jobqueue.services.target_preview import Candidate, TargetPreview, reach
 from jobqueue.services.targets import TargetResolver
 
@@ -24,6 +25,8 @@ SEE_AGENTS = "agent:read"
 #: Stands behind the hostname of an agent that would skip the operation.
 _SKIPS = "!"
 _SEED_LENGTH = 16
+#: What a check costs, in the steps of a batch's budget: by itself, and for each known agent.
+_STEPS_OF_A_CHECK, _STEPS_OF_AN_AGENT = 200, 3
 
 
 @dataclass(frozen=True)
@@ -77,29 +80,33 @@ class Planner:
         return Plan(submission.operation, preview, notes, permissions, plan_hash)
 
     def preview(
-        self, target: Target, operation: str, seed: str, *, is_patient: bool
+        self, target: Target, operation: str, seed: str, *, is_patient: bool, batch: BatchBudget | None = None
     ) -> tuple[TargetPreview, tuple[str, ...]]:
         """Where a job with this target would go, and notes on terms of the target that match nothing.
 
         Raises ``UnknownTarget`` for an expression that names no agent.
         """
         if target.kind is TargetKind.HOSTS:
-            resolved = self._targets.resolve(target, seed, is_patient=is_patient)
+            resolved = self._targets.resolve(target, seed, is_patient=is_patient, batch=batch)
             among = frozenset(resolved.hosts)
             return reach(resolved.fleet.hosts, operation, target, among, is_patient=is_patient), resolved.notes
         return reach(self._targets.fleet().hosts, operation, target, is_patient=is_patient), ()
 
-    def check(self, submission: Submission, target: Target) -> tuple[str, ...]:
+    def check(self, submission: Submission, target: Target, batch: BatchBudget | None = None) -> tuple[str, ...]:
         """The hosts of the plan that the submission refers to, if they are still those that the target names.
 
-        Raises ``PlanChanged`` with the difference.
+        Raises ``PlanChanged`` with the difference. A batch is charged for comparing all agents with the target.
         """
+        if batch is not None:
+            batch.charge(_STEPS_OF_A_CHECK + _STEPS_OF_AN_AGENT * len(self._targets.fleet().hosts))
         planned = submission.plan_hash or ""
         seed = planned[:_SEED_LENGTH]
         takes: tuple[Candidate, ...] = ()
         members: list[str] = []
         with suppress(UnknownTarget):  # no agent any more
-            preview, _ = self.preview(target, submission.operation, seed, is_patient=submission.expires_at is not None)
+            preview, _ = self.preview(
+                target, submission.operation, seed, is_patient=submission.expires_at is not None, batch=batch
+            )
             takes, members = preview.takes, _members(preview)
         if _hash(submission, target, seed, members) == planned:
             return tuple(agent.hostname for agent in takes)

@@ -7,6 +7,7 @@ import json
 import logging
 import time
 import uuid
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +20,6 @@ from jobqueue.errors import (
     LedgerUncertain,
     NothingToRetry,
     PlanChanged,
-    UnknownOperation,
     UnknownTarget,
 )
 from jobqueue.ledger.due import Due
@@ -31,12 +31,13 @@ from jobqueue.model.target import ANY, Target, TargetKind
 from jobqueue.model.title import default_title
 from jobqueue.operations.registry import Registry
 from jobqueue.services import submission_permissions, targets
+from jobqueue.services.batch_budget import BatchBudget
 from jobqueue.services.packages import PackageResolver
 from jobqueue.services.planner import Planner
 from jobqueue.services.targets import TargetResolver
 from jobqueue.trust.signing.work import WorkSigner
 
-#: Maximum number of jobs of a batch with an unknown operation or target for which similar names are suggested.
+#: Maximum number of jobs of a batch with an unknown target for which similar names are suggested.
 _MOST_COMPARED = 20
 
 _TARGET_FIELD = "target_hostname"
@@ -91,17 +92,17 @@ class JobSubmitter:
         self._send([(new, stored)])
         return stored.accepted
 
-    def many(self, submissions: list[Submission]) -> list[Accepted | JobQueueError]:
+    def many(self, submissions: Iterable[Submission]) -> list[Accepted | JobQueueError]:
         """Accept as many jobs as possible in one round trip; answers come in order, refusals as errors."""
         answers: list[Accepted | JobQueueError | None] = []
         new: list[NewJob] = []
-        unknown = 0
+        budget = BatchBudget()
         for submission in submissions:
             try:
-                new.append(self._prepare(submission, compares=unknown < _MOST_COMPARED))
+                new.append(self._prepare(submission, batch=budget))
                 answers.append(None)
             except JobQueueError as error:
-                unknown += isinstance(error, UnknownOperation)
+                budget.refused()
                 answers.append(error)
         outcomes = self._jobs.create_many(new, self._sender.template)
         self._send([(job, stored) for job, stored in zip(new, outcomes, strict=True) if isinstance(stored, Stored)])
@@ -123,18 +124,19 @@ class JobSubmitter:
         job_id: str | None = None,
         deed: AuditEntry | None = None,
         *,
-        compares: bool = True,
+        batch: BatchBudget | None = None,
     ) -> NewJob:
         submission.principal.require(submission_permissions.SUBMIT)
-        target = parse_target(submission.target)
+        explains = batch is None or batch.explains
+        target = parse_target(submission.target, batch)
         if submission.among and target.text != ANY:  # a retry: the hosts are those of the first time
             target = replace(target, kind=TargetKind.HOSTS)
-        operation = self._operations.get(submission.operation, compares=compares)
+        operation = self._operations.get(submission.operation, compares=explains)
         submission.principal.require(operation.permission)  # before the data is looked at
-        data = self._operations.validate(submission.operation, dict(submission.data))
+        data = self._operations.validate(submission.operation, dict(submission.data), explains=explains)
         for permission in submission_permissions.needed(operation.permission, data):
             submission.principal.require(permission)
-        planned = self._planned(submission, target) if submission.plan_hash else None
+        planned = self._planned(submission, target, batch) if submission.plan_hash else None
         if operation.prepare is not None:
             data = operation.prepare(data, self._pinning)
         submission = replace(submission, data=data, target=target.text)
@@ -145,7 +147,7 @@ class JobSubmitter:
             submission, unmatched = replace(submission, among=planned[0]), planned[1]
             target = replace(target, kind=TargetKind.PLANNED)
         elif target.kind is TargetKind.HOSTS and not submission.among:
-            submission, unmatched = self._resolved(submission, target, job_id)
+            submission, unmatched = self._resolved(submission, target, job_id, batch)
         document = document_of(submission)
         is_patient = submission.expires_at is not None
         if submission.rollout is not None and submission.rollout.deadline_seconds is not None:
@@ -180,26 +182,30 @@ class JobSubmitter:
             waits_for_offline=is_patient,
         )
 
-    def _planned(self, submission: Submission, target: Target) -> tuple[tuple[str, ...], JobQueueError | None] | None:
+    def _planned(
+        self, submission: Submission, target: Target, batch: BatchBudget | None
+    ) -> tuple[tuple[str, ...], JobQueueError | None] | None:
         """The hosts of the plan that the submission refers to, for a job on several hosts; None for others.
 
         Raises ``PlanChanged``; under an idempotency key the error is returned, for the ledger looks at the key first.
         """
         try:
-            hosts = self._planner.check(submission, target)
+            hosts = self._planner.check(submission, target, batch)
         except PlanChanged as error:
             if submission.idempotency_key:
                 return (), error
             raise
         return (hosts, None) if hosts and target.is_broadcast else None
 
-    def _resolved(self, submission: Submission, target: Target, job_id: str) -> tuple[Submission, UnknownTarget | None]:
+    def _resolved(
+        self, submission: Submission, target: Target, job_id: str, batch: BatchBudget | None
+    ) -> tuple[Submission, UnknownTarget | None]:
         """The submission with the hosts that its expression names.
 
         Without any, and under an idempotency key, the error: the ledger looks at the key first.
         """
         try:
-            resolved = self._targets.resolve(target, job_id, is_patient=submission.expires_at is not None)
+            resolved = self._targets.resolve(target, job_id, is_patient=submission.expires_at is not None, batch=batch)
         except UnknownTarget as error:
             named = UnknownTarget(error.message, {_TARGET_FIELD: [error.message]})
             if submission.idempotency_key:
@@ -229,10 +235,10 @@ def _unconfirmed(new: NewJob, error: LedgerUncertain) -> Accepted:
     return Accepted(new.id, time.time_ns() // 1000, is_confirmed=False)
 
 
-def parse_target(text: str) -> Target:
-    """The target; raises ``InvalidTarget``, which names the field."""
+def parse_target(text: str, batch: BatchBudget | None = None) -> Target:
+    """The target; raises ``InvalidTarget``, which names the field. ``batch`` is charged for expressions."""
     try:
-        return targets.parsed(text)
+        return targets.parsed(text, batch)
     except InvalidTarget as error:  # the field is named as for an unknown target
         raise InvalidTarget(error.message, {_TARGET_FIELD: [error.message]}) from error
 
