@@ -133,6 +133,16 @@ class TargetNotFound(NotFound):
     code = "target_not_found"
 
 
+class PauseNotFound(NotFound):
+    """No pause has this id."""
+
+    code = "pause_not_found"
+
+    @classmethod
+    def of(cls, pause_id: str) -> PauseNotFound:
+        return cls(f"No pause has the id {pause_id}: it has ended, or never began. `jobqueue pause list` shows all.")
+
+
 class AgentNotFound(NotFound):
     """No agent has this hostname."""
 

@@ -64,6 +64,11 @@ _TARGETS = {
     "target.put_target": "target:write",
     "target.delete_target": "target:write",
 }
+_PAUSES = {
+    "pause.list_pauses": "job:read",
+    "pause.add_pause": "pause:write",
+    "pause.end_pause": "pause:write",
+}
 _ACCESS = {
     # the service refuses to grant permissions that the caller lacks
     "key.create_key": "key:write",
@@ -111,10 +116,11 @@ _DASHBOARD = {
     "dashboard.drain": "agent:write",
     "dashboard.undrain": "agent:write",
     "dashboard.audit": "audit:read",
+    "dashboard.end_pause": "pause:write",
 }
 
 #: endpoint -> permission, ``PUBLIC`` or ``KNOWN``. The routes of facades come with them, see ``add``.
-RULES: dict[str, str] = {**_HEALTH, **_DOCUMENTS, **_JOBS, **_AGENTS, **_TARGETS, **_ACCESS, **_DASHBOARD}
+RULES: dict[str, str] = {**_HEALTH, **_DOCUMENTS, **_JOBS, **_AGENTS, **_TARGETS, **_PAUSES, **_ACCESS, **_DASHBOARD}
 
 
 def add(rules: Mapping[str, str]) -> None:

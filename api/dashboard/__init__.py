@@ -5,7 +5,21 @@ from __future__ import annotations
 from flask import Flask
 
 from api import facade_errors
-from api.dashboard import access, agents, assets, audit, errors, job, jobs, overview, rollouts, runs, signing_in, submit
+from api.dashboard import (
+    access,
+    agents,
+    assets,
+    audit,
+    errors,
+    job,
+    jobs,
+    overview,
+    pauses,
+    rollouts,
+    runs,
+    signing_in,
+    submit,
+)
 from api.dashboard.blueprint import belongs, blueprint
 from jobqueue.services import Services
 from jobqueue.settings import Settings
@@ -18,6 +32,7 @@ __all__ = [
     "job",
     "jobs",
     "overview",
+    "pauses",
     "rollouts",
     "runs",
     "signing_in",

@@ -136,6 +136,7 @@ def _page(whole: Job, problem: str = "", status: int = 200) -> Response:
         status,
         job=found,
         problem=problem,
+        paused_by=services().pauses.of_job(whole),
         rollout=found.rollout_progress,
         lanes=lanes.draw(found.rollout_progress),
         lane_width=lanes.WIDTH,

@@ -27,7 +27,9 @@ def overview() -> Response:
     """Counts, the chart, the newest jobs, agents that need attention, alerts: as far as the viewer may see them."""
     who = principal()
     values: dict[str, Any] = {"counts": {}, "chart": None, "newest": (), "agents": None, "alerts": (), "failing": None}
+    values |= {"pauses": ()}
     if who.may("job:read"):
+        values |= {"pauses": services().pauses.all()}
         page = services().jobs.summaries(JobFilter(limit=_NEWEST))
         shown = chart.range_of(query.text("range"))
         values |= {

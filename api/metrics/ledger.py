@@ -85,6 +85,8 @@ def _metrics(found: Measures) -> Iterator[Metric]:
     yield _distributions("jobqueue_run_seconds", "Time from start to reported end of an execution.", found.runs)
     yield _gauge("jobqueue_executions_running", "Executions running now.", found.running)
     yield _gauge("jobqueue_executions_scheduled", "Executions waiting for a start time.", found.scheduled)
+    yield _gauge("jobqueue_pauses", "Pauses in force.", found.pauses)
+    yield _gauge("jobqueue_executions_paused", "Executions that a pause has kept from starting.", found.paused)
     held = GaugeMetricFamily("jobqueue_jobs_held", "Jobs with batches that have not been opened.", labels=("state",))
     for reason, count in found.held.items():
         held.add_metric((reason,), count)

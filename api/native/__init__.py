@@ -16,6 +16,7 @@ from api.native import (
     metrics,
     operations,
     output,
+    pauses,
     roles,
     rollouts,
     targets,
@@ -39,5 +40,6 @@ BLUEPRINTS = (
     users.blueprint,
     roles.blueprint,
     targets.blueprint,
+    pauses.blueprint,
     audit.blueprint,
 )

@@ -212,6 +212,22 @@ class TagQuery(fields.String):
         return key, text
 
 
+class TagText(Text):
+    """A tag as ``key:value``, loaded as it is."""
+
+    default_error_messages = {"shape": "Must be a tag as key:value."}  # noqa: RUF012
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        tag = super()._deserialize(value, attr, data, **kwargs)
+        key, colon, text = tag.partition(":")
+        if not colon:
+            raise self.make_error("shape")
+        problem = tag_problem(key, text)
+        if problem:
+            raise ma.ValidationError(problem)
+        return tag
+
+
 class Cursor(fields.String):
     """A page's ``next_cursor``, loaded as the number that the ledger knows it by."""
 

@@ -9,7 +9,7 @@ from flask import Response
 
 from api.blueprint import Blueprint
 from api.context import services
-from api.native import mapping
+from api.native import mapping, pause_mapping
 from api.native.schemas import ErrorAnswer, HealthAnswer, StatusAnswer
 from api.responses import json_response
 from jobqueue import __version__
@@ -63,6 +63,7 @@ def status() -> Response:
         latency_ms = round((time.perf_counter() - begin) * 1000, 3)
         counts, agents, now = services().jobs.counts(), services().fleet(), services().ledger.time()
         maintained, counters = services().ledger.is_maintained(), services().ledger.stats()
+        pauses = services().pauses.all()
         trail, ledger = services().audit.trouble(), _refusal()
     except LedgerUnavailable as error:
         components = {"api": {"status": "ok"}, "ledger": {"status": "unavailable"}}
@@ -80,6 +81,7 @@ def status() -> Response:
             "status_counts": mapping.status_counts(counts),
             "agents": mapping.agent_counts(agents, now),
             "counters": counters,
+            "pauses": [pause_mapping.pause(found) for found in pauses],
             "alerts": [mapping.alert(found) for found in services().ledger.executions.alerts()[:_ALERTS]],
         }
     )

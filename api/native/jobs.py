@@ -12,13 +12,14 @@ from api.body import decode_object
 from api.context import principal, services
 from api.errors import error_document
 from api.fairness import in_turns
-from api.native import links, mapping, requests
+from api.native import links, mapping, pause_mapping, requests
 from api.native.schemas import (
     AcceptedAnswer,
     BatchAnswer,
     BatchRequest,
     ErrorAnswer,
     JobAnswer,
+    JobDetailsAnswer,
     JobListAnswer,
     JobQuery,
     JobRequest,
@@ -150,7 +151,7 @@ def list_jobs(loaded: dict[str, Any]) -> Response:
 
 
 @blueprint.route("/job/<job_id>", methods=["GET"], parameters=[requests.JOB_ID])
-@blueprint.response(200, JobAnswer)
+@blueprint.response(200, JobDetailsAnswer)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
 @blueprint.doc(operationId="getJob")
 def get_job(job_id: str) -> Response:
@@ -159,7 +160,9 @@ def get_job(job_id: str) -> Response:
     With its first 1,000 executions: `executions_left_out` counts the others, and `GET /job/{job_id}/executions` lists
     all.
     """
-    return json_response(mapping.job(services().jobs.get(requests.job_id(job_id))))
+    found = services().jobs.get(requests.job_id(job_id))
+    paused_by = [pause_mapping.paused_by(pause) for pause in services().pauses.of_job(found)]
+    return json_response({**mapping.job(found), "paused_by": paused_by})
 
 
 @blueprint.route("/job/<job_id>", methods=["DELETE"], parameters=[requests.JOB_ID])

@@ -25,6 +25,7 @@ from api.native.fields import (
     between,
     length,
 )
+from api.native.pause_schemas import PauseAnswer, PausedBy
 from api.native.rollout_schemas import RolloutAnswer, RolloutTerms
 from api.validation import StrictSchema
 from jobqueue.model.filter import DEFAULT_LIMIT, MAX_LIMIT
@@ -369,7 +370,9 @@ class AgentStateAnswer(ma.Schema):
     error = fields.String(required=True, allow_none=True)
     duration = fields.String(required=True, allow_none=True, metadata=about('As in "45ms", "1.5s", "1m0s".'))
     info = fields.Dict(metadata=about("Details that the operation reports about its run."))
-    held_by = fields.String(metadata=about("While it is held: rollout, or opening (of a large job, for a moment)."))
+    held_by = fields.String(
+        metadata=about("While it is held: rollout, pause, or opening (of a large job, for a moment).")
+    )
 
 
 class TimelineEvent(ma.Schema):
@@ -437,6 +440,14 @@ class JobAnswer(JobSummary):
     responses = fields.Dict(keys=fields.String(), values=fields.Nested(ResponseAnswer), required=True)
     agent_states = fields.Dict(keys=fields.String(), values=fields.Nested(AgentStateAnswer), required=True)
     timeline = fields.List(fields.Nested(TimelineEvent), required=True)
+
+
+class JobDetailsAnswer(JobAnswer):
+    """A job, with its first 1,000 executions and what keeps them from starting."""
+
+    paused_by = fields.List(
+        fields.Nested(PausedBy), required=True, metadata=about("Pauses that keep executions of it from starting.")
+    )
 
 
 class ListedJob(JobSummary):
@@ -709,4 +720,5 @@ class StatusAnswer(ma.Schema):
             "Counters of rare events: claims_refused, results_refused, leases_lost, work_refused and so on."
         ),
     )
+    pauses = fields.List(fields.Nested(PauseAnswer), required=True, metadata=about("What is paused, the oldest first."))
     alerts = fields.List(fields.Nested(AlertAnswer), required=True, metadata=about("The newest ten, newest first."))

@@ -57,6 +57,7 @@ _COMMANDS = {
         "Keep the addresses and tokens of several APIs under names, and switch between them.",
     ),
     "user": ("jobqueue.cli.commands.user:user", "Manage users, the credentials of people."),
+    "pause": ("jobqueue.cli.commands.pause:pause", "Pause operations, tags, hosts or everything, and resume them."),
     "target": ("jobqueue.cli.commands.target:target", "Store targets under names, for use as @name."),
     "role": ("jobqueue.cli.commands.role:role", "Manage roles, which are named sets of permissions."),
     "audit": (

@@ -607,6 +607,37 @@ class Client(ObjectMethods):
         """Remove a stored target that no other refers to."""
         self._http.request("DELETE", _path("/target", name))
 
+    def pauses(self) -> dict[str, Any]:
+        """``{"pauses": [{"id", "what", "kind", "value", "reason", "created_by", "until", ...}], "total": n}``."""
+        return self._object("GET", "/pause")
+
+    def begin_pause(
+        self,
+        *,
+        reason: str,
+        operation: str | None = None,
+        tag: str | None = None,
+        target: str | None = None,
+        everything: bool = False,
+        until: datetime | str | None = None,
+    ) -> dict[str, Any]:
+        """Pause an operation (``command.*``: all whose type begins so), jobs with a tag, the hosts of a target, or
+        everything: nothing new starts there, and what runs goes on. Returns the pause, with its ``id``.
+        """
+        body: dict[str, Any] = {
+            "operation": operation,
+            "tag": tag,
+            "target": target,
+            "everything": everything or None,
+            "reason": reason,
+            "until": _time(until),
+        }
+        return self._object("POST", "/pause", body={name: value for name, value in body.items() if value is not None})
+
+    def end_pause(self, pause_id: str) -> None:
+        """End a pause: what it held back starts, in its former order."""
+        self._http.request("DELETE", _path("/pause", pause_id))
+
     def complete_target(self, text: str) -> list[str]:
         """Completions of a target that has been typed so far."""
         return list(self._object("GET", "/target/complete", query={"q": text})["completions"])

@@ -45,6 +45,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
                 "removals",
                 "removing",
             ),
+            *("pauses", "paused", "paused_hosts", "parked", "returning"),
             *(
                 "idem",
                 "alias",
@@ -105,6 +106,10 @@ _AGENT: tuple[tuple[tuple[str, ...], str], ...] = (
     (("index",), "+zadd +zrem"),
     (("due",), "+zadd +zscore"),
     (("leases", "deadlines", "opening"), "+zadd +zrem"),
+    # what is paused, and the executions that it holds back
+    (("paused",), "+get"),
+    (("paused_hosts",), "+sismember"),
+    (("parked",), "+zadd +zrem +zscore"),
     (("finished",), "+zadd"),
     (("stats", "measured"), "+hincrby"),
     (("events",), "+xadd"),

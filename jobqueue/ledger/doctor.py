@@ -73,6 +73,7 @@ class Doctor:
             self._members,
             self._removals,
             self._queues,
+            self._parked,
             self._names,
         ):
             try:
@@ -103,6 +104,18 @@ class Doctor:
             yield self._found(
                 "queue", queues, f"executions wait for {slot[:253]!r}, which the reconciler does not look at"
             )
+
+    def _parked(self) -> Iterator[Damage]:
+        returning, pauses = self._keys.kind("returning"), self._keys.kind("pauses")
+        for key in self._scan("parked"):
+            reason = key.removeprefix(self._keys.kind("parked"))
+            with translated_errors():
+                is_held = self._client.hexists(pauses, reason.removeprefix("pause:"))
+                if is_held or self._client.zscore(returning, reason) is not None or not self._client.exists(key):
+                    continue
+                if self._repairs:
+                    self._client.zadd(returning, {reason: 0})
+            yield self._found("parked", key, "executions are held back by a pause that does not exist")
 
     def _removals(self) -> Iterator[Damage]:
         removals = self._keys.kind("removals")
@@ -317,6 +330,7 @@ class Doctor:
 
     def _members(self) -> Iterator[Damage]:
         sets = [(self._keys.kind(kind), "execution", "") for kind in ("due", "leases")]
+        sets += [(key, "execution", "") for key in self._scan("parked")]
         sets += [
             (self._keys.kind(kind), "job", "") for kind in ("deadlines", "finished", "outside", "opening", "cancelling")
         ]

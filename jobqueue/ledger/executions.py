@@ -154,6 +154,14 @@ class Executions:
         """Publish executions that are due, at most ``limit``; returns those to send."""
         return due_of(self._scripts.call("promote", self._now(), limit, template))
 
+    def return_parked(self, limit: int, template: str) -> tuple[int, list[Due]]:
+        """Return executions that are held back no more to the front of their queues, the newest first.
+
+        Looks at ``limit``; returns at how many, and those to send.
+        """
+        looked_at, flat = self._scripts.call("return_parked", self._now(), limit, template)
+        return int(looked_at), due_of(flat)
+
     def place(self, job_id: str, not_before: int | None, hostnames: Sequence[str], template: str) -> list[Due]:
         """Place a job that waits for an agent on the least busy of these; returns its message, [] if none can."""
         due = "" if not_before is None else not_before

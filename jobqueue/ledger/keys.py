@@ -34,6 +34,15 @@ KINDS: dict[str, tuple[str, str, str]] = {
         "slots in which executions wait, by the time of publishing of the oldest that the reconciler has not looked at",
     ),
     "due": ("due", "zset", "{job}:{slot} of executions that wait for a time, by that time (microseconds)"),
+    "pauses": ("pauses", "hash", "{pause}: kind|until|length|value, then who paused it, when and why, JSON"),
+    "paused": ("paused", "string", "what is paused, as claims read it: id|kind|until|value of each pause, in lines"),
+    "paused_hosts": ("paused-hosts:", "set", "{pause}: hostnames of a pause of hosts"),
+    "parked": (
+        "parked:",
+        "zset",
+        "{reason}: {job}:{slot} of executions that are held back, by the time at which they were published",
+    ),
+    "returning": ("returning", "zset", "reasons whose executions return to their queues, by the time of its end"),
     "leases": ("leases", "zset", "{job}:{slot} of executions that run, by the end of their lease (microseconds)"),
     "deadlines": ("deadlines", "zset", "ids of jobs with expires_at and executions not started, by that time"),
     "cancelling": (
@@ -179,6 +188,9 @@ class Keys:
 
     def waiting(self, slot: str) -> str:
         return self.kind("waiting") + slot
+
+    def parked(self, reason: str) -> str:
+        return self.kind("parked") + reason
 
     def config(self, config_id: str) -> str:
         return self.kind("config") + config_id

@@ -28,6 +28,7 @@ from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.outages import Outages
 from jobqueue.ledger.output import Output
 from jobqueue.ledger.packages import Packages
+from jobqueue.ledger.pauses import Pauses
 from jobqueue.ledger.plans import Plans
 from jobqueue.ledger.rate_limits import RateLimits
 from jobqueue.ledger.rollouts import Rollouts
@@ -125,6 +126,7 @@ class Ledger:
         self.outside = ExternalRuns(self.scripts, now=now)
         self.credentials = Credentials(client, self.keys, self.scripts, seal, alarm, self.audit)
         self.stored_targets = StoredTargets(client, self.keys, self.scripts, seal, alarm, self.audit)
+        self.pauses = Pauses(client, self.keys, self.scripts, alarm, now)
         self.plans = Plans(client, self.keys)
         self.check_writes = WriteProbe(client, self.keys)
         self.counting = Counting(client, self.keys)

@@ -35,6 +35,7 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
     Raises ``LedgerUnavailable``.
     """
     now = ledger.time()
+    pauses = ledger.pauses.all()
     with translated_errors(), ledger.client.pipeline(transaction=False) as pipe:
         pipe.hgetall(ledger.keys.kind("measured"))
         pipe.zcard(ledger.keys.kind("leases"))
@@ -63,6 +64,8 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
         agents_age_seconds=age,
         running=int(running),
         scheduled=int(scheduled),
+        pauses=len(pauses),
+        paused=sum(ledger.pauses.held_back(pauses)),
         held={state: int(count) for state, count in zip(_HELD, held, strict=True)},
         counters=ledger.stats(),
         maintained=ledger.is_maintained(),

@@ -159,6 +159,7 @@ def _execution(slot: str, fields: Mapping[str, str], out: str | None) -> Executi
         events=events,
         signature=_joined(fields, "s"),
         out=out,
+        held_by=fields.get("parked", "").partition(":")[0],
         **(_answer(out) if out else {}),
     )
 

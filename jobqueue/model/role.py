@@ -15,6 +15,7 @@ WRITE = READ | {
     "job:approve",
     "agent:write",
     "target:write",
+    "pause:write",
     "operation:execute",
     "command:execute",
     "shell:execute",

@@ -25,6 +25,7 @@ from jobqueue.services.fleet import FleetReader
 from jobqueue.services.jobs import JobManager
 from jobqueue.services.output import OutputReader
 from jobqueue.services.packages import PackageResolver
+from jobqueue.services.pauses import PauseManager
 from jobqueue.services.planner import Planner
 from jobqueue.services.renewal import Renewer
 from jobqueue.services.result_verifier import ResultVerifier
@@ -58,6 +59,7 @@ class Services:
     fleet: FleetReader
     targets: TargetResolver
     plans: Planner
+    pauses: PauseManager
     stored_targets: StoredTargetManager
     complete_target: TargetCompletion
     enrolment: Enrolment
@@ -102,6 +104,7 @@ class Services:
             fleet=fleet,
             targets=targets,
             plans=planner,
+            pauses=PauseManager(ledger, targets, registry),
             stored_targets=StoredTargetManager(ledger, targets),
             complete_target=TargetCompletion(targets, ledger.stored_targets.all),
             enrolment=enrolment,

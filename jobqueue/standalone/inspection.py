@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -36,6 +37,8 @@ class Finding:
 def inspect(settings: Settings) -> list[Finding]:
     """Check the one or two Redis servers in ``settings``."""
     findings = inspect_redis("Redis", settings.redis_url)
+    if all(finding.verdict is not CheckResult.ERROR for finding in findings):
+        findings += inspect_pauses(settings)
     if settings.broker_url == settings.redis_url:
         return findings
     if settings.broker_url.partition("://")[0] in SCHEMES:
@@ -54,6 +57,20 @@ def inspect_redis(name: str, url: str) -> list[Finding]:
     except RedisError as error:
         return [Finding(CheckResult.ERROR, f"{name} at {where} cannot be used: {str(error).rstrip('.')}.")]
     return [Finding(CheckResult.OK, f"{name} at {where} answers."), *judge(name, info)]
+
+
+def inspect_pauses(settings: Settings) -> list[Finding]:
+    """A warning while something is paused."""
+    keys: Any = importlib.import_module("jobqueue.ledger.keys")  # above this layer
+    try:
+        with _connect(RedisUrl.parse(settings.redis_url)) as client:
+            paused: Any = client.hlen(keys.Keys(settings.key_prefix).kind("pauses"))
+    except RedisError as error:
+        return [Finding(CheckResult.ERROR, f"The pauses in Redis cannot be read: {str(error).rstrip('.')}.")]
+    if not paused:
+        return []
+    text = f"Jobs wait: {paused} pause(s) are in force; `jobqueue pause list` shows them."
+    return [Finding(CheckResult.WARNING, text)]
 
 
 def judge(name: str, info: dict[str, Any]) -> list[Finding]:

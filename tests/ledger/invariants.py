@@ -111,6 +111,7 @@ class _Inspection:
             "opening": set(),
         }
         self.may_wait: Counter[str] = Counter()
+        self.expected_parked: dict[str, set[str]] = {}
 
     def run(self) -> list[str]:
         for job_id, job in self.records.kind("job:").items():
@@ -120,6 +121,7 @@ class _Inspection:
         self.indexes()
         self.sets()
         self.agents()
+        self.pauses()
         self.packages()
         self.configurations()
         self.rest()
@@ -200,12 +202,20 @@ class _Inspection:
         state, member = ExecutionState(record["state"]), f"{job_id}:{slot}"
         waiting = job_id in self.records.one(f"waiting:{slot}")
         due = member in self.records.one("due")
+        reason = record.get("parked", "")
+        is_parked = bool(reason) and member in self.records.one(f"parked:{reason}")
+        self.equal(is_parked, bool(reason), f"{name} is parked, and that it is listed")
+        if is_parked:
+            self.expected_parked.setdefault(f"parked:{reason}", set()).add(member)
         if is_outside:
             self.expect(not waiting and not due, f"{name} runs elsewhere, and waiting {waiting}, due {due}")
         elif state is _S.SUBMITTED:
-            self.expect(waiting != due, f"{name} is submitted, and waiting {waiting}, due {due}")
+            places = [waiting, due, is_parked]
+            self.expect(places.count(True) == 1, f"{name} is submitted, and waiting, due, parked: {places}")
         else:
-            self.expect(not waiting and not due, f"{name} is {state}, and waiting {waiting}, due {due}")
+            self.expect(
+                not waiting and not due and not is_parked, f"{name} is {state}, and waiting {waiting}, due {due}"
+            )
         if due:
             self.expected["due"].add(member)
         if waiting:
@@ -306,6 +316,17 @@ class _Inspection:
         listed = {name: set(found) for name, found in self.records.kind("profile:").items()}
         self.equal(listed, {name: found for name, found in profiles.items() if found}, "operations of profiles")
         self.owned |= {"profiles", *(f"{kind}:{profile}" for kind in ("takers", "profile") for profile in profiles)}
+
+    def pauses(self) -> None:
+        """Whatever is parked waits for a pause that has not ended, or is about to return."""
+        pauses, returning = self.records.one("pauses"), self.records.one("returning")
+        for name, members in self.records.kind("parked:").items():
+            self.owned.add(f"parked:{name}")
+            self.expect(
+                name in returning or name.removeprefix("pause:") in pauses, f"nothing returns what {name} holds"
+            )
+            self.equal(set(members), self.expected_parked.get(f"parked:{name}", set()), f"executions parked by {name}")
+        self.owned |= {"pauses", "paused", "returning", *(f"paused-hosts:{pause}" for pause in pauses)}
 
     def packages(self) -> None:
         packages = self.records.kind("package:")

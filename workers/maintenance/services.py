@@ -33,6 +33,8 @@ STEP = 200
 SLICES = 10
 #: Number of jobs of which one step opens executions, a few hundred each.
 OPENED = 20
+#: Number of executions that one step returns to their queues.
+RETURNED = 500
 #: Number of ended jobs checked per step, and how far back the first check goes.
 INSPECTED = 50
 LOOK_BACK_MICROS = 600 * 1_000_000
@@ -78,6 +80,21 @@ class Promoter:
         due = self._ledger.executions.promote(STEP, self._sender.template)
         _send(self._sender, due)
         return len(due)
+
+
+class Resumer:
+    """Ends pauses whose time has passed, and returns what a pause held back to its queues."""
+
+    every_seconds = 0.2
+
+    def __init__(self, ledger: Ledger, sender: Sender) -> None:
+        self._ledger = ledger
+        self._sender = sender
+
+    def run_once(self) -> int:
+        looked_at, due = self._ledger.executions.return_parked(RETURNED, self._sender.template)
+        _send(self._sender, due[::-1])
+        return STEP if looked_at >= RETURNED else min(looked_at, STEP - 1)
 
 
 class Registrar:

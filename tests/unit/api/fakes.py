@@ -63,6 +63,7 @@ from jobqueue.services.audit import AuditTrail
 from jobqueue.services.bundles import BundleRequest, MadeBundle
 from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
+from jobqueue.services.pauses import PauseManager
 from jobqueue.services.planner import Planner
 from jobqueue.services.stored_targets import StoredTargetManager
 from jobqueue.services.target_completion import TargetCompletion
@@ -196,6 +197,7 @@ class FakeServices:
         self.stored_targets = StoredTargetManager(self.ledger, self.targets)
         self.complete_target = TargetCompletion(self.targets, self.ledger.stored_targets.all)
         self.plans = Planner(self.targets, Registry.load(()), self.ledger.plans)
+        self.pauses = PauseManager(self.ledger, self.targets, Registry.load(()))
         # the fields of the ledger's own condition, which the API shows
         self.ledger.ping = self.ledger.check_writes = self._fail  # type: ignore[method-assign, assignment]
         self.ledger.stats = lambda: dict(COUNTERS)  # type: ignore[method-assign]

@@ -28,6 +28,12 @@ JOBS = 300
 JOB = "123e4567-e89b-12d3-a456-42661417400"
 
 
+@pytest.fixture(autouse=True, scope="module")
+def parser() -> None:
+    """The first use loads the grammar."""
+    tree("web[1-2]")
+
+
 @pytest.fixture
 def services(tmp_path: Path) -> Services:
     settings = Settings(state_dir=tmp_path, redis_url="redis://127.0.0.1:1/0", api_secret="s" * 32)

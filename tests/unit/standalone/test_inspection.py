@@ -13,6 +13,7 @@ import redis
 from click.testing import CliRunner
 
 from jobqueue.cli.main import main
+from jobqueue.ledger.keys import Keys
 from jobqueue.settings import Settings
 from jobqueue.standalone.inspection import CheckResult, inspect, judge
 from jobqueue.standalone.ports import free_port
@@ -72,6 +73,11 @@ def test_check_reaches_redis(server: EmbeddedRedis, tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["check"], env=environ)
     assert result.exit_code == 0, result.output
     assert {line.split()[0] for line in result.output.splitlines()} == {"ok"}
+    with redis.Redis.from_url(server.url) as client:
+        client.hset(Keys(Settings.from_env(environ).key_prefix).kind("pauses"), "0badcafe", "everything||0|{}")
+    result = CliRunner().invoke(main, ["check"], env=environ)
+    assert "warning Jobs wait: 1 pause(s) are in force" in result.output
+    assert result.exit_code == 0
     with redis.Redis.from_url(server.url) as client:
         client.config_set("maxmemory-policy", "volatile-lru")
     result = CliRunner().invoke(main, ["check"], env=environ)

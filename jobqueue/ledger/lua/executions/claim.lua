@@ -1,8 +1,8 @@
 -- Claims an execution for an agent: at most one claim of an attempt succeeds; it returns a lease and a fencing token.
--- include: clock events status index batches rollout settle transition
+-- include: clock events status index batches rollout settle transition parking
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 slot, 4 hostname of the agent, 5 new token, 6 lease in microseconds
--- returns: {'granted', attempt, doc} | {'refused', its state, 'waiting', 'away', 'unsupported' or 'foreign'} | {'expired'}
+-- returns: {'granted', attempt, doc} | {'refused', its state, 'waiting', 'away', 'unsupported', 'foreign' or 'paused'} | {'expired'}
 --   | {'unknown'}
 local at = clock(ARGV[1])
 local id, slot, host, token = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -11,9 +11,10 @@ local mine = K.exec .. host .. ':' .. id
 
 if slot ~= '_any' and slot ~= host then return {'refused', 'foreign'} end
 -- everything that decides the claim is read before the first write
-local record = redis.call('HMGET', exec, 'state', 'last', 'events', 'attempt')
+local record = redis.call('HMGET', exec, 'state', 'last', 'events', 'attempt', 'parked')
 local known = redis.call('HMGET', job, 'expires', 'shared', 'host', 'status', 'created', 'op', 'outside', 'slot',
-  'fanout', 'cancel', 'canceller')
+  'fanout', 'cancel', 'canceller', 'tags')
+local pause, is_of_hosts = pause_of(known[6] or '?', known[12] or '', host, at)
 local is_away = redis.call('SISMEMBER', K.away, host) == 1 or redis.call('SISMEMBER', K.barred, host) == 1
 local doc = redis.call('GET', K.doc .. id)
 local state = record[1]
@@ -38,6 +39,7 @@ if not published and redis.call('ZSCORE', K.due, member) then
 end
 if known[9] and known[9] ~= FANNED_OUT then need('list', K.slots .. id) end
 if published then redis.call('ZREM', K.waiting .. slot, id) end
+if record[5] then published = unpark(id, slot, record[5]) or published end
 if not known[4] then return {'unknown'} end -- the job was deleted
 if known[10] and not known[7] then -- the cancel has not reached this execution yet
   transition(id, slot, at, slot, {{'cancelled', 'cancelled', known[11] or nil}})
@@ -58,6 +60,16 @@ end
 if known[1] and num(known[1]) <= at then
   transition(id, slot, at, slot == '_any' and host or slot, {{'expired', 'expired', 'not started before its deadline'}})
   return {'expired'}
+end
+if pause then
+  if slot == '_any' and is_of_hosts then
+    -- other agents may start it. The longer it has waited, the later it is offered again: an idle agent must not loop
+    local waited = at - num(record[2])
+    redis.call('ZADD', K.due, int(at + math.max(1000000, math.min(15000000, waited / 2))), member)
+  else
+    park(id, slot, 'pause:' .. pause, published or at)
+  end
+  return {'refused', 'paused'}
 end
 
 if known[2] then

@@ -1,5 +1,5 @@
 -- Ends executions of one job that have not started, together: counts, status and indexes move once for all of them.
--- Needs: clock, events, status, index, rollout, settle. For a slice of a broadcast's executions, at the cost of a few commands each.
+-- Needs: clock, events, status, index, rollout, settle, parking. For a slice of a broadcast's executions, at the cost of a few commands each.
 
 -- Those of the slots whose executions have not started, with the records that `end_waiting` needs: read before the first
 -- write. is_lenient: damaged records are left out (`jobqueue doctor` repairs them); else they are an error.
@@ -7,7 +7,7 @@ local function waiting_among(id, slots, is_lenient)
   local waiting, records = {}, {}
   local read = is_lenient and redis.pcall or redis.call
   for _, slot in ipairs(slots) do
-    local record = read('HMGET', K.exec .. slot .. ':' .. id, 'state', 'events', 'last')
+    local record = read('HMGET', K.exec .. slot .. ':' .. id, 'state', 'events', 'last', 'parked')
     if not record.err and record[1] == 'submitted' then
       waiting[#waiting + 1] = slot
       records[#waiting] = record
@@ -28,6 +28,7 @@ local function end_waiting(id, waiting, records, at, state, note)
     redis.call('HSET', K.exec .. slot .. ':' .. id, 'state', state, 'events', events, 'last', time,
       'e' .. events, time .. '|' .. state .. '|' .. slot .. '|' .. note)
     if redis.call('ZREM', K.waiting .. slot, id) == 0 then redis.call('ZREM', K.due, id .. ':' .. slot) end
+    if records[i][4] then unpark(id, slot, records[i][4]) end
     times[i] = time
   end
   local left = count(job, 'n.submitted', -#waiting)

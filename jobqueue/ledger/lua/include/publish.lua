@@ -56,10 +56,11 @@ local function message_texts(template, id, attempt, priority, time, spread)
 end
 
 -- time: from tick(), so that each list holds its messages in the order of their times. Executions without a host are
--- only recorded as waiting: no agent reads a queue for them.
-local function publish(message, id, slot, priority, time)
+-- only recorded as waiting: no agent reads a queue for them. push: 'RPUSH' for one that returns with an earlier time than
+-- all others in the list; nil for any other.
+local function publish(message, id, slot, priority, time, push)
   redis.call('ZADD', K.waiting .. slot, int(time), id)
   if slot == '_unplaced' then return end
   redis.call('ZADD', K.queues, 'NX', int(time), slot) -- for the reconciler
-  if message then redis.call('LPUSH', queue_list(slot, 9 - priority), message) end
+  if message then redis.call(push or 'LPUSH', queue_list(slot, 9 - priority), message) end
 end

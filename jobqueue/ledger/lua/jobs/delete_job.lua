@@ -38,6 +38,8 @@ elseif slot then
   if forced then
     redis.call('ZREM', K.waiting .. slot, id)
     for _, key in ipairs({K.due, K.leases}) do redis.call('ZREM', key, id .. ':' .. slot) end
+    local reason = is_sound('hash', K.exec .. slot .. ':' .. id) and redis.call('HGET', K.exec .. slot .. ':' .. id, 'parked')
+    if reason then redis.call('ZREM', K.parked .. reason, id .. ':' .. slot) end
   end
   redis.call('DEL', K.exec .. slot .. ':' .. id, K.out .. slot .. ':' .. id, K.log .. slot .. ':' .. id)
 end

@@ -1,5 +1,5 @@
 -- Compares a job's records with each other and repairs differences: everything is derived from the executions.
--- include: clock status index batches slots
+-- include: clock status index batches slots parking
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 '1' to repair or '', 4 length of a lease in microseconds
 -- returns: what is wrong: 'record' (another type), 'half' (no document or no execution), 'execution', 'counts',
@@ -76,9 +76,12 @@ for i, slot in ipairs(slots) do
   else
     listed('lease', K.leases, member, false)
   end
+  local reason = redis.call('HGET', exec, 'parked')
+  local is_parked = reason and state == 'submitted' and not is_due and not waits and redis.call('ZSCORE', K.parked .. reason, member)
+  if reason and not is_parked then differs('waiting', function() unpark(id, slot, reason) end) end
   if state == 'submitted' and not record[6] then
     is_waiting = true
-    if not is_due and not waits then listed('waiting', K.due, member, int(at)) end
+    if not is_due and not waits and not is_parked then listed('waiting', K.due, member, int(at)) end
     if is_due and (num(is_due) == 0 or num(is_due) ~= tonumber(is_due)) then listed('waiting', K.due, member, int(at)) end
     if is_due and waits then listed('waiting', K.due, member, false) end
   else

@@ -1,0 +1,16 @@
+"""Ends a pause from the overview."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from api.context import services
+from api.dashboard.blueprint import PREFIX, blueprint
+from api.dashboard.job import go
+
+
+@blueprint.post(f"{PREFIX}/pauses/<pause_id>/end")
+def end_pause(pause_id: str) -> Response:
+    """What it held back starts, in its former order."""
+    services().pauses.end(pause_id)
+    return go("/?done=resumed")

@@ -1,0 +1,33 @@
+"""From the model to the JSON of pauses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobqueue.model.pause import Pause
+from jobqueue.model.timestamps import to_iso
+from jobqueue.services.pauses import ActivePause
+
+
+def paused_by(found: Pause) -> dict[str, Any]:
+    """A pause, as a job shows it."""
+    return {
+        "id": found.id,
+        "what": found.what,
+        "reason": found.reason,
+        "created_by": found.created_by,
+        "until": None if found.until is None else to_iso(found.until),
+    }
+
+
+def pause(found: ActivePause) -> dict[str, Any]:
+    """A pause with all that is known of it."""
+    pause = found.pause
+    return {
+        **paused_by(pause),
+        "kind": pause.kind.value,
+        "value": pause.value,
+        "created": to_iso(pause.created),
+        "hosts": pause.hosts,
+        "held_back": found.held_back,
+    }

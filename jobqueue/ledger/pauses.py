@@ -1,0 +1,97 @@
+"""Pauses in the ledger: claims read them, so that nothing that is paused starts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+import redis
+
+from jobqueue.errors import Conflict, PauseNotFound
+from jobqueue.ledger import decoding
+from jobqueue.ledger.connection import translated_errors
+from jobqueue.ledger.keys import Keys
+from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
+from jobqueue.ledger.tamper_alarm import TamperAlarm
+from jobqueue.model.pause import MAX_PAUSES, Pause, PauseKind
+
+_KIND = "pauses"
+
+
+class Pauses:
+    """The pauses of one ledger. Thread-safe. Raises ``LedgerUnavailable`` when Redis is away."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        keys: Keys,
+        scripts: Scripts,
+        alarm: TamperAlarm,
+        now: Clock = redis_clock,
+    ) -> None:
+        self._client = client
+        self._keys = keys
+        self._scripts = scripts
+        self._alarm = alarm
+        self._now = now
+
+    def add(self, pause: Pause, hostnames: Sequence[str] = ()) -> None:
+        """Begin a pause; ``hostnames`` are those of a target. Raises ``Conflict`` if there are too many."""
+        if self._scripts.call("add_pause", pause.id, _text(pause), MAX_PAUSES, *hostnames) == "full":
+            raise Conflict(f"There are {MAX_PAUSES} pauses already; end some first.")
+
+    def end(self, pause_id: str) -> None:
+        """End a pause: what it held back starts, in its former order. Raises ``PauseNotFound``."""
+        if self._scripts.call("end_pause", self._now(), pause_id) == "unknown":
+            raise PauseNotFound.of(pause_id)
+
+    def all(self) -> list[Pause]:
+        """All pauses, the oldest first. One whose time has passed is listed until maintenance ends it."""
+        with translated_errors():
+            records = self._client.hgetall(self._keys.kind(_KIND))
+        found = (self._parsed(str(pause_id), str(text)) for pause_id, text in records.items())
+        return sorted((pause for pause in found if pause is not None), key=lambda pause: (pause.created, pause.id))
+
+    def held_back(self, pauses: Iterable[Pause]) -> list[int]:
+        """For each pause, the number of executions that it has kept from starting so far."""
+        with translated_errors(), self._client.pipeline(transaction=False) as pipe:
+            for pause in pauses:
+                pipe.zcard(self._keys.parked(f"pause:{pause.id}"))
+            return [int(count) for count in pipe.execute()]
+
+    def has_host(self, pause: Pause, hostnames: Sequence[str]) -> bool:
+        """Whether one of these hosts is among those of a pause of a target."""
+        with translated_errors():
+            answers = self._client.smismember(self._keys.kind("paused_hosts") + pause.id, list(hostnames))
+        return any(answers)
+
+    def _parsed(self, pause_id: str, text: str) -> Pause | None:
+        try:
+            kind, until, length, rest = text.split("|", 3)
+            size = decoding.whole(length)
+            about = decoding.pairs_of_texts(decoding.parsed(rest.encode()[size:].decode()))
+            return Pause(
+                id=pause_id,
+                kind=PauseKind(kind),
+                value=rest.encode()[:size].decode(),
+                reason=about["reason"],
+                until=decoding.whole(until) if until else None,
+                created=decoding.whole(about["created"]),
+                created_by=about["created_by"],
+                hosts=decoding.whole(about["hosts"]),
+            )
+        except decoding.FAULTS:
+            self._alarm(f"{_KIND}|{pause_id[:80]}", f"The pause {pause_id[:80]!r} in Redis cannot be read.")
+            return None
+
+
+def _text(pause: Pause) -> str:
+    """The record: first what claims read, with the length of the value in bytes, then the rest as JSON."""
+    about = {
+        "reason": pause.reason,
+        "created": str(pause.created),
+        "created_by": pause.created_by,
+        "hosts": str(pause.hosts),
+    }
+    until = "" if pause.until is None else pause.until
+    return f"{pause.kind.value}|{until}|{len(pause.value.encode())}|{pause.value}{json.dumps(about)}"

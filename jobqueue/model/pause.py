@@ -1,0 +1,67 @@
+"""A pause: nothing new starts of an operation, with a tag, on some hosts, or at all."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from jobqueue.errors import InvalidInput
+
+MAX_REASON = 500
+#: The most pauses at a time: every start reads all of them.
+MAX_PAUSES = 100
+#: The most hosts of one pause.
+MAX_HOSTS = 100_000
+_ID = re.compile("[0-9a-f]{8}")
+
+
+class PauseKind(Enum):
+    """What is paused."""
+
+    EVERYTHING = "everything"
+    OPERATION = "operation"
+    TAG = "tag"
+    TARGET = "target"
+
+
+@dataclass(frozen=True)
+class Pause:
+    """``value`` is the operation (``command.*``: all whose type begins so), the tag as ``key:value`` or the target.
+
+    ``hosts``: how many hosts a pause of a target has; they are fixed when it is made. ``until``: when it ends by
+    itself, ``created``: when it began, in microseconds.
+    """
+
+    id: str
+    kind: PauseKind
+    value: str
+    reason: str
+    until: int | None = None
+    created: int = 0
+    created_by: str = ""
+    hosts: int = 0
+
+    @property
+    def what(self) -> str:
+        """What is paused, in words."""
+        return "everything" if self.kind is PauseKind.EVERYTHING else f"{self.kind.value} {self.value}"
+
+    @property
+    def sentence(self) -> str:
+        """What is paused, and why."""
+        return f"{self.what} is paused by {self.created_by or 'unknown'}: {self.reason}"
+
+    def holds(self, operation: str, tags: frozenset[str]) -> bool:
+        """Whether it holds back an operation of a job with these tags (``key:value``), on any host."""
+        if self.kind is PauseKind.OPERATION:
+            is_family = self.value.endswith(".*") and operation.startswith(self.value[:-1])
+            return is_family or operation == self.value
+        return self.kind is PauseKind.EVERYTHING or (self.kind is PauseKind.TAG and self.value in tags)
+
+
+def check_pause_id(text: str) -> str:
+    """``text`` if it can be the id of a pause; raises ``InvalidInput``."""
+    if not _ID.fullmatch(text):
+        raise InvalidInput.of("pause_id", f"{text[:80]!r} is not the id of a pause: 8 hexadecimal digits.")
+    return text
