@@ -16,7 +16,8 @@ from jobqueue.model.principal import system
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
-from jobqueue.services.batch_budget import MOST_EXPLAINED
+from jobqueue.services.batch_budget import MOST_EXPLAINED, BatchBudget
+from jobqueue.services.targets import parsed
 from jobqueue.settings import Settings
 from jobqueue.targets import limits
 from jobqueue.targets.language import tree
@@ -80,18 +81,33 @@ def test_the_stored_targets_that_a_target_refers_to_count_as_its_own(services: S
         services.submit.one(Submission(HOSTNAME, {}, three, principal=ALL_MAY))
 
 
+def evaluate(services: Services, target: str, budget: BatchBudget) -> None:
+    """As for one job of a batch, which is not stored."""
+    services.targets.resolve(parsed(target, budget), "seed", is_patient=False, batch=budget)
+
+
 def test_a_batch_ends_to_evaluate_when_its_budget_is_used_up(services: Services) -> None:
-    answers = batch(services, (f"web[0001-{9000 + number}] or group:web" for number in range(JOBS)))
-    accepted = [answer for answer in answers if isinstance(answer, Accepted)]
-    assert 5 <= len(accepted) <= 30
-    assert all(isinstance(answer, Accepted) for answer in answers[: len(accepted)])
-    assert isinstance(answers[-1], InvalidTarget)
-    assert "submit this job in another request" in answers[-1].message
+    budget = BatchBudget()
+    for number in range(5):
+        evaluate(services, f"web[0001-{9_000 + number}] or group:web", budget)
+    with pytest.raises(InvalidTarget, match="submit this job in another request"):
+        for number in range(25):
+            evaluate(services, f"web[0001-{9_100 + number}] or group:web", budget)
 
 
-@pytest.mark.parametrize("target", ["web[1-3]", "group:web and cpus>=4", "1 of group:web", "web1", "_all"])
+def test_the_jobs_beyond_the_budget_are_refused_one_by_one(services: Services) -> None:
+    costly = [f"a{number}[0001-9999],b[0001-9999] or group:web" for number in range(12)]
+    first, *_, last = batch(services, costly)
+    assert isinstance(first, Accepted)
+    assert isinstance(last, InvalidTarget)
+    assert list(last.details or {}) == ["target_hostname"]
+
+
+@pytest.mark.parametrize("target", ["web[1-3]", "group:web and cpus>=4", "1 of group:web"])
 def test_ordinary_batches_are_within_it(services: Services, target: str) -> None:
-    assert all(isinstance(answer, Accepted) for answer in batch(services, [target] * JOBS))
+    budget = BatchBudget()
+    for _ in range(1_000):
+        evaluate(services, target, budget)
 
 
 @pytest.mark.parametrize("target", ["nohost{} or group:web", "evn{}:prod or group:web", "web{} or or ((("])
