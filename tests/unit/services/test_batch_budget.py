@@ -88,11 +88,14 @@ def evaluate(services: Services, target: str, budget: BatchBudget) -> None:
 
 def test_a_batch_ends_to_evaluate_when_its_budget_is_used_up(services: Services) -> None:
     budget = BatchBudget()
-    for number in range(5):
-        evaluate(services, f"web[0001-{9_000 + number}] or group:web", budget)
+
+    def evaluate_many(count: int, first: int) -> None:
+        for number in range(count):
+            evaluate(services, f"web[0001-{first + number}] or group:web", budget)
+
+    evaluate_many(5, 9_000)
     with pytest.raises(InvalidTarget, match="submit this job in another request"):
-        for number in range(25):
-            evaluate(services, f"web[0001-{9_100 + number}] or group:web", budget)
+        evaluate_many(25, 9_100)
 
 
 def test_the_jobs_beyond_the_budget_are_refused_one_by_one(services: Services) -> None:
