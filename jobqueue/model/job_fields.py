@@ -88,6 +88,8 @@ class JobField:
             return f"{value.max_attempts}|{value.backoff_seconds}|{value.backoff_max_seconds}|{value.jitter}"
         if self.kind is Kind.ROLLOUT:
             return str(value.argument())
+        if self.kind is Kind.OBJECT:  # the scripts look whether there is one
+            return "1"
         return value if isinstance(value, int) else str(value)
 
 
@@ -200,6 +202,19 @@ class JobFields:
         default=None,
         metadata=_about(
             Kind.ROLLOUT, "runs on the hosts in batches, and when to stop", is_argument=True, is_shown=False
+        ),
+    )
+    saved: Mapping[str, Any] | None = field(
+        default=None,
+        metadata=_about(Kind.OBJECT, "name and version of the saved job that this one was made from"),
+    )
+    approval: Mapping[str, Any] | None = field(
+        default=None,
+        metadata=_about(
+            Kind.OBJECT,
+            "why its first batch waits for an approval by another principal, the hash of its plan, and who asked",
+            is_argument=True,
+            is_renewed=False,
         ),
     )
     retry_of: str | None = field(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 from jobqueue.errors import InvalidTarget
 from jobqueue.targets import limits
 
@@ -21,6 +25,15 @@ class BatchBudget:
         self._refused = self._wrong_targets = 0
         self._steps = 0
         self._texts: set[str] = set()
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Target expressions are charged to this budget for the time of a ``with`` block."""
+        token = _current.set(self)
+        try:
+            yield
+        finally:
+            _current.reset(token)
 
     @property
     def explains(self) -> bool:
@@ -54,3 +67,11 @@ class BatchBudget:
         """Count the parsing of an expression, which is done once for jobs with the same one."""
         self.charge(0 if text in self._texts else 100 + 5 * min(len(text), limits.MAX_TEXT))
         self._texts.add(text)
+
+
+_current: ContextVar[BatchBudget | None] = ContextVar("batch_budget", default=None)
+
+
+def current() -> BatchBudget | None:
+    """The budget of the batch that is submitted; None outside of one."""
+    return _current.get()

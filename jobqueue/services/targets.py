@@ -14,7 +14,7 @@ from jobqueue.model.agent import AgentState
 from jobqueue.model.job import Job
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.target import Target, TargetKind
-from jobqueue.services.batch_budget import BatchBudget
+from jobqueue.services import batch_budget
 from jobqueue.services.result_verifier import FORGED, REVOKED, UNSIGNED
 from jobqueue.targets import host_pattern, suggestions
 from jobqueue.targets.evaluation import Evaluation, Unmatched
@@ -49,16 +49,17 @@ def direct(text: str) -> Target | None:
     return target if target.is_direct else None
 
 
-def parsed(text: str, batch: BatchBudget | None = None) -> Target:
+def parsed(text: str) -> Target:
     """Any target in its canonical spelling. Raises ``InvalidTarget``, which names the character.
 
-    ``batch`` is charged for expressions.
+    The batch that is submitted is charged for expressions.
     """
     target = direct(text)
     if target is not None:
         return target
     from jobqueue.targets import language  # its parser is part of the extra ``api``
 
+    batch = batch_budget.current()
     if batch is None:
         canonical = language.spelled(text)
     else:
@@ -86,22 +87,22 @@ class TargetResolver:
         """The registry, as it was a moment ago."""
         return self._roster.fleet()
 
-    def resolve(self, target: Target, seed: str, *, is_patient: bool, batch: BatchBudget | None = None) -> Resolved:
+    def resolve(self, target: Target, seed: str, *, is_patient: bool) -> Resolved:
         """The hosts that an expression names. ``seed`` determines the samples.
 
-        ``is_patient``: the job waits for hosts that are offline, so samples may contain them. ``batch``: charged for
-        the evaluation. Raises ``UnknownTarget`` if no agent matches, or for a hostname or key that no agent has;
-        ``InvalidTarget``, ``JobNotFound``.
+        ``is_patient``: the job waits for hosts that are offline, so samples may contain them. The batch that is
+        submitted is charged for the evaluation. Raises ``UnknownTarget`` if no agent matches, or for a hostname or key
+        that no agent has; ``InvalidTarget``, ``JobNotFound``.
         """
         try:
-            return self._resolve(self._roster.fleet(), target, seed, is_patient=is_patient, batch=batch)
+            return self._resolve(self._roster.fleet(), target, seed, is_patient=is_patient)
         except UnknownTarget:  # an agent may have registered a moment ago
-            if batch is not None:
+            if (batch := batch_budget.current()) is not None:
                 batch.target_refused()
             if time.monotonic() - self._read_anew < MOST_KEPT_SECONDS:
                 raise  # a batch of unknown targets must not read the registry for each
             self._read_anew = time.monotonic()
-            return self._resolve(self._roster.fleet(is_fresh=True), target, seed, is_patient=is_patient, batch=batch)
+            return self._resolve(self._roster.fleet(is_fresh=True), target, seed, is_patient=is_patient)
 
     def explain(self, target: Target) -> str:
         """The question what a direct target without any agent was meant to be; may be empty."""
@@ -114,9 +115,7 @@ class TargetResolver:
             return suggestions.for_key(fleet, target.key)
         return suggestions.for_value(fleet, target.key, target.value)
 
-    def _resolve(
-        self, fleet: Fleet, target: Target, seed: str, *, is_patient: bool, batch: BatchBudget | None = None
-    ) -> Resolved:
+    def _resolve(self, fleet: Fleet, target: Target, seed: str, *, is_patient: bool) -> Resolved:
         node = _tree(target.text)
         is_constant = not any(isinstance(one, (Sample, JobHosts, Stored)) for one, _ in walk(node))
         if self._kept is None or self._kept[0] is not fleet:
@@ -124,6 +123,7 @@ class TargetResolver:
         kept = self._kept[1]
         if is_constant and target.text in kept:
             return kept[target.text]
+        batch = batch_budget.current()
         if batch is not None:
             batch.charge(_steps(node, len(fleet.hosts)))
         job = cache(self._job)  # the same one may be meant several times

@@ -191,7 +191,7 @@ def test_http_1_0_needs_no_host(served: tuple[int, Path]) -> None:
 
 
 # --- generated --------------------------------------------------------------------------------------------------------
-def test_generated_bodies_hold_nobody_up(served: tuple[int, Path]) -> None:
+def test_generated_bodies_block_no_other_client(served: tuple[int, Path]) -> None:
     """No 5xx, and no other client waits."""
     port, log = served
     statuses: dict[int, int] = {}

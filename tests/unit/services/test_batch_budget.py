@@ -83,7 +83,8 @@ def test_the_stored_targets_that_a_target_refers_to_count_as_its_own(services: S
 
 def evaluate(services: Services, target: str, budget: BatchBudget) -> None:
     """As for one job of a batch, which is not stored."""
-    services.targets.resolve(parsed(target, budget), "seed", is_patient=False, batch=budget)
+    with budget.applied():
+        services.targets.resolve(parsed(target), "seed", is_patient=False)
 
 
 def test_a_batch_ends_to_evaluate_when_its_budget_is_used_up(services: Services) -> None:
