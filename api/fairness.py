@@ -8,12 +8,25 @@ from __future__ import annotations
 
 import socket
 import time
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
 import gevent
 
 #: Seconds that one greenlet may work between two turns of others.
 SLICE_SECONDS = 0.01
+
+_T = TypeVar("_T")
+
+
+def in_turns(items: Iterable[_T]) -> Iterator[_T]:
+    """The items of one large request; others run between two of them when this one has used its time slice."""
+    began = time.monotonic()
+    for item in items:
+        if time.monotonic() - began >= SLICE_SECONDS:
+            gevent.sleep(0)
+            began = time.monotonic()
+        yield item
 
 
 class FairSocket:

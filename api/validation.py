@@ -55,14 +55,19 @@ def _unknown_message(known: Sequence[str], near: Sequence[str] = ()) -> str:
     return f"Unknown field; the known ones are {', '.join(known)}."
 
 
-def load(schema: ma.Schema, data: Any, prefix: str = "") -> dict[str, Any]:
-    """``schema.load`` that raises ``InvalidInput``: a sentence, and ``{field: [messages]}`` with dotted field names."""
+def load(schema: ma.Schema, data: Any, prefix: str = "", *, explains: bool = True) -> dict[str, Any]:
+    """``schema.load`` that raises ``InvalidInput``: a sentence, and ``{field: [messages]}`` with dotted field names.
+
+    Unless it ``explains``, the error does not name the fields: finding all of them takes much longer.
+    """
     loader = _loaders.get(schema)
     if loader is None:
         loader = _loaders[schema] = SchemaFastPath(schema)
     quick = loader.load(data)
     if quick is not None:
         return quick
+    if not explains and loader.is_exact:
+        raise InvalidInput("Not valid, as earlier jobs of this batch; correct those first to see what is wrong here.")
     _refuse_many_unknown(schema, data, prefix)
     try:
         loaded: dict[str, Any] = schema.load(data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from benchmarks.load import Connection, request_bytes
@@ -45,6 +45,18 @@ def bodies() -> Iterator[tuple[str, str, Any]]:
     yield "a batch with unknown fields", "/job/batch", _batch({**_job("node.hostname.get"), **_some(many)})
     yield "a batch with unknown data", "/job/batch", _batch(_job("node.hostname.get", **_some(many)))
     yield "a batch with wrong tags", "/job/batch", _batch({**_job("node.hostname.get"), "tags": _some(many)})
+    yield (
+        "a batch with wrong variables",
+        "/job/batch",
+        _batch(_job("command.exec.execute", argv=["x"], env=_some(many))),
+    )
+    secrets = [{"$secret": "a"}] * 20
+    yield "a batch with secrets", "/job/batch", _batch(_job("command.exec.execute", argv=secrets))
+    yield "a batch of expressions", "/job/batch", _targets(f"web[0001-{1000 + n:04}] or node1" for n in range(_JOBS))
+    yield "a batch of unknown keys", "/job/batch", _targets(f"evn{n}:prod or node1" for n in range(_JOBS))
+    yield "a batch of no expressions", "/job/batch", _targets(f"web{n} or or (((" for n in range(_JOBS))
+    ranges = ",".join(f"{letter}{n}[0000-9999]" for letter in "abcdefghij" for n in range(28))
+    yield "a target of millions of hosts", "/job", {**_job("node.hostname.get"), "target": ranges}
     yield "a batch of unknown operations", "/job/batch", {"jobs": [_job(f"node.hostnam{n}.get") for n in range(_JOBS)]}
 
 
@@ -92,6 +104,10 @@ def _job(operation: str, **data: Any) -> dict[str, Any]:
 
 def _batch(job: dict[str, Any]) -> dict[str, Any]:
     return {"jobs": [job] * _JOBS}
+
+
+def _targets(targets: Iterable[str]) -> dict[str, Any]:
+    return {"jobs": [{**_job("node.hostname.get"), "target": target} for target in targets]}
 
 
 def _some(fields: dict[str, Any]) -> dict[str, Any]:

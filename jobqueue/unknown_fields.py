@@ -30,12 +30,15 @@ def many_unknown(schema: ma.Schema, data: Any, most: int, way: tuple[str | int, 
         names = tuple(islice((str(name) for name in data if name not in fields), most))
         return UnknownFields(way, tuple(sorted(fields)), names, count)
     for name, field in fields.items():
-        if name in data and (unknown := _within(field, data[name], most, (*way, name))):
+        if name in data and (unknown := many_unknown_within(field, data[name], most, (*way, name))):
             return unknown
     return None
 
 
-def _within(field: ma.fields.Field[Any], value: Any, most: int, way: tuple[str | int, ...]) -> UnknownFields | None:
+def many_unknown_within(
+    field: ma.fields.Field[Any], value: Any, most: int, way: tuple[str | int, ...] = ()
+) -> UnknownFields | None:
+    """The same for the value of one field, which may be an object or a list of objects."""
     if isinstance(field, ma.fields.Nested):
         if not field.many:
             return many_unknown(field.schema, value, most, way)

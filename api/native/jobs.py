@@ -11,6 +11,7 @@ from api.blueprint import Blueprint
 from api.body import decode_object
 from api.context import principal, services
 from api.errors import error_document
+from api.fairness import in_turns
 from api.native import links, mapping, pause_mapping, requests
 from api.native.schemas import (
     AcceptedAnswer,
@@ -30,6 +31,7 @@ from api.responses import json_response
 from jobqueue.errors import InvalidInput, JobQueueError
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.submission import Accepted, Submission
+from jobqueue.services.batch_budget import BatchBudget
 
 blueprint = Blueprint("job", __name__, description="Jobs: one request to run one operation on one target.")
 
@@ -112,10 +114,12 @@ def submit_batch() -> Response:
         limits.check({name: value for name, value in body.items() if name != "jobs" or not isinstance(items, list)})
     validation.load(_batch_request, body)
     assert isinstance(items, list)  # noqa: S101 (checked by the schema)
+    budget = BatchBudget()
     answers: list[Submission | JobQueueError] = [
-        _item(item, f"jobs[{index}]", suspect=suspect) for index, item in enumerate(items)
+        _item(item, f"jobs[{index}]", budget, suspect=suspect) for index, item in enumerate(in_turns(items))
     ]
-    outcomes = iter(services().submit.many([answer for answer in answers if isinstance(answer, Submission)]))
+    valid = (answer for answer in answers if isinstance(answer, Submission))
+    outcomes = iter(services().submit.many(in_turns(valid)))
     results = [next(outcomes) if isinstance(answer, Submission) else answer for answer in answers]
     documents = [
         mapping.accepted(result) if isinstance(result, Accepted) else {"index": index, **error_document(result)}
@@ -202,14 +206,16 @@ def cancel_job(job_id: str) -> Response:
     return json_response(mapping.job(services().jobs.cancel(requests.job_id(job_id), f"by {principal()}")), 202)
 
 
-def _item(item: Any, place: str, *, suspect: bool) -> Submission | JobQueueError:
+def _item(item: Any, place: str, budget: BatchBudget, *, suspect: bool) -> Submission | JobQueueError:
     try:
         if not isinstance(item, dict):
             raise InvalidInput.of(place, "Must be a JSON object.")
         if suspect:
             limits.check(item)
-        return requests.submission(validation.load(_job_request, item), principal=principal())
+        loaded = validation.load(_job_request, item, explains=budget.explains)
+        return requests.submission(loaded, principal=principal())
     except JobQueueError as error:
+        budget.refused()
         return error
 
 

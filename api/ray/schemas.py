@@ -13,24 +13,33 @@ from api.native.schemas import JobQuery
 from api.ray.status import RayStatus
 from api.validation import MAX_PROBLEMS, StrictSchema
 from jobqueue.model.target import LABEL_KEY_PATTERN
+from jobqueue.operations.schema import MAX_ENTRIES
 
 #: The longest listing, and how long it is by default: Ray's client asks for all jobs there are.
 MAX_LISTED = 1000
 #: Every job that is skipped is read.
 MAX_OFFSET = 10_000
 MAX_RESOURCES = 20
+#: Labels that a job selects its agents by; each is compared with those of every agent.
+MAX_SELECTORS = 64
 MOST_OF_A_RESOURCE = 1_000_000
 _RESOURCE_NAME = re.compile(LABEL_KEY_PATTERN)
 _NO_GPUS = "Agents cannot reserve GPUs; leave it out, or choose the agents by their labels (entrypoint_label_selector)."
 
 
 class Strings(Data):
-    """A flat JSON object of strings."""
+    """A flat JSON object of at most ``most`` strings."""
 
     default_error_messages = {"invalid": "Must be a JSON object of strings."}  # noqa: RUF012
 
+    def __init__(self, most: int = MAX_ENTRIES, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._most = most
+
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
         strings = super()._deserialize(value, attr, data, **kwargs)
+        if len(strings) > self._most:
+            raise ValidationError(f"Must have at most {self._most} entries, not {len(strings)}.")
         wrong = (key for key, text in strings.items() if not isinstance(text, str))
         problems = {key: ["Must be a string."] for key in islice(wrong, MAX_PROBLEMS)}
         if problems:
@@ -83,7 +92,7 @@ class SubmitRequest(StrictSchema):
     entrypoint_num_gpus = Number(validate=validate.Equal(0, error=_NO_GPUS))
     entrypoint_memory = Whole(load_default=0, validate=_AT_LEAST_NOTHING)
     entrypoint_resources = Resources(load_default=dict)
-    entrypoint_label_selector = Strings(load_default=dict)
+    entrypoint_label_selector = Strings(MAX_SELECTORS, load_default=dict)
 
 
 class YuanrongSubmitRequest(SubmitRequest):

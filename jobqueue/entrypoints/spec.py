@@ -18,6 +18,8 @@ DEFAULT_SETUP_SECONDS = 600.0
 _MAX_SETUP_SECONDS = 7 * 24 * 3600
 _MAX_MODULES = 100
 _MAX_VARIABLES_BYTES = 100_000
+#: Characters of the JSON text that variables may come as, escapes included.
+_MAX_VARIABLES_TEXT = 7 * _MAX_VARIABLES_BYTES
 _VARIABLE = re.compile(r"[^=\0]+")
 
 #: Unsupported keys, and the alternative.
@@ -103,12 +105,15 @@ def _variables(given: Mapping[str, Any]) -> dict[str, str]:
     key = "envVars" if "envVars" in given else "env_vars"
     variables = given.get(key, {})
     if key == "envVars" and isinstance(variables, str):
+        if len(variables) > _MAX_VARIABLES_TEXT:
+            raise InvalidInput(f"runtime_env['envVars'] is too large: at most {_MAX_VARIABLES_TEXT} characters.")
         try:
             variables = json.loads(variables) if variables.strip() else {}
         except (ValueError, RecursionError):
             raise InvalidInput("runtime_env['envVars'] must be a JSON object in a string.") from None
     if not isinstance(variables, Mapping):
         raise InvalidInput(f"runtime_env['{key}'] must be an object of strings.")
+    size = 0
     for name, value in variables.items():
         if not isinstance(name, str) or not isinstance(value, str):
             raise InvalidInput(f"runtime_env['{key}'][{name!r}] must be a string.")
@@ -120,8 +125,9 @@ def _variables(given: Mapping[str, Any]) -> dict[str, str]:
             raise InvalidInput(
                 f"runtime_env['{key}'][{name!r}] contains a character that is not allowed in a variable."
             )
-    if sum(len(name.encode()) + len(value.encode()) for name, value in variables.items()) > _MAX_VARIABLES_BYTES:
-        raise InvalidInput(f"runtime_env['{key}'] is too large: at most {_MAX_VARIABLES_BYTES} bytes in all.")
+        size += len(name.encode()) + len(value.encode())
+        if size > _MAX_VARIABLES_BYTES:
+            raise InvalidInput(f"runtime_env['{key}'] is too large: at most {_MAX_VARIABLES_BYTES} bytes in all.")
     return dict(variables)
 
 

@@ -10,6 +10,8 @@ from typing import Any
 MAX_DEFAULT_TITLE = 100
 #: Characters of a command that are looked at.
 _LOOKED_AT = 10_000
+#: Words of a command line that are looked at: more than a title has room for.
+_WORDS_LOOKED_AT = 60
 _LINES = ("command", "script", "entrypoint")
 
 
@@ -20,10 +22,14 @@ def default_title(data: Mapping[str, Any], positional: str | None = None) -> str
     """
     for text in _commands(data, positional):
         for line in text[:_LOOKED_AT].splitlines():
-            title = " ".join("".join(char if char.isprintable() else " " for char in line).split())
+            title = " ".join((line if line.isprintable() else _printable(line)).split())
             if title and not title.startswith("#!"):
                 return title if len(title) <= MAX_DEFAULT_TITLE else f"{title[: MAX_DEFAULT_TITLE - 3]}..."
     return None
+
+
+def _printable(line: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in line)
 
 
 def _commands(data: Mapping[str, Any], positional: str | None) -> list[str]:
@@ -33,7 +39,7 @@ def _commands(data: Mapping[str, Any], positional: str | None) -> list[str]:
         if name == "command" and isinstance(value, str) and isinstance(data.get("args"), list):
             value = [value, *data["args"]]
         if isinstance(value, list):
-            value = shlex.join(word if isinstance(word, str) else "..." for word in value[:_LOOKED_AT])
+            value = shlex.join(word if isinstance(word, str) else "..." for word in value[:_WORDS_LOOKED_AT])
         if isinstance(value, str):
             commands.append(value)
     return commands

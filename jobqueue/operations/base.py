@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeAlias, TypedDict, Unpack
@@ -100,6 +100,12 @@ class Operation:
         except marshmallow.ValidationError as error:
             raise invalid_data(self.type, flat_messages(error.messages)) from None
         return loaded
+
+    def accepts(self, data: Mapping[str, Any], unchecked: Collection[str] = ()) -> bool | None:
+        """Whether ``load`` accepts the data, apart from the ``unchecked`` fields; None: only ``load`` can say."""
+        if self._quick.load(dict(data), unchecked) is not None:
+            return True
+        return False if self._quick.is_exact else None
 
     def _refuse_many_unknown(self, data: Mapping[str, Any]) -> None:
         unknown = many_unknown(self._loader, data, MAX_PROBLEMS)

@@ -6,7 +6,7 @@ import difflib
 import importlib
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
 from types import ModuleType
@@ -101,11 +101,12 @@ class Registry:
         known = self._operations.get(type) or self.absent.get(type)
         return known.permission if known else None
 
-    def validate(self, type: str, data: Mapping[str, Any] | None) -> dict[str, Any]:
+    def validate(self, type: str, data: Mapping[str, Any] | None, *, explains: bool = True) -> dict[str, Any]:
         """Check ``data`` (None: no data) and give it back, as JSON and unaltered, ready to be stored.
 
         A field that refers to a fact (``@fact.X``) or names a secret is checked on the agent, where its value is known.
-        Defaults are filled in there as well. Raises ``UnknownOperation`` and ``InvalidOperationData``.
+        Defaults are filled in there as well. Raises ``UnknownOperation`` and ``InvalidOperationData``, which names the
+        problems only if it ``explains`` (finding all of them takes much longer than finding that there is one).
         """
         operation = self.get(type)
         data = {} if data is None else data
@@ -114,9 +115,17 @@ class Registry:
         plain = dict(data)
         if plain:
             _check_json(type, plain)
-            wrong = faults(plain)
+        secret: Set[str] = frozenset()
+        if has_secret(plain):
+            wrong = faults(plain, None if explains else 1)
             if wrong:
                 raise invalid_data(type, wrong)
+            secret = {name for name in operation.field_names & plain.keys() if has_secret(plain[name])}
+        accepted = operation.accepts(plain, secret)
+        if accepted:
+            return plain
+        if accepted is False and not explains and not operation.accepts(plain, _deferred(operation, plain)):
+            raise InvalidOperationData(f"The data does not fit {type}.")
         try:
             operation.load(plain)
         except InvalidOperationData as error:
@@ -201,11 +210,14 @@ def _check_json(type: str, data: dict[str, Any]) -> None:
         raise invalid_data(type, {"": [f"Must be JSON: {brief(str(error), 200)}."]}) from None
 
 
+def _deferred(operation: Operation, data: Mapping[str, Any]) -> set[str]:
+    """The fields that refer to a fact or a secret."""
+    return {name for name in operation.field_names & data.keys() if has_reference(data[name]) or has_secret(data[name])}
+
+
 def _raise_unless_deferred(error: InvalidOperationData, operation: Operation, data: Mapping[str, Any]) -> None:
     """Raise ``error`` without the problems that facts and secrets may fix on the agent, if any remain."""
-    deferred = {
-        name for name in operation.field_names & data.keys() if has_reference(data[name]) or has_secret(data[name])
-    }
+    deferred = _deferred(operation, data)
     if not deferred:
         raise error
     left = {

@@ -16,7 +16,7 @@ from jobqueue.model.principal import Principal
 from jobqueue.model.submission import Submission
 from jobqueue.model.target import Target, TargetKind
 from jobqueue.operations.registry import Registry
-from jobqueue.services import submission_permissions, targets
+from jobqueue.services import batch_budget, submission_permissions, targets
 from jobqueue.services.scopes import outside, unknown
 from jobqueue.services.submission_scope import Limits, SubmissionScope
 from jobqueue.services.target_preview import Candidate, TargetPreview, reach
@@ -27,6 +27,8 @@ SEE_AGENTS = "agent:read"
 #: Stands behind the hostname of an agent that would skip the operation.
 _SKIPS = "!"
 _SEED_LENGTH = 16
+#: What a check costs, in the steps of a batch's budget: by itself, and for each known agent.
+_STEPS_OF_A_CHECK, _STEPS_OF_AN_AGENT = 200, 3
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,8 @@ class Planner:
 
         ``limits``: the scopes that the submission keeps to. Raises ``PlanChanged`` with the difference.
         """
+        if (batch := batch_budget.current()) is not None:
+            batch.charge(_STEPS_OF_A_CHECK + _STEPS_OF_AN_AGENT * len(self._targets.fleet().hosts))
         planned = submission.plan_hash or ""
         seed = planned[:_SEED_LENGTH]
         takes: tuple[Candidate, ...] = ()

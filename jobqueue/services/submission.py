@@ -7,7 +7,7 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +20,6 @@ from jobqueue.errors import (
     LedgerUncertain,
     NothingToRetry,
     PlanChanged,
-    UnknownOperation,
     UnknownTarget,
 )
 from jobqueue.ledger.due import Due
@@ -32,6 +31,7 @@ from jobqueue.model.target import ANY, Target, TargetKind
 from jobqueue.model.title import default_title
 from jobqueue.operations.registry import Registry
 from jobqueue.services import submission_permissions, targets
+from jobqueue.services.batch_budget import BatchBudget
 from jobqueue.services.packages import PackageResolver
 from jobqueue.services.planner import Planner
 from jobqueue.services.submission_scope import Limits
@@ -107,17 +107,18 @@ class JobSubmitter:
         self._send([(new, stored)])
         return stored.accepted
 
-    def many(self, submissions: list[Submission]) -> list[Accepted | JobQueueError]:
+    def many(self, submissions: Iterable[Submission]) -> list[Accepted | JobQueueError]:
         """Accept as many jobs as possible in one round trip; answers come in order, refusals as errors."""
         answers: list[Accepted | JobQueueError | None] = []
         new: list[NewJob] = []
-        unknown = 0
+        budget = BatchBudget()
         for submission in submissions:
             try:
-                new.append(self._prepare(submission, compares=unknown < _MOST_COMPARED))
+                with budget.applied():
+                    new.append(self._prepare(submission, explains=budget.explains))
                 answers.append(None)
             except JobQueueError as error:
-                unknown += isinstance(error, UnknownOperation)
+                budget.refused()
                 answers.append(error)
         outcomes = self._jobs.create_many(new, self._sender.template)
         self._send([(job, stored) for job, stored in zip(new, outcomes, strict=True) if isinstance(stored, Stored)])
@@ -171,15 +172,15 @@ class JobSubmitter:
         job_id: str | None = None,
         audit_entry: AuditEntry | None = None,
         *,
-        compares: bool = True,
+        explains: bool = True,
     ) -> NewJob:
         submission.principal.require_somewhere(submission_permissions.SUBMIT)
         target = parse_target(submission.target)
         if submission.among and target.text != ANY:  # a retry: the hosts are those of the first time
             target = replace(target, kind=TargetKind.HOSTS)
-        operation = self._operations.get(submission.operation, compares=compares)
+        operation = self._operations.get(submission.operation, compares=explains)
         submission.principal.require_somewhere(operation.permission)  # before the data is looked at
-        data = self._operations.validate(submission.operation, dict(submission.data))
+        data = self._operations.validate(submission.operation, dict(submission.data), explains=explains)
         permissions = submission_permissions.needed(operation.permission, data)
         for permission in permissions:
             submission.principal.require_somewhere(permission)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 
 from jobqueue.errors import InvalidTarget, JobAltered, TargetNotFound, UnknownTarget
 from jobqueue.ledger.roster import MOST_KEPT_SECONDS, Roster
@@ -13,16 +14,19 @@ from jobqueue.model.agent import AgentState
 from jobqueue.model.job import Job
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.target import Target, TargetKind
+from jobqueue.services import batch_budget
 from jobqueue.services.result_verifier import FORGED, REVOKED, UNSIGNED
-from jobqueue.targets import suggestions
+from jobqueue.targets import host_pattern, suggestions
 from jobqueue.targets.evaluation import Evaluation, Unmatched
 from jobqueue.targets.fleet import Fleet
-from jobqueue.targets.nodes import JobHosts, Node, Sample, Stored, walk
+from jobqueue.targets.nodes import Hosts, JobHosts, Match, Node, Sample, Stored, walk
 
 _CHANGED = "changed"
 _DOUBTFUL = frozenset({UNSIGNED, FORGED, REVOKED})
 #: Most notes on terms that match nothing.
 _MOST_NOTES = 20
+#: Notes with a suggestion, which takes up to 30 ms.
+_MOST_HINTS = 3
 #: Evaluations over one reading of the registry that are kept.
 _MOST_KEPT = 100
 
@@ -46,13 +50,25 @@ def direct(text: str) -> Target | None:
 
 
 def parsed(text: str) -> Target:
-    """Any target in its canonical spelling. Raises ``InvalidTarget``, which names the character."""
+    """Any target in its canonical spelling. Raises ``InvalidTarget``, which names the character.
+
+    The batch that is submitted is charged for expressions.
+    """
     target = direct(text)
     if target is not None:
         return target
     from jobqueue.targets import language  # its parser is part of the extra ``api``
 
-    canonical = language.spelled(text)
+    batch = batch_budget.current()
+    if batch is None:
+        canonical = language.spelled(text)
+    else:
+        batch.charge_text(text)
+        try:
+            canonical = language.spelled(text)
+        except InvalidTarget:
+            batch.target_refused()
+            raise
     return direct(canonical) or Target(TargetKind.HOSTS, canonical)
 
 
@@ -74,12 +90,15 @@ class TargetResolver:
     def resolve(self, target: Target, seed: str, *, is_patient: bool) -> Resolved:
         """The hosts that an expression names. ``seed`` determines the samples.
 
-        ``is_patient``: the job waits for hosts that are offline, so samples may contain them. Raises ``UnknownTarget``
-        if no agent matches, or for a hostname or key that no agent has; ``InvalidTarget``, ``JobNotFound``.
+        ``is_patient``: the job waits for hosts that are offline, so samples may contain them. The batch that is
+        submitted is charged for the evaluation. Raises ``UnknownTarget`` if no agent matches, or for a hostname or key
+        that no agent has; ``InvalidTarget``, ``JobNotFound``.
         """
         try:
             return self._resolve(self._roster.fleet(), target, seed, is_patient=is_patient)
         except UnknownTarget:  # an agent may have registered a moment ago
+            if (batch := batch_budget.current()) is not None:
+                batch.target_refused()
             if time.monotonic() - self._read_anew < MOST_KEPT_SECONDS:
                 raise  # a batch of unknown targets must not read the registry for each
             self._read_anew = time.monotonic()
@@ -104,18 +123,23 @@ class TargetResolver:
         kept = self._kept[1]
         if is_constant and target.text in kept:
             return kept[target.text]
+        batch = batch_budget.current()
+        if batch is not None:
+            batch.charge(_steps(node, len(fleet.hosts)))
+        job = cache(self._job)  # the same one may be meant several times
 
         def eligible() -> int:
             return fleet.where(lambda host: host.state is AgentState.READY) if is_patient else fleet.taking
 
         evaluation = Evaluation(
-            fleet, seed=seed, eligible=eligible, job_hosts=self._job_hosts, stored=self._stored_tree
+            fleet, seed=seed, eligible=eligible, job_hosts=partial(_job_hosts, job), stored=self._stored_tree
         )
         hosts = evaluation.hosts(node)
         if not fleet.hosts:
             raise UnknownTarget("No agent is known yet; `jobqueue agent list` shows all agents.")
-        _refuse_unknown(fleet, evaluation.unmatched)
-        notes = _notes(fleet, evaluation.unmatched.terms)
+        suggests = batch is None or batch.suggests
+        _refuse_unknown(fleet, evaluation.unmatched, suggests)
+        notes = _notes(fleet, evaluation.unmatched.terms, suggests)
         if not hosts:
             raise UnknownTarget(f"No agent matches the target {target.text[:200]!r}. {' '.join(notes)}".rstrip())
         resolved = Resolved(fleet, tuple(host.hostname for host in fleet.members(hosts)), notes)
@@ -131,19 +155,34 @@ class TargetResolver:
             hint = suggestions.question([f"@{one}" for one in near])
             raise UnknownTarget(f"{error.message}{hint}") from error
 
-    def _job_hosts(self, job_id: str, outcome: str) -> Sequence[str]:
-        job = self._job(job_id)
-        if outcome == _CHANGED:
-            matching = [x for x in job.executions if x.state is ExecutionState.COMPLETED and x.changed]
-        else:
-            matching = [x for x in job.executions if x.state is ExecutionState(outcome)]
-        doubtful = [x.hostname or x.slot for x in matching if x.authenticity in _DOUBTFUL]
-        if doubtful:
-            raise JobAltered(
-                f"The results of job {job_id} cannot select hosts: that of {doubtful[0]} is not signed by its agent "
-                "(any more). Name the hosts instead."
-            )
-        return [x.hostname or x.slot for x in matching]
+
+def _job_hosts(read: Callable[[str], Job], job_id: str, outcome: str) -> Sequence[str]:
+    job = read(job_id)
+    if outcome == _CHANGED:
+        matching = [x for x in job.executions if x.state is ExecutionState.COMPLETED and x.changed]
+    else:
+        matching = [x for x in job.executions if x.state is ExecutionState(outcome)]
+    doubtful = [x.hostname or x.slot for x in matching if x.authenticity in _DOUBTFUL]
+    if doubtful:
+        raise JobAltered(
+            f"The results of job {job_id} cannot select hosts: that of {doubtful[0]} is not signed by its agent "
+            "(any more). Name the hosts instead."
+        )
+    return [x.hostname or x.slot for x in matching]
+
+
+def _steps(node: Node, hosts: int) -> int:
+    """What an evaluation costs, in the steps of a batch's budget."""
+    steps = 50
+    for one, _ in walk(node):
+        if isinstance(one, Hosts):
+            patterns = [host_pattern.parse(pattern) for pattern in one.patterns]
+            steps += sum(hosts if pattern.is_glob else pattern.size for pattern in patterns)
+        elif isinstance(one, (Sample, JobHosts, Stored)):
+            steps += 2 * hosts + 20
+        elif isinstance(one, Match):
+            steps += hosts if one.scans else 10
+    return steps
 
 
 def _tree(text: str) -> Node:
@@ -152,23 +191,23 @@ def _tree(text: str) -> Node:
     return language.tree(text)
 
 
-def _refuse_unknown(fleet: Fleet, unmatched: Unmatched) -> None:
+def _refuse_unknown(fleet: Fleet, unmatched: Unmatched, suggests: bool) -> None:
     """Raise ``UnknownTarget`` for the first name that no agent has: ``not evn:prod`` would name every host."""
     for key in unmatched.keys:
+        hint = suggestions.for_key(fleet, key) if suggests else ""
         raise UnknownTarget(
-            f"No agent has a label or fact {key[:80]!r}.{suggestions.for_key(fleet, key)} "
-            "`jobqueue agent get HOSTNAME` shows those of an agent."
+            f"No agent has a label or fact {key[:80]!r}.{hint} `jobqueue agent get HOSTNAME` shows those of an agent."
         )
     for hostname in unmatched.hosts:
+        hint = suggestions.for_host(fleet, hostname) if suggests else ""
         raise UnknownTarget(
-            f"No host is known as {hostname[:80]!r}.{suggestions.for_host(fleet, hostname)} "
-            "`jobqueue agent list` shows all agents and labels."
+            f"No host is known as {hostname[:80]!r}.{hint} `jobqueue agent list` shows all agents and labels."
         )
 
 
-def _notes(fleet: Fleet, terms: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+def _notes(fleet: Fleet, terms: Sequence[tuple[str, str]], suggests: bool) -> tuple[str, ...]:
     notes: dict[str, None] = {}
-    for key, value in terms[:_MOST_NOTES]:
-        hint = suggestions.for_value(fleet, key, value) if key else ""
+    for number, (key, value) in enumerate(terms[:_MOST_NOTES]):
+        hint = suggestions.for_value(fleet, key, value) if key and suggests and number < _MOST_HINTS else ""
         notes[f"No agent matches {f'{key}:{value}' if key else value}.{hint}"] = None
     return tuple(notes)

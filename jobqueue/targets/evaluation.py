@@ -50,6 +50,7 @@ class Evaluation:
         self._job_hosts = job_hosts
         self._lookup = stored
         self._stored: dict[str, int] = {}
+        self._scans = self._names = 0
         self._open: list[str] = []
         self.unmatched = Unmatched()
 
@@ -83,6 +84,7 @@ class Evaluation:
         result: set[int] = set()
         for text in patterns:
             pattern = host_pattern.parse(text)
+            self._count(scans=pattern.is_glob, names=pattern.size)
             if pattern.is_glob:
                 matches = pattern.matcher()
                 matching = {place for hostname, place in places.items() if matches(hostname)}
@@ -100,6 +102,7 @@ class Evaluation:
         if not index.is_known:
             self.unmatched.keys.append(node.key)
             return 0
+        self._count(scans=node.scans)
         if node.operator == ":":
             places = _equal(index, node.value)
         elif node.operator == "~":
@@ -116,12 +119,24 @@ class Evaluation:
         names = self._job_hosts(node.job_id, node.outcome)
         return self._fleet.set_of(places[name] for name in names if name in places)
 
+    def _count(self, *, scans: int = 0, names: int = 0) -> None:
+        """Raise ``InvalidTarget`` if the target with the stored targets that it refers to is too much work."""
+        self._scans += scans
+        self._names += names
+        where = "The target and the stored targets that it refers to have"
+        if self._scans > limits.MAX_SCANS:
+            raise InvalidTarget(f"{where} more than {limits.MAX_SCANS} patterns and comparisons in all.")
+        if self._names > limits.MAX_NAMES:
+            raise InvalidTarget(f"{where} ranges that stand for more than {limits.MAX_NAMES} hosts in all.")
+
     def _of_stored(self, name: str) -> int:
         if name in self._open:
             raise InvalidTarget(f"The stored target @{name} refers to itself: {' -> '.join([*self._open, name])}.")
         if len(self._open) >= limits.MAX_STORED_DEPTH:
             raise InvalidTarget(f"Stored targets refer to each other more than {limits.MAX_STORED_DEPTH} levels deep.")
         if name not in self._stored:  # once each, however often they refer to each other
+            if len(self._stored) + len(self._open) >= limits.MAX_STORED:
+                raise InvalidTarget(f"The target refers to more than {limits.MAX_STORED} stored targets in all.")
             self._open.append(name)
             self._stored[name] = self.hosts(self._lookup(name))
             self._open.pop()

@@ -44,6 +44,9 @@ class KeyIndex:
         return bool(self.labels or self.facts)
 
 
+_UNKNOWN = KeyIndex({}, {})
+
+
 class Fleet:
     """The agents, by hostname. ``bit i`` of a set stands for ``hosts[i]``."""
 
@@ -89,6 +92,9 @@ class Fleet:
         """The values of a key; made with its first use."""
         index = self._keys.get(key)
         if index is None:
+            label, fact, reported = _names(key)
+            if not reported and label not in self.keys and fact not in self.keys:
+                return _UNKNOWN  # an expression may name thousands of them
             index = self._keys[key] = self._index(key)
         return index
 

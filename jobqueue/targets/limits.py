@@ -14,6 +14,14 @@ MAX_SCANNING_TERMS = 50
 MAX_DEPTH = 50
 #: Hostnames that the ranges of one pattern stand for.
 MAX_RANGE = 10_000
+#: Hostnames that the ranges of one expression stand for, in all; and those of the stored targets that it refers to.
+MAX_NAMES = 20_000
+#: Stored targets that one expression refers to, directly or through others.
+MAX_STORED = 100
+#: Earlier jobs whose results one expression refers to: each is read with all its executions.
+MAX_JOBS = 5
+#: Terms compared with every distinct value in one evaluation, those of stored targets included.
+MAX_SCANS = 100
 #: Characters of a regular expression.
 MAX_REGEX = 256
 #: Memory of a compiled regular expression, in bytes.

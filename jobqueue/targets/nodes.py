@@ -26,6 +26,11 @@ class Match:
     operator: str
     value: str
 
+    @property
+    def scans(self) -> bool:
+        """Whether it is compared with every distinct value of the key."""
+        return self.operator != ":" or "*" in self.value or "?" in self.value
+
 
 @dataclass(frozen=True, slots=True)
 class JobHosts:

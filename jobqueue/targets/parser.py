@@ -116,7 +116,6 @@ class _Builder(Transformer[Token, Node]):
         return Sample(number, is_percent, "" if per is None else str(per), of)  # type: ignore[arg-type]
 
 
-@lru_cache(maxsize=256)
 def parse(text: str, longest: int = limits.MAX_TEXT) -> Node:
     """The syntax tree. Raises ``InvalidTarget``, which names the character and what is allowed there."""
     if len(text) > longest:
@@ -124,6 +123,11 @@ def parse(text: str, longest: int = limits.MAX_TEXT) -> Node:
             f"The target has {len(text)} characters, at most {longest} are allowed: use ranges such as web[01-20], "
             "or a stored target (@name)."
         )
+    return _parsed(text)
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> Node:
     try:
         if control := _CONTROL.search(text):
             raise _Malformed("control characters are not allowed", control.start())
@@ -194,18 +198,30 @@ def _job(key: str, operator: str, content: str, value: Token) -> JobHosts | None
 
 def _check_size(node: Node) -> None:
     """Raise ``InvalidTarget`` unless the tree is within the limits, so that others may walk it recursively."""
-    terms = scanning = 0
+    terms = scanning = names = 0
+    jobs: set[str] = set()
     for one, depth in walk(node):
         if depth > limits.MAX_DEPTH:
             raise InvalidTarget(f"The target is nested more than {limits.MAX_DEPTH} levels deep.")
         if isinstance(one, Hosts):
             terms += len(one.patterns)
-            scanning += sum(host_pattern.parse(pattern).is_glob for pattern in one.patterns)
+            patterns = [host_pattern.parse(pattern) for pattern in one.patterns]
+            scanning += sum(pattern.is_glob for pattern in patterns)
+            names += sum(pattern.size for pattern in patterns)
         elif not isinstance(one, (And, Or, Not)):
             terms += 1
-            scanning += isinstance(one, Match) and (one.operator != ":" or "*" in one.value or "?" in one.value)
+            scanning += isinstance(one, Match) and one.scans
+            if isinstance(one, JobHosts):
+                jobs.add(one.job_id)
     if terms > limits.MAX_TERMS:
         raise InvalidTarget(f"The target has {terms} terms, at most {limits.MAX_TERMS} are allowed.")
+    if len(jobs) > limits.MAX_JOBS:
+        raise InvalidTarget(f"The target refers to {len(jobs)} earlier jobs, at most {limits.MAX_JOBS} are allowed.")
+    if names > limits.MAX_NAMES:
+        raise InvalidTarget(
+            f"The ranges of the target stand for {names} hosts, at most {limits.MAX_NAMES} are allowed: use a pattern "
+            "such as web*, or a label."
+        )
     if scanning > limits.MAX_SCANNING_TERMS:
         raise InvalidTarget(
             f"The target has {scanning} patterns and comparisons, at most {limits.MAX_SCANNING_TERMS} are allowed."

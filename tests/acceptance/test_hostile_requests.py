@@ -15,8 +15,13 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+import redis
 
+from jobqueue.ledger.ledger import Ledger
+from jobqueue.model.agent import Registration
+from jobqueue.settings import Settings
 from jobqueue.standalone.binary import find_redis_server
+from tests import hostile_bodies
 from tests.acceptance.support.until import LONG
 from tests.acceptance.test_api_server import TOKEN, api, ask
 from tests.ledger.redis_server import RedisServer
@@ -39,7 +44,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path
     directory = Path(tempfile.mkdtemp(prefix="jqs-"))  # a socket's name is short
     server = RedisServer(find_redis_server().path, directory)
     server.start()
-    with api(folder, JOBQUEUE_REDIS_URL=server.url) as (_, port):
+    with redis.Redis.from_url(server.url, decode_responses=True) as client:
+        ledger = Ledger(client, Settings(state_dir=folder, redis_url=server.url, heartbeat_seconds=3600))
+        types = ("node.hostname.get", "command.exec.execute", "entrypoint.run")
+        for hostname in ("web1", "web2", "web3"):
+            ledger.agents.register(Registration(hostname, "boot", {"group": "web"}, {"cpus": 8}, types, "1", 2))
+    with api(folder, JOBQUEUE_REDIS_URL=server.url, JOBQUEUE_HEARTBEAT_SECONDS="3600") as (_, port):
         yield port, folder / "api.log"
     server.kill()
     shutil.rmtree(directory)
@@ -181,39 +191,6 @@ def test_http_1_0_needs_no_host(served: tuple[int, Path]) -> None:
 
 
 # --- generated --------------------------------------------------------------------------------------------------------
-PIECES = [b"{", b"}", b"[", b"]", b",", b":", b'"', b"\\", b'"a"', b"1", b"-", b"1e9", b"null", b"\\u0000",
-          b"\xff",
-          b'"operation":', b'{"type":"node.hostname.get"}', b'"data":{}', b" ", b"\n", b"\x00", b"[[[[["]  # fmt: skip
-PATHS = [b"/job", b"/job/batch", b"/key", b"/role", b"/api/jobs/", b"/api/spark/configurations", b"/ui/sign-in",
-         b"/api/job-launcher/launcher/status", b"/job/123e4567-e89b-12d3-a456-426614174000/retry"]  # fmt: skip
-
-
-def generated(random_: random.Random) -> bytes:
-    """A request with a body that is nearly JSON, costly, malformed in its framing, or huge."""
-    kind = random_.random()
-    if kind < 0.6:
-        body = b"".join(random_.choice(PIECES) for _ in range(random_.randrange(1, 60)))
-    elif kind < 0.9:
-        unit = random_.choice([b"[],", b"{},", b'"",', b'{"a":1},', b"[[1]],", b"123456789012345678901,"])
-        body = b'{"operation":{"type":"x","data":{"l":[' + unit * random_.randrange(1, 20_000) + b"0]}}}"
-    else:
-        body = b"{" + b",".join(b'"k%d":1' % n for n in range(random_.randrange(1, 30_000))) + b"}"
-    path = random_.choice(PATHS)
-    content_type = random_.choice([b"application/json"] * 4 + [b"application/x-www-form-urlencoded", b"text/plain"])
-    head = (
-        b"POST "
-        + path
-        + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: "
-        + content_type
-        + b"\r\n"
-    )
-    head += AUTHORIZATION if random_.random() < 0.9 else b""
-    if random_.random() < 0.7:
-        return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
-    size = random_.choice([b"%x", b"%x", b"%x;a=b", b"0x%x", b"%x \x01"]) % len(body)
-    return head + b"Transfer-Encoding: chunked\r\n\r\n" + size + b"\r\n" + body + b"\r\n0\r\n\r\n"
-
-
 def test_generated_bodies_block_no_other_client(served: tuple[int, Path]) -> None:
     """No 5xx, and no other client waits."""
     port, log = served
@@ -223,16 +200,17 @@ def test_generated_bodies_block_no_other_client(served: tuple[int, Path]) -> Non
 
     def other_client() -> None:
         while not over.is_set():
-            begin = time.monotonic()
-            assert ask(port, "GET", "/health")[0] == 200
-            longest[0] = max(longest[0], time.monotonic() - begin)
+            for path, expected in (("/health", 200), (f"/job/{hostile_bodies.JOB}", 404)):
+                begin = time.monotonic()
+                assert ask(port, "GET", path)[0] == expected
+                longest[0] = max(longest[0], time.monotonic() - begin)
 
     watcher = threading.Thread(target=other_client)
     watcher.start()
     try:
         random_ = random.Random(SEED)
         for number in range(BODIES):
-            raw = generated(random_)
+            raw = hostile_bodies.request(random_, AUTHORIZATION)
             answer = send(port, raw)
             assert answer, (number, raw[:500])
             status = int(answer.split(b" ", 2)[1])

@@ -23,6 +23,7 @@ from jobqueue.ledger.doctor import Doctor
 from jobqueue.ledger.executions import Finished, Grant
 from jobqueue.ledger.shared_key_watch import Watch
 from jobqueue.model.agent import Heartbeat, Registration
+from jobqueue.model.rollout import Rollout
 from jobqueue.standalone.binary import find_redis_server
 from tests.ledger.clock import FakeClock
 from tests.ledger.redis_server import RedisServer
@@ -95,7 +96,26 @@ class Intruder:
         return self._rng.choice([job_id, f"{job_id}:evil", f"{job_id}:b", f"{job_id}:_any", "b", "evil", "ghost"])
 
     def _arguments(self, command: str) -> list[str | int]:
-        rng, value = self._rng, str(self._rng.choice(["", "x", "submitted", "completed", "nan", "9" * 30, "-1", "1"]))
+        rng, value = (
+            self._rng,
+            str(
+                self._rng.choice(
+                    [
+                        "",
+                        "x",
+                        "submitted",
+                        "completed",
+                        "nan",
+                        "9" * 30,
+                        "-1",
+                        "1",
+                        "2|x",
+                        "completed|1|x",
+                        "0|1|9|0|auto|stop",
+                    ]
+                )
+            ),
+        )
         field = rng.choice(
             [
                 "status",
@@ -116,6 +136,15 @@ class Intruder:
                 "boot",
                 "until",
                 "registered",
+                "opened",
+                "gate",
+                "opens",
+                "rest",
+                "rollout",
+                "b1",
+                "awaits",
+                "paused",
+                "stopped",
                 "x",
             ]
         )
@@ -160,7 +189,9 @@ def test_what_one_host_writes_stops_no_other(server: RedisServer) -> None:
         watch = Watch(world.ledger, LEASE)
         world.executions.alert("work_refused", "", "b", "raised before")
         intruder = Intruder(world, server.url, rng)
+        rollout = Rollout.read({"batch": 1, "max_failures": 2, "between": "approve"})
         intruder.known += [world.create("evil"), world.create("_all"), world.create("evil")]
+        intruder.known += [world.create("_all", rollout=rollout)]
         asked = set()
         for _ in range(ROUNDS):
             for _ in range(COMMANDS):
@@ -177,6 +208,8 @@ def test_what_one_host_writes_stops_no_other(server: RedisServer) -> None:
             world.promote()
             world.executions.reap(100)
             world.executions.expire(100)
+            for due in world.ledger.rollouts.due(10):
+                world.ledger.rollouts.open(due, world.template)
             world.reconcile("b")
             world.jobs.prune(10**6, 100)
             world.agents.beat("b", "boot", _vitals())

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.native.schemas import JobQuery, JobRequest
+from jobqueue.operations.registry import Registry
 from jobqueue.schema_fast_path import SchemaFastPath
 
 VALUES = st.one_of(
@@ -44,6 +45,7 @@ REQUEST = st.fixed_dictionaries(
 )
 _schema = JobRequest()
 _quick = SchemaFastPath(_schema)
+_operations = {one.type: one for one in Registry.load(())}
 
 
 @given(REQUEST)
@@ -53,6 +55,33 @@ def test_it_agrees_with_the_schema(data: dict[str, Any]) -> None:
     except ma.ValidationError:
         expected = None
     assert _quick.load(data) == expected
+
+
+TEXTS = st.lists(st.one_of(st.text(max_size=2), st.integers()), max_size=2)
+COMMAND = st.fixed_dictionaries(
+    {},
+    optional={
+        "argv": TEXTS,
+        "command": st.one_of(st.text(max_size=2), st.none()),
+        "args": TEXTS,
+        "entrypoint": st.sampled_from(["x", "", 1]),
+        "metadata": st.one_of(st.none(), st.dictionaries(st.text(max_size=2), st.text(max_size=2))),
+        "num_cpus": st.sampled_from([None, 1, -1, "x"]),
+    },
+)
+
+
+@pytest.mark.parametrize("type", ["command.exec.execute", "command.shell.execute", "entrypoint.run"])
+@given(data=COMMAND)
+def test_schemas_that_prepare_and_validate_the_whole(type: str, data: dict[str, Any]) -> None:
+    schema = _operations[type].schema()
+    quick = SchemaFastPath(schema)
+    assert quick.is_exact
+    try:
+        expected: dict[str, Any] | None = schema.load(data)
+    except ma.ValidationError:
+        expected = None
+    assert quick.load(data) == expected
 
 
 @pytest.mark.parametrize("data", [None, [], "x", 1, {}])

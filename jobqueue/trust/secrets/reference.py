@@ -27,9 +27,9 @@ def has_secret(data: Any) -> bool:
     return any(type(value) not in _PLAIN and has_secret(value) for value in values)
 
 
-def faults(data: Any) -> dict[str, list[str]]:
+def faults(data: Any, most: int | None = None) -> dict[str, list[str]]:
     """Faults in the secret references of ``data``, by dotted path, the first ones; empty if there are none."""
-    problems = islice(_faults(data, ()), _MOST_FAULTS) if has_secret(data) else ()
+    problems = islice(_faults(data, ()), most or _MOST_FAULTS) if has_secret(data) else ()
     return {".".join(map(str, way)): [sentence] for way, sentence in problems}
 
 

@@ -136,6 +136,25 @@ def test_errors_do_not_grow_with_what_is_wrong(post: Ask) -> None:
     assert len(answer.data) < 20_000
 
 
+def test_wrong_items_of_a_batch_are_explained_up_to_a_number(post: Ask) -> None:
+    """The others are refused as well: that takes a fraction of the time."""
+    wrong, right = {"operation": 1, "priority": "x", "tags": 2}, GOOD
+    answer = post({"jobs": [*[wrong] * 200, right]}, path="/job/batch")
+    items = answer.get_json()["items"]
+    assert [item["code"] for item in items[:200]] == [400] * 200
+    assert ["priority" in (item["details"] or {}) for item in items[:200]] == [True] * 20 + [False] * 180
+    assert "as earlier jobs of this batch" in items[199]["error"]
+    assert "job_id" in items[200]
+
+
+def test_a_selector_of_many_labels_is_refused_before_agents_are_looked_at(post: Ask) -> None:
+    answer = post(
+        {"entrypoint": "x", "entrypoint_label_selector": {f"k{number}": "v" for number in range(65)}}, path="/api/jobs/"
+    )
+    assert answer.status_code == 400
+    assert "at most 64 entries" in answer.text
+
+
 def test_a_single_job_has_a_smaller_limit_than_many(client: Any, ask: Ask, app: Any) -> None:
     app.config["JOBQUEUE_MAX_JOB_BYTES"], before = 10_000, app.config["JOBQUEUE_MAX_JOB_BYTES"]
     try:
