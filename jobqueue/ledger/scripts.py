@@ -32,7 +32,7 @@ from jobqueue.model.states import FAILURES, FINAL_STATES, FINAL_STATUSES, TRANSI
 #: it aside and continues (``lua/include/damage_guard.lua``).
 MENDED = (
     *("events", "index", "waiting", "due", "leases", "deadlines", "opening", "finished", "outside", "queue", "clock"),
-    *("cancelling", "removals", "queues", "parked", "returning"),
+    *("cancelling", "removals", "queues", "parked", "returning", "holders", "line", "lines"),
     *(
         "agents",
         "hostnames",

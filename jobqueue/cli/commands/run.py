@@ -11,6 +11,7 @@ import click
 
 from jobqueue.cli.candidates import operations_like, targets_like
 from jobqueue.cli.commands.job import EXIT_JOB_FAILED, GOOD_STATUSES
+from jobqueue.cli.concurrency import concurrency_options, take_concurrency
 from jobqueue.cli.connection import EXIT_INTERRUPTED, ClientCommand, connect
 from jobqueue.cli.interrupt import settle_interrupted
 from jobqueue.cli.parameters import data_pair, duration, full_option, json_option, oneline_option, pair
@@ -87,6 +88,7 @@ class _Display:
     help="Stop waiting after this time and print what is in; the job goes on.",
 )
 @rollout_options
+@concurrency_options
 @oneline_option
 @click.option("--group", is_flag=True, help="Print equal answers once, under the names of their hosts.")
 @click.option("--dry-run", is_flag=True, help="Show which agents would run it; submit nothing.")
@@ -134,11 +136,17 @@ def run(  # noqa: PLR0913 - one for each option
     if sum((oneline, group, as_json)) > 1:
         raise click.UsageError("Choose one of --oneline, --group and --json.")
     named = different_tags(tags)
-    rollout = take_rollout(options)
+    rollout, concurrency = take_rollout(options), take_concurrency(options)
     with connect() as client:
         work = work_of(client, words, script, pairs, as_shell=as_shell)
         target = target_of(targets, work)
-        options |= {"title": title, "tags": named, "timeout_seconds": timeout, "rollout": rollout}
+        options |= {
+            "title": title,
+            "tags": named,
+            "timeout_seconds": timeout,
+            "rollout": rollout,
+            "concurrency": concurrency,
+        }
         if dry_run:
             plan = client.plan(work.operation, work.data, target, **options)
             show_plan(screen(full=full), plan, as_json=as_json)

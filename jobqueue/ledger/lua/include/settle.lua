@@ -1,7 +1,8 @@
--- Derives a job's status from its counts, and moves its indexes with it. Needs: clock, events, status, index.
+-- Derives a job's status from its counts, and moves its indexes with it. Needs: clock, events, status, index, concurrency.
 -- counts: in the order of STATES; known: its {status, created, updated} so far; is_stepwise: it is opened in steps.
 -- change: what else is written with it, in the same commands: {fields, gone, indexed, no_deadline}: fields of its hash
--- with their values, fields to delete, the fields that `dimensions` needs, and whether it is not among the deadlines.
+-- with their values, fields to delete, the fields that `dimensions` needs, whether it is not among the deadlines, and the
+-- terms of its concurrency key (`conc`; false: none, nil: not read).
 -- Returns the status.
 local function settle(id, at, counts, known, is_stepwise, change)
   local job, status = K.job .. id, derive_status(counts)
@@ -18,6 +19,8 @@ local function settle(id, at, counts, known, is_stepwise, change)
   if #gone > 0 then redis.call('HDEL', job, unpack(gone)) end
   if status ~= known[1] then reindex(id, known[2], known[1], status, change.indexed) end
   if is_final then
+    if change.conc == nil then change.conc = redis.call('HGET', job, 'conc') end
+    if change.conc then leave_job(id, change.conc, at) end
     redis.call('ZADD', K.finished, int(at), id)
     if not change.no_deadline then redis.call('ZREM', K.deadlines, id) end
     if is_stepwise then

@@ -7,7 +7,7 @@
 local COUNTS = {'status', 'created', 'updated', 'op'}
 for _, state in ipairs(STATES) do COUNTS[#COUNTS + 1] = 'n.' .. state end
 local FIRST_INDEXED = #COUNTS + 3
-for _, field in ipairs({'opened', 'expires', 'op', 'target', 'tags', 'host', 'fanout', 'groups'}) do
+for _, field in ipairs({'opened', 'expires', 'op', 'target', 'tags', 'host', 'fanout', 'groups', 'conc'}) do
   COUNTS[#COUNTS + 1] = field
 end
 
@@ -43,7 +43,9 @@ local function transition(id, slot, at, host, steps, more, read)
   end
   redis.call('HSET', exec, 'state', state, 'events', int(events), 'last', time, unpack(fields))
 
-  local counts, change = {unpack(now, 5, 4 + #STATES)}, {fields = {}, gone = {}, indexed = indexed, no_deadline = not now[FIRST_INDEXED - 1]}
+  local counts, change = {unpack(now, 5, 4 + #STATES)}, {fields = {}, gone = {}, indexed = indexed, no_deadline = not now[FIRST_INDEXED - 1],
+    conc = now[FIRST_INDEXED + 6] or false}
+  if change.conc and (FINAL_STATES[state] or state == 'submitted') then leave_execution(id, slot, change.conc, at) end
   for i, name in ipairs(STATES) do
     if name == from and name ~= state then
       counts[i] = math.max(0, num(counts[i]) - 1)
