@@ -87,6 +87,9 @@ def _metrics(found: Measures) -> Iterator[Metric]:
     yield _gauge("jobqueue_executions_scheduled", "Executions waiting for a start time.", found.scheduled)
     yield _gauge("jobqueue_pauses", "Pauses in force.", found.pauses)
     yield _gauge("jobqueue_executions_paused", "Executions that a pause has kept from starting.", found.paused)
+    yield _gauge(
+        "jobqueue_keys_waited_for", "Concurrency keys for which jobs or executions wait.", found.keys_waited_for
+    )
     held = GaugeMetricFamily("jobqueue_jobs_held", "Jobs with batches that have not been opened.", labels=("state",))
     for reason, count in found.held.items():
         held.add_metric((reason,), count)

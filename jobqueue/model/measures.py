@@ -60,7 +60,8 @@ class Measures:
     publication of an execution to its start. ``runs``: attempts whose end an agent reported. ``scheduled`` executions
     wait for a time. ``agents`` counts agents by state and status (live, offline). These, ``backlogs`` and ``pulses``
     were read ``agents_age_seconds`` ago, and the queues and agents beyond the first thousand are one named ``OTHER``.
-    ``pauses`` keep ``paused`` executions from starting.
+    ``pauses`` keep ``paused`` executions from starting. Jobs or executions wait for ``keys_waited_for`` concurrency
+    keys.
     ``held``: jobs with executions that have not been opened, by what they wait for. ``maintained``: a maintenance
     process holds the leadership. ``audit_unwritable``: the audit trail cannot be written; ``audit_broken``: a break is
     among the retained entries.
@@ -81,6 +82,7 @@ class Measures:
     scheduled: int = 0
     pauses: int = 0
     paused: int = 0
+    keys_waited_for: int = 0
     counters: Mapping[str, int] = field(default_factory=dict)
     maintained: bool = False
     audit_unwritable: bool = False

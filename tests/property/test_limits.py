@@ -196,9 +196,9 @@ def run(client: redis.Redis, examples: int, steps: int) -> None:
 
 
 def test_on_fakeredis() -> None:
-    run(fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True), examples=10, steps=40)
+    run(fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True), examples=3, steps=30)
 
 
 @pytest.mark.realredis
 def test_on_a_real_redis(real_client: redis.Redis) -> None:
-    run(real_client, examples=60, steps=60)
+    run(real_client, examples=25, steps=40)
