@@ -63,13 +63,13 @@ def turned_away() -> None:
     setattr(g, _TURNED_AWAY, True)
 
 
-def foretold(status: int) -> AuditEntry:
+def entry_of(status: int) -> AuditEntry:
     """The entry of this request if it ends with ``status``, for the ledger to write together with the change."""
-    return _deed(request._get_current_object(), principal(), status, "done")  # type: ignore[attr-defined]
+    return _entry(request._get_current_object(), principal(), status, "done")  # type: ignore[attr-defined]
 
 
 def is_written(status: int) -> None:
-    """The ledger has written the ``foretold`` entry."""
+    """The ledger has written the ``entry_of`` entry."""
     setattr(g, _WRITTEN, status)
 
 
@@ -78,7 +78,7 @@ def write_first(status: int) -> None:
 
     Raises ``AuditUnavailable``.
     """
-    services().audit.must_write(foretold(status))
+    services().audit.must_write(entry_of(status))
     is_written(status)
 
 
@@ -87,10 +87,10 @@ def install(app: Flask) -> None:
     refusals = _Refusals()
 
     @app.before_request
-    def foretell() -> None:
+    def open_scope() -> None:
         status = ACCESS.get(request.endpoint or "")
         if status is not None and request.method not in _SAFE:
-            scope = together(lambda: foretold(status))
+            scope = together(lambda: entry_of(status))
             setattr(g, _TOGETHER, (scope, scope.__enter__(), status))
 
     @app.teardown_request
@@ -121,15 +121,15 @@ def install(app: Flask) -> None:
             if left_out:
                 note(left_out=left_out)
         result = "refused" if is_refused or is_stranger else "done" if status < _WRONG else "failed"
-        deed = _deed(asked, who, status, result)
+        entry = _entry(asked, who, status, result)
         if status == _AWAY:  # Redis has just kept this request waiting; it would once more
-            services().audit.miss(deed, "Redis is unavailable")
+            services().audit.miss(entry, "Redis is unavailable")
         else:
-            services().audit.write(deed)
+            services().audit.write(entry)
         return response
 
 
-def _deed(asked: Request, who: Principal, status: int, result: str) -> AuditEntry:
+def _entry(asked: Request, who: Principal, status: int, result: str) -> AuditEntry:
     return AuditEntry(
         who=who.name,
         kind=who.kind,

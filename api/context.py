@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, current_app, g
 
-from jobqueue.model.principal import NOBODY, Principal
+from jobqueue.model.principal import ANONYMOUS, Principal
 
 if TYPE_CHECKING:
     from jobqueue.services import Services
@@ -20,12 +20,20 @@ def attach(app: Flask, services: Services) -> None:
 
 
 def services() -> Services:
-    """The use cases: the only thing behind the API."""
+    """The use cases: the only thing behind the API. Those of a principal with permissions on some hosts only keep to
+    these hosts.
+    """
     found: Services = current_app.extensions[_EXTENSION]
-    return found
+    who: Principal | None = g.get("principal")
+    if who is None or not who.restricted:
+        return found
+    seen: Services | None = g.get("seen")
+    if seen is None:
+        seen = g.seen = found.seen_by(who)
+    return seen
 
 
 def principal() -> Principal:
-    """The principal of this request's credentials; ``NOBODY`` on routes that need none."""
-    found: Principal = g.get("principal", NOBODY)
+    """The principal of this request's credentials; ``ANONYMOUS`` on routes that need none."""
+    found: Principal = g.get("principal", ANONYMOUS)
     return found

@@ -80,10 +80,10 @@ def status_of(error: BaseException) -> int:
 
 def error_document(error: errors.JobQueueError) -> dict[str, Any]:
     """The body for an error: ``{"error": sentence, "code": status, "details": {...} or None}``."""
-    return _document(*told(error), status_of(error))
+    return _document(*message_and_details(error), status_of(error))
 
 
-def told(error: errors.JobQueueError) -> tuple[str, Mapping[str, Any] | None]:
+def message_and_details(error: errors.JobQueueError) -> tuple[str, Mapping[str, Any] | None]:
     """Message and details of an error for a caller. Details of a bad input are cut to a bounded size:
     an answer must not grow with the request.
     """
@@ -138,7 +138,7 @@ def _known(error: errors.JobQueueError) -> Response:
     status = status_of(error)
     if status == 500:
         return _unexpected(error)
-    return _answer(status, *told(error), headers_of(error))
+    return _answer(status, *message_and_details(error), headers_of(error))
 
 
 def _http(error: HTTPException) -> Response | HTTPException:

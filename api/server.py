@@ -167,8 +167,11 @@ class Server(BaseApplication):
     def load(self) -> Any:
         """Called by gunicorn in each worker: the application. A Redis that will not do ends the server."""
         from api.app import create_app
+        from api.scheduling import submission_of
         from jobqueue.services import Services
         from jobqueue.services.enrolment import AgentAdmitter
+        from jobqueue.services.schedule_owner import OwnerReader
+        from jobqueue.services.scheduler import Scheduler
 
         self._closing = threading.Event()  # made here: gevent has replaced the standard library's by now
         services = Services.open(self._settings)
@@ -186,7 +189,11 @@ class Server(BaseApplication):
         except InvalidSettings as error:
             raise AppImportError(error.message) from error  # gunicorn prints the sentence, and ends all workers
         doorkeeper = AgentAdmitter(services.enrolment)
+        scheduler = Scheduler(
+            services.ledger, services.submit, services.jobs, OwnerReader(services.ledger.credentials), submission_of
+        )
         # a greenlet, like all threads of this process
+        threading.Thread(target=scheduler.run, args=(self._closing.wait,), name="scheduler", daemon=True).start()
         threading.Thread(target=doorkeeper.run, args=(self._closing.wait,), name="doorkeeper", daemon=True).start()
         return create_app(self._settings, services)
 

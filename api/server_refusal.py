@@ -59,11 +59,11 @@ def of(error: BaseException, *, most_line: int, most_header: int, most_headers: 
     if isinstance(error, errors.UnsupportedTransferCoding):
         return Refusal(501, "Not Implemented", "Transfer-Encoding may only be chunked.")
     if isinstance(error, errors.ParseException):
-        return Refusal(400, "Bad Request", f"This is not a valid HTTP request: {_told(error)}.")
+        return Refusal(400, "Bad Request", f"This is not a valid HTTP request: {_shortened(error)}.")
     return None
 
 
-def _told(error: errors.ParseException) -> str:
+def _shortened(error: errors.ParseException) -> str:
     """The parser's message, truncated because it quotes the request; quotes are a ``repr``."""
     text = str(error).rstrip(".")
     return text if len(text) <= 200 else f"{text[:200]}..."

@@ -13,7 +13,7 @@ def submit(wanted: Submission, status: int) -> Accepted:
     Raises what ``JobSubmitter.one`` raises. The request's entry in the audit trail is written together with the job.
     """
     audit.note(operation=wanted.operation, target=wanted.target)
-    accepted = services().submit.one(wanted, deed=audit.foretold(status))
+    accepted = services().submit.one(wanted, audit_entry=audit.entry_of(status))
     if accepted.is_audited:
         audit.is_written(status)
     else:

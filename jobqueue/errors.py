@@ -133,6 +133,23 @@ class TargetNotFound(NotFound):
     code = "target_not_found"
 
 
+class SavedJobNotFound(NotFound):
+    """No job is saved under this name."""
+
+    code = "saved_job_not_found"
+
+    @classmethod
+    def of(cls, name: str) -> SavedJobNotFound:
+        """The error for one name."""
+        return cls(f"No job is saved as {name[:80]!r}; `jobqueue saved list` shows all.")
+
+
+class ScheduleNotFound(NotFound):
+    """No schedule has this name."""
+
+    code = "schedule_not_found"
+
+
 class PauseNotFound(NotFound):
     """No pause has this id."""
 
@@ -241,6 +258,12 @@ class ConfigurationExists(Conflict):
     """A configuration with this id exists already."""
 
     code = "configuration_exists"
+
+
+class ScheduleExists(Conflict):
+    """A schedule with this name exists already."""
+
+    code = "schedule_exists"
 
 
 class PackageExists(Conflict):

@@ -10,9 +10,10 @@ from jobqueue.errors import JobQueueError
 MODULES = {
     "api": (
         *("flask", "flask_smorest", "apispec", "werkzeug", "jinja2", "flask_swagger_ui"),
-        *("gunicorn", "gevent", "wsproto", "argon2", "jwt", "cryptography", "lark", "re2"),
+        *("gunicorn", "gevent", "wsproto", "argon2", "jwt", "cryptography", "lark", "re2", "cronsim"),
     ),
     "aggregation": ("duckdb", "sqlglot"),
+    "apply": ("yaml",),
     "environments": ("uv",),
     "flower": ("flower",),
     "otel": ("opentelemetry.sdk", "opentelemetry.exporter"),

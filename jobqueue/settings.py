@@ -103,6 +103,7 @@ class Settings:
     ``jwt_secret``           accepts JSON Web Tokens with HS256: the shared secret, at least 32 bytes
     ``jwt_public_key``       accepts JSON Web Tokens by the issuer's public key, a PEM file: Ed25519, RSA or EC
     ``jwt_jwks``             accepts JSON Web Tokens by the issuer's published keys (JWKS): https:// address, or file
+    ``approval_seconds``     how long a job that exceeds a grant's limits waits for an approval before it expires
     ``jwt_jwks_max_age_seconds``  how long the last good key set is used when no newer one is available
     ``jwt_issuer``, ``jwt_audience``  required iss and aud of the tokens; required with any of the three
     ``login_failures``, ``login_window_seconds``  failed logins allowed per address within this time
@@ -172,6 +173,7 @@ class Settings:
     jwt_public_key: Path | None = None
     jwt_jwks: str = ""
     jwt_jwks_max_age_seconds: int = 86_400
+    approval_seconds: int = 86_400
     jwt_issuer: str = ""
     jwt_audience: str = ""
     login_failures: int = 20
@@ -599,6 +601,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "jwt_public_key": _folder,
     "jwt_jwks": _jwks,
     "jwt_jwks_max_age_seconds": _whole(60, 366 * 86_400),
+    "approval_seconds": _whole(1, 30 * 86_400),
     "jwt_issuer": _matching(_CLAIM, "1 to 256 visible ASCII characters"),
     "jwt_audience": _matching(_CLAIM, "1 to 256 visible ASCII characters"),
     "login_failures": _whole(1, 1_000_000),

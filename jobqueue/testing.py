@@ -30,6 +30,8 @@ from jobqueue.model.states import FINAL_STATES, ExecutionState, derive_status
 from jobqueue.model.target import ALL, ANY, label_prefixes
 
 _VERSION = "0"
+#: Options of a submission that a job does not show.
+_REQUEST_ONLY = frozenset({"idempotency_key", "parameters"})
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,22 @@ class _Record:
     retried_as: list[str] = field(default_factory=list)
 
 
+class _FakeSaved:
+    """In the place of ``Client.saved``: saved jobs run with the data that ``FakeClient.save`` was given."""
+
+    def __init__(self, client: FakeClient) -> None:
+        self._client = client
+        self.jobs: dict[str, tuple[str, Mapping[str, Any], str]] = {}
+
+    def run(self, name: str, parameters: Mapping[str, Any] | None = None, **options: Any) -> dict[str, Any]:
+        """As ``Client.saved.run``; templates stay as they are. ``Submission.options`` has ``saved``, ``parameters``."""
+        if name not in self.jobs:
+            raise NotFound(404, f"No job is saved as {name!r}.")
+        operation, data, target = self.jobs[name]
+        target = options.pop("target_hostname", target)
+        return self._client.submit(operation, data, target, saved=name, parameters=dict(parameters or {}), **options)
+
+
 class FakeClient(ObjectMethods):
     """In the place of ``Client``: jobs end at once, with the answers that were set for their hosts.
 
@@ -77,6 +95,7 @@ class FakeClient(ObjectMethods):
         self._answers: dict[tuple[str, str | None], _Answer] = {}
         self._held: set[str] = set()
         self._records: dict[str, _Record] = {}
+        self.saved = _FakeSaved(self)
 
     def answer(  # noqa: PLR0913 - one for each field of an answer
         self,
@@ -104,6 +123,10 @@ class FakeClient(ObjectMethods):
         if any(value is not None for value in output.values()):
             data = {"stdout": stdout or "", "stderr": stderr or "", "exit_code": exit_code or 0, **(data or {})}
         self._answers[hostname, operation] = _Answer(state, {} if data is None else data, error, changed)
+
+    def save(self, name: str, operation: str, data: Mapping[str, Any] | None = None, target: str = ANY) -> None:
+        """Have a saved job, which ``run_saved`` runs."""
+        self.saved.jobs[name] = (operation, dict(data or {}), target)
 
     def hold(self, hostname: str) -> None:
         """Let a host not answer until ``release``: its jobs stay in processing."""
@@ -296,7 +319,7 @@ class FakeClient(ObjectMethods):
             "title": None,
             "description": None,
             "tags": {},
-            **{name: value for name, value in submission.options.items() if name != "idempotency_key"},
+            **{name: value for name, value in submission.options.items() if name not in _REQUEST_ONLY},
             "id": submission.job_id,
             "status": derive_status(counts).value,
             "created": record.created,

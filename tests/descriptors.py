@@ -1,4 +1,4 @@
-"""What this process has open: told by what it is, for threads that earlier tests left may open files of their own."""
+"""What this process has open: identified by type, for threads that earlier tests left may open files of their own."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from flask import Flask, Request, g, request
 
 from api.auth.hosts import Hosts
 from api.auth.rules import KNOWN, PUBLIC, rule_of
+from api.auth.scoped_routes import is_scoped
 from jobqueue.errors import PermissionDenied
 from jobqueue.model.principal import Principal
 
@@ -49,15 +50,35 @@ class Gate:
         if rule is None:
             raise PermissionDenied("This route is closed: it has no rule in the API's map of permissions.")
         if rule != KNOWN and not _is_about_the_route(current):
-            principal.require(rule)
+            _require(principal, rule, endpoint or "")
 
-    def admits(self, environ: Mapping[str, Any], endpoint: str) -> bool:
-        """Whether an authenticated request would still be authenticated now. Raises ``LedgerUnavailable``."""
+    def admits(self, environ: Mapping[str, Any], endpoint: str, before: Principal | None = None) -> bool:
+        """Whether an authenticated request would still be authenticated now. Raises ``LedgerUnavailable``.
+
+        ``before``: its principal. A stream shows the hosts of the grants that it began with, so it ends with these.
+        """
         rule = rule_of(endpoint)
         if rule == PUBLIC:
             return True
         principal = self.authenticate.still(environ)
-        return principal is not None and rule is not None and (rule == KNOWN or principal.may(rule))
+        if principal is None or rule is None:
+            return False
+        if before is not None and before.restricted and before.permissions != principal.permissions:
+            return False
+        return rule == KNOWN or principal.may(rule) or (is_scoped(endpoint) and principal.may_somewhere(rule))
+
+
+def _require(principal: Principal, rule: str, endpoint: str) -> None:
+    """Raise ``PermissionDenied`` unless the principal may use a route: on every host, or the route looks at hosts."""
+    if principal.may(rule):
+        return
+    principal.require_somewhere(rule)
+    if not is_scoped(endpoint):
+        raise PermissionDenied(
+            f"This route concerns all hosts, and {principal.name} has {rule} on some hosts only, or with a "
+            f"limit; ask an administrator for {rule} without a target.",
+            {"permission": rule},
+        )
 
 
 def _is_about_the_route(asked: Request) -> bool:

@@ -64,6 +64,30 @@ _TARGETS = {
     "target.put_target": "target:write",
     "target.delete_target": "target:write",
 }
+_SAVED = {
+    "saved.list_saved": "saved:read",
+    "saved.get_saved": "saved:read",
+    "saved.list_versions": "saved:read",
+    "saved.compare_versions": "saved:read",
+    "saved.put_saved": "saved:write",
+    "saved.delete_saved": "saved:write",
+    "saved.restore_saved": "saved:write",
+    # also need job:write and the permission of the operation, which the service checks
+    "saved.run_saved": "saved:run",
+    "saved.plan_saved": "saved:run",
+}
+_SCHEDULES = {
+    # storing and triggering also need the permissions for the schedule's job, which the service checks
+    "schedule.list_schedules": "schedule:read",
+    "schedule.get_schedule": "schedule:read",
+    "schedule.preview_schedule": "schedule:read",
+    "schedule.create_schedule": "schedule:write",
+    "schedule.put_schedule": "schedule:write",
+    "schedule.delete_schedule": "schedule:write",
+    "schedule.pause_schedule": "schedule:write",
+    "schedule.resume_schedule": "schedule:write",
+    "schedule.trigger_schedule": "schedule:write",
+}
 _PAUSES = {
     "pause.list_pauses": "job:read",
     "pause.add_pause": "pause:write",
@@ -110,6 +134,12 @@ _DASHBOARD = {
     "dashboard.choose": "job:write",
     "dashboard.submit": "job:write",
     "dashboard.preview": "agent:read",
+    "dashboard.schedules": "schedule:read",
+    "dashboard.schedule": "schedule:read",
+    "dashboard.pause_schedule": "schedule:write",
+    "dashboard.resume_schedule": "schedule:write",
+    "dashboard.delete_schedule": "schedule:write",
+    "dashboard.trigger_schedule": "schedule:write",
     "dashboard.agents": "agent:read",
     "dashboard.agent": "agent:read",
     "dashboard.accept": "agent:write",
@@ -120,7 +150,18 @@ _DASHBOARD = {
 }
 
 #: endpoint -> permission, ``PUBLIC`` or ``KNOWN``. The routes of facades come with them, see ``add``.
-RULES: dict[str, str] = {**_HEALTH, **_DOCUMENTS, **_JOBS, **_AGENTS, **_TARGETS, **_PAUSES, **_ACCESS, **_DASHBOARD}
+RULES: dict[str, str] = {
+    **_HEALTH,
+    **_DOCUMENTS,
+    **_JOBS,
+    **_AGENTS,
+    **_TARGETS,
+    **_PAUSES,
+    **_SAVED,
+    **_SCHEDULES,
+    **_ACCESS,
+    **_DASHBOARD,
+}
 
 
 def add(rules: Mapping[str, str]) -> None:

@@ -23,7 +23,8 @@ from flask import Response
 from jobqueue.errors import PermissionDenied
 from jobqueue.ledger.seal import Seal
 from jobqueue.model.credential import Kind
-from jobqueue.model.principal import EVERYTHING, Principal
+from jobqueue.model.grant import EVERYTHING
+from jobqueue.model.principal import Principal
 from jobqueue.settings import Settings
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hmac
 
 from api.auth.request_credentials import RequestCredentials
-from jobqueue.model.principal import EVERYTHING, Principal, is_name
+from jobqueue.model.grant import EVERYTHING
+from jobqueue.model.principal import Principal, is_name
 
 #: Name of the principal that sends the admin token without a name.
 ADMIN = "admin"

@@ -16,7 +16,8 @@ from api.auth.key_sources import KeysUnavailable, fitting
 from api.auth.web_token_keys import keys_of, source_of
 from api.errors import IssuerUnavailable, Unauthenticated
 from jobqueue.errors import InvalidInput
-from jobqueue.model.principal import Principal, check_permissions, narrowed
+from jobqueue.model.principal import Principal, narrowed
+from jobqueue.services import grants
 from jobqueue.settings import Settings
 
 #: (roles, permissions) -> the permissions that they grant together.
@@ -133,7 +134,7 @@ def _read(claims: dict[str, Any]) -> dict[str, Any]:
     if roles is None or (permissions is None and limits is not None) or len(roles) > _MOST_ROLES:
         raise Unauthenticated("The web token's roles and permissions must be lists of names.")
     try:
-        checked = None if permissions is None else check_permissions(permissions)
+        checked = None if permissions is None else grants.spelled(permissions)
     except InvalidInput as error:
         raise Unauthenticated(f"The web token's {error.message}") from error
     try:

@@ -17,6 +17,7 @@ from api.dashboard import (
     pauses,
     rollouts,
     runs,
+    schedules,
     signing_in,
     submit,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "pauses",
     "rollouts",
     "runs",
+    "schedules",
     "signing_in",
     "submit",
 ]

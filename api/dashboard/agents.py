@@ -75,7 +75,7 @@ def _move(hostname: str, verb: str) -> Response:
         else:
             services().agents.undrain(hostname)
     except Conflict as error:
-        if not principal().may("agent:read"):
+        if not principal().may_somewhere("agent:read"):
             raise
         return _one(services().agents.get(hostname), error.message, errors.status_of(error))
     back = f"{PREFIX}/agents/{hostname}" if posted.form().get("back") == "agent" else f"{PREFIX}/agents"
@@ -139,7 +139,7 @@ def _counts(fleet: FleetSummary) -> dict[str, int]:
 def _one(found: Agent, problem: str = "", status: int = 200) -> Response:
     jobs = (
         services().jobs.summaries(JobFilter(hostname=found.hostname, limit=_JOBS))
-        if principal().may("job:read")
+        if principal().may_somewhere("job:read")
         else None
     )
     fingerprint = fingerprint_of(found.public_key) or ""

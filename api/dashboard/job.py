@@ -23,6 +23,7 @@ from jobqueue.model.job import Job
 from jobqueue.model.output import OutputPage
 from jobqueue.model.states import FAILURES, ExecutionState
 from jobqueue.model.target import ALL, NO_HOST
+from jobqueue.services.jobs import awaits_first_approval
 from jobqueue.services.output import MAX_FOLLOWED_HOSTS
 
 _EVENTS = 200
@@ -138,6 +139,7 @@ def _page(whole: Job, problem: str = "", status: int = 200) -> Response:
         problem=problem,
         paused_by=services().pauses.of_job(whole),
         rollout=found.rollout_progress,
+        awaits_first=awaits_first_approval(whole),
         lanes=lanes.draw(found.rollout_progress),
         lane_width=lanes.WIDTH,
         done=DONE.get(query.text("done"), ""),
@@ -218,7 +220,7 @@ def refused(job_id: str, error: JobQueueError) -> Response:
     status = errors.status_of(error)
     if status in (404, 500, 503) or isinstance(error, InvalidInput):
         raise error
-    if not principal().may("job:read"):
+    if not principal().may_somewhere("job:read"):
         raise error
     return _page(services().jobs.get(job_id), error.message, status)
 

@@ -26,12 +26,15 @@ MENU = (
     ("/", "Overview", ""),
     ("/ui/jobs", "Jobs", "job:read"),
     ("/ui/runs", "Runs", "job:read"),
+    ("/ui/schedules", "Schedules", "schedule:read"),
     ("/ui/agents", "Agents", "agent:read"),
     ("/ui/submit", "Submit", "job:write"),
     ("/ui/audit", "Audit", "audit:read"),
 )
+#: Pages that show a part to those with a permission on some hosts only.
+_OF_HOSTS = frozenset({"/ui/jobs", "/ui/agents", "/ui/submit"})
 #: The key after "g" that goes to a page, by the page's title.
-KEYS = {"Overview": "o", "Jobs": "j", "Runs": "r", "Agents": "a", "Submit": "s", "Audit": "u"}
+KEYS = {"Overview": "o", "Jobs": "j", "Runs": "r", "Schedules": "c", "Agents": "a", "Submit": "s", "Audit": "u"}
 
 
 @cache
@@ -70,7 +73,7 @@ def render(template: str, status: int = 200, **values: Any) -> Response:
 def body(template: str, **values: Any) -> str:
     """The text of a page."""
     who = context.principal()
-    menu = [(path, title) for path, title, needed in MENU if not needed or who.may(needed)] if who.name else []
+    menu = [(path, title) for path, title, needed in MENU if _opens(who, path, needed)] if who.name else []
     return (
         _environment()
         .get_template(template)
@@ -130,5 +133,9 @@ def _asset(name: str) -> str:
     return link(assets.address_of(name))
 
 
+def _opens(who: Principal, path: str, needed: str) -> bool:
+    return not needed or who.may(needed) or (path in _OF_HOSTS and who.may_somewhere(needed))
+
+
 def _may(who: Principal) -> Any:
-    return who.may
+    return who.may_somewhere

@@ -5,11 +5,14 @@ from __future__ import annotations
 from flask import Response
 
 from api.context import principal, services
+from api.dashboard import posted
 from api.dashboard.blueprint import PREFIX, blueprint
 from api.dashboard.job import go, refused
 from api.native import requests
 from jobqueue.errors import JobQueueError
-from jobqueue.ledger.rollouts import ABORT, APPROVE, PAUSE, RESUME
+from jobqueue.ledger.rollouts import ABORT, PAUSE, RESUME
+
+_LONGEST_HASH = 64
 
 
 @blueprint.post(f"{PREFIX}/jobs/<job_id>/pause")
@@ -27,7 +30,13 @@ def resume_rollout(job_id: str) -> Response:
 @blueprint.post(f"{PREFIX}/jobs/<job_id>/approve")
 def approve_batch(job_id: str) -> Response:
     """Open the next batch."""
-    return _steer(job_id, APPROVE, "approved")
+    found = requests.job_id(job_id)
+    plan_hash = posted.form().get("plan_hash", "")[:_LONGEST_HASH] or None
+    try:
+        services().approve(services().jobs, found, principal(), plan_hash)
+    except JobQueueError as error:
+        return refused(found, error)
+    return go(f"{PREFIX}/jobs/{found}?done=approved")
 
 
 @blueprint.post(f"{PREFIX}/jobs/<job_id>/abort")

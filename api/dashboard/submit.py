@@ -17,7 +17,14 @@ from api.dashboard import concurrency_form, form, pages, posted, query, rollout_
 from api.dashboard.blueprint import PREFIX, blueprint
 from api.native import requests
 from api.native.schemas import JobRequest
-from jobqueue.errors import InvalidInput, InvalidOperationData, JobQueueError, PermissionDenied, UnknownOperation
+from jobqueue.errors import (
+    InvalidInput,
+    InvalidOperationData,
+    JobNotFound,
+    JobQueueError,
+    PermissionDenied,
+    UnknownOperation,
+)
 from jobqueue.model.job import Job
 from jobqueue.model.job_fields import DEFAULT_PRIORITY
 from jobqueue.model.target import ALL, ANY, label_prefixes
@@ -96,7 +103,7 @@ def submit() -> Response:
 
 def _again(job: Job) -> Response:
     """The form of a job's operation with what that job had; times are left out, since they have passed."""
-    if not principal().may("job:read"):
+    if not principal().may_somewhere("job:read"):
         raise PermissionDenied.of(principal().name, "job:read")
     info = _operation(job.operation)
     given = form.given_of(info.schema, job.data) | {_TARGET: job.target}
@@ -139,7 +146,7 @@ def _form(info: OperationInfo, given: Mapping[str, str], problems: Problems, sta
         problems=problems,
         # a form that is sent twice makes one job
         key=given.get(_KEY) or f"ui-{secrets.token_urlsafe(18)}",
-        can_run=principal().may(info.permission),
+        can_run=principal().may_somewhere(info.permission),
         **_reach_of(info.type, target),
         suggestions=_suggestions(target),
     )
@@ -148,14 +155,14 @@ def _form(info: OperationInfo, given: Mapping[str, str], problems: Problems, sta
 def _reach_of(operation: str, target: str) -> dict[str, Any]:
     values: dict[str, Any] = {"reach": None, "reach_problem": "", "reach_notes": (), "reach_hint": ""}
     values |= {"named": _NAMED, "reach_target": target}
-    if not principal().may(SEE_AGENTS):
+    if not principal().may_somewhere(SEE_AGENTS):
         return values
     try:
         parsed = targets.parsed(target)
-        found, values["reach_notes"] = services().plans.preview(parsed, operation, "preview", is_patient=False)
+        found, values["reach_notes"] = services().plans.visible_preview(principal(), parsed, operation, "preview")
         if not found.is_known:
             values["reach_hint"] = services().targets.explain(parsed)
-    except InvalidInput as error:
+    except (InvalidInput, PermissionDenied, JobNotFound) as error:
         return {**values, "reach_problem": error.message}
     return {**values, "reach": found}
 
@@ -207,7 +214,7 @@ def _body(info: OperationInfo, given: Mapping[str, str]) -> tuple[dict[str, Any]
 def _problems(error: JobQueueError) -> Problems:
     """An error of the API, shown beside the fields that it names."""
     fields: dict[str, str] = {}
-    message, details = errors.told(error)
+    message, details = errors.message_and_details(error)
     for name, messages in (details or {}).items():
         if not isinstance(messages, list):
             continue

@@ -24,7 +24,7 @@ blueprint = make_blueprint("driver")
 def show(run_id: str) -> Response:
     """The whole output of a run so far, as text."""
     job = find(services().ledger.jobs, requests.run_id(run_id))
-    if job.outside is not None:
+    if job.external_run is not None:
         raise NotFound(f"Run {run_id} was not run by an agent, so its log is not stored here.")
     # the first page before the response starts, so that its errors still have their own status
     known = services()

@@ -30,9 +30,9 @@ def list_statuses() -> Response:
 @blueprint.post("/launcher/status")
 def update_status() -> Response:
     """Create or move the run that an external driver reports."""
-    told = read_status(read_object())
-    audit.note(run=told.run_id, state=told.state.value)
-    job = reports().tell(told, principal())
+    status = read_status(read_object())
+    audit.note(run=status.run_id, state=status.state.value)
+    job = reports().accept(status, principal())
     audit.note(job=job.id)
     return json_response(mapping.status(job))
 

@@ -21,13 +21,13 @@ Document = dict[str, Any]
 def status(job: Job) -> Document:
     """A run: state, jobId, jobConfig, hostname, result, and once it has ended startTime, endTime, duration (ms)."""
     state, execution = run_state(job), job.executions[0]
-    if job.outside is not None:
-        config, result = job.outside.told.get(CONFIG, {}), job.outside.told.get(RESULT, {})
+    if job.external_run is not None:
+        config, result = job.external_run.reported.get(CONFIG, {}), job.external_run.reported.get(RESULT, {})
     else:
         config, result = job.data if job.request is None else job.request, _result(job, state)
     found = _document(state, run_id_of(job), config, execution.hostname, result)
     if state.is_final:
-        found |= _times(job, execution, job.outside)
+        found |= _times(job, execution, job.external_run)
     return found
 
 
@@ -98,15 +98,15 @@ def _result(job: Job, state: RunState) -> Document:
     return names
 
 
-def _times(job: Job, execution: Execution, outside: ExternalRun | None) -> Document:
+def _times(job: Job, execution: Execution, external_run: ExternalRun | None) -> Document:
     """The driver's own times rule for a run elsewhere. The duration is that between the times as they are shown.
 
     The driver's own duration is used only if it did not report both times.
     """
-    told = outside.told if outside else {}
-    start = told.get(START) or to_iso(execution.started or job.created)
-    end = told.get(END) or to_iso(execution.finished)
-    duration = told.get("duration")
-    if duration is None or (START in told and END in told):
+    reported = external_run.reported if external_run else {}
+    start = reported.get(START) or to_iso(execution.started or job.created)
+    end = reported.get(END) or to_iso(execution.finished)
+    duration = reported.get("duration")
+    if duration is None or (START in reported and END in reported):
         duration = max(0, micros(end) // 1000 - micros(start) // 1000)
     return {"startTime": start, "endTime": end, "duration": duration}

@@ -36,9 +36,9 @@ class Reports:
 
     def __init__(self, ledger: Ledger) -> None:
         self._jobs = ledger.jobs
-        self._external = ledger.outside
+        self._external = ledger.external_runs
 
-    def tell(self, status: Status, principal: Principal) -> Job:
+    def accept(self, status: Status, principal: Principal) -> Job:
         """Create or move the run that an external driver reports, and return it.
 
         Raises ``IllegalTransition``, whose details name the present ``state`` and the ``allowed`` ones, and
@@ -54,7 +54,7 @@ class Reports:
             after=frozenset(str(state) for state in reporters(status.state)),
             state=execution.value if execution is not None else "",
             hostname=status.hostname,
-            told=_told(status),
+            reported=_reported(status),
             note=_note(status),
             tags={**tags(status.config or {}, REPORTED_TAG), NAME_TAG: status.run_id},
             submitted_by=principal.name,
@@ -62,14 +62,14 @@ class Reports:
             owner=owner_of(principal),
             groups=(ALL_RUNS, reported_group(status.run_id)),
         )
-        hearing = self._external.tell(report, is_cancelling=status.state is RunState.CANCELLING)
-        job = self._jobs.get(hearing.job_id)
-        if hearing.heard is ReportOutcome.ILLEGAL:
-            before = RunState(hearing.word)
+        answer = self._external.report(report, is_cancelling=status.state is RunState.CANCELLING)
+        job = self._jobs.get(answer.job_id)
+        if answer.outcome is ReportOutcome.ILLEGAL:
+            before = RunState(answer.word)
             raise _illegal(f"Run {status.run_id} is {before} and cannot become {status.state}", before, _next(before))
-        if hearing.heard is ReportOutcome.FINAL:
+        if answer.outcome is ReportOutcome.FINAL:
             raise _illegal(f"Run {status.run_id} has already ended as {run_state(job)}", run_state(job))
-        if hearing.heard is ReportOutcome.NOT_OUTSIDE:
+        if answer.outcome is ReportOutcome.NOT_EXTERNAL:
             sentence = f"{status.run_id} is a job that was started here; only its agent may report its state"
             raise _illegal(sentence, run_state(job))
         return job
@@ -79,9 +79,9 @@ class Reports:
         if (START in status.more) == (END in status.more):
             return
         job = self._jobs.reported(owner_of(principal), status.run_id)
-        if job is None or job.outside is None:
+        if job is None or job.external_run is None:
             return
-        times = {**job.outside.told, **status.more}
+        times = {**job.external_run.reported, **status.more}
         if START in times and END in times and times[END] < times[START]:
             name = END if END in status.more else START
             sentence = f"The run would end at {times[END]}, before its start at {times[START]}."
@@ -92,18 +92,18 @@ class Reports:
         job = self._jobs.reported(owner_of(principal), run_id) or named(self._jobs, run_id)
         if job is None:
             return _illegal(sentence, None, frozenset(RunState) - {RunState.UNKNOWN})
-        if job.outside is None or job.status.is_final:
+        if job.external_run is None or job.status.is_final:
             return _illegal(sentence, run_state(job))
-        return _illegal(sentence, run_state(job), _next(RunState(job.outside.word)))
+        return _illegal(sentence, run_state(job), _next(RunState(job.external_run.word)))
 
 
-def _told(status: Status) -> dict[str, Any]:
-    told = dict(status.more)
+def _reported(status: Status) -> dict[str, Any]:
+    reported = dict(status.more)
     if status.config is not None:
-        told[CONFIG] = dict(status.config)
+        reported[CONFIG] = dict(status.config)
     if status.result is not None:
-        told[RESULT] = dict(status.result)
-    return told
+        reported[RESULT] = dict(status.result)
+    return reported
 
 
 def _note(status: Status) -> str:

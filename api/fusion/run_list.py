@@ -13,7 +13,7 @@ def describe(job: Job) -> Run:
     """A run. Its configuration comes from the job's record: any caller can give a job any tags."""
     configuration = job.data if job.request is None else job.request
     what, kind = (str(configuration.get(name, "")) for name in ("id", "type"))
-    if job.outside is not None and job.outside.name:
+    if job.external_run is not None and job.external_run.name:
         what = f"{what} (reported by {job.submitted_by or 'a driver'})".strip()
     return Run(job, run_id_of(job), run_state(job).value, what, kind)
 

@@ -95,8 +95,8 @@ def run_state(job: Job) -> RunState:
         return _FINAL[job.status]
     if job.cancel_requested:
         return _S.CANCELLING
-    if job.outside is not None:
-        return RunState(job.outside.word)
+    if job.external_run is not None:
+        return RunState(job.external_run.word)
     if job.status is JobStatus.SUBMITTED:
         return _S.STARTING
     is_finishing = any(x.info.get("phase") == FINISHING_PHASE for x in job.executions)

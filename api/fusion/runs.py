@@ -238,14 +238,14 @@ class Runs:
             after=frozenset(),
             state=JobStatus.FAILED.value,
             hostname=API_HOST,
-            told={CONFIG: configuration_json.document(configuration), RESULT: result},
+            reported={CONFIG: configuration_json.document(configuration), RESULT: result},
             note=error,
             tags=tags(configuration.fields),
             submitted_by=principal.name,
             origin=ORIGIN,
             groups=series.groups,
         )
-        return Started(run_id, self._ledger.outside.tell(report).job_id, configuration, is_over=True)
+        return Started(run_id, self._ledger.external_runs.report(report).job_id, configuration, is_over=True)
 
     def _held(self, config_id: str, error: ExclusiveHeld) -> ExclusiveHeld:
         job = self._jobs.get(error.details["job_id"]) if error.details else None
@@ -263,7 +263,7 @@ def new_run_id() -> str:
 
 
 def _is_reported(job: Job) -> bool:
-    return job.outside is not None and bool(job.outside.name)
+    return job.external_run is not None and bool(job.external_run.name)
 
 
 def _submission(

@@ -98,7 +98,7 @@ def run_id_of(job: Job) -> str:
 
     What a driver elsewhere calls its run is an id among the runs of its owner only.
     """
-    return (job.outside.name if job.outside is not None else "") or job.alias or job.id
+    return (job.external_run.name if job.external_run is not None else "") or job.alias or job.id
 
 
 def owner_of(principal: Principal) -> str:

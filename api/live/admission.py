@@ -10,6 +10,7 @@ from typing import Any
 from flask import Request, current_app, request
 
 from api.auth import gate
+from api.context import principal
 from jobqueue.errors import JobQueueError, LedgerUnavailable
 
 logger = logging.getLogger("jobqueue.api")
@@ -28,6 +29,7 @@ class Admission:
         self._gate = gate.of(current_app)
         self._environ: Mapping[str, Any] = current.environ
         self._endpoint = current.endpoint or ""
+        self._principal = principal()
         self._next = time.monotonic() + LOOK_SECONDS
         self._holds = True
 
@@ -37,7 +39,7 @@ class Admission:
         if self._holds and now >= self._next:
             self._next = now + LOOK_SECONDS
             try:
-                self._holds = self._gate.admits(self._environ, self._endpoint)
+                self._holds = self._gate.admits(self._environ, self._endpoint, self._principal)
             except LedgerUnavailable as error:  # then nothing new comes to read either
                 logger.warning("The permissions of stream readers cannot be checked: %s", error)
             except JobQueueError:

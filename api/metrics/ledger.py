@@ -16,6 +16,7 @@ from jobqueue import __version__
 from jobqueue.errors import LedgerUnavailable
 from jobqueue.model.agent import AgentState
 from jobqueue.model.measures import OTHER, Backlog, Distribution, Measures, Pulse
+from jobqueue.model.schedule import Outcome
 
 _T = TypeVar("_T")
 
@@ -35,6 +36,7 @@ RARE: Mapping[str, str] = {
     "records_altered": "Records sealed by the API that were changed outside of it. Investigate each.",
     "agents_lost": "Outages in which a fifth of the agents or more stopped answering within ten minutes.",
     "connections_scarce": "Times that Redis had few connections left (maxclients).",
+    "schedules_stopped": "Schedules that were paused because their owner is gone.",
     "messages_refused": "Foreign messages found in agents' queues. Investigate each.",
 }
 
@@ -85,6 +87,7 @@ def _metrics(found: Measures) -> Iterator[Metric]:
     yield _distributions("jobqueue_run_seconds", "Time from start to reported end of an execution.", found.runs)
     yield _gauge("jobqueue_executions_running", "Executions running now.", found.running)
     yield _gauge("jobqueue_executions_scheduled", "Executions waiting for a start time.", found.scheduled)
+    yield from _schedules(found)
     yield _gauge("jobqueue_pauses", "Pauses in force.", found.pauses)
     yield _gauge("jobqueue_executions_paused", "Executions that a pause has kept from starting.", found.paused)
     yield _gauge(
@@ -103,6 +106,24 @@ def _metrics(found: Measures) -> Iterator[Metric]:
         rare = CounterMetricFamily(f"jobqueue_{name}", text)
         rare.add_metric((), found.counters.get(name, 0))
         yield rare
+
+
+def _schedules(found: Measures) -> Iterator[Metric]:
+    yield _gauge("jobqueue_schedules", "Schedules.", found.schedules)
+    yield _gauge(
+        "jobqueue_schedules_overdue_seconds",
+        "How late the schedule is that is most overdue.",
+        found.schedules_overdue_seconds,
+    )
+    times = CounterMetricFamily(
+        "jobqueue_schedule_times", "Times of schedules, by what came of them.", labels=("outcome",)
+    )
+    for outcome in Outcome:
+        times.add_metric((str(outcome),), found.schedule_results.get(str(outcome), 0))
+    yield times
+    late = CounterMetricFamily("jobqueue_schedule_late_seconds", "How late schedules fired, all times together.")
+    late.add_metric((), found.schedule_results.get("late", 0) / 1e6)
+    yield late
 
 
 def _queues(backlogs: Iterable[Backlog]) -> Iterator[Metric]:

@@ -1,4 +1,4 @@
-"""The native API: /job, logs, events, /agent, /operation, /target, /health, /metrics; /key, /user, /role, /audit."""
+"""The native API: jobs, events, agents, operations, targets, saved jobs, schedules, health, metrics, access, audit."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from api.native import (
     pauses,
     roles,
     rollouts,
+    saved,
+    schedules,
     targets,
     users,
 )
@@ -40,6 +42,8 @@ BLUEPRINTS = (
     users.blueprint,
     roles.blueprint,
     targets.blueprint,
+    saved.blueprint,
+    schedules.blueprint,
     pauses.blueprint,
     audit.blueprint,
 )

@@ -37,7 +37,7 @@ def audit_entry(found: AuditRecord) -> Document:
     return {
         "number": found.number,
         "timestamp": to_iso(found.at),
-        **found.deed.document(),
+        **found.content.document(),
         "seal": found.seal,
         "before": found.before,
         "link": found.link,

@@ -10,6 +10,7 @@ from marshmallow import fields, validate
 from api.native.fields import Moment, QueryWhole, Text, about, between, length
 from api.validation import StrictSchema
 from jobqueue.ledger.audit import MOST_ENTRIES
+from jobqueue.model.grant import MAX_GRANT
 from jobqueue.model.principal import MAX_PERMISSIONS
 from jobqueue.operations.schema import Items
 from jobqueue.services.credentials import LEAST_PASSWORD, MAX_ROLES, MOST_PASSWORD
@@ -40,8 +41,8 @@ class Names(Items):
         "invalid": "Must be a list of strings.",
     }
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(Text(validate=_length(1, 200)), **options)
+    def __init__(self, longest: int = 200, **options: Any) -> None:
+        super().__init__(Text(validate=_length(1, longest)), **options)
 
 
 def _roles() -> Names:
@@ -55,9 +56,13 @@ def _roles() -> Names:
 def _permissions(*, required: bool = False) -> Names:
     default: dict[str, Any] = {} if required else {"load_default": list}
     return Names(
+        MAX_GRANT,
         required=required,
         validate=_length(1 if required else 0, MAX_PERMISSIONS),
-        metadata=about("resource:verb, resource:* or *.", example=["job:read"]),
+        metadata=about(
+            "resource:verb, resource:* or *; with @target, on the hosts of that target only.",
+            example=["job:read", "command:execute@group:web"],
+        ),
         **default,
     )
 

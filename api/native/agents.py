@@ -16,6 +16,7 @@ from api.native.schemas import (
     AgentAnswer,
     AgentListAnswer,
     AgentMoved,
+    AgentRevoked,
     ErrorAnswer,
     InvitationAnswer,
     InvitationRequest,
@@ -132,15 +133,23 @@ def accept_agent(loaded: dict[str, Any], hostname: str) -> Response:
 
 
 @blueprint.route("/agent/<hostname>/revoke", methods=["POST"], parameters=[_HOSTNAME])
-@blueprint.response(200, AgentMoved)
+@blueprint.response(200, AgentRevoked)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No agent has this hostname.")
 @blueprint.alt_response(409, schema=ErrorAnswer, description="The agent has not been accepted.")
 @blueprint.doc(operationId="revokeAgent")
 def revoke_agent(hostname: str) -> Response:
     """Take back that an agent was accepted
 
-    It gets no work any more, what it runs is given up, and its results are shown as revoked. Accept it to let it in
-    again.
+    It gets no work any more, what it runs is given up, and its results are shown as revoked. Its Redis user is removed
+    if the API may do that; `redis_user.note` says what is left to do. To let the agent in again, accept it and give it
+    a Redis user, or make a new bundle.
     """
     found = services().enrolment.revoke(check_hostname(hostname), principal().name)
-    return json_response({"message": f"Agent {found.hostname} is revoked.", **mapping.agent(found)})
+    taken = services().redis_access.take(found.hostname)
+    return json_response(
+        {
+            "message": f"Agent {found.hostname} is revoked. {taken.note}",
+            **mapping.agent(found),
+            "redis_user": {"name": taken.user, "removed": taken.is_removed, "note": taken.note},
+        }
+    )

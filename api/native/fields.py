@@ -89,6 +89,17 @@ class Whole(fields.Integer):
         return value
 
 
+class Flag(fields.Boolean):
+    """JSON true or false, nothing like them."""
+
+    default_error_messages = {**_COMMON, "invalid": "Must be true or false."}  # noqa: RUF012
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid")
+        return value
+
+
 class QueryWhole(Whole):
     """A whole number in a query string."""
 

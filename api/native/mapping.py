@@ -63,6 +63,7 @@ def plan(made: Plan) -> Document:
         "notes": list(made.notes),
         "permissions": [{"permission": name, "granted": granted} for name, granted in made.permissions],
         "permitted": all(granted for _, granted in made.permissions),
+        "awaits_approval": made.awaits_approval or None,
         "plan_hash": made.hash,
     }
 

@@ -14,6 +14,7 @@ from jobqueue.model.job_fields import FIELDS
 from jobqueue.model.job_search import JobSearch
 from jobqueue.model.principal import Principal
 from jobqueue.model.retry import RetryPolicy
+from jobqueue.model.saved_job import group_of
 from jobqueue.model.submission import Submission
 from jobqueue.model.target import ANY, check_hostname
 from jobqueue.services.targets import parsed as parsed_target
@@ -52,14 +53,7 @@ def submission(loaded: Mapping[str, Any], *, principal: Principal, header_key: s
     Raises ``InvalidInput`` for what no single field shows: times that exclude each other, keys that differ.
     """
     key = _key(loaded.get("idempotency_key"), header_key)
-    not_before: int | None = loaded.get("not_before")
-    expires_at: int | None = loaded.get("expires_at")
-    if expires_at is not None:
-        # under an idempotency key the first job may have been accepted in time: the ledger looks at the key first
-        if not key and expires_at <= time.time() * 1_000_000:
-            raise InvalidInput.of("expires_at", "In the past; give a later time, or leave it out.")
-        if not_before is not None and not_before >= expires_at:
-            raise InvalidInput.of("not_before", "Must be before expires_at, or the job could never start.")
+    check_times(loaded, has_key=bool(key))
     target = target_of(loaded)
     given = {field.name: loaded[field.name] for field in FIELDS if field.name in loaded}
     given |= {
@@ -69,6 +63,19 @@ def submission(loaded: Mapping[str, Any], *, principal: Principal, header_key: s
         "retries": _policy(loaded["retries"]) if "retries" in loaded else None,
     }
     return Submission(**given, idempotency_key=key, plan_hash=loaded.get("plan_hash"), principal=principal)
+
+
+def check_times(loaded: Mapping[str, Any], *, has_key: bool | None = None) -> None:
+    """Raise ``InvalidInput`` for times that are past or exclude each other. ``has_key``: under an idempotency key."""
+    has_key = bool(loaded.get("idempotency_key")) if has_key is None else has_key
+    not_before: int | None = loaded.get("not_before")
+    expires_at: int | None = loaded.get("expires_at")
+    if expires_at is not None:
+        # under an idempotency key the first job may have been accepted in time: the ledger looks at the key first
+        if not has_key and expires_at <= time.time() * 1_000_000:
+            raise InvalidInput.of("expires_at", "In the past; give a later time, or leave it out.")
+        if not_before is not None and not_before >= expires_at:
+            raise InvalidInput.of("not_before", "Must be before expires_at, or the job could never start.")
 
 
 def job_filter(loaded: Mapping[str, Any]) -> JobFilter:
@@ -88,6 +95,7 @@ def job_filter(loaded: Mapping[str, Any]) -> JobFilter:
         target=_well_formed("target", parsed_target, loaded["target"]).text if "target" in loaded else None,
         hostname=_well_formed("hostname", check_hostname, loaded["hostname"]) if "hostname" in loaded else None,
         tag=loaded.get("tag"),
+        group=group_of(loaded["saved"]) if "saved" in loaded else None,
         created_after=after,
         created_before=before,
         limit=loaded["limit"],

@@ -7,6 +7,8 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields
 
+from api.native.fields import Text, about, length
+from api.validation import StrictSchema
 from jobqueue.errors import InvalidInput
 from jobqueue.model.rollout import APPROVE, AUTO, CANCEL, MAX_HOSTS, MAX_SECONDS, STOP, Rollout
 
@@ -96,3 +98,20 @@ class RolloutAnswer(ma.Schema):
     stopped_because = fields.String(required=True, allow_none=True)
     paused = fields.Boolean(required=True)
     next_opens = fields.DateTime(required=True, allow_none=True)
+
+
+class ApproveRequest(StrictSchema):
+    """What is approved."""
+
+    plan_hash = Text(
+        validate=length(1, 64),
+        metadata=about("The plan_hash of the job's approval; required while the job waits for its first approval."),
+    )
+
+
+class ApprovalAnswer(ma.Schema):
+    """Why a job waits, or waited, for an approval before its first batch."""
+
+    because = fields.String(required=True, metadata={"description": "Which limit it exceeds."})
+    plan_hash = fields.String(required=True, metadata={"description": "Identifies the request and its hosts."})
+    by = fields.String(required=True, metadata={"description": "Who submitted it, and so may not approve it."})

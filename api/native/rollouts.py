@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Response
 
+from api import audit
 from api.context import principal, services
 from api.native import mapping, requests
 from api.native.jobs import blueprint
+from api.native.rollout_schemas import ApproveRequest
 from api.native.schemas import ErrorAnswer, JobAnswer
 from api.responses import json_response
-from jobqueue.ledger.rollouts import ABORT, APPROVE, PAUSE, RESUME
+from jobqueue.ledger.rollouts import ABORT, PAUSE, RESUME
 
 
 @blueprint.route("/job/<job_id>/pause", methods=["POST"], parameters=[requests.JOB_ID])
@@ -33,13 +37,21 @@ def resume_rollout(job_id: str) -> Response:
 
 
 @blueprint.route("/job/<job_id>/approve", methods=["POST"], parameters=[requests.JOB_ID])
+@blueprint.arguments(ApproveRequest, required=False)
 @blueprint.response(200, JobAnswer)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
 @blueprint.alt_response(409, schema=ErrorAnswer, description="No batch waits for an approval, or it is paused.")
 @blueprint.doc(operationId="approveBatch")
-def approve_batch(job_id: str) -> Response:
-    """Open the next batch of a rollout with `between: approve`"""
-    return _steer(job_id, APPROVE)
+def approve_batch(loaded: dict[str, Any], job_id: str) -> Response:
+    """Open the next batch of a rollout with `between: approve`, or a job that waits for its first approval
+
+    A job that exceeds a limit of its submitter's grants opens nothing before another principal approves the `plan_hash`
+    of its `approval`.
+    """
+    found = requests.job_id(job_id)
+    job = services().approve(services().jobs, found, principal(), loaded.get("plan_hash"))
+    audit.note(**({"plan_hash": loaded["plan_hash"]} if "plan_hash" in loaded else {}))
+    return json_response(mapping.job(job))
 
 
 @blueprint.route("/job/<job_id>/abort", methods=["POST"], parameters=[requests.JOB_ID])

@@ -28,7 +28,7 @@ from api.native.fields import (
     length,
 )
 from api.native.pause_schemas import PauseAnswer, PausedBy
-from api.native.rollout_schemas import RolloutAnswer, RolloutTerms
+from api.native.rollout_schemas import ApprovalAnswer, RolloutAnswer, RolloutTerms
 from api.validation import StrictSchema
 from jobqueue.model.filter import DEFAULT_LIMIT, MAX_LIMIT
 from jobqueue.model.job_fields import DEFAULT_PRIORITY, MAX_DESCRIPTION, MAX_TITLE
@@ -207,6 +207,7 @@ class JobQuery(StrictSchema):
     )
     hostname = Text(validate=length(1, MAX_NAME), metadata=about("Only jobs with an execution on this agent."))
     tag = TagQuery(metadata=about("Only jobs with this tag, as key:value.", example="team:web"))
+    saved = Text(validate=length(1, 64), metadata=about("Only jobs that were made from this saved job."))
     q = Text(
         validate=length(1, MAX_TITLE),
         metadata=about("Only jobs with this text in title, operation, target, host, tag, submitter or error."),
@@ -314,6 +315,11 @@ class PlanAnswer(ma.Schema):
     notes = fields.List(fields.String(), required=True, metadata=about("Parts of the target that match nothing."))
     permissions = fields.List(fields.Nested(PermissionCheck), required=True)
     permitted = fields.Boolean(required=True, metadata=about("Whether the caller has all of the permissions."))
+    awaits_approval = fields.String(
+        required=True,
+        allow_none=True,
+        metadata=about("The limit per job that it exceeds: it would wait for an approval by another principal."),
+    )
     plan_hash = fields.String(
         required=True, metadata=about("Identifies the request and the set of agents; for POST /job, for one hour.")
     )
@@ -413,6 +419,11 @@ class JobSummary(ma.Schema):
     tags = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
     attempts = fields.Integer(required=True)
     expected_agents = fields.List(fields.String(), required=True)
+    saved = fields.Dict(
+        required=True,
+        allow_none=True,
+        metadata=about('The saved job that it was made from, as {"name", "version"}.'),
+    )
     retry_of = fields.UUID(required=True, allow_none=True)
     retried_as = fields.List(fields.UUID(), required=True)
     cancel_requested = fields.Boolean(required=True)
@@ -437,6 +448,12 @@ class JobSummary(ma.Schema):
     rollout = fields.Nested(RolloutAnswer, required=True, allow_none=True)
     concurrency = fields.Dict(
         required=True, allow_none=True, metadata=about("Its concurrency key, without defaults.", properties=CONCURRENCY)
+    )
+    approval = fields.Nested(
+        ApprovalAnswer,
+        required=True,
+        allow_none=True,
+        metadata=about("Set if the job exceeds a limit of its submitter's grants."),
     )
 
 
@@ -553,6 +570,20 @@ class AgentMoved(AgentAnswer):
     """An agent that was drained or undrained, as it is now."""
 
     message = fields.String(required=True)
+
+
+class RemovedRedisUser(ma.Schema):
+    """What became of an agent's Redis user."""
+
+    name = fields.String(required=True)
+    removed = fields.Boolean(required=True)
+    note = fields.String(required=True, metadata={"description": "What was done, or what must be done by hand."})
+
+
+class AgentRevoked(AgentMoved):
+    """An agent that was revoked, as it is now."""
+
+    redis_user = fields.Nested(RemovedRedisUser, required=True)
 
 
 class AcceptRequest(ma.Schema):

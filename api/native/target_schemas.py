@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields
 
-from api.native.fields import Line, Text, about, length
+from api.native.fields import Line, QueryFlag, Text, about, length
 from api.validation import StrictSchema
 from jobqueue.model.stored_target import MAX_DESCRIPTION
 from jobqueue.targets.limits import MAX_STORED_TEXT
@@ -20,6 +20,22 @@ class TargetRequest(StrictSchema):
         metadata=about("The expression; it may refer to other stored targets.", example="group:web and not zone:a"),
     )
     description = Line(load_default="", validate=length(0, MAX_DESCRIPTION), metadata=about("What the target is for."))
+    managed_by = Text(
+        load_default="",
+        validate=length(0, 100),
+        metadata=about("The set of files that it is applied from; empty: it is edited by hand."),
+    )
+
+
+class TargetPutQuery(StrictSchema):
+    """How to store a target."""
+
+    dry_run = QueryFlag(load_default=False, metadata=about("Only check it, and say what would change."))
+    assume = Text(
+        load_default="",
+        validate=length(0, MAX_STORED_TEXT),
+        metadata=about("With dry_run: names of targets, with commas between, that are taken for stored."),
+    )
 
 
 class NamedTargetRequest(TargetRequest):
@@ -52,6 +68,16 @@ class StoredTargetAnswer(ma.Schema):
     description = fields.String(required=True)
     changed = fields.DateTime(required=True, metadata=about("When it was last changed."))
     changed_by = fields.String(required=True, metadata=about("Who changed it last."))
+    managed_by = fields.String(required=True, metadata=about("The set of files that it is applied from, or empty."))
+
+
+class TargetPutAnswer(StoredTargetAnswer):
+    """What was stored, or with dry_run would be."""
+
+    change = fields.String(metadata=about("Only with dry_run: created, changed or unchanged."))
+    changes = fields.List(
+        fields.Dict(), metadata=about("Only with dry_run: the fields that differ, as {field, before, after}.")
+    )
 
 
 class TargetMembersAnswer(StoredTargetAnswer):

@@ -9,6 +9,7 @@ from flask import Response
 from api import audit
 from api.blueprint import Blueprint
 from api.context import principal, services
+from api.native.saved_mapping import changes
 from api.native.schemas import ErrorAnswer
 from api.native.target_schemas import (
     NamedTargetRequest,
@@ -17,9 +18,13 @@ from api.native.target_schemas import (
     TargetCompletionQuery,
     TargetListAnswer,
     TargetMembersAnswer,
+    TargetPutAnswer,
+    TargetPutQuery,
     TargetRequest,
 )
 from api.responses import json_response
+from jobqueue.model.changes import changes as changes_between
+from jobqueue.model.saved_job import check_manager
 from jobqueue.model.stored_target import StoredTarget
 from jobqueue.model.timestamps import to_iso
 
@@ -68,13 +73,14 @@ def get_target(name: str) -> Response:
 
 
 @blueprint.route("/target/<name>", methods=["PUT"], parameters=[_NAME])
+@blueprint.arguments(TargetPutQuery, location="query")
 @blueprint.arguments(TargetRequest)
-@blueprint.response(200, StoredTargetAnswer)
+@blueprint.response(200, TargetPutAnswer)
 @blueprint.alt_response(201, schema=StoredTargetAnswer, description="The target is new.")
 @blueprint.doc(operationId="putTarget")
-def put_target(loaded: dict[str, Any], name: str) -> Response:
+def put_target(loaded: dict[str, Any], query: dict[str, Any], name: str) -> Response:
     """Store a target under a name, or replace it"""
-    return _put(name, loaded)
+    return _put(name, loaded, assumed=query["assume"].split(",") if query["dry_run"] else None)
 
 
 @blueprint.route("/target/<name>", methods=["DELETE"], parameters=[_NAME])
@@ -88,10 +94,27 @@ def delete_target(name: str) -> Response:
     return Response(status=204)
 
 
-def _put(name: str, loaded: dict[str, Any]) -> Response:
-    stored, is_new = services().stored_targets.put(name, loaded["target"], loaded["description"], principal())
+def _put(name: str, loaded: dict[str, Any], *, assumed: list[str] | None = None) -> Response:
+    """Store the target; with ``assumed``, which are taken for stored, only say what that would change."""
+    is_dry_run = assumed is not None
+    manager = check_manager(loaded["managed_by"])
+    targets = services().stored_targets
+    stored, before = targets.put(
+        name, loaded["target"], loaded["description"], principal(), managed_by=manager, assumed=assumed
+    )
     audit.note(stored=stored.name, expression=stored.text)
-    return json_response(_document(stored), 201 if is_new else 200)
+    if not is_dry_run:
+        return json_response(_document(stored), 201 if before is None else 200)
+    audit.note(dry_run=1)
+    different = changes_between({} if before is None else _declared(before), _declared(stored))
+    change = "created" if before is None else "changed" if different else "unchanged"
+    return json_response({**_document(stored), "change": change, "changes": changes(different)})
+
+
+def _declared(target: StoredTarget) -> dict[str, Any]:
+    """What a caller sets of a target, without what is empty."""
+    fields = {"target": target.text, "description": target.description, "managed_by": target.managed_by}
+    return {name: value for name, value in fields.items() if value}
 
 
 def _document(target: StoredTarget) -> dict[str, Any]:
@@ -101,4 +124,5 @@ def _document(target: StoredTarget) -> dict[str, Any]:
         "description": target.description,
         "changed": to_iso(target.changed),
         "changed_by": target.changed_by,
+        "managed_by": target.managed_by,
     }

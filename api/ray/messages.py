@@ -63,12 +63,12 @@ def exit_code(job: Job) -> int | None:
     if not job.status.is_final or job.is_broadcast:
         return None
     execution = job.executions[0]
-    told: Any = None
+    report: Any = None
     if execution.state is ExecutionState.COMPLETED:
-        told = execution.data
+        report = execution.data
     elif execution.state is ExecutionState.FAILED:
-        told = execution.failure
-    code = told.get("exit_code") if isinstance(told, Mapping) else None
+        report = execution.failure
+    code = report.get("exit_code") if isinstance(report, Mapping) else None
     return code if isinstance(code, int) else None
 
 
@@ -77,9 +77,9 @@ def _failure(job: Job) -> str:
     if job.is_broadcast or failed is None:
         return job.error or "Job failed."
     failure = failed.failure or {}
-    told = failure.get("message")
-    if isinstance(told, str):
-        return _told(failure, told)
+    message = failure.get("message")
+    if isinstance(message, str):
+        return _worded(failure, message)
     if failed.state is ExecutionState.LOST:
         return (
             f"Job was lost: its agent {failed.hostname} died, or was cut off, while the job ran. "
@@ -92,13 +92,13 @@ def _failure(job: Job) -> str:
 
 def _kind(failure: Mapping[str, Any]) -> str | None:
     """Ray's name for the kind of error that the agent reports; None if it reports none."""
-    told = failure.get("error_type")
-    return _AGENTS_KINDS.get(told, told) if isinstance(told, str) else None
+    error_type = failure.get("error_type")
+    return _AGENTS_KINDS.get(error_type, error_type) if isinstance(error_type, str) else None
 
 
-def _told(failure: Mapping[str, Any], told: str) -> str:
+def _worded(failure: Mapping[str, Any], message: str) -> str:
     if _kind(failure) == SETUP_FAILURE:
-        return _of_setup(failure, told)
+        return _of_setup(failure, message)
     if failure.get("error_type") == COMMAND_FAILED:
         how = f"Job entrypoint command failed with exit code {failure.get('exit_code')}"
         output = failure.get("output")
@@ -107,13 +107,13 @@ def _told(failure: Mapping[str, Any], told: str) -> str:
             if output
             else f"{how}. No logs available."
         )
-    return told
+    return message
 
 
-def _of_setup(failure: Mapping[str, Any], told: str) -> str:
+def _of_setup(failure: Mapping[str, Any], message: str) -> str:
     """Scripts recognise a failed or timed-out set-up by Ray's wording."""
     timeout = "Timeout: " if failure.get("timed_out") else ""
-    return f"runtime_env setup failed: Failed to set up runtime environment. {timeout}{told}"
+    return f"runtime_env setup failed: Failed to set up runtime environment. {timeout}{message}"
 
 
 def _first_failed(job: Job) -> Execution | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from docs.generate.markdown import code, codes, table
 from jobqueue.aggregation.spark_sql.casts import CASTS
-from jobqueue.aggregation.spark_sql.functions import AGGREGATES, FUNCTIONS, RANKS, SPECIAL, SYNONYMS
-from jobqueue.aggregation.spark_sql.patterns import DATE_PARTS
+from jobqueue.aggregation.spark_sql.functions import AGGREGATES, EXTREMES, FUNCTIONS, RANKS, SPECIAL, SYNONYMS
+from jobqueue.aggregation.spark_sql.patterns import DATE_PARTS, PARSED_PARTS
 
 
 def text() -> str:
@@ -23,10 +23,12 @@ def text() -> str:
                 ("aggregate", "of", "also called"),
                 [(name, kinds, _synonyms(name.strip("`"))) for name, kinds in aggregates],
             ),
-            f"With `OVER (... ORDER BY ...)`: {codes([*RANKS, 'lag', 'lead'])}, and the aggregates but `collect_*`.",
+            f"With `OVER (... ORDER BY ...)`: the aggregates but `collect_*`, {codes([*RANKS, 'ntile', 'lag', 'lead'])}.",
             "`CAST`, besides between integers and decimals:",
             table(("from", "to"), [(code(kind), codes(kinds)) for kind, kinds in sorted(casts.items())]),
             f"In formats of dates: {codes(DATE_PARTS)}, texts in single quotes and punctuation.",
+            f"In formats of `to_date`, `to_timestamp` and `unix_timestamp`: {codes(PARSED_PARTS)}.",
+            f"Of two arguments: {codes(EXTREMES)}, and `count(DISTINCT a, b)`.",
         )
     )
 

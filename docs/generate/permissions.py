@@ -6,7 +6,8 @@ from api.auth.rules import KNOWN, PUBLIC
 from docs.generate.markdown import code, codes, table
 from docs.generate.operations import built_in
 from docs.generate.routes import routes
-from jobqueue.model.principal import EVERYTHING, Principal
+from jobqueue.model.grant import EVERYTHING
+from jobqueue.model.principal import Principal
 from jobqueue.model.role import BUILTIN
 
 

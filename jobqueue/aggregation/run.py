@@ -95,7 +95,7 @@ class _Run:
             count = source.count()
             log(f"{config.input_collection}: {count} rows {source.described}.")
             if count == 0:
-                self._skip_if_told(source.described)
+                self._skip_if_configured(source.described)
             rows = self._rows(transaction, source, connection)
             self._around.finishing()
             aggregated = self._write(transaction, rows, connection)
@@ -171,7 +171,7 @@ class _Run:
             values = {"outputCollection": table_name(self._config.output_collection), **values}
         return prepare(sql or "", values, self._own, list(self._known.values()), what)
 
-    def _skip_if_told(self, described: str) -> None:
+    def _skip_if_configured(self, described: str) -> None:
         config = self._config
         if config.skip_if_empty or (config.skip_check and config.source_catchup):
             raise OperationNotNeeded(f"nothing new: {config.input_collection} has no rows {described}")

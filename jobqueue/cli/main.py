@@ -59,6 +59,22 @@ _COMMANDS = {
     "user": ("jobqueue.cli.commands.user:user", "Manage users, the credentials of people."),
     "pause": ("jobqueue.cli.commands.pause:pause", "Pause operations, tags, hosts or everything, and resume them."),
     "target": ("jobqueue.cli.commands.target:target", "Store targets under names, for use as @name."),
+    "saved": (
+        "jobqueue.cli.commands.saved:saved",
+        "Save jobs under names, with parameters; `jobqueue run @NAME` runs them.",
+    ),
+    "schedule": (
+        "jobqueue.cli.commands.schedule:schedule",
+        "Submit jobs at times: by cron expression, at an interval, once, or by a recurrence rule.",
+    ),
+    "apply": (
+        "jobqueue.cli.commands.apply:apply",
+        "Store the saved jobs and targets that files declare: jobqueue apply -f jobs/ --prune.",
+    ),
+    "export": (
+        "jobqueue.cli.commands.apply:export",
+        "Print saved jobs and targets as files for `jobqueue apply`: jobqueue export > jobs.yaml.",
+    ),
     "role": ("jobqueue.cli.commands.role:role", "Manage roles, which are named sets of permissions."),
     "audit": (
         "jobqueue.cli.commands.audit:audit",

@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from jobqueue.cli.views.times import parse_duration, parse_moment
+from jobqueue.cli.views.times import parse_moment
+from jobqueue.model.durations import parse_duration
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.plain_text import decoded
 

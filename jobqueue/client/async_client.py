@@ -155,6 +155,12 @@ class AsyncClient:
         """See ``Client.start``."""
         return AsyncJob(await asyncio.to_thread(lambda: self._client.start(operation, data, on=on, **options)))
 
+    async def run_saved(
+        self, name: str, parameters: Mapping[str, Any] | None = None, *, on: str | None = None, **options: Any
+    ) -> AsyncJob:
+        """See ``Client.run_saved``."""
+        return AsyncJob(await asyncio.to_thread(self._client.run_saved, name, parameters, on=on, **options))
+
     async def get(self, job_id: str) -> AsyncJob:
         """See ``Client.get``."""
         return AsyncJob(await asyncio.to_thread(self._client.get, job_id))

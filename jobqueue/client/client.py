@@ -17,6 +17,7 @@ from jobqueue.client.address import resolve
 from jobqueue.client.errors import ClientError, ConnectionFailed, InvalidAnswer, Unavailable
 from jobqueue.client.object_methods import ObjectMethods
 from jobqueue.client.polling import PATIENCE_SECONDS, Pacer
+from jobqueue.client.saved import SavedJobs
 from jobqueue.client.sse import ServerEvent
 from jobqueue.client.transport import Transport
 from jobqueue.errors import InvalidInput
@@ -223,6 +224,7 @@ class Client(ObjectMethods):
         target: str | None = None,
         hostname: str | None = None,
         tag: str | None = None,
+        saved: str | None = None,
         q: str | None = None,
         error: str | None = None,
         submitted_by: str | None = None,
@@ -235,9 +237,10 @@ class Client(ObjectMethods):
     ) -> dict[str, Any]:
         """One page of jobs, newest first: ``{"total_items", "is_least", "status_counts", "items", "next_cursor"}``.
 
-        All conditions must hold. ``tag`` is ``key:value``; ``limit`` 1-100; ``cursor`` is a page's ``next_cursor``;
-        ``q`` is a text in title, host, tag, submitter or error; with it, ``error`` or ``submitted_by``, a page may be
-        short although ``next_cursor`` continues it. ``view="summary"`` leaves out responses, agent states and timeline.
+        All conditions must hold. ``tag`` is ``key:value``; ``saved`` is a saved job's name; ``limit`` 1-100;
+        ``cursor`` is a page's ``next_cursor``; ``q`` is a text in title, host, tag, submitter or error; with it,
+        ``error`` or ``submitted_by``, a page may be short although ``next_cursor`` continues it. ``view="summary"``
+        leaves out responses, agent states and timeline.
         """
         query = {
             "status": status,
@@ -245,6 +248,7 @@ class Client(ObjectMethods):
             "target": target,
             "hostname": hostname,
             "tag": tag,
+            "saved": saved,
             "q": q,
             "error": error,
             "submitted_by": submitted_by,
@@ -400,9 +404,14 @@ class Client(ObjectMethods):
         """Resume a paused rollout, and return the job."""
         return self._object("POST", _path("/job", job_id, "resume"))
 
-    def approve(self, job_id: str) -> dict[str, Any]:
-        """Open the next batch of a rollout with ``between: approve``, and return the job."""
-        return self._object("POST", _path("/job", job_id, "approve"))
+    def approve(self, job_id: str, plan_hash: str | None = None) -> dict[str, Any]:
+        """Open the next batch of a rollout with ``between: approve``, and return the job.
+
+        A job that exceeds a limit of its submitter's grants waits for the approval of the ``plan_hash`` in its
+        ``approval``, by another principal.
+        """
+        body = None if plan_hash is None else {"plan_hash": plan_hash}
+        return self._object("POST", _path("/job", job_id, "approve"), body=body)
 
     def abort(self, job_id: str) -> dict[str, Any]:
         """End a rollout, and return the job: what is held is cancelled, and what has been opened goes on."""
@@ -504,7 +513,7 @@ class Client(ObjectMethods):
         return self._object("POST", path, body={"fingerprint": fingerprint}, repeatable=True)
 
     def revoke(self, hostname: str) -> dict[str, Any]:
-        """Revoke an agent, and return it; it is no longer accepted."""
+        """Revoke an agent, and return it; ``redis_user`` says what became of its Redis user."""
         return self._object("POST", _path("/agent", hostname, "revoke"), repeatable=True)
 
     def remove_agent(self, hostname: str) -> None:
@@ -609,6 +618,18 @@ class Client(ObjectMethods):
         body = {"target": target, "description": description}
         return self._object("PUT", _path("/target", name), body=body, repeatable=True)
 
+    def put_target(
+        self, name: str, body: Mapping[str, Any], *, dry_run: bool = False, assume: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """Store a target, or replace it. ``body`` is that of ``PUT /target/{name}``: ``target``, ``description``,
+        ``managed_by``.
+
+        ``dry_run`` stores nothing, takes the targets ``assume`` for stored, and adds ``change`` (created, changed or
+        unchanged) and ``changes`` to the answer.
+        """
+        query = {"dry_run": "true", **({"assume": ",".join(assume)} if assume else {})} if dry_run else {}
+        return self._object("PUT", _path("/target", name), body=body, query=query, repeatable=True)
+
     def delete_target(self, name: str) -> None:
         """Remove a stored target that no other refers to."""
         self._http.request("DELETE", _path("/target", name))
@@ -648,6 +669,68 @@ class Client(ObjectMethods):
         """Completions of a target that has been typed so far."""
         return list(self._object("GET", "/target/complete", query={"q": text})["completions"])
 
+    @property
+    def saved(self) -> SavedJobs:
+        """The saved jobs: ``client.saved.list()``, ``get``, ``put``, ``delete``, ``versions``, ``diff``, ``run``..."""
+        return SavedJobs(self._http)
+
+    def schedules(self, *, limit: int = 100, cursor: str | None = None) -> dict[str, Any]:
+        """One page of schedules by name, with their last results: ``{"schedules": [...], "total", "next_cursor"}``."""
+        query = {"limit": limit, **({} if cursor is None else {"cursor": cursor})}
+        return self._object("GET", "/schedule", query=query)
+
+    def iter_schedules(self, *, limit: int = 100) -> Iterator[dict[str, Any]]:
+        """Every schedule, by name; ``limit`` is per request."""
+        cursor: str | None = None
+        while True:
+            page = self.schedules(limit=limit, cursor=cursor)
+            yield from page["schedules"]
+            cursor = page.get("next_cursor")
+            if cursor is None:
+                return
+
+    def schedule(self, name: str) -> dict[str, Any]:
+        """A schedule, with its last ``results`` (newest first) and its ``next_times``."""
+        return self._object("GET", _path("/schedule", name))
+
+    def create_schedule(self, name: str, job: Mapping[str, Any], **terms: Any) -> dict[str, Any]:
+        """Store a new schedule, whose owner is the caller. Raises ``Conflict`` if there is one with this name.
+
+        ``job`` is a body of ``POST /job``: ``{"operation": {"type", "data"}, "target_hostname", ...}``. ``terms``: one
+        of ``cron="0 3 * * 1-5"``, ``every="15m"``, ``at=...``, ``rrule="FREQ=MONTHLY;BYDAY=-1FR"``; and ``time_zone``,
+        ``starts``, ``ends``, ``jitter``, ``blackouts``, ``overlap``, ``catch_up``, ``expires_after``, ``description``,
+        ``paused`` (``docs/schedules.md``).
+        """
+        return self._object("POST", "/schedule", body={"name": name, "job": dict(job), **_terms(terms)})
+
+    def set_schedule(self, name: str, job: Mapping[str, Any], **terms: Any) -> dict[str, Any]:
+        """Store a schedule in place of the one with this name, or as a new one. Arguments as ``create_schedule``."""
+        body = {"job": dict(job), **_terms(terms)}
+        return self._object("PUT", _path("/schedule", name), body=body, repeatable=True)
+
+    def preview_schedule(self, **timing: Any) -> dict[str, Any]:
+        """The next ten times: ``{"time_zone", "times": [{"time", "local"}]}``. Arguments as ``create_schedule``."""
+        return self._object("POST", "/schedule/preview", body=_terms(timing), repeatable=True)
+
+    def pause_schedule(self, name: str, reason: str = "") -> dict[str, Any]:
+        """Let the times of a schedule pass without jobs."""
+        return self._object("POST", _path("/schedule", name, "pause"), body={"reason": reason}, repeatable=True)
+
+    def resume_schedule(self, name: str) -> dict[str, Any]:
+        """End a pause."""
+        return self._object("POST", _path("/schedule", name, "resume"), repeatable=True)
+
+    def trigger_schedule(self, name: str) -> dict[str, Any]:
+        """Submit a schedule's job now, for the caller: ``{"job_id", ...}``.
+
+        Not retried after a broken connection, since a repeated request would create a second job.
+        """
+        return self._object("POST", _path("/schedule", name, "trigger"))
+
+    def delete_schedule(self, name: str) -> None:
+        """Delete a schedule; its jobs remain."""
+        self._http.request("DELETE", _path("/schedule", name))
+
     def audit(
         self, *, limit: int = 100, before: int | None = None, after: int | None = None, who: str | None = None
     ) -> dict[str, Any]:
@@ -679,6 +762,13 @@ def _path(collection: str, name: str, verb: str = "") -> str:
         raise InvalidInput(f"{name!r} names no {collection.removeprefix('/')}.")
     path = f"{collection}/{quote(name, safe='', errors='replace')}"
     return f"{path}/{verb}" if verb else path
+
+
+def _terms(terms: Mapping[str, Any]) -> dict[str, Any]:
+    """The terms of a schedule as JSON, without those that are None."""
+    given = {name: value for name, value in terms.items() if value is not None}
+    times: dict[str, Any] = {name: _time(given[name]) for name in ("at", "anchor", "starts", "ends") if name in given}
+    return {**given, **times}
 
 
 def _time(moment: datetime | str | None) -> str | None:

@@ -14,11 +14,20 @@ from jobqueue.client.polling import Pacer
 Document: TypeAlias = dict[str, Any]
 
 
+class SavedRuns(Protocol):
+    """What runs saved jobs: ``Client.saved``."""
+
+    @property
+    def run(self) -> Callable[..., Document]: ...
+
+
 class Calls(Protocol):
     """The calls that objects make: those of ``Client`` that return the API's JSON."""
 
     @property
     def submit(self) -> Callable[..., Document]: ...
+    @property
+    def saved(self) -> SavedRuns: ...
     @property
     def job(self) -> Callable[[str], Document]: ...
     @property

@@ -39,6 +39,9 @@ class JobClient(Protocol):
     def start(
         self, operation: str, data: Mapping[str, Any] | None = None, *, on: str, **options: Unpack[JobOptions]
     ) -> Job: ...
+    def run_saved(
+        self, name: str, parameters: Mapping[str, Any] | None = None, *, on: str | None = None, **options: Any
+    ) -> Job: ...
     def get(self, job_id: str) -> Job: ...
     def search(self, **query: Any) -> Iterator[Job]: ...
     def wait_many(self, jobs: Iterable[Job], *, check: bool = False, timeout: float | None = None) -> list[Job]: ...
@@ -69,6 +72,16 @@ class ObjectMethods:
             "tags": dict(options.get("tags") or {}),
         }
         return Job.of(known, self._calls)
+
+    def run_saved(
+        self, name: str, parameters: Mapping[str, Any] | None = None, *, on: str | None = None, **options: Any
+    ) -> Job:
+        """Run a saved job with values of its parameters. ``on`` is another target, if the saved job allows one;
+        ``options`` are those of ``Client.saved.run``.
+        """
+        target = {} if on is None else {"target_hostname": on}
+        answer = self._calls.saved.run(name, parameters, **target, **options)
+        return Job.of(self._calls.job(answer["job_id"]), self._calls)
 
     def get(self, job_id: str) -> Job:
         """A job by its id. Raises ``NotFound``."""

@@ -13,6 +13,7 @@ from typing import IO, Protocol, cast
 
 from jobqueue.entrypoints.unpacking import Unpacking, UnpackingLimits, pieces
 from jobqueue.errors import OperationFailed
+from jobqueue.operations.text import brief
 
 GZIP_MAGIC = b"\x1f\x8b"
 XZ_MAGIC = b"\xfd7zXZ\x00"
@@ -176,4 +177,4 @@ def _unpack_member(archive: tarfile.TarFile, member: tarfile.TarInfo, unpacking:
 
 
 def _reason(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).partition("\n")[0].rstrip(".")[:300]
+    return brief((str(error) or type(error).__name__).partition("\n")[0].rstrip("."), 300)

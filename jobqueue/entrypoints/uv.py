@@ -17,6 +17,7 @@ from jobqueue.entrypoints.recipe import Recipe
 from jobqueue.entrypoints.removal import remove_tree
 from jobqueue.entrypoints.setup import Setup
 from jobqueue.extras import lack
+from jobqueue.operations.text import brief_end
 
 #: Variables that uv reads to trust an index and to log in; processes do not inherit them otherwise.
 _OF_CONNECTIONS = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CLIENT_CERT", "NETRC")
@@ -103,7 +104,7 @@ def find_uv() -> str:
 def _words(text: str) -> str:
     """uv's output, without the line that only names the environment."""
     lines = [line for line in text.strip().splitlines() if not line.startswith("Using Python ")]
-    return "\n".join(lines)[-_MAX_OUTPUT_CHARACTERS:]
+    return brief_end("\n".join(lines), _MAX_OUTPUT_CHARACTERS)
 
 
 def _in_pips_words(said: str) -> str:

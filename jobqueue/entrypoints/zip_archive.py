@@ -15,6 +15,7 @@ from pathlib import Path
 
 from jobqueue.entrypoints.unpacking import Unpacking, UnpackingLimits, pieces
 from jobqueue.errors import OperationFailed
+from jobqueue.operations.text import brief
 
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _RECORD = re.compile(b"PK\x01\x02")
@@ -99,4 +100,4 @@ def _count_records(archive: Path, limits: UnpackingLimits) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).partition("\n")[0].rstrip(".")[:300]
+    return brief((str(error) or type(error).__name__).partition("\n")[0].rstrip("."), 300)

@@ -48,11 +48,11 @@ _HIGHEST = 9_000_000_000_000_000 - 1_000_000
 class Together:
     """The audit entry of a request, written by the ledger atomically with the requested change.
 
-    ``deed`` returns the entry when the change is made. ``is_written``: the trail has it, and the change was made.
+    ``make_entry`` returns the entry when the change is made. ``is_written``: the trail has it, and the change was made.
     """
 
-    def __init__(self, deed: Callable[[], AuditEntry]) -> None:
-        self.deed = deed
+    def __init__(self, make_entry: Callable[[], AuditEntry]) -> None:
+        self.make_entry = make_entry
         self.is_written = False
 
 
@@ -60,9 +60,9 @@ _TOGETHER: ContextVar[Together | None] = ContextVar("audit_together", default=No
 
 
 @contextmanager
-def together(deed: Callable[[], AuditEntry]) -> Iterator[Together]:
+def together(make_entry: Callable[[], AuditEntry]) -> Iterator[Together]:
     """Changes made inside this context are written atomically with their entry, or not at all."""
-    pending = Together(deed)
+    pending = Together(make_entry)
     token = _TOGETHER.set(pending)
     try:
         yield pending
@@ -96,23 +96,23 @@ class Audit:
         #: Number and link of the newest entry that this process knows of.
         self._seen: tuple[int, str] = (0, "")
 
-    def append(self, deeds: Sequence[AuditEntry]) -> int:
+    def append(self, entries: Sequence[AuditEntry]) -> int:
         """Add entries in one call; returns the number of the last. A broken trail is repaired first.
 
         Raises ``AuditUnavailable`` if the repair fails.
         """
         try:
-            return self._append(deeds)
+            return self._append(entries)
         except (redis.ResponseError, RecordAltered) as error:
-            if not self.mend():
+            if not self.repair():
                 raise unavailable(str(error)) from error
         try:
-            return self._append(deeds)
+            return self._append(entries)
         except (redis.ResponseError, RecordAltered) as error:
             raise unavailable(str(error)) from error
 
-    def _append(self, deeds: Sequence[AuditEntry]) -> int:
-        pairs = [part for deed in deeds for part in self.sealed(deed)]
+    def _append(self, entries: Sequence[AuditEntry]) -> int:
+        pairs = [part for entry in entries for part in self.sealed(entry)]
         number, link = self._scripts.call("append_audit", self.keep, *pairs)
         self.saw(int(number), str(link))
         return int(number)
@@ -125,7 +125,7 @@ class Audit:
         """
         pending = _TOGETHER.get()
         answer = call(self._entry(pending, details))
-        if answer[0] == "unrecorded" and self.mend():
+        if answer[0] == "unrecorded" and self.repair():
             answer = call(self._entry(pending, details))
         if answer[0] == "unrecorded":
             raise unavailable(str(answer[1]))
@@ -135,7 +135,7 @@ class Audit:
         return str(answer[0])
 
     def _entry(self, pending: Together | None, details: Mapping[str, Any]) -> tuple[int, str, str]:
-        return (self.keep, *(self.sealed(pending.deed(), **details) if pending else ("", "")))
+        return (self.keep, *(self.sealed(pending.make_entry(), **details) if pending else ("", "")))
 
     def trouble(self) -> str:
         """Why the trail cannot be written; empty if it can."""
@@ -156,28 +156,28 @@ class Audit:
         return bool(entries) and entries[0].number == number and self._is_break(entries[0])
 
     def _is_break(self, entry: AuditRecord) -> bool:
-        return entry.deed.result == BROKEN and self._seal.holds(entry.seal, _PLACE, entry.text)
+        return entry.content.result == BROKEN and self._seal.holds(entry.seal, _PLACE, entry.text)
 
     def check(self) -> None:
         """Raise ``AuditUnavailable`` if the trail can be neither written nor repaired."""
         trouble = self.trouble()
-        if trouble and not self.mend():
+        if trouble and not self.repair():
             raise unavailable(trouble)
 
-    def mend(self) -> bool:
+    def repair(self) -> bool:
         """Continue an unwritable trail after a break; returns whether it can be written now."""
         trouble = self.trouble()
         if not trouble:
             return True
         number, link = self._newest_of_ours()
-        deed = AuditEntry("", "audit", "", "", "", 0, BROKEN, "", details={"reason": trouble, "after": number})
+        entry = AuditEntry("", "audit", "", "", "", 0, BROKEN, "", details={"reason": trouble, "after": number})
         sentence = (
             f"The audit trail could not be written, because {trouble}: it was altered in Redis. It continues "
             f"after entry {number} with a break; `jobqueue audit verify` shows it."
         )
         if self._alarm is not None:
             self._alarm("audit", sentence)
-        mark, text = self.sealed(deed)
+        mark, text = self.sealed(entry)
         for _ in range(_MOST_STEPS):
             try:
                 state, *rest = self._scripts.call("repair_audit", self.keep, number, link, mark, text, _MOST_MOVED)
@@ -220,13 +220,13 @@ class Audit:
             top = f"0-{_entry(*rows[-1]).number - 1}"
         return None
 
-    def sealed(self, deed: AuditEntry, **more: Any) -> tuple[str, str]:
+    def sealed(self, entry: AuditEntry, **more: Any) -> tuple[str, str]:
         """The seal and the text of an entry, for a script that writes both with the change that the entry records.
 
-        ``more`` are details to add to those of the deed.
+        ``more`` are details to add to those of the entry.
         """
-        details = {**deed.details, **more}
-        text = json.dumps({"at": time.time_ns() // 1000, "seen": self._seen, **deed.document(), "details": details})
+        details = {**entry.details, **more}
+        text = json.dumps({"at": time.time_ns() // 1000, "seen": self._seen, **entry.document(), "details": details})
         return self._seal.mark(_PLACE, text), text
 
     def saw(self, number: int, link: str) -> None:
@@ -248,7 +248,7 @@ class Audit:
             with translated_errors():
                 rows: Any = self._client.xrevrange(self._keys.kind("audit"), top, "-", count=MOST_ENTRIES)
             entries = [_entry(name, fields) for name, fields in rows]
-            found += [entry for entry in entries if who is None or entry.deed.who == who]
+            found += [entry for entry in entries if who is None or entry.content.who == who]
             if len(entries) < MOST_ENTRIES:
                 break
             scanned += len(entries)
@@ -319,8 +319,8 @@ class Audit:
         if not self._seal.holds(entry.seal, _PLACE, entry.text):
             yield f"Entry {number} was not written by this API, or was changed."
             return
-        if entry.deed.result == BROKEN:
-            details = entry.deed.details
+        if entry.content.result == BROKEN:
+            details = entry.content.details
             yield (
                 f"The trail was broken after entry {details.get('after')} ({details.get('reason')}), and continues "
                 f"with entry {number}: events in between are recorded only in the logs of the API."
@@ -364,13 +364,13 @@ def _entry(name: Any, fields: Any) -> AuditRecord:
         content = json.loads(text)
         at = int(content.pop("at"))
         content.pop("seen")
-        deed = AuditEntry(**content)
+        entry = AuditEntry(**content)
     except (ValueError, TypeError, KeyError, AttributeError):
-        at, deed = 0, AuditEntry("?", "none", "", "", "", 0, "failed", "", details={"unreadable": text[:200]})
+        at, entry = 0, AuditEntry("?", "none", "", "", "", 0, "failed", "", details={"unreadable": text[:200]})
     return AuditRecord(
         number,
         at,
-        deed,
+        entry,
         str(fields.get("seal", "")),
         str(fields.get("before", "")),
         str(fields.get("link", "")),

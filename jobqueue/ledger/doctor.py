@@ -86,7 +86,7 @@ class Doctor:
                     raise
 
     def _orphans(self) -> Iterator[Damage]:
-        for key in self._scan("exec", "out", "log", "slots", "doc", "told"):
+        for key in self._scan("exec", "out", "log", "slots", "doc", "driver_report"):
             yield from self._orphan(key)
 
     def _jobs(self) -> Iterator[Damage]:
@@ -351,7 +351,7 @@ class Doctor:
             return
         except RecordAltered:
             if self._repairs:
-                self._ledger.jobs.retell(job_id)
+                self._ledger.jobs.announce_again(job_id)
             yield self._found("job", key, "it cannot be read")
 
     def _members(self) -> Iterator[Damage]:

@@ -138,8 +138,8 @@ class Executions:
 
     def note(self, kind: str, job_id: str, hostname: str, message: str, count: int = 1) -> None:
         """The same for the agent ``hostname``: maintenance moves it to the alerts, which no agent may write."""
-        told = {"kind": kind, "job_id": job_id, "message": message[:_LONGEST_ALERT], "count": count}
-        self._scripts.call("note_alert", self._now(), hostname, json.dumps(told))
+        alert = {"kind": kind, "job_id": job_id, "message": message[:_LONGEST_ALERT], "count": count}
+        self._scripts.call("note_alert", self._now(), hostname, json.dumps(alert))
 
     def alerts(self) -> list[Alert]:
         """The newest alerts, newest first."""

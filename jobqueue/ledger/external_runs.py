@@ -19,18 +19,18 @@ _SILENCE = "its driver has stopped reporting; its progress is unknown"
 class ReportOutcome(Enum):
     """The outcome of a driver's report."""
 
-    TOLD = "told"
+    ACCEPTED = "accepted"
     REPEATED = "repeated"
     FINAL = "final"
     ILLEGAL = "illegal"
-    NOT_OUTSIDE = "not_outside"
+    NOT_EXTERNAL = "not_external"
 
 
 @dataclass(frozen=True)
 class ReportAnswer:
     """The ledger's answer to a driver. ``word`` is the driver's previous word, set for ``ILLEGAL``."""
 
-    heard: ReportOutcome
+    outcome: ReportOutcome
     job_id: str
     word: str = ""
 
@@ -42,15 +42,15 @@ class ExternalRuns:
         self._scripts = scripts
         self._now = now
 
-    def tell(self, report: ExternalRunReport, *, is_cancelling: bool = False) -> ReportAnswer:
-        """Create or update the run; atomically, and only if the outcome is ``TOLD``.
+    def report(self, report: ExternalRunReport, *, is_cancelling: bool = False) -> ReportAnswer:
+        """Create or update the run; atomically, and only if the outcome is ``ACCEPTED``.
 
         Repeating the last report of a run that has ended is ``REPEATED``, any other ``FINAL``. ``ILLEGAL``: the
-        driver's last word is not among ``report.after``. ``NOT_OUTSIDE``: agents run the job of this name.
+        driver's last word is not among ``report.after``. ``NOT_EXTERNAL``: agents run the job of this name.
         """
-        told: list[Argument] = []
-        for name, value in report.told.items():
-            told += [name, json.dumps(value)]
+        reported: list[Argument] = []
+        for name, value in report.reported.items():
+            reported += [name, json.dumps(value)]
         code, job_id, *rest = self._scripts.call(
             "report_external",
             self._now(),
@@ -68,7 +68,7 @@ class ExternalRuns:
             "1" if is_cancelling else "",
             report.owner,
             "\n".join(report.groups),
-            *told,
+            *reported,
         )
         return ReportAnswer(ReportOutcome(code), job_id, *rest)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 from jobqueue.errors import InvalidInput
 from jobqueue.ledger.scripts import Argument, Scripts
@@ -19,6 +20,10 @@ LOOKED_THROUGH = 10_000
 #: The range of creation times that a job can have: a forged index entry may hold any number.
 _FIRST, _LAST = 0, 9_000_000_000_000_000
 _STATUSES = tuple(map(str, JobStatus))
+#: The statuses of jobs that have not ended. Any dimension but ``all:`` has one index for them, named like the first;
+#: the other holds jobs that agents of versions before have started.
+_UNFINISHED = (str(JobStatus.SUBMITTED), str(JobStatus.PROCESSING))
+_Plan = list[tuple[str, tuple[tuple[str, ...], ...]]]
 
 
 @dataclass(frozen=True)
@@ -72,8 +77,9 @@ class _Search:
 class JobIndex:
     """Finds pages of jobs.
 
-    A broadcast is listed by host in indexes that do not hold its status (``lua/include/index.lua``), so a filter by
-    host searches for jobs of one host and for broadcasts.
+    ``lua/include/index.lua`` describes the indexes. A broadcast is listed by host in indexes that do not hold its
+    status, so a filter by host searches for jobs of one host and for broadcasts. Jobs that have not ended are in one
+    index of a dimension, so a filter by one of their two statuses also searches the index of all jobs of that status.
     """
 
     def __init__(self, scripts: Scripts) -> None:
@@ -82,13 +88,13 @@ class JobIndex:
     def find(self, wanted: JobFilter, *, counts_all: bool) -> FoundJobs:
         """One page. Raises ``InvalidInput`` for an offset that reaches behind what one listing examines.
 
-        By status and at most one other dimension (for a host: only if the status is free), one call finds the page, and
+        By status, or by final statuses and one other dimension, or by one dimension alone, one call finds the page, and
         ``total`` is exact. Any other filter examines at most ``LOOKED_AT`` index entries. Unless ``counts_all``, it
         counts the matches on the page and one more only.
         """
         statuses = tuple(map(str, wanted.statuses))
         named = _named(wanted)
-        if wanted.hostname is None and len(named) <= 1:
+        if wanted.hostname is None and (not named or (len(named) == 1 and _are_indexed(statuses))):
             return self._list(wanted, _with_statuses(named[0] if named else "all:", statuses))
         if wanted.hostname is not None and not named and set(statuses) == set(_STATUSES):
             return self._list(wanted, [*_with_statuses(f"host:{wanted.hostname}", statuses), _broadcasts(wanted)])
@@ -162,33 +168,46 @@ class JobIndex:
             budget -= max(1, looked_at)
         return budget
 
-    def _plan(self, wanted: JobFilter, statuses: tuple[str, ...]) -> list[tuple[str, tuple[tuple[str, ...], ...]]]:
+    def _plan(self, wanted: JobFilter, statuses: tuple[str, ...]) -> _Plan:
         """The indexes to walk, each with the alternatives of others that must hold: the smallest is walked."""
         named = _named(wanted)
         if wanted.hostname is None:
             return self._by_status(named, statuses)
         alone = self._by_status([f"host:{wanted.hostname}", *named], statuses)
         broadcasts = _broadcasts(wanted)
-        groups = self._by_status(named or ["all:"], statuses)
+        groups = self._by_status(named, statuses)
         sizes = self.sizes([broadcasts, *(index for index, _ in groups)])
         if sizes[0] == 0:
             return alone
+        groups = [walk for walk, size in zip(groups, sizes[1:], strict=True) if size]
         if sizes[0] <= sum(sizes[1:]):
-            return [*alone, (broadcasts, tuple((index, *others[0]) for index, others in groups))]
-        return [*alone, *((index, ((*others[0], broadcasts),)) for index, others in groups)]
+            return [*alone, (broadcasts, tuple((index, *other) for index, others in groups for other in others))]
+        return [*alone, *((index, tuple((*other, broadcasts) for other in others)) for index, others in groups)]
 
-    def _by_status(
-        self, dimensions: list[str], statuses: tuple[str, ...]
-    ) -> list[tuple[str, tuple[tuple[str, ...], ...]]]:
-        """One walk for each status, through the dimension that has the fewest jobs in all of them."""
-        sizes = iter(self.sizes([index for dim in dimensions for index in _with_statuses(dim, statuses)]))
-        by_size = {dim: [next(sizes) for _ in statuses] for dim in dimensions}
-        first, *others = sorted(dimensions, key=lambda dim: sum(by_size[dim]))
-        return [
+    def _by_status(self, dimensions: list[str], statuses: tuple[str, ...]) -> _Plan:
+        """The walks that find the jobs of these dimensions, through the smallest indexes that hold them."""
+        if not dimensions:
+            return [(f"all:|{status}", ((),)) for status in statuses]
+        final = [status for status in statuses if status not in _UNFINISHED]
+        running = [status for status in statuses if status in _UNFINISHED]
+        names = [f"{dim}|{status}" for dim in dimensions for status in (*final, *_UNFINISHED)]
+        exact = [f"all:|{status}" for status in running] if len(running) == 1 else []
+        names += exact
+        sizes = dict(zip(names, self.sizes(names), strict=True))
+        first, *others = sorted(dimensions, key=lambda dim: sum(sizes[f"{dim}|{status}"] for status in final))
+        walks: _Plan = [
             (f"{first}|{status}", (tuple(f"{dim}|{status}" for dim in others),))
-            for status, size in zip(statuses, by_size[first], strict=True)
-            if size
+            for status in final
+            if sizes[f"{first}|{status}"]
         ]
+        if running:
+            kept = [[name for name in _with_statuses(dim, _UNFINISHED) if sizes[name]] for dim in dimensions]
+            # each is a choice of indexes that hold all jobs of one condition
+            choices = sorted(
+                [*kept, *([name] for name in exact)], key=lambda indexes: sum(sizes[name] for name in indexes)
+            )
+            walks += [(index, tuple(product(*choices[1:]))) for index in choices[0]]
+        return walks
 
 
 def _named(wanted: JobFilter) -> list[str]:
@@ -203,6 +222,11 @@ def _named(wanted: JobFilter) -> list[str]:
     if wanted.group is not None:
         named.append(f"group:{wanted.group}")
     return named
+
+
+def _are_indexed(statuses: Sequence[str]) -> bool:
+    """Whether any dimension has indexes of exactly these statuses."""
+    return sum(status in statuses for status in _UNFINISHED) != 1
 
 
 def _with_statuses(dimension: str, statuses: Sequence[str]) -> list[str]:

@@ -24,6 +24,7 @@ from jobqueue.errors import (
     NoLiveAgent,
     PlanChanged,
     RecordAltered,
+    RecordChanged,
     UnknownTarget,
 )
 from jobqueue.ledger import decoding, records
@@ -80,10 +81,11 @@ class NewJob:
 
     ``target`` is that of the submission, parsed. ``digest`` (hex) distinguishes requests under one idempotency key;
     each ``submitter`` (the principal's identity) has its own keys. ``only`` restricts the job to some of the agents
-    that its target matches. ``deed`` is written to the audit trail, with the job's id, in the same step as the job:
-    neither is stored without the other. ``unmatched`` is the error if no agent matches the target. ``is_staged``: its
-    hosts are listed already. ``waits_for_offline``: a job that is opened in steps also goes to hosts that are offline
-    (None: if it has a deadline).
+    that its target matches. ``audit_entry`` is written to the audit trail, with the job's id, in the same step as the
+    job: neither is stored without the other. ``unmatched`` is the error if no agent matches the target. ``is_staged``:
+    its hosts are listed already. ``waits_for_offline``: a job that is opened in steps also goes to hosts that are
+    offline (None: if it has a deadline). ``fire``: the time of a schedule that the job is made for; the schedule
+    proceeds in the same step, and the job is refused if it has done so already.
     """
 
     id: str
@@ -93,11 +95,12 @@ class NewJob:
     is_idempotent: bool
     digest: str = ""
     only: tuple[str, ...] = ()
-    deed: AuditEntry | None = None
+    audit_entry: AuditEntry | None = None
     submitter: str = ""
     unmatched: JobQueueError | None = None
     is_staged: bool = False
     waits_for_offline: bool | None = None
+    fire: str = ""
 
     @property
     def kind(self) -> str:
@@ -233,7 +236,7 @@ class Jobs:
         """The arguments of one job, in the order of ``CREATE_ARGUMENTS``."""
         request = job.submission
         mark = self._seal.mark(*_key_record(job, job.id)) if request.idempotency_key else ""
-        entry_mark, entry = self._audit.sealed(job.deed, job=job.id) if job.deed else ("", "")
+        entry_mark, entry = self._audit.sealed(job.audit_entry, job=job.id) if job.audit_entry else ("", "")
         return (
             job.id,
             job.document,
@@ -245,6 +248,7 @@ class Jobs:
             mark,
             entry,
             entry_mark,
+            job.fire,
             *(field.argument_value(getattr(request, field.name)) for field in ARGUMENTS),
         )
 
@@ -252,6 +256,8 @@ class Jobs:
         """The create script's answer, or the corresponding error."""
         if answer[0] == "created":
             return self._created(job, *answer[1:])
+        if answer[0] == "unscheduled":
+            return RecordChanged("The schedule was changed, or this time of it was dealt with, in the meantime.")
         if answer[0] != "replayed" or answer[1] == job.id:
             return _outcome(job, answer)
         # another job answers under this idempotency key: only if its seal shows that the API stored it
@@ -352,7 +358,7 @@ class Jobs:
         if not job_id:
             return None
         job = self.get(str(job_id))
-        return job if job.outside is not None and job.outside.name == name else None
+        return job if job.external_run is not None and job.external_run.name == name else None
 
     def get_many(self, job_ids: Iterable[str], most: int = LISTED_EXECUTIONS) -> list[Job]:
         """The jobs that (still) exist, in order, each with at most ``most`` executions.
@@ -381,7 +387,7 @@ class Jobs:
 
     def _summarized(self, job_id: str, row: list[Any]) -> JobSummary:
         try:
-            return records.glance(job_id, row)
+            return records.job_summary(job_id, row)
         except decoding.FAULTS:
             self._unreadable(job_id)
             return records.unreadable_summary(job_id, row)
@@ -492,7 +498,7 @@ class Jobs:
             return False
         return bool(self.examine(job_id, lease_micros, repairs=True))
 
-    def retell(self, job_id: str) -> None:
+    def announce_again(self, job_id: str) -> None:
         """Rebuild the timeline of an unreadable job; remove the job if that does not help."""
         self._scripts.call("rebuild_timeline", self._now(), job_id)
         try:

@@ -1,12 +1,11 @@
 """Every Redis key of the ledger: its name, type and meaning. No other module spells a key.
 
-The Lua scripts get the same names as the table ``K`` (``ledger/scripts.py``), so that a name changes in one place. Keys
-start with their kind, so that Redis ACL patterns can separate an agent's own keys from all others.
+The Lua scripts spell them as fields of ``K`` (``ledger/scripts.py`` inserts the names), so that a name changes in one
+place. Keys start with their kind, so that Redis ACL patterns can separate an agent's own keys from all others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 #: name in Lua -> (start of the key, Redis type, the rest of the key, and the value)
@@ -83,7 +82,11 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "upload": ("upload:", "hash", "{upload}: bytes of a package by number of the piece; expires unless it is complete"),
     "uploads": ("uploads", "zset", "uploads that are not complete, by the time at which they are given up"),
     "bulk": ("package-bytes", "hash", "bytes of all packages and uploads together, and of each incomplete upload"),
-    "told": ("told:", "hash", "{job}: what the driver of an external run reported, JSON by field, newest values"),
+    "driver_report": (
+        "told:",
+        "hash",
+        "{job}: what the driver of an external run reported, JSON by field, newest values",
+    ),
     "outside": (
         "outside",
         "zset",
@@ -98,12 +101,34 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "ended": ("ended-session:", "string", "{session}: the session was signed out; expires with it"),
     "roles": ("roles", "hash", "{name}: permissions of a custom role, sealed by the API"),
     "targets": ("targets", "hash", "{name}: a stored target, sealed by the API"),
+    "saved": ("saved:", "string", "{name}: the newest version of a saved job, JSON, sealed by the API"),
+    "saved_names": ("saved-names", "zset", "names of all saved jobs, in alphabetical order"),
+    "saved_versions": ("saved-versions:", "list", "{name}: versions of a saved job, newest first, each sealed"),
+    "schedule": (
+        "schedule:",
+        "hash",
+        "{name}: a schedule, sealed by the API; its serial number, next time, last job, and what it waits for",
+    ),
+    "schedules": ("schedules", "zset", "names of all schedules, in alphabetical order"),
+    "schedules_due": ("schedules-due", "zset", "names of schedules by the time at which they fire next (microseconds)"),
+    "schedules_planned": (
+        "schedules-planned",
+        "zset",
+        "the same names, by the time at which that was computed: one ahead of the clock shows that the clock went back",
+    ),
+    "schedule_log": ("schedule-log:", "list", "{name}: what came of its times, newest results"),
+    "scheduler": ("scheduler", "string", "which API process fires schedules; expires"),
     "plan": ("plan:", "string", "{hash}: the agents of a plan, compressed; expires after an hour"),
     "failures": ("failures:", "string", "{digest of an address or a name}: its recent failed logins; expires"),
     "pace": (
         "pace:",
         "string",
         "{digest of a principal}: time at which its rate limit is used up (microseconds); expires",
+    ),
+    "spent": (
+        "spent:",
+        "hash",
+        "{digest of a principal and a grant}: per minute of the last hour, hosts of its jobs; expires",
     ),
     "audit": ("audit", "stream", "who did what, newest entries; each is chained to the previous one"),
     "audit_head": ("audit-head", "hash", "number and link of the newest entry of the audit trail"),
@@ -173,11 +198,6 @@ class Keys:
         """The start of all keys of one kind."""
         return self.prefix + KINDS[name][0]
 
-    def lua_table(self, kinds: Iterable[str]) -> str:
-        """The Lua source of the table ``K``, with these kinds of keys."""
-        entries = ", ".join(f"{name} = '{self.kind(name)}'" for name in kinds)
-        return f"local K = {{{entries}}}"
-
     def doc(self, job_id: str) -> str:
         return self.kind("doc") + job_id
 
@@ -201,6 +221,12 @@ class Keys:
 
     def config(self, config_id: str) -> str:
         return self.kind("config") + config_id
+
+    def saved(self, name: str) -> str:
+        return self.kind("saved") + name
+
+    def saved_versions(self, name: str) -> str:
+        return self.kind("saved_versions") + name
 
     def config_log(self, config_id: str) -> str:
         return self.kind("config_log") + config_id

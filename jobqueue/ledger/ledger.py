@@ -23,6 +23,7 @@ from jobqueue.ledger.external_runs import ExternalRuns
 from jobqueue.ledger.failures import Failures
 from jobqueue.ledger.fleet import Fleet
 from jobqueue.ledger.history import Counting
+from jobqueue.ledger.job_slots import JobSlots
 from jobqueue.ledger.jobs import Jobs
 from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.outages import Outages
@@ -32,6 +33,8 @@ from jobqueue.ledger.pauses import Pauses
 from jobqueue.ledger.plans import Plans
 from jobqueue.ledger.rate_limits import RateLimits
 from jobqueue.ledger.rollouts import Rollouts
+from jobqueue.ledger.saved_jobs import SavedJobs
+from jobqueue.ledger.schedules import Schedules
 from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
 from jobqueue.ledger.seal import Seal
 from jobqueue.ledger.staging import Staging
@@ -45,6 +48,7 @@ from jobqueue.model.alert import (
     RECORDS_ALTERED,
     RESULTS_FORGED,
     RESULTS_UNVERIFIED,
+    SCHEDULES_STOPPED,
     WORK_REFUSED,
 )
 from jobqueue.redis_refusal import refusal_of
@@ -65,6 +69,7 @@ COUNTERS = (
     *(WORK_REFUSED, RESULTS_FORGED, RESULTS_UNVERIFIED, RECORDS_ALTERED, MESSAGES_REFUSED),
     AGENTS_LOST,
     CONNECTIONS_SCARCE,
+    SCHEDULES_STOPPED,
 )
 
 
@@ -108,6 +113,7 @@ class Ledger:
             idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS,
             now=now,
         )
+        self.job_slots = JobSlots(self.scripts)
         self.failures = Failures(self.scripts, now=now)
         self.output = Output(client, self.keys, self.scripts, cap_bytes=settings.max_log_bytes)
         self.events = Events(client, self.keys)
@@ -123,9 +129,11 @@ class Ledger:
         self.fleet = Fleet(self.scripts, alarm, now=now)
         self.outages = Outages(client, self.keys, self.scripts, now=now)
         self.configurations = Configurations(client, self.keys, self.scripts, seal, alarm, now=now)
-        self.outside = ExternalRuns(self.scripts, now=now)
+        self.external_runs = ExternalRuns(self.scripts, now=now)
         self.credentials = Credentials(client, self.keys, self.scripts, seal, alarm, self.audit)
         self.stored_targets = StoredTargets(client, self.keys, self.scripts, seal, alarm, self.audit)
+        self.saved_jobs = SavedJobs(client, self.keys, self.scripts, seal, alarm, self.audit)
+        self.schedules = Schedules(self.keys, self.scripts, seal, alarm, now=now)
         self.pauses = Pauses(client, self.keys, self.scripts, alarm, now)
         self.plans = Plans(client, self.keys)
         self.check_writes = WriteProbe(client, self.keys)

@@ -43,9 +43,11 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
         pipe.zcard(ledger.keys.kind("lines"))
         pipe.zcard(ledger.keys.waiting(ANY))
         pipe.zrange(ledger.keys.waiting(ANY), 0, 0, withscores=True)
+        pipe.zcard(ledger.keys.kind("schedules"))
+        pipe.zrange(ledger.keys.kind("schedules_due"), 0, 0, withscores=True)
         for low, high in _HELD.values():
             pipe.zcount(ledger.keys.kind("opening"), low, high)
-        measured, running, scheduled, lines, waiting, oldest, *held = pipe.execute()
+        measured, running, scheduled, lines, waiting, oldest, schedules, earliest, *held = pipe.execute()
     summary = fleet()
     age = max(0.0, (now - summary.at) / 1e6)
     shared = Backlog(ANY, int(waiting), max(0.0, (now - oldest[0][1]) / 1e6) if oldest else 0.0)
@@ -65,6 +67,9 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
         agents_age_seconds=age,
         running=int(running),
         scheduled=int(scheduled),
+        schedules=int(schedules),
+        schedule_results=counts.of("schedule"),
+        schedules_overdue_seconds=max(0.0, (now - earliest[0][1]) / 1e6) if earliest else 0.0,
         pauses=len(pauses),
         keys_waited_for=int(lines),
         paused=sum(ledger.pauses.held_back(pauses)),
@@ -104,7 +109,7 @@ def _parts(items: list[str], size: int) -> Iterator[list[str]]:
 
 def _is_ours(name: tuple[str, ...]) -> bool:
     what = name[0]
-    if what in ("submitted", "retried"):
+    if what in ("submitted", "retried", "schedule"):
         return len(name) == 2
     if what == "ended":
         return len(name) == 3 and name[2] in set(ExecutionState)

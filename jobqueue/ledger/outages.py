@@ -83,7 +83,7 @@ class Outages:
         start = line.partition("|")[0]
         return int(start) if start.isdecimal() and len(start) < 17 else None
 
-    def tell(self, began: int, kind: str, message: str) -> None:
+    def report(self, began: int, kind: str, message: str) -> None:
         """Raise the alert about an outage, or update it."""
         self._scripts.call("report_outage", began, kind, message)
 

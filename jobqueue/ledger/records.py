@@ -24,18 +24,18 @@ _FINAL_EVENTS = frozenset(state.value for state in ExecutionState if state.is_fi
 
 def job(job_id: str, answer: list[Any]) -> Job:
     """The answer of ``read_job.lua`` as a job. Raises one of ``decoding.FAULTS`` for an altered record."""
-    document, flat, raw, told, slots, total = answer
+    document, flat, raw, driver_report, slots, total = answer
     doc, fields = decoding.parsed_object(document), _pairs(flat)
-    outside = _outside(fields, told, doc)
+    external_run = _external_run(fields, driver_report, doc)
     is_broadcast = "fanout" in fields
     found = executions(raw, fields)
     if not total or not (found or is_broadcast):
         raise ValueError("it has no executions")
-    if outside is not None:
-        found = tuple(_driven(x, fields.get("host", ""), outside) for x in found)
+    if external_run is not None:
+        found = tuple(_driven(x, fields.get("host", ""), external_run) for x in found)
     requested = _requested(doc, fields)
-    if outside is not None:
-        requested["data"] = decoding.object_of(outside.told.get(CONFIG, {}))
+    if external_run is not None:
+        requested["data"] = decoding.object_of(external_run.reported.get(CONFIG, {}))
     return Job(
         id=job_id,
         status=JobStatus(fields["status"]),
@@ -45,7 +45,7 @@ def job(job_id: str, answer: list[Any]) -> Job:
         events=(*_events(fields), *opening.events(fields)),
         rollout_progress=opening.progress(fields),
         expected_agents=tuple(slot for slot in slots if slot not in (*NO_HOST, EXTERNAL_SLOT)),
-        outside=outside,
+        external_run=external_run,
         retried_as=tuple(fields.get("retried_as", "").split()),
         cancel_requested="cancel" in fields,
         is_broadcast=is_broadcast,
@@ -119,7 +119,7 @@ def _or_never(text: str | None) -> int:
         return 0
 
 
-def glance(job_id: str, row: list[Any]) -> JobSummary:
+def job_summary(job_id: str, row: list[Any]) -> JobSummary:
     """One row of ``summarize_jobs.lua`` as a summary. Raises one of ``decoding.FAULTS``."""
     status, created, updated, host, slot, fanout, cancel, *rest = row
     listed, counts = rest[: len(LISTED)], rest[len(LISTED) :]
@@ -188,10 +188,10 @@ def _joined(fields: Mapping[str, str], name: str) -> str:
     return "".join(map(str, parts))
 
 
-def _outside(fields: Mapping[str, str], told: list[str], doc: Mapping[str, Any]) -> ExternalRun | None:
+def _external_run(fields: Mapping[str, str], driver_report: list[str], doc: Mapping[str, Any]) -> ExternalRun | None:
     if "outside" not in fields:
         return None
-    reported = {name: decoding.parsed(text) for name, text in _pairs(told).items()}
+    reported = {name: decoding.parsed(text) for name, text in _pairs(driver_report).items()}
     for name in (CONFIG, RESULT):
         decoding.object_of(reported.get(name, {}))
     for name in (START, END):
@@ -202,9 +202,9 @@ def _outside(fields: Mapping[str, str], told: list[str], doc: Mapping[str, Any])
     return ExternalRun(decoding.text(fields["outside"]), reported, decoding.text(doc.get("reported_as", "")))
 
 
-def _driven(execution: Execution, hostname: str, outside: ExternalRun) -> Execution:
+def _driven(execution: Execution, hostname: str, external_run: ExternalRun) -> Execution:
     """The execution of an external run: its driver's host is not a slot, and its result is the driver's report."""
-    data = outside.told.get(RESULT) if execution.state.is_final else None
+    data = external_run.reported.get(RESULT) if execution.state.is_final else None
     return replace(execution, hostname=hostname, data=data)
 
 

@@ -31,6 +31,14 @@ class RedisLogin:
     is_kept: bool
 
 
+@dataclass(frozen=True)
+class RemovedUser:
+    """A Redis user that was removed. ``is_kept``: the server does not restore it at its next start."""
+
+    name: str
+    is_kept: bool
+
+
 class RedisUsers:
     """The users of one Redis. ``url`` has the credentials; connects with the first call."""
 
@@ -53,19 +61,18 @@ class RedisUsers:
                 raise _refused(error) from error
             return RedisLogin(user.name, password, self._keep())
 
-    def remove_agent(self, hostname: str) -> bool:
-        """Remove the user of an agent and end its connections; returns whether there was one.
+    def agent_name(self, hostname: str) -> str:
+        """The name of an agent's user."""
+        return agent_user(self._keys, hostname).name
 
-        Raises like ``create_agent``.
-        """
+    def remove_agent(self, hostname: str) -> RemovedUser | None:
+        """Remove the user of an agent and end its connections; None if there was none. Raises like ``create_agent``."""
         with translated_errors():
             try:
                 removed = self._client.execute_command("ACL DELUSER", agent_user(self._keys, hostname).name)
             except ResponseError as error:
                 raise _refused(error) from error
-            if removed:
-                self._keep()
-        return bool(removed)
+            return RemovedUser(self.agent_name(hostname), self._keep()) if removed else None
 
     def close(self) -> None:
         """Close the connections."""

@@ -1,7 +1,9 @@
 """Loads the Lua scripts of ``lua/`` and calls them by EVALSHA.
 
 A script's source is assembled at load time: the key names (``keys.py``), the states and the table of transitions
-(``model/states.py``), the includes that its header names, and the file itself.
+(``model/states.py``), the includes that its header names, and the file itself. Redis runs the whole source with every
+call, and builds each function and table of it; so a script contains only what it uses. The include ``name<a,b>`` is the
+function ``name`` of the includes ``a`` and ``b``, which are built only when it is called.
 """
 
 from __future__ import annotations
@@ -26,11 +28,12 @@ from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.model.job_fields import ARGUMENTS, LISTED, STORED
 from jobqueue.model.measures import BUCKETS
 from jobqueue.model.rollout import MAX_BATCHES
+from jobqueue.model.schedule import KEPT_RESULTS
 from jobqueue.model.states import FAILURES, FINAL_STATES, FINAL_STATUSES, TRANSITIONS, ExecutionState, JobStatus
 
 #: Kinds of keys that the ledger can do without, or rebuild from other records. A script that meets a damaged one moves
 #: it aside and continues (``lua/include/damage_guard.lua``).
-MENDED = (
+REPAIRABLE = (
     *("events", "index", "waiting", "due", "leases", "deadlines", "opening", "finished", "outside", "queue", "clock"),
     *("cancelling", "removals", "queues", "parked", "returning", "holders", "line", "lines"),
     *(
@@ -52,12 +55,13 @@ MENDED = (
         "measured",
         "alerts",
     ),
-    *("log", "leader", "failures", "pace", "used", "packages", "uploads", "bulk", "config_log", "configs"),
+    *("log", "leader", "failures", "pace", "spent", "used", "packages", "uploads", "bulk", "config_log", "configs"),
+    *("saved_names", "saved_versions"),
 )
 #: The arguments of ``create_jobs.lua`` for each job, before the job's own fields (``model/job_fields.py``).
 CREATE_ARGUMENTS = (
     *("id", "document", "kind", "idempotent", "idempotency_key"),
-    *("digest", "only", "seal", "entry", "entry_seal"),
+    *("digest", "only", "seal", "entry", "entry_seal", "fire"),
 )
 #: Hosts of a job that one call creates and opens; the hosts of a larger one are staged first.
 LARGE_JOB = 500
@@ -68,6 +72,10 @@ SPOILED_SECONDS = 7 * 86_400
 _URGENT = frozenset({"renew", "heartbeat"})
 
 _INCLUDE = re.compile(r"^-- include: (.+)$", re.MULTILINE)
+#: A function that a script or an include defines.
+_FUNCTION = re.compile(r"^local function (\w+)\(", re.MULTILINE)
+#: A function that is built when it is called: its name, and the includes that it consists of.
+_DEFERRED = re.compile(r"(\w+)<([\w,]+)>")
 Argument = str | int | float | bytes
 
 #: The time in microseconds, as passed to the scripts; '' selects Redis' own. Tests pass a clock that they control.
@@ -128,6 +136,7 @@ def _tables() -> dict[str, str]:
     tables = {
         "STATES": _lua_list(map(str, ExecutionState)),
         "ALLOWED": f"{{{allowed}}}",
+        "MOVES": f"'{''.join(f' {state}>{to}' for state, targets in TRANSITIONS.items() for to in targets)} '",
         "FINAL": _lua_set(map(str, FINAL_STATUSES)),
         "STATUSES": _lua_list(map(str, JobStatus)),
         "FINAL_STATES": _lua_set(map(str, FINAL_STATES)),
@@ -137,6 +146,7 @@ def _tables() -> dict[str, str]:
         "JOB_LISTED": _lua_list(field.stored for field in LISTED),
         "LARGE_JOB": str(LARGE_JOB),
         "MOST_BATCHES": str(MAX_BATCHES),
+        "KEPT_RESULTS": str(KEPT_RESULTS),
         "BUCKETS": f"{{{', '.join(str(int(seconds * 1_000_000)) for seconds in BUCKETS)}}}",
     }
     return {name: f"local {name} = {table}" for name, table in tables.items()}
@@ -147,18 +157,28 @@ def source(verb: str, keys: Keys) -> str:
     text = _text(_FILES[verb])
     include = _INCLUDE.search(text)
     names = include.group(1).split() if include else []
-    return complete("\n".join([*(_text(f"{_INCLUDES}/{name}.lua") for name in names), text]), keys)
+    return complete("\n".join([*map(_included, names), text]), keys)
+
+
+def _included(name: str) -> str:
+    """The source of one include of a header."""
+    deferred = _DEFERRED.fullmatch(name)
+    if deferred is None:
+        return _text(f"{_INCLUDES}/{name}.lua")
+    function, parts = deferred[1], deferred[2].split(",")
+    body = "\n".join(_text(f"{_INCLUDES}/{part}.lua") for part in parts)
+    return f"local function {function}(...)\n{body}\nreturn {function}(...)\nend"
 
 
 def _guard(keys: Keys) -> str:
     """The preamble of every script; see its file."""
-    mended = ", ".join(f"['{keys.kind(kind)}'] = '{KINDS[kind][1]}'" for kind in MENDED)
+    repairable = ", ".join(f"['{keys.kind(kind)}'] = '{KINDS[kind][1]}'" for kind in REPAIRABLE)
     names = ", ".join(f"{kind} = '{keys.kind(kind)}'" for kind in ("alerts", "events", "stats"))
     spoiled = f"aside = '{keys.kind('spoiled')}', kind = '{RECORDS_ALTERED}', seconds = {SPOILED_SECONDS}"
     text = re.sub(r"^--.*\n", "", _text(f"{_INCLUDES}/damage_guard.lua"), flags=re.MULTILINE)
     # inside the functions that need them, so that scripts build the tables only when they meet damage
     return (
-        text.replace("pairs(MENDED)", f"pairs({{{mended}}})")
+        text.replace("pairs(REPAIRABLE)", f"pairs({{{repairable}}})")
         .replace(
             "local function set_aside(key, what)\n",
             f"local function set_aside(key, what)\n  local SPOILED = {{{names}, {spoiled}}}\n",
@@ -169,10 +189,20 @@ def _guard(keys: Keys) -> str:
 
 def complete(code: str, keys: Keys) -> str:
     """Lua code preceded by the guard, the keys and the model's tables that it uses."""
-    # Redis runs the whole source with every call, so a script includes only what it uses
-    kinds = sorted(set(re.findall(r"\bK\.(\w+)", code)))
+    code = code.replace("COUNT_FIELDS", ", ".join(f"'n.{state}'" for state in ExecutionState))
     tables = [table for name, table in _tables().items() if re.search(rf"\b{name}\b", code)]
-    return "\n".join([_guard(keys), keys.lua_table(kinds), *tables, code])
+    code = re.sub(r"\bK\.(\w+)", lambda kind: f"'{keys.kind(kind[1])}'", code)
+    return _without_unused("\n".join([_guard(keys), *tables, code]))
+
+
+def _without_unused(code: str) -> str:
+    """The code without the functions that nothing in it calls."""
+    while True:
+        names = [name for name in _FUNCTION.findall(code) if len(re.findall(rf"\b{name}\b", code)) == 1]
+        if not names:
+            return code
+        function = rf"^local function (?:{'|'.join(names)})\((?:[^\n]* end\n|.*?^end\n)"
+        code = re.sub(function, "", code, flags=re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)

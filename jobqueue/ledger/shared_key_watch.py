@@ -6,7 +6,7 @@ from jobqueue.ledger.acl import ROLES
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import KINDS
 from jobqueue.ledger.ledger import Ledger
-from jobqueue.ledger.scripts import MENDED, SPOILED_SECONDS
+from jobqueue.ledger.scripts import REPAIRABLE, SPOILED_SECONDS
 from jobqueue.model.alert import RECORDS_ALTERED
 
 #: Maximum number of counters in one hash: operations, states and buckets, with room to spare.
@@ -14,7 +14,7 @@ _MOST_COUNTERS = 20_000
 #: Microseconds by which an event id may be ahead of the clock.
 _AHEAD = 86_400 * 1_000_000
 #: The keys that maintenance may touch; scripts of the API move aside the keys that only the API writes.
-_SHARED = tuple(kind for kind in MENDED if not KINDS[kind][0].endswith(":") and "maintenance" in ROLES[kind])
+_SHARED = tuple(kind for kind in REPAIRABLE if not KINDS[kind][0].endswith(":") and "maintenance" in ROLES[kind])
 
 
 class Watch:

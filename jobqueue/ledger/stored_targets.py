@@ -60,6 +60,8 @@ class StoredTargets:
                 "description": target.description,
                 "changed": target.changed,
                 "changed_by": target.changed_by,
+                # an earlier version does not know it
+                **({"managed_by": target.managed_by} if target.managed_by else {}),
             }
         )
         sealed = self._seal.close(f"{_KIND}|{target.name}", text)

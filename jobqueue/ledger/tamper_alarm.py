@@ -24,17 +24,17 @@ class TamperAlarm:
     def __init__(self, executions: Executions, clock: Callable[[], float] = time.monotonic) -> None:
         self._executions = executions
         self._clock = clock
-        self._told: OrderedDict[str, float] = OrderedDict()
+        self._raised: OrderedDict[str, float] = OrderedDict()
 
     def __call__(self, place: str, sentence: str) -> None:
         """Report that the API did not write the record in ``place``; ``sentence`` is the message for a person."""
         now = self._clock()
-        if now - self._told.get(place, float("-inf")) < QUIET_SECONDS:
+        if now - self._raised.get(place, float("-inf")) < QUIET_SECONDS:
             return
-        self._told[place] = now
-        self._told.move_to_end(place)
-        while len(self._told) > _MOST_PLACES:
-            self._told.popitem(last=False)
+        self._raised[place] = now
+        self._raised.move_to_end(place)
+        while len(self._raised) > _MOST_PLACES:
+            self._raised.popitem(last=False)
         logger.error("SECURITY: %s", sentence)
         try:
             self._executions.alert(RECORDS_ALTERED, "", "", sentence)

@@ -17,6 +17,8 @@ MESSAGES_REFUSED = "messages_refused"
 AGENTS_LOST = "agents_lost"
 #: Redis has few connections left (its setting maxclients): soon it refuses agents.
 CONNECTIONS_SCARCE = "connections_scarce"
+#: A schedule was paused, because its owner is gone.
+SCHEDULES_STOPPED = "schedules_stopped"
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class AuditRecord:
 
     number: int
     at: int
-    deed: AuditEntry
+    content: AuditEntry
     seal: str
     before: str
     link: str

@@ -20,13 +20,13 @@ END = "endTime"
 
 @dataclass(frozen=True)
 class ExternalRun:
-    """``word`` is the driver's word for the state; ``told`` holds its other reports, the newest value of each field.
+    """``word`` is the driver's word for the state; ``reported`` holds its other reports, the newest value by field.
 
     ``name`` is the driver's name for the run; empty if the service itself recorded it.
     """
 
     word: str
-    told: Mapping[str, Any] = field(default_factory=dict)
+    reported: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
 
 
@@ -35,8 +35,8 @@ class ExternalRunReport:
     """A driver's report on the run that it calls ``name``.
 
     ``after`` are the words that may precede this one; ``state`` is the execution's state for the word (a value of
-    ``ExecutionState``; empty: unchanged). ``told`` replaces earlier reports, field by field. ``tags`` and ``groups``
-    apply only to a new run. ``hostname`` may be empty; ``note`` is the error or the reason.
+    ``ExecutionState``; empty: unchanged). ``reported`` replaces earlier reports, field by field. ``tags`` and
+    ``groups`` apply only to a new run. ``hostname`` may be empty; ``note`` is the error or the reason.
 
     ``owner`` separates the names of different reporters: only the owner of a run can update it. Without an owner, the
     service itself reports, and ``name`` is an alias of the job.
@@ -47,7 +47,7 @@ class ExternalRunReport:
     after: frozenset[str]
     state: str
     hostname: str = ""
-    told: Mapping[str, Any] = field(default_factory=dict)
+    reported: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     submitted_by: str = ""

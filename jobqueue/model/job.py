@@ -57,8 +57,8 @@ class Execution:
 class Job(JobFields):
     """One request and its outcome. Times are microseconds since the epoch.
 
-    ``outside``: an external driver runs the job and reports on it. ``document`` is the record from which the job was
-    read, as the API signed it. Not ``is_readable``: the record was altered; this is its placeholder in lists, and
+    ``external_run``: an external driver runs the job and reports on it. ``document`` is the record from which the job
+    was read, as the API signed it. Not ``is_readable``: the record was altered; this is its placeholder in lists, and
     ``error`` explains it.
 
     ``executions`` are all, or the first of a broadcast to many agents: ``total`` is their number, ``counts`` has the
@@ -72,7 +72,7 @@ class Job(JobFields):
     executions: tuple[Execution, ...]
     events: tuple[Event, ...] = ()
     expected_agents: tuple[str, ...] = ()
-    outside: ExternalRun | None = None
+    external_run: ExternalRun | None = None
     retried_as: tuple[str, ...] = ()
     cancel_requested: bool = False
     is_broadcast: bool = False

@@ -90,6 +90,8 @@ class JobField:
             return f"{value.max_attempts}|{value.backoff_seconds}|{value.backoff_max_seconds}|{value.jitter}"
         if self.kind in (Kind.ROLLOUT, Kind.CONCURRENCY):
             return str(value.argument())
+        if self.kind is Kind.OBJECT:  # the scripts look whether there is one
+            return "1"
         return value if isinstance(value, int) else str(value)
 
 
@@ -207,6 +209,19 @@ class JobFields:
     concurrency: Concurrency | None = field(
         default=None,
         metadata=_about(Kind.CONCURRENCY, "key that at most so many jobs or executions hold at a time", stored="conc"),
+    )
+    saved: Mapping[str, Any] | None = field(
+        default=None,
+        metadata=_about(Kind.OBJECT, "name and version of the saved job that this one was made from"),
+    )
+    approval: Mapping[str, Any] | None = field(
+        default=None,
+        metadata=_about(
+            Kind.OBJECT,
+            "why its first batch waits for an approval by another principal, the hash of its plan, and who asked",
+            is_argument=True,
+            is_renewed=False,
+        ),
     )
     retry_of: str | None = field(
         default=None,

@@ -63,7 +63,9 @@ class Measures:
     ``pauses`` keep ``paused`` executions from starting. Jobs or executions wait for ``keys_waited_for`` concurrency
     keys.
     ``held``: jobs with executions that have not been opened, by what they wait for. ``maintained``: a maintenance
-    process holds the leadership. ``audit_unwritable``: the audit trail cannot be written; ``audit_broken``: a break is
+    process holds the leadership. ``schedule_results``: times of schedules by what came of them, and as ``late`` the
+    microseconds by which all of them fired late; ``schedules_overdue_seconds``: of the schedule that waits longest.
+    ``audit_unwritable``: the audit trail cannot be written; ``audit_broken``: a break is
     among the retained entries.
     """
 
@@ -80,6 +82,9 @@ class Measures:
     agents_age_seconds: float = 0.0
     running: int = 0
     scheduled: int = 0
+    schedules: int = 0
+    schedule_results: Mapping[str, int] = field(default_factory=dict)
+    schedules_overdue_seconds: float = 0.0
     pauses: int = 0
     paused: int = 0
     keys_waited_for: int = 0

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from jobqueue.errors import InvalidInput, PermissionDenied
+from jobqueue.model.grant import EVERYTHING, Grant, narrowed_grant, parse_grant
 
-#: Grants everything.
-EVERYTHING = "*"
-#: Maximum length of a permission, and maximum number in one grant.
+#: Maximum number of permissions of one role or credential.
 MAX_PERMISSIONS = 100
-_GRANT = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}:([A-Za-z][A-Za-z0-9_-]{0,63}|\*)")
 #: Valid principal names: no character that could break out of a log line, a header, a key or a terminal.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,99}")
 
@@ -21,7 +20,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,99}")
 class Principal:
     """An authenticated caller, or a part of the system. ``str()`` returns its name.
 
-    ``permissions`` are ``resource:verb``, ``resource:*`` or ``*``; they include those of its ``roles``. ``kind`` is the
+    ``permissions`` are the texts of grants (``model/grant.py``): ``resource:verb``, ``resource:*`` or ``*``, with
+    ``@target`` for some hosts only; they include those of its ``roles``. ``kind`` is the
     kind of its credentials: ``token``, ``key``, ``user``, ``jwt``, ``system``, or ``none``; ``id`` distinguishes
     credentials of one kind with the same name (the id of an API key).
     """
@@ -40,11 +40,34 @@ class Principal:
         return self.kind if self.kind == "token" else f"{self.kind}:{self.id or self.name}"
 
     def may(self, permission: str) -> bool:
-        """Whether ``permission`` (``job:read``) is granted. A pattern (``job:*``, ``*``) needs a grant as wide."""
+        """Whether ``permission`` (``job:read``) is granted on every host and without limits.
+
+        A pattern (``job:*``, ``*``) needs a grant as wide. A grant for some hosts only does not count: code that does
+        not look at hosts refuses its holder.
+        """
         granted = self.permissions
         return (
             permission in granted or EVERYTHING in granted or f"{permission.partition(':')[0]}:{EVERYTHING}" in granted
         )
+
+    @cached_property
+    def restricted(self) -> tuple[Grant, ...]:
+        """The grants for some hosts only, or with limits."""
+        texts = sorted(text for text in self.permissions if "@" in text or ";" in text)
+        return tuple(parse_grant(text) for text in texts)
+
+    def grants(self, permission: str) -> tuple[Grant, ...]:
+        """The restricted grants of a permission; they count only if ``may`` is false."""
+        return tuple(grant for grant in self.restricted if grant.covers(permission))
+
+    def may_somewhere(self, permission: str) -> bool:
+        """Whether ``permission`` is granted, be it on some hosts only. Who asks must look at the hosts as well."""
+        return self.may(permission) or bool(self.grants(permission))
+
+    def require_somewhere(self, permission: str) -> None:
+        """Raise ``PermissionDenied``, which names the permission, unless it is granted on some hosts."""
+        if not self.may_somewhere(permission):
+            raise PermissionDenied.of(self.name, permission)
 
     def require(self, permission: str) -> None:
         """Raise ``PermissionDenied``, which names the permission, unless it is granted."""
@@ -56,7 +79,7 @@ class Principal:
 
 
 #: The principal without permissions, used where no principal is given.
-NOBODY = Principal("", frozenset(), kind="none")
+ANONYMOUS = Principal("", frozenset(), kind="none")
 
 
 def system(name: str) -> Principal:
@@ -83,20 +106,18 @@ def check_permissions(given: Iterable[str], field: str = "permissions") -> tuple
     if len(unique) > MAX_PERMISSIONS:
         raise InvalidInput(f"{field}: At most {MAX_PERMISSIONS} permissions.", {field: ["Too many."]})
     for text in unique:
-        if text != EVERYTHING and not _GRANT.fullmatch(text):
-            sentence = f"{text[:80]!r} is not a permission; write resource:verb, resource:* or *."
-            raise InvalidInput.of(field, sentence)
+        try:
+            parse_grant(text)
+        except InvalidInput as error:
+            raise InvalidInput.of(field, error.message) from error
     return tuple(unique)
 
 
 def narrowed(granted: Iterable[str], limits: Iterable[str]) -> frozenset[str]:
-    """The intersection: ``job:*`` narrowed to ``job:read`` and ``agent:read`` is ``job:read``."""
-    left, right = frozenset(granted), frozenset(limits)
-    return frozenset(
-        {one for one in left if any(_covers(other, one) for other in right)}
-        | {one for one in right if any(_covers(other, one) for other in left)}
-    )
+    """The intersection: ``job:*`` narrowed to ``job:read`` and ``agent:read`` is ``job:read``.
 
-
-def _covers(wide: str, narrow: str) -> bool:
-    return wide in (EVERYTHING, narrow, f"{narrow.partition(':')[0]}:{EVERYTHING}")
+    Of two grants with targets, that on the hosts of both.
+    """
+    right = [parse_grant(text) for text in limits]
+    pairs = (narrowed_grant(parse_grant(one), other) for one in granted for other in right)
+    return frozenset(str(grant) for grant in pairs if grant is not None)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from jobqueue.model.principal import EVERYTHING
+from jobqueue.model.grant import EVERYTHING
 
-READ = frozenset({"job:read", "agent:read", "metrics:read"})
+READ = frozenset({"job:read", "agent:read", "metrics:read", "saved:read", "schedule:read"})
 #: All work, on every host, but no access to credentials or the audit trail.
 WRITE = READ | {
     "job:write",
@@ -15,6 +15,9 @@ WRITE = READ | {
     "job:approve",
     "agent:write",
     "target:write",
+    "saved:write",
+    "saved:run",
+    "schedule:write",
     "pause:write",
     "operation:execute",
     "command:execute",

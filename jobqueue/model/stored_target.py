@@ -14,7 +14,7 @@ _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 @dataclass(frozen=True)
 class StoredTarget:
     """``text`` is the expression in its canonical spelling, ``changed`` the time of the last change (microseconds),
-    ``changed_by`` the name of the principal who made it.
+    ``changed_by`` the name of the principal who made it. ``managed_by`` is the set of files that it was applied from.
     """
 
     name: str
@@ -22,6 +22,7 @@ class StoredTarget:
     description: str = ""
     changed: int = 0
     changed_by: str = ""
+    managed_by: str = ""
 
 
 def check_target_name(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jobqueue.model.job_fields import JobFields
-from jobqueue.model.principal import NOBODY, Principal
+from jobqueue.model.principal import ANONYMOUS, Principal
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Submission(JobFields):
 
     idempotency_key: str | None = None
     plan_hash: str | None = None
-    principal: Principal = NOBODY
+    principal: Principal = ANONYMOUS
 
     def __post_init__(self) -> None:
         # taken only from the principal, even if the fields were copied from another job

@@ -73,7 +73,8 @@ class Context:
     phase must follow before anything is begun, and waits until the ledger knows.
     ``packages`` hands out uploaded packages; ``settings`` are the agent's own. ``confinement`` holds for every process,
     and ``watched(mark)`` surrounds the life of each. ``secrets`` are the host's; ``run_operation`` puts them into the
-    data, and redacts them from output, reports and results.
+    data, and redacts them from output, reports and results. What an operation cuts from output it redacts before, by
+    ``redactor``; in an isolated operation it knows no secrets.
     """
 
     hostname: str
@@ -93,6 +94,7 @@ class Context:
     settings: Settings | None = None
     confinement: Confinement = PLAIN
     secrets: Secrets | None = None
+    redactor: Redactor = field(default_factory=Redactor)
     watched: Watched = unwatched
     clock: Callable[[], float] = time.monotonic
 

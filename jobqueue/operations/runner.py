@@ -38,16 +38,22 @@ def run_operation(operation: Operation, data: Mapping[str, Any] | None, context:
     context.check()
     filled, redactor = _filled(operation, dict(data or {}), context)
     if not redactor:
-        return _told(operation, filled, context)
+        return _outcome(operation, filled, context)
     screen, report = StreamRedactor(redactor, context.output), context.report
-    inner = replace(context, output=screen.write, report=lambda info: report(redactor.json(info)), secrets=None)
+    inner = replace(
+        context,
+        output=screen.write,
+        report=lambda info: report(redactor.messages(info)),
+        secrets=None,
+        redactor=redactor,
+    )
     try:
-        outcome = _told(operation, filled, inner)
+        outcome = _outcome(operation, filled, inner)
     except JobQueueError as error:
         raise _without_secrets(error, redactor) from None
     finally:
         screen.close()
-    return Outcome(redactor.json(outcome.data), outcome.changed, outcome.error and redactor.text(outcome.error))
+    return Outcome(redactor.json(outcome.data), outcome.changed, outcome.error and redactor.message(outcome.error))
 
 
 def _filled(operation: Operation, data: dict[str, Any], context: Context) -> tuple[dict[str, Any], Redactor]:
@@ -64,7 +70,7 @@ def _filled(operation: Operation, data: dict[str, Any], context: Context) -> tup
         raise _bounded(error) from error.__cause__
 
 
-def _told(operation: Operation, data: dict[str, Any], context: Context) -> Outcome:
+def _outcome(operation: Operation, data: dict[str, Any], context: Context) -> Outcome:
     """Run with complete data; any exception becomes an error for the user."""
     try:
         outcome = _run(operation, data, context)
@@ -88,8 +94,8 @@ def _run(operation: Operation, data: dict[str, Any], context: Context) -> Outcom
 
 
 def _without_secrets(error: JobQueueError, redactor: Redactor) -> JobQueueError:
-    details = None if error.details is None else redactor.json(error.details)
-    return type(error)(redactor.text(str(error.message)), details)
+    details = None if error.details is None else redactor.messages(error.details)
+    return type(error)(redactor.message(str(error.message)), details)
 
 
 def _bounded(error: JobQueueError) -> JobQueueError:

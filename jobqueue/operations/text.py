@@ -36,6 +36,11 @@ def brief(text: str, limit: int = MAX_MESSAGE_LENGTH) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
+def brief_end(text: str, limit: int) -> str:
+    """The last ``limit`` characters of ``text``. A cut is marked by dots, as in ``brief``: redaction looks for them."""
+    return text if len(text) <= limit else "..." + text[len(text) - limit + 3 :]
+
+
 def describe(error: BaseException) -> str:
     """``"ValueError: bad input"``, bounded; works even if the exception's ``__str__`` fails."""
     try:

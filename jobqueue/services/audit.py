@@ -28,12 +28,12 @@ class AuditTrail:
         self._waiting: list[_Turn] = []
         self._is_writing = False
 
-    def write(self, deed: AuditEntry) -> None:
+    def write(self, entry: AuditEntry) -> None:
         """Write one entry; when this returns, the entry is in Redis, or in the log as an error.
 
         A request whose entry could not be written has already been carried out, so no exception is raised.
         """
-        turn = _Turn(deed)
+        turn = _Turn(entry)
         with self._lock:
             self._waiting.append(turn)
             turn.leads = not self._is_writing
@@ -45,18 +45,18 @@ class AuditTrail:
         if turn.leads:
             self._write_all_that_wait()
 
-    def must_write(self, deed: AuditEntry) -> None:
+    def must_write(self, entry: AuditEntry) -> None:
         """Write an entry before its action is carried out. Raises ``AuditUnavailable``: the action must not happen."""
-        self._audit.append([deed])
+        self._audit.append([entry])
 
     def trouble(self) -> str:
         """Why the trail cannot be written; empty if it can, or after a successful repair."""
         trouble = self._audit.trouble()
-        return "" if trouble and self._audit.mend() else trouble
+        return "" if trouble and self._audit.repair() else trouble
 
-    def miss(self, deed: AuditEntry, reason: str) -> None:
+    def miss(self, entry: AuditEntry, reason: str) -> None:
         """Log an entry that cannot be written."""
-        logger.error("SECURITY: not in the audit trail (%s): %s", reason, json.dumps(deed.document()))
+        logger.error("SECURITY: not in the audit trail (%s): %s", reason, json.dumps(entry.document()))
 
     def newest(self, limit: int, before: int | None = None, who: str | None = None) -> list[AuditRecord]:
         """The newest entries, newest first."""
@@ -79,10 +79,10 @@ class AuditTrail:
         with self._lock:
             turns, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
         try:
-            self._audit.append([turn.deed for turn in turns])
+            self._audit.append([turn.entry for turn in turns])
         except (JobQueueError, redis.RedisError) as error:
             for turn in turns:
-                self.miss(turn.deed, str(error))
+                self.miss(turn.entry, str(error))
         finally:
             with self._lock:
                 successor = self._waiting[0] if self._waiting else None
@@ -98,6 +98,6 @@ class AuditTrail:
 class _Turn:
     """A pending entry; its writer is woken when the entry is written, or when it should write the next batch."""
 
-    deed: AuditEntry
+    entry: AuditEntry
     leads: bool = False
     woken: threading.Event | None = None

@@ -6,16 +6,19 @@ import difflib
 import re
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from jobqueue.errors import InvalidInput, RoleInUse
 from jobqueue.ledger.credentials import Credentials
 from jobqueue.model.credential import Credential, Kind
-from jobqueue.model.principal import EVERYTHING, Principal, check_name, check_permissions
+from jobqueue.model.grant import EVERYTHING, parse_grant
+from jobqueue.model.principal import Principal, check_name
 from jobqueue.model.role import BUILTIN, KNOWN, Role
+from jobqueue.services import grants
 from jobqueue.services.credential_verifier import principal_of
 from jobqueue.services.passwords import hash_secret
+from jobqueue.targets.fleet import Fleet
 
 #: Prefix of every API key, by which scanners of sources and logs can recognize one.
 KEY_PREFIX = "jq_"
@@ -32,12 +35,16 @@ _NEAR = 0.8
 class CredentialManager:
     """The use cases of ``/key``, ``/user`` and ``/role``. ``by`` is the caller, whose own permissions are the limit.
 
-    ``offered`` are the permissions that operations require.
+    ``offered`` are the permissions that operations require. ``fleet`` reads the registry, to find typing errors in the
+    targets of grants.
     """
 
-    def __init__(self, credentials: Credentials, offered: Iterable[str] = ()) -> None:
+    def __init__(
+        self, credentials: Credentials, offered: Iterable[str] = (), fleet: Callable[[], Fleet] = lambda: Fleet(())
+    ) -> None:
         self._credentials = credentials
         self._offered = frozenset(offered)
+        self._fleet = fleet
 
     # --- keys ---------------------------------------------------------------------------------------------------------
     def create_key(
@@ -114,7 +121,7 @@ class CredentialManager:
         """A new custom role. Raises ``NameTaken``."""
         granted = self._meant(permissions)
         for permission in granted:
-            by.require(permission)
+            grants.require(by, permission)
         role = Role(check_name(name), granted, _now())
         self._credentials.add_role(role)
         return role
@@ -140,14 +147,16 @@ class CredentialManager:
 
         Other unknown permissions are accepted: an operation that requires them may be installed later.
         """
-        found = check_permissions(permissions)
+        found = grants.spelled(permissions)
         known = {*KNOWN, *self._offered}
         known |= {EVERYTHING, *(f"{permission.partition(':')[0]}:{EVERYTHING}" for permission in known)}
-        for text in found:
+        for text in (parse_grant(one).permission for one in found):
             near = [] if text in known else difflib.get_close_matches(text, sorted(known), n=1, cutoff=_NEAR)
             if near:
                 sentence = f"Nothing needs the permission {text!r}. Did you mean {near[0]}?"
                 raise InvalidInput.of("permissions", sentence)
+        if any(parse_grant(one).target is not None for one in found):
+            grants.refuse_doubtful(found, self._fleet())
         return found
 
     def _record(
@@ -175,7 +184,7 @@ class CredentialManager:
             sentence = "Give roles, permissions or both; a credential without any would be useless."
             raise InvalidInput.of("roles", sentence)
         for permission in sorted({*direct, *(granted for role in wanted for granted in known[role].permissions)}):
-            by.require(permission)
+            grants.require(by, permission)
         return Credential(
             kind=kind,
             name=name,
@@ -192,7 +201,7 @@ class CredentialManager:
         found, roles = self._credentials.look_up(Kind.USER, name)
         if found is not None:
             for permission in sorted(principal_of(found, roles).permissions):
-                by.require(permission)
+                grants.require(by, permission)
 
 
 def parse_key(text: str) -> tuple[str, bytes] | None:

@@ -175,7 +175,7 @@ class EventFeed:
                     self._came.notify_all()
             elif news:
                 with self._came:
-                    if has_gap:  # followers that are behind it are told: what they saw last is not in memory
+                    if has_gap:  # followers behind it get `gap`: what they saw last is not in memory
                         self._recent, self._places = [], []
                     self._last = news[-1].id
                     self._recent += news

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from jobqueue.errors import PermissionDenied
+from jobqueue.errors import Conflict, PermissionDenied
 from jobqueue.ledger.jobs import SHOWN_EXECUTIONS
 from jobqueue.ledger.ledger import Ledger
+from jobqueue.ledger.rollouts import APPROVE
 from jobqueue.model.failure import RecentFailures, group_failures
 from jobqueue.model.filter import MAX_LIMIT, JobFilter, JobPage
 from jobqueue.model.history import History
 from jobqueue.model.job import Job
 from jobqueue.model.job_search import JobSearch
 from jobqueue.model.job_summary import JobSummary, JobSummaryPage
-from jobqueue.model.principal import NOBODY, Principal
+from jobqueue.model.principal import ANONYMOUS, Principal
+from jobqueue.model.rollout_progress import BatchState
 from jobqueue.model.states import JobStatus
 from jobqueue.services.execution_pages import ExecutionReader
 from jobqueue.services.result_verifier import ResultVerifier
@@ -22,6 +24,14 @@ from jobqueue.services.result_verifier import ResultVerifier
 DELETE = "job:delete"
 #: Jobs that one request examines for a text, an error or a submitter.
 SEARCHED_JOBS = 1000
+
+
+def awaits_first_approval(job: Job) -> bool:
+    """Whether a job has opened nothing, since it exceeds its submitter's limits and has not been approved."""
+    progress = job.rollout_progress
+    if job.approval is None or job.status.is_final:
+        return False
+    return progress is None or not any(batch.opened or batch.state is BatchState.WAITING for batch in progress.batches)
 
 
 class JobManager:
@@ -109,15 +119,18 @@ class JobManager:
         self._jobs.cancel(job_id, who)
         return self.get(job_id)
 
-    def steer(self, job_id: str, verb: str, who: str = "on request") -> Job:
+    def steer(self, job_id: str, verb: str, who: str = "on request", *, is_checked: bool = False) -> Job:
         """Pause, resume, approve or abort a rollout, and return the job as it is now.
 
+        ``is_checked``: the approver of a job that waits for its first approval was checked (``Approvals``).
         Raises ``JobNotFound``, ``JobFinal``, ``Conflict``.
         """
+        if verb == APPROVE and not is_checked and awaits_first_approval(self._ledger.jobs.get(job_id, 0)):
+            raise Conflict(f"Job {job_id} waits for an approval of its plan, which names its plan_hash.")
         self._ledger.rollouts.steer(job_id, verb, who)
         return self.get(job_id)
 
-    def delete(self, job_id: str, principal: Principal = NOBODY) -> None:
+    def delete(self, job_id: str, principal: Principal = ANONYMOUS) -> None:
         """Delete an ended job: one's own, or any job with the permission ``job:delete``.
 
         Raises ``JobNotFound``, ``JobNotFinal``, ``PermissionDenied``.

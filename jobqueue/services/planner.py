@@ -12,10 +12,13 @@ from dataclasses import dataclass, replace
 from jobqueue.errors import PlanChanged, UnknownTarget
 from jobqueue.ledger.plans import Plans
 from jobqueue.model.job_fields import document_of
+from jobqueue.model.principal import Principal
 from jobqueue.model.submission import Submission
 from jobqueue.model.target import Target, TargetKind
 from jobqueue.operations.registry import Registry
 from jobqueue.services import submission_permissions, targets
+from jobqueue.services.scopes import outside, unknown
+from jobqueue.services.submission_scope import Limits, SubmissionScope
 from jobqueue.services.target_preview import Candidate, TargetPreview, reach
 from jobqueue.services.targets import TargetResolver
 
@@ -29,7 +32,8 @@ _SEED_LENGTH = 16
 @dataclass(frozen=True)
 class Plan:
     """``preview`` says which agents would take the job, skip it, or are left out; ``notes`` name terms of the target
-    that match nothing. ``permissions``: (permission, whether the principal has it). ``hash`` identifies the request and
+    that match nothing. ``permissions``: (permission, whether the principal has it). ``awaits_approval``: which
+    limit per job it exceeds, so that it would wait for an approval; empty if none. ``hash`` identifies the request and
     the set of agents; a submission that carries it is refused if either has changed.
     """
 
@@ -38,6 +42,7 @@ class Plan:
     notes: tuple[str, ...]
     permissions: tuple[tuple[str, bool], ...]
     hash: str
+    awaits_approval: str = ""
 
     @property
     def executions(self) -> int:
@@ -49,61 +54,122 @@ class Plan:
 class Planner:
     """Makes plans, and compares them with the present state."""
 
-    def __init__(self, resolver: TargetResolver, operations: Registry, plans: Plans) -> None:
+    def __init__(self, resolver: TargetResolver, operations: Registry, plans: Plans, scope: SubmissionScope) -> None:
         self._targets = resolver
         self._operations = operations
         self._plans = plans
+        self.scope = scope
 
     def plan(self, submission: Submission) -> Plan:
         """What the submission would do now. Nothing is run or submitted; the plan is kept for an hour.
 
-        Raises ``InvalidInput`` (operation, data, target), ``PermissionDenied`` without ``agent:read``.
+        Raises ``InvalidInput`` (operation, data, target); ``PermissionDenied`` without ``agent:read`` on the hosts that
+        the target names.
         """
-        submission.principal.require(SEE_AGENTS)
+        principal = submission.principal
+        principal.require_somewhere(SEE_AGENTS)
         operation = self._operations.get(submission.operation)
         data = self._operations.validate(submission.operation, dict(submission.data))
-        permissions = tuple(
-            (one, submission.principal.may(one)) for one in submission_permissions.needed(operation.permission, data)
-        )
+        needed = submission_permissions.needed(operation.permission, data)
         target = targets.parsed(submission.target)
+        limits = self.scope.of(principal, needed)
         seed = secrets.token_hex(_SEED_LENGTH // 2)
-        preview, notes = self.preview(target, submission.operation, seed, is_patient=submission.expires_at is not None)
+        preview, notes = self.visible_preview(
+            principal, target, submission.operation, seed, _among(target, limits), is_patient=_is_patient(submission)
+        )
         if not preview.is_known:
             sentence = f"No agent matches the target {target.text[:200]!r}.{self._targets.explain(target)}"
             raise UnknownTarget(sentence, {"target_hostname": [sentence]})
         members = _members(preview)
         plan_hash = _hash(submission, target, seed, members)
         self._plans.keep(plan_hash, members)
-        return Plan(submission.operation, preview, notes, permissions, plan_hash)
+        hosts = [*(agent.hostname for agent in preview.takes), *preview.left_out]
+        scopes = {scope.permission: scope for scope in limits.scopes} if limits is not None else {}
+        permissions = tuple(
+            (one, principal.may_somewhere(one) and (one not in scopes or scopes[one].hosts.issuperset(hosts)))
+            for one in needed
+        )
+        because = self.scope.excess(limits, target, hosts) if limits is not None else ""
+        return Plan(submission.operation, preview, notes, permissions, plan_hash, because)
+
+    def visible_preview(
+        self,
+        principal: Principal,
+        target: Target,
+        operation: str,
+        seed: str,
+        among: frozenset[str] | None = None,
+        *,
+        is_patient: bool = False,
+    ) -> tuple[TargetPreview, tuple[str, ...]]:
+        """As ``preview``; ``_any`` stands for the hosts ``among``, if they are given.
+
+        Raises ``PermissionDenied`` if the principal may not see a host that the target names, or if none is known.
+        """
+        self.scope.check_jobs(principal, target)
+        visible = self.scope.visible(principal)
+        if visible is None:
+            return self.preview(target, operation, seed, among, is_patient=is_patient)
+        if target.kind is TargetKind.ANY:
+            among = visible.hosts if among is None else among & visible.hosts
+        try:
+            preview, _ = self.preview(target, operation, seed, among, is_patient=is_patient)
+        except UnknownTarget as error:
+            raise unknown(principal, visible, target.text) from error
+        hosts = [*(agent.hostname for agent in preview.takes), *preview.left_out]
+        if not hosts or (target.kind is TargetKind.HOST and target.text not in visible):
+            raise unknown(principal, visible, target.text)
+        if any(host not in visible for host in hosts):
+            raise outside(principal, visible, hosts, visible)
+        return preview, ()  # the notes suggest names of the whole fleet
 
     def preview(
-        self, target: Target, operation: str, seed: str, *, is_patient: bool
+        self,
+        target: Target,
+        operation: str,
+        seed: str,
+        among: frozenset[str] | None = None,
+        *,
+        is_patient: bool,
     ) -> tuple[TargetPreview, tuple[str, ...]]:
         """Where a job with this target would go, and notes on terms of the target that match nothing.
 
-        Raises ``UnknownTarget`` for an expression that names no agent.
+        ``among``: the hosts that ``_any`` stands for. Raises ``UnknownTarget`` for an expression that names no agent.
         """
         if target.kind is TargetKind.HOSTS:
             resolved = self._targets.resolve(target, seed, is_patient=is_patient)
-            among = frozenset(resolved.hosts)
-            return reach(resolved.fleet.hosts, operation, target, among, is_patient=is_patient), resolved.notes
-        return reach(self._targets.fleet().hosts, operation, target, is_patient=is_patient), ()
+            named = frozenset(resolved.hosts)
+            return reach(resolved.fleet.hosts, operation, target, named, is_patient=is_patient), resolved.notes
+        return reach(self._targets.fleet().hosts, operation, target, among, is_patient=is_patient), ()
 
-    def check(self, submission: Submission, target: Target) -> tuple[str, ...]:
+    def check(self, submission: Submission, target: Target, limits: Limits | None = None) -> tuple[str, ...]:
         """The hosts of the plan that the submission refers to, if they are still those that the target names.
 
-        Raises ``PlanChanged`` with the difference.
+        ``limits``: the scopes that the submission keeps to. Raises ``PlanChanged`` with the difference.
         """
         planned = submission.plan_hash or ""
         seed = planned[:_SEED_LENGTH]
         takes: tuple[Candidate, ...] = ()
         members: list[str] = []
         with suppress(UnknownTarget):  # no agent any more
-            preview, _ = self.preview(target, submission.operation, seed, is_patient=submission.expires_at is not None)
+            among = _among(target, limits)
+            visible = self.scope.visible(submission.principal) if target.kind is TargetKind.ANY else None
+            if visible is not None:
+                among = visible.hosts if among is None else among & visible.hosts
+            preview, _ = self.preview(target, submission.operation, seed, among, is_patient=_is_patient(submission))
             takes, members = preview.takes, _members(preview)
         if _hash(submission, target, seed, members) == planned:
             return tuple(agent.hostname for agent in takes)
         raise _changed(self._plans.get(planned), members)
+
+
+def _is_patient(submission: Submission) -> bool:
+    return submission.expires_at is not None
+
+
+def _among(target: Target, limits: Limits | None) -> frozenset[str] | None:
+    """The hosts that ``_any`` stands for."""
+    return limits.hosts if limits is not None and target.kind is TargetKind.ANY else None
 
 
 def _members(preview: TargetPreview) -> list[str]:

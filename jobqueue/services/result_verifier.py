@@ -39,7 +39,7 @@ class ResultVerifier:
 
     def __call__(self, job: Job) -> Job:
         """The job; executions have ``authenticity`` where it can be determined. Raises ``LedgerUnavailable``."""
-        if job.outside is not None or not job.is_readable:
+        if job.external_run is not None or not job.is_readable:
             return job
         self._learn({_key_id(x) for x in job.executions if x.signature})
         if any(x.signature for x in job.executions):

@@ -10,7 +10,7 @@ from jobqueue.errors import Conflict, InvalidInput, JobAltered, JobNotFinal, Not
 from jobqueue.ledger.jobs import Jobs
 from jobqueue.model.job import Job
 from jobqueue.model.job_fields import RENEWED
-from jobqueue.model.principal import NOBODY, Principal
+from jobqueue.model.principal import ANONYMOUS, Principal
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.services.renewal import Renewal
@@ -54,7 +54,7 @@ class JobRetrier:
         job_id: str,
         target: str | None = None,
         only: frozenset[ExecutionState] | None = None,
-        principal: Principal = NOBODY,
+        principal: Principal = ANONYMOUS,
     ) -> Accepted:
         """Retry with the same target and options, unless ``target`` is given.
 
@@ -65,7 +65,7 @@ class JobRetrier:
         job = self._jobs.get(job_id)
         if not job.status.is_final:
             raise JobNotFinal(f"Job {job_id} has not ended; cancel it first, or wait for it.")
-        if job.outside is not None:
+        if job.external_run is not None:
             raise Conflict(
                 f"Job {job_id} was not run by an agent, so it cannot be retried; start it again where it came from."
             )

@@ -14,8 +14,11 @@ from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.packages import Packages
 from jobqueue.ledger.rate_limits import RateLimits
 from jobqueue.model.measures import Measures
+from jobqueue.model.principal import Principal
 from jobqueue.operations.registry import Registry
+from jobqueue.services.approvals import Approvals
 from jobqueue.services.audit import AuditTrail
+from jobqueue.services.blast_radius import BlastRadius
 from jobqueue.services.bundles import BundleMaker
 from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
@@ -27,11 +30,17 @@ from jobqueue.services.output import OutputReader
 from jobqueue.services.packages import PackageResolver
 from jobqueue.services.pauses import PauseManager
 from jobqueue.services.planner import Planner
+from jobqueue.services.redis_access import RedisAccess
 from jobqueue.services.renewal import Renewer
 from jobqueue.services.result_verifier import ResultVerifier
 from jobqueue.services.retry import JobRetrier
+from jobqueue.services.saved.manager import SavedJobManager
+from jobqueue.services.schedules import ScheduleManager
+from jobqueue.services.scopes import Scopes
+from jobqueue.services.seen.services import seen_by, sees_job
 from jobqueue.services.stored_targets import StoredTargetManager
 from jobqueue.services.submission import JobSubmitter
+from jobqueue.services.submission_scope import SubmissionScope
 from jobqueue.services.target_completion import TargetCompletion
 from jobqueue.services.targets import TargetResolver
 from jobqueue.settings import Settings
@@ -61,9 +70,12 @@ class Services:
     plans: Planner
     pauses: PauseManager
     stored_targets: StoredTargetManager
+    schedules: ScheduleManager
     complete_target: TargetCompletion
+    saved: SavedJobManager
     enrolment: Enrolment
     bundles: BundleMaker
+    redis_access: RedisAccess
     packages: Packages
     package_digests: PackageResolver
     configurations: Configurations
@@ -72,6 +84,13 @@ class Services:
     limits: RateLimits
     audit: AuditTrail
     measures: Callable[[], Measures]
+    scopes: Scopes
+    approve: Approvals
+    verify_results: ResultVerifier
+
+    def seen_by(self, principal: Principal) -> Services:
+        """The use cases for a principal: each keeps to the hosts on which it has permissions, or is closed."""
+        return seen_by(self, principal) if principal.restricted else self
 
     @classmethod
     def open(cls, settings: Settings) -> Services:
@@ -90,7 +109,10 @@ class Services:
         fleet = FleetReader(ledger.fleet, ledger.agents)
         enrolment = Enrolment(ledger.agents, signer, keys, record=audit.write)
         targets = TargetResolver(ledger.roster, jobs.get, ledger.stored_targets)
-        planner = Planner(targets, registry, ledger.plans)
+        scopes = Scopes(ledger.roster.fleet)
+        radius = BlastRadius(scopes, ledger.limits.spend)
+        scope = SubmissionScope(scopes, partial(sees_job, ledger, scopes), radius, settings.approval_seconds)
+        planner = Planner(targets, registry, ledger.plans, scope)
         submit = JobSubmitter(ledger.jobs, Sender(settings), registry, work, resolver, targets, planner)
         return cls(
             ledger=ledger,
@@ -106,15 +128,23 @@ class Services:
             plans=planner,
             pauses=PauseManager(ledger, targets, registry),
             stored_targets=StoredTargetManager(ledger, targets),
+            schedules=ScheduleManager(ledger, submit, jobs.cancel),
             complete_target=TargetCompletion(targets, ledger.stored_targets.all),
+            saved=SavedJobManager(ledger, registry),
             enrolment=enrolment,
             bundles=BundleMaker(settings, enrolment, ledger.agents, signer),
+            redis_access=RedisAccess(settings),
             packages=ledger.packages,
             package_digests=resolver,
             configurations=ledger.configurations,
-            credentials=CredentialManager(ledger.credentials, (info.permission for info in registry.infos())),
+            credentials=CredentialManager(
+                ledger.credentials, (info.permission for info in registry.infos()), ledger.roster.fleet
+            ),
             verify=CredentialVerifier(ledger.credentials),
             limits=ledger.limits,
             audit=audit,
             measures=partial(measures.read, ledger, registry.types(), fleet),
+            scopes=scopes,
+            approve=Approvals(targets, ledger.jobs),
+            verify_results=verifier,
         )

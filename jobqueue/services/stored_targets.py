@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from jobqueue.errors import Conflict, InvalidInput, InvalidTarget, UnknownTarget
@@ -50,8 +50,19 @@ class StoredTargetManager:
             return Membership((), (error.message,))
         return Membership(resolved.hosts, resolved.notes)
 
-    def put(self, name: str, text: str, description: str, principal: Principal) -> tuple[StoredTarget, bool]:
-        """Store a target, in place of one of the same name; returns it and whether it is new.
+    def put(
+        self,
+        name: str,
+        text: str,
+        description: str,
+        principal: Principal,
+        *,
+        managed_by: str = "",
+        assumed: Collection[str] | None = None,
+    ) -> tuple[StoredTarget, StoredTarget | None]:
+        """Store a target, in place of one of the same name; returns it and the one before, if there was one.
+
+        With ``assumed``, names of targets that are taken for stored, nothing is stored.
 
         Raises ``InvalidInput`` (name, expression, a reference to itself or to an unknown stored target), ``Conflict``
         if there are too many.
@@ -59,8 +70,12 @@ class StoredTargetManager:
         check_target_name(name)
         if name in RESERVED:
             raise InvalidInput.of("name", f"{name!r} is reserved; choose another name.")
-        target = StoredTarget(name, self._spelled(name, text), description, self._ledger.time(), principal.name)
-        return target, self._targets.put(target)
+        stored = {one.name: one for one in self._targets.all()}
+        text = self._spelled(name, text, {one: target.text for one, target in stored.items()}, assumed or ())
+        target = StoredTarget(name, text, description, self._ledger.time(), principal.name, managed_by)
+        if assumed is None:
+            self._targets.put(target)
+        return target, stored.get(name)
 
     def remove(self, name: str) -> None:
         """Remove a stored target. Raises ``TargetNotFound``, and ``Conflict`` if others refer to it."""
@@ -73,7 +88,7 @@ class StoredTargetManager:
             )
         self._targets.remove(name)
 
-    def _spelled(self, name: str, text: str) -> str:
+    def _spelled(self, name: str, text: str, stored: Mapping[str, str], assumed: Collection[str]) -> str:
         from jobqueue.targets import language, limits
 
         if text.strip() == ANY:
@@ -82,8 +97,9 @@ class StoredTargetManager:
             canonical = language.spelled(text, limits.MAX_STORED_TEXT)
         except InvalidTarget as error:
             raise InvalidTarget(error.message, {_EXPRESSION: [error.message]}) from error
-        known = {one.name: one.text for one in self._targets.all()} | {name: canonical}
-        _check_references(name, {one: language.references(expression) for one, expression in known.items()})
+        known = {**stored, name: canonical}
+        references = {one: language.references(expression) for one, expression in known.items()}
+        _check_references(name, dict.fromkeys(assumed, frozenset[str]()) | references)
         return canonical
 
 

@@ -7,7 +7,8 @@ import json
 import logging
 import time
 import uuid
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jobqueue import tracing
@@ -33,6 +34,7 @@ from jobqueue.operations.registry import Registry
 from jobqueue.services import submission_permissions, targets
 from jobqueue.services.packages import PackageResolver
 from jobqueue.services.planner import Planner
+from jobqueue.services.submission_scope import Limits
 from jobqueue.services.targets import TargetResolver
 from jobqueue.trust.signing.work import WorkSigner
 
@@ -42,6 +44,19 @@ _MOST_COMPARED = 20
 _TARGET_FIELD = "target_hostname"
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ScheduledJob:
+    """A job that a schedule makes at a time, which ``fire`` names (``ledger.schedules.fire_argument``).
+
+    ``id`` is the same whenever the job is submitted for this time.
+    """
+
+    submission: Submission
+    id: str
+    fire: str
+    audit_entry: AuditEntry
 
 
 class JobSubmitter:
@@ -64,6 +79,7 @@ class JobSubmitter:
         self._pinning = pinning
         self._targets = resolver
         self._planner = planner
+        self._scope = planner.scope
 
     def one(
         self,
@@ -71,17 +87,17 @@ class JobSubmitter:
         *,
         only: tuple[str, ...] = (),
         job_id: str | None = None,
-        deed: AuditEntry | None = None,
+        audit_entry: AuditEntry | None = None,
     ) -> Accepted:
-        """Accept one job. ``job_id`` is a new UUID, for a caller who must know it beforehand. ``deed`` is written to
-        the audit trail together with the job; without one, the caller writes its own entry.
+        """Accept one job. ``job_id`` is a new UUID, for a caller who must know it beforehand. ``audit_entry`` is
+        written to the audit trail together with the job; without one, the caller writes its own entry.
 
         If the ledger does not confirm the job in time, it may be stored: the answer is then not confirmed.
 
         Raises ``PermissionDenied`` unless its principal may submit jobs and run this operation; ``InvalidInput``
         (operation, data, target), ``NoLiveAgent``, ``IdempotencyConflict``.
         """
-        new = self._prepare(submission, only, job_id, deed)
+        new = self._prepare(submission, only, job_id, audit_entry)
         try:
             stored = self._jobs.create(new, self._sender.template)
         except LedgerUncertain as error:
@@ -116,36 +132,66 @@ class JobSubmitter:
                     answers[place] = _unconfirmed(created, outcome)
         return [answer for answer in answers if answer is not None]
 
+    def check(self, submission: Submission) -> None:
+        """Raise what ``one`` would raise for the operation, its data, the spelling of the target and the permissions.
+
+        Nothing is submitted, and the target need not match an agent yet.
+        """
+        try:
+            self._prepare(submission)
+        except UnknownTarget as error:
+            logger.debug("No agent matches the target %r yet: %s", submission.target, error)
+
+    def fire(self, jobs: Sequence[ScheduledJob]) -> list[Accepted | JobQueueError]:
+        """Accept the jobs of schedules in few round trips; answers come in order, refusals as errors.
+
+        ``LedgerUnavailable`` and ``LedgerUncertain`` as answers: the job is to be submitted again, which never makes
+        a second one. ``RecordChanged``: the schedule was changed, or another process dealt with this time.
+        """
+        prepared = [self._prepared(job) for job in jobs]
+        new = [job for job in prepared if isinstance(job, NewJob)]
+        outcomes = self._jobs.create_many(new, self._sender.template)
+        self._send([(job, stored) for job, stored in zip(new, outcomes, strict=True) if isinstance(stored, Stored)])
+        by_id = {
+            job.id: outcome.accepted if isinstance(outcome, Stored) else outcome
+            for job, outcome in zip(new, outcomes, strict=True)
+        }
+        return [by_id[job.id] if isinstance(job, NewJob) else job for job in prepared]
+
+    def _prepared(self, job: ScheduledJob) -> NewJob | JobQueueError:
+        try:
+            return replace(self._prepare(job.submission, (), job.id, job.audit_entry), fire=job.fire)
+        except JobQueueError as error:
+            return error
+
     def _prepare(
         self,
         submission: Submission,
         only: tuple[str, ...] = (),
         job_id: str | None = None,
-        deed: AuditEntry | None = None,
+        audit_entry: AuditEntry | None = None,
         *,
         compares: bool = True,
     ) -> NewJob:
-        submission.principal.require(submission_permissions.SUBMIT)
+        submission.principal.require_somewhere(submission_permissions.SUBMIT)
         target = parse_target(submission.target)
         if submission.among and target.text != ANY:  # a retry: the hosts are those of the first time
             target = replace(target, kind=TargetKind.HOSTS)
         operation = self._operations.get(submission.operation, compares=compares)
-        submission.principal.require(operation.permission)  # before the data is looked at
+        submission.principal.require_somewhere(operation.permission)  # before the data is looked at
         data = self._operations.validate(submission.operation, dict(submission.data))
-        for permission in submission_permissions.needed(operation.permission, data):
-            submission.principal.require(permission)
-        planned = self._planned(submission, target) if submission.plan_hash else None
+        permissions = submission_permissions.needed(operation.permission, data)
+        for permission in permissions:
+            submission.principal.require_somewhere(permission)
+        limits = self._scope.of(submission.principal, permissions)
+        self._scope.check_jobs(submission.principal, target)
+        planned = self._planned(submission, target, limits) if submission.plan_hash else None
         if operation.prepare is not None:
             data = operation.prepare(data, self._pinning)
         submission = replace(submission, data=data, target=target.text)
         digest = _digest(submission, document_of(submission)) if submission.idempotency_key else ""
         job_id = job_id or str(uuid.uuid4())
-        unmatched: JobQueueError | None = None
-        if planned is not None:
-            submission, unmatched = replace(submission, among=planned[0]), planned[1]
-            target = replace(target, kind=TargetKind.PLANNED)
-        elif target.kind is TargetKind.HOSTS and not submission.among:
-            submission, unmatched = self._resolved(submission, target, job_id)
+        submission, target, unmatched = self._with_hosts(submission, target, job_id, planned, limits, only)
         document = document_of(submission)
         is_patient = submission.expires_at is not None
         if submission.rollout is not None and submission.rollout.deadline_seconds is not None:
@@ -174,23 +220,83 @@ class JobSubmitter:
             operation.idempotent,
             digest,
             hosts,
-            deed,
+            audit_entry,
             who,
             unmatched,
             waits_for_offline=is_patient,
         )
 
-    def _planned(self, submission: Submission, target: Target) -> tuple[tuple[str, ...], JobQueueError | None] | None:
+    def _with_hosts(
+        self,
+        submission: Submission,
+        target: Target,
+        job_id: str,
+        planned: tuple[tuple[str, ...], JobQueueError | None] | None,
+        limits: Limits | None,
+        only: tuple[str, ...],
+    ) -> tuple[Submission, Target, JobQueueError | None]:
+        """The submission with the hosts that the API lists, within its principal's scopes; and the error if there are
+        none. One that exceeds a limit of its principal waits for an approval.
+        """
+        submission, target, unmatched = self._located(submission, target, job_id, planned, limits, only)
+        if limits is not None and unmatched is None:
+            submission, target = self._scope.within_radius(limits, submission, target, only)
+        return submission, target, unmatched
+
+    def _located(
+        self,
+        submission: Submission,
+        target: Target,
+        job_id: str,
+        planned: tuple[tuple[str, ...], JobQueueError | None] | None,
+        limits: Limits | None,
+        only: tuple[str, ...],
+    ) -> tuple[Submission, Target, JobQueueError | None]:
+        """The submission with the hosts that the API lists, all of them within the principal's scopes; and the error
+        if there are none.
+
+        Raises ``PermissionDenied`` for hosts outside of the scopes.
+        """
+        if planned is not None:
+            if limits is not None:
+                limits.require(target, planned[0])
+            return replace(submission, among=planned[0]), replace(target, kind=TargetKind.PLANNED), planned[1]
+        if target.kind is TargetKind.HOSTS and not submission.among:
+            try:
+                submission, unmatched = self._resolved(submission, target, job_id)
+            except UnknownTarget as error:
+                if limits is None or not limits.scopes:
+                    raise
+                # the message suggests names of the whole fleet
+                raise limits.unknown(target) from error
+            if limits is not None:
+                if unmatched is not None and limits.scopes:
+                    raise limits.unknown(target)
+                limits.require(target, submission.among)
+            return submission, target, unmatched
+        if limits is not None:
+            submission, target = self._scope.listed(limits, submission, target, only)
+        return submission, target, None
+
+    def _planned(
+        self, submission: Submission, target: Target, limits: Limits | None
+    ) -> tuple[tuple[str, ...], JobQueueError | None] | None:
         """The hosts of the plan that the submission refers to, for a job on several hosts; None for others.
 
         Raises ``PlanChanged``; under an idempotency key the error is returned, for the ledger looks at the key first.
         """
         try:
-            hosts = self._planner.check(submission, target)
+            hosts = self._planner.check(submission, target, limits)
         except PlanChanged as error:
+            # the difference may name hosts that the principal may not see
+            told = (
+                error
+                if limits is None or not limits.scopes
+                else PlanChanged("The set of agents has changed since the plan. Plan again.")
+            )
             if submission.idempotency_key:
-                return (), error
-            raise
+                return (), told
+            raise told from error
         return (hosts, None) if hosts and target.is_broadcast else None
 
     def _resolved(self, submission: Submission, target: Target, job_id: str) -> tuple[Submission, UnknownTarget | None]:

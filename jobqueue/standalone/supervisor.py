@@ -67,9 +67,9 @@ class Supervisor:
         self._mark = f"{MARK_NAME}={owner or uuid.uuid4().hex}"
         self._end_leftovers()
         self._guard = _Guard()
-        self._guard.tell({"mark": self._mark})
+        self._guard.send({"mark": self._mark})
         if remove_tree is not None:
-            self._guard.tell({"tree": str(remove_tree)})
+            self._guard.send({"tree": str(remove_tree)})
 
     def __enter__(self) -> Supervisor:
         return self
@@ -165,7 +165,7 @@ class Supervisor:
 
     def _spawn(self, spec: ChildSpec) -> Child:
         child = Child(spec, self._emit, self._mark)
-        self._guard.tell({"add": child.pid, "stage": spec.stage})
+        self._guard.send({"add": child.pid, "stage": spec.stage})
         return child
 
     def _keep(self, kept: _Kept) -> None:
@@ -176,7 +176,7 @@ class Supervisor:
             child = kept.child
             if child is not None:
                 code = child.wait()
-                self._guard.tell({"drop": child.pid})
+                self._guard.send({"drop": child.pid})
                 kept.forget()
                 if kept.stopping.is_set():
                     return
@@ -262,14 +262,14 @@ class _Guard:
             text=True,
         )
 
-    def tell(self, message: dict[str, object]) -> None:
+    def send(self, message: dict[str, object]) -> None:
         with self._lock, suppress(BrokenPipeError):  # without its guard `up` still works, and still stops in order
             if self._process.stdin is not None and not self._process.stdin.closed:
                 self._process.stdin.write(json.dumps(message) + "\n")
                 self._process.stdin.flush()
 
     def dismiss(self) -> None:
-        self.tell({"done": True})
+        self.send({"done": True})
         with self._lock, suppress(BrokenPipeError):
             if self._process.stdin is not None:
                 self._process.stdin.close()

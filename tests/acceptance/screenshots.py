@@ -109,8 +109,8 @@ class Fleet:
         self.clock.now += self.rng.randrange(20_000, 900_000)
         state, data, note = outcome
         out = json.dumps({"data": data, "changed": True}) if data is not None else ""
-        told = certificates.result_bytes(job_id, host, grant.attempt, state.value, note, out)
-        signature = certificates.sign_result(self.keys[host], told)
+        signed = certificates.result_bytes(job_id, host, grant.attempt, state.value, note, out)
+        signature = certificates.sign_result(self.keys[host], signed)
         self.ledger.executions.finish(grant, state, out=out, note=note, signature=signature)
 
     def live(self) -> str:

@@ -41,7 +41,7 @@ def browser(window: Browser) -> Browser:
 
 
 def stays(browser: Browser) -> None:
-    """Mark the page, to tell later whether it was loaded anew."""
+    """Mark the page, to see later whether it was reloaded."""
     browser.script("window.stayed = true")
 
 
@@ -103,7 +103,7 @@ def test_submit_and_watch_it_complete_live(browser: Browser, tmp_path: Path) -> 
     browser.wait_for("#actions", "Retry")
     assert has_stayed(browser)
     browser.wait(
-        lambda: browser.one("#announce").get_property("textContent") == "The job is now completed.", "it is told"
+        lambda: browser.one("#announce").get_property("textContent") == "The job is now completed.", "it is announced"
     )
     browser.wait(lambda: "completed" in browser.driver.title, "the title tells it, too")
 
@@ -133,7 +133,7 @@ def test_tiles_and_lists_change_live(browser: Browser, api: Api) -> None:
 
 def test_the_page_says_how_fresh_it_is(browser: Browser) -> None:
     browser.open("/")
-    browser.wait(lambda: browser.one("#pulse").get_attribute("data-state") == "live", "it is told of events")
+    browser.wait(lambda: browser.one("#pulse").get_attribute("data-state") == "live", "it receives events")
 
 
 def test_what_is_unfolded_or_written_stays_while_the_page_changes(browser: Browser, api: Api) -> None:
@@ -246,19 +246,19 @@ def test_runs_of_ray_and_fusion(browser: Browser, api: Api, tmp_path: Path) -> N
 
 
 def test_a_run_of_a_driver_elsewhere(browser: Browser, api: Api) -> None:
-    def tell(state: str) -> None:
+    def report(state: str) -> None:
         body = {"state": state, "jobId": "driven2", "hostname": "driver-7", "jobConfig": {"type": "spark", "id": "d"}}
         assert api.post("/job-launcher/launcher/status", body).status == 200
 
-    tell("starting")
+    report("starting")
     browser.open("/ui/runs?of=fusion")
     row = "#list tbody tr:first-child"
     browser.wait_for(row, "driven2")
-    tell("running")
+    report("running")
     browser.wait_for(row, "running")
     browser.follow("driven2", "#list")
     browser.wait_for("#summary .badge", "processing")
-    tell("finished")
+    report("finished")
     browser.wait_for("#summary .badge", "completed")
 
 

@@ -34,7 +34,7 @@ class Follower:
         return self._events
 
     def until(self, job_id: str, event: str) -> list[ServerEvent]:
-        """All that is told, up to this step of this job."""
+        """All events up to this step of this job."""
         found = []
         for each in self._events:
             found.append(each)
@@ -53,7 +53,7 @@ def steps(events: list[ServerEvent], job_id: str) -> list[str]:
 
 
 def test_a_stream_ends_with_its_key(api: Api) -> None:
-    """Nothing is told any more to whom the key does not belong any longer."""
+    """A revoked key receives no further events."""
     made = api.post("/key", {"name": "follower", "roles": ["read"]}).json
     following = Follower(Api(api.url, made["key"]), "/events")
     assert api.delete(f"/key/{made['id']}").status == 204
@@ -66,7 +66,7 @@ def submit(api: Api) -> str:
     return api.submit("node.hostname.get")
 
 
-def test_many_followers_are_told_everything_once(stack: Stack) -> None:
+def test_many_followers_receive_every_event_once(stack: Stack) -> None:
     api, followers = stack.api, 30
     with ThreadPoolExecutor(followers) as pool:
         streams = [pool.submit(Follower, api, "/events") for _ in range(followers)]
@@ -75,10 +75,10 @@ def test_many_followers_are_told_everything_once(stack: Stack) -> None:
         for job_id in jobs:
             api.wait(job_id)
         mark = submit(api)
-        told = [future.result(60) for future in [pool.submit(each.until, mark, "completed") for each in opened]]
+        followed = [future.result(60) for future in [pool.submit(each.until, mark, "completed") for each in opened]]
     for follower in opened:
         follower.close()
-    for events in told:
+    for events in followed:
         ids = [each.id for each in events if each.id]  # of several steps in one moment, the last has it
         assert len(set(ids)) == len(ids)
         assert all(steps(events, job_id) == STEPS for job_id in jobs)
@@ -102,9 +102,9 @@ def test_who_comes_back_misses_nothing_and_gets_nothing_twice(stack: Stack) -> N
 def test_one_job_is_followed_to_its_end(stack: Stack) -> None:
     api = stack.api
     job_id = api.submit("command.shell.execute", {"command": "sleep 0.3"}, "_all")
-    *told, end = Follower(api, f"/job/{job_id}/events")
+    *followed, end = Follower(api, f"/job/{job_id}/events")
     hosts = len(api.job(job_id)["expected_agents"])
-    assert sorted(steps(told, job_id)) == sorted([STEPS[0], *STEPS[1:] * hosts])
+    assert sorted(steps(followed, job_id)) == sorted([STEPS[0], *STEPS[1:] * hosts])
     assert (end.name, json.loads(end.data)["status"]) == ("end", "completed")
     *again, _ = Follower(api, f"/job/{job_id}/events")  # it has ended: all at once
     assert steps(again, job_id) == [event["event"] for event in api.job(job_id)["timeline"]]

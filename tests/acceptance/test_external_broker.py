@@ -110,7 +110,7 @@ def test_a_broker_that_is_away(api: Api, two: Stack, broker: OwnRedis, tmp_path:
     broker.start()
     for name in AGENTS:
         api.wait_for_agent(name)
-    if answer.status == 503:  # the caller was told to try again, and the key finds the same job
+    if answer.status == 503:  # the caller was asked to try again, and the key finds the same job
         again = api.post("/job", body)
         assert again.status == (200 if stored else 201)
         job_id = again.json["job_id"]

@@ -229,19 +229,19 @@ def test_a_run_is_a_job_and_runs_again(fusion: Fusion, api: Api) -> None:
 
 
 def test_a_driver_elsewhere(fusion: Fusion, api: Api) -> None:
-    def tell(state: str, **more: Any) -> requests.Response:
+    def report(state: str, **more: Any) -> requests.Response:
         body = {"state": state, "jobId": "driven1", "jobConfig": {"type": "spark", "id": "driven"}, **more}
         return fusion.ask("POST", "/job-launcher/launcher/status", body)
 
     for state in ("starting", "running"):
-        assert tell(state, hostname="driver-7").json()["state"] == state
-    refused = tell("starting")
+        assert report(state, hostname="driver-7").json()["state"] == state
+    refused = report("starting")
     assert refused.status_code == 409
     assert "finishing" in refused.json()["details"]["allowed"]
     (job,) = api.jobs(tag="fusion.id:driven")["items"]
     assert api.post(f"/job/{job['id']}/cancel").status == 202
     assert fusion.status("driven1")["state"] == "cancelling"
-    assert tell("cancelled").json()["state"] == "cancelled"
+    assert report("cancelled").json()["state"] == "cancelled"
     assert api.job(job["id"])["status"] == "cancelled"
     assert api.delete(f"/job/{job['id']}").status == 204
     assert fusion.ask("GET", "/api/spark/jobs/driven1").status_code == 404
@@ -273,7 +273,7 @@ def test_the_aggregation_of_the_page(fusion: Fusion, stack: Stack, tmp_path: Pat
     # all of it was read: with skipCheckEnabled there is nothing to do
     again = fusion.ask("POST", f"/api/spark/jobs/{config['id']}?sync=true").json()
     assert again["state"] == "skipped", again
-    # SQL that no collection could make right is no run; what only the rows can tell ends one
+    # SQL that no collection could make right is no run; what only the rows can show ends one
     broken = {**config, "sql": "SELECT FROM WHERE"}
     assert fusion.ask("PUT", f"/api/spark/configurations/{config['id']}", broken).status_code == 200
     refused = fusion.ask("POST", f"/api/spark/jobs/{config['id']}?sync=true")

@@ -95,7 +95,7 @@ def test_an_agent_beside_the_api_needs_no_ceremony(api: Api) -> None:
     assert "authenticity" not in job["responses"]["agent1"]  # it is beyond doubt
 
 
-def test_a_stranger_waits_until_somebody_compares_fingerprints(stack: Stack, api: Api) -> None:
+def test_an_unknown_agent_waits_until_its_fingerprint_is_accepted(stack: Stack, api: Api) -> None:
     stranger = Machine(stack, "stranger1")
     process = stranger.start()
     until(lambda: stranger.agent().get("state") == "Pending", "it waits")
@@ -164,8 +164,8 @@ def test_what_is_written_into_redis_is_not_run(api: Api, stack: Stack, client: r
     assert Path(f"{proof}.replay").read_text() == "x\n"
     status = api.get("/health/status").json
     assert status["counters"]["work_refused"] >= 3
-    told = [(alert["kind"], alert["job_id"]) for alert in status["alerts"] if alert["job_id"] in ours]
-    assert sorted(told) == sorted(("work_refused", job_id) for job_id in ours)
+    alerts = [(alert["kind"], alert["job_id"]) for alert in status["alerts"] if alert["job_id"] in ours]
+    assert sorted(alerts) == sorted(("work_refused", job_id) for job_id in ours)
 
 
 def test_what_ran_is_not_run_again_whatever_the_ledger_says(api: Api, client: redis.Redis, tmp_path: Path) -> None:

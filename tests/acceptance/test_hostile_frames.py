@@ -90,7 +90,7 @@ def send_all_and_leave(connection: socket.socket, data: bytes) -> None:
             pass
 
 
-def test_generated_frames_hold_nobody_up(stack: Stack, tmp_path: Path) -> None:
+def test_generated_frames_block_no_other_client(stack: Stack, tmp_path: Path) -> None:
     """Every connection is ended, another client is served meanwhile, and an honest reader has its output to the end."""
     gate = tmp_path / "gate"
     waiting = f"echo begin; while [ ! -e {gate} ]; do sleep 0.1; done; echo end"

@@ -214,7 +214,7 @@ def generated(random_: random.Random) -> bytes:
     return head + b"Transfer-Encoding: chunked\r\n\r\n" + size + b"\r\n" + body + b"\r\n0\r\n\r\n"
 
 
-def test_generated_bodies_hold_nobody_up(served: tuple[int, Path]) -> None:
+def test_generated_bodies_block_no_other_client(served: tuple[int, Path]) -> None:
     """No 5xx, and no other client waits."""
     port, log = served
     statuses: dict[int, int] = {}

@@ -22,7 +22,7 @@ from tests.acceptance.support.until import until
 
 CONTROL_ADDRESS, HOST_ADDRESS = "10.213.77.1", "10.213.77.2"
 #: The user "nobody".
-NOBODY = 65534
+ANONYMOUS = 65534
 
 
 @pytest.fixture(scope="module")
@@ -130,19 +130,19 @@ def test_without_root(pair: tuple[Host, Host], tmp_path: Path) -> None:
     control, host = pair
     home = host.directory / "nobody"
     home.mkdir(mode=0o700)
-    host.check("chown", str(NOBODY), str(home))
-    argv = host.inside([sys.executable, "-c", "import workers.agent.main"], NOBODY)
+    host.check("chown", str(ANONYMOUS), str(home))
+    argv = host.inside([sys.executable, "-c", "import workers.agent.main"], ANONYMOUS)
     probe = subprocess.run(argv, env=host.environ(home), capture_output=True, text=True, timeout=60, check=False)
     if probe.returncode != 0:
         pytest.skip(f"the user nobody cannot read this installation: {probe.stderr[-200:]}")
     file = bundle(control, home / "db1.join", "db1", "--label", "group=db")
     file.chmod(0o644)
-    wants_root = host.jobqueue("agent", "join", str(file), "--hostname", "db1", home=home, uid=NOBODY)
+    wants_root = host.jobqueue("agent", "join", str(file), "--hostname", "db1", home=home, uid=ANONYMOUS)
     assert wants_root.returncode == 2
     assert "--user" in wants_root.stderr, wants_root.stderr
 
     argv = [sys.executable, "-m", "jobqueue", "agent", "join", str(file), "--user", "--hostname", "db1", "--foreground"]
-    agent = host.start("db1", argv, home, NOBODY)
+    agent = host.start("db1", argv, home, ANONYMOUS)
     until(lambda: agent_state(control, "db1") == "Ready", "db1 is accepted", 60)
     done = submit(control, "node.hostname.get", "--target", "group:db")
     assert done.returncode == 0, done.stderr
@@ -151,7 +151,7 @@ def test_without_root(pair: tuple[Host, Host], tmp_path: Path) -> None:
     assert refused.returncode == 1, refused.stdout
     settings = home / ".config/jobqueue/agent.env"
     assert stat.S_IMODE(settings.stat().st_mode) == 0o600
-    assert settings.stat().st_uid == NOBODY
+    assert settings.stat().st_uid == ANONYMOUS
     assert (home / ".local/state/jobqueue-agent/agents/db1.certificate").exists()
     assert agent.stop() == 0
 

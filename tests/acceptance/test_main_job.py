@@ -105,7 +105,7 @@ def test_a_broadcast_runs_once_on_every_agent(api: Api, tmp_path: Path) -> None:
     assert job["expected_agents"] == AGENTS
 
 
-def test_changed_is_false_when_nobody_changed_anything(api: Api, tmp_path: Path) -> None:
+def test_changed_is_false_when_no_agent_changed_anything(api: Api, tmp_path: Path) -> None:
     data = {"path": f"{tmp_path}/@fact.{{hostname}}.conf", "content": "x=1\n", "mode": "0640"}
     first, second = api.run("file.deploy.execute", data, "_all"), api.run("file.deploy.execute", data, "_all")
     assert [first["changed"], second["changed"]] == [True, False]
@@ -198,7 +198,7 @@ def test_counts_agree_with_the_listing(api: Api) -> None:
 
 def test_agents_say_who_and_how_they_are(api: Api) -> None:
     def idle() -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """All agents, and agent1. What runs is told with the heartbeat, so that of the test before may still show."""
+        """All agents, and agent1. Heartbeats carry what runs, so the previous test may still show."""
         found = api.get("/agent").json
         agent = {agent["hostname"]: agent for agent in found["agents"]}["agent1"]
         return (found, agent) if agent["running"] == 0 else None

@@ -94,7 +94,7 @@ def records(process: Process, part: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-def test_the_api_tells_what_the_fleet_does(observed: tuple[Stack, Process]) -> None:
+def test_the_api_shows_what_the_fleet_does(observed: tuple[Stack, Process]) -> None:
     stack, _ = observed
     before = api_metrics(stack)
     stack.api.run("node.hostname.get", target="_all")

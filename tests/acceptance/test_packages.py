@@ -176,7 +176,7 @@ def test_a_client_without_credentials_sees_so_although_it_still_sends(api: Api, 
         assert connection.getresponse().status == 404
 
 
-def test_slow_uploads_hold_nobody_up_and_end_well(api: Api) -> None:
+def test_slow_uploads_block_no_other_client_and_complete(api: Api) -> None:
     names = [f"_ray_pkg_{secrets.token_hex(8)}.zip" for _ in range(30)]
     data = secrets.token_bytes(300_000)
     slow = [begin(api, name, ("Content-Length", str(len(data)))) for name in names]

@@ -74,7 +74,7 @@ def timed(answer: Answer, begin: float) -> Answer:
 
 
 def check_away(api: Api, *, hangs: bool = False) -> None:
-    """What every caller is told while Redis is away, and how soon.
+    """The answer to every caller while Redis is away, and its delay.
 
     A Redis that ``hangs`` takes requests in, and may answer them later: a submission is then not confirmed.
     """
@@ -132,7 +132,7 @@ def test_a_redis_that_is_restarted(api: Api, server: OwnRedis, tmp_path: Path) -
     key = uuid.uuid4().hex
     refused = api.post("/job", request(NOTE, {"file": str(tmp_path / "key")}, idempotency_key=key))
     assert_error(refused, 503)
-    # some run through their end while nobody can be told of it
+    # some run through their end while no state can be stored
     time_of_stop = time.monotonic()
     until(lambda: time.monotonic() - time_of_stop > 2.0, "the runs have ended")
     server.start()

@@ -36,7 +36,7 @@ def forms(value: str) -> set[bytes]:
 
 
 CANARIES = {canary: forms(canary) for canary in (ENVIRONMENT, FILE, PROGRAM)}
-SHELL, EXEC, CALL, TELL = "command.shell.execute", "command.exec.execute", "python.call", "accept.tell.do"
+SHELL, EXEC, CALL, REVEAL = "command.shell.execute", "command.exec.execute", "python.call", "accept.reveal.do"
 ENV = {name: {"$secret": name.lower()} for name in ("CANARY", "FROM_FILE", "ASKED")}
 #: What a person does by accident, and what somebody does on purpose who does not try very hard.
 COMMANDS = (
@@ -51,8 +51,8 @@ COMMANDS = (
 
 
 @pytest.fixture(scope="module")
-def told(make_stack: MakeStack, with_own_plugin: dict[str, str], home: Path) -> Iterator[Stack]:
-    """A system whose agents have secrets of all three kinds, and have been made to tell them."""
+def stack(make_stack: MakeStack, with_own_plugin: dict[str, str], home: Path) -> Iterator[Stack]:
+    """A system whose agents have secrets of all three kinds, and have been made to print them."""
     held = home / "held"
     held.mkdir(mode=0o700)
     (held / "from_file").write_text(FILE + "\n")
@@ -71,9 +71,9 @@ def told(make_stack: MakeStack, with_own_plugin: dict[str, str], home: Path) -> 
 
 
 @pytest.fixture(scope="module")
-def jobs(told: Stack) -> list[dict[str, Any]]:
-    """What became of all that was made to tell."""
-    api, ids = told.api, []
+def jobs(stack: Stack) -> list[dict[str, Any]]:
+    """The jobs that print secrets."""
+    api, ids = stack.api, []
     ids += [api.submit(SHELL, {"command": command, "env": ENV}) for command in COMMANDS]
     for secret in ({"$secret": name["$secret"]} for name in ENV.values()):
         ids.append(api.submit(EXEC, {"argv": ["printf", "%s:%s", "x", secret]}))
@@ -81,14 +81,14 @@ def jobs(told: Stack) -> list[dict[str, Any]]:
         ids.append(api.submit(EXEC, {"argv": ["cat"], "stdin": secret, "cwd": "/"}))
         for fail in (False, True):
             ids.append(
-                api.submit(CALL, {"function": "acceptance_calls.tell", "args": [secret], "kwargs": {"fail": fail}})
+                api.submit(CALL, {"function": "acceptance_calls.reveal", "args": [secret], "kwargs": {"fail": fail}})
             )
             ids.append(
-                api.submit(TELL, {"text": secret, "fail": fail}, retries={"max_attempts": 2, "backoff_seconds": 0.1})
+                api.submit(REVEAL, {"text": secret, "fail": fail}, retries={"max_attempts": 2, "backoff_seconds": 0.1})
             )
-        ids.append(api.submit(TELL, {"text": secret, "seconds": 60}, timeout_seconds=1))
+        ids.append(api.submit(REVEAL, {"text": secret, "seconds": 60}, timeout_seconds=1))
         ids.append(api.submit("file.status.get", {"path": secret}))
-        deployed = {"path": str(told.directory.parent / "deployed"), "content": secret}
+        deployed = {"path": str(stack.directory.parent / "deployed"), "content": secret}
         ids.append(api.submit("file.deploy.execute", deployed))
     ids.append(api.submit(SHELL, {"command": 'echo "$CANARY"; sleep 60', "env": ENV, "timeout": 1}))
     return [api.wait(job_id, 60) for job_id in ids]
@@ -101,15 +101,15 @@ def leaks(text: bytes) -> list[str]:
     return [canary for canary, found in CANARIES.items() if any(form in plain or form in unbroken for form in found)]
 
 
-def test_operations_get_the_values(told: Stack) -> None:
+def test_operations_get_the_values(stack: Stack) -> None:
     """Else nothing below would prove anything."""
     command = 'for one in "$CANARY" "$FROM_FILE" "$ASKED"; do printf %s "$one" | sha256sum; done'
-    job = told.api.run(SHELL, {"command": command, "env": ENV})
+    job = stack.api.run(SHELL, {"command": command, "env": ENV})
     digests = [line.split()[0] for line in job["result"]["stdout"].splitlines()]
     assert digests == [hashlib.sha256(canary.encode()).hexdigest() for canary in CANARIES]
 
 
-def test_they_did_tell(jobs: list[dict[str, Any]]) -> None:
+def test_the_jobs_printed_their_secrets(jobs: list[dict[str, Any]]) -> None:
     text = repr(jobs)
     assert {job["status"] for job in jobs} == {"completed", "failed"}
     assert text.count("***") > 50
@@ -117,7 +117,7 @@ def test_they_did_tell(jobs: list[dict[str, Any]]) -> None:
     assert "JOBQUEUE_SECRET_CANARY=***" in text
 
 
-def test_jobs(told: Stack, jobs: list[dict[str, Any]]) -> None:
+def test_jobs(stack: Stack, jobs: list[dict[str, Any]]) -> None:
     """Every answer of the API about them, and their output."""
     found: dict[str, list[str]] = {}
     paths = ["/job?limit=100", "/agent", "/health/status", "/operation", "/audit", "/metrics"]
@@ -125,13 +125,13 @@ def test_jobs(told: Stack, jobs: list[dict[str, Any]]) -> None:
         paths += [f"/job/{job['id']}", f"/job/{job['id']}/logs"]
     for path in paths:
         for accept in ("application/json", "text/plain", "text/event-stream")[: 3 if path.endswith("/logs") else 1]:
-            here = leaks(_read(told.api, path, accept))
+            here = leaks(_read(stack.api, path, accept))
             if here:
                 found[f"{path} {accept}"] = here
     assert found == {}
 
 
-def test_the_ledger(told: Stack, jobs: list[dict[str, Any]]) -> None:
+def test_the_ledger(stack: Stack, jobs: list[dict[str, Any]]) -> None:
     """Every key and value in Redis."""
     del jobs
     read = {
@@ -141,7 +141,7 @@ def test_the_ledger(told: Stack, jobs: list[dict[str, Any]]) -> None:
         "none": lambda client, key: None,  # it has expired since it was found
     }  # fmt: skip
     found, seen = {}, 0
-    with connect((told.state / "redis.url").read_text().strip()) as client:
+    with connect((stack.state / "redis.url").read_text().strip()) as client:
         for key in client.scan_iter("*", count=1000):
             value = read[client.type(key)](client, key)
             parts = _texts(value)
@@ -153,11 +153,11 @@ def test_the_ledger(told: Stack, jobs: list[dict[str, Any]]) -> None:
     assert found == {}
 
 
-def test_files(told: Stack, jobs: list[dict[str, Any]]) -> None:
+def test_files(stack: Stack, jobs: list[dict[str, Any]]) -> None:
     """Every file of the system: logs with DEBUG, Redis' own files, journals."""
     del jobs
     contents: dict[Path, bytes] = {}
-    for folder, _, names in os.walk(told.directory):
+    for folder, _, names in os.walk(stack.directory):
         for path in (Path(folder, name) for name in names):
             with suppress(FileNotFoundError):  # Redis and the agents make and remove some all the time
                 if path.is_file():
@@ -168,9 +168,9 @@ def test_files(told: Stack, jobs: list[dict[str, Any]]) -> None:
     assert b"an operation logs ***" in b"".join(logs)
 
 
-def test_the_command_line(told: Stack, jobs: list[dict[str, Any]]) -> None:
+def test_the_command_line(stack: Stack, jobs: list[dict[str, Any]]) -> None:
     for arguments in (["job", "get", jobs[0]["id"]], ["job", "logs", jobs[1]["id"]], ["job", "list", "--json"]):
-        done = told.run(*arguments)
+        done = stack.run(*arguments)
         assert leaks((done.stdout + done.stderr).encode()) == []
         assert done.stdout
 
@@ -181,8 +181,8 @@ def test_jobs_name_the_secret(jobs: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize("bad", [{"$secret": "../x"}, {"$secret": "a", "b": 1}, {"$secret": 1}])
-def test_bad_names(told: Stack, bad: dict[str, Any]) -> None:
-    answer = told.api.post("/job", {"operation": {"type": SHELL, "data": {"command": "x", "env": {"A": bad}}}})
+def test_bad_names(stack: Stack, bad: dict[str, Any]) -> None:
+    answer = stack.api.post("/job", {"operation": {"type": SHELL, "data": {"command": "x", "env": {"A": bad}}}})
     assert answer.status == 400, answer
 
 

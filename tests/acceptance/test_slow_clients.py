@@ -112,7 +112,7 @@ def test_after_a_first_request_too(port: int) -> None:
         client.close()
 
 
-def test_many_of_them_hold_nobody_up(port: int) -> None:
+def test_many_of_them_block_no_other_client(port: int) -> None:
     enough = threading.Event()
     waves: list[list[Trickle]] = []
 

@@ -129,7 +129,7 @@ def test_any_address_but_no_foreign_name(served: tuple[int, ssl.SSLContext]) -> 
     assert ask(*served, "/health", Host="evil.example")[0] == 400
 
 
-def test_nobody_is_believed_who_is_no_proxy(served: tuple[int, ssl.SSLContext]) -> None:
+def test_no_forwarded_header_is_trusted_from_another_address(served: tuple[int, ssl.SSLContext]) -> None:
     """Neither that the request came without TLS, nor that the application lies elsewhere."""
     headers = {"X-Forwarded-Proto": "http", "Script-Name": "/health", "Path-Info": "/health"}
     status, found = ask(*served, "/nope", **headers)
@@ -158,7 +158,7 @@ def test_no_old_tls(served: tuple[int, ssl.SSLContext]) -> None:
         old.wrap_socket(raw, server_hostname="localhost")
 
 
-def test_a_client_that_says_nothing_holds_nobody_up(served: tuple[int, ssl.SSLContext]) -> None:
+def test_a_silent_client_blocks_no_other_client(served: tuple[int, ssl.SSLContext]) -> None:
     """Connections that never begin TLS, while others are served."""
     idle = [socket.create_connection(("127.0.0.1", served[0]), timeout=30) for _ in range(50)]
     try:

@@ -114,11 +114,11 @@ def test_the_dashboard(browser: Browser, proxy: PathProxy, stack: Stack, tmp_pat
 def test_events(api: Api) -> None:
     follower = Follower(api, "/events")
     job_id = api.submit("node.hostname.get")
-    told = follower.until(job_id, "completed")
+    events = follower.until(job_id, "completed")
     follower.close()
-    assert steps(told, job_id)[-1] == "completed"
-    *told, _end = Follower(api, f"/job/{job_id}/events")
-    assert steps(told, job_id)[-1] == "completed"
+    assert steps(events, job_id)[-1] == "completed"
+    *events, _end = Follower(api, f"/job/{job_id}/events")
+    assert steps(events, job_id)[-1] == "completed"
 
 
 def test_where_a_job_is(api: Api, proxy: PathProxy) -> None:

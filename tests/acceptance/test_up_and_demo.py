@@ -94,12 +94,12 @@ def test_up_starts_a_part_that_died_again_and_no_job_suffers(spare: Stack, tmp_p
         before = int((spare.state / "redis" / "redis.pid").read_text())
     else:
         before = spare.part_pid(part)
-    log, told = spare.logs / "up.log", f"{part} ended unexpectedly"
-    so_far = log.read_text().count(told)
+    log, message = spare.logs / "up.log", f"{part} ended unexpectedly"
+    so_far = log.read_text().count(message)
     os.kill(before, signal.SIGKILL)
     until(lambda: not is_running(before), "it is dead")
     # by then what it left running is dead, too: processes of the API would go on serving for a moment
-    until(lambda: log.read_text().count(told) > so_far, "`up` has noticed")
+    until(lambda: log.read_text().count(message) > so_far, "`up` has noticed")
 
     def is_ready() -> bool:
         try:

@@ -226,6 +226,15 @@ def _batches(snapshot: Snapshot, job_id: str, job: Mapping[str, str]) -> Iterato
 # --- indexes, and what points to records ------------------------------------------------------------------------------
 
 
+def _listed_as(dimension: str, status: str) -> str:
+    """The status in the name of an index: a broadcast is listed by host whatever its status, and other dimensions than
+    "all" have one index for jobs that have not ended."""
+    if dimension.startswith("broadcast:"):
+        return ""
+    is_one = dimension == "all:" or JobStatus(status).is_final
+    return status if is_one else str(JobStatus.SUBMITTED)
+
+
 def _indexes(snapshot: Snapshot) -> Iterator[Violation]:
     """Every index holds exactly what it must, with the time of creation; `finished` exactly the jobs that are final."""
     wanted: dict[str, dict[str, float]] = {}
@@ -234,8 +243,7 @@ def _indexes(snapshot: Snapshot) -> Iterator[Violation]:
         if not {"status", "created", "op", "target"} <= job.keys():
             continue  # reported already
         for dimension in _dimensions(snapshot, job_id, job):
-            # a broadcast is listed by host whatever its status
-            status = "" if dimension.startswith("broadcast:") else job["status"]
+            status = _listed_as(dimension, job["status"])
             wanted.setdefault(f"{dimension}|{status}", {})[job_id] = float(job["created"])
         if JobStatus(job["status"]).is_final:
             final.add(job_id)

@@ -1,4 +1,4 @@
-"""The clients: they send the plan's requests over HTTP, patiently, and write down what they were told."""
+"""The clients: they send the plan's requests over HTTP, patiently, and write down the answers."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ class Load:
             time.sleep(_PAUSE)
 
     def _body(self, request: Request) -> dict[str, Any]:
-        """The body of POST /job. The number of the request is in its tags, so that its job can be told again."""
+        """The body of POST /job. The number of the request is in its tags, so that its job can be recognised."""
         file = str(self._effects / str(request.number))
         if request.operation == "command.exec.execute":
             argv = ["/bin/sh", str(self._script), f"{file}.@fact.hostname", str(request.seconds)]

@@ -121,12 +121,18 @@ def test_a_good_ledger(story: Story) -> None:
     assert check(story.ledger, story.promises, story.runs) == []
 
 
+def test_a_job_that_runs_is_listed_with_those_that_wait() -> None:
+    assert checker._listed_as("all:", "processing") == "processing"
+    assert checker._listed_as("op:x", "processing") == "submitted"
+    assert checker._listed_as("op:x", "failed") == "failed"
+
+
 def test_what_ran_without_leaving_a_trace_and_was_lost_is_fine(story: Story) -> None:
     del story.runs[1, "a2"]
     assert story.found() == set()
 
 
-def test_what_fails_or_is_lost_may_have_told_of_itself(story: Story) -> None:
+def test_failed_and_lost_executions_keep_their_info(story: Story) -> None:
     story.ledger.kinds["out"][f"a2:{ALL}"] = '{"failure": {"exit_code": 1}, "info": {"phase": "running"}}'
     assert story.found() == set()
 
@@ -221,7 +227,7 @@ def _forget_that_it_finished(story: Story) -> None:
     del story.ledger.kinds["finished"][""][ONE]
 
 
-def _finish_a_stranger(story: Story) -> None:
+def _finish_an_unknown_job(story: Story) -> None:
     story.ledger.kinds["finished"][""][GONE] = 130.0
 
 
@@ -261,7 +267,7 @@ def _leave_slots(story: Story) -> None:
     story.ledger.kinds["slots"][GONE] = ["a1"]
 
 
-def _leave_a_log_of_nobody(story: Story) -> None:
+def _leave_an_unclaimed_log(story: Story) -> None:
     story.ledger.kinds["agent_log"]["a9"] = ["1|Ready"]
 
 
@@ -370,12 +376,12 @@ def _answer_for_another_host(story: Story) -> None:
             checker.STATUS: [_contradict_the_executions],
             checker.INDEX: [
                 *(_miss_in_an_index, _list_it_twice, _list_it_elsewhen),
-                *(_forget_that_it_finished, _finish_a_stranger),
+                *(_forget_that_it_finished, _finish_an_unknown_job),
             ],
             checker.PENDING: [_leave_a_lease, _leave_it_due, _leave_a_deadline, _leave_it_waiting, _leave_a_message],
             checker.ORPHAN: [
                 *(_leave_an_execution, _leave_an_answer, _leave_a_document, _leave_slots),
-                *(_leave_a_log_of_nobody, _leave_an_idempotency_key, _leave_a_key_of_no_kind),
+                *(_leave_an_unclaimed_log, _leave_an_idempotency_key, _leave_a_key_of_no_kind),
             ],
             checker.RECORD: [_lose_a_document, _lose_an_execution, _lose_an_answer, _answer_for_what_was_lost],
             checker.RAN_TOO_OFTEN: [

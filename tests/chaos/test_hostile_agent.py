@@ -158,7 +158,7 @@ def test_what_one_host_writes_stops_no_other(server: RedisServer) -> None:
         world.ledger.scripts.load()
         world.register("b", "evil")
         watch = Watch(world.ledger, LEASE)
-        world.executions.alert("work_refused", "", "b", "told before")
+        world.executions.alert("work_refused", "", "b", "raised before")
         intruder = Intruder(world, server.url, rng)
         intruder.known += [world.create("evil"), world.create("_all"), world.create("evil")]
         asked = set()
@@ -183,7 +183,7 @@ def test_what_one_host_writes_stops_no_other(server: RedisServer) -> None:
         assert intruder.done > ROUNDS * COMMANDS / 4, "most of the commands were none"
         queued = set(world.queued("b"))
         assert queued <= asked | set(intruder.known), "work that nobody asked for is in the queue of another agent"
-        assert any(alert.message == "told before" for alert in world.executions.alerts())
+        assert any(alert.message == "raised before" for alert in world.executions.alerts())
         world.agents.register(_registration())
         for _ in range(4):
             if not list(Doctor(world.ledger, repairs=True, lease_seconds=LEASE).run()):

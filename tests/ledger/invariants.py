@@ -35,7 +35,7 @@ _GLOBAL = (
     *("packages", "uploads", "package-bytes"),
     *("barred", "revoked"),
     *("cancelling", "removals", "queues", "outage"),
-    *("outside", "configs", "reached", "events", "audit", "audit-head"),
+    *("outside", "configs", "saved-names", "reached", "events", "audit", "audit-head", "credentials"),
 )
 _S = ExecutionState
 
@@ -125,6 +125,8 @@ class _Inspection:
         self.concurrency()
         self.packages()
         self.configurations()
+        self.saved_jobs()
+        self.schedules()
         self.rest()
         return self.found
 
@@ -173,10 +175,19 @@ class _Inspection:
         tags = [f"tag:{tag}" for tag in job.get("tags", "").split("\n") if tag]
         groups = [f"group:{group}" for group in job.get("groups", "").split("\n") if group]
         listed = [*tags, *groups, *(f"host:{host}" for host in hosts)]
-        for dim in ["all:", f"op:{job['op']}", f"target:{job['target']}", *listed]:
-            self.expected_index.setdefault(f"{dim}|{status}", {})[job_id] = int(job["created"])
+        self.expected_index.setdefault(f"all:|{status}", {})[job_id] = int(job["created"])
+        for dim in [f"op:{job['op']}", f"target:{job['target']}", *listed]:
+            name = f"{dim}|{self.listed_as(job_id, status, dim)}"
+            self.expected_index.setdefault(name, {})[job_id] = int(job["created"])
         for host in slots[:opened] if job.get("fanout") == "2" else []:
             self.expected_index.setdefault(f"broadcast:{host}|", {})[job_id] = int(job["created"])
+
+    def listed_as(self, job_id: str, status: JobStatus, dim: str) -> JobStatus:
+        """Dimensions have one index for all jobs that have not ended; versions before had one for each status."""
+        if status.is_final:
+            return status
+        started = job_id in self.records.one(f"index:{dim}|{JobStatus.PROCESSING}")
+        return JobStatus.PROCESSING if started else JobStatus.SUBMITTED
 
     def without_record(self, job_id: str, job: dict[str, str], slots: list[str]) -> list[ExecutionState]:
         """The executions that are held, or ended without having been opened."""
@@ -386,6 +397,23 @@ class _Inspection:
         self.equal(set(self.records.one("configs")), set(ids), "stored configurations")
         self.equal(self.records.kind("config-log:").keys(), ids, "histories of configurations")
         self.owned |= {f"{kind}:{name}" for name in ids for kind in ("config", "config-log")}
+
+    def saved_jobs(self) -> None:
+        names = self.records.kind("saved:").keys()
+        self.equal(set(self.records.one("saved-names")), set(names), "names of saved jobs")
+        self.equal(self.records.kind("saved-versions:").keys(), names, "versions of saved jobs")
+        self.owned |= {f"{kind}:{name}" for name in names for kind in ("saved", "saved-versions")}
+
+    def schedules(self) -> None:
+        schedules = self.records.kind("schedule:")
+        names = {str(name) for name in self.records.one("schedules") or ()}
+        self.equal(set(schedules), names, "schedules")
+        planned = {name for name, fields in schedules.items() if "next" in fields}
+        for key in ("schedules-due", "schedules-planned"):
+            self.expect(set(self.records.one(key) or ()) <= planned, f"schedules without a next time in {key}")
+        self.expect(set(self.records.kind("schedule-log:")) <= names, "results of unknown schedules")
+        self.owned |= {"schedules", "schedules-due", "schedules-planned", "scheduler"}
+        self.owned |= {f"{kind}:{name}" for name in names for kind in ("schedule", "schedule-log")}
 
     def rest(self) -> None:
         self.equal(

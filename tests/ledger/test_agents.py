@@ -73,7 +73,7 @@ def test_the_newest_process_under_a_hostname_wins(world: World) -> None:
     assert world.agents.get("a").live
 
 
-def test_the_same_process_again_or_after_a_death_replaces_nobody(world: World) -> None:
+def test_a_restart_or_an_expired_lease_replaces_no_agent(world: World) -> None:
     world.register("a", boot_id="old")
     assert world.agents.register(Registration("a", "old", {}, {}, ("op.x",))) is False
     world.clock.advance(LIVE)

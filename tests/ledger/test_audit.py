@@ -19,7 +19,7 @@ from jobqueue.ledger.seal import Seal
 from jobqueue.model.audit import AuditEntry
 
 KEYS = Keys("jobqueue:")
-DEED = AuditEntry(
+ENTRY = AuditEntry(
     "alice", "user", "10.0.0.1", "POST", "/job", 201, "done", "r1", details={"operation": "node.hostname.get"}
 )
 
@@ -36,7 +36,7 @@ def audit(client: redis.Redis) -> Audit:
 
 def write(audit: Audit, count: int, who: str = "alice") -> None:
     for number in range(count):
-        audit.append([replace(DEED, who=who, request_id=f"{who}-{number}")])
+        audit.append([replace(ENTRY, who=who, request_id=f"{who}-{number}")])
 
 
 def test_an_empty_trail_is_whole(audit: Audit) -> None:
@@ -47,8 +47,8 @@ def test_an_empty_trail_is_whole(audit: Audit) -> None:
 
 
 def test_what_is_written_is_read(audit: Audit) -> None:
-    assert audit.append([DEED, replace(DEED, who="bob")]) == 2
-    assert [entry.deed for entry in audit.after(0, 10)] == [DEED, replace(DEED, who="bob")]
+    assert audit.append([ENTRY, replace(ENTRY, who="bob")]) == 2
+    assert [entry.content for entry in audit.after(0, 10)] == [ENTRY, replace(ENTRY, who="bob")]
     assert [entry.number for entry in audit.newest(10)] == [2, 1]
     assert audit.newest(10)[0].before == audit.newest(10)[1].link
     assert audit.verify().valid
@@ -57,7 +57,7 @@ def test_what_is_written_is_read(audit: Audit) -> None:
 def test_several_processes_make_one_chain(client: redis.Redis) -> None:
     first, second = process(client), process(client)
     for number in range(30):
-        (first if number % 3 else second).append([replace(DEED, request_id=str(number))])
+        (first if number % 3 else second).append([replace(ENTRY, request_id=str(number))])
     for each in (first, second, process(client)):
         found = each.verify()
         assert (found.problems, found.entries, found.first, found.last) == ((), 30, 1, 30)
@@ -74,7 +74,7 @@ def test_pages_and_names(audit: Audit) -> None:
 
 def test_it_is_bounded(client: redis.Redis) -> None:
     audit = process(client, keep=200)
-    audit.append([DEED] * 1500)
+    audit.append([ENTRY] * 1500)
     found = audit.verify()
     assert found.problems == ()
     assert found.last == 1500
@@ -181,11 +181,11 @@ def test_another_secret_shows(client: redis.Redis) -> None:
     assert len(process(client, "t" * 32).verify().problems) == 3
 
 
-def test_what_somebody_else_wrote_is_still_shown(client: redis.Redis, audit: Audit) -> None:
+def test_entries_of_other_writers_are_still_shown(client: redis.Redis, audit: Audit) -> None:
     write(audit, 1)
     client.xadd(KEYS.kind("audit"), {"nonsense": "1"}, id="0-2")
     client.xadd(KEYS.kind("audit"), {"entry": json.dumps({"at": 1, "seen": 1, "who": "x"}), "seal": "é"}, id="0-3")
-    assert [entry.deed.who for entry in audit.newest(5)] == ["?", "?", "alice"]
+    assert [entry.content.who for entry in audit.newest(5)] == ["?", "?", "alice"]
     assert not audit.verify().valid
 
 
@@ -245,10 +245,10 @@ def test_a_trail_that_cannot_be_written_goes_on_behind_a_break(client: redis.Red
     assert audit.trouble()
     assert not audit.verify().valid
     other = process(client)  # whoever writes next
-    number = other.append([replace(DEED, who="bob")])
+    number = other.append([replace(ENTRY, who="bob")])
     assert number == 32
-    assert other.newest(1)[0].deed.who == "bob"
-    mark = other.newest(1, before=number)[0].deed
+    assert other.newest(1)[0].content.who == "bob"
+    mark = other.newest(1, before=number)[0].content
     assert (mark.result, mark.details["after"]) == ("broken", 30)
     assert not other.trouble()
     for each in (audit, other, process(client)):
@@ -277,12 +277,12 @@ def test_two_processes_repair_it_once(client: redis.Redis) -> None:
     first, second = process(client), process(client)
     write(first, 5)
     poison_by_id(client)
-    assert first.mend()
-    assert second.mend()
-    assert [entry.deed.result for entry in first.after(5, 10)] == ["broken"]
+    assert first.repair()
+    assert second.repair()
+    assert [entry.content.result for entry in first.after(5, 10)] == ["broken"]
 
 
-def test_a_repaired_break_is_told_until_it_has_left_the_trail(client: redis.Redis) -> None:
+def test_a_repaired_break_is_reported_until_it_has_left_the_trail(client: redis.Redis) -> None:
     audit = process(client)
     write(audit, 5)
     assert not audit.is_broken()
@@ -307,5 +307,7 @@ def test_what_is_written_by_hand_is_no_break(client: redis.Redis, value: str) ->
 def test_a_break_that_the_api_did_not_write_is_no_break(client: redis.Redis) -> None:
     audit = process(client)
     write(audit, 2)
-    process(client, secret="x" * 32).append([replace(DEED, result="broken", details={"after": 2, "reason": "made up"})])
+    process(client, secret="x" * 32).append(
+        [replace(ENTRY, result="broken", details={"after": 2, "reason": "made up"})]
+    )
     assert any("was not written by this API" in problem for problem in audit.verify().problems)

@@ -19,7 +19,7 @@ def job_id(world: World) -> str:
     return world.create("a")
 
 
-def test_a_claim_tells_what_to_run(world: World, job_id: str) -> None:
+def test_a_claim_returns_what_to_run(world: World, job_id: str) -> None:
     world.clock.advance(2)
     grant = world.claim(job_id, "a", token="t1")
     assert (grant.job_id, grant.hostname, grant.token, grant.attempt) == (job_id, "a", "t1", 1)
@@ -32,6 +32,15 @@ def test_a_claim_tells_what_to_run(world: World, job_id: str) -> None:
     ]  # fmt: skip
     [(member, until)] = world.client.zrange(world.ledger.keys.kind("leases"), 0, -1, withscores=True)
     assert (member, int(until)) == (f"{job_id}:a", world.clock.after(LEASE))
+
+
+def test_a_start_moves_a_job_in_the_index_of_all_jobs_only(world: World, job_id: str) -> None:
+    index = world.ledger.keys.index
+    world.claim(job_id, "a")
+    assert world.client.zrange(index("all", "", "processing"), 0, -1) == [job_id]
+    for dim, value in (("op", "op.x"), ("target", "a"), ("host", "a")):
+        assert world.client.zrange(index(dim, value, "submitted"), 0, -1) == [job_id]
+        assert not world.client.exists(index(dim, value, "processing"))
 
 
 def test_a_second_message_is_refused(world: World, job_id: str) -> None:

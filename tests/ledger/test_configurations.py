@@ -111,7 +111,7 @@ class TestAltered:
                 attempt()
         assert [found.id for found in stored.all()] == ["d"]
         assert "SECURITY: The configuration 'c'" in caplog.text
-        (alert,) = world.executions.alerts()  # told of once, however often it is read
+        (alert,) = world.executions.alerts()  # raised once, however often it is read
         assert (alert.kind, "configuration 'c'" in alert.message) == (RECORDS_ALTERED, True)
         assert world.ledger.stats()[RECORDS_ALTERED] == 1
 

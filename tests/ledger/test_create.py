@@ -185,7 +185,7 @@ class TestSupport:
             world.create(ANY)
         assert slots(world, world.create(ANY, expires_at=world.clock.after(60))) == ["asleep"]
 
-    def test_nobody_can(self, world: World) -> None:
+    def test_no_agent_supports_the_operation(self, world: World) -> None:
         world.register("a")
         with pytest.raises(NoLiveAgent, match=r"No agent supports 'op\.y'"):
             world.create(ANY, operation="op.y")
@@ -209,9 +209,12 @@ class TestAway:
     def test_the_refusal_says_why_and_what_helps(self, world: World) -> None:
         world.register("a")
         world.agents.register(Registration("new", "boot", {}, {}, ("op.x",), accepted=False))
-        told = {"new": "is pending; .* agent accept new FINGERPRINT", "a": "is draining: `jobqueue agent undrain a`"}
+        messages = {
+            "new": "is pending; .* agent accept new FINGERPRINT",
+            "a": "is draining: `jobqueue agent undrain a`",
+        }
         world.agents.drain("a")
-        for hostname, words in told.items():
+        for hostname, words in messages.items():
             with pytest.raises(AgentAway, match=words):
                 world.create(hostname)
         world.agents.beat("a", "boot", Heartbeat(running=0), AgentState.DRAINING)

@@ -36,7 +36,7 @@ def fleet(client: redis.Redis, clock: FakeClock) -> World:
     world.create("b", id=ENDED)
     world.run(ENDED, "b")
     report = ExternalRunReport("run1", "running", frozenset({"running"}), "started", hostname="h", owner="user:ada")
-    world.ledger.outside.tell(report)
+    world.ledger.external_runs.report(report)
     return world
 
 
@@ -129,7 +129,7 @@ def test_what_runs_is_unharmed(fleet: World, clock: FakeClock) -> None:
     assert fleet.finish(grant) is Finished.FINISHED
 
 
-def test_maintenance_removes_half_a_job_and_tells(fleet: World) -> None:
+def test_maintenance_removes_half_a_job_and_reports_it(fleet: World) -> None:
     fleet.client.delete(_key(f"exec:a:{JOB}"))
     watch = Watch(fleet.ledger, LEASE)
     assert watch.waiting_jobs(50) == 1
@@ -150,7 +150,7 @@ def test_any_record_can_be_deleted(fleet: World) -> None:
     assert not [key for key in fleet.client.keys("*") if JOB in key and ":events" not in key]
 
 
-def test_events_that_take_no_more_stop_nobody(fleet: World) -> None:
+def test_an_event_stream_without_free_ids_stops_no_job(fleet: World) -> None:
     fleet.client.xadd(_key("events"), {"v": "x"}, id=LAST_ID)
     job_id = fleet.create("a")
     assert fleet.client.xlen(_key("events")) == 1

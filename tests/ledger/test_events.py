@@ -1,4 +1,4 @@
-"""Every step of every job is told to those who follow all of them."""
+"""Every step of every job reaches the followers of all jobs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from jobqueue.model.target import ALL, ANY
 from tests.ledger.world import LEASE, World
 
 
-def told(world: World, after: str = START) -> list[tuple[str, str, str, str]]:
+def steps(world: World, after: str = START) -> list[tuple[str, str, str, str]]:
     """(job, event, hostname, status of the job)."""
     return [
         (news.job_id, event.event, event.hostname, news.status.value)
@@ -21,7 +21,7 @@ def test_the_steps_of_a_job(world: World) -> None:
     world.register("a")
     job_id = world.create(ANY)
     world.finish(world.claim(job_id, ANY, "a"))
-    assert told(world) == [
+    assert steps(world) == [
         (job_id, "submitted", "_api", "submitted"),
         (job_id, "acknowledged", "a", "processing"),
         (job_id, "started", "a", "processing"),
@@ -29,7 +29,7 @@ def test_the_steps_of_a_job(world: World) -> None:
     ]
 
 
-def test_all_that_is_in_the_timelines_was_told(world: World) -> None:
+def test_every_event_of_the_timelines_was_published(world: World) -> None:
     world.register("a", "b")
     broadcast = world.create(ALL)
     world.finish(world.claim(broadcast, "a"), ExecutionState.FAILED, note="disk | full\nreally")
@@ -47,8 +47,8 @@ def test_all_that_is_in_the_timelines_was_told(world: World) -> None:
     for job_id in (broadcast, again, late, cancelled, retry):
         job = world.job(job_id)
         found = [news for news in world.ledger.events.read(START) if news.job_id == job_id]
-        told = [event for news in found for event in news.events]
-        assert sorted(map(repr, told)) == sorted(map(repr, job.timeline))
+        events = [event for news in found for event in news.events]
+        assert sorted(map(repr, events)) == sorted(map(repr, job.timeline))
         assert found[-1].status is job.status
     assert world.job(broadcast).status is JobStatus.FAILED
 
@@ -63,7 +63,7 @@ def test_reading_goes_on_behind_what_was_seen(world: World) -> None:
     assert world.ledger.events.wait(seen, 0.01) == []
     second = world.create("a")
     assert [news.job_id for news in world.ledger.events.wait(seen, 10)] == [second]
-    assert [entry[0] for entry in told(world)] == [first, second]
+    assert [entry[0] for entry in steps(world)] == [first, second]
     places = [news.place for news in world.ledger.events.read(START)]
     assert places == sorted(set(places))
 

@@ -53,9 +53,9 @@ def test_the_result(world: World, grant: Grant) -> None:
 @pytest.mark.parametrize("length", [0, 1, 30, 31, 90, 149, 150, 151, 152, 5000])
 @pytest.mark.parametrize("letter", ["x", "é", "\\ud800", '\\"'])
 def test_answers_of_all_lengths(world: World, grant: Grant, length: int, letter: str) -> None:
-    """Short ones lie elsewhere than long ones, and each takes the place of what was told before."""
-    told = [f'{{"info": {{"seen": "{letter * size}"}}}}' for size in (length, 200, 0, 5000)]
-    for out in told:
+    """Short ones lie elsewhere than long ones, and each takes the place of the earlier report."""
+    reports = [f'{{"info": {{"seen": "{letter * size}"}}}}' for size in (length, 200, 0, 5000)]
+    for out in reports:
         world.executions.report(grant, out)
         assert world.execution(grant.job_id).info == json.loads(out)["info"]
     out = f'{{"data": "{letter * length}", "changed": true}}'

@@ -15,28 +15,28 @@ from tests.ledger.test_page import populate
 from tests.ledger.world import World
 
 
-def test_a_glance_says_what_the_job_says(world: World, rng: random.Random) -> None:
+def test_a_summary_agrees_with_its_job(world: World, rng: random.Random) -> None:
     populate(world, rng, 60)
     world.create("_all", alias="mine")
     page = world.jobs.summaries(JobFilter(limit=100))
     jobs = world.jobs.page(JobFilter(limit=100))
-    assert [glance.alias for glance in page.items] == ["mine"] + [None] * 60
+    assert [summary.alias for summary in page.items] == ["mine"] + [None] * 60
     assert page.total == jobs.total == 61
     assert page.status_counts == jobs.status_counts
-    for glance, job in zip(page.items, jobs.items, strict=True):
-        assert glance.counts == Counter(execution.state for execution in job.executions)
-        assert (glance.id, glance.status, glance.created, glance.updated) == (
+    for summary, job in zip(page.items, jobs.items, strict=True):
+        assert summary.counts == Counter(execution.state for execution in job.executions)
+        assert (summary.id, summary.status, summary.created, summary.updated) == (
             job.id, job.status, job.created, job.updated,
         )  # fmt: skip
-        assert (glance.operation, glance.target) == (job.operation, job.target)
-        assert (glance.is_broadcast, glance.cancel_requested) == (job.is_broadcast, job.cancel_requested)
+        assert (summary.operation, summary.target) == (job.operation, job.target)
+        assert (summary.is_broadcast, summary.cancel_requested) == (job.is_broadcast, job.cancel_requested)
         if not job.is_broadcast:
-            assert glance.hostname == job.hostname
-        assert glance.agents == len(job.executions)
-        assert glance.ended == sum(execution.state.is_final for execution in job.executions)
+            assert summary.hostname == job.hostname
+        assert summary.agents == len(job.executions)
+        assert summary.ended == sum(execution.state.is_final for execution in job.executions)
 
 
-def test_no_jobs_no_glances(world: World) -> None:
+def test_no_jobs_no_summaries(world: World) -> None:
     page = world.jobs.summaries(JobFilter())
     assert (page.items, page.total, page.next_cursor) == ((), 0, None)
 
@@ -51,7 +51,7 @@ def test_pages_by_several_dimensions_are_the_same_pages(
     for offset in range(0, 60, 4):
         wanted = JobFilter(status=status, operation="op.x", hostname="a", limit=4, offset=offset)
         quick, whole = world.jobs.summaries(wanted), world.jobs.page(wanted)
-        assert [glance.id for glance in quick.items] == [job.id for job in whole.items]
+        assert [summary.id for summary in quick.items] == [job.id for job in whole.items]
         # there is a further page exactly where there is one
         reach = offset + len(quick.items)
         assert (quick.total > reach) == (whole.total > reach)

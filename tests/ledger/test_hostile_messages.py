@@ -34,11 +34,11 @@ class Agent:
         self.world = world
         self.url = redis_url
         self.queues = agent_queues(world.ledger.keys, "a")
-        self.strangers = RejectedMessages(world.ledger.executions, "a")
+        self.rejected = RejectedMessages(world.ledger.executions, "a")
         self.incoming = MessageParser(self.app, dict(zip((one.name for one in self.queues), ("a", ANY), strict=True)))
         options = {
             **self.app.conf.broker_transport_options,
-            MESSAGE_FILTER: MessageFilter(self.incoming, self.strangers),
+            MESSAGE_FILTER: MessageFilter(self.incoming, self.rejected),
         }
         self.app.conf.broker_transport_options = options
 
@@ -91,7 +91,7 @@ def test_nothing_but_ours_reaches_celery(agent: Agent) -> None:
     ((headers, body),) = agent.take(until_job=job_id)
     assert (headers["id"], headers["task"]) == (f"{job_id}:a:1", TASK)
     assert body[0] == [job_id, "a"]
-    agent.strangers.tell()
+    agent.rejected.report()
     assert world.ledger.stats()[MESSAGES_REFUSED] == len(hostile)
     [alert] = world.ledger.executions.alerts()
     assert (alert.kind, alert.hostname) == (MESSAGES_REFUSED, "a")
@@ -126,7 +126,7 @@ def test_what_celery_sends_is_ours_too(agent: Agent) -> None:
     sender.close()
     ((headers, body),) = agent.take(until_job=job_id)
     assert (headers["id"], body[0]) == (f"{job_id}:a:1", [job_id, "a"])
-    agent.strangers.tell()
+    agent.rejected.report()
     assert world.ledger.stats()[MESSAGES_REFUSED] == 0
 
 

@@ -37,13 +37,13 @@ def test_a_member_that_leads_nowhere_is_removed(odd: World, clock: FakeClock, ki
         odd.promote()
         odd.executions.reap(10)
         odd.executions.expire(10)
-        odd.ledger.outside.expire_external(1, 10)
+        odd.ledger.external_runs.expire_external(1, 10)
         odd.ledger.packages.sweep(10)
         odd.jobs.prune(1, 10)
     assert odd.client.zrange(_key(odd, kind), 0, -1) == []
 
 
-def test_two_hundred_of_them_hold_nobody_up(odd: World, clock: FakeClock) -> None:
+def test_two_hundred_of_them_block_no_other_client(odd: World, clock: FakeClock) -> None:
     job_id = odd.create("a")
     odd.run(job_id, "a")
     odd.client.zadd(_key(odd, "finished"), {f"zz{number}": number for number in range(50)})
@@ -110,7 +110,7 @@ def test_what_waits_is_published_again(
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "5", "", '{"data": 5}', "\xff"])
-def test_a_job_whose_document_is_none_can_be_deleted(odd: World, text: str) -> None:
+def test_a_job_with_an_invalid_document_can_be_deleted(odd: World, text: str) -> None:
     job_id = odd.create("a", exclusive="fusion:x")
     odd.run(job_id, "a")
     odd.client.set(odd.ledger.keys.doc(job_id), text)
@@ -118,7 +118,7 @@ def test_a_job_whose_document_is_none_can_be_deleted(odd: World, text: str) -> N
     assert odd.client.exists(odd.ledger.keys.job(job_id)) == 0
 
 
-def test_a_time_of_its_end_that_cannot_be_hides_nobody(odd: World, clock: FakeClock) -> None:
+def test_an_impossible_end_time_hides_no_job(odd: World, clock: FakeClock) -> None:
     odd.client.zadd(_key(odd, "finished"), {"x": float("inf"), "y": 8e15, "z": 1.5})
     job_id = odd.create("a")
     odd.run(job_id, "a")
@@ -145,15 +145,15 @@ def test_a_listing_ends_whatever_an_index_holds(odd: World, score: float) -> Non
 
 @pytest.mark.parametrize("value", [value for value in ODD_NUMBERS if value != "9" * 40])
 def test_the_trail_goes_on(odd: World, value: str) -> None:
-    deed = AuditEntry("me", "key", "1.2.3.4", "POST", "/job", 201, "done", "request")
-    odd.ledger.audit.append([deed])
+    entry = AuditEntry("me", "key", "1.2.3.4", "POST", "/job", 201, "done", "request")
+    odd.ledger.audit.append([entry])
     odd.client.hset(_key(odd, "audit_head"), "number", value)
     assert odd.ledger.audit.verify().problems
-    assert odd.ledger.audit.append([deed]) == 2
+    assert odd.ledger.audit.append([entry]) == 2
     assert [entry.number for entry in odd.ledger.audit.newest(10)] == [2, 1]
 
 
-def test_a_stopped_any_job_of_nobody(odd: World) -> None:
+def test_a_stopped_any_job_without_an_agent(odd: World) -> None:
     job_id = odd.create(ANY)
     odd.client.hdel(odd.ledger.keys.job(job_id), "slot")
     assert odd.jobs.cancel(job_id, "me") in (True, False)

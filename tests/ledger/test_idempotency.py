@@ -154,7 +154,7 @@ class TestAltered:
         assert world.ledger.stats()[RECORDS_ALTERED] == 1
 
     @pytest.mark.parametrize("text", ["", "ab", "ab|{job}|1", "ab|{job}|1|", "ab|{job}|1|00", "nonsense"])
-    def test_a_record_of_somebody_elses_making(self, world: World, text: str) -> None:
+    def test_a_record_by_another_writer(self, world: World, text: str) -> None:
         world.register("a")
         job_id = world.create("a")
         world.client.set(world.ledger.keys.kind("idem") + " k", text.format(job=job_id))

@@ -174,7 +174,7 @@ def test_the_most_urgent_first_after_a_wait(agent: Agent, real_world: World) -> 
     assert agent.taken == [jobs[9], jobs[5], jobs[1]]
 
 
-def test_an_agent_without_a_free_connection_is_told_so(real_world: World, redis_url: str) -> None:
+def test_an_agent_without_a_free_connection_gets_a_clear_error(real_world: World, redis_url: str) -> None:
     admin = real_world.client
     before = admin.config_get("maxclients")["maxclients"]
     admin.config_set("maxclients", len(admin.client_list()))

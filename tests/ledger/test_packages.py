@@ -111,7 +111,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(packages: Packages, world: Wor
 
 
 @pytest.mark.parametrize(("size", "expected"), [(10, 11), (PIECE_BYTES, PIECE_BYTES + 1), (5, 3), (0, 7)])
-def test_a_size_that_is_not_the_one_that_was_told_is_refused(
+def test_a_size_that_differs_from_the_announced_one_is_refused(
     packages: Packages, world: World, size: int, expected: int
 ) -> None:
     with pytest.raises(InvalidInput, match=f"after {size} of {expected} bytes"):
@@ -213,9 +213,7 @@ class TestLimits:
 
 
 class TestSweeping:
-    def test_what_nobody_uses_goes_when_its_time_has_come(
-        self, packages: Packages, world: World, clock: FakeClock
-    ) -> None:
+    def test_unused_packages_expire(self, packages: Packages, world: World, clock: FakeClock) -> None:
         first, second = packages.store(NAME, [b"one"]), packages.store(OTHER, [bytes(PIECE_BYTES + 1)])
         clock.advance(TTL - 1)
         assert packages.sweep(10) == 0

@@ -31,7 +31,7 @@ def test_in_steps_earliest_first(world: World) -> None:
     assert world.queued("a") == taken
 
 
-def test_what_is_due_tells_all_that_a_message_needs(world: World) -> None:
+def test_a_due_execution_has_all_fields_of_its_message(world: World) -> None:
     world.register("a")
     job_id = world.create("a", priority=2)
     world.retry_later(world.claim(job_id, "a"), 1)

@@ -1,4 +1,4 @@
-"""What is told beforehand of a target is what the ledger then does."""
+"""The preview of a target agrees with what the ledger then does."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def a_fleet(world: World, rng: random.Random) -> None:
 @pytest.mark.parametrize(
     "target", ["_any", "_all", "group:web", "group:web.dev", "group:db", "group:none", "a", "nobody"]
 )
-def test_the_ledger_does_what_was_told(world: World, rng: random.Random, target: str) -> None:
+def test_the_ledger_agrees_with_the_preview(world: World, rng: random.Random, target: str) -> None:
     for _ in range(12):
         a_fleet(world, rng)
-        told = reach(world.agents.all(), OPERATION, Target.parse(target))
+        preview = reach(world.agents.all(), OPERATION, Target.parse(target))
         try:
             job = world.job(world.create(target))
         except JobQueueError:
-            assert not told.takes
+            assert not preview.takes
             continue
-        takes = {agent.hostname for agent in told.takes}
+        takes = {agent.hostname for agent in preview.takes}
         assert takes
         slots = {execution.slot for execution in job.executions}
         if target == ANY:

@@ -13,6 +13,8 @@ from redis.exceptions import AuthenticationError, NoPermissionError
 from jobqueue.errors import Conflict, LedgerUnavailable
 from jobqueue.ledger.redis_users import RedisLogin, RedisUsers
 from jobqueue.redis_url import RedisUrl
+from jobqueue.services.redis_access import RedisAccess
+from jobqueue.settings import Settings
 from jobqueue.standalone.redis import EmbeddedRedis
 from tests.ledger.servers import oldest_server
 
@@ -38,6 +40,10 @@ def users(server: EmbeddedRedis) -> Iterator[RedisUsers]:
     found = RedisUsers(server.url, "jobqueue:")
     yield found
     found.close()
+
+
+def settings(url: str, key_prefix: str = "jobqueue:") -> Settings:
+    return Settings(redis_url=url, key_prefix=key_prefix, state_dir=Path("unused"))
 
 
 def client_of(server: EmbeddedRedis, login: RedisLogin) -> redis.Redis:
@@ -132,3 +138,48 @@ def test_a_server_that_is_away(short_path: Path) -> None:
     with pytest.raises(LedgerUnavailable):
         users.create_agent("web1")
     users.close()
+
+
+def test_a_revoked_agents_access_is_taken(server: EmbeddedRedis, users: RedisUsers) -> None:
+    login = users.create_agent("web1")
+    access = RedisAccess(settings(server.url, "jobqueue:"))
+    taken = access.take("web1")
+    assert (taken.user, taken.is_removed) == ("jobqueue-agent-web1", True)
+    assert taken.note == "Its Redis user jobqueue-agent-web1 is removed, and its connections are closed."
+    with client_of(server, login) as client, pytest.raises(AuthenticationError):
+        client.ping()
+    again = access.take("web1")
+    assert not again.is_removed
+    assert again.note.startswith("Redis has no user jobqueue-agent-web1.")
+
+
+def test_what_is_left_to_do_by_hand(server: EmbeddedRedis, users: RedisUsers) -> None:
+    """The API's own user, by the rules that `jobqueue redis acl` prints."""
+    from jobqueue.ledger import acl
+
+    api = acl.users("jobqueue:")[0]
+    login = users.create_agent("web1")
+    with redis.Redis.from_url(server.url) as client:
+        client.execute_command(*api.command("pw").split(" "))
+    taken = RedisAccess(settings(RedisUrl.parse(server.url).with_login(api.name, "pw"))).take("web1")
+    assert not taken.is_removed
+    assert "JOBQUEUE_REDIS_ADMIN_URL" in taken.note
+    assert "ACL DELUSER jobqueue-agent-web1" in taken.note
+    assert "aclfile" in taken.note
+    with client_of(server, login) as client:
+        assert client.ping()
+
+
+def test_a_server_without_a_file_restores_its_users(redis_url: str) -> None:
+    users = RedisUsers(redis_url, "test-users:")
+    users.create_agent("web1")
+    users.close()
+    taken = RedisAccess(settings(redis_url, "test-users:")).take("web1")
+    assert taken.is_removed
+    assert "until Redis restarts" in taken.note
+
+
+def test_a_server_that_cannot_be_reached(free_tcp_port: int) -> None:
+    taken = RedisAccess(settings(f"redis://127.0.0.1:{free_tcp_port}/0")).take("web1")
+    assert not taken.is_removed
+    assert "could not be removed" in taken.note

@@ -18,7 +18,7 @@ def test_a_renewed_lease_does_not_run_out(world: World) -> None:
     assert world.executions.reap(10) == (0, 1)
 
 
-def test_a_lease_that_ran_out_is_renewed_while_nobody_reaped_it(world: World) -> None:
+def test_an_expired_lease_is_renewed_until_it_is_reaped(world: World) -> None:
     world.register("a")
     grant = world.claim(world.create("a"), "a")
     world.clock.advance(LEASE + 5)

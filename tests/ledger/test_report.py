@@ -36,7 +36,7 @@ def test_a_failure_is_kept(world: World) -> None:
     assert (found.failure, found.info, found.error, found.data) == ({"exit_code": 3}, {"pid": 7}, "exit code 3", None)
 
 
-def test_who_does_not_run_it_cannot_tell_of_it(world: World) -> None:
+def test_only_the_claiming_agent_can_report(world: World) -> None:
     world.register("a")
     job_id = world.create("a")
     grant = world.claim(job_id, "a")
@@ -67,7 +67,7 @@ def test_a_new_attempt_begins_with_nothing(world: World) -> None:
     assert not world.client.keys("*out:b*")
 
 
-def test_what_it_told_before_it_was_lost_stays(world: World) -> None:
+def test_reports_before_the_loss_are_kept(world: World) -> None:
     world.register("a")
     job_id = world.create("a")
     report(world, world.claim(job_id, "a"), pid=1)

@@ -106,7 +106,7 @@ def test_what_a_broken_off_call_left_is_never_taken_for_an_answer(
     assert call("ECHO", "own answer") == "own answer"
 
 
-def test_nobody_there(tmp_path: object) -> None:
+def test_no_server_listens(tmp_path: object) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         call = ScriptConnection(redis.Redis(port=taken.getsockname()[1], retry=Retry(NoBackoff(), 1)))

@@ -32,6 +32,15 @@ def code_of(text: str) -> str:
     return re.sub(r"--.*", "", split(text)[1])
 
 
+def includes(header: str) -> list[str]:
+    """The names of the includes, also of those that are built when they are called: ``function<include,include>``."""
+    if "include: " not in header:
+        return []
+    return [
+        name for text in section(header, "include").split() for name in re.sub(r"\w+<(.*)>", r"\1", text).split(",")
+    ]
+
+
 def section(header: str, name: str) -> str:
     """What follows ``name:`` up to the next section."""
     match = re.search(rf"^{name}: (.*?)(?=^\w+: |\Z)", header, re.MULTILINE | re.DOTALL)
@@ -68,7 +77,7 @@ class TestHeader:
 
     def test_includes_exactly_what_the_code_uses(self, verb: str) -> None:
         header, _ = split(FILES[verb])
-        included = section(header, "include").split() if "include: " in header else []
+        included = includes(header)
         code = code_of(FILES[verb]) + "".join(code_of("--\n" + INCLUDES[name]) for name in included)
         for name in included:
             functions = re.findall(r"^local function (\w+)", INCLUDES[name], re.MULTILINE)
@@ -91,7 +100,7 @@ class TestCode:
 
 def test_every_include_is_used_by_a_verb() -> None:
     headers = [split(text)[0] for text in FILES.values()]
-    used = {name for header in headers if "include: " in header for name in section(header, "include").split()}
+    used = {name for header in headers for name in includes(header)}
     assert used | {"damage_guard"} == set(INCLUDES)  # the guard stands in front of every script
 
 

@@ -116,7 +116,7 @@ def test_a_real_server_refuses_to_load_a_script(limited: redis.Redis) -> None:
 
 
 @pytest.mark.realredis
-def test_a_batch_is_told_that_replicas_lack(short_path: Path) -> None:
+def test_a_batch_reports_missing_replicas(short_path: Path) -> None:
     """Several calls go in one pipeline, and redis-py rewords what one of them is refused with."""
     for server in SERVERS:
         directory = short_path / server.name

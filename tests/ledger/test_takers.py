@@ -47,22 +47,22 @@ class Fleet:
 
     def step(self, rng: random.Random) -> None:
         host = rng.choice(HOSTS)
-        deed = rng.choice(("register", "drain", "undrain", "leave", "wait", "wait", "forget"))
+        step = rng.choice(("register", "drain", "undrain", "leave", "wait", "wait", "forget"))
         try:
-            if deed == "register":
+            if step == "register":
                 self.register(host, rng.choice(OPERATIONS))
-            elif deed == "drain":
+            elif step == "drain":
                 self.world.agents.drain(host)
                 self.away.add(host)
-            elif deed == "undrain":
+            elif step == "undrain":
                 self.world.agents.undrain(host)
                 self.away.discard(host)
-            elif deed == "leave" and host in self.operations:
+            elif step == "leave" and host in self.operations:
                 self.world.leave(host)
                 self.live_until[host] = self.world.clock.now
-            elif deed == "wait":
+            elif step == "wait":
                 self.world.clock.advance(rng.choice((1, HEARTBEAT, LIVE)))
-            elif deed == "forget":
+            elif step == "forget":
                 self.world.agents.forget(host)
                 del self.operations[host], self.live_until[host]
                 self.away.discard(host)

@@ -65,6 +65,33 @@ def test_every_job_is_listed_and_read(earlier: World) -> None:
     assert listed(earlier, target="group:web") == {JOBS["labelled"]}
 
 
+def test_a_job_that_an_earlier_version_started_is_found_by_its_status_and_leaves_the_indexes_when_it_ends(
+    earlier: World,
+) -> None:
+    job_id, index = JOBS["broadcast"], earlier.ledger.keys.index
+    assert earlier.client.zscore(index("op", OPERATION, "processing"), job_id) is not None
+    assert listed(earlier, operation=OPERATION, status=S.PROCESSING) == {job_id}
+    assert listed(earlier, operation=OPERATION, status=(S.PROCESSING, S.COMPLETED)) == {job_id, JOBS["completed"]}
+    assert job_id not in listed(earlier, operation=OPERATION, status=S.SUBMITTED)
+    damage = [found.key for found in Doctor(earlier.ledger, repairs=False, lease_seconds=LEASE).run()]
+    assert earlier.ledger.keys.job(job_id) not in damage
+    earlier.finish(Grant(job_id, "db1", "running-token", 1, ""))
+    assert listed(earlier, operation=OPERATION, status=S.PROCESSING) == set()
+    assert job_id in listed(earlier, operation=OPERATION, status=S.COMPLETED)
+    assert earlier.client.zscore(index("op", OPERATION, "processing"), job_id) is None
+
+
+def test_an_agent_of_an_earlier_version_may_end_what_this_version_started(earlier: World) -> None:
+    """It leaves the job in the index of those that have not ended: a check reports that, and its removal mends it."""
+    job_id, keys = earlier.create("web1"), earlier.ledger.keys
+    earlier.run(job_id, "web1")
+    earlier.client.zadd(keys.index("op", OPERATION, "submitted"), {job_id: earlier.job(job_id).created})
+    found = [damage.key for damage in Doctor(earlier.ledger, repairs=False, lease_seconds=LEASE).run()]
+    assert found == [keys.job(job_id)]
+    earlier.jobs.delete(job_id)
+    assert earlier.client.zscore(keys.index("op", OPERATION, "submitted"), job_id) is None
+
+
 def test_details_are_read(earlier: World) -> None:
     completed = earlier.job(JOBS["completed"])
     assert completed.data == {"n": 1}
@@ -107,7 +134,7 @@ def test_every_job_is_run_to_its_end_and_pruned(earlier: World) -> None:
     assert sorted(earlier.promote()) == sorted([JOBS["scheduled"], JOBS["retrying"]])
     earlier.run(JOBS["scheduled"], "web1")
     assert earlier.run(JOBS["retrying"], ANY, "web1").attempt == 2
-    assert earlier.ledger.outside.expire_external(300, 10) == 1
+    assert earlier.ledger.external_runs.expire_external(300, 10) == 1
     assert not listed(earlier, status=(S.SUBMITTED, S.PROCESSING))
     assert [damage.text for damage in Doctor(earlier.ledger, repairs=False, lease_seconds=LEASE).run()] == []
     earlier.clock.advance(10)
@@ -130,6 +157,6 @@ def test_jobs_are_cancelled_and_deleted(earlier: World) -> None:
 
 
 def test_a_driver_may_report_the_end_of_its_run(earlier: World) -> None:
-    assert earlier.ledger.outside.tell(
+    assert earlier.ledger.external_runs.report(
         ExternalRunReport("run1", "finished", frozenset({"running"}), "completed", hostname="driver1")
     )

@@ -50,7 +50,7 @@ def message_template() -> str:
 
 
 #: Options of ``new_job`` that are the ledger's, not the caller's.
-_OF_NEW_JOB = ("id", "document", "is_idempotent", "digest", "only", "deed", "submitter")
+_OF_NEW_JOB = ("id", "document", "is_idempotent", "digest", "only", "audit_entry", "submitter")
 
 
 class World:

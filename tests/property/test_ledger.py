@@ -184,24 +184,24 @@ class LedgerMachine(RuleBasedStateMachine):
         else:
             job = self.world.job(job_id)
             assert nothing_runs == job.status.is_final
-            assert all(x.state is not S.SUBMITTED or job.outside for x in job.executions)
+            assert all(x.state is not S.SUBMITTED or job.external_run for x in job.executions)
 
     def drive(self, name: str, word: RunState, n: int) -> None:
         """A driver elsewhere tells how its run stands."""
         before = next((job for job in self.seen.values() if job.alias == name and job.id not in self.deleted), None)
         state, after = EXECUTION_STATES[word], frozenset(map(str, reporters(word)))
         report = ExternalRunReport(
-            name, word.value, after, str(state or ""), hostname=f"driver{n}", told={"result": {"n": n}}
+            name, word.value, after, str(state or ""), hostname=f"driver{n}", reported={"result": {"n": n}}
         )
-        hearing = self.world.ledger.outside.tell(report, is_cancelling=word is RunState.CANCELLING)
-        if before is None or before.outside is None:
-            assert hearing.heard is ReportOutcome.TOLD
-            self.jobs.append(hearing.job_id)
+        answer = self.world.ledger.external_runs.report(report, is_cancelling=word is RunState.CANCELLING)
+        if before is None or before.external_run is None:
+            assert answer.outcome is ReportOutcome.ACCEPTED
+            self.jobs.append(answer.job_id)
         elif before.status.is_final:
-            is_same = (before.outside.word, before.outside.told) == (word, report.told)
-            assert hearing.heard is (ReportOutcome.REPEATED if is_same else ReportOutcome.FINAL)
+            is_same = (before.external_run.word, before.external_run.reported) == (word, report.reported)
+            assert answer.outcome is (ReportOutcome.REPEATED if is_same else ReportOutcome.FINAL)
         else:
-            assert (hearing.heard is ReportOutcome.TOLD) == (before.outside.word in after)
+            assert (answer.outcome is ReportOutcome.ACCEPTED) == (before.external_run.word in after)
 
     def delete(self, number: int, prune: bool) -> None:
         if prune:
@@ -338,14 +338,14 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @invariant()
     def what_agents_hold_is_what_runs(self) -> None:
-        jobs = [job for job in self.seen.values() if not job.outside]
+        jobs = [job for job in self.seen.values() if not job.external_run]
         running = {(job.id, x.slot, x.attempt) for job in jobs for x in job.executions if x.state is S.STARTED}
         assert {(h.grant.job_id, h.grant.hostname, h.grant.attempt) for h in self.held if h.is_current} == running
 
     def teardown(self) -> None:
         """Nothing is stuck: with all agents back and maintenance at work, every job comes to its end."""
         self.clock.now += 3600 * SECOND
-        self.world.ledger.outside.expire_external(60, 100)
+        self.world.ledger.external_runs.expire_external(60, 100)
         for _ in range(12):
             if all(job.status.is_final for job in self.world.jobs.get_many(self.jobs)):
                 return

@@ -71,8 +71,8 @@ def test_a_hostname_cannot_bring_rules(hostname: str) -> None:
 def test_the_command_prints_no_password_among_the_users() -> None:
     done = CliRunner().invoke(main, ["redis", "acl", "--agent", "web1", "--agent", "web2", "--commands"])
     assert done.exit_code == 0, done.output
-    lines, told = done.stdout.splitlines(), done.stderr.splitlines()
+    lines, messages = done.stdout.splitlines(), done.stderr.splitlines()
     assert [line.split()[:3] for line in lines] == [["ACL", "SETUSER", f"jobqueue-agent-web{n}"] for n in (1, 2)]
-    passwords = [line.partition(": ")[2] for line in told]
+    passwords = [line.partition(": ")[2] for line in messages]
     assert len(set(passwords)) == 2
     assert not any(password in done.stdout for password in passwords)

@@ -85,6 +85,7 @@ def test_every_field_has_its_name_in_the_environment(tmp_path: Path) -> None:
         "jwt_public_key": str(tmp_path / "issuer.pem"),
         "jwt_jwks": "https://issuer.example/keys",
         "jwt_jwks_max_age_seconds": "3600",
+        "approval_seconds": "7200",
         "jwt_issuer": "https://issuer.example",
         "jwt_audience": "jobqueue",
         "login_failures": "5",
@@ -130,6 +131,7 @@ def test_every_field_has_its_name_in_the_environment(tmp_path: Path) -> None:
         "max_job_bytes": 1024,
         "max_body_values": 2000,
         "jwt_jwks_max_age_seconds": 3600,
+        "approval_seconds": 7200,
         "url_prefix": "/tools/jq",
         "header_seconds": 2.5,
         "body_seconds": 30.0,
@@ -279,7 +281,7 @@ def test_what_goes_together_is_asked_for(tmp_path: Path, given: dict[str, str], 
     assert list(caught.value.details or {}) == [f"JOBQUEUE_{name}" for name in missing]
 
 
-def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings) as caught:
         settings(tmp_path, JOBQUEUE_TYPO="1", JOBQUEUE_API_PORT="x", JOBQUEUE_LEASE_SECONDS="y")
     assert set(caught.value.details or {}) == {"JOBQUEUE_TYPO", "JOBQUEUE_API_PORT", "JOBQUEUE_LEASE_SECONDS"}

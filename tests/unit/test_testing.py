@@ -211,3 +211,15 @@ class Opened:
         return self._client
 
     def __exit__(self, *_: object) -> None: ...
+
+
+def test_a_saved_job() -> None:
+    client = FakeClient({"web1": {}, "web2": {}})
+    client.save("deploy", "script.shell.execute", {"script": "true"}, "web1")
+    client.answer("web2", stdout="done")
+    job = client.run_saved("deploy", {"version": "1.4"}, on="web2")
+    assert [result.stdout for result in job.results()] == ["done"]
+    assert client.submissions[0].options == {"saved": "deploy", "parameters": {"version": "1.4"}}
+    assert client.run_saved("deploy").raw["target_hostname"] == "web1"
+    with pytest.raises(NotFound):
+        client.run_saved("nothing")

@@ -164,11 +164,11 @@ def make_agent_app(settings: Settings, queues: list[Queue], executor: Executor, 
 
 
 def make_message_filter(
-    app: Celery, settings: Settings, queues: list[Queue], strangers: RejectedMessages
+    app: Celery, settings: Settings, queues: list[Queue], rejected: RejectedMessages
 ) -> MessageFilter:
     """The filter that checks each message before the app; with a Redis broker, before kombu reads it."""
     slots = dict(zip((queue.name for queue in queues), (settings.hostname, ANY), strict=True))
-    message_filter = MessageFilter(MessageParser(app, slots), strangers)
+    message_filter = MessageFilter(MessageParser(app, slots), rejected)
     if is_redis(settings.broker()[0]):
         app.conf.broker_transport_options = {**app.conf.broker_transport_options, MESSAGE_FILTER: message_filter}
     return message_filter

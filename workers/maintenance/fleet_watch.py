@@ -41,7 +41,7 @@ class FleetWatch:
         self._live_for = heartbeat_seconds * MISSED_BEATS
         self._clock = clock
         self._seen = self._since = float("-inf")
-        self._told = ""
+        self._reported = ""
 
     def run_once(self) -> int:
         now, moment = self._ledger.time(), self._clock()
@@ -64,25 +64,25 @@ class FleetWatch:
         if began is not None and len(missing) < max(1, _ENDS_BELOW * total):
             still = f"; {len(missing)} are still missing" if missing else ""
             return self._end(f"The agents that stopped answering at {_shown(began)} are back{still}.")
-        return self._tell(min(each.since for each in missing) if began is None else began, missing, total)
+        return self._report(min(each.since for each in missing) if began is None else began, missing, total)
 
-    def _tell(self, began: int, missing: list[Missing], total: int) -> int:
+    def _report(self, began: int, missing: list[Missing], total: int) -> int:
         text = (
             f"{len(missing)} of {total} agents have stopped answering since {_shown(began)}"
             f"{_labels(missing)}. `jobqueue agent list` shows them."
         )
-        if text == self._told:
+        if text == self._reported:
             return 0
-        if not self._told:
+        if not self._reported:
             logger.error("ALERT: %s", text)
-        self._ledger.outages.tell(began, AGENTS_LOST, text)
-        self._told = text
+        self._ledger.outages.report(began, AGENTS_LOST, text)
+        self._reported = text
         return 1
 
     def _end(self, text: str) -> int:
         logger.info("%s", text)
         self._ledger.outages.end(text)
-        self._told = ""
+        self._reported = ""
         return 1
 
 

@@ -314,22 +314,22 @@ class ResultInspector:
         self._check = check
         self._keys = keys
         self._since = 0
-        self._is_told = False
+        self._is_reported = False
 
     def run_once(self) -> int:
         if not self._keys.are_there():
-            if not self._is_told:
+            if not self._is_reported:
                 logger.warning("The signatures of results are not verified: this host has no trusted keys")
-            self._is_told = True
+            self._is_reported = True
             return 0
         since = self._since or self._ledger.time() - LOOK_BACK_MICROS
         ids, self._since = self._ledger.jobs.ended_since(since, INSPECTED)
         for job in self._ledger.jobs.get_many(ids):
             for hostname, what in self._faults(job):
-                self._tell(job, hostname, what)
+                self._report(job, hostname, what)
         return 0  # a full step here is not urgent
 
-    def _tell(self, job: Job, hostname: str, what: str) -> None:
+    def _report(self, job: Job, hostname: str, what: str) -> None:
         """Raise the alert. Agents of other versions may sign differently, so their results are not judged."""
         version = self._version(hostname)
         if version in ("", __version__):
@@ -386,7 +386,7 @@ class ExternalRunExpirer:
         self._silence = silence_seconds
 
     def run_once(self) -> int:
-        return self._ledger.outside.expire_external(self._silence, STEP)
+        return self._ledger.external_runs.expire_external(self._silence, STEP)
 
 
 class Sweeper:

@@ -213,10 +213,10 @@ def _csv(connection: duckdb.DuckDBPyConnection, path: str, kinds: Mapping[str, s
         plain = f"read_csv({given}, all_varchar = true)"
         row = connection.execute(database.select(checks, plain)).fetchone() or ()
         texts |= {name for name, is_text in zip(unsure, row, strict=True) if is_text}
-    told = {**dict.fromkeys(sorted(texts), "VARCHAR"), **dict.fromkeys(sorted(reals), "DOUBLE")}
-    types = ", ".join(f"{database.literal(name)}: '{kind}'" for name, kind in told.items())
+    overrides = {**dict.fromkeys(sorted(texts), "VARCHAR"), **dict.fromkeys(sorted(reals), "DOUBLE")}
+    types = ", ".join(f"{database.literal(name)}: '{kind}'" for name, kind in overrides.items())
     options = f", types = {{{types}}}" if types else ""
-    columns = {**found, **told}
+    columns = {**found, **overrides}
     return database.select(database.portable_as(columns, _wanted), f"read_csv({given}{options})")
 
 

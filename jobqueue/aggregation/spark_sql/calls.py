@@ -12,6 +12,7 @@ from jobqueue.aggregation.spark_sql.casts import as_array, as_text, cast
 from jobqueue.aggregation.spark_sql.dialect import function_name
 from jobqueue.aggregation.spark_sql.functions import (
     AGGREGATES,
+    EXTREMES,
     FUNCTIONS,
     RANKS,
     SYNONYMS,
@@ -19,7 +20,7 @@ from jobqueue.aggregation.spark_sql.functions import (
     Function,
     allowed,
 )
-from jobqueue.aggregation.spark_sql.operators import arithmetic, common_of
+from jobqueue.aggregation.spark_sql.operators import arithmetic, common_of, decimal_average
 from jobqueue.aggregation.spark_sql.typed import Typed, refuse
 from jobqueue.aggregation.spark_sql.types import (
     ANY,
@@ -64,7 +65,7 @@ class Calls:
 
     def _dispatch(self, node: exp.Expr, written: str, arguments: Sequence[exp.Expr]) -> Typed:
         name = SYNONYMS.get(written, written)
-        if name in AGGREGATES or name == "percentile":
+        if name in AGGREGATES or name in EXTREMES or name == "percentile":
             return self._aggregate(node, "", "")
         try:
             if name == "%" and len(arguments) == 2:
@@ -77,7 +78,7 @@ class Calls:
             raise InvalidInput(
                 f"{written}: {error.message}" if ": " not in error.message[:40] else error.message
             ) from error
-        if name in RANKS or name in ("lag", "lead"):
+        if name in RANKS or name in ("lag", "lead", "ntile"):
             raise refuse(node, f"the function {written} needs OVER (... ORDER BY ...)")
         like = difflib.get_close_matches(written, allowed(), 3)
         hint = f" Did you mean {' or '.join(like)}?" if like else ""
@@ -159,11 +160,25 @@ class Calls:
         if name in RANKS and not function.expressions:
             kind, sql = RANKS[name]
             return Typed(f"CAST({sql}{over} AS {kind.duckdb})", kind)
-        if name in ("lag", "lead") and 1 <= len(function.expressions) <= 2:
-            value = self._typed(function.expressions[0])
-            steps = self.number(function.expressions[1], f"{name}: the distance") if function.expressions[1:] else 1
-            return Typed(f"{name}({value.sql}, {steps}){over}", value.type)
+        if name in ("lag", "lead") and 1 <= len(function.expressions) <= 3:
+            return self._neighbour(name, function.expressions, over)
+        if name == "ntile" and len(function.expressions) == 1:
+            count = self.number(function.expressions[0], "ntile: the number of buckets")
+            if count < 1:
+                raise refuse(function, "ntile: the number of buckets must be at least 1")
+            return Typed(f"CAST(ntile({count}){over} AS INTEGER)", INT)
         raise refuse(function, f"the function {function_name(function)} is not allowed with OVER")
+
+    def _neighbour(self, name: str, arguments: Sequence[exp.Expr], over: str) -> Typed:
+        value = self._typed(arguments[0])
+        steps = self.number(arguments[1], f"{name}: the distance") if arguments[1:] else 1
+        if not arguments[2:]:
+            return Typed(f"{name}({value.sql}, {steps}){over}", value.type)
+        default = self._typed(arguments[2])
+        kind = common_of([value, default], name)
+        if kind not in (value.type, ANY):
+            raise InvalidInput(f"{name}: the default must be {value.type}, not {default.type}; use CAST")
+        return Typed(f"{name}({value.sql}, {steps}, {cast(default, kind).sql}){over}", value.type)
 
     def _over(self, node: exp.Window) -> str:
         parts = []
@@ -200,22 +215,32 @@ class Calls:
         arguments = list(node.expressions)
         if name == "percentile":
             return self._percentile(node, arguments, condition, over)
+        if name in EXTREMES:
+            return self._extreme(node, name, condition, over)
         if name not in AGGREGATES:
             raise refuse(node, f"the function {written} is not an aggregate that is allowed")
         if name == "count" and len(arguments) == 1 and isinstance(arguments[0], exp.Star):
             return Typed(f"count(*){_filter(condition)}{over}", BIGINT)
         if name in ("first", "last") and len(arguments) == 2 and isinstance(arguments[1], exp.Boolean):
-            if arguments[1].this:
+            skips = bool(arguments.pop().this)
+            if skips:
                 not_null = f"{self._typed(arguments[0]).sql} IS NOT NULL"
                 condition = f"({condition}) AND {not_null}" if condition else not_null
-            arguments.pop()
         distinct = len(arguments) == 1 and isinstance(arguments[0], exp.Distinct)
         if distinct:
             arguments = list(arguments[0].expressions)
+        if name == "count" and distinct and len(arguments) > 1:
+            return self._count_of_several(arguments, condition, over)
         if len(arguments) != 1:
             raise refuse(node, f"the function {written} is allowed with one argument only")
-        value = self._typed(arguments[0])
-        for aggregate in AGGREGATES[name]:
+        return self._by_aggregates(node, arguments[0], distinct, condition, over)
+
+    def _by_aggregates(
+        self, node: exp.Anonymous, argument: exp.Expr, distinct: bool, condition: str, over: str
+    ) -> Typed:
+        written = function_name(node)
+        value = self._typed(argument)
+        for aggregate in AGGREGATES[SYNONYMS.get(written, written)]:
             taken = accept(value, aggregate.parameter)
             if taken is not None and (aggregate.distinct or not distinct):
                 return _aggregated(aggregate, taken, distinct, condition, over)
@@ -225,6 +250,21 @@ class Calls:
             f"{written}({distinctly.strip()} {value.type}) is not proved equal to Spark's; use CAST".replace("( ", "("),
         )
 
+    def _count_of_several(self, arguments: Sequence[exp.Expr], condition: str, over: str) -> Typed:
+        """Rows with a NULL among the values do not count."""
+        values = [self.argument(argument, "value").sql for argument in arguments]
+        known = " AND ".join(f"{value} IS NOT NULL" for value in values)
+        row = f"CASE WHEN {known} THEN row({', '.join(values)}) END"
+        return Typed(f"count(DISTINCT {row}){_filter(condition)}{over}", BIGINT)
+
+    def _extreme(self, node: exp.Anonymous, name: str, condition: str, over: str) -> Typed:
+        if len(node.expressions) != 2:
+            raise refuse(node, f"{name} takes a value and what is compared")
+        if over:
+            raise refuse(node, f"{name} with OVER is not proved equal to Spark's")
+        value, by = self._typed(node.expressions[0]), self.argument(node.expressions[1], "value")
+        return Typed(f"{EXTREMES[name]}({value.sql}, {by.sql}){_filter(condition)}", value.type)
+
     def _percentile(self, node: exp.Anonymous, arguments: Sequence[exp.Expr], condition: str, over: str) -> Typed:
         if len(arguments) != 2 or not isinstance(arguments[1], exp.Literal) or arguments[1].is_string:
             raise refuse(node, "percentile takes a number and a share such as 0.5")
@@ -232,6 +272,12 @@ class Calls:
             raise refuse(node, "percentile: the share must be between 0 and 1")
         value = self.argument(arguments[0], "double")
         return Typed(f"quantile_cont({value.sql}, {arguments[1].name}){_filter(condition)}{over}", DOUBLE)
+
+
+def is_aggregate(node: exp.Anonymous) -> bool:
+    """Whether ``node`` calls an aggregate or a function with OVER."""
+    name = SYNONYMS.get(function_name(node), function_name(node))
+    return name in (*AGGREGATES, *EXTREMES, *RANKS, "percentile", "lag", "lead", "ntile")
 
 
 def _filter(condition: str) -> str:
@@ -246,6 +292,8 @@ def _aggregated(aggregate: Aggregate, value: Typed, distinct: bool, condition: s
                 f"sum({kind}) may need more than {MAX_DIGITS} digits; CAST to DOUBLE or a smaller DECIMAL"
             )
         kind = decimal(kind.digits + 10, kind.scale)
+    elif aggregate.result == "avg":
+        return _decimal_average(value, distinct, condition, over)
     elif aggregate.result == "array":
         kind = array(kind)
     elif isinstance(aggregate.result, SparkType):
@@ -255,6 +303,16 @@ def _aggregated(aggregate: Aggregate, value: Typed, distinct: bool, condition: s
     call = aggregate.call.format(f"DISTINCT {value.sql}" if distinct else value.sql)
     sql = aggregate.around.format(f"{call}{_filter(conditions)}{over}")
     return Typed(f"CAST({sql} AS {kind.duckdb})" if aggregate.result == "sum" else sql, kind)
+
+
+def _decimal_average(value: Typed, distinct: bool, condition: str, over: str) -> Typed:
+    kind = value.type
+    if distinct or kind.digits + 4 + 10 > MAX_DIGITS or kind == ANY:
+        if kind == ANY:
+            return Typed(f"avg({value.sql}){_filter(condition)}{over}", ANY)
+        raise InvalidInput(f"avg({kind}) with DISTINCT or of more than 24 digits is refused; CAST to DOUBLE")
+    total, count = (f"{call}({value.sql}){_filter(condition)}{over}" for call in ("sum", "count"))
+    return decimal_average(total, count, kind)
 
 
 def accept(value: Typed, parameter: str) -> Typed | None:
@@ -279,7 +337,7 @@ def accept(value: Typed, parameter: str) -> Typed | None:
     if parameter == "array":
         return value if kind.element is not None else None
     if parameter == "texts":
-        return as_array(value, STRING) if kind.element in (STRING, NULL) else None
+        return as_array(value, STRING) if kind.element in (STRING, NULL, ANY) else None
     return value if parameter == "element" else None
 
 
@@ -327,6 +385,8 @@ def _written(function: Function, taken: list[Typed]) -> Typed:
         result = taken[0].type
     if result == "element":
         result = taken[0].type.element or ANY
+    if result == "array":
+        result = array(taken[0].type)
     parts = [value.sql for value in taken]
     sql = function.template.format(*parts, all=", ".join(parts), pipes=" || ".join(parts))
     if not isinstance(result, SparkType):
@@ -341,6 +401,9 @@ def _spread(function: Function, count: int) -> list[str]:
 
 def _with_element(taken: list[Typed]) -> list[Typed]:
     items, item = taken
+    if item.type == NULL and items.type.element is not None:
+        item = cast(item, items.type.element)
+        taken = [items, item]
     if ANY in (items.type, item.type):
         return taken
     if items.type.element != item.type:

@@ -29,6 +29,10 @@ CASTS: dict[tuple[str, str], str] = {
     ("DECIMAL", "DOUBLE"): "CAST(CAST({0} AS VARCHAR) AS DOUBLE)",
     ("DOUBLE", "INT"): "spark_double_to_int({0})",
     ("DOUBLE", "BIGINT"): "spark_double_to_long({0})",
+    ("DOUBLE", "SMALLINT"): "spark_short(spark_double_to_int({0}))",
+    ("DOUBLE", "TINYINT"): "spark_byte(spark_double_to_int({0}))",
+    ("INT", "TIMESTAMP"): "spark_long_to_time({0})",
+    ("BIGINT", "TIMESTAMP"): "spark_long_to_time({0})",
     ("DATE", "STRING"): "spark_date_to_text({0})",
     ("TIMESTAMP", "STRING"): "spark_time_to_text({0})",
     ("DATE", "TIMESTAMP"): "CAST({0} AS TIMESTAMP)",
@@ -39,6 +43,8 @@ CASTS: dict[tuple[str, str], str] = {
 }
 #: Decimals of more places are written with an exponent when they are small.
 _MOST_PLACES_AS_TEXT = 6
+#: Versions of Java print the last digits of a DOUBLE differently.
+_MOST_PLACES_OF_DOUBLE = 10
 
 
 def cast(value: Typed, to: SparkType) -> Typed:
@@ -74,6 +80,12 @@ def _decimal(kind: SparkType, to: SparkType) -> str | None:
     if to.name == "DECIMAL":
         if kind.is_integer or kind.name == "DECIMAL":
             return f"TRY_CAST({{0}} AS {to.duckdb})"
+        if kind.name == "BOOLEAN":
+            return f"TRY_CAST(CAST({{0}} AS INTEGER) AS {to.duckdb})"
+        if kind.name == "STRING":
+            return f"TRY_CAST(spark_decimal_text({{0}}) AS {to.duckdb})"
+        if kind.name == "DOUBLE" and to.scale <= _MOST_PLACES_OF_DOUBLE:
+            return f"TRY_CAST(spark_double_digits({{0}}) AS {to.duckdb})"
         return None
     if to.is_integer:
         return f"{_WRAP[to.name]}(CAST(trunc({{0}}) AS HUGEINT))"

@@ -90,6 +90,10 @@ class Expressions:
             exp.Div: self._arithmetic,
             exp.Mod: self._arithmetic,
             exp.IntDiv: self._arithmetic,
+            exp.BitwiseAnd: lambda node: self._bits("&", node),
+            exp.BitwiseOr: lambda node: self._bits("|", node),
+            exp.BitwiseXor: lambda node: self._bits("xor", node),
+            exp.BitwiseNot: lambda node: operators.bits_inverted(self.typed(node.this)),
             exp.Anonymous: self.calls.call,
             exp.DPipe: lambda node: self.calls.named(node, "concat", [node.this, node.expression]),
             exp.Substring: lambda node: self.calls.named(
@@ -267,6 +271,9 @@ class Expressions:
             return operators.arithmetic(type(node), self.typed(node.this), self.typed(node.expression))
         except RecursionError:
             raise InvalidInput("is nested too deeply.") from None
+
+    def _bits(self, sign: str, node: exp.Binary) -> Typed:
+        return operators.bits(sign, self.typed(node.this), self.typed(node.expression))
 
     def _trim(self, node: exp.Trim) -> Typed:
         name = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(str(node.args.get("position") or "").upper(), "trim")

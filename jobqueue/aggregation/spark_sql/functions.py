@@ -30,6 +30,9 @@ def _f(parameters: str, result: SparkType | str, template: str, repeats: bool = 
 
 
 _POSITIVE = "CASE WHEN {0} > 0 THEN %s({0}) END"
+_NAN = "CAST('nan' AS DOUBLE)"
+_FINITE = f"CASE WHEN isinf({{0}}) THEN {_NAN} ELSE %s({{0}}) END"
+_WITHIN_ONE = f"CASE WHEN abs({{0}}) > 1 THEN {_NAN} ELSE %s({{0}}) END"
 
 FUNCTIONS: dict[str, tuple[Function, ...]] = {
     # conditions
@@ -63,7 +66,43 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
     "log10": (_f("double", DOUBLE, _POSITIVE % "log10"),),
     "log2": (_f("double", DOUBLE, _POSITIVE % "log2"),),
     "pow": (_f("double double", DOUBLE, "pow({0}, {1})"),),
+    "cbrt": (_f("double", DOUBLE, "cbrt({0})"),),
+    "sin": (_f("double", DOUBLE, _FINITE % ("sin",)),),
+    "cos": (_f("double", DOUBLE, _FINITE % ("cos",)),),
+    "tan": (_f("double", DOUBLE, _FINITE % ("tan",)),),
+    "asin": (_f("double", DOUBLE, _WITHIN_ONE % "asin"),),
+    "acos": (_f("double", DOUBLE, _WITHIN_ONE % "acos"),),
+    "atan": (_f("double", DOUBLE, "atan({0})"),),
+    "atan2": (_f("double double", DOUBLE, "atan2({0}, {1})"),),
+    "degrees": (_f("double", DOUBLE, "degrees({0})"),),
+    "radians": (_f("double", DOUBLE, "radians({0})"),),
+    "pi": (_f("", DOUBLE, "pi()"),),
+    "e": (_f("", DOUBLE, "CAST('2.718281828459045' AS DOUBLE)"),),
+    "log": (
+        _f("double", DOUBLE, _POSITIVE % "ln"),
+        _f("double double", DOUBLE, "CASE WHEN {0} > 0 AND {1} > 0 THEN ln({1}) / ln({0}) END"),
+    ),
+    "bit_count": (_f("whole", INT, "CAST(bit_count(CAST({0} AS BIGINT)) AS INTEGER)"),),
+    "nullifzero": (_f("whole", "first", "nullif({0}, 0)"), _f("double", DOUBLE, "nullif({0}, 0)")),
+    "zeroifnull": (_f("whole", "first", "coalesce({0}, 0)"), _f("=DOUBLE", DOUBLE, "coalesce({0}, 0)")),
+    "equal_null": (_f("value value", BOOLEAN, "({0} IS NOT DISTINCT FROM {1})"),),
     # texts
+    "initcap": (_f("text", STRING, "spark_initcap({0})"),),
+    "space": (_f("int", STRING, "spark_repeat(' ', {0})"),),
+    "btrim": (_f("text", STRING, "trim({0}, ' ')"), _f("text text", STRING, "trim({0}, {1})")),
+    "octet_length": (_f("text", INT, "CAST(strlen({0}) AS INTEGER)"),),
+    "bit_length": (_f("text", INT, "CAST(8 * strlen({0}) AS INTEGER)"),),
+    "split_part": (
+        _f(
+            "text text =int",
+            STRING,
+            "CASE WHEN {2} = 0 THEN error('split_part: the index is 0')"
+            " WHEN {1} = '' THEN CASE WHEN {2} IN (1, -1) THEN {0} WHEN {0} IS NOT NULL THEN '' END"
+            " ELSE split_part({0}, {1}, {2}) END",
+        ),
+    ),
+    "sha1": (_f("text", STRING, "sha1({0})"),),
+    "hex": (_f("whole", STRING, "hex(CAST({0} AS BIGINT))"), _f("=STRING", STRING, "hex(encode({0}))")),
     "length": (_f("text", INT, "CAST(length({0}) AS INTEGER)"),),
     "substring": (
         _f("text int int", STRING, "spark_substring({0}, {1}, {2})"),
@@ -75,7 +114,6 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
     "ltrim": (_f("text", STRING, "ltrim({0}, ' ')"),),
     "rtrim": (_f("text", STRING, "rtrim({0}, ' ')"),),
     "concat": (_f("text", STRING, "({pipes})", True),),
-    "concat_ws": (_f("=text text", STRING, "concat_ws({all})", True),),
     "replace": (
         _f("text text text", STRING, "CASE WHEN {1} = '' THEN {0} ELSE replace({0}, {1}, {2}) END"),
         _f("text text", STRING, "CASE WHEN {1} = '' THEN {0} ELSE replace({0}, {1}, '') END"),
@@ -128,9 +166,6 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
     "datediff": (_f("date date", INT, "CAST({0} - {1} AS INTEGER)"),),
     "add_months": (_f("date int", DATE, "spark_add_months({0}, {1})"),),
     "last_day": (_f("date", DATE, "spark_last_day({0})"),),
-    "to_date": (_f("date", DATE, "{0}"),),
-    "to_timestamp": (_f("time", TIMESTAMP, "{0}"),),
-    "unix_timestamp": (_f("=TIMESTAMP", BIGINT, "spark_whole_seconds({0})"), _f("=DATE", BIGINT, "spark_seconds({0})")),
     "unix_seconds": (_f("time", BIGINT, "spark_seconds({0})"),),
     "unix_millis": (_f("time", BIGINT, "spark_millis({0})"),),
     "unix_micros": (_f("time", BIGINT, "epoch_us({0})"),),
@@ -143,6 +178,15 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
             " THEN TRY_CAST(printf('%04d-%02d-%02d', {0}, {1}, {2}) AS DATE) END",
         ),
     ),
+    "from_utc_timestamp": (_f("time =text", TIMESTAMP, "spark_from_utc({0}, {1})"),),
+    "to_utc_timestamp": (_f("time =text", TIMESTAMP, "spark_to_utc({0}, {1})"),),
+    "months_between": (_f("time time", DOUBLE, "spark_months_between({0}, {1})"),),
+    "dayname": (_f("date", STRING, "left(dayname({0}), 3)"),),
+    "monthname": (_f("date", STRING, "left(monthname({0}), 3)"),),
+    "date_from_unix_date": (_f("int", DATE, "spark_day({0})"),),
+    "timestamp_seconds": (_f("int", TIMESTAMP, "spark_time_of_seconds({0})"),),
+    "timestamp_millis": (_f("int", TIMESTAMP, "make_timestamp(CAST({0} AS BIGINT) * 1000)"),),
+    "timestamp_micros": (_f("int", TIMESTAMP, "make_timestamp(CAST({0} AS BIGINT))"),),
     "current_timestamp": (_f("", TIMESTAMP, "CAST(now() AS TIMESTAMP)"),),
     "current_date": (_f("", DATE, "CAST(now() AS DATE)"),),
     # arrays
@@ -159,7 +203,34 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
     "array_join": (
         _f("texts =text", STRING, "CASE WHEN list_count({0}) = 0 THEN '' ELSE array_to_string({0}, {1}) END"),
     ),
-    "sort_array": (_f("array", "first", "list_sort({0}, 'ASC', 'NULLS FIRST')"),),
+    "array_distinct": (_f("array", "first", "spark_distinct({0})"),),
+    "array_position": (
+        _f(
+            "array element",
+            BIGINT,
+            "CASE WHEN {0} IS NOT NULL AND {1} IS NOT NULL"
+            " THEN CAST(coalesce(list_position({0}, {1}), 0) AS BIGINT) END",
+        ),
+    ),
+    "array_remove": (
+        _f(
+            "array element",
+            "first",
+            "CASE WHEN {1} IS NOT NULL THEN [item FOR item IN {0} IF item IS DISTINCT FROM {1}] END",
+        ),
+    ),
+    "array_compact": (_f("array", "first", "[item FOR item IN {0} IF item IS NOT NULL]"),),
+    "array_append": (_f("array element", "first", "CASE WHEN {0} IS NOT NULL THEN list_append({0}, {1}) END"),),
+    "array_prepend": (_f("array element", "first", "CASE WHEN {0} IS NOT NULL THEN list_prepend({1}, {0}) END"),),
+    "array_repeat": (
+        _f("value int", "array", "CASE WHEN {1} IS NOT NULL THEN [{0} FOR place IN range(greatest({1}, 0))] END"),
+    ),
+    "array_sort": (_f("array", "first", "list_sort({0}, 'ASC', 'NULLS LAST')"),),
+    "element_at": (
+        _f("array =int", "element", "CASE WHEN {1} = 0 THEN error('element_at: the index is 0') ELSE {0}[{1}] END"),
+    ),
+    "get": (_f("array int", "element", "CASE WHEN {1} >= 0 THEN {0}[CAST({1} AS BIGINT) + 1] END"),),
+    "slice": (_f("array =int =int", "first", "spark_slice({0}, {1}, {2})"),),
     "array_max": (_f("array", "element", "list_max({0})"),),
     "array_min": (_f("array", "element", "list_min({0})"),),
 }
@@ -184,6 +255,7 @@ SYNONYMS = {
     "curdate": "current_date",
     "to_unix_timestamp": "unix_timestamp",
     "cardinality": "size",
+    "sha": "sha1",
     "every": "bool_and",
     "any": "bool_or",
     "some": "bool_or",
@@ -197,6 +269,7 @@ SYNONYMS = {
     "array_agg": "collect_list",
     "lcase": "lower",
     "ucase": "upper",
+    "datepart": "date_part",
     "regexp": "rlike",
     "regexp_like": "rlike",
 }
@@ -234,7 +307,10 @@ AGGREGATES: dict[str, tuple[Aggregate, ...]] = {
         Aggregate("=DECIMAL", "sum", "sum({0})", distinct=True),
         Aggregate("double", DOUBLE, "sum({0})", distinct=True),
     ),
-    "avg": (Aggregate("double", DOUBLE, "avg({0})", distinct=True),),
+    "avg": (
+        Aggregate("=DECIMAL", "avg", "sum({0})"),
+        Aggregate("double", DOUBLE, "avg({0})", distinct=True),
+    ),
     "min": (Aggregate("value", "first", "min({0})", distinct=True),),
     "max": (Aggregate("value", "first", "max({0})", distinct=True),),
     "first": (Aggregate("any", "first", "first({0})"),),
@@ -247,11 +323,17 @@ AGGREGATES: dict[str, tuple[Aggregate, ...]] = {
     "variance": (Aggregate("double", DOUBLE, "var_samp({0})"),),
     "var_pop": (Aggregate("double", DOUBLE, "var_pop({0})"),),
     "median": (Aggregate("double", DOUBLE, "quantile_cont({0}, 0.5)"),),
+    "bit_and": (Aggregate("whole", "first", "bit_and({0})"),),
+    "bit_or": (Aggregate("whole", "first", "bit_or({0})"),),
+    "bit_xor": (Aggregate("whole", "first", "bit_xor({0})"),),
     "collect_list": (
         Aggregate("value", "array", "list({0})", "coalesce({0}, [])", distinct=True, filter="{0} IS NOT NULL"),
     ),
     "collect_set": (Aggregate("value", "array", "list(DISTINCT {0})", "coalesce({0}, [])", filter="{0} IS NOT NULL"),),
 }
+
+#: Aggregates of two arguments: the value in the row with the largest or smallest second one.
+EXTREMES = {"max_by": "arg_max_null", "min_by": "arg_min_null"}
 
 #: Functions that need OVER with an ORDER BY -> type and DuckDB's call.
 RANKS: dict[str, tuple[SparkType, str]] = {
@@ -278,6 +360,28 @@ SPECIAL = (
     "percentile",
     "lag",
     "lead",
+    "ntile",
+    "sort_array",
+    "sha2",
+    "date_part",
+    "next_day",
+    "to_date",
+    "to_timestamp",
+    "unix_timestamp",
+    "concat_ws",
+    "regexp_count",
+    "regexp_extract_all",
+    "regexp_substr",
+    "boolean",
+    "tinyint",
+    "smallint",
+    "int",
+    "bigint",
+    "double",
+    "decimal",
+    "string",
+    "date",
+    "timestamp",
     "%",
     "explode",
     "explode_outer",
@@ -288,5 +392,5 @@ SPECIAL = (
 
 def allowed() -> list[str]:
     """The names of everything that may be called, sorted."""
-    names = {*FUNCTIONS, *AGGREGATES, *RANKS, *SPECIAL, *SYNONYMS} - {"%"}
+    names = {*FUNCTIONS, *AGGREGATES, *EXTREMES, *RANKS, *SPECIAL, *SYNONYMS} - {"%"}
     return sorted(names)

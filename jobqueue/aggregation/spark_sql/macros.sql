@@ -24,11 +24,15 @@ CREATE MACRO spark_text_to_byte(s) AS TRY_CAST(spark_digits(s) AS TINYINT);
 CREATE MACRO spark_text_to_short(s) AS TRY_CAST(spark_digits(s) AS SMALLINT);
 CREATE MACRO spark_text_to_int(s) AS TRY_CAST(spark_digits(s) AS INTEGER);
 CREATE MACRO spark_text_to_long(s) AS TRY_CAST(spark_digits(s) AS BIGINT);
+CREATE MACRO spark_hex_part(s, n) AS regexp_extract(spark_blank(s), '^([+-]?)0[xX]([0-9a-fA-F]*)\.?([0-9a-fA-F]*)[pP]([+-]?[0-9]+)[dDfF]?$', n);
 CREATE MACRO spark_text_to_double(s) AS
   CASE WHEN regexp_full_match(spark_blank(s), '[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[dDfF]?')
   THEN TRY_CAST(regexp_replace(spark_blank(s), '[dDfF]$', '') AS DOUBLE)
   WHEN regexp_full_match(spark_blank(s), '[+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?[0-9]+[dDfF]?')
-  THEN error('the text ' || s || ' is a number in hexadecimal, which cannot be cast to DOUBLE')
+  THEN CASE WHEN length(spark_hex_part(s, 2) || spark_hex_part(s, 3)) <= 13 AND abs(TRY_CAST(spark_hex_part(s, 4) AS INTEGER)) <= 900
+    THEN (CASE WHEN spark_hex_part(s, 1) = '-' THEN -1.0 ELSE 1.0 END) * CAST('0x0' || spark_hex_part(s, 2) || spark_hex_part(s, 3) AS BIGINT)
+      * pow(2, CAST(spark_hex_part(s, 4) AS INTEGER) - 4 * length(spark_hex_part(s, 3)))
+    ELSE error('the text ' || s || ' is a number in hexadecimal of more than 13 digits or with an exponent beyond 900, which cannot be cast to DOUBLE') END
   WHEN regexp_full_match(lower(spark_blank(s)), '\+?inf(?:inity)?') THEN CAST('inf' AS DOUBLE)
   WHEN regexp_full_match(lower(spark_blank(s)), '-inf(?:inity)?') THEN CAST('-inf' AS DOUBLE)
   WHEN lower(spark_blank(s)) = 'nan' THEN CAST('nan' AS DOUBLE) END;
@@ -48,9 +52,15 @@ CREATE MACRO spark_text_to_date(s) AS
 CREATE MACRO spark_year(d) AS CASE WHEN year(d) BETWEEN 0 AND 9999 THEN printf('%04d', year(d))
   ELSE (CASE WHEN year(d) < 0 THEN '-' ELSE '+' END) || printf('%04d', abs(year(d))) END;
 CREATE MACRO spark_date_to_text(d) AS spark_year(d) || strftime(d, '-%m-%d');
-CREATE MACRO spark_piece(s, n) AS CAST(coalesce(nullif(regexp_extract(spark_blank(s),
-  '^([+-]?[0-9]{4,6})(?:-([0-9]{1,2})(?:-([0-9]{1,2})(?:[ T](?:([0-9]{1,2}):([0-9]{1,2})(?::([0-9]{1,2})(?:\.([0-9]{0,9}))?)?( *[A-Za-z+-][^\n]*)?)?)?)?)?$',
+-- a time without a date is one of today
+CREATE MACRO spark_dated(s) AS CASE WHEN regexp_matches(s, '^(?:T[0-9]{1,2}(?::|$)|[0-9]{1,2}:)')
+  THEN strftime(CAST(now() AS TIMESTAMP), '%Y-%m-%d ') || ltrim(s, 'T') ELSE s END;
+-- a list of one item binds a name, since what is given to a macro is computed wherever the macro names it
+CREATE MACRO spark_piece(s, n) AS CAST(coalesce(nullif(regexp_extract(s,
+  '^([+-]?[0-9]{4,6})(?:-([0-9]{1,2})(?:-([0-9]{1,2})(?:[ T]([0-9]{1,2})(?::([0-9]{1,2})(?::([0-9]{1,2})(?:\.([0-9]*))?( *[A-Za-z+-][^\n]*)?)?)?)?)?)?$',
   n), ''), CASE WHEN n IN (2, 3) THEN '1' ELSE '0' END) AS VARCHAR);
+CREATE MACRO spark_pieces(s) AS [[spark_piece(x, 1), spark_piece(x, 2), spark_piece(x, 3), spark_piece(x, 4), spark_piece(x, 5),
+  spark_piece(x, 6), spark_piece(x, 7), trim(spark_piece(x, 8))] FOR x IN [spark_dated(spark_blank(s))]];
 CREATE MACRO spark_offset_part(zone, n) AS CAST(coalesce(nullif(regexp_extract(zone,
   '^(?:UTC|GMT|UT)?([+-])([0-9]{1,2})(?::([0-9]{1,2})(?::([0-9]{2}))?)?$', n), ''), regexp_extract(zone,
   '^(?:UTC|GMT|UT)?([+-])([0-9]{2})([0-9]{2})([0-9]{2})?$', n)) AS VARCHAR);
@@ -61,15 +71,33 @@ CREATE MACRO spark_offset(zone) AS CASE
     AND coalesce(TRY_CAST(spark_offset_part(zone, 4) AS INTEGER), 0) < 60
   THEN (CASE WHEN spark_offset_part(zone, 1) = '-' THEN -1 ELSE 1 END) * (3600 * CAST(spark_offset_part(zone, 2) AS INTEGER)
     + 60 * coalesce(TRY_CAST(spark_offset_part(zone, 3) AS INTEGER), 0) + coalesce(TRY_CAST(spark_offset_part(zone, 4) AS INTEGER), 0))
-  WHEN regexp_matches(zone, '^(?:(?:Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Brazil|Canada|Chile|Etc|Europe|Indian|Mexico|Pacific|SystemV|US)/[A-Za-z0-9_/+-]+|ACT|AET|AGT|ART|AST|BET|BST|CAT|CNT|CST|CTT|EAT|ECT|EST|HST|IET|IST|JST|MIT|MST|NET|NST|PLT|PNT|PRT|PST|SST|VST|CET|MET|EET|WET|(?:EST5E|CST6C|MST7M|PST8P)DT|Cuba|Egypt|Eire|GB|GB-Eire|GMT0|Greenwich|Hongkong|Iceland|Iran|Israel|Jamaica|Japan|Kwajalein|Libya|NZ|NZ-CHAT|Navajo|PRC|Poland|Portugal|ROK|Singapore|Turkey|UCT|Universal|W-SU|Zulu)$')
-  THEN error('the text of a time names the time zone ' || zone || ', which is not supported; write its offset, such as +01:00, or set it apart with regexp_replace') END;
-CREATE MACRO spark_text_to_time(s) AS
-  CASE WHEN CAST(spark_piece(s, 1) AS INTEGER) BETWEEN -290307 AND 294246 AND spark_piece(s, 1) <> '0' AND CAST(spark_piece(s, 4) AS INTEGER) < 24 AND CAST(spark_piece(s, 5) AS INTEGER) < 60
-    AND CAST(spark_piece(s, 6) AS INTEGER) < 60 AND abs(spark_offset(trim(spark_piece(s, 8)))) <= 64800
-  THEN TRY(CAST(make_date(CAST(spark_piece(s, 1) AS BIGINT), CAST(spark_piece(s, 2) AS BIGINT), CAST(spark_piece(s, 3) AS BIGINT)) AS TIMESTAMP)
-    + to_seconds(3600 * CAST(spark_piece(s, 4) AS INTEGER) + 60 * CAST(spark_piece(s, 5) AS INTEGER)
-      + CAST(spark_piece(s, 6) AS INTEGER))
-    + to_microseconds(CAST(rpad(spark_piece(s, 7), 6, '0')[1:6] AS BIGINT))) - to_seconds(spark_offset(trim(spark_piece(s, 8)))) END;
+  WHEN regexp_matches(zone, '^(?:Africa/Casablanca|Africa/El_Aaiun|America/Coyhaique|America/Edmonton|America/Ensenada|America/Havana|America/Inuvik|America/Rainy_River|America/Santa_Isabel|America/Tijuana|America/Vancouver|America/Winnipeg|America/Yellowknife|Asia/Tehran|Canada/Central|Canada/East-Saskatchewan|Canada/Mountain|Canada/Pacific|Mexico/BajaNorte|US/Pacific-New|ACT|AET|AGT|ART|AST|BET|BST|CAT|CNT|CST|CTT|EAT|ECT|EST|HST|IET|IST|JST|MIT|MST|NET|NST|PLT|PNT|PRT|PST|SST|VST|CET|MET|EET|WET|(?:EST5E|CST6C|MST7M|PST8P)DT|Cuba|Egypt|Eire|GB|GB-Eire|GMT0|Greenwich|Hongkong|Iceland|Iran|Israel|Jamaica|Japan|Kwajalein|Libya|NZ|NZ-CHAT|Navajo|PRC|Poland|Portugal|ROK|Singapore|Turkey|UCT|Universal|W-SU|Zulu)$')
+  THEN error('the text of a time names the time zone ' || zone || ', which is not supported; write its offset, such as +01:00, or its region, such as Europe/Berlin') END;
+-- without those whose rules differ between versions of the time zone database
+CREATE TYPE spark_region AS ENUM (SELECT DISTINCT name FROM pg_timezone_names() WHERE regexp_matches(name,
+  '^(?:Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Brazil|Canada|Chile|Etc|Europe|Indian|Mexico|Pacific|US)/')
+  AND name NOT IN ('Africa/Casablanca', 'Africa/El_Aaiun', 'America/Coyhaique', 'America/Edmonton', 'America/Ensenada', 'America/Havana', 'America/Inuvik', 'America/Rainy_River', 'America/Santa_Isabel', 'America/Tijuana', 'America/Vancouver', 'America/Winnipeg', 'America/Yellowknife', 'Asia/Tehran', 'Canada/Central', 'Canada/East-Saskatchewan', 'Canada/Mountain', 'Canada/Pacific', 'Mexico/BajaNorte', 'US/Pacific-New') ORDER BY name);
+CREATE MACRO spark_is_region(zone) AS TRY_CAST(zone AS spark_region) IS NOT NULL;
+-- the local time of a region; Java and ICU know different rules before 1970 and after 2037
+CREATE MACRO spark_local(t, zone) AS CASE WHEN year(t) BETWEEN 1970 AND 2037
+  THEN timezone(zone, timezone('UTC', t)) WHEN t IS NOT NULL
+  THEN error('the time ' || t || ' cannot be converted between time zones: only the years 1970 to 2037 are supported') END;
+CREATE MACRO spark_gap(t, zone, days) AS spark_local(t + to_days(days), zone) - (t + to_days(days));
+-- in a gap the clock has not been put forward yet; of two times the earlier one counts
+CREATE MACRO spark_utc_of(t, earlier, later, zone) AS
+  CASE WHEN spark_local(earlier, zone) = t OR spark_local(later, zone) <> t THEN earlier ELSE later END;
+CREATE MACRO spark_utc(time, zone) AS [[spark_utc_of(utc_local, utc_both[1], utc_both[2], zone)
+  FOR utc_both IN [[utc_local - spark_gap(utc_local, zone, -1), utc_local - spark_gap(utc_local, zone, 1)]]][1] FOR utc_local IN [time]][1];
+CREATE MACRO spark_time_of_pieces(p) AS
+  CASE WHEN CAST(p[1] AS INTEGER) BETWEEN -290307 AND 294246 AND p[1] <> '0' AND CAST(p[4] AS INTEGER) < 24
+    AND CAST(p[5] AS INTEGER) < 60 AND CAST(p[6] AS INTEGER) < 60
+  THEN TRY(CAST(make_date(CAST(p[1] AS BIGINT), CAST(p[2] AS BIGINT), CAST(p[3] AS BIGINT)) AS TIMESTAMP)
+    + to_seconds(3600 * CAST(p[4] AS INTEGER) + 60 * CAST(p[5] AS INTEGER) + CAST(p[6] AS INTEGER))
+    + to_microseconds(CAST(rpad(p[7], 6, '0')[1:6] AS BIGINT))) END;
+CREATE MACRO spark_zoned_time(p) AS
+  CASE WHEN spark_is_region(p[8]) THEN spark_utc(spark_time_of_pieces(p), p[8])
+  WHEN abs(spark_offset(p[8])) <= 64800 THEN spark_time_of_pieces(p) - to_seconds(spark_offset(p[8])) END;
+CREATE MACRO spark_text_to_time(s) AS [spark_zoned_time(p) FOR p IN spark_pieces(s)][1];
 CREATE MACRO spark_double_to_long(x) AS
   CASE WHEN isnan(x) THEN 0 WHEN x >= 9223372036854775807 THEN 9223372036854775807
   WHEN x <= -9223372036854775808 THEN -9223372036854775808 ELSE CAST(trunc(x) AS BIGINT) END;
@@ -119,7 +147,12 @@ CREATE MACRO spark_last_day(d) AS CAST(last_day(d) AS DATE);
 CREATE MACRO spark_time_to_text(t) AS
   spark_year(t) || strftime(t, '-%m-%d %H:%M:%S') || regexp_replace(regexp_replace('.' || strftime(t, '%f'), '0+$', ''), '^\.$', '');
 CREATE MACRO spark_reverse(s) AS array_to_string([substr(s, i, 1) for i in range(length(s), 0, -1)], '');
-CREATE MACRO spark_lower(s) AS lower(replace(s, 'İ', 'i̇'));
+-- a sigma at the end of a word has a small letter of its own; Java asks its rules for the bounds of words
+CREATE MACRO spark_final_sigma(s) AS CASE WHEN NOT contains(s, 'Σ') THEN s
+  WHEN regexp_matches(s, 'Σ[^\p{Lu}\p{Ll}\p{Lt}\s,;!?()"/]|[^\p{Lu}\p{Ll}\p{Lt}\s,;!?()"/]Σ')
+  THEN error('lower: the text ' || s || ' has a Σ beside a character that may belong to its word, which is not supported')
+  ELSE regexp_replace(s, '([\p{Lu}\p{Ll}\p{Lt}])Σ([\s,;!?()"/]|$)', '\1ς\2', 'g') END;
+CREATE MACRO spark_lower(s) AS lower(spark_final_sigma(replace(s, 'İ', 'i̇')));
 -- letters that become several
 CREATE MACRO spark_upper_letter(c) AS CASE c
   WHEN 'ß' THEN 'SS' WHEN 'ŉ' THEN 'ʼN' WHEN 'ǰ' THEN 'J̌' WHEN 'ΐ' THEN 'Ϊ́' WHEN 'ΰ' THEN 'Ϋ́' WHEN 'և' THEN 'ԵՒ'
@@ -142,3 +175,30 @@ CREATE MACRO spark_upper_letter(c) AS CASE c
   ELSE upper(c) END;
 CREATE MACRO spark_upper(s) AS CASE WHEN regexp_matches(s, '[ßŉǰΐΰևẖẗẘẙẚὐὒὔὖᾀᾁᾂᾃᾄᾅᾆᾇᾈᾉᾊᾋᾌᾍᾎᾏᾐᾑᾒᾓᾔᾕᾖᾗᾘᾙᾚᾛᾜᾝᾞᾟᾠᾡᾢᾣᾤᾥᾦᾧᾨᾩᾪᾫᾬᾭᾮᾯᾲᾳᾴᾶᾷᾼῂῃῄῆῇῌῒΐῖῗῢΰῤῦῧῲῳῴῶῷῼﬀﬁﬂﬃﬄﬅﬆﬓﬔﬕﬖﬗ]')
   THEN array_to_string([spark_upper_letter(substr(s, i, 1)) for i in range(1, length(s) + 1)], '') ELSE upper(s) END;
+CREATE MACRO spark_zone(zone) AS CASE WHEN spark_is_region(zone) OR abs(spark_offset(zone)) <= 64800 THEN zone
+  ELSE error('the time zone ' || zone || ' is not supported; write a region, such as Europe/Berlin, or an offset, such as +01:00') END;
+CREATE MACRO spark_from_utc(t, zone) AS
+  CASE WHEN spark_is_region(spark_zone(zone)) THEN spark_local(t, zone) ELSE t + to_seconds(spark_offset(zone)) END;
+CREATE MACRO spark_to_utc(t, zone) AS
+  CASE WHEN spark_is_region(spark_zone(zone)) THEN spark_utc(t, zone) ELSE t - to_seconds(spark_offset(zone)) END;
+CREATE MACRO spark_decimal_text(s) AS
+  CASE WHEN regexp_full_match(spark_blank(s), '[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?') THEN ltrim(spark_blank(s), '+') END;
+CREATE MACRO spark_distinct(items) AS [item FOR item, place IN items IF list_position(items, item) = place];
+CREATE MACRO spark_months_between(a, b) AS CASE
+  WHEN a IS NULL OR b IS NULL THEN NULL
+  WHEN day(a) = day(b) OR (day(a) = day(last_day(a)) AND day(b) = day(last_day(b)))
+  THEN CAST((year(a) - year(b)) * 12 + month(a) - month(b) AS DOUBLE)
+  ELSE spark_round_double((year(a) - year(b)) * 12 + month(a) - month(b)
+    + ((day(a) - day(b)) * 86400 + epoch_us(a - date_trunc('day', a)) // 1000000 - epoch_us(b - date_trunc('day', b)) // 1000000) / 2678400.0::DOUBLE, 8) END;
+CREATE MACRO spark_initcap(s) AS CASE
+  WHEN regexp_matches(regexp_replace(s, '[\x{0}-\x{de}\x{e0}-\x{148}\x{14a}-\x{17f}\x{391}-\x{3a1}\x{3a3}-\x{3a9}\x{3b1}-\x{3c9}\x{400}-\x{45f}]', '', 'g'), '\p{L}|\p{M}')
+  THEN error('initcap: the text ' || s || ' has letters that are not supported')
+  ELSE array_to_string([upper(substr(word, 1, 1)) || substr(word, 2) FOR word IN string_split(spark_lower(s), ' ')], ' ') END;
+CREATE MACRO spark_double_digits(x) AS CASE WHEN abs(x) >= 1e15 AND isfinite(x)
+  THEN error('the DOUBLE ' || x || ' is too large for a CAST to DECIMAL; CAST it to BIGINT first') ELSE CAST(x AS VARCHAR) END;
+CREATE MACRO spark_long_to_time(n) AS CASE WHEN abs(CAST(n AS HUGEINT)) <= 9223372036854 THEN make_timestamp(CAST(n AS BIGINT) * 1000000)
+  WHEN n IS NOT NULL THEN error('the time ' || n || ' seconds from 1970-01-01 cannot be represented') END;
+CREATE MACRO spark_slice(items, start, size) AS CASE WHEN start = 0 OR size < 0 THEN error('slice: the start must not be 0, and the length not be negative')
+  WHEN start < 0 AND -start > len(items) THEN items[1:0]
+  ELSE list_slice(items, CASE WHEN start < 0 THEN len(items) + start + 1 ELSE start END,
+    CASE WHEN start < 0 THEN len(items) + start ELSE start - 1 END + size) END;

@@ -84,6 +84,22 @@ def negative(value: Typed) -> Typed:
     return arithmetic(exp.Sub, Typed("CAST(0 AS INTEGER)", SparkType("INT")), value)
 
 
+def bits(sign: str, first: Typed, second: Typed) -> Typed:
+    """``first`` and ``second`` combined bit by bit; ``sign``: DuckDB's operator, or its function ``xor``."""
+    kind = common(first.type, second.type)
+    if kind is None or not (kind.is_integer or kind == ANY):
+        raise _not_proved(first, {"xor": "^"}.get(sign, sign), second)
+    one, other = cast(first, kind).sql, cast(second, kind).sql
+    return Typed(f"xor({one}, {other})" if sign == "xor" else f"({one} {sign} {other})", kind)
+
+
+def bits_inverted(value: Typed) -> Typed:
+    """``~value``."""
+    if not (value.type.is_integer or value.type == ANY):
+        raise InvalidInput(f"~{value.type} is not proved equal to Spark's; use CAST")
+    return Typed(f"(~{value.sql})", value.type)
+
+
 def arithmetic(kind: type[exp.Expr], first: Typed, second: Typed) -> Typed:
     """``first`` and ``second`` added, subtracted, multiplied or divided."""
     sign = _SIGNS[kind]
@@ -180,7 +196,19 @@ def _decimal_quotient(one: SparkType, other: SparkType, first: Typed, second: Ty
     if one.scale:
         top = f"CAST(replace(CAST(CAST({first.sql} AS {one}) AS VARCHAR), '.', '') AS HUGEINT) * {10**shift}"
     bottom = f"CAST(replace(CAST(CAST({second.sql} AS {other}) AS VARCHAR), '.', '') AS HUGEINT)"
-    kind = decimal(digits, scale)
+    return _quotient(top, bottom, decimal(digits, scale))
+
+
+def decimal_average(total: str, count: str, kind: SparkType) -> Typed:
+    """A sum of decimals of ``kind`` by their number."""
+    result = decimal(min(kind.digits + 4, MAX_DIGITS), kind.scale + 4)
+    wide = decimal(kind.digits + 10, kind.scale)
+    top = f"CAST(replace(CAST(CAST({total} AS {wide}) AS VARCHAR), '.', '') AS HUGEINT) * 10000"
+    return _quotient(top, f"CAST({count} AS HUGEINT)", result)
+
+
+def _quotient(top: str, bottom: str, kind: SparkType) -> Typed:
+    scale = kind.scale
     text = f"CAST(spark_half_up({top}, {bottom}) AS VARCHAR)"
     number = (
         f"regexp_replace(regexp_replace({text}, '^(-?)([0-9]{{1,{scale}}})$', '\\1{'0' * scale}\\2'),"

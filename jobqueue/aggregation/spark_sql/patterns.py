@@ -87,6 +87,66 @@ def date_format(pattern: str, moment: str) -> str:
     return f"({' || '.join(parts)})" if parts else f"CASE WHEN {moment} IS NOT NULL THEN '' END"
 
 
+#: A run of letters in a format that is read -> the field's name and its digits.
+PARSED_PARTS = {
+    "yyyy": ("y", r"-[0-9]{4}|\+[0-9]{5,6}|[0-9]{4}"),
+    "MM": ("mo", "[0-9]{2}"),
+    "M": ("mo", "[0-9]{1,18}"),
+    "dd": ("d", "[0-9]{2}"),
+    "d": ("d", "[0-9]{1,18}"),
+    "HH": ("h", "[0-9]{2}"),
+    "H": ("h", "[0-9]{1,18}"),
+    "mm": ("mi", "[0-9]{2}"),
+    "m": ("mi", "[0-9]{1,18}"),
+    "ss": ("s", "[0-9]{2}"),
+    "s": ("s", "[0-9]{1,18}"),
+    **{"S" * count: ("f", f"[0-9]{{1,{count}}}") for count in range(1, 7)},
+}
+
+
+_FRACTION = "rpad(found.f, 6, '0')"
+
+
+def parsed_time(pattern: str, text: str) -> str:
+    """DuckDB's expression for the TIMESTAMP that ``text`` is in a format of Spark's, or NULL.
+
+    Raises ``InvalidInput`` with what is allowed.
+    """
+    written, names, place, open_run = "", [], 0, False
+    while place < len(pattern):
+        match = _DATE_PART.match(pattern, place)
+        if match is None:
+            raise InvalidInput(f"the date format {pattern[:100]!r} has {pattern[place]!r}, which is not allowed")
+        place = match.end()
+        if not match[2]:
+            literal = match[3] if match[1] is None else match[1].replace("''", "'") or "'"
+            written, open_run = written + re.escape(literal), False
+            continue
+        name, digits = PARSED_PARTS.get(match[0], ("", ""))
+        if not name or name in names or (open_run and (name == "f" or digits.endswith(",18}"))):
+            allowed = ", ".join(PARSED_PARTS)
+            raise InvalidInput(f"the date format {pattern[:100]!r} has {match[0]!r}; allowed are {allowed}, each once")
+        if open_run and written.endswith(",18})"):
+            raise InvalidInput(f"the date format {pattern[:100]!r}: {match[0]!r} must not follow a number at once")
+        written, open_run = f"{written}({digits})", True
+        names.append(name)
+    if "y" not in names:
+        raise InvalidInput(f"the date format {pattern[:100]!r} must have yyyy")
+    fields = ", ".join(quote(name) for name in names)
+    parts = {
+        name: f"CAST({_FRACTION if name == 'f' else f'found.{name}'} AS BIGINT)" if name in names else unset
+        for name, unset in (("y", "1970"), ("mo", "1"), ("d", "1"), ("h", "0"), ("mi", "0"), ("s", "0"), ("f", "0"))
+    }
+    moment = (
+        f"TRY(make_timestamp({parts['y']}, {parts['mo']}, {parts['d']}, {parts['h']}, {parts['mi']},"
+        f" CAST({parts['s']} AS DOUBLE)) + to_microseconds({parts['f']}))"
+    )
+    return (
+        f"[CASE WHEN found.y <> '' AND {parts['h']} < 24 AND {parts['mi']} < 60 AND {parts['s']} < 60 THEN {moment} END"
+        f" FOR found IN [regexp_extract({text}, {quote(f'^{written}$')}, [{fields}])]][1]"
+    )
+
+
 def regex(pattern: str, *, splits: bool = False) -> str:
     """A regular expression of Java's for RE2; raises ``InvalidInput`` for what the two read differently.
 

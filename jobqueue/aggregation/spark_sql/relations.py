@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from sqlglot import exp
 
 from jobqueue.aggregation.collections.database import identifier
+from jobqueue.aggregation.spark_sql.calls import is_aggregate
 from jobqueue.aggregation.spark_sql.casts import cast
 from jobqueue.aggregation.spark_sql.dialect import function_name
 from jobqueue.aggregation.spark_sql.expressions import Expressions
 from jobqueue.aggregation.spark_sql.scope import Column, Relation, Scope
 from jobqueue.aggregation.spark_sql.typed import Typed, refuse
-from jobqueue.aggregation.spark_sql.types import ANY, SparkType, common
+from jobqueue.aggregation.spark_sql.types import ANY, DOUBLE, SparkType, common
 from jobqueue.errors import InvalidInput
 
 _SELECT_PARTS = (
@@ -169,9 +170,8 @@ class Relations:
                 raise refuse(item, "an INTERVAL cannot be selected")
             if isinstance(item, exp.Alias):
                 scope.aliases.setdefault(name.lower(), value)
-            kind = value.type
-            columns.append(Column(name, kind))
-            parts.append(f"{value.sql} AS {identifier(name)}")
+            columns.append(Column(name, value.type))
+            parts.append(f"{_grouped(node, value_node, value)} AS {identifier(name)}")
         if generators > 1:
             raise refuse(node, "a SELECT may have one explode only")
         return ", ".join(parts) or "1", Relation("", tuple(columns), open=is_open)
@@ -369,6 +369,14 @@ def _as(sql: str, relation: Relation, target: Relation) -> str:
         for name, column, wanted in zip(names, relation.columns, target.columns, strict=True)
     ]
     return f"(SELECT {', '.join(parts)} FROM ({sql}) AS side ({', '.join(map(identifier, names))}))"
+
+
+def _grouped(node: exp.Select, item: exp.Expr, value: Typed) -> str:
+    """An item of a SELECT; Spark gives the group of -0.0 and 0.0 as 0.0."""
+    groups = node.args.get("group") is not None or node.args.get("distinct") is not None
+    if not groups or value.type != DOUBLE or any(is_aggregate(one) for one in item.find_all(exp.Anonymous)):
+        return value.sql
+    return f"({value.sql} + CAST(0 AS DOUBLE))"
 
 
 def _limit(node: exp.Expr) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,16 +11,19 @@ from sqlglot import exp
 from jobqueue.aggregation.spark_sql.casts import cast
 from jobqueue.aggregation.spark_sql.functions import TIME_UNITS, UNITS
 from jobqueue.aggregation.spark_sql.operators import common_of
-from jobqueue.aggregation.spark_sql.patterns import date_format, groups, quote, regex, replacement
+from jobqueue.aggregation.spark_sql.patterns import date_format, groups, parsed_time, quote, regex, replacement
 from jobqueue.aggregation.spark_sql.typed import Typed
 from jobqueue.aggregation.spark_sql.types import (
     ANY,
+    BIGINT,
     BOOLEAN,
     DATE,
     DOUBLE,
+    INT,
     MAX_DIGITS,
     STRING,
     TIMESTAMP,
+    SparkType,
     array,
     decimal,
 )
@@ -29,6 +33,16 @@ if TYPE_CHECKING:
     from jobqueue.aggregation.spark_sql.calls import Calls
 
 _MOST_PLACES = 10
+_PARTS = ("year", "quarter", "month", "weekofyear", "day", "dayofweek", "dayofyear", "hour", "minute")
+_WEEKDAYS = (
+    ("MO", "MON", "MONDAY"),
+    ("TU", "TUE", "TUESDAY"),
+    ("WE", "WED", "WEDNESDAY"),
+    ("TH", "THU", "THURSDAY"),
+    ("FR", "FRI", "FRIDAY"),
+    ("SA", "SAT", "SATURDAY"),
+    ("SU", "SUN", "SUNDAY"),
+)
 Arguments = Sequence[exp.Expr]
 
 
@@ -115,10 +129,146 @@ def _rlike(calls: Calls, arguments: Arguments) -> Typed:
 
 
 def _split(calls: Calls, arguments: Arguments) -> Typed:
-    _count(arguments, 2, 2, "a text and a regular expression")
+    _count(arguments, 2, 3, "a text, a regular expression and a limit")
     value = calls.argument(arguments[0], "text")
-    pattern = regex(calls.literal(arguments[1], "split: the regular expression"), splits=True)
-    return Typed(f"string_split_regex({value.sql}, {quote(pattern)})", array(STRING))
+    written = calls.literal(arguments[1], "split: the regular expression")
+    parts = f"string_split_regex({value.sql}, {quote(regex(written, splits=True))})"
+    limit = calls.number(arguments[2], "split: the limit") if arguments[2:] else 0
+    if limit <= 0:
+        return Typed(parts, array(STRING))
+    between = re.sub(r"\\(.)", r"\1", written, flags=re.DOTALL)
+    if not re.fullmatch(r"(?:\\[^A-Za-z0-9]|[^\\.\[(|^$*+?{])+", written):
+        raise InvalidInput(
+            "split: with a limit, the text between the parts must not be a pattern, such as ',' or '\\\\.'"
+        )
+    rest = f"array_to_string(parts[{limit}:], {quote(between)})"
+    return Typed(
+        f"[CASE WHEN len(parts) > {limit} THEN list_append(parts[1:{limit - 1}], {rest}) ELSE parts END"
+        f" FOR parts IN [{parts}]][1]",
+        array(STRING),
+    )
+
+
+def _regexp_extract_all(calls: Calls, arguments: Arguments) -> Typed:
+    _count(arguments, 2, 3, "a text, a regular expression and the number of a group")
+    value, pattern, found = _matches(calls, arguments, "regexp_extract_all")
+    group = calls.number(arguments[2], "regexp_extract_all: the group") if arguments[2:] else 1
+    if not 0 <= group <= groups(pattern):
+        raise InvalidInput(f"regexp_extract_all: the regular expression has {groups(pattern)} groups, not {group}")
+    every = f"regexp_extract_all({value.sql}, {found}, {group})"
+    return Typed(f"[coalesce(part, '') FOR part IN {every}]", array(STRING))
+
+
+def _regexp_count(calls: Calls, arguments: Arguments) -> Typed:
+    _count(arguments, 2, 2, "a text and a regular expression")
+    value, _, found = _matches(calls, arguments, "regexp_count")
+    return Typed(f"CAST(len(regexp_extract_all({value.sql}, {found}, 0)) AS INTEGER)", INT)
+
+
+def _regexp_substr(calls: Calls, arguments: Arguments) -> Typed:
+    _count(arguments, 2, 2, "a text and a regular expression")
+    value, _, found = _matches(calls, arguments, "regexp_substr")
+    return Typed(f"nullif(regexp_extract({value.sql}, {found}, 0), '')", STRING)
+
+
+def _matches(calls: Calls, arguments: Arguments, name: str) -> tuple[Typed, str, str]:
+    """The text, the regular expression as it was written, and as DuckDB has it."""
+    value = calls.argument(arguments[0], "text")
+    pattern = calls.literal(arguments[1], f"{name}: the regular expression")
+    return value, pattern, quote(regex(pattern, splits=True))
+
+
+def _concat_ws(calls: Calls, arguments: Arguments) -> Typed:
+    if len(arguments) < 2:
+        raise InvalidInput("takes a separator, and texts or arrays of texts")
+    separator = quote(calls.literal(arguments[0], "concat_ws: the separator"))
+    values = [calls.value(argument) for argument in arguments[1:]]
+    if not any(value.type.element for value in values):
+        texts = [calls.argument(argument, "text").sql for argument in arguments[1:]]
+        return Typed(f"concat_ws({separator}, {', '.join(texts)})", STRING)
+    lists = [
+        calls.argument(argument, "texts").sql if value.type.element else f"[{calls.argument(argument, 'text').sql}]"
+        for argument, value in zip(arguments[1:], values, strict=True)
+    ]
+    whole = f"flatten([coalesce(part, CAST([] AS VARCHAR[])) FOR part IN [{', '.join(lists)}]])"
+    return Typed(f"coalesce(array_to_string({whole}, {separator}), '')", STRING)
+
+
+def _sort_array(calls: Calls, arguments: Arguments) -> Typed:
+    _count(arguments, 1, 2, "an array and true or false")
+    items = calls.argument(arguments[0], "array")
+    if arguments[1:] and not isinstance(arguments[1], exp.Boolean):
+        raise InvalidInput("sort_array: the order must be true (ascending) or false")
+    is_ascending = not arguments[1:] or bool(arguments[1].this)
+    order = "'ASC', 'NULLS FIRST'" if is_ascending else "'DESC', 'NULLS LAST'"
+    return Typed(f"list_sort({items.sql}, {order})", items.type)
+
+
+def _sha2(calls: Calls, arguments: Arguments) -> Typed:
+    _count(arguments, 2, 2, "a text and 256")
+    if calls.number(arguments[1], "sha2: the number of bits") not in (0, 256):
+        raise InvalidInput("sha2: the number of bits must be 256")
+    return Typed(f"sha256({calls.argument(arguments[0], 'text').sql})", STRING)
+
+
+def _date_part(calls: Calls, arguments: Arguments) -> Typed:
+    _count(arguments, 2, 2, "a part such as 'YEAR' and a time")
+    part = calls.literal(arguments[0], "date_part: the part").lower()
+    name = {"week": "weekofyear", "doy": "dayofyear"}.get(part, part)
+    if name not in _PARTS:
+        raise InvalidInput(f"date_part: {part[:50]!r} is not allowed; allowed are week, doy, {', '.join(_PARTS)}")
+    return calls.named(arguments[1], name, [arguments[1]])
+
+
+def _next_day(calls: Calls, arguments: Arguments) -> Typed:
+    _count(arguments, 2, 2, "a date and a day of the week such as 'MON'")
+    day = calls.argument(arguments[0], "date")
+    name = calls.literal(arguments[1], "next_day: the day of the week").upper()
+    full = next((number for number, names in enumerate(_WEEKDAYS) if name in names), None)
+    if full is None:
+        raise InvalidInput(f"next_day: {name[:50]!r} is no day of the week; write it as MON or MONDAY")
+    return Typed(f"spark_add_days({day.sql}, (({full} - isodow({day.sql}) + 7) % 7) + 1)", DATE)
+
+
+def _to_date(calls: Calls, arguments: Arguments) -> Typed:
+    _count(arguments, 1, 2, "a date and a format")
+    if arguments[1:] and calls.value(arguments[0]).type in (STRING, ANY):
+        return Typed(f"CAST({_parsed(calls, arguments, 'to_date')} AS DATE)", DATE)
+    return calls.argument(arguments[0], "date")
+
+
+def _to_timestamp(calls: Calls, arguments: Arguments) -> Typed:
+    _count(arguments, 1, 2, "a time and a format")
+    if arguments[1:] and calls.value(arguments[0]).type in (STRING, ANY):
+        return Typed(_parsed(calls, arguments, "to_timestamp"), TIMESTAMP)
+    return calls.argument(arguments[0], "time")
+
+
+def _unix_timestamp(calls: Calls, arguments: Arguments) -> Typed:
+    _count(arguments, 0, 2, "a time and a format")
+    if not arguments:
+        return Typed("spark_seconds(CAST(now() AS TIMESTAMP))", BIGINT)
+    value = calls.value(arguments[0])
+    if value.type == DATE:
+        return Typed(f"spark_seconds({value.sql})", BIGINT)
+    if value.type == STRING:
+        return Typed(f"spark_whole_seconds({_parsed(calls, arguments, 'unix_timestamp')})", BIGINT)
+    if value.type not in (TIMESTAMP, ANY):
+        raise InvalidInput(f"unix_timestamp({value.type}) is not proved equal to Spark's; use CAST")
+    return Typed(f"spark_whole_seconds({value.sql})", BIGINT)
+
+
+def _parsed(calls: Calls, arguments: Arguments, name: str) -> str:
+    pattern = calls.literal(arguments[1], f"{name}: the format") if arguments[1:] else "yyyy-MM-dd HH:mm:ss"
+    return parsed_time(pattern, calls.argument(arguments[0], "text").sql)
+
+
+def _cast_to(kind: SparkType) -> Callable[[Calls, Arguments], Typed]:
+    def written(calls: Calls, arguments: Arguments) -> Typed:
+        _count(arguments, 1, 1, "one value")
+        return cast(calls.value(arguments[0]), kind)
+
+    return written
 
 
 def _array(calls: Calls, arguments: Arguments) -> Typed:
@@ -170,4 +320,20 @@ HANDLERS: dict[str, Callable[[Calls, Arguments], Typed]] = {
     "upper": _upper,
     "explode": _explode,
     "explode_outer": _explode_outer,
+    "sort_array": _sort_array,
+    "sha2": _sha2,
+    "date_part": _date_part,
+    "next_day": _next_day,
+    "to_date": _to_date,
+    "to_timestamp": _to_timestamp,
+    "unix_timestamp": _unix_timestamp,
+    "concat_ws": _concat_ws,
+    "regexp_count": _regexp_count,
+    "regexp_extract_all": _regexp_extract_all,
+    "regexp_substr": _regexp_substr,
+    "decimal": _cast_to(decimal(10, 0)),
+    **{
+        kind.name.lower(): _cast_to(kind)
+        for kind in (BOOLEAN, SparkType("TINYINT"), SparkType("SMALLINT"), INT, BIGINT, DOUBLE, STRING, DATE, TIMESTAMP)
+    },
 }

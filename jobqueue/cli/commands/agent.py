@@ -130,8 +130,16 @@ def accept(hostname: str, fingerprint: str) -> None:
 @_hostnames
 @json_option
 def revoke(hostnames: Sequence[str], as_json: bool) -> None:
-    """Revoke agents: they get no work and their results are not trusted; accept reverses it."""
-    for_each(hostnames, Client.revoke, _describe, as_json=as_json)
+    """Revoke agents: they get no work, their results are not trusted, and their Redis users are removed.
+
+    accept lets an agent in again, once it has a Redis user; a new bundle gives it one.
+    """
+
+    def describe(found: Mapping[str, Any]) -> str:
+        user = found.get("redis_user")
+        return f"{_describe(found)}  {one_line(user['note'])}" if isinstance(user, Mapping) else _describe(found)
+
+    for_each(hostnames, Client.revoke, describe, as_json=as_json)
 
 
 @agent.command()

@@ -180,6 +180,7 @@ def submit(  # noqa: PLR0913 - one for each option
 @click.option("--target", shell_complete=targets_like, help="Jobs submitted to this target.")
 @click.option("--hostname", shell_complete=hostnames_like, help="Jobs with an execution on this agent.")
 @click.option("--tag", type=pair, metavar="KEY=VALUE", help="Jobs with this tag.")
+@click.option("--saved", metavar="NAME", help="Jobs that were made from this saved job.")
 @click.option("--by", "submitted_by", metavar="NAME", help="Jobs that this user or key submitted.")
 @click.option(
     "--q", metavar="TEXT", help="Jobs with this text in title, operation, target, host, tag, submitter or error."
@@ -360,9 +361,10 @@ def resume(job_ids: Sequence[str], as_json: bool) -> None:
 @job.command()
 @_ids
 @json_option
-def approve(job_ids: Sequence[str], as_json: bool) -> None:
-    """Open the next batch of rollouts that wait for an approval."""
-    _steer(Client.approve, job_ids, as_json=as_json)
+@click.option("--plan-hash", help="For a job that exceeds its submitter's limits: approval.plan_hash in `job get`.")
+def approve(job_ids: Sequence[str], as_json: bool, plan_hash: str | None) -> None:
+    """Open the next batch of rollouts that wait for an approval, or a job that exceeds its submitter's limits."""
+    _steer(lambda client, job_id: client.approve(job_id, plan_hash), job_ids, as_json=as_json)
 
 
 @job.command()

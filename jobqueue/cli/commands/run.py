@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import click
@@ -16,6 +17,7 @@ from jobqueue.cli.connection import EXIT_INTERRUPTED, ClientCommand, connect
 from jobqueue.cli.interrupt import settle_interrupted
 from jobqueue.cli.parameters import data_pair, duration, full_option, json_option, oneline_option, pair
 from jobqueue.cli.rollout import rollout_options, take_rollout
+from jobqueue.cli.saved_run import saved_name, saved_options, saved_values
 from jobqueue.cli.submission import different_tags
 from jobqueue.cli.views.answers import Answer, answers, is_process, show_answers
 from jobqueue.cli.views.live import show_live
@@ -50,6 +52,14 @@ class _Display:
         return not (self.oneline or self.group or self.as_json)
 
 
+@dataclass(frozen=True)
+class _Request:
+    """What a command line asks for: planned, or submitted."""
+
+    plan: Callable[[], dict[str, Any]]
+    submit: Callable[[], dict[str, Any]]
+
+
 @click.command(cls=ClientCommand)
 @click.argument("words", metavar="COMMAND|OPERATION [-- WORD...]", nargs=-1, shell_complete=operations_like)
 @click.option(
@@ -72,6 +82,14 @@ class _Display:
     metavar="KEY=VALUE",
     multiple=True,
     help="A field of the operation's data: key=text, key:text, key=@file, key:=JSON.",
+)
+@click.option(
+    "-p",
+    "values",
+    type=data_pair,
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="A parameter of a saved job (run @NAME): key=value, or key:=JSON.",
 )
 @click.option(
     "--shell", "as_shell", is_flag=True, help="The words are a shell command, even if they look like an operation."
@@ -103,6 +121,7 @@ def run(  # noqa: PLR0913 - one for each option
     targets: Sequence[str],
     script: str | None,
     pairs: Sequence[tuple[str, Any]],
+    values: Sequence[tuple[str, Any]],
     as_shell: bool,
     title: str | None,
     tags: Sequence[tuple[str, str]],
@@ -124,6 +143,7 @@ def run(  # noqa: PLR0913 - one for each option
     jobqueue run --script check.sh --on _all --oneline
     jobqueue run 'apt-get -y upgrade' --on group:web --canary 1 --batch 5% --max-failures 3
     jobqueue run network.ping.do -d address=db1 -d count:=3
+    jobqueue run @deploy -p version=1.4
 
     One word such as node.uptime.get is an operation; all else is a line for /bin/sh. Work that may change hosts needs
     --on. The output of a single host is printed as it arrives; of several hosts, progress, and then each line behind
@@ -138,20 +158,24 @@ def run(  # noqa: PLR0913 - one for each option
     named = different_tags(tags)
     rollout, concurrency = take_rollout(options), take_concurrency(options)
     with connect() as client:
-        work = work_of(client, words, script, pairs, as_shell=as_shell)
-        target = target_of(targets, work)
-        options |= {
-            "title": title,
-            "tags": named,
-            "timeout_seconds": timeout,
-            "rollout": rollout,
-            "concurrency": concurrency,
-        }
+        options |= {"title": title, "tags": named, "timeout_seconds": timeout, "rollout": rollout}
+        options |= {"concurrency": concurrency}
+        name = saved_name(words) if script is None and not as_shell else None
+        if name is not None:
+            refused = {"-d": pairs, "A word behind the name": words[1:], **_as_options(options)}
+            request = _saved_request(client, name, values, saved_options(targets, refused))
+        elif values:
+            raise click.UsageError("-p gives a parameter of a saved job: jobqueue run @NAME -p KEY=VALUE.")
+        else:
+            work = work_of(client, words, script, pairs, as_shell=as_shell)
+            arguments = (work.operation, work.data, target_of(targets, work))
+            request = _Request(
+                partial(client.plan, *arguments, **options), partial(client.submit, *arguments, **options)
+            )
         if dry_run:
-            plan = client.plan(work.operation, work.data, target, **options)
-            show_plan(screen(full=full), plan, as_json=as_json)
+            show_plan(screen(full=full), request.plan(), as_json=as_json)
             return
-        accepted = client.submit(work.operation, work.data, target, **options)
+        accepted = request.submit()
         job_id = str(accepted["job_id"])
         if no_wait:
             _show_accepted(accepted, as_json=as_json)
@@ -162,6 +186,19 @@ def run(  # noqa: PLR0913 - one for each option
             settle_interrupted(client, job_id)
             context.exit(EXIT_INTERRUPTED)
     context.exit(0 if job["status"] in GOOD_STATUSES else EXIT_JOB_FAILED)
+
+
+def _saved_request(
+    client: Client, name: str, values: Sequence[tuple[str, Any]], options: Mapping[str, Any]
+) -> _Request:
+    arguments = (name, saved_values(client, name, values))
+    return _Request(partial(client.saved.plan, *arguments, **options), partial(client.saved.run, *arguments, **options))
+
+
+def _as_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a job by the names that they have on the command line."""
+    names = {"title": "--title", "tags": "--tag", "timeout_seconds": "--timeout", "rollout": "An option of a rollout"}
+    return {names.get(name, f"--{name.replace('_', '-')}"): value for name, value in options.items()}
 
 
 def _show_accepted(accepted: Mapping[str, Any], *, as_json: bool) -> None:

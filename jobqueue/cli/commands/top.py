@@ -11,7 +11,7 @@ from jobqueue.cli.connection import ClientCommand, connect, sentence
 from jobqueue.cli.parameters import duration, json_option
 from jobqueue.cli.views.output import TerminalScreen, console, screen
 from jobqueue.cli.views.snapshot import Rates, Snapshot, look
-from jobqueue.cli.views.snapshot_view import show_glance
+from jobqueue.cli.views.snapshot_view import show_snapshot
 from jobqueue.client import Client, ClientError, ConnectionFailed, Unavailable
 
 _MOST_JOBS = 100
@@ -33,7 +33,7 @@ def top(interval: float, jobs: int, once: bool, as_json: bool) -> None:
         if as_json:
             screen().json(look(client, jobs).document())
         elif once or not sys.stdout.isatty():
-            show_glance(screen(), look(client, jobs))
+            show_snapshot(screen(), look(client, jobs))
         else:
             _show_live(client, jobs, max(interval, 0.2))
 
@@ -56,7 +56,7 @@ def _show_live(client: Client, jobs: int, interval: float) -> None:
             time.sleep(interval)
 
 
-def _drawn(glance: Snapshot, trouble: ClientError | None, width: int, height: int) -> str:
+def _drawn(snapshot: Snapshot, trouble: ClientError | None, width: int, height: int) -> str:
     """The page as text with colours, as large as the terminal."""
     from rich.console import Console
 
@@ -73,5 +73,5 @@ def _drawn(glance: Snapshot, trouble: ClientError | None, width: int, height: in
         out = TerminalScreen(paper)
         if trouble is not None:
             out.line(f"Out of date: {sentence(trouble)}"[:width], "failed")
-        show_glance(out, glance, height=height - (trouble is not None))
+        show_snapshot(out, snapshot, height=height - (trouble is not None))
     return captured.get()

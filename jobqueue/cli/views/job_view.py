@@ -90,6 +90,8 @@ def show_job(screen: Screen, job: Mapping[str, Any]) -> None:
             ("Submitted by", job.get("submitted_by")),
             ("Origin", job.get("origin")),
             ("Alias", job.get("alias")),
+            ("Saved job", _saved(job.get("saved"))),
+            ("Approval", _approval(job.get("approval"))),
             ("Retry of", job.get("retry_of")),
             ("Retried as", ", ".join(_names(job.get("retried_as")))),
         ]
@@ -168,9 +170,19 @@ def _data(data: Any, screen: Screen) -> str | None:
     )
 
 
+def _approval(approval: Mapping[str, Any] | None) -> str | None:
+    """Why the first batch waits, or waited, for an approval, and what is to be approved."""
+    return f"{approval.get('because')} Its plan_hash is {approval.get('plan_hash')}." if approval else None
+
+
 def _moment(iso: str | None) -> str | None:
     return f"{iso} ({ago(iso, datetime.now(timezone.utc))})" if iso else None
 
 
 def _names(value: Any) -> list[str]:
     return [str(item) for item in value] if isinstance(value, list) else [str(value)] if value else []
+
+
+def _saved(saved: Any) -> str | None:
+    """The saved job that a job was made from, as @name and version."""
+    return f"@{saved.get('name')}, version {saved.get('version')}" if isinstance(saved, Mapping) else None

@@ -34,6 +34,8 @@ def show_plan(out: Screen, plan: Mapping[str, Any], *, as_json: bool) -> None:
     for one in plan.get("permissions") or ():
         if not one.get("granted"):
             out.line(f"  refused: you lack the permission {one_line(one.get('permission'))}")
+    if plan.get("awaits_approval"):
+        out.line(f"  would wait for an approval: {one_line(plan['awaits_approval'])}")
     out.line(f"  plan hash: {one_line(plan.get('plan_hash'))}")
 
 

@@ -47,7 +47,7 @@ class JobProgress:
         #: agents of a large job that the API does not name
         self._others: Counter[str] = Counter()
         self._news: list[ExecutionProgress] = []
-        self._told: set[str] = set()
+        self._shown_ended: set[str] = set()
         self._held: set[str] = set()
         self.rollout = RolloutProgress()
         self.replace(job)
@@ -95,8 +95,10 @@ class JobProgress:
         if hostname not in self._states and self._others:
             self._others -= Counter([self._likely(state)])
         self._states[hostname] = state
-        if state in _FINAL and hostname not in self._told:  # a stream of events begins with what is known already
-            self._told.add(hostname)
+        if (
+            state in _FINAL and hostname not in self._shown_ended
+        ):  # a stream of events begins with what is known already
+            self._shown_ended.add(hostname)
             self._news.append(ExecutionProgress(hostname, state, str(error) if error else None))
 
     def take_news(self) -> list[ExecutionProgress]:

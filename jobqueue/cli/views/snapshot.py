@@ -78,11 +78,11 @@ class Rates:
     def __init__(self) -> None:
         self._before: Snapshot | None = None
 
-    def of(self, glance: Snapshot) -> Snapshot:
-        """``glance`` with its rate of ended jobs."""
-        before, self._before = self._before, glance
+    def of(self, snapshot: Snapshot) -> Snapshot:
+        """``snapshot`` with its rate of ended jobs."""
+        before, self._before = self._before, snapshot
         if before is None:
-            return glance
+            return snapshot
         # jobs that are pruned or deleted make the count smaller
-        seconds = max(glance.moment - before.moment, 0.001)
-        return replace(glance, ended_per_second=max(glance.ended - before.ended, 0) / seconds)
+        seconds = max(snapshot.moment - before.moment, 0.001)
+        return replace(snapshot, ended_per_second=max(snapshot.ended - before.ended, 0) / seconds)

@@ -34,37 +34,37 @@ _OTHER_LINES = 9
 _FEWEST_ROWS = 2
 
 
-def show_glance(screen: Screen, glance: Snapshot, height: int | None = None) -> None:
+def show_snapshot(screen: Screen, snapshot: Snapshot, height: int | None = None) -> None:
     """Figures, agents and jobs; with ``height``, on that many lines."""
-    for line in _figures(glance):
+    for line in _figures(snapshot):
         screen.line(line)
-    agents = sorted(glance.agents, key=_trouble_first)
-    jobs = list(glance.jobs)
+    agents = sorted(snapshot.agents, key=_trouble_first)
+    jobs = list(snapshot.jobs)
     if height is not None:
         room = max(height - _OTHER_LINES, 2 * _FEWEST_ROWS)
         jobs = jobs[: max(room - min(len(agents), room // 2), _FEWEST_ROWS)]
         agents = agents[: max(room - len(jobs), _FEWEST_ROWS)]
     screen.line()
     screen.table(_AGENT_COLUMNS, [_agent(screen, agent) for agent in agents])
-    if len(agents) < len(glance.agents):
-        screen.line(f"... {len(glance.agents) - len(agents)} more agents", "dim")
+    if len(agents) < len(snapshot.agents):
+        screen.line(f"... {len(snapshot.agents) - len(agents)} more agents", "dim")
     if jobs:
         screen.line()
         screen.table(_JOB_COLUMNS, [_job(screen, job) for job in jobs])
 
 
-def _figures(glance: Snapshot) -> list[str]:
-    counts = "  ".join(f"{one_line(status)} {count}" for status, count in glance.status_counts.items() if count)
-    ended = "" if glance.ended_per_second is None else f", {glance.ended_per_second:.1f}/s ended"
-    agents = Counter(str(agent.get("status")) for agent in glance.agents)
-    states = Counter(str(agent.get("state")) for agent in glance.agents if agent.get("state") != "Ready")
-    running = sum(_number(agent.get("running")) for agent in glance.agents if agent.get("status") == "live")
-    queued = sum(_number(agent.get("queue_length")) for agent in glance.agents)
+def _figures(snapshot: Snapshot) -> list[str]:
+    counts = "  ".join(f"{one_line(status)} {count}" for status, count in snapshot.status_counts.items() if count)
+    ended = "" if snapshot.ended_per_second is None else f", {snapshot.ended_per_second:.1f}/s ended"
+    agents = Counter(str(agent.get("status")) for agent in snapshot.agents)
+    states = Counter(str(agent.get("state")) for agent in snapshot.agents if agent.get("state") != "Ready")
+    running = sum(_number(agent.get("running")) for agent in snapshot.agents if agent.get("status") == "live")
+    queued = sum(_number(agent.get("queue_length")) for agent in snapshot.agents)
     crowd = ", ".join(f"{count} {one_line(name)}" for name, count in [*sorted(agents.items()), *sorted(states.items())])
     return [
-        f"jobqueue at {glance.address}  {glance.taken:%H:%M:%S} UTC{_health(glance.health)}",
+        f"jobqueue at {snapshot.address}  {snapshot.taken:%H:%M:%S} UTC{_health(snapshot.health)}",
         f"Jobs    {counts or 'none'}",
-        f"        {glance.submitted_per_second:.1f}/s submitted (last minute){ended}",
+        f"        {snapshot.submitted_per_second:.1f}/s submitted (last minute){ended}",
         f"Agents  {crowd or 'none'}; {running} running, {queued} queued for one agent",
     ]
 

@@ -5,22 +5,10 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta, timezone
 
+from jobqueue.model.durations import UNITS, parse_duration
 from jobqueue.model.timestamps import duration_text, to_iso, to_micros
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _MOMENTS = "write a UTC time such as 2030-01-31T12:00:00Z, or a duration such as 10m."
-_PART = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)(ms|[smhd])")
-_DURATION = re.compile(rf"(?:{_PART.pattern})+")
-
-
-def parse_duration(text: str) -> float:
-    """Seconds of ``"90"``, ``"1.5s"``, ``"500ms"``, ``"1h30m"``, ``"2d"``; raises ``ValueError``."""
-    text = text.strip()
-    if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", text):
-        return float(text)
-    if not _DURATION.fullmatch(text):
-        raise ValueError(f"{text!r} is not a duration; write seconds, or 500ms, 90s, 5m, 1h30m, 2d.")
-    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
 
 
 def parse_moment(text: str, now: datetime, *, past: bool) -> str:
@@ -78,6 +66,6 @@ def span(durations: list[str]) -> str:
 
 def _rough(seconds: float) -> str:
     for unit in ("d", "h", "m"):
-        if seconds >= _UNITS[unit]:
-            return f"{int(seconds // _UNITS[unit])}{unit}"
+        if seconds >= UNITS[unit]:
+            return f"{int(seconds // UNITS[unit])}{unit}"
     return f"{int(seconds)}s"

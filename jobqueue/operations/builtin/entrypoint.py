@@ -148,7 +148,7 @@ def run(data: dict[str, Any], context: Context) -> Outcome:
         tail = LogTail()
         result = _run(data["entrypoint"], surroundings, context, tail)
     if result.exit_code:
-        raise _failed(result, tail.text())
+        raise _failed(result, tail.text(context.redactor))
     return Outcome({"exit_code": 0}, changed=True)
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from jobqueue.errors import OperationFailed
 from jobqueue.operations.context import Context
+from jobqueue.operations.text import brief
 
 _INTERVAL_SECONDS = 0.2
 _CHECK_SECONDS = 0.2
@@ -129,7 +130,7 @@ def _by_program(address: str, count: int, timeout: float, context: Context) -> l
     )
     output = result.stdout.text()
     if result.exit_code not in (0, 1):  # 1: nothing answered
-        raise OperationFailed(f"ping failed: {(result.stderr.text() or output).strip()[:300]}")
+        raise OperationFailed(f"ping failed: {brief((result.stderr.text() or output).strip(), 300)}")
     found = {int(sequence): float(ms) for sequence, ms in _PROGRAM_REPLY.findall(output)}
     answered = list(found.values())[:count]
     return [*answered, *[None] * (count - len(answered))]

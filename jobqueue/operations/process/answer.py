@@ -66,12 +66,17 @@ def process_outcome(
     output.
     """
     is_success = success_codes == ANY_CODE or result.exit_code in success_codes
-    return Outcome(_answer(result, context), changed=True, error=None if is_success else _sentence(result, subject))
+    return Outcome(
+        _answer(result, context), changed=True, error=None if is_success else _sentence(result, subject, context)
+    )
 
 
-def _sentence(result: ProcessResult, subject: str) -> str:
+def _sentence(result: ProcessResult, subject: str, context: Context) -> str:
     end = f"was killed by {result.signal_name}" if result.signal_name else f"exited with code {result.exit_code}"
-    last_line = result.stderr.text(_LAST_LINE_WITHIN).strip().rpartition("\n")[2]
+    # redacted as a whole: a line, or what a cut has left of one, may be part of a secret
+    before, _, last_line = context.redactor.text(result.stderr.text(_LAST_LINE_WITHIN)).strip().rpartition("\n")
+    if before.endswith("bytes cut ...]"):
+        last_line = f"...{last_line}"
     return f"The {subject} {end}: {brief(last_line, _LONGEST_LINE)}" if last_line else f"The {subject} {end}"
 
 

@@ -19,7 +19,7 @@ from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.process.confinement import Confinement
 from jobqueue.operations.result import checked
-from jobqueue.operations.text import brief, clean, describe
+from jobqueue.operations.text import brief, brief_end, clean, describe
 from jobqueue.settings import Settings
 
 _MAX_TRACE_LENGTH = 20_000
@@ -63,13 +63,17 @@ def _answer(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
         data = checked(outcome.data, context.max_result_bytes)
         return {"data": data, "changed": outcome.changed, "failed_with": failed_with}
     except JobQueueError as error:
-        return {"error": brief(str(error.message)), "code": error.code, "details": _told(error.details, context)}
+        return {
+            "error": brief(str(error.message)),
+            "code": error.code,
+            "details": _checked_details(error.details, context),
+        }
     except (Exception, SystemExit) as error:  # noqa: BLE001 (an exception of the code is the answer)
-        trace = clean(traceback.format_exc(limit=50))[-_MAX_TRACE_LENGTH:]
+        trace = brief_end(clean(traceback.format_exc(limit=50)), _MAX_TRACE_LENGTH)
         return {"error": describe(error), "code": OperationFailed.code, "trace": trace}
 
 
-def _told(details: Mapping[str, Any] | None, context: Context) -> Any:
+def _checked_details(details: Mapping[str, Any] | None, context: Context) -> Any:
     try:
         return checked(dict(details), context.max_result_bytes) if details else None
     except OperationFailed as error:  # no JSON: the error itself is what matters

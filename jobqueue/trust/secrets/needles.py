@@ -15,6 +15,8 @@ _LONGEST_ESCAPE = 6
 _MOST_PASSED_OVER = 4096
 #: Letters of a needle by which a text's end is compared with it.
 _HEAD = 4
+#: Letters of the longest scheme of an address, with its slashes.
+_LONGEST_SCHEME = 16
 #: Letters that no program escapes unless it escapes all letters.
 _RUN = re.compile(rb"[0-9A-Za-z._-]+")
 _CODE_RUN = re.compile(rb"[0-9a-z]+")
@@ -35,6 +37,10 @@ class NeedleSet:
         self._needles = sorted(needles, key=len, reverse=True)
         self._heads = {needle[:length] for needle in self._needles for length in range(1, _HEAD)}
         self._joined = b"\n".join(self._needles)  # no needle has a line break
+        self._beginnings: dict[bytes, list[bytes]] = {}
+        for needle in self._needles:
+            self._beginnings.setdefault(needle[: _told_by(needle)], []).append(needle)
+        self._told_by = {len(beginning) for beginning in self._beginnings}
 
     def __bool__(self) -> bool:
         return bool(self._needles)
@@ -58,6 +64,15 @@ class NeedleSet:
         if most:
             return most
         return len(next((text[-length:] for length in range(_HEAD - 1, 0, -1) if text[-length:] in self._heads), b""))
+
+    def begun_within(self, text: bytes) -> list[tuple[int, int]]:
+        """Where ``text`` has a beginning of a needle that tells what it is."""
+        return [
+            (at, at + _in_common(text[at:], needle))
+            for length in self._told_by
+            for at in range(len(text) - length + 1)
+            for needle in self._beginnings.get(text[at : at + length], ())
+        ]
 
     def ended(self, text: bytes) -> int:
         """The number of bytes at the start of ``text`` that end a needle without being all of it."""
@@ -121,6 +136,19 @@ def _anchors(run: re.Pattern[bytes], text: bytes) -> list[bytes]:
     """What is made of the runs in ``text``, the longest first."""
     ends = (found[_RUN_BEGIN : _RUN_BEGIN + _LONGEST_ANCHOR].translate(BARE) for found in run.findall(text))
     return sorted({end for end in ends if len(end) >= _SHORTEST_ANCHOR}, key=len, reverse=True)[:_MOST_RUNS]
+
+
+def _told_by(needle: bytes) -> int:
+    """How many of the first letters of a needle tell it from other text; the scheme of an address does not."""
+    scheme = needle.find(b"//", 0, _LONGEST_SCHEME) + 2
+    return SHORTEST + (scheme if scheme > 1 else 0)
+
+
+def _in_common(text: bytes, needle: bytes) -> int:
+    return next(
+        (at for at, (one, other) in enumerate(zip(text, needle, strict=False)) if one != other),
+        min(len(text), len(needle)),
+    )
 
 
 def _undone(raw: bytes) -> bytes:

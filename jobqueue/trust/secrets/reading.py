@@ -105,6 +105,10 @@ class Reading:
                     back, letters = max(back, len(self.data) - start), end - start
         return back, letters
 
+    def begun_within(self) -> list[tuple[int, int]]:
+        """Where ``data`` has the beginning of a secret of which the rest is missing."""
+        return [self.text.span(start, end) for start, end in self.needles.begun_within(self.text.text)]
+
     def ended(self) -> tuple[int, int]:
         """The number of bytes at the start of ``data`` that may end a secret, and the number of its letters shown."""
         letters = self.needles.ended(self.text.text)

@@ -13,10 +13,14 @@ from jobqueue.trust.secrets.reading import Reading
 MASK = b"***"
 #: A cut in the text may have split a secret: a remainder of at least this many bytes is redacted, too.
 _LEAST_REMAINDER = 4
-_CUTS = re.compile(rb"\n\[\.\.\. \d+ bytes cut[^\]]*\]\n|\.\.\.\Z")
+_CUTS = re.compile(rb"\n\[\.\.\. \d+ bytes cut[^\]]*\]\n|\A\.\.\.|\.\.\.\Z")
+#: The same in messages, which quote what was cut.
+_CUTS_OF_MESSAGES = re.compile(rb"\n\[\.\.\. \d+ bytes cut[^\]]*\]\n|(?<!\.)\.{3,4}(?!\.)")
+#: Bytes of the longest text that is taken for a message; a longer one is output.
+_LONGEST_MESSAGE = 8192
 #: The same among many texts, with the separators between them.
 _BETWEEN = "\n\x01\n"
-_ANY_CUT = re.compile(rb" bytes cut|\.\.\.(\n\x01|\Z)")
+_ANY_CUT = re.compile(rb" bytes cut|\.\.\.(\n\x01|\Z)|(\A|\x01\n)\.\.\.")
 #: Bytes that are searched at once; text of which nothing can be ruled out is searched in the smaller parts.
 _BLOCKS = (65_536, 8_192)
 #: Bytes by which most ends of texts are judged.
@@ -79,11 +83,18 @@ class Redactor:
         """The same for text; also redacts the remainder of a secret where the text says that it was cut."""
         if not self:
             return text
-        data = self._at_cuts(self.raw(text.encode("utf-8", "surrogatepass")))
-        try:
-            return data.decode("utf-8", "surrogatepass")
-        except UnicodeDecodeError:  # a character of a secret that was cut
-            return data.decode("utf-8", "replace")
+        return _decoded(self._at_cuts(self.raw(text.encode("utf-8", "surrogatepass")), _CUTS))
+
+    def message(self, text: str) -> str:
+        """The same for a message, which may quote a part of a secret: what was cut may be in quotes, or not marked."""
+        if not self:
+            return text
+        data = text.encode("utf-8", "surrogatepass")
+        if len(data) > _LONGEST_MESSAGE:
+            return self.text(text)
+        data = self._at_cuts(self.raw(data), _CUTS_OF_MESSAGES)
+        spans = (span for reading in Reading.all_of(data, self._needles) for span in reading.begun_within())
+        return _decoded(_masked(data, 0, len(data), _merged(list(set(spans)))))
 
     def json(self, value: Any) -> Any:
         """The same for every text in JSON, keys among them. A number that is a secret becomes text."""
@@ -93,19 +104,11 @@ class Redactor:
         whole = _BETWEEN.join(_texts(value)).encode("utf-8", "surrogatepass")
         if not _ANY_CUT.search(whole) and not self._spans(whole, 0):
             return value
-        return self._json(value)
+        return _rewritten(value, self.text)
 
-    def _json(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, Mapping):
-            return {self.text(str(key)): self._json(inner) for key, inner in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [self._json(inner) for inner in value]
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            shown = str(value)
-            return value if self.text(shown) == shown else MASK.decode()
-        return value
+    def messages(self, value: Any) -> Any:
+        """``message`` of every text in JSON: details of errors, and reports of a run."""
+        return _rewritten(value, self.message) if self else value
 
     def beginning(self, data: bytes) -> tuple[int, bool]:
         """The number of bytes at the end of ``data`` that may start a secret whose rest has not arrived yet.
@@ -122,8 +125,8 @@ class Redactor:
     def _end(self, data: bytes) -> list[Reading]:
         return list(Reading.all_of(data, self._needles, goes_on=True, open_rows=True))
 
-    def _at_cuts(self, data: bytes) -> bytes:
-        cuts = list(_CUTS.finditer(data))
+    def _at_cuts(self, data: bytes, marks: re.Pattern[bytes]) -> bytes:
+        cuts = list(marks.finditer(data))
         done, clean = 0, bytearray()
         for number, cut in enumerate(cuts, start=1):
             clean += self._without_end(data[done : cut.start()]) + cut[0]
@@ -136,8 +139,8 @@ class Redactor:
         return bytes(clean + data[done:])
 
     def _without_end(self, data: bytes) -> bytes:
-        gone, tells = self.beginning(data)
-        return data[:-gone] + MASK if tells else data
+        gone, reveals = self.beginning(data)
+        return data[:-gone] + MASK if reveals else data
 
     def _ended(self, data: bytes) -> int:
         """The number of bytes at the start of ``data`` that end a secret cut before them."""
@@ -179,6 +182,26 @@ class StreamRedactor:
             if rest:
                 self._write(stream, rest)
         self._ends.clear()
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:  # a character of a secret that was cut
+        return data.decode("utf-8", "replace")
+
+
+def _rewritten(value: Any, redact: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {redact(str(key)): _rewritten(inner, redact) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rewritten(inner, redact) for inner in value]
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        shown = str(value)
+        return value if redact(shown) == shown else MASK.decode()
+    return value
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -234,6 +234,9 @@ def test_the_ledgers_scripts_give_an_agent_no_more(guarded: Guarded, api: Api, t
         "delete_job": (job_id, ""),
         "read_job": (job_id, 1, 1, 1),
         "read_executions": (job_id, 0, 1, 1, 1),
+        "list_slots": (job_id, 0, 1),
+        "read_slots": (job_id, 1, "web1-b"),
+        "list_states": (job_id, "web1-b"),
         "survey_agents": ("", "", 10),
         "store_fleet": ("{}",),
         "finish": ("", job_id, "web1-b", "x", "completed", "{}", "", "", ""),
@@ -265,7 +268,7 @@ def _told(job: dict[str, Any]) -> dict[str, Any]:
     return {name: job[name] for name in ("status", "result", "responses", "agent_states", "hostname", "attempts")}
 
 
-def test_events_that_an_agent_has_filled_up_stop_nobody(guarded: Guarded, api: Api, taken_over: redis.Redis) -> None:
+def test_an_event_stream_filled_by_an_agent_stops_no_job(guarded: Guarded, api: Api, taken_over: redis.Redis) -> None:
     """To a stream whose last id is the highest that there is, no entry can be added."""
     last = "18446744073709551615-18446744073709551615"
     taken_over.execute_command("XADD", KEYS.kind("events"), last, "v", "x")
@@ -290,7 +293,7 @@ def test_the_others_do_not_rule_the_server_either(guarded: Guarded, role: str) -
     guarded.denials()
 
 
-def test_nobody_listens_to_remote_control(guarded: Guarded) -> None:
+def test_remote_control_is_disabled(guarded: Guarded) -> None:
     """Celery's workers would obey whoever can publish: shut down, consume other queues, forget tasks."""
     with guarded.server.client() as client:
         assert client.pubsub_channels() == []

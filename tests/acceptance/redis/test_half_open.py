@@ -1,4 +1,4 @@
-"""Packets between one agent and Redis are held for longer than a lease, then all arrive: what is told of each job."""
+"""Packets between one agent and Redis are held for longer than a lease, then all arrive: the outcome of each job."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOTE, REPEATABLE = "accept.note.do", "accept.repeatable.do"
 HELD_SECONDS = LEASE_SECONDS + 4
 
 
-def test_each_job_is_told_truly(server: Server, make_parts: MakeParts, tmp_path: Path) -> None:
+def test_the_outcome_of_each_job_is_correct(server: Server, make_parts: MakeParts, tmp_path: Path) -> None:
     """The runs end well while their results cannot arrive. The ledger cannot know that, and says so."""
     with Proxy(server.port) as proxy:
         parts = make_parts(server.url).start("b1")
@@ -42,7 +42,7 @@ def test_each_job_is_told_truly(server: Server, make_parts: MakeParts, tmp_path:
         until(lambda: time.monotonic() - begin > HELD_SECONDS, "the leases are over", HELD_SECONDS + 5)
         proxy.release()
 
-        # the others ran again on the same host, once it could be reached, and tell so
+        # the others ran again on the same host, once it could be reached, and report it
         for job_id, file in ((run_again, again), (run_retried, retried)):
             job = api.wait(job_id)
             assert job["status"] == "completed", job

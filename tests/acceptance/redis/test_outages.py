@@ -93,7 +93,7 @@ def test_a_redis_that_pauses(server: Server, make_parts: MakeParts, tmp_path: Pa
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_connections_that_go_silent(server: Server, make_parts: MakeParts, tmp_path: Path, times: int) -> None:
-    """A firewall forgets them: Redis is well, nothing arrives, and nobody is told."""
+    """A firewall forgets them: Redis is well, nothing arrives, and no error is reported."""
     with Proxy(server.port) as proxy:
         parts = make_parts(proxy.url).start("a1")
         api = parts.api

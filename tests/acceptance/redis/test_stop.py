@@ -155,7 +155,7 @@ def test_the_other_parts_when_idle(
 @pytest.mark.parametrize("delay", [0.5, 1.5, 3.0, 5.0])
 def test_up_leaves_nothing_behind_wherever_it_is(make_parts: MakeParts, delay: float) -> None:
     """It may be starting its Redis, its API or its agents, or be up. Closing the stack fails if anything is left."""
-    stack = make_parts("redis://127.0.0.1:1/0").stack  # an address that `up` is not told, and has no use for
+    stack = make_parts("redis://127.0.0.1:1/0").stack  # an address that `up` neither receives nor uses
     environ = {name: value for name, value in stack.environ.items() if name != "JOBQUEUE_REDIS_URL"}
     arguments = ["up", "--port", "0", "--agents", "2", "--state-dir", str(stack.state)]
     process = stack.start("up", arguments, environ)

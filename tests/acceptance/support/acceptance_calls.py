@@ -31,7 +31,7 @@ def die() -> None:
     os.abort()
 
 
-def tell(text: str, fail: bool = False) -> dict[str, Any]:
+def reveal(text: str, fail: bool = False) -> dict[str, Any]:
     """Tell a text in every way that a function has."""
     sys.stdout.write(f"{text}\n")
     for part in (text[:5], f"{text[5:]}\n"):

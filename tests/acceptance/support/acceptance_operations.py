@@ -112,8 +112,8 @@ class TextSchema(Schema):
     fail = fields.Boolean(load_default=False)
 
 
-@operation("accept.tell.do", schema=TextSchema, changes=True)
-def tell_do(data: dict[str, Any], context: Context) -> dict[str, Any]:
+@operation("accept.reveal.do", schema=TextSchema, changes=True)
+def reveal_do(data: dict[str, Any], context: Context) -> dict[str, Any]:
     """Tell a text in every way that an operation has."""
     text = data["text"]
     logging.getLogger(__name__).error("an operation logs %s", text)

@@ -20,6 +20,8 @@ from jobqueue.aggregation.spark_sql.types import from_duckdb
 from jobqueue.errors import InvalidInput
 
 _SEED = 20261101
+#: Further expressions and SELECTs, one a line.
+_MORE = Path(__file__).parent / "spark_expressions.txt"
 #: Column -> (DuckDB's type, values as DuckDB reads them). Rows are numbered by ``k``.
 COLUMNS: Mapping[str, tuple[str, tuple[str | None, ...]]] = {
     "i": ("INTEGER", ("0", "1", "-1", "7", "-7", "2147483647", "-2147483648", None, "100", "3")),
@@ -154,12 +156,14 @@ def queries() -> list[str]:
     """All SELECTs, each over the table ``t``, in a fixed order."""
     written = [part for line in _WRITTEN.strip().splitlines() for part in _parts(line)]
     nested = list(_nested(random.Random(_SEED), 700))
+    more = [line for line in _MORE.read_text(encoding="utf-8").split("\n") if line]
+    written += [line for line in more if not line.startswith("SELECT ")]
     found = [f"SELECT k, {expression} AS r FROM t" for expression in (*written, *nested)]
     for line in _AGGREGATES.strip().splitlines():
         for part in _parts(line):
             found += [f"SELECT {part} AS r FROM t", f"SELECT b, {part} AS r FROM t GROUP BY b"]
             found.append(f"SELECT {part} AS r FROM t WHERE k < 0")
-    return [*found, *_QUERIES.strip().splitlines()]
+    return [*found, *_QUERIES.strip().splitlines(), *(line for line in more if line.startswith("SELECT "))]
 
 
 def _parts(line: str) -> list[str]:

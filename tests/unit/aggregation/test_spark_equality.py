@@ -117,3 +117,53 @@ def _macros() -> str:
     from jobqueue.aggregation.spark_sql.translate import macros
 
     return macros()
+
+
+@pytest.mark.parametrize(
+    ("expression", "refusal"),
+    [
+        ("lower('1Σ')", "has a Σ beside a character"),
+        ("CAST('0x1p2000' AS DOUBLE)", "in hexadecimal"),
+        ("CAST('2026-01-01 10:00:00 PST' AS TIMESTAMP)", "the time zone PST"),
+        ("from_utc_timestamp('2026-01-01', 'Mars/City')", "the time zone Mars/City is not supported"),
+        ("from_utc_timestamp('2026-01-01', 'America/Vancouver')", "the time zone America/Vancouver"),
+        ("to_utc_timestamp('1890-01-01', 'Europe/Berlin')", "only the years 1970 to 2037"),
+        ("initcap('ﬁx')", "has letters that are not supported"),
+        ("CAST(1e23 AS DECIMAL(38,2))", "is too large for a CAST to DECIMAL"),
+        ("CAST(9223372036854775807 AS TIMESTAMP)", "cannot be represented"),
+        ("element_at(array(1), 0)", "the index is 0"),
+        ("split_part('a', 'b', 0)", "the index is 0"),
+        ("slice(array(1), 0, 1)", "the start must not be 0"),
+    ],
+)
+def test_values_that_are_refused_while_the_query_runs(tmp_path: Path, expression: str, refusal: str) -> None:
+    ours = Ours(tmp_path)
+    translated = ours.translated(f"SELECT {expression} AS r FROM t")
+    assert translated is not None
+    with pytest.raises(duckdb.Error, match=refusal):
+        ours.answer(translated[0])
+
+
+@pytest.mark.parametrize("text", ["10:20", "T10:20:00", "10:20:00.0", " 10:20:00Z "])
+def test_a_time_without_a_date_is_one_of_today(tmp_path: Path, text: str) -> None:
+    """As Spark has it in its session's time zone, UTC."""
+    ours = Ours(tmp_path)
+    translated = ours.translated(
+        f"SELECT CAST('{text}' AS TIMESTAMP) BETWEEN CAST(current_timestamp() - INTERVAL 1 DAY AS TIMESTAMP)"
+        f" AND current_timestamp() + INTERVAL 1 DAY AS r, hour('{text}') AS h, minute('{text}') AS m FROM t"
+    )
+    assert translated is not None
+    assert ours.answer(translated[0])[0] == [True, 10, 20]
+
+
+def test_the_group_of_negative_zero_is_zero(tmp_path: Path) -> None:
+    ours = Ours(tmp_path)
+    for sql in (
+        "SELECT -d AS g FROM t WHERE d = 0 GROUP BY -d",
+        "SELECT DISTINCT -d AS g FROM t WHERE d = 0",
+        "SELECT -d AS g FROM t WHERE d = 0 GROUP BY 1",
+        "SELECT -d AS g, count(*) AS n FROM t WHERE d = 0 GROUP BY g",
+    ):
+        translated = ours.translated(sql)
+        assert translated is not None
+        assert ours.answer(translated[0])[0][0] == "float:0.0"

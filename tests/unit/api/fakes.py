@@ -52,20 +52,28 @@ from jobqueue.model.job_search import JobSearch
 from jobqueue.model.job_summary import JobSummary, JobSummaryPage
 from jobqueue.model.output import HostOutputs, OutputPage
 from jobqueue.model.package import PackageInfo, check_package_name
-from jobqueue.model.principal import NOBODY, Principal
+from jobqueue.model.principal import ANONYMOUS, Principal
 from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import Target
 from jobqueue.model.timeline import API_HOST, Event
 from jobqueue.operations.info import OperationInfo
 from jobqueue.operations.registry import Registry
+from jobqueue.services.approvals import Approvals
 from jobqueue.services.audit import AuditTrail
+from jobqueue.services.blast_radius import BlastRadius
 from jobqueue.services.bundles import BundleRequest, MadeBundle
 from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
 from jobqueue.services.pauses import PauseManager
 from jobqueue.services.planner import Planner
+from jobqueue.services.redis_access import AccessTaken
+from jobqueue.services.saved.manager import SavedJobManager
+from jobqueue.services.schedules import ScheduleManager
+from jobqueue.services.scopes import Scopes
 from jobqueue.services.stored_targets import StoredTargetManager
+from jobqueue.services.submission import ScheduledJob
+from jobqueue.services.submission_scope import SubmissionScope
 from jobqueue.services.target_completion import TargetCompletion
 from jobqueue.services.targets import TargetResolver
 from jobqueue.settings import Settings
@@ -156,6 +164,7 @@ class FakeServices:
             get=self._job,
             executions=SimpleNamespace(page=self._execution_page, groups=self._answer_groups),
             find=self._find,
+            head=self._job,
             page=self._page,
             search=self._search,
             summaries=self._summaries,
@@ -186,6 +195,7 @@ class FakeServices:
             undrain=self._undrain,
         )
         self.enrolment = SimpleNamespace(accept=self._accept)
+        self.redis_access = SimpleNamespace(take=self._take_access)
         self.bundles = SimpleNamespace(check=self._check_bundle, make=self._make_bundle)
         self.packages = SimpleNamespace(find=self._find_package, store=self._store_package)
         self.registry = SimpleNamespace(infos=self._infos)
@@ -195,8 +205,16 @@ class FakeServices:
             self.ledger.stored_targets,
         )
         self.stored_targets = StoredTargetManager(self.ledger, self.targets)
+        self.saved = SavedJobManager(self.ledger, Registry.load(()))
+        self.fired: list[ScheduledJob] = []
+        submitter = SimpleNamespace(check=lambda _: None, fire=self._fire)
+        self.schedules = ScheduleManager(self.ledger, submitter, self._cancel)  # type: ignore[arg-type]
         self.complete_target = TargetCompletion(self.targets, self.ledger.stored_targets.all)
-        self.plans = Planner(self.targets, Registry.load(()), self.ledger.plans)
+        self.scopes = Scopes(self._fleet)
+        radius = BlastRadius(self.scopes, self.ledger.limits.spend)
+        scope = SubmissionScope(self.scopes, lambda _principal, _job_id: True, radius, 3600)
+        self.approve = Approvals(self.targets, self.jobs)
+        self.plans = Planner(self.targets, Registry.load(()), self.ledger.plans, scope)
         self.pauses = PauseManager(self.ledger, self.targets, Registry.load(()))
         # the fields of the ledger's own condition, which the API shows
         self.ledger.ping = self.ledger.check_writes = self._fail  # type: ignore[method-assign, assignment]
@@ -204,7 +222,11 @@ class FakeServices:
         self.ledger.is_maintained = lambda: True  # type: ignore[method-assign]
         self.ledger.executions.alerts = lambda: [AN_ALERT]  # type: ignore[method-assign]
 
-    def _submit(self, submission: Submission, deed: AuditEntry | None = None) -> Accepted:
+    def _fire(self, jobs: list[ScheduledJob]) -> list[Accepted]:
+        self.fired += jobs
+        return [Accepted(job.id, now(), is_audited=True) for job in jobs]
+
+    def _submit(self, submission: Submission, audit_entry: AuditEntry | None = None) -> Accepted:
         self._fail()
         if submission.operation != AN_OPERATION.type:
             raise UnknownOperation(f"No operation {submission.operation!r}; did you mean {AN_OPERATION.type}?")
@@ -229,6 +251,9 @@ class FakeServices:
             except JobQueueError as error:
                 answers.append(error)
         return answers
+
+    def _take_access(self, hostname: str) -> AccessTaken:
+        return AccessTaken(f"jobqueue-agent-{hostname}", True, "Its Redis user is removed.")
 
     def _check_bundle(self, request: BundleRequest) -> None:
         self._fail()
@@ -271,12 +296,12 @@ class FakeServices:
 
     def _summaries(self, wanted: JobFilter) -> JobSummaryPage:
         page = self._page(wanted)
-        items = tuple(a_glance(job) for job in page.items)[wanted.offset :][: wanted.limit]
+        items = tuple(a_summary(job) for job in page.items)[wanted.offset :][: wanted.limit]
         return JobSummaryPage(items, page.total, page.status_counts)
 
     def _starting(self, prefix: str, most: int) -> tuple[tuple[JobSummary, ...], int, bool]:
         self._fail()
-        found = [a_glance(job) for job in self.store.values() if job.id.startswith(prefix)]
+        found = [a_summary(job) for job in self.store.values() if job.id.startswith(prefix)]
         return tuple(found[:most]), len(found), True
 
     def _failures(self, within_seconds: int) -> RecentFailures:
@@ -296,7 +321,7 @@ class FakeServices:
         starts = [last - number * seconds * 1_000_000 for number in reversed(range(spans))]
         return History(seconds, tuple(Span(start, submitted, 2) for start in starts))
 
-    def _delete(self, job_id: str, principal: Principal = NOBODY) -> None:
+    def _delete(self, job_id: str, principal: Principal = ANONYMOUS) -> None:
         if not principal.may("job:delete") and self._job(job_id).submitted_by != principal.name:
             raise PermissionDenied.of(principal.name, "job:delete")
         if not self._job(job_id).status.is_final:
@@ -308,13 +333,14 @@ class FakeServices:
         job_id: str,
         target: str | None = None,
         only: frozenset[ExecutionState] | None = None,
-        principal: Principal = NOBODY,
+        principal: Principal = ANONYMOUS,
     ) -> Accepted:
         self._job(job_id)
         self.retries.append((job_id, target, only))
         return Accepted(str(uuid.uuid4()), now())
 
-    def _steer(self, job_id: str, verb: str, who: str = "") -> Job:
+    def _steer(self, job_id: str, verb: str, who: str = "", *, is_checked: bool = False) -> Job:
+        assert is_checked == (verb == "approve")
         job = self._job(job_id)
         if job.rollout_progress is None:
             raise Conflict(f"Job {job_id}: It has no rollout")
@@ -339,7 +365,7 @@ class FakeServices:
         return replace(page, items=tuple(job for job in page.items if search.matches(job)))
 
     def _heads(self, job_ids: list[str]) -> tuple[JobSummary, ...]:
-        return tuple(a_glance(self.store[job_id]) for job_id in job_ids)
+        return tuple(a_summary(self.store[job_id]) for job_id in job_ids)
 
     def _output_page(self, job_id: str, hostname: str | None = None, offset: int = 0) -> OutputPage:
         self._job(job_id)
@@ -533,7 +559,7 @@ def _host(agent: Agent) -> Host:
     )
 
 
-def a_glance(job: Job) -> JobSummary:
+def a_summary(job: Job) -> JobSummary:
     """What a list shows of a job."""
     return JobSummary(
         job.id,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from flask.testing import FlaskClient
 
 from jobqueue import __version__
 from jobqueue.errors import LedgerRefuses
+from jobqueue.model.agent import AgentState
 from jobqueue.model.states import ExecutionState, JobStatus
+from jobqueue.services.redis_access import AccessTaken
 from tests.unit.api.conftest import Ask
 from tests.unit.api.fakes import AN_AGENT, FakeServices, a_job, away, now
 from tests.unit.api.shapes import error
@@ -57,6 +60,23 @@ def test_remove(ask: Ask, services: FakeServices) -> None:
     assert ask("DELETE", "/agent/web1").status_code == 204
     error(ask("DELETE", "/agent/web1"), 404, "web1")
     error(ask("GET", "/agent/web1"), 404, "web1")
+
+
+def test_revoke_tells_of_the_redis_user(ask: Ask, services: FakeServices) -> None:
+    note = "Until the user is removed, the agent can still connect to Redis: run `ACL DELUSER jobqueue-agent-web1`."
+    asked: list[str] = []
+
+    def take(hostname: str) -> AccessTaken:
+        asked.append(hostname)
+        return AccessTaken("jobqueue-agent-web1", False, note)
+
+    services.enrolment = SimpleNamespace(revoke=lambda *_: replace(AN_AGENT, state=AgentState.REVOKED))
+    services.redis_access = SimpleNamespace(take=take)
+    answer = ask("POST", "/agent/web1/revoke").get_json()
+    assert answer["state"] == "Revoked"
+    assert answer["message"] == f"Agent web1 is revoked. {note}"
+    assert answer["redis_user"] == {"name": "jobqueue-agent-web1", "removed": False, "note": note}
+    assert asked == ["web1"]
 
 
 def test_drain_and_undrain(ask: Ask) -> None:

@@ -41,14 +41,14 @@ def entries(services: FakeServices) -> list[AuditRecord]:
 
 
 def last(services: FakeServices) -> AuditEntry:
-    return services.audit.newest(1)[0].deed
+    return services.audit.newest(1)[0].content
 
 
 def test_a_submission(client: FlaskClient, services: FakeServices) -> None:
     headers = {**AUTHORIZATION, "X-Request-Id": "req-1"}
     answer = client.post("/api/job", json=GOOD, headers=headers, environ_overrides={"REMOTE_ADDR": "10.1.2.3"})
     (entry,) = entries(services)
-    assert entry.deed == AuditEntry(
+    assert entry.content == AuditEntry(
         who="admin",
         kind="token",
         address="10.1.2.3",
@@ -65,9 +65,9 @@ def test_a_submission(client: FlaskClient, services: FakeServices) -> None:
 def test_who_by_a_key(client: FlaskClient, services: FakeServices) -> None:
     made, key = services.credentials.create_key(system("test"), "robot", ["read"])
     error(client.post("/job", json=GOOD, headers={"x-api-key": key}), 403)
-    deed = last(services)
-    assert (deed.who, deed.kind, deed.credential) == ("robot", "key", made.name)
-    assert (deed.status, deed.result) == (403, "refused")
+    entry = last(services)
+    assert (entry.who, entry.kind, entry.credential) == ("robot", "key", made.name)
+    assert (entry.status, entry.result) == (403, "refused")
 
 
 @pytest.mark.parametrize(
@@ -92,8 +92,8 @@ def test_every_call_that_changes_something(
     response = client.open(path, method=method, json=body, headers=AUTHORIZATION)
     assert response.status_code == status
     (entry,) = entries(services)
-    assert (entry.deed.method, entry.deed.path) == (method, path)
-    assert (entry.deed.status, entry.deed.result) == (status, result)
+    assert (entry.content.method, entry.content.path) == (method, path)
+    assert (entry.content.status, entry.content.result) == (status, result)
 
 
 def test_a_batch_names_what_it_holds(client: FlaskClient, services: FakeServices) -> None:
@@ -108,7 +108,7 @@ def test_a_batch_names_what_it_holds(client: FlaskClient, services: FakeServices
 def test_reads_are_not_written_and_cost_nothing(
     client: FlaskClient, services: FakeServices, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    monkeypatch.setattr(services.audit, "write", lambda deed: pytest.fail("a read was written"))
+    monkeypatch.setattr(services.audit, "write", lambda entry: pytest.fail("a read was written"))
     client.get(path, headers=AUTHORIZATION)
     client.head(path, headers=AUTHORIZATION)
     client.options(path, headers=AUTHORIZATION)
@@ -117,7 +117,9 @@ def test_reads_are_not_written_and_cost_nothing(
 def test_refused_reads_are_written(client: FlaskClient, services: FakeServices) -> None:
     error(client.get("/job"), 401)
     error(client.get("/job", headers={"Authorization": "Bearer wrong"}), 401)
-    assert [(e.deed.who, e.deed.status, e.deed.result) for e in entries(services)] == [("", 401, "refused")] * 2
+    assert [(e.content.who, e.content.status, e.content.result) for e in entries(services)] == [
+        ("", 401, "refused")
+    ] * 2
 
 
 def test_no_secret_gets_in(client: FlaskClient, services: FakeServices) -> None:
@@ -148,7 +150,7 @@ def test_refusals_without_end_push_out_nothing(client: FlaskClient, services: Fa
     assert last(services).status == 201
 
 
-def test_a_stranger_pushes_out_nothing_whatever_he_gets_wrong(client: FlaskClient, services: FakeServices) -> None:
+def test_failed_requests_of_unknown_clients_push_out_no_entry(client: FlaskClient, services: FakeServices) -> None:
     """A form that is not ours is answered with 400, and is a refusal all the same."""
     client.post("/job", json=GOOD, headers=AUTHORIZATION)
     for _ in range(150):
@@ -198,10 +200,10 @@ def test_when_it_cannot_be_written_the_log_has_it(
     assert "node.hostname.get" in caplog.text
 
 
-def test_while_redis_is_away_nobody_waits_twice(
+def test_while_redis_is_away_no_request_waits_twice(
     client: FlaskClient, services: FakeServices, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(services.audit, "write", lambda deed: pytest.fail("asked Redis again"))
+    monkeypatch.setattr(services.audit, "write", lambda entry: pytest.fail("asked Redis again"))
     services.failure = away()
     with caplog.at_level(logging.ERROR, "jobqueue.audit"):
         assert client.post("/job", json=GOOD, headers=AUTHORIZATION).status_code == 503
@@ -222,14 +224,14 @@ def test_those_who_write_at_once_share_a_call(services: FakeServices, monkeypatc
     calls: list[int] = []
 
     class Slow:
-        def append(self, deeds: list[AuditEntry]) -> None:
-            calls.append(len(deeds))
+        def append(self, entries: list[AuditEntry]) -> None:
+            calls.append(len(entries))
             under_way.set()
             assert go_on.wait(30)
 
     trail = AuditTrail(Slow())  # type: ignore[arg-type]
-    deed = AuditEntry("a", "token", "", "POST", "/", 200, "done", "")
-    threads = [threading.Thread(target=trail.write, args=(deed,)) for _ in range(11)]
+    entry = AuditEntry("a", "token", "", "POST", "/", 200, "done", "")
+    threads = [threading.Thread(target=trail.write, args=(entry,)) for _ in range(11)]
     threads[0].start()
     assert under_way.wait(30)
     for thread in threads[1:]:
@@ -237,14 +239,14 @@ def test_those_who_write_at_once_share_a_call(services: FakeServices, monkeypatc
     deadline = time.monotonic() + 30
     while len(trail._waiting) < 10 and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert all(thread.is_alive() for thread in threads), "a request was answered before its deed was written"
+    assert all(thread.is_alive() for thread in threads), "a request was answered before its entry was written"
     go_on.set()
     for thread in threads:
         thread.join(30)
     assert calls == [1, 10]
 
 
-def test_nobody_writes_for_others_without_end(services: FakeServices) -> None:
+def test_concurrent_writers_are_all_answered(services: FakeServices) -> None:
     """Many write all the time; each is answered, and all is written once."""
     count, each = 8, 50
     trail = services.audit
@@ -259,7 +261,7 @@ def test_nobody_writes_for_others_without_end(services: FakeServices) -> None:
     for thread in threads:
         thread.join(60)
     assert not any(thread.is_alive() for thread in threads)
-    written = [(entry.deed.who, entry.deed.request_id) for entry in trail.after(0, 1000)]
+    written = [(entry.content.who, entry.content.request_id) for entry in trail.after(0, 1000)]
     assert len(written) == len(set(written)) == count * each
     for number in range(count):
         assert [mark for who, mark in written if who == f"t{number}"] == [str(n) for n in range(each)]
@@ -272,15 +274,15 @@ def test_a_failure_wakes_everybody(services: FakeServices, monkeypatch: pytest.M
         raise away()
 
     monkeypatch.setattr(services.ledger.audit, "append", fail)
-    deed = AuditEntry("a", "token", "", "POST", "/", 200, "done", "")
-    threads = [threading.Thread(target=services.audit.write, args=(deed,)) for _ in range(10)]
+    entry = AuditEntry("a", "token", "", "POST", "/", 200, "done", "")
+    threads = [threading.Thread(target=services.audit.write, args=(entry,)) for _ in range(10)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
     assert not any(thread.is_alive() for thread in threads)
     monkeypatch.undo()
-    services.audit.write(deed)
+    services.audit.write(entry)
     assert services.audit.total() == 1
 
 
@@ -336,7 +338,7 @@ def unwritable(client: FlaskClient, services: FakeServices, monkeypatch: pytest.
     client.post("/user", json={"name": "alice", "roles": ["read"]}, headers=AUTHORIZATION)
     ledger = services.ledger
     ledger.client.xadd(ledger.keys.kind("audit"), {"x": "y"}, id="18446744073709551615-18446744073709551614")
-    monkeypatch.setattr(ledger.audit, "mend", lambda: False)
+    monkeypatch.setattr(ledger.audit, "repair", lambda: False)
     return services
 
 
@@ -370,7 +372,7 @@ def test_a_poisoned_trail_repairs_itself_and_misses_no_change_of_access(
     ledger = services.ledger
     ledger.client.xadd(ledger.keys.kind("audit"), {"x": "y"}, id="18446744073709551615-18446744073709551614")
     assert client.post("/key", json={"name": "k", "roles": ["admin"]}, headers=AUTHORIZATION).status_code == 201
-    assert [entry.deed.path or entry.deed.result for entry in entries(services)] == ["/role", "broken", "/key"]
+    assert [entry.content.path or entry.content.result for entry in entries(services)] == ["/role", "broken", "/key"]
     verdict = client.get("/audit/verify", headers=AUTHORIZATION).get_json()
     assert not verdict["valid"]
     assert "was broken after entry 1" in verdict["problems"][0]

@@ -316,7 +316,7 @@ def test_last_use_is_noted_once_a_minute(
 # --- whoever can write to Redis ---------------------------------------------------------------------------------------
 
 
-def test_a_record_that_the_api_did_not_write_lets_nobody_in(own: FlaskClient, services: FakeServices) -> None:
+def test_a_forged_credential_record_grants_no_access(own: FlaskClient, services: FakeServices) -> None:
     """An intruder in Redis makes himself a user, with a hash of his own."""
     client, name = services.ledger.client, services.ledger.keys.kind("credentials")
     a_user(services, "admin")
@@ -500,7 +500,7 @@ def test_no_escalation(
     assert services.credentials.all_keys() == services.credentials.all_users() == []
 
 
-def test_no_escalation_by_somebody_elses_password(services: FakeServices) -> None:
+def test_no_escalation_by_another_users_password(services: FakeServices) -> None:
     services.credentials.create_user(ROOT, "boss", PASSWORD, ("admin",))
     clerk = Principal("clerk", frozenset({"key:write", "job:read"}))
     with pytest.raises(Exception, match="lacks the permission"):

@@ -39,7 +39,7 @@ def test_a_head_without_body_leaves_at_the_end_once() -> None:
     assert real.sent == [b"head"]
 
 
-def test_nothing_to_send_and_nobody_to_send_to() -> None:
+def test_nothing_to_send_and_no_recipient() -> None:
     real = Socket()
     _Joined(real).flush()
     assert real.sent == []

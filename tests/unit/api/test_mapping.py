@@ -31,6 +31,7 @@ def test_a_completed_job() -> None:
         "tags": {"a": "b"},
         "attempts": 1,
         "expected_agents": [],
+        "saved": None,
         "retry_of": None,
         "retried_as": [],
         "cancel_requested": False,

@@ -67,7 +67,7 @@ def read(ask: Ask) -> Samples:
     return samples(answer.text)
 
 
-def test_it_tells_what_the_ledger_says(ask: Ask) -> None:
+def test_it_shows_what_the_ledger_holds(ask: Ask) -> None:
     found = read(ask)
     operation = ("operation", OPERATION)
     expected = {
@@ -103,7 +103,7 @@ def test_openmetrics_where_it_is_asked_for(ask: Ask) -> None:
     assert "jobqueue_run_seconds" in {family.name for family in parse_openmetrics(answer.text)}
 
 
-def test_redis_away_is_told_and_not_an_error(ask: Ask, services: Measured) -> None:
+def test_unavailable_redis_is_reported_and_not_an_error(ask: Ask, services: Measured) -> None:
     services.measured = None
     found = read(ask)
     assert found["jobqueue_redis_up", ()] == 0
@@ -174,7 +174,7 @@ def test_there_is_an_end_to_the_series_of_a_large_fleet() -> None:
         assert f"h{count - 1}" in series  # the worst are shown by themselves
 
 
-def test_every_counter_of_the_ledger_is_told() -> None:
+def test_every_counter_of_the_ledger_is_exported() -> None:
     assert set(COUNTERS) <= RARE.keys()
 
 

@@ -54,7 +54,7 @@ def test_every_route_is_documented_once(app: Flask, document: dict[str, Any]) ->
     assert documented == served
 
 
-def test_every_operation_is_told_apart_and_described(document: dict[str, Any]) -> None:
+def test_every_operation_is_distinguished_and_described(document: dict[str, Any]) -> None:
     operations = [op for item in document["paths"].values() for method, op in item.items() if method != "parameters"]
     assert len({op["operationId"] for op in operations}) == len(operations)
     assert all(op["summary"] and op["tags"] for op in operations)
@@ -87,7 +87,7 @@ def test_parameters_of_the_listing(document: dict[str, Any]) -> None:
     parameters = {item["name"]: item["schema"] for item in document["paths"]["/job"]["get"]["parameters"]}
     assert set(parameters) == {
         "status", "limit", "offset", "operation", "target", "hostname", "tag", "created_after", "created_before",
-        "cursor", "view", "q", "error", "submitted_by",
+        "cursor", "view", "q", "error", "submitted_by", "saved",
     }  # fmt: skip
     assert (parameters["limit"]["minimum"], parameters["limit"]["maximum"], parameters["limit"]["default"]) == (
         1,

@@ -171,7 +171,7 @@ def test_none(tmp_path: Path, prefix: str) -> None:
     assert answer.headers["Location"].startswith("/ui/sign-in")
 
 
-def test_nobody_names_one_without_a_proxy(tmp_path: Path) -> None:
+def test_the_forwarded_prefix_is_ignored_without_a_proxy(tmp_path: Path) -> None:
     answer = client_of(tmp_path).get("/ui/jobs", headers={"X-Forwarded-Prefix": "/evil"})
     assert answer.headers["Location"].startswith("/ui/sign-in")
 

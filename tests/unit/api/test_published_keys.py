@@ -344,7 +344,7 @@ def test_a_set_is_renewed_beside_requests(tmp_path: Path, issuer: Issuer, clock:
     wait_until(lambda: source.version() == 2)
 
 
-def test_an_issuer_that_hangs_holds_nobody_and_is_asked_once(
+def test_an_issuer_that_hangs_blocks_no_other_request_and_is_called_once(
     tmp_path: Path, issuer: Issuer, clock: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(key_sources, "WAIT_SECONDS", 0.3)

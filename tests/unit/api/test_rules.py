@@ -10,7 +10,8 @@ from flask.testing import FlaskClient
 
 from api.auth import gate
 from api.auth.rules import ALIAS, KNOWN, PUBLIC, RULES, rule_name, rule_of
-from jobqueue.model.principal import EVERYTHING, NOBODY, Principal, check_permissions
+from jobqueue.model.grant import EVERYTHING
+from jobqueue.model.principal import ANONYMOUS, Principal, check_permissions
 from jobqueue.model.role import BUILTIN
 from jobqueue.model.role import KNOWN as GIVEN
 from tests.unit.api.fakes import FakeServices
@@ -47,7 +48,7 @@ def routes(app: Flask) -> list[tuple[str, str, str]]:
 @pytest.fixture
 def as_principal(app: Flask) -> Iterator[list[Principal]]:
     """A list whose last item every request comes from."""
-    acting = [NOBODY]
+    acting = [ANONYMOUS]
     before = gate.of(app).authenticate
     gate.of(app).authenticate = lambda _environ: acting[-1]
     yield acting

@@ -114,6 +114,7 @@ def test_a_plan_and_its_job(client: FlaskClient, services: Services) -> None:
             {"permission": "agent:read", "granted": True},
         ],
         "permitted": True,
+        "awaits_approval": None,
     }
     assert services.jobs.counts() == dict.fromkeys(services.jobs.counts(), 0)
 
@@ -156,7 +157,7 @@ def test_stored_targets(client: FlaskClient, services: Services) -> None:
     assert client.get("/target/odd").status_code == client.delete("/target/odd").status_code == 404
     refused = submit(client, "@odd")
     assert (refused.status_code, "'odd'" in refused.get_json()["error"]) == (400, True)
-    details = [record.deed.details for record in services.audit.newest(20)]
+    details = [record.content.details for record in services.audit.newest(20)]
     assert {"stored": "odd", "expression": "group:web and zone:a"} in details
 
 

@@ -18,7 +18,7 @@ ID = "323e4567-e89b-42d3-a456-426614174000"
 
 @pytest.fixture(autouse=True)
 def unconfirmed(services: FakeServices, monkeypatch: pytest.MonkeyPatch) -> None:
-    def one(submission: Submission, deed: AuditEntry | None = None, **more: Any) -> Accepted:
+    def one(submission: Submission, audit_entry: AuditEntry | None = None, **more: Any) -> Accepted:
         return Accepted(ID, now(), is_confirmed=False)
 
     services.submit.one = one

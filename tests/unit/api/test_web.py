@@ -113,7 +113,7 @@ def seen(services: FakeServices, behind: bool, **headers: str) -> tuple[str | No
     return found[0]
 
 
-def test_nobody_is_believed_without_a_proxy(services: FakeServices) -> None:
+def test_no_forwarded_header_is_trusted_without_a_proxy(services: FakeServices) -> None:
     assert seen(services, False, X_Forwarded_For="10.0.0.1", X_Forwarded_Proto="https") == ("127.0.0.1", "http")
     assert seen(services, False, Forwarded="for=10.0.0.1;proto=https", X_Real_Ip="10.0.0.1") == ("127.0.0.1", "http")
 
@@ -405,6 +405,6 @@ def test_who_cannot_begin_a_session(services: FakeServices, kind: str) -> None:
         )
 
 
-def test_the_principal_is_nobody_where_none_is_asked_for(session_app: Flask) -> None:
+def test_public_routes_have_the_anonymous_principal(session_app: Flask) -> None:
     with session_app.test_request_context("/health"):
         assert not principal().permissions

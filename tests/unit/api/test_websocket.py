@@ -262,7 +262,7 @@ def test_one_endless_frame_does(server: WebSocket, client: WebSocketClient) -> N
     assert flood(server, client, head, b"x" * 100) <= frame_limit.BURST_FRAMES + 1
 
 
-def test_the_reader_is_told_why(server: WebSocket, client: WebSocketClient) -> None:
+def test_the_close_code_reaches_the_client(server: WebSocket, client: WebSocketClient) -> None:
     client.say(frame(opcode=9) * (frame_limit.BURST_FRAMES + 10))
     with pytest.raises(Gone):
         attend(server, 100)

@@ -14,6 +14,8 @@ from jobqueue.cli.commands.job import job
 from jobqueue.cli.commands.operation import operation
 from jobqueue.cli.commands.pause import pause
 from jobqueue.cli.commands.run import run as run_command
+from jobqueue.cli.commands.saved import saved
+from jobqueue.cli.commands.schedule import schedule
 from jobqueue.cli.commands.target import target
 from jobqueue.cli.commands.top import top
 from tests.unit.client.fake_api import FakeApi
@@ -21,7 +23,7 @@ from tests.unit.client.fake_api import FakeApi
 Run = Callable[..., Result]
 _GROUPS: dict[str, click.Command] = {
     command.name or "": command
-    for command in (job, agent, operation, event, failing, pause, target, top, completion, run_command)
+    for command in (job, agent, operation, event, failing, pause, saved, schedule, target, top, completion, run_command)
 }
 
 

@@ -104,7 +104,7 @@ def test_a_typo_in_the_environment(api: FakeApi, run: Run) -> None:
     assert api.seen == []
 
 
-def test_each_fault_of_the_settings_is_told_once(api: FakeApi, run: Run) -> None:
+def test_each_wrong_setting_is_reported_once(api: FakeApi, run: Run) -> None:
     result = run("job", "list", env={"JOBQUEUE_TOKN": "x", "JOBQUEUE_LEASE_SECOND": "1"})
     said = one_line_on_stderr(result.stderr)
     assert said.count("JOBQUEUE_TOKN;") == said.count("JOBQUEUE_LEASE_SECOND;") == 1
@@ -179,6 +179,6 @@ def test_an_error_says_nothing_twice(
         assert said == f"Error: {message}\n"
 
 
-def test_a_time_that_is_none_names_both_ways_to_say_it(api: FakeApi, run: Run) -> None:
+def test_an_invalid_time_names_both_formats(api: FakeApi, run: Run) -> None:
     said = run("job", "submit", "x", "--not-before", "foo").stderr
     assert "a UTC time such as 2030-01-31T12:00:00Z, or a duration such as 10m" in said

@@ -26,6 +26,8 @@ _CONFIRM = {
     "key revoke",
     "role delete",
     "target delete",
+    "schedule delete",
+    "pause resume",
     "collection delete",
 }
 

@@ -52,7 +52,7 @@ def taken(message: bytes) -> dict[str, Any]:
     return found
 
 
-def test_at_a_glance_or_looked_into_it_is_the_same(incoming: MessageParser, text: str) -> None:
+def test_the_fast_check_agrees_with_the_full_one(incoming: MessageParser, text: str) -> None:
     quick = incoming.anew(QUEUE, text.encode())
     slow = incoming.anew(QUEUE, json.dumps(json.loads(text), indent=1).encode())
     assert taken(quick) == taken(slow) == taken(text.encode())

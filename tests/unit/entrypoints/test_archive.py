@@ -57,7 +57,7 @@ def test_a_tar(tmp_path: Path, target: Path, ending: str) -> None:
     assert _unpack(archive, target) == dict(FILES)
 
 
-def test_the_content_tells_what_it_is(tmp_path: Path, target: Path) -> None:
+def test_the_content_determines_the_type(tmp_path: Path, target: Path) -> None:
     archive = make_tar(tmp_path / "x.tar.gz", ("a", b"b", plain))
     assert _unpack(archive.rename(tmp_path / "x.zip"), target) == {"a": b"b"}
 

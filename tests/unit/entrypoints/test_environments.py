@@ -134,14 +134,14 @@ def test_packages_that_do_not_fit_together(tmp_path: Path, make_run: MakeRun) ->
         pytest.fail("it was built")
 
 
-def test_uv_trusts_the_certificates_that_the_agent_is_told_to_trust(
+def test_uv_trusts_the_agents_configured_certificates(
     tmp_path: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "uv"
     program.write_text('#!/bin/sh\necho "trusts $SSL_CERT_FILE $SSL_CERT_DIR; $NETRC; $OTHER" >&2\nexit 2\n')
     program.chmod(0o755)
     monkeypatch.setattr("jobqueue.entrypoints.uv.find_uv", lambda: str(program))
-    told = {
+    variables = {
         "SSL_CERT_FILE": "/of/ours.pem",
         "SSL_CERT_DIR": "/certs",
         "NETRC": "/netrc",
@@ -151,7 +151,7 @@ def test_uv_trusts_the_certificates_that_the_agent_is_told_to_trust(
     for more in ({}, {"UV_INDEX_URL": "https://uv/s"}):
         environments = Environments(tmp_path / "e", GIGABYTE)
         with pytest.raises(OperationFailed, match=r"trusts /of/ours\.pem /certs; /netrc;$"):
-            environments.open(_recipe("tiny"), Setup(make_run().context, 100.0), Uv({**told, **more})).__enter__()
+            environments.open(_recipe("tiny"), Setup(make_run().context, 100.0), Uv({**variables, **more})).__enter__()
 
 
 def test_those_who_wait_share_the_failure(tmp_path: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:

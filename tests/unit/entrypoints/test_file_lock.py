@@ -45,7 +45,7 @@ def test_a_lock_whose_file_was_removed_is_not_held(tmp_path: Path) -> None:
     third.release()
 
 
-def test_waiting_ends_when_it_is_free_or_when_told(tmp_path: Path) -> None:
+def test_waiting_ends_when_it_is_free_or_stopped(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     held = _taken(path)
     looks: list[int] = []

@@ -152,7 +152,7 @@ def test_uv_has_its_own_names() -> None:
     assert found.tool_version == "uv==0.4"
 
 
-def test_the_version_of_pip_is_told_of() -> None:
+def test_the_version_of_pip_is_passed_on() -> None:
     # as one of Ray's own tests has it
     found = Requirements.parse("pip", {"packages": ["a"], "pip_version": "==23.3.2;python_version=='3.9.16'"})
     assert found is not None

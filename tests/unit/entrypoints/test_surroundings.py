@@ -128,7 +128,7 @@ def test_packages_in_an_environment(tmp_path: Path, make_run: MakeRun) -> None:
     assert run.said().count("+ tiny==1.0") == 1
 
 
-def test_a_python_that_the_host_lacks_is_told_of(tmp_path: Path, make_run: MakeRun) -> None:
+def test_a_missing_python_version_is_reported(tmp_path: Path, make_run: MakeRun) -> None:
     run = make_run()
     wheel = make_wheel(tmp_path)
     with _surround(run, {"pip": f"pip2.1 install --no-index {wheel} && pip2.1 check"}):

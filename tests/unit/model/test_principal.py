@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobqueue.errors import InvalidInput, PermissionDenied
-from jobqueue.model.principal import NOBODY, Principal, check_name, check_permissions, is_name, system
+from jobqueue.model.principal import ANONYMOUS, Principal, check_name, check_permissions, is_name, system
 from jobqueue.model.role import BUILTIN
 
 
@@ -45,10 +45,10 @@ def test_may(granted: str, asked: str, may: bool) -> None:
 
 
 @pytest.mark.parametrize("asked", ["job:read", "*", "job:*", ":*", "public"])
-def test_nobody_may_nothing(asked: str) -> None:
-    assert not NOBODY.may(asked)
+def test_the_anonymous_principal_has_no_permission(asked: str) -> None:
+    assert not ANONYMOUS.may(asked)
     with pytest.raises(PermissionDenied) as refused:
-        NOBODY.require(asked)
+        ANONYMOUS.require(asked)
     assert refused.value.details == {"permission": asked}
 
 

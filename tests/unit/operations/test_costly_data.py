@@ -65,7 +65,7 @@ def test_wrong_data_is_not_all_looked_at(registry: Registry, type: str, data: di
     assert calls(refused) < 2_000 + MOST_CALLS * max(values, MANY)
 
 
-def test_the_number_of_unknown_fields_is_told(registry: Registry) -> None:
+def test_the_number_of_unknown_fields_is_reported(registry: Registry) -> None:
     with pytest.raises(InvalidOperationData, match=r"k0: Unknown field.*\(and 39997 more\)"):
         registry.validate("node.hostname.get", NUMBERS)
 

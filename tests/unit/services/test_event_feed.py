@@ -33,7 +33,7 @@ class Stream:
         self.key = ledger.keys.kind("events")
         self.ledger.client.delete(self.key)
 
-    def tell(self, job_id: str = JOB, event: str = "started", status: str = "processing", at: int = 1) -> str:
+    def append_event(self, job_id: str = JOB, event: str = "started", status: str = "processing", at: int = 1) -> str:
         value = f"{job_id}|{status}|{at}|{event}|web1|"
         return str(self.ledger.client.xadd(self.key, {"v": value}))
 
@@ -94,21 +94,21 @@ def end(turns: Iterator[list[JobEvent]]) -> None:
 
 
 def test_from_now_on(feed: EventFeed, stream: Stream) -> None:
-    stream.tell()
+    stream.append_event()
     turns = feed.follow()
-    told = [stream.tell() for _ in range(3)]
-    assert take(turns, 3) == told
-    later = stream.tell()
+    events = [stream.append_event() for _ in range(3)]
+    assert take(turns, 3) == events
+    later = stream.append_event()
     assert take(turns, 1) == [later]
     end(turns)
 
 
 def test_from_behind_what_was_seen(feed: EventFeed, stream: Stream) -> None:
-    told = [stream.tell() for _ in range(5)]
-    turns = feed.follow(told[1])
-    assert take(turns, 3) == told[2:]
+    events = [stream.append_event() for _ in range(5)]
+    turns = feed.follow(events[1])
+    assert take(turns, 3) == events[2:]
     everything = feed.follow(START)
-    assert take(everything, 5) == told
+    assert take(everything, 5) == events
     end(turns)
     end(everything)
 
@@ -122,7 +122,7 @@ def test_a_turn_comes_even_when_nothing_happens(feed: EventFeed, stream: Stream)
 
 
 def test_many_followers_get_everything_once_and_in_order(feed: EventFeed, stream: Stream) -> None:
-    first = stream.tell()
+    first = stream.append_event()
     followers = 12
     ready = threading.Barrier(followers + 1)
 
@@ -136,8 +136,8 @@ def test_many_followers_get_everything_once_and_in_order(feed: EventFeed, stream
     with ThreadPoolExecutor(followers) as pool:
         futures = [pool.submit(follow) for _ in range(followers)]
         ready.wait(20)
-        told = [stream.tell() for _ in range(300)]
-        assert all(future.result(60) == told for future in futures)
+        events = [stream.append_event() for _ in range(300)]
+        assert all(future.result(60) == events for future in futures)
 
 
 def test_who_lags_behind_reads_on_where_he_was(
@@ -145,24 +145,24 @@ def test_who_lags_behind_reads_on_where_he_was(
 ) -> None:
     monkeypatch.setattr(feed_module, "_RECENT", 10)
     slow, quick = feed.follow(), feed.follow()
-    told = []
+    events = []
     for _ in range(10):
-        batch = [stream.tell() for _ in range(10)]
+        batch = [stream.append_event() for _ in range(10)]
         assert take(quick, 10) == batch
-        told += batch
+        events += batch
     assert len(feed._recent) <= 20
-    assert take(slow, 100) == told
+    assert take(slow, 100) == events
     end(slow)
     end(quick)
 
 
-def test_a_gap_is_told(feed: EventFeed, stream: Stream) -> None:
-    told = [stream.tell() for _ in range(3)]
+def test_a_gap_is_reported(feed: EventFeed, stream: Stream) -> None:
+    events = [stream.append_event() for _ in range(3)]
     stream.ledger.client.xtrim(stream.key, maxlen=1, approximate=False)
     with pytest.raises(MissedEvents):
-        feed.follow(told[0])
-    turns = feed.follow(told[2])
-    later = stream.tell()
+        feed.follow(events[0])
+    turns = feed.follow(events[2])
+    later = stream.append_event()
     assert take(turns, 1) == [later]
     end(turns)
 
@@ -186,8 +186,8 @@ def test_an_outage_is_waited_out(feed: EventFeed, stream: Stream, monkeypatch: p
 
     monkeypatch.setattr(stream.ledger.events, "wait", away)
     assert failed.wait(20)
-    told = stream.tell()
-    assert take(turns, 1) == [told]
+    events = stream.append_event()
+    assert take(turns, 1) == [events]
     end(turns)
 
 
@@ -202,17 +202,17 @@ def a_job(*events: tuple[int, str], status: JobStatus = JobStatus.PROCESSING) ->
 def test_a_job_begins_with_its_timeline_and_ends_when_it_is_final(
     feed: EventFeed, stream: Stream, jobs: JobReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    position = stream.tell(at=1, event="acknowledged")
+    position = stream.append_event(at=1, event="acknowledged")
     known: list[str] = []
-    monkeypatch.setattr(jobs, "meanwhile", lambda: known.append(stream.tell(at=2, event="started")))
+    monkeypatch.setattr(jobs, "meanwhile", lambda: known.append(stream.append_event(at=2, event="started")))
     jobs.job = a_job((1, "acknowledged"), (2, "started"))
     turns = feed.follow_job(JOB)
     first = next(turns)
     assert [([event.event for event in news.events], news.id) for news in first] == [
         (["acknowledged", "started"], position)
     ]
-    stream.tell(OTHER)
-    last = stream.tell(at=3, event="completed", status="completed")
+    stream.append_event(OTHER)
+    last = stream.append_event(at=3, event="completed", status="completed")
     rest = [news for turn in turns for news in turn]
     assert [news.id for news in rest] == [last]
     assert known
@@ -220,12 +220,12 @@ def test_a_job_begins_with_its_timeline_and_ends_when_it_is_final(
 
 
 def test_a_job_that_is_final_already(feed: EventFeed, stream: Stream, jobs: JobReader) -> None:
-    told = [stream.tell(at=n, event="completed", status="completed") for n in range(2)]
+    events = [stream.append_event(at=n, event="completed", status="completed") for n in range(2)]
     jobs.job = a_job((1, "completed"), status=JobStatus.COMPLETED)
     assert [len(turn) for turn in feed.follow_job(JOB)] == [1]
-    behind = [news.id for turn in feed.follow_job(JOB, told[0]) for news in turn]
-    assert behind == [told[1]]
-    assert [news for turn in feed.follow_job(JOB, told[1]) for news in turn] == []
+    behind = [news.id for turn in feed.follow_job(JOB, events[0]) for news in turn]
+    assert behind == [events[1]]
+    assert [news for turn in feed.follow_job(JOB, events[1]) for news in turn] == []
 
 
 def _begin_anew(stream: Stream) -> None:
@@ -233,24 +233,24 @@ def _begin_anew(stream: Stream) -> None:
     stream.ledger.client.rename(stream.key, f"{stream.key}:aside")
 
 
-def test_a_stream_that_is_begun_anew_is_told_to_all_followers(feed: EventFeed, stream: Stream) -> None:
+def test_a_restarted_stream_is_announced_to_all_followers(feed: EventFeed, stream: Stream) -> None:
     turns, other = feed.follow(wait_seconds=0.05), feed.follow(wait_seconds=0.05)
     highest = str(stream.ledger.client.xadd(stream.key, {"v": "x"}, id="18446744073709551615-18446744073709551615"))
     assert take(turns, 1) == take(other, 1) == [highest]
     _begin_anew(stream)
-    first = stream.tell()
+    first = stream.append_event()
     for follower in (turns, other):
         with pytest.raises(MissedEvents):
             take(follower, 1)
     anew = feed.follow(START)
     assert take(anew, 1) == [first]
-    later = stream.tell()
+    later = stream.append_event()
     assert take(anew, 1) == [later]
     end(anew)
 
 
-def test_a_stream_that_was_emptied_is_told(feed: EventFeed, stream: Stream) -> None:
-    seen = stream.tell()
+def test_an_emptied_stream_is_reported(feed: EventFeed, stream: Stream) -> None:
+    seen = stream.append_event()
     turns = feed.follow(seen, wait_seconds=0.05)
     next(turns)
     _begin_anew(stream)
@@ -267,12 +267,12 @@ def test_a_follower_of_the_new_stream_does_not_spin(
     old = feed.follow(wait_seconds=0.05)
     next(old)
     _begin_anew(stream)
-    stream.tell()
+    stream.append_event()
     new = feed.follow(wait_seconds=0.2)
     started = time.monotonic()
     assert [next(new), next(new)] == [[], []]
     assert time.monotonic() - started >= 0.3
-    later = stream.tell()
+    later = stream.append_event()
     assert take(new, 1) == [later]
     end(new)
     with pytest.raises(MissedEvents):
@@ -281,22 +281,22 @@ def test_a_follower_of_the_new_stream_does_not_spin(
 
 def rush(stream: Stream, count: int, keep: int) -> list[str]:
     """So many entries at once that the stream keeps only the last of them."""
-    told = [stream.tell() for _ in range(count)]
+    events = [stream.append_event() for _ in range(count)]
     stream.ledger.client.xtrim(stream.key, maxlen=keep, approximate=False)
-    return told
+    return events
 
 
 class Rushing:
     """The ledger's events; before one of the reads, more rush through than the stream keeps."""
 
     def __init__(self, stream: Stream, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
-        self.told: list[str] = []
+        self.events: list[str] = []
         self._stream = stream
         original = getattr(stream.ledger.events, method)
 
         def read(after: str, *more: float) -> list[JobEvent]:
-            if not self.told:
-                self.told = rush(stream, 30, 10)
+            if not self.events:
+                self.events = rush(stream, 30, 10)
             return list(original(after, *more))
 
         monkeypatch.setattr(stream.ledger.events, method, read)
@@ -311,14 +311,14 @@ def until_missed(turns: Iterator[list[JobEvent]]) -> list[str]:
 
 
 def test_entries_that_the_reader_missed(feed: EventFeed, stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
-    stream.tell()
+    stream.append_event()
     rushing = Rushing(stream, monkeypatch, "wait")
     assert until_missed(feed.follow()) == []
     later = feed.follow()
-    told = stream.tell()
-    assert take(later, 1) == [told]
+    events = stream.append_event()
+    assert take(later, 1) == [events]
     end(later)
-    assert len(rushing.told) == 30
+    assert len(rushing.events) == 30
 
 
 def test_entries_missed_in_a_stream_that_was_empty(
@@ -332,18 +332,18 @@ def test_entries_missed_in_a_stream_that_was_empty(
 def test_entries_that_a_slow_follower_missed_while_it_read(
     feed: EventFeed, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = stream.tell()
+    first = stream.append_event()
     monkeypatch.setattr(stream.ledger.events, "holds", lambda _: True)
     turns = feed.follow(first)  # older than what is in memory
     monkeypatch.undo()
     monkeypatch.setattr(feed_module, "_READ_SECONDS", 0.05)
-    stream.tell()
+    stream.append_event()
     Rushing(stream, monkeypatch, "read")
     assert until_missed(turns) == []
 
 
 def test_no_reset_without_a_gap(feed: EventFeed, stream: Stream) -> None:
     turns = feed.follow()
-    told = [stream.tell() for _ in range(30)]
-    assert take(turns, 30) == told
+    events = [stream.append_event() for _ in range(30)]
+    assert take(turns, 30) == events
     end(turns)

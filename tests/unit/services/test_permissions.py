@@ -11,7 +11,7 @@ import pytest
 from jobqueue.errors import InvalidTarget, PermissionDenied, UnknownOperation
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Registration
-from jobqueue.model.principal import NOBODY, Principal
+from jobqueue.model.principal import ANONYMOUS, Principal
 from jobqueue.model.role import BUILTIN
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.submission import Accepted, Submission
@@ -67,7 +67,7 @@ def test_enough(services: Services, permissions: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("target", ["", "a b", "group:"])
-def test_a_target_that_is_none_names_its_field(services: Services, target: str) -> None:
+def test_an_invalid_target_names_its_field(services: Services, target: str) -> None:
     with pytest.raises(InvalidTarget) as refused:
         services.submit.one(replace(shell(who("*")), target=target))
     assert refused.value.details == {"target_hostname": [refused.value.message]}
@@ -77,7 +77,7 @@ def test_without_a_principal_nothing_is_accepted(services: Services) -> None:
     with pytest.raises(PermissionDenied):
         services.submit.one(Submission("node.hostname.get"))
     with pytest.raises(PermissionDenied):
-        services.submit.one(shell(NOBODY))
+        services.submit.one(shell(ANONYMOUS))
 
 
 def test_every_operation_asks_for_its_permission(services: Services) -> None:
@@ -104,7 +104,7 @@ def _ended(services: Services) -> str:
 def test_a_retry_is_who_retries(services: Services, only: frozenset[ExecutionState] | None) -> None:
     """What an administrator ran once, nobody may run again who may not run it himself."""
     job_id = _ended(services)
-    for principal in (NOBODY, who("job:write"), Principal("reader", BUILTIN["read"])):
+    for principal in (ANONYMOUS, who("job:write"), Principal("reader", BUILTIN["read"])):
         with pytest.raises(PermissionDenied):
             services.retry(job_id, principal=principal)
     with pytest.raises(PermissionDenied):
@@ -113,7 +113,7 @@ def test_a_retry_is_who_retries(services: Services, only: frozenset[ExecutionSta
     assert services.jobs.get(again.job_id).submitted_by == "somebody"
 
 
-def test_an_idempotency_key_shows_a_job_to_nobody_else(services: Services) -> None:
+def test_an_idempotency_key_shows_a_job_to_its_submitter_only(services: Services) -> None:
     """The key of somebody else's request answers only who may make that request."""
     wanted = Submission(SHELL, DATA, principal=who("*"), idempotency_key="k")
     services.submit.one(wanted)
@@ -121,7 +121,7 @@ def test_an_idempotency_key_shows_a_job_to_nobody_else(services: Services) -> No
         services.submit.one(Submission(SHELL, DATA, principal=who("job:write"), idempotency_key="k"))
 
 
-def test_an_idempotency_key_can_be_taken_by_nobody_else(services: Services) -> None:
+def test_an_idempotency_key_cannot_be_taken_by_another_submitter(services: Services) -> None:
     first = services.submit.one(Submission(SHELL, DATA, principal=who("*"), idempotency_key="k"))
     other = replace(who("*"), name="eve", kind="user")
     taken = services.submit.one(Submission(SHELL, {"command": "true"}, principal=other, idempotency_key="k"))

@@ -71,7 +71,7 @@ def test_what_no_agent_has() -> None:
     assert candidates([], OPERATION, Needs(memory=1)) == ()
 
 
-def test_agents_that_told_nothing_have_nothing() -> None:
+def test_agents_that_reported_nothing_have_no_load() -> None:
     silent = an_agent("silent", cpus=None, memory="much", facts={})
     assert candidates([silent], OPERATION, Needs(num_cpus=1)) == ()
     assert candidates([silent], OPERATION, Needs(memory=1)) == ()

@@ -49,8 +49,8 @@ def services(tmp_path: Path, keys: dict[str, Signer]) -> Services:
     for host in HOSTS:
         public = certificates.public_text(keys[host].public_key)
         certificate = certificates.certify(api, host, public, 1, "ann")
-        told = Registration(host, "boot", {"group": "web"}, {}, registry.types(), "1", 2, public, certificate)
-        ledger.agents.register(told, pem.key_id(keys[host].public_key))
+        registration = Registration(host, "boot", {"group": "web"}, {}, registry.types(), "1", 2, public, certificate)
+        ledger.agents.register(registration, pem.key_id(keys[host].public_key))
     return Services.over(ledger, settings, registry)
 
 
@@ -120,8 +120,8 @@ def broadcast(services: Services, keys: dict[str, Signer], **states: ExecutionSt
     for host, state in states.items():
         grant = services.ledger.executions.claim(job_id, host, host, "token")
         assert isinstance(grant, Grant)
-        told = certificates.result_bytes(job_id, host, grant.attempt, state.value, "note", "")
-        signature = certificates.sign_result(keys[host], told)
+        signed = certificates.result_bytes(job_id, host, grant.attempt, state.value, "note", "")
+        signature = certificates.sign_result(keys[host], signed)
         services.ledger.executions.finish(grant, state, note="note", signature=signature)
     return job_id
 

@@ -32,7 +32,7 @@ def entries(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callabl
 
     def read() -> list[AuditEntry]:
         assert not reader.audit.verify().problems
-        return [record.deed for record in reversed(reader.audit.newest(100))]
+        return [record.content for record in reversed(reader.audit.newest(100))]
 
     yield read
     reader.close()

@@ -48,14 +48,14 @@ def test_help_names_every_command() -> None:
 
 
 @pytest.mark.parametrize("command", ["up", "api", "worker", "maintenance", "flower"])
-def test_an_error_of_ours_is_one_line_and_exit_code_2(command: str, tmp_path: Path) -> None:
+def test_an_error_is_one_line_and_exit_code_2(command: str, tmp_path: Path) -> None:
     code, output = run(command, JOBQUEUE_TYPO="1", JOBQUEUE_STATE_DIR=str(tmp_path))
     assert code == 2
     assert output.startswith("Error: Unknown setting JOBQUEUE_TYPO")
     assert output.count("\n") == 1
 
 
-def test_check_tells_every_wrong_setting() -> None:
+def test_check_reports_every_wrong_setting() -> None:
     code, output = run("check", JOBQUEUE_TYPO="1", JOBQUEUE_API_PORT="x")
     assert code == 2
     names = [
@@ -69,7 +69,7 @@ def test_up_refuses_a_taken_port(taken: int, tmp_path: Path) -> None:
     assert (code, output) == (2, f"Error: Port {taken} on 127.0.0.1 is taken; choose another one with --port.\n")
 
 
-def test_a_second_up_is_told_of_the_first(tmp_path: Path) -> None:
+def test_a_second_up_reports_the_first(tmp_path: Path) -> None:
     with StateDirectory(tmp_path):
         code, output = run("up", "--state-dir", str(tmp_path))
     assert code == 2

@@ -55,7 +55,7 @@ def test_what_is_wrong_is_said_with_the_remedy(changes: dict[str, Any], verdict:
     assert says in text
 
 
-def test_valkey_tells_its_own_version() -> None:
+def test_valkey_reports_its_own_version() -> None:
     assert "Redis runs Valkey 8.0.1." in [x.text for x in judge("Redis", {**GOOD, "valkey_version": "8.0.1"})]
 
 

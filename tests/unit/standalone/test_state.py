@@ -34,7 +34,7 @@ def test_it_is_made_private(tmp_path: Path) -> None:
         assert mode_of(state.subdirectory("work")) == 0o700
 
 
-def test_a_second_one_is_told_who_holds_it(tmp_path: Path) -> None:
+def test_a_second_one_gets_the_holder(tmp_path: Path) -> None:
     with (
         StateDirectory(tmp_path),
         pytest.raises(Conflict, match=rf"already up as process {os.getpid()} on .*--state-dir"),

@@ -76,8 +76,8 @@ def skip(data: dict[str, Any], context: Context) -> Outcome:
     raise OperationNotSupported("unsupported OS family")
 
 
-@operation("test.tell.do", schema=Anything, changes=True)
-def tell(data: dict[str, Any], context: Context) -> Outcome:
+@operation("test.report.do", schema=Anything, changes=True)
+def report(data: dict[str, Any], context: Context) -> Outcome:
     """Tells of its run what it was given, and fails with the same if it was given an error."""
     for info in data.get("reports", []):
         context.report(info)
@@ -165,7 +165,7 @@ def ledger(settings: Settings) -> Iterator[Ledger]:
 @pytest.fixture
 def registry() -> Registry:
     STUBBORN.clear()
-    return Registry([echo, fail, skip, tell, prepare, wait, wait_changing, stubborn])
+    return Registry([echo, fail, skip, report, prepare, wait, wait_changing, stubborn])
 
 
 @pytest.fixture

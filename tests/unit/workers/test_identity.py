@@ -87,7 +87,7 @@ def agent(tmp_path: Path, keys: TrustedKeys, ledger: Ledger) -> MakeAgent:
     return make
 
 
-def test_an_agent_that_nobody_has_accepted_waits(
+def test_an_agent_that_is_not_accepted_waits(
     agent: MakeAgent, enrolment: Enrolment, ledger: Ledger, submit: Submitter, executor: Executor
 ) -> None:
     new = agent("db1")
@@ -178,12 +178,12 @@ def test_the_audit_trail_has_who_came_with_an_invitation(
     client, trail = ledger.client, ledger.keys.kind("audit")
     client.set(trail, "x")  # and no repair
     client.set(ledger.keys.kind("audit_spoiled"), "x")
-    mend, ledger.audit.mend = ledger.audit.mend, lambda: False  # type: ignore[method-assign]
+    mend, ledger.audit.repair = ledger.audit.repair, lambda: False  # type: ignore[method-assign]
     assert enrolment.redeem() == []
     assert new.state is AgentState.PENDING
-    ledger.audit.mend = mend  # type: ignore[method-assign]
+    ledger.audit.repair = mend  # type: ignore[method-assign]
     assert enrolment.redeem() == ["db1"], "it waited for its entry"
-    entry = ledger.audit.newest(1)[0].deed
+    entry = ledger.audit.newest(1)[0].content
     assert entry.who.startswith("invitation ")
     assert (entry.kind, entry.path, entry.result) == ("invitation", "/agent/db1/accept", "done")
     assert entry.details == {"agent": "db1", "fingerprint": new.identity.fingerprint}
@@ -200,16 +200,16 @@ def test_the_audit_trail_has_refused_invitations(
     for number in range(20):
         agent(f"web{number}", token).beat()
     assert enrolment.redeem() == []
-    entries = [record.deed for record in ledger.audit.newest(100)]
+    entries = [record.content for record in ledger.audit.newest(100)]
     assert len(entries) == 10, "an agent must not push other entries out of the trail"
-    entry = next(deed for deed in entries if deed.details["agent"] == entries[0].details["agent"])
+    entry = next(entry for entry in entries if entry.details["agent"] == entries[0].details["agent"])
     assert (entry.kind, entry.result, entry.who) == ("invitation", "refused", "")
     assert entry.path == f"/agent/{entry.details['agent']}/accept"
     assert "it is for db1" in str(entry.details["why"])
     now[0] += 61
     agent("late1", token).beat()
     enrolment.redeem()
-    assert ledger.audit.newest(1)[0].deed.details["agent"] == "late1"
+    assert ledger.audit.newest(1)[0].content.details["agent"] == "late1"
 
 
 def test_the_token_is_not_in_redis(agent: MakeAgent, enrolment: Enrolment, ledger: Ledger) -> None:
@@ -428,8 +428,8 @@ def checked(ledger: Ledger, check: ResultVerifier, job_id: str) -> Execution:
         ("test.echo.get", {"text": "gr\u00fc\u00df dich"}),
         ("test.fail.do", {}),
         ("test.skip.do", {}),
-        ("test.tell.do", {"reports": [{"pid": 7}]}),
-        ("test.tell.do", {"reports": [{"pid": 7}], "failure": {"exit_code": 3}}),
+        ("test.report.do", {"reports": [{"pid": 7}]}),
+        ("test.report.do", {"reports": [{"pid": 7}], "failure": {"exit_code": 3}}),
         ("test.unknown.do", {}),
     ],
     ids=["completed", "failed", "skipped", "with info", "failed with info", "unknown"],
@@ -579,7 +579,7 @@ def test_a_made_up_certificate_proves_nothing(
 
 
 @pytest.mark.usefixtures("identity")
-def test_what_nobody_answered_needs_no_signature(
+def test_an_execution_without_a_result_needs_no_signature(
     ledger: Ledger, submit: Submitter, check: ResultVerifier, executor: Executor
 ) -> None:
     job_id = submit("test.echo.get")
@@ -619,7 +619,7 @@ def test_an_agent_of_another_version_is_not_accused(
     assert "has version '0.1'" in alert.message
 
 
-def test_without_trusted_keys_maintenance_accuses_nobody(
+def test_without_trusted_keys_maintenance_raises_no_alert(
     ledger: Ledger, executor: Executor, submit: Submitter, tmp_path: Path
 ) -> None:
     executor.execute(submit("test.echo.get"), HOST)
@@ -655,7 +655,7 @@ def test_the_results_of_a_revoked_agent_are_shown_as_such(
 
 
 @pytest.mark.usefixtures("identity")
-def test_whoever_writes_to_redis_can_revoke_nobody(
+def test_a_writer_to_redis_cannot_revoke_keys(
     ledger: Ledger, executor: Executor, submit: Submitter, keys: TrustedKeys
 ) -> None:
     job_id = submit("test.echo.get")
@@ -668,7 +668,9 @@ def test_whoever_writes_to_redis_can_revoke_nobody(
         assert checked(ledger, fresh, job_id).authenticity == SIGNED
 
 
-def test_one_that_cannot_be_looked_at_keeps_nobody_out(agent: MakeAgent, enrolment: Enrolment, ledger: Ledger) -> None:
+def test_an_unreadable_joining_record_excludes_no_other_agent(
+    agent: MakeAgent, enrolment: Enrolment, ledger: Ledger
+) -> None:
     """Every agent can write its own record, and that it waits."""
     good = agent("web9", enrolment.invite("web9")[0])
     good.beat()

@@ -273,7 +273,7 @@ def test_the_pruner_removes_what_ended_long_ago_and_nothing_else(ledger: Ledger,
     assert set(ledger.client.keys()) - known == remaining
 
 
-def test_the_sweeper_removes_packages_that_nobody_used(ledger: Ledger) -> None:
+def test_the_sweeper_removes_unused_packages(ledger: Ledger) -> None:
     package = ledger.packages.store("_ray_pkg_0123456789abcdef.zip", [b"x"])
     sweeper = Sweeper(ledger)
     assert sweeper.run_once() == 0
@@ -290,7 +290,7 @@ def test_all_services_run_over_an_empty_ledger(ledger: Ledger, settings: Setting
 
 def test_a_run_elsewhere_whose_driver_is_silent_is_ended(ledger: Ledger) -> None:
     for word, state in (("starting", "submitted"), ("running", "started")):
-        ledger.outside.tell(ExternalRunReport(word, word, frozenset(), state))
+        ledger.external_runs.report(ExternalRunReport(word, word, frozenset(), state))
     assert ExternalRunExpirer(ledger, silence_seconds=3600).run_once() == 0
     assert ExternalRunExpirer(ledger, silence_seconds=0).run_once() == 2
     assert ExternalRunExpirer(ledger, silence_seconds=0).run_once() == 0
@@ -310,7 +310,7 @@ class Failing(Counting):
         return 1
 
 
-def test_one_service_that_fails_stops_no_other_and_is_told_once(
+def test_one_failing_service_stops_no_other_and_is_logged_once(
     ledger: Ledger, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock, good = Clock(), Counting()
@@ -329,7 +329,7 @@ def _failures() -> float:
     return MAINTENANCE.get_sample_value("jobqueue_maintenance_failures_total", {"service": "failing"}) or 0.0
 
 
-def test_who_leads_can_be_anybodys_work(ledger: Ledger) -> None:
+def test_a_damaged_leader_record_delays_no_service_for_good(ledger: Ledger) -> None:
     ledger.client.hset(ledger.keys.kind("leader"), "not", "a text")
     service, stopped = Counting(), threading.Event()
     thread = threading.Thread(target=Maintenance(Leadership(ledger.scripts), [service]).run, args=(stopped,))

@@ -68,7 +68,7 @@ def test_without_a_port_nothing_is_served(ledger: Any, monkeypatch: pytest.Monke
     metrics.serve(settings(None), metrics.AGENT, ledger)()
 
 
-def test_an_agent_does_not_tell_what_maintenance_counts(address: str) -> None:
+def test_an_agent_does_not_export_maintenance_metrics(address: str) -> None:
     assert "jobqueue_maintenance" not in scrape(address)
 
 
@@ -81,7 +81,7 @@ def test_a_taken_port_is_said_with_what_to_do(ledger: Any) -> None:
             metrics.serve(settings(port), metrics.AGENT, ledger)
 
 
-def test_with_redis_away_the_rest_is_still_told(address: str, ledger: Any) -> None:
+def test_with_redis_away_the_rest_is_still_reported(address: str, ledger: Any) -> None:
     assert "jobqueue_redis_up 1.0" in scrape(address)
     ledger.away = True
     text = scrape(address)

@@ -93,7 +93,7 @@ def _data(document: str) -> str:
 
 
 def _operation(document: str) -> str:
-    return document.replace("test.echo.get", "test.tell.do")
+    return document.replace("test.echo.get", "test.report.do")
 
 
 def _unsigned(document: str) -> str:
@@ -120,7 +120,7 @@ def _behind(document: str) -> str:
 
 
 def _in_front(document: str) -> str:
-    return '{"operation":"test.tell.do",' + document[1:]
+    return '{"operation":"test.report.do",' + document[1:]
 
 
 def _nothing(document: str) -> str:
@@ -204,7 +204,7 @@ def test_a_signature_for_another_purpose_is_refused(
 def test_the_work_of_one_job_is_refused_under_the_id_of_another(
     ledger: Ledger, executor: Executor, submit: Submitter, attacker: Attacker
 ) -> None:
-    wanted, harmless = submit("test.tell.do", {"reports": []}), submit("test.echo.get")
+    wanted, harmless = submit("test.report.do", {"reports": []}), submit("test.echo.get")
     attacker.write(harmless, attacker.document(wanted))
     assert_refused(ledger, executor, harmless, "signed for another purpose")
 
@@ -234,7 +234,7 @@ def test_work_for_another_agent_is_refused(
         (HOST.upper(), (), False),
     ],
 )
-def test_an_agent_knows_its_own_labels_and_believes_nobody_else(
+def test_an_agent_uses_only_its_own_labels(
     ledger: Ledger,
     executor: Executor,
     submit: Submitter,

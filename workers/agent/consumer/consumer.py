@@ -24,16 +24,16 @@ REFUSED_SECONDS = 1.0
 class MessageFilter:
     """Checks messages from the agent's queues and reports those that jobqueue did not send."""
 
-    def __init__(self, incoming: MessageParser, strangers: RejectedMessages) -> None:
+    def __init__(self, incoming: MessageParser, rejected: RejectedMessages) -> None:
         self._incoming = incoming
-        self._strangers = strangers
+        self._rejected = rejected
 
     def __call__(self, queue: str, raw: bytes) -> bytes | None:
         """Rebuild a message from a Redis queue; None if jobqueue did not send it."""
         try:
             return self._incoming.anew(queue, raw)
         except ForeignMessage as why:
-            self._strangers.note(queue, str(why), raw)
+            self._rejected.note(queue, str(why), raw)
             return None
 
     def passes(self, message: Any) -> bool:
@@ -44,13 +44,13 @@ class MessageFilter:
             body = message.body if isinstance(message.body, str) else bytes(message.body)
             self._incoming.task(queue, message.headers, message.content_type, message.content_encoding, body)
         except (ForeignMessage, TypeError, ValueError) as why:
-            self._strangers.note(queue, str(why), repr(message.headers))
+            self._rejected.note(queue, str(why), repr(message.headers))
             return False
         return True
 
     def failed(self, message: Any, error: Exception) -> None:
         """Celery could not process a message."""
-        self._strangers.note(_queue(message), f"Celery could not process it ({error!r})", repr(message.headers))
+        self._rejected.note(_queue(message), f"Celery could not process it ({error!r})", repr(message.headers))
 
 
 class AgentConsumer(Consumer):  # type: ignore[misc]

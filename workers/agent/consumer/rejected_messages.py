@@ -21,7 +21,7 @@ class RejectedMessages(threading.Thread):
     """Recorded by the event loop, reported by this thread: a flooded queue blocks neither the loop nor the ledger."""
 
     def __init__(self, executions: Executions, hostname: str) -> None:
-        super().__init__(name="strangers", daemon=True)
+        super().__init__(name="rejected-messages", daemon=True)
         self._executions = executions
         self._hostname = hostname
         self._lock = threading.Lock()
@@ -48,11 +48,11 @@ class RejectedMessages(threading.Thread):
         while not self._stopped.is_set():
             self._wake.wait()
             self._wake.clear()
-            self.tell()
+            self.report()
             self._stopped.wait(PAUSE_SECONDS)
-        self.tell()
+        self.report()
 
-    def tell(self) -> None:
+    def report(self) -> None:
         """Report what was recorded since the last report; if the ledger is unavailable, the next report includes it."""
         with self._lock:
             count, text = self._count, self._newest

@@ -85,7 +85,7 @@ class Vault:
 
     def clean(self, text: str) -> str:
         """``text`` without the secrets known so far; does not query providers."""
-        return self._redactor.text(text)
+        return self._redactor.message(text)
 
 
 class _Cleaned(logging.Formatter):

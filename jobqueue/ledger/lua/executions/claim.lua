@@ -1,5 +1,5 @@
 -- Claims an execution for an agent: at most one claim of an attempt succeeds; it returns a lease and a fencing token.
--- include: clock events status index batches rollout concurrency settle transition parking
+-- include: clock events status index advance<batches,rollout> concurrency settle transition parking
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 slot, 4 hostname of the agent, 5 new token, 6 lease in microseconds
 -- returns: {'granted', attempt, doc} | {'refused', its state, 'waiting', 'away', 'unsupported', 'foreign',
@@ -13,9 +13,9 @@ local mine = K.exec .. host .. ':' .. id
 if slot ~= '_any' and slot ~= host then return {'refused', 'foreign'} end
 -- everything that decides the claim is read before the first write
 local record = redis.call('HMGET', exec, 'state', 'last', 'events', 'attempt', 'parked')
-local known = redis.call('HMGET', job, 'expires', 'shared', 'host', 'status', 'created', 'op', 'outside', 'slot',
-  'fanout', 'cancel', 'canceller', 'tags', 'conc')
-local pause, is_of_hosts = pause_of(known[6] or '?', known[12] or '', host, at)
+local known = read_job(id, 'shared', 'outside', 'cancel')
+local is_shared, is_outside, is_cancelled = unpack(known, FIRST_OWN)
+local pause, is_of_hosts = pause_of(known[4] or '?', known[8] or '', host, at)
 local is_away = redis.call('SISMEMBER', K.away, host) == 1 or redis.call('SISMEMBER', K.barred, host) == 1
 local doc = redis.call('GET', K.doc .. id)
 local state = record[1]
@@ -26,7 +26,7 @@ if state ~= 'submitted' then
     return {'granted', num(held[2]), doc}
   end
   if not state and slot == '_any' then -- another agent claimed it
-    state = redis.call('HGET', K.exec .. (known[8] or slot) .. ':' .. id, 'state')
+    state = redis.call('HGET', K.exec .. (redis.call('HGET', job, 'slot') or slot) .. ':' .. id, 'state')
   end
   count(K.stats, 'claims_refused', 1)
   return state and {'refused', state} or {'unknown'}
@@ -38,12 +38,12 @@ if not published and redis.call('ZSCORE', K.due, member) then
   count(K.stats, 'claims_refused', 1)
   return {'refused', 'waiting'}
 end
-if known[9] and known[9] ~= FANNED_OUT then need('list', K.slots .. id) end
+if known[10] and known[10] ~= FANNED_OUT then need('list', K.slots .. id) end
 if published then redis.call('ZREM', K.waiting .. slot, id) end
 if record[5] then published = unpark(id, slot, record[5]) or published end
-if not known[4] then return {'unknown'} end -- the job was deleted
-if known[10] and not known[7] then -- the cancel has not reached this execution yet
-  transition(id, slot, at, slot, {{'cancelled', 'cancelled', known[11] or nil}})
+if not known[1] then return {'unknown'} end -- the job was deleted
+if is_cancelled and not is_outside then -- the cancel has not reached this execution yet
+  transition(id, slot, at, slot, {{'cancelled', 'cancelled', redis.call('HGET', job, 'canceller') or nil}})
   return {'refused', 'cancelled'}
 end
 if is_away then
@@ -51,14 +51,14 @@ if is_away then
   redis.call('ZADD', K.due, int(at), member)
   return {'refused', 'away'}
 end
-known[6] = known[6] or '?'
-if known[7] then return {'refused', 'foreign'} end -- an external driver runs it
-if known[2] and redis.call('SISMEMBER', K.offers .. known[6], host) == 0 then
+local op = known[4] or '?'
+if is_outside then return {'refused', 'foreign'} end -- an external driver runs it
+if is_shared and redis.call('SISMEMBER', K.offers .. op, host) == 0 then
   -- the agent joined after the submission, and others can run it. Delay it: an idle agent must not loop
   redis.call('ZADD', K.due, int(at + 1000000), member)
   return {'refused', 'unsupported'}
 end
-if known[1] and num(known[1]) <= at then
+if known[6] and num(known[6]) <= at then
   transition(id, slot, at, slot == '_any' and host or slot, {{'expired', 'expired', 'not started before its deadline'}})
   return {'expired'}
 end
@@ -70,23 +70,21 @@ if pause then
   end
   return {'refused', 'paused'}
 end
-local reason, key = take_key(id, slot, host, known[13], num(known[5]), num(published or at), at)
+local reason, key = take_key(id, slot, host, known[12], num(known[2]), num(published or at), at)
 if reason then
   if reason == 'later' then offer_later(member, at, record[2]) else park(id, slot, reason, published or at) end
   return {'refused', 'concurrency'}
 end
 
-if known[2] then
+if is_shared then
   redis.call('RENAME', exec, mine)
   redis.call('HSET', job, 'slot', host, 'host', host)
-  if known[3] ~= host then
-    if known[3] then redis.call('ZREM', K.index .. 'host:' .. known[3] .. '|' .. known[4], id) end
-    redis.call('ZADD', K.index .. 'host:' .. host .. '|' .. known[4], int(num(known[5])), id)
-  end
+  if known[9] ~= host then change_host(id, known[2], known[1], known[9], host) end
+  known[9] = host
 end
 local attempt = num(record[4]) + 1
 transition(id, host, at, host, {{'acknowledged', 'acknowledged'}, {'started', 'started'}},
-  {'attempt', int(attempt), 'token', token, key and 'key', key}, record)
-if published then observe('wait', known[6], at - tonumber(published)) end
+  {'attempt', attempt, 'token', token, key and 'key', key}, record, known)
+if published then observe('wait', op, at - tonumber(published)) end
 redis.call('ZADD', K.leases, int(at + tonumber(ARGV[6])), id .. ':' .. host)
 return {'granted', attempt, doc}

@@ -1,5 +1,5 @@
 -- Records the end of an execution. Only the holder of the token may; repeating the same report is harmless.
--- include: clock events status index batches rollout concurrency settle transition answer release
+-- include: clock events status index advance<batches,rollout> concurrency settle transition answer release<release>
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 hostname of the agent, 4 token, 5 state (completed, failed, skipped, cancelled),
 --   6 what it returned as JSON, or '' to leave what it reported, 7 note: the error, or the reason, or '',
@@ -9,7 +9,7 @@
 local at = clock(ARGV[1])
 local id, host, token, state = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local exec = K.exec .. host .. ':' .. id
-local record = redis.call('HMGET', exec, 'state', 'last', 'events', 'token', 'o1')
+local record = redis.call('HMGET', exec, 'state', 'last', 'events', 'token', 'o1', 'batch')
 local is_barred = redis.call('SISMEMBER', K.barred, host) == 1
 if is_barred or record[4] ~= token or record[1] ~= 'started' then
   if record[4] == token and record[1] == state then return 'repeated' end
@@ -27,7 +27,9 @@ local more = short or {}
 local pieces = short and #short / 2 or 0
 if signature ~= '' then
   -- in two fields, since one long value would cost the hash its compact encoding, and twice the memory
-  for _, value in ipairs({'s1', string.sub(signature, 1, 60), 's2', string.sub(signature, 61)}) do more[#more + 1] = value end
+  local last = #more
+  more[last + 1], more[last + 2] = 's1', string.sub(signature, 1, 60)
+  more[last + 3], more[last + 4] = 's2', string.sub(signature, 61)
 end
 local is_replaced = out ~= '' or signature ~= '' -- the signature covers everything that is kept
 if not transition(id, host, at, host, {{state, state, ARGV[7]}}, more, record) then
@@ -39,6 +41,7 @@ if is_replaced then
   if out ~= '' and not short then redis.call('SET', K.out .. place, out) end
 end
 redis.call('ZREM', K.leases, id .. ':' .. host)
+if not record[6] then return 'finished' end -- it has written no output
 -- wakes the followers of the output; the id lies after the last byte and before any later one
 local log = K.log .. place
 local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)

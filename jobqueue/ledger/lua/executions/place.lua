@@ -1,5 +1,5 @@
 -- Gives a job that no agent could run when it was accepted to one that can.
--- include: clock next_time publish hosts
+-- include: clock next_time index publish hosts
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 time before which it must not start or '', 4 message template or '', then hostnames of agents
 --   that have what the job needs
@@ -26,7 +26,7 @@ if #able == 0 then return {} end
 local host = least_busy(able, at)
 redis.call('RENAME', exec, K.exec .. host .. ':' .. id)
 redis.call('HSET', job, 'slot', host, 'host', host)
-redis.call('ZADD', K.index .. 'host:' .. host .. '|' .. known[2], int(num(known[3])), id)
+change_host(id, known[3], known[2], nil, host)
 redis.call('ZREM', waiting, id)
 if ARGV[3] ~= '' and tonumber(ARGV[3]) > at then
   redis.call('ZADD', K.due, ARGV[3], id .. ':' .. host)

@@ -1,6 +1,6 @@
 -- Creates or moves an external run as its driver reports, through the same table of transitions as every job. Skipped
 -- steps are filled in.
--- include: clock next_time events status index batches rollout concurrency settle transition
+-- include: clock next_time events status index advance<batches,rollout> concurrency settle transition
 -- KEYS: none
 -- ARGV: 1 now, 2 the driver's name of the run, 3 id of the job if it is new, 4 its document, 5 its operation, 6 its slot,
 --   7 its tags ("key:value" lines) or '', 8 hostname of the driver or '', 9 its word for the state,
@@ -8,9 +8,9 @@
 --   12 note: the error, or the reason, or '', 13 '1' if the word means that the run is being cancelled or '',
 --   14 whose driver reports it: names of different owners are apart; '' for the service itself, whose name is an alias,
 --   15 groups that list it (lines) or '',
---   then pairs: field, what it told as JSON
--- returns: {'told', id} | {'repeated', id} (it has ended, and all this was told before) | {'final', id}
---   | {'illegal', id, the word before} | {'not_outside', id}
+--   then pairs: field, its reported value as JSON
+-- returns: {'accepted', id} | {'repeated', id} (it has ended, and all this was reported before) | {'final', id}
+--   | {'illegal', id, the word before} | {'not_external', id}
 local at = clock(ARGV[1])
 local name, slot, host, word, wanted = ARGV[2], ARGV[6], ARGV[8], ARGV[9], ARGV[11]
 local NEXT = {submitted = 'acknowledged', acknowledged = 'started'}
@@ -21,20 +21,20 @@ local id = redis.call('GET', reported and K.reported .. reported or K.alias .. n
 if not id then
   local named = reported and redis.call('GET', K.alias .. name)
   if redis.call('EXISTS', K.job .. name) == 1 then
-    if reported then return {'not_outside', name} end -- the id of a job names only that job
+    if reported then return {'not_external', name} end -- the id of a job names only that job
     id = name
   elseif named and redis.call('HEXISTS', K.job .. named, 'groups') == 1 then
-    return {'not_outside', named} -- the service started this run; any other job may have the same name
+    return {'not_external', named} -- the service started this run; any other job may have the same name
   end
 end
 local known = id and redis.call('HMGET', K.job .. id, 'status', 'outside', 'host', 'created')
-if known and not known[2] then return {'not_outside', id} end
+if known and not known[2] then return {'not_external', id} end
 
-local told = {}
-for i = 16, #ARGV do told[#told + 1] = ARGV[i] end
+local fields = {}
+for i = 16, #ARGV do fields[#fields + 1] = ARGV[i] end
 if known and FINAL[known[1]] then
   local is_same = known[2] == word
-  for i = 1, #told, 2 do is_same = is_same and redis.call('HGET', K.told .. id, told[i]) == told[i + 1] end
+  for i = 1, #fields, 2 do is_same = is_same and redis.call('HGET', K.driver_report .. id, fields[i]) == fields[i + 1] end
   return {is_same and 'repeated' or 'final', id}
 end
 if known then
@@ -43,13 +43,12 @@ if known then
   if not is_allowed then return {'illegal', id, known[2]} end
 end
 
-if not known then new_job = ARGV[3] else need('hash', K.told .. id, K.exec .. slot .. ':' .. id) end
+if not known then new_job = ARGV[3] else need('hash', K.driver_report .. id, K.exec .. slot .. ':' .. id) end
 local job
 if known then
   job = K.job .. id
   if host ~= '' and host ~= known[3] then
-    if known[3] then redis.call('ZREM', K.index .. 'host:' .. known[3] .. '|' .. known[1], id) end
-    redis.call('ZADD', K.index .. 'host:' .. host .. '|' .. known[1], int(num(known[4])), id)
+    change_host(id, known[4], known[1], known[3], host)
     redis.call('HSET', job, 'host', host)
   end
 else
@@ -70,7 +69,7 @@ else
   announce(id, 'submitted', created, 'submitted', '_api')
 end
 
-for i = 1, #told, 2 do redis.call('HSET', K.told .. id, told[i], told[i + 1]) end
+for i = 1, #fields, 2 do redis.call('HSET', K.driver_report .. id, fields[i], fields[i + 1]) end
 local updated = redis.call('HGET', job, 'updated')
 redis.call('HSET', job, 'outside', word, 'updated', int(math.max(at, num(updated))))
 if ARGV[13] ~= '' and not redis.call('HGET', job, 'cancel') then redis.call('HSET', job, 'cancel', int(at)) end
@@ -94,4 +93,4 @@ if FINAL_STATES[state] then
 else
   redis.call('ZADD', K.outside, int(at), id)
 end
-return {'told', id}
+return {'accepted', id}

@@ -1,8 +1,6 @@
 -- Merges an agent's own record into the lists that all agents share. An agent's Redis user may write only the agent's
 -- own record, so that it cannot speak for another agent; maintenance then calls this on its behalf.
 -- Needs: clock, agent_state, raise, takers.
-local LONGEST_LIFE = 3600000000 -- the longest time, in microseconds, for which one heartbeat may count
-
 local function list_agent(host, known, at)
   local roster = K.roster .. host
   local listed = redis.call('HMGET', roster, 'labels', 'offers')

@@ -5,3 +5,5 @@ local function set_agent_state(host, state, at)
   redis.call('LTRIM', K.agent_log .. host, -100, -1)
   return state
 end
+
+local LONGEST_LIFE = 3600000000 -- the longest time, in microseconds, for which one heartbeat may count

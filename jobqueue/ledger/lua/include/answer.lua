@@ -9,8 +9,11 @@ end
 
 -- The fields that hold a short answer, with their values; or nil for one that needs a key of its own.
 local function short_answer(out)
-  -- splitting a text that is not ASCII could cut a character in two
-  if #out > PIECE * #PIECES or string.find(out, '[\128-\255]') then return nil end
+  if #out > PIECE * #PIECES then return nil end
+  for i = 1, #PIECES - 1 do -- no cut may be within a character, whose bytes but the first are 128 to 191
+    local following = string.byte(out, i * PIECE + 1)
+    if following and following >= 128 and following < 192 then return nil end
+  end
   local fields = {}
   for i, name in ipairs(PIECES) do
     local piece = string.sub(out, (i - 1) * PIECE + 1, i * PIECE)

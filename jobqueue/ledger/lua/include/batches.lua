@@ -1,4 +1,6 @@
 -- The batches of a rollout, from its terms. Needs: clock.
+-- Scores of jobs in `opening` that are not due: they wait for a batch to end, for an approval, or to be resumed.
+local RUNNING, AWAITING, PAUSED = '8000000000000000', '8100000000000000', '8200000000000000'
 
 -- The terms in the record, or nil if they were altered.
 local function terms_of(text)

@@ -9,8 +9,8 @@ end
 
 -- The number in a record; 0 if an altered record holds an invalid number or one out of range.
 local function num(text)
-  local number = tonumber(text or 0) or 0
-  return number == number and math.abs(number) < 9e15 and number or 0
+  local number = text and tonumber(text)
+  return number and number > -9e15 and number < 9e15 and number or 0 -- both comparisons are false for "nan"
 end
 
 -- Adds to a counter; restarts it if it was overwritten with a value that cannot be incremented.
@@ -25,7 +25,8 @@ local function count(key, field, by)
   return tonumber(by)
 end
 
--- Lua's tostring would format large numbers as 1.7e+15.
+-- A whole number as text. Lua's tostring would format large numbers as 1.7e+15, and Redis formats a number that a command
+-- gets more slowly than this.
 local function int(number)
-  return string.format('%.0f', number)
+  return string.format('%d', number)
 end

@@ -3,9 +3,9 @@
 -- `spoiled`), an alert reports it, and the command runs on a new key. A key is damaged if it has another type, or if it
 -- is an `events` stream to which no later id can be added. A damaged key that the ledger needs ends the script with an
 -- error that names it; scripts read such keys before their first write. The guard costs nothing until a command fails.
--- ledger/scripts.py inserts MENDED and SPOILED.
-local server = redis
-local redis = {pcall = server.pcall, sha1hex = server.sha1hex}
+-- ledger/scripts.py inserts REPAIRABLE and SPOILED.
+local server, pcall_server = redis, redis.pcall
+local redis = {pcall = pcall_server, sha1hex = server.sha1hex}
 
 -- The type of a key, or a description if the user may not query it.
 local function type_of(key)
@@ -30,40 +30,40 @@ end
 -- Id of a job that the script creates: its keys cannot exist yet.
 local new_job
 
-local function mended_type(key)
-  for start, wanted in pairs(MENDED) do
-    if key == start or (string.sub(start, -1) == ':' and string.sub(key, 1, #start) == start) then return wanted end
+local function repair(failure, command, key, ...)
+  local function repairable_type(key)
+    for start, wanted in pairs(REPAIRABLE) do
+      if key == start or (string.sub(start, -1) == ':' and string.sub(key, 1, #start) == start) then return wanted end
+    end
+    if new_job and string.sub(key, -#new_job) == new_job then return 'record of a new job' end
   end
-  if new_job and string.sub(key, -#new_job) == new_job then return 'record of a new job' end
-end
 
--- Moves a damaged key aside and raises an alert. Returns false if the user may not (an agent's user). Maintenance
--- checks the shared keys once a second, and does it then.
-local function set_aside(key, what)
-  local moved = server.pcall('RENAME', key, SPOILED.aside .. key)
-  if type(moved) == 'table' and moved.err then return false end
-  server.pcall('EXPIRE', SPOILED.aside .. key, SPOILED.seconds)
-  local message = 'The key ' .. key .. ' ' .. what .. '. It was moved to ' .. SPOILED.aside .. key
-    .. ' and replaced by an empty one; `jobqueue doctor --repair` restores what other records contain.'
-  if type_of(SPOILED.alerts) ~= 'list' then server.call('DEL', SPOILED.alerts) end
-  for _, told in ipairs(server.call('LRANGE', SPOILED.alerts, 0, -1)) do
-    if string.find(told, cjson.encode(message), 1, true) then return true end
+  -- Moves a damaged key aside and raises an alert. Returns false if the user may not (an agent's user). Maintenance
+  -- checks the shared keys once a second, and does it then.
+  local function set_aside(key, what)
+    local moved = server.pcall('RENAME', key, SPOILED.aside .. key)
+    if type(moved) == 'table' and moved.err then return false end
+    server.pcall('EXPIRE', SPOILED.aside .. key, SPOILED.seconds)
+    local message = 'The key ' .. key .. ' ' .. what .. '. It was moved to ' .. SPOILED.aside .. key
+      .. ' and replaced by an empty one; `jobqueue doctor --repair` restores what other records contain.'
+    if type_of(SPOILED.alerts) ~= 'list' then server.call('DEL', SPOILED.alerts) end
+    for _, alert in ipairs(server.call('LRANGE', SPOILED.alerts, 0, -1)) do
+      if string.find(alert, cjson.encode(message), 1, true) then return true end
+    end
+    local time = server.call('TIME')
+    server.pcall('HINCRBY', SPOILED.stats, SPOILED.kind, 1)
+    server.call('LPUSH', SPOILED.alerts, time[1] .. string.format('%06d', time[2]) .. '|' .. cjson.encode({
+      kind = SPOILED.kind, job_id = '', hostname = '', message = message}))
+    server.call('LTRIM', SPOILED.alerts, 0, 99)
+    return true
   end
-  local time = server.call('TIME')
-  server.pcall('HINCRBY', SPOILED.stats, SPOILED.kind, 1)
-  server.call('LPUSH', SPOILED.alerts, time[1] .. string.format('%06d', time[2]) .. '|' .. cjson.encode({
-    kind = SPOILED.kind, job_id = '', hostname = '', message = message}))
-  server.call('LTRIM', SPOILED.alerts, 0, 99)
-  return true
-end
 
-local function mend(failure, command, key, ...)
   local why = tostring(failure.err)
   local is_type = string.find(why, 'WRONGTYPE', 1, true)
   local is_full = command == 'XADD' and key == SPOILED.events
     and (string.find(why, 'equal or smaller', 1, true) or string.find(why, 'exhausted', 1, true))
   if not is_type and not is_full then return server.call(command, key, ...) end -- it fails again, which must surface
-  local wanted = mended_type(key)
+  local wanted = repairable_type(key)
   if not wanted then
     local found = type_of(key)
     error("WRONGTYPE the key '" .. key .. "' holds a " .. found, 0)
@@ -78,8 +78,8 @@ local function mend(failure, command, key, ...)
 end
 
 function redis.call(...)
-  local answer = server.pcall(...)
-  if type(answer) == 'table' and answer.err then return mend(answer, ...) end
+  local answer = pcall_server(...)
+  if type(answer) == 'table' and answer.err then return repair(answer, ...) end
   return answer
 end
 

@@ -1,4 +1,8 @@
--- The indexes of a job that hold its status: "dimension:value" strings.
+-- The indexes of a job: "dimension:value|status" strings.
+--
+-- 'all:' has an index for each status. Any other dimension has one for each final status, and one for all jobs that have
+-- not ended, named like the first of their statuses: a start then moves a job in one dimension only. Versions before had
+-- one for each status here too: what they moved to 'processing' stays there until the job ends.
 --
 -- A broadcast (field `fanout` = FANNED_OUT) is listed by host in indexes of their own, 'broadcast:HOST|', which do not
 -- hold the status: a change of status then costs the same for any number of hosts. An entry is written when the
@@ -6,35 +10,59 @@
 -- one index per host and status.
 local FANNED_OUT = '2'
 
--- job: the fields read below, if the caller has read them.
+-- The status in the name of the index that holds jobs of a status, in any dimension but 'all:'.
+local function listed_as(status) return status == 'processing' and 'submitted' or status end
+
+-- The dimensions of a job, but for 'all:'. job: what `read_job` has read, or nil.
 local function dimensions(id, job)
-  job = job or redis.call('HMGET', K.job .. id, 'op', 'target', 'tags', 'host', 'fanout', 'groups')
-  local dims = {'all:', 'op:' .. (job[1] or '?'), 'target:' .. (job[2] or '?')}
-  for tag in string.gmatch(job[3] or '', '[^\n]+') do
-    dims[#dims + 1] = 'tag:' .. tag
+  local op, target, tags, host, fanout, groups
+  if job then
+    op, target, tags, host, fanout, groups = job[4], job[7], job[8], job[9], job[10], job[11]
+  else
+    op, target, tags, host, fanout, groups = unpack(redis.call('HMGET', K.job .. id, 'op', 'target', 'tags', 'host', 'fanout',
+      'groups'))
   end
-  -- unlike tags, groups are set only by the service
-  for group in string.gmatch(job[6] or '', '[^\n]+') do
-    dims[#dims + 1] = 'group:' .. group
+  local dims = {'op:' .. (op or '?'), 'target:' .. (target or '?')}
+  if tags then
+    for tag in string.gmatch(tags, '[^\n]+') do dims[#dims + 1] = 'tag:' .. tag end
   end
-  if job[5] and job[5] ~= FANNED_OUT then
-    for _, host in ipairs(redis.call('LRANGE', K.slots .. id, 0, -1)) do
-      dims[#dims + 1] = 'host:' .. host
-    end
-  elseif job[4] then
-    dims[#dims + 1] = 'host:' .. job[4]
+  if groups then -- unlike tags, they are set only by the service
+    for group in string.gmatch(groups, '[^\n]+') do dims[#dims + 1] = 'group:' .. group end
+  end
+  if fanout and fanout ~= FANNED_OUT then
+    for _, name in ipairs(redis.call('LRANGE', K.slots .. id, 0, -1)) do dims[#dims + 1] = 'host:' .. name end
+  elseif host then
+    dims[#dims + 1] = 'host:' .. host
   end
   return dims
+end
+
+-- Takes the job out of the indexes of one dimension.
+local function unlist(id, dim, status)
+  local listed = listed_as(status)
+  if redis.call('ZREM', K.index .. dim .. '|' .. listed, id) == 0 and listed == 'submitted' then
+    redis.call('ZREM', K.index .. dim .. '|processing', id)
+  end
 end
 
 -- Moves the job from the indexes of one status to those of another; nil for either: the job enters or leaves.
 -- job: see `dimensions`.
 local function reindex(id, created, from, to, job)
   local time = int(num(created))
+  if from then redis.call('ZREM', K.index .. 'all:|' .. from, id) end
+  if to then redis.call('ZADD', K.index .. 'all:|' .. to, time, id) end
+  local listed = to and listed_as(to)
+  if from and listed_as(from) == listed then return end
   for _, dim in ipairs(dimensions(id, job)) do
-    if from then redis.call('ZREM', K.index .. dim .. '|' .. from, id) end
-    if to then redis.call('ZADD', K.index .. dim .. '|' .. to, time, id) end
+    if from then unlist(id, dim, from) end
+    if to then redis.call('ZADD', K.index .. dim .. '|' .. listed, time, id) end
   end
+end
+
+-- Moves the job from the index of one host, if any, to that of another.
+local function change_host(id, created, status, from, to)
+  if from then unlist(id, 'host:' .. from, status) end
+  redis.call('ZADD', K.index .. 'host:' .. to .. '|' .. listed_as(status), int(num(created)), id)
 end
 
 -- The index that lists a host's broadcasts.

@@ -4,8 +4,8 @@ local function raise_alert(kind, job_id, host, message, times, at)
   count(K.stats, kind, times)
   local alike = {}
   for _, line in ipairs(redis.call('LRANGE', K.alerts, 0, -1)) do
-    local is_read, told = pcall(cjson.decode, string.match(line, '|(.*)') or '')
-    if is_read and type(told) == 'table' and told.kind == kind and told.hostname == host then alike[#alike + 1] = line end
+    local is_read, alert = pcall(cjson.decode, string.match(line, '|(.*)') or '')
+    if is_read and type(alert) == 'table' and alert.kind == kind and alert.hostname == host then alike[#alike + 1] = line end
   end
   for i = 20, #alike do redis.call('LREM', K.alerts, -1, alike[i]) end
   redis.call('LPUSH', K.alerts, int(at) .. '|' .. cjson.encode({

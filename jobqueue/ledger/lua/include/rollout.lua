@@ -6,8 +6,6 @@
 -- opened|ended|counts of the job's final states at its end; `paused` and `awaits` (an approval): since when.
 local PLACE = {}
 for i, state in ipairs(STATES) do PLACE[state] = i end
--- Scores of jobs in `opening` that are not due: they wait for a batch to end, for an approval, or to be resumed.
-local RUNNING, AWAITING, PAUSED = '8000000000000000', '8100000000000000', '8200000000000000'
 
 -- Ends all executions that have no record, together. `counts`: the job's, in the order of STATES; kept up to date.
 local function end_rest(id, at, state, reason, counts, held, op)

@@ -1,16 +1,24 @@
 -- The job's status from the counts of its executions: the rule of model/states.py, inside Redis.
 -- counts: the values of STATES in that order. Returns the status.
 local function derive_status(counts)
-  local n, total = {}, 0
+  local total, submitted, running, completed, skipped, cancelled = 0, 0, 0, 0, 0, 0
   for i, state in ipairs(STATES) do
-    n[state] = num(counts[i])
-    total = total + n[state]
+    local number = num(counts[i])
+    if number ~= 0 then
+      total = total + number
+      if state == 'submitted' then submitted = number
+      elseif state == 'acknowledged' or state == 'started' then running = running + number
+      elseif state == 'completed' then completed = number
+      elseif state == 'skipped' then skipped = number
+      elseif state == 'cancelled' then cancelled = number
+      end
+    end
   end
-  if n.submitted == total then return 'submitted' end
-  if n.submitted + n.acknowledged + n.started > 0 then return 'processing' end
-  if n.skipped == total then return 'skipped' end
-  if n.failed + n.expired + n.lost == 0 then
-    return n.cancelled > 0 and 'cancelled' or 'completed'
+  if submitted == total then return 'submitted' end
+  if submitted + running > 0 then return 'processing' end
+  if skipped == total then return 'skipped' end
+  if completed + skipped + cancelled == total then -- none failed
+    return cancelled > 0 and 'cancelled' or 'completed'
   end
-  return n.completed > 0 and 'partial_failure' or 'failed'
+  return completed > 0 and 'partial_failure' or 'failed'
 end

@@ -1,14 +1,16 @@
--- The only way to change the state of an execution. Needs: clock, events, status, index, rollout, settle.
+-- The only way to change the state of an execution. Needs: clock, events, status, index, advance, settle.
 -- steps: {{state, event, note}, ...}, applied together; each is checked against the table of transitions.
 -- more: fields of the execution that are written with its state, with their values, or nil. read: its {state, last, events}
--- if the caller has just read them, or nil.
+-- if the caller has just read them, or nil; known: what `read_job` has just read, or nil.
 -- Updates state, counts, timeline, the job's status and its indexes together, each record with one command: claims and
 -- results are the calls that a fleet makes most. Returns false if a step is not allowed.
-local COUNTS = {'status', 'created', 'updated', 'op'}
-for _, state in ipairs(STATES) do COUNTS[#COUNTS + 1] = 'n.' .. state end
-local FIRST_INDEXED = #COUNTS + 3
-for _, field in ipairs({'opened', 'expires', 'op', 'target', 'tags', 'host', 'fanout', 'groups', 'conc'}) do
-  COUNTS[#COUNTS + 1] = field
+
+-- Reads the fields of a job that a transition needs, and after them those that the caller names: from FIRST_OWN on.
+local FIRST_COUNT = 13
+local FIRST_OWN = FIRST_COUNT + #STATES
+local function read_job(id, ...)
+  return redis.call('HMGET', K.job .. id, 'status', 'created', 'updated', 'op', 'opened', 'expires', 'target', 'tags',
+    'host', 'fanout', 'groups', 'conc', COUNT_FIELDS, ...)
 end
 
 -- Adds a duration to the operation's distribution ('wait' or 'run'): to one bucket, and to the sum.
@@ -16,77 +18,79 @@ local function observe(what, op, micros)
   micros = math.max(0, micros)
   local bucket = 1
   while BUCKETS[bucket] and micros > BUCKETS[bucket] do bucket = bucket + 1 end
-  count(K.measured, what .. '|' .. op .. '|' .. bucket, 1)
-  count(K.measured, what .. '|' .. op .. '|sum', int(micros))
+  local start = what .. '|' .. op .. '|'
+  count(K.measured, start .. bucket, '1')
+  count(K.measured, start .. 'sum', int(micros))
 end
 
-local function transition(id, slot, at, host, steps, more, read)
+local function transition(id, slot, at, host, steps, more, read, known)
   local exec, job = K.exec .. slot .. ':' .. id, K.job .. id
   local before = read or redis.call('HMGET', exec, 'state', 'last', 'events')
   local from = before[1]
   local state = from
   for _, step in ipairs(steps) do
-    if not (ALLOWED[state] and ALLOWED[state][step[1]]) then return false end
+    if not state or not string.find(MOVES, ' ' .. state .. '>' .. step[1] .. ' ', 1, true) then return false end
     state = step[1]
   end
   -- read before the first write
-  local now = redis.call('HMGET', job, unpack(COUNTS))
-  if not now[1] then return false end -- the job was deleted
-  local indexed = {unpack(now, FIRST_INDEXED)}
-  if indexed[5] and indexed[5] ~= FANNED_OUT then need('list', K.slots .. id) end
+  local now = known or read_job(id)
+  local status = now[1]
+  if not status then return false end -- the job was deleted
+  if now[10] and now[10] ~= FANNED_OUT then need('list', K.slots .. id) end
 
   local fields, events, time = more or {}, num(before[3]), int(math.max(at, num(before[2])))
+  local last = #fields
   for _, step in ipairs(steps) do
     events = events + 1
-    fields[#fields + 1] = 'e' .. int(events)
-    fields[#fields + 1] = time .. '|' .. step[2] .. '|' .. host .. '|' .. (step[3] or '')
+    fields[last + 1] = 'e' .. events
+    fields[last + 2] = time .. '|' .. step[2] .. '|' .. host .. '|' .. (step[3] or '')
+    last = last + 2
   end
-  redis.call('HSET', exec, 'state', state, 'events', int(events), 'last', time, unpack(fields))
+  redis.call('HSET', exec, 'state', state, 'events', events, 'last', time, unpack(fields))
 
-  local counts, change = {unpack(now, 5, 4 + #STATES)}, {fields = {}, gone = {}, indexed = indexed, no_deadline = not now[FIRST_INDEXED - 1],
-    conc = now[FIRST_INDEXED + 6] or false}
-  if change.conc and (FINAL_STATES[state] or state == 'submitted') then leave_execution(id, slot, change.conc, at) end
-  for i, name in ipairs(STATES) do
-    if name == from and name ~= state then
-      counts[i] = math.max(0, num(counts[i]) - 1)
-      if counts[i] == 0 then change.gone[1] = 'n.' .. name else change.fields = {'n.' .. name, int(counts[i])} end
+  if now[12] and (FINAL_STATES[state] or state == 'submitted') then leave_execution(id, slot, now[12], at) end
+  local counts, change, gone = {unpack(now, FIRST_COUNT, FIRST_OWN - 1)}, {}, {}
+  if from ~= state then
+    for i, name in ipairs(STATES) do
+      local by = name == from and -1 or name == state and 1
+      if by then
+        counts[i] = math.max(0, num(counts[i]) + by)
+        if counts[i] == 0 then
+          gone[1] = 'n.' .. name
+        else
+          change[#change + 1] = 'n.' .. name
+          change[#change + 1] = counts[i]
+        end
+      end
     end
   end
-  for i, name in ipairs(STATES) do
-    if name == state and name ~= from then
-      counts[i] = num(counts[i]) + 1
-      change.fields[#change.fields + 1] = 'n.' .. name
-      change.fields[#change.fields + 1] = int(counts[i])
-    end
-  end
 
-  local op = now[4] or '?'
-  if FINAL_STATES[state] then
-    count(K.measured, 'ended|' .. op .. '|' .. state, 1)
+  local op, is_final = now[4] or '?', FINAL_STATES[state]
+  if is_final then
+    count(K.measured, 'ended|' .. op .. '|' .. state, '1')
     -- the last event of a running execution is its start; the run time of a lost one is unknown
     if from == 'started' and state ~= 'lost' then observe('run', op, at - num(before[2])) end
   elseif state == 'submitted' then
-    count(K.measured, 'retried|' .. op, 1)
+    count(K.measured, 'retried|' .. op, '1')
   end
-  local is_stepwise, news = now[FIRST_INDEXED - 2], {}
-  if is_stepwise and FINAL_STATES[state] then
-    -- `advance` continues from the stored counts
-    if #change.fields > 0 then redis.call('HSET', job, unpack(change.fields)) end
-    if #change.gone > 0 then redis.call('HDEL', job, unpack(change.gone)) end
-    change.fields, change.gone = {}, {}
+  local news
+  if now[5] and is_final then -- it is opened in steps: `advance` continues from the stored counts
+    if #change > 0 then redis.call('HSET', job, unpack(change)) end
+    if #gone > 0 then redis.call('HDEL', job, unpack(gone)) end
+    change, gone = {}, {}
     news = advance(id, at, counts, op)
   end
-  local status = settle(id, at, counts, now, is_stepwise, change)
+  status = settle(id, at, counts, now, now[5], change, gone, now)
   local first = 1
   for i, step in ipairs(steps) do -- one entry for steps that share their note: most come in pairs
     local following = steps[i + 1]
     if not following or following[3] ~= step[3] then
-      local names = {}
-      for j = first, i do names[#names + 1] = steps[j][2] end
-      announce(id, status, time, table.concat(names, ','), host, step[3])
+      local names = steps[first][2]
+      for j = first + 1, i do names = names .. ',' .. steps[j][2] end
+      announce(id, status, time, names, host, step[3])
       first = i + 1
     end
   end
-  announce_all(id, status, at, news)
+  if news then announce_all(id, status, at, news) end
   return true
 end

@@ -1,6 +1,6 @@
 -- Accepts jobs: resolves each target to agents, stores the job with its executions and publishes them, all or nothing
 -- per job; a refused job does not affect the others.
--- include: clock next_time events index batches publish audit_trail hosts concurrency
+-- include: clock next_time events index batches publish audit_trail hosts schedule fire concurrency
 -- KEYS: none
 -- ARGV: 1 now, 2 window of idempotency keys in ms, 3 message template or '', 4 how many entries the audit trail keeps,
 --   5 '1' if a job is refused while its entry cannot be written, then per job what JOB_ARGUMENTS names, '' for what it
@@ -8,7 +8,7 @@
 --   those, or none; unplaced: any agent, as soon as one can run it; staged: the hosts that `stage_hosts` has listed,
 --   whose executions `open_slice` opens), '1' if the operation is idempotent,
 --   identity of the submitter, a blank and the idempotency key, digest of the request, hostnames to
---   keep to (lines), seal of the idempotency key, its entry for the audit trail, the seal of that, then the job's own fields (model/job_fields.py): tags as "key:value" lines, lists as
+--   keep to (lines), seal of the idempotency key, its entry for the audit trail, the seal of that, the time of a schedule at which it fires (include/fire.lua), then the job's own fields (model/job_fields.py): tags as "key:value" lines, lists as
 --   lines
 -- returns: per job: {'created', created, {slot...}, number of its audit entry, link of that} (slots only if the caller
 --     has to send the messages; number and link only if an entry was given and could be written)
@@ -16,7 +16,9 @@
 --   | {'unsupported'} | {'unrecorded', why} | {'away', state of the agent} | {'too_late'}
 --   | {'plan_changed', host that takes no work...}
 --   | {'no_live_agent', offline or draining hostname...}
---   | {'busy', id of a job that holds the concurrency key} | {'large'} (stage the hosts first) | {'misfit', field of the rollout, number of hosts}
+--   | {'unscheduled'} (the schedule changed, or this time of it was dealt with)
+--   | {'busy', id of a job that holds the concurrency key}
+--   | {'large'} (stage the hosts first) | {'misfit', field of the rollout, number of hosts}
 local at = clock(ARGV[1])
 local window, template, keep, is_strict = ARGV[2], parse_template(ARGV[3]), ARGV[4], ARGV[5] == '1'
 
@@ -265,8 +267,14 @@ local function store(job, slots, created, terms)
     remember('opened', '0')
     remember('not_before', job.not_before)
     remember('rollout', terms or '')
-    remember('gate', int(terms and batch_end(terms_of(terms), 0, slots.staged) or slots.staged))
-    redis.call('ZADD', K.opening, when, id)
+    if job.approval ~= '' then -- nothing is opened before it is approved
+      remember('gate', '0')
+      remember('awaits', when)
+      redis.call('ZADD', K.opening, AWAITING, id)
+    else
+      remember('gate', int(terms and batch_end(terms_of(terms), 0, slots.staged) or slots.staged))
+      redis.call('ZADD', K.opening, when, id)
+    end
   elseif FANS_OUT[job.kind] then
     remember('fanout', FANNED_OUT)
     for first = 1, #slots, 1000 do -- unpack has a limit
@@ -290,12 +298,18 @@ local function store(job, slots, created, terms)
   reindex(id, when, nil, 'submitted')
   if FANS_OUT[job.kind] then list_under(slots, id, when) end
   announce(id, 'submitted', when, 'submitted', '_api')
+  if job.fire ~= '' then note_fire(job, created) end
 end
 
 local time
 local function accept(job)
   local answer = earlier(job)
-  if answer then return answer end
+  if answer then
+    -- a time that comes again after the clock went back
+    if answer[1] == 'replayed' and job.fire ~= '' then note_fire(job, at) end
+    return answer
+  end
+  if job.fire ~= '' and not may_fire(job.fire) then return {'unscheduled'} end
   if job.expires_at ~= '' and tonumber(job.expires_at) <= at then return {'too_late'} end
   local slots, refusal = resolve[job.kind](job, job.expires_at ~= '')
   if not slots then return refusal end
@@ -344,8 +358,8 @@ local function accept(job)
   if retried and retried[1] then
     local as = retried[2]
     redis.call('HSET', first, 'retried_as', as and (as .. ' ' .. job.id) or job.id)
-    local told = append_event(first, created, 'retried', '_api', 'as ' .. job.id)
-    announce(job.retry_of, retried[1], told, 'retried', '_api', 'as ' .. job.id)
+    local event = append_event(first, created, 'retried', '_api', 'as ' .. job.id)
+    announce(job.retry_of, retried[1], event, 'retried', '_api', 'as ' .. job.id)
   end
   local answer = {'created', when, (waits or template or not is_placed) and {} or slots}
   if not is_strict then -- a job is accepted even while the trail cannot be written; the caller is informed

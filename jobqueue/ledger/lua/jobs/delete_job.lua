@@ -28,6 +28,8 @@ if not forced and record[4] then need('list', K.slots .. id) end
 -- `remove_executions` takes it out of the indexes by host, in which versions before put it
 if is_broadcast and record[4] ~= FANNED_OUT then redis.call('HSET', job, 'fanout', FANNED_OUT) end
 for _, status in ipairs(forced and STATUSES or {record[1]}) do reindex(id, record[2], status, nil) end
+-- an agent of a version before may have ended it without taking it out of the indexes of unfinished jobs
+if not forced then reindex(id, record[2], 'submitted', nil) end
 local slot = record[3]
 if is_broadcast then
   redis.call('DEL', K.removing .. id)
@@ -63,5 +65,5 @@ if record[8] and record[1] == 'completed' then
 end
 redis.call('ZREM', K.finished, id)
 for _, key in ipairs({K.deadlines, K.outside, K.opening, K.cancelling}) do redis.call('ZREM', key, id) end
-redis.call('DEL', job, K.doc .. id, K.slots .. id, K.told .. id)
+redis.call('DEL', job, K.doc .. id, K.slots .. id, K.driver_report .. id)
 return is_broadcast and 'removing' or 'deleted'

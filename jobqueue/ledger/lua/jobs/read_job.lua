@@ -17,4 +17,4 @@ else
   most = 1
 end
 local executions = read_executions(id, slots, most, tonumber(ARGV[4]))
-return {redis.call('GET', K.doc .. id), job, executions, record[3] and redis.call('HGETALL', K.told .. id) or {}, slots, total}
+return {redis.call('GET', K.doc .. id), job, executions, record[3] and redis.call('HGETALL', K.driver_report .. id) or {}, slots, total}

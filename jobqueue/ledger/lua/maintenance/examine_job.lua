@@ -16,10 +16,10 @@ local slots = recorded_slots(id, record[3], record[4], record[9])
 local is_stepwise = record[9] and record[4] and true or false
 local held = is_stepwise and math.max(0, redis.call('LLEN', K.slots .. id) - #slots) or 0
 local found, noted = {}, {}
-local function differs(what, mend)
+local function differs(what, repair)
   if not noted[what] then found[#found + 1] = what end
   noted[what] = true
-  if repairs then mend() end
+  if repairs then repair() end
 end
 
 local states, there = {}, 0
@@ -107,9 +107,13 @@ if not string.match(record[8] or '', '^%d+$') or num(record[8]) < num(created) t
   differs('counts', function() redis.call('HSET', job, 'updated', created) end)
 end
 if record[1] ~= status then differs('counts', function() redis.call('HSET', job, 'status', status) end) end
+for _, other in ipairs(STATUSES) do listed('index', K.index .. 'all:|' .. other, id, other == status and created) end
 for _, dim in ipairs(dimensions(id)) do
+  local wanted = listed_as(status)
+  -- started by an agent of a version before
+  if wanted == 'submitted' and same(redis.call('ZSCORE', K.index .. dim .. '|processing', id), created) then wanted = 'processing' end
   for _, other in ipairs(STATUSES) do
-    listed('index', K.index .. dim .. '|' .. other, id, other == status and created)
+    listed('index', K.index .. dim .. '|' .. other, id, other == wanted and created)
   end
 end
 if record[4] == FANNED_OUT then
@@ -121,11 +125,18 @@ if record[4] == FANNED_OUT then
 end
 if is_stepwise then
   local gate = num(record[10])
-  local is_sane = #slots == num(record[9]) and gate >= #slots and gate <= #slots + held and (gate > 0 or held == 0)
+  -- the signed document tells whether the first batch waits for an approval
+  local is_held = #slots == 0 and string.find(redis.call('GET', K.doc .. id), '"approval"', 1, true)
+  local is_open = gate > 0 or held == 0 or (is_held and redis.call('HGET', job, 'awaits'))
+  local is_sane = #slots == num(record[9]) and gate >= #slots and gate <= #slots + held and is_open
   if not is_sane then
-    differs('opening', function() redis.call('HSET', job, 'opened', #slots, 'gate', record[12] and math.max(1, #slots) or #slots + held) end)
+    differs('opening', function()
+      local opens = is_held and 0 or record[12] and math.max(1, #slots) or #slots + held
+      redis.call('HSET', job, 'opened', #slots, 'gate', opens)
+      if is_held then redis.call('HSET', job, 'awaits', int(at)) end
+    end)
   end
-  -- the signed document tells whether there are terms; without them nothing more may be opened
+  -- the signed document states whether there are terms; without them nothing more may be opened
   if not terms_of(record[12]) and record[12] ~= 'lost' and held > 0 and string.find(redis.call('GET', K.doc .. id), '"rollout"', 1, true) then
     differs('opening', function() redis.call('HSET', job, 'rollout', 'lost') end)
   end

@@ -1,4 +1,4 @@
--- Tells, at a fixed cost for each, which of some jobs may be incompletely stored: `examine_job` looks at those.
+-- Lists, at a fixed cost for each, which of some jobs may be incompletely stored: `examine_job` looks at those.
 -- KEYS: none
 -- ARGV: 1.. job ids
 -- returns: ids

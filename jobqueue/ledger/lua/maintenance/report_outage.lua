@@ -12,8 +12,8 @@ end
 local kind = ARGV[2]
 if began then
   redis.call('LREM', K.alerts, 1, line)
-  local is_read, told = pcall(cjson.decode, string.match(line, '|(.*)') or '')
-  if kind == '' and is_read and type(told) == 'table' then kind = tostring(told.kind) end
+  local is_read, alert = pcall(cjson.decode, string.match(line, '|(.*)') or '')
+  if kind == '' and is_read and type(alert) == 'table' then kind = tostring(alert.kind) end
 end
 local new = int(num(ARGV[1] ~= '' and ARGV[1] or began)) .. '|' .. cjson.encode({
   kind = kind, job_id = '', hostname = '', message = ARGV[3]})

@@ -98,7 +98,7 @@ def test_without_a_commit_nothing_changes(collections: Collections) -> None:
     assert _works(collections) == []
 
 
-def test_names_that_sql_cannot_tell_apart(collections: Collections) -> None:
+def test_names_that_are_equal_in_sql(collections: Collections) -> None:
     _put(collections, "a-b", 1)
     for name in ("a_b", "A-B"):
         with pytest.raises(Conflict, match=f"In SQL, {name} is the same name as that of the collection a-b"):
@@ -166,12 +166,12 @@ def test_writers_wait_for_each_other(collections: Collections) -> None:
     assert _works(collections) == []
 
 
-def test_who_has_to_wait_is_told(collections: Collections) -> None:
-    told: list[str] = []
+def test_a_transaction_that_must_wait_calls_on_wait(collections: Collections) -> None:
+    waited_for: list[str] = []
     waiting = threading.Event()
 
     def on_wait(name: str) -> None:
-        told.append(name)
+        waited_for.append(name)
         waiting.set()
 
     def late() -> None:
@@ -188,7 +188,7 @@ def test_who_has_to_wait_is_told(collections: Collections) -> None:
         _write(transaction, "a", 1)
         transaction.commit()
     thread.join(60)
-    assert told == ["a"]
+    assert waited_for == ["a"]
     assert _numbers(collections, "a") == [2]
 
 

@@ -38,6 +38,7 @@ PAGES = (
     "/ui/agents",
     "/ui/agents/web1",
     "/ui/submit",
+    "/ui/schedules",
     "/ui/submit?operation=node.hostname.get",
     "/ui/reach?target=_all&operation=node.hostname.get",
     "/ui/audit",
@@ -230,7 +231,7 @@ def test_a_retry_asks(page: Page, services: FakeServices, states: list[Execution
 
 def test_overview_shows_what_fails(page: Page, services: FakeServices) -> None:
     found = page("/")
-    assert "nothing failed in the last hour" in found.find(id="glance").get_text()
+    assert "nothing failed in the last hour" in found.find(id="fleet-summary").get_text()
     assert found.find(id="failing").has_attr("hidden")
     for number in range(7):
         hosts = tuple(
@@ -241,7 +242,7 @@ def test_overview_shows_what_fails(page: Page, services: FakeServices) -> None:
         services.store[job.id] = job
     services.agents_known[:] = [AN_AGENT, replace(AN_AGENT, hostname="web2", live=False)]
     found = page("/")
-    strip = " ".join(found.find(id="glance").get_text().split())
+    strip = " ".join(found.find(id="fleet-summary").get_text().split())
     assert strip == "1 of 2 agents offline 28 failed in the last hour"
     failing = found.find(id="failing")
     assert not failing.has_attr("hidden")
@@ -271,7 +272,7 @@ def test_the_list_of_jobs_asks_for_what_the_form_says(page: Page, services: Fake
 
 
 @pytest.mark.parametrize("query", ["status=nope", "tag=nope", "hostname=-", "created_after=yesterday"])
-def test_a_filter_that_is_none_is_explained(page: Page, query: str) -> None:
+def test_an_invalid_filter_is_explained(page: Page, query: str) -> None:
     found = page(f"/ui/jobs?{query}", 400)
     assert query.partition("=")[0] in found.find(class_="is-bad").get_text().lower()
 
@@ -455,7 +456,7 @@ def test_what_was_done_here_is_in_the_audit_trail(send: Send, signed_in: FlaskCl
     services.store[ID] = a_job(id=ID)
     send("/ui/submit?operation=node.hostname.get", "/ui/submit", target="web1")
     send(f"/ui/jobs/{ID}", f"/ui/jobs/{ID}/delete")
-    deleted, submitted, came = (entry.deed for entry in services.audit.newest(10))
+    deleted, submitted, came = (entry.content for entry in services.audit.newest(10))
     assert (deleted.method, deleted.path, deleted.result, deleted.kind) == (
         "POST", f"/ui/jobs/{ID}/delete", "done", "token",
     )  # fmt: skip

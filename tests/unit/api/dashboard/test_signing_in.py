@@ -58,7 +58,7 @@ def test_a_user_signs_in_with_a_password(services: FakeServices) -> None:
     browser = create_app(settings, services).test_client()  # type: ignore[arg-type]
     assert sign_in(browser, user="ann", secret="wrong")[0] == 403
     assert sign_in(browser, user="ann", secret="correct horse battery") == (303, "/")
-    done, refused = (entry.deed for entry in services.audit.newest(2))
+    done, refused = (entry.content for entry in services.audit.newest(2))
     assert (done.path, done.result, done.who, done.kind) == ("/ui/sign-in", "done", "ann", "user")
     assert (refused.path, refused.result, refused.who) == ("/ui/sign-in", "refused", "")
     page = parse(browser.get("/"))
@@ -83,7 +83,7 @@ def test_odd_characters_are_only_wrong(browser: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("origin", [None, "https://evil.example", "null", "http://localhost.evil.example"])
-def test_other_sites_cannot_sign_anybody_in(browser: FlaskClient, origin: str | None) -> None:
+def test_other_sites_cannot_sign_a_user_in(browser: FlaskClient, origin: str | None) -> None:
     status, says = sign_in(browser, origin=origin, secret=TOKEN)
     assert (status, browser.get_cookie("jobqueue_session")) == (400, None)
     assert "was not sent from this page" in says
@@ -123,7 +123,7 @@ def test_a_browser_is_led_from_the_documents_and_back(browser: FlaskClient, path
 
 @pytest.mark.parametrize("accept", ["*/*", "application/json", None])
 @pytest.mark.parametrize("path", ["/docs", "/openapi.json"])
-def test_a_program_is_told_that_it_needs_credentials(browser: FlaskClient, path: str, accept: str | None) -> None:
+def test_a_program_gets_an_authentication_challenge(browser: FlaskClient, path: str, accept: str | None) -> None:
     answer = browser.get(path, headers={"Accept": accept} if accept else {})
     assert (answer.status_code, answer.get_json()["code"]) == (401, 401)
 
@@ -142,7 +142,7 @@ def test_no_other_path_leads_browsers_away(browser: FlaskClient) -> None:
         "/ui/\x00", "/ui /x",
     ],
 )  # fmt: skip
-def test_nobody_is_led_elsewhere(given: str) -> None:
+def test_redirects_stay_on_this_site(given: str) -> None:
     assert safe_next(given) == "/"
 
 
@@ -222,7 +222,7 @@ FORM = "application/x-www-form-urlencoded"
         ("/job", 100, "x", 401),
     ],
 )
-def test_no_body_is_read_of_whom_nobody_knows(
+def test_the_body_of_an_unauthenticated_request_is_not_read(
     browser: FlaskClient, path: str, length: int, cookie: str, status: int
 ) -> None:
     if cookie:

@@ -220,7 +220,7 @@ def test_a_submission_id_takes_no_reported_runs_name(ask: Ask, attacker: Ask) ->
     assert ask("GET", RAY + "run1").get_json()["status"] == "PENDING"
 
 
-def test_nobody_moves_the_run_that_another_caller_reports(ask: Ask, attacker: Ask) -> None:
+def test_a_caller_cannot_move_another_callers_run(ask: Ask, attacker: Ask) -> None:
     ask("POST", REPORT, {"state": "running", "jobId": "run1"})
     assert attacker("POST", REPORT, {"state": "error", "jobId": "run1"}).status_code == 200  # one of its own
     assert shown(ask, "run1") == ("run1", "running")
@@ -233,7 +233,9 @@ def test_a_name_is_not_taken_by_who_reports_it_first(ask: Ask, attacker: Ask) ->
     assert ask("POST", REPORT, {"state": "running", "jobId": "run1"}).status_code == 200
 
 
-def test_several_reported_runs_of_one_name_are_told_apart(ask: Ask, attacker: Ask, other: Callable[..., Ask]) -> None:
+def test_several_reported_runs_of_one_name_are_distinguished(
+    ask: Ask, attacker: Ask, other: Callable[..., Ask]
+) -> None:
     reader = other("reader", "job:read")
     ask("POST", REPORT, {"state": "running", "jobId": "run1"})
     assert shown(reader, "run1") == ("run1", "running")

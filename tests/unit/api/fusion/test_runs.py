@@ -89,7 +89,7 @@ def test_other_ends(ask: Ask, run_id: str, agent: Agent, end: ExecutionState, sh
     assert ended["result"] == {"jobConfigId": "job1", "jobRunId": run_id, **said}
 
 
-def test_it_is_a_job_of_ours(ask: Ask, run_id: str, stored: dict[str, Any]) -> None:
+def test_it_is_an_ordinary_job(ask: Ask, run_id: str, stored: dict[str, Any]) -> None:
     for tag in ("fusion:run", "fusion.id:job1", "fusion.type:script"):
         (job,) = ask("GET", f"/job?tag={tag}").get_json()["items"]
         assert (job["alias"], job["origin"], job["submitted_by"]) == (run_id, "fusion", "demo-user")

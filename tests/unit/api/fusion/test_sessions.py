@@ -103,5 +103,5 @@ def test_bad_bodies(client: FlaskClient, body: Any, says: str) -> None:
     fusion_error(client.post(AT, json=body), 400, says)
 
 
-def test_a_body_of_a_stranger_is_short(client: FlaskClient) -> None:
+def test_the_body_of_an_unknown_client_is_limited(client: FlaskClient) -> None:
     fusion_error(client.post(AT, json={**USER, "x": "x" * 5000}), 413)

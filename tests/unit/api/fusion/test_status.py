@@ -16,7 +16,7 @@ AT = "/job-launcher/launcher/status"
 (PAGE,) = json.loads((Path(__file__).parent / "status.json").read_text(encoding="utf-8"))
 
 
-def tell(ask: Ask, state: str, name: str = "run1", **more: Any) -> Any:
+def report(ask: Ask, state: str, name: str = "run1", **more: Any) -> Any:
     return ask("POST", AT, {"state": state, "jobId": name, "jobConfig": {"id": "c", "type": "t"}, **more})
 
 
@@ -39,8 +39,8 @@ def test_the_page(ask: Ask) -> None:
 
 def test_the_whole_way(ask: Ask, world: World) -> None:
     for state in ("idle", "starting", "running", "finishing"):
-        told = tell(ask, state, hostname="driver-1", startTime="2025-10-16T19:49:15.106Z").get_json()
-        assert told == {
+        answer = report(ask, state, hostname="driver-1", startTime="2025-10-16T19:49:15.106Z").get_json()
+        assert answer == {
             "state": state,
             "jobId": "run1",
             "jobConfig": {"id": "c", "type": "t"},
@@ -48,25 +48,25 @@ def test_the_whole_way(ask: Ask, world: World) -> None:
             "result": {},
         }
         world.clock.advance(1)
-    ended = tell(ask, "finished", result={"n": 1}, endTime="2025-10-16T19:49:42.276Z").get_json()
+    ended = report(ask, "finished", result={"n": 1}, endTime="2025-10-16T19:49:42.276Z").get_json()
     assert ended["startTime"] == "2025-10-16T19:49:15.106Z"
     assert ended["duration"] == 27170
     assert ended["result"] == {"n": 1}
 
 
-def test_times_of_ours_where_the_driver_gives_none(ask: Ask, world: World) -> None:
-    tell(ask, "running")
+def test_the_ledgers_times_replace_missing_driver_times(ask: Ask, world: World) -> None:
+    report(ask, "running")
     world.clock.advance(2.25)
-    ended = tell(ask, "finished").get_json()
+    ended = report(ask, "finished").get_json()
     assert ended["duration"] == 2250
     assert ended["endTime"] > ended["startTime"]
 
 
 def test_what_is_left_out_stays(ask: Ask) -> None:
-    tell(ask, "running", hostname="driver-1", result={"a": 1})
-    told = ask("POST", AT, {"state": "running", "jobId": "run1", "result": None, "hostname": ""}).get_json()
-    assert told["jobConfig"] == {"id": "c", "type": "t"}
-    assert (told["result"], told["hostname"]) == ({"a": 1}, "driver-1")
+    report(ask, "running", hostname="driver-1", result={"a": 1})
+    answer = ask("POST", AT, {"state": "running", "jobId": "run1", "result": None, "hostname": ""}).get_json()
+    assert answer["jobConfig"] == {"id": "c", "type": "t"}
+    assert (answer["result"], answer["hostname"]) == ({"a": 1}, "driver-1")
 
 
 @pytest.mark.parametrize(
@@ -85,15 +85,15 @@ def test_what_is_left_out_stays(ask: Ask) -> None:
     ],
 )
 def test_illegal_moves(ask: Ask, before: str, after: str, allowed: list[str]) -> None:
-    assert tell(ask, before).status_code == 200
-    error = fusion_error(tell(ask, after), 409, *allowed)
+    assert report(ask, before).status_code == 200
+    error = fusion_error(report(ask, after), 409, *allowed)
     assert error["details"]["allowed"] == allowed
     assert error["details"]["state"] == before
     assert ask("GET", "/api/spark/jobs/run1").get_json()["state"] == before
 
 
 def test_a_run_cannot_begin_as_unknown(ask: Ask) -> None:
-    error = fusion_error(tell(ask, "unknown"), 409, "unknown")
+    error = fusion_error(report(ask, "unknown"), 409, "unknown")
     assert "running" in error["details"]["allowed"]
     assert "unknown" not in error["details"]["allowed"]
     assert ask("GET", AT).get_json() == []
@@ -103,49 +103,49 @@ def test_steps_may_be_left_out(ask: Ask) -> None:
     for number, (before, after) in enumerate(
         [("idle", "running"), ("starting", "finished"), ("running", "finished"), ("running", "cancelled")]
     ):
-        tell(ask, before, f"run{number}")
-        assert tell(ask, after, f"run{number}").get_json()["state"] == after
+        report(ask, before, f"run{number}")
+        assert report(ask, after, f"run{number}").get_json()["state"] == after
 
 
 def test_an_end_stays(ask: Ask) -> None:
-    first = tell(ask, "finished", result={"n": 1}).get_json()
-    error = fusion_error(tell(ask, "finished", result={"n": 2}), 409, "ended as finished")
+    first = report(ask, "finished", result={"n": 1}).get_json()
+    error = fusion_error(report(ask, "finished", result={"n": 2}), 409, "ended as finished")
     assert error["details"] == {"state": "finished", "allowed": []}
     assert ask("GET", AT).get_json() == [first]
 
 
 def test_cancel_shows_until_the_driver_reports(ask: Ask) -> None:
-    tell(ask, "running")
+    report(ask, "running")
     for _ in range(2):
         assert ask("DELETE", "/api/spark/jobs/run1").get_json()["state"] == "cancelling"
-        assert tell(ask, "running").get_json()["state"] == "cancelling"
-    assert tell(ask, "finished").get_json()["state"] == "finished"
+        assert report(ask, "running").get_json()["state"] == "cancelling"
+    assert report(ask, "finished").get_json()["state"] == "finished"
 
 
 def test_an_error_says_why(ask: Ask) -> None:
-    tell(ask, "error", "a", result={"error": "out of memory"})
-    tell(ask, "error", "b")
+    report(ask, "error", "a", result={"error": "out of memory"})
+    report(ask, "error", "b")
     errors = {job["tags"]["fusion.reported"]: job["error"] for job in ask("GET", "/job").get_json()["items"]}
     assert errors == {"a": "out of memory", "b": "the driver reported an error"}
 
 
-def test_no_driver_forges_the_state_of_a_run_of_ours(ask: Ask, agent: Agent) -> None:
+def test_no_driver_forges_the_state_of_an_agents_run(ask: Ask, agent: Agent) -> None:
     run_id = ask("POST", "/api/spark/jobs", {"id": "c", "type": "node.hostname.get"}).get_json()["jobId"]
-    error = fusion_error(tell(ask, "finished", run_id), 409, "agent")
+    error = fusion_error(report(ask, "finished", run_id), 409, "agent")
     assert error["details"] == {"state": "starting", "allowed": []}
     agent.finish(agent.take())
-    fusion_error(tell(ask, "error", run_id), 409)
+    fusion_error(report(ask, "error", run_id), 409)
     assert ask("GET", f"/api/spark/jobs/{run_id}").get_json()["hostname"] == HOST
 
 
 def test_a_reported_run_holds_up_no_start(ask: Ask) -> None:
-    tell(ask, "running")
+    report(ask, "running")
     assert ask("POST", "/api/spark/jobs", {"id": "c", "type": "node.hostname.get"}).status_code == 200
 
 
 def test_other_apis_show_it(ask: Ask) -> None:
     for number, state in enumerate(("idle", "running", "error", "skipped")):
-        tell(ask, state, f"run{number}")
+        report(ask, state, f"run{number}")
         assert ask("GET", f"/api/jobs/run{number}").status_code == 404
     listed = ask("GET", "/api/jobs/").get_json()
     assert len(listed) == 4
@@ -156,7 +156,7 @@ def test_other_apis_show_it(ask: Ask) -> None:
 
 
 def test_it_is_run_again_only_elsewhere(ask: Ask) -> None:
-    tell(ask, "error")
+    report(ask, "error")
     (job,) = ask("GET", "/job").get_json()["items"]
     response = ask("POST", f"/job/{job['id']}/retry")
     assert response.status_code == 409
@@ -167,7 +167,7 @@ def test_it_is_run_again_only_elsewhere(ask: Ask) -> None:
 def test_pages(ask: Ask) -> None:
     names = [f"run{number}" for number in range(130)]
     for name in names:
-        tell(ask, "running", name)
+        report(ask, "running", name)
     found = ask("GET", AT).get_json()
     assert [run["jobId"] for run in found] == names[::-1]
     assert [run["jobId"] for run in ask("GET", f"{AT}?limit=105&offset=10").get_json()] == names[-11:-116:-1]
@@ -220,26 +220,28 @@ def test_bad_bodies(ask: Ask, body: Any, says: str) -> None:
 def test_times_are_shown_in_utc_with_milliseconds(ask: Ask) -> None:
     times = {"startTime": "2025-10-16T21:49:15.1067+02:00", "endTime": "2025-10-16 19:49:42"}
     for _ in range(2):
-        ended = tell(ask, "finished", **times, duration=5).get_json()
+        ended = report(ask, "finished", **times, duration=5).get_json()
         assert ended["startTime"] == "2025-10-16T19:49:15.106Z"
         assert ended["endTime"] == "2025-10-16T19:49:42.000Z"
         assert ended["duration"] == 26894
 
 
 def test_a_given_duration_counts_without_both_times(ask: Ask) -> None:
-    assert tell(ask, "finished", "a", duration=5).get_json()["duration"] == 5
-    assert tell(ask, "finished", "b", duration=5, endTime="2025-01-01").get_json()["duration"] == 5
-    tell(ask, "running", "d", startTime="2025-01-01T00:00:00Z", duration=5)
-    assert tell(ask, "finished", "d", endTime="2025-01-01T00:00:01Z").get_json()["duration"] == 1000
+    assert report(ask, "finished", "a", duration=5).get_json()["duration"] == 5
+    assert report(ask, "finished", "b", duration=5, endTime="2025-01-01").get_json()["duration"] == 5
+    report(ask, "running", "d", startTime="2025-01-01T00:00:00Z", duration=5)
+    assert report(ask, "finished", "d", endTime="2025-01-01T00:00:01Z").get_json()["duration"] == 1000
 
 
-def test_an_end_before_the_start_that_was_told_before(ask: Ask) -> None:
-    tell(ask, "running", startTime="2025-01-02T00:00:00Z")
-    fusion_error(tell(ask, "finished", endTime="2025-01-02T01:00:00+02:00"), 400, "endTime", "2025-01-02T00:00:00.000Z")
+def test_an_end_before_the_start_of_an_earlier_report(ask: Ask) -> None:
+    report(ask, "running", startTime="2025-01-02T00:00:00Z")
+    fusion_error(
+        report(ask, "finished", endTime="2025-01-02T01:00:00+02:00"), 400, "endTime", "2025-01-02T00:00:00.000Z"
+    )
     assert ask("GET", "/api/spark/jobs/run1").get_json()["state"] == "running"
-    tell(ask, "running", startTime="2025-01-01", endTime="2025-01-02")
-    fusion_error(tell(ask, "finished", startTime="2025-01-03"), 400, "startTime")
-    assert tell(ask, "finished").get_json()["duration"] == 86_400_000
+    report(ask, "running", startTime="2025-01-01", endTime="2025-01-02")
+    fusion_error(report(ask, "finished", startTime="2025-01-03"), 400, "startTime")
+    assert report(ask, "finished").get_json()["duration"] == 86_400_000
 
 
 # --- names ------------------------------------------------------------------------------------------------------------
@@ -247,7 +249,7 @@ def test_an_end_before_the_start_that_was_told_before(ask: Ask) -> None:
 
 def test_a_reported_run_hides_no_configuration_of_its_name(ask: Ask, agent: Agent) -> None:
     at = "/api/spark/jobs/nightly"
-    tell(ask, "running", "nightly")
+    report(ask, "running", "nightly")
     assert ask("GET", at).get_json()["jobId"] == "nightly"
     ask("POST", "/api/spark/configurations", {"id": "nightly", "type": "node.hostname.get"})
     assert ask("GET", at).get_json()["state"] == "idle"
@@ -255,7 +257,7 @@ def test_a_reported_run_hides_no_configuration_of_its_name(ask: Ask, agent: Agen
     run_id = ask("POST", at).get_json()["jobId"]
     assert ask("GET", at).get_json()["jobId"] == run_id
     assert ask("DELETE", at).get_json()["jobId"] == run_id
-    tell(ask, "running", "elsewhere", jobConfig={"id": "nightly"})
+    report(ask, "running", "elsewhere", jobConfig={"id": "nightly"})
     assert ask("GET", at).get_json()["jobId"] == run_id
     for job in ask("GET", "/job?tag=fusion:run").get_json()["items"]:
         assert ask("DELETE", f"/job/{job['id']}").status_code == 204

@@ -50,7 +50,7 @@ class RayServices(FakeServices):
         super().__post_init__()
         self.agents_known = list(AGENTS)
 
-    def _submit(self, submission: Submission, deed: AuditEntry | None = None) -> Accepted:
+    def _submit(self, submission: Submission, audit_entry: AuditEntry | None = None) -> Accepted:
         self._fail()
         taken = next((job for job in self.store.values() if job.alias == submission.alias), None)
         if taken:

@@ -72,7 +72,7 @@ def test_the_ledger_is_away(ask: Ask, services: RayServices) -> None:
         assert response.headers["Retry-After"]
 
 
-def test_a_fault_of_ours(ask: Ask, services: RayServices) -> None:
+def test_an_internal_error(ask: Ask, services: RayServices) -> None:
     services.failure = ZeroDivisionError("secret")
     response = ask("GET", "/api/jobs/")
     assert (response.status_code, response.content_type) == (500, PLAIN)

@@ -6,12 +6,12 @@ import json
 
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.jobs import ID, job
-from tests.unit.cli.views.test_watch import stream, told
+from tests.unit.cli.views.test_watch import event_of, stream
 from tests.unit.client.fake_api import FakeApi, Reply
 
 EVENTS = (
-    ("job", told("started", "web1", timestamp="2026-01-01T00:00:00.000Z")),
-    ("job", told("failed", "web1", "failed", "disk \x1b[2J full", timestamp="2026-01-01T00:00:01.000Z")),
+    ("job", event_of("started", "web1", timestamp="2026-01-01T00:00:00.000Z")),
+    ("job", event_of("failed", "web1", "failed", "disk \x1b[2J full", timestamp="2026-01-01T00:00:01.000Z")),
     ("end", {"job_id": ID, "status": "failed"}),
 )
 

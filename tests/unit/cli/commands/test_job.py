@@ -518,7 +518,7 @@ def test_full_shows_the_whole_id_on_a_terminal() -> None:
     assert ID in file.getvalue()
 
 
-def test_the_timeline_tells_the_day_only_where_it_is_another(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_timeline_shows_the_day_only_when_it_changes(capsys: pytest.CaptureFixture[str]) -> None:
     steps = [
         {
             "timestamp": f"2026-01-0{day}T00:00:00.000Z",
@@ -616,6 +616,18 @@ def test_steer_a_rollout(api: FakeApi, run: Run, verb: str) -> None:
     api.on("POST", f"/job/{ID}/{verb}", Reply(200, job("processing", rollout={"state": "paused"})))
     result = run("job", verb, ID)
     assert (result.exit_code, result.stdout) == (0, f"{ID}  paused\n")
+
+
+def test_approve_a_plan(api: FakeApi, run: Run) -> None:
+    approval = {"because": "The job reaches 4 hosts.", "plan_hash": "93c1", "by": "user:anna"}
+    rollout = {"state": "awaiting_approval", "batches": []}
+    api.on("GET", f"/job/{ID}", Reply(200, job("submitted", rollout=rollout, approval=approval)))
+    shown = run("job", "get", ID).stdout
+    assert "The job reaches 4 hosts." in shown
+    assert "93c1" in shown
+    api.on("POST", f"/job/{ID}/approve", Reply(200, job("submitted", rollout={"state": "waiting"})))
+    assert run("job", "approve", ID, "--plan-hash=93c1").stdout == f"{ID}  waiting\n"
+    assert api.seen[-1].body == {"plan_hash": "93c1"}
 
 
 def test_a_job_shows_its_batches(api: FakeApi, run: Run) -> None:

@@ -24,6 +24,7 @@ PLAN = {
     "notes": ["No agent matches db1."],
     "permissions": [{"permission": "job:write", "granted": True}, {"permission": "x:y", "granted": False}],
     "permitted": False,
+    "awaits_approval": "The job reaches 4 hosts.",
     "plan_hash": "ab" * 24,
 }
 
@@ -71,6 +72,7 @@ def test_dry_run(run: Run, api: FakeApi) -> None:
         "  left out: web4, offline",
         "  note: No agent matches db1.",
         "  refused: you lack the permission x:y",
+        "  would wait for an approval: The job reaches 4 hosts.",
         f"  plan hash: {'ab' * 24}",
     ]
     assert api.seen[-1].body == {

@@ -14,7 +14,7 @@ from rich.console import Console
 from jobqueue.cli.commands.top import _drawn
 from jobqueue.cli.views.output import TerminalScreen
 from jobqueue.cli.views.snapshot import Rates, Snapshot
-from jobqueue.cli.views.snapshot_view import show_glance
+from jobqueue.cli.views.snapshot_view import show_snapshot
 from jobqueue.client import ConnectionFailed
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.jobs import ID, job
@@ -114,7 +114,7 @@ def crowd(agents: int, jobs: int) -> Snapshot:
 def test_it_fits_the_terminal(width: int, height: int, agents: int, jobs: int) -> None:
     file = io.StringIO()
     console = Console(file=file, width=width, force_terminal=True, color_system=None, markup=False)
-    show_glance(TerminalScreen(console), crowd(agents, jobs), height=height)
+    show_snapshot(TerminalScreen(console), crowd(agents, jobs), height=height)
     lines = file.getvalue().splitlines()
     assert len(lines) <= height
     tables = [line for line in lines if line.startswith(("web", ID[:8], "AGENT", "JOB"))]
@@ -127,7 +127,7 @@ def test_while_the_api_is_away_the_last_is_shown_and_marked() -> None:
     assert "web0" in text
 
 
-def test_rates_are_between_two_glances() -> None:
+def test_rates_are_between_two_snapshots() -> None:
     rates, first = Rates(), crowd(0, 0)
     assert rates.of(first).ended_per_second is None
     later = replace(first, moment=2.0, status_counts={**COUNTS, "completed": 30})

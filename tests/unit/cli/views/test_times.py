@@ -4,7 +4,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from jobqueue.cli.views.times import ago, parse_duration, parse_moment, span
+from jobqueue.cli.views.times import ago, parse_moment, span
+from jobqueue.model.durations import parse_duration
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 

@@ -15,7 +15,9 @@ from tests.unit.cli.jobs import ACCEPTED, ID, broadcast, job
 from tests.unit.client.fake_api import FakeApi, Reply
 
 
-def told(step: str, hostname: str, status: str = "processing", error: str | None = None, **more: Any) -> dict[str, Any]:
+def event_of(
+    step: str, hostname: str, status: str = "processing", error: str | None = None, **more: Any
+) -> dict[str, Any]:
     return {"job_id": ID, "status": status, "event": step, "hostname": hostname, "error": error, **more}
 
 
@@ -36,8 +38,8 @@ def test_a_job_is_watched_by_its_events(api: FakeApi, run: Run) -> None:
         "GET",
         f"/job/{ID}/events",
         stream(
-            ("job", told("completed", "a")),
-            ("job", told("failed", "b", "partial_failure", "disk full")),
+            ("job", event_of("completed", "a")),
+            ("job", event_of("failed", "b", "partial_failure", "disk full")),
             ("end", {"job_id": ID, "status": "partial_failure"}),
         ),
     )
@@ -56,8 +58,8 @@ def test_a_stream_that_breaks_is_taken_up_where_it_was(api: FakeApi, run: Run) -
     api.on(
         "GET",
         f"/job/{ID}/events",
-        stream(("job", told("acknowledged", "a")), ("job", told("completed", "a"))),
-        stream(("job", told("failed", "b")), ("end", {"job_id": ID, "status": "partial_failure"})),
+        stream(("job", event_of("acknowledged", "a")), ("job", event_of("completed", "a"))),
+        stream(("job", event_of("failed", "b")), ("end", {"job_id": ID, "status": "partial_failure"})),
     )
     assert run("job", "watch", ID).exit_code == 1
     streams = [seen for seen in api.seen if seen.path.endswith("/events")]
@@ -89,19 +91,19 @@ def test_the_time_is_up_though_nothing_happens(api: FakeApi, run: Run) -> None:
 
 def test_an_agent_that_takes_up_what_any_could_have() -> None:
     progress = JobProgress(job("submitted", expected_agents=["_any"], agent_states={"_any": {"status": "submitted"}}))
-    for event in (told("submitted", "_api"), told("acknowledged", "web1"), told("started", "web1")):
+    for event in (event_of("submitted", "_api"), event_of("acknowledged", "web1"), event_of("started", "web1")):
         progress.apply(event)
     assert progress.counts == {"started": 1}
-    progress.apply(told("retried", "web1"))
+    progress.apply(event_of("retried", "web1"))
     assert progress.counts == {"submitted": 1}
-    progress.apply(told("completed", "web2", "completed"))
+    progress.apply(event_of("completed", "web2", "completed"))
     assert (progress.counts, progress.done, str(progress)) == ({"completed": 1}, 1, "completed")
 
 
 def test_an_answer_is_news_once() -> None:
     progress = JobProgress(ENDED)
     assert [str(one) for one in progress.take_news()] == ["a completed", "b failed: disk full"]
-    for event in (told("submitted", "a"), told("started", "a"), told("completed", "a")):
+    for event in (event_of("submitted", "a"), event_of("started", "a"), event_of("completed", "a")):
         progress.apply(event)
     assert progress.take_news() == []
 
@@ -150,15 +152,15 @@ def test_a_rollout_is_watched() -> None:
     rollout = {"state": "running", "batches": batches}
     progress = JobProgress(job("processing", agent_states=states, rollout=rollout))
     assert str(progress).endswith(", batch 1 of 3")
-    progress.apply(told("batch_opened", "_api", message="Batch 1 opened"))  # a stream begins with what is known
+    progress.apply(event_of("batch_opened", "_api", message="Batch 1 opened"))  # a stream begins with what is known
     assert str(progress).endswith(", batch 1 of 3")
-    progress.apply(told("paused", "_api", message="Rollout paused by ada"))
+    progress.apply(event_of("paused", "_api", message="Rollout paused by ada"))
     assert str(progress).endswith(", batch 1 of 3 (paused)")
-    progress.apply(told("batch_opened", "_api", message="Batch 2 opened"))
+    progress.apply(event_of("batch_opened", "_api", message="Batch 2 opened"))
     assert str(progress).endswith(", batch 2 of 3")
-    progress.apply(told("acknowledged", "b"))
-    progress.apply(told("failed", "b", error="disk full"))
-    progress.apply(told("stopped", "_api", message="Rollout stopped: 1 of 3 hosts failed; the limit is 1"))
-    progress.apply(told("cancelled", "_api", message="Held executions cancelled"))
+    progress.apply(event_of("acknowledged", "b"))
+    progress.apply(event_of("failed", "b", error="disk full"))
+    progress.apply(event_of("stopped", "_api", message="Rollout stopped: 1 of 3 hosts failed; the limit is 1"))
+    progress.apply(event_of("cancelled", "_api", message="Held executions cancelled"))
     assert progress.counts == {"started": 1, "failed": 1, "cancelled": 1}
     assert str(progress).endswith("batch 2 of 3 (rollout stopped: 1 of 3 hosts failed; the limit is 1)")

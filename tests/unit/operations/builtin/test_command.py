@@ -124,7 +124,7 @@ def test_large_text_is_kept_up_to_the_streams_bound(perform: Perform) -> None:
     assert len(outcome.data["stdout"]) < 1100
 
 
-def test_a_process_left_behind_is_told_of(perform: Perform, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_orphaned_process_is_reported(perform: Perform, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobqueue.operations.process.run.LINGER_SECONDS", 0.1)
     outcome = perform(SHELL, {"command": "sleep 70 & echo $!"})
     os.kill(int(outcome.data["stdout"]), signal.SIGKILL)

@@ -232,7 +232,7 @@ def test_base64_with_line_breaks(perform: Perform, tmp_path: Path) -> None:
     assert path.read_bytes() == content
 
 
-def test_a_hard_link_is_told(perform: Perform, tmp_path: Path) -> None:
+def test_a_hard_link_is_reported(perform: Perform, tmp_path: Path) -> None:
     path, other = tmp_path / "file", tmp_path / "other"
     path.write_text("old")
     other.hardlink_to(path)

@@ -56,7 +56,7 @@ def test_its_own_errors_come_back_as_they_are() -> None:
         run_operation(child_operations.isolated_skip, {}, Context("web1"))
 
 
-def test_it_tells_of_its_run(tmp_path: Path) -> None:
+def test_it_reports_its_run(tmp_path: Path) -> None:
     seen: list[Mapping[str, Any]] = []
     settings = Settings(state_dir=tmp_path, token="secret")
     with pytest.raises(OperationFailed, match="no room") as caught:

@@ -245,14 +245,14 @@ def test_a_script_without_an_interpreter_says_why(tmp_path: Path) -> None:
         run([str(script)])
 
 
-def test_the_id_is_told_while_it_runs() -> None:
+def test_the_id_is_reported_while_it_runs() -> None:
     pids: list[int] = []
     result = run(["sh", "-c", "read -r line; echo $$ $line"], stdin=b"x\n", started=pids.append)
     assert pids == [result.pid]
     assert result.stdout.text() == f"{result.pid} x\n"
 
 
-def test_nothing_is_left_when_the_one_who_is_told_raises() -> None:
+def test_no_process_is_left_when_the_callback_raises() -> None:
     pids: list[int] = []
 
     def refuse(pid: int) -> None:

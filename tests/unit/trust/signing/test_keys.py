@@ -131,7 +131,7 @@ def test_a_private_key_with_a_password_or_cut_off_is_refused(settings: Settings)
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "no key"])
-def test_an_agent_without_a_trusted_key_is_told_what_to_do(tmp_path: Path, text: str) -> None:
+def test_an_agent_without_a_trusted_key_gets_instructions(tmp_path: Path, text: str) -> None:
     path = tmp_path / "signing.pub"
     path.write_text(text)
     with pytest.raises(InvalidSettings, match=r"Copy signing.pub .* JOBQUEUE_TRUSTED_KEYS"):

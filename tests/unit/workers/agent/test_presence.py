@@ -50,7 +50,7 @@ def test_an_agent_that_stops_reading_is_offline_at_once_and_stays_known(ledger: 
     assert ledger.agents.hostnames() == ["web1"]
 
 
-def test_a_ledger_that_forgot_the_agent_is_told_again(ledger: Ledger, presence: Presence) -> None:
+def test_the_agent_registers_again_when_the_ledger_lost_it(ledger: Ledger, presence: Presence) -> None:
     presence.beat_once()
     ledger.client.flushall()
     presence.beat_once()

@@ -53,13 +53,13 @@ class Message:
 
 
 @pytest.fixture
-def strangers(ledger: Ledger) -> RejectedMessages:
+def rejected(ledger: Ledger) -> RejectedMessages:
     return RejectedMessages(ledger.executions, HOST)
 
 
 @pytest.fixture
 def take(
-    strangers: RejectedMessages, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    rejected: RejectedMessages, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., list[Message]]:
     """Hands messages to an agent's consumer; returns what Celery was given."""
     incoming = MessageParser(make_app(settings), {"q": HOST})
@@ -73,7 +73,7 @@ def take(
                 raise error
 
         consumer = AgentConsumer.__new__(AgentConsumer)
-        consumer.controller = SimpleNamespace(message_filter=MessageFilter(incoming, strangers))
+        consumer.controller = SimpleNamespace(message_filter=MessageFilter(incoming, rejected))
         consumer.connection = SimpleNamespace(transport_options=options or {})
         consumer.connection_errors = (OSError, KeyError)
         consumer.call_soon = lambda call, *args: call(*args)
@@ -86,11 +86,11 @@ def take(
     return taking
 
 
-def test_ours_goes_on(take: Callable[..., list[Message]], strangers: RejectedMessages, ledger: Ledger) -> None:
+def test_ours_goes_on(take: Callable[..., list[Message]], rejected: RejectedMessages, ledger: Ledger) -> None:
     message = Message()
     assert take(message) == [message]
     assert message.rejected == []
-    strangers.tell()
+    rejected.report()
     assert ledger.stats()[MESSAGES_REFUSED] == 0
 
 
@@ -114,23 +114,23 @@ def test_ours_goes_on(take: Callable[..., list[Message]], strangers: RejectedMes
     ids=str,
 )
 def test_what_is_not_is_dropped(
-    take: Callable[..., list[Message]], strangers: RejectedMessages, ledger: Ledger, changes: dict[str, Any]
+    take: Callable[..., list[Message]], rejected: RejectedMessages, ledger: Ledger, changes: dict[str, Any]
 ) -> None:
     message = Message(**changes)
     assert take(message) == []
     assert len(message.rejected) == 1
-    strangers.tell()
+    rejected.report()
     assert ledger.stats()[MESSAGES_REFUSED] == 1
 
 
 def test_what_celery_stumbles_over_is_dropped(
-    take: Callable[..., list[Message]], strangers: RejectedMessages, ledger: Ledger
+    take: Callable[..., list[Message]], rejected: RejectedMessages, ledger: Ledger
 ) -> None:
     for error in (TypeError("unhashable"), KeyError("x"), ValueError("x")):
         message = Message()
         take(message, error=error, options={MESSAGE_FILTER: None})
         assert len(message.rejected) == 1
-    strangers.tell()
+    rejected.report()
     assert ledger.stats()[MESSAGES_REFUSED] == 3
 
 
@@ -141,25 +141,25 @@ def test_a_connection_that_was_lost_is_no_fault_of_the_message(take: Callable[..
     assert message.rejected == []
 
 
-def test_many_are_told_in_one_line_and_what_was_not_heard_again(
-    strangers: RejectedMessages, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_many_rejections_are_one_alert_and_unsent_ones_are_repeated(
+    rejected: RejectedMessages, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(100):
-        strangers.note("q", f"why {number}", b"\x00" * 100_000)
+        rejected.note("q", f"why {number}", b"\x00" * 100_000)
 
     def away(*_: Any) -> None:
         raise LedgerUnavailable("away")
 
     with monkeypatch.context() as patch, caplog.at_level(logging.ERROR):
         patch.setattr(ledger.executions, "note", away)
-        strangers.tell()
+        rejected.report()
     (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert "SECURITY" in line
     assert "why 99" in line
     assert "99 more" in line
     assert len(line) < 1000
-    strangers.tell()
+    rejected.report()
     assert ledger.stats()[MESSAGES_REFUSED] == 100
-    strangers.tell()
+    rejected.report()
     assert ledger.stats()[MESSAGES_REFUSED] == 100
     assert len(ledger.executions.alerts()) == 1

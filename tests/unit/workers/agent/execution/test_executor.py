@@ -75,15 +75,15 @@ def test_an_agent_cannot_take_up_what_is_meant_for_another(
     assert execution(ledger, job_id).state is ExecutionState.SUBMITTED
 
 
-def test_a_failure_is_told_in_the_operations_words(ledger: Ledger, executor: Executor, submit: Submitter) -> None:
+def test_a_failure_has_the_operations_message(ledger: Ledger, executor: Executor, submit: Submitter) -> None:
     job_id = submit("test.fail.do")
     assert executor.execute(job_id, HOST) == "failed"
     assert execution(ledger, job_id).error == "disk full"
     assert ledger.jobs.get(job_id).status is JobStatus.FAILED
 
 
-def test_what_an_operation_tells_of_its_run(ledger: Ledger, executor: Executor, submit: Submitter) -> None:
-    job_id = submit("test.tell.do", {"reports": [{"phase": "waiting"}, {"phase": "running", "pid": 7}]})
+def test_info_that_an_operation_reports(ledger: Ledger, executor: Executor, submit: Submitter) -> None:
+    job_id = submit("test.report.do", {"reports": [{"phase": "waiting"}, {"phase": "running", "pid": 7}]})
     assert executor.execute(job_id, HOST) == "completed"
     found = execution(ledger, job_id)
     assert found.info == {"phase": "running", "pid": 7}
@@ -91,14 +91,14 @@ def test_what_an_operation_tells_of_its_run(ledger: Ledger, executor: Executor, 
 
 
 def test_how_an_operation_failed(ledger: Ledger, executor: Executor, submit: Submitter) -> None:
-    job_id = submit("test.tell.do", {"reports": [{"pid": 7}], "failure": {"exit_code": 3}})
+    job_id = submit("test.report.do", {"reports": [{"pid": 7}], "failure": {"exit_code": 3}})
     assert executor.execute(job_id, HOST) == "failed"
     found = execution(ledger, job_id)
     assert (found.error, found.failure, found.info) == ("it broke", {"exit_code": 3}, {"pid": 7})
 
 
 def test_a_failure_can_keep_its_data(ledger: Ledger, executor: Executor, submit: Submitter) -> None:
-    job_id = submit("test.tell.do", {"error": "exited with code 3"})
+    job_id = submit("test.report.do", {"error": "exited with code 3"})
     assert executor.execute(job_id, HOST) == "failed"
     found = execution(ledger, job_id)
     assert (found.error, found.data, found.changed, found.failure) == ("exited with code 3", {"kept": 1}, True, None)
@@ -107,16 +107,16 @@ def test_a_failure_can_keep_its_data(ledger: Ledger, executor: Executor, submit:
 
 def test_what_is_too_much_is_dropped(ledger: Ledger, executor: Executor, submit: Submitter) -> None:
     large = {"text": "x" * 100_000}
-    job_id = submit("test.tell.do", {"reports": [{"pid": 7}, large], "failure": large})
+    job_id = submit("test.report.do", {"reports": [{"pid": 7}, large], "failure": large})
     assert executor.execute(job_id, HOST) == "failed"
     found = execution(ledger, job_id)
     assert (found.error, found.failure, found.info) == ("it broke", None, {"pid": 7})
 
 
-def test_a_ledger_that_is_away_stops_no_operation_that_tells_of_itself(
+def test_an_unavailable_ledger_stops_no_operation_that_reports_info(
     ledger: Ledger, executor: Executor, submit: Submitter
 ) -> None:
-    job_id = submit("test.tell.do", {"reports": [{"pid": 7}]})
+    job_id = submit("test.report.do", {"reports": [{"pid": 7}]})
     with patch.object(ledger.executions, "report", side_effect=LedgerUnavailable("gone")):
         assert executor.execute(job_id, HOST) == "completed"
     assert execution(ledger, job_id).info == {"pid": 7}
@@ -315,12 +315,12 @@ def test_a_draining_agent_puts_the_message_back(
 
 
 def test_what_the_owner_does_not_allow_fails(ledger: Ledger, executor: Executor, submit: Submitter) -> None:
-    executor._gate._guard = OperationGuard(Policy(("test.tell.*",)), ResourceLimits(), ())
+    executor._gate._guard = OperationGuard(Policy(("test.report.*",)), ResourceLimits(), ())
     job_id = submit("test.echo.get", retries={"max_attempts": 3})
     assert executor.execute(job_id, HOST) == "failed"
     assert execution(ledger, job_id).error == "not allowed on this host: test.echo.get is not in JOBQUEUE_ALLOW"
     assert ledger.executions.alerts() == []  # a caller's mistake, not an attack
-    assert executor.execute(submit("test.tell.do", {"reports": []}), HOST) == "completed"
+    assert executor.execute(submit("test.report.do", {"reports": []}), HOST) == "completed"
 
 
 def test_a_fact_that_the_host_does_not_have_fails(ledger: Ledger, executor: Executor, submit: Submitter) -> None:

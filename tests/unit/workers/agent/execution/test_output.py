@@ -72,7 +72,7 @@ def test_bytes_that_are_no_text_survive(ledger: Ledger, grant: Grant, reader: Ou
     assert "base64" not in page.chunks[1].document()
 
 
-def test_only_the_newest_bytes_are_kept_and_the_cut_is_told(ledger: Ledger, grant: Grant) -> None:
+def test_only_the_newest_bytes_are_kept_and_the_cut_is_marked(ledger: Ledger, grant: Grant) -> None:
     output = Output(ledger.client, ledger.keys, ledger.scripts, cap_bytes=100)
     for number in range(50):
         output.append(grant, number + 1, [Piece("stdout", f"line {number:03}\n".encode())])
@@ -111,7 +111,7 @@ def test_deleting_a_job_deletes_its_output_also_that_of_earlier_hosts(
 
 
 @pytest.mark.parametrize(("hostname", "error"), [("db1", AgentNotFound), (None, None)])
-def test_unknown_hosts_and_jobs_are_told(
+def test_unknown_hosts_and_jobs_are_reported(
     grant: Grant, reader: OutputReader, hostname: str | None, error: type[Exception] | None
 ) -> None:
     if error:
@@ -174,7 +174,7 @@ def test_a_page_takes_no_further_host_once_it_is_full(
     assert ([page.hostname for page in found.pages], found.next_cursor) == (["db1", "db2"], "db2")
 
 
-def test_a_single_execution_is_none_of_several(grant: Grant, reader: OutputReader) -> None:
+def test_a_single_execution_is_not_in_a_fanout(grant: Grant, reader: OutputReader) -> None:
     assert reader.of_hosts(grant.job_id) is None
     assert reader.follow_hosts(grant.job_id) is None
     with pytest.raises(JobNotFound):

@@ -64,7 +64,7 @@ def secret(name: str) -> dict[str, str]:
     return {"$secret": name}
 
 
-class Told:
+class RecordedRun:
     """All that a run tells."""
 
     def __init__(self, vault: Vault, **more: Any) -> None:
@@ -84,13 +84,13 @@ def operation(function: Any) -> Operation:
     return Operation("test.secret.do", function, Free)
 
 
-def shell(vault: Vault, command: str, **more: Any) -> tuple[Outcome, Told]:
-    told = Told(vault, **more)
+def shell(vault: Vault, command: str, **more: Any) -> tuple[Outcome, RecordedRun]:
+    run = RecordedRun(vault, **more)
     env = {"A": secret("db-password"), "B": secret("file"), "C": secret("asked")}
     outcome = run_operation(
-        Registry.load([]).get("command.shell.execute"), {"command": command, "env": env}, told.context
+        Registry.load([]).get("command.shell.execute"), {"command": command, "env": env}, run.context
     )
-    return outcome, told
+    return outcome, run
 
 
 class TestProviders:
@@ -150,22 +150,22 @@ class TestRuns:
     def test_a_command_gets_it_and_cannot_show_it(self, vault: Vault) -> None:
         digest_of = 'printf %s "$A" | sha256sum | cut -c-8'
         command = f'echo "$A"; echo "$B" >&2; printf %s "$C" | base64; {digest_of}; printf "$A" | fold -w 5'
-        outcome, told = shell(vault, command)
+        outcome, run = shell(vault, command)
         digest = subprocess.run(["sha256sum"], input=OTHER.encode(), capture_output=True, check=True).stdout[:8]
-        assert digest in told.output["stdout"]  # the command had the value
-        assert outcome.data["stdout"].encode() == told.output["stdout"]
+        assert digest in run.output["stdout"]  # the command had the value
+        assert outcome.data["stdout"].encode() == run.output["stdout"]
         first, second, _, folded = outcome.data["stdout"].split("\n")
         assert (first, second[:3], folded) == ("***", "***", "***")
         assert outcome.data["stderr"] == "***\n"
-        assert told.output["stderr"] == b"***\n"
+        assert run.output["stderr"] == b"***\n"
 
     def test_secrets_that_the_job_did_not_name(self, vault: Vault, settings: Settings) -> None:
-        told = Told(vault)
+        run = RecordedRun(vault)
         argv = ["cat", str(settings.secrets_dir) + "/file"]
-        outcome = run_operation(Registry.load([]).get("command.exec.execute"), {"argv": argv}, told.context)
+        outcome = run_operation(Registry.load([]).get("command.exec.execute"), {"argv": argv}, run.context)
         assert outcome.data["stdout"] == "***\n"
         argv = ["echo", f"{OTHER} the-password-of-redis the-token-of-the-api"]
-        outcome = run_operation(Registry.load([]).get("command.exec.execute"), {"argv": argv}, told.context)
+        outcome = run_operation(Registry.load([]).get("command.exec.execute"), {"argv": argv}, run.context)
         assert outcome.data["stdout"] == "*** *** ***\n"
 
     def test_a_time_out(self, vault: Vault) -> None:
@@ -174,23 +174,23 @@ class TestRuns:
         assert error.value.details == {"stdout": "***\n", "stderr": "***\n"}
 
     def test_results_reports_and_errors(self, vault: Vault) -> None:
-        def tell(data: dict[str, Any], context: Context) -> Any:
+        def report(data: dict[str, Any], context: Context) -> Any:
             context.report({"phase": data["x"], data["x"]: [f"a{OTHER}b"]})
             context.output("stdout", f"{OTHER[:10]}".encode())
             context.output("stdout", OTHER[10:].encode())
             return {"x": data["x"], OTHER: (1, f"<{data['x']}>")}
 
-        told = Told(vault)
-        outcome = run_operation(operation(tell), {"x": secret("db-password")}, told.context)
+        run = RecordedRun(vault)
+        outcome = run_operation(operation(report), {"x": secret("db-password")}, run.context)
         assert outcome.data == {"x": "***", "***": [1, "<***>"]}
-        assert told.reports == [{"phase": "***", "***": ["a***b"]}]
-        assert told.output["stdout"] == b"***"
+        assert run.reports == [{"phase": "***", "***": ["a***b"]}]
+        assert run.output["stdout"] == b"***"
 
         def fail(data: dict[str, Any], _: Context) -> Any:
             raise OperationFailed(f"cannot log in with {data['x']}", {"tried": [data["x"]]})
 
         with pytest.raises(OperationFailed) as failure:
-            run_operation(operation(fail), {"x": secret("db-password")}, told.context)
+            run_operation(operation(fail), {"x": secret("db-password")}, run.context)
         assert (failure.value.message, failure.value.details) == ("cannot log in with ***", {"tried": ["***"]})
         assert failure.value.__cause__ is None
 
@@ -200,13 +200,13 @@ class TestRuns:
             raise ValueError("x" * length + data["x"])
 
         with pytest.raises(OperationFailed) as failure:
-            run_operation(operation(fail), {"x": secret("db-password")}, Told(vault).context)
+            run_operation(operation(fail), {"x": secret("db-password")}, RecordedRun(vault).context)
         assert OTHER[:4] not in failure.value.message
 
     def test_a_value_is_not_searched_for_facts_or_secrets(self, settings: Settings) -> None:
         vault = Vault.open(settings, {"JOBQUEUE_SECRET_A": '@fact.os and {"$secret": "file"}'})
         seen: list[str] = []
-        run_operation(operation(lambda data, _: seen.append(data["x"])), {"x": secret("a")}, Told(vault).context)
+        run_operation(operation(lambda data, _: seen.append(data["x"])), {"x": secret("a")}, RecordedRun(vault).context)
         assert seen == ['@fact.os and {"$secret": "file"}']
 
     def test_without_secrets_a_name_is_refused(self) -> None:
@@ -224,7 +224,7 @@ class TestRuns:
                 raise ValueError(f"no entry with {data['x']}")
 
             with pytest.raises(OperationFailed, match=r"no entry with \*\*\*"):
-                run_operation(operation(fail), {"x": secret("file")}, Told(vault).context)
+                run_operation(operation(fail), {"x": secret("file")}, RecordedRun(vault).context)
         finally:
             logging.getLogger().removeHandler(handler)
             for other in logging.getLogger().handlers:

@@ -1,0 +1,139 @@
+"""Schedules: the list, one of them, and its buttons."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flask
+from flask import Response
+
+from api import audit, errors
+from api.context import principal, services
+from api.dashboard import pages, posted, query
+from api.dashboard.blueprint import PREFIX, blueprint
+from api.native.schedules import trigger
+from jobqueue.errors import JobQueueError, ScheduleNotFound
+from jobqueue.model.durations import show_duration
+from jobqueue.model.schedule import KEPT_RESULTS, MAX_NAME, Result, ScheduleView, Timing
+from jobqueue.model.timestamps import to_iso
+from jobqueue.schedules.zones import local, zone_of
+
+_LIMIT = 50
+_LONGEST_REASON = 500
+_SEEN_OTHER = 303
+DONE = {
+    "paused": "The schedule is paused.",
+    "resumed": "The schedule goes on.",
+    "deleted": "The schedule was deleted; its jobs remain.",
+}
+
+
+@blueprint.get(f"{PREFIX}/schedules")
+def schedules() -> Response:
+    """The schedules by name, with a strip of their last results."""
+    behind = query.text("after", MAX_NAME)
+    views, total, following = services().schedules.page(behind, _LIMIT, KEPT_RESULTS)
+    return pages.render(
+        "schedules.html",
+        views=views,
+        total=total,
+        when_of=when_of,
+        told=told,
+        done=DONE.get(query.text("done"), ""),
+        newer=query.with_changes(after=None, done=None) if behind else "",
+        older=query.with_changes(after=following, done=None) if following else "",
+    )
+
+
+@blueprint.get(f"{PREFIX}/schedules/<name>")
+def schedule(name: str) -> Response:
+    """One schedule, what came of its times, and the next ones."""
+    return _one(services().schedules.get(name))
+
+
+@blueprint.post(f"{PREFIX}/schedules/<name>/pause")
+def pause_schedule(name: str) -> Response:
+    """Let its times pass."""
+    reason = " ".join(posted.form().get("reason", "").split())[:_LONGEST_REASON]
+    return _changed(name, "paused", lambda: services().schedules.pause(name, reason, principal()))
+
+
+@blueprint.post(f"{PREFIX}/schedules/<name>/resume")
+def resume_schedule(name: str) -> Response:
+    """End a pause."""
+    return _changed(name, "resumed", lambda: services().schedules.resume(name, principal()))
+
+
+@blueprint.post(f"{PREFIX}/schedules/<name>/delete")
+def delete_schedule(name: str) -> Response:
+    """Delete it."""
+    return _changed(name, "deleted", lambda: services().schedules.remove(name), f"{PREFIX}/schedules")
+
+
+@blueprint.post(f"{PREFIX}/schedules/<name>/trigger")
+def trigger_schedule(name: str) -> Response:
+    """Submit its job now, and show that."""
+    view = services().schedules.get(name)
+    try:
+        accepted = trigger(view, _SEEN_OTHER)
+    except JobQueueError as error:
+        return _refused(name, error)
+    back = f"{PREFIX}/jobs/{accepted.job_id}" if principal().may("job:read") else f"{PREFIX}/schedules/{name}"
+    return flask.make_response(flask.redirect(pages.link(back), _SEEN_OTHER))
+
+
+def when_of(timing: Timing) -> str:
+    """When a schedule fires, in a few words."""
+    if timing.cron is not None:
+        return f"{timing.cron} ({timing.time_zone})"
+    if timing.every is not None:
+        return f"every {show_duration(timing.every)}"
+    if timing.rrule is not None:
+        return f"{timing.rrule} ({timing.time_zone})"
+    return "once"
+
+
+def told(result: Result) -> str:
+    """A result in a line, for those who point at its mark."""
+    number = f" ({result.count} times)" if result.count > 1 else ""
+    reason = f": {result.reason}" if result.reason else ""
+    return f"{to_iso(result.begin)[:16].replace('T', ' ')} {result.outcome}{number}{reason}"
+
+
+def _changed(name: str, done: str, change: Any, back: str = "") -> Response:
+    audit.note(schedule=name)
+    try:
+        change()
+    except ScheduleNotFound:
+        raise
+    except JobQueueError as error:
+        return _refused(name, error)
+    to = f"{back or f'{PREFIX}/schedules/{name}'}?done={done}"
+    return flask.make_response(flask.redirect(pages.link(to), _SEEN_OTHER))
+
+
+def _refused(name: str, error: JobQueueError) -> Response:
+    """The page of the schedule with what was wrong, for those who may see it."""
+    if not principal().may("schedule:read"):
+        raise error
+    return _one(services().schedules.get(name), error.message, errors.status_of(error))
+
+
+def _one(view: ScheduleView, problem: str = "", status: int = 200) -> Response:
+    timing = view.schedule.timing
+    zone = zone_of(timing.time_zone)
+    return pages.render(
+        "schedule.html",
+        status,
+        view=view,
+        schedule=view.schedule,
+        when=when_of(timing),
+        times=[
+            (time, local(time, zone).isoformat(sep=" ", timespec="seconds"))
+            for time in services().schedules.preview(view.schedule)
+        ],
+        span=show_duration,
+        told=told,
+        problem=problem,
+        done=DONE.get(query.text("done"), ""),
+    )

@@ -1,0 +1,215 @@
+"""/saved: jobs under names, with parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, request
+
+from api import audit, submitting
+from api.blueprint import Blueprint
+from api.context import principal, services
+from api.native import links, mapping, requests
+from api.native.saved_mapping import changes, expected_version, parsed, saved_job
+from api.native.saved_schemas import (
+    RestoreRequest,
+    SavedJobAnswer,
+    SavedJobDiffAnswer,
+    SavedJobDiffQuery,
+    SavedJobListAnswer,
+    SavedJobListQuery,
+    SavedJobPutAnswer,
+    SavedJobPutQuery,
+    SavedJobQuery,
+    SavedJobRequest,
+    SavedJobVersionsAnswer,
+    SavedPlanAnswer,
+    SavedRunRequest,
+)
+from api.native.schemas import AcceptedAnswer, ErrorAnswer, UnconfirmedAnswer
+from api.responses import json_response
+from jobqueue.model.changes import changes as changes_between
+from jobqueue.model.saved_job import SavedJob
+from jobqueue.model.submission import Submission
+from jobqueue.services.saved.manager import Put
+
+blueprint = Blueprint("saved", __name__, description="Saved jobs: jobs under names, with parameters.")
+
+_NAME = {"in": "path", "name": "name", "required": True, "schema": {"type": "string"}}
+_IF_MATCH = {
+    "in": "header",
+    "name": "If-Match",
+    "description": "The version that the caller read (ETag), or 0 for a saved job that must be new.",
+    "schema": {"type": "string"},
+}
+_ETAG = {"ETag": {"description": "The version, for If-Match.", "schema": {"type": "string"}}}
+_LOCATION = {"Location": {"description": "Path of the job.", "schema": {"type": "string"}}}
+_absent = blueprint.alt_response(404, schema=ErrorAnswer, description="No job is saved under this name.")
+_changed = blueprint.alt_response(
+    409, schema=ErrorAnswer, description="There is another version; details has it, and who stored it."
+)
+
+
+@blueprint.route("/saved", methods=["GET"])
+@blueprint.arguments(SavedJobListQuery, location="query")
+@blueprint.response(200, SavedJobListAnswer)
+@blueprint.doc(operationId="listSavedJobs")
+def list_saved(loaded: dict[str, Any]) -> Response:
+    """List saved jobs, by name"""
+    found, cursor = services().saved.page(loaded["cursor"], loaded["limit"])
+    return json_response({"saved": [saved_job(one) for one in found], "next_cursor": cursor})
+
+
+@blueprint.route("/saved/<name>", methods=["GET"], parameters=[_NAME])
+@blueprint.arguments(SavedJobQuery, location="query")
+@blueprint.response(200, SavedJobAnswer, headers=_ETAG)
+@_absent
+@blueprint.doc(operationId="getSavedJob")
+def get_saved(loaded: dict[str, Any], name: str) -> Response:
+    """Get a saved job"""
+    number = loaded.get("version")
+    return _shown(services().saved.get(name) if number is None else services().saved.version(name, number))
+
+
+@blueprint.route("/saved/<name>", methods=["PUT"], parameters=[_NAME])
+@blueprint.arguments(SavedJobPutQuery, location="query")
+@blueprint.arguments(SavedJobRequest)
+@blueprint.response(200, SavedJobPutAnswer, headers=_ETAG)
+@blueprint.alt_response(201, schema=SavedJobPutAnswer, headers=_ETAG, description="The saved job is new.")
+@_changed
+@blueprint.doc(operationId="putSavedJob", parameters=[_IF_MATCH])
+def put_saved(loaded: dict[str, Any], query: dict[str, Any], name: str) -> Response:
+    """Save a job under a name, or change it
+
+    The same content makes no new version. The templates in the data are checked: every parameter must be declared, and
+    none may become part of code unquoted.
+    """
+    expected = expected_version(request.headers.get("If-Match"), loaded.get("version"))
+    wanted = parsed(name, loaded, principal())
+    done = services().saved.put(wanted, principal(), expected=expected, is_dry_run=query["dry_run"])
+    return _stored(done, is_dry_run=query["dry_run"])
+
+
+@blueprint.route("/saved/<name>", methods=["DELETE"], parameters=[_NAME])
+@blueprint.response(204)
+@_absent
+@_changed
+@blueprint.doc(operationId="deleteSavedJob", parameters=[_IF_MATCH])
+def delete_saved(name: str) -> Response:
+    """Delete a saved job and its versions
+
+    Jobs that were made from it stay.
+    """
+    audit.note(saved=name)
+    services().saved.remove(name, principal(), expected=expected_version(request.headers.get("If-Match"), None))
+    return Response(status=204)
+
+
+@blueprint.route("/saved/<name>/versions", methods=["GET"], parameters=[_NAME])
+@blueprint.response(200, SavedJobVersionsAnswer)
+@_absent
+@blueprint.doc(operationId="listSavedJobVersions")
+def list_versions(name: str) -> Response:
+    """List the kept versions of a saved job, newest first"""
+    versions = services().saved.versions(name)
+    return json_response({"name": name, "versions": [saved_job(one) for one in versions]})
+
+
+@blueprint.route("/saved/<name>/diff", methods=["GET"], parameters=[_NAME])
+@blueprint.arguments(SavedJobDiffQuery, location="query")
+@blueprint.response(200, SavedJobDiffAnswer)
+@_absent
+@blueprint.doc(operationId="compareSavedJobVersions")
+def compare_versions(loaded: dict[str, Any], name: str) -> Response:
+    """Compare two versions of a saved job"""
+    saved = services().saved
+    later = saved.version(name, loaded["after"]) if "after" in loaded else saved.get(name)
+    number = loaded.get("before", later.version - 1)
+    content = saved.version(name, number).content if number else {}
+    document = {"name": name, "from": number, "to": later.version}
+    return json_response({**document, "changes": changes(changes_between(content, later.content))})
+
+
+@blueprint.route("/saved/<name>/restore", methods=["POST"], parameters=[_NAME])
+@blueprint.arguments(RestoreRequest)
+@blueprint.response(200, SavedJobPutAnswer, headers=_ETAG)
+@_absent
+@_changed
+@blueprint.doc(operationId="restoreSavedJob", parameters=[_IF_MATCH])
+def restore_saved(loaded: dict[str, Any], name: str) -> Response:
+    """Restore an earlier version of a saved job, as a new version"""
+    expected = expected_version(request.headers.get("If-Match"), None)
+    done = services().saved.restore(name, loaded["version"], principal(), expected=expected)
+    audit.note(restored=loaded["version"])
+    return _stored(done, is_dry_run=False)
+
+
+@blueprint.route("/saved/<name>/run", methods=["POST"], parameters=[_NAME])
+@blueprint.arguments(SavedRunRequest, required=False)
+@blueprint.response(201, AcceptedAnswer, headers=_LOCATION)
+@blueprint.alt_response(
+    200, schema=AcceptedAnswer, headers=_LOCATION, description="The idempotency key was used before."
+)
+@blueprint.alt_response(202, schema=UnconfirmedAnswer, headers=_LOCATION, description="As of POST /job.")
+@_absent
+@_changed
+@blueprint.doc(operationId="runSavedJob")
+def run_saved(loaded: dict[str, Any], name: str) -> Response:
+    """Run a saved job
+
+    It runs with the rights of the caller, who also needs `job:write` and the permission of its operation.
+    """
+    wanted = _submission(name, loaded)
+    accepted = submitting.submit(wanted, 201)
+    status = 200 if accepted.replayed else 201 if accepted.is_confirmed else 202
+    return json_response(mapping.accepted(accepted), status, {"Location": links.path(f"/job/{accepted.job_id}")})
+
+
+@blueprint.route("/saved/<name>/plan", methods=["POST"], parameters=[_NAME])
+@blueprint.arguments(SavedRunRequest, required=False)
+@blueprint.response(200, SavedPlanAnswer)
+@_absent
+@blueprint.doc(operationId="planSavedJob")
+def plan_saved(loaded: dict[str, Any], name: str) -> Response:
+    """Plan a run of a saved job
+
+    Takes the body of `POST /saved/{name}/run` and runs nothing. Needs `agent:read` in addition.
+    """
+    wanted = _submission(name, loaded)
+    document = mapping.plan(services().plans.plan(wanted))
+    return json_response({**document, "data": wanted.data, "saved": wanted.saved})
+
+
+def _submission(name: str, loaded: dict[str, Any]) -> Submission:
+    """The submission of a run, with its audit details noted."""
+    audit.note(saved=name)
+    options: dict[str, Any] = {
+        key: loaded[key] for key in ("not_before", "expires_at", "plan_hash", "idempotency_key") if key in loaded
+    }
+    requests.check_times(options)
+    wanted = services().saved.submission(
+        name,
+        loaded["parameters"],
+        principal(),
+        target=requests.target_of(loaded),
+        version=loaded.get("version"),
+        **options,
+    )
+    audit.note(version=wanted.saved["version"] if wanted.saved else 0)
+    return wanted
+
+
+def _stored(done: Put, *, is_dry_run: bool) -> Response:
+    audit.note(saved=done.saved.name, version=done.saved.version, change=done.change, dry_run=int(is_dry_run))
+    document = {
+        "saved": saved_job(done.saved),
+        "change": done.change,
+        "dry_run": is_dry_run,
+        "changes": changes(done.differences),
+    }
+    status = 201 if done.change == "created" and not is_dry_run else 200
+    return json_response(document, status, {"ETag": f'"{done.saved.version}"'})
+
+
+def _shown(saved: SavedJob) -> Response:
+    return json_response(saved_job(saved), 200, {"ETag": f'"{saved.version}"'})

@@ -1,0 +1,72 @@
+"""From saved jobs to the JSON of the native API, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from api.native import requests
+from jobqueue.errors import InvalidInput
+from jobqueue.model.changes import Change
+from jobqueue.model.job_fields import DEFAULT_PRIORITY
+from jobqueue.model.principal import Principal
+from jobqueue.model.saved_job import SavedJob, check_grantees, check_manager
+from jobqueue.model.timestamps import to_iso
+from jobqueue.services.saved.manager import SAVED_FIELDS, saved_fields
+
+Document = dict[str, Any]
+#: Fields of the answer that do not stand for themselves.
+_OPERATION = ("operation", "data")
+_NO_OPTION: Document = {"priority": DEFAULT_PRIORITY, "tags": {}}
+
+
+def saved_job(found: SavedJob) -> Document:
+    """A saved job."""
+    options = {
+        one.shown_as: found.job.get(one.name, _NO_OPTION.get(one.name))
+        for one in SAVED_FIELDS
+        if one.name not in _OPERATION
+    }
+    return {
+        "name": found.name,
+        "version": found.version,
+        "changed": to_iso(found.changed),
+        "changed_by": found.changed_by,
+        "managed_by": found.managed_by,
+        "operation": {"type": found.job["operation"], "data": found.job["data"]},
+        **options,
+        "parameters": found.content["parameters"],
+        "target_override": found.target_override,
+        "run_by": list(found.run_by),
+        "edit_by": list(found.edit_by),
+    }
+
+
+def changes(found: Iterable[Change]) -> list[Document]:
+    """The fields that differ."""
+    return [{"field": one.field, "before": one.before, "after": one.after} for one in found]
+
+
+def parsed(name: str, loaded: Mapping[str, Any], principal: Principal) -> SavedJob:
+    """What ``SavedJobRequest`` loaded, as a saved job. Raises ``InvalidInput``."""
+    return SavedJob(
+        name=name,
+        job=saved_fields(requests.submission(loaded, principal=principal)),
+        parameters=loaded["parameters"],
+        target_override=loaded["target_override"],
+        run_by=check_grantees(loaded["run_by"], "run_by"),
+        edit_by=check_grantees(loaded["edit_by"], "edit_by"),
+        managed_by=check_manager(loaded["managed_by"]),
+    )
+
+
+def expected_version(header: str | None, in_body: int | None) -> int | None:
+    """The version that the caller read: ``version`` of the body, or the header If-Match. Raises ``InvalidInput``."""
+    if header is None:
+        return in_body
+    text = header.strip().removeprefix("W/").strip('"')
+    if not text.isascii() or not text.isdecimal() or len(text) > 10:
+        raise InvalidInput.of("If-Match", "Must be one version, as in the header ETag of an answer.")
+    if in_body is not None and in_body != int(text):
+        raise InvalidInput.of("version", "Differs from the header If-Match; give one of them.")
+    return int(text)

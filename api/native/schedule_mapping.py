@@ -1,0 +1,96 @@
+"""Schedules from requests, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from api.native.schedule_schemas import NEVER
+from jobqueue.model.durations import show_duration
+from jobqueue.model.schedule import Blackout, Overlap, Owner, Pause, Result, Schedule, ScheduleView, Timing
+from jobqueue.model.timestamps import to_iso
+from jobqueue.schedules.zones import local, zone_of
+
+_TIMING = ("cron", "every", "at", "rrule", "time_zone", "anchor", "starts", "ends", "jitter")
+_NOT_STORED = Owner("", "", "")
+
+
+def schedule_of(name: str, loaded: Mapping[str, Any]) -> Schedule:
+    """What ``ScheduleRequest`` or ``TimingRequest`` loaded, as a schedule that is not stored yet."""
+    paused = loaded.get("paused")
+    return Schedule(
+        name=name,
+        uid="",
+        serial="",
+        timing=Timing(**{field: loaded[field] for field in _TIMING if field in loaded}),
+        content=loaded.get("job", {}),
+        owner=_NOT_STORED,
+        description=loaded.get("description", ""),
+        overlap=Overlap(loaded.get("overlap", Overlap.SKIP)),
+        catch_up=loaded.get("catch_up", 0),
+        expires_after=loaded.get("expires_after"),
+        blackouts=tuple(Blackout(**blackout) for blackout in loaded["blackouts"]),
+        pause=None if paused is None else Pause(paused, "", 0),
+    )
+
+
+def schedule_document(view: ScheduleView) -> dict[str, Any]:
+    """A schedule, with its results newest first."""
+    schedule, progress, timing = view.schedule, view.progress, view.schedule.timing
+    return {
+        "name": schedule.name,
+        "description": schedule.description,
+        "cron": timing.cron,
+        "every": _duration(timing.every),
+        "at": _time(timing.at),
+        "rrule": timing.rrule,
+        "time_zone": timing.time_zone,
+        "anchor": _time(timing.anchor),
+        "starts": _time(timing.starts),
+        "ends": _time(timing.ends),
+        "jitter": show_duration(timing.jitter),
+        "blackouts": [{"cron": one.cron, "duration": show_duration(one.duration)} for one in schedule.blackouts],
+        "job": dict(schedule.content),
+        "overlap": str(schedule.overlap),
+        "catch_up": NEVER if schedule.catch_up is None else show_duration(schedule.catch_up),
+        "expires_after": _duration(schedule.expires_after),
+        "pause": _pause(schedule.pause),
+        "owner": schedule.owner.name,
+        "created": to_iso(schedule.created),
+        "changed": to_iso(schedule.changed),
+        "changed_by": schedule.changed_by,
+        "next_time": _time(progress.next),
+        "last_job_id": progress.job_id or None,
+        "results": [_result(result) for result in reversed(view.results)],
+    }
+
+
+def preview_document(time_zone: str, times: list[int]) -> dict[str, Any]:
+    """The next times of a schedule."""
+    zone = zone_of(time_zone)
+    shown = [{"time": to_iso(time), "local": local(time, zone).isoformat(timespec="seconds")} for time in times]
+    return {"time_zone": time_zone, "times": shown}
+
+
+def _result(result: Result) -> dict[str, Any]:
+    return {
+        "time": to_iso(result.begin),
+        "last_time": to_iso(result.end),
+        "decided": to_iso(result.at),
+        "outcome": str(result.outcome),
+        "count": result.count,
+        "job_id": result.job_id or None,
+        "reason": result.reason,
+    }
+
+
+def _pause(pause: Pause | None) -> dict[str, Any] | None:
+    return None if pause is None else {"reason": pause.reason, "by": pause.by, "at": to_iso(pause.at)}
+
+
+def _time(micros: int | None) -> str | None:
+    return None if micros is None else to_iso(micros)
+
+
+def _duration(micros: int | None) -> str | None:
+    return None if micros is None else show_duration(micros)

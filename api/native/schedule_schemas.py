@@ -1,0 +1,268 @@
+"""The shapes of /schedule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from api.native.fields import Data, Line, Moment, QueryWhole, Text, about, between, length
+from api.validation import StrictSchema
+from jobqueue.ledger.schedules import MAX_PAGE
+from jobqueue.model.durations import parse_duration, show_duration
+from jobqueue.model.job_fields import MAX_DESCRIPTION
+from jobqueue.model.schedule import KEPT_RESULTS, MAX_NAME, PREVIEWED, Outcome, Overlap
+from jobqueue.operations.schema import Items
+from jobqueue.schedules import times
+from jobqueue.schedules.cron import MAX_EXPRESSION
+from jobqueue.schedules.recurrence import MAX_RULE
+
+_OVERLAPS = [str(overlap) for overlap in Overlap]
+_OUTCOMES = [str(outcome) for outcome in Outcome]
+#: In place of a duration for `catch_up`.
+NEVER = "never"
+
+
+class Duration(fields.Field[Any]):
+    """A duration as text (``"15m"``) or in seconds, loaded as microseconds. ``words`` are texts that mean None."""
+
+    default_error_messages = {  # noqa: RUF012 (marshmallow's own convention)
+        "required": "Missing; it is required.",
+        "null": "May not be null; leave it out or give a value.",
+        "validator_failed": "Invalid value.",
+        "invalid": "Must be a duration such as 90s, 15m, 1h30m or 2d, or a number of seconds.",
+        "range": "Must be from {least} to {most}.",
+    }
+
+    def __init__(self, least: int, most: int, *words: str, **options: Any) -> None:
+        self._least, self._most, self._words = least, most, words
+        metadata = options.pop("metadata")
+        super().__init__(metadata={"oneOf": [{"type": "string"}, {"type": "number"}], **metadata}, **options)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        if value in self._words:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            raise self.make_error("invalid")
+        try:
+            seconds = parse_duration(value) if isinstance(value, str) else float(value)
+            micros = round(seconds * 1_000_000)
+        except (ValueError, OverflowError) as error:
+            raise self.make_error("invalid") from error
+        if not self._least <= micros <= self._most:
+            raise self.make_error("range", least=show_duration(self._least), most=show_duration(self._most))
+        return micros
+
+
+class BlackoutRequest(StrictSchema):
+    """Windows in which nothing is fired."""
+
+    cron = Text(
+        required=True,
+        validate=length(1, MAX_EXPRESSION),
+        metadata=about("When a window begins, as a cron expression in the schedule's time zone.", example="0 22 * * 5"),
+    )
+    duration = Duration(
+        times.MIN_BLACKOUT, times.MAX_BLACKOUT, required=True, metadata=about("How long it lasts.", example="2d")
+    )
+
+
+class TimingRequest(StrictSchema):
+    """When a schedule fires: exactly one of cron, every, at and rrule."""
+
+    cron = Text(
+        metadata=about(
+            "Five fields (minute, hour, day of the month, month, day of the week) as Debian's cron reads them, or "
+            "@hourly, @daily, @weekly, @monthly, @yearly.",
+            example="0 3 * * 1-5",
+        )
+    )
+    every = Duration(times.MIN_EVERY, times.MAX_EVERY, metadata=about("A fixed distance between times.", example="15m"))
+    at = Moment(metadata=about("A single time."))
+    rrule = Text(
+        validate=length(1, MAX_RULE),
+        metadata=about(
+            "A recurrence rule of RFC 5545, from DAILY to YEARLY.", example="FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=18"
+        ),
+    )
+    time_zone = Text(
+        load_default="UTC",
+        validate=length(1, 64),
+        metadata=about("The time zone of cron and rrule, by its IANA name.", example="Europe/Berlin"),
+    )
+    anchor = Moment(
+        metadata=about(
+            "Where every and rrule count from. Default: starts; else, for every, its length after the schedule is "
+            "stored, and for rrule, the midnight before."
+        )
+    )
+    starts = Moment(metadata=about("No time before this one."))
+    ends = Moment(metadata=about("No time after this one."))
+    jitter = Duration(
+        0,
+        times.MAX_JITTER,
+        load_default=0,
+        metadata=about("Each time is delayed by a part of this, which differs between schedules and times.", default=0),
+    )
+    blackouts = Items(
+        fields.Nested(BlackoutRequest),
+        load_default=list,
+        validate=validate.Length(0, times.MAX_BLACKOUTS, error="Must be at most {max}."),
+        error_messages={"null": "May not be null; leave it out or give a list.", "invalid": "Must be a list."},
+        metadata=about("Windows in which nothing is fired."),
+    )
+
+
+class ScheduleRequest(TimingRequest):
+    """A schedule to store under the name in the path."""
+
+    job = Data(
+        required=True,
+        metadata=about(
+            "The jobs that it makes: a body of POST /job, without idempotency_key, plan_hash, not_before, expires_at.",
+            example={"operation": {"type": "node.uptime.get"}, "target_hostname": "_all"},
+        ),
+    )
+    description = Line(load_default="", validate=length(0, MAX_DESCRIPTION), metadata=about("What it is for."))
+    overlap = Text(
+        load_default=str(Overlap.SKIP),
+        validate=validate.OneOf(_OVERLAPS, error="Must be one of {choices}."),
+        metadata=about("What happens at a time at which its last job has not ended."),
+    )
+    catch_up = Duration(
+        0,
+        times.MAX_CATCH_UP,
+        NEVER,
+        load_default=0,
+        metadata=about(
+            "How far back times that were missed are made up for, one by one; the newest always is, unless this is "
+            f"{NEVER}.",
+            default=0,
+        ),
+    )
+    expires_after = Duration(
+        times.SECOND,
+        times.MAX_EVERY,
+        metadata=about(
+            "Executions that have not started so long after the time expire; hosts that are offline are waited for."
+        ),
+    )
+    paused = Line(
+        validate=length(1, MAX_DESCRIPTION), metadata=about("Store it paused, for this reason. Default: not paused.")
+    )
+
+
+class NamedScheduleRequest(ScheduleRequest):
+    """A schedule to store, and its name."""
+
+    name = Text(
+        required=True,
+        validate=length(1, MAX_NAME),
+        metadata=about("Letters, digits and . _ -, beginning and ending with a letter or digit.", example="nightly"),
+    )
+
+
+class SchedulePauseRequest(StrictSchema):
+    """Why a schedule is paused."""
+
+    reason = Line(load_default="", validate=length(0, MAX_DESCRIPTION), metadata=about("For people who wonder."))
+
+
+class ScheduleQuery(StrictSchema):
+    """Which schedules to list."""
+
+    limit = QueryWhole(
+        load_default=50, validate=between(1, MAX_PAGE), metadata=about("Maximum number of schedules on a page.")
+    )
+    cursor = Text(validate=length(1, 300), metadata=about("The next_cursor of the previous page."))
+
+
+class SchedulePauseAnswer(ma.Schema):
+    """Why a schedule is paused, since when, and who paused it."""
+
+    reason = fields.String(required=True)
+    by = fields.String(required=True)
+    at = fields.DateTime(required=True)
+
+
+class ResultAnswer(ma.Schema):
+    """What came of a time of a schedule, or of several that came to the same."""
+
+    time = fields.DateTime(required=True, metadata=about("The time; of several, the first."))
+    last_time = fields.DateTime(required=True, metadata=about("Of several times the last."))
+    decided = fields.DateTime(required=True, metadata=about("When this was decided."))
+    outcome = fields.String(required=True, validate=validate.OneOf(_OUTCOMES))
+    count = fields.Integer(required=True, metadata=about("How many times; at least, from 1,000 on."))
+    job_id = fields.UUID(required=True, allow_none=True, metadata=about("The job that was made."))
+    reason = fields.String(required=True, metadata=about("Why no job was made."))
+
+
+class BlackoutAnswer(ma.Schema):
+    """Windows in which nothing is fired."""
+
+    cron = fields.String(required=True)
+    duration = fields.String(required=True)
+
+
+class ScheduleAnswer(ma.Schema):
+    """A schedule."""
+
+    name = fields.String(required=True)
+    description = fields.String(required=True)
+    cron = fields.String(required=True, allow_none=True)
+    every = fields.String(required=True, allow_none=True)
+    at = fields.DateTime(required=True, allow_none=True)
+    rrule = fields.String(required=True, allow_none=True)
+    time_zone = fields.String(required=True)
+    anchor = fields.DateTime(required=True, allow_none=True)
+    starts = fields.DateTime(required=True, allow_none=True)
+    ends = fields.DateTime(required=True, allow_none=True)
+    jitter = fields.String(required=True)
+    blackouts = fields.List(fields.Nested(BlackoutAnswer), required=True)
+    job = fields.Dict(required=True, metadata=about("The jobs that it makes, as a body of POST /job."))
+    overlap = fields.String(required=True, validate=validate.OneOf(_OVERLAPS))
+    catch_up = fields.String(required=True)
+    expires_after = fields.String(required=True, allow_none=True)
+    pause = fields.Nested(SchedulePauseAnswer, required=True, allow_none=True)
+    owner = fields.String(required=True, metadata=about("The principal whose permissions its jobs have."))
+    created = fields.DateTime(required=True)
+    changed = fields.DateTime(required=True)
+    changed_by = fields.String(required=True)
+    next_time = fields.DateTime(required=True, allow_none=True, metadata=about("null: there is none."))
+    last_job_id = fields.UUID(required=True, allow_none=True)
+    results = fields.List(
+        fields.Nested(ResultAnswer),
+        required=True,
+        metadata=about(f"What came of its times, newest first: the last {KEPT_RESULTS}, in lists only the last one."),
+    )
+
+
+class ScheduleDetailAnswer(ScheduleAnswer):
+    """A schedule and its next times."""
+
+    next_times = fields.List(
+        fields.DateTime(), required=True, metadata=about(f"The next {PREVIEWED} times, without those in blackouts.")
+    )
+
+
+class ScheduleListAnswer(ma.Schema):
+    """One page of schedules, by name."""
+
+    schedules = fields.List(fields.Nested(ScheduleAnswer), required=True)
+    total = fields.Integer(required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class PreviewedTime(ma.Schema):
+    """A time of a schedule."""
+
+    time = fields.DateTime(required=True)
+    local = fields.String(required=True, metadata=about("The same in the time zone of the schedule."))
+
+
+class PreviewAnswer(ma.Schema):
+    """The next times of a schedule."""
+
+    time_zone = fields.String(required=True)
+    times = fields.List(fields.Nested(PreviewedTime), required=True)

@@ -1,0 +1,180 @@
+"""/schedule: jobs that are submitted at times."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, request
+
+from api import audit, scheduling
+from api.blueprint import Blueprint
+from api.context import principal, services
+from api.native import links, list_cursor, mapping
+from api.native.schedule_mapping import preview_document, schedule_document, schedule_of
+from api.native.schedule_schemas import (
+    NamedScheduleRequest,
+    PreviewAnswer,
+    ScheduleAnswer,
+    ScheduleDetailAnswer,
+    ScheduleListAnswer,
+    SchedulePauseRequest,
+    ScheduleQuery,
+    ScheduleRequest,
+    TimingRequest,
+)
+from api.native.schemas import AcceptedAnswer, ErrorAnswer
+from api.responses import json_response
+from jobqueue.errors import InvalidInput
+from jobqueue.model.schedule import ScheduleView
+from jobqueue.model.timestamps import to_iso
+
+blueprint = Blueprint("schedule", __name__, description="Schedules: jobs that are submitted at times.")
+
+_NAME = {"in": "path", "name": "name", "required": True, "schema": {"type": "string"}}
+_LIST = "schedule"
+_CREATED = 201
+_unknown = blueprint.alt_response(404, schema=ErrorAnswer, description="No schedule has this name.")
+_changed = blueprint.alt_response(409, schema=ErrorAnswer, description="The schedule was changed concurrently.")
+
+
+@blueprint.route("/schedule", methods=["GET"])
+@blueprint.arguments(ScheduleQuery, location="query")
+@blueprint.response(200, ScheduleListAnswer)
+@blueprint.doc(operationId="listSchedules")
+def list_schedules(loaded: dict[str, Any]) -> Response:
+    """List schedules by name, each with its last result"""
+    behind = list_cursor.read(loaded["cursor"], _LIST) if "cursor" in loaded else ""
+    views, total, following = services().schedules.page(behind, loaded["limit"], 1)
+    cursor = None if following is None else list_cursor.show(following, _LIST)
+    return json_response({"schedules": list(map(schedule_document, views)), "total": total, "next_cursor": cursor})
+
+
+@blueprint.route("/schedule", methods=["POST"])
+@blueprint.arguments(NamedScheduleRequest)
+@blueprint.response(201, ScheduleAnswer)
+@blueprint.alt_response(409, schema=ErrorAnswer, description="A schedule has this name already.")
+@blueprint.doc(operationId="createSchedule")
+def create_schedule(loaded: dict[str, Any]) -> Response:
+    """Create a schedule
+
+    Its jobs are submitted for the caller, who becomes its owner, with the permissions that the owner has at each time.
+    """
+    schedule = schedule_of(loaded["name"], loaded)
+    audit.note(schedule=schedule.name)
+    submission = scheduling.submission_of(schedule.content, principal())
+    view = services().schedules.create(schedule, submission)
+    return json_response(schedule_document(view), _CREATED)
+
+
+@blueprint.route("/schedule/preview", methods=["POST"])
+@blueprint.arguments(TimingRequest)
+@blueprint.response(200, PreviewAnswer)
+@blueprint.doc(operationId="previewSchedule")
+def preview_schedule(loaded: dict[str, Any]) -> Response:
+    """Compute the next ten times of a schedule that is not stored
+
+    Times in blackouts are left out, and a jitter is not added.
+    """
+    schedule = schedule_of("", loaded)
+    return json_response(preview_document(schedule.timing.time_zone, services().schedules.preview(schedule)))
+
+
+@blueprint.route("/schedule/<name>", methods=["GET"], parameters=[_NAME])
+@blueprint.response(200, ScheduleDetailAnswer)
+@_unknown
+@blueprint.doc(operationId="getSchedule")
+def get_schedule(name: str) -> Response:
+    """Get a schedule, its last results and its next times"""
+    view = services().schedules.get(name)
+    times = services().schedules.preview(view.schedule)
+    return json_response({**schedule_document(view), "next_times": list(map(to_iso, times))})
+
+
+@blueprint.route("/schedule/<name>", methods=["PUT"], parameters=[_NAME])
+@blueprint.arguments(ScheduleRequest)
+@blueprint.response(200, ScheduleAnswer)
+@blueprint.alt_response(201, schema=ScheduleAnswer, description="The schedule is new.")
+@_changed
+@blueprint.doc(operationId="putSchedule")
+def put_schedule(loaded: dict[str, Any], name: str) -> Response:
+    """Store a schedule under a name, or replace it
+
+    The caller becomes its owner. Its results and a pause remain, and so does its next time, unless its timing changes.
+    """
+    schedule = schedule_of(name, loaded)
+    view, is_new = services().schedules.replace(schedule, scheduling.submission_of(schedule.content, principal()))
+    return json_response(schedule_document(view), _CREATED if is_new else 200)
+
+
+@blueprint.route("/schedule/<name>", methods=["DELETE"], parameters=[_NAME])
+@blueprint.response(204)
+@_unknown
+@_changed
+@blueprint.doc(operationId="deleteSchedule")
+def delete_schedule(name: str) -> Response:
+    """Delete a schedule
+
+    Its jobs remain, also those that run.
+    """
+    services().schedules.remove(name)
+    return Response(status=204)
+
+
+@blueprint.route("/schedule/<name>/pause", methods=["POST"], parameters=[_NAME])
+@blueprint.arguments(SchedulePauseRequest, required=False)
+@blueprint.response(200, ScheduleAnswer)
+@_unknown
+@_changed
+@blueprint.doc(operationId="pauseSchedule")
+def pause_schedule(loaded: dict[str, Any], name: str) -> Response:
+    """Pause a schedule
+
+    Its times pass without jobs, which its results show.
+    """
+    audit.note(reason=loaded["reason"])
+    return _answer(services().schedules.pause(name, loaded["reason"], principal()))
+
+
+@blueprint.route("/schedule/<name>/resume", methods=["POST"], parameters=[_NAME])
+@blueprint.response(200, ScheduleAnswer)
+@_unknown
+@_changed
+@blueprint.doc(operationId="resumeSchedule")
+def resume_schedule(name: str) -> Response:
+    """End the pause of a schedule"""
+    return _answer(services().schedules.resume(name, principal()))
+
+
+@blueprint.route("/schedule/<name>/trigger", methods=["POST"], parameters=[_NAME])
+@blueprint.response(
+    201, AcceptedAnswer, headers={"Location": {"description": "Path of the job.", "schema": {"type": "string"}}}
+)
+@_unknown
+@blueprint.alt_response(
+    409, schema=ErrorAnswer, description="The schedule's last job has not ended, or no agent is live for its target."
+)
+@blueprint.doc(operationId="triggerSchedule")
+def trigger_schedule(name: str) -> Response:
+    """Submit a schedule's job now, beside its times
+
+    The job is submitted for the caller, with the caller's permissions.
+    """
+    if "HTTP_IDEMPOTENCY_KEY" in request.environ:
+        raise InvalidInput.of("Idempotency-Key", "Not supported here; leave it out, and see the schedule's results.")
+    accepted = trigger(services().schedules.get(name))
+    return json_response(mapping.accepted(accepted), _CREATED, {"Location": links.path(f"/job/{accepted.job_id}")})
+
+
+def trigger(view: ScheduleView, status: int = _CREATED) -> Any:
+    """Submit a schedule's job for the present request, which is answered with ``status``."""
+    submission = scheduling.submission_of(view.schedule.content, principal())
+    audit.note(operation=submission.operation, target=submission.target)
+    accepted = services().schedules.trigger(view, submission, audit.entry_of(status))
+    audit.note(job=accepted.job_id)
+    if accepted.is_audited:
+        audit.is_written(status)
+    return accepted
+
+
+def _answer(view: ScheduleView) -> Response:
+    return json_response(schedule_document(view))

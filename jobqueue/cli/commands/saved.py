@@ -1,0 +1,191 @@
+"""``jobqueue saved``: jobs under names, with parameters, which `jobqueue run @NAME` runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from jobqueue.cli.connection import ClientGroup, connect
+from jobqueue.cli.declared.loading import load_document
+from jobqueue.cli.parameters import full_option, json_option
+from jobqueue.cli.views.change_view import show_changes
+from jobqueue.cli.views.output import Column, screen
+from jobqueue.cli.views.text import one_line
+from jobqueue.client.saved import body_of
+
+_COLUMNS = (
+    Column("NAME", whole=True),
+    Column("VERSION", right=True),
+    Column("OPERATION"),
+    Column("TARGET", wrap=True),
+    Column("PARAMETERS", wrap=True),
+    Column("CHANGED BY"),
+    Column("MANAGED BY"),
+    Column("TITLE", wrap=True),
+)
+
+
+@click.group(cls=ClientGroup)
+def saved() -> None:
+    """Save jobs under names, with parameters; `jobqueue run @NAME` runs them."""
+
+
+@saved.command("list")
+@full_option
+@json_option
+def list_saved(full: bool, as_json: bool) -> None:
+    """List all saved jobs."""
+    with connect() as client:
+        found = list(client.saved.list())
+    out = screen(full=full)
+    if as_json:
+        out.json({"saved": found})
+        return
+    out.table(_COLUMNS, [_row(one) for one in found])
+
+
+@saved.command()
+@click.argument("name")
+@click.option("--version", type=click.IntRange(min=1), help="An earlier version.")
+@json_option
+def show(name: str, version: int | None, as_json: bool) -> None:
+    """Show a saved job and its parameters."""
+    with connect() as client:
+        found = client.saved.get(_plain(name), version)
+    out = screen()
+    if as_json:
+        out.json(found)
+        return
+    out.fields(
+        [
+            ("Name", found.get("name")),
+            ("Title", found.get("title")),
+            ("Description", found.get("description")),
+            ("Version", found.get("version")),
+            ("Changed", f"{out.when(found.get('changed'))} by {one_line(found.get('changed_by'))}"),
+            ("Managed by", found.get("managed_by") or None),
+            ("Operation", (found.get("operation") or {}).get("type")),
+            ("Target", _target(found)),
+            ("May run it", ", ".join(map(one_line, found.get("run_by") or ())) or None),
+            ("May edit it", ", ".join(map(one_line, found.get("edit_by") or ())) or None),
+        ]
+    )
+    for name, schema in (found.get("parameters") or {}).items():
+        out.line(f"  -p {one_line(name)}=...  {one_line(_about(schema))}")
+    out.json(body_of(found))
+
+
+@saved.command("set")
+@click.argument("name")
+@click.option(
+    "-f", "--file", "path", metavar="FILE", required=True, help="The saved job in YAML or JSON; - reads standard input."
+)
+@click.option("--version", type=click.IntRange(min=0), help="Change only this version; 0: it must be new.")
+@click.option("--dry-run", is_flag=True, help="Show what would change; store nothing.")
+@json_option
+def set_saved(name: str, path: str, version: int | None, dry_run: bool, as_json: bool) -> None:
+    """Save a job, or change it: jobqueue saved set deploy -f deploy.yaml."""
+    body = load_document(path)
+    with connect() as client:
+        done = client.saved.put(_plain(name), body, version=version, dry_run=dry_run)
+    _show_done(done, as_json=as_json)
+
+
+@saved.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+def delete(names: Sequence[str]) -> None:
+    """Delete saved jobs with their versions; their jobs stay."""
+    with connect() as client:
+        for name in names:
+            client.saved.delete(_plain(name))
+            screen().line(f"{one_line(_plain(name))}  deleted")
+
+
+@saved.command()
+@click.argument("name")
+@json_option
+def versions(name: str, as_json: bool) -> None:
+    """List the kept versions of a saved job, newest first."""
+    with connect() as client:
+        answer = client.saved.versions(_plain(name))
+    out = screen()
+    if as_json:
+        out.json(answer)
+        return
+    rows = [[one.get("version"), out.when(one.get("changed")), one.get("changed_by")] for one in answer["versions"]]
+    out.table((Column("VERSION", right=True), Column("CHANGED"), Column("BY")), rows)
+
+
+@saved.command()
+@click.argument("name")
+@click.option("--from", "before", type=click.IntRange(min=1), help="The earlier version; default: the one before --to.")
+@click.option("--to", "after", type=click.IntRange(min=1), help="The later version; default: the newest.")
+@json_option
+def diff(name: str, before: int | None, after: int | None, as_json: bool) -> None:
+    """Show what changed between two versions of a saved job."""
+    with connect() as client:
+        answer = client.saved.diff(_plain(name), before, after)
+    if as_json:
+        screen().json(answer)
+        return
+    screen().line(f"{one_line(name)}: version {answer['from']} to {answer['to']}")
+    show_changes(screen(), answer["changes"])
+
+
+@saved.command()
+@click.argument("name")
+@click.argument("version", type=click.IntRange(min=1))
+@json_option
+def restore(name: str, version: int, as_json: bool) -> None:
+    """Make an earlier version of a saved job the newest one."""
+    with connect() as client:
+        done = client.saved.restore(_plain(name), version)
+    _show_done(done, as_json=as_json)
+
+
+def _show_done(done: Mapping[str, Any], *, as_json: bool) -> None:
+    out = screen()
+    if as_json:
+        out.json(done)
+        return
+    found = done["saved"]
+    note = " (dry run; nothing was stored)" if done.get("dry_run") else ""
+    out.line(f"@{one_line(found['name'])}  {one_line(done['change'])}, version {found['version']}{note}")
+    show_changes(out, done["changes"])
+
+
+def _row(found: Mapping[str, Any]) -> list[Any]:
+    return [
+        found.get("name"),
+        found.get("version"),
+        (found.get("operation") or {}).get("type"),
+        found.get("target_hostname"),
+        ", ".join(found.get("parameters") or ()),
+        found.get("changed_by"),
+        found.get("managed_by"),
+        found.get("title"),
+    ]
+
+
+def _target(found: Mapping[str, Any]) -> str:
+    note = " (a run may name another one)" if found.get("target_override") else ""
+    return f"{one_line(found.get('target_hostname'))}{note}"
+
+
+def _about(schema: Mapping[str, Any]) -> str:
+    words = ["secret" if schema.get("secret") else str(schema.get("type"))]
+    if "enum" in schema:
+        words.append(f"one of {', '.join(map(str, schema['enum']))}")
+    if "default" in schema:
+        words.append(f"default {schema['default']}")
+    elif schema.get("required", True):
+        words.append("required")
+    about = schema.get("description")
+    return f"{', '.join(words)}: {about}" if about else ", ".join(words)
+
+
+def _plain(name: str) -> str:
+    """The name without the @ that `jobqueue run` takes."""
+    return name.removeprefix("@")

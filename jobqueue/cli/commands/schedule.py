@@ -1,0 +1,209 @@
+"""``jobqueue schedule``: jobs that are submitted at times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from jobqueue.cli.candidates import targets_like
+from jobqueue.cli.connection import ClientGroup, connect
+from jobqueue.cli.parameters import data_pair, duration, full_option, json_object, json_option, pair
+from jobqueue.cli.rollout import rollout_options, take_rollout
+from jobqueue.cli.schedule_options import schedule_options, take_terms, timing_options
+from jobqueue.cli.submission import different_tags
+from jobqueue.cli.views.output import Column, Screen, screen
+from jobqueue.cli.views.schedule_view import COLUMNS, schedule_row, show_schedule
+from jobqueue.cli.views.text import one_line
+from jobqueue.cli.work import target_of, work_of
+from jobqueue.client import Client
+
+_name = click.argument("name")
+_TIMES = (Column("TIME", whole=True), Column("LOCAL", whole=True))
+#: Options that make the job, which --job gives as a whole.
+_OF_JOB = ("targets", "script", "pairs", "title", "tags", "timeout")
+
+
+@click.group(cls=ClientGroup)
+def schedule() -> None:
+    """Submit jobs at times: by cron expression, at an interval, once, or by a recurrence rule."""
+
+
+@schedule.command()
+@_name
+@click.argument("words", metavar="[COMMAND|OPERATION [-- WORD...]]", nargs=-1)
+@click.option(
+    "--on",
+    "targets",
+    metavar="TARGET",
+    multiple=True,
+    shell_complete=targets_like,
+    help="Where its jobs run; several add up.",
+)
+@click.option("--script", metavar="FILE", help="The jobs run this local file; - reads standard input.")
+@click.option(
+    "-d",
+    "pairs",
+    type=data_pair,
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="A field of the operation's data: key=text, key:text, key=@file, key:=JSON.",
+)
+@click.option("--shell", "as_shell", is_flag=True, help="The words are a shell command.")
+@click.option("--title", help="A title for the jobs.")
+@click.option("--tag", "tags", type=pair, metavar="KEY=VALUE", multiple=True, help="A tag of the jobs.")
+@click.option("--timeout", type=duration, metavar="DURATION", help="Maximum run time on a host, such as 30s.")
+@rollout_options
+@click.option("--job", type=json_object, metavar="JSON|@FILE", help="The jobs as a whole: a body of POST /job.")
+@schedule_options
+@click.option("--replace", is_flag=True, help="Replace the schedule with this name, if there is one.")
+@click.option("--dry-run", is_flag=True, help="Show the next ten times; store nothing.")
+@json_option
+def create(  # noqa: PLR0913 - one for each option
+    *,
+    name: str,
+    words: Sequence[str],
+    targets: Sequence[str],
+    script: str | None,
+    pairs: Sequence[tuple[str, Any]],
+    as_shell: bool,
+    title: str | None,
+    tags: Sequence[tuple[str, str]],
+    timeout: float | None,
+    job: dict[str, Any] | None,
+    replace: bool,
+    dry_run: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Create a schedule. Its jobs have your permissions, as you have them at each time.
+
+    \b
+    jobqueue schedule create nightly --cron '0 3 * * 1-5' --time-zone Europe/Berlin --on group:web 'apt-get update'
+    jobqueue schedule create pings --every 15m network.ping.do -d address=db1
+    jobqueue schedule create once --at 2030-01-31T12:00:00Z --job @job.json
+    """
+    terms, rollout = take_terms(options), take_rollout(options)
+    given = dict(zip(_OF_JOB, (targets, script, pairs, title, tags, timeout), strict=True))
+    if job is not None and (words or rollout or any(given.values())):
+        raise click.UsageError("--job gives the jobs as a whole; leave out words and the other options of a job.")
+    with connect() as client:
+        if dry_run:
+            _show_times(screen(), _preview(client, terms), as_json=as_json)
+            return
+        if job is None:
+            work = work_of(client, words, script, pairs, as_shell=as_shell)
+            job = {
+                "operation": {"type": work.operation, "data": work.data},
+                "target_hostname": target_of(targets, work),
+                "title": title,
+                "tags": different_tags(tags) or None,
+                "timeout_seconds": timeout,
+                "rollout": rollout,
+            }
+            job = {key: value for key, value in job.items() if value is not None}
+        stored = (client.set_schedule if replace else client.create_schedule)(name, job, **terms)
+    if as_json:
+        screen().json(stored)
+    else:
+        screen().line(f"{one_line(stored.get('name'))}  next {one_line(stored.get('next_time'))}")
+
+
+@schedule.command()
+@timing_options
+@json_option
+def preview(as_json: bool, **options: Any) -> None:
+    """Show the next ten times: jobqueue schedule preview --cron '30 2 * * *' --time-zone Europe/Berlin."""
+    with connect() as client:
+        answer = _preview(client, take_terms(options))
+    _show_times(screen(), answer, as_json=as_json)
+
+
+@schedule.command("list")
+@full_option
+@json_option
+def list_schedules(full: bool, as_json: bool) -> None:
+    """List all schedules by name, with their next time and last result."""
+    with connect() as client:
+        found = list(client.iter_schedules())
+    out = screen(full=full)
+    if as_json:
+        out.json({"schedules": found, "total": len(found)})
+        return
+    out.table(COLUMNS, [schedule_row(out, one) for one in found])
+
+
+@schedule.command()
+@_name
+@json_option
+def show(name: str, as_json: bool) -> None:
+    """Show a schedule, what came of its last times, and the next ones."""
+    with connect() as client:
+        found = client.schedule(name)
+    out = screen()
+    if as_json:
+        out.json(found)
+    else:
+        show_schedule(out, found)
+
+
+@schedule.command()
+@_name
+@click.option("--reason", default="", help="Why, for people who wonder.")
+@json_option
+def pause(name: str, reason: str, as_json: bool) -> None:
+    """Let the times of a schedule pass without jobs."""
+    with connect() as client:
+        _show_change(client.pause_schedule(name, reason), "paused", as_json=as_json)
+
+
+@schedule.command()
+@_name
+@json_option
+def resume(name: str, as_json: bool) -> None:
+    """End the pause of a schedule."""
+    with connect() as client:
+        _show_change(client.resume_schedule(name), "resumed", as_json=as_json)
+
+
+@schedule.command()
+@_name
+@json_option
+def trigger(name: str, as_json: bool) -> None:
+    """Submit a schedule's job now, with your own permissions, and print its id."""
+    with connect() as client:
+        accepted = client.trigger_schedule(name)
+    if as_json:
+        screen().json(accepted)
+    else:
+        screen().line(one_line(accepted["job_id"]))
+
+
+@schedule.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+def delete(names: Sequence[str]) -> None:
+    """Delete schedules. Their jobs remain."""
+    with connect() as client:
+        for name in names:
+            client.delete_schedule(name)
+            screen().line(f"{one_line(name)}  deleted")
+
+
+def _preview(client: Client, terms: Mapping[str, Any]) -> dict[str, Any]:
+    others = ("overlap", "catch_up", "expires_after", "description", "paused")
+    return client.preview_schedule(**{name: value for name, value in terms.items() if name not in others})
+
+
+def _show_times(out: Screen, answer: Mapping[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        out.json(answer)
+        return
+    out.table(_TIMES, [[time.get("time"), time.get("local")] for time in answer["times"]])
+
+
+def _show_change(found: Mapping[str, Any], what: str, *, as_json: bool) -> None:
+    if as_json:
+        screen().json(found)
+    else:
+        screen().line(f"{one_line(found.get('name'))}  {what}")

@@ -1,0 +1,94 @@
+"""Compares declared records with the stored ones, and stores what differs. Everything is compared before anything is
+stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import click
+
+from jobqueue.cli.connection import sentence
+from jobqueue.cli.declared.kinds import KINDS, Comparison, Kind
+from jobqueue.cli.declared.records import Record, in_order
+from jobqueue.client import ApiError, Client, ConnectionFailed
+
+_UNAUTHORIZED, _SERVER = 401, 500
+_MANAGER = "managed_by"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One record that is declared, or with ``record`` None one that is to be deleted."""
+
+    kind: Kind
+    name: str
+    record: Record | None
+    comparison: Comparison
+
+    @property
+    def change(self) -> str:
+        """created, changed, unchanged or deleted."""
+        return self.comparison.change
+
+
+def compare(
+    client: Client, records: Sequence[Record], *, take_over: bool, complain: Callable[[str], None]
+) -> list[Step]:
+    """The step for each record. Each error of the API is told to ``complain``, with the record's file and line.
+
+    Raises ``ClickException`` if there was any.
+    """
+    steps: list[Step] = []
+    declared = {kind.name: frozenset(one.name for one in records if one.kind is kind) for kind in KINDS}
+    for record in records:
+        try:
+            comparison = record.kind.compare(client, record.name, record.body, declared[record.kind.name])
+        except ConnectionFailed:
+            raise
+        except ApiError as error:
+            if error.status == _UNAUTHORIZED or error.status >= _SERVER:
+                raise
+            complain(f"{_where(record, error)}: {record}: {sentence(error)}")
+            continue
+        if comparison.manager and not take_over:
+            place = record.document.place
+            complain(f"{place}: {record} is managed by {comparison.manager!r}; --take-over applies it all the same.")
+            continue
+        steps.append(Step(record.kind, record.name, record, comparison))
+    if len(steps) < len(records):
+        raise click.ClickException(
+            f"{len(records) - len(steps)} of {len(records)} records are refused; nothing was stored."
+        )
+    return steps
+
+
+def prunable(client: Client, records: Sequence[Record], manager: str) -> list[Step]:
+    """The stored records of this manager that are not declared, in the order in which they can be deleted."""
+    declared = {(record.kind.name, record.name) for record in records}
+    steps: list[Step] = []
+    for kind in reversed(KINDS):
+        bodies = {
+            name: body
+            for name, body in kind.stored(client)
+            if body.get(_MANAGER) == manager and (kind.name, name) not in declared
+        }
+        order = in_order({name: kind.uses(body) for name, body in bodies.items()})
+        steps += [Step(kind, name, None, Comparison("deleted", ())) for name in reversed(order)]
+    return steps
+
+
+def apply_steps(client: Client, steps: Sequence[Step]) -> None:
+    """Store and delete. Raises the client's errors for the first step that fails; the earlier ones are done."""
+    for step in steps:
+        if step.record is None:
+            step.kind.delete(client, step.name)
+        elif step.change != "unchanged":
+            step.kind.store(client, step.name, step.record.body, step.comparison)
+
+
+def _where(record: Record, error: ApiError) -> str:
+    """FILE:LINE of the field that the error names, or of the record."""
+    fields = [str(path).partition(".")[0] for path in error.details or {}]
+    return record.document.where(fields[0]) if fields else record.document.place

@@ -1,0 +1,110 @@
+"""The kinds of records that can be declared in files, and how each is read, compared, stored and deleted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from jobqueue.client import Client
+from jobqueue.client.saved import body_of
+
+#: A stored target in an expression; the API decides what is one.
+_REFERENCE = re.compile(r"@([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``change`` is created, changed or unchanged; ``changes`` are the fields that differ, as the API lists them.
+    ``version`` is that of the stored record, for kinds that have versions.
+    """
+
+    change: str
+    changes: tuple[Mapping[str, Any], ...]
+    version: int | None = None
+
+    @property
+    def manager(self) -> str:
+        """Who manages the stored record, if that is another manager than the one that declares it."""
+        before = [one["before"] for one in self.changes if one["field"] == "managed_by"]
+        return str(before[0] or "") if before else ""
+
+
+class Kind(Protocol):
+    """One kind. Methods raise the errors of the client."""
+
+    @property
+    def name(self) -> str: ...
+    def compare(self, client: Client, name: str, body: Mapping[str, Any], declared: frozenset[str]) -> Comparison:
+        """What storing the body would change; nothing is stored. ``declared`` are all declared names of this kind."""
+
+    def uses(self, body: Mapping[str, Any]) -> frozenset[str]:
+        """The names of records of this kind that must be stored before this one, and deleted after it."""
+
+    def store(self, client: Client, name: str, body: Mapping[str, Any], comparison: Comparison) -> None:
+        """Store the body, if the record is still as it was compared."""
+
+    def delete(self, client: Client, name: str) -> None: ...
+    def stored(self, client: Client) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Name and body of every stored record."""
+
+
+class SavedJobs:
+    """Saved jobs: the body is that of ``PUT /saved/{name}``."""
+
+    name = "saved-job"
+
+    def uses(self, body: Mapping[str, Any]) -> frozenset[str]:  # noqa: ARG002
+        return frozenset()
+
+    def compare(
+        self,
+        client: Client,
+        name: str,
+        body: Mapping[str, Any],
+        declared: frozenset[str],  # noqa: ARG002
+    ) -> Comparison:
+        answer = client.saved.put(name, body, dry_run=True)
+        new = int(answer["saved"]["version"])
+        before = new if answer["change"] == "unchanged" else new - 1
+        return Comparison(answer["change"], tuple(answer["changes"]), before)
+
+    def store(self, client: Client, name: str, body: Mapping[str, Any], comparison: Comparison) -> None:
+        client.saved.put(name, body, version=comparison.version)
+
+    def delete(self, client: Client, name: str) -> None:
+        client.saved.delete(name)
+
+    def stored(self, client: Client) -> Iterator[tuple[str, dict[str, Any]]]:
+        for saved in client.saved.list():
+            yield saved["name"], body_of(saved)
+
+
+class Targets:
+    """Stored targets: the body is that of ``PUT /target/{name}``."""
+
+    name = "target"
+    _FIELDS = ("target", "description", "managed_by")
+
+    def uses(self, body: Mapping[str, Any]) -> frozenset[str]:
+        return frozenset(_REFERENCE.findall(str(body.get("target"))))
+
+    def compare(self, client: Client, name: str, body: Mapping[str, Any], declared: frozenset[str]) -> Comparison:
+        answer = client.put_target(name, body, dry_run=True, assume=sorted(self.uses(body) & declared))
+        return Comparison(answer["change"], tuple(answer["changes"]))
+
+    def store(self, client: Client, name: str, body: Mapping[str, Any], comparison: Comparison) -> None:  # noqa: ARG002
+        client.put_target(name, body)
+
+    def delete(self, client: Client, name: str) -> None:
+        client.delete_target(name)
+
+    def stored(self, client: Client) -> Iterator[tuple[str, dict[str, Any]]]:
+        for target in client.targets()["targets"]:
+            yield target["name"], {field: target[field] for field in self._FIELDS if target.get(field)}
+
+
+#: In the order in which they are stored: a saved job may use a target. They are deleted in the opposite order.
+KINDS: tuple[Kind, ...] = (Targets(), SavedJobs())
+BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in KINDS}

@@ -1,0 +1,88 @@
+"""The options of a schedule on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from jobqueue.cli.parameters import duration, future
+from jobqueue.model.durations import show_duration
+from jobqueue.model.schedule import Overlap
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_NEVER = "never"
+
+
+def _span(text: str) -> str:
+    """A duration as the API takes it."""
+    return show_duration(round(duration(text) * 1e6))
+
+
+def _catch_up(text: str) -> str:
+    return text if text == _NEVER else _span(text)
+
+
+def _blackout(text: str) -> dict[str, str]:
+    """``CRON/DURATION``."""
+    cron, slash, length = text.rpartition("/")
+    if not slash or not cron.strip():
+        raise click.BadParameter(f"{text!r} is not a cron expression and a duration, as in '0 22 * * 5 / 2d'.")
+    return {"cron": cron.strip(), "duration": _span(length)}
+
+
+_TIMING = (
+    click.option("--cron", metavar="EXPRESSION", help="Five fields, such as '0 3 * * 1-5', or @daily."),
+    click.option("--every", type=_span, metavar="DURATION", help="At this interval, such as 15m."),
+    click.option("--at", type=future, metavar="TIME", help="Once: a time, or a duration from now."),
+    click.option("--rrule", metavar="RULE", help="A recurrence rule, such as 'FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=18'."),
+    click.option("--time-zone", metavar="ZONE", help="Of --cron and --rrule, such as Europe/Berlin; default UTC."),
+    click.option("--anchor", type=future, metavar="TIME", help="Where --every and --rrule count from."),
+    click.option("--starts", type=future, metavar="TIME", help="No time before this one."),
+    click.option("--ends", type=future, metavar="TIME", help="No time after this one."),
+    click.option("--jitter", type=_span, metavar="DURATION", help="Delay each time by up to this."),
+    click.option(
+        "--blackout",
+        "blackouts",
+        type=_blackout,
+        metavar="CRON/DURATION",
+        multiple=True,
+        help="Fire nothing in this window, such as '0 22 * * 5 / 2d'; may be given several times.",
+    ),
+)
+_TERMS = (
+    click.option("--overlap", type=click.Choice([str(one) for one in Overlap]), help="If the last job has not ended."),
+    click.option(
+        "--catch-up",
+        type=_catch_up,
+        metavar="DURATION|never",
+        help="How far back missed times are made up for; by default only the newest is.",
+    ),
+    click.option("--expires-after", type=_span, metavar="DURATION", help="Wait so long for hosts that are offline."),
+    click.option("--description", help="What the schedule is for."),
+    click.option("--paused", metavar="REASON", help="Store it paused."),
+)
+
+
+def timing_options(command: _F) -> _F:
+    """Give a command the options that say when a schedule fires."""
+    for option in reversed(_TIMING):
+        command = option(command)
+    return command
+
+
+def schedule_options(command: _F) -> _F:
+    """Give a command all options of a schedule."""
+    for option in reversed(_TERMS):
+        command = option(command)
+    return timing_options(command)
+
+
+def take_terms(options: dict[str, Any]) -> dict[str, Any]:
+    """Take the options of a schedule out of ``options``: the terms as the API takes them."""
+    names = ("cron", "every", "at", "rrule", "time_zone", "anchor", "starts", "ends", "jitter")
+    terms = {name: options.pop(name, None) for name in (*names, "overlap", "catch_up", "expires_after", "description")}
+    terms["paused"] = options.pop("paused", None)
+    terms["blackouts"] = list(options.pop("blackouts")) or None
+    return {name: value for name, value in terms.items() if value is not None}

@@ -1,0 +1,98 @@
+"""Schedules on a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jobqueue.cli.views.output import Column, Screen
+from jobqueue.cli.views.text import one_line
+
+COLUMNS = (
+    Column("NAME", whole=True),
+    Column("WHEN"),
+    Column("NEXT", whole=True),
+    Column("LAST", whole=True),
+    Column("OWNER"),
+    Column("DESCRIPTION"),
+)
+_RESULTS = (
+    Column("TIME", whole=True),
+    Column("TIMES", whole=True, right=True),
+    Column("OUTCOME", whole=True),
+    Column("JOB", whole=True),
+    Column("REASON", wrap=True),
+)
+
+
+def when_of(schedule: Mapping[str, Any]) -> str:
+    """When a schedule fires, in a few words."""
+    if schedule.get("cron") is not None:
+        return f"{schedule['cron']} {schedule.get('time_zone')}"
+    if schedule.get("every") is not None:
+        return f"every {schedule['every']}"
+    if schedule.get("at") is not None:
+        return f"at {schedule['at']}"
+    return f"{schedule.get('rrule')} {schedule.get('time_zone')}"
+
+
+def schedule_row(out: Screen, schedule: Mapping[str, Any]) -> list[Any]:
+    """A row of ``COLUMNS``."""
+    results = schedule.get("results") or [{}]
+    following = "paused" if schedule.get("pause") else out.when(schedule.get("next_time"))
+    last = results[0].get("outcome") or "-"
+    return [
+        schedule.get("name"),
+        when_of(schedule),
+        following,
+        last,
+        schedule.get("owner"),
+        schedule.get("description"),
+    ]
+
+
+def show_schedule(out: Screen, schedule: Mapping[str, Any]) -> None:
+    """A schedule with its results and its next times."""
+    job = schedule.get("job") or {}
+    pause = schedule.get("pause")
+    optional = [("Starts", "starts"), ("Ends", "ends"), ("Expires after", "expires_after")]
+    out.fields(
+        [
+            ("Name", schedule.get("name")),
+            ("Description", schedule.get("description")),
+            ("When", when_of(schedule)),
+            *((label, schedule[name]) for label, name in optional if schedule.get(name) is not None),
+            ("Jitter", schedule.get("jitter")),
+            *(("Blackout", f"{one['cron']} for {one['duration']}") for one in schedule.get("blackouts") or ()),
+            ("Operation", (job.get("operation") or {}).get("type")),
+            ("Target", job.get("target_hostname") or job.get("target") or "_any"),
+            ("Overlap", schedule.get("overlap")),
+            ("Catch up", schedule.get("catch_up")),
+            ("Owner", schedule.get("owner")),
+            ("Changed", f"{out.when(schedule.get('changed'))} by {one_line(schedule.get('changed_by'))}"),
+            *(
+                [
+                    (
+                        "Paused",
+                        f"{out.when(pause.get('at'))} by {one_line(pause.get('by'))}: {one_line(pause.get('reason'))}",
+                    )
+                ]
+                if pause
+                else []
+            ),
+            ("Next", ", ".join(map(one_line, (schedule.get("next_times") or ["none"])[:3]))),
+        ]
+    )
+    if schedule.get("results"):
+        out.heading("Results")
+        out.table(_RESULTS, [_result_row(out, result) for result in schedule["results"]])
+
+
+def _result_row(out: Screen, result: Mapping[str, Any]) -> list[Any]:
+    return [
+        result.get("time"),
+        result.get("count"),
+        result.get("outcome"),
+        out.id(result.get("job_id")) if result.get("job_id") else "",
+        result.get("reason"),
+    ]

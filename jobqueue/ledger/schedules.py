@@ -1,0 +1,222 @@
+"""Schedules in the ledger. Every schedule is sealed: the API submits jobs with the permissions of its owner."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jobqueue.errors import Conflict, RecordAltered, RecordChanged, ScheduleExists, ScheduleNotFound
+from jobqueue.ledger import decoding
+from jobqueue.ledger.keys import Keys
+from jobqueue.ledger.scripts import Argument, Clock, Scripts, redis_clock
+from jobqueue.ledger.seal import BrokenSeal, Seal
+from jobqueue.ledger.tamper_alarm import TamperAlarm
+from jobqueue.model.schedule import KEPT_RESULTS, Outcome, Progress, Result, Schedule, ScheduleView
+
+#: Maximum number of schedules.
+MOST_SCHEDULES = 100_000
+#: Maximum number of schedules of one page.
+MAX_PAGE = 100
+#: In place of a next time: that of before.
+_KEEP = "="
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What the process that fires schedules is to do. ``now`` is the ledger's time; ``first``: when the next schedule
+    is due; ``due``: names of those that are; ``ahead``: names of those whose times were computed before the clock went
+    back.
+    """
+
+    now: int
+    first: int | None
+    due: tuple[str, ...]
+    ahead: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A schedule moves on from ``progress.next`` without a job: to ``next``, which fires when it is ``due``.
+
+    ``result``: what came of times, if that is known. ``waits`` and ``seen`` are as in ``Progress``.
+    """
+
+    schedule: Schedule
+    progress: Progress
+    next: int | None
+    due: int | None
+    result: Result | None = None
+    waits: int | None = None
+    seen: int | None = None
+
+
+class Schedules:
+    """The schedules of one ledger. Thread-safe. Raises ``LedgerUnavailable`` when Redis is away."""
+
+    def __init__(
+        self, keys: Keys, scripts: Scripts, seal: Seal, alarm: TamperAlarm, *, now: Clock = redis_clock
+    ) -> None:
+        self._keys = keys
+        self._scripts = scripts
+        self._seal = seal
+        self._alarm = alarm
+        self._now = now
+
+    def change(self, schedule: Schedule, before: str) -> None:
+        """Store a schedule in place of the one with the serial number ``before``; its next time remains.
+
+        Raises as ``put``.
+        """
+        self._store(schedule.name, before, self._sealed(schedule), schedule.serial, _KEEP, "")
+
+    def put(self, schedule: Schedule, before: str, next_time: int | None, due: int | None) -> None:
+        """Store a schedule in place of the one with the serial number ``before`` ('': it is new), and its next time.
+
+        Raises ``ScheduleExists``, ``ScheduleNotFound``, ``RecordChanged``, ``Conflict`` if there are too many.
+        """
+        self._store(schedule.name, before, self._sealed(schedule), schedule.serial, *_planned(next_time, due))
+
+    def remove(self, name: str, serial: str) -> None:
+        """Remove a schedule and its results. Raises ``ScheduleNotFound``, ``RecordChanged``."""
+        self._store(name, serial, "", "", "", "")
+
+    def get(self, name: str) -> ScheduleView:
+        """One schedule with its results. Raises ``ScheduleNotFound``, ``RecordAltered``."""
+        for view in self.some([name], KEPT_RESULTS):
+            if isinstance(view, RecordAltered):
+                raise view
+            return view
+        raise _unknown(name)
+
+    def some(self, names: Sequence[str], results: int) -> list[ScheduleView | RecordAltered]:
+        """Those of the schedules that exist, with so many of their newest results."""
+        if not names:
+            return []
+        _, *found = self._scripts.call("read_schedules", results, "", *names)
+        return [self._view(*one) for one in found]
+
+    def page(self, behind: str, limit: int, results: int) -> tuple[list[ScheduleView], int, str | None]:
+        """Schedules by name, behind a name; how many there are in all, and the name behind which the next page begins.
+
+        Altered ones are left out, with an alert.
+        """
+        total, *found = self._scripts.call("read_schedules", results, limit, behind)
+        views = (self._view(*one) for one in found)
+        intact = [view for view in views if isinstance(view, ScheduleView)]
+        return intact, int(total), str(found[-1][0]) if len(found) == limit else None
+
+    def serial(self, name: str) -> str:
+        """The serial number of a schedule, also of an altered one, which can be removed with it."""
+        found = self._scripts.command("HGET", self._keys.kind("schedule") + name, "serial")
+        if found is None:
+            raise _unknown(name)
+        return str(found)
+
+    def take(self, who: str, lease_seconds: float, most: int) -> Taken | None:
+        """The schedules that are due, at most ``most``, for the one process that fires them; None for the others."""
+        answer = self._scripts.call("take_schedules", self._now(), who, int(lease_seconds * 1000), most)
+        if not answer:
+            return None
+        now, first, due, ahead = answer
+        return Taken(int(now), int(float(first)) if first else None, tuple(map(str, due)), tuple(map(str, ahead)))
+
+    def give_up(self, who: str) -> None:
+        """Let another process fire schedules."""
+        self._scripts.call("take_schedules", self._now(), who, 0, 0)
+
+    def shelve(self, name: str) -> None:
+        """Fire an altered schedule no more; it stays listed under its name until it is deleted."""
+        for kind in ("schedules_due", "schedules_planned"):
+            self._scripts.command("ZREM", self._keys.kind(kind), name)
+
+    def settle(self, steps: Iterable[Step]) -> list[bool]:
+        """Move schedules on, in one round trip; for each whether that was done, or another process had done it."""
+        answers = self._scripts.call_many("settle_schedule", [self._arguments(step) for step in steps])
+        return [answer[0] == "done" for answer in answers]
+
+    def _arguments(self, step: Step) -> tuple[Argument, ...]:
+        result = step.result
+        told: tuple[Argument, ...] = ("", "", "", "", "")
+        if result is not None:
+            told = (str(result.outcome), result.begin, result.end, result.count, _line(result.reason))
+        return (
+            self._now(),
+            step.schedule.name,
+            step.schedule.serial,
+            "" if step.progress.next is None else step.progress.next,
+            *_planned(step.next, step.due),
+            "" if step.waits is None else step.waits,
+            "" if step.seen is None else step.seen,
+            *told,
+        )
+
+    def _store(self, name: str, before: str, *arguments: Argument) -> None:
+        (answer,) = self._scripts.call("store_schedule", self._now(), name, before, *arguments, MOST_SCHEDULES)
+        if answer == "exists":
+            raise ScheduleExists(f"The schedule {name!r} exists already; choose another name, or replace it with PUT.")
+        if answer == "unknown":
+            raise _unknown(name)
+        if answer == "changed":
+            raise RecordChanged
+        if answer == "full":
+            raise Conflict(f"There are {MOST_SCHEDULES} schedules already; delete some first.")
+
+    def _sealed(self, schedule: Schedule) -> str:
+        return self._seal.close(_place(schedule.name), json.dumps(schedule.document()))
+
+    def _view(self, name: str, sealed: str, *rest: str) -> ScheduleView | RecordAltered:
+        next_time, due, job_id, status, waits, seen, *lines = rest
+        try:
+            schedule = Schedule.of(json.loads(self._seal.open(_place(name), sealed)))
+        except BrokenSeal:
+            sentence = (
+                f"The schedule {name!r} was not stored by this API: it was altered in Redis, or JOBQUEUE_API_SECRET "
+                "has changed. It does not fire; delete it, and create it again."
+            )
+            self._alarm(_place(name), sentence)
+            return RecordAltered(sentence, {"name": name})
+        progress = Progress(_time(next_time), _time(due), job_id, status, _time(waits), _time(seen) or 0)
+        results = (_result(line) for line in lines)
+        return ScheduleView(schedule, progress, tuple(result for result in results if result is not None))
+
+
+def fire_argument(schedule: Schedule, outcome: Outcome, time: int, next_time: int | None, due: int | None) -> str:
+    """The time that a job is made for, as ``lua/include/fire.lua`` reads it."""
+    planned = "|".join(map(str, _planned(next_time, due)))
+    return f"{outcome}|{schedule.name}|{schedule.serial}|{time}|{planned}"
+
+
+def _planned(next_time: int | None, due: int | None) -> tuple[Argument, Argument]:
+    return ("", "") if next_time is None or due is None else (next_time, due)
+
+
+def _line(text: str) -> str:
+    """A reason in one line of bounded length."""
+    return " ".join(text.split())[:500]
+
+
+def _place(name: str) -> str:
+    return f"schedule|{name}"
+
+
+def _time(text: Any) -> int | None:
+    """A time of the schedule's hash; None for none, and for what the ledger cannot have written."""
+    try:
+        return decoding.whole(text) if text else None
+    except decoding.FAULTS:
+        return None
+
+
+def _result(line: str) -> Result | None:
+    try:
+        begin, end, at, outcome, count, job_id, reason = str(line).split("|", 6)
+        times = (decoding.whole(begin), decoding.whole(end), decoding.whole(at))
+        return Result(*times, Outcome(outcome), decoding.whole(count), job_id, reason)
+    except decoding.FAULTS:  # not written by the ledger
+        return None
+
+
+def _unknown(name: str) -> ScheduleNotFound:
+    return ScheduleNotFound(f"No schedule has the name {name[:80]!r}; `jobqueue schedule list` shows all.")

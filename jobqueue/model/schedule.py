@@ -1,0 +1,184 @@
+"""Schedules: jobs that are submitted at times. Times and durations are in microseconds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from typing import Any
+
+from jobqueue.errors import InvalidInput
+
+#: Results that a schedule keeps, and times that a preview shows.
+KEPT_RESULTS = 30
+PREVIEWED = 10
+MAX_NAME = 64
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
+
+
+class Overlap(str, Enum):
+    """What happens at a time at which the schedule's last job has not ended."""
+
+    SKIP = "skip"
+    BUFFER_ONE = "buffer_one"
+    BUFFER_ALL = "buffer_all"
+    CANCEL_OTHER = "cancel_other"
+    ALLOW = "allow"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Outcome(str, Enum):
+    """What came of one time of a schedule."""
+
+    FIRED = "fired"
+    TRIGGERED = "triggered"
+    MISSED = "missed"
+    SKIPPED = "skipped"
+    PAUSED = "paused"
+    BLACKOUT = "blackout"
+    REFUSED = "refused"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When a schedule fires: exactly one of ``cron``, ``every``, ``at`` and ``rrule``, within ``starts`` and ``ends``.
+
+    ``anchor`` is where ``every`` and ``rrule`` count from. ``jitter`` delays each time by up to so much.
+    """
+
+    cron: str | None = None
+    every: int | None = None
+    at: int | None = None
+    rrule: str | None = None
+    time_zone: str = "UTC"
+    anchor: int | None = None
+    starts: int | None = None
+    ends: int | None = None
+    jitter: int = 0
+
+
+@dataclass(frozen=True)
+class Blackout:
+    """Windows in which nothing is fired: from each time of ``cron`` for ``duration``."""
+
+    cron: str
+    duration: int
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The principal whose permissions a schedule's jobs have, as it is when they are submitted. ``kind`` is that of its
+    credentials, ``id`` the name of their record.
+    """
+
+    kind: str
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Why a schedule is paused, since when, and who paused it."""
+
+    reason: str
+    by: str
+    at: int
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A schedule as stored. ``uid`` distinguishes it from others that had the same name, ``serial`` changes with each
+    change. ``content`` is the request for its jobs as a caller of the API would send it.
+
+    ``catch_up``: how far back missed times are made up for; None: not even the newest. ``expires_after``: how long its
+    jobs wait for hosts that are offline; None: they do not.
+    """
+
+    name: str
+    uid: str
+    serial: str
+    timing: Timing
+    content: Mapping[str, Any]
+    owner: Owner
+    description: str = ""
+    overlap: Overlap = Overlap.SKIP
+    catch_up: int | None = 0
+    expires_after: int | None = None
+    blackouts: tuple[Blackout, ...] = ()
+    pause: Pause | None = None
+    created: int = 0
+    changed: int = 0
+    changed_by: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Schedule:
+        """The inverse of ``document``."""
+        pause = document["pause"]
+        return cls(
+            **{
+                **document,
+                "timing": Timing(**document["timing"]),
+                "owner": Owner(**document["owner"]),
+                "overlap": Overlap(document["overlap"]),
+                "blackouts": tuple(Blackout(**one) for one in document["blackouts"]),
+                "pause": pause and Pause(**pause),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a time, or of ``count`` times from ``begin`` to ``end`` that came to the same. ``at`` is when that
+    was decided. ``reason`` explains why no job was made.
+    """
+
+    begin: int
+    end: int
+    at: int
+    outcome: Outcome
+    count: int = 1
+    job_id: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a schedule is. ``next``: the time that comes next, None if there is none; ``due``: when it fires, after its
+    jitter. ``job_id`` and ``job_status`` are of its last job; the status is empty if the job was removed.
+
+    ``waits``: the newest time that waited for the last job to end; ``seen``: until when the schedule was attended then.
+    """
+
+    next: int | None = None
+    due: int | None = None
+    job_id: str = ""
+    job_status: str = ""
+    waits: int | None = None
+    seen: int = 0
+
+
+@dataclass(frozen=True)
+class ScheduleView:
+    """A schedule, where it is, and its newest results, oldest first."""
+
+    schedule: Schedule
+    progress: Progress
+    results: tuple[Result, ...] = field(default=())
+
+
+def check_schedule_name(name: str) -> str:
+    """``name`` if it is valid; raises ``InvalidInput``."""
+    if not _NAME.fullmatch(name):
+        sentence = "Must be 1 to 64 letters, digits or . _ - and begin and end with a letter or digit."
+        raise InvalidInput.of("name", sentence)
+    return name

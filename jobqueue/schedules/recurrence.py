@@ -1,0 +1,101 @@
+"""Recurrence rules (RRULE of RFC 5545), from days to years."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, tzinfo
+
+from dateutil.rrule import DAILY, WEEKLY, rrule, rrulestr
+
+from jobqueue.errors import InvalidInput
+from jobqueue.schedules.zones import instant, local
+
+MAX_RULE = 300
+#: The most times of a rule that is limited by COUNT, and the most times of one day.
+MAX_COUNT, MAX_TIMES_OF_DAY = 1000, 48
+_MAX_INTERVAL = 1000
+_TEXT = re.compile(r"(?:RRULE:)?((?:[A-Z]+=[A-Z0-9+,-]+)(?:;[A-Z]+=[A-Z0-9+,-]+)*)", re.IGNORECASE)
+_FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
+_PARTS = frozenset(
+    {"FREQ", "INTERVAL", "COUNT", "BYHOUR", "BYMINUTE", "BYDAY", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYMONTH"}
+    | {"BYSETPOS", "WKST"}
+)
+#: Rules are searched for their next time so far ahead: the 29th of February on a given weekday comes every 28 years,
+#: or after 40 years around a year such as 2100.
+_AHEAD = timedelta(days=41 * 366)
+_AHEAD_OF_DAYS = timedelta(days=13 * 366)
+#: The largest change of the clocks, and some: times on the wall are looked for from so long before the moment.
+_MARGIN = timedelta(hours=26)
+
+
+class Recurrence:
+    """The times of a rule whose first time is ``anchor`` (microseconds), on the clocks of a zone.
+
+    A time that the clocks skip comes right after the gap, one that exists twice comes once.
+    """
+
+    def __init__(self, text: str, anchor: int, zone: tzinfo, field: str = "rrule") -> None:
+        """Raises ``InvalidInput`` for an invalid rule, and for one without any time."""
+        parts = _parts(text, field)
+        self._zone = zone
+        self._begin = local(anchor, zone).replace(tzinfo=None, microsecond=0)
+        self._is_counted = "COUNT" in parts
+        try:
+            rule = rrulestr(";".join(f"{name}={value}" for name, value in parts.items()), dtstart=self._begin)
+        except (ValueError, TypeError) as error:
+            raise InvalidInput.of(field, f"{text[:80]!r} is not a recurrence rule ({error}).") from error
+        self._rule: rrule = rule
+        if not self._is_counted and self.after(anchor - 1) is None:
+            raise InvalidInput.of(field, f"{text[:80]!r} has no time in the years that follow.")
+
+    def after(self, moment: int) -> int | None:
+        wall = local(moment, self._zone).replace(tzinfo=None)
+        begin = self._begin
+        if not self._is_counted:
+            begin = self._nearest(wall)
+        ahead = _AHEAD_OF_DAYS if self._rule._freq in (DAILY, WEEKLY) else _AHEAD
+        last = max(wall, begin) + ahead
+        rule = self._rule if self._is_counted else self._rule.replace(dtstart=begin, until=last)
+        for candidate in rule.xafter(wall - _MARGIN, inc=True):
+            found = instant(candidate, self._zone)
+            if found > moment:
+                return found
+        return None
+
+    def _nearest(self, wall: datetime) -> datetime:
+        """A time of the rule's rhythm shortly before ``wall``, so that the search need not begin with the first."""
+        days = {DAILY: 1, WEEKLY: 7}.get(self._rule._freq)
+        if days is None or wall - self._begin < 2 * _MARGIN:
+            return self._begin
+        step = timedelta(days=days * self._rule._interval)
+        return self._begin + max((wall - 2 * _MARGIN - self._begin) // step - 1, 0) * step
+
+
+def _parts(text: str, field: str) -> dict[str, str]:
+    """The parts of a rule, which must not cost more than a schedule may."""
+    found = _TEXT.fullmatch(text.strip()) if len(text) <= MAX_RULE else None
+    if found is None:
+        raise InvalidInput.of(field, f"{text[:80]!r} is not a recurrence rule such as FREQ=MONTHLY;BYDAY=-1FR.")
+    pairs = [part.upper().partition("=")[::2] for part in found[1].split(";")]
+    parts = dict(pairs)
+    if len(parts) < len(pairs):
+        raise InvalidInput.of(field, "A part is given twice.")
+    unknown = sorted(parts.keys() - _PARTS)
+    if unknown:
+        hint = " Use `ends`." if unknown == ["UNTIL"] else ""
+        raise InvalidInput.of(field, f"{unknown[0]} is not supported; use {', '.join(sorted(_PARTS))}.{hint}")
+    if parts.get("FREQ") not in _FREQUENCIES:
+        sentence = f"FREQ must be one of {', '.join(_FREQUENCIES)}; use `every` or `cron` for shorter distances."
+        raise InvalidInput.of(field, sentence)
+    _check_number(parts, "COUNT", MAX_COUNT, field)
+    _check_number(parts, "INTERVAL", _MAX_INTERVAL, field)
+    per_day = (parts.get("BYHOUR", "0").count(",") + 1) * (parts.get("BYMINUTE", "0").count(",") + 1)
+    if per_day > MAX_TIMES_OF_DAY:
+        raise InvalidInput.of(field, f"{per_day} times of day; give at most {MAX_TIMES_OF_DAY}, or use `cron`.")
+    return parts
+
+
+def _check_number(parts: dict[str, str], name: str, most: int, field: str) -> None:
+    value = parts.get(name, "1")
+    if not value.isdecimal() or len(value) > len(str(most)) or not 1 <= int(value) <= most:
+        raise InvalidInput.of(field, f"{name} must be from 1 to {most}; {value[:20]!r} is not.")

@@ -1,0 +1,129 @@
+"""The times of a schedule: its timing within its bounds, with jitter and blackouts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+from jobqueue.errors import InvalidInput
+from jobqueue.model.schedule import Blackout, Timing
+from jobqueue.schedules.cron import Cron
+from jobqueue.schedules.interval import Interval, Once
+from jobqueue.schedules.recurrence import Recurrence
+from jobqueue.schedules.trigger import Trigger
+from jobqueue.schedules.zones import zone_of
+
+SECOND = 1_000_000
+DAY = 86_400 * SECOND
+#: The bounds of `every`, `jitter`, `catch_up` and of a blackout.
+MIN_EVERY, MAX_EVERY = SECOND, 3660 * DAY
+MAX_JITTER = DAY
+MAX_CATCH_UP = 31 * DAY
+MIN_BLACKOUT, MAX_BLACKOUT = 60 * SECOND, 31 * DAY
+MAX_BLACKOUTS = 20
+#: The newest time before a moment is looked for from so far back, then from twice as far, and so on: so only few times
+#: are computed, even for a schedule that has not been attended for years.
+_FIRST_STEP, _DOUBLINGS = 60 * SECOND, 27
+_KINDS = ("cron", "every", "at", "rrule")
+
+
+class Times:
+    """The times at which one schedule fires."""
+
+    def __init__(self, timing: Timing, blackouts: Sequence[Blackout] = (), uid: str = "") -> None:
+        """Raises ``InvalidInput``, which names the field, for a timing or a blackout that is invalid."""
+        self._trigger = _trigger(timing)
+        self._starts = timing.starts
+        self._ends = timing.ends
+        self._jitter = timing.jitter
+        self._uid = uid
+        self._blackouts = [_window(timing, blackout, number) for number, blackout in enumerate(blackouts)]
+
+    def after(self, moment: int) -> int | None:
+        """The first time after ``moment``."""
+        if self._starts is not None:
+            moment = max(moment, self._starts - 1)
+        found = self._trigger.after(moment)
+        return None if found is None or (self._ends is not None and found > self._ends) else found
+
+    def newest(self, begin: int, end: int) -> int:
+        """The newest time from ``begin``, which is a time, to ``end``."""
+        found = begin
+        for doubling in range(_DOUBLINGS):
+            first = end - _FIRST_STEP * 2**doubling
+            if first <= begin:
+                break
+            following = self.after(first)
+            if following is not None and following <= end:
+                found = following
+                break
+        while (following := self.after(found)) is not None and following <= end:
+            found = following
+        return found
+
+    def count(self, begin: int, end: int, most: int) -> int:
+        """How many times there are from ``begin``, which is a time, to before ``end``; at most ``most``."""
+        number, moment = 0, begin
+        while number < most and moment < end:
+            number += 1
+            following = self.after(moment)
+            if following is None:
+                break
+            moment = following
+        return number
+
+    def following(self, moment: int, number: int) -> Iterator[int]:
+        """The next ``number`` times after ``moment``, without those in a blackout."""
+        # a schedule may lie in blackouts almost always
+        for _ in range(50 * number):
+            following = self.after(moment)
+            if following is None or number == 0:
+                return
+            moment = following
+            if not self.is_blacked_out(self.due(moment)):
+                number -= 1
+                yield moment
+
+    def due(self, moment: int) -> int:
+        """When a time fires: after a delay of at most the jitter, always the same for the same time."""
+        if not self._jitter:
+            return moment
+        digest = hashlib.sha256(f"{self._uid}|{moment}".encode()).digest()
+        return moment + int.from_bytes(digest[:6], "big") * self._jitter // 2**48
+
+    def is_blacked_out(self, moment: int) -> bool:
+        """Whether the moment lies in a blackout."""
+        for begins, duration in self._blackouts:
+            begin = begins.after(moment - duration)
+            if begin is not None and begin <= moment:
+                return True
+        return False
+
+
+@lru_cache(maxsize=4096)
+def times_of(timing: Timing, blackouts: tuple[Blackout, ...], uid: str) -> Times:
+    """The times of a stored schedule; those of the schedules in use are kept."""
+    return Times(timing, blackouts, uid)
+
+
+def _trigger(timing: Timing) -> Trigger:
+    named = [kind for kind in _KINDS if getattr(timing, kind) is not None]
+    if len(named) != 1:
+        given = f"{' and '.join(named)} are given" if named else "none is given"
+        raise InvalidInput.of("cron" if not named else named[1], f"Give one of cron, every, at and rrule; {given}.")
+    zone = zone_of(timing.time_zone)
+    if timing.starts is not None and timing.ends is not None and timing.ends < timing.starts:
+        raise InvalidInput.of("ends", "Must not be before starts.")
+    if timing.cron is not None:
+        return Cron(timing.cron, zone)
+    if timing.at is not None:
+        return Once(timing.at)
+    anchor = timing.anchor or 0
+    if timing.every is not None:
+        return Interval(timing.every, anchor)
+    return Recurrence(timing.rrule or "", anchor, zone)
+
+
+def _window(timing: Timing, blackout: Blackout, number: int) -> tuple[Cron, int]:
+    return Cron(blackout.cron, zone_of(timing.time_zone), f"blackouts[{number}].cron"), blackout.duration

@@ -1,0 +1,1 @@
+"""Saved jobs: their parameters, their templates, and the jobs that are made from them."""

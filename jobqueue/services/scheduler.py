@@ -1,0 +1,299 @@
+"""Fires schedules: submits their jobs when they are due.
+
+Every API process runs a scheduler; a short lease lets one of them at a time fire. The lease only avoids duplicate work:
+the ledger stores a job and moves its schedule on in one step, and refuses a time that was dealt with. So each time
+makes one job, however many processes there are, and whenever one of them dies. The API fires, not maintenance, because
+firing needs what only the API has: the key that signs work, the permissions of owners, and the audit trail.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from jobqueue.errors import (
+    JobFinal,
+    JobNotFound,
+    JobQueueError,
+    LedgerUnavailable,
+    RecordChanged,
+    ScheduleNotFound,
+)
+from jobqueue.ledger.ledger import Ledger
+from jobqueue.ledger.schedules import Step, fire_argument
+from jobqueue.model.alert import SCHEDULES_STOPPED
+from jobqueue.model.audit import AuditEntry
+from jobqueue.model.principal import Principal
+from jobqueue.model.schedule import Outcome, Overlap, Owner, Pause, Result, Schedule, ScheduleView
+from jobqueue.model.submission import Accepted
+from jobqueue.model.timestamps import to_iso
+from jobqueue.schedules.times import SECOND, Times, times_of
+from jobqueue.services.jobs import JobManager
+from jobqueue.services.schedule_owner import OwnerReader
+from jobqueue.services.schedules import MakeSubmission, made_for, running_job
+from jobqueue.services.submission import JobSubmitter, ScheduledJob
+
+logger = logging.getLogger(__name__)
+
+#: Schedules of one turn.
+BATCH = 100
+#: Seconds for which a process that died keeps others from firing, and after which each process asks again.
+LEASE_SECONDS, IDLE_SECONDS = 5.0, 1.0
+#: Seconds between two turns while schedules are due.
+_BUSY_SECONDS = 0.001
+#: How late a time may be that is not made up for, and that a blackout of now does not concern.
+ON_TIME = 60 * SECOND
+#: How long a time that waits for the last job is left alone.
+_WAIT = SECOND
+#: Times that `buffer_all` lets wait, and times that are counted when they were missed.
+MOST_BUFFERED, MOST_COUNTED = 100, 1000
+_BUFFERED = (Overlap.BUFFER_ONE, Overlap.BUFFER_ALL)
+
+
+@dataclass(frozen=True)
+class _Firing:
+    """A time of a schedule at which a job is to be submitted."""
+
+    view: ScheduleView
+    time: int
+    next: int | None
+    due: int | None
+
+
+class Scheduler:
+    """Fires the schedules of one ledger."""
+
+    def __init__(
+        self, ledger: Ledger, submit: JobSubmitter, jobs: JobManager, owners: OwnerReader, make: MakeSubmission
+    ) -> None:
+        self._ledger = ledger
+        self._schedules = ledger.schedules
+        self._submit = submit
+        self._jobs = jobs
+        self._owners = owners
+        self._make = make
+        self._me = secrets.token_hex(8)
+
+    def run(self, pause: Callable[[float], bool]) -> None:
+        """Run until ``pause(seconds)`` returns True."""
+        seconds, failure = IDLE_SECONDS, None
+        while not pause(seconds):
+            seconds = IDLE_SECONDS
+            try:
+                seconds = self.turn()
+                failure = None
+            except LedgerUnavailable as error:
+                logger.debug("Schedules cannot be fired at present: %s", error)
+            except Exception as error:  # without this thread no schedule would be fired any more
+                if failure is not type(error):
+                    logger.exception("Schedules cannot be fired at present")
+                failure = type(error)
+        try:
+            self._schedules.give_up(self._me)
+        except LedgerUnavailable as error:
+            logger.debug("The lease for firing schedules could not be released; it will expire: %s", error)
+
+    def turn(self) -> float:
+        """Deal with the schedules that are due, each with one of its times; returns seconds until the next turn."""
+        taken = self._schedules.take(self._me, LEASE_SECONDS, BATCH)
+        if taken is None:
+            return IDLE_SECONDS
+        if taken.ahead:
+            self._plan_again(taken.ahead, taken.now)
+        if taken.due:
+            self._deal_with(taken.due, taken.now)
+            return _BUSY_SECONDS
+        if taken.first is None:
+            return IDLE_SECONDS
+        return min(IDLE_SECONDS, max((taken.first - taken.now) / SECOND, _BUSY_SECONDS))
+
+    def _deal_with(self, names: tuple[str, ...], now: int) -> None:
+        steps: list[Step] = []
+        firings: list[_Firing] = []
+        for view in self._views(names):
+            decision = self._decide(view, now)
+            if isinstance(decision, _Firing):
+                firings.append(decision)
+            elif decision is not None:
+                steps.append(decision)
+        refused, stopped = self._fire(firings, now)
+        self._schedules.settle([*steps, *refused])
+        for schedule in stopped:
+            self._stop(schedule, now)
+
+    def _plan_again(self, names: tuple[str, ...], now: int) -> None:
+        """The clock went back: the next times were computed from a time that is yet to come."""
+        steps = []
+        for view in self._views(names):
+            times = _times_of(view.schedule)
+            following = times.after(now)
+            steps.append(Step(view.schedule, view.progress, following, _due(times, following)))
+        self._schedules.settle(steps)
+
+    def _views(self, names: tuple[str, ...]) -> list[ScheduleView]:
+        found = self._schedules.some(names, 0)
+        intact = [view for view in found if isinstance(view, ScheduleView)]
+        if len(intact) < len(names):
+            known = {view.schedule.name for view in intact}
+            for name in names:
+                if name not in known:  # removed meanwhile, or altered
+                    self._schedules.shelve(name)
+        return intact
+
+    def _decide(self, view: ScheduleView, now: int) -> Step | _Firing | None:
+        """What becomes of the next time of a schedule."""
+        schedule, progress = view.schedule, view.progress
+        times, time = _times_of(schedule), progress.next
+        if time is None or times.after(time - 1) != time:
+            logger.warning("The next time of the schedule %s was altered; it is computed again", schedule.name)
+            following = times.after(now)
+            return Step(schedule, progress, following, _due(times, following))
+        if times.due(time) > now:
+            return None
+        newest = _newest(times, time, now)
+        if schedule.pause is not None:
+            return _passed(view, times, time, newest, Outcome.PAUSED, schedule.pause.reason)
+        missed = self._missed(view, times, newest, now)
+        if missed is not None:
+            return missed
+        moments = [times.due(time)] if now - times.due(time) <= ON_TIME else [times.due(time), now]
+        if any(map(times.is_blacked_out, moments)):
+            return _passed(view, times, time, time, Outcome.BLACKOUT, "in a blackout")
+        waits = self._overlap(view, times, time, now)
+        if waits is not None:
+            return waits
+        following = times.after(time)
+        return _Firing(view, time, following, _due(times, following))
+
+    def _missed(self, view: ScheduleView, times: Times, newest: int, now: int) -> Step | None:
+        """The step over times that are too late; None if the next time is not."""
+        schedule, time = view.schedule, view.progress.next
+        assert time is not None  # noqa: S101 - for the type checker
+        if schedule.overlap in _BUFFERED and time <= view.progress.seen:
+            return None  # it waited for another job
+        if schedule.catch_up is None:
+            if now - times.due(time) <= ON_TIME:
+                return None
+            last = newest if now - times.due(newest) > ON_TIME else _newest(times, time, newest - 1)
+            return _passed(view, times, time, last, Outcome.MISSED, "no API process fired schedules")
+        begin = now - schedule.catch_up
+        if time >= min(begin, newest):
+            return None
+        first = times.after(begin - 1)
+        last = newest if first is None else min(first, newest)
+        return _passed(
+            view, times, time, _newest(times, time, last - 1), Outcome.MISSED, "no API process fired schedules"
+        )
+
+    def _overlap(self, view: ScheduleView, times: Times, time: int, now: int) -> Step | None:
+        """What the schedule's last job means for a time; None: it fires."""
+        schedule, progress = view.schedule, view.progress
+        if schedule.overlap is Overlap.BUFFER_ONE and progress.waits not in (None, time) and time <= progress.seen:
+            return _passed(view, times, time, time, Outcome.SKIPPED, "another time waited for the last job")
+        running = running_job(progress)
+        if not running or schedule.overlap is Overlap.ALLOW:
+            return None
+        if schedule.overlap is Overlap.CANCEL_OTHER:
+            try:
+                self._jobs.cancel(running, f"by the schedule {schedule.name}")
+            except (JobFinal, JobNotFound):
+                logger.debug("Job %s ended before it was cancelled", running)
+            return None
+        if schedule.overlap is Overlap.SKIP:
+            return _passed(view, times, time, time, Outcome.SKIPPED, f"job {running} has not ended")
+        if schedule.overlap is Overlap.BUFFER_ALL and times.count(time, now + 1, MOST_BUFFERED + 1) > MOST_BUFFERED:
+            return _passed(
+                view, times, time, time, Outcome.SKIPPED, f"{MOST_BUFFERED} later times wait for the last job"
+            )
+        return Step(schedule, progress, time, now + _WAIT, None, time, now)
+
+    def _fire(self, firings: list[_Firing], now: int) -> tuple[list[Step], list[Schedule]]:
+        """Submit jobs; returns the steps of the schedules whose jobs were refused, and those whose owner is gone."""
+        steps: list[Step] = []
+        stopped: list[Schedule] = []
+        principals: dict[Owner, Principal | None] = {}
+        jobs: list[ScheduledJob] = []
+        submitted: list[_Firing] = []
+        for firing in firings:
+            schedule = firing.view.schedule
+            if schedule.owner not in principals:
+                principals[schedule.owner] = self._owners.principal(schedule.owner)
+            principal = principals[schedule.owner]
+            if principal is None:
+                steps.append(_refused(firing, f"its owner {schedule.owner.name} is gone"))
+                stopped.append(schedule)
+                continue
+            try:
+                jobs.append(self._job(firing, principal, now))
+                submitted.append(firing)
+            except JobQueueError as error:
+                steps.append(_refused(firing, error.message))
+        for firing, outcome in zip(submitted, self._submit.fire(jobs) if jobs else (), strict=True):
+            if isinstance(outcome, (Accepted, RecordChanged)):
+                continue
+            if isinstance(outcome, LedgerUnavailable):
+                logger.warning("The schedule %s is fired again soon: %s", firing.view.schedule.name, outcome)
+                continue
+            logger.warning("The schedule %s made no job: %s", firing.view.schedule.name, outcome)
+            steps.append(_refused(firing, outcome.message))
+        return steps, stopped
+
+    def _job(self, firing: _Firing, principal: Principal, now: int) -> ScheduledJob:
+        schedule = firing.view.schedule
+        submission = made_for(schedule, self._make(schedule.content, principal), now)
+        details = {"operation": submission.operation, "target": submission.target[:200], "time": to_iso(firing.time)}
+        path = f"/schedule/{schedule.name}"
+        audit_entry = AuditEntry(principal.name, principal.kind, "", "", path, 201, "done", "", principal.id, details)
+        fire = fire_argument(schedule, Outcome.FIRED, firing.time, firing.next, firing.due)
+        return ScheduledJob(submission, job_id_of(schedule, firing.time), fire, audit_entry)
+
+    def _stop(self, schedule: Schedule, now: int) -> None:
+        """Pause a schedule whose owner is gone, and raise an alert."""
+        sentence = (
+            f"The schedule {schedule.name} is paused: its owner {schedule.owner.name} ({schedule.owner.kind}) is gone. "
+            "Store it again as its new owner, or delete it."
+        )
+        paused = replace(
+            schedule, pause=Pause("its owner is gone", "jobqueue", now), serial=secrets.token_hex(8), changed=now
+        )
+        # first the alert: a process that dies in between raises it again
+        logger.error("ALERT: %s", sentence)
+        self._ledger.executions.alert(SCHEDULES_STOPPED, "", "", sentence)
+        try:
+            self._schedules.change(paused, schedule.serial)
+        except (RecordChanged, ScheduleNotFound):
+            logger.info("The schedule %s was changed meanwhile, so it is not paused", schedule.name)
+
+
+def job_id_of(schedule: Schedule, time: int) -> str:
+    """The id of the job for one time of a schedule, always the same."""
+    return str(uuid.uuid5(uuid.UUID(schedule.uid), str(time)))
+
+
+def _times_of(schedule: Schedule) -> Times:
+    return times_of(schedule.timing, schedule.blackouts, schedule.uid)
+
+
+def _due(times: Times, time: int | None) -> int | None:
+    return None if time is None else times.due(time)
+
+
+def _newest(times: Times, begin: int, end: int) -> int:
+    """The newest time from ``begin``, which is a time, that is due at ``end``."""
+    newest = times.newest(begin, end)
+    return times.newest(begin, newest - 1) if newest > begin and times.due(newest) > end else newest
+
+
+def _passed(view: ScheduleView, times: Times, first: int, last: int, outcome: Outcome, reason: str) -> Step:
+    """The step over the times from ``first`` to ``last``, of which none makes a job."""
+    following = times.after(last)
+    result = Result(first, last, 0, outcome, times.count(first, last + 1, MOST_COUNTED), "", reason)
+    return Step(view.schedule, view.progress, following, _due(times, following), result)
+
+
+def _refused(firing: _Firing, reason: str) -> Step:
+    result = Result(firing.time, firing.time, 0, Outcome.REFUSED, 1, "", reason)
+    return Step(firing.view.schedule, firing.view.progress, firing.next, firing.due, result)

@@ -1,0 +1,224 @@
+"""Schedules: creating, changing, pausing and triggering them. ``services/scheduler.py`` fires them."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+from jobqueue.errors import Conflict, InvalidInput, ScheduleNotFound
+from jobqueue.ledger.ledger import Ledger
+from jobqueue.ledger.schedules import fire_argument
+from jobqueue.model.audit import AuditEntry
+from jobqueue.model.principal import Principal
+from jobqueue.model.schedule import (
+    PREVIEWED,
+    Outcome,
+    Overlap,
+    Pause,
+    Progress,
+    Schedule,
+    ScheduleView,
+    Timing,
+    check_schedule_name,
+)
+from jobqueue.model.states import FINAL_STATUSES
+from jobqueue.model.submission import Accepted, Submission
+from jobqueue.schedules.times import DAY, Times
+from jobqueue.schedules.zones import instant, local, zone_of
+from jobqueue.services.schedule_owner import owner_of
+from jobqueue.services.submission import JobSubmitter, ScheduledJob
+
+#: Makes the submission that a schedule's content stands for: content, principal -> submission. The API gives it, since
+#: it alone knows its requests. Raises ``InvalidInput``.
+MakeSubmission = Callable[[Mapping[str, Any], Principal], Submission]
+
+#: The tag by which the jobs of a schedule are found.
+TAG = "schedule"
+#: Names that routes of the API have.
+RESERVED = frozenset({"preview"})
+#: Distances between times that the jitter is compared with.
+_COMPARED = 10
+_FINAL = frozenset(str(status) for status in FINAL_STATUSES)
+
+
+class ScheduleManager:
+    """Stores, lists, changes and triggers schedules."""
+
+    def __init__(self, ledger: Ledger, submit: JobSubmitter, cancel: Callable[[str, str], Any]) -> None:
+        """``cancel`` cancels a job: its id, and the reason."""
+        self._ledger = ledger
+        self._schedules = ledger.schedules
+        self._submit = submit
+        self._cancel = cancel
+
+    def get(self, name: str) -> ScheduleView:
+        """One schedule. Raises ``ScheduleNotFound``."""
+        return self._schedules.get(name)
+
+    def page(self, behind: str, limit: int, results: int) -> tuple[list[ScheduleView], int, str | None]:
+        """Schedules by name; how many there are in all, and the name behind which the next page begins."""
+        return self._schedules.page(behind, limit, results)
+
+    def preview(self, schedule: Schedule, number: int = PREVIEWED) -> list[int]:
+        """The next times of a schedule, stored or not, without those in blackouts. Raises ``InvalidInput``."""
+        now = self._ledger.time()
+        schedule = replace(schedule, timing=_anchored(schedule.timing, now))
+        return list(_times(schedule).following(now, number))
+
+    def create(self, schedule: Schedule, submission: Submission) -> ScheduleView:
+        """Store a new schedule, whose owner is the principal of ``submission``, which its content stands for.
+
+        Raises ``InvalidInput``, ``PermissionDenied`` for a job that the owner may not submit, ``ScheduleExists``.
+        """
+        check_schedule_name(schedule.name)
+        if schedule.name in RESERVED:
+            raise InvalidInput.of("name", f"{schedule.name!r} is reserved; choose another name.")
+        now = self._ledger.time()
+        stored = self._owned(replace(schedule, uid=uuid.uuid4().hex, created=now), submission, now)
+        self._store(stored, "", now)
+        return self.get(stored.name)
+
+    def replace(self, schedule: Schedule, submission: Submission) -> tuple[ScheduleView, bool]:
+        """Store a schedule in place of one with the same name, or as a new one; the principal becomes its owner.
+
+        Returns it, and whether it is new. Its results, and a pause, remain. If its timing is the same, so does its next
+        time. Raises as ``create``, and ``RecordChanged``.
+        """
+        try:
+            before = self.get(schedule.name)
+        except ScheduleNotFound:
+            return self.create(schedule, submission), True
+        now, known = self._ledger.time(), before.schedule
+        timing = schedule.timing
+        if replace(timing, anchor=known.timing.anchor) == known.timing and timing.anchor is None:
+            timing = known.timing
+        kept = replace(
+            schedule, timing=timing, uid=known.uid, created=known.created, pause=schedule.pause or known.pause
+        )
+        stored = self._owned(kept, submission, now)
+        if timing == known.timing and before.progress.next is not None:
+            self._schedules.change(stored, known.serial)
+        else:
+            self._store(stored, known.serial, now)
+        return self.get(stored.name), False
+
+    def pause(self, name: str, reason: str, principal: Principal) -> ScheduleView:
+        """Let the schedule's times pass without a job. Raises ``ScheduleNotFound``, ``RecordChanged``."""
+        return self._change(name, Pause(reason, principal.name, self._ledger.time()), principal)
+
+    def resume(self, name: str, principal: Principal) -> ScheduleView:
+        """End a pause. Raises ``ScheduleNotFound``, ``RecordChanged``."""
+        return self._change(name, None, principal)
+
+    def remove(self, name: str) -> None:
+        """Remove a schedule, also an altered one; its jobs remain. Raises ``ScheduleNotFound``, ``RecordChanged``."""
+        self._schedules.remove(name, self._schedules.serial(name))
+
+    def trigger(self, view: ScheduleView, submission: Submission, audit_entry: AuditEntry) -> Accepted:
+        """Submit the schedule's job now, beside its times, for the submission's principal, not for the owner.
+
+        It also does so if the schedule is paused, or in a blackout. Raises ``Conflict`` if its last job has not ended,
+        unless its ``overlap`` allows that; and what ``JobSubmitter.one`` raises.
+        """
+        schedule, running = view.schedule, running_job(view.progress)
+        if running and schedule.overlap is Overlap.CANCEL_OTHER:
+            self._cancel(running, f"by the schedule {schedule.name}")
+        elif running and schedule.overlap is not Overlap.ALLOW:
+            raise Conflict(
+                f"Job {running} of the schedule {schedule.name!r} has not ended, and its overlap is "
+                f"{schedule.overlap}; wait for the job, or cancel it.",
+                {"job_id": running},
+            )
+        now = self._ledger.time()
+        fire = fire_argument(schedule, Outcome.TRIGGERED, now, None, None)
+        job = ScheduledJob(made_for(schedule, submission, now), str(uuid.uuid4()), fire, audit_entry)
+        (outcome,) = self._submit.fire([job])
+        if not isinstance(outcome, Accepted):
+            raise outcome
+        return outcome
+
+    def _owned(self, schedule: Schedule, submission: Submission, now: int) -> Schedule:
+        """The schedule as it is stored, once its job and its terms were checked."""
+        principal = submission.principal
+        owner = owner_of(principal)
+        self._submit.check(submission)
+        stored = replace(
+            schedule,
+            timing=_anchored(schedule.timing, now),
+            owner=owner,
+            serial=secrets.token_hex(8),
+            changed=now,
+            changed_by=principal.name,
+        )
+        if stored.pause is not None and not stored.pause.by:
+            stored = replace(stored, pause=replace(stored.pause, by=principal.name, at=now))
+        return stored
+
+    def _store(self, schedule: Schedule, before: str, now: int) -> None:
+        times = _times(schedule)
+        next_time = times.after(now - 1)
+        if next_time is None:
+            raise InvalidInput.of(
+                _field_of(schedule.timing), "The schedule would never fire: all of its times are past."
+            )
+        _check_jitter(schedule.timing, times, now)
+        self._schedules.put(schedule, before, next_time, times.due(next_time))
+
+    def _change(self, name: str, pause: Pause | None, principal: Principal) -> ScheduleView:
+        before = self.get(name).schedule
+        changed = replace(
+            before, pause=pause, serial=secrets.token_hex(8), changed=self._ledger.time(), changed_by=principal.name
+        )
+        self._schedules.change(changed, before.serial)
+        return self.get(name)
+
+
+def made_for(schedule: Schedule, submission: Submission, now: int) -> Submission:
+    """The submission for one time of a schedule: tagged with its name, and with a deadline if it waits for hosts."""
+    tags = {**submission.tags, TAG: schedule.name}
+    expires_at = submission.expires_at if schedule.expires_after is None else now + schedule.expires_after
+    return replace(submission, tags=tags, expires_at=expires_at)
+
+
+def running_job(progress: Progress) -> str:
+    """The id of the schedule's last job, if it has not ended; else ''."""
+    return progress.job_id if progress.job_status and progress.job_status not in _FINAL else ""
+
+
+def _times(schedule: Schedule) -> Times:
+    return Times(schedule.timing, schedule.blackouts, schedule.uid)
+
+
+def _anchored(timing: Timing, now: int) -> Timing:
+    """The timing with the anchor that a caller left out: its start; else, for an interval, its length from now, and for
+    a rule the midnight before.
+    """
+    if timing.anchor is not None or (timing.every is None and timing.rrule is None):
+        return timing
+    if timing.starts is not None or timing.every is not None:
+        return replace(timing, anchor=now + (timing.every or 0) if timing.starts is None else timing.starts)
+    zone = zone_of(timing.time_zone)
+    midnight = local(now, zone).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    return replace(timing, anchor=instant(midnight, zone))
+
+
+def _field_of(timing: Timing) -> str:
+    return next(name for name in ("cron", "every", "at", "rrule") if getattr(timing, name) is not None)
+
+
+def _check_jitter(timing: Timing, times: Times, now: int) -> None:
+    """Raise ``InvalidInput`` if a delayed time could come after the next one."""
+    moments: list[int] = []
+    moment: int | None = now
+    while moment is not None and len(moments) < _COMPARED:
+        moment = times.after(moment)
+        if moment is not None:
+            moments.append(moment)
+    distance = min((later - earlier for earlier, later in pairwise(moments)), default=DAY + 1)
+    if timing.jitter >= distance:
+        sentence = f"Must be shorter than the distance between two times, which is {distance / 1e6:g} s."
+        raise InvalidInput.of("jitter", sentence)

@@ -1,0 +1,24 @@
+"""What is refused to a principal with permissions on some hosts only, because it concerns all hosts."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from jobqueue.services.seen.access import Access
+
+
+class Closed:
+    """Stands for a use case that does not look at hosts: whatever is asked of it is refused."""
+
+    def __init__(self, access: Access, permission: str, what: str, **allowed: Any) -> None:
+        """``allowed``: what may be used all the same, by name."""
+        self._refusal = access, permission, what
+        self.__dict__.update(allowed)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        access, permission, what = self._refusal
+        raise access.closed(what, permission)
+
+    def __call__(self, *_: Any, **__: Any) -> NoReturn:
+        access, permission, what = self._refusal
+        raise access.closed(what, permission)

@@ -1,0 +1,102 @@
+"""The use cases for one principal with permissions on some hosts only."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from jobqueue.errors import JobNotFound
+from jobqueue.ledger.ledger import Ledger
+from jobqueue.model.principal import Principal
+from jobqueue.services.jobs import DELETE
+from jobqueue.services.scopes import Scopes
+from jobqueue.services.seen import agents, manager
+from jobqueue.services.seen.access import Access
+from jobqueue.services.seen.agents import SeenAgents, SeenFleet
+from jobqueue.services.seen.closed import Closed
+from jobqueue.services.seen.jobs import SeenJobs
+from jobqueue.services.seen.manager import GuardedJobManager, SeenJobManager, SeenRetrier
+from jobqueue.services.seen.pauses import SeenPauses
+from jobqueue.services.seen.sight import Sight
+from jobqueue.services.seen.streams import SeenEvents, SeenOutput
+
+if TYPE_CHECKING:
+    from jobqueue.services.services import Services
+
+#: What the status and the metrics take of the ledger.
+_MEASURED = ("ping", "check_writes", "is_maintained", "stats", "time", "executions")
+
+
+def seen_by(all_of: Services, principal: Principal) -> Services:
+    """The use cases as this principal may use them: each looks at its scopes, or is closed.
+
+    What submits jobs is the same: it looks at the principal of each submission.
+    """
+    access = Access(principal, all_of.scopes)
+    reads_agents = _is_scoped(principal, agents.READ)
+    changes: dict[str, Any] = {}
+    if _is_scoped(principal, manager.READ, manager.WRITE, manager.APPROVES, DELETE):
+        changes |= _jobs(all_of, access)
+    if _is_scoped(principal, agents.READ, agents.WRITE):
+        changes |= {"agents": SeenAgents(all_of.ledger.agents, access)}
+    if reads_agents:
+        closed = Closed(access, agents.READ, "A stored target, or the completion of one,")
+        changes |= {"complete_target": closed, "targets": closed}
+        if not principal.may("metrics:read"):
+            changes |= {"fleet": SeenFleet(all_of.targets.fleet, access, all_of.ledger.time)}
+        if not principal.may("target:write"):
+            changes |= {"stored_targets": closed}
+    if reads_agents or _is_scoped(principal, manager.READ, manager.WRITE):
+        open_parts = _MEASURED if principal.may("metrics:read") else ("ping",)
+        allowed = {name: getattr(all_of.ledger, name) for name in open_parts}
+        changes |= {"ledger": Closed(access, manager.READ, "This request", **allowed)}
+    return replace(all_of, **changes)
+
+
+def _is_scoped(principal: Principal, *permissions: str) -> bool:
+    """Whether one of the permissions is granted on some hosts only."""
+    return any(not principal.may(one) and principal.grants(one) for one in permissions)
+
+
+def _jobs(all_of: Services, access: Access) -> dict[str, Any]:
+    ledger = all_of.ledger
+    # without any permission to read, what a job is answered with is that of its writer
+    permission = manager.READ if access.principal.may_somewhere(manager.READ) else manager.WRITE
+
+    def hosts() -> frozenset[str]:
+        return access.hosts(permission)
+
+    if access.scope(permission) is None:
+        return {"jobs": GuardedJobManager(ledger, all_of.verify_results, access, partial(_hosts_of, ledger))}
+    sight = Sight(ledger.job_slots, hosts)
+    jobs = SeenJobs(ledger.jobs, sight)
+    seen = SeenJobManager(ledger, all_of.verify_results, access, jobs)
+    return {
+        "jobs": seen,
+        "retry": SeenRetrier(all_of.retry, jobs, access),
+        "output": SeenOutput(ledger, jobs, hosts),
+        "pauses": SeenPauses(all_of.pauses, access, hosts),
+        "events": SeenEvents(all_of.events, jobs, sight, seen.get),
+    }
+
+
+def _hosts_of(ledger: Ledger, job_id: str) -> tuple[str, ...]:
+    job = ledger.jobs.get(job_id, 0)
+    if not job.is_broadcast:
+        return tuple(x.hostname or x.slot for x in job.executions)
+    return ledger.job_slots.names(job_id, job.total)
+
+
+def sees_job(ledger: Ledger, scopes: Scopes, principal: Principal, job_id: str) -> bool:
+    """Whether a principal may read all of a job."""
+    access = Access(principal, scopes)
+    if not principal.may_somewhere(manager.READ):
+        return False
+    if access.scope(manager.READ) is None:
+        return True
+    jobs = SeenJobs(ledger.jobs, Sight(ledger.job_slots, partial(access.hosts, manager.READ)))
+    try:
+        return jobs.sees_all(job_id)
+    except JobNotFound:
+        return False

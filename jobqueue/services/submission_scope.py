@@ -1,0 +1,173 @@
+"""Keeps a submission within the hosts on which its principal has the permissions that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from jobqueue.errors import JobNotFound, NoLiveAgent, PermissionDenied
+from jobqueue.model.principal import Principal
+from jobqueue.model.submission import Submission
+from jobqueue.model.target import Target, TargetKind
+from jobqueue.services import approvals
+from jobqueue.services.blast_radius import BlastRadius
+from jobqueue.services.scopes import Scope, Scopes, outside, unknown
+from jobqueue.targets.fleet import Fleet
+from jobqueue.targets.nodes import JobHosts, walk
+
+READ_JOBS = "job:read"
+READ_AGENTS = "agent:read"
+#: Hosts among which the ledger chooses one for a job with the target ``_any``.
+MOST_CHOICES = 200
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The scopes that a submission must keep to, the narrowest first; none if its grants have limits only.
+
+    ``visible``: the hosts that refusals may name. ``permissions``: those that it needs.
+    """
+
+    principal: Principal
+    scopes: tuple[Scope, ...]
+    visible: Scope | None
+    permissions: tuple[str, ...]
+
+    def require(self, target: Target, hosts: Sequence[str]) -> None:
+        """Raise ``PermissionDenied`` unless all of these hosts are within every scope."""
+        for scope in self.scopes:
+            if any(host not in scope for host in hosts):
+                if target.kind is TargetKind.HOST:  # the caller wrote the name: nothing else is told
+                    raise unknown(self.principal, scope, target.text)
+                raise outside(self.principal, scope, hosts, self.visible)
+
+    @property
+    def hosts(self) -> frozenset[str] | None:
+        """The hosts within every scope; None: all."""
+        return frozenset.intersection(*(scope.hosts for scope in self.scopes)) if self.scopes else None
+
+    def unknown(self, target: Target) -> PermissionDenied:
+        """The refusal of a target without any host, which tells nothing about hosts outside of the scopes."""
+        return unknown(self.principal, self.scopes[0], target.text)
+
+
+class SubmissionScope:
+    """Applies the scopes of a principal to targets. ``sees_job`` tells whether a principal may see all of a job."""
+
+    def __init__(
+        self,
+        scopes: Scopes,
+        sees_job: Callable[[Principal, str], bool],
+        radius: BlastRadius,
+        approval_seconds: int,
+    ) -> None:
+        self._scopes = scopes
+        self._sees_job = sees_job
+        self._radius = radius
+        self._approval_seconds = approval_seconds
+
+    def of(self, principal: Principal, permissions: Iterable[str]) -> Limits | None:
+        """What a submission that needs these permissions must keep to; None if they are granted without."""
+        if not principal.restricted:
+            return None
+        held = tuple(one for one in permissions if principal.may_somewhere(one))
+        is_limited = any(grant.has_limits for one in held if not principal.may(one) for grant in principal.grants(one))
+        scopes = [scope for one in held if (scope := self._scopes.of(principal, one)) is not None]
+        if not scopes and not is_limited:
+            return None
+        scopes.sort(key=lambda scope: len(scope.hosts))
+        return Limits(principal, tuple(scopes), self._scopes.of(principal, READ_AGENTS), held)
+
+    def visible(self, principal: Principal) -> Scope | None:
+        """The hosts that a principal may see; None: all."""
+        return self._scopes.of(principal, READ_AGENTS)
+
+    def check_jobs(self, principal: Principal, target: Target) -> None:
+        """Raise ``JobNotFound`` for the hosts of a job of which the principal may not see all."""
+        if not principal.restricted or target.kind is not TargetKind.HOSTS:
+            return
+        from jobqueue.targets import language
+
+        for node, _ in walk(language.tree(target.text)):
+            if isinstance(node, JobHosts) and not self._sees_job(principal, node.job_id):
+                raise JobNotFound.of(node.job_id)
+
+    def listed(
+        self, limits: Limits, submission: Submission, target: Target, only: tuple[str, ...] = ()
+    ) -> tuple[Submission, Target]:
+        """The submission with its hosts listed, if the ledger would look for them: it does not know the scopes.
+
+        ``only``: the hosts that a retry picks. Raises ``PermissionDenied`` for a target that names a host outside of
+        the scopes; ``NoLiveAgent``.
+        """
+        fleet = self._scopes.fleet()
+        if submission.needs is not None and limits.scopes:
+            sentence = (
+                f"{limits.principal.name} has {limits.scopes[0].permission} on some hosts only "
+                f"({limits.scopes[0].text}), so a job with needs is refused: it may wait, and is then placed on any "
+                "host that meets them. Name a target instead."
+            )
+            raise PermissionDenied(sentence, {"permission": limits.scopes[0].permission})
+        if target.kind is TargetKind.ANY:
+            if not limits.scopes:
+                return submission, target
+            return replace(submission, among=self._choices(limits, submission, fleet)), target
+        if target.kind is TargetKind.HOST:
+            limits.require(target, [target.text])
+            return submission, target
+        if submission.among:  # a retry
+            limits.require(target, only or submission.among)
+            return submission, target
+        if only:
+            limits.require(target, only)
+            return replace(submission, among=only), replace(target, kind=TargetKind.HOSTS)
+        hosts = [host.hostname for host in fleet.hosts if target.includes(host.hostname, host.labels)]
+        if not hosts and not limits.scopes:
+            return submission, target  # the ledger refuses it, and suggests others
+        if not hosts:
+            raise limits.unknown(target)
+        limits.require(target, hosts)
+        return replace(submission, among=tuple(hosts)), replace(target, kind=TargetKind.HOSTS)
+
+    def excess(self, limits: Limits, target: Target, hosts: Sequence[str]) -> str:
+        """Which limit per job a submission to these hosts would exceed; empty if none. Nothing is counted."""
+        reached = hosts[:1] if target.kind is TargetKind.ANY else hosts
+        return self._radius.excess(limits.principal, limits.permissions, reached, is_dry=True)
+
+    def within_radius(
+        self, limits: Limits, submission: Submission, target: Target, only: tuple[str, ...]
+    ) -> tuple[Submission, Target]:
+        """The submission, or if it reaches more hosts than its principal may without an approval, one that waits.
+
+        Raises ``PermissionDenied`` if such a submission has no fixed hosts.
+        """
+        hosts = only or submission.among
+        if target.kind is TargetKind.HOST:
+            hosts = (target.text,)
+        elif target.kind is TargetKind.ANY:  # one of them
+            hosts = (hosts or tuple(self._scopes.fleet().hostnames))[:1]
+        because = self._radius.excess(limits.principal, limits.permissions, hosts)
+        return (
+            approvals.held(submission, target, hosts, because, self._approval_seconds)
+            if because
+            else (submission, target)
+        )
+
+    def _choices(self, limits: Limits, submission: Submission, fleet: Fleet) -> tuple[str, ...]:
+        """The hosts among which the ledger may choose: those that can run the job, as far as they are permitted."""
+        kept = frozenset(submission.among)
+        permitted = [host for host in fleet.hosts if all(host.hostname in scope for scope in limits.scopes)]
+        if kept:
+            permitted = [host for host in permitted if host.hostname in kept]
+        if not permitted:
+            raise unknown(limits.principal, limits.scopes[0], submission.target)
+        able = [host for host in permitted if submission.operation in host.operations]
+        taking = [host for host in able if host.takes_work] or (able if submission.expires_at is not None else [])
+        if not taking:
+            raise NoLiveAgent(
+                f"No agent that supports {submission.operation!r} and takes work is live on the hosts on which "
+                f"{limits.principal.name} has {limits.scopes[0].permission}."
+            )
+        # from a varying start, so that the first hosts do not get all the work
+        start = hash((id(fleet), submission.idempotency_key, len(taking))) % len(taking)
+        return tuple(sorted(host.hostname for host in (taking[start:] + taking[:start])[:MOST_CHOICES]))

@@ -1,0 +1,227 @@
+"""/schedule, over real services."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import fakeredis
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from api.app import create_app
+from api.auth import gate
+from api.scheduling import submission_of
+from jobqueue.ledger.ledger import Ledger
+from jobqueue.model.agent import Registration
+from jobqueue.model.principal import Principal
+from jobqueue.model.timestamps import from_iso
+from jobqueue.operations.registry import Registry
+from jobqueue.services import Services
+from jobqueue.services.schedule_owner import OwnerReader
+from jobqueue.services.scheduler import Scheduler
+from jobqueue.settings import Settings
+from tests.unit.api.conftest import TOKEN
+
+JOB = {"operation": {"type": "node.hostname.get"}, "target_hostname": "web1"}
+NIGHTLY = {"name": "nightly", "cron": "0 3 * * 1-5", "time_zone": "Europe/Berlin", "job": JOB}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(state_dir=tmp_path, token=TOKEN, redis_url="redis://127.0.0.1:1/0")
+
+
+@pytest.fixture
+def services(settings: Settings) -> Services:
+    registry = Registry.load(())
+    ledger = Ledger(fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True), settings)
+    ledger.agents.register(Registration("web1", "boot", {}, {}, registry.types(), "1", 2))
+    return Services.over(ledger, settings, registry)
+
+
+@pytest.fixture
+def app(settings: Settings, services: Services) -> Flask:
+    return create_app(settings, services)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return act(app, "*")
+
+
+def act(app: Flask, *permissions: str, kind: str = "token") -> FlaskClient:
+    gate.of(app).authenticate = lambda _environ: Principal("alice", frozenset(permissions), (), kind)
+    return app.test_client()
+
+
+def create(client: FlaskClient, **fields: Any) -> Any:
+    answer = client.post("/schedule", json={**NIGHTLY, **fields})
+    assert answer.status_code == 201, answer.text
+    return answer.json
+
+
+def test_create_and_get(client: FlaskClient) -> None:
+    created = create(client, jitter="5m", catch_up=3600, description="updates")
+    assert created["name"] == "nightly"
+    assert (created["cron"], created["time_zone"], created["every"]) == ("0 3 * * 1-5", "Europe/Berlin", None)
+    assert (created["jitter"], created["catch_up"], created["overlap"]) == ("5m", "1h", "skip")
+    assert (created["owner"], created["job"], created["results"], created["pause"]) == ("alice", JOB, [], None)
+    found = client.get("/schedule/nightly").json
+    assert found is not None
+    assert found["next_times"][0] == found["next_time"] == created["next_time"]
+    assert len(found["next_times"]) == 10
+
+
+def test_list_in_pages(client: FlaskClient) -> None:
+    for name in ("b", "a", "c"):
+        create(client, name=name)
+    first = client.get("/schedule?limit=2").json
+    assert first is not None
+    assert ([one["name"] for one in first["schedules"]], first["total"]) == (["a", "b"], 3)
+    second = client.get("/schedule", query_string={"limit": 2, "cursor": first["next_cursor"]}).json
+    assert second is not None
+    assert ([one["name"] for one in second["schedules"]], second["next_cursor"]) == (["c"], None)
+    assert client.get("/schedule?cursor=x").status_code == 400
+
+
+def test_put_creates_and_replaces(client: FlaskClient) -> None:
+    body = {"every": "15m", "job": JOB}
+    assert client.put("/schedule/pings", json=body).status_code == 201
+    assert client.put("/schedule/pings", json={**body, "every": "20m"}).status_code == 200
+    found = client.get("/schedule/pings").json
+    assert found is not None
+    assert found["every"] == "20m"
+    assert client.post("/schedule", json={**body, "name": "pings"}).status_code == 409
+
+
+def test_pause_resume_and_delete(client: FlaskClient) -> None:
+    create(client)
+    paused = client.post("/schedule/nightly/pause", json={"reason": "freeze"}).json
+    assert paused is not None
+    assert (paused["pause"]["reason"], paused["pause"]["by"]) == ("freeze", "alice")
+    resumed = client.post("/schedule/nightly/resume").json
+    assert resumed is not None
+    assert resumed["pause"] is None
+    assert client.post("/schedule/nightly/pause").status_code == 200
+    assert client.delete("/schedule/nightly").status_code == 204
+    for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/pause"), ("POST", "/resume"), ("POST", "/trigger")):
+        answer = client.open(f"/schedule/nightly{path}", method=method)
+        assert (answer.status_code, "nightly" in answer.text) == (404, True), path
+
+
+def test_trigger_submits_for_the_caller_and_is_audited_once(client: FlaskClient, services: Services) -> None:
+    create(client)
+    answer = client.post("/schedule/nightly/trigger")
+    assert answer.status_code == 201, answer.text
+    assert answer.json is not None
+    assert answer.headers["Location"].endswith(f"/job/{answer.json['job_id']}")
+    job = client.get(f"/job/{answer.json['job_id']}").json
+    assert job is not None
+    assert (job["submitted_by"], job["tags"]) == ("alice", {"schedule": "nightly"})
+    found = client.get("/schedule/nightly").json
+    assert found is not None
+    (result,) = found["results"]
+    assert (result["outcome"], result["job_id"]) == ("triggered", answer.json["job_id"])
+    entries = [entry.audit_entry for entry in services.audit.newest(10) if entry.audit_entry.path.endswith("/trigger")]
+    assert [(entry.details["job"], entry.status) for entry in entries] == [(answer.json["job_id"], 201)]
+    assert client.post("/schedule/nightly/trigger").status_code == 409
+    refused = client.post("/schedule/nightly/trigger", headers={"Idempotency-Key": "k"})
+    assert refused.status_code == 400
+
+
+def test_fired_by_the_scheduler(client: FlaskClient, services: Services) -> None:
+    body = {"every": "1s", "anchor": "2020-01-01", "job": JOB}
+    assert client.put("/schedule/s", json=body).status_code == 201
+    owners = OwnerReader(services.ledger.credentials)
+    scheduler = Scheduler(services.ledger, services.submit, services.jobs, owners, submission_of)
+    found: Any = client.get("/schedule/s").json
+    deadline = time.monotonic() + 60
+    while not found["results"] and time.monotonic() < deadline:
+        time.sleep(scheduler.turn())
+        found = client.get("/schedule/s").json
+    assert found["results"][-1]["outcome"] == "fired"
+    listed = client.get("/job?tag=schedule:s").json
+    assert listed is not None
+    assert [job["id"] for job in listed["items"]] == [found["last_job_id"]]
+
+
+def test_preview(client: FlaskClient) -> None:
+    answer = client.post("/schedule/preview", json={"cron": "30 2 * * *", "time_zone": "Europe/Berlin"}).json
+    assert answer is not None
+    assert len(answer["times"]) == 10
+    assert all(from_iso(time["time"]) == from_iso(time["local"]) for time in answer["times"])
+    assert {time["local"][11:16] for time in answer["times"]} <= {"02:30", "03:00"}
+    window = {"cron": "@daily", "blackouts": [{"cron": "@daily", "duration": "1h"}]}
+    blacked = client.post("/schedule/preview", json=window).json
+    assert blacked is not None
+    assert blacked["times"] == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"cron": "61 * * * *"}, "cron"),
+        ({"cron": "0 0 31 2 *"}, "cron"),
+        ({"cron": "0 0 0 * * *"}, "cron"),
+        ({"time_zone": "Mars/Olympus"}, "time_zone"),
+        ({"every": "15m"}, "every"),
+        ({"cron": 5}, "cron"),
+        ({"ends": "2031-01-01", "starts": "2032-01-01"}, "ends"),
+        ({"ends": "2001-01-01"}, "cron"),
+        ({"catch_up": "365d"}, "catch_up"),
+        ({"catch_up": True}, "catch_up"),
+        ({"catch_up": "soon"}, "catch_up"),
+        ({"jitter": "2d"}, "jitter"),
+        ({"jitter": -1}, "jitter"),
+        ({"jitter": 1e300}, "jitter"),
+        ({"overlap": "both"}, "overlap"),
+        ({"expires_after": 0}, "expires_after"),
+        ({"blackouts": [{"cron": "0 25 * * *", "duration": "1h"}]}, "blackouts[0].cron"),
+        ({"blackouts": [{"cron": "@daily", "duration": "90d"}]}, "blackouts[0].duration"),
+        ({"blackouts": [{"cron": "@daily", "duration": "1h"}] * 21}, "blackouts"),
+        ({"name": "a b"}, "name"),
+        ({"name": "preview"}, "name"),
+        ({"croon": "@daily"}, "croon"),
+        ({"job": {}}, "job.operation"),
+        ({"job": {**JOB, "operation": {"type": "node.hostname.gt"}}}, "operation.type"),
+        ({"job": {**JOB, "timeout_seconds": 0}}, "job.timeout_seconds"),
+        ({"job": {**JOB, "idempotency_key": "k"}}, "job.idempotency_key"),
+        ({"job": {**JOB, "expires_at": "2031-01-01"}}, "job.expires_at"),
+        ({"job": {**JOB, "not_before": "2031-01-01"}}, "job.not_before"),
+        ({"job": []}, "job"),
+    ],
+)
+def test_what_is_refused(client: FlaskClient, fields: dict[str, Any], name: str) -> None:
+    answer = client.post("/schedule", json={**NIGHTLY, **fields})
+    assert answer.status_code == 400, answer.text
+    assert answer.json is not None
+    assert name in answer.json["details"], answer.json
+    assert client.get("/schedule").json == {"schedules": [], "total": 0, "next_cursor": None}
+
+
+@pytest.mark.parametrize("every", [0, "0s", -5, "0.5s"])
+def test_an_interval_must_not_be_short(client: FlaskClient, every: Any) -> None:
+    answer = client.post("/schedule", json={"name": "s", "every": every, "job": JOB})
+    assert answer.status_code == 400
+    assert answer.json is not None
+    assert "1s" in answer.json["error"] or "duration" in answer.json["error"]
+
+
+def test_permissions(app: Flask) -> None:
+    client = act(app, "schedule:read", "schedule:write")
+    answer = client.post("/schedule", json=NIGHTLY)
+    assert (answer.status_code, "job:write" in answer.text) == (403, True)
+    assert act(app, "schedule:read", "job:write", "agent:read").post("/schedule", json=NIGHTLY).status_code == 403
+    assert act(app, "schedule:write", "job:write", "agent:read").post("/schedule", json=NIGHTLY).status_code == 201
+    assert act(app, "schedule:read").get("/schedule/nightly").status_code == 200
+    assert act(app, "job:read").get("/schedule").status_code == 403
+    # who may change schedules cannot submit their jobs without the permissions for these
+    assert act(app, "schedule:write").post("/schedule/nightly/trigger").status_code == 403
+
+
+def test_an_owner_whose_permissions_cannot_be_looked_up_is_refused(app: Flask) -> None:
+    answer = act(app, "*", kind="jwt").post("/schedule", json=NIGHTLY)
+    assert (answer.status_code, "API key" in answer.text) == (400, True)

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.unit.cli.conftest import Run
+from tests.unit.client.fake_api import FakeApi, Reply
+
+RESULT = {
+    "time": "2027-01-01T02:00:00.000Z",
+    "last_time": "2027-01-01T02:00:00.000Z",
+    "decided": "2027-01-01T02:00:00.010Z",
+    "outcome": "skipped",
+    "count": 3,
+    "job_id": None,
+    "reason": "job 1 has not ended",
+}
+STORED = {
+    "name": "nightly",
+    "description": "updates",
+    "cron": "0 3 * * 1-5",
+    "every": None,
+    "at": None,
+    "rrule": None,
+    "time_zone": "Europe/Berlin",
+    "jitter": "0s",
+    "blackouts": [{"cron": "0 0 20 12 *", "duration": "14d"}],
+    "job": {"operation": {"type": "node.uptime.get"}, "target_hostname": "group:web"},
+    "overlap": "skip",
+    "catch_up": "0s",
+    "expires_after": "1h",
+    "pause": None,
+    "owner": "alice",
+    "changed": "2026-12-31T10:00:05.123Z",
+    "changed_by": "alice",
+    "next_time": "2027-01-04T02:00:00.000Z",
+    "results": [RESULT],
+}
+DETAIL = {**STORED, "next_times": ["2027-01-04T02:00:00.000Z", "2027-01-05T02:00:00.000Z"]}
+
+
+def test_create(run: Run, api: FakeApi) -> None:
+    api.on("POST", "/schedule", Reply(201, STORED))
+    options = ("--cron", "0 3 * * 1-5", "--time-zone", "Europe/Berlin", "--jitter", "90s", "--catch-up", "never")
+    blackout = ("--blackout", "0 0 20 12 * / 14d", "--overlap", "allow", "--expires-after", "1h", "--batch", "10%")
+    shown = run("schedule", "create", "nightly", *options, *blackout, "--on", "group:web", "apt-get update").stdout
+    assert shown == "nightly  next 2027-01-04T02:00:00.000Z\n"
+    assert api.seen[-1].body == {
+        "name": "nightly",
+        "job": {
+            "operation": {"type": "command.shell.execute", "data": {"command": "apt-get update"}},
+            "target_hostname": "group:web",
+            "rollout": {"batch": "10%"},
+        },
+        "cron": "0 3 * * 1-5",
+        "time_zone": "Europe/Berlin",
+        "jitter": "1m30s",
+        "catch_up": "never",
+        "blackouts": [{"cron": "0 0 20 12 *", "duration": "14d"}],
+        "overlap": "allow",
+        "expires_after": "1h",
+    }
+
+
+def test_create_from_a_whole_job_and_replace(run: Run, api: FakeApi) -> None:
+    api.on("PUT", "/schedule/nightly", Reply(200, STORED))
+    job = {"operation": {"type": "node.uptime.get"}}
+    run("schedule", "create", "nightly", "--every", "15m", "--job", json.dumps(job), "--replace")
+    assert api.seen[-1].body == {"job": job, "every": "15m"}
+    refused = run("schedule", "create", "nightly", "--every", "15m", "--job", "{}", "--on", "web1")
+    assert "--job gives the jobs as a whole" in refused.stderr
+
+
+def test_preview_and_dry_run(run: Run, api: FakeApi) -> None:
+    times = [{"time": "2027-03-28T01:00:00.000Z", "local": "2027-03-28T03:00:00+02:00"}]
+    answer = {"time_zone": "Europe/Berlin", "times": times}
+    api.on("POST", "/schedule/preview", Reply(200, answer), Reply(200, answer))
+    shown = run("schedule", "preview", "--cron", "30 2 * * *", "--time-zone", "Europe/Berlin").stdout
+    assert "2027-03-28T03:00:00+02:00" in shown
+    assert api.seen[-1].body == {"cron": "30 2 * * *", "time_zone": "Europe/Berlin"}
+    run("schedule", "create", "n", "--cron", "@daily", "--overlap", "allow", "--on", "web1", "true", "--dry-run")
+    assert api.seen[-1].body == {"cron": "@daily"}
+
+
+def test_list(run: Run, api: FakeApi) -> None:
+    first = {"schedules": [STORED], "total": 2, "next_cursor": "c"}
+    second = {"schedules": [{**STORED, "name": "pings", "cron": None, "every": "15m"}], "total": 2, "next_cursor": None}
+    api.on("GET", "/schedule", Reply(200, first), Reply(200, second))
+    lines = [" ".join(line.split()) for line in run("schedule", "list").stdout.splitlines()]
+    assert "0 3 * * 1-5 Europe/Berlin" in lines[1]
+    assert "skipped" in lines[1]
+    assert "pings every 15m" in lines[2]
+
+
+def test_show(run: Run, api: FakeApi) -> None:
+    pause = {"reason": "freeze", "by": "bob", "at": "2026-12-31T10:00:05.123Z"}
+    api.on("GET", "/schedule/nightly", Reply(200, {**DETAIL, "pause": pause}), Reply(200, DETAIL))
+    shown = run("schedule", "show", "nightly").stdout
+    for words in (
+        "0 0 20 12 * for 14d",
+        "by bob: freeze",
+        "job 1 has not ended",
+        "2027-01-05T02:00:00.000Z",
+        "group:web",
+    ):
+        assert words in shown
+    assert json.loads(run("schedule", "show", "nightly", "--json").stdout) == DETAIL
+
+
+def test_pause_resume_trigger_delete(run: Run, api: FakeApi) -> None:
+    api.on("POST", "/schedule/nightly/pause", Reply(200, STORED))
+    api.on("POST", "/schedule/nightly/resume", Reply(200, STORED))
+    api.on("POST", "/schedule/nightly/trigger", Reply(201, {"job_id": "j1"}))
+    api.on("DELETE", "/schedule/nightly", Reply(204))
+    assert run("schedule", "pause", "nightly", "--reason", "freeze").stdout == "nightly  paused\n"
+    assert api.seen[-1].body == {"reason": "freeze"}
+    assert run("schedule", "resume", "nightly").stdout == "nightly  resumed\n"
+    assert run("schedule", "trigger", "nightly").stdout == "j1\n"
+    assert run("schedule", "delete", "nightly").stdout == "nightly  deleted\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--every", "soon", "duration"),
+        ("--blackout", "@daily", "cron expression and a duration"),
+        ("--catch-up", "always", "duration"),
+        ("--starts", "tomorrow", "duration"),
+    ],
+)
+def test_values_that_are_refused(run: Run, option: str, value: str, words: str) -> None:
+    refused = run("schedule", "create", "n", option, value)
+    assert (refused.exit_code, words in refused.stderr) == (2, True), refused.stderr

@@ -1,0 +1,182 @@
+"""Expressions, intervals and rules: their times, and what is refused."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+from dateutil.rrule import rrulestr
+
+from jobqueue.errors import InvalidInput
+from jobqueue.model.schedule import Blackout, Timing
+from jobqueue.model.timestamps import from_iso, to_iso
+from jobqueue.schedules.times import DAY, SECOND, Times
+
+START = from_iso("2026-01-01T00:00:00Z")
+HOUR, MINUTE = 3600 * SECOND, 60 * SECOND
+
+
+def times(
+    number: int = 5, begin: str = "2026-01-01T00:00:00Z", blackouts: tuple[Blackout, ...] = (), **timing: object
+) -> list[str]:
+    anchored = {"anchor": START} | timing if "every" in timing or "rrule" in timing else timing
+    found = Times(Timing(**anchored), blackouts).following(from_iso(begin) - 1, number)  # type: ignore[arg-type]
+    return [to_iso(moment)[:16] for moment in found]
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone", "expected"),
+    [
+        ("0 3 * * 1-5", "Europe/Berlin", ["2026-01-01T02:00", "2026-01-02T02:00", "2026-01-05T02:00"]),
+        ("@daily", "UTC", ["2026-01-01T00:00", "2026-01-02T00:00", "2026-01-03T00:00"]),
+        ("@Hourly", "UTC", ["2026-01-01T00:00", "2026-01-01T01:00", "2026-01-01T02:00"]),
+        ("0 0 1 JAN,jul *", "UTC", ["2026-01-01T00:00", "2026-07-01T00:00", "2027-01-01T00:00"]),
+        # Debian: either day matches if both are given, both must if one begins with a star
+        ("0 0 1 * MON", "UTC", ["2026-01-01T00:00", "2026-01-05T00:00", "2026-01-12T00:00"]),
+        ("0 0 */2 * MON", "UTC", ["2026-01-05T00:00", "2026-01-19T00:00", "2026-02-09T00:00"]),
+        ("0 0 29 2 *", "UTC", ["2028-02-29T00:00", "2032-02-29T00:00", "2036-02-29T00:00"]),
+        ("30 12 L * *", "UTC", ["2026-01-31T12:30", "2026-02-28T12:30", "2026-03-31T12:30"]),
+    ],
+)
+def test_cron(cron: str, zone: str, expected: list[str]) -> None:
+    assert times(3, cron=cron, time_zone=zone) == expected
+
+
+def test_every_counts_from_its_anchor() -> None:
+    assert times(2, every=90 * MINUTE) == ["2026-01-01T00:00", "2026-01-01T01:30"]
+    assert times(2, begin="2026-01-01T00:00:01Z", every=90 * MINUTE) == ["2026-01-01T01:30", "2026-01-01T03:00"]
+    assert times(1, begin="2025-06-01T00:00:00Z", every=DAY) == ["2026-01-01T00:00"]
+
+
+def test_at_is_one_time() -> None:
+    assert times(3, at=START + HOUR) == ["2026-01-01T01:00"]
+    assert times(3, begin="2026-01-01T01:00:01Z", at=START + HOUR) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        # RFC 5545, 3.8.5.3: the last Friday of the month; every other week on Tuesday and Thursday
+        ("FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=18", ["2026-01-30T18:00", "2026-02-27T18:00", "2026-03-27T18:00"]),
+        ("FREQ=WEEKLY;INTERVAL=2;BYDAY=TU,TH;WKST=SU", ["2026-01-01T00:00", "2026-01-13T00:00", "2026-01-15T00:00"]),
+        ("RRULE:FREQ=DAILY;COUNT=2", ["2026-01-01T00:00", "2026-01-02T00:00"]),
+        ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29", ["2028-02-29T00:00", "2032-02-29T00:00", "2036-02-29T00:00"]),
+    ],
+)
+def test_recurrence_rules(rule: str, expected: list[str]) -> None:
+    assert times(3, rrule=rule) == expected
+
+
+@pytest.mark.parametrize("rule", ["FREQ=DAILY;INTERVAL=3", "FREQ=WEEKLY;INTERVAL=5;BYDAY=MO,FR;BYHOUR=7"])
+def test_a_rule_keeps_its_rhythm_for_decades(rule: str) -> None:
+    begin = datetime.fromisoformat("2026-01-01")
+    for year in (2027, 2041, 2066):
+        expected = rrulestr(rule, dtstart=begin).after(datetime.fromisoformat(f"{year}-05-03T04:05"))
+        assert times(1, begin=f"{year}-05-03T04:05:01Z", rrule=rule) == [expected.isoformat()[:16]]
+
+
+def test_starts_and_ends_bound_the_times() -> None:
+    bounds = {"starts": from_iso("2026-01-03T00:00:00Z"), "ends": from_iso("2026-01-05T00:00:00Z")}
+    assert times(9, cron="@daily", **bounds) == ["2026-01-03T00:00", "2026-01-04T00:00", "2026-01-05T00:00"]
+
+
+def test_blackouts_leave_times_out() -> None:
+    weekend = Blackout("0 0 * * 6", 2 * DAY)
+    assert times(4, cron="0 12 * * *", blackouts=(weekend,)) == [
+        "2026-01-01T12:00",
+        "2026-01-02T12:00",
+        "2026-01-05T12:00",
+        "2026-01-06T12:00",
+    ]
+    window = Times(Timing(cron="@daily"), (Blackout("0 2 * * *", 2 * HOUR),))
+    begin = START + 2 * HOUR
+    assert [window.is_blacked_out(begin + offset) for offset in (-1, 0, 2 * HOUR - 1, 2 * HOUR)] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+
+
+def test_a_schedule_whose_times_all_lie_in_blackouts_has_a_short_preview() -> None:
+    assert times(3, cron="@hourly", blackouts=(Blackout("@hourly", HOUR),)) == []
+
+
+def test_jitter_delays_each_time_by_the_same_whenever_it_is_asked() -> None:
+    schedule = Times(Timing(cron="@hourly", jitter=10 * MINUTE), uid="0" * 32)
+    moments = list(schedule.following(START, 200))
+    delays = [schedule.due(moment) - moment for moment in moments]
+    assert delays == [schedule.due(moment) - moment for moment in moments]
+    assert all(0 <= delay < 10 * MINUTE for delay in delays)
+    assert len(set(delays)) > 190
+    assert delays != [
+        Times(Timing(cron="@hourly", jitter=10 * MINUTE), uid="1" * 32).due(moment) - moment for moment in moments
+    ]
+
+
+@pytest.mark.parametrize(
+    "timing", [{"cron": "7 * * * *"}, {"every": 7 * MINUTE}, {"cron": "0 0 29 2 *"}, {"cron": "* * 1 * *"}]
+)
+def test_the_newest_time_is_found_from_far_away(timing: dict[str, object]) -> None:
+    found = Times(Timing(**timing, anchor=START))  # type: ignore[arg-type]
+    first = found.after(START)
+    assert first is not None
+    for end in (first, first + 1, first + DAY, first + 400 * DAY, first + 3000 * DAY):
+        newest = found.newest(first, end)
+        following = found.after(newest)
+        assert newest <= end
+        assert following is not None
+        assert following > end
+
+
+def test_counting_stops() -> None:
+    every = Times(Timing(every=SECOND, anchor=0))
+    assert every.count(10 * SECOND, 13 * SECOND, 1000) == 3
+    assert every.count(10 * SECOND, 10**9 * SECOND, 1000) == 1000
+
+
+@pytest.mark.parametrize(
+    ("timing", "field", "words"),
+    [
+        ({"cron": "61 * * * *"}, "cron", "minute"),
+        ({"cron": "0 24 * * *"}, "cron", "hour"),
+        ({"cron": "0 0 31 2 *"}, "cron", "day of month"),
+        ({"cron": "0 0 31 4,6,9,11 *"}, "cron", "day of month"),
+        ({"cron": "0 0 * 2 MON#6"}, "cron", "day of week"),
+        ({"cron": "0 0 0 * * *"}, "cron", "6 fields"),
+        ({"cron": "0 0 * *"}, "cron", "4 fields"),
+        ({"cron": ""}, "cron", "0 fields"),
+        ({"cron": "@reboot"}, "cron", "@reboot"),
+        ({"cron": "*/0 * * * *"}, "cron", "minute"),
+        ({"cron": "5-1 * * * *"}, "cron", "minute"),
+        ({"cron": "\u0661 * * * *"}, "cron", "minute"),
+        ({"cron": "0,0 " * 300}, "cron", "200"),
+        ({"cron": "@daily", "time_zone": "Europe/Berln"}, "time_zone", "Europe/Berlin"),
+        ({"cron": "@daily", "time_zone": "../../etc/passwd"}, "time_zone", "passwd"),
+        ({"cron": "@daily", "time_zone": "Europe"}, "time_zone", "Europe"),
+        ({"cron": "@daily", "starts": 2, "ends": 1}, "ends", "before starts"),
+        ({"cron": "@daily", "at": 5}, "at", "cron and at"),
+        ({}, "cron", "none is given"),
+        ({"rrule": "FREQ=SECONDLY"}, "rrule", "FREQ"),
+        ({"rrule": "FREQ=DAILY;UNTIL=20270101"}, "rrule", "ends"),
+        ({"rrule": "FREQ=DAILY;COUNT=100000"}, "rrule", "COUNT"),
+        ({"rrule": "FREQ=DAILY;INTERVAL=0"}, "rrule", "INTERVAL"),
+        ({"rrule": "FREQ=DAILY;FREQ=DAILY"}, "rrule", "twice"),
+        ({"rrule": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"}, "rrule", "no time"),
+        ({"rrule": "FREQ=DAILY;BYHOUR=99"}, "rrule", "FREQ=DAILY;BYHOUR=99"),
+        ({"rrule": "FREQ=DAILY\nDTSTART:20260101"}, "rrule", "not a recurrence rule"),
+        ({"rrule": "FREQ=DAILY;BYMINUTE=" + ",".join(map(str, range(60)))}, "rrule", "60 times"),
+    ],
+)
+def test_what_is_refused(timing: dict[str, object], field: str, words: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        Times(Timing(**{"anchor": START} | timing))  # type: ignore[arg-type]
+    assert refused.value.details is not None
+    assert words in " ".join(refused.value.details[field])
+
+
+def test_a_blackout_is_named_by_its_number() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        Times(Timing(cron="@daily"), (Blackout("@daily", HOUR), Blackout("0 25 * * *", HOUR)))
+    assert refused.value.details is not None
+    assert "blackouts[1].cron" in refused.value.details
