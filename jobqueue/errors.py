@@ -248,6 +248,12 @@ class ExclusiveHeld(Conflict):
     code = "exclusive_held"
 
 
+class ConcurrencyKeyHeld(Conflict):
+    """Other jobs hold the concurrency key of a job that does not wait for it."""
+
+    code = "concurrency_key_held"
+
+
 class ConfigurationExists(Conflict):
     """A configuration with this id exists already."""
 

@@ -37,6 +37,8 @@ def _body(job: Job) -> dict[str, Any]:
     optional = {"title": job.title, "timeout_seconds": job.timeout_seconds, "tags": dict(job.tags)}
     if job.rollout is not None:
         optional["rollout"] = job.rollout.document()
+    if job.concurrency is not None:
+        optional["concurrency"] = job.concurrency.document()
     return {
         "operation": {"type": job.operation, "data": job.data},
         "target_hostname": job.target,
@@ -56,6 +58,8 @@ def _command_line(body: dict[str, Any]) -> str:
     for name, value in body.get("rollout", {}).items():
         option = name.removesuffix("_seconds")
         words += [f"--{option.replace('_', '-')}", f"{value:g}s" if option != name else str(value)]
+    for name, value in body.get("concurrency", {}).items():
+        words += [f"--concurrency-{name}", str(value)]
     for key, value in body.get("tags", {}).items():
         words += ["--tag", f"{key}={value}"]
     return shlex.join([*words, "--watch"])
@@ -75,7 +79,8 @@ def _curl(body: dict[str, Any], base: str) -> str:
 def _python(body: dict[str, Any]) -> str:
     operation = body["operation"]
     arguments = [repr(operation["type"]), repr(operation["data"]), f"target={body['target_hostname']!r}"]
-    arguments += [f"{name}={body[name]!r}" for name in ("title", "timeout_seconds", "rollout", "tags") if name in body]
+    options = ("title", "timeout_seconds", "rollout", "concurrency", "tags")
+    arguments += [f"{name}={body[name]!r}" for name in options if name in body]
     return "\n".join(
         [
             "from jobqueue.client import Client",

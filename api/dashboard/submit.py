@@ -13,7 +13,7 @@ from flask import Response
 
 from api import errors, limits, submitting, validation
 from api.context import principal, services
-from api.dashboard import form, pages, posted, query, rollout_form
+from api.dashboard import concurrency_form, form, pages, posted, query, rollout_form
 from api.dashboard.blueprint import PREFIX, blueprint
 from api.native import requests
 from api.native.schemas import JobRequest
@@ -42,6 +42,10 @@ _OPTIONS = (
     *("max_attempts", "backoff_seconds", "tags"),
 )
 _NUMBERS = frozenset({"timeout_seconds", "priority", "max_attempts", "backoff_seconds"})
+#: Names in the form, besides the fields of the operation.
+_NAMES = (*_OPTIONS, *rollout_form.NAMES, *concurrency_form.NAMES, form.RAW)
+#: Fields of the API that are objects of their own -> the place of their parts in the form.
+_PLACES = {"rollout": rollout_form.place_of, "concurrency": concurrency_form.place_of}
 _KEY = "key"
 _TARGET = "target"
 
@@ -108,7 +112,7 @@ def _again(job: Job) -> Response:
             "max_attempts": str(job.retries.max_attempts),
             "backoff_seconds": f"{job.retries.backoff_seconds:g}",
         }
-    given |= rollout_form.given_of(job.rollout)
+    given |= rollout_form.given_of(job.rollout) | concurrency_form.given_of(job.concurrency)
     given |= {
         "title": job.title or "",
         "description": job.description or "",
@@ -135,8 +139,8 @@ def _form(info: OperationInfo, given: Mapping[str, str], problems: Problems, sta
         status,
         operation=info,
         fields=form.fields_of(info.schema, given),
-        given={name: given.get(name, "") for name in (*_OPTIONS, *rollout_form.NAMES, form.RAW)},
-        has_options=any(given.get(name) for name in _OPTIONS),
+        given={name: given.get(name, "") for name in _NAMES},
+        has_options=any(given.get(name) for name in (*_OPTIONS, *concurrency_form.NAMES)),
         has_rollout=any(given.get(name) for name in rollout_form.NAMES),
         target=target,
         problems=problems,
@@ -196,6 +200,10 @@ def _body(info: OperationInfo, given: Mapping[str, str]) -> tuple[dict[str, Any]
     problems.fields |= wrong_terms
     if terms:
         body["rollout"] = terms
+    concurrency, wrong_terms = concurrency_form.terms_of(given)
+    problems.fields |= wrong_terms
+    if concurrency:
+        body["concurrency"] = concurrency
     if retries:
         body["retries"] = {"max_attempts": 1, **retries}
     if problems.fields:
@@ -216,8 +224,8 @@ def _problems(error: JobQueueError) -> Problems:
             fields[form.PREFIX + first] = f"{rest}: {sentence}" if rest else sentence
         elif name in ("target_hostname", "target"):
             fields[_TARGET] = sentence
-        elif first == "rollout" and rest:
-            fields[rollout_form.place_of(rest)] = sentence
+        elif first in _PLACES and rest:
+            fields[_PLACES[first](rest)] = sentence
         else:
             fields[rest if first == "retries" and rest else first] = sentence
     return Problems(message, fields)

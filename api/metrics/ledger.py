@@ -94,6 +94,9 @@ def _metrics(measures: Measures) -> Iterator[Metric]:
     yield from _schedules(measures)
     yield _gauge("jobqueue_pauses", "Pauses in force.", measures.pauses)
     yield _gauge("jobqueue_executions_paused", "Executions that a pause has kept from starting.", measures.paused)
+    yield _gauge(
+        "jobqueue_keys_waited_for", "Concurrency keys for which jobs or executions wait.", measures.keys_waited_for
+    )
     held = GaugeMetricFamily("jobqueue_jobs_held", "Jobs with batches that have not been opened.", labels=("state",))
     for reason, count in measures.held.items():
         held.add_metric((reason,), count)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
+from api.native.concurrency_schemas import PROPERTIES as CONCURRENCY
+from api.native.concurrency_schemas import ConcurrencyTerms
 from api.native.fields import (
     MAX_TAG_KEY,
     MAX_TAG_VALUE,
@@ -121,6 +123,7 @@ class JobRequest(StrictSchema):
     )
     retries = fields.Nested(RetriesRequest, error_messages={"null": "May not be null; leave it out or give an object."})
     rollout = RolloutTerms()
+    concurrency = ConcurrencyTerms()
     title = Line(
         validate=length(1, MAX_TITLE),
         metadata=about("A title, for lists of jobs. Default: the first line of the command."),
@@ -377,7 +380,7 @@ class AgentStateAnswer(ma.Schema):
     duration = fields.String(required=True, allow_none=True, metadata=about('As in "45ms", "1.5s", "1m0s".'))
     info = fields.Dict(metadata=about("Details that the operation reports about its run."))
     held_by = fields.String(
-        metadata=about("While it is held: rollout, pause, or opening (of a large job, for a moment).")
+        metadata=about("While it is held: rollout, pause, concurrency, or opening (of a large job, for a moment).")
     )
 
 
@@ -443,6 +446,9 @@ class JobSummary(ma.Schema):
     )
     executions_url = fields.String(required=True, metadata=about("Where all executions are listed, page by page."))
     rollout = fields.Nested(RolloutAnswer, required=True, allow_none=True)
+    concurrency = fields.Dict(
+        required=True, allow_none=True, metadata=about("Its concurrency key, without defaults.", properties=CONCURRENCY)
+    )
     approval = fields.Nested(
         ApprovalAnswer,
         required=True,

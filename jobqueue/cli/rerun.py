@@ -14,7 +14,7 @@ from jobqueue.model.target import ANY, Target
 from jobqueue.model.title import default_title
 
 #: Fields of a job that the new one takes over, as the API names them in a job and as ``Client.submit`` takes them.
-_KEPT = ("title", "description", "timeout_seconds", "retries", "priority", "tags", "rollout")
+_KEPT = ("title", "description", "timeout_seconds", "retries", "priority", "tags", "rollout", "concurrency")
 _EDITED = frozenset({"operation", "target_hostname", *_KEPT})
 
 

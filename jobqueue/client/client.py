@@ -21,6 +21,7 @@ from jobqueue.client.saved import SavedJobs
 from jobqueue.client.sse import ServerEvent
 from jobqueue.client.transport import Transport
 from jobqueue.errors import InvalidInput
+from jobqueue.model.concurrency import Concurrency
 from jobqueue.model.execution_page import MAX_LIMIT as MAX_EXECUTIONS
 from jobqueue.model.filter import MAX_LIMIT
 from jobqueue.model.retry import RetryPolicy
@@ -107,6 +108,7 @@ class Client(ObjectMethods):
         expires_at: datetime | str | None = None,
         retries: RetryPolicy | Mapping[str, Any] | None = None,
         rollout: Rollout | Mapping[str, Any] | None = None,
+        concurrency: Concurrency | Mapping[str, Any] | None = None,
         priority: int | None = None,
         tags: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
@@ -119,6 +121,7 @@ class Client(ObjectMethods):
         creates a second job. Pass your own key for the same guarantee across several calls: each of them then returns
         the first job. ``plan_hash`` is that of ``plan``: if the set of agents has changed, the job is refused.
         ``rollout``: run on the hosts in batches, ``{"canary": 1, "batch": "10%", "max_failures": 3}``.
+        ``concurrency``: at most so many with the same key at a time, ``{"key": "deploy-web", "limit": 1}``.
         """
         body: dict[str, Any] = {
             "operation": {"type": operation, "data": dict(data or {})},
@@ -130,6 +133,7 @@ class Client(ObjectMethods):
             "expires_at": _time(expires_at),
             "retries": asdict(retries) if isinstance(retries, RetryPolicy) else retries,
             "rollout": rollout.document() if isinstance(rollout, Rollout) else rollout,
+            "concurrency": concurrency.document() if isinstance(concurrency, Concurrency) else concurrency,
             "priority": priority,
             "tags": dict(tags) if tags else None,
             "plan_hash": plan_hash,
@@ -146,6 +150,7 @@ class Client(ObjectMethods):
         ``{"hosts": [...], "skips": [...], "left_out": [{"hostname", "reason"}], "permitted", "plan_hash", ...}``.
         """
         retries, rollout = options.get("retries"), options.get("rollout")
+        concurrency = options.get("concurrency")
         body: dict[str, Any] = {
             "operation": {"type": operation, "data": dict(data or {})},
             "target_hostname": target,
@@ -155,6 +160,7 @@ class Client(ObjectMethods):
             "retries": asdict(retries) if isinstance(retries, RetryPolicy) else retries,
             "tags": options.get("tags") or None,
             "rollout": rollout.document() if isinstance(rollout, Rollout) else rollout,
+            "concurrency": concurrency.document() if isinstance(concurrency, Concurrency) else concurrency,
         }
         body = {name: value for name, value in body.items() if value is not None}
         return self._object("POST", "/job/plan", body=body, repeatable=True)

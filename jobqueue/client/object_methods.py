@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypedDict, Unpack, cast
 
 from jobqueue.client.jobs import Calls, Job, raise_for
 from jobqueue.client.objects import Agent
+from jobqueue.model.concurrency import Concurrency
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.rollout import Rollout
 
@@ -25,6 +26,7 @@ class JobOptions(TypedDict, total=False):
     expires_at: datetime | str
     retries: RetryPolicy | Mapping[str, Any]
     rollout: Rollout | Mapping[str, Any]
+    concurrency: Concurrency | Mapping[str, Any]
     priority: int
     tags: Mapping[str, str]
     idempotency_key: str

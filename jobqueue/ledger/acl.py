@@ -45,7 +45,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
                 "removals",
                 "removing",
             ),
-            *("pauses", "paused", "paused_hosts", "parked", "returning"),
+            *("pauses", "paused", "paused_hosts", "parked", "returning", "holders", "line", "lines"),
             *(
                 "idem",
                 "alias",
@@ -113,6 +113,10 @@ _AGENT: tuple[tuple[tuple[str, ...], str], ...] = (
     (("paused",), "+get"),
     (("paused_hosts",), "+sismember"),
     (("parked",), "+zadd +zrem +zscore"),
+    # concurrency keys
+    (("holders",), "+zadd +zrem +zscore +zcard"),
+    (("line",), "+zadd +zrem +zscore +exists"),
+    (("lines",), "+zadd"),
     (("finished",), "+zadd"),
     (("stats", "measured"), "+hincrby"),
     (("events",), "+xadd"),

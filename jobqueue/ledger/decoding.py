@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from jobqueue.errors import InvalidInput
+from jobqueue.model.concurrency import Concurrency
 from jobqueue.model.job_fields import JobField, Kind
 from jobqueue.model.needs import Needs
 from jobqueue.model.retry import RetryPolicy
@@ -99,6 +100,11 @@ def rollout(value: Any) -> Rollout:
     return Rollout.read(object_of(value))
 
 
+def concurrency(value: Any) -> Concurrency:
+    """The terms of a concurrency key."""
+    return Concurrency.read(object_of(value))
+
+
 def field(about: JobField, value: Any) -> Any:
     """One field of a job, as stored in the document or the hash; its default if it is missing."""
     if value is None:
@@ -142,4 +148,5 @@ _DECODERS: dict[Kind, Callable[[Any], Any]] = {
     Kind.POLICY: policy,
     Kind.NEEDS: needs,
     Kind.ROLLOUT: rollout,
+    Kind.CONCURRENCY: concurrency,
 }

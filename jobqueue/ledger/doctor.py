@@ -74,6 +74,7 @@ class Doctor:
             self._removals,
             self._queues,
             self._parked,
+            self._lines,
             self._names,
         ):
             try:
@@ -110,12 +111,37 @@ class Doctor:
         for key in self._scan("parked"):
             reason = key.removeprefix(self._keys.kind("parked"))
             with translated_errors():
-                is_held = self._client.hexists(pauses, reason.removeprefix("pause:"))
+                is_held = self._client.hexists(pauses, reason.removeprefix("pause:")) or self._is_in_line(reason)
                 if is_held or self._client.zscore(returning, reason) is not None or not self._client.exists(key):
                     continue
                 if self._repairs:
                     self._client.zadd(returning, {reason: 0})
-            yield self._found("parked", key, "executions are held back by a pause that does not exist")
+            yield self._found("parked", key, "executions are held back by a pause or a line that does not exist")
+
+    def _is_in_line(self, reason: str) -> bool:
+        """Whether executions that are parked for this reason wait for a concurrency key."""
+        kind, _, name = reason.partition(":")
+        if kind == "line":
+            return bool(self._client.exists(self._keys.kind("line") + name))
+        terms = self._client.hget(self._keys.job(name), "conc") if kind == "key" else None
+        key = str(terms or "").split("|", 2)[-1]
+        return bool(terms) and self._client.zscore(self._keys.kind("line") + key, name) is not None
+
+    def _lines(self) -> Iterator[Damage]:
+        """Lines that are not looked at, and keys that are held by what has ended."""
+        lines = self._keys.kind("lines")
+        for key in self._scan("line"):
+            name = key.removeprefix(self._keys.kind("line"))
+            with translated_errors():
+                if self._client.zscore(lines, name) is not None or not self._client.exists(key):
+                    continue
+                if self._repairs:
+                    self._client.zadd(lines, {name: 0})
+            yield self._found("line", key, "waits for a concurrency key, and is not looked at")
+        for key in self._scan("holders"):
+            name = key.removeprefix(self._keys.kind("holders"))
+            for member in self._ledger.executions.stale_holders(name, repairs=self._repairs):
+                yield self._found("holder", key, f"{member[:300]!r} has ended, or does not exist")
 
     def _removals(self) -> Iterator[Damage]:
         removals = self._keys.kind("removals")

@@ -162,6 +162,18 @@ class Executions:
         looked_at, flat = self._scripts.call("return_parked", self._now(), limit, template)
         return int(looked_at), due_of(flat)
 
+    def advance_lines(self, limit: int) -> tuple[int, list[tuple[str, str]]]:
+        """Give concurrency keys that have a free place to the next in their lines.
+
+        Looks at ``limit`` keys; returns at how many, and pairs: a job to cancel, and the job that replaces it.
+        """
+        looked_at, flat = self._scripts.call("advance_lines", self._now(), limit)
+        return int(looked_at), list(zip(flat[::2], flat[1::2], strict=True))
+
+    def stale_holders(self, key: str, *, repairs: bool) -> list[str]:
+        """Holders of a concurrency key that have ended; with ``repairs`` they are removed."""
+        return list(self._scripts.call("stale_holders", self._now(), key, "1" if repairs else ""))
+
     def place(self, job_id: str, not_before: int | None, hostnames: Sequence[str], template: str) -> list[Due]:
         """Place a job that waits for an agent on the least busy of these; returns its message, [] if none can."""
         due = "" if not_before is None else not_before

@@ -12,6 +12,7 @@ from typing import Any
 from jobqueue.errors import (
     AgentAway,
     AliasTaken,
+    ConcurrencyKeyHeld,
     ExclusiveHeld,
     IdempotencyConflict,
     InvalidInput,
@@ -648,7 +649,7 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
         )
     if code == "unrecorded":
         return unavailable(rest[0])
-    if code in ("alias_taken", "held"):
+    if code in ("alias_taken", "held", "busy"):
         return _taken(job, code, rest[0])
     target = job.target
     if code == "unknown_target":
@@ -680,7 +681,20 @@ def _taken(job: NewJob, code: str, holder: str) -> JobQueueError:
     if code == "alias_taken":
         sentence = f"The name {job.submission.alias!r} belongs to job {holder}; choose another one."
         return AliasTaken(sentence, {"job_id": holder})
+    if code == "busy":
+        return _busy(job, holder)
     return ExclusiveHeld(f"Job {holder} holds {job.submission.exclusive!r} and has not ended yet.", {"job_id": holder})
+
+
+def _busy(job: NewJob, holder: str) -> ConcurrencyKeyHeld:
+    """Other jobs hold the concurrency key of one that does not wait for it."""
+    terms = job.submission.concurrency
+    key = terms.key if terms else ""
+    return ConcurrencyKeyHeld(
+        f"Job {holder} holds the concurrency key {key!r}, or is next in its line; wait for its end, or submit with the "
+        "policy wait or replace.",
+        {"job_id": holder},
+    )
 
 
 def _misfit(field: str, hosts: str) -> InvalidInput:

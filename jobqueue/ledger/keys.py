@@ -42,6 +42,13 @@ KINDS: dict[str, tuple[str, str, str]] = {
         "{reason}: {job}:{slot} of executions that are held back, by the time at which they were published",
     ),
     "returning": ("returning", "zset", "reasons whose executions return to their queues, by the time of its end"),
+    "holders": (
+        "holders:",
+        "zset",
+        "{concurrency key}: ids of the jobs, or {job}:{slot} of the executions, that hold it, oldest first",
+    ),
+    "line": ("line:", "zset", "{concurrency key}: ids of jobs, or {job}:{slot}, that wait for it, in their order"),
+    "lines": ("lines", "zset", "concurrency keys for which something waits, by the time to look at them next"),
     "leases": ("leases", "zset", "{job}:{slot} of executions that run, by the end of their lease (microseconds)"),
     "deadlines": ("deadlines", "zset", "ids of jobs with expires_at and executions not started, by that time"),
     "cancelling": (

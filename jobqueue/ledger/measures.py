@@ -40,13 +40,14 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
         pipe.hgetall(ledger.keys.kind("measured"))
         pipe.zcard(ledger.keys.kind("leases"))
         pipe.zcard(ledger.keys.kind("due"))
+        pipe.zcard(ledger.keys.kind("lines"))
         pipe.zcard(ledger.keys.waiting(ANY))
         pipe.zrange(ledger.keys.waiting(ANY), 0, 0, withscores=True)
         pipe.zcard(ledger.keys.kind("schedules"))
         pipe.zrange(ledger.keys.kind("schedules_due"), 0, 0, withscores=True)
         for low, high in _HELD.values():
             pipe.zcount(ledger.keys.kind("opening"), low, high)
-        measured, running, scheduled, waiting, oldest, schedules, earliest, *held = pipe.execute()
+        measured, running, scheduled, lines, waiting, oldest, schedules, earliest, *held = pipe.execute()
     summary = fleet()
     age = max(0.0, (now - summary.at) / 1e6)
     shared = Backlog(ANY, int(waiting), max(0.0, (now - oldest[0][1]) / 1e6) if oldest else 0.0)
@@ -70,6 +71,7 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
         schedule_results=counts.of("schedule"),
         schedules_overdue_seconds=max(0.0, (now - earliest[0][1]) / 1e6) if earliest else 0.0,
         pauses=len(pauses),
+        keys_waited_for=int(lines),
         paused=sum(ledger.pauses.held_back(pauses)),
         held={state: int(count) for state, count in zip(_HELD, held, strict=True)},
         counters=ledger.stats(),

@@ -159,9 +159,14 @@ def _execution(slot: str, fields: Mapping[str, str], out: str | None) -> Executi
         events=events,
         signature=_joined(fields, "s"),
         out=out,
-        held_by=fields.get("parked", "").partition(":")[0],
+        held_by=_held_by(fields.get("parked", "")),
         **(_answer(out) if out else {}),
     )
+
+
+def _held_by(reason: str) -> str:
+    """What a parked execution waits for: the end of a pause, or a concurrency key."""
+    return "" if not reason else "pause" if reason.startswith("pause:") else "concurrency"
 
 
 def _answer(out: str) -> dict[str, Any]:

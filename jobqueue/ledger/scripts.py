@@ -36,7 +36,7 @@ from jobqueue.model.states import FAILURES, FINAL_STATES, FINAL_STATUSES, TRANSI
 #: it aside and continues (``lua/include/damage_guard.lua``).
 REPAIRABLE = (
     *("events", "index", "waiting", "due", "leases", "deadlines", "opening", "finished", "outside", "queue", "clock"),
-    *("cancelling", "removals", "queues", "parked", "returning"),
+    *("cancelling", "removals", "queues", "parked", "returning", "holders", "line", "lines"),
     *(
         "agents",
         "hostnames",

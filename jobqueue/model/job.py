@@ -25,8 +25,8 @@ class Execution:
     ``failure`` its report on a failure, besides ``error``. ``signature`` is the agent's, over the result and ``out``,
     from which data, info and failure were decoded; ``authenticity`` is the result of verifying it: signed, unsigned,
     forged or revoked (None: not verified, or nothing to verify). ``held_by``: what keeps it
-    back, ``rollout``, ``opening`` (of a large job, which takes a moment) or ``pause``; empty once its agent may start
-    it.
+    back, ``rollout``, ``opening`` (of a large job, which takes a moment), ``pause`` or ``concurrency``;
+    empty once its agent may start it.
     """
 
     slot: str

@@ -13,6 +13,7 @@ from dataclasses import MISSING, asdict, dataclass, field
 from enum import Enum
 from typing import Any
 
+from jobqueue.model.concurrency import Concurrency
 from jobqueue.model.needs import Needs
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.rollout import Rollout
@@ -38,6 +39,7 @@ class Kind(Enum):
     POLICY = "retry policy"
     NEEDS = "needs of a host"
     ROLLOUT = "terms of a rollout"
+    CONCURRENCY = "terms of a concurrency key"
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class JobField:
         """The value in JSON form."""
         if self.kind is Kind.POLICY:
             return value and asdict(value)
-        if self.kind in (Kind.NEEDS, Kind.ROLLOUT):
+        if self.kind in (Kind.NEEDS, Kind.ROLLOUT, Kind.CONCURRENCY):
             return value and value.document()
         if self.kind is Kind.TEXTS:
             return list(value)
@@ -86,7 +88,7 @@ class JobField:
             return "\n".join(f"{key}:{text}" for key, text in value.items())
         if self.kind is Kind.POLICY:  # the scripts parse the first number
             return f"{value.max_attempts}|{value.backoff_seconds}|{value.backoff_max_seconds}|{value.jitter}"
-        if self.kind is Kind.ROLLOUT:
+        if self.kind in (Kind.ROLLOUT, Kind.CONCURRENCY):
             return str(value.argument())
         if self.kind is Kind.OBJECT:  # the scripts look whether there is one
             return "1"
@@ -203,6 +205,10 @@ class JobFields:
         metadata=_about(
             Kind.ROLLOUT, "runs on the hosts in batches, and when to stop", is_argument=True, is_shown=False
         ),
+    )
+    concurrency: Concurrency | None = field(
+        default=None,
+        metadata=_about(Kind.CONCURRENCY, "key that at most so many jobs or executions hold at a time", stored="conc"),
     )
     saved: Mapping[str, Any] | None = field(
         default=None,

@@ -60,7 +60,8 @@ class Measures:
     publication of an execution to its start. ``runs``: attempts whose end an agent reported. ``scheduled`` executions
     wait for a time. ``agents`` counts agents by state and status (live, offline). These, ``backlogs`` and ``pulses``
     were read ``agents_age_seconds`` ago, and the queues and agents beyond the first thousand are one named ``OTHER``.
-    ``pauses`` keep ``paused`` executions from starting.
+    ``pauses`` keep ``paused`` executions from starting. Jobs or executions wait for ``keys_waited_for`` concurrency
+    keys.
     ``held``: jobs with executions that have not been opened, by what they wait for. ``maintained``: a maintenance
     process holds the leadership. ``schedule_results``: times of schedules by what came of them, and as ``late`` the
     microseconds by which all of them fired late; ``schedules_overdue_seconds``: of the schedule that waits longest.
@@ -86,6 +87,7 @@ class Measures:
     schedules_overdue_seconds: float = 0.0
     pauses: int = 0
     paused: int = 0
+    keys_waited_for: int = 0
     counters: Mapping[str, int] = field(default_factory=dict)
     maintained: bool = False
     audit_unwritable: bool = False

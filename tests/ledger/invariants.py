@@ -122,6 +122,7 @@ class _Inspection:
         self.sets()
         self.agents()
         self.pauses()
+        self.concurrency()
         self.packages()
         self.configurations()
         self.saved_jobs()
@@ -333,11 +334,50 @@ class _Inspection:
         pauses, returning = self.records.one("pauses"), self.records.one("returning")
         for name, members in self.records.kind("parked:").items():
             self.owned.add(f"parked:{name}")
-            self.expect(
-                name in returning or name.removeprefix("pause:") in pauses, f"nothing returns what {name} holds"
-            )
+            is_held = name.removeprefix("pause:") in pauses or self.is_in_line(name)
+            self.expect(is_held or name in returning, f"nothing returns what {name} holds")
             self.equal(set(members), self.expected_parked.get(f"parked:{name}", set()), f"executions parked by {name}")
         self.owned |= {"pauses", "paused", "returning", *(f"paused-hosts:{pause}" for pause in pauses)}
+
+    def is_in_line(self, reason: str) -> bool:
+        """Whether the job, or the executions, of a reason wait for a concurrency key."""
+        kind, _, name = reason.partition(":")
+        if kind == "line":
+            return f"line:{name}" in self.records.values
+        key = self.records.one(f"job:{name}").get("conc", "").split("|", 2)[-1]
+        return kind == "key" and name in self.records.one(f"line:{key}")
+
+    def concurrency(self) -> None:
+        """No key is held by more than its limit or by what has ended; all that runs holds its key; all lines go on."""
+        jobs, lines = self.records.kind("job:"), self.records.one("lines")
+        holders = self.records.kind("holders:")
+        for key, members in holders.items():
+            self.owned.add(f"holders:{key}")
+            limits = [int(jobs[member[:36]]["conc"].split("|")[0]) for member in members if member[:36] in jobs]
+            self.expect(len(limits) == len(members), f"holders of {key} do not exist: {members}")
+            self.expect(
+                len(members) <= max(limits, default=0), f"{key} is held by {members}, and the limits are {limits}"
+            )
+            for member in members:
+                record = self.records.one(f"exec:{member[37:]}:{member[:36]}")
+                has_ended = (
+                    JobStatus(jobs[member]["status"]).is_final
+                    if len(member) == 36
+                    else (record.get("state") not in ("started", "submitted"))
+                )
+                self.expect(not has_ended, f"{key} is held by {member}, which has ended")
+        for key in self.records.kind("line:"):
+            self.owned.add(f"line:{key}")
+            self.expect(key in lines, f"the line of {key} is not looked at")
+        self.owned.add("lines")
+        for name, record in self.records.kind("exec:").items():
+            slot, _, job_id = name.rpartition(":")
+            limit, _, key = (
+                jobs.get(job_id, {}).get("conc", "").split("|", 2) if "conc" in jobs.get(job_id, {}) else ("", "", "")
+            )
+            if limit and record["state"] == "started":
+                holder, held = (f"{job_id}:{slot}", record.get("key", "")) if "{" in key else (job_id, key)
+                self.expect(holder in holders.get(held, {}), f"exec:{name} runs without the key {held!r}")
 
     def packages(self) -> None:
         packages = self.records.kind("package:")

@@ -35,6 +35,8 @@ SLICES = 10
 OPENED = 20
 #: Number of executions that one step returns to their queues.
 RETURNED = 500
+#: Number of concurrency keys with a line that one step looks at.
+LINES = 50
 #: Number of ended jobs checked per step, and how far back the first check goes.
 INSPECTED = 50
 LOOK_BACK_MICROS = 600 * 1_000_000
@@ -95,6 +97,24 @@ class Resumer:
         looked_at, due = self._ledger.executions.return_parked(RETURNED, self._sender.template)
         _send(self._sender, due[::-1])
         return STEP if looked_at >= RETURNED else min(looked_at, STEP - 1)
+
+
+class LineKeeper:
+    """Gives concurrency keys to the next in their lines, and cancels the jobs that others replace."""
+
+    every_seconds = 0.1
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def run_once(self) -> int:
+        looked_at, replaced = self._ledger.executions.advance_lines(LINES)
+        for job_id, successor in replaced:
+            try:
+                self._ledger.jobs.cancel(job_id, f"replaced by job {successor}")
+            except (JobFinal, JobNotFound):
+                logger.info("Job %s ended before job %s could replace it", job_id, successor)
+        return STEP if looked_at >= LINES else looked_at
 
 
 class Registrar:

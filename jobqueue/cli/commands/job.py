@@ -10,6 +10,7 @@ import click
 
 from jobqueue.cli.again import confirm_again
 from jobqueue.cli.candidates import hostnames_like, job_ids_like, operations_like, statuses_like, targets_like
+from jobqueue.cli.concurrency import concurrency_options, take_concurrency
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import for_each
 from jobqueue.cli.job_ids import job_id_of
@@ -99,6 +100,7 @@ def job() -> None:
 @click.option("--dry-run", is_flag=True, help="Show which agents would take the job; submit nothing.")
 @click.option("--plan-hash", metavar="HASH", help="Refuse the job if the agents differ from those of the --dry-run.")
 @rollout_options
+@concurrency_options
 @click.option(
     "--watch/--no-watch",
     "--wait/--no-wait",
@@ -145,12 +147,12 @@ def submit(  # noqa: PLR0913 - one for each option
     """
     content = operation_data(data, pairs)
     named = different_tags(tags)
-    rollout = take_rollout(options)
+    rollout, concurrency = take_rollout(options), take_concurrency(options)
     with connect() as client:
         if arguments:
             add_arguments(content, arguments, operation, client.operations()["operations"])
         options |= {"retries": None if retries is None else {"max_attempts": retries + 1}}
-        options |= {"timeout_seconds": timeout, "tags": named, "rollout": rollout}
+        options |= {"timeout_seconds": timeout, "tags": named, "rollout": rollout, "concurrency": concurrency}
         if dry_run:
             show_plan(screen(full=full), client.plan(operation, content, **options), as_json=as_json)
             return

@@ -12,6 +12,7 @@ import click
 
 from jobqueue.cli.candidates import operations_like, targets_like
 from jobqueue.cli.commands.job import EXIT_JOB_FAILED, GOOD_STATUSES
+from jobqueue.cli.concurrency import concurrency_options, take_concurrency
 from jobqueue.cli.connection import EXIT_INTERRUPTED, ClientCommand, connect
 from jobqueue.cli.interrupt import settle_interrupted
 from jobqueue.cli.parameters import data_pair, duration, full_option, json_option, oneline_option, pair
@@ -105,6 +106,7 @@ class _Request:
     help="Stop waiting after this time and print what is in; the job goes on.",
 )
 @rollout_options
+@concurrency_options
 @oneline_option
 @click.option("--group", is_flag=True, help="Print equal answers once, under the names of their hosts.")
 @click.option("--dry-run", is_flag=True, help="Show which agents would run it; submit nothing.")
@@ -154,9 +156,10 @@ def run(  # noqa: PLR0913 - one for each option
     if sum((oneline, group, as_json)) > 1:
         raise click.UsageError("Choose one of --oneline, --group and --json.")
     named = different_tags(tags)
-    rollout = take_rollout(options)
+    rollout, concurrency = take_rollout(options), take_concurrency(options)
     with connect() as client:
         options |= {"title": title, "tags": named, "timeout_seconds": timeout, "rollout": rollout}
+        options |= {"concurrency": concurrency}
         name = saved_name(words) if script is None and not as_shell else None
         if name is not None:
             refused = {"-d": pairs, "A word behind the name": words[1:], **_as_options(options)}

@@ -84,6 +84,8 @@ def show_job(screen: Screen, job: Mapping[str, Any]) -> None:
             ("Expires at", _moment(job.get("expires_at"))),
             ("Timeout", f"{job['timeout_seconds']} s" if job.get("timeout_seconds") else None),
             ("Attempts", job.get("attempts")),
+            ("Concurrency", _concurrency(job.get("concurrency"))),
+            *(("Waits", _pause(pause)) for pause in job.get("paused_by") or ()),
             ("Tags", pairs(job["tags"]) if job.get("tags") else None),
             ("Submitted by", job.get("submitted_by")),
             ("Origin", job.get("origin")),
@@ -110,6 +112,20 @@ def show_job(screen: Screen, job: Mapping[str, Any]) -> None:
     if any(item.data is not None for item in found):
         screen.heading("Answers")
         show_answers(screen, found)
+
+
+def _concurrency(terms: Mapping[str, Any] | None) -> str | None:
+    """The terms of a concurrency key, without defaults."""
+    if not terms:
+        return None
+    limit = terms.get("limit", 1)
+    return f"{one_line(terms.get('key'))}, {limit} at a time, {one_line(terms.get('policy', 'wait'))}"
+
+
+def _pause(pause: Mapping[str, Any]) -> str:
+    """A pause that keeps the job from starting."""
+    who = one_line(pause.get("created_by"))
+    return f"{one_line(pause.get('what'))} is paused by {who}: {one_line(pause.get('reason'))}"
 
 
 def _show_timeline(screen: Screen, timeline: Sequence[Mapping[str, Any]], day: str | None) -> None:

@@ -103,6 +103,7 @@ def test_fields_of_a_request(document: dict[str, Any]) -> None:
     assert set(schema["properties"]) == {
         "operation", "target_hostname", "target", "timeout_seconds", "not_before", "expires_at", "retries", "priority",
         "tags", "idempotency_key", "title", "description", "plan_hash", "rollout",
+        "concurrency",
     }  # fmt: skip
     assert schema["required"] == ["operation"]
     assert schema["additionalProperties"] is False

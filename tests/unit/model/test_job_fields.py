@@ -26,6 +26,7 @@ def test_the_names_in_the_hash_are_those_of_the_first_version() -> None:
         "alias": "alias",
         "exclusive": "exclusive",
         "groups": "groups",
+        "concurrency": "conc",
     }
 
 

@@ -1,8 +1,9 @@
 -- Claims an execution for an agent: at most one claim of an attempt succeeds; it returns a lease and a fencing token.
--- include: clock events status index advance<batches,rollout> settle transition parking
+-- include: clock events status index advance<batches,rollout> concurrency settle transition parking
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 slot, 4 hostname of the agent, 5 new token, 6 lease in microseconds
--- returns: {'granted', attempt, doc} | {'refused', its state, 'waiting', 'away', 'unsupported', 'foreign' or 'paused'} | {'expired'}
+-- returns: {'granted', attempt, doc} | {'refused', its state, 'waiting', 'away', 'unsupported', 'foreign',
+--   'paused' or 'concurrency'} | {'expired'}
 --   | {'unknown'}
 local at = clock(ARGV[1])
 local id, slot, host, token = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -63,13 +64,16 @@ if known[6] and num(known[6]) <= at then
 end
 if pause then
   if slot == '_any' and is_of_hosts then
-    -- other agents may start it. The longer it has waited, the later it is offered again: an idle agent must not loop
-    local waited = at - num(record[2])
-    redis.call('ZADD', K.due, int(at + math.max(1000000, math.min(15000000, waited / 2))), member)
+    offer_later(member, at, record[2])
   else
     park(id, slot, 'pause:' .. pause, published or at)
   end
   return {'refused', 'paused'}
+end
+local reason, key = take_key(id, slot, host, known[12], num(known[2]), num(published or at), at)
+if reason then
+  if reason == 'later' then offer_later(member, at, record[2]) else park(id, slot, reason, published or at) end
+  return {'refused', 'concurrency'}
 end
 
 if is_shared then
@@ -80,7 +84,7 @@ if is_shared then
 end
 local attempt = num(record[4]) + 1
 transition(id, host, at, host, {{'acknowledged', 'acknowledged'}, {'started', 'started'}},
-  {'attempt', attempt, 'token', token}, record, known)
+  {'attempt', attempt, 'token', token, key and 'key', key}, record, known)
 if published then observe('wait', op, at - tonumber(published)) end
 redis.call('ZADD', K.leases, int(at + tonumber(ARGV[6])), id .. ':' .. host)
 return {'granted', attempt, doc}

@@ -24,6 +24,13 @@ local function park(id, slot, reason, time)
   redis.call('ZADD', K.parked .. reason, 'NX', int(time), id .. ':' .. slot)
 end
 
+-- An execution in the shared queue that this host may not start, and others may. The longer it has waited, the later it is
+-- offered again: an idle agent must not loop.
+local function offer_later(member, at, since)
+  local waited = at - num(since)
+  redis.call('ZADD', K.due, int(at + math.max(1000000, math.min(15000000, waited / 2))), member)
+end
+
 -- The execution is parked no more; returns the time at which it was published, or nil.
 local function unpark(id, slot, reason)
   local member = id .. ':' .. slot

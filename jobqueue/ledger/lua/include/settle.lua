@@ -1,4 +1,4 @@
--- Derives a job's status from its counts, and moves its indexes with it. Needs: clock, events, status, index.
+-- Derives a job's status from its counts, and moves its indexes with it. Needs: clock, events, status, index, concurrency.
 -- counts: in the order of STATES; known: its {status, created, updated} so far; is_stepwise: it is opened in steps.
 -- fields, gone: fields of its hash to write with their values, and to delete, in the same commands, or nil; record: what
 -- `read_job` has read, or nil. Returns the status.
@@ -20,6 +20,9 @@ local function settle(id, at, counts, known, is_stepwise, fields, gone, record)
   if #gone > 0 then redis.call('HDEL', job, unpack(gone)) end
   reindex(id, known[2], before, status, record)
   if is_final then
+    local conc = record and record[12]
+    if not record then conc = redis.call('HGET', job, 'conc') end
+    if conc then leave_job(id, conc, at) end
     redis.call('ZADD', K.finished, int(at), id)
     if not record or record[6] then redis.call('ZREM', K.deadlines, id) end
     if is_stepwise then

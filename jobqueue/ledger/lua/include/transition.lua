@@ -6,11 +6,11 @@
 -- results are the calls that a fleet makes most. Returns false if a step is not allowed.
 
 -- Reads the fields of a job that a transition needs, and after them those that the caller names: from FIRST_OWN on.
-local FIRST_COUNT = 12
+local FIRST_COUNT = 13
 local FIRST_OWN = FIRST_COUNT + #STATES
 local function read_job(id, ...)
   return redis.call('HMGET', K.job .. id, 'status', 'created', 'updated', 'op', 'opened', 'expires', 'target', 'tags',
-    'host', 'fanout', 'groups', COUNT_FIELDS, ...)
+    'host', 'fanout', 'groups', 'conc', COUNT_FIELDS, ...)
 end
 
 -- Adds a duration to the operation's distribution ('wait' or 'run'): to one bucket, and to the sum.
@@ -48,6 +48,7 @@ local function transition(id, slot, at, host, steps, more, read, known)
   end
   redis.call('HSET', exec, 'state', state, 'events', events, 'last', time, unpack(fields))
 
+  if now[12] and (FINAL_STATES[state] or state == 'submitted') then leave_execution(id, slot, now[12], at) end
   local counts, change, gone = {unpack(now, FIRST_COUNT, FIRST_OWN - 1)}, {}, {}
   if from ~= state then
     for i, name in ipairs(STATES) do

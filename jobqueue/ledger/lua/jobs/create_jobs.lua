@@ -1,6 +1,6 @@
 -- Accepts jobs: resolves each target to agents, stores the job with its executions and publishes them, all or nothing
 -- per job; a refused job does not affect the others.
--- include: clock next_time events index batches publish audit_trail hosts schedule fire
+-- include: clock next_time events index batches publish audit_trail hosts schedule fire concurrency
 -- KEYS: none
 -- ARGV: 1 now, 2 window of idempotency keys in ms, 3 message template or '', 4 how many entries the audit trail keeps,
 --   5 '1' if a job is refused while its entry cannot be written, then per job what JOB_ARGUMENTS names, '' for what it
@@ -17,6 +17,7 @@
 --   | {'plan_changed', host that takes no work...}
 --   | {'no_live_agent', offline or draining hostname...}
 --   | {'unscheduled'} (the schedule changed, or this time of it was dealt with)
+--   | {'busy', id of a job that holds the concurrency key}
 --   | {'large'} (stage the hosts first) | {'misfit', field of the rollout, number of hosts}
 local at = clock(ARGV[1])
 local window, template, keep, is_strict = ARGV[2], parse_template(ARGV[3]), ARGV[4], ARGV[5] == '1'
@@ -318,6 +319,12 @@ local function accept(job)
     if not terms then return misfit end
   end
 
+  local keyed = key_terms(job.concurrency)
+  if keyed and keyed.policy == 'refuse' then
+    local holder = key_holder(keyed)
+    if holder then return {'busy', holder} end
+  end
+
   local first = K.job .. job.retry_of
   local retried = job.retry_of ~= '' and redis.call('HMGET', first, 'status', 'retried_as')
 
@@ -330,6 +337,9 @@ local function accept(job)
   end
   local created, when = time, int(time)
   store(job, slots, created, terms)
+  if keyed and not keyed.is_each and (keyed.policy == 'refuse' or num(job.not_before) <= created) then
+    join_key(keyed.key, keyed.limit, job.id, created, at, keyed.policy == 'replace')
+  end
   count(K.measured, 'submitted|' .. job.operation, slots.staged or #slots)
   local is_placed = slots[1] ~= '_unplaced'
   local waits = is_placed and job.not_before ~= '' and tonumber(job.not_before) > created

@@ -1,6 +1,6 @@
 -- Deletes a final job with all of its records. Those of a broadcast's executions are left to `remove_executions`, which
 -- removes them in slices; the job is gone with the first call.
--- include: clock index
+-- include: clock index concurrency
 -- KEYS: none
 -- ARGV: 1 job id, 2 '1' to delete it in any state and even if its record is damaged, or ''
 -- returns: 'deleted' | 'removing' (its executions are left) | 'running' | 'unknown'
@@ -12,7 +12,7 @@ for _, key in ipairs({K.doc .. id, K.slots .. id}) do
   if forced and type_of(key) ~= (key == K.doc .. id and 'string' or 'list') then redis.call('DEL', key) end
 end
 local record = redis.call('HMGET', job, 'status', 'created', 'slot', 'fanout', 'key', 'logs', 'alias', 'exclusive',
-  'reported')
+  'reported', 'conc')
 if not forced and not (record[1] and FINAL[record[1]]) then
   -- a wrong index entry must not hold up later ones; a running job is indexed again when it ends
   redis.call('ZREM', K.finished, id)
@@ -51,6 +51,7 @@ if record[5] then
   if owner and string.find(owner, '|' .. id .. '|', 1, true) then redis.call('DEL', K.idem .. record[5]) end
 end
 if record[7] then redis.call('DEL', K.alias .. record[7]) end
+if record[10] then leave_job(id, record[10], 0) end
 if record[9] and reporter == id then redis.call('DEL', K.reported .. record[9]) end
 if record[8] and holder == id then redis.call('DEL', K.exclusive .. record[8]) end
 if record[8] and record[1] == 'completed' then

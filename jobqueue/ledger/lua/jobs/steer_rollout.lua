@@ -1,5 +1,5 @@
 -- Pauses, resumes, approves or aborts a rollout.
--- include: clock events status index batches rollout settle end_held
+-- include: clock events status index batches rollout concurrency settle end_held
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 'pause', 'resume', 'approve' or 'abort', 4 who asked
 -- returns: 'done' | 'unknown' | 'final' | 'no_rollout' | 'all_open' (nothing is held) | 'paused' | 'running' (not paused)

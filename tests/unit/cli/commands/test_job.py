@@ -553,6 +553,35 @@ def test_a_closed_pipe_is_no_failure(api: FakeApi) -> None:
     assert (process.returncode, complaint) == (141, b"")
 
 
+# -- concurrency keys --------------------------------------------------------------------------------------------------
+
+
+def test_submit_with_a_concurrency_key(accepting: FakeApi, run: Run) -> None:
+    options = ["--concurrency-key=deploy", "--concurrency-limit=2", "--concurrency-policy=replace"]
+    result = run("job", "submit", "x", "--target=_all", *options)
+    assert result.exit_code == 0, result.output
+    assert sent(accepting)["concurrency"] == {"key": "deploy", "limit": 2, "policy": "replace"}
+    run("job", "submit", "x", "--target=_all", "--concurrency-key=patch-{host}")
+    assert sent(accepting)["concurrency"] == {"key": "patch-{host}"}
+    run("job", "submit", "x")
+    assert "concurrency" not in sent(accepting)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--concurrency-limit=2"],
+        ["--concurrency-key=a b"],
+        ["--concurrency-key=a", "--concurrency-limit=0"],
+        ["--concurrency-key={host}", "--concurrency-policy=refuse"],
+    ],
+)
+def test_bad_concurrency_is_refused_before_anything_is_sent(accepting: FakeApi, run: Run, options: list[str]) -> None:
+    before = len(accepting.seen)
+    assert run("job", "submit", "x", *options).exit_code == 2
+    assert len(accepting.seen) == before
+
+
 # -- rollouts ----------------------------------------------------------------------------------------------------------
 
 

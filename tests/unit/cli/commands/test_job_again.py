@@ -153,6 +153,12 @@ def test_nothing_is_submitted_if_the_edit_is_no_request(
     assert says in " ".join(result.stderr.split())
 
 
+def test_a_rerun_keeps_the_concurrency_key(accepting: FakeApi, run: Run) -> None:
+    accepting.on("GET", f"/job/{ID}", Reply(200, MANY | {"concurrency": {"key": "deploy"}}))
+    assert run("job", "rerun", ID, "--yes").exit_code == 0
+    assert posted(accepting)[-1]["concurrency"] == {"key": "deploy"}
+
+
 @pytest.mark.parametrize(("options", "is_kept"), [([], True), (["--on", "group:db"], True), (["--on", "web2"], False)])
 def test_a_rerun_keeps_the_batches(accepting: FakeApi, run: Run, options: list[str], is_kept: bool) -> None:
     rollout = {"terms": {"canary": 1, "batch": "5%"}, "state": "ended", "batches": []}
