@@ -7,12 +7,15 @@ from typing import Any
 
 from api import validation
 from api.native import requests
+from api.native.saved_schemas import ScheduledSavedRequest
 from api.native.schemas import JobRequest
-from jobqueue.errors import InvalidInput
+from jobqueue.errors import InvalidInput, SavedJobNotFound
 from jobqueue.model.principal import Principal
+from jobqueue.model.saved_job import RUN
 from jobqueue.model.submission import Submission
+from jobqueue.services.saved.manager import SavedJobManager
 
-_FIELD = "job"
+_FIELD, _SAVED = "job", "saved"
 #: Fields of a job's request that mean a single job, and what a schedule has instead.
 _OF_ONE_JOB = {
     "idempotency_key": "Each time of a schedule has its own key; leave it out.",
@@ -20,15 +23,40 @@ _OF_ONE_JOB = {
     "not_before": "A schedule has starts for this; leave it out.",
     "expires_at": "A schedule has expires_after for this; leave it out.",
 }
+_OF_ONE_RUN = {**_OF_ONE_JOB, "version": "A schedule runs the newest version of its saved job; leave it out."}
 _job_request = JobRequest()
+_saved_request = ScheduledSavedRequest()
 
 
-def submission_of(content: Mapping[str, Any], principal: Principal) -> Submission:
-    """The submission of ``principal`` that a schedule's content stands for: a body of POST /job.
+def submission_of(content: Mapping[str, Any], principal: Principal, saved: SavedJobManager) -> Submission:
+    """The submission of ``principal`` that a schedule's content stands for now: a body of POST /job, or the name of a
+    saved job with the values of its parameters.
 
-    Raises ``InvalidInput``.
+    Raises ``InvalidInput``, also for a saved job that does not exist or no longer takes these values;
+    ``PermissionDenied`` if the principal may not run the saved job.
     """
-    for name, sentence in _OF_ONE_JOB.items():
+    is_saved = _SAVED in content
+    for name, sentence in (_OF_ONE_RUN if is_saved else _OF_ONE_JOB).items():
         if name in content:
             raise InvalidInput.of(f"{_FIELD}.{name}", sentence)
+    if is_saved:
+        return _saved_submission(validation.load(_saved_request, dict(content), _FIELD), principal, saved)
     return requests.submission(validation.load(_job_request, dict(content), _FIELD), principal=principal)
+
+
+def _saved_submission(loaded: Mapping[str, Any], principal: Principal, saved: SavedJobManager) -> Submission:
+    principal.require(RUN)  # before the answer shows which saved jobs exist
+    try:
+        return saved.submission(loaded[_SAVED], loaded["parameters"], principal, target=requests.target_of(loaded))
+    except SavedJobNotFound as error:
+        raise InvalidInput.of(f"{_FIELD}.{_SAVED}", error.message) from error
+    except InvalidInput as error:
+        raise _inside_job(error) from error
+
+
+def _inside_job(error: InvalidInput) -> InvalidInput:
+    """The same error with the paths of its fields as they are in the request for a schedule."""
+    fields = error.details or {}
+    is_named = error.message.partition(":")[0] in fields
+    message = f"{_FIELD}.{error.message}" if is_named else error.message
+    return type(error)(message, {f"{_FIELD}.{field}": sentences for field, sentences in fields.items()})

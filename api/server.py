@@ -189,9 +189,9 @@ class Server(BaseApplication):
         except InvalidSettings as error:
             raise AppImportError(error.message) from error  # gunicorn prints the sentence, and ends all workers
         doorkeeper = AgentAdmitter(services.enrolment)
-        scheduler = Scheduler(
-            services.ledger, services.submit, services.jobs, OwnerReader(services.ledger.credentials), submission_of
-        )
+        owners = OwnerReader(services.ledger.credentials)
+        make = partial(submission_of, saved=services.saved)
+        scheduler = Scheduler(services.ledger, services.submit, services.jobs, owners, make)
         # a greenlet, like all threads of this process
         threading.Thread(target=scheduler.run, args=(self._closing.wait,), name="scheduler", daemon=True).start()
         threading.Thread(target=doorkeeper.run, args=(self._closing.wait,), name="doorkeeper", daemon=True).start()

@@ -119,6 +119,12 @@ def _refused(name: str, error: JobQueueError) -> Response:
     return _one(services().schedules.get(name), error.message, errors.status_of(error))
 
 
+def _saved_exists(view: ScheduleView) -> bool:
+    """Whether there is the saved job that the schedule runs, also an altered one; False if it runs none."""
+    name = view.schedule.content.get("saved")
+    return isinstance(name, str) and services().saved.exists(name)
+
+
 def _one(view: ScheduleView, problem: str = "", status: int = 200) -> Response:
     timing = view.schedule.timing
     zone = zone_of(timing.time_zone)
@@ -134,6 +140,7 @@ def _one(view: ScheduleView, problem: str = "", status: int = 200) -> Response:
         ],
         span=show_duration,
         told=told,
+        saved_exists=_saved_exists(view),
         problem=problem,
         done=DONE.get(query.text("done"), ""),
     )

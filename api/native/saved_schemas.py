@@ -128,6 +128,16 @@ class SavedRunRequest(StrictSchema):
     )
 
 
+class ScheduledSavedRequest(SavedRunRequest):
+    """The jobs of a schedule: a saved job, by its name, and the values of its parameters."""
+
+    class Meta(StrictSchema.Meta):
+        # these belong to one run
+        exclude = ("version", "not_before", "expires_at", "plan_hash", "idempotency_key")
+
+    saved = Text(required=True, validate=length(1, 64), metadata=about("The name of the saved job."))
+
+
 # --- answers ----------------------------------------------------------------------------------------------------------
 
 

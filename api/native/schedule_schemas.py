@@ -120,7 +120,9 @@ class ScheduleRequest(TimingRequest):
     job = Data(
         required=True,
         metadata=about(
-            "The jobs that it makes: a body of POST /job, without idempotency_key, plan_hash, not_before, expires_at.",
+            "The jobs that it makes: a body of POST /job, without idempotency_key, plan_hash, not_before, expires_at; "
+            'or a saved job, {"saved": "deploy", "parameters": {"version": "1.4"}}, with target_hostname if it allows '
+            "another target. Its newest version runs at each time.",
             example={"operation": {"type": "node.uptime.get"}, "target_hostname": "_all"},
         ),
     )
@@ -220,7 +222,7 @@ class ScheduleAnswer(ma.Schema):
     ends = fields.DateTime(required=True, allow_none=True)
     jitter = fields.String(required=True)
     blackouts = fields.List(fields.Nested(BlackoutAnswer), required=True)
-    job = fields.Dict(required=True, metadata=about("The jobs that it makes, as a body of POST /job."))
+    job = fields.Dict(required=True, metadata=about("The jobs that it makes, as they were given."))
     overlap = fields.String(required=True, validate=validate.OneOf(_OVERLAPS))
     catch_up = fields.String(required=True)
     expires_after = fields.String(required=True, allow_none=True)

@@ -25,7 +25,8 @@ from api.native.schedule_schemas import (
 from api.native.schemas import AcceptedAnswer, ErrorAnswer
 from api.responses import json_response
 from jobqueue.errors import InvalidInput
-from jobqueue.model.schedule import ScheduleView
+from jobqueue.model.schedule import Schedule, ScheduleView
+from jobqueue.model.submission import Submission
 from jobqueue.model.timestamps import to_iso
 
 blueprint = Blueprint("schedule", __name__, description="Schedules: jobs that are submitted at times.")
@@ -61,7 +62,7 @@ def create_schedule(loaded: dict[str, Any]) -> Response:
     """
     schedule = schedule_of(loaded["name"], loaded)
     audit.note(schedule=schedule.name)
-    submission = scheduling.submission_of(schedule.content, principal())
+    submission = _submission(schedule)
     view = services().schedules.create(schedule, submission)
     return json_response(schedule_document(view), _CREATED)
 
@@ -102,7 +103,7 @@ def put_schedule(loaded: dict[str, Any], name: str) -> Response:
     The caller becomes its owner. Its results and a pause remain, and so does its next time, unless its timing changes.
     """
     schedule = schedule_of(name, loaded)
-    view, is_new = services().schedules.replace(schedule, scheduling.submission_of(schedule.content, principal()))
+    view, is_new = services().schedules.replace(schedule, _submission(schedule))
     return json_response(schedule_document(view), _CREATED if is_new else 200)
 
 
@@ -167,13 +168,20 @@ def trigger_schedule(name: str) -> Response:
 
 def trigger(view: ScheduleView, status: int = _CREATED) -> Any:
     """Submit a schedule's job for the present request, which is answered with ``status``."""
-    submission = scheduling.submission_of(view.schedule.content, principal())
+    submission = _submission(view.schedule)
     audit.note(operation=submission.operation, target=submission.target)
+    if submission.saved:
+        audit.note(saved=submission.saved["name"], version=submission.saved["version"])
     accepted = services().schedules.trigger(view, submission, audit.entry_of(status))
     audit.note(job=accepted.job_id)
     if accepted.is_audited:
         audit.is_written(status)
     return accepted
+
+
+def _submission(schedule: Schedule) -> Submission:
+    """The submission of the caller that the schedule stands for now."""
+    return scheduling.submission_of(schedule.content, principal(), services().saved)
 
 
 def _answer(view: ScheduleView) -> Response:

@@ -696,10 +696,12 @@ class Client(ObjectMethods):
     def create_schedule(self, name: str, job: Mapping[str, Any], **terms: Any) -> dict[str, Any]:
         """Store a new schedule, whose owner is the caller. Raises ``Conflict`` if there is one with this name.
 
-        ``job`` is a body of ``POST /job``: ``{"operation": {"type", "data"}, "target_hostname", ...}``. ``terms``: one
-        of ``cron="0 3 * * 1-5"``, ``every="15m"``, ``at=...``, ``rrule="FREQ=MONTHLY;BYDAY=-1FR"``; and ``time_zone``,
-        ``starts``, ``ends``, ``jitter``, ``blackouts``, ``overlap``, ``catch_up``, ``expires_after``, ``description``,
-        ``paused`` (``docs/schedules.md``).
+        ``job`` is a body of ``POST /job``: ``{"operation": {"type", "data"}, "target_hostname", ...}``; or a saved job,
+        whose newest version runs at each time: ``{"saved": "deploy", "parameters": {"version": "1.4"}}``, with
+        ``target_hostname`` if it allows another target. ``terms``: one of ``cron="0 3 * * 1-5"``, ``every="15m"``,
+        ``at=...``, ``rrule="FREQ=MONTHLY;BYDAY=-1FR"``; and ``time_zone``, ``starts``, ``ends``, ``jitter``,
+        ``blackouts``, ``overlap``, ``catch_up``, ``expires_after``, ``description``, ``paused``
+        (``docs/schedules.md``).
         """
         return self._object("POST", "/schedule", body={"name": name, "job": dict(job), **_terms(terms)})
 

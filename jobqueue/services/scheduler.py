@@ -229,7 +229,10 @@ class Scheduler:
             try:
                 jobs.append(self._job(firing, principal, now))
                 submitted.append(firing)
+            except LedgerUnavailable:
+                raise  # the time has not passed: the next turn deals with it
             except JobQueueError as error:
+                logger.warning("The schedule %s made no job: %s", schedule.name, error)
                 steps.append(_refused(firing, error.message))
         for firing, outcome in zip(submitted, self._submit.fire(jobs) if jobs else (), strict=True):
             if isinstance(outcome, (Accepted, RecordChanged)):
@@ -245,6 +248,8 @@ class Scheduler:
         schedule = firing.view.schedule
         submission = made_for(schedule, self._make(schedule.content, principal), now)
         details = {"operation": submission.operation, "target": submission.target[:200], "time": to_iso(firing.time)}
+        if submission.saved:
+            details |= {"saved": submission.saved["name"], "version": submission.saved["version"]}
         path = f"/schedule/{schedule.name}"
         audit_entry = AuditEntry(principal.name, principal.kind, "", "", path, 201, "done", "", principal.id, details)
         fire = fire_argument(schedule, Outcome.FIRED, firing.time, firing.next, firing.due)

@@ -33,7 +33,7 @@ from jobqueue.services.schedule_owner import owner_of
 from jobqueue.services.submission import JobSubmitter, ScheduledJob
 
 #: Makes the submission that a schedule's content stands for: content, principal -> submission. The API gives it, since
-#: it alone knows its requests. Raises ``InvalidInput``.
+#: it alone knows its requests. Raises ``InvalidInput``, ``PermissionDenied``, ``RecordAltered``, ``LedgerUnavailable``.
 MakeSubmission = Callable[[Mapping[str, Any], Principal], Submission]
 
 #: The tag by which the jobs of a schedule are found.

@@ -66,12 +66,15 @@ class Clockwork:
     def process(self) -> Scheduler:
         services = self.services
         owners = OwnerReader(self.ledger.credentials)
-        return Scheduler(self.ledger, services.submit, services.jobs, owners, submission_of)
+        return Scheduler(self.ledger, services.submit, services.jobs, owners, self.make)
+
+    def make(self, content: Mapping[str, Any], principal: Principal) -> Submission:
+        return submission_of(content, principal)
 
     def create(self, name: str = "s", principal: Principal = ADMIN, **fields: Any) -> ScheduleView:
         fields = {"content": JOB, "timing": Timing(every=HOUR, anchor=self.clock.now)} | fields
         schedule = Schedule(name, "", "", owner=Owner("", "", ""), **fields)
-        return self.schedules.create(schedule, submission_of(schedule.content, principal))
+        return self.schedules.create(schedule, self.make(schedule.content, principal))
 
     def turns(self) -> None:
         """What one process does until nothing is due."""

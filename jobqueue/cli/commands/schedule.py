@@ -11,6 +11,7 @@ from jobqueue.cli.candidates import targets_like
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.parameters import data_pair, duration, full_option, json_object, json_option, pair
 from jobqueue.cli.rollout import rollout_options, take_rollout
+from jobqueue.cli.saved_run import saved_name, saved_options, saved_values
 from jobqueue.cli.schedule_options import schedule_options, take_terms, timing_options
 from jobqueue.cli.submission import different_tags
 from jobqueue.cli.views.output import Column, Screen, screen
@@ -23,6 +24,8 @@ _name = click.argument("name")
 _TIMES = (Column("TIME", whole=True), Column("LOCAL", whole=True))
 #: Options that make the job, which --job gives as a whole.
 _OF_JOB = ("targets", "script", "pairs", "title", "tags", "timeout")
+#: Those that a saved job has itself.
+_OPTIONS = {"pairs": "-d", "title": "--title", "tags": "--tag", "timeout": "--timeout"}
 
 
 @click.group(cls=ClientGroup)
@@ -32,7 +35,7 @@ def schedule() -> None:
 
 @schedule.command()
 @_name
-@click.argument("words", metavar="[COMMAND|OPERATION [-- WORD...]]", nargs=-1)
+@click.argument("words", metavar="[COMMAND|OPERATION|@SAVED [-- WORD...]]", nargs=-1)
 @click.option(
     "--on",
     "targets",
@@ -49,6 +52,14 @@ def schedule() -> None:
     metavar="KEY=VALUE",
     multiple=True,
     help="A field of the operation's data: key=text, key:text, key=@file, key:=JSON.",
+)
+@click.option(
+    "-p",
+    "values",
+    type=data_pair,
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="A parameter of a saved job (create NAME @SAVED): key=value, or key:=JSON.",
 )
 @click.option("--shell", "as_shell", is_flag=True, help="The words are a shell command.")
 @click.option("--title", help="A title for the jobs.")
@@ -67,6 +78,7 @@ def create(  # noqa: PLR0913 - one for each option
     targets: Sequence[str],
     script: str | None,
     pairs: Sequence[tuple[str, Any]],
+    values: Sequence[tuple[str, Any]],
     as_shell: bool,
     title: str | None,
     tags: Sequence[tuple[str, str]],
@@ -82,17 +94,27 @@ def create(  # noqa: PLR0913 - one for each option
     \b
     jobqueue schedule create nightly --cron '0 3 * * 1-5' --time-zone Europe/Berlin --on group:web 'apt-get update'
     jobqueue schedule create pings --every 15m network.ping.do -d address=db1
+    jobqueue schedule create releases --cron @daily @deploy -p version=1.4
     jobqueue schedule create once --at 2030-01-31T12:00:00Z --job @job.json
     """
     terms, rollout = take_terms(options), take_rollout(options)
     given = dict(zip(_OF_JOB, (targets, script, pairs, title, tags, timeout), strict=True))
+    name_of_saved = None if script is not None or as_shell else saved_name(words)
+    if values and name_of_saved is None:
+        raise click.UsageError(
+            "-p gives a parameter of a saved job: jobqueue schedule create NAME @SAVED -p KEY=VALUE."
+        )
     if job is not None and (words or rollout or any(given.values())):
         raise click.UsageError("--job gives the jobs as a whole; leave out words and the other options of a job.")
     with connect() as client:
         if dry_run:
             _show_times(screen(), _preview(client, terms), as_json=as_json)
             return
-        if job is None:
+        if name_of_saved is not None:
+            refused: dict[str, Any] = {_OPTIONS[one]: value for one, value in given.items() if one in _OPTIONS}
+            refused |= {"A word behind the name": words[1:], "An option of a rollout": rollout}
+            job = _saved_job(client, name_of_saved, values, saved_options(targets, refused))
+        elif job is None:
             work = work_of(client, words, script, pairs, as_shell=as_shell)
             job = {
                 "operation": {"type": work.operation, "data": work.data},
@@ -188,6 +210,12 @@ def delete(names: Sequence[str]) -> None:
         for name in names:
             client.delete_schedule(name)
             screen().line(f"{one_line(name)}  deleted")
+
+
+def _saved_job(
+    client: Client, name: str, values: Sequence[tuple[str, Any]], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {"saved": name, "parameters": saved_values(client, name, values), **options}
 
 
 def _preview(client: Client, terms: Mapping[str, Any]) -> dict[str, Any]:

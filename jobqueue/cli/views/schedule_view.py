@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,7 +54,6 @@ def schedule_row(out: Screen, schedule: Mapping[str, Any]) -> list[Any]:
 
 def show_schedule(out: Screen, schedule: Mapping[str, Any]) -> None:
     """A schedule with its results and its next times."""
-    job = schedule.get("job") or {}
     pause = schedule.get("pause")
     optional = [("Starts", "starts"), ("Ends", "ends"), ("Expires after", "expires_after")]
     out.fields(
@@ -64,8 +64,7 @@ def show_schedule(out: Screen, schedule: Mapping[str, Any]) -> None:
             *((label, schedule[name]) for label, name in optional if schedule.get(name) is not None),
             ("Jitter", schedule.get("jitter")),
             *(("Blackout", f"{one['cron']} for {one['duration']}") for one in schedule.get("blackouts") or ()),
-            ("Operation", (job.get("operation") or {}).get("type")),
-            ("Target", job.get("target_hostname") or job.get("target") or "_any"),
+            *_job_fields(schedule.get("job") or {}),
             ("Overlap", schedule.get("overlap")),
             ("Catch up", schedule.get("catch_up")),
             ("Owner", schedule.get("owner")),
@@ -86,6 +85,17 @@ def show_schedule(out: Screen, schedule: Mapping[str, Any]) -> None:
     if schedule.get("results"):
         out.heading("Results")
         out.table(_RESULTS, [_result_row(out, result) for result in schedule["results"]])
+
+
+def _job_fields(job: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """What the jobs of a schedule are, and where they run."""
+    target = job.get("target_hostname") or job.get("target")
+    if job.get("saved"):
+        values = (job.get("parameters") or {}).items()
+        shown = " ".join(f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in values)
+        fields = [("Saved job", f"@{job['saved']}"), ("Parameters", shown), ("Target", target)]
+        return [(label, value) for label, value in fields if value]
+    return [("Operation", (job.get("operation") or {}).get("type")), ("Target", target or "_any")]
 
 
 def _result_row(out: Screen, result: Mapping[str, Any]) -> list[Any]:

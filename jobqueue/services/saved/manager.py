@@ -59,6 +59,14 @@ class SavedJobManager:
         """One saved job. Raises ``SavedJobNotFound``, ``RecordAltered``."""
         return self._saved.get(name)
 
+    def exists(self, name: str) -> bool:
+        """Whether a job is saved under this name, also one whose record was altered."""
+        try:
+            self._saved.raw(name)
+        except SavedJobNotFound:
+            return False
+        return True
+
     def versions(self, name: str) -> list[SavedJob]:
         """Its newest versions, newest first. Raises ``SavedJobNotFound``."""
         return self._saved.versions(name)

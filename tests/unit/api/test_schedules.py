@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,9 @@ def test_fired_by_the_scheduler(client: FlaskClient, services: Services) -> None
     body = {"every": "1s", "anchor": "2020-01-01", "job": JOB}
     assert client.put("/schedule/s", json=body).status_code == 201
     owners = OwnerReader(services.ledger.credentials)
-    scheduler = Scheduler(services.ledger, services.submit, services.jobs, owners, submission_of)
+    scheduler = Scheduler(
+        services.ledger, services.submit, services.jobs, owners, partial(submission_of, saved=services.saved)
+    )
     found: Any = client.get("/schedule/s").json
     deadline = time.monotonic() + 60
     while not found["results"] and time.monotonic() < deadline:
@@ -225,3 +228,31 @@ def test_permissions(app: Flask) -> None:
 def test_an_owner_whose_permissions_cannot_be_looked_up_is_refused(app: Flask) -> None:
     answer = act(app, "*", kind="jwt").post("/schedule", json=NIGHTLY)
     assert (answer.status_code, "API key" in answer.text) == (400, True)
+
+
+def test_a_saved_job_in_a_schedule(client: FlaskClient, app: Flask) -> None:
+    saved = {
+        "operation": {"type": "command.exec.execute", "data": {"argv": ["deploy", "{{ version }}"]}},
+        "target_hostname": "web1",
+        "parameters": {"version": {"pattern": "^[0-9.]+$"}},
+        "target_override": True,
+    }
+    assert client.put("/saved/deploy", json=saved).status_code == 201
+    content = {"saved": "deploy", "parameters": {"version": "1.4"}, "target": "_all"}
+    assert create(client, job=content)["job"] == content
+    answer = client.post("/schedule/nightly/trigger")
+    assert answer.status_code == 201, answer.text
+    job: Any = client.get(f"/job/{answer.json and answer.json['job_id']}").json
+    assert (job["saved"], job["target_hostname"]) == ({"name": "deploy", "version": 1}, "_all")
+    assert job["operation"]["data"]["argv"] == ["deploy", "1.4"]
+    listed: Any = client.get("/job?saved=deploy").json
+    assert [one["id"] for one in listed["items"]] == [job["id"]]
+    refused: Any = client.put("/schedule/nightly", json={"every": "1h", "job": {"saved": "deploy"}})
+    assert (refused.status_code, list(refused.json["details"])) == (400, ["job.parameters.version"])
+    assert client.delete("/saved/deploy").status_code == 204
+    gone = client.post("/schedule/nightly/trigger")
+    assert (gone.status_code, "No job is saved as 'deploy'" in gone.text) == (400, True)
+    denied = act(app, "schedule:write", "job:write", "command:execute").post(
+        "/schedule", json={**NIGHTLY, "name": "other", "job": content}
+    )
+    assert (denied.status_code, "saved:run" in denied.text) == (403, True)

@@ -8,6 +8,7 @@ import pytest
 
 from jobqueue.ledger.schedules import Step
 from jobqueue.model.principal import Principal
+from jobqueue.model.saved_job import SavedJob
 from jobqueue.model.schedule import Outcome, Owner, Result, Schedule, Timing
 from jobqueue.model.submission import Submission
 from tests.unit.api.dashboard.conftest import Page, Send, parse
@@ -87,3 +88,21 @@ def test_a_refusal_is_shown_on_the_page(send: Send, services: FakeServices, sche
     answer = send(AT, f"{AT}/trigger")
     assert answer.status_code == 400
     assert "operation.type" in parse(answer).get_text()
+
+
+def test_the_page_links_the_saved_job(page: Page, services: FakeServices, schedule: Schedule) -> None:
+    content = {"saved": "deploy", "parameters": {"version": "1.4"}}
+    stored = replace(schedule, content=content, serial="2")
+    services.ledger.schedules.change(stored, schedule.serial)
+    gone = page(AT)
+    assert "@deploy, which does not exist any more" in gone.get_text()
+    admin = Principal("alice", frozenset({"*"}))
+    services.saved.put(SavedJob("deploy", {"operation": "node.hostname.get", "data": {}, "target": "web1"}), admin)
+    shown = page(AT)
+    link = shown.find("a", href="/ui/saved/deploy")
+    assert link is not None
+    assert link.get_text() == "@deploy"
+    assert "does not exist any more" not in shown.get_text()
+    row = page("/ui/schedules").find(id="row-nightly")
+    assert row is not None
+    assert "@deploy" in row.get_text()

@@ -132,3 +132,46 @@ def test_pause_resume_trigger_delete(run: Run, api: FakeApi) -> None:
 def test_values_that_are_refused(run: Run, option: str, value: str, words: str) -> None:
     refused = run("schedule", "create", "n", option, value)
     assert (refused.exit_code, words in refused.stderr) == (2, True), refused.stderr
+
+
+SAVED = {
+    "name": "deploy",
+    "parameters": {"version": {"type": "string"}, "count": {"type": "integer"}, "token": {"secret": True}},
+}
+
+
+def test_create_with_a_saved_job(run: Run, api: FakeApi) -> None:
+    api.on("GET", "/saved/deploy", Reply(200, SAVED))
+    api.on("POST", "/schedule", Reply(201, STORED))
+    values = ("-p", "version=1.4", "-p", "count=3", "-p", "token=shop.deploy")
+    run("schedule", "create", "nightly", "--cron", "@daily", "@deploy", *values, "--on", "web1")
+    parameters = {"version": "1.4", "count": 3, "token": {"$secret": "shop.deploy"}}
+    job = {"saved": "deploy", "parameters": parameters, "target_hostname": "web1"}
+    assert api.seen[-1].body == {"name": "nightly", "job": job, "cron": "@daily"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("@deploy", "--title", "x"),
+        ("@deploy", "--tag", "a=b"),
+        ("@deploy", "--timeout", "3s"),
+        ("@deploy", "--batch", "1"),
+        ("@deploy", "-d", "a=b"),
+        ("@deploy", "more"),
+        ("@deploy", "--job", "{}"),
+        ("true", "--on", "web1", "-p", "a=b"),
+        ("-p", "a=b", "--job", "{}"),
+    ],
+)
+def test_options_that_do_not_go_with_a_saved_job(run: Run, api: FakeApi, words: tuple[str, ...]) -> None:
+    refused = run("schedule", "create", "nightly", "--cron", "@daily", *words)
+    assert refused.exit_code == 2, refused.stderr
+    assert all(request.method == "GET" for request in api.seen)
+
+
+def test_show_names_the_saved_job(run: Run, api: FakeApi) -> None:
+    job = {"saved": "deploy", "parameters": {"version": "1.4", "count": 3}}
+    api.on("GET", "/schedule/nightly", Reply(200, {**DETAIL, "job": job}))
+    shown = " ".join(run("schedule", "show", "nightly").stdout.split())
+    assert "Saved job @deploy Parameters version=1.4 count=3 Overlap" in shown
