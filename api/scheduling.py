@@ -35,13 +35,19 @@ def submission_of(content: Mapping[str, Any], principal: Principal, saved: Saved
     Raises ``InvalidInput``, also for a saved job that does not exist or no longer takes these values;
     ``PermissionDenied`` if the principal may not run the saved job.
     """
+    loaded = check_form(content)
+    if _SAVED in content:
+        return _saved_submission(loaded, principal, saved)
+    return requests.submission(loaded, principal=principal)
+
+
+def check_form(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A schedule's content as its schema loads it. Raises ``InvalidInput``."""
     is_saved = _SAVED in content
     for name, sentence in (_OF_ONE_RUN if is_saved else _OF_ONE_JOB).items():
         if name in content:
             raise InvalidInput.of(f"{_FIELD}.{name}", sentence)
-    if is_saved:
-        return _saved_submission(validation.load(_saved_request, dict(content), _FIELD), principal, saved)
-    return requests.submission(validation.load(_job_request, dict(content), _FIELD), principal=principal)
+    return validation.load(_saved_request if is_saved else _job_request, dict(content), _FIELD)
 
 
 def _saved_submission(loaded: Mapping[str, Any], principal: Principal, saved: SavedJobManager) -> Submission:

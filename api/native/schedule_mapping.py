@@ -7,11 +7,24 @@ from typing import Any
 
 from api.native.schedule_schemas import NEVER
 from jobqueue.model.durations import show_duration
-from jobqueue.model.schedule import Blackout, Overlap, Owner, Pause, Result, Schedule, ScheduleView, Timing
+from jobqueue.model.saved_job import check_manager
+from jobqueue.model.schedule import (
+    Blackout,
+    Overlap,
+    Owner,
+    Pause,
+    Progress,
+    Result,
+    Schedule,
+    ScheduleView,
+    Timing,
+)
 from jobqueue.model.timestamps import to_iso
 from jobqueue.schedules.zones import local, zone_of
 
 _TIMING = ("cron", "every", "at", "rrule", "time_zone", "anchor", "starts", "ends", "jitter")
+_TERMS = ("description", "blackouts", "job", "overlap", "catch_up", "expires_after", "managed_by")
+_DECLARED = (*_TIMING, *_TERMS)
 _NOT_STORED = Owner("", "", "")
 
 
@@ -31,6 +44,7 @@ def schedule_of(name: str, loaded: Mapping[str, Any]) -> Schedule:
         expires_after=loaded.get("expires_after"),
         blackouts=tuple(Blackout(**blackout) for blackout in loaded["blackouts"]),
         pause=None if paused is None else Pause(paused, "", 0),
+        managed_by=check_manager(loaded.get("managed_by", "")),
     )
 
 
@@ -55,6 +69,7 @@ def schedule_document(view: ScheduleView) -> dict[str, Any]:
         "catch_up": NEVER if schedule.catch_up is None else show_duration(schedule.catch_up),
         "expires_after": _duration(schedule.expires_after),
         "pause": _pause(schedule.pause),
+        "managed_by": schedule.managed_by,
         "owner": schedule.owner.name,
         "created": to_iso(schedule.created),
         "changed": to_iso(schedule.changed),
@@ -63,6 +78,14 @@ def schedule_document(view: ScheduleView) -> dict[str, Any]:
         "last_job_id": progress.job_id or None,
         "results": [_result(result) for result in reversed(view.results)],
     }
+
+
+def declared_document(schedule: Schedule) -> dict[str, Any]:
+    """What a caller sets of a schedule, without what is empty."""
+    shown = schedule_document(ScheduleView(schedule, Progress()))
+    found = {name: shown[name] for name in _DECLARED}
+    found["paused"] = schedule.pause and schedule.pause.reason
+    return {name: value for name, value in found.items() if value not in (None, "", [])}
 
 
 def preview_document(time_zone: str, times: list[int]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from api.native.fields import Data, Line, Moment, QueryWhole, Text, about, between, length
+from api.native.fields import Data, Line, Moment, QueryFlag, QueryWhole, Text, about, between, length
 from api.validation import StrictSchema
 from jobqueue.ledger.schedules import MAX_PAGE
 from jobqueue.model.durations import parse_duration, show_duration
@@ -153,6 +153,24 @@ class ScheduleRequest(TimingRequest):
     paused = Line(
         validate=length(1, MAX_DESCRIPTION), metadata=about("Store it paused, for this reason. Default: not paused.")
     )
+    managed_by = Text(
+        load_default="",
+        validate=length(0, 100),
+        metadata=about("The set of files that it is applied from; empty: it is edited by hand."),
+    )
+
+
+class SchedulePutQuery(StrictSchema):
+    """How to store a schedule."""
+
+    dry_run = QueryFlag(load_default=False, metadata=about("Only check it, and say what would change."))
+    assume = QueryFlag(
+        load_default=False,
+        metadata=about(
+            "With dry_run: take for stored the saved job and the targets that its job names. Only the form of its job "
+            "is checked."
+        ),
+    )
 
 
 class NamedScheduleRequest(ScheduleRequest):
@@ -227,6 +245,7 @@ class ScheduleAnswer(ma.Schema):
     catch_up = fields.String(required=True)
     expires_after = fields.String(required=True, allow_none=True)
     pause = fields.Nested(SchedulePauseAnswer, required=True, allow_none=True)
+    managed_by = fields.String(required=True, metadata=about("The set of files that it is applied from, or empty."))
     owner = fields.String(required=True, metadata=about("The principal whose permissions its jobs have."))
     created = fields.DateTime(required=True)
     changed = fields.DateTime(required=True)
@@ -237,6 +256,15 @@ class ScheduleAnswer(ma.Schema):
         fields.Nested(ResultAnswer),
         required=True,
         metadata=about(f"What came of its times, newest first: the last {KEPT_RESULTS}, in lists only the last one."),
+    )
+
+
+class SchedulePutAnswer(ScheduleAnswer):
+    """What was stored, or with dry_run would be."""
+
+    change = fields.String(metadata=about("Only with dry_run: created, changed or unchanged."))
+    changes = fields.List(
+        fields.Dict(), metadata=about("Only with dry_run: the fields that differ, as {field, before, after}.")
     )
 
 

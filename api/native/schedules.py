@@ -10,7 +10,8 @@ from api import audit, scheduling
 from api.blueprint import Blueprint
 from api.context import principal, services
 from api.native import links, list_cursor, mapping
-from api.native.schedule_mapping import preview_document, schedule_document, schedule_of
+from api.native.saved_mapping import changes
+from api.native.schedule_mapping import declared_document, preview_document, schedule_document, schedule_of
 from api.native.schedule_schemas import (
     NamedScheduleRequest,
     PreviewAnswer,
@@ -18,6 +19,8 @@ from api.native.schedule_schemas import (
     ScheduleDetailAnswer,
     ScheduleListAnswer,
     SchedulePauseRequest,
+    SchedulePutAnswer,
+    SchedulePutQuery,
     ScheduleQuery,
     ScheduleRequest,
     TimingRequest,
@@ -25,7 +28,8 @@ from api.native.schedule_schemas import (
 from api.native.schemas import AcceptedAnswer, ErrorAnswer
 from api.responses import json_response
 from jobqueue.errors import InvalidInput
-from jobqueue.model.schedule import Schedule, ScheduleView
+from jobqueue.model.changes import changes as changes_between
+from jobqueue.model.schedule import Progress, Schedule, ScheduleView
 from jobqueue.model.submission import Submission
 from jobqueue.model.timestamps import to_iso
 
@@ -92,17 +96,20 @@ def get_schedule(name: str) -> Response:
 
 
 @blueprint.route("/schedule/<name>", methods=["PUT"], parameters=[_NAME])
+@blueprint.arguments(SchedulePutQuery, location="query")
 @blueprint.arguments(ScheduleRequest)
-@blueprint.response(200, ScheduleAnswer)
+@blueprint.response(200, SchedulePutAnswer)
 @blueprint.alt_response(201, schema=ScheduleAnswer, description="The schedule is new.")
 @_changed
 @blueprint.doc(operationId="putSchedule")
-def put_schedule(loaded: dict[str, Any], name: str) -> Response:
+def put_schedule(loaded: dict[str, Any], query: dict[str, Any], name: str) -> Response:
     """Store a schedule under a name, or replace it
 
     The caller becomes its owner. Its results and a pause remain, and so does its next time, unless its timing changes.
     """
     schedule = schedule_of(name, loaded)
+    if query["dry_run"]:
+        return _compared(schedule, is_assumed=query["assume"])
     view, is_new = services().schedules.replace(schedule, _submission(schedule))
     return json_response(schedule_document(view), _CREATED if is_new else 200)
 
@@ -182,6 +189,18 @@ def trigger(view: ScheduleView, status: int = _CREATED) -> Any:
 def _submission(schedule: Schedule) -> Submission:
     """The submission of the caller that the schedule stands for now."""
     return scheduling.submission_of(schedule.content, principal(), services().saved)
+
+
+def _compared(schedule: Schedule, *, is_assumed: bool) -> Response:
+    """What storing the schedule would change. ``is_assumed``: only the form of its job is checked."""
+    audit.note(schedule=schedule.name, dry_run=1)
+    if is_assumed:
+        scheduling.check_form(schedule.content)
+    before, after = services().schedules.compare(schedule, principal(), None if is_assumed else _submission(schedule))
+    different = changes_between({} if before is None else declared_document(before), declared_document(after))
+    change = "created" if before is None else "changed" if different else "unchanged"
+    document = schedule_document(ScheduleView(after, Progress()))
+    return json_response({**document, "change": change, "changes": changes(different)})
 
 
 def _answer(view: ScheduleView) -> Response:

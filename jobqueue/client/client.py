@@ -710,6 +710,17 @@ class Client(ObjectMethods):
         body = {"job": dict(job), **_terms(terms)}
         return self._object("PUT", _path("/schedule", name), body=body, repeatable=True)
 
+    def put_schedule(
+        self, name: str, body: Mapping[str, Any], *, dry_run: bool = False, assume: bool = False
+    ) -> dict[str, Any]:
+        """``set_schedule`` with the whole body of ``PUT /schedule/{name}``.
+
+        ``dry_run`` stores nothing, and adds ``change`` (created, changed or unchanged) and ``changes`` to the answer;
+        with ``assume`` it takes for stored the saved job and the targets that the schedule's job names.
+        """
+        query = {"dry_run": "true", **({"assume": "true"} if assume else {})} if dry_run else {}
+        return self._object("PUT", _path("/schedule", name), body=body, query=query, repeatable=True)
+
     def preview_schedule(self, **timing: Any) -> dict[str, Any]:
         """The next ten times: ``{"time_zone", "times": [{"time", "local"}]}``. Arguments as ``create_schedule``."""
         return self._object("POST", "/schedule/preview", body=_terms(timing), repeatable=True)

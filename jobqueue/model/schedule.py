@@ -97,7 +97,8 @@ class Schedule:
     change. ``content`` is the request for its jobs as a caller of the API would send it.
 
     ``catch_up``: how far back missed times are made up for; None: not even the newest. ``expires_after``: how long its
-    jobs wait for hosts that are offline; None: they do not.
+    jobs wait for hosts that are offline; None: they do not. ``managed_by`` is the set of files that it was applied
+    from.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Schedule:
     created: int = 0
     changed: int = 0
     changed_by: str = ""
+    managed_by: str = ""
 
     def document(self) -> dict[str, Any]:
         """As JSON."""

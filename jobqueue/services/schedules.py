@@ -74,9 +74,7 @@ class ScheduleManager:
 
         Raises ``InvalidInput``, ``PermissionDenied`` for a job that the owner may not submit, ``ScheduleExists``.
         """
-        check_schedule_name(schedule.name)
-        if schedule.name in RESERVED:
-            raise InvalidInput.of("name", f"{schedule.name!r} is reserved; choose another name.")
+        _check_new_name(schedule.name)
         now = self._ledger.time()
         stored = self._owned(replace(schedule, uid=uuid.uuid4().hex, created=now), submission, now)
         self._store(stored, "", now)
@@ -93,18 +91,33 @@ class ScheduleManager:
         except ScheduleNotFound:
             return self.create(schedule, submission), True
         now, known = self._ledger.time(), before.schedule
-        timing = schedule.timing
-        if replace(timing, anchor=known.timing.anchor) == known.timing and timing.anchor is None:
-            timing = known.timing
-        kept = replace(
-            schedule, timing=timing, uid=known.uid, created=known.created, pause=schedule.pause or known.pause
-        )
-        stored = self._owned(kept, submission, now)
-        if timing == known.timing and before.progress.next is not None:
+        stored = self._owned(_kept(schedule, known), submission, now)
+        if stored.timing == known.timing and before.progress.next is not None:
             self._schedules.change(stored, known.serial)
         else:
             self._store(stored, known.serial, now)
         return self.get(stored.name), False
+
+    def compare(
+        self, schedule: Schedule, principal: Principal, submission: Submission | None
+    ) -> tuple[Schedule | None, Schedule]:
+        """The schedule of this name as it is, None if there is none, and as ``replace`` would store it. Nothing is
+        stored. Without a ``submission`` the job is not checked. Raises as ``replace``.
+        """
+        now = self._ledger.time()
+        try:
+            known = self.get(schedule.name).schedule
+        except ScheduleNotFound:
+            _check_new_name(schedule.name)
+            known = None
+        wanted = schedule if known is None else _kept(schedule, known)
+        if submission is None:
+            wanted = replace(wanted, timing=_anchored(wanted.timing, now), owner=owner_of(principal))
+        else:
+            wanted = self._owned(wanted, submission, now)
+        if known is None or wanted.timing != known.timing:
+            _first_time(wanted, now)
+        return known, wanted
 
     def pause(self, name: str, reason: str, principal: Principal) -> ScheduleView:
         """Let the schedule's times pass without a job. Raises ``ScheduleNotFound``, ``RecordChanged``."""
@@ -159,14 +172,8 @@ class ScheduleManager:
         return stored
 
     def _store(self, schedule: Schedule, before: str, now: int) -> None:
-        times = _times(schedule)
-        next_time = times.after(now - 1)
-        if next_time is None:
-            raise InvalidInput.of(
-                _field_of(schedule.timing), "The schedule would never fire: all of its times are past."
-            )
-        _check_jitter(schedule.timing, times, now)
-        self._schedules.put(schedule, before, next_time, times.due(next_time))
+        next_time = _first_time(schedule, now)
+        self._schedules.put(schedule, before, next_time, _times(schedule).due(next_time))
 
     def _change(self, name: str, pause: Pause | None, principal: Principal) -> ScheduleView:
         before = self.get(name).schedule
@@ -187,6 +194,30 @@ def made_for(schedule: Schedule, submission: Submission, now: int) -> Submission
 def running_job(progress: Progress) -> str:
     """The id of the schedule's last job, if it has not ended; else ''."""
     return progress.job_id if progress.job_status and progress.job_status not in _FINAL else ""
+
+
+def _check_new_name(name: str) -> None:
+    check_schedule_name(name)
+    if name in RESERVED:
+        raise InvalidInput.of("name", f"{name!r} is reserved; choose another name.")
+
+
+def _kept(schedule: Schedule, known: Schedule) -> Schedule:
+    """The schedule in place of ``known``, with what remains of it: its identity, its anchor, a pause."""
+    timing = schedule.timing
+    if replace(timing, anchor=known.timing.anchor) == known.timing and timing.anchor is None:
+        timing = known.timing
+    return replace(schedule, timing=timing, uid=known.uid, created=known.created, pause=schedule.pause or known.pause)
+
+
+def _first_time(schedule: Schedule, now: int) -> int:
+    """The first time of a schedule that is new or has another timing. Raises ``InvalidInput``."""
+    times = _times(schedule)
+    next_time = times.after(now - 1)
+    if next_time is None:
+        raise InvalidInput.of(_field_of(schedule.timing), "The schedule would never fire: all of its times are past.")
+    _check_jitter(schedule.timing, times, now)
+    return next_time
 
 
 def _times(schedule: Schedule) -> Times:

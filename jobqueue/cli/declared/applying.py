@@ -44,7 +44,7 @@ def compare(
     declared = {kind.name: frozenset(one.name for one in records if one.kind is kind) for kind in KINDS}
     for record in records:
         try:
-            comparison = record.kind.compare(client, record.name, record.body, declared[record.kind.name])
+            comparison = record.kind.compare(client, record.name, record.body, declared)
         except ConnectionFailed:
             raise
         except ApiError as error:

@@ -31,13 +31,17 @@ class Comparison:
         return str(before[0] or "") if before else ""
 
 
+#: All declared names by the name of their kind.
+Declared = Mapping[str, frozenset[str]]
+
+
 class Kind(Protocol):
     """One kind. Methods raise the errors of the client."""
 
     @property
     def name(self) -> str: ...
-    def compare(self, client: Client, name: str, body: Mapping[str, Any], declared: frozenset[str]) -> Comparison:
-        """What storing the body would change; nothing is stored. ``declared`` are all declared names of this kind."""
+    def compare(self, client: Client, name: str, body: Mapping[str, Any], declared: Declared) -> Comparison:
+        """What storing the body would change; nothing is stored."""
 
     def uses(self, body: Mapping[str, Any]) -> frozenset[str]:
         """The names of records of this kind that must be stored before this one, and deleted after it."""
@@ -63,7 +67,7 @@ class SavedJobs:
         client: Client,
         name: str,
         body: Mapping[str, Any],
-        declared: frozenset[str],  # noqa: ARG002
+        declared: Declared,  # noqa: ARG002
     ) -> Comparison:
         answer = client.saved.put(name, body, dry_run=True)
         new = int(answer["saved"]["version"])
@@ -90,8 +94,9 @@ class Targets:
     def uses(self, body: Mapping[str, Any]) -> frozenset[str]:
         return frozenset(_REFERENCE.findall(str(body.get("target"))))
 
-    def compare(self, client: Client, name: str, body: Mapping[str, Any], declared: frozenset[str]) -> Comparison:
-        answer = client.put_target(name, body, dry_run=True, assume=sorted(self.uses(body) & declared))
+    def compare(self, client: Client, name: str, body: Mapping[str, Any], declared: Declared) -> Comparison:
+        assumed = sorted(self.uses(body) & declared[self.name])
+        answer = client.put_target(name, body, dry_run=True, assume=assumed)
         return Comparison(answer["change"], tuple(answer["changes"]))
 
     def store(self, client: Client, name: str, body: Mapping[str, Any], comparison: Comparison) -> None:  # noqa: ARG002
@@ -105,6 +110,59 @@ class Targets:
             yield target["name"], {field: target[field] for field in self._FIELDS if target.get(field)}
 
 
-#: In the order in which they are stored: a saved job may use a target. They are deleted in the opposite order.
-KINDS: tuple[Kind, ...] = (Targets(), SavedJobs())
+class Schedules:
+    """Schedules: the body is that of ``PUT /schedule/{name}``."""
+
+    name = "schedule"
+    #: Fields that a caller sets, in the order of an export, and the values that say nothing.
+    _FIELDS: Mapping[str, Any] = {
+        **dict.fromkeys(("description", "cron", "every", "at", "rrule")),
+        "time_zone": "UTC",
+        **dict.fromkeys(("anchor", "starts", "ends")),
+        "jitter": "0s",
+        "blackouts": [],
+        "job": None,
+        "overlap": "skip",
+        "catch_up": "0s",
+        "expires_after": None,
+        "managed_by": None,
+    }
+
+    def uses(self, body: Mapping[str, Any]) -> frozenset[str]:  # noqa: ARG002
+        return frozenset()
+
+    def compare(self, client: Client, name: str, body: Mapping[str, Any], declared: Declared) -> Comparison:
+        answer = client.put_schedule(name, body, dry_run=True, assume=_uses_declared(body.get("job"), declared))
+        return Comparison(answer["change"], tuple(answer["changes"]))
+
+    def store(self, client: Client, name: str, body: Mapping[str, Any], comparison: Comparison) -> None:  # noqa: ARG002
+        client.put_schedule(name, body)
+
+    def delete(self, client: Client, name: str) -> None:
+        client.delete_schedule(name)
+
+    def stored(self, client: Client) -> Iterator[tuple[str, dict[str, Any]]]:
+        for schedule in client.iter_schedules():
+            empty = (None, "")
+            found = {field: schedule.get(field) for field in self._FIELDS}
+            body = {
+                field: value for field, value in found.items() if value not in empty and value != self._FIELDS[field]
+            }
+            if schedule.get("pause"):  # a schedule that is restored from the file must not fire at once
+                body["paused"] = schedule["pause"].get("reason") or "paused"
+            yield schedule["name"], body
+
+
+def _uses_declared(job: Any, declared: Declared) -> bool:
+    """Whether a schedule's job names a saved job or a target that the files declare, and that may not be stored yet."""
+    if not isinstance(job, Mapping):
+        return False
+    targets = frozenset(_REFERENCE.findall(f"{job.get('target_hostname')} {job.get('target')}"))
+    saved = frozenset((str(job.get("saved")),))
+    return bool(saved & declared[SavedJobs.name] or targets & declared[Targets.name])
+
+
+#: In the order in which they are stored: a saved job may use a target, and a schedule both. They are deleted in the
+#: opposite order.
+KINDS: tuple[Kind, ...] = (Targets(), SavedJobs(), Schedules())
 BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in KINDS}

@@ -67,6 +67,7 @@ def show_schedule(out: Screen, schedule: Mapping[str, Any]) -> None:
             *_job_fields(schedule.get("job") or {}),
             ("Overlap", schedule.get("overlap")),
             ("Catch up", schedule.get("catch_up")),
+            *([("Managed by", schedule["managed_by"])] if schedule.get("managed_by") else []),
             ("Owner", schedule.get("owner")),
             ("Changed", f"{out.when(schedule.get('changed'))} by {one_line(schedule.get('changed_by'))}"),
             *(

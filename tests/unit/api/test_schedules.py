@@ -256,3 +256,27 @@ def test_a_saved_job_in_a_schedule(client: FlaskClient, app: Flask) -> None:
         "/schedule", json={**NIGHTLY, "name": "other", "job": content}
     )
     assert (denied.status_code, "saved:run" in denied.text) == (403, True)
+
+
+def test_a_dry_run_compares_and_stores_nothing(client: FlaskClient, app: Flask) -> None:
+    body = {"every": "15m", "job": JOB}
+    new: Any = client.put("/schedule/s?dry_run=true", json=body).json
+    assert (new["change"], new["next_time"], new["owner"]) == ("created", None, "alice")
+    assert client.get("/schedule/s").status_code == 404
+    stored: Any = client.put("/schedule/s", json=body).json
+    same: Any = client.put("/schedule/s?dry_run=true", json=body).json
+    assert (same["change"], same["changes"]) == ("unchanged", [])
+    paused: Any = client.put("/schedule/s?dry_run=true", json={**body, "paused": "freeze", "managed_by": "git"}).json
+    assert paused["changes"] == [
+        {"field": "managed_by", "before": None, "after": "git"},
+        {"field": "paused", "before": None, "after": "freeze"},
+    ]
+    assert client.get("/schedule/s").json == {**stored, "next_times": client.get("/schedule/s").json["next_times"]}
+    unknown = {**body, "job": {"saved": "later"}}
+    assert client.put("/schedule/s?dry_run=true", json=unknown).status_code == 400
+    assert client.put("/schedule/s?dry_run=true&assume=true", json=unknown).status_code == 200
+    malformed = {**body, "job": {"saved": "later", "titel": "x"}}
+    assert client.put("/schedule/s?dry_run=true&assume=true", json=malformed).status_code == 400
+    assert client.put("/schedule/s", json={**body, "managed_by": "a b"}).status_code == 400
+    denied = act(app, "schedule:write").put("/schedule/s?dry_run=true", json=body)
+    assert denied.status_code == 403

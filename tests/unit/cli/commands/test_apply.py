@@ -158,7 +158,7 @@ def test_an_edit_by_hand_is_shown_and_overwritten(run: Run, http: InProcess, tmp
     [
         (f"{PING}---\n{PING}", "a.yaml:7: saved-job ping is declared twice; first in "),
         ("kind: saved-jobs\nname: a\n", "a.yaml:1: unknown kind saved-jobs; did you mean saved-job?"),
-        ("name: a\n", "a.yaml:1: the field kind is missing; it is one of target, saved-job."),
+        ("name: a\n", "a.yaml:1: the field kind is missing; it is one of target, saved-job, schedule."),
         ("kind: target\ntarget: web1\n", "a.yaml:1: the field name is missing"),
         (f"{ODD}managed_by: me\n", "a.yaml:4: the field managed_by is set by"),
         (f"{ODD}expression: web1\n", "a.yaml:4: target odd: expression: Unknown field"),
@@ -233,3 +233,109 @@ def test_targets_that_use_each_other(run: Run, http: InProcess, tmp_path: Path) 
     assert "No target is stored as 'e'" in run("apply", "-f", str(file)).stderr
     file.write_text("kind: saved-job\nname: ping\noperation: {type: node.hostname.get}\n")
     assert last(run("apply", "-f", str(file), "--prune")) == "1 created, 0 changed, 0 unchanged, 3 deleted"
+
+
+NIGHTLY = "kind: schedule\nname: nightly\nevery: 15m\njob: {saved: ping, parameters: {host: db1}}\n"
+
+
+def test_a_schedule_with_the_saved_job_that_it_runs(run: Run, http: InProcess, tmp_path: Path) -> None:
+    file = tmp_path / "all.yaml"
+    file.write_text(f"{NIGHTLY}---\n{PING}")
+    dry = run("apply", "-f", str(file), "--dry-run")
+    assert last(dry) == "2 created, 0 changed, 0 unchanged, 0 deleted (dry run; nothing was stored)"
+    assert '  + job: {"parameters": {"host": "db1"}, "saved": "ping"}' in dry.stdout.splitlines()
+    assert http.web.get("/schedule").json["total"] == 0
+    assert last(run("apply", "-f", str(file))).startswith("2 created")
+    stored = http.web.get("/schedule/nightly").json
+    assert (stored["managed_by"], stored["job"]) == ("apply", {"saved": "ping", "parameters": {"host": "db1"}})
+    http.web.post("/schedule/nightly/pause", json={"reason": "freeze"})
+    assert last(run("apply", "-f", str(file))) == "0 created, 0 changed, 2 unchanged, 0 deleted"
+    file.write_text(f"{NIGHTLY.replace('15m', '20m')}overlap: allow\n---\n{PING}")
+    shown = run("apply", "-f", str(file)).stdout.splitlines()
+    assert shown[0] == "schedule nightly  changed"
+    assert {'  - every: "15m"', '  + every: "20m"', '  - overlap: "skip"', '  + overlap: "allow"'} < set(shown)
+    changed = http.web.get("/schedule/nightly").json
+    assert (changed["every"], changed["pause"]["reason"]) == ("20m", "freeze")
+    file.write_text(PING)
+    pruned = run("apply", "-f", str(file), "--prune").stdout.splitlines()
+    assert pruned == ["schedule nightly  deleted", "0 created, 0 changed, 1 unchanged, 1 deleted"]
+    assert http.web.get("/schedule/nightly").status_code == 404
+
+
+def test_prune_leaves_schedules_of_others(run: Run, http: InProcess, tmp_path: Path) -> None:
+    job = {"operation": {"type": "node.hostname.get"}}
+    http.web.put("/schedule/by-hand", json={"every": "1h", "job": job})
+    http.web.put("/schedule/theirs", json={"every": "1h", "job": job, "managed_by": "other"})
+    http.web.put("/schedule/gone", json={"every": "1h", "job": job, "managed_by": "apply"})
+    file = tmp_path / "ping.yaml"
+    file.write_text(PING)
+    assert last(run("apply", "-f", str(file), "--prune")) == "1 created, 0 changed, 0 unchanged, 1 deleted"
+    assert [one["name"] for one in http.web.get("/schedule").json["schedules"]] == ["by-hand", "theirs"]
+    file.write_text("kind: schedule\nname: theirs\nevery: 1h\njob: {operation: {type: node.hostname.get}}\n")
+    assert "schedule theirs is managed by 'other'; --take-over" in run("apply", "-f", str(file)).stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (NIGHTLY, "a.yaml:4: schedule nightly: job.saved: No job is saved as 'ping'"),
+        (f"{NIGHTLY}---\n{PING}", ""),
+        (NIGHTLY.replace("every: 15m", "cron: '61 * * * *'") + f"---\n{PING}", "a.yaml:3: schedule nightly: cron: "),
+        (f"{NIGHTLY}evry: 1h\n", "a.yaml:5: schedule nightly: evry: Unknown field; did you mean every?"),
+        (f"{NIGHTLY.replace('parameters', 'params')}---\n{PING}", "a.yaml:4: schedule nightly: job.params: Unknown"),
+        (NIGHTLY.replace("saved: ping, parameters: {host: db1}", "saved: [ping]"), "schedule nightly: job.saved: "),
+        (
+            NIGHTLY.replace("name: nightly", "name: preview") + f"---\n{PING}",
+            "a.yaml:2: schedule preview: name: 'preview' is reserved",
+        ),
+        (
+            NIGHTLY.replace("every: 15m", "at: '2001-01-01'") + f"---\n{PING}",
+            "a.yaml:3: schedule nightly: at: The schedule would never",
+        ),
+        (
+            "kind: schedule\nname: n\nevery: 1h\njob: {operation: {type: node.hostname.get}, target: '@odd'}\n---\n"
+            + ODD,
+            "",
+        ),
+        ("kind: schedule\nname: n\nevery: 1h\n", "schedule n: job: Missing"),
+    ],
+    ids=range(10),
+)
+def test_schedules_are_checked_before_anything_is_stored(
+    run: Run, http: InProcess, tmp_path: Path, text: str, message: str
+) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(text)
+    answer = run("apply", "-f", str(file))
+    assert (answer.exit_code, message in answer.stderr) == (1 if message else 0, True), answer.output
+    assert http.web.get("/schedule").json["total"] == (0 if message else 1)
+
+
+def test_an_exported_schedule_is_applied_unchanged(run: Run, http: InProcess) -> None:
+    body = {
+        "cron": "0 3 * * 1-5",
+        "time_zone": "Europe/Berlin",
+        "jitter": "5m",
+        "blackouts": [{"cron": "0 22 * * 5", "duration": "2d"}],
+        "job": {"operation": {"type": "node.hostname.get"}, "target_hostname": "group:web", "tags": {"a": "1e3"}},
+        "overlap": "buffer_one",
+        "catch_up": "never",
+        "expires_after": "1h",
+        "description": "one: two",
+        "paused": "not yet",
+    }
+    http.web.put("/schedule/full", json=body)
+    http.web.put("/schedule/plain", json={"every": "1h", "job": {"operation": {"type": "node.hostname.get"}}})
+    before = {name: http.web.get(f"/schedule/{name}").json for name in ("full", "plain")}
+    exported = run("export", "--kind", "schedule").stdout
+    declared = [json.loads(line) for line in run("export", "--json").stdout.splitlines()]
+    assert declared[0] == {"kind": "schedule", "name": "full", **body}
+    assert list(declared[1]) == ["kind", "name", "every", "anchor", "job"]
+    for name in before:
+        http.web.delete(f"/schedule/{name}")
+    assert last(run("apply", "-f", "-", stdin=exported)) == "2 created, 0 changed, 0 unchanged, 0 deleted"
+    assert last(run("apply", "-f", "-", stdin=exported)) == "0 created, 0 changed, 2 unchanged, 0 deleted"
+    computed = ("created", "changed", "pause", "managed_by", "next_times")
+    for name, known in before.items():
+        after = http.web.get(f"/schedule/{name}").json
+        assert {**after, **dict.fromkeys(computed)} == {**known, **dict.fromkeys(computed)}
