@@ -23,7 +23,7 @@ from api import (
     web,
 )
 from api import body as request_body
-from api.auth import gate, rules
+from api.auth import gate, rules, scoped_routes
 from api.auth.authenticate import Authenticator
 from api.auth.hosts import Hosts
 from api.auth.rules import ALIAS
@@ -43,6 +43,7 @@ ALIAS_PREFIX = "/api"
 FACADES: tuple[Facade, ...] = (ray.FACADE, fusion.FACADE)
 for _facade in FACADES:
     rules.add(_facade.rules)
+    scoped_routes.add(_facade.scoped)
 
 
 class Application(Flask):

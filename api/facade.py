@@ -16,10 +16,12 @@ class Facade:
     """What the application needs to know about a facade.
 
     ``rules`` gives what each of its routes needs, ``document`` describes the routes, and ``credentials`` finds those
-    that its clients send elsewhere than in ``Authorization``.
+    that its clients send elsewhere than in ``Authorization``. ``scoped`` are the routes that look at hosts; to
+    a principal with a permission on some hosts only, all others are closed.
     """
 
     install: Callable[[Flask], None]
     rules: Mapping[str, str]
     document: FacadeDocument
     credentials: Source | None = None
+    scoped: frozenset[str] = frozenset()

@@ -8,6 +8,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from api.native.fields import Data, Line, Moment, QueryFlag, QueryWhole, Text, about, between, length
+from api.native.schemas import EXAMPLE_OPERATION
 from api.validation import StrictSchema
 from jobqueue.ledger.schedules import MAX_PAGE
 from jobqueue.model.durations import parse_duration, show_duration
@@ -123,7 +124,7 @@ class ScheduleRequest(TimingRequest):
             "The jobs that it makes: a body of POST /job, without idempotency_key, plan_hash, not_before, expires_at; "
             'or a saved job, {"saved": "deploy", "parameters": {"version": "1.4"}}, with target_hostname if it allows '
             "another target. Its newest version runs at each time.",
-            example={"operation": {"type": "node.uptime.get"}, "target_hostname": "_all"},
+            example={"operation": {"type": EXAMPLE_OPERATION}, "target_hostname": "_all"},
         ),
     )
     description = Line(load_default="", validate=length(0, MAX_DESCRIPTION), metadata=about("What it is for."))

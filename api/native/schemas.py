@@ -47,6 +47,7 @@ MAX_BACKOFF_SECONDS = 30 * 86_400
 MAX_IDEMPOTENCY_KEY = 200
 #: Longer than any operation type that can exist, short enough for messages and indexes.
 MAX_NAME = 512
+EXAMPLE_OPERATION = "node.hostname.get"
 #: The most characters of a job's target.
 MAX_TARGET = limits.MAX_TEXT
 
@@ -64,7 +65,7 @@ class OperationRequest(StrictSchema):
     type = Text(
         required=True,
         validate=length(1, MAX_NAME),
-        metadata=about("An operation's type; GET /operation lists them.", example="node.hostname.get"),
+        metadata=about("An operation's type; GET /operation lists them.", example=EXAMPLE_OPERATION),
     )
     data = Data(
         load_default=dict,

@@ -11,7 +11,7 @@ from api import facade_errors, facade_runs
 from api.facade import Facade
 from api.ray import credentials, errors, health, jobs, listing, logs, packages, version
 from api.ray.documents import DIALECT
-from api.ray.rules import RULES
+from api.ray.rules import RULES, SCOPED
 from api.ray.run_list import RUNS
 
 __all__ = ["BLUEPRINTS", "FACADE", "credentials"]
@@ -34,4 +34,4 @@ def install(app: Flask) -> None:
     facade_runs.add(app, RUNS)
 
 
-FACADE = Facade(install, RULES, DIALECT, credentials.of)
+FACADE = Facade(install, RULES, DIALECT, credentials.of, SCOPED)

@@ -1,4 +1,4 @@
-"""The permission for each route of Ray's Jobs API."""
+"""The permission for each route of Ray's Jobs API, and the routes that look at hosts."""
 
 from __future__ import annotations
 
@@ -24,3 +24,18 @@ RULES: Mapping[str, str] = {
     "ray_logs.get_logs": "job:read",
     "ray_logs.tail_logs": "job:read",
 }
+
+#: The routes that look at hosts.
+SCOPED = frozenset(
+    {
+        "ray_jobs.submit",
+        "ray_jobs.submit_yuanrong",
+        "ray_jobs.stop",
+        "ray_jobs.delete",
+        "ray_jobs.get_job",
+        "ray_listing.list_jobs",
+        "ray_listing.list_jobs_yuanrong",
+        "ray_logs.get_logs",
+        "ray_logs.tail_logs",
+    }
+)

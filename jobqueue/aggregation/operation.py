@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import INCLUDE, ValidationError, fields, validate, validates_schema
 
 from jobqueue.errors import InvalidInput, OperationFailed
-from jobqueue.operations.base import operation
+from jobqueue.operations.base import OTHER_CODE, operation
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.schema import Document, Flag, Items, Schema, Text
@@ -74,6 +74,7 @@ class RunSchema(Schema):
     isolated=True,
     takes_facts=False,
     extra="aggregation",
+    code={"sql": OTHER_CODE, "rollupSql": OTHER_CODE, "sparkSQL": OTHER_CODE},
 )
 def run(data: dict[str, Any], context: Context) -> Outcome:
     """Aggregate a collection by SQL in Spark's dialect, and merge the rows into another one."""

@@ -28,6 +28,9 @@ DEFAULT_PERMISSION = "operation:execute"
 #: Name under which operations without a plugin are listed.
 BUILTIN = "jobqueue"
 
+#: Languages of fields that are run as code.
+SHELL, OTHER_CODE = "shell", "code"
+
 #: Takes the validated data and the context; returns an ``Outcome`` or any JSON value.
 Run = Callable[[dict[str, Any], Context], Any]
 #: The sha256 (hex) of each uploaded package, by name. Raises ``InvalidInput`` for names that were not uploaded.
@@ -51,7 +54,9 @@ class Operation:
     ``@fact.X`` in its data is replaced on the agent. ``extra``: the extra of jobqueue without which it is not offered.
     ``only_starts_processes``: it does all its work in processes that it starts, so their user is the only one that
     counts. ``needs_agent_user``: it uses what belongs to the agent, and cannot run as another user. ``positional``: the
-    field of the data that takes the words behind ``--`` on a command line. ``prepare`` completes submitted data.
+    field of the data that takes the words behind ``--`` on a command line. ``code``: which fields of the data are run
+    as code, and in which language (``SHELL`` or ``OTHER_CODE``): saved jobs let no parameter become a part of it
+    unquoted. ``prepare`` completes submitted data.
     """
 
     type: str
@@ -68,6 +73,7 @@ class Operation:
     only_starts_processes: bool = False
     needs_agent_user: bool = False
     positional: str | None = None
+    code: Mapping[str, str] = field(default_factory=dict, hash=False)
     prepare: Prepare | None = None
     _loader: marshmallow.Schema = field(init=False, repr=False, compare=False)
     _quick: SchemaFastPath = field(init=False, repr=False, compare=False)
@@ -152,6 +158,7 @@ class Traits(TypedDict, total=False):
     only_starts_processes: bool
     needs_agent_user: bool
     positional: str | None
+    code: Mapping[str, str]
     prepare: Prepare | None
 
 

@@ -29,7 +29,10 @@ _until = click.option(
 
 @click.group(cls=ClientGroup)
 def pause() -> None:
-    """Pause operations, tags, hosts or everything: nothing new starts there, and what runs goes on."""
+    """Pause operations, tags, hosts or everything, and resume them.
+
+    Nothing new starts there, and what runs goes on.
+    """
 
 
 @pause.command("operation")

@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import ValidationError, validate, validates_schema
 
-from jobqueue.operations.base import operation
+from jobqueue.operations.base import SHELL, operation
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.process.answer import process_outcome, success_codes_field
@@ -71,6 +71,7 @@ def exec_execute(data: dict[str, Any], context: Context) -> Outcome:
     permission="shell:execute",
     only_starts_processes=True,
     positional="command",
+    code={"command": SHELL},
 )
 def shell_execute(data: dict[str, Any], context: Context) -> Outcome:
     """Run a shell command line. An exit code outside of `success_codes` fails the job."""

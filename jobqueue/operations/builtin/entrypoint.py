@@ -14,7 +14,7 @@ from jobqueue.entrypoints.failure import COMMAND_FAILED, START_FAILED, failed
 from jobqueue.entrypoints.log_tail import LogTail
 from jobqueue.errors import InvalidInput, OperationFailed, OperationTimedOut
 from jobqueue.model.needs import declared
-from jobqueue.operations.base import PinPackages, operation
+from jobqueue.operations.base import SHELL, PinPackages, operation
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.process.run import ProcessResult
@@ -119,6 +119,7 @@ def _with_digests(data: dict[str, Any], pin: PinPackages) -> dict[str, Any]:
     permission="entrypoint:execute",
     takes_facts=False,
     needs_agent_user=True,  # packages, reservations and cached environments are the agent's
+    code={"entrypoint": SHELL},
     prepare=_with_digests,
 )
 def run(data: dict[str, Any], context: Context) -> Outcome:

@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import fields
 
 from jobqueue.errors import OperationFailed
-from jobqueue.operations.base import operation
+from jobqueue.operations.base import OTHER_CODE, operation
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.process.child import is_allowed
@@ -32,7 +32,14 @@ class CallSchema(Schema):
     timeout = timeout_field()
 
 
-@operation("python.call", schema=CallSchema, changes=True, permission="python:execute", only_starts_processes=True)
+@operation(
+    "python.call",
+    schema=CallSchema,
+    changes=True,
+    permission="python:execute",
+    only_starts_processes=True,
+    code={"function": OTHER_CODE},
+)
 def call(data: dict[str, Any], context: Context) -> Outcome:
     """Call a function of an importable module; its return value is the result and must be JSON.
 

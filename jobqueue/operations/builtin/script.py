@@ -17,7 +17,7 @@ from marshmallow import validate
 
 from jobqueue.errors import OperationFailed
 from jobqueue.model.output import AGENT
-from jobqueue.operations.base import operation
+from jobqueue.operations.base import OTHER_CODE, SHELL, operation
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.process.answer import process_outcome, success_codes_field
@@ -73,7 +73,12 @@ class ShellScriptSchema(_ScriptSchema):
 
 
 @operation(
-    "script.python.execute", schema=PythonScriptSchema, changes=True, permission="python:execute", takes_facts=False
+    "script.python.execute",
+    schema=PythonScriptSchema,
+    changes=True,
+    permission="python:execute",
+    takes_facts=False,
+    code={"script": OTHER_CODE},
 )
 def python_execute(data: dict[str, Any], context: Context) -> Outcome:
     """Run a Python script with the agent's own Python; an exit code outside of `success_codes` fails the job."""
@@ -87,7 +92,12 @@ def python_execute(data: dict[str, Any], context: Context) -> Outcome:
 
 
 @operation(
-    "script.shell.execute", schema=ShellScriptSchema, changes=True, permission="shell:execute", takes_facts=False
+    "script.shell.execute",
+    schema=ShellScriptSchema,
+    changes=True,
+    permission="shell:execute",
+    takes_facts=False,
+    code={"script": SHELL},
 )
 def shell_execute(data: dict[str, Any], context: Context) -> Outcome:
     """Run a shell script, or one with a #! line; an exit code outside of `success_codes` fails the job."""

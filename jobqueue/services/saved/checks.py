@@ -7,21 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobqueue.errors import InvalidInput
+from jobqueue.operations.base import OTHER_CODE, SHELL, Operation
 from jobqueue.services.saved import template
 from jobqueue.services.saved.parameters import HOSTS, SECRET, TARGET
 from jobqueue.services.saved.shell_quotes import ShellPosition
 from jobqueue.services.saved.template import MAX_EXPRESSIONS, Expression, Template, TemplateFault
 
-_SHELL, _CODE = "shell", "code"
-#: Fields that are run as code, by operation.
-_LANGUAGES: Mapping[str, Mapping[str, str]] = {
-    "command.shell.execute": {"command": _SHELL},
-    "script.shell.execute": {"script": _SHELL},
-    "script.python.execute": {"script": _CODE},
-    "entrypoint.run": {"entrypoint": _SHELL},
-    "python.call": {"function": _CODE},
-    "aggregation.run": {"sql": _CODE, "rollupSql": _CODE, "sparkSQL": _CODE},
-}
 #: Types whose values cannot be code.
 _PLAIN = frozenset({"integer", "number", "boolean"})
 _SHEBANG = re.compile(r"#!\s*(?:/\S*/)?(?:env\s+)?(?:\S*/)?(\S+)")
@@ -32,7 +23,7 @@ _MOST_FAULTS = 20
 Parameters = Mapping[str, Mapping[str, Any]]
 
 
-def check_templates(operation: str, data: Mapping[str, Any], parameters: Parameters, where: str) -> None:
+def check_templates(operation: Operation, data: Mapping[str, Any], parameters: Parameters, where: str) -> None:
     """Raise ``InvalidInput`` for templates that are not valid, use parameters that are not declared, or put a text
     unquoted into code. ``where`` is the path of the data.
     """
@@ -44,7 +35,7 @@ def check_templates(operation: str, data: Mapping[str, Any], parameters: Paramet
             if parsed is None:
                 continue
             count += len(parsed.expressions)
-            _check(parsed, parameters, _language(operation, way, text))
+            _check(parsed, parameters, _language(operation.code, way, text))
         except TemplateFault as error:
             faults[f"{where}.{way}"] = [str(error)]
         if len(faults) == _MOST_FAULTS:
@@ -84,7 +75,7 @@ def _check(parsed: Template, parameters: Parameters, language: str) -> None:
             _check_parameter(piece, parameters, is_whole=parsed.whole is not None)
             if language and not _is_plain(parameters[piece.name]):
                 _check_code(piece, language, position)
-        elif language == _SHELL:
+        elif language == SHELL:
             position.feed(str(piece.evaluate({})))
             continue
         position.word()
@@ -104,7 +95,7 @@ def _check_parameter(piece: Expression, parameters: Parameters, *, is_whole: boo
 
 def _check_code(piece: Expression, language: str, position: ShellPosition) -> None:
     shown = f"{{{{ {piece.name} }}}}"
-    if language == _CODE:
+    if language == OTHER_CODE:
         raise TemplateFault(
             f"The text {shown} would become code. Hand it over in args or env, or give the parameter an enum or a type "
             "other than text."
@@ -120,9 +111,9 @@ def _is_plain(schema: Mapping[str, Any]) -> bool:
     return schema["type"] in _PLAIN or "enum" in schema
 
 
-def _language(operation: str, way: str, text: str) -> str:
-    language = _LANGUAGES.get(operation, {}).get(way, "")
-    if language == _SHELL and text.startswith("#!"):
+def _language(code: Mapping[str, str], way: str, text: str) -> str:
+    language = code.get(way, "")
+    if language == SHELL and text.startswith("#!"):
         found = _SHEBANG.match(text)
-        return _SHELL if found is not None and found[1] in _SHELLS else _CODE
+        return SHELL if found is not None and found[1] in _SHELLS else OTHER_CODE
     return language

@@ -165,8 +165,7 @@ class SavedJobManager:
         """The saved job with its parameters completed. Raises ``InvalidInput``."""
         parameters = check_parameters(saved.parameters)
         operation, data, target = str(saved.job["operation"]), saved.job["data"], str(saved.job["target"])
-        self._registry.get(operation)
-        check_templates(operation, data, parameters, _DATA)
+        check_templates(self._registry.get(operation), data, parameters, _DATA)
         if target_parameter(target, parameters) is None:
             _check_target(target)
         size = len(json.dumps(saved.content))

@@ -262,7 +262,7 @@ class FakeServices:
     def _make_bundle(self, request: BundleRequest) -> MadeBundle:
         return MadeBundle("the bundle\n", request.hostname, 1_718_359_200_000_000, "jobqueue-agent-web9", is_kept=True)
 
-    def _job(self, job_id: str) -> Job:
+    def _job(self, job_id: str, most: int = 1000) -> Job:
         self._fail()
         if job_id not in self.store:
             raise JobNotFound(f"No job has the id {job_id}.")

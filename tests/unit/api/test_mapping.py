@@ -32,6 +32,8 @@ def test_a_completed_job() -> None:
         "attempts": 1,
         "expected_agents": [],
         "saved": None,
+        "approval": None,
+        "concurrency": None,
         "retry_of": None,
         "retried_as": [],
         "cancel_requested": False,

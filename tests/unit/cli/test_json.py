@@ -14,7 +14,7 @@ from jobqueue.cli.main import main
 #: Commands that run until they are stopped.
 _RUN = {"up", "demo", "api", "worker", "maintenance", "flower"}
 #: What they print is for another program already.
-_FOR_PROGRAMS = {"completion", "audit export", "redis acl"}
+_FOR_PROGRAMS = {"completion", "audit export", "redis acl", "export"}
 #: They do one thing and say so; what there is afterwards, the list beside them shows.
 _CONFIRM = {
     *(f"signing {verb}" for verb in ("prepare", "rotate", "retire")),
@@ -26,6 +26,8 @@ _CONFIRM = {
     "key revoke",
     "role delete",
     "target delete",
+    "saved delete",
+    "apply",
     "schedule delete",
     "pause resume",
     "collection delete",

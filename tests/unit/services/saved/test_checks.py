@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from jobqueue.errors import InvalidInput
+from jobqueue.operations.registry import Registry
 from jobqueue.services.saved.checks import check_templates, target_parameter
 from jobqueue.services.saved.parameters import check_parameters
 from jobqueue.services.saved.template import render
@@ -56,11 +57,12 @@ REFUSED = (
     "echo \\'{{ p | quote }}\\' '{{ p | quote }}'",
     "{{ '\"' }}{{ p | quote }}{{ '\"' }}",
 )
+REGISTRY = Registry.load(())
 TEXT = check_parameters({"p": {"type": "string"}})
 
 
 def check(operation: str, data: dict[str, Any], parameters: dict[str, Any] = TEXT) -> None:
-    check_templates(operation, data, parameters, "operation.data")
+    check_templates(REGISTRY.get(operation), data, parameters, "operation.data")
 
 
 @pytest.mark.parametrize("value", HOSTILE)
