@@ -121,7 +121,7 @@ class Doctor:
     def _is_in_line(self, reason: str) -> bool:
         """Whether executions that are parked for this reason wait for a concurrency key."""
         kind, _, name = reason.partition(":")
-        if kind == "line":
+        if kind == "each":
             return bool(self._client.exists(self._keys.kind("line") + name))
         terms = self._client.hget(self._keys.job(name), "conc") if kind == "key" else None
         key = str(terms or "").split("|", 2)[-1]

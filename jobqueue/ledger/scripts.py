@@ -133,8 +133,8 @@ def _lua_list(values: Iterable[str]) -> str:
 
 
 @cache
-def _tables() -> dict[str, str]:
-    """The model's tables as Lua source, by the name that scripts use."""
+def _tables(large_job: int) -> dict[str, str]:
+    """The model's tables as Lua source, by the name that scripts use. Tests change ``large_job``."""
     allowed = ", ".join(f"{state} = {_lua_set(map(str, to))}" for state, to in TRANSITIONS.items())
     tables = {
         "STATES": _lua_list(map(str, ExecutionState)),
@@ -147,7 +147,7 @@ def _tables() -> dict[str, str]:
         "JOB_ARGUMENTS": _lua_list([*CREATE_ARGUMENTS, *(field.name for field in ARGUMENTS)]),
         "JOB_STORED": _lua_list(name for field in STORED for name in (field.name, field.stored)),
         "JOB_LISTED": _lua_list(field.stored for field in LISTED),
-        "LARGE_JOB": str(LARGE_JOB),
+        "LARGE_JOB": str(large_job),
         "MOST_BATCHES": str(MAX_BATCHES),
         "KEPT_RESULTS": str(KEPT_RESULTS),
         "BUCKETS": f"{{{', '.join(str(int(seconds * 1_000_000)) for seconds in BUCKETS)}}}",
@@ -194,7 +194,7 @@ def complete(code: str, keys: Keys) -> str:
     """Lua code preceded by the guard, the keys and the model's tables that it uses."""
     code = code.replace("COUNT_FIELDS", ", ".join(f"'n.{state}'" for state in ExecutionState))
     words = set(_WORD.findall(code))
-    tables = [table for name, table in _tables().items() if name in words]
+    tables = [table for name, table in _tables(LARGE_JOB).items() if name in words]
     code = re.sub(r"\bK\.(\w+)", lambda kind: f"'{keys.kind(kind[1])}'", code)
     return _without_unused("\n".join([_guard(keys), *tables, code]))
 

@@ -24,6 +24,11 @@ def is_plain(text: str) -> bool:
     return bool(text) and _LETTERS.fullmatch(text) is not None
 
 
+def is_glob(text: str) -> bool:
+    """Whether a pattern has ``*`` or ``?``."""
+    return _GLOB.search(text) is not None
+
+
 class BadPattern(ValueError):
     """The pattern is malformed; the text says what is wrong and what is allowed. ``at`` is the place in the pattern."""
 

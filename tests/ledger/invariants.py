@@ -342,7 +342,7 @@ class _Inspection:
     def is_in_line(self, reason: str) -> bool:
         """Whether the job, or the executions, of a reason wait for a concurrency key."""
         kind, _, name = reason.partition(":")
-        if kind == "line":
+        if kind == "each":
             return f"line:{name}" in self.records.values
         key = self.records.one(f"job:{name}").get("conc", "").split("|", 2)[-1]
         return kind == "key" and name in self.records.one(f"line:{key}")

@@ -47,12 +47,12 @@ class SeenJobs(Jobs):
     def get(self, job_id: str, most: int | None = None) -> Job:
         """The visible part of a job; raises ``JobNotFound``."""
         job, visible = self._visible(job_id)
-        if not job.is_broadcast or len(visible) < job.total:
-            part = self._sight.of(job, sys.maxsize if most is None else most)
-            if part is None:
-                raise JobNotFound.of(job_id)
-            return part
-        return super().get(job_id, most)
+        if job.is_broadcast and len(visible) == job.total:
+            job = super().get(job_id, most)
+        part = self._sight.of(job, sys.maxsize if most is None else most)
+        if part is None:
+            raise JobNotFound.of(job_id)
+        return part
 
     def sees_all(self, job_id: str) -> bool:
         """Whether all of a job is visible. Raises ``JobNotFound`` if nothing is."""

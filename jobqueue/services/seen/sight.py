@@ -14,6 +14,7 @@ from jobqueue.model.states import ExecutionState, derive_status
 from jobqueue.model.target import Target, TargetKind
 from jobqueue.model.timeline import Event
 from jobqueue.services.targets import parsed
+from jobqueue.targets.host_pattern import is_glob
 from jobqueue.targets.nodes import Hosts, walk
 
 #: Hosts that a target names which is shown instead of one with hidden hosts.
@@ -50,7 +51,9 @@ class Sight:
             return None
         if not job.is_broadcast:
             return self._alone(job)
-        return job if len(visible) == job.total else self.part(job, visible, most)
+        if len(visible) == job.total:
+            return replace(job, target=self._whole_target(job.target, visible))
+        return self.part(job, visible, most)
 
     def part(self, job: Job, visible: tuple[str, ...], most: int) -> Job:
         """The part of a broadcast on some of its hosts."""
@@ -107,7 +110,7 @@ class Sight:
         if not visible:
             return None
         if len(visible) == len(names):
-            return found
+            return replace(found, target=self._whole_target(found.target, visible))
         counts = self._counts(found.id, visible)
         return replace(
             found,
@@ -130,6 +133,12 @@ class Sight:
             job if len(shown) == len(execution.events) else replace(job, executions=(replace(execution, events=shown),))
         )
 
+    def _whole_target(self, text: str, visible: tuple[str, ...]) -> str:
+        """The target of a job whose hosts are all seen. It can name hosts that the job does not run on."""
+        hosts = self.hosts()
+        names = (name for name in _hosts_of(text) if not is_glob(name))
+        return text if all(name in hosts for name in names) else shown_target(text, visible)
+
     def _names(self, job_id: str, total: int) -> tuple[str, ...]:
         self.cost += total // _KEPT_COST if self.slots.knows(job_id) else total
         return self.slots.names(job_id, total)
@@ -150,14 +159,24 @@ def shown_target(text: str, visible: Sequence[str]) -> str:
     except InvalidTarget:  # of an altered or a later record
         target = Target(TargetKind.HOST, text)
     if target.kind is TargetKind.HOSTS:
-        from jobqueue.targets import language  # its parser is part of the extra ``api``
-
-        if not any(isinstance(node, Hosts) for node, _ in walk(language.tree(text))):
+        if not _hosts_of(text):
             return text
     elif target.kind is not TargetKind.HOST:
         return text
     more = ",..." if len(visible) > _NAMED else ""
     return f"{','.join(visible[:_NAMED])}{more}"
+
+
+def _hosts_of(text: str) -> tuple[str, ...]:
+    """The hostnames, and patterns of them, in a target expression; empty for other targets."""
+    try:
+        if parsed(text).kind is not TargetKind.HOSTS:
+            return ()
+    except InvalidTarget:  # of an altered or a later record
+        return ()
+    from jobqueue.targets import language  # its parser is part of the extra ``api``
+
+    return tuple(name for node, _ in walk(language.tree(text)) if isinstance(node, Hosts) for name in node.patterns)
 
 
 def _is_host(hostname: str) -> bool:

@@ -17,7 +17,7 @@ local function limit_of(member, key, is_each)
   if is_each then
     local exec = K.exec .. string.sub(member, 38) .. ':' .. id
     local parked = is_sound('hash', exec) and redis.call('HMGET', exec, 'state', 'parked') or {}
-    if parked[1] ~= 'submitted' or parked[2] ~= 'line:' .. key then return nil end
+    if parked[1] ~= 'submitted' or parked[2] ~= 'each:' .. key then return nil end
   end
   return terms.limit, terms.policy
 end
@@ -36,7 +36,7 @@ local function admit(key, is_each)
       local reason = 'key:' .. id
       if is_each then
         reason = 'granted'
-        park(id, slot, reason, num(unpark(id, slot, 'line:' .. key) or at))
+        park(id, slot, reason, num(unpark(id, slot, 'each:' .. key) or at))
       end
       redis.call('ZADD', K.returning, int(at), reason)
     end

@@ -98,7 +98,7 @@ local function take_key(id, slot, host, text, created, published, at)
     return nil, key
   end
   if join_key(key, terms.limit, member, published, at) then return nil, key end
-  return 'line:' .. key
+  return 'each:' .. key
 end
 
 -- An execution runs no more.
