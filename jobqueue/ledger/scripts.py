@@ -139,7 +139,7 @@ def _tables(large_job: int) -> dict[str, str]:
     tables = {
         "STATES": _lua_list(map(str, ExecutionState)),
         "ALLOWED": f"{{{allowed}}}",
-        "MOVES": f"'{''.join(f' {state}>{to}' for state, targets in TRANSITIONS.items() for to in targets)} '",
+        "MOVES": f"'{''.join(f' {state}>{to}' for state, targets in TRANSITIONS.items() for to in sorted(targets))} '",
         "FINAL": _lua_set(map(str, FINAL_STATUSES)),
         "STATUSES": _lua_list(map(str, JobStatus)),
         "FINAL_STATES": _lua_set(map(str, FINAL_STATES)),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -96,6 +99,14 @@ class TestCode:
         starts = tuple(start for start, _, _ in KINDS.values() if start.endswith(":"))
         literals = re.findall(r"'([^']*)'", code)
         assert [text for text in literals if text.startswith(starts)] == []
+
+
+def test_all_processes_make_the_same_scripts() -> None:
+    """Redis knows a script by the digest of its source. Maintenance loads them for agents, which may not."""
+    code = "from tests.ledger.test_scripts import *; print([source(verb, Keys('jobqueue:')) for verb in sorted(VERBS)])"
+    environments = ({**os.environ, "PYTHONHASHSEED": seed} for seed in ("1", "2"))
+    one, other = (subprocess.check_output([sys.executable, "-c", code], env=env) for env in environments)
+    assert one == other
 
 
 def test_every_include_is_used_by_a_verb() -> None:
