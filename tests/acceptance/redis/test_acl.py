@@ -234,7 +234,6 @@ def test_the_ledgers_scripts_give_an_agent_no_more(guarded: Guarded, api: Api, t
         "delete_job": (job_id, ""),
         "read_job": (job_id, 1, 1, 1),
         "read_executions": (job_id, 0, 1, 1, 1),
-        "list_slots": (job_id, 0, 1),
         "read_slots": (job_id, 1, "web1-b"),
         "list_states": (job_id, "web1-b"),
         "survey_agents": ("", "", 10),
