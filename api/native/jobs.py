@@ -162,7 +162,7 @@ def get_job(job_id: str) -> Response:
     """
     job = services().jobs.get(requests.job_id(job_id))
     paused_by = [pause_mapping.paused_by(pause) for pause in services().pauses.of_job(job)]
-    return json_response({**mapping.job(job), "paused_by": paused_by})
+    return json_response({**mapping.job(job), **({"paused_by": paused_by} if paused_by else {})})
 
 
 @blueprint.route("/job/<job_id>", methods=["DELETE"], parameters=[requests.JOB_ID])

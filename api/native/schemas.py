@@ -470,7 +470,8 @@ class JobDetailsAnswer(JobAnswer):
     """A job, with its first 1,000 executions and what keeps them from starting."""
 
     paused_by = fields.List(
-        fields.Nested(PausedBy), required=True, metadata=about("Pauses that keep executions of it from starting.")
+        fields.Nested(PausedBy),
+        metadata=about("The pauses that keep executions of it from starting; left out if there are none."),
     )
 
 

@@ -20,6 +20,7 @@ FIELDS = {
     "target_hostname", "tags", "attempts", "expected_agents", "retry_of", "retried_as", "cancel_requested", "origin",
     "submitted_by", "alias", "title", "description", "priority", "timeout_seconds", "not_before", "expires_at",
     "retries", "rollout", "execution_counts", "executions_left_out", "executions_url",
+    "saved", "approval", "concurrency",
 }  # fmt: skip
 STATUSES = {"submitted", "processing", "completed", "failed", "partial_failure", "cancelled", "skipped"}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
