@@ -18,6 +18,7 @@ from jobqueue.operations.base import BUILTIN, Operation, invalid_data
 from jobqueue.operations.facts import has_reference
 from jobqueue.operations.info import OperationInfo
 from jobqueue.operations.text import brief, describe
+from jobqueue.stop_request import StopRequested
 from jobqueue.trust.secrets.reference import faults, has_secret
 
 GROUP = "jobqueue.operations"
@@ -73,6 +74,8 @@ class Registry:
                 loaded = _operations_of(plugin.load())
                 if not loaded:
                     raise ValueError("it holds no operation")
+            except StopRequested:  # no fault of the plugin
+                raise
             except (Exception, SystemExit) as error:  # noqa: BLE001 (a plugin may do anything at import)
                 problems.append(f"Plugin {_origin(plugin)} could not be loaded: {describe(error)}")
                 _log.warning("%s", problems[-1], exc_info=True)

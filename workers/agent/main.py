@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import signal
-import sys
+from typing import NoReturn
 
 from jobqueue import tracing
 from jobqueue.settings import Settings
+from jobqueue.stop_request import StopRequested
 from workers.agent.agent import Agent
 from workers.agent.secrets.vault import Vault
 from workers.logs import configure_logging
@@ -19,7 +20,7 @@ def run(settings: Settings, *, events: bool = False) -> int:
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         # until the worker installs its signal handlers there is nothing to hand back
-        signal.signal(number, lambda *_: sys.exit(0))
+        signal.signal(number, _stop)
     configure_logging(settings, agent=settings.hostname)
     vault = Vault.open(settings)
     vault.guard_logs()
@@ -29,3 +30,7 @@ def run(settings: Settings, *, events: bool = False) -> int:
         return agent.run()
     finally:
         end_traces()
+
+
+def _stop(*_: object) -> NoReturn:
+    raise StopRequested(0)
