@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import gevent
 
 #: Seconds that one greenlet may work between two turns of others.
-SLICE_SECONDS = 0.01
+SLICE_SECONDS = 0.002
 
 _T = TypeVar("_T")
 
@@ -42,12 +42,10 @@ class FairSocket:
         return self._sock.recv(size, *flags)
 
     def give_turn(self) -> None:
-        """Let others run, if this one has run for long enough."""
-        now = time.monotonic()
-        if now - self._began >= SLICE_SECONDS:
+        """Let others run, if the last turn of others is long enough ago."""
+        if time.monotonic() - self._began >= SLICE_SECONDS:
             gevent.sleep(0)
-            now = time.monotonic()
-        self._began = now
+            self._began = time.monotonic()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
