@@ -69,11 +69,11 @@ _COMMANDS = {
     ),
     "apply": (
         "jobqueue.cli.commands.apply:apply",
-        "Store the saved jobs and targets that files declare: jobqueue apply -f jobs/ --prune.",
+        "Store the saved jobs, targets and schedules that files declare: jobqueue apply -f jobs/ --prune.",
     ),
     "export": (
         "jobqueue.cli.commands.apply:export",
-        "Print saved jobs and targets as files for `jobqueue apply`: jobqueue export > jobs.yaml.",
+        "Print saved jobs, targets and schedules as files for `jobqueue apply`: jobqueue export > jobs.yaml.",
     ),
     "role": ("jobqueue.cli.commands.role:role", "Manage roles, which are named sets of permissions."),
     "audit": (
