@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import redis
 
@@ -47,8 +48,9 @@ class Pauses:
 
     def all(self) -> list[Pause]:
         """All pauses, the oldest first. One whose time has passed is listed until maintenance ends it."""
-        with translated_errors():
-            records = self._client.hgetall(self._keys.kind(_KIND))
+        answer: Any = self._scripts.command("HGETALL", self._keys.kind(_KIND))
+        # a list in the older protocol of Redis
+        records = answer if isinstance(answer, dict) else dict(zip(answer[::2], answer[1::2], strict=True))
         found = (self._parsed(str(pause_id), str(text)) for pause_id, text in records.items())
         return sorted((pause for pause in found if pause is not None), key=lambda pause: (pause.created, pause.id))
 
