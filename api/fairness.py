@@ -19,13 +19,24 @@ SLICE_SECONDS = 0.002
 _T = TypeVar("_T")
 
 
+class TimeSlice:
+    """The time that one greenlet may work before others get a turn."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def give_turn(self) -> None:
+        """Let others run, if the last turn of others is long enough ago."""
+        if time.monotonic() - self._began >= SLICE_SECONDS:
+            gevent.sleep(0)
+            self._began = time.monotonic()
+
+
 def in_turns(items: Iterable[_T]) -> Iterator[_T]:
     """The items of one large request; others run between two of them when this one has used its time slice."""
-    began = time.monotonic()
+    time_slice = TimeSlice()
     for item in items:
-        if time.monotonic() - began >= SLICE_SECONDS:
-            gevent.sleep(0)
-            began = time.monotonic()
+        time_slice.give_turn()
         yield item
 
 
@@ -34,18 +45,12 @@ class FairSocket:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._began = time.monotonic()
+        self.give_turn = TimeSlice().give_turn
 
     def recv(self, size: int, *flags: int) -> bytes:
         """As the socket's."""
         self.give_turn()
         return self._sock.recv(size, *flags)
-
-    def give_turn(self) -> None:
-        """Let others run, if the last turn of others is long enough ago."""
-        if time.monotonic() - self._began >= SLICE_SECONDS:
-            gevent.sleep(0)
-            self._began = time.monotonic()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import sys
 import uuid
 from contextlib import suppress
 from types import FrameType, TracebackType
@@ -20,6 +19,7 @@ from api.correlation import HEADER, chosen
 from api.fairness import FairSocket
 from api.live.closing import closing
 from jobqueue.errors import InvalidInput
+from jobqueue.stop_request import StopRequested
 
 #: What libev calls an event of a socket that can be read.
 _READABLE = 1
@@ -159,7 +159,7 @@ class Worker(GeventWorker):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM."""
         if not self.booted:
-            sys.exit(0)  # no request has arrived yet
+            raise StopRequested(0)  # no request has arrived yet
         super().handle_exit(sig, frame)
         closing.set()
         for client in self._idle:

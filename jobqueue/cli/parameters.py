@@ -115,3 +115,14 @@ def local_text(name: str) -> str:
         raise click.BadParameter(f"{name!r} is a directory, not a file.") from error
     except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a name with a NUL byte
         raise click.BadParameter(f"{name!r} cannot be read: {error}.") from error
+
+
+#: Defined behind the type that it needs.
+data_option = click.option(
+    "-d",
+    "pairs",
+    type=data_pair,
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="A field of the operation's data: key=text, key:text, key=@file, key:=JSON.",
+)

@@ -6,7 +6,7 @@ All functions raise ``ValueError`` (or one of the ``FAULTS``) that names the fau
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -150,3 +150,8 @@ _DECODERS: dict[Kind, Callable[[Any], Any]] = {
     Kind.ROLLOUT: rollout,
     Kind.CONCURRENCY: concurrency,
 }
+
+
+def pairs(flat: Sequence[str]) -> dict[str, str]:
+    """The fields and values of a hash from a list in which they alternate."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))

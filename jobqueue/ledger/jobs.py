@@ -257,7 +257,7 @@ class Jobs:
         if answer[0] == "created":
             return self._created(job, *answer[1:])
         if answer[0] == "unscheduled":
-            return RecordChanged("The schedule was changed, or this time of it was dealt with, in the meantime.")
+            return RecordChanged("The schedule was changed, or this time was already processed.")
         if answer[0] != "replayed" or answer[1] == job.id:
             return _outcome(job, answer)
         # another job answers under this idempotency key: only if its seal shows that the API stored it
@@ -328,7 +328,7 @@ class Jobs:
             raise JobNotFound.of(job_id)
         looked_at, total, raw, places, held = answer
         try:
-            executions = records.executions(raw, {"fanout": "1"} | dict(zip(held[::2], held[1::2], strict=True)))
+            executions = records.executions(raw, {"fanout": "1"} | decoding.pairs(held))
         except decoding.FAULTS as error:
             raise RecordAltered(self._unreadable(job_id), {"job_id": job_id}) from error
         return ExecutionPart(executions, tuple(places), looked_at, total)

@@ -49,8 +49,7 @@ class Pauses:
     def all(self) -> list[Pause]:
         """All pauses, the oldest first. One whose time has passed is listed until maintenance ends it."""
         answer: Any = self._scripts.command("HGETALL", self._keys.kind(_KIND))
-        # a list in the older protocol of Redis
-        records = answer if isinstance(answer, dict) else dict(zip(answer[::2], answer[1::2], strict=True))
+        records = answer if isinstance(answer, dict) else decoding.pairs(answer)  # a list in Redis' older protocol
         found = (self._parsed(str(pause_id), str(text)) for pause_id, text in records.items())
         return sorted((pause for pause in found if pause is not None), key=lambda pause: (pause.created, pause.id))
 
@@ -61,11 +60,14 @@ class Pauses:
                 pipe.zcard(self._keys.parked(f"pause:{pause.id}"))
             return [int(count) for count in pipe.execute()]
 
-    def has_host(self, pause: Pause, hostnames: Sequence[str]) -> bool:
-        """Whether one of these hosts is among those of a pause of a target."""
-        with translated_errors():
-            answers = self._client.smismember(self._keys.kind("paused_hosts") + pause.id, list(hostnames))
-        return any(answers)
+    def of_hosts(self, pauses: Sequence[Pause], hostnames: Sequence[str]) -> set[str]:
+        """The ids of those pauses of targets that hold one of these hosts, in one round trip."""
+        if not (pauses and hostnames):
+            return set()
+        with translated_errors(), self._client.pipeline(transaction=False) as pipe:
+            for pause in pauses:
+                pipe.smismember(self._keys.kind("paused_hosts") + pause.id, list(hostnames))
+            return {pause.id for pause, answers in zip(pauses, pipe.execute(), strict=True) if any(answers)}
 
     def _parsed(self, pause_id: str, text: str) -> Pause | None:
         try:

@@ -25,7 +25,7 @@ _FINAL_EVENTS = frozenset(state.value for state in ExecutionState if state.is_fi
 def job(job_id: str, answer: list[Any]) -> Job:
     """The answer of ``read_job.lua`` as a job. Raises one of ``decoding.FAULTS`` for an altered record."""
     document, flat, raw, driver_report, slots, total = answer
-    doc, fields = decoding.parsed_object(document), _pairs(flat)
+    doc, fields = decoding.parsed_object(document), decoding.pairs(flat)
     external_run = _external_run(fields, driver_report, doc)
     is_broadcast = "fanout" in fields
     found = executions(raw, fields)
@@ -66,7 +66,7 @@ def executions(raw: list[Any], job_fields: Mapping[str, str]) -> tuple[Execution
     return tuple(
         opening.held_execution(slot, rest, holder)
         if rest is not None and not record
-        else _execution(slot, _pairs(record), out)
+        else _execution(slot, decoding.pairs(record), out)
         for slot, record, out in zip(raw[::3], raw[1::3], raw[2::3], strict=True)
     )
 
@@ -191,7 +191,7 @@ def _joined(fields: Mapping[str, str], name: str) -> str:
 def _external_run(fields: Mapping[str, str], driver_report: list[str], doc: Mapping[str, Any]) -> ExternalRun | None:
     if "outside" not in fields:
         return None
-    reported = {name: decoding.parsed(text) for name, text in _pairs(driver_report).items()}
+    reported = {name: decoding.parsed(text) for name, text in decoding.pairs(driver_report).items()}
     for name in (CONFIG, RESULT):
         decoding.object_of(reported.get(name, {}))
     for name in (START, END):
@@ -224,7 +224,3 @@ def _events(fields: Mapping[str, str]) -> tuple[Event, ...]:
             raise ValueError("unknown timeline event")
         events.append(Event(decoding.whole(at), event, host, note))
     return tuple(events)
-
-
-def _pairs(flat: list[str]) -> dict[str, str]:
-    return dict(zip(flat[::2], flat[1::2], strict=True))

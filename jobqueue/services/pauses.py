@@ -97,13 +97,9 @@ class PauseManager:
             return []
         tags = frozenset(f"{key}:{value}" for key, value in job.tags.items())
         hosts = [x.slot for x in waiting[:_MOST_COMPARED] if x.slot != ANY]
-
-        def holds(pause: Pause) -> bool:
-            if pause.kind is PauseKind.TARGET:
-                return bool(hosts) and self._ledger.pauses.has_host(pause, hosts)
-            return pause.holds(job.operation, tags)
-
-        return [pause for pause in self.active() if holds(pause)]
+        active = self.active()
+        of_hosts = self._ledger.pauses.of_hosts([one for one in active if one.kind is PauseKind.TARGET], hosts)
+        return [one for one in active if one.id in of_hosts or one.holds(job.operation, tags)]
 
     def _check_operation(self, name: str) -> None:
         if not name.endswith(_FAMILY):

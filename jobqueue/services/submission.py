@@ -120,8 +120,7 @@ class JobSubmitter:
             except JobQueueError as error:
                 budget.refused()
                 answers.append(error)
-        outcomes = self._jobs.create_many(new, self._sender.template)
-        self._send([(job, stored) for job, stored in zip(new, outcomes, strict=True) if isinstance(stored, Stored)])
+        outcomes = self._create_many(new)
         results, unknown = iter(zip(new, outcomes, strict=True)), 0
         for place, answer in enumerate(answers):
             if answer is None:
@@ -147,17 +146,22 @@ class JobSubmitter:
         """Accept the jobs of schedules in few round trips; answers come in order, refusals as errors.
 
         ``LedgerUnavailable`` and ``LedgerUncertain`` as answers: the job is to be submitted again, which never makes
-        a second one. ``RecordChanged``: the schedule was changed, or another process dealt with this time.
+        a second one. ``RecordChanged``: the schedule was changed, or another process has processed this time.
         """
         prepared = [self._prepared(job) for job in jobs]
         new = [job for job in prepared if isinstance(job, NewJob)]
-        outcomes = self._jobs.create_many(new, self._sender.template)
-        self._send([(job, stored) for job, stored in zip(new, outcomes, strict=True) if isinstance(stored, Stored)])
+        outcomes = self._create_many(new)
         by_id = {
             job.id: outcome.accepted if isinstance(outcome, Stored) else outcome
             for job, outcome in zip(new, outcomes, strict=True)
         }
         return [by_id[job.id] if isinstance(job, NewJob) else job for job in prepared]
+
+    def _create_many(self, new: list[NewJob]) -> list[Stored | JobQueueError]:
+        """What the ledger answers for each job; the messages of those that it stored are sent."""
+        outcomes = self._jobs.create_many(new, self._sender.template)
+        self._send([(job, stored) for job, stored in zip(new, outcomes, strict=True) if isinstance(stored, Stored)])
+        return outcomes
 
     def _prepared(self, job: ScheduledJob) -> NewJob | JobQueueError:
         try:
@@ -179,7 +183,7 @@ class JobSubmitter:
         if submission.among and target.text != ANY:  # a retry: the hosts are those of the first time
             target = replace(target, kind=TargetKind.HOSTS)
         operation = self._operations.get(submission.operation, compares=explains)
-        submission.principal.require_somewhere(operation.permission)  # before the data is looked at
+        submission.principal.require_somewhere(operation.permission)  # before the data is validated
         data = self._operations.validate(submission.operation, dict(submission.data), explains=explains)
         permissions = submission_permissions.needed(operation.permission, data)
         for permission in permissions:
@@ -290,14 +294,14 @@ class JobSubmitter:
             hosts = self._planner.check(submission, target, limits)
         except PlanChanged as error:
             # the difference may name hosts that the principal may not see
-            told = (
+            refusal = (
                 error
                 if limits is None or not limits.scopes
                 else PlanChanged("The set of agents has changed since the plan. Plan again.")
             )
             if submission.idempotency_key:
-                return (), told
-            raise told from error
+                return (), refusal
+            raise refusal from error
         return (hosts, None) if hosts and target.is_broadcast else None
 
     def _resolved(self, submission: Submission, target: Target, job_id: str) -> tuple[Submission, UnknownTarget | None]:

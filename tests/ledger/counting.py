@@ -18,6 +18,12 @@ def commands_of(client: redis.Redis, call: Callable[[], Any]) -> int:
     return sum(stats["calls"] for name, stats in counted.items() if name not in ours)
 
 
+def calls_of(client: redis.Redis, command: str) -> int:
+    """How often the server has run a command. Older servers count BRPOP when it begins, newer ones when it ends."""
+    counted: dict[str, dict[str, int]] = client.info("commandstats")
+    return counted.get(f"cmdstat_{command}", {"calls": 0})["calls"]
+
+
 class Most:
     """The largest number of commands that one call of a script ran."""
 

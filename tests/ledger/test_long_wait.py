@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import redis
 from kombu import Connection, Consumer, Message
 from redis.exceptions import ConnectionError as RedisConnectionError
 
@@ -16,6 +15,7 @@ from jobqueue.dispatch.long_wait import WAIT_SECONDS
 from jobqueue.dispatch.queues import agent_queues
 from jobqueue.dispatch.transport import MESSAGE_FILTER
 from tests.acceptance.support.until import until
+from tests.ledger.counting import calls_of
 from tests.ledger.world import World, settings
 
 pytestmark = pytest.mark.realredis
@@ -58,12 +58,6 @@ def waiting(world: World) -> list[dict[str, str]]:
     return [one for one in found if one["cmd"] == "brpop" and "b" in one["flags"]]
 
 
-def brpop_calls(client: redis.Redis) -> int:
-    """How many BRPOP the server has counted: the older ones when they begin, the newer ones when they end."""
-    stats: dict[str, dict[str, int]] = client.info("commandstats")
-    return stats.get("cmdstat_brpop", {"calls": 0})["calls"]
-
-
 def begin_to_wait(agent: Agent, world: World) -> None:
     """The channel waits at the server, and the caller does not."""
     agent.channel.connection.cycle.on_poll_start()
@@ -76,10 +70,10 @@ def connections(world: World) -> int:
 
 def test_one_wait_is_long_and_takes_a_message_at_once(agent: Agent, real_world: World) -> None:
     begin_to_wait(agent, real_world)
-    calls = brpop_calls(real_world.client)
+    calls = calls_of(real_world.client, "brpop")
     time.sleep(2.5)
     assert len(waiting(real_world)) == 1
-    assert brpop_calls(real_world.client) == calls
+    assert calls_of(real_world.client, "brpop") == calls
     job_id = real_world.create("a")
     begin = time.monotonic()
     agent.wait()

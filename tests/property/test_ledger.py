@@ -8,14 +8,12 @@ from typing import Any
 import fakeredis
 import pytest
 import redis
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
     rule,
-    run_state_machine_as_test,
 )
 
 from api.fusion.run_state import EXECUTION_STATES, RunState, reporters
@@ -32,6 +30,7 @@ from jobqueue.model.target import ANY
 from tests.ledger import invariants
 from tests.ledger.clock import SECOND, FakeClock
 from tests.ledger.world import LEASE, World
+from tests.property.machines import run
 
 S = ExecutionState
 HOSTS = ("a", "b", "c")
@@ -371,17 +370,10 @@ class LedgerMachine(RuleBasedStateMachine):
         raise AssertionError(f"these never end: {stuck}")
 
 
-def run(client: redis.Redis, examples: int, steps: int) -> None:
-    limits = settings(
-        max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=list(HealthCheck)
-    )
-    run_state_machine_as_test(lambda: LedgerMachine(client), settings=limits)
-
-
 def test_on_fakeredis() -> None:
-    run(fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True), examples=10, steps=30)
+    run(LedgerMachine, fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True), examples=10, steps=30)
 
 
 @pytest.mark.realredis
 def test_on_a_real_redis(real_client: redis.Redis) -> None:
-    run(real_client, examples=60, steps=40)
+    run(LedgerMachine, real_client, examples=60, steps=40)

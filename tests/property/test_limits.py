@@ -8,9 +8,8 @@ from typing import Any
 import fakeredis
 import pytest
 import redis
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from jobqueue.errors import ConcurrencyKeyHeld, JobQueueError
 from jobqueue.ledger.executions import Grant
@@ -21,6 +20,7 @@ from jobqueue.model.target import ALL, ANY
 from tests.ledger import invariants
 from tests.ledger.clock import FakeClock
 from tests.ledger.world import LEASE, OPERATION, World
+from tests.property.machines import run
 
 S = ExecutionState
 ZONES = {"a": "east", "b": "east", "c": "west"}
@@ -188,17 +188,10 @@ class LimitsMachine(RuleBasedStateMachine):
         return status in ("submitted", "processing")
 
 
-def run(client: redis.Redis, examples: int, steps: int) -> None:
-    limits = settings(
-        max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=list(HealthCheck)
-    )
-    run_state_machine_as_test(lambda: LimitsMachine(client), settings=limits)
-
-
 def test_on_fakeredis() -> None:
-    run(fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True), examples=3, steps=30)
+    run(LimitsMachine, fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True), examples=3, steps=30)
 
 
 @pytest.mark.realredis
 def test_on_a_real_redis(real_client: redis.Redis) -> None:
-    run(real_client, examples=25, steps=40)
+    run(LimitsMachine, real_client, examples=25, steps=40)

@@ -8,9 +8,8 @@ from typing import Any
 import fakeredis
 import pytest
 import redis
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from jobqueue.errors import JobQueueError
 from jobqueue.ledger.executions import Grant
@@ -23,6 +22,7 @@ from jobqueue.model.target import ALL
 from tests.ledger import invariants
 from tests.ledger.clock import FakeClock
 from tests.ledger.world import LEASE, World
+from tests.property.machines import run
 
 S = ExecutionState
 HOSTS = tuple("abcdefghijkl")
@@ -201,17 +201,12 @@ class RolloutMachine(RuleBasedStateMachine):
         return self.world.state(self.job_id, host) is S.STARTED
 
 
-def run(client: redis.Redis, examples: int, steps: int) -> None:
-    limits = settings(
-        max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=list(HealthCheck)
-    )
-    run_state_machine_as_test(lambda: RolloutMachine(client), settings=limits)
-
-
 def test_on_fakeredis() -> None:
-    run(fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True), examples=15, steps=40)
+    run(
+        RolloutMachine, fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True), examples=15, steps=40
+    )
 
 
 @pytest.mark.realredis
 def test_on_a_real_redis(real_client: redis.Redis) -> None:
-    run(real_client, examples=80, steps=60)
+    run(RolloutMachine, real_client, examples=80, steps=60)

@@ -16,6 +16,7 @@ from jobqueue.cli.each import for_each
 from jobqueue.cli.job_ids import job_id_of
 from jobqueue.cli.log_selection import LogSelection, read_logs
 from jobqueue.cli.parameters import (
+    data_option,
     data_pair,
     duration,
     full_option,
@@ -73,14 +74,7 @@ def job() -> None:
     metavar="JSON",
     help="The operation's data as JSON; @FILE reads a file, @- standard input.",
 )
-@click.option(
-    "-d",
-    "pairs",
-    type=data_pair,
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="One field of the data: key=text, key:text, key=@file, or key:=JSON.",
-)
+@data_option
 @click.option(
     "--target",
     default=ANY,

@@ -15,7 +15,7 @@ from jobqueue.cli.commands.job import EXIT_JOB_FAILED, GOOD_STATUSES
 from jobqueue.cli.concurrency import concurrency_options, take_concurrency
 from jobqueue.cli.connection import EXIT_INTERRUPTED, ClientCommand, connect
 from jobqueue.cli.interrupt import settle_interrupted
-from jobqueue.cli.parameters import data_pair, duration, full_option, json_option, oneline_option, pair
+from jobqueue.cli.parameters import data_option, data_pair, duration, full_option, json_option, oneline_option, pair
 from jobqueue.cli.rollout import rollout_options, take_rollout
 from jobqueue.cli.saved_run import saved_name, saved_options, saved_values
 from jobqueue.cli.submission import different_tags
@@ -75,14 +75,7 @@ class _Request:
     metavar="FILE",
     help="Run this local file on the hosts; - reads standard input. Words after -- are its arguments.",
 )
-@click.option(
-    "-d",
-    "pairs",
-    type=data_pair,
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="A field of the operation's data: key=text, key:text, key=@file, key:=JSON.",
-)
+@data_option
 @click.option(
     "-p",
     "values",

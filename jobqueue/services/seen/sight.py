@@ -11,7 +11,7 @@ from jobqueue.ledger.job_slots import JobSlots
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.job_summary import JobSummary
 from jobqueue.model.states import ExecutionState, derive_status
-from jobqueue.model.target import Target, TargetKind
+from jobqueue.model.target import TargetKind
 from jobqueue.model.timeline import Event
 from jobqueue.services.targets import parsed
 from jobqueue.targets.host_pattern import is_glob
@@ -29,7 +29,7 @@ class Sight:
     """What is seen of jobs on the hosts that ``hosts`` returns.
 
     A job is seen if it has an execution on one of them. A job that runs on no agent, waits for one in the shared queue,
-    or cannot be read is not seen. ``cost`` counts the slots that were looked at.
+    or cannot be read is not seen. ``cost`` counts the slots examined.
     """
 
     slots: JobSlots
@@ -137,7 +137,7 @@ class Sight:
         """The target of a job whose hosts are all seen. It can name hosts that the job does not run on."""
         hosts = self.hosts()
         names = (name for name in _hosts_of(text) if not is_glob(name))
-        return text if all(name in hosts for name in names) else shown_target(text, visible)
+        return text if all(name in hosts for name in names) else _named(visible)
 
     def _names(self, job_id: str, total: int) -> tuple[str, ...]:
         self.cost += total // _KEPT_COST if self.slots.knows(job_id) else total
@@ -154,25 +154,22 @@ class Sight:
 
 def shown_target(text: str, visible: Sequence[str]) -> str:
     """The target of a job that is seen in part: without the names of hosts that are not seen."""
-    try:
-        target = parsed(text)
-    except InvalidTarget:  # of an altered or a later record
-        target = Target(TargetKind.HOST, text)
-    if target.kind is TargetKind.HOSTS:
-        if not _hosts_of(text):
-            return text
-    elif target.kind is not TargetKind.HOST:
-        return text
-    more = ",..." if len(visible) > _NAMED else ""
-    return f"{','.join(visible[:_NAMED])}{more}"
+    return _named(visible) if _hosts_of(text) else text
+
+
+def _named(hosts: Sequence[str]) -> str:
+    return f"{','.join(hosts[:_NAMED])}{',...' if len(hosts) > _NAMED else ''}"
 
 
 def _hosts_of(text: str) -> tuple[str, ...]:
-    """The hostnames, and patterns of them, in a target expression; empty for other targets."""
+    """The hostnames, and patterns of them, that a target consists of or contains."""
     try:
-        if parsed(text).kind is not TargetKind.HOSTS:
-            return ()
+        kind = parsed(text).kind
     except InvalidTarget:  # of an altered or a later record
+        kind = TargetKind.HOST
+    if kind is TargetKind.HOST:
+        return (text,)
+    if kind is not TargetKind.HOSTS:
         return ()
     from jobqueue.targets import language  # its parser is part of the extra ``api``
 

@@ -6,11 +6,11 @@ import signal
 import time
 
 import psutil
-import redis
 
 from tests.acceptance.redis.conftest import MakeParts
 from tests.acceptance.redis.servers import Server
 from tests.acceptance.support.until import until
+from tests.ledger.counting import calls_of
 
 JOBS = 200
 MOST_IDLE, MOST_BUSY = 2, 3
@@ -51,20 +51,14 @@ def test_few_while_idle_and_few_while_busy(server: Server, make_parts: MakeParts
     until(lambda: len(of_process(server, pid)) <= MOST_IDLE, "it is idle again", 30)
 
 
-def brpop_calls(client: redis.Redis) -> int:
-    """How many BRPOP the server has counted: the older ones when they begin, the newer ones when they end."""
-    stats: dict[str, dict[str, int]] = client.info("commandstats")
-    return stats.get("cmdstat_brpop", {"calls": 0})["calls"]
-
-
 def test_an_idle_agent_rarely_asks_for_messages(server: Server, make_parts: MakeParts) -> None:
     parts = make_parts(server.url).start("a1")
     pid = parts.agents["a1"].pid
     until(lambda: any(one["cmd"] == "brpop" for one in of_process(server, pid)), "it waits for messages")
     with server.client() as client:
-        calls = [brpop_calls(client)]
+        calls = [calls_of(client, "brpop")]
         time.sleep(12)
-        calls.append(brpop_calls(client))
+        calls.append(calls_of(client, "brpop"))
     assert 1 <= calls[1] - calls[0] <= 2
     # and yet it stops at once
     begin = time.monotonic()

@@ -6,40 +6,28 @@ import json
 from pathlib import Path
 from typing import Any
 
-import fakeredis
 import pytest
 from flask.testing import FlaskClient
 
 from api.app import create_app
-from api.auth import gate
-from jobqueue.ledger.ledger import Ledger
-from jobqueue.model.agent import Registration
-from jobqueue.model.principal import Principal
-from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
 from jobqueue.settings import Settings
-from tests.unit.api.conftest import TOKEN
+from tests.unit.api.over_a_ledger import act, services_with, settings_in
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(state_dir=tmp_path, token=TOKEN, redis_url="redis://127.0.0.1:1/0")
+    return settings_in(tmp_path)
 
 
 @pytest.fixture
 def services(settings: Settings) -> Services:
-    registry = Registry.load(())
-    ledger = Ledger(fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True), settings)
-    for hostname in ("web1", "web2"):
-        ledger.agents.register(Registration(hostname, "boot", {}, {}, registry.types(), "1", 2))
-    return Services.over(ledger, settings, registry)
+    return services_with(settings, {"web1": {}, "web2": {}})
 
 
 @pytest.fixture
 def client(settings: Settings, services: Services) -> FlaskClient:
-    app = create_app(settings, services)
-    gate.of(app).authenticate = lambda _environ: Principal("alice", frozenset("*"))
-    return app.test_client()
+    return act(create_app(settings, services), "*")
 
 
 def submit(client: FlaskClient, concurrency: Any, target: str = "web1") -> Any:

@@ -8,26 +8,22 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import fakeredis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from api.app import create_app
-from api.auth import gate
 from jobqueue.ledger.executions import Grant
-from jobqueue.ledger.ledger import Ledger
-from jobqueue.model.agent import Registration
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.principal import Principal
 from jobqueue.model.role import BUILTIN
 from jobqueue.model.states import ExecutionState
-from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
 from jobqueue.settings import Settings
 from jobqueue.trust.signing import work
 from jobqueue.trust.signing.trusted import TrustedKeys
-from tests.unit.api.conftest import TOKEN
+from tests.unit.api.over_a_ledger import act as act_as
+from tests.unit.api.over_a_ledger import services_with, settings_in
 
 HOST = "web1"
 SHELL = "command.shell.execute"
@@ -39,15 +35,12 @@ ADMIN = Principal("admin", BUILTIN["admin"])
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(state_dir=tmp_path, token=TOKEN, redis_url="redis://127.0.0.1:1/0")
+    return settings_in(tmp_path)
 
 
 @pytest.fixture
 def services(settings: Settings) -> Services:
-    registry = Registry.load(())
-    ledger = Ledger(fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True), settings)
-    ledger.agents.register(Registration(HOST, "boot", {}, {}, registry.types(), "1", 2))
-    return Services.over(ledger, settings, registry)
+    return services_with(settings, {HOST: {}})
 
 
 @pytest.fixture
@@ -56,8 +49,7 @@ def app(settings: Settings, services: Services) -> Flask:
 
 
 def act(app: Flask, *permissions: str) -> FlaskClient:
-    gate.of(app).authenticate = lambda _environ: Principal("somebody", frozenset(permissions))
-    return app.test_client()
+    return act_as(app, *permissions, name="somebody")
 
 
 def job_ids(services: Services) -> list[str]:

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import fakeredis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from api.app import create_app
-from api.auth import gate
-from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Registration
-from jobqueue.model.principal import Principal
 from jobqueue.model.role import BUILTIN
-from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
-from jobqueue.settings import Settings
-from tests.unit.api.conftest import TOKEN
+from tests.unit.api.over_a_ledger import act, services_with, settings_in
 from tests.unit.api.shapes import error
 
 DEPLOY: dict[str, Any] = {
@@ -42,14 +35,13 @@ PING = {"operation": {"type": "node.hostname.get"}}
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Services:
-    settings = _settings(tmp_path_factory.mktemp("state"))
-    ledger = Ledger(fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True), settings)
-    return Services.over(ledger, settings, Registry.load(()))
+    settings = settings_in(tmp_path_factory.mktemp("state"))
+    return services_with(settings, {})
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory, services: Services) -> Flask:
-    return create_app(_settings(tmp_path_factory.mktemp("api")), services)
+    return create_app(settings_in(tmp_path_factory.mktemp("api")), services)
 
 
 @pytest.fixture
@@ -64,15 +56,6 @@ def app(shared: Flask, services: Services) -> Flask:
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     return act(app, "*")
-
-
-def _settings(state: Path) -> Settings:
-    return Settings(state_dir=state, token=TOKEN, redis_url="redis://127.0.0.1:1/0")
-
-
-def act(app: Flask, *permissions: str, name: str = "alice", roles: tuple[str, ...] = ()) -> FlaskClient:
-    gate.of(app).authenticate = lambda _environ: Principal(name, frozenset(permissions), roles)
-    return app.test_client()
 
 
 def put(client: FlaskClient, name: str = "deploy", body: Any = None, **more: Any) -> Any:

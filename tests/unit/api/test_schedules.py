@@ -7,24 +7,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import fakeredis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from api.app import create_app
-from api.auth import gate
 from api.scheduling import submission_of
-from jobqueue.ledger.ledger import Ledger
-from jobqueue.model.agent import Registration
-from jobqueue.model.principal import Principal
 from jobqueue.model.timestamps import from_iso
-from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
 from jobqueue.services.schedule_owner import OwnerReader
 from jobqueue.services.scheduler import Scheduler
 from jobqueue.settings import Settings
-from tests.unit.api.conftest import TOKEN
+from tests.unit.api.over_a_ledger import act, services_with, settings_in
 
 JOB = {"operation": {"type": "node.hostname.get"}, "target_hostname": "web1"}
 NIGHTLY = {"name": "nightly", "cron": "0 3 * * 1-5", "time_zone": "Europe/Berlin", "job": JOB}
@@ -32,15 +26,12 @@ NIGHTLY = {"name": "nightly", "cron": "0 3 * * 1-5", "time_zone": "Europe/Berlin
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(state_dir=tmp_path, token=TOKEN, redis_url="redis://127.0.0.1:1/0")
+    return settings_in(tmp_path)
 
 
 @pytest.fixture
 def services(settings: Settings) -> Services:
-    registry = Registry.load(())
-    ledger = Ledger(fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True), settings)
-    ledger.agents.register(Registration("web1", "boot", {}, {}, registry.types(), "1", 2))
-    return Services.over(ledger, settings, registry)
+    return services_with(settings, {"web1": {}})
 
 
 @pytest.fixture
@@ -51,11 +42,6 @@ def app(settings: Settings, services: Services) -> Flask:
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     return act(app, "*")
-
-
-def act(app: Flask, *permissions: str, kind: str = "token") -> FlaskClient:
-    gate.of(app).authenticate = lambda _environ: Principal("alice", frozenset(permissions), (), kind)
-    return app.test_client()
 
 
 def create(client: FlaskClient, **fields: Any) -> Any:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fakeredis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -17,14 +16,12 @@ from api.auth import gate
 from api.auth.rules import KNOWN, PUBLIC, rule_name, rule_of
 from api.auth.scoped_routes import SCOPED, is_scoped
 from jobqueue.ledger.executions import Grant
-from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Registration
 from jobqueue.model.principal import Principal
 from jobqueue.model.states import ExecutionState
-from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
 from jobqueue.settings import Settings
-from tests.unit.api.conftest import TOKEN
+from tests.unit.api.over_a_ledger import services_with, settings_in
 from tests.unit.api.shapes import error
 from tests.unit.api.test_rules import routes
 
@@ -37,17 +34,14 @@ TEAM = ("job:*@group:web", "agent:*@group:web", "shell:execute@group:web", "entr
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(state_dir=tmp_path, token=TOKEN, redis_url="redis://127.0.0.1:1/0")
+    return settings_in(tmp_path)
 
 
 @pytest.fixture
 def services(settings: Settings) -> Services:
-    registry = Registry.load(())
-    ledger = Ledger(fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True), settings)
-    for group, hosts in (("web", WEB), ("oracle", DB)):
-        for host in hosts:
-            ledger.agents.register(Registration(host, "boot", {"group": group}, {}, registry.types(), "1", 2))
-    return Services.over(ledger, settings, registry)
+    return services_with(
+        settings, {host: {"group": group} for group, hosts in (("web", WEB), ("oracle", DB)) for host in hosts}
+    )
 
 
 @pytest.fixture
@@ -193,7 +187,7 @@ class TestSubmissions:
         script["targetHostname"] = "oracle1"
         refused = api.by(*TEAM).post("/api/spark/jobs", json=script)
         assert (refused.status_code, "concerns all hosts" in refused.text) == (403, True)
-        # whoever may write jobs everywhere, but not run scripts there
+        # a principal that may write jobs everywhere, but not run scripts there
         refused = api.by("job:write", "job:read", "agent:read", "shell:execute@group:web").post(
             "/api/spark/jobs", json=script
         )
@@ -369,7 +363,7 @@ class TestReading:
 
 
 def test_a_grant_of_an_operation_changes_no_other_permission(api: Api) -> None:
-    """Whoever may run shells on some hosts only reads as before, with and without agent:read."""
+    """A principal that may run shells on some hosts only reads as before, with and without agent:read."""
     job_id = api.job("oracle1")
     for grants in (("job:read", "job:write"), ("job:read", "job:write", "agent:read")):
         client = api.by(*grants, "shell:execute@group:web")

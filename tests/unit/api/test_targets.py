@@ -5,38 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import fakeredis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from api.app import create_app
-from api.auth import gate
-from jobqueue.ledger.ledger import Ledger
-from jobqueue.model.agent import Registration
-from jobqueue.model.principal import Principal
-from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
 from jobqueue.settings import Settings
-from tests.unit.api.conftest import TOKEN
+from tests.unit.api.over_a_ledger import act, services_with, settings_in
 
 JOB = {"operation": {"type": "node.hostname.get"}}
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(state_dir=tmp_path, token=TOKEN, redis_url="redis://127.0.0.1:1/0")
+    return settings_in(tmp_path)
 
 
 @pytest.fixture
 def services(settings: Settings) -> Services:
-    registry = Registry.load(())
-    ledger = Ledger(fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True), settings)
-    for hostname, zone in (("web1", "a"), ("web2", "b"), ("web3", "a")):
-        labels = {"group": "web.dev", "zone": zone}
-        facts = {"os": {"name": "Debian GNU/Linux 12"}}
-        ledger.agents.register(Registration(hostname, "boot", labels, facts, registry.types(), "1", 2))
-    return Services.over(ledger, settings, registry)
+    agents = {host: {"group": "web.dev", "zone": zone} for host, zone in (("web1", "a"), ("web2", "b"), ("web3", "a"))}
+    return services_with(settings, agents, {"os": {"name": "Debian GNU/Linux 12"}})
 
 
 @pytest.fixture
@@ -47,11 +36,6 @@ def app(settings: Settings, services: Services) -> Flask:
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     return act(app, "*")
-
-
-def act(app: Flask, *permissions: str) -> FlaskClient:
-    gate.of(app).authenticate = lambda _environ: Principal("alice", frozenset(permissions))
-    return app.test_client()
 
 
 def submit(client: FlaskClient, target: str, **more: Any) -> Any:
