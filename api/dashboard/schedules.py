@@ -38,7 +38,7 @@ def schedules() -> Response:
         views=views,
         total=total,
         when_of=when_of,
-        told=told,
+        result_text=result_text,
         done=DONE.get(query.text("done"), ""),
         newer=query.with_changes(after=None, done=None) if behind else "",
         older=query.with_changes(after=following, done=None) if following else "",
@@ -47,7 +47,7 @@ def schedules() -> Response:
 
 @blueprint.get(f"{PREFIX}/schedules/<name>")
 def schedule(name: str) -> Response:
-    """One schedule, what came of its times, and the next ones."""
+    """One schedule, its last results and its next times."""
     return _one(services().schedules.get(name))
 
 
@@ -93,7 +93,7 @@ def when_of(timing: Timing) -> str:
     return "once"
 
 
-def told(result: Result) -> str:
+def result_text(result: Result) -> str:
     """A result in a line, for those who point at its mark."""
     number = f" ({result.count} times)" if result.count > 1 else ""
     reason = f": {result.reason}" if result.reason else ""
@@ -139,7 +139,7 @@ def _one(view: ScheduleView, problem: str = "", status: int = 200) -> Response:
             for time in services().schedules.preview(view.schedule)
         ],
         span=show_duration,
-        told=told,
+        result_text=result_text,
         saved_exists=_saved_exists(view),
         problem=problem,
         done=DONE.get(query.text("done"), ""),

@@ -119,9 +119,7 @@ def _schedules(found: Measures) -> Iterator[Metric]:
         "How late the schedule is that is most overdue.",
         found.schedules_overdue_seconds,
     )
-    times = CounterMetricFamily(
-        "jobqueue_schedule_times", "Times of schedules, by what came of them.", labels=("outcome",)
-    )
+    times = CounterMetricFamily("jobqueue_schedule_times", "Times of schedules, by outcome.", labels=("outcome",))
     for outcome in Outcome:
         times.add_metric((str(outcome),), found.schedule_results.get(str(outcome), 0))
     yield times

@@ -187,7 +187,7 @@ class NamedScheduleRequest(ScheduleRequest):
 class SchedulePauseRequest(StrictSchema):
     """Why a schedule is paused."""
 
-    reason = Line(load_default="", validate=length(0, MAX_DESCRIPTION), metadata=about("For people who wonder."))
+    reason = Line(load_default="", validate=length(0, MAX_DESCRIPTION), metadata=about("Shown with the pause."))
 
 
 class ScheduleQuery(StrictSchema):
@@ -208,7 +208,7 @@ class SchedulePauseAnswer(ma.Schema):
 
 
 class ResultAnswer(ma.Schema):
-    """What came of a time of a schedule, or of several that came to the same."""
+    """The result of one time of a schedule, or of several consecutive times with the same outcome."""
 
     time = fields.DateTime(required=True, metadata=about("The time; of several, the first."))
     last_time = fields.DateTime(required=True, metadata=about("Of several times the last."))
@@ -256,7 +256,7 @@ class ScheduleAnswer(ma.Schema):
     results = fields.List(
         fields.Nested(ResultAnswer),
         required=True,
-        metadata=about(f"What came of its times, newest first: the last {KEPT_RESULTS}, in lists only the last one."),
+        metadata=about(f"Its results, newest first: the last {KEPT_RESULTS}, in lists only the last one."),
     )
 
 

@@ -637,7 +637,7 @@ class AgentListAnswer(ma.Schema):
     agents = fields.List(fields.Nested(ListedAgent), required=True)
     total = fields.Integer(required=True, metadata=about("How many agents match, on all pages."))
     is_least = fields.Boolean(
-        required=True, metadata=about("There may be more: only the first 20,000 hostnames were looked at.")
+        required=True, metadata=about("There may be more: only the first 20,000 hostnames were examined.")
     )
     next_cursor = fields.String(required=True, allow_none=True)
 

@@ -128,7 +128,7 @@ class Doctor:
         return bool(terms) and self._client.zscore(self._keys.kind("line") + key, name) is not None
 
     def _lines(self) -> Iterator[Damage]:
-        """Lines that are not looked at, and keys that are held by what has ended."""
+        """Waiting lines that maintenance would skip, and concurrency keys whose holders have ended."""
         lines = self._keys.kind("lines")
         for key in self._scan("line"):
             name = key.removeprefix(self._keys.kind("line"))
@@ -137,7 +137,7 @@ class Doctor:
                     continue
                 if self._repairs:
                     self._client.zadd(lines, {name: 0})
-            yield self._found("line", key, "waits for a concurrency key, and is not looked at")
+            yield self._found("line", key, "waits for a concurrency key, and maintenance would skip it")
         for key in self._scan("holders"):
             name = key.removeprefix(self._keys.kind("holders"))
             for member in self._ledger.executions.stale_holders(name, repairs=self._repairs):

@@ -116,7 +116,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
         "zset",
         "the same names, by the time at which that was computed: one ahead of the clock shows that the clock went back",
     ),
-    "schedule_log": ("schedule-log:", "list", "{name}: what came of its times, newest results"),
+    "schedule_log": ("schedule-log:", "list", "{name}: the results of its last times, newest first"),
     "scheduler": ("scheduler", "string", "which API process fires schedules; expires"),
     "plan": ("plan:", "string", "{hash}: the agents of a plan, compressed; expires after an hour"),
     "failures": ("failures:", "string", "{digest of an address or a name}: its recent failed logins; expires"),

@@ -40,7 +40,7 @@ class Taken:
 class Step:
     """A schedule moves on from ``progress.next`` without a job: to ``next``, which fires when it is ``due``.
 
-    ``result``: what came of times, if that is known. ``waits`` and ``seen`` are as in ``Progress``.
+    ``result``: the result of the times that have passed, if any. ``waits`` and ``seen`` are as in ``Progress``.
     """
 
     schedule: Schedule
@@ -138,9 +138,9 @@ class Schedules:
 
     def _arguments(self, step: Step) -> tuple[Argument, ...]:
         result = step.result
-        told: tuple[Argument, ...] = ("", "", "", "", "")
+        result_fields: tuple[Argument, ...] = ("", "", "", "", "")
         if result is not None:
-            told = (str(result.outcome), result.begin, result.end, result.count, _line(result.reason))
+            result_fields = (str(result.outcome), result.begin, result.end, result.count, _line(result.reason))
         return (
             self._now(),
             step.schedule.name,
@@ -149,7 +149,7 @@ class Schedules:
             *_planned(step.next, step.due),
             "" if step.waits is None else step.waits,
             "" if step.seen is None else step.seen,
-            *told,
+            *result_fields,
         )
 
     def _store(self, name: str, before: str, *arguments: Argument) -> None:

@@ -63,7 +63,7 @@ class Measures:
     ``pauses`` keep ``paused`` executions from starting. Jobs or executions wait for ``keys_waited_for`` concurrency
     keys.
     ``held``: jobs with executions that have not been opened, by what they wait for. ``maintained``: a maintenance
-    process holds the leadership. ``schedule_results``: times of schedules by what came of them, and as ``late`` the
+    process holds the leadership. ``schedule_results``: times of schedules by outcome, and as ``late`` the
     microseconds by which all of them fired late; ``schedules_overdue_seconds``: of the schedule that waits longest.
     ``audit_unwritable``: the audit trail cannot be written; ``audit_broken``: a break is
     among the retained entries.

@@ -31,7 +31,7 @@ class Overlap(str, Enum):
 
 
 class Outcome(str, Enum):
-    """What came of one time of a schedule."""
+    """The outcome of one time of a schedule."""
 
     FIRED = "fired"
     TRIGGERED = "triggered"
@@ -140,8 +140,8 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a time, or of ``count`` times from ``begin`` to ``end`` that came to the same. ``at`` is when that
-    was decided. ``reason`` explains why no job was made.
+    """The result of one time, or of ``count`` times from ``begin`` to ``end`` with the same outcome. ``at`` is when
+    that was decided. ``reason`` explains why no job was made.
     """
 
     begin: int

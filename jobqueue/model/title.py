@@ -10,7 +10,7 @@ from typing import Any
 MAX_DEFAULT_TITLE = 100
 #: Characters of a command that are looked at.
 _LOOKED_AT = 10_000
-#: Words of a command line that are looked at: more than a title has room for.
+#: Words of a command line that are used: more than a title has room for.
 _WORDS_LOOKED_AT = 60
 _LINES = ("command", "script", "entrypoint")
 

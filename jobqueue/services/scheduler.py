@@ -1,9 +1,9 @@
 """Fires schedules: submits their jobs when they are due.
 
 Every API process runs a scheduler; a short lease lets one of them at a time fire. The lease only avoids duplicate work:
-the ledger stores a job and moves its schedule on in one step, and refuses a time that was dealt with. So each time
-makes one job, however many processes there are, and whenever one of them dies. The API fires, not maintenance, because
-firing needs what only the API has: the key that signs work, the permissions of owners, and the audit trail.
+the ledger stores a job and moves its schedule on in one step, and refuses a time that was already processed. So each
+time makes one job, however many processes there are, and whenever one of them dies. The API fires, not maintenance,
+because firing needs what only the API has: the key that signs work, the permissions of owners, and the audit trail.
 """
 
 from __future__ import annotations
@@ -97,20 +97,20 @@ class Scheduler:
             logger.debug("The lease for firing schedules could not be released; it will expire: %s", error)
 
     def turn(self) -> float:
-        """Deal with the schedules that are due, each with one of its times; returns seconds until the next turn."""
+        """Process one time of each schedule that is due; returns the seconds until the next turn."""
         taken = self._schedules.take(self._me, LEASE_SECONDS, BATCH)
         if taken is None:
             return IDLE_SECONDS
         if taken.ahead:
             self._plan_again(taken.ahead, taken.now)
         if taken.due:
-            self._deal_with(taken.due, taken.now)
+            self._process(taken.due, taken.now)
             return _BUSY_SECONDS
         if taken.first is None:
             return IDLE_SECONDS
         return min(IDLE_SECONDS, max((taken.first - taken.now) / SECOND, _BUSY_SECONDS))
 
-    def _deal_with(self, names: tuple[str, ...], now: int) -> None:
+    def _process(self, names: tuple[str, ...], now: int) -> None:
         steps: list[Step] = []
         firings: list[_Firing] = []
         for view in self._views(names):
@@ -144,7 +144,7 @@ class Scheduler:
         return intact
 
     def _decide(self, view: ScheduleView, now: int) -> Step | _Firing | None:
-        """What becomes of the next time of a schedule."""
+        """The step for the next time of a schedule, or the job to submit for it; None if it is not due."""
         schedule, progress = view.schedule, view.progress
         times, time = _times_of(schedule), progress.next
         if time is None or times.after(time - 1) != time:
@@ -230,7 +230,7 @@ class Scheduler:
                 jobs.append(self._job(firing, principal, now))
                 submitted.append(firing)
             except LedgerUnavailable:
-                raise  # the time has not passed: the next turn deals with it
+                raise  # the next turn processes this time again
             except JobQueueError as error:
                 logger.warning("The schedule %s made no job: %s", schedule.name, error)
                 steps.append(_refused(firing, error.message))

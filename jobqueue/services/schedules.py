@@ -32,8 +32,9 @@ from jobqueue.schedules.zones import instant, local, zone_of
 from jobqueue.services.schedule_owner import owner_of
 from jobqueue.services.submission import JobSubmitter, ScheduledJob
 
-#: Makes the submission that a schedule's content stands for: content, principal -> submission. The API gives it, since
-#: it alone knows its requests. Raises ``InvalidInput``, ``PermissionDenied``, ``RecordAltered``, ``LedgerUnavailable``.
+#: Makes the submission that a schedule's content stands for: content, principal -> submission. The API provides it:
+#: only the API knows its requests. Raises ``InvalidInput``, ``PermissionDenied``, ``RecordAltered``,
+#: ``LedgerUnavailable``.
 MakeSubmission = Callable[[Mapping[str, Any], Principal], Submission]
 
 #: The tag by which the jobs of a schedule are found.
@@ -116,7 +117,7 @@ class ScheduleManager:
         else:
             wanted = self._owned(wanted, submission, now)
         if known is None or wanted.timing != known.timing:
-            _first_time(wanted, now)
+            _first_time(wanted, _times(wanted), now)
         return known, wanted
 
     def pause(self, name: str, reason: str, principal: Principal) -> ScheduleView:
@@ -172,8 +173,9 @@ class ScheduleManager:
         return stored
 
     def _store(self, schedule: Schedule, before: str, now: int) -> None:
-        next_time = _first_time(schedule, now)
-        self._schedules.put(schedule, before, next_time, _times(schedule).due(next_time))
+        times = _times(schedule)
+        next_time = _first_time(schedule, times, now)
+        self._schedules.put(schedule, before, next_time, times.due(next_time))
 
     def _change(self, name: str, pause: Pause | None, principal: Principal) -> ScheduleView:
         before = self.get(name).schedule
@@ -210,9 +212,8 @@ def _kept(schedule: Schedule, known: Schedule) -> Schedule:
     return replace(schedule, timing=timing, uid=known.uid, created=known.created, pause=schedule.pause or known.pause)
 
 
-def _first_time(schedule: Schedule, now: int) -> int:
+def _first_time(schedule: Schedule, times: Times, now: int) -> int:
     """The first time of a schedule that is new or has another timing. Raises ``InvalidInput``."""
-    times = _times(schedule)
     next_time = times.after(now - 1)
     if next_time is None:
         raise InvalidInput.of(_field_of(schedule.timing), "The schedule would never fire: all of its times are past.")

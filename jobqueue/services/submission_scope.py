@@ -37,7 +37,7 @@ class Limits:
         """Raise ``PermissionDenied`` unless all of these hosts are within every scope."""
         for scope in self.scopes:
             if any(host not in scope for host in hosts):
-                if target.kind is TargetKind.HOST:  # the caller wrote the name: nothing else is told
+                if target.kind is TargetKind.HOST:  # the caller wrote the name: name no other host
                     raise unknown(self.principal, scope, target.text)
                 raise outside(self.principal, scope, hosts, self.visible)
 
@@ -47,12 +47,12 @@ class Limits:
         return frozenset.intersection(*(scope.hosts for scope in self.scopes)) if self.scopes else None
 
     def unknown(self, target: Target) -> PermissionDenied:
-        """The refusal of a target without any host, which tells nothing about hosts outside of the scopes."""
+        """The refusal of a target without any host; it names no host outside of the scopes."""
         return unknown(self.principal, self.scopes[0], target.text)
 
 
 class SubmissionScope:
-    """Applies the scopes of a principal to targets. ``sees_job`` tells whether a principal may see all of a job."""
+    """Applies the scopes of a principal to targets. ``sees_job``: whether a principal may see all of a job."""
 
     def __init__(
         self,

@@ -348,7 +348,9 @@ class _Inspection:
         return kind == "key" and name in self.records.one(f"line:{key}")
 
     def concurrency(self) -> None:
-        """No key is held by more than its limit or by what has ended; all that runs holds its key; all lines go on."""
+        """No key has more holders than its limit, or holders that have ended. All that runs holds its key, and every
+        waiting line is scheduled.
+        """
         jobs, lines = self.records.kind("job:"), self.records.one("lines")
         holders = self.records.kind("holders:")
         for key, members in holders.items():
@@ -368,7 +370,7 @@ class _Inspection:
                 self.expect(not has_ended, f"{key} is held by {member}, which has ended")
         for key in self.records.kind("line:"):
             self.owned.add(f"line:{key}")
-            self.expect(key in lines, f"the line of {key} is not looked at")
+            self.expect(key in lines, f"the line of {key} is not scheduled")
         self.owned.add("lines")
         for name, record in self.records.kind("exec:").items():
             slot, _, job_id = name.rpartition(":")

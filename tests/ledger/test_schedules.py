@@ -41,7 +41,7 @@ from tests.ledger.world import World, settings
 MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
 ADMIN = Principal("admin", frozenset({"*"}), ("admin",), "token")
 JOB = {"operation": "node.hostname.get", "target": "web1"}
-DEED = AuditEntry("admin", "token", "", "POST", "/schedule/s/trigger", 201, "done", "")
+AUDIT_ENTRY = AuditEntry("admin", "token", "", "POST", "/schedule/s/trigger", 201, "done", "")
 
 
 def submission_of(content: Mapping[str, Any], principal: Principal) -> Submission:
@@ -483,11 +483,11 @@ def test_content_that_became_invalid_is_refused_at_each_time(clockwork: Clockwor
 
 def test_trigger_submits_a_job_beside_the_times(clockwork: Clockwork) -> None:
     view = clockwork.create(timing=Timing(every=HOUR, anchor=clockwork.clock.now + HOUR))
-    accepted = clockwork.schedules.trigger(view, submission_of(JOB, ADMIN), DEED)
+    accepted = clockwork.schedules.trigger(view, submission_of(JOB, ADMIN), AUDIT_ENTRY)
     assert clockwork.outcomes() == [("triggered", 1)]
     assert clockwork.results()[0].job_id == accepted.job_id
     with pytest.raises(Conflict, match=accepted.job_id):
-        clockwork.schedules.trigger(clockwork.schedules.get("s"), submission_of(JOB, ADMIN), DEED)
+        clockwork.schedules.trigger(clockwork.schedules.get("s"), submission_of(JOB, ADMIN), AUDIT_ENTRY)
     assert clockwork.schedules.get("s").progress.next == view.progress.next
 
 

@@ -81,7 +81,7 @@ def hasty(real_client: redis.Redis, redis_url: str) -> Iterator[World]:
 
 @contextmanager
 def suspended(client: redis.Redis, seconds: float) -> Iterator[None]:
-    """Redis answers nobody for a while: its process is stopped. What is sent to it meanwhile waits in its sockets."""
+    """Redis answers no client for a while: its process is stopped. Commands sent meanwhile wait in its sockets."""
     pid = client.info("server")["process_id"]
     resume = threading.Timer(seconds, os.kill, (pid, signal.SIGCONT))
     os.kill(pid, signal.SIGSTOP)

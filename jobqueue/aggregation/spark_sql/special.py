@@ -226,7 +226,7 @@ def _next_day(calls: Calls, arguments: Arguments) -> Typed:
     name = calls.literal(arguments[1], "next_day: the day of the week").upper()
     full = next((number for number, names in enumerate(_WEEKDAYS) if name in names), None)
     if full is None:
-        raise InvalidInput(f"next_day: {name[:50]!r} is no day of the week; write it as MON or MONDAY")
+        raise InvalidInput(f"next_day: {name[:50]!r} is not a day of the week; write it as MON or MONDAY")
     return Typed(f"spark_add_days({day.sql}, (({full} - isodow({day.sql}) + 7) % 7) + 1)", DATE)
 
 

@@ -9,7 +9,7 @@ import click
 
 from jobqueue.cli.candidates import targets_like
 from jobqueue.cli.connection import ClientGroup, connect
-from jobqueue.cli.parameters import data_pair, duration, full_option, json_object, json_option, pair
+from jobqueue.cli.parameters import data_option, data_pair, duration, full_option, json_object, json_option, pair
 from jobqueue.cli.rollout import rollout_options, take_rollout
 from jobqueue.cli.saved_run import saved_name, saved_options, saved_values
 from jobqueue.cli.schedule_options import schedule_options, take_terms, timing_options
@@ -45,14 +45,7 @@ def schedule() -> None:
     help="Where its jobs run; several add up.",
 )
 @click.option("--script", metavar="FILE", help="The jobs run this local file; - reads standard input.")
-@click.option(
-    "-d",
-    "pairs",
-    type=data_pair,
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="A field of the operation's data: key=text, key:text, key=@file, key:=JSON.",
-)
+@data_option
 @click.option(
     "-p",
     "values",
@@ -160,7 +153,7 @@ def list_schedules(full: bool, as_json: bool) -> None:
 @_name
 @json_option
 def show(name: str, as_json: bool) -> None:
-    """Show a schedule, what came of its last times, and the next ones."""
+    """Show a schedule, its last results and its next times."""
     with connect() as client:
         found = client.schedule(name)
     out = screen()
@@ -172,7 +165,7 @@ def show(name: str, as_json: bool) -> None:
 
 @schedule.command()
 @_name
-@click.option("--reason", default="", help="Why, for people who wonder.")
+@click.option("--reason", default="", help="Why; shown with the pause.")
 @json_option
 def pause(name: str, reason: str, as_json: bool) -> None:
     """Let the times of a schedule pass without jobs."""

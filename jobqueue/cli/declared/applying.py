@@ -36,7 +36,7 @@ class Step:
 def compare(
     client: Client, records: Sequence[Record], *, take_over: bool, complain: Callable[[str], None]
 ) -> list[Step]:
-    """The step for each record. Each error of the API is told to ``complain``, with the record's file and line.
+    """The step for each record. Each error of the API goes to ``complain``, with the record's file and line.
 
     Raises ``ClickException`` if there was any.
     """
@@ -54,7 +54,7 @@ def compare(
             continue
         if comparison.manager and not take_over:
             place = record.document.place
-            complain(f"{place}: {record} is managed by {comparison.manager!r}; --take-over applies it all the same.")
+            complain(f"{place}: {record} is managed by {comparison.manager!r}; use --take-over to apply it anyway.")
             continue
         steps.append(Step(record.kind, record.name, record, comparison))
     if len(steps) < len(records):

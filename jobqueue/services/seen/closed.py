@@ -11,7 +11,7 @@ class Closed:
     """Stands for a use case that does not look at hosts: whatever is asked of it is refused."""
 
     def __init__(self, access: Access, permission: str, what: str, **allowed: Any) -> None:
-        """``allowed``: what may be used all the same, by name."""
+        """``allowed``: the parts that may still be used, by name."""
         self._refusal = access, permission, what
         self.__dict__.update(allowed)
 

@@ -36,7 +36,7 @@ class SeenJobs(Jobs):
     """Reads jobs as ``Jobs`` does, each without what its reader may not see. A job of which nothing is left is unknown.
 
     Statuses and counts are those of the visible part. Filters are applied to what is visible: an index by status or
-    target would tell of the rest. What changes jobs is that of ``Jobs``: the caller checks it.
+    target would reveal the rest. What changes jobs is that of ``Jobs``: the caller checks it.
     """
 
     def __init__(self, jobs: Jobs, sight: Sight) -> None:

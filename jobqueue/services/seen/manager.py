@@ -67,7 +67,7 @@ class SeenJobManager(GuardedJobManager):
         self.executions = ExecutionReader(jobs, verify)
 
     def search(self, wanted: JobFilter, search: JobSearch) -> JobPage:
-        """One page of those visible jobs that also match ``search`` by what is visible of them."""
+        """One page of the visible jobs whose visible part matches ``search``."""
         return self._seen.search(wanted, search.matches)
 
     def counts(self) -> dict[JobStatus, int]:

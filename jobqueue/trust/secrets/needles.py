@@ -66,7 +66,7 @@ class NeedleSet:
         return len(next((text[-length:] for length in range(_HEAD - 1, 0, -1) if text[-length:] in self._heads), b""))
 
     def begun_within(self, text: bytes) -> list[tuple[int, int]]:
-        """Where ``text`` has a beginning of a needle that tells what it is."""
+        """Where ``text`` has a prefix of a needle that is long enough to identify it."""
         return [
             (at, at + _in_common(text[at:], needle))
             for length in self._told_by
@@ -139,7 +139,7 @@ def _anchors(run: re.Pattern[bytes], text: bytes) -> list[bytes]:
 
 
 def _told_by(needle: bytes) -> int:
-    """How many of the first letters of a needle tell it from other text; the scheme of an address does not."""
+    """How many of the first letters of a needle distinguish it from other text; the scheme of an address does not."""
     scheme = needle.find(b"//", 0, _LONGEST_SCHEME) + 2
     return SHORTEST + (scheme if scheme > 1 else 0)
 

@@ -178,10 +178,10 @@ def test_the_audit_trail_has_who_came_with_an_invitation(
     client, trail = ledger.client, ledger.keys.kind("audit")
     client.set(trail, "x")  # and no repair
     client.set(ledger.keys.kind("audit_spoiled"), "x")
-    mend, ledger.audit.repair = ledger.audit.repair, lambda: False  # type: ignore[method-assign]
+    repair, ledger.audit.repair = ledger.audit.repair, lambda: False  # type: ignore[method-assign]
     assert enrolment.redeem() == []
     assert new.state is AgentState.PENDING
-    ledger.audit.repair = mend  # type: ignore[method-assign]
+    ledger.audit.repair = repair  # type: ignore[method-assign]
     assert enrolment.redeem() == ["db1"], "it waited for its entry"
     entry = ledger.audit.newest(1)[0].content
     assert entry.who.startswith("invitation ")

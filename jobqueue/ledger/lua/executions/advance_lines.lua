@@ -3,7 +3,7 @@
 -- include: clock concurrency parking
 -- KEYS: none
 -- ARGV: 1 now, 2 how many keys at most
--- returns: {number of keys that were looked at, {id of a job to cancel, id of the job that replaces it, ...}}
+-- returns: {number of keys examined, {id of a job to cancel, id of the job that replaces it, ...}}
 local at = clock(ARGV[1])
 local MOST = 100 -- members that one visit looks at
 local replaced = {}

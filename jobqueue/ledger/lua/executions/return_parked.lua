@@ -3,7 +3,7 @@
 -- include: clock publish pauses
 -- KEYS: none
 -- ARGV: 1 now, 2 how many at most, 3 message template or '' (the broker is elsewhere: the caller sends the messages)
--- returns: {number of executions that were looked at, {"job:slot", priority, attempt, ...} of what returned}
+-- returns: {number of executions examined, {"job:slot", priority, attempt, ...} of what returned}
 local at, most, template = clock(ARGV[1]), tonumber(ARGV[2]), parse_template(ARGV[3])
 local pauses, left = redis.call('HGETALL', K.pauses), {}
 for i = 1, #pauses, 2 do

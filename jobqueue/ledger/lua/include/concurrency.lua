@@ -5,7 +5,7 @@
 -- with '{}', so that the two never meet. Those in line are in `line:KEY`: jobs by time of creation, executions by time of
 -- publishing. `lines` has the keys with a line, by the time of the next visit (`advance_line`). Needs: clock.
 local UNUSED = 5000000 -- microseconds for which a key is kept for an execution that has not started
-local REVISIT = 10000000 -- microseconds until a line is looked at again, even if no release was noticed
+local REVISIT = 10000000 -- microseconds until a line is examined again, even if no release was noticed
 
 -- The terms in the record of a job, or nil.
 local function key_terms(text)

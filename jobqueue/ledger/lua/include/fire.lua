@@ -5,7 +5,7 @@ local function fire_of(text)
   return string.match(text, '^(%a+)|([^|]+)|([^|]+)|(%d+)|(%d*)|(%d*)$')
 end
 
--- Whether the schedule is unchanged, and has not dealt with this time.
+-- Whether the schedule is unchanged, and has not processed this time.
 local function may_fire(text)
   local outcome, name, serial, time = fire_of(text)
   local known = redis.call('HMGET', K.schedule .. name, 'serial', 'next')

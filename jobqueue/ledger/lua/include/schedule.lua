@@ -11,7 +11,7 @@ local function plan(name, next, due, at)
   redis.call('ZADD', K.schedules_planned, int(at), name)
 end
 
--- Keeps what came of times. Equal results without a job are counted as one. Needs: clock.
+-- Keeps the results of times. Equal results without a job are counted as one. Needs: clock.
 local function add_result(name, begin, last, at, outcome, number, job, reason)
   local key = K.schedule_log .. name
   count(K.measured, 'schedule|' .. outcome, number)

@@ -16,7 +16,7 @@
 --   | {'unsupported'} | {'unrecorded', why} | {'away', state of the agent} | {'too_late'}
 --   | {'plan_changed', host that takes no work...}
 --   | {'no_live_agent', offline or draining hostname...}
---   | {'unscheduled'} (the schedule changed, or this time of it was dealt with)
+--   | {'unscheduled'} (the schedule changed, or this time was already processed)
 --   | {'busy', id of a job that holds the concurrency key}
 --   | {'large'} (stage the hosts first) | {'misfit', field of the rollout, number of hosts}
 local at = clock(ARGV[1])

@@ -125,7 +125,7 @@ if record[4] == FANNED_OUT then
 end
 if is_stepwise then
   local gate = num(record[10])
-  -- the signed document tells whether the first batch waits for an approval
+  -- the signed document says whether the first batch waits for an approval
   local is_held = #slots == 0 and string.find(redis.call('GET', K.doc .. id), '"approval"', 1, true)
   local is_open = gate > 0 or held == 0 or (is_held and redis.call('HGET', job, 'awaits'))
   local is_sane = #slots == num(record[9]) and gate >= #slots and gate <= #slots + held and is_open

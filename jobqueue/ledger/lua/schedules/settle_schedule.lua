@@ -4,7 +4,7 @@
 -- ARGV: 1 now, 2 its name, 3 its serial number, 4 its next time as the caller has seen it, 5 its new next time or '', 6 when that
 --   fires, 7 the time that waits for the last job to end or '', 8 until when it was attended then, 9 outcome of times
 --   or '', 10 the first of these times, 11 the last, 12 their number, 13 the reason
--- returns: {'done'} | {'changed'} (another caller dealt with it)
+-- returns: {'done'} | {'changed'} (another caller processed it)
 local at = clock(ARGV[1])
 local name = ARGV[2]
 local key = K.schedule .. name

@@ -81,7 +81,7 @@ def test_filters(text: str, value: Any, expected: str) -> None:
         # filters
         *("{{ p | attr('x') }}", "{{ p | map }}", "{{ p | join }}", "{{ p | join(p) }}", "{{ p | quote(1) }}"),
         *("{{ p | center(1000000000) }}", "{{ p | replace('', 'aa') }}", "{{ p | join(d=p) }}", "{{ p | join(*p) }}"),
-        # what is no expression
+        # not an expression
         *("{{ }}", "{{", "{{ p", "{{ p }", "{{- p -}}", "{{ {{ p }} }}", "{{ p | }}", "{{ p q }}", "{{ 'a }}"),
         *("{{ " + "(" * 290 + " }}", "{{ " + "p" * 400 + " }}", "{{ p }} {{", "{{ p %} }}"),
     ],

@@ -62,7 +62,7 @@ def test_the_last_line_is_not_one_of_a_key() -> None:
 
 @pytest.mark.parametrize("form", ["plain", "json"])
 def test_messages_with_a_cut_at_every_place(form: str) -> None:
-    """Marked by dots, then four letters tell; not marked, then eight do."""
+    """With dots as a mark, four letters are enough; without a mark, eight are."""
     secret = SECRET if form == "plain" else SECRET.replace("/", "\\/")
     redactor = Redactor([SECRET])
     for length in range(1, len(secret) + 5):
