@@ -54,7 +54,7 @@ def compare(
             continue
         if comparison.manager and not take_over:
             place = record.document.place
-            complain(f"{place}: {record} is managed by {comparison.manager!r}; use --take-over to apply it anyway.")
+            complain(f"{place}: {record} is managed by {comparison.manager!r}; --take-over applies it anyway.")
             continue
         steps.append(Step(record.kind, record.name, record, comparison))
     if len(steps) < len(records):
