@@ -196,7 +196,9 @@ class JobSubmitter:
         submission = replace(submission, data=data, target=target.text)
         digest = _digest(submission, document_of(submission)) if submission.idempotency_key else ""
         job_id = job_id or str(uuid.uuid4())
-        submission, target, unmatched = self._with_hosts(submission, target, job_id, planned, limits, only)
+        submission, target, unmatched = self._located(submission, target, job_id, planned, limits, only)
+        if limits is not None and unmatched is None:
+            submission, target = self._scope.within_radius(limits, submission, target, only)
         document = document_of(submission)
         is_patient = submission.expires_at is not None
         if submission.rollout is not None and submission.rollout.deadline_seconds is not None:
@@ -230,23 +232,6 @@ class JobSubmitter:
             unmatched,
             waits_for_offline=is_patient,
         )
-
-    def _with_hosts(
-        self,
-        submission: Submission,
-        target: Target,
-        job_id: str,
-        planned: tuple[tuple[str, ...], JobQueueError | None] | None,
-        limits: Limits | None,
-        only: tuple[str, ...],
-    ) -> tuple[Submission, Target, JobQueueError | None]:
-        """The submission with the hosts that the API lists, within its principal's scopes; and the error if there are
-        none. One that exceeds a limit of its principal waits for an approval.
-        """
-        submission, target, unmatched = self._located(submission, target, job_id, planned, limits, only)
-        if limits is not None and unmatched is None:
-            submission, target = self._scope.within_radius(limits, submission, target, only)
-        return submission, target, unmatched
 
     def _located(
         self,
