@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -175,8 +176,16 @@ def test_every_package_of_a_job_is_pinned(app: Flask, services: Services) -> Non
 def test_the_api_fetches_nothing(app: Flask, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     """Whatever address a request names, the API itself opens no connection."""
     asked: list[Any] = []
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **_more: asked.append(args))
-    monkeypatch.setattr(socket.socket, "connect", lambda *args: asked.append(args))
+    others = set(threading.enumerate()) - {threading.current_thread()}  # of earlier tests, whose servers are in use
+
+    def recorded(original: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **more: Any) -> Any:
+            return original(*args, **more) if threading.current_thread() in others else asked.append(args)
+
+        return call
+
+    monkeypatch.setattr(socket, "getaddrinfo", recorded(socket.getaddrinfo))
+    monkeypatch.setattr(socket.socket, "connect", recorded(socket.socket.connect))
     url = "http://169.254.169.254/latest/x.zip"
     entrypoint = {"entrypoint": "true", "runtime_env": {"working_dir": url, "py_modules": [url]}}
     bodies = [
