@@ -21,7 +21,10 @@ from jobqueue.trust.signing.bundle import Bundle
 from jobqueue.trust.signing.signer import Signer
 
 _LOOPBACK = ("127.", "localhost", "[::1]", "::1")
+_REDIS_URL = "redis_url"
 _CA = "ssl_ca_certs"
+#: The parameters of a Redis URL whose values redis-py opens as files.
+_FILES = frozenset({_CA, "ssl_ca_path", "ssl_certfile", "ssl_keyfile"})
 
 
 @dataclass(frozen=True)
@@ -117,10 +120,7 @@ class BundleMaker:
     def _address(self, request: BundleRequest) -> RedisUrl:
         """Where the agent reaches Redis. Raises ``Conflict`` if no address that other hosts can use is known."""
         if request.redis_url is not None:
-            address = RedisUrl.parse(request.redis_url)
-            if address.scheme == "unix":
-                raise InvalidInput("A unix socket cannot be reached from another host; give a redis:// address.")
-            return address
+            return self._address_of_caller(request.redis_url)
         self._require_one_broker()
         address = RedisUrl.parse(self._settings.agent_redis_url or self._settings.redis_url)
         if address.scheme == "sentinel":
@@ -138,6 +138,31 @@ class BundleMaker:
             )
         return RedisUrl.parse(address.with_login("", ""))
 
+    def _address_of_caller(self, text: str) -> RedisUrl:
+        """The address in the request. The only file of the API's machine that it may name is the authority's."""
+        try:
+            address = RedisUrl.parse(text)
+        except InvalidSettings as error:
+            raise InvalidInput.of(_REDIS_URL, error.message) from error
+        if address.scheme == "unix":
+            raise InvalidInput.of(
+                _REDIS_URL, "A unix socket cannot be reached from another host; give a redis:// address."
+            )
+        own = {
+            _files(RedisUrl.parse(known)).get(_CA)
+            for known in (self._settings.redis_url, self._settings.agent_redis_url)
+            if known
+        }
+        for name, path in _files(address).items():
+            if name != _CA or path not in own:
+                raise InvalidInput.of(
+                    _REDIS_URL,
+                    f"{name}={path[:200]!r} names a file, and the bundle is read on another machine. Only the "
+                    f"certificate of the authority that the API itself uses ({_CA} in JOBQUEUE_REDIS_URL or "
+                    "JOBQUEUE_AGENT_REDIS_URL) can be included.",
+                )
+        return address
+
     def _require_one_broker(self) -> None:
         if self._settings.broker_url != self._settings.redis_url:
             raise Conflict(
@@ -154,6 +179,11 @@ class BundleMaker:
         except OSError as error:
             raise InvalidSettings(f"{self._settings.trusted_keys} cannot be read: {error.strerror}.") from error
         return "".join(pem.public_pem(key) for key in keys.values())
+
+
+def _files(address: RedisUrl) -> dict[str, str]:
+    """The files and folders that an address names, by their parameter."""
+    return {name: path for name, path in parse_qsl(address.query, keep_blank_values=True) if name in _FILES}
 
 
 def _portable(address: RedisUrl) -> tuple[str, str]:

@@ -25,10 +25,12 @@ _PAUSE = 0.2
 _CLIENTS = 8
 #: A request that gets no answer for so long means that the system does not come back.
 _PATIENCE = 180.0
+#: Where 202 means that the ledger has not confirmed the jobs in time: they may be stored. (A cancel is answered 202.)
+_SUBMISSIONS = ("/job", "/job/batch")
 
 
 class Answer(NamedTuple):
-    """What came back of a request that was sent ``tries`` times, the last of them ``asked`` (microseconds).
+    """The final answer to a request that was sent ``tries`` times, the last of them ``asked`` (microseconds).
 
     With more than one try, an earlier one whose answer was lost may have been carried out, or will be when the process
     that has it wakes up.
@@ -162,7 +164,7 @@ class Load:
             tries, asked = tries + 1, int(time.time() * 1_000_000)
             try:
                 response = self._pool.request(method, self._url + path, body=data, headers=self._headers)
-                if response.status != 503:
+                if response.status != 503 and not (path in _SUBMISSIONS and response.status == 202):
                     document = json.loads(response.data) if response.data else {}
                     return Answer(response.status, document, tries, asked)
             except (HTTPError, OSError):

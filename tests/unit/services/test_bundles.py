@@ -116,6 +116,37 @@ def test_the_authority_comes_along(make: Make, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "web1",
+        "http://r.example.org",
+        "redis://r.example.org:99999",
+        "redis://r.example.org/zero",
+        "redis://r.example.org /0",
+        "unix:///run/r.sock",
+        "sentinel://s1:26379",
+    ],
+)
+def test_a_wrong_address_of_the_caller_is_the_callers_error(make: Make, url: str) -> None:
+    with pytest.raises(InvalidInput, match=r"^redis_url: ") as caught:
+        make(redis_url="redis://r.example.org").check(replace(WEB1, redis_url=url))
+    assert not isinstance(caught.value, InvalidSettings)
+    assert list(caught.value.details or {}) == ["redis_url"]
+
+
+@pytest.mark.parametrize("name", ["ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile"])
+def test_the_caller_cannot_read_files_of_the_api(make: Make, tmp_path: Path, name: str) -> None:
+    (tmp_path / "signing.key").write_text("the private key")
+    (tmp_path / "ca.pem").write_text("the authority")
+    own = f"rediss://r.example.org:6379/0?ssl_ca_certs={tmp_path}/ca.pem"
+    maker = make(redis_url=own)
+    with pytest.raises(InvalidInput, match=rf"^redis_url: {name}=.* names a file"):
+        maker.make(replace(WEB1, redis_url=f"rediss://r.example.org?{name}={tmp_path}/signing.key"))
+    theirs = f"rediss://web1:pw@r.example.org:6379/0?ssl_ca_certs={tmp_path}/ca.pem"
+    assert Bundle.parse(maker.make(replace(WEB1, redis_url=theirs)).text).redis_ca == "the authority"
+
+
+@pytest.mark.parametrize(
     ("settings", "said"),
     [
         ({"redis_url": "unix:///run/r.sock"}, "--listen"),
