@@ -129,17 +129,17 @@ def install(app: Flask) -> None:
         return response
 
 
-def _entry(asked: Request, who: Principal, status: int, result: str) -> AuditEntry:
+def _entry(http_request: Request, caller: Principal, status: int, result: str) -> AuditEntry:
     return AuditEntry(
-        who=who.name,
-        kind=who.kind,
-        address=asked.remote_addr or "",
-        method=asked.method[:20],
-        path=asked.path[:_MOST_PATH],
+        who=caller.name,
+        kind=caller.kind,
+        address=http_request.remote_addr or "",
+        method=http_request.method[:20],
+        path=http_request.path[:_MOST_PATH],
         status=status,
         result=result,
         request_id=request_id.current(),
-        credential=who.id,
+        credential=caller.id,
         details=g.get("audit_details", {}),
     )
 

@@ -74,29 +74,29 @@ class Authenticator:
         except Unauthenticated:
             return None
 
-    def _principal(self, given: RequestCredentials, environ: Mapping[str, Any]) -> Principal:
-        if (admin := self._token.principal(given)) is not None:
+    def _principal(self, credentials: RequestCredentials, environ: Mapping[str, Any]) -> Principal:
+        if (admin := self._token.principal(credentials)) is not None:
             return admin
-        if given.secret.startswith(_KEY_PREFIX):
-            identity, _, secret = given.secret.removeprefix(_KEY_PREFIX).partition("_")
+        if credentials.secret.startswith(_KEY_PREFIX):
+            identity, _, secret = credentials.secret.removeprefix(_KEY_PREFIX).partition("_")
             if (known := self._verify.known(Kind.KEY, identity, secret.encode("latin-1"))) is not None:
                 return known
             if self._verify.is_key_of_ours(identity, secret):
                 # 256 bits cannot be guessed: a failure here is a revoked key, and other clients must not suffer for it
-                return self._by_secret(Kind.KEY, identity, secret, given, None)
-        elif given.is_basic and given.user:
-            return self._by_secret(Kind.USER, given.user, given.secret, given, environ)
-        elif self._web_tokens.is_one(given.secret):
+                return self._by_secret(Kind.KEY, identity, secret, credentials, None)
+        elif credentials.is_basic and credentials.user:
+            return self._by_secret(Kind.USER, credentials.user, credentials.secret, credentials, environ)
+        elif self._web_tokens.is_one(credentials.secret):
             try:
-                return self._web_tokens.principal(given.secret)
+                return self._web_tokens.principal(credentials.secret)
             except Unauthenticated:
                 with self._throttle.attempt(environ):
                     raise
         with self._throttle.attempt(environ):
-            raise _refusal(given)
+            raise _refusal(credentials)
 
     def _by_secret(
-        self, kind: Kind, name: str, secret: str, given: RequestCredentials, environ: Mapping[str, Any] | None
+        self, kind: Kind, name: str, secret: str, credentials: RequestCredentials, environ: Mapping[str, Any] | None
     ) -> Principal:
         # WSGI hands headers over as latin-1: these are the bytes that were sent
         raw = secret.encode("latin-1")
@@ -107,13 +107,13 @@ class Authenticator:
             # invalid names are looked up too, so that they take as long as valid ones
             principal = self._verify.check(kind, name if is_name(name) else "?", raw)
             if principal is None:
-                raise _refusal(given)
+                raise _refusal(credentials)
             attempt.succeeded()
         return principal
 
 
-def _refusal(given: RequestCredentials) -> Unauthenticated:
+def _refusal(credentials: RequestCredentials) -> Unauthenticated:
     """The same for all that can be wrong: who guesses should not learn whether the name was right."""
-    if given.is_basic:
-        return Unauthenticated(f"The name or password is not valid; check those in {given.place}.")
-    return Unauthenticated(f"The token is not valid; check the one in {given.place}.")
+    if credentials.is_basic:
+        return Unauthenticated(f"The name or password is not valid; check those in {credentials.place}.")
+    return Unauthenticated(f"The token is not valid; check the one in {credentials.place}.")

@@ -136,15 +136,15 @@ def _counts(fleet: FleetSummary) -> dict[str, int]:
     }
 
 
-def _one(found: Agent, problem: str = "", status: int = 200) -> Response:
+def _one(agent: Agent, problem: str = "", status: int = 200) -> Response:
     jobs = (
-        services().jobs.summaries(JobFilter(hostname=found.hostname, limit=_JOBS))
+        services().jobs.summaries(JobFilter(hostname=agent.hostname, limit=_JOBS))
         if principal().may_somewhere("job:read")
         else None
     )
-    fingerprint = fingerprint_of(found.public_key) or ""
+    fingerprint = fingerprint_of(agent.public_key) or ""
     return pages.render(
-        "agent.html", status, agent=found, fingerprint=fingerprint, problem=problem, done=_done(), jobs=jobs
+        "agent.html", status, agent=agent, fingerprint=fingerprint, problem=problem, done=_done(), jobs=jobs
     )
 
 

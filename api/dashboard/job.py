@@ -119,16 +119,14 @@ def delete(job_id: str) -> Response:
     return go(f"{PREFIX}/jobs?done=deleted")
 
 
-def _page(whole: Job, problem: str = "", status: int = 200) -> Response:
-    part = _part(whole)
+def _page(job: Job, problem: str = "", status: int = 200) -> Response:
+    part = _part(job)
     found = part.job
     arranged = answers.arrange(found.executions)
     hosts = [answers.host_of(x) for x in found.executions]
     wanted = query.text("host", 253)
-    can_follow_all = 1 < len(hosts) <= MAX_FOLLOWED_HOSTS and not whole.left_out
-    is_known = (
-        wanted in hosts or (wanted == ALL and can_follow_all) or bool(wanted and wanted != ALL and whole.left_out)
-    )
+    can_follow_all = 1 < len(hosts) <= MAX_FOLLOWED_HOSTS and not job.left_out
+    is_known = wanted in hosts or (wanted == ALL and can_follow_all) or bool(wanted and wanted != ALL and job.left_out)
     host = wanted if is_known else _talking(found)
     show_all = query.text("bars") == "all"
     timeline = found.timeline
@@ -137,15 +135,15 @@ def _page(whole: Job, problem: str = "", status: int = 200) -> Response:
         status,
         job=found,
         problem=problem,
-        paused_by=services().pauses.of_job(whole),
+        paused_by=services().pauses.of_job(job),
         rollout=found.rollout_progress,
-        awaits_first=awaits_first_approval(whole),
+        awaits_first=awaits_first_approval(job),
         lanes=lanes.draw(found.rollout_progress),
         lane_width=lanes.WIDTH,
         done=DONE.get(query.text("done"), ""),
         answers=arranged,
-        is_single=(whole.total or len(whole.executions)) == 1,
-        agents=whole.total or len(whole.executions),
+        is_single=(job.total or len(job.executions)) == 1,
+        agents=job.total or len(job.executions),
         counts=part.counts or arranged.counts,
         part=part,
         query_with=query.with_changes,
@@ -161,8 +159,8 @@ def _page(whole: Job, problem: str = "", status: int = 200) -> Response:
         output_host=host,
         all_hosts=ALL if can_follow_all else "",
         can_retry=found.status.is_final,
-        retry_question=_retry_question(whole),
-        can_retry_failed=whole.is_broadcast and any(state in FAILURES for state, _ in part.counts or arranged.counts),
+        retry_question=_retry_question(job),
+        can_retry_failed=job.is_broadcast and any(state in FAILURES for state, _ in part.counts or arranged.counts),
     )
 
 
@@ -181,27 +179,27 @@ class _Part:
     before: str = ""
 
 
-def _part(whole: Job) -> _Part:
+def _part(job: Job) -> _Part:
     """All executions, or of a large job or by state a page of them."""
-    counts = tuple(sorted(((str(state), count) for state, count in whole.counts.items()), key=lambda one: rank(one[0])))
+    counts = tuple(sorted(((str(state), count) for state, count in job.counts.items()), key=lambda one: rank(one[0])))
     states = tuple(state for state in ExecutionState if state.value == query.text("state"))
-    if not whole.is_broadcast or not (whole.left_out or states):
-        return _Part(whole, counts)
-    first = query.number("first", 0, whole.total)
-    page = services().jobs.executions.page(whole.id, ExecutionFilter(states, first, MAX_LIMIT))
+    if not job.is_broadcast or not (job.left_out or states):
+        return _Part(job, counts)
+    first = query.number("first", 0, job.total)
+    page = services().jobs.executions.page(job.id, ExecutionFilter(states, first, MAX_LIMIT))
     following = query.with_changes(first=page.next_first, done=None) if page.next_first is not None else ""
     before = query.with_changes(first=None, done=None) if first else ""
-    shown = replace(whole, executions=page.items)
+    shown = replace(job, executions=page.items)
     return _Part(shown, counts, states[0].value if states else "", False, following, before)
 
 
-def _retry_question(found: Job) -> str:
+def _retry_question(job: Job) -> str:
     """Asked before a retry that touches several hosts, or one that has completed the job; empty for any other."""
-    agents = len(found.executions) + found.left_out
+    agents = len(job.executions) + job.left_out
     completed = (
-        found.counts.get(ExecutionState.COMPLETED, 0)
-        if found.left_out
-        else sum(x.state is ExecutionState.COMPLETED for x in found.executions)
+        job.counts.get(ExecutionState.COMPLETED, 0)
+        if job.left_out
+        else sum(x.state is ExecutionState.COMPLETED for x in job.executions)
     )
     if agents == 1:
         return "Run this job again, though it has completed?" if completed else ""
@@ -209,9 +207,9 @@ def _retry_question(found: Job) -> str:
     return f"Run this job again on {agents:,} agents{again}?"
 
 
-def _talking(found: Job) -> str:
+def _talking(job: Job) -> str:
     """The execution whose output is shown first: a failed one, else a running one, else any that has started."""
-    begun = [x for x in found.executions if x.hostname and (x.started or x.state is ExecutionState.STARTED)]
+    begun = [x for x in job.executions if x.hostname and (x.started or x.state is ExecutionState.STARTED)]
     return min(begun, key=lambda x: rank(x.state.value)).hostname if begun else ""
 
 

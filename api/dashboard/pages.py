@@ -143,9 +143,9 @@ def _asset(name: str) -> str:
     return link(assets.address_of(name))
 
 
-def _opens(who: Principal, path: str, needed: str) -> bool:
-    return not needed or who.may(needed) or (path in _OF_HOSTS and who.may_somewhere(needed))
+def _opens(caller: Principal, path: str, needed: str) -> bool:
+    return not needed or caller.may(needed) or (path in _OF_HOSTS and caller.may_somewhere(needed))
 
 
-def _may(who: Principal) -> Any:
-    return who.may_somewhere
+def _may(caller: Principal) -> Any:
+    return caller.may_somewhere

@@ -92,7 +92,7 @@ def save_job(job_id: str) -> Response:
 
 
 def _page(
-    found: SavedJob,
+    saved: SavedJob,
     given: Mapping[str, str],
     problems: Mapping[str, str] | None = None,
     *,
@@ -100,20 +100,20 @@ def _page(
     status: int = 200,
 ) -> Response:
     may_list = principal().may("job:read")
-    jobs = services().jobs.summaries(JobFilter(group=group_of(found.name), limit=_SHOWN_JOBS)) if may_list else None
-    fields = form.fields_of(_schema(found), given)
+    jobs = services().jobs.summaries(JobFilter(group=group_of(saved.name), limit=_SHOWN_JOBS)) if may_list else None
+    fields = form.fields_of(_schema(saved), given)
     return pages.render(
         "saved_job.html",
         status,
-        saved=found,
+        saved=saved,
         fields=fields,
         target=given.get(_TARGET, ""),
         problems={"summary": problem or ("Some fields are invalid." if problems else ""), "fields": problems or {}},
         # a form that is sent twice makes one job
         key=_key_of(given),
-        can_run=found.may_run(principal()),
+        can_run=saved.may_run(principal()),
         jobs=jobs,
-        versions=services().saved.versions(found.name),
+        versions=services().saved.versions(saved.name),
         done="The job was saved." if query.text("done") == "saved" else "",
     )
 
@@ -126,11 +126,11 @@ def _key_of(given: Mapping[str, str]) -> str:
         return f"ui-{secrets.token_hex(16)}"
 
 
-def _schema(found: SavedJob) -> dict[str, Any]:
+def _schema(saved: SavedJob) -> dict[str, Any]:
     """The parameters as one JSON Schema, for the form. A secret is the text of its name."""
     return {
-        "properties": {name: _shown(schema) for name, schema in found.parameters.items()},
-        "required": [name for name, schema in found.parameters.items() if is_required(schema)],
+        "properties": {name: _shown(schema) for name, schema in saved.parameters.items()},
+        "required": [name for name, schema in saved.parameters.items() if is_required(schema)],
     }
 
 

@@ -112,19 +112,19 @@ def _metrics(measures: Measures) -> Iterator[Metric]:
         yield rare
 
 
-def _schedules(found: Measures) -> Iterator[Metric]:
-    yield _gauge("jobqueue_schedules", "Schedules.", found.schedules)
+def _schedules(measures: Measures) -> Iterator[Metric]:
+    yield _gauge("jobqueue_schedules", "Schedules.", measures.schedules)
     yield _gauge(
         "jobqueue_schedules_overdue_seconds",
         "How late the schedule is that is most overdue.",
-        found.schedules_overdue_seconds,
+        measures.schedules_overdue_seconds,
     )
     times = CounterMetricFamily("jobqueue_schedule_times", "Times of schedules, by outcome.", labels=("outcome",))
     for outcome in Outcome:
-        times.add_metric((str(outcome),), found.schedule_results.get(str(outcome), 0))
+        times.add_metric((str(outcome),), measures.schedule_results.get(str(outcome), 0))
     yield times
     late = CounterMetricFamily("jobqueue_schedule_late_seconds", "How late schedules fired, all times together.")
-    late.add_metric((), found.schedule_results.get("late", 0) / 1e6)
+    late.add_metric((), measures.schedule_results.get("late", 0) / 1e6)
     yield late
 
 

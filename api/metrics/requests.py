@@ -75,5 +75,5 @@ def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
     return REQUESTS.labels(method, route, str(status)), DURATION.labels(method, route)
 
 
-def _route(asked: Request) -> str:
-    return asked.url_rule.rule if asked.url_rule else UNMATCHED
+def _route(http_request: Request) -> str:
+    return http_request.url_rule.rule if http_request.url_rule else UNMATCHED

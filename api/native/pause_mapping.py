@@ -9,14 +9,14 @@ from jobqueue.model.timestamps import to_iso
 from jobqueue.services.pauses import ActivePause
 
 
-def paused_by(found: Pause) -> dict[str, Any]:
+def paused_by(pause: Pause) -> dict[str, Any]:
     """A pause, as a job shows it."""
     return {
-        "id": found.id,
-        "what": found.what,
-        "reason": found.reason,
-        "created_by": found.created_by,
-        "until": None if found.until is None else to_iso(found.until),
+        "id": pause.id,
+        "what": pause.what,
+        "reason": pause.reason,
+        "created_by": pause.created_by,
+        "until": None if pause.until is None else to_iso(pause.until),
     }
 
 

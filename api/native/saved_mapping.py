@@ -20,25 +20,25 @@ _OPERATION = ("operation", "data")
 _NO_OPTION: Document = {"priority": DEFAULT_PRIORITY, "tags": {}}
 
 
-def saved_job(found: SavedJob) -> Document:
+def saved_job(saved: SavedJob) -> Document:
     """A saved job."""
     options = {
-        one.shown_as: found.job.get(one.name, _NO_OPTION.get(one.name))
+        one.shown_as: saved.job.get(one.name, _NO_OPTION.get(one.name))
         for one in SAVED_FIELDS
         if one.name not in _OPERATION
     }
     return {
-        "name": found.name,
-        "version": found.version,
-        "changed": to_iso(found.changed),
-        "changed_by": found.changed_by,
-        "managed_by": found.managed_by,
-        "operation": {"type": found.job["operation"], "data": found.job["data"]},
+        "name": saved.name,
+        "version": saved.version,
+        "changed": to_iso(saved.changed),
+        "changed_by": saved.changed_by,
+        "managed_by": saved.managed_by,
+        "operation": {"type": saved.job["operation"], "data": saved.job["data"]},
         **options,
-        "parameters": found.content["parameters"],
-        "target_override": found.target_override,
-        "run_by": list(found.run_by),
-        "edit_by": list(found.edit_by),
+        "parameters": saved.content["parameters"],
+        "target_override": saved.target_override,
+        "run_by": list(saved.run_by),
+        "edit_by": list(saved.edit_by),
     }
 
 

@@ -102,13 +102,13 @@ def gone(name: str) -> Iterator[None]:
         raise JobNotFound(f"Job {name[:_SHOWN]} does not exist") from error
 
 
-def _submit(wanted: Submission) -> Accepted:
-    audit.note(name=wanted.alias or "")
+def _submit(submission: Submission) -> Accepted:
+    audit.note(name=submission.alias or "")
     try:
-        return submitting.submit(wanted, 200)
+        return submitting.submit(submission, 200)
     except AliasTaken as error:
         raise SubmissionIdTaken(
-            f"Job with submission_id {wanted.alias} already exists. Please use a different submission_id.",
+            f"Job with submission_id {submission.alias} already exists. Please use a different submission_id.",
             error.details,
         ) from error
 

@@ -46,15 +46,15 @@ class Surroundings:
 
 @contextlib.contextmanager
 def surround(
-    wanted: RuntimeEnv, pins: Mapping[str, str], context: RunContext, settings: Settings
+    runtime_env: RuntimeEnv, pins: Mapping[str, str], context: RunContext, settings: Settings
 ) -> Iterator[Surroundings]:
-    """Set up the ``wanted`` environment while the block runs. ``pins``: digests (sha256) of packages by name.
+    """Set up the ``runtime_env`` environment while the block runs. ``pins``: digests (sha256) of packages by name.
 
     Raises ``OperationFailed`` with the details of a set-up failure, and what ``context.check`` raises.
     """
     with ExitStack() as stack:
         try:
-            surroundings = _Making(wanted, pins, context, settings, stack).make()
+            surroundings = _Making(runtime_env, pins, context, settings, stack).make()
         except OperationTimedOut:
             raise
         except OperationFailed as error:
@@ -69,14 +69,19 @@ class _Making:
     """One set-up; ``stack`` cleans it up."""
 
     def __init__(
-        self, wanted: RuntimeEnv, pins: Mapping[str, str], context: RunContext, settings: Settings, stack: ExitStack
+        self,
+        runtime_env: RuntimeEnv,
+        pins: Mapping[str, str],
+        context: RunContext,
+        settings: Settings,
+        stack: ExitStack,
     ) -> None:
-        self._wanted = wanted
+        self._wanted = runtime_env
         self._pins = pins
         self._context = context
         self._settings = settings
         self._stack = stack
-        self._setup = Setup(context, wanted.setup_seconds)
+        self._setup = Setup(context, runtime_env.setup_seconds)
 
     def make(self) -> Surroundings:
         if self._wanted.needs_setup:

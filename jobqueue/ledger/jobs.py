@@ -543,28 +543,28 @@ class Jobs:
         sizes = self._index.sizes([f"all:|{status}" for status in JobStatus])
         return dict(zip(JobStatus, sizes, strict=True))
 
-    def page(self, wanted: JobFilter) -> JobPage:
+    def page(self, job_filter: JobFilter) -> JobPage:
         """One page, newest first; of each job the first executions, or with ``wanted.summary`` none of a broadcast.
 
         By status and at most one other dimension, the cost does not depend on the number of stored jobs. By several
         dimensions, it is bounded (``JobIndex.find``). Raises ``InvalidInput`` for an offset beyond that bound.
         """
-        page = self._index.find(wanted, counts_all=True)
+        page = self._index.find(job_filter, counts_all=True)
         return JobPage(
-            items=tuple(self.get_many(page.ids, 0 if wanted.summary else LISTED_EXECUTIONS)),
+            items=tuple(self.get_many(page.ids, 0 if job_filter.summary else LISTED_EXECUTIONS)),
             total=page.total,
             status_counts=self.counts(),
             next_cursor=page.cursor,
             is_least=page.is_least,
         )
 
-    def summaries(self, wanted: JobFilter) -> JobSummaryPage:
+    def summaries(self, job_filter: JobFilter) -> JobSummaryPage:
         """The same page without executions: the cost does not depend on how many agents the jobs have.
 
         By several dimensions, not all matches are counted: ``total`` is at least the number of matches up to the end of
         the page, plus one if there are more.
         """
-        page = self._index.find(wanted, counts_all=False)
+        page = self._index.find(job_filter, counts_all=False)
         return JobSummaryPage(
             items=self.heads(page.ids),
             total=page.total,

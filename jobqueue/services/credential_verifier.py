@@ -157,19 +157,19 @@ class CredentialVerifier:
         self._sessions.clear()
         self._roles_read = float("-inf")
 
-    def _refresh(self, known: _Known, kind: Kind, name: str, now: float) -> bool:
+    def _refresh(self, entry: _Known, kind: Kind, name: str, now: float) -> bool:
         record, roles = self._credentials.look_up(kind, name)
         self._note_roles(roles, now)
-        if record is None or record.digest != known.digest or not record.is_good(time.time_ns() // 1000):
+        if record is None or record.digest != entry.digest or not record.is_good(time.time_ns() // 1000):
             return False
-        known.principal, known.expires, known.read = principal_of(record, roles), record.expires, now
-        self._note_use(known, kind, name, now)
+        entry.principal, entry.expires, entry.read = principal_of(record, roles), record.expires, now
+        self._note_use(entry, kind, name, now)
         return True
 
-    def _note_use(self, known: _Known, kind: Kind, name: str, now: float) -> None:
-        if now - known.noted < _NOTE_SECONDS:
+    def _note_use(self, entry: _Known, kind: Kind, name: str, now: float) -> None:
+        if now - entry.noted < _NOTE_SECONDS:
             return
-        known.noted = now
+        entry.noted = now
         try:
             self._credentials.used(kind, name, time.time_ns() // 1000)
         except LedgerUnavailable as error:  # optional; whether Redis is available is checked elsewhere

@@ -31,29 +31,29 @@ class ExecutionReader:
         self._jobs = jobs
         self._verify = verify
 
-    def page(self, job_id: str, wanted: ExecutionFilter) -> ExecutionPage:
+    def page(self, job_id: str, execution_filter: ExecutionFilter) -> ExecutionPage:
         """One page, by hostname. Raises ``JobNotFound``, ``RecordAltered``."""
         job = self._jobs.get(job_id, 0)
         items: list[Execution] = []
-        place, size = wanted.first, 0
-        for part in self._parts(job, wanted, wanted.limit):
+        place, size = execution_filter.first, 0
+        for part in self._parts(job, execution_filter, execution_filter.limit):
             items += part.executions
             place = part.looked_at
             size += sum(len(x.out) for x in part.executions)
             if size >= PAGE_BYTES:
                 break
         verified = self._verified(job, tuple(items))
-        return ExecutionPage(job, verified, place - wanted.first, place if place < job.total else None)
+        return ExecutionPage(job, verified, place - execution_filter.first, place if place < job.total else None)
 
-    def groups(self, job_id: str, wanted: ExecutionFilter) -> AnswerGroups:
+    def groups(self, job_id: str, execution_filter: ExecutionFilter) -> AnswerGroups:
         """Equal answers together, of at most ``GROUPED`` executions and in at most ``wanted.limit`` groups.
 
         Raises ``JobNotFound``, ``RecordAltered``.
         """
         job = self._jobs.get(job_id, 0)
-        groups = _Groups(wanted.limit)
-        place = wanted.first
-        for part in self._parts(job, wanted, GROUPED):
+        groups = _Groups(execution_filter.limit)
+        place = execution_filter.first
+        for part in self._parts(job, execution_filter, GROUPED):
             added = groups.add(self._verified(job, part.executions))
             if added < len(part.executions):
                 # the next page begins with the answer that fits no more
@@ -61,22 +61,24 @@ class ExecutionReader:
                 break
             place = part.looked_at
         following = place if place < job.total else None
-        is_least = bool(wanted.first or following is not None)
-        return AnswerGroups(job, groups.ordered(), place - wanted.first, is_least, following)
+        is_least = bool(execution_filter.first or following is not None)
+        return AnswerGroups(job, groups.ordered(), place - execution_filter.first, is_least, following)
 
     def _verified(self, job: Job, executions: tuple[Execution, ...]) -> tuple[Execution, ...]:
         return self._verify(replace(job, executions=executions)).executions if executions else ()
 
-    def _parts(self, job: Job, wanted: ExecutionFilter, most: int) -> Iterator[ExecutionPart]:
+    def _parts(self, job: Job, execution_filter: ExecutionFilter, most: int) -> Iterator[ExecutionPart]:
         """Parts with at most ``most`` executions together."""
         if not job.is_broadcast:
-            if not wanted.first:
-                matching = tuple(x for x in job.executions if not wanted.states or x.state in wanted.states)
+            if not execution_filter.first:
+                matching = tuple(
+                    x for x in job.executions if not execution_filter.states or x.state in execution_filter.states
+                )
                 yield ExecutionPart(matching, (1,) * len(matching), 1, 1)
             return
-        place = wanted.first
-        while most > 0 and place < min(job.total, wanted.first + LOOKED_AT):
-            part = self._jobs.executions(job.id, place, most, wanted.states)
+        place = execution_filter.first
+        while most > 0 and place < min(job.total, execution_filter.first + LOOKED_AT):
+            part = self._jobs.executions(job.id, place, most, execution_filter.states)
             if part.looked_at == place:
                 return
             yield part

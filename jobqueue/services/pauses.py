@@ -59,19 +59,19 @@ class PauseManager:
         now = self._ledger.time()
         return [pause for pause in pauses if pause.until is None or pause.until > now]
 
-    def add(self, wanted: PauseRequest, principal: Principal) -> Pause:
+    def add(self, request: PauseRequest, principal: Principal) -> Pause:
         """Begin a pause.
 
         The hosts of a target are fixed now. Raises ``InvalidInput`` (also ``UnknownTarget``, ``UnknownOperation``), and
         ``Conflict`` if there are too many pauses.
         """
-        reason = wanted.reason.strip()
+        reason = request.reason.strip()
         if not reason:
             raise InvalidInput.of("reason", "Must say why, for those who find their jobs waiting.")
         now = self._ledger.time()
-        if wanted.until is not None and wanted.until <= now:
+        if request.until is not None and request.until <= now:
             raise InvalidInput.of("until", "Must be in the future; leave it out for a pause without an end.")
-        kind, value = wanted.kind, wanted.value
+        kind, value = request.kind, request.value
         hosts: tuple[str, ...] = ()
         if kind is PauseKind.OPERATION:
             self._check_operation(value)
@@ -82,7 +82,7 @@ class PauseManager:
                 kind, value = PauseKind.EVERYTHING, ""
             else:
                 hosts = self._hosts(target)
-        pause = Pause(secrets.token_hex(4), kind, value, reason, wanted.until, now, principal.name, len(hosts))
+        pause = Pause(secrets.token_hex(4), kind, value, reason, request.until, now, principal.name, len(hosts))
         self._ledger.pauses.add(pause, hosts)
         return pause
 

@@ -204,12 +204,14 @@ def _check_new_name(name: str) -> None:
         raise InvalidInput.of("name", f"{name!r} is reserved; choose another name.")
 
 
-def _kept(schedule: Schedule, known: Schedule) -> Schedule:
-    """The schedule in place of ``known``, with what remains of it: its identity, its anchor, a pause."""
+def _kept(schedule: Schedule, before: Schedule) -> Schedule:
+    """The schedule in place of ``before``, with what remains of it: its identity, its anchor, a pause."""
     timing = schedule.timing
-    if replace(timing, anchor=known.timing.anchor) == known.timing and timing.anchor is None:
-        timing = known.timing
-    return replace(schedule, timing=timing, uid=known.uid, created=known.created, pause=schedule.pause or known.pause)
+    if replace(timing, anchor=before.timing.anchor) == before.timing and timing.anchor is None:
+        timing = before.timing
+    return replace(
+        schedule, timing=timing, uid=before.uid, created=before.created, pause=schedule.pause or before.pause
+    )
 
 
 def _first_time(schedule: Schedule, times: Times, now: int) -> int:

@@ -32,7 +32,7 @@ class GracefulShutdown(threading.Thread):
 
     def __init__(
         self,
-        held: RunningSet,
+        running: RunningSet,
         executor: Executor,
         closing: threading.Event,
         leave: Callable[[], None],
@@ -40,7 +40,7 @@ class GracefulShutdown(threading.Thread):
     ) -> None:
         """``leave`` reports the agent's departure to the ledger; ``end`` ends the process at once with an exit code."""
         super().__init__(name="hand-back", daemon=True)
-        self._held = held
+        self._held = running
         self._executor = executor
         self._closing = closing
         self._leave = leave

@@ -43,7 +43,7 @@ class Presence(threading.Thread):
         self,
         agents: Agents,
         operations: Registry,
-        held: RunningSet,
+        running: RunningSet,
         settings: Settings,
         identity: Identity,
         on_state: Callable[[AgentState], None],
@@ -52,7 +52,7 @@ class Presence(threading.Thread):
         super().__init__(name="presence", daemon=True)
         self._agents = agents
         self._operations = operations
-        self._held = held
+        self._held = running
         self._settings = settings
         self._on_state = on_state
         self._on_replaced = on_replaced

@@ -139,8 +139,8 @@ def _current(contexts: Contexts) -> str:
     return os.environ.get(env_name("context"), "").strip() or contexts.current
 
 
-def _fields(found: Context) -> dict[str, str | None]:
-    return {name: getattr(found, name) or None for name in ("url", "token_file", "token_command", "ca")}
+def _fields(context: Context) -> dict[str, str | None]:
+    return {name: getattr(context, name) or None for name in ("url", "token_file", "token_command", "ca")}
 
 
 def _text(path: Path | None) -> str:

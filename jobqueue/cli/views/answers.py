@@ -59,13 +59,13 @@ def answers(job: Mapping[str, Any]) -> list[Answer]:
     return sorted(found, key=lambda answer: (rank(answer.status), answer.hostname))
 
 
-def show_agents(screen: Screen, found: list[Answer]) -> None:
+def show_agents(screen: Screen, host_answers: list[Answer]) -> None:
     """A table of agents: one a row, or equal ones together when they are many."""
-    if screen.full or len(found) <= _AGENTS:
+    if screen.full or len(host_answers) <= _AGENTS:
         columns = [Column("HOSTNAME", whole=True), Column("STATUS", whole=True), Column("DURATION", whole=True)]
         screen.table(
             [*columns, Column("CHANGED", whole=True), Column("ERROR", wrap=True)],
-            [(item.hostname, item.status, item.duration, item.changed, item.error) for item in found],
+            [(item.hostname, item.status, item.duration, item.changed, item.error) for item in host_answers],
         )
         return
     columns = [Column("STATUS", whole=True), Column("AGENTS", whole=True, right=True), Column("HOSTNAMES", wrap=True)]
@@ -80,14 +80,14 @@ def show_agents(screen: Screen, found: list[Answer]) -> None:
                 group[0].changed,
                 _common_error(group),
             )
-            for group in _grouped(found, lambda item: (_masked_error(item), item.changed))
+            for group in _grouped(host_answers, lambda item: (_masked_error(item), item.changed))
         ],
     )
 
 
-def show_answers(screen: Screen, found: list[Answer]) -> None:
+def show_answers(screen: Screen, host_answers: list[Answer]) -> None:
     """Each different answer once, under the names of those that gave it."""
-    groups = _grouped(found, lambda item: (_masked_error(item), item.changed, _comparable(item)))
+    groups = _grouped(host_answers, lambda item: (_masked_error(item), item.changed, _comparable(item)))
     limit = len(groups) if screen.full else _GROUPS
     for group in groups[:limit]:
         _show_group(screen, group)
@@ -136,8 +136,8 @@ def _remarkable(data: Any, *, full: bool) -> Any:
     return {name: value for name, value in data.items() if value not in (None, "", [], {})} or data
 
 
-def _grouped(found: list[Answer], content: Callable[[Answer], Any]) -> list[list[Answer]]:
-    return group_equal(found, lambda item: item.status, lambda item: item.hostname, content)
+def _grouped(host_answers: list[Answer], content: Callable[[Answer], Any]) -> list[list[Answer]]:
+    return group_equal(host_answers, lambda item: item.status, lambda item: item.hostname, content)
 
 
 def _masked_error(item: Answer) -> str | None:

@@ -105,30 +105,30 @@ class SeenJobs(Jobs):
         seen = (self._sight.summary(one) for one in super().heads(job_ids))
         return tuple(summary for summary in seen if summary is not None)
 
-    def page(self, wanted: JobFilter) -> JobPage:
+    def page(self, job_filter: JobFilter) -> JobPage:
         """One page; a short one, or an empty one, may be continued by its cursor. ``total`` counts what was found."""
-        return self.search(wanted, lambda _: True)
+        return self.search(job_filter, lambda _: True)
 
-    def search(self, wanted: JobFilter, matches: Callable[[Job], bool]) -> JobPage:
+    def search(self, job_filter: JobFilter, matches: Callable[[Job], bool]) -> JobPage:
         """The same of the jobs that ``matches`` accepts, by their visible part."""
-        most = 0 if wanted.summary else LISTED_EXECUTIONS
+        most = 0 if job_filter.summary else LISTED_EXECUTIONS
         kept: dict[str, Job] = {}
 
-        def keep(found: list[JobSummary]) -> list[JobSummary]:
-            read = {job.id: job for job in self.get_many([one.id for one in found], most)}
-            fit = [one for one in found if one.id in read and matches(read[one.id])]
+        def keep(summaries: list[JobSummary]) -> list[JobSummary]:
+            read = {job.id: job for job in self.get_many([one.id for one in summaries], most)}
+            fit = [one for one in summaries if one.id in read and matches(read[one.id])]
             kept.update((one.id, read[one.id]) for one in fit)
             return fit
 
-        walk = self._walk(wanted, keep)
-        shown = walk.found[wanted.offset :]
+        walk = self._walk(job_filter, keep)
+        shown = walk.found[job_filter.offset :]
         items = tuple(kept[one.id] for one in shown)
         return JobPage(items, len(walk.found), dict(walk.statuses), walk.cursor, walk.cursor is not None)
 
-    def summaries(self, wanted: JobFilter) -> JobSummaryPage:
+    def summaries(self, job_filter: JobFilter) -> JobSummaryPage:
         """The same page with summaries only."""
-        walk = self._walk(wanted, lambda found: found)
-        items = tuple(walk.found[wanted.offset :])
+        walk = self._walk(job_filter, lambda found: found)
+        items = tuple(walk.found[job_filter.offset :])
         return JobSummaryPage(items, len(walk.found), walk.statuses, walk.cursor, walk.cursor is not None)
 
     def counts(self) -> dict[JobStatus, int]:
@@ -140,23 +140,23 @@ class SeenJobs(Jobs):
         ids, is_all = super().starting(prefix)
         return [one.id for one in self.heads(ids[:_STARTING])], is_all and len(ids) <= _STARTING
 
-    def _walk(self, wanted: JobFilter, keep: Callable[[list[JobSummary]], list[JobSummary]]) -> _Walk:
+    def _walk(self, job_filter: JobFilter, keep: Callable[[list[JobSummary]], list[JobSummary]]) -> _Walk:
         """Visible jobs, newest first, until there are enough for the page, or enough were examined."""
         statuses: Counter[JobStatus] = Counter(dict.fromkeys(JobStatus, 0))
-        walk = _Walk([], statuses, wanted.cursor)
-        enough, spent = wanted.offset + wanted.limit, self._sight.cost + EXAMINED_SLOTS
-        if wanted.hostname is not None and wanted.hostname not in self._sight.hosts():
+        walk = _Walk([], statuses, job_filter.cursor)
+        enough, spent = job_filter.offset + job_filter.limit, self._sight.cost + EXAMINED_SLOTS
+        if job_filter.hostname is not None and job_filter.hostname not in self._sight.hosts():
             return replace(walk, cursor=None)
         for _ in range(EXAMINED_JOBS // MAX_LIMIT):
-            step = replace(wanted, status=None, limit=MAX_LIMIT, offset=0, cursor=walk.cursor)
+            step = replace(job_filter, status=None, limit=MAX_LIMIT, offset=0, cursor=walk.cursor)
             ids = self._index.find(step, counts_all=False)
             pending: list[JobSummary] = []
             for one in super().heads(ids.ids):
                 walk.cursor = one.created
                 seen = self._sight.summary(one)
-                if seen is not None and _fits(seen, wanted):
+                if seen is not None and _fits(seen, job_filter):
                     statuses[seen.status] += 1
-                    pending += [seen] if seen.status in wanted.statuses else []
+                    pending += [seen] if seen.status in job_filter.statuses else []
                 if len(walk.found) + len(pending) >= enough:
                     walk.found += keep(pending)
                     pending = []
@@ -170,6 +170,6 @@ class SeenJobs(Jobs):
         return walk
 
 
-def _fits(seen: JobSummary, wanted: JobFilter) -> bool:
+def _fits(seen: JobSummary, job_filter: JobFilter) -> bool:
     """Whether the visible part has the target that is asked for: the whole one may name hidden hosts."""
-    return wanted.target is None or seen.target == wanted.target
+    return job_filter.target is None or seen.target == job_filter.target

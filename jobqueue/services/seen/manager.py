@@ -63,9 +63,9 @@ class SeenJobManager(GuardedJobManager):
         self._jobs = self._seen = jobs
         self.executions = ExecutionReader(jobs, verify)
 
-    def search(self, wanted: JobFilter, search: JobSearch) -> JobPage:
+    def search(self, job_filter: JobFilter, search: JobSearch) -> JobPage:
         """One page of the visible jobs whose visible part matches ``search``."""
-        return self._seen.search(wanted, search.matches)
+        return self._seen.search(job_filter, search.matches)
 
     def counts(self) -> dict[JobStatus, int]:
         """The number of jobs in every status: of the visible ones, unless the metrics of all are."""

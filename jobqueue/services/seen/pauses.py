@@ -30,10 +30,10 @@ class SeenPauses(PauseManager):
             return super().all()
         raise self._access.closed("The list of pauses", READ)
 
-    def add(self, wanted: PauseRequest, principal: Principal) -> Pause:
+    def add(self, request: PauseRequest, principal: Principal) -> Pause:
         """Begin a pause, which needs ``pause:write``."""
         self._access.principal.require(WRITE)
-        return super().add(wanted, principal)
+        return super().add(request, principal)
 
     def of_job(self, job: Job) -> list[Pause]:
         """The pauses of the visible part of a job, without the names of other hosts."""

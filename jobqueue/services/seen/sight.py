@@ -99,25 +99,25 @@ class Sight:
             missing = missing[len(part) :]
         return tuple(known[slot] for slot in slots)
 
-    def summary(self, found: JobSummary) -> JobSummary | None:
+    def summary(self, summary: JobSummary) -> JobSummary | None:
         """The summary of the visible part of a job."""
-        if not found.is_readable:
+        if not summary.is_readable:
             return None
-        if not found.is_broadcast:
-            return found if found.hostname in self.hosts() else None
-        names = self._names(found.id, found.agents)
+        if not summary.is_broadcast:
+            return summary if summary.hostname in self.hosts() else None
+        names = self._names(summary.id, summary.agents)
         visible = self._visible(names)
         if not visible:
             return None
         if len(visible) == len(names):
-            return replace(found, target=self._whole_target(found.target, visible))
-        counts = self._counts(found.id, visible)
+            return replace(summary, target=self._whole_target(summary.target, visible))
+        counts = self._counts(summary.id, visible)
         return replace(
-            found,
+            summary,
             counts=counts,
             status=derive_status(counts),
-            target=shown_target(found.target, visible),
-            updated=found.created,
+            target=shown_target(summary.target, visible),
+            updated=summary.created,
         )
 
     def events(self, events: tuple[Event, ...], *, all_of_job: bool) -> tuple[Event, ...]:

@@ -28,12 +28,12 @@ class ConsumerWatchdog:
 
     def __init__(
         self,
-        held: RunningSet,
+        running: RunningSet,
         heartbeat_seconds: float,
         on_deaf: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._held = held
+        self._held = running
         # several checks at least: one may come right after the whole process was suspended
         self._patience = max(DEAF_SECONDS, 4 * heartbeat_seconds)
         self._longest_gap = 3 * heartbeat_seconds

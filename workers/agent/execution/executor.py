@@ -26,14 +26,14 @@ class Executor:
         ledger: AgentLedger,
         gate: WorkAdmission,
         runner: OperationRunner,
-        held: RunningSet,
+        running: RunningSet,
         on_away: Callable[[], None],
     ) -> None:
         """``on_away`` is called when the ledger says that this agent is out of service."""
         self._ledger = ledger
         self._gate = gate
         self._runner = runner
-        self._held = held
+        self._held = running
         self._on_away = on_away
 
     def execute(self, job_id: str, slot: str) -> str:

@@ -25,7 +25,7 @@ class LeaseKeeper(threading.Thread):
     def __init__(
         self,
         executions: Executions,
-        held: RunningSet,
+        running: RunningSet,
         hostname: str,
         lease_seconds: float,
         give_up: Callable[[RunningExecution], object],
@@ -33,7 +33,7 @@ class LeaseKeeper(threading.Thread):
     ) -> None:
         super().__init__(name="leases", daemon=True)
         self._executions = executions
-        self._held = held
+        self._held = running
         self._hostname = hostname
         self._give_up = give_up
         self._interval = min(lease_seconds / 5, _MOST_SECONDS_BETWEEN)
