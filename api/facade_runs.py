@@ -59,5 +59,5 @@ def add(app: Flask, runs: RunList) -> None:
 
 def known() -> list[RunList]:
     """The lists of this application, in the order of their facades."""
-    found: list[RunList] = current_app.extensions.get(_EXTENSION, [])
-    return found
+    lists: list[RunList] = current_app.extensions.get(_EXTENSION, [])
+    return lists

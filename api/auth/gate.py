@@ -95,5 +95,5 @@ def install(app: Flask, authenticate: Authenticate, hosts: Hosts) -> Gate:
 
 def of(app: Flask) -> Gate:
     """The gate of ``app``."""
-    found: Gate = app.extensions[_EXTENSION]
-    return found
+    gate: Gate = app.extensions[_EXTENSION]
+    return gate

@@ -95,8 +95,8 @@ def is_secure() -> bool:
 
 def new_form_cookie() -> str:
     """The value for a cookie that ties a form for signing in to a browser: the one it has, else a new one."""
-    found = request.cookies.get(_FORM_COOKIE, "")
-    return found if 20 <= len(found) <= _LONGEST and found.isascii() else secrets.token_urlsafe(24)
+    cookie = request.cookies.get(_FORM_COOKIE, "")
+    return cookie if 20 <= len(cookie) <= _LONGEST and cookie.isascii() else secrets.token_urlsafe(24)
 
 
 def set_form_cookie(response: Response, value: str) -> None:

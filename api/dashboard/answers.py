@@ -152,12 +152,12 @@ def _common(same: list[Execution]) -> Any:
     data = same[0].data
     if len(same) == 1 or not isinstance(data, Mapping):
         return data
-    found = dict(data)
+    common = dict(data)
     for name in INCIDENTAL:
         values = [value for x in same if isinstance(value := x.data.get(name), (int, float))]
         if values and min(values) != max(values):
-            found[name] = f"{min(values):g} to {max(values):g}"
-    return found
+            common[name] = f"{min(values):g} to {max(values):g}"
+    return common
 
 
 def _cut(text: str) -> str:

@@ -49,30 +49,30 @@ DONE = {
 def job(job_id: str) -> Response:
     """The page of a job."""
     try:
-        found = services().jobs.get(requests.job_id(job_id))
+        job = services().jobs.get(requests.job_id(job_id))
     except JobNotFound as error:
         if query.text("done") == "unconfirmed":
             raise JobNotFound(_NOT_STORED_YET.format(job_id)) from error
         raise
-    return _page(found)
+    return _page(job)
 
 
 @blueprint.get(f"{PREFIX}/jobs/<job_id>/output")
 def output(job_id: str) -> Response:
     """All that one of its executions printed, as plain text."""
-    found = requests.job_id(job_id)
+    job_id = requests.job_id(job_id)
     host = query.text("host") or None
     # the output of a program must never run as a page of the dashboard
     headers = {"Content-Security-Policy": "default-src 'none'; sandbox"}
     content_type = "text/plain; charset=utf-8"
     if host == ALL:
-        lines = flask.stream_with_context(_prefixed(services().output.everything(found)))
+        lines = flask.stream_with_context(_prefixed(services().output.everything(job_id)))
         return Response(lines, headers=headers, content_type=content_type)
-    page = services().output.page(found, host)
+    page = services().output.page(job_id, host)
     text = bytearray()
     while page.chunks:
         text += b"".join(chunk.data for chunk in page.chunks)
-        page = services().output.page(found, host, page.next_offset)
+        page = services().output.page(job_id, host, page.next_offset)
     return Response(bytes(text), headers=headers, content_type=content_type)
 
 
@@ -87,12 +87,12 @@ def _prefixed(output: Iterable[OutputPage]) -> Iterator[bytes]:
 @blueprint.post(f"{PREFIX}/jobs/<job_id>/retry")
 def retry(job_id: str) -> Response:
     """Submit it again: all of it, or only where it failed."""
-    found = requests.job_id(job_id)
+    job_id = requests.job_id(job_id)
     only = frozenset(FAILURES) if posted.form().get("only") == "failed" else None
     try:
-        accepted = services().retry(found, only=only, principal=principal())
+        accepted = services().retry(job_id, only=only, principal=principal())
     except JobQueueError as error:
-        return refused(found, error)
+        return refused(job_id, error)
     audit.note(job=accepted.job_id)
     return go(f"{PREFIX}/jobs/{accepted.job_id}?done={'retried' if accepted.is_confirmed else 'unconfirmed'}")
 
@@ -100,45 +100,45 @@ def retry(job_id: str) -> Response:
 @blueprint.post(f"{PREFIX}/jobs/<job_id>/cancel")
 def cancel(job_id: str) -> Response:
     """Stop it."""
-    found = requests.job_id(job_id)
+    job_id = requests.job_id(job_id)
     try:
-        services().jobs.cancel(found, f"by {principal()}")
+        services().jobs.cancel(job_id, f"by {principal()}")
     except JobQueueError as error:
-        return refused(found, error)
-    return go(f"{PREFIX}/jobs/{found}?done=cancelled")
+        return refused(job_id, error)
+    return go(f"{PREFIX}/jobs/{job_id}?done=cancelled")
 
 
 @blueprint.post(f"{PREFIX}/jobs/<job_id>/delete")
 def delete(job_id: str) -> Response:
     """Remove it and all of it."""
-    found = requests.job_id(job_id)
+    job_id = requests.job_id(job_id)
     try:
-        services().jobs.delete(found, principal())
+        services().jobs.delete(job_id, principal())
     except JobQueueError as error:
-        return refused(found, error)
+        return refused(job_id, error)
     return go(f"{PREFIX}/jobs?done=deleted")
 
 
 def _page(job: Job, problem: str = "", status: int = 200) -> Response:
     part = _part(job)
-    found = part.job
-    arranged = answers.arrange(found.executions)
-    hosts = [answers.host_of(x) for x in found.executions]
+    job = part.job
+    arranged = answers.arrange(job.executions)
+    hosts = [answers.host_of(x) for x in job.executions]
     wanted = query.text("host", 253)
     can_follow_all = 1 < len(hosts) <= MAX_FOLLOWED_HOSTS and not job.left_out
     is_known = wanted in hosts or (wanted == ALL and can_follow_all) or bool(wanted and wanted != ALL and job.left_out)
-    host = wanted if is_known else _talking(found)
+    host = wanted if is_known else _talking(job)
     show_all = query.text("bars") == "all"
-    timeline = found.timeline
+    timeline = job.timeline
     return pages.render(
         "job.html",
         status,
-        job=found,
+        job=job,
         problem=problem,
         paused_by=services().pauses.of_job(job),
-        rollout=found.rollout_progress,
+        rollout=job.rollout_progress,
         awaits_first=awaits_first_approval(job),
-        lanes=lanes.draw(found.rollout_progress),
+        lanes=lanes.draw(job.rollout_progress),
         lane_width=lanes.WIDTH,
         done=DONE.get(query.text("done"), ""),
         answers=arranged,
@@ -148,17 +148,17 @@ def _page(job: Job, problem: str = "", status: int = 200) -> Response:
         part=part,
         query_with=query.with_changes,
         named=answers.NAMED,
-        bars=bars.draw(found, pages.now(), None if show_all else bars.FEW),
+        bars=bars.draw(job, pages.now(), None if show_all else bars.FEW),
         bars_width=bars.WIDTH,
         all_bars=query.with_changes(bars="all", done=None) + "#timeline",
         events=timeline[-_EVENTS:],
         events_left_out=max(0, len(timeline) - _EVENTS),
-        data=json.dumps(found.data, indent=2, ensure_ascii=False),
-        snippets=snippets(found, request.url_root.rstrip("/")),
+        data=json.dumps(job.data, indent=2, ensure_ascii=False),
+        snippets=snippets(job, request.url_root.rstrip("/")),
         hosts=sorted(host for host in hosts if host not in NO_HOST),
         output_host=host,
         all_hosts=ALL if can_follow_all else "",
-        can_retry=found.status.is_final,
+        can_retry=job.status.is_final,
         retry_question=_retry_question(job),
         can_retry_failed=job.is_broadcast and any(state in FAILURES for state, _ in part.counts or arranged.counts),
     )

@@ -14,8 +14,8 @@ def text(name: str, most: int = 300) -> str:
 
 def number(name: str, default: int, most: int) -> int:
     """A parameter from 0 to ``most``."""
-    found = request.args.get(name, "")
-    return min(int(found), most) if found.isascii() and found.isdecimal() and len(found) < 19 else default
+    text = request.args.get(name, "")
+    return min(int(text), most) if text.isascii() and text.isdecimal() and len(text) < 19 else default
 
 
 def with_changes(**changes: str | int | None) -> str:

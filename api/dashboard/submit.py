@@ -159,19 +159,19 @@ def _reach_of(operation: str, target: str) -> dict[str, Any]:
         return values
     try:
         parsed = targets.parsed(target)
-        found, values["reach_notes"] = services().plans.visible_preview(principal(), parsed, operation, "preview")
-        if not found.is_known:
+        preview, values["reach_notes"] = services().plans.visible_preview(principal(), parsed, operation, "preview")
+        if not preview.is_known:
             values["reach_hint"] = services().targets.explain(parsed)
     except (InvalidInput, PermissionDenied, JobNotFound) as error:
         return {**values, "reach_problem": error.message}
-    return {**values, "reach": found}
+    return {**values, "reach": preview}
 
 
 def _operation(name: str) -> OperationInfo:
-    found = next((info for info in services().registry.infos() if info.type == name), None)
-    if found is None:
+    info = next((info for info in services().registry.infos() if info.type == name), None)
+    if info is None:
         raise UnknownOperation(f"Unknown operation {name[:80]!r}; choose a listed one.")
-    return found
+    return info
 
 
 def _body(info: OperationInfo, given: Mapping[str, str]) -> tuple[dict[str, Any], Problems]:

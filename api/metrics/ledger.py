@@ -191,8 +191,8 @@ def _by_operation(name: str, text: str, counts: Mapping[str, int]) -> Metric:
     return counter
 
 
-def _distributions(name: str, text: str, found: Mapping[str, Distribution]) -> Metric:
+def _distributions(name: str, text: str, distributions: Mapping[str, Distribution]) -> Metric:
     histogram = HistogramMetricFamily(name, text, labels=("operation",))
-    for operation, distribution in sorted(found.items()):
+    for operation, distribution in sorted(distributions.items()):
         histogram.add_metric((operation,), distribution.cumulated, distribution.total_seconds)
     return histogram

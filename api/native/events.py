@@ -69,14 +69,14 @@ def get_job_events(job_id: str) -> Response:
     Its past timeline, then each new step (events `job`), and finally `end` with the job's status.
     """
     job_id, after = requests.job_id(job_id), _last_event_id()
-    found = services()
+    bag = services()
 
     def follow(behind: str | None) -> Iterator[list[JobEvent]]:
-        return found.events.follow_job(job_id, behind)
+        return bag.events.follow_job(job_id, behind)
 
     def to_the_end(turns: Iterator[list[sse.ServerEvent]]) -> Iterator[list[sse.ServerEvent]]:
         yield from turns
-        yield [sse.ServerEvent("end", _state(found.jobs.get(job_id)))]
+        yield [sse.ServerEvent("end", _state(bag.jobs.get(job_id)))]
 
     return sse.stream(to_the_end(_announced(follow, after, _each)))
 

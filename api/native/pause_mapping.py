@@ -20,14 +20,14 @@ def paused_by(pause: Pause) -> dict[str, Any]:
     }
 
 
-def pause(found: ActivePause) -> dict[str, Any]:
+def pause(active: ActivePause) -> dict[str, Any]:
     """A pause with all that is known of it."""
-    pause = found.pause
+    pause = active.pause
     return {
         **paused_by(pause),
         "kind": pause.kind.value,
         "value": pause.value,
         "created": to_iso(pause.created),
         "hosts": pause.hosts,
-        "held_back": found.held_back,
+        "held_back": active.held_back,
     }

@@ -27,8 +27,8 @@ _ID = {"in": "path", "name": "pause_id", "required": True, "schema": {"type": "s
 @blueprint.doc(operationId="listPauses")
 def list_pauses() -> Response:
     """List all pauses"""
-    found = [pause_mapping.pause(one) for one in services().pauses.all()]
-    return json_response({"pauses": found, "total": len(found)})
+    items = [pause_mapping.pause(one) for one in services().pauses.all()]
+    return json_response({"pauses": items, "total": len(items)})
 
 
 @blueprint.route("/pause", methods=["POST"])

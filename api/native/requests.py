@@ -29,10 +29,10 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 
 def job_id(text: str) -> str:
     """A job's id from a path, in lower case. Raises ``InvalidInput`` for an invalid UUID."""
-    found = text.lower() if len(text) == 36 else ""
-    if not _UUID.fullmatch(found):
+    job_id = text.lower() if len(text) == 36 else ""
+    if not _UUID.fullmatch(job_id):
         raise InvalidInput.of("job_id", "Must be a UUID, as in 123e4567-e89b-12d3-a456-426614174000.")
-    return found
+    return job_id
 
 
 def target_of(loaded: Mapping[str, Any]) -> str | None:

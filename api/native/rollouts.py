@@ -48,8 +48,8 @@ def approve_batch(loaded: dict[str, Any], job_id: str) -> Response:
     A job that exceeds a limit of its submitter's grants opens nothing before another principal approves the `plan_hash`
     of its `approval`.
     """
-    found = requests.job_id(job_id)
-    job = services().approve(services().jobs, found, principal(), loaded.get("plan_hash"))
+    job_id = requests.job_id(job_id)
+    job = services().approve(services().jobs, job_id, principal(), loaded.get("plan_hash"))
     audit.note(**({"plan_hash": loaded["plan_hash"]} if "plan_hash" in loaded else {}))
     return json_response(mapping.job(job))
 
@@ -65,5 +65,5 @@ def abort_rollout(job_id: str) -> Response:
 
 
 def _steer(job_id: str, verb: str) -> Response:
-    found = requests.job_id(job_id)
-    return json_response(mapping.job(services().jobs.steer(found, verb, f"by {principal()}")))
+    job_id = requests.job_id(job_id)
+    return json_response(mapping.job(services().jobs.steer(job_id, verb, f"by {principal()}")))

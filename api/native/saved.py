@@ -56,8 +56,8 @@ _changed = blueprint.alt_response(
 @blueprint.doc(operationId="listSavedJobs")
 def list_saved(loaded: dict[str, Any]) -> Response:
     """List saved jobs, by name"""
-    found, cursor = services().saved.page(loaded["cursor"], loaded["limit"])
-    return json_response({"saved": [saved_job(one) for one in found], "next_cursor": cursor})
+    page, cursor = services().saved.page(loaded["cursor"], loaded["limit"])
+    return json_response({"saved": [saved_job(one) for one in page], "next_cursor": cursor})
 
 
 @blueprint.route("/saved/<name>", methods=["GET"], parameters=[_NAME])

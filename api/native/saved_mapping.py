@@ -42,9 +42,9 @@ def saved_job(saved: SavedJob) -> Document:
     }
 
 
-def changes(found: Iterable[Change]) -> list[Document]:
+def changes(differences: Iterable[Change]) -> list[Document]:
     """The fields that differ."""
-    return [{"field": one.field, "before": one.before, "after": one.after} for one in found]
+    return [{"field": one.field, "before": one.before, "after": one.after} for one in differences]
 
 
 def parsed(name: str, loaded: Mapping[str, Any], principal: Principal) -> SavedJob:

@@ -83,9 +83,9 @@ def schedule_document(view: ScheduleView) -> dict[str, Any]:
 def declared_document(schedule: Schedule) -> dict[str, Any]:
     """What a caller sets of a schedule, without what is empty."""
     shown = schedule_document(ScheduleView(schedule, Progress()))
-    found = {name: shown[name] for name in _DECLARED}
-    found["paused"] = schedule.pause and schedule.pause.reason
-    return {name: value for name, value in found.items() if value not in (None, "", [])}
+    fields = {name: shown[name] for name in _DECLARED}
+    fields["paused"] = schedule.pause and schedule.pause.reason
+    return {name: value for name, value in fields.items() if value not in (None, "", [])}
 
 
 def preview_document(time_zone: str, times: list[int]) -> dict[str, Any]:

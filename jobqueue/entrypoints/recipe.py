@@ -108,9 +108,9 @@ class _Reader:
         previous = ""
         for word in map(self._filled, options):
             if previous == FIND_LINKS and "://" not in word:
-                place = self._path(word, folder or self.working_dir)
-                self._digests[str(place)] = _listing(place, self._is_own(place))
-                found.append(str(place))
+                path = self._path(word, folder or self.working_dir)
+                self._digests[str(path)] = _listing(path, self._is_own(path))
+                found.append(str(path))
             else:
                 found.append(word)
             previous = word

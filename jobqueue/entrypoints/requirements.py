@@ -105,9 +105,9 @@ def _from_line(value: str, key: str) -> Requirements | None:
     _check_size([value], key)
     line = PipLine.parse(value, key)
     lines, options = translate(line.words, key)
-    for found in lines:
-        if not found.startswith("-"):
-            _check(found, key)
+    for requirement in lines:
+        if not requirement.startswith("-"):
+            _check(requirement, key)
     return _requirements(lines, options, line.check, line.python)
 
 

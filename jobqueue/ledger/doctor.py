@@ -335,10 +335,10 @@ class Doctor:
         rest = key.removeprefix(self._keys.kind(kind))
         slot, _, job_id = rest.rpartition(":") if kind in ("exec", "out", "log") else ("", "", rest)
         try:
-            found = self._ledger.scripts.call("remove_orphan", key, job_id, slot, "1" if self._repairs else "")
+            outcome = self._ledger.scripts.call("remove_orphan", key, job_id, slot, "1" if self._repairs else "")
         except RecordAltered:
             return  # the job's own record is damaged, which is reported with the job
-        if found:
+        if outcome:
             yield self._found("orphan", key, "belongs to no existing job or execution")
 
     def _job(self, job_id: str) -> Iterator[Damage]:

@@ -33,18 +33,18 @@ def held_execution(slot: str, rest: Rest, holder: str) -> Execution:
 
 def events(fields: Mapping[str, str]) -> tuple[Event, ...]:
     """The steps of the job's batches, and the joint end of what it held."""
-    found = []
+    timeline = []
     for number, (opened, ended, _) in enumerate(_ends(fields), 1):
-        found.append(Event(opened, "batch_opened", API_HOST, str(number)))
+        timeline.append(Event(opened, "batch_opened", API_HOST, str(number)))
         if ended:
-            found.append(Event(ended, "batch_ended", API_HOST, str(number)))
+            timeline.append(Event(ended, "batch_ended", API_HOST, str(number)))
     stopped, reason = _timed(fields, "stopped")
     if stopped and not reason.startswith("aborted "):
-        found.append(Event(stopped, "stopped", API_HOST, reason))
+        timeline.append(Event(stopped, "stopped", API_HOST, reason))
     state, at, reason = rest_of(fields)
     if state.is_final:
-        found.append(Event(at, state.value, API_HOST, reason))
-    return tuple(found)
+        timeline.append(Event(at, state.value, API_HOST, reason))
+    return tuple(timeline)
 
 
 def progress(fields: Mapping[str, str]) -> RolloutProgress | None:
@@ -84,7 +84,7 @@ def _timed(fields: Mapping[str, str], name: str) -> tuple[int, str]:
 
 
 def _ends(fields: Mapping[str, str]) -> tuple[tuple[int, int, tuple[int, ...]], ...]:
-    found = []
+    batches = []
     for number in itertools.count(1):
         line = fields.get(f"b{number}")
         if line is None:
@@ -93,5 +93,5 @@ def _ends(fields: Mapping[str, str]) -> tuple[tuple[int, int, tuple[int, ...]], 
         totals = tuple(decoding.whole(count) for count in counts[0].split(",")) if counts else ()
         if totals and len(totals) != len(COUNTED):
             raise ValueError("the counts of a batch are not those of every state")
-        found.append((decoding.whole(opened), decoding.whole(ended or 0), totals))
-    return tuple(found)
+        batches.append((decoding.whole(opened), decoding.whole(ended or 0), totals))
+    return tuple(batches)

@@ -50,8 +50,8 @@ class Pauses:
         """All pauses, the oldest first. One whose time has passed is listed until maintenance ends it."""
         answer: Any = self._scripts.command("HGETALL", self._keys.kind(_KIND))
         records = answer if isinstance(answer, dict) else decoding.pairs(answer)  # a list in Redis' older protocol
-        found = (self._parsed(str(pause_id), str(text)) for pause_id, text in records.items())
-        return sorted((pause for pause in found if pause is not None), key=lambda pause: (pause.created, pause.id))
+        parsed = (self._parsed(str(pause_id), str(text)) for pause_id, text in records.items())
+        return sorted((pause for pause in parsed if pause is not None), key=lambda pause: (pause.created, pause.id))
 
     def held_back(self, pauses: Iterable[Pause]) -> list[int]:
         """For each pause, the number of executions that it has kept from starting so far."""

@@ -39,8 +39,8 @@ class RateLimits:
         pairs: list[str | int] = []
         for name, most in allowed.items():
             pairs += [_digest(name), most]
-        found: int = self._scripts.call("login_attempt", verb, round(window_seconds * 1000), *pairs)
-        return found
+        count: int = self._scripts.call("login_attempt", verb, round(window_seconds * 1000), *pairs)
+        return count
 
 
 def _digest(text: str) -> str:

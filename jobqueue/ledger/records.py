@@ -28,11 +28,11 @@ def job(job_id: str, answer: list[Any]) -> Job:
     doc, fields = decoding.parsed_object(document), decoding.pairs(flat)
     external_run = _external_run(fields, driver_report, doc)
     is_broadcast = "fanout" in fields
-    found = executions(raw, fields)
-    if not total or not (found or is_broadcast):
+    decoded = executions(raw, fields)
+    if not total or not (decoded or is_broadcast):
         raise ValueError("it has no executions")
     if external_run is not None:
-        found = tuple(_driven(x, fields.get("host", ""), external_run) for x in found)
+        decoded = tuple(_driven(x, fields.get("host", ""), external_run) for x in decoded)
     requested = _requested(doc, fields)
     if external_run is not None:
         requested["data"] = decoding.object_of(external_run.reported.get(CONFIG, {}))
@@ -41,7 +41,7 @@ def job(job_id: str, answer: list[Any]) -> Job:
         status=JobStatus(fields["status"]),
         created=decoding.whole(fields["created"]),
         updated=decoding.whole(fields["updated"]),
-        executions=found,
+        executions=decoded,
         events=(*_events(fields), *opening.events(fields)),
         rollout_progress=opening.progress(fields),
         expected_agents=tuple(slot for slot in slots if slot not in (*NO_HOST, EXTERNAL_SLOT)),

@@ -50,11 +50,11 @@ class Cron:
         times = CronSim(self._expression, local(moment, self._zone))
         for _ in range(_MOST_REPEATED):
             try:
-                found = to_micros(next(times).astimezone(UTC))
+                time = to_micros(next(times).astimezone(UTC))
             except (StopIteration, OverflowError):
                 return None
-            if found > moment:
-                return found
+            if time > moment:
+                return time
         return None
 
 

@@ -44,23 +44,23 @@ class Times:
         """The first time after ``moment``."""
         if self._starts is not None:
             moment = max(moment, self._starts - 1)
-        found = self._trigger.after(moment)
-        return None if found is None or (self._ends is not None and found > self._ends) else found
+        time = self._trigger.after(moment)
+        return None if time is None or (self._ends is not None and time > self._ends) else time
 
     def newest(self, begin: int, end: int) -> int:
         """The newest time from ``begin``, which is a time, to ``end``."""
-        found = begin
+        newest = begin
         for doubling in range(_DOUBLINGS):
             first = end - _FIRST_STEP * 2**doubling
             if first <= begin:
                 break
             following = self.after(first)
             if following is not None and following <= end:
-                found = following
+                newest = following
                 break
-        while (following := self.after(found)) is not None and following <= end:
-            found = following
-        return found
+        while (following := self.after(newest)) is not None and following <= end:
+            newest = following
+        return newest
 
     def count(self, begin: int, end: int, most: int) -> int:
         """How many times there are from ``begin``, which is a time, to before ``end``; at most ``most``."""

@@ -56,9 +56,9 @@ class BlastRadius:
         for grant in grants:
             if not grant.has_limits:
                 bits &= ~self._scopes.bits(grant.target, fleet)
-        found = []
+        limits = []
         for grant in grants:
             number = (bits & self._scopes.bits(grant.target, fleet)).bit_count() if grant.has_limits else 0
             if number:
-                found.append((grant, number))
-        return found
+                limits.append((grant, number))
+        return limits

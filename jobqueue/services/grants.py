@@ -13,19 +13,19 @@ from jobqueue.targets.fleet import Fleet
 _EVERY_HOST = "_all"
 
 
-def spelled(given: Iterable[str], field: str = "permissions") -> tuple[str, ...]:
+def spelled(permissions: Iterable[str], field: str = "permissions") -> tuple[str, ...]:
     """Grants in their canonical spelling, without duplicates, sorted. Raises ``InvalidInput`` that names the field."""
-    found = []
-    for text in check_permissions(given, field):
+    texts = []
+    for text in check_permissions(permissions, field):
         try:
-            found.append(_spelled(parse_grant(text)))
+            texts.append(_spelled(parse_grant(text)))
         except InvalidTarget as error:
             raise InvalidInput.of(field, f"{text[:80]!r}: {error.message}") from error
-        if len(found[-1]) > MAX_GRANT:
+        if len(texts[-1]) > MAX_GRANT:
             raise InvalidInput.of(
-                field, f"{text[:80]!r} has {len(found[-1])} characters, at most {MAX_GRANT} are allowed."
+                field, f"{text[:80]!r} has {len(texts[-1])} characters, at most {MAX_GRANT} are allowed."
             )
-    return tuple(sorted(set(found)))
+    return tuple(sorted(set(texts)))
 
 
 def refuse_doubtful(grants: Iterable[str], fleet: Fleet, field: str = "permissions") -> None:

@@ -48,8 +48,8 @@ class PauseManager:
 
     def all(self) -> list[ActivePause]:
         """The pauses that have not ended, the oldest first."""
-        found = self.active()
-        return [ActivePause(*pair) for pair in zip(found, self._ledger.pauses.held_back(found), strict=True)]
+        pauses = self.active()
+        return [ActivePause(*pair) for pair in zip(pauses, self._ledger.pauses.held_back(pauses), strict=True)]
 
     def active(self) -> list[Pause]:
         """The same without counts."""

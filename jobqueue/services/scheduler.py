@@ -134,8 +134,8 @@ class Scheduler:
         self._schedules.settle(steps)
 
     def _views(self, names: tuple[str, ...]) -> list[ScheduleView]:
-        found = self._schedules.some(names, 0)
-        intact = [view for view in found if isinstance(view, ScheduleView)]
+        views = self._schedules.some(names, 0)
+        intact = [view for view in views if isinstance(view, ScheduleView)]
         if len(intact) < len(names):
             known = {view.schedule.name for view in intact}
             for name in names:

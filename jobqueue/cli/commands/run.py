@@ -199,11 +199,11 @@ def _show(job: Mapping[str, Any], display: _Display, *, is_live: bool) -> None:
     if display.as_json:
         screen().json(job)
         return
-    found = answers(job)
-    ended = [answer for answer in found if answer.status in _FINAL]
+    host_answers = answers(job)
+    ended = [answer for answer in host_answers if answer.status in _FINAL]
     if not (is_live and all(answer.data is None or is_process(answer.data) for answer in ended)):
         _show_answers(ended, display)
-    click.echo(totals(job, found), err=True)
+    click.echo(totals(job, host_answers), err=True)
 
 
 def _show_answers(ended: list[Answer], display: _Display) -> None:

@@ -105,12 +105,12 @@ def preview(as_json: bool, **options: Any) -> None:
 def list_schedules(full: bool, as_json: bool) -> None:
     """List all schedules by name, with their next time and last result."""
     with connect() as client:
-        found = list(client.iter_schedules())
+        schedules = list(client.iter_schedules())
     out = screen(full=full)
     if as_json:
-        out.json({"schedules": found, "total": len(found)})
+        out.json({"schedules": schedules, "total": len(schedules)})
         return
-    out.table(COLUMNS, [schedule_row(out, one) for one in found])
+    out.table(COLUMNS, [schedule_row(out, one) for one in schedules])
 
 
 @schedule.command()
@@ -119,12 +119,12 @@ def list_schedules(full: bool, as_json: bool) -> None:
 def show(name: str, as_json: bool) -> None:
     """Show a schedule, its last results and its next times."""
     with connect() as client:
-        found = client.schedule(name)
+        stored = client.schedule(name)
     out = screen()
     if as_json:
-        out.json(found)
+        out.json(stored)
     else:
-        show_schedule(out, found)
+        show_schedule(out, stored)
 
 
 @schedule.command()
@@ -187,8 +187,8 @@ def _show_times(out: Screen, answer: Mapping[str, Any], *, as_json: bool) -> Non
     out.table(_TIMES, [[time.get("time"), time.get("local")] for time in answer["times"]])
 
 
-def _show_change(found: Mapping[str, Any], what: str, *, as_json: bool) -> None:
+def _show_change(stored: Mapping[str, Any], change: str, *, as_json: bool) -> None:
     if as_json:
-        screen().json(found)
+        screen().json(stored)
     else:
-        screen().line(f"{one_line(found.get('name'))}  {what}")
+        screen().line(f"{one_line(stored.get('name'))}  {change}")

@@ -83,12 +83,12 @@ def _text(path: str) -> str:
 
 def _json(path: str, text: str) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        members: dict[str, Any] = {}
         for key, value in pairs:
-            if key in found:
+            if key in members:
                 raise click.ClickException(f"{one_line(path)}: the key {one_line(key)} is given twice in one object.")
-            found[key] = value
-        return found
+            members[key] = value
+        return members
 
     try:
         return json.loads(text, object_pairs_hook=unique)

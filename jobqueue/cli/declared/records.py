@@ -100,11 +100,11 @@ def _files(paths: Sequence[str]) -> Iterator[str]:
 
 
 def _inside(directory: Path) -> list[str]:
-    found: list[str] = []
+    paths: list[str] = []
     for file in sorted(directory.rglob("*")):
         hidden = any(part.startswith(".") for part in file.relative_to(directory).parts)
         if file.suffix in SUFFIXES and not hidden and file.is_file():
-            found.append(str(file))
-        if len(found) > _MAX_FILES:
+            paths.append(str(file))
+        if len(paths) > _MAX_FILES:
             raise click.ClickException(f"{one_line(str(directory))}: it has more than {_MAX_FILES} files.")
-    return found
+    return paths

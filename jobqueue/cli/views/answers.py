@@ -43,10 +43,10 @@ def answers(job: Mapping[str, Any]) -> list[Answer]:
     """Every agent's answer, failures first. Agents that have not answered yet are there with their state."""
     states: Mapping[str, Any] = job.get("agent_states") or {}
     responses: Mapping[str, Any] = job.get("responses") or {}
-    found = []
+    host_answers = []
     for hostname in {**states, **responses}:
         state, response = states.get(hostname) or {}, responses.get(hostname) or {}
-        found.append(
+        host_answers.append(
             Answer(
                 hostname=hostname,
                 status=str(state.get("status") or response.get("status") or "submitted"),
@@ -56,7 +56,7 @@ def answers(job: Mapping[str, Any]) -> list[Answer]:
                 data=response.get("data"),
             )
         )
-    return sorted(found, key=lambda answer: (rank(answer.status), answer.hostname))
+    return sorted(host_answers, key=lambda answer: (rank(answer.status), answer.hostname))
 
 
 def show_agents(screen: Screen, host_answers: list[Answer]) -> None:

@@ -63,14 +63,14 @@ def _took(job: Mapping[str, Any]) -> str | None:
 
 def show_job(screen: Screen, job: Mapping[str, Any]) -> None:
     """One job: its properties, its agents (failures first), its timeline and the answers."""
-    found = answers(job)
+    host_answers = answers(job)
     operation = job.get("operation") or {}
     status = one_line(job.get("status"))
-    asked = " (cancel requested)" if job.get("cancel_requested") and status in ("submitted", "processing") else ""
+    cancel_note = " (cancel requested)" if job.get("cancel_requested") and status in ("submitted", "processing") else ""
     screen.fields(
         [
             ("Job", job.get("id")),
-            ("Status", status + asked),
+            ("Status", status + cancel_note),
             ("Title", job.get("title")),
             ("Description", job.get("description")),
             ("Operation", operation.get("type")),
@@ -102,16 +102,16 @@ def show_job(screen: Screen, job: Mapping[str, Any]) -> None:
     if job.get("executions_left_out"):
         counts = ", ".join(f"{one_line(state)} {count}" for state, count in (job.get("execution_counts") or {}).items())
         screen.heading("Executions")
-        screen.line(f"{counts}. Below are the first {len(found)}; --executions and --group show all.")
-    if found:
+        screen.line(f"{counts}. Below are the first {len(host_answers)}; --executions and --group show all.")
+    if host_answers:
         screen.heading("Agents")
-        show_agents(screen, found)
+        show_agents(screen, host_answers)
     if job.get("timeline"):
         screen.heading("Timeline")
         _show_timeline(screen, job["timeline"], job.get("created"))
-    if any(item.data is not None for item in found):
+    if any(item.data is not None for item in host_answers):
         screen.heading("Answers")
-        show_answers(screen, found)
+        show_answers(screen, host_answers)
 
 
 def _concurrency(terms: Mapping[str, Any] | None) -> str | None:
@@ -124,8 +124,8 @@ def _concurrency(terms: Mapping[str, Any] | None) -> str | None:
 
 def _pause(pause: Mapping[str, Any]) -> str:
     """A pause that keeps the job from starting."""
-    who = one_line(pause.get("created_by"))
-    return f"{one_line(pause.get('what'))} is paused by {who}: {one_line(pause.get('reason'))}"
+    author = one_line(pause.get("created_by"))
+    return f"{one_line(pause.get('what'))} is paused by {author}: {one_line(pause.get('reason'))}"
 
 
 def _show_timeline(screen: Screen, timeline: Sequence[Mapping[str, Any]], day: str | None) -> None:

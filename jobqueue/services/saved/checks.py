@@ -114,6 +114,6 @@ def _is_plain(schema: Mapping[str, Any]) -> bool:
 def _language(code: Mapping[str, str], way: str, text: str) -> str:
     language = code.get(way, "")
     if language == SHELL and text.startswith("#!"):
-        found = _SHEBANG.match(text)
-        return SHELL if found is not None and found[1] in _SHELLS else OTHER_CODE
+        shebang = _SHEBANG.match(text)
+        return SHELL if shebang is not None and shebang[1] in _SHELLS else OTHER_CODE
     return language

@@ -58,7 +58,7 @@ def check_parameters(raw: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The parameters with their types filled in. Raises ``InvalidInput``, which names ``parameters.NAME.KEYWORD``."""
     if len(raw) > MAX_PARAMETERS:
         raise InvalidInput.of("parameters", f"At most {MAX_PARAMETERS} parameters, not {len(raw)}.")
-    found: dict[str, dict[str, Any]] = {}
+    schemas: dict[str, dict[str, Any]] = {}
     for name, schema in raw.items():
         where = f"parameters.{name[:80]}"
         if not _NAME.fullmatch(name) or name in _RESERVED:
@@ -66,8 +66,8 @@ def check_parameters(raw: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             raise InvalidInput.of(where, f"{sentence} {name[:80]!r} is reserved." if name in _RESERVED else sentence)
         if not isinstance(schema, dict):
             raise InvalidInput.of(where, 'Must be a JSON Schema such as {"type": "string"}.')
-        found[name] = _schema(schema, where)
-    return found
+        schemas[name] = _schema(schema, where)
+    return schemas
 
 
 def is_required(schema: Mapping[str, Any]) -> bool:

@@ -79,9 +79,9 @@ def parse(text: str) -> Template | None:
         return None
     pieces: list[str | Expression] = []
     end = 0
-    for found in _PIECE.finditer(text):
-        pieces += [_literal(text[end : found.start()]), _expression(found[1].strip())]
-        end = found.end()
+    for match in _PIECE.finditer(text):
+        pieces += [_literal(text[end : match.start()]), _expression(match[1].strip())]
+        end = match.end()
     pieces.append(_literal(text[end:]))
     return Template(tuple(piece for piece in pieces if piece != ""))
 

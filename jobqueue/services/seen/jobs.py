@@ -79,14 +79,14 @@ class SeenJobs(Jobs):
         if len(visible) == job.total:
             return super().executions(job_id, first, most, states)
         slots = visible[first : first + (LOOKED_AT if states else min(most, READ))]
-        places = list(range(first + 1, first + len(slots) + 1))
+        numbers = list(range(first + 1, first + len(slots) + 1))
         if states:
             found = self._sight.slots.states(job_id, slots)
-            places = [place for place, state in zip(places, found, strict=True) if state in states]
-        read = self._sight.slots.executions(job_id, [visible[place - 1] for place in places[: min(most, READ)]])
-        unread = places[len(read) :]
+            numbers = [number for number, state in zip(numbers, found, strict=True) if state in states]
+        read = self._sight.slots.executions(job_id, [visible[number - 1] for number in numbers[: min(most, READ)]])
+        unread = numbers[len(read) :]
         looked_at = unread[0] - 1 if unread else first + len(slots)
-        return ExecutionPart(read, tuple(places[: len(read)]), looked_at, len(visible))
+        return ExecutionPart(read, tuple(numbers[: len(read)]), looked_at, len(visible))
 
     def named(self, name: str, most: int | None = None) -> Job:
         """The visible part of the job with this alias or id."""
@@ -112,17 +112,17 @@ class SeenJobs(Jobs):
     def search(self, job_filter: JobFilter, matches: Callable[[Job], bool]) -> JobPage:
         """The same of the jobs that ``matches`` accepts, by their visible part."""
         most = 0 if job_filter.summary else LISTED_EXECUTIONS
-        kept: dict[str, Job] = {}
+        matching: dict[str, Job] = {}
 
         def keep(summaries: list[JobSummary]) -> list[JobSummary]:
             read = {job.id: job for job in self.get_many([one.id for one in summaries], most)}
             fit = [one for one in summaries if one.id in read and matches(read[one.id])]
-            kept.update((one.id, read[one.id]) for one in fit)
+            matching.update((one.id, read[one.id]) for one in fit)
             return fit
 
         walk = self._walk(job_filter, keep)
         shown = walk.found[job_filter.offset :]
-        items = tuple(kept[one.id] for one in shown)
+        items = tuple(matching[one.id] for one in shown)
         return JobPage(items, len(walk.found), dict(walk.statuses), walk.cursor, walk.cursor is not None)
 
     def summaries(self, job_filter: JobFilter) -> JobSummaryPage:

@@ -77,9 +77,9 @@ class SeenJobManager(GuardedJobManager):
 
     def failures(self, within_seconds: int) -> RecentFailures:
         """What failed on visible hosts."""
-        found, is_complete = self._ledger.failures.since(self._ledger.time() - within_seconds * 1_000_000)
+        failures, is_complete = self._ledger.failures.since(self._ledger.time() - within_seconds * 1_000_000)
         hosts = self._access.hosts(READ)
-        return RecentFailures(group_failures(one for one in found if one.hostname in hosts), is_complete)
+        return RecentFailures(group_failures(one for one in failures if one.hostname in hosts), is_complete)
 
 
 class SeenRetrier:

@@ -144,8 +144,8 @@ class Redactor:
 
     def _ended(self, data: bytes) -> int:
         """The number of bytes at the start of ``data`` that end a secret cut before them."""
-        found = (reading.ended() for reading in Reading.all_of(data, self._needles))
-        return max((end for end, letters in found if letters >= _LEAST_REMAINDER), default=0)
+        ended = (reading.ended() for reading in Reading.all_of(data, self._needles))
+        return max((end for end, letters in ended if letters >= _LEAST_REMAINDER), default=0)
 
 
 class StreamRedactor:

@@ -95,8 +95,8 @@ class PackageCache:
         unfinished = Path(unfinished_name)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                found = self._persist(partial(self._copy, package, file), name)
-            if found != digest:
+                size = self._persist(partial(self._copy, package, file), name)
+            if size != digest:
                 raise OperationFailed(
                     f"The package {name} is damaged: the bytes in Redis differ from the uploaded ones."
                 )

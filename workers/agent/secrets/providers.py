@@ -73,9 +73,9 @@ class Own:
 
     @classmethod
     def of(cls, settings: Settings) -> Own:
-        found = [getattr(settings, name) for name in SECRETS]
-        found += [unquote(urlsplit(url).password or "") for url in (settings.redis_url, settings.broker_url)]
-        return cls([value for value in found if value and not fault(value)])
+        values = [getattr(settings, name) for name in SECRETS]
+        values += [unquote(urlsplit(url).password or "") for url in (settings.redis_url, settings.broker_url)]
+        return cls([value for value in values if value and not fault(value)])
 
     def get(self, name: str, context: Context) -> str | None:
         return None
