@@ -309,25 +309,25 @@ def parse_labels(text: str) -> dict[str, str]:
 
 def _missing(values: Mapping[str, Any]) -> dict[str, str]:
     """Missing settings that another setting requires, by their names in the environment."""
-    given = {name for name, value in values.items() if value}
+    names = {name for name, value in values.items() if value}
     missing = {}
     for name, needed, why in _TOGETHER:
-        if name in given and needed not in given:
+        if name in names and needed not in names:
             missing[env_name(needed)] = f"{env_name(needed)} is missing: {why}"
     return missing
 
 
 def _unknown_names(environ: Mapping[str, str]) -> dict[str, str]:
-    known = [env_name(name) for name in _CHECKS]
+    names = [env_name(name) for name in _CHECKS]
     problems = {}
     for name in sorted(environ):
-        if name.startswith(PREFIX) and name not in known and not name.startswith(SECRET_PREFIX):
-            problems[name] = f"Unknown setting {name}; {_hint(name, known)}"
+        if name.startswith(PREFIX) and name not in names and not name.startswith(SECRET_PREFIX):
+            problems[name] = f"Unknown setting {name}; {_hint(name, names)}"
     return problems
 
 
-def _hint(name: str, known: list[str]) -> str:
-    word, words = name.removeprefix(PREFIX)[:_LONGEST_NAME], [env.removeprefix(PREFIX) for env in known]
+def _hint(name: str, names: list[str]) -> str:
+    word, words = name.removeprefix(PREFIX)[:_LONGEST_NAME], [env.removeprefix(PREFIX) for env in names]
     near = difflib.get_close_matches(word, words, n=3)
     if near:
         return f"did you mean {' or '.join(PREFIX + match for match in near)}?"
@@ -381,13 +381,13 @@ def _default_state_dir(environ: Mapping[str, str]) -> Path:
 
 def _number(least: float, most: float) -> Callable[[Any], float]:
     def check(value: Any) -> float:
-        wanted = f"a number from {least:g} to {most:g}"
+        expected = f"a number from {least:g} to {most:g}"
         try:
             number = float(value)
         except (TypeError, ValueError) as error:
-            raise ValueError(wanted) from error
+            raise ValueError(expected) from error
         if not math.isfinite(number) or not least <= number <= most:
-            raise ValueError(wanted)
+            raise ValueError(expected)
         return number
 
     return check
@@ -395,21 +395,21 @@ def _number(least: float, most: float) -> Callable[[Any], float]:
 
 def _whole(least: int, most: int) -> Callable[[Any], int]:
     def check(value: Any) -> int:
-        wanted = f"a whole number from {least} to {most}"
+        expected = f"a whole number from {least} to {most}"
         if not re.fullmatch(r"[+-]?[0-9]{1,19}", str(value).replace("_", "")):
-            raise ValueError(wanted)
+            raise ValueError(expected)
         number = int(value)
         if not least <= number <= most:
-            raise ValueError(wanted)
+            raise ValueError(expected)
         return number
 
     return check
 
 
-def _matching(pattern: re.Pattern[str], wanted: str) -> Callable[[Any], str]:
+def _matching(pattern: re.Pattern[str], expected: str) -> Callable[[Any], str]:
     def check(value: Any) -> str:
         if not pattern.fullmatch(str(value)):
-            raise ValueError(wanted)
+            raise ValueError(expected)
         return str(value)
 
     return check
@@ -432,14 +432,14 @@ def _broker_url(value: Any) -> str:
 
 
 def _http_url(value: Any) -> str:
-    wanted = "an address such as http://127.0.0.1:8080"
+    expected = "an address such as http://127.0.0.1:8080"
     try:
         parts = urlsplit(str(value))
         valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError as error:  # a port that is not a number, or a malformed IPv6 address
-        raise ValueError(wanted) from error
+        raise ValueError(expected) from error
     if not valid or parts.query or parts.fragment or parts.username:
-        raise ValueError(wanted)
+        raise ValueError(expected)
     return str(value).rstrip("/")
 
 
@@ -448,7 +448,7 @@ def _jwks(value: Any) -> str:
     text = str(value)
     if "://" not in text:
         return str(_folder(text))
-    wanted = "a file, or an https:// address (http:// for loopback only)"
+    expected = "a file, or an https:// address (http:// for loopback only)"
     try:
         parts = urlsplit(text)
         is_local = parts.hostname in ("localhost", "127.0.0.1", "::1")
@@ -456,9 +456,9 @@ def _jwks(value: Any) -> str:
             parts.hostname and parts.port != 0 and (parts.scheme == "https" or (parts.scheme == "http" and is_local))
         )
     except ValueError as error:
-        raise ValueError(wanted) from error
+        raise ValueError(expected) from error
     if not valid or parts.username or parts.fragment or not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError(wanted)
+        raise ValueError(expected)
     return text
 
 
@@ -502,25 +502,25 @@ def _hosts(value: Any) -> tuple[str, ...]:
     return hosts
 
 
-def _patterns(pattern: re.Pattern[str], wanted: str) -> Callable[[Any], tuple[str, ...]]:
+def _patterns(pattern: re.Pattern[str], expected: str) -> Callable[[Any], tuple[str, ...]]:
     def check(value: Any) -> tuple[str, ...]:
         names = value.split(",") if isinstance(value, str) else value
         patterns = tuple(name.strip() for name in names if name.strip())
         if not all(pattern.fullmatch(name) for name in patterns):
-            raise ValueError(wanted)
+            raise ValueError(expected)
         return patterns
 
     return check
 
 
 def _command(value: Any) -> str:
-    wanted = "a program with its arguments, as a shell would read them"
+    expected = "a program with its arguments, as a shell would read them"
     try:
         words = shlex.split(str(value))
     except ValueError as error:
-        raise ValueError(wanted) from error
+        raise ValueError(expected) from error
     if not words:
-        raise ValueError(wanted)
+        raise ValueError(expected)
     return str(value)
 
 

@@ -70,8 +70,8 @@ class Access:
 
     def _is_our_form(self) -> bool:
         cookie = request.cookies.get(_FORM_COOKIE, "")
-        given = posted.form().get(FIELD, "")
-        is_right = hmac.compare_digest(given.encode(), self.sign_in_proof(cookie).encode())
+        token = posted.form().get(FIELD, "")
+        is_right = hmac.compare_digest(token.encode(), self.sign_in_proof(cookie).encode())
         return bool(cookie) and is_right and _is_own_origin()
 
 
@@ -122,6 +122,6 @@ def _take_proof() -> None:
         return
     if of_this_app().sessions.owner(environ) is None:
         return
-    given = posted.form().get(FIELD, "")
-    if len(given) <= _LONGEST and given.isascii():
-        environ[_HEADER] = given
+    token = posted.form().get(FIELD, "")
+    if len(token) <= _LONGEST and token.isascii():
+        environ[_HEADER] = token

@@ -110,7 +110,7 @@ def _found(view: str, words: str, after: str) -> AgentPage:
     """One page of the agents in a view whose hostnames contain the words, or that have the labels among them."""
     labels = [word for word in words.split() if ":" in word]
     names = [word for word in words.split() if ":" not in word]
-    wanted = AgentFilter(
+    agent_filter = AgentFilter(
         hostname=f"*{'*'.join(names)}*" if names else "",
         labels=agent_query.label_pairs(labels),
         states=_STATES.get(view, ()),
@@ -120,8 +120,10 @@ def _found(view: str, words: str, after: str) -> AgentPage:
     )
     if view == "troubled":
         # the summary names them: there is no index of conditions
-        return services().agents.among([one.hostname for one in services().fleet().troubled if one.conditions], wanted)
-    return services().agents.page(wanted)
+        return services().agents.among(
+            [one.hostname for one in services().fleet().troubled if one.conditions], agent_filter
+        )
+    return services().agents.page(agent_filter)
 
 
 def _counts(fleet: FleetSummary) -> dict[str, int]:

@@ -124,10 +124,14 @@ def _page(job: Job, problem: str = "", status: int = 200) -> Response:
     job = part.job
     arranged = answers.arrange(job.executions)
     hosts = [answers.host_of(x) for x in job.executions]
-    wanted = query.text("host", 253)
+    requested = query.text("host", 253)
     can_follow_all = 1 < len(hosts) <= MAX_FOLLOWED_HOSTS and not job.left_out
-    is_known = wanted in hosts or (wanted == ALL and can_follow_all) or bool(wanted and wanted != ALL and job.left_out)
-    host = wanted if is_known else _talking(job)
+    is_known = (
+        requested in hosts
+        or (requested == ALL and can_follow_all)
+        or bool(requested and requested != ALL and job.left_out)
+    )
+    host = requested if is_known else _talking(job)
     show_all = query.text("bars") == "all"
     timeline = job.timeline
     return pages.render(

@@ -108,8 +108,8 @@ def _several(beginning: str) -> Response:
     items, total, is_all = services().jobs.starting(beginning, _LIMIT)
     counts = services().jobs.counts()
     page = JobSummaryPage(items, total, counts)
-    place = "" if is_all else f" among the newest {LOOKED_THROUGH:,}"
-    return _render(page, dict.fromkeys(("status", *FILTERS), ""), note=f"{total:,} jobs begin with {beginning}{place}.")
+    scope = "" if is_all else f" among the newest {LOOKED_THROUGH:,}"
+    return _render(page, dict.fromkeys(("status", *FILTERS), ""), note=f"{total:,} jobs begin with {beginning}{scope}.")
 
 
 def _matching(words: str, job_page: JobPage) -> Response:
@@ -129,8 +129,8 @@ def _older(page: JobSummaryPage, offset: int) -> str:
 
 def _filter(filters: dict[str, str], offset: int) -> JobFilter:
     """The query that the API would read from the same parameters; raises ``InvalidInput``."""
-    given = {name: value for name, value in filters.items() if value}
-    loaded = validation.load(_query, {**given, "limit": str(_LIMIT), "offset": str(offset)})
+    filters_given = {name: value for name, value in filters.items() if value}
+    loaded = validation.load(_query, {**filters_given, "limit": str(_LIMIT), "offset": str(offset)})
     return requests.job_filter(loaded)
 
 

@@ -20,6 +20,6 @@ def number(name: str, default: int, most: int) -> int:
 
 def with_changes(**changes: str | int | None) -> str:
     """This page's query with some parameters changed, or left out (None)."""
-    kept = {name: value for name, value in request.args.items() if value and name not in changes}
-    given = {name: str(value) for name, value in changes.items() if value is not None and value != ""}
-    return f"?{urlencode({**kept, **given})}" if kept or given else "?"
+    unchanged = {name: value for name, value in request.args.items() if value and name not in changes}
+    changed = {name: str(value) for name, value in changes.items() if value is not None and value != ""}
+    return f"?{urlencode({**unchanged, **changed})}" if unchanged or changed else "?"

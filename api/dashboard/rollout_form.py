@@ -24,18 +24,18 @@ def given_of(rollout: Rollout | None) -> dict[str, str]:
     return {_PREFIX + name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in terms.items()}
 
 
-def terms_of(given: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+def terms_of(values: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
     """The terms as the API takes them, empty without any; and a sentence for each field that is wrong."""
     terms: dict[str, Any] = {}
     problems: dict[str, str] = {}
-    for place in NAMES:
-        text, name = given.get(place, "").strip(), place.removeprefix(_PREFIX)
+    for name_ in NAMES:
+        text, name = values.get(name_, "").strip(), name_.removeprefix(_PREFIX)
         if not text:
             continue
         try:
             terms[name] = form.number_of(text) if name in _NUMBERS or (name in _AMOUNTS and "%" not in text) else text
         except ValueError as error:
-            problems[place] = str(error)
+            problems[name_] = str(error)
     return terms, problems
 
 

@@ -66,9 +66,9 @@ def choose() -> Response:
     again = query.text("job")
     if again:
         return _again(services().jobs.get(requests.job_id(again)))
-    wanted = query.text("operation")
-    if wanted:
-        return _form(_operation(wanted), {_TARGET: query.text("target") or ANY}, Problems())
+    operation_type = query.text("operation")
+    if operation_type:
+        return _form(_operation(operation_type), {_TARGET: query.text("target") or ANY}, Problems())
     infos = services().registry.infos()
     families = [(name, list(group)) for name, group in groupby(infos, key=lambda info: info.type.partition(".")[0])]
     # what takes words on a command line runs a command: the first choice of most people
@@ -79,22 +79,22 @@ def choose() -> Response:
 @blueprint.post(f"{PREFIX}/submit")
 def submit() -> Response:
     """Submit the form's job; show the form again with its errors if it is invalid."""
-    given = dict(posted.form())
-    info = _operation(given.get("operation", ""))
-    if given.get("do") == "preview":
-        return _form(info, given, Problems())
-    body, problems = _body(info, given)
+    values_given = dict(posted.form())
+    info = _operation(values_given.get("operation", ""))
+    if values_given.get("do") == "preview":
+        return _form(info, values_given, Problems())
+    body, problems = _body(info, values_given)
     if problems.fields:
-        return _form(info, given, problems, 400)
+        return _form(info, values_given, problems, 400)
     try:
         limits.check(body)
-        wanted = requests.submission(validation.load(_request, body), principal=principal())
-        accepted = submitting.submit(wanted, _SEE_OTHER)
+        submission = requests.submission(validation.load(_request, body), principal=principal())
+        accepted = submitting.submit(submission, _SEE_OTHER)
     except JobQueueError as error:
         status = errors.status_of(error)
         if status in (500, 503):
             raise
-        refusal = _form(info, given, _problems(error), status)
+        refusal = _form(info, values_given, _problems(error), status)
         refusal.headers.update(errors.headers_of(error))
         return refusal
     done = "repeated" if accepted.replayed else "submitted" if accepted.is_confirmed else "unconfirmed"
@@ -106,21 +106,21 @@ def _again(job: Job) -> Response:
     if not principal().may_somewhere("job:read"):
         raise PermissionDenied.of(principal().name, "job:read")
     info = _operation(job.operation)
-    given = form.given_of(info.schema, job.data) | {_TARGET: job.target}
+    values = form.given_of(info.schema, job.data) | {_TARGET: job.target}
     if job.retries:
-        given |= {
+        values |= {
             "max_attempts": str(job.retries.max_attempts),
             "backoff_seconds": f"{job.retries.backoff_seconds:g}",
         }
-    given |= rollout_form.given_of(job.rollout) | concurrency_form.given_of(job.concurrency)
-    given |= {
+    values |= rollout_form.given_of(job.rollout) | concurrency_form.given_of(job.concurrency)
+    values |= {
         "title": job.title or "",
         "description": job.description or "",
         "timeout_seconds": f"{job.timeout_seconds:g}" if job.timeout_seconds else "",
         "priority": str(job.priority) if job.priority != DEFAULT_PRIORITY else "",
         "tags": "\n".join(f"{key}={value}" for key, value in job.tags.items()),
     }
-    return _form(info, given, Problems())
+    return _form(info, values, Problems())
 
 
 @blueprint.get(f"{PREFIX}/reach")
@@ -132,20 +132,20 @@ def preview() -> Response:
     )
 
 
-def _form(info: OperationInfo, given: Mapping[str, str], problems: Problems, status: int = 200) -> Response:
-    target = given.get(_TARGET, "").strip() or ANY
+def _form(info: OperationInfo, values: Mapping[str, str], problems: Problems, status: int = 200) -> Response:
+    target = values.get(_TARGET, "").strip() or ANY
     return pages.render(
         "submit.html",
         status,
         operation=info,
-        fields=form.fields_of(info.schema, given),
-        given={name: given.get(name, "") for name in _NAMES},
-        has_options=any(given.get(name) for name in (*_OPTIONS, *concurrency_form.NAMES)),
-        has_rollout=any(given.get(name) for name in rollout_form.NAMES),
+        fields=form.fields_of(info.schema, values),
+        given={name: values.get(name, "") for name in _NAMES},
+        has_options=any(values.get(name) for name in (*_OPTIONS, *concurrency_form.NAMES)),
+        has_rollout=any(values.get(name) for name in rollout_form.NAMES),
         target=target,
         problems=problems,
         # a form that is sent twice makes one job
-        key=given.get(_KEY) or f"ui-{secrets.token_urlsafe(18)}",
+        key=values.get(_KEY) or f"ui-{secrets.token_urlsafe(18)}",
         can_run=principal().may_somewhere(info.permission),
         **_reach_of(info.type, target),
         suggestions=_suggestions(target),
@@ -174,19 +174,19 @@ def _operation(name: str) -> OperationInfo:
     return info
 
 
-def _body(info: OperationInfo, given: Mapping[str, str]) -> tuple[dict[str, Any], Problems]:
+def _body(info: OperationInfo, values: Mapping[str, str]) -> tuple[dict[str, Any], Problems]:
     """The form as the body of a request to the API, which has the rules for it."""
-    data, wrong = form.data_of(info.schema, given)
+    data, wrong = form.data_of(info.schema, values)
     problems = Problems("", {(name if name == form.RAW else form.PREFIX + name): why for name, why in wrong.items()})
     body: dict[str, Any] = {
         "operation": {"type": info.type, "data": data},
-        "target_hostname": given.get(_TARGET, "").strip() or ANY,
+        "target_hostname": values.get(_TARGET, "").strip() or ANY,
     }
-    if given.get(_KEY):
-        body["idempotency_key"] = given[_KEY]
+    if values.get(_KEY):
+        body["idempotency_key"] = values[_KEY]
     retries: dict[str, Any] = {}
     for name in _OPTIONS:
-        text = given.get(name, "").strip()
+        text = values.get(name, "").strip()
         if not text:
             continue
         try:
@@ -196,11 +196,11 @@ def _body(info: OperationInfo, given: Mapping[str, str]) -> tuple[dict[str, Any]
             problems.fields[name] = str(error)
             continue
         (retries if name in ("max_attempts", "backoff_seconds") else body)[name] = value
-    terms, wrong_terms = rollout_form.terms_of(given)
+    terms, wrong_terms = rollout_form.terms_of(values)
     problems.fields |= wrong_terms
     if terms:
         body["rollout"] = terms
-    concurrency, wrong_terms = concurrency_form.terms_of(given)
+    concurrency, wrong_terms = concurrency_form.terms_of(values)
     problems.fields |= wrong_terms
     if concurrency:
         body["concurrency"] = concurrency

@@ -62,9 +62,9 @@ def _begin() -> None:
 
 def _end(response: Response) -> Response:
     # looking through Flask's proxies is the slow part here
-    asked: Request = request._get_current_object()  # type: ignore[attr-defined]
-    method = asked.method if asked.method in _METHODS else "other"
-    answered, duration = _series(method, _route(asked), response.status_code)
+    http_request: Request = request._get_current_object()  # type: ignore[attr-defined]
+    method = http_request.method if http_request.method in _METHODS else "other"
+    answered, duration = _series(method, _route(http_request), response.status_code)
     answered.inc()
     duration.observe(time.perf_counter() - g.begun)
     return response

@@ -39,8 +39,8 @@ def list_agents(loaded: dict[str, Any]) -> Response:
 
     At most 1,000 on a page; `next_cursor` is null at the end.
     """
-    wanted, of = agent_query.agent_filter(loaded, request.args.getlist("label"))
-    page = services().agents.page(wanted)
+    agent_filter, of = agent_query.agent_filter(loaded, request.args.getlist("label"))
+    page = services().agents.page(agent_filter)
     summary = loaded["view"] == "summary"
     return json_response(
         {
@@ -145,11 +145,11 @@ def revoke_agent(hostname: str) -> Response:
     a Redis user, or make a new bundle.
     """
     agent = services().enrolment.revoke(check_hostname(hostname), principal().name)
-    taken = services().redis_access.take(agent.hostname)
+    redis_user = services().redis_access.take(agent.hostname)
     return json_response(
         {
-            "message": f"Agent {agent.hostname} is revoked. {taken.note}",
+            "message": f"Agent {agent.hostname} is revoked. {redis_user.note}",
             **mapping.agent(agent),
-            "redis_user": {"name": taken.user, "removed": taken.is_removed, "note": taken.note},
+            "redis_user": {"name": redis_user.user, "removed": redis_user.is_removed, "note": redis_user.note},
         }
     )

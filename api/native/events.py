@@ -82,10 +82,10 @@ def get_job_events(job_id: str) -> Response:
 
 
 def _last_event_id() -> str | None:
-    given = request.headers.get("Last-Event-ID") or None
-    if given is not None:
-        event_position(given)
-    return given
+    event_id = request.headers.get("Last-Event-ID") or None
+    if event_id is not None:
+        event_position(event_id)
+    return event_id
 
 
 _Follow = Callable[[str | None], Iterator[list[JobEvent]]]

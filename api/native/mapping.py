@@ -141,9 +141,9 @@ def agent(agent: Agent) -> Document:
     }
 
 
-def agent_summary(found: Agent) -> Document:
+def agent_summary(reported: Agent) -> Document:
     """An agent without what is long."""
-    return {name: value for name, value in agent(found).items() if name not in AGENT_DETAILS}
+    return {name: value for name, value in agent(reported).items() if name not in AGENT_DETAILS}
 
 
 def agent_counts(summary: FleetSummary, now: int) -> Document:

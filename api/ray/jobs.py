@@ -30,20 +30,20 @@ _SHOWN = 200
 @blueprint.post("/api/jobs/")
 def submit() -> Response:
     """Ray's submission."""
-    wanted = requests.submission(without_slash=False)
-    _submit(wanted)
-    if wanted.origin == mapping.YUANRONG:
-        return json_response({"submission_id": wanted.alias})
+    submission = requests.submission(without_slash=False)
+    _submit(submission)
+    if submission.origin == mapping.YUANRONG:
+        return json_response({"submission_id": submission.alias})
     # Ray's server gives the one name under both keys, and its client takes no other keys
-    return json_response({"job_id": wanted.alias, "submission_id": wanted.alias})
+    return json_response({"job_id": submission.alias, "submission_id": submission.alias})
 
 
 @blueprint.post("/api/jobs")
 def submit_yuanrong() -> Response:
     """openYuanrong's submission."""
-    wanted = requests.submission(without_slash=True)
-    _submit(wanted)
-    return json_response({"submission_id": wanted.alias})
+    submission = requests.submission(without_slash=True)
+    _submit(submission)
+    return json_response({"submission_id": submission.alias})
 
 
 @blueprint.get("/api/jobs/<name>")

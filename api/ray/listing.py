@@ -44,10 +44,10 @@ def list_jobs_yuanrong() -> Response:
 
 def _answer(show: Callable[[Job], mapping.Document]) -> Response:
     loaded = validation.load(_query, read_query())
-    wanted, status = _wanted(loaded)
+    job_filter, status = _wanted(loaded)
     # one more than asked for: whether there is a next page
-    found = list(islice(_matching(wanted, status), loaded["offset"], loaded["offset"] + loaded["limit"] + 1))
-    jobs, more = found[: loaded["limit"]], found[loaded["limit"] :]
+    matching = list(islice(_matching(job_filter, status), loaded["offset"], loaded["offset"] + loaded["limit"] + 1))
+    jobs, more = matching[: loaded["limit"]], matching[loaded["limit"] :]
     headers = {CURSOR_HEADER: str(show_cursor(jobs[-1].created))} if more else {}
     return json_response([show(job) for job in jobs], 200, headers)
 

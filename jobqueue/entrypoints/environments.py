@@ -75,9 +75,9 @@ class Environments:
     def evict(self) -> int:
         """Remove the least recently used until the rest fits; those in use are kept. Returns the bytes left."""
         self._clean()
-        kept = sorted(self._kept(), key=lambda environment: environment.used)
-        total = sum(environment.size for environment in kept)
-        for environment in kept:
+        environments = sorted(self._kept(), key=lambda environment: environment.used)
+        total = sum(environment.size for environment in environments)
+        for environment in environments:
             if total <= self._max_bytes:
                 break
             if self._remove(environment.key):

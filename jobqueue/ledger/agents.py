@@ -248,16 +248,16 @@ class Agents:
 
         It does after an upgrade from a version without it, or if it was damaged. Short calls.
         """
-        for what in ("add", "remove"):
+        for change in ("add", "remove"):
             with translated_errors(), self._client.pipeline(transaction=False) as pipe:
                 pipe.zcard(self._keys.kind("agents"))
                 pipe.zcard(self._keys.kind("hostnames"))
-                known, listed = pipe.execute(raise_on_error=False)
-            if known == listed:
+                answers, listed = pipe.execute(raise_on_error=False)
+            if answers == listed:
                 return
             cursor = "0"
             for _ in range(MAX_AGENTS // _NAMES):  # a damaged cursor must not make this endless
-                cursor = str(self._scripts.call("align_hostnames", what, cursor, _NAMES))
+                cursor = str(self._scripts.call("align_hostnames", change, cursor, _NAMES))
                 if cursor == "0":
                     break
 
@@ -268,11 +268,11 @@ class Agents:
         counts those behind ``wanted.after`` and is ``is_least``.
         """
         self.align()
-        known = self.count()
+        total = self.count()
         if agent_filter.is_all:
             hosts = self._names(agent_filter.after, agent_filter.limit + 1)
-            return self._page(hosts, agent_filter.limit, known)
-        is_counted = known <= MAX_LOOKED_AT
+            return self._page(hosts, agent_filter.limit, total)
+        is_counted = total <= MAX_LOOKED_AT
         after = "" if is_counted else agent_filter.after
         matching: list[str] = []
         for _ in range(-(-MAX_LOOKED_AT // _NAMES)):

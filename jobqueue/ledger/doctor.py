@@ -181,12 +181,12 @@ class Doctor:
 
     def _types(self) -> Iterator[Damage]:
         for key in self._scan():
-            known = self._kind_of(key)
-            if known is None or known[1] == "any":
+            kind_of_key = self._kind_of(key)
+            if kind_of_key is None or kind_of_key[1] == "any":
                 continue
             with translated_errors():
                 kind = self._client.type(key)
-            if kind in (known[1], "none"):
+            if kind in (kind_of_key[1], "none"):
                 continue
             self._has_wrong_types = True
             if self._repairs:
@@ -194,7 +194,7 @@ class Doctor:
                 self._ledger.executions.alert(
                     RECORDS_ALTERED, "", "", f"The key {key[:200]} held a {kind}: moved aside."
                 )
-            yield self._found("type", key, f"holds a {kind} in place of a {known[1]}")
+            yield self._found("type", key, f"holds a {kind} in place of a {kind_of_key[1]}")
         barred, revoked = self._keys.kind("barred"), self._keys.kind("revoked")
         with translated_errors():
             is_lost = not self._client.exists(barred) and self._client.exists(self._keys.kind("spoiled") + barred)
@@ -251,12 +251,12 @@ class Doctor:
 
     def _agents(self) -> Iterator[Damage]:
         agents = self._keys.kind("agents")
-        known = {key.removeprefix(self._keys.kind("agent")) for key in self._scan("agent")}
+        hostnames = {key.removeprefix(self._keys.kind("agent")) for key in self._scan("agent")}
         with translated_errors():
             listed = dict(self._client.zscan_iter(agents, count=_STEP))
         far = self._ledger.time() + _AHEAD
-        for host in sorted(map(str, listed.keys() | known)):
-            if host not in known:
+        for host in sorted(map(str, listed.keys() | hostnames)):
+            if host not in hostnames:
                 if self._repairs:
                     self._client.zrem(agents, host)
                 yield self._found("agent", agents, f"{host[:253]!r} is listed without a record")
@@ -268,12 +268,12 @@ class Doctor:
                     "agent", agents, f"{host[:253]!r} has a record but is not listed, or listed with an invalid time"
                 )
         for kind in ("label", "offers"):
-            yield from self._memberships(kind, known)
-        yield from self._takers(known)
+            yield from self._memberships(kind, hostnames)
+        yield from self._takers(hostnames)
 
-    def _memberships(self, kind: str, known: set[str]) -> Iterator[Damage]:
+    def _memberships(self, kind: str, hostnames: set[str]) -> Iterator[Damage]:
         field = "labels" if kind == "label" else "offers"
-        for host in sorted(known):
+        for host in sorted(hostnames):
             with translated_errors():
                 names = self._client.hget(self._keys.kind("roster") + host, field) or ""
             for name in filter(None, names.split("\n")):
@@ -291,25 +291,25 @@ class Doctor:
                         self._client.srem(key, host)
                     yield self._found(kind, key, f"{host[:253]!r} does not belong here")
 
-    def _takers(self, known: set[str]) -> Iterator[Damage]:
+    def _takers(self, hostnames: set[str]) -> Iterator[Damage]:
         """Agents that take work and are not listed as such, or the reverse."""
         start = self._keys.kind("takers")
         listed = {(host, key) for key in self._scan("takers") for host, _ in self._client.zscan_iter(key, count=_STEP)}
-        wanted: set[tuple[str, str]] = set()
-        for host in sorted(known):
+        expected: set[tuple[str, str]] = set()
+        for host in sorted(hostnames):
             with translated_errors():
                 is_away = any(self._client.sismember(self._keys.kind(kind), host) for kind in ("away", "barred"))
                 operations = self._client.hget(self._keys.kind("roster") + host, "offers")
             if operations is None or is_away:
                 continue
             profile = hashlib.sha1(operations.encode(), usedforsecurity=False).hexdigest()
-            wanted.add((host, start + profile))
+            expected.add((host, start + profile))
             yield from self._profile(profile, set(filter(None, operations.split("\n"))))
-        for host, key in sorted(listed - wanted):
+        for host, key in sorted(listed - expected):
             if self._repairs:
                 self._client.zrem(key, host)
             yield self._found("takers", key, f"{host[:253]!r} takes no work, or supports other operations")
-        for host, key in sorted(wanted - listed):
+        for host, key in sorted(expected - listed):
             if self._repairs:
                 self._client.sadd(self._keys.kind("arrivals"), host)
             yield self._found("takers", key, f"agent {host!r} takes work and is missing")
@@ -343,8 +343,8 @@ class Doctor:
 
     def _job(self, job_id: str) -> Iterator[Damage]:
         key = self._keys.job(job_id)
-        for what in self._ledger.jobs.examine(job_id, self._lease, repairs=self._repairs):
-            yield self._found("job", key, _TEXTS[what])
+        for fault in self._ledger.jobs.examine(job_id, self._lease, repairs=self._repairs):
+            yield self._found("job", key, _TEXTS[fault])
         try:
             self._ledger.jobs.get(job_id)
         except JobNotFound:

@@ -145,9 +145,9 @@ class Executions:
         """The newest alerts, newest first."""
         return [_alert(line) for line in self._scripts.call("alert", self._now(), "", "", "", "")]
 
-    def renew(self, hostname: str, held: list[Grant]) -> list[Renewal]:
+    def renew(self, hostname: str, grants: list[Grant]) -> list[Renewal]:
         """Renew the leases of all executions of an agent; returns for each whether to continue."""
-        pairs = [text for grant in held for text in (grant.job_id, grant.token)]
+        pairs = [text for grant in grants for text in (grant.job_id, grant.token)]
         return [Renewal(answer) for answer in self._scripts.call("renew", self._now(), hostname, self._lease, *pairs)]
 
     def promote(self, limit: int, template: str) -> list[Due]:

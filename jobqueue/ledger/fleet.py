@@ -91,22 +91,22 @@ def _document(summary: FleetSummary) -> dict[str, Any]:
 
 
 def _summary(fields: dict[str, Any]) -> FleetSummary:
-    whole, text, number = decoding.whole, decoding.text, decoding.number
+    integer, text, number = decoding.whole, decoding.text, decoding.number
     return FleetSummary(
-        at=whole(fields["at"]),
-        states={(text(state), bool(live)): whole(count) for state, live, count in fields["states"]},
-        conditions={name: whole(count) for name, count in decoding.object_of(fields["conditions"]).items()},
-        running=whole(fields["running"]),
-        room=whole(fields["room"]),
-        waiting=whole(fields["waiting"]),
-        afflicted=whole(fields["afflicted"]),
+        at=integer(fields["at"]),
+        states={(text(state), bool(live)): integer(count) for state, live, count in fields["states"]},
+        conditions={name: integer(count) for name, count in decoding.object_of(fields["conditions"]).items()},
+        running=integer(fields["running"]),
+        room=integer(fields["room"]),
+        waiting=integer(fields["waiting"]),
+        afflicted=integer(fields["afflicted"]),
         troubled=tuple(
             TroubledAgent(text(host), bool(live), text(state), decoding.texts(conditions))
             for host, live, state, conditions in fields["troubled"]
         ),
-        backlogs=tuple(Backlog(text(queue), whole(count), number(age)) for queue, count, age in fields["backlogs"]),
+        backlogs=tuple(Backlog(text(queue), integer(count), number(age)) for queue, count, age in fields["backlogs"]),
         pulses=tuple(
-            Pulse(text(host), bool(live), text(state), whole(running), number(age))
+            Pulse(text(host), bool(live), text(state), integer(running), number(age))
             for host, live, state, running, age in fields["pulses"]
         ),
     )

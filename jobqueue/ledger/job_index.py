@@ -70,8 +70,8 @@ class _Search:
     def found(self) -> list[tuple[int, str]]:
         """The matches down to the frontier, newest first."""
         frontier = self.frontier
-        known = ((created, job_id) for job_id, created in self.matches.items())
-        return sorted((pair for pair in known if frontier is None or pair[0] >= frontier), reverse=True)
+        newest_first = ((created, job_id) for job_id, created in self.matches.items())
+        return sorted((pair for pair in newest_first if frontier is None or pair[0] >= frontier), reverse=True)
 
 
 class JobIndex:
@@ -205,10 +205,10 @@ class JobIndex:
             if sizes[f"{first}|{status}"]
         ]
         if running:
-            kept = [[name for name in _with_statuses(dim, _UNFINISHED) if sizes[name]] for dim in dimensions]
+            lists = [[name for name in _with_statuses(dim, _UNFINISHED) if sizes[name]] for dim in dimensions]
             # each is a choice of indexes that hold all jobs of one condition
             choices = sorted(
-                [*kept, *([name] for name in exact)], key=lambda indexes: sum(sizes[name] for name in indexes)
+                [*lists, *([name] for name in exact)], key=lambda indexes: sum(sizes[name] for name in indexes)
             )
             walks += [(index, tuple(product(*choices[1:]))) for index in choices[0]]
         return walks

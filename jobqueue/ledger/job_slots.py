@@ -37,13 +37,13 @@ class JobSlots:
             if cached is not None and len(cached) == total:
                 self._kept.move_to_end(job_id)
                 return cached
-        found: list[str] = []
+        slots: list[str] = []
         for first in range(0, total, NAMED):
             part = self._scripts.call("list_slots", job_id, first, NAMED)
-            found += (sys.intern(str(slot)) for slot in part)
+            slots += (sys.intern(str(slot)) for slot in part)
             if len(part) < NAMED:
                 break
-        names = tuple(found)
+        names = tuple(slots)
         if len(names) == total:
             self._keep(job_id, names)
         return names
@@ -62,9 +62,9 @@ class JobSlots:
         answer = self._scripts.call("read_slots", job_id, _READ_BYTES, *slots[:READ])
         if not answer:
             raise JobNotFound.of(job_id)
-        raw, held = answer
+        raw, holder = answer
         try:
-            return records.executions(raw, {"fanout": "1"} | dict(zip(held[::2], held[1::2], strict=True)))
+            return records.executions(raw, {"fanout": "1"} | dict(zip(holder[::2], holder[1::2], strict=True)))
         except decoding.FAULTS as error:
             sentence = f"The record of job {job_id[:64]} cannot be read: it was altered in Redis."
             raise RecordAltered(sentence, {"job_id": job_id}) from error

@@ -262,9 +262,9 @@ class Jobs:
             return _outcome(job, answer)
         # another job answers under this idempotency key: only if its seal shows that the API stored it
         _, job_id, created, mark = answer
-        place, text = _key_record(job, job_id)
+        key_record, text = _key_record(job, job_id)
         # an older record does not name the submitter; the digest includes it
-        if self._seal.holds(mark, place, text) or self._seal.holds(
+        if self._seal.holds(mark, key_record, text) or self._seal.holds(
             mark, f"idempotency|{job.submission.idempotency_key}", text
         ):
             return Stored(Accepted(job_id, int(created), replayed=True))
@@ -272,7 +272,7 @@ class Jobs:
             f"The record of the idempotency key {job.submission.idempotency_key!r} was not stored by this API: it "
             "was changed in Redis, or JOBQUEUE_API_SECRET has changed. Nothing was submitted; use a new key."
         )
-        self._alarm(place, sentence)
+        self._alarm(key_record, sentence)
         return RecordAltered(sentence)
 
     def _created(self, job: NewJob, created: str, unsent: list[str], number: str = "", link: str = "") -> Stored:
@@ -306,13 +306,13 @@ class Jobs:
 
     def parts(self, job: Job) -> Iterator[tuple[Execution, ...]]:
         """The executions that were not read with the job, in parts. Raises ``JobNotFound``, ``RecordAltered``."""
-        place = len(job.executions)
-        while place < job.total:
-            part = self.executions(job.id, place, _READ_STEP, ())
-            if part.looked_at == place:
+        position = len(job.executions)
+        while position < job.total:
+            part = self.executions(job.id, position, _READ_STEP, ())
+            if part.looked_at == position:
                 return
             yield part.executions
-            place = part.looked_at
+            position = part.looked_at
 
     def executions(self, job_id: str, first: int, most: int, states: tuple[ExecutionState, ...]) -> ExecutionPart:
         """At most ``most`` of a broadcast's executions behind the ``first`` ones, of all or of those in ``states``.
@@ -326,12 +326,12 @@ class Jobs:
         answer = self._scripts.call("read_executions", job_id, first, looks, most, _READ_BYTES, *map(str, states))
         if not answer:
             raise JobNotFound.of(job_id)
-        looked_at, total, raw, places, held = answer
+        looked_at, total, raw, numbers, held = answer
         try:
             executions = records.executions(raw, {"fanout": "1"} | decoding.pairs(held))
         except decoding.FAULTS as error:
             raise RecordAltered(self._unreadable(job_id), {"job_id": job_id}) from error
-        return ExecutionPart(executions, tuple(places), looked_at, total)
+        return ExecutionPart(executions, tuple(numbers), looked_at, total)
 
     def find(self, name: str) -> str:
         """The id of the job with this alias, or with this id; raises ``JobNotFound``."""
@@ -398,12 +398,12 @@ class Jobs:
         self._alarm(f"job|{job_id}", sentence)
         return sentence
 
-    def cancel(self, job_id: str, who: str) -> bool:
+    def cancel(self, job_id: str, actor: str) -> bool:
         """Cancel a job; returns whether all of its executions have stopped. Raises ``JobNotFound``, ``JobFinal``."""
-        answer = self._cancel_slice(job_id, who)
+        answer = self._cancel_slice(job_id, actor)
         try:
             while answer == "more":
-                answer = self._cancel_slice(job_id, who)
+                answer = self._cancel_slice(job_id, actor)
         except LedgerUnavailable as error:
             # none of its executions starts any more, and maintenance ends the others
             logger.warning("Job %s is cancelled, and maintenance ends its executions: %s", job_id, error)
@@ -414,9 +414,9 @@ class Jobs:
             raise JobFinal(f"Job {job_id} has already ended; it cannot be cancelled.")
         return bool(answer == "cancelled")
 
-    def _cancel_slice(self, job_id: str, who: str, *, goes_on: bool = False) -> str:
+    def _cancel_slice(self, job_id: str, actor: str, *, goes_on: bool = False) -> str:
         most = "1" if goes_on else ""
-        return str(self._scripts.call("cancel_job", self._now(), job_id, who, SLICE, most))
+        return str(self._scripts.call("cancel_job", self._now(), job_id, actor, SLICE, most))
 
     def finish_slices(self, limit: int) -> int:
         """Take up to ``limit`` slices of cancels and removals of broadcasts that are not complete; returns how many.
@@ -424,22 +424,22 @@ class Jobs:
         Those who began them may have died.
         """
         cancels, removals = self._scripts.call("list_unfinished", limit)
-        taken = 0
+        finished = 0
         for job_id in cancels:
             answer = "more"
-            while answer == "more" and taken < limit:
+            while answer == "more" and finished < limit:
                 answer = self._cancel_slice(job_id, "", goes_on=True)
-                taken += 1
+                finished += 1
         for job_id in removals:
-            if taken < limit:
-                taken += self._remove_executions(job_id, limit - taken)
-        return taken
+            if finished < limit:
+                finished += self._remove_executions(job_id, limit - finished)
+        return finished
 
     def _remove_executions(self, job_id: str, limit: int) -> int:
         """Remove the records of a deleted broadcast's executions, in at most ``limit`` slices; returns how many."""
-        for taken in range(1, limit + 1):
+        for number in range(1, limit + 1):
             if self._scripts.call("remove_executions", job_id, SLICE) == "done":
-                return taken
+                return number
         return limit
 
     def _deleted(self, job_id: str, forced: str, limit: int = _MOST_SLICES) -> tuple[str, int]:
@@ -624,8 +624,8 @@ def _away(hostname: str, state: str) -> str:
     elif state == AgentState.REVOKED:
         reason = f"{name} was revoked; `jobqueue agent accept {hostname} FINGERPRINT` accepts it again"
     else:
-        what = "draining" if state == AgentState.DRAINING else "cordoned"
-        reason = f"{name} is {what}: `jobqueue agent undrain {hostname}` sends it work again"
+        state_text = "draining" if state == AgentState.DRAINING else "cordoned"
+        reason = f"{name} is {state_text}: `jobqueue agent undrain {hostname}` sends it work again"
     return f"{reason}. Or choose another target."
 
 

@@ -91,18 +91,18 @@ class Packages:
         check_package_name(name)
         if expected_size is not None and expected_size > self.max_bytes:
             raise self._too_large()
-        known = self.pin([name]).get(name)
-        if known and self.is_ours(known):
+        existing = self.pin([name]).get(name)
+        if existing and self.is_ours(existing):
             digest, size = hashlib.sha256(), 0
             for piece in self._bounded(stream):
                 digest.update(piece)
                 size += len(piece)
             _check_size(size, expected_size)
-            _check_same(known, digest.hexdigest())
-            return known
+            _check_same(existing, digest.hexdigest())
+            return existing
         upload = secrets.token_hex(16)
         try:
-            return self._upload(upload, name, stream, expected_size, instead_of=known.upload if known else "")
+            return self._upload(upload, name, stream, expected_size, instead_of=existing.upload if existing else "")
         except BaseException:
             self._drop(upload)
             raise
@@ -189,14 +189,14 @@ class Packages:
 
 def _joined(stream: Iterable[bytes]) -> Iterator[bytes]:
     """The same bytes in pieces of ``PIECE_BYTES``, the last one shorter."""
-    held = bytearray()
+    buffer = bytearray()
     for part in stream:
-        held += part
-        while len(held) >= PIECE_BYTES:
-            yield bytes(held[:PIECE_BYTES])
-            del held[:PIECE_BYTES]
-    if held:
-        yield bytes(held)
+        buffer += part
+        while len(buffer) >= PIECE_BYTES:
+            yield bytes(buffer[:PIECE_BYTES])
+            del buffer[:PIECE_BYTES]
+    if buffer:
+        yield bytes(buffer)
 
 
 def _check_size(size: int, expected: int | None) -> None:

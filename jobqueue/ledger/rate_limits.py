@@ -31,9 +31,9 @@ class RateLimits:
         micros = self._scripts.call("rate_limit", self._now(), _digest(principal), 1_000_000 / per_second, burst)
         return int(micros) / 1_000_000
 
-    def spend(self, who: str, hosts: int, most_per_hour: int) -> bool:
+    def spend(self, caller: str, hosts: int, most_per_hour: int) -> bool:
         """Count the hosts of a job against an hourly limit; False, and nothing is counted, if they exceed it."""
-        return bool(self._scripts.call("spend_hosts", self._now(), _digest(who), hosts, most_per_hour))
+        return bool(self._scripts.call("spend_hosts", self._now(), _digest(caller), hosts, most_per_hour))
 
     def _call(self, verb: str, allowed: dict[str, int], window_seconds: float) -> int:
         pairs: list[str | int] = []

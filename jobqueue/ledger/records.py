@@ -82,11 +82,11 @@ def _requested(doc: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, A
 def unreadable(job_id: str, fields: Mapping[str, str], error: str) -> Job:
     """The placeholder for an unreadable job in lists: its readable fields, and the ``error``."""
     status = fields.get("status")
-    known = JobStatus(status) if status in set(JobStatus) else JobStatus.FAILED
-    state = ExecutionState.FAILED if known.is_final else ExecutionState.SUBMITTED
+    shown_status = JobStatus(status) if status in set(JobStatus) else JobStatus.FAILED
+    state = ExecutionState.FAILED if shown_status.is_final else ExecutionState.SUBMITTED
     return Job(
         id=job_id,
-        status=known,
+        status=shown_status,
         created=_or_never(fields.get("created")),
         updated=_or_never(fields.get("updated")),
         operation=fields.get("op", "?"),

@@ -46,20 +46,20 @@ class Rollout:
     deadline_seconds: float | None = None
 
     @classmethod
-    def read(cls, given: Mapping[str, Any]) -> Rollout:
+    def read(cls, terms: Mapping[str, Any]) -> Rollout:
         """The terms as a caller gives them. Raises ``InvalidInput``, which names the field."""
-        if "verify" in given:
+        if "verify" in terms:
             raise _invalid("verify", "Is not supported; give a job of its own for the check, or use between: approve.")
         names = [field.name for field in fields(cls)]
-        for name, value in given.items():
+        for name, value in terms.items():
             if name not in names:
                 raise _invalid(name[:80], f"Unknown field; a rollout has {', '.join(names)}.")
             if value is None:
                 raise _invalid(name, "May not be null; leave it out.")
             _CHECKS[name](name, value)
-        if "canary" not in given and "batch" not in given:
+        if "canary" not in terms and "batch" not in terms:
             raise _invalid("batch", "Missing: give batch, canary or both, such as batch: 10%.")
-        return cls(**given)
+        return cls(**terms)
 
     def document(self) -> dict[str, Any]:
         """The terms in JSON form, without defaults."""

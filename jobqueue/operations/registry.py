@@ -66,7 +66,7 @@ class Registry:
         operations have the same type: which one runs must not be left to chance.
         """
         operations = [operation for family in _FAMILIES for operation in _operations_of(_family(family))]
-        known = {id(operation) for operation in operations}
+        identities = {id(operation) for operation in operations}
         own, problems = _own_plugins()
         others = entry_points(group=GROUP) if plugins is None else plugins
         for plugin in (*own, *(plugin for plugin in others if plugin not in own)):
@@ -81,8 +81,8 @@ class Registry:
                 _log.warning("%s", problems[-1], exc_info=True)
                 continue
             # the same object may be reached twice: imported by a module, or named by two entry points
-            fresh = [operation for operation in loaded if id(operation) not in known]
-            known.update(id(operation) for operation in fresh)
+            fresh = [operation for operation in loaded if id(operation) not in identities]
+            identities.update(id(operation) for operation in fresh)
             operations.extend(replace(operation, plugin=_origin(plugin)) for operation in fresh)
         absent = {
             one.type: Absent(why, one.permission)
@@ -101,8 +101,8 @@ class Registry:
 
     def permission(self, type: str) -> str | None:
         """The permission to run it, also if it is absent; None for an unknown type."""
-        known = self._operations.get(type) or self.absent.get(type)
-        return known.permission if known else None
+        operation = self._operations.get(type) or self.absent.get(type)
+        return operation.permission if operation else None
 
     def validate(self, type: str, data: Mapping[str, Any] | None, *, explains: bool = True) -> dict[str, Any]:
         """Check ``data`` (None: no data) and give it back, as JSON and unaltered, ready to be stored.
@@ -182,12 +182,12 @@ def _own_plugins() -> tuple[tuple[EntryPoint, ...], list[str]]:
         return (), [problem]
 
 
-def _operations_of(thing: Any) -> list[Operation]:
+def _operations_of(exported: Any) -> list[Operation]:
     """Every operation of a module, an iterable, or the one operation itself."""
-    if isinstance(thing, Operation):
-        return [thing]
-    things = vars(thing).values() if isinstance(thing, ModuleType) else thing
-    unique = {id(item): item for item in things if isinstance(item, Operation)}
+    if isinstance(exported, Operation):
+        return [exported]
+    values = vars(exported).values() if isinstance(exported, ModuleType) else exported
+    unique = {id(item): item for item in values if isinstance(item, Operation)}
     return list(unique.values())
 
 

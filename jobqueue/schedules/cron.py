@@ -63,8 +63,8 @@ def _checked(expression: str, field: str) -> str:
     words = expression.strip()
     if words.startswith("@"):
         if words.lower() not in SHORT_FORMS:
-            known = ", ".join(SHORT_FORMS)
-            raise InvalidInput.of(field, f"Unknown short form {words[:80]!r}; the known ones are {known}.")
+            short_forms = ", ".join(SHORT_FORMS)
+            raise InvalidInput.of(field, f"Unknown short form {words[:80]!r}; the known ones are {short_forms}.")
         return SHORT_FORMS[words.lower()]
     count = len(words.split())
     if len(words) > MAX_EXPRESSION:

@@ -110,8 +110,8 @@ def times_of(timing: Timing, blackouts: tuple[Blackout, ...], uid: str) -> Times
 def _trigger(timing: Timing) -> Trigger:
     named = [kind for kind in _KINDS if getattr(timing, kind) is not None]
     if len(named) != 1:
-        given = f"{' and '.join(named)} are given" if named else "none is given"
-        raise InvalidInput.of("cron" if not named else named[1], f"Give one of cron, every, at and rrule; {given}.")
+        problem = f"{' and '.join(named)} are given" if named else "none is given"
+        raise InvalidInput.of("cron" if not named else named[1], f"Give one of cron, every, at and rrule; {problem}.")
     zone = zone_of(timing.time_zone)
     if timing.starts is not None and timing.ends is not None and timing.ends < timing.starts:
         raise InvalidInput.of("ends", "Must not be before starts.")

@@ -44,10 +44,10 @@ def held(
 class Approvals:
     """Approves batches; the first one of a job that exceeds its submitter's limits only for another principal."""
 
-    def __init__(self, targets: TargetResolver, whole: Jobs) -> None:
-        """``whole`` reads jobs as they are: those that a principal sees in part do not show that they wait."""
+    def __init__(self, targets: TargetResolver, all_jobs: Jobs) -> None:
+        """``all_jobs`` reads jobs as they are: those that a principal sees in part do not show that they wait."""
         self._targets = targets
-        self._whole = whole
+        self._whole = all_jobs
 
     def __call__(self, jobs: JobManager, job_id: str, principal: Principal, plan_hash: str | None) -> Job:
         """Open the batch that waits. ``plan_hash`` is that of the job's ``approval``, which the principal has seen.

@@ -66,18 +66,18 @@ class EventFeed:
         turns = self.follow(after or position)
         if after is not None:
             return self._of_job(turns, job, event_position(position), set())
-        known = {_mark(event) for event in job.timeline}
+        marks = {_mark(event) for event in job.timeline}
         begin = [JobEvent(position, job.id, job.status, tuple(job.timeline))]
         if job.status.is_final:
             return iter([begin])
-        return chain([begin], self._of_job(turns, job, event_position(position), known))
+        return chain([begin], self._of_job(turns, job, event_position(position), marks))
 
     @staticmethod
     def _of_job(
-        turns: Iterator[list[JobEvent]], job: Job, read_at: tuple[int, int], known: set[tuple[int, str, str]]
+        turns: Iterator[list[JobEvent]], job: Job, read_at: tuple[int, int], marks: set[tuple[int, str, str]]
     ) -> Iterator[list[JobEvent]]:
         for turn in turns:
-            mine = [news for news in turn if news.job_id == job.id and not known.issuperset(map(_mark, news.events))]
+            mine = [news for news in turn if news.job_id == job.id and not marks.issuperset(map(_mark, news.events))]
             yield mine
             if mine and mine[-1].status.is_final:
                 return
@@ -104,24 +104,25 @@ class EventFeed:
         finally:
             self._leave()
 
-    def _behind(self, position: str, seconds: float) -> list[JobEvent] | None:
-        """Events after ``position``, waiting for them; None if they are not in memory."""
-        place = event_position(position)
+    def _behind(self, event_id: str, seconds: float) -> list[JobEvent] | None:
+        """Events after ``event_id``, waiting for them; None if they are not in memory."""
+        position = event_position(event_id)
         with self._came:
-            if not self._reaches(place):
+            if not self._reaches(position):
                 return None
-            self._came.wait_for(lambda: self._newest() != place, timeout=seconds)
-            if not self._reaches(place):
+            self._came.wait_for(lambda: self._newest() != position, timeout=seconds)
+            if not self._reaches(position):
                 return None
-            first = bisect_right(self._places, place)
+            first = bisect_right(self._places, position)
             return self._recent[first : first + _TURN]
 
-    def _reaches(self, place: tuple[int, int]) -> bool:
-        """Whether all events after ``place`` are in memory. They are not if ``place`` is ahead of the reader: an entry
-        that it has not read yet, or one of a stream that was recreated.
+    def _reaches(self, position: tuple[int, int]) -> bool:
+        """Whether all events after ``position`` are in memory.
+
+        They are not if it is ahead of the reader: an entry not read yet, or one of a stream that was recreated.
         """
         newest = self._newest()
-        return (self._places[0] if self._places else newest) <= place <= newest
+        return (self._places[0] if self._places else newest) <= position <= newest
 
     def _newest(self) -> tuple[int, int]:
         return event_position(self._last)

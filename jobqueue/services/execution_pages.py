@@ -35,15 +35,17 @@ class ExecutionReader:
         """One page, by hostname. Raises ``JobNotFound``, ``RecordAltered``."""
         job = self._jobs.get(job_id, 0)
         items: list[Execution] = []
-        place, size = execution_filter.first, 0
+        position, size = execution_filter.first, 0
         for part in self._parts(job, execution_filter, execution_filter.limit):
             items += part.executions
-            place = part.looked_at
+            position = part.looked_at
             size += sum(len(x.out) for x in part.executions)
             if size >= PAGE_BYTES:
                 break
         verified = self._verified(job, tuple(items))
-        return ExecutionPage(job, verified, place - execution_filter.first, place if place < job.total else None)
+        return ExecutionPage(
+            job, verified, position - execution_filter.first, position if position < job.total else None
+        )
 
     def groups(self, job_id: str, execution_filter: ExecutionFilter) -> AnswerGroups:
         """Equal answers together, of at most ``GROUPED`` executions and in at most ``wanted.limit`` groups.
@@ -52,17 +54,17 @@ class ExecutionReader:
         """
         job = self._jobs.get(job_id, 0)
         groups = _Groups(execution_filter.limit)
-        place = execution_filter.first
+        position = execution_filter.first
         for part in self._parts(job, execution_filter, GROUPED):
             added = groups.add(self._verified(job, part.executions))
             if added < len(part.executions):
                 # the next page begins with the answer that fits no more
-                place = part.places[added] - 1
+                position = part.places[added] - 1
                 break
-            place = part.looked_at
-        following = place if place < job.total else None
+            position = part.looked_at
+        following = position if position < job.total else None
         is_least = bool(execution_filter.first or following is not None)
-        return AnswerGroups(job, groups.ordered(), place - execution_filter.first, is_least, following)
+        return AnswerGroups(job, groups.ordered(), position - execution_filter.first, is_least, following)
 
     def _verified(self, job: Job, executions: tuple[Execution, ...]) -> tuple[Execution, ...]:
         return self._verify(replace(job, executions=executions)).executions if executions else ()
@@ -76,13 +78,13 @@ class ExecutionReader:
                 )
                 yield ExecutionPart(matching, (1,) * len(matching), 1, 1)
             return
-        place = execution_filter.first
-        while most > 0 and place < min(job.total, execution_filter.first + LOOKED_AT):
-            part = self._jobs.executions(job.id, place, most, execution_filter.states)
-            if part.looked_at == place:
+        position = execution_filter.first
+        while most > 0 and position < min(job.total, execution_filter.first + LOOKED_AT):
+            part = self._jobs.executions(job.id, position, most, execution_filter.states)
+            if part.looked_at == position:
                 return
             yield part
-            place = part.looked_at
+            position = part.looked_at
             most -= len(part.executions)
 
 

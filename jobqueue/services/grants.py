@@ -42,8 +42,8 @@ def refuse_doubtful(grants: Iterable[str], fleet: Fleet, field: str = "permissio
 
 def require(by: Principal, text: str) -> None:
     """Raise ``PermissionDenied`` unless a principal may hand on this grant: its own, or a narrower one."""
-    wanted = parse_grant(text)
-    if by.may(wanted.permission) or any(_is_within(wanted, held) for held in by.restricted):
+    needed = parse_grant(text)
+    if by.may(needed.permission) or any(_is_within(needed, grant) for grant in by.restricted):
         return
     raise PermissionDenied.of(by.name, text)
 
@@ -57,20 +57,22 @@ def _spelled(grant: Grant) -> str:
     return str(replace(grant, target=None if target == _EVERY_HOST else target))
 
 
-def _is_within(wanted: Grant, held: Grant) -> bool:
+def _is_within(needed: Grant, grant: Grant) -> bool:
     from jobqueue.targets import scopes
 
-    if not held.covers(wanted.permission):
+    if not grant.covers(needed.permission):
         return False
-    if held.target is not None and (wanted.target is None or not scopes.is_within(wanted.target, held.target)):
+    if grant.target is not None and (needed.target is None or not scopes.is_within(needed.target, grant.target)):
         return False
-    if held.max_hosts is not None and not _is_lower(wanted, held):
+    if grant.max_hosts is not None and not _is_lower(needed, grant):
         return False
     # each credential has an hour's count of its own: a second one would double it
-    return held.max_hosts_per_hour is None
+    return grant.max_hosts_per_hour is None
 
 
-def _is_lower(wanted: Grant, held: Grant) -> bool:
-    if wanted.max_hosts is None or held.max_hosts is None:
+def _is_lower(needed: Grant, grant: Grant) -> bool:
+    if needed.max_hosts is None or grant.max_hosts is None:
         return False
-    return wanted.max_hosts.is_percent == held.max_hosts.is_percent and wanted.max_hosts.amount <= held.max_hosts.amount
+    return (
+        needed.max_hosts.is_percent == grant.max_hosts.is_percent and needed.max_hosts.amount <= grant.max_hosts.amount
+    )

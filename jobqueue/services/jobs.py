@@ -114,12 +114,12 @@ class JobManager:
         failures, is_complete = self._ledger.failures.since(self._ledger.time() - within_seconds * 1_000_000)
         return RecentFailures(group_failures(failures), is_complete)
 
-    def cancel(self, job_id: str, who: str = "on request") -> Job:
+    def cancel(self, job_id: str, actor: str = "on request") -> Job:
         """Cancel, and return the job as it is now. Raises ``JobNotFound``, ``JobFinal``."""
-        self._jobs.cancel(job_id, who)
+        self._jobs.cancel(job_id, actor)
         return self.get(job_id)
 
-    def steer(self, job_id: str, verb: str, who: str = "on request", *, is_checked: bool = False) -> Job:
+    def steer(self, job_id: str, verb: str, actor: str = "on request", *, is_checked: bool = False) -> Job:
         """Pause, resume, approve or abort a rollout, and return the job as it is now.
 
         ``is_checked``: the approver of a job that waits for its first approval was checked (``Approvals``).
@@ -127,7 +127,7 @@ class JobManager:
         """
         if verb == APPROVE and not is_checked and awaits_first_approval(self._ledger.jobs.get(job_id, 0)):
             raise Conflict(f"Job {job_id} waits for an approval of its plan, which names its plan_hash.")
-        self._ledger.rollouts.steer(job_id, verb, who)
+        self._ledger.rollouts.steer(job_id, verb, actor)
         return self.get(job_id)
 
     def delete(self, job_id: str, principal: Principal = ANONYMOUS) -> None:

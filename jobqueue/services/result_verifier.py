@@ -60,24 +60,24 @@ class ResultVerifier:
             return None
         if not execution.signature:
             return UNSIGNED
-        known = self._known.get(_key_id(execution))
-        if known is None or known[1].hostname != execution.hostname:
+        cached = self._known.get(_key_id(execution))
+        if cached is None or cached[1].hostname != execution.hostname:
             return FORGED
         note = execution.events[-1].note if execution.events else ""
         result = result_bytes(job.id, execution.hostname, execution.attempt, execution.state.value, note, execution.out)
-        if not known[1].is_result(execution.signature, result):
+        if not cached[1].is_result(execution.signature, result):
             return FORGED
-        return REVOKED if known[1].accepted <= self._void_until.get(execution.hostname, -1) else SIGNED
+        return REVOKED if cached[1].accepted <= self._void_until.get(execution.hostname, -1) else SIGNED
 
     def _learn(self, key_ids: set[str]) -> None:
         """Fetch the certificates that are not cached, or whose cache has expired."""
         now = self._clock()
         if len(self._known) > _MOST_REMEMBERED:
             self._known.clear()
-        wanted = [key_id for key_id in key_ids if now >= self._known.get(key_id, (0.0,))[0]]
-        for key_id in wanted:
+        stale = [key_id for key_id in key_ids if now >= self._known.get(key_id, (0.0,))[0]]
+        for key_id in stale:
             self._known.pop(key_id, None)
-        for key_id, text in self._agents.certificates(wanted).items():
+        for key_id, text in self._agents.certificates(stale).items():
             try:
                 certificate = read_certificate(text, self._keys)
             except (SealBroken, InvalidInput):

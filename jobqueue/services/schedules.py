@@ -107,18 +107,18 @@ class ScheduleManager:
         """
         now = self._ledger.time()
         try:
-            known = self.get(schedule.name).schedule
+            stored = self.get(schedule.name).schedule
         except ScheduleNotFound:
             _check_new_name(schedule.name)
-            known = None
-        wanted = schedule if known is None else _kept(schedule, known)
+            stored = None
+        changed = schedule if stored is None else _kept(schedule, stored)
         if submission is None:
-            wanted = replace(wanted, timing=_anchored(wanted.timing, now), owner=owner_of(principal))
+            changed = replace(changed, timing=_anchored(changed.timing, now), owner=owner_of(principal))
         else:
-            wanted = self._owned(wanted, submission, now)
-        if known is None or wanted.timing != known.timing:
-            _first_time(wanted, _times(wanted), now)
-        return known, wanted
+            changed = self._owned(changed, submission, now)
+        if stored is None or changed.timing != stored.timing:
+            _first_time(changed, _times(changed), now)
+        return stored, changed
 
     def pause(self, name: str, reason: str, principal: Principal) -> ScheduleView:
         """Let the schedule's times pass without a job. Raises ``ScheduleNotFound``, ``RecordChanged``."""

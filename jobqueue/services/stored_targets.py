@@ -97,8 +97,8 @@ class StoredTargetManager:
             canonical = language.spelled(text, limits.MAX_STORED_TEXT)
         except InvalidTarget as error:
             raise InvalidTarget(error.message, {_EXPRESSION: [error.message]}) from error
-        known = {**stored, name: canonical}
-        references = {one: language.references(expression) for one, expression in known.items()}
+        targets = {**stored, name: canonical}
+        references = {one: language.references(expression) for one, expression in targets.items()}
         _check_references(name, dict.fromkeys(assumed, frozenset[str]()) | references)
         return canonical
 

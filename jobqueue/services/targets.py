@@ -120,9 +120,9 @@ class TargetResolver:
         is_constant = not any(isinstance(one, (Sample, JobHosts, Stored)) for one, _ in walk(node))
         if self._kept is None or self._kept[0] is not fleet:
             self._kept = fleet, {}
-        kept = self._kept[1]
-        if is_constant and target.text in kept:
-            return kept[target.text]
+        cached = self._kept[1]
+        if is_constant and target.text in cached:
+            return cached[target.text]
         batch = batch_budget.current()
         if batch is not None:
             batch.charge(_steps(node, len(fleet.hosts)))
@@ -143,8 +143,8 @@ class TargetResolver:
         if not hosts:
             raise UnknownTarget(f"No agent matches the target {target.text[:200]!r}. {' '.join(notes)}".rstrip())
         resolved = Resolved(fleet, tuple(host.hostname for host in fleet.members(hosts)), notes)
-        if is_constant and len(kept) < _MOST_KEPT:
-            kept[target.text] = resolved
+        if is_constant and len(cached) < _MOST_KEPT:
+            cached[target.text] = resolved
         return resolved
 
     def _stored_tree(self, name: str) -> Node:

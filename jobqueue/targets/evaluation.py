@@ -80,16 +80,16 @@ class Evaluation:
         return result
 
     def _patterns(self, patterns: Sequence[str]) -> int:
-        places = self._fleet.places
+        indexes = self._fleet.places
         result: set[int] = set()
         for text in patterns:
             pattern = host_pattern.parse(text)
             self._count(scans=pattern.is_glob, names=pattern.size)
             if pattern.is_glob:
                 matches = pattern.matcher()
-                matching = {place for hostname, place in places.items() if matches(hostname)}
+                matching = {index for hostname, index in indexes.items() if matches(hostname)}
             else:
-                matching = {places[name] for name in pattern.names() if name in places}
+                matching = {indexes[name] for name in pattern.names() if name in indexes}
             if not matching and pattern.is_literal:
                 self.unmatched.hosts.append(text)
             elif not matching:
@@ -104,20 +104,20 @@ class Evaluation:
             return 0
         self._count(scans=node.scans)
         if node.operator == ":":
-            places = _equal(index, node.value)
+            indexes = _equal(index, node.value)
         elif node.operator == "~":
-            places = _searched(index, node.value)
+            indexes = _searched(index, node.value)
         else:
-            places = _compared(index, node.operator, node.value)
-        hosts = self._fleet.set_of(places)
+            indexes = _compared(index, node.operator, node.value)
+        hosts = self._fleet.set_of(indexes)
         if not hosts and node.operator == ":":
             self.unmatched.terms.append((node.key, node.value))
         return hosts
 
     def _of_job(self, node: JobHosts) -> int:
-        places = self._fleet.places
+        indexes = self._fleet.places
         names = self._job_hosts(node.job_id, node.outcome)
-        return self._fleet.set_of(places[name] for name in names if name in places)
+        return self._fleet.set_of(indexes[name] for name in names if name in indexes)
 
     def _count(self, *, scans: int = 0, names: int = 0) -> None:
         """Raise ``InvalidTarget`` if the target with the stored targets that it refers to is too much work."""
@@ -165,8 +165,8 @@ class Evaluation:
             self.unmatched.keys.append(per)
         groups: list[int] = []
         rest = population
-        for places in (*index.labels.values(), *index.facts.values()):
-            hosts = self._fleet.set_of(places)
+        for indexes in (*index.labels.values(), *index.facts.values()):
+            hosts = self._fleet.set_of(indexes)
             groups.append(hosts & rest)  # of several values, the first counts: no host is in two groups
             rest &= ~hosts
         return [group for group in (*groups, rest) if group]
@@ -203,7 +203,7 @@ def _searched(index: KeyIndex, pattern: str) -> Iterable[int]:
 
 def _places(values: Mapping[_T, list[int]], matches: Callable[[_T], bool]) -> Iterable[int]:
     """The places of the hosts whose value matches."""
-    return chain.from_iterable(places for value, places in values.items() if matches(value))
+    return chain.from_iterable(indexes for value, indexes in values.items() if matches(value))
 
 
 def _rank(seed: str, hostname: str) -> bytes:

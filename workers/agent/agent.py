@@ -58,9 +58,9 @@ class Agent:
         self._held = RunningSet()
         self._closing = threading.Event()
         operations = Registry.load()
-        known = facts.lookup(facts.collect(settings.hostname), settings.labels)
+        lookup = facts.lookup(facts.collect(settings.hostname), settings.labels)
         keys = trusted_keys(settings)
-        self._gate = WorkAdmission.open(settings, operations, known, keys)
+        self._gate = WorkAdmission.open(settings, operations, lookup, keys)
         identity = Identity.open(settings, keys)
 
         self._ledger = ledger = Ledger.open(settings, most_connections=MOST_CONNECTIONS)
@@ -77,7 +77,7 @@ class Agent:
         )
         self._pump = OutputPump(ledger.output, settings.max_log_bytes)
         agent_ledger = AgentLedger(ledger.executions, identity, settings.hostname, self._closing)
-        means = HostMeans(settings, known, packages, vault, orphans.watched)
+        means = HostMeans(settings, lookup, packages, vault, orphans.watched)
         runner = OperationRunner(operations, means, self._pump, agent_ledger)
         executor = Executor(agent_ledger, self._gate, runner, self._held, self._presence.look_up)
         self._leases = LeaseKeeper(

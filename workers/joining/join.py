@@ -104,14 +104,14 @@ def _require_time(bundle: Bundle) -> None:
         )
 
 
-def _require_hostname(bundle: Bundle, given: str | None) -> None:
+def _require_hostname(bundle: Bundle, requested: str | None) -> None:
     """Compare the bundle's hostname with this host's names, in full and without the domain."""
-    names = {given} if given else {local_hostname(), socket.getfqdn()}
+    names = {requested} if requested else {local_hostname(), socket.getfqdn()}
     names |= {name.partition(".")[0] for name in names}
-    wanted = {bundle.hostname, bundle.hostname.partition(".")[0]}
-    if not {name.lower() for name in names}.isdisjoint({name.lower() for name in wanted}):
+    allowed = {bundle.hostname, bundle.hostname.partition(".")[0]}
+    if not {name.lower() for name in names}.isdisjoint({name.lower() for name in allowed}):
         return
-    hostname = given or local_hostname()
+    hostname = requested or local_hostname()
     raise InvalidInput(
         f"The bundle is for the host {bundle.hostname!r}, and this host is called {hostname!r}. Take the bundle of "
         f"this host, or join under that name: --hostname {bundle.hostname}"

@@ -187,8 +187,8 @@ def _decimal_quotient(one: SparkType, other: SparkType, first: Typed, second: Ty
     scale = max(6, one.scale + other.digits + 1)
     digits = one.digits - one.scale + other.scale + scale
     if digits > MAX_DIGITS:  # Spark gives up places behind the point, but not more than it must
-        whole = digits - scale
-        digits, scale = MAX_DIGITS, max(MAX_DIGITS - whole, min(scale, 6))
+        whole_digits = digits - scale
+        digits, scale = MAX_DIGITS, max(MAX_DIGITS - whole_digits, min(scale, 6))
     shift = scale - one.scale + other.scale
     if shift < 0 or one.digits + shift > MAX_DIGITS or other.digits + scale > MAX_DIGITS:
         raise _not_proved(first, "/", second)

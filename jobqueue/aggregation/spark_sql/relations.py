@@ -365,8 +365,8 @@ def _as(sql: str, relation: Relation, target: Relation) -> str:
         return f"(SELECT * FROM ({sql}) AS side ({', '.join(identifier(column.name) for column in target.columns)}))"
     names = [f"column{number}" for number in range(len(relation.columns))]
     parts = [
-        f"{cast(Typed(identifier(name), column.type), wanted.type).sql} AS {identifier(wanted.name)}"
-        for name, column, wanted in zip(names, relation.columns, target.columns, strict=True)
+        f"{cast(Typed(identifier(name), column.type), target_column.type).sql} AS {identifier(target_column.name)}"
+        for name, column, target_column in zip(names, relation.columns, target.columns, strict=True)
     ]
     return f"(SELECT {', '.join(parts)} FROM ({sql}) AS side ({', '.join(map(identifier, names))}))"
 

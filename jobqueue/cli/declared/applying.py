@@ -53,8 +53,8 @@ def compare(
             complain(f"{_where(record, error)}: {record}: {sentence(error)}")
             continue
         if comparison.manager and not take_over:
-            place = record.document.place
-            complain(f"{place}: {record} is managed by {comparison.manager!r}; --take-over applies it anyway.")
+            location = record.document.place
+            complain(f"{location}: {record} is managed by {comparison.manager!r}; --take-over applies it anyway.")
             continue
         steps.append(Step(record.kind, record.name, record, comparison))
     if len(steps) < len(records):

@@ -41,18 +41,18 @@ def read_records(paths: Sequence[str], manager: str) -> list[Record]:
     Raises ``ClickException`` for what is wrong in a file, with file and line: a kind or a name that is missing or
     unknown, two records of one kind and name.
     """
-    found: dict[tuple[str, str], Record] = {}
+    by_name: dict[tuple[str, str], Record] = {}
     for file in _files(paths):
         for document in load_documents(file):
             record = _record(document, manager)
-            other = found.setdefault((record.kind.name, record.name), record)
+            other = by_name.setdefault((record.kind.name, record.name), record)
             if other is not record:
                 raise click.ClickException(
                     f"{document.where(_NAME)}: {record} is declared twice; first in {other.document.where(_NAME)}."
                 )
     ordered: list[Record] = []
     for kind in KINDS:
-        records = {record.name: record for record in found.values() if record.kind is kind}
+        records = {record.name: record for record in by_name.values() if record.kind is kind}
         ordered += [records[name] for name in in_order({name: kind.uses(one.body) for name, one in records.items()})]
     return ordered
 
@@ -93,9 +93,9 @@ def _files(paths: Sequence[str]) -> Iterator[str]:
     for path in paths:
         inside = [path] if path == _STDIN or not Path(path).is_dir() else _inside(Path(path))
         for file in inside:
-            place = Path(file).absolute()
-            if file == _STDIN or place not in seen:
-                seen.add(place)
+            root = Path(file).absolute()
+            if file == _STDIN or root not in seen:
+                seen.add(root)
                 yield file
 
 

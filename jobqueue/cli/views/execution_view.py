@@ -42,11 +42,11 @@ def merged(pages: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     for page in pages:
         document = dict(page)
         for group in page["groups"]:
-            known = groups.get(group["key"])
-            if known is not None:
-                known["count"] += group["count"]
-                known["hostnames"] += group["hostnames"]
-                known["hostnames_left_out"] += group["hostnames_left_out"]
+            earlier = groups.get(group["key"])
+            if earlier is not None:
+                earlier["count"] += group["count"]
+                earlier["hostnames"] += group["hostnames"]
+                earlier["hostnames_left_out"] += group["hostnames_left_out"]
             elif len(groups) < MAX_MERGED:
                 groups[group["key"]] = dict(group)
             else:

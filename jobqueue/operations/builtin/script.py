@@ -187,7 +187,7 @@ def _interpreter(path: Path) -> list[str]:
 def _imports(file: Path, files: list[str], context: Context) -> list[str]:
     """Import paths for ``files``. A single module must not expose its whole folder."""
     modules = file / "modules"
-    found: list[str] = []
+    listed: list[str] = []
     for name in files:
         path = Path(name)
         if not path.is_absolute():
@@ -195,13 +195,13 @@ def _imports(file: Path, files: list[str], context: Context) -> list[str]:
         if not path.exists():
             raise OperationFailed(f"python_files: {brief(name, 300)!r} does not exist on {context.hostname}.")
         if path.suffix != _MODULE_SUFFIX:
-            found.append(name)
+            listed.append(name)
             continue
         modules.mkdir(exist_ok=True)
         shutil.copy(path, modules / path.name)
-        if str(modules) not in found:
-            found.append(str(modules))
-    return found
+        if str(modules) not in listed:
+            listed.append(str(modules))
+    return listed
 
 
 def _run(argv: list[str], file: Path, env: Mapping[str, str], data: Mapping[str, Any], context: Context) -> Outcome:

@@ -55,8 +55,8 @@ def target_parameter(target: str, parameters: Parameters) -> str | None:
         raise InvalidInput.of("target_hostname", str(error)) from error
     if parsed is None:
         return None
-    whole = parsed.whole
-    name = None if whole is None or whole.filters else whole.name
+    parameter = parsed.whole
+    name = None if parameter is None or parameter.filters else parameter.name
     if name is None or parameters.get(name, {}).get("format") not in (HOSTS, TARGET):
         sentence = (
             f"A target is an expression or one whole parameter {{{{ name }}}} with the format {HOSTS!r} or {TARGET!r}."

@@ -75,26 +75,26 @@ def is_required(schema: Mapping[str, Any]) -> bool:
     return bool(schema.get("required", "default" not in schema))
 
 
-def values_of(parameters: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any]) -> dict[str, Any]:
+def values_of(parameters: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a run: those given, and the defaults of the others. A parameter without either is left out.
 
     Raises ``InvalidInput``, which names ``parameters.NAME``, for one that is missing, not declared or of the wrong
     type.
     """
-    if len(json.dumps(given)) > MAX_VALUES_BYTES:
+    if len(json.dumps(values)) > MAX_VALUES_BYTES:
         raise InvalidInput.of("parameters", f"The values have more than {MAX_VALUES_BYTES} bytes together.")
     faults: dict[str, list[str]] = {}
-    for name, sentence in islice(_value_faults(parameters, given), _MOST_FAULTS):
+    for name, sentence in islice(_value_faults(parameters, values), _MOST_FAULTS):
         faults[f"parameters.{name[:80]}"] = [sentence]
     if faults:
         field, sentences = next(iter(faults.items()))
         raise InvalidInput(f"{field}: {sentences[0]}", faults)
     defaults = {name: schema["default"] for name, schema in parameters.items() if "default" in schema}
-    return defaults | dict(given)
+    return defaults | dict(values)
 
 
-def _value_faults(parameters: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, value in given.items():
+def _value_faults(parameters: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in values.items():
         if name not in parameters:
             yield name, _undeclared(name, parameters)
             continue
@@ -102,7 +102,7 @@ def _value_faults(parameters: Mapping[str, Mapping[str, Any]], given: Mapping[st
         if sentence:
             yield name, sentence
     for name, schema in parameters.items():
-        if name not in given and is_required(schema):
+        if name not in values and is_required(schema):
             yield name, "Missing; it is required."
 
 
@@ -110,8 +110,8 @@ def _undeclared(name: str, parameters: Mapping[str, Any]) -> str:
     near = difflib.get_close_matches(name[:80], parameters, n=1)
     if near:
         return f"No such parameter; did you mean {near[0]}?"
-    known = ", ".join(islice(parameters, _MOST_FAULTS))
-    return f"No such parameter; there are {known}." if known else "No such parameter; this saved job has none."
+    names = ", ".join(islice(parameters, _MOST_FAULTS))
+    return f"No such parameter; there are {names}." if names else "No such parameter; this saved job has none."
 
 
 def value_fault(schema: Mapping[str, Any], value: Any) -> str:

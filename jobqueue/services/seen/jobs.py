@@ -81,8 +81,8 @@ class SeenJobs(Jobs):
         slots = visible[first : first + (LOOKED_AT if states else min(most, READ))]
         numbers = list(range(first + 1, first + len(slots) + 1))
         if states:
-            found = self._sight.slots.states(job_id, slots)
-            numbers = [number for number, state in zip(numbers, found, strict=True) if state in states]
+            slot_states = self._sight.slots.states(job_id, slots)
+            numbers = [number for number, state in zip(numbers, slot_states, strict=True) if state in states]
         read = self._sight.slots.executions(job_id, [visible[number - 1] for number in numbers[: min(most, READ)]])
         unread = numbers[len(read) :]
         looked_at = unread[0] - 1 if unread else first + len(slots)

@@ -34,15 +34,15 @@ class GuardedJobManager(JobManager):
         self._access = access
         self._hosts_of = hosts_of
 
-    def cancel(self, job_id: str, who: str = "on request") -> Job:
+    def cancel(self, job_id: str, actor: str = "on request") -> Job:
         """Cancel a job all of whose hosts are within the scope of ``job:write``."""
         self._access.require(WRITE, self._hosts_of(job_id))
-        return super().cancel(job_id, who)
+        return super().cancel(job_id, actor)
 
-    def steer(self, job_id: str, verb: str, who: str = "on request", *, is_checked: bool = False) -> Job:
+    def steer(self, job_id: str, verb: str, actor: str = "on request", *, is_checked: bool = False) -> Job:
         """Steer a rollout all of whose hosts are within the scope of ``job:write``, or ``job:approve``."""
         self._access.require(APPROVES if verb == APPROVE else WRITE, self._hosts_of(job_id))
-        return super().steer(job_id, verb, who, is_checked=is_checked)
+        return super().steer(job_id, verb, actor, is_checked=is_checked)
 
     def delete(self, job_id: str, principal: Principal = ANONYMOUS) -> None:
         """Delete an ended job all of whose hosts are within the scope of ``job:write``: one's own, or any with

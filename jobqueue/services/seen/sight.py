@@ -90,14 +90,14 @@ class Sight:
 
     def executions(self, job: Job, slots: Sequence[str]) -> tuple[Execution, ...]:
         """The executions in these slots, in order; those that were read with the job are not read again."""
-        known = {x.slot: x for x in job.executions}
-        missing = [slot for slot in slots if slot not in known]
+        by_slot = {x.slot: x for x in job.executions}
+        missing = [slot for slot in slots if slot not in by_slot]
         while missing:
             part = self.slots.executions(job.id, missing)
             self.cost += len(part)
-            known |= {x.slot: x for x in part}
+            by_slot |= {x.slot: x for x in part}
             missing = missing[len(part) :]
-        return tuple(known[slot] for slot in slots)
+        return tuple(by_slot[slot] for slot in slots)
 
     def summary(self, summary: JobSummary) -> JobSummary | None:
         """The summary of the visible part of a job."""

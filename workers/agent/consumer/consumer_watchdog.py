@@ -79,5 +79,5 @@ class ConsumerWatchdog:
                 return None
             channel = getattr(self._consumer.task_consumer, "channel", None)
         # kombu records when it last polled Redis; other transports do not
-        asked = getattr(channel, "_brpop_sent_at", None)
-        return float(self._ticks) if asked is None else float(asked)
+        sent_at = getattr(channel, "_brpop_sent_at", None)
+        return float(self._ticks) if sent_at is None else float(sent_at)

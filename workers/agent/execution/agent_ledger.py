@@ -115,8 +115,8 @@ class AgentLedger:
             _count(running, finished)
         return finished.value if finished is not Finished.FINISHED else ending.state.value
 
-    def _patiently(self, call: Callable[[], T], what: str) -> T:
-        return retry_until_available(call, what, self._closing)
+    def _patiently(self, call: Callable[[], T], purpose: str) -> T:
+        return retry_until_available(call, purpose, self._closing)
 
 
 def _count(running: RunningExecution, finished: Finished) -> None:

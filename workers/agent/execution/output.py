@@ -55,10 +55,10 @@ class LiveOutput:
         """Add output of the operation."""
         with self._buffer_lock:
             data = self._partial.pop(stream, b"") + chunk
-            whole = whole_end(data)
-            if len(whole) < len(data):
-                self._partial[stream] = data[len(whole) :]
-            self._add(stream, whole)
+            end = whole_end(data)
+            if len(end) < len(data):
+                self._partial[stream] = data[len(end) :]
+            self._add(stream, end)
             is_full = self._held >= _FULL
         if is_full:
             self.flush()

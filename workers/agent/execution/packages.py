@@ -172,14 +172,14 @@ def _look(folder: Path) -> tuple[float, int, Path]:
 
 
 def _is_whole(path: Path, digest: str) -> bool:
-    found = hashlib.sha256()
+    hasher = hashlib.sha256()
     try:
         with path.open("rb") as file:
             while data := file.read(_READ_BYTES):
-                found.update(data)
+                hasher.update(data)
     except FileNotFoundError:
         return False
-    return found.hexdigest() == digest
+    return hasher.hexdigest() == digest
 
 
 @contextmanager
