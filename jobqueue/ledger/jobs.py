@@ -42,7 +42,7 @@ from jobqueue.model.filter import JobFilter, JobPage
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.job_fields import ARGUMENTS
 from jobqueue.model.job_summary import JobSummary, JobSummaryPage
-from jobqueue.model.rollout import MAX_BATCHES
+from jobqueue.model.rollout_batches import misfit, needs_several_hosts
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import UNPLACED, Target, TargetKind
@@ -209,8 +209,7 @@ class Jobs:
         """Store a job whose hosts are listed first, in slices, and then opened, in slices."""
         rollout = job.submission.rollout
         if rollout is not None and not job.target.is_broadcast:
-            sentence = f"Needs a target of several hosts: _all or a label; {job.target.text[:80]!r} is one host."
-            return InvalidInput.of("rollout", sentence)
+            return needs_several_hosts(job.target.text)
         hosts = self._staging.hosts(job.target, job.only)
         if rollout is not None and rollout.spread is not None:
             hosts = self._staging.spread(hosts, rollout.spread)
@@ -657,7 +656,7 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
     if code == "plan_changed":
         return PlanChanged.of([], rest)
     if code == "misfit":
-        return _misfit(*rest)
+        return misfit(rest[0], int(rest[1]))
     if code == "too_late":
         return InvalidInput.of("expires_at", "In the past; give a later time, or leave it out.")
     if code == "away":
@@ -695,14 +694,3 @@ def _busy(job: NewJob, holder: str) -> ConcurrencyKeyHeld:
         "policy wait or replace.",
         {"job_id": holder},
     )
-
-
-def _misfit(field: str, hosts: str) -> InvalidInput:
-    """A term of a rollout does not fit the number of hosts."""
-    if field == "batch":
-        sentence = f"Would make more than {MAX_BATCHES} batches of the target's {hosts} hosts; give larger ones."
-    else:
-        sentence = (
-            f"Is more than the target's {hosts} hosts, so the limit could never be reached; give at most {hosts}."
-        )
-    return InvalidInput.of(f"rollout.{field}", sentence)

@@ -112,7 +112,7 @@ class Services:
         scopes = Scopes(ledger.roster.fleet)
         radius = BlastRadius(scopes, ledger.limits.spend)
         scope = SubmissionScope(scopes, partial(sees_job, ledger, scopes), radius, settings.approval_seconds)
-        planner = Planner(targets, registry, ledger.plans, scope)
+        planner = Planner(targets, registry, ledger.plans, scope, ledger.staging.spread)
         submit = JobSubmitter(ledger.jobs, Sender(settings), registry, work, resolver, targets, planner)
         return cls(
             ledger=ledger,
