@@ -30,6 +30,7 @@ from jobqueue.errors import (
 from jobqueue.ledger import decoding, records
 from jobqueue.ledger.audit import Audit, unavailable
 from jobqueue.ledger.job_index import JobIndex
+from jobqueue.ledger.rate_limits import Charge
 from jobqueue.ledger.rollouts import Rollouts
 from jobqueue.ledger.scripts import Argument, Clock, Scripts, redis_clock
 from jobqueue.ledger.seal import Seal
@@ -85,7 +86,8 @@ class NewJob:
     job: neither is stored without the other. ``unmatched`` is the error if no agent matches the target. ``is_staged``:
     its hosts are listed already. ``waits_for_offline``: a job that is opened in steps also goes to hosts that are
     offline (None: if it has a deadline). ``fire``: the time of a schedule that the job is made for; the schedule
-    proceeds in the same step, and the job is refused if it has done so already.
+    proceeds in the same step, and the job is refused if it has done so already. ``charges``: what was counted for it
+    against hourly limits.
     """
 
     id: str
@@ -101,6 +103,7 @@ class NewJob:
     is_staged: bool = False
     waits_for_offline: bool | None = None
     fire: str = ""
+    charges: tuple[Charge, ...] = ()
 
     @property
     def kind(self) -> str:
