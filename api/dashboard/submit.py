@@ -23,14 +23,16 @@ from jobqueue.errors import (
     JobNotFound,
     JobQueueError,
     PermissionDenied,
+    PlanChanged,
     UnknownOperation,
 )
 from jobqueue.model.job import Job
 from jobqueue.model.job_fields import DEFAULT_PRIORITY
+from jobqueue.model.submission import Submission
 from jobqueue.model.target import ALL, ANY, label_prefixes
 from jobqueue.operations.info import OperationInfo
 from jobqueue.services import targets
-from jobqueue.services.planner import SEE_AGENTS
+from jobqueue.services.planner import SEE_AGENTS, Plan
 
 #: Agents that the form names, and targets that it suggests.
 _SEE_OTHER = 303
@@ -48,6 +50,7 @@ _NAMES = (*_OPTIONS, *rollout_form.NAMES, *concurrency_form.NAMES, form.RAW)
 _PLACES = {"rollout": rollout_form.place_of, "concurrency": concurrency_form.place_of}
 _KEY = "key"
 _TARGET = "target"
+_PLAN = "plan_hash"
 
 _request = JobRequest()
 
@@ -86,19 +89,32 @@ def submit() -> Response:
     body, problems = _body(info, values_given)
     if problems.fields:
         return _form(info, values_given, problems, 400)
+    submission = None
     try:
         limits.check(body)
         submission = requests.submission(validation.load(_request, body), principal=principal())
+        if values_given.get("do") == "plan":
+            return _form(info, values_given, Problems(), plan=services().plans.plan(submission))
         accepted = submitting.submit(submission, _SEE_OTHER)
     except JobQueueError as error:
         status = errors.status_of(error)
         if status in (500, 503):
             raise
-        refusal = _form(info, values_given, _problems(error), status)
+        # what was planned is shown anew, to be submitted with one more press
+        plan = _plan_again(submission) if isinstance(error, PlanChanged) and submission is not None else None
+        refusal = _form(info, values_given, _problems(error), status, plan=plan)
         refusal.headers.update(errors.headers_of(error))
         return refusal
     done = "repeated" if accepted.replayed else "submitted" if accepted.is_confirmed else "unconfirmed"
     return flask.make_response(flask.redirect(pages.link(f"{PREFIX}/jobs/{accepted.job_id}?done={done}"), _SEE_OTHER))
+
+
+def _plan_again(wanted: Submission) -> Plan | None:
+    """The plan of a job as it is now; None if there is none any more, which the submission will say."""
+    try:
+        return services().plans.plan(wanted)
+    except (InvalidInput, PermissionDenied, JobNotFound):
+        return None
 
 
 def _again(job: Job) -> Response:
@@ -132,7 +148,13 @@ def preview() -> Response:
     )
 
 
-def _form(info: OperationInfo, values: Mapping[str, str], problems: Problems, status: int = 200) -> Response:
+def _form(
+    info: OperationInfo,
+    values: Mapping[str, str],
+    problems: Problems,
+    status: int = 200,
+    plan: Plan | None = None,
+) -> Response:
     target = values.get(_TARGET, "").strip() or ANY
     return pages.render(
         "submit.html",
@@ -144,6 +166,8 @@ def _form(info: OperationInfo, values: Mapping[str, str], problems: Problems, st
         has_rollout=any(values.get(name) for name in rollout_form.NAMES),
         target=target,
         problems=problems,
+        plan=plan,
+        can_plan=principal().may_somewhere(SEE_AGENTS),
         # a form that is sent twice makes one job
         key=values.get(_KEY) or f"ui-{secrets.token_urlsafe(18)}",
         can_run=principal().may_somewhere(info.permission),
@@ -184,6 +208,8 @@ def _body(info: OperationInfo, values: Mapping[str, str]) -> tuple[dict[str, Any
     }
     if values.get(_KEY):
         body["idempotency_key"] = values[_KEY]
+    if values.get(_PLAN) and values.get("do") != "plan":
+        body[_PLAN] = values[_PLAN]
     retries: dict[str, Any] = {}
     for name in _OPTIONS:
         text = values.get(name, "").strip()

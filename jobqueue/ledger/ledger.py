@@ -105,12 +105,13 @@ class Ledger:
             strict=settings.unrecorded_jobs == "refuse",
         )
         self.rollouts = Rollouts(self.scripts, now)
+        self.staging = Staging(client, self.keys, self.scripts, now)
         self.jobs = Jobs(
             self.scripts,
             seal,
             alarm,
             self.audit,
-            Staging(client, self.keys, self.scripts, now),
+            self.staging,
             idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS,
             now=now,
         )

@@ -60,18 +60,23 @@ class PauseManager:
         return [pause for pause in pauses if pause.until is None or pause.until > now]
 
     def add(self, request: PauseRequest, principal: Principal) -> Pause:
-        """Begin a pause.
+        """Begin a pause; see ``prepared`` for what is refused. Raises ``Conflict`` if there are too many pauses."""
+        pause, hosts = self.prepared(request, principal)
+        self._ledger.pauses.add(pause, hosts)
+        return pause
 
-        The hosts of a target are fixed now. Raises ``InvalidInput`` (also ``UnknownTarget``, ``UnknownOperation``), and
-        ``Conflict`` if there are too many pauses.
+    def prepared(self, wanted: PauseRequest, principal: Principal) -> tuple[Pause, tuple[str, ...]]:
+        """The pause that is wanted, and its hosts if it is one of a target. It has not begun.
+
+        The hosts of a target are fixed now. Raises ``InvalidInput`` (also ``UnknownTarget``, ``UnknownOperation``).
         """
-        reason = request.reason.strip()
+        reason = wanted.reason.strip()
         if not reason:
             raise InvalidInput.of("reason", "Must say why, for those who find their jobs waiting.")
         now = self._ledger.time()
-        if request.until is not None and request.until <= now:
+        if wanted.until is not None and wanted.until <= now:
             raise InvalidInput.of("until", "Must be in the future; leave it out for a pause without an end.")
-        kind, value = request.kind, request.value
+        kind, value = wanted.kind, wanted.value
         hosts: tuple[str, ...] = ()
         if kind is PauseKind.OPERATION:
             self._check_operation(value)
@@ -82,9 +87,7 @@ class PauseManager:
                 kind, value = PauseKind.EVERYTHING, ""
             else:
                 hosts = self._hosts(target)
-        pause = Pause(secrets.token_hex(4), kind, value, reason, request.until, now, principal.name, len(hosts))
-        self._ledger.pauses.add(pause, hosts)
-        return pause
+        return Pause(secrets.token_hex(4), kind, value, reason, wanted.until, now, principal.name, len(hosts)), hosts
 
     def end(self, pause_id: str) -> None:
         """End a pause: what it held back starts, in its former order. Raises ``PauseNotFound``."""

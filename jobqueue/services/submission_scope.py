@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from jobqueue.errors import JobNotFound, NoLiveAgent, PermissionDenied
+from jobqueue.ledger.rate_limits import Charge
 from jobqueue.model.principal import Principal
 from jobqueue.model.submission import Submission
 from jobqueue.model.target import Target, TargetKind
@@ -133,12 +134,13 @@ class SubmissionScope:
     def excess(self, limits: Limits, target: Target, hosts: Sequence[str]) -> str:
         """Which limit per job a submission to these hosts would exceed; empty if none. Nothing is counted."""
         reached = hosts[:1] if target.kind is TargetKind.ANY else hosts
-        return self._radius.excess(limits.principal, limits.permissions, reached, is_dry=True)
+        return self._radius.excess(limits.principal, limits.permissions, reached)
 
     def within_radius(
         self, limits: Limits, submission: Submission, target: Target, only: tuple[str, ...]
-    ) -> tuple[Submission, Target]:
-        """The submission, or if it reaches more hosts than its principal may without an approval, one that waits.
+    ) -> tuple[Submission, Target, tuple[Charge, ...]]:
+        """The submission, or if it reaches more hosts than its principal may without an approval, one that waits; and
+        what was counted for it, which is to be taken back (``refund``) if the ledger refuses the job.
 
         Raises ``PermissionDenied`` if such a submission has no fixed hosts.
         """
@@ -147,12 +149,14 @@ class SubmissionScope:
             hosts = (target.text,)
         elif target.kind is TargetKind.ANY:  # one of them
             hosts = (hosts or tuple(self._scopes.fleet().hostnames))[:1]
-        because = self._radius.excess(limits.principal, limits.permissions, hosts)
-        return (
-            approvals.held(submission, target, hosts, because, self._approval_seconds)
-            if because
-            else (submission, target)
-        )
+        because, charges = self._radius.charge(limits.principal, limits.permissions, hosts)
+        if because:
+            submission, target = approvals.held(submission, target, hosts, because, self._approval_seconds)
+        return submission, target, charges
+
+    def refund(self, charges: Iterable[Charge]) -> None:
+        """Take back what was counted for a submission that was not accepted."""
+        self._radius.refund(charges)
 
     def _choices(self, limits: Limits, submission: Submission, fleet: Fleet) -> tuple[str, ...]:
         """The hosts among which the ledger may choose: those that can run the job, as far as they are permitted."""
