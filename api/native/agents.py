@@ -140,9 +140,9 @@ def accept_agent(loaded: dict[str, Any], hostname: str) -> Response:
 def revoke_agent(hostname: str) -> Response:
     """Take back that an agent was accepted
 
-    It gets no work any more, what it runs is given up, and its results are shown as revoked. Its Redis user is removed
-    if the API may do that; `redis_user.note` says what is left to do. To let the agent in again, accept it and give it
-    a Redis user, or make a new bundle.
+    It gets no further work, its running work is abandoned, and its results are shown as revoked. Its Redis user is
+    removed if the API may do that; `redis_user.note` says what is left to do. To let the agent in again, accept it and
+    give it a Redis user, or make a new bundle.
     """
     agent = services().enrolment.revoke(check_hostname(hostname), principal().name)
     redis_user = services().redis_access.take(agent.hostname)

@@ -93,7 +93,7 @@ _Show = Callable[[list[JobEvent]], list[sse.ServerEvent]]
 
 
 def _announced(follow: _Follow, after: str | None, show: _Show) -> Iterator[list[sse.ServerEvent]]:
-    """Everything that is followed. Where some of it is missing, or the ledger is away, an event says so.
+    """The events that are followed. A further event reports that some are missing, or that the ledger is away.
 
     Where it begins is settled with the call, not with the first turn: what happens from now on is not missed.
     """

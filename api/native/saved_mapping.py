@@ -15,7 +15,7 @@ from jobqueue.model.timestamps import to_iso
 from jobqueue.services.saved.manager import SAVED_FIELDS, saved_fields
 
 Document = dict[str, Any]
-#: Fields of the answer that do not stand for themselves.
+#: Fields that the answer shows within ``operation``.
 _OPERATION = ("operation", "data")
 _NO_OPTION: Document = {"priority": DEFAULT_PRIORITY, "tags": {}}
 

@@ -103,7 +103,7 @@ class Doctor:
                 if self._repairs:
                     self._client.zadd(queues, {slot: 0}, nx=True)
             yield self._found(
-                "queue", queues, f"executions wait for {slot[:253]!r}, which the reconciler does not look at"
+                "queue", queues, f"executions wait for {slot[:253]!r}, which the reconciler does not examine"
             )
 
     def _parked(self) -> Iterator[Damage]:
@@ -152,7 +152,7 @@ class Doctor:
                     continue
                 if self._repairs:
                     self._client.zadd(removals, {job_id: 1})
-            yield self._found("removal", key, "is of a deleted job whose removal does not go on")
+            yield self._found("removal", key, "belongs to a deleted job whose removal has stopped")
 
     def _names(self) -> Iterator[Damage]:
         for key in self._scan("idem", "alias", "exclusive", "reported"):
@@ -382,4 +382,4 @@ class Doctor:
                 return
             if self._repairs:
                 self._client.delete(key)
-        yield self._found("name", key, f"leads to job {job_id[:40]!r}, which does not exist")
+        yield self._found("name", key, f"refers to job {job_id[:40]!r}, which does not exist")

@@ -37,8 +37,8 @@ class Events:
     def holds(self, news_id: str) -> bool:
         """Whether all entries after this one are still in the stream.
 
-        The oldest are removed first, so they are as long as this one is. ``START`` is no entry: without it, a stream
-        with fewer entries than it keeps has lost none.
+        The oldest are removed first, so they are as long as this one is. ``START`` is not an entry: without it,
+        a stream with fewer entries than it keeps has lost none.
         """
         with translated_errors():
             if news_id == START:

@@ -186,7 +186,7 @@ class Executions:
         return [due for answer in self._scripts.call_many("reconcile", calls) for due in due_of(answer)]
 
     def stale_queues(self, older_than_seconds: float, limit: int) -> tuple[list[str], bool]:
-        """Slots in which executions have waited for so long, among at most ``limit``; whether more are to be looked at.
+        """Slots in which executions have waited for so long, among at most ``limit``; whether more are to be examined.
 
         Each is returned once per such time span.
         """
@@ -195,7 +195,7 @@ class Executions:
         return slots, looked_at == limit
 
     def watch_queues(self, slots: Sequence[str]) -> None:
-        """Have ``stale_queues`` look at these slots again: after an upgrade, or a loss of keys."""
+        """Have ``stale_queues`` examine these slots again: after an upgrade, or a loss of keys."""
         self._scripts.call_many(
             "watch_queues", [tuple(slots[first : first + 1000]) for first in range(0, len(slots), 1000)]
         )
@@ -215,7 +215,7 @@ class Executions:
     def expire_slice(self, limit: int) -> tuple[int, bool]:
         """Look at ``limit`` executions of jobs whose deadline has passed, and expire those that have not started.
 
-        Returns how many expired, and whether there may be more to look at.
+        Returns how many expired, and whether there may be more to examine.
         """
         expired, more = self._scripts.call("expire", self._now(), limit)
         return int(expired), bool(more)

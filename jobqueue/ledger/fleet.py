@@ -54,7 +54,7 @@ class Fleet:
         try:
             return _summary(decoding.parsed_object(text))
         except decoding.FAULTS:
-            self._alarm("fleet", "The summary of all agents in Redis (fleet) cannot be read; it is made anew.")
+            self._alarm("fleet", "The summary of all agents in Redis (fleet) cannot be read; it will be replaced.")
             return None
 
     def _row(self, hostname: str, fields: list[Any]) -> AgentRow | None:

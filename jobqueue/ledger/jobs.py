@@ -131,7 +131,7 @@ class Stored:
 class ExecutionPart:
     """Some executions of a broadcast, each with its place (from 1).
 
-    ``looked_at`` is the place up to which all were looked at, ``total`` the last place.
+    ``looked_at`` is the number of the last execution examined, ``total`` that of the last one.
     """
 
     executions: tuple[Execution, ...]
@@ -407,7 +407,7 @@ class Jobs:
             while answer == "more":
                 answer = self._cancel_slice(job_id, actor)
         except LedgerUnavailable as error:
-            # none of its executions starts any more, and maintenance ends the others
+            # no further execution of it starts, and maintenance ends the others
             logger.warning("Job %s is cancelled, and maintenance ends its executions: %s", job_id, error)
             return False
         if answer == "unknown":

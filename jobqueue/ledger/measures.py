@@ -53,7 +53,7 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
     shared = Backlog(ANY, int(waiting), max(0.0, (now - oldest[0][1]) / 1e6) if oldest else 0.0)
     counts = _Counts(measured)
     if counts.is_altered:
-        ledger.alarm("measured", "Counters in Redis (measured) are not as the ledger counts; they are left out.")
+        ledger.alarm("measured", "Counters in Redis (measured) have unknown names or invalid values; they are ignored.")
     return Measures(
         jobs=_jobs(ledger, sorted(operations)),
         submitted=counts.of("submitted"),

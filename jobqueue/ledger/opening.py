@@ -92,6 +92,6 @@ def _ends(fields: Mapping[str, str]) -> tuple[tuple[int, int, tuple[int, ...]], 
         opened, ended, *counts = line.split("|")
         totals = tuple(decoding.whole(count) for count in counts[0].split(",")) if counts else ()
         if totals and len(totals) != len(COUNTED):
-            raise ValueError("the counts of a batch are not those of every state")
+            raise ValueError("a batch does not have one count for each state")
         batches.append((decoding.whole(opened), decoding.whole(ended or 0), totals))
     return tuple(batches)

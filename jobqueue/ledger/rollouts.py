@@ -64,6 +64,6 @@ class Rollouts:
         if answer == "unknown":
             raise JobNotFound.of(job_id)
         if answer == "final":
-            raise JobFinal(f"Job {job_id} has ended already; its rollout cannot be changed any more.")
+            raise JobFinal(f"Job {job_id} has ended already; its rollout can no longer be changed.")
         if answer != "done":
             raise Conflict(f"Job {job_id}: {_REFUSALS[answer]}")

@@ -67,7 +67,7 @@ class Approvals:
                 f"Job {job.id} was submitted by {principal.name}, so another principal must approve it."
             )
         if plan_hash is None:
-            sentence = "Is required: the approval.plan_hash of the job, which identifies what is approved."
+            sentence = "Required: the approval.plan_hash of the job, which identifies the approved plan."
             raise InvalidInput.of("plan_hash", sentence)
         if plan_hash != approval.get("plan_hash"):
             raise PlanChanged(f"This is not the plan_hash of job {job.id}; read the job, and approve what it shows.")

@@ -151,7 +151,7 @@ class CredentialManager:
         for text in (parse_grant(one).permission for one in checked):
             near = [] if text in known else difflib.get_close_matches(text, sorted(known), n=1, cutoff=_NEAR)
             if near:
-                sentence = f"Nothing needs the permission {text!r}. Did you mean {near[0]}?"
+                sentence = f"Unknown permission {text!r}. Did you mean {near[0]}?"
                 raise InvalidInput.of("permissions", sentence)
         if any(parse_grant(one).target is not None for one in checked):
             grants.refuse_doubtful(checked, self._fleet())

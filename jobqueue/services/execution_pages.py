@@ -17,7 +17,7 @@ from jobqueue.model.execution_page import (
 )
 from jobqueue.model.job import Execution, Job
 
-#: Executions that are looked at for one page, and those that are read and verified for one page of groups.
+#: Executions that are examined for one page, and those that are read and verified for one page of groups.
 LOOKED_AT = 10_000
 GROUPED = 1_000
 #: A page ends once its answers have this many bytes; one execution always fits.

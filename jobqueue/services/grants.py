@@ -36,7 +36,7 @@ def refuse_doubtful(grants: Iterable[str], fleet: Fleet, field: str = "permissio
         target = parse_grant(text).target
         for key in scopes.doubtful_keys(target, fleet) if target else ():
             hint = suggestions.for_key(fleet, key)
-            sentence = f"{text[:80]!r} would hold on every host: no agent has a label or fact {key[:80]!r}.{hint}"
+            sentence = f"{text[:80]!r} would apply to every host: no agent has a label or fact {key[:80]!r}.{hint}"
             raise InvalidInput.of(field, sentence)
 
 

@@ -1,4 +1,4 @@
-"""Pausing operations, tags, hosts or everything: nothing new starts there, and what runs goes on."""
+"""Pausing operations, tags, hosts or everything: no new execution starts there; running ones continue."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class PauseManager:
         """
         reason = wanted.reason.strip()
         if not reason:
-            raise InvalidInput.of("reason", "Must say why, for those who find their jobs waiting.")
+            raise InvalidInput.of("reason", "Required: the reason is shown to users whose jobs wait.")
         now = self._ledger.time()
         if wanted.until is not None and wanted.until <= now:
             raise InvalidInput.of("until", "Must be in the future; leave it out for a pause without an end.")
@@ -123,5 +123,7 @@ class PauseManager:
         if not hosts:
             raise UnknownTarget(f"No agent matches the target {target.text[:200]!r}.")
         if len(hosts) > MAX_HOSTS:
-            raise InvalidInput.of("target", f"Names {len(hosts)} hosts; the most are {MAX_HOSTS}. Pause everything.")
+            raise InvalidInput.of(
+                "target", f"Names {len(hosts)} hosts; at most {MAX_HOSTS} are allowed. Pause everything instead."
+            )
         return hosts

@@ -87,7 +87,7 @@ class Scheduler:
                 failure = None
             except LedgerUnavailable as error:
                 logger.debug("Schedules cannot be fired at present: %s", error)
-            except Exception as error:  # without this thread no schedule would be fired any more
+            except Exception as error:  # without this thread, schedules would no longer fire
                 if failure is not type(error):
                     logger.exception("Schedules cannot be fired at present")
                 failure = type(error)

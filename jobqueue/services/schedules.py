@@ -254,5 +254,5 @@ def _check_jitter(timing: Timing, times: Times, now: int) -> None:
             moments.append(moment)
     distance = min((later - earlier for earlier, later in pairwise(moments)), default=DAY + 1)
     if timing.jitter >= distance:
-        sentence = f"Must be shorter than the distance between two times, which is {distance / 1e6:g} s."
+        sentence = f"Must be shorter than the interval between two times, {distance / 1e6:g} s."
         raise InvalidInput.of("jitter", sentence)

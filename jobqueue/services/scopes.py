@@ -37,7 +37,7 @@ class Scope:
 class Scopes:
     """Evaluates the targets of grants over the registry, as the API read it a moment ago.
 
-    A host that the registry does not know (any more) is in no scope.
+    A host that the registry does not know, or no longer knows, is in no scope.
     """
 
     def __init__(self, fleet: Callable[[], Fleet]) -> None:

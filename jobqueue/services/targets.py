@@ -165,8 +165,8 @@ def _job_hosts(read: Callable[[str], Job], job_id: str, outcome: str) -> Sequenc
     doubtful = [x.hostname or x.slot for x in matching if x.authenticity in _DOUBTFUL]
     if doubtful:
         raise JobAltered(
-            f"The results of job {job_id} cannot select hosts: that of {doubtful[0]} is not signed by its agent "
-            "(any more). Name the hosts instead."
+            f"The results of job {job_id} cannot select hosts: that of {doubtful[0]} is not, or no longer, "
+            "signed by its agent. Name the hosts instead."
         )
     return [x.hostname or x.slot for x in matching]
 

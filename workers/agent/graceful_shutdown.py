@@ -80,7 +80,7 @@ class GracefulShutdown(threading.Thread):
                 self._end_process()
                 return
         if not self._ended.wait(END_SECONDS):
-            logger.error("Nothing is running any more but the worker does not end; ending the process")
+            logger.error("Nothing is running, but the worker does not end; ending the process")
             self._closing.set()
             self._end_process()
 

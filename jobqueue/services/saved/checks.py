@@ -17,7 +17,7 @@ from jobqueue.services.saved.template import MAX_EXPRESSIONS, Expression, Templa
 _PLAIN = frozenset({"integer", "number", "boolean"})
 _SHEBANG = re.compile(r"#!\s*(?:/\S*/)?(?:env\s+)?(?:\S*/)?(\S+)")
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh"})
-_ADVICE = 'Hand it over in a variable instead: {"env": {"NAME": "{{ parameter }}"}}, and write "$NAME".'
+_ADVICE = 'Pass it in an environment variable instead: {"env": {"NAME": "{{ parameter }}"}}, and write "$NAME".'
 _MOST_FAULTS = 20
 
 Parameters = Mapping[str, Mapping[str, Any]]
@@ -97,13 +97,13 @@ def _check_code(piece: Expression, language: str, position: ShellPosition) -> No
     shown = f"{{{{ {piece.name} }}}}"
     if language == OTHER_CODE:
         raise TemplateFault(
-            f"The text {shown} would become code. Hand it over in args or env, or give the parameter an enum or a type "
+            f"The text {shown} would become code. Pass it in args or env, or give the parameter an enum or a type "
             "other than text."
         )
     if not piece.is_quoted:
         raise TemplateFault(f"{shown} would become shell code: write {{{{ {piece.name} | quote }}}}. {_ADVICE}")
     if position.fault:
-        raise TemplateFault(f"{shown} stands {position.fault}: it would become shell code. {_ADVICE}")
+        raise TemplateFault(f"{shown} is {position.fault}: it would become shell code. {_ADVICE}")
 
 
 def _is_plain(schema: Mapping[str, Any]) -> bool:

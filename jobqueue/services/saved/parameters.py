@@ -109,9 +109,9 @@ def _value_faults(parameters: Mapping[str, Mapping[str, Any]], values: Mapping[s
 def _undeclared(name: str, parameters: Mapping[str, Any]) -> str:
     near = difflib.get_close_matches(name[:80], parameters, n=1)
     if near:
-        return f"No such parameter; did you mean {near[0]}?"
+        return f"Unknown parameter; did you mean {near[0]}?"
     names = ", ".join(islice(parameters, _MOST_FAULTS))
-    return f"No such parameter; there are {names}." if names else "No such parameter; this saved job has none."
+    return f"Unknown parameter; choose from {names}." if names else "Unknown parameter; this saved job has none."
 
 
 def value_fault(schema: Mapping[str, Any], value: Any) -> str:
@@ -131,7 +131,7 @@ def value_fault(schema: Mapping[str, Any], value: Any) -> str:
 
 def _secret_fault(value: Any) -> str:
     if not isinstance(value, dict) or set(value) != {SECRET_KEY} or secret_faults({"value": value}):
-        return f'Must name a secret of the agents, as {{"{SECRET_KEY}": "name"}}; its value never passes through here.'
+        return f'Must name a secret of the agents, as {{"{SECRET_KEY}": "name"}}; the API never sees its value.'
     return ""
 
 
@@ -243,10 +243,12 @@ def _check_whole(schema: Mapping[str, Any], where: str) -> None:
     """Raise ``InvalidInput`` for keywords that contradict each other."""
     if schema.get("required") and "default" in schema:
         raise InvalidInput.of(
-            f"{where}.required", "A parameter with a default is never missing; leave one of them out."
+            f"{where}.required", "A parameter with a default cannot be required; leave out one of the two."
         )
     if schema.get(SECRET) and len(schema.keys() & {"enum", "pattern", "format", "minLength", "maxLength"}):
-        raise InvalidInput.of(f"{where}.secret", "A secret is named, not seen: enum, pattern and lengths cannot apply.")
+        raise InvalidInput.of(
+            f"{where}.secret", "The API does not see the value of a secret: enum, pattern and lengths do not apply."
+        )
     for number, choice in enumerate(schema.get("enum", ())):
         sentence = value_fault({name: value for name, value in schema.items() if name != "enum"}, choice)
         if sentence:

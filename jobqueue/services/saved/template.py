@@ -216,7 +216,7 @@ def _filter_name(node: Any, shown: str) -> str:
 
     name = str(node.name)
     if name not in _FILTERS:
-        raise TemplateFault(f"{shown}: there is no filter {name!r}; use {', '.join(_FILTERS)}.")
+        raise TemplateFault(f"{shown}: unknown filter {name!r}; use {', '.join(_FILTERS)}.")
     plain = all(isinstance(argument, nodes.Const) and isinstance(argument.value, str) for argument in node.args)
     if node.kwargs or node.dyn_args or node.dyn_kwargs or not plain or len(node.args) != (name == "join"):
         usage = "join(', ')" if name == "join" else name

@@ -8,7 +8,7 @@ from jobqueue.services.seen.access import Access
 
 
 class Closed:
-    """Stands for a use case that does not look at hosts: whatever is asked of it is refused."""
+    """Replaces a use case that does not distinguish hosts: each use of it is refused."""
 
     def __init__(self, access: Access, permission: str, subject: str, **allowed: Any) -> None:
         """``allowed``: the parts that may still be used, by name."""
