@@ -26,12 +26,14 @@ class Run:
     @property
     def started(self) -> int:
         """Microseconds; 0 before it has started."""
-        return min((x.started for x in self.job.executions if x.started), default=0)
+        return min((execution.started for execution in self.job.executions if execution.started), default=0)
 
     @property
     def ended(self) -> int:
         """Microseconds; 0 before it has ended."""
-        return max((x.finished for x in self.job.executions), default=0) if self.job.status.is_final else 0
+        return (
+            max((execution.finished for execution in self.job.executions), default=0) if self.job.status.is_final else 0
+        )
 
 
 @dataclass(frozen=True)

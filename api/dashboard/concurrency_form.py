@@ -21,7 +21,7 @@ def given_of(terms: Concurrency | None) -> dict[str, str]:
 def terms_of(values: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
     """The terms as the API takes them, empty without any; and a sentence for each field that is wrong."""
     terms: dict[str, Any] = {
-        place.removeprefix(_PREFIX): text for place in NAMES if (text := values.get(place, "").strip())
+        name.removeprefix(_PREFIX): text for name in NAMES if (text := values.get(name, "").strip())
     }
     try:
         if "limit" in terms:

@@ -123,7 +123,7 @@ def _page(job: Job, problem: str = "", status: int = 200) -> Response:
     part = _part(job)
     job = part.job
     arranged = answers.arrange(job.executions)
-    hosts = [answers.host_of(x) for x in job.executions]
+    hosts = [answers.host_of(execution) for execution in job.executions]
     requested = query.text("host", 253)
     can_follow_all = 1 < len(hosts) <= MAX_FOLLOWED_HOSTS and not job.left_out
     is_known = (
@@ -203,7 +203,7 @@ def _retry_question(job: Job) -> str:
     completed = (
         job.counts.get(ExecutionState.COMPLETED, 0)
         if job.left_out
-        else sum(x.state is ExecutionState.COMPLETED for x in job.executions)
+        else sum(execution.state is ExecutionState.COMPLETED for execution in job.executions)
     )
     if agents == 1:
         return "Run this job again, though it has completed?" if completed else ""
@@ -213,7 +213,11 @@ def _retry_question(job: Job) -> str:
 
 def _talking(job: Job) -> str:
     """The execution whose output is shown first: a failed one, else a running one, else any that has started."""
-    begun = [x for x in job.executions if x.hostname and (x.started or x.state is ExecutionState.STARTED)]
+    begun = [
+        execution
+        for execution in job.executions
+        if execution.hostname and (execution.started or execution.state is ExecutionState.STARTED)
+    ]
     return min(begun, key=lambda x: rank(x.state.value)).hostname if begun else ""
 
 

@@ -264,6 +264,6 @@ def _suggestions(target: str) -> list[str]:
         return []
     if target not in ("", ANY, ALL):
         return services().complete_target(target)
-    stored = [f"@{one.name}" for one in services().stored_targets.all()]
+    stored = [f"@{target.name}" for target in services().stored_targets.all()]
     labels = sorted({text for one in agents for pair in one.labels.items() for text in label_prefixes(*pair)})
-    return [ANY, ALL, *stored, *labels, *(one.hostname for one in agents)][:_SUGGESTED]
+    return [ANY, ALL, *stored, *labels, *(agent.hostname for agent in agents)][:_SUGGESTED]

@@ -150,8 +150,8 @@ def _apart(items: Iterable[_T], name: Callable[[_T], str]) -> tuple[list[_T], li
     """The queues or agents with a name, and the one that stands for all others."""
     named: list[_T] = []
     others: list[_T] = []
-    for one in items:
-        (others if name(one) == OTHER else named).append(one)
+    for item in items:
+        (others if name(item) == OTHER else named).append(item)
     return named, others
 
 

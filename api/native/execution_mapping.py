@@ -19,7 +19,7 @@ def page(page: ExecutionPage, states: tuple[ExecutionState, ...]) -> Document:
     """One page; ``next_cursor`` is the place where the next one begins."""
     return {
         **_head(page.job, states),
-        "items": [execution(x) for x in page.items],
+        "items": [execution(item) for item in page.items],
         "next_cursor": None if page.next_first is None else str(page.next_first),
     }
 

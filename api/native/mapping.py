@@ -92,8 +92,10 @@ def job(job: Job, *, summary: bool = False) -> Document:
         "executions_url": links.path(f"/job/{job.id}/executions"),
     }
     if not summary:
-        document["responses"] = {who(x): response(x) for x in job.executions if x.state.is_final}
-        document["agent_states"] = {who(x): agent_state(x) for x in job.executions}
+        document["responses"] = {
+            who(execution): response(execution) for execution in job.executions if execution.state.is_final
+        }
+        document["agent_states"] = {who(execution): agent_state(execution) for execution in job.executions}
         document["timeline"] = [event(each) for each in job.timeline]
     return document
 

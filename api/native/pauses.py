@@ -27,7 +27,7 @@ _ID = {"in": "path", "name": "pause_id", "required": True, "schema": {"type": "s
 @blueprint.doc(operationId="listPauses")
 def list_pauses() -> Response:
     """List all pauses"""
-    items = [pause_mapping.pause(one) for one in services().pauses.all()]
+    items = [pause_mapping.pause(pause) for pause in services().pauses.all()]
     return json_response({"pauses": items, "total": len(items)})
 
 

@@ -112,7 +112,7 @@ def delete_saved(name: str) -> Response:
 def list_versions(name: str) -> Response:
     """List the kept versions of a saved job, newest first"""
     versions = services().saved.versions(name)
-    return json_response({"name": name, "versions": [saved_job(one) for one in versions]})
+    return json_response({"name": name, "versions": [saved_job(version) for version in versions]})
 
 
 @blueprint.route("/saved/<name>/diff", methods=["GET"], parameters=[_NAME])

@@ -23,9 +23,9 @@ _NO_OPTION: Document = {"priority": DEFAULT_PRIORITY, "tags": {}}
 def saved_job(saved: SavedJob) -> Document:
     """A saved job."""
     options = {
-        one.shown_as: saved.job.get(one.name, _NO_OPTION.get(one.name))
-        for one in SAVED_FIELDS
-        if one.name not in _OPERATION
+        field.shown_as: saved.job.get(field.name, _NO_OPTION.get(field.name))
+        for field in SAVED_FIELDS
+        if field.name not in _OPERATION
     }
     return {
         "name": saved.name,
@@ -44,7 +44,10 @@ def saved_job(saved: SavedJob) -> Document:
 
 def changes(differences: Iterable[Change]) -> list[Document]:
     """The fields that differ."""
-    return [{"field": one.field, "before": one.before, "after": one.after} for one in differences]
+    return [
+        {"field": difference.field, "before": difference.before, "after": difference.after}
+        for difference in differences
+    ]
 
 
 def parsed(name: str, loaded: Mapping[str, Any], principal: Principal) -> SavedJob:

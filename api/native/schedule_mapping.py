@@ -63,7 +63,9 @@ def schedule_document(view: ScheduleView) -> dict[str, Any]:
         "starts": _time(timing.starts),
         "ends": _time(timing.ends),
         "jitter": show_duration(timing.jitter),
-        "blackouts": [{"cron": one.cron, "duration": show_duration(one.duration)} for one in schedule.blackouts],
+        "blackouts": [
+            {"cron": blackout.cron, "duration": show_duration(blackout.duration)} for blackout in schedule.blackouts
+        ],
         "job": dict(schedule.content),
         "overlap": str(schedule.overlap),
         "catch_up": NEVER if schedule.catch_up is None else show_duration(schedule.catch_up),

@@ -85,8 +85,10 @@ def _document(summary: FleetSummary) -> dict[str, Any]:
         "waiting": summary.waiting,
         "afflicted": summary.afflicted,
         "troubled": [[one.hostname, one.live, one.state, list(one.conditions)] for one in summary.troubled],
-        "backlogs": [[one.queue, one.waiting, one.oldest_seconds] for one in summary.backlogs],
-        "pulses": [[one.hostname, one.live, one.state, one.running, one.age_seconds] for one in summary.pulses],
+        "backlogs": [[backlog.queue, backlog.waiting, backlog.oldest_seconds] for backlog in summary.backlogs],
+        "pulses": [
+            [pulse.hostname, pulse.live, pulse.state, pulse.running, pulse.age_seconds] for pulse in summary.pulses
+        ],
     }
 
 

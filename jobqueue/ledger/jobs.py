@@ -303,7 +303,7 @@ class Jobs:
             executions += part[: most - len(executions)]
             if len(executions) >= most:
                 break
-        names = tuple(x.slot for x in executions)
+        names = tuple(execution.slot for execution in executions)
         return replace(job, executions=tuple(executions), expected_agents=max(job.expected_agents, names, key=len))
 
     def parts(self, job: Job) -> Iterator[tuple[Execution, ...]]:

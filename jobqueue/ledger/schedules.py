@@ -91,7 +91,7 @@ class Schedules:
         if not names:
             return []
         _, *records = self._scripts.call("read_schedules", results, "", *names)
-        return [self._view(*one) for one in records]
+        return [self._view(*record) for record in records]
 
     def page(self, behind: str, limit: int, results: int) -> tuple[list[ScheduleView], int, str | None]:
         """Schedules by name, behind a name; how many there are in all, and the name behind which the next page begins.
@@ -99,7 +99,7 @@ class Schedules:
         Altered ones are left out, with an alert.
         """
         total, *records = self._scripts.call("read_schedules", results, limit, behind)
-        views = (self._view(*one) for one in records)
+        views = (self._view(*record) for record in records)
         intact = [view for view in views if isinstance(view, ScheduleView)]
         return intact, int(total), str(records[-1][0]) if len(records) == limit else None
 

@@ -85,11 +85,11 @@ class Registry:
             identities.update(id(operation) for operation in fresh)
             operations.extend(replace(operation, plugin=_origin(plugin)) for operation in fresh)
         absent = {
-            one.type: Absent(why, one.permission)
-            for one in operations
-            if one.extra and (why := lack(f"Operation {one.type}", one.extra))
+            operation.type: Absent(why, operation.permission)
+            for operation in operations
+            if operation.extra and (why := lack(f"Operation {operation.type}", operation.extra))
         }
-        return cls((one for one in operations if one.type not in absent), problems, absent)
+        return cls((operation for operation in operations if operation.type not in absent), problems, absent)
 
     def get(self, type: str, *, compares: bool = True) -> Operation:
         """The operation; raises ``UnknownOperation``, whose message names similar types (which takes time)."""

@@ -39,7 +39,7 @@ class ExecutionReader:
         for part in self._parts(job, execution_filter, execution_filter.limit):
             items += part.executions
             position = part.looked_at
-            size += sum(len(x.out) for x in part.executions)
+            size += sum(len(execution.out) for execution in part.executions)
             if size >= PAGE_BYTES:
                 break
         verified = self._verified(job, tuple(items))
@@ -74,7 +74,9 @@ class ExecutionReader:
         if not job.is_broadcast:
             if not execution_filter.first:
                 matching = tuple(
-                    x for x in job.executions if not execution_filter.states or x.state in execution_filter.states
+                    execution
+                    for execution in job.executions
+                    if not execution_filter.states or execution.state in execution_filter.states
                 )
                 yield ExecutionPart(matching, (1,) * len(matching), 1, 1)
             return

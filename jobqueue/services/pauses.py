@@ -95,7 +95,7 @@ class PauseManager:
 
     def of_job(self, job: Job) -> list[Pause]:
         """The pauses that keep executions of this job from starting."""
-        waiting = [x for x in job.executions if x.state is ExecutionState.SUBMITTED]
+        waiting = [execution for execution in job.executions if execution.state is ExecutionState.SUBMITTED]
         if job.status.is_final or not (waiting or job.left_out):
             return []
         tags = frozenset(f"{key}:{value}" for key, value in job.tags.items())
@@ -107,7 +107,7 @@ class PauseManager:
     def _check_operation(self, name: str) -> None:
         if not name.endswith(_FAMILY):
             self._registry.get(name)
-        elif not any(one.startswith(name[:-1]) for one in self._registry.types()):
+        elif not any(type_.startswith(name[:-1]) for type_ in self._registry.types()):
             raise InvalidInput.of(
                 "operation", f"No operation begins with {name[:-1]!r}; see `jobqueue operation list`."
             )

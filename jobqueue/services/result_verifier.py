@@ -41,10 +41,15 @@ class ResultVerifier:
         """The job; executions have ``authenticity`` where it can be determined. Raises ``LedgerUnavailable``."""
         if job.external_run is not None or not job.is_readable:
             return job
-        self._learn({_key_id(x) for x in job.executions if x.signature})
-        if any(x.signature for x in job.executions):
+        self._learn({_key_id(execution) for execution in job.executions if execution.signature})
+        if any(execution.signature for execution in job.executions):
             self._look()
-        return replace(job, executions=tuple(replace(x, authenticity=self._judge(job, x)) for x in job.executions))
+        return replace(
+            job,
+            executions=tuple(
+                replace(execution, authenticity=self._judge(job, execution)) for execution in job.executions
+            ),
+        )
 
     def faults(self, job: Job) -> list[tuple[str, str]]:
         """Hostname and fault of every result that its agent did not sign."""
@@ -53,7 +58,11 @@ class ResultVerifier:
             FORGED: "its signature is not its agent's",
             REVOKED: "its agent was revoked",
         }
-        return [(x.hostname or x.slot, words[x.authenticity]) for x in self(job).executions if x.authenticity in words]
+        return [
+            (execution.hostname or execution.slot, words[execution.authenticity])
+            for execution in self(job).executions
+            if execution.authenticity in words
+        ]
 
     def _judge(self, job: Job, execution: Execution) -> str | None:
         if not execution.state.is_final or (execution.state not in _BY_AGENT and not execution.signature):

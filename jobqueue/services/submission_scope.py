@@ -70,7 +70,7 @@ class SubmissionScope:
         """What a submission that needs these permissions must keep to; None if they are granted without."""
         if not principal.restricted:
             return None
-        granted = tuple(one for one in permissions if principal.may_somewhere(one))
+        granted = tuple(permission for permission in permissions if principal.may_somewhere(permission))
         is_limited = any(
             grant.has_limits for one in granted if not principal.may(one) for grant in principal.grants(one)
         )

@@ -159,9 +159,13 @@ class TargetResolver:
 def _job_hosts(read: Callable[[str], Job], job_id: str, outcome: str) -> Sequence[str]:
     job = read(job_id)
     if outcome == _CHANGED:
-        matching = [x for x in job.executions if x.state is ExecutionState.COMPLETED and x.changed]
+        matching = [
+            execution
+            for execution in job.executions
+            if execution.state is ExecutionState.COMPLETED and execution.changed
+        ]
     else:
-        matching = [x for x in job.executions if x.state is ExecutionState(outcome)]
+        matching = [execution for execution in job.executions if execution.state is ExecutionState(outcome)]
     doubtful = [x.hostname or x.slot for x in matching if x.authenticity in _DOUBTFUL]
     if doubtful:
         raise JobAltered(

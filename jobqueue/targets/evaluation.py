@@ -75,8 +75,8 @@ class Evaluation:
             return self._sample(node)
         sets = [self.hosts(part) for part in node.parts]  # all of them, so that each typing error is found
         result = sets[0]
-        for one in sets[1:]:
-            result = result & one if isinstance(node, And) else result | one
+        for set_ in sets[1:]:
+            result = result & set_ if isinstance(node, And) else result | set_
         return result
 
     def _patterns(self, patterns: Sequence[str]) -> int:

@@ -75,7 +75,7 @@ def _versions(left: str, right: str) -> tuple[object, object] | None:
     if not numbers[0] or not numbers[1]:
         return None
     width = max(map(len, numbers))
-    padded = [one + (0,) * (width - len(one)) for one in numbers]
+    padded = [number + (0,) * (width - len(number)) for number in numbers]
     return padded[0], padded[1]
 
 

@@ -74,7 +74,7 @@ def schema(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, str]:
     """Column -> type of what a SELECT gives; raises ``ValueError`` when two columns have the same name."""
     columns: dict[str, str] = {}
     for name, type_name, *_ in connection.execute(f"DESCRIBE {query}").fetchall():
-        if name.lower() in {other.lower() for other in columns}:
+        if name.lower() in {column.lower() for column in columns}:
             raise ValueError(f"the column {name!r} appears twice; give each a distinct name with AS")
         columns[name] = type_name
     return columns

@@ -181,7 +181,7 @@ class Relations:
         if any(star.args.get(key) for key in ("except_", "replace", "rename", "except", "ilike")):
             raise refuse(item, "* with EXCEPT or REPLACE is not allowed; list the columns")
         table = item.table if isinstance(item, exp.Column) else ""
-        chosen = [one for one in scope.relations if not table or one.alias.lower() == table.lower()]
+        chosen = [relation for relation in scope.relations if not table or relation.alias.lower() == table.lower()]
         if not chosen:
             raise refuse(item, f"{item.sql('spark')[:80]}: unknown table")
         columns = [

@@ -43,7 +43,7 @@ def list_saved(full: bool, as_json: bool) -> None:
     if as_json:
         out.json({"saved": saved_jobs})
         return
-    out.table(_COLUMNS, [_row(one) for one in saved_jobs])
+    out.table(_COLUMNS, [_row(job) for job in saved_jobs])
 
 
 @saved.command()

@@ -110,7 +110,7 @@ def list_schedules(full: bool, as_json: bool) -> None:
     if as_json:
         out.json({"schedules": schedules, "total": len(schedules)})
         return
-    out.table(COLUMNS, [schedule_row(out, one) for one in schedules])
+    out.table(COLUMNS, [schedule_row(out, schedule) for schedule in schedules])
 
 
 @schedule.command()

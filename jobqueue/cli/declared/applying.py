@@ -41,7 +41,7 @@ def compare(
     Raises ``ClickException`` if there was any.
     """
     steps: list[Step] = []
-    declared = {kind.name: frozenset(one.name for one in records if one.kind is kind) for kind in KINDS}
+    declared = {kind.name: frozenset(record.name for record in records if record.kind is kind) for kind in KINDS}
     for record in records:
         try:
             comparison = record.kind.compare(client, record.name, record.body, declared)

@@ -27,7 +27,7 @@ class Comparison:
     @property
     def manager(self) -> str:
         """Who manages the stored record, if that is another manager than the one that declares it."""
-        before = [one["before"] for one in self.changes if one["field"] == "managed_by"]
+        before = [change["before"] for change in self.changes if change["field"] == "managed_by"]
         return str(before[0] or "") if before else ""
 
 

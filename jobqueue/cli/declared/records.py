@@ -62,7 +62,7 @@ def in_order(uses: Mapping[str, frozenset[str]]) -> list[str]:
     ordered: dict[str, None] = {}
     waiting = sorted(uses)
     while waiting:
-        ready = [name for name in waiting if all(one in ordered or one not in uses for one in uses[name])]
+        ready = [name for name in waiting if all(use in ordered or use not in uses for use in uses[name])]
         ordered |= dict.fromkeys(ready or waiting)
         waiting = [name for name in waiting if name not in ordered]
     return list(ordered)

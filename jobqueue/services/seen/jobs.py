@@ -63,7 +63,7 @@ class SeenJobs(Jobs):
         """All hosts of a job that is visible, those that are not visible included: for checks only."""
         job, _ = self._visible(job_id)
         if not job.is_broadcast:
-            return tuple(x.hostname for x in job.executions)
+            return tuple(execution.hostname for execution in job.executions)
         return self._sight.slots.names(job_id, job.total)
 
     def _visible(self, job_id: str) -> tuple[Job, tuple[str, ...]]:
@@ -102,7 +102,7 @@ class SeenJobs(Jobs):
 
     def heads(self, job_ids: list[str]) -> tuple[JobSummary, ...]:
         """The summaries of the visible parts."""
-        seen = (self._sight.summary(one) for one in super().heads(job_ids))
+        seen = (self._sight.summary(head) for head in super().heads(job_ids))
         return tuple(summary for summary in seen if summary is not None)
 
     def page(self, job_filter: JobFilter) -> JobPage:
@@ -115,8 +115,8 @@ class SeenJobs(Jobs):
         matching: dict[str, Job] = {}
 
         def keep(summaries: list[JobSummary]) -> list[JobSummary]:
-            read = {job.id: job for job in self.get_many([one.id for one in summaries], most)}
-            fit = [one for one in summaries if one.id in read and matches(read[one.id])]
+            read = {job.id: job for job in self.get_many([summary.id for summary in summaries], most)}
+            fit = [summary for summary in summaries if summary.id in read and matches(read[summary.id])]
             matching.update((one.id, read[one.id]) for one in fit)
             return fit
 
@@ -138,7 +138,7 @@ class SeenJobs(Jobs):
     def starting(self, prefix: str) -> tuple[list[str], bool]:
         """Ids of visible jobs that begin with ``prefix``; whether that was all."""
         ids, is_all = super().starting(prefix)
-        return [one.id for one in self.heads(ids[:_STARTING])], is_all and len(ids) <= _STARTING
+        return [head.id for head in self.heads(ids[:_STARTING])], is_all and len(ids) <= _STARTING
 
     def _walk(self, job_filter: JobFilter, keep: Callable[[list[JobSummary]], list[JobSummary]]) -> _Walk:
         """Visible jobs, newest first, until there are enough for the page, or enough were examined."""
@@ -151,9 +151,9 @@ class SeenJobs(Jobs):
             step = replace(job_filter, status=None, limit=MAX_LIMIT, offset=0, cursor=walk.cursor)
             ids = self._index.find(step, counts_all=False)
             pending: list[JobSummary] = []
-            for one in super().heads(ids.ids):
-                walk.cursor = one.created
-                seen = self._sight.summary(one)
+            for head in super().heads(ids.ids):
+                walk.cursor = head.created
+                seen = self._sight.summary(head)
                 if seen is not None and _fits(seen, job_filter):
                     statuses[seen.status] += 1
                     pending += [seen] if seen.status in job_filter.statuses else []

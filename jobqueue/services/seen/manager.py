@@ -79,7 +79,7 @@ class SeenJobManager(GuardedJobManager):
         """What failed on visible hosts."""
         failures, is_complete = self._ledger.failures.since(self._ledger.time() - within_seconds * 1_000_000)
         hosts = self._access.hosts(READ)
-        return RecentFailures(group_failures(one for one in failures if one.hostname in hosts), is_complete)
+        return RecentFailures(group_failures(failure for failure in failures if failure.hostname in hosts), is_complete)
 
 
 class SeenRetrier:

@@ -93,7 +93,7 @@ class SeenPauses(PauseManager):
         if self._sees_all:
             return super().of_job(job)
         visible = self._hosts_seen()
-        slots = [x.slot for x in job.executions if x.slot in visible]
+        slots = [execution.slot for execution in job.executions if execution.slot in visible]
         return [
             replace(pause, value=shown_target(pause.value, slots), hosts=0) if pause.kind is PauseKind.TARGET else pause
             for pause in super().of_job(job)
