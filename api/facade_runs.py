@@ -20,7 +20,7 @@ class Run:
     job: Job
     name: str
     state: str
-    what: str
+    summary: str
     kind: str = ""
 
     @property
@@ -40,8 +40,8 @@ class Run:
 class RunList:
     """The runs of one facade: the jobs that ``filter`` picks, each as ``describe`` shows it.
 
-    ``name_column``, ``what_column`` and ``kind_column`` are the headings ('' leaves the column out); ``empty`` is the
-    sentence for an empty list.
+    ``name_column``, ``summary_column`` and ``kind_column`` are the headings ('' leaves the column out); ``empty`` is
+    the sentence for an empty list.
     """
 
     key: str
@@ -49,7 +49,7 @@ class RunList:
     filter: JobFilter
     describe: Callable[[Job], Run]
     name_column: str
-    what_column: str
+    summary_column: str
     empty: str
     kind_column: str = ""
 
@@ -59,7 +59,7 @@ def add(app: Flask, runs: RunList) -> None:
     app.extensions.setdefault(_EXTENSION, []).append(runs)
 
 
-def known() -> list[RunList]:
+def run_lists() -> list[RunList]:
     """The lists of this application, in the order of their facades."""
     lists: list[RunList] = current_app.extensions.get(_EXTENSION, [])
     return lists

@@ -117,5 +117,5 @@ class Authenticator:
 def _refusal(credentials: RequestCredentials) -> Unauthenticated:
     """The same for all that can be wrong: who guesses should not learn whether the name was right."""
     if credentials.is_basic:
-        return Unauthenticated(f"The name or password is not valid; check those in {credentials.place}.")
-    return Unauthenticated(f"The token is not valid; check the one in {credentials.place}.")
+        return Unauthenticated(f"The name or password is not valid; check those in {credentials.source}.")
+    return Unauthenticated(f"The token is not valid; check the one in {credentials.source}.")

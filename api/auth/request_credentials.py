@@ -16,7 +16,7 @@ class RequestCredentials:
     """A secret and where it was found; ``user`` only with Basic. Not verified yet."""
 
     secret: str
-    place: str
+    source: str
     user: str = ""
     is_basic: bool = False
 
@@ -47,7 +47,7 @@ class RequestCredentials:
         return _basic(rest, name) if scheme.lower() == "basic" else None
 
 
-#: Finds the credentials in a WSGI environment; None if its place is empty.
+#: Finds the credentials in a WSGI environment; None if its source is empty.
 Source = Callable[[Mapping[str, str]], RequestCredentials | None]
 
 

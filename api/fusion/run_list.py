@@ -24,7 +24,7 @@ RUNS = RunList(
     filter=JobFilter(group=ALL_RUNS),
     describe=describe,
     name_column="Run",
-    what_column="Configuration",
+    summary_column="Configuration",
     kind_column="Type",
     empty="No configuration was run yet.",
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from api.native import mapping
-from jobqueue.model.execution_page import AnswerGroup, AnswerGroups, ExecutionPage, who
+from jobqueue.model.execution_page import AnswerGroup, AnswerGroups, ExecutionPage, answering_agent
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.timestamps import to_iso
@@ -37,7 +37,7 @@ def groups(grouped: AnswerGroups, states: tuple[ExecutionState, ...]) -> Documen
 def execution(execution: Execution) -> Document:
     """One execution: how far it is, and its answer."""
     return {
-        "hostname": who(execution),
+        "hostname": answering_agent(execution),
         **mapping.agent_state(execution),
         "attempt": execution.attempt,
         "started_at": _time(execution.started),

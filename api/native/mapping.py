@@ -10,7 +10,7 @@ from api.native.fields import show_cursor
 from api.native.rollout_mapping import planned_batches, rollout
 from jobqueue.model.agent import Agent
 from jobqueue.model.alert import Alert
-from jobqueue.model.execution_page import who
+from jobqueue.model.execution_page import answering_agent
 from jobqueue.model.failure import FailureGroup, RecentFailures
 from jobqueue.model.filter import JobPage
 from jobqueue.model.fleet import FleetSummary
@@ -93,9 +93,9 @@ def job(job: Job, *, summary: bool = False) -> Document:
     }
     if not summary:
         document["responses"] = {
-            who(execution): response(execution) for execution in job.executions if execution.state.is_final
+            answering_agent(execution): response(execution) for execution in job.executions if execution.state.is_final
         }
-        document["agent_states"] = {who(execution): agent_state(execution) for execution in job.executions}
+        document["agent_states"] = {answering_agent(execution): agent_state(execution) for execution in job.executions}
         document["timeline"] = [event(each) for each in job.timeline]
     return document
 

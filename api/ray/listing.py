@@ -44,7 +44,7 @@ def list_jobs_yuanrong() -> Response:
 
 def _answer(show: Callable[[Job], mapping.Document]) -> Response:
     loaded = validation.load(_query, read_query())
-    job_filter, status = _wanted(loaded)
+    job_filter, status = _job_filter(loaded)
     # one more than asked for: whether there is a next page
     matching = list(islice(_matching(job_filter, status), loaded["offset"], loaded["offset"] + loaded["limit"] + 1))
     jobs, more = matching[: loaded["limit"]], matching[loaded["limit"] :]
@@ -52,7 +52,7 @@ def _answer(show: Callable[[Job], mapping.Document]) -> Response:
     return json_response([show(job) for job in jobs], 200, headers)
 
 
-def _wanted(loaded: dict[str, Any]) -> tuple[JobFilter, RayStatus | None]:
+def _job_filter(loaded: dict[str, Any]) -> tuple[JobFilter, RayStatus | None]:
     status = RayStatus(loaded["status"]) if "status" in loaded else None
     own = {name: value for name, value in loaded.items() if name != "status"}
     return replace(job_filter({**own, "view": "full"}), offset=0), status

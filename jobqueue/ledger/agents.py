@@ -419,13 +419,13 @@ def _agent(
         facts=decoding.object_of(info["facts"]),
         operations=decoding.texts(info["operations"]),
         version=decoding.text(info["version"]),
-        concurrency=decoding.whole(info["concurrency"]),
-        started_at=decoding.whole(fields["started"]),
-        last_heartbeat=decoding.whole(fields["beat"]),
-        queue_length=decoding.whole(waiting),
+        concurrency=decoding.integer(info["concurrency"]),
+        started_at=decoding.integer(fields["started"]),
+        last_heartbeat=decoding.integer(fields["beat"]),
+        queue_length=decoding.integer(waiting),
         load=tuple(map(decoding.number, vitals.get("load", ()))),
         memory={name: decoding.number(size) for name, size in decoding.object_of(vitals.get("memory", {})).items()},
-        running=decoding.whole(vitals.get("running", 0)) if live else 0,
+        running=decoding.integer(vitals.get("running", 0)) if live else 0,
         conditions=decoding.texts(vitals.get("conditions", ())),
         public_key=str(info.get("public_key", "")),
         joining=str(info.get("joining", "")),
@@ -435,4 +435,4 @@ def _agent(
 
 def _event(line: str) -> AgentEvent:
     at, state = line.split("|")
-    return AgentEvent(decoding.whole(at), AgentState(state))
+    return AgentEvent(decoding.integer(at), AgentState(state))

@@ -35,7 +35,7 @@ class Credentials:
     # --- keys and users -----------------------------------------------------------------------------------------------
     def add(self, credential: Credential) -> None:
         """Store a new credential. Raises ``NameTaken``, and ``Conflict`` if there are too many."""
-        record_name = _place(credential.kind, credential.name)
+        record_name = _record_name(credential.kind, credential.name)
         granted = {"roles": list(credential.roles), "permissions": list(credential.permissions)}
         details = {str(credential.kind): credential.name, **granted}
         answer = _stored(self._credentials, record_name, "", _text(credential), **details)
@@ -44,7 +44,7 @@ class Credentials:
 
     def change(self, kind: Kind, name: str, **changes: Any) -> Credential:
         """Change fields of a credential, and return it. Raises ``CredentialNotFound``, ``RecordChanged``."""
-        record_name = _place(kind, name)
+        record_name = _record_name(kind, name)
         sealed, before = self._must_get(kind, name)
         after = replace(before, **changes)
         if _stored(self._credentials, record_name, sealed, _text(after)) == "changed":
@@ -53,7 +53,7 @@ class Credentials:
 
     def remove(self, kind: Kind, name: str) -> None:
         """Remove a credential. Raises ``CredentialNotFound``. Also removes a record with a broken seal."""
-        record_name = _place(kind, name)
+        record_name = _record_name(kind, name)
         sealed = self._credentials.get(record_name)
         if sealed is None:
             raise _unknown(kind, name)
@@ -65,7 +65,7 @@ class Credentials:
 
     def look_up(self, kind: Kind, name: str) -> tuple[Credential | None, dict[str, Role]]:
         """One credential, or None, and all custom roles: together they determine its permissions."""
-        record_name = _place(kind, name)
+        record_name = _record_name(kind, name)
         with translated_errors(), self._client.pipeline(transaction=False) as pipe:
             pipe.hget(self._credentials.key, record_name)
             pipe.hgetall(self._roles.key)
@@ -88,7 +88,7 @@ class Credentials:
     def used(self, kind: Kind, name: str, at: int) -> None:
         """Record when a credential was last used (microseconds)."""
         with translated_errors():
-            self._client.hset(self._keys.kind("used"), _place(kind, name), str(at))
+            self._client.hset(self._keys.kind("used"), _record_name(kind, name), str(at))
 
     # --- sessions -----------------------------------------------------------------------------------------------------
     def end_session(self, session_id: str, until: int) -> None:
@@ -127,7 +127,7 @@ class Credentials:
 
     # ------------------------------------------------------------------------------------------------------------------
     def _must_get(self, kind: Kind, name: str) -> tuple[str, Credential]:
-        record_name = _place(kind, name)
+        record_name = _record_name(kind, name)
         sealed = self._credentials.get(record_name)
         credential = self._parsed(record_name, sealed)
         if sealed is None or credential is None:
@@ -171,7 +171,7 @@ def _when(micros: int | None) -> int | None:
     return micros if micros is not None and 0 <= micros <= decoding.LATEST else None
 
 
-def _place(kind: Kind, name: str) -> str:
+def _record_name(kind: Kind, name: str) -> str:
     return f"{kind}:{name}"
 
 

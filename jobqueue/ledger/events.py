@@ -65,7 +65,7 @@ def _news(entry_id: str, fields: dict[str, str]) -> JobEvent:
     try:
         job_id, status, at, events, hostname, note = fields["v"].split("|", 5)
         steps = tuple(
-            Event(decoding.whole(at), event, hostname, note) for event in events.split(",") if event in EVENTS
+            Event(decoding.integer(at), event, hostname, note) for event in events.split(",") if event in EVENTS
         )
         return JobEvent(entry_id, job_id, JobStatus(status), steps)
     except decoding.FAULTS:

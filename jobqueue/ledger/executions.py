@@ -226,7 +226,7 @@ def _alert(line: str) -> Alert:
     at, _, text = line.partition("|")
     try:
         fields = decoding.pairs_of_texts(decoding.parsed(text))
-        return Alert(decoding.whole(at), **fields)
+        return Alert(decoding.integer(at), **fields)
     except decoding.FAULTS:
         shown = repr(line[: _LONGEST_ALERT // 4])
         return Alert(0, RECORDS_ALTERED, "", "", f"Unreadable alert, altered in Redis: {shown}")

@@ -64,11 +64,11 @@ class Fleet:
                 hostname,
                 bool(live),
                 decoding.text(state),
-                decoding.whole(beat),
-                decoding.whole(running),
-                decoding.whole(concurrency),
-                decoding.whole(waiting),
-                decoding.whole(oldest or 0),
+                decoding.integer(beat),
+                decoding.integer(running),
+                decoding.integer(concurrency),
+                decoding.integer(waiting),
+                decoding.integer(oldest or 0),
                 decoding.texts(conditions),
             )
         except decoding.FAULTS:  # reading the agent itself raises the alarm
@@ -93,7 +93,7 @@ def _document(summary: FleetSummary) -> dict[str, Any]:
 
 
 def _summary(fields: dict[str, Any]) -> FleetSummary:
-    integer, text, number = decoding.whole, decoding.text, decoding.number
+    integer, text, number = decoding.integer, decoding.text, decoding.number
     return FleetSummary(
         at=integer(fields["at"]),
         states={(text(state), bool(live)): integer(count) for state, live, count in fields["states"]},

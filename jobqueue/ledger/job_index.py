@@ -67,7 +67,7 @@ class _Search:
         """The creation time down to which every match is known; None once all are."""
         return max((walk.reached for walk in self.walks if not walk.is_done), default=None)
 
-    def found(self) -> list[tuple[int, str]]:
+    def known_matches(self) -> list[tuple[int, str]]:
         """The matches down to the frontier, newest first."""
         frontier = self.frontier
         newest_first = ((created, job_id) for job_id, created in self.matches.items())
@@ -135,7 +135,7 @@ class JobIndex:
         reach = job_filter.offset + job_filter.limit
         behind = _Search([_Walk(index, others, high + 1) for index, others in plan])
         budget = self._walk(behind, low, LOOKED_AT, None if counts_all else reach)
-        pairs = behind.found()
+        pairs = behind.known_matches()
         if job_filter.offset and len(pairs) < reach and behind.frontier is not None:
             raise InvalidInput.of(
                 "offset",
@@ -161,7 +161,7 @@ class JobIndex:
         """Walk down to ``low``, or until more than ``enough`` matches are known; returns what is left of the budget."""
         while budget > 0:
             frontier = search.frontier
-            if frontier is None or (enough is not None and len(search.found()) > enough):
+            if frontier is None or (enough is not None and len(search.known_matches()) > enough):
                 break
             walk = next(walk for walk in search.walks if not walk.is_done and walk.reached == frontier)
             start, step = f"({walk.reached}", min(SCAN_STEP, budget)

@@ -652,7 +652,7 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
     if code == "unrecorded":
         return unavailable(rest[0])
     if code in ("alias_taken", "held", "busy"):
-        return _taken(job, code, rest[0])
+        return _conflict_of(job, code, rest[0])
     target = job.target
     if code == "unknown_target":
         return job.unmatched or _unknown_target(target, rest)
@@ -678,7 +678,7 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
     raise AssertionError(f"create_jobs.lua answered {json.dumps(answer)}")
 
 
-def _taken(job: NewJob, code: str, holder: str) -> JobQueueError:
+def _conflict_of(job: NewJob, code: str, holder: str) -> JobQueueError:
     """Another job has the name that this one wants."""
     if code == "alias_taken":
         sentence = f"The name {job.submission.alias!r} belongs to job {holder}; choose another one."

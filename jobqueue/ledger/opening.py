@@ -21,7 +21,7 @@ def rest_of(fields: Mapping[str, str]) -> Rest:
     if "rest" not in fields:
         return ExecutionState.SUBMITTED, 0, ""
     state, at, reason = fields["rest"].split("|", 2)
-    return ExecutionState(state), decoding.whole(at), reason
+    return ExecutionState(state), decoding.integer(at), reason
 
 
 def held_execution(slot: str, rest: Rest, holder: str) -> Execution:
@@ -52,8 +52,8 @@ def progress(fields: Mapping[str, str]) -> RolloutProgress | None:
     terms = fields.get("rollout", "").split("|")
     if len(terms) != 6:
         return None
-    canary, batch, max_failures = (decoding.whole(term) for term in terms[:3])
-    counts = {state: decoding.whole(fields.get(f"n.{state}", 0)) for state in ExecutionState}
+    canary, batch, max_failures = (decoding.integer(term) for term in terms[:3])
+    counts = {state: decoding.integer(fields.get(f"n.{state}", 0)) for state in ExecutionState}
     hosts = sum(counts.values())
     if batch < 1 or (hosts - canary) > batch * MAX_BATCHES:
         raise ValueError("its rollout has more batches than one can have")
@@ -64,15 +64,15 @@ def progress(fields: Mapping[str, str]) -> RolloutProgress | None:
         canary=canary,
         batch=batch,
         max_failures=max_failures,
-        opened=decoding.whole(fields["opened"]),
-        gate=decoding.whole(fields["gate"]),
-        opens=decoding.whole(fields.get("opens", 0)),
+        opened=decoding.integer(fields["opened"]),
+        gate=decoding.integer(fields["gate"]),
+        opens=decoding.integer(fields.get("opens", 0)),
         ends=_ends(fields),
         counts=counts,
         now_running=not JobStatus(fields["status"]).is_final,
         rest=state if state.is_final else None,
-        paused=decoding.whole(fields.get("paused", 0)),
-        awaits=decoding.whole(fields.get("awaits", 0)),
+        paused=decoding.integer(fields.get("paused", 0)),
+        awaits=decoding.integer(fields.get("awaits", 0)),
         stopped=stopped,
         stopped_because=reason,
     ).progress()
@@ -80,7 +80,7 @@ def progress(fields: Mapping[str, str]) -> RolloutProgress | None:
 
 def _timed(fields: Mapping[str, str], name: str) -> tuple[int, str]:
     at, _, text = fields.get(name, "0|").partition("|")
-    return decoding.whole(at), text
+    return decoding.integer(at), text
 
 
 def _ends(fields: Mapping[str, str]) -> tuple[tuple[int, int, tuple[int, ...]], ...]:
@@ -90,8 +90,8 @@ def _ends(fields: Mapping[str, str]) -> tuple[tuple[int, int, tuple[int, ...]], 
         if line is None:
             break
         opened, ended, *counts = line.split("|")
-        totals = tuple(decoding.whole(count) for count in counts[0].split(",")) if counts else ()
+        totals = tuple(decoding.integer(count) for count in counts[0].split(",")) if counts else ()
         if totals and len(totals) != len(COUNTED):
             raise ValueError("a batch does not have one count for each state")
-        batches.append((decoding.whole(opened), decoding.whole(ended or 0), totals))
+        batches.append((decoding.integer(opened), decoding.integer(ended or 0), totals))
     return tuple(batches)

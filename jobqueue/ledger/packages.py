@@ -74,9 +74,9 @@ class Packages:
 
     def is_ours(self, package: PackageInfo) -> bool:
         """Whether the API wrote this record; only the API can check this. A foreign record raises the alarm."""
-        if self._seal.holds(package.seal, _place(package.name), _sealed(package.size, package.sha256)):
+        if self._seal.holds(package.seal, _location(package.name), _sealed(package.size, package.sha256)):
             return True
-        self._alarm(_place(package.name), altered(package.name))
+        self._alarm(_location(package.name), altered(package.name))
         return False
 
     def store(self, name: str, stream: Iterable[bytes], expected_size: int | None = None) -> PackageInfo:
@@ -141,7 +141,7 @@ class Packages:
             self._stage(upload, number, piece)
         _check_size(size, expected_size)
         sha256 = digest.hexdigest()
-        mark = self._seal.mark(_place(name), _sealed(size, sha256))
+        mark = self._seal.mark(_location(name), _sealed(size, sha256))
         record = self._scripts.call(
             "commit_upload", self._now(), upload, name, size, sha256, self._keep, mark, instead_of
         )
@@ -230,7 +230,7 @@ def altered(name: str) -> str:
     )
 
 
-def _place(name: str) -> str:
+def _location(name: str) -> str:
     return f"package|{name}"
 
 
@@ -241,10 +241,10 @@ def _sealed(size: int, sha256: str) -> str:
 def _info(name: str, record: list[Any]) -> PackageInfo:
     size, sha256, stored_at, kept_until, upload, seal = record
     return PackageInfo(
-        name, _whole(size), sha256 or "", _whole(stored_at), _whole(kept_until), upload or "", seal or ""
+        name, _integer(size), sha256 or "", _integer(stored_at), _integer(kept_until), upload or "", seal or ""
     )
 
 
-def _whole(text: str | None) -> int:
+def _integer(text: str | None) -> int:
     """A number of a record; 0 for an invalid one, which the API did not write."""
     return int(text) if text and text.isdecimal() and len(text) < 20 else 0

@@ -79,17 +79,17 @@ class Pauses:
     def _parsed(self, pause_id: str, text: str) -> Pause | None:
         try:
             kind, until, length, rest = text.split("|", 3)
-            size = decoding.whole(length)
+            size = decoding.integer(length)
             about = decoding.pairs_of_texts(decoding.parsed(rest.encode()[size:].decode()))
             return Pause(
                 id=pause_id,
                 kind=PauseKind(kind),
                 value=rest.encode()[:size].decode(),
                 reason=about["reason"],
-                until=decoding.whole(until) if until else None,
-                created=decoding.whole(about["created"]),
+                until=decoding.integer(until) if until else None,
+                created=decoding.integer(about["created"]),
                 created_by=about["created_by"],
-                hosts=decoding.whole(about["hosts"]),
+                hosts=decoding.integer(about["hosts"]),
             )
         except decoding.FAULTS:
             self._alarm(f"{_KIND}|{pause_id[:80]}", f"The pause {pause_id[:80]!r} in Redis cannot be read.")

@@ -191,7 +191,7 @@ def _line(text: str) -> str:
 def _time(text: Any) -> int | None:
     """A time of the schedule's hash; None for none, and for what the ledger cannot have written."""
     try:
-        return decoding.whole(text) if text else None
+        return decoding.integer(text) if text else None
     except decoding.FAULTS:
         return None
 
@@ -199,8 +199,8 @@ def _time(text: Any) -> int | None:
 def _result(line: str) -> Result | None:
     try:
         begin, end, at, outcome, count, job_id, reason = str(line).split("|", 6)
-        times = (decoding.whole(begin), decoding.whole(end), decoding.whole(at))
-        return Result(*times, Outcome(outcome), decoding.whole(count), job_id, reason)
+        times = (decoding.integer(begin), decoding.integer(end), decoding.integer(at))
+        return Result(*times, Outcome(outcome), decoding.integer(count), job_id, reason)
     except decoding.FAULTS:  # not written by the ledger
         return None
 

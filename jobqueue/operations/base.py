@@ -203,13 +203,16 @@ def invalid_data(type: str, messages: Mapping[str, list[str]], count: int | None
     """
     first = islice(messages.items(), MAX_PROBLEMS)
     details = {brief(name, 200): [brief(text, 500) for text in texts] for name, texts in first}
-    shown = [f"{name}: {_said(texts)}" if name else _said(texts) for name, texts in list(details.items())[:3]]
+    shown = [
+        f"{name}: {_joined_messages(texts)}" if name else _joined_messages(texts)
+        for name, texts in list(details.items())[:3]
+    ]
     left = (len(messages) if count is None else count) - len(shown)
     more = f" (and {left} more)" if left > 0 else ""
     sentence = f"The data does not fit {type}: {'; '.join(shown)}{more}"
     return InvalidOperationData(sentence if sentence.endswith("?") else f"{sentence}.", details)
 
 
-def _said(texts: Sequence[str]) -> str:
+def _joined_messages(texts: Sequence[str]) -> str:
     """Join sentences into a part of a sentence."""
     return " ".join(texts).rstrip(".")

@@ -158,7 +158,7 @@ class Registry:
         other = self._operations.setdefault(operation.type, operation)
         if other is not operation:
             raise InvalidSettings(
-                f"Operation {operation.type} is defined twice: by {_place(other)} and by {_place(operation)}."
+                f"Operation {operation.type} is defined twice: by {_location(other)} and by {_location(operation)}."
             )
 
     def _unknown(self, type: str, compares: bool) -> str:
@@ -197,7 +197,7 @@ def _origin(plugin: EntryPoint) -> str:
     return f"{plugin.dist.name} {plugin.dist.version}" if plugin.dist else f"{plugin.name} ({plugin.value})"
 
 
-def _place(operation: Operation) -> str:
+def _location(operation: Operation) -> str:
     where = f"{getattr(operation.run, '__module__', '?')}.{getattr(operation.run, '__qualname__', '?')}"
     return f"{where} of {operation.plugin}" if operation.plugin != BUILTIN else where
 

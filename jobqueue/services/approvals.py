@@ -47,7 +47,7 @@ class Approvals:
     def __init__(self, targets: TargetResolver, all_jobs: Jobs) -> None:
         """``all_jobs`` reads jobs as they are: those that a principal sees in part do not show that they wait."""
         self._targets = targets
-        self._whole = all_jobs
+        self._all_jobs = all_jobs
 
     def __call__(self, jobs: JobManager, job_id: str, principal: Principal, plan_hash: str | None) -> Job:
         """Open the batch that waits. ``plan_hash`` is that of the job's ``approval``, which the principal has seen.
@@ -56,7 +56,7 @@ class Approvals:
         hosts now), ``PermissionDenied`` for the submitter, ``InvalidInput`` without the hash.
         """
         jobs.head(job_id)  # it must be visible
-        job = self._whole.get(job_id, 0)
+        job = self._all_jobs.get(job_id, 0)
         if awaits_first_approval(job):
             self._check(job, dict(job.approval or {}), principal, plan_hash)
         return jobs.steer(job_id, APPROVE, f"by {principal}", is_checked=True)

@@ -59,7 +59,7 @@ class CredentialVerifier:
 
     def verified(self, kind: Kind, name: str, secret: bytes) -> Principal | None:
         """The principal, if the secret was verified before and is unchanged. Raises ``LedgerUnavailable``."""
-        digest = self._place(kind, name, secret)
+        digest = self._digest_of(kind, name, secret)
         entry = self._known.get(digest)
         if entry is None:
             return None
@@ -80,7 +80,7 @@ class CredentialVerifier:
 
     def check(self, kind: Kind, name: str, secret: bytes) -> Principal | None:
         """The principal, by the record and argon2; None for a wrong secret or, just as slowly, an unknown name."""
-        digest = self._place(kind, name, secret)
+        digest = self._digest_of(kind, name, secret)
         with self._locks[digest[0] % _STRIPES]:  # of many requests with one new key, one computes
             if (principal := self.verified(kind, name, secret)) is not None:
                 return principal
@@ -110,7 +110,7 @@ class CredentialVerifier:
 
     def resume(self, kind: Kind, name: str, mark: str) -> Principal | None:
         """The principal of a session bound to the secret behind ``mark``; None if that secret is no longer valid."""
-        digest = self._place(kind, name, f"session {mark}".encode())
+        digest = self._digest_of(kind, name, f"session {mark}".encode())
         entry = self._known.get(digest)
         now = time.monotonic()
         if entry is not None and now - entry.read < FRESH_SECONDS:
@@ -178,7 +178,7 @@ class CredentialVerifier:
     def _note_roles(self, roles: Mapping[str, Role], now: float) -> None:
         self._roles, self._roles_read = dict(roles), now
 
-    def _place(self, kind: Kind, name: str, secret: bytes) -> bytes:
+    def _digest_of(self, kind: Kind, name: str, secret: bytes) -> bytes:
         content = f"{kind.value}|{len(name)}|{name}|".encode("utf-8", "surrogatepass") + secret
         return hashlib.blake2b(content, key=self._key, digest_size=32).digest()
 

@@ -38,7 +38,7 @@ class EventFeed:
         self._job = read
         self._came = threading.Condition()
         self._recent: list[JobEvent] = []
-        self._places: list[tuple[int, int]] = []
+        self._positions: list[tuple[int, int]] = []
         self._last = START
         self._followers = 0
         self._reader: threading.Thread | None = None
@@ -81,7 +81,7 @@ class EventFeed:
             yield mine
             if mine and mine[-1].status.is_final:
                 return
-            if job.status.is_final and (not turn or turn[-1].place >= read_at):
+            if job.status.is_final and (not turn or turn[-1].position >= read_at):
                 return
 
     def position(self) -> str:
@@ -113,7 +113,7 @@ class EventFeed:
             self._came.wait_for(lambda: self._newest() != position, timeout=seconds)
             if not self._reaches(position):
                 return None
-            first = bisect_right(self._places, position)
+            first = bisect_right(self._positions, position)
             return self._recent[first : first + _TURN]
 
     def _reaches(self, position: tuple[int, int]) -> bool:
@@ -122,7 +122,7 @@ class EventFeed:
         They are not if it is ahead of the reader: an entry not read yet, or one of a stream that was recreated.
         """
         newest = self._newest()
-        return (self._places[0] if self._places else newest) <= position <= newest
+        return (self._positions[0] if self._positions else newest) <= position <= newest
 
     def _newest(self) -> tuple[int, int]:
         return event_position(self._last)
@@ -140,7 +140,7 @@ class EventFeed:
         with self._came:
             self._followers += 1
             if self._reader is None:
-                self._recent, self._places, self._last = [], [], newest
+                self._recent, self._positions, self._last = [], [], newest
                 self._reader = threading.Thread(target=self._read, name="feed", daemon=True)
                 self._reader.start()
 
@@ -172,18 +172,18 @@ class EventFeed:
             if event_position(newest) < self._newest():
                 # the stream was recreated, or Redis lost its end: no entry will follow the last one
                 with self._came:
-                    self._recent, self._places, self._last = [], [], newest
+                    self._recent, self._positions, self._last = [], [], newest
                     self._came.notify_all()
             elif news:
                 with self._came:
                     if has_gap:  # followers behind it get `gap`: what they saw last is not in memory
-                        self._recent, self._places = [], []
+                        self._recent, self._positions = [], []
                     self._last = news[-1].id
                     self._recent += news
-                    self._places += [one.place for one in news]
+                    self._positions += [one.position for one in news]
                     if len(self._recent) > 2 * _RECENT:
                         del self._recent[:-_RECENT]
-                        del self._places[:-_RECENT]
+                        del self._positions[:-_RECENT]
                     self._came.notify_all()
 
 

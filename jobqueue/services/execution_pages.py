@@ -12,8 +12,8 @@ from jobqueue.model.execution_page import (
     AnswerGroups,
     ExecutionFilter,
     ExecutionPage,
+    answering_agent,
     content_key,
-    who,
 )
 from jobqueue.model.job import Execution, Job
 
@@ -108,7 +108,7 @@ class _Groups:
                 if self._answers and (len(self._answers) >= self._limit or size > PAGE_BYTES):
                     return number
                 self._answers[key], self._bytes = execution, size
-            self._hostnames.setdefault(key, []).append(who(execution))
+            self._hostnames.setdefault(key, []).append(answering_agent(execution))
         return len(executions)
 
     def ordered(self) -> tuple[AnswerGroup, ...]:

@@ -80,7 +80,7 @@ def find_redis_server(wrote: Writer | None = None, search_path: str | None = Non
     rejected: list[str] = []
     for path in _candidates(search_path):
         try:
-            binary = _asked(path)
+            binary = _inspected(path)
         except JobQueueError as error:
             rejected.append(str(error))
             continue
@@ -110,7 +110,7 @@ def _candidates(search_path: str | None) -> Iterator[Path]:
             yield from sorted(Path(location).glob(pattern))
 
 
-def _asked(path: Path) -> RedisBinary:
+def _inspected(path: Path) -> RedisBinary:
     """Run the server to get its version, which also proves that it runs on this machine."""
     if not os.access(path, os.X_OK):
         raise JobQueueError(f"{path} may not be executed")

@@ -60,7 +60,7 @@ class Supervisor:
         self._backoff = backoff_seconds
         self._backoff_max = backoff_max_seconds
         self._steady = steady_seconds
-        self._kept: list[_Kept] = []
+        self._processes: list[_SupervisedProcess] = []
         self._settled = False
         self._changed = threading.Condition()
         self._failure: str | None = None
@@ -81,10 +81,10 @@ class Supervisor:
 
     def start(self, spec: ChildSpec) -> None:
         """Start a child and keep it running; raises ``JobQueueError`` if it cannot be started."""
-        process = _Kept(spec)
+        process = _SupervisedProcess(spec)
         process.child = self._spawn(spec)
         process.thread = threading.Thread(target=self._keep, args=(process,), name=f"{spec.name}-keeper", daemon=True)
-        self._kept.append(process)
+        self._processes.append(process)
         process.thread.start()
 
     def settle(self) -> None:
@@ -107,11 +107,11 @@ class Supervisor:
 
     def pids(self) -> dict[str, int]:
         """The children that run: name -> pid."""
-        return {process.spec.name: child.pid for process in self._kept if (child := process.child) is not None}
+        return {process.spec.name: child.pid for process in self._processes if (child := process.child) is not None}
 
     def restarts(self, name: str) -> int:
         """How often the child was started again."""
-        return next(process.restarts for process in self._kept if process.spec.name == name)
+        return next(process.restarts for process in self._processes if process.spec.name == name)
 
     def wait_for_restart(self, name: str, count: int, timeout: float) -> bool:
         """Whether the child was started again ``count`` times by the end of ``timeout`` seconds."""
@@ -120,14 +120,14 @@ class Supervisor:
 
     def tail(self, count: int = TAIL_LINES) -> list[tuple[str, str]]:
         """The last ``count`` lines of every child, as (name, line)."""
-        return [(process.spec.name, line) for process in self._kept for line in process.last_lines()[-count:]]
+        return [(process.spec.name, line) for process in self._processes for line in process.last_lines()[-count:]]
 
     def stop(self) -> None:
         """Stop all children, stage by stage: asked first, killed when their grace is over. May be called twice."""
-        for process in self._kept:
+        for process in self._processes:
             process.stop_restarting()  # all at once: no child of a later stage is restarted while an earlier one ends
-        for stage in sorted({process.spec.stage for process in self._kept}):
-            self._stop_stage([process for process in self._kept if process.spec.stage == stage])
+        for stage in sorted({process.spec.stage for process in self._processes}):
+            self._stop_stage([process for process in self._processes if process.spec.stage == stage])
         watchdog.end_processes(marked([self._mark]))
         self._guard.dismiss()
 
@@ -149,7 +149,7 @@ class Supervisor:
                 process.kill()
         psutil.wait_procs(stubborn, _KILL_SECONDS)
 
-    def _stop_stage(self, stage: list[_Kept]) -> None:
+    def _stop_stage(self, stage: list[_SupervisedProcess]) -> None:
         begun = time.monotonic()
         for process in stage:
             if (child := process.child) is not None:
@@ -170,7 +170,7 @@ class Supervisor:
         self._guard.send({"add": child.pid, "stage": spec.stage})
         return child
 
-    def _keep(self, process: _Kept) -> None:
+    def _keep(self, process: _SupervisedProcess) -> None:
         """Wait for the child's end and restart it, until it should no longer run."""
         delay = self._backoff
         while True:
@@ -206,7 +206,7 @@ class Supervisor:
             self._changed.notify_all()
             return False
 
-    def _restart(self, process: _Kept) -> None:
+    def _restart(self, process: _SupervisedProcess) -> None:
         with process.lock:
             if process.stopping.is_set():
                 return
@@ -216,7 +216,7 @@ class Supervisor:
             self._changed.notify_all()
 
 
-class _Kept:
+class _SupervisedProcess:
     """A child over its restarts."""
 
     def __init__(self, spec: ChildSpec) -> None:

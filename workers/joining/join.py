@@ -20,8 +20,8 @@ from jobqueue.errors import Conflict, InvalidInput, JobQueueError
 from jobqueue.model.timestamps import to_iso
 from jobqueue.settings import Settings, check_allowed, env_name, local_hostname
 from jobqueue.trust.signing.bundle import LARGEST, Bundle
+from workers.joining.agent_paths import AgentPaths
 from workers.joining.membership import own_certificate, require_unused
-from workers.joining.places import Places
 from workers.joining.systemd import Systemd, agent_command
 
 #: Seconds to wait until the API has accepted a started agent.
@@ -64,7 +64,7 @@ def join(request: JoinRequest, say: Say) -> None:
     _require_time(bundle)
     _require_hostname(bundle, request.hostname)
     check_allowed(request.allow or bundle.allow)
-    places = Places.of_user() if request.user else Places.of_system()
+    places = AgentPaths.of_user() if request.user else AgentPaths.of_system()
     systemd = Systemd(places)
     if request.start and not request.foreground and not systemd.is_running:
         raise JobQueueError("systemd does not run here, so the agent cannot be started as a service; use --foreground.")
@@ -118,7 +118,7 @@ def _require_hostname(bundle: Bundle, requested: str | None) -> None:
     )
 
 
-def _settings(bundle: Bundle, paths: Places, allow: tuple[str, ...]) -> dict[str, str]:
+def _settings(bundle: Bundle, paths: AgentPaths, allow: tuple[str, ...]) -> dict[str, str]:
     """The agent's settings, by their names in the environment."""
     values = {
         "redis_url": _url(bundle, paths.authority_file),
@@ -141,7 +141,7 @@ def _url(bundle: Bundle, authority: Path) -> str:
     return f"{bundle.redis_url}{mark}ssl_ca_certs={quote(str(authority), safe='/')}"
 
 
-def _require_free(bundle: Bundle, paths: Places) -> None:
+def _require_free(bundle: Bundle, paths: AgentPaths) -> None:
     """Raise ``Conflict`` if an agent is set up here with another bundle."""
     if not paths.settings_file.exists():
         return
@@ -154,7 +154,7 @@ def _require_free(bundle: Bundle, paths: Places) -> None:
         )
 
 
-def _check_ledger(bundle: Bundle, paths: Places, values: dict[str, str], settings: Settings) -> None:
+def _check_ledger(bundle: Bundle, paths: AgentPaths, values: dict[str, str], settings: Settings) -> None:
     hint = shlex.join(agent_command(paths))
     if not bundle.redis_ca:
         require_unused(settings, bundle, hint)
@@ -166,7 +166,7 @@ def _check_ledger(bundle: Bundle, paths: Places, values: dict[str, str], setting
         require_unused(Settings.from_env({**values, env_name("redis_url"): url}), bundle, hint)
 
 
-def _write(bundle: Bundle, paths: Places, values: dict[str, str]) -> None:
+def _write(bundle: Bundle, paths: AgentPaths, values: dict[str, str]) -> None:
     paths.prepare()
     paths.write(paths.keys_file, bundle.trusted_keys, 0o644)
     if bundle.redis_ca:
@@ -175,7 +175,9 @@ def _write(bundle: Bundle, paths: Places, values: dict[str, str]) -> None:
     paths.write(paths.settings_file, head + env_text(values))
 
 
-def _run(request: JoinRequest, bundle: Bundle, settings: Settings, paths: Places, systemd: Systemd, say: Say) -> None:
+def _run(
+    request: JoinRequest, bundle: Bundle, settings: Settings, paths: AgentPaths, systemd: Systemd, say: Say
+) -> None:
     """Run the agent as the request asks."""
     if request.foreground:
         say("The agent runs until Ctrl-C.")
@@ -195,7 +197,7 @@ def _run(request: JoinRequest, bundle: Bundle, settings: Settings, paths: Places
         say(f"It stops when you log out, unless an administrator runs: loginctl enable-linger {os.geteuid()}")
 
 
-def _replace_process(paths: Places) -> NoReturn:
+def _replace_process(paths: AgentPaths) -> NoReturn:
     argv = agent_command(paths)
     sys.stdout.flush()
     os.execv(argv[0], argv)  # noqa: S606 (this interpreter, without a shell)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jobqueue.errors import JobQueueError
-from workers.joining.places import Places
+from workers.joining.agent_paths import AgentPaths
 
 UNIT = "jobqueue-agent.service"
 #: First line of the units that this command writes; another's unit is not overwritten.
@@ -38,7 +38,7 @@ WantedBy={target}
 """
 
 
-def agent_command(paths: Places) -> list[str]:
+def agent_command(paths: AgentPaths) -> list[str]:
     """The command that runs the agent in the foreground. ``-P``: nothing is imported from the working directory."""
     return [sys.executable, "-P", "-m", "jobqueue", "worker", "--env-file", str(paths.settings_file)]
 
@@ -46,7 +46,7 @@ def agent_command(paths: Places) -> list[str]:
 class Systemd:
     """The systemd that runs this host, or this user's services."""
 
-    def __init__(self, paths: Places) -> None:
+    def __init__(self, paths: AgentPaths) -> None:
         self._places = paths
         self._scope = ["--user"] if paths.is_user else []
 
@@ -95,7 +95,7 @@ class Systemd:
             raise JobQueueError(f"`{' '.join(argv)}` failed: {done.stderr.strip() or f'exit code {done.returncode}'}")
 
 
-def unit_text(paths: Places) -> str:
+def unit_text(paths: AgentPaths) -> str:
     """The unit's file."""
     command = " ".join(_quoted(word) for word in agent_command(paths))
     target = "default.target" if paths.is_user else "multi-user.target"

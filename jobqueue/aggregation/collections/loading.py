@@ -165,9 +165,9 @@ def _parquet(connection: duckdb.DuckDBPyConnection, file: Path, link: Path) -> s
         raise ValueError(f"the field {renamed[0]!r} has a name that differs from another one only by case; rename one")
     for name, kind in columns.items():
         is_inexact = kind in _INEXACT or kind == "VARCHAR" or kind.startswith("DECIMAL")
-        if _wanted(name, kind) == "BIGINT" and is_inexact:
+        if _expected(name, kind) == "BIGINT" and is_inexact:
             _check_whole(connection, path, name)
-    return database.select(database.portable_as(columns, _wanted), source)
+    return database.select(database.portable_as(columns, _expected), source)
 
 
 def _check_whole(connection: duckdb.DuckDBPyConnection, path: str, name: str) -> None:
@@ -191,7 +191,7 @@ def _json(connection: duckdb.DuckDBPyConnection, path: str, kinds: Mapping[str, 
         for name, kind in schema.items()
     }
     columns = ", ".join(f"{database.literal(name)}: {database.literal(kind)}" for name, kind in read_as.items())
-    return database.select(database.portable_as(read_as, _wanted), f"read_json({arguments}, columns = {{{columns}}})")
+    return database.select(database.portable_as(read_as, _expected), f"read_json({arguments}, columns = {{{columns}}})")
 
 
 def _csv(connection: duckdb.DuckDBPyConnection, path: str, kinds: Mapping[str, str | None], decimal: str) -> str:
@@ -217,10 +217,10 @@ def _csv(connection: duckdb.DuckDBPyConnection, path: str, kinds: Mapping[str, s
     types = ", ".join(f"{database.literal(name)}: '{kind}'" for name, kind in overrides.items())
     options = f", types = {{{types}}}" if types else ""
     columns = {**schema, **overrides}
-    return database.select(database.portable_as(columns, _wanted), f"read_csv({arguments}{options})")
+    return database.select(database.portable_as(columns, _expected), f"read_csv({arguments}{options})")
 
 
-def _wanted(name: str, kind: str) -> str:
+def _expected(name: str, kind: str) -> str:
     """The type that a column is kept as; a list stays one."""
     if kind.endswith("]") or kind.startswith(("STRUCT", "MAP")):
         return database.kept_as(kind)

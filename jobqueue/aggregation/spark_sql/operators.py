@@ -119,7 +119,7 @@ def arithmetic(kind: type[exp.Expr], first: Typed, second: Typed) -> Typed:
         return _double(sign, cast(first, DOUBLE), cast(second, DOUBLE))
     if "DECIMAL" in (first.type.name, second.type.name):
         return _decimal(sign, first, second)
-    return _whole(sign, first, second)
+    return _integer_arithmetic(sign, first, second)
 
 
 def _unknown(sign: str, first: Typed, second: Typed) -> Typed:
@@ -143,7 +143,7 @@ def _double(sign: str, first: Typed, second: Typed) -> Typed:
     return Typed(f"({first.sql} {sign} {second.sql})", DOUBLE)
 
 
-def _whole(sign: str, first: Typed, second: Typed) -> Typed:
+def _integer_arithmetic(sign: str, first: Typed, second: Typed) -> Typed:
     if sign == "/":
         return Typed(f"spark_divide({first.sql}, {second.sql})", DOUBLE)
     if sign == "div":

@@ -19,13 +19,13 @@ from jobqueue.model.agent import AgentState
 from jobqueue.model.agent_filter import DEFAULT_LIMIT, MAX_LIMIT
 
 _COLUMNS = (
-    Column("HOSTNAME", whole=True),
-    Column("STATUS", whole=True),
-    Column("STATE", whole=True),
-    Column("RUNNING", whole=True, right=True),
-    Column("QUEUED", whole=True, right=True),
-    Column("LOAD", whole=True, right=True),
-    Column("HEARTBEAT", whole=True),
+    Column("HOSTNAME", uncut=True),
+    Column("STATUS", uncut=True),
+    Column("STATE", uncut=True),
+    Column("RUNNING", uncut=True, right=True),
+    Column("QUEUED", uncut=True, right=True),
+    Column("LOAD", uncut=True, right=True),
+    Column("HEARTBEAT", uncut=True),
     Column("LABELS"),
     Column("CONDITIONS"),
 )

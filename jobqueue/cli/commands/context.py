@@ -16,8 +16,8 @@ from jobqueue.errors import InvalidInput, JobQueueError
 from jobqueue.settings import env_name
 
 _COLUMNS = (
-    Column("CURRENT", whole=True),
-    Column("NAME", whole=True),
+    Column("CURRENT", uncut=True),
+    Column("NAME", uncut=True),
     Column("URL"),
     Column("TOKEN"),
     Column("CA"),

@@ -15,9 +15,9 @@ from jobqueue.cli.views.output import Column, screen
 from jobqueue.errors import UnknownOperation
 
 _COLUMNS = (
-    Column("TYPE", whole=True),
-    Column("CHANGES", whole=True),
-    Column("IDEMPOTENT", whole=True),
+    Column("TYPE", uncut=True),
+    Column("CHANGES", uncut=True),
+    Column("IDEMPOTENT", uncut=True),
     Column("PERMISSION"),
     Column("SUMMARY"),
 )

@@ -174,9 +174,9 @@ def _follow(client: Client, job_id: str, wait_timeout: float | None, display: _D
     try:
         if is_live:
             show_live(client, job_id, deadline)
-            job = client.wait(job_id, _left(deadline))
+            job = client.wait(job_id, _seconds_left(deadline))
         else:
-            job = watch(client, job_id, _left(deadline))
+            job = watch(client, job_id, _seconds_left(deadline))
     except WaitTimeout as error:
         job = error.job
         late = f"Job {job_id} did not end within {wait_timeout:g} s and goes on: jobqueue job watch {job_id}"
@@ -191,7 +191,7 @@ def _has_one_host(job: Mapping[str, Any]) -> bool:
     return len(hosts) == 1 or (not hosts and job.get("target_hostname") == ANY)
 
 
-def _left(deadline: float | None) -> float | None:
+def _seconds_left(deadline: float | None) -> float | None:
     return None if deadline is None else max(deadline - time.monotonic(), 0.0)
 
 

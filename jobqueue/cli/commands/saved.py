@@ -16,7 +16,7 @@ from jobqueue.cli.views.text import one_line
 from jobqueue.client.saved import body_of
 
 _COLUMNS = (
-    Column("NAME", whole=True),
+    Column("NAME", uncut=True),
     Column("VERSION", right=True),
     Column("OPERATION"),
     Column("TARGET", wrap=True),

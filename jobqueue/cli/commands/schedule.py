@@ -21,7 +21,7 @@ from jobqueue.cli.work import target_of, work_of
 from jobqueue.client import Client
 
 _name = click.argument("name")
-_TIMES = (Column("TIME", whole=True), Column("LOCAL", whole=True))
+_TIMES = (Column("TIME", uncut=True), Column("LOCAL", uncut=True))
 #: Options that a saved job has itself, by their fields.
 _OPTIONS = {"pairs": "-d", "title": "--title", "tags": "--tag", "timeout": "--timeout"}
 

@@ -15,7 +15,7 @@ from jobqueue.settings import Settings
 from jobqueue.trust.signing import pem
 from jobqueue.trust.signing.signer import trust, untrust
 
-_COLUMNS = (Column("KEY", whole=True), Column("USE"), Column("FINGERPRINT", whole=True))
+_COLUMNS = (Column("KEY", uncut=True), Column("USE"), Column("FINGERPRINT", uncut=True))
 _unrecorded = click.option(
     "--unrecorded", "is_unrecorded", is_flag=True, help="Proceed even if the audit trail cannot be written."
 )

@@ -68,7 +68,7 @@ def list_users(as_json: bool) -> None:
     if as_json:
         out.json(page)
         return
-    out.table((Column("NAME", whole=True), *COLUMNS), [[item.get("name"), *row(out, item)] for item in page["users"]])
+    out.table((Column("NAME", uncut=True), *COLUMNS), [[item.get("name"), *row(out, item)] for item in page["users"]])
 
 
 @user.command()

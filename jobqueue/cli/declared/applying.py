@@ -53,7 +53,7 @@ def compare(
             complain(f"{_where(record, error)}: {record}: {sentence(error)}")
             continue
         if comparison.manager and not take_over:
-            location = record.document.place
+            location = record.document.location
             complain(f"{location}: {record} is managed by {comparison.manager!r}; --take-over applies it anyway.")
             continue
         steps.append(Step(record.kind, record.name, record, comparison))
@@ -91,4 +91,4 @@ def apply_steps(client: Client, steps: Sequence[Step]) -> None:
 def _where(record: Record, error: ApiError) -> str:
     """FILE:LINE of the field that the error names, or of the record."""
     fields = [str(path).partition(".")[0] for path in error.details or {}]
-    return record.document.where(fields[0]) if fields else record.document.place
+    return record.document.where(fields[0]) if fields else record.document.location

@@ -36,15 +36,15 @@ MEANINGS = (
 
 @dataclass(frozen=True)
 class Document:
-    """One document of a file. ``place`` is where it begins, as FILE:LINE; ``lines`` those of its outermost fields."""
+    """One document of a file, which begins at ``location`` (FILE:LINE); ``lines``: those of its outermost fields."""
 
-    place: str
+    location: str
     content: dict[str, Any]
     lines: dict[str, str]
 
     def where(self, field: str) -> str:
         """FILE:LINE of a field, or of the document."""
-        return self.lines.get(field, self.place)
+        return self.lines.get(field, self.location)
 
 
 def load_document(path: str) -> dict[str, Any]:

@@ -72,7 +72,9 @@ def _record(document: Document, manager: str) -> Record:
     body = dict(document.content)
     kind = body.pop(_KIND, None)
     if kind is None:
-        raise click.ClickException(f"{document.place}: the field kind is missing; it is one of {', '.join(BY_NAME)}.")
+        raise click.ClickException(
+            f"{document.location}: the field kind is missing; it is one of {', '.join(BY_NAME)}."
+        )
     if not isinstance(kind, str) or kind not in BY_NAME:
         near = difflib.get_close_matches(str(kind)[:80], BY_NAME, n=1)
         hint = f"did you mean {near[0]}?" if near else f"it is one of {', '.join(BY_NAME)}."

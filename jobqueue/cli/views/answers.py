@@ -62,15 +62,15 @@ def answers(job: Mapping[str, Any]) -> list[Answer]:
 def show_agents(screen: Screen, host_answers: list[Answer]) -> None:
     """A table of agents: one a row, or equal ones together when they are many."""
     if screen.full or len(host_answers) <= _AGENTS:
-        columns = [Column("HOSTNAME", whole=True), Column("STATUS", whole=True), Column("DURATION", whole=True)]
+        columns = [Column("HOSTNAME", uncut=True), Column("STATUS", uncut=True), Column("DURATION", uncut=True)]
         screen.table(
-            [*columns, Column("CHANGED", whole=True), Column("ERROR", wrap=True)],
+            [*columns, Column("CHANGED", uncut=True), Column("ERROR", wrap=True)],
             [(item.hostname, item.status, item.duration, item.changed, item.error) for item in host_answers],
         )
         return
-    columns = [Column("STATUS", whole=True), Column("AGENTS", whole=True, right=True), Column("HOSTNAMES", wrap=True)]
+    columns = [Column("STATUS", uncut=True), Column("AGENTS", uncut=True, right=True), Column("HOSTNAMES", wrap=True)]
     screen.table(
-        [*columns, Column("DURATION", whole=True), Column("CHANGED", whole=True), Column("ERROR", wrap=True)],
+        [*columns, Column("DURATION", uncut=True), Column("CHANGED", uncut=True), Column("ERROR", wrap=True)],
         [
             (
                 group[0].status,

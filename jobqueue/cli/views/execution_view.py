@@ -11,11 +11,11 @@ from jobqueue.cli.views.text import lines, one_line
 from jobqueue.model.answers import rank
 
 _COLUMNS = (
-    Column("HOSTNAME", whole=True),
-    Column("STATUS", whole=True),
-    Column("ATTEMPT", whole=True, right=True),
-    Column("DURATION", whole=True),
-    Column("CHANGED", whole=True),
+    Column("HOSTNAME", uncut=True),
+    Column("STATUS", uncut=True),
+    Column("ATTEMPT", uncut=True, right=True),
+    Column("DURATION", uncut=True),
+    Column("CHANGED", uncut=True),
     Column("ERROR", wrap=True),
 )
 #: On a terminal, without --full: more groups or lines than this are cut.

@@ -29,11 +29,11 @@ def show_list(screen: Screen, page: Mapping[str, Any]) -> None:
     jobs = page["items"]
     is_wide = screen.width >= _WIDE
     columns: dict[Column, Callable[[Mapping[str, Any]], Any]] = {
-        Column("ID", whole=True): lambda job: screen.id(job.get("id")),
-        Column("STATUS", whole=True): lambda job: job.get("status"),
-        Column("CREATED", whole=True): lambda job: screen.when(job.get("created")),
-        **({Column("TOOK", whole=True): _took} if is_wide else {}),
-        Column("TITLE", least=20): lambda job: _what(job, with_operation=is_wide),
+        Column("ID", uncut=True): lambda job: screen.id(job.get("id")),
+        Column("STATUS", uncut=True): lambda job: job.get("status"),
+        Column("CREATED", uncut=True): lambda job: screen.when(job.get("created")),
+        **({Column("TOOK", uncut=True): _took} if is_wide else {}),
+        Column("TITLE", least=20): lambda job: _description(job, with_operation=is_wide),
         Column("TARGET", least=6): lambda job: job.get("target_hostname"),
         **({Column("BY", least=5): lambda job: job.get("submitted_by")} if is_wide else {}),
         Column("ERROR", least=14): lambda job: job.get("error"),
@@ -45,7 +45,7 @@ def show_list(screen: Screen, page: Mapping[str, Any]) -> None:
         screen.line(f"{len(jobs)} of {at_least}{page['total_items']} jobs. All jobs: {counts or 'none'}.", "dim")
 
 
-def _what(job: Mapping[str, Any], *, with_operation: bool) -> str | None:
+def _description(job: Mapping[str, Any], *, with_operation: bool) -> str | None:
     """The job's title, if there is room with its operation; the operation of a job without a title."""
     operation: str | None = (job.get("operation") or {}).get("type")
     title: str | None = job.get("title")
@@ -130,7 +130,7 @@ def _pause(pause: Mapping[str, Any]) -> str:
 
 def _show_timeline(screen: Screen, timeline: Sequence[Mapping[str, Any]], day: str | None) -> None:
     if screen.full or len(timeline) <= _EVENTS:
-        columns = (Column("TIME", whole=True), Column("EVENT", whole=True), Column("HOSTNAME"))
+        columns = (Column("TIME", uncut=True), Column("EVENT", uncut=True), Column("HOSTNAME"))
         screen.table(
             (*columns, Column("MESSAGE", wrap=True, least=16), Column("ERROR", wrap=True, least=16)),
             [
@@ -145,9 +145,9 @@ def _show_timeline(screen: Screen, timeline: Sequence[Mapping[str, Any]], day: s
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for event in timeline:
         groups.setdefault(str(event.get("event")), []).append(event)
-    columns = (Column("FIRST", whole=True), Column("LAST", whole=True), Column("EVENT", whole=True))
+    columns = (Column("FIRST", uncut=True), Column("LAST", uncut=True), Column("EVENT", uncut=True))
     screen.table(
-        (*columns, Column("TIMES", whole=True, right=True), Column("HOSTNAMES", wrap=True)),
+        (*columns, Column("TIMES", uncut=True, right=True), Column("HOSTNAMES", wrap=True)),
         [
             (
                 screen.clock(events[0].get("timestamp"), day),

@@ -27,7 +27,7 @@ _STARTING = 200
 class _Walk:
     """What a walk through the index has found: the visible jobs that match, and how many of each status it passed."""
 
-    found: list[JobSummary]
+    summaries: list[JobSummary]
     statuses: Counter[JobStatus]
     cursor: int | None
 
@@ -121,15 +121,15 @@ class SeenJobs(Jobs):
             return fit
 
         walk = self._walk(job_filter, keep)
-        shown = walk.found[job_filter.offset :]
+        shown = walk.summaries[job_filter.offset :]
         items = tuple(matching[one.id] for one in shown)
-        return JobPage(items, len(walk.found), dict(walk.statuses), walk.cursor, walk.cursor is not None)
+        return JobPage(items, len(walk.summaries), dict(walk.statuses), walk.cursor, walk.cursor is not None)
 
     def summaries(self, job_filter: JobFilter) -> JobSummaryPage:
         """The same page with summaries only."""
         walk = self._walk(job_filter, lambda found: found)
-        items = tuple(walk.found[job_filter.offset :])
-        return JobSummaryPage(items, len(walk.found), walk.statuses, walk.cursor, walk.cursor is not None)
+        items = tuple(walk.summaries[job_filter.offset :])
+        return JobSummaryPage(items, len(walk.summaries), walk.statuses, walk.cursor, walk.cursor is not None)
 
     def counts(self) -> dict[JobStatus, int]:
         """The number of jobs in every status, among the visible ones of the newest ``EXAMINED_JOBS``."""
@@ -157,13 +157,13 @@ class SeenJobs(Jobs):
                 if seen is not None and _fits(seen, job_filter):
                     statuses[seen.status] += 1
                     pending += [seen] if seen.status in job_filter.statuses else []
-                if len(walk.found) + len(pending) >= enough:
-                    walk.found += keep(pending)
+                if len(walk.summaries) + len(pending) >= enough:
+                    walk.summaries += keep(pending)
                     pending = []
-                if len(walk.found) >= enough or self._sight.cost >= spent:
-                    walk.found += keep(pending)
+                if len(walk.summaries) >= enough or self._sight.cost >= spent:
+                    walk.summaries += keep(pending)
                     return walk
-            walk.found += keep(pending)
+            walk.summaries += keep(pending)
             walk.cursor = ids.cursor
             if walk.cursor is None:
                 break

@@ -33,7 +33,7 @@ class Provider(Protocol):
     def get(self, name: str, context: Context) -> str | None:
         """The value of a secret; None if it is unknown here. Raises ``OperationFailed``."""
 
-    def known(self) -> list[str]:
+    def values(self) -> list[str]:
         """The values of all secrets that are available without running a command."""
 
 
@@ -61,7 +61,7 @@ class Environment:
     def get(self, name: str, context: Context) -> str | None:
         return self._values.get(variable(name))
 
-    def known(self) -> list[str]:
+    def values(self) -> list[str]:
         return list(self._values.values())
 
 
@@ -80,7 +80,7 @@ class Own:
     def get(self, name: str, context: Context) -> str | None:
         return None
 
-    def known(self) -> list[str]:
+    def values(self) -> list[str]:
         return self._values
 
 
@@ -100,7 +100,7 @@ class Directory:
     def get(self, name: str, context: Context) -> str | None:
         return self._read(self._path / name)
 
-    def known(self) -> list[str]:
+    def values(self) -> list[str]:
         try:
             with os.scandir(self._path) as entries:
                 files = [(entry.name, entry.stat()) for entry in entries if entry.is_file() and entry.name[0] != "."]
@@ -162,7 +162,7 @@ class Command:
             raise OperationFailed(f"The secret {name!r} of this host cannot be used: {problem}.")
         return text
 
-    def known(self) -> list[str]:
+    def values(self) -> list[str]:
         return []
 
 

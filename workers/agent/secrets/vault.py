@@ -52,7 +52,7 @@ class Vault:
 
     def redactor(self) -> Redactor:
         """A redactor for all secrets known so far. Raises ``OperationFailed`` if they cannot be read."""
-        values = [value for provider in self._providers for value in provider.known()]
+        values = [value for provider in self._providers for value in provider.values()]
         with self._lock:
             self._remember(values)
             return self._redactor
