@@ -19,7 +19,6 @@ from jobqueue.cli.job_options import JobOptions, job_options
 from jobqueue.cli.parameters import duration, full_option, json_option, oneline_option
 from jobqueue.cli.rollout import take_rollout
 from jobqueue.cli.saved_run import saved_options, saved_values
-from jobqueue.cli.submission import different_tags
 from jobqueue.cli.views.answers import Answer, answers, is_process, show_answers
 from jobqueue.cli.views.live import show_live
 from jobqueue.cli.views.output import complain, screen
@@ -112,17 +111,15 @@ def run(  # noqa: PLR0913 - one for each option
     if sum((oneline, group, as_json)) > 1:
         raise click.UsageError("Choose one of --oneline, --group and --json.")
     job = JobOptions.take(options)
-    terms: dict[str, Any] = {
-        "title": job.title,
-        "tags": different_tags(job.tags),
-        "timeout_seconds": job.timeout,
-        "rollout": take_rollout(options),
-        "concurrency": take_concurrency(options),
-    }
+    terms = job.terms | {"rollout": take_rollout(options), "concurrency": take_concurrency(options)}
     name = job.saved_name(words, "jobqueue run @NAME")
     with connect() as client:
         if name is not None:
-            refused = {"-d": job.pairs, "A word behind the name": words[1:], **_as_options(terms)}
+            refused = job.own_of_saved | {
+                "A word behind the name": words[1:],
+                "An option of a rollout": terms["rollout"],
+                "--concurrency": terms["concurrency"],
+            }
             request = _saved_request(client, name, job.values, saved_options(job.targets, refused))
         else:
             work = work_of(client, words, job.script, job.pairs, as_shell=job.as_shell)
@@ -149,12 +146,6 @@ def _saved_request(
 ) -> _Request:
     arguments = (name, saved_values(client, name, values))
     return _Request(partial(client.saved.plan, *arguments, **options), partial(client.saved.run, *arguments, **options))
-
-
-def _as_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of a job by the names that they have on the command line."""
-    names = {"title": "--title", "tags": "--tag", "timeout_seconds": "--timeout", "rollout": "An option of a rollout"}
-    return {names.get(name, f"--{name.replace('_', '-')}"): value for name, value in options.items()}
 
 
 def _show_accepted(accepted: Mapping[str, Any], *, as_json: bool) -> None:

@@ -23,6 +23,7 @@ from jobqueue.services.result_verifier import ResultVerifier
 from jobqueue.settings import Settings
 from jobqueue.trust.signing.trusted import TrustedKeys
 from tests.acceptance.support.until import until
+from tests.unit.workers.conftest import HOST, Submitter
 from workers.agent.execution.executor import Executor
 from workers.maintenance.connections import ConnectionCounter
 from workers.maintenance.leader import Leadership
@@ -38,8 +39,6 @@ from workers.maintenance.services import (
     Sweeper,
 )
 from workers.metrics import MAINTENANCE
-
-from .conftest import HOST, Submitter
 
 
 class Clock:
