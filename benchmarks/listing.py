@@ -112,7 +112,7 @@ def _cost(report: Report, site: Site, place: tuple[str, Connection, int], query:
     for _ in range(_BLOCK):
         connection.ask(request, 200)
     each = (_redis_seconds(site) - before) * 1000 / _BLOCK
-    found = f"{'>= ' if page['is_least'] else ''}{page['total']:,}"
+    found = f"{'>= ' if page['is_least'] else ''}{page['total_items']:,}"
     report.add(
         Row(
             f"Redis, {query}, {count:,} jobs",
@@ -120,7 +120,7 @@ def _cost(report: Report, site: Site, place: tuple[str, Connection, int], query:
             f"{found} found",
             each / _MOST_REDIS_MS,
             most=1.0,
-            values={"redis_ms": each, "total": page["total"], "is_least": page["is_least"]},
+            values={"redis_ms": each, "total": page["total_items"], "is_least": page["is_least"]},
         )
     )
 
