@@ -16,7 +16,6 @@ from jobqueue.services.scopes import Scope, Scopes, outside, unknown
 from jobqueue.targets.fleet import Fleet
 from jobqueue.targets.nodes import JobHosts, walk
 
-READ_JOBS = "job:read"
 READ_AGENTS = "agent:read"
 #: Hosts among which the ledger chooses one for a job with the target ``_any``.
 MOST_CHOICES = 200
@@ -122,7 +121,7 @@ class SubmissionScope:
         if only:
             limits.require(target, only)
             return replace(submission, among=only), replace(target, kind=TargetKind.HOSTS)
-        hosts = [host.hostname for host in fleet.hosts if target.includes(host.hostname, host.labels)]
+        hosts = fleet.named_by(target)
         if not hosts and not limits.scopes:
             return submission, target  # the ledger refuses it, and suggests others
         if not hosts:
