@@ -173,6 +173,7 @@ class Credentials:
                 "kind": Kind(fields["kind"]),
                 "roles": tuple(fields["roles"]),
                 "permissions": tuple(fields["permissions"]),
+                "makers": tuple(fields.get("makers", ())),
             }
         )
 
@@ -212,6 +213,8 @@ def _unknown(kind: Kind, name: str) -> CredentialNotFound:
 
 def _text(credential: Credential) -> str:
     fields = asdict(replace(credential, last_used=None))
+    if not credential.makers:  # an earlier version does not know them
+        del fields["makers"]
     return json.dumps({**fields, "kind": str(credential.kind)})
 
 

@@ -103,7 +103,7 @@ class Ledger:
             alarm=alarm,
             strict=settings.unrecorded_jobs == "refuse",
         )
-        self.rollouts = Rollouts(self.scripts, now)
+        self.rollouts = Rollouts(self.scripts, self.audit, now)
         self.jobs = Jobs(
             self.scripts,
             seal,
@@ -133,8 +133,8 @@ class Ledger:
         self.credentials = Credentials(client, self.keys, self.scripts, seal, alarm, self.audit)
         self.stored_targets = StoredTargets(client, self.keys, self.scripts, seal, alarm, self.audit)
         self.saved_jobs = SavedJobs(client, self.keys, self.scripts, seal, alarm, self.audit)
-        self.schedules = Schedules(self.keys, self.scripts, seal, alarm, now=now)
-        self.pauses = Pauses(client, self.keys, self.scripts, alarm, now)
+        self.schedules = Schedules(self.keys, self.scripts, seal, alarm, self.audit, now=now)
+        self.pauses = Pauses(client, self.keys, self.scripts, alarm, self.audit, now)
         self.plans = Plans(client, self.keys)
         self.check_writes = WriteProbe(client, self.keys)
         self.counting = Counting(client, self.keys)

@@ -9,6 +9,7 @@ from typing import Any
 
 from jobqueue.errors import Conflict, RecordAltered, RecordChanged, ScheduleExists, ScheduleNotFound
 from jobqueue.ledger import decoding
+from jobqueue.ledger.audit import Audit
 from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.scripts import Argument, Clock, Scripts, redis_clock
 from jobqueue.ledger.seal import BrokenSeal, Seal
@@ -56,12 +57,13 @@ class Schedules:
     """The schedules of one ledger. Thread-safe. Raises ``LedgerUnavailable`` when Redis is away."""
 
     def __init__(
-        self, keys: Keys, scripts: Scripts, seal: Seal, alarm: TamperAlarm, *, now: Clock = redis_clock
+        self, keys: Keys, scripts: Scripts, seal: Seal, alarm: TamperAlarm, audit: Audit, *, now: Clock = redis_clock
     ) -> None:
         self._keys = keys
         self._scripts = scripts
         self._seal = seal
         self._alarm = alarm
+        self._audit = audit
         self._now = now
 
     def change(self, schedule: Schedule, before: str) -> None:
@@ -130,6 +132,9 @@ class Schedules:
         """Fire an altered schedule no more; it stays listed under its name until it is deleted."""
         for kind in ("schedules_due", "schedules_planned"):
             self._scripts.command("ZREM", self._keys.kind(kind), name)
+        key = self._keys.kind("schedule") + name
+        if self._scripts.command("TYPE", key) == "hash":
+            self._scripts.command("HDEL", key, "next", "due")  # the doctor would list it again by its time
 
     def settle(self, steps: Iterable[Step]) -> list[bool]:
         """Move schedules on, in one round trip; for each whether that was done, or another process had done it."""
@@ -153,7 +158,8 @@ class Schedules:
         )
 
     def _store(self, name: str, before: str, *arguments: Argument) -> None:
-        (answer,) = self._scripts.call("store_schedule", self._now(), name, before, *arguments, MOST_SCHEDULES)
+        given = (self._now(), name, before, *arguments, MOST_SCHEDULES)
+        answer = self._audit.change(lambda entry: self._scripts.call("store_schedule", *given, *entry), schedule=name)
         if answer == "exists":
             raise ScheduleExists(f"The schedule {name!r} exists already; choose another name, or replace it with PUT.")
         if answer == "unknown":

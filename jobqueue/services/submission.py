@@ -30,7 +30,7 @@ from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import ANY, Target, TargetKind
 from jobqueue.model.title import default_title
 from jobqueue.operations.registry import Registry
-from jobqueue.services import submission_permissions, targets
+from jobqueue.services import concurrency_scope, submission_permissions, targets
 from jobqueue.services.batch_budget import BatchBudget
 from jobqueue.services.packages import PackageResolver
 from jobqueue.services.planner import Planner
@@ -138,7 +138,7 @@ class JobSubmitter:
         Nothing is submitted, and the target need not match an agent yet.
         """
         try:
-            self._prepare(submission)
+            self._prepare(submission, is_dry=True)
         except UnknownTarget as error:
             logger.debug("No agent matches the target %r yet: %s", submission.target, error)
 
@@ -177,6 +177,7 @@ class JobSubmitter:
         audit_entry: AuditEntry | None = None,
         *,
         explains: bool = True,
+        is_dry: bool = False,
     ) -> NewJob:
         submission.principal.require_somewhere(submission_permissions.SUBMIT)
         target = parse_target(submission.target)
@@ -198,7 +199,7 @@ class JobSubmitter:
         job_id = job_id or str(uuid.uuid4())
         submission, target, unmatched = self._located(submission, target, job_id, planned, limits, only)
         if limits is not None and unmatched is None:
-            submission, target = self._scope.within_radius(limits, submission, target, only)
+            submission, target = self._scope.within_radius(limits, submission, target, only, is_dry=is_dry)
         document = document_of(submission)
         is_patient = submission.expires_at is not None
         if submission.rollout is not None and submission.rollout.deadline_seconds is not None:
@@ -231,6 +232,7 @@ class JobSubmitter:
             who,
             unmatched,
             waits_for_offline=is_patient,
+            key_scope=concurrency_scope.of(submission.concurrency, limits),
         )
 
     def _located(

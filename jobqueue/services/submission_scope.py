@@ -135,9 +135,11 @@ class SubmissionScope:
         return self._radius.excess(limits.principal, limits.permissions, reached, is_dry=True)
 
     def within_radius(
-        self, limits: Limits, submission: Submission, target: Target, only: tuple[str, ...]
+        self, limits: Limits, submission: Submission, target: Target, only: tuple[str, ...], *, is_dry: bool = False
     ) -> tuple[Submission, Target]:
         """The submission, or if it reaches more hosts than its principal may without an approval, one that waits.
+
+        ``is_dry``: its hosts are not counted for the hour.
 
         Raises ``PermissionDenied`` if such a submission has no fixed hosts.
         """
@@ -146,7 +148,7 @@ class SubmissionScope:
             hosts = (target.text,)
         elif target.kind is TargetKind.ANY:  # one of them
             hosts = (hosts or tuple(self._scopes.fleet().hostnames))[:1]
-        because = self._radius.excess(limits.principal, limits.permissions, hosts)
+        because = self._radius.excess(limits.principal, limits.permissions, hosts, is_dry=is_dry)
         return (
             approvals.held(submission, target, hosts, because, self._approval_seconds)
             if because
