@@ -82,7 +82,7 @@ def status() -> Response:
             "agents": mapping.agent_counts(agents, now),
             "counters": counters,
             "pauses": [pause_mapping.pause(found) for found in pauses],
-            "alerts": [mapping.alert(found) for found in services().ledger.executions.alerts()[:_ALERTS]],
+            "alerts": [mapping.alert(*found) for found in services().alerts.newest(_ALERTS)],
         }
     )
 

@@ -158,7 +158,7 @@ def agent_counts(summary: FleetSummary, now: int) -> Document:
     }
 
 
-def alert(found: Alert) -> Document:
+def alert(found: Alert, is_acknowledged: bool) -> Document:
     """An alert as JSON."""
     return {
         "timestamp": to_iso(found.at),
@@ -166,6 +166,7 @@ def alert(found: Alert) -> Document:
         "job_id": found.job_id,
         "hostname": found.hostname,
         "message": found.message,
+        "acknowledged": is_acknowledged,
     }
 
 

@@ -12,6 +12,7 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from jobqueue.errors import InvalidSettings
 from jobqueue.ledger import decoding
+from jobqueue.ledger.acknowledgements import Acknowledgements
 from jobqueue.ledger.agents import Agents
 from jobqueue.ledger.audit import Audit
 from jobqueue.ledger.configurations import Configurations
@@ -132,6 +133,7 @@ class Ledger:
         self.external_runs = ExternalRuns(self.scripts, now=now)
         self.credentials = Credentials(client, self.keys, self.scripts, seal, alarm, self.audit)
         self.stored_targets = StoredTargets(client, self.keys, self.scripts, seal, alarm, self.audit)
+        self.acknowledgements = Acknowledgements(client, self.keys, self.scripts, seal, alarm, self.audit)
         self.saved_jobs = SavedJobs(client, self.keys, self.scripts, seal, alarm, self.audit)
         self.schedules = Schedules(self.keys, self.scripts, seal, alarm, now=now)
         self.pauses = Pauses(client, self.keys, self.scripts, alarm, now)

@@ -28,6 +28,8 @@ UNSCOPED = frozenset(
         "target:write",
         "pause:write",
         "pause:*",
+        "alert:write",
+        "alert:*",
         "saved:read",
         "saved:write",
         "saved:run",
