@@ -5,38 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-import redis
-
 from jobqueue.errors import Conflict, RecordChanged
-from jobqueue.ledger.audit import Audit
-from jobqueue.ledger.connection import translated_errors
-from jobqueue.ledger.keys import Keys
-from jobqueue.ledger.scripts import Scripts
-from jobqueue.ledger.seal import BrokenSeal, Seal
-from jobqueue.ledger.tamper_alarm import TamperAlarm
+from jobqueue.ledger.sealed_records import SealedHash, SealedStorage
 from jobqueue.model.alert import Acknowledgement
 
 #: Maximum number of acknowledgements; all of them are read together.
 MOST_ACKNOWLEDGEMENTS = 1000
-_KIND = "acknowledged"
 
 
 class Acknowledgements:
     """The acknowledgements of one ledger. Thread-safe. Raises ``LedgerUnavailable`` when Redis is away."""
 
-    def __init__(
-        self, client: redis.Redis, keys: Keys, scripts: Scripts, seal: Seal, alarm: TamperAlarm, audit: Audit
-    ) -> None:
-        self._client = client
-        self._keys = keys
-        self._scripts = scripts
-        self._seal = seal
-        self._alarm = alarm
-        self._audit = audit
+    def __init__(self, storage: SealedStorage) -> None:
+        self._records = SealedHash(storage, "acknowledged", MOST_ACKNOWLEDGEMENTS)
 
     def all(self) -> dict[str, Acknowledgement]:
         """All acknowledgements, by the kind of alert."""
-        found = (self._parsed(kind, raw) for kind, raw in self._records().items())
+        found = (self._parsed(kind, sealed) for kind, sealed in self._records.all().items())
         return {one.kind: one for one in found if one is not None}
 
     def put(self, one: Acknowledgement) -> None:
@@ -44,9 +29,9 @@ class Acknowledgements:
 
         Raises ``Conflict`` if there are too many, ``RecordChanged`` if another caller changed it at the same time.
         """
-        before = self._records().get(one.kind, "")
+        before = self._records.get(one.kind) or ""
         text = json.dumps({"version": one.version, "by": one.by, "at": one.at, "note": one.note})
-        answer = self._record(one.kind, before, self._seal.close(_place(one.kind), text))
+        answer = self._records.put(one.kind, before, text)
         if answer == "full":
             raise Conflict(
                 f"There are {MOST_ACKNOWLEDGEMENTS} acknowledgements already; reopen some kinds of alerts first."
@@ -54,38 +39,17 @@ class Acknowledgements:
         if answer == "changed":
             raise RecordChanged
 
-    def remove(self, kind: str) -> bool:
-        """Remove the acknowledgement of a kind; returns whether there was one. Raises ``RecordChanged``."""
-        before = self._records().get(kind)
-        if before is None:
-            return False
-        if self._record(kind, before, "") == "changed":
-            raise RecordChanged
-        return True
+    def remove(self, kind: str) -> None:
+        """Remove the acknowledgement of a kind, if there is one. Raises ``RecordChanged``."""
+        before = self._records.get(kind)
+        if before is not None:
+            self._records.remove(kind, before)
 
     def keep(self, kinds: Iterable[str]) -> None:
         """Remove the acknowledgements of all other kinds: their alerts are gone."""
-        gone = sorted(self._records().keys() - set(kinds))
-        if gone:
-            with translated_errors():
-                self._client.hdel(self._keys.kind(_KIND), *gone)
+        for kind in sorted(self._records.all().keys() - set(kinds)):
+            self.remove(kind)
 
-    def _records(self) -> dict[str, str]:
-        with translated_errors():
-            return {str(kind): str(raw) for kind, raw in self._client.hgetall(self._keys.kind(_KIND)).items()}
-
-    def _record(self, kind: str, before: str, after: str) -> str:
-        """The answer to a change of a record, made atomically with its audit entry."""
-        arguments = (_KIND, kind, before, after, MOST_ACKNOWLEDGEMENTS)
-        return self._audit.change(lambda entry: self._scripts.call("credential_record", *arguments, *entry))
-
-    def _parsed(self, kind: str, raw: str) -> Acknowledgement | None:
-        try:
-            return Acknowledgement(kind, **json.loads(self._seal.open(_place(kind), raw)))
-        except BrokenSeal as error:
-            self._alarm(_place(kind), f"{error.message} It is ignored.")
-            return None
-
-
-def _place(kind: str) -> str:
-    return f"{_KIND}|{kind}"
+    def _parsed(self, kind: str, sealed: str | None) -> Acknowledgement | None:
+        text = self._records.open(kind, sealed)
+        return None if text is None else Acknowledgement(kind, **json.loads(text))
