@@ -12,7 +12,7 @@ from flask import Response, request
 
 from api import audit, errors
 from api.context import principal, services
-from api.dashboard import answers, bars, lanes, pages, posted, query
+from api.dashboard import answers, bars, comparison, lanes, pages, posted, query
 from api.dashboard.blueprint import PREFIX, blueprint
 from api.dashboard.snippets import snippets
 from api.native import requests
@@ -144,6 +144,8 @@ def _page(whole: Job, problem: str = "", status: int = 200) -> Response:
         lane_width=lanes.WIDTH,
         done=DONE.get(query.text("done"), ""),
         answers=arranged,
+        comparison=comparison.read(arranged),
+        kept={name: query.text(name) for name in ("state", "first", "bars", "host") if query.text(name)},
         is_single=(whole.total or len(whole.executions)) == 1,
         agents=whole.total or len(whole.executions),
         counts=part.counts or arranged.counts,

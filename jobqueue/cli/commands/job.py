@@ -10,6 +10,7 @@ import click
 
 from jobqueue.cli.again import confirm_again
 from jobqueue.cli.candidates import hostnames_like, job_ids_like, operations_like, statuses_like, targets_like
+from jobqueue.cli.commands.answer_diff import diff
 from jobqueue.cli.concurrency import concurrency_options, take_concurrency
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import for_each
@@ -64,6 +65,9 @@ def job() -> None:
 
     ID is a job's id, at least four characters that it begins with, or its alias.
     """
+
+
+job.add_command(diff)
 
 
 @job.command()
