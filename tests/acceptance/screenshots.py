@@ -23,7 +23,7 @@ from jobqueue.ledger.executions import Grant
 from jobqueue.ledger.jobs import NewJob
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Heartbeat, Registration
-from jobqueue.model.alert import AGENTS_LOST, CONNECTIONS_SCARCE, Acknowledgement
+from jobqueue.model.alert import AGENTS_LOST, CONNECTIONS_SCARCE
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.submission import Submission
 from jobqueue.model.target import Target
@@ -170,13 +170,10 @@ class Fleet:
         return upgrade
 
     def alert(self) -> None:
-        """Two kinds of alerts, of which one is acknowledged."""
+        """Two kinds of alerts."""
         self.ledger.executions.alert(
             CONNECTIONS_SCARCE, "", "", "8,120 of 10,000 connections to Redis are in use (maxclients)."
         )
-        alert = self.ledger.executions.alerts()[0]
-        seen = Acknowledgement(alert.kind, alert.version, "ann", self.clock.now, "OPS-12, more on Monday")
-        self.ledger.acknowledgements.put(seen)
         rack = "36 of 180 agents have stopped answering since 09:14, all with the label rack:r7."
         self.ledger.outages.report(self.clock.now - 300 * SECOND, AGENTS_LOST, rack)
 
@@ -197,6 +194,8 @@ def take(directory: Path, *, is_all: bool = False) -> None:
                 "for n in 1 2 3; do echo compiling part $n of 3; sleep 0.4; done; echo 'warning: unused' >&2; echo done"
             )
             build = api.run("command.shell.execute", {"command": line}, "build1", tags={"team": "web"})["id"]
+            seen = api.post(f"/alert/{CONNECTIONS_SCARCE}/acknowledge", {"note": "OPS-12, more on Monday"})
+            assert seen.status == 200, seen
             groups = [
                 group["hostnames"][0]
                 for group in api.get(f"/job/{upgrade}/executions?group=answer").json["groups"]
