@@ -66,10 +66,13 @@ def _render(
             older = query.with_changes(offset=after, q=None, cursor=None)
         if wanted.offset:
             newer = query.with_changes(offset=max(0, wanted.offset - wanted.size) or None, q=None, cursor=None)
+    # what lists of summaries leave out is read for the rows of this page only
+    read = services().jobs.read_many([job.id for job in page.items])
     return pages.render(
         "jobs.html",
         400 if problem else 404 if missing else 200,
         page=replace(page, items=ordered(page.items, COLUMNS, wanted.order)),
+        details={job_id: (job.error, job.submitted_by) for job_id, job in read.items()},
         counts=mapping.status_counts(page.status_counts),
         wanted=wanted,
         filters=wanted.filters,

@@ -171,6 +171,7 @@ class FakeServices:
             summaries=self._summaries,
             starting=self._starting,
             heads=self._heads,
+            read_many=lambda job_ids: {job_id: self.store[job_id] for job_id in job_ids},
             counts=self._counts,
             history=self._history,
             failures=self._failures,

@@ -8,7 +8,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from api.dashboard import pages
-from jobqueue.model.states import JobStatus
+from jobqueue.model.states import ExecutionState, JobStatus
 from tests.unit.api.dashboard.conftest import Page
 from tests.unit.api.fakes import AN_AGENT, FakeServices, a_job
 
@@ -155,6 +155,18 @@ def test_a_search_continues_by_cursor(page: Page, services: FakeServices) -> Non
 
 def test_a_wrong_cursor_is_explained(page: Page) -> None:
     assert "cursor" in page("/ui/jobs?q=patch&cursor=nope", 400).find(class_="is-bad").get_text().lower()
+
+
+def test_a_row_has_the_error_and_the_submitter(page: Page, services: FakeServices) -> None:
+    failed = replace(a_job().executions[0], state=ExecutionState.FAILED, error="no <b>space</b>\x1b[31m left")
+    services.store[job_id(1)] = a_job(
+        id=job_id(1), submitted_by="ada", status=JobStatus.FAILED, executions=(failed,), title="Patch"
+    )
+    services.store[job_id(2)] = a_job(id=job_id(2))
+    first, second = page("/ui/jobs").select("#list tbody tr")
+    assert first.select_one(".bad").get_text() == "no <b>space</b> left"
+    assert first.select_one(".by").get_text() == "by ada"
+    assert (second.select(".bad"), second.select(".by")) == ([], [])
 
 
 def test_an_empty_list_leads_on(page: Page, services: FakeServices) -> None:
