@@ -17,7 +17,6 @@ from jobqueue.errors import InvalidInput
 from jobqueue.model.needs import HOSTNAME_LABEL, Needs
 from jobqueue.model.selector import Selector
 from jobqueue.model.submission import Submission
-from jobqueue.services.placement import candidates
 
 _schema = SubmitRequest()
 #: Characters of a field's name that an error repeats.
@@ -40,7 +39,7 @@ def submission(*, without_slash: bool) -> Submission:
     if is_yuanrong:
         loaded["runtime_env"] = yuanrong.runtime_env(loaded["runtime_env"])
     needs = _needs(loaded)
-    hosts = candidates(services().agents.all(), ENTRYPOINT, needs) if needs.are_any else ()
+    hosts = services().placement(ENTRYPOINT, needs) if needs.are_any else ()
     return Submission(
         operation=ENTRYPOINT,
         data=_data(loaded, needs),

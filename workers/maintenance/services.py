@@ -16,13 +16,13 @@ from jobqueue.ledger.jobs import SLICE
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.rollouts import CANCEL, MORE
 from jobqueue.ledger.shared_key_watch import Watch
-from jobqueue.model.agent import Agent
 from jobqueue.model.alert import RESULTS_FORGED, RESULTS_UNVERIFIED
 from jobqueue.model.job import Job
 from jobqueue.model.needs import Needs
 from jobqueue.model.target import ANY
 from jobqueue.services.placement import candidates
 from jobqueue.services.result_verifier import ResultVerifier
+from jobqueue.targets.host import Host
 from jobqueue.trust.signing.trusted import TrustedKeys
 
 logger = logging.getLogger(__name__)
@@ -42,8 +42,6 @@ INSPECTED = 50
 LOOK_BACK_MICROS = 600 * 1_000_000
 #: The placer waits this many times the duration of reading all agents before it reads them again.
 _SHARE = 20
-#: Number of matching hosts from which the ledger chooses.
-_CHOICE = 50
 #: Seconds after which the reconciler looks at all queues again: those that it knows of may be lost.
 _ALL_QUEUES_SECONDS = 600.0
 #: Seconds that the claim of one agent of a fleet may be delayed by those of the others.
@@ -194,18 +192,18 @@ class Placer:
         if not waiting:
             return 0
         began = self._clock()
-        agents = self._ledger.agents.all()
+        hosts = self._ledger.roster.fleet(is_fresh=True).hosts
         self._not_before = self._clock() + _SHARE * (self._clock() - began)
         jobs = self._ledger.jobs.get_many(job_id for job_id, _ in waiting)
-        due = [message for job in jobs if job.is_readable for message in self._place(job, agents)]
+        due = [message for job in jobs if job.is_readable for message in self._place(job, hosts)]
         _send(self._sender, due)
         return len(due)
 
-    def _place(self, job: Job, agents: list[Agent]) -> list[Due]:
-        hosts = candidates(agents, job.operation, job.needs or Needs())[:_CHOICE]
-        if not hosts:
+    def _place(self, job: Job, hosts: tuple[Host, ...]) -> list[Due]:
+        able = candidates(hosts, job.operation, job.needs or Needs())
+        if not able:
             return []
-        return self._ledger.executions.place(job.id, job.not_before, hosts, self._sender.template)
+        return self._ledger.executions.place(job.id, job.not_before, able, self._sender.template)
 
 
 class Reaper:

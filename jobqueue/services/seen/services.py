@@ -45,6 +45,8 @@ def seen_by(all_of: Services, principal: Principal) -> Services:
         changes |= {"pauses": SeenPauses(all_of.pauses, access, hosts, check_jobs)}
     if _is_scoped(principal, agents.READ, agents.WRITE):
         changes |= {"agents": SeenAgents(all_of.ledger.agents, access)}
+        if access.scope(agents.READ) is not None:
+            changes |= {"placement": Closed(access, agents.READ, "The list of all agents")}
     if reads_agents:
         closed = Closed(access, agents.READ, "A stored target, or the completion of one,")
         changes |= {"complete_target": closed, "targets": closed}

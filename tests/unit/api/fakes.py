@@ -67,6 +67,7 @@ from jobqueue.services.bundles import BundleRequest, MadeBundle
 from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
 from jobqueue.services.pauses import PauseManager
+from jobqueue.services.placement import Placement
 from jobqueue.services.planner import Planner
 from jobqueue.services.redis_access import AccessTaken
 from jobqueue.services.saved.manager import SavedJobManager
@@ -187,6 +188,7 @@ class FakeServices:
             follow_hosts=lambda job_id: self.followed_hosts and (self._job(job_id) and iter(self.followed_hosts)),
         )
         self.events = SimpleNamespace(follow=self._follow_events, follow_job=self._follow_job)
+        self.placement = Placement(self._fleet)
         self.agents = SimpleNamespace(
             all=self._all_agents,
             page=self._agent_page,
