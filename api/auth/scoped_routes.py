@@ -28,6 +28,9 @@ SCOPED: set[str] = {
     "event.get_job_events",
     "failure.list_failures",
     "operation.list_operations",
+    "pause.list_pauses",
+    "pause.add_pause",
+    "pause.end_pause",
     "agent.list_agents",
     "agent.get_agent",
     "agent.drain_agent",
@@ -48,6 +51,7 @@ SCOPED: set[str] = {
     "dashboard.preview",
     "dashboard.agents",
     "dashboard.agent",
+    "dashboard.end_pause",
     "dashboard.drain",
     "dashboard.undrain",
 }

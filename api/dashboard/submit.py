@@ -23,14 +23,16 @@ from jobqueue.errors import (
     JobNotFound,
     JobQueueError,
     PermissionDenied,
+    PlanChanged,
     UnknownOperation,
 )
 from jobqueue.model.job import Job
 from jobqueue.model.job_fields import DEFAULT_PRIORITY
+from jobqueue.model.submission import Submission
 from jobqueue.model.target import ALL, ANY, label_prefixes
 from jobqueue.operations.info import OperationInfo
 from jobqueue.services import targets
-from jobqueue.services.planner import SEE_AGENTS
+from jobqueue.services.planner import SEE_AGENTS, Plan
 
 #: Agents that the form names, and targets that it suggests.
 _SEE_OTHER = 303
@@ -48,6 +50,7 @@ _NAMES = (*_OPTIONS, *rollout_form.NAMES, *concurrency_form.NAMES, form.RAW)
 _PLACES = {"rollout": rollout_form.place_of, "concurrency": concurrency_form.place_of}
 _KEY = "key"
 _TARGET = "target"
+_PLAN = "plan_hash"
 
 _request = JobRequest()
 
@@ -86,19 +89,32 @@ def submit() -> Response:
     body, problems = _body(info, given)
     if problems.fields:
         return _form(info, given, problems, 400)
+    wanted = None
     try:
         limits.check(body)
         wanted = requests.submission(validation.load(_request, body), principal=principal())
+        if given.get("do") == "plan":
+            return _form(info, given, Problems(), plan=services().plans.plan(wanted))
         accepted = submitting.submit(wanted, _SEE_OTHER)
     except JobQueueError as error:
         status = errors.status_of(error)
         if status in (500, 503):
             raise
-        refusal = _form(info, given, _problems(error), status)
+        # what was planned is shown anew, to be submitted with one more press
+        plan = _plan_again(wanted) if isinstance(error, PlanChanged) and wanted is not None else None
+        refusal = _form(info, given, _problems(error), status, plan=plan)
         refusal.headers.update(errors.headers_of(error))
         return refusal
     done = "repeated" if accepted.replayed else "submitted" if accepted.is_confirmed else "unconfirmed"
     return flask.make_response(flask.redirect(pages.link(f"{PREFIX}/jobs/{accepted.job_id}?done={done}"), _SEE_OTHER))
+
+
+def _plan_again(wanted: Submission) -> Plan | None:
+    """The plan of a job as it is now; None if there is none any more, which the submission will say."""
+    try:
+        return services().plans.plan(wanted)
+    except (InvalidInput, PermissionDenied, JobNotFound):
+        return None
 
 
 def _again(job: Job) -> Response:
@@ -132,7 +148,13 @@ def preview() -> Response:
     )
 
 
-def _form(info: OperationInfo, given: Mapping[str, str], problems: Problems, status: int = 200) -> Response:
+def _form(
+    info: OperationInfo,
+    given: Mapping[str, str],
+    problems: Problems,
+    status: int = 200,
+    plan: Plan | None = None,
+) -> Response:
     target = given.get(_TARGET, "").strip() or ANY
     return pages.render(
         "submit.html",
@@ -144,6 +166,8 @@ def _form(info: OperationInfo, given: Mapping[str, str], problems: Problems, sta
         has_rollout=any(given.get(name) for name in rollout_form.NAMES),
         target=target,
         problems=problems,
+        plan=plan,
+        can_plan=principal().may_somewhere(SEE_AGENTS),
         # a form that is sent twice makes one job
         key=given.get(_KEY) or f"ui-{secrets.token_urlsafe(18)}",
         can_run=principal().may_somewhere(info.permission),
@@ -184,6 +208,8 @@ def _body(info: OperationInfo, given: Mapping[str, str]) -> tuple[dict[str, Any]
     }
     if given.get(_KEY):
         body["idempotency_key"] = given[_KEY]
+    if given.get(_PLAN) and given.get("do") != "plan":
+        body[_PLAN] = given[_PLAN]
     retries: dict[str, Any] = {}
     for name in _OPTIONS:
         text = given.get(name, "").strip()

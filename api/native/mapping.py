@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from api.native import links
 from api.native.fields import show_cursor
-from api.native.rollout_mapping import rollout
+from api.native.rollout_mapping import planned_batches, rollout
 from jobqueue.model.agent import Agent
 from jobqueue.model.alert import Alert
 from jobqueue.model.execution_page import who
@@ -64,6 +64,7 @@ def plan(made: Plan) -> Document:
         "permissions": [{"permission": name, "granted": granted} for name, granted in made.permissions],
         "permitted": all(granted for _, granted in made.permissions),
         "awaits_approval": made.awaits_approval or None,
+        "batches": planned_batches(made),
         "plan_hash": made.hash,
     }
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobqueue.model.job import Job
 from jobqueue.model.rollout_progress import BatchState, RolloutProgress
 from jobqueue.model.timestamps import to_iso
+
+if TYPE_CHECKING:
+    from jobqueue.services.planner import Plan
 
 _NAMED = 10
 
@@ -38,6 +41,21 @@ def rollout(job: Job) -> dict[str, Any] | None:
         "paused": bool(progress.paused),
         "next_opens": _time(_next_opens(progress)),
     }
+
+
+def planned_batches(plan: Plan) -> list[dict[str, Any]] | None:
+    """The batches that a rollout would have, or None."""
+    if plan.batches is None:
+        return None
+    return [
+        {
+            "number": number,
+            "is_canary": plan.has_canary and number == 1,
+            "hosts": len(hostnames),
+            "hostnames": list(hostnames),
+        }
+        for number, hostnames in enumerate(plan.batches, 1)
+    ]
 
 
 def _next_opens(progress: RolloutProgress) -> int:

@@ -86,6 +86,15 @@ class RolloutBatchAnswer(ma.Schema):
     ended = fields.DateTime(required=True, allow_none=True)
 
 
+class PlannedBatch(ma.Schema):
+    """One batch that a rollout would have."""
+
+    number = fields.Integer(required=True)
+    is_canary = fields.Boolean(required=True, metadata=about("Whether one failure in it stops the rollout."))
+    hosts = fields.Integer(required=True, metadata=about("How many hosts it has."))
+    hostnames = fields.List(fields.String(), required=True, metadata=about("These hosts, in their order."))
+
+
 class RolloutAnswer(ma.Schema):
     """How far a rollout has come."""
 

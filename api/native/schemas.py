@@ -28,7 +28,7 @@ from api.native.fields import (
     length,
 )
 from api.native.pause_schemas import PauseAnswer, PausedBy
-from api.native.rollout_schemas import ApprovalAnswer, RolloutAnswer, RolloutTerms
+from api.native.rollout_schemas import ApprovalAnswer, PlannedBatch, RolloutAnswer, RolloutTerms
 from api.validation import StrictSchema
 from jobqueue.model.filter import DEFAULT_LIMIT, MAX_LIMIT
 from jobqueue.model.job_fields import DEFAULT_PRIORITY, MAX_DESCRIPTION, MAX_TITLE
@@ -320,6 +320,12 @@ class PlanAnswer(ma.Schema):
         required=True,
         allow_none=True,
         metadata=about("The limit per job that it exceeds: it would wait for an approval by another principal."),
+    )
+    batches = fields.List(
+        fields.Nested(PlannedBatch),
+        required=True,
+        allow_none=True,
+        metadata=about("The batches of a rollout, in their order; null for a job without one."),
     )
     plan_hash = fields.String(
         required=True, metadata=about("Identifies the request and the set of agents; for POST /job, for one hour.")

@@ -147,7 +147,7 @@ class Client(ObjectMethods):
     ) -> dict[str, Any]:
         """What ``submit`` with the same arguments would do; nothing is submitted.
 
-        ``{"hosts": [...], "skips": [...], "left_out": [{"hostname", "reason"}], "permitted", "plan_hash", ...}``.
+        ``{"hosts": [...], "skips": [...], "left_out": [{"hostname", "reason"}], "batches", "plan_hash", ...}``.
         """
         retries, rollout = options.get("retries"), options.get("rollout")
         concurrency = options.get("concurrency")

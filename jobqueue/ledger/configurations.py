@@ -5,37 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-import redis
-
 from jobqueue.errors import ConfigurationExists, ConfigurationNotFound, JobNotFinal, RecordAltered
 from jobqueue.ledger import decoding
 from jobqueue.ledger.connection import translated_errors
-from jobqueue.ledger.keys import Keys
-from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
-from jobqueue.ledger.seal import BrokenSeal, Seal
-from jobqueue.ledger.tamper_alarm import TamperAlarm
+from jobqueue.ledger.scripts import Clock, redis_clock
+from jobqueue.ledger.sealed_records import SealedRecords, SealedStorage
 from jobqueue.model.configuration import KEPT_UPDATES, Configuration, Update
 
 
 class Configurations:
     """The configurations of one ledger. Each is sealed, since the API signs the jobs that are made from it."""
 
-    def __init__(
-        self,
-        client: redis.Redis,
-        keys: Keys,
-        scripts: Scripts,
-        seal: Seal,
-        alarm: TamperAlarm,
-        *,
-        now: Clock = redis_clock,
-    ) -> None:
-        self._client = client
-        self._keys = keys
-        self._scripts = scripts
-        self._seal = seal
-        self._alarm = alarm
+    def __init__(self, storage: SealedStorage, *, now: Clock = redis_clock) -> None:
+        self._client = storage.client
+        self._keys = storage.keys
+        self._scripts = storage.scripts
         self._now = now
+        remedy = "It is not used; store it again with PUT, or delete it."
+        self._sealed = SealedRecords(storage, "configuration", "configuration", remedy, id_field="id")
 
     def create(self, configuration: Configuration, user: str) -> None:
         """Store a new configuration. Raises ``ConfigurationExists``."""
@@ -84,7 +71,7 @@ class Configurations:
     def _change(
         self, verb: str, config_id: str, configuration: Configuration | None, user: str, exclusive: str = ""
     ) -> None:
-        text = self._seal.close(_place(config_id), json.dumps(configuration.fields)) if configuration else ""
+        text = self._sealed.close(config_id, json.dumps(configuration.fields)) if configuration else ""
         code, *rest = self._scripts.call(
             "store_configuration", self._now(), config_id, verb, text, user, KEPT_UPDATES, exclusive
         )
@@ -112,20 +99,7 @@ class Configurations:
         ]
 
     def _opened(self, config_id: str, sealed: str, log: list[str]) -> Configuration:
-        try:
-            text = self._seal.open(_place(config_id), sealed)
-        except BrokenSeal as error:
-            sentence = (
-                f"The configuration {config_id!r} was not stored by this API: it was altered in Redis, or "
-                "JOBQUEUE_API_SECRET has changed. It is not used; store it again with PUT, or delete it."
-            )
-            self._alarm(_place(config_id), sentence)
-            raise RecordAltered(sentence, {"id": config_id}) from error
-        return Configuration(json.loads(text), tuple(map(_update, log)))
-
-
-def _place(config_id: str) -> str:
-    return f"configuration|{config_id}"
+        return Configuration(json.loads(self._sealed.open(config_id, sealed)), tuple(map(_update, log)))
 
 
 def _update(line: str) -> Update:

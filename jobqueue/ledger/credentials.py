@@ -8,16 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-import redis
-
 from jobqueue.errors import Conflict, CredentialNotFound, NameTaken, RecordChanged
 from jobqueue.ledger import decoding
-from jobqueue.ledger.audit import Audit
 from jobqueue.ledger.connection import translated_errors
-from jobqueue.ledger.keys import Keys
-from jobqueue.ledger.scripts import Scripts
-from jobqueue.ledger.seal import BrokenSeal, Seal
-from jobqueue.ledger.tamper_alarm import TamperAlarm
+from jobqueue.ledger.sealed_records import SealedHash, SealedStorage
 from jobqueue.model.credential import Credential, Kind
 from jobqueue.model.role import BUILTIN, Role
 
@@ -31,15 +25,12 @@ KEY_CHECK_LENGTH = 12
 class Credentials:
     """The keys, users and roles of one ledger. Thread-safe. Raises ``LedgerUnavailable`` when Redis is down."""
 
-    def __init__(
-        self, client: redis.Redis, keys: Keys, scripts: Scripts, seal: Seal, alarm: TamperAlarm, audit: Audit
-    ) -> None:
-        self._client = client
-        self._keys = keys
-        self._scripts = scripts
-        self._seal = seal
-        self._alarm = alarm
-        self._audit = audit
+    def __init__(self, storage: SealedStorage) -> None:
+        self._client = storage.client
+        self._keys = storage.keys
+        self._seal = storage.seal
+        self._credentials = SealedHash(storage, "credentials", MOST_CREDENTIALS)
+        self._roles = SealedHash(storage, "roles", MOST_ROLES)
 
     # --- keys and users -----------------------------------------------------------------------------------------------
     def add(self, credential: Credential) -> None:
@@ -47,28 +38,26 @@ class Credentials:
         place = _place(credential.kind, credential.name)
         granted = {"roles": list(credential.roles), "permissions": list(credential.permissions)}
         details = {str(credential.kind): credential.name, **granted}
-        answer = self._write("credentials", place, "", _text(credential), MOST_CREDENTIALS, **details)
+        answer = _stored(self._credentials, place, "", _text(credential), **details)
         if answer == "changed":
             raise NameTaken(f"The {credential.kind} {credential.name!r} already exists.")
 
     def change(self, kind: Kind, name: str, **changes: Any) -> Credential:
         """Change fields of a credential, and return it. Raises ``CredentialNotFound``, ``RecordChanged``."""
         place = _place(kind, name)
-        raw, before = self._must_get(kind, name)
+        sealed, before = self._must_get(kind, name)
         after = replace(before, **changes)
-        if self._write("credentials", place, raw, _text(after), MOST_CREDENTIALS) == "changed":
+        if _stored(self._credentials, place, sealed, _text(after)) == "changed":
             raise RecordChanged
         return after
 
     def remove(self, kind: Kind, name: str) -> None:
         """Remove a credential. Raises ``CredentialNotFound``. Also removes a record with a broken seal."""
         place = _place(kind, name)
-        with translated_errors():
-            raw = self._client.hget(self._keys.kind("credentials"), place)
-        if raw is None:
+        sealed = self._credentials.get(place)
+        if sealed is None:
             raise _unknown(kind, name)
-        if self._record("credentials", place, str(raw), "", MOST_CREDENTIALS) == "changed":
-            raise RecordChanged
+        self._credentials.remove(place, sealed)
 
     def get(self, kind: Kind, name: str) -> Credential:
         """One credential, as it is now. Raises ``CredentialNotFound``."""
@@ -78,15 +67,15 @@ class Credentials:
         """One credential, or None, and all custom roles: together they determine its permissions."""
         place = _place(kind, name)
         with translated_errors(), self._client.pipeline(transaction=False) as pipe:
-            pipe.hget(self._keys.kind("credentials"), place)
-            pipe.hgetall(self._keys.kind("roles"))
-            raw, roles = pipe.execute()
-        return self._parsed(place, raw), self._custom(roles)
+            pipe.hget(self._credentials.key, place)
+            pipe.hgetall(self._roles.key)
+            sealed, roles = pipe.execute()
+        return self._parsed(place, sealed), self._custom(roles)
 
     def all(self, kind: Kind) -> list[Credential]:
         """All credentials of one kind, by name."""
         with translated_errors(), self._client.pipeline(transaction=True) as pipe:
-            pipe.hgetall(self._keys.kind("credentials"))
+            pipe.hgetall(self._credentials.key)
             pipe.hgetall(self._keys.kind("used"))
             records, used = pipe.execute()
         credentials, last = [], decoding.numbers_of(used)
@@ -119,51 +108,34 @@ class Credentials:
     # --- roles --------------------------------------------------------------------------------------------------------
     def roles(self) -> dict[str, Role]:
         """All roles by name, the built-in ones first."""
-        with translated_errors():
-            records = self._client.hgetall(self._keys.kind("roles"))
         builtin = {name: Role(name, tuple(sorted(permissions))) for name, permissions in BUILTIN.items()}
-        return {**builtin, **self._custom(records)}
+        return {**builtin, **self._custom(self._roles.all())}
 
     def add_role(self, role: Role) -> None:
         """Store a new role. Raises ``NameTaken``, and ``Conflict`` if there are too many."""
         details = {"role": role.name, "permissions": list(role.permissions)}
-        answer = self._write("roles", role.name, "", _role_text(role), MOST_ROLES, **details)
+        answer = _stored(self._roles, role.name, "", _role_text(role), **details)
         if answer == "changed" or role.is_builtin:
             raise NameTaken(f"The role {role.name!r} already exists; delete it first.")
 
     def remove_role(self, name: str) -> None:
         """Remove a custom role. Raises ``CredentialNotFound``."""
-        with translated_errors():
-            raw = self._client.hget(self._keys.kind("roles"), name)
-        if raw is None:
+        sealed = self._roles.get(name)
+        if sealed is None:
             raise CredentialNotFound(f"Unknown custom role {name!r}; `jobqueue role list` shows all.")
-        if self._record("roles", name, str(raw), "", MOST_ROLES) == "changed":
-            raise RecordChanged
+        self._roles.remove(name, sealed)
 
     # ------------------------------------------------------------------------------------------------------------------
-    def _write(self, records: str, place: str, before: str, text: str, most: int, **details: Any) -> str:
-        sealed = self._seal.close(f"{records}|{place}", text)
-        answer = self._record(records, place, before, sealed, most, **details)
-        if answer == "full":
-            raise Conflict(f"The limit of {most} {records} is reached; delete some first.")
-        return answer
-
-    def _record(self, records: str, place: str, before: str, after: str, most: int, **details: Any) -> str:
-        """The answer to a change of a record, made atomically with its audit entry."""
-        arguments = (records, place, before, after, most)
-        return self._audit.change(lambda entry: self._scripts.call("credential_record", *arguments, *entry), **details)
-
     def _must_get(self, kind: Kind, name: str) -> tuple[str, Credential]:
         place = _place(kind, name)
-        with translated_errors():
-            raw = self._client.hget(self._keys.kind("credentials"), place)
-        credential = self._parsed(place, raw)
-        if credential is None:
+        sealed = self._credentials.get(place)
+        credential = self._parsed(place, sealed)
+        if sealed is None or credential is None:
             raise _unknown(kind, name)
-        return str(raw), credential
+        return sealed, credential
 
-    def _parsed(self, place: str, raw: Any) -> Credential | None:
-        text = self._opened(f"credentials|{place}", raw)
+    def _parsed(self, place: str, sealed: str | None) -> Credential | None:
+        text = self._credentials.open(place, sealed)
         if text is None:
             return None
         fields = json.loads(text)
@@ -181,20 +153,17 @@ class Credentials:
 
     def _parsed_roles(self, records: Mapping[Any, Any]) -> Iterator[tuple[str, Role]]:
         for name in sorted(records):
-            text = self._opened(f"roles|{name}", records[name])
+            text = self._roles.open(name, records[name])
             if text is not None and name not in BUILTIN:
                 fields = json.loads(text)
                 yield name, Role(name, tuple(fields["permissions"]), fields["created"])
 
-    def _opened(self, place: str, raw: Any) -> str | None:
-        """The text of a record; None if it is missing, or if the API did not write it, which raises the alarm."""
-        if raw is None:
-            return None
-        try:
-            return self._seal.open(place, str(raw))
-        except BrokenSeal as error:
-            self._alarm(place, f"{error.message} It is ignored.")
-            return None
+
+def _stored(records: SealedHash, name: str, before: str, text: str, **details: Any) -> str:
+    answer = records.put(name, before, text, **details)
+    if answer == "full":
+        raise Conflict(f"The limit of {records.limit} {records.kind} is reached; delete some first.")
+    return answer
 
 
 def _when(micros: int | None) -> int | None:

@@ -30,6 +30,7 @@ from jobqueue.errors import (
 from jobqueue.ledger import decoding, records
 from jobqueue.ledger.audit import Audit, unavailable
 from jobqueue.ledger.job_index import JobIndex
+from jobqueue.ledger.rate_limits import Charge
 from jobqueue.ledger.rollouts import Rollouts
 from jobqueue.ledger.scripts import Argument, Clock, Scripts, redis_clock
 from jobqueue.ledger.seal import Seal
@@ -42,7 +43,7 @@ from jobqueue.model.filter import JobFilter, JobPage
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.job_fields import ARGUMENTS
 from jobqueue.model.job_summary import JobSummary, JobSummaryPage
-from jobqueue.model.rollout import MAX_BATCHES
+from jobqueue.model.rollout_batches import misfit, needs_several_hosts
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import UNPLACED, Target, TargetKind
@@ -85,7 +86,8 @@ class NewJob:
     job: neither is stored without the other. ``unmatched`` is the error if no agent matches the target. ``is_staged``:
     its hosts are listed already. ``waits_for_offline``: a job that is opened in steps also goes to hosts that are
     offline (None: if it has a deadline). ``fire``: the time of a schedule that the job is made for; the schedule
-    proceeds in the same step, and the job is refused if it has done so already.
+    proceeds in the same step, and the job is refused if it has done so already. ``charges``: what was counted for it
+    against hourly limits.
     """
 
     id: str
@@ -101,6 +103,7 @@ class NewJob:
     is_staged: bool = False
     waits_for_offline: bool | None = None
     fire: str = ""
+    charges: tuple[Charge, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -209,8 +212,7 @@ class Jobs:
         """Store a job whose hosts are listed first, in slices, and then opened, in slices."""
         rollout = job.submission.rollout
         if rollout is not None and not job.target.is_broadcast:
-            sentence = f"Needs a target of several hosts: _all or a label; {job.target.text[:80]!r} is one host."
-            return InvalidInput.of("rollout", sentence)
+            return needs_several_hosts(job.target.text)
         hosts = self._staging.hosts(job.target, job.only)
         if rollout is not None and rollout.spread is not None:
             hosts = self._staging.spread(hosts, rollout.spread)
@@ -657,7 +659,7 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
     if code == "plan_changed":
         return PlanChanged.of([], rest)
     if code == "misfit":
-        return _misfit(*rest)
+        return misfit(rest[0], int(rest[1]))
     if code == "too_late":
         return InvalidInput.of("expires_at", "In the past; give a later time, or leave it out.")
     if code == "away":
@@ -695,14 +697,3 @@ def _busy(job: NewJob, holder: str) -> ConcurrencyKeyHeld:
         "policy wait or replace.",
         {"job_id": holder},
     )
-
-
-def _misfit(field: str, hosts: str) -> InvalidInput:
-    """A term of a rollout does not fit the number of hosts."""
-    if field == "batch":
-        sentence = f"Would make more than {MAX_BATCHES} batches of the target's {hosts} hosts; give larger ones."
-    else:
-        sentence = (
-            f"Is more than the target's {hosts} hosts, so the limit could never be reached; give at most {hosts}."
-        )
-    return InvalidInput.of(f"rollout.{field}", sentence)

@@ -37,6 +37,7 @@ from jobqueue.ledger.saved_jobs import SavedJobs
 from jobqueue.ledger.schedules import Schedules
 from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
 from jobqueue.ledger.seal import Seal
+from jobqueue.ledger.sealed_records import SealedStorage
 from jobqueue.ledger.staging import Staging
 from jobqueue.ledger.stored_targets import StoredTargets
 from jobqueue.ledger.tamper_alarm import TamperAlarm
@@ -104,12 +105,13 @@ class Ledger:
             strict=settings.unrecorded_jobs == "refuse",
         )
         self.rollouts = Rollouts(self.scripts, now)
+        self.staging = Staging(client, self.keys, self.scripts, now)
         self.jobs = Jobs(
             self.scripts,
             seal,
             alarm,
             self.audit,
-            Staging(client, self.keys, self.scripts, now),
+            self.staging,
             idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS,
             now=now,
         )
@@ -128,12 +130,13 @@ class Ledger:
         )
         self.fleet = Fleet(self.scripts, alarm, now=now)
         self.outages = Outages(client, self.keys, self.scripts, now=now)
-        self.configurations = Configurations(client, self.keys, self.scripts, seal, alarm, now=now)
+        sealed = SealedStorage(client, self.keys, self.scripts, seal, alarm, self.audit)
+        self.configurations = Configurations(sealed, now=now)
         self.external_runs = ExternalRuns(self.scripts, now=now)
-        self.credentials = Credentials(client, self.keys, self.scripts, seal, alarm, self.audit)
-        self.stored_targets = StoredTargets(client, self.keys, self.scripts, seal, alarm, self.audit)
-        self.saved_jobs = SavedJobs(client, self.keys, self.scripts, seal, alarm, self.audit)
-        self.schedules = Schedules(self.keys, self.scripts, seal, alarm, now=now)
+        self.credentials = Credentials(sealed)
+        self.stored_targets = StoredTargets(sealed)
+        self.saved_jobs = SavedJobs(sealed)
+        self.schedules = Schedules(sealed, now=now)
         self.pauses = Pauses(client, self.keys, self.scripts, alarm, now)
         self.plans = Plans(client, self.keys)
         self.check_writes = WriteProbe(client, self.keys)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import redis
@@ -17,6 +17,8 @@ from jobqueue.ledger.tamper_alarm import TamperAlarm
 from jobqueue.model.pause import MAX_PAUSES, Pause, PauseKind
 
 _KIND = "pauses"
+#: Hosts of a pause that one call reads.
+_STEP = 500
 
 
 class Pauses:
@@ -59,6 +61,11 @@ class Pauses:
             for pause in pauses:
                 pipe.zcard(self._keys.parked(f"pause:{pause.id}"))
             return [int(count) for count in pipe.execute()]
+
+    def hosts(self, pause_id: str) -> Iterator[str]:
+        """The hosts of a pause of a target, read in steps."""
+        with translated_errors():
+            yield from self._client.sscan_iter(self._keys.kind("paused_hosts") + pause_id, count=_STEP)
 
     def of_hosts(self, pauses: Sequence[Pause], hostnames: Sequence[str]) -> set[str]:
         """The ids of those pauses of targets that hold one of these hosts, in one round trip."""

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
+
+
+@dataclass(frozen=True)
+class Charge:
+    """Hosts that were counted against an hourly limit: whose it is, how many, and in which minute since the epoch."""
+
+    who: str
+    hosts: int
+    minute: int
 
 
 class RateLimits:
@@ -31,9 +42,15 @@ class RateLimits:
         micros = self._scripts.call("rate_limit", self._now(), _digest(principal), 1_000_000 / per_second, burst)
         return int(micros) / 1_000_000
 
-    def spend(self, who: str, hosts: int, most_per_hour: int) -> bool:
-        """Count the hosts of a job against an hourly limit; False, and nothing is counted, if they exceed it."""
-        return bool(self._scripts.call("spend_hosts", self._now(), _digest(who), hosts, most_per_hour))
+    def spend(self, who: str, hosts: int, most_per_hour: int) -> Charge | None:
+        """Count the hosts of a job against an hourly limit; None, and nothing is counted, if they exceed it."""
+        minute = int(self._scripts.call("spend_hosts", self._now(), _digest(who), hosts, most_per_hour))
+        return Charge(who, hosts, minute) if minute else None
+
+    def refund(self, charges: Iterable[Charge]) -> None:
+        """Take back what was counted for a job that was refused afterwards."""
+        for charge in charges:
+            self._scripts.call("refund_hosts", _digest(charge.who), charge.minute, charge.hosts)
 
     def _call(self, verb: str, allowed: dict[str, int], window_seconds: float) -> int:
         pairs: list[str | int] = []

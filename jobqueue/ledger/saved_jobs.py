@@ -5,30 +5,22 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import redis
-
 from jobqueue.errors import Conflict, RecordAltered, RecordChanged, SavedJobNotFound
-from jobqueue.ledger.audit import Audit
 from jobqueue.ledger.connection import translated_errors
-from jobqueue.ledger.keys import Keys
-from jobqueue.ledger.scripts import Scripts
-from jobqueue.ledger.seal import BrokenSeal, Seal
-from jobqueue.ledger.tamper_alarm import TamperAlarm
+from jobqueue.ledger.sealed_records import SealedRecords, SealedStorage
 from jobqueue.model.saved_job import KEPT_VERSIONS, MOST_SAVED, SavedJob
 
 
 class SavedJobs:
     """The saved jobs of one ledger. Thread-safe. Raises ``LedgerUnavailable`` when Redis is away."""
 
-    def __init__(
-        self, client: redis.Redis, keys: Keys, scripts: Scripts, seal: Seal, alarm: TamperAlarm, audit: Audit
-    ) -> None:
-        self._client = client
-        self._keys = keys
-        self._scripts = scripts
-        self._seal = seal
-        self._alarm = alarm
-        self._audit = audit
+    def __init__(self, storage: SealedStorage) -> None:
+        self._client = storage.client
+        self._keys = storage.keys
+        self._scripts = storage.scripts
+        self._audit = storage.audit
+        remedy = "It is not used; delete it and store it again."
+        self._sealed = SealedRecords(storage, "saved", "saved job", remedy)
 
     def page(self, after: str, limit: int) -> tuple[list[SavedJob], str | None]:
         """Up to ``limit`` saved jobs behind the name ``after``, by name, and the name to continue after, if any.
@@ -76,7 +68,7 @@ class SavedJobs:
         Raises ``RecordChanged`` if another caller changed it meanwhile, ``Conflict`` if there are too many.
         """
         record = {"version": saved.version, "changed": saved.changed, "changed_by": saved.changed_by, **saved.content}
-        sealed = self._seal.close(_place(saved.name), json.dumps(record))
+        sealed = self._sealed.close(saved.name, json.dumps(record))
         answer = self._change(saved.name, before, sealed, saved=saved.name, version=saved.version)
         if answer == "full":
             raise Conflict(f"There are {MOST_SAVED} saved jobs already; delete some first.")
@@ -101,18 +93,6 @@ class SavedJobs:
         return self._audit.change(lambda entry: self._scripts.call("store_saved_job", *arguments, *entry), **details)
 
     def _opened(self, name: str, sealed: str) -> SavedJob:
-        try:
-            record = json.loads(self._seal.open(_place(name), sealed))
-        except BrokenSeal as error:
-            sentence = (
-                f"The saved job {name!r} was not stored by this API: it was altered in Redis, or JOBQUEUE_API_SECRET "
-                "has changed. It is not used; delete it and store it again."
-            )
-            self._alarm(_place(name), sentence)
-            raise RecordAltered(sentence, {"name": name}) from error
+        record = json.loads(self._sealed.open(name, sealed))
         record |= {field: tuple(record[field]) for field in ("run_by", "edit_by")}
         return SavedJob(name, **record)
-
-
-def _place(name: str) -> str:
-    return f"saved|{name}"

@@ -9,10 +9,8 @@ from typing import Any
 
 from jobqueue.errors import Conflict, RecordAltered, RecordChanged, ScheduleExists, ScheduleNotFound
 from jobqueue.ledger import decoding
-from jobqueue.ledger.keys import Keys
-from jobqueue.ledger.scripts import Argument, Clock, Scripts, redis_clock
-from jobqueue.ledger.seal import BrokenSeal, Seal
-from jobqueue.ledger.tamper_alarm import TamperAlarm
+from jobqueue.ledger.scripts import Argument, Clock, redis_clock
+from jobqueue.ledger.sealed_records import SealedRecords, SealedStorage
 from jobqueue.model.schedule import KEPT_RESULTS, Outcome, Progress, Result, Schedule, ScheduleView
 
 #: Maximum number of schedules.
@@ -55,14 +53,12 @@ class Step:
 class Schedules:
     """The schedules of one ledger. Thread-safe. Raises ``LedgerUnavailable`` when Redis is away."""
 
-    def __init__(
-        self, keys: Keys, scripts: Scripts, seal: Seal, alarm: TamperAlarm, *, now: Clock = redis_clock
-    ) -> None:
-        self._keys = keys
-        self._scripts = scripts
-        self._seal = seal
-        self._alarm = alarm
+    def __init__(self, storage: SealedStorage, *, now: Clock = redis_clock) -> None:
+        self._keys = storage.keys
+        self._scripts = storage.scripts
         self._now = now
+        remedy = "It does not fire; delete it, and create it again."
+        self._records = SealedRecords(storage, "schedule", "schedule", remedy)
 
     def change(self, schedule: Schedule, before: str) -> None:
         """Store a schedule in place of the one with the serial number ``before``; its next time remains.
@@ -164,19 +160,14 @@ class Schedules:
             raise Conflict(f"There are {MOST_SCHEDULES} schedules already; delete some first.")
 
     def _sealed(self, schedule: Schedule) -> str:
-        return self._seal.close(_place(schedule.name), json.dumps(schedule.document()))
+        return self._records.close(schedule.name, json.dumps(schedule.document()))
 
     def _view(self, name: str, sealed: str, *rest: str) -> ScheduleView | RecordAltered:
         next_time, due, job_id, status, waits, seen, *lines = rest
         try:
-            schedule = Schedule.of(json.loads(self._seal.open(_place(name), sealed)))
-        except BrokenSeal:
-            sentence = (
-                f"The schedule {name!r} was not stored by this API: it was altered in Redis, or JOBQUEUE_API_SECRET "
-                "has changed. It does not fire; delete it, and create it again."
-            )
-            self._alarm(_place(name), sentence)
-            return RecordAltered(sentence, {"name": name})
+            schedule = Schedule.of(json.loads(self._records.open(name, sealed)))
+        except RecordAltered as error:
+            return error
         progress = Progress(_time(next_time), _time(due), job_id, status, _time(waits), _time(seen) or 0)
         results = (_result(line) for line in lines)
         return ScheduleView(schedule, progress, tuple(result for result in results if result is not None))
@@ -195,10 +186,6 @@ def _planned(next_time: int | None, due: int | None) -> tuple[Argument, Argument
 def _line(text: str) -> str:
     """A reason in one line of bounded length."""
     return " ".join(text.split())[:500]
-
-
-def _place(name: str) -> str:
-    return f"schedule|{name}"
 
 
 def _time(text: Any) -> int | None:

@@ -26,8 +26,6 @@ UNSCOPED = frozenset(
         "metrics:read",
         "audit:read",
         "target:write",
-        "pause:write",
-        "pause:*",
         "saved:read",
         "saved:write",
         "saved:run",
@@ -41,6 +39,8 @@ UNSCOPED = frozenset(
         "audit:*",
     }
 )
+#: Permissions of what is no job, so no limit on the hosts of a job can narrow them.
+UNLIMITED = frozenset({"pause:write", "pause:*"})
 _WHOLE = 100.0
 
 
@@ -116,6 +116,8 @@ def parse_grant(text: str) -> Grant:
         )
     if (at or limits) and permission in UNSCOPED:
         raise InvalidInput(f"{permission} concerns the whole system; no target and no limit can narrow it.")
+    if limits and permission in UNLIMITED:
+        raise InvalidInput(f"{permission} is not about the hosts of a job; a target can narrow it, and no limit.")
     hour = numbers["hour"]
     grant = Grant(permission, target.strip() if at else None, _host_limit(numbers["job"]), int(hour) if hour else None)
     if grant.max_hosts_per_hour == 0:
@@ -140,7 +142,9 @@ def narrowed_grant(one: Grant, other: Grant) -> Grant | None:
         permission = one.permission
     else:
         return None
-    if permission in UNSCOPED and not (one.target is other.target is None):
+    if permission in UNSCOPED and not (one.is_plain and other.is_plain):
+        return None
+    if permission in UNLIMITED and (one.has_limits or other.has_limits):
         return None
     targets = list(dict.fromkeys(grant.target for grant in (one, other) if grant.target is not None))
     target = " and ".join(f"({text})" for text in targets) if len(targets) > 1 else next(iter(targets), None)

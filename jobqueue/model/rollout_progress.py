@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from jobqueue.model.rollout_batches import bounds
 from jobqueue.model.states import FAILURES, ExecutionState
 
 #: The counts that the ledger keeps of an ended batch, in its order.
@@ -101,7 +102,9 @@ class OpeningRecord:
 
     def progress(self) -> RolloutProgress:
         """The same as batches."""
-        batches = tuple(self._batch(number, *bounds) for number, bounds in enumerate(self._bounds(), 1))
+        batches = tuple(
+            self._batch(number, *bounds) for number, bounds in enumerate(bounds(self.canary, self.batch, self.hosts), 1)
+        )
         return RolloutProgress(
             state=self._state(batches),
             batches=batches,
@@ -112,12 +115,6 @@ class OpeningRecord:
             stopped=self.stopped,
             stopped_because=self.stopped_because,
         )
-
-    def _bounds(self) -> list[tuple[int, int]]:
-        """First and last place (exclusive) of each batch."""
-        bounds = [(0, min(self.canary, self.hosts))] if self.canary else []
-        firsts = range(min(self.canary, self.hosts), self.hosts, self.batch)
-        return [*bounds, *((first, min(first + self.batch, self.hosts)) for first in firsts)]
 
     def _batch(self, number: int, first: int, end: int) -> Batch:
         if number > len(self.ends):

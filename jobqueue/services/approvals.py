@@ -93,7 +93,7 @@ class Approvals:
             except UnknownTarget:
                 now = set()
         else:
-            now = {host.hostname for host in fleet.hosts if target.includes(host.hostname, host.labels)}
+            now = set(fleet.named_by(target))
         before = set(job.among)
         # a host that takes no work now is not part of a plan
         taking = {host.hostname for host in fleet.hosts if host.takes_work}

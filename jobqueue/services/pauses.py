@@ -60,10 +60,15 @@ class PauseManager:
         return [pause for pause in pauses if pause.until is None or pause.until > now]
 
     def add(self, wanted: PauseRequest, principal: Principal) -> Pause:
-        """Begin a pause.
+        """Begin a pause; see ``prepared`` for what is refused. Raises ``Conflict`` if there are too many pauses."""
+        pause, hosts = self.prepared(wanted, principal)
+        self._ledger.pauses.add(pause, hosts)
+        return pause
 
-        The hosts of a target are fixed now. Raises ``InvalidInput`` (also ``UnknownTarget``, ``UnknownOperation``), and
-        ``Conflict`` if there are too many pauses.
+    def prepared(self, wanted: PauseRequest, principal: Principal) -> tuple[Pause, tuple[str, ...]]:
+        """The pause that is wanted, and its hosts if it is one of a target. It has not begun.
+
+        The hosts of a target are fixed now. Raises ``InvalidInput`` (also ``UnknownTarget``, ``UnknownOperation``).
         """
         reason = wanted.reason.strip()
         if not reason:
@@ -82,9 +87,7 @@ class PauseManager:
                 kind, value = PauseKind.EVERYTHING, ""
             else:
                 hosts = self._hosts(target)
-        pause = Pause(secrets.token_hex(4), kind, value, reason, wanted.until, now, principal.name, len(hosts))
-        self._ledger.pauses.add(pause, hosts)
-        return pause
+        return Pause(secrets.token_hex(4), kind, value, reason, wanted.until, now, principal.name, len(hosts)), hosts
 
     def end(self, pause_id: str) -> None:
         """End a pause: what it held back starts, in its former order. Raises ``PauseNotFound``."""

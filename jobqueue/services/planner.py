@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -13,6 +13,7 @@ from jobqueue.errors import PlanChanged, UnknownTarget
 from jobqueue.ledger.plans import Plans
 from jobqueue.model.job_fields import document_of
 from jobqueue.model.principal import Principal
+from jobqueue.model.rollout_batches import bounds_of, needs_several_hosts
 from jobqueue.model.submission import Submission
 from jobqueue.model.target import Target, TargetKind
 from jobqueue.operations.registry import Registry
@@ -36,7 +37,8 @@ class Plan:
     """``preview`` says which agents would take the job, skip it, or are left out; ``notes`` name terms of the target
     that match nothing. ``permissions``: (permission, whether the principal has it). ``awaits_approval``: which
     limit per job it exceeds, so that it would wait for an approval; empty if none. ``hash`` identifies the request and
-    the set of agents; a submission that carries it is refused if either has changed.
+    the set of agents; a submission that carries it is refused if either has changed. ``batches``: the hosts of each
+    batch of a rollout, in their order; None for a job without one.
     """
 
     operation: str
@@ -45,6 +47,8 @@ class Plan:
     permissions: tuple[tuple[str, bool], ...]
     hash: str
     awaits_approval: str = ""
+    batches: tuple[tuple[str, ...], ...] | None = None
+    has_canary: bool = False
 
     @property
     def executions(self) -> int:
@@ -56,17 +60,26 @@ class Plan:
 class Planner:
     """Makes plans, and compares them with the present state."""
 
-    def __init__(self, resolver: TargetResolver, operations: Registry, plans: Plans, scope: SubmissionScope) -> None:
+    def __init__(
+        self,
+        resolver: TargetResolver,
+        operations: Registry,
+        plans: Plans,
+        scope: SubmissionScope,
+        spread: Callable[[Sequence[str], str], list[str]],
+    ) -> None:
+        """``spread`` orders hosts so that the values of a label or fact take turns."""
         self._targets = resolver
         self._operations = operations
         self._plans = plans
+        self._spread = spread
         self.scope = scope
 
     def plan(self, submission: Submission) -> Plan:
         """What the submission would do now. Nothing is run or submitted; the plan is kept for an hour.
 
-        Raises ``InvalidInput`` (operation, data, target); ``PermissionDenied`` without ``agent:read`` on the hosts that
-        the target names.
+        Raises ``InvalidInput`` (operation, data, target, rollout); ``PermissionDenied`` without ``agent:read`` on the
+        hosts that the target names.
         """
         principal = submission.principal
         principal.require_somewhere(SEE_AGENTS)
@@ -82,8 +95,8 @@ class Planner:
         if not preview.is_known:
             sentence = f"No agent matches the target {target.text[:200]!r}.{self._targets.explain(target)}"
             raise UnknownTarget(sentence, {"target_hostname": [sentence]})
-        members = _members(preview)
-        plan_hash = _hash(submission, target, seed, members)
+        members, order = _members(preview), self._order(submission, target, preview)
+        plan_hash = _hash(submission, target, seed, members, order)
         self._plans.keep(plan_hash, members)
         hosts = [*(agent.hostname for agent in preview.takes), *preview.left_out]
         scopes = {scope.permission: scope for scope in limits.scopes} if limits is not None else {}
@@ -92,7 +105,16 @@ class Planner:
             for one in needed
         )
         because = self.scope.excess(limits, target, hosts) if limits is not None else ""
-        return Plan(submission.operation, preview, notes, permissions, plan_hash, because)
+        return Plan(
+            submission.operation,
+            preview,
+            notes,
+            permissions,
+            plan_hash,
+            because,
+            batches=_batches(submission, order),
+            has_canary=submission.rollout is not None and submission.rollout.canary > 0,
+        )
 
     def visible_preview(
         self,
@@ -155,6 +177,7 @@ class Planner:
         seed = planned[:_SEED_LENGTH]
         takes: tuple[Candidate, ...] = ()
         members: list[str] = []
+        order: list[str] = []
         with suppress(UnknownTarget):  # no agent any more
             among = _among(target, limits)
             visible = self.scope.visible(submission.principal) if target.kind is TargetKind.ANY else None
@@ -162,9 +185,23 @@ class Planner:
                 among = visible.hosts if among is None else among & visible.hosts
             preview, _ = self.preview(target, submission.operation, seed, among, is_patient=_is_patient(submission))
             takes, members = preview.takes, _members(preview)
-        if _hash(submission, target, seed, members) == planned:
+            order = self._order(submission, target, preview)
+        if _hash(submission, target, seed, members, order) == planned:
             return tuple(agent.hostname for agent in takes)
         raise _changed(self._plans.get(planned), members)
+
+    def _order(self, submission: Submission, target: Target, preview: TargetPreview) -> list[str]:
+        """The hosts of a rollout in the order of its batches; none for a job without one.
+
+        Raises ``InvalidInput`` for the target of one host.
+        """
+        rollout = submission.rollout
+        if rollout is None:
+            return []
+        if not target.is_broadcast:
+            raise needs_several_hosts(target.text)
+        hosts = [agent.hostname for agent in preview.takes]
+        return self._spread(hosts, rollout.spread) if rollout.spread is not None else hosts
 
 
 def _is_patient(submission: Submission) -> bool:
@@ -182,11 +219,20 @@ def _members(preview: TargetPreview) -> list[str]:
     return sorted(f"{agent.hostname}{_SKIPS if agent.hostname in skipping else ''}" for agent in preview.takes)
 
 
-def _hash(submission: Submission, target: Target, seed: str, members: Iterable[str]) -> str:
-    """The seed of samples, and a digest of the request and the agents."""
+def _batches(submission: Submission, order: Sequence[str]) -> tuple[tuple[str, ...], ...] | None:
+    """The hosts of each batch. Raises ``InvalidInput`` for terms that do not fit their number."""
+    if submission.rollout is None:
+        return None
+    if not order:
+        return ()
+    return tuple(tuple(order[first:end]) for first, end in bounds_of(submission.rollout, len(order)))
+
+
+def _hash(submission: Submission, target: Target, seed: str, members: Iterable[str], order: Sequence[str] = ()) -> str:
+    """The seed of samples, and a digest of the request, the agents and the order of a rollout's hosts."""
     document = document_of(replace(submission, target=target.text))
     document.pop("submitted_by", None)
-    text = json.dumps([document, submission.priority, *members], sort_keys=True)
+    text = json.dumps([document, submission.priority, *members, *([list(order)] if order else [])], sort_keys=True)
     return seed + hashlib.sha256(f"{seed}|{text}".encode()).hexdigest()[:32]
 
 
@@ -196,7 +242,9 @@ def _changed(before: list[str] | None, now: list[str]) -> PlanChanged:
         return PlanChanged(f"The plan is not known: it is older than an hour, or plan_hash is wrong. {again}")
     added, removed = sorted(set(now) - set(before)), sorted(set(before) - set(now))
     if not added and not removed:
-        return PlanChanged(f"The request differs from the one that was planned. {again}")
+        return PlanChanged(
+            f"The request differs from the one that was planned, or the order of its hosts does. {again}"
+        )
     return PlanChanged.of(_plain(added), _plain(removed))
 
 

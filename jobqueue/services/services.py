@@ -110,9 +110,9 @@ class Services:
         enrolment = Enrolment(ledger.agents, signer, keys, record=audit.write)
         targets = TargetResolver(ledger.roster, jobs.get, ledger.stored_targets)
         scopes = Scopes(ledger.roster.fleet)
-        radius = BlastRadius(scopes, ledger.limits.spend)
+        radius = BlastRadius(scopes, ledger.limits)
         scope = SubmissionScope(scopes, partial(sees_job, ledger, scopes), radius, settings.approval_seconds)
-        planner = Planner(targets, registry, ledger.plans, scope)
+        planner = Planner(targets, registry, ledger.plans, scope, ledger.staging.spread)
         submit = JobSubmitter(ledger.jobs, Sender(settings), registry, work, resolver, targets, planner)
         return cls(
             ledger=ledger,

@@ -24,6 +24,7 @@ from jobqueue.errors import (
 )
 from jobqueue.ledger.due import Due
 from jobqueue.ledger.jobs import Jobs, NewJob, Stored
+from jobqueue.ledger.rate_limits import Charge
 from jobqueue.model.audit import AuditEntry
 from jobqueue.model.job_fields import document_of
 from jobqueue.model.submission import Accepted, Submission
@@ -103,7 +104,12 @@ class JobSubmitter:
         except LedgerUncertain as error:
             return _unconfirmed(new, error)
         except UnknownTarget as error:
+            self._settle([(new, error)])
             raise self._explained(new, error) from error
+        except JobQueueError as error:
+            self._settle([(new, error)])
+            raise
+        self._settle([(new, stored)])
         self._send([(new, stored)])
         return stored.accepted
 
@@ -138,7 +144,7 @@ class JobSubmitter:
         Nothing is submitted, and the target need not match an agent yet.
         """
         try:
-            self._prepare(submission)
+            self._scope.refund(self._prepare(submission).charges)
         except UnknownTarget as error:
             logger.debug("No agent matches the target %r yet: %s", submission.target, error)
 
@@ -160,6 +166,7 @@ class JobSubmitter:
     def _create_many(self, new: list[NewJob]) -> list[Stored | JobQueueError]:
         """What the ledger answers for each job; the messages of those that it stored are sent."""
         outcomes = self._jobs.create_many(new, self._sender.template)
+        self._settle(zip(new, outcomes, strict=True))
         self._send([(job, stored) for job, stored in zip(new, outcomes, strict=True) if isinstance(stored, Stored)])
         return outcomes
 
@@ -197,8 +204,10 @@ class JobSubmitter:
         digest = _digest(submission, document_of(submission)) if submission.idempotency_key else ""
         job_id = job_id or str(uuid.uuid4())
         submission, target, unmatched = self._located(submission, target, job_id, planned, limits, only)
+        charges: tuple[Charge, ...] = ()
         if limits is not None and unmatched is None:
-            submission, target = self._scope.within_radius(limits, submission, target, only)
+            _within(only, submission.among)  # raises before the hosts are counted
+            submission, target, charges = self._scope.within_radius(limits, submission, target, only)
         document = document_of(submission)
         is_patient = submission.expires_at is not None
         if submission.rollout is not None and submission.rollout.deadline_seconds is not None:
@@ -231,6 +240,7 @@ class JobSubmitter:
             who,
             unmatched,
             waits_for_offline=is_patient,
+            charges=charges,
         )
 
     def _located(
@@ -308,6 +318,16 @@ class JobSubmitter:
         hint = "" if "Did you mean" in error.message else self._targets.explain(job.target)
         sentence = f"{error.message}{hint}"
         return UnknownTarget(sentence, {_TARGET_FIELD: [sentence]})
+
+    def _settle(self, outcomes: Iterable[tuple[NewJob, Stored | JobQueueError]]) -> None:
+        """Take back the hosts that were counted for jobs that the ledger has refused, or had accepted before.
+
+        A job whose storing was not confirmed may be stored: its hosts stay counted.
+        """
+        for new, outcome in outcomes:
+            is_new = isinstance(outcome, Stored) and outcome.accepted.job_id == new.id
+            if new.charges and not is_new and not isinstance(outcome, LedgerUnavailable):
+                self._scope.refund(new.charges)
 
     def _send(self, stored: list[tuple[NewJob, Stored]]) -> None:
         try:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from jobqueue.errors import JobNotFound, NoLiveAgent, PermissionDenied
+from jobqueue.ledger.rate_limits import Charge
 from jobqueue.model.principal import Principal
 from jobqueue.model.submission import Submission
 from jobqueue.model.target import Target, TargetKind
@@ -15,7 +16,6 @@ from jobqueue.services.scopes import Scope, Scopes, outside, unknown
 from jobqueue.targets.fleet import Fleet
 from jobqueue.targets.nodes import JobHosts, walk
 
-READ_JOBS = "job:read"
 READ_AGENTS = "agent:read"
 #: Hosts among which the ledger chooses one for a job with the target ``_any``.
 MOST_CHOICES = 200
@@ -121,7 +121,7 @@ class SubmissionScope:
         if only:
             limits.require(target, only)
             return replace(submission, among=only), replace(target, kind=TargetKind.HOSTS)
-        hosts = [host.hostname for host in fleet.hosts if target.includes(host.hostname, host.labels)]
+        hosts = fleet.named_by(target)
         if not hosts and not limits.scopes:
             return submission, target  # the ledger refuses it, and suggests others
         if not hosts:
@@ -132,12 +132,13 @@ class SubmissionScope:
     def excess(self, limits: Limits, target: Target, hosts: Sequence[str]) -> str:
         """Which limit per job a submission to these hosts would exceed; empty if none. Nothing is counted."""
         reached = hosts[:1] if target.kind is TargetKind.ANY else hosts
-        return self._radius.excess(limits.principal, limits.permissions, reached, is_dry=True)
+        return self._radius.excess(limits.principal, limits.permissions, reached)
 
     def within_radius(
         self, limits: Limits, submission: Submission, target: Target, only: tuple[str, ...]
-    ) -> tuple[Submission, Target]:
-        """The submission, or if it reaches more hosts than its principal may without an approval, one that waits.
+    ) -> tuple[Submission, Target, tuple[Charge, ...]]:
+        """The submission, or if it reaches more hosts than its principal may without an approval, one that waits; and
+        what was counted for it, which is to be taken back (``refund``) if the ledger refuses the job.
 
         Raises ``PermissionDenied`` if such a submission has no fixed hosts.
         """
@@ -146,12 +147,14 @@ class SubmissionScope:
             hosts = (target.text,)
         elif target.kind is TargetKind.ANY:  # one of them
             hosts = (hosts or tuple(self._scopes.fleet().hostnames))[:1]
-        because = self._radius.excess(limits.principal, limits.permissions, hosts)
-        return (
-            approvals.held(submission, target, hosts, because, self._approval_seconds)
-            if because
-            else (submission, target)
-        )
+        because, charges = self._radius.charge(limits.principal, limits.permissions, hosts)
+        if because:
+            submission, target = approvals.held(submission, target, hosts, because, self._approval_seconds)
+        return submission, target, charges
+
+    def refund(self, charges: Iterable[Charge]) -> None:
+        """Take back what was counted for a submission that was not accepted."""
+        self._radius.refund(charges)
 
     def _choices(self, limits: Limits, submission: Submission, fleet: Fleet) -> tuple[str, ...]:
         """The hosts among which the ledger may choose: those that can run the job, as far as they are permitted."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 
-from jobqueue.model.target import label_prefixes
+from jobqueue.model.target import Target, TargetKind, label_prefixes
 from jobqueue.targets.host import Host
 from jobqueue.targets.quantity import Value
 
@@ -67,6 +67,15 @@ class Fleet:
         for place in places:
             bits[place >> 3] |= 1 << (place & 7)
         return int.from_bytes(bits, "little")
+
+    def named_by(self, target: Target) -> Sequence[str]:
+        """The hostnames of the agents that a target names, as ``Target.includes`` decides for each of them."""
+        if target.kind is TargetKind.HOST:
+            return [target.text] if target.text in self.places else []
+        if target.kind is TargetKind.LABEL:
+            places = self.index(LABEL + target.key).prefixes.get(target.value, ())
+            return [self.hosts[place].hostname for place in sorted(places)]
+        return self.hostnames
 
     def where(self, holds: Callable[[Host], bool]) -> int:
         """The hosts for which ``holds`` is true."""

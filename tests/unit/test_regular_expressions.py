@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import pkgutil
 import re
 import time
 from types import ModuleType
 
 import pytest
 
-import api
-import jobqueue
-import workers
+from tests.product_modules import product_modules
 
 #: As long as anything that is matched before its length is looked at; a pattern that backtracks takes minutes for it.
 LENGTH = 20_000
@@ -46,16 +42,6 @@ TEXTS = [
     for piece in _PIECES
     for start, end in (("", ""), ("a", "!"), ("", "\n"))
 ]
-#: They start programs, or need what is not installed.
-_LEFT_OUT = re.compile(r"__main__$|\.spark_driver$")
-
-
-def modules() -> list[ModuleType]:
-    found = []
-    for package in (api, jobqueue, workers):
-        names = [info.name for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
-        found += [importlib.import_module(name) for name in names if not _LEFT_OUT.search(name)]
-    return found
 
 
 def methods(module: ModuleType, name: str) -> set[str]:
@@ -67,7 +53,7 @@ def methods(module: ModuleType, name: str) -> set[str]:
 
 PATTERNS = {
     f"{module.__name__}.{name}": (value, methods(module, name))
-    for module in modules()
+    for module in product_modules()
     for name, value in vars(module).items()
     if isinstance(value, re.Pattern)
 }

@@ -309,6 +309,8 @@ const form = document.getElementById("submit-form");
 if (form) {
   const target = document.getElementById("target");
   const place = document.getElementById("reach");
+  // a plan that was previewed is that of the form as it was then
+  form.addEventListener("input", () => document.getElementById("plan")?.remove());
   let wait = null;
   let asked = 0;
   target.addEventListener("input", () => {

@@ -10,14 +10,15 @@ from typing import Any
 
 import click
 
-from jobqueue.cli.candidates import operations_like, targets_like
+from jobqueue.cli.candidates import operations_like
 from jobqueue.cli.commands.job import EXIT_JOB_FAILED, GOOD_STATUSES
 from jobqueue.cli.concurrency import concurrency_options, take_concurrency
 from jobqueue.cli.connection import EXIT_INTERRUPTED, ClientCommand, connect
 from jobqueue.cli.interrupt import settle_interrupted
-from jobqueue.cli.parameters import data_option, data_pair, duration, full_option, json_option, oneline_option, pair
-from jobqueue.cli.rollout import rollout_options, take_rollout
-from jobqueue.cli.saved_run import saved_name, saved_options, saved_values
+from jobqueue.cli.job_options import JobOptions, job_options
+from jobqueue.cli.parameters import duration, full_option, json_option, oneline_option
+from jobqueue.cli.rollout import take_rollout
+from jobqueue.cli.saved_run import saved_options, saved_values
 from jobqueue.cli.submission import different_tags
 from jobqueue.cli.views.answers import Answer, answers, is_process, show_answers
 from jobqueue.cli.views.live import show_live
@@ -62,43 +63,13 @@ class _Request:
 
 @click.command(cls=ClientCommand)
 @click.argument("words", metavar="COMMAND|OPERATION [-- WORD...]", nargs=-1, shell_complete=operations_like)
-@click.option(
-    "--on",
-    "targets",
-    metavar="TARGET",
-    multiple=True,
-    shell_complete=targets_like,
-    help="Where it runs; several add up.",
-)
-@click.option(
-    "--script",
-    metavar="FILE",
-    help="Run this local file on the hosts; - reads standard input. Words after -- are its arguments.",
-)
-@data_option
-@click.option(
-    "-p",
-    "values",
-    type=data_pair,
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="A parameter of a saved job (run @NAME): key=value, or key:=JSON.",
-)
-@click.option(
-    "--shell", "as_shell", is_flag=True, help="The words are a shell command, even if they look like an operation."
-)
-@click.option("--title", help="A title for the job; default: the first line of the command.")
-@click.option(
-    "--tag", "tags", type=pair, metavar="KEY=VALUE", multiple=True, help="A tag to find the job by; key:value, too."
-)
-@click.option("--timeout", type=duration, metavar="DURATION", help="Maximum run time on a host, such as 30s.")
+@job_options
 @click.option(
     "--wait-timeout",
     type=duration,
     metavar="DURATION",
     help="Stop waiting after this time and print what is in; the job goes on.",
 )
-@rollout_options
 @concurrency_options
 @oneline_option
 @click.option("--group", is_flag=True, help="Print equal answers once, under the names of their hosts.")
@@ -111,14 +82,6 @@ def run(  # noqa: PLR0913 - one for each option
     context: click.Context,
     /,
     words: Sequence[str],
-    targets: Sequence[str],
-    script: str | None,
-    pairs: Sequence[tuple[str, Any]],
-    values: Sequence[tuple[str, Any]],
-    as_shell: bool,
-    title: str | None,
-    tags: Sequence[tuple[str, str]],
-    timeout: float | None,
     wait_timeout: float | None,
     oneline: bool,
     group: bool,
@@ -148,23 +111,23 @@ def run(  # noqa: PLR0913 - one for each option
     display = _Display(oneline, group, full, as_json)
     if sum((oneline, group, as_json)) > 1:
         raise click.UsageError("Choose one of --oneline, --group and --json.")
-    named = different_tags(tags)
-    rollout, concurrency = take_rollout(options), take_concurrency(options)
+    job = JobOptions.take(options)
+    terms: dict[str, Any] = {
+        "title": job.title,
+        "tags": different_tags(job.tags),
+        "timeout_seconds": job.timeout,
+        "rollout": take_rollout(options),
+        "concurrency": take_concurrency(options),
+    }
+    name = job.saved_name(words, "jobqueue run @NAME")
     with connect() as client:
-        options |= {"title": title, "tags": named, "timeout_seconds": timeout, "rollout": rollout}
-        options |= {"concurrency": concurrency}
-        name = saved_name(words) if script is None and not as_shell else None
         if name is not None:
-            refused = {"-d": pairs, "A word behind the name": words[1:], **_as_options(options)}
-            request = _saved_request(client, name, values, saved_options(targets, refused))
-        elif values:
-            raise click.UsageError("-p gives a parameter of a saved job: jobqueue run @NAME -p KEY=VALUE.")
+            refused = {"-d": job.pairs, "A word behind the name": words[1:], **_as_options(terms)}
+            request = _saved_request(client, name, job.values, saved_options(job.targets, refused))
         else:
-            work = work_of(client, words, script, pairs, as_shell=as_shell)
-            arguments = (work.operation, work.data, target_of(targets, work))
-            request = _Request(
-                partial(client.plan, *arguments, **options), partial(client.submit, *arguments, **options)
-            )
+            work = work_of(client, words, job.script, job.pairs, as_shell=job.as_shell)
+            arguments = (work.operation, work.data, target_of(job.targets, work))
+            request = _Request(partial(client.plan, *arguments, **terms), partial(client.submit, *arguments, **terms))
         if dry_run:
             show_plan(screen(full=full), request.plan(), as_json=as_json)
             return
@@ -174,11 +137,11 @@ def run(  # noqa: PLR0913 - one for each option
             _show_accepted(accepted, as_json=as_json)
             return
         try:
-            job = _follow(client, job_id, wait_timeout, display)
+            ended = _follow(client, job_id, wait_timeout, display)
         except KeyboardInterrupt:
             settle_interrupted(client, job_id)
             context.exit(EXIT_INTERRUPTED)
-    context.exit(0 if job["status"] in GOOD_STATUSES else EXIT_JOB_FAILED)
+    context.exit(0 if ended["status"] in GOOD_STATUSES else EXIT_JOB_FAILED)
 
 
 def _saved_request(

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from jobqueue.cli.candidates import targets_like
 from jobqueue.cli.connection import ClientGroup, connect
-from jobqueue.cli.parameters import data_option, data_pair, duration, full_option, json_object, json_option, pair
-from jobqueue.cli.rollout import rollout_options, take_rollout
-from jobqueue.cli.saved_run import saved_name, saved_options, saved_values
+from jobqueue.cli.job_options import JobOptions, job_options
+from jobqueue.cli.parameters import full_option, json_object, json_option
+from jobqueue.cli.rollout import take_rollout
+from jobqueue.cli.saved_run import saved_options, saved_values
 from jobqueue.cli.schedule_options import schedule_options, take_terms, timing_options
 from jobqueue.cli.submission import different_tags
 from jobqueue.cli.views.output import Column, Screen, screen
@@ -22,9 +22,7 @@ from jobqueue.client import Client
 
 _name = click.argument("name")
 _TIMES = (Column("TIME", whole=True), Column("LOCAL", whole=True))
-#: Options that make the job, which --job gives as a whole.
-_OF_JOB = ("targets", "script", "pairs", "title", "tags", "timeout")
-#: Those that a saved job has itself.
+#: Options that a saved job has itself, by their fields.
 _OPTIONS = {"pairs": "-d", "title": "--title", "tags": "--tag", "timeout": "--timeout"}
 
 
@@ -36,46 +34,16 @@ def schedule() -> None:
 @schedule.command()
 @_name
 @click.argument("words", metavar="[COMMAND|OPERATION|@SAVED [-- WORD...]]", nargs=-1)
-@click.option(
-    "--on",
-    "targets",
-    metavar="TARGET",
-    multiple=True,
-    shell_complete=targets_like,
-    help="Where its jobs run; several add up.",
-)
-@click.option("--script", metavar="FILE", help="The jobs run this local file; - reads standard input.")
-@data_option
-@click.option(
-    "-p",
-    "values",
-    type=data_pair,
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="A parameter of a saved job (create NAME @SAVED): key=value, or key:=JSON.",
-)
-@click.option("--shell", "as_shell", is_flag=True, help="The words are a shell command.")
-@click.option("--title", help="A title for the jobs.")
-@click.option("--tag", "tags", type=pair, metavar="KEY=VALUE", multiple=True, help="A tag of the jobs.")
-@click.option("--timeout", type=duration, metavar="DURATION", help="Maximum run time on a host, such as 30s.")
-@rollout_options
+@job_options
 @click.option("--job", type=json_object, metavar="JSON|@FILE", help="The jobs as a whole: a body of POST /job.")
 @schedule_options
 @click.option("--replace", is_flag=True, help="Replace the schedule with this name, if there is one.")
 @click.option("--dry-run", is_flag=True, help="Show the next ten times; store nothing.")
 @json_option
-def create(  # noqa: PLR0913 - one for each option
+def create(
     *,
     name: str,
     words: Sequence[str],
-    targets: Sequence[str],
-    script: str | None,
-    pairs: Sequence[tuple[str, Any]],
-    values: Sequence[tuple[str, Any]],
-    as_shell: bool,
-    title: str | None,
-    tags: Sequence[tuple[str, str]],
-    timeout: float | None,
     job: dict[str, Any] | None,
     replace: bool,
     dry_run: bool,
@@ -91,30 +59,26 @@ def create(  # noqa: PLR0913 - one for each option
     jobqueue schedule create once --at 2030-01-31T12:00:00Z --job @job.json
     """
     terms, rollout = take_terms(options), take_rollout(options)
-    given = dict(zip(_OF_JOB, (targets, script, pairs, title, tags, timeout), strict=True))
-    name_of_saved = None if script is not None or as_shell else saved_name(words)
-    if values and name_of_saved is None:
-        raise click.UsageError(
-            "-p gives a parameter of a saved job: jobqueue schedule create NAME @SAVED -p KEY=VALUE."
-        )
-    if job is not None and (words or rollout or any(given.values())):
+    parts = JobOptions.take(options)
+    name_of_saved = parts.saved_name(words, "jobqueue schedule create NAME @SAVED")
+    job_terms = {option: getattr(parts, field) for field, option in _OPTIONS.items()}
+    if job is not None and (words or rollout or parts.targets or parts.script or any(job_terms.values())):
         raise click.UsageError("--job gives the jobs as a whole; leave out words and the other options of a job.")
     with connect() as client:
         if dry_run:
             _show_times(screen(), _preview(client, terms), as_json=as_json)
             return
         if name_of_saved is not None:
-            refused: dict[str, Any] = {_OPTIONS[one]: value for one, value in given.items() if one in _OPTIONS}
-            refused |= {"A word behind the name": words[1:], "An option of a rollout": rollout}
-            job = _saved_job(client, name_of_saved, values, saved_options(targets, refused))
+            refused = job_terms | {"A word behind the name": words[1:], "An option of a rollout": rollout}
+            job = _saved_job(client, name_of_saved, parts.values, saved_options(parts.targets, refused))
         elif job is None:
-            work = work_of(client, words, script, pairs, as_shell=as_shell)
+            work = work_of(client, words, parts.script, parts.pairs, as_shell=parts.as_shell)
             job = {
                 "operation": {"type": work.operation, "data": work.data},
-                "target_hostname": target_of(targets, work),
-                "title": title,
-                "tags": different_tags(tags) or None,
-                "timeout_seconds": timeout,
+                "target_hostname": target_of(parts.targets, work),
+                "title": parts.title,
+                "tags": different_tags(parts.tags) or None,
+                "timeout_seconds": parts.timeout,
                 "rollout": rollout,
             }
             job = {key: value for key, value in job.items() if value is not None}

@@ -11,6 +11,8 @@ from jobqueue.model.target import ANY
 
 #: Hosts that are named without ``--full``.
 _MOST = 20
+#: Batches that are shown without ``--full``, and hosts of each of them.
+_MOST_BATCHES, _MOST_OF_A_BATCH = 10, 5
 
 
 def show_plan(out: Screen, plan: Mapping[str, Any], *, as_json: bool) -> None:
@@ -29,6 +31,7 @@ def show_plan(out: Screen, plan: Mapping[str, Any], *, as_json: bool) -> None:
         out.line(f"  left out: {one_line(one.get('hostname'))}, {one_line(one.get('reason'))}")
     if len(left_out) > _MOST and not out.full:
         out.line(f"  left out: {len(left_out) - _MOST} more (--full)")
+    _batches(out, plan.get("batches") or [])
     for note in plan.get("notes") or ():
         out.line(f"  note: {one_line(note)}")
     for one in plan.get("permissions") or ():
@@ -37,6 +40,20 @@ def show_plan(out: Screen, plan: Mapping[str, Any], *, as_json: bool) -> None:
     if plan.get("awaits_approval"):
         out.line(f"  would wait for an approval: {one_line(plan['awaits_approval'])}")
     out.line(f"  plan hash: {one_line(plan.get('plan_hash'))}")
+
+
+def _batches(out: Screen, batches: list[Mapping[str, Any]]) -> None:
+    shown = batches if out.full else batches[:_MOST_BATCHES]
+    for batch in shown:
+        names = list(map(one_line, batch.get("hostnames") or ()))
+        named = names if out.full else names[:_MOST_OF_A_BATCH]
+        more = f" and {len(names) - len(named)} more" if len(names) > len(named) else ""
+        kind = " (canary)" if batch.get("is_canary") else ""
+        size = batch.get("hosts")
+        hosts = "1 host" if size == 1 else f"{size} hosts"
+        out.line(f"  batch {batch.get('number')}{kind}: {hosts}: {', '.join(named)}{more}")
+    if len(batches) > len(shown):
+        out.line(f"  {len(batches) - len(shown)} more batches (--full)")
 
 
 def _names(out: Screen, word: str, hosts: list[Any]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from jobqueue.errors import PermissionDenied
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.rollouts import APPROVE
 from jobqueue.model.failure import RecentFailures, group_failures
@@ -49,13 +48,11 @@ class GuardedJobManager(JobManager):
         """Delete an ended job all of whose hosts are within the scope of ``job:write``: one's own, or any with
         ``job:delete`` on them.
         """
-        hosts = self._hosts_of(job_id)
-        self._access.require(WRITE, hosts)
-        if self._jobs.get(job_id, 0).submitted_by != principal.name:
-            if not principal.may_somewhere(DELETE):
-                raise PermissionDenied.of(principal.name, DELETE)
-            self._access.require(DELETE, hosts)
-        self._jobs.delete(job_id)
+        self._access.require(WRITE, self._hosts_of(job_id))
+        super().delete(job_id, principal)
+
+    def _require_delete(self, job_id: str, principal: Principal) -> None:  # noqa: ARG002 - the access has its principal
+        self._access.require(DELETE, self._hosts_of(job_id))
 
 
 class SeenJobManager(GuardedJobManager):

@@ -12,6 +12,7 @@ from jobqueue.model.principal import Principal
 from jobqueue.services.jobs import DELETE
 from jobqueue.services.scopes import Scopes
 from jobqueue.services.seen import agents, manager
+from jobqueue.services.seen import pauses as seen_pauses
 from jobqueue.services.seen.access import Access
 from jobqueue.services.seen.agents import SeenAgents, SeenFleet
 from jobqueue.services.seen.closed import Closed
@@ -38,6 +39,10 @@ def seen_by(all_of: Services, principal: Principal) -> Services:
     changes: dict[str, Any] = {}
     if _is_scoped(principal, manager.READ, manager.WRITE, manager.APPROVES, DELETE):
         changes |= _jobs(all_of, access)
+    if _is_scoped(principal, seen_pauses.READ, seen_pauses.WRITE, manager.WRITE):
+        hosts = partial(access.hosts, _permission_to_see(principal))
+        check_jobs = all_of.plans.scope.check_jobs
+        changes |= {"pauses": SeenPauses(all_of.pauses, access, hosts, check_jobs)}
     if _is_scoped(principal, agents.READ, agents.WRITE):
         changes |= {"agents": SeenAgents(all_of.ledger.agents, access)}
     if reads_agents:
@@ -61,8 +66,7 @@ def _is_scoped(principal: Principal, *permissions: str) -> bool:
 
 def _jobs(all_of: Services, access: Access) -> dict[str, Any]:
     ledger = all_of.ledger
-    # without any permission to read, what a job is answered with is that of its writer
-    permission = manager.READ if access.principal.may_somewhere(manager.READ) else manager.WRITE
+    permission = _permission_to_see(access.principal)
 
     def hosts() -> frozenset[str]:
         return access.hosts(permission)
@@ -76,9 +80,13 @@ def _jobs(all_of: Services, access: Access) -> dict[str, Any]:
         "jobs": seen,
         "retry": SeenRetrier(all_of.retry, jobs, access),
         "output": SeenOutput(ledger, jobs, hosts),
-        "pauses": SeenPauses(all_of.pauses, access, hosts),
         "events": SeenEvents(all_of.events, jobs, sight, seen.get),
     }
+
+
+def _permission_to_see(principal: Principal) -> str:
+    """Without any permission to read, what a job is answered with is that of its writer."""
+    return manager.READ if principal.may_somewhere(manager.READ) else manager.WRITE
 
 
 def _hosts_of(ledger: Ledger, job_id: str) -> tuple[str, ...]:

@@ -211,10 +211,10 @@ class FakeServices:
         self.schedules = ScheduleManager(self.ledger, submitter, self._cancel)  # type: ignore[arg-type]
         self.complete_target = TargetCompletion(self.targets, self.ledger.stored_targets.all)
         self.scopes = Scopes(self._fleet)
-        radius = BlastRadius(self.scopes, self.ledger.limits.spend)
+        radius = BlastRadius(self.scopes, self.ledger.limits)
         scope = SubmissionScope(self.scopes, lambda _principal, _job_id: True, radius, 3600)
         self.approve = Approvals(self.targets, self.jobs)
-        self.plans = Planner(self.targets, Registry.load(()), self.ledger.plans, scope)
+        self.plans = Planner(self.targets, Registry.load(()), self.ledger.plans, scope, self.ledger.staging.spread)
         self.pauses = PauseManager(self.ledger, self.targets, Registry.load(()))
         # the fields of the ledger's own condition, which the API shows
         self.ledger.ping = self.ledger.check_writes = self._fail  # type: ignore[method-assign, assignment]

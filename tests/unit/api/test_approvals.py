@@ -8,7 +8,7 @@ import pytest
 
 from jobqueue.model.agent import Registration
 from tests.unit.api.shapes import error
-from tests.unit.api.test_scopes import Api, api, app, services, settings, submit
+from tests.unit.api.test_scopes import SHELL, Api, api, app, services, settings, submit
 
 __all__ = ["api", "app", "services", "settings"]
 
@@ -77,6 +77,31 @@ class TestLimits:
         assert opened(api, job["id"]) == set()  # maintenance opens it in a moment
         api.services.ledger.rollouts.open(job["id"], "")
         assert opened(api, job["id"]) == {"web2"}
+
+    def test_what_is_refused_counts_for_no_hour(self, api: Api) -> None:
+        busy = {"concurrency": {"key": "k", "policy": "refuse"}}
+        assert submit(api.by("*", name="root"), "oracle1", **busy).status_code == 201
+        client = api.by(*HOURLY)
+        past = "2020-01-01T00:00:00Z"
+        for _ in range(4):
+            assert submit(client, "web1", **busy).status_code == 409
+            assert submit(client, "web1", expires_at=past).status_code == 400
+            batch = {"jobs": [{"operation": SHELL, "target_hostname": "web1", **busy}]}
+            assert client.post("/job/batch", json=batch).get_json()["items"][0]["code"] == 409
+            error(submit(client, "group:web", rollout={"batch": 1, "max_failures": 3}), 400)
+        # none of these was counted, and an accepted job is, once for one idempotency key
+        for _ in range(4):
+            assert submit(client, "web1,web2", idempotency_key="once").get_json()["status"] == "submitted"
+        answer = submit(client, "web1").get_json()
+        assert client.get(f"/job/{answer['job_id']}").get_json()["approval"] is None
+        waiting(api, *HOURLY, target="web1")
+
+    def test_a_limit_that_is_kept_counts_nothing_if_another_one_is_exceeded(self, api: Api) -> None:
+        grants = ("job:write;max_hosts_per_hour=3", "job:read", "agent:read", "shell:execute;max_hosts_per_hour=2")
+        waiting(api, *grants, target="web1,web2,oracle1")
+        client = api.by(*grants)
+        answer = submit(client, "group:web").get_json()
+        assert client.get(f"/job/{answer['job_id']}").get_json()["approval"] is None
 
     def test_a_plan_tells(self, api: Api) -> None:
         client = api.by(*WORK)

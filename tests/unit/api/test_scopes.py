@@ -221,6 +221,67 @@ class TestSubmissions:
         assert plan["permitted"] is False
 
 
+class TestPauses:
+    PAUSER = (*TEAM, "pause:write@group:web")
+
+    def pause(self, client: FlaskClient, **what: Any) -> Any:
+        return client.post("/pause", json={"reason": "works", **what})
+
+    def test_the_hosts_of_the_grant(self, api: Api) -> None:
+        client = api.by(*self.PAUSER)
+        answer = self.pause(client, target="group:web")
+        assert (answer.status_code, answer.get_json()["hosts"]) == (201, 2)
+        job_id = api.job("web1,oracle1")
+        client = api.by(*self.PAUSER)
+        assert client.get(f"/job/{job_id}").get_json()["paused_by"][0]["id"] == answer.get_json()["id"]
+        assert [one["value"] for one in client.get("/pause").get_json()["pauses"]] == ["group:web"]
+        assert client.delete(f"/pause/{answer.get_json()['id']}").status_code == 204
+        assert client.get("/pause").get_json()["total"] == 0
+        error(client.delete(f"/pause/{answer.get_json()['id']}"), 404)
+
+    @pytest.mark.parametrize("target", ["oracle1", "web1,oracle1", "not web1", "group:wbe", "oracle9", "_all"])
+    def test_hosts_outside(self, api: Api, target: str) -> None:
+        text = json.dumps(error(self.pause(api.by(*self.PAUSER), target=target), 403, "")).replace(target, "")
+        assert "oracle" not in text
+        assert "Did you mean" not in text
+        assert api.services.pauses.all() == []
+
+    @pytest.mark.parametrize("what", [{"everything": True}, {"tag": "a:b"}, {"operation": "command.*"}])
+    def test_what_concerns_all_hosts(self, api: Api, what: dict[str, Any]) -> None:
+        error(self.pause(api.by(*self.PAUSER), **what), 403, "concerns all hosts")
+        pause_id = self.pause(api.by("*", name="root"), **what).get_json()["id"]
+        client = api.by(*self.PAUSER)
+        error(client.delete(f"/pause/{pause_id}"), 403, "concerns all hosts")
+        assert client.get("/pause").get_json()["pauses"] == []
+        assert len(api.services.pauses.all()) == 1
+
+    @pytest.mark.parametrize("target", ["web1,oracle1", "oracle1", "group:web or group:oracle"])
+    def test_a_pause_of_other_hosts_is_not_shown_and_not_ended(self, api: Api, target: str) -> None:
+        pause_id = self.pause(api.by("*", name="root"), target=target).get_json()["id"]
+        client = api.by(*self.PAUSER)
+        assert client.get("/pause").get_json()["pauses"] == []
+        assert "oracle" not in json.dumps(error(client.delete(f"/pause/{pause_id}"), 403, "does not have pause:write"))
+        client = api.by("job:read", "pause:write@group:web")
+        assert [one["id"] for one in client.get("/pause").get_json()["pauses"]] == [pause_id]
+        error(client.delete(f"/pause/{pause_id}"), 403)
+        assert api.by("job:read@group:web", "pause:write").delete(f"/pause/{pause_id}").status_code == 204
+
+    def test_the_hosts_of_a_hidden_job_are_unknown(self, api: Api) -> None:
+        hidden = api.job("_all")
+        error(self.pause(api.by(*self.PAUSER), target=f"job:{hidden}.submitted and group:web"), 404, hidden)
+
+    def test_a_limit_gives_no_pause(self, api: Api) -> None:
+        client = api.by("*;max_hosts=1")
+        error(self.pause(client, target="web1"), 403)
+        assert api.by("*;max_hosts=1", "pause:write@web1").get("/pause").status_code == 200
+        assert self.pause(api.by("*;max_hosts=1", "pause:write@web1"), target="web1").status_code == 201
+
+    def test_from_the_overview(self, api: Api) -> None:
+        pause_id = self.pause(api.by("*", name="root"), target="oracle1").get_json()["id"]
+        assert api.by(*self.PAUSER).post(f"/ui/pauses/{pause_id}/end", data={}).status_code in (400, 403)
+        assert len(api.services.pauses.all()) == 1
+
+
 class TestReading:
     def test_a_job_elsewhere_is_unknown(self, api: Api) -> None:
         hidden = api.job("oracle1")

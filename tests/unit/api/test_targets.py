@@ -99,8 +99,24 @@ def test_a_plan_and_its_job(client: FlaskClient, services: Services) -> None:
         ],
         "permitted": True,
         "awaits_approval": None,
+        "batches": None,
     }
     assert services.jobs.counts() == dict.fromkeys(services.jobs.counts(), 0)
+
+
+def test_the_batches_of_a_plan(client: FlaskClient) -> None:
+    rollout = {"canary": 1, "batch": 1, "spread": "zone"}
+    plan = client.post("/job/plan", json={**JOB, "target_hostname": "_all", "rollout": rollout}).get_json()
+    assert plan["batches"] == [
+        {"number": 1, "is_canary": True, "hosts": 1, "hostnames": ["web1"]},
+        {"number": 2, "is_canary": False, "hosts": 1, "hostnames": ["web2"]},
+        {"number": 3, "is_canary": False, "hosts": 1, "hostnames": ["web3"]},
+    ]
+    for wrong, field in (({"batch": 1, "max_failures": 4}, "rollout.max_failures"), ({"batch": 1}, "rollout")):
+        target = "_all" if "max_failures" in wrong else "web1"
+        for path in ("/job/plan", "/job"):
+            answer = client.post(path, json={**JOB, "target_hostname": target, "rollout": wrong})
+            assert (answer.status_code, list(answer.get_json()["details"])) == (400, [field])
 
 
 def test_a_changed_set(client: FlaskClient, services: Services) -> None:

@@ -15,6 +15,7 @@ from jobqueue.model.principal import Principal, narrowed
         ("job:*@group:web", Grant("job:*", "group:web")),
         ("shell:execute@not env:prod", Grant("shell:execute", "not env:prod")),
         ("shell:execute@a:b@c", Grant("shell:execute", "a:b@c")),
+        ("pause:write@group:web", Grant("pause:write", "group:web")),
         ("*;max_hosts=10", Grant("*", None, HostLimit(10))),
         ("*@web1;max_hosts=2.5%;max_hosts_per_hour=40", Grant("*", "web1", HostLimit(2.5, True), 40)),
     ],
@@ -33,6 +34,7 @@ def test_parsed_and_printed(text: str, grant: Grant) -> None:
         ("job:read@ ", "names no target"),
         ("@group:web", "not a permission"),
         ("metrics:read@group:web", "whole system"),
+        ("pause:write@group:web;max_hosts=1", "no limit"),
         ("key:write;max_hosts=3", "whole system"),
         ("*;max_hosts=0", "whole number from 1"),
         ("*;max_hosts=101%", "at most 100%"),
@@ -74,6 +76,9 @@ def test_a_restricted_grant_is_none_where_hosts_are_not_looked_at() -> None:
         ({"*;max_hosts_per_hour=5"}, {"job:read;max_hosts_per_hour=9"}, {"job:read;max_hosts_per_hour=5"}),
         ({"job:read@group:web"}, {"agent:read"}, set()),
         ({"*@group:web"}, {"key:write"}, set()),
+        ({"*;max_hosts=1"}, {"metrics:read"}, set()),
+        ({"*@group:web"}, {"pause:write"}, {"pause:write@group:web"}),
+        ({"*@group:web;max_hosts=1"}, {"pause:*"}, set()),
     ],
 )
 def test_narrowed(granted: set[str], limits: set[str], both: set[str]) -> None:

@@ -9,6 +9,7 @@ import fakeredis
 import pytest
 
 from jobqueue.errors import (
+    InvalidInput,
     InvalidOperationData,
     InvalidTarget,
     PermissionDenied,
@@ -19,6 +20,7 @@ from jobqueue.errors import (
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Registration
 from jobqueue.model.principal import Principal
+from jobqueue.model.rollout import Rollout
 from jobqueue.model.submission import Submission
 from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
@@ -118,6 +120,58 @@ def test_what_changes_after_the_last_look_is_refused_by_the_ledger(services: Ser
         services.submit.one(request(target, plan_hash=plan.hash))
     assert refused.value.details == {"added": [], "removed": ["web2"]}
     assert sum(services.jobs.counts().values()) == 0
+
+
+ROLLOUTS = [
+    Rollout(canary=1, batch="30%", spread="group", max_failures=2),
+    Rollout(batch=2),
+    Rollout(canary=3),
+    Rollout(batch="100%", max_failures="100%"),
+    Rollout(canary=9, batch=1),
+    Rollout(batch="28.57%"),
+]
+
+
+@pytest.mark.parametrize("rollout", ROLLOUTS)
+def test_the_batches_are_those_of_the_job(services: Services, rollout: Rollout) -> None:
+    plan = services.plans.plan(request("_all", rollout=rollout))
+    job = services.jobs.get(services.submit.one(request("_all", rollout=rollout, plan_hash=plan.hash)).job_id)
+    assert job.rollout_progress is not None
+    batches = [(batch.first, batch.first + batch.hosts) for batch in job.rollout_progress.batches]
+    assert plan.batches == tuple(job.expected_agents[first:end] for first, end in batches)
+    assert (plan.has_canary, plan.executions) == (rollout.canary > 0, 7)
+
+
+def test_the_canary_comes_first_and_the_values_take_turns(services: Services) -> None:
+    plan = services.plans.plan(request("_all", rollout=Rollout(canary=1, batch=3, spread="group")))
+    assert plan.batches == (("db1",), ("web1", "web2", "web3"), ("web4", "web5", "web6"))
+
+
+@pytest.mark.parametrize(
+    ("target", "rollout", "field"),
+    [
+        ("web1", Rollout(batch=1), "rollout"),
+        ("_any", Rollout(batch=1), "rollout"),
+        ("_all", Rollout(batch=1, max_failures=8), "rollout.max_failures"),
+    ],
+)
+def test_terms_that_do_not_fit_the_hosts(services: Services, target: str, rollout: Rollout, field: str) -> None:
+    for refuse in (services.plans.plan, services.submit.one):
+        with pytest.raises(InvalidInput) as refused:
+            refuse(request(target, rollout=rollout))
+        assert list(refused.value.details or {}) == [field]
+
+
+def test_another_order_changes_the_plan(services: Services) -> None:
+    terms = Rollout(canary=1, batch=3, spread="group")
+    plan = services.plans.plan(request("_all", rollout=terms))
+    register(services, "web6", "a")  # the first of its own group, and of all
+    now(services)
+    with pytest.raises(PlanChanged, match="the order of its hosts"):
+        services.submit.one(request("_all", rollout=terms, plan_hash=plan.hash))
+    again = services.plans.plan(request("_all", rollout=terms))
+    assert again.batches is not None
+    assert again.batches[0] == ("web6",)
 
 
 def test_an_agent_that_no_longer_supports_the_operation_changes_the_plan(services: Services) -> None:

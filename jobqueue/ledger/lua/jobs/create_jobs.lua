@@ -40,15 +40,21 @@ function resolve.host(job)
   return {job.target}
 end
 
--- The hosts to which the job is restricted.
-local function kept_to(only, hosts)
+local function lines(text)
+  local list = {}
+  for line in string.gmatch(text, '[^\n]+') do list[#list + 1] = line end
+  return list
+end
+
+-- Those of the hosts to which the job is restricted.
+local function restricted(hosts, only)
   if only == '' then return hosts end
-  local keep, kept = {}, {}
-  for host in string.gmatch(only, '[^\n]+') do keep[host] = true end
+  local is_permitted, permitted = {}, {}
+  for _, host in ipairs(lines(only)) do is_permitted[host] = true end
   for _, host in ipairs(hosts) do
-    if keep[host] then kept[#kept + 1] = host end
+    if is_permitted[host] then permitted[#permitted + 1] = host end
   end
-  return kept
+  return permitted
 end
 
 -- The agents that take work, and those of them that support an operation: {all, able, {{profile, number}...} of the able}.
@@ -80,8 +86,7 @@ end
 
 -- The able agents among those that the caller keeps the job to: enough of them, from a varying start.
 local function able_among(only, op, offline_too)
-  local hosts, able = {}, {}
-  for host in string.gmatch(only, '[^\n]+') do hosts[#hosts + 1] = host end
+  local hosts, able = lines(only), {}
   for first = 1, #hosts, SAMPLE do
     local part = {}
     for i = first, math.min(first + SAMPLE - 1, #hosts) do part[#part + 1] = hosts[(at + i) % #hosts + 1] end
@@ -98,7 +103,7 @@ local function no_able_agent(job)
   local offers = K.offers .. job.operation
   if redis.call('SCARD', offers) == 0 and redis.call('ZCARD', K.agents) > 0 then return {'unsupported'} end
   local named = job.only == '' and redis.call('SRANDMEMBER', offers, 20) or {}
-  for host in string.gmatch(job.only, '[^\n]+') do
+  for _, host in ipairs(lines(job.only)) do
     if #named == 20 then break end
     if redis.call('SISMEMBER', offers, host) == 1 then named[#named + 1] = host end
   end
@@ -146,29 +151,29 @@ end
 -- Kinds of targets whose jobs have an execution for each of several agents.
 local FANS_OUT = {all = true, label = true, hosts = true, planned = true}
 
-local function broadcast(hosts, job, patient)
+local function broadcast(hosts, only, patient)
   if #hosts == 0 then return nil, {'unknown_target'} end
   table.sort(hosts)
-  local slots = kept_to(job.only, taking(hosts, at, patient))
+  local slots = restricted(taking(hosts, at, patient), only)
   if #slots == 0 then return nil, {'no_live_agent', unpack(hosts, 1, math.min(#hosts, 20))} end
   return slots
 end
 
 -- The target is an expression: the API has evaluated it, and lists the hosts.
 function resolve.hosts(job, patient)
-  local hosts = {}
-  for host in string.gmatch(job.only, '[^\n]+') do hosts[#hosts + 1] = host end
+  local hosts = lines(job.only)
   if #hosts > LARGE_JOB then return nil, {'large'} end
-  return broadcast(hosts, job, patient)
+  local slots, refusal = broadcast(hosts, '', patient)
+  return slots, refusal, hosts
 end
 
 -- The hosts were planned: all of them, or none.
 function resolve.planned(job, patient)
-  local slots, refusal = resolve.hosts(job, patient)
+  local slots, refusal, hosts = resolve.hosts(job, patient)
   if not slots then return nil, refusal end
   local taken, gone = {}, {}
   for _, host in ipairs(slots) do taken[host] = true end
-  for host in string.gmatch(job.only, '[^\n]+') do
+  for _, host in ipairs(hosts) do
     if not taken[host] then gone[#gone + 1] = host end
   end
   if #gone > 0 then return nil, {'plan_changed', unpack(gone, 1, math.min(#gone, 20))} end
@@ -177,12 +182,12 @@ end
 
 function resolve.all(job, patient)
   if redis.call('ZCARD', K.agents) > LARGE_JOB then return nil, {'large'} end
-  return broadcast(redis.call('ZRANGE', K.agents, 0, -1), job, patient)
+  return broadcast(redis.call('ZRANGE', K.agents, 0, -1), job.only, patient)
 end
 
 function resolve.label(job, patient)
   if redis.call('SCARD', K.label .. job.target) > LARGE_JOB then return nil, {'large'} end
-  return broadcast(redis.call('SMEMBERS', K.label .. job.target), job, patient)
+  return broadcast(redis.call('SMEMBERS', K.label .. job.target), job.only, patient)
 end
 
 -- Hosts that another script has listed for this job.

@@ -85,6 +85,17 @@ def test_dry_run(run: Run, api: FakeApi) -> None:
     assert {seen.path for seen in api.seen} == {"/job/plan"}
 
 
+def test_the_batches_of_a_plan(run: Run, api: FakeApi) -> None:
+    batches = [
+        {"number": 1, "is_canary": True, "hosts": 1, "hostnames": ["web1"]},
+        {"number": 2, "is_canary": False, "hosts": 2, "hostnames": ["web2", "web3"]},
+    ]
+    api.on("POST", "/job/plan", Reply(200, {**PLAN, "batches": batches}))
+    shown = run("job", "submit", "node.uptime.get", "--target", "_all", "--canary", "1", "--batch", "2", "--dry-run")
+    assert shown.stdout.splitlines()[4:6] == ["  batch 1 (canary): 1 host: web1", "  batch 2: 2 hosts: web2, web3"]
+    assert api.seen[-1].body["rollout"] == {"canary": 1, "batch": 2}
+
+
 def test_submit_what_was_planned(run: Run, api: FakeApi) -> None:
     api.on("POST", "/job", Reply(201, {"job_id": "1", "status": "submitted"}))
     run("job", "submit", "node.uptime.get", "--target", "web*", "--plan-hash", "ab" * 24)
