@@ -188,6 +188,8 @@ class Calls:
             parts.append(self.order(node.args["order"]))
         spec = node.args.get("spec")
         if spec is not None:
+            if spec.args.get("exclude"):
+                raise refuse(node, "EXCLUDE in OVER is not allowed")
             if spec.args.get("kind") != "ROWS":
                 raise refuse(node, "of the frames of OVER only ROWS BETWEEN is allowed")
             parts.append(spec.sql("duckdb"))
@@ -220,6 +222,8 @@ class Calls:
         if name not in AGGREGATES:
             raise refuse(node, f"the function {written} is not an aggregate that is allowed")
         if name == "count" and len(arguments) == 1 and isinstance(arguments[0], exp.Star):
+            if any(arguments[0].args.values()):
+                raise refuse(node, "count(*) takes no EXCEPT or REPLACE")
             return Typed(f"count(*){_filter(condition)}{over}", BIGINT)
         if name in ("first", "last") and len(arguments) == 2 and isinstance(arguments[1], exp.Boolean):
             skips = bool(arguments.pop().this)

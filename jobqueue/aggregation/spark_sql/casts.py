@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from jobqueue.aggregation.spark_sql.typed import Typed
 from jobqueue.aggregation.spark_sql.types import ANY, NULL, SparkType, array, decimal
 from jobqueue.errors import InvalidInput
@@ -107,6 +109,8 @@ def as_array(value: Typed, element: SparkType) -> Typed:
 def literal_number(text: str) -> Typed:
     """A number in the SQL: INT, BIGINT or a decimal by its digits, DOUBLE with an exponent."""
     if "e" in text.lower():
+        if math.isinf(float(text)):
+            raise InvalidInput(f"the number {text[:50]} is too large for a DOUBLE")
         return Typed(f"CAST('{text}' AS DOUBLE)", SparkType("DOUBLE"))
     whole, _, places = text.partition(".")
     if "." not in text:
