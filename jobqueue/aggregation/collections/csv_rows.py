@@ -73,11 +73,11 @@ def _lines(source: IO[str]) -> Iterable[str]:
 def _check_header(header: Sequence[str], written: CsvFormat) -> None:
     check_names(header, "row 1: ")
     if len(header) == 1 and not written.is_given:
-        for other, said in _OTHERS.items():
+        for other, message in _OTHERS.items():
             if other != written.delimiter and other in header[0]:
                 raise ValueError(
-                    f"row 1: the only column would be {header[0][:80]!r}; if its columns are separated by {said}, pass "
-                    f"--delimiter (else --delimiter {written.delimiter!r} says that this is the name)"
+                    f"row 1: the only column would be {header[0][:80]!r}; if its columns are separated by {message}, "
+                    f"pass --delimiter (else --delimiter {written.delimiter!r} says that this is the name)"
                 )
 
 
