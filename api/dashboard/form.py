@@ -157,7 +157,7 @@ def _value(field: Field, about: Mapping[str, Any], text: str) -> Any:
     if field.kind == "pairs":
         return _pairs(text)
     if field.kind == "json":
-        return _json(text)
+        return json_of(text)
     return text
 
 
@@ -193,8 +193,11 @@ def pairs_of(text: str, shape: str) -> dict[str, str]:
     return pairs
 
 
-def _json(text: str) -> Any:
-    """With the rules for bodies of the API: a key that comes twice is refused, not guessed. Raises ``ValueError``."""
+def json_of(text: str) -> Any:
+    """A value, with the rules for bodies of the API: a key that comes twice is refused, not guessed.
+
+    Raises ``ValueError``.
+    """
     try:
         value, is_suspect = limits.decode(text.encode("utf-8", "surrogatepass"), "This")
         if is_suspect:
@@ -206,7 +209,7 @@ def _json(text: str) -> Any:
 
 def _raw(text: str) -> tuple[dict[str, Any], dict[str, str]]:
     try:
-        value = _json(text)
+        value = json_of(text)
     except ValueError as error:
         return {}, {RAW: str(error)}
     if not isinstance(value, dict):

@@ -31,7 +31,7 @@ from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import ANY, Target, TargetKind
 from jobqueue.model.title import default_title
 from jobqueue.operations.registry import Registry
-from jobqueue.services import submission_permissions, targets
+from jobqueue.services import concurrency_scope, rollout_verification, submission_permissions, targets
 from jobqueue.services.batch_budget import BatchBudget
 from jobqueue.services.packages import PackageResolver
 from jobqueue.services.planner import Planner
@@ -192,7 +192,10 @@ class JobSubmitter:
         operation = self._operations.get(submission.operation, compares=explains)
         submission.principal.require_somewhere(operation.permission)  # before the data is validated
         data = self._operations.validate(submission.operation, dict(submission.data), explains=explains)
+        verification = rollout_verification.checked(submission, self._operations, explains=explains)
         permissions = submission_permissions.needed(operation.permission, data)
+        if verification is not None:
+            permissions = tuple(dict.fromkeys((*permissions, *verification.permissions)))
         for permission in permissions:
             submission.principal.require_somewhere(permission)
         limits = self._scope.of(submission.principal, permissions)
@@ -201,6 +204,8 @@ class JobSubmitter:
         if operation.prepare is not None:
             data = operation.prepare(data, self._pinning)
         submission = replace(submission, data=data, target=target.text)
+        if verification is not None:
+            submission = verification.prepared(submission, self._pinning)
         digest = _digest(submission, document_of(submission)) if submission.idempotency_key else ""
         job_id = job_id or str(uuid.uuid4())
         submission, target, unmatched = self._located(submission, target, job_id, planned, limits, only)
@@ -240,6 +245,7 @@ class JobSubmitter:
             identity,
             unmatched,
             waits_for_offline=is_patient,
+            key_scope=concurrency_scope.of(submission.concurrency, limits),
             charges=charges,
         )
 
