@@ -10,6 +10,7 @@ import redis
 
 from jobqueue.errors import Conflict, PauseNotFound
 from jobqueue.ledger import decoding
+from jobqueue.ledger.audit import Audit
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
@@ -30,30 +31,41 @@ class Pauses:
         keys: Keys,
         scripts: Scripts,
         alarm: TamperAlarm,
+        audit: Audit,
         now: Clock = redis_clock,
     ) -> None:
         self._client = client
         self._keys = keys
         self._scripts = scripts
         self._alarm = alarm
+        self._audit = audit
         self._now = now
 
     def add(self, pause: Pause, hostnames: Sequence[str] = ()) -> None:
         """Begin a pause; ``hostnames`` are those of a target. Raises ``Conflict`` if there are too many."""
-        if self._scripts.call("add_pause", pause.id, _text(pause), MAX_PAUSES, *hostnames) == "full":
+        arguments = (pause.id, _text(pause), MAX_PAUSES)
+        answer = self._audit.change(
+            lambda entry: self._scripts.call("add_pause", *arguments, *entry, *hostnames),
+            pause=pause.id,
+            paused=pause.what,
+            reason=pause.reason,
+        )
+        if answer == "full":
             raise Conflict(f"There are {MAX_PAUSES} pauses already; end some first.")
 
     def end(self, pause_id: str) -> None:
         """End a pause: what it held back starts, in its former order. Raises ``PauseNotFound``."""
-        if self._scripts.call("end_pause", self._now(), pause_id) == "unknown":
+        arguments = (self._now(), pause_id)
+        answer = self._audit.change(lambda entry: self._scripts.call("end_pause", *arguments, *entry), pause=pause_id)
+        if answer == "unknown":
             raise PauseNotFound.of(pause_id)
 
     def all(self) -> list[Pause]:
         """All pauses, the oldest first. One whose time has passed is listed until maintenance ends it."""
         answer: Any = self._scripts.command("HGETALL", self._keys.kind(_KIND))
         records = answer if isinstance(answer, dict) else decoding.pairs(answer)  # a list in Redis' older protocol
-        found = (self._parsed(str(pause_id), str(text)) for pause_id, text in records.items())
-        return sorted((pause for pause in found if pause is not None), key=lambda pause: (pause.created, pause.id))
+        parsed = (self._parsed(str(pause_id), str(text)) for pause_id, text in records.items())
+        return sorted((pause for pause in parsed if pause is not None), key=lambda pause: (pause.created, pause.id))
 
     def held_back(self, pauses: Iterable[Pause]) -> list[int]:
         """For each pause, the number of executions that it has kept from starting so far."""
@@ -79,17 +91,17 @@ class Pauses:
     def _parsed(self, pause_id: str, text: str) -> Pause | None:
         try:
             kind, until, length, rest = text.split("|", 3)
-            size = decoding.whole(length)
+            size = decoding.integer(length)
             about = decoding.pairs_of_texts(decoding.parsed(rest.encode()[size:].decode()))
             return Pause(
                 id=pause_id,
                 kind=PauseKind(kind),
                 value=rest.encode()[:size].decode(),
                 reason=about["reason"],
-                until=decoding.whole(until) if until else None,
-                created=decoding.whole(about["created"]),
+                until=decoding.integer(until) if until else None,
+                created=decoding.integer(about["created"]),
                 created_by=about["created_by"],
-                hosts=decoding.whole(about["hosts"]),
+                hosts=decoding.integer(about["hosts"]),
             )
         except decoding.FAULTS:
             self._alarm(f"{_KIND}|{pause_id[:80]}", f"The pause {pause_id[:80]!r} in Redis cannot be read.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import uuid
 from collections.abc import Callable, Mapping
@@ -9,7 +10,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from jobqueue.errors import Conflict, InvalidInput, ScheduleNotFound
+from jobqueue.errors import Conflict, InvalidInput, JobFinal, JobNotFound, ScheduleNotFound
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.schedules import fire_argument
 from jobqueue.model.audit import AuditEntry
@@ -37,20 +38,24 @@ from jobqueue.services.submission import JobSubmitter, ScheduledJob
 #: ``LedgerUnavailable``.
 MakeSubmission = Callable[[Mapping[str, Any], Principal], Submission]
 
+#: Cancels a job with the permissions of a principal, for a reason: principal, id, reason. Raises ``JobNotFound``,
+#: ``JobFinal``, ``PermissionDenied``.
+CancelJob = Callable[[Principal, str, str], None]
+
 #: The tag by which the jobs of a schedule are found.
 TAG = "schedule"
 #: Names that routes of the API have.
 RESERVED = frozenset({"preview"})
 #: Distances between times that the jitter is compared with.
 _COMPARED = 10
+logger = logging.getLogger(__name__)
 _FINAL = frozenset(str(status) for status in FINAL_STATUSES)
 
 
 class ScheduleManager:
     """Stores, lists, changes and triggers schedules."""
 
-    def __init__(self, ledger: Ledger, submit: JobSubmitter, cancel: Callable[[str, str], Any]) -> None:
-        """``cancel`` cancels a job: its id, and the reason."""
+    def __init__(self, ledger: Ledger, submit: JobSubmitter, cancel: CancelJob) -> None:
         self._ledger = ledger
         self._schedules = ledger.schedules
         self._submit = submit
@@ -107,18 +112,18 @@ class ScheduleManager:
         """
         now = self._ledger.time()
         try:
-            known = self.get(schedule.name).schedule
+            stored = self.get(schedule.name).schedule
         except ScheduleNotFound:
             _check_new_name(schedule.name)
-            known = None
-        wanted = schedule if known is None else _kept(schedule, known)
+            stored = None
+        changed = schedule if stored is None else _kept(schedule, stored)
         if submission is None:
-            wanted = replace(wanted, timing=_anchored(wanted.timing, now), owner=owner_of(principal))
+            changed = replace(changed, timing=_anchored(changed.timing, now), owner=owner_of(principal))
         else:
-            wanted = self._owned(wanted, submission, now)
-        if known is None or wanted.timing != known.timing:
-            _first_time(wanted, _times(wanted), now)
-        return known, wanted
+            changed = self._owned(changed, submission, now)
+        if stored is None or changed.timing != stored.timing:
+            _first_time(changed, _times(changed), now)
+        return stored, changed
 
     def pause(self, name: str, reason: str, principal: Principal) -> ScheduleView:
         """Let the schedule's times pass without a job. Raises ``ScheduleNotFound``, ``RecordChanged``."""
@@ -136,11 +141,13 @@ class ScheduleManager:
         """Submit the schedule's job now, beside its times, for the submission's principal, not for the owner.
 
         It also does so if the schedule is paused, or in a blackout. Raises ``Conflict`` if its last job has not ended,
-        unless its ``overlap`` allows that; and what ``JobSubmitter.one`` raises.
+        unless its ``overlap`` allows that; what ``JobSubmitter.one`` raises; and ``PermissionDenied`` if the principal
+        may not cancel the last job.
         """
         schedule, running = view.schedule, running_job(view.progress)
         if running and schedule.overlap is Overlap.CANCEL_OTHER:
-            self._cancel(running, f"by the schedule {schedule.name}")
+            self._submit.check(submission)  # before its last job is cancelled for it
+            self._cancel_last(submission.principal, running, schedule.name)
         elif running and schedule.overlap is not Overlap.ALLOW:
             raise Conflict(
                 f"Job {running} of the schedule {schedule.name!r} has not ended, and its overlap is "
@@ -154,6 +161,12 @@ class ScheduleManager:
         if not isinstance(outcome, Accepted):
             raise outcome
         return outcome
+
+    def _cancel_last(self, principal: Principal, job_id: str, name: str) -> None:
+        try:
+            self._cancel(principal, job_id, f"by the schedule {name}")
+        except (JobFinal, JobNotFound) as error:
+            logger.debug("The last job of the schedule %s needs no cancellation: %s", name, error)
 
     def _owned(self, schedule: Schedule, submission: Submission, now: int) -> Schedule:
         """The schedule as it is stored, once its job and its terms were checked."""
@@ -204,12 +217,14 @@ def _check_new_name(name: str) -> None:
         raise InvalidInput.of("name", f"{name!r} is reserved; choose another name.")
 
 
-def _kept(schedule: Schedule, known: Schedule) -> Schedule:
-    """The schedule in place of ``known``, with what remains of it: its identity, its anchor, a pause."""
+def _kept(schedule: Schedule, before: Schedule) -> Schedule:
+    """The schedule in place of ``before``, with what remains of it: its identity, its anchor, a pause."""
     timing = schedule.timing
-    if replace(timing, anchor=known.timing.anchor) == known.timing and timing.anchor is None:
-        timing = known.timing
-    return replace(schedule, timing=timing, uid=known.uid, created=known.created, pause=schedule.pause or known.pause)
+    if replace(timing, anchor=before.timing.anchor) == before.timing and timing.anchor is None:
+        timing = before.timing
+    return replace(
+        schedule, timing=timing, uid=before.uid, created=before.created, pause=schedule.pause or before.pause
+    )
 
 
 def _first_time(schedule: Schedule, times: Times, now: int) -> int:
@@ -252,5 +267,5 @@ def _check_jitter(timing: Timing, times: Times, now: int) -> None:
             moments.append(moment)
     distance = min((later - earlier for earlier, later in pairwise(moments)), default=DAY + 1)
     if timing.jitter >= distance:
-        sentence = f"Must be shorter than the distance between two times, which is {distance / 1e6:g} s."
+        sentence = f"Must be shorter than the interval between two times, {distance / 1e6:g} s."
         raise InvalidInput.of("jitter", sentence)

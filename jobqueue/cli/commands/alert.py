@@ -13,9 +13,9 @@ from jobqueue.cli.views.output import Column, Screen, screen
 from jobqueue.cli.views.text import one_line
 
 _COLUMNS = (
-    Column("KIND", whole=True),
+    Column("KIND", uncut=True),
     Column("COUNT", right=True),
-    Column("LAST", whole=True),
+    Column("LAST", uncut=True),
     Column("ACKNOWLEDGED", wrap=True),
     Column("NEWEST", wrap=True),
 )

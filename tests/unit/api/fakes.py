@@ -39,8 +39,8 @@ from jobqueue.model.execution_page import (
     AnswerGroups,
     ExecutionFilter,
     ExecutionPage,
+    answering_agent,
     content_key,
-    who,
 )
 from jobqueue.model.failure import Failure, RecentFailures, group_failures
 from jobqueue.model.filter import JobFilter, JobPage
@@ -212,7 +212,7 @@ class FakeServices:
         self.saved = SavedJobManager(self.ledger, Registry.load(()))
         self.fired: list[ScheduledJob] = []
         submitter = SimpleNamespace(check=lambda _: None, fire=self._fire)
-        self.schedules = ScheduleManager(self.ledger, submitter, self._cancel)  # type: ignore[arg-type]
+        self.schedules = ScheduleManager(self.ledger, submitter, lambda _, *job: self._cancel(*job))  # type: ignore[arg-type]
         self.complete_target = TargetCompletion(self.targets, self.ledger.stored_targets.all)
         self.scopes = Scopes(self._fleet)
         radius = BlastRadius(self.scopes, self.ledger.limits)
@@ -283,7 +283,7 @@ class FakeServices:
 
     def _answer_groups(self, job_id: str, wanted: ExecutionFilter) -> AnswerGroups:
         page = self._execution_page(job_id, wanted)
-        groups = tuple(AnswerGroup(content_key(x), x, (who(x),)) for x in page.items)
+        groups = tuple(AnswerGroup(content_key(x), x, (answering_agent(x),)) for x in page.items)
         return AnswerGroups(page.job, groups, page.looked_at, page.next_first is not None, page.next_first)
 
     def _page(self, wanted: JobFilter) -> JobPage:
