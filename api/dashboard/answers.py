@@ -26,6 +26,8 @@ _SHORT = 80
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])|[\x00-\x08\x0b\x0c\x0e-\x1f]"
 )
+#: What most answers of commands have in common; it is shown elsewhere, or says nothing.
+_USUAL: Mapping[str, Any] = {"changed": True, "truncated": False}
 #: Signature findings that a person should see.
 _DOUBTS = {
     UNSIGNED: "Not signed by the named agent.",
@@ -89,6 +91,18 @@ class Answers:
     parts: tuple[Part, ...]
     cells: tuple[Cell, ...]
     counts: tuple[tuple[str, int], ...]
+
+
+def remarkable(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An answer's data without fields that say nothing; all of it if there are no others."""
+    is_process = isinstance(data.get("stdout"), str) and "exit_code" in data
+    usual = _USUAL if is_process else {}
+    kept = {
+        name: value
+        for name, value in data.items()
+        if value not in ("", None, [], {}) and (name not in usual or value is not usual[name])
+    }
+    return kept or data
 
 
 def host_of(execution: Execution) -> str:

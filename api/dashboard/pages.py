@@ -65,6 +65,7 @@ def _environment() -> Environment:
         words=words,
         pretty=answers.pretty,
         plain=answers.plain,
+        remarkable=answers.remarkable,
         number=lambda value: f"{value:,}",
     )
     return environment

@@ -106,6 +106,7 @@ def test_a_title_and_a_description(post: Ask, services: FakeServices) -> None:
     [
         ("title", "", "1 to 200 characters"),
         ("title", "x" * 201, "1 to 200 characters"),
+        ("title", "x" * 10_000, "1 to 200 characters"),
         ("title", "two\nlines", "control characters"),
         ("title", "\x1b[31mred", "control characters"),
         ("title", 7, "string"),

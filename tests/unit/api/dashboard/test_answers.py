@@ -86,6 +86,25 @@ def test_the_line_of_a_command_is_the_first_of_its_output(data: Any, line: str) 
     assert answers.arrange([execution("a", data=data)]).parts[0].whole[0].line == line
 
 
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        (
+            {"stdout": "x", "stderr": "", "exit_code": 0, "duration_ms": 7, "changed": True, "truncated": False},
+            {"stdout": "x", "exit_code": 0, "duration_ms": 7},
+        ),
+        (
+            {"stdout": "", "stderr": "e", "exit_code": 1, "changed": False, "truncated": True},
+            {"stderr": "e", "exit_code": 1, "changed": False, "truncated": True},
+        ),
+        ({"a": None, "b": 0, "c": False, "d": [], "changed": True}, {"b": 0, "c": False, "changed": True}),
+        ({"a": "", "b": []}, {"a": "", "b": []}),
+    ],
+)
+def test_fields_that_say_nothing_are_left_out(data: dict[str, Any], shown: dict[str, Any]) -> None:
+    assert answers.remarkable(data) == shown
+
+
 def job(*executions: Execution, status: JobStatus = JobStatus.COMPLETED) -> Any:
     return a_job(created=START, executions=executions, status=status, is_broadcast=True)
 
