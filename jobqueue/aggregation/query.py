@@ -67,16 +67,16 @@ class Query:
 
 
 def prepare(
-    text: str, values: Mapping[str, str], own: Collection[str], collections: Collection[str] | None, what: str
+    text: str, values: Mapping[str, str], own: Collection[str], collections: Collection[str] | None, subject: str
 ) -> Query:
     """Make a query of what a user wrote.
 
     ``values`` are the parameters. ``own`` are the run's collections, whose names may have hyphens anywhere in the SQL;
     those of ``collections``, which are all, may have them behind FROM and JOIN; None: which collections exist is
-    unknown here, so that every name may be one. ``what`` names the SQL in errors. Raises ``InvalidInput``.
+    unknown here, so that every name may be one. ``subject`` names the SQL in errors. Raises ``InvalidInput``.
     """
     if len(text) > _LONGEST:
-        raise InvalidInput(f"{what}: is longer than {_LONGEST} characters.")
+        raise InvalidInput(f"{subject}: is longer than {_LONGEST} characters.")
     filled = fill_in(text, values)
     names = _TABLE.findall(filled) if collections is None else collections
     shown = _without_hyphens(filled, own, names)
@@ -87,11 +87,11 @@ def prepare(
         Relations(None).query(written)
         return Query(shown, written, tables, _columns(tree))
     except SqlglotError as error:
-        raise InvalidInput(f"{what}: {_one_line(error)}") from error
+        raise InvalidInput(f"{subject}: {_one_line(error)}") from error
     except InvalidInput as error:
-        raise InvalidInput(f"{what}: {error.message}") from error
+        raise InvalidInput(f"{subject}: {error.message}") from error
     except RecursionError:
-        raise InvalidInput(f"{what}: is nested too deeply.") from None
+        raise InvalidInput(f"{subject}: is nested too deeply.") from None
 
 
 def trusted(text: str) -> Query:

@@ -99,13 +99,13 @@ def _check_header(header: Sequence[str], written: CsvFormat) -> None:
     check_names(header, "row 1: ")
     if written.is_given:
         return
-    for other, said in _OTHERS.items():
+    for other, message in _OTHERS.items():
         has_other = any(other in name for name in header) if other != "," else "," in header[0] and len(header) == 1
         if other != written.delimiter and has_other:
             name = next(name for name in header if other in name)
             only = "the only column" if len(header) == 1 else "a column"
             raise ValueError(
-                f"row 1: {only} would be {name[:80]!r}; if its columns are separated by {said}, pass "
+                f"row 1: {only} would be {name[:80]!r}; if its columns are separated by {message}, pass "
                 f"--delimiter (else --delimiter {written.delimiter!r} says that this is the name)"
             )
 

@@ -99,18 +99,18 @@ class Calls:
         """An expression of any type."""
         return self._typed(node)
 
-    def literal(self, node: exp.Expr, what: str) -> str:
+    def literal(self, node: exp.Expr, subject: str) -> str:
         """The text of a literal; raises ``InvalidInput`` for anything else."""
         value = self._typed(node)
         if not isinstance(value.literal, str):
-            raise refuse(node, f"{what} must be a text in quotes, not {node.sql('spark')[:80]}")
+            raise refuse(node, f"{subject} must be a text in quotes, not {node.sql('spark')[:80]}")
         return value.literal
 
-    def number(self, node: exp.Expr, what: str) -> int:
+    def number(self, node: exp.Expr, subject: str) -> int:
         """The value of a whole number in the SQL."""
         value = self._typed(node)
         if not isinstance(value.literal, int):
-            raise refuse(node, f"{what} must be a whole number, not {node.sql('spark')[:80]}")
+            raise refuse(node, f"{subject} must be a whole number, not {node.sql('spark')[:80]}")
         return value.literal
 
     def _by_table(self, name: str, overloads: Sequence[Function], values: Sequence[Typed]) -> Typed:

@@ -112,14 +112,14 @@ def literal_number(text: str) -> Typed:
         if math.isinf(float(text)):
             raise InvalidInput(f"the number {text[:50]} is too large for a DOUBLE")
         return Typed(f"CAST('{text}' AS DOUBLE)", SparkType("DOUBLE"))
-    whole, _, places = text.partition(".")
+    whole, _, decimals = text.partition(".")
     if "." not in text:
         number = int(text)
         if number < 2**63:
             kind = SparkType("INT" if number < 2**31 else "BIGINT")
             return Typed(f"CAST({number} AS {kind.duckdb})", kind, literal=number)
-    digits = len((whole + places).lstrip("0"))
-    kind = decimal(max(digits, len(places), 1), len(places))
+    digits = len((whole + decimals).lstrip("0"))
+    kind = decimal(max(digits, len(decimals), 1), len(decimals))
     if kind.digits > 38:
         raise InvalidInput(f"the number {text[:50]} has more than 38 digits")
     return Typed(f"CAST('{text}' AS {kind})", kind)
