@@ -71,10 +71,10 @@ class PermissionDenied(JobQueueError):
     code = "permission_denied"
 
     @classmethod
-    def of(cls, who: str, permission: str) -> PermissionDenied:
-        """The error for one permission that ``who`` lacks."""
+    def of(cls, name: str, permission: str) -> PermissionDenied:
+        """The error for one permission that ``name`` lacks."""
         return cls(
-            f"{who or 'An unauthenticated caller'} lacks the permission {permission}; ask an administrator for a role "
+            f"{name or 'An unauthenticated caller'} lacks the permission {permission}; ask an administrator for a role "
             "that has it.",
             {"permission": permission},
         )
@@ -131,6 +131,12 @@ class TargetNotFound(NotFound):
     """No target is stored under this name."""
 
     code = "target_not_found"
+
+
+class AlertNotFound(NotFound):
+    """There is no alert of this kind."""
+
+    code = "alert_not_found"
 
 
 class SavedJobNotFound(NotFound):

@@ -9,6 +9,7 @@ from api import errors
 from api.context import principal, services
 from api.dashboard import pages, posted, query
 from api.dashboard.blueprint import PREFIX, blueprint
+from api.dashboard.sorting import Column, order_of, ordered
 from api.native import agent_query
 from jobqueue.errors import Conflict, InvalidInput
 from jobqueue.model.agent import Agent, AgentState
@@ -18,10 +19,20 @@ from jobqueue.model.fleet import FleetSummary
 from jobqueue.model.target import check_hostname
 from jobqueue.trust.signing.certificate import fingerprint_of
 
-_LIMIT = 100
+#: Agents on a page; the last is the default.
+_SIZES = (25, 50, 100)
 _JOBS = 10
 _LONGEST_FINGERPRINT = 200
 _VIEWS = ("all", "ready", "pending", "away", "offline", "troubled")
+_COLUMNS: dict[str, Column[Agent]] = {
+    "agent": Column(lambda agent: agent.hostname),
+    "state": Column(lambda agent: (_severity(agent), str(agent.state), agent.conditions)),
+    "runs": Column(lambda agent: agent.running, is_largest_first=True),
+    "waiting": Column(lambda agent: agent.queue_length, is_largest_first=True),
+    "load": Column(lambda agent: agent.load[0] if agent.load else None, is_largest_first=True),
+    "memory": Column(lambda agent: agent.memory.get("percent"), is_largest_first=True),
+    "heartbeat": Column(lambda agent: agent.last_heartbeat or None),
+}
 _STATES = {
     "ready": (AgentState.READY,),
     "pending": (AgentState.PENDING,),
@@ -43,7 +54,7 @@ def agents() -> Response:
 @blueprint.get(f"{PREFIX}/agents/<hostname>")
 def agent(hostname: str) -> Response:
     """One agent and its newest jobs."""
-    return _one(services().agents.get(check_hostname(hostname)))
+    return _detail_page(services().agents.get(check_hostname(hostname)))
 
 
 @blueprint.post(f"{PREFIX}/agents/<hostname>/drain")
@@ -77,7 +88,7 @@ def _move(hostname: str, verb: str) -> Response:
     except Conflict as error:
         if not principal().may_somewhere("agent:read"):
             raise
-        return _one(services().agents.get(hostname), error.message, errors.status_of(error))
+        return _detail_page(services().agents.get(hostname), error.message, errors.status_of(error))
     back = f"{PREFIX}/agents/{hostname}" if posted.form().get("back") == "agent" else f"{PREFIX}/agents"
     return flask.make_response(flask.redirect(pages.link(f"{back}?done={verb}&host={hostname}"), 303))
 
@@ -85,11 +96,14 @@ def _move(hostname: str, verb: str) -> Response:
 def _list() -> Response:
     fleet, view, words = services().fleet(), query.text("view"), query.text("q")
     after, problem = query.text("after", 253), ""
+    size = query.number("size", _SIZES[-1], _SIZES[-1])
+    size = size if size in _SIZES else _SIZES[-1]
     try:
-        page = _found(view, words, after)
+        page = _agent_page(view, words, after, size)
     except InvalidInput as error:
         problem, page = error.message, AgentPage((), 0)
-    agents = sorted(page.items, key=lambda one: (one.live and not one.conditions, one.hostname))
+    order = order_of(_COLUMNS)
+    agents = ordered(sorted(page.items, key=lambda one: (_severity(one), one.hostname)), _COLUMNS, order)
     return pages.render(
         "agents.html",
         400 if problem else 200,
@@ -98,6 +112,10 @@ def _list() -> Response:
         counts=_counts(fleet),
         q=words,
         page=page,
+        order=order,
+        is_whole=not after and page.next_after is None,
+        size=size,
+        sizes=_SIZES,
         problem=problem,
         done=_done(),
         newer=query.with_changes(after=None, done=None) if after else "",
@@ -106,22 +124,33 @@ def _list() -> Response:
     )
 
 
-def _found(view: str, words: str, after: str) -> AgentPage:
+def _severity(agent: Agent) -> int:
+    """The place of an agent among those that need attention; the others have the last one."""
+    if not agent.live:
+        return 0
+    if agent.conditions:
+        return 1
+    return 2 if agent.state is not AgentState.READY else 3
+
+
+def _agent_page(view: str, words: str, after: str, size: int) -> AgentPage:
     """One page of the agents in a view whose hostnames contain the words, or that have the labels among them."""
     labels = [word for word in words.split() if ":" in word]
     names = [word for word in words.split() if ":" not in word]
-    wanted = AgentFilter(
+    agent_filter = AgentFilter(
         hostname=f"*{'*'.join(names)}*" if names else "",
         labels=agent_query.label_pairs(labels),
         states=_STATES.get(view, ()),
         is_live={"ready": True, "offline": False}.get(view),
-        limit=_LIMIT,
+        limit=size,
         after=after,
     )
     if view == "troubled":
         # the summary names them: there is no index of conditions
-        return services().agents.among([one.hostname for one in services().fleet().troubled if one.conditions], wanted)
-    return services().agents.page(wanted)
+        return services().agents.among(
+            [one.hostname for one in services().fleet().troubled if one.conditions], agent_filter
+        )
+    return services().agents.page(agent_filter)
 
 
 def _counts(fleet: FleetSummary) -> dict[str, int]:
@@ -136,15 +165,15 @@ def _counts(fleet: FleetSummary) -> dict[str, int]:
     }
 
 
-def _one(found: Agent, problem: str = "", status: int = 200) -> Response:
+def _detail_page(agent: Agent, problem: str = "", status: int = 200) -> Response:
     jobs = (
-        services().jobs.summaries(JobFilter(hostname=found.hostname, limit=_JOBS))
+        services().jobs.summaries(JobFilter(hostname=agent.hostname, limit=_JOBS))
         if principal().may_somewhere("job:read")
         else None
     )
-    fingerprint = fingerprint_of(found.public_key) or ""
+    fingerprint = fingerprint_of(agent.public_key) or ""
     return pages.render(
-        "agent.html", status, agent=found, fingerprint=fingerprint, problem=problem, done=_done(), jobs=jobs
+        "agent.html", status, agent=agent, fingerprint=fingerprint, problem=problem, done=_done(), jobs=jobs
     )
 
 

@@ -30,7 +30,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "queues": (
         "queues",
         "zset",
-        "slots in which executions wait, by the time of publishing of the oldest that the reconciler has not looked at",
+        "slots in which executions wait, by the time of publishing of the oldest that the reconciler has not examined",
     ),
     "due": ("due", "zset", "{job}:{slot} of executions that wait for a time, by that time (microseconds)"),
     "pauses": ("pauses", "hash", "{pause}: kind|until|length|value, then who paused it, when and why, JSON"),
@@ -48,13 +48,13 @@ KINDS: dict[str, tuple[str, str, str]] = {
         "{concurrency key}: ids of the jobs, or {job}:{slot} of the executions, that hold it, oldest first",
     ),
     "line": ("line:", "zset", "{concurrency key}: ids of jobs, or {job}:{slot}, that wait for it, in their order"),
-    "lines": ("lines", "zset", "concurrency keys for which something waits, by the time to look at them next"),
+    "lines": ("lines", "zset", "concurrency keys for which something waits, by the time to examine them next"),
     "leases": ("leases", "zset", "{job}:{slot} of executions that run, by the end of their lease (microseconds)"),
     "deadlines": ("deadlines", "zset", "ids of jobs with expires_at and executions not started, by that time"),
     "cancelling": (
         "cancelling",
         "zset",
-        "ids of broadcasts whose waiting executions are being cancelled, by the number of executions looked at",
+        "ids of broadcasts whose waiting executions are being cancelled, by the number of executions examined",
     ),
     "removals": ("removals", "zset", "ids of deleted broadcasts with records left, by what is left (0: records only)"),
     "removing": ("removing:", "list", "{job}: slots of a deleted broadcast whose records are left"),
@@ -169,6 +169,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "stats": ("stats", "hash", "safety counters: refused claims, stale results, lost leases"),
     "measured": ("measured", "hash", "what|operation|state or bucket: counts of executions, and how long they took"),
     "alerts": ("alerts", "list", "{time}|{JSON} of alerts, newest first"),
+    "acknowledged": ("acknowledged", "hash", "{kind of alert}: who acknowledged its alerts, sealed by the API"),
     "outage": ("outage", "string", "{time}|{alert}: when the outage began that the alert is about"),
     "noted": (
         "noted:",

@@ -10,6 +10,7 @@ import click
 
 from jobqueue.cli.again import confirm_again
 from jobqueue.cli.candidates import hostnames_like, job_ids_like, operations_like, statuses_like, targets_like
+from jobqueue.cli.commands.answer_diff import diff
 from jobqueue.cli.concurrency import concurrency_options, take_concurrency
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import for_each
@@ -32,6 +33,7 @@ from jobqueue.cli.parameters import (
 )
 from jobqueue.cli.rerun import request_of, submit_request
 from jobqueue.cli.rollout import rollout_options, take_rollout
+from jobqueue.cli.sorting import JOBS, ordered, sort_option
 from jobqueue.cli.submission import add_arguments, different_tags, operation_data
 from jobqueue.cli.views.answers import answers, show_answers
 from jobqueue.cli.views.execution_view import merged, show_executions, show_groups
@@ -63,6 +65,9 @@ def job() -> None:
 
     ID is a job's id, at least four characters that it begins with, or its alias.
     """
+
+
+job.add_command(diff)
 
 
 @job.command()
@@ -187,6 +192,7 @@ def submit(  # noqa: PLR0913 - one for each option
 @click.option("--cursor", help="The next_cursor of the previous page.")
 @click.option("--all", "everything", is_flag=True, help="All matching jobs instead of one page.")
 @click.option("--view", type=click.Choice(["full", "summary"]), help="With --json: how much detail of each job.")
+@sort_option(JOBS, "newest first")
 @full_option
 @json_option
 def list_jobs(  # noqa: PLR0913 - one for each option
@@ -197,6 +203,7 @@ def list_jobs(  # noqa: PLR0913 - one for each option
     cursor: str | None,
     everything: bool,
     view: str | None,
+    sort: str | None,
     full: bool,
     as_json: bool,
     **query: Any,
@@ -213,10 +220,13 @@ def list_jobs(  # noqa: PLR0913 - one for each option
             page["next_cursor"] = None
         else:
             page = client.jobs(limit=limit, offset=offset, cursor=cursor, **query)
+    page["items"] = ordered(page["items"], JOBS, sort)
     if as_json:
         screen().json(page)
     else:
         show_list(screen(full=full), page)
+    if sort and page.get("next_cursor"):
+        complain(f"Only these {len(page['items'])} jobs are sorted, the newest; --all sorts all.")
 
 
 @job.command()
@@ -244,23 +254,23 @@ def get(
     with connect() as client:
         job_id = job_id_of(client, job_id)
         if group:
-            found = merged(client.iter_execution_pages(job_id, state=state, group="answer"))
+            job = merged(client.iter_execution_pages(job_id, state=state, group="answer"))
         elif executions or state:
-            found, *more = client.iter_execution_pages(job_id, state=state, limit=MAX_EXECUTIONS)
-            found["items"] += [item for page in more for item in page["items"]]
-            found["next_cursor"] = None
+            job, *more = client.iter_execution_pages(job_id, state=state, limit=MAX_EXECUTIONS)
+            job["items"] += [item for page in more for item in page["items"]]
+            job["next_cursor"] = None
         else:
-            found = client.job(job_id)
+            job = client.job(job_id)
     if as_json:
-        screen().json(found)
-    elif "groups" in found:
-        show_groups(screen(full=full), found)
-    elif "items" in found:
-        show_executions(screen(full=full), found["items"])
+        screen().json(job)
+    elif "groups" in job:
+        show_groups(screen(full=full), job)
+    elif "items" in job:
+        show_executions(screen(full=full), job["items"])
     elif oneline:
-        show_oneline(screen(full=full), answers(found))
+        show_oneline(screen(full=full), answers(job))
     else:
-        show_job(screen(full=full), found)
+        show_job(screen(full=full), job)
 
 
 @job.command("watch")
@@ -333,7 +343,7 @@ def cancel(job_ids: Sequence[str], as_json: bool) -> None:
     def stop(client: Client, job_id: str) -> dict[str, Any]:
         return client.cancel(job_id_of(client, job_id))
 
-    for_each(job_ids, stop, lambda found: f"{one_line(found.get('id'))}  {_cancelled(found)}", as_json=as_json)
+    for_each(job_ids, stop, lambda job: f"{one_line(job.get('id'))}  {_cancelled(job)}", as_json=as_json)
 
 
 @job.command()
@@ -467,8 +477,8 @@ def _steer(action: Callable[[Client, str], dict[str, Any]], job_ids: Sequence[st
     def step(client: Client, job_id: str) -> dict[str, Any]:
         return action(client, job_id_of(client, job_id))
 
-    def line(found: dict[str, Any]) -> str:
-        return f"{one_line(found.get('id'))}  {one_line((found.get('rollout') or {}).get('state'))}"
+    def line(job: dict[str, Any]) -> str:
+        return f"{one_line(job.get('id'))}  {one_line((job.get('rollout') or {}).get('state'))}"
 
     for_each(job_ids, step, line, as_json=as_json)
 
@@ -500,6 +510,6 @@ def _finish(
     context.exit(0 if ended["status"] in GOOD_STATUSES else EXIT_JOB_FAILED)
 
 
-def _cancelled(found: dict[str, Any]) -> str:
-    status = one_line(found.get("status"))
+def _cancelled(job: dict[str, Any]) -> str:
+    status = one_line(job.get("status"))
     return status if status == JobStatus.CANCELLED.value else f"{status}, cancel requested"

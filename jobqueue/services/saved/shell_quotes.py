@@ -39,15 +39,15 @@ class ShellPosition:
 
     def feed(self, text: str) -> None:
         """Read more of the script."""
-        place = 0
-        while place < len(text) and not self._unclear:  # which does not change any more
-            plain = _PLAIN[self._quote].match(text, place)
+        position = 0
+        while position < len(text) and not self._unclear:  # which does not change any more
+            plain = _PLAIN[self._quote].match(text, position)
             if plain is None:
-                place += self._step(text[place : place + 2])
+                position += self._step(text[position : position + 2])
                 continue
-            place = plain.end()
+            position = plain.end()
             if not self._quote:
-                self._before = text[place - 1]
+                self._before = text[position - 1]
 
     def _step(self, pair: str) -> int:
         """Read one character, or two that belong together; returns how many. ``pair``: it and the next one."""
