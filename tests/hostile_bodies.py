@@ -25,6 +25,20 @@ _FULL = {
     "priority": 3,
     "idempotency_key": "k",
 }
+_SAVED = {
+    "operation": {"type": "script.shell.execute", "data": {"script": "echo {{ a | quote }}", "env": {"A": "{{ a }}"}}},
+    "target_hostname": "{{ hosts }}",
+    "parameters": {"a": {"default": "b", "pattern": "^b*$"}, "hosts": {"format": "target"}, "s": {"secret": True}},
+    "run_by": ["role:deploy"],
+}
+_TIMING = {"cron": "0 3 * * 1-5", "time_zone": "Europe/Berlin", "jitter": "5m", "starts": "2030-01-01"}
+_SCHEDULE = {
+    **_TIMING,
+    "job": {"operation": _OPERATION, "target_hostname": "web1"},
+    "blackouts": [{"cron": "0 0 24 12 *", "duration": "3d"}],
+    "overlap": "cancel_other",
+    "catch_up": "1h",
+}
 _CONFIGURATION = {"id": "c", "type": "script", "script": "true", "language": "shell"}
 #: (method, path, a document that is right or nearly so).
 ROUTES: list[tuple[str, str, Any]] = [
@@ -42,6 +56,15 @@ ROUTES: list[tuple[str, str, Any]] = [
     ("POST", "/role", {"name": "n", "permissions": ["job:read"]}),
     ("POST", "/agent/invite", {"hostname": "web9"}),
     *(("POST", f"/agent/web1/{verb}", {}) for verb in ("drain", "undrain", "accept", "revoke")),
+    ("PUT", "/saved/n", _SAVED),
+    *(("POST", f"/saved/n/{verb}", {"parameters": {"a": "b"}, "target_hostname": "web1"}) for verb in ("run", "plan")),
+    ("POST", "/saved/n/restore", {"version": 1}),
+    ("POST", "/schedule", {"name": "n", **_SCHEDULE}),
+    ("PUT", "/schedule/n", _SCHEDULE),
+    ("PUT", "/schedule/n?dry_run=true", {"every": "1h", "job": {"saved": "n", "parameters": {"a": "b"}}}),
+    ("POST", "/schedule/preview", {"rrule": "FREQ=MONTHLY;BYDAY=-1FR", "time_zone": "Asia/Tokyo"}),
+    *(("POST", f"/schedule/n/{verb}", {"reason": "r"}) for verb in ("pause", "resume", "trigger")),
+    ("POST", "/job", {"operation": _OPERATION, "concurrency": {"key": "a-{host}", "limit": 2, "policy": "wait"}}),
     ("POST", "/api/jobs/", {"entrypoint": "x", "runtime_env": {"env_vars": {"A": "b"}}, "metadata": {"a": "b"}}),
     ("POST", "/api/jobs", {"entrypoint": "x", "labels": "a", "createOptions": {"a": "b"}}),
     ("POST", "/api/jobs/", {"entrypoint": "x", "entrypoint_label_selector": {"zone": "in(a, b)"}}),
@@ -62,10 +85,19 @@ LISTS = [
     (f"/job/{JOB}/executions", ("cursor", "limit", "state", "hostname")),
     ("/target/complete", ("q",)),
     ("/audit", ("cursor", "limit", "who")),
+    ("/saved", ("cursor", "limit")),
+    ("/saved/n/diff", ("before", "after")),
+    ("/schedule", ("cursor", "limit")),
     ("/api/jobs/", ("limit", "offset")),
     ("/api/spark/jobs", ("limit", "offset", "sync")),
     ("/ui/agents", ("q", "sort", "cursor")),
     ("/ui/jobs", ("q", "status", "target")),
+]
+PACKAGES = [
+    "/api/packages/gcs/_ray_pkg_0123456789abcdef.zip",
+    "/api/packages/gcs/_ray_pkg_0123456789abcdef.zip%00",
+    "/api/packages/gcs/..%2f..%2fetc%2fpasswd",
+    "/api/packages/x/" + "a" * 300,
 ]
 FORMS = ["/ui/sign-in", "/ui/submit", f"/ui/jobs/{JOB}/cancel"]
 _WORDS = [
@@ -94,6 +126,9 @@ def request(draw: random.Random, headers: bytes) -> bytes:
     elif kind < 0.3:
         method, path = "POST", draw.choice(FORMS)
         body, media = _form(draw)
+    elif kind < 0.35:
+        method, path = "PUT", draw.choice(PACKAGES)
+        body, media = _package(draw)
     else:
         method, path, document = draw.choice(ROUTES)
         media = b"application/json" if draw.random() < 0.95 else draw.choice(_TYPES)
@@ -158,6 +193,14 @@ def _form(draw: random.Random) -> tuple[bytes, bytes]:
     parts = [part % (name.encode(), draw.choice([b"", b'; filename="x"']), text.encode()) for name, text in pairs]
     body = b"".join(parts * draw.choice([1, 1, 300])) + draw.choice([b"--b--\r\n", b"--b", b""])
     return body, b"multipart/form-data; boundary=" + draw.choice([b"b", b"b" * 300, b'"'])
+
+
+def _package(draw: random.Random) -> tuple[bytes, bytes]:
+    """The bytes of a package: raw, as a form, or something else."""
+    if draw.random() < 0.3:
+        return _form(draw)
+    content = draw.choice([b"PK\x03\x04", b"PK\x05\x06" + bytes(18), b"\x1f\x8b", b""])
+    return content + draw.randbytes(draw.choice([0, 10, 100_000])), b"application/octet-stream"
 
 
 def _framed(draw: random.Random, body: bytes) -> bytes:

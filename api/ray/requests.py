@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from api import validation
@@ -104,5 +105,5 @@ def _data(loaded: Mapping[str, Any], needs: Needs) -> dict[str, Any]:
 
 def _tags(metadata: Mapping[str, str]) -> dict[str, str]:
     """The metadata that can be tags, so that jobs can be found by it."""
-    fit = [(key, text) for key, text in metadata.items() if tag_problem(key, text) is None]
-    return dict(fit[:MAX_TAGS])
+    fit = ((key, text) for key, text in metadata.items() if tag_problem(key, text) is None)
+    return dict(islice(fit, MAX_TAGS))

@@ -180,13 +180,13 @@ class SavedJobManager:
     def _checked(self, saved: SavedJob) -> SavedJob:
         """The saved job with its parameters completed. Raises ``InvalidInput``."""
         parameters = check_parameters(saved.parameters)
+        size = len(json.dumps(saved.content))  # before the templates are read, which takes longer
+        if size > MAX_BYTES:
+            raise InvalidInput(f"The saved job has {size} bytes of JSON; at most {MAX_BYTES} are allowed.")
         operation, data, target = str(saved.job["operation"]), saved.job["data"], str(saved.job["target"])
         check_templates(self._registry.get(operation), data, parameters, _DATA)
         if target_parameter(target, parameters) is None:
             _check_target(target)
-        size = len(json.dumps(saved.content))
-        if size > MAX_BYTES:
-            raise InvalidInput(f"The saved job has {size} bytes of JSON; at most {MAX_BYTES} are allowed.")
         if not any(is_required(schema) for schema in parameters.values()):
             self._registry.validate(operation, template.render(data, values_of(parameters, {}), _DATA))
         return replace(saved, parameters=parameters)

@@ -5,8 +5,17 @@ This is not a parser of shell scripts. What it cannot be sure about it calls unc
 
 from __future__ import annotations
 
+import re
+
 #: Characters after which a # begins a comment.
 _BREAKS = frozenset(" \t\n;&|()<>")
+#: By the quote that is open: what does not change the position, which is most of a script.
+_PLAIN = {
+    "": re.compile(r"""(?:[^\\'"#<$`]|'[^']*'|"[^\\"<$`]*")+"""),
+    "'": re.compile("[^']+"),
+    '"': re.compile(r"""[^\\"<$`]+"""),
+    "#": re.compile("[^\n]+"),
+}
 
 
 class ShellPosition:
@@ -31,8 +40,14 @@ class ShellPosition:
     def feed(self, text: str) -> None:
         """Read more of the script."""
         position = 0
-        while position < len(text):
-            position += self._step(text[position : position + 2])
+        while position < len(text) and not self._unclear:  # which does not change any more
+            plain = _PLAIN[self._quote].match(text, position)
+            if plain is None:
+                position += self._step(text[position : position + 2])
+                continue
+            position = plain.end()
+            if not self._quote:
+                self._before = text[position - 1]
 
     def _step(self, pair: str) -> int:
         """Read one character, or two that belong together; returns how many. ``pair``: it and the next one."""

@@ -323,3 +323,9 @@ def test_the_audit_trail(client: FlaskClient) -> None:
         ("PUT", "/saved/deploy", "deploy"),
     ]
     assert entries[1]["details"]["version"] == 1
+
+
+def test_parameters_that_are_no_schemas(client: FlaskClient) -> None:
+    for schema in ("text", 5, [], ["a"], None):
+        body = {**PING, "parameters": {"a": schema}}
+        error(client.put("/saved/n", json=body), 400, "parameters.a")

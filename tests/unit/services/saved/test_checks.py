@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from jobqueue.errors import InvalidInput
 from jobqueue.operations.registry import Registry
 from jobqueue.services.saved.checks import check_templates, target_parameter
 from jobqueue.services.saved.parameters import check_parameters
+from jobqueue.services.saved.shell_quotes import ShellPosition
 from jobqueue.services.saved.template import render
 
 HOSTILE = (
@@ -149,3 +151,18 @@ def test_targets() -> None:
     for target in ("{{ p }}", "{{ h }} or web1", "{{ nobody }}", "{{ h | join(',') }}", "{{ 'web1' }}", "{{ h"):
         with pytest.raises(InvalidInput, match="target_hostname: "):
             target_parameter(target, parameters)
+
+
+@pytest.mark.parametrize("piece", ["'' ", '"" ', "aaa ", '"<', "\\a", "# \n", "$a"])
+def test_a_long_script_takes_little_work(piece: str) -> None:
+    script = piece * (250_000 // len(piece))
+    began = time.thread_time()
+    ShellPosition().feed(script)
+    assert time.thread_time() - began < 1.0
+
+
+def test_what_is_unclear_stays_so() -> None:
+    position = ShellPosition()
+    position.feed('echo "$(')
+    position.feed('true)"\n')
+    assert position.fault == "behind $(, where quoting is not enough"
