@@ -126,15 +126,14 @@ function unfollow() {
 }
 
 function showPulse() {
-  let state = "still";
-  let text = "This page is as it was when it was loaded";
-  if (lost) [state, text] = ["lost", "The server does not answer; trying again"];
-  else if (document.body.dataset.live && events && events.readyState === EventSource.OPEN) [state, text] = ["live", "Live"];
-  else if (document.body.dataset.live) [state, text] = ["polling", "Brought up to date every few seconds"];
+  let [state, label, text] = ["still", "Not live", "This page is as it was when it was loaded"];
+  if (lost) [state, label, text] = ["lost", "No answer", "The server does not answer; trying again"];
+  else if (document.body.dataset.live && events && events.readyState === EventSource.OPEN) [state, label, text] = ["live", "Live", "Brought up to date with each event"];
+  else if (document.body.dataset.live) [state, label, text] = ["polling", "Polling", "Brought up to date every few seconds"];
   if (pulse.dataset.state === state) return;
   pulse.dataset.state = state;
   pulse.title = text;
-  document.getElementById("pulse-text").textContent = text;
+  document.getElementById("pulse-text").textContent = label;
 }
 
 if (live) {
