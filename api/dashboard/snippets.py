@@ -55,14 +55,27 @@ def _command_line(body: dict[str, Any]) -> str:
         words += ["--title", body["title"]]
     if "timeout_seconds" in body:
         words += ["--timeout", f"{body['timeout_seconds']:g}s"]
-    for name, value in body.get("rollout", {}).items():
-        option = name.removesuffix("_seconds")
-        words += [f"--{option.replace('_', '-')}", f"{value:g}s" if option != name else str(value)]
+    words += _rollout_options(body.get("rollout", {}))
     for name, value in body.get("concurrency", {}).items():
         words += [f"--concurrency-{name}", str(value)]
     for key, value in body.get("tags", {}).items():
         words += ["--tag", f"{key}={value}"]
     return shlex.join([*words, "--watch"])
+
+
+def _rollout_options(terms: dict[str, Any]) -> list[str]:
+    words = []
+    for name, value in terms.items():
+        if name == "verify":
+            words += ["--verify", value["operation"]["type"]]
+            if "data" in value["operation"]:
+                words += ["--verify-data", json.dumps(value["operation"]["data"], ensure_ascii=False)]
+            if "within_seconds" in value:
+                words += ["--verify-within", f"{value['within_seconds']:g}s"]
+            continue
+        option = name.removesuffix("_seconds")
+        words += [f"--{option.replace('_', '-')}", f"{value:g}s" if option != name else str(value)]
+    return words
 
 
 def _curl(body: dict[str, Any], base: str) -> str:

@@ -11,6 +11,7 @@ from api.native.fields import Text, about, length
 from api.validation import StrictSchema
 from jobqueue.errors import InvalidInput
 from jobqueue.model.rollout import APPROVE, AUTO, CANCEL, MAX_HOSTS, MAX_SECONDS, STOP, Rollout
+from jobqueue.model.verification import DEFAULT_WITHIN_SECONDS, MAX_WITHIN_SECONDS
 
 _HOSTS = {"type": "integer", "minimum": 1, "maximum": MAX_HOSTS}
 _AMOUNT = {"oneOf": [_HOSTS, {"type": "string", "pattern": r"^\d{1,3}(\.\d{1,2})?%$"}]}
@@ -39,6 +40,27 @@ PROPERTIES: dict[str, Any] = {
         "description": "With cancel, a rollout that stops also cancels what has been opened.",
     },
     "deadline_seconds": {**_SECONDS, "minimum": 1, "description": "After this time no execution starts."},
+    "verify": {
+        "type": "object",
+        "description": "An operation that each host runs after its run; a host that cannot verify it has failed.",
+        "required": ["operation"],
+        "additionalProperties": False,
+        "properties": {
+            "operation": {
+                "type": "object",
+                "required": ["type"],
+                "additionalProperties": False,
+                "properties": {"type": {"type": "string"}, "data": {"type": "object"}},
+            },
+            "within_seconds": {
+                "type": "number",
+                "minimum": 1,
+                "maximum": MAX_WITHIN_SECONDS,
+                "default": DEFAULT_WITHIN_SECONDS,
+                "description": "It is repeated until it succeeds, for so long.",
+            },
+        },
+    },
 }
 
 
@@ -65,7 +87,7 @@ class RolloutTerms(fields.Dict):
         try:
             return Rollout.read(value)
         except InvalidInput as error:
-            problems = {name.removeprefix("rollout."): found for name, found in (error.details or {}).items()}
+            problems = {name.removeprefix("rollout."): messages for name, messages in (error.details or {}).items()}
             raise ma.ValidationError(problems) from error
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from jobqueue.cli.parameters import duration
+from jobqueue.cli.parameters import duration, json_object
 from jobqueue.errors import InvalidInput
 from jobqueue.model.rollout import APPROVE, AUTO, CANCEL, STOP, Rollout
 
@@ -53,6 +53,23 @@ _OPTIONS = (
         help="Rollout: cancel: one that stops also cancels what runs.",
     ),
     click.option("--deadline", type=duration, metavar="DURATION", help="Rollout: start nothing after this time."),
+    click.option(
+        "--verify",
+        metavar="OPERATION",
+        help="Rollout: an operation that must succeed on each host after its run, or the host has failed.",
+    ),
+    click.option(
+        "--verify-data",
+        type=json_object,
+        metavar="JSON|@FILE",
+        help="Rollout: the data of the --verify operation.",
+    ),
+    click.option(
+        "--verify-within",
+        type=duration,
+        metavar="DURATION",
+        help="Rollout: repeat the --verify operation until it succeeds, for so long; default 60s.",
+    ),
 )
 
 
@@ -65,10 +82,26 @@ def rollout_options(command: _F) -> _F:
 
 def take_rollout(options: dict[str, Any]) -> dict[str, Any] | None:
     """Take the options of a rollout out of ``options``; the terms, or None without any. Raises ``UsageError``."""
-    given = {field: value for name, field in _FIELDS.items() if (value := options.pop(name)) is not None}
-    if not given:
+    terms = {field: value for name, field in _FIELDS.items() if (value := options.pop(name)) is not None}
+    verify = _take_verification(options)
+    if verify is not None:
+        terms["verify"] = verify
+    if not terms:
         return None
     try:
-        return Rollout.read(given).document()
+        return Rollout.read(terms).document()
     except InvalidInput as error:
         raise click.UsageError(error.message.removeprefix("rollout.")) from error
+
+
+def _take_verification(options: dict[str, Any]) -> dict[str, Any] | None:
+    """Take the options of the verification out of ``options``. Raises ``UsageError``."""
+    operation, data, within = (options.pop(name) for name in ("verify", "verify_data", "verify_within"))
+    if operation is None:
+        if data is not None or within is not None:
+            raise click.UsageError("--verify-data and --verify-within need --verify OPERATION.")
+        return None
+    terms: dict[str, Any] = {"operation": {"type": operation}}
+    if data is not None:
+        terms["operation"]["data"] = data
+    return terms if within is None else {**terms, "within_seconds": within}

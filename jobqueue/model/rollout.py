@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from jobqueue.errors import InvalidInput
+from jobqueue.model.verification import Verification
 
 AUTO, APPROVE = "auto", "approve"
 STOP, CANCEL = "stop", "cancel"
@@ -33,7 +34,8 @@ class Rollout:
     ``spread`` is a label's key or a fact whose values take turns in the order of the hosts. Once ``max_failures`` hosts
     have failed, expired or been lost, or one canary has, no further batch is opened. ``pause_seconds`` lie between two
     batches; with ``between`` "approve" each waits for an approval. ``on_failure`` "cancel" also cancels what has been
-    opened. After ``deadline_seconds`` no execution starts.
+    opened. After ``deadline_seconds`` no execution starts. ``verify`` runs on each host after its run; if it fails, the
+    host has failed.
     """
 
     canary: int = 0
@@ -44,27 +46,29 @@ class Rollout:
     between: str = AUTO
     on_failure: str = STOP
     deadline_seconds: float | None = None
+    verify: Verification | None = None
 
     @classmethod
-    def read(cls, given: Mapping[str, Any]) -> Rollout:
+    def read(cls, terms: Mapping[str, Any]) -> Rollout:
         """The terms as a caller gives them. Raises ``InvalidInput``, which names the field."""
-        if "verify" in given:
-            raise _invalid("verify", "Is not supported; give a job of its own for the check, or use between: approve.")
         names = [field.name for field in fields(cls)]
-        for name, value in given.items():
+        for name, value in terms.items():
             if name not in names:
                 raise _invalid(name[:80], f"Unknown field; a rollout has {', '.join(names)}.")
             if value is None:
                 raise _invalid(name, "May not be null; leave it out.")
-            _CHECKS[name](name, value)
-        if "canary" not in given and "batch" not in given:
+            if name in _CHECKS:
+                _CHECKS[name](name, value)
+        if "canary" not in terms and "batch" not in terms:
             raise _invalid("batch", "Missing: give batch, canary or both, such as batch: 10%.")
-        return cls(**given)
+        verify = Verification.read(terms["verify"]) if "verify" in terms else None
+        return cls(**{**terms, "verify": verify})
 
     def document(self) -> dict[str, Any]:
         """The terms in JSON form, without defaults."""
         pairs = ((field.name, getattr(self, field.name), field.default) for field in fields(self))
-        return {name: value for name, value, default in pairs if value != default}
+        terms = {name: value for name, value, default in pairs if value != default}
+        return terms if self.verify is None else {**terms, "verify": self.verify.document()}
 
     def argument(self) -> str:
         """The terms as ``create_jobs.lua`` reads them."""

@@ -17,7 +17,7 @@ from jobqueue.model.rollout_batches import bounds_of, needs_several_hosts
 from jobqueue.model.submission import Submission
 from jobqueue.model.target import Target, TargetKind
 from jobqueue.operations.registry import Registry
-from jobqueue.services import batch_budget, submission_permissions, targets
+from jobqueue.services import batch_budget, rollout_verification, submission_permissions, targets
 from jobqueue.services.scopes import outside, unknown
 from jobqueue.services.submission_scope import Limits, SubmissionScope
 from jobqueue.services.target_preview import Candidate, TargetPreview, reach
@@ -86,6 +86,9 @@ class Planner:
         operation = self._operations.get(submission.operation)
         data = self._operations.validate(submission.operation, dict(submission.data))
         needed = submission_permissions.needed(operation.permission, data)
+        verification = rollout_verification.checked(submission, self._operations)
+        if verification is not None:
+            needed = tuple(dict.fromkeys((*needed, *verification.permissions)))
         target = targets.parsed(submission.target)
         limits = self.scope.of(principal, needed)
         seed = secrets.token_hex(_SEED_LENGTH // 2)
@@ -239,7 +242,7 @@ def _hash(submission: Submission, target: Target, seed: str, members: Iterable[s
 def _changed(before: list[str] | None, now: list[str]) -> PlanChanged:
     again = "Plan again, and submit with the new plan_hash."
     if before is None:
-        return PlanChanged(f"The plan is not known: it is older than an hour, or plan_hash is wrong. {again}")
+        return PlanChanged(f"Unknown plan: it is older than an hour, or plan_hash is wrong. {again}")
     added, removed = sorted(set(now) - set(before)), sorted(set(before) - set(now))
     if not added and not removed:
         return PlanChanged(

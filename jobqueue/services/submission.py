@@ -31,7 +31,7 @@ from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import ANY, Target, TargetKind
 from jobqueue.model.title import default_title
 from jobqueue.operations.registry import Registry
-from jobqueue.services import submission_permissions, targets
+from jobqueue.services import rollout_verification, submission_permissions, targets
 from jobqueue.services.batch_budget import BatchBudget
 from jobqueue.services.packages import PackageResolver
 from jobqueue.services.planner import Planner
@@ -128,14 +128,14 @@ class JobSubmitter:
                 answers.append(error)
         outcomes = self._create_many(new)
         results, unknown = iter(zip(new, outcomes, strict=True)), 0
-        for place, answer in enumerate(answers):
+        for index, answer in enumerate(answers):
             if answer is None:
                 created, outcome = next(results)
                 if isinstance(outcome, UnknownTarget) and unknown < _MOST_COMPARED:
                     outcome, unknown = self._explained(created, outcome), unknown + 1
-                answers[place] = outcome.accepted if isinstance(outcome, Stored) else outcome
+                answers[index] = outcome.accepted if isinstance(outcome, Stored) else outcome
                 if isinstance(outcome, LedgerUncertain):
-                    answers[place] = _unconfirmed(created, outcome)
+                    answers[index] = _unconfirmed(created, outcome)
         return [answer for answer in answers if answer is not None]
 
     def check(self, submission: Submission) -> None:
@@ -192,7 +192,10 @@ class JobSubmitter:
         operation = self._operations.get(submission.operation, compares=explains)
         submission.principal.require_somewhere(operation.permission)  # before the data is validated
         data = self._operations.validate(submission.operation, dict(submission.data), explains=explains)
+        verification = rollout_verification.checked(submission, self._operations, explains=explains)
         permissions = submission_permissions.needed(operation.permission, data)
+        if verification is not None:
+            permissions = tuple(dict.fromkeys((*permissions, *verification.permissions)))
         for permission in permissions:
             submission.principal.require_somewhere(permission)
         limits = self._scope.of(submission.principal, permissions)
@@ -201,6 +204,8 @@ class JobSubmitter:
         if operation.prepare is not None:
             data = operation.prepare(data, self._pinning)
         submission = replace(submission, data=data, target=target.text)
+        if verification is not None:
+            submission = verification.prepared(submission, self._pinning)
         digest = _digest(submission, document_of(submission)) if submission.idempotency_key else ""
         job_id = job_id or str(uuid.uuid4())
         submission, target, unmatched = self._located(submission, target, job_id, planned, limits, only)
@@ -227,7 +232,7 @@ class JobSubmitter:
         text = self._signer.sign(
             job_id, document, now=time.time_ns() // 1000, idempotent=operation.idempotent, only=terms
         )
-        who = submission.principal.identity
+        identity = submission.principal.identity
         return NewJob(
             job_id,
             text,
@@ -237,7 +242,7 @@ class JobSubmitter:
             digest,
             hosts,
             audit_entry,
-            who,
+            identity,
             unmatched,
             waits_for_offline=is_patient,
             charges=charges,

@@ -37,6 +37,17 @@ def test_host_1_fails_and_no_further_host_runs(api: Api, tmp_path: Path, terms: 
     assert api.wait(again.json["job_id"])["rollout"]["terms"] == job["rollout"]["terms"]
 
 
+def test_a_host_that_cannot_be_verified_stops_the_rollout(api: Api, tmp_path: Path) -> None:
+    check = shell('[ -e "$AT/$HOST" ] && [ "$HOST" != agent2 ]', tmp_path)
+    verify = {"operation": {"type": SHELL, "data": check}, "within_seconds": 2}
+    job = api.run(SHELL, shell('touch "$AT/$HOST"', tmp_path), "_all", rollout={"batch": 1, "verify": verify})
+    assert ran(tmp_path) == ["agent1", "agent2"]
+    states = {host: state["status"] for host, state in job["agent_states"].items()}
+    assert states == {"agent1": "completed", "agent2": "failed", "agent3": "cancelled"}
+    assert f"the verification {SHELL} failed" in job["responses"]["agent2"]["error"]
+    assert job["rollout"]["stopped_because"] == "1 of 3 hosts failed; the limit is 1"
+
+
 def test_paused_resumed_approved_aborted(api: Api, tmp_path: Path) -> None:
     terms = {"batch": 1, "between": "approve"}
     job_id = api.submit(SHELL, shell('touch "$AT/$HOST"', tmp_path), "_all", rollout=terms)

@@ -157,15 +157,15 @@ class Opener:
         return sum(self._open(job_id) for job_id in ids)
 
     def _open(self, job_id: str) -> int:
-        what, due = self._ledger.rollouts.open(job_id, self._sender.template)
+        answer, due = self._ledger.rollouts.open(job_id, self._sender.template)
         _send(self._sender, due)
-        if what == CANCEL:
+        if answer == CANCEL:
             try:
                 self._ledger.jobs.cancel(job_id, "the rollout stopped")
             except (JobFinal, JobNotFound):
                 logger.info("Job %s ended before it could be cancelled", job_id)
         # more of it waits: the next step follows at once
-        return STEP if what == MORE else 1
+        return STEP if answer == MORE else 1
 
 
 class Placer:
@@ -257,8 +257,8 @@ class Finisher:
         self._ledger = ledger
 
     def run_once(self) -> int:
-        taken = self._ledger.jobs.finish_slices(SLICES)
-        return STEP if taken >= SLICES else taken
+        finished = self._ledger.jobs.finish_slices(SLICES)
+        return STEP if finished >= SLICES else finished
 
 
 class Reconciler:
@@ -323,20 +323,20 @@ class ResultInspector:
         since = self._since or self._ledger.time() - LOOK_BACK_MICROS
         ids, self._since = self._ledger.jobs.ended_since(since, INSPECTED)
         for job in self._ledger.jobs.get_many(ids):
-            for hostname, what in self._faults(job):
-                self._report(job, hostname, what)
+            for hostname, fault in self._faults(job):
+                self._report(job, hostname, fault)
         return 0  # a full step here is not urgent
 
-    def _report(self, job: Job, hostname: str, what: str) -> None:
+    def _report(self, job: Job, hostname: str, fault: str) -> None:
         """Raise the alert. Agents of other versions may sign differently, so their results are not judged."""
         version = self._version(hostname)
         if version in ("", __version__):
-            logger.error("ALERT: the result of job %s from %s is forged: %s", job.id, hostname, what)
-            self._ledger.executions.alert(RESULTS_FORGED, job.id, hostname, what)
+            logger.error("ALERT: the result of job %s from %s is forged: %s", job.id, hostname, fault)
+            self._ledger.executions.alert(RESULTS_FORGED, job.id, hostname, fault)
             return
-        what = f"{what}; the agent has version {version[:40]!r}, and this is {__version__}: upgrade it"
-        logger.warning("The result of job %s from %s cannot be verified: %s", job.id, hostname, what)
-        self._ledger.executions.alert(RESULTS_UNVERIFIED, job.id, hostname, what)
+        fault = f"{fault}; the agent has version {version[:40]!r}, and this is {__version__}: upgrade it"
+        logger.warning("The result of job %s from %s cannot be verified: %s", job.id, hostname, fault)
+        self._ledger.executions.alert(RESULTS_UNVERIFIED, job.id, hostname, fault)
 
     def _version(self, hostname: str) -> str:
         """The version that an agent reports; empty for an unknown agent."""

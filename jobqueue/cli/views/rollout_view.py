@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,12 +13,23 @@ from jobqueue.cli.views.text import one_line
 _BATCHES = 20
 
 
+def _verification(verify: Mapping[str, Any] | None) -> str | None:
+    """The operation that verifies each host, with its data."""
+    if not verify:
+        return None
+    operation = verify.get("operation") or {}
+    data = f" {json.dumps(operation['data'], ensure_ascii=False)}" if operation.get("data") else ""
+    within = f", within {verify['within_seconds']:g} s" if "within_seconds" in verify else ""
+    return one_line(f"{operation.get('type')}{data}{within}")
+
+
 def show_rollout(screen: Screen, rollout: Mapping[str, Any], day: str | None) -> None:
     """Print it; ``day`` is the time of the job's creation."""
-    terms = ", ".join(f"{name} {value}" for name, value in (rollout.get("terms") or {}).items())
+    terms = ", ".join(f"{name} {value}" for name, value in (rollout.get("terms") or {}).items() if name != "verify")
     screen.fields(
         [
             ("Terms", terms),
+            ("Verified by", _verification((rollout.get("terms") or {}).get("verify"))),
             ("State", str(rollout.get("state") or "unknown").replace("_", " ")),
             ("Stopped because", rollout.get("stopped_because")),
             ("Next opens", screen.clock(rollout["next_opens"], day) if rollout.get("next_opens") else None),
@@ -31,11 +43,11 @@ def show_rollout(screen: Screen, rollout: Mapping[str, Any], day: str | None) ->
         shown = batches[first : first + _BATCHES]
         left_out = len(batches) - len(shown)
         batches = shown
-    columns = (Column("BATCH", whole=True, right=True), Column("STATE", whole=True))
+    columns = (Column("BATCH", uncut=True, right=True), Column("STATE", uncut=True))
     screen.table(
         (
             *columns,
-            Column("HOSTS", whole=True, right=True),
+            Column("HOSTS", uncut=True, right=True),
             Column("OPENED"),
             Column("ENDED"),
             Column("COUNTS", wrap=True),

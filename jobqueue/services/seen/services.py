@@ -63,7 +63,7 @@ def seen_by(all_of: Services, principal: Principal) -> Services:
 
 def _is_scoped(principal: Principal, *permissions: str) -> bool:
     """Whether one of the permissions is granted on some hosts only."""
-    return any(not principal.may(one) and principal.grants(one) for one in permissions)
+    return any(not principal.may(permission) and principal.grants(permission) for permission in permissions)
 
 
 def _jobs(all_of: Services, access: Access) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def _permission_to_see(principal: Principal) -> str:
 def _hosts_of(ledger: Ledger, job_id: str) -> tuple[str, ...]:
     job = ledger.jobs.get(job_id, 0)
     if not job.is_broadcast:
-        return tuple(x.hostname or x.slot for x in job.executions)
+        return tuple(execution.hostname or execution.slot for execution in job.executions)
     return ledger.job_slots.names(job_id, job.total)
 
 

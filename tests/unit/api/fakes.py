@@ -39,8 +39,8 @@ from jobqueue.model.execution_page import (
     AnswerGroups,
     ExecutionFilter,
     ExecutionPage,
+    answering_agent,
     content_key,
-    who,
 )
 from jobqueue.model.failure import Failure, RecentFailures, group_failures
 from jobqueue.model.filter import JobFilter, JobPage
@@ -280,7 +280,7 @@ class FakeServices:
 
     def _answer_groups(self, job_id: str, wanted: ExecutionFilter) -> AnswerGroups:
         page = self._execution_page(job_id, wanted)
-        groups = tuple(AnswerGroup(content_key(x), x, (who(x),)) for x in page.items)
+        groups = tuple(AnswerGroup(content_key(x), x, (answering_agent(x),)) for x in page.items)
         return AnswerGroups(page.job, groups, page.looked_at, page.next_first is not None, page.next_first)
 
     def _page(self, wanted: JobFilter) -> JobPage:

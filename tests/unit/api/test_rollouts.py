@@ -62,7 +62,7 @@ def test_terms_are_submitted(post: Ask, services: FakeServices) -> None:
     [
         ({"batch": 0}, "from 1"),
         ({"batch": "101%"}, "100%"),
-        ({"batch": 1, "verify": {}}, "not supported"),
+        ({"batch": 1, "verify": {}}, "operation"),
         ({"batch": 1, "colour": "red"}, "Unknown field"),
         ({}, "Missing"),
         ([], "JSON object"),

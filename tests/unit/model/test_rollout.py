@@ -49,7 +49,7 @@ def test_good_amounts(batch: Any) -> None:
         *(("deadline_seconds", value) for value in (0, 0.5, 2_592_001)),
         *(("between", value) for value in ("", "ask", 1)),
         *(("on_failure", value) for value in ("", "hold", [])),
-        ("verify", {"operation": {"type": "x"}}),
+        ("verify", {"operation": "x"}),
         ("batches", 3),
     ],
 )

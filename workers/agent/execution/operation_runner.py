@@ -22,6 +22,7 @@ from workers.agent.execution.ending import Ending, failed, returned, skipped, st
 from workers.agent.execution.instrumentation import instrumented
 from workers.agent.execution.output import OutputPump
 from workers.agent.execution.running import RunningExecution
+from workers.agent.execution.verification import verified
 from workers.agent.guard.operation_guard import Permit
 from workers.agent.guard.work_admission import AdmittedWork
 
@@ -53,7 +54,15 @@ class OperationRunner:
         """Start an execution: its deadline counts from here."""
         timeout = work.document.get("timeout_seconds") or self._means.settings.default_timeout_seconds
         deadline = None if timeout is None else time.monotonic() + timeout
-        return RunningExecution(grant, work.document, work.permit, work.admission, timeout, deadline=deadline)
+        return RunningExecution(
+            grant,
+            work.document,
+            work.permit,
+            work.admission,
+            timeout,
+            deadline=deadline,
+            verification=work.verification,
+        )
 
     def run(self, running: RunningExecution) -> Ending | None:
         """Run the operation to its end; None if this agent must no longer report it."""
@@ -66,6 +75,8 @@ class OperationRunner:
                     outcome = run_operation(permit.operation, running.document["data"], context)
                     if outcome.error is not None:
                         tracing.fail(span, outcome.error)
+                if outcome.error is None and running.verification is not None:
+                    return verified(running, outcome, running.verification, context)
             except OperationCancelled:
                 return stopped(running, permit.operation)
             return returned(running, outcome)

@@ -25,7 +25,8 @@ class RunningExecution:
     ``stop`` asks it to end; ``reason`` says why: cancel, stale or shutdown. ``abandoned``: it ignored the stop request
     or its deadline and was reported so; its late result is dropped. ``ended``: only its report is still due.
     ``info`` is the operation's progress report; ``is_idle``: it has begun nothing yet. ``permit`` holds the host's
-    policy for the run; None: the operation is not known here. ``admission`` is its run in the journal.
+    policy for the run; None: the operation is not known here. ``verification`` is that of the operation that verifies
+    the run. ``admission`` is its run in the journal.
     ``timeout_seconds`` is the timeout that set ``deadline``.
     """
 
@@ -43,6 +44,7 @@ class RunningExecution:
     ended: bool = False
     info: Mapping[str, Any] | None = None
     is_idle: bool = False
+    verification: Permit | None = None
 
     def ask_to_stop(self, reason: str) -> None:
         """Request a stop; the first reason is kept."""

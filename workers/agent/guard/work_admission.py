@@ -13,6 +13,7 @@ from jobqueue.errors import OperationFailed, OperationNotAllowed, WorkRefused
 from jobqueue.ledger.executions import Grant
 from jobqueue.model.needs import Needs
 from jobqueue.model.timestamps import to_iso
+from jobqueue.model.verification import Verification
 from jobqueue.operations.registry import Registry
 from jobqueue.settings import Settings
 from jobqueue.trust.signing import work
@@ -54,11 +55,14 @@ class Admission:
 
 @dataclass(frozen=True)
 class AdmittedWork:
-    """Admitted work. ``permit`` is None for an operation that this agent does not know."""
+    """Admitted work. ``permit`` is None for an operation that this agent does not know; ``verification`` is that of the
+    operation that verifies the run, None without one.
+    """
 
     document: Mapping[str, Any]
     permit: Permit | None
     admission: Admission
+    verification: Permit | None = None
 
 
 class WorkAdmission:
@@ -107,26 +111,47 @@ class WorkAdmission:
         Raises ``WorkRefused``, ``OperationNotAllowed``, and ``OperationFailed`` for facts that this host does not have.
         """
         settings = self._settings
-        found = work.read(grant.document, self._keys, grant.job_id)
+        signed = work.read(grant.document, self._keys, grant.job_id)
         now = int(self._clock() * 1_000_000)
-        found.check(settings.hostname, settings.labels, now, self._skew)
-        document, terms = found.document, found.terms
+        signed.check(settings.hostname, settings.labels, now, self._skew)
+        document, terms = signed.document, signed.terms
         self._check_needs(document)
         self._check_memory(terms)
-        known = document["operation"] in self._operations
-        operation = self._operations.get(document["operation"]) if known else None
+        is_supported = document["operation"] in self._operations
+        operation = self._operations.get(document["operation"]) if is_supported else None
         # repeating an operation that is unknown here is harmless, too
         durable = operation is not None and not operation.idempotent
         until, created = terms.valid_until + self._skew, terms.created - self._skew
         admission = Admission(self._journal, terms.job_id, until, created, durable and terms.runs == 1)
         try:
             permit = self._guard.check(operation, document["data"], self._facts) if operation else None
+            verification = self._verification(document) if operation else None
         except (OperationNotAllowed, OperationFailed):
             # reported as failed: a later, more permissive policy must not let it run
             self._journal.end(terms.job_id, until, created=created)
             raise
         self._journal.begin(terms.job_id, terms.runs, until, created=created, durable=durable)
-        return AdmittedWork(document, permit, admission)
+        return AdmittedWork(document, permit, admission, verification)
+
+    def _verification(self, document: Mapping[str, Any]) -> Permit | None:
+        """The operation that verifies the run of a rollout; None without one.
+
+        Checked before the run: a host that cannot verify it must not run it. Raises ``OperationNotAllowed``,
+        ``OperationFailed`` for unknown facts.
+        """
+        terms = (document.get("rollout") or {}).get("verify")
+        if terms is None:
+            return None
+        verification = Verification.read(terms)
+        if verification.operation not in self._operations:
+            raise OperationNotAllowed(
+                f"the verification of the rollout, {verification.operation}, is not supported on this host; the job "
+                "was not run"
+            )
+        try:
+            return self._guard.check(self._operations.get(verification.operation), verification.data, self._facts)
+        except OperationNotAllowed as error:
+            raise OperationNotAllowed(f"{error.message}, which verifies the run; the job was not run") from error
 
     def _check_needs(self, document: Mapping[str, Any]) -> None:
         """Raise ``WorkRefused`` unless this host meets the job's needs."""

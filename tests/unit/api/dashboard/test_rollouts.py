@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import replace
+
 import pytest
 
 from jobqueue.model.rollout import Rollout
@@ -46,6 +49,54 @@ def test_the_form_submits_terms(send: Send, services: FakeServices) -> None:
     terms = {"rollout_canary": "1", "rollout_batch": "10%", "rollout_max_failures": "3", "rollout_spread": "zone"}
     assert send(at, "/ui/submit", target="_all", **terms).status_code == 303
     assert services.submitted[-1].rollout == Rollout(1, "10%", "zone", 3)
+
+
+CHECK = {"operation": {"type": "command.exec.execute", "data": {"argv": ["true"]}}, "within_seconds": 5}
+
+
+def test_the_form_submits_a_verification(send: Send, services: FakeServices) -> None:
+    fields = {"rollout_verify": "command.exec.execute", "rollout_verify_data": '{"argv": ["true"]}'}
+    answer = send(
+        "/ui/submit?operation=node.hostname.get",
+        "/ui/submit",
+        target="_all",
+        rollout_batch="1",
+        rollout_verify_within="5",
+        **fields,
+    )
+    assert answer.status_code == 303
+    assert services.submitted[-1].rollout == Rollout.read({"batch": 1, "verify": CHECK})
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ({"rollout_verify_data": "{}"}, "rollout_verify"),
+        ({"rollout_verify": "x", "rollout_verify_data": "{"}, "rollout_verify_data"),
+        ({"rollout_verify": "x", "rollout_verify_data": "[" * 5000}, "rollout_verify_data"),
+        ({"rollout_verify": "x", "rollout_verify_data": "[]"}, "rollout_verify"),
+        ({"rollout_verify": "x", "rollout_verify_within": "soon"}, "rollout_verify_within"),
+        ({"rollout_verify": "x", "rollout_verify_within": "0"}, "rollout_verify"),
+    ],
+)
+def test_a_wrong_verification_is_said_beside_its_field(
+    send: Send, services: FakeServices, fields: dict[str, str], place: str
+) -> None:
+    answer = send("/ui/submit?operation=node.hostname.get", "/ui/submit", target="_all", rollout_batch="1", **fields)
+    assert answer.status_code == 400
+    assert parse(answer).select_one(f"#o-{place}-problem") is not None
+    assert not services.submitted
+
+
+def test_a_verification_on_the_page_of_the_job(page: Page, services: FakeServices) -> None:
+    services.store[ID] = replace(a_rollout(), rollout=Rollout.read({"batch": 1, "verify": CHECK}))
+    found = page(f"/ui/jobs/{ID}")
+    assert "Verified by command.exec.execute on each host, within 5 s" in found.select_one("#rollout").get_text()
+    words = ["--verify", "command.exec.execute", "--verify-data", '{"argv": ["true"]}', "--verify-within", "5s"]
+    assert shlex.join(words) in found.get_text()
+    form = page(f"/ui/submit?job={ID}")
+    given = [form.select_one(f"#o-rollout_{name}")["value"] for name in ("verify", "verify_data", "verify_within")]
+    assert given == ["command.exec.execute", '{"argv": ["true"]}', "5"]
 
 
 def test_a_wrong_term_is_said_beside_its_field(send: Send, services: FakeServices) -> None:

@@ -603,6 +603,19 @@ def test_submit_a_rollout(accepting: FakeApi, run: Run) -> None:
     assert sent(accepting)["rollout"] == {"batch": 5}
 
 
+def test_submit_a_rollout_that_is_verified(accepting: FakeApi, run: Run) -> None:
+    check = ["--verify=command.exec.execute", '--verify-data={"argv": ["/bin/true"]}', "--verify-within=2m"]
+    assert run("job", "submit", "x", "--target=_all", "--batch=5", *check).exit_code == 0
+    operation = {"type": "command.exec.execute", "data": {"argv": ["/bin/true"]}}
+    assert sent(accepting)["rollout"] == {"batch": 5, "verify": {"operation": operation, "within_seconds": 120.0}}
+    assert run("job", "submit", "x", "--target=_all", "--batch=5", "--verify=node.ping.get").exit_code == 0
+    assert sent(accepting)["rollout"] == {"batch": 5, "verify": {"operation": {"type": "node.ping.get"}}}
+    before = len(accepting.seen)
+    for wrong in (["--verify-within=2m"], ["--verify=x", "--verify-data=7"], ["--verify=x", "--verify-within=0s"]):
+        assert run("job", "submit", "x", "--target=_all", "--batch=5", *wrong).exit_code == 2
+    assert len(accepting.seen) == before
+
+
 @pytest.mark.parametrize("options", [["--batch=0"], ["--batch=0%"], ["--batch=101%"], ["--max-failures=2"]])
 def test_bad_terms_are_refused_before_anything_is_sent(accepting: FakeApi, run: Run, options: list[str]) -> None:
     result = run("job", "submit", "x", "--target=_all", *options)

@@ -24,6 +24,7 @@ from jobqueue.settings import Settings
 from jobqueue.targets.fleet import Fleet
 from jobqueue.trust.signing.trusted import TrustedKeys
 from tests.acceptance.support.until import until
+from tests.unit.workers.conftest import HOST, Submitter
 from workers.agent.execution.executor import Executor
 from workers.maintenance.connections import ConnectionCounter
 from workers.maintenance.leader import Leadership
@@ -39,8 +40,6 @@ from workers.maintenance.services import (
     Sweeper,
 )
 from workers.metrics import MAINTENANCE
-
-from .conftest import HOST, Submitter
 
 
 class Clock:
