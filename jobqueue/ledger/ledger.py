@@ -104,7 +104,7 @@ class Ledger:
             alarm=alarm,
             strict=settings.unrecorded_jobs == "refuse",
         )
-        self.rollouts = Rollouts(self.scripts, now)
+        self.rollouts = Rollouts(self.scripts, self.audit, now)
         self.staging = Staging(client, self.keys, self.scripts, now)
         self.jobs = Jobs(
             self.scripts,
@@ -137,7 +137,7 @@ class Ledger:
         self.stored_targets = StoredTargets(sealed)
         self.saved_jobs = SavedJobs(sealed)
         self.schedules = Schedules(sealed, now=now)
-        self.pauses = Pauses(client, self.keys, self.scripts, alarm, now)
+        self.pauses = Pauses(client, self.keys, self.scripts, alarm, self.audit, now)
         self.plans = Plans(client, self.keys)
         self.check_writes = WriteProbe(client, self.keys)
         self.counting = Counting(client, self.keys)

@@ -25,6 +25,7 @@ from jobqueue.services.credentials import CredentialManager
 from jobqueue.services.enrolment import Enrolment
 from jobqueue.services.event_feed import EventFeed
 from jobqueue.services.fleet import FleetReader
+from jobqueue.services.job_canceller import JobCanceller
 from jobqueue.services.jobs import JobManager
 from jobqueue.services.output import OutputReader
 from jobqueue.services.packages import PackageResolver
@@ -87,6 +88,7 @@ class Services:
     audit: AuditTrail
     measures: Callable[[], Measures]
     scopes: Scopes
+    cancel_for: JobCanceller
     approve: Approvals
     verify_results: ResultVerifier
 
@@ -116,6 +118,7 @@ class Services:
         scope = SubmissionScope(scopes, partial(sees_job, ledger, scopes), radius, settings.approval_seconds)
         planner = Planner(targets, registry, ledger.plans, scope, ledger.staging.spread)
         submit = JobSubmitter(ledger.jobs, Sender(settings), registry, work, resolver, targets, planner)
+        cancel_for = JobCanceller(ledger, jobs, scopes)
         return cls(
             ledger=ledger,
             registry=registry,
@@ -131,7 +134,7 @@ class Services:
             plans=planner,
             pauses=PauseManager(ledger, targets, registry),
             stored_targets=StoredTargetManager(ledger, targets),
-            schedules=ScheduleManager(ledger, submit, jobs.cancel),
+            schedules=ScheduleManager(ledger, submit, cancel_for),
             complete_target=TargetCompletion(targets, ledger.stored_targets.all),
             saved=SavedJobManager(ledger, registry),
             enrolment=enrolment,
@@ -148,6 +151,7 @@ class Services:
             audit=audit,
             measures=partial(measures.read, ledger, registry.types(), fleet),
             scopes=scopes,
+            cancel_for=cancel_for,
             approve=Approvals(targets, ledger.jobs),
             verify_results=verifier,
         )

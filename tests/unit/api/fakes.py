@@ -210,7 +210,7 @@ class FakeServices:
         self.saved = SavedJobManager(self.ledger, Registry.load(()))
         self.fired: list[ScheduledJob] = []
         submitter = SimpleNamespace(check=lambda _: None, fire=self._fire)
-        self.schedules = ScheduleManager(self.ledger, submitter, self._cancel)  # type: ignore[arg-type]
+        self.schedules = ScheduleManager(self.ledger, submitter, lambda _, *job: self._cancel(*job))  # type: ignore[arg-type]
         self.complete_target = TargetCompletion(self.targets, self.ledger.stored_targets.all)
         self.scopes = Scopes(self._fleet)
         radius = BlastRadius(self.scopes, self.ledger.limits)
