@@ -12,6 +12,7 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from jobqueue.errors import InvalidSettings
 from jobqueue.ledger import decoding
+from jobqueue.ledger.acknowledgements import Acknowledgements
 from jobqueue.ledger.agents import Agents
 from jobqueue.ledger.audit import Audit
 from jobqueue.ledger.configurations import Configurations
@@ -135,6 +136,7 @@ class Ledger:
         self.external_runs = ExternalRuns(self.scripts, now=now)
         self.credentials = Credentials(sealed)
         self.stored_targets = StoredTargets(sealed)
+        self.acknowledgements = Acknowledgements(sealed)
         self.saved_jobs = SavedJobs(sealed)
         self.schedules = Schedules(sealed, now=now)
         self.pauses = Pauses(client, self.keys, self.scripts, alarm, self.audit, now)

@@ -16,6 +16,7 @@ from jobqueue.ledger.rate_limits import RateLimits
 from jobqueue.model.measures import Measures
 from jobqueue.model.principal import Principal
 from jobqueue.operations.registry import Registry
+from jobqueue.services.alerts import AlertManager
 from jobqueue.services.approvals import Approvals
 from jobqueue.services.audit import AuditTrail
 from jobqueue.services.blast_radius import BlastRadius
@@ -72,6 +73,7 @@ class Services:
     targets: TargetResolver
     plans: Planner
     pauses: PauseManager
+    alerts: AlertManager
     stored_targets: StoredTargetManager
     schedules: ScheduleManager
     complete_target: TargetCompletion
@@ -133,6 +135,7 @@ class Services:
             targets=targets,
             plans=planner,
             pauses=PauseManager(ledger, targets, registry),
+            alerts=AlertManager(ledger),
             stored_targets=StoredTargetManager(ledger, targets),
             schedules=ScheduleManager(ledger, submit, cancel_for),
             complete_target=TargetCompletion(targets, ledger.stored_targets.all),

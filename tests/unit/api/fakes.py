@@ -59,6 +59,7 @@ from jobqueue.model.target import Target
 from jobqueue.model.timeline import API_HOST, Event
 from jobqueue.operations.info import OperationInfo
 from jobqueue.operations.registry import Registry
+from jobqueue.services.alerts import AlertManager
 from jobqueue.services.approvals import Approvals
 from jobqueue.services.audit import AuditTrail
 from jobqueue.services.blast_radius import BlastRadius
@@ -171,6 +172,7 @@ class FakeServices:
             summaries=self._summaries,
             starting=self._starting,
             heads=self._heads,
+            read_many=lambda job_ids: {job_id: self.store[job_id] for job_id in job_ids},
             counts=self._counts,
             history=self._history,
             failures=self._failures,
@@ -217,6 +219,7 @@ class FakeServices:
         scope = SubmissionScope(self.scopes, lambda _principal, _job_id: True, radius, 3600)
         self.approve = Approvals(self.targets, self.jobs)
         self.plans = Planner(self.targets, Registry.load(()), self.ledger.plans, scope, self.ledger.staging.spread)
+        self.alerts = AlertManager(self.ledger)
         self.pauses = PauseManager(self.ledger, self.targets, Registry.load(()))
         # the fields of the ledger's own condition, which the API shows
         self.ledger.ping = self.ledger.check_writes = self._fail  # type: ignore[method-assign, assignment]
