@@ -154,10 +154,17 @@ class CredentialManager:
         Other unknown permissions are accepted: an operation that requires them may be installed later.
         """
         checked = grants.spelled(permissions)
-        known = {*KNOWN, *self._offered}
-        known |= {EVERYTHING, *(f"{permission.partition(':')[0]}:{EVERYTHING}" for permission in known)}
+        all_permissions = {*KNOWN, *self._offered}
+        all_permissions |= {
+            EVERYTHING,
+            *(f"{permission.partition(':')[0]}:{EVERYTHING}" for permission in all_permissions),
+        }
         for text in (parse_grant(one).permission for one in checked):
-            near = [] if text in known else difflib.get_close_matches(text, sorted(known), n=1, cutoff=_NEAR)
+            near = (
+                []
+                if text in all_permissions
+                else difflib.get_close_matches(text, sorted(all_permissions), n=1, cutoff=_NEAR)
+            )
             if near:
                 sentence = f"Unknown permission {text!r}. Did you mean {near[0]}?"
                 raise InvalidInput.of("permissions", sentence)

@@ -96,12 +96,12 @@ class ScheduleManager:
             before = self.get(schedule.name)
         except ScheduleNotFound:
             return self.create(schedule, submission), True
-        now, known = self._ledger.time(), before.schedule
-        stored = self._owned(_kept(schedule, known), submission, now)
-        if stored.timing == known.timing and before.progress.next is not None:
-            self._schedules.change(stored, known.serial)
+        now, current = self._ledger.time(), before.schedule
+        stored = self._owned(_kept(schedule, current), submission, now)
+        if stored.timing == current.timing and before.progress.next is not None:
+            self._schedules.change(stored, current.serial)
         else:
-            self._store(stored, known.serial, now)
+            self._store(stored, current.serial, now)
         return self.get(stored.name), False
 
     def compare(
