@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-from benchmarks.draining import HOSTNAME
 from benchmarks.load import Connection, request_bytes
 from benchmarks.report import Report, Row, milliseconds
 from benchmarks.scale import Scale
@@ -25,7 +24,9 @@ TITLE = "A page of GET /job"
 _SMALL = 1000
 _CHUNK = 2000
 _OPERATION = "node.hostname.get"
-_DOCUMENT = json.dumps({"operation": _OPERATION, "data": {}, "target": HOSTNAME}, separators=(",", ":"))
+#: The agent that all jobs are for.
+_HOST = "host0000"
+_DOCUMENT = json.dumps({"operation": _OPERATION, "data": {}, "target": _HOST}, separators=(",", ":"))
 #: Of this many jobs, counted back from the newest, every second is completed; the pages show these.
 _FINISHED = 1000
 #: Requests to one server before the other one's turn.
@@ -33,11 +34,11 @@ _BLOCK = 20
 #: Filters by several fields, and milliseconds of Redis that a page of each may take.
 _SEVERAL = (
     f"operation={_OPERATION}&status=completed",
-    f"operation={_OPERATION}&target={HOSTNAME}",
-    f"hostname={HOSTNAME}&operation={_OPERATION}",
-    f"hostname={HOSTNAME}&operation={_OPERATION}&status=completed,failed",
-    f"operation={_OPERATION}&target={HOSTNAME}&status=processing",
-    f"operation=command.shell.execute&target={HOSTNAME}",
+    f"operation={_OPERATION}&target={_HOST}",
+    f"hostname={_HOST}&operation={_OPERATION}",
+    f"hostname={_HOST}&operation={_OPERATION}&status=completed,failed",
+    f"operation={_OPERATION}&target={_HOST}&status=processing",
+    f"operation=command.shell.execute&target={_HOST}",
 )
 _MOST_REDIS_MS = 20.0
 

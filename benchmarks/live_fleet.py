@@ -22,8 +22,10 @@ from typing import Any
 
 import redis
 
-from benchmarks.process import Process
+from benchmarks.process import BenchmarkError, Process
 from benchmarks.report import Report, Row
+from jobqueue.errors import JobQueueError
+from jobqueue.ledger import connection
 from jobqueue.ledger.agents import MISSED_BEATS
 from jobqueue.ledger.keys import Keys
 from jobqueue.model.principal import system
@@ -60,10 +62,24 @@ def measure(report: Report, agents: int, seconds: float) -> None:
     if agents > most_agents():
         report.say(f"{agents:,} live agents need more open files than the limit allows: {most_agents():,} are measured")
         agents = most_agents()
-    with LiveFleet.running(agents) as fleet:
-        _idle(report, fleet, seconds)
-        _answers(report, fleet)
-        _restart(report, fleet)
+    try:
+        with _patient(), LiveFleet.running(agents) as fleet:
+            _idle(report, fleet, seconds)
+            _answers(report, fleet)
+            _restart(report, fleet)
+    except (JobQueueError, redis.RedisError) as error:
+        raise BenchmarkError(f"{agents:,} live agents: {error}") from error
+
+
+@contextmanager
+def _patient() -> Iterator[None]:
+    """The product's own calls of this process wait for long: where Redis is slow, that is to be measured."""
+    kept = connection.COMMAND_TIMEOUT, connection.CONNECT_TIMEOUT
+    connection.COMMAND_TIMEOUT = connection.CONNECT_TIMEOUT = _PATIENCE
+    try:
+        yield
+    finally:
+        connection.COMMAND_TIMEOUT, connection.CONNECT_TIMEOUT = kept
 
 
 class LiveFleet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from contextlib import ExitStack
 
 from benchmarks.load import drive, request_bytes
@@ -24,8 +25,8 @@ def run(report: Report, scale: Scale) -> None:
     """Rounds of: our API, the Flask view on the same server, Flower. All three are up all the time; one is asked."""
     with Site.open() as site, ExitStack() as stack:
         site.register_agents(3)
-        api = stack.enter_context(site.api())
-        flask = stack.enter_context(site.api(None, "-m", "benchmarks.peers.flask_send"))
+        ours, api = stack.enter_context(site.api_process())
+        view, flask = stack.enter_context(site.api_process("-m", "benchmarks.peers.flask_send"))
         flower = f"http://{LOOPBACK}:{free_port()}"
         arguments = ("-m", "celery", "-A", "benchmarks.peers.celery_app:app", "flower", "--address=" + LOOPBACK)
         process: Process = stack.enter_context(
@@ -39,11 +40,15 @@ def run(report: Report, scale: Scale) -> None:
             "Flask": (flask, request_bytes(flask, "POST", "/send", _ARGUMENTS), 201),
             "Flower": (flower, request_bytes(flower, "POST", f"/api/task/async-apply/{TASK}", _ARGUMENTS), 200),
         }
+        servers = {"jobqueue": ours, "Flask": view, "Flower": process}
         rates: dict[str, list[float]] = {name: [] for name in loads}
+        costs: dict[str, list[float]] = {name: [] for name in loads}
         for number in range(scale.http_rounds):
             for name, (url, request, status) in loads.items():
+                before = _cpu_seconds(site, servers[name])
                 load = drive(url, request, clients=CLIENTS, seconds=scale.http_seconds, expected=status)
                 rates[name].append(load.rate)
+                costs[name].append((_cpu_seconds(site, servers[name]) - before) / load.requests)
             report.say(
                 f"round {number + 1}: " + ", ".join(f"{name} {values[-1]:,.0f}/s" for name, values in rates.items())
             )
@@ -61,3 +66,23 @@ def run(report: Report, scale: Scale) -> None:
                 values={"ours": rates["jobqueue"], "peer": rates[name]},
             )
         )
+    for name in ("Flower", "Flask"):
+        report.add(
+            Row(
+                f"CPU of a POST /job, with Redis : {name}",
+                _microseconds(costs["jobqueue"]),
+                _microseconds(costs[name]),
+                median_ratio(costs["jobqueue"], costs[name]),
+                values={"ours": costs["jobqueue"], "peer": costs[name]},
+            )
+        )
+
+
+def _cpu_seconds(site: Site, process: Process) -> float:
+    """Of a server and Redis: unlike rates, hardly changed by other load."""
+    used = site.redis.info("cpu")
+    return process.cpu_seconds() + float(used["used_cpu_user"] + used["used_cpu_sys"])
+
+
+def _microseconds(seconds: list[float]) -> str:
+    return f"{statistics.median(seconds) * 1e6:,.0f} us"

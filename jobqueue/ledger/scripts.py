@@ -162,7 +162,8 @@ def _tables(large_job: int) -> dict[str, str]:
 def source(verb: str, keys: Keys) -> str:
     """The complete Lua source of one verb."""
     text = _text(_FILES[verb])
-    names = [name for line in _INCLUDE.findall(text) for name in line.split()]
+    include = _INCLUDE.search(text)
+    names = include.group(1).split() if include else []
     return complete("\n".join([*map(_included, names), text]), keys)
 
 

@@ -13,20 +13,29 @@ for i = 5, #ARGV do
     keys[#keys + 1] = K.index .. ARGV[i]
   end
 end
-local function is_in_all(id, others)
-  for _, key in ipairs(others) do
-    if not redis.call('ZSCORE', key, id) then return false end
+local is_match = {}
+for _, others in ipairs(alternatives) do
+  local left = {} -- places in `step` of those that are in all indexes so far
+  for i = 1, #step, 2 do
+    if not is_match[i] then left[#left + 1] = i end
   end
-  return true
+  for _, key in ipairs(others) do
+    if #left == 0 then break end
+    local ids, kept = {}, {}
+    for n, i in ipairs(left) do ids[n] = step[i] end
+    local scores = redis.call('ZMSCORE', key, unpack(ids)) -- one command for all of them
+    for n, i in ipairs(left) do
+      if scores[n] then kept[#kept + 1] = i end
+    end
+    left = kept
+  end
+  for _, i in ipairs(left) do is_match[i] = true end
 end
 local matches = {}
 for i = 1, #step, 2 do
-  for _, others in ipairs(alternatives) do
-    if is_in_all(step[i], others) then
-      matches[#matches + 1] = step[i]
-      matches[#matches + 1] = step[i + 1]
-      break
-    end
+  if is_match[i] then
+    matches[#matches + 1] = step[i]
+    matches[#matches + 1] = step[i + 1]
   end
 end
 return {matches, #step == 2 * tonumber(ARGV[3]) and '(' .. step[#step] or '', #step / 2}
